@@ -1,6 +1,6 @@
 import type { DraftDecision } from '../model/decision.js';
 import type { IntentionEntry } from '../model/intention.js';
-import { toLastAppliedText } from '../plan/last-applied.js';
+import { REMOVED, toLastAppliedText, toUncertainText } from '../plan/last-applied.js';
 import { isOwned } from '../plan/ownership.js';
 import { claimSubject } from '../plan/plan.js';
 import type { KeyRecord, SettledDecision } from '../queue/journal.js';
@@ -41,15 +41,45 @@ export async function recoverPending(
     const decision = toSettled(draft, outcome, nowMs);
     decisions.push(decision);
     if (decision.outcome === 'applied') lastApplied.set(draft.subject, writtenOf(draft, entry, deps));
+    else if (mayHaveWritten(draft, lastApplied))
+      lastApplied.set(draft.subject, uncertainOf(draft, accessNow(draft, entry, deps) !== undefined));
     deps.logger.warn(
       { subject: draft.subject, outcome: decision.outcome, decision: draft.id },
       'settled a write that a crash or a lost answer left open',
     );
   }
   const open = pending.filter((draft) => !outcomes.has(draft));
+  for (const draft of open)
+    if (mayHaveWritten(draft, lastApplied)) lastApplied.set(draft.subject, uncertainOf(draft, false));
   countRemovals(decisions, open, deps.window);
   await settleFound(key, decisions, { lastApplied }, deps);
   return { lastApplied, open };
+}
+
+/**
+ * The records of a key, before its pending drafts are judged. A write that may have been made counts as a record: its edge
+ * is of scopemesh, and must not wait for a person.
+ */
+export function recordsWithPending({ pending, lastApplied }: KeyRecord): ReadonlyMap<string, string> {
+  const writing = pending.filter((draft) => mayHaveWritten(draft, lastApplied));
+  if (writing.length === 0) return lastApplied;
+  return new Map([
+    ...writing.map((draft) => [draft.subject, uncertainOf(draft, true)] as const),
+    ...lastApplied,
+  ]);
+}
+
+/** Whether the draft may have written an edge that has no record. */
+function mayHaveWritten(
+  { subject, resource, after }: DraftDecision,
+  lastApplied: ReadonlyMap<string, string>,
+): boolean {
+  return resource.kind === 'intention' && after !== null && !lastApplied.has(subject);
+}
+
+/** A write that was not made yet may still reach Consul late. Then its edge counts as one that was removed. */
+function uncertainOf({ opensBy }: DraftDecision, exists: boolean): string {
+  return exists ? toUncertainText(opensBy ?? []) : REMOVED;
 }
 
 /** Several writes may be about one edge: it counts if one of them was made, and is released if all of them failed. */

@@ -6,6 +6,7 @@ import type { SettledDecision } from '../queue/journal.js';
 import { planAclFleet } from '../reconcile/acl/plan-fleet-acl.js';
 import type { AtOnce } from '../reconcile/apply-once.js';
 import { NO_FOLLOW_UPS, type ReconcilerDeps } from '../reconcile/deps.js';
+import { recordEqualEdges } from '../reconcile/edge-records.js';
 import { type FleetPlan, planEverything } from '../reconcile/fleet-plan.js';
 import { readBothSides } from '../reconcile/read-all.js';
 import { restoreMemory } from '../reconcile/restore.js';
@@ -66,6 +67,7 @@ export async function withOneShot<T>(
         async () => {
           await restoreMemory(deps);
           await readBothSides(deps, cli.signal);
+          await recordEqualEdges(deps);
         },
       );
     await reread();

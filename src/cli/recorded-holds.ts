@@ -36,9 +36,18 @@ export async function readKnownHolds(
   daemon: Pick<DaemonClient, 'status'> | undefined,
   cli: Cli,
 ): Promise<KnownHolds> {
+  return (await findKnownHolds(config, daemon, cli)) ?? new Map();
+}
+
+/** The same; undefined where neither can be read. */
+export async function findKnownHolds(
+  config: Config,
+  daemon: Pick<DaemonClient, 'status'> | undefined,
+  cli: Cli,
+): Promise<KnownHolds | undefined> {
   const status = StatusHolds.safeParse(daemon?.status);
   if (status.success) return new Map(status.data.holds.map((hold) => [holdKey(hold), hold]));
-  if (!hasDecisionLog(config)) return new Map();
+  if (!hasDecisionLog(config)) return undefined;
   const timeout = AbortSignal.timeout(LOG_TIMEOUT_MS);
   try {
     const log = await cli.around.parts.openDecisionLog(config, cli.runtime(true));
@@ -50,7 +59,7 @@ export async function readKnownHolds(
     }
   } catch {
     cli.signal.throwIfAborted();
-    return new Map();
+    return undefined;
   }
 }
 

@@ -37,6 +37,7 @@ export const HOLD_REASONS = [
   'ManagedElsewhere',
   'LegacyEntry',
   'MarkLost',
+  'MarkUnrecorded',
   'Contended',
   'EntryTooLarge',
   'InvalidServiceName',

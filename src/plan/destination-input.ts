@@ -25,8 +25,10 @@ export interface DestinationInput {
   readonly wildcard: IntentionEntry | undefined;
   readonly protocol: Protocol;
   readonly userTokens: UserTokenFacts;
-  /** `toWrittenText` by subject. */
+  /** `toLastAppliedText` by subject: the records of what scopemesh wrote. */
   readonly lastApplied: ReadonlyMap<string, string>;
+  /** Where the records are unknown: the subjects of marked edges that are known to have none. All others count as owned. */
+  readonly unrecorded: ReadonlySet<string> | undefined;
   readonly evidence: readonly Evidence[];
   /** The reason of changes that only widen, by the cause of the job. */
   readonly grantReason: Extract<ChangeReason, 'ScopeGranted' | 'ClaimAdded' | 'MappingChanged'>;

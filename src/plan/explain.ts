@@ -5,6 +5,7 @@ import type { ClaimStatus } from './claims.js';
 import { compareText } from './compare.js';
 import { desiredAccess } from './desired-access.js';
 import type { DestinationInput } from './destination-input.js';
+import { isRecorded } from './edge-record.js';
 import { toGrantText } from './grant-text.js';
 import { isOwned, isSourceOf } from './ownership.js';
 import type { ActualAccess, Change, Hold, Plan } from './plan.js';
@@ -113,7 +114,10 @@ export function explain(facts: {
 /** The intentions that match the call, most exact first. Sources of peers are other services. */
 function candidatesOf(
   source: ServiceName,
-  input: Pick<DestinationInput, 'entry' | 'wildcard' | 'mapping' | 'destination'>,
+  input: Pick<
+    DestinationInput,
+    'entry' | 'wildcard' | 'mapping' | 'destination' | 'lastApplied' | 'unrecorded'
+  >,
 ): readonly Candidate[] {
   const star: ServiceName = { ...source, name: '*' };
   const find = (
@@ -125,7 +129,7 @@ function candidatesOf(
     const found = entry?.sources.find((each) => isLocal(each, name));
     if (found === undefined) return [];
     const { access, description } = found;
-    const owned = isOwned(input.mapping.owner, found);
+    const owned = isOwned(input.mapping.owner, found) && isRecorded(input.destination, found, input);
     return [{ precedence, source: found.name, destination, access, isOwned: owned, description }];
   };
   return [

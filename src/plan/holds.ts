@@ -7,12 +7,17 @@ export function holdKey(hold: { readonly subject: string; readonly reason: HoldR
   return `${hold.subject} ${hold.reason}`;
 }
 
+/** Whether a hold with this reason waits for a person. Every other hold ends when its cause is gone. */
+export function isApprovable(reason: string): boolean {
+  return reason === 'RevocationLimit' || reason === 'MarkUnrecorded';
+}
+
 /** A text that changes if a hold must be reported again. */
 export function fingerprintOf(hold: Hold): string {
   return JSON.stringify([
     hold.action,
     hold.scopes,
-    hold.reason === 'ModeForbids' || hold.reason === 'RevocationLimit' ? hold.after : null,
+    hold.reason === 'ModeForbids' || isApprovable(hold.reason) ? hold.after : null,
     ...(NAMED_IN_DETAIL.has(hold.reason) ? [hold.detail] : []),
     ...(hold.leaves === undefined ? [] : [hold.leaves]),
   ]);

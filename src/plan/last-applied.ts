@@ -15,6 +15,19 @@ export function toLastAppliedText(access: Access | undefined, opensBy: readonly 
   return JSON.stringify([digest(access), opensBy]);
 }
 
+/** The record of an edge that scopemesh removed, or that a write of it may still make. */
+export const REMOVED = toLastAppliedText(undefined, []);
+
+/** The record of an edge whose write may have been made, in a form that equals no access. */
+export function toUncertainText(opensBy: readonly string[]): string {
+  return JSON.stringify(['uncertain', opensBy]);
+}
+
+/** Whether the record is of an edge that scopemesh wrote and did not remove since. */
+export function isOfWrittenEdge(text: string | undefined): boolean {
+  return text !== undefined && !text.startsWith('["none",');
+}
+
 /** Undefined for a text in another form, as if nothing had been written. */
 export function parseLastAppliedText(text: string | undefined): LastApplied | undefined {
   if (text === undefined) return undefined;

@@ -6,8 +6,9 @@ import type { ClaimStatus } from './claims.js';
 import { compareText } from './compare.js';
 import { type DesiredAccess, desiredAccess } from './desired-access.js';
 import type { DestinationInput } from './destination-input.js';
+import { isRecorded, needsRecord } from './edge-record.js';
 import { extendOnly } from './guards/extend.js';
-import { type LastApplied, parseLastAppliedText } from './last-applied.js';
+import { type LastApplied, parseLastAppliedText, toLastAppliedText } from './last-applied.js';
 import { policyOf } from './mode.js';
 import {
   clientOfDescription,
@@ -45,6 +46,9 @@ import { clientText, serviceText } from './world.js';
  * | unknown (unread directory or catalog, unreadable client) | keep | keep | nothing | nothing |
  * | unknown, but an order closed the client, or the service claims another | delete | delete | nothing | nothing |
  * | may only narrow (disagreeing instances, unrecorded claim) | keep | update if narrower | nothing | nothing |
+ *
+ * A marked source without a record is planned in the same way, and its change waits for a person. If it equals the desired
+ * one, `records` has the record to make.
  */
 export function planDestination(input: DestinationInput): Plan {
   const { destination, entry, mapping } = input;
@@ -66,6 +70,7 @@ export function planDestination(input: DestinationInput): Plan {
       ]),
     };
   }
+  const records = edges.flatMap(({ record }) => (record === undefined ? [] : [record]));
   const awaits = [...new Set(edges.flatMap((edge) => edge.awaits))].toSorted(compareText);
   const allowed = policyOf(mapping).plansNarrowing
     ? changes.map((change) => ({ change, held: undefined }))
@@ -75,6 +80,7 @@ export function planDestination(input: DestinationInput): Plan {
     changes: allowed.flatMap(({ change }) => (change === undefined ? [] : [change])).toSorted(byOrder),
     holds: sortHolds([...holds, ...allowed.flatMap(({ held }) => (held === undefined ? [] : [held]))]),
     ...(awaits.length === 0 ? {} : { awaits }),
+    ...(records.length === 0 ? {} : { records: new Map(records) }),
   };
 }
 
@@ -152,6 +158,8 @@ interface EdgePlan {
   readonly change: Change | undefined;
   readonly holds: readonly Hold[];
   readonly awaits: readonly string[];
+  /** The subject and text of the record to make. */
+  readonly record?: readonly [string, string];
 }
 
 /** `alike`: sources of that name in any case. `staysInEntry`: the source may lose its access, but must stay in the entry. */
@@ -185,8 +193,14 @@ function planEdge(
   const keepsClosed = goes && wouldOpen(source, entry, wildcard);
   const after: Access | undefined = keepsClosed || (goes && staysInEntry) ? { kind: 'deny' } : desired.access;
   const description = descriptionFor(after, desired.client, ours, mapping.owner);
+  const record =
+    ours !== undefined && isSame(before, after) && needsRecord(destination, ours, input)
+      ? { record: [subject, toLastAppliedText(after, desired.opensBy)] as const }
+      : {};
+  const isUnrecorded =
+    ours !== undefined && record.record === undefined && !isRecorded(destination, ours, input);
   if (isSettled(before, after, ours, description))
-    return { change: undefined, holds: desired.holds, awaits: desired.awaits };
+    return { change: undefined, holds: desired.holds, awaits: desired.awaits, ...record };
 
   const narrowing = before?.kind === 'other' || narrows(before, after);
   const widening =
@@ -199,12 +213,15 @@ function planEdge(
     current: before,
     input,
   });
+  // Somebody restored what scopemesh removed, so no read decides about it.
+  const wasRemoved = lastApplied !== undefined && !wasWritten(lastApplied);
   const isDrift = lastApplied?.digest === digest(after);
   const reason = reasonOf({ keepsClosed, loses: narrowing || after === undefined, isDrift, loss, input });
   const client = desired.client ?? former;
   return {
     holds: desired.holds,
     awaits: desired.awaits,
+    ...record,
     change: {
       subject,
       resource: intentionResource(destination, source.name),
@@ -218,7 +235,8 @@ function planEdge(
       ...(client === undefined ? {} : { client }),
       scopes: narrowing && !widening && loss.scopes.length > 0 ? loss.scopes : desired.scopes,
       opensBy: desired.opensBy,
-      isInferred: narrowing && !isDrift && loss.isInferred,
+      isInferred: narrowing && !isDrift && !wasRemoved && !isUnrecorded && loss.isInferred,
+      ...(isUnrecorded ? { isUnrecorded } : {}),
       narrows: narrowing,
       widens: widening,
     },
@@ -317,9 +335,12 @@ function isSettled(
   ours: IntentionSource | undefined,
   description: string,
 ): boolean {
-  if (before?.kind === 'other') return false;
-  if (!sameAccess(before, after)) return false;
+  if (!isSame(before, after)) return false;
   return ours === undefined || after === undefined || ours.description === description;
+}
+
+function isSame(before: ActualAccess, after: Access | undefined): boolean {
+  return before?.kind !== 'other' && sameAccess(before, after);
 }
 
 function formerClient(ours: IntentionSource | undefined, input: DestinationInput): PlannedClient | undefined {

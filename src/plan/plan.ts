@@ -33,6 +33,8 @@ export interface Change {
   readonly opensBy: readonly string[];
   /** Removes access only because a read did not show a fact; counts for the mass guard. */
   readonly isInferred: boolean;
+  /** The edge has the mark, but scopemesh has no record of writing it: a person must approve the change. */
+  readonly isUnrecorded?: boolean;
   /** Who approved it although the mass guard held it. It still counts. */
   readonly approvedBy?: Principal;
   /** The access to record as written, if a guard allowed only a part of the change. */
@@ -64,6 +66,8 @@ export interface Plan {
   readonly holds: readonly Hold[];
   /** Identity providers whose jwt-provider must be written first; absent if none is missing. */
   readonly awaits?: readonly string[];
+  /** Marked edges without a record that equal the desired ones, by subject: the records to make. Absent if there are none. */
+  readonly records?: ReadonlyMap<string, string>;
 }
 
 /** Turns a change into a hold of the same content. */

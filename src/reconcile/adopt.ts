@@ -53,7 +53,7 @@ export async function adopt(
     overtaken: [],
     isAsPlanned: () => world.mapping === mapping,
   };
-  world.rememberWritten(text, record.lastApplied);
+  world.rememberWritten(text, new Map([...world.records.of(text), ...record.lastApplied]));
   const { kind } = await writePlan(write, () => cause, deps, signal);
   return kind === 'done' ? changes.length : 0;
 }

@@ -2,7 +2,7 @@ import type { Principal } from '../model/cause.js';
 import { parseKey } from '../model/key.js';
 import { plainDecision } from '../model/plain-decision.js';
 import type { Loss, Rejection, Ruling } from '../plan/guards/guard.js';
-import { endedHold, fingerprintOf, holdKey } from '../plan/holds.js';
+import { endedHold, fingerprintOf, holdKey, isApprovable } from '../plan/holds.js';
 import type { Hold } from '../plan/plan.js';
 import type { KeyRecord, RecordedHold } from '../queue/journal.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
@@ -24,8 +24,8 @@ export type RulingResult =
   | { readonly kind: 'rejected'; readonly hold: RecordedHold; readonly rejection: Rejection };
 
 /**
- * Rules on a hold by the ID of its `held` decision. Only holds of the mass guard wait for a person; all others end when
- * their cause is fixed. The key is queued. Its next plan makes an approved removal once. It holds a rejected one until the
+ * Rules on a hold by the ID of its `held` decision. Only holds of the mass guard and of edges without a record wait for a
+ * person; all others end when their cause is fixed. The key is queued. Its next plan makes an approved removal once. It holds a rejected one until the
  * access is wanted again, the removal is another one, or the identity provider reports it. An approval of what was
  * rejected needs `override`.
  */
@@ -45,7 +45,7 @@ export async function ruleOnHold(
   const hold = holds.find((each) => each.decisionId === decisionId);
   if (hold === undefined) return { kind: 'unknown' };
   const key = parseKey(hold.key);
-  if (hold.reason !== 'RevocationLimit' || key === undefined) return { kind: 'unsuitable', hold };
+  if (!isApprovable(hold.reason) || key === undefined) return { kind: 'unsuitable', hold };
   if (verdict === 'approved' && !override) {
     const rejection = await rejectionOf(hold, deps.keyValues);
     if (rejection !== undefined) return { kind: 'rejected', hold, rejection };
@@ -95,7 +95,7 @@ async function rejectionOf(
   { subject, reason, decisionId, fingerprint }: RecordedHold,
   keyValues: Pick<ReconcilerDeps['keyValues'], 'get'>,
 ): Promise<Rejection | undefined> {
-  if (reason !== 'RevocationLimit') return undefined;
+  if (!isApprovable(reason)) return undefined;
   const ruling = parseRuling(await keyValues.get(factOf(subject)));
   if (ruling?.verdict !== 'rejected') return undefined;
   return ruling.decisionId === decisionId && ruling.fingerprint === fingerprint ? ruling : undefined;

@@ -12,6 +12,7 @@ import type { KeyRecord } from '../queue/journal.js';
 import type { JobResult } from '../queue/queue.js';
 import { forgetRulings } from './approvals.js';
 import type { ReconcilerDeps } from './deps.js';
+import { storeRecords } from './edge-records.js';
 import { inputFor, planGuarded } from './guarded-plan.js';
 import { recordHolds } from './holds.js';
 import { releasedProviders, waitForJwtProviders } from './jwt-waiting.js';
@@ -36,13 +37,20 @@ export async function reconcileDestination(
   const text = formatKey(key);
   const { world } = deps;
   const record = await deps.journal.read(text);
+  const remember = (records: ReadonlyMap<string, string>) => {
+    const before = world.records.of(text);
+    if ([...records].some(([subject, written]) => before.get(subject) !== written))
+      world.rememberWritten(text, new Map([...before, ...records]));
+  };
   let isFresh = needsRead(destination, record, deps);
   let entry = isFresh
     ? await readEntry(destination, deps, signal)
     : world.entries.get(serviceText(destination));
-  const { lastApplied, open: overtaken } = await recoverPending(text, record, entry, deps);
-  world.rememberWritten(text, lastApplied);
-  const known = { ...record, lastApplied };
+  const recovered = await recoverPending(text, record, entry, deps);
+  const { open: overtaken } = recovered;
+  // The memory may have records that are not stored yet.
+  remember(recovered.lastApplied);
+  await storeRecords(text, deps);
   const end = jobResult(job, deps);
   let replaced: readonly string[] = [];
   let triggers = job.triggers;
@@ -52,7 +60,12 @@ export async function reconcileDestination(
     const informed: Job = { ...job, triggers: triggers };
     const { mapping } = world;
     const facts = factsOf(destination, deps);
+    const known = { ...record, lastApplied: world.records.of(text) };
     const { plan, used } = await planGuarded(destination, entry, informed, known, deps, signal);
+    if (plan.records !== undefined) {
+      remember(plan.records);
+      await storeRecords(text, deps);
+    }
     // A removal needs a fresh entry: a source that the watch has not shown yet could take effect instead.
     if (!isFresh && plan.changes.some(({ after }) => after === undefined)) {
       entry = await readEntry(destination, deps, signal);
@@ -68,7 +81,7 @@ export async function reconcileDestination(
     const isAsPlanned = (part: readonly Change[]) => {
       if (world.mapping !== mapping) return isLast;
       if (isLast || factsOf(destination, deps).every((each, at) => each === facts[at])) return true;
-      const input = inputFor(destination, informed, known.lastApplied, deps);
+      const input = inputFor(destination, informed, world.records.of(text), deps);
       return isStillPlanned(part, plan, planDestination({ ...input, entry }));
     };
     const write = { key: text, destination, entry, changes, replaced, overtaken, isAsPlanned };

@@ -18,10 +18,11 @@ export async function guardFacts(
   const { world, acl, contention, clock, space } = deps;
   const now = clock.now();
   const rulings = await rulingsOn(losses, recordedHolds, deps);
+  const counted = losses.filter(({ isUnrecorded }) => isUnrecorded !== true);
   return {
     policy: policyOf(world.mapping),
     rulings,
-    budget: losses.some(({ subject }) => !rulings.has(subject)) ? budgetFor(losses, deps, now) : undefined,
+    budget: counted.some(({ subject }) => !rulings.has(subject)) ? budgetFor(counted, deps, now) : undefined,
     isContended: (subject) => contention.isContended(subject, now),
     opening: acl.opening,
     isStoreLow: space.isLow(),

@@ -6,10 +6,12 @@ import type { Job } from '../model/trigger.js';
 import { toProviderEvidence } from '../plan/provider-evidence.js';
 import { clientText } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
+import { toTriggers } from '../state/observe-consul.js';
 import { orphanedNames } from '../state/orphaned-acl.js';
 import { NOTHING_TOUCHED } from '../state/touched.js';
 import type { ReconcilerDeps } from './deps.js';
 import { countFailure } from './directory-failures.js';
+import { noteRecords } from './edge-records.js';
 import { evidenceOf, type Reached } from './fan-out.js';
 import { type LastRead, lastReadFact } from './last-read.js';
 import { sendReached } from './send-reached.js';
@@ -39,6 +41,7 @@ export async function reconcileProvider(
   const read = world.beginRead();
   const snapshot = await readAll(directory, deps, signal);
   const touched = world.putDirectory(key.name, snapshot.clients, read, clock.now(), snapshot.unreadable);
+  const recorded = isFirst ? noteRecords(world, clock.now()) : [];
   const changed = touched.clients.flatMap(({ provider, clientId }) =>
     provider === key.name && (before.has(clientId) || world.client({ provider, clientId }) !== undefined)
       ? clientId
@@ -70,6 +73,7 @@ export async function reconcileProvider(
   });
   const found = { reaches, touched, isFirst, about: reported.forClient };
   const aclFailure = await sendReached(key.name, found, job, deps, signal);
+  await deps.queue.add(toTriggers(recorded, causeOf(job)));
   await reportUnreadable(key.name, causeOf(job), deps);
   // A failed read of ACL objects has not delayed any intention.
   if (aclFailure !== undefined) throw aclFailure;

@@ -1,3 +1,4 @@
+import { recordsWithPending } from '../apply/recover-pending.js';
 import { restoreRejections } from './approvals.js';
 import { restoreClientBlocks } from './client-blocks.js';
 import type { ReconcilerDeps } from './deps.js';
@@ -5,9 +6,10 @@ import { restoreJwksUris } from './jwt-provider-plans.js';
 
 /** Restores what earlier processes knew and no read shows, before the first plan. */
 export async function restoreMemory(deps: ReconcilerDeps): Promise<void> {
-  // The last writes distinguish losses from drift.
-  for (const [key, { lastApplied }] of await deps.journal.readAll())
-    deps.world.rememberWritten(key, lastApplied);
+  // The last writes distinguish losses from drift, and edges of scopemesh from edges that have its mark.
+  for (const [key, record] of await deps.journal.readAll())
+    deps.world.rememberWritten(key, recordsWithPending(record));
+  deps.world.setUnrecorded(undefined);
   await restoreClientBlocks(deps);
   await deps.acl.restore(deps.keyValues);
   await deps.window.restoreFrom(deps.keyValues);

@@ -53,7 +53,8 @@ export async function sweep(deps: ReconcilerDeps, signal: AbortSignal): Promise<
   await countAhead(deps, now);
   const plans = planFleet(deps.world, deps.window, now, aclBudget(deps, now));
   const pending = plans.filter(
-    ({ changes, holds, awaits = [] }) => changes.length + holds.length + awaits.length > 0,
+    ({ changes, holds, awaits = [], records }) =>
+      changes.length + holds.length + awaits.length > 0 || records !== undefined,
   );
   const destinations = pending.flatMap(({ key }) =>
     key.kind === 'destination'

@@ -42,7 +42,7 @@ export async function writePlan(
           if (reason === 'DriftCorrected') contention.corrected(subject, now);
           window.confirmEdge(subject);
         }
-        world.rememberWritten(key, new Map([...world.lastApplied(key), ...lastApplied]));
+        world.rememberWritten(key, new Map([...world.records.of(key), ...lastApplied]));
         world.putEntry(destination, entry);
         metrics.gauge('scopemesh_inferred_removals', window.used(now));
       },

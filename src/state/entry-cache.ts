@@ -1,7 +1,7 @@
 import type { IntentionEntry, IntentionSource, ServiceName } from '../model/intention.js';
 import { digest } from '../plan/access.js';
 import { serviceText } from '../plan/world.js';
-import { OwnedEdges } from './owned-edges.js';
+import { OwnedEdges, type Records } from './owned-edges.js';
 import { ReadOrder } from './read-order.js';
 
 /** The entries, as last read or written. */
@@ -10,8 +10,11 @@ export class EntryCache {
   readonly #readOrder = new ReadOrder();
   #owned: OwnedEdges;
 
-  constructor(owner: string) {
-    this.#owned = new OwnedEdges(owner);
+  readonly #records: Records;
+
+  constructor(owner: string, records: Records) {
+    this.#records = records;
+    this.#owned = new OwnedEdges(owner, records);
   }
 
   /** By `serviceText` of the destination. */
@@ -24,7 +27,7 @@ export class EntryCache {
   }
 
   setOwner(owner: string): void {
-    this.#owned = new OwnedEdges(owner);
+    this.#owned = new OwnedEdges(owner, this.#records);
     for (const entry of this.#entries.values()) this.#owned.replace(undefined, entry);
   }
 
@@ -63,6 +66,18 @@ export class EntryCache {
     if (known?.modifyIndex === entry?.modifyIndex && known?.modifyIndex !== 0) return false;
     this.#set(key, entry === undefined ? undefined : inLowerCase(entry));
     return true;
+  }
+
+  /** Call it after the records of this destination changed; returns its `serviceText`. */
+  recount(destination: ServiceName): string {
+    const key = serviceText(destination);
+    const entry = this.#entries.get(key);
+    if (entry !== undefined) this.#owned.recount(entry);
+    return key;
+  }
+
+  recountAll(): void {
+    for (const entry of this.#entries.values()) this.#owned.recount(entry);
   }
 
   #set(key: string, entry: IntentionEntry | undefined): void {

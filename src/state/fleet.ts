@@ -1,5 +1,4 @@
 import type { ServiceName } from '../model/intention.js';
-import { destinationKey, formatKey } from '../model/key.js';
 import type { Evidence } from '../model/trigger.js';
 import { compareText } from '../plan/compare.js';
 import type { DestinationInput } from '../plan/destination-input.js';
@@ -34,6 +33,7 @@ export function inputOf(
     readonly lastApplied?: ReadonlyMap<string, string>;
   } = {},
 ): DestinationInput {
+  const records = world.records.recordsOf(destination);
   return {
     destination,
     mapping: world.mapping,
@@ -45,11 +45,8 @@ export function inputOf(
     wildcard: world.entries.get(serviceText({ ...destination, name: '*' })),
     protocol: world.protocolOf(destination),
     userTokens: world.userTokens.facts,
-    lastApplied:
-      facts.lastApplied ??
-      world.lastApplied(
-        formatKey(destinationKey(destination.name, destination.namespace, destination.partition)),
-      ),
+    ...records,
+    lastApplied: facts.lastApplied ?? records.lastApplied,
     evidence: facts.evidence ?? [],
     grantReason: facts.grantReason ?? 'ScopeGranted',
   };
@@ -115,11 +112,11 @@ export function fleetGuardFacts(
 
 /** What the destination of these edges uses of the limit. */
 export function usedHere(
-  edges: readonly Pick<Loss, 'subject'>[],
+  edges: readonly Pick<Loss, 'subject' | 'isUnrecorded'>[],
   window: RevocationWindow,
   now: number,
 ): Pick<RevocationBudget, 'here'> {
-  const subjects = edges.map(({ subject }) => subject);
+  const subjects = edges.flatMap(({ subject, isUnrecorded }) => (isUnrecorded === true ? [] : subject));
   const [first] = subjects;
   if (first === undefined) return {};
   const used = window.usedUnder(first.slice(0, first.lastIndexOf('/') + 1), now);

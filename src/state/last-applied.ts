@@ -1,6 +1,12 @@
+import type { ServiceName } from '../model/intention.js';
+import { destinationKey, formatKey } from '../model/key.js';
+import type { EdgeRecords } from '../plan/edge-record.js';
+
 /** The last writes of each key's subjects, by the texts of `formatKey`. */
 export class LastApplied {
   readonly #byKey = new Map<string, ReadonlyMap<string, string>>();
+  /** The marked edges without a record, as long as the records are unknown. */
+  #unrecorded: ReadonlySet<string> | undefined = new Set();
 
   of(key: string): ReadonlyMap<string, string> {
     return this.#byKey.get(key) ?? NOTHING;
@@ -8,10 +14,20 @@ export class LastApplied {
 
   /** False if nothing changed. */
   put(key: string, lastApplied: ReadonlyMap<string, string>): boolean {
-    if (this.#byKey.get(key) === lastApplied) return false;
+    if (this.of(key) === lastApplied) return false;
     if (lastApplied.size === 0) return this.#byKey.delete(key);
     this.#byKey.set(key, lastApplied);
     return true;
+  }
+
+  recordsOf({ name, namespace, partition }: ServiceName): EdgeRecords {
+    const lastApplied = this.of(formatKey(destinationKey(name, namespace, partition)));
+    return { lastApplied, unrecorded: this.#unrecorded };
+  }
+
+  /** Undefined: every record was put. A set: the records are unknown, and only these marked edges have none. */
+  setUnrecorded(subjects: ReadonlySet<string> | undefined): void {
+    this.#unrecorded = subjects;
   }
 }
 

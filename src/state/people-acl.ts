@@ -60,7 +60,7 @@ export function factsOfPeople(provider: string, deps: Known): PeopleFacts {
     mapping,
     members: knownMembers(provider, deps),
     actual: cachedPeople(provider, deps),
-    lastApplied: deps.world.lastApplied(formatKey(providerKey(provider))),
+    lastApplied: deps.world.records.of(formatKey(providerKey(provider))),
     evidence: [],
     grantReason: 'MembershipAdded',
     mode: mapping.mode === 'observe' ? 'enforce' : mapping.mode,

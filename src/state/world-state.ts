@@ -13,7 +13,6 @@ import {
   type ClientId,
   clientText,
   isUnreadable,
-  serviceText,
   type World,
 } from '../plan/world.js';
 import { claimsOfEntries, claimsOfRoles } from './claim-memory.js';
@@ -56,7 +55,7 @@ export class WorldState {
   readonly #readOrder = { catalog: new ReadOrder(), records: new ReadOrder() };
   readonly #entries: EntryCache;
   readonly #openings: Openings;
-  readonly #lastApplied = new LastApplied();
+  readonly records = new LastApplied();
   readonly #destinations: Destinations;
   readonly #names = new ClientNames();
   #hasEntries = false;
@@ -69,7 +68,7 @@ export class WorldState {
     this.#mapping = mapping;
     this.#openings = new Openings(mapping);
     this.#claims = new Claims(mapping, settings, this.#directories, this.#clientBlocks.all);
-    this.#entries = new EntryCache(mapping.owner);
+    this.#entries = new EntryCache(mapping.owner, this.records);
     this.#destinations = new Destinations(this.#claims.claimStatuses, this.#openings, this.#entries);
   }
 
@@ -268,14 +267,18 @@ export class WorldState {
   }
 
   rememberWritten(key: string, lastApplied: ReadonlyMap<string, string>): void {
-    if (!this.#lastApplied.put(key, lastApplied)) return;
+    if (!this.records.put(key, lastApplied)) return;
     const of = parseKey(key);
-    if (of?.kind === 'destination') this.inferredEdges.touch(serviceText({ ...of, name: of.service }));
+    if (of?.kind === 'destination')
+      this.inferredEdges.touch(this.#entries.recount({ ...of, name: of.service }));
     else if (of?.kind === 'client') this.inferredAcl.touch(clientText({ ...of, clientId: of.value }));
   }
 
-  lastApplied(key: string): ReadonlyMap<string, string> {
-    return this.#lastApplied.of(key);
+  /** Undefined: `rememberWritten` had every record. Until then every marked edge counts as owned, except these. */
+  setUnrecorded(subjects: ReadonlySet<string> | undefined): void {
+    this.records.setUnrecorded(subjects);
+    this.#entries.recountAll();
+    this.inferredEdges.touchAll();
   }
 
   protocolOf(service: ServiceName): Protocol {

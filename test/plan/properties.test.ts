@@ -3,8 +3,9 @@ import { describe, expect, test } from 'vitest';
 import type { IntentionEntry, IntentionSource } from '../../src/model/intention.js';
 import { admits, type HttpRequestShape } from '../../src/plan/access.js';
 import { clientOfDescription } from '../../src/plan/ownership.js';
-import type { Plan } from '../../src/plan/plan.js';
+import { type Change, intentionSubject, type Plan } from '../../src/plan/plan.js';
 import { clientText } from '../../src/plan/world.js';
+import { guarded } from './guarded.js';
 import {
   claiming,
   client,
@@ -217,6 +218,69 @@ describe('for any world', () => {
         }
       }),
       RUNS,
+    );
+  });
+
+  test('a marked edge without a record that differs from the desired one is neither changed nor counted', () => {
+    fc.assert(
+      fc.property(someScene, MODES, (it, mode) => {
+        const unknown: Scene = { ...it, mapping: { ...it.mapping, mode }, unrecorded: undefined };
+        const plans = plansOf(unknown);
+        const recorded = new Set(plans.flatMap(({ records }) => [...(records?.keys() ?? [])]));
+        const isUnrecorded = ({ before, subject }: Change) => before !== undefined && !recorded.has(subject);
+        expect(plans.flatMap((plan) => plan.changes).filter(isUnrecorded)).not.toContainEqual(
+          expect.objectContaining({ isInferred: true }),
+        );
+        const made = plans.map((plan) => ({ ...plan, changes: guarded(plan).changes }));
+        expect(made.flatMap((plan) => plan.changes).filter(isUnrecorded)).toEqual([]);
+        const after = sceneAfter(unknown, made);
+        for (const [key, { destination, sources }] of it.entries)
+          for (const source of sources)
+            if (isMarked(source) && !recorded.has(intentionSubject(destination, source.name)))
+              expect(after.entries.get(key)?.sources).toContainEqual(source);
+      }),
+      RUNS,
+    );
+  });
+
+  test('an edge that scopemesh wrote or recorded is never held as MarkUnrecorded', () => {
+    fc.assert(
+      fc.property(twoScenes, ([first, second]) => {
+        const start: Scene = { ...first, unrecorded: undefined };
+        const written = sceneAfter(
+          start,
+          plansOf(start).map((plan) => ({ ...plan, changes: guarded(plan).changes })),
+        );
+        const moved: Scene = { ...second, ...pick(written), unrecorded: undefined };
+        for (const plan of plansOf(moved)) {
+          for (const { reason, subject } of guarded(plan).holds)
+            if (reason === 'MarkUnrecorded') expect([...moved.written.keys()]).not.toContain(subject);
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  test('contention holds no part of a change that narrows', () => {
+    fc.assert(
+      fc.property(twoScenes, ([first, second]) => {
+        const moved = { ...second, ...pick(sceneAfter(first, plansOf(first))) };
+        // As if somebody had undone what was written.
+        for (const plan of plansOf({ ...moved, entries: first.entries })) {
+          const { changes } = guarded(plan, { isContended: () => true });
+          const narrowed = new Map(changes.map((change) => [change.subject, change]));
+          for (const { subject, narrows, before, after } of plan.changes) {
+            if (!narrows) continue;
+            const made = narrowed.get(subject);
+            expect(made?.narrows).toBe(true);
+            if (before?.kind === 'other' || made === undefined) continue;
+            for (const request of SAMPLES)
+              if (made.after !== undefined && admits(made.after, request))
+                expect(after !== undefined && admits(after, request)).toBe(true);
+          }
+        }
+      }),
+      { numRuns: 200 },
     );
   });
 

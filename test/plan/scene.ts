@@ -36,6 +36,8 @@ export interface Scene {
   readonly closures: ReadonlyMap<string, ClientBlock>;
   readonly unreadable: ReadonlySet<string>;
   readonly written: ReadonlyMap<string, string>;
+  /** Marked edges without a record; undefined: all that `written` lacks. */
+  readonly unrecorded: ReadonlySet<string> | undefined;
   readonly evidence: readonly Evidence[];
   readonly grantReason: DestinationInput['grantReason'];
   readonly userTokens: UserTokenFacts;
@@ -156,6 +158,7 @@ export function scene(changes: Partial<Scene> = {}): Scene {
     closures: new Map(),
     unreadable: new Set(),
     written: new Map(),
+    unrecorded: new Set(),
     evidence: [],
     grantReason: 'ScopeGranted',
     userTokens: NOTHING_KNOWN,
@@ -221,6 +224,7 @@ export function inputsOf(scene: Scene): readonly DestinationInput[] {
     protocol: scene.protocols.get(destination.name) ?? 'http',
     userTokens: scene.userTokens,
     lastApplied: scene.written,
+    unrecorded: scene.unrecorded,
     evidence: scene.evidence,
     grantReason: scene.grantReason,
   }));
@@ -267,7 +271,7 @@ export function entriesAfter(
 /** The scene after plans were carried out, with what scopemesh then remembers. */
 export function sceneAfter(scene: Scene, plans: readonly Plan[]): Scene {
   let { entries } = scene;
-  const written = new Map(scene.written);
+  const written = new Map([...scene.written, ...plans.flatMap(({ records }) => [...(records ?? [])])]);
   for (const plan of plans) {
     if (plan.key.kind !== 'destination') continue;
     const { partition, namespace, service } = plan.key;

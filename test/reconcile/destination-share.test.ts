@@ -1,5 +1,7 @@
 import { afterEach, expect, it } from 'vitest';
-import { destinationKey, providerKey } from '../../src/model/key.js';
+import { destinationKey, formatKey, providerKey } from '../../src/model/key.js';
+import { toLastAppliedText } from '../../src/plan/last-applied.js';
+import { intentionSubject } from '../../src/plan/plan.js';
 import { clientOf, type Rig } from '../support/daemon.js';
 import { ordersRig } from '../support/orders-rig.js';
 import { startWorker, type Worker } from '../support/reconcile-rig.js';
@@ -11,16 +13,17 @@ afterEach(async () => {
   await rig.close();
 });
 
+const EVIL = destinationKey('evil', 'default', 'default');
 const NAMES = ['s0', 's1', 's2', 's3', 's4'];
 
-/** Twelve sources with the mark of this instance, written by a person who controls a destination. */
+/** Twelve sources of one destination, which scopemesh wrote: their clients are gone. */
 const MARKED = Array.from({ length: 12 }, (_, at) => ({
   Name: `ghost-${at}`,
   Action: 'allow',
   Description: `scopemesh:payments client=main/ghost-${at}`,
 }));
 
-it('sources that somebody marked at their own destination use up half of the limit at most', async () => {
+it('the sources of one destination use up half of the limit at most', async () => {
   rig = await ordersRig({
     clients: [clientOf('other', 'orders:read'), ...NAMES.map((name) => clientOf(name, 'orders:read'))],
     prepare: async ({ mesh }) => {
@@ -29,6 +32,11 @@ it('sources that somebody marked at their own destination use up half of the lim
   });
   worker = await startWorker(rig);
   await worker.idle();
+  const written = MARKED.map(({ Name }): [string, string] => [
+    intentionSubject({ partition: 'default', namespace: 'default', name: 'evil' }, Name),
+    toLastAppliedText({ kind: 'allow' }, []),
+  ]);
+  await worker.deps.journal.settle(formatKey(EVIL), [], { lastApplied: new Map(written) });
   await rig.mesh.request('PUT', '/v1/config', {
     Kind: 'service-intentions',
     Name: 'evil',
@@ -37,7 +45,7 @@ it('sources that somebody marked at their own destination use up half of the lim
   await worker.stop();
   worker = await startWorker(rig);
   await worker.idle();
-  await worker.add(destinationKey('evil', 'default', 'default'));
+  await worker.add(EVIL);
   for (const name of NAMES) rig.idp.clients.delete(`${name}-app`);
   await worker.add(providerKey('main'), 'full-read', { fullRead: true });
   await worker.idle();

@@ -38,16 +38,17 @@ export function addApprove(program: Command, cli: Cli): void {
       .action((ids: readonly string[], options: Options) => ruleOnAll(ids, verdict, options, cli));
   add(
     'approve',
-    'release a held removal, or end a quarantine',
-    'Releases the held removals with these decision IDs, once. Their decisions name you. A running daemon removes the ' +
-      'access at once; without one, the next scopemesh run or scopemesh apply does. For a client in quarantine, give ' +
+    'release a held change, or end a quarantine',
+    'Releases the held changes with these decision IDs, once. Their decisions name you. A running daemon makes the ' +
+      'change at once; without one, the next scopemesh run or scopemesh apply does. For a client in quarantine, give ' +
       'PROVIDER/CLIENT-ID or the ID of one of its ClientQuarantined decisions: the quarantine ends.',
     `
-Exit status: 0; 1 if one of the IDs cannot be approved. A removal that somebody rejected is refused
+Exit status: 0; 1 if one of the IDs cannot be approved. A change that somebody rejected is refused
 without --override.
 
-You can approve removals that the mass guard holds (RevocationLimit), and the end of a quarantine.
-Every other hold ends when its reason is gone.
+You can approve removals that the mass guard holds (RevocationLimit), changes of sources that have
+the mark without a record (MarkUnrecorded), and the end of a quarantine. Every other hold ends when
+its reason is gone.
 
 Examples:
   scopemesh approve 01JDXK4T0QJ5W3M8V7Z2R6N9PB
@@ -57,16 +58,17 @@ Approve every held removal that nobody rejected:
   scopemesh plan --json |
     jq -r '.holds[] | select(.reason == "RevocationLimit" and .rejectedBy == null)
       | .decisionId // empty' | xargs scopemesh approve`,
-  ).option('--override', 'also approve a removal that somebody rejected');
+  ).option('--override', 'also approve a change that somebody rejected');
   add(
     'reject',
-    'keep the access whose removal is held',
-    'Rejects the held removals with these decision IDs. The access stays until the removal becomes a different one, or ' +
+    'keep the access whose change is held',
+    'Rejects the held changes with these decision IDs. The access stays until the change becomes a different one, or ' +
       'until the IdP itself reports that the scope or client is gone.',
     `
 Exit status: 0; 1 if one of the IDs cannot be rejected.
 
-You can reject removals that the mass guard holds (RevocationLimit).
+You can reject removals that the mass guard holds (RevocationLimit) and changes of sources that have
+the mark without a record (MarkUnrecorded).
 
 Example:
   scopemesh reject 01JDXK4T0QJ5W3M8V7Z2R6N9PB`,

@@ -3,11 +3,12 @@ import { parseDuration } from '../../../config/duration.js';
 import { systemClock } from '../../clock.js';
 import { toCloudEvent } from '../../decisions/envelope.js';
 import type { Decision } from '../../model/decision.js';
+import { isApprovable } from '../../plan/holds.js';
 import type { Cli } from '../cli.js';
 import type { DecisionLogSettings } from '../parts.js';
 import { readDecisionLog } from '../read-decision-log.js';
 import { decisionText } from '../terminal/decision-text.js';
-import { approveCommand, mayBeApproved } from '../terminal/plan-text.js';
+import { approveCommand } from '../terminal/plan-text.js';
 import { printable } from '../terminal/screen.js';
 import { addVerify } from './decisions-verify.js';
 
@@ -114,7 +115,7 @@ function print(decision: Decision, filter: Filter, cli: Cli): void {
   if (filter.json) cli.screen.jsonLine(toCloudEvent(decision));
   else {
     cli.screen.line(decisionText(decision, cli.screen.colors));
-    if (decision.outcome === 'held' && mayBeApproved(decision))
+    if (decision.outcome === 'held' && isApprovable(decision.reason))
       cli.screen.line(printable(`    ${approveCommand({ decisionId: decision.id, rejectedBy: null })}`));
   }
 }

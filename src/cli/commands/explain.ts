@@ -8,7 +8,7 @@ import type { Decision } from '../../model/decision.js';
 import type { ServiceName } from '../../model/intention.js';
 import type { Key } from '../../model/key.js';
 import { type Explanation, explain } from '../../plan/explain.js';
-import { intentionSubject } from '../../plan/plan.js';
+import { type Change, intentionSubject } from '../../plan/plan.js';
 import { planClient } from '../../plan/plan-client.js';
 import { clientLogin } from '../../reconcile/client-logins.js';
 import { inputOf, planFleet } from '../../state/fleet.js';
@@ -19,6 +19,7 @@ import { type LoginView, loginDocument, toLoginView } from '../login-view.js';
 import { changeView, holdView } from '../plan-view.js';
 import { type Circumstances, isAllowed, printExplanation } from '../terminal/explain-text.js';
 import { loginFacts } from '../terminal/login-text.js';
+import { learnUnrecorded } from '../unrecorded-edges.js';
 import { explainClient } from './explain-client.js';
 import { explainPerson } from './explain-person.js';
 
@@ -108,19 +109,23 @@ Examples:
 }
 
 async function judge(
-  { config, world, window, consul }: BothSides,
+  sides: BothSides,
   sourceName: string,
   destinationName: string,
   options: Options,
   cli: Cli,
 ): Promise<Explanation> {
+  const { config, world, window, consul } = sides;
   const partition = config.consul.partition ?? 'default';
   const namespace = config.consul.namespace ?? 'default';
   const source: ServiceName = { partition, namespace, name: sourceName };
   const destination: ServiceName = { partition, namespace, name: destinationName };
   const now = systemClock.now();
   const { defaultPolicy } = await consul.inspect(cli.signal);
-  const plan = planFleet(world, window, now).find(({ key }) => isOf(key, destination));
+  const planHere = () => planFleet(world, window, now).find(({ key }) => isOf(key, destination));
+  let plan = planHere();
+  const isHere = ({ resource }: Change) => resource.source === sourceName;
+  if (await learnUnrecorded(sides, plan?.changes.filter(isHere) ?? [], cli)) plan = planHere();
   const claim = [...world.claimStatuses(now).values()].find(({ service }) => service.name === sourceName);
   const { method, path } = options;
   return explain({

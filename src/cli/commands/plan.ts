@@ -1,12 +1,14 @@
 import type { Command } from 'commander';
 import { systemClock } from '../../clock.js';
+import { isApprovable } from '../../plan/holds.js';
 import { planAclFleet } from '../../reconcile/acl/plan-fleet-acl.js';
 import { isAnythingToDo, planEverything } from '../../reconcile/fleet-plan.js';
 import type { Cli } from '../cli.js';
 import { withBothSides } from '../load-current-state.js';
 import { planDocument } from '../plan-view.js';
 import { readKnownHolds } from '../recorded-holds.js';
-import { mayBeApproved, printPlan } from '../terminal/plan-text.js';
+import { printPlan } from '../terminal/plan-text.js';
+import { learnUnrecorded } from '../unrecorded-edges.js';
 
 /** With `--detailed-exitcode`, as in terraform. */
 const CHANGES_PENDING = 2;
@@ -32,10 +34,17 @@ Examples:
   scopemesh plan --json | jq '.changes[] | select(.action == "revoke")'`,
     )
     .action(async (options: { readonly json?: true; readonly detailedExitcode?: true }) => {
-      await withBothSides(cli, async ({ config, world, window, acl, consul, daemon }) => {
-        const aclPlan = await planAclFleet({ world, window, acl, clock: systemClock });
-        const plan = planEverything(world, window, systemClock.now(), aclPlan, consul.intentions);
-        const needsIds = options.json ? plan.holds.length > 0 : plan.holds.some(mayBeApproved);
+      await withBothSides(cli, async (sides) => {
+        const { config, world, window, acl, consul, daemon } = sides;
+        const planAll = async () => {
+          const aclPlan = await planAclFleet({ world, window, acl, clock: systemClock });
+          return planEverything(world, window, systemClock.now(), aclPlan, consul.intentions);
+        };
+        let plan = await planAll();
+        if (await learnUnrecorded(sides, plan.changes, cli)) plan = await planAll();
+        const needsIds = options.json
+          ? plan.holds.length > 0
+          : plan.holds.some(({ reason }) => isApprovable(reason));
         const known = needsIds ? await readKnownHolds(config, daemon, cli) : new Map();
         if (options.json) cli.screen.json(planDocument(plan, world.mapping, known));
         else printPlan(plan, world.mapping, known, cli.screen);

@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import type { Config } from '../../../config/config.js';
 import { configRevision } from '../../../config/mapping-revision.js';
-import type { KnownHold, KnownHolds } from '../recorded-holds.js';
+import type { HoldReason } from '../../model/decision.js';
+import { isApprovable } from '../../plan/holds.js';
+import type { KnownHolds } from '../recorded-holds.js';
 import { durationText } from '../terminal/duration-text.js';
-import { approveCommand, mayBeApproved } from '../terminal/plan-text.js';
+import { approveCommand } from '../terminal/plan-text.js';
 import { type Finding, NAMES, namesText, notice, ok, warning } from './finding.js';
 
 const StatusBody = z.object({
@@ -48,27 +50,29 @@ export function daemonFindings(
   ];
 }
 
-/** Removals that a person can approve or reject. */
+/** Changes that a person can approve or reject. */
 function approvableFindings(known: KnownHolds): readonly Finding[] {
-  const waiting: KnownHold[] = [];
-  let rejected = 0;
-  for (const hold of known.values()) {
-    if (!mayBeApproved(hold)) continue;
-    if (hold.rejectedBy === null) waiting.push(hold);
-    else rejected++;
-  }
+  const approvable = [...known.values()].filter(({ reason }) => isApprovable(reason));
   const findings: Finding[] = [];
-  if (waiting.length > 0) {
+  const waitFor = (reason: HoldReason, text: (count: number) => string) => {
+    const waiting = approvable.filter((hold) => hold.reason === reason && hold.rejectedBy === null);
+    if (waiting.length === 0) return;
     const commands = waiting.slice(0, NAMES).map(approveCommand);
     const more = waiting.length > NAMES ? '; scopemesh plan lists the others' : '';
-    findings.push(
-      warning(
-        'holds',
-        `the mass guard holds ${waiting.length} removals until a person approves or rejects them (RevocationLimit)`,
-        `check them with scopemesh plan, then run ${commands.join('; ')}${more}`,
-      ),
-    );
-  }
+    const remedy = `check them with scopemesh plan, then run ${commands.join('; ')}${more}`;
+    findings.push(warning('holds', text(waiting.length), remedy));
+  };
+  waitFor(
+    'RevocationLimit',
+    (count) =>
+      `the mass guard holds ${count} removals until a person approves or rejects them (RevocationLimit)`,
+  );
+  waitFor(
+    'MarkUnrecorded',
+    (count) =>
+      `${count} sources have the mark of scopemesh, but scopemesh has no record of writing them: they stay until a person approves or rejects the change (MarkUnrecorded)`,
+  );
+  const rejected = approvable.filter(({ rejectedBy }) => rejectedBy !== null).length;
   if (rejected > 0)
     findings.push(
       notice('holds.rejected', `${rejected} removals are rejected: the access stays`, 'see scopemesh plan'),

@@ -1,7 +1,7 @@
 import type { DecidedPerson } from '../../model/decision.js';
 import type { Mapping } from '../../model/rule.js';
 import type { AclChange } from '../../plan/acl/acl-change.js';
-import { holdKey } from '../../plan/holds.js';
+import { holdKey, isApprovable } from '../../plan/holds.js';
 import type { Change, Hold, PlannedClient } from '../../plan/plan.js';
 import { type FleetPlan, isAnythingToDo } from '../../reconcile/fleet-plan.js';
 import { type PlanSummary, type Sign, signOf, summaryOf } from '../plan-view.js';
@@ -59,7 +59,7 @@ export function printHolds(holds: readonly Hold[], known: KnownHolds, screen: Sc
       group.map((hold) => ({ ...holdRow(hold), below: approveText(hold, known) })),
       screen,
     );
-    if (group.some((hold) => mayBeApproved(hold) && !known.has(holdKey(hold))))
+    if (group.some((hold) => isApprovable(hold.reason) && !known.has(holdKey(hold))))
       screen.line(`      ${colors.dim(NO_ID)}`);
     screen.line();
   }
@@ -68,13 +68,8 @@ export function printHolds(holds: readonly Hold[], known: KnownHolds, screen: Sc
 const NO_ID =
   'A hold without a command has no ID yet. The running daemon gives it one (scopemesh run), and so does scopemesh apply.';
 
-/** Only what the mass guard holds waits for a person. */
-export function mayBeApproved({ reason }: { readonly reason: string }): boolean {
-  return reason === 'RevocationLimit';
-}
-
 function approveText(hold: Hold, known: KnownHolds): string | undefined {
-  const found = mayBeApproved(hold) ? known.get(holdKey(hold)) : undefined;
+  const found = isApprovable(hold.reason) ? known.get(holdKey(hold)) : undefined;
   return found && approveCommand(found);
 }
 

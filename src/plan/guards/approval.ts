@@ -1,6 +1,6 @@
 import type { Loss, LossGuard, Rejection, Verdict } from './guard.js';
 
-/** A ruling of a person has priority over the limit: an approved loss passes, and a rejected one is held. */
+/** A ruling of a person has priority over the other guards of losses: an approved loss passes, and a rejected one is held. */
 export const approval: LossGuard = ({ losses }, { rulings }) => {
   const verdicts = new Map<Loss, Verdict>();
   for (const loss of losses) {
@@ -11,7 +11,7 @@ export const approval: LossGuard = ({ losses }, { rulings }) => {
       loss,
       ruling.verdict === 'approved'
         ? { do: 'approve', by: ruling.by }
-        : { do: 'hold', reason: 'RevocationLimit', detail },
+        : { do: 'hold', reason: loss.hold.reason, detail },
     );
   }
   return verdicts;

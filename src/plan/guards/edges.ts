@@ -1,5 +1,6 @@
 import { intersection } from '../access.js';
 import { type Change, type Plan, toHold } from '../plan.js';
+import type { Loss } from './guard.js';
 import type { Guardable } from './guards.js';
 
 /** The plan of one destination, as guards see it. */
@@ -9,11 +10,12 @@ export function guardableEdges(
 ): Guardable<Change, Plan> {
   return {
     plan,
-    losses: plan.changes.flatMap((change) =>
-      change.isInferred
-        ? { subject: change.subject, hold: toHold(change, 'RevocationLimit', 'approved') }
-        : [],
-    ),
+    losses: plan.changes.flatMap((change): Loss | readonly [] => {
+      const { subject, isInferred, isUnrecorded } = change;
+      if (isUnrecorded === true)
+        return { subject, hold: toHold(change, 'MarkUnrecorded', 'approved'), isUnrecorded };
+      return isInferred ? { subject, hold: toHold(change, 'RevocationLimit', 'approved') } : [];
+    }),
     keeping: (kept) => ({ ...plan, changes: plan.changes.filter(({ subject }) => !kept.has(subject)) }),
     approved: (change, approvals) => {
       const approvedBy = approvals.get(change.subject);

@@ -31,13 +31,15 @@ export interface GuardedChange {
 }
 
 /**
- * A loss by inference that is counted, ruled on and held as one: an edge, everything that a client's ACL objects lose, or
- * a person's role.
+ * A change that a person may have to approve, ruled on and held as one: a loss by inference, which is counted too (an edge,
+ * everything that a client's ACL objects lose, or a person's role), or a change of an edge without a record.
  */
 export interface Loss {
   readonly subject: string;
   /** The hold if it is held. Rulings refer to this hold. */
   readonly hold: Hold;
+  /** It is no loss by inference, and never counted. */
+  readonly isUnrecorded?: boolean;
   readonly approvedBy?: Principal;
 }
 

@@ -17,13 +17,14 @@ import { mode } from './mode.js';
 import { prerequisite } from './prerequisite.js';
 import { revocationLimitGuard } from './revocation-limit.js';
 import { storeSpace } from './store-space.js';
+import { unrecorded } from './unrecorded.js';
 
 /** The guards in their order. After a loss is held, the rest is planned again before single changes are checked. */
 export const GUARDS: {
   readonly losses: readonly LossGuard[];
   readonly changes: readonly ChangeGuard[];
 } = {
-  losses: [approval, revocationLimitGuard],
+  losses: [approval, unrecorded, revocationLimitGuard],
   // `storeSpace` is the last: what it leaves out must not end a hold.
   changes: [prerequisite, contention, entrySize, mode, storeSpace],
 };
@@ -91,7 +92,7 @@ export function guard<C extends GuardedChange, P extends Planned<C>>(
     changes,
     holds,
     plan,
-    counted: passing.map(({ subject }) => subject),
+    counted: passing.flatMap(({ subject, isUnrecorded }) => (isUnrecorded === true ? [] : subject)),
     used: passing.flatMap(({ approvedBy, hold }) => (approvedBy === undefined ? [] : hold)),
     rejections: new Map(
       [...held.keys()].flatMap((subject) => {

@@ -60,7 +60,7 @@ function inferredOf(id: ClientId, deps: Known, now: number): readonly string[] {
   const name = clientName(world.mapping.owner, id);
   const existing = acl.cache.of(name);
   if (clientOf(existing, world.mapping.owner) === undefined) return [];
-  const lastApplied = world.lastApplied(formatKey(clientKey(id.provider, id.clientId)));
+  const lastApplied = world.records.of(formatKey(clientKey(id.provider, id.clientId)));
   const facts = { lastApplied, evidence: [], grantReason: 'ScopeGranted', mode: 'enforce' } as const;
   const plan = planClientAcl(id, { ...facts, actual: acl.cache.snapshot([name], []) }, deps, now);
   return losesByInference(plan.changes) ? [plan.subject] : [];
@@ -71,7 +71,7 @@ function peopleBudget(deps: Counting, now: number): AclBudget {
   let owned = 0;
   let planned = 0;
   for (const provider of providersOfPeople(deps)) {
-    const lastApplied = world.lastApplied(formatKey(providerKey(provider)));
+    const lastApplied = world.records.of(formatKey(providerKey(provider)));
     const follows = [world.mapping, acl.members.get(provider), lastApplied, acl.cache.peoplesVersion];
     const known = acl.peoplesCounts.get(provider);
     const count = known?.follows.every((each, at) => each === follows[at])

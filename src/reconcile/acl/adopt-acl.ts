@@ -82,7 +82,7 @@ function adoptionOf(key: Key, deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'cloc
   const now = deps.clock.now();
   const { name, policies } = objectNamesOf(id, deps);
   const actual = deps.acl.cache.snapshot([name], policies);
-  const lastApplied = deps.world.lastApplied(formatKey(key));
+  const lastApplied = deps.world.records.of(formatKey(key));
   const facts = { actual, lastApplied, evidence: [], grantReason: 'ScopeGranted', mode: 'enforce' } as const;
   const { desired, client, opensBy } = planClientAcl(id, facts, deps, now);
   const scopes = [...new Set(opensBy.map((text) => parseGrantText(text).name))].toSorted(compareText);

@@ -53,7 +53,7 @@ export async function planAcl(
       grantReason: 'ScopeGranted',
       mode: mode === 'observe' ? 'enforce' : mode,
     } as const;
-    const known = { ...facts, lastApplied: world.lastApplied(key) };
+    const known = { ...facts, lastApplied: world.records.of(key) };
     plans.push({
       isUnderWay: acl.isUnderWay(key),
       plan: planClientAcl(id, known, deps, now),

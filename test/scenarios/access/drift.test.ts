@@ -71,6 +71,17 @@ describe('what somebody changes by hand', () => {
     await rig.decided({ subject: EDGE, reason: 'HoldEnded' });
   });
 
+  it('that widens is corrected each time, however often, and never reported as contended', async () => {
+    await open();
+    for (let round = 1; round <= 7; round++) {
+      await rig.mesh.write('orders', [{ Name: 'web', Action: 'allow', Description: MARK }]);
+      await until(`correction ${round}`, async () => (await reasons()).length === round + 1);
+      await isOpen(rig, READ);
+      await daemon.idle();
+    }
+    expect((await reasons()).slice(1)).toEqual(Array(7).fill('applied DriftCorrected'));
+  });
+
   it('to remove the mark is reported and left alone', async () => {
     await open();
     const entry = await rig.mesh.entry('orders');

@@ -1,0 +1,33 @@
+import type { Change } from '../plan/plan.js';
+import type { Cli } from './cli.js';
+import type { BothSides } from './load-current-state.js';
+import { findKnownHolds, type KnownHolds } from './recorded-holds.js';
+
+const RECORDS_UNKNOWN =
+  'neither the daemon nor the decision log says which sources scopemesh wrote: every source with its mark counts as owned here';
+
+/**
+ * The records of what scopemesh wrote are in the store, which belongs to the daemon. Its recorded holds name the marked
+ * edges without a record; the world takes them over. True if the plan is another one then. Asks only if the plan changes a
+ * marked edge, because the decision log may be long.
+ */
+export async function learnUnrecorded(
+  { config, daemon, world }: Pick<BothSides, 'config' | 'daemon' | 'world'>,
+  changes: readonly Pick<Change, 'before'>[],
+  cli: Cli,
+): Promise<boolean> {
+  if (changes.every(({ before }) => before === undefined)) return false;
+  const known = await findKnownHolds(config, daemon, cli);
+  if (known === undefined) cli.screen.warn(RECORDS_UNKNOWN);
+  const subjects = unrecordedIn(known ?? new Map());
+  if (subjects.size > 0) world.setUnrecorded(subjects);
+  return subjects.size > 0;
+}
+
+function unrecordedIn(known: KnownHolds): ReadonlySet<string> {
+  return new Set(
+    [...known].flatMap(([key, { reason }]) =>
+      reason === 'MarkUnrecorded' ? [key.slice(0, -` ${reason}`.length)] : [],
+    ),
+  );
+}

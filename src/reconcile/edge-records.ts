@@ -1,0 +1,45 @@
+import type { ServiceName } from '../model/intention.js';
+import { destinationKey, formatKey } from '../model/key.js';
+import { planDestination } from '../plan/plan-destination.js';
+import { inputOf } from '../state/fleet.js';
+import type { WorldState } from '../state/world-state.js';
+import type { ReconcilerDeps } from './deps.js';
+
+/**
+ * Notes in memory the records of all marked edges that equal the desired ones, and returns their destinations. Call it in
+ * the turn in which a directory became known: a later change at the provider then finds these edges owned, although their
+ * records were lost with the store. The jobs of the destinations store the records.
+ */
+export function noteRecords(world: WorldState, now: number): readonly ServiceName[] {
+  if (world.owned.unrecorded === 0) return [];
+  return world.destinations(now).filter((destination) => {
+    const { records } = planDestination(inputOf(world, destination, now));
+    if (records === undefined) return false;
+    const key = keyOf(destination);
+    world.rememberWritten(key, new Map([...world.records.of(key), ...records]));
+    return true;
+  });
+}
+
+/** Stores the records of a key that are in memory only. */
+export async function storeRecords(
+  key: string,
+  { journal, world }: Pick<ReconcilerDeps, 'journal' | 'world'>,
+): Promise<void> {
+  const { lastApplied: stored } = await journal.read(key);
+  const known = world.records.of(key);
+  const missing = [...known].filter(([subject, text]) => stored.get(subject) !== text);
+  if (missing.length > 0) await journal.settle(key, [], { lastApplied: new Map(missing) });
+}
+
+/** For a command that has no jobs: notes the records, and stores them. */
+export async function recordEqualEdges(
+  deps: Pick<ReconcilerDeps, 'journal' | 'world' | 'clock'>,
+): Promise<void> {
+  for (const destination of noteRecords(deps.world, deps.clock.now()))
+    await storeRecords(keyOf(destination), deps);
+}
+
+function keyOf({ name, namespace, partition }: ServiceName): string {
+  return formatKey(destinationKey(name, namespace, partition));
+}
