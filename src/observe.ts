@@ -23,6 +23,11 @@ export const METRICS = {
     'Events received, by provider and result: accepted, duplicate, rejected, unresolved (it ends a session, but scopemesh cannot tell whose), or untimely (it reports a compromised client, but its date is too far from now to act on it).',
     ['provider', 'result'],
   ],
+  scopemesh_http_connections_closed_total: [
+    'counter',
+    'Connections closed because there were too many, by listener (listen, admin) and reason (evicted: for a newer connection; refused: at once; unfinished: for a newer request of its address).',
+    ['listener', 'reason'],
+  ],
   scopemesh_jobs_total: [
     'counter',
     'Jobs run, by key kind and result (done, failed, parked).',

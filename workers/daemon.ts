@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { createCore } from '../src/cli/create-core.js';
 import type { PrometheusMetrics } from '../src/cli/metrics.js';
 import type { Role, RunOptions } from '../src/cli/run-daemon.js';
+import { reportClosed } from '../src/daemon/closed-connections.js';
 import { createHttpServer, listen } from '../src/daemon/http-server.js';
 import { Reloads } from '../src/daemon/reload.js';
 import { addRoutes } from '../src/daemon/routes.js';
@@ -72,7 +73,7 @@ export async function runDaemon(
     let sweptAt: number | undefined;
     const swept = createNotifier();
 
-    const server = createHttpServer();
+    const server = createHttpServer({}, reportClosed('listen', runtime));
     closers.unshift(() => server.close());
     addRoutes(server, {
       config,
