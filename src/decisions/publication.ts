@@ -13,6 +13,7 @@ export interface PublicationDeps {
 }
 
 const BATCH = 500;
+const NO_HOLDS = { limit: 0 };
 const INFLIGHT = 'relay/inflight';
 const Inflight = z.object({ position: z.string(), ids: z.array(z.string()) });
 /** After this many decisions the position is read again, which bounds what must be read after a failure. */
@@ -38,7 +39,7 @@ export class Publication {
     const { journal, log, keyValues, metrics } = this.#deps;
     if (this.#isInDoubt) await this.#settleDoubt();
     const batch = await journal.outbox(BATCH);
-    const length = batch.length < BATCH ? batch.length : (await journal.overview()).outboxLength;
+    const length = batch.length < BATCH ? batch.length : (await journal.overview(NO_HOLDS)).outboxLength;
     metrics.gauge('scopemesh_outbox_decisions', length);
     if (batch.length === 0) return 0;
     this.#isInDoubt = true;
@@ -53,7 +54,7 @@ export class Publication {
 
   /** Updates the metric of the outbox while nothing can be moved. */
   async measure(): Promise<void> {
-    const { outboxLength } = await this.#deps.journal.overview();
+    const { outboxLength } = await this.#deps.journal.overview(NO_HOLDS);
     this.#deps.metrics.gauge('scopemesh_outbox_decisions', outboxLength);
   }
 
