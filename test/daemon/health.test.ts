@@ -77,6 +77,53 @@ describe('the status of a daemon', () => {
     },
   );
 
+  it.each(['/metrics', '/statusz', '/readyz'])(
+    'leaves nine tenths of the time to other work, however many ask for %s without a break',
+    async (url) => {
+      let busyMs = 0;
+      const work = async () => {
+        const startedAt = performance.now();
+        while (performance.now() - startedAt < 10);
+        busyMs += performance.now() - startedAt;
+      };
+      const metrics = createMetrics();
+      serve({
+        canStore: work,
+        metrics: {
+          ...metrics,
+          async expose() {
+            await work();
+            return metrics.expose();
+          },
+        },
+        status: async () => {
+          if (url === '/statusz') await work();
+          return answer;
+        },
+      });
+      const startedAt = performance.now();
+      const polls = Array.from({ length: 20 }, async () => {
+        for (let count = 0; count < 5; count++) await app.inject(url);
+      });
+      await Promise.all(polls);
+      expect(busyMs / (performance.now() - startedAt)).toBeLessThan(0.25);
+    },
+  );
+
+  it('gives the page of holds that a request asks for', async () => {
+    const asked: (string | undefined)[] = [];
+    serve({
+      status: async (holdsAfter) => {
+        asked.push(holdsAfter);
+        return answer;
+      },
+    });
+    await app.inject('/statusz');
+    await app.inject(`/statusz?holdsAfter=${encodeURIComponent('key\nsubject')}`);
+    await app.inject('/statusz?holdsAfter=a&holdsAfter=b');
+    expect(asked).toEqual([undefined, 'key\nsubject', undefined]);
+  });
+
   it('is read again after a failure', async () => {
     let reads = 0;
     serve({
