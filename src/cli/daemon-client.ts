@@ -32,11 +32,11 @@ export async function findDaemon(config: Config, signal: AbortSignal): Promise<D
     authorization: `Bearer ${(await readApiToken(config)).reveal()}`,
   });
   const get = async (path: string) => {
-    const plain = await fetch(`${base}${path}`, { signal: within() });
+    const plain = await fetch(`${base}${path}`, { redirect: 'error', signal: within() });
     // On a loopback listener the status needs no token. A token goes only to a daemon that asks for it.
     if (plain.status !== 401 || !isFromScopemesh(plain)) return plain;
     await plain.body?.cancel();
-    return fetch(`${base}${path}`, { headers: await authorize(), signal: within() });
+    return fetch(`${base}${path}`, { redirect: 'error', headers: await authorize(), signal: within() });
   };
   let status: unknown;
   let refused: string | undefined;
@@ -69,6 +69,7 @@ export async function findDaemon(config: Config, signal: AbortSignal): Promise<D
       const headers = { 'content-type': 'application/json', ...(await authorize()) };
       const answer = await fetch(`${base}${path}`, {
         method: 'POST',
+        redirect: 'error',
         headers,
         body: JSON.stringify(body),
         signal: within(),

@@ -189,7 +189,7 @@ async function withRulings(
     cli.around.parts,
     config,
     runtime,
-    'a daemon holds the state directory but does not answer at http.listen; correct http.listen, or stop the daemon',
+    'a daemon holds the state directory but does not answer at http.admin, or at http.listen without one; correct the address, or stop the daemon',
   );
   const consul = await cli.around.parts.openConsul(config.consul, config.owner, runtime);
   try {
