@@ -26,7 +26,7 @@ RUN install --directory --owner=node --group=node --mode=0700 /var/lib/scopemesh
 # The user `node` of the image, as numbers: Kubernetes then sees that it is not root.
 USER 1000:1000
 VOLUME /var/lib/scopemesh
-# `http.listen` is 127.0.0.1:8080 by default; in a container it has to be 0.0.0.0:8080.
+# `http.listen` is 127.0.0.1:8080 by default; in a container it has to be 0.0.0.0:8080. With `http.admin`, probe that.
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:8080/healthz').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]

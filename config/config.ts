@@ -38,9 +38,24 @@ export interface Config {
   };
   readonly queue: QueueSettings;
   readonly decisions: DecisionSettings;
-  readonly http: HostPort;
+  readonly http: HttpSettings;
   readonly state: { readonly directory: string };
   readonly resyncMs: number;
+}
+
+export interface HttpSettings {
+  readonly listen: HostPort;
+  /** Of everything but `/events`, if that has a listener of its own. */
+  readonly admin?: HostPort;
+  readonly tokens: readonly HttpToken[];
+}
+
+/** A bearer token. Two may have one name, while one takes the place of the other. */
+export interface HttpToken {
+  readonly name: string;
+  readonly token: Secret;
+  /** Whether the holder may approve, reject and release. */
+  readonly approve: boolean;
 }
 
 export interface TlsFiles {

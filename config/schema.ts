@@ -13,6 +13,7 @@ import {
   url,
   wholeNumber,
 } from './fields.js';
+import { HTTP } from './http-settings.js';
 import { PROVIDER } from './providers/providers.js';
 import { ACTOR_KIND, SCOPES } from './rule-schema.js';
 
@@ -173,7 +174,7 @@ export const FILE = z.strictObject({
   guards: GUARDS.prefault({}),
   queue: QUEUE.prefault({ kind: 'embedded' }),
   decisions: DECISIONS.prefault({ kind: 'embedded' }),
-  http: z.strictObject({ listen: hostPort().prefault('127.0.0.1:8080') }).prefault({}),
+  http: HTTP.prefault({}),
   state: z.strictObject({ directory: text().prefault('./data') }).prefault({}),
   resync: duration('1s', '1d').prefault('5m').describe('How often everything is compared with Consul.'),
 });

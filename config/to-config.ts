@@ -1,7 +1,7 @@
 import { isAbsolute, join } from 'node:path';
 import type { ActorLimit, Rule } from '../src/model/rule.js';
 import type { Config, TlsFiles } from './config.js';
-import { parseHostPort } from './fields.js';
+import { toHttpSettings } from './http-settings.js';
 import { toProvider } from './providers/providers.js';
 import type { ParsedFile } from './schema.js';
 
@@ -52,7 +52,7 @@ export function toConfig(file: ParsedFile, directory: string): Config {
       })),
     },
     queue: file.queue,
-    http: parseHostPort(file.http.listen) ?? { host: '127.0.0.1', port: 8080 },
+    http: toHttpSettings(file.http),
     resyncMs: file.resync,
   };
 }

@@ -127,7 +127,15 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   'decisions.sasl.username': 'The user name.',
   'decisions.sasl.password': 'The password.',
   'http.listen':
-    'The address of webhooks, probes, metrics and the API, as `host:port`. In a container use `0.0.0.0:8080`.',
+    'The address of webhooks, probes, metrics and the API, as `host:port`. In a container use `0.0.0.0:8080`, and see [listen outside the machine](../how-to/listen-outside-the-machine.md).',
+  'http.admin':
+    'A second listener, as `host:port`, for the status, the metrics, the API and the probes. `http.listen` then has `/events` and the probes alone. See [keep the rest apart from webhooks](../how-to/listen-outside-the-machine.md#keep-the-rest-apart-from-webhooks).',
+  'http.tokens': 'Who may read the status and the metrics, and use the API, from other machines.',
+  'http.tokens[].name': 'Who holds the token. Decisions name them as `token:<name>`.',
+  'http.tokens[].token':
+    'What they send as `Authorization: Bearer …`: at least 32 characters. To change a token, add a second entry with the same name, restart, give out the new one, and remove the old entry.',
+  'http.tokens[].approve':
+    'Whether the holder may approve and reject held changes and end quarantines. Otherwise the token only reads.',
   'state.directory':
     'The directory of the files of the embedded queue and decision log. It must be on a local disk. scopemesh creates it with mode 0700.',
   resync: 'How often scopemesh compares everything with Consul (the sweep).',

@@ -33,6 +33,11 @@ export const METRICS = {
     'Events that the store refused and that did not fit into memory, by provider and kind. A `change` is found by a complete comparison; an `order` (an ended session, a compromised client) is lost unless the sender repeats it.',
     ['provider', 'kind'],
   ],
+  scopemesh_http_connections_closed_total: [
+    'counter',
+    'Connections closed because there were too many, by listener (listen, admin) and reason (evicted: for a newer connection; refused: at once; unfinished: for a newer request of its address).',
+    ['listener', 'reason'],
+  ],
   scopemesh_jobs_total: [
     'counter',
     'Jobs run, by key kind and result (done, failed, parked).',

@@ -25,6 +25,7 @@ const MANUAL = [
 function load(text: string) {
   const environment = {
     SCOPEMESH_CONSUL_TOKEN: 't',
+    SCOPEMESH_HTTP_TOKEN: 't'.repeat(32),
     KEYCLOAK_CLIENT_SECRET: 's',
     KEYCLOAK_WEBHOOK_SECRET: 'w',
   };
@@ -56,7 +57,7 @@ describe('what is shipped beside the code', () => {
     for (const source of sources)
       expect(source.startsWith('./') ? existsSync(join(root, source)) : source in volumes, source).toBe(true);
     const { config } = await load(read('deploy/compose/scopemesh.yaml'));
-    expect(config.http.host).toBe('0.0.0.0');
+    expect(config.http.listen.host).toBe('0.0.0.0');
     expect(config.queue.kind).toBe('bullmq');
   });
 

@@ -1,9 +1,12 @@
 import { setMaxListeners } from 'node:events';
 import type { Config } from '../config/config.js';
+import { apiTokenPath, createApiToken } from '../src/cli/api-token.js';
 import { createCore } from '../src/cli/create-core.js';
 import type { PrometheusMetrics } from '../src/cli/metrics.js';
 import type { Role, RunOptions } from '../src/cli/run-daemon.js';
+import { reportClosed } from '../src/daemon/closed-connections.js';
 import { createHttpServer, listen } from '../src/daemon/http-server.js';
+import { publishLocalToken, warnOfMissingTokens } from '../src/daemon/local-token.js';
 import { Reloads } from '../src/daemon/reload.js';
 import { addRoutes } from '../src/daemon/routes.js';
 import { queueState } from '../src/daemon/status.js';
@@ -78,25 +81,43 @@ export async function runDaemon(
     let sweptAt: number | undefined;
     const swept = createNotifier();
 
-    const server = createHttpServer();
-    closers.unshift(() => server.close());
-    addRoutes(server, {
-      config,
-      store,
-      agenda,
-      providers,
-      activity: ports.activity,
-      deps,
-      ages,
-      sweptAt: () => sweptAt,
-      reloads,
-      metrics,
-      intake: ports,
-      queue: inbox,
-      isReconciling: plays('reconcile'),
-      isIntake: plays('intake'),
-    });
-    const address = await listen(server, config.http);
+    const listeners = {
+      listen: createHttpServer({}, reportClosed('listen', runtime)),
+      admin:
+        config.http.admin === undefined ? undefined : createHttpServer({}, reportClosed('admin', runtime)),
+    };
+    const localToken = createApiToken();
+    const closeListeners = async () => {
+      await Promise.all([listeners.listen.close(), listeners.admin?.close()]);
+    };
+    closers.unshift(closeListeners);
+    addRoutes(
+      listeners,
+      {
+        config,
+        store,
+        agenda,
+        providers,
+        activity: ports.activity,
+        deps,
+        ages,
+        sweptAt: () => sweptAt,
+        reloads,
+        metrics,
+        intake: ports,
+        queue: inbox,
+        isReconciling: plays('reconcile'),
+        isIntake: plays('intake'),
+      },
+      { token: localToken, path: apiTokenPath(config) },
+    );
+    const address = await listen(listeners.listen, config.http.listen, 'http.listen');
+    const admin =
+      config.http.admin === undefined || listeners.admin === undefined
+        ? undefined
+        : await listen(listeners.admin, config.http.admin, 'http.admin');
+    await publishLocalToken(config, localToken, logger);
+    warnOfMissingTokens(config, logger);
     options.onReload(() => reloads.request());
 
     const end = AbortSignal.any([signal, inputEnd.signal]);
@@ -146,15 +167,21 @@ export async function runDaemon(
       : Promise.resolve();
     later.push(jobs, relay);
     logger.info(
-      { owner: config.owner, mode: config.mode, address, roles: options.only },
+      {
+        owner: config.owner,
+        mode: config.mode,
+        address,
+        ...(admin === undefined ? {} : { admin }),
+        roles: options.only,
+      },
       'scopemesh is running',
     );
-    options.started?.(address);
+    options.started?.(address, admin ?? address);
 
     const failed = Promise.all([...inputs, jobs, relay]).then(() => {});
     await Promise.race([failed, aborted(signal), ...(store.damaged === undefined ? [] : [store.damaged])]);
     logger.info({}, 'stopping: no new events are accepted, running jobs are finished');
-    await server.close();
+    await closeListeners();
     await Promise.all(inputs);
     await reloads.idle();
     reconcileEnd.abort();

@@ -2,12 +2,19 @@ import { z } from 'zod';
 import type { Config } from '../../config/config.js';
 import { abortAfter } from '../clock.js';
 import { messageOf, SyncError } from '../errors.js';
+import { readApiToken } from './api-token.js';
+import type { Cli } from './cli.js';
+import { printable } from './terminal/screen.js';
 
 /** The daemon of this configuration, if it runs on this machine. */
 export interface DaemonClient {
-  /** The answer of `/statusz` when the daemon was found. */
+  /** The answer of `/statusz`; undefined if the daemon refused it. */
   readonly status: unknown;
-  /** Throws the daemon's error; undefined for its 404. */
+  /** Why the daemon refused its status. */
+  readonly refusal: string | undefined;
+  /** The status with the holds after `holdsAfter` of another one; undefined if it cannot be read. */
+  statusAfter(holdsAfter: string): Promise<unknown>;
+  /** Throws the daemon's error, and ERR_CONFIG if the token file cannot be read; undefined for its 404. */
   post(path: string, body: object): Promise<unknown>;
 }
 
@@ -15,28 +22,55 @@ const TIMEOUT_MS = 5_000;
 const StatusBody = z.object({ owner: z.string() });
 const ErrorBody = z.object({ error: z.string(), detail: z.string().optional() });
 
-/** Undefined if nothing, or another program or instance, answers at `http.listen`. */
+/** Undefined if nothing, or another program or instance, answers at `http.admin` or `http.listen`. */
 export async function findDaemon(config: Config, signal: AbortSignal): Promise<DaemonClient | undefined> {
-  const { host, port } = config.http;
+  const { host, port } = config.http.admin ?? config.http.listen;
   const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
   const base = `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
   const within = () => abortAfter(signal, TIMEOUT_MS);
+  const authorize = async () => ({
+    authorization: `Bearer ${(await readApiToken(config)).reveal()}`,
+  });
+  const get = async (path: string) => {
+    const plain = await fetch(`${base}${path}`, { redirect: 'error', signal: within() });
+    // On a loopback listener the status needs no token. A token goes only to a daemon that asks for it.
+    if (plain.status !== 401 || !isFromScopemesh(plain)) return plain;
+    await plain.body?.cancel();
+    return fetch(`${base}${path}`, { redirect: 'error', headers: await authorize(), signal: within() });
+  };
   let status: unknown;
+  let refused: string | undefined;
   try {
-    const answer = await fetch(`${base}/statusz`, { signal: within() });
-    status = await answer.json();
-    const known = StatusBody.safeParse(status);
-    if (!known.success || known.data.owner !== config.owner) return undefined;
-  } catch {
+    const answer = await get('/statusz');
+    const said: unknown = await answer.json();
+    if (isFromScopemesh(answer)) refused = errorText(said, answer.status);
+    else {
+      status = said;
+      const known = StatusBody.safeParse(status);
+      if (!known.success || known.data.owner !== config.owner) return undefined;
+    }
+  } catch (error) {
     signal.throwIfAborted();
-    return undefined;
+    if (!(error instanceof SyncError)) return undefined;
+    refused = error.message;
   }
   return {
     status,
+    refusal: refused,
+    async statusAfter(holdsAfter) {
+      try {
+        return await (await get(`/statusz?holdsAfter=${encodeURIComponent(holdsAfter)}`)).json();
+      } catch {
+        signal.throwIfAborted();
+        return undefined;
+      }
+    },
     async post(path, body) {
+      const headers = { 'content-type': 'application/json', ...(await authorize()) };
       const answer = await fetch(`${base}${path}`, {
         method: 'POST',
-        headers: { 'content-type': 'application/json' },
+        redirect: 'error',
+        headers,
         body: JSON.stringify(body),
         signal: within(),
       }).catch((error: unknown) => {
@@ -45,14 +79,27 @@ export async function findDaemon(config: Config, signal: AbortSignal): Promise<D
       if (answer.status === 404) return undefined;
       const said: unknown = await answer.json().catch(() => undefined);
       if (answer.ok) return said;
-      const parsed = ErrorBody.safeParse(said);
-      throw refusal(
-        parsed.success
-          ? [parsed.data.error, parsed.data.detail ?? ''].filter((part) => part !== '').join(': ')
-          : `the daemon answered ${answer.status}`,
-      );
+      throw refusal(errorText(said, answer.status));
     },
   };
+}
+
+/** For a command that goes on without the status. */
+export function warnOfRefusal(daemon: DaemonClient | undefined, cli: Pick<Cli, 'screen'>): void {
+  if (daemon?.refusal === undefined) return;
+  cli.screen.warn(printable(`scopemesh: the daemon does not show its status: ${daemon.refusal}`));
+}
+
+/** Whether it is an answer by which the daemon asks for a token. */
+function isFromScopemesh(answer: Response): boolean {
+  return answer.headers.get('www-authenticate') === 'Bearer realm="scopemesh"';
+}
+
+function errorText(said: unknown, status: number): string {
+  const parsed = ErrorBody.safeParse(said);
+  return parsed.success
+    ? [parsed.data.error, parsed.data.detail ?? ''].filter((part) => part !== '').join(': ')
+    : `the daemon answered ${status}`;
 }
 
 function refusal(message: string): SyncError {

@@ -8,7 +8,7 @@ import { RevocationWindow } from '../state/revocation-window.js';
 import type { WorldState } from '../state/world-state.js';
 import type { Cli } from './cli.js';
 import { createAclState, createWorld } from './create-core.js';
-import { type DaemonClient, findDaemon } from './daemon-client.js';
+import { type DaemonClient, findDaemon, warnOfRefusal } from './daemon-client.js';
 import { createJwksUris } from './jwks-uris.js';
 import { withProgress } from './terminal/progress.js';
 
@@ -66,6 +66,7 @@ export async function withBothSides<T>(
     );
     const window = new RevocationWindow(config.guards.maxRevocations.windowMs);
     const daemon = await findDaemon(config, cli.signal);
+    warnOfRefusal(daemon, cli);
     const areOrdersKnown = takeKeptOrders(daemon, world);
     return await use({ config, consul, world, acl, window, daemon, areOrdersKnown });
   } finally {

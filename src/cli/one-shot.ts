@@ -1,7 +1,7 @@
 import type { Config } from '../../config/config.js';
 import { Publication } from '../decisions/publication.js';
 import { messageOf, SyncError } from '../errors.js';
-import type { Cause } from '../model/cause.js';
+import { type Cause, systemUser } from '../model/cause.js';
 import type { SettledDecision } from '../queue/journal.js';
 import { planAclFleet } from '../reconcile/acl/plan-fleet-acl.js';
 import type { AtOnce } from '../reconcile/apply-once.js';
@@ -33,6 +33,7 @@ export interface OneShot {
 /** A daemon that shares the store gets this much time to publish the decisions of the command. */
 const DAEMON_PUBLISHES_MS = 3_000;
 const LOOK_MS = 100;
+const NO_HOLDS = { limit: 0 };
 
 /**
  * Opens the store, reads both sides completely, and calls `use`. Throws ERR_STATE_LOCKED with the text of
@@ -72,7 +73,7 @@ export async function withOneShot<T>(
       );
     await reread();
     const receivedAt = new Date(deps.clock.now()).toISOString();
-    const cause: Cause = { kind: 'command', receivedAt, principal: { id: cli.around.user } };
+    const cause: Cause = { kind: 'command', receivedAt, principal: systemUser(cli.around.user) };
     return await use({
       deps,
       cause,
@@ -125,7 +126,7 @@ function watchSettlements(deps: ReconcilerDeps): {
         record: (key, drafts, replaced) => journal.record(key, drafts, replaced),
         outbox: (limit) => journal.outbox(limit),
         published: (ids) => journal.published(ids),
-        overview: () => journal.overview(),
+        overview: (page) => journal.overview(page),
         async settle(key, decisions, update) {
           await journal.settle(key, decisions, update);
           settled.push(...decisions);
@@ -140,8 +141,9 @@ async function publish(config: Config, parts: Parts, store: Store, runtime: Runt
   const { clock } = runtime;
   // A daemon that shares the store publishes by itself, and only one relay may work at a time.
   const until = config.queue.kind === 'embedded' ? 0 : clock.now() + DAEMON_PUBLISHES_MS;
-  while ((await store.journal.overview()).outboxLength > 0 && clock.now() < until) await clock.sleep(LOOK_MS);
-  if ((await store.journal.overview()).outboxLength === 0) return;
+  while ((await store.journal.overview(NO_HOLDS)).outboxLength > 0 && clock.now() < until)
+    await clock.sleep(LOOK_MS);
+  if ((await store.journal.overview(NO_HOLDS)).outboxLength === 0) return;
   const log = await parts.openDecisionLog(config, runtime, { mayCreateTopic: true });
   try {
     const publication = new Publication({

@@ -25,7 +25,10 @@ const StatusHolds = z.object({
       rejectedBy: z.string().nullable().default(null),
     }),
   ),
+  holdsAfter: z.string().nullable().default(null),
 });
+/** A page has 1,000 holds. */
+const MOST_PAGES = 1_000;
 
 /** The log may be long, and IDs are only an addition to what a command prints. */
 const LOG_TIMEOUT_MS = 5_000;
@@ -33,7 +36,7 @@ const LOG_TIMEOUT_MS = 5_000;
 /** The recorded holds: from the running daemon, otherwise from the decision log. Empty where neither can be read. */
 export async function readKnownHolds(
   config: Config,
-  daemon: Pick<DaemonClient, 'status'> | undefined,
+  daemon: Pick<DaemonClient, 'status' | 'statusAfter'> | undefined,
   cli: Cli,
 ): Promise<KnownHolds> {
   return (await findKnownHolds(config, daemon, cli)) ?? new Map();
@@ -42,11 +45,11 @@ export async function readKnownHolds(
 /** The same; undefined where neither can be read. */
 export async function findKnownHolds(
   config: Config,
-  daemon: Pick<DaemonClient, 'status'> | undefined,
+  daemon: Pick<DaemonClient, 'status' | 'statusAfter'> | undefined,
   cli: Cli,
 ): Promise<KnownHolds | undefined> {
-  const status = StatusHolds.safeParse(daemon?.status);
-  if (status.success) return new Map(status.data.holds.map((hold) => [holdKey(hold), hold]));
+  const first = StatusHolds.safeParse(daemon?.status);
+  if (first.success) return readPages(first.data, (after) => daemon?.statusAfter(after));
   if (!hasDecisionLog(config)) return undefined;
   const timeout = AbortSignal.timeout(LOG_TIMEOUT_MS);
   try {
@@ -61,6 +64,20 @@ export async function findKnownHolds(
     cli.signal.throwIfAborted();
     return undefined;
   }
+}
+
+/** A page that cannot be read ends the list: IDs are only an addition. */
+async function readPages(
+  first: z.infer<typeof StatusHolds>,
+  read: (after: string) => Promise<unknown> | undefined,
+): Promise<KnownHolds> {
+  const known = new Map<string, KnownHold>();
+  let page: typeof first | undefined = first;
+  for (let count = 0; page !== undefined && count < MOST_PAGES; count++) {
+    for (const hold of page.holds) known.set(holdKey(hold), hold);
+    page = page.holdsAfter === null ? undefined : StatusHolds.safeParse(await read(page.holdsAfter)).data;
+  }
+  return known;
 }
 
 /** The holds that no later decision of a log ends. */

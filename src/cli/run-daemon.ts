@@ -12,8 +12,8 @@ export interface RunOptions {
   readonly reload: () => Promise<Config>;
   /** Calls back for each SIGHUP. */
   readonly onReload: (listener: () => void) => void;
-  /** Called once everything runs. */
-  readonly started?: (address: string) => void;
+  /** Called once everything runs; `admin`: the address of everything but `/events`. */
+  readonly started?: (address: string, admin: string) => void;
 }
 
 /** Runs the daemon until the signal aborts. */

@@ -2,29 +2,35 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { type LoginView, loginDocument } from '../cli/login-view.js';
 import { messageOf } from '../errors.js';
-import type { Principal } from '../model/cause.js';
+import { type Principal, systemUser, tokenHolder } from '../model/cause.js';
 import type { Logger } from '../observe.js';
 import { rejectedText } from '../plan/guards/approval.js';
 import type { ClientId } from '../plan/world.js';
 import type { Rulings, Verdict } from '../reconcile/rulings.js';
-import { isLoopback } from './http-server.js';
+import { type Access, type Caller, sendRefusal } from './access.js';
 
 export interface ApiDeps {
   readonly rulings: Rulings;
   /** What a client may do with Consul; undefined if its directory was read and does not have it. */
   readonly login: (id: ClientId) => LoginView | undefined;
-  /** Where the server listens. */
-  readonly host: string;
+  readonly access: Access;
   readonly logger: Logger;
 }
 
-const Body = z.object({ principal: z.string().min(1).max(256), override: z.boolean().optional() });
+/** `user`: of the operating system, as a command on this machine reports it. */
+const Body = z.strictObject({
+  user: z
+    .string()
+    .regex(/^\P{Cc}{1,256}$/u)
+    .exactOptional(),
+  override: z.boolean().exactOptional(),
+});
 
 /**
- * `/api/*`, for commands on the same machine. The API has no login, so it answers only if nobody else can reach it: on a
- * loopback listener, to a loopback peer that names a loopback host (a page whose name was rebound to 127.0.0.1 does not)
- * and sends no Origin. A request that changes something must be JSON, which a page of another site cannot send. A
- * request through a proxy is refused: webhooks come through one, and behind it every caller looks like this machine.
+ * `/api/*`. Every request needs a token: `Access` says which. The principal follows from the token, not from the request: a
+ * holder has the name of the token; a command on this machine is the user of the operating system that it reports, who can
+ * read a file that is the daemon's alone. No web page can use the API: it knows no token, its `Origin` is refused, and a
+ * request that changes something must be JSON.
  */
 export function addApi(server: FastifyInstance, deps: ApiDeps): void {
   const rule = (verdict: Verdict) => async (request: FastifyRequest, reply: FastifyReply) =>
@@ -58,8 +64,8 @@ export function addApi(server: FastifyInstance, deps: ApiDeps): void {
     }),
   );
   server.get('/api/clients/:provider/:clientId/login', (request, reply) => {
-    const refusal = refusalOf(request, deps.host);
-    if (refusal !== undefined) return reply.code(403).send({ error: refusal });
+    const caller = deps.access.callerOf(request);
+    if ('status' in caller) return sendRefusal(reply, caller);
     const id = z.object({ provider: z.string(), clientId: z.string() }).parse(request.params);
     try {
       const view = deps.login(id);
@@ -78,43 +84,35 @@ async function answer(
   deps: ApiDeps,
   act: (by: Principal, override: boolean) => Promise<FastifyReply>,
 ): Promise<FastifyReply> {
-  const refusal = refusalOf(request, deps.host);
-  if (refusal !== undefined) return reply.code(403).send({ error: refusal });
+  const caller = deps.access.callerOf(request);
+  if ('status' in caller) return sendRefusal(reply, caller);
+  if (caller.kind === 'holder' && !caller.mayApprove)
+    return reply.code(403).send({
+      error: `the token of ${caller.name} only reads; to approve with it, set approve: on in its entry of http.tokens`,
+    });
+  if (request.headers['content-type'] !== 'application/json')
+    return reply.code(415).send({ error: 'send the request as application/json' });
   const body = Body.safeParse(parseJson(request.body));
-  if (!body.success)
-    return reply
-      .code(400)
-      .send({ error: 'send { "principal": "NAME" } with the name of the person who decides' });
+  const by = body.success ? principalOf(caller, body.data.user) : undefined;
+  if (!body.success || by === undefined)
+    return reply.code(400).send({
+      error:
+        caller.kind === 'local'
+          ? 'send { "user": "NAME" } with the name of the user of the operating system, and no other key but "override"'
+          : 'send {} or { "override": true }; the name of the principal is that of the token',
+    });
   try {
-    return await act({ id: body.data.principal }, body.data.override === true);
+    return await act(by, body.data.override === true);
   } catch (error) {
     deps.logger.error({ error: messageOf(error) }, 'an approval or rejection failed');
     return reply.code(503).send({ error: messageOf(error) });
   }
 }
 
-/** Headers that proxies add. A proxy that adds none cannot be recognised and must pass on only /events/. */
-const PASSED_ON = [
-  'forwarded',
-  'via',
-  'x-forwarded-for',
-  'x-forwarded-host',
-  'x-forwarded-proto',
-  'x-real-ip',
-];
-
-function refusalOf(request: FastifyRequest, host: string): string | undefined {
-  if (!isLoopback(host))
-    return 'the API has no login yet, so only a loopback listener serves it; set http.listen to 127.0.0.1:PORT';
-  if (!isLoopback(request.ip) || !isLoopback(request.hostname))
-    return 'the API answers only requests from this machine';
-  if (PASSED_ON.some((name) => request.headers[name] !== undefined))
-    return 'the API does not answer through a proxy; let the proxy pass on only /events/';
-  if (request.headers.origin !== undefined) return 'the API does not answer web pages';
-  // A page of another site cannot read the answer, so a GET needs no such check.
-  if (request.method !== 'GET' && request.headers['content-type'] !== 'application/json')
-    return 'send the request as application/json';
-  return undefined;
+/** Undefined if the body does not fit the caller. */
+function principalOf(caller: Caller, user: string | undefined): Principal | undefined {
+  if (caller.kind === 'holder') return user === undefined ? tokenHolder(caller.name) : undefined;
+  return user === undefined ? undefined : systemUser(user);
 }
 
 function parseJson(body: unknown): unknown {

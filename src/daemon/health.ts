@@ -1,66 +1,125 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { PrometheusMetrics } from '../cli/metrics.js';
 import { messageOf } from '../errors.js';
-import { isLoopback } from './http-server.js';
+import { type Access, sendRefusal } from './access.js';
 import type { Status } from './status.js';
 
-export interface HealthDeps {
-  /** Where the server listens. */
-  readonly host: string;
-  readonly metrics: PrometheusMetrics;
+export interface ProbeDeps {
   /** Resolves if an event could be stored durably now. */
   readonly canStore: () => Promise<void>;
-  readonly status: () => Promise<Status>;
+}
+
+export interface StatusDeps {
+  readonly access: Pick<Access, 'readRefusal'>;
+  readonly metrics: PrometheusMetrics;
+  /** `holdsAfter`: where the list of holds begins; undefined: at its start. */
+  readonly status: (holdsAfter: string | undefined) => Promise<Status>;
 }
 
 /** How long a probe waits for the store. */
 const PROBE_TIMEOUT_MS = 2_000;
 
-/** The gauges of `/metrics` are read again after this time: the cost of a read grows with the holds. */
+/** A probe, and a person, waits no longer than this for a read to begin. */
+const LONGEST_PAUSE_MS = 500;
+
+/** The gauges of `/metrics` are read again after this time: the cost of a read grows with what scopemesh keeps. */
 const GAUGES_LIFE_MS = 1_000;
 
-/** `/healthz`: the process is alive. `/readyz`: events can be accepted durably. `/statusz` and `/metrics`: its state. */
-export function addHealth(server: FastifyInstance, deps: HealthDeps): void {
-  // Otherwise a page whose name was rebound to 127.0.0.1 could read who may call whom.
-  const preHandler = async (request: FastifyRequest, reply: FastifyReply) => {
-    if (isLoopback(deps.host) && !isLoopback(request.hostname))
-      return reply
-        .code(403)
-        .send({ error: 'use localhost: this listener answers only requests from its own machine' });
-  };
-  const readStatus = readOnce(deps.status, 0);
-  const readGauges = readOnce(deps.status, GAUGES_LIFE_MS);
+/**
+ * `/healthz`: the process is alive. `/readyz`: events can be accepted durably. Every listener has both: a load balancer asks
+ * the port to which it sends events, and a supervisor the port that a flood of events does not reach.
+ */
+export function addProbes(server: FastifyInstance, deps: ProbeDeps): void {
+  const check = paced(() => within(PROBE_TIMEOUT_MS, deps.canStore()));
   server.get('/healthz', async () => ({ status: 'ok' }));
   server.get('/readyz', async (_request, reply) => {
     try {
-      await Promise.race([
-        deps.canStore(),
-        new Promise((_resolve, reject) =>
-          setTimeout(() => reject(new Error('the store does not answer')), PROBE_TIMEOUT_MS).unref(),
-        ),
-      ]);
+      await check();
       return { status: 'ready' };
     } catch (error) {
       return reply.code(503).send({ status: 'not ready', reason: messageOf(error) });
     }
   });
-  server.get('/statusz', { preHandler }, async (_request, reply) => {
-    try {
-      return await readStatus();
-    } catch (error) {
-      return reply.code(503).send({ reason: messageOf(error) });
-    }
-  });
-  server.get('/metrics', { preHandler }, async (_request, reply) => {
+}
+
+/** `/statusz` and `/metrics`: the state of the process. */
+export function addStatus(server: FastifyInstance, deps: StatusDeps): void {
+  const preHandler = async (request: FastifyRequest, reply: FastifyReply) => {
+    const refusal = deps.access.readRefusal(request);
+    if (refusal !== undefined) return sendRefusal(reply, refusal);
+  };
+  // As text, so that one answer is serialised once for everyone who asks meanwhile.
+  const readFirst = paced(async () => JSON.stringify(await deps.status(undefined)));
+  let turn: Promise<unknown> = Promise.resolve();
+  // One page at a time: pages are not shared.
+  const readPage = (after: string) => {
+    const page = turn.then(async () => JSON.stringify(await deps.status(after)));
+    turn = page.catch(() => {});
+    return page;
+  };
+  const readGauges = keptFor(GAUGES_LIFE_MS, () => deps.status(undefined));
+  const expose = paced(async () => {
     // While the store fails, the gauges keep their last values. The other metrics still show the failure.
     await readGauges().catch(() => {});
-    const { contentType, body } = await deps.metrics.expose();
+    return deps.metrics.expose();
+  });
+  server.get<{ Querystring: { holdsAfter?: unknown } }>(
+    '/statusz',
+    { preHandler },
+    async (request, reply) => {
+      const { holdsAfter } = request.query;
+      try {
+        const body =
+          typeof holdsAfter === 'string' && holdsAfter !== ''
+            ? await readPage(holdsAfter)
+            : await readFirst();
+        return reply.type('application/json; charset=utf-8').send(body);
+      } catch (error) {
+        return reply.code(503).send({ reason: messageOf(error) });
+      }
+    },
+  );
+  server.get('/metrics', { preHandler }, async (_request, reply) => {
+    const { contentType, body } = await expose();
     return reply.type(contentType).send(body);
   });
 }
 
-/** One read at a time. Its result serves everyone who asks meanwhile, and for `lifeMs` after. A failure is not kept. */
-function readOnce<T>(read: () => Promise<T>, lifeMs: number): () => Promise<T> {
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error('the store does not answer')), ms).unref();
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
+
+/**
+ * One read at a time, which serves everyone who asks until it ends. The next one begins after a pause, so that those who
+ * ask without a break, however many, take a tenth of the time of the process. A read that follows none begins at once.
+ */
+function paced<T>(read: () => Promise<T>): () => Promise<T> {
+  let last: Promise<T> | undefined;
+  let freeAt = 0;
+  const readNext = async () => {
+    const pauseMs = freeAt - performance.now();
+    if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    const startedAt = performance.now();
+    try {
+      return await read();
+    } finally {
+      last = undefined;
+      const endedAt = performance.now();
+      freeAt = endedAt + Math.min(9 * (endedAt - startedAt), LONGEST_PAUSE_MS);
+    }
+  };
+  return () => {
+    last ??= readNext();
+    return last;
+  };
+}
+
+/** One read for all who ask within `lifeMs` after it. A failure is not kept. */
+function keptFor<T>(lifeMs: number, read: () => Promise<T>): () => Promise<T> {
   let last: Promise<T> | undefined;
   const forget = () => {
     last = undefined;
@@ -68,8 +127,7 @@ function readOnce<T>(read: () => Promise<T>, lifeMs: number): () => Promise<T> {
   return () => {
     last ??= read().then(
       (value) => {
-        if (lifeMs === 0) forget();
-        else setTimeout(forget, lifeMs).unref();
+        setTimeout(forget, lifeMs).unref();
         return value;
       },
       (error: unknown) => {

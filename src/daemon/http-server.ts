@@ -1,7 +1,7 @@
 import Fastify, { type FastifyInstance } from 'fastify';
 import type { HostPort } from '../../config/fields.js';
 import { SyncError } from '../errors.js';
-import { limitConnections } from '../intake/admission.js';
+import { type ClosedReason, limitConnections } from '../intake/admission.js';
 
 /** An event longer than this is refused. */
 export const BODY_LIMIT = 1024 * 1024;
@@ -11,13 +11,24 @@ const LONGEST_PARAMETER = 512;
 
 /**
  * `connections` stays far below what a process may open, so that a flood of connections cannot cut scopemesh off from
- * Consul. A request ends `requestMs` after its start; the server checks this every `checkMs`.
+ * Consul. One address may have half of them: a proxy in front of scopemesh is one address. A request ends `requestMs`
+ * after its start; the server checks this every `checkMs`.
  */
-const LIMITS = { connections: 512, requestMs: 10_000, checkMs: 1_000 };
+const LIMITS = {
+  connections: 512,
+  connectionsPerAddress: 256,
+  unfinishedPerAddress: 64,
+  requestMs: 10_000,
+  checkMs: 1_000,
+};
 
-/** The one HTTP server of the daemon: the same limits and timeouts for all routes. */
-export function createHttpServer(limits: Partial<typeof LIMITS> = {}): FastifyInstance {
-  const { connections, requestMs, checkMs } = { ...LIMITS, ...limits };
+/** The server of one listener: the same limits and timeouts for all its routes. */
+export function createHttpServer(
+  limits: Partial<typeof LIMITS> = {},
+  onClosed?: (address: string, reason: ClosedReason) => void,
+): FastifyInstance {
+  const all = { ...LIMITS, ...limits };
+  const { requestMs, checkMs } = all;
   const server = Fastify({
     bodyLimit: BODY_LIMIT,
     requestTimeout: requestMs,
@@ -28,7 +39,8 @@ export function createHttpServer(limits: Partial<typeof LIMITS> = {}): FastifyIn
     keepAliveTimeout: 30_000,
     trustProxy: false,
   });
-  const admission = limitConnections(server.server, connections);
+  const admission = limitConnections(server.server, all, onClosed);
+  server.addHook('onRequest', async ({ raw }) => admission.receiving(raw));
   server.addHook('preHandler', async ({ raw }) => admission.answering(raw));
   // Before the answer is sent: a connection that does not take it must not keep its place.
   server.addHook('onSend', async ({ raw }) => admission.answered(raw));
@@ -39,14 +51,21 @@ export function createHttpServer(limits: Partial<typeof LIMITS> = {}): FastifyIn
 }
 
 /** What a person can do if the server cannot listen. */
-const LISTEN_FAULTS: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'is already in use; stop the program that listens there, or set another http.listen',
-  EADDRNOTAVAIL: 'is not an address of this machine; set another http.listen',
-  EACCES: 'is not allowed to this user; set a port of 1024 or higher in http.listen',
+const LISTEN_FAULTS: Readonly<Record<string, (key: string) => string>> = {
+  EADDRINUSE: (key) => `is already in use; stop the program that listens there, or set another ${key}`,
+  EADDRNOTAVAIL: (key) => `is not an address of this machine; set another ${key}`,
+  EACCES: (key) => `is not allowed to this user; set a port of 1024 or higher in ${key}`,
 };
 
-/** Resolves with the address. Throws ERR_CONFIG with the remedy if the address cannot be used. */
-export async function listen(server: FastifyInstance, { host, port }: HostPort): Promise<string> {
+/**
+ * Resolves with the address. `key`: the setting that has it. Throws ERR_CONFIG with the remedy if the address cannot be
+ * used.
+ */
+export async function listen(
+  server: FastifyInstance,
+  { host, port }: HostPort,
+  key: 'http.listen' | 'http.admin' = 'http.listen',
+): Promise<string> {
   try {
     return await server.listen({ host, port });
   } catch (error) {
@@ -54,7 +73,7 @@ export async function listen(server: FastifyInstance, { host, port }: HostPort):
     const fault = LISTEN_FAULTS[code];
     if (fault === undefined) throw error;
     const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
-    throw new SyncError('ERR_CONFIG', `http.listen ${address} ${fault}`, { retriable: false, cause: error });
+    throw new SyncError('ERR_CONFIG', `${key} ${address} ${fault(key)}`, { retriable: false, cause: error });
   }
 }
 

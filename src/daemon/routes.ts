@@ -4,9 +4,10 @@ import type { PrometheusMetrics } from '../cli/metrics.js';
 import { composeSources } from '../identity/with-signals.js';
 import type { Queue } from '../queue/queue.js';
 import { createRulings } from '../reconcile/rulings.js';
+import { type AccessSettings, createAccess } from './access.js';
 import { addApi } from './api.js';
 import { addIntake, type IntakeDeps } from './events.js';
-import { addHealth } from './health.js';
+import { addProbes, addStatus } from './health.js';
 import { readStatus, type StatusParts } from './status.js';
 
 export interface RouteParts extends Omit<StatusParts, 'metrics'> {
@@ -18,26 +19,43 @@ export interface RouteParts extends Omit<StatusParts, 'metrics'> {
   readonly isIntake: boolean;
 }
 
-/** Adds every route of the daemon. */
-export function addRoutes(server: FastifyInstance, parts: RouteParts): void {
+/** The servers of the listeners. */
+export interface Listeners {
+  /** At `http.listen`. */
+  readonly listen: FastifyInstance;
+  /** At `http.admin`, if that is set. */
+  readonly admin: FastifyInstance | undefined;
+}
+
+/** Adds every route of the daemon. `local`: the token for commands on this machine. */
+export function addRoutes(
+  { listen, admin }: Listeners,
+  parts: RouteParts,
+  local: AccessSettings['local'],
+): void {
   const { config, store, providers, deps, metrics, intake, isReconciling } = parts;
-  const { host } = config.http;
-  addHealth(server, {
-    host,
-    metrics,
-    canStore: () => store.keyValues.set('probe', new Date(deps.clock.now()).toISOString()),
-    status: () => readStatus(parts),
-  });
-  addApi(server, {
+  const { host } = config.http.admin ?? config.http.listen;
+  const access = createAccess({ host, tokens: config.http.tokens, local });
+  const canStore = () => store.keyValues.set('probe', new Date(deps.clock.now()).toISOString());
+  for (const server of [listen, admin]) if (server !== undefined) addProbes(server, { canStore });
+  const rest = admin ?? listen;
+  addStatus(rest, { access, metrics, status: (holdsAfter) => readStatus(parts, holdsAfter) });
+  addApi(rest, {
     rulings: createRulings(isReconciling ? deps : { ...deps, queue: parts.queue }),
     login: (id) => readLogin(deps, id, deps.clock.now()),
-    host,
+    access,
     logger: deps.logger,
   });
+  if (admin !== undefined)
+    listen.setNotFoundHandler((_request, reply) =>
+      reply.code(404).send({
+        error: 'this listener has /events/, /healthz and /readyz; everything else is at http.admin',
+      }),
+    );
   if (!parts.isIntake) return;
   const sources = providers.flatMap((provider) => {
     const source = composeSources(provider);
     return source === undefined ? [] : [[source.provider, source] as const];
   });
-  addIntake(server, { ...intake, sources: new Map(sources) });
+  addIntake(listen, { ...intake, sources: new Map(sources) });
 }

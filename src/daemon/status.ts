@@ -26,8 +26,14 @@ export interface Status {
   readonly sweepAgeSeconds: number | null;
   readonly ownedEdges: number;
   readonly queue: { readonly waiting: number; readonly delayed: number; readonly active: number };
+  /** Up to 1,000 of them; `parkedCount` counts all. */
   readonly parked: readonly ParkedKey[];
-  /** `key`: the key whose job holds it. `rejectedBy`: who rejected the removal, as far as this process knows. */
+  readonly parkedCount: number;
+  /** How many there are by reason. */
+  readonly holdCounts: Readonly<Record<string, number>>;
+  /** The next 1,000 begin at `?holdsAfter=` with this text; null on the last page. */
+  readonly holdsAfter: string | null;
+  /** A page of up to 1,000. `key`: the key whose job holds it. `rejectedBy`: who rejected the removal, as far as this process knows. */
   readonly holds: readonly (Omit<RecordedHold, 'fingerprint'> & {
     readonly key: string;
     readonly rejectedBy: string | null;
@@ -50,6 +56,9 @@ export async function queueState(queue: Pick<Queue, 'state'>, agenda: Agenda): P
   };
 }
 
+/** An answer stays small, however much waits. */
+const MOST_LISTED = 1_000;
+
 /** What the status is read from. */
 export interface StatusParts {
   readonly config: Config;
@@ -66,12 +75,15 @@ export interface StatusParts {
 }
 
 /** Gathers the status and sets the gauges that depend on it. */
-export async function readStatus(parts: StatusParts): Promise<Status> {
+export async function readStatus(parts: StatusParts, holdsAfter?: string): Promise<Status> {
   const { config, store, deps, ages, metrics } = parts;
   const now = deps.clock.now();
   const [queue, journal, providers] = await Promise.all([
     queueState(store.queue, parts.agenda),
-    store.journal.overview(),
+    store.journal.overview({
+      limit: MOST_LISTED,
+      ...(holdsAfter === undefined ? {} : { after: holdsAfter }),
+    }),
     Promise.all(
       parts.providers.map((provider) =>
         readProviderHealth(provider, { ...store, activity: parts.activity, clock: deps.clock, metrics }),
@@ -92,7 +104,10 @@ export async function readStatus(parts: StatusParts): Promise<Status> {
     sweepAgeSeconds: age(parts.sweptAt()),
     ownedEdges: deps.world.owned.count,
     queue: { waiting: queue.waiting, delayed: queue.delayed, active: queue.active },
-    parked: queue.parked,
+    parked: queue.parked.slice(0, MOST_LISTED),
+    parkedCount: queue.parked.length,
+    holdCounts: journal.holdCounts,
+    holdsAfter: journal.holdsAfter ?? null,
     // The fingerprint has a meaning only for scopemesh.
     holds: journal.holds.map(({ fingerprint: _, ...hold }) => ({
       ...hold,
@@ -115,13 +130,10 @@ export async function readStatus(parts: StatusParts): Promise<Status> {
     metrics.gauge('scopemesh_consul_watch_age_seconds', seconds, { table });
   if (status.sweepAgeSeconds !== null) metrics.gauge('scopemesh_sweep_age_seconds', status.sweepAgeSeconds);
   metrics.gauge('scopemesh_owned_edges', status.ownedEdges);
-  metrics.gauge('scopemesh_parked_keys', status.parked.length);
+  metrics.gauge('scopemesh_parked_keys', status.parkedCount);
   metrics.gauge('scopemesh_outbox_decisions', status.outboxDecisions);
   metrics.gauge('scopemesh_inferred_removals', deps.window.used(now));
-  for (const reason of HOLD_REASONS) {
-    metrics.gauge('scopemesh_holds', status.holds.filter((hold) => hold.reason === reason).length, {
-      reason,
-    });
-  }
+  for (const reason of HOLD_REASONS)
+    metrics.gauge('scopemesh_holds', status.holdCounts[reason] ?? 0, { reason });
   return status;
 }

@@ -16,6 +16,7 @@ export interface PublicationDeps {
 }
 
 const BATCH = 500;
+const NO_HOLDS = { limit: 0 };
 const INFLIGHT = 'relay/inflight';
 const INFLIGHT_BATCH = z.object({
   position: z.string(),
@@ -57,7 +58,7 @@ export class Publication {
     const { journal, log, metrics } = this.#deps;
     if (this.#isInDoubt) await this.#settleDoubt();
     const batch = await journal.outbox(BATCH);
-    const length = batch.length < BATCH ? batch.length : (await journal.overview()).outboxLength;
+    const length = batch.length < BATCH ? batch.length : (await journal.overview(NO_HOLDS)).outboxLength;
     metrics.gauge('scopemesh_outbox_decisions', length);
     if (batch.length === 0) return 0;
     this.#isInDoubt = true;
@@ -79,7 +80,7 @@ export class Publication {
 
   /** Updates the metric of the outbox while nothing can be moved. */
   async measure(): Promise<void> {
-    const { outboxLength } = await this.#deps.journal.overview();
+    const { outboxLength } = await this.#deps.journal.overview(NO_HOLDS);
     this.#deps.metrics.gauge('scopemesh_outbox_decisions', outboxLength);
   }
 

@@ -1,26 +1,51 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Socket } from 'node:net';
+import { isIPv6 } from 'node:net';
 
 /** Who gets a connection when there are more than the process can hold. */
 export interface Admission {
+  /** The head of a request is there, its body is not. */
+  receiving(request: IncomingMessage): void;
   /** The whole request is there and is being answered: its connection is not closed for another one. */
   answering(request: IncomingMessage): void;
   answered(request: IncomingMessage): void;
 }
 
-interface Connection {
-  readonly address: string;
-  isAnswering: boolean;
+export interface ConnectionLimits {
+  /** Connections of all addresses. */
+  readonly connections: number;
+  /** Connections of one address. */
+  readonly connectionsPerAddress: number;
+  /** Requests of one address whose body is not complete. Each may keep as much memory as a body may have. */
+  readonly unfinishedPerAddress: number;
 }
 
 /**
- * Keeps at most `most` connections. A new one closes an older one that waits for its sender: the oldest of the address
- * that has the most. So a flood of unfinished requests, from one address or from many, evicts itself, and a probe or a
- * webhook that sends its request at once is answered. If every connection is being answered, the new one is closed.
+ * `evicted`: closed for a newer connection. `refused`: closed at once, because each connection that could be closed for
+ * it is being answered or belongs to an address that has fewer. `unfinished`: closed for a newer request of its address.
  */
-export function limitConnections(server: Server, most: number): Admission {
-  /** In the order of their arrival, or of their last answer. */
+export type ClosedReason = 'evicted' | 'refused' | 'unfinished';
+
+interface Connection {
+  readonly address: string;
+  /** `idle`: after an answer. */
+  state: 'waiting' | 'receiving' | 'answering' | 'idle';
+}
+
+/**
+ * Bounds the connections of a server. A new one closes an older one that waits for its sender: one of its own address if
+ * that has its limit, otherwise one of the address that has the most. An address never closes a connection of another
+ * one that has fewer. So a flood, of unfinished requests or of whole ones, from one address or from many, closes its own
+ * connections, and a probe or a webhook that sends its request at once is answered.
+ */
+export function limitConnections(
+  server: Server,
+  limits: ConnectionLimits,
+  onClosed: (address: string, reason: ClosedReason) => void = () => {},
+): Admission {
+  /** In the order of their arrival, or of their last request or answer. */
   const connections = new Map<Socket, Connection>();
+  /** Connections by address. Only addresses with a connection are in it. */
   const counts = new Map<string, number>();
 
   const count = (address: string, by: 1 | -1) => {
@@ -34,45 +59,89 @@ export function limitConnections(server: Server, most: number): Admission {
     connections.delete(socket);
     count(connection.address, -1);
   };
-  const oldestWaiting = () => {
-    let found: Socket | undefined;
-    let foundCount = 0;
-    for (const [socket, { address, isAnswering }] of connections) {
-      const ofAddress = counts.get(address) ?? 0;
-      if (isAnswering || ofAddress <= foundCount) continue;
-      found = socket;
-      foundCount = ofAddress;
+  const renew = (socket: Socket, connection: Connection, state: Connection['state']) => {
+    connection.state = state;
+    connections.delete(socket);
+    connections.set(socket, connection);
+  };
+  const close = (socket: Socket, address: string, reason: ClosedReason) => {
+    leave(socket);
+    socket.destroy();
+    onClosed(address, reason);
+  };
+  /**
+   * What goes first: of the address that has the most; there, what never sent a whole request; of that, the oldest. A
+   * probe or a proxy that uses its connection again keeps it as long as there is anything else to close.
+   */
+  const nextToClose = (mayClose: (address: string) => boolean) => {
+    let found: [Socket, Connection] | undefined;
+    let highest = 0;
+    for (const [socket, connection] of connections) {
+      const { address, state } = connection;
+      const rank = 2 * (counts.get(address) ?? 0) + (state === 'idle' ? 0 : 1);
+      if (state === 'answering' || rank <= highest || !mayClose(address)) continue;
+      found = [socket, connection];
+      highest = rank;
     }
     return found;
   };
 
   server.on('connection', (socket) => {
-    if (connections.size >= most) {
-      const evicted = oldestWaiting();
-      if (evicted === undefined) {
+    const address = addressGroup(socket.remoteAddress ?? '');
+    const own = counts.get(address) ?? 0;
+    const isAddressFull = own >= limits.connectionsPerAddress;
+    if (isAddressFull || connections.size >= limits.connections) {
+      const next = nextToClose(
+        (each) => each === address || (!isAddressFull && (counts.get(each) ?? 0) > own),
+      );
+      if (next === undefined) {
         socket.destroy();
+        onClosed(address, 'refused');
         return;
       }
-      leave(evicted);
-      evicted.destroy();
+      close(next[0], next[1].address, 'evicted');
     }
-    const address = socket.remoteAddress ?? '';
-    connections.set(socket, { address, isAnswering: false });
+    connections.set(socket, { address, state: 'waiting' });
     count(address, 1);
     socket.once('close', () => leave(socket));
   });
 
   return {
+    receiving({ socket }) {
+      const connection = connections.get(socket);
+      // A second request on the same connection must not make the answer to the first one end.
+      if (connection === undefined || connection.state === 'answering') return;
+      renew(socket, connection, 'receiving');
+      const { address } = connection;
+      const unfinished = [...connections].filter(
+        ([, each]) => each.address === address && each.state === 'receiving',
+      );
+      const [oldest] = unfinished;
+      if (oldest !== undefined && unfinished.length > limits.unfinishedPerAddress)
+        close(oldest[0], address, 'unfinished');
+    },
     answering({ socket }) {
       const connection = connections.get(socket);
-      if (connection !== undefined) connection.isAnswering = true;
+      if (connection !== undefined) connection.state = 'answering';
     },
     answered({ socket }) {
       const connection = connections.get(socket);
       if (connection === undefined) return;
-      connection.isAnswering = false;
-      connections.delete(socket);
-      connections.set(socket, connection);
+      renew(socket, connection, 'idle');
     },
   };
+}
+
+/** What counts as one address: an IPv4 address, or the /64 of an IPv6 address, which one machine may have all of. */
+export function addressGroup(address: string): string {
+  const [, mapped] = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address) ?? [];
+  if (mapped !== undefined) return mapped;
+  const [bare = ''] = address.split('%');
+  if (!isIPv6(bare)) return address;
+  const [head = '', tail = ''] = bare.toLowerCase().split('::');
+  const groups = (text: string) => (text === '' ? [] : text.split(':'));
+  const [before, after] = [groups(head), groups(tail)];
+  const zeros = new Array<string>(Math.max(0, 8 - before.length - after.length)).fill('0');
+  const network = [...before, ...zeros, ...after].slice(0, 4).map((group) => group.replace(/^0+(?=.)/, ''));
+  return `${network.join(':')}::/64`;
 }

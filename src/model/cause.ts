@@ -18,6 +18,16 @@ export interface Principal {
   readonly ip?: string;
 }
 
+/** The user of the operating system who runs a command where the store is. */
+export function systemUser(name: string): Principal {
+  return { id: `os:${name}` };
+}
+
+/** Who holds a token of `http.tokens`. */
+export function tokenHolder(name: string): Principal {
+  return { id: `token:${name}` };
+}
+
 /** Why a key was processed. The decision contains it. */
 export interface Cause {
   readonly kind: CauseKind;

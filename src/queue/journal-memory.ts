@@ -1,5 +1,5 @@
 import type { DraftDecision } from '../model/decision.js';
-import type { Journal, KeyRecord, RecordUpdate, SettledDecision } from './journal.js';
+import type { HoldPage, Journal, KeyRecord, RecordUpdate, SettledDecision } from './journal.js';
 
 const EMPTY: KeyRecord = { pending: [], lastApplied: new Map(), holds: new Map() };
 
@@ -69,8 +69,8 @@ export class JournalMemory implements Journal {
     return this.#journal.published(ids);
   }
 
-  overview(): ReturnType<Journal['overview']> {
-    return this.#journal.overview();
+  overview(page?: HoldPage): ReturnType<Journal['overview']> {
+    return this.#journal.overview(page);
   }
 
   async #certainly(key: string, write: () => Promise<void>): Promise<void> {

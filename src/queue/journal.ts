@@ -58,10 +58,24 @@ export interface Journal {
   outbox(limit: number): Promise<readonly Decision[]>;
   /** Forgets published decisions. Repeating is harmless. */
   published(ids: readonly string[]): Promise<void>;
-  /** Keys that hold pending drafts, and every recorded hold: for recovery at start and for /statusz. */
-  overview(): Promise<{
+  /**
+   * Keys that hold pending drafts, and recorded holds: all of them for recovery at a start, or a page for `/statusz`. The
+   * store counts them, so a page costs the same however many there are.
+   */
+  overview(page?: HoldPage): Promise<{
     readonly pendingKeys: readonly string[];
+    /** Sorted by key. */
     readonly holds: readonly (RecordedHold & { readonly key: string })[];
+    /** Where the next page begins; absent on the last one. */
+    readonly holdsAfter?: string;
+    /** Of all holds, not only of the page. A reason without a hold is absent. */
+    readonly holdCounts: Readonly<Record<string, number>>;
     readonly outboxLength: number;
   }>;
+}
+
+export interface HoldPage {
+  readonly limit: number;
+  /** `holdsAfter` of the page before. */
+  readonly after?: string;
 }

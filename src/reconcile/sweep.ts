@@ -105,7 +105,7 @@ export async function leftoverTriggers(
   cause: Cause,
   deps: Pick<ReconcilerDeps, 'journal'>,
 ): Promise<readonly Trigger[]> {
-  const { pendingKeys } = await deps.journal.overview();
+  const { pendingKeys } = await deps.journal.overview({ limit: 0 });
   return pendingKeys.flatMap((text) => {
     const key = parseKey(text);
     return key === undefined ? [] : [{ key, cause }];

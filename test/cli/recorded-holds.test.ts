@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest';
-import { holdsIn } from '../../src/cli/recorded-holds.js';
+import type { Config } from '../../config/config.js';
+import type { Cli } from '../../src/cli/cli.js';
+import { holdsIn, readKnownHolds } from '../../src/cli/recorded-holds.js';
 import type { Decision } from '../../src/model/decision.js';
 
 const decision = (id: string, facts: Partial<Decision>): Decision => ({
@@ -64,4 +66,30 @@ it('a hold that begins as another one ends is kept', async () => {
   expect(await known(decision('1', {}), next, ended)).toEqual([
     ['s MarkLost', { decisionId: '2', rejectedBy: null }],
   ]);
+});
+
+it('the holds of a running daemon are read page by page, and a page that fails ends the list', async () => {
+  const hold = (id: string) => ({
+    subject: `subject-${id}`,
+    reason: 'RevocationLimit',
+    decisionId: id,
+    rejectedBy: null,
+  });
+  const pages = new Map([
+    ['two', { holds: [hold('2')], holdsAfter: 'three' }],
+    ['three', { holds: [hold('3')], holdsAfter: 'lost' }],
+  ]);
+  const asked: string[] = [];
+  const daemon = {
+    status: { holds: [hold('1')], holdsAfter: 'two' },
+    async statusAfter(after: string) {
+      asked.push(after);
+      return pages.get(after);
+    },
+  };
+  // Neither is used while a daemon answers.
+  const [config, cli] = [{} as Config, {} as Cli];
+  const found = await readKnownHolds(config, daemon, cli);
+  expect([...found.values()].map(({ decisionId }) => decisionId)).toEqual(['1', '2', '3']);
+  expect(asked).toEqual(['two', 'three', 'lost']);
 });

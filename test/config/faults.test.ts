@@ -24,6 +24,26 @@ const CASES: readonly [string, string, readonly string[], readonly string[]][] =
   ],
   ['a misspelt key', 'resynk: 5m', [], ['1:1: resynk: unknown key; did you mean "resync"?']],
   [
+    'a token that can be guessed',
+    'http: { tokens: [{ name: a, token: secret }] }',
+    [],
+    [
+      '1:36: http.tokens[0].token: must be at least 32 letters, digits and characters of "-._~+/="; make one with openssl rand -base64 32',
+    ],
+  ],
+  [
+    'one token under two names',
+    `http: { tokens: [{ name: a, token: ${'x'.repeat(32)} }, { name: b, token: ${'x'.repeat(32)} }] }`,
+    [],
+    ['1:90: http.tokens[1].token: is the token of another entry; give each entry its own'],
+  ],
+  [
+    'two listeners on one address',
+    'http: { listen: "127.0.0.1:8080", admin: "127.0.0.1:8080" }',
+    [],
+    ['1:42: http.admin: is the address of http.listen; give it another port'],
+  ],
+  [
     'an owner that is no plain name',
     'owner: Payments',
     ['owner'],

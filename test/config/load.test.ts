@@ -23,7 +23,7 @@ describe('A configuration file', () => {
       },
       queue: { kind: 'embedded' },
       decisions: { kind: 'embedded' },
-      http: { host: '127.0.0.1', port: 8080 },
+      http: { listen: { host: '127.0.0.1', port: 8080 }, tokens: [] },
       state: { directory: '/etc/scopemesh/data' },
       resyncMs: 300_000,
     });
@@ -140,7 +140,7 @@ decisions: { kind: kafka, brokers: ["k1:9092", "[::1]:9092"], tls: on, sasl: { m
 
     expect(config.resyncMs).toBe(5_400_000);
     expect(config.actors.limits.agent).toEqual({ never: [], maxTokenTtlSeconds: 900 });
-    expect(config.http).toEqual({ host: '::1', port: 0 });
+    expect(config.http).toEqual({ listen: { host: '::1', port: 0 }, tokens: [] });
   });
 
   it('that cannot be read is reported with the error of the system', async () => {

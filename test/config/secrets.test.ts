@@ -12,6 +12,7 @@ providers:
   - { name: b, kind: oidc, issuer: "https://b", directory: d, directoryToken: "\${file:token}" }
 queue: { kind: bullmq, url: "redis://:\${SECRET}@r" }
 decisions: { kind: kafka, brokers: ["k:1"], sasl: { mechanism: plain, username: u, password: "\${SECRET}" } }
+http: { tokens: [{ name: t, token: "\${SECRET}-of-at-least-32-characters" }] }
 scopes: { "orders:read": { to: orders, provider: a } }`;
 
 function load(secret: string) {
@@ -39,6 +40,7 @@ describe('Secrets', () => {
     expect(changes.map(({ path }) => path)).toEqual([
       'consul.token',
       'decisions.sasl.password',
+      'http.tokens',
       'providers.a.clientSecret',
       'providers.a.webhookSecrets',
       'providers.b.directoryToken',

@@ -63,7 +63,12 @@ export function describeJournal(name: string, start: StartHarness, runs = 40): v
         lastApplied: new Map(),
         holds: new Map(),
       });
-      expect(await store.journal.overview()).toEqual({ pendingKeys: [], holds: [], outboxLength: 0 });
+      expect(await store.journal.overview()).toEqual({
+        pendingKeys: [],
+        holds: [],
+        holdCounts: {},
+        outboxLength: 0,
+      });
       expect(await store.journal.outbox(10)).toEqual([]);
       await store.journal.record(KEY, []);
       await store.journal.settle(KEY, []);
@@ -79,7 +84,12 @@ export function describeJournal(name: string, start: StartHarness, runs = 40): v
       expect((await journal.read(KEY)).pending).toEqual([draft('c', 't')]);
       await journal.settle(KEY, [settled('c', 't')]);
       expect((await journal.read(KEY)).pending).toEqual([]);
-      expect(await journal.overview()).toEqual({ pendingKeys: [], holds: [], outboxLength: 3 });
+      expect(await journal.overview()).toEqual({
+        pendingKeys: [],
+        holds: [],
+        holdCounts: {},
+        outboxLength: 3,
+      });
     });
 
     it('keeps one of a draft that is recorded twice, and none of one that was settled', async () => {
@@ -141,6 +151,32 @@ export function describeJournal(name: string, start: StartHarness, runs = 40): v
       expect((await journal.overview()).holds).toEqual([{ ...hold('s'), key: KEY }]);
       await journal.settle(KEY, [], { holds: new Map([['s', null]]) });
       expect((await journal.overview()).holds).toEqual([]);
+    });
+
+    it('gives holds page by page, each once and sorted by key, and counts all of them by reason', async () => {
+      const held = [3, 1, 2].flatMap((key) => ['t', 's'].map((subject) => ({ key: `k${key}`, subject })));
+      for (const { key, subject } of held)
+        await store.journal.settle(key, [], {
+          holds: new Map([
+            [`${subject} ClaimTaken`, hold(subject)],
+            [`${subject} Contended`, { ...hold(subject), reason: 'Contended', detail: '"reason":"x"' }],
+          ]),
+        });
+      const journal = await afterCrash();
+      const all = (await journal.overview()).holds;
+      const paged: unknown[] = [];
+      let after: string | undefined;
+      do {
+        const page = await journal.overview({ limit: 5, ...(after === undefined ? {} : { after }) });
+        expect(page.holds.length).toBeLessThanOrEqual(5);
+        expect(page.holdCounts).toEqual({ ClaimTaken: 6, Contended: 6 });
+        paged.push(...page.holds);
+        after = page.holdsAfter;
+      } while (after !== undefined);
+      expect(paged).toEqual(all);
+      expect(all.map(({ key }) => key)).toEqual(['k1', 'k2', 'k3'].flatMap((key) => Array(4).fill(key)));
+      expect(await journal.overview({ limit: 0 })).toMatchObject({ holds: [], holdCounts: { Contended: 6 } });
+      expect((await journal.overview({ limit: 5, after: 'nonsense' })).holds).toEqual([]);
     });
 
     it('gives the record of every key that has one in one go, as read does of each', async () => {

@@ -1,13 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import type { LoginTerms, LoginView } from '../../src/cli/login-view.js';
+import { createAccess } from '../../src/daemon/access.js';
 import { addApi } from '../../src/daemon/api.js';
 import { createHttpServer } from '../../src/daemon/http-server.js';
+import { Secret } from '../../src/model/secret.js';
 import { silentLogger } from '../../src/observe.js';
 import type { ClientId } from '../../src/plan/world.js';
 import type { Rulings } from '../../src/reconcile/rulings.js';
 
+const LOCAL = 'local-token-of-the-state-directory';
+const ALICE = 'token-of-alice-who-may-approve-xx';
+const READER = 'token-of-prometheus-that-only-reads';
+
 interface Asked {
   readonly host?: string;
+  /** The bearer token; null sends none. */
+  readonly token?: string | null;
   readonly peer?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly url?: string;
@@ -28,6 +36,7 @@ const TERMS: LoginTerms = {
 /** The status and body, and whether anything was ruled on. */
 async function ask({
   host = '127.0.0.1',
+  token = LOCAL,
   peer = '127.0.0.1',
   headers = {},
   url = '/api/holds/1/approve',
@@ -66,16 +75,30 @@ async function ask({
       standingTtlSeconds: 300,
     };
   };
-  addApi(server, { rulings, login, host, logger: silentLogger });
+  const access = createAccess({
+    host,
+    local: { token: new Secret(LOCAL), path: '/var/lib/scopemesh/api-token-8080' },
+    tokens: [
+      { name: 'alice', token: new Secret(ALICE), approve: true },
+      { name: 'prometheus', token: new Secret(READER), approve: false },
+    ],
+  });
+  addApi(server, { rulings, login, access, logger: silentLogger });
+  const authorization = token === null ? {} : { authorization: `Bearer ${token}` };
   const answer = await server.inject({
     method,
     url,
     remoteAddress: peer,
     ...(method === 'GET'
-      ? { headers: { host: '127.0.0.1:8080', ...headers } }
+      ? { headers: { host: '127.0.0.1:8080', ...authorization, ...headers } }
       : {
-          headers: { host: '127.0.0.1:8080', 'content-type': 'application/json', ...headers },
-          payload: body ?? '{"principal":"alice"}',
+          headers: {
+            host: '127.0.0.1:8080',
+            'content-type': 'application/json',
+            ...authorization,
+            ...headers,
+          },
+          payload: body ?? '{"user":"alice"}',
         }),
   });
   await server.close();
@@ -87,17 +110,17 @@ describe('the API', () => {
     expect(await ask({})).toEqual({
       status: 200,
       body: { id: '1', subject: 's' },
-      ruled: ['approve 1 alice'],
+      ruled: ['approve 1 os:alice'],
     });
-    expect((await ask({ url: '/api/holds/1/reject' })).ruled).toEqual(['reject 1 alice']);
+    expect((await ask({ url: '/api/holds/1/reject' })).ruled).toEqual(['reject 1 os:alice']);
     const url = '/api/quarantines/main/a%2Fb/release';
-    expect(await ask({ url })).toMatchObject({ status: 200, ruled: ['release main a/b alice'] });
+    expect(await ask({ url })).toMatchObject({ status: 200, ruled: ['release main a/b os:alice'] });
   });
 
   it('releases a client with the longest possible ID', async () => {
     const clientId = 'ä'.repeat(255);
     const url = `/api/quarantines/main/${encodeURIComponent(clientId)}/release`;
-    expect(await ask({ url })).toMatchObject({ status: 200, ruled: [`release main ${clientId} alice`] });
+    expect(await ask({ url })).toMatchObject({ status: 200, ruled: [`release main ${clientId} os:alice`] });
   });
 
   it('answers 404 for an unknown hold, and 409 for one that a person cannot decide', async () => {
@@ -113,30 +136,59 @@ describe('the API', () => {
       status: 409,
       body: { error: 'bob rejected this removal at 2026-01-31', detail: expect.stringContaining('override') },
     });
-    expect(await ask({ url, body: '{"principal":"alice","override":true}' })).toMatchObject({
+    expect(await ask({ url, body: '{"user":"alice","override":true}' })).toMatchObject({
       status: 200,
-      ruled: ['approve rejected alice override'],
+      ruled: ['approve rejected os:alice override'],
     });
   });
 
-  it.each<[string, Asked]>([
-    ['a listener that others reach', { host: '0.0.0.0' }],
-    ['a listener on an address of the network', { host: '192.0.2.1' }],
-    ['a peer that is not this machine', { peer: '192.0.2.7' }],
-    ['a name that was rebound to this machine', { headers: { host: 'evil.example:8080' } }],
-    ['a web page', { headers: { origin: 'http://127.0.0.1:8080' } }],
-    ['what a proxy on this machine passed on', { headers: { 'x-forwarded-for': '192.0.2.9' } }],
-    ['what a proxy that keeps to the RFC passed on', { headers: { forwarded: 'for=192.0.2.9' } }],
-    ['what names a proxy on its way', { headers: { via: '1.1 proxy' } }],
-    ['a form', { headers: { 'content-type': 'application/x-www-form-urlencoded' } }],
-  ])('refuses %s with the reason, and changes nothing', async (_what, asked) => {
+  it.each<[string, number, Asked]>([
+    ['a request without a token', 401, { token: null }],
+    ['a wrong token', 401, { token: `${LOCAL}x` }],
+    ['another scheme', 401, { headers: { authorization: `Basic ${LOCAL}` } }],
+    ['a request without a token on a listener that others reach', 401, { token: null, host: '0.0.0.0' }],
+    ['the token of the state directory from another machine', 403, { host: '0.0.0.0', peer: '192.0.2.7' }],
+    ['a name that was rebound to this machine', 403, { headers: { host: 'evil.example:8080' } }],
+    ['a web page', 403, { headers: { origin: 'http://127.0.0.1:8080' } }],
+    ['a web page with a token', 403, { token: ALICE, headers: { origin: 'https://console.example' } }],
+    ['what a proxy on this machine passed on', 403, { headers: { 'x-forwarded-for': '192.0.2.9' } }],
+    ['what a proxy that keeps to the RFC passed on', 403, { headers: { forwarded: 'for=192.0.2.9' } }],
+    ['what names a proxy on its way', 403, { headers: { via: '1.1 proxy' } }],
+    ['a token that only reads', 403, { token: READER, body: '{}' }],
+    ['a form', 415, { headers: { 'content-type': 'application/x-www-form-urlencoded' } }],
+  ])('refuses %s with the reason, and changes nothing', async (_what, expected, asked) => {
     const { status, body, ruled } = await ask(asked);
-    expect(status).toBe(403);
+    expect(status).toBe(expected);
     expect(body.error).toMatch(/\w+ \w+/);
+    expect(JSON.stringify(body)).not.toMatch(new RegExp(`${LOCAL}|${ALICE}|${READER}`));
     expect(ruled).toEqual([]);
   });
 
-  it.each(['', '{}', '{"principal":""}', '[]', '{"principal":'])('refuses the body %j', async (body) => {
+  it('names the token file only to this machine', async () => {
+    expect((await ask({ token: null })).body.error).toContain('/var/lib/scopemesh/api-token-8080');
+    for (const asked of [{ host: '0.0.0.0' }, { headers: { 'x-forwarded-for': '192.0.2.9' } }])
+      expect((await ask({ token: null, ...asked })).body.error).not.toContain('/var/lib');
+  });
+
+  it('takes the name of the principal from the token, from other machines and through a proxy too', async () => {
+    const from = { token: ALICE, host: '0.0.0.0', peer: '192.0.2.7', headers: { via: '1.1 proxy' } };
+    expect(await ask({ ...from, body: '{}' })).toMatchObject({
+      status: 200,
+      ruled: ['approve 1 token:alice'],
+    });
+    expect(await ask({ ...from, body: '{"user":"bob"}' })).toMatchObject({ status: 400, ruled: [] });
+  });
+
+  it.each([
+    '',
+    '{}',
+    '{"user":""}',
+    '[]',
+    '{"user":',
+    '{"user":"a\\u0000b"}',
+    '{"user":"alice","principal":"bob"}',
+    '{"principal":"bob"}',
+  ])('refuses the body %j', async (body) => {
     expect(await ask({ body })).toMatchObject({ status: 400, ruled: [] });
   });
 });
@@ -166,13 +218,9 @@ describe('how a client logs in to Consul', () => {
     });
   });
 
-  it.each<Asked>([
-    { host: '0.0.0.0' },
-    { peer: '10.0.0.7' },
-    { headers: { host: 'evil.example.com' } },
-    { headers: { origin: 'https://evil.example.com' } },
-    { headers: { 'x-forwarded-for': '10.0.0.7' } },
-  ])('is shown only to this machine: %j', async (asked) => {
-    expect((await of('main/web', asked)).status).toBe(403);
+  it('is shown to every token of the configuration, and to no request without one', async () => {
+    expect((await of('main/web', { token: READER, host: '0.0.0.0', peer: '10.0.0.7' })).status).toBe(200);
+    expect((await of('main/web', { token: null })).status).toBe(401);
+    expect((await of('main/web', { token: null, host: '0.0.0.0' })).status).toBe(401);
   });
 });

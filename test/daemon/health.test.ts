@@ -1,7 +1,9 @@
 import Fastify from 'fastify';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createMetrics } from '../../src/cli/metrics.js';
-import { addHealth, type HealthDeps } from '../../src/daemon/health.js';
+import { createAccess } from '../../src/daemon/access.js';
+import { addProbes, addStatus, type ProbeDeps, type StatusDeps } from '../../src/daemon/health.js';
+import { Secret } from '../../src/model/secret.js';
 import { ordersRig } from '../support/orders-rig.js';
 
 const server = () => Fastify();
@@ -12,12 +14,18 @@ const broken = async () => {
   throw new Error('the disk is full');
 };
 
-function serve(deps: Partial<HealthDeps>): void {
+const READER = 'token-of-prometheus-that-only-reads';
+
+function serve({ host = '127.0.0.1', ...deps }: Partial<ProbeDeps & StatusDeps> & { host?: string }): void {
   app = server();
-  addHealth(app, {
-    host: '127.0.0.1',
+  addProbes(app, { canStore: async () => {}, ...deps });
+  addStatus(app, {
+    access: createAccess({
+      host,
+      tokens: [{ name: 'prometheus', token: new Secret(READER), approve: false }],
+      local: { token: new Secret('local'), path: '/state/api-token-8080' },
+    }),
     metrics: createMetrics(),
-    canStore: async () => {},
     status: broken,
     ...deps,
   });
@@ -47,7 +55,7 @@ describe('the health of a daemon', () => {
 });
 
 describe('the status of a daemon', () => {
-  const answer = { owner: 'payments' } as Awaited<ReturnType<HealthDeps['status']>>;
+  const answer = { owner: 'payments' } as Awaited<ReturnType<StatusDeps['status']>>;
 
   it.each([
     ['/metrics', 1],
@@ -69,6 +77,53 @@ describe('the status of a daemon', () => {
     },
   );
 
+  it.each(['/metrics', '/statusz', '/readyz'])(
+    'leaves nine tenths of the time to other work, however many ask for %s without a break',
+    async (url) => {
+      let busyMs = 0;
+      const work = async () => {
+        const startedAt = performance.now();
+        while (performance.now() - startedAt < 10);
+        busyMs += performance.now() - startedAt;
+      };
+      const metrics = createMetrics();
+      serve({
+        canStore: work,
+        metrics: {
+          ...metrics,
+          async expose() {
+            await work();
+            return metrics.expose();
+          },
+        },
+        status: async () => {
+          if (url === '/statusz') await work();
+          return answer;
+        },
+      });
+      const startedAt = performance.now();
+      const polls = Array.from({ length: 20 }, async () => {
+        for (let count = 0; count < 5; count++) await app.inject(url);
+      });
+      await Promise.all(polls);
+      expect(busyMs / (performance.now() - startedAt)).toBeLessThan(0.25);
+    },
+  );
+
+  it('gives the page of holds that a request asks for', async () => {
+    const asked: (string | undefined)[] = [];
+    serve({
+      status: async (holdsAfter) => {
+        asked.push(holdsAfter);
+        return answer;
+      },
+    });
+    await app.inject('/statusz');
+    await app.inject(`/statusz?holdsAfter=${encodeURIComponent('key\nsubject')}`);
+    await app.inject('/statusz?holdsAfter=a&holdsAfter=b');
+    expect(asked).toEqual([undefined, 'key\nsubject', undefined]);
+  });
+
   it('is read again after a failure', async () => {
     let reads = 0;
     serve({
@@ -84,7 +139,7 @@ describe('the status of a daemon', () => {
 });
 
 describe('status and metrics on a loopback listener', () => {
-  const status = async () => ({ owner: 'payments' }) as Awaited<ReturnType<HealthDeps['status']>>;
+  const status = async () => ({ owner: 'payments' }) as Awaited<ReturnType<StatusDeps['status']>>;
   const ask = async (host: string, url: string) => (await app.inject({ url, headers: { host } })).statusCode;
 
   it.each(['/statusz', '/metrics'])('are refused at %s to a page whose name was rebound', async (url) => {
@@ -95,9 +150,32 @@ describe('status and metrics on a loopback listener', () => {
     expect(await ask('[::1]:8080', url)).toBe(200);
   });
 
-  it('are served under every name if the listener is not loopback', async () => {
+  it('are refused to what a proxy on this machine passes on without a token', async () => {
+    serve({ status });
+    const headers = { host: '127.0.0.1:8080', 'x-forwarded-for': '192.0.2.9' };
+    expect((await app.inject({ url: '/statusz', headers })).statusCode).toBe(403);
+    const authorization = `Bearer ${READER}`;
+    expect((await app.inject({ url: '/statusz', headers: { ...headers, authorization } })).statusCode).toBe(
+      200,
+    );
+  });
+});
+
+describe('status and metrics on a listener that other machines reach', () => {
+  const status = async () => ({ owner: 'payments' }) as Awaited<ReturnType<StatusDeps['status']>>;
+
+  it.each(['/statusz', '/metrics'])('need a bearer token at %s, and the probes need none', async (url) => {
     serve({ status, host: '0.0.0.0' });
-    expect(await ask('scopemesh.example', '/metrics')).toBe(200);
+    const ask = (headers: Record<string, string> = {}) =>
+      app.inject({ url, headers: { host: 'scopemesh.example', ...headers } });
+    const refused = await ask();
+    expect(refused.statusCode).toBe(401);
+    expect(refused.headers['www-authenticate']).toBe('Bearer realm="scopemesh"');
+    expect(refused.json().error).toContain('http.tokens');
+    expect((await ask({ authorization: `Bearer ${READER}x` })).statusCode).toBe(401);
+    expect((await ask({ authorization: `Bearer ${READER}` })).statusCode).toBe(200);
+    expect((await app.inject('/healthz')).statusCode).toBe(200);
+    expect((await app.inject('/readyz')).statusCode).toBe(200);
   });
 });
 

@@ -95,6 +95,7 @@ describe('the lists of the manual', () => {
       'providers[].apiToken',
       'queue.url',
       'decisions.sasl.password',
+      'http.tokens[].token',
     ]);
   });
 });
@@ -114,15 +115,19 @@ describe('what the manual calls not built', () => {
 describe('the examples of the manual', () => {
   const examples = PAGES.filter((page) => /^docs\/(how-to|reference)\//.test(page))
     .flatMap((page) => blocks(textOf(page), 'yaml').map((example) => ({ page, example })))
-    // What is a part of something else, and the rules for Prometheus, are no parts of a file.
-    .filter(({ example }) => !/…|^webhook:|^ {2}- name: scopemesh$/m.test(example));
+    // What is a part of something else, and what is for Prometheus or Kubernetes, are no parts of a file.
+    .filter(
+      ({ example }) => !/…|^webhook:|^livenessProbe:|scrape_configs:|^ {2}- name: scopemesh$/m.test(example),
+    );
 
   it.each(examples)('in $page are good parts of a file', async ({ example }) => {
     const own = Object.keys(parse(example));
     const rest = Object.fromEntries(Object.entries(MINIMAL).filter(([key]) => !own.includes(key)));
     const text = `${Object.keys(rest).length === 0 ? '' : stringify(rest)}${example}`;
     const names = [...text.matchAll(/\$\{(\w+)\}/g)].map(([, name = '']) => name);
-    const environment = Object.fromEntries(names.map((name) => [name, 'http://127.0.0.1:9']));
+    const environment = Object.fromEntries(
+      names.map((name) => [name, name.endsWith('_TOKEN') ? name.padEnd(32, '0') : 'http://127.0.0.1:9']),
+    );
     await expect(
       loadConfig({ path: 'scopemesh.yaml', environment, readFile: async () => text }),
     ).resolves.toBeDefined();

@@ -94,7 +94,9 @@ describe('a client that logs in to Consul with its access token of Keycloak', ()
 
   it('learns from the API how to log in', async () => {
     await loggedIn('reader-app');
-    const answer = await fetch(`${scene.daemon.address}/api/clients/main/reader-app/login`);
+    const answer = await fetch(`${scene.daemon.address}/api/clients/main/reader-app/login`, {
+      headers: { authorization: `Bearer ${await scene.daemon.apiToken()}` },
+    });
     const login = LOGIN_ANSWER.parse(await answer.json()).login;
     expect(login).toMatchObject({ authMethod: methodOf('reader-app'), audiences: ['consul'] });
     const method = await scene.consul.request('GET', `/v1/acl/auth-method/${methodOf('reader-app')}`);

@@ -31,6 +31,8 @@ export interface Scopemesh {
   /** Resolves once it has read every directory and compared everything with Consul. */
   ready(timeoutMs?: number): Promise<void>;
   status(): Promise<DaemonStatus>;
+  /** The token of the API for commands on this machine. */
+  apiToken(): Promise<string>;
   /** Resolves once no key waits, runs or waits for another try, and every decision is published. */
   idle(timeoutMs?: number): Promise<void>;
   /** SIGKILL, as a crash would. */
@@ -97,6 +99,10 @@ export async function startScopemesh(options: {
       await until('the daemon is ready', isReady, { timeoutMs, process: current });
     },
     status,
+    async apiToken() {
+      const port = new URL(address).port;
+      return (await readFile(join(directory, 'state', `api-token-${port}`), 'utf8')).trimEnd();
+    },
     async idle(timeoutMs = 60_000) {
       let last: DaemonStatus | undefined;
       const isIdle = async () => {

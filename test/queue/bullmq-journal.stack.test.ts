@@ -42,7 +42,12 @@ it('records, settles and publishes 5,000 decisions in one step each', async () =
   expect(new Set(outbox.map(({ revision }) => revision))).toEqual(new Set([1]));
   expect(await journal.read('key')).toEqual({ pending: [], lastApplied: digests, holds: new Map() });
   await journal.published(ids);
-  expect(await journal.overview()).toEqual({ pendingKeys: [], holds: [], outboxLength: 0 });
+  expect(await journal.overview()).toEqual({
+    pendingKeys: [],
+    holds: [],
+    holdCounts: {},
+    outboxLength: 0,
+  });
 });
 
 it('remembers no more subjects than it may, and gives no subject a revision twice', async () => {

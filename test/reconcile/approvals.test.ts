@@ -69,6 +69,7 @@ test('an approval releases its own removal, and not the same one when it is held
         outbox: refuse,
         published: refuse,
         overview: async () => ({
+          holdCounts: {},
           pendingKeys: [],
           outboxLength: 0,
           holds: [{ ...recorded, key: 'destination/default/default/orders' }],

@@ -5,6 +5,7 @@ import { stringify } from 'yaml';
 import type { Config } from '../../config/config.js';
 import { loadConfig } from '../../config/load.js';
 import { readTextFile } from '../../config/read-text-file.js';
+import { readApiToken } from '../../src/cli/api-token.js';
 import { createMetrics } from '../../src/cli/metrics.js';
 import { ROLES, type Role } from '../../src/cli/run-daemon.js';
 import type { Status } from '../../src/daemon/status.js';
@@ -65,10 +66,14 @@ export type DecisionLike = ((decision: Decision) => boolean) | Readonly<Partial<
 
 export interface Daemon {
   readonly address: string;
+  /** Of everything but `/events`. */
+  readonly admin: string;
   /** Sends a signed event; resolves with the status. */
   send(event: SignableEvent): Promise<number>;
   tell(type: string, clientId: string): Promise<void>;
   get(path: string): Promise<{ readonly status: number; readonly text: string }>;
+  /** As a command on this machine does, with the token of the state directory. */
+  post(path: string, body: object): Promise<{ readonly status: number; readonly text: string }>;
   status(): Promise<Status>;
   /** One sample of `/metrics`. */
   metric(line: string): Promise<number | undefined>;
@@ -176,8 +181,8 @@ async function startDaemon(rig: Rig, only: readonly Role[]): Promise<Daemon> {
   const stop = new AbortController();
   const reloads = new Set<() => void>();
   const config = await rig.load();
-  let onStarted: (address: string) => void = () => {};
-  const started = new Promise<string>((resolve) => {
+  let onStarted: (addresses: { address: string; admin: string }) => void = () => {};
+  const started = new Promise<{ address: string; admin: string }>((resolve) => {
     onStarted = resolve;
   });
   const ended = runDaemon(
@@ -186,12 +191,12 @@ async function startDaemon(rig: Rig, only: readonly Role[]): Promise<Daemon> {
       only,
       reload: () => rig.load(),
       onReload: (listener) => reloads.add(listener),
-      started: (at) => onStarted(at),
+      started: (address, admin) => onStarted({ address, admin }),
     },
     { logger: recordingLogger(rig.logs), metrics: createMetrics(), clock: rig.clock },
     stop.signal,
   );
-  const address = await Promise.race([
+  const { address, admin } = await Promise.race([
     started,
     ended.then((): never => {
       throw new Error('the daemon ended before it had started');
@@ -199,6 +204,7 @@ async function startDaemon(rig: Rig, only: readonly Role[]): Promise<Daemon> {
   ]);
   const self: Daemon = {
     address,
+    admin,
     ended,
     async send(event) {
       const { headers, body } = rig.idp.sign(event);
@@ -211,7 +217,16 @@ async function startDaemon(rig: Rig, only: readonly Role[]): Promise<Daemon> {
       if (status !== 202) throw new Error(`the event was answered ${status}`);
     },
     async get(path) {
-      const answer = await fetch(address + path);
+      const answer = await fetch(admin + path);
+      return { status: answer.status, text: await answer.text() };
+    },
+    async post(path, body) {
+      const token = await readApiToken(config);
+      const answer = await fetch(admin + path, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token.reveal()}`, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      });
       return { status: answer.status, text: await answer.text() };
     },
     async status() {

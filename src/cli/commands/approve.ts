@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Config } from '../../../config/config.js';
 import { messageOf, SyncError } from '../../errors.js';
-import type { Principal } from '../../model/cause.js';
+import { type Principal, systemUser } from '../../model/cause.js';
 import type { Decision } from '../../model/decision.js';
 import { rejectedText } from '../../plan/guards/approval.js';
 import type { ClientId } from '../../plan/world.js';
@@ -109,7 +109,7 @@ async function ruleOn(
   config: Config,
   cli: Cli,
 ): Promise<Ruled> {
-  const by = { id: cli.around.user };
+  const by = systemUser(cli.around.user);
   // No decision ID has a slash.
   const slash = id.indexOf('/');
   if (slash > 0) {
@@ -172,15 +172,16 @@ async function withRulings(
   const daemon = await findDaemon(config, cli.signal);
   if (daemon !== undefined) {
     await use({
-      async onHold(id, verdict, by, override) {
+      // The daemon makes the principal of the user.
+      async onHold(id, verdict, _by, override) {
         const path = `/api/holds/${encodeURIComponent(id)}/${verdict}`;
-        const said = await daemon.post(path, { principal: by.id, override });
+        const said = await daemon.post(path, { user: cli.around.user, override: override === true });
         if (said === undefined) return { kind: 'unknown' };
         return { kind: 'ruled', hold: { ...NO_HOLD, decisionId: id, subject: subjectOf(said) } };
       },
-      async release({ provider, clientId }, by) {
+      async release({ provider, clientId }) {
         const path = `/api/quarantines/${encodeURIComponent(provider)}/${encodeURIComponent(clientId)}/release`;
-        return (await daemon.post(path, { principal: by.id })) !== undefined;
+        return (await daemon.post(path, { user: cli.around.user })) !== undefined;
       },
     });
     return;
@@ -190,7 +191,7 @@ async function withRulings(
     cli.around.parts,
     config,
     runtime,
-    'a daemon holds the state directory but does not answer at http.listen; correct http.listen, or stop the daemon',
+    'a daemon holds the state directory but does not answer at http.admin, or at http.listen without one; correct the address, or stop the daemon',
   );
   const consul = await cli.around.parts.openConsul(config.consul, config.owner, runtime);
   try {

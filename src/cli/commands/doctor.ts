@@ -88,7 +88,7 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
       ...(facts === undefined ? [] : await tokenFindings(consul, facts, config, world, now, cli.signal)),
       ...ofProviders.flat(),
       ...ofStores,
-      ...daemonFindings(daemon?.status, await readKnownHolds(config, daemon, cli), config, now),
+      ...daemonFindings(daemon ?? {}, await readKnownHolds(config, daemon, cli), config, now),
       ...(isRead ? [...meshFindings(config, world, now), ...neighbourFindings(config, world)] : [UNREAD]),
       ...userRuleFindings(world.mapping),
       ...(facts === undefined

@@ -6,7 +6,7 @@ import { silentLogger } from '../../observe.js';
 import type { Runtime } from '../../runtime.js';
 import { accessNeeded } from '../access-needed.js';
 import type { Cli } from '../cli.js';
-import { findDaemon } from '../daemon-client.js';
+import { findDaemon, warnOfRefusal } from '../daemon-client.js';
 import type { Parts } from '../parts.js';
 import { providersIn } from '../provider-health.js';
 import { type ProviderView, printProviders } from '../terminal/providers-text.js';
@@ -34,6 +34,7 @@ Examples:
       const config = await cli.openConfig();
       const runtime = { ...cli.runtime(true), logger: silentLogger };
       const daemon = await findDaemon(config, cli.signal);
+      warnOfRefusal(daemon, cli);
       const known = daemon === undefined ? [] : providersIn(daemon.status);
       const views = await Promise.all(
         config.providers.map(async (settings): Promise<ProviderView> => {

@@ -3,6 +3,7 @@ import type { Config } from '../../../config/config.js';
 import { configRevision } from '../../../config/mapping-revision.js';
 import type { HoldReason } from '../../model/decision.js';
 import { isApprovable } from '../../plan/holds.js';
+import type { DaemonClient } from '../daemon-client.js';
 import type { KnownHolds } from '../recorded-holds.js';
 import { durationText } from '../terminal/duration-text.js';
 import { approveCommand } from '../terminal/plan-text.js';
@@ -17,18 +18,27 @@ type StatusBody = z.infer<typeof StatusBody>;
 
 /** What waits for a person, by the running daemon. `known`: its recorded holds, or those of the decision log. */
 export function daemonFindings(
-  status: unknown,
+  { status, refusal }: Partial<Pick<DaemonClient, 'status' | 'refusal'>>,
   known: KnownHolds,
   config: Config,
   now: number,
 ): readonly Finding[] {
   const holds = approvableFindings(known);
+  if (refusal !== undefined)
+    return [
+      ...holds,
+      notice(
+        'daemon',
+        `the daemon does not show its status, so parked keys, quarantines and settings that wait for a restart are not checked: ${refusal}`,
+        'run scopemesh doctor as the user of the daemon',
+      ),
+    ];
   if (status === undefined)
     return [
       ...holds,
       notice(
         'daemon',
-        'no daemon answers at http.listen, so parked keys, quarantines and settings that wait for a restart are not checked',
+        'no daemon answers at its address (http.admin, otherwise http.listen), so parked keys, quarantines and settings that wait for a restart are not checked',
         'run scopemesh doctor on the machine on which scopemesh run runs',
       ),
     ];

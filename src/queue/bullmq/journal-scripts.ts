@@ -137,14 +137,39 @@ many('HDEL', P .. ':bodies', ARGV)
 many('HDEL', P .. ':numbers', ARGV)
 return 1`);
 
-/** Gives key, hold; sorted by key. */
+/**
+ * ARGV: the most, or -1 for all; the key and the subject after which they begin. Gives reason, count of all holds; then
+ * key, subject, hold of these, sorted by key and subject. The quotes of a text within the JSON are escaped, so the first
+ * match is the reason itself.
+ */
 export const HOLDS = new Script(`
-local keys, found = redis.call('SMEMBERS', P .. ':held'), {}
+local most, afterKey, afterSubject = tonumber(ARGV[1]), ARGV[2], ARGV[3]
+local keys, counts, found, given = redis.call('SMEMBERS', P .. ':held'), {}, {}, 0
 table.sort(keys)
 for _, key in ipairs(keys) do
-  for _, hold in ipairs(redis.call('HVALS', P .. ':holds:' .. key)) do
-    found[#found + 1] = key
-    found[#found + 1] = hold
+  local values = redis.call('HGETALL', P .. ':holds:' .. key)
+  local bySubject, subjects = {}, {}
+  for at = 1, #values, 2 do
+    local reason = string.match(values[at + 1], '"reason":"([^"]*)"') or ''
+    counts[reason] = (counts[reason] or 0) + 1
+    subjects[#subjects + 1] = values[at]
+    bySubject[values[at]] = values[at + 1]
+  end
+  if given ~= most and key >= afterKey then
+    table.sort(subjects)
+    for _, subject in ipairs(subjects) do
+      if given ~= most and (key > afterKey or subject > afterSubject) then
+        found[#found + 1] = key
+        found[#found + 1] = subject
+        found[#found + 1] = bySubject[subject]
+        given = given + 1
+      end
+    end
   end
 end
-return found`);
+local reasons = {}
+for reason, count in pairs(counts) do
+  reasons[#reasons + 1] = reason
+  reasons[#reasons + 1] = tostring(count)
+end
+return { reasons, found }`);

@@ -1,5 +1,6 @@
 import type { Decision, DraftDecision } from '../../model/decision.js';
-import type { Journal, KeyRecord, RecordUpdate, SettledDecision } from '../journal.js';
+import { toPosition, toText } from '../hold-position.js';
+import type { HoldPage, Journal, KeyRecord, RecordUpdate, SettledDecision } from '../journal.js';
 import { parseDecision, parseDraft, parseHold } from '../stored.js';
 import * as scripts from './journal-scripts.js';
 import type { RedisLink } from './redis-link.js';
@@ -125,18 +126,32 @@ export class BullmqJournal implements Journal {
     if (ids.length > 0) await this.#link.run(scripts.PUBLISHED, ...ids);
   }
 
-  async overview(): ReturnType<Journal['overview']> {
+  async overview(page?: HoldPage): ReturnType<Journal['overview']> {
     const { prefix } = this.#link;
-    const [pendingKeys, holds, outboxLength] = await this.#link.call((redis) =>
+    const after = toPosition(page?.after);
+    // One more than the page shows whether there is another one.
+    const most = page === undefined ? -1 : page.limit + 1;
+    const [pendingKeys, reply, outboxLength] = await this.#link.call((redis) =>
       Promise.all([
         redis.smembers(`${prefix}:pending`),
-        scripts.HOLDS.run(redis, prefix, []),
+        scripts.HOLDS.run(redis, prefix, [String(most), after.key, after.subject]),
         redis.zcard(`${prefix}:outbox`),
       ]),
     );
+    const [counts, found] = toLists(reply);
+    const texts = toTexts(found);
+    const rows = Array.from({ length: texts.length / 3 }, (_, index) => ({
+      key: texts[3 * index] ?? '',
+      subject: texts[3 * index + 1] ?? '',
+      json: texts[3 * index + 2] ?? '',
+    }));
+    const shown = page === undefined ? rows : rows.slice(0, page.limit);
+    const last = shown.at(-1);
     return {
       pendingKeys: pendingKeys.sort(),
-      holds: toPairs(holds).map(([key, json]) => ({ ...parseHold(json), key })),
+      holds: shown.map(({ key, json }) => ({ ...parseHold(json), key })),
+      ...(last === undefined || shown.length === rows.length ? {} : { holdsAfter: toText(last) }),
+      holdCounts: Object.fromEntries(toPairs(counts).map(([reason, count]) => [reason, Number(count)])),
       outboxLength,
     };
   }

@@ -1,7 +1,16 @@
 import type { Decision, DraftDecision } from '../../model/decision.js';
-import type { Journal, KeyRecord, RecordedHold, RecordUpdate, SettledDecision } from '../journal.js';
+import { toPosition, toText } from '../hold-position.js';
+import type {
+  HoldPage,
+  Journal,
+  KeyRecord,
+  RecordedHold,
+  RecordUpdate,
+  SettledDecision,
+} from '../journal.js';
 import { parseDecision, parseDraft, parseHold } from '../stored.js';
 import type { Row } from './rows.js';
+import { HOLD_REASON } from './schemas.js';
 import type { StateFile } from './state-file.js';
 
 /** How much the journal keeps. */
@@ -117,22 +126,35 @@ export class EmbeddedJournal implements Journal {
     });
   }
 
-  async overview(): ReturnType<Journal['overview']> {
+  async overview(page?: HoldPage): ReturnType<Journal['overview']> {
     const file = this.#file;
-    return file.read(() => ({
-      pendingKeys: file
-        .sql('SELECT DISTINCT key FROM drafts ORDER BY key')
-        .all()
-        .map((row) => row.text('key')),
-      holds: file
-        .sql('SELECT key, body FROM holds ORDER BY key, subject')
-        .all()
-        .map((row) => ({ ...parseHold(row.text('body')), key: row.text('key') })),
-      outboxLength: this.#integer(
-        'SELECT count(*) AS n FROM decisions WHERE seq > ? AND body IS NOT NULL',
-        this.#publishedTo,
-      ),
-    }));
+    return file.read(() => {
+      const { key, subject } = toPosition(page?.after);
+      // One more than the page shows whether there is another one. A limit of -1 is no limit.
+      const rows = file
+        .sql(
+          'SELECT key, subject, body FROM holds WHERE (key, subject) > (?, ?) ORDER BY key, subject LIMIT ?',
+        )
+        .all(key, subject, page === undefined ? -1 : page.limit + 1);
+      const shown = page === undefined ? rows : rows.slice(0, page.limit);
+      const last = shown.at(-1);
+      const counts = file.sql(`SELECT ${HOLD_REASON} AS reason, count(*) AS n FROM holds GROUP BY 1`).all();
+      return {
+        pendingKeys: file
+          .sql('SELECT DISTINCT key FROM drafts ORDER BY key')
+          .all()
+          .map((row) => row.text('key')),
+        holds: shown.map((row) => ({ ...parseHold(row.text('body')), key: row.text('key') })),
+        ...(last === undefined || shown.length === rows.length
+          ? {}
+          : { holdsAfter: toText({ key: last.text('key'), subject: last.text('subject') }) }),
+        holdCounts: Object.fromEntries(counts.map((row) => [row.text('reason'), row.integer('n')])),
+        outboxLength: this.#integer(
+          'SELECT count(*) AS n FROM decisions WHERE seq > ? AND body IS NOT NULL',
+          this.#publishedTo,
+        ),
+      };
+    });
   }
 
   /** By key, of the keys from `first` to `last`. */

@@ -1,3 +1,4 @@
+import { readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type CommandLine, createCommandLine } from '../../support/command-line.js';
@@ -83,7 +84,7 @@ describe('the command that approves a hold', () => {
     await cli.run(['apply', '--yes']);
     for (const args of [['apply', '--yes'], ['plan']])
       expect((await cli.run(args)).out).toContain(`scopemesh approve --override ${id}`);
-    expect(held(await cli.run(['plan', '--json']))).toMatchObject([{ decisionId: id, rejectedBy: 'bob' }]);
+    expect(held(await cli.run(['plan', '--json']))).toMatchObject([{ decisionId: id, rejectedBy: 'os:bob' }]);
   });
 
   it('is missing before anything has recorded the hold, and plan says what gives it an ID', async () => {
@@ -109,7 +110,7 @@ describe('approve and reject without a daemon', () => {
     const removal = (await decisions()).find(
       ({ data }) => data.action === 'revoke' && data.outcome === 'applied',
     );
-    expect(removal?.data).toMatchObject({ reason: 'ClientDeleted', principal: { id: 'carol' } });
+    expect(removal?.data).toMatchObject({ reason: 'ClientDeleted', principal: { id: 'os:carol' } });
 
     cli.idp(web, bot);
     await cli.run(['apply', '--yes']);
@@ -133,7 +134,7 @@ describe('approve and reject without a daemon', () => {
     expect(await mesh.access('orders')).toEqual({ web: 'allow', bot: 'allow' });
     const reported = (await decisions()).filter(({ data }) => data.reason === 'RevocationLimit');
     expect(reported.map(({ data }) => data.outcome)).toEqual(['held', 'refused']);
-    expect(reported[1]?.data).toMatchObject({ principal: { id: 'alice' } });
+    expect(reported[1]?.data).toMatchObject({ principal: { id: 'os:alice' } });
   });
 
   it('an approval of a rejected removal is refused with who rejected it, and passes with --override', async () => {
@@ -142,7 +143,7 @@ describe('approve and reject without a daemon', () => {
     const refused = await cli.run(['approve', id], { user: 'carol' });
     expect(refused).toMatchObject({
       status: 1,
-      err: expect.stringMatching(/bob rejected this removal at \S+; .*--override/),
+      err: expect.stringMatching(/os:bob rejected this removal at \S+; .*--override/),
     });
     await cli.run(['apply', '--yes']);
     expect(await mesh.access('orders')).toEqual({ web: 'allow', bot: 'allow' });
@@ -251,7 +252,7 @@ describe('beside a running daemon', () => {
     const removal = await until('its decision is published', async () =>
       (await decisions()).find(({ data }) => data.action === 'revoke' && data.outcome === 'applied'),
     );
-    expect(removal.data).toMatchObject({ principal: { id: 'carol' } });
+    expect(removal.data).toMatchObject({ principal: { id: 'os:carol' } });
   });
 
   it('plan gets the command that approves a hold from the daemon, before the decision is published', async () => {
@@ -270,24 +271,43 @@ describe('beside a running daemon', () => {
     expect((await cli.run(['reject', id], { user: 'bob' })).status).toBe(0);
     expect(await cli.run(['approve', id])).toMatchObject({
       status: 1,
-      err: expect.stringMatching(/bob rejected this removal at \S+: .*--override/),
+      err: expect.stringMatching(/os:bob rejected this removal at \S+: .*--override/),
     });
     expect(await mesh.access('orders')).toEqual({ web: 'allow', bot: 'allow' });
     expect((await cli.run(['approve', id, '--override'])).status).toBe(0);
     await until('the edge is gone', async () => (await mesh.access('orders'))?.bot === undefined);
   });
 
-  it('its API refuses other hosts, web pages and other content, and changes nothing', async () => {
+  it('nobody approves without the token file, and its API refuses web pages and other content', async () => {
     cli.idp(web);
     const id = await until('the removal is held', () => heldId('bot'));
-    const post = async (headers: Readonly<Record<string, string>>, body = '{"principal":"eve"}') =>
+    const post = async (headers: Readonly<Record<string, string>>, body = '{"user":"eve"}') =>
       (await fetch(`${origin}/api/holds/${id}/approve`, { method: 'POST', headers, body })).status;
     const json = { 'content-type': 'application/json' };
-    expect(await post({ ...json, origin: 'https://evil.example' })).toBe(403);
-    expect(await post({ 'content-type': 'text/plain' })).toBe(403);
-    expect(await post(json, '{}')).toBe(400);
+    const [, port] = /:(\d+)$/.exec(origin) ?? [];
+    const path = `${cli.directory}/state/api-token-${port}`;
+    const authorization = `Bearer ${readFileSync(path, 'utf8').trimEnd()}`;
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(await post(json)).toBe(401);
+    expect(await post({ ...json, authorization: `${authorization}x` })).toBe(401);
+    expect(await post({ ...json, authorization, origin: 'https://evil.example' })).toBe(403);
+    expect(await post({ 'content-type': 'text/plain', authorization })).toBe(415);
+    expect(await post({ ...json, authorization }, '{}')).toBe(400);
     expect(await mesh.access('orders')).toEqual({ web: 'allow', bot: 'allow' });
-    expect(await post(json)).toBe(200);
+    expect(await post({ ...json, authorization })).toBe(200);
+  });
+
+  it('approve names the token file and the remedy if it cannot read it', async () => {
+    cli.idp(web);
+    const id = await until('the removal is held', () => heldId('bot'));
+    const [, port] = /:(\d+)$/.exec(origin) ?? [];
+    const path = `${cli.directory}/state/api-token-${port}`;
+    rmSync(path);
+    expect(await cli.run(['approve', id])).toMatchObject({
+      status: 1,
+      err: expect.stringContaining(`${path} does not exist; use the state.directory of the daemon`),
+    });
+    expect(await mesh.access('orders')).toEqual({ web: 'allow', bot: 'allow' });
   });
 
   /** It is in no directory; only the daemon can tell. */

@@ -162,7 +162,7 @@ describe('apply', () => {
       expect(event).toMatchObject({
         specversion: '1.0',
         type: 'dev.scopemesh.intention.created',
-        data: { outcome: 'applied', cause: { kind: 'command' }, principal: { id: 'alice' } },
+        data: { outcome: 'applied', cause: { kind: 'command' }, principal: { id: 'os:alice' } },
       });
   });
 
@@ -296,7 +296,7 @@ describe('decisions', () => {
     await cli.run(['apply', '--yes']);
     const { out } = await cli.run(['decisions', 'list', '--subject', 'intention/default/default/orders/web']);
     expect(out).toMatch(
-      /^\S+Z {2}applied {3}grant {3}web -> orders {2}ScopeGranted {2}main\/web-app {2}orders:read {2}by alice\n$/,
+      /^\S+Z {2}applied {3}grant {3}web -> orders {2}ScopeGranted {2}main\/web-app {2}orders:read {2}by os:alice\n$/,
     );
   });
 

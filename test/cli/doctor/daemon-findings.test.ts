@@ -15,7 +15,7 @@ afterEach(async () => {
 
 async function findings(status: unknown, known: KnownHolds = new Map()) {
   rig ??= await createRig();
-  return daemonFindings(status, known, await rig.load(), NOW);
+  return daemonFindings({ status }, known, await rig.load(), NOW);
 }
 
 const quiet = { parked: [], closures: [], configuration: { revision: '', waitingForRestart: [] } };
@@ -26,6 +26,14 @@ describe('what the running daemon waits for', () => {
       { id: 'daemon', severity: 'notice', message: expect.stringContaining('not checked') },
     ]);
     expect(await findings({ owner: 'payments' })).toMatchObject([{ id: 'daemon', severity: 'notice' }]);
+  });
+
+  it('is not called ok where the daemon refuses its status, and the reason is shown', async () => {
+    rig = await createRig();
+    const found = daemonFindings({ refusal: 'the file X is not readable' }, new Map(), await rig.load(), NOW);
+    expect(found).toMatchObject([
+      { id: 'daemon', severity: 'notice', message: expect.stringContaining('the file X is not readable') },
+    ]);
   });
 
   it('names each parked key with its error and how it is retried', async () => {

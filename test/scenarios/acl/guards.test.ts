@@ -51,17 +51,13 @@ describe('the mass guard', () => {
     const hold = (await holds('RevocationLimit')).find(
       ({ subject }) => subject === `acl-role/${roleOf('svc-00')}`,
     );
-    const answer = await fetch(`${daemon.address}/api/holds/${hold?.decisionId}/approve`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ principal: 'alice' }),
-    });
+    const answer = await daemon.post(`/api/holds/${hold?.decisionId}/approve`, { user: 'alice' });
     expect(answer.status).toBe(200);
     const gone = await rig.decided(
       { subject: `acl-auth-method/${roleOf('svc-00')}`, outcome: 'applied' },
       40,
     );
-    expect(gone).toMatchObject({ reason: 'ClientDeleted', principal: { id: 'alice' } });
+    expect(gone).toMatchObject({ reason: 'ClientDeleted', principal: { id: 'os:alice' } });
     expect(await rig.readKey(token, 'config/a')).toBe(403);
     await until('nine holds', async () => (await holds('RevocationLimit')).length === 9);
     expect(await methods()).toBe(19);

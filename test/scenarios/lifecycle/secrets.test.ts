@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { readApiToken } from '../../../src/cli/api-token.js';
 import { assertNoSecret } from '../../support/assert-no-secret.js';
 import type { Rig } from '../../support/daemon.js';
 import { secretOf } from '../../support/idp.js';
@@ -10,9 +11,23 @@ afterEach(() => rig.close());
 
 describe('a secret of the configuration', () => {
   it('appears in no log line, decision, metric or status of a run in which much goes wrong', async () => {
-    rig = await ordersRig({ file: { resync: '1s' }, provider: { poll: '100ms' } });
+    const bearer = 'bearer-token-of-http-tokens-0123456789';
+    const tokens = [{ name: 'prometheus', token: bearer }];
+    rig = await ordersRig({
+      file: { resync: '1s', http: { listen: '127.0.0.1:0', tokens } },
+      provider: { poll: '100ms' },
+    });
     const daemon = await rig.start();
     await isOpen(rig, READ);
+    const local = (await readApiToken(await rig.load())).reveal();
+    const refused: string[] = [];
+    for (const authorization of [`Bearer ${bearer}x`, `Basic ${local}`]) {
+      const answer = await fetch(`${daemon.address}/api/holds/1/approve`, {
+        method: 'POST',
+        headers: { authorization },
+      });
+      refused.push(await answer.text());
+    }
     await daemon.send({ type: 'client.updated', data: { clientId: 'web-app' }, secret: secretOf(9) });
     const signed = rig.idp.sign({ type: 'client.updated', data: {} });
     await fetch(`${daemon.address}/events/main?token=${rig.idp.directoryToken}`, {
@@ -48,6 +63,7 @@ describe('a secret of the configuration', () => {
     await rig.decided({ subject: EDGE, action: 'revoke', outcome: 'applied' });
 
     const shown = [
+      ...refused,
       ...rig.logs,
       JSON.stringify(await rig.decisions()),
       (await daemon.get('/metrics')).text,
@@ -60,6 +76,8 @@ describe('a secret of the configuration', () => {
       rig.idp.webhookSecret,
       rig.idp.webhookSecret.slice('whsec_'.length),
       secretOf(11),
+      bearer,
+      local,
       signed.headers['webhook-signature']?.slice(3) ?? '',
     ];
     for (const text of shown) assertNoSecret(text, secrets);
