@@ -64,6 +64,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
     consul: {
       intentions: { list: refuse, read: refuse, write: refuse, delete: refuse, sizeOf: () => 0 },
       claims: { list: refuse, write: refuse },
+      quarantines: { list: refuse, write: refuse },
       jwtProviders: { list: refuse, write: refuse, delete: refuse, agentVersions: refuse },
       acl: {
         read: refuse,
