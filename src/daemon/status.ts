@@ -117,6 +117,11 @@ export async function readStatus(parts: StatusParts): Promise<Status> {
   metrics.gauge('scopemesh_owned_edges', status.ownedEdges);
   metrics.gauge('scopemesh_parked_keys', status.parked.length);
   metrics.gauge('scopemesh_outbox_decisions', status.outboxDecisions);
+  if (status.closures !== null)
+    metrics.gauge(
+      'scopemesh_quarantines',
+      status.closures.filter(({ closure }) => closure === 'ClientQuarantined').length,
+    );
   metrics.gauge('scopemesh_inferred_removals', deps.window.used(now));
   for (const reason of HOLD_REASONS) {
     metrics.gauge('scopemesh_holds', status.holds.filter((hold) => hold.reason === reason).length, {

@@ -28,6 +28,8 @@ export interface DestinationInput {
   /** `toWrittenText` by subject. */
   readonly lastApplied: ReadonlyMap<string, string>;
   readonly evidence: readonly Evidence[];
+  /** Subjects of edges that the last plan held because of a quarantine. */
+  readonly quarantined: ReadonlySet<string>;
   /** The reason of changes that only widen, by the cause of the job. */
   readonly grantReason: Extract<ChangeReason, 'ScopeGranted' | 'ClaimAdded' | 'MappingChanged'>;
 }

@@ -7,6 +7,15 @@ export function holdKey(hold: { readonly subject: string; readonly reason: HoldR
   return `${hold.subject} ${hold.reason}`;
 }
 
+/** The subjects that a quarantine holds. */
+export function quarantinedIn(
+  holds: Iterable<{ readonly subject: string; readonly reason: HoldReason }>,
+): ReadonlySet<string> {
+  return new Set(
+    [...holds].flatMap(({ subject, reason }) => (reason === 'ClientQuarantined' ? [subject] : [])),
+  );
+}
+
 /** A text that changes if a hold must be reported again. */
 export function fingerprintOf(hold: Hold): string {
   return JSON.stringify([

@@ -1,14 +1,14 @@
 import { restoreRejections } from './approvals.js';
-import { restoreClientBlocks } from './client-blocks.js';
 import type { ReconcilerDeps } from './deps.js';
 import { restoreJwksUris } from './jwt-provider-plans.js';
+import { restoreQuarantines } from './quarantines.js';
 
 /** Restores what earlier processes knew and no read shows, before the first plan. */
 export async function restoreMemory(deps: ReconcilerDeps): Promise<void> {
   // The last writes distinguish losses from drift.
   for (const [key, { lastApplied }] of await deps.journal.readAll())
     deps.world.rememberWritten(key, lastApplied);
-  await restoreClientBlocks(deps);
+  await restoreQuarantines(deps);
   await deps.acl.restore(deps.keyValues);
   await deps.window.restoreFrom(deps.keyValues);
   await restoreRejections(deps);

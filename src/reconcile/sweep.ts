@@ -11,6 +11,7 @@ import { sweepAcl } from './acl/sweep-acl.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
 import { holdTriggers } from './holds.js';
 import { jwtProviderTriggers } from './jwt-provider-plans.js';
+import { compareQuarantines } from './quarantine-records.js';
 import { readUserTokenFacts } from './user-token-facts.js';
 
 export interface SweepSummary {
@@ -48,6 +49,7 @@ export async function readConsul(
 /** The complete comparison: plans every destination from a fresh read, and queues those with work. */
 export async function sweep(deps: ReconcilerDeps, signal: AbortSignal): Promise<SweepSummary> {
   await readConsul(deps, signal);
+  await compareQuarantines('resync', deps, signal);
   const now = deps.clock.now();
   const cause = { kind: 'resync' as const, receivedAt: new Date(now).toISOString() };
   await countAhead(deps, now);

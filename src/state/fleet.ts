@@ -32,6 +32,7 @@ export function inputOf(
     readonly evidence?: readonly Evidence[];
     readonly grantReason?: DestinationInput['grantReason'];
     readonly lastApplied?: ReadonlyMap<string, string>;
+    readonly quarantined?: ReadonlySet<string>;
   } = {},
 ): DestinationInput {
   return {
@@ -51,6 +52,7 @@ export function inputOf(
         formatKey(destinationKey(destination.name, destination.namespace, destination.partition)),
       ),
     evidence: facts.evidence ?? [],
+    quarantined: facts.quarantined ?? new Set(),
     grantReason: facts.grantReason ?? 'ScopeGranted',
   };
 }

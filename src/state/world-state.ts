@@ -42,6 +42,11 @@ import { UserTokens } from './user-tokens.js';
 export class WorldState {
   #mapping: Mapping;
   readonly clientBlockMutex = new Mutex();
+  readonly quarantineMutex = new Mutex();
+  /** Clients, by `clientText`, whose quarantine this process has written to Consul's KV. */
+  readonly recordedQuarantines = new Set<string>();
+  /** Clients, by `clientText`, for which Consul's KV could not be made equal to the store. */
+  readonly unrecordedQuarantines = new Map<string, 'put' | 'delete'>();
   readonly waitingOrders = new Set<string>();
   readonly unreadableMutex = new Mutex();
   readonly userTokens = new UserTokens(() => this.inferredEdges.touchAll());

@@ -222,6 +222,7 @@ export function inputsOf(scene: Scene): readonly DestinationInput[] {
     userTokens: scene.userTokens,
     lastApplied: scene.written,
     evidence: scene.evidence,
+    quarantined: new Set(),
     grantReason: scene.grantReason,
   }));
 }
