@@ -10,6 +10,7 @@ import { until } from '../../support/until.js';
 
 const KEY = '/v1/kv/scopemesh/payments/quarantine/main/web-app';
 const CLIENT = 'client/main/web-app';
+const NO_INDEX = { 'X-Consul-Index': '' };
 
 let rig: Rig;
 let daemon: Daemon;
@@ -155,6 +156,43 @@ describe('the record of a quarantine in Consul', () => {
     await isOpen(rig, READ);
     await isForgotten();
   });
+
+  it.each([
+    ['fails', { status: 500, body: 'rpc error: No cluster leader' }],
+    ['is cut', 'cut'],
+    ['is a 404 that does not come from Consul', { status: 404, headers: NO_INDEX }],
+    ['has no index', { status: 200, body: '[]', headers: NO_INDEX }],
+  ] as const)(
+    'is not taken for missing where a read of it %s: nothing opens before it is read',
+    async (_, answer) => {
+      await running();
+      await quarantined();
+      await daemon.stop();
+      rmSync(rig.directory, { recursive: true });
+      mkdirSync(rig.directory);
+      rig.writeFile();
+      let asked = 0;
+      rig.proxy.interfere = ({ target }) => {
+        if (!target.includes('/quarantine/')) return undefined;
+        asked++;
+        return answer;
+      };
+      daemon = await rig.start();
+      await until('another try', async () => {
+        rig.clock.advance(1_000);
+        return asked > 1;
+      });
+      expect((await rig.mesh.access('orders'))?.web).toBeUndefined();
+      expect(await record()).toBeDefined();
+      rig.proxy.interfere = () => undefined;
+      await until('the quarantine', async () => {
+        rig.clock.advance(1_000);
+        return (await daemon.status()).closures?.length === 1;
+      });
+      await daemon.idle();
+      expect((await rig.mesh.access('orders'))?.web).toBeUndefined();
+    },
+  );
 
   it('that somebody deleted or changed ends nothing, and is written again', async () => {
     await running();
