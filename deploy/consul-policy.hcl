@@ -18,7 +18,7 @@ agent_prefix "" {
   policy = "read"
 }
 
-# Which service came first; with `services.claims: first` only.
+# The clients in quarantine, which must outlive the store; with `services.claims: first` also which service came first.
 key_prefix "scopemesh/payments/" {
   policy = "write"
 }

@@ -169,6 +169,17 @@ export const METRICS = {
     'Login tokens that scopemesh ended, by the reason of the decision. Tokens that ended with their auth method are included only if they could be counted.',
     ['reason'],
   ],
+  scopemesh_quarantines: ['gauge', 'Clients in quarantine.', []],
+  scopemesh_quarantines_unrecorded: [
+    'gauge',
+    "Quarantines and releases that could not be written to Consul's KV. The store of scopemesh has them; a lost store would end these quarantines.",
+    [],
+  ],
+  scopemesh_quarantine_records_repaired_total: [
+    'counter',
+    "Quarantines in Consul's KV that somebody else changed or deleted, and that were written again.",
+    [],
+  ],
   scopemesh_inferred_removals: ['gauge', 'Removals by inference within the window of the mass guard.', []],
   scopemesh_config_reload_failures_total: ['counter', 'Reloads refused because the new file is bad.', []],
 } as const satisfies Record<string, readonly ['counter' | 'gauge' | 'histogram', string, readonly string[]]>;

@@ -3,6 +3,7 @@ import type { Agenda } from '../src/queue/agenda.js';
 import type { Queue } from '../src/queue/queue.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import { throughOutages } from '../src/reconcile/outages.js';
+import { compareQuarantines } from '../src/reconcile/quarantine-records.js';
 import { createReconciler } from '../src/reconcile/reconciler.js';
 import { restoreMemory } from '../src/reconcile/restore.js';
 import { leftoverTriggers, readConsul } from '../src/reconcile/sweep.js';
@@ -30,6 +31,8 @@ async function prepare(deps: ReconcilerDeps, signal: AbortSignal): Promise<boole
     try {
       await restoreMemory(deps);
       await readConsul(deps, signal);
+      // Before the first plan: a store that was lost must not open a client in quarantine.
+      await compareQuarantines('retry', deps, signal);
       await queueLeftovers(deps);
       outage.ends(deps.clock.now());
       return true;

@@ -3,6 +3,7 @@ import type { Config } from '../../config/config.js';
 import type { AclState } from '../apply/acl/acl-state.js';
 import type { Consul } from '../consul/consul.js';
 import type { SyncError } from '../errors.js';
+import { parseClientText } from '../plan/world.js';
 import { readBothSides } from '../reconcile/read-all.js';
 import { RevocationWindow } from '../state/revocation-window.js';
 import type { WorldState } from '../state/world-state.js';
@@ -77,6 +78,10 @@ export async function withBothSides<T>(
 /** False if no daemon on this machine carries orders out. */
 function takeKeptOrders(daemon: DaemonClient | undefined, world: WorldState): boolean {
   const kept = KeptOrders.safeParse(daemon?.status);
-  for (const { closure, ...id } of kept.data?.closures ?? []) world.setClientBlock(id, closure);
-  return kept.success;
+  if (!kept.success) return false;
+  // The daemon also knows of releases whose records in Consul are not deleted yet.
+  for (const text of [...world.view(0).clientBlocks.keys()])
+    world.setClientBlock(parseClientText(text), undefined);
+  for (const { closure, ...id } of kept.data.closures) world.setClientBlock(id, closure);
+  return true;
 }

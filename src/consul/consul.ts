@@ -1,6 +1,7 @@
 import type { Catalog, ClaimRecord } from '../model/catalog.js';
 import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '../model/intention.js';
 import type { ExistingJwtProvider, JwtProviderEntry } from '../model/jwt-provider.js';
+import type { QuarantineRecord } from '../model/quarantine.js';
 import type { AclObjects } from './acl.js';
 
 /**
@@ -86,7 +87,7 @@ export type ClaimWrite =
  * `conflict`: a record exists already, or the one to delete changed or is gone. `refused`: Consul rejects the write (no
  * permission, an ID that does not fit into a key), and repeating it does not help.
  */
-export type ClaimResult =
+export type RecordResult =
   | { readonly kind: 'written' }
   | { readonly kind: 'conflict' }
   | { readonly kind: 'refused'; readonly detail: string };
@@ -98,7 +99,23 @@ export interface ClaimRecords {
    * Writes by compare-and-set, many per request; resolves with a result for each write, in order. A failed write does not
    * affect the others. Throws as `Intentions` does; then each write may have happened, which the list shows.
    */
-  write(writes: readonly ClaimWrite[], signal: AbortSignal): Promise<readonly ClaimResult[]>;
+  write(writes: readonly ClaimWrite[], signal: AbortSignal): Promise<readonly RecordResult[]>;
+}
+
+export interface QuarantineWrite {
+  readonly do: 'put' | 'delete';
+  readonly record: QuarantineRecord;
+}
+
+/** Clients in quarantine, in KV. The store of scopemesh has them too; these outlive it. */
+export interface QuarantineRecords {
+  /** A key whose value is not one that scopemesh wrote is listed without its instants. */
+  list(signal: AbortSignal): Promise<readonly QuarantineRecord[]>;
+  /**
+   * Without a compare-and-set, many per request; repeating is safe, and to delete a missing record is no error. Resolves
+   * with a result for each write, in order, never `conflict`. Throws as `Intentions` does.
+   */
+  write(writes: readonly QuarantineWrite[], signal: AbortSignal): Promise<readonly RecordResult[]>;
 }
 
 /**
@@ -150,6 +167,7 @@ export interface AclTokenFacts {
 export interface Consul {
   readonly intentions: Intentions;
   readonly claims: ClaimRecords;
+  readonly quarantines: QuarantineRecords;
   readonly acl: AclObjects;
   readonly jwtProviders: JwtProviders;
   /** All services with instances, and the protocols; complete or throws. */

@@ -132,6 +132,11 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
   metrics.gauge('scopemesh_owned_edges', status.ownedEdges);
   metrics.gauge('scopemesh_parked_keys', status.parkedCount);
   metrics.gauge('scopemesh_outbox_decisions', status.outboxDecisions);
+  if (status.closures !== null)
+    metrics.gauge(
+      'scopemesh_quarantines',
+      status.closures.filter(({ closure }) => closure === 'ClientQuarantined').length,
+    );
   metrics.gauge('scopemesh_inferred_removals', deps.window.used(now));
   for (const reason of HOLD_REASONS)
     metrics.gauge('scopemesh_holds', status.holdCounts[reason] ?? 0, { reason });

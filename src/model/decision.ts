@@ -17,6 +17,8 @@ export const CHANGE_REASONS = [
   'DriftCorrected',
   'RevocationUnconfirmed',
   'ClientQuarantined',
+  'QuarantineEnded',
+  'SecretRotated',
   'LifetimeChanged',
   'MembershipAdded',
   'MembershipRemoved',
@@ -30,6 +32,7 @@ export const HOLD_REASONS = [
   'RevocationLimit',
   'IncompleteRead',
   'ClientUnreadable',
+  'ClientQuarantined',
   'ClaimTaken',
   'ClaimAmbiguous',
   'ClaimUnconfirmed',
@@ -69,8 +72,11 @@ export const OTHER_REASONS = [
 ] as const;
 export type OtherReason = (typeof OTHER_REASONS)[number];
 
-export const REASONS = [...CHANGE_REASONS, ...HOLD_REASONS, ...OTHER_REASONS] as const;
-export type Reason = (typeof REASONS)[number];
+export type Reason = ChangeReason | HoldReason | OtherReason;
+/** A reason may be in two lists: a quarantine closes what is open, and holds what would open. */
+export const REASONS: readonly Reason[] = [
+  ...new Set([...CHANGE_REASONS, ...HOLD_REASONS, ...OTHER_REASONS]),
+];
 
 export const RESOURCE_KINDS = [
   'intention',
@@ -95,6 +101,7 @@ export const VERBS = [
   'deleted',
   'held',
   'released',
+  'quarantined',
   'failed',
   'drifted',
   'rejected',

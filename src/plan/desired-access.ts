@@ -5,6 +5,7 @@ import type { DestinationInput } from './destination-input.js';
 import { toGrantText } from './grant-text.js';
 import type { Opening } from './openings.js';
 import { type Hold, intentionResource, intentionSubject, type PlannedClient } from './plan.js';
+import { quarantineText } from './stored-block.js';
 import { openForUser, partThatStays } from './user-tokens.js';
 import { clientText } from './world.js';
 
@@ -43,9 +44,7 @@ export function desiredAccess(
   const kept = ours === undefined || ours.access.kind === 'other' ? undefined : ours.access;
   const id = claimStatus.client;
   const opened = input.openings.get(clientText(id));
-  if (opened === undefined || world.clientBlocks.has(clientText(id))) {
-    return { ...NOTHING, client: opened && { ...id, actorKind: opened.actorKind } };
-  }
+  if (opened === undefined) return NOTHING;
   const client: PlannedClient = { provider: id.provider, clientId: id.clientId, actorKind: opened.actorKind };
   const holds: Hold[] = [];
   const hold = (reason: Hold['reason'], detail: string, scopes: readonly string[]) =>
@@ -58,6 +57,16 @@ export function desiredAccess(
       client,
       scopes,
     });
+  const block = world.clientBlocks.get(clientText(id));
+  if (block !== undefined) {
+    const isProtected = mapping.protectedServices.includes(destination.name.toLowerCase());
+    const refused = isProtected
+      ? []
+      : opened.openings.filter((opening) => isOpenedAt(destination, source, opening));
+    const scopes = [...new Set(refused.map(({ scope }) => scope))].toSorted();
+    if (block === 'ClientQuarantined' && scopes.length > 0) hold(block, quarantineText(id), scopes);
+    return { ...NOTHING, client, holds };
+  }
   for (const held of opened.held)
     if (isOpenedAt(destination, source, held)) hold(held.reason, held.detail, [held.scope]);
 

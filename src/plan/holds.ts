@@ -12,6 +12,15 @@ export function isApprovable(reason: string): boolean {
   return reason === 'RevocationLimit' || reason === 'MarkUnrecorded';
 }
 
+/** The subjects that a quarantine holds. */
+export function quarantinedIn(
+  holds: Iterable<{ readonly subject: string; readonly reason: HoldReason }>,
+): ReadonlySet<string> {
+  return new Set(
+    [...holds].flatMap(({ subject, reason }) => (reason === 'ClientQuarantined' ? [subject] : [])),
+  );
+}
+
 /** A text that changes if a hold must be reported again. */
 export function fingerprintOf(hold: Hold): string {
   return JSON.stringify([

@@ -216,7 +216,14 @@ function planEdge(
   // Somebody restored what scopemesh removed, so no read decides about it.
   const wasRemoved = lastApplied !== undefined && !wasWritten(lastApplied);
   const isDrift = lastApplied?.digest === digest(after);
-  const reason = reasonOf({ keepsClosed, loses: narrowing || after === undefined, isDrift, loss, input });
+  const reason = reasonOf({
+    subject,
+    keepsClosed,
+    loses: narrowing || after === undefined,
+    isDrift,
+    loss,
+    input,
+  });
   const client = desired.client ?? former;
   return {
     holds: desired.holds,
@@ -351,6 +358,7 @@ function formerClient(ours: IntentionSource | undefined, input: DestinationInput
 }
 
 function reasonOf(facts: {
+  subject: string;
   keepsClosed: boolean;
   loses: boolean;
   isDrift: boolean;
@@ -359,7 +367,8 @@ function reasonOf(facts: {
 }): ChangeReason {
   if (facts.isDrift) return 'DriftCorrected';
   if (facts.keepsClosed) return 'WildcardWouldAllow';
-  return facts.loses ? facts.loss.reason : facts.input.grantReason;
+  if (facts.loses) return facts.loss.reason;
+  return facts.input.quarantined.has(facts.subject) ? 'QuarantineEnded' : facts.input.grantReason;
 }
 
 function byOrder(a: Change, b: Change): number {

@@ -11,6 +11,8 @@ export interface RecordedHold {
   readonly detail?: string;
   /** Changes when the hold is another one. */
   readonly fingerprint: string;
+  /** The client whose quarantine holds it. */
+  readonly client?: { readonly provider: string; readonly clientId: string };
 }
 
 /** The record of one key. */

@@ -15,7 +15,7 @@ interface StoredRuling extends Ruling {
 }
 
 export type RulingResult =
-  | { readonly kind: 'ruled'; readonly hold: RecordedHold }
+  | { readonly kind: 'ruled'; readonly hold: Pick<RecordedHold, 'subject'> }
   /** No hold has this ID, or it has ended. */
   | { readonly kind: 'unknown' }
   /** A person cannot release a hold with this reason. */

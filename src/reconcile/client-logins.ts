@@ -46,7 +46,7 @@ function loginOf(client: OAuthClient, { world, acl }: Known, now: number): Clien
       claimStatuses: world.catalog === undefined ? undefined : world.claimsOn(client, now),
       former: role?.object,
       existingTtlSeconds: standingTtl,
-      isClosed: closure !== undefined,
+      clientBlock: closure,
       ...acl.tools(mapping),
     }),
     standingTtlSeconds: standingTtl,

@@ -10,9 +10,10 @@ import { NOTHING_TOUCHED, type Touched } from '../state/touched.js';
 import { reconcileClientAcl } from './acl/client-acl.js';
 import { settleClientAcl } from './acl/read-client-acl.js';
 import { settleClaims } from './claims.js';
-import { takeOrders } from './client-blocks.js';
 import type { ReconcilerDeps } from './deps.js';
 import { evidenceOf, fanOut } from './fan-out.js';
+import { writeQuarantine } from './quarantine-records.js';
+import { releaseIfDecided, settleLeftDecisions, takeOrders } from './quarantines.js';
 import { followRename, readClient, resolveReference } from './read-client.js';
 import { settled } from './settled.js';
 
@@ -35,7 +36,10 @@ export async function reconcileClient(
   // The provider left the configuration: the sweep closes what it opened, except its logins.
   if (directory === undefined) {
     if (key.by !== 'clientId') return { kind: 'done' };
-    return reconcileClientAcl({ provider: key.provider, clientId: key.value }, job, deps, signal);
+    const gone = { provider: key.provider, clientId: key.value };
+    await settleLeftDecisions(gone, deps);
+    if (await releaseIfDecided(gone, deps)) await writeQuarantine(gone, deps, signal);
+    return reconcileClientAcl(gone, job, deps, signal);
   }
   if (key.by !== 'clientId') return resolveReference(key, job, directory, deps, signal);
 
@@ -59,12 +63,16 @@ export async function reconcileClient(
   // Noted before the block is in the world: an earlier job that sees the block must know its cause.
   if (job.triggers.some(({ order }) => order?.kind === 'secret-compromised'))
     queue.note(fanOut(before, job, [], true, id));
-  await takeOrders(id, job, deps);
+  const isTaken = await takeOrders(id, job, deps);
+  await settleLeftDecisions(id, deps);
+  const isReleased = await releaseIfDecided(id, deps);
   // A quarantine does not wait for the directory.
   if (hasOrder(job) && world.clientBlock(id) !== undefined) {
     await close();
     await closeLogins(id, job, deps, signal);
   }
+  // Neither the closing nor a refusing KV waits for the other.
+  if (isTaken || isReleased) await writeQuarantine(id, deps, signal);
 
   if (needsRead(job)) {
     const onRead = (byRead: Touched) => {

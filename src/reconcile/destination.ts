@@ -3,8 +3,9 @@ import { recoverPending } from '../apply/recover-pending.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import { formatKey, type Key, providerKey } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
+import { quarantinedIn } from '../plan/holds.js';
 import { policyOf } from '../plan/mode.js';
-import type { Change } from '../plan/plan.js';
+import type { Change, Hold } from '../plan/plan.js';
 import { planDestination } from '../plan/plan-destination.js';
 import { isStillPlanned } from '../plan/still-planned.js';
 import { serviceText } from '../plan/world.js';
@@ -73,7 +74,18 @@ export async function reconcileDestination(
       continue;
     }
     const cause = causeOf(informed);
-    await recordHolds(text, await deps.journal.read(text), [...plan.holds, ...used], cause, deps);
+    const changing = new Set(plan.changes.map(({ subject }) => subject));
+    const quarantined = quarantinedIn([...known.holds.values(), ...plan.holds]);
+    const isLate = ({ subject }: Pick<Hold, 'subject'>) => changing.has(subject) && quarantined.has(subject);
+    const early = [...plan.holds, ...used].filter((hold) => !isLate(hold));
+    await recordHolds(
+      text,
+      await deps.journal.read(text),
+      early,
+      cause,
+      deps,
+      (of) => !isLate({ subject: of }),
+    );
     if (!policyOf(mapping).writes) return end;
     const waits = await waitForJwtProviders(text, plan.awaits ?? [], informed, deps);
     const isLast = plans > MOST_PLANS;
@@ -81,7 +93,8 @@ export async function reconcileDestination(
     const isAsPlanned = (part: readonly Change[]) => {
       if (world.mapping !== mapping) return isLast;
       if (isLast || factsOf(destination, deps).every((each, at) => each === facts[at])) return true;
-      const input = inputFor(destination, informed, world.records.of(text), deps);
+      const recorded = { ...known, lastApplied: world.records.of(text) };
+      const input = inputFor(destination, informed, recorded, deps);
       return isStillPlanned(part, plan, planDestination({ ...input, entry }));
     };
     const write = { key: text, destination, entry, changes, replaced, overtaken, isAsPlanned };
@@ -95,7 +108,8 @@ export async function reconcileDestination(
       await readEntry(destination, deps, signal);
       return { kind: 'retry', afterMs: CONFLICT_RETRY_MS };
     }
-    if (used.length > 0) {
+    // A quarantine closes an edge before it holds it. When it ends, the recorded hold gives the reason of the opening.
+    if (used.length > 0 || plan.changes.some(isLate)) {
       await forgetRulings(used, deps);
       await recordHolds(text, await deps.journal.read(text), plan.holds, cause, deps);
     }

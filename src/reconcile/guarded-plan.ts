@@ -6,6 +6,7 @@ import type { Job } from '../model/trigger.js';
 import type { DestinationInput } from '../plan/destination-input.js';
 import { guardableEdges } from '../plan/guards/edges.js';
 import { guard } from '../plan/guards/guards.js';
+import { quarantinedIn } from '../plan/holds.js';
 import type { Hold, Plan } from '../plan/plan.js';
 import { planDestination } from '../plan/plan-destination.js';
 import type { KeyRecord } from '../queue/journal.js';
@@ -18,13 +19,14 @@ import { refreshJwtProviders } from './jwt-waiting.js';
 export function inputFor(
   destination: ServiceName,
   job: Job,
-  lastApplied: ReadonlyMap<string, string>,
+  { lastApplied, holds }: Pick<KeyRecord, 'lastApplied' | 'holds'>,
   { world, clock }: Pick<ReconcilerDeps, 'world' | 'clock'>,
 ): DestinationInput {
   return inputOf(world, destination, clock.now(), {
     evidence: job.triggers.flatMap((trigger) => trigger.evidence ?? []),
     grantReason: grantReasonOf(job),
     lastApplied,
+    quarantined: quarantinedIn(holds.values()),
   });
 }
 
@@ -38,7 +40,7 @@ export async function planGuarded(
   signal: AbortSignal,
 ): Promise<{ readonly plan: Plan; readonly used: readonly Hold[] }> {
   const { world, window } = deps;
-  const inputNow = () => ({ ...inputFor(destination, job, record.lastApplied, deps), entry });
+  const inputNow = () => ({ ...inputFor(destination, job, record, deps), entry });
   let input = inputNow();
   let first = planDestination(input);
   if (await refreshJwtProviders(first, deps, signal)) {

@@ -49,6 +49,9 @@ export async function recordHolds(
       since: stamp.time,
       detail: hold.detail,
       fingerprint,
+      ...(hold.reason === 'ClientQuarantined' && hold.client !== undefined
+        ? { client: { provider: hold.client.provider, clientId: hold.client.clientId } }
+        : {}),
     });
     deps.logger.warn(
       { subject: hold.subject, reason: hold.reason, detail: hold.detail, decision: decision.id },

@@ -4,6 +4,7 @@ import type { Directory } from '../identity/directory.js';
 import { groupsOf } from '../plan/acl/plan-people.js';
 import { readAllAcl } from './acl/plan-clients.js';
 import { NO_FOLLOW_UPS, type ReconcilerDeps } from './deps.js';
+import { showQuarantines } from './quarantine-records.js';
 import { readConsul } from './sweep.js';
 
 /**
@@ -12,7 +13,8 @@ import { readConsul } from './sweep.js';
  * that depend on them. A caller that plans nothing may pass `onUnread`, which gets each directory that could not be read.
  */
 export async function readBothSides(
-  deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'consul' | 'directories' | 'clock' | 'jwksUris' | 'logger'>,
+  deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'consul' | 'directories' | 'clock' | 'jwksUris' | 'logger'> &
+    Partial<Pick<ReconcilerDeps, 'keyValues'>>,
   signal: AbortSignal,
   onUnread: (provider: string, error: SyncError) => void = (_, error) => {
     throw error;
@@ -22,6 +24,7 @@ export async function readBothSides(
   await Promise.all([
     // The differences are not queued: the caller plans everything.
     readConsul({ ...deps, queue: NO_FOLLOW_UPS }, signal),
+    showQuarantines(deps, signal),
     isAclActive(deps) ? readAllAcl(deps, signal) : undefined,
     ...[...deps.directories].map(async ([provider, directory]) => {
       const read = world.beginRead();

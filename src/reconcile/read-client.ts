@@ -8,9 +8,11 @@ import { hasOrder, ordersToClose } from '../plan/client-job.js';
 import type { ClientId } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
 import type { Touched } from '../state/touched.js';
-import { blockUnconfirmed, releaseIfRotated } from './client-blocks.js';
+import { blockUnconfirmed } from './client-blocks.js';
 import type { ReconcilerDeps } from './deps.js';
 import { countFailure } from './directory-failures.js';
+import { writeQuarantine } from './quarantine-records.js';
+import { releaseIfRotated } from './quarantines.js';
 import { reportUnreadable } from './unreadable.js';
 
 /**
@@ -43,7 +45,7 @@ export async function readClient(
   const touched = world.putClient(id, client, read);
   onRead(touched);
   if (wasUnreadable) await reportUnreadable(id.provider, causeOf(job), deps, id);
-  await releaseIfRotated(id, client, deps);
+  if (await releaseIfRotated(id, client, causeOf(job), deps)) await writeQuarantine(id, deps, signal);
   // Before the first complete read a single read has no effect, but an order must not wait for that.
   if (client?.enabled !== true && !world.hasDirectory(id.provider) && ordersToClose(job)) {
     return (await blockUnconfirmed(id, job, 'ERR_DIRECTORY_INCOMPLETE', deps)) ? 'closed' : 'waits';

@@ -1,8 +1,8 @@
 import { recordsWithPending } from '../apply/recover-pending.js';
 import { restoreRejections } from './approvals.js';
-import { restoreClientBlocks } from './client-blocks.js';
 import type { ReconcilerDeps } from './deps.js';
 import { restoreJwksUris } from './jwt-provider-plans.js';
+import { restoreQuarantines } from './quarantines.js';
 
 /** Restores what earlier processes knew and no read shows, before the first plan. */
 export async function restoreMemory(deps: ReconcilerDeps): Promise<void> {
@@ -10,7 +10,7 @@ export async function restoreMemory(deps: ReconcilerDeps): Promise<void> {
   for (const [key, record] of await deps.journal.readAll())
     deps.world.rememberWritten(key, recordsWithPending(record));
   deps.world.setUnrecorded(undefined);
-  await restoreClientBlocks(deps);
+  await restoreQuarantines(deps);
   await deps.acl.restore(deps.keyValues);
   await deps.window.restoreFrom(deps.keyValues);
   await restoreRejections(deps);

@@ -1,18 +1,25 @@
 import type { Principal } from '../model/cause.js';
-import { clientKey } from '../model/key.js';
 import type { ClientId } from '../plan/world.js';
 import { type RulingResult, ruleOnHold } from './approvals.js';
-import { releaseQuarantine } from './client-blocks.js';
 import type { ReconcilerDeps } from './deps.js';
+import { decideRelease, quarantinedBy } from './quarantines.js';
 
 export type Verdict = 'approve' | 'reject';
 
 /** Decisions of people about holds and quarantines. */
 export interface Rulings {
-  /** By the ID of a `held` decision. `override`: an approval also releases what a person rejected. */
+  /**
+   * By the ID of a `held` decision, or of the decision about a quarantine. `override`: an approval also releases what a
+   * person rejected.
+   */
   onHold(decisionId: string, verdict: Verdict, by: Principal, override?: boolean): Promise<RulingResult>;
-  /** Ends the quarantine of a client and queues it; false if it is not in one. */
+  /** Lets the job of a client end its quarantine; false if it is not in one. */
   release(client: ClientId, by: Principal): Promise<boolean>;
+}
+
+/** A quarantine, as commands name it. */
+export function quarantineSubject({ provider, clientId }: ClientId): string {
+  return `quarantine of ${provider}/${clientId}`;
 }
 
 /** `queue`: of the process that reconciles, this one or another. */
@@ -20,14 +27,19 @@ export function createRulings(
   deps: Omit<ReconcilerDeps, 'queue'> & { readonly queue: Pick<ReconcilerDeps['queue'], 'add'> },
 ): Rulings {
   return {
-    onHold: (decisionId, verdict, by, override) =>
-      ruleOnHold(decisionId, verdict === 'approve' ? 'approved' : 'rejected', by, deps, override),
-    async release(client, by) {
-      if (!(await releaseQuarantine(client, deps))) return false;
-      const receivedAt = new Date(deps.clock.now()).toISOString();
-      const cause = { kind: 'command' as const, receivedAt, principal: by };
-      await deps.queue.add([{ key: clientKey(client.provider, client.clientId), cause }]);
-      return true;
+    async onHold(decisionId, verdict, by, override) {
+      const isApproved = verdict === 'approve';
+      const result = await ruleOnHold(decisionId, isApproved ? 'approved' : 'rejected', by, deps, override);
+      if (!isApproved) return result;
+      const client =
+        result.kind === 'unsuitable'
+          ? result.hold.client
+          : result.kind === 'unknown'
+            ? await quarantinedBy(decisionId, deps)
+            : undefined;
+      if (client === undefined || !(await decideRelease(client, by, deps))) return result;
+      return { kind: 'ruled', hold: { subject: quarantineSubject(client) } };
     },
+    release: (client, by) => decideRelease(client, by, deps),
   };
 }

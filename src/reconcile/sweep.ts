@@ -11,6 +11,8 @@ import { sweepAcl } from './acl/sweep-acl.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
 import { holdTriggers, suppressedClaimTriggers } from './holds.js';
 import { jwtProviderTriggers } from './jwt-provider-plans.js';
+import { compareQuarantines } from './quarantine-records.js';
+import { settled } from './settled.js';
 import { readUserTokenFacts } from './user-token-facts.js';
 
 export interface SweepSummary {
@@ -48,6 +50,8 @@ export async function readConsul(
 /** The complete comparison: plans every destination from a fresh read, and queues those with work. */
 export async function sweep(deps: ReconcilerDeps, signal: AbortSignal): Promise<SweepSummary> {
   await readConsul(deps, signal);
+  // A failure with the KV does not keep an edge from being compared.
+  const quarantines = await settled(() => compareQuarantines('resync', deps, signal));
   const now = deps.clock.now();
   const cause = { kind: 'resync' as const, receivedAt: new Date(now).toISOString() };
   await countAhead(deps, now);
@@ -72,6 +76,7 @@ export async function sweep(deps: ReconcilerDeps, signal: AbortSignal): Promise<
   const acl = await sweepAcl(deps, cause, signal);
   await deps.queue.add(acl.triggers);
   if (acl.failure !== undefined) throw acl.failure;
+  if (quarantines.status === 'rejected') throw quarantines.reason;
   const summary: SweepSummary = {
     destinations: plans.length,
     ownedEdges: deps.world.owned.count,

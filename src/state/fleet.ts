@@ -31,6 +31,7 @@ export function inputOf(
     readonly evidence?: readonly Evidence[];
     readonly grantReason?: DestinationInput['grantReason'];
     readonly lastApplied?: ReadonlyMap<string, string>;
+    readonly quarantined?: ReadonlySet<string>;
   } = {},
 ): DestinationInput {
   const records = world.records.recordsOf(destination);
@@ -48,6 +49,7 @@ export function inputOf(
     ...records,
     lastApplied: facts.lastApplied ?? records.lastApplied,
     evidence: facts.evidence ?? [],
+    quarantined: facts.quarantined ?? new Set(),
     grantReason: facts.grantReason ?? 'ScopeGranted',
   };
 }

@@ -213,7 +213,7 @@ function desiredFor(
     ],
     former: role?.object,
     existingTtlSeconds: existingTtlSeconds(mapping.owner, method?.object),
-    isClosed: world.clientBlock(client) !== undefined,
+    clientBlock: world.clientBlock(client),
     ...acl.tools(mapping),
   });
 }

@@ -29,6 +29,7 @@ import { Mutex } from './mutex.js';
 import { losesGrants, Openings } from './openings.js';
 import type { OwnedEdges } from './owned-edges.js';
 import { hasSameProtocols, protocolIn } from './protocols.js';
+import { QuarantineWrites } from './quarantine-writes.js';
 import { ReadOrder } from './read-order.js';
 import { NOTHING_TOUCHED, type Touched, Touches } from './touched.js';
 import { UserTokens } from './user-tokens.js';
@@ -41,6 +42,7 @@ import { UserTokens } from './user-tokens.js';
 export class WorldState {
   #mapping: Mapping;
   readonly clientBlockMutex = new Mutex();
+  readonly quarantineWrites = new QuarantineWrites();
   readonly waitingOrders = new Set<string>();
   readonly unreadableMutex = new Mutex();
   readonly userTokens = new UserTokens(() => this.inferredEdges.touchAll());

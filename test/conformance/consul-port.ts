@@ -4,6 +4,7 @@ import { claims } from './consul-port/claims.js';
 import { inspect } from './consul-port/inspect.js';
 import { intentions } from './consul-port/intentions.js';
 import { permissions } from './consul-port/permissions.js';
+import { quarantines } from './consul-port/quarantines.js';
 import { type ConsulRig, type ConsulUnderTest, startConsulRig } from './consul-port/rig.js';
 import { watch } from './consul-port/watch.js';
 
@@ -24,6 +25,7 @@ export function describeConsulPort(name: string, start: () => Promise<ConsulUnde
     describe('permissions', () => permissions(theRig));
     describe('the catalog', () => catalog(theRig));
     describe('claims', () => claims(theRig));
+    describe('quarantines', () => quarantines(theRig));
     describe('a watch', () => watch(theRig));
     describe('inspect', () => inspect(theRig));
   });

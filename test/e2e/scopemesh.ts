@@ -25,6 +25,8 @@ export type DaemonStatus = z.infer<typeof STATUS>;
 export interface Scopemesh {
   /** `http://HOST:PORT` of its HTTP interface. */
   readonly address: string;
+  readonly configFile: string;
+  readonly stateDirectory: string;
   /** Of the process that runs now, or ran last. */
   readonly process: ServerProcess;
   start(): Promise<void>;
@@ -84,6 +86,8 @@ export async function startScopemesh(options: {
   };
   return {
     address,
+    configFile: file,
+    stateDirectory: join(directory, 'state'),
     get process() {
       return current;
     },

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Access } from '../../src/model/intention.js';
+import { planDestination } from '../../src/plan/plan-destination.js';
+import { clientText } from '../../src/plan/world.js';
 import {
   ALLOW,
   claiming,
@@ -7,6 +9,7 @@ import {
   DENY,
   entriesOf,
   entry,
+  inputsOf,
   keyOf,
   mapping,
   NOW,
@@ -303,6 +306,25 @@ describe('access is held', () => {
     expect(plan({ ...guarded, entries: ours() }).changes).toMatchObject([
       { verb: 'deleted', reason: 'ProtectedService', isInferred: false },
     ]);
+  });
+  test('of a client in quarantine, and opens for that reason when it ends', () => {
+    const closures = new Map([
+      [clientText({ provider: 'main', clientId: 'web' }), 'ClientQuarantined' as const],
+    ]);
+    const held = { reason: 'ClientQuarantined', action: 'grant', scopes: ['orders'] };
+    expect(plan({ closures })).toMatchObject({ changes: [], holds: [held] });
+    expect(plan({ closures, entries: ours() })).toMatchObject({
+      changes: [{ verb: 'deleted', reason: 'ClientQuarantined' }],
+      holds: [held],
+    });
+    const [input] = inputsOf(scene());
+    if (input === undefined) throw new Error('no destination');
+    const quarantined = new Set(['intention/default/default/orders/web']);
+    expect(planDestination({ ...input, quarantined }).changes).toMatchObject([
+      { verb: 'created', reason: 'QuarantineEnded' },
+    ]);
+    const unconfirmed = new Map([...closures.keys()].map((id) => [id, 'RevocationUnconfirmed' as const]));
+    expect(plan({ closures: unconfirmed })).toMatchObject({ changes: [], holds: [] });
   });
   test('with methods or paths at a destination that speaks tcp', () => {
     expect(plan({ mapping: L7, ...tcp })).toMatchObject({

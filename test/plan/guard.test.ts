@@ -53,8 +53,11 @@ describe('the mass guard', () => {
       ['s4', 'ScopeGranted'],
     ]);
     const held = plans.flatMap((plan) => plan.holds);
-    expect(held.map((hold) => hold.reason)).toEqual(Array(6).fill('RevocationLimit'));
-    expect(held[0]?.detail).toContain('6 of 8 edges');
+    expect(held.map((hold) => hold.reason)).toEqual([
+      'ClientQuarantined',
+      ...Array(6).fill('RevocationLimit'),
+    ]);
+    expect(held[1]?.detail).toContain('6 of 8 edges');
   });
 
   test('lets inferred removals within the limit through', () => {

@@ -226,6 +226,7 @@ export function inputsOf(scene: Scene): readonly DestinationInput[] {
     lastApplied: scene.written,
     unrecorded: scene.unrecorded,
     evidence: scene.evidence,
+    quarantined: new Set(),
     grantReason: scene.grantReason,
   }));
 }

@@ -3,13 +3,16 @@ import { clientKey } from '../../src/model/key.js';
 import type { RevocationOrder } from '../../src/model/order.js';
 import type { Job } from '../../src/model/trigger.js';
 import { reconcileClient } from '../../src/reconcile/client.js';
+import { blockUnconfirmed } from '../../src/reconcile/client-blocks.js';
+import type { ReconcilerDeps } from '../../src/reconcile/deps.js';
 import {
-  blockUnconfirmed,
+  decideRelease,
+  releaseIfDecided,
   releaseIfRotated,
-  releaseQuarantine,
-  restoreClientBlocks,
+  restoreQuarantines,
+  settleLeftDecisions,
   takeOrders,
-} from '../../src/reconcile/client-blocks.js';
+} from '../../src/reconcile/quarantines.js';
 import { client, NOW } from '../plan/scene.js';
 import { depsOf, UNREACHABLE, worldWithTwo } from './deps.js';
 
@@ -21,6 +24,8 @@ function ordered(kind: RevocationOrder['kind'], clientId: string, receivedMs = 0
   const key = clientKey('main', clientId);
   return { key, triggers: [{ key, cause, order }], attempts: 0 };
 }
+
+const CAUSE = { kind: 'webhook', receivedAt: new Date(NOW).toISOString() } as const;
 
 const compromised = (clientId: string, receivedMs?: number, atMs?: number) =>
   ordered('secret-compromised', clientId, receivedMs, atMs);
@@ -48,7 +53,7 @@ describe('an order about a compromised secret', () => {
     const ids = ['web', 'api'].map((clientId) => ({ provider: 'main', clientId }));
     await Promise.all(ids.map((id) => takeOrders(id, compromised(id.clientId), deps)));
     const restarted = worldWithTwo();
-    await restoreClientBlocks({ keyValues: deps.keyValues, world: restarted });
+    await restoreQuarantines({ ...deps, world: restarted });
     expect(ids.map((id) => restarted.clientBlock(id))).toEqual(['ClientQuarantined', 'ClientQuarantined']);
   });
 
@@ -59,12 +64,12 @@ describe('an order about a compromised secret', () => {
     const key = { kind: 'client', provider: 'main', by: 'clientId', value: 'web' } as const;
     const attempt = (job: Job, at = deps) => reconcileClient(key, job, at, AbortSignal.timeout(5_000));
     await attempt(compromised('web'));
-    expect(await releaseQuarantine(id, deps)).toBe(true);
+    expect(await decideRelease(id, { id: 'alice' }, deps)).toBe(true);
     expect((await attempt(compromised('web'))).kind).toBe('retry');
     expect(world.clientBlock(id)).toBeUndefined();
 
     const restarted = worldWithTwo();
-    await restoreClientBlocks({ keyValues: deps.keyValues, world: restarted });
+    await restoreQuarantines({ ...deps, world: restarted });
     const later = { ...deps, world: restarted };
     await attempt(compromised('web'), later);
     expect(restarted.clientBlock(id)).toBeUndefined();
@@ -79,9 +84,78 @@ describe('an order about a compromised secret', () => {
     const { deps } = depsOf(world, { read: async () => rotated });
     const id = { provider: 'main', clientId: 'web' };
     await takeOrders(id, compromised('web'), deps);
-    await releaseIfRotated(id, rotated, deps);
+    await releaseIfRotated(id, rotated, CAUSE, deps);
     await takeOrders(id, compromised('web'), deps);
     expect(world.clientBlock(id)).toBeUndefined();
+  });
+});
+
+describe('the decisions about a quarantine', () => {
+  const id = { provider: 'main', clientId: 'web' };
+  const types = (decisions: readonly { readonly type: string; readonly outcome: string }[]) =>
+    decisions.map(({ type, outcome }) => `${type.split('.').at(-1)} ${outcome}`);
+  /** Ports that fail from the given call on, as those of a process that is killed. */
+  function dying(deps: ReconcilerDeps, calls: number): ReconcilerDeps {
+    let left = calls;
+    const step =
+      <A extends unknown[], R>(call: (...args: A) => Promise<R>) =>
+      async (...args: A): Promise<R> => {
+        if (left-- <= 0) throw new Error('killed');
+        return call(...args);
+      };
+    return {
+      ...deps,
+      world: worldWithTwo(),
+      journal: { ...deps.journal, record: step(deps.journal.record), settle: step(deps.journal.settle) },
+      keyValues: { ...deps.keyValues, set: step(deps.keyValues.set) },
+    };
+  }
+  /** Runs it until it is not killed, each time a step further. */
+  async function survive(
+    deps: ReconcilerDeps,
+    run: (deps: ReconcilerDeps) => Promise<unknown>,
+  ): Promise<number> {
+    for (let calls = 0; ; calls++) {
+      const process = dying(deps, calls);
+      try {
+        await restoreQuarantines(process);
+        await run(process);
+        return calls;
+      } catch (error) {
+        expect(error).toEqual(new Error('killed'));
+      }
+    }
+  }
+
+  test('are one for the order and one for the release, wherever the process is killed', async () => {
+    const { deps, decisions } = depsOf(worldWithTwo(), {});
+    const taking = await survive(deps, async (process) => {
+      await takeOrders(id, compromised('web'), process);
+      await settleLeftDecisions(id, process);
+    });
+    expect(taking).toBeGreaterThan(0);
+    expect(types(decisions)).toEqual(['quarantined applied']);
+    await decideRelease(id, { id: 'alice' }, deps);
+    const ending = await survive(deps, async (process) => {
+      await settleLeftDecisions(id, process);
+      await releaseIfDecided(id, process);
+      expect(process.world.clientBlock(id)).toBeUndefined();
+    });
+    expect(ending).toBeGreaterThan(0);
+    expect(types(decisions)).toEqual(['quarantined applied', 'released applied']);
+    await takeOrders(id, compromised('web'), deps);
+    expect(types(decisions)).toHaveLength(2);
+  });
+
+  test('of a person do not end a quarantine whose newer report that person did not know', async () => {
+    const world = worldWithTwo();
+    const { deps, decisions } = depsOf(world, {});
+    await takeOrders(id, compromised('web'), deps);
+    await decideRelease(id, { id: 'alice' }, deps);
+    await takeOrders(id, compromised('web', 5_000), deps);
+    expect(await releaseIfDecided(id, deps)).toBe(false);
+    expect(world.clientBlock(id)).toBe('ClientQuarantined');
+    expect(types(decisions)).toEqual(['quarantined applied']);
   });
 });
 
@@ -96,7 +170,7 @@ describe('a secret', () => {
     const id = { provider: 'main', clientId: 'web' };
     await takeOrders(id, compromised('web'), deps);
     const secretCreatedAt = new Date(NOW + madeMs).toISOString();
-    await releaseIfRotated(id, { ...client('web', []), secretCreatedAt }, deps);
+    await releaseIfRotated(id, { ...client('web', []), secretCreatedAt }, CAUSE, deps);
     expect(world.clientBlock(id)).toBe(closure);
   });
 });

@@ -1,8 +1,12 @@
 import { AclState } from '../../src/apply/acl/acl-state.js';
 import { SyncError } from '../../src/errors.js';
 import type { Directory } from '../../src/identity/directory.js';
+import type { DraftDecision } from '../../src/model/decision.js';
+import type { QuarantineRecord } from '../../src/model/quarantine.js';
 import type { Trigger } from '../../src/model/trigger.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
+import { clientText } from '../../src/plan/world.js';
+import type { Journal, SettledDecision } from '../../src/queue/journal.js';
 import type { KeyValueStore } from '../../src/queue/key-value-store.js';
 import type { ReconcilerDeps } from '../../src/reconcile/deps.js';
 import { ClaimHoldBudget } from '../../src/state/claim-hold-budget.js';
@@ -34,6 +38,33 @@ function slowFacts(): KeyValueStore {
   };
 }
 
+/** Keeps drafts and decisions as a journal does, for as long as the test runs. */
+function journalOf(): Journal & { readonly decisions: readonly SettledDecision[] } {
+  const pending = new Map<string, readonly DraftDecision[]>();
+  const decisions: SettledDecision[] = [];
+  const refuse = () => Promise.reject(new Error('not to be called'));
+  return {
+    decisions,
+    read: async (key) => ({ pending: pending.get(key) ?? [], lastApplied: new Map(), holds: new Map() }),
+    async record(key, drafts, replaced = []) {
+      const left = (pending.get(key) ?? []).filter(({ id }) => !replaced.includes(id));
+      pending.set(key, [...left, ...drafts]);
+    },
+    async settle(key, settled) {
+      const ids = settled.map(({ id }) => id);
+      pending.set(
+        key,
+        (pending.get(key) ?? []).filter(({ id }) => !ids.includes(id)),
+      );
+      decisions.push(...settled);
+    },
+    readAll: refuse,
+    outbox: refuse,
+    published: refuse,
+    overview: refuse,
+  };
+}
+
 /** Clients and services `web` and `api`, each with an edge of ours to `orders`. */
 export function worldWithTwo(): WorldState {
   const world = new WorldState(mapping({ rules: [rule('orders', 'orders')] }), SETTINGS);
@@ -54,6 +85,10 @@ export function worldWithTwo(): WorldState {
 export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' | 'readAll'>>) {
   const added: Trigger[] = [];
   const noted: Trigger[] = [];
+  /** The quarantines in KV, by `clientText`. */
+  const records = new Map<string, QuarantineRecord>();
+  const journal = journalOf();
+  let ids = 0;
   const refuse = () => Promise.reject(new Error('not to be called'));
   const directory: Directory = {
     provider: 'main',
@@ -66,6 +101,15 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
     consul: {
       intentions: { list: refuse, read: refuse, write: refuse, delete: refuse, sizeOf: () => 0 },
       claims: { list: refuse, write: refuse },
+      quarantines: {
+        list: async () => [...records.values()],
+        async write(writes) {
+          for (const { do: what, record } of writes)
+            if (what === 'put') records.set(clientText(record), record);
+            else records.delete(clientText(record));
+          return writes.map(() => ({ kind: 'written' as const }));
+        },
+      },
       jwtProviders: { list: refuse, write: refuse, delete: refuse, agentVersions: refuse },
       acl: {
         read: refuse,
@@ -90,15 +134,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
       addLater: () => {},
       late: () => [],
     },
-    journal: {
-      read: refuse,
-      readAll: refuse,
-      record: refuse,
-      settle: refuse,
-      outbox: refuse,
-      published: refuse,
-      overview: refuse,
-    },
+    journal,
     keyValues: slowFacts(),
     space: { isLow: () => false },
     world,
@@ -110,9 +146,9 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
     logger: silentLogger,
     metrics: noMetrics,
     source: 'scopemesh/pay/test',
-    newId: () => 'id',
+    newId: () => `id-${++ids}`,
     onSettled: () => {},
     askForSweep: () => {},
   };
-  return { deps, added, noted };
+  return { deps, added, noted, records, decisions: journal.decisions };
 }

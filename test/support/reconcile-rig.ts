@@ -84,6 +84,7 @@ export function withIntentions(
   return {
     intentions: { ...consul.intentions, ...change(consul.intentions) },
     claims: consul.claims,
+    quarantines: consul.quarantines,
     acl: consul.acl,
     jwtProviders: consul.jwtProviders,
     readCatalog: (signal) => consul.readCatalog(signal),

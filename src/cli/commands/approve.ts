@@ -6,8 +6,8 @@ import type { Decision } from '../../model/decision.js';
 import { rejectedText } from '../../plan/guards/approval.js';
 import type { ClientId } from '../../plan/world.js';
 import type { RecordedHold } from '../../queue/journal.js';
-import { restoreClientBlocks } from '../../reconcile/client-blocks.js';
-import { createRulings, type Rulings, type Verdict } from '../../reconcile/rulings.js';
+import { showQuarantines } from '../../reconcile/quarantine-records.js';
+import { createRulings, quarantineSubject, type Rulings, type Verdict } from '../../reconcile/rulings.js';
 import type { Cli } from '../cli.js';
 import { createCore } from '../create-core.js';
 import { findDaemon } from '../daemon-client.js';
@@ -148,7 +148,7 @@ async function endQuarantine(
     throw refusal('a quarantine cannot be rejected; it lasts until it is approved to end');
   if (!(await rulings.release({ provider, clientId }, by)))
     throw refusal(`client ${provider}/${clientId} is not in quarantine`);
-  return { id, subject: `quarantine of ${provider}/${clientId}` };
+  return { id, subject: quarantineSubject({ provider, clientId }) };
 }
 
 async function findDecision(id: string, config: Config, cli: Cli): Promise<Decision | undefined> {
@@ -177,7 +177,7 @@ async function withRulings(
         const path = `/api/holds/${encodeURIComponent(id)}/${verdict}`;
         const said = await daemon.post(path, { user: cli.around.user, override: override === true });
         if (said === undefined) return { kind: 'unknown' };
-        return { kind: 'ruled', hold: { ...NO_HOLD, decisionId: id, subject: subjectOf(said) } };
+        return { kind: 'ruled', hold: { subject: subjectOf(said) } };
       },
       async release({ provider, clientId }) {
         const path = `/api/quarantines/${encodeURIComponent(provider)}/${encodeURIComponent(clientId)}/release`;
@@ -197,15 +197,14 @@ async function withRulings(
   try {
     await store.queue.check();
     const { deps } = createCore(config, { consul, providers: [], store }, runtime);
-    await restoreClientBlocks(deps);
+    // After the loss of a store the quarantine is only in Consul.
+    await showQuarantines(deps, cli.signal);
     await use(createRulings(deps));
   } finally {
     await consul.close();
     await store.close();
   }
 }
-
-const NO_HOLD = { reason: 'RevocationLimit', since: '', fingerprint: '' } as const;
 
 function subjectOf(said: unknown): string {
   return typeof said === 'object' && said !== null && 'subject' in said ? String(said.subject) : '';

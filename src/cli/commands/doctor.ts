@@ -1,14 +1,17 @@
 import type { Command } from 'commander';
 import { messageOf } from '../../errors.js';
 import { silentLogger } from '../../observe.js';
+import { parseClientText } from '../../plan/world.js';
 import { NO_FOLLOW_UPS } from '../../reconcile/deps.js';
+import { showQuarantines } from '../../reconcile/quarantine-records.js';
 import { readConsul } from '../../reconcile/sweep.js';
+import type { WorldState } from '../../state/world-state.js';
 import type { Cli } from '../cli.js';
 import { createWorld } from '../create-core.js';
 import { findDaemon } from '../daemon-client.js';
 import { aclFindings } from '../doctor/acl-findings.js';
 import { consulFindings } from '../doctor/consul-findings.js';
-import { daemonFindings } from '../doctor/daemon-findings.js';
+import { type Closures, daemonFindings, quarantineFindings } from '../doctor/daemon-findings.js';
 import { type Finding, notice, type Severity } from '../doctor/finding.js';
 import { jwtFindings, userRuleFindings } from '../doctor/jwt-findings.js';
 import { meshFindings } from '../doctor/mesh-findings.js';
@@ -81,6 +84,9 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
       () => true,
       () => false,
     );
+    // Without a daemon, Consul alone shows which clients are in quarantine.
+    if (daemon === undefined)
+      await showQuarantines({ ...runtime, world, consul }, cli.signal).catch(() => undefined);
     const facts = await consul.inspect(cli.signal).catch(() => undefined);
     const now = clock.now();
     return [
@@ -88,6 +94,7 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
       ...(facts === undefined ? [] : await tokenFindings(consul, facts, config, world, now, cli.signal)),
       ...ofProviders.flat(),
       ...ofStores,
+      ...quarantineFindings(closuresIn(world)),
       ...daemonFindings(daemon ?? {}, await readKnownHolds(config, daemon, cli), config, now),
       ...(isRead ? [...meshFindings(config, world, now), ...neighbourFindings(config, world)] : [UNREAD]),
       ...userRuleFindings(world.mapping),
@@ -102,6 +109,10 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
     for (const close of closers)
       await close().catch((error: unknown) => cli.screen.warn(printable(messageOf(error))));
   }
+}
+
+function closuresIn(world: WorldState): Closures {
+  return [...world.view(0).clientBlocks].map(([text, closure]) => ({ ...parseClientText(text), closure }));
 }
 
 const UNREAD = notice(

@@ -15,6 +15,7 @@ const StatusBody = z.object({
   configuration: z.object({ revision: z.string(), waitingForRestart: z.array(z.string()) }),
 });
 type StatusBody = z.infer<typeof StatusBody>;
+export type Closures = NonNullable<StatusBody['closures']>;
 
 /** What waits for a person, by the running daemon. `known`: its recorded holds, or those of the decision log. */
 export function daemonFindings(
@@ -38,7 +39,7 @@ export function daemonFindings(
       ...holds,
       notice(
         'daemon',
-        'no daemon answers at its address (http.admin, otherwise http.listen), so parked keys, quarantines and settings that wait for a restart are not checked',
+        'no daemon answers at its address (http.admin, otherwise http.listen), so parked keys and settings that wait for a restart are not checked, and of quarantines only those in Consul',
         'run scopemesh doctor on the machine on which scopemesh run runs',
       ),
     ];
@@ -54,7 +55,7 @@ export function daemonFindings(
     ];
   return [
     ...holds,
-    ...quarantineFindings(parsed.data),
+    ...quarantineFindings(parsed.data.closures ?? []),
     ...parkedFindings(parsed.data, config.resyncMs / 1000, now),
     ...settingFindings(parsed.data, config),
   ];
@@ -90,8 +91,9 @@ function approvableFindings(known: KnownHolds): readonly Finding[] {
   return findings;
 }
 
-function quarantineFindings({ closures }: StatusBody): readonly Finding[] {
-  return (closures ?? []).map(({ provider, clientId, closure }) =>
+/** Clients that an order closed. */
+export function quarantineFindings(closures: Closures): readonly Finding[] {
+  return closures.map(({ provider, clientId, closure }) =>
     closure === 'ClientQuarantined'
       ? warning(
           'quarantine',

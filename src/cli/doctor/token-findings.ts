@@ -85,7 +85,7 @@ function powerFindings(
 /** From the rules, evaluated as Consul does. */
 function readFindings(policies: readonly AclRules[], config: Config, world: WorldState): readonly Finding[] {
   const needed = neededRules(config);
-  const keys = claimRecords(config);
+  const keys = ownKeys(config);
   const closed = closedDestinations(policies, writtenDestinations(world));
   const lacks = [
     ...neededWhole(config).map((resource) => lackingWhole(policies, resource)),
@@ -104,7 +104,7 @@ function readFindings(policies: readonly AclRules[], config: Config, world: Worl
           lackRemedy(lacks),
         ),
       );
-    findings.push(...capturedFindings(policies, closed, world));
+    findings.push(...capturedFindings(policies, closed, world), ...quarantineFindings(policies, config));
   }
   const whole = WHOLE.filter((resource) => wholeLevel(policies, resource) === 'write');
   const excess = [
@@ -135,6 +135,19 @@ function capturedFindings(
       ),
     ];
   });
+}
+
+/** Only a warning: the store has the quarantines too. In mode observe nothing is written. */
+function quarantineFindings(policies: readonly AclRules[], config: Config): readonly Finding[] {
+  const lack = lackingKeys(policies, ownKeys(config), `${ownKeys(config)}quarantine/`);
+  if (lack === undefined || config.mode === 'observe') return [];
+  return [
+    warning(
+      'consul.token-quarantines',
+      `the rules of the ACL token do not let it write ${lack.what}, so a lost store ends the quarantines of compromised clients`,
+      lackRemedy([lack]),
+    ),
+  ];
 }
 
 /** For rules that cannot be parsed: whether one of them gives the access, but not whether another takes it away. */
@@ -212,14 +225,12 @@ function neededWhole(config: Config): readonly string[] {
 function neededRules(config: Config): string {
   return [
     LEAST_RULES,
-    ...(config.services.claims === 'first'
-      ? [`key_prefix "${claimRecords(config)}" { policy = "write" }`]
-      : []),
+    `key_prefix "${ownKeys(config)}" { policy = "write" }`,
     ...neededWhole(config).map((resource) => `${resource} = "write"`),
   ].join(' ');
 }
 
-/** The KV folder that records which service claimed a client first. */
-function claimRecords({ owner }: Config): string {
+/** The KV folder of scopemesh: who claimed a client first, and which clients are in quarantine. */
+function ownKeys({ owner }: Config): string {
   return `scopemesh/${owner}/`;
 }

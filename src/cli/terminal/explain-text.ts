@@ -19,7 +19,8 @@ export interface Circumstances {
 }
 
 /** The identity provider does not show that a client is in quarantine. */
-export const ORDERS_UNKNOWN = 'no daemon answers here, so quarantines and other orders are not checked';
+export const ORDERS_UNKNOWN =
+  'no daemon answers here, so quarantines that Consul does not show, and other orders, are not checked';
 
 export function isAllowed(verdict: Verdict): boolean {
   return verdict === 'allowed' || verdict === 'with-token' || verdict === 'partly';

@@ -1,38 +1,47 @@
 import type { ClaimRecord } from '../../model/catalog.js';
-import type { ClaimRecords } from '../consul.js';
-import { incomplete, readComplete } from './answer.js';
-import { claimsFolder, toClaimKey, toKvPath } from './claim-keys.js';
-import { writeClaims } from './claims-write.js';
-import { createReader, parseRecords } from './json.js';
-import { type Tenancy, toTenancyQuery } from './place.js';
+import { definedFields } from '../../model/defined-fields.js';
+import type { ClaimRecords, ClaimWrite } from '../consul.js';
+import { incomplete } from './answer.js';
+import { createReader } from './json.js';
+import { recordFolder, toRecordKey } from './kv-keys.js';
+import { listFolder } from './kv-list.js';
+import { writeRecords } from './kv-write.js';
+import type { Tenancy } from './place.js';
 import type { Transport } from './transport.js';
 
 /** KV records at `scopemesh/<owner>/claims/<provider>/<client id>`, each part percent-encoded. */
 export function createClaimRecords(transport: Transport, tenancy: Tenancy, owner: string): ClaimRecords {
-  const folder = claimsFolder(owner);
-  const query = toTenancyQuery(tenancy);
-
+  const folder = recordFolder(owner, 'claims');
   return {
     async list(signal) {
-      const operation = 'claims.list';
-      const request = {
-        operation,
-        path: toKvPath(folder),
-        query: { ...query, recurse: '', consistent: '' },
-      } as const;
-      const answer = await readComplete(transport, request, signal, [200, 404]);
-      // An empty 404 with an index means that the key does not exist.
-      if (answer.status === 404) {
-        if (answer.body.byteLength === 0) return [];
-        throw incomplete(operation, 'answered 404 without saying that there is no such key');
-      }
-      // A key that ends in a slash is a folder that somebody created in Consul's UI.
-      const pairs = parseRecords(answer.body, operation).filter(({ Key }) => !String(Key).endsWith('/'));
+      const pairs = await listFolder(transport, tenancy, 'claims.list', folder, signal);
       return pairs.map((pair) => parseClaim(pair, folder));
     },
-
-    write: (writes, signal) => writeClaims(transport, tenancy, folder, writes, signal),
+    write: (writes, signal) =>
+      writeRecords(
+        transport,
+        'claims.write',
+        writes,
+        (write) => toOperations(write, tenancy, folder),
+        signal,
+      ),
   };
+}
+
+/** `delete-cas` of a missing key succeeds, so a separate operation, which fails for a missing key, checks the index. */
+function toOperations(write: ClaimWrite, tenancy: Tenancy, folder: string): readonly object[] {
+  const { provider, clientId, service } = write.record;
+  const place = {
+    Key: toRecordKey(folder, write.record),
+    ...definedFields({ Namespace: tenancy.namespace, Partition: tenancy.partition }),
+  };
+  const value = Buffer.from(JSON.stringify({ provider, clientId, service })).toString('base64');
+  return write.do === 'create'
+    ? [{ KV: { Verb: 'cas', ...place, Value: value, Index: 0 } }]
+    : [
+        { KV: { Verb: 'check-index', ...place, Index: write.record.modifyIndex } },
+        { KV: { Verb: 'delete-cas', ...place, Index: write.record.modifyIndex } },
+      ];
 }
 
 /** An unreadable record makes the whole list unknown, because a claim must not be lost silently. */
@@ -52,7 +61,7 @@ function parseClaim(pair: Readonly<Record<string, unknown>>, folder: string): Cl
     },
     modifyIndex: reader.index(pair.ModifyIndex),
   };
-  if (toClaimKey(folder, record) !== key) throw unreadable(key);
+  if (toRecordKey(folder, record) !== key) throw unreadable(key);
   return record;
 }
 

@@ -11,6 +11,7 @@ import { inspectConsul } from './inspect.js';
 import { createIntentions } from './intentions.js';
 import { createJwtProviders } from './jwt-providers.js';
 import { readProxies } from './proxies.js';
+import { createQuarantineRecords } from './quarantines.js';
 import { createTransport, type TlsFiles } from './transport.js';
 import { watchTable } from './watch.js';
 
@@ -24,7 +25,7 @@ export interface HttpConsulOptions {
   readonly partition?: string | undefined;
   readonly namespace?: string | undefined;
   readonly tls?: TlsFiles | undefined;
-  /** Names the KV folder `scopemesh/<owner>/claims/`. */
+  /** Names the KV folders `scopemesh/<owner>/claims/` and `scopemesh/<owner>/quarantine/`. */
   readonly owner: string;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -74,6 +75,7 @@ export function createHttpConsul(options: HttpConsulOptions): Consul {
   return {
     intentions: createIntentions(transport, tenancy, guard),
     claims: createClaimRecords(transport, tenancy, owner),
+    quarantines: createQuarantineRecords(transport, tenancy, owner),
     acl: createAclObjects({
       transport,
       tenancy,

@@ -9,6 +9,8 @@ export type Operation =
   | 'jwt-providers.delete'
   | 'claims.list'
   | 'claims.write'
+  | 'quarantines.list'
+  | 'quarantines.write'
   | 'catalog.services'
   | 'catalog.service'
   | 'catalog.nodes'

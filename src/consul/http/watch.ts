@@ -4,7 +4,7 @@ import type { Logger } from '../../observe.js';
 import type { WatchedTable } from '../consul.js';
 import { ACL_TABLES } from './acl-table.js';
 import { readComplete } from './answer.js';
-import { claimsFolder, toKvPath } from './claim-keys.js';
+import { recordFolder, toKvPath } from './kv-keys.js';
 import { type Tenancy, toTenancyQuery } from './place.js';
 import { createTokenBucket } from './token-bucket.js';
 import type { Transport } from './transport.js';
@@ -81,7 +81,7 @@ function pathsOf(table: WatchedTable, owner: string): readonly string[] {
     case 'catalog':
       return ['/v1/catalog/services'];
     case 'claims':
-      return [toKvPath(claimsFolder(owner))];
+      return [toKvPath(recordFolder(owner, 'claims'))];
     case 'jwt-providers':
       return ['/v1/config/jwt-provider'];
     case 'acl':

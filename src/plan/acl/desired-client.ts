@@ -9,6 +9,8 @@ import type { ClaimStatus } from '../claims.js';
 import { compareText } from '../compare.js';
 import { compilePattern, type PatternCompiler } from '../pattern.js';
 import type { Hold } from '../plan.js';
+import { quarantineText } from '../stored-block.js';
+import type { ClientBlock } from '../world.js';
 import { aclSubject } from './acl-change.js';
 import { rulesOf } from './granted-rules.js';
 import {
@@ -36,8 +38,8 @@ export interface ClientInput {
   readonly former: AclRole | undefined;
   /** `MaxTokenTTL` of the client's existing auth method, if owned. */
   readonly existingTtlSeconds?: number | undefined;
-  /** An order closed the client. */
-  readonly isClosed: boolean;
+  /** Why an order closed the client; undefined if none did. */
+  readonly clientBlock: ClientBlock | undefined;
   /** The partition and namespace of this Consul's services. */
   readonly place?: Pick<ServiceName, 'partition' | 'namespace'>;
   readonly compile?: PatternCompiler;
@@ -101,7 +103,9 @@ export function desiredClient(input: ClientInput): DesiredClient {
     hold(reason, detail, rules.scopes);
     return nothing;
   };
-  if (input.isClosed || !client.enabled) return nothing;
+  if (input.clientBlock === 'ClientQuarantined' && client.enabled && wouldLogIn(input, rules))
+    hold(input.clientBlock, quarantineText(id), rules.scopes);
+  if (input.clientBlock !== undefined || !client.enabled) return nothing;
   for (const held of rules.held) hold(held.reason, held.detail, [held.scope]);
   const isDelegated = needsHuman(actorKind, mapping);
   const identities = settings.login ? identitiesOf(input, hold) : [];
@@ -163,6 +167,13 @@ export function desiredClient(input: ClientInput): DesiredClient {
       ],
     },
   };
+}
+
+/** Whether the client would have ACL objects without its quarantine; their details do not matter. */
+function wouldLogIn(input: ClientInput, rules: Pick<ReturnType<typeof rulesOf>, 'policies'>): boolean {
+  return (
+    rules.policies.length > 0 || (input.settings.login && identitiesOf(input, () => undefined).length > 0)
+  );
 }
 
 /** What a token must prove besides the client. */

@@ -7,8 +7,10 @@ import { causeOf, grantReasonOf } from '../../apply/decision-drafts.js';
 import { messageOf, SyncError } from '../../errors.js';
 import { clientKey, formatKey } from '../../model/key.js';
 import type { Evidence, Job } from '../../model/trigger.js';
-import type { AclChange } from '../../plan/acl/acl-change.js';
+import { type AclChange, aclSubject } from '../../plan/acl/acl-change.js';
+import { clientName } from '../../plan/acl/object-names.js';
 import { guard } from '../../plan/guards/guards.js';
+import type { Hold } from '../../plan/plan.js';
 import type { ClientId } from '../../plan/world.js';
 import type { JobResult } from '../../queue/queue.js';
 import { losesByInference, planClientAcl, planHeldLoss, scopesKey } from '../../state/plan-client-acl.js';
@@ -70,9 +72,12 @@ async function reconcile(
   const record = await journal.read(key);
   const { actual, lastApplied } = await readSettled(id, key, record, isListed(job, deps), deps, signal);
 
+  const methodSubject = aclSubject('acl-auth-method', clientName(mapping.owner, id));
   const now = clock.now();
   const mode = mapping.mode === 'observe' ? 'enforce' : mapping.mode;
-  const facts = { actual, lastApplied, evidence, grantReason: grantReasonOf(job), mode } as const;
+  const wasHeld = [...record.holds.values()].some(isOfQuarantine);
+  const grantReason = wasHeld ? 'QuarantineEnded' : grantReasonOf(job);
+  const facts = { actual, lastApplied, evidence, grantReason, mode } as const;
   const plan = planClientAcl(id, facts, deps, now);
   if (plan.isUnknown) {
     // Nothing is planned yet. The evidence must stay until it is.
@@ -86,9 +91,12 @@ async function reconcile(
   const guarded = guard(kind, await guardFacts(kind.losses, record.holds, deps));
   deps.window.rejections.put(key, guarded.rejections);
   const cause = causeOf(job);
-  const report = async (holds: typeof guarded.holds, of = record) =>
-    recordHolds(key, of, holds, cause, deps, isAclSubject);
-  await report([...guarded.holds, ...guarded.used]);
+  const report = async (holds: typeof guarded.holds, of = record, concerns = isAclSubject) =>
+    recordHolds(key, of, holds, cause, deps, concerns);
+  // A quarantine closes before it holds, and its recorded hold gives the reason of what opens when it ends.
+  const isLate = guarded.changes.length > 0 && (wasHeld || guarded.holds.some(isOfQuarantine));
+  const early = [...guarded.holds, ...guarded.used].filter((hold) => !isLate || !isOfQuarantine(hold));
+  await report(early, record, (subject) => isAclSubject(subject) && !(isLate && subject === methodSubject));
   if (guarded.changes.length === 0) return DONE;
 
   const isCounted = losesByInference(guarded.changes);
@@ -112,11 +120,15 @@ async function reconcile(
     return { kind: 'retry', afterMs: ABANDONED_RETRY_MS };
   }
   world.rememberWritten(key, (await journal.read(key)).lastApplied);
-  if (guarded.used.length > 0) {
+  if (guarded.used.length > 0 || isLate) {
     await forgetRulings(guarded.used, deps);
     await report(guarded.holds, await journal.read(key));
   }
   return DONE;
+}
+
+function isOfQuarantine({ reason }: Pick<Hold, 'reason'>): boolean {
+  return reason === 'ClientQuarantined';
 }
 
 /** Whether Consul may have waited for the identity provider's keys, and was not itself unreachable. */

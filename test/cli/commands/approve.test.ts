@@ -352,4 +352,28 @@ describe('beside a running daemon', () => {
       await idp.close();
     }
   });
+
+  it('approve ends a quarantine that only Consul has, without a daemon, and the next run carries it out', async () => {
+    stop.abort(new Error('stopped by a signal'));
+    await running;
+    const at = new Date(Date.now() - 60_000).toISOString();
+    await mesh.request('PUT', '/v1/kv/scopemesh/payments/quarantine/main/bot', { at, receivedAt: at });
+    expect((await cli.run(['plan'])).out).toContain('bot -> orders');
+    const planned = (await cli.run(['plan', '--json'])).json();
+    expect(planned.holds).toMatchObject([{ reason: 'ClientQuarantined' }]);
+    expect((await cli.run(['doctor'])).out).toContain('client main/bot is in quarantine');
+    expect((await cli.run(['apply', '--yes'])).status).toBe(3);
+    expect(await mesh.access('orders')).toEqual({ web: 'allow' });
+    expect((await cli.run(['approve', 'main/bot'], { user: 'alice' })).status).toBe(0);
+    await startDaemon();
+    await until('the client is open again', async () => (await mesh.access('orders'))?.bot === 'allow');
+    const about = await until('its release is published', async () => {
+      const all = (await decisions()).filter(({ subject }) => subject === 'client/main/bot');
+      return all.length > 1 ? all : undefined;
+    });
+    expect(about.map(({ data }) => [data.reason, data.principal])).toEqual([
+      ['ClientQuarantined', undefined],
+      ['QuarantineEnded', { id: 'alice' }],
+    ]);
+  });
 });

@@ -152,6 +152,18 @@ describe('doctor checks whether the ACL token may write', () => {
     expect((await examined([WRITES_ALL, only], parts)).of('consul.token')?.severity).toBe('ok');
   });
 
+  it('quarantines, and warns where it may not', async () => {
+    const parts = { scopes: ONLY_LITERAL };
+    const { status, of } = await examined([WRITES_ALL], parts);
+    expect([status, of('consul.token')?.severity]).toEqual([0, 'ok']);
+    expect(of('consul.token-quarantines')).toMatchObject({
+      severity: 'warning',
+      remedy: 'add these rules: key_prefix "scopemesh/payments/" { policy = "write" }',
+    });
+    const keys = 'key_prefix "scopemesh/payments/" { policy = "write" }';
+    expect((await examined([WRITES_ALL, keys], parts)).of('consul.token-quarantines')).toBeUndefined();
+  });
+
   it('jwt-providers, also if another policy of the token denies them', async () => {
     const directory = join(cli.directory, 'clients.json');
     const parts = {

@@ -9,6 +9,7 @@ import type { AclSettings, DesiredAcl, LoginProvider } from '../../../src/plan/a
 import { clientName } from '../../../src/plan/acl/object-names.js';
 import type { ClaimStatus } from '../../../src/plan/claims.js';
 import { compareText } from '../../../src/plan/compare.js';
+import type { ClientBlock } from '../../../src/plan/world.js';
 import { client, mapping, named } from '../scene.js';
 
 export { client, mapping, named };
@@ -68,7 +69,7 @@ export function desire(
     readonly mapping?: Partial<Parameters<typeof mapping>[0]>;
     readonly settings?: Partial<AclSettings>;
     readonly services?: readonly string[];
-    readonly isClosed?: boolean;
+    readonly clientBlock?: ClientBlock;
     readonly standingTtlSeconds?: number;
   } = {},
 ): DesiredClient {
@@ -79,7 +80,7 @@ export function desire(
     claimStatuses: (changes.services ?? []).map((service) => claimed(of, service)),
     former: undefined,
     existingTtlSeconds: changes.standingTtlSeconds,
-    isClosed: changes.isClosed ?? false,
+    clientBlock: changes.clientBlock,
   });
 }
 

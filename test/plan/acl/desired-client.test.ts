@@ -97,10 +97,25 @@ describe('a client cannot log in', () => {
       desire(client('web', []), { services: ['web'], settings: { login: false } }),
     ],
     ['that is disabled', desire({ ...web, enabled: false }, { services: ['web'] })],
-    ['that an order closed', desire(web, { services: ['web'], isClosed: true })],
+    [
+      'that an order closed without a read',
+      desire(web, { services: ['web'], clientBlock: 'RevocationUnconfirmed' }),
+    ],
+    [
+      'in quarantine that could not log in without it',
+      desire(client('web', ['other']), { clientBlock: 'ClientQuarantined' }),
+    ],
   ])('%s, and nothing is held', (_, { desired, holds }) => {
     expect(desired).toEqual(NOTHING_DESIRED);
     expect(holds).toEqual([]);
+  });
+
+  test('in quarantine, and its login is held', () => {
+    const { desired, holds } = desire(web, { services: ['web'], clientBlock: 'ClientQuarantined' });
+    expect(desired).toEqual(NOTHING_DESIRED);
+    expect(holds).toMatchObject([
+      { reason: 'ClientQuarantined', action: 'grant', detail: expect.stringContaining('approve main/web') },
+    ]);
   });
 
   test.each([
@@ -236,7 +251,7 @@ describe('a claimed service gives its identity', () => {
         had.length === 0
           ? undefined
           : { name: 'x', description: '', policies: [], serviceIdentities: [...had] },
-      isClosed: false,
+      clientBlock: undefined,
     }).desired.roles[0]?.serviceIdentities;
 
   const service = named('web');
@@ -269,7 +284,7 @@ test('a service that is protected now loses its identity although the catalog wa
     settings: settings(),
     claimStatuses: undefined,
     former: { name: 'x', description: '', policies: [], serviceIdentities: ['vault', 'web'] },
-    isClosed: false,
+    clientBlock: undefined,
   });
   expect(desired.roles[0]?.serviceIdentities).toEqual(['web']);
 });

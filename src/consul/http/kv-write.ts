@@ -1,14 +1,10 @@
 import { SyncError } from '../../errors.js';
-import { definedFields } from '../../model/defined-fields.js';
-import type { ClaimResult, ClaimWrite } from '../consul.js';
+import type { RecordResult } from '../consul.js';
 import { parseJson } from './answer.js';
-import { toClaimKey } from './claim-keys.js';
 import { createReader } from './json.js';
-import type { Tenancy } from './place.js';
 import { toRefusalText } from './refusal.js';
+import type { Operation } from './request.js';
 import type { Transport } from './transport.js';
-
-const OPERATION = 'claims.write';
 
 /** Consul accepts 128 operations in a transaction; older versions accept 64. */
 const MOST_OPERATIONS = 64;
@@ -22,27 +18,28 @@ interface Prepared {
 }
 
 /**
+ * Writes records, each by its own operations. `toOperations` throws ERR_CONSUL_REJECTED for a record without a valid key.
  * A transaction applies all of its operations or none. The answer names the failed operations; they are removed, and the
  * others are sent again.
  */
-export async function writeClaims(
+export async function writeRecords<W>(
   transport: Transport,
-  tenancy: Tenancy,
-  folder: string,
-  writes: readonly ClaimWrite[],
+  operation: Operation,
+  writes: readonly W[],
+  toOperations: (write: W) => readonly object[],
   signal: AbortSignal,
-): Promise<readonly ClaimResult[]> {
-  const results: ClaimResult[] = writes.map(() => ({ kind: 'written' }));
+): Promise<readonly RecordResult[]> {
+  const results: RecordResult[] = writes.map(() => ({ kind: 'written' }));
   const prepared: Prepared[] = [];
   for (const [index, write] of writes.entries()) {
-    const operations = toOperations(write, tenancy, folder);
+    const operations = prepare(() => toOperations(write));
     if (typeof operations === 'string') results[index] = { kind: 'refused', detail: operations };
     else prepared.push({ index, operations });
   }
   for (const chunk of toChunks(prepared)) {
     let left = chunk;
     while (left.length > 0) {
-      const failures = await send(transport, left, signal);
+      const failures = await send(transport, operation, left, signal);
       if (failures.size === 0) break;
       for (const [{ index }, result] of failures) results[index] = result;
       left = left.filter((each) => !failures.has(each));
@@ -51,34 +48,17 @@ export async function writeClaims(
   return results;
 }
 
-/**
- * The operations of a write, or why there are none. `delete-cas` of a missing key succeeds, so a separate operation, which
- * fails for a missing key, checks the index.
- */
-function toOperations(write: ClaimWrite, tenancy: Tenancy, folder: string): readonly object[] | string {
-  const { provider, clientId, service } = write.record;
-  let key: string;
+/** The operations of a write, or why there are none. */
+function prepare(toOperations: () => readonly object[]): readonly object[] | string {
   try {
-    key = toClaimKey(folder, write.record);
+    const operations = toOperations();
+    return JSON.stringify(operations).length > LONGEST_WRITE_BYTES
+      ? 'Consul: the provider or client id is too long for a record'
+      : operations;
   } catch (error) {
     if (error instanceof SyncError) return error.message;
     throw error;
   }
-  const place = {
-    Key: key,
-    ...definedFields({ Namespace: tenancy.namespace, Partition: tenancy.partition }),
-  };
-  const value = Buffer.from(JSON.stringify({ provider, clientId, service })).toString('base64');
-  const operations =
-    write.do === 'create'
-      ? [{ KV: { Verb: 'cas', ...place, Value: value, Index: 0 } }]
-      : [
-          { KV: { Verb: 'check-index', ...place, Index: write.record.modifyIndex } },
-          { KV: { Verb: 'delete-cas', ...place, Index: write.record.modifyIndex } },
-        ];
-  return JSON.stringify(operations).length > LONGEST_WRITE_BYTES
-    ? 'Consul claims: the provider or client id is too long for a record'
-    : operations;
 }
 
 function toChunks(writes: readonly Prepared[]): readonly (readonly Prepared[])[] {
@@ -98,36 +78,38 @@ function toChunks(writes: readonly Prepared[]): readonly (readonly Prepared[])[]
 /** The writes that made the transaction fail; empty if all writes were applied. */
 async function send(
   transport: Transport,
+  operation: Operation,
   writes: readonly Prepared[],
   signal: AbortSignal,
-): Promise<ReadonlyMap<Prepared, ClaimResult>> {
+): Promise<ReadonlyMap<Prepared, RecordResult>> {
   const owners = writes.flatMap((write) => write.operations.map(() => write));
   const body = JSON.stringify(writes.flatMap(({ operations }) => operations));
-  const request = { operation: OPERATION, method: 'PUT', path: '/v1/txn', body } as const;
+  const request = { operation, method: 'PUT', path: '/v1/txn', body } as const;
   const answer = await transport.send(request, signal, [200, 409]);
-  const reader = createReader(OPERATION);
-  const answered = reader.record(parseJson(answer.body, OPERATION));
+  const reader = createReader(operation);
+  const answered = reader.record(parseJson(answer.body, operation));
   if (answer.status === 200) {
-    if (!Array.isArray(answered.Results) || reader.list(answered.Errors).length > 0) throw unclear();
+    if (!Array.isArray(answered.Results) || reader.list(answered.Errors).length > 0) throw unclear(operation);
     return new Map();
   }
-  const failures = new Map<Prepared, ClaimResult>();
+  const failures = new Map<Prepared, RecordResult>();
   for (const error of reader.list(answered.Errors).map(reader.record)) {
     const owner = owners[reader.index(error.OpIndex)];
-    if (owner !== undefined && !failures.has(owner)) failures.set(owner, toResult(reader.text(error.What)));
+    if (owner !== undefined && !failures.has(owner))
+      failures.set(owner, toResult(reader.text(error.What), operation));
   }
-  if (failures.size === 0) throw unclear();
+  if (failures.size === 0) throw unclear(operation);
   return failures;
 }
 
-function toResult(text: string): ClaimResult {
+function toResult(text: string, operation: Operation): RecordResult {
   // A quoted text is a key, which a client can choose.
   return /index is stale|failed index check|doesn't exist/.test(text.replace(/"[^"]*"/g, ''))
     ? { kind: 'conflict' }
-    : { kind: 'refused', detail: `Consul ${OPERATION}: ${toRefusalText(text)}` };
+    : { kind: 'refused', detail: `Consul ${operation}: ${toRefusalText(text)}` };
 }
 
-function unclear(): SyncError {
-  const message = `Consul ${OPERATION}: answered neither with results nor with errors`;
+function unclear(operation: Operation): SyncError {
+  const message = `Consul ${operation}: answered neither with results nor with errors`;
   return new SyncError('ERR_CONSUL_UNREACHABLE', message, { retriable: true });
 }

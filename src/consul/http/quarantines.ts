@@ -1,0 +1,74 @@
+import { definedFields } from '../../model/defined-fields.js';
+import type { QuarantineRecord } from '../../model/quarantine.js';
+import type { QuarantineRecords, QuarantineWrite } from '../consul.js';
+import { createReader, isRecord } from './json.js';
+import { parseRecordKey, recordFolder, toRecordKey } from './kv-keys.js';
+import { listFolder } from './kv-list.js';
+import { writeRecords } from './kv-write.js';
+import type { Tenancy } from './place.js';
+import type { Transport } from './transport.js';
+
+/** KV records at `scopemesh/<owner>/quarantine/<provider>/<client id>`, each part percent-encoded. */
+export function createQuarantineRecords(
+  transport: Transport,
+  tenancy: Tenancy,
+  owner: string,
+): QuarantineRecords {
+  const folder = recordFolder(owner, 'quarantine');
+  return {
+    async list(signal) {
+      const operation = 'quarantines.list';
+      const reader = createReader(operation);
+      const pairs = await listFolder(transport, tenancy, operation, folder, signal);
+      return pairs.flatMap((pair) => parseQuarantine(reader.text(pair.Key), pair.Value, folder) ?? []);
+    },
+    write: (writes, signal) =>
+      writeRecords(
+        transport,
+        'quarantines.write',
+        writes,
+        (write) => [toOperation(write, tenancy, folder)],
+        signal,
+      ),
+  };
+}
+
+/** Without a compare-and-set: whatever another writer left there is replaced. */
+function toOperation(write: QuarantineWrite, tenancy: Tenancy, folder: string): object {
+  const place = {
+    Key: toRecordKey(folder, write.record),
+    ...definedFields({ Namespace: tenancy.namespace, Partition: tenancy.partition }),
+  };
+  if (write.do === 'delete') return { KV: { Verb: 'delete', ...place } };
+  const { at, receivedAt } = write.record;
+  return {
+    KV: { Verb: 'set', ...place, Value: Buffer.from(JSON.stringify({ at, receivedAt })).toString('base64') },
+  };
+}
+
+/**
+ * The key alone quarantines the client, because a value that somebody else changed must not end a quarantine, and one bad
+ * record must not hide the others. A key that names no client is left out.
+ */
+function parseQuarantine(key: string, value: unknown, folder: string): QuarantineRecord | undefined {
+  const id = parseRecordKey(folder, key);
+  return id && { ...id, ...parseInstants(value) };
+}
+
+function parseInstants(value: unknown): Pick<QuarantineRecord, 'at' | 'receivedAt'> {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(Buffer.from(typeof value === 'string' ? value : '', 'base64').toString('utf8'));
+  } catch {
+    return {};
+  }
+  if (!isRecord(parsed)) return {};
+  const { at, receivedAt } = parsed;
+  return definedFields({ at: toInstant(at), receivedAt: toInstant(receivedAt) });
+}
+
+function toInstant(value: unknown): string | undefined {
+  if (typeof value !== 'string') return undefined;
+  const ms = Date.parse(value);
+  return Number.isNaN(ms) ? undefined : new Date(ms).toISOString();
+}
