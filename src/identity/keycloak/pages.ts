@@ -1,5 +1,6 @@
 import { incomplete } from '../read-errors.js';
 import type { AdminApi } from './admin-api.js';
+import { type ChangingList, readChangingPages } from './changing-pages.js';
 
 /** A list that is read by `first` and `max`, in the order of the server. */
 export interface Paged<T> {
@@ -16,10 +17,16 @@ export interface Paged<T> {
 
 const ATTEMPTS = 3;
 
+type AdminList<T> = Pick<Paged<T>, 'place' | 'pageSize' | 'limit'> & {
+  readonly segments: readonly string[];
+  readonly query?: Readonly<Record<string, string>>;
+  readonly parse: (value: unknown) => T;
+};
+
 /**
- * The complete list, or IncompleteRead. An entry that is added or deleted during the read shifts the pages, so that another
- * entry could fall between two of them. So each page begins with the last entry of the page before. If it does not, or if
- * an entry comes twice, everything is read again. A short page does not end the list, because a server that filters after
+ * The complete list, or IncompleteRead, for a list that seldom changes. An entry that is added or deleted during the read
+ * shifts the pages, so that another entry could fall between two of them. So each page begins with the last entry of the
+ * page before. If it does not, or if an entry comes twice, everything is read again. A short page does not end the list, because a server that filters after
  * paging may send one anywhere. The end is a page with nothing after its first entry.
  *
  *   page 1   a b c
@@ -34,18 +41,27 @@ export async function readPages<T>(list: Paged<T>): Promise<readonly T[]> {
   throw incomplete(list.place, `the list changed during each of ${ATTEMPTS} reads`);
 }
 
-/** A complete list of the Admin API. `parse` throws for an entry that it cannot parse. */
-export function readList<T extends { readonly id: string }>(
+/**
+ * A list of the Admin API. `parse` throws for an entry that it cannot parse. If it changes all the time, an entry that one of
+ * two passes had is in it.
+ */
+export async function readList<T extends { readonly id: string }>(
   api: AdminApi,
-  list: Pick<Paged<T>, 'place' | 'pageSize' | 'limit'> & {
-    readonly segments: readonly string[];
-    readonly query?: Readonly<Record<string, string>>;
-    readonly parse: (value: unknown) => T;
-  },
+  list: AdminList<T>,
   signal: AbortSignal,
 ): Promise<readonly T[]> {
+  const { entries, doubtful } = await readChangingList(api, list, signal);
+  return [...entries, ...doubtful];
+}
+
+/** The same, with what is known about the changes. */
+export function readChangingList<T extends { readonly id: string }>(
+  api: AdminApi,
+  list: AdminList<T>,
+  signal: AbortSignal,
+): Promise<ChangingList<T>> {
   const { segments, query, parse } = list;
-  return readPages({
+  return readChangingPages({
     ...list,
     read: async (first, max) =>
       (await api.list(segments, { ...query, first, max, briefRepresentation: true }, signal)).map(parse),
