@@ -12,6 +12,7 @@ import { createHttpConsul } from '../src/consul/http/http-consul.js';
 import type { DecisionLog } from '../src/decisions/log.js';
 import { createAuth0 } from '../src/identity/auth0/auth0.js';
 import { withConcurrencyLimit } from '../src/identity/concurrency-limit.js';
+import { withConfirmedLosses } from '../src/identity/confirmed-losses.js';
 import { createEntra } from '../src/identity/entra/entra.js';
 import { createKeycloak } from '../src/identity/keycloak/keycloak.js';
 import { createOidc } from '../src/identity/oidc/oidc.js';
@@ -55,7 +56,8 @@ export function openProvider(
   const wantsPeople = groups.some(({ provider }) => provider === undefined || provider === settings.name);
   const budget = createRequestBudget({ ...runtime, provider: settings.name });
   const parts = openParts(settings, wantsPeople, { ...runtime, budget });
-  const directory = withConcurrencyLimit(withBulkReads(parts.directory, budget), runtime.clock);
+  const confirmed = withConfirmedLosses(parts.directory);
+  const directory = withConcurrencyLimit(withBulkReads(confirmed, budget), runtime.clock);
   const pausing = { settings, ...withRateLimitBackoff({ ...parts, directory }, runtime.clock) };
   const { ssf, name: provider, issuer, insecure, pollMs } = settings;
   if (ssf === undefined) return pausing;

@@ -1,6 +1,4 @@
 import { incomplete } from '../read-errors.js';
-import type { AdminApi } from './admin-api.js';
-import { type ChangingList, readChangingPages } from './changing-pages.js';
 
 /** A list that is read by `first` and `max`, in the order of the server. */
 export interface Paged<T> {
@@ -16,12 +14,6 @@ export interface Paged<T> {
 }
 
 const ATTEMPTS = 3;
-
-type AdminList<T> = Pick<Paged<T>, 'place' | 'pageSize' | 'limit'> & {
-  readonly segments: readonly string[];
-  readonly query?: Readonly<Record<string, string>>;
-  readonly parse: (value: unknown) => T;
-};
 
 /**
  * The complete list, or IncompleteRead, for a list that seldom changes. An entry that is added or deleted during the read
@@ -39,34 +31,6 @@ export async function readPages<T>(list: Paged<T>): Promise<readonly T[]> {
     if (entries !== undefined) return entries;
   }
   throw incomplete(list.place, `the list changed during each of ${ATTEMPTS} reads`);
-}
-
-/**
- * A list of the Admin API. `parse` throws for an entry that it cannot parse. If it changes all the time, an entry that one of
- * two passes had is in it.
- */
-export async function readList<T extends { readonly id: string }>(
-  api: AdminApi,
-  list: AdminList<T>,
-  signal: AbortSignal,
-): Promise<readonly T[]> {
-  const { entries, doubtful } = await readChangingList(api, list, signal);
-  return [...entries, ...doubtful];
-}
-
-/** The same, with what is known about the changes. */
-export function readChangingList<T extends { readonly id: string }>(
-  api: AdminApi,
-  list: AdminList<T>,
-  signal: AbortSignal,
-): Promise<ChangingList<T>> {
-  const { segments, query, parse } = list;
-  return readChangingPages({
-    ...list,
-    read: async (first, max) =>
-      (await api.list(segments, { ...query, first, max, briefRepresentation: true }, signal)).map(parse),
-    idOf: ({ id }) => id,
-  });
 }
 
 async function readOnce<T>(list: Paged<T>): Promise<readonly T[] | undefined> {

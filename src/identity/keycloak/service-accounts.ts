@@ -1,10 +1,10 @@
 import { incomplete, wrongShape } from '../read-errors.js';
 import { textIn } from '../records.js';
 import type { AdminApi } from './admin-api.js';
+import { readChangingList, readList } from './admin-lists.js';
 import type { KeycloakClient } from './client.js';
 import { isInternalId, isObject } from './json.js';
 import type { KeycloakNames } from './names.js';
-import { readChangingList, readList } from './pages.js';
 
 /** The prefix of the user names of service accounts. Their tokens are tokens of clients and not of persons. */
 export const SERVICE_ACCOUNT = 'service-account-';

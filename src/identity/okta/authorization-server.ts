@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { KnownEntries } from '../known-entries.js';
 import { incomplete } from '../read-errors.js';
 import type { OktaApi } from './api.js';
 import type { OktaNames } from './names.js';
@@ -86,7 +87,7 @@ export interface ServersRead {
 export async function readAuthorizationServers(
   api: OktaApi,
   apis: readonly string[],
-  names: OktaNames,
+  { names, known }: { readonly names: OktaNames; readonly known: KnownEntries },
   signal: AbortSignal,
 ): Promise<ServersRead> {
   if (apis.length === 0) return { servers: [], unknown: [] };
@@ -99,16 +100,31 @@ export async function readAuthorizationServers(
     const remedy = 'give the service app the role Read-Only Administrator';
     throw incomplete(place, `the list is empty; ${remedy}`, false);
   }
+  /** Okta can answer each of these lists with less than there is, and each of them decides for all clients. */
+  const requireKnown = (path: readonly string[], entries: readonly { readonly id: string }[], what: string) =>
+    known.require(
+      path.join('/'),
+      entries.map(({ id }) => id),
+      async (id) => (await api.find(api.address([...path, id]), scope, what, signal)) !== undefined,
+      what,
+    );
   const servers: AuthorizationServer[] = [];
   const unknown: string[] = [];
   for (const name of apis) {
     const [server, other] = found.filter((each) => [each.id, each.issuer, ...each.audiences].includes(name));
     if (other !== undefined)
       throw incomplete(place, 'an entry of apis matches several; write the issuer of one', false);
+    await requireKnownServer(name, server?.id);
     if (server === undefined) unknown.push(name);
     else servers.push(await readServer(name, server));
   }
   return { servers, unknown };
+
+  async function requireKnownServer(name: string, id: string | undefined): Promise<void> {
+    const isThere = async (former: string) =>
+      (await api.find(api.address([...segments, former]), scope, place, signal)) !== undefined;
+    await known.require(`server ${name}`, id === undefined ? [] : [id], isThere, place);
+  }
 
   async function readServer(name: string, server: z.output<typeof SERVER>): Promise<AuthorizationServer> {
     const within = [...segments, server.id];
@@ -119,12 +135,16 @@ export async function readAuthorizationServers(
       { ...part('scopes', ['scopes']), query: { limit: 200 }, entry: SCOPE },
       signal,
     );
+    await requireKnown([...within, 'scopes'], scopes, `${place}, scopes`);
     for (const { id, name: text } of scopes) names.scopes.set(id, { api: name, name: text });
     const policies: AccessPolicy[] = [];
-    for (const policy of await readList(api, { ...part('policies', ['policies']), entry: POLICY }, signal)) {
+    const listed = await readList(api, { ...part('policies', ['policies']), entry: POLICY }, signal);
+    await requireKnown([...within, 'policies'], listed, `${place}, policies`);
+    for (const policy of listed) {
       const clients = policy.conditions?.clients?.include ?? [];
       const path = ['policies', policy.id, 'rules'];
       const rules = await readList(api, { ...part('policies/rules', path), entry: RULE }, signal);
+      await requireKnown([...within, ...path], rules, `${place}, policies/rules`);
       for (const id of [policy.id, ...rules.map((rule) => rule.id)]) names.policies.set(id, clients);
       if (policy.status !== 'ACTIVE') continue;
       policies.push({ clients, rules: rules.filter(({ status }) => status === 'ACTIVE').map(toRule) });
