@@ -17,7 +17,7 @@ import { readKeycloakMembers } from './members.js';
 import { createMissingClients } from './missing-clients.js';
 import { KeycloakNames } from './names.js';
 
-import { createScopeRestrictions } from './scope-restrictions.js';
+import { createScopeRestrictions, type ScopeIds } from './scope-restrictions.js';
 import { type AccountState, createServiceAccounts, SERVICE_ACCOUNT } from './service-accounts.js';
 
 export interface KeycloakDirectoryOptions extends AdminApiOptions {
@@ -109,19 +109,19 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
     return lifespans;
   };
 
-  /** The IDs of all client scopes, by name. */
-  const readScopes = async (signal: AbortSignal): Promise<ReadonlyMap<string, string>> => {
+  const readScopes = async (signal: AbortSignal): Promise<ScopeIds> => {
     const scopes = await api.list(['client-scopes'], {}, signal);
     if (scopes.length === 0) throw notVisible('the access token sees no client scope');
     const ids = new Map<string, string>();
     for (const scope of scopes) {
       const id = textIn(scope, 'id');
       const name = textIn(scope, 'name');
-      if (id === undefined || name === undefined) throw wrongShape(place, 'a client scope has no name');
+      if (id === undefined || name === undefined) continue;
       names.scopes.set(id, name);
       ids.set(name, id);
     }
-    return ids;
+    if (ids.size === 0) throw wrongShape(place, 'client scopes are shown only in part');
+    return { ids, isPartial: ids.size < scopes.length };
   };
   const accounts = createServiceAccounts(api, names, pageSize);
   const missing = createMissingClients();
