@@ -90,6 +90,16 @@ export const METRICS = {
     'Requests of the last complete directory read, by provider. Includes polls and single reads that ran at the same time; excludes requests for group members.',
     ['provider'],
   ],
+  scopemesh_directory_changed_lists_total: [
+    'counter',
+    'Complete directory reads during which the list of clients kept changing, by provider. scopemesh asked for the missing clients alone.',
+    ['provider'],
+  ],
+  scopemesh_directory_waits_total: [
+    'counter',
+    'Requests of complete directory reads that waited so that part of the rate limit stays free for events and orders, by provider.',
+    ['provider'],
+  ],
   scopemesh_directory_failures_total: [
     'counter',
     'Failed directory reads, by provider and error code.',

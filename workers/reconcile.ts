@@ -1,5 +1,6 @@
 import { messageOf } from '../src/errors.js';
 import type { Agenda } from '../src/queue/agenda.js';
+import type { AgendaHandler } from '../src/queue/follow-ups.js';
 import type { Queue } from '../src/queue/queue.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import { throughOutages } from '../src/reconcile/outages.js';
@@ -20,8 +21,24 @@ export async function runReconcile(
 ): Promise<void> {
   if (!(await prepare(deps, signal))) return;
   const onOverload = () => agenda.overloaded();
-  const handler = throughOutages(createReconciler(deps), { ...deps, onOverload });
+  const handler = endsReads(throughOutages(createReconciler(deps), { ...deps, onOverload }), signal);
   await Promise.all([agenda.work(handler, signal), agenda.workDurable(queue, signal)]);
+}
+
+/**
+ * A complete read may wait for minutes, because it leaves a part of the rate limit to others. It changes nothing before it
+ * ends, so a stop ends it instead of waiting.
+ */
+function endsReads(handler: AgendaHandler, stop: AbortSignal): AgendaHandler {
+  return async (job, signal, follow) => {
+    if (job.key.kind !== 'directory') return handler(job, signal, follow);
+    try {
+      return await handler(job, AbortSignal.any([signal, stop]), follow);
+    } catch (error) {
+      if (!stop.aborted) throw error;
+      return { kind: 'retry', afterMs: 0 };
+    }
+  };
 }
 
 /** False if the signal aborted first. */

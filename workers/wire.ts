@@ -15,12 +15,14 @@ import type { DecisionLog } from '../src/decisions/log.js';
 import { openSigningKey } from '../src/decisions/signing-key.js';
 import { createAuth0 } from '../src/identity/auth0/auth0.js';
 import { withConcurrencyLimit } from '../src/identity/concurrency-limit.js';
+import { withConfirmedLosses } from '../src/identity/confirmed-losses.js';
 import { createEntra } from '../src/identity/entra/entra.js';
 import { createKeycloak } from '../src/identity/keycloak/keycloak.js';
 import { createOidc } from '../src/identity/oidc/oidc.js';
 import { createOkta } from '../src/identity/okta/okta.js';
 import type { ProviderParts } from '../src/identity/provider-parts.js';
 import { withRateLimitBackoff } from '../src/identity/rate-limit-backoff.js';
+import { createRequestBudget, type RequestBudget, withBulkReads } from '../src/identity/request-budget.js';
 import { createSsf } from '../src/identity/ssf/ssf.js';
 import { withSignals } from '../src/identity/with-signals.js';
 import type { GroupRules } from '../src/model/login.js';
@@ -55,8 +57,10 @@ export function openProvider(
   runtime: Runtime,
 ): Provider {
   const wantsPeople = groups.some(({ provider }) => provider === undefined || provider === settings.name);
-  const parts = openParts(settings, wantsPeople, runtime);
-  const directory = withConcurrencyLimit(parts.directory, runtime.clock);
+  const budget = createRequestBudget({ ...runtime, provider: settings.name });
+  const parts = openParts(settings, wantsPeople, { ...runtime, budget });
+  const confirmed = withConfirmedLosses(parts.directory);
+  const directory = withConcurrencyLimit(withBulkReads(confirmed, budget), runtime.clock);
   const pausing = { settings, ...withRateLimitBackoff({ ...parts, directory }, runtime.clock) };
   const { ssf, name: provider, issuer, insecure, pollMs } = settings;
   if (ssf === undefined) return pausing;
@@ -64,7 +68,11 @@ export function openProvider(
   return withSignals(pausing, createSsf({ ...ssf, ...runtime, provider, issuer, insecure, pollMs }));
 }
 
-function openParts(settings: ProviderSettings, wantsPeople: boolean, runtime: Runtime): ProviderParts {
+function openParts(
+  settings: ProviderSettings,
+  wantsPeople: boolean,
+  runtime: Runtime & { readonly budget: RequestBudget },
+): ProviderParts {
   const provider = settings.name;
   switch (settings.kind) {
     case 'auth0':

@@ -11,6 +11,7 @@ import {
   parseJson,
   refusalOf,
 } from './http-client.js';
+import type { RequestBudget } from './request-budget.js';
 
 /** What the API of every provider is given. */
 export interface ApiOptions {
@@ -21,6 +22,8 @@ export interface ApiOptions {
   readonly insecure?: boolean;
   readonly clock: Clock;
   readonly metrics: Metrics;
+  /** Without it, every request is sent at once. */
+  readonly budget?: RequestBudget;
 }
 
 export type Query = Readonly<Record<string, string | number | boolean>>;
@@ -61,7 +64,7 @@ export interface RateLimitReset {
 const MAX_WAIT_MS = 3_600_000;
 
 export function createApiClient(options: ApiOptions, reset?: RateLimitReset): ApiClient {
-  const { clock } = options;
+  const { clock, budget } = options;
   const http = createHttpClient(options);
   let requests = 0;
   const refusal: ApiClient['refusal'] = (answer, place) => {
@@ -82,7 +85,8 @@ export function createApiClient(options: ApiOptions, reset?: RateLimitReset): Ap
       return sendAuthorized(authorize, signal, (authorization) => {
         requests++;
         const headers = { ...request.headers, authorization };
-        return http.request(url, place, { ...request, headers }, signal);
+        const send = () => http.request(url, place, { ...request, headers }, signal);
+        return budget === undefined ? send() : budget.send(place, send, signal);
       });
     },
     json(answer, place) {

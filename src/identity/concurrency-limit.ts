@@ -2,7 +2,7 @@ import type { Clock } from '../clock.js';
 import { SyncError } from '../errors.js';
 import type { Directory } from './directory.js';
 
-/** Reads of single clients at once: half of the jobs of a provider, and as many as there are connections to an IdP. */
+/** Reads of single clients at once: half of the jobs of a provider, and half of the connections to an IdP. */
 const MAX_READS = 4;
 /** One more for orders, so that an order is read while all other reads hang. */
 const MAX_READS_WITH_ORDERS = MAX_READS + 1;

@@ -28,8 +28,8 @@ export interface UnreadableClient {
  */
 export interface Directory {
   readonly provider: string;
-  /** All clients, or an error. */
-  readAll(signal: AbortSignal): Promise<DirectorySnapshot>;
+  /** All clients, or an error. A read that is not urgent leaves more of the IdP's rate limit to others; adapters ignore it. */
+  readAll(signal: AbortSignal, isUrgent?: boolean): Promise<DirectorySnapshot>;
   /**
    * One client. Undefined only if a healthy IdP says that it does not exist. A read with `forOrder` runs even while the
    * IdP limits the rate; adapters may ignore it.

@@ -42,7 +42,7 @@ export interface HttpClientOptions {
   readonly timeoutMs?: number;
   /** The longest body that is read; 32 MiB by default. */
   readonly maxBytes?: number;
-  /** Connections to one origin; 4 by default. */
+  /** Connections to one origin; 8 by default. */
   readonly connections?: number;
 }
 
@@ -56,7 +56,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
     addressKey = 'issuer',
   } = options;
   const agent = new Agent({
-    connections: options.connections ?? 4,
+    connections: options.connections ?? 8,
     connect: { timeout: timeoutMs },
     headersTimeout: timeoutMs,
     bodyTimeout: timeoutMs,

@@ -54,7 +54,7 @@ export function withRateLimitBackoff(parts: ProviderParts, clock: Clock): Backof
   return {
     directory: {
       ...directory,
-      readAll: (signal) => limited(() => directory.readAll(signal)),
+      readAll: (signal, isUrgent) => limited(() => directory.readAll(signal, isUrgent)),
       read: (by, value, signal, forOrder) =>
         limited(() => directory.read(by, value, signal, forOrder), forOrder),
       ...(readMembers && {

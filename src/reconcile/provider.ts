@@ -39,7 +39,8 @@ export async function reconcileProvider(
   const isFirst = !world.hasDirectory(key.name);
 
   const read = world.beginRead();
-  const snapshot = await readAll(directory, deps, signal);
+  const isUrgent = isFirst || job.triggers.some(({ urgent }) => urgent === true);
+  const snapshot = await readAll(directory, isUrgent, deps, signal);
   const touched = world.putDirectory(key.name, snapshot.clients, read, clock.now(), snapshot.unreadable);
   const recorded = isFirst ? noteRecords(world, clock.now()) : [];
   const changed = touched.clients.flatMap(({ provider, clientId }) =>
@@ -99,9 +100,9 @@ export async function reconcileProvider(
   return { kind: 'done' };
 }
 
-async function readAll(directory: Directory, deps: ReconcilerDeps, signal: AbortSignal) {
+async function readAll(directory: Directory, isUrgent: boolean, deps: ReconcilerDeps, signal: AbortSignal) {
   try {
-    return await directory.readAll(signal);
+    return await directory.readAll(signal, isUrgent);
   } catch (error) {
     countFailure(directory.provider, error, deps);
     throw error;

@@ -1,10 +1,11 @@
 import type { Catalog } from '../model/catalog.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
-import { clientKey, destinationKey, formatKey } from '../model/key.js';
+import { clientKey, destinationKey, formatKey, type Key } from '../model/key.js';
 import type { Cause, Trigger } from '../model/trigger.js';
 import type { ClaimStatus } from '../plan/claims.js';
 import type { Plan } from '../plan/plan.js';
 import { serviceText } from '../plan/world.js';
+import { losesClaim } from './claim-statuses.js';
 import type { Touched } from './touched.js';
 import type { WorldState } from './world-state.js';
 
@@ -30,7 +31,10 @@ export function applyCatalog(
   return [...claimStatusTriggers(world, touched, cause), ...toTriggers(others, cause)];
 }
 
-/** Triggers for claims whose status changed. `concerns` selects the new statuses. */
+/**
+ * Triggers for claims whose status changed. `concerns` selects the new statuses. Only a claim that is lost is urgent: a
+ * thousand new claims, which anybody who registers services can make, must delay no event, order or revocation.
+ */
 export function claimStatusTriggers(
   world: WorldState,
   { claimStatuses }: Pick<Touched, 'claimStatuses'>,
@@ -38,16 +42,20 @@ export function claimStatusTriggers(
   concerns: (claimStatus: ClaimStatus | undefined) => boolean = () => true,
 ): readonly Trigger[] {
   const triggers = new Map<string, Trigger>();
+  const add = (key: Key, losing: boolean) => {
+    const text = formatKey(key);
+    const urgent = losing || triggers.get(text)?.urgent === true;
+    triggers.set(text, { key, cause, ...(urgent ? { urgent } : {}) });
+  };
   for (const { service, before, after } of claimStatuses) {
     if (!concerns(after)) continue;
+    const losing = losesClaim(before, after);
     for (const each of [before, after]) {
       if (each === undefined || each.kind === 'none') continue;
       // The client's job reports the holds of its claims and triggers its destinations.
-      const key = clientKey(each.client.provider, each.client.clientId);
-      triggers.set(formatKey(key), { key, cause, urgent: true });
+      add(clientKey(each.client.provider, each.client.clientId), losing && each === before);
     }
-    for (const destination of world.owned.holding(service))
-      triggers.set(serviceText(destination), { key: keyOf(destination), cause, urgent: true });
+    for (const destination of world.owned.holding(service)) add(keyOf(destination), losing);
   }
   return [...triggers.values()];
 }

@@ -44,7 +44,24 @@ describe('a catalog that changed', () => {
       { kind: 'client', value: 'web' },
       { kind: 'destination', service: 'orders' },
     ]);
-    expect(triggers.every((trigger) => trigger.urgent === true)).toBe(true);
+    expect(triggers.some(({ urgent }) => urgent === true)).toBe(false);
+  });
+
+  test('is urgent where a service loses its client, and nowhere else', () => {
+    const it = world();
+    applyCatalog(it, catalogOf(claiming('web', 'web')), NOW, CAUSE);
+    const moved = catalogOf(claiming('web', 'nobody'), claiming('more', 'web'));
+    const triggers = applyCatalog(it, moved, NOW + 1, CAUSE);
+    expect(
+      triggers.map(({ key, urgent = false }) => [Object(key).value ?? Object(key).service, urgent]),
+    ).toEqual([
+      ['web', true],
+      ['nobody', false],
+      ['orders', true],
+    ]);
+    const added = catalogOf(claiming('web', 'nobody'), claiming('more', 'web'), claiming('next', 'other'));
+    expect(applyCatalog(it, added, NOW + 2, CAUSE)).toMatchObject([{ key: { value: 'other' } }]);
+    expect(applyCatalog(it, added, NOW + 3, CAUSE)).toEqual([]);
   });
 
   test('triggers nothing if no claim status changed', () => {

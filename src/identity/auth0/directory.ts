@@ -2,10 +2,12 @@ import type { Clock } from '../../clock.js';
 import { ClientUnreadable } from '../../errors.js';
 import type { Logger } from '../../observe.js';
 import type { AccessCheck, Directory, DirectorySnapshot, UnreadableClient } from '../directory.js';
-import type { HttpAnswer } from '../http-client.js';
+import { type HttpAnswer, parseJson } from '../http-client.js';
+import { KnownEntries } from '../known-entries.js';
 import { incomplete, wrongShape } from '../read-errors.js';
 import {
   invalidRecords,
+  type ListRecord,
   recordOf,
   requireValidRecord,
   textIn,
@@ -96,6 +98,7 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
   const place = `provider ${provider}`;
   let cachedApis: { readonly read: Read<ResourceServer>; readonly at: number } | undefined;
 
+  const known = new KnownEntries();
   const warned = new Set<string>();
   const warnMissing = (identifier: string) => {
     if (warned.has(identifier)) return;
@@ -109,10 +112,17 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
   const readApis = async (signal: AbortSignal): Promise<Read<ResourceServer>> => {
     const apisPlace = `${place}, resource servers`;
     const records = await readByNumber(api, APIS, signal);
-    // Every tenant has Auth0's own API.
-    if (records.length === 0) throw incomplete(apisPlace, 'the list is empty, so it is not complete', false);
     requireValidRecord(records, apisPlace);
     const found = validRecords(records);
+    // Every tenant has Auth0's own API (auth0.com/docs/get-started/apis/api-settings: system API).
+    if (!records.some((record) => identifierOf(record) === api.tenant.api))
+      throw incomplete(apisPlace, "Auth0's own API is not in the list, so the list is not complete", false);
+    const counted = records
+      .flatMap((record) => identifierOf(record) ?? [])
+      .filter((each) => apis.includes(each));
+    // An API can be asked for by its identifier (auth0.com/docs/api/management/v2/resource-servers).
+    const isListed = (identifier: string) => isThere(['resource-servers', identifier], signal);
+    await known.require('APIs', counted, isListed, apisPlace);
     const faults = new Map<string, string>();
     for (const { fault, raw } of invalidRecords(records)) {
       const identifier = textIn(raw, 'identifier');
@@ -124,6 +134,13 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
       if (present.has(identifier)) warned.delete(identifier);
       else warnMissing(identifier);
     return { found, faults };
+  };
+  /** Whether Auth0 shows an object that is asked for alone. Only Auth0's own 404 has an error code. */
+  const isThere = async (segments: readonly string[], signal: AbortSignal): Promise<boolean> => {
+    const answer = await api.send(segments, {}, {}, signal);
+    if (answer.status === 200) return true;
+    if (answer.status === 404 && textIn(parseJson(answer, place), 'errorCode') !== undefined) return false;
+    throw api.refusal(answer, segments);
   };
   const relevantApis = (found: readonly ResourceServer[]) =>
     new Map(
@@ -227,6 +244,10 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
     },
     close: () => api.close(),
   };
+}
+
+function identifierOf(record: ListRecord<ResourceServer>): string | undefined {
+  return record.fault === undefined ? record.value.identifier : textIn(record.raw, 'identifier');
 }
 
 /** IDs that a path can carry. A client with a metadata document has a URL, for which Auth0 makes an ID of its own. */

@@ -3,7 +3,7 @@ import type { Logger } from '../../observe.js';
 import { digestOf } from '../digest.js';
 import { parseJson } from '../http-client.js';
 import { incomplete } from '../read-errors.js';
-import { parseShape } from '../records.js';
+import { invalidRecords, parseShape, recordOf, validRecords } from '../records.js';
 import { errorCodeOf, type GraphApi } from './graph-api.js';
 import { APPLICATION_OPTIONAL, guid, PRINCIPAL_OPTIONAL } from './principal.js';
 import { createSelection, type Selection } from './selection.js';
@@ -74,7 +74,7 @@ const CHANGE = z.object({
 export type Change = z.output<typeof CHANGE>;
 
 const PAGE = z.object({
-  value: z.array(CHANGE),
+  value: z.array(recordOf(CHANGE, 'id')),
   '@odata.nextLink': z.string().optional(),
   '@odata.deltaLink': z.string().optional(),
 });
@@ -83,7 +83,7 @@ export interface Round {
   readonly changes: readonly Change[];
   /** The start of the next round. */
   readonly link: string;
-  /** Graph did not accept `link` any more, or too much changed: changes are lost. */
+  /** Graph did not accept `link` any more, too much changed, or a change cannot be parsed: changes are lost. */
   readonly gap: boolean;
 }
 
@@ -104,7 +104,7 @@ export async function readDelta(
   const place = api.placeOf(`changes of ${collection}`);
   const continued =
     link === undefined ? undefined : await follow(api, collection, new URL(link), undefined, signal);
-  if (continued !== undefined) return { ...continued, gap: false };
+  if (continued !== undefined) return continued;
   const selection = selections[collection];
   const started = await follow(api, collection, startOf(api, collection, selection), selection, signal);
   if (started === undefined) throw incomplete(place, `there are more than ${MAX_PAGES} pages`);
@@ -122,9 +122,11 @@ async function follow(
   from: URL,
   selection: Selection | undefined,
   signal: AbortSignal,
-): Promise<Omit<Round, 'gap'> | undefined> {
+): Promise<Round | undefined> {
   const place = api.placeOf(`changes of ${collection}`);
   const changes: Change[] = [];
+  // One change that cannot be parsed must not stop the poll: the complete comparison finds what it was.
+  let hasInvalid = false;
   const seen = new Set<string>();
   for (let url = from; ; ) {
     if (seen.has(url.href)) throw incomplete(place, 'a page leads back to one that was already read');
@@ -139,9 +141,10 @@ async function follow(
     }
     if (answer.status !== 200) throw api.refusalOf(answer, place);
     const page = parseShape(PAGE, parseJson(answer, place), place);
-    changes.push(...page.value);
+    changes.push(...validRecords(page.value));
+    hasInvalid ||= invalidRecords(page.value).length > 0;
     const deltaLink = page['@odata.deltaLink'];
-    if (deltaLink !== undefined) return { changes, link: api.linkOf(deltaLink, place).href };
+    if (deltaLink !== undefined) return { changes, link: api.linkOf(deltaLink, place).href, gap: hasInvalid };
     url = api.linkOf(page['@odata.nextLink'], place);
   }
 }

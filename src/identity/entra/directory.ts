@@ -23,6 +23,7 @@ import {
   readAssignmentsOf,
   readPermissionGrants,
   toGrants,
+  unreadableHolders,
 } from './grants.js';
 import type { GraphApi } from './graph-api.js';
 import { createKnownAssignments, createKnownPermissionGrants, type KnownGrant } from './known-grants.js';
@@ -155,6 +156,8 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
     }
     knownAssignments.replaceAll(assignments.map(toKnownAssignment));
     knownPermissionGrants.replaceAll(permissionGrants.map(toKnownPermissionGrant));
+    for (const [holder, why] of unreadableHolders(apis, assignments, permissionGrants))
+      faults.set(holder, why);
     const grants = toGrants(apis, assignments, permissionGrants, names);
     const byAppId = new Map(applications.map((each) => [each.appId, each]));
     const clients = principals.filter(isClient);
@@ -232,6 +235,8 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
     );
     names.principals.set(principal.id, clientId);
     if (application !== undefined) names.applications.set(application.id, clientId);
+    const unknown = unreadableHolders(current, assignments, permissionGrants).get(principal.id);
+    if (unknown !== undefined) throw new ClientUnreadable(place, clientId, unknown);
     const grants = toGrants(current, assignments, permissionGrants, names).get(principal.id) ?? [];
     return toClient(principal, application, blueprint, grants, current, lifetimes);
   };

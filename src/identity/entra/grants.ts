@@ -84,6 +84,32 @@ export function isUnknownRole(assignment: RoleAssignment, resources: readonly En
   );
 }
 
+/** Service principals that hold something of an API which cannot be parsed, and why: what they may obtain is unknown. */
+export function unreadableHolders(
+  resources: readonly EntraResource[],
+  assignments: readonly RoleAssignment[],
+  permissionGrants: readonly PermissionGrant[],
+): ReadonlyMap<string, string> {
+  const byId = new Map(resources.map((resource) => [resource.principalId, resource]));
+  const found = new Map<string, string>();
+  for (const { principalId, resourceId, appRoleId } of assignments) {
+    const { invalidRoles = NOTHING, roles = NOTHING } = byId.get(resourceId) ?? {};
+    // A role without an ID may be any that is not known.
+    const mayBeUnnamed = !roles.has(appRoleId) && [...invalidRoles.keys()].some((id) => id.startsWith('?'));
+    const fault = invalidRoles.get(appRoleId) ?? (mayBeUnnamed ? 'the record has no id' : undefined);
+    if (fault !== undefined) found.set(principalId, `an app role: ${fault}`);
+  }
+  for (const { clientId, resourceId, scope } of permissionGrants) {
+    const { invalidScopes = [], scopes = new Set() } = byId.get(resourceId) ?? {};
+    const unknown = (scope ?? '').split(' ').filter((name) => name !== '' && !scopes.has(name));
+    if (invalidScopes.some((name) => (name === undefined ? unknown.length > 0 : unknown.includes(name))))
+      found.set(clientId, 'a delegated scope: the record does not have the documented form');
+  }
+  return found;
+}
+
+const NOTHING: ReadonlyMap<string, string> = new Map();
+
 /**
  * What each service principal may obtain. An app role counts for the principal to which it is assigned. A delegated scope
  * counts only if an administrator consented for everybody (`AllPrincipals`): the consent of one person lets the client act

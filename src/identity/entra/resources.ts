@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Clock } from '../../clock.js';
 import type { Logger } from '../../observe.js';
 import { incomplete } from '../read-errors.js';
-import { parseShape } from '../records.js';
+import { invalidRecords, parseShape, recordOf, textIn, validRecords } from '../records.js';
 import type { GraphApi } from './graph-api.js';
 import { readCollection } from './pages.js';
 import { guid, isSwitchedOn } from './principal.js';
@@ -19,6 +19,10 @@ export interface EntraResource {
   readonly roles: ReadonlyMap<string, string>;
   /** Enabled delegated scopes. Empty while the API is disabled. */
   readonly scopes: ReadonlySet<string>;
+  /** App roles that cannot be parsed, by ID, and why. */
+  readonly invalidRoles: ReadonlyMap<string, string>;
+  /** The names of delegated scopes that cannot be parsed, as far as they are readable. */
+  readonly invalidScopes: readonly (string | undefined)[];
 }
 
 export interface EntraResources {
@@ -28,20 +32,20 @@ export interface EntraResources {
   readonly known: readonly EntraResource[];
 }
 
+const ROLE = z.object({
+  id: guid,
+  value: z.string().max(512).nullish(),
+  isEnabled: z.boolean(),
+  allowedMemberTypes: z.array(z.string()),
+});
+const SCOPE = z.object({ value: z.string().max(512).nullish(), isEnabled: z.boolean() });
 const RESOURCE = z.object({
   id: guid,
   appId: guid,
   accountEnabled: z.boolean().nullable(),
   disabledByMicrosoftStatus: z.string().nullish(),
-  appRoles: z.array(
-    z.object({
-      id: guid,
-      value: z.string().max(512).nullish(),
-      isEnabled: z.boolean(),
-      allowedMemberTypes: z.array(z.string()),
-    }),
-  ),
-  oauth2PermissionScopes: z.array(z.object({ value: z.string().max(512).nullish(), isEnabled: z.boolean() })),
+  appRoles: z.array(recordOf(ROLE, 'id')),
+  oauth2PermissionScopes: z.array(recordOf(SCOPE, 'id')),
 });
 const FIELDS = 'id,appId,accountEnabled,disabledByMicrosoftStatus,appRoles,oauth2PermissionScopes';
 const WHAT = 'API';
@@ -129,14 +133,30 @@ function toResource(
   // No token is issued for a disabled API (AADSTS500014,
   // https://learn.microsoft.com/entra/identity-platform/reference-error-codes).
   if (!isSwitchedOn(found))
-    return { api, principalId: found.id, applicationId, roles: new Map(), scopes: new Set() };
-  const roles = found.appRoles.flatMap(({ id, value, isEnabled, allowedMemberTypes }) =>
+    return {
+      api,
+      principalId: found.id,
+      applicationId,
+      roles: new Map(),
+      scopes: new Set(),
+      invalidRoles: new Map(),
+      invalidScopes: [],
+    };
+  const roles = validRecords(found.appRoles).flatMap(({ id, value, isEnabled, allowedMemberTypes }) =>
     isEnabled && isName(value) && allowedMemberTypes.includes('Application') ? [[id, value] as const] : [],
   );
-  const scopes = found.oauth2PermissionScopes.flatMap(({ value, isEnabled }) =>
+  const scopes = validRecords(found.oauth2PermissionScopes).flatMap(({ value, isEnabled }) =>
     isEnabled && isName(value) ? [value] : [],
   );
-  return { api, principalId: found.id, applicationId, roles: new Map(roles), scopes: new Set(scopes) };
+  return {
+    api,
+    principalId: found.id,
+    applicationId,
+    roles: new Map(roles),
+    scopes: new Set(scopes),
+    invalidRoles: new Map(invalidRecords(found.appRoles).map(({ id, fault }) => [id, fault])),
+    invalidScopes: invalidRecords(found.oauth2PermissionScopes).map(({ raw }) => textIn(raw, 'value')),
+  };
 }
 
 function isName(value: string | null | undefined): value is string {

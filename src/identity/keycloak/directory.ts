@@ -3,19 +3,21 @@ import { mapBounded } from '../../map-bounded.js';
 import type { OAuthClient } from '../../model/client.js';
 import type { ClientReference } from '../../model/key.js';
 import type { Logger } from '../../observe.js';
-import type { Directory, DirectorySnapshot, UnreadableClient } from '../directory.js';
+import type { Directory, DirectorySnapshot } from '../directory.js';
 import { incomplete, WrongShape, wrongShape } from '../read-errors.js';
 import { readForClient, textIn, toUnreadable } from '../records.js';
 import { checkKeycloakAccess } from './access-checks.js';
 import { type AdminApi, type AdminApiOptions, createAdminApi } from './admin-api.js';
+import { readChangingPages } from './changing-pages.js';
 import { type KeycloakClient, parseClient, toOAuthClient } from './client.js';
 import { createEffectiveClients } from './effective-client.js';
 import { isInternalId, isObject } from './json.js';
 import { lifetimeOf, type RealmLifespans, toRealmLifespans } from './lifetime.js';
 import { readKeycloakMembers } from './members.js';
+import { createMissingClients } from './missing-clients.js';
 import { KeycloakNames } from './names.js';
-import { readPages } from './pages.js';
-import { createScopeRestrictions } from './scope-restrictions.js';
+
+import { createScopeRestrictions, type ScopeIds } from './scope-restrictions.js';
 import { type AccountState, createServiceAccounts, SERVICE_ACCOUNT } from './service-accounts.js';
 
 export interface KeycloakDirectoryOptions extends AdminApiOptions {
@@ -53,7 +55,7 @@ const REALM_AGE_MS = 60_000;
  * and the client scopes must be there.
  */
 export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Directory {
-  const { provider, logger, clock, serviceAccountRoles } = options;
+  const { provider, logger, clock, metrics, serviceAccountRoles } = options;
   const api = options.api ?? createAdminApi(options);
   const names = options.names ?? new KeycloakNames();
   const { realm } = api.issuer;
@@ -107,21 +109,22 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
     return lifespans;
   };
 
-  /** The IDs of all client scopes, by name. */
-  const readScopes = async (signal: AbortSignal): Promise<ReadonlyMap<string, string>> => {
+  const readScopes = async (signal: AbortSignal): Promise<ScopeIds> => {
     const scopes = await api.list(['client-scopes'], {}, signal);
     if (scopes.length === 0) throw notVisible('the access token sees no client scope');
     const ids = new Map<string, string>();
     for (const scope of scopes) {
       const id = textIn(scope, 'id');
       const name = textIn(scope, 'name');
-      if (id === undefined || name === undefined) throw wrongShape(place, 'a client scope has no name');
+      if (id === undefined || name === undefined) continue;
       names.scopes.set(id, name);
       ids.set(name, id);
     }
-    return ids;
+    if (ids.size === 0) throw wrongShape(place, 'client scopes are shown only in part');
+    return { ids, isPartial: ids.size < scopes.length };
   };
   const accounts = createServiceAccounts(api, names, pageSize);
+  const missing = createMissingClients();
   const restrictions = createScopeRestrictions(api, names, readScopes);
   const toEffective = createEffectiveClients({ ...options, api, names, restrictions });
 
@@ -165,8 +168,9 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
     names.clients.set(client.internalId, client.clientId);
     if (!client.isOAuth) return undefined;
     const lifespans = await readLifespans(REALM_AGE_MS, signal);
-    const account = await accounts.read(client, signal);
-    return readForClient(client.clientId, place, () => toClient(client, account, lifespans, signal));
+    return readForClient(client.clientId, place, async () =>
+      toClient(client, await accounts.read(client, signal), lifespans, signal),
+    );
   };
 
   const findByInternalId = async (id: string, signal: AbortSignal): Promise<KeycloakClient | undefined> => {
@@ -203,13 +207,20 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
     async readAll(signal): Promise<DirectorySnapshot> {
       const before = api.requests;
       const lifespans = await readLifespans(0, signal);
-      const records = await readPages({
+      const listed = await readChangingPages({
         place,
         pageSize,
         limit: CLIENT_LIMIT,
         read: (first, max) => list({ first, max }, signal),
         idOf: (client) => client.internalId,
       });
+      if (!listed.isWhole) {
+        metrics.count('scopemesh_directory_changed_lists_total', { provider });
+        const remedy = 'look in the admin events for who creates and deletes clients all the time';
+        logger.warn({ provider, remedy }, 'the list of clients changed during both of two reads');
+      }
+      const { found: confirmed, unreadable } = await missing.confirm(listed, findByInternalId, signal);
+      const records = [...listed.entries, ...confirmed];
       const clients = records.filter(isValid);
       const invalid = records.filter(isInvalid);
       // The built-in client is in the list too: if no record is complete, the token sees all clients only in part.
@@ -227,19 +238,22 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
         scopeIds,
         signal,
       );
-      const accountOf = await accounts.readAll(signal);
-      const unreadable: UnreadableClient[] = invalid
-        .filter(({ isOAuth }) => isOAuth)
-        .map(({ clientId, fault }) => toUnreadable(clientId, fault));
+      const accountOf = await accounts.readAll(relevant, signal);
+      for (const { isOAuth, clientId, fault } of invalid)
+        if (isOAuth) unreadable.push(toUnreadable(clientId, fault));
       const found = await mapBounded(relevant, { width: CLIENT_READERS }, async (client) => {
         try {
-          return await toClient(client, accountOf(client), lifespans, signal);
+          const account = accountOf(client);
+          if (account === 'unknown')
+            throw wrongShape(place, 'its service account is missing from a list that changed');
+          return await toClient(client, account, lifespans, signal);
         } catch (error) {
           if (!(error instanceof WrongShape)) throw error;
           unreadable.push({ clientId: client.clientId, why: error.message });
           return [];
         }
       });
+      missing.remember(records);
       return { clients: found.flat(), unreadable, requests: api.requests - before };
     },
     async read(by: ClientReference, value: string, signal) {

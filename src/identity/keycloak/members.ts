@@ -2,11 +2,11 @@ import type { Members } from '../directory.js';
 import { wrongShape } from '../read-errors.js';
 import { textIn, UnreadablePeopleList } from '../records.js';
 import type { AdminApi } from './admin-api.js';
+import { readList } from './admin-lists.js';
 import { isInternalId, isObject } from './json.js';
 import { parseMemberName } from './member-names.js';
 import type { KeycloakNames } from './names.js';
 import { createOrganizations } from './organizations.js';
-import { readList } from './pages.js';
 import { SERVICE_ACCOUNT } from './service-accounts.js';
 
 const MEMBER_LIMIT = 200_000;

@@ -1,5 +1,4 @@
 import { incomplete } from '../read-errors.js';
-import type { AdminApi } from './admin-api.js';
 
 /** A list that is read by `first` and `max`, in the order of the server. */
 export interface Paged<T> {
@@ -17,9 +16,9 @@ export interface Paged<T> {
 const ATTEMPTS = 3;
 
 /**
- * The complete list, or IncompleteRead. An entry that is added or deleted during the read shifts the pages, so that another
- * entry could fall between two of them. So each page begins with the last entry of the page before. If it does not, or if
- * an entry comes twice, everything is read again. A short page does not end the list, because a server that filters after
+ * The complete list, or IncompleteRead, for a list that seldom changes. An entry that is added or deleted during the read
+ * shifts the pages, so that another entry could fall between two of them. So each page begins with the last entry of the
+ * page before. If it does not, or if an entry comes twice, everything is read again. A short page does not end the list, because a server that filters after
  * paging may send one anywhere. The end is a page with nothing after its first entry.
  *
  *   page 1   a b c
@@ -32,25 +31,6 @@ export async function readPages<T>(list: Paged<T>): Promise<readonly T[]> {
     if (entries !== undefined) return entries;
   }
   throw incomplete(list.place, `the list changed during each of ${ATTEMPTS} reads`);
-}
-
-/** A complete list of the Admin API. `parse` throws for an entry that it cannot parse. */
-export function readList<T extends { readonly id: string }>(
-  api: AdminApi,
-  list: Pick<Paged<T>, 'place' | 'pageSize' | 'limit'> & {
-    readonly segments: readonly string[];
-    readonly query?: Readonly<Record<string, string>>;
-    readonly parse: (value: unknown) => T;
-  },
-  signal: AbortSignal,
-): Promise<readonly T[]> {
-  const { segments, query, parse } = list;
-  return readPages({
-    ...list,
-    read: async (first, max) =>
-      (await api.list(segments, { ...query, first, max, briefRepresentation: true }, signal)).map(parse),
-    idOf: ({ id }) => id,
-  });
 }
 
 async function readOnce<T>(list: Paged<T>): Promise<readonly T[] | undefined> {

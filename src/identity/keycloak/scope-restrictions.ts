@@ -17,6 +17,12 @@ const SCOPE_READERS = 4;
 /** By client scope: the IDs of the roles of which a token's user must have one. */
 export type Restrictions = ReadonlyMap<string, ReadonlySet<string>>;
 
+/** The IDs of all client scopes, by name. Partial if the record of a scope has no ID or no name. */
+export interface ScopeIds {
+  readonly ids: ReadonlyMap<string, string>;
+  readonly isPartial: boolean;
+}
+
 /**
  * Client scopes with role scope mappings: Keycloak leaves them out of the tokens of everybody who has none of the roles.
  * Each complete read reads them once for all clients, and every change of such a mapping leads to a complete read. Reads of
@@ -24,14 +30,14 @@ export type Restrictions = ReadonlyMap<string, ReadonlySet<string>>;
  */
 export interface ScopeRestrictions {
   /** Reads the restrictions of these scopes again. `ids` are the IDs by scope name. */
-  refresh(scopes: Iterable<string>, ids: ReadonlyMap<string, string>, signal: AbortSignal): Promise<void>;
+  refresh(scopes: Iterable<string>, ids: ScopeIds, signal: AbortSignal): Promise<void>;
   among(scopes: readonly string[], signal: AbortSignal): Promise<Restrictions>;
 }
 
 export function createScopeRestrictions(
   api: AdminApi,
   names: KeycloakNames,
-  readScopeIds: (signal: AbortSignal) => Promise<ReadonlyMap<string, string>>,
+  readScopeIds: (signal: AbortSignal) => Promise<ScopeIds>,
 ): ScopeRestrictions {
   const place = api.placeOf('client scopes');
   /** A scope without restriction has no roles here. */
@@ -46,9 +52,11 @@ export function createScopeRestrictions(
     if (roles.length === 0) throw wrongShape(place, 'the roles of a client scope are missing');
     return new Set(roles.map((role) => role.id));
   };
-  const readAll = (scopes: readonly string[], ids: ReadonlyMap<string, string>, signal: AbortSignal) =>
+  const readAll = (scopes: readonly string[], { ids, isPartial }: ScopeIds, signal: AbortSignal) =>
     mapBounded(scopes, { width: SCOPE_READERS }, async (name) => {
       const id = ids.get(name);
+      // Then only the clients that have this scope are unknown.
+      if (id === undefined && isPartial) throw wrongShape(place, 'the record of a client scope has no name');
       // The scope may be newer than the list, so this is no fault of the client's record.
       if (id === undefined) throw incomplete(place, 'a client has a scope that is not in the list');
       return [name, await readRoles(id, signal)] as const;
@@ -58,7 +66,8 @@ export function createScopeRestrictions(
 
   return {
     async refresh(scopes, ids, signal) {
-      const wanted = [...new Set(scopes)].filter((name) => !UNRESTRICTED.has(name));
+      const isReadable = (name: string) => !ids.isPartial || ids.ids.has(name);
+      const wanted = [...new Set(scopes)].filter((name) => !UNRESTRICTED.has(name) && isReadable(name));
       const before = known;
       const read = await readAll(wanted, ids, signal);
       // A concurrent read of one client may have added a new scope.

@@ -1,10 +1,10 @@
-import { wrongShape } from '../read-errors.js';
+import { incomplete, wrongShape } from '../read-errors.js';
 import { textIn } from '../records.js';
 import type { AdminApi } from './admin-api.js';
+import { readChangingList, readList } from './admin-lists.js';
 import type { KeycloakClient } from './client.js';
 import { isInternalId, isObject } from './json.js';
 import type { KeycloakNames } from './names.js';
-import { readList } from './pages.js';
 
 /** The prefix of the user names of service accounts. Their tokens are tokens of clients and not of persons. */
 export const SERVICE_ACCOUNT = 'service-account-';
@@ -19,8 +19,14 @@ export type AccountState = { readonly id: string; readonly enabled: boolean } | 
  * deleted unless the reading client's own account is visible.
  */
 export interface ServiceAccounts {
-  /** The accounts of all clients, in a few requests. */
-  readAll(signal: AbortSignal): Promise<(client: KeycloakClient) => AccountState>;
+  /**
+   * The accounts of these clients, in a few requests. `unknown` if the list may lack the account. Throws IncompleteRead if
+   * the list lacks an existing account.
+   */
+  readAll(
+    clients: readonly KeycloakClient[],
+    signal: AbortSignal,
+  ): Promise<(client: KeycloakClient) => AccountState | 'unknown'>;
   read(client: KeycloakClient, signal: AbortSignal): Promise<AccountState>;
   areSeen(signal: AbortSignal): Promise<boolean>;
 }
@@ -33,6 +39,8 @@ interface User {
 
 /** As many as there may be clients. */
 const LIMIT = 200_000;
+/** Few clients lack the account that they should have. */
+const MAX_ASKED = 20;
 
 export function createServiceAccounts(
   api: AdminApi,
@@ -41,22 +49,36 @@ export function createServiceAccounts(
 ): ServiceAccounts {
   const place = api.placeOf('service accounts');
 
-  const parse = (value: unknown): User => {
+  /** Fields that are missing are undefined, so that one such record affects no other user. */
+  const parse = (value: unknown): Partial<User> & { readonly id: string } => {
     const id = textIn(value, 'id');
     const username = textIn(value, 'username');
-    if (!isObject(value) || id === undefined || username === undefined || !isInternalId(id))
-      throw wrongShape(place, 'a user has no id or no name');
-    if (typeof value.enabled !== 'boolean') throw wrongShape(place, 'a user is shown only in part');
-    return { id, username, enabled: value.enabled };
+    const enabled = isObject(value) && typeof value.enabled === 'boolean' ? value.enabled : undefined;
+    return {
+      id: id !== undefined && isInternalId(id) ? id : `? ${JSON.stringify(value)}`,
+      ...(username === undefined ? {} : { username }),
+      ...(enabled === undefined ? {} : { enabled }),
+    };
   };
-  const pagesOf = (query: Record<string, string>, signal: AbortSignal) =>
-    readList(api, { segments: ['users'], query, place, pageSize, limit: LIMIT, parse }, signal);
+  const requireUser = (user: ReturnType<typeof parse>): User => {
+    if (!isUser(user)) throw wrongShape(place, 'a user is shown only in part');
+    return user;
+  };
+  const listOf = (query: Record<string, string>) => ({
+    segments: ['users'],
+    query,
+    place,
+    pageSize,
+    limit: LIMIT,
+    parse,
+  });
   const byName = async (username: string, signal: AbortSignal): Promise<User | undefined> => {
     const query = { username, exact: true, briefRepresentation: true };
     const answer = await api.peek(['users'], query, signal);
     if (answer === undefined) return undefined;
     if (!Array.isArray(answer)) throw wrongShape(place, 'the answer is not a list');
-    return answer.map(parse).find((user) => user.username === username);
+    const user = answer.map(parse).find((each) => each.username === username);
+    return user === undefined ? undefined : requireUser(user);
   };
   const areSeen = async (signal: AbortSignal) =>
     (await byName(accountName(api.clientId), signal)) !== undefined;
@@ -65,24 +87,44 @@ export function createServiceAccounts(
    * accounts out.
    */
   const readPeople = async (signal: AbortSignal): Promise<ReadonlySet<string>> =>
-    new Set((await pagesOf({ search: SERVICE_ACCOUNT }, signal)).map(({ id }) => id));
+    new Set((await readList(api, listOf({ search: SERVICE_ACCOUNT }), signal)).map(({ id }) => id));
 
   return {
     areSeen,
-    async readAll(signal) {
+    async readAll(clients, signal) {
       if (!(await areSeen(signal))) {
         names.knowsServiceAccounts = true;
         return ({ hasServiceAccount }) => (hasServiceAccount ? 'unseen' : 'none');
       }
-      const users = await pagesOf({ username: SERVICE_ACCOUNT }, signal);
+      const { entries, isWhole } = await readChangingList(api, listOf({ username: SERVICE_ACCOUNT }), signal);
       const people = await readPeople(signal);
-      const accounts = new Map(
-        users.filter(({ id }) => !people.has(id)).map((user) => [user.username, user]),
-      );
+      const users = entries.filter(({ id }) => !people.has(id));
+      const accounts = new Map(users.filter(isUser).map((user) => [user.username, user]));
+      const invalid = users.filter((user) => !isUser(user));
+      if (accounts.size === 0 && invalid.length > 0) throw wrongShape(place, 'users are shown only in part');
       if (!accounts.has(accountName(api.clientId)))
         throw wrongShape(place, 'the account of scopemesh is not in the list');
+      const lacking = clients.filter(
+        ({ clientId, hasServiceAccount }) => hasServiceAccount && !accounts.has(accountName(clientId)),
+      );
+      const invalidNames = new Set(invalid.map(({ username }) => username));
+      const unknown = new Set(
+        // An account without a name may belong to any client.
+        lacking.filter(
+          ({ clientId }) => invalidNames.has(undefined) || invalidNames.has(accountName(clientId)),
+        ),
+      );
+      const absent = lacking.filter((client) => !unknown.has(client));
+      for (const { clientId } of absent.slice(0, MAX_ASKED)) {
+        const account = await byName(accountName(clientId), signal);
+        if (account === undefined || (await readPeople(signal)).has(account.id)) continue;
+        if (isWhole) throw incomplete(place, 'an existing account is missing from the list');
+        accounts.set(account.username, account);
+      }
+      if (!isWhole) for (const client of absent.slice(MAX_ASKED)) unknown.add(client);
       names.knowsServiceAccounts = true;
       return (client) => {
+        if (unknown.has(client)) return 'unknown';
         const account = client.hasServiceAccount ? accounts.get(accountName(client.clientId)) : undefined;
         if (account !== undefined) names.serviceAccounts.set(account.id, client.internalId);
         return account ?? 'none';
@@ -98,6 +140,10 @@ export function createServiceAccounts(
       return user;
     },
   };
+}
+
+function isUser(user: Partial<User>): user is User {
+  return user.id?.startsWith('?') === false && user.username !== undefined && user.enabled !== undefined;
 }
 
 /** Two clients whose IDs differ only in case cannot both have an account: the user name of the second is taken. */

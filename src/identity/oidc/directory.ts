@@ -3,6 +3,7 @@ import type { Secret } from '../../model/secret.js';
 import type { Logger, Metrics } from '../../observe.js';
 import { isLoopback } from '../address.js';
 import { configError } from '../read-errors.js';
+import type { RequestBudget } from '../request-budget.js';
 import type { DocumentDirectory } from './document.js';
 import { createFileDirectory } from './file-directory.js';
 import { createUrlDirectory } from './url-directory.js';
@@ -22,6 +23,7 @@ export interface OidcDirectoryOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly budget?: RequestBudget;
 }
 
 /**

@@ -15,7 +15,7 @@ export function createOidc(options: OidcOptions): ProviderParts {
   const directory = createOidcDirectory(options);
   return {
     directory,
-    poll: createOidcPoll({ directory, clock }),
+    poll: createOidcPoll({ ...options, directory }),
     ...(secrets.length === 0 ? {} : { source: createOidcSource({ provider, secrets, clock }) }),
   };
 }

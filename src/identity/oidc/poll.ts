@@ -3,12 +3,14 @@ import type { OAuthClient } from '../../model/client.js';
 import { clientKey } from '../../model/key.js';
 import { digestOf } from '../digest.js';
 import { membersRead } from '../effects.js';
+import { KEEP_FREE, type RequestBudget } from '../request-budget.js';
 import type { EventPoll, IdentityEvent } from '../source.js';
 import type { DocumentDirectory, Person } from './document.js';
 
 export interface OidcPollOptions {
   readonly directory: DocumentDirectory;
   readonly clock: Clock;
+  readonly budget?: RequestBudget;
 }
 
 /** With more changed clients, one complete comparison costs less than a read of each. */
@@ -21,7 +23,7 @@ const MAX_EVENTS = 200;
  * inference, so the events carry no evidence.
  */
 export function createOidcPoll(options: OidcPollOptions): EventPoll {
-  const { directory, clock } = options;
+  const { directory, clock, budget } = options;
   const { provider } = directory;
   let last:
     | { readonly cursor: string; readonly digests: ReadonlyMap<string, string>; readonly people: string }
@@ -30,7 +32,8 @@ export function createOidcPoll(options: OidcPollOptions): EventPoll {
   return {
     provider,
     async poll(cursor, signal) {
-      const snapshot = await directory.readAll(signal);
+      const read = () => directory.readAll(signal);
+      const snapshot = await (budget === undefined ? read() : budget.bulk(read, KEEP_FREE));
       const digests = new Map([
         ...snapshot.clients.map((client) => [client.clientId, digestOfClient(client)] as const),
         // A client that becomes unreadable has changed too. One without an ID is left to the complete comparison.

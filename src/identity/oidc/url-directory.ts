@@ -5,6 +5,7 @@ import type { Secret } from '../../model/secret.js';
 import type { Metrics } from '../../observe.js';
 import { createHttpClient, type HttpAnswer, parseJson, refusalOf } from '../http-client.js';
 import { incomplete } from '../read-errors.js';
+import type { RequestBudget } from '../request-budget.js';
 import { checkDocumentAccess } from './access-check.js';
 import {
   clientIn,
@@ -27,6 +28,7 @@ export interface UrlDirectoryOptions {
   readonly maxPages?: number;
   readonly clock: Clock;
   readonly metrics: Metrics;
+  readonly budget?: RequestBudget;
 }
 
 interface CachedPage {
@@ -39,7 +41,7 @@ interface CachedPage {
  * no other server gets the token.
  */
 export function createUrlDirectory(options: UrlDirectoryOptions): DocumentDirectory {
-  const { provider, url, directoryToken, clock, maxPages = 1000 } = options;
+  const { provider, url, directoryToken, clock, budget, maxPages = 1000 } = options;
   const http = createHttpClient({ ...options, addressKey: 'directory' });
   const placeOf = (target: URL) => `provider ${provider}, ${addressOf(target)}`;
   let cached: ReadonlyMap<string, CachedPage> = new Map();
@@ -51,7 +53,8 @@ export function createUrlDirectory(options: UrlDirectoryOptions): DocumentDirect
     const headers: Record<string, string> = {};
     if (directoryToken !== undefined) headers.authorization = `Bearer ${directoryToken.reveal()}`;
     if (etag !== undefined) headers['if-none-match'] = etag;
-    return http.request(target, placeOf(target), { headers }, signal);
+    const send = () => http.request(target, placeOf(target), { headers }, signal);
+    return budget === undefined ? send() : budget.send(addressOf(url), send, signal);
   };
 
   const readPage = async (

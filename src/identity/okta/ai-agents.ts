@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { readLinkedPages } from '../linked-pages.js';
-import { parseShape } from '../records.js';
+import { wrongShape } from '../read-errors.js';
+import { invalidRecords, parseShape, recordOf, textIn, validRecords } from '../records.js';
 import { followLink, type OktaApi } from './api.js';
 
 /** The org's register of AI agents. */
 export interface AiAgents {
-  /** Undefined if the app belongs to no agent. */
+  /** Undefined if the app belongs to no agent. Throws WrongShape if the record of its agent cannot be parsed. */
   of(app: { readonly id: string; readonly clientId: string }): AgentLink | undefined;
 }
 
@@ -18,7 +19,7 @@ export interface AgentLink {
 
 const AGENT = z.looseObject({ id: z.string().min(1), status: z.string(), appId: z.string().nullish() });
 const PAGE = z.looseObject({
-  data: z.array(AGENT),
+  data: z.array(recordOf(AGENT, 'id')),
   _links: z.looseObject({ next: z.looseObject({ href: z.string() }).nullish() }).nullish(),
 });
 
@@ -42,13 +43,22 @@ export async function readAiAgents(api: OktaApi, signal: AbortSignal): Promise<A
   });
   const agents = new Map<string, boolean>();
   const linked = new Map<string, boolean>();
-  for (const { id, status, appId } of found) {
+  /** By the ID of the agent, or of its app: whether it is active is unknown. */
+  const faults = new Map<string, string>();
+  for (const { id, fault, raw } of invalidRecords(found)) {
+    faults.set(id, fault);
+    const appId = textIn(raw, 'appId');
+    if (appId !== undefined) faults.set(appId, fault);
+  }
+  for (const { id, status, appId } of validRecords(found)) {
     const isActive = status === 'ACTIVE';
     agents.set(id, isActive);
     if (typeof appId === 'string') linked.set(appId, isActive || linked.get(appId) === true);
   }
   return {
     of({ id, clientId }) {
+      const fault = faults.get(clientId) ?? faults.get(id);
+      if (fault !== undefined) throw wrongShape(place, fault);
       const own = agents.get(clientId);
       if (own !== undefined) return { isItself: true, isActive: own };
       const isActive = linked.get(id);

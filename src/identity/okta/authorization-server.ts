@@ -1,5 +1,7 @@
 import { z } from 'zod';
-import { incomplete } from '../read-errors.js';
+import type { KnownEntries } from '../known-entries.js';
+import { incomplete, wrongShape } from '../read-errors.js';
+import { invalidRecords, recordOf, textIn, validRecords } from '../records.js';
 import type { OktaApi } from './api.js';
 import type { OktaNames } from './names.js';
 import { readList } from './pages.js';
@@ -12,6 +14,16 @@ export interface AuthorizationServer {
   readonly scopes: readonly CustomScope[];
   /** Active policies with their active rules. */
   readonly policies: readonly AccessPolicy[];
+  readonly faults: readonly AccessFault[];
+}
+
+/** A record of a server that cannot be parsed: what it says to these clients is unknown. */
+export interface AccessFault {
+  /** Client IDs, or `ALL_CLIENTS`. */
+  readonly clients: readonly string[];
+  /** If the record is a scope: its name, or undefined if it has none. Only clients whose rules may allow it are concerned. */
+  readonly scope?: { readonly name: string | undefined };
+  readonly why: string;
 }
 
 export interface CustomScope {
@@ -86,53 +98,89 @@ export interface ServersRead {
 export async function readAuthorizationServers(
   api: OktaApi,
   apis: readonly string[],
-  names: OktaNames,
+  { names, known }: { readonly names: OktaNames; readonly known: KnownEntries },
   signal: AbortSignal,
 ): Promise<ServersRead> {
   if (apis.length === 0) return { servers: [], unknown: [] };
   const place = `provider ${api.provider}, authorization servers`;
   const scope = 'okta.authorizationServers.read';
   const segments = ['api', 'v1', 'authorizationServers'];
-  const found = await readList(api, { segments, query: { limit: 200 }, scope, place, entry: SERVER }, signal);
+  const list = { segments, query: { limit: 200 }, scope, place, entry: recordOf(SERVER, 'id') } as const;
+  const records = await readList(api, list, signal);
+  const found = validRecords(records);
+  const [invalid] = invalidRecords(records);
   // An org whose issuer is a custom authorization server has one. A role that may see none gets an empty list.
-  if (found.length === 0) {
+  if (records.length === 0) {
     const remedy = 'give the service app the role Read-Only Administrator';
     throw incomplete(place, `the list is empty; ${remedy}`, false);
   }
+  /** Okta can answer each of these lists with less than there is, and each of them decides for all clients. */
+  const requireKnown = (path: readonly string[], entries: readonly { readonly id: string }[], what: string) =>
+    known.require(
+      path.join('/'),
+      entries.map(({ id }) => id),
+      async (id) => (await api.find(api.address([...path, id]), scope, what, signal)) !== undefined,
+      what,
+    );
   const servers: AuthorizationServer[] = [];
   const unknown: string[] = [];
   for (const name of apis) {
     const [server, other] = found.filter((each) => [each.id, each.issuer, ...each.audiences].includes(name));
     if (other !== undefined)
       throw incomplete(place, 'an entry of apis matches several; write the issuer of one', false);
+    // The invalid record may be this server's.
+    if (server === undefined && invalid !== undefined) throw wrongShape(place, invalid.fault);
+    await requireKnownServer(name, server?.id);
     if (server === undefined) unknown.push(name);
     else servers.push(await readServer(name, server));
   }
   return { servers, unknown };
 
+  async function requireKnownServer(name: string, id: string | undefined): Promise<void> {
+    const isThere = async (former: string) =>
+      (await api.find(api.address([...segments, former]), scope, place, signal)) !== undefined;
+    await known.require(`server ${name}`, id === undefined ? [] : [id], isThere, place);
+  }
+
   async function readServer(name: string, server: z.output<typeof SERVER>): Promise<AuthorizationServer> {
     const within = [...segments, server.id];
     const part = (kind: string, path: readonly string[]) =>
       ({ segments: [...within, ...path], scope, place: `${place}, ${kind}` }) as const;
-    const scopes = await readList(
-      api,
-      { ...part('scopes', ['scopes']), query: { limit: 200 }, entry: SCOPE },
-      signal,
-    );
+    const faults: AccessFault[] = [];
+    const scopeList = {
+      ...part('scopes', ['scopes']),
+      query: { limit: 200 },
+      entry: recordOf(SCOPE, 'id'),
+    };
+    const scopeRecords = await readList(api, scopeList, signal);
+    await requireKnown([...within, 'scopes'], scopeRecords, `${place}, scopes`);
+    const scopes = validRecords(scopeRecords);
+    for (const { fault, raw } of invalidRecords(scopeRecords))
+      faults.push({ clients: [ALL_CLIENTS], scope: { name: textIn(raw, 'name') }, why: `a scope: ${fault}` });
     for (const { id, name: text } of scopes) names.scopes.set(id, { api: name, name: text });
     const policies: AccessPolicy[] = [];
-    for (const policy of await readList(api, { ...part('policies', ['policies']), entry: POLICY }, signal)) {
+    const policyList = { ...part('policies', ['policies']), entry: recordOf(POLICY, 'id') };
+    const policyRecords = await readList(api, policyList, signal);
+    await requireKnown([...within, 'policies'], policyRecords, `${place}, policies`);
+    for (const { fault } of invalidRecords(policyRecords))
+      faults.push({ clients: [ALL_CLIENTS], why: `an access policy: ${fault}` });
+    for (const policy of validRecords(policyRecords)) {
       const clients = policy.conditions?.clients?.include ?? [];
       const path = ['policies', policy.id, 'rules'];
-      const rules = await readList(api, { ...part('policies/rules', path), entry: RULE }, signal);
-      for (const id of [policy.id, ...rules.map((rule) => rule.id)]) names.policies.set(id, clients);
+      const ruleList = { ...part('policies/rules', path), entry: recordOf(RULE, 'id') };
+      const ruleRecords = await readList(api, ruleList, signal);
+      await requireKnown([...within, ...path], ruleRecords, `${place}, policies/rules`);
+      for (const id of [policy.id, ...ruleRecords.map((rule) => rule.id)]) names.policies.set(id, clients);
       if (policy.status !== 'ACTIVE') continue;
+      const rules = validRecords(ruleRecords);
+      for (const { fault } of invalidRecords(ruleRecords))
+        faults.push({ clients, why: `a rule of an access policy: ${fault}` });
       policies.push({ clients, rules: rules.filter(({ status }) => status === 'ACTIVE').map(toRule) });
     }
     const custom = scopes
       .filter(({ system }) => system !== true)
       .map(({ name: text, consent }) => ({ name: text, isForServices: needsNoPerson(consent) }));
-    return { api: name, scopes: server.status === 'ACTIVE' ? custom : [], policies };
+    return { api: name, scopes: server.status === 'ACTIVE' ? custom : [], policies, faults };
   }
 }
 

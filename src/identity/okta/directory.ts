@@ -5,6 +5,7 @@ import type { OAuthClient } from '../../model/client.js';
 import type { Logger } from '../../observe.js';
 import { abortable } from '../abortable.js';
 import type { Directory, DirectorySnapshot, UnreadableClient } from '../directory.js';
+import { KnownEntries } from '../known-entries.js';
 import { incomplete, WrongShape } from '../read-errors.js';
 import { type ListRecord, parseShape, readForClient, recordOf, textIn, toUnreadable } from '../records.js';
 import { accessOf } from './access.js';
@@ -64,10 +65,16 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
   const serverApis = options.apis.filter((each) => each !== orgApi);
   const closing = new AbortController();
   const warned = new Set<string>();
+  const known = new KnownEntries();
 
   const readAgents = joinReads(() => readAiAgents(api, closing.signal));
   const readServers = joinReads(async () => {
-    const { servers, unknown } = await readAuthorizationServers(api, serverApis, names, closing.signal);
+    const { servers, unknown } = await readAuthorizationServers(
+      api,
+      serverApis,
+      { names, known },
+      closing.signal,
+    );
     for (const name of unknown) {
       if (warned.has(name)) continue;
       warned.add(name);

@@ -53,6 +53,7 @@ describe('what an Auth0 application may obtain', () => {
         [...(await all())].flatMap(([id, { grants }]) => (id in grantTypes ? [[id, grants.length]] : [])),
       );
     expect(await obtained()).toEqual({ machine: 1, website: 0 });
+    const own = { id: 'rs_0', identifier: `${tenant.origin}/api/v2/` };
     const api = (policy: string) => ({
       id: 'rs_1',
       identifier: API,
@@ -62,7 +63,7 @@ describe('what an Auth0 application may obtain', () => {
     const show = (policy: string) => {
       tenant.fault = ({ segments }) =>
         segments[0] === 'resource-servers'
-          ? { json: { resource_servers: [api(policy)], total: 1 } }
+          ? { json: { resource_servers: [own, api(policy)], total: 2 } }
           : undefined;
     };
     show('require_client_grant');

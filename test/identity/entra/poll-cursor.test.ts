@@ -91,6 +91,18 @@ describe('the cursor', () => {
     }
   });
 
+  it('goes on after a change that cannot be parsed, which is a gap', async () => {
+    const { entra, parts, poll } = rig;
+    await poll();
+    const next = `${entra.origin}/v1.0/servicePrincipals/delta?$deltatoken=next`;
+    entra.fault = (url) =>
+      url.pathname === '/v1.0/servicePrincipals/delta'
+        ? { status: 200, json: { value: [{ noId: true }], '@odata.deltaLink': next } }
+        : undefined;
+    const { gap, cursor } = await parts.poll.poll(rig.cursor, signal);
+    expect({ gap, isAfterIt: cursor.includes('deltatoken=next') }).toEqual({ gap: true, isAfterIt: true });
+  });
+
   it('stays if a round fails, and a page that leads back or elsewhere is refused', async () => {
     const { entra, parts, poll } = rig;
     await poll();
@@ -99,7 +111,6 @@ describe('the cursor', () => {
       { status: 503 },
       { status: 200, json: { value: [], '@odata.nextLink': 'https://evil.example.com/v1.0/x' } },
       { status: 200, json: { value: [] } },
-      { status: 200, json: { value: [{ noId: true }], '@odata.deltaLink': `${entra.origin}/v1.0/x` } },
     ];
     for (const answer of answers) {
       entra.fault = (url) => (url.pathname === '/v1.0/servicePrincipals/delta' ? answer : undefined);

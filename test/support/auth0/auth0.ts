@@ -210,12 +210,21 @@ function answer(asked: Asked, state: State, { log, stream }: Auth0): Answer {
       return checkpointed(shown, 'client_grants', asked);
     }
     // By page numbers alone: `from` and `take` are no parameters of this list.
-    case 'resource-servers':
+    case 'resource-servers': {
+      if (id !== undefined) {
+        const api = [...state.apis.values()].find((each) => each.id === id || each.identifier === id);
+        if (api !== undefined) return { json: shape('resource-server', api) };
+        return notFound({
+          message: 'The resource server does not exist',
+          errorCode: 'inexistent_resource_server',
+        });
+      }
       return numbered(
         [...state.apis.values()].map((api) => shape('resource-server', api)),
         'resource_servers',
         asked,
       );
+    }
     case 'roles': {
       const roles = [...state.roles].map(([roleId, name]) => shape('role', { id: roleId, name }));
       if (below !== 'users') return numbered(roles, 'roles', asked);

@@ -37,7 +37,7 @@ export function error(status: number, errorCode: string, errorSummary: string): 
 export function route(request: Request): Answer {
   const { state, origin } = request;
   if (request.url.pathname === '/workload-principals/api/v1/ai-agents') return agents(request);
-  const [kind, id, part, partId, last] = request.url.pathname
+  const [kind, id, part, partId, last, ruleId] = request.url.pathname
     .slice('/api/v1/'.length)
     .split('/')
     .map(decodeURIComponent);
@@ -62,11 +62,13 @@ export function route(request: Request): Answer {
       );
     const server = state.servers.find((each) => each.id === id);
     if (server === undefined) return absent;
-    if (part === 'scopes') return list(request, server.scopes.map(scopeToWire));
-    if (part === 'policies' && partId === undefined) return list(request, server.policies.map(policyToWire));
+    if (part === undefined) return { status: 200, body: serverToWire(server, origin) };
+    if (part === 'scopes') return oneOf(server.scopes.map(scopeToWire), partId, absent, request);
+    if (part === 'policies' && last === undefined)
+      return oneOf(server.policies.map(policyToWire), partId, absent, request);
     const policy = server.policies.find((each) => each.id === partId);
     if (part === 'policies' && last === 'rules')
-      return policy === undefined ? absent : list(request, policy.rules.map(ruleToWire));
+      return policy === undefined ? absent : oneOf(policy.rules.map(ruleToWire), ruleId, absent, request);
   }
   if (kind === 'groups') {
     if (id === undefined) return groups(request);
@@ -79,6 +81,13 @@ export function route(request: Request): Answer {
       );
   }
   return error(404, 'E0000022', 'The endpoint does not support the provided HTTP method');
+}
+
+/** One entry by its ID, or the list. */
+function oneOf(entries: readonly Wire[], id: string | undefined, absent: Answer, request: Request): Answer {
+  if (id === undefined) return list(request, entries);
+  const found = entries.find((entry) => entry.id === id);
+  return found === undefined ? absent : { status: 200, body: found };
 }
 
 /** By `limit` and `after`, with links to itself and on (developer.okta.com/docs/api, pagination). */
