@@ -52,6 +52,7 @@ export function worldWithTwo(): WorldState {
 export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' | 'readAll'>>) {
   const added: Trigger[] = [];
   const noted: Trigger[] = [];
+  const unsettled: Trigger[] = [];
   const refuse = () => Promise.reject(new Error('not to be called'));
   const directory: Directory = {
     provider: 'main',
@@ -88,6 +89,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
       addLater: () => {},
       late: () => [],
     },
+    inbox: { unsettled: async () => unsettled },
     journal: {
       read: refuse,
       readAll: refuse,
@@ -110,5 +112,5 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
     onSettled: () => {},
     askForSweep: () => {},
   };
-  return { deps, added, noted };
+  return { deps, added, noted, unsettled };
 }
