@@ -25,6 +25,8 @@ export type DaemonStatus = z.infer<typeof STATUS>;
 export interface Scopemesh {
   /** `http://HOST:PORT` of its HTTP interface. */
   readonly address: string;
+  /** Its state directory. */
+  readonly state: string;
   /** Of the process that runs now, or ran last. */
   readonly process: ServerProcess;
   start(): Promise<void>;
@@ -52,6 +54,8 @@ export async function startScopemesh(options: {
   readonly listen: string;
   readonly configuration: (state: { directory: string }) => string;
   readonly logLevel?: string;
+  /** Arguments of Node, before the program. */
+  readonly nodeArguments?: readonly string[];
 }): Promise<Scopemesh> {
   const directory = await createRunDirectory('daemon');
   const file = join(directory, 'scopemesh.yaml');
@@ -65,6 +69,7 @@ export async function startScopemesh(options: {
       args: [
         '--import',
         'tsx',
+        ...(options.nodeArguments ?? []),
         join(root, 'workers/main.ts'),
         '-c',
         file,
@@ -82,6 +87,7 @@ export async function startScopemesh(options: {
   };
   return {
     address,
+    state: join(directory, 'state'),
     get process() {
       return current;
     },
