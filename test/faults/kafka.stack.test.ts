@@ -64,7 +64,8 @@ const away = (seconds: number, more: Partial<Fault<KafkaWorld>> = {}): Fault<Kaf
 });
 
 describeFaults('Kafka', startKafkaWorld, [
-  away(10),
+  // test/e2e/adverse.test.ts has the same beside a real Keycloak.
+  away(10, { soak: true }),
   away(120, { soak: true }),
   {
     name: 'is killed and restarted while decisions are published',
