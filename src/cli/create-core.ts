@@ -39,7 +39,7 @@ export interface Core {
   /** Writes to Consul at once. */
   readonly writes: ConcurrencyLimit;
   /** The durable queue. This process learns of what is added here at once. */
-  readonly inbox: Pick<Queue, 'add'> & Inbox;
+  readonly inbox: Pick<Queue, 'add'> & Pick<Inbox, 'accept'>;
   readonly deps: ReconcilerDeps;
   /** Rung at every settlement; the relay waits for it. */
   readonly settled: Notifier;

@@ -15,7 +15,7 @@ const REMEMBER_MS = 7 * 24 * 3600_000;
 const REMEMBER_LATE_MS = 3600_000;
 
 export interface AcceptDeps {
-  readonly inbox: Inbox;
+  readonly inbox: Pick<Inbox, 'accept'>;
   readonly keyValues: Pick<KeyValueStore, 'remember'>;
   readonly activity: Pick<ChannelActivity, 'note'>;
   readonly metrics: Metrics;

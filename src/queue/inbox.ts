@@ -1,3 +1,4 @@
+import { clientKey, formatKey } from '../model/key.js';
 import type { Trigger } from '../model/trigger.js';
 import type { Recheck } from './rechecks.js';
 
@@ -27,6 +28,16 @@ export interface Inbox {
     events: readonly IncomingEvent[],
     memory: EventMemory,
   ): Promise<ReadonlySet<string>>;
+  /**
+   * The triggers of the provider's clients that no job has settled, oldest first of each client: those that wait, run,
+   * are delayed or parked, also where a process that died had begun them.
+   */
+  unsettled(provider: string): Promise<readonly Trigger[]>;
+}
+
+/** How the keys of all clients of the provider begin. */
+export function clientKeyPrefix(provider: string): string {
+  return formatKey(clientKey(provider, ''));
 }
 
 /** Some milliseconds of the store's thread. */

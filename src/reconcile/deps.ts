@@ -4,6 +4,7 @@ import type { Consul } from '../consul/consul.js';
 import type { Directory } from '../identity/directory.js';
 import type { Logger, Metrics } from '../observe.js';
 import type { FollowUps } from '../queue/follow-ups.js';
+import type { Inbox } from '../queue/inbox.js';
 import type { Journal } from '../queue/journal.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
 import type { StoreSpace } from '../queue/store-space.js';
@@ -23,6 +24,8 @@ export interface ReconcilerDeps {
   readonly jwksUris: ReadonlyMap<string, (signal: AbortSignal) => Promise<string>>;
   /** What follows from a job. */
   readonly queue: FollowUps;
+  /** What events reported and no job has settled. */
+  readonly inbox: Pick<Inbox, 'unsettled'>;
   readonly journal: Journal;
   readonly keyValues: KeyValueStore;
   readonly space: Pick<StoreSpace, 'isLow'>;

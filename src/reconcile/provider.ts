@@ -16,6 +16,7 @@ import { evidenceOf, type Reached } from './fan-out.js';
 import { type LastRead, lastReadFact } from './last-read.js';
 import { sendReached } from './send-reached.js';
 import { reportUnreadable } from './unreadable.js';
+import { unsettledNotes } from './unsettled-notes.js';
 
 type DirectoryKey = Extract<Key, { kind: 'directory' }>;
 
@@ -41,7 +42,15 @@ export async function reconcileProvider(
   const read = world.beginRead();
   const isUrgent = isFirst || job.triggers.some(({ urgent }) => urgent === true);
   const snapshot = await readAll(directory, isUrgent, deps, signal);
+  // Asked after the read: what the read shows may have been reported while it was under way.
+  const unsettled = await deps.inbox.unsettled(key.name);
   const touched = world.putDirectory(key.name, snapshot.clients, read, clock.now(), snapshot.unreadable);
+  // In the same turn as the new state: no plan sees a loss without the report of it.
+  const reachedBy = (clientId: string) => [
+    ...(reached.get(clientId) ?? []),
+    ...world.destinationsOf({ provider: key.name, clientId }, clock.now()),
+  ];
+  deps.queue.note(unsettledNotes(key.name, unsettled, [...before.values(), ...snapshot.clients], reachedBy));
   const recorded = isFirst ? noteRecords(world, clock.now()) : [];
   const changed = touched.clients.flatMap(({ provider, clientId }) =>
     provider === key.name && (before.has(clientId) || world.client({ provider, clientId }) !== undefined)
@@ -69,8 +78,8 @@ export async function reconcileProvider(
     const evidence = reported.forClient(clientId);
     // A recheck comes long after the event. It is urgent only if it finds a loss.
     const urgent = (evidence.length > 0 && !isRecheck) || touched.losing.has(clientText(id));
-    const at = [...(reached.get(clientId) ?? []), ...world.destinationsOf(id, clock.now())];
-    return { clientId, isNamed: reported.clientIds.has(clientId), evidence, urgent, at };
+    const isNamed = reported.clientIds.has(clientId);
+    return { clientId, isNamed, evidence, urgent, at: reachedBy(clientId) };
   });
   const found = { reaches, touched, isFirst, about: reported.forClient };
   const aclFailure = await sendReached(key.name, found, job, deps, signal);

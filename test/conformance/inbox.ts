@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { clientKey, formatKey, type Key } from '../../src/model/key.js';
+import type { Trigger } from '../../src/model/trigger.js';
 import type { IncomingEvent } from '../../src/queue/inbox.js';
 import {
   DONE,
@@ -66,6 +68,33 @@ export function describeInbox(name: string, start: StartHarness): void {
           ['b', ['b']],
         ]),
       );
+    });
+
+    it('shows the triggers of clients that no job has settled, over a crash, and of no other provider', async () => {
+      const about = (key: Key, id: string): Trigger => ({
+        key,
+        cause: { kind: 'webhook', eventId: id, receivedAt: '2026-01-01T00:00:00.000Z' },
+        evidence: [{ provider: 'main', clients: [id] }],
+      });
+      const web = about(clientKey('main', 'web'), 'web');
+      const api = about({ kind: 'client', provider: 'main', by: 'internalId', value: 'a/b' }, 'api');
+      const other = about(clientKey('mainly', 'web'), 'other');
+      await accept({ id: 'a', triggers: [web, api, other, trigger('orders', 'a')], rechecks: [] });
+      const begun = new Set<string>();
+      // Never settled: the process dies while the job runs, or while it waits for its next try.
+      const working = work(store.queue, async ({ key }) => {
+        begun.add(formatKey(key));
+        return { kind: 'retry', afterMs: 3_600_000 };
+      });
+      await eventually('all jobs to begin', () => begun.size === 4);
+      await working.stop();
+      await harness.crash(store);
+      store = await harness.open();
+      const found = await store.inbox.unsettled('main');
+      expect(found).toHaveLength(2);
+      expect(found).toEqual(expect.arrayContaining([web, api]));
+      expect(await store.inbox.unsettled('mainly')).toEqual([other]);
+      expect(await store.inbox.unsettled('m')).toEqual([]);
     });
 
     it('passes over what it accepted before, also within one call and of two at once', async () => {

@@ -4,6 +4,7 @@ import { noMetrics, silentLogger } from '../../src/observe.js';
 import type { Backoff } from '../../src/queue/backoff.js';
 import { createBullmqStore } from '../../src/queue/bullmq/store.js';
 import { type RedisHandle, startRedis } from '../stack/redis.js';
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
 import { describeInbox } from './inbox.js';
 import { describeJournal } from './journal.js';
 import { describeFacts } from './key-value-store.js';
@@ -11,7 +12,6 @@ import { describeKill, type SharedPlace } from './kill.js';
 import { describeQueue } from './queue.js';
 import { describeRechecks } from './rechecks.js';
 import type { Store, StoreHarness } from './store-harness.js';
-import { startTcpProxy, type TcpProxy } from './tcp-proxy.js';
 
 let redis: RedisHandle;
 let count = 0;

@@ -29,7 +29,7 @@ export async function edgesOfKeycloak(stack: Stack): Promise<Edges> {
 }
 
 /** What the owned sources of Consul's intentions let through. */
-export async function edgesOfConsul(stack: Stack): Promise<Edges> {
+export async function edgesOfConsul(stack: Pick<Stack, 'consul'>): Promise<Edges> {
   const entries = await stack.consul.request('GET', '/v1/config/service-intentions?consistent');
   const edges = new Map<string, string>();
   for (const entry of listOf(entries)) {
@@ -51,15 +51,23 @@ export interface EdgeWrite {
 
 /**
  * Each accepted write as the changes of edges that it made, found by comparing it with the one before at the same
- * entry; the entries must have held nothing of ours before the first. `odd` says which writes changed nothing.
+ * entry. `before` is what the entries held of ours before the first; nothing by default. `odd` says which writes changed
+ * nothing.
  */
-export function changesOf(writes: readonly RecordedWrite[]): {
+export function changesOf(
+  writes: readonly RecordedWrite[],
+  before: Edges = new Map(),
+): {
   readonly changes: readonly EdgeWrite[];
   /** What each write changed, as `batchText`. */
   readonly batches: readonly string[];
   readonly odd: readonly string[];
 } {
-  const known = new Map<string, ReadonlyMap<string, string>>();
+  const known = new Map<string, Map<string, string>>();
+  for (const [edge, openings] of before) {
+    const [destination = '', source = ''] = edge.split('/');
+    known.set(destination, (known.get(destination) ?? new Map()).set(source, openings));
+  }
   const changes: EdgeWrite[] = [];
   const batches: string[] = [];
   const odd: string[] = [];

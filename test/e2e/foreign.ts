@@ -89,13 +89,14 @@ export async function digestForeign(consul: ConsulHandle): Promise<Readonly<Reco
     if (!String(pair.Key).startsWith('scopemesh/')) add(`kv ${pair.Key}`, pair);
   }
   for (const kind of ['policies', 'roles', 'binding-rules', 'auth-methods']) {
-    for (const each of await list(`/v1/acl/${kind}`)) add(`${kind} ${each.Name ?? each.ID}`, each);
+    for (const each of await list(`/v1/acl/${kind}`))
+      if (!isMarked(each)) add(`${kind} ${each.Name ?? each.ID}`, each);
   }
   return Object.fromEntries([...digests].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** The entry that holds foreign sources beside ours: its index moves with ours. */
-const SHARED: ReadonlySet<string> = new Set(['orders']);
+const SHARED: ReadonlySet<string> = new Set(['orders', 'd-0']);
 
 function isMarked(source: Readonly<Record<string, unknown>>): boolean {
   return /^scopemesh:demo( |$)/.test(String(source.Description ?? ''));

@@ -1,17 +1,18 @@
 import { once } from 'node:events';
 import { type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
 
-/** Passes a request on as it is, and its answer back as it comes; either side's end is the other's. */
+/** Passes a request on as it is, and its answer back as it comes, with `changed` headers; either side's end is the other's. */
 export function pass(
   incoming: IncomingMessage,
   answer: ServerResponse,
   target: string,
   path = incoming.url,
+  changed: Readonly<Record<string, string>> = {},
 ): void {
   const { hostname, port } = new URL(target);
   const { method, headers } = incoming;
   const outgoing = request({ host: hostname, port, method, path, headers }, (response) => {
-    answer.writeHead(response.statusCode ?? 502, response.headers);
+    answer.writeHead(response.statusCode ?? 502, { ...response.headers, ...changed });
     response.on('error', () => answer.destroy());
     response.pipe(answer);
   });

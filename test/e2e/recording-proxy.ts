@@ -16,6 +16,16 @@ export interface RecordedWrite {
   readonly at: number;
 }
 
+/**
+ * What happens to a request instead. With a `status` it does not reach Consul and is answered so. `cutAfter`: it reaches
+ * Consul, and the connection breaks before its answer comes back. `headers` alone replace those of Consul's answer.
+ */
+export interface Interference {
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly cutAfter?: boolean;
+}
+
 export interface RecordingProxy {
   /** `http://127.0.0.1:PORT` */
   readonly address: string;
@@ -29,6 +39,10 @@ export interface RecordingProxy {
   lose(): () => void;
   /** Holds every further write back before it reaches Consul; returns what lets them go on. */
   hold(): () => void;
+  /** Asked about every request; undefined lets it pass. */
+  interfere: (request: { readonly method: string; readonly path: string }) => Interference | undefined;
+  /** How many requests met an interference. */
+  readonly interfered: number;
   /** How many writes are held back now. */
   readonly held: number;
   stop(): Promise<void>;
@@ -45,14 +59,19 @@ export async function startRecordingProxy(target: string): Promise<RecordingProx
   let gate: Promise<void> | undefined;
   let held = 0;
   let isLosing = false;
+  let interfered = 0;
   const stages = new EventEmitter();
   stages.setMaxListeners(0);
 
-  const write = async (incoming: IncomingMessage, answer: ServerResponse) => {
+  const write = async (incoming: IncomingMessage, answer: ServerResponse, met: Interference | undefined) => {
     const body = await bodyOf(incoming);
     const isLost = isLosing;
     stages.emit('arrived');
     if (isLost) return;
+    if (met?.status !== undefined) {
+      answer.writeHead(met.status, met.headers).end('refused by the test');
+      return;
+    }
     if (gate !== undefined) {
       held++;
       await gate;
@@ -88,17 +107,21 @@ export async function startRecordingProxy(target: string): Promise<RecordingProx
       at: performance.now(),
     });
     stages.emit('answered');
-    if (status === 0) answer.destroy();
+    if (status === 0 || met?.cutAfter === true) answer.destroy();
     else answer.writeHead(status, headers).end(text);
   };
   const server = createServer((incoming, answer) => {
     answer.on('error', () => {});
-    const isRead = incoming.method === 'GET' || incoming.method === 'HEAD';
-    if (isRead) pass(incoming, answer, target);
-    else write(incoming, answer).catch(() => answer.destroy());
+    const { method = 'GET', url: path = '/' } = incoming;
+    const met = self.interfere({ method, path });
+    if (met !== undefined) interfered++;
+    const isRead = method === 'GET' || method === 'HEAD';
+    if (!isRead) write(incoming, answer, met).catch(() => answer.destroy());
+    else if (met?.status !== undefined) answer.writeHead(met.status, met.headers).end('refused by the test');
+    else pass(incoming, answer, target, path, met?.headers);
   });
   await listen(server, port);
-  return {
+  const self: RecordingProxy = {
     address: `http://127.0.0.1:${port}`,
     writes,
     accepted: () => writes.filter(({ status, answer }) => status === 200 && answer === 'true'),
@@ -121,6 +144,10 @@ export async function startRecordingProxy(target: string): Promise<RecordingProx
       });
       return release;
     },
+    interfere: () => undefined,
+    get interfered() {
+      return interfered;
+    },
     get held() {
       return held;
     },
@@ -129,4 +156,5 @@ export async function startRecordingProxy(target: string): Promise<RecordingProx
       await new Promise((resolve) => server.close(resolve));
     },
   };
+  return self;
 }

@@ -56,6 +56,8 @@ export async function startScopemesh(options: {
   readonly listen: string;
   readonly configuration: (state: { directory: string }) => string;
   readonly logLevel?: string;
+  /** Arguments of Node, before the program. */
+  readonly nodeArguments?: readonly string[];
 }): Promise<Scopemesh> {
   const directory = await createRunDirectory('daemon');
   const file = join(directory, 'scopemesh.yaml');
@@ -69,6 +71,7 @@ export async function startScopemesh(options: {
       args: [
         '--import',
         'tsx',
+        ...(options.nodeArguments ?? []),
         join(root, 'workers/main.ts'),
         '-c',
         file,

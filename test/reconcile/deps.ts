@@ -89,6 +89,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
   const records = new Map<string, QuarantineRecord>();
   const journal = journalOf();
   let ids = 0;
+  const unsettled: Trigger[] = [];
   const refuse = () => Promise.reject(new Error('not to be called'));
   const directory: Directory = {
     provider: 'main',
@@ -134,6 +135,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
       addLater: () => {},
       late: () => [],
     },
+    inbox: { unsettled: async () => unsettled },
     journal,
     keyValues: slowFacts(),
     space: { isLow: () => false },
@@ -150,5 +152,5 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
     onSettled: () => {},
     askForSweep: () => {},
   };
-  return { deps, added, noted, records, decisions: journal.decisions };
+  return { deps, added, noted, records, unsettled, decisions: journal.decisions };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { OAuthClient } from '../../src/model/client.js';
-import { directoryKey } from '../../src/model/key.js';
+import { clientKey, directoryKey } from '../../src/model/key.js';
 import type { Trigger } from '../../src/model/trigger.js';
 import type { KeyRecord } from '../../src/queue/journal.js';
 import { reconcileProvider } from '../../src/reconcile/provider.js';
@@ -29,7 +29,7 @@ function readOf(
   meanwhile = (_world: WorldState) => {},
 ) {
   const world = worldWithTwo();
-  const { deps, added } = depsOf(world, {
+  const { deps, added, noted, unsettled } = depsOf(world, {
     readAll: async () => {
       meanwhile(world);
       return { clients, unreadable: [], requests: 1 };
@@ -37,7 +37,13 @@ function readOf(
   });
   const job = { ...JOB, triggers: JOB.triggers.map((trigger) => ({ ...trigger, ...changes })) };
   const readDeps = { ...deps, journal: { ...deps.journal, read: async () => NOTHING_RECORDED } };
-  return { world, added, run: () => reconcileProvider(KEY, job, readDeps, AbortSignal.timeout(5_000)) };
+  return {
+    world,
+    added,
+    noted,
+    unsettled,
+    run: () => reconcileProvider(KEY, job, readDeps, AbortSignal.timeout(5_000)),
+  };
 }
 
 describe('a complete read of a directory', () => {
@@ -115,6 +121,41 @@ describe('a complete read of a directory', () => {
     const lost = readOf([client('web', []), client('api', ['orders'])], { evidence, isRecheck: true });
     await lost.run();
     expect(lost.added).toContainEqual(expect.objectContaining({ urgent: true, evidence }));
+  });
+
+  test('knows what events reported of a loss before the jobs of their clients run', async () => {
+    const { noted, unsettled, run } = readOf([client('web', [], { internalId: 'id-of-web' })]);
+    const cause = { kind: 'webhook', receivedAt: '2026-01-01T00:00:00.000Z' } as const;
+    unsettled.push(
+      {
+        key: { kind: 'client', provider: 'main', by: 'internalId', value: 'id-of-web' },
+        cause: { ...cause, eventId: 'about web' },
+        urgent: true,
+        evidence: [{ provider: 'main', internalIds: ['id-of-web'] }],
+      },
+      {
+        key: clientKey('main', 'api'),
+        cause: { ...cause, eventId: 'about api, which is deleted' },
+        evidence: [{ provider: 'main', clients: ['api'] }],
+      },
+      { key: clientKey('main', 'web'), cause: { ...cause, eventId: 'without evidence' } },
+    );
+    await run();
+    expect(noted.slice(0, 2)).toMatchObject([
+      {
+        key: { service: 'orders' },
+        urgent: true,
+        cause: { eventId: 'about web' },
+        evidence: [{ clients: ['web'], internalIds: ['id-of-web'] }],
+        client: { clientId: 'web' },
+      },
+      {
+        key: { service: 'orders' },
+        cause: { eventId: 'about api, which is deleted' },
+        evidence: [{ clients: ['api'] }],
+        client: { clientId: 'api' },
+      },
+    ]);
   });
 
   test('that fails changes nothing', async () => {

@@ -20,6 +20,8 @@ export interface ConsulOptions {
   managementToken?: string;
   /** `dc1`. */
   datacenter?: string;
+  /** As one of several servers: its own port for gossip, and those of all. */
+  cluster?: { readonly serfPort: number; readonly serfPorts: readonly number[] };
   /** Merged over the top level of the agent's configuration. */
   config?: Record<string, unknown>;
   signal?: AbortSignal;
@@ -59,10 +61,24 @@ export class ConsulAnswer extends Error {
   }
 }
 
+/** Three servers, of which one leads. */
+export async function startConsulCluster(): Promise<readonly ConsulHandle[]> {
+  const serfPorts = await freePorts(3);
+  const managementToken = randomUUID();
+  const starting = serfPorts.map((serfPort) =>
+    startConsul({ managementToken, cluster: { serfPort, serfPorts } }),
+  );
+  const started = await Promise.allSettled(starting);
+  if (started.every(({ status }) => status === 'fulfilled')) return Promise.all(starting);
+  for (const each of started) if (each.status === 'fulfilled') await each.value.stop();
+  return Promise.all(starting);
+}
+
 /** Starts one Consul server with state on disk and Connect on; resolves once it leads and the mesh CA works. */
 export async function startConsul(options: ConsulOptions = {}): Promise<ConsulHandle> {
   const binary = await installed('consul');
-  const [http = 0, grpc = 0, server = 0, serf = 0] = await freePorts(4);
+  const [http = 0, grpc = 0, server = 0, ownSerf = 0] = await freePorts(4);
+  const { serfPort: serf = ownSerf, serfPorts = [serf] } = options.cluster ?? {};
   const directory = await createRunDirectory('consul');
   const acl = options.acl ?? 'deny';
   const datacenter = options.datacenter ?? 'dc1';
@@ -70,11 +86,13 @@ export async function startConsul(options: ConsulOptions = {}): Promise<ConsulHa
   const httpAddress = `http://127.0.0.1:${http}`;
   const configFile = join(directory, 'consul.json');
   const config = {
-    node_name: 'server-1',
+    node_name: `server-${serfPorts.indexOf(serf) + 1}`,
     datacenter,
     server: true,
     // Not -dev, which keeps everything in memory: a killed server comes back as it was.
-    bootstrap_expect: 1,
+    bootstrap_expect: serfPorts.length,
+    retry_join: serfPorts.filter((port) => port !== serf).map((port) => `127.0.0.1:${port}`),
+    retry_interval: '1s',
     data_dir: join(directory, 'state'),
     bind_addr: '127.0.0.1',
     client_addr: '127.0.0.1',

@@ -17,6 +17,7 @@ import {
 export interface KafkaOptions {
   /** False: a topic that nobody made is an error, as in most real clusters. */
   autoCreateTopics?: boolean;
+  port?: number;
   /** Lines added to server.properties. */
   properties?: Record<string, string>;
   signal?: AbortSignal;
@@ -47,7 +48,8 @@ const LOGGING = `<?xml version="1.0" encoding="UTF-8"?>
 /** Starts one broker that is its own KRaft controller; resolves once it answers clients. */
 export async function startKafka(options: KafkaOptions = {}): Promise<KafkaHandle> {
   const libs = await installed('kafka');
-  const [port = 0, controllerPort = 0] = await freePorts(2);
+  const [freePort = 0, controllerPort = 0] = await freePorts(2);
+  const { port = freePort } = options;
   const directory = await createRunDirectory('kafka');
   const broker = `127.0.0.1:${port}`;
   const propertiesFile = join(directory, 'server.properties');

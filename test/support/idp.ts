@@ -14,7 +14,7 @@ export interface IdpClient {
 /** A directory document at a URL, changed and broken by the test, and the events of its owner. */
 export interface Idp {
   readonly url: string;
-  /** Has a discovery document, and no keys: nobody here asks for them. */
+  /** Has a discovery document, and an empty set of keys. */
   readonly issuer: string;
   readonly clients: Map<string, IdpClient>;
   /** Groups of enabled people by subject; undefined: the document does not speak of people. */
@@ -93,6 +93,7 @@ export async function startIdp(options: {
     if (faulty !== undefined) return faulty;
     if (path === '/.well-known/openid-configuration')
       return { json: { issuer: self.issuer, jwks_uri: `${self.issuer}/certs` } };
+    if (path === '/certs') return { json: { keys: [] } };
     const clientId = decodeURIComponent(path.split('/')[2] ?? '');
     if (clientId === '') {
       const people = self.people && [...self.people].map(([subject, groups]) => ({ subject, groups }));

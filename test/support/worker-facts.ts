@@ -26,7 +26,7 @@ export function createFacts(): KeyValueStore & { readonly values: Map<string, st
 export function createInbox(
   keyValues: KeyValueStore,
   queue: (triggers: readonly Trigger[]) => void = () => {},
-): Inbox {
+): Pick<Inbox, 'accept'> {
   return {
     async accept(_provider, events, { scope, ttlMs }) {
       const accepted = new Set<string>();

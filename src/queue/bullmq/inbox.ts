@@ -1,6 +1,8 @@
 import { formatKey } from '../../model/key.js';
-import { type EventMemory, type Inbox, type IncomingEvent, toSteps } from '../inbox.js';
+import type { Trigger } from '../../model/trigger.js';
+import { clientKeyPrefix, type EventMemory, type Inbox, type IncomingEvent, toSteps } from '../inbox.js';
 import { APPEND_ONE } from './key-scripts.js';
+import type { KeyStore } from './key-store.js';
 import type { BullmqKeyValueStore } from './key-value-store.js';
 import type { BullmqQueue } from './queue.js';
 import { PUT_ONE } from './rechecks.js';
@@ -30,11 +32,13 @@ return accepted`);
 
 export class BullmqInbox implements Inbox {
   readonly #link: RedisLink;
+  readonly #store: KeyStore;
   readonly #queue: BullmqQueue;
   readonly #facts: BullmqKeyValueStore;
 
-  constructor(link: RedisLink, queue: BullmqQueue, facts: BullmqKeyValueStore) {
+  constructor(link: RedisLink, store: KeyStore, queue: BullmqQueue, facts: BullmqKeyValueStore) {
     this.#link = link;
+    this.#store = store;
     this.#queue = queue;
     this.#facts = facts;
   }
@@ -58,6 +62,10 @@ export class BullmqInbox implements Inbox {
       this.#queue.arrived(step.flatMap(({ id, triggers }) => (ids.has(id) ? triggers : [])));
     }
     return accepted;
+  }
+
+  unsettled(provider: string): Promise<readonly Trigger[]> {
+    return this.#store.triggersOf(clientKeyPrefix(provider));
   }
 }
 

@@ -91,6 +91,23 @@ export class KeyStore {
     }
   }
 
+  /** Of all keys with this prefix, whether they wait, run or are parked. */
+  async triggersOf(prefix: string): Promise<readonly Trigger[]> {
+    const [dirty, parked] = await Promise.all([
+      this.dirty(),
+      this.#link.call((redis) => redis.hkeys(`${this.#link.prefix}:parked`)),
+    ]);
+    const keys = [...new Set([...dirty, ...parked])].filter((key) => key.startsWith(prefix)).sort();
+    const found: Trigger[] = [];
+    for (const batch of batches(keys)) {
+      const lists = batch.map((key) =>
+        this.#link.call((redis) => redis.lrange(`${this.#link.prefix}:triggers:${key}`, 0, -1)),
+      );
+      for (const bodies of await Promise.all(lists)) found.push(...bodies.map(parseTrigger));
+    }
+    return found;
+  }
+
   async unpark(key: string): Promise<boolean> {
     return (await this.#link.run(scripts.UNPARK, key)) === 1;
   }

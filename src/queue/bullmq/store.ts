@@ -58,7 +58,7 @@ export function createBullmqStore(options: BullmqStoreOptions): BullmqStore {
   const keyValues = new BullmqKeyValueStore(intake);
   return {
     queue,
-    inbox: new BullmqInbox(intake, queue, keyValues),
+    inbox: new BullmqInbox(intake, store, queue, keyValues),
     journal: new BullmqJournal(link),
     keyValues,
     rechecks: new BullmqRechecks(intake),

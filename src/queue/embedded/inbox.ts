@@ -1,4 +1,5 @@
-import { type EventMemory, type Inbox, type IncomingEvent, toSteps } from '../inbox.js';
+import type { Trigger } from '../../model/trigger.js';
+import { clientKeyPrefix, type EventMemory, type Inbox, type IncomingEvent, toSteps } from '../inbox.js';
 import type { EmbeddedKeyValueStore } from './key-value-store.js';
 import type { EmbeddedQueue } from './queue.js';
 import type { EmbeddedRechecks } from './rechecks.js';
@@ -34,6 +35,10 @@ export class EmbeddedInbox implements Inbox {
       return ids;
     });
     return new Set((await Promise.all(accepted)).flat());
+  }
+
+  async unsettled(provider: string): Promise<readonly Trigger[]> {
+    return this.#file.read(() => this.#queue.triggersOf(clientKeyPrefix(provider)));
   }
 
   #accept(provider: string, events: readonly IncomingEvent[], { scope, ttlMs }: EventMemory) {

@@ -55,6 +55,15 @@ export class KeyTable {
     };
   }
 
+  /** Of all keys with this prefix, whether they wait, run or are parked. */
+  triggersOf(prefix: string): readonly Trigger[] {
+    // No key has a character above U+FFFF: they are percent-encoded.
+    return this.#file
+      .sql('SELECT body FROM triggers WHERE key >= ? AND key < ? ORDER BY key, seq')
+      .all(prefix, `${prefix}\uffff`)
+      .map((row) => parseTrigger(row.text('body')));
+  }
+
   hasNewer(key: string, seq: number): boolean {
     return (
       this.#file.sql('SELECT 1 FROM triggers WHERE key = ? AND seq > ? LIMIT 1').first(key, seq) !== undefined

@@ -57,6 +57,11 @@ export class EmbeddedQueue implements Queue {
     };
   }
 
+  /** Of all keys with this prefix. Call it inside a read. */
+  triggersOf(prefix: string): readonly Trigger[] {
+    return this.#table.triggersOf(prefix);
+  }
+
   async work(
     handler: JobHandler,
     options: { readonly concurrency: number },
