@@ -1,7 +1,7 @@
 import type { ChangeReason } from '../model/decision.js';
 import type { Access, IntentionEntry, IntentionSource, ServiceName } from '../model/intention.js';
 import { destinationKey } from '../model/key.js';
-import { digest, narrows, sameAccess, widens } from './access.js';
+import { covers, digest, narrows, plainPart, sameAccess, widens } from './access.js';
 import type { ClaimStatus } from './claims.js';
 import { compareText } from './compare.js';
 import { type DesiredAccess, desiredAccess } from './desired-access.js';
@@ -191,14 +191,16 @@ function planEdge(
   const narrowing = before?.kind === 'other' || narrows(before, after);
   const widening =
     before?.kind === 'other' ? after !== undefined && after.kind !== 'deny' : widens(before, after);
-  const loss = revocationCause({
-    claimStatus,
-    lastApplied,
-    former,
-    desiredScopes: desired.scopes,
-    current: before,
-    input,
-  });
+  const loss = losesOnlyRawPaths(before, after)
+    ? { reason: 'PathNormalised' as const, scopes: [], isInferred: false }
+    : revocationCause({
+        claimStatus,
+        lastApplied,
+        former,
+        desiredScopes: desired.scopes,
+        current: before,
+        input,
+      });
   const isDrift = lastApplied?.digest === digest(after);
   const reason = reasonOf({ keepsClosed, loses: narrowing || after === undefined, isDrift, loss, input });
   const client = desired.client ?? former;
@@ -223,6 +225,11 @@ function planEdge(
       widens: widening,
     },
   };
+}
+
+/** Whether every plain path stays open: the rule did so before paths were normalised, or with `rawPath`. */
+function losesOnlyRawPaths(before: ActualAccess, after: Access | undefined): boolean {
+  return before?.kind === 'http' && after?.kind === 'http' && covers(after, plainPart(before));
 }
 
 function statusOfSource(
