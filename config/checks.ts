@@ -1,3 +1,4 @@
+import { isPlainPath, type PlainPath } from '../src/model/plain-path.js';
 import type { ConfigPath } from './config-error.js';
 import { parseUrl } from './fields.js';
 import { type Finding, finding } from './finding.js';
@@ -118,7 +119,7 @@ function isLoopback(hostname: string): boolean {
 }
 
 const PATH_FORMS = ['path', 'pathExact', 'pathPrefix', 'pathRegex'] as const;
-const HTTP_KEYS = ['methods', ...PATH_FORMS, 'headers'] as const;
+const HTTP_KEYS = ['methods', ...PATH_FORMS, 'rawPath', 'headers'] as const;
 const HEADER_FORMS = ['present', 'exact', 'prefix', 'suffix', 'regex'] as const;
 
 function ruleFindings(scope: string, rule: KeyValues, path: ConfigPath): Finding[] {
@@ -146,6 +147,7 @@ function ruleFindings(scope: string, rule: KeyValues, path: ConfigPath): Finding
       ),
     );
   }
+  findings.push(...rawPathFindings(rule, path));
   for (const [index, header] of asList(rule.headers).map(asMap).entries()) {
     const forms = HEADER_FORMS.filter((form) => Object.hasOwn(header, form)).length;
     if (forms !== 1)
@@ -159,6 +161,25 @@ function ruleFindings(scope: string, rule: KeyValues, path: ConfigPath): Finding
   if (typeof rule.to === 'string' && rule.to !== '')
     findings.push(...destinationFindings(scope, rule.to, [...path, 'to']));
   return findings;
+}
+
+function rawPathFindings(rule: KeyValues, path: ConfigPath): Finding[] {
+  const has = (key: string) => Object.hasOwn(rule, key);
+  if (has('rawPath') && has('to') && !has('path') && !has('pathPrefix'))
+    return [
+      finding([...path, 'rawPath'], 'applies only together with "path" or "pathPrefix"; remove it', 'key'),
+    ];
+  if ([true, 'on', 'true'].some((value) => value === rule.rawPath)) return [];
+  return (['path', 'pathPrefix'] as const).flatMap((key) => {
+    const value = rule[key];
+    if (typeof value !== 'string' || !value.startsWith('/')) return [];
+    const plain: PlainPath =
+      key === 'path' ? { kind: 'path', text: value.replace(/\/+$/, '') } : { kind: 'prefix', text: value };
+    if (isPlainPath(plain)) return [];
+    const fault =
+      'has a name that servers read in different ways; write no empty name, no dots alone, no backslash and no encoded . / \\ or %, or add "rawPath: on"';
+    return [finding([...path, key], fault)];
+  });
 }
 
 /** A scope is (provider, api, name): with several providers or APIs, a rule must name one. */

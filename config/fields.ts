@@ -46,7 +46,7 @@ export const path = () =>
     .max(4096, 'is longer than 4096 characters')
     .refine(
       (value) => !/[\s?#{}\p{Cc}]/u.test(value),
-      'must be a plain path; leave out spaces, braces, queries and fragments (captures work in "to")',
+      'must be a literal path; leave out spaces, braces, queries and fragments (captures work in "to")',
     );
 
 /** Parsed to milliseconds. The bounds are inclusive durations. */

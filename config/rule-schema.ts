@@ -34,9 +34,14 @@ const RULE = z.strictObject({
     .array(z.enum(METHODS))
     .min(1, 'must name a method; leave the key out for every method')
     .exactOptional(),
-  path: path().exactOptional().describe('This path and everything under it.'),
+  path: path().exactOptional().describe('This path and everything under it, by plain names.'),
   pathExact: path().exactOptional(),
   pathPrefix: path().exactOptional(),
+  rawPath: toggle()
+    .exactOptional()
+    .describe(
+      'With path or pathPrefix: also lets through paths that are not plain, such as /v1/orders/../admin.',
+    ),
   pathRegex: regex().exactOptional().describe('An RE2 expression that the whole path matches.'),
   headers: z.array(HEADER).min(1, 'must name a header; leave the key out for any').exactOptional(),
   acl: multiline().exactOptional().describe('Consul ACL rules.'),

@@ -61,10 +61,12 @@ export const MEANINGS: Readonly<Record<string, string>> = {
     'The rule applies only to scopes of this API. Required if the provider has several `apis`. Without it the rule applies to the only API, or, if scopes belong to no API (Keycloak’s client scopes, `oidc`), to those scopes.',
   'scopes.<scope>.to': 'The destination service. It may use captures of the scope, as in `"{service}"`.',
   'scopes.<scope>.methods': 'Only requests with one of these methods.',
-  'scopes.<scope>.path': 'Only this path and what lies below it. See [paths](paths.md).',
+  'scopes.<scope>.path': 'Only this path and what lies below it, by plain names. See [paths](paths.md).',
   'scopes.<scope>.pathExact': 'Only exactly this path.',
   'scopes.<scope>.pathPrefix':
-    'Only paths that begin with this text. `/v1/orders` is also the beginning of `/v1/orders-internal`.',
+    'Only paths that begin with this text, by plain names. `/v1/orders` is also the beginning of `/v1/orders-internal`.',
+  'scopes.<scope>.rawPath':
+    'With `path` or `pathPrefix`: also lets through paths that are not plain, such as `/v1/orders/../admin`. See [a service that needs other paths](paths.md#a-service-that-needs-other-paths).',
   'scopes.<scope>.pathRegex': 'Only paths that this RE2 expression matches as a whole.',
   'scopes.<scope>.headers':
     'Only requests that meet all of these conditions. Each condition has a name and exactly one of `present`, `exact`, `prefix`, `suffix` and `regex`.',

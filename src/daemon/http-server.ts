@@ -44,6 +44,8 @@ export function createHttpServer(
   server.addHook('preHandler', async ({ raw }) => admission.answering(raw));
   // Before the answer is sent: a connection that does not take it must not keep its place.
   server.addHook('onSend', async ({ raw }) => admission.answered(raw));
+  // Fastify's own answer repeats the URL, which may hold a token.
+  server.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'not found' }));
   // A webhook is verified over its raw bytes, so the server parses nothing.
   server.removeAllContentTypeParsers();
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));

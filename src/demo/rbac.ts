@@ -1,3 +1,5 @@
+import { toPathText } from '../model/plain-path.js';
+
 /** One HTTP permission of a source, as Consul writes it. */
 export interface Permission {
   readonly action: 'allow' | 'deny';
@@ -121,7 +123,7 @@ function describe({ methods, pathExact, pathPrefix, pathRegex, headers }: Permis
       : pathPrefix !== ''
         ? `${pathPrefix}*`
         : pathRegex !== ''
-          ? `~${pathRegex}`
+          ? toPathText(pathRegex)
           : '';
   const parts = [methods.join(','), path, headers.length === 0 ? '' : 'with headers'];
   return parts.filter((part) => part !== '').join(' ') || 'everything';

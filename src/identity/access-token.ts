@@ -121,6 +121,22 @@ function fetchOver(options: AccessTokenOptions, signal: AbortSignal, failures: S
   return send;
 }
 
+/** RFC 6749, section 5.2; RFC 8707, section 2; RFC 9449, section 5; and what Auth0 adds. Any other text may be a secret. */
+const ERROR_CODES: ReadonlySet<string> = new Set([
+  'invalid_request',
+  'invalid_client',
+  'invalid_grant',
+  'unauthorized_client',
+  'unsupported_grant_type',
+  'invalid_scope',
+  'invalid_target',
+  'invalid_dpop_proof',
+  'use_dpop_nonce',
+  'access_denied',
+  'server_error',
+  'temporarily_unavailable',
+]);
+
 // The library's errors contain the response, and so text of the IdP. Only error codes are taken from them.
 function toSyncError(error: unknown, options: AccessTokenOptions): SyncError {
   const place = placeOf(options);
@@ -130,7 +146,7 @@ function toSyncError(error: unknown, options: AccessTokenOptions): SyncError {
     return new SyncError('ERR_DIRECTORY_RATE_LIMITED', `${place}: answered 429`, { retriable: true });
   }
   if (error instanceof oauth.ResponseBodyError && error.status < 500) {
-    const reason = /^[a-z_]{1,60}$/.test(error.error) ? error.error : 'an unknown error';
+    const reason = ERROR_CODES.has(error.error) ? error.error : 'an unknown error';
     return denied(place, `the identity provider refuses the client (${reason}); ${options.remedy}`);
   }
   const code =

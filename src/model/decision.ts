@@ -11,6 +11,7 @@ export const CHANGE_REASONS = [
   'ClaimAdded',
   'ClaimRemoved',
   'MappingChanged',
+  'PathNormalised',
   'ActorLimited',
   'ProtectedService',
   'WildcardWouldAllow',

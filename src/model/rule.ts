@@ -16,6 +16,8 @@ export interface Rule {
   readonly pathExact?: string;
   readonly pathPrefix?: string;
   readonly pathRegex?: string;
+  /** `path` or `pathPrefix` also lets through paths that are not plain (see `PlainPath`), such as `/v1/orders/../admin`. */
+  readonly rawPath?: boolean;
   readonly headers?: readonly HeaderMatch[];
   readonly acl?: string;
   /** A call must carry a user's token besides the service's certificate. */

@@ -1,5 +1,6 @@
 import { definedFields } from '../model/defined-fields.js';
 import type { Access, ClaimValue, HeaderMatch, HttpPermission, JwtRequirement } from '../model/intention.js';
+import { isPlainPath, type PlainPath, parsePlainPathRegex, toPlainPathRegex } from '../model/plain-path.js';
 import { compareText } from './compare.js';
 
 /**
@@ -75,10 +76,8 @@ export function covers(outer: Access | undefined, inner: Access | undefined): bo
   if (inner.kind === 'allow') return false;
   if (formOf(outer) === formOf(inner)) return true;
   const candidates = formOf(outer).permissions;
-  return formOf(inner).permissions.every((permission) =>
-    (permission.methods ?? [undefined]).every((method) =>
-      candidates.some((candidate) => permissionCovers(candidate, withMethod(permission, method))),
-    ),
+  return atomsOf(formOf(inner)).every((atom) =>
+    candidates.some((candidate) => permissionCovers(candidate, atom)),
   );
 }
 
@@ -98,8 +97,8 @@ export function intersection(a: Access | undefined, b: Access | undefined): Acce
   if (covers(b, a)) return a;
   if (a?.kind !== 'http' || b?.kind !== 'http') return undefined;
   const permissions = [
-    ...perMethod(a).filter((permission) => covers(b, { kind: 'http', permissions: [permission] })),
-    ...perMethod(b).filter((permission) => covers(a, { kind: 'http', permissions: [permission] })),
+    ...atomsOf(a).filter((permission) => covers(b, { kind: 'http', permissions: [permission] })),
+    ...atomsOf(b).filter((permission) => covers(a, { kind: 'http', permissions: [permission] })),
   ];
   return permissions.length === 0 ? undefined : canonical({ kind: 'http', permissions });
 }
@@ -123,8 +122,7 @@ export function admits(access: Access | undefined, request: HttpRequestShape): b
     const path = request.path.replace(/[?#].*$/s, '');
     if (permission.pathExact !== undefined && path !== permission.pathExact) return false;
     if (permission.pathPrefix !== undefined && !path.startsWith(permission.pathPrefix)) return false;
-    if (permission.pathRegex !== undefined && !new RegExp(`^(?:${permission.pathRegex})$`).test(path))
-      return false;
+    if (permission.pathRegex !== undefined && !matchesWhole(permission.pathRegex, path)) return false;
     if (permission.jwt !== undefined && !requires(request.token, permission.jwt)) return false;
     return (permission.headers ?? []).every((match) => headerMatches(match, request.headers ?? {}));
   });
@@ -139,8 +137,12 @@ function headerMatches(match: HeaderMatch, headers: Readonly<Record<string, stri
     (match.exact === undefined || value === match.exact) &&
     (match.prefix === undefined || value.startsWith(match.prefix)) &&
     (match.suffix === undefined || value.endsWith(match.suffix)) &&
-    (match.regex === undefined || new RegExp(`^(?:${match.regex})$`).test(value));
+    (match.regex === undefined || matchesWhole(match.regex, value));
   return match.invert === true ? !plain : plain;
+}
+
+function matchesWhole(regex: string, text: string): boolean {
+  return new RegExp(`^(?:${regex})$`).test(text);
 }
 
 function normalise(permission: HttpPermission): HttpPermission {
@@ -229,17 +231,56 @@ function permissionCovers(outer: HttpPermission, inner: HttpPermission): boolean
 
 function pathCovers(outer: HttpPermission, inner: HttpPermission): boolean {
   if (outer.pathExact !== undefined) return inner.pathExact === outer.pathExact;
-  if (outer.pathRegex !== undefined) return inner.pathRegex === outer.pathRegex;
+  if (outer.pathRegex !== undefined && inner.pathRegex === outer.pathRegex) return true;
+  const plain = inner.pathRegex === undefined ? undefined : parsePlainPathRegex(inner.pathRegex);
+  if (plain?.kind === 'path') return partsOf(plain).every((part) => pathCovers(outer, part));
+  if (outer.pathRegex !== undefined) {
+    const form = parsePlainPathRegex(outer.pathRegex);
+    if (form === undefined) return false;
+    if (inner.pathExact !== undefined) return matchesWhole(outer.pathRegex, inner.pathExact);
+    return plain !== undefined && plainCovers(form, plain);
+  }
   if (outer.pathPrefix === undefined) return true;
-  const start = inner.pathExact ?? inner.pathPrefix;
+  const start = inner.pathExact ?? inner.pathPrefix ?? plain?.text;
   return start?.startsWith(outer.pathPrefix) ?? false;
 }
 
-/** One permission for each method, where methods are named. */
-function perMethod({ permissions }: HttpAccess): readonly HttpPermission[] {
-  return permissions.flatMap((permission) =>
-    (permission.methods ?? [undefined]).map((method) => withMethod(permission, method)),
+/** Whether every path of a plain prefix is one of the plain path. */
+function plainCovers({ kind, text }: PlainPath, { text: prefix }: PlainPath): boolean {
+  const rest = prefix.slice(kind === 'path' ? text.length : text.lastIndexOf('/'));
+  return (
+    prefix.startsWith(kind === 'path' ? `${text}/` : text) && isPlainPath({ kind: 'prefix', text: rest })
   );
+}
+
+/** A path and what lies under it are the path alone and a prefix. */
+function partsOf({ text }: PlainPath): readonly HttpPermission[] {
+  const pathRegex = toPlainPathRegex({ kind: 'prefix', text: `${text}/` });
+  return [{ pathExact: text }, ...(pathRegex === undefined ? [] : [{ pathRegex }])];
+}
+
+/** The same permissions in parts that one permission of another access must cover whole: by method, and by path. */
+function atomsOf({ permissions }: HttpAccess): readonly HttpPermission[] {
+  return permissions.flatMap((permission) => {
+    const { pathRegex, ...rest } = permission;
+    const plain = pathRegex === undefined ? undefined : parsePlainPathRegex(pathRegex);
+    const parts =
+      plain?.kind === 'path' ? partsOf(plain).map((part) => ({ ...rest, ...part })) : [permission];
+    return (permission.methods ?? [undefined]).flatMap((method) =>
+      parts.map((part) => withMethod(part, method)),
+    );
+  });
+}
+
+/** The access without the paths that are not plain, but for those that are written out. */
+export function plainPart(access: Access): Access {
+  if (access.kind !== 'http') return access;
+  const permissions = access.permissions.flatMap(({ pathPrefix, ...rest }) => {
+    if (pathPrefix === undefined) return [rest];
+    const pathRegex = toPlainPathRegex({ kind: 'prefix', text: pathPrefix });
+    return pathRegex === undefined ? [] : [{ ...rest, pathRegex }];
+  });
+  return canonical({ kind: 'http', permissions });
 }
 
 function withMethod(permission: HttpPermission, method: string | undefined): HttpPermission {

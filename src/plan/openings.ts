@@ -2,6 +2,7 @@ import type { ClassifiedKind } from '../model/actor.js';
 import type { Grant, OAuthClient } from '../model/client.js';
 import type { HoldReason } from '../model/decision.js';
 import type { Access, HttpPermission } from '../model/intention.js';
+import { toPlainPathRegex } from '../model/plain-path.js';
 import type { Mapping, Rule } from '../model/rule.js';
 import { canonical } from './access.js';
 import { admitsKind, classify, mayUseScope, needsHuman } from './actor.js';
@@ -57,7 +58,7 @@ function open(
   client: OAuthClient,
   mapping: Mapping,
   compile: PatternCompiler,
-  accesses: ReadonlyMap<Rule, Access>,
+  accesses: ReadonlyMap<Rule, Access | undefined>,
 ): ClientOpenings {
   const actorKind = classify(client, mapping, compile);
   const openings: Opening[] = [];
@@ -81,8 +82,8 @@ function open(
         const actsForHuman = needsHuman(actorKind, mapping);
         const user = rule.userRequired || actsForHuman ? { user: { actsForHuman } } : {};
         const api = grant.api === undefined ? {} : { api: grant.api };
-        const access = accesses.get(rule) ?? accessOf(rule);
-        openings.push({ destination, access, scope: grant.name, ...api, ...user });
+        const access = accesses.get(rule);
+        if (access !== undefined) openings.push({ destination, access, scope: grant.name, ...api, ...user });
       }
     }
   }
@@ -108,23 +109,29 @@ function destinationOf(
   return captures === undefined ? undefined : substitute(rule.to, captures);
 }
 
-/** The access of a rule. `path` means the path itself and everything under it. */
-function accessOf(rule: Rule): Access {
+/** The access of a rule; undefined if its path is not plain, which the configuration refuses. */
+function accessOf(rule: Rule): Access | undefined {
   const methods = rule.methods === undefined || rule.methods.length === 0 ? {} : { methods: rule.methods };
   const headers = rule.headers === undefined || rule.headers.length === 0 ? {} : { headers: rule.headers };
   const paths = pathsOf(rule);
-  if (paths.length === 0) {
+  if (paths === undefined) {
     if (rule.methods === undefined && rule.headers === undefined) return { kind: 'allow' };
     return canonical({ kind: 'http', permissions: [{ ...methods, ...headers }] });
   }
+  if (paths.length === 0) return undefined;
   return canonical({ kind: 'http', permissions: paths.map((path) => ({ ...methods, ...path, ...headers })) });
 }
 
-function pathsOf(rule: Rule): readonly HttpPermission[] {
+/** The forms of a path, or undefined for a rule without a path. The path / opens every path. */
+function pathsOf(rule: Rule): readonly HttpPermission[] | undefined {
   if (rule.pathExact !== undefined) return [{ pathExact: rule.pathExact }];
-  if (rule.pathPrefix !== undefined) return [{ pathPrefix: rule.pathPrefix }];
   if (rule.pathRegex !== undefined) return [{ pathRegex: rule.pathRegex }];
-  if (rule.path === undefined) return [];
-  const path = rule.path.replace(/\/+$/, '');
-  return path === '' ? [{ pathPrefix: '/' }] : [{ pathExact: path }, { pathPrefix: `${path}/` }];
+  const text = rule.pathPrefix ?? rule.path?.replace(/\/+$/, '');
+  if (text === undefined) return undefined;
+  if (text === '' || text === '/') return [{ pathPrefix: '/' }];
+  const kind = rule.pathPrefix === undefined ? 'path' : 'prefix';
+  if (rule.rawPath === true)
+    return kind === 'prefix' ? [{ pathPrefix: text }] : [{ pathExact: text }, { pathPrefix: `${text}/` }];
+  const pathRegex = toPlainPathRegex({ kind, text });
+  return pathRegex === undefined ? [] : [{ pathRegex }];
 }

@@ -1,7 +1,7 @@
 import type { ChangeReason } from '../model/decision.js';
 import type { Access, IntentionEntry, IntentionSource, ServiceName } from '../model/intention.js';
 import { destinationKey } from '../model/key.js';
-import { digest, narrows, sameAccess, widens } from './access.js';
+import { covers, digest, narrows, plainPart, sameAccess, widens } from './access.js';
 import type { ClaimStatus } from './claims.js';
 import { compareText } from './compare.js';
 import { type DesiredAccess, desiredAccess } from './desired-access.js';
@@ -197,24 +197,31 @@ function planEdge(
     ours !== undefined && isSame(before, after) && needsRecord(destination, ours, input)
       ? { record: [subject, toLastAppliedText(after, desired.opensBy)] as const }
       : {};
+  const isNormalised = losesOnlyRawPaths(before, after);
+  // What differs from the desired edge in the form of its paths alone was written before that form.
   const isUnrecorded =
-    ours !== undefined && record.record === undefined && !isRecorded(destination, ours, input);
+    ours !== undefined &&
+    record.record === undefined &&
+    !isNormalised &&
+    !isRecorded(destination, ours, input);
   if (isSettled(before, after, ours, description))
     return { change: undefined, holds: desired.holds, awaits: desired.awaits, ...record };
 
   const narrowing = before?.kind === 'other' || narrows(before, after);
   const widening =
     before?.kind === 'other' ? after !== undefined && after.kind !== 'deny' : widens(before, after);
-  const loss = revocationCause({
-    claimStatus,
-    lastApplied,
-    former,
-    desiredScopes: desired.scopes,
-    current: before,
-    input,
-  });
   // Somebody restored what scopemesh removed, so no read decides about it.
   const wasRemoved = lastApplied !== undefined && !wasWritten(lastApplied);
+  const loss = isNormalised
+    ? { reason: 'PathNormalised' as const, scopes: [], isInferred: false }
+    : revocationCause({
+        claimStatus,
+        lastApplied,
+        former,
+        desiredScopes: desired.scopes,
+        current: before,
+        input,
+      });
   const isDrift = lastApplied?.digest === digest(after);
   const reason = reasonOf({
     subject,
@@ -248,6 +255,11 @@ function planEdge(
       widens: widening,
     },
   };
+}
+
+/** Whether every plain path stays open: the rule did so before paths were normalised, or with `rawPath`. */
+function losesOnlyRawPaths(before: ActualAccess, after: Access | undefined): boolean {
+  return before?.kind === 'http' && after?.kind === 'http' && covers(after, plainPart(before));
 }
 
 function statusOfSource(

@@ -14,7 +14,7 @@ export async function writePlan(
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<EntryEnd> {
-  const { world, window, contention, clock, consul, keyValues, metrics, queue } = deps;
+  const { world, window, contention, clock, consul, keyValues, metrics, queue, logger } = deps;
   const { key, destination, changes, replaced, overtaken } = write;
   if (changes.length === 0) {
     if (replaced.length > 0) await deps.journal.record(key, [], replaced);
@@ -42,6 +42,8 @@ export async function writePlan(
           if (reason === 'DriftCorrected') contention.corrected(subject, now);
           window.confirmEdge(subject);
         }
+        const edges = part.filter(({ reason }) => reason === 'PathNormalised').length;
+        if (edges > 0) logger.info({ key, edges }, 'plain paths written in place of raw ones');
         world.rememberWritten(key, new Map([...world.records.of(key), ...lastApplied]));
         world.putEntry(destination, entry);
         metrics.gauge('scopemesh_inferred_removals', window.used(now));

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { faultsOf, fileWith } from './load-text.js';
 
+const NOT_PLAIN =
+  'has a name that servers read in different ways; write no empty name, no dots alone, no backslash and no encoded . / \\ or %, or add "rawPath: on"';
+
 /** [what is wrong, the value of `scopes:` (which begins in column 9), the faults]. */
 const RULES: readonly [string, string, readonly string[]][] = [
   [
@@ -108,7 +111,7 @@ const RULES: readonly [string, string, readonly string[]][] = [
     'a capture in a path',
     '{ a: { to: a, pathExact: "/{b}" } }',
     [
-      '1:34: scopes.a.pathExact: must be a plain path; leave out spaces, braces, queries and fragments (captures work in "to")',
+      '1:34: scopes.a.pathExact: must be a literal path; leave out spaces, braces, queries and fragments (captures work in "to")',
     ],
   ],
   [
@@ -117,6 +120,18 @@ const RULES: readonly [string, string, readonly string[]][] = [
     [
       '1:32: scopes.a.pathPrefix: is a second form of path; keep one of path, pathExact, pathPrefix, pathRegex, or write two rules as a list',
     ],
+  ],
+  ['a dot segment in a path', '{ a: { to: a, path: /a/../b } }', [`1:29: scopes.a.path: ${NOT_PLAIN}`]],
+  [
+    'an encoded slash in a prefix',
+    '{ a: { to: a, pathPrefix: /a%2fb } }',
+    [`1:35: scopes.a.pathPrefix: ${NOT_PLAIN}`],
+  ],
+  ['a path that is not plain with rawPath', '{ a: { to: a, path: /a/../b, rawPath: on } }', []],
+  [
+    'rawPath with an exact path',
+    '{ a: { to: a, pathExact: /a, rawPath: on } }',
+    ['1:40: scopes.a.rawPath: applies only together with "path" or "pathPrefix"; remove it'],
   ],
   [
     'lookaround',

@@ -58,7 +58,7 @@ describe('Secrets', () => {
       'consul: %',
       'providers: [{ name: %, kind: %, issuer: %, clientId: 1, clientSecret: % }]',
       'providers: [{ name: b, kind: oidc, issuer: %, directory: %, directoryToken: %, webhook: { secrets: [%, 5] }, poll: % }]',
-      'scopes: { a: { to: %, methods: [%], path: %, pathRegex: %, user: %, actors: [%], provider: %, headers: [{ name: %, regex: % }] } }',
+      'scopes: { a: { to: %, methods: [%], path: %, rawPath: %, pathRegex: %, user: %, actors: [%], provider: %, headers: [{ name: %, regex: % }] } }',
       'scopes: { a: %, b: [%] }',
       'login: %',
       'actors: { classify: [{ clientId: %, kind: % }], agent: { maxTokenTtl: %, never: [%], onBehalfOf: % } }',

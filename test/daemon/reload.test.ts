@@ -17,7 +17,7 @@ async function running(): Promise<void> {
   await daemon.idle();
 }
 
-const ALL = 'GET /v1/orders, GET /v1/orders/*';
+const ALL = 'GET /v1/orders and below';
 const NARROW = { ...SCOPES, 'orders:read': { to: 'orders', methods: ['GET'], path: '/v1/orders' } };
 const reloads = async () => (await rig.decisions()).filter(({ resource }) => resource.kind === 'config');
 const reloaded = (count: number): Promise<Decision> =>

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { type PlainPath, toPlainPathRegex } from '../../src/model/plain-path.js';
 import type { Rule } from '../../src/model/rule.js';
 import { destinationsOfScope, openingsOf } from '../../src/plan/openings.js';
 import { client, mapping, rule } from './scene.js';
@@ -6,13 +7,30 @@ import { client, mapping, rule } from './scene.js';
 const opened = (rules: readonly Rule[], scopes: readonly string[]) =>
   openingsOf(client('web', scopes), mapping({ rules }));
 
+const plain = (kind: PlainPath['kind'], text: string) => toPlainPathRegex({ kind, text });
+
 describe('a scope opens', () => {
   test.each<[string, Partial<Rule>, unknown]>([
     ['the whole destination where nothing narrows it', {}, { kind: 'allow' }],
     [
       'a path with all that lies under it',
       { path: '/v1/' },
+      { kind: 'http', permissions: [{ pathRegex: plain('path', '/v1') }] },
+    ],
+    [
+      'a prefix',
+      { pathPrefix: '/v1/ord' },
+      { kind: 'http', permissions: [{ pathRegex: plain('prefix', '/v1/ord') }] },
+    ],
+    [
+      'a path as the client sends it where the rule says so',
+      { path: '/v1/', rawPath: true },
       { kind: 'http', permissions: [{ pathExact: '/v1' }, { pathPrefix: '/v1/' }] },
+    ],
+    [
+      'a prefix as the client sends it where the rule says so',
+      { pathPrefix: '/v1/ord', rawPath: true },
+      { kind: 'http', permissions: [{ pathPrefix: '/v1/ord' }] },
     ],
     [
       'everything over HTTP for the path /',
@@ -36,6 +54,14 @@ describe('a scope opens', () => {
     ).toEqual(access);
     expect(openings).toHaveLength(1);
   });
+
+  test.each(['/v1/../admin', '/v1/%2e%2e', '/v1//x'])(
+    'nothing by the path %s, which is not plain',
+    (path) => {
+      expect(opened([rule('s', 'orders', { path })], ['s']).openings).toEqual([]);
+      expect(opened([rule('s', 'orders', { path, rawPath: true })], ['s']).openings).toHaveLength(1);
+    },
+  );
 
   test('what each matching rule says', () => {
     const { openings } = opened([rule('s', 'a'), rule('*', 'b'), rule('t', 'c')], ['s']);

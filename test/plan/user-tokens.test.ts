@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Access, IntentionEntry } from '../../src/model/intention.js';
 import type { ExistingJwtProvider, JwtProviderEntry } from '../../src/model/jwt-provider.js';
+import { toPlainPathRegex } from '../../src/model/plain-path.js';
 import { NOTHING_KNOWN, type UserTokenFacts } from '../../src/plan/destination-input.js';
 import {
   type JwtProviderChange,
@@ -74,8 +75,7 @@ describe("a rule that requires a user's token", () => {
         after: {
           kind: 'http',
           permissions: [
-            { methods: ['POST'], pathExact: '/v1', jwt },
-            { methods: ['POST'], pathPrefix: '/v1/', jwt },
+            { methods: ['POST'], pathRegex: toPlainPathRegex({ kind: 'path', text: '/v1' }), jwt },
           ],
         },
       },

@@ -9,6 +9,7 @@ import type {
   JwtRequirement,
 } from '../../src/model/intention.js';
 import type { ExistingJwtProvider } from '../../src/model/jwt-provider.js';
+import { toPlainPathRegex } from '../../src/model/plain-path.js';
 import type { Rule } from '../../src/model/rule.js';
 import type { HttpRequestShape } from '../../src/plan/access.js';
 import type { UserTokenFacts } from '../../src/plan/destination-input.js';
@@ -19,6 +20,17 @@ import { entriesOf, keyOf, mapping, NOW, named, type Scene, scene, source } from
 /** Small vocabularies, so that random parts meet. */
 const METHODS = ['GET', 'POST', 'PUT'] as const;
 const PATHS = ['/', '/a', '/a/', '/a/b', '/ab'] as const;
+const ODD_PATHS = [
+  '/a/../b',
+  '/a/.',
+  '/a/.b',
+  '/a/.b/c',
+  '/a//b',
+  '/a/%2e%2e',
+  '/a/%41',
+  '/a;x/b',
+  '/a/..;/b',
+] as const;
 const HEADERS = [
   { name: 'x-t', exact: '1' },
   { name: 'x-t', present: true },
@@ -46,6 +58,11 @@ const somePath: fc.Arbitrary<HttpPermission> = fc.oneof(
   fc.constantFrom(...PATHS).map((pathExact) => ({ pathExact })),
   fc.constantFrom(...PATHS).map((pathPrefix) => ({ pathPrefix })),
   fc.constantFrom('/a.*', '/[ab]+').map((pathRegex) => ({ pathRegex })),
+  fc
+    .tuple(fc.constantFrom('path', 'prefix'), fc.constantFrom(...PATHS, '/a/.', '/a/.b', '/a/%41'))
+    .map(([kind, text]) => toPlainPathRegex({ kind, text }))
+    .filter((pathRegex) => pathRegex !== undefined)
+    .map((pathRegex) => ({ pathRegex })),
 );
 
 const somePermission: fc.Arbitrary<HttpPermission> = fc
@@ -77,7 +94,7 @@ export const anyAccess: fc.Arbitrary<Access | undefined> = fc.option(someAccess,
 export const anyRequest: fc.Arbitrary<HttpRequestShape> = fc
   .record({
     method: fc.constantFrom(...METHODS),
-    path: fc.constantFrom(...PATHS, '/a/c', '/b?x=/a'),
+    path: fc.constantFrom(...PATHS, ...ODD_PATHS, '/a/c', '/b?x=/a'),
     headers: fc.constantFrom({}, { 'x-t': '1' }, { 'x-t': '2' }, { 'x-u': 'v1' }, { 'x-t': '1', 'x-u': 'w' }),
   })
   .chain((request) =>

@@ -1,4 +1,5 @@
 import { createEmbeddedConsul, type EmbeddedConsul } from '../../src/embedded/consul/embedded-consul.js';
+import { toPathText } from '../../src/model/plain-path.js';
 
 export interface RawEntry {
   readonly Kind: string;
@@ -111,6 +112,7 @@ interface RawPermission {
     readonly Methods?: readonly string[];
     readonly PathExact?: string;
     readonly PathPrefix?: string;
+    readonly PathRegex?: string;
   };
   readonly JWT?: { readonly Providers: readonly RawRequirement[] };
 }
@@ -130,7 +132,9 @@ function toText(source: Readonly<Record<string, unknown>>): string {
     return String(source.Action);
   return permissions
     .map(({ HTTP, JWT }) => {
-      const path = HTTP.PathExact ?? (HTTP.PathPrefix === undefined ? '' : `${HTTP.PathPrefix}*`);
+      const { PathExact, PathPrefix, PathRegex } = HTTP;
+      const below = PathRegex === undefined ? '' : toPathText(PathRegex);
+      const path = PathExact ?? (PathPrefix === undefined ? below : `${PathPrefix}*`);
       const user = JWT === undefined ? '' : ` user ${JWT.Providers.map(requirementText).join(' or ')}`;
       return `${(HTTP.Methods ?? ['any']).join('+')} ${path}${user}`;
     })

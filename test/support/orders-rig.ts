@@ -1,9 +1,9 @@
 import { clientOf, createRig, type DaemonOptions, type Rig } from './daemon.js';
 import { until } from './until.js';
 
-export const READ = 'GET+HEAD /v1/orders, GET+HEAD /v1/orders/*';
-export const WRITE = 'POST /v1/orders, POST /v1/orders/*';
-export const BOTH = 'GET+HEAD+POST /v1/orders, GET+HEAD+POST /v1/orders/*';
+export const READ = 'GET+HEAD /v1/orders and below';
+export const WRITE = 'POST /v1/orders and below';
+export const BOTH = 'GET+HEAD+POST /v1/orders and below';
 export const EDGE = 'intention/default/default/orders/web';
 
 /** `web` claims `web-app`, which may read orders; another client keeps the directory from ever being empty. */

@@ -4,7 +4,7 @@ import type { Worker } from './reconcile-rig.js';
 import { until } from './until.js';
 
 export const JWT_PROVIDER = 'scopemesh-payments-main-_users';
-export const WITH_USER = `GET+HEAD /v1/orders user ${JWT_PROVIDER}, GET+HEAD /v1/orders/* user ${JWT_PROVIDER}`;
+export const WITH_USER = `GET+HEAD /v1/orders and below user ${JWT_PROVIDER}`;
 
 export interface RawJwtProvider {
   readonly Name: string;

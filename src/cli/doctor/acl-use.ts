@@ -12,9 +12,7 @@ export function wantsAcl(config: Config): boolean {
 export function useOf(config: Config): Use {
   const { rules } = config;
   return {
-    paths: rules.some((rule) =>
-      [rule.path, rule.pathExact, rule.pathPrefix, rule.pathRegex].some((path) => path !== undefined),
-    ),
+    paths: rules.some(({ pathRegex, rawPath }) => pathRegex !== undefined || rawPath === true),
     headers: rules.some((rule) => rule.headers !== undefined),
     users: needsUserTokens(toMapping(config)),
   };

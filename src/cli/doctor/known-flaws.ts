@@ -22,6 +22,7 @@ type Version = readonly [major: number, minor: number, patch: number];
 
 /** What the configuration relies on. */
 export interface Use {
+  /** Paths that scopemesh does not make plain: of a `pathRegex`, or with `rawPath`. */
   readonly paths: boolean;
   readonly headers: boolean;
   readonly users: boolean;
@@ -44,8 +45,8 @@ const FLAWS: readonly Flaw[] = [
       [1, 18, 5],
       [1, 19, 3],
     ],
-    what: 'intentions compare the path as the caller wrote it, so /v1/orders/../admin passes a rule for /v1/orders',
-    remedy: 'use 1.20.1 or newer, or let the services refuse such paths; docs/reference/paths.md lists them',
+    what: 'intentions compare the path as the caller wrote it, so /v1/orders/../admin may pass a pathRegex, or a rule with rawPath',
+    remedy: 'use 1.20.1 or newer, or write the rule with path; docs/reference/paths.md says which paths pass',
     concerns: ({ paths }) => paths,
   },
   {

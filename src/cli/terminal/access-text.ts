@@ -1,4 +1,5 @@
 import type { HeaderMatch, HttpPermission, JwtRequirement } from '../../model/intention.js';
+import { toPathText } from '../../model/plain-path.js';
 import { canonical } from '../../plan/access.js';
 import type { ActualAccess } from '../../plan/plan.js';
 import { printable } from './screen.js';
@@ -24,7 +25,7 @@ export function accessText(access: ActualAccess): string {
 function permissionTexts(permissions: readonly HttpPermission[]): readonly string[] {
   const isSame = (a: HttpPermission, b: HttpPermission) =>
     JSON.stringify([a.methods, a.headers, a.jwt]) === JSON.stringify([b.methods, b.headers, b.jwt]);
-  // A rule's `path` means the path itself and everything below it, which takes two permissions.
+  // With `rawPath`, a rule's `path` takes two permissions: the path itself, and everything below it.
   const below = (exact: HttpPermission) =>
     exact.pathExact === undefined
       ? undefined
@@ -35,10 +36,12 @@ function permissionTexts(permissions: readonly HttpPermission[]): readonly strin
     .map((each) => {
       const path =
         below(each) !== undefined
-          ? `${each.pathExact} and below`
+          ? `${each.pathExact} and below (raw path)`
           : (each.pathExact ??
-            (each.pathPrefix === undefined || each.pathPrefix === '/' ? undefined : `${each.pathPrefix}*`) ??
-            (each.pathRegex === undefined ? undefined : `~${each.pathRegex}`) ??
+            (each.pathPrefix === undefined || each.pathPrefix === '/'
+              ? undefined
+              : `${each.pathPrefix}* (raw path)`) ??
+            (each.pathRegex === undefined ? undefined : toPathText(each.pathRegex)) ??
             'any path');
       const headers = (each.headers ?? []).map(headerText);
       const condition = headers.length === 0 ? '' : ` if ${headers.join(' and ')}`;

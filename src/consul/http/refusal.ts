@@ -16,7 +16,7 @@ const SICK =
 const KEYS_UNFETCHED =
   /^(Invalid Auth Method: error checking \w+|auth method validator for "[^"]*" could not be initialized): /;
 
-/** The error for an unexpected status. `token` is masked if the answer repeats it. */
+/** The error for an unexpected status. An answer that repeats the token is not quoted. */
 export function refusalOf(
   request: ConsulRequest,
   status: number,
@@ -24,7 +24,7 @@ export function refusalOf(
   token?: Secret,
 ): SyncError {
   const answer = new TextDecoder().decode(body.subarray(0, 4 * TEXT_LIMIT));
-  const said = toLine(token === undefined ? answer : answer.replaceAll(token.reveal(), '[secret]'));
+  const said = token?.isShownIn(answer) === true ? 'the answer repeats the ACL token' : toLine(answer);
   const place = `Consul ${request.operation}`;
   if (status === 401 || status === 403) {
     return new SyncError('ERR_CONSUL_DENIED', `${place}: ${toLacking(said)}`, { retriable: false });

@@ -1,5 +1,4 @@
 import type { Clock } from '../../clock.js';
-import { messageOf } from '../../errors.js';
 import type { Logger } from '../../observe.js';
 
 /** Says once that Redis is away and once that it is back, however many connections try how often. */
@@ -7,18 +6,21 @@ export class OutageLog {
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #address: string;
+  readonly #textOf: (error: unknown) => string;
   #since: number | undefined;
 
-  constructor(logger: Logger, clock: Clock, address: string) {
+  /** `textOf`: what may be logged of an error. */
+  constructor(logger: Logger, clock: Clock, address: string, textOf: (error: unknown) => string) {
     this.#logger = logger;
     this.#clock = clock;
     this.#address = address;
+    this.#textOf = textOf;
   }
 
   failed(error: unknown): void {
     if (this.#since !== undefined) return;
     this.#since = this.#clock.now();
-    this.#logger.warn({ redis: this.#address, error: messageOf(error) }, 'redis unreachable');
+    this.#logger.warn({ redis: this.#address, error: this.#textOf(error) }, 'redis unreachable');
   }
 
   recovered(): void {

@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 import type { Clock } from '../../clock.js';
 import { messageOf, SyncError } from '../../errors.js';
+import { Secret } from '../../model/secret.js';
 import type { Logger } from '../../observe.js';
 import { OutageLog } from './outage-log.js';
 import type { Script } from './script.js';
@@ -23,6 +24,7 @@ export class RedisLink {
   readonly commands: Redis;
   readonly #url: string;
   readonly #address: string;
+  readonly #password: Secret;
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #loaded = new Set<Script>();
@@ -34,9 +36,10 @@ export class RedisLink {
     this.prefix = prefix;
     this.#url = url;
     this.#address = addressOf(url);
+    this.#password = passwordOf(url);
     this.#logger = logger;
     this.#clock = clock;
-    this.outage = outage ?? new OutageLog(logger, clock, this.#address);
+    this.outage = outage ?? new OutageLog(logger, clock, this.#address, (error) => this.#said(error));
     this.commands = new Redis(url, {
       ...reconnect,
       commandTimeout: COMMAND_TIMEOUT_MS,
@@ -84,7 +87,7 @@ export class RedisLink {
       } catch (error) {
         if (error instanceof SyncError) throw error;
         if (isOutOfMemory(error) && (await this.#giveMemory())) continue;
-        throw this.#unreachable(messageOf(error), error);
+        throw this.#unreachable(this.#said(error));
       }
     }
   }
@@ -134,10 +137,16 @@ export class RedisLink {
     if (!this.#isClosed) this.outage.failed(error);
   }
 
-  #unreachable(why: string, cause?: unknown): SyncError {
+  // A Redis that does not know AUTH repeats its arguments.
+  #said(error: unknown): string {
+    const said = messageOf(error);
+    return this.#password.isShownIn(said) ? 'its answer repeats the password' : said;
+  }
+
+  // Without the error of the library as cause: it holds the command, and so the password after AUTH.
+  #unreachable(why: string): SyncError {
     return new SyncError('ERR_QUEUE_UNREACHABLE', `Redis at ${this.#address} cannot be used: ${why}`, {
       retriable: true,
-      ...(cause === undefined ? {} : { cause }),
     });
   }
 }
@@ -171,6 +180,14 @@ const reconnect = {
 
 export function isOutOfMemory(error: unknown): boolean {
   return messageOf(error).includes('OOM command not allowed');
+}
+
+function passwordOf(url: string): Secret {
+  try {
+    return new Secret(decodeURIComponent(new URL(url).password));
+  } catch {
+    return new Secret('');
+  }
 }
 
 // Without user and password.
