@@ -27,6 +27,9 @@ import { runWatch } from './watch.js';
 import { watchProvider } from './watch-provider.js';
 import { openCheckpoints, openConsul, openDecisionLog, openProvider, openStore } from './wire.js';
 
+const NOT_FOUND_BESIDE_ADMIN =
+  'this listener has /events/, /healthz and /readyz; everything else is at http.admin';
+
 /**
  * The daemon. Resolves after a clean stop: intake, polls and watches end first, then the running jobs, then the relay,
  * which publishes the settled decisions.
@@ -82,7 +85,10 @@ export async function runDaemon(
     const swept = createNotifier();
 
     const listeners = {
-      listen: createHttpServer({}, reportClosed('listen', runtime)),
+      listen: createHttpServer(
+        config.http.admin === undefined ? {} : { notFound: NOT_FOUND_BESIDE_ADMIN },
+        reportClosed('listen', runtime),
+      ),
       admin:
         config.http.admin === undefined ? undefined : createHttpServer({}, reportClosed('admin', runtime)),
     };

@@ -20,6 +20,8 @@ const LIMITS = {
   unfinishedPerAddress: 64,
   requestMs: 10_000,
   checkMs: 1_000,
+  /** The error of a 404. */
+  notFound: 'not found',
 };
 
 /** The server of one listener: the same limits and timeouts for all its routes. */
@@ -28,7 +30,7 @@ export function createHttpServer(
   onClosed?: (address: string, reason: ClosedReason) => void,
 ): FastifyInstance {
   const all = { ...LIMITS, ...limits };
-  const { requestMs, checkMs } = all;
+  const { requestMs, checkMs, notFound } = all;
   const server = Fastify({
     bodyLimit: BODY_LIMIT,
     requestTimeout: requestMs,
@@ -45,7 +47,7 @@ export function createHttpServer(
   // Before the answer is sent: a connection that does not take it must not keep its place.
   server.addHook('onSend', async ({ raw }) => admission.answered(raw));
   // Fastify's own answer repeats the URL, which may hold a token.
-  server.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'not found' }));
+  server.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: notFound }));
   // A webhook is verified over its raw bytes, so the server parses nothing.
   server.removeAllContentTypeParsers();
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));

@@ -46,12 +46,6 @@ export function addRoutes(
     access,
     logger: deps.logger,
   });
-  if (admin !== undefined)
-    listen.setNotFoundHandler((_request, reply) =>
-      reply.code(404).send({
-        error: 'this listener has /events/, /healthz and /readyz; everything else is at http.admin',
-      }),
-    );
   if (!parts.isIntake) return;
   const sources = providers.flatMap((provider) => {
     const source = composeSources(provider);

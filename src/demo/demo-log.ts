@@ -17,8 +17,11 @@ export interface DemoLog {
 
 const LINE = z.looseObject({ level: z.string(), time: z.string(), msg: z.string() });
 
-/** Warnings about events that the screen shows as decisions. */
-const SHOWN_AS_DECISIONS = new Set(['a change is held']);
+/** Warnings that the screen leaves out: it shows a hold as a decision, and nobody backs up the key of a demo. */
+const LEFT_OUT = new Set([
+  'a change is held',
+  'made a key that signs the decision log; back it up, and give the public key to those who verify the log',
+]);
 
 /** Writes the daemon's log as JSON lines to a file; warnings and errors also go to `onWarning`. */
 export function openDemoLog(file: string, level: string, onWarning: (warning: Warning) => void): DemoLog {
@@ -27,7 +30,7 @@ export function openDemoLog(file: string, level: string, onWarning: (warning: Wa
   const write = (line: string) => {
     if (isOpen) writeSync(descriptor, line);
     const parsed = LINE.safeParse(JSON.parse(line));
-    if (!parsed.success || SHOWN_AS_DECISIONS.has(parsed.data.msg)) return;
+    if (!parsed.success || LEFT_OUT.has(parsed.data.msg)) return;
     const { level: at, msg, time: _, ...fields } = parsed.data;
     if (at === 'warn' || at === 'error') onWarning({ message: msg, fields: JSON.stringify(fields) });
   };

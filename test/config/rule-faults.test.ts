@@ -131,7 +131,7 @@ const RULES: readonly [string, string, readonly string[]][] = [
   [
     'rawPath with an exact path',
     '{ a: { to: a, pathExact: /a, rawPath: on } }',
-    ['1:40: scopes.a.rawPath: applies only together with "path" or "pathPrefix"; remove it'],
+    ['1:38: scopes.a.rawPath: applies only together with "path" or "pathPrefix"; remove it'],
   ],
   [
     'lookaround',

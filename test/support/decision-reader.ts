@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { isCheckpointEvent } from '../../src/decisions/checkpoint.js';
 import { DecisionFile } from '../../src/decisions/embedded/decision-file.js';
 import { parseCloudEvent } from '../../src/decisions/envelope.js';
 import type { Decision } from '../../src/model/decision.js';
@@ -25,7 +26,8 @@ export function createDecisionReader(directory: string): DecisionReader {
       for (;;) {
         const page = file.page(last, PAGE);
         for (const { seq, event } of page) {
-          seen.push(parseCloudEvent(event));
+          const parsed: unknown = JSON.parse(event);
+          if (!isCheckpointEvent(parsed)) seen.push(parseCloudEvent(parsed));
           last = seq;
         }
         if (page.length < PAGE) return [...seen];

@@ -373,7 +373,7 @@ describe('beside a running daemon', () => {
     });
     expect(about.map(({ data }) => [data.reason, data.principal])).toEqual([
       ['ClientQuarantined', undefined],
-      ['QuarantineEnded', { id: 'alice' }],
+      ['QuarantineEnded', { id: 'os:alice' }],
     ]);
   });
 });

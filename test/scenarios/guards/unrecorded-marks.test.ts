@@ -84,14 +84,10 @@ describe('sources that the owner of one destination marked', () => {
   it('are removed once a person approves that, each by its own ID', async () => {
     await attackedWith(2);
     const [first] = (await daemon.status()).holds;
-    const answer = await fetch(`${daemon.address}/api/holds/${first?.decisionId}/approve`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ principal: 'alice' }),
-    });
-    expect(answer.ok).toBe(true);
+    const { status } = await daemon.post(`/api/holds/${first?.decisionId}/approve`, { user: 'alice' });
+    expect(status).toBe(200);
     const removed = await rig.decided({ subject: first?.subject ?? '', outcome: 'applied' });
-    expect(removed).toMatchObject({ action: 'revoke', principal: { id: 'alice' } });
+    expect(removed).toMatchObject({ action: 'revoke', principal: { id: 'os:alice' } });
     await daemon.idle();
     expect(Object.keys((await rig.mesh.access('evil')) ?? {})).toHaveLength(1);
     expect(await heldAs('MarkUnrecorded')).toBe(1);

@@ -32,11 +32,7 @@ const sweep = async () => {
   await daemon.idle();
 };
 const release = (clientId = 'web-app') =>
-  fetch(`${daemon.address}/api/quarantines/main/${clientId}/release`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ principal: 'alice' }),
-  });
+  daemon.post(`/api/quarantines/main/${clientId}/release`, { user: 'alice' });
 const about = async (subject: string) =>
   (await rig.decisions())
     .filter((each) => each.subject === subject)
@@ -58,7 +54,7 @@ describe('a quarantine', () => {
     await daemon.tell('client.updated', 'web-app');
     await daemon.idle();
     expect((await release()).status).toBe(200);
-    await isOpen(rig, 'GET+HEAD+POST /v1/orders, GET+HEAD+POST /v1/orders/*');
+    await isOpen(rig, 'GET+HEAD+POST /v1/orders and below');
     await isForgotten();
     await daemon.idle();
     expect((await release()).status).toBe(404);
@@ -67,7 +63,7 @@ describe('a quarantine', () => {
       ['client.released', 'applied', 'QuarantineEnded'],
     ]);
     expect(await rig.decided({ type: 'dev.scopemesh.client.released' })).toMatchObject({
-      principal: { id: 'alice' },
+      principal: { id: 'os:alice' },
       action: 'grant',
       resource: { kind: 'client', name: 'web-app' },
       client: { provider: 'main', clientId: 'web-app' },
@@ -122,14 +118,8 @@ describe('a quarantine', () => {
       await running();
       await quarantined();
       const { id } = await rig.decided({ type: `dev.scopemesh.${type}`, reason: 'ClientQuarantined' });
-      const headers = { 'content-type': 'application/json' };
-      const body = JSON.stringify({ principal: 'alice' });
-      const answer = await fetch(`${daemon.address}/api/holds/${id}/approve`, {
-        method: 'POST',
-        headers,
-        body,
-      });
-      expect(await answer.json()).toEqual({ id, subject: 'quarantine of main/web-app' });
+      const { text } = await daemon.post(`/api/holds/${id}/approve`, { user: 'alice' });
+      expect(JSON.parse(text)).toEqual({ id, subject: 'quarantine of main/web-app' });
       await isOpen(rig, READ);
       if (type === 'client.quarantined') await rig.close();
     }
