@@ -72,12 +72,16 @@ export function desiredAccess(
 
   const here: Opening[] = [];
   const awaits = new Set<string>();
+  const awaiting: string[] = [];
   let access: Access | undefined;
   for (const opening of opened.openings) {
     if (!isOpenedAt(destination, source, opening)) continue;
     const forUser = openForUser(opening, id, input);
     if (forUser.kind === 'held') hold(forUser.reason, forUser.detail, [opening.scope]);
-    if (forUser.kind === 'awaits') awaits.add(forUser.provider);
+    if (forUser.kind === 'awaits') {
+      awaits.add(forUser.provider);
+      awaiting.push(opening.scope);
+    }
     const part = forUser.kind === 'open' ? forUser.access : partThatStays(kept, forUser.stays);
     if (part === undefined) continue;
     here.push(opening);
@@ -85,11 +89,13 @@ export function desiredAccess(
   }
   const scopes = [...new Set(here.map((opening) => opening.scope))].toSorted();
   const nothing = { ...NOTHING, client, holds };
-  if (access !== undefined && mapping.protectedServices.includes(destination.name.toLowerCase())) {
+  const isWanted = access !== undefined || awaits.size > 0;
+  // Without a jwt-provider too: it would be created for an access that is then held, and deleted again.
+  if (isWanted && mapping.protectedServices.includes(destination.name.toLowerCase())) {
     hold(
       'ProtectedDestination',
       'guards.protected lists this destination, so scopemesh never opens it; to allow access, remove it from guards.protected',
-      scopes,
+      [...new Set([...scopes, ...awaiting])].toSorted(),
     );
     return nothing;
   }

@@ -70,7 +70,9 @@ export function describeDecisionLog(name: string, createTopic: () => Promise<Dec
         events.push(JSON.parse(event));
       expect(events).toHaveLength(3);
       expect(events.flatMap((event) => parseCheckpointEvent(event) ?? [])).toEqual([checkpoint]);
-      expect((await all(log)).toSorted((a, b) => (a.id < b.id ? -1 : 1))).toEqual([before, after]);
+      const decided = await all(log);
+      expect(decided).toHaveLength(2);
+      expect(decided).toEqual(expect.arrayContaining([before, after]));
     });
 
     it('is empty at first', async () => {

@@ -296,6 +296,13 @@ describe('the jwt-provider of a provider', () => {
     ]);
   });
 
+  test('is not created for a protected destination, which would never use it', () => {
+    const protectedServices = ['orders'];
+    const it = { ...awaiting, mapping: { ...USER, protectedServices } };
+    expect(providerPlan(it)).toEqual([]);
+    expect(plansOf(it).flatMap(({ holds }) => holds)).toMatchObject([{ reason: 'ProtectedDestination' }]);
+  });
+
   test('is mended where it differs, and only in mode enforce', () => {
     const drifted = existing({ content: { ...ENTRY, audiences: [] } });
     const it = { ...awaiting, userTokens: facts(drifted) };
