@@ -53,6 +53,7 @@ interface StatedLimit {
  */
 export function createRequestBudget({ provider, clock, metrics }: RequestBudgetOptions): RequestBudget {
   const bulkReads = new AsyncLocalStorage<number>();
+  let bulkCount = 0;
   const slots = new Slots();
   /** By place. */
   const stated = new Map<string, StatedLimit>();
@@ -108,7 +109,15 @@ export function createRequestBudget({ provider, clock, metrics }: RequestBudgetO
   };
 
   return {
-    bulk: (read, keepFree) => bulkReads.run(keepFree, read),
+    async bulk(read, keepFree) {
+      bulkCount++;
+      try {
+        return await bulkReads.run(keepFree, read);
+      } finally {
+        // While it is enabled, Node does extra work for every promise of the process.
+        if (--bulkCount === 0) bulkReads.disable();
+      }
+    },
     async send(place, request, signal) {
       const keepFree = bulkReads.getStore();
       if (keepFree === undefined) return sendNow(place, request);
