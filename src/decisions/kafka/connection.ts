@@ -45,7 +45,7 @@ export async function createKafka(options: KafkaConnectionOptions): Promise<Kafk
     // No `retries`: the default of the library applies. The waits are shorter, because the relay waits as well.
     retry: { initialRetryTime: 50, maxRetryTime: 2_000 },
     logLevel: logLevel.INFO,
-    logCreator: loggingTo(options.logger),
+    logCreator: loggingTo(options.logger, options.sasl?.password),
     ...(ssl === undefined ? {} : { ssl }),
     ...(options.sasl === undefined ? {} : { sasl: saslOf(options.sasl) }),
   };
@@ -54,11 +54,14 @@ export async function createKafka(options: KafkaConnectionOptions): Promise<Kafk
 
 // The library logs a rebalance, a broker's restart and each retry as an error. Real failures reach the caller as an
 // exception, so the log of the library is for debugging only.
-function loggingTo(logger: Logger): logCreator {
+function loggingTo(logger: Logger, password: Secret | undefined): logCreator {
   return () =>
     ({ namespace, label, log }) => {
       const { message, broker, error, groupId } = log;
-      logger.debug({ namespace, level: label, said: message, broker, error, groupId }, 'kafka client');
+      // A broker may repeat what it refuses.
+      const isSecret = password?.isShownIn(`${message}\n${error}`) === true;
+      const texts = isSecret ? { said: password, error: password } : { said: message, error };
+      logger.debug({ namespace, level: label, ...texts, broker, groupId }, 'kafka client');
     };
 }
 

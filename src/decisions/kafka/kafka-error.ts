@@ -1,9 +1,16 @@
 import type { Clock } from '../../clock.js';
 import { messageOf, SyncError } from '../../errors.js';
 
+const SASL_ERROR = 'KafkaJSSASLAuthenticationError';
+
 /** An error of the client library as ERR_DECISIONS_UNREACHABLE; retriable unless a person must grant a permission. */
 export function toSyncError(error: unknown, doing: string): SyncError {
   if (error instanceof SyncError) return error;
+  // A broker may repeat what it refuses, so neither its text nor the error that holds it goes on.
+  if (isRefusedLogin(error)) {
+    const message = `Kafka: ${doing} failed: the brokers refused the user and password of \`decisions.sasl\`; check both, and the mechanism.`;
+    return new SyncError('ERR_DECISIONS_UNREACHABLE', message, { retriable: false });
+  }
   const denied = isDenied(error);
   const remedy = denied
     ? '; grant the user of `decisions.sasl` the permissions that docs/how-to/publish-to-kafka.md lists'
@@ -34,13 +41,20 @@ export async function within<T>(ms: number, doing: string, clock: Clock, operati
   }
 }
 
+/** Whether the brokers refuse the user's login. */
+function isRefusedLogin(error: unknown): boolean {
+  for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++)
+    if (cause.name === SASL_ERROR) return true;
+  return false;
+}
+
 /** Whether the brokers refuse the user or its operation. */
 export function isDenied(error: unknown): boolean {
   for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++) {
     // The client library reports faults of single topics in the list of one error.
     const parts: unknown = Object.getOwnPropertyDescriptor(cause, 'errors')?.value;
     if (Array.isArray(parts) && parts.some(isDenied)) return true;
-    if (cause.name === 'KafkaJSSASLAuthenticationError') return true;
+    if (cause.name === SASL_ERROR) return true;
     const type: unknown = Object.getOwnPropertyDescriptor(cause, 'type')?.value;
     if (typeof type === 'string' && type.endsWith('AUTHORIZATION_FAILED')) return true;
   }
