@@ -14,8 +14,8 @@ import { JournalMemory } from '../queue/journal-memory.js';
 import type { Queue } from '../queue/queue.js';
 import type { ReconcilerDeps } from '../reconcile/deps.js';
 import type { Runtime } from '../runtime.js';
-import { ClaimHoldBudget } from '../state/claim-hold-budget.js';
 import { Contention } from '../state/contention.js';
+import { HoldBudget, OF_DESTINATION } from '../state/hold-budget.js';
 import { RevocationWindow } from '../state/revocation-window.js';
 import { WorldState } from '../state/world-state.js';
 import { createJwksUris } from './jwks-uris.js';
@@ -103,7 +103,8 @@ export function createCore(
       acl: createAclState(world, runtime.clock),
       window: new RevocationWindow(config.guards.maxRevocations.windowMs),
       contention: new Contention(CONTENTION),
-      claimHolds: new ClaimHoldBudget(),
+      claimHolds: new HoldBudget(),
+      markHolds: new HoldBudget(OF_DESTINATION),
       source: `scopemesh/${config.owner}/${hostname()}`,
       // IDs of one millisecond count up: random bytes for each ID would cost more than the rest of a decision.
       newId: monotonicFactory(),

@@ -8,8 +8,8 @@ import type { Inbox } from '../queue/inbox.js';
 import type { Journal } from '../queue/journal.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
 import type { StoreSpace } from '../queue/store-space.js';
-import type { ClaimHoldBudget } from '../state/claim-hold-budget.js';
 import type { Contention } from '../state/contention.js';
+import type { HoldBudget } from '../state/hold-budget.js';
 import type { RevocationWindow } from '../state/revocation-window.js';
 import type { WorldState } from '../state/world-state.js';
 
@@ -33,7 +33,9 @@ export interface ReconcilerDeps {
   readonly acl: AclState;
   readonly window: RevocationWindow;
   readonly contention: Contention;
-  readonly claimHolds: ClaimHoldBudget;
+  readonly claimHolds: HoldBudget;
+  /** Of `MarkUnrecorded`, by destination. */
+  readonly markHolds: HoldBudget;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;

@@ -31,14 +31,14 @@ export async function recordHolds(
     const known = record.holds.get(name);
     const fingerprint = fingerprintOf(hold);
     if (known !== undefined && known.fingerprint === fingerprint) continue;
-    const more = hold.resource.kind === 'claim' ? takeClaimHold(hold, deps) : 0;
+    const more = takeHold(hold, deps);
     if (more === undefined) continue;
     const told =
       more === 0
         ? hold
         : {
             ...hold,
-            detail: `${hold.detail}; ${more} more claims of this service were held and not recorded`,
+            detail: `${hold.detail}; ${more} more holds of this service were not recorded`,
           };
     const decision = holdDecision(told, hold.reason === 'ModeForbids' ? 'planned' : 'held', cause, stamp);
     decisions.push(decision);
@@ -71,14 +71,27 @@ export async function recordHolds(
   deps.onSettled();
 }
 
-/** Undefined: its service made too many holds lately. The hold is recorded later, if it still exists then. */
-function takeClaimHold(
-  { resource }: Hold,
-  { claimHolds, clock, metrics }: Pick<ReconcilerDeps, 'claimHolds' | 'clock' | 'metrics'>,
+/**
+ * The number of earlier holds that were not recorded. Undefined: a service that its owner can make hold without end made too
+ * many lately. The hold is recorded later, if it still exists then.
+ */
+function takeHold(
+  { resource, reason }: Hold,
+  {
+    claimHolds,
+    markHolds,
+    clock,
+    metrics,
+  }: Pick<ReconcilerDeps, 'claimHolds' | 'markHolds' | 'clock' | 'metrics'>,
 ): number | undefined {
-  const { name = '', namespace = '', partition = '' } = resource;
-  const more = claimHolds.take({ name, namespace, partition }, clock.now());
-  if (more === undefined) metrics.count('scopemesh_decisions_suppressed_total', { kind: 'claim' });
+  const { destination = '', namespace = '', partition = '' } = resource;
+  const [kind, budget, name = ''] =
+    resource.kind === 'claim'
+      ? (['claim', claimHolds, resource.name] as const)
+      : (['mark', markHolds, destination] as const);
+  if (kind === 'mark' && reason !== 'MarkUnrecorded') return 0;
+  const more = budget.take({ name, namespace, partition }, clock.now());
+  if (more === undefined) metrics.count('scopemesh_decisions_suppressed_total', { kind });
   return more;
 }
 

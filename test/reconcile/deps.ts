@@ -9,8 +9,8 @@ import { clientText } from '../../src/plan/world.js';
 import type { Journal, SettledDecision } from '../../src/queue/journal.js';
 import type { KeyValueStore } from '../../src/queue/key-value-store.js';
 import type { ReconcilerDeps } from '../../src/reconcile/deps.js';
-import { ClaimHoldBudget } from '../../src/state/claim-hold-budget.js';
 import { Contention } from '../../src/state/contention.js';
+import { HoldBudget, OF_DESTINATION } from '../../src/state/hold-budget.js';
 import { RevocationWindow } from '../../src/state/revocation-window.js';
 import { WorldState } from '../../src/state/world-state.js';
 import { ALLOW, claiming, client, entry, mapping, NOW, ourSource, rule, SETTINGS } from '../plan/scene.js';
@@ -143,7 +143,8 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
     acl: new AclState(),
     window: new RevocationWindow(1_000),
     contention: new Contention({ limit: 3, windowMs: 1_000 }),
-    claimHolds: new ClaimHoldBudget(),
+    claimHolds: new HoldBudget(),
+    markHolds: new HoldBudget(OF_DESTINATION),
     clock: { now: () => NOW, sleep: async () => {} },
     logger: silentLogger,
     metrics: noMetrics,

@@ -37,6 +37,6 @@ it('A service that changes its bogus claim again and again makes a bounded numbe
   rig.clock.advance(3_600_000);
   await until('the last hold', async () => (await held()).join().endsWith(`ghost-${CHANGES - 1}/mallory`));
   await daemon.idle();
-  expect((await decisions()).at(-1)?.detail).toContain('20 more claims of this service');
+  expect((await decisions()).at(-1)?.detail).toContain('20 more holds of this service');
   expect(rig.logs.filter((line) => line.includes('change their claims too often'))).toHaveLength(1);
 });

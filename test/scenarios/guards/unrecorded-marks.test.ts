@@ -17,7 +17,7 @@ const marked = (count: number) =>
   }));
 
 /** Twelve services, each of which may call the next one; ten of them lose their client, as many as the limit lets pass. */
-async function attackedWith(sources: number): Promise<void> {
+async function attackedWith(sources: number, holds = sources): Promise<void> {
   rig = await createRig({
     clients: NAMES.map((name, at) => clientOf(name, `${NAMES[(at + 1) % 12]}:connect`)),
     provider: { poll: '1s' },
@@ -29,7 +29,7 @@ async function attackedWith(sources: number): Promise<void> {
   await until('twelve edges', async () => (await daemon.status()).ownedEdges === 12);
   await daemon.idle();
   await rig.mesh.write('evil', marked(sources));
-  await until('the holds', async () => (await heldAs('MarkUnrecorded')) === sources);
+  await until('the holds', async () => (await heldAs('MarkUnrecorded')) === holds);
 }
 
 const heldAs = async (reason: string) =>
@@ -79,6 +79,15 @@ describe('sources that the owner of one destination marked', () => {
     };
     await until('the edge of the client to be closed', closes);
     expect(rig.logs.filter((line) => line.includes('an ordered revocation waits'))).toEqual([]);
+  });
+
+  it('make a bounded number of decisions, and the rest is counted', async () => {
+    await attackedWith(130, 100);
+    await daemon.idle();
+    expect(await daemon.metric('scopemesh_decisions_suppressed_total{kind="mark"}')).toBe(30);
+    const decisions = (await rig.decisions()).filter(({ reason }) => reason === 'MarkUnrecorded');
+    expect(decisions).toHaveLength(100);
+    expect(Object.keys((await rig.mesh.access('evil')) ?? {})).toHaveLength(130);
   });
 
   it('are removed once a person approves that, each by its own ID', async () => {

@@ -2,22 +2,31 @@ import type { ServiceName } from '../model/intention.js';
 import { TokenBucket } from '../model/token-bucket.js';
 import { serviceText } from '../plan/world.js';
 
-/** Whoever registers a service can change its claim without end, so its holds are recorded only so often. */
+/**
+ * The owner of a service can change its claim, or mark sources at it, without end. So its holds are recorded only so often.
+ */
 const OF_SERVICE = { burst: 10, everyMs: 10 * 60_000 };
+/** For sources without a record: after the loss of a store a person may have many of them to approve. */
+export const OF_DESTINATION = { burst: 100, everyMs: 10 * 60_000 };
 /** Of all services together. */
 const OF_ALL = { burst: 10_000, everyMs: 30_000 };
 const MOST_SERVICES = 10_000;
 
-/** How many holds of claims are recorded. The rest is counted, and recorded later if it still exists then. */
-export class ClaimHoldBudget {
+/** How many holds about services are recorded. The rest is counted, and recorded later if it still exists then. */
+export class HoldBudget {
+  readonly #each: typeof OF_SERVICE;
   readonly #all = new TokenBucket(OF_ALL);
   /** By `serviceText`, the longest unused first. */
   readonly #services = new Map<string, TokenBucket>();
 
-  /** Undefined: not now. Otherwise the number of earlier holds of this service's claims that were not recorded. */
+  constructor(each = OF_SERVICE) {
+    this.#each = each;
+  }
+
+  /** Undefined: not now. Otherwise the number of earlier holds about this service that were not recorded. */
   take(service: ServiceName, now: number): number | undefined {
     const text = serviceText(service);
-    const bucket = this.#services.get(text) ?? new TokenBucket(OF_SERVICE);
+    const bucket = this.#services.get(text) ?? new TokenBucket(this.#each);
     this.#services.delete(text);
     this.#services.set(text, bucket);
     this.#forget(now);

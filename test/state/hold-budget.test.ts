@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ClaimHoldBudget } from '../../src/state/claim-hold-budget.js';
+import { HoldBudget } from '../../src/state/hold-budget.js';
 import { NOW } from '../plan/scene.js';
 
 const DAY_MS = 24 * 3600_000;
@@ -7,7 +7,7 @@ const named = (name: string) => ({ partition: 'default', namespace: 'default', n
 
 describe('the budget of claim holds', () => {
   it('lets one service make ten holds at once and then six an hour, and counts the others', () => {
-    const budget = new ClaimHoldBudget();
+    const budget = new HoldBudget();
     let [recorded, counted] = [0, 0];
     let asked = 0;
     for (let now = NOW; now < NOW + DAY_MS; now += 10_000, asked++) {
@@ -22,13 +22,13 @@ describe('the budget of claim holds', () => {
   });
 
   it('is not used up for another service', () => {
-    const budget = new ClaimHoldBudget();
+    const budget = new HoldBudget();
     while (budget.take(named('mallory'), NOW) !== undefined);
     expect(budget.take(named('web'), NOW)).toBe(0);
   });
 
   it('lets all services together make ten thousand holds, however often a name is changed', () => {
-    const budget = new ClaimHoldBudget();
+    const budget = new HoldBudget();
     let recorded = 0;
     for (let at = 0; at < 30_000; at++)
       if (budget.take(named(`mallory-${at}`), NOW) !== undefined) recorded++;
@@ -37,7 +37,7 @@ describe('the budget of claim holds', () => {
   });
 
   it('says when a hold that was not recorded may be', () => {
-    const budget = new ClaimHoldBudget();
+    const budget = new HoldBudget();
     for (let at = 0; at < 12; at++) budget.take(named('mallory'), NOW);
     const service = 'default/default/mallory';
     expect(budget.suppressed(NOW)).toEqual([{ service, holds: 2, isDue: false }]);
