@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Job, Trigger } from '../../src/model/trigger.js';
 import { reconcileDestination } from '../../src/reconcile/destination.js';
+import { jobResult } from '../../src/reconcile/unread-evidence.js';
 import { WorldState } from '../../src/state/world-state.js';
 import { ALLOW, claiming, client, entry, mapping, NOW, ourSource, rule, SETTINGS } from '../plan/scene.js';
 import { depsOf } from './deps.js';
@@ -50,7 +51,7 @@ function scene(receivedMsAgo = 0) {
       new AbortController().signal,
     );
   };
-  return { world, hint, written, run };
+  return { world, deps, hint, written, run };
 }
 
 describe('evidence of the IdP about a client', () => {
@@ -63,9 +64,20 @@ describe('evidence of the IdP about a client', () => {
     expect(written).toEqual(['ScopeRevoked']);
   });
 
-  it('is looked at less often the longer the directory cannot be read', async () => {
-    expect(await scene(8_000).run([scene(8_000).hint])).toEqual({ kind: 'retry', afterMs: 4_000 });
-    expect(await scene(3_600_000).run([scene(3_600_000).hint])).toEqual({ kind: 'retry', afterMs: 10_000 });
+  it('is looked at less often the longer this process cannot read the directory', () => {
+    const { deps, hint } = scene(3_600_000);
+    let now = NOW;
+    const look = () =>
+      jobResult(
+        { key: KEY, triggers: [hint], attempts: 0 },
+        { ...deps, clock: { ...deps.clock, now: () => now } },
+      );
+    // The event is an hour old, and nobody was there: the first read is under way.
+    expect(look()).toEqual({ kind: 'retry', afterMs: 500 });
+    now += 8_000;
+    expect(look()).toEqual({ kind: 'retry', afterMs: 4_000 });
+    now += 3_600_000;
+    expect(look()).toEqual({ kind: 'retry', afterMs: 10_000 });
   });
 
   it('does not delay the job if its provider is not configured, or if there is none', async () => {
