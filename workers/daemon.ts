@@ -166,7 +166,17 @@ export async function runDaemon(
           const { journal, keyValues } = store;
           const checkpoints = openCheckpoints(config, { log, keyValues }, runtime);
           await runRelay(
-            { journal, keyValues, log, settled, checkpoints, isPaused, logger, metrics, clock },
+            {
+              journal,
+              keyValues,
+              log,
+              settled,
+              ...(checkpoints === undefined ? {} : { checkpoints }),
+              isPaused,
+              logger,
+              metrics,
+              clock,
+            },
             relayEnd.signal,
           );
         })

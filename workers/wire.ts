@@ -136,11 +136,11 @@ export function openCheckpoints(
   { owner, decisions, state }: DecisionLogSettings,
   deps: CheckpointParts,
   runtime: Runtime,
-): Checkpoints {
+): Checkpoints | undefined {
   const { logger } = runtime;
   const file = decisions.signingKeyFile;
   const signer = openSigningKey({ owner, directory: state.directory, file, logger });
-  return new Checkpoints({ ...deps, ...runtime, signer, owner });
+  return signer && new Checkpoints({ ...deps, ...runtime, signer, owner });
 }
 
 export const parts: Parts = { openConsul, openProvider, openStore, openDecisionLog, openCheckpoints };

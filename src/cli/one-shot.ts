@@ -154,7 +154,7 @@ async function publish(config: Config, parts: Parts, store: Store, runtime: Runt
     });
     while ((await publication.moveBatch()) > 0);
     const { keyValues } = store;
-    await parts.openCheckpoints(config, { log, keyValues }, runtime).sign(publication.head);
+    await parts.openCheckpoints(config, { log, keyValues }, runtime)?.sign(publication.head);
   } finally {
     await log.close();
   }

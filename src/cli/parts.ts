@@ -51,6 +51,10 @@ export interface Parts {
     runtime: Runtime,
     options?: { readonly mayCreateTopic: boolean },
   ): Promise<DecisionLog>;
-  /** Throws SyncError ERR_CONFIG for a signing key that cannot be used. */
-  openCheckpoints(settings: DecisionLogSettings, parts: CheckpointParts, runtime: Runtime): Checkpoints;
+  /** Undefined without a key. Throws SyncError ERR_CONFIG for a configured key that cannot be used. */
+  openCheckpoints(
+    settings: DecisionLogSettings,
+    parts: CheckpointParts,
+    runtime: Runtime,
+  ): Checkpoints | undefined;
 }

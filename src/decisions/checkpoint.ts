@@ -48,12 +48,22 @@ export function signCheckpoint(signer: NoteSigner, origin: string, { tree }: Cha
   return signer.sign(`${origin}\n${tree.size}\n${rootOf(tree).toString('base64')}\n`);
 }
 
-/** The checkpoint in a note with a valid signature; undefined otherwise. */
-export function openCheckpoint(verifier: NoteVerifier, note: string): Checkpoint | undefined {
-  const [origin = '', size = '', root = '', ...more] = verifier.open(note)?.split('\n') ?? [];
-  const hash = Buffer.from(root, 'base64');
-  if (more.length === 0 || !/^(0|[1-9]\d{0,15})$/.test(size) || hash.length !== 32) return undefined;
-  return { origin, size: Number(size), root: hash };
+/**
+ * The checkpoint of this log in a note with a valid signature by one of the keys; undefined otherwise. The name of a key is
+ * not signed, so the origin must begin with the name of the key that verifies.
+ */
+export function openCheckpoint(
+  verifiers: readonly NoteVerifier[],
+  log: string,
+  note: string,
+): Checkpoint | undefined {
+  for (const verifier of verifiers) {
+    const [origin = '', size = '', root = '', ...more] = verifier.open(note)?.split('\n') ?? [];
+    const hash = Buffer.from(root, 'base64');
+    const isValid = more.length > 0 && /^(0|[1-9]\d{0,15})$/.test(size) && hash.length === 32;
+    if (isValid && origin === `${verifier.name}/${log}`) return { origin, size: Number(size), root: hash };
+  }
+  return undefined;
 }
 
 export function toCheckpointEvent({ id, time, source, log, note, tree }: StoredCheckpoint): unknown {

@@ -32,7 +32,7 @@ export interface ProvenDecision {
 export function proveInclusion(events: Iterable<string>, id: string): InclusionProof {
   const leaves = new Map<string, Hash[]>();
   let found: { readonly text: string; readonly log: string; readonly sequence: number } | undefined;
-  let checkpoint: StoredCheckpoint | undefined;
+  const checkpoints: StoredCheckpoint[] = [];
   for (const text of events) {
     const event = parseJson(text);
     const link = linkOf(event);
@@ -42,12 +42,15 @@ export function proveInclusion(events: Iterable<string>, id: string): InclusionP
       leaves.set(link.log, hashes);
       if (z.object({ id: z.literal(id) }).safeParse(event).success)
         found = { text, log: link.log, sequence: link.sequence };
-    } else if (found !== undefined && checkpoint === undefined) {
+    } else {
       const stored = parseCheckpointEvent(event);
-      if (stored?.log === found.log && stored.tree.size >= found.sequence) checkpoint = stored;
+      if (stored !== undefined) checkpoints.push(stored);
     }
   }
   if (found === undefined) throw fault(`the log has no decision ${id} with a place in the chain`);
+  const { log, sequence } = found;
+  const covering = checkpoints.filter(({ log: of, tree }) => of === log && tree.size >= sequence);
+  const [checkpoint] = covering.toSorted((a, b) => a.tree.size - b.tree.size);
   if (checkpoint === undefined)
     throw fault(`no checkpoint signs decision ${id} yet; scopemesh signs one every minute with decisions`);
   const signed = (leaves.get(found.log) ?? []).slice(0, checkpoint.tree.size);
@@ -58,18 +61,20 @@ export function proveInclusion(events: Iterable<string>, id: string): InclusionP
   return { event: found.text, checkpoint: checkpoint.note, hashes };
 }
 
-/** Undefined if the proof does not show that the decision is in a log that this key signed. Throws SyncError ERR_EVENT_INVALID. */
-export function verifyInclusion(text: string, verifier: NoteVerifier): ProvenDecision | undefined {
+/** Undefined if the proof does not show that the decision is in a log that one of the keys signed. Throws SyncError ERR_EVENT_INVALID. */
+export function verifyInclusion(
+  text: string,
+  verifiers: readonly NoteVerifier[],
+): ProvenDecision | undefined {
   const proof = PROOF.safeParse(parseJson(text)).data;
   if (proof === undefined) throw fault('this is not a proof that scopemesh decisions prove wrote');
   const event = parseJson(proof.event);
   const link = linkOf(event);
-  const signed = openCheckpoint(verifier, proof.checkpoint);
+  const signed = link === undefined ? undefined : openCheckpoint(verifiers, link.log, proof.checkpoint);
   const { id } = z.object({ id: z.string() }).safeParse(event).data ?? {};
   if (link === undefined || signed === undefined || id === undefined) return undefined;
   const isProven =
     hashOfEvent(event) === link.hash &&
-    signed.origin.endsWith(`/${link.log}`) &&
     isIncluded(
       { index: link.sequence - 1, size: signed.size, root: signed.root },
       leafOf(link.hash),

@@ -1,5 +1,5 @@
 import { messageOf, SyncError } from '../errors.js';
-import type { Decision } from '../model/decision.js';
+import type { ChainLink, Decision } from '../model/decision.js';
 import type { Logger } from '../observe.js';
 import { isCheckpointEvent, type StoredCheckpoint } from './checkpoint.js';
 import { parseCloudEvent, parseJson } from './envelope.js';
@@ -27,6 +27,11 @@ export interface DecisionLog {
   position(): Promise<string>;
   /** All or none; durable when it resolves. After an error it is unknown whether they are in: ask `contains`. */
   append(decisions: readonly Decision[]): Promise<void>;
+  /**
+   * The place in the chain of the last decision of the log; undefined if it has none, or `unknown` where that costs a read of
+   * everything.
+   */
+  lastLink(): Promise<ChainLink | undefined | 'unknown'>;
   /** Appends a checkpoint after the decisions appended before. Repeating is harmless. */
   appendCheckpoint(checkpoint: StoredCheckpoint): Promise<void>;
   /** Which of the IDs are in the log at or after `since`. Also ends open transactions of an earlier writer. */

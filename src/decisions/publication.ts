@@ -4,7 +4,7 @@ import { SyncError } from '../errors.js';
 import type { Logger, Metrics } from '../observe.js';
 import type { Journal } from '../queue/journal.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
-import { type ChainHead, emptyChain, extendChain, formatHead, parseHead } from './chain.js';
+import { type ChainHead, emptyChain, extendChain, formatHead, NO_HASH, parseHead } from './chain.js';
 import type { DecisionLog } from './log.js';
 
 export interface PublicationDeps {
@@ -98,9 +98,32 @@ export class Publication {
     const noted = this.#stored === undefined ? undefined : INFLIGHT_BATCH.parse(JSON.parse(this.#stored));
     if (noted?.after !== undefined) this.#head = noted.after;
     if (noted !== undefined) await this.#finish(noted);
+    await this.#compareWithLog();
     this.#position = position;
     this.#sentSince = 0;
     this.#isInDoubt = false;
+  }
+
+  /**
+   * A store or a log that was lost, or restored from a backup, would give a number twice or leave a gap. Then another log
+   * begins, which `verify` accepts and names.
+   */
+  async #compareWithLog(): Promise<void> {
+    const { journal, log, logger } = this.#deps;
+    const last = await log.lastLink();
+    if (last === 'unknown' || (last?.hash ?? NO_HASH) === this.#head.hash) return;
+    logger.warn(
+      { log: this.#head.log, size: this.#head.tree.size, found: last?.log ?? null },
+      'the decision log does not end where the store says, as after a restore; its hash chain begins again',
+    );
+    this.#head = emptyChain(ulid());
+    // Decisions that an older store publishes again, and that the log has.
+    for (;;) {
+      const ids = (await journal.outbox(BATCH)).map(({ id }) => id);
+      const present = ids.length === 0 ? new Set<string>() : await log.contains(ids, '');
+      if (present.size === 0) return;
+      await journal.published([...present]);
+    }
   }
 
   /** Sends what the log lacks of the stored batch. */

@@ -19,6 +19,8 @@ export interface NoteSigner {
 }
 
 export interface NoteVerifier {
+  /** The name of the key. */
+  readonly name: string;
   /** The text of a note with a valid signature by this key; undefined otherwise. Ignores signatures by other keys. */
   open(note: string): string | undefined;
 }
@@ -54,6 +56,7 @@ export function createNoteVerifier(verifierKey: string): NoteVerifier {
     type: 'spki',
   });
   return {
+    name,
     open(note) {
       const end = note.lastIndexOf('\n\n');
       if (end === -1 || !note.endsWith('\n')) return undefined;

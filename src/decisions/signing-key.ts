@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf, SyncError } from '../errors.js';
 import { makeDirectory } from '../make-directory.js';
@@ -20,20 +20,33 @@ const PUBLIC_FILE = 'trail-key.pub';
 
 /**
  * The key that signs checkpoints of the decision log. Without a configured file, the first start makes one in the state
- * directory. Writes the public key beside it. Throws SyncError ERR_CONFIG.
+ * directory. Writes the public key beside it. Undefined if that key cannot be made or read: the decisions go on without
+ * checkpoints, because nothing may stop revocations. Throws SyncError ERR_CONFIG for a configured file.
  */
-export function openSigningKey({ owner, directory, file, logger }: SigningKeyOptions): NoteSigner {
+export function openSigningKey({
+  owner,
+  directory,
+  file,
+  logger,
+}: SigningKeyOptions): NoteSigner | undefined {
   const path = file ?? join(directory, KEY_FILE);
   try {
     makeDirectory(directory);
     if (file === undefined && !existsSync(path)) makeKey(path, logger);
     const signer = createNoteSigner(`scopemesh/${owner}`, readFileSync(path, 'utf8'));
-    writeFileSync(publicKeyPath(directory), `${signer.verifierKey}\n`, { mode: 0o644 });
+    writePublicKey(publicKeyPath(directory), signer.verifierKey, logger);
     return signer;
   } catch (error) {
-    if (error instanceof SyncError) throw error;
-    const message = `the signing key ${path} cannot be used (${messageOf(error)}); check decisions.signingKeyFile and state.directory`;
-    throw new SyncError('ERR_CONFIG', message, { retriable: false, cause: error });
+    const message = `the signing key ${path} cannot be used (${messageOf(error)})`;
+    if (file !== undefined) {
+      const remedy = `${message}; check decisions.signingKeyFile`;
+      throw new SyncError('ERR_CONFIG', remedy, { retriable: false, cause: error });
+    }
+    logger.error(
+      { error: message },
+      'the decision log is not signed; mend or delete the key, and start again',
+    );
+    return undefined;
   }
 }
 
@@ -42,12 +55,35 @@ export function publicKeyPath(directory: string): string {
   return join(directory, PUBLIC_FILE);
 }
 
+/** Appears complete or not at all, and never replaces a key: a crash or a full disk must leave nothing that needs a hand. */
 function makeKey(path: string, logger: Logger): void {
   const { privateKey } = generateKeyPairSync('ed25519');
-  // `wx`: two processes that start at the same time must not sign with two keys.
-  writeFileSync(path, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600, flag: 'wx' });
+  const temporary = `${path}.${process.pid}`;
+  try {
+    writeFileSync(temporary, privateKey.export({ type: 'pkcs8', format: 'pem' }), {
+      mode: 0o600,
+      flush: true,
+    });
+    linkSync(temporary, path);
+  } catch (error) {
+    // Another process that started at the same time made it.
+    if (!existsSync(path)) throw error;
+    return;
+  } finally {
+    rmSync(temporary, { force: true });
+  }
   logger.warn(
     { path, publicKey: PUBLIC_FILE },
     'made a key that signs the decision log; back it up, and give the public key to those who verify the log',
   );
+}
+
+function writePublicKey(path: string, key: string, logger: Logger): void {
+  const text = `${key}\n`;
+  try {
+    if (existsSync(path) && readFileSync(path, 'utf8') === text) return;
+    writeFileSync(path, text, { mode: 0o644 });
+  } catch (error) {
+    logger.warn({ path, error: messageOf(error) }, 'the public key of the decision log could not be written');
+  }
 }

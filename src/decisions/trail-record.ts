@@ -32,9 +32,10 @@ export function toTrailRecord(text: string): TrailRecord {
  * Orders the records of a topic, whose partitions keep only the order of each subject: by log in the order of its first
  * record, then by sequence, each checkpoint after what it signs.
  */
-export function inChainOrder(records: readonly TrailRecord[]): readonly TrailRecord[] {
+export function inChainOrder<T>(items: readonly T[], recordOf: (item: T) => TrailRecord): readonly T[] {
   const logs = new Map<string, number>();
-  const placed = records.map((record) => {
+  const placed = items.map((item) => {
+    const record = recordOf(item);
     const log =
       record.kind === 'decision'
         ? record.link.log
@@ -48,9 +49,9 @@ export function inChainOrder(records: readonly TrailRecord[]): readonly TrailRec
         : record.kind === 'checkpoint'
           ? record.checkpoint.tree.size + 0.5
           : 0;
-    return { record, log: logs.get(log) ?? 0, at };
+    return { item, log: logs.get(log) ?? 0, at };
   });
-  return placed.sort((a, b) => a.log - b.log || a.at - b.at).map(({ record }) => record);
+  return placed.sort((a, b) => a.log - b.log || a.at - b.at).map(({ item }) => item);
 }
 
 function idOf(event: unknown): string | undefined {

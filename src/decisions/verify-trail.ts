@@ -41,8 +41,8 @@ export interface TrailReport {
 }
 
 export interface VerifyOptions {
-  /** Checks the signatures; without it only the chain is checked. */
-  readonly verifier?: NoteVerifier;
+  /** One of them must have signed each checkpoint; without keys only the chain is checked. */
+  readonly verifiers?: readonly NoteVerifier[];
 }
 
 /** How far a log is known: by its decisions, or by a checkpoint with which a log begins whose older part was deleted. */
@@ -60,13 +60,18 @@ type Found = (later: readonly TrailRecord[]) => TrailFault;
  * Checks that the records are an unchanged chain in this order, and that each checkpoint signs it. The report names the
  * first fault. A log may begin with a checkpoint: then what it signs was deleted.
  */
-export function verifyTrail(records: Iterable<TrailRecord>, { verifier }: VerifyOptions = {}): TrailReport {
+export function verifyTrail(
+  records: Iterable<TrailRecord>,
+  { verifiers = [] }: VerifyOptions = {},
+): TrailReport {
   const logs: { -readonly [Field in keyof VerifiedLog]: VerifiedLog[Field] }[] = [];
   const rest: TrailRecord[] = [];
   let [decisions, unchained, checkpoints, position] = [0, 0, 0, 0];
   let end: End | undefined;
   let tree: Frontier = EMPTY_FRONTIER;
   let found: Found | undefined;
+  /** The notes that were found at their place. */
+  const checked = new Set<string>();
 
   for (const record of records) {
     if (found !== undefined) {
@@ -77,17 +82,20 @@ export function verifyTrail(records: Iterable<TrailRecord>, { verifier }: Verify
     if (record.kind === 'unchained' && end === undefined) unchained++;
     else if (record.kind === 'checkpoint') {
       const { checkpoint } = record;
-      const fault = checkpointFault(checkpoint, end, tree, verifier);
+      const fault = checkpointFault(checkpoint, end, tree, { verifiers, checked });
       if (fault !== undefined) found = at(position, fault);
-      else {
-        if (verifier !== undefined) checkpoints++;
-        const current = logs.at(-1);
-        if (current !== undefined && verifier !== undefined)
-          current.signed = Math.max(current.signed, checkpoint.tree.size);
+      else if (!checked.has(checkpoint.note)) {
+        checked.add(checkpoint.note);
+        const { log } = checkpoint;
+        const { size } = checkpoint.tree;
         if (end === undefined) {
-          end = { log: checkpoint.log, sequence: checkpoint.tree.size };
+          logs.push({ log, first: size + 1, last: size, signed: 0 });
+          end = { log, sequence: size };
           tree = checkpoint.tree;
         }
+        const current = logs.at(-1);
+        if (current !== undefined && verifiers.length > 0) current.signed = size;
+        if (verifiers.length > 0) checkpoints++;
       }
     } else {
       found = decisionFault(record, end, position);
@@ -162,13 +170,16 @@ function misplaced(
 }
 
 function checkpointFault(
-  stored: StoredCheckpoint,
+  { log, note, tree: signedTree }: StoredCheckpoint,
   end: End | undefined,
   tree: Frontier,
-  verifier: NoteVerifier | undefined,
+  {
+    verifiers,
+    checked,
+  }: { readonly verifiers: readonly NoteVerifier[]; readonly checked: ReadonlySet<string> },
 ): Omit<TrailFault, 'position'> | undefined {
-  const { log, note } = stored;
-  const { size } = stored.tree;
+  const { size } = signedTree;
+  const root = rootOf(signedTree);
   const fault = (detail: string, kind: TrailFault['kind'] = 'checkpoint') => ({
     kind,
     sequence: size,
@@ -179,13 +190,17 @@ function checkpointFault(
     const detail = `a checkpoint signs ${size} decisions, and the log has ${end.sequence} before it`;
     return { kind: 'removed', sequence: end.sequence + 1, detail };
   }
-  if (verifier === undefined) return undefined;
-  const signed = openCheckpoint(verifier, note);
-  if (signed === undefined) return fault('the checkpoint has no valid signature by this key');
-  if (signed.size !== size || !signed.origin.endsWith(`/${log}`) || !signed.root.equals(rootOf(stored.tree)))
-    return fault('the checkpoint does not say what its signature covers');
-  // An earlier size is a checkpoint that was written twice.
-  if (end?.sequence === size && !rootOf(tree).equals(signed.root))
+  // A repeated write of a checkpoint proves nothing new. One that is only here proves nothing about what is before it.
+  if (end !== undefined && size < end.sequence)
+    return checked.has(note)
+      ? undefined
+      : fault('the checkpoint is not after the last decision that it signs', 'moved');
+  if (end !== undefined && !rootOf(tree).equals(root))
     return fault(`the first ${size} decisions are not those that the checkpoint signs`, 'changed');
+  if (verifiers.length === 0) return undefined;
+  const signed = openCheckpoint(verifiers, log, note);
+  if (signed === undefined) return fault('the checkpoint has no valid signature by this key');
+  if (signed.size !== size || !signed.root.equals(root))
+    return fault('the checkpoint does not say what its signature covers');
   return undefined;
 }

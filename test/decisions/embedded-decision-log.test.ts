@@ -99,7 +99,7 @@ describe('the embedded decision log', () => {
     for await (const event of log.readEvents({ from: 'start', follow: false }, AbortSignal.timeout(20_000)))
       records.push(toTrailRecord(event));
     const verifier = createNoteVerifier(signer.verifierKey);
-    const report = verifyTrail(records, { verifier });
+    const report = verifyTrail(records, { verifiers: [verifier] });
     expect(report).toMatchObject({ decisions: 11, logs: [{ first: 251, last: 261, signed: 261 }] });
     expect(report.fault).toBeUndefined();
     await log.close();

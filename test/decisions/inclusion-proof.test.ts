@@ -37,14 +37,14 @@ describe('the proof of a decision', () => {
     'shows that number %i is in the log, and contains no other decision',
     (sequence, id) => {
       const proof = JSON.stringify(proveInclusion(events, id));
-      expect(verifyInclusion(proof, verifier)).toMatchObject({ id, sequence, size: 13 });
+      expect(verifyInclusion(proof, [verifier])).toMatchObject({ id, sequence, size: 13 });
       for (const other of all) if (other.id !== id) expect(proof).not.toContain(other.id);
     },
   );
 
   it('is refused when the decision, a hash, the checkpoint or the key is another one', () => {
     const proof = proveInclusion(events, all[4]?.id ?? '');
-    const verify = (changed: object) => verifyInclusion(JSON.stringify({ ...proof, ...changed }), verifier);
+    const verify = (changed: object) => verifyInclusion(JSON.stringify({ ...proof, ...changed }), [verifier]);
     expect(verify({})).toBeDefined();
     expect(verify({ event: proof.event.replace('ScopeRevoked', 'ScopeGranted') })).toBeUndefined();
     expect(verify({ event: events[5] })).toBeUndefined();
@@ -52,7 +52,7 @@ describe('the proof of a decision', () => {
     expect(verify({ hashes: proof.hashes.slice(1) })).toBeUndefined();
     expect(verify({ checkpoint: proof.checkpoint.replace('13', '14') })).toBeUndefined();
     const stranger = createNoteVerifier(newSigner().verifierKey);
-    expect(verifyInclusion(JSON.stringify(proof), stranger)).toBeUndefined();
+    expect(verifyInclusion(JSON.stringify(proof), [stranger])).toBeUndefined();
   });
 
   it('is not made for a decision that no checkpoint signs, that is not there, or without the beginning', () => {
@@ -64,6 +64,6 @@ describe('the proof of a decision', () => {
   });
 
   it.each(['', '{}', 'text'])('in the form "%s" is refused with an error that says so', (text) => {
-    expect(() => verifyInclusion(text, verifier)).toThrow(/not a (proof|decision event)/i);
+    expect(() => verifyInclusion(text, [verifier])).toThrow(/not a (proof|decision event)/i);
   });
 });

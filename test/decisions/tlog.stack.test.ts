@@ -39,6 +39,7 @@ it("Go's implementation of notes and Merkle trees accepts every checkpoint of a 
   const signer = openSigningKey({ owner: 'payments', directory, file: undefined, logger: silentLogger });
   const { keyValues, journal } = store;
   const publication = new Publication({ ...runtime, keyValues, journal, log });
+  if (signer === undefined) throw new Error('no key');
   const checkpoints = new Checkpoints({ ...runtime, keyValues, log, signer, owner: 'payments' });
   for (const count of [1, 1, 5, 9, 16, 700, 3]) {
     await journal.settle('destination/default/default/orders', decisions(count));

@@ -41,7 +41,7 @@ const LOG = logOf(SIZE);
 const RECORDS = new Map(LOG.map((event) => [event, toTrailRecord(event)]));
 const toRecords = (events: readonly string[]) =>
   events.map((event) => RECORDS.get(event) ?? toTrailRecord(event));
-const verify = (events: readonly string[]) => verifyTrail(toRecords(events), { verifier });
+const verify = (events: readonly string[]) => verifyTrail(toRecords(events), { verifiers: [verifier] });
 const isDecision = (at: number) => !(LOG[at] ?? '').includes('checkpoint');
 const somewhere = fc.nat(LOG.length - 1).filter(isDecision);
 
@@ -110,7 +110,10 @@ describe('a log of 1,000 decisions', () => {
       return JSON.stringify(toCloudEvent(next.chained[0] ?? rest));
     });
     expect(verify(forged).fault).toMatchObject({ kind: 'changed', sequence: 600 });
-    expect(verifyTrail(forged.map(toTrailRecord)).fault).toBeUndefined();
+    const without = forged.filter((event) => !event.includes('checkpoint'));
+    expect(verifyTrail(without.map(toTrailRecord)).fault).toBeUndefined();
+    // Without any checkpoint nothing is signed.
+    expect(verify(without).logs).toMatchObject([{ signed: 0 }]);
   });
 
   it('shows that its end was cut before a checkpoint, and not after the last one', () => {
@@ -132,18 +135,81 @@ describe('a log of 1,000 decisions', () => {
   it('is put in order again when it comes from partitions', () => {
     const parts = [0, 1, 2].flatMap((part) => LOG.filter((_, at) => at % 3 === part));
     expect(verify(parts).fault).toBeDefined();
-    expect(verifyTrail(inChainOrder(parts.map(toTrailRecord)), { verifier }).fault).toBeUndefined();
+    expect(
+      verifyTrail(
+        inChainOrder(parts.map(toTrailRecord), (record) => record),
+        { verifiers: [verifier] },
+      ).fault,
+    ).toBeUndefined();
   });
 
   it('accepts no checkpoint of another key, of another log, or with another size', () => {
     const other = String(generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }));
     const stranger = createNoteVerifier(createNoteSigner('scopemesh/payments', other).verifierKey);
-    expect(verifyTrail(LOG.map(toTrailRecord), { verifier: stranger }).fault).toMatchObject({
+    expect(verifyTrail(LOG.map(toTrailRecord), { verifiers: [stranger] }).fault).toMatchObject({
       kind: 'checkpoint',
       position: SIGNED_EVERY + 1,
     });
     const moved = LOG.with(SIGNED_EVERY, logOf(SIGNED_EVERY, 'two').at(-1) ?? '');
     expect(verify(moved).fault).toMatchObject({ kind: 'checkpoint' });
+  });
+
+  it('accepts no checkpoint behind a later decision, so that nobody can write the log again before it', () => {
+    let head: ChainHead = emptyChain('one');
+    const forged: string[] = [];
+    let waiting: string | undefined;
+    for (const event of LOG) {
+      if (event.includes('checkpoint')) {
+        waiting = event;
+        continue;
+      }
+      const { chain: _, ...data } = JSON.parse(event).data;
+      const { data: __, specversion: ___, datacontenttype: ____, ...rest } = JSON.parse(event);
+      const next = extendChain(head, [
+        { ...rest, ...data, ...(head.tree.size === 49 ? { action: 'grant' } : {}) },
+      ]);
+      head = next.head;
+      forged.push(JSON.stringify(toCloudEvent(next.chained[0] ?? rest)));
+      if (waiting !== undefined) forged.push(waiting);
+      waiting = undefined;
+    }
+    expect(verify(forged).fault).toMatchObject({ kind: 'moved', sequence: SIGNED_EVERY });
+  });
+
+  it('is signed after the key was changed, with both keys', () => {
+    const pems = [
+      pem,
+      String(generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' })),
+    ];
+    const signers = pems.map((each) => createNoteSigner('scopemesh/payments', each));
+    const both = signers.map(({ verifierKey }) => createNoteVerifier(verifierKey));
+    const head = extendChain(emptyChain('one'), decisions(1));
+    const later = extendChain(head.head, decisions(1));
+    const of = (signed: ChainHead, by: typeof signer) => {
+      const note = signCheckpoint(by, originOf('payments', 'one'), signed);
+      const { log, tree } = signed;
+      return toCheckpointEvent({ id: 'c', time: '2026-03-01T10:00:00.000Z', source: 's', log, note, tree });
+    };
+    const events = [
+      ...head.chained.map(toCloudEvent),
+      of(head.head, signers[0] ?? signer),
+      ...later.chained.map(toCloudEvent),
+      of(later.head, signers[1] ?? signer),
+    ].map((event) => toTrailRecord(JSON.stringify(event)));
+    expect(verifyTrail(events, { verifiers: both })).toMatchObject({ checkpoints: 2, logs: [{ signed: 2 }] });
+    expect(verifyTrail(events, { verifiers: both.slice(1) }).fault).toMatchObject({ kind: 'checkpoint' });
+  });
+
+  it('accepts no checkpoint of another owner who has the same key', () => {
+    const other = createNoteSigner('scopemesh/other', pem);
+    const { head, chained } = extendChain(emptyChain('one'), decisions(1));
+    const note = signCheckpoint(other, originOf('payments', 'one'), head);
+    const { log, tree } = head;
+    const stored = { id: 'c', time: '2026-03-01T10:00:00.000Z', source: 's', log, note, tree };
+    const events = [...chained.map(toCloudEvent), toCheckpointEvent(stored)];
+    const records = events.map((event) => toTrailRecord(JSON.stringify(event)));
+    const verifiers = [createNoteVerifier(other.verifierKey)];
+    expect(verifyTrail(records, { verifiers }).fault).toMatchObject({ kind: 'checkpoint' });
   });
 
   it('goes on in another log after its store was lost', () => {

@@ -38,6 +38,10 @@ export class MemoryDecisionLog implements DecisionLog {
     return new Set(ids.filter((id) => behind.has(id)));
   }
 
+  async lastLink(): Promise<'unknown'> {
+    return 'unknown';
+  }
+
   async appendCheckpoint(checkpoint: StoredCheckpoint): Promise<void> {
     this.checkpoints.push(checkpoint);
   }

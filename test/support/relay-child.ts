@@ -78,6 +78,7 @@ const deps: RelayDeps = {
     position: () => log.position(),
     append: (decisions) => step(() => log.append(decisions)),
     contains: (ids, since) => step(() => log.contains(ids, since)),
+    lastLink: () => log.lastLink(),
     appendCheckpoint: (checkpoint) => log.appendCheckpoint(checkpoint),
     read: (options, signal) => log.read(options, signal),
     readEvents: (options, signal) => log.readEvents(options, signal),

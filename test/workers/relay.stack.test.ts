@@ -133,6 +133,7 @@ describe('the relay to Kafka', () => {
           await appending;
         },
         contains: (ids: readonly string[], since: string) => log.contains(ids, since),
+        lastLink: log.lastLink.bind(log),
         appendCheckpoint: log.appendCheckpoint.bind(log),
         read: log.read.bind(log),
         readEvents: log.readEvents.bind(log),

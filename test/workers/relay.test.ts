@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -355,6 +355,52 @@ describe('the relay', () => {
     expect(faultsOf(read)).toEqual([]);
     expect(verifyTrail(records)).toMatchObject({ decisions: 60, logs: [{ first: 1, last: 60 }] });
     expect(verifyTrail(records).fault).toBeUndefined();
+  });
+});
+
+describe('the chain of a log', () => {
+  const options = { from: 'start', follow: false } as const;
+  const records = async (file: ReturnType<typeof createEmbeddedDecisionLog>) => {
+    const found: TrailRecord[] = [];
+    for await (const each of file.readEvents(options, AbortSignal.timeout(20_000)))
+      found.push(toTrailRecord(each));
+    return found;
+  };
+
+  it.each(['the store', 'the log'])('begins again after %s was lost, and stays intact', async (lost) => {
+    const file = createEmbeddedDecisionLog({ directory, ...surroundings });
+    const publish = async () => {
+      const end = new AbortController();
+      const running = run(deps({ log: file }), end.signal);
+      await until(emptied);
+      end.abort();
+      await running;
+    };
+    await settle(5);
+    await publish();
+    await file.close();
+    await store.close();
+    const gone = lost === 'the store' ? /^(queue|journal)/ : /^decisions/;
+    for (const name of readdirSync(directory)) if (gone.test(name)) rmSync(join(directory, name));
+    store = createEmbeddedStore({ directory, ...surroundings });
+    const again = createEmbeddedDecisionLog({ directory, ...surroundings });
+    await settle(3);
+    const end = new AbortController();
+    const running = run(deps({ log: again }), end.signal);
+    await until(emptied);
+    end.abort();
+    await running;
+    const report = verifyTrail(await records(again));
+    await again.close();
+    expect(report.fault).toBeUndefined();
+    expect(report.logs.map(({ first, last }) => [first, last])).toEqual(
+      lost === 'the store'
+        ? [
+            [1, 5],
+            [1, 3],
+          ]
+        : [[1, 3]],
+    );
   });
 });
 

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { proveInclusion, verifyInclusion } from '../../decisions/inclusion-proof.js';
 import { createNoteVerifier, type NoteVerifier } from '../../decisions/signed-note.js';
 import { publicKeyPath } from '../../decisions/signing-key.js';
@@ -14,7 +14,8 @@ import { printable } from '../terminal/screen.js';
 
 interface Options {
   readonly input?: string;
-  readonly key?: string;
+  readonly key?: readonly string[];
+  readonly unchained?: number;
   readonly proof?: string;
   readonly json?: true;
 }
@@ -29,7 +30,15 @@ export function addVerify(decisions: Command, cli: Cli): void {
     )
     .option('--input <file>', 'check a file with one event per line instead of the log')
     .option('--proof <file>', 'check a proof that decisions prove wrote; needs --key')
-    .option('--key <file>', 'the public key; for the log the default is trail-key.pub in state.directory')
+    .option(
+      '--key <file...>',
+      'the public key, or several after a change; for the log the default is trail-key.pub in state.directory',
+    )
+    .option(
+      '--unchained <number>',
+      'how many decisions from before the chain are known to be there',
+      parseCount,
+    )
     .option('--json', 'print one JSON document')
     .addHelpText(
       'after',
@@ -75,20 +84,33 @@ Example:
 
 async function verify(options: Options, cli: Cli): Promise<void> {
   if (options.proof !== undefined) return verifyProof(options.proof, options, cli);
-  const { records, verifier } =
+  const { records, verifiers } =
     options.input === undefined
       ? await ofLog(await cli.openLogSettings(), options, cli)
-      : { records: await ofFile(options.input), verifier: keyIn(options.key) };
-  const report = verifyTrail(records, verifier === undefined ? {} : { verifier });
-  const hasKey = verifier !== undefined;
-  const isVerified = report.fault === undefined && report.decisions > 0;
+      : { records: await ofFile(options.input), verifiers: keysIn(options.key) };
+  const report = verifyTrail(records, { verifiers });
+  const hasKey = verifiers.length > 0;
+  const doubts = doubtsOf(report, hasKey, options.unchained ?? 0);
+  const isVerified = report.fault === undefined && doubts.length === 0;
   if (options.json) cli.screen.json({ verified: isVerified, signaturesChecked: hasKey, ...report });
   else for (const line of reportLines(report, hasKey)) cli.screen.line(printable(line));
-  if (report.fault !== undefined) cli.exit(5);
-  else if (report.decisions === 0) {
-    cli.screen.warn('scopemesh: nothing was verified: there is no chain');
-    cli.exit(1);
-  }
+  if (report.fault !== undefined) return cli.exit(5);
+  for (const doubt of doubts) cli.screen.warn(printable(`scopemesh: ${doubt}`));
+  if (!isVerified) cli.exit(1);
+}
+
+/** What a person must know before they trust a log without a fault. */
+function doubtsOf(report: TrailReport, hasKey: boolean, unchained: number): readonly string[] {
+  const unsigned = hasKey ? report.logs.filter(({ signed }) => signed === 0) : [];
+  return [
+    ...(report.decisions === 0 ? ['nothing was verified: there is no chain'] : []),
+    ...unsigned.map(({ log }) => `no checkpoint signs log ${log}, so anybody could have written it`),
+    ...(report.unchained === unchained
+      ? []
+      : [
+          `${report.unchained} decisions have no place in the chain, and nothing proves them; if so many are older than the chain, give --unchained ${report.unchained}`,
+        ]),
+  ];
 }
 
 async function prove(id: string, cli: Cli): Promise<void> {
@@ -98,13 +120,13 @@ async function prove(id: string, cli: Cli): Promise<void> {
 }
 
 async function verifyProof(path: string, { key, json }: Options, cli: Cli): Promise<void> {
-  const verifier = keyIn(key);
-  if (verifier === undefined)
+  const verifiers = keysIn(key);
+  if (verifiers.length === 0)
     throw new SyncError('ERR_CONFIG', '--proof needs the public key; give --key FILE', { retriable: false });
   const file = await openInput(path, '--proof');
   const proven = await file
     .readFile('utf8')
-    .then((text) => verifyInclusion(text, verifier))
+    .then((text) => verifyInclusion(text, verifiers))
     .finally(() => file.close());
   if (json) cli.screen.json({ verified: proven !== undefined, ...proven });
   else if (proven === undefined)
@@ -117,19 +139,28 @@ async function verifyProof(path: string, { key, json }: Options, cli: Cli): Prom
 }
 
 async function exportLog(cli: Cli): Promise<void> {
-  for await (const event of readEvents(await cli.openLogSettings(), cli)) cli.screen.line(event);
+  const settings = await cli.openLogSettings();
+  if (settings.decisions.kind === 'embedded') {
+    for await (const event of readEvents(settings, cli)) cli.screen.line(event);
+    return;
+  }
+  // Each partition of a topic keeps only the order of its subjects.
+  const events: string[] = [];
+  for await (const event of readEvents(settings, cli)) events.push(event);
+  for (const event of inChainOrder(events, toTrailRecord)) cli.screen.line(event);
 }
 
 async function ofLog(
   settings: DecisionLogSettings,
   { key }: Options,
   cli: Cli,
-): Promise<{ readonly records: readonly TrailRecord[]; readonly verifier: NoteVerifier | undefined }> {
+): Promise<{ readonly records: readonly TrailRecord[]; readonly verifiers: readonly NoteVerifier[] }> {
   const records: TrailRecord[] = [];
   for await (const event of readEvents(settings, cli)) records.push(toTrailRecord(event));
   const own = publicKeyPath(settings.state.directory);
-  const verifier = keyIn(key ?? (existsSync(own) ? own : undefined));
-  return { records: settings.decisions.kind === 'embedded' ? records : inChainOrder(records), verifier };
+  const verifiers = keysIn(key ?? (existsSync(own) ? [own] : []));
+  const isOrdered = settings.decisions.kind === 'embedded';
+  return { records: isOrdered ? records : inChainOrder(records, (record) => record), verifiers };
 }
 
 function readEvents(settings: DecisionLogSettings, cli: Cli): AsyncIterable<string> {
@@ -160,14 +191,20 @@ async function openInput(path: string, option = '--input'): Promise<FileHandle> 
   }
 }
 
-function keyIn(path: string | undefined): NoteVerifier | undefined {
-  if (path === undefined) return undefined;
-  try {
-    return createNoteVerifier(readFileSync(path, 'utf8'));
-  } catch (error) {
-    const message = `the public key ${path} cannot be used (${messageOf(error)})`;
-    throw new SyncError('ERR_CONFIG', message, { retriable: false, cause: error });
-  }
+function keysIn(paths: readonly string[] = []): readonly NoteVerifier[] {
+  return paths.map((path) => {
+    try {
+      return createNoteVerifier(readFileSync(path, 'utf8'));
+    } catch (error) {
+      const message = `the public key ${path} cannot be used (${messageOf(error)})`;
+      throw new SyncError('ERR_CONFIG', message, { retriable: false, cause: error });
+    }
+  });
+}
+
+function parseCount(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('write a whole number.');
+  return Number(text);
 }
 
 function reportLines(report: TrailReport, hasKey: boolean): readonly string[] {

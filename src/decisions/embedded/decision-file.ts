@@ -48,6 +48,7 @@ export class DecisionFile {
   readonly #find: Statement;
   readonly #oldest: Statement;
   readonly #checkpoint: Statement;
+  readonly #lastDecision: Statement;
   /** Begins and ends transactions off the event loop, which therefore never waits for a lock or the disk. */
   #writer: AsyncDatabase | undefined;
   #writing: Promise<void> = Promise.resolve();
@@ -70,6 +71,9 @@ export class DecisionFile {
       this.#checkpoint = database.prepare<unknown[]>(
         "SELECT coalesce(max(seq), 0) AS seq FROM decisions WHERE subject LIKE 'checkpoint/%' AND time < ?",
       );
+      this.#lastDecision = database.prepare<unknown[]>(
+        "SELECT event FROM decisions WHERE subject NOT LIKE 'checkpoint/%' ORDER BY seq DESC LIMIT 1",
+      );
       this.#find = database.prepare<unknown[]>('SELECT seq FROM decisions WHERE id = ?');
     } catch (error) {
       throw unreachable(this.#path, error);
@@ -91,6 +95,14 @@ export class DecisionFile {
   /** The newest position; 0 in an empty log. */
   last(): number {
     return this.#attempt(() => integer(this.#last.get(), 'seq'));
+  }
+
+  /** The newest event that is not a checkpoint. */
+  lastDecision(): string | undefined {
+    return this.#attempt(() => {
+      const row = this.#lastDecision.get();
+      return row === undefined ? undefined : text(row, 'event');
+    });
   }
 
   /** The position of an id. */

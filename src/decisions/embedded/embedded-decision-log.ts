@@ -1,9 +1,10 @@
 import type { Clock } from '../../clock.js';
 import { messageOf, SyncError } from '../../errors.js';
-import type { Decision } from '../../model/decision.js';
+import type { ChainLink, Decision } from '../../model/decision.js';
 import type { Logger } from '../../observe.js';
+import { linkOf } from '../chain.js';
 import { type StoredCheckpoint, toCheckpointEvent } from '../checkpoint.js';
-import { toCloudEvent } from '../envelope.js';
+import { parseJson, toCloudEvent } from '../envelope.js';
 import { type DecisionLog, type ReadOptions, readDecisions } from '../log.js';
 import { DecisionFile } from './decision-file.js';
 
@@ -60,6 +61,11 @@ class EmbeddedDecisionLog implements DecisionLog {
       })),
     );
     await this.#deleteOld();
+  }
+
+  async lastLink(): Promise<ChainLink | undefined> {
+    const event = this.#open().lastDecision();
+    return event === undefined ? undefined : linkOf(parseJson(event));
   }
 
   async appendCheckpoint(checkpoint: StoredCheckpoint): Promise<void> {

@@ -60,6 +60,10 @@ class KafkaDecisionLog implements DecisionLog {
     this.#options.metrics.time('scopemesh_publish_seconds', (this.#options.clock.now() - begun) / 1000);
   }
 
+  async lastLink(): Promise<'unknown'> {
+    return 'unknown';
+  }
+
   async appendCheckpoint(checkpoint: StoredCheckpoint): Promise<void> {
     this.#refuseIfClosed();
     const value = JSON.stringify(toCheckpointEvent(checkpoint));

@@ -8,7 +8,7 @@ export function toSyncError(error: unknown, doing: string): SyncError {
   if (error instanceof SyncError) return error;
   // A broker may repeat what it refuses, so neither its text nor the error that holds it goes on.
   if (isRefusedLogin(error)) {
-    const message = `Kafka: ${doing} failed: the brokers refused the user and password of \`decisions.sasl\`; check both, and the mechanism.`;
+    const message = `Kafka: ${doing} failed: the brokers refused the user and password of \`decisions.sasl\`; check both and the mechanism (docs/how-to/publish-to-kafka.md).`;
     return new SyncError('ERR_DECISIONS_UNREACHABLE', message, { retriable: false });
   }
   const denied = isDenied(error);
