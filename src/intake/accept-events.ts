@@ -1,9 +1,10 @@
 import type { Clock } from '../clock.js';
+import { messageOf } from '../errors.js';
 import type { IdentityEvent } from '../identity/source.js';
 import { clientKey, type Key, providerKey } from '../model/key.js';
 import type { RevocationOrder } from '../model/order.js';
 import type { Trigger } from '../model/trigger.js';
-import type { Metrics } from '../observe.js';
+import type { Logger, Metrics } from '../observe.js';
 import type { Inbox } from '../queue/inbox.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
 import type { Channel, ChannelActivity } from './channel-activity.js';
@@ -18,6 +19,7 @@ export interface AcceptDeps {
   readonly inbox: Pick<Inbox, 'accept'>;
   readonly keyValues: Pick<KeyValueStore, 'remember'>;
   readonly activity: Pick<ChannelActivity, 'note'>;
+  readonly logger: Logger;
   readonly metrics: Metrics;
   readonly clock: Clock;
 }
@@ -32,7 +34,7 @@ export async function acceptEvents(
   channel: Channel,
   deps: AcceptDeps,
 ): Promise<readonly IdentityEvent[]> {
-  const { inbox, keyValues, activity, metrics, clock } = deps;
+  const { inbox, keyValues, activity, logger, metrics, clock } = deps;
   const now = clock.now();
   // Events that concern no client are not remembered: most are logins.
   const relevant = [...new Map(events.map((each) => [each.id, each])).values()].filter(isRelevant);
@@ -44,7 +46,11 @@ export async function acceptEvents(
   // Both calls start together, so that the store makes both durable at once.
   const [accepted] = await Promise.all([
     inbox.accept(provider, incoming, { scope: eventScope(provider), ttlMs: REMEMBER_MS }),
-    activity.note(provider, channel, events),
+    // Only a measure of the channel: a replica that does not lead may not write it, but its events are stored.
+    activity.note(provider, channel, events).catch((error: unknown) => {
+      const fields = { provider, channel, error: messageOf(error) };
+      logger.debug(fields, 'the time of the last event on a channel cannot be noted');
+    }),
   ]);
   const fresh = relevant.filter(({ id }) => accepted.has(id));
   const known = relevant.filter(({ id }) => !accepted.has(id)).map(({ id }) => id);

@@ -1,6 +1,5 @@
 import { messageOf, SyncError } from '../errors.js';
 import type { IdentityEvent } from '../identity/source.js';
-import type { Logger } from '../observe.js';
 import type { Queue } from '../queue/queue.js';
 import { Outage } from '../repeat.js';
 import { type AcceptDeps, acceptEvents, isRelevant } from './accept-events.js';
@@ -9,7 +8,6 @@ import { requestFullRead } from './full-read.js';
 
 export interface UnstoredDeps extends AcceptDeps {
   readonly queue: Pick<Queue, 'add'>;
-  readonly logger: Logger;
 }
 
 /** What is kept in memory, as JSON: of events with orders, and as much again of the others. */
@@ -150,5 +148,8 @@ export class UnstoredEvents {
 }
 
 function isRefusal(error: unknown): boolean {
-  return error instanceof SyncError && error.code === 'ERR_QUEUE_UNREACHABLE';
+  // A replica that lost the lease may keep events for the time when it leads again.
+  return (
+    error instanceof SyncError && (error.code === 'ERR_QUEUE_UNREACHABLE' || error.code === 'ERR_LEASE_LOST')
+  );
 }

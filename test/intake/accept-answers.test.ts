@@ -38,6 +38,7 @@ beforeEach(() => {
     },
     keyValues: { remember: async () => {} },
     activity: { note: async () => {} },
+    logger: silentLogger,
     metrics: noMetrics,
     clock: { now: () => NOW, sleep: async () => {} },
   };

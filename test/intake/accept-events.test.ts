@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.js';
+import { SyncError } from '../../src/errors.js';
 import type { IdentityEvent } from '../../src/identity/source.js';
 import { acceptEvents, eventScope, lateScope } from '../../src/intake/accept-events.js';
 import { ChannelActivity } from '../../src/intake/channel-activity.js';
@@ -36,7 +37,16 @@ function open(directory: string, sync: () => Promise<void> = async () => {}) {
   const rechecks = new EmbeddedRechecks(file);
   const inbox = new EmbeddedInbox(file, queue, rechecks, keyValues);
   const activity = new ChannelActivity(keyValues, systemClock);
-  return { queue, keyValues, rechecks, inbox, activity, metrics: noMetrics, clock: systemClock };
+  return {
+    queue,
+    keyValues,
+    rechecks,
+    inbox,
+    activity,
+    logger: silentLogger,
+    metrics: noMetrics,
+    clock: systemClock,
+  };
 }
 
 function event(id: string): IdentityEvent {
@@ -82,6 +92,12 @@ it('A duplicate is not new, and its late delivery by webhook is remembered', asy
   ]);
   expect(await deps.keyValues.has(lateScope('main'), 'a')).toBe(true);
   expect(await deps.keyValues.has(lateScope('main'), 'b')).toBe(false);
+});
+
+it('An event is accepted although the activity of its channel cannot be noted', async () => {
+  const lost = new SyncError('ERR_LEASE_LOST', 'another replica leads', { retriable: true });
+  const deps = { ...open(root), activity: { note: () => Promise.reject(lost) } };
+  expect(await acceptEvents('main', [event('a')], 'webhook', deps)).toEqual([event('a')]);
 });
 
 it('An event that concerns no client is not remembered, but counts as activity', async () => {

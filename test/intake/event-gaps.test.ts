@@ -4,7 +4,7 @@ import { acceptEvents } from '../../src/intake/accept-events.js';
 import { type Channel, ChannelActivity } from '../../src/intake/channel-activity.js';
 import { EventGaps } from '../../src/intake/event-gaps.js';
 import { clientKey } from '../../src/model/key.js';
-import { noMetrics } from '../../src/observe.js';
+import { noMetrics, silentLogger } from '../../src/observe.js';
 import type { KeyValueStore } from '../../src/queue/key-value-store.js';
 import { createFacts, createInbox } from '../support/worker-facts.js';
 
@@ -31,6 +31,7 @@ const deps = () => ({
   inbox: createInbox(keyValues),
   keyValues,
   activity,
+  logger: silentLogger,
   metrics: noMetrics,
   clock,
 });

@@ -55,6 +55,7 @@ beforeEach(async () => {
   deps = {
     keyValues,
     activity: new ChannelActivity(keyValues, systemClock),
+    logger: silentLogger,
     clock: systemClock,
     metrics: {
       ...noMetrics,
