@@ -24,10 +24,11 @@ export async function recordHolds(
   const decisions: SettledDecision[] = [];
   const update = new Map<string, RecordedHold | null>();
   const stamp = stampOf(deps);
-  // The space that the store keeps back is for revocations. The other holds are recorded when it has room.
+  // The space that the store keeps back is for revocations. The other holds are recorded when it has room: also those of
+  // marks without a record, which anyone who writes intentions can make.
   const isLow = deps.space.isLow();
   for (const [name, hold] of current) {
-    if (isLow && hold.action !== 'revoke' && hold.reason !== 'RevocationLimit') continue;
+    if (isLow && !isRecordedWhenLow(hold)) continue;
     const known = record.holds.get(name);
     const fingerprint = fingerprintOf(hold);
     if (known !== undefined && known.fingerprint === fingerprint) continue;
@@ -69,6 +70,10 @@ export async function recordHolds(
   for (const decision of decisions)
     deps.metrics.count('scopemesh_decisions_total', { outcome: decision.outcome, reason: decision.reason });
   deps.onSettled();
+}
+
+function isRecordedWhenLow({ action, reason }: Hold): boolean {
+  return reason === 'RevocationLimit' || (action === 'revoke' && reason !== 'MarkUnrecorded');
 }
 
 /**

@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { fingerprintOf, mergeHolds } from '../../src/plan/holds.js';
 import type { Hold } from '../../src/plan/plan.js';
+import { recordHolds } from '../../src/reconcile/holds.js';
+import { NOW } from '../plan/scene.js';
+import { depsOf, worldWithTwo } from './deps.js';
 
 const hold = (detail: string, changes: Partial<Hold> = {}): Hold => ({
   subject: 'acl-auth-method/web',
@@ -56,4 +59,16 @@ describe('holds of one subject and reason', () => {
     const after = mergeHolds([hold('a is protected'), hold('b is protected')]);
     expect(after.map(fingerprintOf)).not.toEqual(before.map(fingerprintOf));
   });
+});
+
+test('While the store is low, the hold of a revocation is recorded, but not that of a mark without a record', async () => {
+  const { deps, decisions } = depsOf(worldWithTwo(), {});
+  const low = { ...deps, space: { isLow: () => true } };
+  const holds = (['MarkUnrecorded', 'RevocationLimit'] as const).map((reason) =>
+    hold('why', { reason, action: 'revoke', subject: `intention/default/default/orders/${reason}` }),
+  );
+  const cause = { kind: 'resync', receivedAt: new Date(NOW).toISOString() } as const;
+  const record = { pending: [], lastApplied: new Map(), holds: new Map() };
+  await recordHolds('destination/default/default/orders', record, holds, cause, low);
+  expect(decisions.map(({ reason }) => reason)).toEqual(['RevocationLimit']);
 });
