@@ -63,16 +63,20 @@ export async function reconcileClient(
   // Noted before the block is in the world: an earlier job that sees the block must know its cause.
   if (job.triggers.some(({ order }) => order?.kind === 'secret-compromised'))
     queue.note(fanOut(before, job, [], true, id));
-  const isTaken = await takeOrders(id, job, deps);
-  await settleLeftDecisions(id, deps);
-  const isReleased = await releaseIfDecided(id, deps);
-  // A quarantine does not wait for the directory.
+  const recorded = await settled(async () => {
+    const isTaken = await takeOrders(id, job, deps);
+    await settleLeftDecisions(id, deps);
+    const isReleased = await releaseIfDecided(id, deps);
+    return isTaken || isReleased;
+  });
+  // A quarantine waits neither for the directory nor for a store that refuses its record.
   if (hasOrder(job) && world.clientBlock(id) !== undefined) {
     await close();
     await closeLogins(id, job, deps, signal);
   }
+  if (recorded.status === 'rejected') throw recorded.reason;
   // Neither the closing nor a refusing KV waits for the other.
-  if (isTaken || isReleased) await writeQuarantine(id, deps, signal);
+  if (recorded.value) await writeQuarantine(id, deps, signal);
 
   if (needsRead(job)) {
     const onRead = (byRead: Touched) => {

@@ -48,6 +48,19 @@ describe('an order about a compromised secret', () => {
     expect(world.clientBlock({ provider: 'main', clientId: 'web' })).toBe('ClientQuarantined');
   });
 
+  test('closes the client although the store refuses the record of the quarantine, and is tried again', async () => {
+    const world = worldWithTwo();
+    const { deps, added } = depsOf(world, {});
+    const full = new Error('no space');
+    const refusing = { ...deps, keyValues: { ...deps.keyValues, set: () => Promise.reject(full) } };
+    const key = { kind: 'client', provider: 'main', by: 'clientId', value: 'web' } as const;
+    await expect(reconcileClient(key, compromised('web'), refusing, AbortSignal.timeout(5_000))).rejects.toBe(
+      full,
+    );
+    expect(world.clientBlock({ provider: 'main', clientId: 'web' })).toBe('ClientQuarantined');
+    expect(added[0]).toMatchObject({ key: { kind: 'destination', service: 'orders' }, urgent: true });
+  });
+
   test('outlives a restart, for each of several clients whose jobs run at once', async () => {
     const { deps } = depsOf(worldWithTwo(), {});
     const ids = ['web', 'api'].map((clientId) => ({ provider: 'main', clientId }));
