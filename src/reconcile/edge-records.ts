@@ -8,12 +8,15 @@ import type { ReconcilerDeps } from './deps.js';
 /**
  * Notes in memory the records of all marked edges that equal the desired ones, and returns their destinations. Call it in
  * the turn in which a directory became known: a later change at the provider then finds these edges owned, although their
- * records were lost with the store. The jobs of the destinations store the records.
+ * records were lost with the store. The jobs of the destinations store the records. The blocks of clients do not count here:
+ * what a blocked client has open is scopemesh's too, and only with a record its job closes it.
  */
 export function noteRecords(world: WorldState, now: number): readonly ServiceName[] {
   if (world.owned.unrecorded === 0) return [];
   return world.destinations(now).filter((destination) => {
-    const { records } = planDestination(inputOf(world, destination, now));
+    const input = inputOf(world, destination, now);
+    const unblocked = { ...input, world: { ...input.world, clientBlocks: new Map() } };
+    const { records } = planDestination(unblocked);
     if (records === undefined) return false;
     const key = keyOf(destination);
     world.rememberWritten(key, new Map([...world.records.of(key), ...records]));

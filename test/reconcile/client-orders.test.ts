@@ -2,9 +2,11 @@ import { describe, expect, test } from 'vitest';
 import { clientKey } from '../../src/model/key.js';
 import type { RevocationOrder } from '../../src/model/order.js';
 import type { Job } from '../../src/model/trigger.js';
+import { planDestination } from '../../src/plan/plan-destination.js';
 import { reconcileClient } from '../../src/reconcile/client.js';
 import { blockUnconfirmed } from '../../src/reconcile/client-blocks.js';
 import type { ReconcilerDeps } from '../../src/reconcile/deps.js';
+import { noteRecords } from '../../src/reconcile/edge-records.js';
 import {
   decideRelease,
   releaseIfDecided,
@@ -13,7 +15,8 @@ import {
   settleLeftDecisions,
   takeOrders,
 } from '../../src/reconcile/quarantines.js';
-import { client, NOW } from '../plan/scene.js';
+import { inputOf } from '../../src/state/fleet.js';
+import { client, NOW, named } from '../plan/scene.js';
 import { depsOf, UNREACHABLE, worldWithTwo } from './deps.js';
 
 /** A job of one client, with an order received so long after `NOW`, about a moment so long after it. */
@@ -59,6 +62,17 @@ describe('an order about a compromised secret', () => {
     );
     expect(world.clientBlock({ provider: 'main', clientId: 'web' })).toBe('ClientQuarantined');
     expect(added[0]).toMatchObject({ key: { kind: 'destination', service: 'orders' }, urgent: true });
+  });
+
+  test('removes the edges of the client after a loss of the store, although it came before the first read', async () => {
+    const world = worldWithTwo();
+    world.setUnrecorded(undefined);
+    world.setClientBlock({ provider: 'main', clientId: 'web' }, 'ClientQuarantined');
+    expect(noteRecords(world, NOW)).toEqual([named('orders')]);
+    const { changes } = planDestination(inputOf(world, named('orders'), NOW));
+    expect(changes).toMatchObject([{ action: 'revoke', reason: 'ClientQuarantined' }]);
+    // Otherwise the removal waits for a person.
+    expect(changes.some(({ isUnrecorded }) => isUnrecorded === true)).toBe(false);
   });
 
   test('outlives a restart, for each of several clients whose jobs run at once', async () => {
