@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Secret } from '../src/model/secret.js';
 import type { HttpSettings } from './config.js';
-import { hostPort, name, parseHostPort, secret, toggle } from './fields.js';
+import { type HostPort, hostPort, name, parseHostPort, secret, toggle } from './fields.js';
 
 /** 32 characters of base64 are 192 bits. */
 const SHORTEST_TOKEN = 32;
@@ -31,7 +31,7 @@ export const HTTP = z
   })
   .superRefine(({ listen, admin, tokens }, context) => {
     // Port 0 is another port each time.
-    if (typeof admin === 'string' && admin === listen && !admin.endsWith(':0'))
+    if (typeof admin === 'string' && textOf(admin) === textOf(listen) && !admin.endsWith(':0'))
       context.addIssue({
         code: 'custom',
         path: ['admin'],
@@ -53,10 +53,22 @@ export const HTTP = z
   });
 
 export function toHttpSettings({ listen, admin, tokens }: z.output<typeof HTTP>): HttpSettings {
-  const adminAt = admin === undefined ? undefined : parseHostPort(admin);
+  const adminAt = admin === undefined ? undefined : toAddress(admin);
   return {
-    listen: parseHostPort(listen) ?? { host: '127.0.0.1', port: 8080 },
+    listen: toAddress(listen) ?? { host: '127.0.0.1', port: 8080 },
     ...(adminAt === undefined ? {} : { admin: adminAt }),
     tokens,
   };
+}
+
+/**
+ * The name `localhost` has an address of each family. The server would listen on both, and limit the connections of one;
+ * the commands might send their token to another program that has the port in the other family.
+ */
+function textOf(address: string): string {
+  return address.replace(/^localhost:/i, '127.0.0.1:');
+}
+
+function toAddress(text: string): HostPort | undefined {
+  return parseHostPort(textOf(text));
 }

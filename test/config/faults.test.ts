@@ -44,6 +44,12 @@ const CASES: readonly [string, string, readonly string[], readonly string[]][] =
     ['1:42: http.admin: is the address of http.listen; give it another port'],
   ],
   [
+    'two listeners on one address, which one of them writes as a name',
+    'http: { listen: "127.0.0.1:8080", admin: "localhost:8080" }',
+    [],
+    ['1:42: http.admin: is the address of http.listen; give it another port'],
+  ],
+  [
     'an owner that is no plain name',
     'owner: Payments',
     ['owner'],

@@ -143,6 +143,12 @@ decisions: { kind: kafka, brokers: ["k1:9092", "[::1]:9092"], tls: on, sasl: { m
     expect(config.http).toEqual({ listen: { host: '::1', port: 0 }, tokens: [] });
   });
 
+  it('listens on the IPv4 address alone where it says localhost', async () => {
+    const { http } = await loadText(fileWith('http: { listen: "localhost:8080", admin: "LocalHost:8081" }'));
+    expect(http.listen).toEqual({ host: '127.0.0.1', port: 8080 });
+    expect(http.admin).toEqual({ host: '127.0.0.1', port: 8081 });
+  });
+
   it('that cannot be read is reported with the error of the system', async () => {
     const { loadConfig } = await import('../../config/load.js');
     const load = loadConfig({
