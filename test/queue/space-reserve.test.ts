@@ -17,11 +17,12 @@ describe('the reserved space of a state directory', () => {
   afterEach(() => rmSync(directory, { recursive: true }));
 
   const note = (_: object, message: string) => logs.push(message);
-  const open = () =>
-    new SpaceReserve(directory, {
-      logger: { debug() {}, info: note, warn: note, error: note },
-      metrics: noMetrics,
-    });
+  const open = (bytes?: number) =>
+    new SpaceReserve(
+      directory,
+      { logger: { debug() {}, info: note, warn: note, error: note }, metrics: noMetrics },
+      bytes,
+    );
   const file = () => statSync(join(directory, 'space.reserve'));
   const isFullLogged = () => logs.filter((line) => line.includes('is full')).length;
 
@@ -74,6 +75,16 @@ describe('the reserved space of a state directory', () => {
     expect(file().size).toBeLessThan(64 * MIB);
     await reserve.restore();
     expect(file().size).toBe(64 * MIB);
+  });
+
+  it('is not low any more on a disk that is too small for a reserve, once something can be written again', async () => {
+    const reserve = open(0);
+    expect(reserve.give('journal')).toBe(false);
+    expect(reserve.isLow()).toBe(true);
+    await reserve.restore();
+    expect(reserve.isLow()).toBe(false);
+    expect(file().size).toBe(0);
+    expect(logs.at(-1)).toContain('has space again');
   });
 
   it('has nothing to give if somebody deleted it', async () => {

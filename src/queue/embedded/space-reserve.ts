@@ -1,6 +1,6 @@
 import { randomFillSync } from 'node:crypto';
 import { constants, statfsSync, statSync, truncateSync } from 'node:fs';
-import { open, statfs } from 'node:fs/promises';
+import { type FileHandle, open, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../../errors.js';
 import type { Logger, Metrics } from '../../observe.js';
@@ -16,6 +16,8 @@ const STEPS = 16;
 /** Events may use the reserve down to this part. The rest is for the journal, without which nothing is revoked. */
 const JOURNAL_PART = 1 / 2;
 const CHUNK_BYTES = 1024 * 1024;
+/** What must fit on a disk without a reserve before it counts as one with space. */
+const TRIAL_BYTES = 64 * 1024;
 
 /** A file beside the state files that only takes up space: real blocks, because it holds no zeros. */
 export class SpaceReserve implements StoreSpace {
@@ -31,11 +33,12 @@ export class SpaceReserve implements StoreSpace {
   /** Counts what was given away, to notice it while the file grows. */
   #given = 0;
 
-  constructor(directory: string, deps: Deps) {
+  /** `bytes`: how large the file is to be; 0 on a disk that is too small for one. */
+  constructor(directory: string, deps: Deps, bytes = bytesFor(directory)) {
     this.#directory = directory;
     this.#path = join(directory, 'space.reserve');
     this.#deps = deps;
-    this.#bytes = bytesFor(directory);
+    this.#bytes = bytes;
     const size = sizeOf(this.#path);
     this.#size = size ?? 0;
     // A file that is too small was used before the start. Before the first start there is none.
@@ -69,7 +72,7 @@ export class SpaceReserve implements StoreSpace {
   }
 
   async restore(): Promise<void> {
-    if (this.#size >= this.#bytes) return;
+    if (this.#size >= this.#bytes && !this.#isLow) return;
     const wasLow = this.#isLow;
     try {
       await this.#grow();
@@ -114,6 +117,8 @@ export class SpaceReserve implements StoreSpace {
     const chunk = randomFillSync(Buffer.alloc(CHUNK_BYTES));
     const file = await open(this.#path, constants.O_CREAT | constants.O_WRONLY, 0o600);
     try {
+      // Without a reserve nothing else shows that the disk has space again.
+      if (this.#bytes === 0 && !(await hasRoom(file, chunk))) return;
       while (this.#size < this.#bytes) {
         const length = Math.min(CHUNK_BYTES, this.#bytes - this.#size);
         const { bytesWritten } = await file.write(chunk, 0, length, this.#size);
@@ -141,6 +146,17 @@ function bytesFor(directory: string): number {
   const { blocks, bsize } = statfsSync(directory);
   const most = Math.min(RESERVED_BYTES, blocks * bsize * RESERVED_PART);
   return Math.floor(most / CHUNK_BYTES) * CHUNK_BYTES;
+}
+
+/** Whether something could be written: it is deleted again. */
+async function hasRoom(file: FileHandle, chunk: Buffer): Promise<boolean> {
+  try {
+    const { bytesWritten } = await file.write(chunk, 0, TRIAL_BYTES, 0);
+    await file.datasync();
+    return bytesWritten === TRIAL_BYTES;
+  } finally {
+    await file.truncate(0);
+  }
 }
 
 function sizeOf(path: string): number | undefined {
