@@ -3,6 +3,7 @@ import type { Paged } from './pages.js';
 
 /** A list that may have changed while it was read. */
 export interface ChangingList<T> {
+  /** In the order in which they were last read. */
   readonly entries: readonly T[];
   /** Entries that the first of two passes had, and the second had not. */
   readonly doubtful: readonly T[];
@@ -84,6 +85,8 @@ async function readOnce<T>(
     for (const entry of page) {
       // It moved, for example because it was renamed.
       if (entries.has(idOf(entry)) && !isKnown(entry)) isWhole = false;
+      // In the order of the last reads.
+      entries.delete(idOf(entry));
       entries.set(idOf(entry), entry);
     }
     if (!isWhole) overlap = Math.floor(pageSize / 2);

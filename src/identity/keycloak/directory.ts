@@ -220,7 +220,8 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
         logger.warn({ provider, remedy }, 'the list of clients changed during both of two reads');
       }
       const { found: confirmed, unreadable } = await missing.confirm(listed, findByInternalId, signal);
-      const records = [...listed.entries, ...confirmed];
+      const read = [...listed.entries, ...confirmed];
+      const records = listed.isWhole ? read : lastOfEach(read);
       const clients = records.filter(isValid);
       const invalid = records.filter(isInvalid);
       // The built-in client is in the list too: if no record is complete, the token sees all clients only in part.
@@ -272,6 +273,14 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
     checkAccess: (signal) => checkKeycloakAccess(api, { builtIn, serviceAccountRoles }, signal),
     close: () => api.close(),
   };
+}
+
+/** A client that was deleted and created again between two pages is in the list twice. The later record is the new one. */
+function lastOfEach<T extends { readonly clientId: string | undefined }>(
+  records: readonly T[],
+): readonly T[] {
+  const last = new Map(records.map((record) => [record.clientId, record]));
+  return records.filter((record) => record.clientId === undefined || last.get(record.clientId) === record);
 }
 
 function isValid(client: KeycloakClient | InvalidClient): client is KeycloakClient {
