@@ -211,9 +211,10 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
       signal.throwIfAborted();
       const before = api.requests;
       const [{ apps, unreadable }, context] = await Promise.all([readApps(signal), readContext(signal)]);
-      const clients = apps.filter(isClient);
-      if (new Set(clients.map(({ clientId }) => clientId)).size !== clients.length)
-        throw incomplete(place, 'two apps have the same client id');
+      const listed = apps.filter(isClient);
+      // An app that was deleted and created again between two pages is in the list twice. The list does not say which is old.
+      const repeated = repeatedIds(listed);
+      const clients = listed.filter(({ clientId }) => !repeated.has(clientId));
       const found = await mapBounded(clients, { width: GRANT_READERS }, async (app) => {
         try {
           return await complete(app, context, signal);
@@ -224,7 +225,11 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
       });
       return {
         clients: found.filter((each) => 'grants' in each),
-        unreadable: [...unreadable, ...found.filter((each) => 'why' in each)],
+        unreadable: [
+          ...unreadable,
+          ...[...repeated].map((clientId) => toUnreadable(clientId, 'two apps have this client id')),
+          ...found.filter((each) => 'why' in each),
+        ],
         requests: api.requests - before,
       };
     },
@@ -261,6 +266,12 @@ function isApp(each: OktaApp | UnreadableClient): each is OktaApp {
 
 function isUnreadable(each: OktaApp | UnreadableClient): each is UnreadableClient {
   return !isApp(each);
+}
+
+function repeatedIds(clients: readonly Client[]): ReadonlySet<string> {
+  const seen = new Set<string>();
+  const isRepeated = ({ clientId }: Client) => seen.size === seen.add(clientId).size;
+  return new Set(clients.filter(isRepeated).map(({ clientId }) => clientId));
 }
 
 function isClient(app: OktaApp): app is Client {

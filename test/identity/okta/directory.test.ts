@@ -247,6 +247,19 @@ describe('an app that is not found', () => {
   });
 });
 
+describe('a client ID that two apps have, because one was created again between two pages', () => {
+  it('is unreadable, and every other client is read', async () => {
+    const other = world.addClient({}, ['orders:read']);
+    world.addClient({ clientId: 'web' }, ['orders:read']);
+    world.addClient({ clientId: 'web' }, ['orders:read']);
+    const { clients, unreadable } = await directoryOf().readAll(signal);
+    expect(unreadable).toEqual([{ clientId: 'web', why: 'two apps have this client id' }]);
+    const ids = clients.map(({ clientId }) => clientId);
+    expect(ids).toContain(other.id);
+    expect(ids).not.toContain('web');
+  });
+});
+
 describe('many reads at once', () => {
   it('share one read of the policies, and none gets an answer older than its request', async () => {
     const apps = Array.from({ length: 20 }, () => world.addClient({}, ['orders:read']));
