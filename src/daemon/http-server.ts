@@ -18,6 +18,7 @@ const LIMITS = {
   connections: 512,
   connectionsPerAddress: 256,
   unfinishedPerAddress: 64,
+  unfinished: 128,
   requestMs: 10_000,
   checkMs: 1_000,
   /** The error of a 404. */

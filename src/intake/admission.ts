@@ -18,11 +18,13 @@ export interface ConnectionLimits {
   readonly connectionsPerAddress: number;
   /** Requests of one address whose body is not complete. Each may keep as much memory as a body may have. */
   readonly unfinishedPerAddress: number;
+  /** The same of all addresses together. */
+  readonly unfinished: number;
 }
 
 /**
  * `evicted`: closed for a newer connection. `refused`: closed at once, because each connection that could be closed for
- * it is being answered or belongs to an address that has fewer. `unfinished`: closed for a newer request of its address.
+ * it is being answered or belongs to an address that has fewer. `unfinished`: closed for a newer request whose body is not complete.
  */
 export type ClosedReason = 'evicted' | 'refused' | 'unfinished';
 
@@ -45,6 +47,8 @@ export function limitConnections(
 ): Admission {
   /** In the order of their arrival, or of their last request or answer. */
   const connections = new Map<Socket, Connection>();
+  /** In the order of their arrival. Each has its own entry: one may follow others on its connection. */
+  const unfinished = new Map<IncomingMessage, string>();
   /** Connections by address. Only addresses with a connection are in it. */
   const counts = new Map<string, number>();
 
@@ -57,6 +61,7 @@ export function limitConnections(
     const connection = connections.get(socket);
     if (connection === undefined) return;
     connections.delete(socket);
+    for (const request of unfinished.keys()) if (request.socket === socket) unfinished.delete(request);
     count(connection.address, -1);
   };
   const renew = (socket: Socket, connection: Connection, state: Connection['state']) => {
@@ -107,29 +112,42 @@ export function limitConnections(
   });
 
   return {
-    receiving({ socket }) {
+    receiving(request) {
+      const { socket } = request;
       const connection = connections.get(socket);
-      // A second request on the same connection must not make the answer to the first one end.
-      if (connection === undefined || connection.state === 'answering') return;
-      renew(socket, connection, 'receiving');
+      if (connection === undefined) return;
+      // A newer connection must not end the answer to an earlier request on the same one.
+      if (connection.state !== 'answering') renew(socket, connection, 'receiving');
       const { address } = connection;
-      const unfinished = [...connections].filter(
-        ([, each]) => each.address === address && each.state === 'receiving',
-      );
-      const [oldest] = unfinished;
-      if (oldest !== undefined && unfinished.length > limits.unfinishedPerAddress)
-        close(oldest[0], address, 'unfinished');
+      unfinished.set(request, address);
+      const own = [...unfinished].filter(([, each]) => each === address);
+      const excess = own.length > limits.unfinishedPerAddress ? own : [];
+      const [oldest] = unfinished.size > limits.unfinished ? ofBusiest(unfinished) : excess;
+      if (oldest !== undefined) close(oldest[0].socket, oldest[1], 'unfinished');
     },
-    answering({ socket }) {
+    answering(request) {
+      const { socket } = request;
+      unfinished.delete(request);
       const connection = connections.get(socket);
       if (connection !== undefined) connection.state = 'answering';
     },
-    answered({ socket }) {
+    answered(request) {
+      const { socket } = request;
+      unfinished.delete(request);
       const connection = connections.get(socket);
       if (connection === undefined) return;
-      renew(socket, connection, 'idle');
+      const isFollowed = [...unfinished.keys()].some((each) => each.socket === socket);
+      renew(socket, connection, isFollowed ? 'receiving' : 'idle');
     },
   };
+}
+
+/** The requests of the address that has the most; of several such addresses, of the one with the oldest request. */
+function ofBusiest(requests: ReadonlyMap<IncomingMessage, string>): readonly [IncomingMessage, string][] {
+  const byAddress = new Map<string, [IncomingMessage, string][]>();
+  for (const [request, address] of requests)
+    byAddress.set(address, [...(byAddress.get(address) ?? []), [request, address]]);
+  return [...byAddress.values()].toSorted((a, b) => b.length - a.length)[0] ?? [];
 }
 
 /** What counts as one address: an IPv4 address, or the /64 of an IPv6 address, which one machine may have all of. */

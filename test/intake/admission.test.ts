@@ -21,9 +21,12 @@ function createServer(limits: Parameters_[1]) {
       },
     });
     server.emit('connection', socket);
-    const request = { socket } as unknown as Parameters<typeof admission.answering>[0];
+    const requestOn = () => ({ socket }) as unknown as Parameters<typeof admission.answering>[0];
+    const request = requestOn();
     return Object.assign(socket, {
       receives: () => admission.receiving(request),
+      /** Another request on the same connection. */
+      receivesAnother: () => admission.receiving(requestOn()),
       isAnswered: () => admission.answering(request),
       wasAnswered: () => admission.answered(request),
     });
@@ -31,7 +34,7 @@ function createServer(limits: Parameters_[1]) {
   return { connect, closed };
 }
 
-const LIMITS = { connections: 6, connectionsPerAddress: 4, unfinishedPerAddress: 2 };
+const LIMITS = { connections: 6, connectionsPerAddress: 4, unfinishedPerAddress: 2, unfinished: 3 };
 
 describe('the connections of a listener', () => {
   it('an address beyond its limit closes its own oldest connection, although there is room for others', () => {
@@ -72,6 +75,29 @@ describe('the connections of a listener', () => {
     for (const each of unfinished) each.receives();
     expect(unfinished.map(({ isOpen }) => isOpen)).toEqual([false, true, true]);
     expect(idle.isOpen).toBe(true);
+    expect(closed).toEqual([['192.0.2.1', 'unfinished']]);
+  });
+
+  it('an unfinished request counts although an answered one came before it on its connection', () => {
+    const { connect, closed } = createServer(LIMITS);
+    const sockets = Array.from({ length: 3 }, () => connect('192.0.2.1'));
+    for (const each of sockets) {
+      each.receives();
+      each.isAnswered();
+      each.receivesAnother();
+      each.wasAnswered();
+    }
+    expect(sockets.map(({ isOpen }) => isOpen)).toEqual([false, true, true]);
+    expect(closed).toEqual([['192.0.2.1', 'unfinished']]);
+  });
+
+  it('beyond the unfinished requests of all addresses, the address that has the most loses its oldest', () => {
+    const { connect, closed } = createServer(LIMITS);
+    const other = connect('192.0.2.2');
+    const flood = [connect('192.0.2.1'), connect('192.0.2.1')];
+    const last = connect('192.0.2.3');
+    for (const each of [other, ...flood, last]) each.receives();
+    expect([other, ...flood, last].map(({ isOpen }) => isOpen)).toEqual([true, false, true, true]);
     expect(closed).toEqual([['192.0.2.1', 'unfinished']]);
   });
 
