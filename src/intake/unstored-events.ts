@@ -148,8 +148,5 @@ export class UnstoredEvents {
 }
 
 function isRefusal(error: unknown): boolean {
-  // A replica that lost the lease may keep events for the time when it leads again.
-  return (
-    error instanceof SyncError && (error.code === 'ERR_QUEUE_UNREACHABLE' || error.code === 'ERR_LEASE_LOST')
-  );
+  return error instanceof SyncError && error.code === 'ERR_QUEUE_UNREACHABLE';
 }

@@ -95,7 +95,7 @@ it('A duplicate is not new, and its late delivery by webhook is remembered', asy
 });
 
 it('An event is accepted although the activity of its channel cannot be noted', async () => {
-  const lost = new SyncError('ERR_LEASE_LOST', 'another replica leads', { retriable: true });
+  const lost = new SyncError('ERR_QUEUE_UNREACHABLE', 'no room', { retriable: true });
   const deps = { ...open(root), activity: { note: () => Promise.reject(lost) } };
   expect(await acceptEvents('main', [event('a')], 'webhook', deps)).toEqual([event('a')]);
 });

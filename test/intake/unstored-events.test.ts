@@ -108,15 +108,6 @@ describe('events that the store refused', () => {
     expect(lost).toEqual(['order']);
   });
 
-  it('include those of a replica that lost the lease, which stores them once it leads again', async () => {
-    const events = new UnstoredEvents(deps);
-    const lost = new SyncError('ERR_LEASE_LOST', 'another replica leads', { retriable: true });
-    events.keep('main', [orderOn('b')], 'webhook', lost);
-    isFull = false;
-    await run(events);
-    expect(stored).toEqual(['order on b']);
-  });
-
   it('do not include an event that failed for another reason', async () => {
     const events = new UnstoredEvents(deps);
     events.keep('main', [changeOf('a')], 'webhook', new Error('a fault of ours'));
