@@ -1,7 +1,7 @@
 import type { Decision } from '../../../src/model/decision.js';
 import type { Side } from './side.js';
 
-/** A decision without what no two runs share: ids, times, the host, the index. */
+/** A decision without what no two runs share: ids, times, the host, the index, the place in the chain. */
 export type Plain = Readonly<Record<string, unknown>>;
 
 /** The decisions of each subject, in their order, with the change during which each was made; sweeps left out. */
@@ -21,15 +21,22 @@ export function bySubject(
 }
 
 function toPlain(decision: Decision): Plain {
-  const { id: _id, time: _time, source: _source, latencyMs: _latency, ...said } = decision;
-  const { cause, consul, writeId, ...rest } = said;
+  const { id: _id, time: _time, source: _source, latencyMs: _latency, chain: _chain, ...said } = decision;
+  const { cause, consul, writeId, before, after, ...rest } = said;
   const { eventId, receivedAt: _receivedAt, ...why } = cause;
   return {
     ...rest,
+    before: withoutInstants(before),
+    after: withoutInstants(after),
     cause: { ...why, hasEvent: eventId !== undefined },
     hasIndex: consul !== undefined,
     hasWrite: writeId !== undefined,
   };
+}
+
+/** A quarantine says when it began and when its secret was made. */
+function withoutInstants(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value ?? null).replaceAll(/"\d{4}-\d\d-\d\dT[\d:.]+Z"/g, '"an instant"'));
 }
 
 /** Every field that differs, as `SUBJECT #REVISION FIELD: A | B`; empty where all are equal. */
