@@ -23,7 +23,7 @@ export function describeProviderChaos(
   options: { readonly events: number; readonly seed: number },
 ): void {
   describe(`${name}: many events, some duplicated, forged, lost or out of order`, () => {
-    it('end in the same state as no events, and each forged one is recorded', {
+    it('end in the same state as no events, and each forged one is recorded or counted', {
       timeout: 600_000,
     }, async () => {
       const random = mulberry(options.seed);
@@ -44,7 +44,9 @@ export function describeProviderChaos(
         await daemon.idle();
         expect(await rig.mesh.access('orders')).toEqual(wanted);
         const refused = (await rig.decisions()).filter(({ outcome }) => outcome === 'refused');
-        expect(refused).toHaveLength(counts.forged);
+        const suppressed = (await daemon.metric('scopemesh_decisions_suppressed_total{kind="event"}')) ?? 0;
+        expect(refused.length).toBeGreaterThanOrEqual(Math.min(counts.forged, 100));
+        expect(refused.length + suppressed).toBeGreaterThanOrEqual(counts.forged);
       } finally {
         for (const rig of rigs) await rig.close();
         await world.stop();
