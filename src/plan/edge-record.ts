@@ -9,7 +9,7 @@ export interface EdgeRecords {
 }
 
 /**
- * Whether scopemesh has a record of writing this marked source. The mark is public text: whoever may write an entry can
+ * Whether scopemesh has a record of writing this marked source. The mark is public text: every writer of an entry can
  * write it. The record of a removed edge counts too: an older snapshot of Consul or a late write may restore the edge.
  */
 export function isRecorded(

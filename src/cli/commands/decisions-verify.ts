@@ -43,7 +43,8 @@ export function addVerify(decisions: Command, cli: Cli): void {
     .addHelpText(
       'after',
       `
-Exit status: 0 if the chain is intact; 5 if it is broken; 1 if there is no chain, or on error.
+Exit status: 0 if the chain is intact; 5 if it is broken; 1 if something is not proven (no chain,
+a log without a checkpoint, decisions outside the chain), or on error.
 
 Keep a copy of the public key on another machine: a person who can change the log can also
 change the key beside it.

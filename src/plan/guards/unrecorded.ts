@@ -1,8 +1,8 @@
 import { all, type LossGuard } from './guard.js';
 
 /**
- * Holds every change of an edge that has the mark of scopemesh but no record, until a person approves it. Whoever may write
- * an entry can write the mark. It comes before the mass guard, which never counts such an edge.
+ * Holds every change of an edge that has the mark of scopemesh but no record, until a person approves it. Every writer
+ * of an entry can write the mark. It comes before the mass guard, which never counts such an edge.
  */
 export const unrecorded: LossGuard = ({ losses }) =>
   all(

@@ -41,7 +41,7 @@ export class SpaceReserve implements StoreSpace {
     this.#bytes = bytes;
     const size = sizeOf(this.#path);
     this.#size = size ?? 0;
-    // A file that is too small was used before the start. Before the first start there is none.
+    // If the file is too small, an earlier process used it. The first start finds no file.
     this.#isLow = size !== undefined && size < this.#bytes;
     this.#measure();
   }

@@ -8,7 +8,7 @@ afterEach(() => rig.close());
 
 const NAMES = Array.from({ length: 12 }, (_, at) => `svc-${String(at).padStart(2, '0')}`);
 
-/** Sources with the mark of this instance, written by whoever controls the destination `evil`. */
+/** Sources with the mark of this instance, written by the owner of the destination `evil`. */
 const marked = (count: number) =>
   Array.from({ length: count }, (_, at) => ({
     Name: `ghost-${at}`,
