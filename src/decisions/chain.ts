@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { ChainLink, Decision } from '../model/decision.js';
+import { fieldOf } from '../model/field-of.js';
 import { canonicalJson } from './canonical-json.js';
 import { toCloudEvent } from './envelope.js';
 import { appendLeaf, EMPTY_FRONTIER, type Frontier, leafHash } from './merkle.js';
@@ -95,8 +96,4 @@ function digest(value: unknown): string {
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function fieldOf(value: unknown, field: string): unknown {
-  return isObject(value) && Object.hasOwn(value, field) ? value[field] : undefined;
 }

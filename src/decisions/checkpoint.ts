@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { fieldOf } from '../model/field-of.js';
 import type { ChainHead } from './chain.js';
 import { type Frontier, type Hash, rootOf } from './merkle.js';
 import type { NoteSigner, NoteVerifier } from './signed-note.js';
@@ -66,6 +67,11 @@ export function openCheckpoint(
   return undefined;
 }
 
+/** What a checkpoint of this log is about, and its key on a topic. */
+export function checkpointSubject(log: string): string {
+  return `checkpoint/${log}`;
+}
+
 export function toCheckpointEvent({ id, time, source, log, note, tree }: StoredCheckpoint): unknown {
   return {
     specversion: '1.0',
@@ -73,7 +79,7 @@ export function toCheckpointEvent({ id, time, source, log, note, tree }: StoredC
     time,
     source,
     type: CHECKPOINT_TYPE,
-    subject: `checkpoint/${log}`,
+    subject: checkpointSubject(log),
     datacontenttype: 'application/json',
     data: { log, note, size: tree.size, roots: tree.roots.map((root) => root.toString('hex')) },
   };
@@ -90,5 +96,5 @@ export function parseCheckpointEvent(event: unknown): StoredCheckpoint | undefin
 
 /** Whether an event has the type of a checkpoint. */
 export function isCheckpointEvent(event: unknown): boolean {
-  return z.object({ type: z.literal(CHECKPOINT_TYPE) }).safeParse(event).success;
+  return fieldOf(event, 'type') === CHECKPOINT_TYPE;
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { SyncError } from '../errors.js';
+import { fieldOf } from '../model/field-of.js';
 import { hashOfEvent, leafOf, linkOf } from './chain.js';
 import { openCheckpoint, parseCheckpointEvent, type StoredCheckpoint } from './checkpoint.js';
 import { parseJson } from './envelope.js';
@@ -40,8 +41,7 @@ export function proveInclusion(events: Iterable<string>, id: string): InclusionP
       const hashes = leaves.get(link.log) ?? [];
       hashes[link.sequence - 1] = leafOf(link.hash);
       leaves.set(link.log, hashes);
-      if (z.object({ id: z.literal(id) }).safeParse(event).success)
-        found = { text, log: link.log, sequence: link.sequence };
+      if (fieldOf(event, 'id') === id) found = { text, log: link.log, sequence: link.sequence };
     } else {
       const stored = parseCheckpointEvent(event);
       if (stored !== undefined) checkpoints.push(stored);
@@ -54,7 +54,7 @@ export function proveInclusion(events: Iterable<string>, id: string): InclusionP
   if (checkpoint === undefined)
     throw fault(`no checkpoint signs decision ${id} yet; scopemesh signs one every minute with decisions`);
   const signed = (leaves.get(found.log) ?? []).slice(0, checkpoint.tree.size);
-  // A deleted beginning leaves holes, and forEach skips them.
+  // A deleted beginning leaves holes in the array, which have no key.
   if (Object.keys(signed).length < checkpoint.tree.size)
     throw fault('the beginning of the log was deleted; a proof needs all decisions up to the checkpoint');
   const hashes = inclusionProof(signed, found.sequence - 1).map((hash) => hash.toString('base64'));
@@ -71,8 +71,8 @@ export function verifyInclusion(
   const event = parseJson(proof.event);
   const link = linkOf(event);
   const signed = link === undefined ? undefined : openCheckpoint(verifiers, link.log, proof.checkpoint);
-  const { id } = z.object({ id: z.string() }).safeParse(event).data ?? {};
-  if (link === undefined || signed === undefined || id === undefined) return undefined;
+  const id = fieldOf(event, 'id');
+  if (link === undefined || signed === undefined || typeof id !== 'string') return undefined;
   const isProven =
     hashOfEvent(event) === link.hash &&
     isIncluded(

@@ -69,10 +69,15 @@ export async function* readDecisions(
   }
 }
 
+/** The decision in an event of a log, as JSON; undefined for a checkpoint. Throws SyncError ERR_EVENT_INVALID. */
+export function parseLogEvent(text: string): Decision | undefined {
+  const event = parseJson(text);
+  return isCheckpointEvent(event) ? undefined : parseCloudEvent(event);
+}
+
 function parseStored(text: string, logger: Logger): Decision | undefined {
   try {
-    const event = parseJson(text);
-    return isCheckpointEvent(event) ? undefined : parseCloudEvent(event);
+    return parseLogEvent(text);
   } catch (error) {
     logger.warn({ error: messageOf(error) }, 'skipped an event that is not a decision');
     return undefined;

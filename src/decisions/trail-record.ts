@@ -1,4 +1,5 @@
 import type { ChainLink } from '../model/decision.js';
+import { fieldOf } from '../model/field-of.js';
 import { hashOfEvent, linkOf } from './chain.js';
 import { isCheckpointEvent, parseCheckpointEvent, type StoredCheckpoint } from './checkpoint.js';
 import { parseJson } from './envelope.js';
@@ -18,10 +19,13 @@ export function toTrailRecord(text: string): TrailRecord {
       const checkpoint = parseCheckpointEvent(event);
       return checkpoint === undefined ? { kind: 'unreadable' } : { kind: 'checkpoint', checkpoint };
     }
-    const id = idOf(event);
-    if (id === undefined) return { kind: 'unreadable' };
+    const id = fieldOf(event, 'id');
+    if (typeof id !== 'string') return { kind: 'unreadable' };
     const link = linkOf(event);
-    if (link === undefined) return hasChain(event) ? { kind: 'unreadable' } : { kind: 'unchained', id };
+    if (link === undefined) {
+      const hasChain = fieldOf(fieldOf(event, 'data'), 'chain') !== undefined;
+      return hasChain ? { kind: 'unreadable' } : { kind: 'unchained', id };
+    }
     return { kind: 'decision', id, link, isIntact: hashOfEvent(event) === link.hash };
   } catch {
     return { kind: 'unreadable' };
@@ -52,15 +56,4 @@ export function inChainOrder<T>(items: readonly T[], recordOf: (item: T) => Trai
     return { item, log: logs.get(log) ?? 0, at };
   });
   return placed.sort((a, b) => a.log - b.log || a.at - b.at).map(({ item }) => item);
-}
-
-function idOf(event: unknown): string | undefined {
-  if (typeof event !== 'object' || event === null || !('id' in event)) return undefined;
-  return typeof event.id === 'string' ? event.id : undefined;
-}
-
-function hasChain(event: unknown): boolean {
-  if (typeof event !== 'object' || event === null || !('data' in event)) return false;
-  const { data } = event;
-  return typeof data === 'object' && data !== null && 'chain' in data;
 }

@@ -1,3 +1,4 @@
+import { fieldOf } from '../model/field-of.js';
 import type { IntentionEntry } from '../model/intention.js';
 import type { ExistingJwtProvider, JwtProviderEntry } from '../model/jwt-provider.js';
 import type { Mapping } from '../model/rule.js';
@@ -124,12 +125,6 @@ function namesIn(block: unknown): readonly string[] {
 
 function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
-}
-
-function fieldOf(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
-    ? Object.getOwnPropertyDescriptor(value, name)?.value
-    : undefined;
 }
 
 function sorted(changes: ReadonlyMap<string, JwtProviderChange>): readonly JwtProviderChange[] {

@@ -89,12 +89,15 @@ function takeHold(
     metrics,
   }: Pick<ReconcilerDeps, 'claimHolds' | 'markHolds' | 'clock' | 'metrics'>,
 ): number | undefined {
-  const { destination = '', namespace = '', partition = '' } = resource;
-  const [kind, budget, name = ''] =
+  const { namespace = '', partition = '' } = resource;
+  const bounded =
     resource.kind === 'claim'
-      ? (['claim', claimHolds, resource.name] as const)
-      : (['mark', markHolds, destination] as const);
-  if (kind === 'mark' && reason !== 'MarkUnrecorded') return 0;
+      ? { kind: 'claim', budget: claimHolds, name: resource.name }
+      : reason === 'MarkUnrecorded'
+        ? { kind: 'mark', budget: markHolds, name: resource.destination }
+        : undefined;
+  if (bounded === undefined) return 0;
+  const { kind, budget, name = '' } = bounded;
   const more = budget.take({ name, namespace, partition }, clock.now());
   if (more === undefined) metrics.count('scopemesh_decisions_suppressed_total', { kind });
   return more;

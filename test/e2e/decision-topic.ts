@@ -1,5 +1,4 @@
-import { isCheckpointEvent } from '../../src/decisions/checkpoint.js';
-import { parseCloudEvent } from '../../src/decisions/envelope.js';
+import { parseLogEvent } from '../../src/decisions/log.js';
 import type { Decision } from '../../src/model/decision.js';
 import { readTopic } from '../stack/kcat.js';
 import { until } from '../stack/process.js';
@@ -25,9 +24,10 @@ export interface DecisionTopic {
 export function openDecisionTopic(broker: string, topic: string): DecisionTopic {
   const messages = async () =>
     (await readTopic(broker, topic))
-      .map((message) => ({ ...message, event: JSON.parse(message.value) as unknown }))
-      .filter(({ event }) => !isCheckpointEvent(event))
-      .map((message) => ({ ...message, decision: parseCloudEvent(message.event) }))
+      .flatMap((message) => {
+        const decision = parseLogEvent(message.value);
+        return decision === undefined ? [] : [{ ...message, decision }];
+      })
       // Of several partitions, which kcat reads in any order; within one, its own order is kept.
       .toSorted((a, b) => a.partition - b.partition || a.offset - b.offset);
   const read = async () => (await messages()).map(({ decision }) => decision);

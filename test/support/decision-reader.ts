@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { isCheckpointEvent } from '../../src/decisions/checkpoint.js';
 import { DecisionFile } from '../../src/decisions/embedded/decision-file.js';
-import { parseCloudEvent } from '../../src/decisions/envelope.js';
+import { parseLogEvent } from '../../src/decisions/log.js';
 import type { Decision } from '../../src/model/decision.js';
 
 /** The decision log of a state directory, which a test reads again and again while a daemon appends. */
@@ -26,8 +25,8 @@ export function createDecisionReader(directory: string): DecisionReader {
       for (;;) {
         const page = file.page(last, PAGE);
         for (const { seq, event } of page) {
-          const parsed: unknown = JSON.parse(event);
-          if (!isCheckpointEvent(parsed)) seen.push(parseCloudEvent(parsed));
+          const decision = parseLogEvent(event);
+          if (decision !== undefined) seen.push(decision);
           last = seq;
         }
         if (page.length < PAGE) return [...seen];

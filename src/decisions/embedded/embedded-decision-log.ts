@@ -3,7 +3,7 @@ import { messageOf, SyncError } from '../../errors.js';
 import type { ChainLink, Decision } from '../../model/decision.js';
 import type { Logger } from '../../observe.js';
 import { linkOf } from '../chain.js';
-import { type StoredCheckpoint, toCheckpointEvent } from '../checkpoint.js';
+import { checkpointSubject, type StoredCheckpoint, toCheckpointEvent } from '../checkpoint.js';
 import { parseJson, toCloudEvent } from '../envelope.js';
 import { type DecisionLog, type ReadOptions, readDecisions } from '../log.js';
 import { DecisionFile } from './decision-file.js';
@@ -71,7 +71,7 @@ class EmbeddedDecisionLog implements DecisionLog {
   async appendCheckpoint(checkpoint: StoredCheckpoint): Promise<void> {
     const { id, time, log } = checkpoint;
     const event = JSON.stringify(toCheckpointEvent(checkpoint));
-    await this.#append([{ id, time, subject: `checkpoint/${log}`, event }]);
+    await this.#append([{ id, time, subject: checkpointSubject(log), event }]);
   }
 
   async contains(ids: readonly string[], since: string): Promise<ReadonlySet<string>> {

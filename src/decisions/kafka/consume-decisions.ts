@@ -3,8 +3,8 @@ import { type Clock, systemClock } from '../../clock.js';
 import { messageOf } from '../../errors.js';
 import type { Decision } from '../../model/decision.js';
 import { silentLogger } from '../../observe.js';
-import { isCheckpointEvent } from '../checkpoint.js';
-import { parseCloudEvent, parseJson } from '../envelope.js';
+import { parseCloudEvent } from '../envelope.js';
+import { parseLogEvent } from '../log.js';
 import { createKafka, type KafkaConnectionOptions } from './connection.js';
 import { toSyncError, within } from './kafka-error.js';
 
@@ -112,8 +112,7 @@ export async function consumeDecisions(
 /** Undefined for a checkpoint too. */
 function parse(value: Buffer | null, onInvalid: (error: Error) => void): Decision | undefined {
   try {
-    const event: unknown = value === null ? null : parseJson(value.toString('utf8'));
-    return isCheckpointEvent(event) ? undefined : parseCloudEvent(event);
+    return value === null ? parseCloudEvent(null) : parseLogEvent(value.toString('utf8'));
   } catch (error) {
     onInvalid(error instanceof Error ? error : new Error(messageOf(error)));
     return undefined;

@@ -2,8 +2,9 @@ import type { Kafka, Message } from 'kafkajs';
 import { z } from 'zod';
 import { SyncError } from '../../errors.js';
 import type { Decision } from '../../model/decision.js';
+import { fieldOf } from '../../model/field-of.js';
 import type { Metrics } from '../../observe.js';
-import { type StoredCheckpoint, toCheckpointEvent } from '../checkpoint.js';
+import { checkpointSubject, type StoredCheckpoint, toCheckpointEvent } from '../checkpoint.js';
 import { CONTENT_TYPE, toCloudEvent } from '../envelope.js';
 import { type DecisionLog, instantOf, type ReadOptions, readDecisions } from '../log.js';
 import { createKafka, type KafkaConnectionOptions } from './connection.js';
@@ -67,7 +68,7 @@ class KafkaDecisionLog implements DecisionLog {
   async appendCheckpoint(checkpoint: StoredCheckpoint): Promise<void> {
     this.#refuseIfClosed();
     const value = JSON.stringify(toCheckpointEvent(checkpoint));
-    await this.#writer.write([{ key: `checkpoint/${checkpoint.log}`, value, headers: HEADERS }]);
+    await this.#writer.write([{ key: checkpointSubject(checkpoint.log), value, headers: HEADERS }]);
   }
 
   async contains(ids: readonly string[], since: string): Promise<ReadonlySet<string>> {
@@ -180,8 +181,7 @@ function startingAt(position: Offsets, low: Offsets, end: Offsets): Offsets {
 
 function idOf(value: string): string | undefined {
   try {
-    const event: unknown = JSON.parse(value);
-    const id: unknown = Object.getOwnPropertyDescriptor(event, 'id')?.value;
+    const id = fieldOf(JSON.parse(value), 'id');
     return typeof id === 'string' ? id : undefined;
   } catch {
     return undefined; // written by another program

@@ -1,5 +1,6 @@
 import type { Clock } from '../../clock.js';
 import { messageOf, SyncError } from '../../errors.js';
+import { fieldOf } from '../../model/field-of.js';
 
 const SASL_ERROR = 'KafkaJSSASLAuthenticationError';
 
@@ -43,20 +44,24 @@ export async function within<T>(ms: number, doing: string, clock: Clock, operati
 
 /** Whether the brokers refuse the user's login. */
 function isRefusedLogin(error: unknown): boolean {
-  for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++)
-    if (cause.name === SASL_ERROR) return true;
-  return false;
+  return causesOf(error).some(({ name }) => name === SASL_ERROR);
 }
 
 /** Whether the brokers refuse the user or its operation. */
 export function isDenied(error: unknown): boolean {
-  for (let cause = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++) {
+  return causesOf(error).some((cause) => {
     // The client library reports faults of single topics in the list of one error.
-    const parts: unknown = Object.getOwnPropertyDescriptor(cause, 'errors')?.value;
+    const parts = fieldOf(cause, 'errors');
     if (Array.isArray(parts) && parts.some(isDenied)) return true;
-    if (cause.name === SASL_ERROR) return true;
-    const type: unknown = Object.getOwnPropertyDescriptor(cause, 'type')?.value;
-    if (typeof type === 'string' && type.endsWith('AUTHORIZATION_FAILED')) return true;
-  }
-  return false;
+    const type = fieldOf(cause, 'type');
+    return cause.name === SASL_ERROR || (typeof type === 'string' && type.endsWith('AUTHORIZATION_FAILED'));
+  });
+}
+
+/** An error and what caused it. */
+function causesOf(error: unknown): readonly Error[] {
+  const causes: Error[] = [];
+  for (let cause = error; cause instanceof Error && causes.length < 5; cause = cause.cause)
+    causes.push(cause);
+  return causes;
 }

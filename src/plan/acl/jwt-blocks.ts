@@ -1,3 +1,4 @@
+import { fieldOf } from '../../model/field-of.js';
 import type { ClaimValue, IntentionEntry, ServiceName } from '../../model/intention.js';
 
 /** A JWT requirement of an entry, owned or foreign. */
@@ -38,8 +39,4 @@ function claimOf(value: object): readonly ClaimValue[] {
 
 function recordsIn(value: unknown): readonly object[] {
   return Array.isArray(value) ? value.filter((each) => typeof each === 'object' && each !== null) : [];
-}
-
-function fieldOf(value: unknown, field: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, field) : undefined;
 }
