@@ -18,6 +18,8 @@ export type ErrorCode =
   | 'ERR_DECISIONS_UNREACHABLE'
   | 'ERR_STATE_LOCKED'
   | 'ERR_STATE_DAMAGED'
+  | 'ERR_LEASE_LOST'
+  | 'ERR_LEASE_HELD'
   | 'ERR_TIMEOUT'
   | 'ERR_INTERNAL';
 

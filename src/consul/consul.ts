@@ -118,6 +118,40 @@ export interface QuarantineRecords {
   write(writes: readonly QuarantineWrite[], signal: AbortSignal): Promise<readonly RecordResult[]>;
 }
 
+/** What the key of the leader holds. */
+export interface LockState {
+  /** The text of the last holder; it stays when the lock is free. Undefined if the key does not exist. */
+  readonly value: string | undefined;
+  /** The session that holds the lock; undefined if it is free. */
+  readonly session: string | undefined;
+}
+
+/**
+ * The lock on `scopemesh/<owner>/leader`, by Consul sessions. A session ends between one and two TTLs after its last
+ * renewal. Its lock is then free at once (no lock-delay): the epoch of the store bars a late holder. Every method throws as
+ * `Intentions` does; ERR_CONSUL_DENIED names the missing rule.
+ */
+export interface LeaderLock {
+  /** Read with `?consistent`. */
+  read(signal: AbortSignal): Promise<LockState>;
+  /** A new session; `ttlSeconds` is 10 at least. */
+  createSession(name: string, ttlSeconds: number, signal: AbortSignal): Promise<string>;
+  /** False if the session has ended. Repeating is safe. */
+  renewSession(session: string, signal: AbortSignal): Promise<boolean>;
+  /** Frees the lock of the session at once. Repeating is safe; to end a session that has ended is no error. */
+  endSession(session: string, signal: AbortSignal): Promise<void>;
+  /** Takes the lock, or keeps it, and sets the text. False if another session holds it, or this session has ended. */
+  acquire(session: string, value: string, signal: AbortSignal): Promise<boolean>;
+}
+
+/** A random ID at `scopemesh/<owner>/cluster`, which a store remembers. Throws as `Intentions` does. */
+export interface ClusterId {
+  /** Undefined if there is none. */
+  read(signal: AbortSignal): Promise<string | undefined>;
+  /** Writes it unless there is one already, and resolves with the one that is there. */
+  create(id: string, signal: AbortSignal): Promise<string>;
+}
+
 /**
  * The tables to watch. `protocols` are the service-defaults and proxy-defaults, which `readCatalog` reads. `acl` are
  * policies, roles, auth methods and binding rules, but not tokens, which change with every login.
@@ -168,6 +202,8 @@ export interface Consul {
   readonly intentions: Intentions;
   readonly claims: ClaimRecords;
   readonly quarantines: QuarantineRecords;
+  readonly lock: LeaderLock;
+  readonly clusterId: ClusterId;
   readonly acl: AclObjects;
   readonly jwtProviders: JwtProviders;
   /** All services with instances, and the protocols; complete or throws. */

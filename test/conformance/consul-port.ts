@@ -3,6 +3,7 @@ import { catalog } from './consul-port/catalog.js';
 import { claims } from './consul-port/claims.js';
 import { inspect } from './consul-port/inspect.js';
 import { intentions } from './consul-port/intentions.js';
+import { lock } from './consul-port/lock.js';
 import { permissions } from './consul-port/permissions.js';
 import { quarantines } from './consul-port/quarantines.js';
 import { type ConsulRig, type ConsulUnderTest, startConsulRig } from './consul-port/rig.js';
@@ -26,6 +27,7 @@ export function describeConsulPort(name: string, start: () => Promise<ConsulUnde
     describe('the catalog', () => catalog(theRig));
     describe('claims', () => claims(theRig));
     describe('quarantines', () => quarantines(theRig));
+    describe('the lock', () => lock(theRig));
     describe('a watch', () => watch(theRig));
     describe('inspect', () => inspect(theRig));
   });

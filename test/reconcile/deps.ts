@@ -111,6 +111,14 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
           return writes.map(() => ({ kind: 'written' as const }));
         },
       },
+      lock: {
+        read: refuse,
+        createSession: refuse,
+        renewSession: refuse,
+        endSession: refuse,
+        acquire: refuse,
+      },
+      clusterId: { read: refuse, create: refuse },
       jwtProviders: { list: refuse, write: refuse, delete: refuse, agentVersions: refuse },
       acl: {
         read: refuse,

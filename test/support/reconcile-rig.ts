@@ -85,6 +85,8 @@ export function withIntentions(
     intentions: { ...consul.intentions, ...change(consul.intentions) },
     claims: consul.claims,
     quarantines: consul.quarantines,
+    lock: consul.lock,
+    clusterId: consul.clusterId,
     acl: consul.acl,
     jwtProviders: consul.jwtProviders,
     readCatalog: (signal) => consul.readCatalog(signal),

@@ -6,10 +6,12 @@ import { createAclObjects } from './acl-objects.js';
 import { readAclToken } from './acl-token.js';
 import { createCatalogReader } from './catalog.js';
 import { createClaimRecords } from './claims.js';
+import { createClusterId } from './cluster-id.js';
 import { createIndexGuard } from './index-guard.js';
 import { inspectConsul } from './inspect.js';
 import { createIntentions } from './intentions.js';
 import { createJwtProviders } from './jwt-providers.js';
+import { createLeaderLock } from './leader-lock.js';
 import { readProxies } from './proxies.js';
 import { createQuarantineRecords } from './quarantines.js';
 import { createTransport, type TlsFiles } from './transport.js';
@@ -45,7 +47,7 @@ export interface HttpConsulOptions {
 /**
  * Consul over its HTTP API, version 1.14 or newer.
  *
- * The npm client `consul` is not used: it has no config entries and its own transport. One pool gives every call the same
+ * The npm client `consul` is not used: it is no longer maintained, has no config entries and its own transport. One pool gives every call the same
  * timeouts, size limits and errors.
  */
 export function createHttpConsul(options: HttpConsulOptions): Consul {
@@ -76,6 +78,8 @@ export function createHttpConsul(options: HttpConsulOptions): Consul {
     intentions: createIntentions(transport, tenancy, guard),
     claims: createClaimRecords(transport, tenancy, owner),
     quarantines: createQuarantineRecords(transport, tenancy, owner),
+    lock: createLeaderLock(transport, tenancy, owner),
+    clusterId: createClusterId(transport, tenancy, owner),
     acl: createAclObjects({
       transport,
       tenancy,

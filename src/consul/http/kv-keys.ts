@@ -4,7 +4,12 @@ import { SyncError } from '../../errors.js';
 export type RecordFolder = 'claims' | 'quarantine';
 
 export function recordFolder(owner: string, folder: RecordFolder): string {
-  return `scopemesh/${encodeSegment(owner)}/${folder}/`;
+  return `${ownerKey(owner, folder)}/`;
+}
+
+/** A single key of the instance. */
+export function ownerKey(owner: string, name: 'leader' | 'cluster' | RecordFolder): string {
+  return `scopemesh/${encodeSegment(owner)}/${name}`;
 }
 
 /** Encodes the percent signs of the key once more. */

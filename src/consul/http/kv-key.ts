@@ -1,0 +1,28 @@
+import { readComplete } from './answer.js';
+import { parseRecords } from './json.js';
+import { toKvPath } from './kv-keys.js';
+import { type Tenancy, toTenancyQuery } from './place.js';
+import type { Operation } from './request.js';
+import type { Transport } from './transport.js';
+
+/** One key, read with `?consistent`; undefined if it does not exist. `Value` is base64. */
+export async function readKey(
+  transport: Transport,
+  tenancy: Tenancy,
+  operation: Operation,
+  key: string,
+  signal: AbortSignal,
+): Promise<Readonly<Record<string, unknown>> | undefined> {
+  const request = {
+    operation,
+    path: toKvPath(key),
+    query: { ...toTenancyQuery(tenancy), consistent: '' },
+  } as const;
+  const answer = await readComplete(transport, request, signal, [200, 404]);
+  return answer.status === 404 ? undefined : parseRecords(answer.body, operation)[0];
+}
+
+/** The text of a value; empty for a key without one. */
+export function toValueText(value: unknown): string {
+  return Buffer.from(typeof value === 'string' ? value : '', 'base64').toString('utf8');
+}
