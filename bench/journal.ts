@@ -1,7 +1,8 @@
 import { systemClock } from '../src/clock.js';
 import { destinationKey } from '../src/model/key.js';
 import { noMetrics, silentLogger } from '../src/observe.js';
-import { type BullmqStore, createBullmqStore } from '../src/queue/bullmq/store.js';
+import { createBullmqStore } from '../src/queue/bullmq/store.js';
+import type { Store } from '../src/queue/store-parts.js';
 import { draft, settled } from '../test/conformance/journal.js';
 import { startRedis } from '../test/stack/redis.js';
 
@@ -74,7 +75,7 @@ async function time(done: Promise<void>): Promise<string> {
 }
 
 /** Quantiles of `add` one after the other, 200 times and as long as `meanwhile` lasts. */
-async function acknowledgements({ queue }: BullmqStore, meanwhile: Promise<unknown>): Promise<string> {
+async function acknowledgements({ queue }: Store, meanwhile: Promise<unknown>): Promise<string> {
   let isOver = false;
   meanwhile.then(() => {
     isOver = true;

@@ -5,7 +5,6 @@ import {
   type DecisionLogSettings,
   type Parts,
   type Provider,
-  type Store,
   TOPIC_PARTITIONS,
 } from '../src/cli/parts.js';
 import type { Consul } from '../src/consul/consul.js';
@@ -26,6 +25,7 @@ import { createRequestBudget, type RequestBudget, withBulkReads } from '../src/i
 import { createSsf } from '../src/identity/ssf/ssf.js';
 import { withSignals } from '../src/identity/with-signals.js';
 import type { GroupRules } from '../src/model/login.js';
+import type { Store } from '../src/queue/store-parts.js';
 import type { Runtime } from '../src/runtime.js';
 
 /** This file is the only place that names adapters. */

@@ -12,6 +12,7 @@ import { ConcurrencyLimit } from '../queue/concurrency-limit.js';
 import type { Inbox } from '../queue/inbox.js';
 import { JournalMemory } from '../queue/journal-memory.js';
 import type { Queue } from '../queue/queue.js';
+import type { StoreParts } from '../queue/store-parts.js';
 import type { ReconcilerDeps } from '../reconcile/deps.js';
 import type { Runtime } from '../runtime.js';
 import { Contention } from '../state/contention.js';
@@ -19,7 +20,7 @@ import { HoldBudget, OF_DESTINATION } from '../state/hold-budget.js';
 import { RevocationWindow } from '../state/revocation-window.js';
 import { WorldState } from '../state/world-state.js';
 import { createJwksUris } from './jwks-uris.js';
-import type { Provider, Store } from './parts.js';
+import type { Provider } from './parts.js';
 
 /** After this many corrections within the window, a contested edge is not widened for a while. */
 const CONTENTION = { limit: 5, windowMs: 10 * 60_000 };
@@ -61,7 +62,7 @@ export function createAclState(world: WorldState, clock: Clock): AclState {
 /** What the reconciler needs, around an empty world. */
 export function createCore(
   config: Config,
-  parts: { consul: Consul; providers: readonly Provider[]; store: Store },
+  parts: { consul: Consul; providers: readonly Provider[]; store: StoreParts },
   runtime: Runtime,
 ): Core {
   const settled = createNotifier();

@@ -3,6 +3,7 @@ import { Publication } from '../decisions/publication.js';
 import { messageOf, SyncError } from '../errors.js';
 import { type Cause, systemUser } from '../model/cause.js';
 import type { SettledDecision } from '../queue/journal.js';
+import type { Store } from '../queue/store-parts.js';
 import { planAclFleet } from '../reconcile/acl/plan-fleet-acl.js';
 import type { AtOnce } from '../reconcile/apply-once.js';
 import { NO_FOLLOW_UPS, type ReconcilerDeps } from '../reconcile/deps.js';
@@ -13,7 +14,7 @@ import { restoreMemory } from '../reconcile/restore.js';
 import type { Runtime } from '../runtime.js';
 import type { Cli } from './cli.js';
 import { createCore } from './create-core.js';
-import type { Parts, Store } from './parts.js';
+import type { Parts } from './parts.js';
 import { withProgress } from './terminal/progress.js';
 
 /** The tools of a command that writes instead of the daemon. */

@@ -4,28 +4,12 @@ import type { Checkpoints } from '../decisions/checkpoints.js';
 import type { DecisionLog } from '../decisions/log.js';
 import type { BackoffParts } from '../identity/rate-limit-backoff.js';
 import type { GroupRules } from '../model/login.js';
-import type { Inbox } from '../queue/inbox.js';
-import type { Journal } from '../queue/journal.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
-import type { Queue } from '../queue/queue.js';
-import type { Rechecks } from '../queue/rechecks.js';
-import type { StoreSpace } from '../queue/store-space.js';
+import type { Store } from '../queue/store-parts.js';
 import type { Runtime } from '../runtime.js';
 
 export interface Provider extends BackoffParts {
   readonly settings: ProviderSettings;
-}
-
-export interface Store {
-  readonly queue: Queue;
-  readonly inbox: Inbox;
-  readonly journal: Journal;
-  readonly keyValues: KeyValueStore;
-  readonly rechecks: Rechecks;
-  readonly space: StoreSpace;
-  /** Rejects once the store is found to be damaged, so that nothing more can be done with it. */
-  readonly damaged?: Promise<never>;
-  close(): Promise<void>;
 }
 
 /** Of a Kafka topic that scopemesh creates. */

@@ -1,5 +1,5 @@
 import type { Config } from '../../config/config.js';
-import type { Provider, Store } from '../cli/parts.js';
+import type { Provider } from '../cli/parts.js';
 import { type ProviderHealth, readProviderHealth } from '../cli/provider-health.js';
 import type { ChannelActivity } from '../intake/channel-activity.js';
 import { HOLD_REASONS } from '../model/decision.js';
@@ -8,6 +8,7 @@ import { type ClientBlock, type ClientId, parseClientText } from '../plan/world.
 import type { Agenda } from '../queue/agenda.js';
 import type { RecordedHold } from '../queue/journal.js';
 import type { ParkedKey, Queue, QueueState } from '../queue/queue.js';
+import type { Store } from '../queue/store-parts.js';
 import type { ReconcilerDeps } from '../reconcile/deps.js';
 import type { Reloads } from './reload.js';
 import type { WatchAges } from './watch-ages.js';

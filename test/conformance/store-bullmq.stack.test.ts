@@ -5,6 +5,7 @@ import type { Backoff } from '../../src/queue/backoff.js';
 import { createBullmqStore } from '../../src/queue/bullmq/store.js';
 import { type RedisHandle, startRedis } from '../stack/redis.js';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
+import { describeFence } from './fence.js';
 import { describeInbox } from './inbox.js';
 import { describeJournal } from './journal.js';
 import { describeFacts } from './key-value-store.js';
@@ -64,6 +65,7 @@ describeJournal('BullMQ on Redis', startBullmq);
 describeFacts('BullMQ on Redis', startBullmq);
 describeInbox('BullMQ on Redis', startBullmq);
 describeRechecks('BullMQ on Redis', startBullmq);
+describeFence('BullMQ on Redis', startBullmq);
 
 async function startPlace(): Promise<SharedPlace> {
   const prefix = `scopemesh:test-${++count}`;

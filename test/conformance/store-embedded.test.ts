@@ -6,6 +6,7 @@ import { type Clock, systemClock } from '../../src/clock.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import type { Backoff } from '../../src/queue/backoff.js';
 import { createEmbeddedStore } from '../../src/queue/embedded/store.js';
+import { describeFence } from './fence.js';
 import { describeInbox } from './inbox.js';
 import { describeJournal } from './journal.js';
 import { describeFacts } from './key-value-store.js';
@@ -52,6 +53,7 @@ describeJournal('the embedded store', startEmbedded);
 describeFacts('the embedded store', startEmbedded);
 describeInbox('the embedded store', startEmbedded);
 describeRechecks('the embedded store', startEmbedded);
+describeFence('the embedded store', startEmbedded);
 
 async function startPlace(): Promise<SharedPlace & { readonly directory: string }> {
   const directory = mkdtempSync(join(tmpdir(), 'scopemesh-store-'));

@@ -2,20 +2,10 @@ import type { Clock } from '../../src/clock.js';
 import { destinationKey } from '../../src/model/key.js';
 import type { Trigger } from '../../src/model/trigger.js';
 import type { Backoff } from '../../src/queue/backoff.js';
-import type { Inbox } from '../../src/queue/inbox.js';
-import type { Journal } from '../../src/queue/journal.js';
-import type { KeyValueStore } from '../../src/queue/key-value-store.js';
 import type { JobHandler, JobResult, Queue } from '../../src/queue/queue.js';
-import type { Rechecks } from '../../src/queue/rechecks.js';
+import type { Store } from '../../src/queue/store-parts.js';
 
-export interface Store {
-  readonly queue: Queue;
-  readonly inbox: Inbox;
-  readonly journal: Journal;
-  readonly keyValues: KeyValueStore;
-  readonly rechecks: Rechecks;
-  close(): Promise<void>;
-}
+export type { Store } from '../../src/queue/store-parts.js';
 
 /** One durable place, and the stores that are opened on it one after the other. */
 export interface StoreHarness {

@@ -1,6 +1,5 @@
 import { createCore } from '../../src/cli/create-core.js';
 import { createMetrics } from '../../src/cli/metrics.js';
-import type { Store } from '../../src/cli/parts.js';
 import type { Consul } from '../../src/consul/consul.js';
 import { queueState } from '../../src/daemon/status.js';
 import type { Decision } from '../../src/model/decision.js';
@@ -10,6 +9,7 @@ import { silentLogger } from '../../src/observe.js';
 import type { Agenda } from '../../src/queue/agenda.js';
 import type { Journal } from '../../src/queue/journal.js';
 import type { Queue } from '../../src/queue/queue.js';
+import type { Store } from '../../src/queue/store-parts.js';
 import type { ReconcilerDeps } from '../../src/reconcile/deps.js';
 import { runReconcile } from '../../workers/reconcile.js';
 import { openConsul, openProvider, openStore } from '../../workers/wire.js';

@@ -3,8 +3,8 @@ import { toPosition, toText } from '../hold-position.js';
 import type { HoldPage, Journal, KeyRecord, RecordUpdate, SettledDecision } from '../journal.js';
 import { parseDecision, parseDraft, parseHold } from '../stored.js';
 import * as scripts from './journal-scripts.js';
-import type { RedisLink } from './redis-link.js';
-import { toLists, toPairs, toTexts } from './script.js';
+import type { ScriptLink } from './redis-link.js';
+import { quote, toLists, toPairs, toTexts } from './script.js';
 
 // How many settled IDs are kept: far more than a repeated step can name.
 const SETTLED_KEPT = 100_000;
@@ -17,10 +17,10 @@ const KEYS_IN_ONE_SCRIPT = 500;
 
 /** The journal beside the queue in the same Redis, so that a decision is as durable as its job. */
 export class BullmqJournal implements Journal {
-  readonly #link: RedisLink;
+  readonly #link: ScriptLink;
   readonly #subjectsKept: number;
 
-  constructor(link: RedisLink, subjectsKept = SUBJECTS_KEPT) {
+  constructor(link: ScriptLink, subjectsKept = SUBJECTS_KEPT) {
     this.#link = link;
     this.#subjectsKept = subjectsKept;
   }
@@ -166,9 +166,4 @@ function inOrder(values: readonly string[]): string[] {
     })
     .sort((a, b) => a.seq - b.seq)
     .map(({ json }) => json);
-}
-
-/** Escapes the text for a pattern that matches only it. */
-function quote(text: string): string {
-  return text.replace(/[\\*?[\]^-]/g, '\\$&');
 }

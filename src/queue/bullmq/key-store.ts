@@ -3,7 +3,7 @@ import type { ParkedKey } from '../queue.js';
 import type { JobOutcome } from '../run-job.js';
 import { parseParked, parseTrigger } from '../stored.js';
 import * as scripts from './key-scripts.js';
-import type { RedisLink } from './redis-link.js';
+import type { ScriptLink } from './redis-link.js';
 import { toTexts } from './script.js';
 
 /** How the BullMQ job of a key should be. */
@@ -25,11 +25,11 @@ const BATCH = 500;
 
 /** The triggers and the state of their keys, in plain Redis structures. Each method is one atomic step. */
 export class KeyStore {
-  readonly #link: RedisLink;
-  readonly #intake: RedisLink;
+  readonly #link: ScriptLink;
+  readonly #intake: ScriptLink;
 
   /** What is appended goes over `intake`, so that accepting an event does not wait behind anything else. */
-  constructor(link: RedisLink, intake: RedisLink) {
+  constructor(link: ScriptLink, intake: ScriptLink) {
     this.#link = link;
     this.#intake = intake;
   }

@@ -1,5 +1,5 @@
 import type { KeyValueStore } from '../key-value-store.js';
-import type { RedisLink } from './redis-link.js';
+import type { ScriptLink } from './redis-link.js';
 import { Script } from './script.js';
 
 /** ARGV: name, value, and the expected value if there is one. */
@@ -8,11 +8,16 @@ if (redis.call('HGET', P .. ':facts', ARGV[1]) or nil) ~= ARGV[3] then return 0 
 redis.call('HSET', P .. ':facts', ARGV[1], ARGV[2])
 return 1`);
 
+/** ARGV: name, value. */
+const SET = new Script(`
+redis.call('HSET', P .. ':facts', ARGV[1], ARGV[2])
+return 1`);
+
 /** Remembered ids expire by Redis' own clock. */
 export class BullmqKeyValueStore implements KeyValueStore {
-  readonly #link: RedisLink;
+  readonly #link: ScriptLink;
 
-  constructor(link: RedisLink) {
+  constructor(link: ScriptLink) {
     this.#link = link;
   }
 
@@ -21,7 +26,7 @@ export class BullmqKeyValueStore implements KeyValueStore {
   }
 
   async set(name: string, value: string): Promise<void> {
-    await this.#link.call((redis) => redis.hset(this.#name, name, value));
+    await this.#link.run(SET, name, value);
   }
 
   async replace(name: string, expected: string | undefined, value: string): Promise<boolean> {

@@ -9,7 +9,8 @@ import { interrupt, type RunDeps, runJob } from '../run-job.js';
 import { batches, type KeyStore } from './key-store.js';
 import type { RedisLink } from './redis-link.js';
 import { checkSafety } from './safety.js';
-import { JOBS, type Schedule } from './schedule.js';
+import type { Schedule } from './schedule.js';
+import type { Wake } from './wake.js';
 
 // A worker of BullMQ fetches one job after the other until it has all that it may run, and only then begins the first.
 const JOBS_OF_A_WORKER = 16;
@@ -31,12 +32,25 @@ export class BullmqQueue implements Queue {
   readonly #link: RedisLink;
   readonly #store: KeyStore;
   readonly #schedule: Schedule;
+  readonly #wake: Wake;
   readonly #allowUnsafe: boolean;
   readonly #running = new Map<string, Run>();
+  readonly #heard: (triggers: readonly Trigger[]) => void;
   readonly #loops = new Set<Promise<void>>();
   readonly #closing = new AbortController();
 
-  constructor(link: RedisLink, store: KeyStore, schedule: Schedule, allowUnsafe: boolean, deps: RunDeps) {
+  /** `heard`: triggers that another process made durable. */
+  constructor(
+    link: RedisLink,
+    store: KeyStore,
+    schedule: Schedule,
+    wake: Wake,
+    allowUnsafe: boolean,
+    deps: RunDeps,
+    heard: (triggers: readonly Trigger[]) => void = () => {},
+  ) {
+    this.#wake = wake;
+    this.#heard = heard;
     this.#link = link;
     this.#store = store;
     this.#schedule = schedule;
@@ -57,8 +71,16 @@ export class BullmqQueue implements Queue {
     }
   }
 
-  /** The triggers are durable now. Their jobs follow; should it not come to that, the sweep makes them. */
+  /**
+   * The triggers are durable now. Their jobs follow; should it not come to that, the sweep makes them. A process that runs
+   * no jobs tells the one that does.
+   */
   arrived(triggers: readonly Trigger[]): void {
+    if (this.#loops.size === 0) void this.#wake.publish(triggers);
+    else this.#arrivedHere(triggers);
+  }
+
+  #arrivedHere(triggers: readonly Trigger[]): void {
     for (const { key, urgent } of triggers)
       this.#schedule.request(formatKey(key), urgent === true ? 'urgent' : 'ordinary');
     interrupt(triggers, (key) => this.#running.get(key)?.abort);
@@ -109,17 +131,25 @@ export class BullmqQueue implements Queue {
   async #loop(handler: JobHandler, concurrency: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
     const connection = this.#link.openWorkerConnection();
+    const hear = (triggers: readonly Trigger[]) => {
+      this.#arrivedHere(triggers);
+      this.#heard(triggers);
+    };
+    const unsubscribe = this.#wake.subscribe(hear, () => void this.#sweep());
+    // What earlier terms left; the keys themselves say what must run.
+    void this.#schedule.forgetEarlier().catch((error: unknown) => this.#link.outage.failed(error));
     const workers: Worker[] = [];
     for (let left = concurrency; left > 0; left -= JOBS_OF_A_WORKER) {
       workers.push(this.#openWorker(connection, handler, Math.min(left, JOBS_OF_A_WORKER), signal));
     }
     await this.#sweepUntil(signal);
+    unsubscribe();
     await this.#closeWorkers(workers);
     connection.disconnectAll();
   }
 
   #openWorker(connection: Redis, handler: JobHandler, concurrency: number, signal: AbortSignal): Worker {
-    const worker = new Worker(JOBS, (job) => this.#run(job.id ?? '', handler), {
+    const worker = new Worker(this.#schedule.name, (job) => this.#run(job.id ?? '', handler), {
       connection,
       prefix: this.#link.prefix,
       concurrency,
@@ -191,14 +221,18 @@ export class BullmqQueue implements Queue {
   /** Finds keys without a job, and waits that began before the clock was set back, at the start and every few seconds. */
   async #sweepUntil(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      try {
-        const found = await this.#schedule.sweep();
-        if (found > 0) this.#deps.logger.info({ keys: found }, 'keys without a job rescheduled');
-        await this.#schedule.wakeRewound();
-      } catch (error) {
-        this.#link.outage.failed(error);
-      }
+      await this.#sweep();
       await this.#deps.clock.sleep(SWEEP_MS, signal).catch(() => {});
+    }
+  }
+
+  async #sweep(): Promise<void> {
+    try {
+      const found = await this.#schedule.sweep();
+      if (found > 0) this.#deps.logger.info({ keys: found }, 'keys without a job rescheduled');
+      await this.#schedule.wakeRewound();
+    } catch (error) {
+      this.#link.outage.failed(error);
     }
   }
 

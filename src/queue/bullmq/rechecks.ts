@@ -1,7 +1,7 @@
 import type { Recheck, Rechecks } from '../rechecks.js';
 import { parseRecheck } from '../stored.js';
 import { batches } from './key-store.js';
-import type { RedisLink } from './redis-link.js';
+import type { ScriptLink } from './redis-link.js';
 import { Script, toTexts } from './script.js';
 
 /*
@@ -46,9 +46,9 @@ end
 return 1`);
 
 export class BullmqRechecks implements Rechecks {
-  readonly #link: RedisLink;
+  readonly #link: ScriptLink;
 
-  constructor(link: RedisLink) {
+  constructor(link: ScriptLink) {
     this.#link = link;
   }
 

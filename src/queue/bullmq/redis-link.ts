@@ -3,8 +3,9 @@ import type { Clock } from '../../clock.js';
 import { messageOf, SyncError } from '../../errors.js';
 import { Secret } from '../../model/secret.js';
 import type { Logger } from '../../observe.js';
+import { leaseLost } from '../fence.js';
 import { OutageLog } from './outage-log.js';
-import type { Script } from './script.js';
+import { LEASE_LOST, type Script } from './script.js';
 
 const READY_TIMEOUT_MS = 3000;
 const COMMAND_TIMEOUT_MS = 3000;
@@ -14,11 +15,18 @@ const LONGEST_RECONNECT_DELAY_MS = 1000;
 // as long as the kernel retransmits.
 const WORKER_SOCKET_TIMEOUT_MS = 20_000;
 
+/** What the parts of a store send their commands over. */
+export interface ScriptLink {
+  readonly prefix: string;
+  call<T>(use: (redis: Redis) => Promise<T>): Promise<T>;
+  run(script: Script, ...values: (string | number)[]): Promise<unknown>;
+}
+
 /**
  * The connections to one Redis. Commands fail with ERR_QUEUE_UNREACHABLE within a few seconds while it is away,
  * and nothing has to be restarted when it is back.
  */
-export class RedisLink {
+export class RedisLink implements ScriptLink {
   readonly prefix: string;
   readonly outage: OutageLog;
   readonly commands: Redis;
@@ -68,6 +76,22 @@ export class RedisLink {
     return new WorkerConnection(this.#url, (error) => this.#failed(error));
   }
 
+  /** For pub/sub, which needs a connection of its own. */
+  openSubscriber(): Redis {
+    const subscriber = new Redis(this.#url, { ...reconnect, maxRetriesPerRequest: null });
+    subscriber.on('error', (error) => this.#failed(error));
+    return subscriber;
+  }
+
+  /** The same connection, whose scripts throw ERR_LEASE_LOST and do nothing once the store has another epoch. */
+  fencedBy(epoch: number): ScriptLink {
+    return {
+      prefix: this.prefix,
+      call: (use) => this.call(use),
+      run: (script, ...values) => this.run(script.fenced, ...values, epoch),
+    };
+  }
+
   /** `give` is called when Redis has no memory for a write. True: there may be room now, so the call is repeated. */
   whenFull(give: () => Promise<boolean>): void {
     this.#giveMemory = give;
@@ -86,6 +110,7 @@ export class RedisLink {
         return await use(this.commands);
       } catch (error) {
         if (error instanceof SyncError) throw error;
+        if (error instanceof Error && error.message.startsWith(LEASE_LOST)) throw leaseLost();
         if (isOutOfMemory(error) && (await this.#giveMemory())) continue;
         throw this.#unreachable(this.#said(error));
       }

@@ -5,8 +5,9 @@ import type { Logger } from '../../observe.js';
 import { JobRequests } from './job-requests.js';
 import { batches, type KeyPlan, type KeyStore } from './key-store.js';
 import type { RedisLink } from './redis-link.js';
+import { quote } from './script.js';
 
-/** The name of BullMQ's queue. */
+/** The name of BullMQ's queue; a leader adds the epoch of its term. */
 export const JOBS = 'jobs';
 /** Of BullMQ: lower numbers go first. */
 const URGENT = 1;
@@ -16,6 +17,7 @@ const ORDINARY = 2;
 const EVENTS_KEPT = 100;
 // How many of the longest waits are looked at for a clock that was set back.
 const WAITS_CHECKED = 200;
+const SCANNED_AT_ONCE = 2000;
 
 /** Why a job is requested: an urgent or an ordinary trigger was stored, or the job before it ended. */
 export type RequestKind = 'urgent' | 'ordinary' | 'finished';
@@ -26,6 +28,7 @@ export type RequestKind = 'urgent' | 'ordinary' | 'finished';
  * every job calls `request`, which checks again whether the key must run.
  */
 export class Schedule {
+  readonly name: string;
   readonly #link: RedisLink;
   readonly #store: KeyStore;
   readonly #clock: Clock;
@@ -34,12 +37,13 @@ export class Schedule {
   // Apart, so that an urgent key does not wait while thousands of others get their jobs.
   readonly #requests: Readonly<Record<RequestKind, JobRequests>>;
 
-  constructor(link: RedisLink, store: KeyStore, logger: Logger, clock: Clock) {
+  constructor(link: RedisLink, store: KeyStore, logger: Logger, clock: Clock, name = JOBS) {
+    this.name = name;
     this.#link = link;
     this.#store = store;
     this.#logger = logger;
     this.#clock = clock;
-    this.#jobs = new JobQueue(JOBS, {
+    this.#jobs = new JobQueue(name, {
       connection: link.commands,
       prefix: link.prefix,
       // Its version question would break the queue for good if the connection broke while it is under way;
@@ -148,6 +152,29 @@ export class Schedule {
     });
   }
 
+  /** Deletes the queues of earlier terms. A late leader may add to one of them; the next term deletes that. */
+  async forgetEarlier(): Promise<void> {
+    const own = epochOf(this.name);
+    if (own === 0) return;
+    const { prefix } = this.#link;
+    const begins = `${prefix}:${JOBS}`;
+    await this.#link.call(async (redis) => {
+      let cursor = '0';
+      do {
+        const [next, found] = await redis.scan(
+          cursor,
+          'MATCH',
+          `${quote(begins)}*`,
+          'COUNT',
+          SCANNED_AT_ONCE,
+        );
+        const old = found.filter((name) => epochOf(name.slice(prefix.length + 1)) < own);
+        if (old.length > 0) await redis.unlink(...old);
+        cursor = next;
+      } while (cursor !== '0');
+    });
+  }
+
   async counts(): Promise<{ readonly delayed: number; readonly active: number }> {
     const { delayed = 0, active = 0 } = await this.#link.call(() =>
       this.#jobs.getJobCounts('delayed', 'active'),
@@ -159,6 +186,12 @@ export class Schedule {
     await this.idle();
     await this.#jobs.close();
   }
+}
+
+/** Of `jobs-7:wait`: 7; of a name without an epoch: 0. Anything else belongs to no term. */
+function epochOf(name: string): number {
+  const found = new RegExp(`^${JOBS}(?:-(\\d+))?(?::|$)`).exec(name);
+  return found === null ? Number.POSITIVE_INFINITY : Number(found[1] ?? 0);
 }
 
 // Between the look and the move the job ran, or another process moved it. Both are the wanted result.

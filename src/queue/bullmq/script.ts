@@ -8,10 +8,24 @@ import type { Redis } from 'ioredis';
 export class Script {
   readonly #lua: string;
   readonly #digest: string;
+  readonly #body: string;
+  #fenced: Script | undefined;
 
   constructor(lua: string) {
+    this.#body = lua;
     this.#lua = `local P = KEYS[1]\n${lua}`;
     this.#digest = createHash('sha1').update(this.#lua).digest('hex');
+  }
+
+  /** The same script, which does nothing and fails unless its last value is the epoch of the store. */
+  get fenced(): Script {
+    this.#fenced ??= new Script(`
+local epoch = table.remove(ARGV)
+if redis.call('HGET', P .. ':lease', 'epoch') ~= epoch then
+  return redis.error_reply('${LEASE_LOST} the epoch ' .. epoch .. ' is over')
+end
+${this.#body}`);
+    return this.#fenced;
   }
 
   /** `isLoaded`: this connection has sent the script before, so that its digest suffices. */
@@ -31,6 +45,9 @@ export class Script {
     }
   }
 }
+
+/** How the error of a fenced script begins. */
+export const LEASE_LOST = 'LEASELOST';
 
 /** The items of an array reply. */
 export function toLists(reply: unknown): unknown[] {
@@ -55,4 +72,9 @@ export function toPairs(reply: unknown): [string, string][] {
     pairs.push([texts[index] ?? '', texts[index + 1] ?? '']);
   }
   return pairs;
+}
+
+/** Escapes the text for a pattern that matches only it. */
+export function quote(text: string): string {
+  return text.replace(/[\\*?[\]^-]/g, '\\$&');
 }

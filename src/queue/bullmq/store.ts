@@ -1,13 +1,10 @@
 import type { Clock } from '../../clock.js';
 import type { Secret } from '../../model/secret.js';
+import type { Trigger } from '../../model/trigger.js';
 import type { Logger, Metrics } from '../../observe.js';
 import { type Backoff, DEFAULT_BACKOFF } from '../backoff.js';
-import type { Inbox } from '../inbox.js';
-import type { Journal } from '../journal.js';
-import type { KeyValueStore } from '../key-value-store.js';
-import type { Queue } from '../queue.js';
-import type { Rechecks } from '../rechecks.js';
-import type { StoreSpace } from '../store-space.js';
+import type { LedStore, Store } from '../store-parts.js';
+import { BullmqFence } from './fence.js';
 import { BullmqInbox } from './inbox.js';
 import { BullmqJournal } from './journal.js';
 import { KeyStore } from './key-store.js';
@@ -15,8 +12,9 @@ import { BullmqKeyValueStore } from './key-value-store.js';
 import { MemoryReserve } from './memory-reserve.js';
 import { BullmqQueue } from './queue.js';
 import { BullmqRechecks } from './rechecks.js';
-import { RedisLink } from './redis-link.js';
-import { Schedule } from './schedule.js';
+import { RedisLink, type ScriptLink } from './redis-link.js';
+import { JOBS, Schedule } from './schedule.js';
+import { Wake } from './wake.js';
 
 export interface BullmqStoreOptions {
   /** `redis://` or `rediss://`, with user and password where needed. */
@@ -31,41 +29,54 @@ export interface BullmqStoreOptions {
   readonly backoff?: Partial<Backoff>;
 }
 
-export interface BullmqStore {
-  readonly queue: Queue;
-  readonly inbox: Inbox;
-  readonly journal: Journal;
-  readonly keyValues: KeyValueStore;
-  readonly rechecks: Rechecks;
-  readonly space: StoreSpace;
-  /** Stops the queue, waits for running jobs and ends the connections. */
-  close(): Promise<void>;
-}
-
 /** Queue, journal and key-value store in one Redis. Connects in the background; `queue.check` checks the connection. */
-export function createBullmqStore(options: BullmqStoreOptions): BullmqStore {
+export function createBullmqStore(options: BullmqStoreOptions): Store {
   const { prefix, allowUnsafe, logger, metrics, clock } = options;
   const url = typeof options.url === 'string' ? options.url : options.url.reveal();
   const link = new RedisLink(url, prefix, logger, clock);
-  // For the small, quick steps of the intake, which do not wait behind the scripts of jobs and journal.
+  // For the small, quick steps of the intake and the lease, which do not wait behind the scripts of jobs and journal.
   const intake = link.openSecond();
   const space = new MemoryReserve(link, { logger, metrics });
   for (const each of [link, intake]) each.whenFull(() => space.give());
-  const store = new KeyStore(link, intake);
-  const schedule = new Schedule(link, store, logger, clock);
-  const backoff = { ...DEFAULT_BACKOFF, ...options.backoff };
-  const queue = new BullmqQueue(link, store, schedule, allowUnsafe, { logger, metrics, clock, backoff });
-  const keyValues = new BullmqKeyValueStore(intake);
-  return {
-    queue,
-    inbox: new BullmqInbox(intake, store, queue, keyValues),
-    journal: new BullmqJournal(link),
-    keyValues,
-    rechecks: new BullmqRechecks(intake),
-    space,
-    async close() {
+  const deps = { logger, metrics, clock, backoff: { ...DEFAULT_BACKOFF, ...options.backoff } };
+  const wake = new Wake(intake, logger);
+
+  /** Triggers go in without a fence: every replica may add them. */
+  const openParts = (
+    name: string,
+    fenced: (of: RedisLink) => ScriptLink,
+    heard?: (triggers: readonly Trigger[]) => void,
+  ) => {
+    const store = new KeyStore(fenced(link), intake);
+    const schedule = new Schedule(link, store, logger, clock, name);
+    const queue = new BullmqQueue(link, store, schedule, wake, allowUnsafe, deps, heard);
+    const keyValues = new BullmqKeyValueStore(fenced(intake));
+    const parts = {
+      queue,
+      inbox: new BullmqInbox(intake, store, queue, keyValues),
+      journal: new BullmqJournal(fenced(link)),
+      keyValues,
+      rechecks: new BullmqRechecks(fenced(intake)),
+      space,
+    };
+    const close = async () => {
       await queue.close();
       await schedule.close();
+    };
+    return { parts, close };
+  };
+
+  const own = openParts(JOBS, (of) => of);
+  return {
+    ...own.parts,
+    fence: new BullmqFence(intake),
+    lead(epoch, heard): LedStore {
+      // A queue of its own: no job of an earlier leader, running or stalled, keeps a key of this term waiting.
+      const { parts, close } = openParts(`${JOBS}-${epoch}`, (of) => of.fencedBy(epoch), heard);
+      return { ...parts, close };
+    },
+    async close() {
+      await own.close();
       link.close();
       intake.close();
     },

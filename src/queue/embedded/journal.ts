@@ -11,7 +11,7 @@ import type {
 import { parseDecision, parseDraft, parseHold } from '../stored.js';
 import type { Row } from './rows.js';
 import { HOLD_REASON } from './schemas.js';
-import type { StateFile } from './state-file.js';
+import { allow, type Check, type StateFile } from './state-file.js';
 
 /** How much the journal keeps. */
 interface Kept {
@@ -56,6 +56,19 @@ export class EmbeddedJournal implements Journal {
     this.#floor = file.read(() => this.#integer('SELECT floor AS n FROM generation'));
   }
 
+  /** The same journal, whose writes throw what `check` throws within their transaction. */
+  fencedBy(check: Check): Journal {
+    return {
+      read: (key) => this.read(key),
+      readAll: () => this.readAll(),
+      record: (key, drafts, replaced) => this.record(key, drafts, replaced, check),
+      settle: (key, decisions, update) => this.settle(key, decisions, update, check),
+      outbox: (limit) => this.outbox(limit),
+      published: (ids) => this.published(ids, check),
+      overview: (page) => this.overview(page),
+    };
+  }
+
   async read(key: string): Promise<KeyRecord> {
     return this.#file.read(() => this.#records(key, key).get(key)) ?? EMPTY;
   }
@@ -78,10 +91,12 @@ export class EmbeddedJournal implements Journal {
     key: string,
     drafts: readonly DraftDecision[],
     replaced: readonly string[] = [],
+    check: Check = allow,
   ): Promise<void> {
     if (drafts.length + replaced.length === 0) return;
     const bodies = drafts.map((draft) => JSON.stringify(draft));
     await this.#file.write(() => {
+      check();
       for (const id of replaced) this.#drop(key, id);
       const insert = this.#file.sql(`
         INSERT OR IGNORE INTO drafts (key, id, seq, body)
@@ -91,9 +106,15 @@ export class EmbeddedJournal implements Journal {
     });
   }
 
-  async settle(key: string, decisions: readonly SettledDecision[], update?: RecordUpdate): Promise<void> {
+  async settle(
+    key: string,
+    decisions: readonly SettledDecision[],
+    update?: RecordUpdate,
+    check: Check = allow,
+  ): Promise<void> {
     const bodies = decisions.map((decision) => JSON.stringify(decision));
     await this.#file.write(() => {
+      check();
       let fresh = 0;
       for (const [index, { id, subject }] of decisions.entries())
         if (this.#settleOne(key, id, subject, bodies[index] ?? '')) fresh++;
@@ -118,9 +139,10 @@ export class EmbeddedJournal implements Journal {
     });
   }
 
-  async published(ids: readonly string[]): Promise<void> {
+  async published(ids: readonly string[], check: Check = allow): Promise<void> {
     if (ids.length === 0) return;
     await this.#file.write(() => {
+      check();
       const clear = this.#file.sql('UPDATE decisions SET body = NULL WHERE id = ?');
       for (const id of ids) clear.run(id);
     });

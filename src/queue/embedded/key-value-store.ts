@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.js';
 import type { KeyValueStore } from '../key-value-store.js';
-import type { StateFile } from './state-file.js';
+import { allow, type Check, type StateFile } from './state-file.js';
 
 export class EmbeddedKeyValueStore implements KeyValueStore {
   readonly #file: StateFile;
@@ -11,20 +11,38 @@ export class EmbeddedKeyValueStore implements KeyValueStore {
     this.#clock = clock;
   }
 
+  /** The same values, whose writes throw what `check` throws within their transaction. */
+  fencedBy(check: Check): KeyValueStore {
+    return {
+      get: (name) => this.get(name),
+      set: (name, value) => this.set(name, value, check),
+      replace: (name, expected, value) => this.replace(name, expected, value, check),
+      has: (scope, id) => this.has(scope, id),
+      remember: (scope, ids, ttlMs) => this.remember(scope, ids, ttlMs),
+    };
+  }
+
   async get(name: string): Promise<string | undefined> {
     return this.#file.read(() =>
       this.#file.sql('SELECT value FROM facts WHERE name = ?').first(name)?.text('value'),
     );
   }
 
-  async set(name: string, value: string): Promise<void> {
-    await this.#file.write(() =>
-      this.#file.sql('INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)').run(name, value),
-    );
+  async set(name: string, value: string, check: Check = allow): Promise<void> {
+    await this.#file.write(() => {
+      check();
+      this.#file.sql('INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)').run(name, value);
+    });
   }
 
-  async replace(name: string, expected: string | undefined, value: string): Promise<boolean> {
+  async replace(
+    name: string,
+    expected: string | undefined,
+    value: string,
+    check: Check = allow,
+  ): Promise<boolean> {
     return this.#file.write(() => {
+      check();
       const found = this.#file.sql('SELECT value FROM facts WHERE name = ?').first(name)?.text('value');
       if (found !== expected) return false;
       this.#file.sql('INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)').run(name, value);

@@ -6,7 +6,7 @@ import { createNotifier } from '../../notifier.js';
 import type { JobHandler, Queue, QueueState } from '../queue.js';
 import { interrupt, type JobOutcome, type RunDeps, runJob } from '../run-job.js';
 import { KeyTable } from './key-table.js';
-import type { StateFile } from './state-file.js';
+import { allow, type Check, type StateFile } from './state-file.js';
 
 // A timer of Node holds at most 24.8 days; looking once an hour costs nothing.
 const LONGEST_SLEEP_MS = 3_600_000;
@@ -38,6 +38,18 @@ export class EmbeddedQueue implements Queue {
     this.#table = new KeyTable(file);
   }
 
+  /** The same queue, whose settlements throw what `check` throws within their transaction. */
+  fencedBy(check: Check): Queue {
+    return {
+      add: (triggers) => this.add(triggers),
+      work: (handler, options, signal) => this.work(handler, options, signal, check),
+      state: () => this.state(),
+      unpark: (key) => this.unpark(key),
+      check: () => this.check(),
+      close: () => this.close(),
+    };
+  }
+
   async add(triggers: readonly Trigger[]): Promise<void> {
     if (triggers.length === 0) return;
     const wake = await this.#file.write(() => this.append(triggers));
@@ -66,9 +78,11 @@ export class EmbeddedQueue implements Queue {
     handler: JobHandler,
     options: { readonly concurrency: number },
     signal: AbortSignal,
+    check: Check = allow,
   ): Promise<void> {
     if (this.#closing.signal.aborted) throw closed();
-    const loop = this.#loop(handler, options.concurrency, AbortSignal.any([signal, this.#closing.signal]));
+    const stop = AbortSignal.any([signal, this.#closing.signal]);
+    const loop = this.#loop(handler, options.concurrency, stop, check);
     this.#loops.add(loop);
     try {
       await loop;
@@ -108,13 +122,13 @@ export class EmbeddedQueue implements Queue {
     await Promise.allSettled([...this.#loops]);
   }
 
-  async #loop(handler: JobHandler, concurrency: number, signal: AbortSignal): Promise<void> {
+  async #loop(handler: JobHandler, concurrency: number, signal: AbortSignal, check: Check): Promise<void> {
     const runs = new Set<Promise<void>>();
     while (!signal.aborted) {
       try {
         const now = this.#deps.clock.now();
         for (const taken of this.#take(now, concurrency - runs.size)) {
-          const run = this.#run(taken, handler, signal).finally(() => {
+          const run = this.#run(taken, handler, signal, check).finally(() => {
             runs.delete(run);
             this.#notifier.notify();
           });
@@ -156,11 +170,14 @@ export class EmbeddedQueue implements Queue {
     });
   }
 
-  async #run(taken: Taken, handler: JobHandler, stop: AbortSignal): Promise<void> {
+  async #run(taken: Taken, handler: JobHandler, stop: AbortSignal, check: Check): Promise<void> {
     const abort = this.#running.get(taken.key) ?? new AbortController();
     try {
       const outcome = await runJob(this.#deps, handler, taken.job, abort.signal);
-      await this.#file.write(() => this.#settle(taken, outcome));
+      await this.#file.write(() => {
+        check();
+        this.#settle(taken, outcome);
+      });
     } catch (error) {
       // The key stays as it was before the run, and runs again.
       this.#deps.logger.error(

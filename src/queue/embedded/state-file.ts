@@ -14,6 +14,10 @@ export interface Statement {
   first(...values: Value[]): Row | undefined;
 }
 
+/** Throws if a write must not be made; called within its transaction. */
+export type Check = () => void;
+export const allow: Check = () => {};
+
 /** What a state file holds. */
 export interface StateSchema {
   readonly fileName: string;

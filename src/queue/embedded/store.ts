@@ -2,13 +2,9 @@ import type { Clock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
 import type { Logger, Metrics } from '../../observe.js';
 import { type Backoff, DEFAULT_BACKOFF } from '../backoff.js';
-import type { Inbox } from '../inbox.js';
-import type { Journal } from '../journal.js';
-import type { KeyValueStore } from '../key-value-store.js';
-import type { Queue } from '../queue.js';
-import type { Rechecks } from '../rechecks.js';
-import type { StoreSpace } from '../store-space.js';
+import type { Store } from '../store-parts.js';
 import { lockDirectory } from './directory-lock.js';
+import { EmbeddedFence } from './fence.js';
 import { EmbeddedInbox } from './inbox.js';
 import { EmbeddedJournal } from './journal.js';
 import { EmbeddedKeyValueStore } from './key-value-store.js';
@@ -27,17 +23,9 @@ export interface EmbeddedStoreOptions {
   readonly backoff?: Partial<Backoff>;
 }
 
-export interface EmbeddedStore {
-  readonly queue: Queue;
-  readonly inbox: Inbox;
-  readonly journal: Journal;
-  readonly keyValues: KeyValueStore;
-  readonly rechecks: Rechecks;
-  readonly space: StoreSpace;
+export interface EmbeddedStore extends Store {
   /** Rejects with ERR_STATE_DAMAGED once a file is found to be damaged. */
   readonly damaged: Promise<never>;
-  /** Stops the queue, waits for running jobs, makes the waiting writes, and releases the directory. */
-  close(): Promise<void>;
 }
 
 /**
@@ -51,6 +39,7 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
   let journalFile: StateFile | undefined;
   let journal: EmbeddedJournal;
   let space: SpaceReserve;
+  let fence: EmbeddedFence;
   try {
     space = new SpaceReserve(directory, { logger, metrics });
     const spaceFor = (user: 'events' | 'journal') => ({
@@ -61,6 +50,7 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
     file = openFile(directory, QUEUE_FILE, spaceFor('events'));
     journalFile = openFile(directory, JOURNAL_FILE, spaceFor('journal'));
     journal = new EmbeddedJournal(journalFile);
+    fence = new EmbeddedFence(file);
   } catch (error) {
     void file?.close();
     void journalFile?.close();
@@ -74,13 +64,28 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
   const damaged = Promise.race([file.damaged, journalFile.damaged]);
   // A command watches nothing: there the call that finds the damage fails, and that is enough.
   damaged.catch(() => {});
-  return {
+  const parts = {
     queue,
     inbox: new EmbeddedInbox(file, queue, rechecks, keyValues),
     journal,
     keyValues,
     rechecks,
     space,
+  };
+  return {
+    ...parts,
+    fence,
+    lead(epoch) {
+      const check = () => fence.check(epoch);
+      return {
+        ...parts,
+        queue: queue.fencedBy(check),
+        journal: journal.fencedBy(check),
+        keyValues: keyValues.fencedBy(check),
+        // The loops end with the term's signal; the queue itself belongs to the store.
+        close: async () => {},
+      };
+    },
     damaged,
     async close() {
       await queue.close();

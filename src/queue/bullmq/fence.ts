@@ -1,0 +1,70 @@
+import { type Leader, parseLeader } from '../../model/leader.js';
+import type { Fence } from '../fence.js';
+import type { RedisLink } from './redis-link.js';
+import { Script, toTexts } from './script.js';
+
+/*
+ *   P:lease  hash    `epoch`, and `leader` as JSON
+ *   P:alive  string  the epoch of a leader that gave a sign of life; it expires
+ */
+
+/** A leader renews it each second. */
+const LIFE_MS = 3_000;
+
+/** ARGV: leader, the least epoch that is taken, `dead` or `any`, life. 0: another leader lives. */
+const RAISE = new Script(`
+if ARGV[3] == 'dead' and redis.call('EXISTS', P .. ':alive') == 1 then return 0 end
+local epoch = math.max(tonumber(redis.call('HGET', P .. ':lease', 'epoch') or '0'), tonumber(ARGV[2])) + 1
+redis.call('HSET', P .. ':lease', 'epoch', string.format('%.0f', epoch), 'leader', ARGV[1])
+redis.call('SET', P .. ':alive', string.format('%.0f', epoch), 'PX', ARGV[4])
+return epoch`);
+
+/** ARGV: epoch, life. */
+const BEAT = new Script(`
+if redis.call('HGET', P .. ':lease', 'epoch') ~= ARGV[1] then return 0 end
+redis.call('SET', P .. ':alive', ARGV[1], 'PX', ARGV[2])
+return 1`);
+
+/** ARGV: epoch. */
+const REST = new Script(`
+if redis.call('GET', P .. ':alive') == ARGV[1] then redis.call('DEL', P .. ':alive') end
+return 1`);
+
+/** Gives epoch, leader, 0 or 1 (alive); nothing if nobody ever led. */
+const READ = new Script(`
+local epoch = redis.call('HGET', P .. ':lease', 'epoch')
+if not epoch then return {} end
+return { epoch, redis.call('HGET', P .. ':lease', 'leader'), redis.call('EXISTS', P .. ':alive') }`);
+
+export class BullmqFence implements Fence {
+  readonly lifeMs = LIFE_MS;
+  readonly #link: RedisLink;
+
+  /** `link`: a connection whose commands do not wait behind jobs. */
+  constructor(link: RedisLink) {
+    this.#link = link;
+  }
+
+  async raise(
+    leader: Omit<Leader, 'epoch'>,
+    { above, over }: { readonly above: number; readonly over: 'any' | 'dead' },
+  ): Promise<number | undefined> {
+    const epoch = await this.#link.run(RAISE, JSON.stringify(leader), above, over, LIFE_MS);
+    return epoch === 0 ? undefined : Number(epoch);
+  }
+
+  async beat(epoch: number): Promise<boolean> {
+    return (await this.#link.run(BEAT, epoch, LIFE_MS)) === 1;
+  }
+
+  async rest(epoch: number): Promise<void> {
+    await this.#link.run(REST, epoch);
+  }
+
+  async read(): ReturnType<Fence['read']> {
+    const [epoch, json, isAlive] = toTexts(await this.#link.run(READ));
+    if (epoch === undefined || json === undefined) return undefined;
+    const leader = parseLeader(JSON.stringify({ ...JSON.parse(json), epoch: Number(epoch) }));
+    return leader && { leader, isAlive: isAlive === '1' };
+  }
+}

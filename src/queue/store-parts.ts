@@ -1,0 +1,34 @@
+import type { Trigger } from '../model/trigger.js';
+import type { Fence } from './fence.js';
+import type { Inbox } from './inbox.js';
+import type { Journal } from './journal.js';
+import type { KeyValueStore } from './key-value-store.js';
+import type { Queue } from './queue.js';
+import type { Rechecks } from './rechecks.js';
+import type { StoreSpace } from './store-space.js';
+
+/** What one store has. */
+export interface StoreParts {
+  readonly queue: Queue;
+  readonly inbox: Inbox;
+  readonly journal: Journal;
+  readonly keyValues: KeyValueStore;
+  readonly rechecks: Rechecks;
+  readonly space: StoreSpace;
+}
+
+/** The store of one term. What it writes, but for triggers, throws ERR_LEASE_LOST once the store has another epoch. */
+export interface LedStore extends StoreParts {
+  /** Stops the queue and waits for running jobs. The store itself stays open. */
+  close(): Promise<void>;
+}
+
+/** A store that replicas of one owner share. */
+export interface Store extends StoreParts {
+  readonly fence: Fence;
+  /** The store as the leader of this epoch uses it. `heard`: triggers that another replica made durable. */
+  lead(epoch: number, heard: (triggers: readonly Trigger[]) => void): LedStore;
+  /** Rejects once the store is found to be damaged, so that nothing more can be done with it. */
+  readonly damaged?: Promise<never>;
+  close(): Promise<void>;
+}
