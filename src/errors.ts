@@ -46,6 +46,13 @@ export class SyncError extends Error {
   }
 }
 
+/** The epoch of a term is over. */
+export function leaseLost(): SyncError {
+  return new SyncError('ERR_LEASE_LOST', 'another replica leads now: this replica may write nothing more', {
+    retriable: true,
+  });
+}
+
 /** A read that returned only a part. Nothing may be deleted because of it. */
 export class IncompleteRead extends SyncError {}
 

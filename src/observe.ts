@@ -191,6 +191,13 @@ export const METRICS = {
     [],
   ],
   scopemesh_inferred_removals: ['gauge', 'Removals by inference within the window of the mass guard.', []],
+  scopemesh_leader: ['gauge', '1 if this replica leads, 0 if it only takes events.', []],
+  scopemesh_leaderless_seconds: [
+    'gauge',
+    'Seconds since this replica last knew of a leader; 0 while there is one. Nothing changes in Consul without a leader.',
+    [],
+  ],
+  scopemesh_takeovers_total: ['counter', 'How often this replica began to lead.', []],
   scopemesh_config_reload_failures_total: ['counter', 'Reloads refused because the new file is bad.', []],
 } as const satisfies Record<string, readonly ['counter' | 'gauge' | 'histogram', string, readonly string[]]>;
 

@@ -1,228 +1,164 @@
 import { setMaxListeners } from 'node:events';
-import type { Config } from '../config/config.js';
 import { apiTokenPath, createApiToken } from '../src/cli/api-token.js';
 import { createCore } from '../src/cli/create-core.js';
+import { createLeases } from '../src/cli/create-lease.js';
 import type { PrometheusMetrics } from '../src/cli/metrics.js';
-import type { Role, RunOptions } from '../src/cli/run-daemon.js';
-import { reportClosed } from '../src/daemon/closed-connections.js';
-import { createHttpServer, listen } from '../src/daemon/http-server.js';
+import type { RunOptions } from '../src/cli/run-daemon.js';
+import { openListeners } from '../src/daemon/listeners.js';
+import type { LiveCore } from '../src/daemon/live-core.js';
 import { publishLocalToken, warnOfMissingTokens } from '../src/daemon/local-token.js';
 import { Reloads } from '../src/daemon/reload.js';
 import { addRoutes } from '../src/daemon/routes.js';
-import { queueState } from '../src/daemon/status.js';
 import { WatchAges } from '../src/daemon/watch-ages.js';
 import { messageOf } from '../src/errors.js';
 import { ChannelActivity } from '../src/intake/channel-activity.js';
 import { createRejectedEvents } from '../src/intake/rejected-events.js';
 import { UnstoredEvents } from '../src/intake/unstored-events.js';
-import { createNotifier } from '../src/notifier.js';
+import { Leadership } from '../src/lease/leadership.js';
 import { keepSpace } from '../src/queue/store-space.js';
 import { stampOf } from '../src/reconcile/deps.js';
 import type { Runtime } from '../src/runtime.js';
-import { runReaper } from './reaper.js';
-import { runReconcile } from './reconcile.js';
-import { run as runRelay } from './relay.js';
-import { runResync } from './resync.js';
-import { runWatch } from './watch.js';
+import { aborted, lead } from './lead.js';
+import { runRelay } from './run-relay.js';
 import { watchProvider } from './watch-provider.js';
-import { openCheckpoints, openConsul, openDecisionLog, openProvider, openStore } from './wire.js';
-
-const NOT_FOUND_BESIDE_ADMIN =
-  'this listener has /events/, /healthz and /readyz; everything else is at http.admin';
+import { openConsul, openProvider, openStore } from './wire.js';
 
 /**
- * The daemon. Resolves after a clean stop: intake, polls and watches end first, then the running jobs, then the relay,
- * which publishes the settled decisions.
+ * The daemon: one replica, which always takes events, and leads while it has the lease. Resolves after a clean stop: intake
+ * ends first, then the term, then the lease is released.
  */
 export async function runDaemon(
   options: RunOptions,
   runtime: Runtime & { readonly metrics: PrometheusMetrics },
   signal: AbortSignal,
 ): Promise<void> {
-  const { config } = options;
+  const { config, only } = options;
   const { logger, metrics, clock } = runtime;
-  const plays = (role: Role) => options.only.includes(role);
   const store = await openStore(config, runtime);
   const closers: (() => Promise<void>)[] = [() => store.close()];
-  /** Ends the parts that feed the queue, at the first signal or when a part fails. Jobs and the relay end later. */
-  const inputEnd = new AbortController();
-  const reconcileEnd = new AbortController();
-  const relayEnd = new AbortController();
-  const inputs: Promise<void>[] = [];
-  const later: Promise<void>[] = [];
+  /** Ends every part, at the first signal or when one fails. */
+  const end = new AbortController();
+  const parts: Promise<void>[] = [];
   try {
     await store.queue.check();
     const consul = await openConsul(config.consul, config.owner, runtime);
     closers.unshift(() => consul.close());
     const providers = config.providers.map((settings) => openProvider(settings, config.groups, runtime));
     for (const { directory } of providers) closers.unshift(() => directory.close());
-    const { deps, agenda, inbox, settled, sweepAsked } = createCore(
-      config,
-      { consul, providers, store },
-      runtime,
-    );
-    const ages = new WatchAges(clock);
+
+    const idle = (): LiveCore => ({
+      ...createCore(reloads.current, { consul, providers, store }, runtime),
+      queue: store.queue,
+      ages: new WatchAges(clock),
+      isReconciling: false,
+      sweptAt: undefined,
+    });
+    const reloads: Reloads = new Reloads(config, options.reload, () => live, signal);
+    let live = idle();
+    const inbox: LiveCore['inbox'] = {
+      add: (triggers) => live.inbox.add(triggers),
+      accept: (provider, events, memory) => live.inbox.accept(provider, events, memory),
+    };
     const rejectedEvents = createRejectedEvents({
       ...runtime,
       journal: store.journal,
       space: store.space,
-      stamp: () => stampOf(deps),
-      onSettled: deps.onSettled,
+      stamp: () => stampOf(live.deps),
+      onSettled: () => live.deps.onSettled(),
     });
     const activity = new ChannelActivity(store.keyValues, clock);
     const unstored = new UnstoredEvents({ ...store, ...runtime, queue: inbox, inbox, activity });
-    const ports = {
-      ...store,
-      ...runtime,
-      queue: inbox,
-      inbox,
-      activity,
-      rejectedEvents,
-      unstored,
-    };
-    const reloads = new Reloads(config, options.reload, deps, signal);
-    let sweptAt: number | undefined;
-    const swept = createNotifier();
+    const ports = { ...store, ...runtime, queue: inbox, inbox, activity, rejectedEvents, unstored };
 
-    const listeners = {
-      listen: createHttpServer(
-        config.http.admin === undefined ? {} : { notFound: NOT_FOUND_BESIDE_ADMIN },
-        reportClosed('listen', runtime),
-      ),
-      admin:
-        config.http.admin === undefined ? undefined : createHttpServer({}, reportClosed('admin', runtime)),
-    };
+    let address: string | undefined;
+    const leaseOf = await createLeases(config, { consul, store }, runtime, () => address);
+    let attempted = () => {};
+    const firstAttempt = new Promise<void>((resolve) => {
+      attempted = resolve;
+    });
+    const leadership = new Leadership({
+      ...runtime,
+      lease: () => leaseOf(reloads.current.mode),
+      onWait: attempted,
+    });
+
     const localToken = createApiToken();
-    const closeListeners = async () => {
-      await Promise.all([listeners.listen.close(), listeners.admin?.close()]);
-    };
-    closers.unshift(closeListeners);
+    const listeners = openListeners(config, runtime);
+    closers.unshift(() => listeners.close());
     addRoutes(
       listeners,
       {
         config,
         store,
-        agenda,
         providers,
-        activity: ports.activity,
-        deps,
-        ages,
-        sweptAt: () => sweptAt,
+        activity,
+        live: () => live,
+        leading: () => leadership.leading,
         reloads,
         metrics,
         intake: ports,
-        queue: inbox,
-        isReconciling: plays('reconcile'),
-        isIntake: plays('intake'),
+        isIntake: only.includes('intake'),
       },
       { token: localToken, path: apiTokenPath(config) },
     );
-    const address = await listen(listeners.listen, config.http.listen, 'http.listen');
-    const admin =
-      config.http.admin === undefined || listeners.admin === undefined
-        ? undefined
-        : await listen(listeners.admin, config.http.admin, 'http.admin');
+    const addresses = await listeners.listen();
+    address = addresses.admin ?? addresses.listen;
     await publishLocalToken(config, localToken, logger);
     warnOfMissingTokens(config, logger);
     options.onReload(() => reloads.request());
 
-    const end = AbortSignal.any([signal, inputEnd.signal]);
-    // Every query to Consul listens to it. Node would report more than ten listeners as a leak.
-    setMaxListeners(0, end);
-    inputs.push(
-      keepSpace(store.space, () => deps.askForSweep(), clock, end),
-      rejectedEvents.run(end),
-      unstored.run(end),
-    );
-    if (plays('watch')) {
-      for (const provider of providers) inputs.push(...watchProvider(provider, ports, end));
-    }
-    const jobs = plays('reconcile')
-      ? runReconcile(deps, agenda, store.queue, reconcileEnd.signal)
-      : Promise.resolve();
-    if (plays('reconcile')) {
-      inputs.push(
-        runWatch(deps, config.services.claimGraceMs, ages, end),
-        runResync(
-          deps,
-          agenda,
-          store.queue,
-          config.resyncMs,
-          (at) => {
-            sweptAt = at;
-            swept.notify();
-          },
-          sweepAsked,
-          end,
-        ),
-        runReaper(deps, () => queueState(store.queue, agenda), swept, end),
+    const stop = AbortSignal.any([signal, end.signal]);
+    setMaxListeners(0, stop);
+    parts.push(rejectedEvents.run(stop), unstored.run(stop));
+    if (only.includes('reconcile')) {
+      const term = { store, consul, providers, only, runtime, ports };
+      const publish = (core: LiveCore) => {
+        live = core;
+        attempted();
+      };
+      parts.push(
+        leadership.run(async (each) => {
+          try {
+            await lead({ ...term, config: reloads.current, publish }, each);
+          } finally {
+            live = idle();
+          }
+        }, stop),
       );
+    } else {
+      // Parts of their own, beside the leader.
+      parts.push(keepSpace(store.space, () => {}, clock, stop));
+      if (only.includes('watch'))
+        for (const provider of providers) parts.push(...watchProvider(provider, ports, stop));
+      if (only.includes('relay'))
+        parts.push(runRelay(config, { ...store, settled: live.settled }, runtime, stop));
+      attempted();
     }
-    const relay = plays('relay')
-      ? openDecisionLog(config, runtime, { mayCreateTopic: true }).then(async (log) => {
-          closers.unshift(() => log.close());
-          // The embedded log is on the disk of the embedded store: it must not use up what is kept back for revocations.
-          const isPaused = () => sharesDisk(config) && store.space.isLow();
-          const { journal, keyValues } = store;
-          const checkpoints = openCheckpoints(config, { log, keyValues }, runtime);
-          await runRelay(
-            {
-              journal,
-              keyValues,
-              log,
-              settled,
-              ...(checkpoints === undefined ? {} : { checkpoints }),
-              isPaused,
-              logger,
-              metrics,
-              clock,
-            },
-            relayEnd.signal,
-          );
-        })
-      : Promise.resolve();
-    later.push(jobs, relay);
+    const failed = Promise.all(parts).then(() => {});
+    await Promise.race([firstAttempt, failed, aborted(signal)]);
     logger.info(
       {
         owner: config.owner,
         mode: config.mode,
-        address,
-        ...(admin === undefined ? {} : { admin }),
-        roles: options.only,
+        address: addresses.listen,
+        ...(addresses.admin === undefined ? {} : { admin: addresses.admin }),
+        roles: only,
       },
       'scopemesh is running',
     );
-    options.started?.(address, admin ?? address);
+    options.started?.(addresses.listen, addresses.admin ?? addresses.listen);
 
-    const failed = Promise.all([...inputs, jobs, relay]).then(() => {});
     await Promise.race([failed, aborted(signal), ...(store.damaged === undefined ? [] : [store.damaged])]);
     logger.info({}, 'stopping: no new events are accepted, running jobs are finished');
-    await closeListeners();
-    await Promise.all(inputs);
+    await Promise.all([listeners.close(), ...parts]);
     await reloads.idle();
-    reconcileEnd.abort();
-    await jobs;
-    relayEnd.abort();
-    await relay;
     logger.info({}, 'stopped');
   } finally {
-    // After a failure, the other parts must not use connections that are about to close.
-    for (const part of [inputEnd, reconcileEnd, relayEnd]) part.abort();
-    await Promise.allSettled([...inputs, ...later]);
+    end.abort();
+    await Promise.allSettled(parts);
     for (const close of closers)
       await close().catch((error: unknown) =>
         logger.warn({ error: messageOf(error) }, 'a connection did not close cleanly'),
       );
   }
-}
-
-function sharesDisk({ queue, decisions }: Config): boolean {
-  return queue.kind === 'embedded' && decisions.kind === 'embedded';
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

@@ -12,17 +12,20 @@ import { Outage } from '../src/repeat.js';
 
 const RETRY_MS = 1_000;
 
-/** Runs jobs. Before the first one, it reads Consul completely and queues the keys that a crash left pending. */
+/** Runs jobs; at `lost` it aborts those that run. Before the first one, it reads Consul completely and queues the keys that a crash left pending. */
 export async function runReconcile(
   deps: ReconcilerDeps,
   agenda: Agenda,
   queue: Queue,
   signal: AbortSignal,
+  lost: AbortSignal,
 ): Promise<void> {
-  if (!(await prepare(deps, signal))) return;
+  if (!(await prepare(deps, AbortSignal.any([signal, lost])))) return;
   const onOverload = () => agenda.overloaded();
-  const handler = endsReads(throughOutages(createReconciler(deps), { ...deps, onOverload }), signal);
-  await Promise.all([agenda.work(handler, signal), agenda.workDurable(queue, signal)]);
+  const reading = endsReads(throughOutages(createReconciler(deps), { ...deps, onOverload }), signal);
+  const handler: AgendaHandler = (job, stop, follow) => reading(job, AbortSignal.any([stop, lost]), follow);
+  const either = AbortSignal.any([signal, lost]);
+  await Promise.all([agenda.work(handler, either), agenda.workDurable(queue, either)]);
 }
 
 /**

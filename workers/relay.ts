@@ -23,6 +23,8 @@ export interface RelayDeps {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly clock: Clock;
+  /** Aborts when another replica publishes. Then nothing is drained. */
+  readonly lost?: AbortSignal;
   /** Signs the end of the log; absent: nothing is signed. */
   readonly checkpoints?: Checkpoints;
 }
@@ -38,7 +40,8 @@ const LONGEST_WAIT_MS = 10_000;
  * then for up to 5 s more, so that a clean stop leaves nothing behind. Never throws: a failed batch is retried. Only one
  * relay at a time may work on a journal.
  */
-export async function run(deps: RelayDeps, signal: AbortSignal): Promise<void> {
+export async function run(deps: RelayDeps, stop: AbortSignal): Promise<void> {
+  const signal = deps.lost === undefined ? stop : AbortSignal.any([stop, deps.lost]);
   const { settled, clock, logger, metrics, isPaused = () => false } = deps;
   const publication = new Publication(deps);
   let failures = 0;
@@ -70,8 +73,8 @@ export async function run(deps: RelayDeps, signal: AbortSignal): Promise<void> {
 
   while (!signal.aborted) {
     const attention = new AbortController();
-    const stop = () => attention.abort();
-    signal.addEventListener('abort', stop, { once: true });
+    const attend = () => attention.abort();
+    signal.addEventListener('abort', attend, { once: true });
     // Started before the outbox is read, so that a later settlement ends the wait.
     const settlement = settled.wait(attention.signal).catch(() => {});
     const moved = await attempt();
@@ -79,9 +82,10 @@ export async function run(deps: RelayDeps, signal: AbortSignal): Promise<void> {
     if (moved === undefined) await clock.sleep(backoffMs(), signal).catch(() => {});
     if (moved === 0) await Promise.race([settlement, clock.sleep(POLL_MS, attention.signal).catch(() => {})]);
     attention.abort();
-    signal.removeEventListener('abort', stop);
+    signal.removeEventListener('abort', attend);
   }
 
+  if (deps.lost?.aborted) return;
   const time = new AbortController();
   const late = clock.sleep(DRAIN_MS, time.signal).then(
     () => 0,

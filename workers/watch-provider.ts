@@ -6,10 +6,12 @@ import { runRechecks } from '../src/intake/recheck.js';
 import { runSubscription, subscriptionsOf } from '../src/intake/subscription.js';
 import type { Rechecks } from '../src/queue/rechecks.js';
 
+export type WatchPorts = PollDeps & { readonly rechecks: Rechecks };
+
 /** Every loop that watches one identity provider, besides its webhook. Each ends when the signal aborts. */
 export function watchProvider(
   parts: BackoffParts & { readonly settings: ProviderSettings },
-  deps: PollDeps & { readonly rechecks: Rechecks },
+  deps: WatchPorts,
   signal: AbortSignal,
 ): readonly Promise<void>[] {
   const { settings, poll, signals } = parts;

@@ -10,7 +10,10 @@ import type { Rulings, Verdict } from '../reconcile/rulings.js';
 import { type Access, type Caller, sendRefusal } from './access.js';
 
 export interface ApiDeps {
-  readonly rulings: Rulings;
+  /** Of the present term. */
+  readonly rulings: () => Rulings;
+  /** Why this replica cannot answer, and which one can; undefined if it leads. */
+  readonly standby: () => Promise<string | undefined>;
   /** What a client may do with Consul; undefined if its directory was read and does not have it. */
   readonly login: (id: ClientId) => LoginView | undefined;
   readonly access: Access;
@@ -36,7 +39,7 @@ export function addApi(server: FastifyInstance, deps: ApiDeps): void {
   const rule = (verdict: Verdict) => async (request: FastifyRequest, reply: FastifyReply) =>
     answer(request, reply, deps, async (by, override) => {
       const { id } = z.object({ id: z.string() }).parse(request.params);
-      const result = await deps.rulings.onHold(id, verdict, by, override);
+      const result = await deps.rulings().onHold(id, verdict, by, override);
       switch (result.kind) {
         case 'ruled':
           return reply.send({ id, subject: result.hold.subject });
@@ -59,13 +62,15 @@ export function addApi(server: FastifyInstance, deps: ApiDeps): void {
   server.post('/api/quarantines/:provider/:clientId/release', (request, reply) =>
     answer(request, reply, deps, async (by) => {
       const client = z.object({ provider: z.string(), clientId: z.string() }).parse(request.params);
-      if (await deps.rulings.release(client, by)) return reply.send(client);
+      if (await deps.rulings().release(client, by)) return reply.send(client);
       return reply.code(404).send({ error: 'this client is not in quarantine' });
     }),
   );
-  server.get('/api/clients/:provider/:clientId/login', (request, reply) => {
+  server.get('/api/clients/:provider/:clientId/login', async (request, reply) => {
     const caller = deps.access.callerOf(request);
     if ('status' in caller) return sendRefusal(reply, caller);
+    const standby = await deps.standby();
+    if (standby !== undefined) return reply.code(503).send({ error: standby });
     const id = z.object({ provider: z.string(), clientId: z.string() }).parse(request.params);
     try {
       const view = deps.login(id);
@@ -102,6 +107,8 @@ async function answer(
           : 'send {} or { "override": true }; the name of the principal is that of the token',
     });
   try {
+    const standby = await deps.standby();
+    if (standby !== undefined) return reply.code(503).send({ error: standby });
     return await act(by, body.data.override === true);
   } catch (error) {
     deps.logger.error({ error: messageOf(error) }, 'an approval or rejection failed');

@@ -10,6 +10,13 @@ import { needsUserTokens } from '../reconcile/user-token-facts.js';
 import { planFleet } from '../state/fleet.js';
 import { losingDestinations, toTriggers } from '../state/observe-consul.js';
 
+/** What a reload changes now. */
+export interface LiveReload {
+  readonly deps: ReconcilerDeps;
+  /** On a replica that does not lead, the file only takes effect with its next term. */
+  readonly isReconciling: boolean;
+}
+
 /**
  * Reloads of the configuration file, one after the other. A good file takes effect and produces a decision. A bad file is
  * refused, and the old one stays in effect. Only the settings that decide access change while scopemesh runs. Servers,
@@ -18,17 +25,26 @@ import { losingDestinations, toTriggers } from '../state/observe-consul.js';
 export class Reloads {
   readonly #running: Config;
   readonly #read: () => Promise<Config>;
-  readonly #deps: ReconcilerDeps;
+  readonly #live: () => LiveReload;
   readonly #signal: AbortSignal;
   #last: Config;
   #turn: Promise<void> = Promise.resolve();
 
-  constructor(running: Config, read: () => Promise<Config>, deps: ReconcilerDeps, signal: AbortSignal) {
+  constructor(running: Config, read: () => Promise<Config>, live: () => LiveReload, signal: AbortSignal) {
     this.#running = running;
     this.#last = running;
     this.#read = read;
-    this.#deps = deps;
+    this.#live = live;
     this.#signal = signal;
+  }
+
+  /** The configuration in effect. The next term begins with it. */
+  get current(): Config {
+    return effective(this.#running, this.#last);
+  }
+
+  get #deps(): ReconcilerDeps {
+    return this.#live().deps;
   }
 
   request(): void {
@@ -87,6 +103,7 @@ export class Reloads {
 
     const before = world.destinations(clock.now());
     world.setMapping(mapping);
+    if (!this.#live().isReconciling) return;
     const cause = this.#cause();
     try {
       const losing = losingDestinations(planFleet(world, this.#deps.window, clock.now()));
@@ -132,6 +149,8 @@ export class Reloads {
     facts: Pick<Parameters<typeof plainDecision>[0], 'outcome' | 'reason' | 'detail' | 'after' | 'verb'>,
     mappingRevision: string = this.#deps.world.mapping.revision,
   ): Promise<void> {
+    // Every replica reads the file; the leader decides.
+    if (!this.#live().isReconciling) return;
     const { owner } = this.#running;
     const subject = `config/${owner}`;
     const decision = plainDecision(

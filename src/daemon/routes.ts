@@ -1,55 +1,54 @@
-import type { FastifyInstance } from 'fastify';
 import { readLogin } from '../cli/login-view.js';
 import type { PrometheusMetrics } from '../cli/metrics.js';
 import { composeSources } from '../identity/with-signals.js';
-import type { Queue } from '../queue/queue.js';
+import type { Fence } from '../queue/fence.js';
 import { createRulings } from '../reconcile/rulings.js';
 import { type AccessSettings, createAccess } from './access.js';
 import { addApi } from './api.js';
 import { addIntake, type IntakeDeps } from './events.js';
 import { addProbes, addStatus } from './health.js';
+import type { Listeners } from './listeners.js';
 import { readStatus, type StatusParts } from './status.js';
 
 export interface RouteParts extends Omit<StatusParts, 'metrics'> {
   readonly metrics: PrometheusMetrics;
   readonly intake: Omit<IntakeDeps, 'sources'>;
-  /** The durable queue, for a process that does not reconcile. */
-  readonly queue: Pick<Queue, 'add'>;
   /** Whether this process takes events. */
   readonly isIntake: boolean;
 }
 
-/** The servers of the listeners. */
-export interface Listeners {
-  /** At `http.listen`. */
-  readonly listen: FastifyInstance;
-  /** At `http.admin`, if that is set. */
-  readonly admin: FastifyInstance | undefined;
-}
-
 /** Adds every route of the daemon. `local`: the token for commands on this machine. */
 export function addRoutes(
-  { listen, admin }: Listeners,
+  { main, admin }: Pick<Listeners, 'main' | 'admin'>,
   parts: RouteParts,
   local: AccessSettings['local'],
 ): void {
-  const { config, store, providers, deps, metrics, intake, isReconciling } = parts;
+  const { config, store, providers, live, leading, metrics, intake } = parts;
+  const { clock, logger } = intake;
   const { host } = config.http.admin ?? config.http.listen;
   const access = createAccess({ host, tokens: config.http.tokens, local });
-  const canStore = () => store.keyValues.set('probe', new Date(deps.clock.now()).toISOString());
-  for (const server of [listen, admin]) if (server !== undefined) addProbes(server, { canStore });
-  const rest = admin ?? listen;
+  const canStore = () => store.keyValues.set('probe', new Date(clock.now()).toISOString());
+  for (const server of [main, admin]) if (server !== undefined) addProbes(server, { canStore });
+  const rest = admin ?? main;
   addStatus(rest, { access, metrics, status: (holdsAfter) => readStatus(parts, holdsAfter) });
   addApi(rest, {
-    rulings: createRulings(isReconciling ? deps : { ...deps, queue: parts.queue }),
-    login: (id) => readLogin(deps, id, deps.clock.now()),
+    rulings: () => createRulings(live().deps),
+    login: (id) => readLogin(live().deps, id, clock.now()),
+    standby: async () => (leading().isLeader ? undefined : standbyText(await store.fence.read())),
     access,
-    logger: deps.logger,
+    logger,
   });
   if (!parts.isIntake) return;
   const sources = providers.flatMap((provider) => {
     const source = composeSources(provider);
     return source === undefined ? [] : [[source.provider, source] as const];
   });
-  addIntake(listen, { ...intake, sources: new Map(sources) });
+  addIntake(main, { ...intake, sources: new Map(sources) });
+}
+
+/** Why a replica that does not lead cannot answer. */
+function standbyText(lease: Awaited<ReturnType<Fence['read']>>): string {
+  if (lease === undefined || !lease.isAlive) return 'no replica leads at this moment; try again';
+  const { replica, host, address } = lease.leader;
+  return `this replica does not lead; ${replica} on ${host} does${address === undefined ? '' : `: send the request to ${address}`}`;
 }

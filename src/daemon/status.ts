@@ -2,20 +2,29 @@ import type { Config } from '../../config/config.js';
 import type { Provider } from '../cli/parts.js';
 import { type ProviderHealth, readProviderHealth } from '../cli/provider-health.js';
 import type { ChannelActivity } from '../intake/channel-activity.js';
+import type { Leading } from '../lease/leadership.js';
 import { HOLD_REASONS } from '../model/decision.js';
+import type { Leader } from '../model/leader.js';
 import type { Metrics } from '../observe.js';
 import { type ClientBlock, type ClientId, parseClientText } from '../plan/world.js';
 import type { Agenda } from '../queue/agenda.js';
 import type { RecordedHold } from '../queue/journal.js';
 import type { ParkedKey, Queue, QueueState } from '../queue/queue.js';
 import type { Store } from '../queue/store-parts.js';
-import type { ReconcilerDeps } from '../reconcile/deps.js';
+import type { LiveCore } from './live-core.js';
 import type { Reloads } from './reload.js';
-import type { WatchAges } from './watch-ages.js';
 
 /** What `/statusz` answers. Ages are in seconds; null means never. */
 export interface Status {
   readonly owner: string;
+  /** Whether this replica leads. */
+  readonly leader: boolean;
+  /** The replica that leads, or led last. `isAlive`: it gave a sign of life lately. */
+  readonly leading:
+    | (Omit<Leader, 'storeId' | 'address'> & { readonly address: string | null; readonly isAlive: boolean })
+    | null;
+  /** Since this replica last knew of a leader; 0 while there is one. */
+  readonly leaderlessSeconds: number;
   readonly mode: string;
   readonly mappingRevision: string;
   readonly directories: readonly {
@@ -46,6 +55,10 @@ export interface Status {
   readonly providers: readonly ProviderHealth[];
 }
 
+function toView({ storeId: _, address, ...leader }: Leader) {
+  return { ...leader, address: address ?? null };
+}
+
 /** The durable jobs, and the jobs in memory that follow from them. */
 export async function queueState(queue: Pick<Queue, 'state'>, agenda: Agenda): Promise<QueueState> {
   const [durable, memory] = [await queue.state(), agenda.state()];
@@ -64,23 +77,23 @@ const MOST_LISTED = 1_000;
 export interface StatusParts {
   readonly config: Config;
   readonly store: Store;
-  readonly agenda: Agenda;
   readonly providers: readonly Provider[];
   readonly activity: ChannelActivity;
-  readonly deps: ReconcilerDeps;
-  readonly ages: WatchAges;
-  readonly sweptAt: () => number | undefined;
-  readonly isReconciling: boolean;
+  readonly live: () => LiveCore;
+  readonly leading: () => Leading;
   readonly reloads: Pick<Reloads, 'configuration'>;
   readonly metrics: Metrics;
 }
 
 /** Gathers the status and sets the gauges that depend on it. */
 export async function readStatus(parts: StatusParts, holdsAfter?: string): Promise<Status> {
-  const { config, store, deps, ages, metrics } = parts;
+  const { config, store, metrics } = parts;
+  const { deps, ages, agenda, sweptAt, isReconciling } = parts.live();
+  const { isLeader, leaderlessMs } = parts.leading();
   const now = deps.clock.now();
-  const [queue, journal, providers] = await Promise.all([
-    queueState(store.queue, parts.agenda),
+  const [queue, lease, journal, providers] = await Promise.all([
+    queueState(parts.live().queue, agenda),
+    store.fence.read(),
     store.journal.overview({
       limit: MOST_LISTED,
       ...(holdsAfter === undefined ? {} : { after: holdsAfter }),
@@ -94,6 +107,9 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
   const age = (at: number | undefined) => (at === undefined ? null : (now - at) / 1000);
   const status: Status = {
     owner: config.owner,
+    leader: isLeader,
+    leading: lease === undefined ? null : { ...toView(lease.leader), isAlive: lease.isAlive },
+    leaderlessSeconds: leaderlessMs / 1000,
     mode: deps.world.mapping.mode,
     mappingRevision: deps.world.mapping.revision,
     directories: config.providers.map(({ name }) => ({
@@ -102,7 +118,7 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
       clients: deps.world.clients(name).size,
     })),
     watchAgeSeconds: ages.ages(),
-    sweepAgeSeconds: age(parts.sweptAt()),
+    sweepAgeSeconds: age(sweptAt),
     ownedEdges: deps.world.owned.count,
     queue: { waiting: queue.waiting, delayed: queue.delayed, active: queue.active },
     parked: queue.parked.slice(0, MOST_LISTED),
@@ -114,7 +130,7 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
       ...hold,
       rejectedBy: deps.window.rejections.of(hold.subject)?.by.id ?? null,
     })),
-    closures: parts.isReconciling
+    closures: isReconciling
       ? [...deps.world.view(now).clientBlocks].map(([text, closure]) => ({
           ...parseClientText(text),
           closure,
@@ -130,6 +146,8 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
   for (const [table, seconds] of Object.entries(status.watchAgeSeconds))
     metrics.gauge('scopemesh_consul_watch_age_seconds', seconds, { table });
   if (status.sweepAgeSeconds !== null) metrics.gauge('scopemesh_sweep_age_seconds', status.sweepAgeSeconds);
+  metrics.gauge('scopemesh_leader', isLeader ? 1 : 0);
+  metrics.gauge('scopemesh_leaderless_seconds', status.leaderlessSeconds);
   metrics.gauge('scopemesh_owned_edges', status.ownedEdges);
   metrics.gauge('scopemesh_parked_keys', status.parkedCount);
   metrics.gauge('scopemesh_outbox_decisions', status.outboxDecisions);

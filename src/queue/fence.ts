@@ -1,4 +1,3 @@
-import { SyncError } from '../errors.js';
 import type { Leader } from '../model/leader.js';
 
 /**
@@ -22,11 +21,4 @@ export interface Fence {
   rest(epoch: number): Promise<void>;
   /** The last leader, and whether it gave a sign of life within `lifeMs`. */
   read(): Promise<{ readonly leader: Leader; readonly isAlive: boolean } | undefined>;
-}
-
-/** The epoch of a term is over. */
-export function leaseLost(): SyncError {
-  return new SyncError('ERR_LEASE_LOST', 'another replica leads now: this replica may write nothing more', {
-    retriable: true,
-  });
 }

@@ -83,7 +83,8 @@ async function ask({
       { name: 'prometheus', token: new Secret(READER), approve: false },
     ],
   });
-  addApi(server, { rulings, login, access, logger: silentLogger });
+  const standby = async () => undefined;
+  addApi(server, { rulings: () => rulings, login, standby, access, logger: silentLogger });
   const authorization = token === null ? {} : { authorization: `Bearer ${token}` };
   const answer = await server.inject({
     method,

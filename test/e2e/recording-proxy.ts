@@ -48,6 +48,11 @@ export interface RecordingProxy {
   stop(): Promise<void>;
 }
 
+/** Who leads: not what a test of the mesh's writes records or holds back. */
+export function isOfLease(path: string): boolean {
+  return /^\/v1\/(session\/|kv\/scopemesh\/[^/]+\/(leader|cluster)\b)/.test(path);
+}
+
 /**
  * A proxy in front of Consul. A write that arrived completely reaches Consul and is recorded, even if its sender dies before
  * the answer; reads pass through, blocking queries too.
@@ -116,7 +121,7 @@ export async function startRecordingProxy(target: string): Promise<RecordingProx
     const met = self.interfere({ method, path });
     if (met !== undefined) interfered++;
     const isRead = method === 'GET' || method === 'HEAD';
-    if (!isRead) write(incoming, answer, met).catch(() => answer.destroy());
+    if (!isRead && !isOfLease(path)) write(incoming, answer, met).catch(() => answer.destroy());
     else if (met?.status !== undefined) answer.writeHead(met.status, met.headers).end('refused by the test');
     else pass(incoming, answer, target, path, met?.headers);
   });

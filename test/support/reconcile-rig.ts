@@ -45,7 +45,7 @@ export async function startWorker(
   const { agenda, inbox } = core;
   const deps = { ...core.deps, journal: wrapJournal(core.deps.journal) };
   const stop = new AbortController();
-  const done = runReconcile(deps, agenda, store.queue, stop.signal);
+  const done = runReconcile(deps, agenda, store.queue, stop.signal, new AbortController().signal);
   const worker: Worker = {
     deps,
     store,

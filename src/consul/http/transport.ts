@@ -63,7 +63,7 @@ export function createTransport(options: TransportOptions): Transport {
     connect: { timeout: Math.min(CONNECT_TIMEOUT_MS, requestTimeoutMs), ...toTlsOptions(options.tls) },
   };
   const exchanges = new Pool(address.origin, { ...poolOptions, connections: CONNECTIONS });
-  // A blocking query occupies a connection for half a minute and must not wait for a free one.
+  // A blocking query occupies a connection for half a minute and must not wait for a free one. Nor may the lease.
   const watches = new Pool(address.origin, { ...poolOptions, connections: null });
   const token = options.token === undefined || options.token.isEmpty ? undefined : options.token;
   const headers = {
@@ -89,7 +89,7 @@ export function createTransport(options: TransportOptions): Transport {
       signal.addEventListener('abort', abort, { once: true });
       const startedAt = clock.now();
       try {
-        const pool = operation === 'watch' ? watches : exchanges;
+        const pool = /^(watch$|lock\.)/.test(operation) ? watches : exchanges;
         pool.dispatch(
           {
             path: prefix + toTarget(request, options.datacenter),

@@ -1,9 +1,8 @@
 import { Redis } from 'ioredis';
 import type { Clock } from '../../clock.js';
-import { messageOf, SyncError } from '../../errors.js';
+import { leaseLost, messageOf, SyncError } from '../../errors.js';
 import { Secret } from '../../model/secret.js';
 import type { Logger } from '../../observe.js';
-import { leaseLost } from '../fence.js';
 import { OutageLog } from './outage-log.js';
 import { LEASE_LOST, type Script } from './script.js';
 

@@ -1,5 +1,6 @@
+import { leaseLost } from '../../errors.js';
 import { type Leader, parseLeader } from '../../model/leader.js';
-import { type Fence, leaseLost } from '../fence.js';
+import type { Fence } from '../fence.js';
 import type { StateFile } from './state-file.js';
 
 const FACT = 'lease';

@@ -224,11 +224,11 @@ describe('the record of a quarantine in Consul', () => {
     expect(await about(CLIENT)).toHaveLength(2);
   });
 
-  it('is not needed: without the permission the store keeps the quarantine, and a metric shows it', async () => {
+  it('is not needed: without the permission to write it the store keeps the quarantine, and a metric shows it', async () => {
     await running({
       prepare: async ({ mesh, writeFile, proxy }) => {
         const token = await mesh.tokenWith(
-          'service_prefix "" { policy = "read" intentions = "write" } node_prefix "" { policy = "read" } agent_prefix "" { policy = "read" }',
+          'service_prefix "" { policy = "read" intentions = "write" } node_prefix "" { policy = "read" } agent_prefix "" { policy = "read" } session_prefix "" { policy = "write" } key_prefix "scopemesh/payments/" { policy = "write" } key_prefix "scopemesh/payments/quarantine/" { policy = "deny" }',
         );
         writeFile({ consul: { address: proxy.address, token } });
       },

@@ -1,0 +1,84 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { Config } from '../../config/config.js';
+import type { Consul } from '../consul/consul.js';
+import type { SyncError } from '../errors.js';
+import { checkCluster } from '../lease/cluster.js';
+import { ConsulLease } from '../lease/consul-lease.js';
+import type { Lease } from '../lease/lease.js';
+import { otherLog } from '../lease/refusals.js';
+import { StoreLease } from '../lease/store-lease.js';
+import { makeDirectory } from '../make-directory.js';
+import type { KeyValueStore } from '../queue/key-value-store.js';
+import type { Store } from '../queue/store-parts.js';
+import type { Runtime } from '../runtime.js';
+
+/** Consul allows no shorter one. */
+const TTL_SECONDS = 10;
+const STORE_FACT = 'store';
+const LOG_FACT = 'decision-log';
+
+/** Makes the lease of this process. `address`: of its API, if it has one. */
+export async function createLeases(
+  config: Config,
+  { consul, store }: { readonly consul: Consul; readonly store: Store },
+  { clock }: Pick<Runtime, 'clock'>,
+  address: () => string | undefined,
+): Promise<(mode: Config['mode']) => Lease> {
+  const host = hostname();
+  const storeId = await storeIdOf(config, store.keyValues, host);
+  const self = () => {
+    const own = address();
+    return {
+      replica: `${host}/${process.pid}`,
+      host,
+      since: new Date(clock.now()).toISOString(),
+      storeId,
+      ...(own === undefined ? {} : { address: own }),
+    };
+  };
+  const { fence, keyValues } = store;
+  const check = async (signal: AbortSignal): Promise<SyncError | undefined> =>
+    (await checkLog(config, keyValues)) ??
+    (await checkCluster(consul.clusterId, keyValues, randomUUID, signal));
+  return (mode) =>
+    mode === 'observe'
+      ? new StoreLease(fence, self, () => checkLog(config, keyValues))
+      : new ConsulLease({ lock: consul.lock, fence, self, check, clock, ttlSeconds: TTL_SECONDS });
+}
+
+/**
+ * A random ID that the store keeps. A state directory also has its place: a copy of it is another store, whose process knows
+ * nothing of the first one.
+ */
+async function storeIdOf(config: Config, keyValues: KeyValueStore, host: string): Promise<string> {
+  await keyValues.replace(STORE_FACT, undefined, randomUUID());
+  const id = (await keyValues.get(STORE_FACT)) ?? '';
+  return config.queue.kind === 'embedded' ? `${id}@${placeOf(host, config)}` : id;
+}
+
+function placeOf(host: string, config: Config): string {
+  const place = `${host}:${realpathSync(config.state.directory)}`;
+  return createHash('sha256').update(place).digest('hex').slice(0, 16);
+}
+
+/** An embedded log belongs to one state directory; replicas on one Redis would split it. */
+async function checkLog(config: Config, keyValues: KeyValueStore): Promise<SyncError | undefined> {
+  if (config.queue.kind === 'embedded' || config.decisions.kind !== 'embedded') return undefined;
+  const id = logId(config.state.directory);
+  await keyValues.replace(LOG_FACT, undefined, id);
+  return (await keyValues.get(LOG_FACT)) === id ? undefined : otherLog();
+}
+
+function logId(directory: string): string {
+  makeDirectory(directory);
+  const path = join(directory, 'log-id');
+  try {
+    writeFileSync(path, randomUUID(), { mode: 0o600, flag: 'wx' });
+  } catch {
+    // It exists, or reading it fails with the reason.
+  }
+  return readFileSync(path, 'utf8');
+}

@@ -1,0 +1,14 @@
+import type { Core } from '../cli/create-core.js';
+import type { Queue } from '../queue/queue.js';
+import type { WatchAges } from './watch-ages.js';
+
+/** The core of the present term; on a replica that does not lead, one that runs nothing. */
+export interface LiveCore extends Core {
+  /** The durable queue that the jobs come from. */
+  readonly queue: Queue;
+  readonly ages: WatchAges;
+  /** Whether its jobs run here. */
+  readonly isReconciling: boolean;
+  /** When the last complete comparison ended. */
+  sweptAt: number | undefined;
+}

@@ -1,0 +1,123 @@
+import type { Clock } from '../clock.js';
+import type { LeaderLock, LockState } from '../consul/consul.js';
+import { type Leader, parseLeader } from '../model/leader.js';
+import type { Fence } from '../queue/fence.js';
+import type { Acquisition, Lease } from './lease.js';
+import { ledElsewhere } from './refusals.js';
+import { type Check, type Self, storeProofMs } from './store-lease.js';
+
+export interface ConsulLeaseOptions {
+  readonly lock: LeaderLock;
+  readonly fence: Fence;
+  readonly self: Self;
+  readonly check: Check;
+  /** Of the session, 10 at least. Consul ends it between one and two TTLs after its last renewal. */
+  readonly ttlSeconds: number;
+  readonly clock: Clock;
+}
+
+/** Unless the store's own signs of life are shorter, a proof lasts this part of the TTL. */
+const SAFE_PART = 0.5;
+const RENEW_PART = 0.25;
+/** A clean stop does not wait longer for Consul. */
+const RELEASE_MS = 1_500;
+
+/**
+ * The lock in Consul says which store, and which of its replicas, leads the owner. The epoch of the store bars whoever led
+ * before. The lock is taken first and the epoch is raised then, so that a replica that loses the lock in between has harmed
+ * nobody.
+ */
+export class ConsulLease implements Lease {
+  readonly proofMs: number;
+  readonly #options: ConsulLeaseOptions;
+  /** How often the session is renewed. */
+  readonly #renewMs: number;
+  #session: string | undefined;
+  #provenAt = 0;
+  #leader: Leader | undefined;
+
+  constructor(options: ConsulLeaseOptions) {
+    this.#options = options;
+    const { fence, ttlSeconds } = options;
+    this.#renewMs = ttlSeconds * 1000 * RENEW_PART;
+    this.proofMs = Math.min(storeProofMs(fence), ttlSeconds * 1000 * SAFE_PART);
+  }
+
+  async acquire(signal: AbortSignal): Promise<Acquisition> {
+    const { lock, fence, clock } = this.#options;
+    const self = this.#options.self();
+    const fault = await this.#options.check(signal);
+    if (fault !== undefined) return { kind: 'refused', error: fault };
+    const state = await lock.read(signal);
+    const last = parseLeader(state.value);
+    if (state.session !== undefined && state.session !== this.#session) {
+      if (last !== undefined && last.storeId !== self.storeId)
+        return { kind: 'refused', error: ledElsewhere(last) };
+      // A claim in the store, which one of several standbys gets, and only if the leader gives no sign of life.
+      const claim = await fence.raise(self, { above: 0, over: 'dead' });
+      if (claim === undefined) return { kind: 'follows', leader: last };
+      await lock.endSession(state.session, signal).finally(() => fence.rest(claim).catch(() => {}));
+    }
+    const known = last?.storeId === self.storeId ? last.epoch : 0;
+    if (!(await this.#lockAs({ ...self, epoch: known }, signal)))
+      return { kind: 'follows', leader: undefined };
+    // Above what Consul knows too: a store that lost its last writes must not count an epoch a second time.
+    const epoch = (await fence.raise(self, { above: known, over: 'any' })) ?? 0;
+    const leader = { ...self, epoch };
+    if (!(await this.#lockAs(leader, signal))) {
+      await fence.rest(epoch);
+      return { kind: 'follows', leader: undefined };
+    }
+    this.#leader = leader;
+    this.#provenAt = clock.now();
+    return { kind: 'leads', leader };
+  }
+
+  async renew(epoch: number, signal: AbortSignal): Promise<boolean> {
+    const { lock, fence, clock } = this.#options;
+    const now = clock.now();
+    // First the store: as long as it has the epoch, nobody else has led on it.
+    if (this.#leader?.epoch !== epoch || !(await fence.beat(epoch))) return false;
+    const age = now - this.#provenAt;
+    if (age >= 0 && age < this.#renewMs) return true;
+    const isRenewed = this.#session !== undefined && (await lock.renewSession(this.#session, signal));
+    const state = await lock.read(signal);
+    const isMine = isRenewed && state.session === this.#session;
+    if (!isMine) {
+      if (state.session !== this.#session && isLedByOther(state, this.#leader)) return false;
+      // The session ended, or somebody deleted the key, and nobody led meanwhile.
+      if (!isRenewed) this.#session = undefined;
+      if (!(await this.#lockAs(this.#leader, signal)) || !(await fence.beat(epoch))) return false;
+    }
+    this.#provenAt = now;
+    return true;
+  }
+
+  async release(epoch: number): Promise<void> {
+    const { lock, fence } = this.#options;
+    const session = this.#session;
+    this.#session = undefined;
+    this.#leader = undefined;
+    // The store first: who finds the lock free must not find signs of life.
+    await fence.rest(epoch).catch(() => {});
+    if (session !== undefined)
+      await lock.endSession(session, AbortSignal.timeout(RELEASE_MS)).catch(() => {});
+  }
+
+  async #lockAs(leader: Leader, signal: AbortSignal): Promise<boolean> {
+    const { lock, ttlSeconds } = this.#options;
+    this.#session ??= await lock.createSession(`scopemesh ${leader.replica}`, ttlSeconds, signal);
+    if (await lock.acquire(this.#session, JSON.stringify(leader), signal)) return true;
+    // Another replica was faster, or the session has ended: the next attempt takes a new one.
+    const session = this.#session;
+    this.#session = undefined;
+    await lock.endSession(session, signal).catch(() => {});
+    return false;
+  }
+}
+
+function isLedByOther({ session, value }: LockState, own: Leader): boolean {
+  if (session !== undefined) return true;
+  const last = parseLeader(value);
+  return last !== undefined && (last.storeId !== own.storeId || last.epoch > own.epoch);
+}

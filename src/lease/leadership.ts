@@ -1,0 +1,130 @@
+import { abortAfter, type Clock } from '../clock.js';
+import { messageOf } from '../errors.js';
+import type { Leader } from '../model/leader.js';
+import type { Logger, Metrics } from '../observe.js';
+import { Outage } from '../repeat.js';
+import type { Acquisition, Lease } from './lease.js';
+import { LeaseTerm, type Term } from './term.js';
+
+/** A standby looks so often whether it may lead. */
+const LOOK_MS = 1_000;
+/** An attempt to lead, with all its requests. */
+const ATTEMPT_MS = 10_000;
+
+/** What is known of the leader. */
+export interface Leading {
+  readonly isLeader: boolean;
+  /** For how long nobody is known to lead; 0 while somebody does. */
+  readonly leaderlessMs: number;
+}
+
+export interface LeadershipDeps {
+  /** Chosen at the start of each term, because `observe` has another one. */
+  readonly lease: () => Lease;
+  /** Called after each attempt to lead that ended without a term. */
+  readonly onWait?: () => void;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+}
+
+/** One replica's part in choosing the leader: it waits for the lease, leads as long as it has it, and waits again. */
+export class Leadership {
+  readonly #deps: LeadershipDeps;
+  #term: LeaseTerm | undefined;
+  #leader: Leader | undefined;
+  #ledAt: number;
+  #stepDown: (() => void) | undefined;
+
+  constructor(deps: LeadershipDeps) {
+    this.#deps = deps;
+    this.#ledAt = deps.clock.now();
+  }
+
+  get leading(): Leading {
+    const now = this.#deps.clock.now();
+    const isHeld = this.#term?.isHeld() === true;
+    if (isHeld) this.#ledAt = now;
+    const leaderlessMs = isHeld ? 0 : Math.max(0, now - this.#ledAt);
+    return {
+      isLeader: this.#term !== undefined,
+      leaderlessMs: leaderlessMs < 2 * LOOK_MS ? 0 : leaderlessMs,
+    };
+  }
+
+  /** Ends the term cleanly and takes part in the choice again. Nothing happens if this replica does not lead. */
+  stepDown(): void {
+    this.#stepDown?.();
+  }
+
+  /**
+   * Calls `lead` for each term, which ends soon after one of the term's signals has aborted. Resolves after the signal has
+   * aborted. Rejects if `lead` rejects, or with the reason why this replica must not lead.
+   */
+  async run(lead: (term: Term) => Promise<void>, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#deps;
+    const outage = new Outage();
+    while (!signal.aborted) {
+      const lease = this.#deps.lease();
+      const acquired = await this.#acquire(lease, outage, signal);
+      if (acquired?.kind === 'refused') throw acquired.error;
+      if (acquired?.kind === 'leads') await this.#lead(lease, acquired.leader, lead, signal);
+      else {
+        this.#deps.onWait?.();
+        await clock.sleep(LOOK_MS * (0.8 + Math.random() * 0.4), signal).catch(() => {});
+      }
+    }
+  }
+
+  async #acquire(lease: Lease, outage: Outage, signal: AbortSignal): Promise<Acquisition | undefined> {
+    const { clock, logger } = this.#deps;
+    try {
+      const acquired = await lease.acquire(abortAfter(signal, ATTEMPT_MS));
+      outage.ends(clock.now());
+      if (acquired.kind !== 'follows') return acquired;
+      const { leader } = acquired;
+      if (leader !== undefined && leader.epoch !== this.#leader?.epoch)
+        logger.info({ ...leader }, 'another replica leads; this one takes events and waits');
+      this.#leader = leader ?? this.#leader;
+      if (leader !== undefined) this.#ledAt = clock.now();
+      return acquired;
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      if (outage.begins(clock.now()))
+        logger.warn(
+          { error: messageOf(error) },
+          'this replica cannot try to lead, and nothing changes as long as nobody leads; scopemesh tries again',
+        );
+      return undefined;
+    }
+  }
+
+  async #lead(
+    lease: Lease,
+    leader: Leader,
+    lead: (term: Term) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { clock, logger, metrics } = this.#deps;
+    const down = new AbortController();
+    const term = new LeaseTerm(lease, leader, AbortSignal.any([signal, down.signal]), this.#deps);
+    this.#term = term;
+    this.#leader = leader;
+    this.#stepDown = () => down.abort(new Error('the leader steps down'));
+    metrics.count('scopemesh_takeovers_total');
+    logger.info({ ...leader }, 'this replica leads');
+    const over = new AbortController();
+    const kept = term.keep(over.signal);
+    try {
+      await lead(term);
+    } finally {
+      over.abort();
+      await kept;
+      this.#term = undefined;
+      this.#stepDown = undefined;
+      this.#ledAt = clock.now();
+      await lease.release(leader.epoch);
+    }
+    if (term.lost.aborted) logger.warn({ epoch: leader.epoch }, 'this replica leads no more');
+  }
+}

@@ -1,0 +1,27 @@
+import type { SyncError } from '../errors.js';
+import type { Leader } from '../model/leader.js';
+
+/**
+ * - `leads`: this replica leads with this epoch, and every earlier epoch is over.
+ * - `follows`: another replica on the same store leads, or is about to.
+ * - `refused`: this replica must not lead, and to wait is no help: its store is not the owner's, or not this Consul's.
+ */
+export type Acquisition =
+  | { readonly kind: 'leads'; readonly leader: Leader }
+  | { readonly kind: 'follows'; readonly leader: Leader | undefined }
+  | { readonly kind: 'refused'; readonly error: SyncError };
+
+/**
+ * Who leads. Throws SyncError: ERR_CONSUL_…, ERR_TIMEOUT and ERR_QUEUE_UNREACHABLE where nothing can be known now, and
+ * ERR_CONSUL_DENIED for a missing permission.
+ */
+export interface Lease {
+  /** For how long a successful `renew` proves that this replica leads, counted from its call. */
+  readonly proofMs: number;
+  /** Tries to lead, once. A dead leader of the same store is replaced at once, a living one never. Repeating is safe. */
+  acquire(signal: AbortSignal): Promise<Acquisition>;
+  /** False if the lease is lost for good: another replica led since. Repeating is safe. */
+  renew(epoch: number, signal: AbortSignal): Promise<boolean>;
+  /** Lets the next replica lead at once. Never rejects. */
+  release(epoch: number): Promise<void>;
+}

@@ -1,0 +1,52 @@
+import { SyncError } from '../errors.js';
+import type { Leader } from '../model/leader.js';
+
+/** A person started a second store for one owner. */
+export function ledElsewhere(leader: Leader): SyncError {
+  return refusal(
+    'ERR_LEASE_HELD',
+    `another scopemesh with a store of its own leads this owner: ${toText(leader)}. Replicas of one owner must share one ` +
+      'store: give this one the same queue (kind: bullmq, the same url), or another owner, or stop the other one. ' +
+      'A process that was killed leads for up to 20 seconds more.',
+  );
+}
+
+/** A command that writes found a daemon, or another command, that leads. */
+export function ledByDaemon(leader: Leader | undefined): SyncError {
+  const who = leader === undefined ? 'another process' : toText(leader);
+  return refusal(
+    'ERR_LEASE_HELD',
+    `${who} leads this owner and applies changes itself; scopemesh plan shows what is pending. ` +
+      'To apply without it, stop every scopemesh of this owner first.',
+  );
+}
+
+/** The store was used with another Consul before. */
+export function otherCluster(): SyncError {
+  return refusal(
+    'ERR_CONFIG',
+    'the store of this scopemesh belongs to another Consul cluster (scopemesh/<owner>/cluster in KV has another ID than ' +
+      'the store). Correct consul.address, or use another state.directory or queue.url. If this cluster has really ' +
+      'taken the place of the other one, delete that key in KV, and start again.',
+  );
+}
+
+/** Decisions would be spread over the disks of several replicas. */
+export function otherLog(): SyncError {
+  return refusal(
+    'ERR_CONFIG',
+    'the decision log of this owner is on the disk of another replica (decisions.kind: embedded with queue.kind: bullmq). ' +
+      'Replicas that share a Redis need a log that they share: set decisions.kind to kafka.',
+  );
+}
+
+export function toText({ replica, host, since, address }: Leader): string {
+  return `${replica} on ${host}${address === undefined ? '' : ` (${address})`}, since ${since},`.replace(
+    /,$/,
+    '',
+  );
+}
+
+function refusal(code: 'ERR_LEASE_HELD' | 'ERR_CONFIG', message: string): SyncError {
+  return new SyncError(code, message, { retriable: false });
+}

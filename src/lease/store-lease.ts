@@ -1,0 +1,50 @@
+import type { SyncError } from '../errors.js';
+import type { Leader } from '../model/leader.js';
+import type { Fence } from '../queue/fence.js';
+import type { Acquisition, Lease } from './lease.js';
+
+/** How this replica names itself; called at each attempt. */
+export type Self = () => Omit<Leader, 'epoch'>;
+
+/** Why this replica must not lead; undefined if it may. Asked before each attempt. */
+export type Check = (signal: AbortSignal) => Promise<SyncError | undefined>;
+
+/** A part of the heartbeat's life is kept for the way of a request to Consul. */
+const SAFE_PART = 0.8;
+
+/** For how long a sign of life proves that no other replica on the store leads. */
+export function storeProofMs(fence: Pick<Fence, 'lifeMs'>): number {
+  return fence.lifeMs * SAFE_PART;
+}
+
+/** The lease of `observe`, which writes nothing to Consul: it holds among the replicas of one store. */
+export class StoreLease implements Lease {
+  readonly proofMs: number;
+  readonly #fence: Fence;
+  readonly #self: Self;
+  readonly #check: Check;
+
+  constructor(fence: Fence, self: Self, check: Check) {
+    this.#fence = fence;
+    this.#self = self;
+    this.#check = check;
+    this.proofMs = storeProofMs(fence);
+  }
+
+  async acquire(signal: AbortSignal): Promise<Acquisition> {
+    const fault = await this.#check(signal);
+    if (fault !== undefined) return { kind: 'refused', error: fault };
+    const self = this.#self();
+    const epoch = await this.#fence.raise(self, { above: 0, over: 'dead' });
+    if (epoch !== undefined) return { kind: 'leads', leader: { ...self, epoch } };
+    return { kind: 'follows', leader: (await this.#fence.read())?.leader };
+  }
+
+  renew(epoch: number): Promise<boolean> {
+    return this.#fence.beat(epoch);
+  }
+
+  async release(epoch: number): Promise<void> {
+    await this.#fence.rest(epoch).catch(() => {});
+  }
+}

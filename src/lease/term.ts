@@ -1,0 +1,106 @@
+import type { Clock } from '../clock.js';
+import { leaseLost, messageOf } from '../errors.js';
+import type { Leader } from '../model/leader.js';
+import type { Logger } from '../observe.js';
+import { Outage } from '../repeat.js';
+import type { Lease } from './lease.js';
+
+const RENEW_MS = 1_000;
+/** One renewal, with all its requests. */
+const RENEWAL_MS = 5_000;
+
+/** The time during which this replica leads. */
+export interface Term {
+  readonly leader: Leader;
+  /** Aborts at a clean stop: finish what runs, then end. */
+  readonly stop: AbortSignal;
+  /** Aborts once another replica leads: end at once. */
+  readonly lost: AbortSignal;
+  /** Whether it is proven, just now, that this replica leads. */
+  isHeld(): boolean;
+  /** Resolves if it is proven, and proves it before if it is not. Throws ERR_LEASE_LOST, or why it cannot be known. */
+  confirm(): Promise<void>;
+}
+
+/** Renews the lease. As long as that is impossible nothing may be written, but the term goes on: nobody else leads yet. */
+export class LeaseTerm implements Term {
+  readonly leader: Leader;
+  readonly stop: AbortSignal;
+  readonly #lease: Lease;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #lost = new AbortController();
+  readonly #outage = new Outage();
+  #provenAt: number;
+  #renewing: Promise<void> | undefined;
+
+  constructor(
+    lease: Lease,
+    leader: Leader,
+    stop: AbortSignal,
+    { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
+  ) {
+    this.#lease = lease;
+    this.leader = leader;
+    this.stop = stop;
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#provenAt = clock.now();
+  }
+
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  isHeld(): boolean {
+    const age = this.#clock.now() - this.#provenAt;
+    // A clock that was set back proves nothing.
+    return !this.lost.aborted && age >= 0 && age < this.#lease.proofMs;
+  }
+
+  async confirm(): Promise<void> {
+    if (!this.isHeld()) await this.#renew();
+  }
+
+  /** Renews until the signal aborts, or the lease is lost. Never rejects. */
+  async keep(signal: AbortSignal): Promise<void> {
+    const either = AbortSignal.any([signal, this.lost]);
+    while (!either.aborted) {
+      await this.#clock.sleep(RENEW_MS, either).catch(() => {});
+      if (either.aborted) return;
+      try {
+        await this.#renew();
+        const lastedMs = this.#outage.ends(this.#clock.now());
+        if (lastedMs !== undefined) this.#logger.info({ lastedMs }, 'the lease is renewed again');
+      } catch (error) {
+        if (this.lost.aborted) return;
+        if (this.#outage.begins(this.#clock.now()))
+          this.#logger.warn(
+            { error: messageOf(error) },
+            'the lease cannot be renewed; nothing is written to Consul until it is',
+          );
+      }
+    }
+  }
+
+  /** Calls at the same time share one renewal. */
+  #renew(): Promise<void> {
+    this.#renewing ??= this.#renewOnce().finally(() => {
+      this.#renewing = undefined;
+    });
+    return this.#renewing;
+  }
+
+  async #renewOnce(): Promise<void> {
+    this.lost.throwIfAborted();
+    const at = this.#clock.now();
+    const isHeld = await this.#lease.renew(this.leader.epoch, AbortSignal.timeout(RENEWAL_MS));
+    if (isHeld) {
+      this.#provenAt = at;
+      return;
+    }
+    const lost = leaseLost();
+    this.#lost.abort(lost);
+    throw lost;
+  }
+}

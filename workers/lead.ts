@@ -1,0 +1,105 @@
+import { setMaxListeners } from 'node:events';
+import type { Config } from '../config/config.js';
+import { createCore } from '../src/cli/create-core.js';
+import type { Provider } from '../src/cli/parts.js';
+import type { Role } from '../src/cli/run-daemon.js';
+import type { Consul } from '../src/consul/consul.js';
+import type { LiveCore } from '../src/daemon/live-core.js';
+import { queueState } from '../src/daemon/status.js';
+import { WatchAges } from '../src/daemon/watch-ages.js';
+import { guardConsul } from '../src/lease/guarded-consul.js';
+import type { Term } from '../src/lease/term.js';
+import type { Trigger } from '../src/model/trigger.js';
+import { createNotifier } from '../src/notifier.js';
+import type { Store } from '../src/queue/store-parts.js';
+import { keepSpace } from '../src/queue/store-space.js';
+import type { Runtime } from '../src/runtime.js';
+import { runReaper } from './reaper.js';
+import { runReconcile } from './reconcile.js';
+import { runResync } from './resync.js';
+import { runRelay } from './run-relay.js';
+import { runWatch } from './watch.js';
+import { type WatchPorts, watchProvider } from './watch-provider.js';
+
+export interface LeadDeps {
+  readonly config: Config;
+  readonly store: Store;
+  readonly consul: Consul;
+  readonly providers: readonly Provider[];
+  /** Of this process; always with `reconcile`. */
+  readonly only: readonly Role[];
+  readonly runtime: Runtime;
+  /** What the polls need of the replica. */
+  readonly ports: WatchPorts;
+  /** Makes the core the one that the replica shows, and hands its events to. */
+  readonly publish: (core: LiveCore) => void;
+}
+
+/**
+ * One term: everything that only the leader runs, around a core of its own. It ends cleanly at the term's `stop`: polls and
+ * watches first, then the running jobs, then the relay, which publishes the settled decisions. At `lost` all ends at once.
+ */
+export async function lead(deps: LeadDeps, term: Term): Promise<void> {
+  const { config, store, providers, only, runtime, ports } = deps;
+  const { clock } = runtime;
+  let heard = (_: readonly Trigger[]) => {};
+  const led = store.lead(term.leader.epoch, (triggers) => heard(triggers));
+  const consul = guardConsul(deps.consul, term);
+  const core = createCore(config, { consul, providers, store: led }, runtime);
+  heard = (triggers) => core.agenda.becameDurable(triggers);
+  const live: LiveCore = {
+    ...core,
+    queue: led.queue,
+    ages: new WatchAges(clock),
+    isReconciling: true,
+    sweptAt: undefined,
+  };
+  deps.publish(live);
+
+  const failed = new AbortController();
+  const inputEnd = AbortSignal.any([term.stop, term.lost, failed.signal]);
+  // Every query to Consul listens to it. Node would report more than ten listeners as a leak.
+  for (const signal of [inputEnd, term.lost]) setMaxListeners(0, signal);
+  const reconcileEnd = new AbortController();
+  const relayEnd = new AbortController();
+  const swept = createNotifier();
+  const onSwept = (at: number) => {
+    live.sweptAt = at;
+    swept.notify();
+  };
+  const { agenda, settled, sweepAsked } = core;
+  const jobs = runReconcile(core.deps, agenda, led.queue, reconcileEnd.signal, term.lost);
+  const inputs = [
+    keepSpace(store.space, () => core.deps.askForSweep(), clock, inputEnd),
+    runWatch(core.deps, config.services.claimGraceMs, live.ages, inputEnd),
+    runResync(core.deps, agenda, led.queue, config.resyncMs, onSwept, sweepAsked, inputEnd),
+    runReaper(core.deps, () => queueState(led.queue, agenda), swept, inputEnd),
+  ];
+  if (only.includes('watch')) {
+    const watching = { ...ports, ...led, queue: core.inbox, inbox: core.inbox };
+    for (const provider of providers) inputs.push(...watchProvider(provider, watching, inputEnd));
+  }
+  const relay = only.includes('relay')
+    ? runRelay(config, { ...led, settled }, runtime, relayEnd.signal, term.lost)
+    : Promise.resolve();
+  try {
+    await Promise.race([Promise.all([...inputs, jobs, relay]), aborted(inputEnd)]);
+    await Promise.all(inputs);
+    reconcileEnd.abort();
+    await jobs;
+    relayEnd.abort();
+    await relay;
+  } finally {
+    // After a failure, the other parts must not use connections that are about to close.
+    for (const part of [failed, reconcileEnd, relayEnd]) part.abort();
+    await Promise.allSettled([...inputs, jobs, relay]);
+    await led.close();
+  }
+}
+
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,39 @@
+import type { Config } from '../config/config.js';
+import { messageOf } from '../src/errors.js';
+import type { StoreParts } from '../src/queue/store-parts.js';
+import type { Runtime } from '../src/runtime.js';
+import { run, type Settled } from './relay.js';
+import { openCheckpoints, openDecisionLog } from './wire.js';
+
+/** Opens the decision log and moves settled decisions to it until the signal aborts, or until `lost` does, at once. */
+export async function runRelay(
+  config: Config,
+  store: Pick<StoreParts, 'journal' | 'keyValues' | 'space'> & { readonly settled: Settled },
+  runtime: Runtime,
+  signal: AbortSignal,
+  lost?: AbortSignal,
+): Promise<void> {
+  const { journal, keyValues, settled, space } = store;
+  const log = await openDecisionLog(config, runtime, { mayCreateTopic: true });
+  try {
+    const checkpoints = openCheckpoints(config, { log, keyValues }, runtime);
+    // The embedded log is on the disk of the embedded store: it must not use up what is kept back for revocations.
+    const isPaused = () => sharesDisk(config) && space.isLow();
+    const parts = { journal, keyValues, log, settled, isPaused, ...runtime };
+    const more = {
+      ...(checkpoints === undefined ? {} : { checkpoints }),
+      ...(lost === undefined ? {} : { lost }),
+    };
+    await run({ ...parts, ...more }, signal);
+  } finally {
+    await log
+      .close()
+      .catch((error: unknown) =>
+        runtime.logger.warn({ error: messageOf(error) }, 'a connection did not close cleanly'),
+      );
+  }
+}
+
+function sharesDisk({ queue, decisions }: Config): boolean {
+  return queue.kind === 'embedded' && decisions.kind === 'embedded';
+}
