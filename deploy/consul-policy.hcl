@@ -18,8 +18,14 @@ agent_prefix "" {
   policy = "read"
 }
 
-# The clients in quarantine, which must outlive the store; with `services.claims: first` also which service came first.
+# The lock of the leader; the clients in quarantine, which must outlive the store; with `services.claims: first` also which
+# service came first.
 key_prefix "scopemesh/payments/" {
+  policy = "write"
+}
+
+# The session of the leader: with several replicas only one of them writes.
+session_prefix "" {
   policy = "write"
 }
 

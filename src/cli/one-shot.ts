@@ -1,9 +1,11 @@
 import type { Config } from '../../config/config.js';
 import { Publication } from '../decisions/publication.js';
 import { messageOf, SyncError } from '../errors.js';
+import { guardConsul } from '../lease/guarded-consul.js';
+import { leadOnce } from '../lease/lead-once.js';
 import { type Cause, systemUser } from '../model/cause.js';
 import type { SettledDecision } from '../queue/journal.js';
-import type { Store } from '../queue/store-parts.js';
+import type { Store, StoreParts } from '../queue/store-parts.js';
 import { planAclFleet } from '../reconcile/acl/plan-fleet-acl.js';
 import type { AtOnce } from '../reconcile/apply-once.js';
 import { NO_FOLLOW_UPS, type ReconcilerDeps } from '../reconcile/deps.js';
@@ -14,6 +16,7 @@ import { restoreMemory } from '../reconcile/restore.js';
 import type { Runtime } from '../runtime.js';
 import type { Cli } from './cli.js';
 import { createCore } from './create-core.js';
+import { createLeases } from './create-lease.js';
 import type { Parts } from './parts.js';
 import { withProgress } from './terminal/progress.js';
 
@@ -31,14 +34,11 @@ export interface OneShot {
   publish(): Promise<void>;
 }
 
-/** A daemon that shares the store gets this much time to publish the decisions of the command. */
-const DAEMON_PUBLISHES_MS = 3_000;
-const LOOK_MS = 100;
 const NO_HOLDS = { limit: 0 };
 
 /**
- * Opens the store, reads both sides completely, and calls `use`. Throws ERR_STATE_LOCKED with the text of
- * `whileDaemonRuns` if a daemon holds the store.
+ * Opens the store, leads for the time of the command, reads both sides completely, and calls `use`. Throws ERR_STATE_LOCKED
+ * with the text of `whileDaemonRuns` if a daemon holds the store, ERR_LEASE_HELD if one leads elsewhere.
  */
 export async function withOneShot<T>(
   cli: Cli,
@@ -60,7 +60,11 @@ export async function withOneShot<T>(
       parts.openProvider(settings, config.groups, runtime),
     );
     for (const { directory } of providers) closers.unshift(() => directory.close());
-    const core = createCore(config, { consul, providers, store }, runtime);
+    const leases = await createLeases(config, { consul, store }, runtime, () => undefined);
+    const { term, end } = await leadOnce(leases(config.mode), runtime, cli.signal);
+    closers.unshift(end);
+    const led = store.lead(term.leader.epoch, () => {});
+    const core = createCore(config, { consul: guardConsul(consul, term), providers, store: led }, runtime);
     const { deps, settled } = watchSettlements(core.deps);
     const reread = () =>
       withProgress(
@@ -81,7 +85,7 @@ export async function withOneShot<T>(
       writes: core.writes,
       settled,
       reread,
-      publish: () => publish(config, parts, store, runtime),
+      publish: () => publish(config, parts, led, runtime),
     });
   } finally {
     for (const close of closers) await close().catch((error: unknown) => cli.screen.warn(messageOf(error)));
@@ -138,12 +142,7 @@ function watchSettlements(deps: ReconcilerDeps): {
 }
 
 /** Also publishes decisions that an earlier process left. */
-async function publish(config: Config, parts: Parts, store: Store, runtime: Runtime): Promise<void> {
-  const { clock } = runtime;
-  // A daemon that shares the store publishes by itself, and only one relay may work at a time.
-  const until = config.queue.kind === 'embedded' ? 0 : clock.now() + DAEMON_PUBLISHES_MS;
-  while ((await store.journal.overview(NO_HOLDS)).outboxLength > 0 && clock.now() < until)
-    await clock.sleep(LOOK_MS);
+async function publish(config: Config, parts: Parts, store: StoreParts, runtime: Runtime): Promise<void> {
   if ((await store.journal.overview(NO_HOLDS)).outboxLength === 0) return;
   const log = await parts.openDecisionLog(config, runtime, { mayCreateTopic: true });
   try {

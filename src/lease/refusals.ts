@@ -21,6 +21,14 @@ export function ledByDaemon(leader: Leader | undefined): SyncError {
   );
 }
 
+/** A command that only the leader's process can carry out. */
+export function ledOnOtherMachine(leader: Leader): SyncError {
+  return refusal(
+    'ERR_LEASE_HELD',
+    `${toText(leader)} leads this owner: run this command on its machine, or send the request to its API.`,
+  );
+}
+
 /** The store was used with another Consul before. */
 export function otherCluster(): SyncError {
   return refusal(
@@ -40,11 +48,8 @@ export function otherLog(): SyncError {
   );
 }
 
-export function toText({ replica, host, since, address }: Leader): string {
-  return `${replica} on ${host}${address === undefined ? '' : ` (${address})`}, since ${since},`.replace(
-    /,$/,
-    '',
-  );
+function toText({ replica, host, since, address }: Leader): string {
+  return `${replica} on ${host}${address === undefined ? '' : ` (${address})`}, since ${since}`;
 }
 
 function refusal(code: 'ERR_LEASE_HELD' | 'ERR_CONFIG', message: string): SyncError {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Config } from '../../../config/config.js';
 import { messageOf, SyncError } from '../../errors.js';
+import { ledOnOtherMachine } from '../../lease/refusals.js';
 import { type Principal, systemUser } from '../../model/cause.js';
 import type { Decision } from '../../model/decision.js';
 import { rejectedText } from '../../plan/guards/approval.js';
@@ -196,6 +197,8 @@ async function withRulings(
   const consul = await cli.around.parts.openConsul(config.consul, config.owner, runtime);
   try {
     await store.queue.check();
+    const lease = await store.fence.read();
+    if (lease?.isAlive === true) throw ledOnOtherMachine(lease.leader);
     const { deps } = createCore(config, { consul, providers: [], store }, runtime);
     // After the loss of a store the quarantine is only in Consul.
     await showQuarantines(deps, cli.signal);

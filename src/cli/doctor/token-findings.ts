@@ -7,6 +7,7 @@ import { readRules } from '../../plan/acl/token-power.js';
 import type { WorldState } from '../../state/world-state.js';
 import { useOf, wantsAcl } from './acl-use.js';
 import { error, type Finding, NAMES, namesText, notice, ok, warning } from './finding.js';
+import { leaseFindings, SESSION_RULE } from './lease-findings.js';
 import { capturedDestinations, unreadText, writtenDestinations } from './opened.js';
 import {
   closedDestinations,
@@ -105,6 +106,7 @@ function readFindings(policies: readonly AclRules[], config: Config, world: Worl
         ),
       );
     findings.push(...capturedFindings(policies, closed, world), ...quarantineFindings(policies, config));
+    findings.push(...leaseFindings(policies, config));
   }
   const whole = WHOLE.filter((resource) => wholeLevel(policies, resource) === 'write');
   const excess = [
@@ -226,11 +228,12 @@ function neededRules(config: Config): string {
   return [
     LEAST_RULES,
     `key_prefix "${ownKeys(config)}" { policy = "write" }`,
+    SESSION_RULE,
     ...neededWhole(config).map((resource) => `${resource} = "write"`),
   ].join(' ');
 }
 
-/** The KV folder of scopemesh: who claimed a client first, and which clients are in quarantine. */
+/** The KV folder of scopemesh: who leads, who claimed a client first, and which clients are in quarantine. */
 function ownKeys({ owner }: Config): string {
   return `scopemesh/${owner}/`;
 }

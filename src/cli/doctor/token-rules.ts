@@ -29,7 +29,6 @@ const NEVER_WRITTEN = [
   ['node', 'nodes'],
   ['query', 'prepared queries'],
   ['service', 'services'],
-  ['session', 'sessions'],
 ] as const;
 
 /** The destinations whose intentions the token may not write. `policies`: the rules of all its policies, here and below. */

@@ -222,7 +222,7 @@ describe('apply', () => {
 
   it('exits 1 and names the destination that Consul refuses, and applies the others', async () => {
     const token = await mesh.tokenWith(
-      'service_prefix "" { policy = "read" intentions = "read" } service "billing" { policy = "read" intentions = "write" } node_prefix "" { policy = "read" }',
+      'service_prefix "" { policy = "read" intentions = "read" } service "billing" { policy = "read" intentions = "write" } node_prefix "" { policy = "read" } session_prefix "" { policy = "write" } key_prefix "scopemesh/payments/" { policy = "write" }',
     );
     cli.configure({ consul: { address: mesh.consul.address, token } });
     const { status, err } = await cli.run(['apply', '--yes']);

@@ -40,7 +40,7 @@ async function examine(): Promise<{
 }
 
 const LEAST =
-  'service_prefix "" { policy = "read" intentions = "write" } node_prefix "" { policy = "read" } agent_prefix "" { policy = "read" }';
+  'service_prefix "" { policy = "read" intentions = "write" } node_prefix "" { policy = "read" } agent_prefix "" { policy = "read" } session_prefix "" { policy = "write" } key_prefix "scopemesh/payments/leader" { policy = "write" } key_prefix "scopemesh/payments/cluster" { policy = "write" }';
 
 async function useToken(rules: string): Promise<void> {
   cli.configure({ consul: { address: mesh.consul.address, token: await mesh.tokenWith(rules) } });

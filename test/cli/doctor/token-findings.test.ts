@@ -12,8 +12,10 @@ interface Finding {
 }
 
 const READ = 'acl = "read" node_prefix "" { policy = "read" } agent_prefix "" { policy = "read" }';
-const READS_ALL = `${READ} service_prefix "" { policy = "read" intentions = "read" }`;
-const WRITES_ALL = `${READ} service_prefix "" { policy = "read" intentions = "write" }`;
+const LEASE =
+  'session_prefix "" { policy = "write" } key_prefix "scopemesh/payments/leader" { policy = "write" } key_prefix "scopemesh/payments/cluster" { policy = "write" }';
+const READS_ALL = `${READ} ${LEASE} service_prefix "" { policy = "read" intentions = "read" }`;
+const WRITES_ALL = `${READ} ${LEASE} service_prefix "" { policy = "read" intentions = "write" }`;
 const SCOPES = {
   'orders:write': { to: 'orders' },
   '{service}:connect': { to: '{service}' },
@@ -162,6 +164,20 @@ describe('doctor checks whether the ACL token may write', () => {
     });
     const keys = 'key_prefix "scopemesh/payments/" { policy = "write" }';
     expect((await examined([WRITES_ALL, keys], parts)).of('consul.token-quarantines')).toBeUndefined();
+  });
+
+  it('the lock of the leader, and names the lines to add where it may not', async () => {
+    const parts = { scopes: ONLY_LITERAL };
+    const rules = `${READ} service_prefix "" { policy = "read" intentions = "write" }`;
+    const { status, of } = await examined([rules], parts);
+    expect(status).toBe(1);
+    expect(of('consul.token-lease')).toMatchObject({
+      severity: 'error',
+      remedy:
+        'add these rules: session_prefix "" { policy = "write" } key_prefix "scopemesh/payments/" { policy = "write" }',
+    });
+    const observing = await examined([rules], { ...parts, mode: 'observe' });
+    expect(observing.of('consul.token-lease')).toBeUndefined();
   });
 
   it('jwt-providers, also if another policy of the token denies them', async () => {

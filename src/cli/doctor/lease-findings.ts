@@ -1,0 +1,32 @@
+import type { Config } from '../../../config/config.js';
+import { decidingPrefix, levelsOf } from '../../plan/acl/merged-rules.js';
+import type { AclRules } from '../../plan/acl/rules-text.js';
+import { error, type Finding } from './finding.js';
+import { lackingKeys } from './token-rules.js';
+
+export const SESSION_RULE = 'session_prefix "" { policy = "write" }';
+
+/** Whether the token may lock the key of the leader. Without that nothing is ever written. In mode observe it need not. */
+export function leaseFindings(policies: readonly AclRules[], config: Config): readonly Finding[] {
+  if (config.mode === 'observe') return [];
+  const folder = `scopemesh/${config.owner}/`;
+  const hasSession = decidingPrefix(levelsOf(policies, 'session'), '')?.level === 'write';
+  const keys = ['leader', 'cluster'].map((name) => lackingKeys(policies, folder, folder + name));
+  const lack = keys.find((each) => each !== undefined);
+  if (hasSession && lack === undefined) return [];
+  const what = [...(hasSession ? [] : ['sessions']), ...(lack === undefined ? [] : [lack.what])].join(
+    ' and ',
+  );
+  const rules = [...(hasSession ? [] : [SESSION_RULE]), ...(lack?.rules ?? [])];
+  const remedies = [
+    ...(rules.length > 0 ? [`add these rules: ${rules.join(' ')}`] : []),
+    ...(lack !== undefined && lack.forbidding.length > 0 ? [`remove ${lack.forbidding.join(' ')}`] : []),
+  ];
+  return [
+    error(
+      'consul.token-lease',
+      `the rules of the ACL token do not let it write ${what}, so it can never lead, and nothing is written`,
+      remedies.join(', and '),
+    ),
+  ];
+}

@@ -1,0 +1,44 @@
+import { abortAfter, type Clock } from '../clock.js';
+import type { Logger } from '../observe.js';
+import type { Lease } from './lease.js';
+import { ledByDaemon } from './refusals.js';
+import { LeaseTerm, type Term } from './term.js';
+
+const ATTEMPT_MS = 10_000;
+/** Another process was about to lead: it does by then. */
+const AGAIN_MS = 300;
+const ATTEMPTS = 5;
+
+/** A command that writes. `end` releases the lease. */
+export interface ShortTerm {
+  readonly term: Term;
+  end(): Promise<void>;
+}
+
+/** Leads for the time of a command. Throws ERR_LEASE_HELD, with the name of the leader, if another process leads. */
+export async function leadOnce(
+  lease: Lease,
+  runtime: { readonly clock: Clock; readonly logger: Logger },
+  signal: AbortSignal,
+): Promise<ShortTerm> {
+  for (let attempt = 1; ; attempt++) {
+    const acquired = await lease.acquire(abortAfter(signal, ATTEMPT_MS));
+    if (acquired.kind === 'refused') throw acquired.error;
+    if (acquired.kind === 'leads') {
+      const { leader } = acquired;
+      const term = new LeaseTerm(lease, leader, signal, runtime);
+      const over = new AbortController();
+      const kept = term.keep(over.signal);
+      return {
+        term,
+        async end() {
+          over.abort();
+          await kept;
+          await lease.release(leader.epoch);
+        },
+      };
+    }
+    if (acquired.leader !== undefined || attempt === ATTEMPTS) throw ledByDaemon(acquired.leader);
+    await runtime.clock.sleep(AGAIN_MS, signal);
+  }
+}

@@ -1,0 +1,269 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { stringify } from 'yaml';
+import { type ConsulHandle, startConsul } from '../stack/consul.js';
+import { freePort } from '../stack/ports.js';
+import { until } from '../stack/process.js';
+import { type RedisHandle, startRedis } from '../stack/redis.js';
+import { type Idp, type IdpClient, startIdp } from '../support/idp.js';
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
+import { type RecordingProxy, startRecordingProxy } from './recording-proxy.js';
+import { type Scopemesh, startScopemesh } from './scopemesh.js';
+
+/*
+ * Several real daemons of one owner on one real Redis and one real Consul. The decisions go nowhere: a relay needs a log
+ * that the replicas share, and what it does is tested elsewhere.
+ */
+const CLIENTS = 12;
+const serviceAt = (at: number) => `svc-${String(at).padStart(2, '0')}`;
+
+interface Replica {
+  readonly daemon: Scopemesh;
+  /** Its own way to Redis and to Consul. */
+  readonly redisWay: TcpProxy;
+  readonly consulWay: RecordingProxy;
+}
+
+interface ReplicaStatus {
+  readonly leader: boolean;
+  readonly leading: { readonly replica: string; readonly epoch: number; readonly isAlive: boolean } | null;
+}
+
+let consul: ConsulHandle;
+let redis: RedisHandle;
+let idp: Idp;
+let owner = '';
+let count = 0;
+const replicas: Replica[] = [];
+
+beforeAll(async () => {
+  [consul, redis] = await Promise.all([startConsul({ acl: 'deny' }), startRedis()]);
+  idp = await startIdp({ single: true, now: Date.now });
+  await ask('PUT', '/v1/config', { Kind: 'proxy-defaults', Name: 'global', Config: { protocol: 'http' } });
+  for (let at = 0; at < CLIENTS; at++) {
+    const Meta = { 'oauth-client-id': `${serviceAt(at)}-app` };
+    await ask('PUT', '/v1/agent/service/register', { Name: serviceAt(at), Port: 9000 + at, Meta });
+  }
+  await ask('PUT', '/v1/agent/service/register', { Name: 'orders', Port: 8000 });
+}, 300_000);
+afterAll(async () => {
+  await Promise.all([consul?.stop(), redis?.stop(), idp?.close()]);
+});
+afterEach(async () => {
+  await Promise.all(
+    replicas.splice(0).map(async ({ daemon, redisWay, consulWay }) => {
+      if (daemon.process.isRunning()) daemon.signal('SIGCONT');
+      await daemon.kill().catch(() => {});
+      await daemon.dispose();
+      await Promise.all([redisWay.cut(), consulWay.stop()]);
+    }),
+  );
+  await ask('DELETE', '/v1/config/service-intentions/orders');
+});
+
+async function ask(method: string, path: string, body?: object): Promise<unknown> {
+  const answer = await fetch(consul.httpAddress + path, {
+    method,
+    headers: { 'x-consul-token': consul.managementToken },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await answer.text();
+  return answer.ok && text !== '' ? JSON.parse(text) : undefined;
+}
+
+function clientAt(at: number, scopes = ['orders:read']): IdpClient {
+  return {
+    clientId: `${serviceAt(at)}-app`,
+    grantTypes: ['client_credentials'],
+    scopes,
+    attributes: { 'consul-services': serviceAt(at) },
+  };
+}
+
+async function start(more: Readonly<Record<string, unknown>> = {}): Promise<Replica> {
+  const redisWay = await startTcpProxy(redis.port);
+  const consulWay = await startRecordingProxy(consul.httpAddress);
+  const listen = `127.0.0.1:${await freePort()}`;
+  const daemon = await startScopemesh({
+    listen,
+    configuration: (state) =>
+      stringify({
+        owner,
+        mode: 'enforce',
+        consul: { address: consulWay.address, token: consul.managementToken },
+        providers: [
+          {
+            name: 'main',
+            kind: 'oidc',
+            issuer: idp.issuer,
+            directory: idp.url,
+            directoryToken: idp.directoryToken,
+            webhook: { secrets: [idp.webhookSecret] },
+            poll: '1h',
+            fullRead: '1h',
+          },
+        ],
+        scopes: { 'orders:read': { to: 'orders', methods: ['GET'], path: '/' } },
+        guards: { maxRevocations: { percent: 100, atLeast: 100, window: '10s' } },
+        queue: { kind: 'bullmq', url: `redis://127.0.0.1:${redisWay.port}` },
+        decisions: { kind: 'kafka', brokers: ['127.0.0.1:9'], topic: 'none' },
+        http: { listen },
+        state,
+        ...more,
+      }),
+  });
+  const replica = { daemon, redisWay, consulWay };
+  replicas.push(replica);
+  return replica;
+}
+
+const statusOf = async ({ daemon }: Replica): Promise<ReplicaStatus> => {
+  const answer = await fetch(`${daemon.address}/statusz`, { signal: AbortSignal.timeout(2_000) });
+  return (await answer.json()) as ReplicaStatus;
+};
+const leads = async (replica: Replica) => (await statusOf(replica).catch(() => undefined))?.leader === true;
+const isUp = async ({ daemon }: Replica) =>
+  (await fetch(`${daemon.address}/readyz`).catch(() => undefined))?.status === 200;
+
+async function sourcesOfOrders(): Promise<readonly string[]> {
+  const entry = (await ask('GET', '/v1/config/service-intentions/orders')) as
+    | { Sources: { Name: string; Permissions?: { Action: string }[] | null; Action?: string }[] }
+    | undefined;
+  return (entry?.Sources ?? [])
+    .filter(
+      ({ Permissions, Action }) => Action === 'allow' || Permissions?.some((each) => each.Action === 'allow'),
+    )
+    .map(({ Name }) => Name);
+}
+const isOpen = async (at: number) => (await sourcesOfOrders()).includes(serviceAt(at));
+
+async function tell({ daemon }: Replica, at: number): Promise<void> {
+  const { headers, body } = idp.sign({ type: 'client.updated', data: { clientId: `${serviceAt(at)}-app` } });
+  const answer = await fetch(`${daemon.address}/events/main`, { method: 'POST', headers, body });
+  expect(answer.status).toBe(202);
+}
+
+/** Takes the scope from the client and says so to this replica; resolves with how long it took to close. */
+async function revoke(replica: Replica, at: number): Promise<number> {
+  const began = performance.now();
+  idp.clients.set(`${serviceAt(at)}-app`, clientAt(at, []));
+  await tell(replica, at);
+  await until(`${serviceAt(at)} is closed`, async () => !(await isOpen(at)), { timeoutMs: 60_000 });
+  return performance.now() - began;
+}
+
+/** A world of its own, in which all are open. */
+async function startReplicas(many: number): Promise<{ leader: Replica; standbys: Replica[] }> {
+  owner = `team-${++count}`;
+  for (let at = 0; at < CLIENTS; at++) idp.clients.set(`${serviceAt(at)}-app`, clientAt(at));
+  const leader = await start();
+  await until('the first leads', () => leads(leader), { timeoutMs: 30_000 });
+  const standbys: Replica[] = [];
+  for (let at = 1; at < many; at++) standbys.push(await start());
+  for (const each of standbys) await until('a standby is up', () => isUp(each), { timeoutMs: 30_000 });
+  await until('all are open', async () => (await sourcesOfOrders()).length === CLIENTS, {
+    timeoutMs: 60_000,
+  });
+  return { leader, standbys };
+}
+
+const leaderOf = async (all: readonly Replica[]): Promise<Replica> => {
+  let found: Replica | undefined;
+  await until(
+    'another replica leads',
+    async () => {
+      for (const each of all) if (await leads(each)) found = each;
+      return found !== undefined;
+    },
+    { timeoutMs: 40_000 },
+  );
+  if (found === undefined) throw new Error('nobody leads');
+  return found;
+};
+
+describe('three replicas on one Redis and one Consul', () => {
+  it('hand over at a clean stop, at a kill and after a pause, and a late leader writes nothing', async () => {
+    const { leader, standbys } = await startReplicas(3);
+    const [second, third] = standbys;
+    if (second === undefined || third === undefined) throw new Error('too few');
+    expect(await Promise.all(standbys.map(leads))).toEqual([false, false]);
+    // An event that reaches a standby wakes the leader.
+    const viaStandbyMs = await revoke(second, 0);
+
+    // A revocation sent to a standby while the leader stops.
+    const stopping = leader.daemon.stop();
+    const cleanMs = await revoke(second, 1);
+    expect(await stopping).toBe(0);
+
+    // kill -9 of the next leader.
+    const next = await leaderOf(standbys);
+    const last = next === second ? third : second;
+    await next.daemon.kill();
+    const killMs = await revoke(last, 2);
+    await leader.daemon.start();
+    await until('the first is up again', () => isUp(leader), { timeoutMs: 30_000 });
+
+    // A pause that is longer than the lease. What the paused leader would do late is seen at its own proxy.
+    await until('the last one leads', () => leads(last), { timeoutMs: 30_000 });
+    last.daemon.signal('SIGSTOP');
+    const pauseMs = await revoke(leader, 3);
+    const before = await statusOf(leader);
+    const written = last.consulWay.writes.length;
+    idp.clients.set(`${serviceAt(4)}-app`, clientAt(4, []));
+    last.daemon.signal('SIGCONT');
+    await tell(last, 4);
+    await until('the paused one follows', async () => (await statusOf(last)).leader === false, {
+      timeoutMs: 30_000,
+    });
+    await until('the event that it took is done', async () => !(await isOpen(4)), { timeoutMs: 30_000 });
+    expect(last.consulWay.writes.length).toBe(written);
+    expect((await statusOf(leader)).leading).toMatchObject({ epoch: before.leading?.epoch ?? 0 });
+    for (const at of [0, 1, 2, 3, 4]) expect(await isOpen(at)).toBe(false);
+    const figures = { viaStandbyMs, cleanMs, killMs, pauseMs };
+    process.stdout.write(`replicas: ${JSON.stringify(figures)}\n`);
+    expect(cleanMs).toBeLessThan(3_000 + slack());
+    expect(killMs).toBeLessThan(30_000);
+    expect(pauseMs).toBeLessThan(30_000);
+  });
+
+  it('another leads when the leader is cut off from Redis or from Consul, and the one cut off writes nothing', async () => {
+    const { leader, standbys } = await startReplicas(2);
+    const [second] = standbys;
+    if (second === undefined) throw new Error('too few');
+    await leader.redisWay.cut();
+    const redisMs = await revoke(second, 0);
+    expect(await leads(second)).toBe(true);
+    const written = leader.consulWay.writes.length;
+    await leader.redisWay.mend();
+    await until('the first follows', async () => (await statusOf(leader)).leader === false, {
+      timeoutMs: 30_000,
+    });
+
+    // Every request of the second to Consul fails from now on: its session ends.
+    second.consulWay.interfere = () => ({ status: 503 });
+    const consulMs = await revoke(leader, 1);
+    expect(await leads(leader)).toBe(true);
+    second.consulWay.interfere = () => undefined;
+    await until('the second follows', async () => (await statusOf(second)).leader === false, {
+      timeoutMs: 30_000,
+    });
+    expect(leader.consulWay.writes.length).toBeGreaterThan(written);
+    process.stdout.write(`replicas: ${JSON.stringify({ redisMs, consulMs })}\n`);
+    expect(Math.max(redisMs, consulMs)).toBeLessThan(30_000);
+  });
+});
+
+describe('a replica with a store of its own', () => {
+  it('exits 1, names the leader, and has written nothing', async () => {
+    const { leader } = await startReplicas(1);
+    const other = await start({ queue: { kind: 'embedded' }, decisions: { kind: 'embedded' } });
+    expect(await other.daemon.process.exited).toBe(1);
+    expect(await other.daemon.log()).toMatch(/leads this owner: .* on .*, since .*share one store/);
+    expect(other.consulWay.writes).toEqual([]);
+    expect(await leads(leader)).toBe(true);
+  });
+});
+
+/** The machine of a test is busy with other things. */
+function slack(): number {
+  return Number(process.env.REPLICAS_SLACK_MS ?? 0);
+}
