@@ -21,6 +21,9 @@ import { runRelay } from './run-relay.js';
 import { runWatch } from './watch.js';
 import { type WatchPorts, watchProvider } from './watch-provider.js';
 
+/** How long the relay of a leader that stops keeps the next one waiting. */
+const RELAY_MS = 500;
+
 export interface LeadDeps {
   readonly config: Config;
   readonly store: Store;
@@ -88,6 +91,9 @@ export async function lead(deps: LeadDeps, term: Term): Promise<void> {
     reconcileEnd.abort();
     await jobs;
     relayEnd.abort();
+    // The relay may wait for a log that does not answer. The next leader publishes what it leaves.
+    await Promise.race([relay, clock.sleep(RELAY_MS).catch(() => {})]);
+    await term.handOver();
     await relay;
   } finally {
     // After a failure, the other parts must not use connections that are about to close.

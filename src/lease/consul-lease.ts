@@ -76,18 +76,20 @@ export class ConsulLease implements Lease {
   async renew(epoch: number, signal: AbortSignal): Promise<boolean> {
     const { lock, fence, clock } = this.#options;
     const now = clock.now();
+    const leader = this.#leader;
     // First the store: as long as it has the epoch, nobody else has led on it.
-    if (this.#leader?.epoch !== epoch || !(await fence.beat(epoch))) return false;
+    if (leader?.epoch !== epoch || !(await fence.beat(epoch))) return false;
     const age = now - this.#provenAt;
     if (age >= 0 && age < this.#renewMs) return true;
-    const isRenewed = this.#session !== undefined && (await lock.renewSession(this.#session, signal));
+    const session = this.#session;
+    const isRenewed = session !== undefined && (await lock.renewSession(session, signal));
     const state = await lock.read(signal);
-    const isMine = isRenewed && state.session === this.#session;
-    if (!isMine) {
-      if (state.session !== this.#session && isLedByOther(state, this.#leader)) return false;
+    if (this.#leader !== leader) return false;
+    if (!isRenewed || state.session !== session) {
+      if (isLedByOther(state, session, leader)) return false;
       // The session ended, or somebody deleted the key, and nobody led meanwhile.
       if (!isRenewed) this.#session = undefined;
-      if (!(await this.#lockAs(this.#leader, signal)) || !(await fence.beat(epoch))) return false;
+      if (!(await this.#lockAs(leader, signal)) || !(await fence.beat(epoch))) return false;
     }
     this.#provenAt = now;
     return true;
@@ -116,8 +118,8 @@ export class ConsulLease implements Lease {
   }
 }
 
-function isLedByOther({ session, value }: LockState, own: Leader): boolean {
-  if (session !== undefined) return true;
+function isLedByOther({ session, value }: LockState, own: string | undefined, leader: Leader): boolean {
+  if (session !== undefined && session !== own) return true;
   const last = parseLeader(value);
-  return last !== undefined && (last.storeId !== own.storeId || last.epoch > own.epoch);
+  return last !== undefined && (last.storeId !== leader.storeId || last.epoch > leader.epoch);
 }

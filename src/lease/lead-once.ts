@@ -34,7 +34,7 @@ export async function leadOnce(
         async end() {
           over.abort();
           await kept;
-          await lease.release(leader.epoch);
+          await term.handOver();
         },
       };
     }

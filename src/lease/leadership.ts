@@ -7,7 +7,7 @@ import type { Acquisition, Lease } from './lease.js';
 import { LeaseTerm, type Term } from './term.js';
 
 /** A standby looks so often whether it may lead. */
-const LOOK_MS = 1_000;
+const LOOK_MS = 500;
 /** An attempt to lead, with all its requests. */
 const ATTEMPT_MS = 10_000;
 
@@ -48,7 +48,7 @@ export class Leadership {
     const leaderlessMs = isHeld ? 0 : Math.max(0, now - this.#ledAt);
     return {
       isLeader: this.#term !== undefined,
-      leaderlessMs: leaderlessMs < 2 * LOOK_MS ? 0 : leaderlessMs,
+      leaderlessMs: leaderlessMs < 4 * LOOK_MS ? 0 : leaderlessMs,
     };
   }
 
@@ -123,7 +123,7 @@ export class Leadership {
       this.#term = undefined;
       this.#stepDown = undefined;
       this.#ledAt = clock.now();
-      await lease.release(leader.epoch);
+      await term.handOver();
     }
     if (term.lost.aborted) logger.warn({ epoch: leader.epoch }, 'this replica leads no more');
   }

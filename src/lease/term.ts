@@ -20,6 +20,8 @@ export interface Term {
   isHeld(): boolean;
   /** Resolves if it is proven, and proves it before if it is not. Throws ERR_LEASE_LOST, or why it cannot be known. */
   confirm(): Promise<void>;
+  /** Lets the next replica lead. What still runs here may settle and publish until one does. Never rejects. */
+  handOver(): Promise<void>;
 }
 
 /** Renews the lease. As long as that is impossible nothing may be written, but the term goes on: nobody else leads yet. */
@@ -31,6 +33,7 @@ export class LeaseTerm implements Term {
   readonly #logger: Logger;
   readonly #lost = new AbortController();
   readonly #outage = new Outage();
+  #isHandedOver = false;
   #provenAt: number;
   #renewing: Promise<void> | undefined;
 
@@ -55,19 +58,24 @@ export class LeaseTerm implements Term {
   isHeld(): boolean {
     const age = this.#clock.now() - this.#provenAt;
     // A clock that was set back proves nothing.
-    return !this.lost.aborted && age >= 0 && age < this.#lease.proofMs;
+    return !this.lost.aborted && !this.#isHandedOver && age >= 0 && age < this.#lease.proofMs;
   }
 
   async confirm(): Promise<void> {
     if (!this.isHeld()) await this.#renew();
   }
 
-  /** Renews until the signal aborts, or the lease is lost. Never rejects. */
+  async handOver(): Promise<void> {
+    this.#isHandedOver = true;
+    await this.#lease.release(this.leader.epoch);
+  }
+
+  /** Renews until the signal aborts, the lease is handed over, or the lease is lost. Never rejects. */
   async keep(signal: AbortSignal): Promise<void> {
     const either = AbortSignal.any([signal, this.lost]);
     while (!either.aborted) {
       await this.#clock.sleep(RENEW_MS, either).catch(() => {});
-      if (either.aborted) return;
+      if (either.aborted || this.#isHandedOver) return;
       try {
         await this.#renew();
         const lastedMs = this.#outage.ends(this.#clock.now());

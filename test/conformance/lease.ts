@@ -1,0 +1,262 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.js';
+import type { Consul } from '../../src/consul/consul.js';
+import { createHttpConsul } from '../../src/consul/http/http-consul.js';
+import { checkCluster } from '../../src/lease/cluster.js';
+import { ConsulLease } from '../../src/lease/consul-lease.js';
+import type { Acquisition, Lease } from '../../src/lease/lease.js';
+import { StoreLease } from '../../src/lease/store-lease.js';
+import type { Leader } from '../../src/model/leader.js';
+import { Secret } from '../../src/model/secret.js';
+import { noMetrics, silentLogger } from '../../src/observe.js';
+import type { Fence } from '../../src/queue/fence.js';
+import type { ConsulUnderTest } from './consul-port/rig.js';
+
+const never = new AbortController().signal;
+
+/** A store that several replicas share, in memory, as Redis keeps it. `lose`: the last epoch is forgotten. */
+export interface MemoryFence extends Fence {
+  /** The leader gives no sign of life for too long. */
+  die(): void;
+  /** A failover to a copy that had not got the last writes. */
+  lose(epochs: number): void;
+}
+
+export function createMemoryFence(): MemoryFence {
+  let leader: Leader | undefined;
+  let isAlive = false;
+  return {
+    lifeMs: 3_000,
+    async raise(next, { above, over }) {
+      if (over === 'dead' && isAlive) return undefined;
+      leader = { ...next, epoch: Math.max(leader?.epoch ?? 0, above) + 1 };
+      isAlive = true;
+      return leader.epoch;
+    },
+    async beat(epoch) {
+      isAlive ||= leader?.epoch === epoch;
+      return leader?.epoch === epoch;
+    },
+    async rest(epoch) {
+      if (leader?.epoch === epoch) isAlive = false;
+    },
+    read: async () => leader && { leader, isAlive },
+    die() {
+      isAlive = false;
+    },
+    lose(epochs) {
+      if (leader !== undefined) leader = { ...leader, epoch: leader.epoch - epochs };
+    },
+  };
+}
+
+const selfOf = (replica: string, storeId: string) => () => ({
+  replica,
+  host: replica,
+  address: `http://${replica}:8080`,
+  since: '2026-03-01T10:00:00.000Z',
+  storeId,
+});
+
+const epochOf = (acquired: Acquisition): number => {
+  if (acquired.kind !== 'leads') throw new Error(`it does not lead: ${acquired.kind}`);
+  return acquired.leader.epoch;
+};
+
+/** The contract of the port `Lease`. `open`: a lease of this replica on the store with this fence. */
+function describeLease(name: string, open: (replica: string, fence: MemoryFence, storeId: string) => Lease) {
+  describe(`${name} as a lease`, () => {
+    let fence: MemoryFence;
+    let one: Lease;
+    let two: Lease;
+    const opened: Lease[] = [];
+    let count = 0;
+    beforeEach(() => {
+      fence = createMemoryFence();
+      const store = `store-${++count}`;
+      one = open('one', fence, store);
+      two = open('two', fence, store);
+      opened.push(one, two);
+    });
+    afterEach(async () => {
+      for (const lease of opened.splice(0)) await lease.release(0);
+    });
+
+    it('is got by the first, and the second follows it by name', async () => {
+      expect(await one.acquire(never)).toMatchObject({ kind: 'leads', leader: { replica: 'one' } });
+      expect(await two.acquire(never)).toMatchObject({ kind: 'follows', leader: { replica: 'one' } });
+    });
+
+    it('is renewed by its holder, and by no other', async () => {
+      const epoch = epochOf(await one.acquire(never));
+      expect(await one.renew(epoch, never)).toBe(true);
+      expect(await two.renew(epoch + 1, never)).toBe(false);
+    });
+
+    it('is got at once after its release, with a greater epoch', async () => {
+      const epoch = epochOf(await one.acquire(never));
+      await one.release(epoch);
+      expect(epochOf(await two.acquire(never))).toBeGreaterThan(epoch);
+      expect(await one.renew(epoch, never)).toBe(false);
+    });
+
+    it('is got at once from a leader without a sign of life, which then has lost it', async () => {
+      const epoch = epochOf(await one.acquire(never));
+      fence.die();
+      const next = epochOf(await two.acquire(never));
+      expect(next).toBeGreaterThan(epoch);
+      expect(await one.renew(epoch, never)).toBe(false);
+      expect(await two.renew(next, never)).toBe(true);
+      // A release by the former leader ends nothing.
+      await one.release(epoch);
+      expect(await two.renew(next, never)).toBe(true);
+      expect((await one.acquire(never)).kind).toBe('follows');
+    });
+
+    it('is got by one of two that try at the same time', async () => {
+      for (let round = 0; round < 5; round++) {
+        const both = await Promise.all([one.acquire(never), two.acquire(never)]);
+        const leading = both.filter(({ kind }) => kind === 'leads');
+        expect(leading.length).toBeLessThanOrEqual(1);
+        for (const [at, lease] of [one, two].entries())
+          if (both[at]?.kind === 'leads') await lease.release(epochOf(both[at]));
+      }
+    });
+  });
+}
+
+/** The lease of mode `observe`. */
+export function describeStoreLease(): void {
+  describeLease(
+    'the store',
+    (replica, fence, storeId) => new StoreLease(fence, selfOf(replica, storeId), async () => undefined),
+  );
+}
+
+/** The lease by Consul's sessions, on a real or an embedded Consul. */
+export function describeConsulLease(name: string, start: () => Promise<ConsulUnderTest>): void {
+  let server: ConsulUnderTest;
+  const clients: Consul[] = [];
+  let owners = 0;
+  beforeAll(async () => {
+    server = await start();
+  }, 300_000);
+  afterAll(async () => {
+    for (const client of clients) await client.close();
+    await server?.stop();
+  });
+  const connect = (owner: string): Consul => {
+    const client = createHttpConsul({
+      address: server.address,
+      token: new Secret(server.managementToken),
+      owner,
+      logger: silentLogger,
+      metrics: noMetrics,
+      clock: systemClock,
+    });
+    clients.push(client);
+    return client;
+  };
+  /** Each renewal asks Consul: the clock goes on by a minute at each look. */
+  const open = (consul: Consul, replica: string, fence: Fence, storeId: string) => {
+    let now = 0;
+    const clock = {
+      ...systemClock,
+      now: () => {
+        now += 60_000;
+        return now;
+      },
+    };
+    const self = selfOf(replica, storeId);
+    return new ConsulLease({
+      lock: consul.lock,
+      fence,
+      self,
+      check: async () => undefined,
+      ttlSeconds: 10,
+      clock,
+    });
+  };
+
+  describeLease(`sessions of ${name}`, (replica, fence, storeId) =>
+    open(connect(storeId), replica, fence, storeId),
+  );
+
+  describe(`sessions of ${name}, beyond the store`, () => {
+    const fresh = () => connect(`other-${++owners}`);
+
+    it('refuse a replica on another store with the name of the leader, and let it lead after a release', async () => {
+      const consul = fresh();
+      const one = open(consul, 'one', createMemoryFence(), 'first');
+      const two = open(consul, 'two', createMemoryFence(), 'second');
+      const epoch = epochOf(await one.acquire(never));
+      expect(await two.acquire(never)).toMatchObject({
+        kind: 'refused',
+        error: {
+          code: 'ERR_LEASE_HELD',
+          message: expect.stringContaining('one on one (http://one:8080), since 2026'),
+        },
+      });
+      expect(await one.renew(epoch, never)).toBe(true);
+      await one.release(epoch);
+      expect((await two.acquire(never)).kind).toBe('leads');
+    });
+
+    it('are got again by the same leader after an end that nobody used, and lost to one that did', async () => {
+      const consul = fresh();
+      const fence = createMemoryFence();
+      const one = open(consul, 'one', fence, 'store');
+      const epoch = epochOf(await one.acquire(never));
+      const { session } = await consul.lock.read(never);
+      await consul.lock.endSession(session ?? '', never);
+      expect(await one.renew(epoch, never)).toBe(true);
+      expect((await consul.lock.read(never)).session).toBeDefined();
+      await consul.lock.endSession((await consul.lock.read(never)).session ?? '', never);
+      const other = open(consul, 'two', createMemoryFence(), 'second');
+      await other.acquire(never);
+      expect(await one.renew(epoch, never)).toBe(false);
+    });
+
+    it('bar a leader of before, although the store lost the epochs since', async () => {
+      const consul = fresh();
+      const fence = createMemoryFence();
+      const [late, now] = [open(consul, 'late', fence, 'store'), open(consul, 'now', fence, 'store')];
+      const first = epochOf(await late.acquire(never));
+      fence.die();
+      const second = epochOf(await now.acquire(never));
+      // The store is as it was in the term of the late leader: its own check would let that one pass.
+      fence.lose(second - first);
+      expect(await fence.beat(first)).toBe(true);
+      expect(await late.renew(first, never)).toBe(false);
+      // The leader finds the loss at its next sign of life, and its next epoch is above all that Consul knows.
+      expect(await now.renew(second, never)).toBe(false);
+      await now.release(second);
+      fence.die();
+      expect(epochOf(await now.acquire(never))).toBeGreaterThan(second);
+    });
+
+    it('bind a store to the first cluster that it meets, and a cluster that lost its ID gets it again', async () => {
+      const consul = fresh();
+      const values = new Map<string, string>();
+      const keyValues = {
+        get: async (key: string) => values.get(key),
+        async replace(key: string, expected: string | undefined, value: string) {
+          if (values.get(key) !== expected) return false;
+          values.set(key, value);
+          return true;
+        },
+      };
+      let ids = 0;
+      const check = (of: Consul) => checkCluster(of.clusterId, keyValues, () => `id-${++ids}`, never);
+      expect(await check(consul)).toBeUndefined();
+      expect(await check(consul)).toBeUndefined();
+      // A cluster without an ID is taken for this one after a loss; one with another ID is not.
+      const empty = fresh();
+      expect(await check(empty)).toBeUndefined();
+      expect(await empty.clusterId.read(never)).toBe('id-1');
+      const other = fresh();
+      await other.clusterId.create('of-another-store', never);
+      expect((await check(other))?.message).toContain('another Consul cluster');
+    });
+  });
+}
