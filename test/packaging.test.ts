@@ -69,7 +69,7 @@ describe('what is shipped beside the code', () => {
         body.replaceAll(/\s+/g, ' ').trim(),
       ]);
     const rules = rulesOf(read('deploy/consul-policy.hcl'));
-    expect(rules).toHaveLength(4);
+    expect(rules).toHaveLength(5);
     expect(rulesOf(read('deploy/compose/consul-setup.sh'))).toEqual(rules);
     expect(rulesOf(read('src/demo/seed-consul.ts'))).toEqual(rules);
   });

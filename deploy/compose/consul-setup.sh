@@ -8,6 +8,7 @@ service_prefix "" { policy = "read" intentions = "write" }
 node_prefix "" { policy = "read" }
 agent_prefix "" { policy = "read" }
 key_prefix "scopemesh/trying/" { policy = "write" }
+session_prefix "" { policy = "write" }
 '
 
 if ! consul acl policy read -name scopemesh > /dev/null 2>&1; then

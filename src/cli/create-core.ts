@@ -103,7 +103,7 @@ export function createCore(
       world,
       acl: createAclState(world, runtime.clock),
       window: new RevocationWindow(config.guards.maxRevocations.windowMs),
-      contention: new Contention(CONTENTION),
+      contention: new Contention(CONTENTION, parts.store.keyValues),
       claimHolds: new HoldBudget(),
       markHolds: new HoldBudget(OF_DESTINATION),
       source: `scopemesh/${config.owner}/${hostname()}`,

@@ -18,6 +18,9 @@ agent_prefix "" {
 key_prefix "scopemesh/demo/" {
   policy = "write"
 }
+session_prefix "" {
+  policy = "write"
+}
 `;
 
 /** Registers the shop in Consul: protocols, then services with their claims. Repeating it is safe. */

@@ -13,6 +13,7 @@ export async function restoreMemory(deps: ReconcilerDeps): Promise<void> {
   await restoreQuarantines(deps);
   await deps.acl.restore(deps.keyValues);
   await deps.window.restoreFrom(deps.keyValues);
+  await deps.contention.restore();
   await restoreRejections(deps);
   await restoreJwksUris(deps);
 }

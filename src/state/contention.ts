@@ -1,3 +1,11 @@
+/** The key of the stored value. */
+const FACT = 'guard/contention';
+
+interface KeyValues {
+  readonly get: (name: string) => Promise<string | undefined>;
+  readonly set: (name: string, value: string) => Promise<void>;
+}
+
 /**
  * Detects that another writer reverts what scopemesh writes. After `limit` corrections of one subject within the window the
  * subject is contended until the oldest correction has left the window; then one more correction is tried.
@@ -6,18 +14,57 @@ export class Contention {
   readonly #limit: number;
   readonly #windowMs: number;
   readonly #corrections = new Map<string, number[]>();
+  readonly #keyValues: KeyValues | undefined;
+  #storing: Promise<void> | undefined;
+  #isChanged = false;
+  #correctedAt = 0;
 
-  constructor(options: { readonly limit: number; readonly windowMs: number }) {
+  /** With `keyValues` the next leader knows the corrections. */
+  constructor(options: { readonly limit: number; readonly windowMs: number }, keyValues?: KeyValues) {
     this.#limit = options.limit;
     this.#windowMs = options.windowMs;
+    this.#keyValues = keyValues;
   }
 
   corrected(subject: string, now: number): void {
     this.#corrections.set(subject, [...this.#recent(subject, now), now]);
+    this.#correctedAt = now;
+    this.#isChanged = true;
+    this.#storing ??= this.#store();
   }
 
   isContended(subject: string, now: number): boolean {
     return this.#recent(subject, now).length >= this.#limit;
+  }
+
+  /** Restores what an earlier leader stored; ignores a text in another form. */
+  async restore(): Promise<void> {
+    const text = await this.#keyValues?.get(FACT);
+    try {
+      const value: unknown = JSON.parse(text ?? '[]');
+      if (!Array.isArray(value)) return;
+      for (const each of value as unknown[]) {
+        if (!Array.isArray(each)) continue;
+        const [subject, ...times]: unknown[] = each;
+        const found = times.filter((at): at is number => typeof at === 'number');
+        if (typeof subject === 'string' && !this.#corrections.has(subject))
+          this.#corrections.set(subject, found);
+      }
+    } catch {
+      // Not JSON: nothing can be restored.
+    }
+  }
+
+  /** One write for all corrections that come while another is made. A lost one counts one correction less. */
+  async #store(): Promise<void> {
+    while (this.#isChanged) {
+      this.#isChanged = false;
+      const all = [...this.#corrections.keys()]
+        .map((subject) => [subject, ...this.#recent(subject, this.#correctedAt)])
+        .filter(({ length }) => length > 1);
+      await this.#keyValues?.set(FACT, JSON.stringify(all)).catch(() => {});
+    }
+    this.#storing = undefined;
   }
 
   #recent(subject: string, now: number): number[] {

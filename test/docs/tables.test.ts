@@ -117,7 +117,8 @@ describe('the examples of the manual', () => {
     .flatMap((page) => blocks(textOf(page), 'yaml').map((example) => ({ page, example })))
     // What is a part of something else, and what is for Prometheus or Kubernetes, are no parts of a file.
     .filter(
-      ({ example }) => !/…|^webhook:|^livenessProbe:|scrape_configs:|^ {2}- name: scopemesh$/m.test(example),
+      ({ example }) =>
+        !/…|^webhook:|^livenessProbe:|^apiVersion:|scrape_configs:|^ {2}- name: scopemesh$/m.test(example),
     );
 
   it.each(examples)('in $page are good parts of a file', async ({ example }) => {

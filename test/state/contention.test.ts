@@ -24,3 +24,31 @@ describe('a subject that is corrected again and again', () => {
     expect(contention.isContended('a', 30)).toBe(false);
   });
 });
+
+describe('the corrections that one leader made', () => {
+  it('are known to the next one', async () => {
+    const values = new Map<string, string>();
+    const keyValues = {
+      get: async (name: string) => values.get(name),
+      set: async (name: string, value: string) => void values.set(name, value),
+    };
+    const first = new Contention({ limit: 3, windowMs: 1_000 }, keyValues);
+    for (const at of [1, 2, 3]) {
+      first.corrected('a', at);
+      first.corrected('b', at);
+      await Promise.resolve();
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    const next = new Contention({ limit: 3, windowMs: 1_000 }, keyValues);
+    await next.restore();
+    expect(next.isContended('a', 4)).toBe(true);
+    expect(next.isContended('a', 1_002)).toBe(false);
+  });
+
+  it.each(['no JSON', '{}', '[1, ["a", "b"]]'])('are none where the store has %s', async (text) => {
+    const keyValues = { get: async () => text, set: async () => {} };
+    const next = new Contention({ limit: 1, windowMs: 1_000 }, keyValues);
+    await next.restore();
+    expect(next.isContended('a', 4)).toBe(false);
+  });
+});
