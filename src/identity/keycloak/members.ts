@@ -1,5 +1,5 @@
 import type { Members } from '../directory.js';
-import { wrongShape } from '../read-errors.js';
+import { incomplete, WrongShape, wrongShape } from '../read-errors.js';
 import { textIn, UnreadablePeopleList } from '../records.js';
 import type { AdminApi } from './admin-api.js';
 import { readList } from './admin-lists.js';
@@ -165,11 +165,11 @@ export async function readKeycloakMembers(
       await addHoldersByName(['clients', id, 'roles'], role, found, clientId);
     } else if ((await findClient(api.clientId)) === undefined) {
       // Keycloak leaves out what the token may not see.
-      throw wrongShape(place, 'the access token does not see its own client');
+      throw incomplete(place, 'the access token does not see its own client');
     }
   };
 
-  const readOne = async (text: string): Promise<readonly string[]> => {
+  const readNamed = async (text: string): Promise<readonly string[]> => {
     const found = new Set<string>();
     const name = parseMemberName(text);
     switch (name.kind) {
@@ -191,6 +191,14 @@ export async function readKeycloakMembers(
     }
     return [...found].sort();
   };
+
+  /** A group or role that cannot be parsed, or of which a part cannot, is unknown. The others are read. */
+  const readOne = (text: string) =>
+    readNamed(text).catch((error: unknown): readonly string[] => {
+      if (!(error instanceof WrongShape)) throw error;
+      unreadable.addGroup(text);
+      return [];
+    });
 
   const members = new Map<string, readonly string[]>();
   for (const group of new Set(groups)) members.set(group, await readOne(group));
