@@ -36,7 +36,7 @@ export function addRoutes(
   const { config, store, providers, deps, metrics, intake, isReconciling } = parts;
   const { host } = config.http.admin ?? config.http.listen;
   const access = createAccess({ host, tokens: config.http.tokens, local });
-  const canStore = () => store.keyValues.set('probe', new Date(deps.clock.now()).toISOString());
+  const canStore = () => store.inbox.check();
   for (const server of [listen, admin]) if (server !== undefined) addProbes(server, { canStore });
   const rest = admin ?? listen;
   addStatus(rest, { access, metrics, status: (holdsAfter) => readStatus(parts, holdsAfter) });
