@@ -59,7 +59,7 @@ export function createBullmqStore(options: BullmqStoreOptions): BullmqStore {
   return {
     queue,
     inbox: new BullmqInbox(intake, store, queue, keyValues),
-    journal: new BullmqJournal(link),
+    journal: new BullmqJournal(link, { logger, metrics, clock }),
     keyValues,
     rechecks: new BullmqRechecks(intake),
     space,
