@@ -1,9 +1,10 @@
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { IncompleteRead, SyncError } from '../../../src/errors.js';
 import type { AdminApi } from '../../../src/identity/keycloak/admin-api.js';
 import { parseIssuer } from '../../../src/identity/keycloak/issuer.js';
 import { readKeycloakMembers } from '../../../src/identity/keycloak/members.js';
 import { KeycloakNames } from '../../../src/identity/keycloak/names.js';
+import { KnownEntries } from '../../../src/identity/known-entries.js';
 import { wrongShape } from '../../../src/identity/read-errors.js';
 
 type Answers = Readonly<Record<string, unknown>>;
@@ -38,11 +39,16 @@ function realm(answers: Answers): AdminApi {
   };
 }
 
+let known = new KnownEntries();
+beforeEach(() => {
+  known = new KnownEntries();
+});
+
 const readAll = (answers: Answers, ...groups: readonly string[]) =>
   readKeycloakMembers(
     realm(answers),
     new KeycloakNames(),
-    { pageSize: 2 },
+    { pageSize: 2, known },
     groups,
     new AbortController().signal,
   );
@@ -92,6 +98,30 @@ describe('the members of a Keycloak group', () => {
     expect(members.get('ops')).toEqual(['u2']);
     expect(members.unreadable).toEqual({ subjects: new Set(['u1']), groups: new Set(), hasUnnamed: false });
   });
+
+  it.each<[string, string, Answers, string, string]>([
+    ['a group', 'ops', OPS, 'groups/g1/members', 'groups'],
+    [
+      'a role',
+      'auditor',
+      { 'roles/auditor': named('r1', 'auditor') },
+      'roles/auditor/users',
+      'role-mappings/realm',
+    ],
+  ])(
+    'are unknown if a list of %s lacks most of them and they still belong to it',
+    async (_, name, found, list, part) => {
+      const users = ['u1', 'u2', 'u3'].map((id) => user(id));
+      const belong = [named('g1'), named('r1')];
+      expect(await read({ ...found, [list]: users }, name)).toEqual(['u1', 'u2', 'u3']);
+      const short = { ...found, [list]: [user('u1')] };
+      await expect(read({ ...short, [`users/u3/${part}`]: belong }, name)).rejects.toBeInstanceOf(
+        IncompleteRead,
+      );
+      // Keycloak says that both have left.
+      expect(await read({ ...short, [`users/u2/${part}`]: [named('g2')] }, name)).toEqual(['u1']);
+    },
+  );
 
   it('are unknown if a later page fails', async () => {
     const denied = new SyncError('ERR_DIRECTORY_DENIED', 'no', { retriable: false });
