@@ -20,12 +20,14 @@ export type JournalStep =
 
 /** A replica that is further behind is no replica that one fails over to. */
 const KEPT_MS = 30_000;
-const KEPT_STEPS = 5_000;
+/** Some megabytes. A step without a decision counts as one. */
+const KEPT_DECISIONS = 10_000;
 
 /** The last steps of this process, because a Redis that takes over may lack what the one before had acknowledged. */
 export class RecentSteps {
   readonly #clock: Clock;
   readonly #steps: { readonly at: number; readonly step: JournalStep }[] = [];
+  #decisions = 0;
   readonly #published = new Map<string, number>();
 
   constructor(clock: Clock) {
@@ -34,6 +36,7 @@ export class RecentSteps {
 
   add(step: JournalStep): void {
     this.#steps.push({ at: this.#clock.now(), step });
+    this.#decisions += sizeOf(step);
     this.#forget();
   }
 
@@ -55,12 +58,18 @@ export class RecentSteps {
 
   #forget(): void {
     const oldest = this.#clock.now() - KEPT_MS;
-    const isKept = this.#steps.findIndex(({ at }) => at >= oldest);
-    const old = isKept < 0 ? this.#steps.length : isKept;
-    this.#steps.splice(0, Math.max(old, this.#steps.length - KEPT_STEPS));
+    for (let [first] = this.#steps; first !== undefined; [first] = this.#steps) {
+      if (first.at >= oldest && this.#decisions <= KEPT_DECISIONS) break;
+      this.#decisions -= sizeOf(first.step);
+      this.#steps.shift();
+    }
     for (const [id, at] of this.#published) {
-      if (at >= oldest && this.#published.size <= 2 * KEPT_STEPS) break;
+      if (at >= oldest && this.#published.size <= KEPT_DECISIONS) break;
       this.#published.delete(id);
     }
   }
+}
+
+function sizeOf(step: JournalStep): number {
+  return Math.max(1, step.kind === 'record' ? step.drafts.length : step.decisions.length);
 }
