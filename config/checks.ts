@@ -193,7 +193,10 @@ function ownerFindings(rule: KeyValues, path: ConfigPath, providers: readonly Ke
     ];
   if (rule.provider === undefined && names.length > 1)
     return [
-      finding(path, `does not name the provider of its scope; add "provider" with one of ${listed(names)}`),
+      finding(
+        path,
+        `does not name the provider of its scope; add "provider" with one of ${listed(names.filter(isPlainName))}`,
+      ),
     ];
   const owner = providers.find(({ name }) => names.length === 1 || name === rule.provider);
   const apis = asList(owner?.apis).filter((api) => typeof api === 'string');
@@ -205,6 +208,11 @@ function ownerFindings(rule: KeyValues, path: ConfigPath, providers: readonly Ke
   if (rule.api === undefined && apis.length > 1 && owner?.kind !== 'keycloak')
     return [finding(path, `does not name the API of its scope; add "api" with one of ${listed(apis)}`)];
   return [];
+}
+
+/** What has not the form of a name has an error of its own, and may be a secret at the wrong place. */
+function isPlainName(text: string): boolean {
+  return /^[a-z0-9][a-z0-9-]{0,62}$/.test(text);
 }
 
 function listed(names: readonly string[]): string {

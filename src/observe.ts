@@ -57,6 +57,11 @@ export const METRICS = {
   ],
   scopemesh_holds: ['gauge', 'Changes that are held, by reason.', ['reason']],
   scopemesh_parked_keys: ['gauge', 'Keys that failed too often and wait for a person or a new trigger.', []],
+  scopemesh_store_restored_decisions_total: [
+    'counter',
+    'Decisions that Redis had acknowledged and forgotten, as after a failover, and that were recorded again.',
+    [],
+  ],
   scopemesh_store_low: [
     'gauge',
     '1 while the disk of the state directory, or Redis, is full or has no room for a reserve: only revocations are made.',

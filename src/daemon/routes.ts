@@ -27,7 +27,7 @@ export function addRoutes(
   const { clock, logger } = intake;
   const { host } = config.http.admin ?? config.http.listen;
   const access = createAccess({ host, tokens: config.http.tokens, local });
-  const canStore = () => store.keyValues.set('probe', new Date(clock.now()).toISOString());
+  const canStore = () => store.inbox.check();
   for (const server of [main, admin]) if (server !== undefined) addProbes(server, { canStore });
   const rest = admin ?? main;
   addStatus(rest, { access, metrics, status: (holdsAfter) => readStatus(parts, holdsAfter) });

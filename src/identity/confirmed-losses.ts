@@ -1,7 +1,7 @@
 import { ClientUnreadable } from '../errors.js';
 import type { OAuthClient } from '../model/client.js';
-import type { Directory } from './directory.js';
-import { incomplete } from './read-errors.js';
+import type { Directory, DirectorySnapshot } from './directory.js';
+import { incomplete, wrongShape } from './read-errors.js';
 
 /** Clients that are asked for alone. */
 const SAMPLE = 5;
@@ -12,6 +12,9 @@ const SAMPLE = 5;
  * clients are gone, disabled or hold less than in the last complete read, some of them are read alone. If one of these reads
  * shows what the complete read lacks, the complete read is incomplete. Somebody who controls a few clients cannot cause
  * that by changing them all the time.
+ *
+ * A grant that does not name its client leaves those clients unknown that lost something, and those that the last read did
+ * not show. Without a last read, that is every client: then the complete read fails.
  */
 export function withConfirmedLosses(directory: Directory): Directory {
   const { provider } = directory;
@@ -32,7 +35,7 @@ export function withConfirmedLosses(directory: Directory): Directory {
   return {
     ...directory,
     async readAll(signal, isUrgent) {
-      const snapshot = await directory.readAll(signal, isUrgent);
+      const snapshot = withoutOwnersOf(known, await directory.readAll(signal, isUrgent), provider);
       const clients = new Map(snapshot.clients.map((client) => [client.clientId, client]));
       const unreadable = new Set(snapshot.unreadable.map(({ clientId }) => clientId));
       // Nothing is taken from a client that cannot be read, nor, with a record without an ID, from one that is missing.
@@ -48,9 +51,30 @@ export function withConfirmedLosses(directory: Directory): Directory {
           if (before !== undefined) await confirm(before, clients.get(before.clientId), signal);
         }
       }
-      known = clients;
+      known = new Map([...[...known].filter(([, before]) => isUnknown(before)), ...clients]);
       return snapshot;
     },
+  };
+}
+
+/** Takes those clients for unreadable that may hold a grant without an owner. */
+function withoutOwnersOf(
+  known: ReadonlyMap<string, OAuthClient>,
+  snapshot: DirectorySnapshot,
+  provider: string,
+): DirectorySnapshot {
+  const { unownedGrant: why, ...rest } = snapshot;
+  if (why === undefined) return snapshot;
+  if (known.size === 0) throw wrongShape(`provider ${provider}, grants`, `one has no owner: ${why}`);
+  const mayHold = (client: OAuthClient) => {
+    const before = known.get(client.clientId);
+    return before === undefined || losesAnything(before, client);
+  };
+  const doubtful = rest.clients.filter(mayHold).map(({ clientId }) => ({ clientId, why }));
+  return {
+    ...rest,
+    clients: rest.clients.filter((client) => !mayHold(client)),
+    unreadable: [...rest.unreadable, ...doubtful],
   };
 }
 

@@ -7,6 +7,8 @@ export interface DirectorySnapshot {
   readonly clients: readonly OAuthClient[];
   /** Client records that cannot be parsed. Nothing is known about these clients, and `clients` does not contain them. */
   readonly unreadable: readonly UnreadableClient[];
+  /** Why a grant cannot be parsed that does not name its client. Any client may hold it, so any may look as if it lost one. */
+  readonly unownedGrant?: string;
   /** Requests that the read cost, because large tenants have limits. Concurrent requests may be counted too. */
   readonly requests: number;
 }

@@ -39,9 +39,10 @@ export function toUnreadable(clientId: string | undefined, why: string): Unreada
   return clientId === undefined ? { why } : { clientId, why };
 }
 
-/** Collects the people whose records are invalid. */
+/** Collects the people and groups whose records are invalid. */
 export class UnreadablePeopleList {
   readonly #subjects = new Set<string>();
+  readonly #groups = new Set<string>();
   #hasUnnamed = false;
 
   /** `subject` is undefined if the record does not say whom it describes. */
@@ -50,9 +51,18 @@ export class UnreadablePeopleList {
     else this.#subjects.add(subject);
   }
 
-  /** The members, with the unreadable people if there are any. */
+  /** `group`: the name under `groups:` whose members are unknown. */
+  addGroup(group: string): void {
+    this.#groups.add(group);
+  }
+
+  /** The members, with what is unreadable if there is any. */
   addTo(members: ReadonlyMap<string, readonly string[]>): Members {
-    return withUnreadable(members, { subjects: this.#subjects, hasUnnamed: this.#hasUnnamed });
+    return withUnreadable(members, {
+      subjects: this.#subjects,
+      groups: this.#groups,
+      hasUnnamed: this.#hasUnnamed,
+    });
   }
 }
 
@@ -60,7 +70,9 @@ export function withUnreadable(
   members: ReadonlyMap<string, readonly string[]>,
   unreadable: UnreadablePeople | undefined,
 ): Members {
-  const isAny = unreadable !== undefined && (unreadable.hasUnnamed || unreadable.subjects.size > 0);
+  const isAny =
+    unreadable !== undefined &&
+    (unreadable.hasUnnamed || unreadable.subjects.size + unreadable.groups.size > 0);
   return isAny ? Object.assign(new Map(members), { unreadable }) : members;
 }
 

@@ -21,7 +21,7 @@ export interface OAuthClient {
   readonly grantTypes: readonly string[];
   readonly grants: readonly Grant[];
   readonly accessTokenLifetimeSeconds?: number;
-  /** The IdP limits the lifetime of the client's tokens but does not show it, so no lifetime may be extended. */
+  /** The IdP may limit the lifetime of the client's tokens but does not show it, so no lifetime may be extended. */
   readonly isLifetimeUnread?: boolean;
   /** ISO 8601, if the IdP reports it. A value after a reported compromise proves that the secret was changed. */
   readonly secretCreatedAt?: string;

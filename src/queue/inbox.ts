@@ -28,6 +28,8 @@ export interface Inbox {
     events: readonly IncomingEvent[],
     memory: EventMemory,
   ): Promise<ReadonlySet<string>>;
+  /** Rejects if no event could be accepted now. */
+  check(): Promise<void>;
   /**
    * The triggers of the provider's clients that no job has settled, oldest first of each client: those that wait, run,
    * are delayed or parked, also where a process that died had begun them.

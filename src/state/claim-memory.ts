@@ -1,8 +1,9 @@
 import type { AclRole } from '../model/acl.js';
-import type { IntentionEntry } from '../model/intention.js';
+import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import type { Mapping } from '../model/rule.js';
 import { clientName, isOurs } from '../plan/acl/object-names.js';
 import type { StatedClaim } from '../plan/claims.js';
+import { type EdgeRecords, isOwnedNow } from '../plan/edge-record.js';
 import { clientOfDescription, isOwned } from '../plan/ownership.js';
 import { type ClientId, clientText, type RememberedClaim, serviceText } from '../plan/world.js';
 
@@ -103,14 +104,20 @@ export interface FormerClaim {
   readonly client: ClientId;
 }
 
-/** The claims in the Descriptions of owned sources. */
+/**
+ * The claims in the Descriptions of owned sources that scopemesh has a record of. A mark alone is no proof: whoever may
+ * write one destination could give an old claim to any service, which then comes before others or counts for the grace.
+ */
 export function* claimsOfEntries(
   entries: Iterable<IntentionEntry>,
   { owner }: Pick<Mapping, 'owner'>,
+  recordsOf: (destination: ServiceName) => EdgeRecords,
 ): Iterable<FormerClaim> {
   for (const { destination, sources } of entries) {
+    const records = recordsOf(destination);
     for (const source of destination.name === '*' ? [] : sources) {
       if (!isOwned(owner, source) || source.access.kind === 'deny') continue;
+      if (!isOwnedNow(destination, source, records)) continue;
       const client = clientOfDescription(source.description);
       if (client !== undefined) yield { key: serviceText(source), client };
     }

@@ -220,7 +220,7 @@ export class WorldState {
     return this.#claims.records;
   }
 
-  /** Applies a complete list of entries. The first list also restores claims from the Descriptions of owned sources. */
+  /** Applies a complete list of entries. The first list also restores claims from the recorded sources. */
   putEntries(entries: readonly IntentionEntry[], now: number, read: number = this.beginRead()): Touched {
     const isFirst = !this.#hasEntries;
     this.#hasEntries = true;
@@ -228,8 +228,11 @@ export class WorldState {
     const touches = new Touches();
     const named = changed.map(({ destination }) => destination);
     for (const each of [...named, ...gone]) this.#touchEntry(each, touches);
-    if (isFirst)
-      this.#updateStatuses(this.#claims.restore(claimsOfEntries(changed, this.#mapping), now), touches);
+    if (isFirst) {
+      const recordsOf = (destination: ServiceName) => this.records.recordsOf(destination);
+      const claims = claimsOfEntries(changed, this.#mapping, recordsOf);
+      this.#updateStatuses(this.#claims.restore(claims, now), touches);
+    }
     return this.#changed(touches, 'entries');
   }
 

@@ -1,4 +1,4 @@
-import { open, readdir, stat } from 'node:fs/promises';
+import { open, readdir, rename, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'vitest';
@@ -7,6 +7,7 @@ import { describeFaults, type Fault } from './describe-faults.js';
 import { startWorld, type World } from './world.js';
 
 const HOUR_MS = 3_600_000;
+const PAGE_BYTES = 4096;
 
 /** Kills the daemon at a moment of the change that follows, and starts it again. */
 const killed = (
@@ -52,6 +53,34 @@ async function tear(world: World): Promise<number> {
   return torn;
 }
 
+/** As a sick disk leaves a write-ahead log: it ends in the middle of a record that was whole. */
+async function truncateWithin(world: World): Promise<number> {
+  const { stateDirectory: state } = world.daemon;
+  let cut = 0;
+  // The test has the decision log open itself.
+  for (const name of ['queue.db-wal', 'journal.db-wal']) {
+    const path = join(state, name);
+    const { size } = await stat(path);
+    if (size < 20_000) continue;
+    await truncate(path, Math.floor(size * 0.8) + 1);
+    cut++;
+  }
+  return cut;
+}
+
+/** Overwrites a page of a state file with zeros, as a sick disk does. */
+async function zeroPage(path: string, page: number): Promise<void> {
+  const file = await open(path, 'r+');
+  await file.write(Buffer.alloc(PAGE_BYTES), 0, PAGE_BYTES, page * PAGE_BYTES);
+  await file.sync();
+  await file.close();
+}
+
+/** What the error of a damaged file says. */
+async function moveAway(path: string): Promise<void> {
+  for (const end of ['', '-wal', '-shm']) await rename(path + end, `${path}${end}.damaged`).catch(() => {});
+}
+
 const stepped = (name: string, ms: number): Fault<World> => ({
   name: `has its clock set ${name} by an hour`,
   begin: (world) => world.stepClock(ms),
@@ -92,6 +121,38 @@ describeFaults('scopemesh itself', startWorld, [
       await world.daemon.start();
     },
   },
+  {
+    name: 'is killed, and its write-ahead logs end within a record',
+    begin: () => {},
+    meanwhile: async (world) => {
+      await world.way.next('answered');
+      await world.daemon.kill();
+      expect(await truncateWithin(world)).toBeGreaterThan(0);
+      await world.daemon.start();
+    },
+    exact: false,
+    storeForgets: true,
+  },
+  ...['queue.db', 'journal.db'].map(
+    (name): Fault<World> => ({
+      name: `finds a page of ${name} zeroed, and starts without the file`,
+      begin: async ({ daemon }) => {
+        // A clean stop moves everything from the write-ahead log into the file.
+        expect(await daemon.stop()).toBe(0);
+        const path = join(daemon.stateDirectory, name);
+        await zeroPage(path, 1);
+        await daemon.start();
+        expect(await daemon.process.exited).toBe(1);
+        expect(await daemon.log()).toMatch(new RegExp(`${name} is damaged .*move .*${name} with its -wal`));
+        await moveAway(path);
+        // What changes while the journal is away and the daemon is down waits for a person (`MarkUnrecorded`).
+        await daemon.start();
+        await daemon.ready(90_000);
+      },
+      exact: false,
+      storeForgets: true,
+    }),
+  ),
   stepped('ahead', HOUR_MS),
   stepped('back', -HOUR_MS),
   {

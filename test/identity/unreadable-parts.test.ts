@@ -1,7 +1,8 @@
 import { afterEach, expect, it } from 'vitest';
+import { withConfirmedLosses } from '../../src/identity/confirmed-losses.js';
 import type { Directory } from '../../src/identity/directory.js';
 import { API, startAuth0 } from '../support/auth0/auth0.js';
-import { startEntra } from '../support/entra/entra.js';
+import { principalOf, startEntra } from '../support/entra/entra.js';
 import { partsOf } from '../support/entra/parts.js';
 import { guidOf } from '../support/entra/tenant.js';
 import { startOktaWorld } from '../support/okta/world.js';
@@ -17,6 +18,8 @@ interface World {
   readonly holder: string;
   readonly other: string;
   readonly spoil: Readonly<Record<string, () => void>>;
+  /** Takes the name of its client from a grant of the holder. */
+  readonly unown?: () => void;
   stop(): Promise<void>;
 }
 
@@ -63,6 +66,12 @@ async function entra(): Promise<World> {
     directory: partsOf(tenant, ['orders']).directory,
     holder: guidOf('holder'),
     other: guidOf('other'),
+    unown: () => {
+      const [grant] = [...tenant.tenant.current.appRoleAssignments.values()].filter(
+        ({ principalId }) => principalId === principalOf('holder'),
+      );
+      if (grant !== undefined) tenant.tenant.put('appRoleAssignments', { ...grant, principalId: undefined });
+    },
     spoil: { 'app role': spoilFirst('appRoles'), 'delegated scope': spoilFirst('oauth2PermissionScopes') },
     stop: () => tenant.close(),
   };
@@ -105,6 +114,10 @@ async function auth0(): Promise<World> {
     directory: openAuth0(tenant, { apis: [API, 'https://another.example.com'] }).directory,
     holder: 'holder',
     other: 'other',
+    unown: () => {
+      tenant.grant('holder', []);
+      tenant.grant(7 as unknown as string, ['read:orders']);
+    },
     spoil: {
       API: () => tenant.changeApi(API, [7 as unknown as string]),
       grant: () => tenant.grant('holder', [7 as unknown as string]),
@@ -146,5 +159,30 @@ it.each(WORLDS)(
       code: 'ERR_CLIENT_UNREADABLE',
     });
     expect((await directory.read('clientId', other, signal))?.clientId).toBe(other);
+  },
+);
+
+it.each([
+  ['Entra', entra],
+  ['Auth0', auth0],
+] as const)(
+  '%s: a grant that names no client leaves only the client unknown that lacks it',
+  async (_, start) => {
+    world = await start();
+    const { directory: inner, holder, unown } = world;
+    const directory = withConfirmedLosses(inner);
+    const whole = await directory.readAll(signal);
+    unown?.();
+    for (let read = 0; read < 2; read++) {
+      const { clients, unreadable } = await directory.readAll(signal);
+      expect(unreadable).toEqual([
+        { clientId: holder, why: expect.stringContaining('does not name its client') },
+      ]);
+      expect(clients).toEqual(whole.clients.filter(({ clientId }) => clientId !== holder));
+    }
+    // After a start nothing shows which client lacks it.
+    await expect(withConfirmedLosses(inner).readAll(signal)).rejects.toMatchObject({
+      code: 'ERR_DIRECTORY_INCOMPLETE',
+    });
   },
 );

@@ -1,11 +1,15 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/clock.js';
-import { silentLogger } from '../../src/observe.js';
+import { noMetrics, silentLogger } from '../../src/observe.js';
 import { BullmqJournal } from '../../src/queue/bullmq/journal.js';
 import { RedisLink } from '../../src/queue/bullmq/redis-link.js';
-import { draft, settled } from '../conformance/journal.js';
+import { draft, hold, settled } from '../conformance/journal.js';
+import { until } from '../stack/process.js';
 import { type RedisHandle, startRedis } from '../stack/redis.js';
+import { startTcpProxy } from '../support/tcp-proxy.js';
 
+const DEPS = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
 let redis: RedisHandle;
 let link: RedisLink;
 let count = 0;
@@ -18,8 +22,48 @@ beforeEach(() => {
 });
 afterEach(() => link.close());
 
+it('makes again, in a replica that takes over, what it lacks, once and with the same revisions', async () => {
+  const replica = await startRedis({ args: ['--replicaof', '127.0.0.1', String(redis.port)] });
+  const way = await startTcpProxy(redis.port);
+  const other = new Redis(replica.url);
+  const prefix = `scopemesh:failover-${count}`;
+  const through = new RedisLink(`redis://127.0.0.1:${way.port}`, prefix, silentLogger, systemClock);
+  try {
+    const counted = vi.fn();
+    const journal = new BullmqJournal(through, { ...DEPS, metrics: { ...noMetrics, count: counted } });
+    await journal.record('key', [draft('a'), draft('b')]);
+    await journal.settle('key', [settled('a')], { lastApplied: new Map([['s', 'a']]) });
+    await until('the replica has it', async () => (await other.zscore(`${prefix}:settled`, 'a')) !== null);
+    await other.replicaof('NO', 'ONE');
+
+    // All of this is acknowledged, and the replica has none of it.
+    await journal.published(['a']);
+    await journal.settle('key', [settled('b')], { lastApplied: new Map([['s', 'b']]) });
+    await journal.published(['b']);
+    await journal.record('key', [draft('c'), draft('d', 't')]);
+    await journal.settle('key', [settled('c')], { holds: new Map([['h', hold('h')]]) });
+    const before = await journal.read('key');
+    const outbox = await journal.outbox(10);
+    way.target = replica.port;
+    await way.cut();
+    await way.mend();
+
+    expect(await eventually(() => journal.read('key'))).toEqual(before);
+    expect(await journal.outbox(10)).toEqual(outbox);
+    expect(outbox.map(({ id, revision }) => [id, revision])).toEqual([['c', 3]]);
+    expect(counted.mock.calls).toEqual([['scopemesh_store_restored_decisions_total', {}, 2]]);
+    await journal.settle('key', [settled('e')]);
+    expect((await journal.outbox(10)).map(({ revision }) => revision)).toEqual([3, 4]);
+  } finally {
+    other.disconnect();
+    through.close();
+    await way.cut();
+    await replica.stop();
+  }
+});
+
 it('runs the calls of one turn in their order, also one whose script Redis does not know yet', async () => {
-  const journal = new BullmqJournal(link);
+  const journal = new BullmqJournal(link, DEPS);
   // Redis knows the script of `published` then, and not that of `settle`.
   await journal.published(['a']);
   await Promise.all([journal.settle('key', [settled('a')]), journal.published(['a'])]);
@@ -27,7 +71,7 @@ it('runs the calls of one turn in their order, also one whose script Redis does 
 });
 
 it('records, settles and publishes 5,000 decisions in one step each', async () => {
-  const journal = new BullmqJournal(link);
+  const journal = new BullmqJournal(link, DEPS);
   const ids = Array.from({ length: 5000 }, (_, index) => `id-${index}`);
   const digests = new Map(ids.map((id) => [id, `digest of ${id}`]));
   await journal.record(
@@ -52,7 +96,7 @@ it('records, settles and publishes 5,000 decisions in one step each', async () =
 
 it('remembers no more subjects than it may, and gives no subject a revision twice', async () => {
   const subjectsKept = 10;
-  const journal = new BullmqJournal(link, subjectsKept);
+  const journal = new BullmqJournal(link, DEPS, subjectsKept);
   const last = new Map<string, number>();
   for (let index = 0; index < 400; index++) {
     // Two of the subjects come back again and again.
@@ -72,3 +116,14 @@ it('remembers no more subjects than it may, and gives no subject a revision twic
   );
   expect(Math.max(...sizes)).toBeLessThanOrEqual(subjectsKept);
 });
+
+/** The first answer of a Redis that comes back. */
+async function eventually<T>(ask: () => Promise<T>): Promise<T> {
+  let found: { readonly answer: T } | undefined;
+  await until('Redis answers', async () => {
+    found = { answer: await ask() };
+    return true;
+  });
+  if (found === undefined) throw new Error('no answer');
+  return found.answer;
+}

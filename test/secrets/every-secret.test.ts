@@ -16,13 +16,12 @@ import {
 import { type ConsulProxy, startConsulProxy } from '../support/consul-proxy.js';
 import { type Mesh, startMesh } from '../support/mesh.js';
 import { until } from '../support/until.js';
+import { configurationOf, environmentOf, invalidConfiguration, TENANT } from './configuration.js';
 import { type Planted, plant } from './planted.js';
 import { secretsIn } from './spellings.js';
 import { type StandIn, startStandIn } from './stand-in.js';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
-const TENANT = '2f6c1a9e-0b7d-4c53-8e21-5d9a4b3c7f10';
-const APP = '7d1e5b02-93c4-4f8a-b6d0-1c2e3f4a5b6c';
 
 let mesh: Mesh;
 let proxy: ConsulProxy;
@@ -53,6 +52,10 @@ beforeAll(async () => {
   listen = `127.0.0.1:${await freePort()}`;
   for (const [file, text] of [
     ['okta.pem', planted.privateKeyPem],
+    ['entra.crt', planted.certificate],
+    ['entra.key', planted.certificateKeyPem],
+    ['consul.crt', planted.certificate],
+    ['consul.key', planted.certificateKeyPem],
     ['entra-token', planted.of('entra federated token')],
     ['directory-token', planted.of('directory token')],
   ] as const)
@@ -67,129 +70,19 @@ afterAll(async () => {
   await removeRunDirectory(directory);
 });
 
-/** Secrets come to the configuration by `${NAME}` and `${file:PATH}`. */
-const NAMED = {
-  CONSUL_TOKEN: 'consul token',
-  KEYCLOAK_SECRET: 'keycloak client secret',
-  KEYCLOAK_WEBHOOK: 'keycloak webhook secret',
-  OKTA_API_TOKEN: 'okta api token',
-  OKTA_HOOK: 'okta hook secret',
-  ENTRA_SECRET: 'entra client secret',
-  ENTRA_STATE: 'entra client state',
-  AUTH0_SECRET: 'auth0 client secret',
-  WEBHOOK: 'webhook secret',
-  SSF_SECRET: 'ssf client secret',
-  SSF_TOKEN: 'ssf token',
-  SSF_PUSH: 'ssf push token',
-};
-const environment = () =>
-  Object.fromEntries(Object.entries(NAMED).map(([name, secret]) => [name, planted.of(secret)]));
-const ref = (name: keyof typeof NAMED) => `\${${name}}`;
-
-function configuration(): Readonly<Record<string, unknown>> {
-  const at = standIn.address;
-  const often = { poll: '100ms', fullRead: '1s' };
-  const ssf = { transmitter: `${at}/ssf`, audience: 'scopemesh', tokenIssuer: `${at}/ssf` };
-  const providers = [
-    {
-      name: 'kc',
-      kind: 'keycloak',
-      issuer: `${at}/realms/main`,
-      clientId: 'scopemesh',
-      clientSecret: ref('KEYCLOAK_SECRET'),
-      webhook: { secrets: [ref('KEYCLOAK_WEBHOOK')] },
-    },
-    {
-      name: 'okta',
-      kind: 'okta',
-      issuer: `${at}/oauth2/default`,
-      org: at,
-      clientId: 'okta-app',
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: a reference of the configuration file
-      privateKey: '${file:okta.pem}',
-      keyId: 'key',
-      apis: [`${at}/oauth2/default`],
-      webhook: { secrets: [ref('OKTA_HOOK')] },
-    },
-    {
-      name: 'okta-token',
-      kind: 'okta',
-      issuer: `${at}/oauth2/default`,
-      apiToken: ref('OKTA_API_TOKEN'),
-      apis: [`${at}/oauth2/default`],
-    },
-    {
-      name: 'entra',
-      kind: 'entra',
-      issuer: `${at}/${TENANT}/v2.0`,
-      graph: `${at}`,
-      clientId: APP,
-      clientSecret: ref('ENTRA_SECRET'),
-      apis: ['orders'],
-      webhook: { url: `http://${listen}/events/entra`, secrets: [ref('ENTRA_STATE')] },
-    },
-    {
-      name: 'entra-federated',
-      kind: 'entra',
-      issuer: `${at}/${TENANT}/v2.0`,
-      graph: `${at}`,
-      clientId: APP,
-      federatedTokenFile: './entra-token',
-      apis: ['orders'],
-    },
-    {
-      name: 'auth0',
-      kind: 'auth0',
-      issuer: `${at.replace('127.0.0.1', 'localhost')}/`,
-      clientId: 'auth0-app',
-      clientSecret: ref('AUTH0_SECRET'),
-      apis: ['https://orders.example.com'],
-    },
-    {
-      name: 'document',
-      kind: 'oidc',
-      issuer: at,
-      directory: `${at}/clients.json`,
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: a reference of the configuration file
-      directoryToken: '${file:directory-token}',
-      webhook: { secrets: [ref('WEBHOOK')] },
-      ssf: {
-        ...ssf,
-        endpoint: `http://${listen}/events/document`,
-        pushTokens: [ref('SSF_PUSH')],
-        clientId: 's',
-        clientSecret: ref('SSF_SECRET'),
-      },
-    },
-    {
-      name: 'signals',
-      kind: 'oidc',
-      issuer: at,
-      directory: `${at}/other.json`,
-      ssf: { transmitter: `${at}/ssf`, audience: 'scopemesh', delivery: 'poll', token: ref('SSF_TOKEN') },
-    },
-  ];
-  return {
-    owner: 'payments',
-    mode: 'enforce',
-    consul: { address: proxy.address, token: ref('CONSUL_TOKEN') },
-    providers: providers.map((provider) => ({ ...provider, ...often })),
-    scopes: { 'orders:read': { provider: 'document', to: 'orders' } },
-    http: { listen },
-    state: { directory: './state' },
-    resync: '1s',
-  };
-}
-
 const MAIN = ['--import', 'tsx', join(ROOT, 'workers/main.ts')];
 
 async function command(name: string, ...args: string[]): Promise<void> {
-  const file = join(directory, 'scopemesh.yaml');
+  await commandOn('scopemesh.yaml', name, ...args);
+}
+
+async function commandOn(configuration: string, name: string, ...args: string[]): Promise<void> {
+  const file = join(directory, configuration);
   await new Promise<void>((resolve) => {
     execFile(
       process.execPath,
       [...MAIN, '-c', file, '--log-level', 'debug', ...args],
-      { cwd: ROOT, env: { ...process.env, ...environment() }, timeout: 60_000 },
+      { cwd: ROOT, env: { ...process.env, ...environmentOf(planted) }, timeout: 60_000 },
       (error, out, err) => {
         shown.set(`scopemesh ${name}`, `${out}\n${err}\n${error?.message ?? ''}`);
         resolve();
@@ -288,6 +181,24 @@ async function sendEvents(): Promise<void> {
   await sendRaw(`\0${planted.of('token of a caller')}\r\n\r\n`);
 }
 
+/** Secrets that the daemon made itself, by name. */
+const made = new Map<string, string>();
+
+/** With the token of commands on this machine, and with one of `http.tokens`. */
+async function askAsHolders(): Promise<void> {
+  const state = join(directory, 'state');
+  const key = await readFile(join(state, 'trail-key.pem'), 'utf8');
+  // What precedes the key itself is the same in every key.
+  made.set('signing key of the trail', key.replaceAll(/-----.*-----|\s/g, '').slice(22));
+  const token = (await readFile(join(state, `api-token-${listen.split(':')[1]}`), 'utf8')).trimEnd();
+  made.set('api token', token);
+  const statuses: number[] = [];
+  for (const each of [token, planted.of('http token')])
+    for (const path of ['/api/holds', '/api/nowhere', '/statusz?holdsAfter=%00'])
+      statuses.push((await ask(path, { headers: { authorization: `Bearer ${each}` } })).status);
+  expect(statuses).toContain(200);
+}
+
 async function sendRaw(text: string): Promise<void> {
   const [host = '', port] = listen.split(':');
   await new Promise<void>((resolve) => {
@@ -325,13 +236,18 @@ function expectUsed(): void {
 }
 
 it('no secret is in what the daemon and the commands print, answer or record, at log level debug', async () => {
-  await writeFile(join(directory, 'scopemesh.yaml'), stringify(configuration()));
+  const configuration = configurationOf({ at: standIn.address, consul: proxy.address, listen });
+  await writeFile(join(directory, 'scopemesh.yaml'), stringify(configuration));
+  await writeFile(join(directory, 'invalid.yaml'), stringify(invalidConfiguration()));
   daemon = await startProcess({
     name: 'scopemesh',
     command: process.execPath,
-    args: [...MAIN, '-c', join(directory, 'scopemesh.yaml'), '--log-level', 'debug', 'run'],
+    args: [
+      ...['--import', join(ROOT, 'test/secrets/throw-on-signal.mjs')],
+      ...[...MAIN, '-c', join(directory, 'scopemesh.yaml'), '--log-level', 'debug', 'run'],
+    ],
     cwd: ROOT,
-    env: environment(),
+    env: environmentOf(planted),
     logFile: join(directory, 'log'),
   });
   await untilRunning('the daemon answers', () => fetch(`http://${listen}/healthz`).then(({ ok }) => ok), {
@@ -387,14 +303,22 @@ it('no secret is in what the daemon and the commands print, answer or record, at
     command('validate', 'validate'),
     command('tokens', 'tokens'),
   ]);
-  await command('decisions', 'decisions', 'list', '--json');
-  process.kill(daemon.pid, 'SIGABRT');
+  await Promise.all([
+    command('decisions', 'decisions', 'list', '--json'),
+    commandOn('invalid.yaml', 'validate invalid', 'validate'),
+    commandOn('invalid.yaml', 'run invalid', 'run'),
+  ]);
+  expect(shown.get('scopemesh run invalid')).toMatch(/invalid\.yaml/);
+  await askAsHolders();
+  // An exception that nothing catches, in a handler that holds secrets.
+  process.kill(daemon.pid, 'SIGUSR2');
   await daemon.exited;
   shown.set('the log of the daemon', await readFile(join(directory, 'log'), 'utf8'));
   expect(shown.get('the log of the daemon')?.length).toBeGreaterThan(10_000);
+  expect(shown.get('the log of the daemon')).toContain('thrown in a handler');
 
   const found = [...shown].flatMap(([where, text]) =>
-    secretsIn(text, planted.secrets).map((secret) => `${secret}: ${where}`),
+    secretsIn(text, new Map([...planted.secrets, ...made])).map((secret) => `${secret}: ${where}`),
   );
   expect(found).toEqual([]);
 }, 300_000);

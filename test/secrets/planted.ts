@@ -1,4 +1,5 @@
 import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
+import { selfSigned } from '../support/entra/certificate.js';
 
 /** A secret of each kind that providers, Consul and callers see, by name. Each occurs nowhere else. */
 export interface Planted {
@@ -8,6 +9,9 @@ export interface Planted {
   /** Of Okta's private key. */
   readonly publicKey: KeyObject;
   readonly privateKeyPem: string;
+  /** A certificate, and its key, which is a secret. */
+  readonly certificate: string;
+  readonly certificateKeyPem: string;
 }
 
 /** Secrets with the characters that encodings change. */
@@ -22,7 +26,14 @@ const WITH_PUNCTUATION = [
   'password in a header',
 ];
 /** Secrets that are sent as they are in a header, or as bearer tokens. */
-const PLAIN = ['okta api token', 'directory token', 'ssf token', 'ssf push token', 'token in a query'];
+const PLAIN = [
+  'okta api token',
+  'directory token',
+  'ssf token',
+  'ssf push token',
+  'http token',
+  'token in a query',
+];
 /** Tokens of providers and of callers. */
 const JWTS = [
   'keycloak access token',
@@ -38,13 +49,15 @@ const JWTS = [
 export function plant(consulToken: string): Planted {
   const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const privateKeyPem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-  const body = privateKeyPem.replaceAll(/-----.*-----|\s/g, '');
+  const body = bodyOf(privateKeyPem);
+  const certificate = selfSigned();
   const secrets = new Map<string, string>([
     ['consul token', consulToken],
     // Letters alone, as an error code of OAuth.
     ['auth0 client secret', `planted_${letters(32)}`],
     ['webhook secret', `whsec_${randomBytes(32).toString('base64')}`],
     ['okta private key', body.slice(100, 1_000)],
+    ['key of a certificate', bodyOf(certificate.key).slice(500, 1_400)],
     ...WITH_PUNCTUATION.map((name): [string, string] => [name, `${text(18)}+/=:@ %&"'<${text(18)}`]),
     ...PLAIN.map((name): [string, string] => [name, text(40)]),
     ...JWTS.map((name): [string, string] => [name, jwt()]),
@@ -53,12 +66,18 @@ export function plant(consulToken: string): Planted {
     secrets,
     publicKey,
     privateKeyPem,
+    certificate: certificate.certificate,
+    certificateKeyPem: certificate.key,
     of(name) {
       const secret = secrets.get(name);
       if (secret === undefined) throw new Error(`nothing planted as ${name}`);
       return secret;
     },
   };
+}
+
+function bodyOf(pem: string): string {
+  return pem.replaceAll(/-----.*-----|\s/g, '');
 }
 
 function text(length: number): string {

@@ -1,5 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { AclRole } from '../../src/model/acl.js';
+import { destinationKey, formatKey } from '../../src/model/key.js';
+import { toLastAppliedText } from '../../src/plan/last-applied.js';
+import { intentionSubject } from '../../src/plan/plan.js';
 import { planClient } from '../../src/plan/plan-client.js';
 import { serviceText } from '../../src/plan/world.js';
 import { WorldState } from '../../src/state/world-state.js';
@@ -71,6 +74,18 @@ describe('a claim that only an existing role shows', () => {
   });
 });
 
+describe('a service without instances', () => {
+  test('does not have the client that a marked edge without a record names', () => {
+    const world = new WorldState(mapping(), SETTINGS);
+    world.setUnrecorded(undefined);
+    const names = { attributes: { 'consul-services': 'web' } };
+    world.putDirectory('main', [client('web', [], names)], world.beginRead(), NOW);
+    world.putEntries([entry('evil', ourSource('web', ALLOW, 'web'))], NOW);
+    world.putCatalog({ services: [], protocols: new Map(), defaultProtocol: 'http' }, NOW);
+    expect(standingOf(world, NOW)?.kind).not.toBe('claimed');
+  });
+});
+
 describe('with first claims and no record', () => {
   const catalogOf = (...services: readonly string[]) => ({
     services: services.map((name) => claiming(name, 'web')),
@@ -120,6 +135,20 @@ describe('with first claims and no record', () => {
     const world = worldOfFirst();
     prepare(world);
     expect(recordedIn(world)).toBe('web');
+  });
+
+  test('a marked edge gives it only if scopemesh has a record of writing the edge', () => {
+    const marked = [entry('evil', ourSource('zzz', ALLOW, 'web'))];
+    for (const isRecorded of [false, true]) {
+      const world = worldOfFirst();
+      const key = formatKey(destinationKey('evil', 'default', 'default'));
+      const text = toLastAppliedText(ALLOW, ['orders']);
+      if (isRecorded) world.rememberWritten(key, new Map([[intentionSubject(named('evil'), 'zzz'), text]]));
+      world.setUnrecorded(undefined);
+      world.putEntries(marked, NOW);
+      world.putCatalog(catalogOf('aaa', 'zzz'), NOW);
+      expect(recordedIn(world)).toBe(isRecorded ? 'zzz' : 'aaa');
+    }
   });
 
   test('the first by name has it of those that came at the same time', () => {

@@ -65,6 +65,8 @@ const APIS = {
 interface Read<T> {
   readonly found: readonly T[];
   readonly faults: ReadonlyMap<string, string>;
+  /** Why a record without an owner cannot be parsed. */
+  readonly unowned?: string;
 }
 
 /** The permissions that scopemesh needs, by the names under which a tenant grants them. */
@@ -147,27 +149,28 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
       found.filter(({ identifier }) => apis.includes(identifier)).map((each) => [each.identifier, each]),
     );
   const readGrants = async (
-    query: Record<string, string>,
+    query: { readonly client_id?: string },
     signal: AbortSignal,
   ): Promise<Read<ClientGrant>> => {
     const records = await readByCheckpoint(api, { ...GRANTS, query }, signal);
     const faults = new Map<string, string>();
+    let unowned: string | undefined;
     for (const { fault, raw } of invalidRecords(records)) {
-      const owner = textIn(raw, 'client_id');
-      // A grant without an owner may belong to any client, so any client may have lost it.
-      if (owner === undefined) throw wrongShape(`${place}, client grants`, fault);
-      faults.set(owner, `one of its grants: ${fault}`);
+      // A list of one client has its grants alone.
+      const owner = textIn(raw, 'client_id') ?? query.client_id;
+      if (owner === undefined) unowned = `a grant that does not name its client: ${fault}`;
+      else faults.set(owner, `one of its grants: ${fault}`);
     }
-    return { found: validRecords(records), faults };
+    return { found: validRecords(records), faults, ...(unowned === undefined ? {} : { unowned }) };
   };
   /**
    * Throws unless the grant is in the list by which scopemesh calls the Management API. A client gets a token for itself
    * only with a client grant (auth0.com/docs/get-started/apis/api-access-policies-for-applications), so without this grant
    * the list is not complete.
    */
-  const requireOwnGrant = ({ found, faults }: Read<ClientGrant>) => {
+  const requireOwnGrant = ({ found, faults, unowned }: Read<ClientGrant>) => {
     const isOwn = (grant: ClientGrant) => grant.client_id === clientId && grant.audience === api.tenant.api;
-    if (found.some(isOwn) || faults.has(clientId)) return;
+    if (found.some(isOwn) || faults.has(clientId) || unowned !== undefined) return;
     throw incomplete(`${place}, client grants`, 'the grant of scopemesh itself is not in the list');
   };
   /** Why it is unknown what a client may obtain. */
@@ -208,7 +211,8 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
           unreadable.push({ clientId: client.client_id, why: fault });
           return [];
         });
-      return { clients, unreadable, requests: api.requests - before };
+      const unowned = grants.unowned === undefined ? {} : { unownedGrant: grants.unowned };
+      return { clients, unreadable, ...unowned, requests: api.requests - before };
     },
     async read(by, value, signal) {
       if (by !== 'clientId') throw incomplete(place, 'Auth0 knows a client only by its client ID', false);

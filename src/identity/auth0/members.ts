@@ -32,10 +32,11 @@ export async function readMembers(
 ): Promise<Members> {
   const unreadable = new UnreadablePeopleList();
   const records = await readByNumber(api, ROLES, signal);
-  // The users of an invalid role are unknown: everybody keeps their memberships, and nobody gains that role.
   for (const { raw } of invalidRecords(records)) {
     const name = textIn(raw, 'name');
-    if (name === undefined || groups.includes(name)) unreadable.add(undefined);
+    // A role without a name may be any of them, so nobody is known to have left one.
+    if (name === undefined) unreadable.add(undefined);
+    else if (groups.includes(name)) unreadable.addGroup(name);
   }
   const roles = validRecords(records);
   const blocked = await readBlocked(api, signal);
@@ -58,7 +59,11 @@ export async function readMembers(
   return unreadable.addTo(members);
 }
 
-/** An invalid record refuses this read: any user may be the blocked one, and would then be admitted. */
+/**
+ * An invalid record refuses this read: any user may be the blocked one. Only the user ID is asked for, and a record without
+ * it names nobody, so there is no single person to keep out. Members are blocked by administrators alone, so nobody else can
+ * cause this.
+ */
 async function readBlocked(api: ManagementApi, signal: AbortSignal): Promise<ReadonlySet<string>> {
   const users = await readByNumber(api, BLOCKED, signal);
   if (users.length < SEARCH_LIMIT) return new Set(users.map((user) => user.user_id));

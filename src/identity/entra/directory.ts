@@ -3,7 +3,7 @@ import { ClientUnreadable } from '../../errors.js';
 import type { Grant, OAuthClient } from '../../model/client.js';
 import type { Logger } from '../../observe.js';
 import type { Directory, DirectorySnapshot, UnreadableClient } from '../directory.js';
-import { incomplete, wrongShape } from '../read-errors.js';
+import { incomplete } from '../read-errors.js';
 import {
   invalidRecords,
   type ListRecord,
@@ -126,21 +126,27 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
       signal,
     );
     requireValidRecord(principalRecords, place);
+    requireValidRecord(applicationRecords, api.placeOf('applications'));
     const lists = { principals: principalRecords, applications: applicationRecords };
-    await requireRegistrations(api, objects, lists, signal);
+    const unregistered = await requireRegistrations(api, objects, lists, signal);
     const principals = validRecords(principalRecords);
     const applications = validRecords(applicationRecords);
     /** Why a service principal, or its grants, are unknown: by its object ID, and by its `appId`. */
     const faults = new Map<string, string>();
+    let unowned: string | undefined;
     const addFaults = (records: readonly ListRecord<unknown>[], field: string, what: string) => {
       for (const { fault, raw } of invalidRecords(records)) {
         const owner = textIn(raw, field);
-        // A record without an owner may belong to any client, so any client may have lost something.
-        if (owner === undefined) throw wrongShape(api.placeOf(what), fault);
-        faults.set(owner, `${what}: ${fault}`);
+        if (owner === undefined) unowned = `${what}: one does not name its client: ${fault}`;
+        else faults.set(owner, `${what}: ${fault}`);
       }
     };
-    addFaults(applicationRecords, 'appId', 'applications');
+    for (const { fault, raw } of invalidRecords(applicationRecords)) {
+      const owner = textIn(raw, 'appId');
+      if (owner !== undefined) faults.set(owner, `applications: ${fault}`);
+    }
+    for (const appId of unregistered)
+      faults.set(appId, 'its registration is missing, and a record of the list has no id');
     const assignments: RoleAssignment[] = [];
     const permissionGrants: PermissionGrant[] = [];
     for (const resource of apis) {
@@ -162,7 +168,11 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
     const byAppId = new Map(applications.map((each) => [each.appId, each]));
     const clients = principals.filter(isClient);
     const ids = new Set(clients.map(clientIdOf));
-    if (ids.size !== clients.length) throw incomplete(place, 'two have the same client id');
+    // One that was deleted and created again between two pages is in the list twice.
+    const last = new Map(clients.map((principal) => [clientIdOf(principal), principal]));
+    for (const principal of clients)
+      if (last.get(clientIdOf(principal)) !== principal)
+        faults.set(clientIdOf(principal), 'two service principals have its client id');
     const unreadable: UnreadableClient[] = invalidRecords(principalRecords).flatMap(({ fault, raw }) =>
       isClientRecord(raw) ? [toUnreadable(clientIdIn(raw), fault)] : [],
     );
@@ -180,8 +190,7 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
     for (const principal of principals) names.principals.set(principal.id, clientIdOf(principal));
     for (const application of applications) names.applications.set(application.id, application.appId);
     names.complete();
-    const found = clients.flatMap((principal) => {
-      const clientId = clientIdOf(principal);
+    const found = [...last].flatMap(([clientId, principal]) => {
       const fault = faults.get(principal.id) ?? faults.get(clientId);
       if (fault !== undefined) {
         unreadable.push({ clientId, why: fault });
@@ -189,14 +198,19 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
       }
       return toClient(
         principal,
-        byAppId.get(clientIdOf(principal)),
+        byAppId.get(clientId),
         blueprints.get(principal),
         grants.get(principal.id) ?? [],
         apis,
         lifetimes,
       );
     });
-    return { clients: found, unreadable, requests: api.requests - before };
+    return {
+      clients: found,
+      unreadable,
+      ...(unowned === undefined ? {} : { unownedGrant: unowned }),
+      requests: api.requests - before,
+    };
   };
 
   const byClientId = async (clientId: string, signal: AbortSignal) => {

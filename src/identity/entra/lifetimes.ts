@@ -1,15 +1,21 @@
 import { z } from 'zod';
 import type { Clock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
+import { fieldOf } from '../../model/field-of.js';
 import type { Logger } from '../../observe.js';
+import { invalidRecords, recordOf, validRecords } from '../records.js';
 import type { GraphApi } from './graph-api.js';
 import { readCollection } from './pages.js';
 import { guid } from './principal.js';
+import { isGuid } from './tenant.js';
 
 /** The lifetimes of access tokens, by the objects that their policies apply to. */
 export interface TokenLifetimes {
-  /** The shortest lifetime that can apply to a token between these applications and service principals, in seconds. */
-  shortest(holders: readonly (string | undefined)[]): number;
+  /**
+   * The shortest lifetime that can apply to a token between these applications and service principals, in seconds.
+   * Undefined if a policy that cannot be parsed may apply.
+   */
+  shortest(holders: readonly (string | undefined)[]): number | undefined;
 }
 
 export interface TokenLifetimeReader {
@@ -45,19 +51,39 @@ export function createTokenLifetimeReader(options: {
   const readPolicies = async (signal: AbortSignal): Promise<TokenLifetimes> => {
     const path = '/policies/tokenLifetimePolicies';
     const what = 'token lifetime policies';
-    const policies = await readCollection(api, { path, query: {}, what }, POLICY, signal);
+    const policies = await readCollection(api, { path, query: {}, what }, recordOf(POLICY, 'id'), signal);
     const byHolder = new Map<string, number>();
+    const unknownOf = new Set<string>();
     let everywhere = Number.POSITIVE_INFINITY;
-    for (const policy of policies) {
-      const seconds = secondsOf(policy.definition);
-      if (seconds === undefined) continue;
-      if (policy.isOrganizationDefault === true) everywhere = Math.min(everywhere, seconds);
-      const applied = { path: `${path}/${policy.id}/appliesTo`, query: { $select: 'id' }, what };
-      for (const { id } of await readCollection(api, applied, HOLDER, signal))
-        byHolder.set(id, Math.min(byHolder.get(id) ?? Number.POSITIVE_INFINITY, seconds));
+    let isUnknownEverywhere = false;
+    const add = (holder: string, seconds: number | undefined) => {
+      if (seconds === undefined) unknownOf.add(holder);
+      else byHolder.set(holder, Math.min(byHolder.get(holder) ?? Number.POSITIVE_INFINITY, seconds));
+    };
+    for (const record of policies) {
+      const isValid = record.fault === undefined;
+      const seconds = isValid ? secondsOf(record.value.definition) : undefined;
+      // The policy is about other tokens.
+      if (isValid && seconds === undefined) continue;
+      const isDefault = isValid
+        ? record.value.isOrganizationDefault === true
+        : fieldOf(record.raw, 'isOrganizationDefault') !== false;
+      if (isDefault && seconds === undefined) isUnknownEverywhere = true;
+      else if (isDefault) everywhere = Math.min(everywhere, seconds ?? MIN_SECONDS);
+      if (!isGuid(record.id)) {
+        isUnknownEverywhere = true;
+        continue;
+      }
+      const applied = { path: `${path}/${record.id}/appliesTo`, query: { $select: 'id' }, what };
+      const holders = await readCollection(api, applied, recordOf(HOLDER, 'id'), signal);
+      for (const { id } of validRecords(holders)) add(id, seconds);
+      // Anybody may be the holder without an ID.
+      if (invalidRecords(holders).length > 0) isUnknownEverywhere = true;
     }
     return {
       shortest(holders) {
+        if (isUnknownEverywhere || holders.some((id) => id !== undefined && unknownOf.has(id)))
+          return undefined;
         const own = holders.map((id) => (id === undefined ? undefined : byHolder.get(id)));
         const least = Math.min(everywhere, ...own.filter((each) => each !== undefined));
         return Number.isFinite(least) ? least : DEFAULT_SECONDS;

@@ -47,8 +47,7 @@ async function readGroup(
   if (found === undefined) return [];
   const parsed = GROUP.safeParse(found);
   if (!parsed.success) {
-    // Its members are unknown: everybody keeps their memberships, and nobody gains this one.
-    unreadable.add(undefined);
+    unreadable.addGroup(group);
     return [];
   }
   const query = { $select: 'id,accountEnabled', $top: pageSize };

@@ -89,7 +89,8 @@ export interface PrincipalContext {
   /** Of an agent identity, as far as known. */
   readonly blueprint?: Blueprint | undefined;
   readonly grants: readonly Grant[];
-  readonly lifetimeSeconds: number;
+  /** Undefined: unknown. */
+  readonly lifetimeSeconds: number | undefined;
 }
 
 export function toOAuthClient(principal: ServicePrincipal, context: PrincipalContext): OAuthClient {
@@ -108,7 +109,9 @@ export function toOAuthClient(principal: ServicePrincipal, context: PrincipalCon
     enabled: isEnabled(principal, context),
     grantTypes: grantTypesOf(principal, application, credentials.length > 0),
     grants: context.grants,
-    accessTokenLifetimeSeconds: context.lifetimeSeconds,
+    ...(context.lifetimeSeconds === undefined
+      ? { isLifetimeUnread: true }
+      : { accessTokenLifetimeSeconds: context.lifetimeSeconds }),
     ...(secretCreatedAt === undefined ? {} : { secretCreatedAt }),
     attributes: attributesOf(principal, application),
     ...(kind === undefined ? {} : { actorKind: kind }),

@@ -1,3 +1,4 @@
+import { ClientUnreadable } from '../../errors.js';
 import { incomplete } from '../read-errors.js';
 import { type ListRecord, textIn } from '../records.js';
 import type { GraphApi } from './graph-api.js';
@@ -10,7 +11,8 @@ const MAX_ASKED = 20;
 /**
  * Throws IncompleteRead if a registration exists that the list of applications lacks. A client without its registration
  * counts as disabled, so a shortened list would close the access of many. scopemesh's own registration must be in the list
- * if it is in this tenant. Graph is asked for other missing ones alone, up to a limit.
+ * if it is in this tenant. Graph is asked for other missing ones alone, up to a limit. If a record of the list has no
+ * `appId`, it may be any of the missing ones: these are returned instead, and nothing is known about them.
  */
 export async function requireRegistrations(
   api: GraphApi,
@@ -20,18 +22,36 @@ export async function requireRegistrations(
     readonly applications: readonly ListRecord<Application>[];
   },
   signal: AbortSignal,
-): Promise<void> {
+): Promise<ReadonlySet<string>> {
   const place = api.placeOf('applications');
   const listed = new Set(read.applications.flatMap((record) => textIn(contentOf(record), 'appId') ?? []));
   const missing = read.principals.map(contentOf).flatMap((principal) => {
     const appId = textIn(principal, 'appId');
     return appId !== undefined && !listed.has(appId) && isRegisteredHere(principal, api) ? [appId] : [];
   });
+  // One of the missing registrations may be the record without an ID.
+  if (read.applications.some((record) => textIn(contentOf(record), 'appId') === undefined))
+    return new Set(missing);
   if (missing.includes(api.clientId))
     throw incomplete(place, 'the registration of scopemesh is not in the list');
   for (const appId of missing.slice(0, MAX_ASKED))
-    if ((await objects.application(appId, signal)) !== undefined)
+    if (await isThere(objects, appId, signal))
       throw incomplete(place, 'an existing registration is missing from the list');
+  return new Set();
+}
+
+/** A registration that cannot be parsed exists. */
+async function isThere(
+  objects: Pick<EntraObjects, 'application'>,
+  appId: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    return (await objects.application(appId, signal)) !== undefined;
+  } catch (error) {
+    if (error instanceof ClientUnreadable) return true;
+    throw error;
+  }
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Members } from '../directory.js';
-import { wrongShape } from '../read-errors.js';
+import type { KnownEntries } from '../known-entries.js';
+import { incomplete, WrongShape, wrongShape } from '../read-errors.js';
 import { textIn, UnreadablePeopleList } from '../records.js';
 import type { AdminApi } from './admin-api.js';
 import { readList } from './admin-lists.js';
@@ -36,7 +37,7 @@ interface Role extends Named {
 export async function readKeycloakMembers(
   api: AdminApi,
   names: KeycloakNames,
-  { pageSize }: { readonly pageSize: number },
+  { pageSize, known }: { readonly pageSize: number; readonly known: KnownEntries },
   groups: readonly string[],
   signal: AbortSignal,
 ): Promise<Members> {
@@ -65,7 +66,15 @@ export async function readKeycloakMembers(
       list,
     });
 
-  const addUsers = async (segments: readonly string[], found: Set<string>) => {
+  /**
+   * `holds`: where Keycloak shows what one user belongs to, and the ID of it that must be there. It is asked for some of
+   * those whom the last read showed and this one does not, if these are most of them.
+   */
+  const addUsers = async (
+    segments: readonly string[],
+    found: Set<string>,
+    holds?: { readonly part: readonly string[]; readonly id: string },
+  ) => {
     const enabled = new Set<string>();
     const parseUser = (value: unknown): Named => {
       const id = textIn(value, 'id');
@@ -79,6 +88,16 @@ export async function readKeycloakMembers(
       return { id, name };
     };
     const users = await read(segments, parseUser, MEMBER_LIMIT);
+    if (holds !== undefined) {
+      const isMember = async (user: string) => {
+        // A URL resolves these segments.
+        if (user === '.' || user === '..') return false;
+        const answer = await api.find(['users', user, ...holds.part], 'User not found', signal);
+        return Array.isArray(answer) && answer.some((each) => textIn(each, 'id') === holds.id);
+      };
+      const ids = users.map(({ id }) => id);
+      await known.require(segments.join('/'), ids, isMember, place);
+    }
     for (const { id } of users) if (enabled.has(id)) found.add(id);
   };
 
@@ -94,10 +113,13 @@ export async function readKeycloakMembers(
     return id;
   };
 
+  const addGroupMembers = (id: string, found: Set<string>) =>
+    addUsers(['groups', id, 'members'], found, { part: ['groups'], id });
+
   const addBranch = async (groupId: string, found: Set<string>, seen: Set<string>): Promise<void> => {
     if (seen.has(groupId)) return;
     seen.add(groupId);
-    await addUsers(['groups', groupId, 'members'], found);
+    await addGroupMembers(groupId, found);
     for (const child of await read(['groups', groupId, 'children'], parseNamed))
       await addBranch(child.id, found, seen);
   };
@@ -120,7 +142,9 @@ export async function readKeycloakMembers(
   const addHolders = async (role: Role, found: Set<string>, seen: Set<string>): Promise<void> => {
     if (seen.has(role.id)) return;
     seen.add(role.id);
-    await addUsers([...role.list, role.name, 'users'], found);
+    const [, client] = role.list;
+    const part = ['role-mappings', ...(client === undefined ? ['realm'] : ['clients', client])];
+    await addUsers([...role.list, role.name, 'users'], found, { part, id: role.id });
     const branches = new Set<string>();
     for (const group of await read([...role.list, role.name, 'groups'], parseNamed))
       await addBranch(group.id, found, branches);
@@ -165,18 +189,18 @@ export async function readKeycloakMembers(
       await addHoldersByName(['clients', id, 'roles'], role, found, clientId);
     } else if ((await findClient(api.clientId)) === undefined) {
       // Keycloak leaves out what the token may not see.
-      throw wrongShape(place, 'the access token does not see its own client');
+      throw incomplete(place, 'the access token does not see its own client');
     }
   };
 
-  const readOne = async (text: string): Promise<readonly string[]> => {
+  const readNamed = async (text: string): Promise<readonly string[]> => {
     const found = new Set<string>();
     const name = parseMemberName(text);
     switch (name.kind) {
       case 'group':
       case 'bare': {
         const groupId = await findGroup(name.kind === 'group' ? name.path : `/${name.name}`);
-        if (groupId !== undefined) await addUsers(['groups', groupId, 'members'], found);
+        if (groupId !== undefined) await addGroupMembers(groupId, found);
         else if (name.kind === 'bare') await addHoldersByName(REALM_ROLES, name.name, found);
         break;
       }
@@ -191,6 +215,14 @@ export async function readKeycloakMembers(
     }
     return [...found].sort();
   };
+
+  /** A group or role that cannot be parsed, or of which a part cannot, is unknown. The others are read. */
+  const readOne = (text: string) =>
+    readNamed(text).catch((error: unknown): readonly string[] => {
+      if (!(error instanceof WrongShape)) throw error;
+      unreadable.addGroup(text);
+      return [];
+    });
 
   const members = new Map<string, readonly string[]>();
   for (const group of new Set(groups)) members.set(group, await readOne(group));

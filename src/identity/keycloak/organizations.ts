@@ -1,4 +1,5 @@
 import type { SyncError } from '../../errors.js';
+import { digestOf } from '../digest.js';
 import { denied, wrongShape } from '../read-errors.js';
 import { textIn } from '../records.js';
 import type { AdminApi } from './admin-api.js';
@@ -11,11 +12,10 @@ import { readPages } from './pages.js';
 /** More organizations than a realm has. */
 const LIMIT = 20_000;
 
-interface Organization {
-  readonly id: string;
-  readonly alias: string;
-  readonly enabled: boolean;
-}
+/** A record that cannot be parsed has a fault, and the alias only if it states one. */
+type Organization =
+  | { readonly id: string; readonly alias: string; readonly enabled: boolean; readonly fault?: undefined }
+  | { readonly id: string; readonly alias: string | undefined; readonly fault: string };
 
 const VIEW_ROLES = ['view-organizations', 'manage-organizations'];
 
@@ -24,7 +24,10 @@ const VIEW_ROLES = ['view-organizations', 'manage-organizations'];
  * status 200, what the token may not see. So none counts as absent unless the reading account has a role to see all.
  */
 export interface Organizations {
-  /** The ID of the enabled organization with this alias. Undefined if the realm has organizations switched off. */
+  /**
+   * The ID of the enabled organization with this alias. Undefined if the realm has organizations switched off. Throws
+   * WrongShape if its record cannot be parsed.
+   */
   find(alias: string, signal: AbortSignal): Promise<string | undefined>;
 }
 
@@ -55,16 +58,19 @@ export function createOrganizations(api: AdminApi, names: KeycloakNames, pageSiz
   const parse = (value: unknown): Organization => {
     const id = textIn(value, 'id');
     const alias = textIn(value, 'alias');
+    const invalid = (fault: string) => ({ id: id ?? `? ${digestOf(value)}`, alias, fault });
     if (!isObject(value) || id === undefined || alias === undefined || !isInternalId(id))
-      throw wrongShape(place, 'an organization has no id or alias');
-    if (typeof value.enabled !== 'boolean') throw wrongShape(place, 'an organization is shown only in part');
+      return invalid('an organization has no id or alias');
+    if (typeof value.enabled !== 'boolean') return invalid('an organization is shown only in part');
     names.groups.set(id, organizationName(alias));
     return { id, alias, enabled: value.enabled };
   };
   return {
     async find(alias, signal) {
       all ??= await readAll(signal);
-      const found = all.find((each) => each.alias === alias);
+      // A record without an alias may be any organization that is not in the list.
+      const found = all.find((each) => each.alias === alias) ?? all.find((each) => each.alias === undefined);
+      if (found?.fault !== undefined) throw wrongShape(place, found.fault);
       if (found === undefined && all !== SWITCHED_OFF && !(await mayView(api, signal)))
         throw notVisible(place);
       return found?.enabled ? found.id : undefined;

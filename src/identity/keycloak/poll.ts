@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { isoInstant } from '../../clock.js';
 import type { RejectedEvent } from '../../errors.js';
+import { digestOf } from '../digest.js';
 import { invalidEvent } from '../event-body.js';
 import { incomplete, wrongShape } from '../read-errors.js';
 import { parseStored, textIn } from '../records.js';
@@ -23,15 +24,21 @@ type Cursor = z.output<typeof CURSOR>;
 
 /** A log entry. The event is absent if it cannot be parsed: one bad entry must not stop the poll for ever. */
 interface Entry {
+  /** A digest if the entry has no ID. */
   readonly id: string;
-  /** Milliseconds by Keycloak's clock. */
+  /** Milliseconds by Keycloak's clock; of an entry without a time, that of the entry before it. */
   readonly time: number;
   readonly event?: KeycloakEvent;
 }
 
+type ReadEntry = Omit<Entry, 'time'> & { readonly time: number | undefined };
+
 const OVERLAP_MS = 60_000;
 /** Events per poll; the next poll continues after them. */
 const EVENT_LIMIT = 20_000;
+
+/** So many are read to find the newest entry with a time. */
+const LAST_ENTRIES = 20;
 
 const EMPTY: Cursor = { time: 0, ids: [] };
 
@@ -65,18 +72,22 @@ export function createKeycloakPoll(options: KeycloakDirectoryOptions): EventPoll
 
   const read = async (query: Record<string, string | number>, signal: AbortSignal) => {
     const answer = await api.list(['admin-events'], query, signal);
-    return answer.map((item): Entry => {
+    return answer.map((item): ReadEntry => {
       const id = textIn(item, 'id');
       const instant = isObject(item) ? instantOf(item.time) : undefined;
-      if (id === undefined || instant === undefined)
-        throw wrongShape(place, 'an entry has no id or no time, which the poll needs to read on');
+      const time = instant === undefined ? undefined : Date.parse(instant);
+      if (id === undefined || time === undefined) return { id: id ?? `? ${digestOf(item)}`, time };
       const event = parseEvent(item);
-      return { id, time: Date.parse(instant), ...(event?.admin === undefined ? {} : { event }) };
+      return { id, time, ...(event?.admin === undefined ? {} : { event }) };
     });
   };
+  const requireTime = (entries: readonly ReadEntry[]): void => {
+    if (entries.length > 0 && entries.every(({ time }) => time === undefined))
+      throw wrongShape(place, 'no entry has a time, which the poll needs to read on');
+  };
   // Oldest first: events that arrive during the read are added at the end and shift no page.
-  const readSince = (dateFrom: number, signal: AbortSignal) =>
-    readPages({
+  const readSince = async (dateFrom: number, signal: AbortSignal): Promise<readonly Entry[]> => {
+    const found = await readPages({
       place,
       pageSize: Math.max(options.pageSize ?? 200, 2),
       limit: EVENT_LIMIT,
@@ -84,10 +95,19 @@ export function createKeycloakPoll(options: KeycloakDirectoryOptions): EventPoll
       read: (first, max) => read({ dateFrom, direction: 'asc', first, max }, signal),
       idOf: ({ id }) => id,
     });
+    requireTime(found);
+    let before = dateFrom;
+    return found.map((entry) => {
+      before = entry.time ?? before;
+      return { ...entry, time: before };
+    });
+  };
   /** The cursor at the end of the log. */
   const readEnd = async (signal: AbortSignal): Promise<Cursor> => {
-    const [newest] = await read({ first: 0, max: 1, direction: 'desc' }, signal);
-    if (newest === undefined) return EMPTY;
+    const last = await read({ first: 0, max: LAST_ENTRIES, direction: 'desc' }, signal);
+    requireTime(last);
+    const newest = last.find(({ time }) => time !== undefined);
+    if (newest?.time === undefined) return EMPTY;
     const from = Math.max(newest.time - OVERLAP_MS, 0);
     return toCursor(await readSince(from, signal), EMPTY);
   };

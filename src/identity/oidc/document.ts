@@ -201,7 +201,11 @@ export function toSnapshot(
     if (subjects.has(subject)) throw incomplete(place, `person ${quote(subject)} is listed twice`);
     subjects.add(subject);
   }
-  const unreadablePeople = { subjects: new Set(named), hasUnnamed: named.length < unnamed.length };
+  const unreadablePeople = {
+    subjects: new Set(named),
+    groups: new Set<string>(),
+    hasUnnamed: named.length < unnamed.length,
+  };
   return {
     clients,
     unreadable,

@@ -43,6 +43,7 @@ interface AccessContext {
   readonly confirmNoGrants: (orgApi: string) => Promise<void>;
 }
 
+const REPEATED = 'two apps have this client id';
 const GRANT_READERS = 4;
 const APPS = ['api', 'v1', 'apps'];
 const ANY_APP = recordOf(APP, 'id');
@@ -66,6 +67,8 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
   const closing = new AbortController();
   const warned = new Set<string>();
   const known = new KnownEntries();
+  /** Client IDs that two apps have in the last list. Which app is the client is unknown. */
+  let repeated: ReadonlySet<string> = new Set();
 
   const readAgents = joinReads(() => readAiAgents(api, closing.signal));
   const readServers = joinReads(async () => {
@@ -120,7 +123,14 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
     if (api.clientId !== undefined && !read.some(({ clientId }) => clientId === api.clientId))
       throw notVisible('the app of scopemesh is not in the list');
     for (const app of apps) if (app.clientId !== undefined) names.addClient(app.id, app.clientId);
+    repeated = repeatedIds(apps.filter(isClient));
     return { apps, unreadable };
+  };
+
+  const requireUnique = async ({ clientId }: Client, signal: AbortSignal): Promise<void> => {
+    // One of the two may be gone.
+    if (repeated.has(clientId)) await readApps(signal);
+    if (repeated.has(clientId)) throw new ClientUnreadable(place, clientId, REPEATED);
   };
 
   const findApp = async (id: string, signal: AbortSignal): Promise<OktaApp | undefined> => {
@@ -213,7 +223,6 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
       const [{ apps, unreadable }, context] = await Promise.all([readApps(signal), readContext(signal)]);
       const listed = apps.filter(isClient);
       // An app that was deleted and created again between two pages is in the list twice. The list does not say which is old.
-      const repeated = repeatedIds(listed);
       const clients = listed.filter(({ clientId }) => !repeated.has(clientId));
       const found = await mapBounded(clients, { width: GRANT_READERS }, async (app) => {
         try {
@@ -227,7 +236,7 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
         clients: found.filter((each) => 'grants' in each),
         unreadable: [
           ...unreadable,
-          ...[...repeated].map((clientId) => toUnreadable(clientId, 'two apps have this client id')),
+          ...[...repeated].map((clientId) => toUnreadable(clientId, REPEATED)),
           ...found.filter((each) => 'why' in each),
         ],
         requests: api.requests - before,
@@ -238,6 +247,7 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
       if (by === 'serviceAccount') throw noServiceAccounts(provider);
       const app = by === 'clientId' ? await byClientId(value, signal) : await byAppId(value, signal);
       if (app === undefined || !isClient(app)) return undefined;
+      await requireUnique(app, signal);
       const context = await readContext(signal);
       return readForClient(app.clientId, place, () => complete(app, context, signal));
     },

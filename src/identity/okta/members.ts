@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import type { Members } from '../directory.js';
-import { incomplete } from '../read-errors.js';
 import { invalidRecords, recordOf, textIn, UnreadablePeopleList, validRecords } from '../records.js';
 import type { OktaApi } from './api.js';
 import { readList } from './pages.js';
@@ -21,8 +20,8 @@ const SCOPE = 'okta.groups.read';
 /**
  * The active people of each group. Their subject is their login: the `sub` of access tokens from a custom authorization
  * server (developer.okta.com/docs/api/openapi/okta-oauth/guides/overview). If an app or a directory imported a group with
- * the same name, the group that was created in Okta counts. If that does not decide it, the read fails: otherwise anybody
- * who may name groups elsewhere could choose the members.
+ * the same name, the group that was created in Okta counts. If that does not decide it, its members are unknown: otherwise
+ * anybody who may name groups elsewhere could choose them.
  */
 export async function readOktaMembers(
   api: OktaApi,
@@ -32,20 +31,24 @@ export async function readOktaMembers(
   const place = `provider ${api.provider}, groups`;
   const segments = ['api', 'v1', 'groups'];
 
+  const members = new Map<string, readonly string[]>();
+  const unreadable = new UnreadablePeopleList();
+
+  /** Undefined if there is no such group, or if it is unknown which one it is. */
   const findGroup = async (name: string): Promise<string | undefined> => {
     const quoted = name.replaceAll('\\', '\\\\').replaceAll('"', '\\"');
     const query = { search: `profile.name eq "${quoted}"`, limit: 200 };
-    const found = await readList(api, { segments, query, scope: SCOPE, place, entry: GROUP }, signal);
-    const exact = found.filter(({ profile }) => profile.name === name);
+    const entry = recordOf(GROUP, 'id');
+    const found = await readList(api, { segments, query, scope: SCOPE, place, entry }, signal);
+    const exact = validRecords(found).filter(({ profile }) => profile.name === name);
     const own = exact.filter(({ type }) => type !== 'APP_GROUP');
     const [group, other] = own.length === 0 ? exact : own;
-    if (other !== undefined)
-      throw incomplete(place, 'several groups have the same name of groups:; rename all but one', false);
-    return group?.id;
+    const mayBeIt = ({ raw }: { readonly raw: unknown }) => (textIn(raw, 'profile', 'name') ?? name) === name;
+    if (other === undefined && !invalidRecords(found).some(mayBeIt)) return group?.id;
+    unreadable.addGroup(name);
+    return undefined;
   };
 
-  const members = new Map<string, readonly string[]>();
-  const unreadable = new UnreadablePeopleList();
   for (const name of new Set(groups)) {
     const id = await findGroup(name);
     if (id === undefined) {

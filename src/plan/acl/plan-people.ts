@@ -135,14 +135,15 @@ export function rulesOfGroups(mapping: Mapping, provider: string): readonly Grou
   return mapping.acl.groups.filter((rule) => (rule.provider ?? only) === provider);
 }
 
-/** Adds the existing memberships of people whose record cannot be parsed: they keep them and gain none. */
+/** Adds the existing memberships of people and groups whose record cannot be parsed: they keep them and gain none. */
 function withExisting(members: Members, facts: PeopleFacts): Members {
   const { unreadable } = members;
   if (unreadable === undefined) return members;
   const existing = existingMembers(facts);
-  const { subjects, hasUnnamed } = unreadable;
+  const { subjects, groups, hasUnnamed } = unreadable;
   return new Map(
     [...members].map(([group, known]) => {
+      if (groups.has(group)) return [group, existing.get(group) ?? []];
       const kept = (existing.get(group) ?? []).filter((subject) => hasUnnamed || subjects.has(subject));
       // A person with one readable and one unreadable record gains nothing either.
       const shown = known.filter((subject) => !subjects.has(subject));

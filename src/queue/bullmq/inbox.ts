@@ -1,13 +1,18 @@
+import { SyncError } from '../../errors.js';
 import { formatKey } from '../../model/key.js';
 import type { Trigger } from '../../model/trigger.js';
 import { clientKeyPrefix, type EventMemory, type Inbox, type IncomingEvent, toSteps } from '../inbox.js';
 import { APPEND_ONE } from './key-scripts.js';
 import type { KeyStore } from './key-store.js';
 import type { BullmqKeyValueStore } from './key-value-store.js';
+import { ONLY_JOURNAL } from './memory-reserve.js';
 import type { BullmqQueue } from './queue.js';
 import { PUT_ONE } from './rechecks.js';
 import type { RedisLink } from './redis-link.js';
 import { Script, toTexts } from './script.js';
+
+/** The reply while the memory that is left is for the journal. */
+const FULL = 'full';
 
 /**
  * ARGV: provider, what the names of remembered ids begin with, for how long; then id, number of triggers, number of
@@ -15,6 +20,7 @@ import { Script, toTexts } from './script.js';
  * comes first and the id last: a script that fails is not undone.
  */
 const ACCEPT = new Script(`${APPEND_ONE}${PUT_ONE}
+if redis.call('EXISTS', P .. '${ONLY_JOURNAL}') == 1 then return '${FULL}' end
 local accepted, at = {}, 4
 while at < #ARGV do
   local id, triggers = ARGV[at], at + 3
@@ -29,6 +35,12 @@ while at < #ARGV do
   end
 end
 return accepted`);
+
+/** A write that needs memory, as an event does. */
+const CHECK = new Script(`
+if redis.call('EXISTS', P .. '${ONLY_JOURNAL}') == 1 then return '${FULL}' end
+redis.call('HSET', P .. ':facts', 'probe', '1')
+return 1`);
 
 export class BullmqInbox implements Inbox {
   readonly #link: RedisLink;
@@ -57,6 +69,7 @@ export class BullmqInbox implements Inbox {
         Math.max(1, Math.ceil(ttlMs)),
         ...step.flatMap(toValues),
       );
+      requireRoom(reply);
       const ids = new Set(toTexts(reply));
       for (const id of ids) accepted.add(id);
       this.#queue.arrived(step.flatMap(({ id, triggers }) => (ids.has(id) ? triggers : [])));
@@ -64,9 +77,19 @@ export class BullmqInbox implements Inbox {
     return accepted;
   }
 
+  async check(): Promise<void> {
+    requireRoom(await this.#link.run(CHECK));
+  }
+
   unsettled(provider: string): Promise<readonly Trigger[]> {
     return this.#store.triggersOf(clientKeyPrefix(provider));
   }
+}
+
+function requireRoom(reply: unknown): void {
+  if (reply !== FULL) return;
+  const message = 'Redis is full: the memory that is left is kept for revocations; give it more memory';
+  throw new SyncError('ERR_QUEUE_UNREACHABLE', message, { retriable: true });
 }
 
 function toValues({ id, triggers, rechecks }: IncomingEvent): (string | number)[] {

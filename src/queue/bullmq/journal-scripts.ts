@@ -44,7 +44,7 @@ return 1`);
 /**
  * ARGV: key, how many settled ids and how many subjects to keep, number of decisions, number of digests; then id,
  * subject, decision; then subject, digest or nothing; then subject, hold or nothing. Where every decision was settled
- * before, this is a repetition: its update was made too, and may be out of date now.
+ * before, this is a repetition: its update was made too, and may be out of date now. Gives id, revision of each fresh one.
  */
 export const SETTLE = new Script(`${MANY}
 local key, kept, subjects = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -89,7 +89,7 @@ if redis.call('HLEN', revisions) >= subjects then
   redis.call('UNLINK', earlier)
   redis.call('RENAME', revisions, earlier)
 end
-if decisions > 0 and #ids == 0 then return 0 end
+if decisions > 0 and #ids == 0 then return {} end
 
 local function put(name, subject, value)
   if value == '' then redis.call('HDEL', name, subject) else redis.call('HSET', name, subject, value) end
@@ -107,7 +107,38 @@ if redis.call('EXISTS', P .. ':holds:' .. key) == 1 then
 else
   redis.call('SREM', P .. ':held', key)
 end
-return #ids`);
+return numbers`);
+
+/**
+ * Makes a settlement again that Redis may have forgotten. ARGV: key; then id, subject, decision, revision, 0 or 1 (published
+ * already). Gives the number of decisions that were forgotten.
+ */
+export const RESTORE = new Script(`
+local key, restored = ARGV[1], 0
+local revisions, earlier, floor = P .. ':revisions', P .. ':revisions:earlier', P .. ':revisions:floor'
+for at = 2, #ARGV, 5 do
+  local id, subject, revision = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 3])
+  if not redis.call('ZSCORE', P .. ':settled', id) then
+    restored = restored + 1
+    local known = redis.call('HGET', revisions, subject) or redis.call('HGET', earlier, subject)
+      or redis.call('GET', floor) or 0
+    redis.call('HSET', revisions, subject, math.max(tonumber(known), revision))
+    redis.call('HDEL', P .. ':pending:' .. key, id)
+    local seq = redis.call('INCR', P .. ':seq')
+    redis.call('ZADD', P .. ':settled', seq, id)
+    if ARGV[at + 4] == '0' then
+      redis.call('HSET', P .. ':numbers', id, revision)
+      redis.call('HSET', P .. ':bodies', id, ARGV[at + 2])
+      redis.call('ZADD', P .. ':outbox', seq, id)
+    end
+  elseif ARGV[at + 4] == '1' then
+    redis.call('ZREM', P .. ':outbox', id)
+    redis.call('HDEL', P .. ':bodies', id)
+    redis.call('HDEL', P .. ':numbers', id)
+  end
+end
+if redis.call('EXISTS', P .. ':pending:' .. key) == 0 then redis.call('SREM', P .. ':pending', key) end
+return restored`);
 
 /** ARGV: keys. Gives for each: pending drafts as stored; subjects and digests; subjects and holds. */
 export const RECORDS = new Script(`

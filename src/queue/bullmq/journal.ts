@@ -1,10 +1,14 @@
+import type { Redis } from 'ioredis';
+import type { Clock } from '../../clock.js';
 import type { Decision, DraftDecision } from '../../model/decision.js';
+import type { Logger, Metrics } from '../../observe.js';
 import { toPosition, toText } from '../hold-position.js';
 import type { HoldPage, Journal, KeyRecord, RecordUpdate, SettledDecision } from '../journal.js';
 import { parseDecision, parseDraft, parseHold } from '../stored.js';
 import * as scripts from './journal-scripts.js';
+import { RecentSteps } from './recent-steps.js';
 import type { ScriptLink } from './redis-link.js';
-import { quote, toLists, toPairs, toTexts } from './script.js';
+import { quote, type Script, toLists, toPairs, toTexts } from './script.js';
 
 // How many settled IDs are kept: far more than a repeated step can name.
 const SETTLED_KEPT = 100_000;
@@ -15,14 +19,31 @@ const SCANNED_AT_ONCE = 2000;
 // Redis answers nothing else while a script runs: some milliseconds.
 const KEYS_IN_ONE_SCRIPT = 500;
 
+interface Deps {
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+}
+
 /** The journal beside the queue in the same Redis, so that a decision is as durable as its job. */
 export class BullmqJournal implements Journal {
   readonly #link: ScriptLink;
+  readonly #deps: Deps;
   readonly #subjectsKept: number;
+  readonly #recent: RecentSteps;
+  readonly #forgetLink: () => void;
 
-  constructor(link: ScriptLink, subjectsKept = SUBJECTS_KEPT) {
+  constructor(link: ScriptLink, deps: Deps, subjectsKept = SUBJECTS_KEPT) {
     this.#link = link;
+    this.#deps = deps;
     this.#subjectsKept = subjectsKept;
+    this.#recent = new RecentSteps(deps.clock);
+    this.#forgetLink = link.whenOther((redis) => this.#restore(redis));
+  }
+
+  /** A later journal restores what this one would. */
+  close(): void {
+    this.#forgetLink();
   }
 
   async read(key: string): Promise<KeyRecord> {
@@ -89,11 +110,71 @@ export class BullmqJournal implements Journal {
     replaced: readonly string[] = [],
   ): Promise<void> {
     if (drafts.length + replaced.length === 0) return;
-    const values = drafts.flatMap((draft) => [draft.id, JSON.stringify(draft)]);
-    await this.#link.run(scripts.RECORD, key, replaced.length, ...replaced, ...values);
+    await this.#record(key, drafts, replaced);
+    this.#recent.add({ kind: 'record', key, drafts, replaced });
   }
 
   async settle(key: string, decisions: readonly SettledDecision[], update: RecordUpdate = {}): Promise<void> {
+    const numbers = toPairs(await this.#settle(key, decisions, update));
+    const revisions = new Map(numbers.map(([id, revision]) => [id, Number(revision)]));
+    this.#recent.add({ kind: 'settle', key, decisions, update, revisions });
+  }
+
+  /**
+   * Makes the last steps again in a Redis that may lack them, as after a failover to a replica that was behind. What it has
+   * does not change. Resolves with the number of decisions that it lacked.
+   */
+  async #restore(redis: Redis): Promise<void> {
+    const steps = this.#recent.all();
+    let restored = 0;
+    for (const step of steps) {
+      if (step.kind === 'record') {
+        await this.#record(step.key, step.drafts, step.replaced, redis);
+        continue;
+      }
+      const { key, decisions, update, revisions } = step;
+      const values = decisions.flatMap((decision) => {
+        const revision = revisions.get(decision.id);
+        if (revision === undefined) return [];
+        const isPublished = this.#recent.isPublished(decision.id) ? '1' : '0';
+        return [decision.id, decision.subject, JSON.stringify(decision), revision, isPublished];
+      });
+      const lacked =
+        values.length === 0 ? 0 : Number(await this.#link.restore(redis, scripts.RESTORE, key, ...values));
+      restored += lacked;
+      if (lacked > 0 || decisions.length === 0) await this.#settle(key, [], update, redis);
+    }
+    if (restored === 0) return;
+    this.#deps.metrics.count('scopemesh_store_restored_decisions_total', {}, restored);
+    this.#deps.logger.warn(
+      { restored },
+      'Redis had forgotten decisions that it had acknowledged, as after a failover; they are recorded again',
+    );
+  }
+
+  async #record(
+    key: string,
+    drafts: readonly DraftDecision[],
+    replaced: readonly string[],
+    redis?: Redis,
+  ): Promise<void> {
+    const values = drafts.flatMap((draft) => [draft.id, JSON.stringify(draft)]);
+    await this.#run(scripts.RECORD, redis, key, replaced.length, ...replaced, ...values);
+  }
+
+  /** `redis`: of a restoration. */
+  #run(script: Script, redis: Redis | undefined, ...values: (string | number)[]): Promise<unknown> {
+    return redis === undefined
+      ? this.#link.run(script, ...values)
+      : this.#link.restore(redis, script, ...values);
+  }
+
+  #settle(
+    key: string,
+    decisions: readonly SettledDecision[],
+    update: RecordUpdate,
+    redis?: Redis,
+  ): Promise<unknown> {
     const settled = decisions.flatMap((decision) => [
       decision.id,
       decision.subject,
@@ -104,8 +185,9 @@ export class BullmqJournal implements Journal {
       subject,
       hold === null ? '' : JSON.stringify(hold),
     ]);
-    await this.#link.run(
+    return this.#run(
       scripts.SETTLE,
+      redis,
       key,
       SETTLED_KEPT,
       this.#subjectsKept,
@@ -123,7 +205,9 @@ export class BullmqJournal implements Journal {
   }
 
   async published(ids: readonly string[]): Promise<void> {
-    if (ids.length > 0) await this.#link.run(scripts.PUBLISHED, ...ids);
+    if (ids.length === 0) return;
+    await this.#link.run(scripts.PUBLISHED, ...ids);
+    this.#recent.published(ids);
   }
 
   async overview(page?: HoldPage): ReturnType<Journal['overview']> {

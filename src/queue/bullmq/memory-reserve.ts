@@ -2,6 +2,7 @@ import { messageOf } from '../../errors.js';
 import type { Logger, Metrics } from '../../observe.js';
 import { MARGIN_PART, RESERVED_BYTES, RESERVED_PART, type StoreSpace } from '../store-space.js';
 import type { RedisLink } from './redis-link.js';
+import { Script } from './script.js';
 
 interface Deps {
   readonly logger: Logger;
@@ -14,14 +15,19 @@ interface Memory {
   readonly most: number;
 }
 
+/** Exists while all memory that is left is kept for the journal. */
+export const ONLY_JOURNAL = ':reserve:only-journal';
+
 /**
- * A key that only takes up memory. Redis with a limit refuses every write that needs memory once the limit is reached, and
- * still deletes. So the key is deleted then, and the writes of revocations find room.
+ * Two keys that only take up memory. Redis with a limit refuses every write that needs memory once the limit is reached, and
+ * still deletes. So the first key is deleted then, and revocations and events find room. The second one is for the journal,
+ * without which nothing is revoked: once it is deleted, the inbox refuses events, in every process.
  */
 export class MemoryReserve implements StoreSpace {
   readonly #link: RedisLink;
   readonly #deps: Deps;
   #isLow = false;
+  #size = 0;
   #failure: string | undefined;
   #giving: Promise<boolean> | undefined;
 
@@ -61,9 +67,14 @@ export class MemoryReserve implements StoreSpace {
       'Redis is out of memory: only revocations are made, in the reserved memory; give it more',
     );
     try {
-      const deleted = await this.#link.commands.del(this.#name);
-      this.#measure(0);
-      return deleted > 0;
+      const given = String(await GIVE.run(this.#link.commands, this.#link.prefix, []));
+      if (given === 'journal')
+        this.#deps.logger.error(
+          {},
+          'half of the memory that Redis kept for revocations is used: events are refused until it has more',
+        );
+      this.#measure(given === 'events' ? this.#size / 2 : 0);
+      return given !== 'none';
     } catch {
       return false;
     }
@@ -71,9 +82,15 @@ export class MemoryReserve implements StoreSpace {
 
   async #restore(): Promise<void> {
     const { used, most } = toMemory(await this.#link.call((redis) => redis.info('memory')));
-    const size = await this.#link.call((redis) => redis.strlen(this.#name));
+    const sizes = await this.#link.call((redis) =>
+      Promise.all(PARTS.map((part) => redis.strlen(this.#link.prefix + part))),
+    );
+    const size = sizes.reduce((sum, each) => sum + each, 0);
     const bytes = Math.floor(Math.min(RESERVED_BYTES, most * RESERVED_PART));
-    if (most === 0 || size >= bytes) return this.#becomeRoomy(size);
+    if (most === 0 || sizes.every((each) => each >= Math.floor(bytes / 2))) {
+      await this.#link.call((redis) => redis.del(this.#link.prefix + ONLY_JOURNAL));
+      return this.#becomeRoomy(size);
+    }
     if (used + bytes - size + bytes * MARGIN_PART > most) {
       this.#becomeLow(
         'Redis has too little memory for a reserve: only revocations are made; give it more memory',
@@ -81,7 +98,11 @@ export class MemoryReserve implements StoreSpace {
       return this.#measure(size);
     }
     // Redis makes a value of this length. Only the last byte is sent.
-    await this.#link.call((redis) => redis.setrange(this.#name, bytes - 1, '0'));
+    for (const part of PARTS)
+      await this.#link.call((redis) =>
+        redis.setrange(this.#link.prefix + part, Math.max(Math.floor(bytes / 2) - 1, 0), '0'),
+      );
+    await this.#link.call((redis) => redis.del(this.#link.prefix + ONLY_JOURNAL));
     this.#becomeRoomy(bytes);
   }
 
@@ -97,14 +118,21 @@ export class MemoryReserve implements StoreSpace {
   }
 
   #measure(size: number): void {
+    this.#size = size;
     this.#deps.metrics.gauge('scopemesh_store_reserve_bytes', size);
     this.#deps.metrics.gauge('scopemesh_store_low', this.#isLow ? 1 : 0);
   }
-
-  get #name(): string {
-    return `${this.#link.prefix}:reserve`;
-  }
 }
+
+/** What events may use, then what is for the journal. */
+const PARTS = [':reserve', ':reserve:journal'] as const;
+
+/** Gives the part that was deleted: `events`, `journal` or `none`. The marker needs memory, so it comes last. */
+const GIVE = new Script(`
+if redis.call('DEL', P .. '${PARTS[0]}') == 1 then return 'events' end
+if redis.call('DEL', P .. '${PARTS[1]}') == 0 then return 'none' end
+redis.call('SET', P .. '${ONLY_JOURNAL}', '1')
+return 'journal'`);
 
 function toMemory(info: string): Memory {
   const field = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? Number.NaN);

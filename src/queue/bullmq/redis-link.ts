@@ -19,6 +19,13 @@ export interface ScriptLink {
   readonly prefix: string;
   call<T>(use: (redis: Redis) => Promise<T>): Promise<T>;
   run(script: Script, ...values: (string | number)[]): Promise<unknown>;
+  /** Runs it in a restoration, while all other commands wait. */
+  restore(redis: Redis, script: Script, ...values: (string | number)[]): Promise<unknown>;
+  /**
+   * `restore` is called before all other commands when Redis is another process than before: after a restart or a failover
+   * it may lack what it had acknowledged. Returns what ends that.
+   */
+  whenOther(restore: (redis: Redis) => Promise<void>): () => void;
 }
 
 /**
@@ -38,6 +45,11 @@ export class RedisLink implements ScriptLink {
   #isClosed = false;
   #connecting: Promise<void> | undefined;
   #giveMemory: () => Promise<boolean> = async () => false;
+  readonly #restorers = new Set<(redis: Redis) => Promise<void>>();
+  /** The process of Redis that this connection had last. */
+  #lastRun: string | undefined;
+  #isChecked = false;
+  #checking: Promise<void> | undefined;
 
   constructor(url: string, prefix: string, logger: Logger, clock: Clock, outage?: OutageLog) {
     this.prefix = prefix;
@@ -58,7 +70,10 @@ export class RedisLink implements ScriptLink {
     });
     this.commands.on('error', (error) => this.#failed(error));
     this.commands.on('ready', () => this.outage.recovered());
-    this.commands.on('close', () => this.#loaded.clear());
+    this.commands.on('close', () => {
+      this.#loaded.clear();
+      this.#isChecked = false;
+    });
   }
 
   get isReady(): boolean {
@@ -88,12 +103,23 @@ export class RedisLink implements ScriptLink {
       prefix: this.prefix,
       call: (use) => this.call(use),
       run: (script, ...values) => this.run(script.fenced, ...values, epoch),
+      restore: (redis, script, ...values) => this.restore(redis, script.fenced, ...values, epoch),
+      whenOther: (restore) => this.whenOther(restore),
     };
   }
 
   /** `give` is called when Redis has no memory for a write. True: there may be room now, so the call is repeated. */
   whenFull(give: () => Promise<boolean>): void {
     this.#giveMemory = give;
+  }
+
+  whenOther(restore: (redis: Redis) => Promise<void>): () => void {
+    this.#restorers.add(restore);
+    return () => this.#restorers.delete(restore);
+  }
+
+  restore(redis: Redis, script: Script, ...values: (string | number)[]): Promise<unknown> {
+    return script.run(redis, this.prefix, values);
   }
 
   /** A worker of BullMQ, which sends its commands itself, met this error. */
@@ -136,12 +162,26 @@ export class RedisLink implements ScriptLink {
   // A connection that breaks and comes back within moments should not fail a call.
   async #ready(): Promise<void> {
     if (this.#isClosed) throw this.#unreachable('the store is closed');
-    if (this.isReady) return;
-    this.#connecting ??= this.#untilReady().finally(() => {
-      this.#connecting = undefined;
+    if (!this.isReady) {
+      this.#connecting ??= this.#untilReady().finally(() => {
+        this.#connecting = undefined;
+      });
+      await this.#connecting;
+      if (!this.isReady) throw this.#unreachable('no connection');
+    }
+    if (this.#isChecked) return;
+    this.#checking ??= this.#check().finally(() => {
+      this.#checking = undefined;
     });
-    await this.#connecting;
-    if (!this.isReady) throw this.#unreachable('no connection');
+    await this.#checking;
+  }
+
+  async #check(): Promise<void> {
+    const run = await readRun(this.commands);
+    if (this.#lastRun !== undefined && (run === undefined || run !== this.#lastRun))
+      for (const restore of this.#restorers) await restore(this.commands);
+    this.#lastRun = run ?? '';
+    this.#isChecked = this.isReady;
   }
 
   async #untilReady(): Promise<void> {
@@ -204,6 +244,16 @@ const reconnect = {
 
 export function isOutOfMemory(error: unknown): boolean {
   return messageOf(error).includes('OOM command not allowed');
+}
+
+/** Undefined if Redis does not say. */
+async function readRun(redis: Redis): Promise<string | undefined> {
+  try {
+    return /^run_id:(\w+)/m.exec(await redis.info('server'))?.[1];
+  } catch (error) {
+    if (/NOPERM|unknown command|not allowed/i.test(messageOf(error))) return undefined;
+    throw error;
+  }
 }
 
 function passwordOf(url: string): Secret {

@@ -10,6 +10,8 @@ interface Settings {
   readonly appendOnly?: string | undefined;
   readonly appendFsync?: string | undefined;
   readonly version?: string | undefined;
+  readonly replicas?: number | undefined;
+  readonly leastReplicas?: string | undefined;
 }
 
 /**
@@ -27,6 +29,12 @@ export async function checkSafety(link: RedisLink, allowUnsafe: boolean, logger:
     logger.warn({ faults }, 'redis is unsafe, allowed by configuration');
   }
   const { evictionPolicy, appendOnly, appendFsync } = settings;
+  // Redis acknowledges a write before a replica has it. The limit bounds how far a replica that takes over is behind.
+  if ((settings.replicas ?? 0) > 0 && settings.leastReplicas === '0')
+    logger.warn(
+      { replicas: settings.replicas },
+      'Redis has replicas and accepts writes while none of them follows, so a failover can lose what it acknowledged; set min-replicas-to-write to 1',
+    );
   if (evictionPolicy === undefined || appendOnly === undefined || appendFsync === undefined) {
     logger.warn({ settings }, 'Redis does not report all of its settings; check that it keeps every write');
   }
@@ -54,6 +62,8 @@ async function readSettings(redis: Redis): Promise<Settings> {
   try {
     return {
       version: reported.version,
+      replicas: reported.replicas,
+      leastReplicas: await readSetting(redis, 'min-replicas-to-write'),
       evictionPolicy: (await readSetting(redis, 'maxmemory-policy')) ?? reported.evictionPolicy,
       appendOnly: (await readSetting(redis, 'appendonly')) ?? reported.appendOnly,
       appendFsync: await readSetting(redis, 'appendfsync'),
@@ -77,6 +87,7 @@ async function readReported(redis: Redis): Promise<Settings> {
     const enabled = line('aof_enabled');
     return {
       version: line('redis_version'),
+      replicas: Number(line('connected_slaves') ?? 0),
       evictionPolicy: line('maxmemory_policy'),
       appendOnly: enabled === undefined ? undefined : enabled === '1' ? 'yes' : 'no',
     };

@@ -51,10 +51,11 @@ export function createBullmqStore(options: BullmqStoreOptions): Store {
     const schedule = new Schedule(link, store, logger, clock, name);
     const queue = new BullmqQueue(link, store, schedule, wake, allowUnsafe, deps, heard);
     const keyValues = new BullmqKeyValueStore(fenced(intake));
+    const journal = new BullmqJournal(fenced(link), deps);
     const parts = {
       queue,
       inbox: new BullmqInbox(intake, store, queue, keyValues),
-      journal: new BullmqJournal(fenced(link)),
+      journal,
       keyValues,
       rechecks: new BullmqRechecks(fenced(intake)),
       space,
@@ -62,6 +63,7 @@ export function createBullmqStore(options: BullmqStoreOptions): Store {
     const close = async () => {
       await queue.close();
       await schedule.close();
+      journal.close();
     };
     return { parts, close };
   };

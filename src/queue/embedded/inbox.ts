@@ -37,6 +37,10 @@ export class EmbeddedInbox implements Inbox {
     return new Set((await Promise.all(accepted)).flat());
   }
 
+  check(): Promise<void> {
+    return this.#facts.set('probe', '1');
+  }
+
   async unsettled(provider: string): Promise<readonly Trigger[]> {
     return this.#file.read(() => this.#queue.triggersOf(clientKeyPrefix(provider)));
   }

@@ -23,8 +23,8 @@ export async function refreshMembers(
     const unreadable = countOf(members);
     if (unreadable > 0 && unreadable !== countOf(known))
       deps.logger.warn(
-        { provider, unreadable },
-        'people cannot be read; they keep their access and gain none; correct their records',
+        { provider, unreadable, groups: [...(members.unreadable?.groups ?? [])] },
+        'people or groups cannot be read; they keep their memberships and gain none; correct their records',
       );
     return {};
   } catch (failure) {
@@ -35,6 +35,7 @@ export async function refreshMembers(
 }
 
 function countOf(members: Members | undefined): number {
-  const { subjects, hasUnnamed } = members?.unreadable ?? { subjects: new Set(), hasUnnamed: false };
-  return subjects.size + (hasUnnamed ? 1 : 0);
+  if (members?.unreadable === undefined) return 0;
+  const { subjects, groups, hasUnnamed } = members.unreadable;
+  return subjects.size + groups.size + (hasUnnamed ? 1 : 0);
 }

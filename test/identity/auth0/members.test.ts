@@ -65,7 +65,7 @@ describe('the members of an Auth0 role', () => {
       ['dev', ['auth0|cy']],
     ]);
     // The unknown person keeps their memberships and gains none.
-    expect(members.unreadable).toEqual({ subjects: new Set(), hasUnnamed: true });
+    expect(members.unreadable).toEqual({ subjects: new Set(), groups: new Set(), hasUnnamed: true });
   });
 
   it('are unknown for an invalid role, and known for the others', async () => {
@@ -78,7 +78,7 @@ describe('the members of an Auth0 role', () => {
       ['ops', []],
       ['dev', ['auth0|cy']],
     ]);
-    expect(members.unreadable).toEqual({ subjects: new Set(), hasUnnamed: true });
+    expect(members.unreadable).toEqual({ subjects: new Set(), groups: new Set(['ops']), hasUnnamed: false });
     expect((await read({ roles }, ['dev'])).unreadable).toBeUndefined();
   });
 

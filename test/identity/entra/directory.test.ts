@@ -238,6 +238,45 @@ describe('the lifetime of access tokens', () => {
     expect((await amongAll('scopemesh'))?.accessTokenLifetimeSeconds).toBe(28_800);
   });
 
+  it.each<[string, object, readonly string[]]>([
+    [
+      'of one client',
+      { id: guidOf('p'), definition: 7, isOrganizationDefault: false, appliesTo: ['web'] },
+      ['web'],
+    ],
+    [
+      'of unknown scope',
+      { id: guidOf('p'), definition: 7, isOrganizationDefault: 'x' },
+      ['web', 'scopemesh', 'orders', 'other'],
+    ],
+    ['without an id', { id: 'x', definition: [] }, ['web', 'scopemesh', 'orders', 'other']],
+    [
+      'with an unknown holder',
+      {
+        id: guidOf('p'),
+        definition: ['"AccessTokenLifetime":"1:0:0"'],
+        isOrganizationDefault: false,
+        appliesTo: ['?'],
+      },
+      ['web', 'scopemesh', 'orders', 'other'],
+    ],
+  ])('is unknown where a policy %s that cannot be parsed may apply', async (_, policy, unknown) => {
+    entra.addClient('web');
+    const { appliesTo = [], ...shown }: { readonly appliesTo?: readonly string[] } = policy;
+    entra.fault = ({ pathname }) => {
+      if (pathname.endsWith('/tokenLifetimePolicies')) return { status: 200, json: { value: [shown] } };
+      if (!pathname.endsWith('/appliesTo')) return undefined;
+      const value = appliesTo.map((name) => ({ id: name === 'web' ? applicationOf('web') : name }));
+      return { status: 200, json: { value } };
+    };
+    const { clients } = await directory.readAll(signal);
+    const unread = clients.filter(({ isLifetimeUnread }) => isLifetimeUnread === true);
+    expect(unread.map(({ clientId }) => clientId).toSorted()).toEqual(unknown.map(guidOf).toSorted());
+    expect(unread.every(({ accessTokenLifetimeSeconds }) => accessTokenLifetimeSeconds === undefined)).toBe(
+      true,
+    );
+  });
+
   it('is ten minutes if policies may not be read', async () => {
     entra.permissions.delete('Policy.Read.All');
     expect((await client('scopemesh'))?.accessTokenLifetimeSeconds).toBe(600);
@@ -267,6 +306,27 @@ describe('a complete read', () => {
       entra.fault = (url) => (url.pathname === '/v1.0/applications' ? { status: 200, json } : undefined);
       await expect(directory.readAll(signal), JSON.stringify(json)).rejects.toBeInstanceOf(IncompleteRead);
     }
+  });
+
+  it('leaves a client unknown whose registration may be the record without an appId', async () => {
+    entra.addClient('web');
+    entra.addClient('other');
+    const whole = await directory.readAll(signal);
+    const record = entra.tenant.get('applications', applicationOf('web'));
+    if (record !== undefined) entra.tenant.put('applications', { ...record, appId: 7 });
+    const { clients, unreadable } = await directory.readAll(signal);
+    expect(unreadable.map(({ clientId }) => clientId)).toEqual([guidOf('web')]);
+    expect(clients).toEqual(whole.clients.filter(({ clientId }) => clientId !== guidOf('web')));
+  });
+
+  it('leaves a client unknown whose service principal is in the list twice', async () => {
+    entra.addClient('web');
+    const whole = await directory.readAll(signal);
+    const record = entra.tenant.get('servicePrincipals', principalOf('web'));
+    if (record !== undefined) entra.tenant.put('servicePrincipals', { ...record, id: guidOf('again') });
+    const { clients, unreadable } = await directory.readAll(signal);
+    expect(unreadable.map(({ clientId }) => clientId)).toEqual([guidOf('web')]);
+    expect(clients).toEqual(whole.clients.filter(({ clientId }) => clientId !== guidOf('web')));
   });
 
   it('fails at once if an empty page leads back to itself', async () => {

@@ -72,7 +72,7 @@ describe('the members of an Entra group', () => {
       [OPS, [guidOf('ann')]],
       [DEV, [guidOf('cy')]],
     ]);
-    expect(found.unreadable).toEqual({ subjects: new Set(subjects), hasUnnamed });
+    expect(found.unreadable).toEqual({ subjects: new Set(subjects), groups: new Set(), hasUnnamed });
   });
 
   it('include everybody beside a group or device with an invalid record', async () => {
@@ -91,7 +91,7 @@ describe('the members of an Entra group', () => {
       [OPS, []],
       [DEV, [guidOf('cy')]],
     ]);
-    expect(found.unreadable).toEqual({ subjects: new Set(), hasUnnamed: true });
+    expect(found.unreadable).toEqual({ subjects: new Set(), groups: new Set([OPS]), hasUnnamed: false });
   });
 
   it('are refused if no record says whether the account is enabled: a permission is missing', async () => {

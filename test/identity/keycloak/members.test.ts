@@ -1,9 +1,10 @@
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { IncompleteRead, SyncError } from '../../../src/errors.js';
 import type { AdminApi } from '../../../src/identity/keycloak/admin-api.js';
 import { parseIssuer } from '../../../src/identity/keycloak/issuer.js';
 import { readKeycloakMembers } from '../../../src/identity/keycloak/members.js';
 import { KeycloakNames } from '../../../src/identity/keycloak/names.js';
+import { KnownEntries } from '../../../src/identity/known-entries.js';
 import { wrongShape } from '../../../src/identity/read-errors.js';
 
 type Answers = Readonly<Record<string, unknown>>;
@@ -32,18 +33,23 @@ function realm(answers: Answers): AdminApi {
       if (!Array.isArray(answer)) throw wrongShape('members', 'the answer is not a list');
       return answer;
     },
-    peek: () => Promise.reject(new Error('not asked')),
+    peek: async (segments, query) => answerOf(segments, query),
     find: async (segments) => answerOf(segments),
     close: async () => {},
   };
 }
 
-const readAll = (answers: Answers, group: string) =>
+let known = new KnownEntries();
+beforeEach(() => {
+  known = new KnownEntries();
+});
+
+const readAll = (answers: Answers, ...groups: readonly string[]) =>
   readKeycloakMembers(
     realm(answers),
     new KeycloakNames(),
-    { pageSize: 2 },
-    [group],
+    { pageSize: 2, known },
+    groups,
     new AbortController().signal,
   );
 const read = async (answers: Answers, group: string) => (await readAll(answers, group)).get(group);
@@ -61,8 +67,21 @@ describe('the members of a Keycloak group', () => {
     expect(await read({ ...OPS, 'groups/g1/members': users }, '/ops')).toEqual(['u2']);
   });
 
+  it.each<[string, Answers]>([
+    ['its members are no list', { ...OPS, 'groups/g1/members': { error: 'x' } }],
+    ['another group was found', { 'group-by-path/ops': { ...named('g1', 'ops'), path: '/others/ops' } }],
+    ['it has no id', { 'group-by-path/ops': { name: 'ops', path: '/ops' } }],
+  ])('are unknown if %s, and known for other groups', async (_, answers) => {
+    const dev = {
+      'group-by-path/dev': { ...named('g2', 'dev'), path: '/dev' },
+      'groups/g2/members': [user('u2')],
+    };
+    const members = await readAll({ ...dev, ...answers }, 'ops', 'dev');
+    expect(members.get('dev')).toEqual(['u2']);
+    expect(members.unreadable).toEqual({ subjects: new Set(), groups: new Set(['ops']), hasUnnamed: false });
+  });
+
   it.each<[string, unknown]>([
-    ['no list at all', { error: 'x' }],
     ['one page again and again', () => [user('u1'), user('u2')]],
     ['pages longer than asked for', () => [user('u1'), user('u2'), user('u3')]],
   ])('are unknown for %s', async (_, members) => {
@@ -77,18 +96,40 @@ describe('the members of a Keycloak group', () => {
   ])('include all others beside a user %s, who is unknown', async (_, spoilt) => {
     const members = await readAll({ ...OPS, 'groups/g1/members': [spoilt, user('u2')] }, 'ops');
     expect(members.get('ops')).toEqual(['u2']);
-    expect(members.unreadable).toEqual({ subjects: new Set(['u1']), hasUnnamed: false });
+    expect(members.unreadable).toEqual({ subjects: new Set(['u1']), groups: new Set(), hasUnnamed: false });
   });
 
-  it('are unknown if a later page fails, or another group was found', async () => {
+  it.each<[string, string, Answers, string, string]>([
+    ['a group', 'ops', OPS, 'groups/g1/members', 'groups'],
+    [
+      'a role',
+      'auditor',
+      { 'roles/auditor': named('r1', 'auditor') },
+      'roles/auditor/users',
+      'role-mappings/realm',
+    ],
+  ])(
+    'are unknown if a list of %s lacks most of them and they still belong to it',
+    async (_, name, found, list, part) => {
+      const users = ['u1', 'u2', 'u3'].map((id) => user(id));
+      const belong = [named('g1'), named('r1')];
+      expect(await read({ ...found, [list]: users }, name)).toEqual(['u1', 'u2', 'u3']);
+      const short = { ...found, [list]: [user('u1')] };
+      await expect(read({ ...short, [`users/u3/${part}`]: belong }, name)).rejects.toBeInstanceOf(
+        IncompleteRead,
+      );
+      // Keycloak says that both have left.
+      expect(await read({ ...short, [`users/u2/${part}`]: [named('g2')] }, name)).toEqual(['u1']);
+    },
+  );
+
+  it('are unknown if a later page fails', async () => {
     const denied = new SyncError('ERR_DIRECTORY_DENIED', 'no', { retriable: false });
     const failing = ({ first }: { first: number }) => {
       if (first > 0) throw denied;
       return [user('u1'), user('u2')];
     };
     await expect(read({ ...OPS, 'groups/g1/members': failing }, 'ops')).rejects.toBe(denied);
-    const other = { 'group-by-path/ops': { ...named('g1', 'ops'), path: '/others/ops' } };
-    await expect(read(other, 'ops')).rejects.toBeInstanceOf(IncompleteRead);
   });
 });
 
@@ -121,6 +162,32 @@ describe('the holders of a Keycloak role', () => {
       roles: [named('r2', 'chief', { composite: true })],
       'roles-by-id/r2/composites': {},
     };
-    await expect(read(parts, 'auditor')).rejects.toBeInstanceOf(IncompleteRead);
+    expect((await readAll(parts, 'auditor')).unreadable?.groups).toEqual(new Set(['auditor']));
+  });
+
+  it('are unknown if the role, or a role that may contain it, cannot be parsed', async () => {
+    const users = { 'roles/auditor/users': [user('u1')] };
+    const chief = { roles: [{ name: 'chief', composite: true }] };
+    for (const answers of [{ 'roles/auditor': { id: 7, name: 'auditor' } }, { ...ROLE, ...users, ...chief }])
+      expect((await readAll(answers, 'auditor')).unreadable?.groups).toEqual(new Set(['auditor']));
+  });
+});
+
+describe('the members of a Keycloak organization', () => {
+  const organizations = (...list: readonly unknown[]): Answers => ({
+    '': { organizationsEnabled: true },
+    organizations: list,
+    'organizations/o1/members': [user('u1')],
+  });
+  const acme = { id: 'o1', alias: 'acme', enabled: true };
+
+  it.each<[string, unknown]>([
+    ['without an id', { alias: 'zenith', enabled: true }],
+    ['that is shown in part', { id: 'o2', alias: 'zenith' }],
+    ['without an alias', { id: 'o2', enabled: true }],
+  ])('are unknown beside a record %s, and known for the others', async (_, spoilt) => {
+    const members = await readAll(organizations(spoilt, acme), 'organization/zenith', 'organization/acme');
+    expect(members.get('organization/acme')).toEqual(['u1']);
+    expect(members.unreadable?.groups).toEqual(new Set(['organization/zenith']));
   });
 });

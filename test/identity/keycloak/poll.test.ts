@@ -245,10 +245,9 @@ describe('the poll of Keycloak’s admin events', () => {
   });
 
   it.each([
-    ['an entry has no time', [{ id: 'x' }]],
-    ['an entry has an impossible time', [{ id: 'x', time: 1e300 }]],
-    ['an entry has no id', [{ time: 1, operationType: 'UPDATE', resourceType: 'CLIENT' }]],
-    ['an entry is nothing', [null]],
+    ['no entry has a time', [{ id: 'x' }]],
+    ['no entry has a possible time', [{ id: 'x', time: 1e300 }]],
+    ['no entry is more than nothing', [null]],
     ['the log is no list', { error: 'x' }],
   ])('fails instead of giving a part if %s', async (_, body) => {
     const { cursor } = await open().poll(undefined, signal);
@@ -285,6 +284,34 @@ describe('the poll of Keycloak’s admin events', () => {
     expect(after).toMatchObject({ events: [], rejected: [], gap: false });
     add('e-10', 20_000);
     expect(idsOf(await open().poll(after.cursor, signal))).toEqual(['e-10']);
+  });
+
+  it('continues after entries without an id or a time, and refuses each once', async () => {
+    add('seen', 1_000);
+    const { cursor } = await open().poll(undefined, signal);
+    for (let at = 1; at <= 9; at++) add(`e-${at}`, at * 2_000);
+    keycloak.events = keycloak.events.map((each) => {
+      const { id, time, ...rest } = Object(each);
+      if (id === 'e-3') return { time, ...rest };
+      if (id === 'e-5') return { id, ...rest };
+      return id === 'e-9' ? { id, time: 1e300, ...rest } : each;
+    });
+    const answer = keycloak.events.toReversed();
+    keycloak.fault = (url, response) => {
+      if (!url.pathname.endsWith('admin-events')) return false;
+      const [first, max] = [Number(url.searchParams.get('first')), Number(url.searchParams.get('max'))];
+      const isNewestFirst = url.searchParams.get('direction') === 'desc';
+      json(response, 200, (isNewestFirst ? answer.toReversed() : answer).slice(first, first + max));
+      return true;
+    };
+    const result = await open().poll(cursor, signal);
+    expect(idsOf(result)).toEqual(['e-1', 'e-2', 'e-4', 'e-6', 'e-7', 'e-8']);
+    expect(result.rejected).toHaveLength(3);
+    expect(result.gap).toBe(true);
+    const after = await open().poll(result.cursor, signal);
+    expect(after).toMatchObject({ events: [], rejected: [], gap: false });
+    // The first poll of another process finds the end of the log.
+    expect((await open().poll(undefined, signal)).events).toEqual([]);
   });
 
   it('reports once that an administrator ended a session of an unknown person', async () => {

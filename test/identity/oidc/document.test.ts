@@ -180,6 +180,7 @@ describe('the oidc document', () => {
       const hasSubject = JSON.stringify(person).includes('ann');
       expect(members.unreadable).toEqual({
         subjects: new Set(hasSubject ? ['ann'] : []),
+        groups: new Set(),
         hasUnnamed: !hasSubject,
       });
     });

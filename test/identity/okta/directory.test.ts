@@ -258,6 +258,18 @@ describe('a client ID that two apps have, because one was created again between 
     expect(ids).toContain(other.id);
     expect(ids).not.toContain('web');
   });
+
+  it('is unreadable in reads of one client too, by every key, until one of the apps is gone', async () => {
+    const [one, two] = [1, 2].map(() => world.addClient({ clientId: 'web' }, ['orders:read']));
+    const directory = directoryOf();
+    const unreadable = { code: 'ERR_CLIENT_UNREADABLE' };
+    await expect(directory.read('clientId', 'web', signal)).rejects.toMatchObject(unreadable);
+    await directory.readAll(signal);
+    await expect(directory.read('clientId', 'web', signal)).rejects.toMatchObject(unreadable);
+    await expect(directory.read('internalId', one?.id ?? '', signal)).rejects.toMatchObject(unreadable);
+    world.server.org.deleteApp(two?.id ?? '');
+    expect(await directory.read('internalId', one?.id ?? '', signal)).toMatchObject({ clientId: 'web' });
+  });
 });
 
 describe('many reads at once', () => {

@@ -53,12 +53,35 @@ describe('the members of a group', () => {
   });
 
   it('are not guessed if two directories imported groups with the same name', async () => {
-    world.server.org.addGroup('oncall', 'APP_GROUP');
-    world.server.org.addGroup('oncall', 'APP_GROUP');
-    await expect(membersOf('oncall')).rejects.toMatchObject({
-      code: 'ERR_DIRECTORY_INCOMPLETE',
-      retriable: false,
-    });
+    const { org } = world.server;
+    org.addGroup('oncall', 'APP_GROUP');
+    org.addGroup('oncall', 'APP_GROUP');
+    org.setMembers(org.addGroup('dev').id, [org.addUser('ada@example.com')]);
+    const members = await directory.readMembers?.(['oncall', 'dev'], signal);
+    expect([...(members ?? [])]).toEqual([
+      ['oncall', []],
+      ['dev', ['ada@example.com']],
+    ]);
+    expect(members?.unreadable?.groups).toEqual(new Set(['oncall']));
+  });
+
+  it.each([
+    ['has its name', { profile: { name: 'oncall' } }, ['oncall']],
+    ['has no name', { profile: 7 }, ['oncall']],
+    ['has another name', { profile: { name: 'other' } }, []],
+  ])('are unknown if a group that cannot be parsed %s, and known for the others', async (_, raw, unknown) => {
+    const { org } = world.server;
+    org.setMembers(org.addGroup('dev').id, [org.addUser('ada@example.com')]);
+    world.server.fault = (url, response) => {
+      if (!url.searchParams.get('search')?.includes('oncall')) return false;
+      response
+        .writeHead(200, { 'content-type': 'application/json' })
+        .end(JSON.stringify([{ id: 'g', type: 7, ...raw }]));
+      return true;
+    };
+    const members = await directory.readMembers?.(['oncall', 'dev'], signal);
+    expect(members?.get('dev')).toEqual(['ada@example.com']);
+    expect([...(members?.unreadable?.groups ?? [])]).toEqual(unknown);
   });
 
   it('are refused as a whole if a page fails', async () => {

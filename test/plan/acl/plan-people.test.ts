@@ -137,6 +137,31 @@ describe('the people of a provider', () => {
     );
   });
 
+  it('of a group that cannot be read stay, and nobody joins it; other groups change', () => {
+    const people = new People();
+    const look = (members: Look['members']): Look => ({ members, groups: ['oncall', 'Oncall'], named: [] });
+    people.carryOut(
+      people.plan(
+        look(
+          new Map([
+            ['oncall', ['web']],
+            ['Oncall', ['web']],
+          ]),
+        ),
+      ),
+    );
+    const unreadable = { subjects: new Set<string>(), groups: new Set(['oncall']), hasUnnamed: false };
+    const members = new Map([
+      ['oncall', ['auth0|1']],
+      ['Oncall', ['auth0|1']],
+    ]);
+    people.carryOut(people.plan(look(Object.assign(members, { unreadable }))));
+    const has = [...people.store.roles.values()].map(({ name }) => ownerOf(name));
+    expect(has).toHaveLength(2);
+    expect(has).toContainEqual({ subject: 'web', group: 'oncall' });
+    expect(has).toContainEqual({ subject: 'auth0|1', group: 'Oncall' });
+  });
+
   it('who are held keep what they hold, and everybody else who is missing goes', () => {
     fc.assert(
       fc.property(someLook, someLook, fc.nat(), (first, second, pick) => {

@@ -190,7 +190,7 @@ describe('a person whose record cannot be parsed', () => {
     await daemon.idle();
     expect(await may(ben)).toEqual([403, 403]);
     expect(await may(ann)).toEqual([200, 403]);
-    expect(rig.logs.filter((line) => line.includes('people cannot be read'))).toHaveLength(1);
+    expect(rig.logs.filter((line) => line.includes('people or groups cannot be read'))).toHaveLength(1);
   });
 });
 
