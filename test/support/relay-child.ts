@@ -86,10 +86,11 @@ const deps: RelayDeps = {
     position: () => log.position(),
     append: (decisions) => step(() => log.append(decisions)),
     contains: (ids, since) => step(() => log.contains(ids, since)),
-    lastLink: () => log.lastLink(),
+    lastLink: (of, known) => log.lastLink(of, known),
     appendCheckpoint: (checkpoint) => log.appendCheckpoint(checkpoint),
     read: (options, signal) => log.read(options, signal),
     readEvents: (options, signal) => log.readEvents(options, signal),
+    readParts: (signal) => log.readParts(signal),
     close: () => log.close(),
   },
 };

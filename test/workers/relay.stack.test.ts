@@ -137,6 +137,7 @@ describe('the relay to Kafka', () => {
         appendCheckpoint: log.appendCheckpoint.bind(log),
         read: log.read.bind(log),
         readEvents: log.readEvents.bind(log),
+        readParts: log.readParts.bind(log),
         close: () => log.close(),
       },
     };

@@ -5,7 +5,7 @@ import type { Logger } from '../../observe.js';
 import { linkOf } from '../chain.js';
 import { checkpointSubject, type StoredCheckpoint, toCheckpointEvent } from '../checkpoint.js';
 import { parseJson, toCloudEvent } from '../envelope.js';
-import { type DecisionLog, type ReadOptions, readDecisions } from '../log.js';
+import { type DecisionLog, type LogParts, type ReadOptions, readDecisions } from '../log.js';
 import { DecisionFile } from './decision-file.js';
 
 export interface EmbeddedDecisionLogOptions {
@@ -100,6 +100,14 @@ class EmbeddedDecisionLog implements DecisionLog {
       if (!options.follow) return;
       await this.#more(stop);
     }
+  }
+
+  async readParts(signal: AbortSignal): Promise<LogParts> {
+    const read = this.readEvents({ from: 'start', follow: false }, signal);
+    async function* only(): LogParts['events'] {
+      for await (const event of read) yield { part: '0', event };
+    }
+    return { cut: [], events: only() };
   }
 
   async #append(events: Parameters<DecisionFile['append']>[0]): Promise<void> {
