@@ -11,6 +11,7 @@ import { Reloads } from '../src/daemon/reload.js';
 import { addRoutes } from '../src/daemon/routes.js';
 import { queueState } from '../src/daemon/status.js';
 import { WatchAges } from '../src/daemon/watch-ages.js';
+import type { DecisionLog } from '../src/decisions/log.js';
 import { messageOf } from '../src/errors.js';
 import { ChannelActivity } from '../src/intake/channel-activity.js';
 import { createRejectedEvents } from '../src/intake/rejected-events.js';
@@ -84,6 +85,14 @@ export async function runDaemon(
     let sweptAt: number | undefined;
     const swept = createNotifier();
 
+    let streamed: Promise<DecisionLog> | undefined;
+    const openStreamed = () => {
+      streamed ??= openDecisionLog(config, runtime).then((log) => {
+        closers.unshift(() => log.close());
+        return log;
+      });
+      return streamed;
+    };
     const listeners = {
       listen: createHttpServer(
         config.http.admin === undefined ? {} : { notFound: NOT_FOUND_BESIDE_ADMIN },
@@ -110,6 +119,7 @@ export async function runDaemon(
         sweptAt: () => sweptAt,
         reloads,
         metrics,
+        decisionLog: config.decisions.kind === 'embedded' ? openStreamed : undefined,
         intake: ports,
         queue: inbox,
         isReconciling: plays('reconcile'),

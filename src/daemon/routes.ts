@@ -1,17 +1,21 @@
 import type { FastifyInstance } from 'fastify';
 import { readLogin } from '../cli/login-view.js';
 import type { PrometheusMetrics } from '../cli/metrics.js';
+import type { DecisionLog } from '../decisions/log.js';
 import { composeSources } from '../identity/with-signals.js';
 import type { Queue } from '../queue/queue.js';
 import { createRulings } from '../reconcile/rulings.js';
 import { type AccessSettings, createAccess } from './access.js';
 import { addApi } from './api.js';
+import { addDecisionStream } from './decision-stream.js';
 import { addIntake, type IntakeDeps } from './events.js';
 import { addProbes, addStatus } from './health.js';
 import { readStatus, type StatusParts } from './status.js';
 
 export interface RouteParts extends Omit<StatusParts, 'metrics'> {
   readonly metrics: PrometheusMetrics;
+  /** The embedded decision log, opened at the first stream; undefined if the decisions are on a topic. */
+  readonly decisionLog: (() => Promise<DecisionLog>) | undefined;
   readonly intake: Omit<IntakeDeps, 'sources'>;
   /** The durable queue, for a process that does not reconcile. */
   readonly queue: Pick<Queue, 'add'>;
@@ -45,6 +49,13 @@ export function addRoutes(
     login: (id) => readLogin(deps, id, deps.clock.now()),
     access,
     logger: deps.logger,
+  });
+  addDecisionStream(rest, {
+    log: parts.decisionLog,
+    access,
+    clock: deps.clock,
+    logger: deps.logger,
+    metrics,
   });
   if (!parts.isIntake) return;
   const sources = providers.flatMap((provider) => {

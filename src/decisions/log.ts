@@ -10,6 +10,8 @@ export class MissingTopic extends SyncError {}
 export interface ReadOptions {
   /** `start`: all decisions; `end`: only new ones; or an ISO 8601 instant. */
   readonly from: 'start' | 'end' | string;
+  /** The ID of an event of the embedded log: only what is after it. Throws ERR_EVENT_INVALID if the log does not have it. */
+  readonly after?: string;
   /** Whether to wait for more (`tail`) or to end at the newest (`list`). */
   readonly follow: boolean;
 }

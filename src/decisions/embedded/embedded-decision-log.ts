@@ -88,7 +88,8 @@ class EmbeddedDecisionLog implements DecisionLog {
     const file = this.#open();
     const stop = AbortSignal.any([signal, this.#closing.signal]);
     const newest = file.last();
-    let after = options.from === 'end' ? newest : 0;
+    let after =
+      options.after === undefined ? (options.from === 'end' ? newest : 0) : place(file, options.after);
     while (!stop.aborted) {
       const page = file.page(after, PAGE);
       for (const { seq, event } of page) {
@@ -168,4 +169,10 @@ class EmbeddedDecisionLog implements DecisionLog {
     });
     timer.abort();
   }
+}
+
+function place(file: DecisionFile, id: string): number {
+  const at = file.find(id);
+  if (at !== undefined) return at;
+  throw new SyncError('ERR_EVENT_INVALID', `The decision log has no event ${id}.`, { retriable: false });
 }
