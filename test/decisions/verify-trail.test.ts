@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
-import { type ChainHead, emptyChain, extendChain } from '../../src/decisions/chain.js';
+import { type ChainHead, emptyChain, extendChain, toStoredText } from '../../src/decisions/chain.js';
 import { originOf, signCheckpoint, toCheckpointEvent } from '../../src/decisions/checkpoint.js';
 import { toCloudEvent } from '../../src/decisions/envelope.js';
 import { createNoteSigner, createNoteVerifier } from '../../src/decisions/signed-note.js';
@@ -24,7 +24,7 @@ function logOf(count: number, log = 'one'): string[] {
   for (const decision of decisions(count)) {
     const next = extendChain(head, [decision]);
     head = next.head;
-    events.push(...next.chained.map((each) => JSON.stringify(toCloudEvent(each))));
+    events.push(...next.chained.map(toStoredText));
     if (head.tree.size % SIGNED_EVERY === 0) events.push(checkpointOf(head));
   }
   return events;
@@ -53,6 +53,12 @@ function withBit(event: string, offset: number, bit: number): string {
   return bytes.toString();
 }
 
+/** The members of an object in the other order. */
+function reversed(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  return Object.fromEntries(Object.entries(value).reverse());
+}
+
 function hashIn(record: TrailRecord | undefined): string | undefined {
   return record?.kind === 'decision' ? record.link.hash : undefined;
 }
@@ -65,6 +71,14 @@ describe('a log of 1,000 decisions', () => {
       checkpoints: SIZE / SIGNED_EVERY,
       logs: [{ log: 'one', first: 1, last: SIZE, signed: SIZE }],
     });
+  });
+
+  it('is intact in another order of members too, as an earlier version or another program writes it', () => {
+    const turned = LOG.map((event) => JSON.stringify(JSON.parse(event), (_, value) => reversed(value)));
+    expect(turned[0]).not.toBe(LOG[0]);
+    expect(verify(turned).fault).toBeUndefined();
+    const changed = turned.with(5, (turned[5] ?? '').replace('ScopeRevoked', 'ScopeGranted'));
+    expect(verify(changed).fault).toMatchObject({ kind: 'changed', sequence: 6 });
   });
 
   test('shows every change of a bit at its decision', () => {

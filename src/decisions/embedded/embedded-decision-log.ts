@@ -2,9 +2,9 @@ import type { Clock } from '../../clock.js';
 import { messageOf, SyncError } from '../../errors.js';
 import type { ChainLink, Decision } from '../../model/decision.js';
 import type { Logger } from '../../observe.js';
-import { linkOf } from '../chain.js';
+import { linkOf, toStoredText } from '../chain.js';
 import { checkpointSubject, type StoredCheckpoint, toCheckpointEvent } from '../checkpoint.js';
-import { parseJson, toCloudEvent } from '../envelope.js';
+import { parseJson } from '../envelope.js';
 import { type DecisionLog, type LogParts, type ReadOptions, readDecisions } from '../log.js';
 import { DecisionFile } from './decision-file.js';
 
@@ -57,7 +57,7 @@ class EmbeddedDecisionLog implements DecisionLog {
         id: decision.id,
         time: decision.time,
         subject: decision.subject,
-        event: JSON.stringify(toCloudEvent(decision)),
+        event: toStoredText(decision),
       })),
     );
     await this.#deleteOld();

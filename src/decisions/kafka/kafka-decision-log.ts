@@ -4,9 +4,9 @@ import { SyncError } from '../../errors.js';
 import type { ChainLink, Decision } from '../../model/decision.js';
 import { fieldOf } from '../../model/field-of.js';
 import type { Metrics } from '../../observe.js';
-import { linkOf } from '../chain.js';
+import { linkOf, toStoredText } from '../chain.js';
 import { checkpointSubject, type StoredCheckpoint, toCheckpointEvent } from '../checkpoint.js';
-import { CONTENT_TYPE, toCloudEvent } from '../envelope.js';
+import { CONTENT_TYPE } from '../envelope.js';
 import { type DecisionLog, instantOf, type LogParts, type ReadOptions, readDecisions } from '../log.js';
 import { createKafka, type KafkaConnectionOptions } from './connection.js';
 import { KafkaTopic, type Offsets, type TopicOptions } from './topic.js';
@@ -186,7 +186,7 @@ class KafkaDecisionLog implements DecisionLog {
 function toMessage(decision: Decision): Message {
   return {
     key: decision.subject,
-    value: JSON.stringify(toCloudEvent(decision)),
+    value: toStoredText(decision),
     headers: HEADERS,
   };
 }
