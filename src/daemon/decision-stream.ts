@@ -77,7 +77,10 @@ async function optionsOf(
   if (from !== 'start' && from !== 'end')
     return { status: 400, error: 'from is start or end; to go on after an event, send Last-Event-ID' };
   const last = request.headers['last-event-id'];
-  if (last === undefined) return { from, follow: true };
+  if (last === undefined) {
+    const newest = from === 'end' ? await log.newestId?.() : undefined;
+    return { from: 'start', follow: true, ...(newest === undefined ? {} : { after: newest }) };
+  }
   const id = ID.safeParse(last).data;
   if (id === undefined) return { status: 400, error: 'Last-Event-ID is not the ID of an event' };
   if (!(await log.contains([id], '')).has(id))
@@ -107,7 +110,8 @@ async function send(
     // A connection that is left over would keep the server from closing.
     connection: 'close',
   });
-  raw.write(': scopemesh\n\n');
+  // A consumer that is interrupted before its first event goes on from here.
+  raw.write(options.after === undefined ? ': scopemesh\n\n' : `id: ${options.after}\n\n`);
   const beating = beat(raw, deps.clock, stop);
   try {
     for await (const text of log.readEvents(options, stop)) {

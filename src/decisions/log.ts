@@ -50,6 +50,8 @@ export interface DecisionLog {
   read(options: ReadOptions, signal: AbortSignal): AsyncIterable<Decision>;
   /** The events as they are stored, as JSON: decisions and checkpoints. */
   readEvents(options: ReadOptions, signal: AbortSignal): AsyncIterable<string>;
+  /** The ID of the newest decision, for a stream that begins after it; undefined if there is none. Absent for a topic. */
+  newestId?(): Promise<string | undefined>;
   /** All that is stored now, by part. A log without parts has one, and keeps its order. */
   readParts(signal: AbortSignal): Promise<LogParts>;
   close(): Promise<void>;

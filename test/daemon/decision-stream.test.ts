@@ -85,7 +85,8 @@ describe('the stream of decisions', () => {
     if (old === undefined || fresh === undefined) return;
     await log.append([old]);
     const { ask } = await serve(log);
-    const taking = take(await ask({}, ''), 1);
+    const answer = await ask({}, '');
+    const taking = take(answer, 1);
     await log.append([fresh]);
     expect((await taking).map(([id]) => id)).toEqual([fresh.id]);
   });

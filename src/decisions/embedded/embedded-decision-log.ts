@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.js';
 import { messageOf, SyncError } from '../../errors.js';
 import type { ChainLink, Decision } from '../../model/decision.js';
+import { fieldOf } from '../../model/field-of.js';
 import type { Logger } from '../../observe.js';
 import { linkOf, toStoredText } from '../chain.js';
 import { checkpointSubject, type StoredCheckpoint, toCheckpointEvent } from '../checkpoint.js';
@@ -66,6 +67,12 @@ class EmbeddedDecisionLog implements DecisionLog {
   async lastLink(): Promise<ChainLink | undefined> {
     const event = this.#open().lastDecision();
     return event === undefined ? undefined : linkOf(parseJson(event));
+  }
+
+  async newestId(): Promise<string | undefined> {
+    const event = this.#open().lastDecision();
+    const id = event === undefined ? undefined : fieldOf(parseJson(event), 'id');
+    return typeof id === 'string' ? id : undefined;
   }
 
   async appendCheckpoint(checkpoint: StoredCheckpoint): Promise<void> {
