@@ -85,7 +85,9 @@ describe('a log of 1,000 decisions', () => {
     fc.assert(
       fc.property(somewhere, fc.nat(), fc.nat(7), (at, offset, bit) => {
         const fault = verify(LOG.with(at, withBit(LOG[at] ?? '', offset, bit))).fault;
-        expect(fault?.position).toBe(at + 1);
+        // A first decision that lost its chain looks older than the chain: then the second shows that number 1 is missing.
+        if (at === 0 && fault?.kind === 'removed') expect(fault).toMatchObject({ position: 2, sequence: 1 });
+        else expect(fault?.position).toBe(at + 1);
         expect(['changed', 'inserted', 'removed', 'moved', 'repeated']).toContain(fault?.kind);
       }),
       { numRuns: 300 },
