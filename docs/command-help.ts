@@ -19,6 +19,7 @@ export const COMMANDS: readonly string[] = [
   'decisions tail',
   'decisions verify',
   'decisions prove',
+  'decisions checkpoint',
   'decisions export',
   'demo',
   'completion',

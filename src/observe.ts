@@ -38,6 +38,12 @@ export const METRICS = {
     'Connections closed because there were too many, by listener (listen, admin) and reason (evicted: for a newer connection; refused: at once; unfinished: for a newer request of its address).',
     ['listener', 'reason'],
   ],
+  scopemesh_decision_streams: ['gauge', 'Consumers of the decision stream that are connected.', []],
+  scopemesh_decision_streams_dropped_total: [
+    'counter',
+    'Consumers of the decision stream that were too slow and were closed.',
+    [],
+  ],
   scopemesh_jobs_total: [
     'counter',
     'Jobs run, by key kind and result (done, failed, parked).',

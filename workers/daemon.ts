@@ -10,6 +10,7 @@ import { publishLocalToken, warnOfMissingTokens } from '../src/daemon/local-toke
 import { Reloads } from '../src/daemon/reload.js';
 import { addRoutes } from '../src/daemon/routes.js';
 import { WatchAges } from '../src/daemon/watch-ages.js';
+import type { DecisionLog } from '../src/decisions/log.js';
 import { messageOf } from '../src/errors.js';
 import { ChannelActivity } from '../src/intake/channel-activity.js';
 import { createRejectedEvents } from '../src/intake/rejected-events.js';
@@ -21,7 +22,7 @@ import type { Runtime } from '../src/runtime.js';
 import { aborted, lead } from './lead.js';
 import { runRelay } from './run-relay.js';
 import { watchProvider } from './watch-provider.js';
-import { openConsul, openProvider, openStore } from './wire.js';
+import { openConsul, openDecisionLog, openProvider, openStore } from './wire.js';
 
 /**
  * The daemon: one replica, which always takes events, and leads while it has the lease. Resolves after a clean stop: intake
@@ -82,6 +83,14 @@ export async function runDaemon(
       onWait: attempted,
     });
 
+    let streamed: Promise<DecisionLog> | undefined;
+    const openStreamed = () => {
+      streamed ??= openDecisionLog(config, runtime).then((log) => {
+        closers.unshift(() => log.close());
+        return log;
+      });
+      return streamed;
+    };
     const localToken = createApiToken();
     const listeners = openListeners(config, runtime);
     closers.unshift(() => listeners.close());
@@ -96,6 +105,7 @@ export async function runDaemon(
         leading: () => leadership.leading,
         reloads,
         metrics,
+        decisionLog: config.decisions.kind === 'embedded' ? openStreamed : undefined,
         intake: ports,
         isIntake: only.includes('intake'),
       },

@@ -1,6 +1,7 @@
 import type { Cause } from '../model/cause.js';
 import type { DraftDecision } from '../model/decision.js';
 import { typeOf } from '../model/plain-decision.js';
+import type { Residual } from '../model/residual.js';
 import { classify } from '../plan/actor.js';
 import { clientSubject } from '../plan/plan.js';
 import type { ClientId } from '../plan/world.js';
@@ -14,12 +15,13 @@ export interface ClientDecision {
   readonly cause: Cause;
   readonly before: unknown;
   readonly after: unknown;
+  readonly residual?: Residual;
 }
 
 /** Recorded before the store changes. */
 export function clientDraft(
   id: ClientId,
-  { verb, reason, cause, before, after }: ClientDecision,
+  { verb, reason, cause, before, after, residual }: ClientDecision,
   deps: StampDeps & { readonly world: Pick<WorldState, 'client' | 'mapping'> },
 ): DraftDecision {
   const stamp = stampOf(deps);
@@ -42,6 +44,7 @@ export function clientDraft(
     cause,
     before,
     after,
+    ...(residual === undefined ? {} : { residual }),
     mappingRevision: stamp.mappingRevision,
     expectedIndex: 0,
     recordedAt: stamp.time,

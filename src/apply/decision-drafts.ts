@@ -47,7 +47,7 @@ export function settledOf(
     detail?: string;
   },
 ): SettledDecision {
-  const { expectedIndex: _, recordedAt: __, opensBy: ___, ...rest } = draft;
+  const { expectedIndex: _, recordedAt: __, opensBy: ___, residual, ...rest } = draft;
   const failed = settlement.outcome === 'failed' || settlement.outcome === 'unknown';
   return {
     ...rest,
@@ -57,6 +57,8 @@ export function settledOf(
     time: settlement.time,
     ...(settlement.modifyIndex === undefined ? {} : { consul: { modifyIndex: settlement.modifyIndex } }),
     ...(settlement.detail === undefined ? {} : { detail: settlement.detail }),
+    // What was not written leaves the access as it was.
+    ...(residual === undefined || settlement.outcome !== 'applied' ? {} : { residual }),
     latencyMs: Math.max(0, settlement.nowMs - Date.parse(draft.cause.receivedAt)),
   };
 }

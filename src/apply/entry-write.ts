@@ -2,8 +2,10 @@ import type { Intentions, WriteResult } from '../consul/consul.js';
 import type { SyncError } from '../errors.js';
 import type { Cause } from '../model/cause.js';
 import type { DraftDecision } from '../model/decision.js';
+import { definedFields } from '../model/defined-fields.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import type { Stamp } from '../model/plain-decision.js';
+import type { Residual } from '../model/residual.js';
 import { toLastAppliedText } from '../plan/last-applied.js';
 import type { Change } from '../plan/plan.js';
 import { draftOf } from './decision-drafts.js';
@@ -21,6 +23,8 @@ export interface EntryWrite {
   readonly changes: readonly Change[];
   readonly owner: string;
   readonly causeOf: (change: Change) => Cause;
+  /** What remains of the edge after the change. */
+  readonly residualOf: (change: Change, cause: Cause) => Residual | undefined;
   readonly stamp: Stamp;
   /** Ids of drafts that were recorded by an earlier plan and never sent. */
   readonly replaced: readonly string[];
@@ -119,16 +123,17 @@ export async function writeEntry(
 function toDrafts(
   changes: readonly Change[],
   entry: IntentionEntry | undefined,
-  { causeOf, ...write }: EntryWrite,
+  { causeOf, residualOf, ...write }: EntryWrite,
   { clock }: Pick<ApplyDeps, 'clock'>,
 ): readonly DraftDecision[] {
   // A part of a refused entry is recorded much later than the whole.
   const stamp = { ...write.stamp, time: new Date(clock.now()).toISOString() };
   const writeId = stamp.newId();
-  return changes.map((change) => ({
-    ...draftOf(change, causeOf(change), entry?.modifyIndex ?? 0, stamp),
-    writeId,
-  }));
+  return changes.map((change) => {
+    const cause = causeOf(change);
+    const draft = { ...draftOf(change, cause, entry?.modifyIndex ?? 0, stamp), writeId };
+    return { ...draft, ...definedFields({ residual: residualOf(change, cause) }) };
+  });
 }
 
 function send(

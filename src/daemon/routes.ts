@@ -1,10 +1,12 @@
 import { readLogin } from '../cli/login-view.js';
 import type { PrometheusMetrics } from '../cli/metrics.js';
+import type { DecisionLog } from '../decisions/log.js';
 import { composeSources } from '../identity/with-signals.js';
 import type { Fence } from '../queue/fence.js';
 import { createRulings } from '../reconcile/rulings.js';
 import { type AccessSettings, createAccess } from './access.js';
 import { addApi } from './api.js';
+import { addDecisionStream } from './decision-stream.js';
 import { addIntake, type IntakeDeps } from './events.js';
 import { addProbes, addStatus } from './health.js';
 import type { Listeners } from './listeners.js';
@@ -12,6 +14,8 @@ import { readStatus, type StatusParts } from './status.js';
 
 export interface RouteParts extends Omit<StatusParts, 'metrics'> {
   readonly metrics: PrometheusMetrics;
+  /** The embedded decision log, opened at the first stream; undefined if the decisions are on a topic. */
+  readonly decisionLog: (() => Promise<DecisionLog>) | undefined;
   readonly intake: Omit<IntakeDeps, 'sources'>;
   /** Whether this process takes events. */
   readonly isIntake: boolean;
@@ -37,6 +41,13 @@ export function addRoutes(
     standby: async () => (leading().isLeader ? undefined : standbyText(await store.fence.read())),
     access,
     logger,
+  });
+  addDecisionStream(rest, {
+    log: parts.decisionLog,
+    access,
+    clock,
+    logger,
+    metrics,
   });
   if (!parts.isIntake) return;
   const sources = providers.flatMap((provider) => {

@@ -4,15 +4,32 @@
  * surrogate; one that a hostile text contains counts as U+FFFD, so that it cannot stop the log.
  */
 export function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
-  if (typeof value === 'object' && value !== null) {
-    const members = Object.entries(value)
-      .filter(([, member]) => member !== undefined)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([name, member]) => `${canonicalJson(name)}:${canonicalJson(member)}`);
-    return `{${members.join(',')}}`;
+  if (typeof value === 'string') return text(value);
+  if (Array.isArray(value)) {
+    let items = '';
+    for (const item of value) items += `${items === '' ? '' : ','}${canonicalJson(item)}`;
+    return `[${items}]`;
   }
+  if (!isObject(value)) return JSON.stringify(value) ?? 'null';
+  const names = Object.keys(value);
+  if (names.length > 1) names.sort();
+  let written = '';
+  for (const name of names) {
+    const member = value[name];
+    if (member !== undefined) written += `${written === '' ? '' : ','}${text(name)}:${canonicalJson(member)}`;
+  }
+  return `{${written}}`;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}
+
+/** What JSON writes as it is: no quote, backslash or control character, and nothing that may be a surrogate. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+
+function text(value: string): string {
+  if (PLAIN.test(value)) return `"${value}"`;
   // A trip through UTF-8 replaces lone surrogates.
-  if (typeof value === 'string') return JSON.stringify(Buffer.from(value).toString());
-  return JSON.stringify(value) ?? 'null';
+  return JSON.stringify(Buffer.from(value).toString());
 }

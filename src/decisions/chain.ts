@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash as digestOf } from 'node:crypto';
 import { z } from 'zod';
 import type { ChainLink, Decision } from '../model/decision.js';
 import { fieldOf } from '../model/field-of.js';
@@ -58,6 +58,33 @@ export function hashOfEvent(event: unknown): string | undefined {
   return digest({ ...event, data: { ...data, chain: link } });
 }
 
+/** A decision as logs store it: canonical JSON, so that its hash can be checked without parsing it. */
+export function toStoredText(decision: Decision): string {
+  return canonicalJson(toCloudEvent(decision));
+}
+
+/** `data.chain` in a stored text. */
+const STORED_CHAIN =
+  /"chain":\{("hash":"([0-9a-f]{64})",)"log":"([^"\\]{1,128})","previousHash":"([0-9a-f]{64})","sequence":([1-9]\d{0,14})\}/g;
+/** The members behind `data`, as canonical JSON orders them. */
+const STORED_END =
+  /\},"datacontenttype":"application\/json","id":"([^"\\]{1,128})","source":"[^"\\]*","specversion":"1\.0","subject":"[^"\\]*","time":"[^"\\]*","type":"dev\.scopemesh\.[a-z-]+\.[a-z]+"\}$/;
+
+/**
+ * The ID and the link of a decision that is stored as `toStoredText` wrote it and has the hash that it names; undefined for
+ * all others, which `hashOfEvent` judges. Whoever changes a byte of such a text must find other bytes with the same hash.
+ */
+export function intactLinkOf(stored: string): { readonly id: string; readonly link: ChainLink } | undefined {
+  const [found, second] = stored.matchAll(STORED_CHAIN);
+  const [, id] = STORED_END.exec(stored) ?? [];
+  if (found === undefined || second !== undefined || id === undefined) return undefined;
+  const [, member = '', named = '', log = '', previousHash = '', sequence = ''] = found;
+  const at = found.index + '"chain":{'.length;
+  const hashed = stored.slice(0, at) + stored.slice(at + member.length);
+  if (digestOf('sha256', hashed, 'hex') !== named) return undefined;
+  return { id, link: { log, sequence: Number(sequence), previousHash, hash: named } };
+}
+
 /** The leaf of a decision in the Merkle tree: its hash is the entry. */
 export function leafOf(hash: string): Buffer {
   return leafHash(Buffer.from(hash, 'hex'));
@@ -91,7 +118,7 @@ function hashOf(event: unknown): string {
 }
 
 function digest(value: unknown): string {
-  return createHash('sha256').update(canonicalJson(value)).digest('hex');
+  return digestOf('sha256', canonicalJson(value), 'hex');
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -45,6 +45,11 @@ export function originOf(owner: string, log: string): string {
   return `scopemesh/${owner}/${log}`;
 }
 
+/** The log that a note is about; undefined if the note is not a checkpoint. Nothing is verified. */
+export function logOfNote(note: string): string | undefined {
+  return /^scopemesh\/.+\/([^/\n]+)\n[1-9]\d{0,15}\n/.exec(note)?.[1];
+}
+
 export function signCheckpoint(signer: NoteSigner, origin: string, { tree }: ChainHead): string {
   return signer.sign(`${origin}\n${tree.size}\n${rootOf(tree).toString('base64')}\n`);
 }

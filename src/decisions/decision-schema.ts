@@ -2,9 +2,41 @@ import { z } from 'zod';
 import { CLASSIFIED_KINDS } from '../model/actor.js';
 import { CAUSE_KINDS } from '../model/cause.js';
 import { DECISION_ACTIONS, OUTCOMES, REASONS, RESOURCE_KINDS, VERBS } from '../model/decision.js';
+import { UNKNOWN } from '../model/residual.js';
 
 const instant = () => z.iso.datetime({ offset: true });
 const text = () => z.string().min(1);
+const seconds = () => z.number().min(0);
+const unknown = () => z.literal(UNKNOWN);
+
+/** `Residual` in the model. */
+const RESIDUAL = z.object({
+  nextRequests: z
+    .literal(true)
+    .exactOptional()
+    .describe('Each pooled connection of the caller serves its next request by the old permissions.'),
+  openStreamsSeconds: z
+    .union([seconds(), unknown()])
+    .exactOptional()
+    .describe(
+      'How long open streams and TCP connections stay open: the drain time of Envoy, 600 s by default.',
+    ),
+  agentCache: z
+    .union([
+      z.object({ roleSeconds: seconds(), policySeconds: seconds(), tokenSeconds: seconds() }),
+      unknown(),
+    ])
+    .exactOptional()
+    .describe('How long a Consul client agent may honour what its servers refuse (acl.*_ttl).'),
+  accessTokensUntil: z
+    .union([instant(), unknown()])
+    .exactOptional()
+    .describe('Until then access tokens live that the identity provider issued before.'),
+  foreignAllows: z
+    .array(z.string())
+    .exactOptional()
+    .describe('Intentions of others that still let the services in, as source -> destination; 20 at most.'),
+});
 
 /**
  * A decision as a CloudEvent 1.0 in structured mode: the definition of both the parser and the JSON Schema. Unknown fields,
@@ -59,6 +91,9 @@ export const CLOUD_EVENT = z.object({
     after: z.unknown().exactOptional().describe('The resource after the change, or what it would become.'),
     consul: z.object({ modifyIndex: z.int().min(0) }).exactOptional(),
     detail: z.string().exactOptional().describe('An explanation for people.'),
+    residual: RESIDUAL.exactOptional().describe(
+      'What of a revoked access goes on after the write. A field is absent where it does not apply.',
+    ),
     mappingRevision: z.string().describe('Digest of the mapping in effect.'),
     revision: z
       .int()

@@ -1,6 +1,7 @@
 import { SyncError } from '../errors.js';
 import type { Decision, Resource } from '../model/decision.js';
 import { definedFields } from '../model/defined-fields.js';
+import type { Residual } from '../model/residual.js';
 import { CLOUD_EVENT, type CloudEvent } from './decision-schema.js';
 import { toPlainText, toPlainValue } from './plain-value.js';
 
@@ -9,8 +10,20 @@ export const CONTENT_TYPE = 'application/cloudevents+json';
 
 /** The decision in the form of the topic: plain JSON, without absent fields, with masked secrets. */
 export function toCloudEvent(decision: Decision): CloudEvent {
-  const { client, person, writeId, scopes, detail, consul, latencyMs, cause, before, after, chain } =
-    decision;
+  const {
+    client,
+    person,
+    writeId,
+    scopes,
+    detail,
+    consul,
+    latencyMs,
+    cause,
+    before,
+    after,
+    residual,
+    chain,
+  } = decision;
   const principal = decision.principal ?? cause.principal;
   return {
     specversion: '1.0',
@@ -48,6 +61,7 @@ export function toCloudEvent(decision: Decision): CloudEvent {
       ...(writeId === undefined ? {} : { writeId }),
       ...(consul === undefined ? {} : { consul: { modifyIndex: consul.modifyIndex } }),
       ...(detail === undefined ? {} : { detail: toPlainText(detail) }),
+      ...(residual === undefined ? {} : { residual: toResidual(residual) }),
       mappingRevision: decision.mappingRevision,
       revision: decision.revision,
       ...(latencyMs === undefined ? {} : { latencyMs }),
@@ -78,6 +92,17 @@ function toResource(resource: Resource): CloudEvent['data']['resource'] {
   return {
     kind,
     ...definedFields({ source, destination, namespace, partition, name }),
+  };
+}
+
+function toResidual(residual: Residual): NonNullable<CloudEvent['data']['residual']> {
+  const { agentCache, foreignAllows, ...rest } = residual;
+  return {
+    ...rest,
+    ...(agentCache === undefined
+      ? {}
+      : { agentCache: typeof agentCache === 'string' ? agentCache : { ...agentCache } }),
+    ...(foreignAllows === undefined ? {} : { foreignAllows: [...foreignAllows] }),
   };
 }
 

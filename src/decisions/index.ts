@@ -20,3 +20,5 @@ export { CONTENT_TYPE, parseCloudEvent, toCloudEvent } from './envelope.js';
 export type { KafkaSasl, KafkaTlsFiles } from './kafka/connection.js';
 export { type ConsumeOptions, consumeDecisions, type DecisionHandler } from './kafka/consume-decisions.js';
 export type { DecisionLog, ReadOptions } from './log.js';
+export { readDecisionFile } from './read-decision-file.js';
+export { type StreamOptions, streamDecisions } from './stream-decisions.js';

@@ -10,8 +10,18 @@ export class MissingTopic extends SyncError {}
 export interface ReadOptions {
   /** `start`: all decisions; `end`: only new ones; or an ISO 8601 instant. */
   readonly from: 'start' | 'end' | string;
+  /** The ID of an event of the embedded log: only what is after it. Throws ERR_EVENT_INVALID if the log does not have it. */
+  readonly after?: string;
   /** Whether to wait for more (`tail`) or to end at the newest (`list`). */
   readonly follow: boolean;
+}
+
+/** A log that was read in parts, which keep only the order of each subject. */
+export interface LogParts {
+  /** The parts whose oldest events were deleted. */
+  readonly cut: readonly string[];
+  /** The events as they are stored, each with its part; in the order of the part. */
+  readonly events: AsyncIterable<{ readonly part: string; readonly event: string }>;
 }
 
 /**
@@ -28,10 +38,11 @@ export interface DecisionLog {
   /** All or none; durable when it resolves. After an error it is unknown whether they are in: ask `contains`. */
   append(decisions: readonly Decision[]): Promise<void>;
   /**
-   * The place in the chain of the last decision of the log; undefined if it has none, or `unknown` where that costs a read of
-   * everything.
+   * The place in the chain of the last decision; undefined if there is none, or `unknown` if that cannot be found out. A topic
+   * with several logs answers about `log`. `known` is the number that the caller expects: a smaller one is an answer only if
+   * nothing was deleted that could have it.
    */
-  lastLink(): Promise<ChainLink | undefined | 'unknown'>;
+  lastLink(log: string, known: number): Promise<ChainLink | undefined | 'unknown'>;
   /** Appends a checkpoint after the decisions appended before. Repeating is harmless. */
   appendCheckpoint(checkpoint: StoredCheckpoint): Promise<void>;
   /** Which of the IDs are in the log at or after `since`. Also ends open transactions of an earlier writer. */
@@ -39,6 +50,10 @@ export interface DecisionLog {
   read(options: ReadOptions, signal: AbortSignal): AsyncIterable<Decision>;
   /** The events as they are stored, as JSON: decisions and checkpoints. */
   readEvents(options: ReadOptions, signal: AbortSignal): AsyncIterable<string>;
+  /** The ID of the newest decision, for a stream that begins after it; undefined if there is none. Absent for a topic. */
+  newestId?(): Promise<string | undefined>;
+  /** All that is stored now, by part. A log without parts has one, and keeps its order. */
+  readParts(signal: AbortSignal): Promise<LogParts>;
   close(): Promise<void>;
 }
 

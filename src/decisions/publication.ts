@@ -110,7 +110,7 @@ export class Publication {
    */
   async #compareWithLog(): Promise<void> {
     const { journal, log, logger } = this.#deps;
-    const last = await log.lastLink();
+    const last = await log.lastLink(this.#head.log, this.#head.tree.size);
     if (last === 'unknown' || (last?.hash ?? NO_HASH) === this.#head.hash) return;
     logger.warn(
       { log: this.#head.log, size: this.#head.tree.size, found: last?.log ?? null },

@@ -1,6 +1,6 @@
 import type { ChainLink } from '../model/decision.js';
 import { fieldOf } from '../model/field-of.js';
-import { hashOfEvent, linkOf } from './chain.js';
+import { hashOfEvent, intactLinkOf, linkOf } from './chain.js';
 import { isCheckpointEvent, parseCheckpointEvent, type StoredCheckpoint } from './checkpoint.js';
 import { parseJson } from './envelope.js';
 
@@ -13,6 +13,8 @@ export type TrailRecord =
 
 /** Reads an event as it is stored. The hash is computed from all of it, also from fields that this version does not know. */
 export function toTrailRecord(text: string): TrailRecord {
+  const intact = intactLinkOf(text);
+  if (intact !== undefined) return { kind: 'decision', ...intact, isIntact: true };
   try {
     const event = parseJson(text);
     if (isCheckpointEvent(event)) {

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { leafOf, NO_HASH } from './chain.js';
 import { openCheckpoint, type StoredCheckpoint } from './checkpoint.js';
 import { appendLeaf, EMPTY_FRONTIER, type Frontier, rootOf } from './merkle.js';
@@ -54,68 +55,100 @@ interface End {
   readonly hash?: string;
 }
 
-type Found = (later: readonly TrailRecord[]) => TrailFault;
+/** A fault that depends on what follows it. */
+interface Found {
+  see?(later: TrailRecord): void;
+  fault(): TrailFault;
+}
 
 /**
  * Checks that the records are an unchanged chain in this order, and that each checkpoint signs it. The report names the
- * first fault. A log may begin with a checkpoint: then what it signs was deleted.
+ * first fault. A log may begin with a checkpoint: then what it signs was deleted. Keeps no record.
  */
-export function verifyTrail(
-  records: Iterable<TrailRecord>,
-  { verifiers = [] }: VerifyOptions = {},
-): TrailReport {
-  const logs: { -readonly [Field in keyof VerifiedLog]: VerifiedLog[Field] }[] = [];
-  const rest: TrailRecord[] = [];
-  let [decisions, unchained, checkpoints, position] = [0, 0, 0, 0];
-  let end: End | undefined;
-  let tree: Frontier = EMPTY_FRONTIER;
-  let found: Found | undefined;
-  /** The notes that were found at their place. */
-  const checked = new Set<string>();
+export class TrailVerification {
+  readonly #verifiers: readonly NoteVerifier[];
+  readonly #logs: { -readonly [Field in keyof VerifiedLog]: VerifiedLog[Field] }[] = [];
+  #decisions = 0;
+  #unchained = 0;
+  #checkpoints = 0;
+  #position = 0;
+  #end: End | undefined;
+  #tree = EMPTY_FRONTIER;
+  #found: Found | undefined;
+  /** The digests of the notes that were found at their place. */
+  readonly #checked = new Set<string>();
 
-  for (const record of records) {
-    if (found !== undefined) {
-      rest.push(record);
-      continue;
-    }
-    position++;
-    if (record.kind === 'unchained' && end === undefined) unchained++;
-    else if (record.kind === 'checkpoint') {
-      const { checkpoint } = record;
-      const fault = checkpointFault(checkpoint, end, tree, { verifiers, checked });
-      if (fault !== undefined) found = at(position, fault);
-      else if (!checked.has(checkpoint.note)) {
-        checked.add(checkpoint.note);
-        const { log } = checkpoint;
-        const { size } = checkpoint.tree;
-        if (end === undefined) {
-          logs.push({ log, first: size + 1, last: size, signed: 0 });
-          end = { log, sequence: size };
-          tree = checkpoint.tree;
-        }
-        const current = logs.at(-1);
-        if (current !== undefined && verifiers.length > 0) current.signed = size;
-        if (verifiers.length > 0) checkpoints++;
-      }
-    } else {
-      found = decisionFault(record, end, position);
-      if (found !== undefined || record.kind !== 'decision') continue;
-      const { log, sequence, hash } = record.link;
-      if (end?.log !== log) tree = EMPTY_FRONTIER;
-      const current = logs.at(-1);
-      if (current?.log === log) current.last = sequence;
-      else logs.push({ log, first: sequence, last: sequence, signed: 0 });
-      tree = appendLeaf(tree, leafOf(hash));
-      end = { log, sequence, hash, id: record.id };
-      decisions++;
-    }
+  constructor({ verifiers = [] }: VerifyOptions = {}) {
+    this.#verifiers = verifiers;
   }
-  const fault = found?.(rest);
-  return { decisions, unchained, logs, checkpoints, ...(fault === undefined ? {} : { fault }) };
+
+  add(record: TrailRecord): void {
+    if (this.#found !== undefined) {
+      this.#found.see?.(record);
+      return;
+    }
+    this.#position++;
+    if (record.kind === 'unchained' && this.#end === undefined) this.#unchained++;
+    else if (record.kind === 'checkpoint') this.#addCheckpoint(record.checkpoint);
+    else this.#addDecision(record);
+  }
+
+  report(): TrailReport {
+    const fault = this.#found?.fault();
+    return {
+      decisions: this.#decisions,
+      unchained: this.#unchained,
+      logs: this.#logs,
+      checkpoints: this.#checkpoints,
+      ...(fault === undefined ? {} : { fault }),
+    };
+  }
+
+  #addCheckpoint(checkpoint: StoredCheckpoint): void {
+    const { log, note, tree } = checkpoint;
+    const isKnown = this.#checked.has(digest(note));
+    const known = { end: this.#end, tree: this.#tree, verifiers: this.#verifiers, isKnown };
+    const fault = checkpointFault(checkpoint, known);
+    if (fault !== undefined) this.#found = at(this.#position, fault);
+    if (fault !== undefined || isKnown) return;
+    this.#checked.add(digest(note));
+    if (this.#end === undefined) {
+      this.#logs.push({ log, first: tree.size + 1, last: tree.size, signed: 0 });
+      this.#end = { log, sequence: tree.size };
+      this.#tree = tree;
+    }
+    const current = this.#logs.at(-1);
+    if (this.#verifiers.length === 0 || current === undefined) return;
+    current.signed = tree.size;
+    this.#checkpoints++;
+  }
+
+  #addDecision(record: Exclude<TrailRecord, { kind: 'checkpoint' }>): void {
+    this.#found = decisionFault(record, this.#end, this.#position);
+    if (this.#found !== undefined || record.kind !== 'decision') return;
+    const { log, sequence } = record.link;
+    if (this.#end?.log !== log) this.#tree = EMPTY_FRONTIER;
+    const current = this.#logs.at(-1);
+    if (current?.log === log) current.last = sequence;
+    else this.#logs.push({ log, first: sequence, last: sequence, signed: 0 });
+    this.#tree = appendLeaf(this.#tree, leafOf(record.link.hash));
+    this.#end = { log, sequence, hash: record.link.hash, id: record.id };
+    this.#decisions++;
+  }
+}
+
+export function verifyTrail(records: Iterable<TrailRecord>, options: VerifyOptions = {}): TrailReport {
+  const verification = new TrailVerification(options);
+  for (const record of records) verification.add(record);
+  return verification.report();
 }
 
 function at(position: number, fault: Omit<TrailFault, 'position'>): Found {
-  return () => ({ position, ...fault });
+  return { fault: () => ({ position, ...fault }) };
+}
+
+function digest(note: string): string {
+  return hash('sha256', note, 'base64');
 }
 
 function decisionFault(
@@ -139,7 +172,7 @@ function decisionFault(
     const detail = `decision ${sequence} is there already; ${expected} should be here`;
     return at(position, { kind: 'repeated', id, sequence, detail });
   }
-  if (sequence > expected) return (later) => misplaced(record, expected, position, later);
+  if (sequence > expected) return misplaced(record, expected, position);
   if (last.hash === undefined || previousHash === last.hash) return undefined;
   const detail = `decision ${sequence} continues another hash than that of the decision before it`;
   return last.id === undefined
@@ -152,31 +185,43 @@ function misplaced(
   { id, link: { log, sequence } }: DecisionRecord,
   expected: number,
   position: number,
-  later: readonly TrailRecord[],
-): TrailFault {
-  const isThere = (wanted: number) =>
-    later.some((each) => each.kind === 'decision' && each.link.log === log && each.link.sequence === wanted);
-  if (!isThere(expected)) {
-    const missing =
-      sequence === expected + 1 ? `decision ${expected} is` : `decisions ${expected} to ${sequence - 1} are`;
-    return { kind: 'removed', position, sequence: expected, detail: `${missing} missing` };
-  }
-  if (isThere(sequence)) {
-    const detail = `decision ${sequence} is here and at its own place`;
-    return { kind: 'repeated', position, id, sequence, detail };
-  }
-  const detail = `decision ${sequence} is where decision ${expected} should be`;
-  return { kind: 'moved', position, id, sequence, detail };
+): Found {
+  const later = { hasExpected: false, hasSame: false };
+  return {
+    see(record) {
+      if (record.kind !== 'decision' || record.link.log !== log) return;
+      later.hasExpected ||= record.link.sequence === expected;
+      later.hasSame ||= record.link.sequence === sequence;
+    },
+    fault() {
+      if (!later.hasExpected) {
+        const missing =
+          sequence === expected + 1
+            ? `decision ${expected} is`
+            : `decisions ${expected} to ${sequence - 1} are`;
+        return { kind: 'removed', position, sequence: expected, detail: `${missing} missing` };
+      }
+      if (later.hasSame) {
+        const detail = `decision ${sequence} is here and at its own place`;
+        return { kind: 'repeated', position, id, sequence, detail };
+      }
+      const detail = `decision ${sequence} is where decision ${expected} should be`;
+      return { kind: 'moved', position, id, sequence, detail };
+    },
+  };
+}
+
+interface Known {
+  readonly end: End | undefined;
+  readonly tree: Frontier;
+  readonly verifiers: readonly NoteVerifier[];
+  /** The same note was found at its place. */
+  readonly isKnown: boolean;
 }
 
 function checkpointFault(
   { log, note, tree: signedTree }: StoredCheckpoint,
-  end: End | undefined,
-  tree: Frontier,
-  {
-    verifiers,
-    checked,
-  }: { readonly verifiers: readonly NoteVerifier[]; readonly checked: ReadonlySet<string> },
+  { end, tree, verifiers, isKnown }: Known,
 ): Omit<TrailFault, 'position'> | undefined {
   const { size } = signedTree;
   const root = rootOf(signedTree);
@@ -192,7 +237,7 @@ function checkpointFault(
   }
   // A repeated write of a checkpoint proves nothing new. One that is only here proves nothing about what is before it.
   if (end !== undefined && size < end.sequence)
-    return checked.has(note)
+    return isKnown
       ? undefined
       : fault('the checkpoint is not after the last decision that it signs', 'moved');
   if (end !== undefined && !rootOf(tree).equals(root))

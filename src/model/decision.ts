@@ -1,5 +1,6 @@
 import type { ClassifiedKind } from './actor.js';
 import type { Cause, Principal } from './cause.js';
+import type { Residual } from './residual.js';
 
 /** Why a change is made. */
 export const CHANGE_REASONS = [
@@ -181,6 +182,8 @@ export interface Decision {
   readonly consul?: { readonly modifyIndex: number };
   /** An explanation for people: why it is held and what would release it, or which access outlives it. */
   readonly detail?: string;
+  /** What of a revoked access goes on after the write; only in applied decisions that narrow. */
+  readonly residual?: Residual;
   readonly mappingRevision: string;
   readonly revision: number;
   readonly latencyMs?: number;

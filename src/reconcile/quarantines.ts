@@ -3,8 +3,10 @@ import { journaledWrite } from '../apply/journaled-write.js';
 import { settleFound, toSettled } from '../apply/settle.js';
 import type { OAuthClient } from '../model/client.js';
 import { clientKey, formatKey } from '../model/key.js';
+import type { Residual } from '../model/residual.js';
 import type { Cause, Job, Principal } from '../model/trigger.js';
 import { clientSubject } from '../plan/plan.js';
+import { quarantineResidual } from '../plan/residual.js';
 import {
   isNewer,
   newest,
@@ -59,9 +61,18 @@ export async function takeOrders(id: ClientId, job: Job, deps: ReconcilerDeps): 
     return true;
   }
   const why = { verb: 'quarantined', reason: 'ClientQuarantined', cause: order.cause } as const;
-  await decide(id, { ...why, before: null, after: { at: order.at } }, take, deps);
+  const residual = residualOf(id, order.cause, deps);
+  await decide(id, { ...why, before: null, after: { at: order.at }, residual }, take, deps);
   deps.logger.warn({ ...id, at: order.at }, 'client quarantined: its secret is compromised');
   return true;
+}
+
+function residualOf(id: ClientId, cause: Cause, { world, clock }: ReconcilerDeps): Residual {
+  const services = world
+    .claimsOn(id, clock.now())
+    .flatMap((status) => (status.kind === 'none' ? [] : [status.service]));
+  const issue = { reason: 'ClientQuarantined', cause, client: world.client(id) };
+  return quarantineResidual(issue, services, world.entries, world.mapping.owner);
 }
 
 /** Restores the quarantines of earlier processes, and ends those that a person has released since. */

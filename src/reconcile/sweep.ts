@@ -119,7 +119,8 @@ export async function leftoverTriggers(
 
 async function noteDefaultPolicy(deps: ReconcilerDeps, signal: AbortSignal): Promise<void> {
   try {
-    const { defaultPolicy } = await deps.consul.inspect(signal);
+    const { defaultPolicy, aclCache } = await deps.consul.inspect(signal);
+    deps.acl.noteAgentCache(aclCache, deps.clock.now());
     deps.metrics.gauge('scopemesh_consul_default_allow', defaultPolicy === 'allow' ? 1 : 0);
     if (defaultPolicy === 'allow') {
       deps.logger.error(

@@ -2,6 +2,8 @@ import { mayRemove } from '../apply/decision-drafts.js';
 import { type EntryEnd, type EntryWrite, writeEntry } from '../apply/entry-write.js';
 import type { Cause } from '../model/cause.js';
 import type { Change, PlannedClient } from '../plan/plan.js';
+import { intentionResidual } from '../plan/residual.js';
+import { serviceText } from '../plan/world.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
 
 /** Writes the changes of a plan, and updates the state, the mass guard's window and the record of corrections. */
@@ -25,6 +27,15 @@ export async function writePlan(
       ...write,
       owner: world.mapping.owner,
       causeOf: ({ client }) => causeOf(client),
+      residualOf: (change, cause) =>
+        intentionResidual(change, {
+          cause,
+          client: change.client && world.client(change.client),
+          destination,
+          entry: write.entry,
+          wildcard: world.entries.get(serviceText({ ...destination, name: '*' })),
+          protocol: world.protocolOf(destination),
+        }),
       stamp: stampOf(deps),
       isTouched: () => queue.late().length > 0,
       reserve: (part) => {

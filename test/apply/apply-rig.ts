@@ -157,6 +157,7 @@ export function entryWrite(
     entry: from,
     changes,
     owner: 'pay',
+    residualOf: () => undefined,
     causeOf: () => CAUSE,
     stamp: rig.stamp,
     replaced: [],

@@ -30,6 +30,8 @@ describe('scopemesh/decisions', () => {
         'consumeDecisions',
         'decisionJsonSchema',
         'parseCloudEvent',
+        'readDecisionFile',
+        'streamDecisions',
         'toCloudEvent',
       ],
       loaded: [],

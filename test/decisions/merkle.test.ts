@@ -3,12 +3,13 @@ import { describe, expect, it, test } from 'vitest';
 import {
   appendLeaf,
   EMPTY_FRONTIER,
-  inclusionProof,
+  type Hash,
+  isConsistent,
   isIncluded,
   leafHash,
   rootOf,
-  rootOfLeaves,
 } from '../../src/decisions/merkle.js';
+import { MerkleTree } from '../../src/decisions/merkle-tree.js';
 
 // The inputs and roots of the reference tests of Certificate Transparency (RFC 6962).
 const INPUTS = [
@@ -31,6 +32,14 @@ const ROOTS = [
   'ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c',
   '5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328',
 ];
+const rootOfLeaves = (all: readonly Hash[]) => rootOf(all.reduce(appendLeaf, EMPTY_FRONTIER));
+/** The tree of a log that begins after so many leaves. */
+const treeOf = (all: readonly Hash[], beginning = 0) => {
+  const tree = new MerkleTree(all.slice(0, beginning).reduce(appendLeaf, EMPTY_FRONTIER));
+  for (const [index, leaf] of all.entries()) tree.append(index, leaf);
+  return tree;
+};
+const some = (size: number) => Array.from({ length: size }, (_, at) => leafHash(Buffer.from(`${at}`)));
 const leaves = INPUTS.map((input) => leafHash(Buffer.from(input, 'hex')));
 
 describe('the Merkle tree', () => {
@@ -54,11 +63,11 @@ describe('the Merkle tree', () => {
 
   test('proves each of its leaves, and no other', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 70 }), fc.nat(), fc.nat(), (size, a, b) => {
-        const all = Array.from({ length: size }, (_, at) => leafHash(Buffer.from(`${at}`)));
+      fc.property(fc.integer({ min: 1, max: 70 }), fc.nat(), fc.nat(), fc.nat(), (size, a, b, cut) => {
+        const all = some(size);
         const [index, other] = [a % size, b % size];
         const place = { index, size, root: rootOfLeaves(all) };
-        const proof = inclusionProof(all, index);
+        const proof = treeOf(all, cut % (index + 1)).inclusionProof(index, size);
         const [leaf = leafHash(Buffer.of()), wrong = leafHash(Buffer.of())] = [all[index], all[other]];
         expect(isIncluded(place, leaf, proof)).toBe(true);
         expect(isIncluded(place, wrong, proof)).toBe(other === index);
@@ -66,5 +75,33 @@ describe('the Merkle tree', () => {
         expect(isIncluded(place, leaf, [...proof, leaf])).toBe(false);
       }),
     );
+  });
+
+  test('proves that it begins with each of its earlier trees, and with no other', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 70 }), fc.nat(), fc.nat(), fc.nat(), (size, a, b, cut) => {
+        const all = some(size);
+        const [first, other] = [1 + (a % size), 1 + (b % size)];
+        const tree = (count: number) => ({ size: count, root: rootOfLeaves(all.slice(0, count)) });
+        const proof = treeOf(all, cut % (first + 1)).consistencyProof(first, size);
+        expect(isConsistent(tree(first), tree(size), proof)).toBe(true);
+        expect(isConsistent({ ...tree(first), root: tree(other).root }, tree(size), proof)).toBe(
+          first === other,
+        );
+        expect(isConsistent(tree(first), { ...tree(size), root: tree(other).root }, proof)).toBe(
+          size === other,
+        );
+        if (first !== other) expect(isConsistent(tree(other), tree(size), proof)).toBe(false);
+        expect(isConsistent(tree(first), tree(size), [...proof, tree(1).root])).toBe(false);
+        if (proof.length > 0) expect(isConsistent(tree(first), tree(size), proof.slice(1))).toBe(false);
+      }),
+    );
+  });
+
+  it('proves nothing without a leaf that the proof needs', () => {
+    const tree = treeOf(some(7), 5);
+    expect(() => tree.inclusionProof(2, 7)).toThrow('is not there, and the proof needs its hash');
+    const all = some(7);
+    expect(() => treeOf(all.slice(0, 6)).inclusionProof(2, 7)).toThrow('decision 7 of the log is not there');
   });
 });

@@ -33,6 +33,7 @@ describe('a signed note', () => {
   it.each([
     ['another text', NOTE.replace('answer', 'Answer')],
     ['another signature', NOTE.replace('ZJkuBS', 'ZJkuBT')],
+    ['stray bits behind its signature', NOTE.replace('BwJnAM=', 'BwJnAN=')],
     ['another name', NOTE.replace('PeterNeumann', 'Peter')],
     ['no signature', TEXT],
     ['no line break at its end', NOTE.slice(0, -1)],

@@ -1,11 +1,13 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { parseCheckpointEvent } from '../../src/decisions/checkpoint.js';
 import { Checkpoints } from '../../src/decisions/checkpoints.js';
 import { createEmbeddedDecisionLog } from '../../src/decisions/embedded/embedded-decision-log.js';
+import { proveExtension } from '../../src/decisions/proofs.js';
 import { Publication } from '../../src/decisions/publication.js';
 import { openSigningKey, publicKeyPath } from '../../src/decisions/signing-key.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
@@ -26,13 +28,13 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-const check = (events: readonly string[]) =>
-  spawnSync(join(directory, 'tlog'), [publicKeyPath(directory)], {
-    input: events.join('\n'),
+const check = (input: readonly string[], ...files: readonly string[]) =>
+  spawnSync(join(directory, 'tlog'), [publicKeyPath(directory), ...files], {
+    input: input.join('\n'),
     encoding: 'utf8',
   });
 
-it("Go's implementation of notes and Merkle trees accepts every checkpoint of a log, and refuses a changed one", async () => {
+it("Go's implementation of notes and Merkle trees accepts every checkpoint and every extension, and refuses changed ones", async () => {
   const runtime = { logger: silentLogger, metrics: noMetrics, clock: createMovableClock() };
   const store = createEmbeddedStore({ directory, ...runtime });
   const log = createEmbeddedDecisionLog({ directory, ...runtime });
@@ -55,4 +57,15 @@ it("Go's implementation of notes and Merkle trees accepts every checkpoint of a 
   const { hash } = JSON.parse(events[10] ?? '').data.chain;
   const changed = events.with(10, (events[10] ?? '').replaceAll(hash, 'f'.repeat(64)));
   expect(check(changed)).toMatchObject({ status: 1, stderr: expect.stringContaining('computed') });
+
+  const notes = events.flatMap((event) => parseCheckpointEvent(JSON.parse(event))?.note ?? []);
+  const kept = join(directory, 'checkpoint.txt');
+  for (const note of notes) {
+    writeFileSync(kept, note);
+    const proof = await proveExtension(events, note);
+    const { size } = proof.extends;
+    expect(check([JSON.stringify(proof)], kept)).toMatchObject({ stdout: `735 decisions extend ${size}\n` });
+    const wrong = { ...proof, hashes: [...proof.hashes, proof.hashes[0] ?? hash] };
+    expect(check([JSON.stringify(wrong)], kept)).toMatchObject({ status: 1 });
+  }
 });

@@ -1,6 +1,6 @@
 import type { StoredCheckpoint } from '../../src/decisions/checkpoint.js';
 import { toCloudEvent } from '../../src/decisions/envelope.js';
-import type { DecisionLog } from '../../src/decisions/log.js';
+import type { DecisionLog, LogParts } from '../../src/decisions/log.js';
 import type { Decision } from '../../src/model/decision.js';
 
 /** A log in memory that can be made to fail, for tests of what writes to it. */
@@ -52,6 +52,10 @@ export class MemoryDecisionLog implements DecisionLog {
 
   async *readEvents(): AsyncIterable<string> {
     for (const each of this.held) yield JSON.stringify(toCloudEvent(each));
+  }
+
+  async readParts(): Promise<LogParts> {
+    throw new Error('a log in memory has no parts');
   }
 
   async close(): Promise<void> {}

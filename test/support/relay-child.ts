@@ -1,12 +1,15 @@
 /**
  * A relay in a process of its own that kills itself with SIGKILL at its nth step, to find out what a crash at any
- * instant leaves. Its settings are one JSON argument. Prints `empty` and exits 0 once the outbox is empty.
+ * instant leaves. Its settings are one JSON argument. Prints `ready` before it begins, and exits 0 once the outbox is
+ * empty. Its clock runs fast, so that it signs a checkpoint after most batches.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock } from '../../src/clock.js';
+import { Checkpoints } from '../../src/decisions/checkpoints.js';
 import { createEmbeddedDecisionLog } from '../../src/decisions/embedded/embedded-decision-log.js';
 import { createKafkaDecisionLog } from '../../src/decisions/kafka/kafka-decision-log.js';
 import type { DecisionLog } from '../../src/decisions/log.js';
+import { openSigningKey } from '../../src/decisions/signing-key.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import { createEmbeddedStore } from '../../src/queue/embedded/store.js';
 import { type RelayDeps, run } from '../../workers/relay.js';
@@ -22,6 +25,8 @@ export interface RelayChildSettings {
 
 const settings: RelayChildSettings = JSON.parse(process.argv[2] ?? '');
 const { directory, kafka, batch, death } = settings;
+const begun = systemClock.now();
+const clock = { ...systemClock, now: () => begun + (systemClock.now() - begun) * 20_000 };
 const surroundings = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
 const store = createEmbeddedStore({ directory, ...surroundings });
 const log: DecisionLog =
@@ -54,8 +59,11 @@ function die(): void {
 }
 
 const { keyValues, journal } = store;
+const signer = openSigningKey({ owner: 'payments', directory, file: undefined, logger: silentLogger });
+const checkpointDeps = { ...surroundings, clock, keyValues, log, owner: 'payments' };
 const deps: RelayDeps = {
   ...surroundings,
+  ...(signer === undefined ? {} : { checkpoints: new Checkpoints({ ...checkpointDeps, signer }) }),
   settled: { wait: () => new Promise(() => {}) },
   keyValues: {
     get: (name) => keyValues.get(name),
@@ -78,18 +86,19 @@ const deps: RelayDeps = {
     position: () => log.position(),
     append: (decisions) => step(() => log.append(decisions)),
     contains: (ids, since) => step(() => log.contains(ids, since)),
-    lastLink: () => log.lastLink(),
+    lastLink: (of, known) => log.lastLink(of, known),
     appendCheckpoint: (checkpoint) => log.appendCheckpoint(checkpoint),
     read: (options, signal) => log.read(options, signal),
     readEvents: (options, signal) => log.readEvents(options, signal),
+    readParts: (signal) => log.readParts(signal),
     close: () => log.close(),
   },
 };
 
+process.stdout.write('ready\n');
 const stop = new AbortController();
 const running = run(deps, stop.signal);
 while ((await journal.overview()).outboxLength > 0) await delay(20);
 stop.abort();
 await running;
-process.stdout.write('empty\n');
 process.exit(0);

@@ -22,9 +22,30 @@ export async function relayWithCrashes(
   if (outcome !== 0) throw new Error(`the last relay ended with ${outcome}`);
 }
 
-async function runChild(settings: RelayChildSettings): Promise<number | string> {
+/**
+ * Runs the relay in one process after the other, each killed from outside so many milliseconds after it began, and then
+ * once to the end. Resolves with the number of processes that were killed before their end.
+ */
+export async function relayWithKills(
+  settings: RelayChildSettings,
+  instantsMs: readonly number[],
+): Promise<number> {
+  let killed = 0;
+  for (const ms of instantsMs) {
+    const outcome = await runChild(settings, ms);
+    if (outcome === 'SIGKILL') killed++;
+    else if (outcome !== 0) throw new Error(`the relay ended with ${outcome}`);
+  }
+  const outcome = await runChild(settings);
+  if (outcome !== 0) throw new Error(`the last relay ended with ${outcome}`);
+  return killed;
+}
+
+async function runChild(settings: RelayChildSettings, killAfterMs?: number): Promise<number | string> {
   const args = ['--import', 'tsx', CHILD, JSON.stringify(settings)];
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  if (killAfterMs !== undefined)
+    child.stdout.once('data', () => setTimeout(() => child.kill('SIGKILL'), killAfterMs));
   const [code, signal]: (number | string | null)[] = await once(child, 'exit');
   return signal ?? code ?? 'unknown';
 }

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.js';
-import { parseCloudEvent } from '../../src/decisions/envelope.js';
 import { createKafkaDecisionLog } from '../../src/decisions/kafka/kafka-decision-log.js';
+import { parseLogEvent } from '../../src/decisions/log.js';
 import type { Decision } from '../../src/model/decision.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import { createEmbeddedStore } from '../../src/queue/embedded/store.js';
@@ -43,11 +43,11 @@ const open = (topic: string) =>
 
 /** What a client that reads only what is committed finds, which must be exactly what was settled. */
 async function expectExactly(topic: string, settled: readonly Decision[]): Promise<void> {
-  const messages = await until('all that was settled can be read', async () => {
-    const read = await readTopic(kafka.broker, topic);
-    return read.length >= settled.length && read;
+  const read = await until('all that was settled can be read', async () => {
+    const messages = await readTopic(kafka.broker, topic);
+    const found = messages.flatMap((message) => parseLogEvent(message.value) ?? []);
+    return found.length >= settled.length && found;
   });
-  const read = messages.map((message) => parseCloudEvent(message.value));
   expect(read.map((each) => each.id).sort()).toEqual(settled.map((each) => each.id).sort());
   expect(faultsOf(read)).toEqual([]);
 }
@@ -137,6 +137,7 @@ describe('the relay to Kafka', () => {
         appendCheckpoint: log.appendCheckpoint.bind(log),
         read: log.read.bind(log),
         readEvents: log.readEvents.bind(log),
+        readParts: log.readParts.bind(log),
         close: () => log.close(),
       },
     };

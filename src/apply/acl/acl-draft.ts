@@ -1,11 +1,17 @@
 import type { Cause } from '../../model/cause.js';
 import type { DraftDecision, HoldReason } from '../../model/decision.js';
 import type { Stamp } from '../../model/plain-decision.js';
+import type { Residual } from '../../model/residual.js';
 import type { AclChange } from '../../plan/acl/acl-change.js';
 import type { Hold } from '../../plan/plan.js';
 
 /** A draft of an ACL write, to be recorded before it. */
-export function aclDraft(change: AclChange, cause: Cause, stamp: Stamp): DraftDecision {
+export function aclDraft(
+  change: AclChange,
+  cause: Cause,
+  stamp: Stamp,
+  residual: Residual | undefined,
+): DraftDecision {
   const principal = change.approvedBy ?? cause.principal;
   return {
     id: stamp.newId(),
@@ -22,6 +28,7 @@ export function aclDraft(change: AclChange, cause: Cause, stamp: Stamp): DraftDe
     cause,
     before: change.step.do === 'end-tokens' ? tokensMeant(change.step) : (change.before ?? null),
     after: change.after ?? null,
+    ...(residual === undefined ? {} : { residual }),
     mappingRevision: stamp.mappingRevision,
     // ACL objects have no compare-and-set: recovery compares their content.
     expectedIndex: 0,

@@ -1,5 +1,6 @@
 import type { AclCacheSeconds, ConsulFacts } from '../../consul/consul.js';
 import type { Members } from '../../identity/directory.js';
+import type { AgentCache } from '../../model/residual.js';
 import type { Mapping } from '../../model/rule.js';
 import { type AclRules, createRulesParser } from '../../plan/acl/rules-text.js';
 import { createPatternCompiler, type PatternCompiler } from '../../plan/pattern.js';
@@ -119,9 +120,25 @@ export class AclState {
   async agentCache(inspect: () => Promise<ConsulFacts>, now: number): Promise<AclCacheSeconds | undefined> {
     if (this.#agentCache === undefined || now - this.#agentCache.at > AGENT_CACHE_MS) {
       const { aclCache } = await inspect().catch(() => ({ aclCache: undefined }));
-      this.#agentCache = { at: now, seconds: aclCache };
+      this.noteAgentCache(aclCache, now);
     }
-    return this.#agentCache.seconds;
+    return this.#agentCache?.seconds;
+  }
+
+  noteAgentCache(seconds: AclCacheSeconds | undefined, now: number): void {
+    this.#agentCache = { at: now, seconds };
+  }
+
+  /** What was read last, so that no write waits for it. */
+  get knownAgentCache(): AgentCache | undefined {
+    const seconds = this.#agentCache?.seconds;
+    if (seconds === undefined) return undefined;
+    const { role, policy, token } = seconds;
+    return {
+      roleSeconds: Math.max(role, 0),
+      policySeconds: Math.max(policy, 0),
+      tokenSeconds: Math.max(token, 0),
+    };
   }
 }
 

@@ -5,6 +5,7 @@ import type { DraftDecision } from '../../model/decision.js';
 import { type AclChange, aclSubject, digestObject, nameOf } from '../../plan/acl/acl-change.js';
 import { tokensToEnd } from '../../plan/acl/tokens.js';
 import { isOwnedDescription } from '../../plan/ownership.js';
+import { aclResidual } from '../../plan/residual.js';
 import { stampOf } from '../deps.js';
 import { journaledSequence, type SequencedWrite } from '../journaled-sequence.js';
 import { isRefusal } from '../journaled-write.js';
@@ -154,7 +155,7 @@ function writeAll(
     const { object } = step;
     return [
       {
-        draft: aclDraft(change, application.cause, stampOf(deps)),
+        draft: draftOf(change, application.cause, deps),
         lastApplied: new Map(application.remember).set(
           change.subject,
           digestObject(change.remembered ?? object),
@@ -256,7 +257,7 @@ async function remove(
     const detail = isMethod && tokens !== 0 ? { detail: await endedTokensText(tokens, deps, signal) } : {};
     return { kind: 'written', ...detail };
   };
-  const draft = aclDraft(change, application.cause, stampOf(deps));
+  const draft = draftOf(change, application.cause, deps);
   const end = () =>
     journaledSequence(application.key, [{ draft, run, lastApplied: forgotten(change, application) }], deps);
   return step.kind === 'acl-policy' ? deps.acl.policyMutex.run(name.toLowerCase(), end) : end();
@@ -306,7 +307,16 @@ async function recordTokens(
   { key, cause }: AclApplication,
   deps: AclDeps,
 ): Promise<DraftDecision> {
-  const draft = aclDraft(change, cause, stampOf(deps));
+  const draft = draftOf(change, cause, deps);
   await deps.journal.record(key, [draft]);
   return draft;
+}
+
+function draftOf(change: AclChange, cause: Cause, deps: AclDeps): DraftDecision {
+  const client = change.client && deps.world.client(change.client);
+  const isRevoked = change.narrows || change.action === 'revoke';
+  const residual = isRevoked
+    ? aclResidual({ reason: change.reason, cause, client }, deps.acl.knownAgentCache)
+    : undefined;
+  return aclDraft(change, cause, stampOf(deps), residual);
 }

@@ -1,5 +1,6 @@
 import { SyncError } from '../../errors.js';
 import type { DraftDecision } from '../../model/decision.js';
+import { UNKNOWN } from '../../model/residual.js';
 import { aclSubject } from '../../plan/acl/acl-change.js';
 import { hasOurName } from '../../plan/acl/object-names.js';
 import { orphans } from '../../plan/acl/tokens.js';
@@ -93,6 +94,7 @@ function draftOf(deps: AclDeps): DraftDecision {
     cause: { kind: 'resync', receivedAt: stamp.time },
     before: null,
     after: null,
+    residual: { agentCache: deps.acl.knownAgentCache ?? UNKNOWN },
     mappingRevision: stamp.mappingRevision,
     expectedIndex: 0,
   };

@@ -1,15 +1,15 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { existsSync, readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
-import { proveInclusion, verifyInclusion } from '../../decisions/inclusion-proof.js';
+import { isExtensionProof, verifyExtension, verifyInclusion } from '../../decisions/proofs.js';
 import { createNoteVerifier, type NoteVerifier } from '../../decisions/signed-note.js';
 import { publicKeyPath } from '../../decisions/signing-key.js';
-import { inChainOrder, type TrailRecord, toTrailRecord } from '../../decisions/trail-record.js';
-import { type TrailReport, verifyTrail } from '../../decisions/verify-trail.js';
+import { type TrailRecord, toTrailRecord } from '../../decisions/trail-record.js';
+import { type TrailReport, TrailVerification } from '../../decisions/verify-trail.js';
 import { messageOf, SyncError } from '../../errors.js';
 import type { Cli } from '../cli.js';
+import { openInput, readInput } from '../input-file.js';
 import type { DecisionLogSettings } from '../parts.js';
-import { readDecisionLog } from '../read-decision-log.js';
+import { readChain } from '../read-chain.js';
 import { printable } from '../terminal/screen.js';
 
 interface Options {
@@ -17,6 +17,7 @@ interface Options {
   readonly key?: readonly string[];
   readonly unchained?: number;
   readonly proof?: string;
+  readonly checkpoint?: string;
   readonly json?: true;
 }
 
@@ -30,6 +31,7 @@ export function addVerify(decisions: Command, cli: Cli): void {
     )
     .option('--input <file>', 'check a file with one event per line instead of the log')
     .option('--proof <file>', 'check a proof that decisions prove wrote; needs --key')
+    .option('--checkpoint <file>', 'with a proof of decisions prove --extends: the checkpoint that you kept')
     .option(
       '--key <file...>',
       'the public key, or several after a change; for the log the default is trail-key.pub in state.directory',
@@ -55,32 +57,6 @@ Examples:
   scopemesh decisions verify --input decisions.jsonl --key trail-key.pub`,
     )
     .action((options: Options) => verify(options, cli));
-  decisions
-    .command('prove')
-    .summary('print a proof that one decision is in the log')
-    .description(
-      'Prints a proof that a decision is in the signed log. It shows this decision and none of the others.',
-    )
-    .argument('<id>', 'the ID of the decision')
-    .addHelpText(
-      'after',
-      `
-Example:
-  scopemesh decisions prove 01JABCDEFGHJKMNPQRSTVWXYZ0 > proof.json
-  scopemesh decisions verify --proof proof.json --key trail-key.pub`,
-    )
-    .action((id: string) => prove(id, cli));
-  decisions
-    .command('export')
-    .summary('print all decisions and checkpoints, for decisions verify')
-    .description('Prints the events of the log as they are stored, decisions and checkpoints, one per line.')
-    .addHelpText(
-      'after',
-      `
-Example:
-  scopemesh decisions export > decisions.jsonl`,
-    )
-    .action(() => exportLog(cli));
 }
 
 async function verify(options: Options, cli: Cli): Promise<void> {
@@ -88,8 +64,10 @@ async function verify(options: Options, cli: Cli): Promise<void> {
   const { records, verifiers } =
     options.input === undefined
       ? await ofLog(await cli.openLogSettings(), options, cli)
-      : { records: await ofFile(options.input), verifiers: keysIn(options.key) };
-  const report = verifyTrail(records, { verifiers });
+      : { records: ofFile(options.input), verifiers: keysIn(options.key) };
+  const verification = new TrailVerification({ verifiers });
+  for await (const record of records) verification.add(record);
+  const report = verification.report();
   const hasKey = verifiers.length > 0;
   const doubts = doubtsOf(report, hasKey, options.unchained ?? 0);
   const isVerified = report.fault === undefined && doubts.length === 0;
@@ -114,81 +92,67 @@ function doubtsOf(report: TrailReport, hasKey: boolean, unchained: number): read
   ];
 }
 
-async function prove(id: string, cli: Cli): Promise<void> {
-  const events: string[] = [];
-  for await (const event of readEvents(await cli.openLogSettings(), cli)) events.push(event);
-  cli.screen.json(proveInclusion(events, id));
-}
-
-async function verifyProof(path: string, { key, json }: Options, cli: Cli): Promise<void> {
-  const verifiers = keysIn(key);
+async function verifyProof(path: string, options: Options, cli: Cli): Promise<void> {
+  const verifiers = keysIn(options.key);
   if (verifiers.length === 0)
     throw new SyncError('ERR_CONFIG', '--proof needs the public key; give --key FILE', { retriable: false });
-  const file = await openInput(path, '--proof');
-  const proven = await file
-    .readFile('utf8')
-    .then((text) => verifyInclusion(text, verifiers))
-    .finally(() => file.close());
-  if (json) cli.screen.json({ verified: proven !== undefined, ...proven });
-  else if (proven === undefined)
-    cli.screen.line('BROKEN: the proof does not show that the key signed this decision');
-  else
-    cli.screen.line(
-      printable(`decision ${proven.id} is number ${proven.sequence} of ${proven.size} signed decisions`),
-    );
+  const proof = await readInput(path, '--proof', 'prove');
+  const { proven, text, broken } = isExtensionProof(proof)
+    ? ofExtension(proof, await noteIn(options.checkpoint), verifiers)
+    : ofInclusion(proof, verifiers);
+  if (options.json) cli.screen.json({ verified: proven !== undefined, ...proven });
+  else cli.screen.line(printable(proven === undefined ? `BROKEN: ${broken}` : text));
   if (proven === undefined) cli.exit(5);
 }
 
-async function exportLog(cli: Cli): Promise<void> {
-  const settings = await cli.openLogSettings();
-  if (settings.decisions.kind === 'embedded') {
-    for await (const event of readEvents(settings, cli)) cli.screen.line(event);
-    return;
-  }
-  // Each partition of a topic keeps only the order of its subjects.
-  const events: string[] = [];
-  for await (const event of readEvents(settings, cli)) events.push(event);
-  for (const event of inChainOrder(events, toTrailRecord)) cli.screen.line(event);
+interface CheckedProof {
+  readonly proven: object | undefined;
+  /** For people: what is proven, and what is not. */
+  readonly text: string;
+  readonly broken: string;
+}
+
+function ofInclusion(proof: string, verifiers: readonly NoteVerifier[]): CheckedProof {
+  const proven = verifyInclusion(proof, verifiers);
+  return {
+    proven,
+    text: `decision ${proven?.id} is number ${proven?.sequence} of ${proven?.size} signed decisions`,
+    broken: 'the proof does not show that the key signed this decision',
+  };
+}
+
+function ofExtension(proof: string, note: string, verifiers: readonly NoteVerifier[]): CheckedProof {
+  const proven = verifyExtension(proof, note, verifiers);
+  return {
+    proven,
+    text: `log ${proven?.log} of ${proven?.to} signed decisions begins with the ${proven?.from} that your checkpoint signs`,
+    broken: 'the proof does not show that the log begins with the decisions that your checkpoint signs',
+  };
+}
+
+async function noteIn(path: string | undefined): Promise<string> {
+  if (path !== undefined) return readInput(path, '--checkpoint', 'checkpoint');
+  const message = 'this proof is about a checkpoint that you kept; give it with --checkpoint FILE';
+  throw new SyncError('ERR_CONFIG', message, { retriable: false });
 }
 
 async function ofLog(
   settings: DecisionLogSettings,
-  { key }: Options,
+  { key, json }: Options,
   cli: Cli,
-): Promise<{ readonly records: readonly TrailRecord[]; readonly verifiers: readonly NoteVerifier[] }> {
-  const records: TrailRecord[] = [];
-  for await (const event of readEvents(settings, cli)) records.push(toTrailRecord(event));
+): Promise<{ readonly records: AsyncIterable<TrailRecord>; readonly verifiers: readonly NoteVerifier[] }> {
   const own = publicKeyPath(settings.state.directory);
   const verifiers = keysIn(key ?? (existsSync(own) ? [own] : []));
-  const isOrdered = settings.decisions.kind === 'embedded';
-  return { records: isOrdered ? records : inChainOrder(records, (record) => record), verifiers };
+  return { records: readChain(settings, cli, (_, record) => record, json), verifiers };
 }
 
-function readEvents(settings: DecisionLogSettings, cli: Cli): AsyncIterable<string> {
-  const options = { from: 'start', follow: false } as const;
-  return readDecisionLog(settings, cli, false, (log) => log.readEvents(options, cli.signal));
-}
-
-async function ofFile(path: string): Promise<readonly TrailRecord[]> {
-  const file = await openInput(path);
-  const records: TrailRecord[] = [];
+async function* ofFile(path: string): AsyncIterable<TrailRecord> {
+  const file = await openInput(path, '--input', 'export');
   try {
     for await (const line of file.readLines({ encoding: 'utf8' }))
-      if (line.trim() !== '') records.push(toTrailRecord(line));
+      if (line.trim() !== '') yield toTrailRecord(line);
   } finally {
     await file.close();
-  }
-  return records;
-}
-
-async function openInput(path: string, option = '--input'): Promise<FileHandle> {
-  try {
-    if (statSync(path).isDirectory()) throw new Error('it is a directory');
-    return await open(path);
-  } catch (error) {
-    const command = option === '--proof' ? 'prove' : 'export';
-    const message = `${option} ${path} cannot be read (${messageOf(error)}); give a file that scopemesh decisions ${command} wrote`;
-    throw new SyncError('ERR_CONFIG', message, { retriable: false, cause: error });
   }
 }
 

@@ -10,6 +10,7 @@ import { readDecisionLog } from '../read-decision-log.js';
 import { decisionText } from '../terminal/decision-text.js';
 import { approveCommand } from '../terminal/plan-text.js';
 import { printable } from '../terminal/screen.js';
+import { addProve } from './decisions-prove.js';
 import { addVerify } from './decisions-verify.js';
 
 interface Filter {
@@ -57,6 +58,7 @@ Examples:
     )
     .action((filter: Filter) => tail(filter, cli));
   addVerify(decisions, cli);
+  addProve(decisions, cli);
 }
 
 function withFilter(command: Command): Command {

@@ -2,6 +2,7 @@ import type { Decision } from '../../model/decision.js';
 import type { Candidate, Explanation, Verdict } from '../../plan/explain.js';
 import { accessText } from './access-text.js';
 import { decisionText } from './decision-text.js';
+import { residualTexts } from './residual-text.js';
 import { printable, type Screen } from './screen.js';
 
 /** What does not decide whether a call is allowed, but whether it works. */
@@ -64,6 +65,7 @@ export function printExplanation(
   if (!around.areOrdersKnown && explanation.client !== undefined) fact('orders', ORDERS_UNKNOWN);
   if (around.lastDecision !== undefined)
     screen.line(`  ${'decision'.padEnd(10)} ${decisionText(around.lastDecision, colors)}`);
+  for (const text of residualTexts(around.lastDecision?.residual ?? {})) fact('remains', text);
   if (around.logTrouble !== undefined)
     fact('decision', `the decision log could not be read: ${around.logTrouble}`);
 }

@@ -1,11 +1,12 @@
 import type { Clock } from '../../clock.js';
 import { messageOf, SyncError } from '../../errors.js';
 import type { ChainLink, Decision } from '../../model/decision.js';
+import { fieldOf } from '../../model/field-of.js';
 import type { Logger } from '../../observe.js';
-import { linkOf } from '../chain.js';
+import { linkOf, toStoredText } from '../chain.js';
 import { checkpointSubject, type StoredCheckpoint, toCheckpointEvent } from '../checkpoint.js';
-import { parseJson, toCloudEvent } from '../envelope.js';
-import { type DecisionLog, type ReadOptions, readDecisions } from '../log.js';
+import { parseJson } from '../envelope.js';
+import { type DecisionLog, type LogParts, type ReadOptions, readDecisions } from '../log.js';
 import { DecisionFile } from './decision-file.js';
 
 export interface EmbeddedDecisionLogOptions {
@@ -57,7 +58,7 @@ class EmbeddedDecisionLog implements DecisionLog {
         id: decision.id,
         time: decision.time,
         subject: decision.subject,
-        event: JSON.stringify(toCloudEvent(decision)),
+        event: toStoredText(decision),
       })),
     );
     await this.#deleteOld();
@@ -66,6 +67,12 @@ class EmbeddedDecisionLog implements DecisionLog {
   async lastLink(): Promise<ChainLink | undefined> {
     const event = this.#open().lastDecision();
     return event === undefined ? undefined : linkOf(parseJson(event));
+  }
+
+  async newestId(): Promise<string | undefined> {
+    const event = this.#open().lastDecision();
+    const id = event === undefined ? undefined : fieldOf(parseJson(event), 'id');
+    return typeof id === 'string' ? id : undefined;
   }
 
   async appendCheckpoint(checkpoint: StoredCheckpoint): Promise<void> {
@@ -88,7 +95,8 @@ class EmbeddedDecisionLog implements DecisionLog {
     const file = this.#open();
     const stop = AbortSignal.any([signal, this.#closing.signal]);
     const newest = file.last();
-    let after = options.from === 'end' ? newest : 0;
+    let after =
+      options.after === undefined ? (options.from === 'end' ? newest : 0) : place(file, options.after);
     while (!stop.aborted) {
       const page = file.page(after, PAGE);
       for (const { seq, event } of page) {
@@ -100,6 +108,14 @@ class EmbeddedDecisionLog implements DecisionLog {
       if (!options.follow) return;
       await this.#more(stop);
     }
+  }
+
+  async readParts(signal: AbortSignal): Promise<LogParts> {
+    const read = this.readEvents({ from: 'start', follow: false }, signal);
+    async function* only(): LogParts['events'] {
+      for await (const event of read) yield { part: '0', event };
+    }
+    return { cut: [], events: only() };
   }
 
   async #append(events: Parameters<DecisionFile['append']>[0]): Promise<void> {
@@ -160,4 +176,10 @@ class EmbeddedDecisionLog implements DecisionLog {
     });
     timer.abort();
   }
+}
+
+function place(file: DecisionFile, id: string): number {
+  const at = file.find(id);
+  if (at !== undefined) return at;
+  throw new SyncError('ERR_EVENT_INVALID', `The decision log has no event ${id}.`, { retriable: false });
 }

@@ -1,15 +1,16 @@
 import type { Kafka, Message } from 'kafkajs';
 import { z } from 'zod';
 import { SyncError } from '../../errors.js';
-import type { Decision } from '../../model/decision.js';
+import type { ChainLink, Decision } from '../../model/decision.js';
 import { fieldOf } from '../../model/field-of.js';
 import type { Metrics } from '../../observe.js';
+import { linkOf, toStoredText } from '../chain.js';
 import { checkpointSubject, type StoredCheckpoint, toCheckpointEvent } from '../checkpoint.js';
-import { CONTENT_TYPE, toCloudEvent } from '../envelope.js';
-import { type DecisionLog, instantOf, type ReadOptions, readDecisions } from '../log.js';
+import { CONTENT_TYPE } from '../envelope.js';
+import { type DecisionLog, instantOf, type LogParts, type ReadOptions, readDecisions } from '../log.js';
 import { createKafka, type KafkaConnectionOptions } from './connection.js';
 import { KafkaTopic, type Offsets, type TopicOptions } from './topic.js';
-import { readCommitted, type TopicReaderOptions } from './topic-reader.js';
+import { readCommitted, type TopicMessage, type TopicReaderOptions } from './topic-reader.js';
 import { TRANSACTION_TIMEOUT_MS, TransactionalWriter, type WriterOptions } from './transactional-writer.js';
 
 export interface KafkaDecisionLogOptions extends KafkaConnectionOptions, TopicOptions, WriterOptions {
@@ -25,6 +26,9 @@ export function createKafkaDecisionLog(options: KafkaDecisionLogOptions): Decisi
 }
 
 const HEADERS = { 'content-type': CONTENT_TYPE };
+/** How many offsets the first look for the last decision of a partition covers; markers of transactions have some. */
+const FIRST_WINDOW = 16n;
+const LAST_WINDOW = 4_096n;
 const MOST_TRIES = 50;
 const RETRY_MS = 5;
 
@@ -61,8 +65,29 @@ class KafkaDecisionLog implements DecisionLog {
     this.#options.metrics.time('scopemesh_publish_seconds', (this.#options.clock.now() - begun) / 1000);
   }
 
-  async lastLink(): Promise<'unknown'> {
-    return 'unknown';
+  /** Reads back from the end of each partition until it finds a decision of the log: usually a handful of messages. */
+  async lastLink(log: string, known: number): Promise<ChainLink | undefined | 'unknown'> {
+    this.#refuseIfClosed();
+    const { low, end } = await this.#bounds();
+    let last: ChainLink | undefined;
+    let open = new Map([...end].filter(([at, to]) => to > (low.get(at) ?? 0n)));
+    // A partition that is empty now may have had the last decision.
+    let isCertain = [...end].every(([at, to]) => open.has(at) || to === 0n);
+    for (let window = FIRST_WINDOW; open.size > 0 && window <= LAST_WINDOW; window *= 16n) {
+      const start = new Map([...open].map(([at, to]) => [at, larger(to - window, low.get(at))]));
+      const found = new Set<number>();
+      for await (const { partition, value } of this.#read({ start, end: open }, this.#closing.signal)) {
+        const link = linkIn(value);
+        if (link?.log !== log) continue;
+        found.add(partition);
+        if (link.sequence > (last?.sequence ?? 0)) last = link;
+      }
+      this.#refuseIfClosed(); // the read may be incomplete
+      const left = [...start].filter(([at]) => !found.has(at));
+      isCertain &&= left.every(([at, from]) => from > (low.get(at) ?? 0n) || from === 0n);
+      open = new Map(left.filter(([at, from]) => from > (low.get(at) ?? 0n)));
+    }
+    return (isCertain && open.size === 0) || (last?.sequence ?? 0) >= Math.max(known, 1) ? last : 'unknown';
   }
 
   async appendCheckpoint(checkpoint: StoredCheckpoint): Promise<void> {
@@ -81,7 +106,7 @@ class KafkaDecisionLog implements DecisionLog {
     const start = startingAt(parsePosition(since), low, end);
     const asked = new Set(ids);
     const found = new Set<string>();
-    for await (const value of this.#read({ start, end }, this.#closing.signal)) {
+    for await (const { value } of this.#read({ start, end }, this.#closing.signal)) {
       const id = idOf(value);
       if (id !== undefined && asked.has(id)) found.add(id);
     }
@@ -100,7 +125,22 @@ class KafkaDecisionLog implements DecisionLog {
     if (stop.aborted) return;
     const { low, end } = await this.#bounds();
     const start = options.from === 'end' ? end : from === undefined ? low : await this.#topic.offsetsAt(from);
-    yield* this.#read({ start, ...(options.follow ? {} : { end }) }, stop);
+    for await (const { value } of this.#read({ start, ...(options.follow ? {} : { end }) }, stop))
+      yield value;
+  }
+
+  async readParts(signal: AbortSignal): Promise<LogParts> {
+    this.#refuseIfClosed();
+    const stop = AbortSignal.any([signal, this.#closing.signal]);
+    const { low, end } = await this.#bounds();
+    const messages = this.#read({ start: low, end }, stop);
+    async function* events(): LogParts['events'] {
+      for await (const { partition, value } of messages) yield { part: `${partition}`, event: value };
+    }
+    return {
+      cut: [...low].flatMap(([partition, offset]) => (offset > 0n ? [`${partition}`] : [])),
+      events: events(),
+    };
   }
 
   async close(): Promise<void> {
@@ -108,7 +148,10 @@ class KafkaDecisionLog implements DecisionLog {
     await Promise.all([this.#writer.close(), this.#topic.close()]);
   }
 
-  async *#read(range: Pick<TopicReaderOptions, 'start' | 'end'>, signal: AbortSignal): AsyncIterable<string> {
+  async *#read(
+    range: Pick<TopicReaderOptions, 'start' | 'end'>,
+    signal: AbortSignal,
+  ): AsyncIterable<TopicMessage> {
     const { topic, clientId, timeoutMs, clock } = this.#options;
     const kafka: Kafka = await createKafka(this.#options);
     // Nothing after another writer's open transaction is readable before the broker ends that transaction.
@@ -143,14 +186,16 @@ class KafkaDecisionLog implements DecisionLog {
 function toMessage(decision: Decision): Message {
   return {
     key: decision.subject,
-    value: JSON.stringify(toCloudEvent(decision)),
+    value: toStoredText(decision),
     headers: HEADERS,
   };
 }
 
 const POSITION = z.record(z.string().regex(/^\d+$/), z.string().regex(/^\d+$/));
 
+/** The empty text is the beginning. */
 function parsePosition(text: string): Offsets {
+  if (text === '') return new Map();
   try {
     const position = POSITION.parse(JSON.parse(text));
     return new Map(
@@ -177,6 +222,14 @@ function startingAt(position: Offsets, low: Offsets, end: Offsets): Offsets {
     start.set(partition, isWithin ? offset : first);
   }
   return start;
+}
+
+function linkIn(value: string): ChainLink | undefined {
+  try {
+    return linkOf(JSON.parse(value));
+  } catch {
+    return undefined; // written by another program
+  }
 }
 
 function idOf(value: string): string | undefined {

@@ -25,20 +25,26 @@ const FETCH_WAIT_MS = 250;
 const HEARTBEAT_MS = 3_000;
 const SESSION_MS = 30_000;
 
+/** One committed message. */
+export interface TopicMessage {
+  readonly partition: number;
+  readonly value: string;
+}
+
 /**
- * The committed messages' values, in order within each partition, each exactly once. Ends when the end is reached
+ * The committed messages, in order within each partition, each exactly once. Ends when the end is reached
  * or the signal is aborted. Throws SyncError ERR_DECISIONS_UNREACHABLE.
  */
 export async function* readCommitted(
   kafka: Kafka,
   options: TopicReaderOptions,
   signal: AbortSignal,
-): AsyncIterable<string> {
+): AsyncIterable<TopicMessage> {
   const next = new Map(options.start);
   const isDone = () => options.end !== undefined && reached(next, options.end);
   if (signal.aborted || isDone()) return;
 
-  const queue = new MessageQueue<string>(MOST_WAITING);
+  const queue = new MessageQueue<TopicMessage>(MOST_WAITING);
   const consumer = kafka.consumer({
     groupId: `${options.clientId}-reader-${randomUUID()}`,
     sessionTimeout: SESSION_MS,
@@ -79,7 +85,7 @@ async function run(
   consumer: Consumer,
   { topic, clock }: TopicReaderOptions,
   next: Map<number, bigint>,
-  queue: MessageQueue<string>,
+  queue: MessageQueue<TopicMessage>,
 ): Promise<void> {
   await consumer.connect();
   await consumer.subscribe({ topics: [topic], fromBeginning: true });
@@ -89,7 +95,7 @@ async function run(
       // A fetch that began before the position was set can return older messages.
       if (at < (next.get(batch.partition) ?? 0n)) continue;
       next.set(batch.partition, at + 1n);
-      if (value !== null) queue.push(value.toString('utf8'));
+      if (value !== null) queue.push({ partition: batch.partition, value: value.toString('utf8') });
       await room(queue, heartbeat, clock);
     }
   };
@@ -123,7 +129,7 @@ function follow(
 
 /** Waits while the reader is behind, and sends heartbeats to the brokers. */
 async function room(
-  queue: MessageQueue<string>,
+  queue: MessageQueue<TopicMessage>,
   heartbeat: () => Promise<void>,
   clock: Clock,
 ): Promise<void> {
@@ -144,7 +150,7 @@ async function watch(
   { clock, patienceMs }: TopicReaderOptions,
   signal: AbortSignal,
   progress: () => number,
-  queue: MessageQueue<string>,
+  queue: MessageQueue<TopicMessage>,
 ): Promise<void> {
   try {
     for (;;) {

@@ -8,6 +8,7 @@ import type { RevocationOrder } from '../../model/order.js';
 import type { Job } from '../../model/trigger.js';
 import { tokensToEnd } from '../../plan/acl/tokens.js';
 import type { Hold } from '../../plan/plan.js';
+import { aclResidual } from '../../plan/residual.js';
 import { namedBy, sessionResource, sessionSubject, tokensOfSession } from '../../state/session-tokens.js';
 import { type ReconcilerDeps, stampOf } from '../deps.js';
 import { recordHolds } from '../holds.js';
@@ -141,6 +142,10 @@ function draftOf(order: RevocationOrder, deps: ReconcilerDeps): DraftDecision {
     cause,
     before: { issuedBefore: order.at },
     after: null,
+    residual: aclResidual(
+      { reason: 'SessionRevoked', cause, client: client && deps.world.client(client) },
+      deps.acl.knownAgentCache,
+    ),
     mappingRevision: stamp.mappingRevision,
     expectedIndex: 0,
   };

@@ -1,7 +1,14 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/clock.js';
+import { emptyChain, extendChain } from '../../../src/decisions/chain.js';
+import { originOf, signCheckpoint } from '../../../src/decisions/checkpoint.js';
+import { createEmbeddedDecisionLog } from '../../../src/decisions/embedded/embedded-decision-log.js';
+import { openSigningKey, publicKeyPath } from '../../../src/decisions/signing-key.js';
+import { noMetrics, silentLogger } from '../../../src/observe.js';
 import { type CommandLine, createCommandLine } from '../../support/command-line.js';
+import { decisions } from '../../support/decisions.js';
 
 let cli: CommandLine;
 
@@ -80,5 +87,50 @@ describe('decisions beside a configuration file that is wrong', () => {
     });
     writeFileSync(cli.configFile, 'owner: [');
     expect((await cli.run(['decisions', 'list'])).status).toBe(1);
+  });
+});
+
+describe('a checkpoint that an auditor kept', () => {
+  it('is shown to be the beginning of the log later, by a proof that needs no log', async () => {
+    const directory = join(cli.directory, 'state');
+    const surroundings = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
+    const log = createEmbeddedDecisionLog({ directory, ...surroundings });
+    const signer = openSigningKey({ owner: 'payments', directory, file: undefined, logger: silentLogger });
+    let head = emptyChain('one');
+    const grow = async (count: number) => {
+      const next = extendChain(head, decisions(count));
+      head = next.head;
+      await log.append(next.chained);
+      await log.appendCheckpoint({
+        id: `c-${head.tree.size}`,
+        time: '2026-03-01T10:00:00.000Z',
+        source: 'scopemesh/payments',
+        log: 'one',
+        note: signer === undefined ? '' : signCheckpoint(signer, originOf('payments', 'one'), head),
+        tree: head.tree,
+      });
+    };
+    const file = (name: string) => join(cli.directory, name);
+    await grow(5);
+    writeFileSync(file('kept.txt'), (await cli.run(['decisions', 'checkpoint'])).out);
+    await grow(3);
+    await log.close();
+    const { out } = await cli.run(['decisions', 'prove', '--extends', file('kept.txt')]);
+    writeFileSync(file('proof.json'), out);
+    const verify = ['decisions', 'verify', '--proof', file('proof.json'), '--key', publicKeyPath(directory)];
+    expect(await cli.run([...verify, '--checkpoint', file('kept.txt')])).toMatchObject({
+      status: 0,
+      out: 'log one of 8 signed decisions begins with the 5 that your checkpoint signs\n',
+    });
+    writeFileSync(file('other.txt'), (await cli.run(['decisions', 'checkpoint'])).out);
+    expect(await cli.run([...verify, '--checkpoint', file('other.txt')])).toMatchObject({
+      status: 5,
+      out: expect.stringContaining('BROKEN'),
+    });
+    expect(await cli.run(verify)).toMatchObject({
+      status: 1,
+      err: expect.stringContaining('--checkpoint FILE'),
+    });
+    expect((await cli.run(['decisions', 'prove'])).err).toContain('give either the ID');
   });
 });

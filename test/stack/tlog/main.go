@@ -1,7 +1,10 @@
 // Checks an export of the decision log with Go's own implementation of notes and Merkle trees: opens each checkpoint with
-// the public key, and computes its root from the hashes of the decisions before it. Prints how many it checked.
+// the public key, and computes its root from the hashes of the decisions before it. Prints how many it checked. With a
+// checkpoint: checks a proof that the log extends it.
 //
 // Usage: tlog KEY-FILE < EXPORT
+//
+//	tlog KEY-FILE CHECKPOINT-FILE < PROOF
 package main
 
 import (
@@ -45,11 +48,42 @@ func check(err error) {
 	}
 }
 
+// open verifies a note and returns its size and its root.
+func open(signed string, verifier note.Verifier) (int64, tlog.Hash) {
+	opened, err := note.Open([]byte(signed), note.VerifierList(verifier))
+	check(err)
+	text := strings.Split(opened.Text, "\n")
+	size, err := strconv.ParseInt(text[1], 10, 64)
+	check(err)
+	root, err := tlog.ParseHash(text[2])
+	check(err)
+	return size, root
+}
+
+// extends checks the proof on the standard input.
+func extends(file string, verifier note.Verifier) {
+	kept, err := os.ReadFile(file)
+	check(err)
+	var proof struct {
+		Checkpoint string      `json:"checkpoint"`
+		Hashes     []tlog.Hash `json:"hashes"`
+	}
+	check(json.NewDecoder(os.Stdin).Decode(&proof))
+	from, old := open(string(kept), verifier)
+	to, root := open(proof.Checkpoint, verifier)
+	check(tlog.CheckTree(proof.Hashes, to, root, from, old))
+	fmt.Printf("%d decisions extend %d\n", to, from)
+}
+
 func main() {
 	key, err := os.ReadFile(os.Args[1])
 	check(err)
 	verifier, err := note.NewVerifier(strings.TrimSpace(string(key)))
 	check(err)
+	if len(os.Args) > 2 {
+		extends(os.Args[2], verifier)
+		return
+	}
 	var stored hashes
 	decisions, checkpoints := int64(0), 0
 	lines := bufio.NewScanner(os.Stdin)
@@ -66,15 +100,11 @@ func main() {
 			decisions++
 			continue
 		}
-		opened, err := note.Open([]byte(each.Data.Note), note.VerifierList(verifier))
-		check(err)
-		text := strings.Split(opened.Text, "\n")
-		size, err := strconv.ParseInt(text[1], 10, 64)
-		check(err)
+		size, signed := open(each.Data.Note, verifier)
 		root, err := tlog.TreeHash(size, stored)
 		check(err)
-		if root.String() != text[2] {
-			check(fmt.Errorf("checkpoint of %d decisions: root %s, computed %s", size, text[2], root))
+		if root != signed {
+			check(fmt.Errorf("checkpoint of %d decisions: root %s, computed %s", size, signed, root))
 		}
 		checkpoints++
 	}

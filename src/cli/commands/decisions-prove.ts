@@ -1,0 +1,96 @@
+import type { Command } from 'commander';
+import { parseCheckpointEvent } from '../../decisions/checkpoint.js';
+import { parseJson } from '../../decisions/envelope.js';
+import { proveExtension, proveInclusion } from '../../decisions/proofs.js';
+import { SyncError } from '../../errors.js';
+import type { Cli } from '../cli.js';
+import { readInput } from '../input-file.js';
+import type { DecisionLogSettings } from '../parts.js';
+import { readChain } from '../read-chain.js';
+import { readDecisionLog } from '../read-decision-log.js';
+
+export function addProve(decisions: Command, cli: Cli): void {
+  decisions
+    .command('prove')
+    .summary('print a proof that one decision is in the log, or that the log extends a checkpoint')
+    .description(
+      'Prints a proof that a decision is in the signed log. It shows this decision and none of the others. With --extends: a ' +
+        'proof that the log of today begins with all decisions that an earlier checkpoint signs.',
+    )
+    .argument('[id]', 'the ID of the decision')
+    .option('--extends <file>', 'a checkpoint that decisions checkpoint wrote earlier')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  scopemesh decisions prove 01JABCDEFGHJKMNPQRSTVWXYZ0 > proof.json
+  scopemesh decisions verify --proof proof.json --key trail-key.pub
+  scopemesh decisions prove --extends checkpoint.txt > extends.json
+  scopemesh decisions verify --proof extends.json --checkpoint checkpoint.txt --key trail-key.pub`,
+    )
+    .action((id: string | undefined, options: { readonly extends?: string }) => prove(id, options, cli));
+  decisions
+    .command('checkpoint')
+    .summary('print the newest signed checkpoint, to keep it elsewhere')
+    .description(
+      'Prints the newest checkpoint: a signed note with the number of decisions and the root of the tree over them. Keep it on ' +
+        'another machine: decisions prove --extends shows later that nothing before it was changed or removed.',
+    )
+    .addHelpText(
+      'after',
+      `
+Example:
+  scopemesh decisions checkpoint > checkpoint.txt`,
+    )
+    .action(() => checkpoint(cli));
+  decisions
+    .command('export')
+    .summary('print all decisions and checkpoints, for decisions verify')
+    .description('Prints the events of the log as they are stored, decisions and checkpoints, one per line.')
+    .addHelpText(
+      'after',
+      `
+Example:
+  scopemesh decisions export > decisions.jsonl`,
+    )
+    .action(() => exportLog(cli));
+}
+
+async function prove(
+  id: string | undefined,
+  { extends: path }: { readonly extends?: string },
+  cli: Cli,
+): Promise<void> {
+  if ((id === undefined) === (path === undefined))
+    throw new SyncError('ERR_CONFIG', 'give either the ID of a decision or --extends FILE', {
+      retriable: false,
+    });
+  const note = path === undefined ? undefined : await readInput(path, '--extends', 'checkpoint');
+  const events = eventsInOrder(await cli.openLogSettings(), cli);
+  cli.screen.json(
+    note === undefined ? await proveInclusion(events, id ?? '') : await proveExtension(events, note),
+  );
+}
+
+async function checkpoint(cli: Cli): Promise<void> {
+  let note: string | undefined;
+  for await (const event of eventsInOrder(await cli.openLogSettings(), cli))
+    note = parseCheckpointEvent(parseJson(event))?.note ?? note;
+  if (note === undefined)
+    throw new SyncError(
+      'ERR_EVENT_INVALID',
+      'the log has no checkpoint yet; scopemesh signs one every minute with decisions, and at a clean stop',
+      { retriable: false },
+    );
+  cli.screen.line(note.trimEnd());
+}
+
+async function exportLog(cli: Cli): Promise<void> {
+  for await (const event of eventsInOrder(await cli.openLogSettings(), cli)) cli.screen.line(event);
+}
+
+function eventsInOrder(settings: DecisionLogSettings, cli: Cli): AsyncIterable<string> {
+  if (settings.decisions.kind === 'kafka') return readChain(settings, cli, (event) => event);
+  const options = { from: 'start', follow: false } as const;
+  return readDecisionLog(settings, cli, false, (log) => log.readEvents(options, cli.signal));
+}

@@ -1,0 +1,33 @@
+import { type Residual, UNKNOWN } from '../../model/residual.js';
+
+/** What of a revoked access goes on after the write, one sentence for each fact. */
+export function residualTexts(residual: Residual): readonly string[] {
+  const { nextRequests, openStreamsSeconds, agentCache, accessTokensUntil, foreignAllows } = residual;
+  return [
+    ...(nextRequests ? ['each pooled connection serves its next request by the old permissions'] : []),
+    ...(openStreamsSeconds === undefined
+      ? []
+      : [
+          openStreamsSeconds === UNKNOWN
+            ? 'open streams stay until the drain time of their Envoy, which Consul does not know (600 s by default)'
+            : `open streams stay for up to ${openStreamsSeconds} s, the drain time of their Envoy`,
+        ]),
+    ...(agentCache === undefined
+      ? []
+      : [
+          agentCache === UNKNOWN
+            ? 'client agents of Consul may honour it as long as their acl.role_ttl, acl.policy_ttl and acl.token_ttl say, which could not be read'
+            : `client agents of Consul may honour it for ${agentCache.roleSeconds} s (acl.role_ttl), ${agentCache.policySeconds} s (acl.policy_ttl) and ${agentCache.tokenSeconds} s (acl.token_ttl)`,
+        ]),
+    ...(accessTokensUntil === undefined
+      ? []
+      : [
+          accessTokensUntil === UNKNOWN
+            ? 'access tokens that were issued before live until they expire; when is not known'
+            : `access tokens that were issued before live until ${accessTokensUntil}`,
+        ]),
+    ...(foreignAllows === undefined
+      ? []
+      : [`intentions that scopemesh does not own still allow: ${foreignAllows.join(', ')}`]),
+  ];
+}

@@ -1,0 +1,155 @@
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import type { Clock } from '../clock.js';
+import { isCheckpointEvent } from '../decisions/checkpoint.js';
+import { parseJson } from '../decisions/envelope.js';
+import type { DecisionLog, ReadOptions } from '../decisions/log.js';
+import { messageOf } from '../errors.js';
+import { fieldOf } from '../model/field-of.js';
+import type { Logger, Metrics } from '../observe.js';
+import { type Access, sendRefusal } from './access.js';
+
+export interface DecisionStreamDeps {
+  /** The embedded log; undefined if the decisions are on a topic, which has consumers of its own. */
+  readonly log: (() => Promise<DecisionLog>) | undefined;
+  readonly access: Access;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+const MOST_STREAMS = 16;
+/** How long a consumer may leave its buffer full. */
+const SLOW_MS = 30_000;
+/** A comment this often shows both ends that the connection lives. */
+const HEARTBEAT_MS = 15_000;
+const ID = z.string().regex(/^[\x21-\x7e]{1,128}$/);
+
+/**
+ * `GET /api/decisions/stream`: the events of the log as server-sent events, first those after `Last-Event-ID` (or all, with
+ * `?from=start`), then new ones. Reads from the log only as fast as the consumer takes them.
+ */
+export function addDecisionStream(server: FastifyInstance, deps: DecisionStreamDeps): void {
+  const { access, logger, metrics } = deps;
+  const end = new AbortController();
+  let open = 0;
+  // A stream never ends by itself, and the server waits for its answers.
+  server.addHook('preClose', async () => end.abort());
+  server.get('/api/decisions/stream', async (request, reply) => {
+    const caller = access.callerOf(request);
+    if ('status' in caller) return sendRefusal(reply, caller);
+    if (deps.log === undefined)
+      return reply.code(404).send({
+        error: 'the decisions of this scopemesh are on a Kafka topic (decisions.topic); read them there',
+      });
+    if (open >= MOST_STREAMS)
+      return reply
+        .code(503)
+        .header('retry-after', '10')
+        .send({ error: `there are ${MOST_STREAMS} streams already; close one` });
+    open++;
+    metrics.gauge('scopemesh_decision_streams', open);
+    try {
+      const log = await deps.log();
+      const options = await optionsOf(request, log);
+      if ('status' in options) return reply.code(options.status).send({ error: options.error });
+      await send(log, options, reply, end.signal, deps);
+      return reply;
+    } catch (error) {
+      logger.warn({ error: messageOf(error) }, 'a stream of decisions ended with an error');
+      if (!reply.sent) return reply.code(503).send({ error: messageOf(error) });
+      reply.raw.destroy();
+      return reply;
+    } finally {
+      open--;
+      metrics.gauge('scopemesh_decision_streams', open);
+    }
+  });
+}
+
+async function optionsOf(
+  request: FastifyRequest,
+  log: DecisionLog,
+): Promise<ReadOptions | { readonly status: 400 | 410; readonly error: string }> {
+  const from = fieldOf(request.query, 'from') ?? 'end';
+  if (from !== 'start' && from !== 'end')
+    return { status: 400, error: 'from is start or end; to go on after an event, send Last-Event-ID' };
+  const last = request.headers['last-event-id'];
+  if (last === undefined) {
+    const newest = from === 'end' ? await log.newestId?.() : undefined;
+    return { from: 'start', follow: true, ...(newest === undefined ? {} : { after: newest }) };
+  }
+  const id = ID.safeParse(last).data;
+  if (id === undefined) return { status: 400, error: 'Last-Event-ID is not the ID of an event' };
+  if (!(await log.contains([id], '')).has(id))
+    return {
+      status: 410,
+      error: 'the log has no event with this Last-Event-ID; it may be older than decisions.keep',
+    };
+  return { from: 'start', after: id, follow: true };
+}
+
+async function send(
+  log: DecisionLog,
+  options: ReadOptions,
+  reply: FastifyReply,
+  closing: AbortSignal,
+  deps: DecisionStreamDeps,
+): Promise<void> {
+  const { raw } = reply;
+  reply.hijack();
+  const gone = new AbortController();
+  raw.once('close', () => gone.abort());
+  const stop = AbortSignal.any([gone.signal, closing]);
+  raw.writeHead(200, {
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-store',
+    'x-accel-buffering': 'no',
+    // A connection that is left over would keep the server from closing.
+    connection: 'close',
+  });
+  // A consumer that is interrupted before its first event goes on from here.
+  raw.write(options.after === undefined ? ': scopemesh\n\n' : `id: ${options.after}\n\n`);
+  const beating = beat(raw, deps.clock, stop);
+  try {
+    for await (const text of log.readEvents(options, stop)) {
+      if (raw.write(toMessage(text)) || stop.aborted) continue;
+      if (await drained(raw, stop)) continue;
+      deps.metrics.count('scopemesh_decision_streams_dropped_total');
+      deps.logger.warn({}, 'a consumer of the decision stream was too slow; its connection is closed');
+      raw.destroy();
+      return;
+    }
+    raw.end();
+  } finally {
+    gone.abort();
+    await beating;
+  }
+}
+
+function toMessage(text: string): string {
+  const event = parseJson(text);
+  const type = isCheckpointEvent(event) ? 'checkpoint' : 'decision';
+  return `id: ${String(fieldOf(event, 'id'))}\nevent: ${type}\ndata: ${text}\n\n`;
+}
+
+/** False if the consumer did not take what it has within the time. */
+async function drained(raw: ServerResponse, stop: AbortSignal): Promise<boolean> {
+  const slow = AbortSignal.timeout(SLOW_MS);
+  await once(raw, 'drain', { signal: AbortSignal.any([stop, slow]) }).catch(() => {});
+  return stop.aborted || !slow.aborted;
+}
+
+async function beat(raw: ServerResponse, clock: Clock, stop: AbortSignal): Promise<void> {
+  try {
+    for (;;) {
+      await clock.sleep(HEARTBEAT_MS, stop);
+      // A consumer that does not take its events gets no comments on top.
+      if (!raw.writableNeedDrain) raw.write(': \n\n');
+    }
+  } catch (error) {
+    if (!stop.aborted) throw error;
+  }
+}

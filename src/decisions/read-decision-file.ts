@@ -1,0 +1,24 @@
+import { open } from 'node:fs/promises';
+import type { Decision } from '../model/decision.js';
+import { ChainCheck } from './chain-check.js';
+import { parseLogEvent } from './log.js';
+import { toTrailRecord } from './trail-record.js';
+
+/**
+ * The decisions of a file that `scopemesh decisions export` wrote, in their order. Throws SyncError ERR_EVENT_INVALID at a line
+ * that is no event, or that does not continue the chain; and the error of the file system.
+ */
+export async function* readDecisionFile(path: string): AsyncIterable<Decision> {
+  const file = await open(path);
+  const chain = new ChainCheck();
+  try {
+    for await (const line of file.readLines({ encoding: 'utf8' })) {
+      if (line.trim() === '') continue;
+      chain.see(toTrailRecord(line));
+      const decision = parseLogEvent(line);
+      if (decision !== undefined) yield decision;
+    }
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,118 @@
+import { type Clock, systemClock } from '../clock.js';
+import { messageOf, SyncError } from '../errors.js';
+import type { Decision } from '../model/decision.js';
+import type { Secret } from '../model/secret.js';
+import { type Logger, silentLogger } from '../observe.js';
+import { ChainCheck } from './chain-check.js';
+import { parseLogEvent } from './log.js';
+import { parseServerSentEvents, type ServerSentEvent } from './server-sent-events.js';
+import { toTrailRecord } from './trail-record.js';
+
+export interface StreamOptions {
+  /** The address of scopemesh, as `http://127.0.0.1:8080`. */
+  readonly url: string;
+  /** One of `http.tokens`, or what the token file has. */
+  readonly token: Secret | string;
+  /** Where to begin without `lastEventId`: `end` (the default) or `start`. */
+  readonly from?: 'start' | 'end';
+  /** The ID of the last decision that was handled. */
+  readonly lastEventId?: string;
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+}
+
+/** scopemesh sends something every 15 s. */
+const SILENCE_MS = 45_000;
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 30_000;
+/** Answers that another attempt may change. */
+const PASSING = new Set([408, 425, 429, 500, 502, 503, 504]);
+
+/**
+ * The decisions of `GET /api/decisions/stream`, in their order, each once: after an interruption it connects again and goes on
+ * after the last one. Store the `id` of what you have handled, and give it as `lastEventId` at the next start. Ends when the
+ * signal is aborted. Throws SyncError ERR_EVENT_INVALID if the chain is broken, or if the log does not have `lastEventId` any
+ * more, and ERR_DECISIONS_UNREACHABLE for an answer that another attempt does not change.
+ */
+export async function* streamDecisions(options: StreamOptions, signal: AbortSignal): AsyncIterable<Decision> {
+  const { clock = systemClock, logger = silentLogger } = options;
+  const chain = new ChainCheck();
+  let last = options.lastEventId;
+  let failures = 0;
+  while (!signal.aborted) {
+    const attempt = new AbortController();
+    const stop = AbortSignal.any([signal, attempt.signal]);
+    try {
+      for await (const { id, event, data } of alive(connect(options, last, stop), attempt, clock)) {
+        if (signal.aborted) return;
+        failures = 0;
+        if (id === undefined) continue;
+        // Without data it says where the stream begins.
+        if (data !== '' && (event === 'decision' || event === 'checkpoint')) {
+          chain.see(toTrailRecord(data));
+          const decision = parseLogEvent(data);
+          if (decision !== undefined) yield decision;
+        }
+        last = id;
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      if (error instanceof SyncError && !error.retriable) throw error;
+      logger.warn({ error: messageOf(error) }, 'the stream of decisions was interrupted; connecting again');
+    } finally {
+      attempt.abort();
+    }
+    const waitMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(failures++, 10));
+    await clock.sleep(waitMs * (0.5 + Math.random() / 2), signal).catch(() => {});
+  }
+}
+
+async function* connect(
+  { url, token, from = 'end' }: StreamOptions,
+  last: string | undefined,
+  signal: AbortSignal,
+): AsyncIterable<ServerSentEvent> {
+  const secret = typeof token === 'string' ? token : token.reveal();
+  const address = new URL(`/api/decisions/stream?from=${from}`, url);
+  const answer = await fetch(address, {
+    headers: {
+      accept: 'text/event-stream',
+      authorization: `Bearer ${secret}`,
+      ...(last === undefined ? {} : { 'last-event-id': last }),
+    },
+    // The token is for this address alone.
+    redirect: 'error',
+    signal,
+  });
+  if (answer.status !== 200 || answer.body === null) {
+    await answer.body?.cancel();
+    const code = answer.status === 410 ? 'ERR_EVENT_INVALID' : 'ERR_DECISIONS_UNREACHABLE';
+    const message =
+      answer.status === 410
+        ? 'The log does not have the last event any more; begin again from the start.'
+        : `scopemesh answered ${answer.status} to the request for the stream of decisions.`;
+    throw new SyncError(code, message, { retriable: PASSING.has(answer.status) });
+  }
+  yield* parseServerSentEvents(answer.body);
+}
+
+/** The messages, until nothing came for too long: then the attempt is aborted, which ends the connection. */
+async function* alive<T>(
+  messages: AsyncIterable<T>,
+  attempt: AbortController,
+  clock: Clock,
+): AsyncIterable<T> {
+  let seenAt = clock.now();
+  void (async () => {
+    while (!attempt.signal.aborted) {
+      const leftMs = seenAt + SILENCE_MS - clock.now();
+      if (leftMs <= 0) return attempt.abort(new Error('scopemesh sent nothing for 45 s'));
+      await clock.sleep(leftMs, attempt.signal);
+    }
+  })().catch(() => {}); // the attempt has ended
+  for await (const message of messages) {
+    yield message;
+    // Also after a consumer that took long.
+    seenAt = clock.now();
+  }
+}

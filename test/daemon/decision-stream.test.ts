@@ -1,0 +1,163 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { systemClock } from '../../src/clock.js';
+import { createAccess } from '../../src/daemon/access.js';
+import { addDecisionStream } from '../../src/daemon/decision-stream.js';
+import { createHttpServer } from '../../src/daemon/http-server.js';
+import { createEmbeddedDecisionLog } from '../../src/decisions/embedded/embedded-decision-log.js';
+import type { DecisionLog } from '../../src/decisions/log.js';
+import { Secret } from '../../src/model/secret.js';
+import { noMetrics, silentLogger } from '../../src/observe.js';
+import { decisions } from '../support/decisions.js';
+
+const TOKEN = 'local-token-of-the-state-directory';
+
+async function serve(log: DecisionLog | undefined) {
+  const server = createHttpServer();
+  const local = { token: new Secret(TOKEN), path: '/state/api-token' };
+  addDecisionStream(server, {
+    log: log && (async () => log),
+    access: createAccess({ host: '127.0.0.1', tokens: [], local }),
+    clock: systemClock,
+    logger: silentLogger,
+    metrics: noMetrics,
+  });
+  const address = await server.listen({ host: '127.0.0.1', port: 0 });
+  onTestFinished(() => server.close());
+  const ask = (headers: Readonly<Record<string, string>> = {}, query = '?from=start') =>
+    fetch(`${address}/api/decisions/stream${query}`, {
+      headers: { authorization: `Bearer ${TOKEN}`, ...headers },
+    });
+  return { server, address, ask };
+}
+
+function openLog(): DecisionLog {
+  const directory = mkdtempSync(join(tmpdir(), 'scopemesh-stream-'));
+  const log = createEmbeddedDecisionLog({ directory, logger: silentLogger, clock: systemClock });
+  onTestFinished(async () => {
+    await log.close();
+    rmSync(directory, { recursive: true, force: true });
+  });
+  return log;
+}
+
+/** The IDs and events of a stream, until there are so many. */
+async function take(answer: Response, count: number): Promise<readonly (readonly [string, string])[]> {
+  const found: (readonly [string, string])[] = [];
+  let rest = '';
+  const text = new TextDecoder();
+  for await (const chunk of answer.body ?? []) {
+    const blocks = (rest + text.decode(chunk, { stream: true })).split('\n\n');
+    rest = blocks.pop() ?? '';
+    for (const block of blocks) {
+      const [, id = '', data = ''] = /^id: (.+)\nevent: decision\ndata: (.+)$/.exec(block) ?? [];
+      if (id !== '') found.push([id, data]);
+    }
+    if (found.length >= count) break;
+  }
+  return found;
+}
+
+describe('the stream of decisions', () => {
+  it('sends what is there, then what comes, and goes on after the last event that a consumer has', async () => {
+    const log = openLog();
+    const all = decisions(6);
+    await log.append(all.slice(0, 3));
+    const { ask } = await serve(log);
+    const first = await ask();
+    expect(first.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
+    const taking = take(first, 4);
+    await log.append(all.slice(3, 4));
+    const seen = await taking;
+    expect(seen.map(([id]) => id)).toEqual(all.slice(0, 4).map(({ id }) => id));
+    expect(JSON.parse(seen[0]?.[1] ?? '')).toMatchObject({ specversion: '1.0', id: all[0]?.id });
+    await log.append(all.slice(4));
+    const again = await take(await ask({ 'last-event-id': all[3]?.id ?? '' }), 2);
+    expect(again.map(([id]) => id)).toEqual(all.slice(4).map(({ id }) => id));
+  });
+
+  it('begins with new decisions unless the start is asked for', async () => {
+    const log = openLog();
+    const [old, fresh] = decisions(2);
+    if (old === undefined || fresh === undefined) return;
+    await log.append([old]);
+    const { ask } = await serve(log);
+    const answer = await ask({}, '');
+    const taking = take(answer, 1);
+    await log.append([fresh]);
+    expect((await taking).map(([id]) => id)).toEqual([fresh.id]);
+  });
+
+  it.each([
+    [410, { 'last-event-id': '01J0000000000000000000GONE' }, '', 'older than decisions.keep'],
+    [400, { 'last-event-id': 'ä' }, '', 'not the ID of an event'],
+    [400, {}, '?from=yesterday', 'start or end'],
+    [401, { authorization: 'Bearer wrong' }, '', 'not one of http.tokens'],
+    [403, { origin: 'https://example.com' }, '', 'does not answer web pages'],
+  ])('answers %i to a request with %j%s', async (status, headers, query, error) => {
+    const { ask } = await serve(openLog());
+    const answer = await ask(headers, query);
+    expect([answer.status, await answer.json()]).toEqual([status, { error: expect.stringContaining(error) }]);
+  });
+
+  it('answers that the decisions are on a topic where they are', async () => {
+    const { ask } = await serve(undefined);
+    expect((await ask()).status).toBe(404);
+  });
+
+  it('lets 16 consumers in, and the next one when one has left', async () => {
+    const { ask } = await serve(openLog());
+    const open = await Promise.all(Array.from({ length: 16 }, () => ask()));
+    expect(open.every(({ status }) => status === 200)).toBe(true);
+    const refused = await ask();
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '10']);
+    await open[0]?.body?.cancel();
+    await expect.poll(async () => (await ask()).status).toBe(200);
+  });
+
+  it('ends when the server closes', async () => {
+    const { server, ask } = await serve(openLog());
+    const taking = take(await ask(), 1);
+    await server.close();
+    expect(await taking).toEqual([]);
+  });
+
+  it('reads no further than a consumer takes', async () => {
+    let read = 0;
+    const event = JSON.stringify({ id: 'x', text: 'x'.repeat(10_000) });
+    const endless: DecisionLog = {
+      ...openLog(),
+      async *readEvents(_, signal) {
+        while (!signal.aborted) {
+          read++;
+          yield event;
+          if (read % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
+        }
+      },
+    };
+    const { address } = await serve(endless);
+    const { hostname, port } = new URL(address);
+    const socket = connect(Number(port), hostname);
+    onTestFinished(() => void socket.destroy());
+    socket.pause();
+    socket.write(
+      `GET /api/decisions/stream HTTP/1.1\r\nhost: ${hostname}\r\nauthorization: Bearer ${TOKEN}\r\n\r\n`,
+    );
+    // It stops by itself: two looks that are far enough apart see the same number.
+    let before = -1;
+    await expect
+      .poll(
+        () => {
+          const isStill = read > 0 && read === before;
+          before = read;
+          return isStill;
+        },
+        { interval: 100, timeout: 10_000 },
+      )
+      .toBe(true);
+    expect(read).toBeLessThan(5_000);
+  });
+});

@@ -1,0 +1,102 @@
+import { generateKeyPairSync } from 'node:crypto';
+import fc from 'fast-check';
+import { describe, expect, it, test } from 'vitest';
+import { type ChainHead, emptyChain, extendChain } from '../../src/decisions/chain.js';
+import { checkpointSubject, originOf, signCheckpoint } from '../../src/decisions/checkpoint.js';
+import { fromFirstWholeCheckpoint } from '../../src/decisions/cut-front.js';
+import { createNoteSigner, createNoteVerifier } from '../../src/decisions/signed-note.js';
+import { inChainOrder, type TrailRecord } from '../../src/decisions/trail-record.js';
+import { verifyTrail } from '../../src/decisions/verify-trail.js';
+import { decisions } from '../support/decisions.js';
+
+const pem = String(generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }));
+const signer = createNoteSigner('scopemesh/payments', pem);
+const verifiers = [createNoteVerifier(signer.verifierKey)];
+const PARTS = 3;
+
+/** 120 decisions and a checkpoint after every tenth, each record with its partition. */
+const records: { readonly record: TrailRecord; readonly part: number }[] = [];
+let head: ChainHead = emptyChain('one');
+for (const [at, decision] of decisions(120, 7).entries()) {
+  const next = extendChain(head, [decision]);
+  head = next.head;
+  for (const { id, chain } of next.chained)
+    if (chain !== undefined)
+      records.push({ record: { kind: 'decision', id, link: chain, isIntact: true }, part: (at % 7) % PARTS });
+  if (head.tree.size % 10 !== 0) continue;
+  const note = signCheckpoint(signer, originOf('payments', 'one'), head);
+  const stored = {
+    id: 'c',
+    time: '2026-03-01T10:00:00.000Z',
+    source: 's',
+    log: 'one',
+    note,
+    tree: head.tree,
+  };
+  records.push({
+    record: { kind: 'checkpoint', checkpoint: stored },
+    part: checkpointSubject('one').length % PARTS,
+  });
+}
+
+/** What is left of the partitions after each has lost so many of its oldest records. */
+function cutBy(lost: readonly number[], all = records) {
+  const parts = lost.map((count, part) => all.filter((each) => each.part === part).slice(count));
+  const cut = parts.flatMap(([first], part) => ((lost[part] ?? 0) > 0 ? [{ first: first?.record }] : []));
+  const left = inChainOrder(
+    parts.flat().map(({ record }) => record),
+    (record) => record,
+  );
+  return { left, cut };
+}
+const verify = ({ left, cut }: ReturnType<typeof cutBy>) =>
+  verifyTrail(
+    fromFirstWholeCheckpoint(left, (record) => record, cut),
+    { verifiers },
+  );
+
+describe('a topic that deleted its oldest events', () => {
+  it('is verified whole while nothing is deleted', () => {
+    expect(verify(cutBy([0, 0, 0]))).toMatchObject({ logs: [{ first: 1, last: 120, signed: 120 }] });
+  });
+
+  test('is verified from the first checkpoint after which each partition is whole', () => {
+    const lost = fc.tuple(...Array.from({ length: PARTS }, () => fc.nat(30)));
+    fc.assert(
+      fc.property(lost, (counts) => {
+        const { left, cut } = cutBy(counts);
+        const report = verify({ left, cut });
+        expect(report.fault).toBeUndefined();
+        const isThere = new Set(
+          left.flatMap((each) => (each.kind === 'decision' ? [each.link.sequence] : [])),
+        );
+        const lastGap = Math.max(
+          0,
+          ...Array.from({ length: 120 }, (_, at) => at + 1).filter((n) => !isThere.has(n)),
+        );
+        const first = report.logs[0]?.first ?? 0;
+        expect(first).toBeGreaterThan(lastGap);
+        if (lastGap === 0) expect(first).toBe(1);
+        expect(report.logs).toMatchObject([{ last: 120, signed: 120 }]);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('shows a decision that is missing behind what the partitions lost', () => {
+    const without = records.filter(
+      ({ record }) => record.kind !== 'decision' || record.link.sequence !== 100,
+    );
+    expect(verify(cutBy([4, 9, 0], without)).fault).toMatchObject({ kind: 'removed', sequence: 100 });
+  });
+
+  it('shows a decision that is missing although no partition lost anything', () => {
+    const without = records.filter(({ record }) => record.kind !== 'decision' || record.link.sequence !== 2);
+    expect(verify(cutBy([0, 0, 0], without)).fault).toMatchObject({ kind: 'removed', sequence: 2 });
+  });
+
+  it('is not verified where no checkpoint is left behind the gap', () => {
+    const without = records.filter(({ record }) => record.kind === 'decision');
+    expect(verify(cutBy([4, 9, 0], without)).fault).toMatchObject({ kind: 'removed', sequence: 1 });
+  });
+});

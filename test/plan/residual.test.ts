@@ -1,0 +1,112 @@
+import { describe, expect, it } from 'vitest';
+import type { Access, IntentionEntry, ServiceName } from '../../src/model/intention.js';
+import { aclResidual, intentionResidual, quarantineResidual } from '../../src/plan/residual.js';
+import { serviceText } from '../../src/plan/world.js';
+
+const named = (name: string): ServiceName => ({ partition: 'default', namespace: 'default', name });
+const ALLOW: Access = { kind: 'allow' };
+const cause = { kind: 'webhook', receivedAt: '2026-03-01T10:00:00.000Z' } as const;
+const client = {
+  provider: 'main',
+  clientId: 'web-app',
+  enabled: true,
+  grantTypes: [],
+  grants: [],
+  accessTokenLifetimeSeconds: 300,
+  attributes: {},
+};
+/** An entry with these sources, by name; `*mine` is owned. */
+const entry = (destination: string, sources: Readonly<Record<string, Access>>): IntentionEntry => ({
+  destination: named(destination),
+  sources: Object.entries(sources).map(([name, access]) => ({
+    ...named(name.replace(' of ours', '')),
+    description: name.endsWith(' of ours') ? 'scopemesh:payments main/web-app' : '',
+    access,
+    isLegacy: false,
+    raw: {},
+  })),
+  meta: {},
+  modifyIndex: 1,
+  raw: {},
+});
+const orders = { cause, client, destination: named('orders'), entry: undefined, wildcard: undefined };
+const closed = { narrows: true, after: undefined, source: named('web'), reason: 'ScopeRevoked' } as const;
+
+describe('what remains of an edge', () => {
+  it('is the next requests, open streams, and tokens for the lifetime from when the cause was seen', () => {
+    expect(intentionResidual(closed, { ...orders, protocol: 'http' })).toEqual({
+      nextRequests: true,
+      openStreamsSeconds: 'unknown',
+      accessTokensUntil: '2026-03-01T10:05:00.000Z',
+    });
+  });
+
+  it('has no next request for tcp, where the connection is the stream', () => {
+    const { nextRequests } = intentionResidual(closed, { ...orders, protocol: 'tcp' }) ?? {};
+    expect(nextRequests).toBeUndefined();
+  });
+
+  it('is nothing for a change that only widens', () => {
+    const opened = { ...closed, narrows: false, after: ALLOW };
+    expect(intentionResidual(opened, { ...orders, protocol: 'http' })).toBeUndefined();
+  });
+
+  it('says nothing about tokens where the provider still issues them', () => {
+    const changed = { ...closed, reason: 'MappingChanged' } as const;
+    const { accessTokensUntil } = intentionResidual(changed, { ...orders, protocol: 'tcp' }) ?? {};
+    expect(accessTokensUntil).toBeUndefined();
+  });
+
+  it.each([
+    ['an unread lifetime', { ...client, isLifetimeUnread: true }],
+    ['a client that is gone', undefined],
+  ])('does not guess the end of tokens of %s', (_, known) => {
+    const residual = intentionResidual(closed, { ...orders, client: known, protocol: 'tcp' });
+    expect(residual?.accessTokensUntil).toBe('unknown');
+  });
+
+  it('names a wider intention of others that takes effect', () => {
+    const wildcard = entry('*', { '*': ALLOW });
+    const residual = intentionResidual(closed, { ...orders, wildcard, protocol: 'tcp' });
+    expect(residual?.foreignAllows).toEqual(['* -> orders']);
+    const kept = { ...closed, after: { kind: 'deny' } as const };
+    expect(intentionResidual(kept, { ...orders, wildcard, protocol: 'tcp' })?.foreignAllows).toBeUndefined();
+  });
+});
+
+describe('what remains of access to Consul', () => {
+  it('is what agents cache, or that this is not known', () => {
+    const issue = { reason: 'ClientDisabled', cause, client };
+    const cache = { roleSeconds: 0, policySeconds: 30, tokenSeconds: 30 };
+    expect(aclResidual(issue, cache)).toEqual({
+      agentCache: cache,
+      accessTokensUntil: '2026-03-01T10:05:00.000Z',
+    });
+    expect(aclResidual(issue, undefined).agentCache).toBe('unknown');
+  });
+});
+
+describe('what remains of a client in quarantine', () => {
+  it('is each intention of others that decides and allows, and tokens without an end', () => {
+    const entries = new Map(
+      [
+        entry('orders', { web: ALLOW }),
+        entry('stock', { 'web of ours': ALLOW }),
+        entry('mail', { web: { kind: 'deny' }, '*': ALLOW }),
+        entry('bills', { '*': ALLOW }),
+      ].map((each) => [serviceText(each.destination), each]),
+    );
+    const issue = { reason: 'ClientQuarantined', cause, client };
+    expect(quarantineResidual(issue, [named('web')], entries, 'payments')).toEqual({
+      accessTokensUntil: 'unknown',
+      foreignAllows: ['* -> bills', 'web -> orders'],
+    });
+  });
+
+  it('names 20 of them at most', () => {
+    const many = Array.from({ length: 30 }, (_, at) => entry(`service-${at}`, { web: ALLOW }));
+    const entries = new Map(many.map((each) => [serviceText(each.destination), each]));
+    const issue = { reason: 'ClientQuarantined', cause, client };
+    expect(quarantineResidual(issue, [named('web')], entries, 'payments').foreignAllows).toHaveLength(20);
+  });
+});
