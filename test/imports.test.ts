@@ -73,11 +73,17 @@ const RULES: Readonly<Record<string, Rule>> = {
   apply: { any: ['model', 'plan', 'state', 'ground'], types: PORTS },
   intake: { any: ['model', 'ground'], types: PORTS },
   reconcile: { any: ['model', 'plan', 'state', 'apply', 'ground'], types: PORTS },
+  // Questions to the decision trail: pure, over the port of the trail.
+  trail: { any: ['model', 'plan', 'ground'], types: PORTS },
   config: { any: ['model', 'ground'], types: ['plan'] },
   embedded: { any: ['model', 'ground'] },
-  cli: { any: ['model', 'plan', 'state', 'apply', 'intake', 'reconcile', 'ground', 'config', ...PORTS] },
+  cli: {
+    any: ['model', 'plan', 'state', 'apply', 'intake', 'reconcile', 'trail', 'ground', 'config', ...PORTS],
+  },
   // The parts of the daemon that are no loops: its HTTP routes, its status, the reload.
-  daemon: { any: ['model', 'plan', 'state', 'intake', 'reconcile', 'ground', 'config', 'cli', ...PORTS] },
+  daemon: {
+    any: ['model', 'plan', 'state', 'intake', 'reconcile', 'trail', 'ground', 'config', 'cli', ...PORTS],
+  },
   demo: { any: ['model', 'ground', 'config', 'cli', 'embedded'], types: PORTS },
   workers: {
     any: [

@@ -25,7 +25,7 @@ import { run as runRelay } from './relay.js';
 import { runResync } from './resync.js';
 import { runWatch } from './watch.js';
 import { watchProvider } from './watch-provider.js';
-import { openCheckpoints, openConsul, openDecisionLog, openProvider, openStore } from './wire.js';
+import { openCheckpoints, openConsul, openDecisionLog, openProvider, openStore, openTrail } from './wire.js';
 
 const NOT_FOUND_BESIDE_ADMIN =
   'this listener has /events/, /healthz and /readyz; everything else is at http.admin';
@@ -114,6 +114,7 @@ export async function runDaemon(
         queue: inbox,
         isReconciling: plays('reconcile'),
         isIntake: plays('intake'),
+        openTrail: () => openTrail(config, runtime, { fromTopic: false, signal }),
       },
       { token: localToken, path: apiTokenPath(config) },
     );

@@ -9,12 +9,14 @@ import { addApi } from './api.js';
 import { addIntake, type IntakeDeps } from './events.js';
 import { addProbes, addStatus } from './health.js';
 import { readStatus, type StatusParts } from './status.js';
+import { addTrailApi, type TrailApiDeps } from './trail-api.js';
 
 export interface RouteParts extends Omit<StatusParts, 'metrics'> {
   readonly metrics: PrometheusMetrics;
   readonly intake: Omit<IntakeDeps, 'sources'>;
   /** The durable queue, for a process that does not reconcile. */
   readonly queue: Pick<Queue, 'add'>;
+  readonly openTrail: TrailApiDeps['openTrail'];
   /** Whether this process takes events. */
   readonly isIntake: boolean;
 }
@@ -44,6 +46,15 @@ export function addRoutes(
     rulings: createRulings(isReconciling ? deps : { ...deps, queue: parts.queue }),
     login: (id) => readLogin(deps, id, deps.clock.now()),
     access,
+    logger: deps.logger,
+  });
+  addTrailApi(rest, {
+    openTrail: parts.openTrail,
+    world: deps.world,
+    isReconciling,
+    hasIndex: config.decisions.kind === 'embedded',
+    access,
+    clock: deps.clock,
     logger: deps.logger,
   });
   if (!parts.isIntake) return;
