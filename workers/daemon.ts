@@ -11,6 +11,7 @@ import { Reloads } from '../src/daemon/reload.js';
 import { addRoutes } from '../src/daemon/routes.js';
 import { queueState } from '../src/daemon/status.js';
 import { WatchAges } from '../src/daemon/watch-ages.js';
+import type { Trail } from '../src/decisions/trail.js';
 import { messageOf } from '../src/errors.js';
 import { ChannelActivity } from '../src/intake/channel-activity.js';
 import { createRejectedEvents } from '../src/intake/rejected-events.js';
@@ -96,6 +97,15 @@ export async function runDaemon(
     const closeListeners = async () => {
       await Promise.all([listeners.listen.close(), listeners.admin?.close()]);
     };
+    let openedTrail: Promise<Trail> | undefined;
+    const trail = () => {
+      openedTrail ??= openTrail(config, runtime, { fromTopic: false, signal }).catch((error: unknown) => {
+        openedTrail = undefined;
+        throw error;
+      });
+      return openedTrail;
+    };
+    closers.unshift(async () => (await openedTrail)?.close());
     closers.unshift(closeListeners);
     addRoutes(
       listeners,
@@ -114,7 +124,7 @@ export async function runDaemon(
         queue: inbox,
         isReconciling: plays('reconcile'),
         isIntake: plays('intake'),
-        openTrail: () => openTrail(config, runtime, { fromTopic: false, signal }),
+        trail,
       },
       { token: localToken, path: apiTokenPath(config) },
     );

@@ -16,7 +16,7 @@ export interface RouteParts extends Omit<StatusParts, 'metrics'> {
   readonly intake: Omit<IntakeDeps, 'sources'>;
   /** The durable queue, for a process that does not reconcile. */
   readonly queue: Pick<Queue, 'add'>;
-  readonly openTrail: TrailApiDeps['openTrail'];
+  readonly trail: TrailApiDeps['trail'];
   /** Whether this process takes events. */
   readonly isIntake: boolean;
 }
@@ -49,7 +49,7 @@ export function addRoutes(
     logger: deps.logger,
   });
   addTrailApi(rest, {
-    openTrail: parts.openTrail,
+    trail: parts.trail,
     world: deps.world,
     isReconciling,
     hasIndex: config.decisions.kind === 'embedded',

@@ -16,7 +16,8 @@ import { whoCanCall } from '../trail/who-can-call.js';
 import { type Access, sendRefusal } from './access.js';
 
 export interface TrailApiDeps {
-  readonly openTrail: () => Promise<Trail>;
+  /** Opens the trail once; whoever opens it closes it. */
+  readonly trail: () => Promise<Trail>;
   /** What Consul has, in a process that reconciles. */
   readonly world: WorldState;
   readonly isReconciling: boolean;
@@ -76,12 +77,8 @@ export function addTrailApi(server: FastifyInstance, deps: TrailApiDeps): void {
       try {
         if (!deps.hasIndex && withoutTrail !== undefined)
           return await reply.send(await withoutTrail(question.data));
-        const trail = await deps.openTrail();
-        try {
-          return await reply.send(await answer(boundTrail(trail, clock, DEADLINE_MS), question.data));
-        } finally {
-          await trail.close();
-        }
+        const trail = boundTrail(await deps.trail(), clock, DEADLINE_MS);
+        return await reply.send(await answer(trail, question.data));
       } catch (error) {
         const isQuestion = error instanceof SyncError && error.code === 'ERR_CONFIG';
         if (!isQuestion)

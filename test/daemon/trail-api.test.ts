@@ -28,14 +28,14 @@ afterAll(async () => {
 });
 
 interface Around {
-  readonly openTrail?: () => Promise<Trail>;
+  readonly open?: () => Promise<Trail>;
   readonly token?: string;
 }
 
-async function ask(url: string, { openTrail = async () => stayingOpen(), token = TOKEN }: Around = {}) {
+async function ask(url: string, { open = async () => trail, token = TOKEN }: Around = {}) {
   const server = createHttpServer();
   addTrailApi(server, {
-    openTrail,
+    trail: open,
     world: { mapping: { protectedServices: [] } } as unknown as WorldState,
     isReconciling: false,
     hasIndex: true,
@@ -54,17 +54,6 @@ async function ask(url: string, { openTrail = async () => stayingOpen(), token =
   });
   await server.close();
   return { status: answer.statusCode, body: answer.json<Record<string, unknown>>() };
-}
-
-function stayingOpen(): Trail {
-  return {
-    extent: () => trail.extent(),
-    subjects: (of) => trail.subjects(of),
-    newestFirst: (subject, at) => trail.newestFirst(subject, at),
-    next: (subject, at) => trail.next(subject, at),
-    history: (of, options) => trail.history(of, options),
-    close: async () => {},
-  };
 }
 
 describe('questions to the decision log over HTTP', () => {
@@ -96,7 +85,7 @@ describe('questions to the decision log over HTTP', () => {
   });
 
   it('answer 503 if the log cannot be read', async () => {
-    const openTrail = () => Promise.reject(new Error('no disk'));
-    expect((await ask('/api/trail/who-can-call?service=orders', { openTrail })).status).toBe(503);
+    const open = () => Promise.reject(new Error('no disk'));
+    expect((await ask('/api/trail/who-can-call?service=orders', { open })).status).toBe(503);
   });
 });

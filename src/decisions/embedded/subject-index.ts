@@ -16,6 +16,7 @@ const isAbout = (subject: string) =>
   ABOUT_NOTHING.map((prefix) => `${subject} NOT LIKE '${prefix}%'`).join(' AND ');
 
 /**
+ * Not `INSERT OR IGNORE` in the trigger: there the conflict clause of the outer statement would count.
  * Answers "which decisions are about this, up to then" with a few seeks. `about` has one row for each name and subject, so it
  * grows with the fleet and not with the log. `carried` has the decision that last changed each subject before the log begins.
  */
@@ -33,15 +34,14 @@ const SCHEMA = `
     event TEXT NOT NULL
   ) STRICT, WITHOUT ROWID;
   CREATE TRIGGER IF NOT EXISTS note_about AFTER INSERT ON decisions WHEN ${isAbout('NEW.subject')} BEGIN
-    ${NAMES.map(([kind, path]) => noteName(kind, `json_extract(NEW.event, '${path}')`)).join('\n    ')}
+    INSERT INTO about SELECT kind, name, NEW.subject FROM (
+      SELECT CASE key ${NAMES.map(([kind], index) => `WHEN ${index} THEN '${kind}'`).join(' ')} END AS kind, value AS name
+      FROM json_each(json_extract(NEW.event, ${NAMES.map(([, path]) => `'${path}'`).join(', ')}))
+    ) AS named WHERE name IS NOT NULL AND NOT EXISTS (
+      SELECT 1 FROM about WHERE kind = named.kind AND name = named.name AND subject = NEW.subject
+    );
   END;
 `;
-
-/** Not `INSERT OR IGNORE`: in a trigger, the conflict clause of the outer statement would count. */
-function noteName(kind: string, name: string): string {
-  return `INSERT INTO about SELECT '${kind}', ${name}, NEW.subject WHERE ${name} IS NOT NULL
-      AND NOT EXISTS (SELECT 1 FROM about WHERE kind = '${kind}' AND name = ${name} AND subject = NEW.subject);`;
-}
 
 /** Creates the index, and fills it from a log that an earlier version wrote. */
 export function createSubjectIndex(database: Database.Database): void {
