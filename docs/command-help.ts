@@ -13,6 +13,7 @@ export const COMMANDS: readonly string[] = [
   'history',
   'access',
   'access diff',
+  'evidence',
   'validate',
   'doctor',
   'adopt',
