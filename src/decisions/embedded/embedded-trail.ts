@@ -20,6 +20,8 @@ interface Row {
 
 /** Rows per turn of the event loop: a few milliseconds. */
 const PAGE = 200;
+/** Most subjects have few changes since they were opened, and each event read is a read of the disk. */
+const FEW = 4;
 /** Sorts after every text that begins with the prefix before it: no subject has a noncharacter. */
 const HIGHEST = '\u{10FFFF}';
 const NEVER = Number.MAX_SAFE_INTEGER;
@@ -71,7 +73,7 @@ class EmbeddedTrail implements Trail {
     const end = this.#endOf(at);
     yield* this.#pages((before) =>
       this.#all(
-        `SELECT seq, event FROM decisions WHERE subject = ? AND seq < ? ORDER BY seq DESC LIMIT ${PAGE / 10}`,
+        `SELECT seq, event FROM decisions WHERE subject = ? AND seq < ? ORDER BY seq DESC LIMIT ${FEW}`,
         subject,
         Math.min(before, end + 1),
       ),
