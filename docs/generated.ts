@@ -55,7 +55,7 @@ export async function withGenerated(text: string): Promise<string> {
   });
 }
 
-const BLOCK = /<!-- generated: ([a-z0-9 ]+) -->.*?<!-- end -->/gs;
+const BLOCK = /<!-- generated: ([a-z0-9 -]+) -->.*?<!-- end -->/gs;
 
 const COLUMNS = 120;
 

@@ -74,14 +74,16 @@ const RULES: Readonly<Record<string, Rule>> = {
   intake: { any: ['model', 'ground'], types: PORTS },
   lease: { any: ['model', 'ground'], types: PORTS },
   reconcile: { any: ['model', 'plan', 'state', 'apply', 'ground'], types: PORTS },
+  // Questions to the decision trail: pure, over the port of the trail.
+  trail: { any: ['model', 'plan', 'ground'], types: PORTS },
   config: { any: ['model', 'ground'], types: ['plan'] },
   embedded: { any: ['model', 'ground'] },
   cli: {
-    any: ['model', 'plan', 'state', 'apply', 'intake', 'lease', 'reconcile', 'ground', 'config', ...PORTS],
+    any: ['model', 'plan', 'state', 'apply', 'intake', 'lease', 'reconcile', 'trail', 'ground', 'config', ...PORTS],
   },
   // The parts of the daemon that are no loops: its HTTP routes, its status, the reload.
   daemon: {
-    any: ['model', 'plan', 'state', 'intake', 'lease', 'reconcile', 'ground', 'config', 'cli', ...PORTS],
+    any: ['model', 'plan', 'state', 'intake', 'lease', 'reconcile', 'trail', 'ground', 'config', 'cli', ...PORTS],
   },
   demo: { any: ['model', 'ground', 'config', 'cli', 'embedded'], types: PORTS },
   workers: {

@@ -11,6 +11,7 @@ import { Reloads } from '../src/daemon/reload.js';
 import { addRoutes } from '../src/daemon/routes.js';
 import { WatchAges } from '../src/daemon/watch-ages.js';
 import type { DecisionLog } from '../src/decisions/log.js';
+import type { Trail } from '../src/decisions/trail.js';
 import { messageOf } from '../src/errors.js';
 import { ChannelActivity } from '../src/intake/channel-activity.js';
 import { createRejectedEvents } from '../src/intake/rejected-events.js';
@@ -22,7 +23,7 @@ import type { Runtime } from '../src/runtime.js';
 import { aborted, lead } from './lead.js';
 import { runRelay } from './run-relay.js';
 import { watchProvider } from './watch-provider.js';
-import { openConsul, openDecisionLog, openProvider, openStore } from './wire.js';
+import { openConsul, openDecisionLog, openProvider, openStore, openTrail } from './wire.js';
 
 /**
  * The daemon: one replica, which always takes events, and leads while it has the lease. Resolves after a clean stop: intake
@@ -92,6 +93,15 @@ export async function runDaemon(
       return streamed;
     };
     const localToken = createApiToken();
+    let openedTrail: Promise<Trail> | undefined;
+    const trail = () => {
+      openedTrail ??= openTrail(config, runtime, { fromTopic: false, signal }).catch((error: unknown) => {
+        openedTrail = undefined;
+        throw error;
+      });
+      return openedTrail;
+    };
+    closers.unshift(async () => (await openedTrail)?.close());
     const listeners = openListeners(config, runtime);
     closers.unshift(() => listeners.close());
     addRoutes(
@@ -108,6 +118,7 @@ export async function runDaemon(
         decisionLog: config.decisions.kind === 'embedded' ? openStreamed : undefined,
         intake: ports,
         isIntake: only.includes('intake'),
+        trail,
       },
       { token: localToken, path: apiTokenPath(config) },
     );

@@ -1,4 +1,6 @@
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Config, ConsulSettings, ProviderSettings } from '../config/config.js';
 import {
   type CheckpointParts,
@@ -12,6 +14,8 @@ import { createHttpConsul } from '../src/consul/http/http-consul.js';
 import { Checkpoints } from '../src/decisions/checkpoints.js';
 import type { DecisionLog } from '../src/decisions/log.js';
 import { openSigningKey } from '../src/decisions/signing-key.js';
+import type { Trail } from '../src/decisions/trail.js';
+import { SyncError } from '../src/errors.js';
 import { createAuth0 } from '../src/identity/auth0/auth0.js';
 import { withConcurrencyLimit } from '../src/identity/concurrency-limit.js';
 import { withConfirmedLosses } from '../src/identity/confirmed-losses.js';
@@ -132,6 +136,34 @@ export async function openDecisionLog(
   });
 }
 
+export async function openTrail(
+  config: DecisionLogSettings,
+  runtime: Runtime,
+  { fromTopic, signal }: { readonly fromTopic: boolean; readonly signal: AbortSignal },
+): Promise<Trail> {
+  if (config.decisions.kind === 'embedded') {
+    const { openEmbeddedTrail } = await import('../src/decisions/embedded/embedded-trail.js');
+    return openEmbeddedTrail({ ...runtime, directory: config.state.directory });
+  }
+  if (!fromTopic)
+    throw new SyncError(
+      'ERR_CONFIG',
+      'the decisions are in a Kafka topic, which has no index to ask; add --from-topic to read all of it first, or give the owner an embedded log',
+      { retriable: false },
+    );
+  const { openTopicCopy } = await import('../src/decisions/embedded/topic-copy.js');
+  const log = await openDecisionLog(config, runtime);
+  try {
+    const directory = await mkdtemp(join(tmpdir(), 'scopemesh-trail-'));
+    return await openTopicCopy(log.readEvents({ from: 'start', follow: false }, signal), {
+      ...runtime,
+      directory,
+    });
+  } finally {
+    await log.close();
+  }
+}
+
 export function openCheckpoints(
   { owner, decisions, state }: DecisionLogSettings,
   deps: CheckpointParts,
@@ -143,4 +175,11 @@ export function openCheckpoints(
   return signer && new Checkpoints({ ...deps, ...runtime, signer, owner });
 }
 
-export const parts: Parts = { openConsul, openProvider, openStore, openDecisionLog, openCheckpoints };
+export const parts: Parts = {
+  openConsul,
+  openProvider,
+  openStore,
+  openDecisionLog,
+  openTrail,
+  openCheckpoints,
+};

@@ -9,6 +9,7 @@ import { noOp } from './no-op.js';
 import { oneEvent } from './one-event.js';
 import { plan } from './plan.js';
 import { syncs } from './syncs.js';
+import { trail } from './trail.js';
 
 /** In the order of the table. */
 export const ROWS: readonly Row[] = [
@@ -18,6 +19,7 @@ export const ROWS: readonly Row[] = [
   oneEvent,
   syncs,
   plan,
+  trail,
   noOp,
   aclLogins,
   burst,

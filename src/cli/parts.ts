@@ -2,6 +2,7 @@ import type { Config, ConsulSettings, ProviderSettings } from '../../config/conf
 import type { Consul } from '../consul/consul.js';
 import type { Checkpoints } from '../decisions/checkpoints.js';
 import type { DecisionLog } from '../decisions/log.js';
+import type { Trail } from '../decisions/trail.js';
 import type { BackoffParts } from '../identity/rate-limit-backoff.js';
 import type { GroupRules } from '../model/login.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
@@ -35,6 +36,15 @@ export interface Parts {
     runtime: Runtime,
     options?: { readonly mayCreateTopic: boolean },
   ): Promise<DecisionLog>;
+  /**
+   * Opens the decisions for questions. Those of a topic are copied into a temporary index first, which `fromTopic` asks for;
+   * without it, a topic throws SyncError ERR_CONFIG.
+   */
+  openTrail(
+    settings: DecisionLogSettings,
+    runtime: Runtime,
+    options: { readonly fromTopic: boolean; readonly signal: AbortSignal },
+  ): Promise<Trail>;
   /** Undefined without a key. Throws SyncError ERR_CONFIG for a configured key that cannot be used. */
   openCheckpoints(
     settings: DecisionLogSettings,

@@ -5,19 +5,25 @@ import { readTextFile } from '../../config/read-text-file.js';
 import { systemClock } from '../clock.js';
 import { type ErrorCode, messageOf, SyncError } from '../errors.js';
 import type { Cli, Surroundings } from './cli.js';
+import { addAccess } from './commands/access.js';
 import { addAdopt } from './commands/adopt.js';
 import { addApply } from './commands/apply.js';
 import { addApprove } from './commands/approve.js';
+import { addBlastRadius } from './commands/blast-radius.js';
 import { addCompletion } from './commands/completion.js';
 import { addDecisions } from './commands/decisions.js';
 import { addDemo } from './commands/demo.js';
 import { addDoctor } from './commands/doctor.js';
+import { addEvidence } from './commands/evidence.js';
 import { addExplain } from './commands/explain.js';
+import { addHistory } from './commands/history.js';
 import { addPlan } from './commands/plan.js';
 import { addProviders } from './commands/providers.js';
 import { addRun } from './commands/run.js';
 import { addTokens } from './commands/tokens.js';
 import { addValidate } from './commands/validate.js';
+import { addWhatCan } from './commands/what-can.js';
+import { addWhoCanCall } from './commands/who-can-call.js';
 import { createLogger } from './logger.js';
 import { createMetrics } from './metrics.js';
 import { createScreen, printable, type Screen } from './terminal/screen.js';
@@ -57,6 +63,12 @@ const COMMANDS: readonly ((program: Command, cli: Cli) => void)[] = [
   addPlan,
   addApply,
   addExplain,
+  addWhoCanCall,
+  addWhatCan,
+  addBlastRadius,
+  addHistory,
+  addAccess,
+  addEvidence,
   addValidate,
   addDoctor,
   addAdopt,

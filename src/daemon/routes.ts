@@ -11,12 +11,14 @@ import { addIntake, type IntakeDeps } from './events.js';
 import { addProbes, addStatus } from './health.js';
 import type { Listeners } from './listeners.js';
 import { readStatus, type StatusParts } from './status.js';
+import { addTrailApi, type TrailApiDeps } from './trail-api.js';
 
 export interface RouteParts extends Omit<StatusParts, 'metrics'> {
   readonly metrics: PrometheusMetrics;
   /** The embedded decision log, opened at the first stream; undefined if the decisions are on a topic. */
   readonly decisionLog: (() => Promise<DecisionLog>) | undefined;
   readonly intake: Omit<IntakeDeps, 'sources'>;
+  readonly trail: TrailApiDeps['trail'];
   /** Whether this process takes events. */
   readonly isIntake: boolean;
 }
@@ -48,6 +50,15 @@ export function addRoutes(
     clock,
     logger,
     metrics,
+  });
+  addTrailApi(rest, {
+    trail: parts.trail,
+    world: () => live().deps.world,
+    isReconciling: () => live().isReconciling,
+    hasIndex: config.decisions.kind === 'embedded',
+    access,
+    clock,
+    logger,
   });
   if (!parts.isIntake) return;
   const sources = providers.flatMap((provider) => {

@@ -79,7 +79,7 @@ async function verify(options: Options, cli: Cli): Promise<void> {
 }
 
 /** What a person must know before they trust a log without a fault. */
-function doubtsOf(report: TrailReport, hasKey: boolean, unchained: number): readonly string[] {
+export function doubtsOf(report: TrailReport, hasKey: boolean, unchained: number): readonly string[] {
   const unsigned = hasKey ? report.logs.filter(({ signed }) => signed === 0) : [];
   return [
     ...(report.decisions === 0 ? ['nothing was verified: there is no chain'] : []),
@@ -136,7 +136,8 @@ async function noteIn(path: string | undefined): Promise<string> {
   throw new SyncError('ERR_CONFIG', message, { retriable: false });
 }
 
-async function ofLog(
+/** What the log has, and the keys to check it with. */
+export async function ofLog(
   settings: DecisionLogSettings,
   { key, json }: Options,
   cli: Cli,

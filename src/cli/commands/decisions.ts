@@ -1,10 +1,9 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { parseDuration } from '../../../config/duration.js';
-import { systemClock } from '../../clock.js';
 import { toCloudEvent } from '../../decisions/envelope.js';
 import type { Decision } from '../../model/decision.js';
 import { isApprovable } from '../../plan/holds.js';
 import type { Cli } from '../cli.js';
+import { parseInstant } from '../instant.js';
 import type { DecisionLogSettings } from '../parts.js';
 import { readDecisionLog } from '../read-decision-log.js';
 import { decisionText } from '../terminal/decision-text.js';
@@ -64,7 +63,7 @@ Examples:
 function withFilter(command: Command): Command {
   return command
     .option('--json', 'print one CloudEvent per line')
-    .option('--since <when>', 'an instant (2026-01-31T12:00:00Z) or an age (10m, 2h, 1d)', parseSince)
+    .option('--since <when>', 'an instant (2026-01-31T12:00:00Z) or an age (10m, 2h, 1d)', parseInstant)
     .option(
       '--subject <subject>',
       'print only decisions about this subject; with a final / also those below it',
@@ -127,16 +126,7 @@ function isAbout(decision: Decision, subject: string | undefined): boolean {
   return subject.endsWith('/') ? decision.subject.startsWith(subject) : decision.subject === subject;
 }
 
-function parseSince(text: string): string {
-  const age = parseDuration(text);
-  if (age !== undefined) return new Date(systemClock.now() - age).toISOString();
-  const instant = Date.parse(text);
-  if (Number.isNaN(instant))
-    throw new InvalidArgumentError('write an instant such as 2026-01-31T12:00:00Z or an age such as 10m.');
-  return new Date(instant).toISOString();
-}
-
-function parseLimit(text: string): number {
+export function parseLimit(text: string): number {
   if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('write a whole number from 1 up.');
   return Number(text);
 }

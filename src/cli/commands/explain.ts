@@ -14,12 +14,14 @@ import { clientLogin } from '../../reconcile/client-logins.js';
 import { inputOf, planFleet } from '../../state/fleet.js';
 import type { Cli } from '../cli.js';
 import { hasDecisionLog } from '../has-decision-log.js';
+import { parseInstant } from '../instant.js';
 import { type BothSides, withBothSides } from '../load-current-state.js';
 import { type LoginView, loginDocument, toLoginView } from '../login-view.js';
 import { changeView, holdView } from '../plan-view.js';
 import { type Circumstances, isAllowed, printExplanation } from '../terminal/explain-text.js';
 import { loginFacts } from '../terminal/login-text.js';
 import { learnUnrecorded } from '../unrecorded-edges.js';
+import { explainAt } from './explain-at.js';
 import { explainClient } from './explain-client.js';
 import { explainPerson } from './explain-person.js';
 
@@ -32,6 +34,8 @@ interface Options {
   readonly person?: string;
   readonly method?: string;
   readonly path?: string;
+  readonly at?: string;
+  readonly fromTopic?: true;
   readonly json?: true;
 }
 
@@ -53,6 +57,12 @@ export function addExplain(program: Command, cli: Cli): void {
     )
     .option('--method <method>', 'explain one HTTP request; needs --path', parseMethod)
     .option('--path <path>', 'the path of the request; without --method it is a GET', parsePath)
+    .option(
+      '--at <when>',
+      'answer for a past instant (2026-01-31T12:00:00Z) or age (2h, 30d), from the decision log',
+      parseInstant,
+    )
+    .option('--from-topic', 'with --at: read the whole Kafka topic first')
     .option('--json', 'print one JSON document')
     .addHelpText(
       'after',
@@ -63,6 +73,7 @@ or person may log in now; 4 if not, also if the login is only planned (scopemesh
 Examples:
   scopemesh explain web orders
   scopemesh explain web orders --method POST --path /v1/orders/7
+  scopemesh explain web orders --at 2026-01-31T12:00:00Z
   scopemesh explain web orders --json | jq .verdict
   scopemesh explain --client main/web-app
   scopemesh explain --person main/7d1f0c2e-5a35-4b8f-9a55-0f3c5b1f6a10`,
@@ -76,6 +87,10 @@ Examples:
       ) => {
         const { client, person } = options;
         const isJson = options.json === true;
+        if (options.at !== undefined && (client !== undefined || person !== undefined))
+          return command.error('error: --at takes a source and a destination; see what-can --at', {
+            exitCode: 1,
+          });
         if (client !== undefined && source === undefined && person === undefined)
           return withBothSides(cli, async (sides) => explainClient(sides, client, cli, isJson));
         if (person !== undefined && source === undefined && client === undefined)
@@ -86,6 +101,8 @@ Examples:
           });
         if (options.method !== undefined && options.path === undefined)
           return command.error('error: --method needs --path', { exitCode: 1 });
+        const { at } = options;
+        if (at !== undefined) return explainAt({ ...options, source, destination, at }, cli);
         await withBothSides(cli, async (sides) => {
           const explanation = await judge(sides, source, destination, options, cli);
           const circumstances = await look(sides, explanation, cli);

@@ -4,6 +4,7 @@ import Database from 'libsql';
 import AsyncDatabase from 'libsql/promise';
 import { messageOf, SyncError } from '../../errors.js';
 import { makeDirectory } from '../../make-directory.js';
+import { CARRY, createSubjectIndex, FORGET } from './subject-index.js';
 
 /** One stored decision. */
 export interface StoredDecision {
@@ -62,6 +63,7 @@ export class DecisionFile {
       chmodSync(this.#path, 0o600);
       database.pragma('journal_mode = WAL');
       database.exec(SCHEMA);
+      createSubjectIndex(database);
       this.#database = database;
       this.#page = database.prepare<unknown[]>(
         'SELECT seq, event FROM decisions WHERE seq > ? ORDER BY seq LIMIT ?',
@@ -144,18 +146,12 @@ export class DecisionFile {
       this.#writer ??= await openWriter(this.#path);
       const writer = this.#writer;
       const insert: { run(...values: unknown[]): unknown } = await writer.prepare(INSERT);
-      await writer.exec('BEGIN IMMEDIATE');
-      try {
+      await inTransaction(writer, async () => {
         for (const [index, { id, time, subject, event }] of decisions.entries()) {
           if (index % IN_ONE_TURN === IN_ONE_TURN - 1) await new Promise((resolve) => setImmediate(resolve));
           insert.run(id, time, subject, event);
         }
-        await writer.exec('COMMIT');
-      } catch (error) {
-        // SQLite may have rolled back already.
-        await writer.exec('ROLLBACK').catch(() => {});
-        throw error;
-      }
+      });
     } catch (error) {
       throw unreachable(this.#path, error);
     }
@@ -164,7 +160,9 @@ export class DecisionFile {
   async #deleteBefore(time: string): Promise<number> {
     try {
       this.#writer ??= await openWriter(this.#path);
-      const remove: { run(...values: unknown[]): unknown } = await this.#writer.prepare(
+      const writer = this.#writer;
+      const carry: { run(...values: unknown[]): unknown } = await writer.prepare(CARRY);
+      const remove: { run(...values: unknown[]): unknown } = await writer.prepare(
         'DELETE FROM decisions WHERE seq <= ?',
       );
       const checkpoint = integer(this.#checkpoint.get(time), 'seq');
@@ -175,9 +173,17 @@ export class DecisionFile {
         const isOld = (row: unknown) => text(row, 'time') < time && integer(row, 'seq') < end;
         const kept = rows.findIndex((row) => !isOld(row));
         const old = kept === -1 ? rows : rows.slice(0, kept);
-        if (old.length > 0) remove.run(integer(old.at(-1), 'seq'));
+        const upTo = old.length === 0 ? undefined : integer(old.at(-1), 'seq');
+        if (upTo !== undefined)
+          await inTransaction(writer, () => {
+            carry.run(upTo);
+            remove.run(upTo);
+          });
         deleted += old.length;
-        if (old.length < IN_ONE_TURN) return deleted;
+        if (old.length < IN_ONE_TURN) {
+          if (deleted > 0) await writer.exec(FORGET);
+          return deleted;
+        }
         await new Promise((resolve) => setImmediate(resolve));
       }
     } catch (error) {
@@ -191,6 +197,18 @@ export class DecisionFile {
     } catch (error) {
       throw unreachable(this.#path, error);
     }
+  }
+}
+
+async function inTransaction(writer: AsyncDatabase, work: () => void | Promise<void>): Promise<void> {
+  await writer.exec('BEGIN IMMEDIATE');
+  try {
+    await work();
+    await writer.exec('COMMIT');
+  } catch (error) {
+    // SQLite may have rolled back already.
+    await writer.exec('ROLLBACK').catch(() => {});
+    throw error;
   }
 }
 

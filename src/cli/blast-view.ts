@@ -1,0 +1,138 @@
+import type { Trail } from '../decisions/trail.js';
+import { SyncError } from '../errors.js';
+import type { ServiceName } from '../model/intention.js';
+import { intentionSubject } from '../plan/plan.js';
+import { type ClientId, clientText } from '../plan/world.js';
+import type { WorldState } from '../state/world-state.js';
+import { type BlastRadius, blastRadius, type ReachEdge } from '../trail/blast-radius.js';
+import { isPossiblyOpen, toEdge } from '../trail/edge.js';
+import { meshEdges } from '../trail/mesh-edges.js';
+import { readStanding, readStandings } from '../trail/read-standing.js';
+import { readingsOf, whatCan } from '../trail/what-can.js';
+
+export interface BlastView extends BlastRadius {
+  readonly name: string;
+  /** ISO 8601 in UTC. */
+  readonly at: string;
+  readonly client?: ClientId;
+  /** Whether Consul itself was read, with what scopemesh does not own, or the decision log alone. */
+  readonly from: 'consul' | 'trail';
+  readonly unknown: readonly string[];
+}
+
+const HTTP_ONLY =
+  'A hop counts whatever its methods and paths are, and whether the services have an upstream for it.';
+
+/** What could be reached now, by what Consul has. `trail` cites the decisions. */
+export async function blastNow(
+  name: string,
+  world: WorldState,
+  trail: Trail | undefined,
+  now: number,
+): Promise<BlastView> {
+  const { client, starts } = startsNow(name, world, now);
+  const [first] = starts;
+  if (first === undefined) throw noSuchName(name);
+  const at = new Date(now).toISOString();
+  const { owner, protectedServices } = world.mapping;
+  const services = (world.catalog?.services ?? []).map((each) => each.name);
+  const edgesFrom = meshEdges({ owner, entries: world.entries, services, client });
+  const cited = async (edge: ReachEdge): Promise<ReachEdge> => {
+    if (trail === undefined || edge.writer === 'foreign') return edge;
+    const subject = intentionSubject({ ...first, name: edge.destination }, edge.source);
+    const standing = await readStanding(trail, subject, at);
+    return standing === undefined ? edge : { ...edge, decisionId: standing.decision.id };
+  };
+  const names = starts.map((each) => each.name);
+  const radius = await blastRadius(
+    names,
+    async (source) => edgesFrom({ ...first, name: source }),
+    protectedServices,
+  );
+  return {
+    name,
+    at,
+    from: 'consul',
+    ...(client === undefined ? {} : { client }),
+    ...radius,
+    reached: await Promise.all(
+      radius.reached.map(async (each) => ({ ...each, edge: await cited(each.edge) })),
+    ),
+    endsAtQuarantine: await Promise.all(radius.endsAtQuarantine.map(cited)),
+    unknown: [HTTP_ONLY],
+  };
+}
+
+/** What could be reached at an instant, by the decision log alone. */
+export async function blastAt(
+  name: string,
+  protectedServices: readonly string[],
+  trail: Trail,
+  at: string,
+): Promise<BlastView> {
+  const { found, unknown } = await whatCan(trail, name, at);
+  const sources = found.flatMap(({ kind, edges }) =>
+    kind === 'service' ? [name] : edges.map(({ source }) => source),
+  );
+  const starts = [...new Set(sources)];
+  if (found.length === 0) throw noSuchName(name);
+  const client = found.flatMap(({ edges }) => edges.flatMap((edge) => edge.client ?? []))[0];
+  const edgesFrom = async (source: string) => {
+    const edges: ReachEdge[] = [];
+    for await (const standing of readStandings(trail, { kind: 'source', name: source }, at)) {
+      const edge = toEdge(standing);
+      if (edge === undefined || !isPossiblyOpen(edge)) continue;
+      edges.push({
+        source,
+        destination: edge.destination,
+        access: edge.access ?? { kind: 'other' },
+        writer: 'scopemesh',
+        endsAtQuarantine:
+          client !== undefined && edge.client !== undefined && clientText(edge.client) === clientText(client),
+        decisionId: edge.decision.id,
+      });
+    }
+    return edges;
+  };
+  return {
+    name,
+    at,
+    from: 'trail',
+    ...(client === undefined ? {} : { client: { provider: client.provider, clientId: client.clientId } }),
+    ...(await blastRadius(starts, edgesFrom, protectedServices)),
+    unknown: [...unknown, HTTP_ONLY],
+  };
+}
+
+/** The services of a client, by their claims and by the edges it has; or the service itself with the client it claims. */
+function startsNow(
+  name: string,
+  world: WorldState,
+  now: number,
+): { readonly client: ClientId | undefined; readonly starts: readonly ServiceName[] } {
+  const claims = [...world.claimStatuses(now).values()].flatMap((claim) =>
+    claim.kind === 'none' ? [] : [claim],
+  );
+  for (const { provider, id } of readingsOf(name)) {
+    const claim = claims.find(
+      ({ client }) => client.clientId === id && (provider === undefined || provider === client.provider),
+    );
+    if (claim === undefined) continue;
+    const { client } = claim;
+    return {
+      client,
+      starts: claims
+        .filter((each) => clientText(each.client) === clientText(client))
+        .map(({ service }) => service),
+    };
+  }
+  const service = world.catalog?.services.find((each) => each.name.name === name)?.name;
+  if (service === undefined) return { client: undefined, starts: [] };
+  return { client: claims.find((claim) => claim.service.name === name)?.client, starts: [service] };
+}
+
+function noSuchName(name: string): SyncError {
+  return new SyncError('ERR_CONFIG', `no service and no client with a service has the name ${name}`, {
+    retriable: false,
+  });
+}

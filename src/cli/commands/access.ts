@@ -1,0 +1,61 @@
+import { type Command, InvalidArgumentError } from 'commander';
+import { accessDiff, type DiffKind, type EdgeDiff } from '../../trail/access-diff.js';
+import type { Cli } from '../cli.js';
+import { instantOr, parseInstant } from '../instant.js';
+import { accessText } from '../terminal/access-text.js';
+import { type Colors, printable } from '../terminal/screen.js';
+import { citation, edgeName, printLimits } from '../terminal/trail-text.js';
+import { type TrailOptions, withTrail, withTrailOptions } from '../with-trail.js';
+
+export function addAccess(program: Command, cli: Cli): void {
+  const access = program
+    .command('access')
+    .summary('compare who may call whom at two instants')
+    .description('Compares who may call whom at two instants.')
+    .helpCommand(false);
+  withTrailOptions(access.command('diff'))
+    .summary('show the edges that came, went, widened or narrowed')
+    .description(
+      'Shows from the decision log the edges that came, went, widened or narrowed between two instants.',
+    )
+    .argument('<from>', 'an instant (2026-01-31T12:00:00Z) or an age (10m, 2h, 1d)', parseInstant)
+    .argument('[to]', 'the same; default: now', parseInstant)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  scopemesh access diff 1d
+  scopemesh access diff 2026-01-01T00:00:00Z 2026-02-01T00:00:00Z --json`,
+    )
+    .action(async (from: string, until: string | undefined, options: TrailOptions) => {
+      const to = instantOr(until);
+      if (from > to) throw new InvalidArgumentError('the first instant must be before the second.');
+      const answer = await withTrail(cli, options, (trail) => accessDiff(trail, from, to));
+      if (options.json) return cli.screen.json(answer);
+      if (answer.edges.length === 0) cli.screen.line('no edge differs');
+      for (const edge of answer.edges) print(edge, cli);
+      printLimits(answer, cli.screen);
+    });
+}
+
+function print({ kind, before, after, decisions, ...edge }: EdgeDiff, { screen }: Cli): void {
+  const { colors } = screen;
+  const word = paint(kind, colors)(kind.padEnd(8));
+  screen.line(
+    `${word}  ${colors.bold(printable(edgeName(edge)))}  ${accessText(before?.access)} => ${accessText(after?.access)}`,
+  );
+  for (const each of decisions) screen.line(`    ${citation(each)}`);
+}
+
+function paint(kind: DiffKind, colors: Colors): (text: string) => string {
+  switch (kind) {
+    case 'came':
+    case 'widened':
+      return colors.green;
+    case 'went':
+    case 'narrowed':
+      return colors.red;
+    case 'changed':
+      return colors.yellow;
+  }
+}

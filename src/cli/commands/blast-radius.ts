@@ -1,0 +1,91 @@
+import type { Command } from 'commander';
+import { systemClock } from '../../clock.js';
+import { type BlastView, blastAt, blastNow } from '../blast-view.js';
+import type { Cli } from '../cli.js';
+import { hasDecisionLog } from '../has-decision-log.js';
+import { withBothSides } from '../load-current-state.js';
+import { accessText } from '../terminal/access-text.js';
+import { columns, printable } from '../terminal/screen.js';
+import { type AtOptions, withAt, withTrail } from '../with-trail.js';
+
+export function addBlastRadius(program: Command, cli: Cli): void {
+  withAt(program.command('blast-radius'))
+    .summary('show what a compromised client or service can reach, and what a quarantine ends')
+    .description(
+      'Shows everything that a client or a service reaches, directly and in further hops, with the shortest way to each ' +
+        'protected service, and which edges end if the client is put in quarantine. Without --at it reads Consul, with ' +
+        'foreign intentions and wildcards; with --at it reads the decision log.',
+    )
+    .argument('<name>', 'a client ID, with or without the provider before it, or a service')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  scopemesh blast-radius main/web-app
+  scopemesh blast-radius web --at 2026-01-31T12:00:00Z
+  scopemesh blast-radius web --json | jq '.reached[].service'`,
+    )
+    .action(async (name: string, options: AtOptions) => {
+      const view = await ask(name, options, cli);
+      if (options.json) cli.screen.json(view);
+      else print(view, cli);
+    });
+}
+
+async function ask(name: string, options: AtOptions, cli: Cli): Promise<BlastView> {
+  const { at } = options;
+  if (at !== undefined) {
+    const { guards } = await cli.openConfig();
+    return withTrail(cli, options, (trail) => blastAt(name, guards.protected, trail, at));
+  }
+  return withBothSides(cli, async ({ config, world }) => {
+    const now = systemClock.now();
+    // A topic has no index: its decisions are not worth the wait.
+    const hasIndex = config.decisions.kind === 'embedded' && hasDecisionLog(config);
+    if (!hasIndex && options.fromTopic !== true) return blastNow(name, world, undefined, now);
+    return withTrail(cli, options, (trail) => blastNow(name, world, trail, now));
+  });
+}
+
+function print(view: BlastView, { screen }: Cli): void {
+  const { line, colors } = screen;
+  const { starts, reached, endsAtQuarantine, client } = view;
+  const whose = client === undefined ? '' : ` (client ${client.provider}/${client.clientId})`;
+  line(
+    colors.bold(
+      printable(
+        `${view.name}${whose}: ${count(reached.length, 'service')} in reach from ${starts.join(', ')}`,
+      ),
+    ),
+  );
+  const rows = reached.map(({ service, hops, path, edge, staysReachable }) => [
+    String(hops),
+    printable(service),
+    printable(path.join(' -> ')),
+    accessText(edge.access),
+    edge.writer === 'foreign' ? 'foreign' : '',
+    staysReachable ? '' : 'ends at a quarantine',
+    edge.decisionId ?? '',
+  ]);
+  for (const row of columns([['hops', 'service', 'way', 'access', '', '', 'decision'], ...rows])) line(row);
+  line();
+  for (const each of view.protected)
+    line(
+      each.path === null
+        ? printable(`protected ${each.service}: not in reach`)
+        : colors.red(printable(`protected ${each.service}: ${each.path.join(' -> ')}`)),
+    );
+  const ended = reached.filter(({ staysReachable }) => !staysReachable).length;
+  line(
+    client === undefined
+      ? 'no client is behind it, so a quarantine ends nothing'
+      : `a quarantine ends ${count(endsAtQuarantine.length, 'edge')}; ${count(ended, 'service')} would no longer be in reach`,
+  );
+  line();
+  line(colors.dim(`at ${view.at}, from ${view.from === 'consul' ? 'Consul' : 'the decision log'}`));
+  for (const limit of view.unknown) line(colors.dim(printable(limit)));
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}

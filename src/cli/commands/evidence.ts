@@ -1,0 +1,89 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Command, InvalidArgumentError } from 'commander';
+import { toCloudEvent } from '../../decisions/envelope.js';
+import { TrailVerification } from '../../decisions/verify-trail.js';
+import { messageOf, SyncError } from '../../errors.js';
+import { makeDirectory } from '../../make-directory.js';
+import { collectEvidence } from '../../trail/evidence/evidence.js';
+import { evidenceFiles } from '../../trail/evidence/evidence-files.js';
+import type { Integrity } from '../../trail/evidence/integrity.js';
+import type { Cli } from '../cli.js';
+import { instantOr, parseInstant } from '../instant.js';
+import { accessText } from '../terminal/access-text.js';
+import { printable } from '../terminal/screen.js';
+import { type TrailOptions, withTrail, withTrailOptions } from '../with-trail.js';
+import { doubtsOf, ofLog } from './decisions-verify.js';
+
+interface Options extends TrailOptions {
+  readonly from: string;
+  readonly to?: string;
+  readonly out: string;
+  readonly key?: readonly string[];
+}
+
+export function addEvidence(program: Command, cli: Cli): void {
+  withTrailOptions(program.command('evidence'))
+    .summary('write a report of a period for an audit')
+    .description(
+      'Writes from the decision log who had which access, who joined, moved and left, how long revocations took, what ' +
+        'was held, approved and rejected, the exceptions, and whether the log is intact: as a page for print, as CSV ' +
+        'and as JSON. The same log gives the same bytes.',
+    )
+    .requiredOption('--from <when>', 'an instant (2026-01-01T00:00:00Z) or an age (90d)', parseInstant)
+    .option('--to <when>', 'an instant or an age; default: now', parseInstant)
+    .requiredOption('--out <directory>', 'where the files are written; it is created')
+    .option('--key <file...>', 'the public key of the log; default: trail-key.pub in state.directory')
+    .addHelpText(
+      'after',
+      `
+Exit status: 0 if the report is written, also if the log is not proven: the report says so; 1 on error.
+
+Example:
+  scopemesh evidence --from 2026-01-01T00:00:00Z --to 2026-04-01T00:00:00Z --out evidence-q1`,
+    )
+    .action((options: Options) => report(options, cli));
+}
+
+async function report(options: Options, cli: Cli): Promise<void> {
+  const { from, out, key } = options;
+  const to = instantOr(options.to);
+  if (from > to) throw new InvalidArgumentError('--from must be before --to.');
+  const settings = await cli.openLogSettings();
+  const { owner } = settings;
+  const evidence = await withTrail(cli, options, (trail) => collectEvidence(trail, { owner, from, to }));
+  const { records, verifiers } = await ofLog(settings, key === undefined ? {} : { key }, cli);
+  const verification = new TrailVerification({ verifiers });
+  for await (const record of records) verification.add(record);
+  const checked = verification.report();
+  const signaturesChecked = verifiers.length > 0;
+  const integrity: Integrity = {
+    ...checked,
+    signaturesChecked,
+    verified:
+      checked.fault === undefined &&
+      signaturesChecked &&
+      doubtsOf(checked, signaturesChecked, 0).length === 0,
+  };
+  const files = evidenceFiles(evidence, integrity, {
+    accessText,
+    eventText: (decision) => JSON.stringify(toCloudEvent(decision)),
+  });
+  await write(out, files);
+  if (options.json) return cli.screen.json({ out, files: [...files.keys()], verified: integrity.verified });
+  cli.screen.line(printable(`wrote ${files.size} files to ${out}; open ${join(out, 'report.html')}`));
+  if (!integrity.verified) cli.screen.warn('scopemesh: the log is not proven; the report says why');
+}
+
+/** The report says who may do what, so only its owner may read it. */
+async function write(directory: string, files: ReadonlyMap<string, string>): Promise<void> {
+  try {
+    makeDirectory(directory);
+    for (const [name, text] of files) await writeFile(join(directory, name), text, { mode: 0o600 });
+  } catch (error) {
+    throw new SyncError('ERR_CONFIG', `--out ${directory} cannot be written (${messageOf(error)})`, {
+      retriable: false,
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,45 @@
+import type { Command } from 'commander';
+import { type Holdings, whatCan } from '../../trail/what-can.js';
+import type { Cli } from '../cli.js';
+import { instantOr } from '../instant.js';
+import { printable } from '../terminal/screen.js';
+import { printEdge, printLimits, printObject } from '../terminal/trail-text.js';
+import { type AtOptions, withAt, withTrail } from '../with-trail.js';
+
+export function addWhatCan(program: Command, cli: Cli): void {
+  withAt(program.command('what-can'))
+    .summary('show what a client, a service or a person may do, now or on a past day')
+    .description(
+      'Shows from the decision log the edges, ACL objects and claims of a client, a service or a person, with the ' +
+        'decisions behind each. A client or a person may have the provider before it.',
+    )
+    .argument('<name>', 'a client ID, the name of a service, or the sub of a person')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  scopemesh what-can main/web-app
+  scopemesh what-can web --at 2026-01-31T12:00:00Z
+  scopemesh what-can 7d1f0c2e-5a35-4b8f-9a55-0f3c5b1f6a10 --json`,
+    )
+    .action(async (name: string, options: AtOptions) => {
+      const answer = await withTrail(cli, options, (trail) => whatCan(trail, name, instantOr(options.at)));
+      if (options.json) return cli.screen.json(answer);
+      if (answer.found.length === 0)
+        cli.screen.line(printable(`the log has no client, service or person ${name}`));
+      for (const holdings of answer.found) print(holdings, cli);
+      printLimits(answer, cli.screen);
+    });
+}
+
+function print({ kind, name, edges, acl, claims, quarantine }: Holdings, { screen }: Cli): void {
+  const { colors } = screen;
+  screen.line(colors.bold(printable(`${kind} ${name}`)));
+  if (quarantine !== undefined) {
+    screen.line(colors.red('in quarantine'));
+    printObject(quarantine, screen);
+  }
+  if (edges.length + acl.length + claims.length === 0) screen.line('nothing that scopemesh opened');
+  for (const edge of edges) printEdge(edge, screen);
+  for (const object of [...claims, ...acl]) printObject(object, screen);
+}

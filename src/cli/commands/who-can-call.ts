@@ -1,0 +1,36 @@
+import type { Command } from 'commander';
+import { whoCanCall } from '../../trail/who-can-call.js';
+import type { Cli } from '../cli.js';
+import { instantOr } from '../instant.js';
+import { printable } from '../terminal/screen.js';
+import { printEdge, printLimits } from '../terminal/trail-text.js';
+import { type AtOptions, withAt, withTrail } from '../with-trail.js';
+
+export function addWhoCanCall(program: Command, cli: Cli): void {
+  withAt(program.command('who-can-call'))
+    .summary('show which services may call a service, now or on a past day')
+    .description(
+      'Shows from the decision log which services could call SERVICE, with the client, the scopes and the decisions ' +
+        'behind each. Says what the log cannot know.',
+    )
+    .argument('<service>', 'the called service')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  scopemesh who-can-call orders
+  scopemesh who-can-call orders --at 2026-01-31T12:00:00Z
+  scopemesh who-can-call orders --at 30d --json | jq '.callers[].source'`,
+    )
+    .action(async (service: string, options: AtOptions) => {
+      const answer = await withTrail(cli, options, (trail) =>
+        whoCanCall(trail, service, instantOr(options.at)),
+      );
+      if (options.json) return cli.screen.json(answer);
+      if (answer.callers.length === 0)
+        cli.screen.line(printable(`no service that scopemesh opened may call ${service}`));
+      for (const edge of answer.callers) printEdge(edge, cli.screen, edge.source);
+      for (const edge of answer.held) printEdge(edge, cli.screen, edge.source);
+      printLimits(answer, cli.screen);
+    });
+}

@@ -1,0 +1,18 @@
+import { InvalidArgumentError } from 'commander';
+import { parseDuration } from '../../config/duration.js';
+import { systemClock } from '../clock.js';
+
+/** An instant, or an age such as `2h`, as ISO 8601 in UTC. */
+export function parseInstant(text: string): string {
+  const age = parseDuration(text);
+  if (age !== undefined) return new Date(systemClock.now() - age).toISOString();
+  const instant = Date.parse(text);
+  if (Number.isNaN(instant))
+    throw new InvalidArgumentError('write an instant such as 2026-01-31T12:00:00Z or an age such as 10m.');
+  return new Date(instant).toISOString();
+}
+
+/** The instant that a question is about. */
+export function instantOr(at: string | undefined): string {
+  return at ?? new Date(systemClock.now()).toISOString();
+}

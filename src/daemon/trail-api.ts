@@ -1,0 +1,125 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { type BlastView, blastAt, blastNow } from '../cli/blast-view.js';
+import type { Clock } from '../clock.js';
+import { toCloudEvent } from '../decisions/envelope.js';
+import type { Trail } from '../decisions/trail.js';
+import { messageOf, SyncError } from '../errors.js';
+import type { Logger } from '../observe.js';
+import type { WorldState } from '../state/world-state.js';
+import { accessDiff } from '../trail/access-diff.js';
+import { boundTrail } from '../trail/bound-trail.js';
+import { callAt } from '../trail/call-at.js';
+import { historyOf } from '../trail/history.js';
+import { whatCan } from '../trail/what-can.js';
+import { whoCanCall } from '../trail/who-can-call.js';
+import { type Access, sendRefusal } from './access.js';
+
+export interface TrailApiDeps {
+  /** Opens the trail once; whoever opens it closes it. */
+  readonly trail: () => Promise<Trail>;
+  /** What Consul has, in a process that reconciles. */
+  readonly world: () => WorldState;
+  readonly isReconciling: () => boolean;
+  /** Whether the decisions have an index: a topic has none. */
+  readonly hasIndex: boolean;
+  readonly access: Access;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** A question reads the disk of the daemon: more at once would slow down its own work. */
+const MOST_AT_ONCE = 2;
+const DEADLINE_MS = 8_000;
+
+const name = z.string().min(1).max(512);
+const instant = z.iso.datetime({ offset: true }).transform((text) => new Date(text).toISOString());
+const HISTORY = z.strictObject({
+  name,
+  since: instant.optional(),
+  until: instant.optional(),
+  limit: z.coerce.number().int().min(1).max(1_000).default(100),
+});
+const CALL = z.strictObject({
+  source: name,
+  destination: name,
+  at: instant.optional(),
+  method: z
+    .string()
+    .regex(/^[A-Z]{1,16}$/)
+    .default('GET'),
+  path: z.string().startsWith('/').max(4_096).optional(),
+});
+const NAMED = z.strictObject({ name, at: instant.optional() });
+const SERVICE = z.strictObject({ service: name, at: instant.optional() });
+const DIFF = z.strictObject({ from: instant, to: instant.optional() });
+
+/** `GET /api/trail/*`: the questions of the command line, with the same answers as its `--json`. */
+export function addTrailApi(server: FastifyInstance, deps: TrailApiDeps): void {
+  const { clock } = deps;
+  const now = () => new Date(clock.now()).toISOString();
+  let running = 0;
+
+  const answers = <T extends z.ZodType>(
+    path: string,
+    shape: T,
+    answer: (trail: Trail, question: z.output<T>) => Promise<unknown>,
+    withoutTrail?: (question: z.output<T>) => Promise<unknown>,
+  ) => {
+    server.get(`/api/trail/${path}`, async (request: FastifyRequest, reply: FastifyReply) => {
+      const caller = deps.access.callerOf(request);
+      if ('status' in caller) return sendRefusal(reply, caller);
+      const question = shape.safeParse(request.query);
+      if (!question.success) return reply.code(400).send({ error: faultOf(question.error) });
+      if (running >= MOST_AT_ONCE)
+        return reply.code(429).send({ error: `${running} questions are being answered; ask again` });
+      running++;
+      try {
+        if (!deps.hasIndex && withoutTrail !== undefined)
+          return await reply.send(await withoutTrail(question.data));
+        const trail = boundTrail(await deps.trail(), clock, DEADLINE_MS);
+        return await reply.send(await answer(trail, question.data));
+      } catch (error) {
+        const isQuestion = error instanceof SyncError && error.code === 'ERR_CONFIG';
+        if (!isQuestion)
+          deps.logger.warn({ path, error: messageOf(error) }, 'a question to the decision log failed');
+        return reply.code(isQuestion ? 400 : 503).send({ error: messageOf(error) });
+      } finally {
+        running--;
+      }
+    });
+  };
+
+  answers('history', HISTORY, async (trail, { name: about, since, until, limit }) => ({
+    name: about,
+    decisions: (await historyOf(trail, about, { from: since, to: until, limit })).map(toCloudEvent),
+  }));
+  answers('explain', CALL, (trail, { source, destination, at = now(), method, path }) =>
+    callAt(trail, { source, destination, request: path === undefined ? undefined : { method, path } }, at),
+  );
+  answers('who-can-call', SERVICE, (trail, { service, at = now() }) => whoCanCall(trail, service, at));
+  answers('what-can', NAMED, (trail, { name: about, at = now() }) => whatCan(trail, about, at));
+  answers('access-diff', DIFF, (trail, { from, to = now() }) => accessDiff(trail, from, to));
+  const blast = async (about: string, at: string | undefined, trail?: Trail): Promise<BlastView> => {
+    const world = deps.world();
+    if (at !== undefined && trail !== undefined)
+      return blastAt(about, world.mapping.protectedServices, trail, at);
+    if (at === undefined && deps.isReconciling()) return blastNow(about, world, trail, clock.now());
+    const why =
+      at === undefined
+        ? 'this process does not reconcile, so it does not know what Consul has: add at=, or ask the process that does'
+        : 'the decisions are in a Kafka topic, which has no index: ask on the command line with --from-topic';
+    throw new SyncError('ERR_CONFIG', why, { retriable: false });
+  };
+  answers(
+    'blast-radius',
+    NAMED,
+    (trail, { name: about, at }) => blast(about, at, trail),
+    ({ name: about, at }) => blast(about, at),
+  );
+}
+
+function faultOf({ issues: [issue] }: z.ZodError): string {
+  const where = issue?.path.map(String).join('.') || 'the query';
+  return `${where} is missing or invalid: ${issue?.message ?? ''}; instants are ISO 8601, as 2026-01-31T12:00:00Z`;
+}

@@ -1,0 +1,228 @@
+import { join } from 'node:path';
+import Database from 'libsql';
+import { messageOf, SyncError } from '../../errors.js';
+import type { Decision } from '../../model/decision.js';
+import type { Logger } from '../../observe.js';
+import { parseLogEvent } from '../log.js';
+import type { About, HistoryOptions, Trail, TrailExtent } from '../trail.js';
+import { DecisionFile } from './decision-file.js';
+
+export interface EmbeddedTrailOptions {
+  /** Where `decisions.db` lies. */
+  readonly directory: string;
+  readonly logger: Logger;
+}
+
+interface Row {
+  readonly seq: number;
+  readonly event: string;
+}
+
+/** Rows per turn of the event loop: a few milliseconds. */
+const PAGE = 200;
+/** Most subjects have few changes since they were opened, and each event read is a read of the disk. */
+const FEW = 4;
+/** Sorts after every text that begins with the prefix before it: no subject has a noncharacter. */
+const HIGHEST = '\u{10FFFF}';
+const NEVER = Number.MAX_SAFE_INTEGER;
+
+/** Answers from the embedded log by its index of subjects. */
+export async function openEmbeddedTrail(options: EmbeddedTrailOptions): Promise<Trail> {
+  // Creates the index in a log of an earlier version.
+  await new DecisionFile(options.directory).close();
+  return new EmbeddedTrail(options);
+}
+
+class EmbeddedTrail implements Trail {
+  readonly #path: string;
+  readonly #logger: Logger;
+  readonly #database: Database.Database;
+  readonly #statements = new Map<string, Database.Statement<unknown[]>>();
+
+  constructor({ directory, logger }: EmbeddedTrailOptions) {
+    this.#path = join(directory, 'decisions.db');
+    this.#logger = logger;
+    this.#database = this.#attempt(() => new Database(this.#path, { readonly: true, timeout: 5_000 }));
+  }
+
+  async extent(): Promise<TrailExtent> {
+    const edge = (order: 'ASC' | 'DESC') =>
+      this.#all(`SELECT seq, time AS event FROM decisions ORDER BY seq ${order} LIMIT 1`)[0];
+    const [first, last] = [edge('ASC'), edge('DESC')];
+    return {
+      first: first?.event,
+      last: last?.event,
+      // Positions count from 1.
+      isCut: (first?.seq ?? 1) > 1,
+    };
+  }
+
+  async *subjects(of: About | { readonly prefix: string }): AsyncIterable<string> {
+    let after = 'prefix' in of ? of.prefix : '';
+    for (;;) {
+      const rows = 'prefix' in of ? this.#subjectsBelow(of.prefix, after) : this.#subjectsAbout(of, after);
+      for (const { event: subject } of rows) yield subject;
+      const last = rows.at(-1);
+      if (last === undefined) return;
+      after = last.event;
+      await turn();
+    }
+  }
+
+  async *newestFirst(subject: string, at: string): AsyncIterable<Decision> {
+    const end = this.#endOf(at);
+    yield* this.#pages((before) =>
+      this.#all(
+        `SELECT seq, event FROM decisions WHERE subject = ? AND seq < ? ORDER BY seq DESC LIMIT ${FEW}`,
+        subject,
+        Math.min(before, end + 1),
+      ),
+    );
+    const [carried] = this.#all('SELECT seq, event FROM carried WHERE subject = ?', subject);
+    const decision = carried && this.#parse(carried);
+    if (decision !== undefined && decision.time <= at) yield decision;
+  }
+
+  async next(subject: string, at: string): Promise<Decision | undefined> {
+    const [row] = this.#all(
+      'SELECT seq, event FROM decisions WHERE subject = ? AND seq > ? ORDER BY seq LIMIT 1',
+      subject,
+      this.#endOf(at),
+    );
+    return row && this.#parse(row);
+  }
+
+  async *history(
+    of: About | { readonly subject: string } | 'all',
+    { from, to }: HistoryOptions,
+  ): AsyncIterable<Decision> {
+    const first = from === undefined ? 0 : this.#endOf(justBefore(from)) + 1;
+    const end = to === undefined ? NEVER - 1 : this.#endOf(to);
+    const [condition, values] =
+      of === 'all'
+        ? ['TRUE', []]
+        : 'subject' in of
+          ? ['subject = ?', [of.subject]]
+          : ['subject IN (SELECT subject FROM about WHERE kind = ? AND name = ?)', [of.kind, of.name]];
+    // Without the events, so that the index alone is sorted.
+    const select = `SELECT seq, '' AS event FROM decisions WHERE ${condition} AND seq >= ? AND seq < ? ORDER BY seq DESC LIMIT ${PAGE}`;
+    yield* this.#pages((before) =>
+      this.#all(select, ...values, first, Math.min(before, end + 1)).flatMap(({ seq }) =>
+        this.#all('SELECT seq, event FROM decisions WHERE seq = ?', seq),
+      ),
+    );
+  }
+
+  async close(): Promise<void> {
+    this.#statements.clear();
+    this.#database.close();
+  }
+
+  async *#pages(read: (before: number) => readonly Row[]): AsyncIterable<Decision> {
+    for (let before = NEVER; ; ) {
+      const rows = read(before);
+      for (const row of rows) {
+        const decision = this.#parse(row);
+        if (decision !== undefined) yield decision;
+      }
+      const last = rows.at(-1);
+      if (last === undefined) return;
+      before = last.seq;
+      await turn();
+    }
+  }
+
+  /** The position of the last decision at or before an instant. Times rise with positions, but for a clock that was set back. */
+  #endOf(at: string): number {
+    const { low: first, high: last } = this.#bounds();
+    let [low, high] = [first - 1, last];
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      const [row] = this.#all(
+        'SELECT seq, time AS event FROM decisions WHERE seq <= ? ORDER BY seq DESC LIMIT 1',
+        middle,
+      );
+      if (row === undefined || row.event <= at) low = middle;
+      else high = row.seq - 1;
+    }
+    return low;
+  }
+
+  #bounds(): { readonly low: number; readonly high: number } {
+    const edge = (end: 'min' | 'max') =>
+      this.#all(`SELECT coalesce(${end}(seq), 0) AS seq, '' AS event FROM decisions`)[0]?.seq ?? 0;
+    return { low: edge('min'), high: edge('max') };
+  }
+
+  /** Seeks from one subject to the next: the index has an entry for each decision. */
+  #subjectsBelow(prefix: string, after: string): readonly Row[] {
+    const next = (table: string, from: string) =>
+      this.#all(
+        `SELECT 0 AS seq, subject AS event FROM ${table} WHERE subject > ? AND subject < ? ORDER BY subject LIMIT 1`,
+        from,
+        prefix + HIGHEST,
+      )[0]?.event;
+    const found: Row[] = [];
+    for (let from = after; found.length < PAGE; ) {
+      const [subject] = [next('decisions', from), next('carried', from)]
+        .flatMap((each) => each ?? [])
+        .toSorted();
+      if (subject === undefined) break;
+      found.push({ seq: 0, event: subject });
+      from = subject;
+    }
+    return found;
+  }
+
+  #subjectsAbout({ kind, name }: About, after: string): readonly Row[] {
+    return this.#all(
+      `SELECT 0 AS seq, subject AS event FROM about WHERE kind = ? AND name = ? AND subject > ? ORDER BY subject LIMIT ${PAGE}`,
+      kind,
+      name,
+      after,
+    );
+  }
+
+  #parse({ event }: Row): Decision | undefined {
+    try {
+      return parseLogEvent(event);
+    } catch (error) {
+      this.#logger.warn({ error: messageOf(error) }, 'skipped an event that is not a decision');
+      return undefined;
+    }
+  }
+
+  #all(sql: string, ...values: readonly unknown[]): readonly Row[] {
+    return this.#attempt(() => {
+      const statement = this.#statements.get(sql) ?? this.#database.prepare<unknown[]>(sql);
+      this.#statements.set(sql, statement);
+      return statement.all(...values).map(toRow);
+    });
+  }
+
+  #attempt<T>(operation: () => T): T {
+    try {
+      return operation();
+    } catch (error) {
+      throw new SyncError(
+        'ERR_DECISIONS_UNREACHABLE',
+        `the decision log ${this.#path} cannot be read (${messageOf(error)}); check its permissions.`,
+        { retriable: true, cause: error },
+      );
+    }
+  }
+}
+
+function toRow(row: unknown): Row {
+  if (typeof row !== 'object' || row === null || !('seq' in row) || !('event' in row))
+    throw new Error('not a row');
+  const { seq, event } = row;
+  if (typeof seq !== 'number' || typeof event !== 'string') throw new Error('not a row');
+  return { seq, event };
+}
+
+function justBefore(at: string): string {
+  return new Date(Date.parse(at) - 1).toISOString();
+}
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));

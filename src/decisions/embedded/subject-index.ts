@@ -1,0 +1,76 @@
+import type Database from 'libsql';
+
+/** Where a decision names what it is about. */
+const NAMES = [
+  ['client', '$.data.client.clientId'],
+  ['person', '$.data.person.subject'],
+  ['source', '$.data.resource.source'],
+  ['destination', '$.data.resource.destination'],
+  ['principal', '$.data.principal.id'],
+] as const;
+
+/** Decisions that say nothing about the access of anybody, and that may be many. */
+const ABOUT_NOTHING = ['checkpoint/', 'event/', 'sweep/'] as const;
+
+const isAbout = (subject: string) =>
+  ABOUT_NOTHING.map((prefix) => `${subject} NOT LIKE '${prefix}%'`).join(' AND ');
+
+/**
+ * Not `INSERT OR IGNORE` in the trigger: there the conflict clause of the outer statement would count.
+ * Answers "which decisions are about this, up to then" with a few seeks. `about` has one row for each name and subject, so it
+ * grows with the fleet and not with the log. `carried` has the decision that last changed each subject before the log begins.
+ */
+const SCHEMA = `
+  CREATE INDEX IF NOT EXISTS subjects ON decisions (subject);
+  CREATE TABLE IF NOT EXISTS about (
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    PRIMARY KEY (kind, name, subject)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS carried (
+    subject TEXT PRIMARY KEY,
+    seq INTEGER NOT NULL,
+    event TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TRIGGER IF NOT EXISTS note_about AFTER INSERT ON decisions WHEN ${isAbout('NEW.subject')} BEGIN
+    INSERT INTO about SELECT kind, name, NEW.subject FROM (
+      SELECT CASE key ${NAMES.map(([kind], index) => `WHEN ${index} THEN '${kind}'`).join(' ')} END AS kind, value AS name
+      FROM json_each(json_extract(NEW.event, ${NAMES.map(([, path]) => `'${path}'`).join(', ')}))
+    ) AS named WHERE name IS NOT NULL AND NOT EXISTS (
+      SELECT 1 FROM about WHERE kind = named.kind AND name = named.name AND subject = NEW.subject
+    );
+  END;
+`;
+
+/** Creates the index, and fills it from a log that an earlier version wrote. */
+export function createSubjectIndex(database: Database.Database): void {
+  const isNew =
+    database.prepare<unknown[]>("SELECT 1 FROM sqlite_master WHERE name = 'note_about'").get() === undefined;
+  if (!isNew) return;
+  database.exec(
+    `BEGIN IMMEDIATE; ${SCHEMA} ${NAMES.map(([kind, path]) => fill(kind, path)).join(' ')} COMMIT;`,
+  );
+}
+
+function fill(kind: string, path: string): string {
+  return `INSERT OR IGNORE INTO about SELECT DISTINCT '${kind}', json_extract(event, '${path}'), subject
+    FROM decisions WHERE ${isAbout('subject')} AND json_extract(event, '${path}') IS NOT NULL;`;
+}
+
+/** Keeps what the decisions up to a position say of each subject. Run it in the transaction that deletes them. */
+export const CARRY = `
+  INSERT OR REPLACE INTO carried (subject, seq, event)
+    SELECT subject, max(seq), event FROM decisions
+    WHERE seq <= ? AND ${isAbout('subject')} AND json_extract(event, '$.data.outcome') IN ('applied', 'unknown')
+    GROUP BY subject`;
+
+/** Drops what ended before the log begins, and the names of what is not in the trail any more. */
+export const FORGET = `
+  BEGIN IMMEDIATE;
+  DELETE FROM carried
+    WHERE json_extract(event, '$.data.after') IS NULL AND json_extract(event, '$.data.outcome') = 'applied';
+  DELETE FROM about WHERE NOT EXISTS (SELECT 1 FROM decisions WHERE subject = about.subject)
+    AND NOT EXISTS (SELECT 1 FROM carried WHERE subject = about.subject);
+  COMMIT;
+`;

@@ -1,0 +1,39 @@
+import type { Decision } from '../model/decision.js';
+
+/** What a decision is about, or who caused it. A name is as the decision has it. */
+export interface About {
+  readonly kind: 'client' | 'person' | 'source' | 'destination' | 'principal';
+  readonly name: string;
+}
+
+/** What the trail covers. Instants are ISO 8601 in UTC. */
+export interface TrailExtent {
+  /** The time of the first and of the last decision; undefined for an empty trail. */
+  readonly first: string | undefined;
+  readonly last: string | undefined;
+  /** Older decisions were deleted. What each subject had at that time is kept. */
+  readonly isCut: boolean;
+}
+
+export interface HistoryOptions {
+  /** ISO 8601; both ends included. */
+  readonly from?: string | undefined;
+  readonly to?: string | undefined;
+}
+
+/**
+ * Reads a decision trail by what decisions are about, without a walk over all of it. Methods throw SyncError
+ * ERR_DECISIONS_UNREACHABLE (retriable). Repeating is safe: nothing is written.
+ */
+export interface Trail {
+  extent(): Promise<TrailExtent>;
+  /** Each subject that ever concerned this, or every subject that begins with a text; sorted. */
+  subjects(of: About | { readonly prefix: string }): AsyncIterable<string>;
+  /** The decisions of one subject up to an instant, newest first. The oldest may be one that was kept when others were deleted. */
+  newestFirst(subject: string, at: string): AsyncIterable<Decision>;
+  /** The first decision of a subject after an instant. */
+  next(subject: string, at: string): Promise<Decision | undefined>;
+  /** Decisions, newest first: of one subject, of one name, or all. */
+  history(of: About | { readonly subject: string } | 'all', options: HistoryOptions): AsyncIterable<Decision>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,85 @@
+import type { Trail } from '../decisions/trail.js';
+import { covers, digest } from '../plan/access.js';
+import { compareText } from '../plan/compare.js';
+import { type Answer, limitsOf, openAnswer } from './answer.js';
+import { asAccess, isOpen } from './content.js';
+import { type Citation, cite, type TrailEdge, toEdge } from './edge.js';
+import { readStanding } from './read-standing.js';
+import { isChange } from './standing.js';
+
+export type DiffKind = 'came' | 'went' | 'widened' | 'narrowed' | 'changed';
+
+export interface EdgeDiff {
+  readonly kind: DiffKind;
+  readonly source: string;
+  readonly destination: string;
+  readonly before?: TrailEdge;
+  readonly after?: TrailEdge;
+  /** The changes between the two instants, oldest first; the newest ones if there are many. */
+  readonly decisions: readonly Citation[];
+}
+
+export interface DiffAnswer extends Answer {
+  readonly from: string;
+  readonly edges: readonly EdgeDiff[];
+}
+
+const MOST_DECISIONS = 20;
+
+/** Edges that differ between two instants (ISO 8601 in UTC). */
+export async function accessDiff(trail: Trail, from: string, to: string): Promise<DiffAnswer> {
+  await openAnswer(trail, from);
+  const { extent, head } = await openAnswer(trail, to);
+  const changes = new Map<string, Citation[]>();
+  for await (const decision of trail.history('all', { from, to })) {
+    if (decision.resource.kind !== 'intention' || decision.time === from) continue;
+    if (!isChange(decision) && decision.outcome !== 'unknown') continue;
+    const known = changes.get(decision.subject) ?? [];
+    if (known.length < MOST_DECISIONS) known.unshift(cite(decision));
+    changes.set(decision.subject, known);
+  }
+  const edges: EdgeDiff[] = [];
+  for (const [subject, decisions] of changes) {
+    const [before, after] = [
+      await readStanding(trail, subject, from),
+      await readStanding(trail, subject, to),
+    ];
+    const difference = toDiff(before && toEdge(before), after && toEdge(after), decisions);
+    if (difference !== undefined) edges.push(difference);
+  }
+  const sorted = edges.toSorted(
+    (a, b) => compareText(a.destination, b.destination) || compareText(a.source, b.source),
+  );
+  const shown = sorted.flatMap(({ before, after }) => after ?? before ?? []);
+  return { ...head, from, edges: sorted, unknown: limitsOf(shown, extent, to) };
+}
+
+function toDiff(
+  before: TrailEdge | undefined,
+  after: TrailEdge | undefined,
+  decisions: readonly Citation[],
+): EdgeDiff | undefined {
+  const kind = kindOf(before, after);
+  const edge = after ?? before;
+  if (kind === undefined || edge === undefined) return undefined;
+  const { source, destination } = edge;
+  return {
+    kind,
+    source,
+    destination,
+    ...(before === undefined ? {} : { before }),
+    ...(after === undefined ? {} : { after }),
+    decisions,
+  };
+}
+
+function kindOf(before: TrailEdge | undefined, after: TrailEdge | undefined): DiffKind | undefined {
+  const [was, is] = [isOpen(before?.access), isOpen(after?.access)];
+  if (!was && !is) return undefined;
+  if (!was) return 'came';
+  if (!is) return 'went';
+  const [from, to] = [asAccess(before?.access), asAccess(after?.access)];
+  if (digest(from) === digest(to)) return undefined;
+  if (covers(to, from)) return 'widened';
+  return covers(from, to) ? 'narrowed' : 'changed';
+}

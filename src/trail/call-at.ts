@@ -1,0 +1,81 @@
+import type { Trail } from '../decisions/trail.js';
+import type { Access } from '../model/intention.js';
+import { admits, type HttpRequestShape } from '../plan/access.js';
+import type { ActualAccess } from '../plan/plan.js';
+import { type Answer, limitsOf, openAnswer } from './answer.js';
+import { type TrailEdge, toEdge } from './edge.js';
+import { readStandings } from './read-standing.js';
+
+/** As `explain` judges a call. `unclear`: the trail does not say. */
+export type CallVerdict = 'allowed' | 'partly' | 'with-token' | 'denied' | 'unclear';
+
+export interface CallAnswer extends Answer {
+  readonly source: string;
+  readonly destination: string;
+  readonly request?: { readonly method: string; readonly path: string };
+  readonly verdict: CallVerdict;
+  /** What scopemesh had written for the pair; absent if it had written nothing. */
+  readonly edge?: TrailEdge;
+}
+
+/** Whether a call was allowed at an instant (ISO 8601 in UTC) by what scopemesh had written. */
+export async function callAt(
+  trail: Trail,
+  call: {
+    readonly source: string;
+    readonly destination: string;
+    readonly request?: HttpRequestShape | undefined;
+  },
+  at: string,
+): Promise<CallAnswer> {
+  const { extent, head } = await openAnswer(trail, at);
+  const { source, destination, request } = call;
+  const edge = await edgeAt(trail, source, destination, at);
+  const verdict = edge === undefined ? 'denied' : verdictOn(edge, request);
+  return {
+    ...head,
+    source,
+    destination,
+    ...(request === undefined ? {} : { request: { method: request.method, path: request.path } }),
+    verdict,
+    ...(edge === undefined ? {} : { edge }),
+    unknown: limitsOf(edge === undefined ? [] : [edge], extent, at),
+  };
+}
+
+async function edgeAt(
+  trail: Trail,
+  source: string,
+  destination: string,
+  at: string,
+): Promise<TrailEdge | undefined> {
+  for await (const standing of readStandings(trail, { kind: 'source', name: source }, at))
+    if (standing.resource.destination === destination) return toEdge(standing);
+  return undefined;
+}
+
+function verdictOn(edge: TrailEdge, request: HttpRequestShape | undefined): CallVerdict {
+  const now = judge(edge.access, request);
+  if (edge.certainty !== 'unknown') return now;
+  return judge(edge.possible, request) === now ? now : 'unclear';
+}
+
+function judge(access: ActualAccess, request: HttpRequestShape | undefined): CallVerdict {
+  switch (access?.kind) {
+    case undefined:
+    case 'deny':
+      return 'denied';
+    case 'allow':
+      return 'allowed';
+    case 'other':
+      return 'unclear';
+    case 'http':
+      if (request === undefined) return 'partly';
+      if (admits(access, request)) return 'allowed';
+      return admits(withoutTokens(access), request) ? 'with-token' : 'denied';
+  }
+}
+
+function withoutTokens({ permissions }: Extract<Access, { kind: 'http' }>): Access {
+  return { kind: 'http', permissions: permissions.map(({ jwt: _, ...permission }) => permission) };
+}

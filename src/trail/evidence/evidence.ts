@@ -1,0 +1,100 @@
+import type { Trail, TrailExtent } from '../../decisions/trail.js';
+import type { Decision } from '../../model/decision.js';
+import { compareText } from '../../plan/compare.js';
+import { openAnswer } from '../answer.js';
+import { isPossiblyOpen, toEdge } from '../edge.js';
+import { readStandings } from '../read-standing.js';
+import { isThere } from '../standing.js';
+import { toObject } from '../what-can.js';
+import { type ActorSummary, summariseActors } from './actors.js';
+import { type Exceptions, findExceptions } from './exceptions.js';
+import { type HeldChange, toHeldChanges } from './held-changes.js';
+import { type Latencies, toLatencies } from './latencies.js';
+import { type ClientMove, toMoves } from './moves.js';
+import type { ReviewedEdge, ReviewedObject } from './reviewed.js';
+
+export interface Evidence {
+  readonly owner: string;
+  /** ISO 8601 in UTC. */
+  readonly period: { readonly from: string; readonly to: string };
+  readonly extent: TrailExtent;
+  /** Decisions of the period by outcome. */
+  readonly outcomes: Readonly<Record<string, number>>;
+  readonly edges: readonly ReviewedEdge[];
+  readonly acl: readonly ReviewedObject[];
+  readonly quarantined: readonly ReviewedObject[];
+  readonly moves: readonly ClientMove[];
+  readonly revocations: Latencies;
+  readonly grants: Latencies;
+  readonly held: readonly HeldChange[];
+  readonly exceptions: Exceptions;
+  readonly actors: readonly ActorSummary[];
+  /** Every decision of the period about access, newest first. */
+  readonly decisions: readonly Decision[];
+}
+
+/** Rejected events and sweeps are counted, not listed. */
+const NOT_LISTED: ReadonlySet<string> = new Set(['event', 'sweep']);
+
+/** Collects the evidence of a period. The same trail gives the same evidence. */
+export async function collectEvidence(
+  trail: Trail,
+  { owner, from, to }: { readonly owner: string; readonly from: string; readonly to: string },
+): Promise<Evidence> {
+  await openAnswer(trail, from);
+  const { extent } = await openAnswer(trail, to);
+  const decisions: Decision[] = [];
+  const sweeps: Decision[] = [];
+  const outcomes = new Map<string, number>();
+  let refusedEvents = 0;
+  for await (const decision of trail.history('all', { from, to })) {
+    const { outcome, resource } = decision;
+    outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+    if (resource.kind === 'event') refusedEvents++;
+    if (resource.kind === 'sweep') sweeps.push(decision);
+    if (!NOT_LISTED.has(resource.kind)) decisions.push(decision);
+  }
+  const { edges, acl, quarantined } = await review(trail, to);
+  const before = await review(trail, from);
+  const applied = decisions.filter(({ outcome }) => outcome === 'applied');
+  return {
+    owner,
+    period: { from, to },
+    extent,
+    outcomes: Object.fromEntries([...outcomes].toSorted(([a], [b]) => compareText(a, b))),
+    edges,
+    acl,
+    quarantined,
+    moves: toMoves(before, { edges, acl }, applied),
+    revocations: toLatencies(applied.filter(({ action }) => action === 'revoke')),
+    grants: toLatencies(applied.filter(({ action }) => action === 'grant')),
+    held: toHeldChanges(decisions),
+    exceptions: findExceptions({ decisions, edges, sweeps, refusedEvents, from, to }),
+    actors: summariseActors(edges, acl),
+    decisions,
+  };
+}
+
+/** What was there at an instant, sorted by subject. */
+async function review(trail: Trail, at: string): Promise<Pick<Evidence, 'edges' | 'acl' | 'quarantined'>> {
+  const edges: ReviewedEdge[] = [];
+  for await (const standing of readStandings(trail, { prefix: 'intention/' }, at)) {
+    const edge = toEdge(standing);
+    if (edge === undefined || !isPossiblyOpen(edge)) continue;
+    edges.push({ ...edge, reason: (edge.since ?? edge.decision).reason });
+  }
+  const objects = async (prefix: string) => {
+    const found: ReviewedObject[] = [];
+    for await (const standing of readStandings(trail, { prefix }, at)) {
+      if (!isThere(standing, standing.content)) continue;
+      const { client, person } = standing;
+      found.push({
+        ...toObject(standing),
+        ...(client === undefined ? {} : { client }),
+        ...(person === undefined ? {} : { person }),
+      });
+    }
+    return found;
+  };
+  return { edges, acl: await objects('acl-'), quarantined: await objects('client/') };
+}

@@ -1,0 +1,85 @@
+import type { Decision, Reason } from '../../model/decision.js';
+import { type Citation, cite } from '../edge.js';
+import type { ReviewedEdge } from './reviewed.js';
+
+/** What an auditor should ask about. */
+export interface Exceptions {
+  readonly findings: readonly Finding[];
+  /** Events that were not believed; each is a decision of its own. */
+  readonly refusedEvents: number;
+  /** Complete comparisons with Consul, and the longest time without one. */
+  readonly comparisons: number;
+  readonly longestGapMs: number;
+  /** What the last comparison counted in Consul, beside what the trail shows. */
+  readonly lastComparison?: {
+    readonly ownedEdges: number;
+    readonly trailEdges: number;
+    readonly citation: Citation;
+  };
+}
+
+export interface Finding {
+  readonly what: string;
+  readonly decisions: readonly (Citation & { readonly subject: string })[];
+}
+
+const BY_REASON: readonly (readonly [what: string, reasons: readonly Reason[]])[] = [
+  [
+    'A foreign intention or object was in the way',
+    ['ForeignSource', 'ForeignObject', 'ManagedElsewhere', 'LegacyEntry'],
+  ],
+  ['A wildcard would have allowed what ended, so a deny was written', ['WildcardWouldAllow']],
+  ['Somebody changed what scopemesh wrote', ['DriftCorrected', 'MarkLost', 'Contended', 'MarkUnrecorded']],
+  [
+    'A directory or a client could not be read',
+    ['IncompleteRead', 'ClientUnreadable', 'RevocationUnconfirmed'],
+  ],
+  ['The mass guard held removals', ['RevocationLimit']],
+  ['A client was in quarantine', ['ClientQuarantined']],
+  ['The configuration was changed, or a new one was refused', ['ConfigReloaded', 'ConfigRefused']],
+];
+
+export function findExceptions({
+  decisions,
+  edges,
+  sweeps,
+  refusedEvents,
+  from,
+  to,
+}: {
+  /** Newest first, as the sweeps. */
+  readonly decisions: readonly Decision[];
+  readonly edges: readonly ReviewedEdge[];
+  readonly sweeps: readonly Decision[];
+  readonly refusedEvents: number;
+  readonly from: string;
+  readonly to: string;
+}): Exceptions {
+  const oldestFirst = decisions.toReversed();
+  const finding = (what: string, isOf: (decision: Decision) => boolean): Finding => ({
+    what,
+    decisions: oldestFirst.filter(isOf).map((decision) => ({ ...cite(decision), subject: decision.subject })),
+  });
+  const instants = [from, ...sweeps.map(({ time }) => time).toReversed(), to].map((time) => Date.parse(time));
+  const gaps = instants.slice(1).map((instant, index) => instant - (instants[index] ?? instant));
+  const [last] = sweeps;
+  const ownedEdges = last && ownedEdgesIn(last);
+  return {
+    findings: [
+      ...BY_REASON.map(([what, reasons]) => finding(what, ({ reason }) => reasons.includes(reason))),
+      finding('Consul refused a write, or a write failed', ({ outcome }) => outcome === 'failed'),
+      finding('A crash left the outcome of a write unknown', ({ outcome }) => outcome === 'unknown'),
+    ],
+    refusedEvents,
+    comparisons: sweeps.length,
+    longestGapMs: Math.max(0, ...gaps),
+    ...(last === undefined || ownedEdges === undefined
+      ? {}
+      : { lastComparison: { ownedEdges, trailEdges: edges.length, citation: cite(last) } }),
+  };
+}
+
+function ownedEdgesIn({ after }: Decision): number | undefined {
+  if (typeof after !== 'object' || after === null || !('ownedEdges' in after)) return undefined;
+  return typeof after.ownedEdges === 'number' ? after.ownedEdges : undefined;
+}

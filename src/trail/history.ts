@@ -1,0 +1,56 @@
+import type { About, HistoryOptions, Trail } from '../decisions/trail.js';
+import type { Decision } from '../model/decision.js';
+import { readingsOf } from './what-can.js';
+
+const KINDS: readonly About['kind'][] = ['client', 'source', 'destination', 'person', 'principal'];
+
+/**
+ * The newest decisions about a name, oldest first: those of a subject, or those that name it as client, service, person or
+ * principal. A client and a person may have the provider before it.
+ */
+export async function historyOf(
+  trail: Trail,
+  name: string,
+  { limit, ...options }: HistoryOptions & { readonly limit: number },
+): Promise<readonly Decision[]> {
+  const found = new Map<string, Decision>();
+  const take = async (decisions: AsyncIterable<Decision>, isOf: (decision: Decision) => boolean) => {
+    let taken = 0;
+    for await (const decision of decisions) {
+      if (!isOf(decision)) continue;
+      found.set(decision.id, decision);
+      taken++;
+      if (taken === limit) return;
+    }
+  };
+  await take(trail.history({ subject: name }, options), () => true);
+  for (const { provider, id } of readingsOf(name))
+    for (const kind of KINDS)
+      await take(trail.history({ kind, name: id }, options), (decision) =>
+        names(decision, kind, provider, id),
+      );
+  return [...found.values()].toSorted(byPlace).slice(-limit);
+}
+
+function names(decision: Decision, kind: About['kind'], provider: string | undefined, id: string): boolean {
+  const { client, person, resource, principal } = decision;
+  const isAt = (its: string) => provider === undefined || provider === its;
+  switch (kind) {
+    case 'client':
+      return client !== undefined && client.clientId === id && isAt(client.provider);
+    case 'person':
+      return person !== undefined && person.subject === id && isAt(person.provider);
+    case 'source':
+      return provider === undefined && resource.source === id;
+    case 'destination':
+      return provider === undefined && resource.destination === id;
+    case 'principal':
+      return provider === undefined && principal?.id === id;
+  }
+}
+
+/** In the order of the chain; decisions of several logs, or without a chain, by time. */
+function byPlace(a: Decision, b: Decision): number {
+  if (a.chain !== undefined && a.chain.log === b.chain?.log) return a.chain.sequence - b.chain.sequence;
+  return a.time < b.time ? -1 : a.time > b.time ? 1 : a.id < b.id ? -1 : 1;
+}

@@ -1,0 +1,118 @@
+import type { Decision, Resource, ResourceKind } from '../model/decision.js';
+import { covers } from '../plan/access.js';
+import { asAccess, isOpen, toAccess } from './content.js';
+
+/** What the trail says of one subject at an instant: of an edge, an ACL object, a jwt-provider, a claim or a quarantine. */
+export interface Standing {
+  readonly subject: string;
+  readonly resource: Resource;
+  /** As decisions have it; null: it does not exist. */
+  readonly content: unknown;
+  /** `decision`: a decision set it. `before`: only a decision afterwards says what was there. */
+  readonly basis: 'decision' | 'before';
+  /** The decision that set it, or the one that says what was there before. */
+  readonly decision: Decision;
+  /** The decision since which it is there without a break; undefined if it is not there, or is older than the trail. */
+  readonly since: Decision | undefined;
+  readonly client: Decision['client'];
+  readonly person: Decision['person'];
+  /** The scopes that open it, as far as the decisions name them. */
+  readonly scopes: readonly string[];
+  /** A write whose outcome a crash left unknown: perhaps it is as `after` of this decision says. */
+  readonly uncertain: Decision | undefined;
+  /** A change that is held. It changed nothing. */
+  readonly held: Decision | undefined;
+}
+
+/** Resources that have a state. The others are about something that happened. */
+const WITH_STATE: ReadonlySet<ResourceKind> = new Set([
+  'intention',
+  'claim',
+  'client',
+  'jwt-provider',
+  'acl-policy',
+  'acl-role',
+  'acl-binding-rule',
+  'acl-auth-method',
+]);
+
+/**
+ * Folds the decisions of one subject, newest first, up to an instant. `next` is the first decision after it, which says what
+ * was there if no earlier one does. Undefined if nothing is known.
+ */
+export function toStanding(newestFirst: readonly Decision[], next?: Decision): Standing | undefined {
+  let standing: Standing | undefined;
+  for (const decision of newestFirst.toReversed()) standing = foldDecision(standing, decision);
+  if (standing !== undefined || next === undefined || !isChange(next)) return standing;
+  if (next.before === null || next.before === undefined) return undefined;
+  return { ...stateOf(next, next.before), basis: 'before', since: undefined, scopes: [] };
+}
+
+/** The state after one more decision of the subject. Held, failed and observed changes changed nothing. */
+export function foldDecision(standing: Standing | undefined, decision: Decision): Standing | undefined {
+  // A topic may deliver a decision again.
+  if (standing?.decision.id === decision.id || !WITH_STATE.has(decision.resource.kind)) return standing;
+  if (isChange(decision)) return changed(standing, decision);
+  const { outcome, type } = decision;
+  const base = standing ?? before(decision);
+  if (outcome === 'unknown') return { ...base, uncertain: decision };
+  if (outcome === 'held') return { ...base, held: decision };
+  return standing !== undefined && type.endsWith('.released') ? { ...standing, held: undefined } : standing;
+}
+
+/** Whether the newest decisions say everything that a fold of all of them would: one of them opened or ended it. */
+export function isBeginning(decision: Decision): boolean {
+  return isChange(decision) && (!isThere(decision, decision.before) || !isThere(decision, decision.after));
+}
+
+export function isChange({ outcome, resource }: Decision): boolean {
+  return outcome === 'applied' && WITH_STATE.has(resource.kind);
+}
+
+/** Whether it exists; an edge: whether it opens anything. */
+export function isThere({ resource }: Pick<Decision, 'resource'>, content: unknown): boolean {
+  if (content === null || content === undefined) return false;
+  return resource.kind !== 'intention' || isOpen(toAccess(content));
+}
+
+function changed(standing: Standing | undefined, decision: Decision): Standing {
+  const isKept = isThere(decision, decision.after);
+  const wasThere = isThere(decision, decision.before);
+  return {
+    ...stateOf(decision, decision.after ?? null),
+    since: !isKept ? undefined : wasThere ? standing?.since : decision,
+    scopes: isKept ? scopesAfter(standing, decision) : [],
+  };
+}
+
+/** A decision about a loss names the lost scopes, any other those that open the edge. */
+function scopesAfter(standing: Standing | undefined, decision: Decision): readonly string[] {
+  const { scopes = [], resource, before: from, after: to } = decision;
+  const known = standing?.scopes ?? [];
+  const isLoss = resource.kind === 'intention' && covers(asAccess(toAccess(from)), asAccess(toAccess(to)));
+  if (!isLoss || known.length === 0) return scopes;
+  const left = known.filter((scope) => !scopes.includes(scope));
+  return left.length === 0 ? known : left;
+}
+
+function stateOf(decision: Decision, content: unknown): Standing {
+  const { subject, resource, client, person, scopes = [] } = decision;
+  return {
+    subject,
+    resource,
+    content,
+    basis: 'decision',
+    decision,
+    since: undefined,
+    client,
+    person,
+    scopes,
+    uncertain: undefined,
+    held: undefined,
+  };
+}
+
+/** What a decision that changed nothing says of the state. */
+function before(decision: Decision): Standing {
+  return { ...stateOf(decision, decision.before ?? null), basis: 'before', scopes: [] };
+}

@@ -1,0 +1,131 @@
+import type { About, Trail } from '../decisions/trail.js';
+import { type Answer, limitsOf, openAnswer } from './answer.js';
+import { type Citation, cite, isPossiblyOpen, type TrailEdge, toEdge } from './edge.js';
+import { readStandings } from './read-standing.js';
+import { isThere, type Standing } from './standing.js';
+
+/** An ACL object, a claim or a quarantine that was there. */
+export interface TrailObject {
+  readonly subject: string;
+  readonly kind: Standing['resource']['kind'];
+  readonly content: unknown;
+  readonly scopes: readonly string[];
+  readonly group?: string;
+  readonly since?: Citation;
+  readonly decision: Citation;
+  readonly certainty: TrailEdge['certainty'];
+}
+
+/** What one client, service or person could do. */
+export interface Holdings {
+  readonly kind: 'client' | 'service' | 'person';
+  readonly name: string;
+  readonly edges: readonly TrailEdge[];
+  /** ACL policies, roles, auth methods and binding rules: what a token from a login could do, and who could log in. */
+  readonly acl: readonly TrailObject[];
+  readonly claims: readonly TrailObject[];
+  /** Present while the client was in quarantine. */
+  readonly quarantine?: TrailObject;
+}
+
+export interface HoldingsAnswer extends Answer {
+  readonly name: string;
+  /** One name may be that of a client and of a service: each is an answer of its own. Empty: the trail has no such name. */
+  readonly found: readonly Holdings[];
+}
+
+const KINDS = [
+  ['client', 'client'],
+  ['service', 'source'],
+  ['person', 'person'],
+] as const;
+
+const TOKENS =
+  'Logins are not in the trail: the auth methods and rules say who could get a token and how long it lived, not who did.';
+
+/**
+ * What a name could do at an instant (ISO 8601 in UTC). A name is a client ID, a service, or the `sub` of a person; a client
+ * and a person may have the provider before it (`main/web-app`).
+ */
+export async function whatCan(trail: Trail, name: string, at: string): Promise<HoldingsAnswer> {
+  const { extent, head } = await openAnswer(trail, at);
+  const found: Holdings[] = [];
+  for (const [kind, about] of KINDS) {
+    const holdings = await holdingsOf(trail, kind, about, name, at);
+    if (holdings !== undefined) found.push(holdings);
+  }
+  const edges = found.flatMap((each) => each.edges);
+  return { ...head, name, found, unknown: [...limitsOf(edges, extent, at), TOKENS] };
+}
+
+/** A name with and without the provider before it. */
+export function readingsOf(name: string): readonly { readonly provider?: string; readonly id: string }[] {
+  const slash = name.indexOf('/');
+  const whole = { id: name };
+  return slash < 1 ? [whole] : [{ provider: name.slice(0, slash), id: name.slice(slash + 1) }, whole];
+}
+
+async function holdingsOf(
+  trail: Trail,
+  kind: Holdings['kind'],
+  about: About['kind'],
+  name: string,
+  at: string,
+): Promise<Holdings | undefined> {
+  const standings = new Map<string, Standing>();
+  let isKnown = false;
+  for (const { provider, id } of kind === 'service' ? [{ id: name }] : readingsOf(name))
+    for await (const standing of readStandings(trail, { kind: about, name: id }, at)) {
+      isKnown = true;
+      if (isOf(standing, kind, provider, id)) standings.set(standing.subject, standing);
+    }
+  if (!isKnown) return undefined;
+  const all = [...standings.values()];
+  const edges = all.flatMap((each) => toEdge(each) ?? []).filter(isPossiblyOpen);
+  const objects = all.filter(
+    (each) =>
+      each.resource.kind !== 'intention' &&
+      (isThere(each, each.content) || isThere(each, each.uncertain?.after)),
+  );
+  const quarantine = objects.find(({ resource }) => resource.kind === 'client');
+  return {
+    kind,
+    name,
+    edges,
+    acl: objects.filter(({ resource }) => resource.kind.startsWith('acl-')).map(toObject),
+    claims: objects.filter(({ resource }) => resource.kind === 'claim').map(toObject),
+    ...(quarantine === undefined ? {} : { quarantine: toObject(quarantine) }),
+  };
+}
+
+/** A subject may have been another client's before. */
+function isOf(
+  { client, person }: Standing,
+  kind: Holdings['kind'],
+  provider: string | undefined,
+  id: string,
+): boolean {
+  const isAt = (its: string) => provider === undefined || provider === its;
+  switch (kind) {
+    case 'service':
+      return true;
+    case 'client':
+      return client !== undefined && client.clientId === id && isAt(client.provider);
+    case 'person':
+      return person !== undefined && person.subject === id && isAt(person.provider);
+  }
+}
+
+export function toObject(standing: Standing): TrailObject {
+  const { subject, resource, content, scopes, person, since, decision, uncertain, basis } = standing;
+  return {
+    subject,
+    kind: resource.kind,
+    content,
+    scopes,
+    ...(person?.group === undefined ? {} : { group: person.group }),
+    ...(since === undefined ? {} : { since: cite(since) }),
+    decision: cite(uncertain ?? decision),
+    certainty: uncertain !== undefined ? 'unknown' : basis === 'before' ? 'before' : 'applied',
+  };
+}

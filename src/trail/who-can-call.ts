@@ -1,0 +1,25 @@
+import type { Trail } from '../decisions/trail.js';
+import { type Answer, limitsOf, openAnswer } from './answer.js';
+import { isPossiblyOpen, type TrailEdge, toEdge } from './edge.js';
+import { readStandings } from './read-standing.js';
+
+export interface CallersAnswer extends Answer {
+  readonly service: string;
+  /** Who could call it, by the name of the source. */
+  readonly callers: readonly TrailEdge[];
+  /** Edges that are closed, but for which a change is held. */
+  readonly held: readonly TrailEdge[];
+}
+
+/** Which services could call a service at an instant (ISO 8601 in UTC). */
+export async function whoCanCall(trail: Trail, service: string, at: string): Promise<CallersAnswer> {
+  const { extent, head } = await openAnswer(trail, at);
+  const edges: TrailEdge[] = [];
+  for await (const standing of readStandings(trail, { kind: 'destination', name: service }, at)) {
+    const edge = toEdge(standing);
+    if (edge !== undefined) edges.push(edge);
+  }
+  const callers = edges.filter(isPossiblyOpen);
+  const held = edges.filter((edge) => edge.held !== undefined && !isPossiblyOpen(edge));
+  return { ...head, service, callers, held, unknown: limitsOf([...callers, ...held], extent, at) };
+}

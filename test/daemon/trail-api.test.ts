@@ -1,0 +1,91 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.js';
+import { createAccess } from '../../src/daemon/access.js';
+import { createHttpServer } from '../../src/daemon/http-server.js';
+import { addTrailApi } from '../../src/daemon/trail-api.js';
+import type { Trail } from '../../src/decisions/trail.js';
+import { Secret } from '../../src/model/secret.js';
+import { silentLogger } from '../../src/observe.js';
+import type { WorldState } from '../../src/state/world-state.js';
+import { decision } from '../support/decisions.js';
+import { trailOf } from '../support/trail-history.js';
+
+const TOKEN = 'local-token-of-the-state-directory';
+const ALLOW = { access: 'allow' };
+
+let directory: string;
+let trail: Trail;
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'scopemesh-trail-api-'));
+  trail = await trailOf(directory, [decision({ id: 'first', before: null, after: ALLOW })]);
+});
+afterAll(async () => {
+  await trail.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+interface Around {
+  readonly open?: () => Promise<Trail>;
+  readonly token?: string;
+}
+
+async function ask(url: string, { open = async () => trail, token = TOKEN }: Around = {}) {
+  const server = createHttpServer();
+  addTrailApi(server, {
+    trail: open,
+    world: () => ({ mapping: { protectedServices: [] } }) as unknown as WorldState,
+    isReconciling: () => false,
+    hasIndex: true,
+    access: createAccess({
+      host: '127.0.0.1',
+      tokens: [],
+      local: { token: new Secret(TOKEN), path: '/data/api-token-8080' },
+    }),
+    clock: systemClock,
+    logger: silentLogger,
+  });
+  const answer = await server.inject({
+    url,
+    remoteAddress: '127.0.0.1',
+    headers: { host: '127.0.0.1:8080', authorization: `Bearer ${token}` },
+  });
+  await server.close();
+  return { status: answer.statusCode, body: answer.json<Record<string, unknown>>() };
+}
+
+describe('questions to the decision log over HTTP', () => {
+  it.each([
+    ['who-can-call?service=orders', { callers: [{ source: 'web', decision: { id: 'first' } }] }],
+    ['what-can?name=main%2Fweb-app', { found: [{ kind: 'client', edges: [{ destination: 'orders' }] }] }],
+    ['explain?source=web&destination=orders&path=/x', { verdict: 'allowed' }],
+    ['explain?source=web&destination=orders&at=2026-02-01T00:00:00Z', { verdict: 'denied' }],
+    ['history?name=orders', { decisions: [{ id: 'first' }] }],
+    ['access-diff?from=2026-02-01T00:00:00Z', { edges: [{ kind: 'came', source: 'web' }] }],
+    ['blast-radius?name=web&at=2026-04-01T00:00:00%2B02:00', { reached: [{ service: 'orders', hops: 1 }] }],
+  ])('answer %s as the command line does', async (query, expected) => {
+    expect(await ask(`/api/trail/${query}`)).toMatchObject({ status: 200, body: expected });
+  });
+
+  it.each([
+    ['who-can-call', 400],
+    ['who-can-call?service=orders&at=yesterday', 400],
+    ['who-can-call?service=orders&more=1', 400],
+    ['history?name=orders&limit=100000', 400],
+    ['blast-radius?name=web', 400],
+  ])('refuse %s', async (query, status) => {
+    const answer = await ask(`/api/trail/${query}`);
+    expect([answer.status, typeof answer.body.error]).toEqual([status, 'string']);
+  });
+
+  it('need a token', async () => {
+    expect((await ask('/api/trail/who-can-call?service=orders', { token: 'wrong' })).status).toBe(401);
+  });
+
+  it('answer 503 if the log cannot be read', async () => {
+    const open = () => Promise.reject(new Error('no disk'));
+    expect((await ask('/api/trail/who-can-call?service=orders', { open })).status).toBe(503);
+  });
+});

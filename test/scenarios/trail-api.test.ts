@@ -1,0 +1,28 @@
+import { afterEach, expect, it } from 'vitest';
+import { readApiToken } from '../../src/cli/api-token.js';
+import type { Rig } from '../support/daemon.js';
+import { isOpen, ordersRig, READ } from '../support/orders-rig.js';
+
+let rig: Rig;
+afterEach(() => rig.close());
+
+it('a daemon answers who may call a service, with the decision it has just published', async () => {
+  rig = await ordersRig();
+  const daemon = await rig.start();
+  await isOpen(rig, READ);
+  const { id } = await rig.decided({ outcome: 'applied' });
+  const token = await readApiToken(await rig.load());
+  const ask = async (query: string) => {
+    const answer = await fetch(`${daemon.admin}/api/trail/${query}`, {
+      headers: { authorization: `Bearer ${token.reveal()}` },
+    });
+    return (await answer.json()) as Record<string, unknown>;
+  };
+  expect((await ask('who-can-call?service=orders')).callers).toMatchObject([
+    { source: 'web', since: { id } },
+  ]);
+  expect(await ask('blast-radius?name=web-app')).toMatchObject({
+    from: 'consul',
+    reached: [{ service: 'orders', edge: { decisionId: id } }],
+  });
+});

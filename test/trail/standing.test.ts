@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest';
+import type { Decision } from '../../src/model/decision.js';
+import { cite, isPossiblyOpen, toEdge } from '../../src/trail/edge.js';
+import { toStanding } from '../../src/trail/standing.js';
+import { decision } from '../support/decisions.js';
+
+const READ = { access: 'http', permissions: [{ methods: ['GET'] }] };
+const BOTH = { access: 'http', permissions: [{ methods: ['GET', 'POST'] }] };
+const scopes = ['orders:read', 'orders:write'];
+
+const opened = decision({ action: 'grant', before: null, after: BOTH, scopes });
+const narrowed = decision({ before: BOTH, after: READ, scopes: ['orders:write'] });
+const closed = decision({ before: READ, after: null, scopes: ['orders:read'] });
+const lost = decision({ outcome: 'unknown', before: null, after: READ });
+const held = decision({ outcome: 'held', reason: 'RevocationLimit', before: READ, after: null });
+const released = decision({
+  type: 'dev.scopemesh.intention.released',
+  outcome: 'observed',
+  reason: 'HoldEnded',
+  before: undefined,
+  after: undefined,
+});
+
+/** Of decisions in their order, and the first one after the instant. */
+const edge = (order: readonly Decision[], next?: Decision) => {
+  const standing = toStanding(order.toReversed(), next);
+  return standing && toEdge(standing);
+};
+
+describe('an edge in the trail', () => {
+  it('has the scopes that are left, and is as old as its opening', () => {
+    expect(edge([opened, narrowed])).toMatchObject({
+      access: { kind: 'http', permissions: [{ methods: ['GET'] }] },
+      scopes: ['orders:read'],
+      since: cite(opened),
+      decision: cite(narrowed),
+      certainty: 'applied',
+    });
+  });
+
+  it('is closed after its end, and as old as its next opening', () => {
+    expect(edge([opened, narrowed, closed])).toMatchObject({ access: undefined, scopes: [] });
+    const again = decision({ before: null, after: READ });
+    expect(edge([opened, closed, again])?.since).toEqual(cite(again));
+  });
+
+  it('is possibly open after a write whose outcome is unknown, until a later write', () => {
+    const possibly = edge([lost]);
+    expect(possibly).toMatchObject({ certainty: 'unknown', access: undefined, possible: { kind: 'http' } });
+    expect(possibly && isPossiblyOpen(possibly)).toBe(true);
+    expect(edge([lost, closed])).toMatchObject({ certainty: 'applied', access: undefined });
+  });
+
+  it('is unchanged by what is held, failed or observed, and names the hold until it ends', () => {
+    const failed = decision({ outcome: 'failed', before: BOTH, after: null });
+    expect(edge([opened, held, failed])).toMatchObject({ access: { kind: 'http' }, held: cite(held) });
+    expect(edge([opened, held, released])?.held).toBeUndefined();
+  });
+
+  it('was what a later decision found, if none is older', () => {
+    expect(edge([], narrowed)).toMatchObject({ certainty: 'before', access: { kind: 'http' } });
+    expect(edge([], opened)).toBeUndefined();
+    expect(edge([held])).toMatchObject({ certainty: 'before', access: { kind: 'http' } });
+  });
+
+  it('counts as open if its content cannot be read', () => {
+    const strange = edge([decision({ before: null, after: { access: 'later' } })]);
+    expect(strange && isPossiblyOpen(strange)).toBe(true);
+  });
+
+  it('is the same if a topic delivers a decision twice', () => {
+    expect(edge([opened, narrowed, narrowed])).toEqual(edge([opened, narrowed]));
+  });
+});
