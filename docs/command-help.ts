@@ -8,6 +8,7 @@ export const COMMANDS: readonly string[] = [
   'apply',
   'explain',
   'validate',
+  'test',
   'doctor',
   'adopt',
   'approve',

@@ -16,6 +16,7 @@ import { addExplain } from './commands/explain.js';
 import { addPlan } from './commands/plan.js';
 import { addProviders } from './commands/providers.js';
 import { addRun } from './commands/run.js';
+import { addTest } from './commands/test.js';
 import { addTokens } from './commands/tokens.js';
 import { addValidate } from './commands/validate.js';
 import { createLogger } from './logger.js';
@@ -58,6 +59,7 @@ const COMMANDS: readonly ((program: Command, cli: Cli) => void)[] = [
   addApply,
   addExplain,
   addValidate,
+  addTest,
   addDoctor,
   addAdopt,
   addApprove,
@@ -100,6 +102,7 @@ function createCommands({ stdout, stderr }: Surroundings): Command {
       `
 Examples:
   scopemesh validate                  check the configuration file
+  scopemesh test                      check the mapping against examples
   scopemesh doctor                    check the servers and permissions
   scopemesh plan                      show what would change, and why
   scopemesh run                       keep Consul equal to the IdP
@@ -124,6 +127,7 @@ function createCli(
     screen,
     exit,
     signal: around.signal,
+    loadOptions,
     openConfig: async () => (await loadConfig(loadOptions())).config,
     async openLogSettings() {
       const { settings, fault } = await loadLogSettings(loadOptions());
