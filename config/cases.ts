@@ -9,6 +9,7 @@ import { name, text } from './fields.js';
 import { type Finding, finding } from './finding.js';
 import { toFindings } from './issues.js';
 import { type LoadOptions, readConfigText } from './load.js';
+import { onlyApiOf } from './mapping-revision.js';
 
 /** One case of a file, with the call that it describes. */
 export interface MappingCase {
@@ -144,10 +145,10 @@ function toClient(
     return parsed.provider === undefined
       ? `does not name its provider; add "provider" with one of ${names}`
       : `has a provider that the configuration does not have; write one of ${names}`;
-  const [api, ...others] = provider.kind === 'keycloak' ? [] : (provider.apis ?? []);
+  const api = onlyApiOf(provider);
   const grants = parsed.scopes.map((scope) => {
     if (typeof scope !== 'string') return scope;
-    return api === undefined || others.length > 0 ? { name: scope } : { api, name: scope };
+    return api === undefined ? { name: scope } : { api, name: scope };
   });
   const { grantTypes, attributes } = parsed;
   return { provider: provider.name, clientId, enabled: true, grantTypes, grants, attributes };
