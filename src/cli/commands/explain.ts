@@ -46,7 +46,10 @@ export function addExplain(program: Command, cli: Cli): void {
     )
     .argument('[source]', 'the calling service')
     .argument('[destination]', 'the called service')
-    .option('--client <provider/client-id>', 'explain what one OAuth client may do with Consul instead')
+    .option(
+      '--client <client-id>',
+      'explain what one OAuth client may do with Consul instead; PROVIDER/CLIENT-ID if several providers have it',
+    )
     .option(
       '--person <provider/subject>',
       'explain what one person may do with Consul because of their groups instead',
@@ -64,7 +67,7 @@ Examples:
   scopemesh explain web orders
   scopemesh explain web orders --method POST --path /v1/orders/7
   scopemesh explain web orders --json | jq .verdict
-  scopemesh explain --client main/web-app
+  scopemesh explain --client web-app
   scopemesh explain --person main/7d1f0c2e-5a35-4b8f-9a55-0f3c5b1f6a10`,
     )
     .action(
