@@ -7,6 +7,7 @@ export const COMMANDS: readonly string[] = [
   'plan',
   'apply',
   'explain',
+  'reach',
   'validate',
   'test',
   'doctor',

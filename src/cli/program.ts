@@ -15,6 +15,7 @@ import { addDoctor } from './commands/doctor.js';
 import { addExplain } from './commands/explain.js';
 import { addPlan } from './commands/plan.js';
 import { addProviders } from './commands/providers.js';
+import { addReach } from './commands/reach.js';
 import { addRun } from './commands/run.js';
 import { addTest } from './commands/test.js';
 import { addTokens } from './commands/tokens.js';
@@ -58,6 +59,7 @@ const COMMANDS: readonly ((program: Command, cli: Cli) => void)[] = [
   addPlan,
   addApply,
   addExplain,
+  addReach,
   addValidate,
   addTest,
   addDoctor,
@@ -107,6 +109,7 @@ Examples:
   scopemesh plan                      show what would change, and why
   scopemesh run                       keep Consul equal to the IdP
   scopemesh explain web orders        explain whether web may call orders
+  scopemesh reach web orders          check whether the call can also arrive
   scopemesh tokens --static           list the remaining static ACL tokens`,
     );
 }

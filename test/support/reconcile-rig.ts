@@ -87,6 +87,7 @@ export function withIntentions(
     quarantines: consul.quarantines,
     acl: consul.acl,
     jwtProviders: consul.jwtProviders,
+    reachability: consul.reachability,
     readCatalog: (signal) => consul.readCatalog(signal),
     watch: (table, listener, signal) => consul.watch(table, listener, signal),
     inspect: (signal) => consul.inspect(signal),

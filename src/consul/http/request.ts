@@ -17,6 +17,7 @@ export type Operation =
   | 'catalog.node'
   | 'protocols.read'
   | 'proxies.read'
+  | 'reachability.read'
   | 'acl.token'
   | 'acl.probe'
   | 'acl.policies'
