@@ -14,7 +14,7 @@ export interface EdgeReach extends Edge {
   readonly obstacles: readonly Obstacle[];
 }
 
-type Reads = Pick<Consul, 'readProxies' | 'reachability'>;
+export type Reads = Pick<Consul, 'readProxies' | 'reachability'>;
 
 const CONCURRENCY = 8;
 

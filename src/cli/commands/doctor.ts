@@ -19,6 +19,7 @@ import { mappingFindings } from '../doctor/mapping-findings.js';
 import { meshFindings } from '../doctor/mesh-findings.js';
 import { neighbourFindings } from '../doctor/neighbour-findings.js';
 import { providerFindings } from '../doctor/provider-findings.js';
+import { reachFindings } from '../doctor/reach-findings.js';
 import { storeFindings } from '../doctor/store-findings.js';
 import { tokenFindings } from '../doctor/token-findings.js';
 import { createJwksUris } from '../jwks-uris.js';
@@ -110,6 +111,7 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
       ...(facts === undefined
         ? []
         : [
+            ...(isRead ? await reachFindings(consul, world, cli.signal) : []),
             ...(await aclFindings(config, consul, facts, world.catalog, now, cli.signal)),
             ...(await jwtFindings(consul, facts, world, cli.signal)),
           ]),

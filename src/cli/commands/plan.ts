@@ -9,9 +9,11 @@ import { type FleetPlan, isAnythingToDo, planEverything } from '../../reconcile/
 import type { Cli } from '../cli.js';
 import { type BothSides, withBothSides } from '../load-current-state.js';
 import { planDocument } from '../plan-view.js';
+import { edgesOfPlan, reportReach } from '../reach-of-plan.js';
 import { readKnownHolds } from '../recorded-holds.js';
 import { planMarkdown } from '../terminal/plan-markdown.js';
 import { printPlan } from '../terminal/plan-text.js';
+import { printReach } from '../terminal/reach-text.js';
 import { learnUnrecorded } from '../unrecorded-edges.js';
 import {
   type Assumption,
@@ -24,6 +26,9 @@ import {
 
 /** With `--detailed-exitcode`, as in terraform. */
 const CHANGES_PENDING = 2;
+
+/** Of which a plan says whether calls arrive. */
+const MOST_EDGES = 50;
 
 interface Options {
   readonly json?: true;
@@ -85,9 +90,14 @@ async function show(sides: BothSides, options: Options, cli: Cli): Promise<void>
     : plan.holds.some(({ reason }) => isApprovable(reason));
   const known = needsIds ? await readKnownHolds(config, daemon, cli) : new Map();
   const assumed = whatIf && { ...whatIf.facts, alreadyPending: countCommon(whatIf.before, plan, world) };
-  if (options.json) cli.screen.json({ ...planDocument(plan, mapping, known), whatIf: assumed ?? null });
+  const reach = await reportReach(edgesOfPlan(plan), MOST_EDGES, sides.consul, world, cli.signal);
+  if (options.json)
+    cli.screen.json({ ...planDocument(plan, mapping, known), whatIf: assumed ?? null, reach });
   else if (options.format === 'markdown') cli.screen.line(planMarkdown(plan, mapping, assumed));
-  else printPlan(plan, mapping, known, cli.screen, assumed);
+  else {
+    printPlan(plan, mapping, known, cli.screen, assumed);
+    printReach(reach, cli.screen);
+  }
   if (options.detailedExitcode && isAnythingToDo(plan)) cli.exit(CHANGES_PENDING);
 }
 

@@ -58,6 +58,17 @@ describe('plan in mode observe', () => {
   });
 });
 
+describe('plan on reach', () => {
+  it('says which opened edge no call arrives over, and asks for what mends it', async () => {
+    const { out } = await cli.run(['plan']);
+    expect(out).toContain('Opened, but calls do not arrive, or not all (scopemesh reach SOURCE DESTINATION');
+    expect(out).toMatch(/^ {4}web -> orders +web has no sidecar, so it cannot call through the mesh$/m);
+    expect((await cli.run(['plan', '--json'])).json()).toMatchObject({
+      reach: { checked: 2, unchecked: 0, edges: [{ source: { name: 'bot' } }, { source: { name: 'web' } }] },
+    });
+  });
+});
+
 describe('plan --format markdown', () => {
   const markdown = async () => (await cli.run(['plan', '--format', 'markdown'])).out;
 

@@ -108,6 +108,29 @@ describe('reach', () => {
     ]);
   });
 
+  it('is in doctor for what is open, by the kind of obstacle', async () => {
+    await mesh.register('job', { client: 'job' });
+    const client = (clientId: string, service: string) => ({
+      clientId,
+      scopes: ['orders:read'],
+      attributes: { 'consul-services': service },
+    });
+    cli.idp(client('web-app', 'web'));
+    await cli.run(['apply', '--yes']);
+    const examine = async () => {
+      const { json } = await cli.run(['doctor', '--json']);
+      return (json().findings as { id: string; message: string }[]).filter(({ id }) =>
+        id.startsWith('reach'),
+      );
+    };
+    expect(await examine()).toEqual([expect.objectContaining({ id: 'reach', severity: 'ok' })]);
+    cli.idp(client('web-app', 'web'), client('job', 'job'));
+    await cli.run(['apply', '--yes']);
+    expect(await examine()).toMatchObject([
+      { id: 'reach.no-sidecar', severity: 'warning', message: expect.stringContaining('job has no sidecar') },
+    ]);
+  });
+
   it('reads resolvers, splitters, routers and terminating gateways', async () => {
     const write = (entry: object) => mesh.request('PUT', '/v1/config', entry);
     await write({ Kind: 'service-resolver', Name: 'orders', Redirect: { Service: 'orders-v2' } });
