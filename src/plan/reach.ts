@@ -1,3 +1,5 @@
+import { toShellWord } from '../model/shell-word.js';
+
 /** A proxy of the source. */
 export interface SourceProxy {
   readonly id: string;
@@ -109,8 +111,8 @@ function routeObstacles({ source, destination, routes }: ReachFacts): readonly O
       blocks: isAll,
       message: `the ${kind} of ${destination} sends ${isAll ? 'every call' : 'some calls'} to ${names.join(', ')}, whose own intention decides`,
       remedy: isRemote
-        ? `check that a mesh gateway is there, and the intention in the other cluster, or remove the entry: consul config delete -kind ${kind} -name ${destination}`
-        : `check scopemesh reach ${source} ${names[0] ?? ''}, or remove the entry: consul config delete -kind ${kind} -name ${destination}`,
+        ? `check that a mesh gateway is there, and the intention in the other cluster, or remove the entry: consul config delete -kind ${kind} -name ${toShellWord(destination)}`
+        : `check scopemesh reach ${toShellWord(source)} ${toShellWord(away[0]?.service ?? '')}, or remove the entry: consul config delete -kind ${kind} -name ${toShellWord(destination)}`,
     };
   });
 }
@@ -122,7 +124,7 @@ function destinationObstacles({ destination, health, gateways }: ReachFacts): re
       kind: registered === 0 ? ('no-endpoint' as const) : ('unhealthy' as const),
       blocks: true,
       message: `${destination} is behind the terminating gateway ${name}, which has ${registered === 0 ? 'no instance' : 'no instance that passes its checks'}`,
-      remedy: `start the gateway: consul connect envoy -gateway=terminating -register -service ${name}`,
+      remedy: `start the gateway: consul connect envoy -gateway=terminating -register -service ${toShellWord(name)}`,
     }));
   if (health.registered > 0)
     return [
@@ -130,7 +132,7 @@ function destinationObstacles({ destination, health, gateways }: ReachFacts): re
         kind: 'unhealthy',
         blocks: true,
         message: `none of the ${health.registered} endpoints of ${destination} passes its health checks`,
-        remedy: `see why: consul catalog nodes -service ${destination}, and the checks of its sidecar`,
+        remedy: `see why: consul catalog nodes -service ${toShellWord(destination)}, and the checks of its sidecar`,
       },
     ];
   return [

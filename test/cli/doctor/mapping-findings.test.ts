@@ -3,6 +3,7 @@ import { loadMapping } from '../../../config/load.js';
 import { createWorld } from '../../../src/cli/create-core.js';
 import { mappingFindings } from '../../../src/cli/doctor/mapping-findings.js';
 import type { OAuthClient } from '../../../src/model/client.js';
+import { toShellWord } from '../../../src/model/shell-word.js';
 import { shadowedRules } from '../../../src/plan/shadowed-rules.js';
 import { type CommandLine, createCommandLine } from '../../support/command-line.js';
 import { type Mesh, startMesh } from '../../support/mesh.js';
@@ -177,6 +178,14 @@ describe('doctor on the mapping', () => {
     ]);
     expect(found(job, client('portal', ['authorization_code']))).toEqual([]);
   });
+});
+
+it.each([
+  ['orders', 'orders'],
+  ['*', "'*'"],
+  ["a'; rm -rf ~ #", String.raw`'a'\''; rm -rf ~ #'`],
+])('the name %s in a command to copy is one word', (name, word) => {
+  expect(toShellWord(name)).toBe(word);
 });
 
 describe('a rule is shadowed', () => {
