@@ -6,6 +6,7 @@ import { ConfigError, type ConfigPath, type ConfigProblem } from './config-error
 import { readDocument } from './document.js';
 import { expand, failureOf, MAX_FILE_BYTES } from './expand.js';
 import { toFindings } from './issues.js';
+import { onlyMapping } from './only-mapping.js';
 import { FILE, LOG_FILE } from './schema.js';
 import { toConfig, toLogSettings } from './to-config.js';
 import { unsupportedParts } from './unsupported.js';
@@ -23,14 +24,29 @@ export interface LoadOptions {
  * which contains no value of the file.
  */
 export async function loadConfig(options: LoadOptions): Promise<{ config: Config; source: string }> {
+  return load(options, (value) => value);
+}
+
+/**
+ * Reads only what decides access, for commands that reach no server. Secrets and addresses may be missing or wrong. In the
+ * result, Consul, the stores and all of a provider but its name and APIs are stand-ins.
+ */
+export async function loadMapping(options: LoadOptions): Promise<Config> {
+  return (await load(options, onlyMapping)).config;
+}
+
+async function load(
+  options: LoadOptions,
+  select: (value: unknown) => unknown,
+): Promise<{ config: Config; source: string }> {
   const source = resolve(options.path);
-  const text = await read(options, source);
+  const text = await readConfigText(options);
   const document = readDocument(text);
   if (document.faults.length > 0 && document.value === undefined)
     throw new ConfigError(options.path, document.faults);
 
   const directory = dirname(source);
-  const expanded = await expand(document.value, { ...options, directory });
+  const expanded = await expand(select(document.value), { ...options, directory });
   const checked = FILE.safeParse(expanded.value);
   const broken: readonly ConfigPath[] = [...document.faults, ...expanded.findings].map(({ path }) => path);
   const findings = [
@@ -64,7 +80,7 @@ export async function loadLogSettings(options: LoadOptions): Promise<LogSettings
   } catch (fault) {
     if (!(fault instanceof ConfigError)) throw fault;
     const source = resolve(options.path);
-    const document = readDocument(await read(options, source));
+    const document = readDocument(await readConfigText(options));
     const { owner, decisions, state } = parseRecord(document.value);
     const directory = dirname(source);
     const expanded = await expand({ owner, decisions, state }, { ...options, directory });
@@ -78,12 +94,13 @@ function parseRecord(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {};
 }
 
-async function read(options: LoadOptions, source: string): Promise<string> {
+/** The text of the file at `options.path`, or a ConfigError. */
+export async function readConfigText(options: LoadOptions): Promise<string> {
   const refuse = (message: string, remedy: string) =>
     new ConfigError(options.path, [{ path: [], line: 1, column: 1, message, remedy }]);
   let text: string;
   try {
-    text = await options.readFile(source);
+    text = await options.readFile(resolve(options.path));
   } catch (error) {
     throw refuse(
       `the file cannot be read (${failureOf(error)})`,

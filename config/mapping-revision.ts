@@ -27,8 +27,14 @@ export function toMapping(config: Config): Mapping {
 function withApi(rule: Rule, providers: readonly ProviderSettings[]): Rule {
   const [only] = providers.length === 1 ? providers : [];
   const provider = rule.provider === undefined ? only : providers.find(({ name }) => name === rule.provider);
+  const api = onlyApiOf(provider);
+  return rule.api !== undefined || api === undefined ? rule : { ...rule, api };
+}
+
+/** The API of a scope that names none; undefined where scopes need none, or several are configured. */
+export function onlyApiOf(provider: ProviderSettings | undefined): string | undefined {
   const [api, ...others] = provider?.kind === 'keycloak' ? [] : (provider?.apis ?? []);
-  return rule.api !== undefined || api === undefined || others.length > 0 ? rule : { ...rule, api };
+  return others.length > 0 ? undefined : api;
 }
 
 /**

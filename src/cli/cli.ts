@@ -1,4 +1,5 @@
 import type { Config } from '../../config/config.js';
+import type { LoadOptions } from '../../config/load.js';
 import type { Runtime } from '../runtime.js';
 import type { PrometheusMetrics } from './metrics.js';
 import type { DecisionLogSettings, Parts } from './parts.js';
@@ -24,6 +25,8 @@ export interface Cli {
   readonly around: Surroundings;
   readonly signal: AbortSignal;
   readonly screen: Screen;
+  /** Where the configuration file is, and how to read it and its neighbours. */
+  loadOptions(): LoadOptions;
   /** Reads the configuration file; throws ConfigError with every fault. */
   openConfig(): Promise<Config>;
   /** Reads where the decisions are, and warns if the rest of the file has faults. */

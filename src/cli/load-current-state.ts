@@ -16,6 +16,8 @@ import { withProgress } from './terminal/progress.js';
 /** Both sides as they are now, and the connections they were read by. */
 export interface BothSides {
   readonly config: Config;
+  /** The configuration file. Only with `next` is it another one than `config`. */
+  readonly running: Config;
   readonly consul: Consul;
   readonly world: WorldState;
   readonly acl: AclState;
@@ -39,14 +41,22 @@ const KeptOrders = z.object({
 /**
  * Reads every directory and Consul completely, asks a running daemon for its orders, calls `use`, and closes the
  * connections. It needs neither queue nor state directory and writes nothing, so it can run beside the daemon. A
- * directory that cannot be read is an error, unless `onUnread` accepts it.
+ * directory that cannot be read is an error, unless `onUnread` accepts it. With `next`, that configuration
+ * decides the access, and what it needs is read.
  */
 export async function withBothSides<T>(
   cli: Cli,
   use: (sides: BothSides) => Promise<T>,
-  onUnread?: (provider: string, error: SyncError) => void,
+  {
+    onUnread,
+    next,
+  }: {
+    readonly onUnread?: (provider: string, error: SyncError) => void;
+    readonly next?: (running: Config) => Config;
+  } = {},
 ): Promise<T> {
-  const config = await cli.openConfig();
+  const running = await cli.openConfig();
+  const config = next?.(running) ?? running;
   const runtime = cli.runtime(true);
   const { parts } = cli.around;
   const consul = await parts.openConsul(config.consul, config.owner, runtime);
@@ -69,7 +79,7 @@ export async function withBothSides<T>(
     const daemon = await findDaemon(config, cli.signal);
     warnOfRefusal(daemon, cli);
     const areOrdersKnown = takeKeptOrders(daemon, world);
-    return await use({ config, consul, world, acl, window, daemon, areOrdersKnown });
+    return await use({ config, running, consul, world, acl, window, daemon, areOrdersKnown });
   } finally {
     for (const close of closers) await close().catch(() => {}); // nothing was written that could be lost
   }

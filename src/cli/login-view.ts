@@ -1,5 +1,6 @@
 import { SyncError } from '../errors.js';
 import type { ClassifiedKind } from '../model/actor.js';
+import { type Proof, proofOf } from '../plan/acl/desired-client.js';
 import { createPowers, powerText } from '../plan/acl/token-power.js';
 import type { Hold } from '../plan/plan.js';
 import type { ClientBlock, ClientId } from '../plan/world.js';
@@ -32,6 +33,7 @@ export interface LoginTerms {
   /** The access token must have one of these audiences. */
   readonly audiences: readonly string[];
   readonly maxTokenTtlSeconds: number;
+  readonly proof: Proof;
   readonly serviceIdentities: readonly string[];
   readonly policies: readonly { readonly name: string; readonly rules: string }[];
   /** A summary of the permissions. */
@@ -68,6 +70,7 @@ export function toLoginView({ client, login, closure, standingTtlSeconds }: Clie
       role: desired.roles[0]?.name ?? method.name,
       audiences: method.config.boundAudiences,
       maxTokenTtlSeconds: method.maxTokenTtlSeconds,
+      proof: proofOf(method),
       serviceIdentities,
       policies: desired.policies.map(({ name, rules }) => ({ name, rules })),
       can: powerText(powerOf(links)),

@@ -4,6 +4,7 @@ import type { Mapping } from '../model/rule.js';
 import type { AclChange } from '../plan/acl/acl-change.js';
 import { holdKey } from '../plan/holds.js';
 import { jwtProviderFacts, jwtProviderSubject } from '../plan/jwt-provider-change.js';
+import { policyOf } from '../plan/mode.js';
 import { type Change, claimSubject, type Hold } from '../plan/plan.js';
 import type { JwtProviderChange } from '../plan/plan-jwt-providers.js';
 import type { ClaimChange, FleetPlan } from '../reconcile/fleet-plan.js';
@@ -55,6 +56,11 @@ export function signOf(change: Pick<Change, 'verb' | 'after'>): Sign {
   return change.verb === 'created' ? '+' : '~';
 }
 
+/** A mode that writes nothing, as the summary names it; empty in every other mode. */
+export function notWrittenText(mapping: Pick<Mapping, 'mode'>): string {
+  return policyOf(mapping).writes ? '' : ` (mode ${mapping.mode}: not written)`;
+}
+
 /**
  * The document that `plan --json` prints; changes and holds have the fields of a decision. `decisionId` of a hold is null
  * if neither a daemon nor the decision log knows it.
@@ -63,6 +69,8 @@ export function planDocument(plan: FleetPlan, mapping: Mapping, known: KnownHold
   return {
     owner: mapping.owner,
     mode: mapping.mode,
+    /** Whether the mode lets scopemesh write the changes. */
+    isWritten: policyOf(mapping).writes,
     mappingRevision: mapping.revision,
     changes: [
       ...plan.claims.map(claimView),

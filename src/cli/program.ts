@@ -19,7 +19,9 @@ import { addExplain } from './commands/explain.js';
 import { addHistory } from './commands/history.js';
 import { addPlan } from './commands/plan.js';
 import { addProviders } from './commands/providers.js';
+import { addReach } from './commands/reach.js';
 import { addRun } from './commands/run.js';
+import { addTest } from './commands/test.js';
 import { addTokens } from './commands/tokens.js';
 import { addValidate } from './commands/validate.js';
 import { addWhatCan } from './commands/what-can.js';
@@ -69,7 +71,9 @@ const COMMANDS: readonly ((program: Command, cli: Cli) => void)[] = [
   addHistory,
   addAccess,
   addEvidence,
+  addReach,
   addValidate,
+  addTest,
   addDoctor,
   addAdopt,
   addApprove,
@@ -112,10 +116,12 @@ function createCommands({ stdout, stderr }: Surroundings): Command {
       `
 Examples:
   scopemesh validate                  check the configuration file
+  scopemesh test                      check the mapping against examples
   scopemesh doctor                    check the servers and permissions
   scopemesh plan                      show what would change, and why
   scopemesh run                       keep Consul equal to the IdP
   scopemesh explain web orders        explain whether web may call orders
+  scopemesh reach web orders          check whether the call can also arrive
   scopemesh tokens --static           list the remaining static ACL tokens`,
     );
 }
@@ -136,6 +142,7 @@ function createCli(
     screen,
     exit,
     signal: around.signal,
+    loadOptions,
     openConfig: async () => (await loadConfig(loadOptions())).config,
     async openLogSettings() {
       const { settings, fault } = await loadLogSettings(loadOptions());

@@ -3,6 +3,7 @@ import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '..
 import type { ExistingJwtProvider, JwtProviderEntry } from '../model/jwt-provider.js';
 import type { QuarantineRecord } from '../model/quarantine.js';
 import type { AclObjects } from './acl.js';
+import type { Reachability } from './reachability.js';
 
 /**
  * `conflict`: the compare-and-set index was stale and nothing was written; plan again. Consul's answer to a write has no
@@ -183,6 +184,8 @@ export interface ServiceProxy {
   readonly upstreams: readonly string[];
   /** Reaches every service without an upstream (transparent proxy, or native integration). */
   readonly reachesAll: boolean;
+  /** By the name of the upstream: the protocol that its registration sets. */
+  readonly upstreamProtocols: ReadonlyMap<string, string>;
 }
 
 /** The properties of the configured ACL token. */
@@ -206,6 +209,7 @@ export interface Consul {
   readonly clusterId: ClusterId;
   readonly acl: AclObjects;
   readonly jwtProviders: JwtProviders;
+  readonly reachability: Reachability;
   /** All services with instances, and the protocols; complete or throws. */
   readCatalog(signal: AbortSignal): Promise<Catalog>;
   /**

@@ -1,4 +1,5 @@
 import type { Config } from '../../config/config.js';
+import { effectiveConfig, isLive } from '../../config/live-settings.js';
 import { configRevision, diffConfig, toMapping } from '../../config/mapping-revision.js';
 import { messageOf } from '../errors.js';
 import { providerKey } from '../model/key.js';
@@ -40,7 +41,7 @@ export class Reloads {
 
   /** The configuration in effect. The next term begins with it. */
   get current(): Config {
-    return effective(this.#running, this.#last);
+    return effectiveConfig(this.#running, this.#last);
   }
 
   get #deps(): ReconcilerDeps {
@@ -87,7 +88,7 @@ export class Reloads {
     const { world, queue, clock, logger } = this.#deps;
     const changes = diffConfig(this.#last, next);
     const waiting = this.#waitingFor(next);
-    const mapping = toMapping(effective(this.#running, next));
+    const mapping = toMapping(effectiveConfig(this.#running, next));
     const detail =
       waiting.length === 0
         ? {}
@@ -164,27 +165,4 @@ export class Reloads {
   #cause() {
     return { kind: 'config' as const, receivedAt: new Date(this.#deps.clock.now()).toISOString() };
   }
-}
-
-function isLive(path: string): boolean {
-  if (path === 'guards.maxRevocations.windowMs') return false;
-  return /^(mode$|scopes\.|login$|groups\.|actors\.|guards\.protected$|guards\.maxRevocations\.)/.test(path);
-}
-
-/** The running configuration, with the settings of `next` that take effect without a restart. */
-function effective(running: Config, next: Config): Config {
-  const { windowMs } = running.guards.maxRevocations;
-  return {
-    ...running,
-    mode: next.mode,
-    rules: next.rules,
-    login: next.login,
-    groups: next.groups,
-    actors: next.actors,
-    guards: {
-      ...running.guards,
-      protected: next.guards.protected,
-      maxRevocations: { ...next.guards.maxRevocations, windowMs },
-    },
-  };
 }

@@ -12,6 +12,11 @@ const INTERACTIVE = new Set([
   'urn:openid:params:grant-type:ciba',
 ]);
 
+/** Whether a person can sign in at the client. */
+export function isInteractive({ grantTypes }: Pick<OAuthClient, 'grantTypes'>): boolean {
+  return grantTypes.some((type) => INTERACTIVE.has(type));
+}
+
 /** The client's kind: by the first matching classification, then the IdP, then the grant types; otherwise unknown. */
 export function classify(
   client: OAuthClient,
@@ -28,7 +33,7 @@ export function classify(
     } else if (compile(entry.clientId).match(client.clientId) !== undefined) return entry.kind;
   }
   if (client.actorKind !== undefined) return client.actorKind;
-  if (client.grantTypes.some((type) => INTERACTIVE.has(type))) return 'human';
+  if (isInteractive(client)) return 'human';
   if (client.grantTypes.includes('client_credentials')) return 'workload';
   return 'unknown';
 }

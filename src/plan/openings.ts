@@ -110,7 +110,7 @@ function destinationOf(
 }
 
 /** The access of a rule; undefined if its path is not plain, which the configuration refuses. */
-function accessOf(rule: Rule): Access | undefined {
+export function accessOf(rule: Rule): Access | undefined {
   const methods = rule.methods === undefined || rule.methods.length === 0 ? {} : { methods: rule.methods };
   const headers = rule.headers === undefined || rule.headers.length === 0 ? {} : { headers: rule.headers };
   const paths = pathsOf(rule);

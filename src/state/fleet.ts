@@ -157,7 +157,8 @@ export function budgetOf(
   const { maxRevocations } = world.mapping;
   const ownedAtStart = world.owned.count + acl.owned + used;
   const share = destinationShare(revocationLimit({ maxRevocations, ownedAtStart }));
-  return { used, planned: plannedIn(share) + acl.planned, ownedAtStart, maxRevocations };
+  const lost = used + plannedIn(Number.POSITIVE_INFINITY) + acl.planned;
+  return { used, planned: plannedIn(share) + acl.planned, lost, ownedAtStart, maxRevocations };
 }
 
 function inferredIn({ changes }: Plan): readonly string[] {

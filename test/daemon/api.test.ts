@@ -28,6 +28,7 @@ const TERMS: LoginTerms = {
   role: 'scopemesh-payments-main-web',
   audiences: ['consul'],
   maxTokenTtlSeconds: 300,
+  proof: 'own',
   serviceIdentities: ['web'],
   policies: [],
   can: ['identity of service web'],

@@ -103,11 +103,22 @@ describe('the mass guard', () => {
     expect(at(0, 3).changes).toEqual(plan.changes);
     expect(at(1, 3).changes).toEqual([]);
     expect(at(1, 3).holds[0]?.detail).toContain(
-      '4 edges of this destination would lose access within 1 s only because they are missing from a read; one destination may use 3 of the limit of 6',
+      'more than 3 edges of one destination would lose access within 1 s only because they are missing from a read; one destination may use 3 of the limit of 6',
     );
     // A rejected removal counts although it is not made.
     expect(at(0, 4).changes).toEqual([]);
     expect([0, 1, 2, 3, 10].map(destinationShare)).toEqual([0, 1, 1, 1, 5]);
+  });
+
+  test('gives one number to everything that one cause holds, whatever the share of a destination', () => {
+    const plan = planOf({ ...fleet(16), clients: [] }, 'd0');
+    const at = (here: number) =>
+      guarded(plan, {
+        budget: { ...BUDGET, planned: 5, lost: 9, ownedAtStart: 12, here: { used: 0, planned: here } },
+      });
+    const details = [1, 4].flatMap((here) => at(here).holds.map(({ detail }) => detail));
+    expect(new Set(details).size).toBe(1);
+    expect(details[0]).toContain('9 of 12 edges, clients and memberships would lose access');
   });
 
   test('never trusts a count of the fleet that is below the plan itself', () => {

@@ -128,6 +128,12 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
         tokens: refuse,
         deleteTokens: refuse,
       },
+      reachability: {
+        readHealth: refuse,
+        readGatewayHealth: refuse,
+        readGateways: refuse,
+        readRoutes: refuse,
+      },
       readCatalog: refuse,
       watch: refuse,
       inspect: refuse,

@@ -89,6 +89,7 @@ export function withIntentions(
     clusterId: consul.clusterId,
     acl: consul.acl,
     jwtProviders: consul.jwtProviders,
+    reachability: consul.reachability,
     readCatalog: (signal) => consul.readCatalog(signal),
     watch: (table, listener, signal) => consul.watch(table, listener, signal),
     inspect: (signal) => consul.inspect(signal),

@@ -13,10 +13,13 @@ import { aclFindings } from '../doctor/acl-findings.js';
 import { consulFindings } from '../doctor/consul-findings.js';
 import { type Closures, daemonFindings, quarantineFindings } from '../doctor/daemon-findings.js';
 import { type Finding, notice, type Severity } from '../doctor/finding.js';
+import { foreignFindings } from '../doctor/foreign-findings.js';
 import { jwtFindings, userRuleFindings } from '../doctor/jwt-findings.js';
+import { mappingFindings } from '../doctor/mapping-findings.js';
 import { meshFindings } from '../doctor/mesh-findings.js';
 import { neighbourFindings } from '../doctor/neighbour-findings.js';
 import { providerFindings } from '../doctor/provider-findings.js';
+import { reachFindings } from '../doctor/reach-findings.js';
 import { storeFindings } from '../doctor/store-findings.js';
 import { tokenFindings } from '../doctor/token-findings.js';
 import { createJwksUris } from '../jwks-uris.js';
@@ -96,11 +99,19 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
       ...ofStores,
       ...quarantineFindings(closuresIn(world)),
       ...daemonFindings(daemon ?? {}, await readKnownHolds(config, daemon, cli), config, now),
-      ...(isRead ? [...meshFindings(config, world, now), ...neighbourFindings(config, world)] : [UNREAD]),
+      ...(isRead
+        ? [
+            ...meshFindings(config, world, now),
+            ...foreignFindings(world, now),
+            ...neighbourFindings(config, world),
+          ]
+        : [UNREAD]),
+      ...mappingFindings(world),
       ...userRuleFindings(world.mapping),
       ...(facts === undefined
         ? []
         : [
+            ...(isRead ? await reachFindings(consul, world, cli.signal) : []),
             ...(await aclFindings(config, consul, facts, world.catalog, now, cli.signal)),
             ...(await jwtFindings(consul, facts, world, cli.signal)),
           ]),

@@ -50,7 +50,10 @@ export function addExplain(program: Command, cli: Cli): void {
     )
     .argument('[source]', 'the calling service')
     .argument('[destination]', 'the called service')
-    .option('--client <provider/client-id>', 'explain what one OAuth client may do with Consul instead')
+    .option(
+      '--client <client-id>',
+      'explain what one OAuth client may do with Consul instead; PROVIDER/CLIENT-ID if several providers have it',
+    )
     .option(
       '--person <provider/subject>',
       'explain what one person may do with Consul because of their groups instead',
@@ -75,7 +78,7 @@ Examples:
   scopemesh explain web orders --method POST --path /v1/orders/7
   scopemesh explain web orders --at 2026-01-31T12:00:00Z
   scopemesh explain web orders --json | jq .verdict
-  scopemesh explain --client main/web-app
+  scopemesh explain --client web-app
   scopemesh explain --person main/7d1f0c2e-5a35-4b8f-9a55-0f3c5b1f6a10`,
     )
     .action(

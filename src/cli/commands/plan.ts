@@ -1,17 +1,41 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { toMapping } from '../../../config/mapping-revision.js';
 import { systemClock } from '../../clock.js';
+import type { Mapping } from '../../model/rule.js';
 import { isApprovable } from '../../plan/holds.js';
+import { policyOf } from '../../plan/mode.js';
 import { planAclFleet } from '../../reconcile/acl/plan-fleet-acl.js';
-import { isAnythingToDo, planEverything } from '../../reconcile/fleet-plan.js';
+import { type FleetPlan, isAnythingToDo, planEverything } from '../../reconcile/fleet-plan.js';
 import type { Cli } from '../cli.js';
-import { withBothSides } from '../load-current-state.js';
+import { type BothSides, withBothSides } from '../load-current-state.js';
 import { planDocument } from '../plan-view.js';
+import { edgesOfPlan, reportReach } from '../reach-of-plan.js';
 import { readKnownHolds } from '../recorded-holds.js';
+import { planMarkdown } from '../terminal/plan-markdown.js';
 import { printPlan } from '../terminal/plan-text.js';
+import { printReach } from '../terminal/reach-text.js';
 import { learnUnrecorded } from '../unrecorded-edges.js';
+import {
+  type Assumption,
+  assumeScopes,
+  countCommon,
+  parseAssumption,
+  readNextConfig,
+  type WhatIf,
+} from '../what-if.js';
 
 /** With `--detailed-exitcode`, as in terraform. */
 const CHANGES_PENDING = 2;
+
+/** Of which a plan says whether calls arrive. */
+const MOST_EDGES = 50;
+
+interface Options {
+  readonly json?: true;
+  readonly format: 'text' | 'markdown';
+  readonly whatIf: readonly Assumption[];
+  readonly detailedExitcode?: true;
+}
 
 export function addPlan(program: Command, cli: Cli): void {
   program
@@ -19,37 +43,78 @@ export function addPlan(program: Command, cli: Cli): void {
     .summary('show what would change in Consul, and why')
     .description(
       'Reads the identity providers and Consul completely and prints the changes and holds, each with its reason. ' +
-        'Writes nothing, needs no state directory, and may run beside the daemon.',
+        'Writes nothing, needs no state directory, and may run beside the daemon. In mode observe the changes are those ' +
+        'of mode enforce, and the summary says that they are not written.',
     )
     .option('--json', 'print one JSON document: changes, holds and summary')
+    .addOption(
+      new Option('--format <format>', 'text, or markdown for a comment on a merge request')
+        .choices(['text', 'markdown'])
+        .default('text')
+        .conflicts('json'),
+    )
+    .option(
+      '--what-if <change>',
+      'plan as if a client had or lacked scopes, or another file were the configuration; may be repeated',
+      parseAssumption,
+      [],
+    )
     .option('--detailed-exitcode', 'exit with 2 if changes are pending; holds do not count')
     .addHelpText(
       'after',
       `
-Exit status: 0; with --detailed-exitcode 2 if changes are pending; 1 on error.
+Exit status: 0; with --detailed-exitcode 2 if changes are pending, also in mode observe; 1 on error.
 
 Examples:
   scopemesh plan
   scopemesh plan --detailed-exitcode || echo "Consul and the IdP differ"
-  scopemesh plan --json | jq '.changes[] | select(.action == "revoke")'`,
+  scopemesh plan --json | jq '.changes[] | select(.action == "revoke")'
+  scopemesh plan --what-if client=web-app,+scope=orders:write,-scope=orders:read
+  scopemesh plan --what-if file=new.yaml --format markdown`,
     )
-    .action(async (options: { readonly json?: true; readonly detailedExitcode?: true }) => {
-      await withBothSides(cli, async (sides) => {
-        const { config, world, window, acl, consul, daemon } = sides;
-        const planAll = async () => {
-          const aclPlan = await planAclFleet({ world, window, acl, clock: systemClock });
-          return planEverything(world, window, systemClock.now(), aclPlan, consul.intentions);
-        };
-        let plan = await planAll();
-        if (await learnUnrecorded(sides, plan.changes, cli)) plan = await planAll();
-        const needsIds = options.json
-          ? plan.holds.length > 0
-          : plan.holds.some(({ reason }) => isApprovable(reason));
-        const known = needsIds ? await readKnownHolds(config, daemon, cli) : new Map();
-        if (options.json) cli.screen.json(planDocument(plan, world.mapping, known));
-        else printPlan(plan, world.mapping, known, cli.screen);
-        const isPending = isAnythingToDo(plan);
-        if (options.detailedExitcode && isPending) cli.exit(CHANGES_PENDING);
-      });
+    .action(async (options: Options) => {
+      const next = await readNextConfig(options.whatIf, cli);
+      await withBothSides(cli, (sides) => show(sides, options, cli), next === undefined ? {} : { next });
     });
+}
+
+async function show(sides: BothSides, options: Options, cli: Cli): Promise<void> {
+  const { config, world, daemon } = sides;
+  const { mapping } = world;
+  const planAll = () => planUnder(mapping, sides);
+  const whatIf = await assume(options.whatIf, sides);
+  let plan = await planAll();
+  if (await learnUnrecorded(sides, plan.changes, cli)) plan = await planAll();
+  const needsIds = options.json
+    ? plan.holds.length > 0
+    : plan.holds.some(({ reason }) => isApprovable(reason));
+  const known = needsIds ? await readKnownHolds(config, daemon, cli) : new Map();
+  const assumed = whatIf && { ...whatIf.facts, alreadyPending: countCommon(whatIf.before, plan, world) };
+  const reach = await reportReach(edgesOfPlan(plan), MOST_EDGES, sides.consul, world, cli.signal);
+  if (options.json)
+    cli.screen.json({ ...planDocument(plan, mapping, known), whatIf: assumed ?? null, reach });
+  else if (options.format === 'markdown') cli.screen.line(planMarkdown(plan, mapping, assumed));
+  else {
+    printPlan(plan, mapping, known, cli.screen, assumed);
+    printReach(reach, cli.screen);
+  }
+  if (options.detailedExitcode && isAnythingToDo(plan)) cli.exit(CHANGES_PENDING);
+}
+
+/** In a mode that writes nothing, the plan of a mode that writes everything, so that it has every change. */
+async function planUnder(mapping: Mapping, { world, window, acl, consul }: BothSides): Promise<FleetPlan> {
+  world.setMapping(policyOf(mapping).writes ? mapping : { ...mapping, mode: 'enforce' });
+  const aclPlan = await planAclFleet({ world, window, acl, clock: systemClock });
+  return planEverything(world, window, systemClock.now(), aclPlan, consul.intentions);
+}
+
+/** Changes the world as assumed. `before` is the plan without the assumptions. */
+async function assume(
+  assumptions: readonly Assumption[],
+  sides: BothSides,
+): Promise<{ readonly before: FleetPlan; readonly facts: Omit<WhatIf, 'alreadyPending'> } | undefined> {
+  if (assumptions.length === 0) return undefined;
+  const before = await planUnder(toMapping(sides.running), sides);
+  assumeScopes(assumptions, sides.world, sides.running);
+  return { before, facts: { assumptions: assumptions.map(({ text }) => text) } };
 }

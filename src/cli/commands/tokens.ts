@@ -66,7 +66,9 @@ Examples:
           });
         else printTokens(reports, counts, { now, ownId, rulesTrouble, unread }, cli.screen);
       };
-      await withBothSides(cli, show, (provider, error) => unread.set(provider, error.message));
+      await withBothSides(cli, show, {
+        onUnread: (provider, error) => unread.set(provider, error.message),
+      });
     });
 }
 

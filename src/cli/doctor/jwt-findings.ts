@@ -6,6 +6,7 @@ import type { Mapping } from '../../model/rule.js';
 import { type JwtBlock, jwtBlocksOf } from '../../plan/acl/jwt-blocks.js';
 import { enforcesJwt } from '../../plan/acl/jwt-requirement.js';
 import { jwtProviderName } from '../../plan/acl/object-names.js';
+import { serviceText } from '../../plan/world.js';
 import { needsUserTokens } from '../../reconcile/user-token-facts.js';
 import type { WorldState } from '../../state/world-state.js';
 import { error, type Finding, notice, ok, warning } from './finding.js';
@@ -100,11 +101,29 @@ export async function jwtFindings(
   if (blocks.length === 0) return [];
   const { owner, providers } = world.mapping;
   const ours = new Set(providers.map((provider) => jwtProviderName(owner, provider)));
-  const findings = blocks.flatMap((block) => blockFindings(block, ours, (name) => world.protocolOf(name)));
+  const findings = conflictFindings(blocks);
+  findings.push(...blocks.flatMap((block) => blockFindings(block, ours, (name) => world.protocolOf(name))));
   if (enforcesJwt(version)) findings.push(...(await providerFindings(consul, blocks, signal)));
   return findings.length === 0
     ? [ok('jwt', `${blocks.length} JWT requirements in intentions, and all of them can be enforced`)]
     : findings;
+}
+
+/** A requirement of the whole entry and one of a permission must both be met, and usually by one token. */
+function conflictFindings(blocks: readonly JwtBlock[]): Finding[] {
+  return blocks.flatMap(({ destination, source, providers }) => {
+    if (source === undefined) return [];
+    const whole = blocks.find(
+      (block) => block.source === undefined && serviceText(block.destination) === serviceText(destination),
+    );
+    const names = (block: Pick<JwtBlock, 'providers'>) => block.providers.map(({ name }) => name);
+    if (whole === undefined || names(whole).some((name) => names({ providers }).includes(name))) return [];
+    return warning(
+      'jwt.unsatisfiable',
+      `calls of ${destination.name} need a token of ${names(whole).join(' or ')} for the whole entry, and ${source} also one of ${names({ providers }).join(' or ')}: one token cannot be of both`,
+      'name the same JWT provider in both, or let the two providers read their tokens from different headers (Locations)',
+    );
+  });
 }
 
 const SCOPES_AS_LIST =

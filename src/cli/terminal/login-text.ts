@@ -1,14 +1,21 @@
+import type { Proof } from '../../plan/acl/desired-client.js';
 import type { Hold } from '../../plan/plan.js';
 import { type LoginView, loginCommand } from '../login-view.js';
 import { durationText } from './duration-text.js';
 import type { Screen } from './screen.js';
 
 /** Whether somebody may log in to Consul. `isMade`: Consul has the ACL objects that the plan gives them. */
-export function loginVerdict(mayEver: boolean, isMade: boolean, { colors }: Screen): string {
+export function loginVerdict(
+  mayEver: boolean,
+  isMade: boolean,
+  { colors }: Screen,
+  proof: Proof = 'any',
+): string {
+  const may = proof === 'delegated' ? 'may log in for a person only' : 'may log in';
   if (!mayEver) return colors.red('cannot log in');
   return isMade
-    ? colors.green('may log in')
-    : colors.yellow('may log in once Consul has the auth method: see scopemesh plan');
+    ? colors.green(may)
+    : colors.yellow(`${may} once Consul has the auth method: see scopemesh plan`);
 }
 
 /** Facts about a client's access to Consul, each a name and a line. */
@@ -26,7 +33,7 @@ export function loginFacts({
       'consul',
       standingTtlSeconds !== undefined
         ? 'must not log in any more, but Consul still has its auth method; see scopemesh plan'
-        : `cannot log in: ${barred === undefined ? 'neither an acl: rule nor a claim that counts gives it access to Consul' : barredText(barred)}`,
+        : `cannot log in: ${barred === undefined ? refusedText(limited, holds) : barredText(barred)}`,
     ]);
   else {
     const as =
@@ -35,6 +42,7 @@ export function loginFacts({
     facts.push(['consul', `may log in${as}, for at most ${ttl}, by auth method ${login.authMethod}`]);
     facts.push(['login', loginCommand(login.authMethod)]);
     facts.push(['', `with an access token whose aud contains ${login.audiences.join(' or ')}`]);
+    if (login.proof !== 'any') facts.push(['', PROOFS[login.proof]]);
     facts.push(['role', login.role]);
     for (const { name, rules } of login.policies) facts.push(['policy', `${name}: ${rules}`]);
     facts.push(['may', login.can.join('; ')]);
@@ -49,6 +57,19 @@ export function loginFacts({
   if (limited.length > 0) facts.push(['limited', `may not use as ${client.actorKind}: ${limited.join(' ')}`]);
   for (const hold of holds) facts.push(['held', holdText(hold)]);
   return facts;
+}
+
+const PROOFS: Readonly<Record<Exclude<Proof, 'any'>, string>> = {
+  own: 'that the client obtained for itself: a token of a person is refused',
+  delegated: 'by which the client acts for a person (act.sub): a token of its own is refused',
+};
+
+/** Why an enabled client gets no login. */
+function refusedText(limited: readonly string[], holds: readonly Hold[]): string {
+  if (holds.length > 0) return 'everything that would give it access to Consul is held';
+  return limited.length > 0
+    ? 'its actor kind may not use the scopes that would give it access to Consul'
+    : 'neither an acl: rule nor a claim that counts gives it access to Consul';
 }
 
 function barredText(barred: NonNullable<LoginView['barred']>): string {

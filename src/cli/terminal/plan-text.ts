@@ -4,18 +4,34 @@ import type { AclChange } from '../../plan/acl/acl-change.js';
 import { holdKey, isApprovable } from '../../plan/holds.js';
 import type { Change, Hold, PlannedClient } from '../../plan/plan.js';
 import { type FleetPlan, isAnythingToDo } from '../../reconcile/fleet-plan.js';
-import { type PlanSummary, type Sign, signOf, summaryOf } from '../plan-view.js';
+import { notWrittenText, type PlanSummary, type Sign, signOf, summaryOf } from '../plan-view.js';
 import type { KnownHold, KnownHolds } from '../recorded-holds.js';
+import type { WhatIf } from '../what-if.js';
 import { accessText } from './access-text.js';
 import { personText } from './decision-text.js';
 import { columns, printable, type Screen } from './screen.js';
 
 /** Prints a plan as `terraform plan` does: a block for each destination, the holds, and a summary in one line. */
-export function printPlan(plan: FleetPlan, mapping: Mapping, known: KnownHolds, screen: Screen): void {
+export function printPlan(
+  plan: FleetPlan,
+  mapping: Mapping,
+  known: KnownHolds,
+  screen: Screen,
+  whatIf?: WhatIf,
+): void {
   const { colors } = screen;
   const isEmpty = !isAnythingToDo(plan);
+  if (whatIf !== undefined) {
+    screen.line(`What if ${printable(whatIf.assumptions.join(' and '))}:`);
+    screen.line();
+  }
   if (!isEmpty) {
-    screen.line(`In mode ${mapping.mode}, scopemesh would write to Consul:`);
+    const isWritten = notWrittenText(mapping) === '';
+    screen.line(
+      isWritten
+        ? `In mode ${mapping.mode}, scopemesh would write to Consul:`
+        : `Mode ${mapping.mode} writes nothing. In mode enforce, scopemesh would write to Consul:`,
+    );
     screen.line();
     printClaims(plan, screen);
     printJwtProviders(plan, screen);
@@ -28,13 +44,28 @@ export function printPlan(plan: FleetPlan, mapping: Mapping, known: KnownHolds, 
   }
   printHolds(plan.holds, known, screen);
   if (isEmpty) screen.line(plan.holds.length === 0 ? 'No changes. Consul matches the IdP.' : 'No changes.');
-  if (!isEmpty || plan.holds.length > 0) screen.line(colors.bold(summaryText(summaryOf(plan))));
+  if (!isEmpty || plan.holds.length > 0) screen.line(colors.bold(summaryText(summaryOf(plan), mapping)));
+  if (whatIf !== undefined && whatIf.alreadyPending > 0) screen.line(pendingText(whatIf));
 }
 
-function summaryText({ open, change, close, held, claims, jwtProviders, acl }: PlanSummary): string {
+/** The changes that the assumptions do not explain. */
+export function pendingText({ alreadyPending }: WhatIf): string {
+  return `${alreadyPending} of these changes ${alreadyPending === 1 ? 'is' : 'are'} pending without this assumption.`;
+}
+
+/** `Plan: 2 to open, 0 to change, 0 to close, 1 held.` */
+export function summaryText(
+  { open, change, close, held, claims, jwtProviders, acl }: PlanSummary,
+  mapping: Pick<Mapping, 'mode'>,
+): string {
+  const notWritten = notWrittenText(mapping);
   const records = claims === 0 ? '' : ` ${claims} ${claims === 1 ? 'claim' : 'claims'} to record.`;
   const objects = `${countsText('jwt-providers', jwtProviders)}${countsText('ACL objects', acl)}`;
-  return `Plan: ${open} to open, ${change} to change, ${close} to close, ${held} held.${records}${objects}`;
+  const edges = [`${open} to open`, `${change} to change`, `${close} to close`];
+  // In a mode that writes nothing, the note follows the changes, and those that are none are left out.
+  const some = edges.filter((text) => !text.startsWith('0 '));
+  const shown = notWritten === '' || some.length === 0 ? edges : some;
+  return `Plan: ${shown.join(', ')}${notWritten}, ${held} held.${records}${objects}`;
 }
 
 function countsText(of: string, counts: PlanSummary['acl']): string {

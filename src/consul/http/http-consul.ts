@@ -14,6 +14,7 @@ import { createJwtProviders } from './jwt-providers.js';
 import { createLeaderLock } from './leader-lock.js';
 import { readProxies } from './proxies.js';
 import { createQuarantineRecords } from './quarantines.js';
+import { createReachability } from './reachability.js';
 import { createTransport, type TlsFiles } from './transport.js';
 import { watchTable } from './watch.js';
 
@@ -88,6 +89,7 @@ export function createHttpConsul(options: HttpConsulOptions): Consul {
       keyFetchTimeoutMs: options.keyFetchTimeoutMs,
     }),
     jwtProviders: createJwtProviders(transport, tenancy, guard, logger),
+    reachability: createReachability(transport, tenancy),
     readCatalog: (signal) => catalog.read(signal),
     watch: (table, listener, signal) => watchTable(table, watching, listener, signal),
     inspect: (signal) => inspectConsul(transport, datacenter, signal),

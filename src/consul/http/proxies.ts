@@ -33,6 +33,13 @@ export async function readProxies(
     return {
       id: reader.text(raw.ServiceID),
       upstreams: upstreams.map((upstream) => reader.optionalText(upstream.DestinationName)),
+      upstreamProtocols: new Map(
+        upstreams.flatMap(({ DestinationName: name, Config: config }) =>
+          isRecord(config) && typeof config.protocol === 'string'
+            ? [[reader.optionalText(name), config.protocol] as const]
+            : [],
+        ),
+      ),
       reachesAll: reader.optionalText(raw.ServiceKind) === '' || mode === 'transparent',
     };
   });

@@ -176,8 +176,8 @@ function wouldLogIn(input: ClientInput, rules: Pick<ReturnType<typeof rulesOf>, 
   );
 }
 
-/** What a token must prove besides the client. */
-type Proof = 'own' | 'any' | 'delegated';
+/** What a token must prove besides the client: see the table of `desiredClient`. */
+export type Proof = 'own' | 'any' | 'delegated';
 
 /** Whether the required proof differs from the existing one, except that a client of people now acts as a service. */
 export function changesProof(
@@ -190,7 +190,7 @@ export function changesProof(
   return had !== has && !(actorKind === 'human' && had === 'any' && has === 'own');
 }
 
-function proofOf({ config }: AclAuthMethod): Proof {
+export function proofOf({ config }: Pick<AclAuthMethod, 'config'>): Proof {
   const names = new Set<string>(Object.values(config.claimMappings));
   const is = (name: ClaimName) => names.has(name);
   return is('actor') ? 'delegated' : is('own_token') ? 'own' : 'any';

@@ -13,6 +13,8 @@ export interface RevocationBudget {
   /** Removals by inference in all current plans of the fleet. */
   readonly planned: number;
   readonly maxRevocations: Mapping['maxRevocations'];
+  /** `used` and `planned` with all removals of each destination, also beyond its share; for the text of the holds. */
+  readonly lost?: number;
   /** The same for this destination alone; absent for ACL objects. */
   readonly here?: { readonly used: number; readonly planned: number };
 }

@@ -28,18 +28,20 @@ export function isBeyondLimit(budget: RevocationBudget): boolean {
 export const revocationLimitGuard: LossGuard = ({ losses }, { budget }) => {
   const guarded = losses.filter(({ approvedBy }) => approvedBy === undefined);
   if (guarded.length === 0 || budget === undefined) return new Map();
-  const { ownedAtStart, used, here, maxRevocations } = budget;
+  const { ownedAtStart, used, here, maxRevocations, lost = 0 } = budget;
   const limit = revocationLimit(budget);
   const share = destinationShare(limit);
   const atHere = here === undefined ? 0 : here.used + Math.max(here.planned, guarded.length);
   const planned = Math.max(budget.planned, guarded.length);
   if (atHere <= share && !isBeyondLimit({ ...budget, planned })) return new Map();
-  const what =
-    atHere > share
-      ? `${atHere} edges of this destination would lose access`
-      : `${used + planned} of ${ownedAtStart} edges, clients and memberships would lose access`;
-  const most =
-    atHere > share ? `one destination may use ${share} of the limit of ${limit}` : `the limit is ${limit}`;
+  const isBeyond = atHere <= share || isBeyondLimit(budget);
+  // The same text for all that one cause holds, so that a report has one number.
+  const what = isBeyond
+    ? `${Math.max(lost, used + planned)} of ${ownedAtStart} edges, clients and memberships would lose access`
+    : `more than ${share} edges of one destination would lose access`;
+  const most = isBeyond
+    ? `the limit is ${limit}`
+    : `one destination may use ${share} of the limit of ${limit}`;
   const detail =
     `${what} within ${Math.round(maxRevocations.windowMs / 1000)} s only because they are missing from a read; ${most}. ` +
     'If these removals are correct, approve them; if not, correct the identity provider';

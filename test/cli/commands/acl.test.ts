@@ -72,11 +72,11 @@ describe('plan', () => {
     expect((await cli.run(['plan', '--detailed-exitcode'])).status).toBe(0);
   });
 
-  it('in mode observe holds them', async () => {
+  it('in mode observe shows them, and says that they are not written', async () => {
     configure({ mode: 'observe' });
     const { out } = await cli.run(['plan']);
-    expect(out).toContain('ModeForbids: mode is observe: nothing is written');
-    expect(out).toMatch(new RegExp(`! ${NAME} +auth method`));
+    expect(out).toContain('(mode observe: not written)');
+    expect(out).toMatch(new RegExp(`\\+ ${NAME} +auth method`));
   });
 });
 

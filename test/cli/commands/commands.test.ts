@@ -97,17 +97,6 @@ describe('plan', () => {
     expect(err).toMatch(/127\.0\.0\.1:9/);
   });
 
-  it('holds everything in mode observe', async () => {
-    cli.configure({ mode: 'observe' });
-    const { status, json } = await cli.run(['plan', '--json', '--detailed-exitcode']);
-    expect(status).toBe(0);
-    expect(json()).toMatchObject({ changes: [], summary: { open: 0, held: 2 } });
-    expect((json().holds as { reason: string }[]).map((hold) => hold.reason)).toEqual([
-      'ModeForbids',
-      'ModeForbids',
-    ]);
-  });
-
   it('shows what the claim records of claims: first will open, before they are made', async () => {
     cli.configure({ services: { claims: 'first' } });
     const { json } = await cli.run(['plan', '--json']);

@@ -287,6 +287,45 @@ describe('explain of access to Consul', () => {
     expect(out).toMatch(/^ {2}held +ProtectedDestination: /m);
   });
 
+  it('finds a client by its ID alone if only one provider has it', async () => {
+    giveAcl();
+    cli.idp(reader);
+    expect((await cli.run(['explain', '--client', 'web-app'])).out).toContain('main/web-app (workload)');
+    const directory = join(cli.directory, 'clients.json');
+    const provider = { kind: 'oidc', issuer: 'http://127.0.0.1:9', audience: 'consul', directory };
+    giveAcl({
+      scopes: {},
+      providers: [
+        { name: 'main', ...provider },
+        { name: 'other', ...provider },
+      ],
+    });
+    const { status, err } = await cli.run(['explain', '--client', 'web-app']);
+    expect([status, err]).toEqual([
+      1,
+      expect.stringContaining('several clients have this name; write one of main/web-app, other/web-app'),
+    ]);
+    expect((await cli.run(['explain', '--client', 'other/web-app'])).status).toBe(4);
+  });
+
+  it('promises no login by a token that the rules of the actor kind refuse', async () => {
+    giveAcl({ actors: { workload: { onBehalfOf: 'human' } } });
+    cli.idp(reader);
+    const { out } = await cli.run(['explain', '--client', 'web-app']);
+    expect(out).toMatch(/^may log in for a person only once Consul has the auth method/);
+    expect(out).toContain('by which the client acts for a person (act.sub): a token of its own is refused');
+    const { json } = await cli.run(['explain', '--client', 'web-app', '--json']);
+    expect(json()).toMatchObject({ login: { proof: 'delegated' } });
+    giveAcl({ actors: { workload: { never: ['*'] } }, login: 'off' });
+    const refused = await cli.run(['explain', '--client', 'web-app']);
+    expect([refused.status, refused.out]).toEqual([
+      4,
+      expect.stringContaining(
+        'cannot log in: its actor kind may not use the scopes that would give it access',
+      ),
+    ]);
+  });
+
   it('refuses --method without --path', async () => {
     const { status, err } = await cli.run(['explain', 'web', 'orders', '--method', 'GET']);
     expect([status, err]).toEqual([1, expect.stringContaining('--method needs --path')]);

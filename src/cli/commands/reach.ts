@@ -1,0 +1,59 @@
+import type { Command } from 'commander';
+import { isReachable } from '../../plan/reach.js';
+import { protocolIn } from '../../state/protocols.js';
+import type { Cli } from '../cli.js';
+import { readReach } from '../read-reach.js';
+import { reachTexts } from '../terminal/reach-text.js';
+import { printable } from '../terminal/screen.js';
+
+const NOT_REACHABLE = 4;
+
+export function addReach(program: Command, cli: Cli): void {
+  program
+    .command('reach')
+    .summary('check whether an allowed call can also arrive')
+    .description(
+      'Checks what an intention does not say: whether SOURCE has a sidecar with an upstream of DESTINATION, the ' +
+        'protocols agree, a resolver, splitter or router sends the calls elsewhere, and DESTINATION or its gateway ' +
+        'has passing endpoints. Prints the registration or config entry that mends each. Reads only Consul.',
+    )
+    .argument('<source>', 'the calling service')
+    .argument('<destination>', 'the called service')
+    .option('--json', 'print one JSON document: reachable, and obstacles')
+    .addHelpText(
+      'after',
+      `
+Exit status: 0 if calls can arrive; 4 if not; 1 on error. Whether they are allowed: scopemesh explain.
+
+Examples:
+  scopemesh reach web orders
+  scopemesh reach web orders --json | jq -r '.obstacles[].remedy'`,
+    )
+    .action(async (from: string, to: string, options: { readonly json?: true }) => {
+      const config = await cli.openConfig();
+      const consul = await cli.around.parts.openConsul(config.consul, config.owner, cli.runtime(true));
+      try {
+        const { partition = 'default', namespace = 'default' } = config.consul;
+        const place = { partition, namespace };
+        const [source, destination] = [
+          { ...place, name: from },
+          { ...place, name: to },
+        ];
+        const catalog = await consul.readCatalog(cli.signal);
+        const protocolOf = (service: typeof source) => protocolIn(catalog, service);
+        const [found] = await readReach([{ source, destination }], consul, protocolOf, cli.signal);
+        const obstacles = found?.obstacles ?? [];
+        const reachable = isReachable(obstacles);
+        if (options.json) cli.screen.json({ reachable, source: from, destination: to, obstacles });
+        else {
+          const { colors } = cli.screen;
+          const verdict = reachable ? colors.green('reachable') : colors.red('not reachable');
+          cli.screen.line(`${verdict}  ${colors.bold(printable(`${from} -> ${to}`))}`);
+          for (const text of reachTexts(obstacles)) cli.screen.line(`  ${printable(text)}`);
+        }
+        if (!reachable) cli.exit(NOT_REACHABLE);
+      } finally {
+        await consul.close().catch(() => {}); // nothing was written that could be lost
+      }
+    });
+}

@@ -1,0 +1,110 @@
+import type { Command } from 'commander';
+import { loadCases, type MappingCase } from '../../../config/cases.js';
+import { loadMapping } from '../../../config/load.js';
+import { toMapping } from '../../../config/mapping-revision.js';
+import { type CallVerdict, createJudge } from '../../plan/judge-call.js';
+import type { Cli } from '../cli.js';
+import { ruleNames } from '../rule-names.js';
+import { rulesText, verdictText } from '../terminal/case-text.js';
+import { printable, type Screen } from '../terminal/screen.js';
+
+/** A case with what the mapping says about it. */
+export interface JudgedCase {
+  readonly of: MappingCase;
+  readonly verdict: CallVerdict;
+  readonly hasPassed: boolean;
+}
+
+export function addTest(program: Command, cli: Cli): void {
+  program
+    .command('test')
+    .summary('check the mapping against examples, without any server')
+    .description(
+      'Runs cases that say which call the mapping must allow or deny, and says which rule decides each. Reads only ' +
+        'files: no server, no secret and no environment variable is needed.',
+    )
+    .argument(
+      '[file...]',
+      'files with cases; without one, the file beside the configuration: scopemesh.test.yaml for scopemesh.yaml',
+    )
+    .option('--json', 'print one JSON document: cases and summary')
+    .addHelpText(
+      'after',
+      `
+A file of cases:
+  clients:
+    web-app: { services: [web], scopes: ["orders:read"], grantTypes: [authorization_code] }
+    agent-x: { services: [agent-x], scopes: ["billing:connect"], attributes: { actor: agent } }
+  cases:
+    - allow: web -> orders GET /v1/orders as human
+    - deny: agent-x -> billing
+
+Exit status: 0 if every case passes; 1 if one fails or a file is not valid.
+
+Examples:
+  scopemesh test
+  scopemesh test -c scopemesh.yaml cases/*.yaml
+  scopemesh test --json | jq '.cases[] | select(.passed | not)'`,
+    )
+    .action(async (files: readonly string[], options: { readonly json?: true }) => {
+      const load = cli.loadOptions();
+      const config = await loadMapping(load);
+      const paths = files.length === 0 ? [besideOf(load.path)] : files;
+      const cases: MappingCase[] = [];
+      for (const path of paths) cases.push(...(await loadCases({ ...load, path }, config)));
+      const mapping = toMapping(config);
+      const judge = createJudge(mapping);
+      const judged = cases.map((each): JudgedCase => {
+        const verdict = judge(each.call);
+        return { of: each, verdict, hasPassed: verdict.isAllowed === (each.expects === 'allow') };
+      });
+      const names = ruleNames(mapping.rules);
+      if (options.json) cli.screen.json(toDocument(judged, names));
+      else print(judged, names, cli.screen);
+      if (judged.some(({ hasPassed }) => !hasPassed)) cli.exit(1);
+    });
+}
+
+/** `dir/scopemesh.test.yaml` for `dir/scopemesh.yaml`. */
+function besideOf(path: string): string {
+  return `${path.replace(/\.(ya?ml|json)$/, '')}.test.yaml`;
+}
+
+type Names = ReturnType<typeof ruleNames>;
+
+function print(judged: readonly JudgedCase[], names: Names, screen: Screen): void {
+  const { colors } = screen;
+  for (const { of, verdict, hasPassed } of judged) {
+    const mark = hasPassed ? colors.green('ok    ') : colors.red('FAILED');
+    const where = hasPassed ? '' : colors.dim(`  ${printable(`${of.file}:${of.line}`)}`);
+    screen.line(`${mark}  ${printable(of.text)}${where}`);
+    screen.line(`        ${printable(verdictText(of.call, verdict))}`);
+    for (const text of rulesText(verdict, names)) screen.line(`        ${printable(text)}`);
+  }
+  const failed = judged.filter(({ hasPassed }) => !hasPassed).length;
+  screen.line();
+  screen.line(colors.bold(`${judged.length - failed} passed, ${failed} failed.`));
+}
+
+function toDocument(judged: readonly JudgedCase[], names: Names) {
+  const failed = judged.filter(({ hasPassed }) => !hasPassed).length;
+  return {
+    cases: judged.map(({ of, verdict, hasPassed }) => ({
+      file: of.file,
+      line: of.line,
+      case: of.text,
+      expected: of.expects,
+      passed: hasPassed,
+      allowed: verdict.isAllowed,
+      client: { provider: of.call.client.provider, clientId: of.call.client.clientId },
+      actorKind: verdict.actorKind,
+      isProtected: verdict.isProtected,
+      rules: verdict.rules.map(({ rule, outcome, scope }) => ({
+        rule: names.get(rule) ?? rule.scope,
+        scope,
+        outcome,
+      })),
+    })),
+    summary: { passed: judged.length - failed, failed },
+  };
+}

@@ -1,0 +1,88 @@
+import type { IntentionEntry, IntentionSource } from '../../model/intention.js';
+import { toShellWord } from '../../model/shell-word.js';
+import { covers } from '../../plan/access.js';
+import { desiredAccess } from '../../plan/desired-access.js';
+import { isOwned } from '../../plan/ownership.js';
+import { opens } from '../../plan/precedence.js';
+import { serviceText } from '../../plan/world.js';
+import { inputOf } from '../../state/fleet.js';
+import type { WorldState } from '../../state/world-state.js';
+import { accessText } from '../terminal/access-text.js';
+import { type Finding, namesText, notice, warning } from './finding.js';
+
+/** Intentions of others that allow more than the scopes do. Call it after both sides were read. */
+export function foreignFindings(world: WorldState, now: number): readonly Finding[] {
+  const foreign = [...world.entries.values()].flatMap((entry) =>
+    entry.sources
+      .filter((source) => !isOwned(world.mapping.owner, source) && opens(source.access))
+      .map((source) => ({ entry, source })),
+  );
+  const found = foreign.map((each): Finding | undefined => {
+    const { source, entry } = each;
+    if (source.peer !== undefined) return undefined;
+    if (source.name === '*' || entry.destination.name === '*') return wildcardFinding(each, world);
+    return widerFinding(each, world, now);
+  });
+  return [
+    ...found.filter((each) => each !== undefined),
+    ...peerFindings(foreign.filter(({ source }) => source.peer !== undefined)),
+  ];
+}
+
+interface Foreign {
+  readonly entry: IntentionEntry;
+  readonly source: IntentionSource;
+}
+
+/** An exact intention decides before a wildcard, so only pairs without one gain by it. */
+function wildcardFinding({ entry, source }: Foreign, world: WorldState): Finding | undefined {
+  const { destination } = entry;
+  const services = (world.catalog?.services ?? [])
+    .filter(({ instances }) => instances.some(({ kind }) => kind === ''))
+    .map(({ name }) => name.name)
+    .filter((name) => name !== 'consul' && name !== destination.name);
+  const decided = new Set(entry.sources.map(({ name }) => name));
+  const callers = source.name === '*' ? services.filter((name) => !decided.has(name)) : [source.name];
+  const where = `${source.name} -> ${destination.name}`;
+  const gain =
+    destination.name !== '*'
+      ? `who gains by it, because no exact intention decides: ${namesText(callers) || 'nobody now'}`
+      : `${source.name === '*' ? `each of ${callers.length} services` : source.name} may call each of ${services.length} services for which no more exact intention decides`;
+  return warning(
+    'mesh.wildcard',
+    `the intention ${where}, which scopemesh does not own, allows ${accessText(source.access)}; ${gain}`,
+    `give the callers scopes, then remove it: consul intention delete ${toShellWord(source.name)} ${toShellWord(destination.name)}`,
+  );
+}
+
+/** A source with a claim that counts has scopes to compare with. */
+function widerFinding({ entry, source }: Foreign, world: WorldState, now: number): Finding | undefined {
+  const { name, namespace, partition, access } = source;
+  const service = { name, namespace, partition };
+  const status = world.claimStatuses(now).get(serviceText(service));
+  if (status?.kind !== 'claimed' || access.kind === 'other') return undefined;
+  const { destination } = entry;
+  const desired = desiredAccess(service, status, inputOf(world, destination, now), undefined).access;
+  if (covers(desired, access)) return undefined;
+  const { provider, clientId } = status.client;
+  return warning(
+    'mesh.wider',
+    `the intention ${name} -> ${destination.name}, which scopemesh does not own, allows ${accessText(access)}, but the scopes of its client ${provider}/${clientId} open ${accessText(desired)}`,
+    `remove it (consul intention delete ${toShellWord(name)} ${toShellWord(destination.name)}); scopemesh then writes what the scopes open`,
+  );
+}
+
+function peerFindings(foreign: readonly Foreign[]): readonly Finding[] {
+  if (foreign.length === 0) return [];
+  const names = foreign.map(({ entry, source }) => {
+    const of = typeof source.raw.SamenessGroup === 'string' && source.raw.SamenessGroup !== '';
+    return `${source.name} of ${of ? 'the sameness group' : 'the peer'} ${source.peer} -> ${entry.destination.name}`;
+  });
+  return [
+    notice(
+      'mesh.peers',
+      `intentions for services of other clusters, whose OAuth clients scopemesh does not know: ${namesText(names)}`,
+      'no revocation at the identity provider closes them; remove those that are not needed',
+    ),
+  ];
+}

@@ -1,0 +1,57 @@
+import { messageOf, SyncError } from '../errors.js';
+import { compareText } from '../plan/compare.js';
+import { isOwned } from '../plan/ownership.js';
+import { serviceText } from '../plan/world.js';
+import type { FleetPlan } from '../reconcile/fleet-plan.js';
+import type { WorldState } from '../state/world-state.js';
+import { signOf } from './plan-view.js';
+import { type Edge, type EdgeReach, type Reads, readReach } from './read-reach.js';
+
+/** The edges of a report whose calls do not all arrive, or why that could not be read. */
+export interface ReachReport {
+  readonly edges: readonly EdgeReach[];
+  readonly checked: number;
+  /** Edges beyond the limit of a report. */
+  readonly unchecked: number;
+  readonly trouble?: string;
+}
+
+/** The edges that a plan opens or widens. */
+export function edgesOfPlan({ changes }: Pick<FleetPlan, 'changes'>): readonly Edge[] {
+  return changes.flatMap(({ source, resource, verb, after }) => {
+    const { destination: name } = resource;
+    if (signOf({ verb, after }) === '-' || name === undefined) return [];
+    return [{ source, destination: { ...source, name } }];
+  });
+}
+
+/** The owned edges that are open now. */
+export function openEdges({ entries, mapping }: Pick<WorldState, 'entries' | 'mapping'>): readonly Edge[] {
+  return [...entries.values()].flatMap(({ destination, sources }) =>
+    sources
+      .filter((source) => isOwned(mapping.owner, source) && source.access.kind !== 'deny')
+      .map(({ name, namespace, partition }) => ({ source: { name, namespace, partition }, destination })),
+  );
+}
+
+/** Never rejects because of Consul: a plan is worth showing without this. */
+export async function reportReach(
+  edges: readonly Edge[],
+  /** Each edge costs up to nine requests. */
+  most: number,
+  reads: Reads,
+  world: Pick<WorldState, 'protocolOf'>,
+  signal: AbortSignal,
+): Promise<ReachReport> {
+  const textOf = ({ source, destination }: Edge) => `${serviceText(source)} ${serviceText(destination)}`;
+  const sorted = edges.toSorted((a, b) => compareText(textOf(a), textOf(b)));
+  const asked = sorted.slice(0, most);
+  const counts = { checked: asked.length, unchecked: sorted.length - asked.length };
+  try {
+    const all = await readReach(asked, reads, (service) => world.protocolOf(service), signal);
+    return { edges: all.filter(({ obstacles }) => obstacles.length > 0), ...counts };
+  } catch (error) {
+    if (signal.aborted || !(error instanceof SyncError)) throw error;
+    return { edges: [], checked: 0, unchecked: sorted.length, trouble: messageOf(error) };
+  }
+}

@@ -1,0 +1,32 @@
+import type { Obstacle } from '../../plan/reach.js';
+import type { ReachReport } from '../reach-of-plan.js';
+import { columns, printable, type Screen } from './screen.js';
+
+/** Each obstacle with its remedy below it. */
+export function reachTexts(obstacles: readonly Obstacle[]): readonly string[] {
+  return obstacles.flatMap(({ message, remedy }) => [message, `  ${remedy}`]);
+}
+
+/** The most lines of a plan about reach. */
+const MOST_LINES = 20;
+
+/** What a plan opens without letting calls arrive. */
+export function printReach({ edges, unchecked, trouble }: ReachReport, screen: Screen): void {
+  if (trouble !== undefined) {
+    screen.warn(printable(`whether the opened calls arrive is not checked: ${trouble}`));
+    return;
+  }
+  const rows = edges.flatMap(({ source, destination, obstacles }) =>
+    obstacles.map(({ message }) => [printable(`${source.name} -> ${destination.name}`), printable(message)]),
+  );
+  if (rows.length > 0) {
+    screen.line();
+    screen.line(
+      'Opened, but calls do not arrive, or not all (scopemesh reach SOURCE DESTINATION says what mends it):',
+    );
+    screen.line();
+    for (const text of columns(rows.slice(0, MOST_LINES))) screen.line(`    ${text}`);
+    if (rows.length > MOST_LINES) screen.line(`    and ${rows.length - MOST_LINES} more`);
+  }
+  if (unchecked > 0) screen.line(`${unchecked} more edges are not checked for reach.`);
+}

@@ -1,0 +1,105 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type ConsulHandle, startConsul } from '../../stack/consul.js';
+import { type CommandLine, createCommandLine } from '../../support/command-line.js';
+import { until } from '../../support/until.js';
+
+let consul: ConsulHandle;
+let cli: CommandLine;
+
+beforeAll(async () => {
+  consul = await startConsul();
+  cli = createCommandLine({
+    consul: { address: consul.httpAddress, managementToken: consul.managementToken },
+  });
+  for (const Name of ['orders', 'orders-v2', 'canary', 'admin'])
+    await write({ Kind: 'service-defaults', Name, Protocol: 'http' });
+}, 60_000);
+afterAll(async () => {
+  cli?.close();
+  await consul?.stop();
+});
+
+const write = (entry: object) => consul.request('PUT', '/v1/config', entry);
+
+/** Nothing listens where the agent checks the sidecar, so it never passes. */
+const register = (Name: string, proxy: object = {}) =>
+  consul.request('PUT', '/v1/agent/service/register', {
+    Name,
+    Port: 8080,
+    Connect: { SidecarService: { Proxy: proxy } },
+  });
+
+async function obstacles(destination = 'orders'): Promise<readonly string[]> {
+  const { json } = await cli.run(['reach', 'web', destination, '--json']);
+  return (json().obstacles as { message: string }[]).map(({ message }) => message);
+}
+
+// One history: each step goes on where the one before it ended.
+it('reach finds on a real Consul what keeps a call from arriving, and nothing once it is mended', async () => {
+  expect(await obstacles()).toEqual([
+    'web has no sidecar, so it cannot call through the mesh',
+    'orders has no sidecar and no terminating gateway, so the mesh cannot reach it',
+  ]);
+  await register('web');
+  await register('orders');
+  const sick = 'none of the 1 endpoints of orders passes its health checks';
+  await until('the agent has handed its registrations on', async () => (await obstacles()).includes(sick));
+  expect(await obstacles()).toEqual([
+    'no sidecar of web has an upstream of orders, and none of these is a transparent proxy',
+    sick,
+  ]);
+  await register('web', {
+    Upstreams: [{ DestinationName: 'orders', LocalBindPort: 9191, Config: { protocol: 'grpc' } }],
+  });
+  const spoken = 'the upstream of web speaks grpc, and orders speaks http';
+  await until('the upstream is in the catalog', async () => (await obstacles()).includes(spoken));
+  await register('web', { Mode: 'transparent' });
+  await until(
+    'the proxy is transparent',
+    async () => !(await obstacles()).some((text) => text.includes('of web')),
+  );
+  // A proxy without checks passes.
+  await consul.request('PUT', '/v1/catalog/register', {
+    Node: 'machine-2',
+    Address: '10.0.0.2',
+    Service: {
+      Kind: 'connect-proxy',
+      ID: 'orders-proxy-2',
+      Service: 'orders-sidecar-proxy',
+      Port: 21000,
+      Proxy: { DestinationServiceName: 'orders' },
+    },
+  });
+  const reached = await cli.run(['reach', 'web', 'orders']);
+  expect([reached.status, reached.out]).toEqual([0, 'reachable  web -> orders\n']);
+}, 60_000);
+
+it('reach reads the routing of a real Consul', async () => {
+  await write({
+    Kind: 'service-splitter',
+    Name: 'orders',
+    Splits: [{ Weight: 90 }, { Weight: 10, Service: 'canary' }],
+  });
+  await write({
+    Kind: 'service-router',
+    Name: 'orders',
+    Routes: [{ Match: { HTTP: { PathPrefix: '/admin' } }, Destination: { Service: 'admin' } }],
+  });
+  await write({ Kind: 'terminating-gateway', Name: 'exit', Services: [{ Name: 'legacy' }] });
+  expect(await obstacles()).toEqual([
+    'the service-splitter of orders sends some calls to canary, whose own intention decides',
+    'the service-router of orders sends some calls to admin, whose own intention decides',
+  ]);
+  expect((await cli.run(['reach', 'web', 'orders'])).status).toBe(0);
+  await consul.request('DELETE', '/v1/config/service-router/orders');
+  await consul.request('DELETE', '/v1/config/service-splitter/orders');
+  await write({ Kind: 'service-resolver', Name: 'orders', Redirect: { Service: 'orders-v2' } });
+  const redirected = await cli.run(['reach', 'web', 'orders']);
+  expect([redirected.status, redirected.out]).toEqual([
+    4,
+    expect.stringContaining('sends every call to orders-v2'),
+  ]);
+  expect(await obstacles('legacy')).toEqual([
+    'legacy is behind the terminating gateway exit, which has no instance',
+  ]);
+}, 60_000);

@@ -1,0 +1,154 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { obstaclesOf, type ReachFacts } from '../../../src/plan/reach.js';
+import { type CommandLine, createCommandLine } from '../../support/command-line.js';
+import { type Mesh, startMesh } from '../../support/mesh.js';
+
+const UP = { registered: 1, passing: 1 };
+const PROXY = { id: 'web-proxy', upstreams: ['orders'], reachesAll: false, upstreamProtocols: new Map() };
+const REACHABLE: ReachFacts = {
+  source: 'web',
+  destination: 'orders',
+  proxies: [PROXY],
+  protocol: 'http',
+  health: UP,
+  gateways: [],
+  routes: [],
+};
+
+describe('what keeps an allowed call from arriving', () => {
+  const none = { registered: 0, passing: 0 };
+  const sick = { registered: 2, passing: 0 };
+  const other = { ...PROXY, upstreams: ['billing'] };
+  const speaking = (protocol: string) => ({ ...PROXY, upstreamProtocols: new Map([['orders', protocol]]) });
+  const to = (kind: string, ...services: string[]) => [
+    { kind, targets: services.map((service) => ({ service })) },
+  ];
+  it.each<[string, Partial<ReachFacts>, readonly string[]]>([
+    ['nothing', {}, []],
+    ['a source without a sidecar', { proxies: [] }, ['no-sidecar blocks']],
+    ['a sidecar without the upstream', { proxies: [other] }, ['no-upstream blocks']],
+    ['one of two sidecars without it', { proxies: [other, PROXY] }, ['no-upstream']],
+    ['not a transparent proxy', { proxies: [{ ...other, reachesAll: true }] }, []],
+    ['an upstream of another protocol', { proxies: [speaking('tcp')] }, ['protocol blocks']],
+    ['not an upstream of the same protocol', { proxies: [speaking('HTTP')] }, []],
+    ['a destination without a sidecar', { health: none }, ['no-endpoint blocks']],
+    ['a destination that is not healthy', { health: sick }, ['unhealthy blocks']],
+    ['not one behind a gateway', { health: none, gateways: [{ name: 'exit', ...UP }] }, []],
+    [
+      'a gateway that is gone',
+      { health: none, gateways: [{ name: 'exit', ...none }] },
+      ['no-endpoint blocks'],
+    ],
+    [
+      'a gateway that is not healthy',
+      { health: none, gateways: [{ name: 'exit', ...sick }] },
+      ['unhealthy blocks'],
+    ],
+    ['a resolver to another service', { routes: to('service-resolver', 'v2') }, ['routed blocks']],
+    ['not a resolver with subsets', { routes: to('service-resolver', 'orders') }, []],
+    ['a splitter in part', { routes: to('service-splitter', 'orders', 'v2') }, ['routed']],
+    ['a router', { routes: to('service-router', 'v2') }, ['routed']],
+  ])('%s', (_, facts, expected) => {
+    const found = obstaclesOf({ ...REACHABLE, ...facts });
+    expect(found.map(({ kind, blocks }) => `${kind}${blocks ? ' blocks' : ''}`)).toEqual(expected);
+    for (const { remedy } of found) expect(remedy).not.toBe('');
+  });
+});
+
+describe('reach', () => {
+  let mesh: Mesh;
+  let cli: CommandLine;
+  const proxy = (service: string, Upstreams: readonly object[] = []) =>
+    mesh.request('PUT', '/v1/catalog/register', {
+      Node: 'machine-1',
+      SkipNodeUpdate: true,
+      Service: {
+        Kind: 'connect-proxy',
+        ID: `${service}-proxy`,
+        Service: `${service}-proxy`,
+        Port: 21000,
+        Proxy: { DestinationServiceName: service, Upstreams },
+      },
+    });
+
+  beforeAll(async () => {
+    mesh = await startMesh();
+    cli = createCommandLine(mesh);
+    await mesh.speaks('orders', 'http');
+    await mesh.register('orders');
+    await mesh.register('web', { client: 'web-app' });
+  });
+  beforeEach(() =>
+    cli.idp({ clientId: 'web-app', scopes: ['orders:read'], attributes: { 'consul-services': 'web' } }),
+  );
+  afterAll(async () => {
+    cli.close();
+    await mesh.consul.close();
+  });
+
+  // One history: each step mends what the one before it found.
+  it('names each obstacle with what mends it, until calls arrive', async () => {
+    const bare = await cli.run(['reach', 'web', 'orders']);
+    expect(bare.status).toBe(4);
+    expect(bare.out).toContain('not reachable  web -> orders');
+    expect(bare.out).toContain('web has no sidecar, so it cannot call through the mesh');
+    expect(bare.out).toContain(
+      '{"service":{"name":"web","port":8080,"connect":{"sidecar_service":{"proxy":{"upstreams":[{"destination_name":"orders","local_bind_port":9191}]}}}}}',
+    );
+    expect(bare.out).toContain('orders has no sidecar and no terminating gateway');
+    await proxy('web', [{ DestinationName: 'orders', LocalBindPort: 9191, Config: { protocol: 'grpc' } }]);
+    await proxy('orders');
+    const spoken = await cli.run(['reach', 'web', 'orders']);
+    expect(spoken.out).toContain('the upstream of web speaks grpc, and orders speaks http');
+    await proxy('web', [{ DestinationName: 'orders', LocalBindPort: 9191 }]);
+    const { status, json } = await cli.run(['reach', 'web', 'orders', '--json']);
+    expect([status, json()]).toEqual([
+      0,
+      { reachable: true, source: 'web', destination: 'orders', obstacles: [] },
+    ]);
+  });
+
+  it('is in doctor for what is open, by the kind of obstacle', async () => {
+    await mesh.register('job', { client: 'job' });
+    const client = (clientId: string, service: string) => ({
+      clientId,
+      scopes: ['orders:read'],
+      attributes: { 'consul-services': service },
+    });
+    cli.idp(client('web-app', 'web'));
+    await cli.run(['apply', '--yes']);
+    const examine = async () => {
+      const { json } = await cli.run(['doctor', '--json']);
+      return (json().findings as { id: string; message: string }[]).filter(({ id }) =>
+        id.startsWith('reach'),
+      );
+    };
+    expect(await examine()).toEqual([expect.objectContaining({ id: 'reach', severity: 'ok' })]);
+    cli.idp(client('web-app', 'web'), client('job', 'job'));
+    await cli.run(['apply', '--yes']);
+    expect(await examine()).toMatchObject([
+      { id: 'reach.no-sidecar', severity: 'warning', message: expect.stringContaining('job has no sidecar') },
+    ]);
+  });
+
+  it('reads resolvers, splitters, routers and terminating gateways', async () => {
+    const write = (entry: object) => mesh.request('PUT', '/v1/config', entry);
+    await write({ Kind: 'service-resolver', Name: 'orders', Redirect: { Service: 'orders-v2' } });
+    await write({
+      Kind: 'service-splitter',
+      Name: 'orders',
+      Splits: [{ Weight: 90 }, { Weight: 10, Service: 'canary' }],
+    });
+    await write({ Kind: 'service-router', Name: 'orders', Routes: [{ Destination: { Service: 'admin' } }] });
+    await write({ Kind: 'terminating-gateway', Name: 'exit', Services: [{ Name: 'legacy' }] });
+    const { json } = await cli.run(['reach', 'web', 'orders', '--json']);
+    expect((json().obstacles as { message: string }[]).map(({ message }) => message)).toEqual([
+      'the service-resolver of orders sends every call to orders-v2, whose own intention decides',
+      'the service-splitter of orders sends some calls to canary, whose own intention decides',
+      'the service-router of orders sends some calls to admin, whose own intention decides',
+    ]);
+    expect((await cli.run(['reach', 'web', 'legacy'])).out).toContain(
+      'legacy is behind the terminating gateway exit, which has no instance',
+    );
+  });
+});
