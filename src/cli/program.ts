@@ -13,6 +13,7 @@ import { addDecisions } from './commands/decisions.js';
 import { addDemo } from './commands/demo.js';
 import { addDoctor } from './commands/doctor.js';
 import { addExplain } from './commands/explain.js';
+import { addParked } from './commands/parked.js';
 import { addPlan } from './commands/plan.js';
 import { addProviders } from './commands/providers.js';
 import { addRun } from './commands/run.js';
@@ -61,6 +62,7 @@ const COMMANDS: readonly ((program: Command, cli: Cli) => void)[] = [
   addDoctor,
   addAdopt,
   addApprove,
+  addParked,
   addTokens,
   addProviders,
   addDecisions,

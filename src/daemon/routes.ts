@@ -2,12 +2,14 @@ import type { FastifyInstance } from 'fastify';
 import { readLogin } from '../cli/login-view.js';
 import type { PrometheusMetrics } from '../cli/metrics.js';
 import { composeSources } from '../identity/with-signals.js';
+import { createParkedKeys } from '../queue/parked-keys.js';
 import type { Queue } from '../queue/queue.js';
 import { createRulings } from '../reconcile/rulings.js';
 import { type AccessSettings, createAccess } from './access.js';
 import { addApi } from './api.js';
 import { addIntake, type IntakeDeps } from './events.js';
 import { addProbes, addStatus } from './health.js';
+import { addParkedApi } from './parked-api.js';
 import { readStatus, type StatusParts } from './status.js';
 
 export interface RouteParts extends Omit<StatusParts, 'metrics'> {
@@ -43,6 +45,11 @@ export function addRoutes(
   addApi(rest, {
     rulings: createRulings(isReconciling ? deps : { ...deps, queue: parts.queue }),
     login: (id) => readLogin(deps, id, deps.clock.now()),
+    access,
+    logger: deps.logger,
+  });
+  addParkedApi(rest, {
+    parked: createParkedKeys(store.queue, parts.agenda),
     access,
     logger: deps.logger,
   });

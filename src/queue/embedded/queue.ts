@@ -3,7 +3,7 @@ import { messageOf, SyncError } from '../../errors.js';
 import { formatKey } from '../../model/key.js';
 import type { Job, Trigger } from '../../model/trigger.js';
 import { createNotifier } from '../../notifier.js';
-import type { JobHandler, Queue, QueueState } from '../queue.js';
+import type { JobHandler, Queue, QueueState, Unparked } from '../queue.js';
 import { interrupt, type JobOutcome, type RunDeps, runJob } from '../run-job.js';
 import { KeyTable } from './key-table.js';
 import type { StateFile } from './state-file.js';
@@ -84,10 +84,11 @@ export class EmbeddedQueue implements Queue {
     });
   }
 
-  async unpark(key: string): Promise<boolean> {
+  async unpark(key: string, how: 'run' | 'drop'): Promise<Unparked> {
+    if (how === 'drop') return this.#file.write(() => this.#table.drop(key));
     const found = await this.#file.write(() => this.#table.unpark(key));
     if (found) this.#notifier.notify();
-    return found;
+    return found ? 'done' : 'not-parked';
   }
 
   async check(): Promise<void> {
