@@ -18,7 +18,7 @@ agent_prefix "" {
   policy = "read"
 }
 
-# The clients in quarantine, which must outlive the store; with `services.claims: first` also which service came first.
+# The clients in quarantine, which must outlive the store; the canary, which proves that watches work; with `services.claims: first` also which service came first.
 key_prefix "scopemesh/payments/" {
   policy = "write"
 }

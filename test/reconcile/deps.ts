@@ -102,6 +102,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
     consul: {
       intentions: { list: refuse, read: refuse, write: refuse, delete: refuse, sizeOf: () => 0 },
       claims: { list: refuse, write: refuse },
+      canary: { write: refuse },
       quarantines: {
         list: async () => [...records.values()],
         async write(writes) {

@@ -17,7 +17,7 @@ export type Interference =
 /** A reverse proxy before Consul that keeps a record of writes, and interferes where a test says so. */
 export interface ConsulProxy {
   readonly address: string;
-  /** Writes of config entries and KV, transactions too, that came through, oldest first. */
+  /** Writes of config entries and KV, transactions too, that came through, oldest first; without those of the canary. */
   readonly writes: ProxiedRequest[];
   readonly requests: string[];
   interfere: (request: ProxiedRequest) => Interference | Promise<Interference>;
@@ -44,7 +44,8 @@ export async function startConsulProxy(upstream: string): Promise<ConsulProxy> {
       response.end(interference.body ?? '');
       return;
     }
-    if (asked.method !== 'GET' && /^\/v1\/(config|kv|txn)\b/.test(asked.target)) self.writes.push(asked);
+    const isWrite = asked.method !== 'GET' && /^\/v1\/(config|kv|txn)\b/.test(asked.target);
+    if (isWrite && !/^\/v1\/kv\/scopemesh\/[^/]+\/canary$/.test(asked.target)) self.writes.push(asked);
     const onward = request(
       upstream + asked.target,
       { method: asked.method, headers: { ...incoming.headers, host: new URL(upstream).host } },

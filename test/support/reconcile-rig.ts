@@ -85,6 +85,7 @@ export function withIntentions(
     intentions: { ...consul.intentions, ...change(consul.intentions) },
     claims: consul.claims,
     quarantines: consul.quarantines,
+    canary: consul.canary,
     acl: consul.acl,
     jwtProviders: consul.jwtProviders,
     readCatalog: (signal) => consul.readCatalog(signal),

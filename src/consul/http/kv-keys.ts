@@ -7,6 +7,11 @@ export function recordFolder(owner: string, folder: RecordFolder): string {
   return `scopemesh/${encodeSegment(owner)}/${folder}/`;
 }
 
+/** The key that the daemon writes to see its own watch wake up. */
+export function canaryKey(owner: string): string {
+  return `scopemesh/${encodeSegment(owner)}/canary`;
+}
+
 /** Encodes the percent signs of the key once more. */
 export function toKvPath(key: string): string {
   return `/v1/kv/${key.split('/').map(encodeURIComponent).join('/')}`;
