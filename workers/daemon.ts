@@ -7,10 +7,12 @@ import type { Role, RunOptions } from '../src/cli/run-daemon.js';
 import { reportClosed } from '../src/daemon/closed-connections.js';
 import { createHttpServer, listen } from '../src/daemon/http-server.js';
 import { publishLocalToken, warnOfMissingTokens } from '../src/daemon/local-token.js';
+import { Progress } from '../src/daemon/progress.js';
 import { Reloads } from '../src/daemon/reload.js';
 import { addRoutes } from '../src/daemon/routes.js';
 import { queueState } from '../src/daemon/status.js';
 import { WatchAges } from '../src/daemon/watch-ages.js';
+import { runWatchdog } from '../src/daemon/watchdog.js';
 import { messageOf } from '../src/errors.js';
 import { ChannelActivity } from '../src/intake/channel-activity.js';
 import { createRejectedEvents } from '../src/intake/rejected-events.js';
@@ -62,6 +64,7 @@ export async function runDaemon(
       runtime,
     );
     const ages = new WatchAges(clock);
+    const progress = new Progress(clock);
     const rejectedEvents = createRejectedEvents({
       ...runtime,
       journal: store.journal,
@@ -134,11 +137,13 @@ export async function runDaemon(
       rejectedEvents.run(end),
       unstored.run(end),
     );
+    const stuck = () => progress.stuck(agenda.state().waiting, ages.ages(), sweptAt);
+    inputs.push(runWatchdog(options.supervisor, stuck, runtime, end));
     if (plays('watch')) {
       for (const provider of providers) inputs.push(...watchProvider(provider, ports, end));
     }
     const jobs = plays('reconcile')
-      ? runReconcile(deps, agenda, store.queue, reconcileEnd.signal)
+      ? runReconcile(deps, agenda, store.queue, progress, reconcileEnd.signal)
       : Promise.resolve();
     if (plays('reconcile')) {
       inputs.push(

@@ -1,3 +1,4 @@
+import type { Progress } from '../src/daemon/progress.js';
 import { messageOf } from '../src/errors.js';
 import type { Agenda } from '../src/queue/agenda.js';
 import type { AgendaHandler } from '../src/queue/follow-ups.js';
@@ -17,12 +18,13 @@ export async function runReconcile(
   deps: ReconcilerDeps,
   agenda: Agenda,
   queue: Queue,
+  progress: Progress,
   signal: AbortSignal,
 ): Promise<void> {
   if (!(await prepare(deps, signal))) return;
   const onOverload = () => agenda.overloaded();
   const handler = endsReads(throughOutages(createReconciler(deps), { ...deps, onOverload }), signal);
-  await Promise.all([agenda.work(handler, signal), agenda.workDurable(queue, signal)]);
+  await Promise.all([agenda.work(progress.observe(handler), signal), agenda.workDurable(queue, signal)]);
 }
 
 /**

@@ -1,4 +1,3 @@
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
@@ -7,6 +6,7 @@ import type { RevocationOrder } from '../../../src/model/order.js';
 import type { Trigger } from '../../../src/model/trigger.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
 import { createEmbeddedStore } from '../../../src/queue/embedded/store.js';
+import { freePort } from '../../stack/ports.js';
 import { type CommandLine, createCommandLine } from '../../support/command-line.js';
 import { until } from '../../support/until.js';
 
@@ -99,11 +99,3 @@ describe.each(['without a daemon', 'beside a daemon'])('parked keys %s', (where)
     expect((await cli.run(['parked', 'list'])).out).toBe('no key is parked\n');
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
