@@ -49,6 +49,11 @@ export const METRICS = {
     'From the receipt of an event to the committed Consul write.',
     [],
   ],
+  scopemesh_oldest_revocation_seconds: [
+    'gauge',
+    'Age of the oldest revocation that is not applied yet; 0 if there is none. By state: reported (an event or order that may revoke, whose job is not done), planned (an intention that is to be narrowed and is not written), held (the mass guard holds it).',
+    ['state'],
+  ],
   scopemesh_decisions_total: ['counter', 'Decisions settled, by outcome and reason.', ['outcome', 'reason']],
   scopemesh_decisions_suppressed_total: [
     'counter',

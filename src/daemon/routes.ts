@@ -49,7 +49,7 @@ export function addRoutes(
     logger: deps.logger,
   });
   addParkedApi(rest, {
-    parked: createParkedKeys(store.queue, parts.agenda),
+    parked: createParkedKeys(store.queue, parts.agenda, (key) => deps.revocations.done(key)),
     access,
     logger: deps.logger,
   });

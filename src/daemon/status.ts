@@ -9,6 +9,7 @@ import type { Agenda } from '../queue/agenda.js';
 import type { RecordedHold } from '../queue/journal.js';
 import type { ParkedKey, Queue, QueueState } from '../queue/queue.js';
 import type { ReconcilerDeps } from '../reconcile/deps.js';
+import { REVOCATION_STATES } from '../state/open-revocations.js';
 import type { Reloads } from './reload.js';
 import type { WatchAges } from './watch-ages.js';
 
@@ -138,6 +139,10 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
       status.closures.filter(({ closure }) => closure === 'ClientQuarantined').length,
     );
   metrics.gauge('scopemesh_inferred_removals', deps.window.used(now));
+  for (const state of REVOCATION_STATES)
+    metrics.gauge('scopemesh_oldest_revocation_seconds', deps.revocations.oldestSeconds(state, now), {
+      state,
+    });
   for (const reason of HOLD_REASONS)
     metrics.gauge('scopemesh_holds', status.holdCounts[reason] ?? 0, { reason });
   return status;

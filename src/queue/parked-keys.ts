@@ -10,6 +10,7 @@ export interface ParkedKeys {
 export function createParkedKeys(
   queue: Pick<Queue, 'unpark'>,
   agenda: Pick<Agenda, 'unpark'> | undefined,
+  onDropped: (key: string) => void = () => {},
 ): ParkedKeys {
   return {
     async unpark(key, how) {
@@ -17,7 +18,9 @@ export function createParkedKeys(
       const inMemory = (await agenda?.unpark(key, how)) ?? 'not-parked';
       if (inMemory === 'running' || inMemory === 'has-order') return inMemory;
       const durable = await queue.unpark(key, how);
-      return durable === 'not-parked' ? inMemory : durable;
+      const unparked = durable === 'not-parked' ? inMemory : durable;
+      if (how === 'drop' && unparked === 'done') onDropped(key);
+      return unparked;
     },
   };
 }
