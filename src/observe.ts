@@ -55,6 +55,11 @@ export const METRICS = {
     'From the receipt of an event to the committed Consul write.',
     [],
   ],
+  scopemesh_oldest_revocation_seconds: [
+    'gauge',
+    'Age of the oldest revocation that is not applied yet; 0 if there is none. By state: reported (an event or order that may revoke, whose job is not done), planned (an intention that is to be narrowed and is not written), held (the mass guard holds it).',
+    ['state'],
+  ],
   scopemesh_decisions_total: ['counter', 'Decisions settled, by outcome and reason.', ['outcome', 'reason']],
   scopemesh_decisions_suppressed_total: [
     'counter',
@@ -62,6 +67,7 @@ export const METRICS = {
     ['kind'],
   ],
   scopemesh_holds: ['gauge', 'Changes that are held, by reason.', ['reason']],
+  scopemesh_work_stuck: ['gauge', '1 while jobs or a watch do not go on although they should.', []],
   scopemesh_parked_keys: ['gauge', 'Keys that failed too often and wait for a person or a new trigger.', []],
   scopemesh_store_restored_decisions_total: [
     'counter',
@@ -170,8 +176,18 @@ export const METRICS = {
   ],
   scopemesh_consul_watch_age_seconds: [
     'gauge',
-    'Seconds since the watch last proved that it is alive, by table.',
+    'Seconds since the watch last proved that it missed nothing, by table. The table `canary` is a key that scopemesh writes itself.',
     ['table'],
+  ],
+  scopemesh_consul_watch_restarts_total: [
+    'counter',
+    'Watches on Consul that were started again, by table and reason (missed: a comparison found a change that the watch had not seen; canary: the watch did not see a write of scopemesh itself).',
+    ['table', 'reason'],
+  ],
+  scopemesh_consul_canary_seconds: [
+    'histogram',
+    'From a write of the canary key until the watch on it saw the write.',
+    [],
   ],
   scopemesh_consul_default_allow: [
     'gauge',

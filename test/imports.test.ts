@@ -79,11 +79,35 @@ const RULES: Readonly<Record<string, Rule>> = {
   config: { any: ['model', 'ground'], types: ['plan'] },
   embedded: { any: ['model', 'ground'] },
   cli: {
-    any: ['model', 'plan', 'state', 'apply', 'intake', 'lease', 'reconcile', 'trail', 'ground', 'config', ...PORTS],
+    any: [
+      'model',
+      'plan',
+      'state',
+      'apply',
+      'intake',
+      'lease',
+      'reconcile',
+      'trail',
+      'ground',
+      'config',
+      ...PORTS,
+    ],
   },
   // The parts of the daemon that are no loops: its HTTP routes, its status, the reload.
   daemon: {
-    any: ['model', 'plan', 'state', 'intake', 'lease', 'reconcile', 'trail', 'ground', 'config', 'cli', ...PORTS],
+    any: [
+      'model',
+      'plan',
+      'state',
+      'intake',
+      'lease',
+      'reconcile',
+      'trail',
+      'ground',
+      'config',
+      'cli',
+      ...PORTS,
+    ],
   },
   demo: { any: ['model', 'ground', 'config', 'cli', 'embedded'], types: PORTS },
   workers: {

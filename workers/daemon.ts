@@ -7,9 +7,11 @@ import type { RunOptions } from '../src/cli/run-daemon.js';
 import { openListeners } from '../src/daemon/listeners.js';
 import type { LiveCore } from '../src/daemon/live-core.js';
 import { publishLocalToken, warnOfMissingTokens } from '../src/daemon/local-token.js';
+import { Progress } from '../src/daemon/progress.js';
 import { Reloads } from '../src/daemon/reload.js';
 import { addRoutes } from '../src/daemon/routes.js';
 import { WatchAges } from '../src/daemon/watch-ages.js';
+import { runWatchdog } from '../src/daemon/watchdog.js';
 import type { DecisionLog } from '../src/decisions/log.js';
 import type { Trail } from '../src/decisions/trail.js';
 import { messageOf } from '../src/errors.js';
@@ -52,6 +54,7 @@ export async function runDaemon(
       ...createCore(reloads.current, { consul, providers, store }, runtime),
       queue: store.queue,
       ages: new WatchAges(clock),
+      progress: new Progress(clock),
       isReconciling: false,
       sweptAt: undefined,
     });
@@ -131,6 +134,11 @@ export async function runDaemon(
     const stop = AbortSignal.any([signal, end.signal]);
     setMaxListeners(0, stop);
     parts.push(rejectedEvents.run(stop), unstored.run(stop));
+    const stuck = () =>
+      live.isReconciling
+        ? live.progress.stuck(live.agenda.state().waiting, live.ages.ages(), live.sweptAt)
+        : undefined;
+    parts.push(runWatchdog(options.supervisor, stuck, runtime, stop));
     if (only.includes('reconcile')) {
       const term = { store, consul, providers, only, runtime, ports };
       const publish = (core: LiveCore) => {

@@ -5,6 +5,7 @@ import type { Provider } from '../src/cli/parts.js';
 import type { Role } from '../src/cli/run-daemon.js';
 import type { Consul } from '../src/consul/consul.js';
 import type { LiveCore } from '../src/daemon/live-core.js';
+import { Progress } from '../src/daemon/progress.js';
 import { queueState } from '../src/daemon/status.js';
 import { WatchAges } from '../src/daemon/watch-ages.js';
 import { guardConsul } from '../src/lease/guarded-consul.js';
@@ -54,6 +55,7 @@ export async function lead(deps: LeadDeps, term: Term): Promise<void> {
     ...core,
     queue: led.queue,
     ages: new WatchAges(clock),
+    progress: new Progress(clock),
     isReconciling: true,
     sweptAt: undefined,
   };
@@ -71,7 +73,7 @@ export async function lead(deps: LeadDeps, term: Term): Promise<void> {
     swept.notify();
   };
   const { agenda, settled, sweepAsked } = core;
-  const jobs = runReconcile(core.deps, agenda, led.queue, reconcileEnd.signal, term.lost);
+  const jobs = runReconcile(core.deps, agenda, led.queue, live.progress, reconcileEnd.signal, term.lost);
   const inputs = [
     keepSpace(store.space, () => core.deps.askForSweep(), clock, inputEnd),
     runWatch(core.deps, config.services.claimGraceMs, live.ages, inputEnd),

@@ -1,3 +1,4 @@
+import type { Progress } from '../src/daemon/progress.js';
 import { messageOf } from '../src/errors.js';
 import type { Agenda } from '../src/queue/agenda.js';
 import type { AgendaHandler } from '../src/queue/follow-ups.js';
@@ -17,6 +18,7 @@ export async function runReconcile(
   deps: ReconcilerDeps,
   agenda: Agenda,
   queue: Queue,
+  progress: Progress,
   signal: AbortSignal,
   lost: AbortSignal,
 ): Promise<void> {
@@ -25,7 +27,7 @@ export async function runReconcile(
   const reading = endsReads(throughOutages(createReconciler(deps), { ...deps, onOverload }), signal);
   const handler: AgendaHandler = (job, stop, follow) => reading(job, AbortSignal.any([stop, lost]), follow);
   const either = AbortSignal.any([signal, lost]);
-  await Promise.all([agenda.work(handler, either), agenda.workDurable(queue, either)]);
+  await Promise.all([agenda.work(progress.observe(handler), either), agenda.workDurable(queue, either)]);
 }
 
 /**

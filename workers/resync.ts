@@ -23,7 +23,7 @@ export async function runResync(
     async () => {
       try {
         // A parked key keeps its triggers and is retried now.
-        for (const { key } of (await queue.state()).parked) await queue.unpark(key);
+        for (const { key } of (await queue.state()).parked) await queue.unpark(key, 'run');
         agenda.hurry();
         const summary = await sweep(deps, signal);
         swept(deps.clock.now());

@@ -1,4 +1,5 @@
 import { isAclActive } from '../src/apply/acl/acl-state.js';
+import { runCanary } from '../src/daemon/canary.js';
 import type { WatchAges } from '../src/daemon/watch-ages.js';
 import { watchTables, watchWhile } from '../src/daemon/watch-table.js';
 import { messageOf } from '../src/errors.js';
@@ -58,6 +59,7 @@ export async function runWatch(
     watchWhile('acl', () => isAclActive(deps), onAcl, deps, ages, signal),
     watchWhile('jwt-providers', () => hasJwtProviders(deps.world), onJwtProviders, deps, ages, signal),
     watchGraces(deps, claimGraceMs, signal),
+    runCanary(deps, ages, signal),
   ]);
 }
 

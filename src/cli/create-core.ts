@@ -17,6 +17,7 @@ import type { ReconcilerDeps } from '../reconcile/deps.js';
 import type { Runtime } from '../runtime.js';
 import { Contention } from '../state/contention.js';
 import { HoldBudget, OF_DESTINATION } from '../state/hold-budget.js';
+import { OpenRevocations } from '../state/open-revocations.js';
 import { RevocationWindow } from '../state/revocation-window.js';
 import { WorldState } from '../state/world-state.js';
 import { createJwksUris } from './jwks-uris.js';
@@ -103,6 +104,7 @@ export function createCore(
       world,
       acl: createAclState(world, runtime.clock),
       window: new RevocationWindow(config.guards.maxRevocations.windowMs),
+      revocations: new OpenRevocations(),
       contention: new Contention(CONTENTION, parts.store.keyValues),
       claimHolds: new HoldBudget(),
       markHolds: new HoldBudget(OF_DESTINATION),

@@ -17,6 +17,7 @@ import { addDoctor } from './commands/doctor.js';
 import { addEvidence } from './commands/evidence.js';
 import { addExplain } from './commands/explain.js';
 import { addHistory } from './commands/history.js';
+import { addParked } from './commands/parked.js';
 import { addPlan } from './commands/plan.js';
 import { addProviders } from './commands/providers.js';
 import { addReach } from './commands/reach.js';
@@ -77,6 +78,7 @@ const COMMANDS: readonly ((program: Command, cli: Cli) => void)[] = [
   addDoctor,
   addAdopt,
   addApprove,
+  addParked,
   addTokens,
   addProviders,
   addDecisions,

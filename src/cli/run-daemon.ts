@@ -1,6 +1,7 @@
 import type { Config } from '../../config/config.js';
 import type { Runtime } from '../runtime.js';
 import type { PrometheusMetrics } from './metrics.js';
+import type { Supervisor } from './supervisor.js';
 
 export const ROLES = ['intake', 'watch', 'reconcile', 'relay'] as const;
 export type Role = (typeof ROLES)[number];
@@ -10,8 +11,10 @@ export interface RunOptions {
   readonly only: readonly Role[];
   /** Reads the file again; for SIGHUP. */
   readonly reload: () => Promise<Config>;
-  /** Calls back for each SIGHUP. */
-  readonly onReload: (listener: () => void) => void;
+  /** Calls back for each SIGHUP; the listener resolves when the reload is done. */
+  readonly onReload: (listener: () => Promise<void>) => void;
+  /** Who started the process, if it wants to be told. */
+  readonly supervisor?: Supervisor;
   /** Called once everything runs; `admin`: the address of everything but `/events`. */
   readonly started?: (address: string, admin: string) => void;
 }

@@ -153,11 +153,24 @@ export interface ClusterId {
   create(id: string, signal: AbortSignal): Promise<string>;
 }
 
+/** A key in KV that only this instance writes, so that its watch has something to see. */
+export interface Canary {
+  /** Repeating is safe. Throws as `Intentions` does. */
+  write(value: string, signal: AbortSignal): Promise<void>;
+}
+
 /**
  * The tables to watch. `protocols` are the service-defaults and proxy-defaults, which `readCatalog` reads. `acl` are
- * policies, roles, auth methods and binding rules, but not tokens, which change with every login.
+ * policies, roles, auth methods and binding rules, but not tokens, which change with every login. `canary` is the key of `Canary`.
  */
-export type WatchedTable = 'intentions' | 'protocols' | 'catalog' | 'claims' | 'jwt-providers' | 'acl';
+export type WatchedTable =
+  | 'intentions'
+  | 'protocols'
+  | 'catalog'
+  | 'claims'
+  | 'jwt-providers'
+  | 'acl'
+  | 'canary';
 
 /** `acl.role_ttl`, `acl.policy_ttl` and `acl.token_ttl` of the agent that answers, in seconds. */
 export interface AclCacheSeconds {
@@ -207,14 +220,15 @@ export interface Consul {
   readonly quarantines: QuarantineRecords;
   readonly lock: LeaderLock;
   readonly clusterId: ClusterId;
+  readonly canary: Canary;
   readonly acl: AclObjects;
   readonly jwtProviders: JwtProviders;
   readonly reachability: Reachability;
   /** All services with instances, and the protocols; complete or throws. */
   readCatalog(signal: AbortSignal): Promise<Catalog>;
   /**
-   * Calls `changed` whenever the table may have changed (and once at the start), and `alive` on each sign of life. Resolves
-   * when aborted; reconnects itself and never throws for an unreachable Consul.
+   * Calls `changed` whenever the table may have changed (and once at the start), and `alive` when a change arrived or a
+   * comparison showed that none was missed: silence is no sign of life. A watch that missed one starts again. Resolves when aborted; reconnects itself and never throws for an unreachable Consul.
    */
   watch(
     table: WatchedTable,

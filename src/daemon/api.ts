@@ -2,12 +2,12 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { type LoginView, loginDocument } from '../cli/login-view.js';
 import { messageOf } from '../errors.js';
-import { type Principal, systemUser, tokenHolder } from '../model/cause.js';
 import type { Logger } from '../observe.js';
 import { rejectedText } from '../plan/guards/approval.js';
 import type { ClientId } from '../plan/world.js';
 import type { Rulings, Verdict } from '../reconcile/rulings.js';
-import { type Access, type Caller, sendRefusal } from './access.js';
+import { type Access, sendRefusal } from './access.js';
+import { answerChange, ChangeBody } from './api-change.js';
 
 export interface ApiDeps {
   /** Of the present term. */
@@ -20,14 +20,7 @@ export interface ApiDeps {
   readonly logger: Logger;
 }
 
-/** `user`: of the operating system, as a command on this machine reports it. */
-const Body = z.strictObject({
-  user: z
-    .string()
-    .regex(/^\P{Cc}{1,256}$/u)
-    .exactOptional(),
-  override: z.boolean().exactOptional(),
-});
+const Body = ChangeBody.extend({ override: z.boolean().exactOptional() });
 
 /**
  * `/api/*`. Every request needs a token: `Access` says which. The principal follows from the token, not from the request: a
@@ -37,9 +30,9 @@ const Body = z.strictObject({
  */
 export function addApi(server: FastifyInstance, deps: ApiDeps): void {
   const rule = (verdict: Verdict) => async (request: FastifyRequest, reply: FastifyReply) =>
-    answer(request, reply, deps, async (by, override) => {
+    answerChange(request, reply, deps, Body, async (by, { override }) => {
       const { id } = z.object({ id: z.string() }).parse(request.params);
-      const result = await deps.rulings().onHold(id, verdict, by, override);
+      const result = await deps.rulings().onHold(id, verdict, by, override === true);
       switch (result.kind) {
         case 'ruled':
           return reply.send({ id, subject: result.hold.subject });
@@ -60,7 +53,7 @@ export function addApi(server: FastifyInstance, deps: ApiDeps): void {
   server.post('/api/holds/:id/approve', rule('approve'));
   server.post('/api/holds/:id/reject', rule('reject'));
   server.post('/api/quarantines/:provider/:clientId/release', (request, reply) =>
-    answer(request, reply, deps, async (by) => {
+    answerChange(request, reply, deps, Body, async (by) => {
       const client = z.object({ provider: z.string(), clientId: z.string() }).parse(request.params);
       if (await deps.rulings().release(client, by)) return reply.send(client);
       return reply.code(404).send({ error: 'this client is not in quarantine' });
@@ -81,51 +74,4 @@ export function addApi(server: FastifyInstance, deps: ApiDeps): void {
       return reply.code(503).send({ error: messageOf(error) });
     }
   });
-}
-
-async function answer(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  deps: ApiDeps,
-  act: (by: Principal, override: boolean) => Promise<FastifyReply>,
-): Promise<FastifyReply> {
-  const caller = deps.access.callerOf(request);
-  if ('status' in caller) return sendRefusal(reply, caller);
-  if (caller.kind === 'holder' && !caller.mayApprove)
-    return reply.code(403).send({
-      error: `the token of ${caller.name} only reads; to approve with it, set approve: on in its entry of http.tokens`,
-    });
-  if (request.headers['content-type'] !== 'application/json')
-    return reply.code(415).send({ error: 'send the request as application/json' });
-  const body = Body.safeParse(parseJson(request.body));
-  const by = body.success ? principalOf(caller, body.data.user) : undefined;
-  if (!body.success || by === undefined)
-    return reply.code(400).send({
-      error:
-        caller.kind === 'local'
-          ? 'send { "user": "NAME" } with the name of the user of the operating system, and no other key but "override"'
-          : 'send {} or { "override": true }; the name of the principal is that of the token',
-    });
-  try {
-    const standby = await deps.standby();
-    if (standby !== undefined) return reply.code(503).send({ error: standby });
-    return await act(by, body.data.override === true);
-  } catch (error) {
-    deps.logger.error({ error: messageOf(error) }, 'an approval or rejection failed');
-    return reply.code(503).send({ error: messageOf(error) });
-  }
-}
-
-/** Undefined if the body does not fit the caller. */
-function principalOf(caller: Caller, user: string | undefined): Principal | undefined {
-  if (caller.kind === 'holder') return user === undefined ? tokenHolder(caller.name) : undefined;
-  return user === undefined ? undefined : systemUser(user);
-}
-
-function parseJson(body: unknown): unknown {
-  try {
-    return JSON.parse(Buffer.isBuffer(body) ? body.toString('utf8') : '');
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,6 @@
 import type { Core } from '../cli/create-core.js';
 import type { Queue } from '../queue/queue.js';
+import type { Progress } from './progress.js';
 import type { WatchAges } from './watch-ages.js';
 
 /** The core of the present term; on a replica that does not lead, one that runs nothing. */
@@ -7,6 +8,7 @@ export interface LiveCore extends Core {
   /** The durable queue that the jobs come from. */
   readonly queue: Queue;
   readonly ages: WatchAges;
+  readonly progress: Progress;
   /** Whether its jobs run here. */
   readonly isReconciling: boolean;
   /** When the last complete comparison ended. */

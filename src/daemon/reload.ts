@@ -48,8 +48,10 @@ export class Reloads {
     return this.#live().deps;
   }
 
-  request(): void {
+  /** Resolves when the reload is done. Never rejects. */
+  request(): Promise<void> {
     this.#turn = this.#turn.then(() => this.#reload());
+    return this.#turn;
   }
 
   /** The file as it was last read, and its settings that take effect only at a restart. */

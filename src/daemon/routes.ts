@@ -3,6 +3,7 @@ import type { PrometheusMetrics } from '../cli/metrics.js';
 import type { DecisionLog } from '../decisions/log.js';
 import { composeSources } from '../identity/with-signals.js';
 import type { Fence } from '../queue/fence.js';
+import { createParkedKeys } from '../queue/parked-keys.js';
 import { createRulings } from '../reconcile/rulings.js';
 import { type AccessSettings, createAccess } from './access.js';
 import { addApi } from './api.js';
@@ -10,6 +11,7 @@ import { addDecisionStream } from './decision-stream.js';
 import { addIntake, type IntakeDeps } from './events.js';
 import { addProbes, addStatus } from './health.js';
 import type { Listeners } from './listeners.js';
+import { addParkedApi } from './parked-api.js';
 import { readStatus, type StatusParts } from './status.js';
 import { addTrailApi, type TrailApiDeps } from './trail-api.js';
 
@@ -37,10 +39,11 @@ export function addRoutes(
   for (const server of [main, admin]) if (server !== undefined) addProbes(server, { canStore });
   const rest = admin ?? main;
   addStatus(rest, { access, metrics, status: (holdsAfter) => readStatus(parts, holdsAfter) });
+  const standby = async () => (leading().isLeader ? undefined : standbyText(await store.fence.read()));
   addApi(rest, {
     rulings: () => createRulings(live().deps),
     login: (id) => readLogin(live().deps, id, clock.now()),
-    standby: async () => (leading().isLeader ? undefined : standbyText(await store.fence.read())),
+    standby,
     access,
     logger,
   });
@@ -58,6 +61,17 @@ export function addRoutes(
     hasIndex: config.decisions.kind === 'embedded',
     access,
     clock,
+    logger,
+  });
+  addParkedApi(rest, {
+    parked: {
+      unpark: (key, how) => {
+        const { queue, agenda, deps } = live();
+        return createParkedKeys(queue, agenda, (done) => deps.revocations.done(done)).unpark(key, how);
+      },
+    },
+    standby,
+    access,
     logger,
   });
   if (!parts.isIntake) return;

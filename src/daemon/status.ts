@@ -11,6 +11,7 @@ import type { Agenda } from '../queue/agenda.js';
 import type { RecordedHold } from '../queue/journal.js';
 import type { ParkedKey, Queue, QueueState } from '../queue/queue.js';
 import type { Store } from '../queue/store-parts.js';
+import { REVOCATION_STATES } from '../state/open-revocations.js';
 import type { LiveCore } from './live-core.js';
 import type { Reloads } from './reload.js';
 
@@ -157,6 +158,10 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
       status.closures.filter(({ closure }) => closure === 'ClientQuarantined').length,
     );
   metrics.gauge('scopemesh_inferred_removals', deps.window.used(now));
+  for (const state of REVOCATION_STATES)
+    metrics.gauge('scopemesh_oldest_revocation_seconds', deps.revocations.oldestSeconds(state, now), {
+      state,
+    });
   for (const reason of HOLD_REASONS)
     metrics.gauge('scopemesh_holds', status.holdCounts[reason] ?? 0, { reason });
   return status;

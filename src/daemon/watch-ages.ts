@@ -1,13 +1,32 @@
 import type { Clock } from '../clock.js';
-import type { WatchedTable } from '../consul/consul.js';
+import type { Consul, WatchedTable } from '../consul/consul.js';
 
-/** When each watch last proved to be alive. */
+/** The watches of this process: when each last proved to be alive, and a way to start all again. */
 export class WatchAges {
   readonly #clock: Clock;
   readonly #aliveAt = new Map<WatchedTable, number>();
+  #again = new AbortController();
 
   constructor(clock: Clock) {
     this.#clock = clock;
+  }
+
+  /** Watches until the signal aborts, anew after each `restart`. */
+  async watch(
+    table: WatchedTable,
+    listener: Parameters<Consul['watch']>[1],
+    consul: Pick<Consul, 'watch'>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    while (!signal.aborted)
+      await consul.watch(table, listener, AbortSignal.any([signal, this.#again.signal]));
+  }
+
+  /** A watch that starts again reads its table at once. */
+  restart(): void {
+    const ended = this.#again;
+    this.#again = new AbortController();
+    ended.abort();
   }
 
   alive(table: WatchedTable): void {

@@ -52,7 +52,7 @@ export async function watchTables(
     const alive = () => {
       if (!isBehind) ages.alive(table);
     };
-    return deps.consul.watch(table, { changed, alive }, signal);
+    return ages.watch(table, { changed, alive }, deps.consul, signal);
   });
   await Promise.all([...watching, reading]);
 }

@@ -2,8 +2,8 @@
  * A path and what lies under it (`path`), or every path that begins with a text (`prefix`), by plain names only. Every
  * server reads a plain name alike. It is not empty and not of dots alone, also beside `;`, an encoded space or another
  * encoded character. It has no backslash, no encoded `.`, `/`, `\`, `%` or control character, and no overlong UTF-8
- * (`%c0`, `%c1`). So no path that is let through leads out of the written one, whatever the service makes of it
- * (CVE-2024-10005).
+ * (`%c0`, `%c1`, `%e0` before `%80` to `%9f`, `%f0` before `%80` to `%8f`, and `%f8` to `%ff`, which UTF-8 never has).
+ * So no path that is let through leads out of the written one, whatever the service makes of it (CVE-2024-10005).
  */
 export interface PlainPath {
   readonly kind: 'path' | 'prefix';
@@ -12,8 +12,10 @@ export interface PlainPath {
 
 const FIRST = '[^\\x00-\\x20%./;\\\\]';
 const LATER = '[^\\x00-\\x20%/\\\\]';
+/** After `%e0` and `%f0` the next character decides, so that it must be encoded too. */
 const encoded = (after2: string) =>
-  `%(?:2[${after2}]|5[0-9ABD-Fabd-f]|[Cc][2-9A-Fa-f]|[346-9ABD-Fabd-f][0-9A-Fa-f])`;
+  `%(?:2[${after2}]|5[0-9ABD-Fabd-f]|[Cc][2-9A-Fa-f]|[346-9ABDabd][0-9A-Fa-f]|` +
+  `[Ee](?:0%[ABab][0-9A-Fa-f]|[1-9A-Fa-f])|[Ff](?:0%[9ABab][0-9A-Fa-f]|[1-7]))`;
 const REST = `(?:${LATER}|${encoded('0-46-9A-Da-d')})*`;
 // Each text has one reading, so that JavaScript too matches it in linear time.
 const NAME = `(?:\\.*${FIRST}|${encoded('1-46-9A-Da-d')})${REST}`;

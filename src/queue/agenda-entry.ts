@@ -1,6 +1,6 @@
 import type { Key } from '../model/key.js';
 import type { Trigger } from '../model/trigger.js';
-import type { JobResult } from './queue.js';
+import type { JobResult, ParkedKey, Unparked } from './queue.js';
 
 /** A run that a job waits for is tried again after this time. */
 export class DelayedRun extends Error {
@@ -71,4 +71,27 @@ export function newEntry(key: Key, text: string): AgendaEntry {
     wake: undefined,
     wakeAt: 0,
   };
+}
+
+/** `drop` forgets what the agenda alone has of the key. Durable jobs of the key stay, and run. */
+export function unparkEntry(entry: AgendaEntry, how: 'run' | 'drop'): Unparked {
+  if (how === 'drop') {
+    if (entry.isRunning) return 'running';
+    if (entry.triggers.some(({ order }) => order !== undefined)) return 'has-order';
+    entry.triggers = [];
+    entry.attempts = 0;
+    entry.error = '';
+    entry.isWanted = entry.owners.length > 0;
+  }
+  entry.wake?.abort();
+  return 'done';
+}
+
+export function toParked({ text, attempts, error, failingSince }: AgendaEntry): ParkedKey {
+  return { key: text, attempts, error, since: new Date(failingSince).toISOString() };
+}
+
+/** A timer's trigger is not durable: no job waits for what follows from it. */
+export function isAwaited({ cause, evidence = [], order }: Trigger): boolean {
+  return cause.kind !== 'full-read' || evidence.length > 0 || order !== undefined;
 }

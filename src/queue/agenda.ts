@@ -2,12 +2,20 @@ import { setMaxListeners } from 'node:events';
 import { SyncError } from '../errors.js';
 import { formatKey, type Key } from '../model/key.js';
 import type { Job, Trigger } from '../model/trigger.js';
-import { DelayedRun, type Ended, type AgendaEntry as Entry, newEntry } from './agenda-entry.js';
+import {
+  DelayedRun,
+  type Ended,
+  type AgendaEntry as Entry,
+  isAwaited,
+  newEntry,
+  toParked,
+  unparkEntry,
+} from './agenda-entry.js';
 import { type AgendaLimits, Places } from './agenda-places.js';
 import { DurableJobs } from './durable-jobs.js';
 import type { AgendaHandler, FollowUps } from './follow-ups.js';
 import { mergeTriggers } from './merge-triggers.js';
-import type { JobResult, Queue, QueueState } from './queue.js';
+import type { JobResult, Queue, QueueState, Unparked } from './queue.js';
 import { ReadyEntries } from './ready-entries.js';
 import { interrupt, isInterrupted, type JobOutcome, type RunDeps, runJob } from './run-job.js';
 
@@ -82,8 +90,7 @@ export class Agenda {
       const ended = await this.#own(this.#entry(job.key), job, signal);
       if ('result' in ended) return ended.result;
       if (isInterrupted(signal)) return { kind: 'retry', afterMs: 0 };
-      const done = ended.followUps.then((): JobResult => ({ kind: 'done' }));
-      return await Promise.race([durable.outdated, done]);
+      return await Promise.race([durable.outdated, ended.followUps.then(() => ({ kind: 'done' }) as const)]);
     } catch (error) {
       if (!(error instanceof DelayedRun)) throw error;
       this.#durable.block(text, durable, error);
@@ -167,6 +174,15 @@ export class Agenda {
     for (const { wake } of this.#entries.values()) wake?.abort();
   }
 
+  /** As `Queue.unpark`, for the keys that `state` lists as parked. A durable job that waits for a dropped key goes on. */
+  async unpark(text: string, how: 'run' | 'drop'): Promise<Unparked> {
+    const entry = this.#entries.get(text);
+    if (entry === undefined || entry.attempts < this.#deps.backoff.attempts) return 'not-parked';
+    const unparked = unparkEntry(entry, how);
+    this.#forget(entry);
+    return unparked;
+  }
+
   /** `parked`: keys that failed often; they are still tried again, about once a minute. */
   state(): QueueState {
     const all = [...this.#entries.values()];
@@ -175,14 +191,7 @@ export class Agenda {
       waiting: this.#ready.size,
       delayed: count(({ isWanted, wake }) => isWanted && wake !== undefined),
       active: count(({ isRunning }) => isRunning),
-      parked: all
-        .filter(({ attempts }) => attempts >= this.#deps.backoff.attempts)
-        .map(({ text, attempts, error, failingSince }) => ({
-          key: text,
-          attempts,
-          error,
-          since: new Date(failingSince).toISOString(),
-        })),
+      parked: all.filter(({ attempts }) => attempts >= this.#deps.backoff.attempts).map(toParked),
     };
   }
 
@@ -387,9 +396,4 @@ export class Agenda {
     entry.owners = [];
     entry.waiters = [];
   }
-}
-
-/** A timer's trigger is not durable: no job waits for what follows from it. */
-function isAwaited({ cause, evidence = [], order }: Trigger): boolean {
-  return cause.kind !== 'full-read' || evidence.length > 0 || order !== undefined;
 }

@@ -14,6 +14,12 @@ export interface ParkedKey {
   readonly since: string;
 }
 
+/**
+ * What became of a parked key. `has-order`: it has a revocation order, which no comparison finds again, so it is not
+ * dropped. `running`: it runs at the moment, so it is not dropped.
+ */
+export type Unparked = 'done' | 'not-parked' | 'has-order' | 'running';
+
 export interface QueueState {
   readonly waiting: number;
   readonly delayed: number;
@@ -40,7 +46,8 @@ export interface Queue {
   /** Runs jobs until the signal aborts, then waits for running ones. Triggers of a run that failed or was killed come again. */
   work(handler: JobHandler, options: { readonly concurrency: number }, signal: AbortSignal): Promise<void>;
   state(): Promise<QueueState>;
-  unpark(key: string): Promise<boolean>;
+  /** `run`: runs the key again now; `drop`: forgets its triggers. Repeating is harmless. */
+  unpark(key: string, how: 'run' | 'drop'): Promise<Unparked>;
   /** Throws ERR_QUEUE_UNSAFE for a store that can lose acknowledged work. */
   check(): Promise<void>;
   close(): Promise<void>;

@@ -10,6 +10,7 @@ import type { KeyValueStore } from '../queue/key-value-store.js';
 import type { StoreSpace } from '../queue/store-space.js';
 import type { Contention } from '../state/contention.js';
 import type { HoldBudget } from '../state/hold-budget.js';
+import type { OpenRevocations } from '../state/open-revocations.js';
 import type { RevocationWindow } from '../state/revocation-window.js';
 import type { WorldState } from '../state/world-state.js';
 
@@ -32,6 +33,7 @@ export interface ReconcilerDeps {
   readonly world: WorldState;
   readonly acl: AclState;
   readonly window: RevocationWindow;
+  readonly revocations: OpenRevocations;
   readonly contention: Contention;
   readonly claimHolds: HoldBudget;
   /** Of `MarkUnrecorded`, by destination. */

@@ -63,6 +63,7 @@ export async function reconcileDestination(
     const facts = factsOf(destination, deps);
     const known = { ...record, lastApplied: world.records.of(text) };
     const { plan, used } = await planGuarded(destination, entry, informed, known, deps, signal);
+    deps.revocations.plan(text, plan, deps.clock.now());
     if (plan.records !== undefined) {
       remember(plan.records);
       await storeRecords(text, deps);
@@ -108,6 +109,7 @@ export async function reconcileDestination(
       await readEntry(destination, deps, signal);
       return { kind: 'retry', afterMs: CONFLICT_RETRY_MS };
     }
+    deps.revocations.plan(text, { changes: [], holds: plan.holds }, deps.clock.now());
     // A quarantine closes an edge before it holds it. When it ends, the recorded hold gives the reason of the opening.
     if (used.length > 0 || plan.changes.some(isLate)) {
       await forgetRulings(used, deps);

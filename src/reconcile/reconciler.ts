@@ -19,8 +19,10 @@ import { settled } from './settled.js';
  */
 export function createReconciler(deps: ReconcilerDeps): AgendaHandler {
   return async (job, signal, queue) => {
+    deps.revocations.begin(job);
     const result = await run(job, { ...deps, queue }, signal);
     await lookAgain(job.key, { ...deps, queue });
+    if (result.kind === 'done') deps.revocations.done(formatKey(job.key));
     return result;
   };
 }

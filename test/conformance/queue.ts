@@ -274,14 +274,36 @@ export function describeQueue(name: string, start: StartHarness, runs = 40): voi
       await eventually('both parked', () => parked(2));
       fails = false;
       await store.queue.add([trigger('a', '3')]);
-      expect(await store.queue.unpark(key('b'))).toBe(true);
-      expect(await store.queue.unpark(key('b'))).toBe(false);
-      expect(await store.queue.unpark(key('unheard-of'))).toBe(false);
+      expect(await store.queue.unpark(key('b'), 'run')).toBe('done');
+      expect(await store.queue.unpark(key('b'), 'run')).toBe('not-parked');
+      expect(await store.queue.unpark(key('unheard-of'), 'run')).toBe('not-parked');
       await idle(store.queue);
       await working.stop();
       expect(await parked(0)).toBe(true);
       expect(done.map(eventIds).sort()).toEqual([['1', '3'], ['2']]);
       expect(done.map((job) => job.attempts)).toEqual([0, 0]);
+    });
+
+    it('forgets a parked key that is dropped, and keeps one with an order', async () => {
+      const seen: string[] = [];
+      const working = work(store.queue, async (job) => {
+        seen.push(...eventIds(job).map(String));
+        throw new Error('no');
+      });
+      const { cause } = trigger('b', '2');
+      const order = { kind: 'client-disabled', provider: 'main', at: cause.receivedAt, cause } as const;
+      await store.queue.add([trigger('a', '1', { urgent: true }), trigger('b', '2', { order })]);
+      const parked = async () => (await store.queue.state()).parked.map((each) => each.key);
+      await eventually('both parked', async () => (await parked()).length === 2);
+      expect(await store.queue.unpark(key('a'), 'drop')).toBe('done');
+      expect(await store.queue.unpark(key('a'), 'drop')).toBe('not-parked');
+      expect(await store.queue.unpark(key('b'), 'drop')).toBe('has-order');
+      expect(await parked()).toEqual([key('b')]);
+      seen.length = 0;
+      await store.queue.add([trigger('a', '3')]);
+      await eventually('parked again', async () => (await parked()).length === 2);
+      await working.stop();
+      expect(seen).toEqual(['3', '3', '3']);
     });
 
     it('tries again what came during the run that would have parked the key', async () => {

@@ -3,9 +3,11 @@ import type { LoginTerms, LoginView } from '../../src/cli/login-view.js';
 import { createAccess } from '../../src/daemon/access.js';
 import { addApi } from '../../src/daemon/api.js';
 import { createHttpServer } from '../../src/daemon/http-server.js';
+import { addParkedApi } from '../../src/daemon/parked-api.js';
 import { Secret } from '../../src/model/secret.js';
 import { silentLogger } from '../../src/observe.js';
 import type { ClientId } from '../../src/plan/world.js';
+import type { ParkedKeys } from '../../src/queue/parked-keys.js';
 import type { Rulings } from '../../src/reconcile/rulings.js';
 
 const LOCAL = 'local-token-of-the-state-directory';
@@ -86,6 +88,13 @@ async function ask({
   });
   const standby = async () => undefined;
   addApi(server, { rulings: () => rulings, login, standby, access, logger: silentLogger });
+  const parked: ParkedKeys = {
+    async unpark(key, how) {
+      ruled.push(`${how} ${key}`);
+      return key === 'gone' ? 'not-parked' : key === 'ordered' ? 'has-order' : 'done';
+    },
+  };
+  addParkedApi(server, { parked, standby, access, logger: silentLogger });
   const authorization = token === null ? {} : { authorization: `Bearer ${token}` };
   const answer = await server.inject({
     method,
@@ -130,6 +139,26 @@ describe('the API', () => {
     expect((await ask({ url: '/api/quarantines/main/free/release' })).status).toBe(404);
     const foreign = await ask({ url: '/api/holds/foreign/approve' });
     expect(foreign).toMatchObject({ status: 409, body: { detail: 'remove it' } });
+  });
+
+  it('runs and drops parked keys', async () => {
+    const url = '/api/parked/drop';
+    const body = (key: string) => JSON.stringify({ user: 'alice', key });
+    const key = 'client/main/web-app';
+    expect(await ask({ url: '/api/parked/retry', body: body(key) })).toEqual({
+      status: 200,
+      body: { key },
+      ruled: [`run ${key}`],
+    });
+    expect(await ask({ url, body: body(key) })).toMatchObject({ status: 200, ruled: [`drop ${key}`] });
+    expect((await ask({ url, body: body('gone') })).status).toBe(404);
+    expect(await ask({ url, body: body('ordered') })).toMatchObject({
+      status: 409,
+      body: { error: expect.stringContaining('revocation order') },
+    });
+    for (const bad of ['{"user":"alice"}', body(''), body('x'.repeat(5_000))])
+      expect(await ask({ url, body: bad })).toMatchObject({ status: 400, ruled: [] });
+    expect(await ask({ url, token: READER, body: '{"key":"x"}' })).toMatchObject({ status: 403, ruled: [] });
   });
 
   it('approves what somebody rejected only with override, and otherwise names who rejected it', async () => {

@@ -2,11 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { HOLD_REASONS } from '../../src/model/decision.js';
 import { METRICS } from '../../src/observe.js';
-import { blocks, codes, filesIn, PAGES, section, textOf } from './manual.js';
+import { codes, filesIn, PAGES, section, textOf } from './manual.js';
 
 const PAGE = 'docs/how-to/monitor.md';
-const [file = ''] = blocks(section(PAGE, 'Rules'), 'yaml');
-const alerts: { alert: string; expr: string }[] = parse(file).groups[0].rules;
+const { groups } = parse(textOf('deploy/alerts.yaml'));
+const alerts: { alert: string; expr: string }[] = groups[0].rules;
 /** What the page says about each alert. */
 const sections = section(PAGE, 'What each alert means')
   .split(/^### /m)
@@ -23,6 +23,19 @@ const metrics = new Map<string, readonly string[]>(
 const SOURCES = [...filesIn('src', '.ts'), ...filesIn('workers', '.ts')].map(textOf).join('\n');
 
 describe('the alerts', () => {
+  it('are a file of rules as Prometheus takes it', () => {
+    expect(groups).toHaveLength(1);
+    expect(new Set(alerts.map(({ alert }) => alert)).size).toBe(alerts.length);
+    for (const rule of alerts) {
+      expect(Object.keys(rule).filter((key) => !['alert', 'expr', 'for'].includes(key))).toEqual([]);
+      expect(rule).toMatchObject({
+        alert: expect.stringMatching(/^Scopemesh\w+$/),
+        expr: expect.any(String),
+      });
+      if ('for' in rule) expect(rule.for).toMatch(/^\d+[smh]$/);
+    }
+  });
+
   it('ask for metrics and labels that are there', () => {
     expect(alerts.length).toBeGreaterThan(10);
     for (const { expr } of alerts) {

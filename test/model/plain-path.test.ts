@@ -14,8 +14,10 @@ const prefix = (text: string): PlainPath => ({ kind: 'prefix', text });
 
 /** Parts of paths that servers read in different ways, and ordinary ones. */
 const PARTS = [
-  ...['/', '.', '..', '%2e', '%2E', '%2f', '%5c', '\\', '%25', ';', '%3b', '%00', '%c0%ae', '%C1%9C', '%'],
+  ...['/', '.', '..', '%2e', '%2E', '%2f', '%5c', '\\', '%25', ';', '%3b', '%00', '%'],
+  ...['%c0%ae', '%C1%9C', '%e0%80%ae', '%E0%9f%bf', '%f0%80%80%ae', '%F8%80%80%80%AE', '%fC', '%ff'],
   ...['a', 'B7', '-', '_', '~', '$', '(', '+', '%20', '%C3%A9', 'é', '%41', ' ', '\n'],
+  ...['%e0%a0%80', '%E0', '%f0%9F%98%80', '%F0', '%ef%bf%bd', '%80', '%ae'],
 ];
 const somePath = fc.array(fc.constantFrom(...PARTS), { maxLength: 9 }).map((parts) => `/${parts.join('')}`);
 
@@ -24,7 +26,7 @@ function readAtWorst(sent: string): string {
   let text = sent;
   for (let times = 0; times < 2; times++)
     text = text
-      .replaceAll(/%c0%ae/gi, '.')
+      .replaceAll(/%(?:c0|e0%80|f0%80%80|f8%80%80%80|fc%80%80%80%80)%ae/gi, '.')
       .replaceAll(/%c1%9c/gi, '\\')
       .replaceAll(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
   const names: string[] = [];
@@ -43,6 +45,7 @@ describe('a plain path', () => {
     '/v1/orders/7;x=1/.well-known',
     '/v1/orders/a..b',
     '/v1/orders/%C3%A9/é',
+    '/v1/orders/%E0%A4%95%e0%bf%80/%f0%9f%98%80%F4%8f%bf%bf%ef%bf%bd',
   ])('lets %s through', (sent) => expect(matches(path('/v1/orders'), sent)).toBe(true));
 
   it.each([
@@ -51,6 +54,15 @@ describe('a plain path', () => {
     ...['/v1/orders/%252e', '/v1/orders/..;/a', '/v1/orders/..%3b/a', '/v1/orders/..%20/a', '/v1/orders/;/a'],
     ...[
       '/v1/orders/%c0%ae',
+      '/v1/orders/%e0%80%ae%E0%80%AE/a',
+      '/v1/orders/%e0%9f%bf',
+      '/v1/orders/%e0',
+      '/v1/orders/%e0a',
+      '/v1/orders/%f0%80%80%ae',
+      '/v1/orders/%F0%8f%bf%bf',
+      '/v1/orders/%f8%80%80%80%ae',
+      '/v1/orders/%FC%80%80%80%80%AE',
+      '/v1/orders/%ff',
       '/v1/orders/%00',
       '/v1/orders/%',
       '/v1/orders/%4',

@@ -211,6 +211,42 @@ describe('the agenda', () => {
     await end();
   });
 
+  it('runs a parked key at once, and forgets one that is dropped', async () => {
+    let tries = 0;
+    let isHealed = false;
+    const { agenda, end } = agendaOf(async () => {
+      tries++;
+      if (!isHealed) throw new Error('consul says no');
+      return DONE;
+    });
+    const parked = () => agenda.state().parked.map(({ key }) => key);
+    const key = formatKey(ORDERS);
+    expect(await agenda.unpark(key, 'run')).toBe('not-parked');
+    await agenda.add([trigger(ORDERS, 'a')]);
+    await until(() => parked().length === 1 && agenda.state().delayed === 1);
+    expect(await agenda.unpark(key, 'drop')).toBe('done');
+    expect(agenda.state()).toMatchObject({ waiting: 0, delayed: 0, parked: [] });
+    const before = tries;
+    await agenda.add([trigger(ORDERS, 'b')]);
+    await until(() => parked().length === 1 && agenda.state().delayed === 1);
+    expect(tries).toBeGreaterThanOrEqual(before + 3);
+    isHealed = true;
+    expect(await agenda.unpark(key, 'run')).toBe('done');
+    await until(() => agenda.state().parked.length === 0);
+    await end();
+  });
+
+  it('keeps a parked key that has an order', async () => {
+    const { agenda, end } = agendaOf(async () => {
+      throw new Error('consul says no');
+    });
+    await agenda.add([trigger(WEB, 'a', { order: ORDER })]);
+    await until(() => agenda.state().parked.length === 1 && agenda.state().delayed === 1);
+    expect(await agenda.unpark(formatKey(WEB), 'drop')).toBe('has-order');
+    expect(agenda.state().parked).toHaveLength(1);
+    await end();
+  });
+
   it('leaves the triggers of a durable job that failed to the queue', async () => {
     let tries = 0;
     const { agenda, end } = agendaOf(async () => {

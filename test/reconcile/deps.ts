@@ -11,6 +11,7 @@ import type { KeyValueStore } from '../../src/queue/key-value-store.js';
 import type { ReconcilerDeps } from '../../src/reconcile/deps.js';
 import { Contention } from '../../src/state/contention.js';
 import { HoldBudget, OF_DESTINATION } from '../../src/state/hold-budget.js';
+import { OpenRevocations } from '../../src/state/open-revocations.js';
 import { RevocationWindow } from '../../src/state/revocation-window.js';
 import { WorldState } from '../../src/state/world-state.js';
 import { ALLOW, claiming, client, entry, mapping, NOW, ourSource, rule, SETTINGS } from '../plan/scene.js';
@@ -102,6 +103,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
     consul: {
       intentions: { list: refuse, read: refuse, write: refuse, delete: refuse, sizeOf: () => 0 },
       claims: { list: refuse, write: refuse },
+      canary: { write: refuse },
       quarantines: {
         list: async () => [...records.values()],
         async write(writes) {
@@ -156,6 +158,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
     world,
     acl: new AclState(),
     window: new RevocationWindow(1_000),
+    revocations: new OpenRevocations(),
     contention: new Contention({ limit: 3, windowMs: 1_000 }),
     claimHolds: new HoldBudget(),
     markHolds: new HoldBudget(OF_DESTINATION),

@@ -17,7 +17,7 @@ export type Interference =
 /** A reverse proxy before Consul that keeps a record of writes, and interferes where a test says so. */
 export interface ConsulProxy {
   readonly address: string;
-  /** Writes of config entries and KV, transactions too, that came through, oldest first; without those of the lease. */
+  /** Writes of config entries and KV, transactions too, that came through, oldest first; without those of lease and canary. */
   readonly writes: ProxiedRequest[];
   readonly requests: string[];
   interfere: (request: ProxiedRequest) => Interference | Promise<Interference>;
@@ -44,8 +44,8 @@ export async function startConsulProxy(upstream: string): Promise<ConsulProxy> {
       response.end(interference.body ?? '');
       return;
     }
-    const isLease = /^\/v1\/kv\/scopemesh\/[^/]+\/(leader|cluster)\b/.test(asked.target);
-    if (asked.method !== 'GET' && !isLease && /^\/v1\/(config|kv|txn)\b/.test(asked.target))
+    const isOwn = /^\/v1\/kv\/scopemesh\/[^/]+\/(leader|cluster|canary)\b/.test(asked.target);
+    if (asked.method !== 'GET' && !isOwn && /^\/v1\/(config|kv|txn)\b/.test(asked.target))
       self.writes.push(asked);
     const onward = request(
       upstream + asked.target,

@@ -1,6 +1,7 @@
 import { createCore } from '../../src/cli/create-core.js';
 import { createMetrics } from '../../src/cli/metrics.js';
 import type { Consul } from '../../src/consul/consul.js';
+import { Progress } from '../../src/daemon/progress.js';
 import { queueState } from '../../src/daemon/status.js';
 import type { Decision } from '../../src/model/decision.js';
 import { type Key, providerKey } from '../../src/model/key.js';
@@ -45,7 +46,14 @@ export async function startWorker(
   const { agenda, inbox } = core;
   const deps = { ...core.deps, journal: wrapJournal(core.deps.journal) };
   const stop = new AbortController();
-  const done = runReconcile(deps, agenda, store.queue, stop.signal, new AbortController().signal);
+  const done = runReconcile(
+    deps,
+    agenda,
+    store.queue,
+    new Progress(deps.clock),
+    stop.signal,
+    new AbortController().signal,
+  );
   const worker: Worker = {
     deps,
     store,
@@ -87,6 +95,7 @@ export function withIntentions(
     quarantines: consul.quarantines,
     lock: consul.lock,
     clusterId: consul.clusterId,
+    canary: consul.canary,
     acl: consul.acl,
     jwtProviders: consul.jwtProviders,
     reachability: consul.reachability,

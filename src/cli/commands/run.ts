@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Cli } from '../cli.js';
 import { ROLES, type Role } from '../run-daemon.js';
+import { createSupervisor } from '../supervisor.js';
 
 export function addRun(program: Command, cli: Cli): void {
   program
@@ -21,10 +22,20 @@ Examples:
     .action(async (options: { readonly only: readonly Role[] }) => {
       const config = await cli.openConfig();
       const { around, signal } = cli;
+      const runtime = cli.runtime(false);
+      const supervisor = createSupervisor(around.environment, runtime.logger);
+      signal.addEventListener('abort', () => void supervisor.tell('STOPPING=1'), { once: true });
+      const onReload = (listener: () => Promise<void>) =>
+        around.onReload(async () => {
+          await supervisor.tell('RELOADING=1');
+          await listener();
+          await supervisor.tell('READY=1');
+        });
+      const started = () => void supervisor.tell('READY=1');
       try {
         await around.runDaemon(
-          { config, only: options.only, reload: cli.openConfig, onReload: around.onReload },
-          cli.runtime(false),
+          { config, only: options.only, reload: cli.openConfig, onReload, supervisor, started },
+          runtime,
           signal,
         );
       } catch (error) {

@@ -4,6 +4,7 @@ import type { Logger, Metrics } from '../../observe.js';
 import type { Consul } from '../consul.js';
 import { createAclObjects } from './acl-objects.js';
 import { readAclToken } from './acl-token.js';
+import { createCanary } from './canary.js';
 import { createCatalogReader } from './catalog.js';
 import { createClaimRecords } from './claims.js';
 import { createClusterId } from './cluster-id.js';
@@ -41,6 +42,8 @@ export interface HttpConsulOptions {
   readonly watchWaitMs?: number | undefined;
   /** How late the answer to a blocking query may be before the connection counts as dead; 10 s by default. */
   readonly watchGraceMs?: number | undefined;
+  /** How often a watch is compared with Consul; 30 s by default. */
+  readonly watchCheckMs?: number | undefined;
   /** The longest answer that is read; 64 MiB by default. */
   readonly maxBytes?: number | undefined;
 }
@@ -71,8 +74,10 @@ export function createHttpConsul(options: HttpConsulOptions): Consul {
     owner,
     clock,
     logger,
+    metrics,
     waitMs: options.watchWaitMs ?? 30_000,
     graceMs: options.watchGraceMs ?? 10_000,
+    checkMs: options.watchCheckMs ?? 30_000,
   };
   const catalog = createCatalogReader(transport, tenancy, guard, clock, logger);
   return {
@@ -81,6 +86,7 @@ export function createHttpConsul(options: HttpConsulOptions): Consul {
     quarantines: createQuarantineRecords(transport, tenancy, owner),
     lock: createLeaderLock(transport, tenancy, owner),
     clusterId: createClusterId(transport, tenancy, owner),
+    canary: createCanary(transport, tenancy, owner),
     acl: createAclObjects({
       transport,
       tenancy,

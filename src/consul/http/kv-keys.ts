@@ -12,6 +12,11 @@ export function ownerKey(owner: string, name: 'leader' | 'cluster' | RecordFolde
   return `scopemesh/${encodeSegment(owner)}/${name}`;
 }
 
+/** The key that the daemon writes to see its own watch wake up. */
+export function canaryKey(owner: string): string {
+  return `scopemesh/${encodeSegment(owner)}/canary`;
+}
+
 /** Encodes the percent signs of the key once more. */
 export function toKvPath(key: string): string {
   return `/v1/kv/${key.split('/').map(encodeURIComponent).join('/')}`;

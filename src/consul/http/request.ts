@@ -39,6 +39,8 @@ export type Operation =
   | 'agent.self'
   | 'agent.members'
   | 'datacenters.list'
+  | 'canary.write'
+  | 'watch.check'
   | 'watch';
 
 export interface ConsulRequest {

@@ -1,13 +1,14 @@
 import type { Clock } from '../../clock.js';
 import { messageOf, SyncError } from '../../errors.js';
-import type { Logger } from '../../observe.js';
+import type { Logger, Metrics } from '../../observe.js';
 import type { WatchedTable } from '../consul.js';
 import { ACL_TABLES } from './acl-table.js';
 import { readComplete } from './answer.js';
-import { recordFolder, toKvPath } from './kv-keys.js';
+import { canaryKey, recordFolder, toKvPath } from './kv-keys.js';
 import { type Tenancy, toTenancyQuery } from './place.js';
 import { createTokenBucket } from './token-bucket.js';
 import type { Transport } from './transport.js';
+import { checkWatch, digestOf, type Seen } from './watch-check.js';
 
 export interface WatchOptions {
   readonly transport: Transport;
@@ -15,14 +16,18 @@ export interface WatchOptions {
   readonly owner: string;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** How long one blocking query waits for a change. Twice that time without `alive` means a dead watch. */
+  readonly metrics: Metrics;
+  /** How long one blocking query waits for a change. */
   readonly waitMs: number;
-  /** How late an answer may be before its connection counts as dead. */
+  /** How late an answer may be before its connection counts as dead, and a change before the watch does. */
   readonly graceMs: number;
+  /** How often a watch is compared with Consul. Three times that time without `alive` means a dead watch. */
+  readonly checkMs: number;
 }
 
 export interface WatchListener {
   changed(): void;
+  /** A change arrived, or a comparison showed that none was missed. Silence is no sign of life. */
   alive(): void;
 }
 
@@ -37,8 +42,8 @@ const FIRST_BACKOFF_MS = 250;
 const LONGEST_BACKOFF_MS = 15_000;
 
 /**
- * Watches a table until aborted. A table can need several blocking queries; `alive` is called when each of them was answered
- * since the last call.
+ * Watches a table until aborted. A table can need several blocking queries; `alive` is called when each of them has proved
+ * to be alive since the last call.
  */
 export async function watchTable(
   table: WatchedTable,
@@ -82,6 +87,8 @@ function pathsOf(table: WatchedTable, owner: string): readonly string[] {
       return ['/v1/catalog/services'];
     case 'claims':
       return [toKvPath(recordFolder(owner, 'claims'))];
+    case 'canary':
+      return [toKvPath(canaryKey(owner))];
     case 'jwt-providers':
       return ['/v1/config/jwt-provider'];
     case 'acl':
@@ -97,52 +104,91 @@ async function watchPath(
   listener: WatchListener,
   signal: AbortSignal,
 ): Promise<void> {
-  const { transport, tenancy, clock, logger, waitMs, graceMs } = options;
+  const { transport, tenancy, clock, logger, metrics, waitMs, graceMs } = options;
   const bucket = createTokenBucket(clock, PER_SECOND, BURST);
   // Consul adds up to a sixteenth to the wait; after that the connection counts as dead.
   const timeoutMs = waitMs + Math.ceil(waitMs / 16) + graceMs;
   // jwt-provider entries exist only in the default namespace of a partition.
   const place = table === 'jwt-providers' ? { partition: tenancy.partition } : tenancy;
   const tenancyQuery = { ...toTenancyQuery(place), ...(table === 'claims' ? { recurse: '' } : {}) };
-  const expected = table === 'claims' ? [200, 404] : [200];
-  let seen: number | undefined;
+  const expected = table === 'claims' || table === 'canary' ? [200, 404] : [200];
+  let seen: Seen | undefined;
   // Undefined requests an immediate answer: at the start and after any fault.
   let from: number | undefined;
   let failures = 0;
-  while (!signal.aborted) {
-    try {
-      await bucket.take(signal);
-      const blocking = from === undefined ? {} : { index: String(from), wait: `${waitMs}ms` };
-      const query = { ...tenancyQuery, ...blocking };
-      const { index, body } = await readComplete(
+  let missed = 0;
+  let restart = new AbortController();
+  const check = {
+    clock,
+    everyMs: options.checkMs,
+    boundMs: graceMs,
+    seen: () => (failures > 0 ? undefined : seen),
+    read: () =>
+      readComplete(
         transport,
-        { operation: 'watch', path, query, timeoutMs },
+        { operation: 'watch.check', path, query: { ...tenancyQuery, consistent: '' } },
         signal,
         expected,
-      );
-      if (failures > 0) logger.info({ table, path, failures }, 'consul watch recovered');
-      failures = 0;
-      // After an index went back (a restored snapshot, a new cluster), any change may have been missed.
-      from = seen !== undefined && index < seen ? undefined : index;
-      const isNew = index !== seen;
-      seen = index;
+      ),
+    current() {
+      missed = 0;
       listener.alive();
-      if (!isNew) continue;
+    },
+    missed() {
+      missed += 1;
+      metrics.count('scopemesh_consul_watch_restarts_total', { table, reason: 'missed' });
+      const fields = { table, path, missed };
+      if (missed === 1) logger.warn(fields, 'a watch on Consul missed a change and is started again');
+      else logger.debug(fields, 'a watch on Consul still misses changes');
+      restart.abort();
       listener.changed();
-      const restMs = Math.floor(body.byteLength / REST_BYTES_PER_MS);
-      if (restMs > 0) await clock.sleep(restMs, signal);
-    } catch (error) {
-      if (signal.aborted) return;
-      // An error of the listener is a fault in scopemesh, not in Consul.
-      if (!(error instanceof SyncError)) throw error;
-      failures += 1;
-      from = undefined;
-      const fields = { table, path, failures, code: error.code, error: messageOf(error) };
-      if (failures === 1) logger.warn(fields, 'consul watch failed');
-      else logger.debug(fields, 'consul watch still fails');
-      await clock.sleep(toBackoffMs(failures), signal).catch(() => undefined);
+    },
+  };
+  // The canary is proved by its writes. What a comparison reports must not look like the answer of a watch.
+  const checking = async () => (table === 'canary' ? undefined : checkWatch(check, signal));
+  const watching = async () => {
+    while (!signal.aborted) {
+      const { signal: again } = restart;
+      try {
+        await bucket.take(signal);
+        const blocking = from === undefined ? {} : { index: String(from), wait: `${waitMs}ms` };
+        const query = { ...tenancyQuery, ...blocking };
+        const { index, body } = await readComplete(
+          transport,
+          { operation: 'watch', path, query, timeoutMs },
+          AbortSignal.any([signal, again]),
+          expected,
+        );
+        if (failures > 0) logger.info({ table, path, failures }, 'consul watch recovered');
+        failures = 0;
+        // After an index went back (a restored snapshot, a new cluster), any change may have been missed.
+        const isSilence = from !== undefined && index === seen?.index;
+        from = seen !== undefined && index < seen.index ? undefined : index;
+        if (!isSilence) listener.alive();
+        if (index === seen?.index) continue;
+        seen = { index, digest: digestOf(body) };
+        listener.changed();
+        const restMs = Math.floor(body.byteLength / REST_BYTES_PER_MS);
+        if (restMs > 0) await clock.sleep(restMs, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (again.aborted) {
+          restart = new AbortController();
+          from = undefined;
+          continue;
+        }
+        // An error of the listener is a fault in scopemesh, not in Consul.
+        if (!(error instanceof SyncError)) throw error;
+        failures += 1;
+        from = undefined;
+        const fields = { table, path, failures, code: error.code, error: messageOf(error) };
+        if (failures === 1) logger.warn(fields, 'consul watch failed');
+        else logger.debug(fields, 'consul watch still fails');
+        await clock.sleep(toBackoffMs(failures), signal).catch(() => undefined);
+      }
     }
-  }
+  };
+  await Promise.all([watching(), checking()]);
 }
 
 /** Doubles up to 15 s, minus a random part of up to a half, so that many instances do not reconnect at once. */

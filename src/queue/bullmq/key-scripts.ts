@@ -105,3 +105,15 @@ redis.call('HDEL', P .. ':attempts', key)
 redis.call('HDEL', P .. ':due', key)
 redis.call('SADD', P .. ':dirty', key)
 return 1`);
+
+/** ARGV: key. 0 if it is not parked, 2 if it has an order. */
+export const DROP = new Script(`
+local key = ARGV[1]
+if redis.call('HEXISTS', P .. ':parked', key) == 0 then return 0 end
+for _, body in ipairs(redis.call('LRANGE', P .. ':triggers:' .. key, 0, -1)) do
+  if cjson.decode(body).order ~= nil then return 2 end
+end
+redis.call('DEL', P .. ':triggers:' .. key)
+for _, name in ipairs({':parked', ':attempts', ':due'}) do redis.call('HDEL', P .. name, key) end
+for _, name in ipairs({':urgent', ':fresh'}) do redis.call('SREM', P .. name, key) end
+return 1`);

@@ -1,5 +1,5 @@
 import type { Trigger } from '../../model/trigger.js';
-import type { ParkedKey } from '../queue.js';
+import type { ParkedKey, Unparked } from '../queue.js';
 import type { JobOutcome } from '../run-job.js';
 import { parseParked, parseTrigger } from '../stored.js';
 import * as scripts from './key-scripts.js';
@@ -110,6 +110,12 @@ export class KeyStore {
 
   async unpark(key: string): Promise<boolean> {
     return (await this.#link.run(scripts.UNPARK, key)) === 1;
+  }
+
+  /** Deletes a parked key with its triggers. */
+  async drop(key: string): Promise<Unparked> {
+    const said = await this.#link.run(scripts.DROP, key);
+    return said === 1 ? 'done' : said === 2 ? 'has-order' : 'not-parked';
   }
 
   /** How many keys must come to a run. */

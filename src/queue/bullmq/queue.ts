@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis';
 import { messageOf, SyncError } from '../../errors.js';
 import { formatKey } from '../../model/key.js';
 import type { Trigger } from '../../model/trigger.js';
-import type { JobHandler, Queue, QueueState } from '../queue.js';
+import type { JobHandler, Queue, QueueState, Unparked } from '../queue.js';
 import { interrupt, type RunDeps, runJob } from '../run-job.js';
 import { batches, type KeyStore } from './key-store.js';
 import type { RedisLink } from './redis-link.js';
@@ -111,10 +111,11 @@ export class BullmqQueue implements Queue {
     return { waiting: Math.max(0, dirty - delayed - active), delayed, active, parked };
   }
 
-  async unpark(key: string): Promise<boolean> {
+  async unpark(key: string, how: 'run' | 'drop'): Promise<Unparked> {
+    if (how === 'drop') return this.#store.drop(key);
     const found = await this.#store.unpark(key);
     if (found) await this.#schedule.ensure([key]);
-    return found;
+    return found ? 'done' : 'not-parked';
   }
 
   check(): Promise<void> {

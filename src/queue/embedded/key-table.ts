@@ -1,5 +1,5 @@
 import type { Trigger } from '../../model/trigger.js';
-import type { ParkedKey } from '../queue.js';
+import type { ParkedKey, Unparked } from '../queue.js';
 import { parseTrigger } from '../stored.js';
 import type { StateFile } from './state-file.js';
 
@@ -122,6 +122,16 @@ export class KeyTable {
       WHERE key = ? AND parked_since IS NOT NULL`)
       .run(key);
     return changed > 0;
+  }
+
+  /** Deletes a parked key with its triggers. */
+  drop(key: string): Unparked {
+    const parked = this.#file.sql('SELECT 1 FROM keys WHERE key = ? AND parked_since IS NOT NULL').first(key);
+    if (parked === undefined) return 'not-parked';
+    if (this.triggers(key).triggers.some(({ order }) => order !== undefined)) return 'has-order';
+    this.#file.sql('DELETE FROM triggers WHERE key = ?').run(key);
+    this.#file.sql('DELETE FROM keys WHERE key = ?').run(key);
+    return 'done';
   }
 
   parked(): readonly ParkedKey[] {

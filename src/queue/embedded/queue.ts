@@ -3,7 +3,7 @@ import { messageOf, SyncError } from '../../errors.js';
 import { formatKey } from '../../model/key.js';
 import type { Job, Trigger } from '../../model/trigger.js';
 import { createNotifier } from '../../notifier.js';
-import type { JobHandler, Queue, QueueState } from '../queue.js';
+import type { JobHandler, Queue, QueueState, Unparked } from '../queue.js';
 import { interrupt, type JobOutcome, type RunDeps, runJob } from '../run-job.js';
 import { KeyTable } from './key-table.js';
 import { allow, type Check, type StateFile } from './state-file.js';
@@ -44,7 +44,7 @@ export class EmbeddedQueue implements Queue {
       add: (triggers) => this.add(triggers),
       work: (handler, options, signal) => this.work(handler, options, signal, check),
       state: () => this.state(),
-      unpark: (key) => this.unpark(key),
+      unpark: (key, how) => this.unpark(key, how, check),
       check: () => this.check(),
       close: () => this.close(),
     };
@@ -98,10 +98,18 @@ export class EmbeddedQueue implements Queue {
     });
   }
 
-  async unpark(key: string): Promise<boolean> {
-    const found = await this.#file.write(() => this.#table.unpark(key));
+  async unpark(key: string, how: 'run' | 'drop', check: Check = allow): Promise<Unparked> {
+    if (how === 'drop')
+      return this.#file.write(() => {
+        check();
+        return this.#table.drop(key);
+      });
+    const found = await this.#file.write(() => {
+      check();
+      return this.#table.unpark(key);
+    });
     if (found) this.#notifier.notify();
-    return found;
+    return found ? 'done' : 'not-parked';
   }
 
   async check(): Promise<void> {

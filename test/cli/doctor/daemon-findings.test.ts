@@ -44,7 +44,9 @@ describe('what the running daemon waits for', () => {
     expect(found.find(({ id }) => id === 'parked')).toMatchObject({
       severity: 'warning',
       message: 'the key client/main/web is parked since 2m: 8 attempts failed, the last with: refused: why',
-      remedy: expect.stringMatching(/retries a parked key at the next complete comparison .*restarted/),
+      remedy: expect.stringMatching(
+        /run scopemesh parked retry client\/main\/web; .*the next complete comparison/,
+      ),
     });
   });
 

@@ -1,5 +1,8 @@
 import { expect, it } from 'vitest';
 import type { WatchedTable } from '../../../src/consul/consul.js';
+import { createNotifier } from '../../../src/notifier.js';
+import { noMetrics, silentLogger } from '../../../src/observe.js';
+import { startConsulProxy } from '../../support/consul-proxy.js';
 import { type ConsulRig, nameOf, never, newSource } from './rig.js';
 
 export function watch(theRig: () => ConsulRig): void {
@@ -71,6 +74,12 @@ export function watch(theRig: () => ConsulRig): void {
     await wakes('catalog', () => register({ ID: `${web}-2`, Service: web }));
   });
 
+  it('of the canary wakes for its write', async () => {
+    const { consul } = theRig();
+    await wakes('canary', () => consul.canary.write('one', never));
+    await wakes('canary', () => consul.canary.write('two', never));
+  });
+
   it('of claims wakes for a record that comes and one that goes', async () => {
     const { claim, consul, fresh } = theRig();
     const mine = { provider: 'main', clientId: fresh('client'), service: nameOf('web') };
@@ -82,7 +91,7 @@ export function watch(theRig: () => ConsulRig): void {
 
   it('proves to be alive again and again while nothing changes', async () => {
     const { connect, server } = theRig();
-    const quick = connect(server.managementToken, { watchWaitMs: 100 });
+    const quick = connect(server.managementToken, { watchWaitMs: 100, watchCheckMs: 20 });
     const stop = new AbortController();
     const events: string[] = [];
     const alive = () => {
@@ -91,6 +100,84 @@ export function watch(theRig: () => ConsulRig): void {
     };
     await quick.watch('claims', { changed: () => events.push('changed'), alive }, stop.signal);
     expect(events).toEqual(['alive', 'changed', 'alive', 'alive', 'alive']);
+  });
+
+  /** What changes each table. */
+  const changes: Readonly<Record<WatchedTable, (rig: ConsulRig) => Promise<unknown>>> = {
+    intentions: ({ create, fresh }) => create(fresh('silent'), newSource('web')),
+    protocols: ({ fresh, setProtocol }) => setProtocol(fresh('silent'), 'http'),
+    catalog: ({ fresh, register }) => register({ Service: fresh('silent') }),
+    claims: ({ claim, fresh }) =>
+      claim({ provider: 'main', clientId: fresh('silent'), service: nameOf('web') }),
+    acl: ({ fresh, request }) => request('PUT', '/v1/acl/role', { Name: fresh('silent') }),
+    canary: async () => {},
+    'jwt-providers': async () => {},
+  };
+  it.each(['intentions', 'protocols', 'catalog', 'claims', 'acl'] as const)(
+    'of %s finds a change although the answers to its blocking queries get lost, and says so',
+    async (table) => {
+      const { connect, server } = theRig();
+      const proxy = await startConsulProxy(server.address);
+      const said: string[] = [];
+      const events = createNotifier();
+      const say = (what: string) => {
+        said.push(what);
+        events.notify();
+      };
+      const quick = connect(server.managementToken, {
+        address: proxy.address,
+        watchCheckMs: 20,
+        watchGraceMs: 50,
+        metrics: {
+          ...noMetrics,
+          count: (name, labels) => {
+            if (name === 'scopemesh_consul_watch_restarts_total') say(`restart ${labels?.table}`);
+          },
+        },
+        logger: { ...silentLogger, warn: (_fields, message) => say(message) },
+      });
+      const stop = new AbortController();
+      const listener = { changed: () => say('changed'), alive() {} };
+      const watching = quick.watch(table, listener, stop.signal);
+      try {
+        while (!said.includes('changed')) await events.wait(never);
+        proxy.interfere = ({ target }) =>
+          target.includes('index=') ? new Promise<undefined>(() => {}) : undefined;
+        // A query may have passed before: then it ends with the first change, and the next one is swallowed.
+        await changes[table](theRig());
+        await changes[table](theRig());
+        while (!said.includes(`restart ${table}`)) await events.wait(never);
+        const [restart, warning, changed] = said.slice(said.indexOf(`restart ${table}`));
+        expect([restart, warning, changed]).toEqual([
+          `restart ${table}`,
+          'a watch on Consul missed a change and is started again',
+          'changed',
+        ]);
+      } finally {
+        stop.abort();
+        await watching;
+        await proxy.close();
+      }
+    },
+  );
+
+  it('of config entries takes a change of another kind for no miss, though their index rises', async () => {
+    const { connect, create, fresh, server, setProtocol } = theRig();
+    await create(fresh('orders'), newSource('web'));
+    const counted: string[] = [];
+    const quick = connect(server.managementToken, {
+      watchCheckMs: 20,
+      watchGraceMs: 20,
+      metrics: { ...noMetrics, count: (name) => counted.push(name) },
+    });
+    const stop = new AbortController();
+    let lives = 0;
+    const alive = () => {
+      if (++lives === 6) stop.abort();
+      else if (lives === 2) void setProtocol(fresh('orders'), 'http');
+    };
+    await quick.watch('intentions', { changed() {}, alive }, stop.signal);
+    expect(counted).not.toContain('scopemesh_consul_watch_restarts_total');
   });
 
   it('ends when it is aborted', async () => {

@@ -1,0 +1,70 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { messageOf } from '../errors.js';
+import { type Principal, systemUser, tokenHolder } from '../model/cause.js';
+import type { Logger } from '../observe.js';
+import { type Access, type Caller, sendRefusal } from './access.js';
+
+/** What every request that changes something sends. `user`: of the operating system, as a command on this machine reports it. */
+export const ChangeBody = z.strictObject({
+  user: z
+    .string()
+    .regex(/^\P{Cc}{1,256}$/u)
+    .exactOptional(),
+});
+
+export interface ChangeDeps {
+  readonly access: Access;
+  /** Why this replica cannot answer, and which one can; undefined if it leads. */
+  readonly standby: () => Promise<string | undefined>;
+  readonly logger: Logger;
+}
+
+/** Answers a request that changes something, in the name of its caller. Refuses a caller that may only read. */
+export async function answerChange<Body extends z.infer<typeof ChangeBody>>(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  deps: ChangeDeps,
+  schema: z.ZodType<Body>,
+  act: (by: Principal, body: Body) => Promise<FastifyReply>,
+): Promise<FastifyReply> {
+  const caller = deps.access.callerOf(request);
+  if ('status' in caller) return sendRefusal(reply, caller);
+  if (caller.kind === 'holder' && !caller.mayApprove)
+    return reply.code(403).send({
+      error: `the token of ${caller.name} only reads; to approve with it, set approve: on in its entry of http.tokens`,
+    });
+  if (request.headers['content-type'] !== 'application/json')
+    return reply.code(415).send({ error: 'send the request as application/json' });
+  const body = schema.safeParse(parseJson(request.body));
+  const by = body.success ? principalOf(caller, body.data.user) : undefined;
+  if (!body.success || by === undefined)
+    return reply.code(400).send({
+      error:
+        caller.kind === 'local'
+          ? 'send { "user": "NAME" } with the name of the user of the operating system, and no key that the route does not have'
+          : 'send no "user", and no key that the route does not have; the name of the principal is that of the token',
+    });
+  try {
+    const standby = await deps.standby();
+    if (standby !== undefined) return reply.code(503).send({ error: standby });
+    return await act(by, body.data);
+  } catch (error) {
+    deps.logger.error({ error: messageOf(error) }, 'a change that a person asked for failed');
+    return reply.code(503).send({ error: messageOf(error) });
+  }
+}
+
+/** Undefined if the body does not fit the caller. */
+function principalOf(caller: Caller, user: string | undefined): Principal | undefined {
+  if (caller.kind === 'holder') return user === undefined ? tokenHolder(caller.name) : undefined;
+  return user === undefined ? undefined : systemUser(user);
+}
+
+function parseJson(body: unknown): unknown {
+  try {
+    return JSON.parse(Buffer.isBuffer(body) ? body.toString('utf8') : '');
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,28 @@
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { type ParkedKeys, unparkRefusal } from '../queue/parked-keys.js';
+import { answerChange, ChangeBody, type ChangeDeps } from './api-change.js';
+
+export interface ParkedApiDeps extends ChangeDeps {
+  readonly parked: ParkedKeys;
+}
+
+/** A client ID of 255 characters, each percent-encoded in twelve. */
+const LONGEST_KEY = 4_096;
+const Body = ChangeBody.extend({ key: z.string().min(1).max(LONGEST_KEY) });
+
+/** `POST /api/parked/retry` and `/api/parked/drop`. `/statusz` lists the parked keys. */
+export function addParkedApi(server: FastifyInstance, deps: ParkedApiDeps): void {
+  const route = (how: 'run' | 'drop') =>
+    server.post(`/api/parked/${how === 'run' ? 'retry' : 'drop'}`, (request, reply) =>
+      answerChange(request, reply, deps, Body, async (by, { key }) => {
+        const unparked = await deps.parked.unpark(key, how);
+        const error = unparkRefusal(unparked);
+        if (error !== undefined) return reply.code(unparked === 'not-parked' ? 404 : 409).send({ error });
+        deps.logger.info({ key, by: by.id, how }, 'a person unparked a key');
+        return reply.send({ key });
+      }),
+    );
+  route('run');
+  route('drop');
+}

@@ -1,0 +1,33 @@
+import type { Supervisor } from '../cli/supervisor.js';
+import type { Runtime } from '../runtime.js';
+
+const CHECK_MS = 15_000;
+
+/**
+ * Checks regularly whether the daemon does its work, and tells the supervisor only as long as it does: a supervisor that
+ * hears nothing starts the process again. Resolves when aborted.
+ */
+export async function runWatchdog(
+  supervisor: Supervisor | undefined,
+  /** What does not go on although it should; undefined if all goes well. */
+  stuck: () => string | undefined,
+  { clock, logger, metrics }: Runtime,
+  signal: AbortSignal,
+): Promise<void> {
+  // Half of the time, as sd_watchdog_enabled(3) recommends.
+  const everyMs = Math.min(CHECK_MS, (supervisor?.watchdogMs ?? Number.POSITIVE_INFINITY) / 2);
+  let logged: string | undefined;
+  while (!signal.aborted) {
+    const why = stuck();
+    metrics.gauge('scopemesh_work_stuck', why === undefined ? 0 : 1);
+    if (why !== undefined && why !== logged)
+      logger.error(
+        { why },
+        'work does not go on although it should; the watchdog is not told any more. Keep the log and restart scopemesh',
+      );
+    if (why === undefined && logged !== undefined) logger.info({}, 'work goes on again');
+    logged = why;
+    if (why === undefined && supervisor?.watchdogMs !== undefined) await supervisor.tell('WATCHDOG=1');
+    await clock.sleep(everyMs, signal).catch(() => {});
+  }
+}
