@@ -58,7 +58,13 @@ export async function runDaemon(
       isReconciling: false,
       sweptAt: undefined,
     });
-    const reloads: Reloads = new Reloads(config, options.reload, () => live, signal);
+    const reloads: Reloads = new Reloads(
+      config,
+      options.reload,
+      () => live,
+      () => leadership.stepDown(),
+      signal,
+    );
     let live = idle();
     const inbox: LiveCore['inbox'] = {
       add: (triggers) => live.inbox.add(triggers),

@@ -27,11 +27,20 @@ export class Reloads {
   readonly #running: Config;
   readonly #read: () => Promise<Config>;
   readonly #live: () => LiveReload;
+  readonly #stepDown: () => void;
   readonly #signal: AbortSignal;
   #last: Config;
   #turn: Promise<void> = Promise.resolve();
 
-  constructor(running: Config, read: () => Promise<Config>, live: () => LiveReload, signal: AbortSignal) {
+  /** `stepDown` ends the term of this replica, if it leads. */
+  constructor(
+    running: Config,
+    read: () => Promise<Config>,
+    live: () => LiveReload,
+    stepDown: () => void,
+    signal: AbortSignal,
+  ) {
+    this.#stepDown = stepDown;
     this.#running = running;
     this.#last = running;
     this.#read = read;
@@ -104,9 +113,15 @@ export class Reloads {
     else
       logger.warn(fields, 'configuration reloaded; the settings in `waiting` take effect only at a restart');
 
+    const isReconciling = this.#live().isReconciling;
+    // `observe` has another lease, so that nothing is written under it: the next term begins with the new mode.
+    if (isReconciling && (mapping.mode === 'observe') !== (world.mapping.mode === 'observe')) {
+      this.#last = next;
+      return this.#stepDown();
+    }
     const before = world.destinations(clock.now());
     world.setMapping(mapping);
-    if (!this.#live().isReconciling) return;
+    if (!isReconciling) return;
     const cause = this.#cause();
     try {
       const losing = losingDestinations(planFleet(world, this.#deps.window, clock.now()));

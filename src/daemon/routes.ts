@@ -70,7 +70,8 @@ export function addRoutes(
         return createParkedKeys(queue, agenda, (done) => deps.revocations.done(done)).unpark(key, how);
       },
     },
-    standby,
+    // While nobody leads, the durable queue itself is changed.
+    standby: async () => ((await store.fence.read())?.isAlive === true ? standby() : undefined),
     access,
     logger,
   });

@@ -111,10 +111,10 @@ export interface FormerClaim {
 export function* claimsOfEntries(
   entries: Iterable<IntentionEntry>,
   { owner }: Pick<Mapping, 'owner'>,
-  recordsOf: (destination: ServiceName) => EdgeRecords,
+  edges: { recordsOf(destination: ServiceName): EdgeRecords },
 ): Iterable<FormerClaim> {
   for (const { destination, sources } of entries) {
-    const records = recordsOf(destination);
+    const records = edges.recordsOf(destination);
     for (const source of destination.name === '*' ? [] : sources) {
       if (!isOwned(owner, source) || source.access.kind === 'deny') continue;
       if (!isOwnedNow(destination, source, records)) continue;

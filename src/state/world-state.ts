@@ -226,13 +226,10 @@ export class WorldState {
     this.#hasEntries = true;
     const { changed, gone } = this.#entries.replaceAll(entries, read);
     const touches = new Touches();
-    const named = changed.map(({ destination }) => destination);
-    for (const each of [...named, ...gone]) this.#touchEntry(each, touches);
-    if (isFirst) {
-      const recordsOf = (destination: ServiceName) => this.records.recordsOf(destination);
-      const claims = claimsOfEntries(changed, this.#mapping, recordsOf);
-      this.#updateStatuses(this.#claims.restore(claims, now), touches);
-    }
+    for (const { destination } of changed) this.#touchEntry(destination, touches);
+    for (const destination of gone) this.#touchEntry(destination, touches);
+    const found = isFirst ? claimsOfEntries(changed, this.#mapping, this.records) : [];
+    if (isFirst) this.#updateStatuses(this.#claims.restore(found, now), touches);
     return this.#changed(touches, 'entries');
   }
 

@@ -113,6 +113,9 @@ describe('a compromised client, with real servers', () => {
     await daemon.idle();
     await daemon.kill();
     await rm(daemon.stateDirectory, { recursive: true });
+    // A new store is refused while the session of the killed process lasts.
+    const [lock] = (await consul.request('GET', '/v1/kv/scopemesh/payments/leader')) as { Session: string }[];
+    await consul.request('PUT', `/v1/session/destroy/${lock?.Session}`);
     await daemon.start();
     await daemon.ready();
     await daemon.idle();

@@ -19,6 +19,7 @@ export interface ConsulProxy {
   readonly address: string;
   /** Writes of config entries and KV, transactions too, that came through, oldest first; without those of lease and canary. */
   readonly writes: ProxiedRequest[];
+  /** Without those of the lease. */
   readonly requests: string[];
   interfere: (request: ProxiedRequest) => Interference | Promise<Interference>;
   close(): Promise<void>;
@@ -33,7 +34,8 @@ export async function startConsulProxy(upstream: string): Promise<ConsulProxy> {
     for await (const chunk of incoming) chunks.push(Buffer.from(chunk));
     const body = Buffer.concat(chunks);
     const asked = { method: incoming.method ?? 'GET', target: incoming.url ?? '/', body: body.toString() };
-    self.requests.push(`${asked.method} ${asked.target}`);
+    const isLease = /^\/v1\/(session\/|kv\/scopemesh\/[^/]+\/(leader|cluster)\b)/.test(asked.target);
+    if (!isLease) self.requests.push(`${asked.method} ${asked.target}`);
     const interference = await self.interfere(asked);
     if (interference === 'drop') {
       incoming.socket.destroy();
@@ -44,8 +46,8 @@ export async function startConsulProxy(upstream: string): Promise<ConsulProxy> {
       response.end(interference.body ?? '');
       return;
     }
-    const isOwn = /^\/v1\/kv\/scopemesh\/[^/]+\/(leader|cluster|canary)\b/.test(asked.target);
-    if (asked.method !== 'GET' && !isOwn && /^\/v1\/(config|kv|txn)\b/.test(asked.target))
+    const isCanary = /^\/v1\/kv\/scopemesh\/[^/]+\/canary\b/.test(asked.target);
+    if (asked.method !== 'GET' && !isLease && !isCanary && /^\/v1\/(config|kv|txn)\b/.test(asked.target))
       self.writes.push(asked);
     const onward = request(
       upstream + asked.target,

@@ -240,7 +240,7 @@ describe('the commands', () => {
   it('fail, and leave the access closed, if the ACL token may not write the jwt-provider', async () => {
     const rules =
       'operator = "read" agent_prefix "" { policy = "read" } node_prefix "" { policy = "read" } ' +
-      'service_prefix "" { policy = "read" intentions = "write" } mesh = "read" key_prefix "" { policy = "write" }';
+      'service_prefix "" { policy = "read" intentions = "write" } mesh = "read" key_prefix "" { policy = "write" } session_prefix "" { policy = "write" }';
     const token = await rig.mesh.tokenWith(rules);
     configure(token);
     const applied = await cli.run(['apply', '--yes']);

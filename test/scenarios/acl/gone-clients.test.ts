@@ -126,7 +126,7 @@ describe('an ACL token that may not clean up what another one wrote', () => {
     await running();
     await daemon.stop();
     const token = await rig.mesh.tokenWith(
-      'service_prefix "" { policy = "read" intentions = "write" } node_prefix "" { policy = "read" } agent_prefix "" { policy = "read" }',
+      'service_prefix "" { policy = "read" intentions = "write" } node_prefix "" { policy = "read" } agent_prefix "" { policy = "read" } session_prefix "" { policy = "write" } key_prefix "scopemesh/payments/" { policy = "write" }',
     );
     rig.idp.put('web-app', 'orders:call');
     await rig.mesh.register('web', { client: 'web-app' });

@@ -7,7 +7,7 @@ let rig: AclRig;
 afterEach(() => rig.close());
 
 const LEAST =
-  'service_prefix "" { policy = "read" intentions = "write" } node_prefix "" { policy = "read" } agent_prefix "" { policy = "read" }';
+  'service_prefix "" { policy = "read" intentions = "write" } node_prefix "" { policy = "read" } agent_prefix "" { policy = "read" } session_prefix "" { policy = "write" } key_prefix "scopemesh/payments/" { policy = "write" }';
 const count = (kind: string) => `scopemesh_acl_tokens{kind="${kind}"}`;
 
 describe('the number of ACL tokens', () => {
