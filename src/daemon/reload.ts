@@ -114,8 +114,10 @@ export class Reloads {
       logger.warn(fields, 'configuration reloaded; the settings in `waiting` take effect only at a restart');
 
     const isReconciling = this.#live().isReconciling;
-    // `observe` has another lease, so that nothing is written under it: the next term begins with the new mode.
+    // `observe` has another lease, under which nothing may be written. So the next term begins with the new mode, and this
+    // one takes it only if it then writes nothing more.
     if (isReconciling && (mapping.mode === 'observe') !== (world.mapping.mode === 'observe')) {
+      if (mapping.mode === 'observe') world.setMapping(mapping);
       this.#last = next;
       return this.#stepDown();
     }

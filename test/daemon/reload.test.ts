@@ -116,6 +116,34 @@ describe('a reload', () => {
     expect((await rig.mesh.access('orders'))?.web).toBe(READ);
   });
 
+  it('from observe to another mode takes the lock in Consul before anything is written, and gives it back', async () => {
+    rig = await ordersRig();
+    rig.writeFile({ mode: 'observe' });
+    daemon = await rig.start();
+    await rig.decided({ subject: EDGE, outcome: 'observed' });
+    const leader = async () => (await daemon.status()).leading;
+    const { epoch = 0 } = (await leader()) ?? {};
+    const holder = async () => {
+      const answer = await rig.mesh.request('GET', '/v1/kv/scopemesh/payments/leader');
+      return Array.isArray(answer) ? answer[0]?.Session : undefined;
+    };
+    expect(await holder()).toBeUndefined();
+    let heldAtFirstWrite: unknown;
+    rig.proxy.interfere = async ({ method, target }) => {
+      if (method === 'PUT' && target.startsWith('/v1/config'))
+        heldAtFirstWrite ??= (await holder()) ?? 'nobody';
+      return undefined;
+    };
+    rig.writeFile({ mode: 'enforce' });
+    daemon.reload();
+    await isOpen(rig, READ);
+    expect(heldAtFirstWrite).toMatch(/^[0-9a-f-]{36}$/);
+    expect((await leader())?.epoch).toBeGreaterThan(epoch);
+    rig.writeFile({ mode: 'observe' });
+    daemon.reload();
+    await until('the lock is free', async () => (await holder()) === undefined);
+  });
+
   it('that removes a provider from the file closes nothing before the restart', async () => {
     await running();
     rig.writeFile({}, { name: 'renamed' });
