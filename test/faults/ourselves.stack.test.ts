@@ -151,6 +151,7 @@ describeFaults('scopemesh itself', startWorld, [
       },
       exact: false,
       storeForgets: true,
+      soak: name === 'journal.db',
     }),
   ),
   stepped('ahead', HOUR_MS),
