@@ -58,6 +58,13 @@ export function isDenied(error: unknown): boolean {
   });
 }
 
+/** Whether a partition has no leader at this moment, or the client looked for it at the wrong broker. */
+export function isLeaderless(error: unknown): boolean {
+  return causesOf(error).some((cause) =>
+    ['NOT_LEADER_FOR_PARTITION', 'LEADER_NOT_AVAILABLE'].includes(String(fieldOf(cause, 'type'))),
+  );
+}
+
 /** An error and what caused it. */
 function causesOf(error: unknown): readonly Error[] {
   const causes: Error[] = [];

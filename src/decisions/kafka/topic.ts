@@ -2,7 +2,7 @@ import type { Admin, Kafka } from 'kafkajs';
 import type { Clock } from '../../clock.js';
 import type { SyncError } from '../../errors.js';
 import { MissingTopic } from '../log.js';
-import { isDenied, toSyncError, within } from './kafka-error.js';
+import { isDenied, isLeaderless, toSyncError, within } from './kafka-error.js';
 
 /** Offsets by partition. */
 export type Offsets = ReadonlyMap<number, bigint>;
@@ -14,6 +14,8 @@ export interface TopicOptions {
   readonly timeoutMs: number;
   readonly clock: Clock;
 }
+
+const LEADER_WAIT_MS = 100;
 
 /** The topic through the admin API: whether it exists, and where it begins and ends. */
 export class KafkaTopic {
@@ -53,9 +55,7 @@ export class KafkaTopic {
 
   /** Where each partition begins, and where its committed messages end now. */
   async offsets(): Promise<{ readonly low: Offsets; readonly end: Offsets }> {
-    const partitions = await this.#use('reading the offsets of the topic', (admin) =>
-      admin.fetchTopicOffsets(this.#options.topic),
-    );
+    const partitions = await this.#readOffsets((admin) => admin.fetchTopicOffsets(this.#options.topic));
     return {
       low: new Map(partitions.map(({ partition, low }) => [partition, BigInt(low)])),
       end: new Map(partitions.map(({ partition, high }) => [partition, BigInt(high)])),
@@ -64,7 +64,7 @@ export class KafkaTopic {
 
   /** The offset of the first message of each partition that was written at or after the instant. */
   async offsetsAt(instantMs: number): Promise<Offsets> {
-    const partitions = await this.#use('reading the offsets of the topic', (admin) =>
+    const partitions = await this.#readOffsets((admin) =>
       admin.fetchTopicOffsetsByTimestamp(this.#options.topic, instantMs),
     );
     return new Map(partitions.map(({ partition, offset }) => [partition, BigInt(offset)]));
@@ -74,6 +74,20 @@ export class KafkaTopic {
     const admin = this.#admin;
     this.#admin = undefined;
     await admin?.then((connected) => connected.disconnect()).catch(() => {});
+  }
+
+  /** A topic that was just created, or whose broker restarts, has no leader for a moment: kafkajs fails at once then. */
+  async #readOffsets<T>(operation: (admin: Admin) => Promise<T>): Promise<T> {
+    const { timeoutMs, clock } = this.#options;
+    const deadline = clock.now() + timeoutMs;
+    for (;;) {
+      try {
+        return await this.#use('reading the offsets of the topic', operation);
+      } catch (error) {
+        if (!isLeaderless(error) || clock.now() >= deadline) throw error;
+        await clock.sleep(LEADER_WAIT_MS);
+      }
+    }
   }
 
   async #use<T>(doing: string, operation: (admin: Admin) => Promise<T>): Promise<T> {
