@@ -28,7 +28,10 @@ export async function createLeases(
   address: () => string | undefined,
 ): Promise<(mode: Config['mode']) => Lease> {
   const host = hostname();
-  const storeId = await storeIdOf(config, store.keyValues, host);
+  const { fence, keyValues } = store;
+  await keyValues.replace(STORE_FACT, undefined, randomUUID());
+  const id = (await keyValues.get(STORE_FACT)) ?? '';
+  const storeId = config.queue.kind === 'embedded' ? `${id}@${placeOf(host, config)}` : id;
   const self = () => {
     const own = address();
     return {
@@ -39,26 +42,20 @@ export async function createLeases(
       ...(own === undefined ? {} : { address: own }),
     };
   };
-  const { fence, keyValues } = store;
+  const checkStore = async (): Promise<SyncError | undefined> => {
+    // A Redis that lost it gets it again, so that the next process is no stranger.
+    if (id !== '') await keyValues.replace(STORE_FACT, undefined, id);
+    return checkLog(config, keyValues);
+  };
   const check = async (signal: AbortSignal): Promise<SyncError | undefined> =>
-    (await checkLog(config, keyValues)) ??
-    (await checkCluster(consul.clusterId, keyValues, randomUUID, signal));
+    (await checkStore()) ?? (await checkCluster(consul.clusterId, keyValues, randomUUID, signal));
   return (mode) =>
     mode === 'observe'
-      ? new StoreLease(fence, self, () => checkLog(config, keyValues))
+      ? new StoreLease(fence, self, checkStore)
       : new ConsulLease({ lock: consul.lock, fence, self, check, clock, ttlSeconds: TTL_SECONDS });
 }
 
-/**
- * A random ID that the store keeps. A state directory also has its place: a copy of it is another store, whose process knows
- * nothing of the first one.
- */
-async function storeIdOf(config: Config, keyValues: KeyValueStore, host: string): Promise<string> {
-  await keyValues.replace(STORE_FACT, undefined, randomUUID());
-  const id = (await keyValues.get(STORE_FACT)) ?? '';
-  return config.queue.kind === 'embedded' ? `${id}@${placeOf(host, config)}` : id;
-}
-
+/** A state directory also has its place: a copy of it is another store, whose process knows nothing of the first one. */
 function placeOf(host: string, config: Config): string {
   const place = `${host}:${realpathSync(config.state.directory)}`;
   return createHash('sha256').update(place).digest('hex').slice(0, 16);

@@ -53,6 +53,8 @@ export class ConsulLease implements Lease {
     if (state.session !== undefined && state.session !== this.#session) {
       if (last !== undefined && last.storeId !== self.storeId)
         return { kind: 'refused', error: ledElsewhere(last) };
+      // A copy of the leader's store, or one side of a split store, names another: its silence says nothing of the leader.
+      if (!isSame((await fence.read())?.leader, last)) return { kind: 'follows', leader: last };
       // A claim in the store, which one of several standbys gets, and only if the leader gives no sign of life.
       const claim = await fence.raise(self, { above: 0, over: 'dead' });
       if (claim === undefined) return { kind: 'follows', leader: last };
@@ -61,15 +63,22 @@ export class ConsulLease implements Lease {
     const known = last?.storeId === self.storeId ? last.epoch : 0;
     if (!(await this.#lockAs({ ...self, epoch: known }, signal)))
       return { kind: 'follows', leader: undefined };
+    const provenAt = clock.now();
     // Above what Consul knows too: a store that lost its last writes must not count an epoch a second time.
     const epoch = (await fence.raise(self, { above: known, over: 'any' })) ?? 0;
     const leader = { ...self, epoch };
-    if (!(await this.#lockAs(leader, signal))) {
-      await fence.rest(epoch);
-      return { kind: 'follows', leader: undefined };
+    try {
+      if (!(await this.#lockAs(leader, signal))) {
+        await fence.rest(epoch);
+        return { kind: 'follows', leader: undefined };
+      }
+    } catch (error) {
+      // Otherwise the others would wait for a leader that does not lead.
+      await this.release(epoch);
+      throw error;
     }
     this.#leader = leader;
-    this.#provenAt = clock.now();
+    this.#provenAt = provenAt;
     return { kind: 'leads', leader };
   }
 
@@ -116,6 +125,10 @@ export class ConsulLease implements Lease {
     await lock.endSession(session, signal).catch(() => {});
     return false;
   }
+}
+
+function isSame(a: Leader | undefined, b: Leader | undefined): boolean {
+  return a !== undefined && a.epoch === b?.epoch && a.replica === b.replica && a.since === b.since;
 }
 
 function isLedByOther({ session, value }: LockState, own: string | undefined, leader: Leader): boolean {

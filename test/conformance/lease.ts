@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.js';
-import type { Consul } from '../../src/consul/consul.js';
+import type { Consul, LeaderLock } from '../../src/consul/consul.js';
 import { createHttpConsul } from '../../src/consul/http/http-consul.js';
 import { checkCluster } from '../../src/lease/cluster.js';
 import { ConsulLease } from '../../src/lease/consul-lease.js';
@@ -158,7 +158,7 @@ export function describeConsulLease(name: string, start: () => Promise<ConsulUnd
     return client;
   };
   /** Each renewal asks Consul: the clock goes on by a minute at each look. */
-  const open = (consul: Consul, replica: string, fence: Fence, storeId: string) => {
+  const open = (consul: Pick<Consul, 'lock'>, replica: string, fence: Fence, storeId: string) => {
     let now = 0;
     const clock = {
       ...systemClock,
@@ -233,6 +233,41 @@ export function describeConsulLease(name: string, start: () => Promise<ConsulUnd
       await now.release(second);
       fence.die();
       expect(epochOf(await now.acquire(never))).toBeGreaterThan(second);
+    });
+
+    it('stay with the leader while a copy of its store, where it is silent, names another', async () => {
+      const consul = fresh();
+      const [fence, copy] = [createMemoryFence(), createMemoryFence()];
+      const one = open(consul, 'one', fence, 'store');
+      const epoch = epochOf(await one.acquire(never));
+      const two = open(consul, 'two', copy, 'store');
+      // As after a failover to a copy of before, where another replica led meanwhile, and one that nobody led.
+      expect(await two.acquire(never)).toMatchObject({ kind: 'follows', leader: { replica: 'one' } });
+      await copy.raise(selfOf('two', 'store')(), { above: 0, over: 'any' });
+      copy.die();
+      expect(await two.acquire(never)).toMatchObject({ kind: 'follows', leader: { replica: 'one' } });
+      expect(await one.renew(epoch, never)).toBe(true);
+    });
+
+    it('are given back when Consul fails after the store has a new leader', async () => {
+      const consul = fresh();
+      const fence = createMemoryFence();
+      let calls = 0;
+      const lock: LeaderLock = {
+        read: (signal) => consul.lock.read(signal),
+        createSession: (...parts) => consul.lock.createSession(...parts),
+        renewSession: (...parts) => consul.lock.renewSession(...parts),
+        endSession: (...parts) => consul.lock.endSession(...parts),
+        async acquire(...parts) {
+          if (++calls === 2) throw new Error('Consul is away');
+          return consul.lock.acquire(...parts);
+        },
+      };
+      const one = open({ ...consul, lock }, 'one', fence, 'store');
+      await expect(one.acquire(never)).rejects.toThrow('Consul is away');
+      expect((await fence.read())?.isAlive).toBe(false);
+      expect((await consul.lock.read(never)).session).toBeUndefined();
+      expect((await open(consul, 'two', fence, 'store').acquire(never)).kind).toBe('leads');
     });
 
     it('bind a store to the first cluster that it meets, and a cluster that lost its ID gets it again', async () => {

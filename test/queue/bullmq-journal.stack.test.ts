@@ -62,6 +62,53 @@ it('makes again, in a replica that takes over, what it lacks, once and with the 
   }
 });
 
+it('changes nothing in a Redis that lacks nothing, also where answers were lost', async () => {
+  let restore = async (_: Redis) => {};
+  let losesAnswer = false;
+  const journal = new BullmqJournal(
+    {
+      prefix: link.prefix,
+      call: (use) => link.call(use),
+      async run(script, ...values) {
+        const answer = await link.run(script, ...values);
+        if (losesAnswer) throw new Error('no answer');
+        return answer;
+      },
+      restore: (redis, script, ...values) => link.restore(redis, script, ...values),
+      whenOther(restorer) {
+        restore = restorer;
+        return () => {};
+      },
+    },
+    DEPS,
+  );
+  const lost = async (step: () => Promise<void>) => {
+    losesAnswer = true;
+    await expect(step()).rejects.toThrow('no answer');
+    losesAnswer = false;
+  };
+  const wrote = (digest: string) => ({ lastApplied: new Map([['s', digest]]) });
+  const unchanged = async () => {
+    const before = await journal.read('key');
+    await link.call(restore);
+    expect(await journal.read('key')).toEqual(before);
+  };
+  await journal.settle('key', [], wrote('1'));
+  await journal.settle('key', [settled('a')], wrote('2'));
+  await unchanged();
+  await lost(() => journal.settle('key', [settled('b')], wrote('3')));
+  await unchanged();
+  await journal.settle('key', [settled('c')], wrote('4'));
+  // A repetition, whose update is out of date.
+  await journal.settle('key', [settled('b')], wrote('3'));
+  await unchanged();
+  await journal.record('key', [draft('d')]);
+  await lost(() => journal.record('key', [draft('e')], ['d']));
+  await unchanged();
+  expect((await journal.read('key')).lastApplied).toEqual(new Map([['s', '4']]));
+  expect((await journal.read('key')).pending.map(({ id }) => id)).toEqual(['e']);
+});
+
 it('runs the calls of one turn in their order, also one whose script Redis does not know yet', async () => {
   const journal = new BullmqJournal(link, DEPS);
   // Redis knows the script of `published` then, and not that of `settle`.

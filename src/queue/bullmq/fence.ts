@@ -49,7 +49,12 @@ export class BullmqFence implements Fence {
     leader: Omit<Leader, 'epoch'>,
     { above, over }: { readonly above: number; readonly over: 'any' | 'dead' },
   ): Promise<number | undefined> {
-    const epoch = await this.#link.run(RAISE, JSON.stringify(leader), above, over, LIFE_MS);
+    const { prefix } = this.#link;
+    const epoch = await this.#link.call(async (redis) => {
+      // A leader that lives could give no sign of life either while Redis was away. It comes first, and restores what Redis lost.
+      if (over === 'dead' && this.#link.isBackWithin(LIFE_MS)) return 0;
+      return RAISE.run(redis, prefix, [JSON.stringify(leader), above, over, LIFE_MS]);
+    });
     return epoch === 0 ? undefined : Number(epoch);
   }
 

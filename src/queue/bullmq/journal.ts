@@ -6,7 +6,7 @@ import { toPosition, toText } from '../hold-position.js';
 import type { HoldPage, Journal, KeyRecord, RecordUpdate, SettledDecision } from '../journal.js';
 import { parseDecision, parseDraft, parseHold } from '../stored.js';
 import * as scripts from './journal-scripts.js';
-import { RecentSteps } from './recent-steps.js';
+import { RecentSteps, type SettleStep } from './recent-steps.js';
 import type { ScriptLink } from './redis-link.js';
 import { quote, type Script, toLists, toPairs, toTexts } from './script.js';
 
@@ -110,14 +110,18 @@ export class BullmqJournal implements Journal {
     replaced: readonly string[] = [],
   ): Promise<void> {
     if (drafts.length + replaced.length === 0) return;
-    await this.#record(key, drafts, replaced);
+    // Before Redis answers: its answer may get lost.
     this.#recent.add({ kind: 'record', key, drafts, replaced });
+    await this.#record(key, drafts, replaced);
   }
 
   async settle(key: string, decisions: readonly SettledDecision[], update: RecordUpdate = {}): Promise<void> {
+    const step: SettleStep = { kind: 'settle', key, decisions, update };
+    this.#recent.add(step);
     const numbers = toPairs(await this.#settle(key, decisions, update));
-    const revisions = new Map(numbers.map(([id, revision]) => [id, Number(revision)]));
-    this.#recent.add({ kind: 'settle', key, decisions, update, revisions });
+    // A repetition: its update was made before, and may be out of date now.
+    if (decisions.length > 0 && numbers.length === 0) this.#recent.remove(step);
+    step.revisions = new Map(numbers.map(([id, revision]) => [id, Number(revision)]));
   }
 
   /**
@@ -133,16 +137,18 @@ export class BullmqJournal implements Journal {
         continue;
       }
       const { key, decisions, update, revisions } = step;
+      // The caller repeats what Redis has not got.
+      if (revisions === undefined && !(await this.#isSettled(decisions, redis))) continue;
       const values = decisions.flatMap((decision) => {
-        const revision = revisions.get(decision.id);
+        const revision = revisions?.get(decision.id);
         if (revision === undefined) return [];
         const isPublished = this.#recent.isPublished(decision.id) ? '1' : '0';
         return [decision.id, decision.subject, JSON.stringify(decision), revision, isPublished];
       });
-      const lacked =
-        values.length === 0 ? 0 : Number(await this.#link.restore(redis, scripts.RESTORE, key, ...values));
-      restored += lacked;
-      if (lacked > 0 || decisions.length === 0) await this.#settle(key, [], update, redis);
+      if (values.length > 0)
+        restored += Number(await this.#link.restore(redis, scripts.RESTORE, key, ...values));
+      // Each one: what a later step wrote must not stay behind an earlier one that is made again.
+      await this.#settle(key, [], update, redis);
     }
     if (restored === 0) return;
     this.#deps.metrics.count('scopemesh_store_restored_decisions_total', {}, restored);
@@ -150,6 +156,13 @@ export class BullmqJournal implements Journal {
       { restored },
       'Redis had forgotten decisions that it had acknowledged, as after a failover; they are recorded again',
     );
+  }
+
+  /** Whether Redis has all of them. */
+  async #isSettled(decisions: readonly SettledDecision[], redis: Redis): Promise<boolean> {
+    const name = `${this.#link.prefix}:settled`;
+    const scores = await Promise.all(decisions.map(({ id }) => redis.zscore(name, id)));
+    return !scores.includes(null);
   }
 
   async #record(

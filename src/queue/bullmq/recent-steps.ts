@@ -2,20 +2,22 @@ import type { Clock } from '../../clock.js';
 import type { DraftDecision } from '../../model/decision.js';
 import type { RecordUpdate, SettledDecision } from '../journal.js';
 
+export interface SettleStep {
+  readonly kind: 'settle';
+  readonly key: string;
+  readonly decisions: readonly SettledDecision[];
+  readonly update: RecordUpdate;
+  /** By ID. Undefined until Redis has answered. */
+  revisions?: ReadonlyMap<string, number>;
+}
+
 export type JournalStep =
+  | SettleStep
   | {
       readonly kind: 'record';
       readonly key: string;
       readonly drafts: readonly DraftDecision[];
       readonly replaced: readonly string[];
-    }
-  | {
-      readonly kind: 'settle';
-      readonly key: string;
-      readonly decisions: readonly SettledDecision[];
-      readonly update: RecordUpdate;
-      /** By ID. */
-      readonly revisions: ReadonlyMap<string, number>;
     };
 
 /** A replica that is further behind is no replica that one fails over to. */
@@ -40,6 +42,14 @@ export class RecentSteps {
     this.#forget();
   }
 
+  /** It turned out to change nothing. */
+  remove(step: JournalStep): void {
+    const at = this.#steps.findLastIndex((each) => each.step === step);
+    if (at === -1) return;
+    this.#steps.splice(at, 1);
+    this.#decisions -= sizeOf(step);
+  }
+
   published(ids: readonly string[]): void {
     const now = this.#clock.now();
     for (const id of ids) this.#published.set(id, now);
@@ -50,9 +60,8 @@ export class RecentSteps {
     return this.#published.has(id);
   }
 
-  /** In the order in which they were made. */
+  /** In the order in which they were made. However long Redis was away, it may lack them. */
   all(): readonly JournalStep[] {
-    this.#forget();
     return this.#steps.map(({ step }) => step);
   }
 

@@ -50,6 +50,8 @@ export class RedisLink implements ScriptLink {
   #lastRun: string | undefined;
   #isChecked = false;
   #checking: Promise<void> | undefined;
+  #wasAway = false;
+  #backAt: number | undefined;
 
   constructor(url: string, prefix: string, logger: Logger, clock: Clock, outage?: OutageLog) {
     this.prefix = prefix;
@@ -73,11 +75,17 @@ export class RedisLink implements ScriptLink {
     this.commands.on('close', () => {
       this.#loaded.clear();
       this.#isChecked = false;
+      this.#wasAway = true;
     });
   }
 
   get isReady(): boolean {
     return this.commands.status === 'ready';
+  }
+
+  /** Whether Redis came back less than `ms` ago, so that other processes may not have come back yet. */
+  isBackWithin(ms: number): boolean {
+    return this.#backAt !== undefined && Math.abs(this.#clock.now() - this.#backAt) < ms;
   }
 
   /** A second connection to the same Redis, whose commands do not wait behind those of this one. */
@@ -181,6 +189,8 @@ export class RedisLink implements ScriptLink {
     if (this.#lastRun !== undefined && (run === undefined || run !== this.#lastRun))
       for (const restore of this.#restorers) await restore(this.commands);
     this.#lastRun = run ?? '';
+    if (this.#wasAway) this.#backAt = this.#clock.now();
+    this.#wasAway = !this.isReady;
     this.#isChecked = this.isReady;
   }
 
