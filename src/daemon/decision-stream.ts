@@ -100,6 +100,8 @@ async function send(
 ): Promise<void> {
   const { raw } = reply;
   reply.hijack();
+  // Its `close` may have passed already, while the log was opened.
+  if (raw.destroyed) return;
   const gone = new AbortController();
   raw.once('close', () => gone.abort());
   const stop = AbortSignal.any([gone.signal, closing]);

@@ -68,21 +68,23 @@ const STORED_CHAIN =
   /"chain":\{("hash":"([0-9a-f]{64})",)"log":"([^"\\]{1,128})","previousHash":"([0-9a-f]{64})","sequence":([1-9]\d{0,14})\}/g;
 /** The members behind `data`, as canonical JSON orders them. */
 const STORED_END =
-  /\},"datacontenttype":"application\/json","id":"([^"\\]{1,128})","source":"[^"\\]*","specversion":"1\.0","subject":"[^"\\]*","time":"[^"\\]*","type":"dev\.scopemesh\.[a-z-]+\.[a-z]+"\}$/;
+  /\},"datacontenttype":"application\/json","id":"([^"\\]{1,128})","source":"[^"\\]*","specversion":"1\.0","subject":"[^"\\]*","time":"([^"\\]*)","type":"dev\.scopemesh\.[a-z-]+\.[a-z]+"\}$/;
 
 /**
- * The ID and the link of a decision that is stored as `toStoredText` wrote it and has the hash that it names; undefined for
+ * The ID, the time and the link of a decision that is stored as `toStoredText` wrote it and has the hash that it names; undefined for
  * all others, which `hashOfEvent` judges. Whoever changes a byte of such a text must find other bytes with the same hash.
  */
-export function intactLinkOf(stored: string): { readonly id: string; readonly link: ChainLink } | undefined {
+export function intactLinkOf(
+  stored: string,
+): { readonly id: string; readonly time: string; readonly link: ChainLink } | undefined {
   const [found, second] = stored.matchAll(STORED_CHAIN);
-  const [, id] = STORED_END.exec(stored) ?? [];
-  if (found === undefined || second !== undefined || id === undefined) return undefined;
+  const [, id, time] = STORED_END.exec(stored) ?? [];
+  if (found === undefined || second !== undefined || id === undefined || time === undefined) return undefined;
   const [, member = '', named = '', log = '', previousHash = '', sequence = ''] = found;
   const at = found.index + '"chain":{'.length;
   const hashed = stored.slice(0, at) + stored.slice(at + member.length);
   if (digestOf('sha256', hashed, 'hex') !== named) return undefined;
-  return { id, link: { log, sequence: Number(sequence), previousHash, hash: named } };
+  return { id, time, link: { log, sequence: Number(sequence), previousHash, hash: named } };
 }
 
 /** The leaf of a decision in the Merkle tree: its hash is the entry. */

@@ -1,5 +1,7 @@
 import { hash } from 'node:crypto';
 
+export const HASH_BYTES = 32;
+
 /** A hash of RFC 6962: 32 bytes. */
 export type Hash = Buffer;
 
@@ -50,6 +52,7 @@ export function isIncluded(
   proof: readonly Hash[],
 ): boolean {
   if (!Number.isSafeInteger(index) || index < 0 || index >= size) return false;
+  if (!areHashes([root, leaf, ...proof])) return false;
   let [node, last, reached] = [index, size - 1, leaf];
   for (const sibling of proof) {
     if (last === 0) return false;
@@ -73,6 +76,7 @@ export interface SignedTree {
 /** Whether the proof shows that the later tree begins with all leaves of the earlier one (RFC 9162, section 2.1.4.2). */
 export function isConsistent(earlier: SignedTree, later: SignedTree, proof: readonly Hash[]): boolean {
   if (!Number.isSafeInteger(earlier.size) || earlier.size < 1 || earlier.size > later.size) return false;
+  if (!areHashes([earlier.root, later.root, ...proof])) return false;
   if (earlier.size === later.size) return proof.length === 0 && earlier.root.equals(later.root);
   let [node, last] = [earlier.size - 1, later.size - 1];
   while (node % 2 === 1) [node, last] = [Math.floor(node / 2), Math.floor(last / 2)];
@@ -92,6 +96,11 @@ export function isConsistent(earlier: SignedTree, later: SignedTree, proof: read
     [node, last] = [Math.floor(node / 2), Math.floor(last / 2)];
   }
   return last === 0 && old.equals(earlier.root) && whole.equals(later.root);
+}
+
+/** Hashes of other lengths would let one node be read as another. */
+function areHashes(hashes: readonly Hash[]): boolean {
+  return hashes.every(({ length }) => length === HASH_BYTES);
 }
 
 function sha256(bytes: Uint8Array): Hash {

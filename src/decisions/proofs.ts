@@ -4,13 +4,15 @@ import { fieldOf } from '../model/field-of.js';
 import { hashOfEvent, leafOf, linkOf } from './chain.js';
 import { logOfNote, openCheckpoint, parseCheckpointEvent, type StoredCheckpoint } from './checkpoint.js';
 import { parseJson } from './envelope.js';
-import { type Hash, isConsistent, isIncluded } from './merkle.js';
+import { HASH_BYTES, type Hash, isConsistent, isIncluded } from './merkle.js';
 import { MerkleTree } from './merkle-tree.js';
 import type { NoteVerifier } from './signed-note.js';
 
 /** A signed checkpoint and hashes of RFC 6962 in base64. */
 const CHECKPOINT = z.string().max(10_000);
-const HASHES = z.array(z.base64()).max(128);
+const HASHES = z
+  .array(z.base64().refine((text) => Buffer.from(text, 'base64').length === HASH_BYTES))
+  .max(128);
 
 /** Shows that one decision is in a signed log, without the other decisions. `event`: as it is stored, as JSON text. */
 const INCLUSION = z.object({ event: z.string().max(4_000_000), checkpoint: CHECKPOINT, hashes: HASHES });

@@ -1,12 +1,19 @@
 import type { ChainLink } from '../model/decision.js';
 import { fieldOf } from '../model/field-of.js';
+import { canonicalJson } from './canonical-json.js';
 import { hashOfEvent, intactLinkOf, linkOf } from './chain.js';
 import { isCheckpointEvent, parseCheckpointEvent, type StoredCheckpoint } from './checkpoint.js';
 import { parseJson } from './envelope.js';
 
 /** What the verification needs of one event: far less than the event, so that a topic can be put in order in memory. */
 export type TrailRecord =
-  | { readonly kind: 'decision'; readonly id: string; readonly link: ChainLink; readonly isIntact: boolean }
+  | {
+      readonly kind: 'decision';
+      readonly id: string;
+      readonly time: string;
+      readonly link: ChainLink;
+      readonly isIntact: boolean;
+    }
   | { readonly kind: 'unchained'; readonly id: string }
   | { readonly kind: 'checkpoint'; readonly checkpoint: StoredCheckpoint }
   | { readonly kind: 'unreadable' };
@@ -22,13 +29,16 @@ export function toTrailRecord(text: string): TrailRecord {
       return checkpoint === undefined ? { kind: 'unreadable' } : { kind: 'checkpoint', checkpoint };
     }
     const id = fieldOf(event, 'id');
-    if (typeof id !== 'string') return { kind: 'unreadable' };
+    const time = fieldOf(event, 'time');
+    if (typeof id !== 'string' || typeof time !== 'string') return { kind: 'unreadable' };
     const link = linkOf(event);
     if (link === undefined) {
       const hasChain = fieldOf(fieldOf(event, 'data'), 'chain') !== undefined;
       return hasChain ? { kind: 'unreadable' } : { kind: 'unchained', id };
     }
-    return { kind: 'decision', id, link, isIntact: hashOfEvent(event) === link.hash };
+    // The same value in other bytes (a member twice, another escape) is not what scopemesh wrote, in any version.
+    const isOwnForm = canonicalJson(event) === text || JSON.stringify(event) === text;
+    return { kind: 'decision', id, link, time, isIntact: isOwnForm && hashOfEvent(event) === link.hash };
   } catch {
     return { kind: 'unreadable' };
   }

@@ -27,6 +27,8 @@ export interface VerifiedLog {
   readonly last: number;
   /** The decisions up to this number are signed; who can write the log can change the others. */
   readonly signed: number;
+  /** How long before the newest decision of all logs the first one after the signed ones was made; without a key, absent. */
+  readonly unsignedMs?: number;
 }
 
 export interface TrailReport {
@@ -68,6 +70,9 @@ interface Found {
 export class TrailVerification {
   readonly #verifiers: readonly NoteVerifier[];
   readonly #logs: { -readonly [Field in keyof VerifiedLog]: VerifiedLog[Field] }[] = [];
+  /** By log: when its first decision after the signed ones was made, in ms. */
+  readonly #unsignedSince: (number | undefined)[] = [];
+  #newest = Number.NEGATIVE_INFINITY;
   #decisions = 0;
   #unchained = 0;
   #checkpoints = 0;
@@ -98,7 +103,7 @@ export class TrailVerification {
     return {
       decisions: this.#decisions,
       unchained: this.#unchained,
-      logs: this.#logs,
+      logs: this.#logs.map((each, at) => ({ ...each, ...this.#unsignedMs(at) })),
       checkpoints: this.#checkpoints,
       ...(fault === undefined ? {} : { fault }),
     };
@@ -120,6 +125,8 @@ export class TrailVerification {
     const current = this.#logs.at(-1);
     if (this.#verifiers.length === 0 || current === undefined) return;
     current.signed = tree.size;
+    // A checkpoint is right after the last decision that it signs.
+    this.#unsignedSince[this.#logs.length - 1] = undefined;
     this.#checkpoints++;
   }
 
@@ -134,6 +141,14 @@ export class TrailVerification {
     this.#tree = appendLeaf(this.#tree, leafOf(record.link.hash));
     this.#end = { log, sequence, hash: record.link.hash, id: record.id };
     this.#decisions++;
+    const time = Date.parse(record.time);
+    this.#unsignedSince[this.#logs.length - 1] ??= time;
+    this.#newest = Math.max(this.#newest, time);
+  }
+
+  #unsignedMs(at: number): { readonly unsignedMs?: number } {
+    const since = this.#unsignedSince[at];
+    return this.#verifiers.length === 0 || since === undefined ? {} : { unsignedMs: this.#newest - since };
   }
 }
 

@@ -1,6 +1,7 @@
 import { definedFields } from '../model/defined-fields.js';
 import type { Access, ClaimValue, HeaderMatch, HttpPermission, JwtRequirement } from '../model/intention.js';
 import { isPlainPath, type PlainPath, parsePlainPathRegex, toPlainPathRegex } from '../model/plain-path.js';
+import { toLinearPattern } from '../model/re2.js';
 import { compareText } from './compare.js';
 
 /**
@@ -112,24 +113,64 @@ export interface HttpRequestShape {
   readonly token?: JwtRequirement;
 }
 
-/** Whether Envoy allows the request if it enforces this access (for `explain` and tests). */
-export function admits(access: Access | undefined, request: HttpRequestShape): boolean {
+/** The expression in JavaScript, for the whole text; undefined if it cannot be judged here. */
+type PatternOf = (regex: string) => RegExp | undefined;
+
+/**
+ * Whether Envoy allows the request if it enforces this access (for `explain` and tests); undefined if that depends on an
+ * expression that cannot be judged here. Expressions may come from others, so only those run that take linear time.
+ */
+export function admits(
+  access: Access | undefined,
+  request: HttpRequestShape,
+  patternOf: PatternOf = patternOfOthers,
+): boolean | undefined {
   if (access === undefined || access.kind === 'deny') return false;
   if (access.kind === 'allow') return true;
-  return access.permissions.map(normalise).some((permission) => {
-    if (permission.methods !== undefined && !permission.methods.includes(request.method)) return false;
-    // Envoy's path matchers look at the path without its query.
-    const path = request.path.replace(/[?#].*$/s, '');
-    if (permission.pathExact !== undefined && path !== permission.pathExact) return false;
-    if (permission.pathPrefix !== undefined && !path.startsWith(permission.pathPrefix)) return false;
-    if (permission.pathRegex !== undefined && !matchesWhole(permission.pathRegex, path)) return false;
-    if (permission.jwt !== undefined && !requires(request.token, permission.jwt)) return false;
-    return (permission.headers ?? []).every((match) => headerMatches(match, request.headers ?? {}));
-  });
+  // Envoy's path matchers look at the path without its query.
+  const shape = { ...request, path: request.path.replace(/[?#].*$/s, '') };
+  return not(all(access.permissions.map(normalise), (each) => not(permits(each, shape, patternOf))));
+}
+
+function permits(
+  { methods, pathExact, pathPrefix, pathRegex, headers = [], jwt }: HttpPermission,
+  { method, path, headers: sent = {}, token }: HttpRequestShape,
+  patternOf: PatternOf,
+): boolean | undefined {
+  if (methods !== undefined && !methods.includes(method)) return false;
+  if (pathExact !== undefined && path !== pathExact) return false;
+  if (pathPrefix !== undefined && !path.startsWith(pathPrefix)) return false;
+  if (jwt !== undefined && !requires(token, jwt)) return false;
+  return all(
+    [
+      () => pathRegex === undefined || patternOf(pathRegex)?.test(path),
+      ...headers.map((match) => () => headerMatches(match, sent, patternOf)),
+    ],
+    (holds) => holds(),
+  );
+}
+
+/** False if any is false; undefined if any is then undefined. */
+function all<T>(items: readonly T[], holds: (item: T) => boolean | undefined): boolean | undefined {
+  let isUnclear = false;
+  for (const item of items) {
+    const held = holds(item);
+    if (held === false) return false;
+    isUnclear ||= held === undefined;
+  }
+  return isUnclear ? undefined : true;
+}
+
+function not(value: boolean | undefined): boolean | undefined {
+  return value === undefined ? undefined : !value;
 }
 
 /** In Envoy a missing header matches only a condition on its absence, also with `invert`. */
-function headerMatches(match: HeaderMatch, headers: Readonly<Record<string, string>>): boolean {
+function headerMatches(
+  match: HeaderMatch,
+  headers: Readonly<Record<string, string>>,
+  patternOf: PatternOf,
+): boolean | undefined {
   const name = match.name.toLowerCase();
   const value = Object.hasOwn(headers, name) ? headers[name] : undefined;
   if (value === undefined) return match.invert === true && match.present === true;
@@ -137,12 +178,16 @@ function headerMatches(match: HeaderMatch, headers: Readonly<Record<string, stri
     (match.exact === undefined || value === match.exact) &&
     (match.prefix === undefined || value.startsWith(match.prefix)) &&
     (match.suffix === undefined || value.endsWith(match.suffix)) &&
-    (match.regex === undefined || matchesWhole(match.regex, value));
-  return match.invert === true ? !plain : plain;
+    (match.regex === undefined || patternOf(match.regex)?.test(value));
+  return match.invert === true ? not(plain) : plain;
 }
 
-function matchesWhole(regex: string, text: string): boolean {
-  return new RegExp(`^(?:${regex})$`).test(text);
+function patternOfOthers(regex: string): RegExp | undefined {
+  return parsePlainPathRegex(regex) === undefined ? toLinearPattern(regex) : wholeOf(regex);
+}
+
+function wholeOf(regex: string): RegExp {
+  return new RegExp(`^(?:${regex})$`);
 }
 
 function normalise(permission: HttpPermission): HttpPermission {
@@ -237,7 +282,7 @@ function pathCovers(outer: HttpPermission, inner: HttpPermission): boolean {
   if (outer.pathRegex !== undefined) {
     const form = parsePlainPathRegex(outer.pathRegex);
     if (form === undefined) return false;
-    if (inner.pathExact !== undefined) return matchesWhole(outer.pathRegex, inner.pathExact);
+    if (inner.pathExact !== undefined) return wholeOf(outer.pathRegex).test(inner.pathExact);
     return plain !== undefined && plainCovers(form, plain);
   }
   if (outer.pathPrefix === undefined) return true;

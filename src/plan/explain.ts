@@ -33,6 +33,7 @@ export interface Candidate {
  * | permissions | one that matches | `allowed` |
  * | permissions | one that matches only with a user's token | `with-token` |
  * | permissions | one that does not match | by the default policy |
+ * | permissions | one for which an expression decides that cannot be judged here | `unclear` |
  * | permissions | none | `partly` |
  * | content that scopemesh does not write (tokens of several providers, deny permissions) | | `unclear` |
  * | none | | by the default policy; `denied` if the policy cannot be read |
@@ -161,9 +162,20 @@ function verdictOn(
       return 'unclear';
     case 'http':
       if (request === undefined) return 'partly';
-      if (admits(access, request)) return 'allowed';
-      return byDefault === 'denied' && admits(withoutTokens(access), request) ? 'with-token' : byDefault;
+      return byDefault === 'allowed' ? byDefault : verdictOnRequest(access, request);
   }
+}
+
+/** By these permissions alone. */
+export function verdictOnRequest(
+  access: Extract<Access, { kind: 'http' }>,
+  request: HttpRequestShape,
+): Exclude<Verdict, 'partly'> {
+  const now = admits(access, request);
+  if (now !== false) return now === true ? 'allowed' : 'unclear';
+  const withToken = admits(withoutTokens(access), request);
+  if (withToken === undefined) return 'unclear';
+  return withToken ? 'with-token' : 'denied';
 }
 
 /** The access of a caller that has all required tokens. */

@@ -1,6 +1,8 @@
 import type { ActorKind, ClassifiedKind } from '../model/actor.js';
 import type { OAuthClient } from '../model/client.js';
 import type { Access } from '../model/intention.js';
+import { parsePlainPathRegex } from '../model/plain-path.js';
+import { toWholePattern } from '../model/re2.js';
 import type { Mapping, Rule } from '../model/rule.js';
 import { admits, type HttpRequestShape } from './access.js';
 import { classify } from './actor.js';
@@ -24,10 +26,11 @@ export interface JudgedCall {
  * | it opens the call | `opens` |
  * | it opens the call, but only with a user's token | `needs-user` |
  * | it opens other requests of the client at the destination | `other-request` |
+ * | an expression (RE2) decides that JavaScript cannot judge | `unclear` |
  * | it opens the destination, but not to the client's actor kind | `limited` |
  * | the destination is not a plain service name | `held` |
  */
-export type RuleOutcome = 'opens' | 'needs-user' | 'other-request' | 'limited' | 'held';
+export type RuleOutcome = 'opens' | 'needs-user' | 'other-request' | 'unclear' | 'limited' | 'held';
 
 /** A rule that opens the destination for a scope of the client. */
 export interface RuleVerdict {
@@ -42,6 +45,8 @@ export interface RuleVerdict {
 
 export interface CallVerdict {
   readonly isAllowed: boolean;
+  /** It is allowed or not by an expression that cannot be judged here. */
+  readonly isUnclear: boolean;
   readonly actorKind: ClassifiedKind;
   /** `guards.protected` lists the destination, so no rule opens it. */
   readonly isProtected: boolean;
@@ -88,13 +93,21 @@ export function createJudge(mapping: Mapping): (call: JudgedCall) => CallVerdict
     });
     const isProtected = mapping.protectedServices.includes(destination.toLowerCase());
     const isAllowed = !isProtected && rules.some(({ outcome }) => outcome === 'opens');
-    return { isAllowed, actorKind, isProtected, rules };
+    const isUnclear = !isProtected && !isAllowed && rules.some(({ outcome }) => outcome === 'unclear');
+    return { isAllowed, isUnclear, actorKind, isProtected, rules };
   };
 }
 
 function outcomeOf(access: Access, needsUser: boolean, { request, hasUser }: JudgedCall): RuleOutcome {
-  if (request !== undefined && !admits(access, request)) return 'other-request';
-  return needsUser && !hasUser ? 'needs-user' : 'opens';
+  const isAdmitted = request === undefined || admits(access, request, patternOfMapping);
+  if (isAdmitted === false) return 'other-request';
+  if (needsUser && !hasUser) return 'needs-user';
+  return isAdmitted === undefined ? 'unclear' : 'opens';
+}
+
+/** Whoever writes the mapping also runs its tests, so an expression may take its time. */
+function patternOfMapping(regex: string): RegExp | undefined {
+  return parsePlainPathRegex(regex) === undefined ? toWholePattern(regex) : new RegExp(`^(?:${regex})$`);
 }
 
 function verdict(rule: Rule, scope: string, outcome: RuleOutcome): RuleVerdict {

@@ -1,12 +1,12 @@
 import type { Trail } from '../decisions/trail.js';
-import type { Access } from '../model/intention.js';
-import { admits, type HttpRequestShape } from '../plan/access.js';
+import type { HttpRequestShape } from '../plan/access.js';
+import { verdictOnRequest } from '../plan/explain.js';
 import type { ActualAccess } from '../plan/plan.js';
 import { type Answer, limitsOf, openAnswer } from './answer.js';
 import { type TrailEdge, toEdge } from './edge.js';
 import { readStandings } from './read-standing.js';
 
-/** As `explain` judges a call. `unclear`: the trail does not say. */
+/** As `explain` judges a call. `unclear`: the trail does not say, or an expression decides that cannot be judged here. */
 export type CallVerdict = 'allowed' | 'partly' | 'with-token' | 'denied' | 'unclear';
 
 export interface CallAnswer extends Answer {
@@ -70,12 +70,6 @@ function judge(access: ActualAccess, request: HttpRequestShape | undefined): Cal
     case 'other':
       return 'unclear';
     case 'http':
-      if (request === undefined) return 'partly';
-      if (admits(access, request)) return 'allowed';
-      return admits(withoutTokens(access), request) ? 'with-token' : 'denied';
+      return request === undefined ? 'partly' : verdictOnRequest(access, request);
   }
-}
-
-function withoutTokens({ permissions }: Extract<Access, { kind: 'http' }>): Access {
-  return { kind: 'http', permissions: permissions.map(({ jwt: _, ...permission }) => permission) };
 }

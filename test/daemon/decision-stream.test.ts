@@ -10,12 +10,12 @@ import { createHttpServer } from '../../src/daemon/http-server.js';
 import { createEmbeddedDecisionLog } from '../../src/decisions/embedded/embedded-decision-log.js';
 import type { DecisionLog } from '../../src/decisions/log.js';
 import { Secret } from '../../src/model/secret.js';
-import { noMetrics, silentLogger } from '../../src/observe.js';
+import { type Metrics, noMetrics, silentLogger } from '../../src/observe.js';
 import { decisions } from '../support/decisions.js';
 
 const TOKEN = 'local-token-of-the-state-directory';
 
-async function serve(log: DecisionLog | undefined) {
+async function serve(log: DecisionLog | Promise<DecisionLog> | undefined, metrics: Metrics = noMetrics) {
   const server = createHttpServer();
   const local = { token: new Secret(TOKEN), path: '/state/api-token' };
   addDecisionStream(server, {
@@ -23,7 +23,7 @@ async function serve(log: DecisionLog | undefined) {
     access: createAccess({ host: '127.0.0.1', tokens: [], local }),
     clock: systemClock,
     logger: silentLogger,
-    metrics: noMetrics,
+    metrics,
   });
   const address = await server.listen({ host: '127.0.0.1', port: 0 });
   onTestFinished(() => server.close());
@@ -116,6 +116,49 @@ describe('the stream of decisions', () => {
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '10']);
     await open[0]?.body?.cancel();
     await expect.poll(async () => (await ask()).status).toBe(200);
+  });
+
+  it('lets others have their turn while a fast consumer reads a long log', async () => {
+    const log = openLog();
+    await log.append(decisions(2_000));
+    let turns = 0;
+    const turn = () => {
+      turns++;
+      timer = setImmediate(turn);
+    };
+    let timer = setImmediate(turn);
+    const read = log.readEvents({ from: 'start', follow: false }, new AbortController().signal);
+    for await (const _ of read) if (turns >= 3) break;
+    clearImmediate(timer);
+    expect(turns).toBe(3);
+  });
+
+  it('gives the slot of a consumer back that left while the log was opened', async () => {
+    let opened = (_: DecisionLog) => {};
+    const opening = new Promise<DecisionLog>((resolve) => {
+      opened = resolve;
+    });
+    const open: (number | undefined)[] = [];
+    const { address, server } = await serve(opening, {
+      ...noMetrics,
+      gauge: (_, value) => void open.push(value),
+    });
+    let isLeft = false;
+    server.server.on('request', (_, answer) =>
+      answer.once('close', () => {
+        isLeft = true;
+      }),
+    );
+    const { hostname, port } = new URL(address);
+    const socket = connect(Number(port), hostname);
+    socket.write(
+      `GET /api/decisions/stream HTTP/1.1\r\nhost: ${hostname}\r\nauthorization: Bearer ${TOKEN}\r\n\r\n`,
+    );
+    await expect.poll(() => open).toEqual([1]);
+    socket.destroy();
+    await expect.poll(() => isLeft).toBe(true);
+    opened(openLog());
+    await expect.poll(() => open).toEqual([1, 0]);
   });
 
   it('ends when the server closes', async () => {

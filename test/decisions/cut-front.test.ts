@@ -22,7 +22,10 @@ for (const [at, decision] of decisions(120, 7).entries()) {
   head = next.head;
   for (const { id, chain } of next.chained)
     if (chain !== undefined)
-      records.push({ record: { kind: 'decision', id, link: chain, isIntact: true }, part: (at % 7) % PARTS });
+      records.push({
+        record: { kind: 'decision', id, time: '', link: chain, isIntact: true },
+        part: (at % 7) % PARTS,
+      });
   if (head.tree.size % 10 !== 0) continue;
   const note = signCheckpoint(signer, originOf('payments', 'one'), head);
   const stored = {

@@ -63,6 +63,14 @@ describe('the proof of a decision', () => {
     expect(verifyInclusion(JSON.stringify(proof), [stranger])).toBeUndefined();
   });
 
+  it('is refused with a hash of another length', async () => {
+    const proof = await proveInclusion(events, all[4]?.id ?? '');
+    for (const length of [0, 31, 33, 64]) {
+      const hashes = proof.hashes.with(0, Buffer.alloc(length).toString('base64'));
+      expect(() => verifyInclusion(JSON.stringify({ ...proof, hashes }), [verifier])).toThrow('not a proof');
+    }
+  });
+
   it('is not made for a decision that no checkpoint signs, that is not there, or without the beginning', async () => {
     await expect(proveInclusion(events, all[14]?.id ?? '')).rejects.toThrow('no checkpoint signs decision');
     await expect(proveInclusion(events, 'nothing')).rejects.toThrow('the log has no decision nothing');

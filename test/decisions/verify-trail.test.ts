@@ -73,6 +73,29 @@ describe('a log of 1,000 decisions', () => {
     });
   });
 
+  it.each([
+    ['a member twice', (event: string) => event.replace('{', '{"id":"forged",')],
+    ['another escape', (event: string) => event.replace('"specversion"', '"\\u0073pecversion"')],
+    ['white space', (event: string) => event.replace(',', ', ')],
+  ])('is changed by %s, though the value stays the same', (_, write) => {
+    const [event = ''] = LOG;
+    const changed = write(event);
+    expect(changed).not.toBe(event);
+    expect(JSON.parse(changed)).toEqual(JSON.parse(event));
+    expect(verify(LOG.with(0, changed)).fault).toMatchObject({ kind: 'changed', position: 1 });
+  });
+
+  it('tells how long its last decisions have been unsigned', () => {
+    const tail = LOG.slice(0, -10);
+    const [first, last] = [901, 991].map(
+      (sequence) => JSON.parse(tail.filter((each) => !each.includes('checkpoint'))[sequence - 1] ?? '').time,
+    );
+    expect(verify(tail).logs).toMatchObject([
+      { signed: 900, unsignedMs: Date.parse(last) - Date.parse(first) },
+    ]);
+    expect(verifyTrail(toRecords(tail)).logs[0]).not.toHaveProperty('unsignedMs');
+  });
+
   it('is intact in another order of members too, as an earlier version or another program writes it', () => {
     const turned = LOG.map((event) => JSON.stringify(JSON.parse(event), (_, value) => reversed(value)));
     expect(turned[0]).not.toBe(LOG[0]);

@@ -209,4 +209,16 @@ describe('a request is judged as Envoy does', () => {
   ])('%s', (_, access, request, expected) => {
     expect(admits(access, { method: 'GET', path: '/', ...request })).toBe(expected);
   });
+
+  test('a hostile expression does not run, and decides nothing that is clear without it', () => {
+    const path = `/${'a'.repeat(60)}`;
+    const hostile = { pathRegex: '/(a+)+b' };
+    const header = { headers: [{ name: 'x', regex: '(a+)+b', invert: true }] };
+    const judge = (...permissions: readonly object[]) =>
+      admits({ kind: 'http', permissions }, { method: 'GET', path, headers: { x: path.slice(1) } });
+    expect([judge(hostile), judge(header)]).toEqual([undefined, undefined]);
+    expect(judge(hostile, { pathPrefix: '/a' })).toBe(true);
+    expect(judge({ ...hostile, methods: ['PUT'] }, { pathExact: '/' })).toBe(false);
+    expect(judge({ ...hostile, headers: [{ name: 'y', exact: '1' }] })).toBe(false);
+  });
 });

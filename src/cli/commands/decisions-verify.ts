@@ -46,7 +46,8 @@ export function addVerify(decisions: Command, cli: Cli): void {
       'after',
       `
 Exit status: 0 if the chain is intact; 5 if it is broken; 1 if something is not proven (no chain,
-a log without a checkpoint, decisions outside the chain), or on error.
+a log without a checkpoint or with 5 minutes after its last one, decisions outside the chain),
+or on error.
 
 Keep a copy of the public key on another machine: a person who can change the log can also
 change the key beside it.
@@ -78,12 +79,21 @@ async function verify(options: Options, cli: Cli): Promise<void> {
   if (!isVerified) cli.exit(1);
 }
 
+/** scopemesh signs a checkpoint every minute with decisions. */
+const UNSIGNED_MS = 5 * 60_000;
+
 /** What a person must know before they trust a log without a fault. */
 export function doubtsOf(report: TrailReport, hasKey: boolean, unchained: number): readonly string[] {
   const unsigned = hasKey ? report.logs.filter(({ signed }) => signed === 0) : [];
   return [
     ...(report.decisions === 0 ? ['nothing was verified: there is no chain'] : []),
     ...unsigned.map(({ log }) => `no checkpoint signs log ${log}, so anybody could have written it`),
+    ...report.logs
+      .filter(({ signed, unsignedMs = 0 }) => signed > 0 && !(unsignedMs <= UNSIGNED_MS))
+      .map(
+        ({ log, signed, last }) =>
+          `no checkpoint signs the last ${last - signed} decisions of log ${log}, which go on for more than ${UNSIGNED_MS / 60_000} minutes; anybody could have written them`,
+      ),
     ...(report.unchained === unchained
       ? []
       : [
@@ -195,6 +205,9 @@ function reportLines(report: TrailReport, hasKey: boolean): readonly string[] {
     `the chain of ${decisions} decisions is intact, and ${checkpoints} checkpoints sign it`,
     ...logs
       .filter(({ last, signed }) => signed < last)
-      .map(({ log, last, signed }) => `no signature covers decisions ${signed + 1} to ${last} of log ${log}`),
+      .map(
+        ({ log, last, signed }) =>
+          `${last - signed} decisions are unsigned: no signature covers decisions ${signed + 1} to ${last} of log ${log}`,
+      ),
   ];
 }

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { toCloudEvent } from '../../decisions/envelope.js';
@@ -63,6 +63,7 @@ async function report(options: Options, cli: Cli): Promise<void> {
     verified:
       checked.fault === undefined &&
       signaturesChecked &&
+      checked.logs.every(({ signed, last }) => signed >= last) &&
       doubtsOf(checked, signaturesChecked, 0).length === 0,
   };
   const files = evidenceFiles(evidence, integrity, {
@@ -79,11 +80,22 @@ async function report(options: Options, cli: Cli): Promise<void> {
 async function write(directory: string, files: ReadonlyMap<string, string>): Promise<void> {
   try {
     makeDirectory(directory);
-    for (const [name, text] of files) await writeFile(join(directory, name), text, { mode: 0o600 });
+    for (const [name, text] of files) await writePrivate(join(directory, name), text);
   } catch (error) {
     throw new SyncError('ERR_CONFIG', `--out ${directory} cannot be written (${messageOf(error)})`, {
       retriable: false,
       cause: error,
     });
+  }
+}
+
+async function writePrivate(path: string, text: string): Promise<void> {
+  const file = await open(path, 'w', 0o600);
+  try {
+    // A file that was there keeps its mode otherwise.
+    await file.chmod(0o600);
+    await file.writeFile(text);
+  } finally {
+    await file.close();
   }
 }

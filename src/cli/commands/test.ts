@@ -56,7 +56,11 @@ Examples:
       const judge = createJudge(mapping);
       const judged = cases.map((each): JudgedCase => {
         const verdict = judge(each.call);
-        return { of: each, verdict, hasPassed: verdict.isAllowed === (each.expects === 'allow') };
+        return {
+          of: each,
+          verdict,
+          hasPassed: !verdict.isUnclear && verdict.isAllowed === (each.expects === 'allow'),
+        };
       });
       const names = ruleNames(mapping.rules);
       if (options.json) cli.screen.json(toDocument(judged, names));

@@ -51,7 +51,7 @@ function wildcardFinding({ entry, source }: Foreign, world: WorldState): Finding
   return warning(
     'mesh.wildcard',
     `the intention ${where}, which scopemesh does not own, allows ${accessText(source.access)}; ${gain}`,
-    `give the callers scopes, then remove it: consul intention delete ${toShellWord(source.name)} ${toShellWord(destination.name)}`,
+    `give the callers scopes, then remove it: consul intention delete -- ${toShellWord(source.name)} ${toShellWord(destination.name)}`,
   );
 }
 
@@ -68,7 +68,7 @@ function widerFinding({ entry, source }: Foreign, world: WorldState, now: number
   return warning(
     'mesh.wider',
     `the intention ${name} -> ${destination.name}, which scopemesh does not own, allows ${accessText(access)}, but the scopes of its client ${provider}/${clientId} open ${accessText(desired)}`,
-    `remove it (consul intention delete ${toShellWord(name)} ${toShellWord(destination.name)}); scopemesh then writes what the scopes open`,
+    `remove it (consul intention delete -- ${toShellWord(name)} ${toShellWord(destination.name)}); scopemesh then writes what the scopes open`,
   );
 }
 

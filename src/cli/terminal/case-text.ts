@@ -7,6 +7,7 @@ export function verdictText({ client, destination }: JudgedCall, verdict: CallVe
   const who = `client ${client.provider}/${client.clientId} (${verdict.actorKind})`;
   if (verdict.isAllowed) return `allowed to ${who}`;
   if (verdict.isProtected) return `denied: guards.protected lists ${destination}`;
+  if (verdict.isUnclear) return `unclear for ${who}: only Envoy can judge an expression of the rule`;
   const scopes = client.grants.map(({ name }) => name).join(' ');
   if (verdict.rules.length === 0)
     return `denied: no rule opens ${destination} for ${scopes === '' ? 'a client without scopes' : `the scopes ${scopes}`} of ${who}`;
@@ -35,6 +36,8 @@ function outcomeText(
       return `opens ${accessText(access)} (scope ${scope}), but only with a user's token`;
     case 'other-request':
       return `opens only ${accessText(access)} (scope ${scope})`;
+    case 'unclear':
+      return `opens ${accessText(access)} (scope ${scope}), and scopemesh cannot judge this expression of RE2`;
     case 'limited':
       return `is closed to the actor kind ${kind} (scope ${scope})`;
     case 'held':

@@ -105,7 +105,11 @@ function decidingText({ candidates, defaultPolicy, request, verdict }: Explanati
     deciding.access.kind === 'http' && request !== undefined && verdict === 'denied'
       ? '; no permission matches this request'
       : '';
-  return candidateText(deciding) + unmatched;
+  const unclear =
+    deciding.access.kind === 'http' && verdict === 'unclear'
+      ? '; scopemesh cannot judge one of its expressions, and only Envoy can'
+      : '';
+  return candidateText(deciding) + unmatched + unclear;
 }
 
 function candidateText({ source, destination, access, precedence, isOwned, description }: Candidate): string {

@@ -104,7 +104,11 @@ class EmbeddedDecisionLog implements DecisionLog {
         after = seq;
         yield event;
       }
-      if (page.length > 0) continue;
+      if (page.length > 0) {
+        // Pages are read at once, and a fast consumer never waits: others get their turn here.
+        await new Promise((resolve) => setImmediate(resolve));
+        continue;
+      }
       if (!options.follow) return;
       await this.#more(stop);
     }

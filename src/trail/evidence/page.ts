@@ -237,7 +237,7 @@ function integritySection({
       ? `BROKEN at event ${fault.position}: ${escapeHtml(fault.kind)} ${escapeHtml(fault.id ?? '')}: ${escapeHtml(fault.detail)}`
       : verified
         ? `The chain of ${decisions} decisions is intact, and ${checkpoints} signed checkpoints prove it.`
-        : `The chain of ${decisions} decisions is intact, but not all of it is proven${signaturesChecked ? '' : ': no signature was checked'}.`;
+        : `The chain of ${decisions} decisions is intact, but not all of it is proven${signaturesChecked ? `: ${logs.map(signedText).join('; ') || 'there is no chain'}` : ': no signature was checked'}.`;
   const rows = logs.map(({ log, first, last, signed }) => [
     `<code>${escapeHtml(log)}</code>`,
     String(first),
@@ -247,6 +247,13 @@ function integritySection({
   return `<section id="integrity"><h2>Integrity of the log</h2><p class="${verified ? 'good' : 'bad'}">${verdict}</p>
 <p>${unchained} decisions have no place in the chain. Check it yourself with the public key: <code>scopemesh decisions verify</code>, and any one decision with <code>scopemesh decisions prove</code>.</p>
 ${table(['log', 'first', 'last', 'signed up to'], rows, 'evidence.json')}</section>`;
+}
+
+function signedText({ log, first, last, signed }: Integrity['logs'][number]): string {
+  const name = `log ${escapeHtml(log)}`;
+  if (signed < first) return `no decision of ${name} (${first} to ${last}) is signed`;
+  if (signed >= last) return `all decisions of ${name} (${first} to ${last}) are signed`;
+  return `decisions ${first} to ${signed} of ${name} are signed, and ${signed + 1} to ${last} are not`;
 }
 
 function appendix({ decisions }: Evidence, cited: ReadonlyMap<string, Decision>): string {

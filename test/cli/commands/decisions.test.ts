@@ -1,11 +1,13 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { doubtsOf } from '../../../src/cli/commands/decisions-verify.js';
 import { systemClock } from '../../../src/clock.js';
 import { emptyChain, extendChain } from '../../../src/decisions/chain.js';
 import { originOf, signCheckpoint } from '../../../src/decisions/checkpoint.js';
 import { createEmbeddedDecisionLog } from '../../../src/decisions/embedded/embedded-decision-log.js';
 import { openSigningKey, publicKeyPath } from '../../../src/decisions/signing-key.js';
+import type { TrailReport } from '../../../src/decisions/verify-trail.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
 import { type CommandLine, createCommandLine } from '../../support/command-line.js';
 import { decisions } from '../../support/decisions.js';
@@ -132,5 +134,50 @@ describe('a checkpoint that an auditor kept', () => {
       err: expect.stringContaining('--checkpoint FILE'),
     });
     expect((await cli.run(['decisions', 'prove'])).err).toContain('give either the ID');
+  });
+});
+
+describe('the end of a log that no checkpoint signs', () => {
+  const reportOf = (unsignedMs: number): TrailReport => ({
+    decisions: 8,
+    unchained: 0,
+    checkpoints: 1,
+    logs: [{ log: 'one', first: 1, last: 8, signed: 5, unsignedMs }],
+  });
+
+  it('is a doubt once it goes on for more than some minutes', () => {
+    expect(doubtsOf(reportOf(60_000), true, 0)).toEqual([]);
+    for (const unsignedMs of [600_000, Number.NaN])
+      expect(doubtsOf(reportOf(unsignedMs), true, 0)).toEqual([
+        expect.stringContaining('no checkpoint signs the last 3 decisions of log one'),
+      ]);
+  });
+
+  it('keeps the evidence from being verified, which names what is signed, in files for their owner alone', async () => {
+    const directory = join(cli.directory, 'state');
+    const log = createEmbeddedDecisionLog({ directory, logger: silentLogger, clock: systemClock });
+    const signer = openSigningKey({ owner: 'payments', directory, file: undefined, logger: silentLogger });
+    const signed = extendChain(emptyChain('one'), decisions(8).slice(0, 5));
+    await log.append(signed.chained);
+    await log.appendCheckpoint({
+      id: 'c',
+      time: '2026-03-01T10:00:00.000Z',
+      source: 'scopemesh/payments',
+      log: 'one',
+      note: signer === undefined ? '' : signCheckpoint(signer, originOf('payments', 'one'), signed.head),
+      tree: signed.head.tree,
+    });
+    const out = join(cli.directory, 'evidence');
+    const evidence = ['evidence', '--from', '2026-01-01T00:00:00Z', '--out', out, '--json'];
+    expect((await cli.run(evidence)).json()).toMatchObject({ verified: true });
+    await log.append(extendChain(signed.head, decisions(8).slice(5)).chained);
+    await log.close();
+    chmodSync(join(out, 'report.html'), 0o644);
+    expect((await cli.run(evidence)).json()).toMatchObject({ verified: false });
+    expect(readFileSync(join(out, 'report.html'), 'utf8')).toContain(
+      'decisions 1 to 5 of log one are signed, and 6 to 8 are not',
+    );
+    expect(statSync(join(out, 'report.html')).mode & 0o777).toBe(0o600);
+    expect((await cli.run(['decisions', 'verify'])).out).toContain('3 decisions are unsigned');
   });
 });

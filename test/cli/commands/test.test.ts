@@ -13,6 +13,8 @@ providers: [{ name: main, kind: okta, issuer: "\${ISSUER}", clientId: x, apis: [
 scopes:
   "orders:read": { to: orders, methods: [GET], path: /v1/orders }
   "orders:write": { to: orders, methods: [POST], path: /v1/orders, user: required }
+  "digits:read": { to: digits, pathRegex: "/[[:digit:]]+" }
+  "either:read": { to: either, pathRegex: "(?i)/(a|b)" }
   "tenant:read": { to: tenants, headers: [{ name: X-Tenant, exact: a }] }
   "payments:charge": { to: payments }
   reports: [{ to: reports }, { to: archive, actors: [human] }]
@@ -24,7 +26,7 @@ guards: { protected: [vault] }
 `;
 
 const CLIENTS = `clients:
-  web-app: { services: [web], scopes: ["orders:read", "orders:write", "tenant:read"], grantTypes: [authorization_code] }
+  web-app: { services: [web], scopes: ["orders:read", "orders:write", "tenant:read", "digits:read", "either:read"], grantTypes: [authorization_code] }
   job: { services: [job], scopes: [reports, { api: other, name: "orders:read" }], grantTypes: [client_credentials] }
   agent-x:
     services: [agent-x]
@@ -52,6 +54,17 @@ interface Judged {
 }
 
 describe('test', () => {
+  it.each(['allow', 'deny'])(
+    'fails a case to %s that only Envoy can judge, and says so',
+    async (expected) => {
+      const { status, json } = await run([`${expected}: web -> digits GET /12`]);
+      const [judged] = json().cases as readonly Judged[];
+      expect([status, judged?.passed, judged?.rules]).toMatchObject([1, false, [{ outcome: 'unclear' }]]);
+      const { out } = await cli.run(['test']);
+      expect(out).toContain('only Envoy can judge');
+    },
+  );
+
   it.each([
     ['allow: web -> orders GET /v1/orders/7 as human', 'scopes."orders:read" opens'],
     ['allow: web -> orders', 'scopes."orders:read" opens'],
@@ -61,6 +74,7 @@ describe('test', () => {
     ['deny: web -> orders POST /v1/orders without user', 'scopes."orders:write" needs-user'],
     ['{ allow: web -> tenants GET /, headers: { x-tenant: a } }', 'scopes."tenant:read" opens'],
     ['{ deny: web -> tenants GET /, headers: { x-tenant: b } }', 'scopes."tenant:read" other-request'],
+    ['allow: web -> either GET /A', 'scopes."either:read" opens'],
     ['deny: agent-x -> payments', 'scopes."payments:charge" limited'],
     ['allow: agent-x -> payments as workload', 'scopes."payments:charge" opens'],
     ['deny: agent-x -> billing GET / without user', 'scopes."{service}:connect" needs-user'],

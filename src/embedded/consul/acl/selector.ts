@@ -1,5 +1,5 @@
+import { toPattern } from '../../../model/re2.js';
 import { bytesOf } from './go-string.js';
-import { toPattern } from './re2.js';
 import { type Comparison, type Operator, parseSelector, type Selector } from './selector-grammar.js';
 import type { Identity } from './verified-claims.js';
 
