@@ -155,10 +155,7 @@ export async function openTrail(
   const log = await openDecisionLog(config, runtime);
   try {
     const directory = await mkdtemp(join(tmpdir(), 'scopemesh-trail-'));
-    return await openTopicCopy(log.readEvents({ from: 'start', follow: false }, signal), {
-      ...runtime,
-      directory,
-    });
+    return await openTopicCopy(await log.readParts(signal), { ...runtime, directory });
   } finally {
     await log.close();
   }

@@ -31,7 +31,9 @@ const RESIDUAL = z.object({
   accessTokensUntil: z
     .union([instant(), unknown()])
     .exactOptional()
-    .describe('Until then access tokens live that the identity provider issued before.'),
+    .describe(
+      'Until then access tokens live that the identity provider issued before; unknown in decisions of today.',
+    ),
   foreignAllows: z
     .array(z.string())
     .exactOptional()

@@ -11,8 +11,10 @@ export interface TrailExtent {
   /** The time of the first and of the last decision; undefined for an empty trail. */
   readonly first: string | undefined;
   readonly last: string | undefined;
-  /** Older decisions were deleted. What each subject had at that time is kept. */
+  /** Older decisions were deleted. What each subject had at that time is kept, but for `isForgetful`. */
   readonly isCut: boolean;
+  /** What was deleted is not kept: an edge that is older may be missing. */
+  readonly isForgetful?: true;
 }
 
 export interface HistoryOptions {

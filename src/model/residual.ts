@@ -21,7 +21,11 @@ export interface Residual {
    */
   readonly openStreamsSeconds?: number | typeof UNKNOWN;
   readonly agentCache?: AgentCache | typeof UNKNOWN;
-  /** ISO 8601: until then access tokens live that the provider issued before. They still pass where only a token is asked for. */
+  /**
+   * Until when access tokens live that the provider issued before. They still pass where only a token is asked for. It is
+   * `unknown` today, because the lifetime of a client is the lower end of what its tokens may have; decisions of earlier versions have
+   * an instant, ISO 8601.
+   */
   readonly accessTokensUntil?: string | typeof UNKNOWN;
   /** Intentions of others that still let the client's services in, as `source -> destination`; 20 at most. */
   readonly foreignAllows?: readonly string[];

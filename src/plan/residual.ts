@@ -93,12 +93,10 @@ function foreignAllows(
   return [...new Set(found)].toSorted().slice(0, MOST_FOREIGN);
 }
 
-function accessTokens({ reason, cause, client }: Issue): Pick<Residual, 'accessTokensUntil'> {
-  if (GOES_ON_AT_PROVIDER.has(reason)) return { accessTokensUntil: UNKNOWN };
-  if (!ENDED_AT_PROVIDER.has(reason)) return {};
-  const seconds = client?.isLifetimeUnread ? undefined : client?.accessTokenLifetimeSeconds;
-  if (seconds === undefined) return { accessTokensUntil: UNKNOWN };
-  return { accessTokensUntil: new Date(Date.parse(cause.receivedAt) + seconds * 1000).toISOString() };
+/** The lifetime that a provider shows is the lower end of what its tokens may have: it cannot say when the last one ends. */
+function accessTokens({ reason }: Issue): Pick<Residual, 'accessTokensUntil'> {
+  const isApplicable = GOES_ON_AT_PROVIDER.has(reason) || ENDED_AT_PROVIDER.has(reason);
+  return isApplicable ? { accessTokensUntil: UNKNOWN } : {};
 }
 
 function edgeText(source: string, destination: string): string {

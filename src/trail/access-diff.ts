@@ -3,11 +3,12 @@ import { covers, digest } from '../plan/access.js';
 import { compareText } from '../plan/compare.js';
 import { type Answer, limitsOf, openAnswer } from './answer.js';
 import { asAccess, isOpen } from './content.js';
-import { type Citation, cite, type TrailEdge, toEdge } from './edge.js';
+import { type Citation, cite, isPossiblyOpen, type TrailEdge, toEdge } from './edge.js';
 import { readStanding } from './read-standing.js';
 import { isChange } from './standing.js';
 
-export type DiffKind = 'came' | 'went' | 'widened' | 'narrowed' | 'changed';
+/** `unclear`: a crash left a write of unknown outcome, so either of two is possible. */
+export type DiffKind = 'came' | 'went' | 'widened' | 'narrowed' | 'changed' | 'unclear';
 
 export interface EdgeDiff {
   readonly kind: DiffKind;
@@ -50,7 +51,10 @@ export async function accessDiff(trail: Trail, from: string, to: string): Promis
   const sorted = edges.toSorted(
     (a, b) => compareText(a.destination, b.destination) || compareText(a.source, b.source),
   );
-  const shown = sorted.flatMap(({ before, after }) => after ?? before ?? []);
+  const shown = sorted.flatMap(({ before, after }) => {
+    const unclear = [after, before].find((edge) => edge?.certainty === 'unknown');
+    return unclear ?? after ?? before ?? [];
+  });
   return { ...head, from, edges: sorted, unknown: limitsOf(shown, extent, to) };
 }
 
@@ -74,6 +78,7 @@ function toDiff(
 }
 
 function kindOf(before: TrailEdge | undefined, after: TrailEdge | undefined): DiffKind | undefined {
+  if ([before, after].some((edge) => edge?.certainty === 'unknown' && isPossiblyOpen(edge))) return 'unclear';
   const [was, is] = [isOpen(before?.access), isOpen(after?.access)];
   if (!was && !is) return undefined;
   if (!was) return 'came';

@@ -17,17 +17,20 @@ export interface Answer {
 const FOREIGN =
   'Intentions that scopemesh does not own, wildcards, and the default policy of the mesh are not in the trail: they can allow more.';
 
+const OLDER =
+  'An edge that is older than the trail, and that no decision of the trail is about, is not in this answer.';
+
 /** Throws SyncError ERR_CONFIG for an instant that the trail does not reach back to. */
 export async function openAnswer(
   trail: Pick<Trail, 'extent'>,
   at: string,
 ): Promise<{ readonly extent: TrailExtent; readonly head: Omit<Answer, 'unknown'> }> {
   const extent = await trail.extent();
-  const { first, last, isCut } = extent;
+  const { first, last, isCut, isForgetful } = extent;
   if (isCut && first !== undefined && at < first)
     throw new SyncError(
       'ERR_CONFIG',
-      `the trail begins at ${first}: older decisions were deleted (decisions.keep); ask an export of that time`,
+      `the trail begins at ${first}: older decisions were deleted (${isForgetful ? 'the retention of the topic' : 'decisions.keep'}); ask an export of that time`,
       { retriable: false },
     );
   return {
@@ -41,12 +44,22 @@ export async function openAnswer(
 }
 
 /** The limits of an answer about edges. */
-export function limitsOf(edges: readonly TrailEdge[], { first }: TrailExtent, at: string): readonly string[] {
+export function limitsOf(
+  edges: readonly TrailEdge[],
+  { first, isForgetful }: TrailExtent,
+  at: string,
+): readonly string[] {
   const unknown = edges.filter(({ certainty }) => certainty === 'unknown');
   const found = edges.filter((edge) => edge.certainty === 'before' && isPossiblyOpen(edge));
   const held = edges.filter((edge) => edge.held !== undefined);
   return [
     FOREIGN,
+    OLDER,
+    ...(isForgetful && first !== undefined
+      ? [
+          `The topic deleted decisions from before ${first}: edges that were opened before that may be missing.`,
+        ]
+      : []),
     ...(first === undefined ? ['The trail is empty.'] : []),
     ...(first !== undefined && at < first
       ? [`The trail begins at ${first}: only what a later decision found is known of the time before.`]

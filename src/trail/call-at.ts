@@ -3,10 +3,15 @@ import type { HttpRequestShape } from '../plan/access.js';
 import { verdictOnRequest } from '../plan/explain.js';
 import type { ActualAccess } from '../plan/plan.js';
 import { type Answer, limitsOf, openAnswer } from './answer.js';
-import { type TrailEdge, toEdge } from './edge.js';
+import { isPossiblyOpen, type TrailEdge, toEdge } from './edge.js';
 import { readStandings } from './read-standing.js';
 
-/** As `explain` judges a call. `unclear`: the trail does not say, or an expression decides that cannot be judged here. */
+const MOST_PLACES = 5;
+
+/**
+ * As `explain` judges a call. `unclear`: the trail does not say, or an expression decides that cannot be judged here, so the
+ * call is not proven closed.
+ */
 export type CallVerdict = 'allowed' | 'partly' | 'with-token' | 'denied' | 'unclear';
 
 export interface CallAnswer extends Answer {
@@ -30,28 +35,43 @@ export async function callAt(
 ): Promise<CallAnswer> {
   const { extent, head } = await openAnswer(trail, at);
   const { source, destination, request } = call;
-  const edge = await edgeAt(trail, source, destination, at);
-  const verdict = edge === undefined ? 'denied' : verdictOn(edge, request);
+  const edges = await edgesAt(trail, source, destination, at);
+  const open = edges.filter(isPossiblyOpen);
+  const edge = open[0] ?? edges[0];
+  const [verdict = 'denied', ...others] = new Set(open.map((each) => verdictOn(each, request)));
   return {
     ...head,
     source,
     destination,
     ...(request === undefined ? {} : { request: { method: request.method, path: request.path } }),
-    verdict,
+    verdict: others.length === 0 ? verdict : 'unclear',
     ...(edge === undefined ? {} : { edge }),
-    unknown: limitsOf(edge === undefined ? [] : [edge], extent, at),
+    unknown: [
+      ...limitsOf(open.length === 0 ? edges : open, extent, at),
+      ...(open.length > 1 ? [`Edges of ${open.length} namespaces have these names: ${placesOf(open)}.`] : []),
+    ],
   };
 }
 
-async function edgeAt(
+async function edgesAt(
   trail: Trail,
   source: string,
   destination: string,
   at: string,
-): Promise<TrailEdge | undefined> {
-  for await (const standing of readStandings(trail, { kind: 'source', name: source }, at))
-    if (standing.resource.destination === destination) return toEdge(standing);
-  return undefined;
+): Promise<readonly TrailEdge[]> {
+  const edges: TrailEdge[] = [];
+  for await (const standing of readStandings(trail, { kind: 'source', name: source }, at)) {
+    const edge = toEdge(standing);
+    if (edge?.destination === destination) edges.push(edge);
+  }
+  return edges;
+}
+
+function placesOf(edges: readonly TrailEdge[]): string {
+  return edges
+    .slice(0, MOST_PLACES)
+    .map(({ partition, namespace }) => `${partition}/${namespace}`)
+    .join(', ');
 }
 
 function verdictOn(edge: TrailEdge, request: HttpRequestShape | undefined): CallVerdict {

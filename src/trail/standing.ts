@@ -24,6 +24,16 @@ export interface Standing {
   readonly held: Decision | undefined;
 }
 
+/** What is there is not known to be scopemesh's own: a hold for one of these reasons says nothing of its own access. */
+const FOREIGN_CONTENT: ReadonlySet<Decision['reason']> = new Set([
+  'ForeignSource',
+  'ForeignObject',
+  'LegacyEntry',
+  'ManagedElsewhere',
+  'MarkLost',
+  'MarkUnrecorded',
+]);
+
 /** Resources that have a state. The others are about something that happened. */
 const WITH_STATE: ReadonlySet<ResourceKind> = new Set([
   'intention',
@@ -54,10 +64,18 @@ export function foldDecision(standing: Standing | undefined, decision: Decision)
   if (standing?.decision.id === decision.id || !WITH_STATE.has(decision.resource.kind)) return standing;
   if (isChange(decision)) return changed(standing, decision);
   const { outcome, type } = decision;
+  if (type.endsWith('.released')) return withoutHold(standing);
   const base = standing ?? before(decision);
   if (outcome === 'unknown') return { ...base, uncertain: decision };
-  if (outcome === 'held') return { ...base, held: decision };
-  return standing !== undefined && type.endsWith('.released') ? { ...standing, held: undefined } : standing;
+  return outcome === 'held' ? { ...base, held: decision } : standing;
+}
+
+/** A hold that alone was known of a subject, and that said nothing of its content, leaves nothing. */
+function withoutHold(standing: Standing | undefined): Standing | undefined {
+  if (standing === undefined) return undefined;
+  const { basis, content, uncertain } = standing;
+  if (basis === 'before' && content === null && uncertain === undefined) return undefined;
+  return { ...standing, held: undefined };
 }
 
 /** Whether the newest decisions say everything that a fold of all of them would: one of them opened or ended it. */
@@ -85,12 +103,12 @@ function changed(standing: Standing | undefined, decision: Decision): Standing {
   };
 }
 
-/** A decision about a loss names the lost scopes, any other those that open the edge. */
+/** A decision about a loss names the lost scopes, any other those that open the edge. Empty if the rest is not known. */
 function scopesAfter(standing: Standing | undefined, decision: Decision): readonly string[] {
   const { scopes = [], resource, before: from, after: to } = decision;
   const known = standing?.scopes ?? [];
   const isLoss = resource.kind === 'intention' && covers(asAccess(toAccess(from)), asAccess(toAccess(to)));
-  if (!isLoss || known.length === 0) return scopes;
+  if (!isLoss) return scopes;
   const left = known.filter((scope) => !scopes.includes(scope));
   return left.length === 0 ? known : left;
 }
@@ -114,5 +132,6 @@ function stateOf(decision: Decision, content: unknown): Standing {
 
 /** What a decision that changed nothing says of the state. */
 function before(decision: Decision): Standing {
-  return { ...stateOf(decision, decision.before ?? null), basis: 'before', scopes: [] };
+  const isForeign = decision.outcome === 'held' && FOREIGN_CONTENT.has(decision.reason);
+  return { ...stateOf(decision, isForeign ? null : (decision.before ?? null)), basis: 'before', scopes: [] };
 }

@@ -95,11 +95,14 @@ describe('the index of the embedded log', () => {
       chain: { log: 'a', sequence: index + 1, previousHash: '0', hash: String(index) },
     }));
     async function* events() {
-      for (const each of chained.toReversed()) yield JSON.stringify(toCloudEvent(each));
-      yield 'no event at all';
-      yield JSON.stringify(toCloudEvent(chained[0] ?? decision()));
+      for (const each of chained.toReversed()) yield { part: '0', event: JSON.stringify(toCloudEvent(each)) };
+      yield { part: '0', event: 'no event at all' };
+      yield { part: '0', event: JSON.stringify(toCloudEvent(chained[0] ?? decision())) };
     }
-    const trail = await openTopicCopy(events(), { directory: join(directory, 'copy'), logger: silentLogger });
+    const trail = await openTopicCopy(
+      { cut: [], events: events() },
+      { directory: join(directory, 'copy'), logger: silentLogger },
+    );
     const { callers: found } = await whoCanCall(trail, 'orders', onDay(4));
     expect(found.map(({ source }) => source)).toEqual(['bot', 'web']);
     const all: string[] = [];
@@ -107,6 +110,48 @@ describe('the index of the embedded log', () => {
     expect(all).toEqual(HISTORY.map(({ id }) => id).toReversed());
     await trail.close();
   });
+
+  it.each([
+    ['the latest beginning of a cut partition', ['0', '1'], onDay(4)],
+    ['its end, if a cut partition has nothing left', ['0', '2'], onDay(501)],
+  ])('answers from a copy of a cut topic from %s', async (_, cut, begin) => {
+    async function* events() {
+      for (const [at, each] of HISTORY.entries())
+        yield { part: at < 3 ? '0' : '1', event: JSON.stringify(toCloudEvent(each)) };
+    }
+    const copy = { directory: join(directory, 'copy'), logger: silentLogger };
+    const trail = await openTopicCopy({ cut, events: events() }, copy);
+    expect(await trail.extent()).toEqual({ first: begin, last: onDay(501), isCut: true, isForgetful: true });
+    await expect(whoCanCall(trail, 'orders', onDay(3))).rejects.toThrow('the retention of the topic');
+    const { unknown } = await whoCanCall(trail, 'orders', onDay(502));
+    expect(unknown).toContain(
+      `The topic deleted decisions from before ${begin}: edges that were opened before that may be missing.`,
+    );
+    await trail.close();
+  });
+
+  it.each([true, false])(
+    'is right where the clock was set back; noted as it was written: %s',
+    async (isNoted) => {
+      await append([
+        edge('web', 10, OPENED),
+        edge('batch', 11, OPENED),
+        edge('web', 2, CLOSED),
+        edge('bot', 3, OPENED),
+        edge('bot', 12, CLOSED),
+        edge('batch', 4, CLOSED),
+      ]);
+      if (!isNoted) {
+        const database = new Database(join(directory, 'decisions.db'));
+        database.exec('DROP TRIGGER note_fall; DROP TABLE falls');
+        database.close();
+      }
+      expect(await callers(1)).toEqual([]);
+      expect(await callers(3)).toEqual(['batch', 'bot']);
+      expect(await callers(4)).toEqual([]);
+      expect(await callers(13)).toEqual([]);
+    },
+  );
 
   it('finds the decisions of a name between two instants, newest first', async () => {
     await append(HISTORY);

@@ -33,11 +33,11 @@ const orders = { cause, client, destination: named('orders'), entry: undefined, 
 const closed = { narrows: true, after: undefined, source: named('web'), reason: 'ScopeRevoked' } as const;
 
 describe('what remains of an edge', () => {
-  it('is the next requests, open streams, and tokens for the lifetime from when the cause was seen', () => {
+  it('is the next requests, open streams, and tokens whose end nothing shows: a lifetime is a lower end', () => {
     expect(intentionResidual(closed, { ...orders, protocol: 'http' })).toEqual({
       nextRequests: true,
       openStreamsSeconds: 'unknown',
-      accessTokensUntil: '2026-03-01T10:05:00.000Z',
+      accessTokensUntil: 'unknown',
     });
   });
 
@@ -80,7 +80,7 @@ describe('what remains of access to Consul', () => {
     const cache = { roleSeconds: 0, policySeconds: 30, tokenSeconds: 30 };
     expect(aclResidual(issue, cache)).toEqual({
       agentCache: cache,
-      accessTokensUntil: '2026-03-01T10:05:00.000Z',
+      accessTokensUntil: 'unknown',
     });
     expect(aclResidual(issue, undefined).agentCache).toBe('unknown');
   });

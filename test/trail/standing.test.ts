@@ -63,6 +63,33 @@ describe('an edge in the trail', () => {
     expect(edge([held])).toMatchObject({ certainty: 'before', access: { kind: 'http' } });
   });
 
+  it.each([
+    'ForeignSource',
+    'ForeignObject',
+    'LegacyEntry',
+    'ManagedElsewhere',
+    'MarkLost',
+    'MarkUnrecorded',
+  ] as const)(
+    'is not what others wrote that a hold for %s is about, and nothing after the hold',
+    (reason) => {
+      const foreign = decision({ outcome: 'held', reason, before: READ, after: BOTH });
+      const shown = edge([foreign]);
+      expect(shown).toMatchObject({ access: undefined, held: cite(foreign) });
+      expect(shown && isPossiblyOpen(shown)).toBe(false);
+      expect(edge([foreign, released])).toBeUndefined();
+    },
+  );
+
+  it('stays open after a hold of its own removal ended', () => {
+    expect(edge([held, released])).toMatchObject({ certainty: 'before', access: { kind: 'http' } });
+    expect(edge([held, released])?.held).toBeUndefined();
+  });
+
+  it('has no scopes if only a loss is known', () => {
+    expect(edge([narrowed])?.scopes).toEqual([]);
+  });
+
   it('counts as open if its content cannot be read', () => {
     const strange = edge([decision({ before: null, after: { access: 'later' } })]);
     expect(strange && isPossiblyOpen(strange)).toBe(true);

@@ -56,6 +56,7 @@ function paint(kind: DiffKind, colors: Colors): (text: string) => string {
     case 'narrowed':
       return colors.red;
     case 'changed':
+    case 'unclear':
       return colors.yellow;
   }
 }

@@ -132,10 +132,20 @@ class EmbeddedTrail implements Trail {
     }
   }
 
-  /** The position of the last decision at or before an instant. Times rise with positions, but for a clock that was set back. */
+  /**
+   * The position of the last decision at or before an instant. Times rise with positions, but where the clock was set back:
+   * the search is in the last part of rising times that begins at or before the instant.
+   */
   #endOf(at: string): number {
-    const { low: first, high: last } = this.#bounds();
-    let [low, high] = [first - 1, last];
+    const bounds = this.#bounds();
+    const fall = (condition: string, value: string | number, order: 'ASC' | 'DESC') =>
+      this.#all(
+        `SELECT seq, time AS event FROM falls WHERE ${condition} ORDER BY seq ${order} LIMIT 1`,
+        value,
+      )[0]?.seq;
+    const begin = fall('time <= ?', at, 'DESC') ?? 0;
+    const next = fall('seq > ?', begin, 'ASC');
+    let [low, high] = [Math.max(bounds.low, begin) - 1, next === undefined ? bounds.high : next - 1];
     while (low < high) {
       const middle = Math.ceil((low + high) / 2);
       const [row] = this.#all(

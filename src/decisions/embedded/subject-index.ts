@@ -43,14 +43,26 @@ const SCHEMA = `
   END;
 `;
 
+/** `falls` has each decision that is earlier than the one before it: the clock was set back. Between falls times rise. */
+const FALLS = `
+  CREATE TABLE IF NOT EXISTS falls (seq INTEGER PRIMARY KEY, time TEXT NOT NULL) STRICT;
+  INSERT OR IGNORE INTO falls SELECT seq, time FROM
+    (SELECT seq, time, lag(time) OVER (ORDER BY seq) AS previous FROM decisions) WHERE time < previous;
+  CREATE TRIGGER IF NOT EXISTS note_fall AFTER INSERT ON decisions
+    WHEN NEW.time < (SELECT time FROM decisions WHERE seq < NEW.seq ORDER BY seq DESC LIMIT 1) BEGIN
+    INSERT INTO falls VALUES (NEW.seq, NEW.time);
+  END;
+`;
+
 /** Creates the index, and fills it from a log that an earlier version wrote. */
 export function createSubjectIndex(database: Database.Database): void {
-  const isNew =
-    database.prepare<unknown[]>("SELECT 1 FROM sqlite_master WHERE name = 'note_about'").get() === undefined;
-  if (!isNew) return;
-  database.exec(
-    `BEGIN IMMEDIATE; ${SCHEMA} ${NAMES.map(([kind, path]) => fill(kind, path)).join(' ')} COMMIT;`,
-  );
+  const isMissing = (trigger: string) =>
+    database.prepare<unknown[]>('SELECT 1 FROM sqlite_master WHERE name = ?').get(trigger) === undefined;
+  if (isMissing('note_about'))
+    database.exec(
+      `BEGIN IMMEDIATE; ${SCHEMA} ${NAMES.map(([kind, path]) => fill(kind, path)).join(' ')} COMMIT;`,
+    );
+  if (isMissing('note_fall')) database.exec(`BEGIN IMMEDIATE; ${FALLS} COMMIT;`);
 }
 
 function fill(kind: string, path: string): string {
@@ -72,5 +84,6 @@ export const FORGET = `
     WHERE json_extract(event, '$.data.after') IS NULL AND json_extract(event, '$.data.outcome') = 'applied';
   DELETE FROM about WHERE NOT EXISTS (SELECT 1 FROM decisions WHERE subject = about.subject)
     AND NOT EXISTS (SELECT 1 FROM carried WHERE subject = about.subject);
+  DELETE FROM falls WHERE seq < (SELECT min(seq) FROM decisions);
   COMMIT;
 `;

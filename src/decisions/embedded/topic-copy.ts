@@ -5,29 +5,33 @@ import { messageOf, SyncError } from '../../errors.js';
 import { makeDirectory } from '../../make-directory.js';
 import type { Logger } from '../../observe.js';
 import { parseCloudEvent } from '../envelope.js';
-import { parseLogEvent } from '../log.js';
-import type { Trail } from '../trail.js';
+import { type LogParts, parseLogEvent } from '../log.js';
+import type { Trail, TrailExtent } from '../trail.js';
 import { DecisionFile } from './decision-file.js';
 import { openEmbeddedTrail } from './embedded-trail.js';
 
 const BATCH = 1_000;
 
+/** Where a copy begins: at an instant (ISO 8601), at its end if a part has nothing left, or whole. */
+type Begin = string | 'end' | 'whole';
+
 /**
  * Copies a topic into an index in a directory of its own, which `close` deletes, and answers from that. The partitions of a
- * topic come in any order, so the copy is sorted by the chain first: on the disk, so that memory stays flat.
+ * topic come in any order, so the copy is sorted by the chain first: on the disk, so that memory stays flat. Kafka
+ * deletes in each partition by itself: the copy answers from where all of them are whole.
  */
 export async function openTopicCopy(
-  events: AsyncIterable<string>,
+  parts: LogParts,
   options: { readonly directory: string; readonly logger: Logger },
 ): Promise<Trail> {
   const { directory } = options;
   makeDirectory(directory);
   const remove = () => rm(directory, { recursive: true, force: true });
   try {
-    await copy(events, options);
+    const begin = await copy(parts, options);
     const trail = await openEmbeddedTrail(options);
     return {
-      extent: () => trail.extent(),
+      extent: () => trail.extent().then((extent) => fromBegin(extent, begin)),
       subjects: (of) => trail.subjects(of),
       newestFirst: (subject, at) => trail.newestFirst(subject, at),
       next: (subject, at) => trail.next(subject, at),
@@ -40,16 +44,21 @@ export async function openTopicCopy(
   }
 }
 
+function fromBegin(extent: TrailExtent, begin: Begin): TrailExtent {
+  if (begin === 'whole') return extent;
+  return { ...extent, first: begin === 'end' ? extent.last : begin, isCut: true, isForgetful: true };
+}
+
 async function copy(
-  events: AsyncIterable<string>,
+  parts: LogParts,
   { directory, logger }: { readonly directory: string; readonly logger: Logger },
-): Promise<void> {
+): Promise<Begin> {
   const staging = new Database(join(directory, 'staging.db'));
   const file = new DecisionFile(directory);
   try {
     staging.exec(`PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
       CREATE TABLE staged (log TEXT NOT NULL, sequence INTEGER NOT NULL, time TEXT NOT NULL, event TEXT NOT NULL)`);
-    await stage(events, staging, logger);
+    const begin = await stage(parts, staging, logger);
     const rows = staging
       .prepare<unknown[]>(
         `SELECT event FROM staged JOIN (SELECT log AS name, min(time) AS begun FROM staged GROUP BY log) ON name = log
@@ -66,23 +75,22 @@ async function copy(
       batch = [];
     }
     await file.append(batch);
+    return begin;
   } finally {
     staging.close();
     await file.close();
   }
 }
 
-async function stage(
-  events: AsyncIterable<string>,
-  staging: Database.Database,
-  logger: Logger,
-): Promise<void> {
+async function stage({ cut, events }: LogParts, staging: Database.Database, logger: Logger): Promise<Begin> {
+  const firsts = new Map<string, string>();
   const insert = staging.prepare<unknown[]>('INSERT INTO staged VALUES (?, ?, ?, ?)');
   staging.exec('BEGIN');
-  for await (const text of events) {
+  for await (const { part, event: text } of events) {
     try {
       const decision = parseLogEvent(text);
       if (decision === undefined) continue;
+      if (!firsts.has(part)) firsts.set(part, decision.time);
       insert.run(decision.chain?.log ?? '', decision.chain?.sequence ?? 0, decision.time, text);
     } catch (error) {
       if (!(error instanceof SyncError)) throw error;
@@ -90,6 +98,9 @@ async function stage(
     }
   }
   staging.exec('COMMIT');
+  const begins = cut.map((part) => firsts.get(part) ?? 'end');
+  if (begins.includes('end')) return 'end';
+  return begins.toSorted().at(-1) ?? 'whole';
 }
 
 function eventOf(row: unknown): string {

@@ -6,29 +6,50 @@ export interface HeldChange {
   readonly subject: string;
   readonly action: Decision['action'];
   readonly hold: Citation;
-  /** `made`: it was written later, with the person who approved it, if one did. `pending`: still held at the end. */
+  /** `made`: it was written later. `ended`: it was not wanted any more. `pending`: still held at the end. */
   readonly end: 'made' | 'rejected' | 'ended' | 'pending';
+  /** The person who approved or rejected it. */
   readonly by?: string;
   readonly endedBy?: Citation;
 }
 
 /** Of the decisions of a period, newest first. */
 export function toHeldChanges(newestFirst: readonly Decision[]): readonly HeldChange[] {
-  const later = new Map<string, Decision>();
+  const later = new Map<string, Decision[]>();
   const held: HeldChange[] = [];
   for (const decision of newestFirst) {
-    const { subject, outcome, action, type } = decision;
-    if (outcome === 'held')
-      held.push({ subject, action, hold: cite(decision), ...endOf(later.get(subject)) });
-    if (outcome === 'applied' || outcome === 'refused' || type.endsWith('.released'))
-      later.set(subject, decision);
+    const { subject, outcome, action } = decision;
+    const ends = later.get(subject) ?? [];
+    if (outcome === 'held') {
+      const end = ends.findLast((each) => isEnd(each, decision));
+      held.push({ subject, action, hold: cite(decision), ...endOf(end) });
+      continue;
+    }
+    ends.push(decision);
+    later.set(subject, ends);
   }
   return held.toReversed();
 }
 
+/** Whether a later decision of the subject ended the hold. Another change of the subject does not. */
+function isEnd({ outcome, type, action, scopes }: Decision, hold: Decision): boolean {
+  if (outcome === 'refused' || type.endsWith('.released')) return true;
+  return outcome === 'applied' && action === hold.action && sorted(scopes) === sorted(hold.scopes);
+}
+
+function sorted(scopes: readonly string[] = []): string {
+  return scopes.toSorted().join(' ');
+}
+
 function endOf(later: Decision | undefined): Pick<HeldChange, 'end' | 'by' | 'endedBy'> {
   if (later === undefined) return { end: 'pending' };
-  const by = later.principal === undefined ? {} : { by: later.principal.id };
-  const end = later.outcome === 'refused' ? 'rejected' : later.outcome === 'applied' ? 'made' : 'ended';
-  return { end, ...by, endedBy: cite(later) };
+  const { outcome } = later;
+  const end = outcome === 'refused' ? 'rejected' : outcome === 'applied' ? 'made' : 'ended';
+  const by = end === 'rejected' ? later.principal : end === 'made' ? approverOf(later) : undefined;
+  return { end, ...(by === undefined ? {} : { by: by.id }), endedBy: cite(later) };
+}
+
+/** Without an approval the principal is that of the cause. */
+function approverOf({ principal, cause }: Decision): Decision['principal'] {
+  return principal?.id === cause.principal?.id ? undefined : principal;
 }

@@ -36,7 +36,11 @@ export function evidencePage(evidence: Evidence, integrity: Integrity, accessTex
 <title>Access evidence of ${escapeHtml(owner)}</title><style>${STYLE}</style></head><body>
 <header><h1>Access evidence of ${escapeHtml(owner)}</h1>
 <p>From ${escapeHtml(period.from)} to ${escapeHtml(period.to)}. The log has decisions from ${escapeHtml(extent.first ?? '–')} to ${escapeHtml(extent.last ?? '–')}.${
-    extent.isCut ? ' Older decisions were deleted; what each edge had then is kept.' : ''
+    extent.isForgetful
+      ? ' Older decisions were deleted: edges that were opened before that may be missing.'
+      : extent.isCut
+        ? ' Older decisions were deleted; what each edge had then is kept.'
+        : ''
   }</p></header>
 ${sections.join('\n')}
 </body></html>
