@@ -41,6 +41,8 @@ const GROUND = [
   'repeat',
   'make-directory',
   'map-bounded',
+  'linked-signal',
+  'open-once',
 ];
 
 /**

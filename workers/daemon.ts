@@ -12,13 +12,13 @@ import { Reloads } from '../src/daemon/reload.js';
 import { addRoutes } from '../src/daemon/routes.js';
 import { WatchAges } from '../src/daemon/watch-ages.js';
 import { runWatchdog } from '../src/daemon/watchdog.js';
-import type { DecisionLog } from '../src/decisions/log.js';
 import type { Trail } from '../src/decisions/trail.js';
 import { messageOf } from '../src/errors.js';
 import { ChannelActivity } from '../src/intake/channel-activity.js';
 import { createRejectedEvents } from '../src/intake/rejected-events.js';
 import { UnstoredEvents } from '../src/intake/unstored-events.js';
 import { Leadership } from '../src/lease/leadership.js';
+import { openOnce } from '../src/open-once.js';
 import { keepSpace } from '../src/queue/store-space.js';
 import { stampOf } from '../src/reconcile/deps.js';
 import type { Runtime } from '../src/runtime.js';
@@ -93,14 +93,11 @@ export async function runDaemon(
       onWait: attempted,
     });
 
-    let streamed: Promise<DecisionLog> | undefined;
-    const openStreamed = () => {
-      streamed ??= openDecisionLog(config, runtime).then((log) => {
-        closers.unshift(() => log.close());
-        return log;
-      });
-      return streamed;
-    };
+    const openStreamed = openOnce(async () => {
+      const log = await openDecisionLog(config, runtime);
+      closers.unshift(() => log.close());
+      return log;
+    });
     const localToken = createApiToken();
     let openedTrail: Promise<Trail> | undefined;
     const trail = () => {
@@ -139,7 +136,11 @@ export async function runDaemon(
 
     const stop = AbortSignal.any([signal, end.signal]);
     setMaxListeners(0, stop);
-    parts.push(rejectedEvents.run(stop), unstored.run(stop));
+    parts.push(
+      rejectedEvents.run(stop),
+      unstored.run(stop),
+      keepSpace(store.space, () => live.deps.askForSweep(), clock, stop),
+    );
     const stuck = () =>
       live.isReconciling
         ? live.progress.stuck(live.agenda.state().waiting, live.ages.ages(), live.sweptAt)
@@ -162,7 +163,6 @@ export async function runDaemon(
       );
     } else {
       // Parts of their own, beside the leader.
-      parts.push(keepSpace(store.space, () => {}, clock, stop));
       if (only.includes('watch'))
         for (const provider of providers) parts.push(...watchProvider(provider, ports, stop));
       if (only.includes('relay'))

@@ -13,7 +13,6 @@ import type { Term } from '../src/lease/term.js';
 import type { Trigger } from '../src/model/trigger.js';
 import { createNotifier } from '../src/notifier.js';
 import type { Store } from '../src/queue/store-parts.js';
-import { keepSpace } from '../src/queue/store-space.js';
 import type { Runtime } from '../src/runtime.js';
 import { runReaper } from './reaper.js';
 import { runReconcile } from './reconcile.js';
@@ -75,7 +74,6 @@ export async function lead(deps: LeadDeps, term: Term): Promise<void> {
   const { agenda, settled, sweepAsked } = core;
   const jobs = runReconcile(core.deps, agenda, led.queue, live.progress, reconcileEnd.signal, term.lost);
   const inputs = [
-    keepSpace(store.space, () => core.deps.askForSweep(), clock, inputEnd),
     runWatch(core.deps, config.services.claimGraceMs, live.ages, inputEnd),
     runResync(core.deps, agenda, led.queue, config.resyncMs, onSwept, sweepAsked, inputEnd),
     runReaper(core.deps, () => queueState(led.queue, agenda), swept, inputEnd),
@@ -94,13 +92,14 @@ export async function lead(deps: LeadDeps, term: Term): Promise<void> {
     await jobs;
     relayEnd.abort();
     // The relay may wait for a log that does not answer. The next leader publishes what it leaves.
-    await Promise.race([relay, clock.sleep(RELAY_MS).catch(() => {})]);
+    const last = Promise.all([relay, core.deps.contention.close()]);
+    await Promise.race([last, clock.sleep(RELAY_MS).catch(() => {})]);
     await term.handOver();
     await relay;
   } finally {
     // After a failure, the other parts must not use connections that are about to close.
     for (const part of [failed, reconcileEnd, relayEnd]) part.abort();
-    await Promise.allSettled([...inputs, jobs, relay]);
+    await Promise.allSettled([...inputs, jobs, relay, core.deps.contention.close()]);
     await led.close();
   }
 }

@@ -105,7 +105,7 @@ export function createCore(
       acl: createAclState(world, runtime.clock),
       window: new RevocationWindow(config.guards.maxRevocations.windowMs),
       revocations: new OpenRevocations(),
-      contention: new Contention(CONTENTION, parts.store.keyValues),
+      contention: new Contention(CONTENTION, parts.store.keyValues, runtime.clock),
       claimHolds: new HoldBudget(),
       markHolds: new HoldBudget(OF_DESTINATION),
       source: `scopemesh/${config.owner}/${hostname()}`,

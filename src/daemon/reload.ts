@@ -1,7 +1,7 @@
 import type { Config } from '../../config/config.js';
 import { effectiveConfig, isLive } from '../../config/live-settings.js';
 import { configRevision, diffConfig, toMapping } from '../../config/mapping-revision.js';
-import { messageOf } from '../errors.js';
+import { messageOf, SyncError } from '../errors.js';
 import { providerKey } from '../model/key.js';
 import { plainDecision } from '../model/plain-decision.js';
 import { aclTriggers, everyAclTrigger } from '../reconcile/acl/acl-triggers.js';
@@ -18,10 +18,16 @@ export interface LiveReload {
   readonly isReconciling: boolean;
 }
 
+type Facts = Pick<Parameters<typeof plainDecision>[0], 'outcome' | 'reason' | 'detail' | 'after' | 'verb'>;
+
+/** Between tries to record the decision of a reload. */
+const RETRY_MS = 1_000;
+
 /**
- * Reloads of the configuration file, one after the other. A good file takes effect and produces a decision. A bad file is
- * refused, and the old one stays in effect. Only the settings that decide access change while scopemesh runs. Servers,
- * providers, listeners and intervals wait for a restart, and the decision lists them.
+ * Reloads of the configuration file, one after the other. A good file takes effect and produces a decision, later if the
+ * store is away: every replica reads the file, and a leader with an older one would open again what another closed. A bad
+ * file is refused, and the old one stays in effect. Only the settings that decide access change while scopemesh runs.
+ * Servers, providers, listeners and intervals wait for a restart, and the decision lists them.
  */
 export class Reloads {
   readonly #running: Config;
@@ -82,7 +88,6 @@ export class Reloads {
           'the owner cannot change while scopemesh runs; stop scopemesh, change the owner, and run scopemesh adopt',
         );
       await this.#apply(next);
-      this.#last = next;
     } catch (error) {
       metrics.count('scopemesh_config_reload_failures_total');
       logger.error(
@@ -90,13 +95,13 @@ export class Reloads {
         'the new configuration is refused; the old one keeps running',
       );
       const facts = { verb: 'rejected', outcome: 'refused', reason: 'ConfigRefused' } as const;
-      await this.#decide({ ...facts, detail: messageOf(error) }).catch(() => {});
+      await this.#recorder({ ...facts, detail: messageOf(error) })().catch(() => {});
     }
   }
 
   /** Throws only before anything has changed. */
   async #apply(next: Config): Promise<void> {
-    const { world, queue, clock, logger } = this.#deps;
+    const { clock, logger } = this.#deps;
     const changes = diffConfig(this.#last, next);
     const waiting = this.#waitingFor(next);
     const mapping = toMapping(effectiveConfig(this.#running, next));
@@ -104,21 +109,35 @@ export class Reloads {
       waiting.length === 0
         ? {}
         : { detail: `these settings take effect only at a restart: ${waiting.join(', ')}` };
-    await this.#decide(
-      { verb: 'reloaded', outcome: 'applied', reason: 'ConfigReloaded', after: changes, ...detail },
-      mapping.revision,
-    );
     const fields = { changes: changes.map(({ path }) => path), waiting };
+    const facts = { verb: 'reloaded', outcome: 'applied', reason: 'ConfigReloaded' } as const;
+    const record = this.#recorder({ ...facts, after: changes, ...detail }, mapping.revision);
+    const isLost = await record().then(
+      () => false,
+      (error: unknown) => {
+        if (!isUnrecorded(error)) throw error;
+        logger.error(
+          { ...fields, error: messageOf(error) },
+          'the decision of the new configuration cannot be recorded yet; the configuration takes effect all the same',
+        );
+        if (error.code === 'ERR_LEASE_LOST') return true;
+        void this.#recordLater(record);
+        return false;
+      },
+    );
+    this.#last = next;
     if (waiting.length === 0) logger.info(fields, 'configuration reloaded');
     else
       logger.warn(fields, 'configuration reloaded; the settings in `waiting` take effect only at a restart');
 
-    const isReconciling = this.#live().isReconciling;
+    // Another term may have begun meanwhile.
+    const { isReconciling, deps } = this.#live();
+    const { world, queue } = deps;
+    if (isLost && isReconciling) return this.#stepDown();
     // `observe` has another lease, under which nothing may be written. So the next term begins with the new mode, and this
     // one takes it only if it then writes nothing more.
     if (isReconciling && (mapping.mode === 'observe') !== (world.mapping.mode === 'observe')) {
       if (mapping.mode === 'observe') world.setMapping(mapping);
-      this.#last = next;
       return this.#stepDown();
     }
     const before = world.destinations(clock.now());
@@ -165,23 +184,44 @@ export class Reloads {
       .filter((path) => !isLive(path));
   }
 
-  async #decide(
-    facts: Pick<Parameters<typeof plainDecision>[0], 'outcome' | 'reason' | 'detail' | 'after' | 'verb'>,
-    mappingRevision: string = this.#deps.world.mapping.revision,
-  ): Promise<void> {
-    // Every replica reads the file; the leader decides.
-    if (!this.#live().isReconciling) return;
+  /** Tries until the decision is recorded, or this replica leads no more. Never rejects. */
+  async #recordLater(record: () => Promise<void>): Promise<void> {
+    const { clock, logger } = this.#deps;
+    for (;;) {
+      try {
+        await clock.sleep(RETRY_MS, this.#signal);
+        if (!this.#live().isReconciling) throw new Error('this replica leads no more');
+        return await record();
+      } catch (error) {
+        if (!this.#signal.aborted && isUnrecorded(error) && error.code !== 'ERR_LEASE_LOST') continue;
+        logger.error({ error: messageOf(error) }, 'the decision of a new configuration is not recorded');
+        return;
+      }
+    }
+  }
+
+  /** Records the same decision at each call, while this replica leads. Every replica reads the file; the leader decides. */
+  #recorder(facts: Facts, mappingRevision: string = this.#deps.world.mapping.revision): () => Promise<void> {
     const { owner } = this.#running;
     const subject = `config/${owner}`;
     const decision = plainDecision(
       { resource: { kind: 'config', name: owner }, subject, cause: this.#cause(), ...facts },
       { ...stampOf(this.#deps), mappingRevision },
     );
-    await this.#deps.journal.settle(subject, [decision]);
-    this.#deps.onSettled();
+    return async () => {
+      const { isReconciling, deps } = this.#live();
+      if (!isReconciling) return;
+      await deps.journal.settle(subject, [decision]);
+      deps.onSettled();
+    };
   }
 
   #cause() {
     return { kind: 'config' as const, receivedAt: new Date(this.#deps.clock.now()).toISOString() };
   }
+}
+
+/** Whether a decision failed by the store or the lease, and not by the file. */
+function isUnrecorded(error: unknown): error is SyncError {
+  return error instanceof SyncError && ['ERR_LEASE_LOST', 'ERR_QUEUE_UNREACHABLE'].includes(error.code);
 }

@@ -1,5 +1,6 @@
-import { abortAfter, type Clock } from '../clock.js';
+import type { Clock } from '../clock.js';
 import { messageOf } from '../errors.js';
+import { withLinkedSignal } from '../linked-signal.js';
 import type { Leader } from '../model/leader.js';
 import type { Logger, Metrics } from '../observe.js';
 import { Outage } from '../repeat.js';
@@ -79,7 +80,7 @@ export class Leadership {
   async #acquire(lease: Lease, outage: Outage, signal: AbortSignal): Promise<Acquisition | undefined> {
     const { clock, logger } = this.#deps;
     try {
-      const acquired = await lease.acquire(abortAfter(signal, ATTEMPT_MS));
+      const acquired = await withLinkedSignal([signal], (attempt) => lease.acquire(attempt), ATTEMPT_MS);
       outage.ends(clock.now());
       if (acquired.kind !== 'follows') return acquired;
       const { leader } = acquired;

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.js';
-import { leaseLost, messageOf } from '../errors.js';
+import { leaseLost, messageOf, SyncError } from '../errors.js';
 import type { Leader } from '../model/leader.js';
 import type { Logger } from '../observe.js';
 import { Outage } from '../repeat.js';
@@ -102,7 +102,14 @@ export class LeaseTerm implements Term {
   async #renewOnce(): Promise<void> {
     this.lost.throwIfAborted();
     const at = this.#clock.now();
-    const isHeld = await this.#lease.renew(this.leader.epoch, AbortSignal.timeout(RENEWAL_MS));
+    const isHeld = await this.#lease
+      .renew(this.leader.epoch, AbortSignal.timeout(RENEWAL_MS))
+      .catch((error: unknown) => {
+        // The deadline's reason is none of ours, and a job or a worker would take it for a fault of its own.
+        if (error instanceof SyncError) throw error;
+        const message = `the lease cannot be renewed: ${messageOf(error)}`;
+        throw new SyncError('ERR_TIMEOUT', message, { retriable: true, cause: error });
+      });
     if (isHeld) {
       this.#provenAt = at;
       return;

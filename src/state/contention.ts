@@ -1,9 +1,16 @@
 /** The key of the stored value. */
 const FACT = 'guard/contention';
+/** At least this long between two writes of the value, which has every correction. */
+const PAUSE_MS = 1_000;
 
 interface KeyValues {
   readonly get: (name: string) => Promise<string | undefined>;
   readonly set: (name: string, value: string) => Promise<void>;
+}
+
+interface Clock {
+  /** Rejects when aborted. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
 /**
@@ -15,12 +22,19 @@ export class Contention {
   readonly #windowMs: number;
   readonly #corrections = new Map<string, number[]>();
   readonly #keyValues: KeyValues | undefined;
+  readonly #clock: Clock | undefined;
+  readonly #closing = new AbortController();
   #storing: Promise<void> | undefined;
   #isChanged = false;
   #correctedAt = 0;
 
   /** With `keyValues` the next leader knows the corrections. */
-  constructor(options: { readonly limit: number; readonly windowMs: number }, keyValues?: KeyValues) {
+  constructor(
+    options: { readonly limit: number; readonly windowMs: number },
+    keyValues?: KeyValues,
+    clock?: Clock,
+  ) {
+    this.#clock = clock;
     this.#limit = options.limit;
     this.#windowMs = options.windowMs;
     this.#keyValues = keyValues;
@@ -30,7 +44,7 @@ export class Contention {
     this.#corrections.set(subject, [...this.#recent(subject, now), now]);
     this.#correctedAt = now;
     this.#isChanged = true;
-    this.#storing ??= this.#store();
+    if (this.#keyValues !== undefined) this.#storing ??= this.#store(this.#keyValues);
   }
 
   isContended(subject: string, now: number): boolean {
@@ -55,14 +69,21 @@ export class Contention {
     }
   }
 
-  /** One write for all corrections that come while another is made. A lost one counts one correction less. */
-  async #store(): Promise<void> {
+  /** Stores at once what waits to be stored, so that the next leader knows it. Never rejects. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#storing;
+  }
+
+  /** One write for all corrections that come while another is made, and in the pause after it. A lost one counts one correction less. */
+  async #store(keyValues: KeyValues): Promise<void> {
     while (this.#isChanged) {
       this.#isChanged = false;
       const all = [...this.#corrections.keys()]
         .map((subject) => [subject, ...this.#recent(subject, this.#correctedAt)])
         .filter(({ length }) => length > 1);
-      await this.#keyValues?.set(FACT, JSON.stringify(all)).catch(() => {});
+      await keyValues.set(FACT, JSON.stringify(all)).catch(() => {});
+      await this.#clock?.sleep(PAUSE_MS, this.#closing.signal).catch(() => {});
     }
     this.#storing = undefined;
   }

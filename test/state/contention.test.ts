@@ -38,11 +38,44 @@ describe('the corrections that one leader made', () => {
       first.corrected('b', at);
       await Promise.resolve();
     }
-    await new Promise((resolve) => setImmediate(resolve));
+    await first.close();
     const next = new Contention({ limit: 3, windowMs: 1_000 }, keyValues);
     await next.restore();
     expect(next.isContended('a', 4)).toBe(true);
     expect(next.isContended('a', 1_002)).toBe(false);
+  });
+
+  it('are stored once a second at most, and the last ones at the end', async () => {
+    const stored: string[] = [];
+    const keyValues = {
+      get: async () => undefined,
+      set: async (_: string, text: string) => void stored.push(text),
+    };
+    const pauses: (() => void)[] = [];
+    const clock = {
+      sleep: (ms: number, signal: AbortSignal) =>
+        new Promise<void>((resolve, reject) => {
+          expect(ms).toBe(1_000);
+          if (signal.aborted) reject(signal.reason);
+          signal.addEventListener('abort', () => reject(signal.reason));
+          pauses.push(resolve);
+        }),
+    };
+    const turn = () => new Promise((resolve) => setImmediate(resolve));
+    const contention = new Contention({ limit: 3, windowMs: 1_000 }, keyValues, clock);
+    for (let at = 1; at <= 20; at++) {
+      contention.corrected(`subject-${at}`, at);
+      await turn();
+    }
+    expect(stored).toHaveLength(1);
+    pauses[0]?.();
+    await turn();
+    expect(stored).toHaveLength(2);
+    expect(JSON.parse(stored[1] ?? '')).toHaveLength(20);
+    contention.corrected('last', 21);
+    await contention.close();
+    expect(stored).toHaveLength(3);
+    expect(stored[2]).toContain('last');
   });
 
   it.each(['no JSON', '{}', '[1, ["a", "b"]]'])('are none where the store has %s', async (text) => {

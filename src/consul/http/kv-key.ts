@@ -1,3 +1,4 @@
+import { definedFields } from '../../model/defined-fields.js';
 import { readComplete } from './answer.js';
 import { parseRecords } from './json.js';
 import { toKvPath } from './kv-keys.js';
@@ -12,11 +13,13 @@ export async function readKey(
   operation: Operation,
   key: string,
   signal: AbortSignal,
+  timeoutMs?: number,
 ): Promise<Readonly<Record<string, unknown>> | undefined> {
   const request = {
     operation,
     path: toKvPath(key),
     query: { ...toTenancyQuery(tenancy), consistent: '' },
+    ...definedFields({ timeoutMs }),
   } as const;
   const answer = await readComplete(transport, request, signal, [200, 404]);
   return answer.status === 404 ? undefined : parseRecords(answer.body, operation)[0];

@@ -1,0 +1,22 @@
+import { expect, it } from 'vitest';
+import { withLinkedSignal } from '../src/linked-signal.js';
+
+const reasonOf = (signal: AbortSignal) =>
+  new Promise<unknown>((resolve) => {
+    if (signal.aborted) resolve(signal.reason);
+    else signal.addEventListener('abort', () => resolve(signal.reason), { once: true });
+  });
+
+it('aborts with the reason of the first signal, also of one that is aborted already', async () => {
+  const [first, second] = [new AbortController(), new AbortController()];
+  const reason = withLinkedSignal([first.signal, second.signal], reasonOf);
+  second.abort('second');
+  first.abort('first');
+  expect(await reason).toBe('second');
+  expect(await withLinkedSignal([first.signal], reasonOf)).toBe('first');
+});
+
+it('aborts after the time', async () => {
+  const reason = withLinkedSignal([new AbortController().signal], reasonOf, 1);
+  expect(await reason).toMatchObject({ name: 'TimeoutError' });
+});
