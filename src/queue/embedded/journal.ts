@@ -11,7 +11,7 @@ import type {
 import { parseDecision, parseDraft, parseHold } from '../stored.js';
 import type { Row } from './rows.js';
 import { HOLD_REASON } from './schemas.js';
-import { allow, type Check, type StateFile } from './state-file.js';
+import type { Check, StateFile } from './state-file.js';
 
 /** How much the journal keeps. */
 interface Kept {
@@ -91,36 +91,34 @@ export class EmbeddedJournal implements Journal {
     key: string,
     drafts: readonly DraftDecision[],
     replaced: readonly string[] = [],
-    check: Check = allow,
+    check?: Check,
   ): Promise<void> {
     if (drafts.length + replaced.length === 0) return;
     const bodies = drafts.map((draft) => JSON.stringify(draft));
     await this.#file.write(() => {
-      check();
       for (const id of replaced) this.#drop(key, id);
       const insert = this.#file.sql(`
         INSERT OR IGNORE INTO drafts (key, id, seq, body)
         SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS (SELECT 1 FROM decisions WHERE id = ?2)`);
       for (const [index, { id }] of drafts.entries())
         insert.run(key, id, ++this.#lastDraft, bodies[index] ?? '');
-    });
+    }, check);
   }
 
   async settle(
     key: string,
     decisions: readonly SettledDecision[],
     update?: RecordUpdate,
-    check: Check = allow,
+    check?: Check,
   ): Promise<void> {
     const bodies = decisions.map((decision) => JSON.stringify(decision));
     await this.#file.write(() => {
-      check();
       let fresh = 0;
       for (const [index, { id, subject }] of decisions.entries())
         if (this.#settleOne(key, id, subject, bodies[index] ?? '')) fresh++;
       // If all of an atomic step was done before, so was its update, which may be out of date now.
       if (update !== undefined && (fresh > 0 || decisions.length === 0)) this.#update(key, update);
-    });
+    }, check);
     this.#settledSince += decisions.length;
     // The next settlement tries again after a failure.
     if (this.#settledSince >= this.#kept.tidyEvery && !this.#isTidying) this.#tidy().catch(() => {});
@@ -139,13 +137,12 @@ export class EmbeddedJournal implements Journal {
     });
   }
 
-  async published(ids: readonly string[], check: Check = allow): Promise<void> {
+  async published(ids: readonly string[], check?: Check): Promise<void> {
     if (ids.length === 0) return;
     await this.#file.write(() => {
-      check();
       const clear = this.#file.sql('UPDATE decisions SET body = NULL WHERE id = ?');
       for (const id of ids) clear.run(id);
-    });
+    }, check);
   }
 
   async overview(page?: HoldPage): ReturnType<Journal['overview']> {

@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.js';
 import type { KeyValueStore } from '../key-value-store.js';
-import { allow, type Check, type StateFile } from './state-file.js';
+import type { Check, StateFile } from './state-file.js';
 
 export class EmbeddedKeyValueStore implements KeyValueStore {
   readonly #file: StateFile;
@@ -28,26 +28,20 @@ export class EmbeddedKeyValueStore implements KeyValueStore {
     );
   }
 
-  async set(name: string, value: string, check: Check = allow): Promise<void> {
-    await this.#file.write(() => {
-      check();
-      this.#file.sql('INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)').run(name, value);
-    });
+  async set(name: string, value: string, check?: Check): Promise<void> {
+    await this.#file.write(
+      () => this.#file.sql('INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)').run(name, value),
+      check,
+    );
   }
 
-  async replace(
-    name: string,
-    expected: string | undefined,
-    value: string,
-    check: Check = allow,
-  ): Promise<boolean> {
+  async replace(name: string, expected: string | undefined, value: string, check?: Check): Promise<boolean> {
     return this.#file.write(() => {
-      check();
       const found = this.#file.sql('SELECT value FROM facts WHERE name = ?').first(name)?.text('value');
       if (found !== expected) return false;
       this.#file.sql('INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)').run(name, value);
       return true;
-    });
+    }, check);
   }
 
   async has(scope: string, id: string): Promise<boolean> {

@@ -6,7 +6,7 @@ import { createNotifier } from '../../notifier.js';
 import type { JobHandler, Queue, QueueState, Unparked } from '../queue.js';
 import { interrupt, type JobOutcome, type RunDeps, runJob } from '../run-job.js';
 import { KeyTable } from './key-table.js';
-import { allow, type Check, type StateFile } from './state-file.js';
+import type { Check, StateFile } from './state-file.js';
 
 // A timer of Node holds at most 24.8 days; looking once an hour costs nothing.
 const LONGEST_SLEEP_MS = 3_600_000;
@@ -78,7 +78,7 @@ export class EmbeddedQueue implements Queue {
     handler: JobHandler,
     options: { readonly concurrency: number },
     signal: AbortSignal,
-    check: Check = allow,
+    check?: Check,
   ): Promise<void> {
     if (this.#closing.signal.aborted) throw closed();
     const stop = AbortSignal.any([signal, this.#closing.signal]);
@@ -98,16 +98,9 @@ export class EmbeddedQueue implements Queue {
     });
   }
 
-  async unpark(key: string, how: 'run' | 'drop', check: Check = allow): Promise<Unparked> {
-    if (how === 'drop')
-      return this.#file.write(() => {
-        check();
-        return this.#table.drop(key);
-      });
-    const found = await this.#file.write(() => {
-      check();
-      return this.#table.unpark(key);
-    });
+  async unpark(key: string, how: 'run' | 'drop', check?: Check): Promise<Unparked> {
+    if (how === 'drop') return this.#file.write(() => this.#table.drop(key), check);
+    const found = await this.#file.write(() => this.#table.unpark(key), check);
     if (found) this.#notifier.notify();
     return found ? 'done' : 'not-parked';
   }
@@ -130,7 +123,7 @@ export class EmbeddedQueue implements Queue {
     await Promise.allSettled([...this.#loops]);
   }
 
-  async #loop(handler: JobHandler, concurrency: number, signal: AbortSignal, check: Check): Promise<void> {
+  async #loop(handler: JobHandler, concurrency: number, signal: AbortSignal, check?: Check): Promise<void> {
     const runs = new Set<Promise<void>>();
     while (!signal.aborted) {
       try {
@@ -178,14 +171,11 @@ export class EmbeddedQueue implements Queue {
     });
   }
 
-  async #run(taken: Taken, handler: JobHandler, stop: AbortSignal, check: Check): Promise<void> {
+  async #run(taken: Taken, handler: JobHandler, stop: AbortSignal, check?: Check): Promise<void> {
     const abort = this.#running.get(taken.key) ?? new AbortController();
     try {
       const outcome = await runJob(this.#deps, handler, taken.job, abort.signal);
-      await this.#file.write(() => {
-        check();
-        this.#settle(taken, outcome);
-      });
+      await this.#file.write(() => this.#settle(taken, outcome), check);
     } catch (error) {
       // The key stays as it was before the run, and runs again.
       this.#deps.logger.error(

@@ -16,7 +16,6 @@ export interface Statement {
 
 /** Throws if a write must not be made; called within its transaction. */
 export type Check = () => void;
-export const allow: Check = () => {};
 
 /** What a state file holds. */
 export interface StateSchema {
@@ -147,14 +146,16 @@ export class StateFile {
 
   /**
    * Resolves with the result of `apply` once its writes are on disk. If it rejects, they may still be there. `apply` runs
-   * again if another write of the transaction fails, or if the disk was full; its first run is undone then.
+   * again if another write of the transaction fails, or if the disk was full; its first run is undone then. `check` runs
+   * before it each time: if it throws, nothing is written.
    */
-  write<T>(apply: () => T): Promise<T> {
+  write<T>(apply: () => T, check?: Check): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (this.#closing !== undefined) throw this.#failure(new Error('it is closed'));
       let result: { readonly value: T } | undefined;
       this.#waiting.push({
         apply: () => {
+          check?.();
           result = { value: apply() };
         },
         settle: (failure) => {
