@@ -6,16 +6,16 @@ import { toPosition, toText } from '../hold-position.js';
 import type { HoldPage, Journal, KeyRecord, RecordUpdate, SettledDecision } from '../journal.js';
 import { parseDecision, parseDraft, parseHold } from '../stored.js';
 import * as scripts from './journal-scripts.js';
+import { namesThatBegin } from './names-that-begin.js';
 import { RecentSteps, type SettleStep } from './recent-steps.js';
 import type { ScriptLink } from './redis-link.js';
-import { quote, type Script, toLists, toPairs, toTexts } from './script.js';
+import { type Script, toLists, toPairs, toTexts } from './script.js';
 
 // How many settled IDs are kept: far more than a repeated step can name.
 const SETTLED_KEPT = 100_000;
 // So many subjects, at least, whose last revision is known exactly.
 const SUBJECTS_KEPT = 100_000;
 
-const SCANNED_AT_ONCE = 2000;
 // Redis answers nothing else while a script runs: some milliseconds.
 const KEYS_IN_ONE_SCRIPT = 500;
 
@@ -72,18 +72,8 @@ export class BullmqJournal implements Journal {
       ]);
       const found = new Set(lists.flat());
       // No set names the keys with digests.
-      let cursor = '0';
-      do {
-        const [next, names] = await redis.scan(
-          cursor,
-          'MATCH',
-          `${quote(begins)}*`,
-          'COUNT',
-          SCANNED_AT_ONCE,
-        );
+      for await (const names of namesThatBegin(redis, begins))
         for (const name of names) found.add(name.slice(begins.length));
-        cursor = next;
-      } while (cursor !== '0');
       return [...found];
     });
     const all = new Map<string, KeyRecord>();

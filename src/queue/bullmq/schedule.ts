@@ -4,8 +4,8 @@ import { messageOf } from '../../errors.js';
 import type { Logger } from '../../observe.js';
 import { JobRequests } from './job-requests.js';
 import { batches, type KeyPlan, type KeyStore } from './key-store.js';
+import { namesThatBegin } from './names-that-begin.js';
 import type { RedisLink } from './redis-link.js';
-import { quote } from './script.js';
 
 /** The name of BullMQ's queue; a leader adds the epoch of its term. */
 export const JOBS = 'jobs';
@@ -17,7 +17,6 @@ const ORDINARY = 2;
 const EVENTS_KEPT = 100;
 // How many of the longest waits are looked at for a clock that was set back.
 const WAITS_CHECKED = 200;
-const SCANNED_AT_ONCE = 2000;
 
 /** Why a job is requested: an urgent or an ordinary trigger was stored, or the job before it ended. */
 export type RequestKind = 'urgent' | 'ordinary' | 'finished';
@@ -159,19 +158,10 @@ export class Schedule {
     const { prefix } = this.#link;
     const begins = `${prefix}:${JOBS}`;
     await this.#link.call(async (redis) => {
-      let cursor = '0';
-      do {
-        const [next, found] = await redis.scan(
-          cursor,
-          'MATCH',
-          `${quote(begins)}*`,
-          'COUNT',
-          SCANNED_AT_ONCE,
-        );
+      for await (const found of namesThatBegin(redis, begins)) {
         const old = found.filter((name) => epochOf(name.slice(prefix.length + 1)) < own);
         if (old.length > 0) await redis.unlink(...old);
-        cursor = next;
-      } while (cursor !== '0');
+      }
     });
   }
 

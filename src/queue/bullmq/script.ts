@@ -73,8 +73,3 @@ export function toPairs(reply: unknown): [string, string][] {
   }
   return pairs;
 }
-
-/** Escapes the text for a pattern that matches only it. */
-export function quote(text: string): string {
-  return text.replace(/[\\*?[\]^-]/g, '\\$&');
-}
