@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.js';
 import { messageOf } from '../src/errors.js';
+import { definedFields } from '../src/model/defined-fields.js';
 import type { StoreParts } from '../src/queue/store-parts.js';
 import type { Runtime } from '../src/runtime.js';
 import { run, type Settled } from './relay.js';
@@ -20,11 +21,7 @@ export async function runRelay(
     // The embedded log is on the disk of the embedded store: it must not use up what is kept back for revocations.
     const isPaused = () => sharesDisk(config) && space.isLow();
     const parts = { journal, keyValues, log, settled, isPaused, ...runtime };
-    const more = {
-      ...(checkpoints === undefined ? {} : { checkpoints }),
-      ...(lost === undefined ? {} : { lost }),
-    };
-    await run({ ...parts, ...more }, signal);
+    await run({ ...parts, ...definedFields({ checkpoints, lost }) }, signal);
   } finally {
     await log
       .close()

@@ -3,6 +3,7 @@ import { readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Config } from '../../config/config.js';
+import { isoInstant } from '../clock.js';
 import type { Consul } from '../consul/consul.js';
 import type { SyncError } from '../errors.js';
 import { checkCluster } from '../lease/cluster.js';
@@ -11,6 +12,7 @@ import type { Lease } from '../lease/lease.js';
 import { otherLog } from '../lease/refusals.js';
 import { StoreLease } from '../lease/store-lease.js';
 import { makeDirectory } from '../make-directory.js';
+import { definedFields } from '../model/defined-fields.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
 import type { Store } from '../queue/store-parts.js';
 import type { Runtime } from '../runtime.js';
@@ -32,16 +34,13 @@ export async function createLeases(
   await keyValues.replace(STORE_FACT, undefined, randomUUID());
   const id = (await keyValues.get(STORE_FACT)) ?? '';
   const storeId = config.queue.kind === 'embedded' ? `${id}@${placeOf(host, config)}` : id;
-  const self = () => {
-    const own = address();
-    return {
-      replica: `${host}/${process.pid}`,
-      host,
-      since: new Date(clock.now()).toISOString(),
-      storeId,
-      ...(own === undefined ? {} : { address: own }),
-    };
-  };
+  const self = () => ({
+    replica: `${host}/${process.pid}`,
+    host,
+    since: isoInstant(clock),
+    storeId,
+    ...definedFields({ address: address() }),
+  });
   const checkStore = async (): Promise<SyncError | undefined> => {
     // A Redis that lost it gets it again, so that the next process is no stranger.
     if (id !== '') await keyValues.replace(STORE_FACT, undefined, id);

@@ -2,22 +2,17 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { type LoginView, loginDocument } from '../cli/login-view.js';
 import { messageOf } from '../errors.js';
-import type { Logger } from '../observe.js';
 import { rejectedText } from '../plan/guards/approval.js';
 import type { ClientId } from '../plan/world.js';
 import type { Rulings, Verdict } from '../reconcile/rulings.js';
-import { type Access, sendRefusal } from './access.js';
-import { answerChange, ChangeBody } from './api-change.js';
+import { sendRefusal } from './access.js';
+import { answerChange, ChangeBody, type ChangeDeps } from './api-change.js';
 
-export interface ApiDeps {
+export interface ApiDeps extends ChangeDeps {
   /** Of the present term. */
   readonly rulings: () => Rulings;
-  /** Why this replica cannot answer, and which one can; undefined if it leads. */
-  readonly standby: () => Promise<string | undefined>;
   /** What a client may do with Consul; undefined if its directory was read and does not have it. */
   readonly login: (id: ClientId) => LoginView | undefined;
-  readonly access: Access;
-  readonly logger: Logger;
 }
 
 const Body = ChangeBody.extend({ override: z.boolean().exactOptional() });

@@ -1,6 +1,6 @@
 import type { Canary } from '../consul.js';
 import { parseVerdict } from './answer.js';
-import { canaryKey, toKvPath } from './kv-keys.js';
+import { ownerKey, toKvPath } from './kv-keys.js';
 import { type Tenancy, toTenancyQuery } from './place.js';
 import type { Transport } from './transport.js';
 
@@ -9,7 +9,7 @@ export function createCanary(transport: Transport, tenancy: Tenancy, owner: stri
   const operation = 'canary.write';
   return {
     async write(value, signal) {
-      const path = toKvPath(canaryKey(owner));
+      const path = toKvPath(ownerKey(owner, 'canary'));
       const query = toTenancyQuery(tenancy);
       parseVerdict(
         await transport.send({ operation, method: 'PUT', path, query, body: value }, signal),

@@ -8,13 +8,8 @@ export function recordFolder(owner: string, folder: RecordFolder): string {
 }
 
 /** A single key of the instance. */
-export function ownerKey(owner: string, name: 'leader' | 'cluster' | RecordFolder): string {
+export function ownerKey(owner: string, name: 'leader' | 'cluster' | 'canary' | RecordFolder): string {
   return `scopemesh/${encodeSegment(owner)}/${name}`;
-}
-
-/** The key that the daemon writes to see its own watch wake up. */
-export function canaryKey(owner: string): string {
-  return `scopemesh/${encodeSegment(owner)}/canary`;
 }
 
 /** Encodes the percent signs of the key once more. */

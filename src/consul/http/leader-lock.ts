@@ -1,4 +1,5 @@
 import { SyncError } from '../../errors.js';
+import { definedFields } from '../../model/defined-fields.js';
 import type { LeaderLock } from '../consul.js';
 import { parseJson, parseVerdict } from './answer.js';
 import { createReader } from './json.js';
@@ -13,7 +14,7 @@ const TIMEOUT_MS = 3_000;
 
 /** The lock is on `scopemesh/<owner>/leader` in KV. */
 export function createLeaderLock(transport: Transport, tenancy: Tenancy, owner: string): LeaderLock {
-  const key = () => ownerKey(owner, 'leader');
+  const key = ownerKey(owner, 'leader');
   const put = (
     operation: Operation,
     path: string,
@@ -27,14 +28,14 @@ export function createLeaderLock(transport: Transport, tenancy: Tenancy, owner: 
         path,
         query: { ...toTenancyQuery(tenancy), ...query },
         timeoutMs: TIMEOUT_MS,
-        ...(body === undefined ? {} : { body }),
+        ...definedFields({ body }),
       },
       signal,
       expected,
     );
   return {
     async read(signal) {
-      const pair = await readKey(transport, tenancy, 'lock.read', key(), signal, TIMEOUT_MS);
+      const pair = await readKey(transport, tenancy, 'lock.read', key, signal, TIMEOUT_MS);
       if (pair === undefined) return { value: undefined, session: undefined };
       const { Session } = pair;
       return {
@@ -69,7 +70,7 @@ export function createLeaderLock(transport: Transport, tenancy: Tenancy, owner: 
       const operation = 'lock.acquire';
       // Consul answers 500 for a session that has ended.
       const options = { query: { acquire: session }, body: value, expected: [200, 500] };
-      const answer = await put(operation, toKvPath(key()), signal, options);
+      const answer = await put(operation, toKvPath(key), signal, options);
       if (answer.status === 200) return parseVerdict(answer, operation);
       const said = new TextDecoder().decode(answer.body.subarray(0, 200));
       if (/invalid session/i.test(said)) return false;

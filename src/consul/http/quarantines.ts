@@ -2,6 +2,7 @@ import { definedFields } from '../../model/defined-fields.js';
 import type { QuarantineRecord } from '../../model/quarantine.js';
 import type { QuarantineRecords, QuarantineWrite } from '../consul.js';
 import { createReader, isRecord } from './json.js';
+import { toValueText } from './kv-key.js';
 import { parseRecordKey, recordFolder, toRecordKey } from './kv-keys.js';
 import { listFolder } from './kv-list.js';
 import { writeRecords } from './kv-write.js';
@@ -58,7 +59,7 @@ function parseQuarantine(key: string, value: unknown, folder: string): Quarantin
 function parseInstants(value: unknown): Pick<QuarantineRecord, 'at' | 'receivedAt'> {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(Buffer.from(typeof value === 'string' ? value : '', 'base64').toString('utf8'));
+    parsed = JSON.parse(toValueText(value));
   } catch {
     return {};
   }
