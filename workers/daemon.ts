@@ -5,14 +5,11 @@ import { createLeases } from '../src/cli/create-lease.js';
 import type { PrometheusMetrics } from '../src/cli/metrics.js';
 import type { RunOptions } from '../src/cli/run-daemon.js';
 import { openListeners } from '../src/daemon/listeners.js';
-import type { LiveCore } from '../src/daemon/live-core.js';
+import { createLiveCore, type LiveCore } from '../src/daemon/live-core.js';
 import { publishLocalToken, warnOfMissingTokens } from '../src/daemon/local-token.js';
-import { Progress } from '../src/daemon/progress.js';
 import { Reloads } from '../src/daemon/reload.js';
 import { addRoutes } from '../src/daemon/routes.js';
-import { WatchAges } from '../src/daemon/watch-ages.js';
 import { runWatchdog } from '../src/daemon/watchdog.js';
-import type { Trail } from '../src/decisions/trail.js';
 import { messageOf } from '../src/errors.js';
 import { ChannelActivity } from '../src/intake/channel-activity.js';
 import { createRejectedEvents } from '../src/intake/rejected-events.js';
@@ -50,14 +47,12 @@ export async function runDaemon(
     const providers = config.providers.map((settings) => openProvider(settings, config.groups, runtime));
     for (const { directory } of providers) closers.unshift(() => directory.close());
 
-    const idle = (): LiveCore => ({
-      ...createCore(reloads.current, { consul, providers, store }, runtime),
-      queue: store.queue,
-      ages: new WatchAges(clock),
-      progress: new Progress(clock),
-      isReconciling: false,
-      sweptAt: undefined,
-    });
+    const idle = () =>
+      createLiveCore(createCore(reloads.current, { consul, providers, store }, runtime), {
+        queue: store.queue,
+        clock,
+        isReconciling: false,
+      });
     const reloads: Reloads = new Reloads(
       config,
       options.reload,
@@ -93,21 +88,15 @@ export async function runDaemon(
       onWait: attempted,
     });
 
-    const openStreamed = openOnce(async () => {
-      const log = await openDecisionLog(config, runtime);
-      closers.unshift(() => log.close());
-      return log;
-    });
-    const localToken = createApiToken();
-    let openedTrail: Promise<Trail> | undefined;
-    const trail = () => {
-      openedTrail ??= openTrail(config, runtime, { fromTopic: false, signal }).catch((error: unknown) => {
-        openedTrail = undefined;
-        throw error;
+    const openedOnce = <T extends { close(): Promise<void> }>(open: () => Promise<T>) =>
+      openOnce(async () => {
+        const opened = await open();
+        closers.unshift(() => opened.close());
+        return opened;
       });
-      return openedTrail;
-    };
-    closers.unshift(async () => (await openedTrail)?.close());
+    const openStreamed = openedOnce(() => openDecisionLog(config, runtime));
+    const trail = openedOnce(() => openTrail(config, runtime, { fromTopic: false, signal }));
+    const localToken = createApiToken();
     const listeners = openListeners(config, runtime);
     closers.unshift(() => listeners.close());
     addRoutes(

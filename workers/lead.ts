@@ -4,10 +4,8 @@ import { createCore } from '../src/cli/create-core.js';
 import type { Provider } from '../src/cli/parts.js';
 import type { Role } from '../src/cli/run-daemon.js';
 import type { Consul } from '../src/consul/consul.js';
-import type { LiveCore } from '../src/daemon/live-core.js';
-import { Progress } from '../src/daemon/progress.js';
+import { createLiveCore, type LiveCore } from '../src/daemon/live-core.js';
 import { queueState } from '../src/daemon/status.js';
-import { WatchAges } from '../src/daemon/watch-ages.js';
 import { guardConsul } from '../src/lease/guarded-consul.js';
 import type { Term } from '../src/lease/term.js';
 import type { Trigger } from '../src/model/trigger.js';
@@ -50,14 +48,7 @@ export async function lead(deps: LeadDeps, term: Term): Promise<void> {
   const consul = guardConsul(deps.consul, term);
   const core = createCore(config, { consul, providers, store: led }, runtime);
   heard = (triggers) => core.agenda.becameDurable(triggers);
-  const live: LiveCore = {
-    ...core,
-    queue: led.queue,
-    ages: new WatchAges(clock),
-    progress: new Progress(clock),
-    isReconciling: true,
-    sweptAt: undefined,
-  };
+  const live = createLiveCore(core, { queue: led.queue, clock, isReconciling: true });
   deps.publish(live);
 
   const failed = new AbortController();

@@ -1,5 +1,6 @@
 import type { Progress } from '../src/daemon/progress.js';
 import { messageOf } from '../src/errors.js';
+import { withLinkedSignal } from '../src/linked-signal.js';
 import type { Agenda } from '../src/queue/agenda.js';
 import type { AgendaHandler } from '../src/queue/follow-ups.js';
 import type { Queue } from '../src/queue/queue.js';
@@ -22,11 +23,12 @@ export async function runReconcile(
   signal: AbortSignal,
   lost: AbortSignal,
 ): Promise<void> {
-  if (!(await prepare(deps, AbortSignal.any([signal, lost])))) return;
+  const either = AbortSignal.any([signal, lost]);
+  if (!(await prepare(deps, either))) return;
   const onOverload = () => agenda.overloaded();
   const reading = endsReads(throughOutages(createReconciler(deps), { ...deps, onOverload }), signal);
-  const handler: AgendaHandler = (job, stop, follow) => reading(job, AbortSignal.any([stop, lost]), follow);
-  const either = AbortSignal.any([signal, lost]);
+  const handler: AgendaHandler = (job, stop, follow) =>
+    withLinkedSignal([stop, lost], (until) => reading(job, until, follow));
   await Promise.all([agenda.work(progress.observe(handler), either), agenda.workDurable(queue, either)]);
 }
 

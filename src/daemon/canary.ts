@@ -32,6 +32,9 @@ export async function runCanary(
     notifier.notify();
   };
   const watching = ages.watch('canary', { changed, alive() {} }, consul, signal);
+  const changeAfter = async (before: number, stop: AbortSignal) => {
+    while (changes === before && !stop.aborted) await notifier.wait(stop);
+  };
   const seesChangeAfter = async (before: number) => {
     const late = new AbortController();
     const stop = AbortSignal.any([signal, late.signal]);
@@ -39,14 +42,10 @@ export async function runCanary(
       () => late.abort(),
       () => {},
     );
-    while (changes === before && !stop.aborted) await notifier.wait(stop);
+    await changeAfter(before, stop);
     late.abort();
     await bound;
     return changes > before;
-  };
-  /** The first answer of a new watch has what was written before, and proves nothing about the next write. */
-  const firstAnswer = async (before: number) => {
-    while (changes === before && !signal.aborted) await notifier.wait(signal);
   };
   const prove = async () => {
     const before = changes;
@@ -79,10 +78,11 @@ export async function runCanary(
       );
     const atRestart = changes;
     ages.restart();
-    await firstAnswer(atRestart);
+    // The first answer of a new watch has what was written before, and proves nothing about the next write.
+    await changeAfter(atRestart, signal);
   };
   const proving = async () => {
-    await firstAnswer(0);
+    await changeAfter(0, signal);
     while (!signal.aborted) {
       await clock.sleep(everyMs, signal);
       if (policyOf(world.mapping).writes) await prove();

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import type { Clock } from '../clock.js';
+import { abortAfter, type Clock } from '../clock.js';
 import { isCheckpointEvent } from '../decisions/checkpoint.js';
 import { parseJson } from '../decisions/envelope.js';
 import type { DecisionLog, ReadOptions } from '../decisions/log.js';
@@ -139,9 +139,9 @@ function toMessage(text: string): string {
 
 /** False if the consumer did not take what it has within the time. */
 async function drained(raw: ServerResponse, stop: AbortSignal): Promise<boolean> {
-  const slow = AbortSignal.timeout(SLOW_MS);
-  await once(raw, 'drain', { signal: AbortSignal.any([stop, slow]) }).catch(() => {});
-  return stop.aborted || !slow.aborted;
+  const either = abortAfter(stop, SLOW_MS);
+  await once(raw, 'drain', { signal: either }).catch(() => {});
+  return stop.aborted || !either.aborted;
 }
 
 async function beat(raw: ServerResponse, clock: Clock, stop: AbortSignal): Promise<void> {

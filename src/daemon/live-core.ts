@@ -1,7 +1,8 @@
 import type { Core } from '../cli/create-core.js';
+import type { Clock } from '../clock.js';
 import type { Queue } from '../queue/queue.js';
-import type { Progress } from './progress.js';
-import type { WatchAges } from './watch-ages.js';
+import { Progress } from './progress.js';
+import { WatchAges } from './watch-ages.js';
 
 /** The core of the present term; on a replica that does not lead, one that runs nothing. */
 export interface LiveCore extends Core {
@@ -13,4 +14,19 @@ export interface LiveCore extends Core {
   readonly isReconciling: boolean;
   /** When the last complete comparison ended. */
   sweptAt: number | undefined;
+}
+
+/** Around this core, whose jobs come from `queue`. */
+export function createLiveCore(
+  core: Core,
+  { queue, clock, isReconciling }: Pick<LiveCore, 'queue' | 'isReconciling'> & { readonly clock: Clock },
+): LiveCore {
+  return {
+    ...core,
+    queue,
+    ages: new WatchAges(clock),
+    progress: new Progress(clock),
+    isReconciling,
+    sweptAt: undefined,
+  };
 }

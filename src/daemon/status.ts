@@ -89,11 +89,11 @@ export interface StatusParts {
 /** Gathers the status and sets the gauges that depend on it. */
 export async function readStatus(parts: StatusParts, holdsAfter?: string): Promise<Status> {
   const { config, store, metrics } = parts;
-  const { deps, ages, agenda, sweptAt, isReconciling } = parts.live();
+  const { deps, ages, agenda, queue: durable, sweptAt, isReconciling } = parts.live();
   const { isLeader, leaderlessMs } = parts.leading();
   const now = deps.clock.now();
   const [queue, lease, journal, providers] = await Promise.all([
-    queueState(parts.live().queue, agenda),
+    queueState(durable, agenda),
     store.fence.read(),
     store.journal.overview({
       limit: MOST_LISTED,

@@ -33,7 +33,7 @@ export class LeaseTerm implements Term {
   readonly #logger: Logger;
   readonly #lost = new AbortController();
   readonly #outage = new Outage();
-  #isHandedOver = false;
+  #handedOver: Promise<void> | undefined;
   #provenAt: number;
   #renewing: Promise<void> | undefined;
 
@@ -58,16 +58,16 @@ export class LeaseTerm implements Term {
   isHeld(): boolean {
     const age = this.#clock.now() - this.#provenAt;
     // A clock that was set back proves nothing.
-    return !this.lost.aborted && !this.#isHandedOver && age >= 0 && age < this.#lease.proofMs;
+    return !this.lost.aborted && this.#handedOver === undefined && age >= 0 && age < this.#lease.proofMs;
   }
 
   async confirm(): Promise<void> {
     if (!this.isHeld()) await this.#renew();
   }
 
-  async handOver(): Promise<void> {
-    this.#isHandedOver = true;
-    await this.#lease.release(this.leader.epoch);
+  handOver(): Promise<void> {
+    this.#handedOver ??= this.#lease.release(this.leader.epoch);
+    return this.#handedOver;
   }
 
   /** Renews until the signal aborts, the lease is handed over, or the lease is lost. Never rejects. */
@@ -75,7 +75,7 @@ export class LeaseTerm implements Term {
     const either = AbortSignal.any([signal, this.lost]);
     while (!either.aborted) {
       await this.#clock.sleep(RENEW_MS, either).catch(() => {});
-      if (either.aborted || this.#isHandedOver) return;
+      if (either.aborted || this.#handedOver !== undefined) return;
       try {
         await this.#renew();
         const lastedMs = this.#outage.ends(this.#clock.now());

@@ -1,10 +1,11 @@
 import type { Clock } from '../../clock.js';
 import { messageOf, SyncError } from '../../errors.js';
+import { withLinkedSignal } from '../../linked-signal.js';
 import type { Logger, Metrics } from '../../observe.js';
 import type { WatchedTable } from '../consul.js';
 import { ACL_TABLES } from './acl-table.js';
 import { readComplete } from './answer.js';
-import { canaryKey, recordFolder, toKvPath } from './kv-keys.js';
+import { ownerKey, recordFolder, toKvPath } from './kv-keys.js';
 import { type Tenancy, toTenancyQuery } from './place.js';
 import { createTokenBucket } from './token-bucket.js';
 import type { Transport } from './transport.js';
@@ -88,7 +89,7 @@ function pathsOf(table: WatchedTable, owner: string): readonly string[] {
     case 'claims':
       return [toKvPath(recordFolder(owner, 'claims'))];
     case 'canary':
-      return [toKvPath(canaryKey(owner))];
+      return [toKvPath(ownerKey(owner, 'canary'))];
     case 'jwt-providers':
       return ['/v1/config/jwt-provider'];
     case 'acl':
@@ -153,11 +154,8 @@ async function watchPath(
         await bucket.take(signal);
         const blocking = from === undefined ? {} : { index: String(from), wait: `${waitMs}ms` };
         const query = { ...tenancyQuery, ...blocking };
-        const { index, body } = await readComplete(
-          transport,
-          { operation: 'watch', path, query, timeoutMs },
-          AbortSignal.any([signal, again]),
-          expected,
+        const { index, body } = await withLinkedSignal([signal, again], (either) =>
+          readComplete(transport, { operation: 'watch', path, query, timeoutMs }, either, expected),
         );
         if (failures > 0) logger.info({ table, path, failures }, 'consul watch recovered');
         failures = 0;

@@ -87,10 +87,8 @@ export class MemoryReserve implements StoreSpace {
     );
     const size = sizes.reduce((sum, each) => sum + each, 0);
     const bytes = Math.floor(Math.min(RESERVED_BYTES, most * RESERVED_PART));
-    if (most === 0 || sizes.every((each) => each >= Math.floor(bytes / 2))) {
-      await this.#link.call((redis) => redis.del(this.#link.prefix + ONLY_JOURNAL));
-      return this.#becomeRoomy(size);
-    }
+    const half = Math.floor(bytes / 2);
+    if (most === 0 || sizes.every((each) => each >= half)) return this.#becomeRoomy(size);
     if (used + bytes - size + bytes * MARGIN_PART > most) {
       this.#becomeLow(
         'Redis has too little memory for a reserve: only revocations are made; give it more memory',
@@ -99,11 +97,8 @@ export class MemoryReserve implements StoreSpace {
     }
     // Redis makes a value of this length. Only the last byte is sent.
     for (const part of PARTS)
-      await this.#link.call((redis) =>
-        redis.setrange(this.#link.prefix + part, Math.max(Math.floor(bytes / 2) - 1, 0), '0'),
-      );
-    await this.#link.call((redis) => redis.del(this.#link.prefix + ONLY_JOURNAL));
-    this.#becomeRoomy(bytes);
+      await this.#link.call((redis) => redis.setrange(this.#link.prefix + part, Math.max(half - 1, 0), '0'));
+    await this.#becomeRoomy(bytes);
   }
 
   #becomeLow(message: string): void {
@@ -111,7 +106,8 @@ export class MemoryReserve implements StoreSpace {
     this.#isLow = true;
   }
 
-  #becomeRoomy(size: number): void {
+  async #becomeRoomy(size: number): Promise<void> {
+    await this.#link.call((redis) => redis.del(this.#link.prefix + ONLY_JOURNAL));
     if (this.#isLow) this.#deps.logger.info({}, 'Redis has memory again: grants go on');
     this.#isLow = false;
     this.#measure(size);
