@@ -154,8 +154,9 @@ export async function openTrail(
   const { openTopicCopy } = await import('../src/decisions/embedded/topic-copy.js');
   const log = await openDecisionLog(config, runtime);
   try {
+    const parts = await log.readParts(signal);
     const directory = await mkdtemp(join(tmpdir(), 'scopemesh-trail-'));
-    return await openTopicCopy(await log.readParts(signal), { ...runtime, directory });
+    return await openTopicCopy(parts, { ...runtime, directory });
   } finally {
     await log.close();
   }

@@ -5,9 +5,9 @@ import { intentionSubject } from '../plan/plan.js';
 import { type ClientId, clientText } from '../plan/world.js';
 import type { WorldState } from '../state/world-state.js';
 import { type BlastRadius, blastRadius, type ReachEdge } from '../trail/blast-radius.js';
-import { isPossiblyOpen, toEdge } from '../trail/edge.js';
+import { isPossiblyOpen } from '../trail/edge.js';
 import { meshEdges } from '../trail/mesh-edges.js';
-import { readStanding, readStandings } from '../trail/read-standing.js';
+import { readEdges, readStanding } from '../trail/read-standing.js';
 import { readingsOf, whatCan } from '../trail/what-can.js';
 
 export interface BlastView extends BlastRadius {
@@ -79,9 +79,8 @@ export async function blastAt(
   const client = found.flatMap(({ edges }) => edges.flatMap((edge) => edge.client ?? []))[0];
   const edgesFrom = async (source: string) => {
     const edges: ReachEdge[] = [];
-    for await (const standing of readStandings(trail, { kind: 'source', name: source }, at)) {
-      const edge = toEdge(standing);
-      if (edge === undefined || !isPossiblyOpen(edge)) continue;
+    for await (const edge of readEdges(trail, { kind: 'source', name: source }, at)) {
+      if (!isPossiblyOpen(edge)) continue;
       edges.push({
         source,
         destination: edge.destination,

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { fieldOf } from '../model/field-of.js';
 import type { ChainHead } from './chain.js';
-import { type Frontier, type Hash, rootOf } from './merkle.js';
+import { type Frontier, HASH_BYTES, type Hash, rootOf } from './merkle.js';
 import type { NoteSigner, NoteVerifier } from './signed-note.js';
 
 /** The type of a checkpoint in the log. It is no decision. */
@@ -66,7 +66,7 @@ export function openCheckpoint(
   for (const verifier of verifiers) {
     const [origin = '', size = '', root = '', ...more] = verifier.open(note)?.split('\n') ?? [];
     const hash = Buffer.from(root, 'base64');
-    const isValid = more.length > 0 && /^(0|[1-9]\d{0,15})$/.test(size) && hash.length === 32;
+    const isValid = more.length > 0 && /^(0|[1-9]\d{0,15})$/.test(size) && hash.length === HASH_BYTES;
     if (isValid && origin === `${verifier.name}/${log}`) return { origin, size: Number(size), root: hash };
   }
   return undefined;

@@ -1,4 +1,4 @@
-import type { TrailRecord } from './trail-record.js';
+import { placeOf, type TrailRecord } from './trail-record.js';
 
 /** What is left of one part of a log (a partition of a topic) whose oldest events were deleted. */
 export interface CutPart {
@@ -26,14 +26,6 @@ export function fromFirstWholeCheckpoint<T>(
     const place = placeOf(recordOf(item));
     return place === undefined || place.at >= (begins.get(place.log) ?? 0);
   });
-}
-
-/** The log of a record and its place in it: a checkpoint is behind the last decision that it signs. */
-function placeOf(record: TrailRecord): { readonly log: string; readonly at: number } | undefined {
-  if (record.kind === 'decision') return { log: record.link.log, at: record.link.sequence };
-  if (record.kind === 'checkpoint')
-    return { log: record.checkpoint.log, at: record.checkpoint.tree.size + 0.5 };
-  return undefined;
 }
 
 /** Decisions of the log with a lower number may be deleted. The names of logs are ULIDs, which sort by time. */

@@ -1,7 +1,6 @@
 import { SyncError } from '../errors.js';
-import { EMPTY_FRONTIER, type Frontier, type Hash, nodeHash } from './merkle.js';
+import { EMPTY_FRONTIER, type Frontier, HASH_BYTES, type Hash, nodeHash } from './merkle.js';
 
-const HASH_BYTES = 32;
 const FIRST_LEAVES = 1_024;
 
 /**

@@ -44,6 +44,14 @@ export function toTrailRecord(text: string): TrailRecord {
   }
 }
 
+/** The log of a record and its place in it: a checkpoint is behind the last decision that it signs. */
+export function placeOf(record: TrailRecord): { readonly log: string; readonly at: number } | undefined {
+  if (record.kind === 'decision') return { log: record.link.log, at: record.link.sequence };
+  if (record.kind === 'checkpoint')
+    return { log: record.checkpoint.log, at: record.checkpoint.tree.size + 0.5 };
+  return undefined;
+}
+
 /**
  * Orders the records of a topic, whose partitions keep only the order of each subject: by log in the order of its first
  * record, then by sequence, each checkpoint after what it signs.
@@ -51,20 +59,8 @@ export function toTrailRecord(text: string): TrailRecord {
 export function inChainOrder<T>(items: readonly T[], recordOf: (item: T) => TrailRecord): readonly T[] {
   const logs = new Map<string, number>();
   const placed = items.map((item) => {
-    const record = recordOf(item);
-    const log =
-      record.kind === 'decision'
-        ? record.link.log
-        : record.kind === 'checkpoint'
-          ? record.checkpoint.log
-          : '';
+    const { log, at } = placeOf(recordOf(item)) ?? { log: '', at: 0 };
     if (!logs.has(log)) logs.set(log, log === '' ? -1 : logs.size);
-    const at =
-      record.kind === 'decision'
-        ? record.link.sequence
-        : record.kind === 'checkpoint'
-          ? record.checkpoint.tree.size + 0.5
-          : 0;
     return { item, log: logs.get(log) ?? 0, at };
   });
   return placed.sort((a, b) => a.log - b.log || a.at - b.at).map(({ item }) => item);

@@ -69,9 +69,14 @@ interface Found {
  */
 export class TrailVerification {
   readonly #verifiers: readonly NoteVerifier[];
-  readonly #logs: { -readonly [Field in keyof VerifiedLog]: VerifiedLog[Field] }[] = [];
-  /** By log: when its first decision after the signed ones was made, in ms. */
-  readonly #unsignedSince: (number | undefined)[] = [];
+  /** `unsignedSince`: when the first decision after the signed ones was made, in ms. */
+  readonly #logs: {
+    readonly log: string;
+    readonly first: number;
+    last: number;
+    signed: number;
+    unsignedSince?: number | undefined;
+  }[] = [];
   #newest = Number.NEGATIVE_INFINITY;
   #decisions = 0;
   #unchained = 0;
@@ -103,7 +108,10 @@ export class TrailVerification {
     return {
       decisions: this.#decisions,
       unchained: this.#unchained,
-      logs: this.#logs.map((each, at) => ({ ...each, ...this.#unsignedMs(at) })),
+      logs: this.#logs.map(({ unsignedSince: since, ...each }) => ({
+        ...each,
+        ...(this.#verifiers.length === 0 || since === undefined ? {} : { unsignedMs: this.#newest - since }),
+      })),
       checkpoints: this.#checkpoints,
       ...(fault === undefined ? {} : { fault }),
     };
@@ -111,12 +119,13 @@ export class TrailVerification {
 
   #addCheckpoint(checkpoint: StoredCheckpoint): void {
     const { log, note, tree } = checkpoint;
-    const isKnown = this.#checked.has(digest(note));
+    const noteDigest = digest(note);
+    const isKnown = this.#checked.has(noteDigest);
     const known = { end: this.#end, tree: this.#tree, verifiers: this.#verifiers, isKnown };
     const fault = checkpointFault(checkpoint, known);
     if (fault !== undefined) this.#found = at(this.#position, fault);
     if (fault !== undefined || isKnown) return;
-    this.#checked.add(digest(note));
+    this.#checked.add(noteDigest);
     if (this.#end === undefined) {
       this.#logs.push({ log, first: tree.size + 1, last: tree.size, signed: 0 });
       this.#end = { log, sequence: tree.size };
@@ -126,7 +135,7 @@ export class TrailVerification {
     if (this.#verifiers.length === 0 || current === undefined) return;
     current.signed = tree.size;
     // A checkpoint is right after the last decision that it signs.
-    this.#unsignedSince[this.#logs.length - 1] = undefined;
+    current.unsignedSince = undefined;
     this.#checkpoints++;
   }
 
@@ -142,13 +151,9 @@ export class TrailVerification {
     this.#end = { log, sequence, hash: record.link.hash, id: record.id };
     this.#decisions++;
     const time = Date.parse(record.time);
-    this.#unsignedSince[this.#logs.length - 1] ??= time;
+    const own = this.#logs.at(-1);
+    if (own !== undefined) own.unsignedSince ??= time;
     this.#newest = Math.max(this.#newest, time);
-  }
-
-  #unsignedMs(at: number): { readonly unsignedMs?: number } {
-    const since = this.#unsignedSince[at];
-    return this.#verifiers.length === 0 || since === undefined ? {} : { unsignedMs: this.#newest - since };
   }
 }
 

@@ -1,24 +1,22 @@
 import type { Trail } from '../decisions/trail.js';
 import type { HttpRequestShape } from '../plan/access.js';
-import { verdictOnRequest } from '../plan/explain.js';
+import { type Verdict, verdictOnRequest } from '../plan/explain.js';
 import type { ActualAccess } from '../plan/plan.js';
 import { type Answer, limitsOf, openAnswer } from './answer.js';
-import { isPossiblyOpen, type TrailEdge, toEdge } from './edge.js';
-import { readStandings } from './read-standing.js';
+import { isPossiblyOpen, type TrailEdge } from './edge.js';
+import { readEdges } from './read-standing.js';
 
 const MOST_PLACES = 5;
-
-/**
- * As `explain` judges a call. `unclear`: the trail does not say, or an expression decides that cannot be judged here, so the
- * call is not proven closed.
- */
-export type CallVerdict = 'allowed' | 'partly' | 'with-token' | 'denied' | 'unclear';
 
 export interface CallAnswer extends Answer {
   readonly source: string;
   readonly destination: string;
   readonly request?: { readonly method: string; readonly path: string };
-  readonly verdict: CallVerdict;
+  /**
+   * As `explain` judges a call. `unclear`: the trail does not say, or an expression decides that cannot be judged here, so
+   * the call is not proven closed.
+   */
+  readonly verdict: Verdict;
   /** What scopemesh had written for the pair; absent if it had written nothing. */
   readonly edge?: TrailEdge;
 }
@@ -60,10 +58,8 @@ async function edgesAt(
   at: string,
 ): Promise<readonly TrailEdge[]> {
   const edges: TrailEdge[] = [];
-  for await (const standing of readStandings(trail, { kind: 'source', name: source }, at)) {
-    const edge = toEdge(standing);
-    if (edge?.destination === destination) edges.push(edge);
-  }
+  for await (const edge of readEdges(trail, { kind: 'source', name: source }, at))
+    if (edge.destination === destination) edges.push(edge);
   return edges;
 }
 
@@ -74,13 +70,13 @@ function placesOf(edges: readonly TrailEdge[]): string {
     .join(', ');
 }
 
-function verdictOn(edge: TrailEdge, request: HttpRequestShape | undefined): CallVerdict {
+function verdictOn(edge: TrailEdge, request: HttpRequestShape | undefined): Verdict {
   const now = judge(edge.access, request);
   if (edge.certainty !== 'unknown') return now;
   return judge(edge.possible, request) === now ? now : 'unclear';
 }
 
-function judge(access: ActualAccess, request: HttpRequestShape | undefined): CallVerdict {
+function judge(access: ActualAccess, request: HttpRequestShape | undefined): Verdict {
   switch (access?.kind) {
     case undefined:
     case 'deny':

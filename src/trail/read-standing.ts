@@ -1,5 +1,6 @@
 import type { About, Trail } from '../decisions/trail.js';
 import type { Decision } from '../model/decision.js';
+import { type TrailEdge, toEdge } from './edge.js';
 import { isBeginning, type Standing, toStanding } from './standing.js';
 
 /** A subject changed more often than this since it was opened is older than what is read. */
@@ -26,5 +27,17 @@ export async function* readStandings(
   for await (const subject of trail.subjects(of)) {
     const standing = await readStanding(trail, subject, at);
     if (standing !== undefined) yield standing;
+  }
+}
+
+/** The edges at an instant, closed ones too, in the order of the subjects. */
+export async function* readEdges(
+  trail: Trail,
+  of: About | { readonly prefix: string },
+  at: string,
+): AsyncIterable<TrailEdge> {
+  for await (const standing of readStandings(trail, of, at)) {
+    const edge = toEdge(standing);
+    if (edge !== undefined) yield edge;
   }
 }

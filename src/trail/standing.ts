@@ -59,7 +59,7 @@ export function toStanding(newestFirst: readonly Decision[], next?: Decision): S
 }
 
 /** The state after one more decision of the subject. Held, failed and observed changes changed nothing. */
-export function foldDecision(standing: Standing | undefined, decision: Decision): Standing | undefined {
+function foldDecision(standing: Standing | undefined, decision: Decision): Standing | undefined {
   // A topic may deliver a decision again.
   if (standing?.decision.id === decision.id || !WITH_STATE.has(decision.resource.kind)) return standing;
   if (isChange(decision)) return changed(standing, decision);

@@ -1,7 +1,7 @@
 import type { Trail } from '../decisions/trail.js';
 import { type Answer, limitsOf, openAnswer } from './answer.js';
-import { isPossiblyOpen, type TrailEdge, toEdge } from './edge.js';
-import { readStandings } from './read-standing.js';
+import { isPossiblyOpen, type TrailEdge } from './edge.js';
+import { readEdges } from './read-standing.js';
 
 export interface CallersAnswer extends Answer {
   readonly service: string;
@@ -15,10 +15,7 @@ export interface CallersAnswer extends Answer {
 export async function whoCanCall(trail: Trail, service: string, at: string): Promise<CallersAnswer> {
   const { extent, head } = await openAnswer(trail, at);
   const edges: TrailEdge[] = [];
-  for await (const standing of readStandings(trail, { kind: 'destination', name: service }, at)) {
-    const edge = toEdge(standing);
-    if (edge !== undefined) edges.push(edge);
-  }
+  for await (const edge of readEdges(trail, { kind: 'destination', name: service }, at)) edges.push(edge);
   const callers = edges.filter(isPossiblyOpen);
   const held = edges.filter((edge) => edge.held !== undefined && !isPossiblyOpen(edge));
   return { ...head, service, callers, held, unknown: limitsOf([...callers, ...held], extent, at) };

@@ -1,10 +1,11 @@
 import { type CallAnswer, callAt } from '../../trail/call-at.js';
 import type { Cli } from '../cli.js';
+import { isAllowed } from '../terminal/explain-text.js';
 import { printable } from '../terminal/screen.js';
 import { printEdge, printLimits } from '../terminal/trail-text.js';
 import { withTrail } from '../with-trail.js';
 
-const NOT_ALLOWED = 4;
+export const NOT_ALLOWED = 4;
 
 /** Whether a call was allowed at a past instant, from the decision log. */
 export async function explainAt(
@@ -22,13 +23,9 @@ export async function explainAt(
   const { source, destination, method = 'GET', path, at } = call;
   const request = path === undefined ? undefined : { method, path };
   const answer = await withTrail(cli, call, (trail) => callAt(trail, { source, destination, request }, at));
-  if (call.json) cli.screen.json({ allowed: isAllowed(answer), ...answer });
+  if (call.json) cli.screen.json({ allowed: isAllowed(answer.verdict), ...answer });
   else print(answer, cli);
-  if (!isAllowed(answer)) cli.exit(NOT_ALLOWED);
-}
-
-function isAllowed({ verdict }: CallAnswer): boolean {
-  return verdict === 'allowed' || verdict === 'partly' || verdict === 'with-token';
+  if (!isAllowed(answer.verdict)) cli.exit(NOT_ALLOWED);
 }
 
 const WORDS: Readonly<Record<CallAnswer['verdict'], string>> = {

@@ -21,11 +21,10 @@ import { changeView, holdView } from '../plan-view.js';
 import { type Circumstances, isAllowed, printExplanation } from '../terminal/explain-text.js';
 import { loginFacts } from '../terminal/login-text.js';
 import { learnUnrecorded } from '../unrecorded-edges.js';
-import { explainAt } from './explain-at.js';
+import { explainAt, NOT_ALLOWED } from './explain-at.js';
 import { explainClient } from './explain-client.js';
 import { explainPerson } from './explain-person.js';
 
-const NOT_ALLOWED = 4;
 /** The log may be long, and the rest of the answer does not need it. */
 const LOG_TIMEOUT_MS = 5_000;
 

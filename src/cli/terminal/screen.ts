@@ -1,4 +1,5 @@
 import { createColors } from 'picocolors';
+import { printable } from '../../model/printable.js';
 
 /** A stream to print to; `isTTY` says whether a person sees it. */
 export interface Output {
@@ -42,13 +43,7 @@ export function createScreen(facts: {
   };
 }
 
-/** Names come from the IdP and from Consul: they must not move the cursor or overwrite other text. */
-export function printable(text: string): string {
-  return text.replace(
-    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Surrogate}]/gu,
-    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
-  );
-}
+export { printable };
 
 /** Printable, and no longer than `limit` characters. */
 export function bounded(text: string, limit: number): string {

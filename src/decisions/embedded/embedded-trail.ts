@@ -38,6 +38,8 @@ class EmbeddedTrail implements Trail {
   readonly #logger: Logger;
   readonly #database: Database.Database;
   readonly #statements = new Map<string, Database.Statement<unknown[]>>();
+  /** The last result of `#endOf`: a question asks about many subjects at one instant. */
+  #found = { key: '', end: 0 };
 
   constructor({ directory, logger }: EmbeddedTrailOptions) {
     this.#path = join(directory, 'decisions.db');
@@ -46,9 +48,7 @@ class EmbeddedTrail implements Trail {
   }
 
   async extent(): Promise<TrailExtent> {
-    const edge = (order: 'ASC' | 'DESC') =>
-      this.#all(`SELECT seq, time AS event FROM decisions ORDER BY seq ${order} LIMIT 1`)[0];
-    const [first, last] = [edge('ASC'), edge('DESC')];
+    const [first, last] = [this.#edge('ASC'), this.#edge('DESC')];
     return {
       first: first?.event,
       last: last?.event,
@@ -137,7 +137,13 @@ class EmbeddedTrail implements Trail {
    * the search is in the last part of rising times that begins at or before the instant.
    */
   #endOf(at: string): number {
-    const bounds = this.#bounds();
+    const [low, high] = [this.#edge('ASC')?.seq ?? 0, this.#edge('DESC')?.seq ?? 0];
+    const key = `${low} ${high} ${at}`;
+    if (this.#found.key !== key) this.#found = { key, end: this.#search(at, low, high) };
+    return this.#found.end;
+  }
+
+  #search(at: string, lowest: number, highest: number): number {
     const fall = (condition: string, value: string | number, order: 'ASC' | 'DESC') =>
       this.#all(
         `SELECT seq, time AS event FROM falls WHERE ${condition} ORDER BY seq ${order} LIMIT 1`,
@@ -145,7 +151,7 @@ class EmbeddedTrail implements Trail {
       )[0]?.seq;
     const begin = fall('time <= ?', at, 'DESC') ?? 0;
     const next = fall('seq > ?', begin, 'ASC');
-    let [low, high] = [Math.max(bounds.low, begin) - 1, next === undefined ? bounds.high : next - 1];
+    let [low, high] = [Math.max(lowest, begin) - 1, next === undefined ? highest : next - 1];
     while (low < high) {
       const middle = Math.ceil((low + high) / 2);
       const [row] = this.#all(
@@ -158,10 +164,9 @@ class EmbeddedTrail implements Trail {
     return low;
   }
 
-  #bounds(): { readonly low: number; readonly high: number } {
-    const edge = (end: 'min' | 'max') =>
-      this.#all(`SELECT coalesce(${end}(seq), 0) AS seq, '' AS event FROM decisions`)[0]?.seq ?? 0;
-    return { low: edge('min'), high: edge('max') };
+  /** The first or the last decision: its position, and its time as `event`. */
+  #edge(order: 'ASC' | 'DESC'): Row | undefined {
+    return this.#all(`SELECT seq, time AS event FROM decisions ORDER BY seq ${order} LIMIT 1`)[0];
   }
 
   /** Seeks from one subject to the next: the index has an entry for each decision. */

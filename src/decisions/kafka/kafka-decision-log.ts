@@ -77,7 +77,7 @@ class KafkaDecisionLog implements DecisionLog {
       const start = new Map([...open].map(([at, to]) => [at, larger(to - window, low.get(at))]));
       const found = new Set<number>();
       for await (const { partition, value } of this.#read({ start, end: open }, this.#closing.signal)) {
-        const link = linkIn(value);
+        const link = linkOf(eventIn(value));
         if (link?.log !== log) continue;
         found.add(partition);
         if (link.sequence > (last?.sequence ?? 0)) last = link;
@@ -107,8 +107,8 @@ class KafkaDecisionLog implements DecisionLog {
     const asked = new Set(ids);
     const found = new Set<string>();
     for await (const { value } of this.#read({ start, end }, this.#closing.signal)) {
-      const id = idOf(value);
-      if (id !== undefined && asked.has(id)) found.add(id);
+      const id = fieldOf(eventIn(value), 'id');
+      if (typeof id === 'string' && asked.has(id)) found.add(id);
     }
     this.#refuseIfClosed(); // the read may be incomplete
     return found;
@@ -224,19 +224,11 @@ function startingAt(position: Offsets, low: Offsets, end: Offsets): Offsets {
   return start;
 }
 
-function linkIn(value: string): ChainLink | undefined {
+/** Undefined for a text that another program wrote. */
+function eventIn(value: string): unknown {
   try {
-    return linkOf(JSON.parse(value));
+    return JSON.parse(value);
   } catch {
-    return undefined; // written by another program
-  }
-}
-
-function idOf(value: string): string | undefined {
-  try {
-    const id = fieldOf(JSON.parse(value), 'id');
-    return typeof id === 'string' ? id : undefined;
-  } catch {
-    return undefined; // written by another program
+    return undefined;
   }
 }

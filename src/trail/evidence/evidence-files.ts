@@ -134,10 +134,7 @@ export function evidenceFiles(
       'decisions.jsonl',
       decisions
         .toReversed()
-        .map(
-          (decision) => `${eventText(decision)}
-`,
-        )
+        .map((decision) => `${eventText(decision)}\n`)
         .join(''),
     ],
   ]);

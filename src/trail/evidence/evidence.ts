@@ -2,8 +2,8 @@ import type { Trail, TrailExtent } from '../../decisions/trail.js';
 import type { Decision } from '../../model/decision.js';
 import { compareText } from '../../plan/compare.js';
 import { openAnswer } from '../answer.js';
-import { isPossiblyOpen, toEdge } from '../edge.js';
-import { readStandings } from '../read-standing.js';
+import { isPossiblyOpen } from '../edge.js';
+import { readEdges, readStandings } from '../read-standing.js';
 import { isThere } from '../standing.js';
 import { toObject } from '../what-can.js';
 import { type ActorSummary, summariseActors } from './actors.js';
@@ -78,11 +78,8 @@ export async function collectEvidence(
 /** What was there at an instant, sorted by subject. */
 async function review(trail: Trail, at: string): Promise<Pick<Evidence, 'edges' | 'acl' | 'quarantined'>> {
   const edges: ReviewedEdge[] = [];
-  for await (const standing of readStandings(trail, { prefix: 'intention/' }, at)) {
-    const edge = toEdge(standing);
-    if (edge === undefined || !isPossiblyOpen(edge)) continue;
-    edges.push({ ...edge, reason: (edge.since ?? edge.decision).reason });
-  }
+  for await (const edge of readEdges(trail, { prefix: 'intention/' }, at))
+    if (isPossiblyOpen(edge)) edges.push({ ...edge, reason: (edge.since ?? edge.decision).reason });
   const objects = async (prefix: string) => {
     const found: ReviewedObject[] = [];
     for await (const standing of readStandings(trail, { prefix }, at)) {

@@ -1,4 +1,5 @@
 import type { Decision, Reason } from '../../model/decision.js';
+import { fieldOf } from '../../model/field-of.js';
 import { type Citation, cite } from '../edge.js';
 import type { ReviewedEdge } from './reviewed.js';
 
@@ -80,6 +81,6 @@ export function findExceptions({
 }
 
 function ownedEdgesIn({ after }: Decision): number | undefined {
-  if (typeof after !== 'object' || after === null || !('ownedEdges' in after)) return undefined;
-  return typeof after.ownedEdges === 'number' ? after.ownedEdges : undefined;
+  const count = fieldOf(after, 'ownedEdges');
+  return typeof count === 'number' ? count : undefined;
 }

@@ -1,10 +1,4 @@
-/** Control characters and marks of text direction, shown as what they are: they could make a text look like another. */
-export function visible(text: string): string {
-  return text.replace(
-    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Surrogate}]/gu,
-    (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`,
-  );
-}
+import { printable } from '../../model/printable.js';
 
 const ENTITIES: Readonly<Record<string, string>> = {
   '&': '&amp;',
@@ -16,14 +10,14 @@ const ENTITIES: Readonly<Record<string, string>> = {
 
 /** A text for HTML, in an element or a quoted attribute. */
 export function escapeHtml(text: string): string {
-  return visible(text).replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
+  return printable(text).replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
 }
 
 /** A row of RFC 4180. A spreadsheet takes a cell that begins with one of these characters for a formula: a quote stops it. */
 export function csvRow(cells: readonly (string | number | undefined)[]): string {
   return `${cells
     .map((cell) => {
-      const text = visible(String(cell ?? ''));
+      const text = printable(String(cell ?? ''));
       const safe = typeof cell === 'string' && /^\s*[=+\-@|%]/.test(text) ? `'${text}` : text;
       return `"${safe.replaceAll('"', '""')}"`;
     })
