@@ -24,7 +24,7 @@ export interface EntryWrite {
   readonly owner: string;
   readonly causeOf: (change: Change) => Cause;
   /** What remains of the edge after the change. */
-  readonly residualOf: (change: Change, cause: Cause) => Residual | undefined;
+  readonly residualOf: (change: Change) => Residual | undefined;
   readonly stamp: Stamp;
   /** Ids of drafts that were recorded by an earlier plan and never sent. */
   readonly replaced: readonly string[];
@@ -132,7 +132,7 @@ function toDrafts(
   return changes.map((change) => {
     const cause = causeOf(change);
     const draft = { ...draftOf(change, cause, entry?.modifyIndex ?? 0, stamp), writeId };
-    return { ...draft, ...definedFields({ residual: residualOf(change, cause) }) };
+    return { ...draft, ...definedFields({ residual: residualOf(change) }) };
   });
 }
 

@@ -61,18 +61,17 @@ export async function takeOrders(id: ClientId, job: Job, deps: ReconcilerDeps): 
     return true;
   }
   const why = { verb: 'quarantined', reason: 'ClientQuarantined', cause: order.cause } as const;
-  const residual = residualOf(id, order.cause, deps);
+  const residual = residualOf(id, deps);
   await decide(id, { ...why, before: null, after: { at: order.at }, residual }, take, deps);
   deps.logger.warn({ ...id, at: order.at }, 'client quarantined: its secret is compromised');
   return true;
 }
 
-function residualOf(id: ClientId, cause: Cause, { world, clock }: ReconcilerDeps): Residual {
+function residualOf(id: ClientId, { world, clock }: ReconcilerDeps): Residual {
   const services = world
     .claimsOn(id, clock.now())
     .flatMap((status) => (status.kind === 'none' ? [] : [status.service]));
-  const issue = { reason: 'ClientQuarantined', cause, client: world.client(id) };
-  return quarantineResidual(issue, services, world.entries, world.mapping.owner);
+  return quarantineResidual(services, world.entries, world.mapping.owner);
 }
 
 /** Restores the quarantines of earlier processes, and ends those that a person has released since. */

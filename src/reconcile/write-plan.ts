@@ -27,10 +27,8 @@ export async function writePlan(
       ...write,
       owner: world.mapping.owner,
       causeOf: ({ client }) => causeOf(client),
-      residualOf: (change, cause) =>
+      residualOf: (change) =>
         intentionResidual(change, {
-          cause,
-          client: change.client && world.client(change.client),
           destination,
           entry: write.entry,
           wildcard: world.entries.get(serviceText({ ...destination, name: '*' })),

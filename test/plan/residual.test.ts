@@ -5,16 +5,6 @@ import { serviceText } from '../../src/plan/world.js';
 
 const named = (name: string): ServiceName => ({ partition: 'default', namespace: 'default', name });
 const ALLOW: Access = { kind: 'allow' };
-const cause = { kind: 'webhook', receivedAt: '2026-03-01T10:00:00.000Z' } as const;
-const client = {
-  provider: 'main',
-  clientId: 'web-app',
-  enabled: true,
-  grantTypes: [],
-  grants: [],
-  accessTokenLifetimeSeconds: 300,
-  attributes: {},
-};
 /** An entry with these sources, by name; `*mine` is owned. */
 const entry = (destination: string, sources: Readonly<Record<string, Access>>): IntentionEntry => ({
   destination: named(destination),
@@ -29,7 +19,7 @@ const entry = (destination: string, sources: Readonly<Record<string, Access>>): 
   modifyIndex: 1,
   raw: {},
 });
-const orders = { cause, client, destination: named('orders'), entry: undefined, wildcard: undefined };
+const orders = { destination: named('orders'), entry: undefined, wildcard: undefined };
 const closed = { narrows: true, after: undefined, source: named('web'), reason: 'ScopeRevoked' } as const;
 
 describe('what remains of an edge', () => {
@@ -57,14 +47,6 @@ describe('what remains of an edge', () => {
     expect(accessTokensUntil).toBeUndefined();
   });
 
-  it.each([
-    ['an unread lifetime', { ...client, isLifetimeUnread: true }],
-    ['a client that is gone', undefined],
-  ])('does not guess the end of tokens of %s', (_, known) => {
-    const residual = intentionResidual(closed, { ...orders, client: known, protocol: 'tcp' });
-    expect(residual?.accessTokensUntil).toBe('unknown');
-  });
-
   it('names a wider intention of others that takes effect', () => {
     const wildcard = entry('*', { '*': ALLOW });
     const residual = intentionResidual(closed, { ...orders, wildcard, protocol: 'tcp' });
@@ -76,13 +58,12 @@ describe('what remains of an edge', () => {
 
 describe('what remains of access to Consul', () => {
   it('is what agents cache, or that this is not known', () => {
-    const issue = { reason: 'ClientDisabled', cause, client };
     const cache = { roleSeconds: 0, policySeconds: 30, tokenSeconds: 30 };
-    expect(aclResidual(issue, cache)).toEqual({
+    expect(aclResidual('ClientDisabled', cache)).toEqual({
       agentCache: cache,
       accessTokensUntil: 'unknown',
     });
-    expect(aclResidual(issue, undefined).agentCache).toBe('unknown');
+    expect(aclResidual('ClientDisabled', undefined).agentCache).toBe('unknown');
   });
 });
 
@@ -96,8 +77,7 @@ describe('what remains of a client in quarantine', () => {
         entry('bills', { '*': ALLOW }),
       ].map((each) => [serviceText(each.destination), each]),
     );
-    const issue = { reason: 'ClientQuarantined', cause, client };
-    expect(quarantineResidual(issue, [named('web')], entries, 'payments')).toEqual({
+    expect(quarantineResidual([named('web')], entries, 'payments')).toEqual({
       accessTokensUntil: 'unknown',
       foreignAllows: ['* -> bills', 'web -> orders'],
     });
@@ -106,7 +86,6 @@ describe('what remains of a client in quarantine', () => {
   it('names 20 of them at most', () => {
     const many = Array.from({ length: 30 }, (_, at) => entry(`service-${at}`, { web: ALLOW }));
     const entries = new Map(many.map((each) => [serviceText(each.destination), each]));
-    const issue = { reason: 'ClientQuarantined', cause, client };
-    expect(quarantineResidual(issue, [named('web')], entries, 'payments').foreignAllows).toHaveLength(20);
+    expect(quarantineResidual([named('web')], entries, 'payments').foreignAllows).toHaveLength(20);
   });
 });

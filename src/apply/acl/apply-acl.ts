@@ -313,10 +313,7 @@ async function recordTokens(
 }
 
 function draftOf(change: AclChange, cause: Cause, deps: AclDeps): DraftDecision {
-  const client = change.client && deps.world.client(change.client);
   const isRevoked = change.narrows || change.action === 'revoke';
-  const residual = isRevoked
-    ? aclResidual({ reason: change.reason, cause, client }, deps.acl.knownAgentCache)
-    : undefined;
+  const residual = isRevoked ? aclResidual(change.reason, deps.acl.knownAgentCache) : undefined;
   return aclDraft(change, cause, stampOf(deps), residual);
 }

@@ -142,10 +142,7 @@ function draftOf(order: RevocationOrder, deps: ReconcilerDeps): DraftDecision {
     cause,
     before: { issuedBefore: order.at },
     after: null,
-    residual: aclResidual(
-      { reason: 'SessionRevoked', cause, client: client && deps.world.client(client) },
-      deps.acl.knownAgentCache,
-    ),
+    residual: aclResidual('SessionRevoked', deps.acl.knownAgentCache),
     mappingRevision: stamp.mappingRevision,
     expectedIndex: 0,
   };
