@@ -102,6 +102,6 @@ function errorText(said: unknown, status: number): string {
     : `the daemon answered ${status}`;
 }
 
-function refusal(message: string): SyncError {
+export function refusal(message: string): SyncError {
   return new SyncError('ERR_INTERNAL', message, { retriable: false });
 }

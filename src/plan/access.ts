@@ -123,7 +123,7 @@ type PatternOf = (regex: string) => RegExp | undefined;
 export function admits(
   access: Access | undefined,
   request: HttpRequestShape,
-  patternOf: PatternOf = patternOfOthers,
+  patternOf: PatternOf = toLinearPattern,
 ): boolean | undefined {
   if (access === undefined || access.kind === 'deny') return false;
   if (access.kind === 'allow') return true;
@@ -143,7 +143,7 @@ function permits(
   if (jwt !== undefined && !requires(token, jwt)) return false;
   return all(
     [
-      () => pathRegex === undefined || patternOf(pathRegex)?.test(path),
+      () => pathRegex === undefined || matches(pathRegex, path, patternOf),
       ...headers.map((match) => () => headerMatches(match, sent, patternOf)),
     ],
     (holds) => holds(),
@@ -178,12 +178,13 @@ function headerMatches(
     (match.exact === undefined || value === match.exact) &&
     (match.prefix === undefined || value.startsWith(match.prefix)) &&
     (match.suffix === undefined || value.endsWith(match.suffix)) &&
-    (match.regex === undefined || patternOf(match.regex)?.test(value));
+    (match.regex === undefined || matches(match.regex, value, patternOf));
   return match.invert === true ? not(plain) : plain;
 }
 
-function patternOfOthers(regex: string): RegExp | undefined {
-  return parsePlainPathRegex(regex) === undefined ? toLinearPattern(regex) : wholeOf(regex);
+function matches(regex: string, text: string, patternOf: PatternOf): boolean | undefined {
+  const pattern = parsePlainPathRegex(regex) === undefined ? patternOf(regex) : wholeOf(regex);
+  return pattern?.test(text);
 }
 
 function wholeOf(regex: string): RegExp {

@@ -4,22 +4,16 @@ import { createLeases } from '../../src/cli/create-lease.js';
 import { systemClock } from '../../src/clock.js';
 import type { Consul } from '../../src/consul/consul.js';
 import { Secret } from '../../src/model/secret.js';
+import type { KeyValueStore } from '../../src/queue/key-value-store.js';
 import type { Store } from '../../src/queue/store-parts.js';
 import { createMemoryFence } from '../conformance/lease.js';
+import { createFacts } from '../support/worker-facts.js';
 
 const never = new AbortController().signal;
 
-async function openAt(url: string, facts: Map<string, string>) {
-  const keyValues = {
-    get: async (key: string) => facts.get(key),
-    async replace(key: string, expected: string | undefined, value: string) {
-      if (facts.get(key) !== expected) return false;
-      facts.set(key, value);
-      return true;
-    },
-  };
+async function open(keyValues: KeyValueStore) {
   const config = {
-    queue: { kind: 'bullmq', url: new Secret(url) },
+    queue: { kind: 'bullmq', url: new Secret('redis://redis.example') },
     decisions: { kind: 'kafka' },
   } as unknown as Config;
   const store = { fence: createMemoryFence(), keyValues } as unknown as Store;
@@ -36,10 +30,10 @@ async function openAt(url: string, facts: Map<string, string>) {
 }
 
 it('a store that lost its ID gets it again from a process that knows it', async () => {
-  const facts = new Map<string, string>();
-  const acquire = await openAt('redis://redis.example', facts);
-  const id = facts.get('store');
-  facts.clear();
+  const facts = createFacts();
+  const acquire = await open(facts);
+  const id = facts.values.get('store');
+  facts.values.clear();
   await acquire();
-  expect(facts.get('store')).toBe(id);
+  expect(facts.values.get('store')).toBe(id);
 });

@@ -57,7 +57,7 @@ describe('systemd', () => {
   });
 
   it('hears from the daemon that it is ready, works, and stops', async () => {
-    const cli = createCommandLine({ consul: { address: 'http://127.0.0.1:9', managementToken: '' } });
+    const cli = createCommandLine();
     try {
       cli.idp();
       cli.configure({ http: { listen: `127.0.0.1:${await freePort()}` } });

@@ -10,6 +10,7 @@ import type { Leader } from '../../src/model/leader.js';
 import { Secret } from '../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import type { Fence } from '../../src/queue/fence.js';
+import { createFacts } from '../support/worker-facts.js';
 import type { ConsulUnderTest } from './consul-port/rig.js';
 
 const never = new AbortController().signal;
@@ -272,15 +273,7 @@ export function describeConsulLease(name: string, start: () => Promise<ConsulUnd
 
     it('bind a store to the first cluster that it meets, and a cluster that lost its ID gets it again', async () => {
       const consul = fresh();
-      const values = new Map<string, string>();
-      const keyValues = {
-        get: async (key: string) => values.get(key),
-        async replace(key: string, expected: string | undefined, value: string) {
-          if (values.get(key) !== expected) return false;
-          values.set(key, value);
-          return true;
-        },
-      };
+      const keyValues = createFacts();
       let ids = 0;
       const check = (of: Consul) => checkCluster(of.clusterId, keyValues, () => `id-${++ids}`, never);
       expect(await check(consul)).toBeUndefined();

@@ -60,7 +60,7 @@ it('a running daemon answers /statusz and a refusal as openapi.yaml says', async
     validate(value);
     expect(validate.errors ?? []).toEqual([]);
   };
-  const cli = createCommandLine({ consul: { address: 'http://127.0.0.1:9', managementToken: '' } });
+  const cli = createCommandLine();
   const stop = new AbortController();
   try {
     cli.idp();

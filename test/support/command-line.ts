@@ -51,7 +51,18 @@ export interface ConsulAddress {
   readonly consul: { readonly address: string; readonly managementToken: string };
 }
 
-export function createCommandLine(mesh: ConsulAddress): CommandLine {
+/** One finding of `doctor --json`. */
+export interface DoctorFinding {
+  readonly id: string;
+  readonly severity: string;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+/** Nothing listens there. */
+const NO_CONSUL: ConsulAddress = { consul: { address: 'http://127.0.0.1:9', managementToken: '' } };
+
+export function createCommandLine(mesh: ConsulAddress = NO_CONSUL): CommandLine {
   const directory = mkdtempSync(join(tmpdir(), 'scopemesh-cli-'));
   const configFile = join(directory, 'scopemesh.json');
   const document = join(directory, 'clients.json');

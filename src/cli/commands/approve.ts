@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Config } from '../../../config/config.js';
-import { messageOf, SyncError } from '../../errors.js';
+import { messageOf } from '../../errors.js';
 import { ledOnOtherMachine } from '../../lease/refusals.js';
 import { type Principal, systemUser } from '../../model/cause.js';
 import type { Decision } from '../../model/decision.js';
@@ -11,7 +11,7 @@ import { showQuarantines } from '../../reconcile/quarantine-records.js';
 import { createRulings, quarantineSubject, type Rulings, type Verdict } from '../../reconcile/rulings.js';
 import type { Cli } from '../cli.js';
 import { createCore } from '../create-core.js';
-import { findDaemon } from '../daemon-client.js';
+import { findDaemon, refusal } from '../daemon-client.js';
 import { hasDecisionLog } from '../has-decision-log.js';
 import { openStoreAlone } from '../one-shot.js';
 import { printable } from '../terminal/screen.js';
@@ -217,8 +217,4 @@ function subjectOf(said: unknown): string {
 function unsuitableText({ reason, detail = '' }: RecordedHold, verdict: Verdict): string {
   const cannot = `this change is held as ${reason}, which a person cannot ${verdict}`;
   return detail === '' ? cannot : `${cannot}: ${detail}`;
-}
-
-function refusal(message: string): SyncError {
-  return new SyncError('ERR_INTERNAL', message, { retriable: false });
 }

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { systemClock } from '../../clock.js';
-import { messageOf, SyncError } from '../../errors.js';
+import { messageOf } from '../../errors.js';
 import { createParkedKeys, unparkRefusal } from '../../queue/parked-keys.js';
 import type { ParkedKey } from '../../queue/queue.js';
 import type { Cli } from '../cli.js';
-import { findDaemon } from '../daemon-client.js';
+import { findDaemon, refusal } from '../daemon-client.js';
 import { openStoreAlone } from '../one-shot.js';
 import { printParked } from '../terminal/parked-text.js';
 import { printable } from '../terminal/screen.js';
@@ -146,8 +146,4 @@ async function withParked(cli: Cli, use: (parked: Parked) => Promise<void>): Pro
   } finally {
     await store.close();
   }
-}
-
-function refusal(message: string): SyncError {
-  return new SyncError('ERR_INTERNAL', message, { retriable: false });
 }

@@ -90,11 +90,13 @@ async function show(sides: BothSides, options: Options, cli: Cli): Promise<void>
     : plan.holds.some(({ reason }) => isApprovable(reason));
   const known = needsIds ? await readKnownHolds(config, daemon, cli) : new Map();
   const assumed = whatIf && { ...whatIf.facts, alreadyPending: countCommon(whatIf.before, plan, world) };
-  const reach = await reportReach(edgesOfPlan(plan), MOST_EDGES, sides.consul, world, cli.signal);
-  if (options.json)
+  const readReach = () => reportReach(edgesOfPlan(plan), MOST_EDGES, sides.consul, world, cli.signal);
+  if (options.json) {
+    const reach = await readReach();
     cli.screen.json({ ...planDocument(plan, mapping, known), whatIf: assumed ?? null, reach });
-  else if (options.format === 'markdown') cli.screen.line(planMarkdown(plan, mapping, assumed));
+  } else if (options.format === 'markdown') cli.screen.line(planMarkdown(plan, mapping, assumed));
   else {
+    const reach = await readReach();
     printPlan(plan, mapping, known, cli.screen, assumed);
     printReach(reach, cli.screen);
   }

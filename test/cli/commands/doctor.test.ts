@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createEmbeddedConsul } from '../../../src/embedded/consul/embedded-consul.js';
-import { type CommandLine, createCommandLine } from '../../support/command-line.js';
+import { type CommandLine, createCommandLine, type DoctorFinding } from '../../support/command-line.js';
 import { startConsulProxy } from '../../support/consul-proxy.js';
 import { type Mesh, startMesh } from '../../support/mesh.js';
 
@@ -22,20 +22,13 @@ afterEach(async () => {
   await mesh.consul.close();
 });
 
-interface Finding {
-  readonly id: string;
-  readonly severity: string;
-  readonly message: string;
-  readonly remedy: string;
-}
-
 async function examine(): Promise<{
   status: number;
-  findings: readonly Finding[];
-  of(id: string): Finding | undefined;
+  findings: readonly DoctorFinding[];
+  of(id: string): DoctorFinding | undefined;
 }> {
   const { status, json } = await cli.run(['doctor', '--json']);
-  const findings = json().findings as Finding[];
+  const findings = json().findings as DoctorFinding[];
   return { status, findings, of: (id) => findings.find((finding) => finding.id === id) };
 }
 

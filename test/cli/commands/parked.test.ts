@@ -17,7 +17,7 @@ const [WEB = '', ITS = '', ORDERED = ''] = KEYS.map(formatKey);
 
 let cli: CommandLine;
 beforeEach(async () => {
-  cli = createCommandLine({ consul: { address: 'http://127.0.0.1:9', managementToken: '' } });
+  cli = createCommandLine();
   cli.idp();
   await park(KEYS.map((key, at) => ({ key, cause, ...(at === 2 ? { order } : {}) })));
 });

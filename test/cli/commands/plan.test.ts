@@ -2,23 +2,16 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type CommandLine, createCommandLine } from '../../support/command-line.js';
-import { type Mesh, startMesh } from '../../support/mesh.js';
+import type { CommandLine } from '../../support/command-line.js';
+import type { Mesh } from '../../support/mesh.js';
+import { bot, startOrdersCommandLine, web } from '../../support/orders-command-line.js';
 
 let mesh: Mesh;
 let cli: CommandLine;
-const web = { clientId: 'web-app', scopes: ['orders:read'], attributes: { 'consul-services': 'web' } };
-const bot = { clientId: 'bot', scopes: ['billing:connect'], attributes: { 'consul-services': 'bot' } };
 
 // Nothing here but one apply writes to Consul, so all tests share it.
 beforeAll(async () => {
-  mesh = await startMesh();
-  cli = createCommandLine(mesh);
-  await mesh.speaks('orders', 'http');
-  await mesh.register('orders');
-  await mesh.register('billing');
-  await mesh.register('web', { client: 'web-app' });
-  await mesh.register('bot', { client: 'bot' });
+  ({ mesh, cli } = await startOrdersCommandLine());
 });
 beforeEach(() => {
   cli.configure({});

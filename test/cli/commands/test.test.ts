@@ -35,7 +35,7 @@ const CLIENTS = `clients:
 `;
 
 beforeEach(() => {
-  cli = createCommandLine({ consul: { address: 'http://127.0.0.1:9', managementToken: '' } });
+  cli = createCommandLine();
   writeFileSync(cli.configFile, MAPPING);
 });
 afterEach(() => cli.close());

@@ -5,15 +5,8 @@ import { mappingFindings } from '../../../src/cli/doctor/mapping-findings.js';
 import type { OAuthClient } from '../../../src/model/client.js';
 import { toShellWord } from '../../../src/model/shell-word.js';
 import { shadowedRules } from '../../../src/plan/shadowed-rules.js';
-import { type CommandLine, createCommandLine } from '../../support/command-line.js';
+import { type CommandLine, createCommandLine, type DoctorFinding } from '../../support/command-line.js';
 import { type Mesh, startMesh } from '../../support/mesh.js';
-
-interface Finding {
-  readonly id: string;
-  readonly severity: string;
-  readonly message: string;
-  readonly remedy: string;
-}
 
 let mesh: Mesh;
 let cli: CommandLine;
@@ -39,7 +32,7 @@ afterAll(async () => {
 /** Every finding with this ID has a remedy. */
 async function examine(id: string): Promise<readonly string[]> {
   const { json } = await cli.run(['doctor', '--json']);
-  const found = (json().findings as Finding[]).filter((finding) => finding.id === id);
+  const found = (json().findings as DoctorFinding[]).filter((finding) => finding.id === id);
   for (const { remedy } of found) expect(remedy).not.toBe('');
   return found.map(({ message }) => message);
 }

@@ -1,14 +1,7 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type CommandLine, createCommandLine } from '../../support/command-line.js';
+import { type CommandLine, createCommandLine, type DoctorFinding } from '../../support/command-line.js';
 import { type Mesh, startMesh } from '../../support/mesh.js';
-
-interface Finding {
-  readonly id: string;
-  readonly severity: string;
-  readonly message: string;
-  readonly remedy: string;
-}
 
 let mesh: Mesh;
 let cli: CommandLine;
@@ -34,9 +27,9 @@ function configure(parts: Readonly<Record<string, unknown>>): void {
   cli.configure({ providers: [main], ...parts });
 }
 
-async function examined(id: string): Promise<readonly Finding[]> {
+async function examined(id: string): Promise<readonly DoctorFinding[]> {
   const { json } = await cli.run(['doctor', '--json']);
-  return (json().findings as Finding[]).filter((finding) => finding.id === id);
+  return (json().findings as DoctorFinding[]).filter((finding) => finding.id === id);
 }
 
 async function heldReasons(): Promise<readonly unknown[]> {

@@ -1,15 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type CommandLine, createCommandLine } from '../../support/command-line.js';
+import { type CommandLine, createCommandLine, type DoctorFinding } from '../../support/command-line.js';
 import { type Mesh, startMesh } from '../../support/mesh.js';
-
-interface Finding {
-  readonly id: string;
-  readonly severity: string;
-  readonly message: string;
-  readonly remedy: string;
-}
 
 const READ = 'acl = "read" node_prefix "" { policy = "read" } agent_prefix "" { policy = "read" }';
 const LEASE =
@@ -57,10 +50,10 @@ async function useToken(policies: readonly string[], parts: Readonly<Record<stri
 async function examined(
   policies: readonly string[],
   parts: Readonly<Record<string, unknown>> = { scopes: SCOPES },
-): Promise<{ readonly status: number; readonly of: (id: string) => Finding | undefined }> {
+): Promise<{ readonly status: number; readonly of: (id: string) => DoctorFinding | undefined }> {
   await useToken(policies, parts);
   const { status, json } = await cli.run(['doctor', '--json']);
-  const findings = json().findings as Finding[];
+  const findings = json().findings as DoctorFinding[];
   return { status, of: (id) => findings.find((finding) => finding.id === id) };
 }
 
