@@ -48,9 +48,9 @@ export interface RecordingProxy {
   stop(): Promise<void>;
 }
 
-/** Who leads: not what a test of the mesh's writes records or holds back. */
-export function isOfLease(path: string): boolean {
-  return /^\/v1\/(session\/|kv\/scopemesh\/[^/]+\/(leader|cluster)\b)/.test(path);
+/** Who leads, and whether a watch lives: not what a test of the mesh's writes records or holds back. */
+function isHousekeeping(path: string): boolean {
+  return /^\/v1\/(session\/|kv\/scopemesh\/[^/]+\/(leader|cluster|canary)\b)/.test(path);
 }
 
 /**
@@ -121,7 +121,7 @@ export async function startRecordingProxy(target: string): Promise<RecordingProx
     const met = self.interfere({ method, path });
     if (met !== undefined) interfered++;
     const isRead = method === 'GET' || method === 'HEAD';
-    if (!isRead && !isOfLease(path)) write(incoming, answer, met).catch(() => answer.destroy());
+    if (!isRead && !isHousekeeping(path)) write(incoming, answer, met).catch(() => answer.destroy());
     else if (met?.status !== undefined) answer.writeHead(met.status, met.headers).end('refused by the test');
     else pass(incoming, answer, target, path, met?.headers);
   });

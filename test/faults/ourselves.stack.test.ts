@@ -121,6 +121,19 @@ describeFaults('scopemesh itself', startWorld, [
       await world.daemon.start();
     },
   },
+  stepped('ahead', HOUR_MS),
+  stepped('back', -HOUR_MS),
+  {
+    name: 'is stopped by SIGTERM under load',
+    begin: () => {},
+    meanwhile: async (world) => {
+      for (let at = 0; at < 3; at++) world.change();
+      await world.way.next('arrived');
+      expect(await world.daemon.stop()).toBe(0);
+      await world.daemon.start();
+    },
+  },
+  // Last: the numbers of revisions that the store forgets here are missing in every row after them.
   {
     name: 'is killed, and its write-ahead logs end within a record',
     begin: () => {},
@@ -154,16 +167,4 @@ describeFaults('scopemesh itself', startWorld, [
       soak: name === 'journal.db',
     }),
   ),
-  stepped('ahead', HOUR_MS),
-  stepped('back', -HOUR_MS),
-  {
-    name: 'is stopped by SIGTERM under load',
-    begin: () => {},
-    meanwhile: async (world) => {
-      for (let at = 0; at < 3; at++) world.change();
-      await world.way.next('arrived');
-      expect(await world.daemon.stop()).toBe(0);
-      await world.daemon.start();
-    },
-  },
 ]);
