@@ -1,4 +1,5 @@
 import type { ActorKind } from '../src/model/actor.js';
+import type { FreezeSchedule } from '../src/model/freeze.js';
 import type { GroupRules } from '../src/model/login.js';
 import type { ActorClassification, ActorLimit, Mode, Rule } from '../src/model/rule.js';
 import type { Secret } from '../src/model/secret.js';
@@ -34,7 +35,7 @@ export interface Config {
       readonly windowMs: number;
     };
     readonly protected: readonly string[];
-    readonly freeze: readonly Freeze[];
+    readonly freeze: readonly FreezeSchedule[];
   };
   readonly queue: QueueSettings;
   readonly decisions: DecisionSettings;
@@ -72,13 +73,6 @@ export interface ConsulSettings {
   readonly partition?: string;
   readonly namespace?: string;
   readonly tls?: TlsFiles;
-}
-
-export interface Freeze {
-  /** Five cron fields, in `timeZone`. */
-  readonly schedule: string;
-  readonly durationMs: number;
-  readonly timeZone: string;
 }
 
 export type QueueSettings =

@@ -3,7 +3,9 @@ import type { Config } from './config.js';
 /** Whether a setting, by its path in `diffConfig`, takes effect without a restart. */
 export function isLive(path: string): boolean {
   if (path === 'guards.maxRevocations.windowMs') return false;
-  return /^(mode$|scopes\.|login$|groups\.|actors\.|guards\.protected$|guards\.maxRevocations\.)/.test(path);
+  return /^(mode$|scopes\.|login$|groups\.|actors\.|guards\.protected$|guards\.freeze$|guards\.maxRevocations\.)/.test(
+    path,
+  );
 }
 
 /** The running configuration, with the settings of `next` that take effect without a restart. */
@@ -19,6 +21,7 @@ export function effectiveConfig(running: Config, next: Config): Config {
     guards: {
       ...running.guards,
       protected: next.guards.protected,
+      freeze: next.guards.freeze,
       maxRevocations: { ...next.guards.maxRevocations, windowMs },
     },
   };

@@ -9,7 +9,6 @@ import { toFindings } from './issues.js';
 import { onlyMapping } from './only-mapping.js';
 import { FILE, LOG_FILE } from './schema.js';
 import { toConfig, toLogSettings } from './to-config.js';
-import { unsupportedParts } from './unsupported.js';
 
 export interface LoadOptions {
   /** The configuration file; relative to the current directory. */
@@ -53,7 +52,6 @@ async function load(
     ...(checked.success ? [] : toFindings(checked.error.issues, expanded.value, FILE)),
     ...crossFindings(expanded.value),
     ...aclFindings(expanded.value),
-    ...unsupportedParts(expanded.value),
   ].filter((found) => !broken.some((path) => path.length > 0 && isWithin(found.path, path)));
   const problems: ConfigProblem[] = [...document.faults];
   for (const { at, path, message, remedy } of [...expanded.findings, ...findings]) {

@@ -16,6 +16,7 @@ export function toMapping(config: Config): Mapping {
     classify: config.actors.classify,
     limits: config.actors.limits,
     protectedServices: config.guards.protected,
+    freezes: config.guards.freeze,
     acl: toAclSettings(config),
     maxRevocations: config.guards.maxRevocations,
   };
@@ -66,6 +67,8 @@ export function mappingRevision(config: Config): `sha256:${string}` {
     groups: config.groups.map((group) => canonicalJson(group)).sort(),
     protected: [...config.guards.protected].sort(),
     maxRevocations: config.guards.maxRevocations,
+    // Absent if empty, so that the revision of a mapping without a freeze stays as it was before freezes existed.
+    ...(config.guards.freeze.length === 0 ? {} : { freeze: config.guards.freeze }),
   };
   return revisionOf(decisive);
 }

@@ -1,3 +1,4 @@
+import { Cron } from 'croner';
 import { z } from 'zod';
 import {
   duration,
@@ -75,6 +76,9 @@ const ACTORS = z.strictObject({
   agent: ACTOR_LIMIT.prefault({}),
 });
 
+const CRON_FAULT =
+  'must be a cron expression of a time that comes; write five fields: minute hour day month weekday';
+
 const GUARDS = z.strictObject({
   maxRevocations: z
     .strictObject({
@@ -92,10 +96,8 @@ const GUARDS = z.strictObject({
       z.strictObject({
         schedule: z
           .string()
-          .regex(
-            /^\S+( \S+){4}$/,
-            'must be a cron expression; write five fields: minute hour day month weekday',
-          ),
+          .regex(/^\S+( \S+){4}$/, CRON_FAULT)
+          .refine((value) => value.split(' ').length !== 5 || isSchedule(value), CRON_FAULT),
         duration: duration('1m', '366d'),
         timeZone: z
           .string()
@@ -103,7 +105,9 @@ const GUARDS = z.strictObject({
           .prefault('UTC'),
       }),
     )
-    .prefault([]),
+    .max(100, 'are more than 100 freezes')
+    .prefault([])
+    .describe('While one of these lasts, only revocations pass.'),
 });
 
 const QUEUE = z.discriminatedUnion('kind', [
@@ -183,6 +187,15 @@ export const FILE = z.strictObject({
 export const LOG_FILE = FILE.pick({ owner: true, decisions: true, state: true });
 
 export type ParsedFile = z.output<typeof FILE>;
+
+/** Whether some instant fits: `0 0 31 2 *` never begins. */
+function isSchedule(value: string): boolean {
+  try {
+    return new Cron(value, { timezone: 'UTC', paused: true }).nextRun(new Date(0)) !== null;
+  } catch {
+    return false;
+  }
+}
 
 function isTimeZone(value: string): boolean {
   try {

@@ -18,9 +18,6 @@ export interface ConfigurationKey {
 
 type Node = Readonly<Record<string, unknown>>;
 
-/** Understood and refused by this version: what lies below them is not shown. */
-export const NOT_BUILT: ReadonlySet<string> = new Set(['guards.freeze']);
-
 /** Every key of the JSON Schema, in its order. Objects and lists of objects are followed, not shown. */
 export function configurationKeys(schema: Node): readonly ConfigurationKey[] {
   const keys = keysOf(schema, '');
@@ -48,7 +45,6 @@ function keysAt(node: Node, path: string, isRequired: boolean, kind?: string): C
     description: typeof node.description === 'string' ? node.description : '',
     ...(kind === undefined ? {} : { kind }),
   };
-  if (NOT_BUILT.has(path)) return [own];
   if (path === 'groups') return [own, ...keysOf(nodeOf(node.additionalProperties), 'groups.<group>')];
   if (path === 'scopes') return [own, ...keysOf(ruleOf(node), 'scopes.<scope>')];
   const items = nodeOf(node.items);

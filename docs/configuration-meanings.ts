@@ -107,7 +107,10 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   'guards.maxRevocations.window': 'The sliding window in which scopemesh counts them.',
   'guards.protected':
     'Services that scopemesh never opens as a destination. It closes what it had opened there.',
-  'guards.freeze': 'Not built yet: scopemesh refuses a file with a freeze.',
+  'guards.freeze[].schedule':
+    'When a freeze begins: five cron fields in `timeZone` (minute, hour, day of the month, month, weekday). During a freeze only revocations pass. See [freeze changes](../how-to/freeze-changes.md).',
+  'guards.freeze[].duration': 'How long it lasts, in real time.',
+  'guards.freeze[].timeZone': 'An IANA time zone, such as `Europe/Berlin`.',
   queue:
     'Where scopemesh keeps jobs, the journal of writes and small facts. `embedded`: SQLite files in `state.directory`, for one process. `bullmq`: Redis.',
   'queue.kind': 'The kind of queue.',

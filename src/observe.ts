@@ -67,6 +67,7 @@ export const METRICS = {
     ['kind'],
   ],
   scopemesh_holds: ['gauge', 'Changes that are held, by reason.', ['reason']],
+  scopemesh_frozen: ['gauge', '1 during a freeze: only revocations pass.', []],
   scopemesh_work_stuck: ['gauge', '1 while jobs or a watch do not go on although they should.', []],
   scopemesh_parked_keys: ['gauge', 'Keys that failed too often and wait for a person or a new trigger.', []],
   scopemesh_store_restored_decisions_total: [

@@ -10,6 +10,7 @@ import type { WorldState } from '../state/world-state.js';
 import type { Cli } from './cli.js';
 import { createAclState, createWorld } from './create-core.js';
 import { type DaemonClient, findDaemon, warnOfRefusal } from './daemon-client.js';
+import { parseFreeze } from './freeze-view.js';
 import { createJwksUris } from './jwks-uris.js';
 import { withProgress } from './terminal/progress.js';
 
@@ -79,6 +80,7 @@ export async function withBothSides<T>(
     const daemon = await findDaemon(config, cli.signal);
     warnOfRefusal(daemon, cli);
     const areOrdersKnown = takeKeptOrders(daemon, world);
+    takeFreeze(daemon, world);
     return await use({ config, running, consul, world, acl, window, daemon, areOrdersKnown });
   } finally {
     for (const close of closers) await close().catch(() => {}); // nothing was written that could be lost
@@ -94,4 +96,10 @@ function takeKeptOrders(daemon: DaemonClient | undefined, world: WorldState): bo
     world.setClientBlock(parseClientText(text), undefined);
   for (const { closure, ...id } of kept.data.closures) world.setClientBlock(id, closure);
   return true;
+}
+
+/** The freeze that a person started is only in the store of the daemon. */
+function takeFreeze(daemon: DaemonClient | undefined, world: WorldState): void {
+  const freeze = parseFreeze(daemon?.status);
+  if (freeze?.kind === 'started') world.freezes.start(freeze);
 }

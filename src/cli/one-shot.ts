@@ -3,6 +3,7 @@ import { Publication } from '../decisions/publication.js';
 import { messageOf, SyncError } from '../errors.js';
 import { guardConsul } from '../lease/guarded-consul.js';
 import { leadOnce } from '../lease/lead-once.js';
+import { ledOnOtherMachine } from '../lease/refusals.js';
 import { type Cause, systemUser } from '../model/cause.js';
 import type { SettledDecision } from '../queue/journal.js';
 import type { Store, StoreParts } from '../queue/store-parts.js';
@@ -96,6 +97,36 @@ export async function withOneShot<T>(
 export async function planShot({ deps }: Pick<OneShot, 'deps'>): Promise<FleetPlan> {
   const acl = await planAclFleet(deps);
   return planEverything(deps.world, deps.window, deps.clock.now(), acl, deps.consul.intentions);
+}
+
+/**
+ * Calls `use` with a store that no daemon works with: what a person decides there takes effect with the next one. Throws
+ * ERR_STATE_LOCKED if a daemon holds the store, ERR_LEASE_HELD if one leads elsewhere.
+ */
+export async function withIdleStore(
+  config: Config,
+  cli: Cli,
+  use: (deps: ReconcilerDeps) => Promise<void>,
+): Promise<void> {
+  const runtime = cli.runtime(true);
+  const { parts } = cli.around;
+  const store = await openStoreAlone(
+    parts,
+    config,
+    runtime,
+    'a daemon holds the state directory but does not answer at http.admin, or at http.listen without one; correct the address, or stop the daemon',
+  );
+  const consul = await parts.openConsul(config.consul, config.owner, runtime);
+  try {
+    await store.queue.check();
+    const lease = await store.fence.read();
+    if (lease?.isAlive === true) throw ledOnOtherMachine(lease.leader);
+    const { deps } = createCore(config, { consul, providers: [], store }, runtime);
+    await use(deps);
+  } finally {
+    await consul.close();
+    await store.close();
+  }
 }
 
 /** The embedded store belongs to one process. */

@@ -16,6 +16,7 @@ import { addDemo } from './commands/demo.js';
 import { addDoctor } from './commands/doctor.js';
 import { addEvidence } from './commands/evidence.js';
 import { addExplain } from './commands/explain.js';
+import { addFreeze } from './commands/freeze.js';
 import { addHistory } from './commands/history.js';
 import { addParked } from './commands/parked.js';
 import { addPlan } from './commands/plan.js';
@@ -79,6 +80,7 @@ const COMMANDS: readonly ((program: Command, cli: Cli) => void)[] = [
   addAdopt,
   addApprove,
   addParked,
+  addFreeze,
   addTokens,
   addProviders,
   addDecisions,

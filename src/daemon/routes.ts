@@ -9,6 +9,7 @@ import { type AccessSettings, createAccess } from './access.js';
 import { addApi } from './api.js';
 import { addDecisionStream } from './decision-stream.js';
 import { addIntake, type IntakeDeps } from './events.js';
+import { addFreezeApi } from './freeze-api.js';
 import { addProbes, addStatus } from './health.js';
 import type { Listeners } from './listeners.js';
 import { addParkedApi } from './parked-api.js';
@@ -47,6 +48,7 @@ export function addRoutes(
     access,
     logger,
   });
+  addFreezeApi(rest, { freezes: () => live().deps, standby, access, logger });
   addDecisionStream(rest, {
     log: parts.decisionLog,
     access,

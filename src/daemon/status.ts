@@ -11,6 +11,7 @@ import type { Agenda } from '../queue/agenda.js';
 import type { RecordedHold } from '../queue/journal.js';
 import type { ParkedKey, Queue, QueueState } from '../queue/queue.js';
 import type { Store } from '../queue/store-parts.js';
+import { readFreeze, toFreezeView } from '../reconcile/freezes.js';
 import { REVOCATION_STATES } from '../state/open-revocations.js';
 import type { LiveCore } from './live-core.js';
 import type { Reloads } from './reload.js';
@@ -28,6 +29,8 @@ export interface Status {
   readonly leaderlessSeconds: number;
   readonly mode: string;
   readonly mappingRevision: string;
+  /** The freeze in effect. `until`: null until a person ends it. */
+  readonly freeze: ReturnType<typeof toFreezeView>;
   readonly directories: readonly {
     readonly provider: string;
     readonly ageSeconds: number | null;
@@ -92,13 +95,14 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
   const { deps, ages, agenda, queue: durable, sweptAt, isReconciling } = parts.live();
   const { isLeader, leaderlessMs } = parts.leading();
   const now = deps.clock.now();
-  const [queue, lease, journal, providers] = await Promise.all([
+  const [queue, lease, journal, freeze, providers] = await Promise.all([
     queueState(durable, agenda),
     store.fence.read(),
     store.journal.overview({
       limit: MOST_LISTED,
       ...(holdsAfter === undefined ? {} : { after: holdsAfter }),
     }),
+    readFreeze({ journal: store.journal, world: deps.world, clock: deps.clock }),
     Promise.all(
       parts.providers.map((provider) =>
         readProviderHealth(provider, { ...store, activity: parts.activity, clock: deps.clock, metrics }),
@@ -113,6 +117,7 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
     leaderlessSeconds: leaderlessMs / 1000,
     mode: deps.world.mapping.mode,
     mappingRevision: deps.world.mapping.revision,
+    freeze: toFreezeView(freeze),
     directories: config.providers.map(({ name }) => ({
       provider: name,
       ageSeconds: age(deps.world.directories.readAt(name)),
@@ -150,6 +155,7 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
   metrics.gauge('scopemesh_leader', isLeader ? 1 : 0);
   metrics.gauge('scopemesh_leaderless_seconds', status.leaderlessSeconds);
   metrics.gauge('scopemesh_owned_edges', status.ownedEdges);
+  metrics.gauge('scopemesh_frozen', status.freeze === null ? 0 : 1);
   metrics.gauge('scopemesh_parked_keys', status.parkedCount);
   metrics.gauge('scopemesh_outbox_decisions', status.outboxDecisions);
   if (status.closures !== null)

@@ -70,6 +70,8 @@ export const OTHER_REASONS = [
   'SweepCompleted',
   'ConfigReloaded',
   'ConfigRefused',
+  'FreezeStarted',
+  'FreezeEnded',
   'HoldEnded',
 ] as const;
 export type OtherReason = (typeof OTHER_REASONS)[number];

@@ -1,4 +1,5 @@
 import type { ActorKind } from './actor.js';
+import type { FreezeSchedule } from './freeze.js';
 import type { HeaderMatch } from './intention.js';
 import type { AclSettings } from './login.js';
 
@@ -51,6 +52,7 @@ export interface Mapping {
   readonly classify: readonly ActorClassification[];
   readonly limits: Readonly<Record<ActorKind, ActorLimit>>;
   readonly protectedServices: readonly string[];
+  readonly freezes: readonly FreezeSchedule[];
   readonly acl: AclSettings;
   readonly maxRevocations: { readonly percent: number; readonly atLeast: number; readonly windowMs: number };
 }

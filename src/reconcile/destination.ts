@@ -60,6 +60,8 @@ export async function reconcileDestination(
     triggers = [...triggers, ...deps.queue.late()];
     const informed: Job = { ...job, triggers: triggers };
     const { mapping } = world;
+    const isFrozen = () => world.freezes.at(deps.clock.now()) !== undefined;
+    const wasFrozen = isFrozen();
     const facts = factsOf(destination, deps);
     const known = { ...record, lastApplied: world.records.of(text) };
     const { plan, used } = await planGuarded(destination, entry, informed, known, deps, signal);
@@ -92,7 +94,7 @@ export async function reconcileDestination(
     const isLast = plans > MOST_PLANS;
     const changes = isLast ? plan.changes.filter(({ widens }) => !widens) : plan.changes;
     const isAsPlanned = (part: readonly Change[]) => {
-      if (world.mapping !== mapping) return isLast;
+      if (world.mapping !== mapping || isFrozen() !== wasFrozen) return isLast;
       if (isLast || factsOf(destination, deps).every((each, at) => each === facts[at])) return true;
       const recorded = { ...known, lastApplied: world.records.of(text) };
       const input = inputFor(destination, informed, recorded, deps);

@@ -24,6 +24,7 @@ export async function guardFacts(
     rulings,
     budget: counted.some(({ subject }) => !rulings.has(subject)) ? budgetFor(counted, deps, now) : undefined,
     isContended: (subject) => contention.isContended(subject, now),
+    freeze: world.freezes.at(now),
     opening: acl.opening,
     isStoreLow: space.isLow(),
   };

@@ -1,6 +1,7 @@
 import { recordsWithPending } from '../apply/recover-pending.js';
 import { restoreRejections } from './approvals.js';
 import type { ReconcilerDeps } from './deps.js';
+import { restoreFreeze } from './freezes.js';
 import { restoreJwksUris } from './jwt-provider-plans.js';
 import { restoreQuarantines } from './quarantines.js';
 
@@ -11,6 +12,7 @@ export async function restoreMemory(deps: ReconcilerDeps): Promise<void> {
     deps.world.rememberWritten(key, recordsWithPending(record));
   deps.world.setUnrecorded(undefined);
   await restoreQuarantines(deps);
+  await restoreFreeze(deps);
   await deps.acl.restore(deps.keyValues);
   await deps.window.restoreFrom(deps.keyValues);
   await deps.contention.restore();

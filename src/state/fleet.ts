@@ -85,7 +85,7 @@ export function planFleet(
   return plans.map(({ input, plan }) => {
     const kind = guardableEdges(plan, sizes && ((changes) => sizes(input, changes)));
     const here = { ...budget, ...usedHere(kind.losses, window, now) };
-    const { changes, holds } = guard(kind, fleetGuardFacts(kind.losses, here, { world, window }));
+    const { changes, holds } = guard(kind, fleetGuardFacts(kind.losses, here, { world, window }, now));
     return { ...plan, changes, holds };
   });
 }
@@ -95,6 +95,7 @@ export function fleetGuardFacts(
   losses: readonly Loss[],
   budget: RevocationBudget,
   { world, window }: { readonly world: WorldState; readonly window: RevocationWindow },
+  now: number,
 ): GuardFacts {
   const rulings = losses.flatMap(({ subject }) => {
     const rejection = window.rejections.of(subject);
@@ -107,6 +108,7 @@ export function fleetGuardFacts(
     rulings: new Map(rulings),
     budget,
     isContended: () => false,
+    freeze: world.freezes.at(now),
     opening: new Set(),
     isStoreLow: false,
   };

@@ -23,6 +23,7 @@ import { ClientNames } from './client-names.js';
 import { Destinations } from './destinations.js';
 import { type ClientChange, Directories, type UnreadableRecord } from './directories.js';
 import { EntryCache } from './entry-cache.js';
+import { Freezes } from './freezes.js';
 import { InferredRemovals } from './inferred-removals.js';
 import { LastApplied } from './last-applied.js';
 import { Mutex } from './mutex.js';
@@ -50,6 +51,7 @@ export class WorldState {
   readonly inferredEdges = new InferredRemovals();
   /** For the ACL objects of each client, by its `clientText`. */
   readonly inferredAcl = new InferredRemovals();
+  readonly freezes = new Freezes(() => this.#mapping.freezes);
   readonly #directories = new Directories();
   readonly #clientBlocks = new ClientBlocks();
   readonly #claims: Claims;
@@ -209,10 +211,8 @@ export class WorldState {
     const { records: readOrder } = this.#readOrder;
     if (!readOrder.acceptsAll(read)) return NOTHING_TOUCHED;
     const touches = new Touches();
-    this.#updateStatuses(
-      this.#claims.applyRecords(records, (client) => readOrder.isNewer(client, read)),
-      touches,
-    );
+    const isNewer = (client: string) => readOrder.isNewer(client, read);
+    this.#updateStatuses(this.#claims.applyRecords(records, isNewer), touches);
     return this.#changed(touches);
   }
 

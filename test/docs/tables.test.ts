@@ -3,7 +3,7 @@ import { parse, stringify } from 'yaml';
 import { configJsonSchema } from '../../config/json-schema.js';
 import { loadConfig } from '../../config/load.js';
 import { COMMANDS } from '../../docs/command-help.js';
-import { configurationKeys, NOT_BUILT } from '../../docs/configuration-keys.js';
+import { configurationKeys } from '../../docs/configuration-keys.js';
 import { MEANINGS } from '../../docs/configuration-meanings.js';
 import { CHAPTERS, withGenerated } from '../../docs/generated.js';
 import { blocks, PAGES, section, textOf } from './manual.js';
@@ -25,9 +25,6 @@ const MINIMAL = {
   ],
   scopes: { 'orders:read': { to: 'orders' } },
 };
-
-const load = (file: object) =>
-  loadConfig({ path: 'scopemesh.yaml', environment: {}, readFile: async () => stringify(file) });
 
 const GENERATED = PAGES.filter((page) => textOf(page).includes('<!-- generated: '));
 const generated = GENERATED.flatMap((page) =>
@@ -97,18 +94,6 @@ describe('the lists of the manual', () => {
       'decisions.sasl.password',
       'http.tokens[].token',
     ]);
-  });
-});
-
-describe('what the manual calls not built', () => {
-  const asked: Readonly<Record<string, object>> = {
-    'guards.freeze': { guards: { freeze: [{ schedule: '0 18 * * 5', duration: '60h' }] } },
-  };
-
-  it.each([...NOT_BUILT])('%s is refused', async (path) => {
-    expect(MEANINGS[path]).toMatch(/^Not built yet/);
-    await expect(load({ ...MINIMAL, ...asked[path] })).rejects.toThrow(/not built yet/);
-    await expect(load(MINIMAL)).resolves.toBeDefined();
   });
 });
 

@@ -9,6 +9,7 @@ export const NOTHING_IN_THE_WAY: GuardFacts = {
   rulings: new Map(),
   budget: undefined,
   isContended: () => false,
+  freeze: undefined,
   opening: new Set(),
   isStoreLow: false,
 };

@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import type { Config } from '../../../config/config.js';
 import { messageOf } from '../../errors.js';
-import { ledOnOtherMachine } from '../../lease/refusals.js';
 import { type Principal, systemUser } from '../../model/cause.js';
 import type { Decision } from '../../model/decision.js';
 import { rejectedText } from '../../plan/guards/approval.js';
@@ -10,10 +9,9 @@ import type { RecordedHold } from '../../queue/journal.js';
 import { showQuarantines } from '../../reconcile/quarantine-records.js';
 import { createRulings, quarantineSubject, type Rulings, type Verdict } from '../../reconcile/rulings.js';
 import type { Cli } from '../cli.js';
-import { createCore } from '../create-core.js';
 import { findDaemon, refusal } from '../daemon-client.js';
 import { hasDecisionLog } from '../has-decision-log.js';
-import { openStoreAlone } from '../one-shot.js';
+import { withIdleStore } from '../one-shot.js';
 import { printable } from '../terminal/screen.js';
 
 interface Options {
@@ -187,26 +185,11 @@ async function withRulings(
     });
     return;
   }
-  const runtime = cli.runtime(true);
-  const store = await openStoreAlone(
-    cli.around.parts,
-    config,
-    runtime,
-    'a daemon holds the state directory but does not answer at http.admin, or at http.listen without one; correct the address, or stop the daemon',
-  );
-  const consul = await cli.around.parts.openConsul(config.consul, config.owner, runtime);
-  try {
-    await store.queue.check();
-    const lease = await store.fence.read();
-    if (lease?.isAlive === true) throw ledOnOtherMachine(lease.leader);
-    const { deps } = createCore(config, { consul, providers: [], store }, runtime);
+  await withIdleStore(config, cli, async (deps) => {
     // After the loss of a store the quarantine is only in Consul.
     await showQuarantines(deps, cli.signal);
     await use(createRulings(deps));
-  } finally {
-    await consul.close();
-    await store.close();
-  }
+  });
 }
 
 function subjectOf(said: unknown): string {

@@ -31,7 +31,7 @@ export function guardableEdges(
 }
 
 /** A change that narrows and widens becomes the intersection of both; content that cannot be compared is closed. */
-function narrowingOf(change: Change): Change | undefined {
+function narrowingOf(change: Change, isFrozen: boolean): Change | undefined {
   if (!change.narrows || !change.widens) return undefined;
   const { before, after } = change;
   const both = before?.kind === 'other' ? undefined : intersection(before, after);
@@ -40,7 +40,7 @@ function narrowingOf(change: Change): Change | undefined {
     action: 'revoke',
     // Never removed, because a wider intention could open more.
     after: both ?? { kind: 'deny' },
-    remembered: after,
+    ...(isFrozen ? {} : { remembered: after }),
     widens: false,
   };
 }

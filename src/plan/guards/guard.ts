@@ -1,4 +1,5 @@
 import type { ChangeReason, HoldReason } from '../../model/decision.js';
+import type { Freeze } from '../../model/freeze.js';
 import type { Mapping } from '../../model/rule.js';
 import type { Principal } from '../../model/trigger.js';
 import type { WritePolicy } from '../mode.js';
@@ -64,6 +65,8 @@ export interface GuardFacts {
   /** Undefined if nothing is removed by inference. */
   readonly budget: RevocationBudget | undefined;
   readonly isContended: (subject: string) => boolean;
+  /** In effect now. */
+  readonly freeze: Freeze | undefined;
   /** Clients whose ACL objects are still to be written, by `clientText`. */
   readonly opening: ReadonlySet<string>;
   /** The store has no room but the space that it keeps back for revocations. */

@@ -4,6 +4,7 @@ import type { Hold } from '../plan.js';
 import { approval } from './approval.js';
 import { contention } from './contention.js';
 import { entrySize } from './entry-size.js';
+import { freeze } from './freeze.js';
 import type {
   ChangeGuard,
   GuardedChange,
@@ -26,7 +27,7 @@ export const GUARDS: {
 } = {
   losses: [approval, unrecorded, revocationLimitGuard],
   // `storeSpace` is the last: what it leaves out must not end a hold.
-  changes: [prerequisite, contention, entrySize, mode, storeSpace],
+  changes: [prerequisite, contention, freeze, entrySize, mode, storeSpace],
 };
 
 interface Planned<C> {
@@ -44,10 +45,13 @@ export interface Guardable<C extends GuardedChange, P extends Planned<C>>
   /** The change with who approved it; `approvals` are by the subject of the loss. */
   readonly approved: (change: C, approvals: ReadonlyMap<string, Principal>) => C;
   readonly toHold: (change: C, reason: HoldReason, detail: string) => Hold;
-  /** The narrowing part of a change that also widens; undefined if nothing narrows or it cannot be separated. */
-  readonly narrowing: (change: C) => C | undefined;
+  /**
+   * The narrowing part of a change that also widens; undefined if nothing narrows or it cannot be separated. `isFrozen`: the
+   * rest is made later as what it is. Otherwise the whole is remembered as written, and the rest is drift.
+   */
+  readonly narrowing: (change: C, isFrozen: boolean) => C | undefined;
   /** The changes that can be made without those that are held. */
-  readonly without?: (changes: readonly C[], held: ReadonlySet<C>) => readonly C[];
+  readonly without?: (changes: readonly C[], held: ReadonlySet<C>, isFrozen: boolean) => readonly C[];
 }
 
 /** A plan after the guards, with the effects of rulings. */
@@ -77,23 +81,29 @@ export function guard<C extends GuardedChange, P extends Planned<C>>(
   for (const evaluate of GUARDS.changes) {
     const verdicts = evaluate({ ...kind, losses: passing, changes }, facts);
     if (verdicts.size === 0) continue;
+    const isFrozen = evaluate === freeze;
     const next = changes.flatMap((change) => {
       const verdict = verdicts.get(change);
       const isOnlyWidening = verdict?.do === 'hold-widening' || verdict?.do === 'wait-widening';
-      return isOnlyWidening ? (kind.narrowing(change) ?? change) : change;
+      return isOnlyWidening ? (kind.narrowing(change, isFrozen) ?? change) : change;
     });
     const out = new Set(changes.filter((change, at) => verdicts.has(change) && next[at] === change));
     for (const [change, verdict] of verdicts)
       if ('reason' in verdict) holds.push(kind.toHold(change, verdict.reason, verdict.detail));
-    changes = kind.without?.(next, out) ?? next.filter((change) => !out.has(change));
+    changes = kind.without?.(next, out, isFrozen) ?? next.filter((change) => !out.has(change));
   }
   const { rulings } = facts;
+  // An approved change that another guard holds is not made yet. Its own hold stays, so that the approval stays valid.
+  const made = new Set(changes.map(({ subject }) => subject));
+  const unmade = new Set(plan.changes.flatMap(({ subject }) => (made.has(subject) ? [] : subject)));
+  const approved = passing.filter(({ approvedBy }) => approvedBy !== undefined);
+  holds.push(...approved.flatMap(({ subject, hold }) => (unmade.has(subject) ? hold : [])));
   return {
     changes,
     holds,
     plan,
     counted: passing.flatMap(({ subject, isUnrecorded }) => (isUnrecorded === true ? [] : subject)),
-    used: passing.flatMap(({ approvedBy, hold }) => (approvedBy === undefined ? [] : hold)),
+    used: approved.flatMap(({ subject, hold }) => (unmade.has(subject) ? [] : hold)),
     rejections: new Map(
       [...held.keys()].flatMap((subject) => {
         const ruling = rulings.get(subject);

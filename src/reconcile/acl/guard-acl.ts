@@ -28,14 +28,14 @@ export const ACL_KIND = {
   // Narrowing and widening are separate steps.
   narrowing: () => undefined,
   /** Widening steps depend on each other, so all of them wait. */
-  without: (changes, held) => {
+  without: (changes, held, isFrozen) => {
     if (held.size === 0) return changes;
     const wanted = new Map(
       [...held].flatMap(({ subject, step }) => (step.do === 'write' ? [[subject, step.object]] : [])),
     );
     return changes.flatMap((change) => {
       if (!change.narrows || held.has(change)) return [];
-      const remembered = wanted.get(change.subject);
+      const remembered = isFrozen ? undefined : wanted.get(change.subject);
       return remembered === undefined ? change : { ...change, remembered };
     });
   },

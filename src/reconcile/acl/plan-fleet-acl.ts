@@ -54,7 +54,7 @@ export async function planAclFleet(
   for (const { plan, rest } of plans) {
     if (plan.changes.length + plan.holds.length === 0) continue;
     const kind = guardableClient(plan, rest);
-    const guarded = guard(kind, fleetGuardFacts(kind.losses, whole, deps));
+    const guarded = guard(kind, fleetGuardFacts(kind.losses, whole, deps, now));
     changes.push(...guarded.changes);
     holds.push(...guarded.holds);
     (plan.changes.some((change) => change.narrows) ? losing : others).push(plan.client);
@@ -63,7 +63,7 @@ export async function planAclFleet(
   const pending = people.filter(({ plan }) => plan.changes.length + plan.holds.length > 0);
   for (const { provider } of pending) {
     const kind = guardablePeople(factsOfPeople(provider, deps), deps.acl);
-    const guarded = guard(kind, fleetGuardFacts(kind.losses, whole, deps));
+    const guarded = guard(kind, fleetGuardFacts(kind.losses, whole, deps, now));
     changes.push(...guarded.changes);
     holds.push(...guarded.holds);
   }

@@ -1,0 +1,154 @@
+import { type Command, InvalidArgumentError } from 'commander';
+import { parseDuration } from '../../../config/duration.js';
+import { systemUser } from '../../model/cause.js';
+import type { Freeze } from '../../model/freeze.js';
+import { freezeText } from '../../plan/freeze.js';
+import {
+  endFreeze,
+  FREEZE_REASON,
+  type FreezeEnd,
+  type FreezeRequest,
+  NO_FREEZE,
+  readFreeze,
+  SCHEDULED_FREEZE,
+  startFreeze,
+  toFreezeView,
+} from '../../reconcile/freezes.js';
+import type { Cli } from '../cli.js';
+import { findDaemon, refusal } from '../daemon-client.js';
+import { parseFreeze } from '../freeze-view.js';
+import { withIdleStore } from '../one-shot.js';
+import { printable } from '../terminal/screen.js';
+
+interface Options {
+  readonly reason: string;
+  readonly for?: number;
+  readonly json?: true;
+}
+
+/** The freeze of the daemon, or of the store if no daemon runs. */
+interface FreezeControl {
+  status(): Promise<Freeze | undefined>;
+  start(request: FreezeRequest): Promise<Freeze | undefined>;
+  /** What goes on after it. */
+  end(reason: string): Promise<Freeze | undefined>;
+}
+
+const MOST_MS = 366 * 86_400_000;
+
+export function addFreeze(program: Command, cli: Cli): void {
+  const freeze = program
+    .command('freeze')
+    .summary('start or end a freeze: only revocations pass')
+    .description(
+      'During a freeze scopemesh makes no change that opens or widens access. Revocations pass at once. What is held has ' +
+        'the reason Frozen, and is made when the freeze ends. These commands ask the running daemon on this machine, or ' +
+        'open the store if none runs.',
+    );
+  freeze
+    .command('status', { isDefault: true })
+    .summary('show the freeze in effect')
+    .description('Shows whether a freeze is in effect, why and until when.')
+    .option('--json', 'print one JSON document: freeze, which is null without one')
+    .addHelpText('after', '\nExit status: 0; 1 on error.')
+    .action((options: Pick<Options, 'json'>) =>
+      withFreeze(cli, async (control) => print(await control.status(), options, cli)),
+    );
+  freeze
+    .command('start')
+    .summary('let only revocations pass')
+    .description(
+      'Starts a freeze. It survives restarts and takes the place of one that was started before. The decision names you.',
+    )
+    .requiredOption('--reason <text>', 'why; decisions and holds repeat it', parseReason)
+    .option(
+      '--for <duration>',
+      'end it after this time, such as 90m; otherwise it lasts until freeze end',
+      parseFor,
+    )
+    .option('--json', 'print one JSON document: freeze')
+    .addHelpText(
+      'after',
+      `
+Exit status: 0; 1 if it cannot be started.
+
+Example:
+  scopemesh freeze start --reason "release 42" --for 4h`,
+    )
+    .action((options: Options) =>
+      withFreeze(cli, async (control) =>
+        print(await control.start({ reason: options.reason, forMs: options.for }), options, cli),
+      ),
+    );
+  freeze
+    .command('end')
+    .summary('make what the freeze held')
+    .description(
+      'Ends the freeze that freeze start began. What it held is planned and made at once. A freeze of guards.freeze ends ' +
+        'by its schedule, or by a change of the file.',
+    )
+    .requiredOption('--reason <text>', 'why; the decision repeats it', parseReason)
+    .option('--json', 'print one JSON document: freeze, the one that goes on by the schedule')
+    .addHelpText('after', '\nExit status: 0; 1 if no freeze was started.')
+    .action((options: Options) =>
+      withFreeze(cli, async (control) => print(await control.end(options.reason), options, cli)),
+    );
+}
+
+function print(freeze: Freeze | undefined, { json }: Pick<Options, 'json'>, cli: Cli): void {
+  if (json) cli.screen.json({ freeze: toFreezeView(freeze) });
+  else cli.screen.line(printable(freeze === undefined ? NO_FREEZE : freezeText(freeze)));
+}
+
+async function withFreeze(cli: Cli, use: (control: FreezeControl) => Promise<void>): Promise<void> {
+  const config = await cli.openConfig();
+  const { user } = cli.around;
+  const daemon = await findDaemon(config, cli.signal);
+  if (daemon !== undefined) {
+    const post = async (verb: string, body: object) => {
+      const answer = await daemon.post(`/api/freeze/${verb}`, { user, ...body });
+      if (answer === undefined)
+        throw refusal('the running daemon has another version; restart it with this one');
+      return parseFreeze(answer);
+    };
+    await use({
+      async status() {
+        if (daemon.refusal !== undefined) throw refusal(daemon.refusal);
+        return parseFreeze(daemon.status);
+      },
+      start: ({ reason, forMs }) =>
+        post('start', { reason, ...(forMs === undefined ? {} : { forSeconds: forMs / 1000 }) }),
+      end: (reason) => post('end', { reason }),
+    });
+    return;
+  }
+  await withIdleStore(config, cli, (deps) =>
+    use({
+      status: () => readFreeze(deps),
+      start: (request) => startFreeze(request, systemUser(user), deps),
+      end: async (reason) => leftAfter(await endFreeze(reason, systemUser(user), deps)),
+    }),
+  );
+}
+
+function leftAfter(end: FreezeEnd): Freeze | undefined {
+  switch (end.kind) {
+    case 'ended':
+      return end.left;
+    case 'none':
+      throw refusal(NO_FREEZE);
+    case 'scheduled':
+      throw refusal(SCHEDULED_FREEZE);
+  }
+}
+
+function parseReason(text: string): string {
+  if (FREEZE_REASON.test(text)) return text;
+  throw new InvalidArgumentError('write one line of 1 to 500 characters');
+}
+
+function parseFor(text: string): number {
+  const ms = parseDuration(text);
+  if (ms !== undefined && ms >= 1000 && ms <= MOST_MS && ms % 1000 === 0) return ms;
+  throw new InvalidArgumentError('write a duration from 1s to 366d, such as 90m');
+}
