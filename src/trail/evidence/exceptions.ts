@@ -37,6 +37,7 @@ const BY_REASON: readonly (readonly [what: string, reasons: readonly Reason[]])[
   ],
   ['The mass guard held removals', ['RevocationLimit']],
   ['A client was in quarantine', ['ClientQuarantined']],
+  ['A freeze began or ended', ['FreezeStarted', 'FreezeEnded']],
   ['The configuration was changed, or a new one was refused', ['ConfigReloaded', 'ConfigRefused']],
 ];
 

@@ -86,6 +86,40 @@ describe('the mass guard', () => {
   });
 });
 
+describe('a freeze', () => {
+  it('lets a client lose ACL rules at once, and gives others theirs at its end', async () => {
+    await start(2);
+    await until('two methods', async () => (await rig.objects('binding-rules')).length === 2);
+    rig.idp.clients.set('late-app', clientOf('late'));
+    await daemon.idle();
+    const freeze = (verb: string) => daemon.post(`/api/freeze/${verb}`, { user: 'alice', reason: 'release' });
+    const change = async (name: string, ...scopes: readonly string[]) => {
+      rig.idp.change(`${name}-app`, { scopes });
+      await daemon.tell('client.updated', `${name}-app`);
+    };
+    const token = loggedIn(await rig.login('svc-00-app'));
+    expect((await freeze('start')).status).toBe(200);
+    await change('svc-00', 'orders:keys');
+    await change('late', 'config:read');
+    await until('the rules are gone', async () => (await rig.readKey(token, 'config/a')) === 403);
+    await daemon.idle();
+    expect(await rig.readKey(token, 'orders/a')).toBe(403);
+    const roles = async () => (await rig.objects('roles')).map(({ Name }) => Name);
+    expect(await roles()).not.toContain(roleOf('late'));
+    expect((await holds('Frozen')).length).toBeGreaterThan(0);
+
+    expect((await freeze('end')).status).toBe(200);
+    await until(
+      'both have theirs',
+      async () => (await methods()) === 3 && (await holds('Frozen')).length === 0,
+    );
+    await daemon.idle();
+    expect(await roles()).toContain(roleOf('late'));
+    // A key that does not exist, which the token may now read.
+    expect(await rig.readKey(loggedIn(await rig.login('svc-00-app')), 'orders/a')).toBe(404);
+  });
+});
+
 describe('a read that lost the attributes that tell the kind of a client', () => {
   const provider = { poll: '1s' };
   const guards = { maxRevocations: { percent: 20, atLeast: 3 } };
