@@ -154,9 +154,14 @@ export async function openTrail(
   const { openTopicCopy } = await import('../src/decisions/embedded/topic-copy.js');
   const log = await openDecisionLog(config, runtime);
   try {
+    await log.check();
     const parts = await log.readParts(signal);
     const directory = await mkdtemp(join(tmpdir(), 'scopemesh-trail-'));
-    return await openTopicCopy(parts, { ...runtime, directory });
+    const trail = await openTopicCopy(parts, { ...runtime, directory });
+    if (!signal.aborted) return trail;
+    // The signal ended the reading: an answer would miss what was not read.
+    await trail.close();
+    throw signal.reason;
   } finally {
     await log.close();
   }
