@@ -14,8 +14,9 @@ export function eventJudge(schemas: ReadonlyMap<string, object>): (event: unknow
   const ajv = new Ajv2020({ strict: false, validateFormats: false });
   for (const [file, schema] of schemas) ajv.addSchema(schema, file);
   return (event) => {
-    const [, kind] = /^dev\.scopemesh\.([a-z-]+)\.[a-z]+$/.exec(String(fieldOf(event, 'type'))) ?? [];
-    const validate = ajv.getSchema(`schemas/${kind}.schema.json`);
+    const [, kind, verb] = /^dev\.scopemesh\.([a-z-]+)\.([a-z]+)$/.exec(String(fieldOf(event, 'type'))) ?? [];
+    const of = (name: string) => ajv.getSchema(`schemas/${name}.schema.json`);
+    const validate = of(`${kind}`) ?? of(`${kind}-${verb}`);
     if (validate === undefined) return `no schema for ${kind}`;
     return validate(event) ? undefined : ajv.errorsText(validate.errors);
   };

@@ -2,7 +2,7 @@ import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { systemClock } from '../../src/clock.js';
 import { Checkpoints } from '../../src/decisions/checkpoints.js';
 import {
@@ -24,9 +24,16 @@ export const signer = createNoteSigner('scopemesh/payments', pem);
 export interface TopicWorld {
   readonly topic: string;
   open(changes?: Partial<KafkaDecisionLogOptions>): DecisionLog;
-  /** Publishes the decisions and a checkpoint in a relay of its own. */
-  publish(decisions: readonly Decision[], changes?: Partial<KafkaDecisionLogOptions>): Promise<void>;
+  /** Publishes the decisions and a checkpoint in a relay of its own, which may crash at its first batch. */
+  publish(
+    decisions: readonly Decision[],
+    changes?: Partial<KafkaDecisionLogOptions>,
+    crash?: Crash,
+  ): Promise<void>;
 }
+
+/** Before or after the transaction of the batch. */
+export type Crash = 'before' | 'after' | 'never';
 
 /** For one test, with three partitions. */
 export function createTopicWorld(broker: string): TopicWorld {
@@ -51,15 +58,38 @@ export function createTopicWorld(broker: string): TopicWorld {
   return {
     topic,
     open,
-    async publish(decisions, changes) {
+    async publish(decisions, changes, crash = 'never') {
       const log = open(changes);
       const { journal, keyValues } = store;
-      const publication = new Publication({ ...surroundings, journal, keyValues, log });
-      const checkpoints = new Checkpoints({ ...surroundings, log, keyValues, signer, owner: 'payments' });
+      const append = async (batch: readonly Decision[]) => {
+        if (crash !== 'before') await log.append(batch);
+        throw new Error('the relay ends here');
+      };
+      const publication = new Publication({
+        ...surroundings,
+        journal,
+        keyValues,
+        log: crash === 'never' ? log : withAppend(log, append),
+      });
       await journal.settle('destination/default/default/orders', decisions);
-      while ((await publication.moveBatch()) > 0);
-      await checkpoints.sign(publication.head);
+      if (crash === 'never') {
+        const checkpoints = new Checkpoints({ ...surroundings, log, keyValues, signer, owner: 'payments' });
+        while ((await publication.moveBatch()) > 0);
+        await checkpoints.sign(publication.head);
+      } else {
+        await expect(publication.moveBatch()).rejects.toThrow('the relay ends here');
+      }
       await log.close();
     },
   };
+}
+
+function withAppend(log: DecisionLog, append: DecisionLog['append']): DecisionLog {
+  return new Proxy(log, {
+    get(target, name) {
+      if (name === 'append') return append;
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
 }

@@ -123,7 +123,13 @@ describe('questions to a topic with --from-topic', () => {
     await world.publish([edge('web', day(1), null, BOTH)]);
     const settings = {
       owner: 'payments',
-      decisions: { kind: 'kafka', brokers: [kafka.broker], topic: world.topic, tls: false },
+      decisions: {
+        kind: 'kafka',
+        brokers: [kafka.broker],
+        topic: world.topic,
+        stateTopic: false,
+        tls: false,
+      },
       state: { directory: 'unused' },
     } as const;
     const runtime = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
