@@ -62,6 +62,9 @@ async function register({ idp }: Rig): Promise<void> {
     await service(name);
     await put('/v1/config', { Kind: 'service-defaults', Name: name, Protocol: 'http' });
   }
+  // A source of others is in the way: what scopemesh would open there is held, and is in no table.
+  const Sources = [{ Name: 'sync', Action: 'deny' }];
+  await put('/v1/config', { Kind: 'service-intentions', Name: 'reports', Sources });
   for (const name of CALLERS) {
     await service(name, { 'oauth-client-id': `${name}-app` });
     idp.put(`${name}-app`);
@@ -69,6 +72,7 @@ async function register({ idp }: Rig): Promise<void> {
   }
 }
 
+/** Of the edges that are marked as those of scopemesh. */
 async function tableOfConsul(): Promise<Table> {
   const { consul: settings } = await rig.load();
   const port = await openConsul(settings, OWNER, {
@@ -80,7 +84,9 @@ async function tableOfConsul(): Promise<Table> {
     const entries = await port.intentions.list(AbortSignal.timeout(10_000));
     return Object.fromEntries(
       entries.flatMap(({ destination, sources }) =>
-        sources.map(({ name, access }) => [`${name} -> ${destination.name}`, viewOf(access)]),
+        sources
+          .filter(({ description }) => description?.startsWith(`scopemesh:${OWNER}`))
+          .map(({ name, access }) => [`${name} -> ${destination.name}`, viewOf(access)]),
       ),
     );
   } finally {
