@@ -87,6 +87,8 @@ export type DecisionSettings =
       /** `host:port` each. */
       readonly brokers: readonly string[];
       readonly topic: string;
+      /** Whether `<topic>.state` holds the present state of each edge. */
+      readonly stateTopic: boolean;
       readonly tls: boolean | TlsFiles;
       readonly sasl?: {
         readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';

@@ -145,6 +145,9 @@ const DECISIONS = z.discriminatedUnion('kind', [
       .string()
       .regex(/^[A-Za-z0-9._-]{1,249}$/, 'must be a topic name; use letters, digits, ".", "_" and "-"')
       .prefault('scopemesh.decisions'),
+    stateTopic: toggle()
+      .prefault(false)
+      .describe('Whether the topic `<topic>.state` holds the present state of each edge.'),
     tls: z.union([toggle(), TLS_FILES], 'must be on, off or a map; write { caFile: … }').prefault(false),
     sasl: z
       .strictObject({

@@ -123,6 +123,8 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   'decisions.keep': 'How long the log keeps a decision.',
   'decisions.brokers': 'The brokers, each as `host:port`.',
   'decisions.topic': 'The topic.',
+  'decisions.stateTopic':
+    'Whether the compacted topic `<topic>.state` holds [the present state of each edge](../how-to/publish-to-kafka.md#publish-the-present-state-too).',
   'decisions.tls': '`on` for TLS with the system’s CAs, or a map with the files.',
   'decisions.tls.caFile': 'The CA, in PEM.',
   'decisions.tls.certFile': 'A client certificate, in PEM. Needs `keyFile`.',

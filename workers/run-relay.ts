@@ -15,7 +15,8 @@ export async function runRelay(
   lost?: AbortSignal,
 ): Promise<void> {
   const { journal, keyValues, settled, space } = store;
-  const log = await openDecisionLog(config, runtime, { mayCreateTopic: true });
+  const stop = lost === undefined ? signal : AbortSignal.any([signal, lost]);
+  const log = await openDecisionLog(config, runtime, { mayCreateTopic: true, stop });
   try {
     const checkpoints = openCheckpoints(config, { log, keyValues }, runtime);
     // The embedded log is on the disk of the embedded store: it must not use up what is kept back for revocations.

@@ -28,6 +28,7 @@ import { withRateLimitBackoff } from '../src/identity/rate-limit-backoff.js';
 import { createRequestBudget, type RequestBudget, withBulkReads } from '../src/identity/request-budget.js';
 import { createSsf } from '../src/identity/ssf/ssf.js';
 import { withSignals } from '../src/identity/with-signals.js';
+import { definedFields } from '../src/model/defined-fields.js';
 import type { GroupRules } from '../src/model/login.js';
 import type { Store } from '../src/queue/store-parts.js';
 import type { Runtime } from '../src/runtime.js';
@@ -111,7 +112,7 @@ export async function openStore(config: Config, runtime: Runtime): Promise<Store
 export async function openDecisionLog(
   config: DecisionLogSettings,
   runtime: Runtime,
-  { mayCreateTopic } = { mayCreateTopic: false },
+  { mayCreateTopic, stop }: Parameters<Parts['openDecisionLog']>[2] = { mayCreateTopic: false },
 ): Promise<DecisionLog> {
   const { decisions } = config;
   if (decisions.kind === 'embedded') {
@@ -131,7 +132,11 @@ export async function openDecisionLog(
     ...(decisions.sasl === undefined ? {} : { sasl: decisions.sasl }),
     clientId: `scopemesh-${config.owner}`,
     transactionalId: `scopemesh-${config.owner}`,
+    // Those that may create the topic are those that write.
     ...(mayCreateTopic ? { createTopic: { partitions: TOPIC_PARTITIONS, replicationFactor: -1 } } : {}),
+    ...(mayCreateTopic && decisions.stateTopic
+      ? { state: { topic: `${decisions.topic}.state`, owner: config.owner, ...definedFields({ stop }) } }
+      : {}),
     timeoutMs: 10_000,
   });
 }
@@ -154,9 +159,14 @@ export async function openTrail(
   const { openTopicCopy } = await import('../src/decisions/embedded/topic-copy.js');
   const log = await openDecisionLog(config, runtime);
   try {
+    await log.check();
     const parts = await log.readParts(signal);
     const directory = await mkdtemp(join(tmpdir(), 'scopemesh-trail-'));
-    return await openTopicCopy(parts, { ...runtime, directory });
+    const trail = await openTopicCopy(parts, { ...runtime, directory });
+    if (!signal.aborted) return trail;
+    // The signal ended the reading: an answer would miss what was not read.
+    await trail.close();
+    throw signal.reason;
   } finally {
     await log.close();
   }

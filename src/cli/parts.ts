@@ -30,11 +30,14 @@ export interface Parts {
   /** `groups` are those of the mapping. */
   openProvider(settings: ProviderSettings, groups: readonly GroupRules[], runtime: Runtime): Provider;
   openStore(config: Config, runtime: Runtime): Promise<Store>;
-  /** Unless `mayCreateTopic` is true, a missing topic is an error of `check`. */
+  /**
+   * Unless `mayCreateTopic` is true, a missing topic is an error of `check`, and no topic of states is written. `stop` ends
+   * the reading of what that topic lacks.
+   */
   openDecisionLog(
     settings: DecisionLogSettings,
     runtime: Runtime,
-    options?: { readonly mayCreateTopic: boolean },
+    options?: { readonly mayCreateTopic: boolean; readonly stop?: AbortSignal },
   ): Promise<DecisionLog>;
   /**
    * Opens the decisions for questions. Those of a topic are copied into a temporary index first, which `fromTopic` asks for;

@@ -28,16 +28,23 @@ export interface StoredCheckpoint {
   readonly tree: Frontier;
 }
 
-const EVENT = z.object({
+/** A checkpoint as a CloudEvent: the definition of both the parser and the JSON Schema. */
+export const CHECKPOINT_EVENT = z.object({
+  specversion: z.literal('1.0'),
   id: z.string(),
   time: z.string(),
-  source: z.string(),
+  source: z.string().describe('scopemesh/<owner>.'),
   type: z.literal(CHECKPOINT_TYPE),
+  subject: z.string().describe('checkpoint/<log>, and the Kafka key.'),
+  datacontenttype: z.literal('application/json'),
   data: z.object({
-    log: z.string().min(1),
-    note: z.string().max(10_000),
-    size: z.int().min(1),
-    roots: z.array(z.string().regex(/^[0-9a-f]{64}$/)).max(64),
+    log: z.string().min(1).describe('Names the log.'),
+    note: z.string().max(10_000).describe('A signed note with a checkpoint (C2SP tlog-checkpoint, Ed25519).'),
+    size: z.int().min(1).describe('How many decisions it signs.'),
+    roots: z
+      .array(z.string().regex(/^[0-9a-f]{64}$/))
+      .max(64)
+      .describe('The complete subtrees of the Merkle tree (RFC 6962) over their hashes, largest first.'),
   }),
 });
 
@@ -92,7 +99,7 @@ export function toCheckpointEvent({ id, time, source, log, note, tree }: StoredC
 
 /** Undefined for an event that is not a checkpoint, or not a well-formed one. */
 export function parseCheckpointEvent(event: unknown): StoredCheckpoint | undefined {
-  const parsed = EVENT.safeParse(event).data;
+  const parsed = CHECKPOINT_EVENT.safeParse(event).data;
   if (parsed === undefined) return undefined;
   const { id, time, source, data } = parsed;
   const roots = data.roots.map((root) => Buffer.from(root, 'hex'));

@@ -1,10 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { decisionJsonSchema } from '../../src/decisions/decision-schema.js';
 import { parseCloudEvent, toCloudEvent } from '../../src/decisions/envelope.js';
+import { typeSchemas } from '../../src/decisions/type-schemas.js';
 import type { Decision } from '../../src/model/decision.js';
 import { Secret } from '../../src/model/secret.js';
 import { assertNoSecret } from '../support/assert-no-secret.js';
@@ -191,13 +192,20 @@ describe('the published description', () => {
     );
   });
 
-  it('is an AsyncAPI document that refers to that schema and has the version of the package', () => {
+  it('has the schemas of the types that the code generates', () => {
+    const written = readdirSync(new URL('schemas/', docs)).map((file) => [
+      file,
+      JSON.parse(readFileSync(new URL(`schemas/${file}`, docs), 'utf8')),
+    ]);
+    const generated = [...typeSchemas()].map(([name, schema]) => [`${name}.schema.json`, schema]);
+    expect(Object.fromEntries(written)).toEqual(Object.fromEntries(generated));
+  });
+
+  it('is an AsyncAPI document that refers to all these schemas and has the version of the package', () => {
     const asyncapi: unknown = parse(readFileSync(new URL('asyncapi.yaml', docs), 'utf8'));
     const version: unknown = JSON.parse(readFileSync(new URL('../package.json', docs), 'utf8')).version;
-    expect(asyncapi).toMatchObject({
-      asyncapi: '3.0.0',
-      info: { version },
-      components: { messages: { decision: { payload: { schema: { $ref: './decision.schema.json' } } } } },
-    });
+    expect(asyncapi).toMatchObject({ asyncapi: '3.0.0', info: { version } });
+    const referred = [...JSON.stringify(asyncapi).matchAll(/"\.\/schemas\/([a-z-]+)\.schema\.json"/g)];
+    expect(referred.map(([, name]) => name).toSorted()).toEqual([...typeSchemas().keys()].toSorted());
   });
 });

@@ -5,7 +5,7 @@ import { KafkaTopic } from '../../src/decisions/kafka/topic.js';
 import { MissingTopic } from '../../src/decisions/log.js';
 
 /** A cluster without topics, as far as the check of a topic needs one. */
-function clusterThat(createTopics: () => Promise<boolean>): Kafka {
+function clusterThat(createTopics: (options?: unknown) => Promise<boolean>): Kafka {
   const admin = {
     connect: async () => {},
     disconnect: async () => {},
@@ -50,6 +50,26 @@ describe('a topic that is missing', () => {
     );
     await expect(topic.check()).rejects.toBeInstanceOf(MissingTopic);
     expect(created).toEqual([]);
+  });
+
+  it('of states is created with compaction, and the line to create it has that too', async () => {
+    const asked: unknown[] = [];
+    const states = {
+      topic: 'decisions.state',
+      isCompacted: true,
+      timeoutMs: 5_000,
+      clock: systemClock,
+    } as const;
+    const kafka = clusterThat(async (options) => {
+      asked.push(options);
+      return true;
+    });
+    const createTopic = { partitions: 6, replicationFactor: -1 };
+    await new KafkaTopic(async () => kafka, { ...states, createTopic }).check();
+    const configEntries = [{ name: 'cleanup.policy', value: 'compact' }];
+    expect(asked).toMatchObject([{ topics: [{ topic: 'decisions.state', configEntries }] }]);
+    const missing = new KafkaTopic(async () => kafka, states).check();
+    await expect(missing).rejects.toThrow('--config cleanup.policy=compact');
   });
 
   it('may be created by another process at the same moment', async () => {

@@ -10,6 +10,8 @@ import { startKafka } from '../stack/kafka.js';
 import { decision } from '../support/decisions.js';
 import { blocks, example, ROOT, textOf } from './manual.js';
 
+const LINK = { log: 'one', sequence: 1, previousHash: '0'.repeat(64), hash: '0'.repeat(64) };
+
 it('the program in read-decisions.md keeps who may call whom, and takes no older word for a newer one', async () => {
   const kafka = await startKafka();
   onTestFinished(() => kafka.stop());
@@ -30,6 +32,8 @@ it('the program in read-decisions.md keeps who may call whom, and takes no older
     edge('web', 3, null),
     { ...edge('web', 1, { access: 'allow' }), id: 'again' },
     edge('web', 4, { access: 'http', permissions: [] }),
+    // After the loss of the store.
+    { ...edge('web', 1, { access: 'deny' }), id: 'other log', chain: { ...LINK, log: 'two' } },
   ];
   const producer = new Kafka({ brokers: [kafka.broker], logLevel: logLevel.NOTHING }).producer();
   await producer.connect();
@@ -61,9 +65,14 @@ it('the program in read-decisions.md keeps who may call whom, and takes no older
   const lines: string[] = [];
   for await (const line of createInterface({ input: child.stdout })) {
     lines.push(line);
-    if (lines.length === 3) break;
+    if (lines.length === 4) break;
   }
-  expect(lines).toEqual(['web -> orders: allow', 'web -> orders: nothing', 'web -> orders: http']);
+  expect(lines).toEqual([
+    'web -> orders: allow',
+    'web -> orders: nothing',
+    'web -> orders: http',
+    'web -> orders: deny',
+  ]);
   child.kill('SIGTERM');
   const [status] = await once(child, 'close');
   expect(status).toBe(0);

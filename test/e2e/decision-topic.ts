@@ -3,6 +3,7 @@ import type { Decision } from '../../src/model/decision.js';
 import { readTopic } from '../stack/kcat.js';
 import { until } from '../stack/process.js';
 import { faultsOf } from '../support/decisions.js';
+import { judgeEvent } from '../support/event-schemas.js';
 
 /** What a decision must at least be. */
 export type Expected = Partial<Pick<Decision, 'subject' | 'reason' | 'outcome' | 'action'>> & {
@@ -16,7 +17,7 @@ export interface DecisionTopic {
   waitFor(expected: Expected, mark: ReadonlySet<string>): Promise<Decision>;
   /** The ids of all decisions of now: a place to wait from. */
   mark(): Promise<ReadonlySet<string>>;
-  /** What is wrong with the whole topic: an id twice, a revision missing, doubled or out of order, a key that is not the subject. */
+  /** What is wrong with the whole topic: an id twice, a revision missing, doubled or out of order, a key that is not the subject, an event that its schema refuses. */
   faults(): Promise<readonly string[]>;
 }
 
@@ -57,7 +58,12 @@ export function openDecisionTopic(broker: string, topic: string): DecisionTopic 
       const ids = new Set<string>();
       const doubled = all.filter(({ decision: { id } }) => ids.size === ids.add(id).size);
       const misplaced = all.filter(({ key, decision }) => key !== decision.subject);
+      const shapes = all.flatMap(({ value, decision: { id } }) => {
+        const fault = judgeEvent(JSON.parse(value));
+        return fault === undefined ? [] : [`${id}: ${fault}`];
+      });
       return [
+        ...shapes,
         ...doubled.map(({ decision }) => `${decision.id} is there twice`),
         ...misplaced.map(({ key, decision }) => `${decision.subject} under the key ${key}`),
         ...faultsOf(all.map(({ decision }) => decision)),

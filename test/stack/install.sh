@@ -5,14 +5,14 @@
 #   install.sh consul redis    only these
 #   install.sh --where         prints name=path of what is installed
 #
-# Names: consul envoy redis kcat kafka keycloak. Running it again costs nothing.
+# Names: consul envoy redis kcat kafka keycloak python. Running it again costs nothing.
 # SCOPEMESH_STACK_CACHE  where to put them (default ~/.cache/scopemesh-stack)
 # CONSUL_BIN             a Consul binary to use instead of building one
 set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 cache="${SCOPEMESH_STACK_CACHE:-$HOME/.cache/scopemesh-stack}"
-all=(redis kcat consul envoy kafka keycloak)
+all=(redis kcat consul envoy kafka keycloak python)
 
 say() { printf 'stack: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -87,6 +87,18 @@ install_envoy() {
   ln -s "$binary" "$cache/envoy/envoy"
   "$cache/envoy/envoy" --version >/dev/null || die "Envoy does not run on this machine"
   mark "$cache/envoy" "$version"
+}
+
+# The libraries of the example in Python.
+requirements="$here/../../examples/python/requirements.txt"
+has_python() { [[ -x "$cache/python/bin/python" ]] && marked "$cache/python" "$(recipe "$requirements")"; }
+install_python() {
+  need python3 python "install Python 3.10 or newer with its venv module"
+  say "installing the libraries of the example in Python"
+  rm -rf "$cache/python"
+  python3 -m venv "$cache/python" >&2 || die "python3 has no working venv module (Debian: apt-get install python3-venv)"
+  "$cache/python/bin/pip" install --quiet --disable-pip-version-check -r "$requirements" >&2
+  mark "$cache/python" "$(recipe "$requirements")"
 }
 
 copy_dependencies() { # pom, output folder
@@ -175,6 +187,7 @@ where() {
   path="$(command -v kcat || true)"; [[ -n "$path" ]] && printf 'kcat=%s\n' "$path"
   [[ -f "$cache/kafka/.installed" ]] && printf 'kafka=%s\n' "$cache/kafka/libs"
   [[ -f "$cache/keycloak/.installed" ]] && printf 'keycloak=%s\njava=%s\n' "$cache/keycloak/home" "$(cat "$cache/keycloak/.java-home")"
+  [[ -f "$cache/python/.installed" ]] && printf 'python=%s\n' "$cache/python/bin/python"
   return 0
 }
 

@@ -68,6 +68,8 @@ export function auditedTrail(): readonly Decision[] {
       action: 'none',
       reason: 'RevocationLimit',
       principal: { id: 'os:alice' },
+      before: READ,
+      after: null,
     },
     {
       ...edge('<script>alert(1)</script>', 'workload', '=HYPERLINK("x")'),

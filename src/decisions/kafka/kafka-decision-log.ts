@@ -9,12 +9,15 @@ import { checkpointSubject, type StoredCheckpoint, toCheckpointEvent } from '../
 import { CONTENT_TYPE } from '../envelope.js';
 import { type DecisionLog, instantOf, type LogParts, type ReadOptions, readDecisions } from '../log.js';
 import { createKafka, type KafkaConnectionOptions } from './connection.js';
-import { KafkaTopic, type Offsets, type TopicOptions } from './topic.js';
+import { StateTopic, type StateTopicOptions } from './state-topic.js';
+import { KafkaTopic, type Offsets, startingAt, type TopicOptions } from './topic.js';
 import { readCommitted, type TopicMessage, type TopicReaderOptions } from './topic-reader.js';
 import { TRANSACTION_TIMEOUT_MS, TransactionalWriter, type WriterOptions } from './transactional-writer.js';
 
 export interface KafkaDecisionLogOptions extends KafkaConnectionOptions, TopicOptions, WriterOptions {
   readonly metrics: Metrics;
+  /** The topic with the present state of each edge, which is written with the decisions. */
+  readonly state?: StateTopicOptions;
 }
 
 /**
@@ -36,6 +39,7 @@ class KafkaDecisionLog implements DecisionLog {
   readonly #options: KafkaDecisionLogOptions;
   readonly #topic: KafkaTopic;
   readonly #writer: TransactionalWriter;
+  readonly #state: StateTopic | undefined;
   readonly #closing = new AbortController();
 
   constructor(options: KafkaDecisionLogOptions) {
@@ -43,11 +47,17 @@ class KafkaDecisionLog implements DecisionLog {
     const connect = () => createKafka(options);
     this.#topic = new KafkaTopic(connect, options);
     this.#writer = new TransactionalWriter(connect, options);
+    const read = (topic: string, start: Offsets, end: Offsets) =>
+      this.#read({ topic, start, end }, this.#closing.signal);
+    this.#state =
+      options.state &&
+      new StateTopic(connect, { ...options, ...options.state }, { writer: this.#writer, read });
   }
 
   async check(): Promise<void> {
     this.#refuseIfClosed();
     await this.#topic.check();
+    await this.#state?.check();
   }
 
   async position(): Promise<string> {
@@ -60,8 +70,15 @@ class KafkaDecisionLog implements DecisionLog {
 
   async append(decisions: readonly Decision[]): Promise<void> {
     this.#refuseIfClosed();
+    await this.#state?.catchUp(this.#options.topic, () => this.#bounds());
+    this.#refuseIfClosed(); // the reading may be incomplete
     const begun = this.#options.clock.now();
-    await this.#writer.write(decisions.map(toMessage));
+    try {
+      await this.#writer.write(decisions.map(toMessage), this.#state?.of(decisions));
+    } catch (error) {
+      this.#state?.doubt();
+      throw error;
+    }
     this.#options.metrics.time('scopemesh_publish_seconds', (this.#options.clock.now() - begun) / 1000);
   }
 
@@ -145,11 +162,11 @@ class KafkaDecisionLog implements DecisionLog {
 
   async close(): Promise<void> {
     this.#closing.abort();
-    await Promise.all([this.#writer.close(), this.#topic.close()]);
+    await Promise.all([this.#writer.close(), this.#topic.close(), this.#state?.close()]);
   }
 
   async *#read(
-    range: Pick<TopicReaderOptions, 'start' | 'end'>,
+    range: Pick<TopicReaderOptions, 'start' | 'end'> & { readonly topic?: string },
     signal: AbortSignal,
   ): AsyncIterable<TopicMessage> {
     const { topic, clientId, timeoutMs, clock } = this.#options;
@@ -211,17 +228,6 @@ function parsePosition(text: string): Offsets {
 
 function larger(a: bigint, b = 0n): bigint {
   return a > b ? a : b;
-}
-
-/** The position, or the beginning of a partition that is new or was created again. */
-function startingAt(position: Offsets, low: Offsets, end: Offsets): Offsets {
-  const start = new Map<number, bigint>();
-  for (const [partition, first] of low) {
-    const offset = position.get(partition) ?? first;
-    const isWithin = offset >= first && offset <= (end.get(partition) ?? first);
-    start.set(partition, isWithin ? offset : first);
-  }
-  return start;
 }
 
 /** Undefined for a text that another program wrote. */

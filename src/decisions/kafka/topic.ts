@@ -11,10 +11,13 @@ export interface TopicOptions {
   readonly topic: string;
   /** Present if the topic may be created; a replication factor of -1 leaves it to the brokers. */
   readonly createTopic?: { readonly partitions: number; readonly replicationFactor: number };
+  /** Created with compaction: only the newest message of each key is kept. */
+  readonly isCompacted?: true;
   readonly timeoutMs: number;
   readonly clock: Clock;
 }
 
+const COMPACTED = [{ name: 'cleanup.policy', value: 'compact' }];
 const LEADER_WAIT_MS = 100;
 
 /** The topic through the admin API: whether it exists, and where it begins and ends. */
@@ -30,17 +33,24 @@ export class KafkaTopic {
 
   /** Creates the topic if it is missing and may be created; otherwise throws an error that says how to create it. */
   async check(): Promise<void> {
-    const { topic, createTopic } = this.#options;
+    const { topic, createTopic, isCompacted } = this.#options;
     await this.#use('looking for the topic', async (admin) => {
       // A request for a topic's metadata can create it with the broker's defaults; the list does not.
       if ((await admin.listTopics()).includes(topic)) return;
       if (createTopic === undefined)
-        throw missingTopic(topic, 'or grant scopemesh the operation Describe on it');
+        throw missingTopic(this.#options, 'or grant scopemesh the operation Describe on it');
       const { partitions, replicationFactor } = createTopic;
       try {
         // Also resolves if another process creates the topic at the same time.
         await admin.createTopics({
-          topics: [{ topic, numPartitions: partitions, replicationFactor }],
+          topics: [
+            {
+              topic,
+              numPartitions: partitions,
+              replicationFactor,
+              ...(isCompacted ? { configEntries: COMPACTED } : {}),
+            },
+          ],
           waitForLeaders: true,
           timeout: this.#options.timeoutMs,
         });
@@ -48,7 +58,7 @@ export class KafkaTopic {
         if (!isDenied(error)) throw error;
         const remedy =
           'or grant the user of `decisions.sasl` the operation Create on it (docs/how-to/publish-to-kafka.md)';
-        throw missingTopic(topic, remedy, error);
+        throw missingTopic(this.#options, remedy, error);
       }
     });
   }
@@ -116,11 +126,23 @@ export class KafkaTopic {
   }
 }
 
-function missingTopic(topic: string, remedy: string, cause?: unknown): SyncError {
+/** The position, or the beginning of a partition that is new or was created again. */
+export function startingAt(position: Offsets, low: Offsets, end: Offsets): Offsets {
+  const start = new Map<number, bigint>();
+  for (const [partition, first] of low) {
+    const offset = position.get(partition) ?? first;
+    const isWithin = offset >= first && offset <= (end.get(partition) ?? first);
+    start.set(partition, isWithin ? offset : first);
+  }
+  return start;
+}
+
+function missingTopic({ topic, isCompacted }: TopicOptions, remedy: string, cause?: unknown): SyncError {
+  const policy = isCompacted ? ' --config cleanup.policy=compact' : '';
   return new MissingTopic(
     'ERR_DECISIONS_UNREACHABLE',
     `Kafka has no topic ${topic} that this user can see, and scopemesh has no permission to create it; create it ` +
-      `(kafka-topics.sh --create --topic ${topic} --partitions 6 --replication-factor 3), ${remedy}.`,
+      `(kafka-topics.sh --create --topic ${topic} --partitions 6 --replication-factor 3${policy}), ${remedy}.`,
     { retriable: false, cause },
   );
 }

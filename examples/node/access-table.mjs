@@ -1,0 +1,40 @@
+// Who may call whom, from scopemesh's topic of decisions: prints a line for each change.
+//
+//   node access-table.mjs BROKER TOPIC
+import { randomUUID } from 'node:crypto';
+import { consumeDecisions } from 'scopemesh/decisions';
+
+const [broker = 'localhost:9092', topic = 'scopemesh.decisions'] = process.argv.slice(2);
+const stop = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => stop.abort());
+
+/** The newest applied decision of each edge. */
+const newest = new Map();
+
+await consumeDecisions(
+  // The table is in memory: a group of its own reads the topic from its beginning at each start.
+  {
+    brokers: [broker],
+    topic,
+    groupId: `access-table-${randomUUID()}`,
+    onInvalid: (error) => console.error(error.message),
+  },
+  (decision) => {
+    const { outcome, resource, subject, after } = decision;
+    if (outcome !== 'applied' || resource.kind !== 'intention') return;
+    // Kafka gives a decision again when the members of a group change.
+    if (!isNewer(decision, newest.get(subject))) return;
+    newest.set(subject, decision);
+    console.log(
+      JSON.stringify({ source: resource.source, destination: resource.destination, access: after }),
+    );
+  },
+  stop.signal,
+);
+
+function isNewer(decision, known) {
+  if (known === undefined) return true;
+  // A lost store begins another log, and `revision` counts from 1 again.
+  if (decision.chain?.log === known.chain?.log) return decision.revision > known.revision;
+  return decision.time >= known.time;
+}

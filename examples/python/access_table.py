@@ -1,0 +1,176 @@
+"""Who may call whom, from scopemesh's topic of decisions.
+
+Prints one JSON object and ends. With --states it begins with the topic of states, so that it need not read every
+decision since the beginning. With --follow it goes on, and prints a line for each change.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from cloudevents.core.bindings.kafka import KafkaMessage, from_structured_event
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from jsonschema import Draft202012Validator
+from referencing import Registry, Resource
+
+CHECKPOINT = "dev.scopemesh.checkpoint.signed"
+STATE = "dev.scopemesh.edge.state"
+CURSOR = "dev.scopemesh.edge.cursor"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+class Schemas:
+    """The JSON Schemas of the events, by their type."""
+
+    def __init__(self, docs):
+        base = Resource.from_contents(json.loads((docs / "decision.schema.json").read_text()))
+        registry = Registry().with_resource("../decision.schema.json", base)
+        self._validators = {
+            file.name.removesuffix(".schema.json"): Draft202012Validator(json.loads(file.read_text()), registry=registry)
+            for file in (docs / "schemas").glob("*.schema.json")
+        }
+
+    def check(self, kind, event):
+        """Raises jsonschema.ValidationError."""
+        self._validators[kind].validate(event)
+
+
+class AccessTable:
+    """The access of each edge that is there, by the subject of its decisions."""
+
+    def __init__(self):
+        self.edges = {}
+        self._places = {}
+        # By hash chain, the number up to which the states contain every decision.
+        self._contained = {}
+
+    def begin_with(self, cursor):
+        if "log" in cursor:
+            self._contained[cursor["log"]] = cursor["sequence"]
+
+    def set_state(self, subject, state):
+        # A write of unknown outcome may have opened more: `possible` says what.
+        self.edges[subject] = _edge(state, state["access"])
+
+    def end(self, subject):
+        self.edges.pop(subject, None)
+
+    def apply(self, event):
+        """Takes a decision; returns whether it changed the table."""
+        subject, data = event["subject"], event["data"]
+        if data["resource"]["kind"] != "intention" or data["outcome"] != "applied" or self._is_old(event):
+            return False
+        self._places[subject] = event
+        if data["after"] is None:
+            self.end(subject)
+        else:
+            self.edges[subject] = _edge(data["resource"], data["after"])
+        return True
+
+    def _is_old(self, event):
+        chain = event["data"].get("chain", {})
+        if chain.get("sequence", 1) <= self._contained.get(chain.get("log"), 0):
+            return True
+        known = self._places.get(event["subject"])
+        if known is None:
+            return False
+        known_chain = known["data"].get("chain", {})
+        # A lost store begins another log, and `revision` and `sequence` count from 1 again.
+        if chain.get("log") == known_chain.get("log"):
+            return event["data"]["revision"] <= known["data"]["revision"]
+        return event["time"] < known["time"]
+
+
+def _edge(names, access):
+    return {"source": names["source"], "destination": names["destination"], "access": access}
+
+
+def parse(message, schemas):
+    """The event of a message as a dictionary; None for a checkpoint. Raises for what is no event of scopemesh."""
+    headers = {name: value for name, value in message.headers() or []}
+    event = from_structured_event(KafkaMessage(headers=headers, key=message.key(), value=message.value()))
+    event_type = event.get_type()
+    if event_type == CHECKPOINT:
+        return None
+    kind = {STATE: "edge-state", CURSOR: "edge-cursor"}.get(event_type) or event_type.split(".")[2]
+    plain = json.loads(message.value())
+    schemas.check(kind, plain)
+    return plain
+
+
+def read(consumer, topic, offsets=None, follow=False):
+    """The messages of a topic, from the offsets or its beginning to its end, or without an end."""
+    partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
+    if not partitions:
+        raise SystemExit(f"there is no topic {topic}")
+    start = {partition: (offsets or {}).get(str(partition), OFFSET_BEGINNING) for partition in partitions}
+    consumer.assign([TopicPartition(topic, partition, int(offset)) for partition, offset in start.items()])
+    at_end = set()
+    while len(at_end) < len(partitions):
+        message = consumer.poll(1.0)
+        if message is None:
+            continue
+        if message.error() is None:
+            yield message
+        elif message.error().code() != KafkaError._PARTITION_EOF:
+            raise KafkaException(message.error())
+        elif not follow:
+            at_end.add(message.partition())
+
+
+def read_states(consumer, topic, table, schemas):
+    """Fills the table; returns the offsets of the decisions that come after it."""
+    cursors = {}
+    for message in read(consumer, f"{topic}.state"):
+        if message.value() is None:
+            table.end(message.key().decode())
+            continue
+        event = parse(message, schemas)
+        if event["type"] == STATE:
+            table.set_state(event["subject"], event["data"])
+        else:
+            cursors[event["subject"]] = event["data"]
+    offsets = {}
+    for cursor in cursors.values():
+        table.begin_with(cursor)
+        for partition, offset in cursor["offsets"].items():
+            offsets[partition] = min(int(offset), offsets.get(partition, int(offset)))
+    return offsets
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--brokers", required=True, help="host:port, several with commas")
+    parser.add_argument("--topic", default="scopemesh.decisions")
+    parser.add_argument("--states", action="store_true", help="begin with the topic of states")
+    parser.add_argument("--follow", action="store_true", help="go on, and print each change")
+    parser.add_argument("--docs", type=Path, default=DOCS, help="the folder with the schemas")
+    options = parser.parse_args()
+
+    schemas = Schemas(options.docs)
+    table = AccessTable()
+    consumer = Consumer(
+        {
+            "bootstrap.servers": options.brokers,
+            # The group is not used: the table is in memory, so each start reads again.
+            "group.id": "scopemesh-access-table",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "isolation.level": "read_committed",
+        }
+    )
+    try:
+        offsets = read_states(consumer, options.topic, table, schemas) if options.states else None
+        for message in read(consumer, options.topic, offsets, options.follow):
+            event = parse(message, schemas)
+            if event is not None and table.apply(event) and options.follow:
+                print(event["subject"], json.dumps(table.edges.get(event["subject"])), flush=True)
+        json.dump(table.edges, sys.stdout, indent=2, sort_keys=True)
+        print()
+    finally:
+        consumer.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,203 @@
+import type { Kafka, Message } from 'kafkajs';
+import { ulid } from 'ulid';
+import { SyncError } from '../../errors.js';
+import type { Decision } from '../../model/decision.js';
+import { definedFields } from '../../model/defined-fields.js';
+import {
+  EDGE_CURSOR_EVENT,
+  EDGE_CURSOR_TYPE,
+  type EdgeCursor,
+  type EdgeStateRecord,
+  lastStates,
+  toEdgeState,
+} from '../edge-state.js';
+import { CONTENT_TYPE } from '../envelope.js';
+import { parseLogEvent } from '../log.js';
+import { KafkaTopic, type Offsets, startingAt, type TopicOptions } from './topic.js';
+import type { TopicMessage } from './topic-reader.js';
+import type { Companion, TransactionalWriter } from './transactional-writer.js';
+
+export interface StateTopicOptions {
+  readonly topic: string;
+  /** Only the decisions of this owner are read again. */
+  readonly owner: string;
+  /** Ends the reading of decisions that the states lack, which can take minutes; then nothing is published. */
+  readonly stop?: AbortSignal;
+}
+
+/** Reads committed messages of a topic, from the one offsets to the other ones. */
+type Read = (topic: string, start: Offsets, end: Offsets) => AsyncIterable<TopicMessage>;
+
+interface Bounds {
+  readonly low: Offsets;
+  readonly end: Offsets;
+}
+
+const HEADERS = { 'content-type': CONTENT_TYPE };
+/** The cursor is in one partition, so that only this one is searched for it. */
+const CURSOR_PARTITION = 0;
+/** Offsets of the first look for the cursor: the last transactions. */
+const CURSOR_WINDOW = 4_096n;
+const BATCH = 500;
+
+/**
+ * The compacted topic with the present state of each edge. A state is in the transaction of its decision, and a cursor in
+ * the same transaction says which decisions the states contain. What was published without states, as by an earlier
+ * configuration, is read from the cursor on before the next decision is published.
+ */
+export class StateTopic {
+  readonly #options: StateTopicOptions;
+  readonly #topic: KafkaTopic;
+  readonly #writer: TransactionalWriter;
+  readonly #read: Read;
+  /** Where the states end in each partition of the decision topic; undefined: not known. */
+  #offsets: Map<number, bigint> | undefined;
+
+  constructor(
+    kafka: () => Promise<Kafka>,
+    { owner, stop, topic, ...rest }: StateTopicOptions & Omit<TopicOptions, 'isCompacted'>,
+    { writer, read }: { readonly writer: TransactionalWriter; readonly read: Read },
+  ) {
+    this.#options = { owner, topic, ...definedFields({ stop }) };
+    this.#topic = new KafkaTopic(kafka, { ...rest, topic, isCompacted: true });
+    this.#writer = writer;
+    this.#read = read;
+  }
+
+  async check(): Promise<void> {
+    await this.#topic.check();
+  }
+
+  /** Adds what the decision topic has and the states lack. Only after earlier writers are fenced. Repeating is safe. */
+  async catchUp(decisionTopic: string, bounds: () => Promise<Bounds>): Promise<void> {
+    if (this.#offsets !== undefined) return;
+    const { low, end } = await bounds();
+    const cursor = await this.#lastCursor();
+    const start = startingAt(cursor, low, end);
+    const newest = new Map<string, Decision>();
+    for await (const { value } of this.#read(decisionTopic, start, end)) {
+      this.#refuseIfStopped();
+      const decision = this.#ownDecision(value);
+      if (decision === undefined || toEdgeState(decision) === undefined) continue;
+      const known = newest.get(decision.subject);
+      if (known === undefined || !isOlder(decision, known)) newest.set(decision.subject, decision);
+    }
+    const states = lastStates([...newest.values()]);
+    for (let at = 0; at < states.length; at += BATCH) {
+      const messages = states.slice(at, at + BATCH).map(toMessage);
+      await this.#writer.write([], { topic: this.#options.topic, messages: () => messages });
+    }
+    this.#offsets = new Map(end);
+  }
+
+  /** The states of these decisions and the cursor behind them, for the transaction of the decisions. */
+  of(decisions: readonly Decision[]): Companion {
+    return {
+      topic: this.#options.topic,
+      messages: (written) => {
+        for (const [partition, offset] of written) this.#offsets?.set(partition, offset);
+        const last = decisions.at(-1);
+        return [
+          ...lastStates(decisions).map(toMessage),
+          ...(last === undefined ? [] : [this.#cursorAfter(last)]),
+        ];
+      },
+    };
+  }
+
+  /** It is unknown what was written: the cursor is read again. */
+  doubt(): void {
+    this.#offsets = undefined;
+  }
+
+  async close(): Promise<void> {
+    await this.#topic.close();
+  }
+
+  async #lastCursor(): Promise<Offsets> {
+    const { topic, owner } = this.#options;
+    const { low, end } = await this.#topic.offsets();
+    const first = low.get(CURSOR_PARTITION) ?? 0n;
+    const last = end.get(CURSOR_PARTITION) ?? 0n;
+    const windows = last - first > CURSOR_WINDOW ? [last - CURSOR_WINDOW, first] : [first];
+    for (const from of windows) {
+      let found: EdgeCursor | undefined;
+      for await (const { partition, value } of this.#read(
+        topic,
+        new Map(end).set(CURSOR_PARTITION, from),
+        end,
+      )) {
+        if (partition === CURSOR_PARTITION) found = cursorIn(value, owner) ?? found;
+      }
+      if (found !== undefined)
+        return new Map(
+          Object.entries(found.data.offsets).map(([at, offset]) => [Number(at), BigInt(offset)]),
+        );
+    }
+    return new Map();
+  }
+
+  #refuseIfStopped(): void {
+    if (!this.#options.stop?.aborted) return;
+    const message = 'The topic of states is not complete yet, and scopemesh stops.';
+    throw new SyncError('ERR_DECISIONS_UNREACHABLE', message, { retriable: true });
+  }
+
+  /** Undefined for a checkpoint, another owner's decision and what another program wrote. */
+  #ownDecision(value: string): Decision | undefined {
+    try {
+      const decision = parseLogEvent(value);
+      return decision?.source.startsWith(`scopemesh/${this.#options.owner}/`) ? decision : undefined;
+    } catch (error) {
+      if (error instanceof SyncError) return undefined;
+      throw error;
+    }
+  }
+
+  #cursorAfter({ time, chain }: Decision): Message {
+    const { owner } = this.#options;
+    const event: EdgeCursor = {
+      specversion: '1.0',
+      id: ulid(),
+      time,
+      source: `scopemesh/${owner}`,
+      type: EDGE_CURSOR_TYPE,
+      subject: `cursor/${owner}`,
+      datacontenttype: 'application/json',
+      data: {
+        owner,
+        ...(chain === undefined ? {} : { log: chain.log, sequence: chain.sequence }),
+        offsets: Object.fromEntries([...(this.#offsets ?? [])].map(([at, offset]) => [`${at}`, `${offset}`])),
+      },
+    };
+    return {
+      key: event.subject,
+      value: JSON.stringify(event),
+      headers: HEADERS,
+      partition: CURSOR_PARTITION,
+    };
+  }
+}
+
+function toMessage({ subject, event }: EdgeStateRecord): Message {
+  return { key: subject, value: event === null ? null : JSON.stringify(event), headers: HEADERS };
+}
+
+/** In one partition the order of the topic counts; in two of them, after partitions were added, the chain or the time. */
+function isOlder(one: Decision, other: Decision): boolean {
+  const isOneLog = one.chain !== undefined && one.chain.log === other.chain?.log;
+  return isOneLog && other.chain !== undefined
+    ? one.chain.sequence < other.chain.sequence
+    : one.time < other.time;
+}
+
+function cursorIn(value: string, owner: string): EdgeCursor | undefined {
+  // Most records are states, which need not be parsed.
+  if (!value.includes(EDGE_CURSOR_TYPE)) return undefined;
+  try {
+    const event = EDGE_CURSOR_EVENT.safeParse(JSON.parse(value)).data;
+    return event?.data.owner === owner ? event : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,85 @@
+import { z } from 'zod';
+import { RESOURCE_KINDS, type ResourceKind, VERBS } from '../model/decision.js';
+import { CHECKPOINT_EVENT } from './checkpoint.js';
+import { EDGE_ACCESS } from './edge-access.js';
+import { EDGE_CURSOR_EVENT, EDGE_STATE_EVENT } from './edge-state.js';
+
+type JsonSchema = Readonly<Record<string, unknown>>;
+
+const DRAFT = 'https://json-schema.org/draft/2020-12/schema';
+const OBJECT = { type: ['object', 'null'], description: 'Its content; null: it does not exist.' };
+const ABOUT: Readonly<Record<ResourceKind, string>> = {
+  intention: 'one source of an intention, an edge of the mesh',
+  claim: "a service's claim on a client",
+  client: 'a client that cannot be read, or is in quarantine',
+  'jwt-provider': 'a jwt-provider config entry',
+  'acl-policy': 'an ACL policy',
+  'acl-role': 'an ACL role',
+  'acl-binding-rule': 'a binding rule',
+  'acl-auth-method': 'an auth method',
+  'acl-token': 'tokens that ended',
+  event: 'an event',
+  config: 'a reload of the configuration',
+  sweep: 'a complete comparison',
+};
+
+/**
+ * The JSON Schemas (2020-12) of the events on the topic by their name: one for the decisions about each kind of resource,
+ * which refers to `decision.schema.json`, one for checkpoints, and those of the topic of states. `docs/schemas/` is this, written
+ * down.
+ */
+export function typeSchemas(): ReadonlyMap<string, JsonSchema> {
+  return new Map<string, JsonSchema>([
+    ...RESOURCE_KINDS.map((kind): [string, JsonSchema] => [kind, ofKind(kind)]),
+    [
+      'checkpoint',
+      ofEvent(CHECKPOINT_EVENT, 'The signed end of the hash chain. Consumers of decisions skip it.'),
+    ],
+    [
+      'edge-state',
+      ofEvent(
+        EDGE_STATE_EVENT,
+        'The present state of an edge, on the topic of states. An edge that ended has no value.',
+      ),
+    ],
+    ['edge-cursor', ofEvent(EDGE_CURSOR_EVENT, 'Which decisions the topic of states contains.')],
+  ]);
+}
+
+/** The schema of an event that is no decision. */
+function ofEvent(event: z.ZodType, description: string): JsonSchema {
+  const { $schema, ...schema } = z.toJSONSchema(event, { io: 'input' });
+  return { $schema, description, ...schema };
+}
+
+function ofKind(kind: ResourceKind): JsonSchema {
+  const isEdge = kind === 'intention';
+  const content = isEdge ? accessSchema() : OBJECT;
+  return {
+    $schema: DRAFT,
+    title: `scopemesh decision: ${kind}`,
+    description: `A decision about ${ABOUT[kind]}.`,
+    allOf: [{ $ref: '../decision.schema.json' }],
+    type: 'object',
+    properties: {
+      type: { type: 'string', pattern: `^dev\\.scopemesh\\.${kind}\\.(${VERBS.join('|')})$` },
+      data: {
+        type: 'object',
+        properties: {
+          resource: {
+            type: 'object',
+            properties: { kind: { const: kind } },
+            required: isEdge ? ['kind', 'source', 'destination', 'namespace', 'partition'] : ['kind', 'name'],
+          },
+          before: content,
+          after: content,
+        },
+      },
+    },
+  };
+}
+
+function accessSchema(): JsonSchema {
+  const { $schema: _, ...schema } = z.toJSONSchema(EDGE_ACCESS, { io: 'input' });
+  return schema;
+}

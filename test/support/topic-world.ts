@@ -1,0 +1,95 @@
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished } from 'vitest';
+import { systemClock } from '../../src/clock.js';
+import { Checkpoints } from '../../src/decisions/checkpoints.js';
+import {
+  createKafkaDecisionLog,
+  type KafkaDecisionLogOptions,
+} from '../../src/decisions/kafka/kafka-decision-log.js';
+import type { DecisionLog } from '../../src/decisions/log.js';
+import { Publication } from '../../src/decisions/publication.js';
+import { createNoteSigner } from '../../src/decisions/signed-note.js';
+import type { Decision } from '../../src/model/decision.js';
+import { noMetrics, silentLogger } from '../../src/observe.js';
+import { createEmbeddedStore } from '../../src/queue/embedded/store.js';
+
+const surroundings = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
+const pem = String(generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }));
+export const signer = createNoteSigner('scopemesh/payments', pem);
+
+/** A topic, and a daemon's relay on it as it is after each start. */
+export interface TopicWorld {
+  readonly topic: string;
+  open(changes?: Partial<KafkaDecisionLogOptions>): DecisionLog;
+  /** Publishes the decisions and a checkpoint in a relay of its own, which may crash at its first batch. */
+  publish(
+    decisions: readonly Decision[],
+    changes?: Partial<KafkaDecisionLogOptions>,
+    crash?: Crash,
+  ): Promise<void>;
+}
+
+/** Before or after the transaction of the batch. */
+export type Crash = 'before' | 'after' | 'never';
+
+/** For one test, with three partitions. */
+export function createTopicWorld(broker: string): TopicWorld {
+  const topic = `decisions-${randomUUID()}`;
+  const directory = mkdtempSync(join(tmpdir(), 'scopemesh-topic-'));
+  const store = createEmbeddedStore({ directory, ...surroundings });
+  onTestFinished(async () => {
+    await store.close();
+    rmSync(directory, { recursive: true, force: true });
+  });
+  const open = (changes: Partial<KafkaDecisionLogOptions> = {}) =>
+    createKafkaDecisionLog({
+      ...surroundings,
+      brokers: [broker],
+      topic,
+      clientId: 'scopemesh-test',
+      transactionalId: `scopemesh-${topic}`,
+      createTopic: { partitions: 3, replicationFactor: -1 },
+      timeoutMs: 10_000,
+      ...changes,
+    });
+  return {
+    topic,
+    open,
+    async publish(decisions, changes, crash = 'never') {
+      const log = open(changes);
+      const { journal, keyValues } = store;
+      const append = async (batch: readonly Decision[]) => {
+        if (crash !== 'before') await log.append(batch);
+        throw new Error('the relay ends here');
+      };
+      const publication = new Publication({
+        ...surroundings,
+        journal,
+        keyValues,
+        log: crash === 'never' ? log : withAppend(log, append),
+      });
+      await journal.settle('destination/default/default/orders', decisions);
+      if (crash === 'never') {
+        const checkpoints = new Checkpoints({ ...surroundings, log, keyValues, signer, owner: 'payments' });
+        while ((await publication.moveBatch()) > 0);
+        await checkpoints.sign(publication.head);
+      } else {
+        await expect(publication.moveBatch()).rejects.toThrow('the relay ends here');
+      }
+      await log.close();
+    },
+  };
+}
+
+function withAppend(log: DecisionLog, append: DecisionLog['append']): DecisionLog {
+  return new Proxy(log, {
+    get(target, name) {
+      if (name === 'append') return append;
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}

@@ -1,0 +1,141 @@
+import { type Admin, Kafka, logLevel } from 'kafkajs';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { systemClock } from '../../src/clock.js';
+import type { Decision } from '../../src/model/decision.js';
+import { noMetrics, silentLogger } from '../../src/observe.js';
+import { openTrail } from '../../workers/wire.js';
+import { type KafkaHandle, startKafka } from '../stack/kafka.js';
+import { type CommandLine, createCommandLine } from '../support/command-line.js';
+import { decision } from '../support/decisions.js';
+import { createTopicWorld } from '../support/topic-world.js';
+
+let kafka: KafkaHandle;
+let admin: Admin;
+beforeAll(async () => {
+  kafka = await startKafka();
+  admin = new Kafka({ brokers: [kafka.broker], logLevel: logLevel.NOTHING }).admin();
+  await admin.connect();
+});
+afterAll(async () => {
+  await admin?.disconnect();
+  await kafka?.stop();
+});
+
+const READ = { access: 'http', permissions: [{ methods: ['GET'], pathExact: '/v1/orders' }] };
+const BOTH = { access: 'http', permissions: [{ methods: ['GET', 'POST'], pathExact: '/v1/orders' }] };
+const WRITE = ['--method', 'POST', '--path', '/v1/orders'];
+const day = (number: number) => `2026-03-${String(number).padStart(2, '0')}T10:00:00.000Z`;
+
+const edge = (source: string, time: string, before: unknown, after: unknown): Decision =>
+  decision({
+    time,
+    subject: `intention/default/default/orders/${source}`,
+    resource: {
+      kind: 'intention',
+      source,
+      destination: 'orders',
+      namespace: 'default',
+      partition: 'default',
+    },
+    client: { provider: 'main', clientId: `${source}-app`, actorKind: 'workload' },
+    action: after === null ? 'revoke' : 'grant',
+    reason: after === null ? 'ClientDisabled' : 'ScopeGranted',
+    scopes: ['orders:read'],
+    before,
+    after,
+  });
+
+/** The command line with the topic as its log. */
+function commandLine(topic: string): CommandLine {
+  const cli = createCommandLine();
+  onTestFinished(() => cli.close());
+  cli.configure({ decisions: { kind: 'kafka', brokers: [kafka.broker], topic } });
+  return cli;
+}
+
+async function ask(cli: CommandLine, ...args: string[]): Promise<Record<string, unknown>> {
+  const ran = await cli.run([...args, '--from-topic', '--json']);
+  if (ran.out === '') throw new Error(`${args.join(' ')}: ${ran.err}`);
+  return { status: ran.status, ...ran.json() };
+}
+
+/** Deletes the oldest events of each partition that has any. */
+async function cut(topic: string, share: number): Promise<void> {
+  const offsets = await admin.fetchTopicOffsets(topic);
+  const partitions = offsets
+    .map(({ partition, high }) => ({ partition, offset: `${Math.floor(Number(high) * share)}` }))
+    .filter(({ offset }) => offset !== '0');
+  await admin.deleteTopicRecords({ topic, partitions });
+}
+
+describe('questions to a topic with --from-topic', () => {
+  it('are answered over decisions and checkpoints of several starts', async () => {
+    const world = createTopicWorld(kafka.broker);
+    await world.publish([edge('web', day(1), null, BOTH), edge('batch', day(2), null, READ)]);
+    await world.publish([edge('web', day(3), BOTH, READ)]);
+    await world.publish([edge('batch', day(4), READ, null)]);
+    const cli = commandLine(world.topic);
+    const { decisions } = await ask(cli, 'history', 'orders');
+    expect(decisions).toMatchObject([1, 2, 3, 4].map((number) => ({ time: day(number) })));
+    for (const [at, callers] of [
+      [day(2), ['batch', 'web']],
+      [day(4), ['web']],
+    ] as const)
+      expect(await ask(cli, 'who-can-call', 'orders', '--at', at)).toMatchObject({
+        callers: callers.map((source) => ({ source, certainty: 'applied' })),
+      });
+    const explain = (at: string) => ask(cli, 'explain', 'web', 'orders', '--at', at, ...WRITE);
+    expect(await explain(day(2))).toMatchObject({ status: 0, allowed: true, verdict: 'allowed' });
+    expect(await explain(day(3))).toMatchObject({ status: 4, allowed: false });
+    expect(await ask(cli, 'access', 'diff', day(2), day(4))).toMatchObject({
+      edges: [
+        { kind: 'went', source: 'batch' },
+        { kind: 'narrowed', source: 'web' },
+      ],
+    });
+  });
+
+  it('say what they cannot know of a topic that retention cut, and refuse the time before', async () => {
+    const world = createTopicWorld(kafka.broker);
+    const sources = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
+    await world.publish(sources.map((source) => edge(source, day(1), null, BOTH)));
+    await world.publish(sources.map((source) => edge(source, day(10), BOTH, READ)));
+    await cut(world.topic, 0.3);
+    const cli = commandLine(world.topic);
+    const early = await cli.run(['who-can-call', 'orders', '--at', '2026-02-01T00:00:00Z', '--from-topic']);
+    expect([early.status, early.err]).toEqual([1, expect.stringContaining('the retention of the topic')]);
+    const answer = await ask(cli, 'who-can-call', 'orders', '--at', day(20));
+    expect(answer).toMatchObject({ callers: sources.map((source) => ({ source, access: READ_ACCESS })) });
+    expect(JSON.stringify(answer)).toContain('edges that were opened before that may be missing');
+    expect(await ask(cli, 'explain', 'a', 'orders', '--at', day(20), ...WRITE)).toMatchObject({ status: 4 });
+
+    await cut(world.topic, 1);
+    const { callers, unknown } = await ask(cli, 'who-can-call', 'orders');
+    expect([callers, unknown]).toEqual([[], expect.arrayContaining(['The trail is empty.'])]);
+  });
+
+  it('are an error where the topic is missing or a signal ends the reading', async () => {
+    const missing = await commandLine('absent').run(['who-can-call', 'orders', '--from-topic']);
+    expect([missing.status, missing.out]).toEqual([1, '']);
+    expect(missing.err).toContain('Kafka has no topic absent');
+
+    const world = createTopicWorld(kafka.broker);
+    await world.publish([edge('web', day(1), null, BOTH)]);
+    const settings = {
+      owner: 'payments',
+      decisions: {
+        kind: 'kafka',
+        brokers: [kafka.broker],
+        topic: world.topic,
+        stateTopic: false,
+        tls: false,
+      },
+      state: { directory: 'unused' },
+    } as const;
+    const runtime = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
+    const opening = openTrail(settings, runtime, { fromTopic: true, signal: AbortSignal.abort() });
+    await expect(opening).rejects.toThrow();
+  });
+});
+
+const READ_ACCESS = { kind: 'http', permissions: READ.permissions };
