@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { SyncError } from '../errors.js';
+import { withLinkedSignal } from '../linked-signal.js';
 import { formatKey, type Key } from '../model/key.js';
 import type { Job, Trigger } from '../model/trigger.js';
 import {
@@ -46,7 +47,7 @@ export class Agenda {
     this.#limits = limits;
     this.#places = new Places(limits);
     this.#deps = deps;
-    // Every run listens to it: more than ten is no leak.
+    // Every wait listens to it: more than ten is no leak.
     setMaxListeners(0, this.#closing.signal);
   }
 
@@ -303,11 +304,6 @@ export class Agenda {
         return late;
       },
     };
-    const signal = AbortSignal.any([
-      this.#closing.signal,
-      stop.signal,
-      ...owners.map((owner) => owner.signal),
-    ]);
     const job: Job = { key: entry.key, triggers, attempts };
     let failure: unknown;
     const run = async (each: Job, until: AbortSignal) => {
@@ -321,13 +317,15 @@ export class Agenda {
     // A durable job's failure is its queue's to count and to log.
     const outcome: JobOutcome =
       owners.length > 0
-        ? await run(job, signal).catch(
+        ? await withLinkedSignal([stop.signal, ...owners.map(({ signal }) => signal)], (until) =>
+            run(job, until),
+          ).catch(
             (): JobOutcome =>
               isInterrupted(stop.signal)
                 ? { kind: 'retry', afterMs: 0 }
                 : { kind: 'failed', error: '', attempts, exhausted: false, afterMs: 0 },
           )
-        : await runJob(this.#deps, run, job, signal);
+        : await runJob(this.#deps, run, job, stop.signal);
     entry.isRunning = false;
     entry.stop = undefined;
     leave();
