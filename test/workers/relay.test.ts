@@ -91,6 +91,37 @@ describe('the relay', () => {
     await running;
   });
 
+  it('gathers what is settled after a small batch, and sends the first at once', async () => {
+    let go = () => {};
+    const slept: number[] = [];
+    const clock: Clock = {
+      ...systemClock,
+      sleep: async (ms, signal) => {
+        slept.push(ms);
+        if (slept.length > 1) return systemClock.sleep(ms, signal);
+        return new Promise((resolve) => {
+          go = resolve;
+        });
+      },
+    };
+    const batches: number[] = [];
+    log.onAppend = (decisions, keep) => {
+      batches.push(decisions.length);
+      keep();
+    };
+    await settle(1);
+    const running = run(deps({ clock }), stop.signal);
+    await until(() => slept.length > 0);
+    expect([batches, slept]).toEqual([[1], [50]]);
+    await settle(1);
+    await settle(2);
+    go();
+    await until(() => batches.length > 1);
+    expect(batches).toEqual([1, 3]);
+    stop.abort();
+    await running;
+  });
+
   it('finds settlements without a signal by its poll', async () => {
     const running = run(deps(), stop.signal);
     await until(() => log.asked.length > 0);
