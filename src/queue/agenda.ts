@@ -19,6 +19,7 @@ import { mergeTriggers } from './merge-triggers.js';
 import type { JobResult, Queue, QueueState, Unparked } from './queue.js';
 import { ReadyEntries } from './ready-entries.js';
 import { interrupt, isInterrupted, type JobOutcome, type RunDeps, runJob } from './run-job.js';
+import { TurnLimit } from './turn-limit.js';
 
 /** A retry this soon belongs to the same run for its waiters; the others come back later. */
 const SOON_MS = 100;
@@ -36,6 +37,7 @@ export class Agenda {
   readonly #entries = new Map<string, Entry>();
   readonly #durable = new DurableJobs();
   readonly #ready = new ReadyEntries();
+  readonly #turn = new TurnLimit(() => this.#next());
   #handler: AgendaHandler | undefined;
   /** Keys that are run after a while. */
   readonly #later = new Set<string>();
@@ -263,9 +265,10 @@ export class Agenda {
   }
 
   #next(): void {
-    while (this.#handler !== undefined) {
+    while (this.#handler !== undefined && !this.#turn.isReached) {
       const next = this.#ready.take(this.#places);
       if (next === undefined) return;
+      this.#turn.begin();
       void this.#start(next.entry, next.leave, this.#handler);
     }
   }
@@ -306,14 +309,11 @@ export class Agenda {
     };
     const job: Job = { key: entry.key, triggers, attempts };
     let failure: unknown;
-    const run = async (each: Job, until: AbortSignal) => {
-      try {
-        return await handler(each, until, follow);
-      } catch (error) {
+    const run = (each: Job, until: AbortSignal) =>
+      handler(each, until, follow).catch((error: unknown) => {
         failure = error;
         throw error;
-      }
-    };
+      });
     // A durable job's failure is its queue's to count and to log.
     const outcome: JobOutcome =
       owners.length > 0
