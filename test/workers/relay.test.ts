@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Clock, systemClock } from '../../src/clock.js';
+import { emptyChain, extendChain, formatHead } from '../../src/decisions/chain.js';
 import { createEmbeddedDecisionLog } from '../../src/decisions/embedded/embedded-decision-log.js';
 import { type TrailRecord, toTrailRecord } from '../../src/decisions/trail-record.js';
 import { verifyTrail } from '../../src/decisions/verify-trail.js';
@@ -367,6 +368,22 @@ describe('the relay', () => {
     expect(log.held.map(({ id }) => id)).toEqual(settled.map(({ id }) => id));
     stop.abort();
     await relay;
+  });
+
+  it('sends all of a stored batch that is larger than its own ones, as an older version left it', async () => {
+    const settled = await settle(150);
+    const before = emptyChain('of-the-older-version');
+    const { head } = extendChain(before, await store.journal.outbox(150));
+    const batch = { position: '0', ids: settled.map(({ id }) => id) };
+    const heads = { before: formatHead(before), after: formatHead(head) };
+    await store.keyValues.set('relay/inflight', JSON.stringify({ ...batch, ...heads }));
+    const running = run(deps(), stop.signal);
+    await until(emptied);
+    stop.abort();
+    await running;
+    expect(log.held.map(({ chain }) => [chain?.log, chain?.sequence])).toEqual(
+      settled.map((_, index) => [before.log, index + 1]),
+    );
   });
 
   it('loses and doubles nothing and leaves one chain when it is killed at any step', {
