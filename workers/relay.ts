@@ -31,6 +31,9 @@ export interface RelayDeps {
 
 /** Another process may settle decisions without a signal here, so the outbox is checked at least this often. */
 const POLL_MS = 1_000;
+/** After a small batch the next one gathers: each batch costs three synced writes, whatever its size. */
+const SMALL_BATCH = 100;
+const GATHER_MS = 50;
 const DRAIN_MS = 5_000;
 const FIRST_WAIT_MS = 200;
 const LONGEST_WAIT_MS = 10_000;
@@ -81,6 +84,7 @@ export async function run(deps: RelayDeps, stop: AbortSignal): Promise<void> {
     if (moved !== undefined) await deps.checkpoints?.signIfDue(publication.head);
     if (moved === undefined) await clock.sleep(backoffMs(), signal).catch(() => {});
     if (moved === 0) await Promise.race([settlement, clock.sleep(POLL_MS, attention.signal).catch(() => {})]);
+    else if (moved !== undefined && moved < SMALL_BATCH) await clock.sleep(GATHER_MS, signal).catch(() => {});
     attention.abort();
     signal.removeEventListener('abort', attend);
   }

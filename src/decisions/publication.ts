@@ -15,7 +15,10 @@ export interface PublicationDeps {
   readonly metrics: Metrics;
 }
 
-const BATCH = 500;
+/** Some milliseconds of the event loop, which hashes them. */
+const BATCH = 100;
+/** Counting reads every decision that waits, so it is done once in so many full batches. */
+const COUNT_EVERY = 10;
 const NO_HOLDS = { limit: 0 };
 const INFLIGHT = 'relay/inflight';
 const INFLIGHT_BATCH = z.object({
@@ -40,6 +43,7 @@ export class Publication {
   #isInDoubt = true;
   #position: string | undefined;
   #sentSince = 0;
+  #fullBatches = 0;
   /** The stored batch as text; a value that is another one is that of another relay. */
   #stored: string | undefined;
   #head: ChainHead = emptyChain(ulid());
@@ -58,8 +62,9 @@ export class Publication {
     const { journal, log, metrics } = this.#deps;
     if (this.#isInDoubt) await this.#settleDoubt();
     const batch = await journal.outbox(BATCH);
-    const length = batch.length < BATCH ? batch.length : (await journal.overview(NO_HOLDS)).outboxLength;
-    metrics.gauge('scopemesh_outbox_decisions', length);
+    const isLast = batch.length < BATCH;
+    if (isLast) metrics.gauge('scopemesh_outbox_decisions', batch.length);
+    else if (this.#fullBatches++ % COUNT_EVERY === 0) await this.measure();
     if (batch.length === 0) return 0;
     this.#isInDoubt = true;
     const ids = batch.map((decision) => decision.id);
@@ -74,11 +79,11 @@ export class Publication {
     await journal.published(ids);
     this.#head = head;
     this.#isInDoubt = false;
-    metrics.gauge('scopemesh_outbox_decisions', length - batch.length);
+    if (isLast) metrics.gauge('scopemesh_outbox_decisions', 0);
     return batch.length;
   }
 
-  /** Updates the metric of the outbox while nothing can be moved. */
+  /** Updates the metric of the outbox. */
   async measure(): Promise<void> {
     const { outboxLength } = await this.#deps.journal.overview(NO_HOLDS);
     this.#deps.metrics.gauge('scopemesh_outbox_decisions', outboxLength);
@@ -131,7 +136,7 @@ export class Publication {
     const { journal, log, logger } = this.#deps;
     const noted = new Set(ids);
     // A batch is stored while it is at the head of the outbox; IDs that are no longer there are published.
-    const doubtful = (await journal.outbox(BATCH)).filter(({ id }) => noted.has(id));
+    const doubtful = (await journal.outbox(ids.length)).filter(({ id }) => noted.has(id));
     if (doubtful.length === 0) return;
     const present = await log.contains(
       doubtful.map(({ id }) => id),

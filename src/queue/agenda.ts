@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { SyncError } from '../errors.js';
+import { withLinkedSignal } from '../linked-signal.js';
 import { formatKey, type Key } from '../model/key.js';
 import type { Job, Trigger } from '../model/trigger.js';
 import {
@@ -18,6 +19,7 @@ import { mergeTriggers } from './merge-triggers.js';
 import type { JobResult, Queue, QueueState, Unparked } from './queue.js';
 import { ReadyEntries } from './ready-entries.js';
 import { interrupt, isInterrupted, type JobOutcome, type RunDeps, runJob } from './run-job.js';
+import { TurnLimit } from './turn-limit.js';
 
 /** A retry this soon belongs to the same run for its waiters; the others come back later. */
 const SOON_MS = 100;
@@ -35,6 +37,7 @@ export class Agenda {
   readonly #entries = new Map<string, Entry>();
   readonly #durable = new DurableJobs();
   readonly #ready = new ReadyEntries();
+  readonly #turn = new TurnLimit(() => this.#next());
   #handler: AgendaHandler | undefined;
   /** Keys that are run after a while. */
   readonly #later = new Set<string>();
@@ -46,7 +49,7 @@ export class Agenda {
     this.#limits = limits;
     this.#places = new Places(limits);
     this.#deps = deps;
-    // Every run listens to it: more than ten is no leak.
+    // Every wait listens to it: more than ten is no leak.
     setMaxListeners(0, this.#closing.signal);
   }
 
@@ -262,9 +265,10 @@ export class Agenda {
   }
 
   #next(): void {
-    while (this.#handler !== undefined) {
+    while (this.#handler !== undefined && !this.#turn.isReached) {
       const next = this.#ready.take(this.#places);
       if (next === undefined) return;
+      this.#turn.begin();
       void this.#start(next.entry, next.leave, this.#handler);
     }
   }
@@ -303,31 +307,25 @@ export class Agenda {
         return late;
       },
     };
-    const signal = AbortSignal.any([
-      this.#closing.signal,
-      stop.signal,
-      ...owners.map((owner) => owner.signal),
-    ]);
     const job: Job = { key: entry.key, triggers, attempts };
     let failure: unknown;
-    const run = async (each: Job, until: AbortSignal) => {
-      try {
-        return await handler(each, until, follow);
-      } catch (error) {
+    const run = (each: Job, until: AbortSignal) =>
+      handler(each, until, follow).catch((error: unknown) => {
         failure = error;
         throw error;
-      }
-    };
+      });
     // A durable job's failure is its queue's to count and to log.
     const outcome: JobOutcome =
       owners.length > 0
-        ? await run(job, signal).catch(
+        ? await withLinkedSignal([stop.signal, ...owners.map(({ signal }) => signal)], (until) =>
+            run(job, until),
+          ).catch(
             (): JobOutcome =>
               isInterrupted(stop.signal)
                 ? { kind: 'retry', afterMs: 0 }
                 : { kind: 'failed', error: '', attempts, exhausted: false, afterMs: 0 },
           )
-        : await runJob(this.#deps, run, job, signal);
+        : await runJob(this.#deps, run, job, stop.signal);
     entry.isRunning = false;
     entry.stop = undefined;
     leave();

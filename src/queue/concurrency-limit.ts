@@ -52,18 +52,33 @@ export class ConcurrencyLimit {
     this.#begin(now);
   }
 
-  /** Does the work for every item, in their order, as many at once as the limit allows at each moment. */
+  /**
+   * Does the work for every item, in their order, as many at once as the limit allows at each moment. After a failure it
+   * begins nothing more, and throws when what runs has ended.
+   */
   async forEach<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {
-    const running = new Set<Promise<void>>();
-    for (const item of items) {
-      while (running.size >= this.now) await Promise.race(running);
-      const each = work(item).finally(() => {
-        this.completed();
-        running.delete(each);
+    let running = 0;
+    let wake = () => {};
+    // Not a race of all that run: that would cost as much for each item as there are others.
+    const oneEnds = () =>
+      new Promise<void>((resolve) => {
+        wake = resolve;
       });
-      running.add(each);
+    const failures: unknown[] = [];
+    const run = async (item: T) => {
+      running++;
+      await work(item).catch((error: unknown) => failures.push(error));
+      running--;
+      this.completed();
+      wake();
+    };
+    for (const item of items) {
+      while (running >= this.now) await oneEnds();
+      if (failures.length > 0) break;
+      void run(item);
     }
-    await Promise.all(running);
+    while (running > 0) await oneEnds();
+    if (failures.length > 0) throw failures[0];
   }
 
   /** The server is overloaded. */

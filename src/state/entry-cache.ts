@@ -46,9 +46,12 @@ export class EntryCache {
       listed.add(key);
       const known = this.#entries.get(key);
       if (known?.modifyIndex === entry.modifyIndex || this.#readOrder.isNewer(key, read)) continue;
-      this.#set(key, entry);
-      // The answer to an own write has no index, so the list is the first read of its result.
-      if (known === undefined || known.modifyIndex !== 0 || !isSameEntry(known, entry)) changed.push(entry);
+      // The answer to an own write has no index, so the list is the first read of its result: nothing counts anew.
+      if (known?.modifyIndex === 0 && isSameEntry(known, entry)) this.#entries.set(key, entry);
+      else {
+        this.#set(key, entry);
+        changed.push(entry);
+      }
     }
     for (const [key, entry] of this.#entries) {
       if (listed.has(key) || this.#readOrder.isNewer(key, read)) continue;

@@ -61,6 +61,20 @@ function gate() {
 }
 
 describe('the agenda', () => {
+  it('begins few runs in one turn of the event loop, so that events are accepted between them', async () => {
+    let ran = 0;
+    const { agenda, end } = agendaOf(async () => {
+      ran++;
+      return DONE;
+    });
+    const keys = Array.from({ length: 100 }, (_, index) => destinationKey(`service-${index}`));
+    void agenda.add(keys.map((key) => trigger(key, 'a')));
+    await new Promise(setImmediate);
+    expect(ran).toBe(32);
+    await until(() => ran === 100);
+    await end();
+  });
+
   it('gives one run all triggers that came for its key, each said once', async () => {
     const { opened, open } = gate();
     const runs: (readonly (string | undefined)[])[] = [];

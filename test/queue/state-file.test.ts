@@ -204,6 +204,22 @@ describe('the state file', () => {
     await file.close();
   });
 
+  it('lets a write that follows on others wait for more, so that they share a sync', async () => {
+    let syncs = 0;
+    const first = gate();
+    const sync = () => (++syncs === 1 ? first.opened : Promise.resolve());
+    const file = new StateFile(directory, { ...QUEUE_FILE, gatherMs: 20 }, sync);
+    const alone = put(file, 'alone');
+    await eventually('the first sync', () => syncs === 1);
+    const second = put(file, 'second');
+    first.open();
+    await alone;
+    await new Promise(setImmediate);
+    await Promise.all([second, put(file, 'third')]);
+    expect(syncs).toBe(2);
+    await file.close();
+  });
+
   it('has every acknowledged write in the files that its sync saw', async () => {
     let copies = 0;
     const copy = () => join(directory, `copy-${copies}`);

@@ -32,6 +32,20 @@ describe('what is known of the entries', () => {
     expect(cache.replaceAll([at(30)], 6).changed).toHaveLength(1);
   });
 
+  test('has the index of an own write from the next list, and counts its edges once', () => {
+    const cache = new EntryCache(mapping().owner, new LastApplied());
+    const id = { provider: 'main', clientId: 'web' };
+    cache.replace(named('orders'), at(0), 1);
+    expect(cache.replaceAll([at(20)], 2).changed).toEqual([]);
+    expect(cache.all.get(keyOf('orders'))?.modifyIndex).toBe(20);
+    expect(cache.owned.countOf(id)).toBe(1);
+    expect(cache.replaceAll([at(21, DENY)], 3).changed).toHaveLength(1);
+    expect(cache.owned.countOf(id)).toBe(0);
+    cache.replace(named('orders'), at(0), 4);
+    expect(cache.replaceAll([at(22, DENY)], 5).changed).toHaveLength(1);
+    expect(cache.owned.countOf(id)).toBe(0);
+  });
+
   test('counts the edges of a client as they come and go', () => {
     const cache = new EntryCache(mapping().owner, new LastApplied());
     const id = { provider: 'main', clientId: 'web' };

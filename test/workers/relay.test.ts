@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Clock, systemClock } from '../../src/clock.js';
+import { emptyChain, extendChain, formatHead } from '../../src/decisions/chain.js';
 import { createEmbeddedDecisionLog } from '../../src/decisions/embedded/embedded-decision-log.js';
 import { type TrailRecord, toTrailRecord } from '../../src/decisions/trail-record.js';
 import { verifyTrail } from '../../src/decisions/verify-trail.js';
@@ -87,6 +88,37 @@ describe('the relay', () => {
     // A settlement during the look is not missed either, so ringing once is enough.
     wake();
     await holding(1);
+    stop.abort();
+    await running;
+  });
+
+  it('gathers what is settled after a small batch, and sends the first at once', async () => {
+    let go = () => {};
+    const slept: number[] = [];
+    const clock: Clock = {
+      ...systemClock,
+      sleep: async (ms, signal) => {
+        slept.push(ms);
+        if (slept.length > 1) return systemClock.sleep(ms, signal);
+        return new Promise((resolve) => {
+          go = resolve;
+        });
+      },
+    };
+    const batches: number[] = [];
+    log.onAppend = (decisions, keep) => {
+      batches.push(decisions.length);
+      keep();
+    };
+    await settle(1);
+    const running = run(deps({ clock }), stop.signal);
+    await until(() => slept.length > 0);
+    expect([batches, slept]).toEqual([[1], [50]]);
+    await settle(1);
+    await settle(2);
+    go();
+    await until(() => batches.length > 1);
+    expect(batches).toEqual([1, 3]);
     stop.abort();
     await running;
   });
@@ -336,6 +368,22 @@ describe('the relay', () => {
     expect(log.held.map(({ id }) => id)).toEqual(settled.map(({ id }) => id));
     stop.abort();
     await relay;
+  });
+
+  it('sends all of a stored batch that is larger than its own ones, as an older version left it', async () => {
+    const settled = await settle(150);
+    const before = emptyChain('of-the-older-version');
+    const { head } = extendChain(before, await store.journal.outbox(150));
+    const batch = { position: '0', ids: settled.map(({ id }) => id) };
+    const heads = { before: formatHead(before), after: formatHead(head) };
+    await store.keyValues.set('relay/inflight', JSON.stringify({ ...batch, ...heads }));
+    const running = run(deps(), stop.signal);
+    await until(emptied);
+    stop.abort();
+    await running;
+    expect(log.held.map(({ chain }) => [chain?.log, chain?.sequence])).toEqual(
+      settled.map((_, index) => [before.log, index + 1]),
+    );
   });
 
   it('loses and doubles nothing and leaves one chain when it is killed at any step', {

@@ -105,7 +105,9 @@ async function show(sides: BothSides, options: Options, cli: Cli): Promise<void>
 
 /** In a mode that writes nothing, the plan of a mode that writes everything, so that it has every change. */
 async function planUnder(mapping: Mapping, { world, window, acl, consul }: BothSides): Promise<FleetPlan> {
-  world.setMapping(policyOf(mapping).writes ? mapping : { ...mapping, mode: 'enforce' });
+  const next = policyOf(mapping).writes ? mapping : { ...mapping, mode: 'enforce' as const };
+  // To set the same one again would cost as much as half of the plan.
+  if (next !== world.mapping) world.setMapping(next);
   const aclPlan = await planAclFleet({ world, window, acl, clock: systemClock });
   return planEverything(world, window, systemClock.now(), aclPlan, consul.intentions);
 }

@@ -36,9 +36,11 @@ const PER_SECOND = 5;
 const BURST = 5;
 /**
  * After an answer with changes, the next query waits in proportion to its size, so that a long list that changes all the
- * time does not overload Consul and its reader: a list of 10 MB is read twice a second.
+ * time does not overload Consul and its reader: Consul needs about 20 ms to write 1 MB, twice, and rests 200 ms.
  */
-const REST_BYTES_PER_MS = 20_000;
+const REST_BYTES_PER_MS = 5_000;
+/** A change must not wait longer behind others, however long the list is. */
+const LONGEST_REST_MS = 2_000;
 const FIRST_BACKOFF_MS = 250;
 const LONGEST_BACKOFF_MS = 15_000;
 
@@ -166,7 +168,7 @@ async function watchPath(
         if (index === seen?.index) continue;
         seen = { index, digest: digestOf(body) };
         listener.changed();
-        const restMs = Math.floor(body.byteLength / REST_BYTES_PER_MS);
+        const restMs = Math.min(LONGEST_REST_MS, Math.floor(body.byteLength / REST_BYTES_PER_MS));
         if (restMs > 0) await clock.sleep(restMs, signal);
       } catch (error) {
         if (signal.aborted) return;

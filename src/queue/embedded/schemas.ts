@@ -34,6 +34,8 @@ const RUNNING = 'CREATE TEMP TABLE running (key TEXT PRIMARY KEY) WITHOUT ROWID'
 export const QUEUE_FILE: StateSchema = {
   fileName: 'queue.db',
   version: 2,
+  // Who sends an event waits for it.
+  gatherMs: 0,
   setUp(database) {
     database.exec(QUEUE_TABLES);
     const columns = database.prepare('PRAGMA table_info(keys)').all();
@@ -92,6 +94,7 @@ DROP TABLE revisions;
 export const JOURNAL_FILE: StateSchema = {
   fileName: 'journal.db',
   version: 2,
+  gatherMs: 3,
   setUp(database) {
     database.exec(JOURNAL_TABLES);
     const found = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'outbox'").all();

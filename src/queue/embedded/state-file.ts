@@ -22,6 +22,8 @@ export interface StateSchema {
   readonly fileName: string;
   /** A file of a greater version is refused. */
   readonly version: number;
+  /** How long a write that follows on others waits for more: alone it costs several times as much as among forty. */
+  readonly gatherMs: number;
   /** Creates what is missing, also in a file of an older version, within a transaction. Repeating is harmless. */
   setUp(database: Database.Database): void;
 }
@@ -42,6 +44,8 @@ interface Write {
 
 // Bounds how long one transaction keeps the event loop: some milliseconds.
 const ROWS_IN_ONE_COMMIT = 400;
+// So many writes are a large commit already.
+const WRITES_WORTH_A_COMMIT = 64;
 // A row takes up to some pages in the log.
 const ROWS_BETWEEN_CHECKPOINTS = 5000;
 // On a full disk the log is begun again earlier, but not for each commit.
@@ -57,6 +61,7 @@ export class StateFile {
   readonly damaged: Promise<never>;
   #onDamage: (error: SyncError) => void = () => {};
   readonly #path: string;
+  readonly #gatherMs: number;
   readonly #space: FileSpace;
   readonly #database: Database.Database;
   /** None where the file system has no shared memory: SQLite syncs there by itself. */
@@ -75,6 +80,7 @@ export class StateFile {
 
   constructor(directory: string, schema: StateSchema, sync?: SyncFile, space: FileSpace = NO_SPACE) {
     this.#path = join(directory, schema.fileName);
+    this.#gatherMs = schema.gatherMs;
     this.#space = space;
     this.damaged = new Promise((_resolve, reject) => {
       this.#onDamage = reject;
@@ -191,6 +197,9 @@ export class StateFile {
       // Other writes of this turn share the commit.
       await new Promise((resolve) => setImmediate(resolve));
       await this.#writeSome();
+      const { length } = this.#waiting;
+      if (this.#gatherMs > 0 && length > 0 && length < WRITES_WORTH_A_COMMIT)
+        await new Promise((resolve) => setTimeout(resolve, this.#gatherMs));
     }
     this.#writing = undefined;
   }

@@ -110,7 +110,7 @@ describe('a watch', () => {
 
   it('rests in proportion to the length of an answer with news, and not after one without', async () => {
     const clock = instantClock();
-    const body = JSON.stringify({ long: 'x'.repeat(4_000_000) });
+    const body = JSON.stringify({ long: 'x'.repeat(1_000_000) });
     const indexes = ['10', '11', '11', '12'];
     const { ended } = await observe(
       'catalog',
@@ -123,6 +123,21 @@ describe('a watch', () => {
     );
     await ended;
     expect(clock.slept).toEqual([200, 200, 200]);
+  });
+
+  it('rests no longer than two seconds, however long the answer is', async () => {
+    const clock = instantClock();
+    const body = JSON.stringify({ long: 'x'.repeat(12_000_000) });
+    const { ended } = await observe(
+      'catalog',
+      (exchange, count, stop) => {
+        if (count > 1) stop();
+        else exchange.reply(200, body, { 'X-Consul-Index': '10' });
+      },
+      { clock },
+    );
+    await ended;
+    expect(clock.slept).toEqual([2_000]);
   });
 
   it('continues after errors with growing, random pauses, and then asks at once', async () => {
