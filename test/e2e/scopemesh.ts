@@ -21,7 +21,7 @@ const STATUS = z.object({
 });
 export type DaemonStatus = z.infer<typeof STATUS>;
 
-/** The real daemon as a child process, from its sources, with the configuration file of a test. */
+/** The real daemon as a child process, with the configuration file of a test. */
 export interface Scopemesh {
   /** `http://HOST:PORT` of its HTTP interface. */
   readonly address: string;
@@ -58,27 +58,23 @@ export async function startScopemesh(options: {
   readonly logLevel?: string;
   /** Arguments of Node, before the program. */
   readonly nodeArguments?: readonly string[];
+  /** The program as it is installed, which `npm run build` makes: it starts faster. From its sources otherwise. */
+  readonly isBuilt?: boolean;
 }): Promise<Scopemesh> {
   const directory = await createRunDirectory('daemon');
   const file = join(directory, 'scopemesh.yaml');
   const logFile = join(directory, 'scopemesh.log');
   const address = `http://${options.listen}`;
   await writeFile(file, options.configuration({ directory: join(directory, 'state') }), { mode: 0o600 });
+  const program =
+    options.isBuilt === true
+      ? [join(root, 'dist/workers/main.js')]
+      : ['--import', 'tsx', ...(options.nodeArguments ?? []), join(root, 'workers/main.ts')];
   const begin = () =>
     startProcess({
       name: 'scopemesh',
       command: process.execPath,
-      args: [
-        '--import',
-        'tsx',
-        ...(options.nodeArguments ?? []),
-        join(root, 'workers/main.ts'),
-        '-c',
-        file,
-        '--log-level',
-        options.logLevel ?? 'info',
-        'run',
-      ],
+      args: [...program, '-c', file, '--log-level', options.logLevel ?? 'info', 'run'],
       cwd: root,
       logFile,
     });
