@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../stack/process.js';
 import { batchesOf, bySubject, changeOf, changesOf } from './crash-world.js';
 import { createRandom } from './history/random.js';
 import { type ReplicasWorld, startReplicasWorld } from './replicas-world.js';
+import { BUILT } from './scopemesh.js';
 
 const isWhole = process.env.FAULTS === 'all';
 const CLIENTS = 500;
@@ -20,7 +20,6 @@ const ALL_SCOPES = [0, 1, 2, 3];
 /** A client that only loses its scopes: what of it is seen closed must never be seen open again. */
 const isLeaver = (client: number) => client % 5 === 0;
 
-const MAIN = fileURLToPath(new URL('../../dist/workers/main.js', import.meta.url));
 const seed = Number(process.env.CRASH_SEED ?? Date.now() % 1_000_000);
 const random = createRandom(seed);
 let world: ReplicasWorld;
@@ -121,7 +120,7 @@ async function kills() {
 /** The chain of the topic, and the checkpoints that each leader signed. */
 async function verify(): Promise<string> {
   const config = world.replicas[0]?.configFile ?? '';
-  const args = [MAIN, '-c', config, 'decisions', 'verify', '--key', ...world.keyFiles];
+  const args = [BUILT, '-c', config, 'decisions', 'verify', '--key', ...world.keyFiles];
   const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 120_000 });
   return stdout;
 }

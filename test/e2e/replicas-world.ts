@@ -11,7 +11,7 @@ import { type Edges, edgesOfConsul } from './crash-world.js';
 import { type DecisionTopic, openDecisionTopic } from './decision-topic.js';
 import { type RecordingProxy, startRecordingProxy } from './recording-proxy.js';
 import { createReopenings, type Reopenings } from './reopenings.js';
-import { type Scopemesh, startScopemesh } from './scopemesh.js';
+import { BUILT, type Scopemesh, startScopemesh } from './scopemesh.js';
 
 const TOPIC = 'scopemesh.decisions';
 const PARTITIONS = 3;
@@ -83,7 +83,7 @@ export async function startReplicasWorld(options: ReplicasWorldOptions): Promise
         token: consul.managementToken,
       });
       replicas.push(
-        await stopped(startScopemesh({ listen, isBuilt: true, configuration }), (each) => each.dispose()),
+        await stopped(startScopemesh({ listen, program: BUILT, configuration }), (each) => each.dispose()),
       );
     }
     return world;
@@ -227,9 +227,12 @@ function createWorld({ destinations, clients, consul, kafka, way, idp, replicas,
     look() {
       let isOver = false;
       const looking = (async () => {
+        let index: string | null = null;
         for (let last = performance.now(); !isOver; ) {
-          const seen = await edgesOfConsul({ consul });
-          reopenings.sees(seen);
+          // The list is heavy for all on this machine, so it is read only if the index of its table has moved.
+          const found = await indexOf(consul);
+          if (found !== index) reopenings.sees(await edgesOfConsul({ consul }));
+          index = found;
           const now = performance.now();
           looks.longestMs = Math.max(looks.longestMs, now - last);
           looks.count++;
@@ -244,4 +247,12 @@ function createWorld({ destinations, clients, consul, kafka, way, idp, replicas,
       };
     },
   };
+}
+
+/** Of all config entries. A request for one that is missing tells it. */
+async function indexOf(consul: ConsulHandle): Promise<string | null> {
+  const headers = { 'x-consul-token': consul.managementToken };
+  const answer = await fetch(`${consul.httpAddress}/v1/config/service-intentions/none`, { headers });
+  await answer.text();
+  return answer.headers.get('x-consul-index');
 }

@@ -50,6 +50,8 @@ export interface Scopemesh {
 }
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
+/** The program as it is installed; `npm run build` makes it. */
+export const BUILT = join(root, 'dist/workers/main.js');
 
 /** Starts the daemon; `configuration` is the text of its file. */
 export async function startScopemesh(options: {
@@ -58,18 +60,16 @@ export async function startScopemesh(options: {
   readonly logLevel?: string;
   /** Arguments of Node, before the program. */
   readonly nodeArguments?: readonly string[];
-  /** The program as it is installed, which `npm run build` makes: it starts faster. From its sources otherwise. */
-  readonly isBuilt?: boolean;
+  /** The built program, such as `BUILT`; from the sources otherwise, which start more slowly. */
+  readonly program?: string;
 }): Promise<Scopemesh> {
   const directory = await createRunDirectory('daemon');
   const file = join(directory, 'scopemesh.yaml');
   const logFile = join(directory, 'scopemesh.log');
   const address = `http://${options.listen}`;
   await writeFile(file, options.configuration({ directory: join(directory, 'state') }), { mode: 0o600 });
-  const program =
-    options.isBuilt === true
-      ? [join(root, 'dist/workers/main.js')]
-      : ['--import', 'tsx', ...(options.nodeArguments ?? []), join(root, 'workers/main.ts')];
+  const sources = ['--import', 'tsx', ...(options.nodeArguments ?? []), join(root, 'workers/main.ts')];
+  const program = options.program === undefined ? sources : [options.program];
   const begin = () =>
     startProcess({
       name: 'scopemesh',
