@@ -2,13 +2,14 @@ import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { Worker } from 'bullmq';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Decision } from '../../src/model/decision.js';
 import { type KafkaHandle, startKafka } from '../stack/kafka.js';
 import { createRunDirectory, removeRunDirectory, until } from '../stack/process.js';
 import { createDecisionReader } from '../support/decision-reader.js';
 import { faultsOf } from '../support/decisions.js';
-import { type FormerWorld, put, startFormerWorld } from '../support/former-state/former-world.js';
+import { type FormerWorld, put, startFormerWorld, tell } from '../support/former-state/former-world.js';
 import {
   restoreConsul,
   restoreFile,
@@ -138,6 +139,30 @@ describe('the state of a release before the lease', () => {
     await until('all decisions are published', published);
     expect(await topic.faults()).toEqual([]);
     await expectGoneOn(world, daemon, await topic.read(), old);
+  });
+});
+
+describe('a release before the lease that still works on the Redis', () => {
+  it('is waited for: this one takes events and writes nothing, and leads once that one has stopped', async () => {
+    const { world, state } = await restored('bullmq');
+    const url = world.redis?.url ?? '';
+    await restoreRedis(url, state.redis ?? []);
+    // What Redis sees of that release.
+    const former = new Worker('jobs', null, { prefix: 'scopemesh:demo', connection: { url } });
+    former.on('error', () => {});
+    stops.push(() => former.close(true));
+    const nothing = former.getNextJob('token', { block: true });
+    nothing.catch(() => {});
+    const daemon = await world.start(BUILT, { kind: 'kafka', brokers: ['127.0.0.1:9'], topic: 'none' });
+    await until('it is ready', async () => (await fetch(`${daemon.address}/readyz`)).status === 200);
+    await tell(world, daemon, 'client.updated', 4);
+    await until('it says why it waits', async () =>
+      (await daemon.log()).includes('a release before the lease'),
+    );
+    expect(world.way.writes).toEqual([]);
+    await former.close(true);
+    await until('both changes are made', async () => (await edgesOfConsul(world)).has('d-1/svc-4'));
+    expect(await edgesOfConsul(world)).toEqual(AFTER);
   });
 });
 
