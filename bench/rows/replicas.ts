@@ -1,4 +1,5 @@
 import { startKafka } from '../../test/stack/kafka.js';
+import { until } from '../../test/stack/process.js';
 import { startRedis } from '../../test/stack/redis.js';
 import { inParallel } from '../support/consul.js';
 import type { Daemon } from '../support/product.js';
@@ -67,7 +68,9 @@ async function measure(standbys: number, bench: Bench): Promise<Sample> {
     await leader.ready();
     const others: Daemon[] = [];
     for (let at = 0; at < standbys; at++) others.push(await scene.startReplica());
-    for (const each of others) await each.ready();
+    // A standby compares nothing, so it is ready as soon as it takes events.
+    for (const { address, process } of others)
+      await until('a standby takes events', async () => (await fetch(`${address}/readyz`)).ok, { process });
     await leader.idle();
     const before = await Promise.all([leader, ...others].map((each) => each.cpuSeconds()));
     bench.progress(`replicas: events to a leader with ${standbys} standbys`);
