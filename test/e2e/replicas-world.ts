@@ -7,10 +7,10 @@ import { type KafkaHandle, startKafka } from '../stack/kafka.js';
 import { freePort } from '../stack/ports.js';
 import { startRedis } from '../stack/redis.js';
 import { type Idp, startIdp } from '../support/idp.js';
+import { createReopenings, type Reopenings } from '../support/reopenings.js';
 import { type Edges, edgesOfConsul } from './crash-world.js';
 import { type DecisionTopic, openDecisionTopic } from './decision-topic.js';
 import { type RecordingProxy, startRecordingProxy } from './recording-proxy.js';
-import { createReopenings, type Reopenings } from './reopenings.js';
 import { BUILT, type Scopemesh, startScopemesh } from './scopemesh.js';
 
 const TOPIC = 'scopemesh.decisions';

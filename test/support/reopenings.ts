@@ -1,4 +1,4 @@
-import type { Edges } from './crash-world.js';
+import type { Edges } from '../e2e/crash-world.js';
 
 /** Finds openings that a poll of Consul shows although the identity provider took them and did not give them again. */
 export interface Reopenings {
