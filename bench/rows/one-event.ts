@@ -7,7 +7,8 @@ import { quantile } from '../support/statistics.js';
 import { seenAt } from '../support/watch-entry.js';
 import { ringWorld, scopeFor, serviceName } from '../support/world.js';
 
-const DESTINATIONS = 200;
+/** The world that `toggleMany` needs is a ring of so many. */
+export const DESTINATIONS = 200;
 const EVENTS = 200;
 /** Between two events, so that each meets an idle daemon. */
 const PAUSE_MS = 30;
@@ -95,7 +96,8 @@ async function toggle(
   await scene.send(daemon, idp.sign('client.updated', clientId));
 }
 
-async function toggleMany(scene: Scene, daemon: Daemon, events: number): Promise<readonly number[]> {
+/** One event after the other to an idle daemon; resolves with the milliseconds of each until Consul showed its change. */
+export async function toggleMany(scene: Scene, daemon: Daemon, events: number): Promise<readonly number[]> {
   const took: number[] = [];
   for (let round = 0; round < events; round++) {
     const [index, isGrant] = [(round >> 1) % 50, round % 2 === 0];

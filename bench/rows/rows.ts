@@ -8,6 +8,7 @@ import { idle } from './idle.js';
 import { noOp } from './no-op.js';
 import { oneEvent } from './one-event.js';
 import { plan } from './plan.js';
+import { replicas } from './replicas.js';
 import { syncs } from './syncs.js';
 import { trail } from './trail.js';
 
@@ -23,5 +24,6 @@ export const ROWS: readonly Row[] = [
   noOp,
   aclLogins,
   burst,
+  replicas,
   idle,
 ];

@@ -15,6 +15,8 @@ export interface Scene {
   readonly directory: string;
   /** Ends with the scene. */
   startDaemon(wrapper?: readonly string[]): Promise<Daemon>;
+  /** Another replica, with a state directory of its own. Ends with the scene. */
+  startReplica(): Promise<Daemon>;
   command(...args: readonly string[]): Promise<CommandRun>;
   /** Sends a signed event; resolves with the milliseconds until it was acknowledged, and throws if it was not. */
   send(daemon: Daemon, event: SignedEvent): Promise<number>;
@@ -44,6 +46,9 @@ export async function openScene(world: World, options: SceneOptions = {}): Promi
   const consul = await startBenchConsul();
   const idp = await startIdentityProvider(options.keys);
   const daemons: Daemon[] = [];
+  let file: Readonly<Record<string, unknown>> = {};
+  const configure = (into: string, more: object) =>
+    writeFile(join(into, 'scopemesh.json'), JSON.stringify({ ...file, ...more }, null, 2), { mode: 0o600 });
   const listen = `127.0.0.1:${await freePort()}`;
   const close = async () => {
     for (const daemon of daemons) await daemon.stop();
@@ -65,7 +70,7 @@ export async function openScene(world: World, options: SceneOptions = {}): Promi
       fullRead: '1h',
       ...options.provider,
     };
-    const file = {
+    file = {
       owner: 'bench',
       mode: 'enforce',
       consul: { address: consul.handle.httpAddress, token: consul.handle.managementToken },
@@ -76,7 +81,7 @@ export async function openScene(world: World, options: SceneOptions = {}): Promi
       resync: '1h',
       ...options.file,
     };
-    await writeFile(join(directory, 'scopemesh.json'), JSON.stringify(file, null, 2), { mode: 0o600 });
+    await configure(directory, {});
   } catch (error) {
     await close();
     throw error;
@@ -90,6 +95,14 @@ export async function openScene(world: World, options: SceneOptions = {}): Promi
     command,
     async startDaemon(wrapper) {
       const daemon = await startDaemon(directory, listen, wrapper);
+      daemons.push(daemon);
+      return daemon;
+    },
+    async startReplica() {
+      const own = await mkdtemp(join(directory, 'replica-'));
+      const address = `127.0.0.1:${await freePort()}`;
+      await configure(own, { http: { listen: address }, state: { directory: join(own, 'state') } });
+      const daemon = await startDaemon(own, address);
       daemons.push(daemon);
       return daemon;
     },

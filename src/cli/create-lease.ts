@@ -9,7 +9,7 @@ import type { SyncError } from '../errors.js';
 import { checkCluster } from '../lease/cluster.js';
 import { ConsulLease } from '../lease/consul-lease.js';
 import type { Lease } from '../lease/lease.js';
-import { otherLog } from '../lease/refusals.js';
+import { ledWithoutLease, otherLog } from '../lease/refusals.js';
 import { StoreLease } from '../lease/store-lease.js';
 import { makeDirectory } from '../make-directory.js';
 import { definedFields } from '../model/defined-fields.js';
@@ -44,6 +44,8 @@ export async function createLeases(
   const checkStore = async (): Promise<SyncError | undefined> => {
     // A Redis that lost it gets it again, so that the next process is no stranger.
     if (id !== '') await keyValues.replace(STORE_FACT, undefined, id);
+    // Asked only if nobody is known to lead: Redis lists all its connections for it.
+    if ((await fence.read())?.isAlive !== true && (await fence.isBypassed())) throw ledWithoutLease();
     return checkLog(config, keyValues);
   };
   const check = async (signal: AbortSignal): Promise<SyncError | undefined> =>

@@ -13,7 +13,7 @@ export type Acquisition =
 
 /**
  * Who leads. Throws SyncError: ERR_CONSUL_…, ERR_TIMEOUT and ERR_QUEUE_UNREACHABLE where nothing can be known now, and
- * ERR_CONSUL_DENIED for a missing permission.
+ * ERR_CONSUL_DENIED for a missing permission, ERR_LEASE_HELD beside a process that knows no lease.
  */
 export interface Lease {
   /** For how long a successful `renew` proves that this replica leads, counted from its call. */

@@ -15,7 +15,7 @@ import {
 import { type AgendaLimits, Places } from './agenda-places.js';
 import { DurableJobs } from './durable-jobs.js';
 import type { AgendaHandler, FollowUps } from './follow-ups.js';
-import { mergeTriggers } from './merge-triggers.js';
+import { byKey, mergeTriggers } from './merge-triggers.js';
 import type { JobResult, Queue, QueueState, Unparked } from './queue.js';
 import { ReadyEntries } from './ready-entries.js';
 import { interrupt, isInterrupted, type JobOutcome, type RunDeps, runJob } from './run-job.js';
@@ -58,9 +58,9 @@ export class Agenda {
   }
 
   note(triggers: readonly Trigger[]): void {
-    for (const trigger of triggers) {
-      const entry = this.#entry(trigger.key);
-      entry.triggers = mergeTriggers(entry.triggers, [trigger]);
+    for (const { key, triggers: added } of byKey(triggers)) {
+      const entry = this.#entry(key);
+      entry.triggers = mergeTriggers(entry.triggers, added);
     }
   }
 
@@ -200,19 +200,18 @@ export class Agenda {
 
   #put(triggers: readonly Trigger[]): readonly Promise<unknown>[] {
     this.#interrupt(triggers);
-    const entries = new Set<Entry>();
-    const urgent = new Set<Entry>();
-    for (const trigger of triggers) {
-      const entry = this.#entry(trigger.key);
+    return [...byKey(triggers)].map(({ key, triggers: added }) => {
+      const entry = this.#entry(key);
       const known = entry.triggers.length;
-      entry.triggers = mergeTriggers(entry.triggers, [trigger]);
+      entry.triggers = mergeTriggers(entry.triggers, added);
       // A trigger that the last try knew does not end the wait for the next one.
-      const isNew = entry.triggers.length > known || Date.parse(trigger.cause.receivedAt) >= entry.startedAt;
-      entries.add(entry);
-      if (trigger.urgent && (isNew || entry.wake === undefined)) urgent.add(entry);
-    }
-    return [...entries].map((entry) => {
-      if (urgent.has(entry)) this.#wantUrgently(entry);
+      const isUrgent =
+        entry.triggers.slice(known).some(({ urgent }) => urgent) ||
+        added.some(
+          ({ urgent, cause }) =>
+            urgent && (entry.wake === undefined || Date.parse(cause.receivedAt) >= entry.startedAt),
+        );
+      if (isUrgent) this.#wantUrgently(entry);
       else this.#want(entry);
       return this.#endOf(entry);
     });

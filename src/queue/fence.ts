@@ -21,4 +21,6 @@ export interface Fence {
   rest(epoch: number): Promise<void>;
   /** The last leader, and whether it gave a sign of life within `lifeMs`. */
   read(): Promise<{ readonly leader: Leader; readonly isAlive: boolean } | undefined>;
+  /** Whether a process of a release before the lease runs jobs on this store. It heeds no epoch. False if nobody can tell. */
+  isBypassed(): Promise<boolean>;
 }

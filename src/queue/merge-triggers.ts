@@ -1,3 +1,4 @@
+import { formatKey, type Key } from '../model/key.js';
 import type { Trigger } from '../model/trigger.js';
 
 /**
@@ -14,6 +15,20 @@ export function mergeTriggers(known: readonly Trigger[], added: readonly Trigger
     else if (trigger.urgent && !before.urgent) merged.set(text, { ...before, urgent: true });
   }
   return [...merged.values()];
+}
+
+/** After a takeover one destination gets thousands of notes: to merge them one by one blocks for minutes. */
+export function byKey(
+  triggers: readonly Trigger[],
+): Iterable<{ readonly key: Key; readonly triggers: readonly Trigger[] }> {
+  const all = new Map<string, { readonly key: Key; readonly triggers: Trigger[] }>();
+  for (const trigger of triggers) {
+    const text = formatKey(trigger.key);
+    const known = all.get(text);
+    if (known === undefined) all.set(text, { key: trigger.key, triggers: [trigger] });
+    else known.triggers.push(trigger);
+  }
+  return all.values();
 }
 
 function textOf({ cause, evidence = [], order, fullRead, members, isRecheck, client }: Trigger): string {

@@ -42,6 +42,7 @@ export function createMemoryFence(): MemoryFence {
       if (leader?.epoch === epoch) isAlive = false;
     },
     read: async () => leader && { leader, isAlive },
+    isBypassed: async () => false,
     die() {
       isAlive = false;
     },

@@ -21,7 +21,7 @@ const STATUS = z.object({
 });
 export type DaemonStatus = z.infer<typeof STATUS>;
 
-/** The real daemon as a child process, from its sources, with the configuration file of a test. */
+/** The real daemon as a child process, with the configuration file of a test. */
 export interface Scopemesh {
   /** `http://HOST:PORT` of its HTTP interface. */
   readonly address: string;
@@ -50,6 +50,8 @@ export interface Scopemesh {
 }
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
+/** The program as it is installed; `npm run build` makes it. */
+export const BUILT = join(root, 'dist/workers/main.js');
 
 /** Starts the daemon; `configuration` is the text of its file. */
 export async function startScopemesh(options: {
@@ -58,27 +60,21 @@ export async function startScopemesh(options: {
   readonly logLevel?: string;
   /** Arguments of Node, before the program. */
   readonly nodeArguments?: readonly string[];
+  /** The built program, such as `BUILT`; from the sources otherwise, which start more slowly. */
+  readonly program?: string;
 }): Promise<Scopemesh> {
   const directory = await createRunDirectory('daemon');
   const file = join(directory, 'scopemesh.yaml');
   const logFile = join(directory, 'scopemesh.log');
   const address = `http://${options.listen}`;
   await writeFile(file, options.configuration({ directory: join(directory, 'state') }), { mode: 0o600 });
+  const sources = ['--import', 'tsx', ...(options.nodeArguments ?? []), join(root, 'workers/main.ts')];
+  const program = options.program === undefined ? sources : [options.program];
   const begin = () =>
     startProcess({
       name: 'scopemesh',
       command: process.execPath,
-      args: [
-        '--import',
-        'tsx',
-        ...(options.nodeArguments ?? []),
-        join(root, 'workers/main.ts'),
-        '-c',
-        file,
-        '--log-level',
-        options.logLevel ?? 'info',
-        'run',
-      ],
+      args: [...program, '-c', file, '--log-level', options.logLevel ?? 'info', 'run'],
       cwd: root,
       logFile,
     });

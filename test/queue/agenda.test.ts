@@ -481,4 +481,25 @@ describe('the agenda', () => {
     expect(seen.map(({ cause }) => cause.eventId)).toEqual(['b']);
     expect(runs).toBe(1);
   });
+
+  it('compares each of many triggers for one key once', async () => {
+    let compared = 0;
+    const many = Array.from({ length: 2_000 }, (_, at) => ({
+      ...trigger(ORDERS, String(at)),
+      get evidence() {
+        compared++;
+        return [{ provider: 'main', clients: [String(at)] }];
+      },
+    }));
+    const runs: number[] = [];
+    const { agenda, end } = agendaOf(async ({ triggers }) => {
+      runs.push(triggers.length);
+      return DONE;
+    });
+    agenda.note(many);
+    await agenda.add(many);
+    expect(runs).toEqual([2_000]);
+    expect(compared).toBeLessThan(10 * many.length);
+    await end();
+  });
 });

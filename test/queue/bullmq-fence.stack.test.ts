@@ -1,7 +1,10 @@
+import { Worker } from 'bullmq';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.js';
 import { silentLogger } from '../../src/observe.js';
 import { BullmqFence } from '../../src/queue/bullmq/fence.js';
 import { RedisLink } from '../../src/queue/bullmq/redis-link.js';
+import { JOBS } from '../../src/queue/bullmq/schedule.js';
 import { until } from '../stack/process.js';
 import { type RedisHandle, startRedis } from '../stack/redis.js';
 import { startTcpProxy } from '../support/tcp-proxy.js';
@@ -36,5 +39,22 @@ it('takes no silent leader for dead before that one had time to come back to a R
   } finally {
     link.close();
     await way.cut();
+  }
+});
+
+it('knows of a worker of a release before the lease, and of no worker of a term', async () => {
+  const link = new RedisLink(redis.url, 'scopemesh:old', silentLogger, systemClock);
+  const fence = new BullmqFence(link);
+  const worker = (name: string) =>
+    new Worker(name, async () => {}, { prefix: 'scopemesh:old', connection: { url: redis.url } });
+  const [old, term] = [worker(JOBS), worker(`${JOBS}-1`)];
+  try {
+    await term.waitUntilReady();
+    await until('Redis knows the worker', () => fence.isBypassed());
+    await old.close();
+    await until('Redis knows that the worker is gone', async () => !(await fence.isBypassed()));
+  } finally {
+    await Promise.all([old.close(), term.close()]);
+    link.close();
   }
 });

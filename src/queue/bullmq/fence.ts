@@ -1,6 +1,8 @@
+import { messageOf } from '../../errors.js';
 import { type Leader, parseLeader } from '../../model/leader.js';
 import type { Fence } from '../fence.js';
 import type { RedisLink } from './redis-link.js';
+import { JOBS } from './schedule.js';
 import { Script, toTexts } from './script.js';
 
 /*
@@ -71,5 +73,20 @@ export class BullmqFence implements Fence {
     if (epoch === undefined || json === undefined) return undefined;
     const leader = parseLeader(JSON.stringify({ ...JSON.parse(json), epoch: Number(epoch) }));
     return leader && { leader, isAlive: isAlive === '1' };
+  }
+
+  async isBypassed(): Promise<boolean> {
+    const clients = await this.#link.call(async (redis) => {
+      try {
+        return String(await redis.client('LIST'));
+      } catch (error) {
+        // Some providers of Redis do not let a user ask this.
+        if (/NOPERM|unknown command|not allowed/i.test(messageOf(error))) return '';
+        throw error;
+      }
+    });
+    // BullMQ names the connections of its workers so. A leader with a lease has another queue for each term.
+    const name = `${this.#link.prefix}:${Buffer.from(JOBS).toString('base64')}`;
+    return clients.split('\n').some((client) => client.split(' ').includes(`name=${name}`));
   }
 }
