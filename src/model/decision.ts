@@ -71,6 +71,7 @@ export const OTHER_REASONS = [
   'ConfigReloaded',
   'ConfigRefused',
   'HoldEnded',
+  'RemovedElsewhere',
 ] as const;
 export type OtherReason = (typeof OTHER_REASONS)[number];
 

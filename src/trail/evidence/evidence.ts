@@ -4,7 +4,7 @@ import { compareText } from '../../plan/compare.js';
 import { openAnswer } from '../answer.js';
 import { isPossiblyOpen } from '../edge.js';
 import { readEdges, readStandings } from '../read-standing.js';
-import { isThere } from '../standing.js';
+import { isChange, isThere } from '../standing.js';
 import { toObject } from '../what-can.js';
 import { type ActorSummary, summariseActors } from './actors.js';
 import { type Exceptions, findExceptions } from './exceptions.js';
@@ -65,7 +65,11 @@ export async function collectEvidence(
     edges,
     acl,
     quarantined,
-    moves: toMoves(before, { edges, acl }, applied),
+    moves: toMoves(
+      before,
+      { edges, acl },
+      decisions.filter((each) => each.outcome === 'applied' || isChange(each)),
+    ),
     revocations: toLatencies(applied.filter(({ action }) => action === 'revoke')),
     grants: toLatencies(applied.filter(({ action }) => action === 'grant')),
     held: toHeldChanges(decisions),
