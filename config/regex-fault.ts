@@ -1,6 +1,8 @@
+import { isRe2 } from '../src/model/re2.js';
+
 /**
  * The fault of a regular expression for RE2, which Envoy uses (google/re2 doc/syntax.txt), or undefined. RE2 has no
- * lookaround and no backreferences. The syntax that JavaScript and RE2 share is checked by compiling it.
+ * lookaround and no backreferences. What people bring from other engines has a message of its own.
  */
 export function regexFault(pattern: string): string | undefined {
   if (pattern.length > 1024) return 'is longer than 1024 characters; shorten it';
@@ -18,16 +20,9 @@ export function regexFault(pattern: string): string | undefined {
     if (Number(low) > 1000 || Number(high) > 1000)
       return 'repeats more than 1000 times, which RE2 refuses; use * or +';
   }
-  try {
-    new RegExp(
-      pattern
-        .replaceAll('(?P<', '(?<')
-        .replaceAll(/\(\?[imsU-]+(:|\))/g, (_, end) => (end === ':' ? '(?:' : '')),
-    );
-    return undefined;
-  } catch {
-    return 'is not a regular expression; check its brackets, parentheses and quantifiers';
-  }
+  return isRe2(pattern)
+    ? undefined
+    : 'is not an expression of RE2; check its brackets, parentheses, quantifiers and names of classes';
 }
 
 /** The pattern with character classes and escaped backslashes replaced, so that `[(?=]` does not look like lookaround. */

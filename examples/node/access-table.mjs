@@ -8,7 +8,7 @@ const [broker = 'localhost:9092', topic = 'scopemesh.decisions'] = process.argv.
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => stop.abort());
 
-/** The newest applied decision of each edge. */
+/** The newest decision of each edge that says what it is now. */
 const newest = new Map();
 
 await consumeDecisions(
@@ -20,8 +20,10 @@ await consumeDecisions(
     onInvalid: (error) => console.error(error.message),
   },
   (decision) => {
-    const { outcome, resource, subject, after } = decision;
-    if (outcome !== 'applied' || resource.kind !== 'intention') return;
+    const { outcome, reason, resource, subject, after } = decision;
+    // Somebody else may have ended an edge that nothing wanted any more.
+    const isMade = outcome === 'applied' || reason === 'RemovedElsewhere';
+    if (!isMade || resource.kind !== 'intention') return;
     // Kafka gives a decision again when the members of a group change.
     if (!isNewer(decision, newest.get(subject))) return;
     newest.set(subject, decision);

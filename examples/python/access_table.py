@@ -59,7 +59,9 @@ class AccessTable:
     def apply(self, event):
         """Takes a decision; returns whether it changed the table."""
         subject, data = event["subject"], event["data"]
-        if data["resource"]["kind"] != "intention" or data["outcome"] != "applied" or self._is_old(event):
+        # Somebody else may have ended an edge that nothing wanted any more.
+        is_made = data["outcome"] == "applied" or data["reason"] == "RemovedElsewhere"
+        if data["resource"]["kind"] != "intention" or not is_made or self._is_old(event):
             return False
         self._places[subject] = event
         if data["after"] is None:

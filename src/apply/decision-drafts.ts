@@ -142,6 +142,6 @@ export function grantReasonOf(job: Job): 'ScopeGranted' | 'MappingChanged' | 'Cl
   return kinds.has('consul-watch') ? 'ClaimAdded' : 'ScopeGranted';
 }
 
-function clientOf(client: PlannedClient): NonNullable<Decision['client']> {
+export function clientOf(client: PlannedClient): NonNullable<Decision['client']> {
   return { provider: client.provider, clientId: client.clientId, actorKind: client.actorKind };
 }

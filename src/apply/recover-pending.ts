@@ -1,6 +1,6 @@
 import type { DraftDecision } from '../model/decision.js';
 import type { IntentionEntry } from '../model/intention.js';
-import { REMOVED, toLastAppliedText, toUncertainText } from '../plan/last-applied.js';
+import { isOfWrittenEdge, REMOVED, toLastAppliedText, toUncertainText } from '../plan/last-applied.js';
 import { isOwned } from '../plan/ownership.js';
 import { claimSubject } from '../plan/plan.js';
 import type { KeyRecord, SettledDecision } from '../queue/journal.js';
@@ -41,6 +41,8 @@ export async function recoverPending(
     const decision = toSettled(draft, outcome, nowMs);
     decisions.push(decision);
     if (decision.outcome === 'applied') lastApplied.set(draft.subject, writtenOf(draft, entry, deps));
+    else if (mayBeGone(decision, entry, lastApplied))
+      lastApplied.set(draft.subject, toUncertainText(draft.opensBy ?? []));
     else if (mayHaveWritten(draft, lastApplied))
       lastApplied.set(draft.subject, uncertainOf(draft, accessNow(draft, entry, deps) !== undefined));
     deps.logger.warn(
@@ -75,6 +77,20 @@ function mayHaveWritten(
   lastApplied: ReadonlyMap<string, string>,
 ): boolean {
   return resource.kind === 'intention' && after !== null && !lastApplied.has(subject);
+}
+
+/**
+ * Whether the write of an edge that is not there may have been made. The trail shows it as possibly open. With a record, its
+ * absence is reported if nothing wants it any more.
+ */
+function mayBeGone(
+  { outcome, subject, resource, after }: SettledDecision,
+  entry: IntentionEntry | undefined,
+  lastApplied: ReadonlyMap<string, string>,
+): boolean {
+  if (outcome !== 'unknown' || resource.kind !== 'intention' || after === null) return false;
+  const isThere = entry?.sources.some(({ name }) => name === resource.source) ?? false;
+  return !isThere && !isOfWrittenEdge(lastApplied.get(subject));
 }
 
 /** A write that was not made yet may still reach Consul late. Then its edge counts as one that was removed. */

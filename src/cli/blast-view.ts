@@ -4,6 +4,7 @@ import type { ServiceName } from '../model/intention.js';
 import { intentionSubject } from '../plan/plan.js';
 import { type ClientId, clientText } from '../plan/world.js';
 import type { WorldState } from '../state/world-state.js';
+import { nowIn } from '../trail/answer.js';
 import { type BlastRadius, blastRadius, type ReachEdge } from '../trail/blast-radius.js';
 import { isPossiblyOpen } from '../trail/edge.js';
 import { meshEdges } from '../trail/mesh-edges.js';
@@ -33,7 +34,8 @@ export async function blastNow(
   const { client, starts } = startsNow(name, world, now);
   const [first] = starts;
   if (first === undefined) throw noSuchName(name);
-  const at = new Date(now).toISOString();
+  const clock = new Date(now).toISOString();
+  const at = trail === undefined ? clock : await nowIn(trail, clock);
   const { owner, protectedServices } = world.mapping;
   const services = (world.catalog?.services ?? []).map((each) => each.name);
   const edgesFrom = meshEdges({ owner, entries: world.entries, services, client });

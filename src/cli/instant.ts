@@ -1,6 +1,8 @@
 import { InvalidArgumentError } from 'commander';
 import { parseDuration } from '../../config/duration.js';
 import { systemClock } from '../clock.js';
+import type { Trail } from '../decisions/trail.js';
+import { nowIn } from '../trail/answer.js';
 
 /** An instant, or an age such as `2h`, as ISO 8601 in UTC. */
 export function parseInstant(text: string): string {
@@ -12,7 +14,7 @@ export function parseInstant(text: string): string {
   return new Date(instant).toISOString();
 }
 
-/** The instant that a question is about. */
-export function instantOr(at: string | undefined): string {
-  return at ?? new Date(systemClock.now()).toISOString();
+/** The instant that a question to the trail is about; by default now. */
+export async function instantIn(trail: Pick<Trail, 'extent'>, at: string | undefined): Promise<string> {
+  return at ?? nowIn(trail, new Date(systemClock.now()).toISOString());
 }

@@ -4,6 +4,7 @@ import { messageOf, RejectedEvent, SyncError } from '../errors.js';
 import type { EventSource, RawRequest, Reception } from '../identity/source.js';
 import { type AcceptDeps, acceptEvents } from '../intake/accept-events.js';
 import type { RejectedEvents } from '../intake/rejected-events.js';
+import { tracedEvents } from '../intake/traced-events.js';
 import type { UnstoredEvents } from '../intake/unstored-events.js';
 import { TokenBucket } from '../model/token-bucket.js';
 import type { Logger } from '../observe.js';
@@ -83,12 +84,13 @@ async function receive(source: EventSource, request: FastifyRequest, reply: Fast
     return reply.code(reception.status).type(reception.contentType).send(reception.body);
   const isSignal = reception.isSignal === true;
   const channel = isSignal ? 'signals' : 'webhook';
+  const events = tracedEvents(reception.events, raw.headers.traceparent);
   try {
-    const fresh = await acceptEvents(provider, reception.events, channel, deps);
+    const fresh = await acceptEvents(provider, events, channel, deps);
     for (const error of reception.rejected ?? []) await recordRefusal(provider, error, request, deps);
     return isSignal ? reply.code(202).send() : reply.code(202).send({ accepted: fresh.length });
   } catch (error) {
-    deps.unstored.keep(provider, reception.events, channel, error);
+    deps.unstored.keep(provider, events, channel, error);
     return tryAgain(reply, 'the event could not be stored; send it again');
   }
 }

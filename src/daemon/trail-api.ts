@@ -8,6 +8,7 @@ import { messageOf, SyncError } from '../errors.js';
 import type { Logger } from '../observe.js';
 import type { WorldState } from '../state/world-state.js';
 import { accessDiff } from '../trail/access-diff.js';
+import { nowIn } from '../trail/answer.js';
 import { boundTrail } from '../trail/bound-trail.js';
 import { callAt } from '../trail/call-at.js';
 import { historyOf } from '../trail/history.js';
@@ -57,7 +58,8 @@ const DIFF = z.strictObject({ from: instant, to: instant.optional() });
 /** `GET /api/trail/*`: the questions of the command line, with the same answers as its `--json`. */
 export function addTrailApi(server: FastifyInstance, deps: TrailApiDeps): void {
   const { clock } = deps;
-  const now = () => new Date(clock.now()).toISOString();
+  const when = async (trail: Trail, at: string | undefined) =>
+    at ?? nowIn(trail, new Date(clock.now()).toISOString());
   let running = 0;
 
   const answers = <T extends z.ZodType>(
@@ -94,12 +96,17 @@ export function addTrailApi(server: FastifyInstance, deps: TrailApiDeps): void {
     name: about,
     decisions: (await historyOf(trail, about, { from: since, to: until, limit })).map(toCloudEvent),
   }));
-  answers('explain', CALL, (trail, { source, destination, at = now(), method, path }) =>
-    callAt(trail, { source, destination, request: path === undefined ? undefined : { method, path } }, at),
+  answers('explain', CALL, async (trail, { source, destination, at, method, path }) => {
+    const request = path === undefined ? undefined : { method, path };
+    return callAt(trail, { source, destination, request }, await when(trail, at));
+  });
+  answers('who-can-call', SERVICE, async (trail, { service, at }) =>
+    whoCanCall(trail, service, await when(trail, at)),
   );
-  answers('who-can-call', SERVICE, (trail, { service, at = now() }) => whoCanCall(trail, service, at));
-  answers('what-can', NAMED, (trail, { name: about, at = now() }) => whatCan(trail, about, at));
-  answers('access-diff', DIFF, (trail, { from, to = now() }) => accessDiff(trail, from, to));
+  answers('what-can', NAMED, async (trail, { name: about, at }) =>
+    whatCan(trail, about, await when(trail, at)),
+  );
+  answers('access-diff', DIFF, async (trail, { from, to }) => accessDiff(trail, from, await when(trail, to)));
   const blast = async (about: string, at: string | undefined, trail?: Trail): Promise<BlastView> => {
     const world = deps.world();
     if (at !== undefined && trail !== undefined)

@@ -54,6 +54,13 @@ export const CLOUD_EVENT = z.object({
     'What the decision is about, and the Kafka key: decisions of one subject keep their order.',
   ),
   datacontenttype: z.literal('application/json'),
+  traceparent: z
+    .string()
+    .regex(/^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/)
+    .exactOptional()
+    .describe(
+      'The trace of the webhook request that led to the decision (CloudEvents distributed tracing extension).',
+    ),
   data: z.object({
     action: z.enum(DECISION_ACTIONS),
     outcome: z.enum(OUTCOMES).describe('unknown: after a crash the outcome could not be determined.'),

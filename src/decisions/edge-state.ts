@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { CLASSIFIED_KINDS } from '../model/actor.js';
-import { type Decision, REASONS } from '../model/decision.js';
+import { type Decision, isMade, REASONS } from '../model/decision.js';
 import { EDGE_ACCESS } from './edge-access.js';
 import { toCloudEvent } from './envelope.js';
 
@@ -74,10 +74,11 @@ export function toEdgeState(decision: Decision): EdgeStateRecord | undefined {
   const { resource, outcome, subject, client, reason, mappingRevision, revision, chain } = decision;
   const { kind, source, destination, namespace = 'default', partition = 'default' } = resource;
   if (kind !== 'intention' || source === undefined || destination === undefined) return undefined;
-  if (outcome !== 'applied' && outcome !== 'unknown') return undefined;
+  const made = isMade(decision);
+  if (!made && outcome !== 'unknown') return undefined;
   const { data, ...envelope } = toCloudEvent(decision);
   const [before, after] = [toAccess(data.before), toAccess(data.after)];
-  if (after === null && (outcome === 'applied' || before === null)) return { subject, event: null };
+  if (after === null && (made || before === null)) return { subject, event: null };
   return {
     subject,
     event: {
@@ -88,8 +89,8 @@ export function toEdgeState(decision: Decision): EdgeStateRecord | undefined {
         destination,
         namespace,
         partition,
-        access: outcome === 'applied' ? after : before,
-        ...(outcome === 'unknown' ? { possible: after } : {}),
+        access: made ? after : before,
+        ...(made ? {} : { possible: after }),
         ...(client === undefined
           ? {}
           : {

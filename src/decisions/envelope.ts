@@ -33,6 +33,7 @@ export function toCloudEvent(decision: Decision): CloudEvent {
     type: decision.type,
     subject: decision.subject,
     datacontenttype: 'application/json',
+    ...definedFields({ traceparent: cause.traceparent }),
     data: {
       action: decision.action,
       outcome: decision.outcome,
@@ -83,8 +84,9 @@ export function parseCloudEvent(event: unknown): Decision {
       retriable: false,
     });
   }
-  const { data, id, time, source, type, subject } = result.data;
-  return { id, time, type, subject, source, ...data };
+  const { data, id, time, source, type, subject, traceparent } = result.data;
+  const cause = { ...data.cause, ...definedFields({ traceparent }) };
+  return { id, time, type, subject, source, ...data, cause };
 }
 
 function toResource(resource: Resource): CloudEvent['data']['resource'] {

@@ -1,7 +1,7 @@
 import { ClientUnreadable } from '../errors.js';
 import type { OAuthClient } from '../model/client.js';
 import type { Directory, DirectorySnapshot } from './directory.js';
-import { incomplete, wrongShape } from './read-errors.js';
+import { incomplete } from './read-errors.js';
 
 /** Clients that are asked for alone. */
 const SAMPLE = 5;
@@ -14,7 +14,7 @@ const SAMPLE = 5;
  * that by changing them all the time.
  *
  * A grant that does not name its client leaves those clients unknown that lost something, and those that the last read did
- * not show. Without a last read, that is every client: then the complete read fails.
+ * not show. Without a last read, as after a start, that is every client that is enabled.
  */
 export function withConfirmedLosses(directory: Directory): Directory {
   const { provider } = directory;
@@ -35,7 +35,7 @@ export function withConfirmedLosses(directory: Directory): Directory {
   return {
     ...directory,
     async readAll(signal, isUrgent) {
-      const snapshot = withoutOwnersOf(known, await directory.readAll(signal, isUrgent), provider);
+      const snapshot = withoutOwnersOf(known, await directory.readAll(signal, isUrgent));
       const clients = new Map(snapshot.clients.map((client) => [client.clientId, client]));
       const unreadable = new Set(snapshot.unreadable.map(({ clientId }) => clientId));
       // Nothing is taken from a client that cannot be read, nor, with a record without an ID, from one that is missing.
@@ -61,14 +61,13 @@ export function withConfirmedLosses(directory: Directory): Directory {
 function withoutOwnersOf(
   known: ReadonlyMap<string, OAuthClient>,
   snapshot: DirectorySnapshot,
-  provider: string,
 ): DirectorySnapshot {
   const { unownedGrant: why, ...rest } = snapshot;
   if (why === undefined) return snapshot;
-  if (known.size === 0) throw wrongShape(`provider ${provider}, grants`, `one has no owner: ${why}`);
   const mayHold = (client: OAuthClient) => {
     const before = known.get(client.clientId);
-    return before === undefined || losesAnything(before, client);
+    // A client that is disabled opens nothing, whatever it holds.
+    return client.enabled && (before === undefined || losesAnything(before, client));
   };
   const doubtful = rest.clients.filter(mayHold).map(({ clientId }) => ({ clientId, why }));
   return {

@@ -35,4 +35,6 @@ export interface Cause {
   /** ISO 8601 instant at which scopemesh first saw the event. */
   readonly receivedAt: string;
   readonly principal?: Principal;
+  /** The trace of the request that delivered the event (W3C Trace Context, version 00). */
+  readonly traceparent?: string;
 }

@@ -73,6 +73,7 @@ export const OTHER_REASONS = [
   'FreezeStarted',
   'FreezeEnded',
   'HoldEnded',
+  'RemovedElsewhere',
 ] as const;
 export type OtherReason = (typeof OTHER_REASONS)[number];
 
@@ -202,3 +203,8 @@ export type DraftDecision = Omit<Decision, 'time' | 'outcome' | 'revision' | 'ch
   /** The scopes that open the edge after the write, for the next writer. */
   readonly opensBy?: readonly string[];
 };
+
+/** Whether the subject is now as `after` says: scopemesh made it so, or saw that somebody else had ended an edge of its own. */
+export function isMade({ outcome, reason }: Pick<Decision, 'outcome' | 'reason'>): boolean {
+  return outcome === 'applied' || reason === 'RemovedElsewhere';
+}

@@ -1,87 +1,82 @@
-const longestPattern = 1000;
+import { createRequire } from 'node:module';
+import type { RE2JS } from 're2js';
 
-/**
- * Converts a regular expression of RE2 to JavaScript. Undefined where RE2 refuses it, and for rare syntax that the
- * two read differently (named classes, `\Q`, flags in the middle).
- */
-export function toPattern(text: string): RegExp | undefined {
-  if (text.length > longestPattern) return undefined;
-  const flags = /^\(\?([ims]+)\)/.exec(text);
-  const rest = text.slice(flags?.[0].length ?? 0).replaceAll('(?P<', '(?<');
-  // Lookarounds, back references, atomic and inline-flag groups, classes and escapes of one side alone.
-  if (/\(\?(?:[=!>]|<[=!]|[a-zA-Z-]+[:)])/.test(rest)) return undefined;
-  if (/\\[1-9kcuXQEZG]|\[\[:/.test(rest)) return undefined;
-  const source = rest.replace(/\\(?:x([0-9a-fA-F]{2})|([\s\S]))/g, (written, hex, letter) => {
-    if (hex !== undefined) return `\\u00${hex}`;
-    if (letter === 'A') return '^';
-    if (letter === 'z') return '$';
-    // Only RE2 takes an escape of any punctuation.
-    return /[!"#%&',\-:;<=>@_`~]/.test(letter) ? `\\u00${letter.charCodeAt(0).toString(16)}` : written;
-  });
-  try {
-    return new RegExp(source, `u${flags?.[1] ?? ''}`);
-  } catch {
-    return undefined;
-  }
+/** An expression of RE2, as Envoy and Consul read it. */
+export interface Expression {
+  /** Whether the whole text matches, as Envoy matches; undefined if the text is too long to be judged here. */
+  readonly matches: (text: string) => boolean | undefined;
+  /** The same of any part of the text, as Go's `MatchString` matches. */
+  readonly isIn: (text: string) => boolean | undefined;
 }
 
-/** As `toPattern`, for a match of the whole text, as Envoy matches. */
-export function toWholePattern(text: string): RegExp | undefined {
-  const pattern = toPattern(text);
-  // With (?m) the ends of a line are no ends of the text.
-  if (pattern === undefined || pattern.multiline) return undefined;
-  return new RegExp(`^(?:${pattern.source})$`, pattern.flags);
-}
-
-const LITERAL = String.raw`\\[\^$\\.*+?()[\]{}|/]|[^\\^$|?*+()[\]{}.]`;
-const ATOM = String.raw`${LITERAL}|\.|\\[dDwW]|\\u00[0-9a-fA-F]{2}|\[(?:\\.|[^\]\\])+\]`;
-const REPEAT = String.raw`(?:[*+?]|\{\d+(?:,\d*)?\})\??`;
-const STEP = new RegExp(`(${ATOM})(${REPEAT})?`, 'gu');
-/** At the end, as in `/v1/orders(/[a-z]+)*`. */
-const TAIL = new RegExp(String.raw`\((?:\?:)?(${LITERAL})((?:${ATOM})[*+]?)\)[*+?]$`, 'u');
+/** Expressions come from others: these limits keep the judgement of one to some milliseconds. */
+const LONGEST = 1_000;
+const MOST_INSTRUCTIONS = 2_000;
+/** Instructions times characters. */
+const MOST_STEPS = 500_000;
 
 /** Questions ask about the same few expressions again and again. */
-const linear = new Map<string, RegExp | undefined>();
-const MOST_KEPT = 100;
+const known = new Map<string, Expression | undefined>();
+const MOST_KEPT = 50;
 
-/**
- * As `toWholePattern`, for an expression of others: undefined too unless JavaScript, which backtracks, matches it in time
- * linear in the text. That is a row of characters and classes, in which each repeated one is followed by the end or by a
- * character that it does not match, so that each text has one reading.
- */
-export function toLinearPattern(text: string): RegExp | undefined {
-  if (text.length > longestPattern) return undefined;
-  if (!linear.has(text)) {
-    if (linear.size >= MOST_KEPT) linear.clear();
-    linear.set(text, linearPatternOf(text));
+/** Undefined for what RE2 refuses, or what is too large to be judged here. */
+export function toExpression(text: string): Expression | undefined {
+  if (text.length > LONGEST) return undefined;
+  if (!known.has(text)) {
+    if (known.size >= MOST_KEPT) known.clear();
+    known.set(text, expressionOf(text));
   }
-  return linear.get(text);
+  return known.get(text);
 }
 
-function linearPatternOf(text: string): RegExp | undefined {
-  const pattern = toPattern(text);
-  if (pattern === undefined) return undefined;
-  const body = pattern.source.replace(/^\^/, '').replace(/(?<!\\)\$$/, '');
-  const [tail = '', first = '', repeated = ''] = TAIL.exec(body) ?? [];
-  const row = body.slice(0, body.length - tail.length);
-  const steps = [...row.matchAll(STEP)];
-  if (steps.map(([step]) => step).join('') !== row) return undefined;
-  if (tail !== '') steps.push(...`${first}${repeated}${first}`.matchAll(STEP));
-  const isClear = steps.every((step, at) => isOver(step, steps.slice(at + 1), pattern.flags));
-  return isClear ? toWholePattern(text) : undefined;
+/** Whether RE2 accepts an expression of any size. Its author alone may ask: a large one takes a second. */
+export function isRe2(text: string): boolean {
+  return compile(text) !== undefined;
 }
 
-/** Whether the first character that the step does not take is none of its own. */
-function isOver(
-  [, atom = '', repeat]: readonly string[],
-  later: readonly (readonly string[])[],
-  flags: string,
-) {
-  if (repeat === undefined || /^\{\d+\}/.test(repeat)) return true;
-  for (const [, next = '', again] of later) {
-    if (!new RegExp(`^(?:${LITERAL})$`, 'u').test(next)) return false;
-    if (new RegExp(`^(?:${atom})$`, flags).test(next.replace(/^\\/, ''))) return false;
-    if (again === undefined || again.startsWith('+')) return true;
+function expressionOf(text: string): Expression | undefined {
+  if (sizeOf(text) > MOST_INSTRUCTIONS) return undefined;
+  const program = compile(text);
+  if (program === undefined || program.programSize() > MOST_INSTRUCTIONS) return undefined;
+  const isShort = ({ length }: string) => program.programSize() * length <= MOST_STEPS;
+  return {
+    matches: (value) => (isShort(value) ? program.testExact(value) : undefined),
+    isIn: (value) => (isShort(value) ? program.test(value) : undefined),
+  };
+}
+
+function compile(text: string): RE2JS | undefined {
+  // Loaded with the first expression: few processes judge one.
+  const library: typeof import('re2js') = createRequire(import.meta.url)('re2js');
+  try {
+    return library.RE2JS.compile(text);
+  } catch (error) {
+    if (error instanceof library.RE2JSException) return undefined;
+    throw error;
   }
-  return true;
+}
+
+const TOKEN = /\\[xpP]\{[^}]*\}|\\.|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]|\{(\d+),?(\d*)\}|./gsu;
+
+/** About how many instructions the program will have, so that a large one is not even made: 50 atoms a thousand times each. */
+function sizeOf(text: string): number {
+  // What is quoted would have to be read in another way.
+  if (text.includes('\\Q')) return Number.POSITIVE_INFINITY;
+  const open = [0];
+  let last = 0;
+  const add = (size: number) => {
+    last = size;
+    open.push((open.pop() ?? 0) + size);
+  };
+  for (const [token, least, most] of text.matchAll(TOKEN)) {
+    if (token === '(') open.push(0);
+    else if (token === ')' && open.length > 1) add((open.pop() ?? 0) + 1);
+    else if (least === undefined) add(1);
+    else {
+      const whole = last * Math.max(Number(least), Number(most), 1);
+      add(whole - last);
+      last = whole;
+    }
+  }
+  return open.reduce((sum, size) => sum + size, 0);
 }

@@ -1,7 +1,7 @@
 import { definedFields } from '../model/defined-fields.js';
 import type { Access, ClaimValue, HeaderMatch, HttpPermission, JwtRequirement } from '../model/intention.js';
 import { isPlainPath, type PlainPath, parsePlainPathRegex, toPlainPathRegex } from '../model/plain-path.js';
-import { toLinearPattern } from '../model/re2.js';
+import { toExpression } from '../model/re2.js';
 import { compareText } from './compare.js';
 
 /**
@@ -113,29 +113,33 @@ export interface HttpRequestShape {
   readonly token?: JwtRequirement;
 }
 
-/** The expression in JavaScript, for the whole text; undefined if it cannot be judged here. */
-type PatternOf = (regex: string) => RegExp | undefined;
+/** So many expressions of one access are judged. Others may have written them, and each takes time. */
+const MOST_EXPRESSIONS = 100;
+
+/** Whether the whole text matches the expression; undefined if that cannot be judged here. */
+type Matches = (regex: string, text: string) => boolean | undefined;
 
 /**
  * Whether Envoy allows the request if it enforces this access (for `explain` and tests); undefined if that depends on an
- * expression that cannot be judged here. Expressions may come from others, so only those run that take linear time.
+ * expression that cannot be judged here.
  */
-export function admits(
-  access: Access | undefined,
-  request: HttpRequestShape,
-  patternOf: PatternOf = toLinearPattern,
-): boolean | undefined {
+export function admits(access: Access | undefined, request: HttpRequestShape): boolean | undefined {
   if (access === undefined || access.kind === 'deny') return false;
   if (access.kind === 'allow') return true;
   // Envoy's path matchers look at the path without its query.
   const shape = { ...request, path: request.path.replace(/[?#].*$/s, '') };
-  return not(all(access.permissions.map(normalise), (each) => not(permits(each, shape, patternOf))));
+  let judged = 0;
+  const matches: Matches = (regex, text) => {
+    if (parsePlainPathRegex(regex) !== undefined) return wholeOf(regex).test(text);
+    return ++judged > MOST_EXPRESSIONS ? undefined : toExpression(regex)?.matches(text);
+  };
+  return not(all(access.permissions.map(normalise), (each) => not(permits(each, shape, matches))));
 }
 
 function permits(
   { methods, pathExact, pathPrefix, pathRegex, headers = [], jwt }: HttpPermission,
   { method, path, headers: sent = {}, token }: HttpRequestShape,
-  patternOf: PatternOf,
+  matches: Matches,
 ): boolean | undefined {
   if (methods !== undefined && !methods.includes(method)) return false;
   if (pathExact !== undefined && path !== pathExact) return false;
@@ -143,8 +147,8 @@ function permits(
   if (jwt !== undefined && !requires(token, jwt)) return false;
   return all(
     [
-      () => pathRegex === undefined || matches(pathRegex, path, patternOf),
-      ...headers.map((match) => () => headerMatches(match, sent, patternOf)),
+      () => pathRegex === undefined || matches(pathRegex, path),
+      ...headers.map((match) => () => headerMatches(match, sent, matches)),
     ],
     (holds) => holds(),
   );
@@ -169,7 +173,7 @@ function not(value: boolean | undefined): boolean | undefined {
 function headerMatches(
   match: HeaderMatch,
   headers: Readonly<Record<string, string>>,
-  patternOf: PatternOf,
+  matches: Matches,
 ): boolean | undefined {
   const name = match.name.toLowerCase();
   const value = Object.hasOwn(headers, name) ? headers[name] : undefined;
@@ -178,13 +182,8 @@ function headerMatches(
     (match.exact === undefined || value === match.exact) &&
     (match.prefix === undefined || value.startsWith(match.prefix)) &&
     (match.suffix === undefined || value.endsWith(match.suffix)) &&
-    (match.regex === undefined || matches(match.regex, value, patternOf));
+    (match.regex === undefined || matches(match.regex, value));
   return match.invert === true ? not(plain) : plain;
-}
-
-function matches(regex: string, text: string, patternOf: PatternOf): boolean | undefined {
-  const pattern = parsePlainPathRegex(regex) === undefined ? patternOf(regex) : wholeOf(regex);
-  return pattern?.test(text);
 }
 
 function wholeOf(regex: string): RegExp {

@@ -1,7 +1,6 @@
 import type { ActorKind, ClassifiedKind } from '../model/actor.js';
 import type { OAuthClient } from '../model/client.js';
 import type { Access } from '../model/intention.js';
-import { toWholePattern } from '../model/re2.js';
 import type { Mapping, Rule } from '../model/rule.js';
 import { admits, type HttpRequestShape } from './access.js';
 import { classify } from './actor.js';
@@ -25,7 +24,7 @@ export interface JudgedCall {
  * | it opens the call | `opens` |
  * | it opens the call, but only with a user's token | `needs-user` |
  * | it opens other requests of the client at the destination | `other-request` |
- * | an expression (RE2) decides that JavaScript cannot judge | `unclear` |
+ * | an expression decides that cannot be judged here | `unclear` |
  * | it opens the destination, but not to the client's actor kind | `limited` |
  * | the destination is not a plain service name | `held` |
  */
@@ -98,8 +97,7 @@ export function createJudge(mapping: Mapping): (call: JudgedCall) => CallVerdict
 }
 
 function outcomeOf(access: Access, needsUser: boolean, { request, hasUser }: JudgedCall): RuleOutcome {
-  // The author of the mapping runs its tests, so slow expressions are allowed.
-  const isAdmitted = request === undefined || admits(access, request, toWholePattern);
+  const isAdmitted = request === undefined || admits(access, request);
   if (isAdmitted === false) return 'other-request';
   if (needsUser && !hasUser) return 'needs-user';
   return isAdmitted === undefined ? 'unclear' : 'opens';

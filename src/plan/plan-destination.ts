@@ -262,7 +262,7 @@ function losesOnlyRawPaths(before: ActualAccess, after: Access | undefined): boo
   return before?.kind === 'http' && after?.kind === 'http' && covers(after, plainPart(before));
 }
 
-function statusOfSource(
+export function statusOfSource(
   source: ServiceName,
   former: PlannedClient | undefined,
   input: DestinationInput,
@@ -277,7 +277,7 @@ function statusOfSource(
  * An edge with an unknown claim stays as it is. Two facts need no read: an order closed the client, or the service now
  * claims another client than the one that opened the edge.
  */
-function isKept(
+export function isKept(
   claimStatus: ClaimStatus,
   former: PlannedClient | undefined,
   { world }: DestinationInput,

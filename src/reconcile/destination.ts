@@ -3,6 +3,7 @@ import { recoverPending } from '../apply/recover-pending.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import { formatKey, type Key, providerKey } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
+import { goneEdges } from '../plan/gone-edges.js';
 import { quarantinedIn } from '../plan/holds.js';
 import { policyOf } from '../plan/mode.js';
 import type { Change, Hold } from '../plan/plan.js';
@@ -14,6 +15,7 @@ import type { JobResult } from '../queue/queue.js';
 import { forgetRulings } from './approvals.js';
 import type { ReconcilerDeps } from './deps.js';
 import { storeRecords } from './edge-records.js';
+import { recordGone } from './gone-edges.js';
 import { inputFor, planGuarded } from './guarded-plan.js';
 import { recordHolds } from './holds.js';
 import { releasedProviders, waitForJwtProviders } from './jwt-waiting.js';
@@ -70,8 +72,13 @@ export async function reconcileDestination(
       remember(plan.records);
       await storeRecords(text, deps);
     }
+    // A write that is still on its way may make such an edge again.
+    const gone =
+      overtaken.length > 0 || deps.space.isLow()
+        ? []
+        : goneEdges({ ...inputFor(destination, informed, known, deps), entry });
     // A removal needs a fresh entry: a source that the watch has not shown yet could take effect instead.
-    if (!isFresh && plan.changes.some(({ after }) => after === undefined)) {
+    if (!isFresh && (gone.length > 0 || plan.changes.some(({ after }) => after === undefined))) {
       entry = await readEntry(destination, deps, signal);
       isFresh = true;
       continue;
@@ -89,6 +96,7 @@ export async function reconcileDestination(
       deps,
       (of) => !isLate({ subject: of }),
     );
+    await recordGone(text, gone, cause, deps);
     if (!policyOf(mapping).writes) return end;
     const waits = await waitForJwtProviders(text, plan.awaits ?? [], informed, deps);
     const isLast = plans > MOST_PLANS;

@@ -9,6 +9,7 @@ import { applyCatalog, applyEntries, losingDestinations, toTriggers } from '../s
 import { aclBudget, countAhead } from './acl/acl-budget.js';
 import { sweepAcl } from './acl/sweep-acl.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
+import { goneTriggers } from './gone-edges.js';
 import { holdTriggers, suppressedClaimTriggers } from './holds.js';
 import { jwtProviderTriggers } from './jwt-provider-plans.js';
 import { compareQuarantines } from './quarantine-records.js';
@@ -71,6 +72,7 @@ export async function sweep(deps: ReconcilerDeps, signal: AbortSignal): Promise<
     ...(await holdTriggers(cause, deps)),
     ...suppressedClaimTriggers(cause, deps),
     ...(await leftoverTriggers(cause, deps)),
+    ...goneTriggers(cause, deps),
   ]);
   // After the destinations are queued: a failure with ACL objects does not keep an edge from being compared.
   const acl = await sweepAcl(deps, cause, signal);

@@ -12,6 +12,11 @@ export class LastApplied {
     return this.#byKey.get(key) ?? NOTHING;
   }
 
+  /** The texts of the keys that have records. */
+  keys(): Iterable<string> {
+    return this.#byKey.keys();
+  }
+
   /** False if nothing changed. */
   put(key: string, lastApplied: ReadonlyMap<string, string>): boolean {
     if (this.of(key) === lastApplied) return false;

@@ -1,4 +1,5 @@
 import type { Trail } from '../decisions/trail.js';
+import { SyncError } from '../errors.js';
 import { covers, digest } from '../plan/access.js';
 import { compareText } from '../plan/compare.js';
 import { type Answer, limitsOf, openAnswer } from './answer.js';
@@ -27,8 +28,10 @@ export interface DiffAnswer extends Answer {
 
 const MOST_DECISIONS = 20;
 
-/** Edges that differ between two instants (ISO 8601 in UTC). */
+/** Edges that differ between two instants (ISO 8601 in UTC). Throws ERR_CONFIG if the first is after the second. */
 export async function accessDiff(trail: Trail, from: string, to: string): Promise<DiffAnswer> {
+  if (from > to)
+    throw new SyncError('ERR_CONFIG', 'the first instant must be before the second.', { retriable: false });
   await openAnswer(trail, from);
   const { extent, head } = await openAnswer(trail, to);
   const changes = new Map<string, Citation[]>();

@@ -20,6 +20,15 @@ const FOREIGN =
 const OLDER =
   'An edge that is older than the trail, and that no decision of the trail is about, is not in this answer.';
 
+/**
+ * The instant of a question about now, by the clock and the trail. If the clock was set back, the last decision is later than
+ * it, and what it did is there now.
+ */
+export async function nowIn(trail: Pick<Trail, 'extent'>, clock: string): Promise<string> {
+  const { last } = await trail.extent();
+  return last !== undefined && last > clock ? last : clock;
+}
+
 /** Throws SyncError ERR_CONFIG for an instant that the trail does not reach back to. */
 export async function openAnswer(
   trail: Pick<Trail, 'extent'>,

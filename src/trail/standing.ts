@@ -1,4 +1,4 @@
-import type { Decision, Resource, ResourceKind } from '../model/decision.js';
+import { type Decision, isMade, type Resource, type ResourceKind } from '../model/decision.js';
 import { covers } from '../plan/access.js';
 import { asAccess, isOpen, toAccess } from './content.js';
 
@@ -58,7 +58,7 @@ export function toStanding(newestFirst: readonly Decision[], next?: Decision): S
   return { ...stateOf(next, next.before), basis: 'before', since: undefined, scopes: [] };
 }
 
-/** The state after one more decision of the subject. Held, failed and observed changes changed nothing. */
+/** The state after one more decision of the subject. What is held, failed or only observed changed nothing. */
 function foldDecision(standing: Standing | undefined, decision: Decision): Standing | undefined {
   // A topic may deliver a decision again.
   if (standing?.decision.id === decision.id || !WITH_STATE.has(decision.resource.kind)) return standing;
@@ -83,8 +83,9 @@ export function isBeginning(decision: Decision): boolean {
   return isChange(decision) && (!isThere(decision, decision.before) || !isThere(decision, decision.after));
 }
 
-export function isChange({ outcome, resource }: Decision): boolean {
-  return outcome === 'applied' && WITH_STATE.has(resource.kind);
+/** Whether it changed the state: scopemesh did, or it saw that somebody else had ended an edge of its own. */
+export function isChange(decision: Decision): boolean {
+  return isMade(decision) && WITH_STATE.has(decision.resource.kind);
 }
 
 /** Whether it exists; an edge: whether it opens anything. */

@@ -34,11 +34,13 @@ describe('A regular expression', () => {
     ['/\\y', 'escape'],
     ['/a{1001}', '1000'],
     ['/a{1,1001}', '1000'],
-    ['/(a', 'not a regular expression'],
-    ['/a)', 'not a regular expression'],
-    ['/[a', 'not a regular expression'],
-    ['/[z-a]', 'not a regular expression'],
-    ['*a', 'not a regular expression'],
+    ['/(a', 'not an expression of RE2'],
+    ['/a)', 'not an expression of RE2'],
+    ['/[a', 'not an expression of RE2'],
+    ['/[z-a]', 'not an expression of RE2'],
+    ['*a', 'not an expression of RE2'],
+    ['/[[:nothing:]]', 'not an expression of RE2'],
+    ['/\\p{Nothing}', 'not an expression of RE2'],
     [`/${'a'.repeat(1024)}`, 'longer'],
   ])('%s is none (%s)', (pattern, fault) => {
     expect(regexFault(pattern)).toContain(fault);

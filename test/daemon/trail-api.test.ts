@@ -30,9 +30,10 @@ afterAll(async () => {
 interface Around {
   readonly open?: () => Promise<Trail>;
   readonly token?: string;
+  readonly now?: number;
 }
 
-async function ask(url: string, { open = async () => trail, token = TOKEN }: Around = {}) {
+async function ask(url: string, { open = async () => trail, token = TOKEN, now }: Around = {}) {
   const server = createHttpServer();
   addTrailApi(server, {
     trail: open,
@@ -44,7 +45,7 @@ async function ask(url: string, { open = async () => trail, token = TOKEN }: Aro
       tokens: [],
       local: { token: new Secret(TOKEN), path: '/data/api-token-8080' },
     }),
-    clock: systemClock,
+    clock: now === undefined ? systemClock : { ...systemClock, now: () => now },
     logger: silentLogger,
   });
   const answer = await server.inject({
@@ -67,6 +68,16 @@ describe('questions to the decision log over HTTP', () => {
     ['blast-radius?name=web&at=2026-04-01T00:00:00%2B02:00', { reached: [{ service: 'orders', hops: 1 }] }],
   ])('answer %s as the command line does', async (query, expected) => {
     expect(await ask(`/api/trail/${query}`)).toMatchObject({ status: 200, body: expected });
+  });
+
+  it('about now know the last decision, although the clock was set back before it', async () => {
+    const now = Date.parse('2026-02-20T00:00:00Z');
+    expect(await ask('/api/trail/who-can-call?service=orders', { now })).toMatchObject({
+      body: { at: '2026-03-01T10:00:00.000Z', callers: [{ source: 'web' }] },
+    });
+    expect(await ask('/api/trail/access-diff?from=2026-02-01T00:00:00Z', { now })).toMatchObject({
+      body: { edges: [{ kind: 'came' }] },
+    });
   });
 
   it.each([

@@ -81,6 +81,12 @@ describe('the index of the embedded log', () => {
     database.close();
   });
 
+  it('forgets what somebody else removed before decisions were deleted', async () => {
+    const gone = { outcome: 'observed', reason: 'RemovedElsewhere', ...CLOSED } as const;
+    await append([edge('web', 1, OPENED), edge('web', 2, gone), edge('late', 501, OPENED)], 100);
+    expect(await callers(502)).toEqual(['late']);
+  });
+
   it('is made for a log of an earlier version', async () => {
     await append(HISTORY);
     const database = new Database(join(directory, 'decisions.db'));

@@ -48,6 +48,16 @@ const someDecision: fc.Arbitrary<Decision> = fc
   });
 
 describe('the decision event', () => {
+  it('has the trace of its cause as an attribute of its own, and keeps it', () => {
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    const traced = decision({ cause: { ...decision().cause, traceparent } });
+    const event = toCloudEvent(traced);
+    expect(event).toMatchObject({ traceparent });
+    expect(event.data.cause).not.toHaveProperty('traceparent');
+    expect(validate(event)).toBe(true);
+    expect(parseCloudEvent(event)).toEqual(traced);
+  });
+
   it('has the form that the contract shows', () => {
     const written = decision({ id: '01J', revision: 7 });
     expect(toCloudEvent(written)).toEqual({

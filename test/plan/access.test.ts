@@ -210,15 +210,29 @@ describe('a request is judged as Envoy does', () => {
     expect(admits(access, { method: 'GET', path: '/', ...request })).toBe(expected);
   });
 
-  test('a hostile expression does not run, and decides nothing that is clear without it', () => {
+  test('groups and alternations are judged, and hostile expressions take linear time', () => {
+    const judge = (pathRegex: string, path: string) =>
+      admits({ kind: 'http', permissions: [{ pathRegex }] }, { method: 'GET', path });
+    expect(judge('/v1/(orders|items)(/[0-9]+)?', '/v1/items/12')).toBe(true);
+    expect(judge('/v1/(orders|items)(/[0-9]+)?', '/v1/others')).toBe(false);
+    expect(judge('/(a+)+b', `/${'a'.repeat(4_000)}`)).toBe(false);
+  });
+
+  test('an expression that cannot be judged decides nothing that is clear without it', () => {
     const path = `/${'a'.repeat(60)}`;
-    const hostile = { pathRegex: '/(a+)+b' };
-    const header = { headers: [{ name: 'x', regex: '(a+)+b', invert: true }] };
+    const refused = { pathRegex: '/(a)\\1' };
+    const header = { headers: [{ name: 'x', regex: '(a)\\1', invert: true }] };
     const judge = (...permissions: readonly object[]) =>
       admits({ kind: 'http', permissions }, { method: 'GET', path, headers: { x: path.slice(1) } });
-    expect([judge(hostile), judge(header)]).toEqual([undefined, undefined]);
-    expect(judge(hostile, { pathPrefix: '/a' })).toBe(true);
-    expect(judge({ ...hostile, methods: ['PUT'] }, { pathExact: '/' })).toBe(false);
-    expect(judge({ ...hostile, headers: [{ name: 'y', exact: '1' }] })).toBe(false);
+    expect([judge(refused), judge(header)]).toEqual([undefined, undefined]);
+    expect(judge(refused, { pathPrefix: '/a' })).toBe(true);
+    expect(judge({ ...refused, methods: ['PUT'] }, { pathExact: '/' })).toBe(false);
+    expect(judge({ ...refused, headers: [{ name: 'y', exact: '1' }] })).toBe(false);
+  });
+
+  test('only the first hundred expressions of an access are judged', () => {
+    const permissions = Array.from({ length: 101 }, (_, at) => ({ pathRegex: `/(${at}|x)` }));
+    const judge = (path: string) => admits({ kind: 'http', permissions }, { method: 'GET', path });
+    expect([judge('/99'), judge('/100')]).toEqual([true, undefined]);
   });
 });

@@ -16,7 +16,8 @@ it('a daemon answers who may call a service, with the decision it has just publi
     const answer = await fetch(`${daemon.admin}/api/trail/${query}`, {
       headers: { authorization: `Bearer ${token.reveal()}` },
     });
-    return (await answer.json()) as Record<string, unknown>;
+    const body = (await answer.json()) as Record<string, unknown>;
+    return answer.ok ? body : { ...body, status: answer.status };
   };
   expect((await ask('who-can-call?service=orders')).callers).toMatchObject([
     { source: 'web', since: { id } },
@@ -24,5 +25,9 @@ it('a daemon answers who may call a service, with the decision it has just publi
   expect(await ask('blast-radius?name=web-app')).toMatchObject({
     from: 'consul',
     reached: [{ service: 'orders', edge: { decisionId: id } }],
+  });
+  expect(await ask('access-diff?from=2026-02-01T00:00:00Z&to=2026-01-01T00:00:00Z')).toEqual({
+    error: 'the first instant must be before the second.',
+    status: 400,
   });
 });

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { collectEvidence } from '../../src/trail/evidence/evidence.js';
 import { csvRow, escapeHtml } from '../../src/trail/evidence/text.js';
 import { auditedTrail, PERIOD } from '../support/audited-trail.js';
 import { type CommandLine, createCommandLine } from '../support/command-line.js';
@@ -25,6 +26,15 @@ const write = (directory: string) =>
   cli.run(['evidence', '--from', PERIOD.from, '--to', PERIOD.to, '--out', directory]);
 const file = (name: string) => readFileSync(join(out, name), 'utf8');
 const evidence = () => JSON.parse(file('evidence.json')) as Record<string, unknown>;
+
+it('the evidence of a period with too many decisions for one report is refused', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'scopemesh-evidence-'));
+  const trail = await trailOf(directory, auditedTrail());
+  const asked = collectEvidence(trail, { owner: 'payments', ...PERIOD, most: 3 });
+  await expect(asked).rejects.toThrow('more than 3 decisions, too many for one report');
+  await trail.close();
+  rmSync(directory, { recursive: true, force: true });
+});
 
 describe('the evidence of a small trail', () => {
   it('reviews what was there at the end, and not what came later', () => {

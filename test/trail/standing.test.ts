@@ -44,6 +44,19 @@ describe('an edge in the trail', () => {
     expect(edge([opened, closed, again])?.since).toEqual(cite(again));
   });
 
+  it('is closed once scopemesh saw that somebody else had removed it', () => {
+    const gone = decision({
+      outcome: 'observed',
+      reason: 'RemovedElsewhere',
+      before: { access: 'other' },
+      after: null,
+    });
+    expect(edge([opened, gone])).toMatchObject({ access: undefined, decision: cite(gone), scopes: [] });
+    expect(edge([lost, gone])).toMatchObject({ certainty: 'applied', access: undefined });
+    const earlier = edge([], gone);
+    expect(earlier && isPossiblyOpen(earlier)).toBe(true);
+  });
+
   it('is possibly open after a write whose outcome is unknown, until a later write', () => {
     const possibly = edge([lost]);
     expect(possibly).toMatchObject({ certainty: 'unknown', access: undefined, possible: { kind: 'http' } });

@@ -1,7 +1,7 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { accessDiff, type DiffKind, type EdgeDiff } from '../../trail/access-diff.js';
 import type { Cli } from '../cli.js';
-import { instantOr, parseInstant } from '../instant.js';
+import { instantIn, parseInstant } from '../instant.js';
 import { accessText } from '../terminal/access-text.js';
 import { type Colors, printable } from '../terminal/screen.js';
 import { citation, edgeName, printLimits } from '../terminal/trail-text.js';
@@ -28,9 +28,9 @@ Examples:
   scopemesh access diff 2026-01-01T00:00:00Z 2026-02-01T00:00:00Z --json`,
     )
     .action(async (from: string, until: string | undefined, options: TrailOptions) => {
-      const to = instantOr(until);
-      if (from > to) throw new InvalidArgumentError('the first instant must be before the second.');
-      const answer = await withTrail(cli, options, (trail) => accessDiff(trail, from, to));
+      const answer = await withTrail(cli, options, async (trail) =>
+        accessDiff(trail, from, await instantIn(trail, until)),
+      );
       if (options.json) return cli.screen.json(answer);
       if (answer.edges.length === 0) cli.screen.line('no edge differs');
       for (const edge of answer.edges) print(edge, cli);

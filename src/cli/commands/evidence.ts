@@ -9,7 +9,7 @@ import { collectEvidence } from '../../trail/evidence/evidence.js';
 import { evidenceFiles } from '../../trail/evidence/evidence-files.js';
 import type { Integrity } from '../../trail/evidence/integrity.js';
 import type { Cli } from '../cli.js';
-import { instantOr, parseInstant } from '../instant.js';
+import { instantIn, parseInstant } from '../instant.js';
 import { accessText } from '../terminal/access-text.js';
 import { printable } from '../terminal/screen.js';
 import { type TrailOptions, withTrail, withTrailOptions } from '../with-trail.js';
@@ -47,11 +47,13 @@ Example:
 
 async function report(options: Options, cli: Cli): Promise<void> {
   const { from, out, key } = options;
-  const to = instantOr(options.to);
-  if (from > to) throw new InvalidArgumentError('--from must be before --to.');
   const settings = await cli.openLogSettings();
   const { owner } = settings;
-  const evidence = await withTrail(cli, options, (trail) => collectEvidence(trail, { owner, from, to }));
+  const evidence = await withTrail(cli, options, async (trail) => {
+    const to = await instantIn(trail, options.to);
+    if (from > to) throw new InvalidArgumentError('--from must be before --to.');
+    return collectEvidence(trail, { owner, from, to });
+  });
   const { records, verifiers } = await ofLog(settings, key === undefined ? {} : { key }, cli);
   const verification = new TrailVerification({ verifiers });
   for await (const record of records) verification.add(record);

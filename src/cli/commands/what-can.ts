@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { type Holdings, whatCan } from '../../trail/what-can.js';
 import type { Cli } from '../cli.js';
-import { instantOr } from '../instant.js';
+import { instantIn } from '../instant.js';
 import { printable } from '../terminal/screen.js';
 import { printEdge, printLimits, printObject } from '../terminal/trail-text.js';
 import { type AtOptions, withAt, withTrail } from '../with-trail.js';
@@ -23,7 +23,9 @@ Examples:
   scopemesh what-can 7d1f0c2e-5a35-4b8f-9a55-0f3c5b1f6a10 --json`,
     )
     .action(async (name: string, options: AtOptions) => {
-      const answer = await withTrail(cli, options, (trail) => whatCan(trail, name, instantOr(options.at)));
+      const answer = await withTrail(cli, options, async (trail) =>
+        whatCan(trail, name, await instantIn(trail, options.at)),
+      );
       if (options.json) return cli.screen.json(answer);
       if (answer.found.length === 0)
         cli.screen.line(printable(`the log has no client, service or person ${name}`));

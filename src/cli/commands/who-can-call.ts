@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { whoCanCall } from '../../trail/who-can-call.js';
 import type { Cli } from '../cli.js';
-import { instantOr } from '../instant.js';
+import { instantIn } from '../instant.js';
 import { printable } from '../terminal/screen.js';
 import { printEdge, printLimits } from '../terminal/trail-text.js';
 import { type AtOptions, withAt, withTrail } from '../with-trail.js';
@@ -23,8 +23,8 @@ Examples:
   scopemesh who-can-call orders --at 30d --json | jq '.callers[].source'`,
     )
     .action(async (service: string, options: AtOptions) => {
-      const answer = await withTrail(cli, options, (trail) =>
-        whoCanCall(trail, service, instantOr(options.at)),
+      const answer = await withTrail(cli, options, async (trail) =>
+        whoCanCall(trail, service, await instantIn(trail, options.at)),
       );
       if (options.json) return cli.screen.json(answer);
       if (answer.callers.length === 0)

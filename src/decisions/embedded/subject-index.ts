@@ -15,6 +15,10 @@ const ABOUT_NOTHING = ['checkpoint/', 'event/', 'sweep/'] as const;
 const isAbout = (subject: string) =>
   ABOUT_NOTHING.map((prefix) => `${subject} NOT LIKE '${prefix}%'`).join(' AND ');
 
+const OUTCOME = "json_extract(event, '$.data.outcome')";
+/** As `isChange` of the trail. */
+const CHANGED = `(${OUTCOME} = 'applied' OR json_extract(event, '$.data.reason') = 'RemovedElsewhere')`;
+
 /**
  * Not `INSERT OR IGNORE` in the trigger: there the conflict clause of the outer statement would count.
  * Answers "which decisions are about this, up to then" with a few seeks. `about` has one row for each name and subject, so it
@@ -74,14 +78,13 @@ function fill(kind: string, path: string): string {
 export const CARRY = `
   INSERT OR REPLACE INTO carried (subject, seq, event)
     SELECT subject, max(seq), event FROM decisions
-    WHERE seq <= ? AND ${isAbout('subject')} AND json_extract(event, '$.data.outcome') IN ('applied', 'unknown')
+    WHERE seq <= ? AND ${isAbout('subject')} AND (${CHANGED} OR ${OUTCOME} = 'unknown')
     GROUP BY subject`;
 
 /** Drops what ended before the log begins, and the names of what is not in the trail any more. */
 export const FORGET = `
   BEGIN IMMEDIATE;
-  DELETE FROM carried
-    WHERE json_extract(event, '$.data.after') IS NULL AND json_extract(event, '$.data.outcome') = 'applied';
+  DELETE FROM carried WHERE json_extract(event, '$.data.after') IS NULL AND ${CHANGED};
   DELETE FROM about WHERE NOT EXISTS (SELECT 1 FROM decisions WHERE subject = about.subject)
     AND NOT EXISTS (SELECT 1 FROM carried WHERE subject = about.subject);
   DELETE FROM falls WHERE seq < (SELECT min(seq) FROM decisions);

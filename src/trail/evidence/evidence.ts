@@ -1,10 +1,11 @@
 import type { Trail, TrailExtent } from '../../decisions/trail.js';
+import { SyncError } from '../../errors.js';
 import type { Decision } from '../../model/decision.js';
 import { compareText } from '../../plan/compare.js';
 import { openAnswer } from '../answer.js';
 import { isPossiblyOpen } from '../edge.js';
 import { readEdges, readStandings } from '../read-standing.js';
-import { isThere } from '../standing.js';
+import { isChange, isThere } from '../standing.js';
 import { toObject } from '../what-can.js';
 import { type ActorSummary, summariseActors } from './actors.js';
 import { type Exceptions, findExceptions } from './exceptions.js';
@@ -36,10 +37,21 @@ export interface Evidence {
 /** Rejected events and sweeps are counted, not listed. */
 const NOT_LISTED: ReadonlySet<string> = new Set(['event', 'sweep']);
 
-/** Collects the evidence of a period. The same trail gives the same evidence. */
+/** They are in memory together: with their texts in the files some kilobytes each. */
+const MOST_DECISIONS = 200_000;
+
+/**
+ * Collects the evidence of a period. The same trail gives the same evidence. Throws SyncError ERR_CONFIG for a period with
+ * more decisions than `most`.
+ */
 export async function collectEvidence(
   trail: Trail,
-  { owner, from, to }: { readonly owner: string; readonly from: string; readonly to: string },
+  {
+    owner,
+    from,
+    to,
+    most = MOST_DECISIONS,
+  }: { readonly owner: string; readonly from: string; readonly to: string; readonly most?: number },
 ): Promise<Evidence> {
   await openAnswer(trail, from);
   const { extent } = await openAnswer(trail, to);
@@ -53,6 +65,12 @@ export async function collectEvidence(
     if (resource.kind === 'event') refusedEvents++;
     if (resource.kind === 'sweep') sweeps.push(decision);
     if (!NOT_LISTED.has(resource.kind)) decisions.push(decision);
+    if (decisions.length + sweeps.length > most)
+      throw new SyncError(
+        'ERR_CONFIG',
+        `the period has more than ${most} decisions, too many for one report; write several reports of shorter periods`,
+        { retriable: false },
+      );
   }
   const { edges, acl, quarantined } = await review(trail, to);
   const before = await review(trail, from);
@@ -65,7 +83,11 @@ export async function collectEvidence(
     edges,
     acl,
     quarantined,
-    moves: toMoves(before, { edges, acl }, applied),
+    moves: toMoves(
+      before,
+      { edges, acl },
+      decisions.filter((each) => each.outcome === 'applied' || isChange(each)),
+    ),
     revocations: toLatencies(applied.filter(({ action }) => action === 'revoke')),
     grants: toLatencies(applied.filter(({ action }) => action === 'grant')),
     held: toHeldChanges(decisions),

@@ -30,7 +30,10 @@ const BY_REASON: readonly (readonly [what: string, reasons: readonly Reason[]])[
     ['ForeignSource', 'ForeignObject', 'ManagedElsewhere', 'LegacyEntry'],
   ],
   ['A wildcard would have allowed what ended, so a deny was written', ['WildcardWouldAllow']],
-  ['Somebody changed what scopemesh wrote', ['DriftCorrected', 'MarkLost', 'Contended', 'MarkUnrecorded']],
+  [
+    'Somebody changed what scopemesh wrote',
+    ['DriftCorrected', 'RemovedElsewhere', 'MarkLost', 'Contended', 'MarkUnrecorded'],
+  ],
   [
     'A directory or a client could not be read',
     ['IncompleteRead', 'ClientUnreadable', 'RevocationUnconfirmed'],

@@ -21,11 +21,11 @@ export interface ClientMove {
 export function toMoves(
   before: Reviewed,
   after: Reviewed,
-  applied: readonly Decision[],
+  changing: readonly Decision[],
 ): readonly ClientMove[] {
   const [was, is] = [accessOf(before), accessOf(after)];
   const changes = new Map<string, Decision[]>();
-  for (const decision of applied) {
+  for (const decision of changing) {
     const name = nameOf(decision);
     if (name !== undefined) changes.set(name, [decision, ...(changes.get(name) ?? [])]);
   }

@@ -13,7 +13,7 @@ providers: [{ name: main, kind: okta, issuer: "\${ISSUER}", clientId: x, apis: [
 scopes:
   "orders:read": { to: orders, methods: [GET], path: /v1/orders }
   "orders:write": { to: orders, methods: [POST], path: /v1/orders, user: required }
-  "digits:read": { to: digits, pathRegex: "/[[:digit:]]+" }
+  "digits:read": { to: digits, pathRegex: "/[0-9]{1000}[0-9]{1000}[0-9]{1000}" }
   "either:read": { to: either, pathRegex: "(?i)/(a|b)" }
   "tenant:read": { to: tenants, headers: [{ name: X-Tenant, exact: a }] }
   "payments:charge": { to: payments }

@@ -66,27 +66,26 @@ describe('a selector of the embedded Consul', () => {
     );
   });
 
-  it('takes no pattern that RE2 has not, or reads otherwise', () => {
-    const refused = [
-      '(?=a)',
-      '(?!a)',
-      '(?<=a)',
-      '(?<!a)',
-      '(a)\\1',
-      '(?>a)',
-      'a(?i)b',
-      '(?i:a)',
-      '[[:alpha:]]',
-      '\\Qa',
-      '(',
-    ];
+  it('takes no pattern that RE2 refuses', () => {
+    const refused = ['(?=a)', '(?!a)', '(?<=a)', '(?<!a)', '(a)\\1', '(?>a)', '('];
     for (const pattern of refused) {
       expect([pattern, compileSelector(`value.x matches ${selectorString(pattern)}`)]).toEqual([
         pattern,
         undefined,
       ]);
     }
-    for (const pattern of ['^a$', '(?i)A', '(?:a|b)', '(?P<n>a)', '\\Aa\\z', '\\x61', 'a{1,2}', '.']) {
+    for (const pattern of [
+      '^a$',
+      '(?i)A',
+      '(?:a|b)',
+      '(?P<n>a)',
+      '\\Aa\\z',
+      '\\x61',
+      'a{1,2}',
+      '.',
+      '(?i:A)',
+      '[[:alpha:]]',
+    ]) {
       expect(compileSelector(`value.x matches ${selectorString(pattern)}`)?.(identity('a'))).toBe(true);
     }
   });

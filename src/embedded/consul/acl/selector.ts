@@ -1,4 +1,4 @@
-import { toPattern } from '../../../model/re2.js';
+import { toExpression } from '../../../model/re2.js';
 import { bytesOf } from './go-string.js';
 import { type Comparison, type Operator, parseSelector, type Selector } from './selector-grammar.js';
 import type { Identity } from './verified-claims.js';
@@ -86,8 +86,8 @@ function textTest(operator: Operator, value: string): ((text: string) => boolean
       return (text) => !bytesOf(text).includes(value);
     case 'matches':
     case 'not matches': {
-      const pattern = toPattern(Buffer.from(value, 'latin1').toString('utf8'));
-      return pattern && ((text) => pattern.test(text) === (operator === 'matches'));
+      const expression = toExpression(Buffer.from(value, 'latin1').toString('utf8'));
+      return expression && ((text) => expression.isIn(text) === (operator === 'matches'));
     }
     default:
       return undefined;

@@ -1,0 +1,53 @@
+import type { ServiceName } from '../model/intention.js';
+import { desiredAccess } from './desired-access.js';
+import type { DestinationInput } from './destination-input.js';
+import { namesOf } from './grant-text.js';
+import { isOfWrittenEdge, parseLastAppliedText } from './last-applied.js';
+import { type ActualAccess, type Hold, intentionResource, intentionSubject } from './plan.js';
+import { isKept, statusOfSource } from './plan-destination.js';
+
+/** An edge that scopemesh wrote, that somebody else removed, and that is not desired any more. */
+export type GoneEdge = Pick<Hold, 'subject' | 'resource' | 'client' | 'scopes' | 'before'>;
+
+/**
+ * The recorded edges that are not in the entry, in any form, and that nothing wants there. What may still be desired, as its
+ * directory or the catalog is unread, is left out. A desired edge that is missing is no concern of this: it is put back.
+ */
+export function goneEdges(input: DestinationInput): readonly GoneEdge[] {
+  const { destination, entry, lastApplied } = input;
+  const { namespace, partition } = destination;
+  const written = [...lastApplied].filter(([, text]) => isOfWrittenEdge(text));
+  if (written.length === 0) return [];
+  // Sources of others count too: without its mark an edge is held as `MarkLost`, and exists.
+  const present = new Set(
+    (entry?.sources ?? []).flatMap(({ peer, name, ...at }) =>
+      peer === undefined && at.namespace === namespace && at.partition === partition
+        ? intentionSubject(destination, name)
+        : [],
+    ),
+  );
+  return written.flatMap(([subject, text]): readonly GoneEdge[] => {
+    if (present.has(subject)) return [];
+    const name = decodeURIComponent(subject.slice(subject.lastIndexOf('/') + 1));
+    const source: ServiceName = { partition, namespace, name };
+    const claimStatus = statusOfSource(source, undefined, input);
+    if (isKept(claimStatus, undefined, input)) return [];
+    const desired = desiredAccess(source, claimStatus, input, undefined);
+    if (desired.access !== undefined || desired.awaits.length > 0) return [];
+    const written = parseLastAppliedText(text);
+    return [
+      {
+        subject,
+        resource: intentionResource(destination, name),
+        ...(desired.client === undefined ? {} : { client: desired.client }),
+        scopes: namesOf(written?.grants ?? []),
+        before: accessOf(written?.digest),
+      },
+    ];
+  });
+}
+
+/** The record has the methods and paths only as a text for comparison. */
+function accessOf(digest: string | undefined): ActualAccess {
+  return digest === 'allow' || digest === 'deny' ? { kind: digest } : { kind: 'other' };
+}

@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import { goneEdges } from '../../src/plan/gone-edges.js';
+import { REMOVED, toLastAppliedText, toUncertainText } from '../../src/plan/last-applied.js';
+import { clientText } from '../../src/plan/world.js';
+import { ALLOW, client, entriesOf, entry, inputsOf, ourSource, type Scene, scene, source } from './scene.js';
+
+const subject = 'intention/default/default/orders/web';
+const WRITTEN = new Map([[subject, toLastAppliedText(ALLOW, ['orders'])]]);
+
+const gone = (changes: Partial<Scene>) =>
+  inputsOf(
+    scene({
+      clients: [client('web', [])],
+      entries: entriesOf(entry('orders')),
+      written: WRITTEN,
+      ...changes,
+    }),
+  )
+    .flatMap(goneEdges)
+    .map((each) => each.subject);
+
+describe('an edge with a record that is not in Consul', () => {
+  it('is gone if nothing wants it any more', () => {
+    expect(gone({})).toEqual([subject]);
+    expect(gone({ entries: entriesOf(entry('orders', source('other', ALLOW))) })).toEqual([subject]);
+    expect(gone({ written: new Map([[subject, toUncertainText([])]]) })).toEqual([subject]);
+  });
+
+  it('is not gone if it is wanted: it is put back', () => {
+    expect(gone({ clients: [client('web', ['orders'])] })).toEqual([]);
+  });
+
+  it.each<[string, Partial<Scene>]>([
+    ['the directory is unread', { unread: ['main'] }],
+    ['the catalog is unread', { isCatalogRead: false }],
+    [
+      'its client cannot be read',
+      { unreadable: new Set([clientText({ provider: 'main', clientId: 'web' })]) },
+    ],
+    ['the records are unknown', { written: new Map(), unrecorded: new Set() }],
+    ['scopemesh removed it', { written: new Map([[subject, REMOVED]]) }],
+    ['it is there', { entries: entriesOf(entry('orders', ourSource('web', ALLOW))) }],
+    ['it is there without its mark', { entries: entriesOf(entry('orders', source('web', ALLOW))) }],
+  ])('is not reported if %s', (_, changes) => {
+    expect(gone(changes)).toEqual([]);
+  });
+
+  it('is gone if only a source of a peer or of another namespace has its name', () => {
+    for (const changes of [{ peer: 'east' }, { namespace: 'team' }])
+      expect(gone({ entries: entriesOf(entry('orders', source('web', ALLOW, '', changes))) })).toEqual([
+        subject,
+      ]);
+  });
+});
