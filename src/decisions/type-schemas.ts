@@ -8,6 +8,7 @@ type JsonSchema = Readonly<Record<string, unknown>>;
 
 const DRAFT = 'https://json-schema.org/draft/2020-12/schema';
 const OBJECT = { type: ['object', 'null'], description: 'Its content; null: it does not exist.' };
+const CHANGED_KEYS = { type: ['array', 'null'], description: 'What changed in the file.' };
 const ABOUT: Readonly<Record<ResourceKind, string>> = {
   intention: 'one source of an intention, an edge of the mesh',
   claim: "a service's claim on a client",
@@ -54,7 +55,7 @@ function ofEvent(event: z.ZodType, description: string): JsonSchema {
 
 function ofKind(kind: ResourceKind): JsonSchema {
   const isEdge = kind === 'intention';
-  const content = isEdge ? accessSchema() : OBJECT;
+  const content = isEdge ? accessSchema() : kind === 'config' ? CHANGED_KEYS : OBJECT;
   return {
     $schema: DRAFT,
     title: `scopemesh decision: ${kind}`,

@@ -168,5 +168,5 @@ it(
     await expectOfNode(table);
     await daemon.stop();
   },
-  120_000 + CHANGES * 200,
+  120_000 + CHANGES * 1_000,
 );

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { DecisionFile } from '../../src/decisions/embedded/decision-file.js';
 import { parseLogEvent } from '../../src/decisions/log.js';
 import type { Decision } from '../../src/model/decision.js';
+import { judgeEvent } from './event-schemas.js';
 
-/** The decision log of a state directory, which a test reads again and again while a daemon appends. */
+/** The decision log of a state directory, which a test reads again and again while a daemon appends. Checks every event. */
 export interface DecisionReader {
   /** Every decision so far. */
   read(): Promise<readonly Decision[]>;
@@ -26,6 +27,8 @@ export function createDecisionReader(directory: string): DecisionReader {
         const page = file.page(last, PAGE);
         for (const { seq, event } of page) {
           const decision = parseLogEvent(event);
+          const fault = judgeEvent(JSON.parse(event));
+          if (fault !== undefined) throw new Error(`an event that its schema refuses: ${fault}: ${event}`);
           if (decision !== undefined) seen.push(decision);
           last = seq;
         }
