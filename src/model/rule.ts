@@ -1,6 +1,7 @@
 import type { ActorKind } from './actor.js';
 import type { HeaderMatch } from './intention.js';
 import type { AclSettings } from './login.js';
+import type { Selection } from './selection.js';
 
 /** What a scope opens: exactly one of `to` (a destination) and `acl` (Consul ACL rules). */
 export interface Rule {
@@ -52,6 +53,8 @@ export interface Mapping {
   readonly limits: Readonly<Record<ActorKind, ActorLimit>>;
   readonly protectedServices: readonly string[];
   readonly acl: AclSettings;
+  /** Absent if the instance manages everything. */
+  readonly select?: Selection;
   readonly maxRevocations: { readonly percent: number; readonly atLeast: number; readonly windowMs: number };
 }
 

@@ -16,6 +16,7 @@ import {
   hasFieldsOfOthers,
   isManagedElsewhere,
   isOwned,
+  isOwnedHere,
   isSourceOf,
   otherOwnerOf,
   sameSource,
@@ -55,6 +56,7 @@ export function planDestination(input: DestinationInput): Plan {
   const key = destinationKey(destination.name, destination.namespace, destination.partition);
   // No opening reaches a wildcard, and scopemesh owns nothing there.
   if (destination.name === '*') return { key, changes: [], holds: [] };
+  if (mapping.select?.hasService(destination) === false) return { key, changes: [], holds: [] };
   const edges = planEdges(input);
   const changes = edges.flatMap((edge) => (edge.change === undefined ? [] : [edge.change]));
   const holds = edges.flatMap((edge) => edge.holds);
@@ -111,7 +113,7 @@ function sourcesOf(input: DestinationInput): readonly ServiceName[] {
   for (const [key, service] of input.sourcesByDestination.get(serviceText(at))?.services ?? [])
     found.set(key, service);
   for (const source of input.entry?.sources ?? []) {
-    if (isOwned(input.mapping.owner, source) || hasLostMark(source, input)) {
+    if (isOwnedHere(input.mapping, source) || hasLostMark(source, input)) {
       const name = { partition: source.partition, namespace: source.namespace, name: source.name };
       found.set(serviceText(name), name);
     }
@@ -119,8 +121,13 @@ function sourcesOf(input: DestinationInput): readonly ServiceName[] {
   return [...found.values()].toSorted((a, b) => compareText(serviceText(a), serviceText(b)));
 }
 
-function hasLostMark(source: IntentionSource, { destination, lastApplied }: DestinationInput): boolean {
+function hasLostMark(
+  source: IntentionSource,
+  { destination, mapping, lastApplied }: DestinationInput,
+): boolean {
   if (source.peer !== undefined || lastApplied.size === 0) return false;
+  // The mark is there, and its client is outside the selection.
+  if (isOwned(mapping.owner, source)) return false;
   return wasWritten(parseLastAppliedText(lastApplied.get(intentionSubject(destination, source.name))));
 }
 
@@ -140,7 +147,7 @@ function planEdges(input: DestinationInput): readonly EdgePlan[] {
     planEdge(source, present.get(inLowerCase(source)) ?? [], input, staysInEntry);
   const edges = sourcesOf(input).map((source) => plan(source, false));
   if (entry === undefined || !hasFieldsOfOthers(entry)) return edges;
-  if (!sources.every((each) => isOwned(mapping.owner, each))) return edges;
+  if (!sources.every((each) => isOwnedHere(mapping, each))) return edges;
   const going = edges.filter(({ change }) => change !== undefined && change.after === undefined);
   const denies = going.filter(({ change }) => change?.before?.kind === 'deny');
   // Also if other sources are added, because narrowing changes are written first.
@@ -173,8 +180,8 @@ function planEdge(
   const subject = intentionSubject(destination, source.name);
   const lastApplied = parseLastAppliedText(input.lastApplied.get(subject));
   const present = alike.filter((each) => each.peer === undefined && sameSource(each, source));
-  const ours = present.find((each) => isOwned(mapping.owner, each) && isSourceOf(each, source));
-  const foreign = present.find((each) => !isOwned(mapping.owner, each));
+  const ours = present.find((each) => isOwnedHere(mapping, each) && isSourceOf(each, source));
+  const foreign = present.find((each) => !isOwnedHere(mapping, each));
   const former = formerClient(ours, input);
   const claimStatus = statusOfSource(source, former, input);
   if (isKept(claimStatus, former, input)) return { change: undefined, holds: [], awaits: [] };
@@ -309,7 +316,8 @@ function foreignHold(
   lastApplied: LastApplied | undefined,
   input: DestinationInput,
 ): readonly Hold[] {
-  const markLost = wasWritten(lastApplied);
+  const isUnselected = isOwned(input.mapping.owner, foreign);
+  const markLost = wasWritten(lastApplied) && !isUnselected;
   if (desired.access === undefined && !markLost) return [];
   const other = otherOwnerOf(input.mapping.owner, foreign.description);
   return [
@@ -318,10 +326,12 @@ function foreignHold(
       resource: intentionResource(input.destination, source.name),
       reason: markLost ? 'MarkLost' : 'ForeignSource',
       detail: other
-        ? `the scopemesh instance with owner ${other} created this source; let only one of the two instances manage this destination (list it in guards.protected of the other one), or remove the source if that instance no longer exists`
-        : markLost
-          ? "scopemesh wrote this source, but the mark is missing from its Description; restore the mark with 'scopemesh adopt', or remove the source"
-          : "a source with this name exists and scopemesh does not own it; remove it, or run 'scopemesh adopt' if it allows exactly the desired access",
+        ? `the scopemesh instance with owner ${other} created this source; let only one of the two instances manage this destination (give both a select: without overlap, or list the destination in guards.protected of the other one), or remove the source if that instance no longer exists`
+        : isUnselected
+          ? 'this instance created this source for a client that select.clients no longer has, and keeps it as it is; remove the source, or let select.clients match that client'
+          : markLost
+            ? "scopemesh wrote this source, but the mark is missing from its Description; restore the mark with 'scopemesh adopt', or remove the source"
+            : "a source with this name exists and scopemesh does not own it; remove it, or run 'scopemesh adopt' if it allows exactly the desired access",
       action: desired.access === undefined ? 'revoke' : 'grant',
       scopes: desired.scopes,
       before: foreign.access,

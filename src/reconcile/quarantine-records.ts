@@ -34,7 +34,7 @@ export async function compareQuarantines(
     // After the records: what is in the KV was in the store before.
     const stored = await storedBlocks(deps);
     const now = clock.now();
-    const verdicts = compareRecords(stored, records, now);
+    const verdicts = verdictsHere(stored, records, now, world);
     const adopted = takeEffect(verdicts, deps);
     reportRepairs(verdicts, deps);
     await writeVerdicts(verdicts, stored, deps, signal);
@@ -65,7 +65,7 @@ export async function showQuarantines(
   const { keyValues } = deps;
   const stored = keyValues === undefined ? [] : await storedBlocks({ keyValues });
   const records = await readRecords(deps, signal);
-  for (const verdict of compareRecords(stored, records, deps.clock.now()))
+  for (const verdict of verdictsHere(stored, records, deps.clock.now(), deps.world))
     if (verdict.do === 'adopt') deps.world.setClientBlock(verdict.id, 'ClientQuarantined');
 }
 
@@ -82,6 +82,16 @@ export async function writeQuarantine(id: ClientId, deps: RecordDeps, signal: Ab
       signal,
     );
   });
+}
+
+/** Of the clients that this instance manages. */
+function verdictsHere(
+  stored: readonly StoredBlock[],
+  records: readonly QuarantineRecord[] | undefined,
+  now: number,
+  world: ReconcilerDeps['world'],
+): readonly RecordVerdict[] {
+  return compareRecords(stored, records, now).filter(({ id }) => world.selectsClient(id));
 }
 
 /** Undefined if the token may not read the records. */

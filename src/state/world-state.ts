@@ -70,11 +70,11 @@ export class WorldState {
     this.#mapping = mapping;
     this.#openings = new Openings(mapping);
     this.#claims = new Claims(mapping, settings, this.#directories, this.#clientBlocks.all);
-    this.#entries = new EntryCache(mapping.owner, this.records);
+    this.#entries = new EntryCache(mapping, this.records);
     this.#destinations = new Destinations(this.#claims.claimStatuses, this.#openings, this.#entries);
   }
 
-  /** Read-only. Use the methods of this class for updates. */
+  /** Read-only: this class has the updates. */
   get directories(): Omit<Directories, 'put' | 'putAll' | 'putUnreadable' | 'forget'> {
     return this.#directories;
   }
@@ -98,7 +98,7 @@ export class WorldState {
     touches.destinations(this.#destinations.all());
     this.#mapping = mapping;
     this.#openings.setMapping(mapping);
-    this.#entries.setOwner(mapping.owner);
+    this.#entries.setMapping(mapping);
     for (const change of this.#directories.everybody()) this.#reopen(change, touches);
     this.#updateStatuses(this.#claims.setMapping(mapping), touches);
     touches.destinations(this.#destinations.all());
@@ -166,6 +166,7 @@ export class WorldState {
   }
 
   setClientBlock(id: ClientId, clientBlock: ClientBlock | undefined): Touched {
+    if (clientBlock !== undefined && !this.selectsClient(id)) return NOTHING_TOUCHED;
     if (!this.#clientBlocks.set(id, clientBlock, this.beginRead())) return NOTHING_TOUCHED;
     const touches = new Touches();
     touches.client(id, clientBlock !== undefined);
@@ -262,6 +263,15 @@ export class WorldState {
 
   get entries(): ReadonlyMap<string, IntentionEntry> {
     return this.#entries.all;
+  }
+
+  /** Also those outside the selection. */
+  everyEntry(): Iterable<IntentionEntry> {
+    return this.#entries.every();
+  }
+
+  selectsClient(id: ClientId): boolean {
+    return this.#mapping.select?.hasClient(id) ?? true;
   }
 
   get owned(): OwnedEdges {
