@@ -32,10 +32,12 @@ export async function recoverPending(
   const lastApplied = new Map(record.lastApplied);
   const decisions: SettledDecision[] = [];
   const nowMs = deps.clock.now();
-  const find = (draft: DraftDecision) => ({
-    view: viewOf(accessNow(draft, entry, deps)),
-    index: entry?.modifyIndex ?? 0,
-  });
+  const find = (draft: DraftDecision) => {
+    const access = accessNow(draft, entry, deps);
+    // The access before and after an ejection is the same: whether the mark is gone decides.
+    const ejected = access === undefined ? draft.after : null;
+    return { view: draft.reason === 'Ejected' ? ejected : viewOf(access), index: entry?.modifyIndex ?? 0 };
+  };
   const outcomes = judgeByIndex(pending, find, nowMs);
   for (const [draft, outcome] of outcomes) {
     const decision = toSettled(draft, outcome, nowMs);

@@ -4,11 +4,12 @@ import { destinationKey } from '../model/key.js';
 import { covers, digest, narrows, plainPart, sameAccess, widens } from './access.js';
 import type { ClaimStatus } from './claims.js';
 import { compareText } from './compare.js';
-import { type DesiredAccess, desiredAccess } from './desired-access.js';
+import { desiredAccess } from './desired-access.js';
 import type { DestinationInput } from './destination-input.js';
 import { isRecorded, needsRecord } from './edge-record.js';
+import { foreignHold, wasWritten } from './foreign-source.js';
 import { extendOnly } from './guards/extend.js';
-import { type LastApplied, parseLastAppliedText, toLastAppliedText } from './last-applied.js';
+import { parseLastAppliedText, toLastAppliedText } from './last-applied.js';
 import { policyOf } from './mode.js';
 import {
   clientOfDescription,
@@ -18,7 +19,6 @@ import {
   isOwned,
   isOwnedHere,
   isSourceOf,
-  otherOwnerOf,
   sameSource,
 } from './ownership.js';
 import {
@@ -307,43 +307,6 @@ function wouldOpen(
 ): boolean {
   const next = takesOver(source, entry, wildcard);
   return next !== undefined && opens(next.access);
-}
-
-function foreignHold(
-  source: ServiceName,
-  desired: DesiredAccess,
-  foreign: IntentionSource,
-  lastApplied: LastApplied | undefined,
-  input: DestinationInput,
-): readonly Hold[] {
-  const isUnselected = isOwned(input.mapping.owner, foreign);
-  const markLost = wasWritten(lastApplied) && !isUnselected;
-  if (desired.access === undefined && !markLost) return [];
-  const other = otherOwnerOf(input.mapping.owner, foreign.description);
-  return [
-    {
-      subject: intentionSubject(input.destination, source.name),
-      resource: intentionResource(input.destination, source.name),
-      reason: markLost ? 'MarkLost' : 'ForeignSource',
-      detail: other
-        ? `the scopemesh instance with owner ${other} created this source; let only one of the two instances manage this destination (give both a select: without overlap, or list the destination in guards.protected of the other one), or remove the source if that instance no longer exists`
-        : isUnselected
-          ? 'this instance created this source for a client that select.clients no longer has, and keeps it as it is; remove the source, or let select.clients match that client'
-          : markLost
-            ? "scopemesh wrote this source, but the mark is missing from its Description; restore the mark with 'scopemesh adopt', or remove the source"
-            : "a source with this name exists and scopemesh does not own it; remove it, or run 'scopemesh adopt' if it allows exactly the desired access",
-      action: desired.access === undefined ? 'revoke' : 'grant',
-      scopes: desired.scopes,
-      before: foreign.access,
-      after: desired.access,
-      ...(desired.client === undefined ? {} : { client: desired.client }),
-    },
-  ];
-}
-
-/** Whether the last write of an edge wrote a source and did not remove it. */
-function wasWritten(lastApplied: LastApplied | undefined): boolean {
-  return lastApplied !== undefined && lastApplied.digest !== 'none';
 }
 
 /** A deny keeps its Description. The Description of an access names the client that the access comes from. */

@@ -1,4 +1,5 @@
 import type { ServiceName } from '../model/intention.js';
+import type { Mapping } from '../model/rule.js';
 import type { Selection } from '../model/selection.js';
 import { compilePattern } from './pattern.js';
 
@@ -25,6 +26,13 @@ export function createSelection(select: Select): Selection {
     hasClient: ({ clientId }) => isClient(clientId),
     limitsClients: select.clients !== undefined,
   };
+}
+
+export function selectsClient(
+  { select }: Pick<Mapping, 'select'>,
+  id: { readonly clientId: string },
+): boolean {
+  return select?.hasClient(id) ?? true;
 }
 
 function matcher(texts: readonly string[] | undefined): (text: string) => boolean {

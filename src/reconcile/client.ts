@@ -4,6 +4,7 @@ import { messageOf } from '../errors.js';
 import { clientKey, formatKey, type Key } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
 import { hasOrder, needsRead, withClientId, withoutSettledRechecks } from '../plan/client-job.js';
+import { selectsClient } from '../plan/selection.js';
 import { type ClientId, clientText } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
 import { NOTHING_TOUCHED, type Touched } from '../state/touched.js';
@@ -45,7 +46,7 @@ export async function reconcileClient(
   if (key.by !== 'clientId') return resolveReference(key, job, directory, deps, signal);
 
   const id: ClientId = { provider: key.provider, clientId: key.value };
-  if (!world.selectsClient(id)) return leaveClient(id, job, deps, signal);
+  if (!selectsClient(world.mapping, id)) return leaveClient(id, job, deps, signal);
   const known = world.client(id);
   const before = world.destinationsOf(id, deps.clock.now());
   let touched = NOTHING_TOUCHED;

@@ -5,6 +5,7 @@ import { clientKey } from '../model/key.js';
 import type { QuarantineRecord } from '../model/quarantine.js';
 import type { Trigger } from '../model/trigger.js';
 import { policyOf } from '../plan/mode.js';
+import { selectsClient } from '../plan/selection.js';
 import { compareRecords, type RecordVerdict, type StoredBlock } from '../plan/stored-block.js';
 import { type ClientId, clientText } from '../plan/world.js';
 import type { ReconcilerDeps } from './deps.js';
@@ -91,7 +92,7 @@ function verdictsHere(
   now: number,
   world: ReconcilerDeps['world'],
 ): readonly RecordVerdict[] {
-  return compareRecords(stored, records, now).filter(({ id }) => world.selectsClient(id));
+  return compareRecords(stored, records, now).filter(({ id }) => selectsClient(world.mapping, id));
 }
 
 /** Undefined if the token may not read the records. */

@@ -36,8 +36,7 @@ import { UserTokens } from './user-tokens.js';
 
 /**
  * The last read state of both sides, with derived indexes. It is a cache of reads, not a source of truth: it starts empty,
- * and a provider or catalog that was not read completely is unknown, not empty. The cost of an update depends on what it
- * touches, and the update returns that. The returned maps are live: they are valid until the next update.
+ * and a provider or catalog that was not read completely is unknown. An update returns what it touched. Maps are live.
  */
 export class WorldState {
   #mapping: Mapping;
@@ -58,6 +57,7 @@ export class WorldState {
   readonly #entries: EntryCache;
   readonly #openings: Openings;
   readonly records = new LastApplied();
+  readonly everyEntry = () => this.#entries.every();
   readonly #destinations: Destinations;
   readonly #names = new ClientNames();
   #hasEntries = false;
@@ -166,7 +166,6 @@ export class WorldState {
   }
 
   setClientBlock(id: ClientId, clientBlock: ClientBlock | undefined): Touched {
-    if (clientBlock !== undefined && !this.selectsClient(id)) return NOTHING_TOUCHED;
     if (!this.#clientBlocks.set(id, clientBlock, this.beginRead())) return NOTHING_TOUCHED;
     const touches = new Touches();
     touches.client(id, clientBlock !== undefined);
@@ -263,15 +262,6 @@ export class WorldState {
 
   get entries(): ReadonlyMap<string, IntentionEntry> {
     return this.#entries.all;
-  }
-
-  /** Also those outside the selection. */
-  everyEntry(): Iterable<IntentionEntry> {
-    return this.#entries.every();
-  }
-
-  selectsClient(id: ClientId): boolean {
-    return this.#mapping.select?.hasClient(id) ?? true;
   }
 
   get owned(): OwnedEdges {

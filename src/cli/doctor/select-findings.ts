@@ -26,7 +26,7 @@ function overlaps({ entries, mapping }: WorldState): readonly Finding[] {
       warning(
         'select.overlap',
         `the instance with owner ${other} also writes intentions to ${namesText([...names].toSorted())}: a source that one instance wrote is held by the other, and each closes only its own`,
-        'give the two instances a select: without overlap, so that one of them manages each destination; if that instance is gone, delete the sources that it left',
+        'give the two instances a select: without overlap, so that one of them manages each destination; if that instance is gone, run scopemesh eject with its configuration',
       ),
     );
 }
@@ -48,7 +48,7 @@ function leftBehind(world: WorldState): readonly Finding[] {
     warning(
       'select.left',
       `this instance wrote ${edges.length} edges that are now outside select, and no revocation closes them: ${namesText(edges.toSorted())}`,
-      'let select match them again, or delete those that are not needed (consul config write, without these sources)',
+      'let select match them again; or delete those that are not needed (consul config write, without these sources), or stop this instance for good and run scopemesh eject',
     ),
   ];
 }

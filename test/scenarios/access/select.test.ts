@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { createCommandLine, type DoctorFinding } from '../../support/command-line.js';
+import type { DoctorFinding } from '../../support/command-line.js';
 import { clientOf, type Daemon, type DaemonOptions, type Rig } from '../../support/daemon.js';
 import { startMesh } from '../../support/mesh.js';
 import { isOpen, ordersRig, READ } from '../../support/orders-rig.js';
+import { neverMention, startTeams } from './teams.js';
 
 let close: () => void | Promise<void> = () => {};
 afterEach(() => close());
@@ -78,34 +79,7 @@ describe('an instance with a selection', () => {
 describe('two instances on one Consul', () => {
   async function teams() {
     const mesh = await startMesh();
-    const team = (owner: string, services: readonly string[], clients: readonly string[]) => {
-      const cli = createCommandLine(mesh);
-      cli.configure({
-        owner,
-        select: { services, clients },
-        providers: [
-          {
-            name: owner,
-            kind: 'oidc',
-            issuer: 'http://127.0.0.1:9',
-            directory: `${cli.directory}/clients.json`,
-          },
-        ],
-        scopes: { '{service}:connect': { to: '{service}' } },
-      });
-      cli.idp({
-        clientId: `${owner}-app`,
-        scopes: [`${owner}-api:connect`, 'shared:connect'],
-        attributes: { 'consul-services': `${owner}-web` },
-      });
-      return cli;
-    };
-    for (const owner of ['red', 'blue']) {
-      await mesh.register(`${owner}-api`);
-      await mesh.register(`${owner}-web`, { client: `${owner}-app`, tags: [`oauth-provider=${owner}`] });
-    }
-    await mesh.register('shared');
-    return { mesh, team };
+    return { mesh, team: await startTeams(mesh, mesh.register) };
   }
 
   it('with selections without overlap never mention each other', async () => {
@@ -115,15 +89,7 @@ describe('two instances on one Consul', () => {
       for (const cli of [red, blue]) cli.close();
       await mesh.consul.close();
     };
-    expect((await red.run(['apply', '--yes'])).status).toBe(0);
-    expect((await blue.run(['apply', '--yes'])).status).toBe(0);
-    expect(await mesh.access('red-api')).toEqual({ 'red-web': 'allow' });
-    expect(await mesh.access('blue-api')).toEqual({ 'blue-web': 'allow' });
-    for (const command of [['plan'], ['apply', '--yes'], ['doctor', '--json'], ['what-can', 'red-app']]) {
-      const { out, err } = await red.run(command);
-      expect(out + err, command[0]).not.toMatch(/blue|shared/);
-    }
-    expect((await blue.run(['plan', '--detailed-exitcode'])).status).toBe(0);
+    await neverMention(red, blue, mesh.access);
   });
 
   it('that select the same destination are found by doctor', async () => {
