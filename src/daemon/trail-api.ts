@@ -16,7 +16,7 @@ import { whoCanCall } from '../trail/who-can-call.js';
 import { type Access, sendRefusal } from './access.js';
 
 export interface TrailApiDeps {
-  /** Opens the trail once; whoever opens it closes it. */
+  /** Opens the trail once; the owner of these parts closes it. */
   readonly trail: () => Promise<Trail>;
   /** What Consul has, in a process that reconciles. */
   readonly world: () => WorldState;

@@ -11,7 +11,7 @@ export class WatchAges {
     this.#clock = clock;
   }
 
-  /** Watches until the signal aborts, anew after each `restart`. */
+  /** Watches until the signal aborts, and begins again after each `restart`. */
   async watch(
     table: WatchedTable,
     listener: Parameters<Consul['watch']>[1],

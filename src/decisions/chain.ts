@@ -72,7 +72,7 @@ const STORED_END =
 
 /**
  * The ID, the time and the link of a decision that is stored as `toStoredText` wrote it and has the hash that it names; undefined for
- * all others, which `hashOfEvent` judges. Whoever changes a byte of such a text must find other bytes with the same hash.
+ * all others, which `hashOfEvent` judges. To change a byte of such a text unseen, one must find other bytes with the same hash.
  */
 export function intactLinkOf(
   stored: string,

@@ -23,9 +23,9 @@ const RENEW_PART = 0.25;
 const RELEASE_MS = 1_500;
 
 /**
- * The lock in Consul says which store, and which of its replicas, leads the owner. The epoch of the store bars whoever led
- * before. The lock is taken first and the epoch is raised then, so that a replica that loses the lock in between has harmed
- * nobody.
+ * The lock in Consul says which store, and which of its replicas, leads the owner. The epoch of the store bars the
+ * leader before. A replica takes the lock first and raises the epoch then, so that it does no harm if it loses the lock in
+ * between.
  */
 export class ConsulLease implements Lease {
   readonly proofMs: number;

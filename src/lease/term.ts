@@ -105,7 +105,7 @@ export class LeaseTerm implements Term {
     const isHeld = await this.#lease
       .renew(this.leader.epoch, AbortSignal.timeout(RENEWAL_MS))
       .catch((error: unknown) => {
-        // The deadline's reason is none of ours, and a job or a worker would take it for a fault of its own.
+        // The deadline's reason is no SyncError, so a job or a worker would take it for a fault of its own.
         if (error instanceof SyncError) throw error;
         const message = `the lease cannot be renewed: ${messageOf(error)}`;
         throw new SyncError('ERR_TIMEOUT', message, { retriable: true, cause: error });

@@ -31,7 +31,7 @@ export function parseLeader(text: string | undefined): Leader | undefined {
   return typeof address === 'string' ? { ...known, address: plain(address) } : known;
 }
 
-/** For errors and logs: whoever may write the key could put anything there. */
+/** For errors and logs: a person who may write the key can put anything there. */
 function plain(text: string): string {
   return text.replace(/[^\x20-\x7e]/g, '?').slice(0, 200);
 }

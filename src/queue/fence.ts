@@ -1,7 +1,7 @@
 import type { Leader } from '../model/leader.js';
 
 /**
- * The epoch of a store. Whoever leads has raised it. Every record, take, settlement and value of a leader names the epoch of
+ * The epoch of a store. The leader has raised it. Every record, take, settlement and value of a leader names the epoch of
  * its term, and the store refuses it with ERR_LEASE_LOST once the epoch is another one. Throws ERR_QUEUE_UNREACHABLE.
  */
 export interface Fence {

@@ -11,7 +11,7 @@ export interface ClientLogin {
   readonly login: DesiredClient;
   /** Why it is blocked although its directory has it as enabled. */
   readonly closure: ClientBlock | undefined;
-  /** `MaxTokenTTL` of its auth method in Consul; undefined if it has none of ours. */
+  /** `MaxTokenTTL` of its auth method in Consul; undefined if it has no auth method of ours. */
   readonly standingTtlSeconds: number | undefined;
 }
 

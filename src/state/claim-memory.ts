@@ -105,8 +105,8 @@ export interface FormerClaim {
 }
 
 /**
- * The claims in the Descriptions of owned sources that scopemesh has a record of. A mark alone is no proof: whoever may
- * write one destination could give an old claim to any service, which then comes before others or counts for the grace.
+ * The claims in the Descriptions of owned sources that scopemesh has a record of. A mark alone is no proof: a person
+ * who may write one destination could give an old claim to any service, which then comes before others or counts for the grace.
  */
 export function* claimsOfEntries(
   entries: Iterable<IntentionEntry>,

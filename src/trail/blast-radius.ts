@@ -1,7 +1,7 @@
 import { compareText } from '../plan/compare.js';
 import type { ActualAccess } from '../plan/plan.js';
 
-/** An edge of the mesh that lets calls pass, whoever wrote it. */
+/** An edge of the mesh that lets calls pass, of ours or of others. */
 export interface ReachEdge {
   readonly source: string;
   readonly destination: string;

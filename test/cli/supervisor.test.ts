@@ -33,7 +33,7 @@ const environment = () => ({
 });
 
 describe('systemd', () => {
-  it('is told each state in order, without the secrets of the environment', async () => {
+  it('hears each state in order, without the secrets of the environment', async () => {
     const supervisor = createSupervisor(environment(), silentLogger);
     expect(supervisor.watchdogMs).toBe(200);
     await Promise.all([supervisor.tell('RELOADING=1'), supervisor.tell('READY=1')]);

@@ -11,6 +11,7 @@ import { describeJournal } from './journal.js';
 import { describeFacts } from './key-value-store.js';
 import { describeKill, type SharedPlace } from './kill.js';
 import { describeQueue } from './queue.js';
+import { describeQueueFailures } from './queue-failures.js';
 import { describeRechecks } from './rechecks.js';
 import type { Store, StoreHarness } from './store-harness.js';
 
@@ -61,6 +62,7 @@ async function startBullmq(): Promise<StoreHarness> {
 }
 
 describeQueue('BullMQ on Redis', startBullmq, 5);
+describeQueueFailures('BullMQ on Redis', startBullmq);
 describeJournal('BullMQ on Redis', startBullmq);
 describeFacts('BullMQ on Redis', startBullmq);
 describeInbox('BullMQ on Redis', startBullmq);

@@ -12,6 +12,7 @@ import { describeJournal } from './journal.js';
 import { describeFacts } from './key-value-store.js';
 import { describeKill, type SharedPlace, startBurst } from './kill.js';
 import { describeQueue } from './queue.js';
+import { describeQueueFailures } from './queue-failures.js';
 import { describeRechecks } from './rechecks.js';
 import { type Store, type StoreHarness, trigger } from './store-harness.js';
 
@@ -49,6 +50,7 @@ async function startEmbedded(): Promise<StoreHarness> {
 }
 
 describeQueue('the embedded store', startEmbedded);
+describeQueueFailures('the embedded store', startEmbedded);
 describeJournal('the embedded store', startEmbedded);
 describeFacts('the embedded store', startEmbedded);
 describeInbox('the embedded store', startEmbedded);

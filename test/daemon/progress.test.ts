@@ -82,7 +82,7 @@ describe('the work of the daemon', () => {
   });
 });
 
-it('the watchdog is told at half of its time as long as work goes on, and the metric and the log say if not', async () => {
+it('the watchdog hears at half of its time that work goes on, and the metric and the log say if not', async () => {
   const stop = new AbortController();
   const said: string[] = [];
   const whys = [undefined, undefined, 'the job of x does not end', 'the job of x does not end', undefined];

@@ -1,0 +1,169 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { destinationKey, formatKey } from '../../src/model/key.js';
+import type { Job } from '../../src/model/trigger.js';
+import type { JobResult } from '../../src/queue/queue.js';
+import {
+  DONE,
+  eventually,
+  FAST,
+  gate,
+  idle,
+  type StartHarness,
+  type Store,
+  type StoreHarness,
+  trigger,
+  work,
+} from './store-harness.js';
+
+const key = (name: string) => formatKey(destinationKey(name));
+const eventIds = (job: Job) => job.triggers.map((each) => each.cause.eventId);
+
+/** The contract of the port `Queue` for jobs that fail, keys that are parked, and a store that starts again. */
+export function describeQueueFailures(name: string, start: StartHarness): void {
+  describe(`${name} as a queue of jobs that fail`, () => {
+    let harness: StoreHarness;
+    let store: Store;
+    beforeEach(async () => {
+      harness = await start();
+      store = await harness.open(FAST);
+    });
+    afterEach(() => harness.dispose());
+
+    it('retries without counting when the handler asks for it', async () => {
+      const attempts: number[] = [];
+      const working = work(store.queue, async (job): Promise<JobResult> => {
+        attempts.push(job.attempts);
+        return attempts.length <= 5 ? { kind: 'retry', afterMs: 1 } : DONE;
+      });
+      await store.queue.add([trigger('a', '1')]);
+      await idle(store.queue);
+      await working.stop();
+      expect(attempts).toEqual([0, 0, 0, 0, 0, 0]);
+    });
+
+    it('counts failures, and forgets them after a success', async () => {
+      const attempts: number[] = [];
+      const working = work(store.queue, async (job) => {
+        attempts.push(job.attempts);
+        if (attempts.length < 3) throw new Error('no');
+        return DONE;
+      });
+      await store.queue.add([trigger('a', '1')]);
+      await idle(store.queue);
+      await store.queue.add([trigger('a', '2')]);
+      await idle(store.queue);
+      await working.stop();
+      expect(attempts).toEqual([0, 1, 2, 0]);
+    });
+
+    it('parks a key that fails too often, in sight, while others go on', async () => {
+      const ran: string[] = [];
+      const working = work(store.queue, async (job) => {
+        ran.push(formatKey(job.key));
+        if (formatKey(job.key) === key('bad')) throw new Error('consul says no');
+        return DONE;
+      });
+      await store.queue.add([trigger('bad', '1'), trigger('good', '2')]);
+      await eventually('parked', async () => (await store.queue.state()).parked.length === 1);
+      await store.queue.add([trigger('good', '3')]);
+      await idle(store.queue);
+      await working.stop();
+      expect(ran.filter((each) => each === key('bad'))).toHaveLength(3);
+      expect(ran.filter((each) => each === key('good'))).toHaveLength(2);
+      const { parked } = await store.queue.state();
+      expect(parked).toEqual([
+        {
+          key: key('bad'),
+          attempts: 3,
+          error: 'consul says no',
+          since: expect.stringMatching(/^\d{4}-.*Z$/),
+        },
+      ]);
+    });
+
+    it('runs a parked key again after a new trigger, and after unpark, with all its triggers', async () => {
+      let fails = true;
+      const done: Job[] = [];
+      const working = work(store.queue, async (job) => {
+        if (fails) throw new Error('no');
+        done.push(job);
+        return DONE;
+      });
+      const parked = async (count: number) => (await store.queue.state()).parked.length === count;
+      await store.queue.add([trigger('a', '1'), trigger('b', '2')]);
+      await eventually('both parked', () => parked(2));
+      fails = false;
+      await store.queue.add([trigger('a', '3')]);
+      expect(await store.queue.unpark(key('b'), 'run')).toBe('done');
+      expect(await store.queue.unpark(key('b'), 'run')).toBe('not-parked');
+      expect(await store.queue.unpark(key('unheard-of'), 'run')).toBe('not-parked');
+      await idle(store.queue);
+      await working.stop();
+      expect(await parked(0)).toBe(true);
+      expect(done.map(eventIds).sort()).toEqual([['1', '3'], ['2']]);
+      expect(done.map((job) => job.attempts)).toEqual([0, 0]);
+    });
+
+    it('forgets a parked key that is dropped, and keeps one with an order', async () => {
+      const seen: string[] = [];
+      const working = work(store.queue, async (job) => {
+        seen.push(...eventIds(job).map(String));
+        throw new Error('no');
+      });
+      const { cause } = trigger('b', '2');
+      const order = { kind: 'client-disabled', provider: 'main', at: cause.receivedAt, cause } as const;
+      await store.queue.add([trigger('a', '1', { urgent: true }), trigger('b', '2', { order })]);
+      const parked = async () => (await store.queue.state()).parked.map((each) => each.key);
+      await eventually('both parked', async () => (await parked()).length === 2);
+      expect(await store.queue.unpark(key('a'), 'drop')).toBe('done');
+      expect(await store.queue.unpark(key('a'), 'drop')).toBe('not-parked');
+      expect(await store.queue.unpark(key('b'), 'drop')).toBe('has-order');
+      expect(await parked()).toEqual([key('b')]);
+      seen.length = 0;
+      await store.queue.add([trigger('a', '3')]);
+      await eventually('parked again', async () => (await parked()).length === 2);
+      await working.stop();
+      expect(seen).toEqual(['3', '3', '3']);
+    });
+
+    it('tries again what came during the run that would have parked the key', async () => {
+      const last = gate();
+      const jobs: Job[] = [];
+      const working = work(store.queue, async (job) => {
+        jobs.push(job);
+        if (jobs.length === 3) await last.opened;
+        if (jobs.length <= 3) throw new Error('no');
+        return DONE;
+      });
+      await store.queue.add([trigger('a', '1')]);
+      await eventually('the third run', () => jobs.length === 3);
+      await store.queue.add([trigger('a', '2')]);
+      last.open();
+      await eventually('the fourth run', () => jobs.length === 4);
+      await idle(store.queue);
+      await working.stop();
+      expect(jobs.map(eventIds)).toEqual([['1'], ['1'], ['1'], ['1', '2']]);
+      expect((await store.queue.state()).parked).toEqual([]);
+    });
+
+    it('keeps waiting, delayed and parked keys over a restart', async () => {
+      const working = work(store.queue, async (job): Promise<JobResult> => {
+        if (formatKey(job.key) === key('bad')) throw new Error('no');
+        return { kind: 'retry', afterMs: 600_000 };
+      });
+      await store.queue.add([trigger('bad', '1'), trigger('later', '2')]);
+      await eventually('parked', async () => (await store.queue.state()).parked.length === 1);
+      await eventually('delayed', async () => (await store.queue.state()).delayed === 1);
+      await working.stop();
+      await store.queue.add([trigger('a', '3')]);
+      await store.close();
+      store = await harness.open(FAST);
+      expect(await store.queue.state()).toMatchObject({
+        waiting: 1,
+        delayed: 1,
+        active: 0,
+        parked: [{ key: key('bad') }],
+      });
+    });
+  });
+}
