@@ -34,9 +34,11 @@ export async function recoverPending(
   const nowMs = deps.clock.now();
   const find = (draft: DraftDecision) => {
     const access = accessNow(draft, entry, deps);
-    // The access before and after an ejection is the same: whether the mark is gone decides.
-    const ejected = access === undefined ? draft.after : null;
-    return { view: draft.reason === 'Ejected' ? ejected : viewOf(access), index: entry?.modifyIndex ?? 0 };
+    const index = entry?.modifyIndex ?? 0;
+    if (draft.reason !== 'Ejected') return { view: viewOf(access), index };
+    // The access before and after an ejection is the same. If the mark is back, or still there, is unknown after a change.
+    const isChanged = index !== draft.expectedIndex;
+    return { view: access !== undefined && isChanged ? null : draft.after, index };
   };
   const outcomes = judgeByIndex(pending, find, nowMs);
   for (const [draft, outcome] of outcomes) {
