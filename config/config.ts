@@ -3,6 +3,7 @@ import type { FreezeSchedule } from '../src/model/freeze.js';
 import type { GroupRules } from '../src/model/login.js';
 import type { ActorClassification, ActorLimit, Mode, Rule } from '../src/model/rule.js';
 import type { Secret } from '../src/model/secret.js';
+import type { Select } from '../src/plan/selection.js';
 import type { HostPort } from './fields.js';
 import type { ProviderSettings } from './providers/providers.js';
 
@@ -12,6 +13,8 @@ export type { ProviderSettings } from './providers/providers.js';
 export interface Config {
   readonly owner: string;
   readonly mode: Mode;
+  /** Absent if the instance manages everything. */
+  readonly select?: Select;
   readonly consul: ConsulSettings;
   readonly providers: readonly ProviderSettings[];
   readonly services: {

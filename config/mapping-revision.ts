@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Mapping, Rule } from '../src/model/rule.js';
 import { Secret } from '../src/model/secret.js';
+import { createSelection } from '../src/plan/selection.js';
 import { toAclSettings } from './acl-settings.js';
 import type { Config, ProviderSettings } from './config.js';
 
@@ -19,6 +20,7 @@ export function toMapping(config: Config): Mapping {
     freezes: config.guards.freeze,
     acl: toAclSettings(config),
     maxRevocations: config.guards.maxRevocations,
+    ...(config.select === undefined ? {} : { select: createSelection(config.select) }),
   };
 }
 
@@ -46,6 +48,7 @@ export function mappingRevision(config: Config): `sha256:${string}` {
   const decisive = {
     owner: config.owner,
     mode: config.mode,
+    select: config.select,
     rules: config.rules.map((rule) => canonicalJson(rule)).sort(),
     services: config.services,
     actors: config.actors,

@@ -52,6 +52,25 @@ const SERVICES = z.strictObject({
     .describe('How long a service without instances keeps its claim.'),
 });
 
+const patterns = (of: string) =>
+  z
+    .array(pattern())
+    .min(1, 'must have a pattern; leave the key out to select all')
+    .exactOptional()
+    .describe(of);
+
+const SELECT = z
+  .strictObject({
+    services: patterns('Patterns of destinations.'),
+    namespaces: patterns('Patterns of namespaces.'),
+    partitions: patterns('Patterns of partitions.'),
+    clients: patterns('Patterns of client IDs.'),
+  })
+  .refine(
+    (select) => Object.keys(select).length > 0,
+    'must have at least one of services, namespaces, partitions and clients; remove it to manage everything',
+  );
+
 const ACTOR_LIMIT = z.strictObject({
   maxTokenTtl: duration('1m', '1d').exactOptional(),
   never: z.array(pattern()).prefault([]).describe('Patterns of scopes that this kind may never use.'),
@@ -168,6 +187,9 @@ export const FILE = z.strictObject({
     .describe(
       'observe: write nothing to Consul. extend: add and widen only. enforce: make Consul equal to the IdP.',
     ),
+  select: SELECT.exactOptional().describe(
+    'Limits this instance to its part. What is outside is never planned, held, counted or mentioned.',
+  ),
   consul: CONSUL,
   providers: z.array(PROVIDER).min(1, 'must name at least one provider'),
   services: SERVICES.prefault({}),

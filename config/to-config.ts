@@ -17,6 +17,7 @@ export function toConfig(file: ParsedFile, directory: string): Config {
   return {
     ...toLogSettings(file, directory),
     mode: file.mode,
+    ...(file.select === undefined ? {} : { select: file.select }),
     consul: {
       ...consul,
       ...(token === undefined || token.isEmpty ? {} : { token }),

@@ -19,6 +19,7 @@ export const COMMANDS: readonly string[] = [
   'test',
   'doctor',
   'adopt',
+  'eject',
   'approve',
   'reject',
   'freeze',

@@ -3,6 +3,10 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   owner:
     'The ownership mark of this instance. The Description of every source that this instance owns begins with it, and it is part of the names in Redis, Kafka and Consul’s KV. It cannot change while scopemesh runs. What another owner opened stays as it is, logins to Consul too: before you change `owner`, remove that access by running once with empty `scopes` and `groups` and `login: off`.',
   mode: 'See [modes](#modes).',
+  'select.services': 'The destinations whose intentions this instance writes.',
+  'select.namespaces': 'Consul Enterprise: the namespaces of these destinations.',
+  'select.partitions': 'Consul Enterprise: the partitions of these destinations.',
+  'select.clients': 'The OAuth clients that this instance reads, by their client IDs.',
   'consul.address': 'Where Consul’s HTTP API is; `http://` or `https://`.',
   'consul.token':
     'The ACL token. [deploy/consul-policy.hcl](../../deploy/consul-policy.hcl) has its rules. Empty means no token.',

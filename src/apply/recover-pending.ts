@@ -32,10 +32,14 @@ export async function recoverPending(
   const lastApplied = new Map(record.lastApplied);
   const decisions: SettledDecision[] = [];
   const nowMs = deps.clock.now();
-  const find = (draft: DraftDecision) => ({
-    view: viewOf(accessNow(draft, entry, deps)),
-    index: entry?.modifyIndex ?? 0,
-  });
+  const find = (draft: DraftDecision) => {
+    const access = accessNow(draft, entry, deps);
+    const index = entry?.modifyIndex ?? 0;
+    if (draft.reason !== 'Ejected') return { view: viewOf(access), index };
+    // The access before and after an ejection is the same. If the mark is back, or still there, is unknown after a change.
+    const isChanged = index !== draft.expectedIndex;
+    return { view: access !== undefined && isChanged ? null : draft.after, index };
+  };
   const outcomes = judgeByIndex(pending, find, nowMs);
   for (const [draft, outcome] of outcomes) {
     const decision = toSettled(draft, outcome, nowMs);

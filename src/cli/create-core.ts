@@ -5,6 +5,7 @@ import { toMapping } from '../../config/mapping-revision.js';
 import { AclState } from '../apply/acl/acl-state.js';
 import type { Clock } from '../clock.js';
 import type { Consul } from '../consul/consul.js';
+import { selectDirectory } from '../identity/selected-directory.js';
 import { createNotifier, type Notifier } from '../notifier.js';
 import { Agenda } from '../queue/agenda.js';
 import { DEFAULT_BACKOFF } from '../queue/backoff.js';
@@ -99,7 +100,12 @@ export function createCore(
         late: () => [],
       },
       consul: parts.consul,
-      directories: new Map(parts.providers.map(({ settings, directory }) => [settings.name, directory])),
+      directories: new Map(
+        parts.providers.map(({ settings, directory }) => [
+          settings.name,
+          selectDirectory(directory, world.mapping.select),
+        ]),
+      ),
       jwksUris: createJwksUris(config, runtime),
       world,
       acl: createAclState(world, runtime.clock),

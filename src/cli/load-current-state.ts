@@ -3,6 +3,7 @@ import type { Config } from '../../config/config.js';
 import type { AclState } from '../apply/acl/acl-state.js';
 import type { Consul } from '../consul/consul.js';
 import type { SyncError } from '../errors.js';
+import { selectDirectory } from '../identity/selected-directory.js';
 import { parseClientText } from '../plan/world.js';
 import { readBothSides } from '../reconcile/read-all.js';
 import { RevocationWindow } from '../state/revocation-window.js';
@@ -69,7 +70,12 @@ export async function withBothSides<T>(
     for (const { directory } of providers) closers.push(() => directory.close());
     const world = createWorld(config);
     const acl = createAclState(world, runtime.clock);
-    const directories = new Map(providers.map(({ settings, directory }) => [settings.name, directory]));
+    const directories = new Map(
+      providers.map(({ settings, directory }) => [
+        settings.name,
+        selectDirectory(directory, world.mapping.select),
+      ]),
+    );
     const jwksUris = createJwksUris(config, runtime);
     await withProgress(
       cli.around.stderr,

@@ -14,6 +14,7 @@ import { addCompletion } from './commands/completion.js';
 import { addDecisions } from './commands/decisions.js';
 import { addDemo } from './commands/demo.js';
 import { addDoctor } from './commands/doctor.js';
+import { addEject } from './commands/eject.js';
 import { addEvidence } from './commands/evidence.js';
 import { addExplain } from './commands/explain.js';
 import { addFreeze } from './commands/freeze.js';
@@ -78,6 +79,7 @@ const COMMANDS: readonly ((program: Command, cli: Cli) => void)[] = [
   addTest,
   addDoctor,
   addAdopt,
+  addEject,
   addApprove,
   addParked,
   addFreeze,

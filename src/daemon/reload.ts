@@ -20,6 +20,9 @@ export interface LiveReload {
 
 type Facts = Pick<Parameters<typeof plainDecision>[0], 'outcome' | 'reason' | 'detail' | 'after' | 'verb'>;
 
+const LEAVES_BEHIND =
+  '; what a narrower select leaves out keeps its access and is not closed any more: remove its scopes before the restart, or see docs/how-to/run-several-instances.md';
+
 /** Between tries to record the decision of a reload. */
 const RETRY_MS = 1_000;
 
@@ -105,10 +108,13 @@ export class Reloads {
     const changes = diffConfig(this.#last, next);
     const waiting = this.#waitingFor(next);
     const mapping = toMapping(effectiveConfig(this.#running, next));
+    const isSelecting = waiting.some((path) => path.startsWith('select.'));
     const detail =
       waiting.length === 0
         ? {}
-        : { detail: `these settings take effect only at a restart: ${waiting.join(', ')}` };
+        : {
+            detail: `these settings take effect only at a restart: ${waiting.join(', ')}${isSelecting ? LEAVES_BEHIND : ''}`,
+          };
     const fields = { changes: changes.map(({ path }) => path), waiting };
     const facts = { verb: 'reloaded', outcome: 'applied', reason: 'ConfigReloaded' } as const;
     const record = this.#recorder({ ...facts, after: changes, ...detail }, mapping.revision);

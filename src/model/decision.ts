@@ -26,6 +26,7 @@ export const CHANGE_REASONS = [
   'MembershipRemoved',
   'SessionRevoked',
   'Adopted',
+  'Ejected',
 ] as const;
 export type ChangeReason = (typeof CHANGE_REASONS)[number];
 

@@ -2,6 +2,7 @@ import type { ActorKind } from './actor.js';
 import type { FreezeSchedule } from './freeze.js';
 import type { HeaderMatch } from './intention.js';
 import type { AclSettings } from './login.js';
+import type { Selection } from './selection.js';
 
 /** What a scope opens: exactly one of `to` (a destination) and `acl` (Consul ACL rules). */
 export interface Rule {
@@ -54,6 +55,8 @@ export interface Mapping {
   readonly protectedServices: readonly string[];
   readonly freezes: readonly FreezeSchedule[];
   readonly acl: AclSettings;
+  /** Absent if the instance manages everything. */
+  readonly select?: Selection;
   readonly maxRevocations: { readonly percent: number; readonly atLeast: number; readonly windowMs: number };
 }
 

@@ -29,6 +29,7 @@ import {
  * | different clients | the old claim is still valid | `claimed`, but `addNothing` |
  * | (no instance left) | within the grace | `claimed` as before |
  * | (no instance left) | after the grace | `none`, `vanished` |
+ * | a client outside `select` (not `unknown`), or in a place outside it | | `none` |
  */
 export type ClaimStatus =
   | {
@@ -117,6 +118,24 @@ export function claimStatusOf(
   mapping: Mapping,
   settings: ClaimSettings,
 ): ClaimStatus {
+  const { select } = mapping;
+  const claimStatus = evaluate(name, service, world, mapping, settings);
+  if (select === undefined || claimStatus.kind === 'none') return claimStatus;
+  // An opening stays in its place, so nothing there can be a source here.
+  const isOutside =
+    !select.hasPlace(name) || (claimStatus.kind !== 'unknown' && !select.hasClient(claimStatus.client));
+  if (!isOutside) return claimStatus;
+  const isVacant = service?.instances.some(({ kind }) => kind === '') !== true;
+  return { kind: 'none', service: name, vanished: isVacant };
+}
+
+function evaluate(
+  name: ServiceName,
+  service: CatalogService | undefined,
+  world: World,
+  mapping: Mapping,
+  settings: ClaimSettings,
+): ClaimStatus {
   const { providers } = mapping;
   const remembered = world.remembered.get(serviceText(name));
   const stated =
@@ -128,6 +147,8 @@ export function claimStatusOf(
       return { kind: 'none', service: name, vanished: false };
     case 'several':
       if (remembered !== undefined) return statusOfClaim(name, remembered, true, world, mapping);
+      if (isElsewhere(stated.clients, providers))
+        return statusOfClaim(name, stated.clients[0], false, world, mapping);
       return {
         kind: 'refused',
         service: name,
@@ -142,6 +163,15 @@ export function claimStatusOf(
       }
       return { kind: 'none', service: name, vanished: true };
   }
+}
+
+/** Whether the instances agree on one client, of a provider that is not configured. */
+function isElsewhere(
+  clients: readonly ClientId[],
+  providers: readonly string[],
+): clients is readonly [ClientId] {
+  const [first, ...others] = clients;
+  return first !== undefined && others.length === 0 && !providers.includes(first.provider);
 }
 
 function statusOfClaim(

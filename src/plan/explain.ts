@@ -7,7 +7,7 @@ import { desiredAccess } from './desired-access.js';
 import type { DestinationInput } from './destination-input.js';
 import { isRecorded } from './edge-record.js';
 import { toGrantText } from './grant-text.js';
-import { isOwned, isSourceOf } from './ownership.js';
+import { isOwnedHere, isSourceOf } from './ownership.js';
 import type { ActualAccess, Change, Hold, Plan } from './plan.js';
 import { openForUser } from './user-tokens.js';
 import { type ClientBlock, clientText, findClient, serviceText } from './world.js';
@@ -89,9 +89,7 @@ export function explain(facts: {
     ({ kind: 'none', service: source, vanished: false } satisfies ClaimStatus);
   const candidates = candidatesOf(source, input);
   const isHere = (each: Hold | Change) => each.resource.source === source.name;
-  const ours = input.entry?.sources.find(
-    (each) => isLocal(each, source) && isOwned(input.mapping.owner, each),
-  );
+  const ours = input.entry?.sources.find((each) => isLocal(each, source) && isOwnedHere(input.mapping, each));
   return {
     source,
     destination: input.destination,
@@ -130,7 +128,7 @@ function candidatesOf(
     const found = entry?.sources.find((each) => isLocal(each, name));
     if (found === undefined) return [];
     const { access, description } = found;
-    const owned = isOwned(input.mapping.owner, found) && isRecorded(input.destination, found, input);
+    const owned = isOwnedHere(input.mapping, found) && isRecorded(input.destination, found, input);
     return [{ precedence, source: found.name, destination, access, isOwned: owned, description }];
   };
   return [

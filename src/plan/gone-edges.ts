@@ -14,7 +14,9 @@ export type GoneEdge = Pick<Hold, 'subject' | 'resource' | 'client' | 'scopes' |
  * directory or the catalog is unread, is left out. A desired edge that is missing is no concern of this: it is put back.
  */
 export function goneEdges(input: DestinationInput): readonly GoneEdge[] {
-  const { destination, entry, lastApplied } = input;
+  const { destination, entry, lastApplied, mapping } = input;
+  // The entry of such a destination is not known here.
+  if (mapping.select?.hasService(destination) === false) return [];
   const { namespace, partition } = destination;
   const written = [...lastApplied].filter(([, text]) => isOfWrittenEdge(text));
   if (written.length === 0) return [];

@@ -67,7 +67,7 @@ function open(
   for (const grant of client.enabled ? client.grants : []) {
     for (const rule of mapping.rules) {
       const destination = destinationOf(rule, client.provider, grant, mapping, compile);
-      if (destination === undefined) continue;
+      if (destination === undefined || !isSelectedName(destination, mapping)) continue;
       if (!admitsKind(rule.actors, actorKind) || !mayUseScope(actorKind, grant.name, mapping, compile)) {
         limited.add(grant.name);
       } else if (!isPlainServiceName(destination)) {
@@ -88,6 +88,11 @@ function open(
     }
   }
   return { actorKind, openings, held, limited: [...limited].toSorted() };
+}
+
+/** By name: `select.hasPlace` decides about the place, which is that of each source. */
+export function isSelectedName(name: string, { select }: Pick<Mapping, 'select'>): boolean {
+  return select?.hasName(name) ?? true;
 }
 
 /** The destinations that a scope opens for any client; for evidence that names only a scope. */

@@ -1,4 +1,5 @@
 import type { IntentionEntry, IntentionSource, ServiceName } from '../model/intention.js';
+import type { Mapping } from '../model/rule.js';
 import { toUriText } from '../model/uri-text.js';
 
 /** Consul keeps 512 characters of a source's Description. */
@@ -51,6 +52,20 @@ export function clientOfDescription(
  */
 export function isOwned(owner: string, source: IntentionSource): boolean {
   return source.peer === undefined && source.name !== '*' && isOwnedDescription(owner, source.description);
+}
+
+/**
+ * Whether this instance decides about a source: it carries the mark, and its client is not outside `select.clients`. A mark
+ * that does not name its client counts: the client ID was too long for the Description.
+ */
+export function isOwnedHere(
+  { owner, select }: Pick<Mapping, 'owner' | 'select'>,
+  source: IntentionSource,
+): boolean {
+  if (!isOwned(owner, source)) return false;
+  if (select === undefined || !select.limitsClients) return true;
+  const client = clientOfDescription(source.description);
+  return client === undefined || select.hasClient(client);
 }
 
 /** Meta keys with which consul-k8s, replication and other tools mark their entries. */

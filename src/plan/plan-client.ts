@@ -31,6 +31,8 @@ export function planClient(
   const known = findClient(world, client);
   const holds: Hold[] = [];
   for (const claimStatus of about) {
+    // Its own instance reports the claim of a service that may be a source here.
+    if (mapping.select?.hasService(claimStatus.service) === false) continue;
     const held =
       claimStatus.kind === 'refused'
         ? { reason: claimStatus.reason, detail: claimStatus.detail }

@@ -4,11 +4,12 @@ import { destinationKey } from '../model/key.js';
 import { covers, digest, narrows, plainPart, sameAccess, widens } from './access.js';
 import type { ClaimStatus } from './claims.js';
 import { compareText } from './compare.js';
-import { type DesiredAccess, desiredAccess } from './desired-access.js';
+import { desiredAccess } from './desired-access.js';
 import type { DestinationInput } from './destination-input.js';
 import { isRecorded, needsRecord } from './edge-record.js';
+import { foreignHold, wasWritten } from './foreign-source.js';
 import { extendOnly } from './guards/extend.js';
-import { type LastApplied, parseLastAppliedText, toLastAppliedText } from './last-applied.js';
+import { parseLastAppliedText, toLastAppliedText } from './last-applied.js';
 import { policyOf } from './mode.js';
 import {
   clientOfDescription,
@@ -16,8 +17,8 @@ import {
   hasFieldsOfOthers,
   isManagedElsewhere,
   isOwned,
+  isOwnedHere,
   isSourceOf,
-  otherOwnerOf,
   sameSource,
 } from './ownership.js';
 import {
@@ -55,6 +56,7 @@ export function planDestination(input: DestinationInput): Plan {
   const key = destinationKey(destination.name, destination.namespace, destination.partition);
   // No opening reaches a wildcard, and scopemesh owns nothing there.
   if (destination.name === '*') return { key, changes: [], holds: [] };
+  if (mapping.select?.hasService(destination) === false) return { key, changes: [], holds: [] };
   const edges = planEdges(input);
   const changes = edges.flatMap((edge) => (edge.change === undefined ? [] : [edge.change]));
   const holds = edges.flatMap((edge) => edge.holds);
@@ -111,7 +113,7 @@ function sourcesOf(input: DestinationInput): readonly ServiceName[] {
   for (const [key, service] of input.sourcesByDestination.get(serviceText(at))?.services ?? [])
     found.set(key, service);
   for (const source of input.entry?.sources ?? []) {
-    if (isOwned(input.mapping.owner, source) || hasLostMark(source, input)) {
+    if (isOwnedHere(input.mapping, source) || hasLostMark(source, input)) {
       const name = { partition: source.partition, namespace: source.namespace, name: source.name };
       found.set(serviceText(name), name);
     }
@@ -119,8 +121,13 @@ function sourcesOf(input: DestinationInput): readonly ServiceName[] {
   return [...found.values()].toSorted((a, b) => compareText(serviceText(a), serviceText(b)));
 }
 
-function hasLostMark(source: IntentionSource, { destination, lastApplied }: DestinationInput): boolean {
+function hasLostMark(
+  source: IntentionSource,
+  { destination, mapping, lastApplied }: DestinationInput,
+): boolean {
   if (source.peer !== undefined || lastApplied.size === 0) return false;
+  // The mark is there, and its client is outside the selection.
+  if (isOwned(mapping.owner, source)) return false;
   return wasWritten(parseLastAppliedText(lastApplied.get(intentionSubject(destination, source.name))));
 }
 
@@ -140,7 +147,7 @@ function planEdges(input: DestinationInput): readonly EdgePlan[] {
     planEdge(source, present.get(inLowerCase(source)) ?? [], input, staysInEntry);
   const edges = sourcesOf(input).map((source) => plan(source, false));
   if (entry === undefined || !hasFieldsOfOthers(entry)) return edges;
-  if (!sources.every((each) => isOwned(mapping.owner, each))) return edges;
+  if (!sources.every((each) => isOwnedHere(mapping, each))) return edges;
   const going = edges.filter(({ change }) => change !== undefined && change.after === undefined);
   const denies = going.filter(({ change }) => change?.before?.kind === 'deny');
   // Also if other sources are added, because narrowing changes are written first.
@@ -173,8 +180,8 @@ function planEdge(
   const subject = intentionSubject(destination, source.name);
   const lastApplied = parseLastAppliedText(input.lastApplied.get(subject));
   const present = alike.filter((each) => each.peer === undefined && sameSource(each, source));
-  const ours = present.find((each) => isOwned(mapping.owner, each) && isSourceOf(each, source));
-  const foreign = present.find((each) => !isOwned(mapping.owner, each));
+  const ours = present.find((each) => isOwnedHere(mapping, each) && isSourceOf(each, source));
+  const foreign = present.find((each) => !isOwnedHere(mapping, each));
   const former = formerClient(ours, input);
   const claimStatus = statusOfSource(source, former, input);
   if (isKept(claimStatus, former, input)) return { change: undefined, holds: [], awaits: [] };
@@ -300,40 +307,6 @@ function wouldOpen(
 ): boolean {
   const next = takesOver(source, entry, wildcard);
   return next !== undefined && opens(next.access);
-}
-
-function foreignHold(
-  source: ServiceName,
-  desired: DesiredAccess,
-  foreign: IntentionSource,
-  lastApplied: LastApplied | undefined,
-  input: DestinationInput,
-): readonly Hold[] {
-  const markLost = wasWritten(lastApplied);
-  if (desired.access === undefined && !markLost) return [];
-  const other = otherOwnerOf(input.mapping.owner, foreign.description);
-  return [
-    {
-      subject: intentionSubject(input.destination, source.name),
-      resource: intentionResource(input.destination, source.name),
-      reason: markLost ? 'MarkLost' : 'ForeignSource',
-      detail: other
-        ? `the scopemesh instance with owner ${other} created this source; let only one of the two instances manage this destination (list it in guards.protected of the other one), or remove the source if that instance no longer exists`
-        : markLost
-          ? "scopemesh wrote this source, but the mark is missing from its Description; restore the mark with 'scopemesh adopt', or remove the source"
-          : "a source with this name exists and scopemesh does not own it; remove it, or run 'scopemesh adopt' if it allows exactly the desired access",
-      action: desired.access === undefined ? 'revoke' : 'grant',
-      scopes: desired.scopes,
-      before: foreign.access,
-      after: desired.access,
-      ...(desired.client === undefined ? {} : { client: desired.client }),
-    },
-  ];
-}
-
-/** Whether the last write of an edge wrote a source and did not remove it. */
-function wasWritten(lastApplied: LastApplied | undefined): boolean {
-  return lastApplied !== undefined && lastApplied.digest !== 'none';
 }
 
 /** A deny keeps its Description. The Description of an access names the client that the access comes from. */

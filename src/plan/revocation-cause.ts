@@ -62,7 +62,8 @@ export function revocationCause(facts: {
   const hasLeft =
     (claimStatus.kind === 'none' && !claimStatus.vanished) ||
     (facts.former !== undefined && clientText(facts.former) !== clientText(id)) ||
-    (claimStatus.kind === 'refused' && claimStatus.reason !== 'ClaimUnconfirmed');
+    (claimStatus.kind === 'refused' && claimStatus.reason !== 'ClaimUnconfirmed') ||
+    (facts.former === undefined && !input.mapping.providers.includes(id.provider));
   if (hasLeft) return because('ClaimRemoved', false);
   const isNamed = input.evidence.some(
     (each) => each.provider === id.provider && (each.clients?.includes(id.clientId) ?? false),

@@ -1,9 +1,10 @@
 import { isAclActive } from '../apply/acl/acl-state.js';
 import { causeOf } from '../apply/decision-drafts.js';
 import { messageOf } from '../errors.js';
-import type { Key } from '../model/key.js';
+import { clientKey, formatKey, type Key } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
 import { hasOrder, needsRead, withClientId, withoutSettledRechecks } from '../plan/client-job.js';
+import { selectsClient } from '../plan/selection.js';
 import { type ClientId, clientText } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
 import { NOTHING_TOUCHED, type Touched } from '../state/touched.js';
@@ -12,6 +13,7 @@ import { settleClientAcl } from './acl/read-client-acl.js';
 import { settleClaims } from './claims.js';
 import type { ReconcilerDeps } from './deps.js';
 import { evidenceOf, fanOut } from './fan-out.js';
+import { recordHolds } from './holds.js';
 import { writeQuarantine } from './quarantine-records.js';
 import { releaseIfDecided, settleLeftDecisions, takeOrders } from './quarantines.js';
 import { followRename, readClient, resolveReference } from './read-client.js';
@@ -44,6 +46,7 @@ export async function reconcileClient(
   if (key.by !== 'clientId') return resolveReference(key, job, directory, deps, signal);
 
   const id: ClientId = { provider: key.provider, clientId: key.value };
+  if (!selectsClient(world.mapping, id)) return leaveClient(id, job, deps, signal);
   const known = world.client(id);
   const before = world.destinationsOf(id, deps.clock.now());
   let touched = NOTHING_TOUCHED;
@@ -117,6 +120,20 @@ export async function reconcileClient(
   if (claims.status === 'rejected') throw claims.reason;
   if (acl.status === 'rejected') throw acl.reason;
   return acl.value;
+}
+
+/** A client outside the selection keeps what it has. What an earlier selection held or left unsettled is ended. */
+async function leaveClient(
+  id: ClientId,
+  job: Job,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<JobResult> {
+  const key = formatKey(clientKey(id.provider, id.clientId));
+  await settleLeftDecisions(id, deps);
+  await settleClientAcl(id, deps, signal);
+  await recordHolds(key, await deps.journal.read(key), [], causeOf(job), deps);
+  return { kind: 'done' };
 }
 
 /** A failure is tried again with the job: it must not keep the directory from being read for a new secret. */

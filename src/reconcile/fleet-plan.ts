@@ -105,7 +105,8 @@ function intentionsAfter(world: WorldState, plans: readonly Plan[]): readonly In
         : [],
     ),
   );
-  return [...world.entries].map(([key, entry]) => {
+  return [...world.everyEntry()].map((entry) => {
+    const key = serviceText(entry.destination);
     const sources = sourcesAfter(entry.sources, changes.get(key) ?? [], world.mapping.owner);
     return entryAfter(entry, entry.destination, sources, entry.modifyIndex) ?? { ...entry, sources: [] };
   });

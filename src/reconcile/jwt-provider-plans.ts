@@ -42,7 +42,7 @@ export async function observeJwtProviders(
 export function planned(
   plans: readonly Plan[],
   { world }: Pick<Deps, 'world'>,
-  intentions: Iterable<IntentionEntry> = world.entries.values(),
+  intentions: Iterable<IntentionEntry> = world.everyEntry(),
 ): readonly JwtProviderChange[] {
   return planJwtProviders({
     mapping: world.mapping,

@@ -5,6 +5,7 @@ import { clientKey } from '../model/key.js';
 import type { QuarantineRecord } from '../model/quarantine.js';
 import type { Trigger } from '../model/trigger.js';
 import { policyOf } from '../plan/mode.js';
+import { selectsClient } from '../plan/selection.js';
 import { compareRecords, type RecordVerdict, type StoredBlock } from '../plan/stored-block.js';
 import { type ClientId, clientText } from '../plan/world.js';
 import type { ReconcilerDeps } from './deps.js';
@@ -34,7 +35,7 @@ export async function compareQuarantines(
     // After the records: what is in the KV was in the store before.
     const stored = await storedBlocks(deps);
     const now = clock.now();
-    const verdicts = compareRecords(stored, records, now);
+    const verdicts = verdictsHere(stored, records, now, world);
     const adopted = takeEffect(verdicts, deps);
     reportRepairs(verdicts, deps);
     await writeVerdicts(verdicts, stored, deps, signal);
@@ -65,7 +66,7 @@ export async function showQuarantines(
   const { keyValues } = deps;
   const stored = keyValues === undefined ? [] : await storedBlocks({ keyValues });
   const records = await readRecords(deps, signal);
-  for (const verdict of compareRecords(stored, records, deps.clock.now()))
+  for (const verdict of verdictsHere(stored, records, deps.clock.now(), deps.world))
     if (verdict.do === 'adopt') deps.world.setClientBlock(verdict.id, 'ClientQuarantined');
 }
 
@@ -82,6 +83,16 @@ export async function writeQuarantine(id: ClientId, deps: RecordDeps, signal: Ab
       signal,
     );
   });
+}
+
+/** Of the clients that this instance manages. */
+function verdictsHere(
+  stored: readonly StoredBlock[],
+  records: readonly QuarantineRecord[] | undefined,
+  now: number,
+  world: ReconcilerDeps['world'],
+): readonly RecordVerdict[] {
+  return compareRecords(stored, records, now).filter(({ id }) => selectsClient(world.mapping, id));
 }
 
 /** Undefined if the token may not read the records. */

@@ -7,6 +7,7 @@ import type { Residual } from '../model/residual.js';
 import type { Cause, Job, Principal } from '../model/trigger.js';
 import { clientSubject } from '../plan/plan.js';
 import { quarantineResidual } from '../plan/residual.js';
+import { selectsClient } from '../plan/selection.js';
 import {
   isNewer,
   newest,
@@ -76,7 +77,7 @@ function residualOf(id: ClientId, { world, clock }: ReconcilerDeps): Residual {
 
 /** Restores the quarantines of earlier processes, and ends those that a person has released since. */
 export async function restoreQuarantines(deps: ReconcilerDeps): Promise<void> {
-  const blocks = await storedBlocks(deps);
+  const blocks = (await storedBlocks(deps)).filter((block) => selectsClient(deps.world.mapping, block));
   for (const { closure, provider, clientId } of blocks)
     if (closure === 'ClientQuarantined') deps.world.setClientBlock({ provider, clientId }, closure);
   for (const { closure, provider, clientId } of blocks)

@@ -1,3 +1,4 @@
+import type { Mapping } from '../model/rule.js';
 import { clientName } from '../plan/acl/object-names.js';
 import { compareText } from '../plan/compare.js';
 import { clientOfDescription, isOwnedDescription } from '../plan/ownership.js';
@@ -17,12 +18,15 @@ export class AclOwners {
   }
 
   /** By lower-case name. Calls `onChange` with every client whose objects changed since the last call. */
-  all(owner: string, onChange: (client: ClientId) => void): ReadonlyMap<string, ClientId> {
+  all(
+    { owner, select }: Pick<Mapping, 'owner' | 'select'>,
+    onChange: (client: ClientId) => void,
+  ): ReadonlyMap<string, ClientId> {
     const changed = this.#cache.drainChanged();
     const names = this.#owner === owner ? changed : [...this.#byName.keys(), ...this.#cache.owned.keys()];
     this.#owner = owner;
     for (const name of names) {
-      const [before, after] = [this.#byName.get(name), clientOf(this.#cache.of(name), owner)];
+      const [before, after] = [this.#byName.get(name), selectedOf(this.#cache.of(name), owner, select)];
       if (before !== undefined) onChange(before);
       if (after === undefined) this.#byName.delete(name);
       else {
@@ -47,16 +51,22 @@ export function clientOf(objects: OwnedObjects, owner: string): ClientId | undef
   return undefined;
 }
 
+/** The same, if this instance manages the client. */
+function selectedOf(objects: OwnedObjects, owner: string, select: Mapping['select']): ClientId | undefined {
+  const id = clientOf(objects, owner);
+  return id === undefined || select?.hasClient(id) === false ? undefined : id;
+}
+
 /** Every client that is known or has ACL objects, of one provider or of all. */
 export function clientsWithAcl(
   { world, acl }: { readonly world: WorldState; readonly acl: { readonly cache: AclCache } },
   provider?: string,
 ): readonly ClientId[] {
-  const { owner, providers } = world.mapping;
+  const { owner, providers, select } = world.mapping;
   const known = providers.flatMap((name) =>
     [...world.clients(name).keys()].map((clientId) => ({ provider: name, clientId })),
   );
-  const existing = [...acl.cache.owned.values()].flatMap((each) => clientOf(each, owner) ?? []);
+  const existing = [...acl.cache.owned.values()].flatMap((each) => selectedOf(each, owner, select) ?? []);
   return uniqueClients(
     [...known, ...existing].filter((id) => provider === undefined || id.provider === provider),
   );

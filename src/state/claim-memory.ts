@@ -4,7 +4,7 @@ import type { Mapping } from '../model/rule.js';
 import { clientName, isOurs } from '../plan/acl/object-names.js';
 import type { StatedClaim } from '../plan/claims.js';
 import { type EdgeRecords, isOwnedNow } from '../plan/edge-record.js';
-import { clientOfDescription, isOwned } from '../plan/ownership.js';
+import { clientOfDescription, isOwnedHere } from '../plan/ownership.js';
 import { type ClientId, clientText, type RememberedClaim, serviceText } from '../plan/world.js';
 
 /** The last claims of services, and when the grace of services without instances ends. */
@@ -110,13 +110,13 @@ export interface FormerClaim {
  */
 export function* claimsOfEntries(
   entries: Iterable<IntentionEntry>,
-  { owner }: Pick<Mapping, 'owner'>,
+  mapping: Pick<Mapping, 'owner' | 'select'>,
   edges: { recordsOf(destination: ServiceName): EdgeRecords },
 ): Iterable<FormerClaim> {
   for (const { destination, sources } of entries) {
     const records = edges.recordsOf(destination);
     for (const source of destination.name === '*' ? [] : sources) {
-      if (!isOwned(owner, source) || source.access.kind === 'deny') continue;
+      if (!isOwnedHere(mapping, source) || source.access.kind === 'deny') continue;
       if (!isOwnedNow(destination, source, records)) continue;
       const client = clientOfDescription(source.description);
       if (client !== undefined) yield { key: serviceText(source), client };

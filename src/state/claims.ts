@@ -26,6 +26,7 @@ export class Claims {
   readonly #clientBlocks: ReadonlyMap<string, ClientBlock>;
   #mapping: Mapping;
   #catalog: Catalog | undefined;
+  #selected: Catalog | undefined;
   #services: ReadonlyMap<string, CatalogService> = new Map();
   #recordList: readonly ClaimRecord[] | undefined = [];
   readonly #records = new Map<string, ClaimRecord>();
@@ -45,8 +46,9 @@ export class Claims {
     this.#clientBlocks = clientBlocks;
   }
 
+  /** The services of the selection. A service outside may still be the source of an edge inside. */
   get catalog(): Catalog | undefined {
-    return this.#catalog;
+    return this.#selected;
   }
 
   get records(): readonly ClaimRecord[] {
@@ -100,6 +102,11 @@ export class Claims {
       this.#memory.forget(key);
     }
     this.#catalog = catalog;
+    const { select } = this.#mapping;
+    this.#selected =
+      select === undefined
+        ? catalog
+        : { ...catalog, services: catalog.services.filter(({ name }) => select.hasService(name)) };
     this.#services = services;
     return changed;
   }
@@ -122,7 +129,11 @@ export class Claims {
     records: readonly ClaimRecord[],
     isKept: (client: string) => boolean = () => false,
   ): ReadonlySet<string> {
-    const shown = new Map(records.map((record) => [clientText(record), record]));
+    const shown = new Map(
+      records
+        .filter((record) => this.#mapping.select?.hasClient(record) !== false)
+        .map((record) => [clientText(record), record]),
+    );
     const changed = new Set<string>();
     for (const key of new Set([...this.#records.keys(), ...shown.keys()]))
       if (!isKept(key)) for (const service of this.#putRecord(key, shown.get(key))) changed.add(service);

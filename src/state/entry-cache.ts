@@ -1,20 +1,25 @@
 import type { IntentionEntry, IntentionSource, ServiceName } from '../model/intention.js';
+import type { Mapping } from '../model/rule.js';
 import { digest } from '../plan/access.js';
 import { serviceText } from '../plan/world.js';
 import { OwnedEdges, type Records } from './owned-edges.js';
 import { ReadOrder } from './read-order.js';
 
-/** The entries, as last read or written. */
+/** The entries of the selection, as last read or written. */
 export class EntryCache {
   readonly #entries = new Map<string, IntentionEntry>();
   readonly #readOrder = new ReadOrder();
   #owned: OwnedEdges;
+  #mapping: Pick<Mapping, 'owner' | 'select'>;
+  /** Entries outside the selection, from the last list. */
+  #outside: readonly IntentionEntry[] = [];
 
   readonly #records: Records;
 
-  constructor(owner: string, records: Records) {
+  constructor(mapping: Pick<Mapping, 'owner' | 'select'>, records: Records) {
+    this.#mapping = mapping;
     this.#records = records;
-    this.#owned = new OwnedEdges(owner, records);
+    this.#owned = new OwnedEdges(mapping, records);
   }
 
   /** By `serviceText` of the destination. */
@@ -22,12 +27,19 @@ export class EntryCache {
     return this.#entries;
   }
 
+  /** Also those outside the selection: what any entry names must not be removed. */
+  *every(): Iterable<IntentionEntry> {
+    yield* this.#entries.values();
+    yield* this.#outside;
+  }
+
   get owned(): OwnedEdges {
     return this.#owned;
   }
 
-  setOwner(owner: string): void {
-    this.#owned = new OwnedEdges(owner, this.#records);
+  setMapping(mapping: Pick<Mapping, 'owner' | 'select'>): void {
+    this.#mapping = mapping;
+    this.#owned = new OwnedEdges(mapping, this.#records);
     for (const entry of this.#entries.values()) this.#owned.replace(undefined, entry);
   }
 
@@ -40,7 +52,12 @@ export class EntryCache {
     const gone: ServiceName[] = [];
     if (!this.#readOrder.acceptsAll(read)) return { changed, gone };
     const listed = new Set<string>();
+    const outside: IntentionEntry[] = [];
     for (const listedEntry of entries) {
+      if (!this.#selects(listedEntry.destination)) {
+        outside.push(listedEntry);
+        continue;
+      }
       const entry = inLowerCase(listedEntry);
       const key = serviceText(entry.destination);
       listed.add(key);
@@ -53,6 +70,7 @@ export class EntryCache {
         changed.push(entry);
       }
     }
+    this.#outside = outside;
     for (const [key, entry] of this.#entries) {
       if (listed.has(key) || this.#readOrder.isNewer(key, read)) continue;
       this.#set(key, undefined);
@@ -64,7 +82,7 @@ export class EntryCache {
   /** Applies a single read, or an own write, of one entry; false if nothing changed. */
   replace(destination: ServiceName, entry: IntentionEntry | undefined, read: number): boolean {
     const key = serviceText({ ...destination, name: destination.name.toLowerCase() });
-    if (!this.#readOrder.accepts(key, read)) return false;
+    if (!this.#selects(destination) || !this.#readOrder.accepts(key, read)) return false;
     const known = this.#entries.get(key);
     if (known?.modifyIndex === entry?.modifyIndex && known?.modifyIndex !== 0) return false;
     this.#set(key, entry === undefined ? undefined : inLowerCase(entry));
@@ -81,6 +99,13 @@ export class EntryCache {
 
   recountAll(): void {
     for (const entry of this.#entries.values()) this.#owned.recount(entry);
+  }
+
+  /** A wildcard entry can apply to every destination of its place. */
+  #selects(destination: ServiceName): boolean {
+    const { select } = this.#mapping;
+    if (select === undefined) return true;
+    return destination.name === '*' ? select.hasPlace(destination) : select.hasService(destination);
   }
 
   #set(key: string, entry: IntentionEntry | undefined): void {

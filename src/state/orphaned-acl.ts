@@ -17,7 +17,9 @@ export function orphanedNames({
   readonly world: WorldState;
   readonly acl: { readonly cache: AclCache };
 }): readonly string[] {
-  const { owner, providers } = world.mapping;
+  const { owner, providers, select } = world.mapping;
+  // The name may be of a client outside the selection.
+  if (select?.limitsClients) return [];
   if (
     !providers.every((each) => world.hasDirectory(each) && !world.directories.unreadableOf(each).hasUnnamed)
   )

@@ -1,6 +1,7 @@
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
+import type { Mapping } from '../model/rule.js';
 import { isOwnedNow } from '../plan/edge-record.js';
-import { clientOfDescription, isOwned } from '../plan/ownership.js';
+import { clientOfDescription, isOwnedHere } from '../plan/ownership.js';
 import { type ClientId, clientText, serviceText } from '../plan/world.js';
 import type { LastApplied } from './last-applied.js';
 
@@ -9,7 +10,7 @@ import type { LastApplied } from './last-applied.js';
  * that a client's job does not need to search every entry of the fleet. Counts are of the sources with a record alone.
  */
 export class OwnedEdges {
-  readonly #owner: string;
+  readonly #mapping: Pick<Mapping, 'owner' | 'select'>;
   readonly #byClient = new Map<string, Map<string, ServiceName>>();
   readonly #byService = new Map<string, Map<string, ServiceName>>();
   /** For every source, owned or foreign. */
@@ -22,8 +23,8 @@ export class OwnedEdges {
   #count = 0;
   #unrecorded = 0;
 
-  constructor(owner: string, records: Records) {
-    this.#owner = owner;
+  constructor(mapping: Pick<Mapping, 'owner' | 'select'>, records: Records) {
+    this.#mapping = mapping;
     this.#records = records;
   }
 
@@ -72,7 +73,7 @@ export class OwnedEdges {
   }
 
   #countOn(entry: IntentionEntry): void {
-    const marked = entry.sources.filter((source) => isOwned(this.#owner, source));
+    const marked = entry.sources.filter((source) => isOwnedHere(this.#mapping, source));
     if (entry.destination.name === '*' || marked.length === 0) return;
     const records = this.#records.recordsOf(entry.destination);
     const owned = marked.filter((source) => isOwnedNow(entry.destination, source, records));
@@ -111,7 +112,7 @@ export class OwnedEdges {
     else this.#countOff(entry.destination);
     for (const source of entry.sources) {
       note(this.#bySource, serviceText(source), entry.destination, by);
-      if (!isOwned(this.#owner, source)) continue;
+      if (!isOwnedHere(this.#mapping, source)) continue;
       if (by === 1) this.#destinations.set(serviceText(entry.destination), entry.destination);
       else this.#destinations.delete(serviceText(entry.destination));
       const client = clientOfDescription(source.description);

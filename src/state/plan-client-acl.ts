@@ -57,7 +57,7 @@ export interface ClientAclPlan extends AclPlan {
   readonly desired: DesiredAcl;
   /** The scopes that open the desired objects, to be recorded; in the form of `toGrantText`. */
   readonly opensBy: readonly string[];
-  /** The client's directory was not read completely, or its record cannot be parsed: nothing is concluded. */
+  /** Its directory was not read completely, its record cannot be parsed, or it is outside `select`: nothing is concluded. */
   readonly isUnknown: boolean;
 }
 
@@ -82,7 +82,10 @@ export function planClientAcl(
     actorKind: known === undefined ? 'unknown' : classify(known, mapping, acl.tools(mapping).compile),
   };
   const isUnknown =
-    clientBlock === undefined && isConfigured && (!world.hasDirectory(id.provider) || world.isUnreadable(id));
+    mapping.select?.hasClient(id) === false ||
+    (clientBlock === undefined &&
+      isConfigured &&
+      (!world.hasDirectory(id.provider) || world.isUnreadable(id)));
   if (isUnknown)
     return { client, subject, desired: NOTHING_DESIRED, opensBy: [], changes: [], holds: [], isUnknown };
 

@@ -37,8 +37,7 @@ import { UserTokens } from './user-tokens.js';
 
 /**
  * The last read state of both sides, with derived indexes. It is a cache of reads, not a source of truth: it starts empty,
- * and a provider or catalog that was not read completely is unknown, not empty. The cost of an update depends on what it
- * touches, and the update returns that. The returned maps are live: they are valid until the next update.
+ * and a provider or catalog that was not read completely is unknown. An update returns what it touched. Maps are live.
  */
 export class WorldState {
   #mapping: Mapping;
@@ -60,6 +59,7 @@ export class WorldState {
   readonly #entries: EntryCache;
   readonly #openings: Openings;
   readonly records = new LastApplied();
+  readonly everyEntry = () => this.#entries.every();
   readonly #destinations: Destinations;
   readonly #names = new ClientNames();
   #hasEntries = false;
@@ -72,11 +72,11 @@ export class WorldState {
     this.#mapping = mapping;
     this.#openings = new Openings(mapping);
     this.#claims = new Claims(mapping, settings, this.#directories, this.#clientBlocks.all);
-    this.#entries = new EntryCache(mapping.owner, this.records);
+    this.#entries = new EntryCache(mapping, this.records);
     this.#destinations = new Destinations(this.#claims.claimStatuses, this.#openings, this.#entries);
   }
 
-  /** Read-only. Use the methods of this class for updates. */
+  /** Read-only: this class has the updates. */
   get directories(): Omit<Directories, 'put' | 'putAll' | 'putUnreadable' | 'forget'> {
     return this.#directories;
   }
@@ -100,7 +100,7 @@ export class WorldState {
     touches.destinations(this.#destinations.all());
     this.#mapping = mapping;
     this.#openings.setMapping(mapping);
-    this.#entries.setOwner(mapping.owner);
+    this.#entries.setMapping(mapping);
     for (const change of this.#directories.everybody()) this.#reopen(change, touches);
     this.#updateStatuses(this.#claims.setMapping(mapping), touches);
     touches.destinations(this.#destinations.all());

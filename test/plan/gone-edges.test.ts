@@ -1,8 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import { goneEdges } from '../../src/plan/gone-edges.js';
 import { REMOVED, toLastAppliedText, toUncertainText } from '../../src/plan/last-applied.js';
+import { createSelection } from '../../src/plan/selection.js';
 import { clientText } from '../../src/plan/world.js';
-import { ALLOW, client, entriesOf, entry, inputsOf, ourSource, type Scene, scene, source } from './scene.js';
+import {
+  ALLOW,
+  client,
+  entriesOf,
+  entry,
+  inputsOf,
+  mapping,
+  ourSource,
+  type Scene,
+  scene,
+  source,
+} from './scene.js';
 
 const subject = 'intention/default/default/orders/web';
 const WRITTEN = new Map([[subject, toLastAppliedText(ALLOW, ['orders'])]]);
@@ -43,6 +55,13 @@ describe('an edge with a record that is not in Consul', () => {
     ['it is there without its mark', { entries: entriesOf(entry('orders', source('web', ALLOW))) }],
   ])('is not reported if %s', (_, changes) => {
     expect(gone(changes)).toEqual([]);
+  });
+
+  it('is not reported if its destination is outside the selection', () => {
+    const select = (services: string[]) =>
+      gone({ mapping: mapping({ select: createSelection({ services }) }) });
+    expect(select(['orders'])).toEqual([subject]);
+    expect(select(['billing'])).toEqual([]);
   });
 
   it('is gone if only a source of a peer or of another namespace has its name', () => {

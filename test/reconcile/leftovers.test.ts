@@ -49,6 +49,7 @@ const draftFor = (of: ReturnType<typeof change>, more: Partial<DraftDecision> = 
 const at = (modifyIndex: number, found: IntentionEntry) => ({ ...found, modifyIndex });
 
 const adopted = change('web', ALLOW, { reason: 'Adopted', verb: 'updated', before: ALLOW });
+const ejected = { ...adopted, reason: 'Ejected' } as const;
 const foreignWeb = entry('orders', source('web', ALLOW));
 
 describe('a write of an edge that a crash left open', () => {
@@ -67,6 +68,9 @@ describe('a write of an edge that a crash left open', () => {
       at(8, entry('orders', ourSource('web', DENY))),
       'applied',
     ],
+    ['that took the mark, which is gone at a later index', ejected, at(8, foreignWeb), 'applied'],
+    ['that took the mark, which is there at the same index', ejected, at(AT, entryOf('web')), 'failed'],
+    ['that took the mark, which is there at a later index', ejected, at(8, entryOf('web')), 'unknown'],
     ['of the Description alone, at the same index', adopted, at(AT, entryOf('web')), 'failed'],
     ['of the Description alone, at a later index', adopted, at(8, entryOf('web')), 'applied'],
     ['beside a source of somebody else with its name', change('web'), at(8, foreignWeb), 'unknown'],

@@ -24,7 +24,7 @@ describe('the clients that have ACL objects', () => {
     const owners = new AclOwners(cache);
     const look = () => {
       const changed: string[] = [];
-      const all = owners.all('pay', ({ clientId }) => changed.push(clientId));
+      const all = owners.all({ owner: 'pay' }, ({ clientId }) => changed.push(clientId));
       return { changed, all: [...all.values()].map(({ clientId }) => clientId) };
     };
     cache.replaceAll(snapshotOf(roleOf('web'), roleOf('api'), roleOf('job', 'by hand')), 1);
@@ -32,7 +32,7 @@ describe('the clients that have ACL objects', () => {
     expect(look().changed).toEqual([]);
     cache.replaceAll(snapshotOf(roleOf('api'), roleOf('job')), 2);
     expect(look()).toEqual({ changed: ['job', 'web'], all: ['api', 'job'] });
-    expect(owners.all('other', () => {}).size).toBe(0);
+    expect(owners.all({ owner: 'other' }, () => {}).size).toBe(0);
   });
 
   test('are found by the name of their objects while they are known', () => {

@@ -11,7 +11,7 @@ const at = (modifyIndex: number, access: typeof ALLOW | typeof DENY = ALLOW): In
 
 describe('what is known of the entries', () => {
   test('follows a restored snapshot back to lower indexes', () => {
-    const cache = new EntryCache(mapping().owner, new LastApplied());
+    const cache = new EntryCache(mapping(), new LastApplied());
     cache.replaceAll([at(90)], 1);
     const { changed } = cache.replaceAll([at(12, DENY)], 2);
     expect(changed.map(({ modifyIndex }) => modifyIndex)).toEqual([12]);
@@ -20,7 +20,7 @@ describe('what is known of the entries', () => {
   });
 
   test('is not put back by a list that was read before our own write or delete', () => {
-    const cache = new EntryCache(mapping().owner, new LastApplied());
+    const cache = new EntryCache(mapping(), new LastApplied());
     cache.replaceAll([at(10)], 1);
     cache.replace(named('orders'), at(20), 3);
     expect(cache.replaceAll([at(10)], 2)).toEqual({ changed: [], gone: [] });
@@ -33,7 +33,7 @@ describe('what is known of the entries', () => {
   });
 
   test('has the index of an own write from the next list, and counts its edges once', () => {
-    const cache = new EntryCache(mapping().owner, new LastApplied());
+    const cache = new EntryCache(mapping(), new LastApplied());
     const id = { provider: 'main', clientId: 'web' };
     cache.replace(named('orders'), at(0), 1);
     expect(cache.replaceAll([at(20)], 2).changed).toEqual([]);
@@ -47,7 +47,7 @@ describe('what is known of the entries', () => {
   });
 
   test('counts the edges of a client as they come and go', () => {
-    const cache = new EntryCache(mapping().owner, new LastApplied());
+    const cache = new EntryCache(mapping(), new LastApplied());
     const id = { provider: 'main', clientId: 'web' };
     cache.replaceAll([at(10), { ...entry('stock', ourSource('web', ALLOW)), modifyIndex: 11 }], 1);
     expect(cache.owned.countOf(id)).toBe(2);

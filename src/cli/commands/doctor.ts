@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { messageOf } from '../../errors.js';
+import { selectDirectory } from '../../identity/selected-directory.js';
 import { silentLogger } from '../../observe.js';
 import { parseClientText } from '../../plan/world.js';
 import { NO_FOLLOW_UPS } from '../../reconcile/deps.js';
@@ -20,6 +21,7 @@ import { meshFindings } from '../doctor/mesh-findings.js';
 import { neighbourFindings } from '../doctor/neighbour-findings.js';
 import { providerFindings } from '../doctor/provider-findings.js';
 import { reachFindings } from '../doctor/reach-findings.js';
+import { selectFindings } from '../doctor/select-findings.js';
 import { storeFindings } from '../doctor/store-findings.js';
 import { tokenFindings } from '../doctor/token-findings.js';
 import { createJwksUris } from '../jwks-uris.js';
@@ -71,9 +73,10 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
   const closers = [() => consul.close()];
   try {
     const world = createWorld(config);
-    const providers = config.providers.map((settings) =>
-      parts.openProvider(settings, config.groups, runtime),
-    );
+    const providers = config.providers.map((settings) => {
+      const provider = parts.openProvider(settings, config.groups, runtime);
+      return { ...provider, directory: selectDirectory(provider.directory, world.mapping.select) };
+    });
     for (const { directory } of providers) closers.push(() => directory.close());
     const [ofConsul, ofStores, ...ofProviders] = await Promise.all([
       consulFindings(config, consul, clock.now, cli.signal),
@@ -104,6 +107,7 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
             ...meshFindings(config, world, now),
             ...foreignFindings(world, now),
             ...neighbourFindings(config, world),
+            ...selectFindings(world),
           ]
         : [UNREAD]),
       ...mappingFindings(world),

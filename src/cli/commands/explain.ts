@@ -3,7 +3,7 @@ import type { Config } from '../../../config/config.js';
 import { systemClock } from '../../clock.js';
 import { toCloudEvent } from '../../decisions/envelope.js';
 import { toPlainValue } from '../../decisions/plain-value.js';
-import { messageOf } from '../../errors.js';
+import { messageOf, SyncError } from '../../errors.js';
 import type { Decision } from '../../model/decision.js';
 import type { ServiceName } from '../../model/intention.js';
 import type { Key } from '../../model/key.js';
@@ -20,6 +20,7 @@ import { type LoginView, loginDocument, toLoginView } from '../login-view.js';
 import { changeView, holdView } from '../plan-view.js';
 import { type Circumstances, isAllowed, printExplanation } from '../terminal/explain-text.js';
 import { loginFacts } from '../terminal/login-text.js';
+import { printable } from '../terminal/screen.js';
 import { learnUnrecorded } from '../unrecorded-edges.js';
 import { explainAt, NOT_ALLOWED } from './explain-at.js';
 import { explainClient } from './explain-client.js';
@@ -139,6 +140,12 @@ async function judge(
   const namespace = config.consul.namespace ?? 'default';
   const source: ServiceName = { partition, namespace, name: sourceName };
   const destination: ServiceName = { partition, namespace, name: destinationName };
+  if (world.mapping.select?.hasService(destination) === false)
+    throw new SyncError(
+      'ERR_CONFIG',
+      `${printable(destinationName)} is outside select; ask the instance that manages it`,
+      { retriable: false },
+    );
   const now = systemClock.now();
   const { defaultPolicy } = await consul.inspect(cli.signal);
   const planHere = () => planFleet(world, window, now).find(({ key }) => isOf(key, destination));
@@ -179,7 +186,8 @@ async function look(
   cli: Cli,
 ): Promise<Circumstances> {
   const inCatalog = (name: string) =>
-    world.catalog?.services.some((each) => each.name.name === name && each.instances.length > 0) ?? false;
+    world.view(0).catalog?.services.some((each) => each.name.name === name && each.instances.length > 0) ??
+    false;
   const proxies = await consul.readProxies(source, cli.signal);
   return {
     isSourceKnown: inCatalog(source.name),

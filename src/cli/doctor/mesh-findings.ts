@@ -1,4 +1,5 @@
 import type { Config } from '../../../config/config.js';
+import { isSelectedName } from '../../plan/openings.js';
 import { isPlainServiceName } from '../../plan/pattern.js';
 import type { WorldState } from '../../state/world-state.js';
 import { type Finding, namesText, notice, ok, warning } from './finding.js';
@@ -22,7 +23,7 @@ function destinationFindings(world: WorldState): readonly Finding[] {
   );
   const scopesOf = new Map<string, string[]>();
   for (const { to, scope } of world.mapping.rules)
-    if (to !== undefined && isPlainServiceName(to) && !known.has(to))
+    if (to !== undefined && isPlainServiceName(to) && isSelectedName(to, world.mapping) && !known.has(to))
       scopesOf.set(to, [...(scopesOf.get(to) ?? []), scope]);
   return [...scopesOf].map(([to, scopes]) =>
     warning(
@@ -77,6 +78,7 @@ function claimFindings(config: Config, world: WorldState, now: number): readonly
     (world.catalog?.services ?? []).filter(hasInstance).map((service) => service.name.name),
   );
   for (const claimStatus of world.claimStatuses(now).values()) {
+    if (world.mapping.select?.hasService(claimStatus.service) === false) continue;
     const { name } = claimStatus.service;
     if (claimStatus.kind === 'none' && inhabited.has(name) && name !== 'consul') without.push(name);
     if (claimStatus.kind === 'claimed' || claimStatus.kind === 'unrecorded') claimed++;

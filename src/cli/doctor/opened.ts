@@ -1,3 +1,4 @@
+import { isSelectedName } from '../../plan/openings.js';
 import { isOwned } from '../../plan/ownership.js';
 import { captureNames, isPlainServiceName } from '../../plan/pattern.js';
 import type { WorldState } from '../../state/world-state.js';
@@ -6,7 +7,9 @@ import type { WorldState } from '../../state/world-state.js';
 export function writtenDestinations(world: WorldState): readonly string[] {
   const { mapping, entries } = world;
   const opened = [
-    ...mapping.rules.flatMap(({ to }) => (to === undefined || !isPlainServiceName(to) ? [] : [to])),
+    ...mapping.rules.flatMap(({ to }) =>
+      to === undefined || !isPlainServiceName(to) || !isSelectedName(to, mapping) ? [] : [to],
+    ),
     ...[...world.openings().values()].flatMap(({ openings }) => openings.map((each) => each.destination)),
   ].filter((name) => !mapping.protectedServices.includes(name));
   // Owned sources at a protected destination are removed.

@@ -246,6 +246,11 @@ function identitiesOf(
     if (client.provider !== input.client.provider || client.clientId !== input.client.clientId) continue;
     const isCertain = claimStatus.kind === 'claimed' && !claimStatus.addNothing;
     if (!isCertain && !had.has(service.name)) continue;
+    // The instance of that service gives its identity. What this one gave before stays.
+    if (input.mapping.select?.hasService(service) === false) {
+      if (had.has(service.name)) found.add(service.name);
+      continue;
+    }
     if (
       !IDENTITY.test(service.name) ||
       service.partition !== place.partition ||

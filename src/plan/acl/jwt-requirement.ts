@@ -127,6 +127,12 @@ export function isOurJwtProvider(owner: string, { meta }: Pick<JwtProviderEntry,
   return Object.hasOwn(meta, MARK) && meta[MARK] === `scopemesh:${owner}`;
 }
 
+/** The entry without the Meta of an owner. */
+export function withoutMark(entry: JwtProviderEntry): JwtProviderEntry {
+  const { [MARK]: _, [ABOUT]: __, ...meta } = entry.meta;
+  return { ...entry, meta };
+}
+
 /** The provider of an owned entry; undefined if the Meta does not name it. */
 export function providerOfEntry({ meta }: Pick<JwtProviderEntry, 'meta'>): string | undefined {
   return Object.hasOwn(meta, ABOUT) ? meta[ABOUT] : undefined;

@@ -38,7 +38,7 @@ export async function countAhead(deps: Known, now: number): Promise<void> {
 
 /** The clients with existing objects. Those that changed since the last call are planned again. */
 function ownersOf({ world, acl }: Known): ReadonlyMap<string, ClientId> {
-  return acl.owners.all(world.mapping.owner, (id) => world.inferredAcl.touch(clientText(id)));
+  return acl.owners.all(world.mapping, (id) => world.inferredAcl.touch(clientText(id)));
 }
 
 /** Counts at most `limit` clients; false where more are left. */

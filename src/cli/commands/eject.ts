@@ -1,0 +1,133 @@
+import type { Command } from 'commander';
+import { messageOf, SyncError } from '../../errors.js';
+import {
+  ejectAcl,
+  ejectEntry,
+  ejectJwtProvider,
+  forgetWritten,
+  type Marks,
+  readMarks,
+} from '../../reconcile/eject.js';
+import type { Cli } from '../cli.js';
+import { type OneShot, withOneShot } from '../one-shot.js';
+import { aclChangeView, changeView } from '../plan-view.js';
+import { accessText } from '../terminal/access-text.js';
+import { confirm } from '../terminal/confirm.js';
+import { aclKindText } from '../terminal/plan-text.js';
+import { columns, printable } from '../terminal/screen.js';
+
+interface Options {
+  readonly json?: true;
+  readonly yes?: true;
+}
+
+export function addEject(program: Command, cli: Cli): void {
+  program
+    .command('eject')
+    .summary('remove every mark from Consul and leave access as it is')
+    .description(
+      'Lists every intention source, ACL object and jwt-provider with the mark of this owner, asks, and removes the ' +
+        'marks. Access stays as it is, and nothing closes it any more. Ignores select. Names of ACL objects stay, ' +
+        'because logins use them.',
+    )
+    .option('-y, --yes', 'do not ask')
+    .option('--json', 'print one JSON document; needs --yes if there is something to write')
+    .addHelpText(
+      'after',
+      `
+Exit status: 0; 1 on error, if marks are left, or if you answer no.
+
+Examples:
+  scopemesh eject
+  scopemesh eject --yes --json
+  consul kv delete -recurse scopemesh/payments/     # afterwards: what the owner payments has in the KV`,
+    )
+    .action((options: Options) =>
+      withOneShot(
+        cli,
+        'the daemon is running and holds the state directory; stop it for good before scopemesh eject, because it would own new edges',
+        (shot) => eject(shot, options, cli),
+      ),
+    );
+}
+
+async function eject({ deps, cause, publish }: OneShot, options: Options, cli: Cli): Promise<void> {
+  const { owner, mode } = deps.world.mapping;
+  if (mode === 'observe')
+    throw new SyncError(
+      'ERR_CONFIG',
+      'nothing is written in mode observe; set mode: extend for scopemesh eject',
+      {
+        retriable: false,
+      },
+    );
+  const marks = await readMarks(deps, cli.signal);
+  const removable = marks.intentions.filter(({ why }) => why === undefined);
+  const count = removable.reduce(
+    (sum, { changes }) => sum + changes.length,
+    marks.acl.length + marks.jwtProviders.length,
+  );
+  if (!options.json) show(marks, cli);
+  if (
+    count > 0 &&
+    !options.yes &&
+    !(await confirm(cli, `Remove these ${count} marks? Nothing closes this access then.`))
+  ) {
+    cli.screen.warn('Nothing was changed.');
+    cli.exit(1);
+    return;
+  }
+  let removed = 0;
+  const errors = marks.intentions.flatMap(({ entry, why }) =>
+    why === undefined ? [] : [`${entry.destination.name}: ${why}`],
+  );
+  const attempt = async (what: string, work: () => Promise<number>) => {
+    try {
+      removed += await work();
+    } catch (error) {
+      if (cli.signal.aborted) throw error;
+      errors.push(`${what}: ${messageOf(error)}`);
+    }
+  };
+  for (const { entry } of removable)
+    await attempt(entry.destination.name, () => ejectEntry(entry.destination, cause, deps, cli.signal));
+  for (const change of marks.acl)
+    await attempt(change.resource.name ?? '', () => ejectAcl([change], cause, deps, cli.signal));
+  for (const change of marks.jwtProviders)
+    await attempt(change.name, () => ejectJwtProvider(change, cause, deps, cli.signal));
+  if (errors.length === 0) await forgetWritten(deps);
+  await publish().catch((error: unknown) =>
+    errors.push(`the decisions are stored but not published yet: ${messageOf(error)}`),
+  );
+  if (options.json) {
+    const changes = [
+      ...removable.flatMap((each) => each.changes.map(changeView)),
+      ...marks.acl.map(aclChangeView),
+      ...marks.jwtProviders.map(({ name }) => ({ resource: { kind: 'jwt-provider', name } })),
+    ];
+    cli.screen.json({ changes, summary: { removed, of: count }, errors });
+  } else {
+    if (count > 0) cli.screen.line(`Marks removed: ${removed} of ${count}.`);
+    if (errors.length === 0)
+      cli.screen.line(`To remove the rest from the KV: consul kv delete -recurse scopemesh/${owner}/`);
+  }
+  for (const error of errors) cli.screen.warn(printable(`scopemesh: ${error}`));
+  if (errors.length > 0) cli.exit(1);
+}
+
+function show({ intentions, acl, jwtProviders }: Marks, { screen }: Cli): void {
+  if (intentions.length + acl.length + jwtProviders.length === 0)
+    screen.line('No marks of this owner in Consul.');
+  const rows = intentions.flatMap(({ changes, why }) =>
+    changes.map((change) => [
+      printable(`${change.source.name} -> ${change.resource.destination}`),
+      why === undefined ? accessText(change.before) : 'stays marked',
+    ]),
+  );
+  const others = [
+    ...acl.map(({ resource }) => [printable(resource.name ?? ''), aclKindText(resource.kind)]),
+    ...jwtProviders.map(({ name }) => [printable(name), 'jwt-provider']),
+  ];
+  for (const row of [...columns(rows), ...columns(others)])
+    screen.line(`  ${screen.colors.yellow('~')} ${row}`);
+}

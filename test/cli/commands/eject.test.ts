@@ -1,0 +1,57 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { createCommandLine } from '../../support/command-line.js';
+import { clientOf } from '../../support/daemon.js';
+import { startMesh } from '../../support/mesh.js';
+import { web } from '../../support/orders-command-line.js';
+import { isOpen, ordersRig, READ } from '../../support/orders-rig.js';
+import { ejectAndComeBack, startEjectScene } from './eject-scene.js';
+
+let close: () => Promise<void> = async () => {};
+afterEach(() => close());
+
+describe('scopemesh eject', () => {
+  it('removes every mark of the owner, also outside select, and nothing else', async () => {
+    const mesh = await startMesh();
+    await mesh.register('web', { client: 'web-app' });
+    await mesh.register('orders');
+    const scene = await startEjectScene(mesh, mesh.request);
+    close = async () => {
+      await scene.close();
+      await mesh.consul.close();
+    };
+    await ejectAndComeBack(scene);
+  });
+
+  it('is refused while a daemon of the owner leads', async () => {
+    const rig = await ordersRig({ clients: [clientOf('web', 'orders:read')] });
+    await rig.start();
+    await isOpen(rig, READ);
+    const cli = createCommandLine(rig.mesh);
+    cli.idp(web);
+    close = async () => {
+      cli.close();
+      await rig.close();
+    };
+    const { status, err } = await cli.run(['eject', '--yes']);
+    expect(status).toBe(1);
+    expect(err).toMatch(/leads|another store/);
+    expect(JSON.stringify(await rig.mesh.entry('orders'))).toContain('scopemesh:payments');
+  });
+
+  it('leaves the marks of an entry that another tool manages, and says so', async () => {
+    const mesh = await startMesh();
+    const cli = createCommandLine(mesh);
+    cli.idp(web);
+    close = async () => {
+      cli.close();
+      await mesh.consul.close();
+    };
+    const Sources = [{ Name: 'web', Action: 'allow', Description: 'scopemesh:payments' }];
+    const Meta = { 'external-source': 'kubernetes' };
+    await mesh.request('PUT', '/v1/config', { Kind: 'service-intentions', Name: 'orders', Sources, Meta });
+    const { status, err } = await cli.run(['eject', '--yes']);
+    expect([status, err]).toEqual([1, expect.stringContaining('orders: another tool manages this entry')]);
+    cli.configure({ mode: 'observe' });
+    expect((await cli.run(['eject', '--yes'])).err).toContain('mode observe');
+  });
+});
