@@ -20,6 +20,7 @@ export function storeProofMs(fence: Pick<Fence, 'lifeMs'>): number {
 /** The lease of `observe`, which writes nothing to Consul: it holds among the replicas of one store. */
 export class StoreLease implements Lease {
   readonly proofMs: number;
+  readonly silentMs = 0;
   readonly #fence: Fence;
   readonly #self: Self;
   readonly #check: Check;

@@ -37,3 +37,17 @@ it('a store that lost its ID gets it again from a process that knows it', async 
   await acquire();
   expect(facts.values.get('store')).toBe(id);
 });
+
+it('the lease of a mode is the same at each attempt, because it knows what earlier ones saw', async () => {
+  const store = { fence: createMemoryFence(), keyValues: createFacts() } as unknown as Store;
+  const config = { queue: { kind: 'bullmq' } } as unknown as Config;
+  const leases = await createLeases(
+    config,
+    { consul: {} as Consul, store },
+    { clock: systemClock },
+    () => undefined,
+  );
+  expect(leases('enforce')).toBe(leases('extend'));
+  expect(leases('observe')).toBe(leases('observe'));
+  expect(leases('observe')).not.toBe(leases('enforce'));
+});

@@ -10,6 +10,7 @@ it('a standby leaves nothing in the signal of the process, however often it look
   const leadership = new Leadership({
     lease: () => ({
       proofMs: 0,
+      silentMs: 0,
       async acquire() {
         seen.push(getEventListeners(end.signal, 'abort').length);
         return { kind: 'follows', leader: undefined };

@@ -9,6 +9,7 @@ const leader = { replica: 'a', host: 'a', since: '2026-03-01T10:00:00.000Z', sto
 it('a renewal that takes too long is a timeout that is tried again, and does not end the term', async () => {
   const lease: Lease = {
     proofMs: 0,
+    silentMs: 0,
     acquire: async () => ({ kind: 'leads', leader }),
     renew: () => Promise.reject(new DOMException('The operation was aborted due to timeout', 'TimeoutError')),
     release: async () => {},

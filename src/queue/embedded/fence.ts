@@ -54,6 +54,6 @@ export class EmbeddedFence implements Fence {
   }
 
   async read(): ReturnType<Fence['read']> {
-    return this.#leader && { leader: this.#leader, isAlive: this.#isAlive };
+    return this.#leader && { leader: this.#leader, isAlive: this.#isAlive, pulses: [] };
   }
 }
