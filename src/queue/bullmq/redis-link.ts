@@ -98,9 +98,13 @@ export class RedisLink implements ScriptLink {
     return new WorkerConnection(this.#url, (error) => this.#failed(error));
   }
 
-  /** For pub/sub, which needs a connection of its own. */
+  /** For pub/sub, which needs a connection of its own. It notices a dead connection by a PING alone. */
   openSubscriber(): Redis {
-    const subscriber = new Redis(this.#url, { ...reconnect, maxRetriesPerRequest: null });
+    const subscriber = new Redis(this.#url, {
+      ...reconnect,
+      socketTimeout: COMMAND_TIMEOUT_MS,
+      maxRetriesPerRequest: null,
+    });
     subscriber.on('error', (error) => this.#failed(error));
     return subscriber;
   }
