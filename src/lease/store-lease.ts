@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import type { SyncError } from '../errors.js';
 import type { Leader } from '../model/leader.js';
 import type { Fence } from '../queue/fence.js';
@@ -11,6 +12,8 @@ export type Check = (signal: AbortSignal) => Promise<SyncError | undefined>;
 
 /** A part of the heartbeat's life is kept for the way of a request to Consul. */
 const SAFE_PART = 0.8;
+
+const EPOCHS = 1_000_000;
 
 /** For how long a sign of life proves that no other replica on the store leads. */
 export function storeProofMs(fence: Pick<Fence, 'lifeMs'>): number {
@@ -36,7 +39,10 @@ export class StoreLease implements Lease {
     const fault = await this.#check(signal);
     if (fault !== undefined) return { kind: 'refused', error: fault };
     const self = this.#self();
-    const epoch = await this.#fence.raise(self, { above: 0, over: 'dead' });
+    // A store that forgot a raise must not give its epoch a second time: nothing else says that its leader has lost.
+    const last = (await this.#fence.read())?.leader.epoch ?? 0;
+    const above = last + randomInt(EPOCHS);
+    const epoch = await this.#fence.raise(self, { above, over: 'dead' });
     if (epoch !== undefined) return { kind: 'leads', leader: { ...self, epoch } };
     return { kind: 'follows', leader: (await this.#fence.read())?.leader };
   }

@@ -146,6 +146,20 @@ function describeLease(name: string, open: (replica: string, fence: MemoryFence,
 
 /** The lease of mode `observe`. */
 export function describeStoreLease(): void {
+  it('the store gives no epoch a second time, although it forgot that it gave it', async () => {
+    const fence = createMemoryFence();
+    const open = (replica: string): Lease =>
+      new StoreLease(fence, selfOf(replica, 's'), async () => undefined);
+    const [one, two] = [open('one'), open('two')];
+    const before = epochOf(await one.acquire(never));
+    await one.release(before);
+    const epoch = epochOf(await one.acquire(never));
+    fence.lose(epoch - before);
+    fence.die();
+    expect(epochOf(await two.acquire(never))).not.toBe(epoch);
+    expect(await one.renew(epoch, never)).toBe(false);
+  });
+
   describeLease(
     'the store',
     (replica, fence, storeId) => new StoreLease(fence, selfOf(replica, storeId), async () => undefined),
