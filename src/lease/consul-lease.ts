@@ -22,6 +22,8 @@ const SAFE_PART = 0.5;
 const RENEW_PART = 0.25;
 /** A leader that renews nothing for this part is silent. It is more than one renewal, with its requests. */
 const SILENT_PART = 0.5;
+/** A leader keeps the lock without its store for this long. */
+const KEEP_MS = 60_000;
 /** A clean stop does not wait longer for Consul. */
 const RELEASE_MS = 1_500;
 
@@ -42,6 +44,7 @@ export class ConsulLease implements Lease {
   readonly #strange = new Unchanged();
   #session: string | undefined;
   #provenAt = 0;
+  #beatAt = 0;
   #leader: Leader | undefined;
 
   constructor(options: ConsulLeaseOptions) {
@@ -99,6 +102,7 @@ export class ConsulLease implements Lease {
     }
     this.#leader = leader;
     this.#provenAt = provenAt;
+    this.#beatAt = provenAt;
     return { kind: 'leads', leader };
   }
 
@@ -108,13 +112,20 @@ export class ConsulLease implements Lease {
     const leader = this.#leader;
     const age = now - this.#provenAt;
     const isDue = age < 0 || age >= this.#renewMs;
+    if (leader?.epoch !== epoch) return false;
     // First the store: as long as it has the epoch, nobody else has led on it.
-    if (leader?.epoch !== epoch || !(await fence.beat(epoch, isDue ? this.#nextPulse() : undefined)))
-      return false;
+    const isOwn = await fence.beat(epoch, isDue ? this.#nextPulse() : undefined).catch(async (error) => {
+      await this.#keepSession(now, signal);
+      throw error;
+    });
+    if (!isOwn) return false;
+    this.#beatAt = now;
     if (!isDue) return true;
     const session = this.#session;
-    const isRenewed = session !== undefined && (await lock.renewSession(session, signal));
-    const state = await lock.read(signal);
+    const [isRenewed, state] = await Promise.all([
+      session !== undefined && lock.renewSession(session, signal),
+      lock.read(signal),
+    ]);
     if (this.#leader !== leader) return false;
     if (!isRenewed || state.session !== session) {
       if (isLedByOther(state, session, leader)) return false;
@@ -135,6 +146,16 @@ export class ConsulLease implements Lease {
     await fence.rest(epoch).catch(() => {});
     if (session !== undefined)
       await lock.endSession(session, AbortSignal.timeout(RELEASE_MS)).catch(() => {});
+  }
+
+  /**
+   * While the store is away. If it comes back without its last writes, this replica gives them back, and the lock keeps the
+   * others from leading before. If the store is away for this replica alone, its silence lets another one lead.
+   */
+  async #keepSession(now: number, signal: AbortSignal): Promise<void> {
+    const awayMs = now - this.#beatAt;
+    if (this.#session === undefined || awayMs < 0 || awayMs > KEEP_MS) return;
+    await this.#options.lock.renewSession(this.#session, signal).catch(() => {});
   }
 
   async #lockAs(leader: Leader, signal: AbortSignal): Promise<boolean> {
