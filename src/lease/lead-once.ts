@@ -23,11 +23,12 @@ export async function leadOnce(
 ): Promise<ShortTerm> {
   const until = runtime.clock.now() + lease.silentMs + SPARE_MS;
   for (;;) {
+    const askedAt = runtime.clock.now();
     const acquired = await lease.acquire(abortAfter(signal, ATTEMPT_MS));
     if (acquired.kind === 'refused') throw acquired.error;
     if (acquired.kind === 'leads') {
       const { leader } = acquired;
-      const term = new LeaseTerm(lease, leader, signal, runtime);
+      const term = new LeaseTerm(lease, leader, signal, askedAt, runtime);
       const over = new AbortController();
       const kept = term.keep(over.signal);
       return {

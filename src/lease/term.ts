@@ -6,6 +6,8 @@ import { Outage } from '../repeat.js';
 import type { Lease } from './lease.js';
 
 const RENEW_MS = 1_000;
+/** A request that waited for a connection longer than this since the lease was confirmed is not sent. */
+const CONFIRMED_MS = 1_000;
 /** One renewal, with all its requests. */
 const RENEWAL_MS = 5_000;
 
@@ -35,12 +37,16 @@ export class LeaseTerm implements Term {
   readonly #outage = new Outage();
   #handedOver: Promise<void> | undefined;
   #provenAt: number;
+  /** When the last renewal ended, however long it took. */
+  #confirmedAt = Number.NEGATIVE_INFINITY;
   #renewing: Promise<void> | undefined;
 
+  /** `provenAt`: before the call that acquired the lease. */
   constructor(
     lease: Lease,
     leader: Leader,
     stop: AbortSignal,
+    provenAt: number,
     { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
   ) {
     this.#lease = lease;
@@ -48,7 +54,7 @@ export class LeaseTerm implements Term {
     this.stop = stop;
     this.#clock = clock;
     this.#logger = logger;
-    this.#provenAt = clock.now();
+    this.#provenAt = provenAt;
   }
 
   get lost(): AbortSignal {
@@ -63,6 +69,13 @@ export class LeaseTerm implements Term {
 
   async confirm(): Promise<void> {
     if (!this.isHeld()) await this.#renew();
+  }
+
+  /** Asked in the turn in which a request to Consul is written, which may be long after `confirm`. */
+  mayWrite(): boolean {
+    const age = this.#clock.now() - this.#confirmedAt;
+    const isConfirmed = age >= 0 && age < CONFIRMED_MS && !this.lost.aborted;
+    return this.isHeld() || (isConfirmed && this.#handedOver === undefined);
   }
 
   handOver(): Promise<void> {
@@ -112,6 +125,7 @@ export class LeaseTerm implements Term {
       });
     if (isHeld) {
       this.#provenAt = at;
+      this.#confirmedAt = this.#clock.now();
       return;
     }
     const lost = leaseLost();
