@@ -1,4 +1,6 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { once } from 'node:events';
+import type { Redis } from 'ioredis';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/clock.js';
 import type { Trigger } from '../../src/model/trigger.js';
 import { silentLogger } from '../../src/observe.js';
@@ -49,4 +51,28 @@ it('a standby hears of events again after a firewall dropped its silent connecti
     near.close();
     await way.cut();
   }
+});
+
+it('a leader that steps down just as its connection is back does not end the process', async () => {
+  const way = await startTcpProxy(redis.port);
+  const url = `redis://127.0.0.1:${way.port}`;
+  const link = new RedisLink(url, 'scopemesh:wake', silentLogger, systemClock);
+  const opened = vi.spyOn(link, 'openSubscriber');
+  let end = () => {};
+  await new Promise<void>((resolve) => {
+    end = new Wake(link, { logger: silentLogger, clock: systemClock }).subscribe(() => {}, resolve);
+  });
+  const subscriber: Redis = opened.mock.results[0]?.value;
+  // SUBSCRIBE has no answer when the connection ends: an unhandled rejection would fail this test.
+  subscriber.once('ready', () => {
+    way.delayMs = 100_000;
+    setImmediate(() => {
+      end();
+      void way.cut();
+    });
+  });
+  const ended = once(subscriber, 'end');
+  subscriber.disconnect(true);
+  await ended;
+  link.close();
 });

@@ -33,7 +33,7 @@ export class Wake {
       .catch(() => {});
   }
 
-  /** Calls back until the returned function is called. `listens`: from now on nothing is missed. */
+  /** Calls back until the returned function is called. `listens`, after each connection: from now on nothing is missed. */
   subscribe(heard: (triggers: readonly Trigger[]) => void, listens: () => void): () => void {
     const subscriber = this.#link.openSubscriber();
     subscriber.on('message', (_channel: string, text: string) => {
@@ -44,17 +44,15 @@ export class Wake {
         this.#logger.warn({ error: messageOf(error) }, 'a message of another replica is unreadable');
       }
     });
-    // ioredis subscribes again after each reconnection.
-    subscriber
-      .subscribe(this.#channel)
-      .then(listens)
-      .catch((error: unknown) =>
+    const over = new AbortController();
+    const fail = (error: unknown) => {
+      if (!over.signal.aborted)
         this.#logger.warn(
           { error: messageOf(error) },
           'this replica is not told of events at other replicas, and finds them some seconds later',
-        ),
-      );
-    const over = new AbortController();
+        );
+    };
+    subscriber.on('ready', () => void subscriber.subscribe(this.#channel).then(listens, fail));
     void this.#prove(subscriber, over.signal);
     return () => {
       over.abort();
