@@ -17,8 +17,6 @@ import type { KeyValueStore } from '../queue/key-value-store.js';
 import type { Store } from '../queue/store-parts.js';
 import type { Runtime } from '../runtime.js';
 
-/** Consul allows no shorter one. */
-const TTL_SECONDS = 10;
 const STORE_FACT = 'store';
 const LOG_FACT = 'decision-log';
 
@@ -56,7 +54,7 @@ export async function createLeases(
     self,
     check,
     clock,
-    ttlSeconds: TTL_SECONDS,
+    ttlSeconds: config.leaseTtlMs / 1000,
   });
   return (mode) => (mode === 'observe' ? inStore : inConsul);
 }
