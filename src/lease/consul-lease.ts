@@ -103,7 +103,7 @@ export class ConsulLease implements Lease {
     this.#leader = leader;
     this.#provenAt = provenAt;
     this.#beatAt = provenAt;
-    return { kind: 'leads', leader };
+    return { kind: 'leads', leader, before: last ?? stored?.leader };
   }
 
   async renew(epoch: number, signal: AbortSignal): Promise<boolean> {

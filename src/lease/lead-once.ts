@@ -27,8 +27,7 @@ export async function leadOnce(
     const acquired = await lease.acquire(abortAfter(signal, ATTEMPT_MS));
     if (acquired.kind === 'refused') throw acquired.error;
     if (acquired.kind === 'leads') {
-      const { leader } = acquired;
-      const term = new LeaseTerm(lease, leader, signal, askedAt, runtime);
+      const term = new LeaseTerm(lease, acquired, signal, askedAt, runtime);
       const over = new AbortController();
       const kept = term.keep(over.signal);
       return {

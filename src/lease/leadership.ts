@@ -78,7 +78,7 @@ export class Leadership {
       // A reload chose another mode meanwhile: this lease does not allow what the next term may do.
       if (acquired?.kind === 'leads' && lease !== this.#deps.lease())
         await lease.release(acquired.leader.epoch);
-      else if (acquired?.kind === 'leads') await this.#lead(lease, acquired.leader, askedAt, lead, signal);
+      else if (acquired?.kind === 'leads') await this.#lead(lease, acquired, askedAt, lead, signal);
       else {
         this.#deps.onWait?.();
         await clock.sleep(LOOK_MS * (0.8 + Math.random() * 0.4), signal).catch(() => {});
@@ -111,15 +111,16 @@ export class Leadership {
 
   async #lead(
     lease: Lease,
-    leader: Leader,
+    acquired: Pick<Term, 'leader' | 'before'>,
     askedAt: number,
     lead: (term: Term) => Promise<void>,
     signal: AbortSignal,
   ): Promise<void> {
     const { clock, logger, metrics } = this.#deps;
+    const { leader } = acquired;
     const down = new AbortController();
     const stop = AbortSignal.any([signal, down.signal]);
-    const term = new LeaseTerm(lease, leader, stop, askedAt, this.#deps);
+    const term = new LeaseTerm(lease, acquired, stop, askedAt, this.#deps);
     this.#term = term;
     this.#leader = leader;
     this.#stepDown = () => down.abort(new Error('the leader steps down'));

@@ -2,12 +2,12 @@ import type { SyncError } from '../errors.js';
 import type { Leader } from '../model/leader.js';
 
 /**
- * - `leads`: this replica leads with this epoch, and every earlier epoch is over.
+ * - `leads`: this replica leads with this epoch, and every earlier epoch is over. `before`: who led last, as far as known.
  * - `follows`: another replica on the same store leads, or is about to. Without `leader`: it may be over soon.
  * - `refused`: this replica must not lead, and to wait is no help: its store is not the owner's, or not this Consul's.
  */
 export type Acquisition =
-  | { readonly kind: 'leads'; readonly leader: Leader }
+  | { readonly kind: 'leads'; readonly leader: Leader; readonly before: Leader | undefined }
   | { readonly kind: 'follows'; readonly leader: Leader | undefined }
   | { readonly kind: 'refused'; readonly error: SyncError };
 

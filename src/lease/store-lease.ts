@@ -40,10 +40,10 @@ export class StoreLease implements Lease {
     if (fault !== undefined) return { kind: 'refused', error: fault };
     const self = this.#self();
     // A store that forgot a raise must not give its epoch a second time: nothing else says that its leader has lost.
-    const last = (await this.#fence.read())?.leader.epoch ?? 0;
-    const above = last + randomInt(EPOCHS);
+    const before = (await this.#fence.read())?.leader;
+    const above = (before?.epoch ?? 0) + randomInt(EPOCHS);
     const epoch = await this.#fence.raise(self, { above, over: 'dead' });
-    if (epoch !== undefined) return { kind: 'leads', leader: { ...self, epoch } };
+    if (epoch !== undefined) return { kind: 'leads', leader: { ...self, epoch }, before };
     return { kind: 'follows', leader: (await this.#fence.read())?.leader };
   }
 

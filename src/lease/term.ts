@@ -14,6 +14,8 @@ const RENEWAL_MS = 5_000;
 /** The time during which this replica leads. */
 export interface Term {
   readonly leader: Leader;
+  /** Who led last, as far as known. */
+  readonly before: Leader | undefined;
   /** Aborts at a clean stop: finish what runs, then end. */
   readonly stop: AbortSignal;
   /** Aborts once another replica leads: end at once. */
@@ -29,6 +31,7 @@ export interface Term {
 /** Renews the lease. As long as that is impossible nothing may be written, but the term goes on: nobody else leads yet. */
 export class LeaseTerm implements Term {
   readonly leader: Leader;
+  readonly before: Leader | undefined;
   readonly stop: AbortSignal;
   readonly #lease: Lease;
   readonly #clock: Clock;
@@ -44,13 +47,14 @@ export class LeaseTerm implements Term {
   /** `provenAt`: before the call that acquired the lease. */
   constructor(
     lease: Lease,
-    leader: Leader,
+    { leader, before }: Pick<Term, 'leader' | 'before'>,
     stop: AbortSignal,
     provenAt: number,
     { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
   ) {
     this.#lease = lease;
     this.leader = leader;
+    this.before = before;
     this.stop = stop;
     this.#clock = clock;
     this.#logger = logger;

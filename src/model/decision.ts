@@ -71,6 +71,7 @@ export const OTHER_REASONS = [
   'ConfigReloaded',
   'ConfigRefused',
   'HoldEnded',
+  'LeaderChanged',
 ] as const;
 export type OtherReason = (typeof OTHER_REASONS)[number];
 
@@ -93,6 +94,7 @@ export const RESOURCE_KINDS = [
   'event',
   'config',
   'sweep',
+  'leader',
 ] as const;
 export type ResourceKind = (typeof RESOURCE_KINDS)[number];
 
@@ -109,6 +111,7 @@ export const VERBS = [
   'rejected',
   'reloaded',
   'completed',
+  'changed',
 ] as const;
 export type Verb = (typeof VERBS)[number];
 

@@ -40,7 +40,7 @@ it('does not lead with the lease of a mode that a reload left meanwhile', async 
     silentMs: 0,
     async acquire() {
       onAcquire();
-      return { kind: 'leads' as const, leader: { ...leader, epoch } };
+      return { kind: 'leads' as const, leader: { ...leader, epoch }, before: undefined };
     },
     renew: async () => true,
     release: async () => void released.push(epoch),

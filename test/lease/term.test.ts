@@ -10,12 +10,18 @@ it('a renewal that takes too long is a timeout that is tried again, and does not
   const lease: Lease = {
     proofMs: 0,
     silentMs: 0,
-    acquire: async () => ({ kind: 'leads', leader }),
+    acquire: async () => ({ kind: 'leads', leader, before: undefined }),
     renew: () => Promise.reject(new DOMException('The operation was aborted due to timeout', 'TimeoutError')),
     release: async () => {},
   };
   const runtime = { clock: systemClock, logger: silentLogger };
-  const term = new LeaseTerm(lease, leader, new AbortController().signal, Date.now(), runtime);
+  const term = new LeaseTerm(
+    lease,
+    { leader, before: undefined },
+    new AbortController().signal,
+    Date.now(),
+    runtime,
+  );
   await expect(term.confirm()).rejects.toMatchObject({
     name: 'SyncError',
     code: 'ERR_TIMEOUT',
@@ -29,14 +35,20 @@ it('is not held for longer because it took a while to get the lease', () => {
   const lease: Lease = {
     proofMs: 2_000,
     silentMs: 0,
-    acquire: async () => ({ kind: 'leads', leader }),
+    acquire: async () => ({ kind: 'leads', leader, before: undefined }),
     renew: async () => true,
     release: async () => {},
   };
   const runtime = { clock: { ...systemClock, now: () => now }, logger: silentLogger };
   const askedAt = now;
   now += 1_500;
-  const term = new LeaseTerm(lease, leader, new AbortController().signal, askedAt, runtime);
+  const term = new LeaseTerm(
+    lease,
+    { leader, before: undefined },
+    new AbortController().signal,
+    askedAt,
+    runtime,
+  );
   expect(term.isHeld()).toBe(true);
   now += 500;
   expect(term.isHeld()).toBe(false);
@@ -47,7 +59,7 @@ it('lets a request go that begins soon after a slow confirmation, and none that 
   const lease: Lease = {
     proofMs: 2_000,
     silentMs: 0,
-    acquire: async () => ({ kind: 'leads', leader }),
+    acquire: async () => ({ kind: 'leads', leader, before: undefined }),
     async renew() {
       now += 3_000;
       return true;
@@ -55,7 +67,13 @@ it('lets a request go that begins soon after a slow confirmation, and none that 
     release: async () => {},
   };
   const runtime = { clock: { ...systemClock, now: () => now }, logger: silentLogger };
-  const term = new LeaseTerm(lease, leader, new AbortController().signal, now, runtime);
+  const term = new LeaseTerm(
+    lease,
+    { leader, before: undefined },
+    new AbortController().signal,
+    now,
+    runtime,
+  );
   expect(term.mayWrite()).toBe(true);
   now += 2_000;
   expect(term.mayWrite()).toBe(false);

@@ -33,8 +33,8 @@ export interface Evidence {
   readonly decisions: readonly Decision[];
 }
 
-/** Rejected events and sweeps are counted, not listed. */
-const NOT_LISTED: ReadonlySet<string> = new Set(['event', 'sweep']);
+/** Rejected events and sweeps are counted, not listed. Who leads says nothing of access. */
+const NOT_LISTED: ReadonlySet<string> = new Set(['event', 'sweep', 'leader']);
 
 /** Collects the evidence of a period. The same trail gives the same evidence. */
 export async function collectEvidence(
