@@ -5,6 +5,15 @@ import { SpecReporter } from './test/plan/spec-reporter.js';
 // With TEST_REPORT=FILE the results are also written there, so that several suites can be added up.
 const report = process.env.TEST_REPORT;
 
+/** Real servers, one file after the other: these stop servers, measure times, or have Keycloak build itself again. */
+const alone = [
+  'test/e2e/**/*.test.ts',
+  'test/faults/*.stack.test.ts',
+  'test/conformance/store-bullmq-outage.stack.test.ts',
+  'test/identity/ssf/*.stack.test.ts',
+];
+const patience = { testTimeout: 120_000, hookTimeout: 300_000 };
+
 export default defineConfig({
   test: {
     // More than cores, as many tests wait for a timer or another process while they run.
@@ -25,11 +34,22 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'servers',
+          include: ['test/**/*.stack.test.ts'],
+          exclude: alone,
+          ...patience,
+          // Each file starts servers of its own, and waits for them most of the time.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
           name: 'stack',
-          include: ['test/**/*.stack.test.ts', 'test/e2e/**/*.test.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 300_000,
+          include: alone,
+          ...patience,
           fileParallelism: false,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -250,7 +250,7 @@ describe('servers that go away', () => {
   // Never by a restart of the daemon.
   afterEach(() => expect(daemon.process.isRunning() && daemon.process.pid === pid).toBe(true));
 
-  it.each([5, 60])(
+  it.each([5, 20])(
     'Redis, for %d s: what cannot be stored is answered 503, and nothing is lost',
     async (seconds) => {
       const { redis } = scene.stack;

@@ -42,7 +42,7 @@ async function wholeProjects(vitest: Vitest, modules: readonly TestModule[]): Pr
 }
 
 function faultOfAbsence({ file }: NamedTest, whole: ReadonlySet<string>): string | undefined {
-  const project = file.endsWith('.stack.test.ts') ? 'stack' : 'unit';
+  const project = file.endsWith('.stack.test.ts') ? 'servers' : 'unit';
   return whole.has(project) ? `whose file did not run in the project ${project}` : undefined;
 }
 
