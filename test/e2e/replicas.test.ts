@@ -245,6 +245,9 @@ describe('three replicas on one Redis and one Consul', () => {
     expect(last.consulWay.writes.length).toBe(written);
     expect((await statusOf(leader)).leading).toMatchObject({ epoch: before.leading?.epoch ?? 0 });
     for (const at of [0, 1, 2, 3, 4]) expect(await isOpen(at)).toBe(false);
+    // A decision for each of the three changes of leader. Nothing publishes here, so its revision is looked up.
+    const revision = await said(redis, `HGET scopemesh:${owner}:revisions leader/${owner}`);
+    expect(revision).toBe('$1\r\n3\r\n');
     const figures = { viaStandbyMs, cleanMs, killMs, pauseMs };
     process.stdout.write(`replicas: ${JSON.stringify(figures)}\n`);
     // Without a clean release the session would last for 10 s at least. The contract's bound is 3 s.
