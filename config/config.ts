@@ -44,6 +44,8 @@ export interface Config {
   readonly decisions: DecisionSettings;
   readonly http: HttpSettings;
   readonly state: { readonly directory: string };
+  /** Of the session in Consul. */
+  readonly leaseTtlMs: number;
   readonly resyncMs: number;
 }
 

@@ -7,7 +7,7 @@ const OF_CLIENT = { ...STAND_IN, clientId: UNUSED, clientSecret: UNUSED };
 
 /** A file's value before expansion, with stand-ins for everything that names a server or a secret. */
 export function onlyMapping(value: unknown): unknown {
-  const { consul, queue, decisions, http, state, resync, providers, ...rest } = asMap(value);
+  const { consul, queue, decisions, http, state, lease, resync, providers, ...rest } = asMap(value);
   return {
     ...rest,
     consul: { address: 'http://127.0.0.1:8500' },

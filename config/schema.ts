@@ -205,6 +205,13 @@ export const FILE = z.strictObject({
   decisions: DECISIONS.prefault({ kind: 'embedded' }),
   http: HTTP.prefault({}),
   state: z.strictObject({ directory: text().prefault('./data') }).prefault({}),
+  lease: z
+    .strictObject({
+      ttl: duration('10s', '60s')
+        .prefault('10s')
+        .describe('After a renewal the session of the leader lives in Consul for this long, up to twice.'),
+    })
+    .prefault({}),
   resync: duration('1s', '1d').prefault('5m').describe('How often everything is compared with Consul.'),
 });
 

@@ -54,6 +54,7 @@ export function toConfig(file: ParsedFile, directory: string): Config {
     },
     queue: file.queue,
     http: toHttpSettings(file.http),
+    leaseTtlMs: file.lease.ttl,
     resyncMs: file.resync,
   };
 }

@@ -149,5 +149,7 @@ export const MEANINGS: Readonly<Record<string, string>> = {
     'Whether the holder may approve and reject held changes and end quarantines. Otherwise the token only reads.',
   'state.directory':
     'The directory of the files of the embedded queue and decision log. It must be on a local disk. scopemesh creates it with mode 0700.',
+  'lease.ttl':
+    'After a renewal, the session of the leader lives in Consul for this long, up to twice. A greater one survives longer interruptions of Consul, and delays a takeover: with Redis by up to half of it, otherwise by up to twice as much.',
   resync: 'How often scopemesh compares everything with Consul (the sweep).',
 };

@@ -25,7 +25,7 @@ async function lists(): Promise<ReadonlyMap<string, string>> {
 
 /** Every key belongs to exactly one. */
 export const CHAPTERS: readonly (readonly [name: string, begins: RegExp])[] = [
-  ['the instance', /^(owner|mode|resync|\$schema)$/],
+  ['the instance', /^(owner|mode|lease\.ttl|resync|\$schema)$/],
   ['select', /^select\b/],
   ['consul', /^consul\./],
   ['every provider', /^providers(\[\]\.(kind|name|issuer|insecure|webhook\.secrets|poll|fullRead))?$/],

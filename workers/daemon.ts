@@ -42,7 +42,7 @@ export async function runDaemon(
   const parts: Promise<void>[] = [];
   try {
     await store.queue.check();
-    const consul = await openConsul(config.consul, config.owner, runtime);
+    const consul = await openConsul(config.consul, config.owner, runtime, () => leadership.mayWrite());
     closers.unshift(() => consul.close());
     const providers = config.providers.map((settings) => openProvider(settings, config.groups, runtime));
     for (const { directory } of providers) closers.unshift(() => directory.close());

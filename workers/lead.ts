@@ -11,6 +11,7 @@ import type { Term } from '../src/lease/term.js';
 import type { Trigger } from '../src/model/trigger.js';
 import { createNotifier } from '../src/notifier.js';
 import type { Store } from '../src/queue/store-parts.js';
+import { recordLeaderChange } from '../src/reconcile/leader-change.js';
 import type { Runtime } from '../src/runtime.js';
 import { runFreeze } from './freeze.js';
 import { runReaper } from './reaper.js';
@@ -69,6 +70,7 @@ export async function lead(deps: LeadDeps, term: Term): Promise<void> {
     runWatch(core.deps, config.services.claimGraceMs, live.ages, inputEnd),
     runResync(core.deps, agenda, led.queue, config.resyncMs, onSwept, sweepAsked, inputEnd),
     runFreeze(core.deps, inputEnd),
+    recordLeaderChange(term, core.deps, inputEnd),
     runReaper(core.deps, () => queueState(led.queue, agenda), swept, inputEnd),
   ];
   if (only.includes('watch')) {

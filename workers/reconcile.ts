@@ -10,6 +10,7 @@ import { compareQuarantines } from '../src/reconcile/quarantine-records.js';
 import { createReconciler } from '../src/reconcile/reconciler.js';
 import { restoreMemory } from '../src/reconcile/restore.js';
 import { leftoverTriggers, readConsul } from '../src/reconcile/sweep.js';
+import { Stopped, untilStop } from '../src/reconcile/until-stop.js';
 import { Outage } from '../src/repeat.js';
 
 const RETRY_MS = 1_000;
@@ -26,26 +27,14 @@ export async function runReconcile(
   const either = AbortSignal.any([signal, lost]);
   if (!(await prepare(deps, either))) return;
   const onOverload = () => agenda.overloaded();
-  const reading = endsReads(throughOutages(createReconciler(deps), { ...deps, onOverload }), signal);
+  const stoppable = { ...deps, ...untilStop(deps, signal) };
+  const reading = throughOutages(createReconciler(stoppable), { ...deps, onOverload });
   const handler: AgendaHandler = (job, stop, follow) =>
-    withLinkedSignal([stop, lost], (until) => reading(job, until, follow));
+    withLinkedSignal([stop, lost], (until) => reading(job, until, follow)).catch((error: unknown) => {
+      if (error instanceof Stopped) return { kind: 'retry', afterMs: 0 };
+      throw error;
+    });
   await Promise.all([agenda.work(progress.observe(handler), either), agenda.workDurable(queue, either)]);
-}
-
-/**
- * A complete read may wait for minutes, because it leaves a part of the rate limit to others. It changes nothing before it
- * ends, so a stop ends it instead of waiting.
- */
-function endsReads(handler: AgendaHandler, stop: AbortSignal): AgendaHandler {
-  return async (job, signal, follow) => {
-    if (job.key.kind !== 'directory') return handler(job, signal, follow);
-    try {
-      return await handler(job, AbortSignal.any([signal, stop]), follow);
-    } catch (error) {
-      if (!stop.aborted) throw error;
-      return { kind: 'retry', afterMs: 0 };
-    }
-  };
 }
 
 /** False if the signal aborted first. */

@@ -34,13 +34,19 @@ import type { Store } from '../src/queue/store-parts.js';
 import type { Runtime } from '../src/runtime.js';
 
 /** This file is the only place that names adapters. */
-export async function openConsul(settings: ConsulSettings, owner: string, runtime: Runtime): Promise<Consul> {
+export async function openConsul(
+  settings: ConsulSettings,
+  owner: string,
+  runtime: Runtime,
+  mayWrite?: () => boolean,
+): Promise<Consul> {
   const read = (file: string | undefined) => (file === undefined ? undefined : readFile(file));
   const { tls } = settings;
   const [ca, cert, key] = await Promise.all([read(tls?.caFile), read(tls?.certFile), read(tls?.keyFile)]);
   return createHttpConsul({
     ...runtime,
     owner,
+    mayWrite,
     address: settings.address,
     token: settings.token,
     datacenter: settings.datacenter,

@@ -17,12 +17,10 @@ import type { KeyValueStore } from '../queue/key-value-store.js';
 import type { Store } from '../queue/store-parts.js';
 import type { Runtime } from '../runtime.js';
 
-/** Consul allows no shorter one. */
-const TTL_SECONDS = 10;
 const STORE_FACT = 'store';
 const LOG_FACT = 'decision-log';
 
-/** Makes the lease of this process. `address`: of its API, if it has one. */
+/** Makes the leases of this process, one for `observe` and one for the other modes. `address`: of its API, if it has one. */
 export async function createLeases(
   config: Config,
   { consul, store }: { readonly consul: Consul; readonly store: Store },
@@ -50,10 +48,17 @@ export async function createLeases(
   };
   const check = async (signal: AbortSignal): Promise<SyncError | undefined> =>
     (await checkStore()) ?? (await checkCluster(consul.clusterId, keyValues, randomUUID, signal));
-  return (mode) =>
-    mode === 'observe'
-      ? new StoreLease(fence, self, checkStore)
-      : new ConsulLease({ lock: consul.lock, fence, self, check, clock, ttlSeconds: TTL_SECONDS });
+  // One of each: it knows what earlier attempts saw.
+  const inStore = new StoreLease(fence, self, checkStore);
+  const inConsul = new ConsulLease({
+    lock: consul.lock,
+    fence,
+    self,
+    check,
+    clock,
+    ttlSeconds: config.leaseTtlMs / 1000,
+  });
+  return (mode) => (mode === 'observe' ? inStore : inConsul);
 }
 
 /** A state directory also has its place: a copy of it is another store, whose process knows nothing of the first one. */

@@ -22,6 +22,7 @@ const ABOUT: Readonly<Record<ResourceKind, string>> = {
   event: 'an event',
   config: 'a reload of the configuration',
   sweep: 'a complete comparison',
+  leader: 'a change of the leader',
 };
 
 /**

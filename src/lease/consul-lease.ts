@@ -3,7 +3,8 @@ import type { LeaderLock, LockState } from '../consul/consul.js';
 import { type Leader, parseLeader } from '../model/leader.js';
 import type { Fence } from '../queue/fence.js';
 import type { Acquisition, Lease } from './lease.js';
-import { ledElsewhere } from './refusals.js';
+import { kinshipOf, Pulses, parsePulses, Unchanged } from './pulse.js';
+import { ledElsewhere, strangeStore } from './refusals.js';
 import { type Check, type Self, storeProofMs } from './store-lease.js';
 
 export interface ConsulLeaseOptions {
@@ -19,6 +20,10 @@ export interface ConsulLeaseOptions {
 /** Unless the store's own signs of life are shorter, a proof lasts this part of the TTL. */
 const SAFE_PART = 0.5;
 const RENEW_PART = 0.25;
+/** A leader that renews nothing for this part is silent. It is more than one renewal, with its requests. */
+const SILENT_PART = 0.5;
+/** A leader keeps the lock without its store for this long. */
+const KEEP_MS = 60_000;
 /** A clean stop does not wait longer for Consul. */
 const RELEASE_MS = 1_500;
 
@@ -29,17 +34,24 @@ const RELEASE_MS = 1_500;
  */
 export class ConsulLease implements Lease {
   readonly proofMs: number;
+  /** 0 if no other process can use the store. */
+  readonly silentMs: number;
   readonly #options: ConsulLeaseOptions;
   /** How often the session is renewed. */
   readonly #renewMs: number;
+  readonly #pulses = new Pulses();
+  readonly #key = new Unchanged();
+  readonly #strange = new Unchanged();
   #session: string | undefined;
   #provenAt = 0;
+  #beatAt = 0;
   #leader: Leader | undefined;
 
   constructor(options: ConsulLeaseOptions) {
     this.#options = options;
     const { fence, ttlSeconds } = options;
     this.#renewMs = ttlSeconds * 1000 * RENEW_PART;
+    this.silentMs = Number.isFinite(fence.lifeMs) ? ttlSeconds * 1000 * SILENT_PART : 0;
     this.proofMs = Math.min(storeProofMs(fence), ttlSeconds * 1000 * SAFE_PART);
   }
 
@@ -50,27 +62,38 @@ export class ConsulLease implements Lease {
     if (fault !== undefined) return { kind: 'refused', error: fault };
     const state = await lock.read(signal);
     const last = parseLeader(state.value);
-    if (state.session !== undefined && state.session !== this.#session) {
-      if (last !== undefined && last.storeId !== self.storeId)
-        return { kind: 'refused', error: ledElsewhere(last) };
-      // A copy of the leader's store, or one side of a split store, names another: its silence says nothing of the leader.
-      if (!isSame((await fence.read())?.leader, last)) return { kind: 'follows', leader: last };
+    const isHeld = state.session !== undefined && state.session !== this.#session;
+    const isOwnStore = last?.storeId === self.storeId;
+    if (isHeld && last !== undefined && !isOwnStore) return { kind: 'refused', error: ledElsewhere(last) };
+    // After Consul: a leader writes its pulse to the store first.
+    const stored = await fence.read();
+    const pulses = isOwnStore ? parsePulses(state.value) : [];
+    const kinship = kinshipOf(pulses, stored?.pulses ?? []);
+    const isSilent = this.#key.lastedMs(state.value, clock.now()) >= this.silentMs;
+    const strangeMs = this.#strange.lastedMs(kinship === 'strange', clock.now());
+    if (kinship === 'strange' && last !== undefined && strangeMs >= this.silentMs)
+      return { kind: 'refused', error: strangeStore(last) };
+    if (isHeld && state.session !== undefined) {
+      const follows = { kind: 'follows', leader: last } as const;
+      // Nothing is known of a leader from a store that is not its own, or that it can no longer reach.
+      if (kinship !== 'same' || !isSame(stored?.leader, last)) return follows;
+      if (!isSilent) return stored?.isAlive === true ? follows : UNKNOWN;
       // A claim in the store, which one of several standbys gets, and only if the leader gives no sign of life.
       const claim = await fence.raise(self, { above: 0, over: 'dead' });
-      if (claim === undefined) return { kind: 'follows', leader: last };
+      if (claim === undefined) return follows;
       await lock.endSession(state.session, signal).finally(() => fence.rest(claim).catch(() => {}));
-    }
-    const known = last?.storeId === self.storeId ? last.epoch : 0;
-    if (!(await this.#lockAs({ ...self, epoch: known }, signal)))
-      return { kind: 'follows', leader: undefined };
+    } else if (kinship === 'strange' || (kinship === 'behind' && !isSilent)) return UNKNOWN;
+    const known = isOwnStore ? last.epoch : 0;
+    this.#pulses.begin(pulses);
+    if (!(await this.#lockAs({ ...self, epoch: known }, signal))) return UNKNOWN;
     const provenAt = clock.now();
     // Above what Consul knows too: a store that lost its last writes must not count an epoch a second time.
     const epoch = (await fence.raise(self, { above: known, over: 'any' })) ?? 0;
     const leader = { ...self, epoch };
     try {
-      if (!(await this.#lockAs(leader, signal))) {
+      if (!(await fence.beat(epoch, this.#nextPulse())) || !(await this.#lockAs(leader, signal))) {
         await fence.rest(epoch);
-        return { kind: 'follows', leader: undefined };
+        return UNKNOWN;
       }
     } catch (error) {
       // Otherwise the others would wait for a leader that does not lead.
@@ -79,27 +102,37 @@ export class ConsulLease implements Lease {
     }
     this.#leader = leader;
     this.#provenAt = provenAt;
-    return { kind: 'leads', leader };
+    this.#beatAt = provenAt;
+    return { kind: 'leads', leader, before: last ?? stored?.leader };
   }
 
   async renew(epoch: number, signal: AbortSignal): Promise<boolean> {
     const { lock, fence, clock } = this.#options;
     const now = clock.now();
     const leader = this.#leader;
-    // First the store: as long as it has the epoch, nobody else has led on it.
-    if (leader?.epoch !== epoch || !(await fence.beat(epoch))) return false;
     const age = now - this.#provenAt;
-    if (age >= 0 && age < this.#renewMs) return true;
+    const isDue = age < 0 || age >= this.#renewMs;
+    if (leader?.epoch !== epoch) return false;
+    // First the store: as long as it has the epoch, nobody else has led on it.
+    const isOwn = await fence.beat(epoch, isDue ? this.#nextPulse() : undefined).catch(async (error) => {
+      await this.#keepSession(now, signal);
+      throw error;
+    });
+    if (!isOwn) return false;
+    this.#beatAt = now;
+    if (!isDue) return true;
     const session = this.#session;
-    const isRenewed = session !== undefined && (await lock.renewSession(session, signal));
-    const state = await lock.read(signal);
+    const [isRenewed, state] = await Promise.all([
+      session !== undefined && lock.renewSession(session, signal),
+      lock.read(signal),
+    ]);
     if (this.#leader !== leader) return false;
     if (!isRenewed || state.session !== session) {
       if (isLedByOther(state, session, leader)) return false;
       // The session ended, or somebody deleted the key, and nobody led meanwhile.
       if (!isRenewed) this.#session = undefined;
-      if (!(await this.#lockAs(leader, signal)) || !(await fence.beat(epoch))) return false;
     }
+    if (!(await this.#lockAs(leader, signal)) || !(await fence.beat(epoch))) return false;
     this.#provenAt = now;
     return true;
   }
@@ -115,17 +148,38 @@ export class ConsulLease implements Lease {
       await lock.endSession(session, AbortSignal.timeout(RELEASE_MS)).catch(() => {});
   }
 
+  /**
+   * While the store is away. If it comes back without its last writes, this replica gives them back, and the lock keeps the
+   * others from leading before. If the store is away for this replica alone, its silence lets another one lead.
+   */
+  async #keepSession(now: number, signal: AbortSignal): Promise<void> {
+    const awayMs = now - this.#beatAt;
+    if (this.#session === undefined || awayMs < 0 || awayMs > KEEP_MS) return;
+    await this.#options.lock.renewSession(this.#session, signal).catch(() => {});
+  }
+
   async #lockAs(leader: Leader, signal: AbortSignal): Promise<boolean> {
     const { lock, ttlSeconds } = this.#options;
     this.#session ??= await lock.createSession(`scopemesh ${leader.replica}`, ttlSeconds, signal);
-    if (await lock.acquire(this.#session, JSON.stringify(leader), signal)) return true;
-    // Another replica was faster, or the session has ended: the next attempt takes a new one.
     const session = this.#session;
-    this.#session = undefined;
+    const value = JSON.stringify({ ...leader, pulses: this.#pulses.toWrite });
+    if (await lock.acquire(session, value, signal)) {
+      this.#pulses.written();
+      return true;
+    }
+    // Another replica was faster, or the session has ended: the next attempt takes a new one.
+    if (this.#session === session) this.#session = undefined;
     await lock.endSession(session, signal).catch(() => {});
     return false;
   }
+
+  /** None for a store that no other process can use: what is restored there is no copy. */
+  #nextPulse(): string | undefined {
+    return this.silentMs === 0 ? undefined : this.#pulses.next();
+  }
 }
+
+const UNKNOWN = { kind: 'follows', leader: undefined } as const;
 
 function isSame(a: Leader | undefined, b: Leader | undefined): boolean {
   return a !== undefined && a.epoch === b?.epoch && a.replica === b.replica && a.since === b.since;

@@ -5,9 +5,9 @@ import { ledByDaemon } from './refusals.js';
 import { LeaseTerm, type Term } from './term.js';
 
 const ATTEMPT_MS = 10_000;
-/** Another process was about to lead: it does by then. */
 const AGAIN_MS = 300;
-const ATTEMPTS = 5;
+/** Another process was about to lead: it does by then, if it was not silent. */
+const SPARE_MS = 1_500;
 
 /** A command that writes. `end` releases the lease. */
 export interface ShortTerm {
@@ -21,12 +21,13 @@ export async function leadOnce(
   runtime: { readonly clock: Clock; readonly logger: Logger },
   signal: AbortSignal,
 ): Promise<ShortTerm> {
-  for (let attempt = 1; ; attempt++) {
+  const until = runtime.clock.now() + lease.silentMs + SPARE_MS;
+  for (;;) {
+    const askedAt = runtime.clock.now();
     const acquired = await lease.acquire(abortAfter(signal, ATTEMPT_MS));
     if (acquired.kind === 'refused') throw acquired.error;
     if (acquired.kind === 'leads') {
-      const { leader } = acquired;
-      const term = new LeaseTerm(lease, leader, signal, runtime);
+      const term = new LeaseTerm(lease, acquired, signal, askedAt, runtime);
       const over = new AbortController();
       const kept = term.keep(over.signal);
       return {
@@ -38,7 +39,7 @@ export async function leadOnce(
         },
       };
     }
-    if (acquired.leader !== undefined || attempt === ATTEMPTS) throw ledByDaemon(acquired.leader);
+    if (acquired.leader !== undefined || runtime.clock.now() >= until) throw ledByDaemon(acquired.leader);
     await runtime.clock.sleep(AGAIN_MS, signal);
   }
 }

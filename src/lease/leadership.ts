@@ -20,7 +20,7 @@ export interface Leading {
 }
 
 export interface LeadershipDeps {
-  /** Chosen at the start of each term, because `observe` has another one. */
+  /** Chosen for each attempt, because `observe` has another one. */
   readonly lease: () => Lease;
   /** Called after each attempt to lead that ended without a term. */
   readonly onWait?: () => void;
@@ -53,6 +53,11 @@ export class Leadership {
     };
   }
 
+  /** Whether a request that changes Consul may be sent in this turn. */
+  mayWrite(): boolean {
+    return this.#term?.mayWrite() === true;
+  }
+
   /** Ends the term cleanly and takes part in the choice again. Nothing happens if this replica does not lead. */
   stepDown(): void {
     this.#stepDown?.();
@@ -67,9 +72,13 @@ export class Leadership {
     const outage = new Outage();
     while (!signal.aborted) {
       const lease = this.#deps.lease();
+      const askedAt = clock.now();
       const acquired = await this.#acquire(lease, outage, signal);
       if (acquired?.kind === 'refused') throw acquired.error;
-      if (acquired?.kind === 'leads') await this.#lead(lease, acquired.leader, lead, signal);
+      // A reload chose another mode meanwhile: this lease does not allow what the next term may do.
+      if (acquired?.kind === 'leads' && lease !== this.#deps.lease())
+        await lease.release(acquired.leader.epoch);
+      else if (acquired?.kind === 'leads') await this.#lead(lease, acquired, askedAt, lead, signal);
       else {
         this.#deps.onWait?.();
         await clock.sleep(LOOK_MS * (0.8 + Math.random() * 0.4), signal).catch(() => {});
@@ -102,13 +111,16 @@ export class Leadership {
 
   async #lead(
     lease: Lease,
-    leader: Leader,
+    acquired: Pick<Term, 'leader' | 'before'>,
+    askedAt: number,
     lead: (term: Term) => Promise<void>,
     signal: AbortSignal,
   ): Promise<void> {
     const { clock, logger, metrics } = this.#deps;
+    const { leader } = acquired;
     const down = new AbortController();
-    const term = new LeaseTerm(lease, leader, AbortSignal.any([signal, down.signal]), this.#deps);
+    const stop = AbortSignal.any([signal, down.signal]);
+    const term = new LeaseTerm(lease, acquired, stop, askedAt, this.#deps);
     this.#term = term;
     this.#leader = leader;
     this.#stepDown = () => down.abort(new Error('the leader steps down'));

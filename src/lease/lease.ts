@@ -2,12 +2,12 @@ import type { SyncError } from '../errors.js';
 import type { Leader } from '../model/leader.js';
 
 /**
- * - `leads`: this replica leads with this epoch, and every earlier epoch is over.
- * - `follows`: another replica on the same store leads, or is about to.
+ * - `leads`: this replica leads with this epoch, and every earlier epoch is over. `before`: who led last, as far as known.
+ * - `follows`: another replica on the same store leads, or is about to. Without `leader`: it may be over soon.
  * - `refused`: this replica must not lead, and to wait is no help: its store is not the owner's, or not this Consul's.
  */
 export type Acquisition =
-  | { readonly kind: 'leads'; readonly leader: Leader }
+  | { readonly kind: 'leads'; readonly leader: Leader; readonly before: Leader | undefined }
   | { readonly kind: 'follows'; readonly leader: Leader | undefined }
   | { readonly kind: 'refused'; readonly error: SyncError };
 
@@ -18,7 +18,9 @@ export type Acquisition =
 export interface Lease {
   /** For how long a successful `renew` proves that this replica leads, counted from its call. */
   readonly proofMs: number;
-  /** Tries to lead, once. A dead leader of the same store is replaced at once, a living one never. Repeating is safe. */
+  /** A leader is replaced after it was silent for this long, as far as calls of `acquire` saw. */
+  readonly silentMs: number;
+  /** Tries to lead, once. A dead leader of the same store is replaced, a living one never. Repeating is safe. */
   acquire(signal: AbortSignal): Promise<Acquisition>;
   /** False if the lease is lost for good: another replica led since. Repeating is safe. */
   renew(epoch: number, signal: AbortSignal): Promise<boolean>;

@@ -11,6 +11,16 @@ export function ledElsewhere(leader: Leader): SyncError {
   );
 }
 
+/** The store is a copy or a backup, which lacks what the leader wrote since; or Consul itself was restored. */
+export function strangeStore(leader: Leader): SyncError {
+  return refusal(
+    'ERR_LEASE_HELD',
+    `the store of this scopemesh is not the one of the last leader, ${toText(leader)}, but a copy of it or a backup: it lacks ` +
+      'what that leader wrote last. Correct queue.url. If this store has really taken the place of the other one, or Consul ' +
+      'was restored from a snapshot, stop every scopemesh of this owner, delete the key scopemesh/<owner>/leader in KV, and start again.',
+  );
+}
+
 /** A command that writes found a daemon, or another command, that leads. */
 export function ledByDaemon(leader: Leader | undefined): SyncError {
   const who = leader === undefined ? 'another process' : toText(leader);

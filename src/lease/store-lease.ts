@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import type { SyncError } from '../errors.js';
 import type { Leader } from '../model/leader.js';
 import type { Fence } from '../queue/fence.js';
@@ -12,6 +13,8 @@ export type Check = (signal: AbortSignal) => Promise<SyncError | undefined>;
 /** A part of the heartbeat's life is kept for the way of a request to Consul. */
 const SAFE_PART = 0.8;
 
+const EPOCHS = 1_000_000;
+
 /** For how long a sign of life proves that no other replica on the store leads. */
 export function storeProofMs(fence: Pick<Fence, 'lifeMs'>): number {
   return fence.lifeMs * SAFE_PART;
@@ -20,6 +23,7 @@ export function storeProofMs(fence: Pick<Fence, 'lifeMs'>): number {
 /** The lease of `observe`, which writes nothing to Consul: it holds among the replicas of one store. */
 export class StoreLease implements Lease {
   readonly proofMs: number;
+  readonly silentMs = 0;
   readonly #fence: Fence;
   readonly #self: Self;
   readonly #check: Check;
@@ -35,8 +39,11 @@ export class StoreLease implements Lease {
     const fault = await this.#check(signal);
     if (fault !== undefined) return { kind: 'refused', error: fault };
     const self = this.#self();
-    const epoch = await this.#fence.raise(self, { above: 0, over: 'dead' });
-    if (epoch !== undefined) return { kind: 'leads', leader: { ...self, epoch } };
+    // A store that forgot a raise must not give its epoch a second time: nothing else says that its leader has lost.
+    const before = (await this.#fence.read())?.leader;
+    const above = (before?.epoch ?? 0) + randomInt(EPOCHS);
+    const epoch = await this.#fence.raise(self, { above, over: 'dead' });
+    if (epoch !== undefined) return { kind: 'leads', leader: { ...self, epoch }, before };
     return { kind: 'follows', leader: (await this.#fence.read())?.leader };
   }
 

@@ -6,12 +6,16 @@ import { Outage } from '../repeat.js';
 import type { Lease } from './lease.js';
 
 const RENEW_MS = 1_000;
+/** A request that waited for a connection longer than this since the lease was confirmed is not sent. */
+const CONFIRMED_MS = 1_000;
 /** One renewal, with all its requests. */
 const RENEWAL_MS = 5_000;
 
 /** The time during which this replica leads. */
 export interface Term {
   readonly leader: Leader;
+  /** Who led last, as far as known. */
+  readonly before: Leader | undefined;
   /** Aborts at a clean stop: finish what runs, then end. */
   readonly stop: AbortSignal;
   /** Aborts once another replica leads: end at once. */
@@ -27,6 +31,7 @@ export interface Term {
 /** Renews the lease. As long as that is impossible nothing may be written, but the term goes on: nobody else leads yet. */
 export class LeaseTerm implements Term {
   readonly leader: Leader;
+  readonly before: Leader | undefined;
   readonly stop: AbortSignal;
   readonly #lease: Lease;
   readonly #clock: Clock;
@@ -35,20 +40,25 @@ export class LeaseTerm implements Term {
   readonly #outage = new Outage();
   #handedOver: Promise<void> | undefined;
   #provenAt: number;
+  /** When the last renewal ended, however long it took. */
+  #confirmedAt = Number.NEGATIVE_INFINITY;
   #renewing: Promise<void> | undefined;
 
+  /** `provenAt`: before the call that acquired the lease. */
   constructor(
     lease: Lease,
-    leader: Leader,
+    { leader, before }: Pick<Term, 'leader' | 'before'>,
     stop: AbortSignal,
+    provenAt: number,
     { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
   ) {
     this.#lease = lease;
     this.leader = leader;
+    this.before = before;
     this.stop = stop;
     this.#clock = clock;
     this.#logger = logger;
-    this.#provenAt = clock.now();
+    this.#provenAt = provenAt;
   }
 
   get lost(): AbortSignal {
@@ -63,6 +73,13 @@ export class LeaseTerm implements Term {
 
   async confirm(): Promise<void> {
     if (!this.isHeld()) await this.#renew();
+  }
+
+  /** Asked in the turn in which a request to Consul is written, which may be long after `confirm`. */
+  mayWrite(): boolean {
+    const age = this.#clock.now() - this.#confirmedAt;
+    const isConfirmed = age >= 0 && age < CONFIRMED_MS && !this.lost.aborted;
+    return this.isHeld() || (isConfirmed && this.#handedOver === undefined);
   }
 
   handOver(): Promise<void> {
@@ -112,6 +129,7 @@ export class LeaseTerm implements Term {
       });
     if (isHeld) {
       this.#provenAt = at;
+      this.#confirmedAt = this.#clock.now();
       return;
     }
     const lost = leaseLost();

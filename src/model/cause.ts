@@ -9,6 +9,7 @@ export const CAUSE_KINDS = [
   'command',
   'config',
   'retry',
+  'takeover',
 ] as const;
 export type CauseKind = (typeof CAUSE_KINDS)[number];
 

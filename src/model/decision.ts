@@ -75,6 +75,7 @@ export const OTHER_REASONS = [
   'FreezeEnded',
   'HoldEnded',
   'RemovedElsewhere',
+  'LeaderChanged',
 ] as const;
 export type OtherReason = (typeof OTHER_REASONS)[number];
 
@@ -97,6 +98,7 @@ export const RESOURCE_KINDS = [
   'event',
   'config',
   'sweep',
+  'leader',
 ] as const;
 export type ResourceKind = (typeof RESOURCE_KINDS)[number];
 
@@ -113,6 +115,7 @@ export const VERBS = [
   'rejected',
   'reloaded',
   'completed',
+  'changed',
 ] as const;
 export type Verb = (typeof VERBS)[number];
 

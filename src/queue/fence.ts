@@ -15,12 +15,21 @@ export interface Fence {
     leader: Omit<Leader, 'epoch'>,
     options: { readonly above: number; readonly over: 'any' | 'dead' },
   ): Promise<number | undefined>;
-  /** A sign of life. False if the epoch of the store is another one. */
-  beat(epoch: number): Promise<boolean>;
+  /** A sign of life. False if the epoch of the store is another one. With a new `pulse`, the store keeps it and the one before. */
+  beat(epoch: number, pulse?: string): Promise<boolean>;
   /** Ends the signs of life, so that another replica may lead at once. Nothing happens if the epoch is another one. */
   rest(epoch: number): Promise<void>;
-  /** The last leader, and whether it gave a sign of life within `lifeMs`. */
-  read(): Promise<{ readonly leader: Leader; readonly isAlive: boolean } | undefined>;
+  /**
+   * The last leader, whether it gave a sign of life within `lifeMs`, and the pulses, newest first. A store that one process
+   * alone can use keeps none.
+   */
+  read(): Promise<LeaseRecord | undefined>;
   /** Whether a process of a release before the lease runs jobs on this store. It heeds no epoch. False if nobody can tell. */
   isBypassed(): Promise<boolean>;
+}
+
+export interface LeaseRecord {
+  readonly leader: Leader;
+  readonly isAlive: boolean;
+  readonly pulses: readonly string[];
 }

@@ -49,3 +49,17 @@ it('waits beside a process that knows no lease, and does not ask for one while s
   isBypassed = true;
   expect(await acquire()).toBe('follows');
 });
+
+it('the lease of a mode is the same at each attempt, because it knows what earlier ones saw', async () => {
+  const store = { fence: createMemoryFence(), keyValues: createFacts() } as unknown as Store;
+  const config = { queue: { kind: 'bullmq' } } as unknown as Config;
+  const leases = await createLeases(
+    config,
+    { consul: {} as Consul, store },
+    { clock: systemClock },
+    () => undefined,
+  );
+  expect(leases('enforce')).toBe(leases('extend'));
+  expect(leases('observe')).toBe(leases('observe'));
+  expect(leases('observe')).not.toBe(leases('enforce'));
+});

@@ -25,6 +25,7 @@ describe('A configuration file', () => {
       decisions: { kind: 'embedded' },
       http: { listen: { host: '127.0.0.1', port: 8080 }, tokens: [] },
       state: { directory: '/etc/scopemesh/data' },
+      leaseTtlMs: 10_000,
       resyncMs: 300_000,
     });
     expect(config.providers[0]).toMatchObject({

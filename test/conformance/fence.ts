@@ -36,7 +36,7 @@ export function describeFence(name: string, start: StartHarness): void {
       expect(await store.fence.raise(LEADER, ANY)).toBe(1);
       expect(await store.fence.raise({ ...LEADER, replica: 'two/2' }, ANY)).toBe(2);
       const found = await store.fence.read();
-      expect(found).toEqual({ leader: { ...LEADER, replica: 'two/2', epoch: 2 }, isAlive: true });
+      expect(found).toEqual({ leader: { ...LEADER, replica: 'two/2', epoch: 2 }, isAlive: true, pulses: [] });
     });
 
     it('raises the epoch above a greater one that Consul still knows', async () => {
@@ -68,6 +68,16 @@ export function describeFence(name: string, start: StartHarness): void {
       await store.fence.rest(2);
       expect((await store.fence.read())?.isAlive).toBe(false);
       expect(await store.fence.raise(LEADER, { above: 0, over: 'dead' })).toBe(3);
+    });
+
+    it('keeps the last pulse and the one before, unless one process alone can use it', async () => {
+      const { fence } = store;
+      await fence.raise(LEADER, ANY);
+      for (const pulse of ['a1', 'b2', 'b2', undefined, 'c3', 'c3']) await fence.beat(1, pulse);
+      expect(await fence.beat(2, 'd4')).toBe(false);
+      await fence.raise({ ...LEADER, replica: 'two/2' }, ANY);
+      const kept = Number.isFinite(fence.lifeMs) ? ['c3', 'b2'] : [];
+      expect((await fence.read())?.pulses).toEqual(kept);
     });
 
     it('a term whose epoch is over records, settles, publishes and sets nothing', async () => {

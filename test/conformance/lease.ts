@@ -15,17 +15,25 @@ import type { ConsulUnderTest } from './consul-port/rig.js';
 
 const never = new AbortController().signal;
 
+interface MemoryState {
+  readonly leader: Leader | undefined;
+  readonly pulses: readonly string[];
+}
+
 /** A store that several replicas share, in memory, as Redis keeps it. `lose`: the last epoch is forgotten. */
 export interface MemoryFence extends Fence {
   /** The leader gives no sign of life for too long. */
   die(): void;
+  /** Another store with the same content, where the leader gives no sign of life. */
+  copy(): MemoryFence;
   /** A failover to a copy that had not got the last writes. */
   lose(epochs: number): void;
 }
 
-export function createMemoryFence(): MemoryFence {
-  let leader: Leader | undefined;
+export function createMemoryFence(of?: MemoryState): MemoryFence {
+  let leader = of?.leader;
   let isAlive = false;
+  let pulses = of?.pulses ?? [];
   return {
     lifeMs: 3_000,
     async raise(next, { above, over }) {
@@ -34,18 +42,21 @@ export function createMemoryFence(): MemoryFence {
       isAlive = true;
       return leader.epoch;
     },
-    async beat(epoch) {
-      isAlive ||= leader?.epoch === epoch;
-      return leader?.epoch === epoch;
+    async beat(epoch, pulse) {
+      if (leader?.epoch !== epoch) return false;
+      isAlive = true;
+      if (pulse !== undefined && pulse !== pulses[0]) pulses = [pulse, ...pulses].slice(0, 2);
+      return true;
     },
     async rest(epoch) {
       if (leader?.epoch === epoch) isAlive = false;
     },
-    read: async () => leader && { leader, isAlive },
+    read: async () => leader && { leader, isAlive, pulses },
     isBypassed: async () => false,
     die() {
       isAlive = false;
     },
+    copy: () => createMemoryFence({ leader, pulses }),
     lose(epochs) {
       if (leader !== undefined) leader = { ...leader, epoch: leader.epoch - epochs };
     },
@@ -59,6 +70,12 @@ const selfOf = (replica: string, storeId: string) => () => ({
   since: '2026-03-01T10:00:00.000Z',
   storeId,
 });
+
+/** Looks twice: the first look cannot know for how long the leader is silent. */
+const overtake = async (lease: Lease): Promise<Acquisition> => {
+  await lease.acquire(never);
+  return lease.acquire(never);
+};
 
 const epochOf = (acquired: Acquisition): number => {
   if (acquired.kind !== 'leads') throw new Error(`it does not lead: ${acquired.kind}`);
@@ -102,8 +119,9 @@ function describeLease(name: string, open: (replica: string, fence: MemoryFence,
       expect(await one.renew(epoch, never)).toBe(false);
     });
 
-    it('is got at once from a leader without a sign of life, which then has lost it', async () => {
+    it('is got from a leader without a sign of life, which then has lost it', async () => {
       const epoch = epochOf(await one.acquire(never));
+      await two.acquire(never);
       fence.die();
       const next = epochOf(await two.acquire(never));
       expect(next).toBeGreaterThan(epoch);
@@ -129,6 +147,20 @@ function describeLease(name: string, open: (replica: string, fence: MemoryFence,
 
 /** The lease of mode `observe`. */
 export function describeStoreLease(): void {
+  it('the store gives no epoch a second time, although it forgot that it gave it', async () => {
+    const fence = createMemoryFence();
+    const open = (replica: string): Lease =>
+      new StoreLease(fence, selfOf(replica, 's'), async () => undefined);
+    const [one, two] = [open('one'), open('two')];
+    const before = epochOf(await one.acquire(never));
+    await one.release(before);
+    const epoch = epochOf(await one.acquire(never));
+    fence.lose(epoch - before);
+    fence.die();
+    expect(epochOf(await two.acquire(never))).not.toBe(epoch);
+    expect(await one.renew(epoch, never)).toBe(false);
+  });
+
   describeLease(
     'the store',
     (replica, fence, storeId) => new StoreLease(fence, selfOf(replica, storeId), async () => undefined),
@@ -225,7 +257,7 @@ export function describeConsulLease(name: string, start: () => Promise<ConsulUnd
       const [late, now] = [open(consul, 'late', fence, 'store'), open(consul, 'now', fence, 'store')];
       const first = epochOf(await late.acquire(never));
       fence.die();
-      const second = epochOf(await now.acquire(never));
+      const second = epochOf(await overtake(now));
       // The store is as it was in the term of the late leader: its own check would let that one pass.
       fence.lose(second - first);
       expect(await fence.beat(first)).toBe(true);
@@ -245,10 +277,54 @@ export function describeConsulLease(name: string, start: () => Promise<ConsulUnd
       const two = open(consul, 'two', copy, 'store');
       // As after a failover to a copy of before, where another replica led meanwhile, and one that nobody led.
       expect(await two.acquire(never)).toMatchObject({ kind: 'follows', leader: { replica: 'one' } });
+      await one.renew(epoch, never);
       await copy.raise(selfOf('two', 'store')(), { above: 0, over: 'any' });
       copy.die();
       expect(await two.acquire(never)).toMatchObject({ kind: 'follows', leader: { replica: 'one' } });
       expect(await one.renew(epoch, never)).toBe(true);
+    });
+
+    it('stay with the leader while an exact copy of its store is used, which is refused in the end', async () => {
+      const consul = fresh();
+      const fence = createMemoryFence();
+      const one = open(consul, 'one', fence, 'store');
+      const epoch = epochOf(await one.acquire(never));
+      await one.renew(epoch, never);
+      const two = open(consul, 'two', fence.copy(), 'store');
+      // The leader renews between two looks, so it is not silent, although the copy says so.
+      for (let look = 0; look < 20; look++) {
+        expect(await two.acquire(never)).toMatchObject({ kind: 'follows' });
+        if (look < 12) expect(await one.renew(epoch, never)).toBe(true);
+        else break;
+      }
+      const refused = { kind: 'refused', error: { code: 'ERR_LEASE_HELD' } };
+      expect(await two.acquire(never)).toMatchObject(refused);
+      expect(await one.renew(epoch, never)).toBe(true);
+      // Nor does it lead once the leader has stopped, which the leader's own store does.
+      await one.release(epoch);
+      const late = open(consul, 'late', fence.copy(), 'store');
+      expect(epochOf(await late.acquire(never))).toBeGreaterThan(epoch);
+      expect(await two.acquire(never)).toMatchObject(refused);
+    });
+
+    it('are got by a store that lost the last pulses or all of them, but only once the lock is free', async () => {
+      const consul = fresh();
+      const fence = createMemoryFence();
+      const one = open(consul, 'one', fence, 'store');
+      let epoch = epochOf(await one.acquire(never));
+      for (const behind of [fence.copy(), createMemoryFence()]) {
+        for (let beats = 0; beats < 3; beats++) await one.renew(epoch, never);
+        const two = open(consul, 'two', behind, 'store');
+        await overtake(two);
+        expect(await overtake(two)).toMatchObject({ kind: 'follows', leader: { replica: 'one' } });
+        await one.release(epoch);
+        const next = epochOf(await overtake(two));
+        expect(next).toBeGreaterThan(epoch);
+        await two.release(next);
+        await consul.lock.acquire(await consul.lock.createSession('none', 10, never), '{}', never);
+        await consul.lock.endSession((await consul.lock.read(never)).session ?? '', never);
+        epoch = epochOf(await one.acquire(never));
+      }
     });
 
     it('are given back when Consul fails after the store has a new leader', async () => {

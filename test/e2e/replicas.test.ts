@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { type ConsulHandle, startConsul } from '../stack/consul.js';
@@ -157,11 +159,30 @@ async function revoke(replica: Replica, at: number): Promise<number> {
   return performance.now() - began;
 }
 
+/** What a Redis answers to an inline command. */
+async function said({ port }: RedisHandle, command: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  socket.write(`${command}\r\n`);
+  const [answer] = await once(socket, 'data');
+  socket.destroy();
+  return String(answer);
+}
+
+/** The last pulse of the leader in Consul. */
+async function pulse(): Promise<string> {
+  const [pair] = (await ask('GET', `/v1/kv/scopemesh/${owner}/leader`)) as { Value: string }[];
+  const { pulses } = JSON.parse(Buffer.from(pair?.Value ?? '', 'base64').toString()) as { pulses: string[] };
+  return pulses[0] ?? '';
+}
+
 /** A world of its own, in which all are open. */
-async function startReplicas(many: number): Promise<{ leader: Replica; standbys: Replica[] }> {
+async function startReplicas(
+  many: number,
+  more: Readonly<Record<string, unknown>> = {},
+): Promise<{ leader: Replica; standbys: Replica[] }> {
   owner = `team-${++count}`;
   for (let at = 0; at < CLIENTS; at++) idp.clients.set(`${serviceAt(at)}-app`, clientAt(at));
-  const leader = await start();
+  const leader = await start(more);
   await until('the first leads', () => leads(leader), { timeoutMs: 30_000 });
   const standbys: Replica[] = [];
   for (let at = 1; at < many; at++) standbys.push(await start());
@@ -224,6 +245,9 @@ describe('three replicas on one Redis and one Consul', () => {
     expect(last.consulWay.writes.length).toBe(written);
     expect((await statusOf(leader)).leading).toMatchObject({ epoch: before.leading?.epoch ?? 0 });
     for (const at of [0, 1, 2, 3, 4]) expect(await isOpen(at)).toBe(false);
+    // A decision for each of the three changes of leader. Nothing publishes here, so its revision is looked up.
+    const revision = await said(redis, `HGET scopemesh:${owner}:revisions leader/${owner}`);
+    expect(revision).toBe('$1\r\n3\r\n');
     const figures = { viaStandbyMs, cleanMs, killMs, pauseMs };
     process.stdout.write(`replicas: ${JSON.stringify(figures)}\n`);
     // Without a clean release the session would last for 10 s at least. The contract's bound is 3 s.
@@ -260,13 +284,61 @@ describe('three replicas on one Redis and one Consul', () => {
   });
 });
 
-describe('a replica with a store of its own', () => {
-  it('exits 1, names the leader, and has written nothing', async () => {
+describe('a replica that must not lead', () => {
+  it('with a store of its own exits 1, names the leader, and has written nothing', async () => {
     const { leader } = await startReplicas(1);
     const other = await start({ queue: { kind: 'embedded' }, decisions: { kind: 'embedded' } });
     expect(await other.daemon.process.exited).toBe(1);
     expect(await other.daemon.log()).toMatch(/leads this owner: .* on .*, since .*share one store/);
     expect(other.consulWay.writes).toEqual([]);
     expect(await leads(leader)).toBe(true);
+  });
+
+  it('on a fresh copy of the Redis of the leader follows it', async () => {
+    const { leader } = await startReplicas(1);
+    const copy = await startRedis();
+    try {
+      await said(copy, `REPLICAOF 127.0.0.1 ${redis.port}`);
+      const isCopied = async () => (await said(copy, 'INFO replication')).includes('master_link_status:up');
+      await until('all is copied', isCopied);
+      await said(copy, 'REPLICAOF NO ONE');
+      const other = await start({ queue: { kind: 'bullmq', url: copy.url } });
+      await until('it is up', () => isUp(other), { timeoutMs: 30_000 });
+      const gone = async () => (await said(copy, `EXISTS scopemesh:${owner}:alive`)).startsWith(':0');
+      await until('the leader is silent in the copy', gone);
+      // Three pulses later it would have taken the lease long ago.
+      const pulses = new Set<string>();
+      await until('the leader goes on', async () => pulses.add(await pulse()).size > 3, {
+        timeoutMs: 60_000,
+      });
+      expect(await leads(other)).toBe(false);
+      expect(await leads(leader)).toBe(true);
+      expect(other.consulWay.writes).toEqual([]);
+    } finally {
+      await copy.stop();
+    }
+  });
+
+  it('with a decision log of its own beside another exits 1', async () => {
+    const own = { decisions: { kind: 'embedded' } };
+    const { leader } = await startReplicas(1, own);
+    const other = await start(own);
+    expect(await other.daemon.process.exited).toBe(1);
+    expect(await other.daemon.log()).toContain(
+      'the decision log of this owner is on the disk of another replica',
+    );
+    expect(other.consulWay.writes).toEqual([]);
+    expect(await leads(leader)).toBe(true);
+  });
+
+  it('with a store that belongs to another Consul cluster exits 1', async () => {
+    const { leader } = await startReplicas(1);
+    await leader.daemon.stop();
+    const key = `/v1/kv/scopemesh/${owner}/cluster`;
+    expect(await ask('PUT', key, { another: 'cluster' })).toBe(true);
+    const other = await start();
+    expect(await other.daemon.process.exited).toBe(1);
+    expect(await other.daemon.log()).toContain('belongs to another Consul cluster');
+    expect(other.consulWay.writes).toEqual([]);
   });
 });

@@ -1,5 +1,6 @@
 import { getEventListeners } from 'node:events';
 import { expect, it, vi } from 'vitest';
+import { systemClock } from '../../src/clock.js';
 import { Leadership } from '../../src/lease/leadership.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 
@@ -10,6 +11,7 @@ it('a standby leaves nothing in the signal of the process, however often it look
   const leadership = new Leadership({
     lease: () => ({
       proofMs: 0,
+      silentMs: 0,
       async acquire() {
         seen.push(getEventListeners(end.signal, 'abort').length);
         return { kind: 'follows', leader: undefined };
@@ -27,4 +29,36 @@ it('a standby leaves nothing in the signal of the process, however often it look
   expect(getEventListeners(end.signal, 'abort')).toEqual([]);
   expect(any).not.toHaveBeenCalled();
   any.mockRestore();
+});
+
+it('does not lead with the lease of a mode that a reload left meanwhile', async () => {
+  const end = new AbortController();
+  const released: number[] = [];
+  const leader = { replica: 'a', host: 'a', since: '2026-03-01T10:00:00.000Z', storeId: 's' };
+  const leaseOf = (epoch: number, onAcquire: () => void) => ({
+    proofMs: 0,
+    silentMs: 0,
+    async acquire() {
+      onAcquire();
+      return { kind: 'leads' as const, leader: { ...leader, epoch }, before: undefined };
+    },
+    renew: async () => true,
+    release: async () => void released.push(epoch),
+  });
+  let current = leaseOf(1, () => {
+    current = leaseOf(2, () => {});
+  });
+  const led: number[] = [];
+  const leadership = new Leadership({
+    lease: () => current,
+    logger: silentLogger,
+    metrics: noMetrics,
+    clock: systemClock,
+  });
+  await leadership.run(async (term) => {
+    led.push(term.leader.epoch);
+    end.abort();
+  }, end.signal);
+  expect(led).toEqual([2]);
+  expect(released).toEqual([1, 2]);
 });

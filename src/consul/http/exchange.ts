@@ -21,6 +21,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   readonly #place: string;
   readonly #maxBytes: number;
+  readonly #refusal: () => Error | undefined;
   readonly #chunks: Buffer[] = [];
   #size = 0;
   #headers: Record<string, string | undefined> = {};
@@ -29,9 +30,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #resolve: (answer: ConsulAnswer) => void = () => {};
   #reject: (reason: unknown) => void = () => {};
 
-  constructor(place: string, maxBytes: number) {
+  /** `refusal`: asked in the turn in which the request is written; an error keeps it from that. */
+  constructor(place: string, maxBytes: number, refusal: () => Error | undefined = () => undefined) {
     this.#place = place;
     this.#maxBytes = maxBytes;
+    this.#refusal = refusal;
     this.answer = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -47,7 +50,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    if (this.#failed !== undefined) controller.abort(ENDED);
+    const refusal = this.#failed === undefined ? this.#refusal() : undefined;
+    if (refusal !== undefined) this.fail(refusal);
+    else if (this.#failed !== undefined) controller.abort(ENDED);
   }
 
   onResponseStart(

@@ -44,6 +44,8 @@ export interface HttpConsulOptions {
   readonly watchGraceMs?: number | undefined;
   /** How often a watch is compared with Consul; 30 s by default. */
   readonly watchCheckMs?: number | undefined;
+  /** Asked in the turn in which a request is written that changes anything but the lease. False: it is not sent, and ERR_TIMEOUT. */
+  readonly mayWrite?: (() => boolean) | undefined;
   /** The longest answer that is read; 64 MiB by default. */
   readonly maxBytes?: number | undefined;
 }
@@ -64,6 +66,7 @@ export function createHttpConsul(options: HttpConsulOptions): Consul {
     metrics,
     clock,
     requestTimeoutMs: options.requestTimeoutMs ?? 10_000,
+    mayWrite: options.mayWrite,
     maxBytes: options.maxBytes ?? 64 * 1024 * 1024,
   });
   const tenancy = { partition: options.partition, namespace: options.namespace };

@@ -7,7 +7,7 @@ import type { Secret } from '../../model/secret.js';
 import type { Metrics } from '../../observe.js';
 import { type ConsulAnswer, Exchange } from './exchange.js';
 import { failureOf, refusalOf, timeoutOf } from './refusal.js';
-import type { ConsulRequest } from './request.js';
+import type { ConsulRequest, Operation } from './request.js';
 
 export type { ConsulAnswer } from './exchange.js';
 
@@ -34,6 +34,7 @@ export interface TransportOptions {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly requestTimeoutMs: number;
+  readonly mayWrite?: (() => boolean) | undefined;
   /** The longest body that is read. */
   readonly maxBytes: number;
 }
@@ -81,7 +82,9 @@ export function createTransport(options: TransportOptions): Transport {
       signal.throwIfAborted();
       const { operation } = request;
       const timeoutMs = request.timeoutMs ?? requestTimeoutMs;
-      const exchange = new Exchange(`Consul ${operation}`, maxBytes);
+      const isGuarded = request.method !== 'GET' && !/^(lock|cluster)\./.test(operation);
+      const refusal = () => (isGuarded && options.mayWrite?.() === false ? unsent(operation) : undefined);
+      const exchange = new Exchange(`Consul ${operation}`, maxBytes, refusal);
       const abort = () => exchange.fail(signal.reason);
       const timer = setTimeout(() => exchange.fail(timeoutOf(request, timeoutMs)), timeoutMs);
       // Many requests share a signal, so many listeners are not a leak.
@@ -123,6 +126,11 @@ export function createTransport(options: TransportOptions): Transport {
       await Promise.all([exchanges.destroy(), watches.destroy()]);
     },
   };
+}
+
+function unsent(operation: Operation): SyncError {
+  const message = `Consul ${operation}: not sent, because the lease was not proven at that moment`;
+  return new SyncError('ERR_TIMEOUT', message, { retriable: true });
 }
 
 function parseAddress(text: string): URL {

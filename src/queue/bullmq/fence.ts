@@ -6,7 +6,7 @@ import { JOBS } from './schedule.js';
 import { Script, toTexts } from './script.js';
 
 /*
- *   P:lease  hash    `epoch`, and `leader` as JSON
+ *   P:lease  hash    `epoch`, `leader` as JSON, and `pulses`: the last one and the one before
  *   P:alive  string  the epoch of a leader that gave a sign of life; it expires
  */
 
@@ -21,9 +21,13 @@ redis.call('HSET', P .. ':lease', 'epoch', string.format('%.0f', epoch), 'leader
 redis.call('SET', P .. ':alive', string.format('%.0f', epoch), 'PX', ARGV[4])
 return epoch`);
 
-/** ARGV: epoch, life. */
+/** ARGV: epoch, life, pulse or ''. */
 const BEAT = new Script(`
 if redis.call('HGET', P .. ':lease', 'epoch') ~= ARGV[1] then return 0 end
+if ARGV[3] ~= '' then
+  local last = string.match(redis.call('HGET', P .. ':lease', 'pulses') or '', '^%x*')
+  if last ~= ARGV[3] then redis.call('HSET', P .. ':lease', 'pulses', ARGV[3] .. ' ' .. last) end
+end
 redis.call('SET', P .. ':alive', ARGV[1], 'PX', ARGV[2])
 return 1`);
 
@@ -32,11 +36,12 @@ const REST = new Script(`
 if redis.call('GET', P .. ':alive') == ARGV[1] then redis.call('DEL', P .. ':alive') end
 return 1`);
 
-/** Gives epoch, leader, 0 or 1 (alive); nothing if nobody ever led. */
+/** Gives epoch, leader, 0 or 1 (alive), pulses; nothing if nobody ever led. */
 const READ = new Script(`
 local epoch = redis.call('HGET', P .. ':lease', 'epoch')
 if not epoch then return {} end
-return { epoch, redis.call('HGET', P .. ':lease', 'leader'), redis.call('EXISTS', P .. ':alive') }`);
+return { epoch, redis.call('HGET', P .. ':lease', 'leader'), redis.call('EXISTS', P .. ':alive'),
+  redis.call('HGET', P .. ':lease', 'pulses') or '' }`);
 
 export class BullmqFence implements Fence {
   readonly lifeMs = LIFE_MS;
@@ -60,8 +65,8 @@ export class BullmqFence implements Fence {
     return epoch === 0 ? undefined : Number(epoch);
   }
 
-  async beat(epoch: number): Promise<boolean> {
-    return (await this.#link.run(BEAT, epoch, LIFE_MS)) === 1;
+  async beat(epoch: number, pulse = ''): Promise<boolean> {
+    return (await this.#link.run(BEAT, epoch, LIFE_MS, pulse)) === 1;
   }
 
   async rest(epoch: number): Promise<void> {
@@ -69,10 +74,10 @@ export class BullmqFence implements Fence {
   }
 
   async read(): ReturnType<Fence['read']> {
-    const [epoch, json, isAlive] = toTexts(await this.#link.run(READ));
+    const [epoch, json, isAlive, pulses = ''] = toTexts(await this.#link.run(READ));
     if (epoch === undefined || json === undefined) return undefined;
     const leader = parseLeader(JSON.stringify({ ...JSON.parse(json), epoch: Number(epoch) }));
-    return leader && { leader, isAlive: isAlive === '1' };
+    return leader && { leader, isAlive: isAlive === '1', pulses: pulses.split(' ').filter(Boolean) };
   }
 
   async isBypassed(): Promise<boolean> {

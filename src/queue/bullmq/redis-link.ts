@@ -98,9 +98,17 @@ export class RedisLink implements ScriptLink {
     return new WorkerConnection(this.#url, (error) => this.#failed(error));
   }
 
-  /** For pub/sub, which needs a connection of its own. */
+  /**
+   * For pub/sub, which needs a connection of its own. It notices a dead connection by a PING alone. Subscribe at each
+   * `ready`: ioredis itself would do so without a handler, and a failure then ends the process.
+   */
   openSubscriber(): Redis {
-    const subscriber = new Redis(this.#url, { ...reconnect, maxRetriesPerRequest: null });
+    const subscriber = new Redis(this.#url, {
+      ...reconnect,
+      autoResubscribe: false,
+      socketTimeout: COMMAND_TIMEOUT_MS,
+      maxRetriesPerRequest: null,
+    });
     subscriber.on('error', (error) => this.#failed(error));
     return subscriber;
   }

@@ -39,7 +39,7 @@ export function createBullmqStore(options: BullmqStoreOptions): Store {
   const space = new MemoryReserve(link, { logger, metrics });
   for (const each of [link, intake]) each.whenFull(() => space.give());
   const deps = { logger, metrics, clock, backoff: { ...DEFAULT_BACKOFF, ...options.backoff } };
-  const wake = new Wake(intake, logger);
+  const wake = new Wake(intake, { logger, clock });
 
   /** Triggers go in without a fence: every replica may add them. */
   const openParts = (

@@ -1,8 +1,12 @@
+import type { Redis } from 'ioredis';
+import type { Clock } from '../../clock.js';
 import { messageOf } from '../../errors.js';
 import type { Trigger } from '../../model/trigger.js';
 import type { Logger } from '../../observe.js';
 import { parseTrigger } from '../stored.js';
 import type { RedisLink } from './redis-link.js';
+
+const PING_MS = 10_000;
 
 /**
  * Says that triggers became durable, by Redis' pub/sub, from processes that run no jobs to the one that does. What it loses
@@ -11,10 +15,12 @@ import type { RedisLink } from './redis-link.js';
 export class Wake {
   readonly #link: RedisLink;
   readonly #logger: Logger;
+  readonly #clock: Clock;
 
-  constructor(link: RedisLink, logger: Logger) {
+  constructor(link: RedisLink, { logger, clock }: { readonly logger: Logger; readonly clock: Clock }) {
     this.#link = link;
     this.#logger = logger;
+    this.#clock = clock;
   }
 
   /** Never rejects. */
@@ -27,7 +33,7 @@ export class Wake {
       .catch(() => {});
   }
 
-  /** Calls back until the returned function is called. `listens`: from now on nothing is missed. */
+  /** Calls back until the returned function is called. `listens`, after each connection: from now on nothing is missed. */
   subscribe(heard: (triggers: readonly Trigger[]) => void, listens: () => void): () => void {
     const subscriber = this.#link.openSubscriber();
     subscriber.on('message', (_channel: string, text: string) => {
@@ -38,17 +44,28 @@ export class Wake {
         this.#logger.warn({ error: messageOf(error) }, 'a message of another replica is unreadable');
       }
     });
-    // ioredis subscribes again after each reconnection.
-    subscriber
-      .subscribe(this.#channel)
-      .then(listens)
-      .catch((error: unknown) =>
+    const over = new AbortController();
+    const fail = (error: unknown) => {
+      if (!over.signal.aborted)
         this.#logger.warn(
           { error: messageOf(error) },
           'this replica is not told of events at other replicas, and finds them some seconds later',
-        ),
-      );
-    return () => subscriber.disconnect();
+        );
+    };
+    subscriber.on('ready', () => void subscriber.subscribe(this.#channel).then(listens, fail));
+    void this.#prove(subscriber, over.signal);
+    return () => {
+      over.abort();
+      subscriber.disconnect();
+    };
+  }
+
+  /** A channel may be silent for hours: without this a connection that a firewall dropped would never be missed. */
+  async #prove(subscriber: Redis, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#clock.sleep(PING_MS, signal).catch(() => {});
+      if (!signal.aborted) await subscriber.ping().catch(() => {});
+    }
   }
 
   get #channel(): string {

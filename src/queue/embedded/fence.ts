@@ -54,7 +54,7 @@ export class EmbeddedFence implements Fence {
   }
 
   async read(): ReturnType<Fence['read']> {
-    return this.#leader && { leader: this.#leader, isAlive: this.#isAlive };
+    return this.#leader && { leader: this.#leader, isAlive: this.#isAlive, pulses: [] };
   }
 
   /** Every release locks the directory. */

@@ -3,6 +3,7 @@ import type { Job } from '../../model/trigger.js';
 import { groupsOf } from '../../plan/acl/plan-people.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { countFailure } from '../directory-failures.js';
+import { Stopped } from '../until-stop.js';
 
 /** Reads the members if a trigger asks for it, or if those of a mapped group are unknown. */
 export async function refreshMembers(
@@ -29,6 +30,7 @@ export async function refreshMembers(
     return {};
   } catch (failure) {
     signal.throwIfAborted();
+    if (failure instanceof Stopped) throw failure;
     countFailure(provider, failure, deps);
     return { failure };
   }

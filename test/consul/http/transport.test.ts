@@ -27,6 +27,35 @@ describe('an aborted call', () => {
 });
 
 describe('the transport', () => {
+  it('sends no write that waited for a connection until it was no longer allowed, and reads and locks all the same', async () => {
+    const hanging: Exchange[] = [];
+    let full = () => {};
+    const isFull = new Promise<void>((resolve) => (full = resolve));
+    const server = await startFaultServer((exchange) => {
+      if (exchange.target.includes('/a')) {
+        hanging.push(exchange);
+        if (hanging.length === 128) full();
+      } else if (exchange.method === 'GET') exchange.reply(200, []);
+      else exchange.reply(200, true);
+    });
+    onTestFinished(() => server.close());
+    let mayWrite = true;
+    const consul = connect(server.address, { mayWrite: () => mayWrite });
+    const named = (name: string) => ({ partition: 'default', namespace: 'default', name });
+    const reads = Array.from({ length: 128 }, (_, at) => consul.intentions.read(named(`a${at}`), never));
+    await isFull;
+    const late = failureOf(consul.intentions.write(named('late'), undefined, [], 0, never));
+    mayWrite = false;
+    for (const exchange of hanging.splice(0)) exchange.reply(404, 'Config entry not found');
+    await Promise.all(reads);
+    expect(await late).toMatchObject({ code: 'ERR_TIMEOUT', retriable: true });
+    expect(await consul.lock.acquire('session', 'text', never)).toBe(true);
+    await consul.intentions.list(never);
+    expect(server.seen.filter((each) => /^(PUT|DELETE)/.test(each))).toEqual([
+      expect.stringContaining('/leader?acquire=session'),
+    ]);
+  });
+
   it('has a connection for each watch while 128 calls hang, and never sends a call that was aborted before its turn', async () => {
     const hanging: Exchange[] = [];
     let full = () => {};

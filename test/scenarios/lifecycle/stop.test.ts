@@ -53,6 +53,32 @@ describe('a daemon that gets a signal to stop', () => {
     await rig.decided({ subject: EDGE, action: 'revoke', outcome: 'applied' });
   });
 
+  it.each(['client.updated', 'client.deleted'])(
+    'stops at once while the read after %s waits for a silent directory',
+    async (type) => {
+      rig = await ordersRig();
+      daemon = await rig.start();
+      await isOpen(rig, READ);
+      await daemon.idle();
+      let asked = 0;
+      rig.idp.fault = () => {
+        asked++;
+        return { silent: true };
+      };
+      await daemon.tell(type, 'web-app');
+      await until('the directory to be asked', () => asked > 0);
+      const began = performance.now();
+      await daemon.stop();
+      // The read's own timeout is 10 s, and the contract's bound for a clean handover 2 s.
+      expect(performance.now() - began).toBeLessThan(5_000);
+      expect(rig.logs.filter((line) => line.includes('job failed'))).toEqual([]);
+      rig.idp.fault = undefined;
+      rig.idp.put('web-app');
+      daemon = await rig.start();
+      await rig.decided({ subject: EDGE, action: 'revoke', outcome: 'applied' });
+    },
+  );
+
   it('releases its state directory, which no other daemon may use before', async () => {
     rig = await ordersRig();
     daemon = await rig.start();

@@ -1,0 +1,79 @@
+import { randomBytes } from 'node:crypto';
+
+/** The last of them in Consul are those of about three TTLs. */
+const KEPT = 12;
+
+/**
+ * How a store relates to the one of the last leader, by the pulses in both:
+ *
+ * - `same`: it knows the leader's last pulse.
+ * - `behind`: it lost the last ones, as after a failover, or all.
+ * - `strange`: the leader has long written to another store. This one is a copy, or was restored.
+ */
+export type Kinship = 'same' | 'behind' | 'strange';
+
+/** Both newest first. */
+export function kinshipOf(inConsul: readonly string[], inStore: readonly string[]): Kinship {
+  const [newest] = inConsul;
+  if (newest === undefined || inStore.includes(newest)) return 'same';
+  return inStore.length === 0 || inStore.some((each) => inConsul.includes(each)) ? 'behind' : 'strange';
+}
+
+/**
+ * A pulse is a random text that the leader writes to its store, and then to Consul, at each renewal. A copy of the store
+ * has everything but the pulses since.
+ */
+export class Pulses {
+  #known: readonly string[] = [];
+  #next: string | undefined;
+
+  /** Those that Consul has, newest first; `next` is one of them once it is there. */
+  get toWrite(): readonly string[] {
+    return (this.#next === undefined ? this.#known : [this.#next, ...this.#known]).slice(0, KEPT);
+  }
+
+  begin(known: readonly string[]): void {
+    this.#known = known;
+    this.#next = undefined;
+  }
+
+  /** For the store. It is the same one until Consul has it: a store keeps two, and one of them must be Consul's newest. */
+  next(): string {
+    this.#next ??= randomBytes(8).toString('hex');
+    return this.#next;
+  }
+
+  /** Consul has all of `toWrite`. */
+  written(): void {
+    this.begin(this.toWrite);
+  }
+}
+
+/** From the value of the leader's key; none for a text that no leader wrote. */
+export function parsePulses(text: string | undefined): readonly string[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(text ?? '');
+  } catch {
+    return [];
+  }
+  if (typeof value !== 'object' || value === null || !('pulses' in value)) return [];
+  const { pulses } = value;
+  if (!Array.isArray(pulses)) return [];
+  return pulses.slice(0, KEPT).filter((each) => typeof each === 'string' && /^[0-9a-f]{16}$/.test(each));
+}
+
+/** For how long something is as it is, as far as this process saw. */
+export class Unchanged {
+  #last: unknown;
+  #since: number | undefined;
+
+  lastedMs(now: unknown, at: number): number {
+    // A clock that was set back begins again.
+    if (this.#since === undefined || this.#last !== now || at < this.#since) {
+      this.#last = now;
+      this.#since = at;
+    }
+    return at - this.#since;
+  }
+}
