@@ -8,7 +8,10 @@ type JsonSchema = Readonly<Record<string, unknown>>;
 
 const DRAFT = 'https://json-schema.org/draft/2020-12/schema';
 const OBJECT = { type: ['object', 'null'], description: 'Its content; null: it does not exist.' };
-const CHANGED_KEYS = { type: ['array', 'null'], description: 'What changed in the file.' };
+const SETTINGS = {
+  type: ['array', 'object', 'null'],
+  description: 'What changed in the file, as a list; or the freeze that began or ended.',
+};
 const ABOUT: Readonly<Record<ResourceKind, string>> = {
   intention: 'one source of an intention, an edge of the mesh',
   claim: "a service's claim on a client",
@@ -56,7 +59,7 @@ function ofEvent(event: z.ZodType, description: string): JsonSchema {
 
 function ofKind(kind: ResourceKind): JsonSchema {
   const isEdge = kind === 'intention';
-  const content = isEdge ? accessSchema() : kind === 'config' ? CHANGED_KEYS : OBJECT;
+  const content = isEdge ? accessSchema() : kind === 'config' ? SETTINGS : OBJECT;
   return {
     $schema: DRAFT,
     title: `scopemesh decision: ${kind}`,
@@ -71,7 +74,7 @@ function ofKind(kind: ResourceKind): JsonSchema {
           resource: {
             type: 'object',
             properties: { kind: { const: kind } },
-            required: isEdge ? ['kind', 'source', 'destination', 'namespace', 'partition'] : ['kind', 'name'],
+            required: requiredOf(kind),
           },
           before: content,
           after: content,
@@ -79,6 +82,12 @@ function ofKind(kind: ResourceKind): JsonSchema {
       },
     },
   };
+}
+
+function requiredOf(kind: ResourceKind): readonly string[] {
+  if (kind === 'intention') return ['kind', 'source', 'destination', 'namespace', 'partition'];
+  // A directory may have a record without an ID that can be read.
+  return kind === 'client' ? ['kind'] : ['kind', 'name'];
 }
 
 function accessSchema(): JsonSchema {

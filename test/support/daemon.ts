@@ -150,11 +150,12 @@ export async function createRig(options: DaemonOptions = {}): Promise<Rig> {
           seen = await rig.decisions();
           return seen.slice(after).find(isLike);
         });
-      } catch {
+      } catch (cause) {
         const seenInShort = seen.map(
           ({ type, subject, outcome, reason }) => `${type} ${subject} ${outcome} ${reason}`,
         );
-        throw new Error(`no decision like ${JSON.stringify(like)} among\n${seenInShort.join('\n')}`);
+        const fault = `no decision like ${JSON.stringify(like)} among\n${seenInShort.join('\n')}`;
+        throw new Error(fault, { cause });
       }
     },
     async close() {
