@@ -86,11 +86,11 @@ export async function endFreeze(reason: string, by: Principal, deps: FreezeDeps)
     const now = deps.clock.now();
     const scheduled = freezes.scheduledAt(now);
     const before = await storedFreeze('started', deps);
+    await heed(before, 'command', deps);
     if (before === undefined)
       return scheduled === undefined ? { kind: 'none' } : { kind: 'scheduled', freeze: scheduled };
     await settle(before, { before, after: undefined, reason, cause: commandOf(by, now) }, deps);
-    freezes.start(undefined);
-    if (scheduled === undefined) await thaw('command', deps);
+    await heed(undefined, 'command', deps);
     return { kind: 'ended', left: scheduled };
   });
 }
@@ -102,6 +102,7 @@ export async function followClock(deps: FreezeDeps): Promise<void> {
     const now = deps.clock.now();
     const cause: Cause = { kind: 'resync', receivedAt: new Date(now).toISOString() };
     const [started, noted] = [await storedFreeze('started', deps), await storedFreeze('scheduled', deps)];
+    await heed(started, 'resync', deps);
     const scheduled = freezes.scheduledAt(now);
     if (scheduled !== undefined && noted === undefined)
       await settle(scheduled, { before: undefined, after: scheduled, cause }, deps);
@@ -113,6 +114,24 @@ export async function followClock(deps: FreezeDeps): Promise<void> {
     for (const each of ended) await settle(each, { before: each, after: undefined, cause }, deps);
     if (isOver) freezes.start(undefined);
   });
+}
+
+/** Plans follow the record: a write whose answer was lost may have been made. */
+async function heed(
+  recorded: Freeze | undefined,
+  kind: 'command' | 'resync',
+  deps: FreezeDeps,
+): Promise<void> {
+  const { freezes } = deps.world;
+  const before = freezes.start(recorded);
+  if (before === undefined || recorded !== undefined || freezes.at(deps.clock.now()) !== undefined) return;
+  try {
+    await thaw(kind, deps);
+  } catch (error) {
+    // The next call finds the difference again.
+    freezes.start(before);
+    throw error;
+  }
 }
 
 /** Every key with a hold is planned at once, and the comparison finds what has none. */

@@ -40,7 +40,10 @@ export class Freezes {
     return now < until ? this.#started : undefined;
   }
 
-  start(freeze: Freeze | undefined): void {
+  /** Returns the one before, also if its time is over. */
+  start(freeze: Freeze | undefined): Freeze | undefined {
+    const before = this.#started;
     this.#started = freeze;
+    return before;
   }
 }
