@@ -1,8 +1,9 @@
 import type { Config } from '../../config/config.js';
+import type { Consul } from '../consul/consul.js';
 import { Publication } from '../decisions/publication.js';
 import { messageOf, SyncError } from '../errors.js';
 import { guardConsul } from '../lease/guarded-consul.js';
-import { leadOnce } from '../lease/lead-once.js';
+import { leadOnce, type ShortTerm } from '../lease/lead-once.js';
 import { ledOnOtherMachine } from '../lease/refusals.js';
 import { type Cause, systemUser } from '../model/cause.js';
 import type { SettledDecision } from '../queue/journal.js';
@@ -100,13 +101,47 @@ export async function planShot({ deps }: Pick<OneShot, 'deps'>): Promise<FleetPl
 }
 
 /**
- * Calls `use` with a store that no daemon works with: what a person decides there takes effect with the next one. Throws
- * ERR_STATE_LOCKED if a daemon holds the store, ERR_LEASE_HELD if one leads elsewhere.
+ * Calls `use` with a store that no daemon works with, and leads meanwhile: what a person decides there takes effect with the
+ * next daemon. One that lived on unnoticed is asked in Consul, or loses the store; else it would never read what is written.
+ * Throws ERR_STATE_LOCKED if a daemon holds the store, ERR_LEASE_HELD if one leads elsewhere.
  */
 export async function withIdleStore(
   config: Config,
   cli: Cli,
   use: (deps: ReconcilerDeps) => Promise<void>,
+): Promise<void> {
+  await openIdleStore(config, cli, async ({ consul, store }, runtime) => {
+    const { term, end } = await leadIdle(config, cli, { consul, store }, runtime);
+    try {
+      const led = store.lead(term.leader.epoch, () => {});
+      const parts = { consul: guardConsul(consul, term), providers: [], store: led };
+      await use(createCore(config, parts, runtime).deps);
+    } finally {
+      await end().catch((error: unknown) => cli.screen.warn(messageOf(error)));
+    }
+  });
+}
+
+/** The same for a command that changes nothing: it does not lead. */
+export async function withStoreToRead(
+  config: Config,
+  cli: Cli,
+  use: (deps: ReconcilerDeps) => Promise<void>,
+): Promise<void> {
+  await openIdleStore(config, cli, (parts, runtime) =>
+    use(createCore(config, { ...parts, providers: [] }, runtime).deps),
+  );
+}
+
+interface IdleStore {
+  readonly consul: Consul;
+  readonly store: Store;
+}
+
+async function openIdleStore(
+  config: Config,
+  cli: Cli,
+  use: (parts: IdleStore, runtime: Runtime) => Promise<void>,
 ): Promise<void> {
   const runtime = cli.runtime(true);
   const { parts } = cli.around;
@@ -121,11 +156,25 @@ export async function withIdleStore(
     await store.queue.check();
     const lease = await store.fence.read();
     if (lease?.isAlive === true) throw ledOnOtherMachine(lease.leader);
-    const { deps } = createCore(config, { consul, providers: [], store }, runtime);
-    await use(deps);
+    await use({ consul, store }, runtime);
   } finally {
     await consul.close();
     await store.close();
+  }
+}
+
+async function leadIdle(config: Config, cli: Cli, parts: IdleStore, runtime: Runtime): Promise<ShortTerm> {
+  try {
+    const leases = await createLeases(config, parts, runtime, () => undefined);
+    return await leadOnce(leases(config.mode), runtime, cli.signal);
+  } catch (error) {
+    if (!(error instanceof SyncError)) throw error;
+    const needed = config.mode === 'observe' ? 'the store' : 'the store and Consul';
+    throw new SyncError(
+      error.code,
+      `without a running daemon this command must lead for a moment, by ${needed}, and cannot: ${error.message}`,
+      { retriable: error.retriable, cause: error },
+    );
   }
 }
 

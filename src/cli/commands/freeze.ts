@@ -17,7 +17,7 @@ import {
 import type { Cli } from '../cli.js';
 import { findDaemon, refusal } from '../daemon-client.js';
 import { parseFreeze } from '../freeze-view.js';
-import { withIdleStore } from '../one-shot.js';
+import { withIdleStore, withStoreToRead } from '../one-shot.js';
 import { printable } from '../terminal/screen.js';
 
 interface Options {
@@ -52,7 +52,7 @@ export function addFreeze(program: Command, cli: Cli): void {
     .option('--json', 'print one JSON document: freeze, which is null without one')
     .addHelpText('after', '\nExit status: 0; 1 on error.')
     .action((options: Pick<Options, 'json'>) =>
-      withFreeze(cli, async (control) => print(await control.status(), options, cli)),
+      withFreeze(cli, async (control) => print(await control.status(), options, cli), withStoreToRead),
     );
   freeze
     .command('start')
@@ -100,7 +100,11 @@ function print(freeze: Freeze | undefined, { json }: Pick<Options, 'json'>, cli:
   else cli.screen.line(printable(freeze === undefined ? NO_FREEZE : freezeText(freeze)));
 }
 
-async function withFreeze(cli: Cli, use: (control: FreezeControl) => Promise<void>): Promise<void> {
+async function withFreeze(
+  cli: Cli,
+  use: (control: FreezeControl) => Promise<void>,
+  openStore: typeof withIdleStore = withIdleStore,
+): Promise<void> {
   const config = await cli.openConfig();
   const { user } = cli.around;
   const daemon = await findDaemon(config, cli.signal);
@@ -122,7 +126,7 @@ async function withFreeze(cli: Cli, use: (control: FreezeControl) => Promise<voi
     });
     return;
   }
-  await withIdleStore(config, cli, (deps) =>
+  await openStore(config, cli, (deps) =>
     use({
       status: () => readFreeze(deps),
       start: (request) => startFreeze(request, systemUser(user), deps),

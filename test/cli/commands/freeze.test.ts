@@ -45,10 +45,11 @@ describe('scopemesh freeze', () => {
     expect(await mesh.access('orders')).toEqual({ web: 'allow' });
   });
 
-  it('beside a daemon asks it, and plan knows of it', async () => {
+  it('beside a daemon asks it, and plan knows of it; a command that cannot find it writes nothing', async () => {
     const listen = `127.0.0.1:${await freePort()}`;
     cli.configure({ http: { listen } });
     cli.idp({ ...web, scopes: [] });
+    const other = createCommandLine(mesh);
     const stop = new AbortController();
     const running = cli.run(['--log-level', 'error', 'run'], { signal: stop.signal });
     try {
@@ -58,6 +59,13 @@ describe('scopemesh freeze', () => {
           () => false,
         ),
       );
+      // Its store has no sign of life of the leader, as a Redis has none after a restart.
+      for (const args of [START, ['freeze', 'end', '--reason', 'done']])
+        expect(await other.run(args)).toMatchObject({
+          status: 1,
+          err: expect.stringMatching(/must lead for a moment, by the store and Consul, .*\/\d+ on /),
+        });
+      expect((await other.run(['freeze'])).out).toBe('no freeze is in effect\n');
       await until('a freeze', async () => ((await cli.run(START)).status === 0 ? true : undefined));
       cli.idp(web);
       const plan = await cli.run(['plan', '--json']);
@@ -73,6 +81,7 @@ describe('scopemesh freeze', () => {
     } finally {
       stop.abort(new Error('stopped by a signal'));
       await running;
+      other.close();
     }
   });
 
