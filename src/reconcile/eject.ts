@@ -10,7 +10,7 @@ import { destinationKey, formatKey, providerKey } from '../model/key.js';
 import type { AclChange } from '../plan/acl/acl-change.js';
 import { isOurJwtProvider, providerOfEntry, withoutMark } from '../plan/acl/jwt-requirement.js';
 import { isOurs } from '../plan/acl/object-names.js';
-import { planAclEjection } from '../plan/acl/plan-acl-ejection.js';
+import { type AclEjection, isSameAclObject, planAclEjection } from '../plan/acl/plan-acl-ejection.js';
 import { type GuardedJwtProvider, jwtProviderSubject } from '../plan/jwt-provider-change.js';
 import { type Ejection, planEjections } from '../plan/plan-ejection.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
@@ -18,7 +18,7 @@ import { type ReconcilerDeps, stampOf } from './deps.js';
 /** Everything in Consul with the mark of this owner, the KV aside. */
 export interface Marks {
   readonly intentions: readonly Ejection[];
-  readonly acl: readonly AclChange[];
+  readonly acl: readonly AclEjection[];
   readonly jwtProviders: readonly GuardedJwtProvider[];
 }
 
@@ -92,17 +92,29 @@ export async function ejectEntry(
   throw new SyncError('ERR_CONSUL_CONFLICT', 'another writer keeps changing this entry', { retriable: true });
 }
 
-/** Takes the marks from the ACL objects. */
+/**
+ * Takes the mark from one ACL object. It has no compare-and-set, so it is read again just before. Resolves with 0 if the
+ * mark is gone.
+ */
 export async function ejectAcl(
-  changes: readonly AclChange[],
+  planned: AclChange,
   cause: Cause,
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<number> {
-  const key = `acl/${deps.world.mapping.owner}`;
-  const { lastApplied } = await deps.journal.read(key);
-  await applyAcl({ key, changes, cause, lastApplied }, deps, signal);
-  return changes.length;
+  const { consul, world, journal } = deps;
+  const { owner } = world.mapping;
+  const [name = ''] = planned.resource.name?.split('/') ?? [];
+  const isPolicy = planned.resource.kind === 'acl-policy';
+  const snapshot = await consul.acl.readNamed(isPolicy ? [] : [name], isPolicy ? [name] : [], signal);
+  const found = planAclEjection(owner, snapshot).find(({ change }) => isSameAclObject(change, planned));
+  if (found === undefined) return 0;
+  const { change, why } = found;
+  if (why !== undefined) throw new SyncError('ERR_CONSUL_REJECTED', why, { retriable: false });
+  const key = `acl/${owner}`;
+  const { lastApplied } = await journal.read(key);
+  await applyAcl({ key, changes: [change], cause, lastApplied }, deps, signal);
+  return 1;
 }
 
 export async function ejectJwtProvider(

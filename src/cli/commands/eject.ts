@@ -63,9 +63,10 @@ async function eject({ deps, cause, publish }: OneShot, options: Options, cli: C
     );
   const marks = await readMarks(deps, cli.signal);
   const removable = marks.intentions.filter(({ why }) => why === undefined);
+  const removableAcl = marks.acl.filter(({ why }) => why === undefined).map(({ change }) => change);
   const count = removable.reduce(
     (sum, { changes }) => sum + changes.length,
-    marks.acl.length + marks.jwtProviders.length,
+    removableAcl.length + marks.jwtProviders.length,
   );
   if (!options.json) show(marks, cli);
   if (
@@ -78,9 +79,10 @@ async function eject({ deps, cause, publish }: OneShot, options: Options, cli: C
     return;
   }
   let removed = 0;
-  const errors = marks.intentions.flatMap(({ entry, why }) =>
-    why === undefined ? [] : [`${entry.destination.name}: ${why}`],
-  );
+  const errors = [
+    ...marks.intentions.map(({ entry, why }) => ({ what: entry.destination.name, why })),
+    ...marks.acl.map(({ change, why }) => ({ what: change.resource.name, why })),
+  ].flatMap(({ what, why }) => (why === undefined ? [] : [`${what}: ${why}`]));
   const attempt = async (what: string, work: () => Promise<number>) => {
     try {
       removed += await work();
@@ -91,8 +93,8 @@ async function eject({ deps, cause, publish }: OneShot, options: Options, cli: C
   };
   for (const { entry } of removable)
     await attempt(entry.destination.name, () => ejectEntry(entry.destination, cause, deps, cli.signal));
-  for (const change of marks.acl)
-    await attempt(change.resource.name ?? '', () => ejectAcl([change], cause, deps, cli.signal));
+  for (const change of removableAcl)
+    await attempt(change.resource.name ?? '', () => ejectAcl(change, cause, deps, cli.signal));
   for (const change of marks.jwtProviders)
     await attempt(change.name, () => ejectJwtProvider(change, cause, deps, cli.signal));
   if (errors.length === 0) await forgetWritten(deps);
@@ -102,7 +104,7 @@ async function eject({ deps, cause, publish }: OneShot, options: Options, cli: C
   if (options.json) {
     const changes = [
       ...removable.flatMap((each) => each.changes.map(changeView)),
-      ...marks.acl.map(aclChangeView),
+      ...removableAcl.map(aclChangeView),
       ...marks.jwtProviders.map(({ name }) => ({ resource: { kind: 'jwt-provider', name } })),
     ];
     cli.screen.json({ changes, summary: { removed, of: count }, errors });
@@ -125,7 +127,11 @@ function show({ intentions, acl, jwtProviders }: Marks, { screen }: Cli): void {
     ]),
   );
   const others = [
-    ...acl.map(({ resource }) => [printable(resource.name ?? ''), aclKindText(resource.kind)]),
+    ...acl.map(({ change: { resource }, why }) => [
+      printable(resource.name ?? ''),
+      aclKindText(resource.kind),
+      ...(why === undefined ? [] : ['stays marked']),
+    ]),
     ...jwtProviders.map(({ name }) => [printable(name), 'jwt-provider']),
   ];
   for (const row of [...columns(rows), ...columns(others)])

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createCommandLine } from '../../support/command-line.js';
 import { clientOf } from '../../support/daemon.js';
@@ -38,7 +39,7 @@ describe('scopemesh eject', () => {
     expect(JSON.stringify(await rig.mesh.entry('orders'))).toContain('scopemesh:payments');
   });
 
-  it('leaves the marks of an entry that another tool manages, and says so', async () => {
+  it('leaves the marks of what a write would damage, and says so', async () => {
     const mesh = await startMesh();
     const cli = createCommandLine(mesh);
     cli.idp(web);
@@ -51,6 +52,23 @@ describe('scopemesh eject', () => {
     await mesh.request('PUT', '/v1/config', { Kind: 'service-intentions', Name: 'orders', Sources, Meta });
     const { status, err } = await cli.run(['eject', '--yes']);
     expect([status, err]).toEqual([1, expect.stringContaining('orders: another tool manages this entry')]);
+    const directory = join(cli.directory, 'clients.json');
+    cli.configure({
+      scopes: { 'config:read': { acl: 'key_prefix "config/" { policy = "read" }' } },
+      providers: [
+        { name: 'main', kind: 'oidc', issuer: 'http://127.0.0.1:9', directory, audience: 'consul' },
+      ],
+    });
+    const role = {
+      Name: 'scopemesh-payments-main-web-app',
+      Description: 'scopemesh:payments client=main/web-app',
+      NodeIdentities: [{ NodeName: 'machine-1', Datacenter: 'dc1' }],
+    };
+    await mesh.request('PUT', '/v1/acl/role', role);
+    expect((await cli.run(['eject', '--yes'])).err).toContain(
+      `${role.Name}: somebody gave the object content`,
+    );
+    expect(await mesh.request('GET', `/v1/acl/role/name/${role.Name}`)).toMatchObject(role);
     cli.configure({ mode: 'observe' });
     expect((await cli.run(['eject', '--yes'])).err).toContain('mode observe');
   });
