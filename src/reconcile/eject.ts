@@ -4,14 +4,18 @@ import { draftOf } from '../apply/decision-drafts.js';
 import { journaledWrite, settleRefused } from '../apply/journaled-write.js';
 import { writeJwtProvider } from '../apply/jwt-provider-write.js';
 import { SyncError } from '../errors.js';
+import type { AclObject, AclSnapshot } from '../model/acl.js';
 import type { Cause } from '../model/cause.js';
 import type { ServiceName } from '../model/intention.js';
 import { destinationKey, formatKey, providerKey } from '../model/key.js';
-import type { AclChange } from '../plan/acl/acl-change.js';
+import { type AclChange, aclSubject, nameOf } from '../plan/acl/acl-change.js';
 import { isOurJwtProvider, providerOfEntry, withoutMark } from '../plan/acl/jwt-requirement.js';
-import { isOurs } from '../plan/acl/object-names.js';
+import { hasOurName } from '../plan/acl/object-names.js';
 import { type AclEjection, isSameAclObject, planAclEjection } from '../plan/acl/plan-acl-ejection.js';
+import { wasWritten } from '../plan/foreign-source.js';
 import { type GuardedJwtProvider, jwtProviderSubject } from '../plan/jwt-provider-change.js';
+import { parseLastAppliedText } from '../plan/last-applied.js';
+import { intentionSubject } from '../plan/plan.js';
 import { type Ejection, planEjections } from '../plan/plan-ejection.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
 
@@ -20,6 +24,8 @@ export interface Marks {
   readonly intentions: readonly Ejection[];
   readonly acl: readonly AclEjection[];
   readonly jwtProviders: readonly GuardedJwtProvider[];
+  /** The subjects that were read without a mark. */
+  readonly unmarked: ReadonlySet<string>;
 }
 
 const ATTEMPTS = 3;
@@ -28,16 +34,32 @@ const ATTEMPTS = 3;
 export async function readMarks(deps: ReconcilerDeps, signal: AbortSignal): Promise<Marks> {
   const { consul, world } = deps;
   const { owner } = world.mapping;
-  const isMarked = (name: string, description: string) => isOurs(owner, name, description);
-  const [entries, snapshot] = await Promise.all([
+  const [entries, snapshot, providers] = await Promise.all([
     consul.intentions.list(signal),
-    isAclActive(deps) ? consul.acl.read(isMarked, signal) : undefined,
+    isAclActive(deps) ? consul.acl.read((name) => hasOurName(owner, name), signal) : undefined,
+    jwtProviderMarks(deps),
   ]);
-  return {
-    intentions: planEjections(owner, entries),
-    acl: snapshot === undefined ? [] : planAclEjection(owner, snapshot),
-    jwtProviders: jwtProviderMarks(deps),
-  };
+  const intentions = planEjections(owner, entries);
+  const acl = snapshot === undefined ? [] : planAclEjection(owner, snapshot);
+  const unmarked = new Set([
+    ...entries.flatMap(({ destination, sources }) =>
+      sources.filter(({ peer }) => peer === undefined).map(({ name }) => intentionSubject(destination, name)),
+    ),
+    ...(snapshot === undefined ? [] : aclSubjects(snapshot)),
+  ]);
+  for (const { changes } of intentions) for (const { subject } of changes) unmarked.delete(subject);
+  for (const { change } of acl) unmarked.delete(change.subject);
+  return { intentions, acl, jwtProviders: providers, unmarked };
+}
+
+function aclSubjects({ policies, roles, authMethods, bindingRules }: AclSnapshot): readonly string[] {
+  const all: readonly AclObject[] = [
+    ...policies.map(({ object }) => ({ kind: 'acl-policy', object }) as const),
+    ...roles.map(({ object }) => ({ kind: 'acl-role', object }) as const),
+    ...authMethods.map(({ object }) => ({ kind: 'acl-auth-method', object }) as const),
+    ...bindingRules.map(({ object }) => ({ kind: 'acl-binding-rule', object }) as const),
+  ];
+  return all.map((each) => aclSubject(each.kind, ...nameOf(each)));
 }
 
 /** As they were read with both sides. */
@@ -130,11 +152,28 @@ export async function ejectJwtProvider(
   return 1;
 }
 
-/** Forgets what was written, so that a later run finds objects of somebody else and not lost marks. */
-export async function forgetWritten({ journal }: ReconcilerDeps): Promise<void> {
-  for (const [key, { lastApplied }] of await journal.readAll())
-    if (lastApplied.size > 0)
-      await journal.settle(key, [], {
-        lastApplied: new Map([...lastApplied.keys()].map((name) => [name, null])),
-      });
+/** The subjects of what was written and not removed, by the journal. */
+export async function writtenSubjects({
+  journal,
+}: Pick<ReconcilerDeps, 'journal'>): Promise<readonly string[]> {
+  return [...(await journal.readAll()).values()].flatMap(({ lastApplied }) =>
+    [...lastApplied].flatMap(([subject, text]) =>
+      subject.startsWith('intention/') && !wasWritten(parseLastAppliedText(text)) ? [] : [subject],
+    ),
+  );
+}
+
+/**
+ * Forgets that these were written, so that a later run finds objects of somebody else and not lost marks. What Consul did
+ * not show stays recorded: the answer may be another cluster's.
+ */
+export async function forgetWritten(
+  { journal }: Pick<ReconcilerDeps, 'journal'>,
+  subjects: ReadonlySet<string>,
+): Promise<void> {
+  for (const [key, { lastApplied }] of await journal.readAll()) {
+    const gone = [...lastApplied.keys()].filter((subject) => subjects.has(subject));
+    if (gone.length > 0)
+      await journal.settle(key, [], { lastApplied: new Map(gone.map((subject) => [subject, null])) });
+  }
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { AclObject, AclRole, AclSnapshot, Stored } from '../../src/model/acl.js';
 import { systemUser } from '../../src/model/cause.js';
 import { planAclEjection } from '../../src/plan/acl/plan-acl-ejection.js';
-import { ejectAcl } from '../../src/reconcile/eject.js';
+import { ejectAcl, forgetWritten } from '../../src/reconcile/eject.js';
 import { depsOf, worldWithTwo } from './deps.js';
 
 const NEVER = new AbortController().signal;
@@ -54,4 +54,30 @@ describe('the ejection of an ACL object', () => {
     const { end, written } = await ejected(snapshotOf({}, true));
     expect([end, written]).toEqual([expect.stringContaining('would lose'), []]);
   });
+});
+
+it('forgets what was read without a mark, and nothing that Consul did not show', async () => {
+  const { deps } = depsOf(worldWithTwo(), {});
+  const forgotten: unknown[] = [];
+  const journal = {
+    ...deps.journal,
+    readAll: async () =>
+      new Map([
+        [
+          'a',
+          {
+            pending: [],
+            holds: new Map(),
+            lastApplied: new Map([
+              ['intention/a', 'x'],
+              ['intention/b', 'x'],
+            ]),
+          },
+        ],
+        ['b', { pending: [], holds: new Map(), lastApplied: new Map([['intention/c', 'x']]) }],
+      ]),
+    settle: async (...settled: readonly unknown[]) => void forgotten.push(settled),
+  };
+  await forgetWritten({ journal }, new Set(['intention/b']));
+  expect(forgotten).toEqual([['a', [], { lastApplied: new Map([['intention/b', null]]) }]]);
 });

@@ -7,6 +7,7 @@ import {
   forgetWritten,
   type Marks,
   readMarks,
+  writtenSubjects,
 } from '../../reconcile/eject.js';
 import type { Cli } from '../cli.js';
 import { type OneShot, withOneShot } from '../one-shot.js';
@@ -69,11 +70,18 @@ async function eject({ deps, cause, publish }: OneShot, options: Options, cli: C
     removableAcl.length + marks.jwtProviders.length,
   );
   if (!options.json) show(marks, cli);
-  if (
-    count > 0 &&
-    !options.yes &&
-    !(await confirm(cli, `Remove these ${count} marks? Nothing closes this access then.`))
-  ) {
+  const written = await writtenSubjects(deps);
+  const question =
+    count > 0
+      ? `Remove these ${count} marks? Nothing closes this access then.`
+      : written.some((subject) => marks.unmarked.has(subject))
+        ? 'Forget what was written here and has no mark now?'
+        : undefined;
+  if (count === 0 && written.length > 0)
+    cli.screen.warn(
+      `Consul has no marks. Objects recorded as written: ${written.length}; check consul.address and the tenancy.`,
+    );
+  if (question !== undefined && !options.yes && !(await confirm(cli, question))) {
     cli.screen.warn('Nothing was changed.');
     cli.exit(1);
     return;
@@ -83,21 +91,29 @@ async function eject({ deps, cause, publish }: OneShot, options: Options, cli: C
     ...marks.intentions.map(({ entry, why }) => ({ what: entry.destination.name, why })),
     ...marks.acl.map(({ change, why }) => ({ what: change.resource.name, why })),
   ].flatMap(({ what, why }) => (why === undefined ? [] : [`${what}: ${why}`]));
-  const attempt = async (what: string, work: () => Promise<number>) => {
+  const gone = new Set(marks.unmarked);
+  const attempt = async (
+    what: string,
+    of: readonly { readonly subject: string }[],
+    work: () => Promise<number>,
+  ) => {
     try {
       removed += await work();
+      for (const { subject } of of) gone.add(subject);
     } catch (error) {
       if (cli.signal.aborted) throw error;
       errors.push(`${what}: ${messageOf(error)}`);
     }
   };
-  for (const { entry } of removable)
-    await attempt(entry.destination.name, () => ejectEntry(entry.destination, cause, deps, cli.signal));
+  for (const { entry, changes } of removable)
+    await attempt(entry.destination.name, changes, () =>
+      ejectEntry(entry.destination, cause, deps, cli.signal),
+    );
   for (const change of removableAcl)
-    await attempt(change.resource.name ?? '', () => ejectAcl(change, cause, deps, cli.signal));
+    await attempt(change.resource.name ?? '', [change], () => ejectAcl(change, cause, deps, cli.signal));
   for (const change of marks.jwtProviders)
-    await attempt(change.name, () => ejectJwtProvider(change, cause, deps, cli.signal));
-  if (errors.length === 0) await forgetWritten(deps);
+    await attempt(change.name, [change], () => ejectJwtProvider(change, cause, deps, cli.signal));
+  await forgetWritten(deps, gone);
   await publish().catch((error: unknown) =>
     errors.push(`the decisions are stored but not published yet: ${messageOf(error)}`),
   );

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { createCommandLine } from '../../support/command-line.js';
 import { clientOf } from '../../support/daemon.js';
 import { startMesh } from '../../support/mesh.js';
-import { web } from '../../support/orders-command-line.js';
+import { startOrdersCommandLine, web } from '../../support/orders-command-line.js';
 import { isOpen, ordersRig, READ } from '../../support/orders-rig.js';
 import { ejectAndComeBack, startEjectScene } from './eject-scene.js';
 
@@ -71,5 +71,21 @@ describe('scopemesh eject', () => {
     expect(await mesh.request('GET', `/v1/acl/role/name/${role.Name}`)).toMatchObject(role);
     cli.configure({ mode: 'observe' });
     expect((await cli.run(['eject', '--yes'])).err).toContain('mode observe');
+  });
+
+  it('asks before it forgets what has no mark, and keeps the record of what Consul does not show', async () => {
+    const { mesh, cli } = await startOrdersCommandLine();
+    close = async () => {
+      cli.close();
+      await mesh.consul.close();
+    };
+    await cli.run(['apply', '--yes']);
+    await mesh.remove('billing');
+    await mesh.write('orders', [{ Name: 'web', Action: 'allow', Description: 'mine' }]);
+    const refused = await cli.run(['eject'], { typed: 'no\n' });
+    expect(refused.status).toBe(1);
+    expect(refused.err).toContain('recorded as written: 2;');
+    expect((await cli.run(['eject', '--yes'])).status).toBe(0);
+    expect((await cli.run(['eject', '--yes'])).err).toContain('recorded as written: 1;');
   });
 });
