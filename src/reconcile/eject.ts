@@ -7,6 +7,7 @@ import { SyncError } from '../errors.js';
 import type { AclObject, AclSnapshot } from '../model/acl.js';
 import type { Cause } from '../model/cause.js';
 import type { ServiceName } from '../model/intention.js';
+import type { ExistingJwtProvider } from '../model/jwt-provider.js';
 import { destinationKey, formatKey, providerKey } from '../model/key.js';
 import { type AclChange, aclSubject, nameOf } from '../plan/acl/acl-change.js';
 import { isOurJwtProvider, providerOfEntry, withoutMark } from '../plan/acl/jwt-requirement.js';
@@ -19,11 +20,19 @@ import { intentionSubject } from '../plan/plan.js';
 import { type Ejection, planEjections } from '../plan/plan-ejection.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
 
+/** The mark of one jwt-provider that goes, or why it must stay. */
+export type JwtProviderEjection =
+  | { readonly name: string; readonly change: GuardedJwtProvider; readonly why?: undefined }
+  | { readonly name: string; readonly change?: undefined; readonly why: string };
+
+const ALTERED =
+  'somebody gave the jwt-provider content that scopemesh does not know; remove the keys scopemesh and scopemesh-provider from its Meta manually';
+
 /** Everything in Consul with the mark of this owner, the KV aside. */
 export interface Marks {
   readonly intentions: readonly Ejection[];
   readonly acl: readonly AclEjection[];
-  readonly jwtProviders: readonly GuardedJwtProvider[];
+  readonly jwtProviders: readonly JwtProviderEjection[];
   /** The subjects that were read without a mark. */
   readonly unmarked: ReadonlySet<string>;
 }
@@ -37,7 +46,7 @@ export async function readMarks(deps: ReconcilerDeps, signal: AbortSignal): Prom
   const [entries, snapshot, providers] = await Promise.all([
     consul.intentions.list(signal),
     isAclActive(deps) ? consul.acl.read((name) => hasOurName(owner, name), signal) : undefined,
-    jwtProviderMarks(deps),
+    listJwtProviders(deps, signal),
   ]);
   const intentions = planEjections(owner, entries);
   const acl = snapshot === undefined ? [] : planAclEjection(owner, snapshot);
@@ -46,10 +55,11 @@ export async function readMarks(deps: ReconcilerDeps, signal: AbortSignal): Prom
       sources.filter(({ peer }) => peer === undefined).map(({ name }) => intentionSubject(destination, name)),
     ),
     ...(snapshot === undefined ? [] : aclSubjects(snapshot)),
+    ...providers.flatMap((each) => (isOurJwtProvider(owner, each) ? [] : jwtProviderSubject(each.name))),
   ]);
   for (const { changes } of intentions) for (const { subject } of changes) unmarked.delete(subject);
   for (const { change } of acl) unmarked.delete(change.subject);
-  return { intentions, acl, jwtProviders: providers, unmarked };
+  return { intentions, acl, jwtProviders: planJwtProviderEjection(owner, providers), unmarked };
 }
 
 function aclSubjects({ policies, roles, authMethods, bindingRules }: AclSnapshot): readonly string[] {
@@ -62,24 +72,48 @@ function aclSubjects({ policies, roles, authMethods, bindingRules }: AclSnapshot
   return all.map((each) => aclSubject(each.kind, ...nameOf(each)));
 }
 
-/** As they were read with both sides. */
-function jwtProviderMarks({ world }: ReconcilerDeps): readonly GuardedJwtProvider[] {
-  const all = [...(world.userTokens.facts.entries?.values() ?? [])];
-  return all.flatMap((before) => {
-    if (!isOurJwtProvider(world.mapping.owner, before) || before.content === 'other') return [];
-    const { name } = before;
-    return {
-      name,
-      verb: 'updated' as const,
-      before,
-      after: withoutMark(before.content),
-      subject: jwtProviderSubject(name),
-      reason: 'Ejected' as const,
-      narrows: false,
-      widens: false,
-      isInferred: false,
-    };
-  });
+/**
+ * Reads the jwt-providers of a Consul that has them. A token that may not read them is no error if none was ever written:
+ * then it needs no such rule.
+ */
+async function listJwtProviders(
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<readonly ExistingJwtProvider[]> {
+  const { version } = await deps.consul.inspect(signal);
+  if (/^v?(0|1\.(\d|1[0-5]))\./.test(version)) return [];
+  try {
+    return await deps.consul.jwtProviders.list(signal);
+  } catch (error) {
+    const isDenied = error instanceof SyncError && error.code === 'ERR_CONSUL_DENIED';
+    const written = isDenied ? await writtenSubjects(deps) : [];
+    if (!isDenied || written.some((subject) => subject.startsWith('jwt-provider/'))) throw error;
+    return [];
+  }
+}
+
+function planJwtProviderEjection(
+  owner: string,
+  all: readonly ExistingJwtProvider[],
+): readonly JwtProviderEjection[] {
+  return all
+    .filter((before) => isOurJwtProvider(owner, before))
+    .map((before) => {
+      const { name, content } = before;
+      if (content === 'other') return { name, why: ALTERED };
+      const change = {
+        name,
+        verb: 'updated' as const,
+        before,
+        after: withoutMark(content),
+        subject: jwtProviderSubject(name),
+        reason: 'Ejected' as const,
+        narrows: false,
+        widens: false,
+        isInferred: false,
+      };
+      return { name, change };
+    });
 }
 
 /** Takes the marks from one entry, by compare-and-set against a fresh read. Resolves with their number. */

@@ -48,6 +48,7 @@ Examples:
         cli,
         'the daemon is running and holds the state directory; stop it for good before scopemesh eject, because it would own new edges',
         (shot) => eject(shot, options, cli),
+        (provider, error) => cli.screen.warn(printable(`scopemesh: ${provider}: ${error.message}`)),
       ),
     );
 }
@@ -65,9 +66,10 @@ async function eject({ deps, cause, publish }: OneShot, options: Options, cli: C
   const marks = await readMarks(deps, cli.signal);
   const removable = marks.intentions.filter(({ why }) => why === undefined);
   const removableAcl = marks.acl.filter(({ why }) => why === undefined).map(({ change }) => change);
+  const removableJwt = marks.jwtProviders.flatMap(({ change }) => change ?? []);
   const count = removable.reduce(
     (sum, { changes }) => sum + changes.length,
-    removableAcl.length + marks.jwtProviders.length,
+    removableAcl.length + removableJwt.length,
   );
   if (!options.json) show(marks, cli);
   const written = await writtenSubjects(deps);
@@ -90,6 +92,7 @@ async function eject({ deps, cause, publish }: OneShot, options: Options, cli: C
   const errors = [
     ...marks.intentions.map(({ entry, why }) => ({ what: entry.destination.name, why })),
     ...marks.acl.map(({ change, why }) => ({ what: change.resource.name, why })),
+    ...marks.jwtProviders.map(({ name, why }) => ({ what: name, why })),
   ].flatMap(({ what, why }) => (why === undefined ? [] : [`${what}: ${why}`]));
   const gone = new Set(marks.unmarked);
   const attempt = async (
@@ -111,7 +114,7 @@ async function eject({ deps, cause, publish }: OneShot, options: Options, cli: C
     );
   for (const change of removableAcl)
     await attempt(change.resource.name ?? '', [change], () => ejectAcl(change, cause, deps, cli.signal));
-  for (const change of marks.jwtProviders)
+  for (const change of removableJwt)
     await attempt(change.name, [change], () => ejectJwtProvider(change, cause, deps, cli.signal));
   await forgetWritten(deps, gone);
   await publish().catch((error: unknown) =>
@@ -121,7 +124,7 @@ async function eject({ deps, cause, publish }: OneShot, options: Options, cli: C
     const changes = [
       ...removable.flatMap((each) => each.changes.map(changeView)),
       ...removableAcl.map(aclChangeView),
-      ...marks.jwtProviders.map(({ name }) => ({ resource: { kind: 'jwt-provider', name } })),
+      ...removableJwt.map(({ name }) => ({ resource: { kind: 'jwt-provider', name } })),
     ];
     cli.screen.json({ changes, summary: { removed, of: count }, errors });
   } else {
@@ -148,7 +151,11 @@ function show({ intentions, acl, jwtProviders }: Marks, { screen }: Cli): void {
       aclKindText(resource.kind),
       ...(why === undefined ? [] : ['stays marked']),
     ]),
-    ...jwtProviders.map(({ name }) => [printable(name), 'jwt-provider']),
+    ...jwtProviders.map(({ name, why }) => [
+      printable(name),
+      'jwt-provider',
+      ...(why === undefined ? [] : ['stays marked']),
+    ]),
   ];
   for (const row of [...columns(rows), ...columns(others)])
     screen.line(`  ${screen.colors.yellow('~')} ${row}`);

@@ -88,4 +88,25 @@ describe('scopemesh eject', () => {
     expect((await cli.run(['eject', '--yes'])).status).toBe(0);
     expect((await cli.run(['eject', '--yes'])).err).toContain('recorded as written: 1;');
   });
+
+  it('needs no directory, and names a jwt-provider that keeps its mark', async () => {
+    const mesh = await startMesh('1.16.1');
+    const cli = createCommandLine(mesh);
+    close = async () => {
+      cli.close();
+      await mesh.consul.close();
+    };
+    cli.brokenIdp('{');
+    await mesh.write('orders', [{ Name: 'web', Action: 'allow', Description: 'scopemesh:payments' }]);
+    await mesh.request('PUT', '/v1/config', {
+      Kind: 'jwt-provider',
+      Name: 'scopemesh-payments-main-_users',
+      Issuer: 'http://127.0.0.1:9',
+      JSONWebKeySet: { Remote: { URI: 'http://127.0.0.1:9/keys', RequestTimeoutMs: 900 } },
+      Meta: { scopemesh: 'scopemesh:payments', 'scopemesh-provider': 'main' },
+    });
+    const { status, out, err } = await cli.run(['eject', '--yes']);
+    expect([status, out]).toEqual([1, expect.stringContaining('Marks removed: 1 of 1.')]);
+    expect(err).toContain('scopemesh-payments-main-_users: somebody gave the jwt-provider content');
+  });
 });
