@@ -47,6 +47,8 @@ export async function withOneShot<T>(
   /** What a person should do while the daemon holds the store. */
   whileDaemonRuns: string,
   use: (shot: OneShot) => Promise<T>,
+  /** For a command that needs no directory: gets each that could not be read. */
+  onUnread?: (provider: string, error: SyncError) => void,
 ): Promise<T> {
   const config = await cli.openConfig();
   const runtime = cli.runtime(true);
@@ -74,7 +76,7 @@ export async function withOneShot<T>(
         () => 'reading the identity providers and Consul',
         async () => {
           await restoreMemory(deps);
-          await readBothSides(deps, cli.signal);
+          await readBothSides(deps, cli.signal, onUnread);
           await recordEqualEdges(deps);
         },
       );

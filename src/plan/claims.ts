@@ -29,7 +29,7 @@ import {
  * | different clients | the old claim is still valid | `claimed`, but `addNothing` |
  * | (no instance left) | within the grace | `claimed` as before |
  * | (no instance left) | after the grace | `none`, `vanished` |
- * | a client outside `select` (not `unknown`), or in a place outside it | | `none` |
+ * | a client outside `select` (not `unknown`), or in a place outside it | | `none`, `isOutside` |
  */
 export type ClaimStatus =
   | {
@@ -53,7 +53,13 @@ export type ClaimStatus =
       readonly addNothing: boolean;
     }
   | { readonly kind: 'unknown'; readonly service: ServiceName; readonly client: ClientId }
-  | { readonly kind: 'none'; readonly service: ServiceName; readonly vanished: boolean };
+  | {
+      readonly kind: 'none';
+      readonly service: ServiceName;
+      readonly vanished: boolean;
+      /** The claim or the place of the service is outside `select`. */
+      readonly isOutside?: true;
+    };
 
 /** Names that may be a source of an intention: not `*`, and nothing that Consul could interpret differently. */
 const SOURCE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
@@ -126,7 +132,7 @@ export function claimStatusOf(
     !select.hasPlace(name) || (claimStatus.kind !== 'unknown' && !select.hasClient(claimStatus.client));
   if (!isOutside) return claimStatus;
   const isVacant = service?.instances.some(({ kind }) => kind === '') !== true;
-  return { kind: 'none', service: name, vanished: isVacant };
+  return { kind: 'none', service: name, vanished: isVacant, isOutside: true };
 }
 
 function evaluate(

@@ -184,7 +184,10 @@ function planEdge(
   const foreign = present.find((each) => !isOwnedHere(mapping, each));
   const former = formerClient(ours, input);
   const claimStatus = statusOfSource(source, former, input);
-  if (isKept(claimStatus, former, input)) return { change: undefined, holds: [], awaits: [] };
+  // The mark names no client, so the client outside may have opened it.
+  const mayBeOutside =
+    claimStatus.kind === 'none' && claimStatus.isOutside && ours !== undefined && former === undefined;
+  if (mayBeOutside || isKept(claimStatus, former, input)) return { change: undefined, holds: [], awaits: [] };
   const desired = desiredAccess(source, claimStatus, input, ours);
 
   if (foreign !== undefined && ours === undefined) {

@@ -4,22 +4,37 @@ import { draftOf } from '../apply/decision-drafts.js';
 import { journaledWrite, settleRefused } from '../apply/journaled-write.js';
 import { writeJwtProvider } from '../apply/jwt-provider-write.js';
 import { SyncError } from '../errors.js';
+import type { AclObject, AclSnapshot } from '../model/acl.js';
 import type { Cause } from '../model/cause.js';
 import type { ServiceName } from '../model/intention.js';
+import type { ExistingJwtProvider } from '../model/jwt-provider.js';
 import { destinationKey, formatKey, providerKey } from '../model/key.js';
-import type { AclChange } from '../plan/acl/acl-change.js';
+import { type AclChange, aclSubject, nameOf } from '../plan/acl/acl-change.js';
 import { isOurJwtProvider, providerOfEntry, withoutMark } from '../plan/acl/jwt-requirement.js';
-import { isOurs } from '../plan/acl/object-names.js';
-import { planAclEjection } from '../plan/acl/plan-acl-ejection.js';
+import { hasOurName } from '../plan/acl/object-names.js';
+import { type AclEjection, isSameAclObject, planAclEjection } from '../plan/acl/plan-acl-ejection.js';
+import { wasWritten } from '../plan/foreign-source.js';
 import { type GuardedJwtProvider, jwtProviderSubject } from '../plan/jwt-provider-change.js';
+import { parseLastAppliedText } from '../plan/last-applied.js';
+import { intentionSubject } from '../plan/plan.js';
 import { type Ejection, planEjections } from '../plan/plan-ejection.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
+
+/** The mark of one jwt-provider that goes, or why it must stay. */
+export type JwtProviderEjection =
+  | { readonly name: string; readonly change: GuardedJwtProvider; readonly why?: undefined }
+  | { readonly name: string; readonly change?: undefined; readonly why: string };
+
+const ALTERED =
+  'somebody gave the jwt-provider content that scopemesh does not know; remove the keys scopemesh and scopemesh-provider from its Meta manually';
 
 /** Everything in Consul with the mark of this owner, the KV aside. */
 export interface Marks {
   readonly intentions: readonly Ejection[];
-  readonly acl: readonly AclChange[];
-  readonly jwtProviders: readonly GuardedJwtProvider[];
+  readonly acl: readonly AclEjection[];
+  readonly jwtProviders: readonly JwtProviderEjection[];
+  /** The subjects that were read without a mark. */
+  readonly unmarked: ReadonlySet<string>;
 }
 
 const ATTEMPTS = 3;
@@ -28,36 +43,77 @@ const ATTEMPTS = 3;
 export async function readMarks(deps: ReconcilerDeps, signal: AbortSignal): Promise<Marks> {
   const { consul, world } = deps;
   const { owner } = world.mapping;
-  const isMarked = (name: string, description: string) => isOurs(owner, name, description);
-  const [entries, snapshot] = await Promise.all([
+  const [entries, snapshot, providers] = await Promise.all([
     consul.intentions.list(signal),
-    isAclActive(deps) ? consul.acl.read(isMarked, signal) : undefined,
+    isAclActive(deps) ? consul.acl.read((name) => hasOurName(owner, name), signal) : undefined,
+    listJwtProviders(deps, signal),
   ]);
-  return {
-    intentions: planEjections(owner, entries),
-    acl: snapshot === undefined ? [] : planAclEjection(owner, snapshot),
-    jwtProviders: jwtProviderMarks(deps),
-  };
+  const intentions = planEjections(owner, entries);
+  const acl = snapshot === undefined ? [] : planAclEjection(owner, snapshot);
+  const unmarked = new Set([
+    ...entries.flatMap(({ destination, sources }) =>
+      sources.filter(({ peer }) => peer === undefined).map(({ name }) => intentionSubject(destination, name)),
+    ),
+    ...(snapshot === undefined ? [] : aclSubjects(snapshot)),
+    ...providers.flatMap((each) => (isOurJwtProvider(owner, each) ? [] : jwtProviderSubject(each.name))),
+  ]);
+  for (const { changes } of intentions) for (const { subject } of changes) unmarked.delete(subject);
+  for (const { change } of acl) unmarked.delete(change.subject);
+  return { intentions, acl, jwtProviders: planJwtProviderEjection(owner, providers), unmarked };
 }
 
-/** As they were read with both sides. */
-function jwtProviderMarks({ world }: ReconcilerDeps): readonly GuardedJwtProvider[] {
-  const all = [...(world.userTokens.facts.entries?.values() ?? [])];
-  return all.flatMap((before) => {
-    if (!isOurJwtProvider(world.mapping.owner, before) || before.content === 'other') return [];
-    const { name } = before;
-    return {
-      name,
-      verb: 'updated' as const,
-      before,
-      after: withoutMark(before.content),
-      subject: jwtProviderSubject(name),
-      reason: 'Ejected' as const,
-      narrows: false,
-      widens: false,
-      isInferred: false,
-    };
-  });
+function aclSubjects({ policies, roles, authMethods, bindingRules }: AclSnapshot): readonly string[] {
+  const all: readonly AclObject[] = [
+    ...policies.map(({ object }) => ({ kind: 'acl-policy', object }) as const),
+    ...roles.map(({ object }) => ({ kind: 'acl-role', object }) as const),
+    ...authMethods.map(({ object }) => ({ kind: 'acl-auth-method', object }) as const),
+    ...bindingRules.map(({ object }) => ({ kind: 'acl-binding-rule', object }) as const),
+  ];
+  return all.map((each) => aclSubject(each.kind, ...nameOf(each)));
+}
+
+/**
+ * Reads the jwt-providers of a Consul that has them. A token that may not read them is no error if none was ever written:
+ * then it needs no such rule.
+ */
+async function listJwtProviders(
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<readonly ExistingJwtProvider[]> {
+  const { version } = await deps.consul.inspect(signal);
+  if (/^v?(0|1\.(\d|1[0-5]))\./.test(version)) return [];
+  try {
+    return await deps.consul.jwtProviders.list(signal);
+  } catch (error) {
+    const isDenied = error instanceof SyncError && error.code === 'ERR_CONSUL_DENIED';
+    const written = isDenied ? await writtenSubjects(deps) : [];
+    if (!isDenied || written.some((subject) => subject.startsWith('jwt-provider/'))) throw error;
+    return [];
+  }
+}
+
+function planJwtProviderEjection(
+  owner: string,
+  all: readonly ExistingJwtProvider[],
+): readonly JwtProviderEjection[] {
+  return all
+    .filter((before) => isOurJwtProvider(owner, before))
+    .map((before) => {
+      const { name, content } = before;
+      if (content === 'other') return { name, why: ALTERED };
+      const change = {
+        name,
+        verb: 'updated' as const,
+        before,
+        after: withoutMark(content),
+        subject: jwtProviderSubject(name),
+        reason: 'Ejected' as const,
+        narrows: false,
+        widens: false,
+        isInferred: false,
+      };
+      return { name, change };
+    });
 }
 
 /** Takes the marks from one entry, by compare-and-set against a fresh read. Resolves with their number. */
@@ -92,17 +148,29 @@ export async function ejectEntry(
   throw new SyncError('ERR_CONSUL_CONFLICT', 'another writer keeps changing this entry', { retriable: true });
 }
 
-/** Takes the marks from the ACL objects. */
+/**
+ * Takes the mark from one ACL object. It has no compare-and-set, so it is read again just before. Resolves with 0 if the
+ * mark is gone.
+ */
 export async function ejectAcl(
-  changes: readonly AclChange[],
+  planned: AclChange,
   cause: Cause,
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<number> {
-  const key = `acl/${deps.world.mapping.owner}`;
-  const { lastApplied } = await deps.journal.read(key);
-  await applyAcl({ key, changes, cause, lastApplied }, deps, signal);
-  return changes.length;
+  const { consul, world, journal } = deps;
+  const { owner } = world.mapping;
+  const [name = ''] = planned.resource.name?.split('/') ?? [];
+  const isPolicy = planned.resource.kind === 'acl-policy';
+  const snapshot = await consul.acl.readNamed(isPolicy ? [] : [name], isPolicy ? [name] : [], signal);
+  const found = planAclEjection(owner, snapshot).find(({ change }) => isSameAclObject(change, planned));
+  if (found === undefined) return 0;
+  const { change, why } = found;
+  if (why !== undefined) throw new SyncError('ERR_CONSUL_REJECTED', why, { retriable: false });
+  const key = `acl/${owner}`;
+  const { lastApplied } = await journal.read(key);
+  await applyAcl({ key, changes: [change], cause, lastApplied }, deps, signal);
+  return 1;
 }
 
 export async function ejectJwtProvider(
@@ -118,11 +186,28 @@ export async function ejectJwtProvider(
   return 1;
 }
 
-/** Forgets what was written, so that a later run finds objects of somebody else and not lost marks. */
-export async function forgetWritten({ journal }: ReconcilerDeps): Promise<void> {
-  for (const [key, { lastApplied }] of await journal.readAll())
-    if (lastApplied.size > 0)
-      await journal.settle(key, [], {
-        lastApplied: new Map([...lastApplied.keys()].map((name) => [name, null])),
-      });
+/** The subjects of what was written and not removed, by the journal. */
+export async function writtenSubjects({
+  journal,
+}: Pick<ReconcilerDeps, 'journal'>): Promise<readonly string[]> {
+  return [...(await journal.readAll()).values()].flatMap(({ lastApplied }) =>
+    [...lastApplied].flatMap(([subject, text]) =>
+      subject.startsWith('intention/') && !wasWritten(parseLastAppliedText(text)) ? [] : [subject],
+    ),
+  );
+}
+
+/**
+ * Forgets that these were written, so that a later run finds objects of somebody else and not lost marks. What Consul did
+ * not show stays recorded: the answer may be another cluster's.
+ */
+export async function forgetWritten(
+  { journal }: Pick<ReconcilerDeps, 'journal'>,
+  subjects: ReadonlySet<string>,
+): Promise<void> {
+  for (const [key, { lastApplied }] of await journal.readAll()) {
+    const gone = [...lastApplied.keys()].filter((subject) => subjects.has(subject));
+    if (gone.length > 0)
+      await journal.settle(key, [], { lastApplied: new Map(gone.map((subject) => [subject, null])) });
+  }
 }

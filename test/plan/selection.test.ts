@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { clientOfDescription, isOwned } from '../../src/plan/ownership.js';
+import { clientOfDescription, describeSource, isOwned } from '../../src/plan/ownership.js';
 import type { Plan } from '../../src/plan/plan.js';
 import { createSelection, type Select } from '../../src/plan/selection.js';
-import { parseClientText } from '../../src/plan/world.js';
+import { parseClientText, serviceText } from '../../src/plan/world.js';
 import {
   ALLOW,
   claiming,
@@ -69,6 +69,8 @@ describe('the plan of a selection', () => {
     fc.assert(
       fc.property(someScene, fc.subarray(['web', 'api', 'job', 'bot'], { minLength: 1 }), (of, clients) => {
         const read = { ...of, clients: of.clients.filter(({ clientId }) => clients.includes(clientId)) };
+        // Such an edge is kept, because it may be of the client outside.
+        fc.pre(!hasNamelessOutside(of, clients));
         fc.pre(of.unreadable.size === 0 && of.services.every((each) => namesOnlyOneSide(each, clients)));
         const gist = (plans: readonly Plan[]) =>
           plans.map(({ key, changes, holds }) => ({
@@ -109,6 +111,16 @@ describe('the plan of a selection', () => {
       expect(planOf(selecting(before, select))).toMatchObject({ changes: [], holds: [] });
   });
 
+  test('keeps an edge whose mark names no client, of a service that claims a client outside', () => {
+    const id = 'x'.repeat(600);
+    const mark = describeSource('pay', { provider: 'main', clientId: id });
+    expect(clientOfDescription(mark)).toBeUndefined();
+    const entries = entriesOf(entry('orders', source('web', ALLOW, mark)));
+    const before = scene({ entries, services: [claiming('web', id)] });
+    expect(planOf(before).changes).toMatchObject([{ action: 'revoke' }]);
+    expect(planOf(selecting(before, { clients: ['other'] }))).toMatchObject({ changes: [], holds: [] });
+  });
+
   test('closes an edge inside whose source claims a client outside now', () => {
     const moved = scene({ entries: edge, services: [claiming('web', 'theirs')] });
     expect(planOf(selecting(moved, { clients: ['web'] })).changes).toMatchObject([
@@ -139,6 +151,19 @@ describe('the plan of a selection', () => {
 function isOutside(description: string, clients: readonly string[]): boolean {
   const named = clientOfDescription(description);
   return named !== undefined && !clients.includes(named.clientId);
+}
+
+/** Whether a service has an edge whose mark names no client, and claims or claimed a client outside. */
+function hasNamelessOutside(of: Scene, clients: readonly string[]): boolean {
+  const marked = [...of.entries.values()]
+    .flatMap(({ sources }) => sources)
+    .filter((from) => isOwned('pay', from) && clientOfDescription(from.description) === undefined);
+  return marked.some((from) => {
+    const { clientId } = of.remembered.get(serviceText(from)) ?? {};
+    if (clientId !== undefined && !clients.includes(clientId)) return true;
+    const claims = of.services.find(({ name }) => name.name === from.name)?.instances ?? [];
+    return claims.some((one) => JSON.stringify(bare(one, clients)) !== JSON.stringify(one));
+  });
 }
 
 /** Instances that disagree keep the old claim, whatever side the new claims are on. */

@@ -7,6 +7,7 @@ import {
   forgetWritten,
   type Marks,
   readMarks,
+  writtenSubjects,
 } from '../../reconcile/eject.js';
 import type { Cli } from '../cli.js';
 import { type OneShot, withOneShot } from '../one-shot.js';
@@ -47,6 +48,7 @@ Examples:
         cli,
         'the daemon is running and holds the state directory; stop it for good before scopemesh eject, because it would own new edges',
         (shot) => eject(shot, options, cli),
+        (provider, error) => cli.screen.warn(printable(`scopemesh: ${provider}: ${error.message}`)),
       ),
     );
 }
@@ -63,47 +65,66 @@ async function eject({ deps, cause, publish }: OneShot, options: Options, cli: C
     );
   const marks = await readMarks(deps, cli.signal);
   const removable = marks.intentions.filter(({ why }) => why === undefined);
+  const removableAcl = marks.acl.filter(({ why }) => why === undefined).map(({ change }) => change);
+  const removableJwt = marks.jwtProviders.flatMap(({ change }) => change ?? []);
   const count = removable.reduce(
     (sum, { changes }) => sum + changes.length,
-    marks.acl.length + marks.jwtProviders.length,
+    removableAcl.length + removableJwt.length,
   );
   if (!options.json) show(marks, cli);
-  if (
-    count > 0 &&
-    !options.yes &&
-    !(await confirm(cli, `Remove these ${count} marks? Nothing closes this access then.`))
-  ) {
+  const written = await writtenSubjects(deps);
+  const question =
+    count > 0
+      ? `Remove these ${count} marks? Nothing closes this access then.`
+      : written.some((subject) => marks.unmarked.has(subject))
+        ? 'Forget what was written here and has no mark now?'
+        : undefined;
+  if (count === 0 && written.length > 0)
+    cli.screen.warn(
+      `Consul has no marks. Objects recorded as written: ${written.length}; check consul.address and the tenancy.`,
+    );
+  if (question !== undefined && !options.yes && !(await confirm(cli, question))) {
     cli.screen.warn('Nothing was changed.');
     cli.exit(1);
     return;
   }
   let removed = 0;
-  const errors = marks.intentions.flatMap(({ entry, why }) =>
-    why === undefined ? [] : [`${entry.destination.name}: ${why}`],
-  );
-  const attempt = async (what: string, work: () => Promise<number>) => {
+  const errors = [
+    ...marks.intentions.map(({ entry, why }) => ({ what: entry.destination.name, why })),
+    ...marks.acl.map(({ change, why }) => ({ what: change.resource.name, why })),
+    ...marks.jwtProviders.map(({ name, why }) => ({ what: name, why })),
+  ].flatMap(({ what, why }) => (why === undefined ? [] : [`${what}: ${why}`]));
+  const gone = new Set(marks.unmarked);
+  const attempt = async (
+    what: string,
+    of: readonly { readonly subject: string }[],
+    work: () => Promise<number>,
+  ) => {
     try {
       removed += await work();
+      for (const { subject } of of) gone.add(subject);
     } catch (error) {
       if (cli.signal.aborted) throw error;
       errors.push(`${what}: ${messageOf(error)}`);
     }
   };
-  for (const { entry } of removable)
-    await attempt(entry.destination.name, () => ejectEntry(entry.destination, cause, deps, cli.signal));
-  for (const change of marks.acl)
-    await attempt(change.resource.name ?? '', () => ejectAcl([change], cause, deps, cli.signal));
-  for (const change of marks.jwtProviders)
-    await attempt(change.name, () => ejectJwtProvider(change, cause, deps, cli.signal));
-  if (errors.length === 0) await forgetWritten(deps);
+  for (const { entry, changes } of removable)
+    await attempt(entry.destination.name, changes, () =>
+      ejectEntry(entry.destination, cause, deps, cli.signal),
+    );
+  for (const change of removableAcl)
+    await attempt(change.resource.name ?? '', [change], () => ejectAcl(change, cause, deps, cli.signal));
+  for (const change of removableJwt)
+    await attempt(change.name, [change], () => ejectJwtProvider(change, cause, deps, cli.signal));
+  await forgetWritten(deps, gone);
   await publish().catch((error: unknown) =>
     errors.push(`the decisions are stored but not published yet: ${messageOf(error)}`),
   );
   if (options.json) {
     const changes = [
       ...removable.flatMap((each) => each.changes.map(changeView)),
-      ...marks.acl.map(aclChangeView),
-      ...marks.jwtProviders.map(({ name }) => ({ resource: { kind: 'jwt-provider', name } })),
+      ...removableAcl.map(aclChangeView),
+      ...removableJwt.map(({ name }) => ({ resource: { kind: 'jwt-provider', name } })),
     ];
     cli.screen.json({ changes, summary: { removed, of: count }, errors });
   } else {
@@ -125,8 +146,16 @@ function show({ intentions, acl, jwtProviders }: Marks, { screen }: Cli): void {
     ]),
   );
   const others = [
-    ...acl.map(({ resource }) => [printable(resource.name ?? ''), aclKindText(resource.kind)]),
-    ...jwtProviders.map(({ name }) => [printable(name), 'jwt-provider']),
+    ...acl.map(({ change: { resource }, why }) => [
+      printable(resource.name ?? ''),
+      aclKindText(resource.kind),
+      ...(why === undefined ? [] : ['stays marked']),
+    ]),
+    ...jwtProviders.map(({ name, why }) => [
+      printable(name),
+      'jwt-provider',
+      ...(why === undefined ? [] : ['stays marked']),
+    ]),
   ];
   for (const row of [...columns(rows), ...columns(others)])
     screen.line(`  ${screen.colors.yellow('~')} ${row}`);
