@@ -82,6 +82,21 @@ const epochOf = (acquired: Acquisition): number => {
   return acquired.leader.epoch;
 };
 
+/** `at`: the calls of `acquire` that fail, counted from 1. */
+function failing(lock: LeaderLock, at: readonly number[]): LeaderLock {
+  let calls = 0;
+  return {
+    read: (...parts) => lock.read(...parts),
+    createSession: (...parts) => lock.createSession(...parts),
+    renewSession: (...parts) => lock.renewSession(...parts),
+    endSession: (...parts) => lock.endSession(...parts),
+    async acquire(...parts) {
+      if (at.includes(++calls)) throw new Error('Consul is away');
+      return lock.acquire(...parts);
+    },
+  };
+}
+
 /** The contract of the port `Lease`. `open`: a lease of this replica on the store with this fence. */
 function describeLease(name: string, open: (replica: string, fence: MemoryFence, storeId: string) => Lease) {
   describe(`${name} as a lease`, () => {
@@ -330,22 +345,48 @@ export function describeConsulLease(name: string, start: () => Promise<ConsulUnd
     it('are given back when Consul fails after the store has a new leader', async () => {
       const consul = fresh();
       const fence = createMemoryFence();
-      let calls = 0;
-      const lock: LeaderLock = {
-        read: (signal) => consul.lock.read(signal),
-        createSession: (...parts) => consul.lock.createSession(...parts),
-        renewSession: (...parts) => consul.lock.renewSession(...parts),
-        endSession: (...parts) => consul.lock.endSession(...parts),
-        async acquire(...parts) {
-          if (++calls === 2) throw new Error('Consul is away');
-          return consul.lock.acquire(...parts);
-        },
-      };
-      const one = open({ ...consul, lock }, 'one', fence, 'store');
+      const one = open({ lock: failing(consul.lock, [2]) }, 'one', fence, 'store');
       await expect(one.acquire(never)).rejects.toThrow('Consul is away');
       expect((await fence.read())?.isAlive).toBe(false);
       expect((await consul.lock.read(never)).session).toBeUndefined();
       expect((await open(consul, 'two', fence, 'store').acquire(never)).kind).toBe('leads');
+    });
+
+    it('are got after takeovers that failed between the store and Consul', async () => {
+      const consul = fresh();
+      const fence = createMemoryFence();
+      const one = open(consul, 'one', fence, 'store');
+      const epoch = epochOf(await one.acquire(never));
+      await one.renew(epoch, never);
+      await one.release(epoch);
+      const two = open({ lock: failing(consul.lock, [2, 4]) }, 'two', fence, 'store');
+      for (let attempt = 0; attempt < 2; attempt++)
+        await expect(two.acquire(never)).rejects.toThrow('Consul is away');
+      expect(epochOf(await overtake(open(consul, 'three', fence, 'store')))).toBeGreaterThan(epoch);
+    });
+
+    it('are got after one such takeover from a leader whose last pulse Consul never got', async () => {
+      const consul = fresh();
+      const fence = createMemoryFence();
+      const one = open({ lock: failing(consul.lock, [3]) }, 'one', fence, 'store');
+      const epoch = epochOf(await one.acquire(never));
+      await expect(one.renew(epoch, never)).rejects.toThrow('Consul is away');
+      await one.release(epoch);
+      const two = open({ lock: failing(consul.lock, [2]) }, 'two', fence, 'store');
+      await expect(two.acquire(never)).rejects.toThrow('Consul is away');
+      expect(epochOf(await overtake(open(consul, 'three', fence, 'store')))).toBeGreaterThan(epoch);
+    });
+
+    it('are got after one such takeover with a store that lost everything', async () => {
+      const consul = fresh();
+      const one = open(consul, 'one', createMemoryFence(), 'store');
+      const epoch = epochOf(await one.acquire(never));
+      await one.release(epoch);
+      const empty = createMemoryFence();
+      const two = open({ lock: failing(consul.lock, [2]) }, 'two', empty, 'store');
+      expect((await two.acquire(never)).kind).toBe('follows');
+      await expect(two.acquire(never)).rejects.toThrow('Consul is away');
+      expect(epochOf(await overtake(open(consul, 'three', empty, 'store')))).toBeGreaterThan(epoch);
     });
 
     it('bind a store to the first cluster that it meets, and a cluster that lost its ID gets it again', async () => {
