@@ -352,6 +352,18 @@ export function describeConsulLease(name: string, start: () => Promise<ConsulUnd
       expect((await open(consul, 'two', fence, 'store').acquire(never)).kind).toBe('leads');
     });
 
+    it('are given back when the store fails after Consul gave the lock', async () => {
+      const consul = fresh();
+      const fence = createMemoryFence();
+      const raise = async () => {
+        throw new Error('the store is away');
+      };
+      const one = open(consul, 'one', { ...fence, raise }, 'store');
+      await expect(one.acquire(never)).rejects.toThrow('the store is away');
+      expect((await consul.lock.read(never)).session).toBeUndefined();
+      expect((await open(consul, 'two', fence, 'store').acquire(never)).kind).toBe('leads');
+    });
+
     it('are got after takeovers that failed between the store and Consul', async () => {
       const consul = fresh();
       const fence = createMemoryFence();
