@@ -21,3 +21,14 @@ export async function withLinkedSignal<T>(
     for (const { signal, abort } of links) signal.removeEventListener('abort', abort);
   }
 }
+
+/** Waits for the first of several, then ends the others. */
+export function firstOf(
+  signal: AbortSignal,
+  begin: (signal: AbortSignal) => readonly Promise<void>[],
+): Promise<void> {
+  const over = new AbortController();
+  return withLinkedSignal([signal, over.signal], (either) =>
+    Promise.race(begin(either)).finally(() => over.abort()),
+  );
+}

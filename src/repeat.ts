@@ -1,4 +1,5 @@
 import type { Clock } from './clock.js';
+import { firstOf } from './linked-signal.js';
 
 /** Done, done with more to do at once, or failed. The other side may have said how long to wait. */
 export type Attempt = 'done' | 'more' | { readonly failed: true; readonly retryAfterMs?: number };
@@ -34,19 +35,6 @@ export async function repeat(
     } catch {
       return;
     }
-  }
-}
-
-/** Waits for the first of several, then ends the others. */
-async function firstOf(
-  signal: AbortSignal,
-  begin: (signal: AbortSignal) => readonly Promise<void>[],
-): Promise<void> {
-  const over = new AbortController();
-  try {
-    await Promise.race(begin(AbortSignal.any([signal, over.signal])));
-  } finally {
-    over.abort();
   }
 }
 

@@ -1,5 +1,6 @@
+import { getEventListeners } from 'node:events';
 import { expect, it } from 'vitest';
-import { withLinkedSignal } from '../src/linked-signal.js';
+import { firstOf, withLinkedSignal } from '../src/linked-signal.js';
 
 const reasonOf = (signal: AbortSignal) =>
   new Promise<unknown>((resolve) => {
@@ -19,4 +20,15 @@ it('aborts with the reason of the first signal, also of one that is aborted alre
 it('aborts after the time', async () => {
   const reason = withLinkedSignal([new AbortController().signal], reasonOf, 1);
   expect(await reason).toMatchObject({ name: 'TimeoutError' });
+});
+
+it('the first of several ends the others, and leaves no listener', async () => {
+  const { signal } = new AbortController();
+  let ended: Promise<unknown> | undefined;
+  await firstOf(signal, (either) => {
+    ended = reasonOf(either);
+    return [Promise.resolve(), ended.then(() => {})];
+  });
+  expect(await ended).toBeInstanceOf(DOMException);
+  expect(getEventListeners(signal, 'abort')).toEqual([]);
 });

@@ -56,7 +56,7 @@ export async function lead(deps: LeadDeps, term: Term): Promise<void> {
   const failed = new AbortController();
   const inputEnd = AbortSignal.any([term.stop, term.lost, failed.signal]);
   // Every query to Consul listens to it. Node would report more than ten listeners as a leak.
-  for (const signal of [inputEnd, term.lost]) setMaxListeners(0, signal);
+  setMaxListeners(0, inputEnd);
   const reconcileEnd = new AbortController();
   const relayEnd = new AbortController();
   const swept = createNotifier();

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Progress } from '../src/daemon/progress.js';
 import { messageOf } from '../src/errors.js';
 import { withLinkedSignal } from '../src/linked-signal.js';
@@ -25,6 +26,8 @@ export async function runReconcile(
   lost: AbortSignal,
 ): Promise<void> {
   const either = AbortSignal.any([signal, lost]);
+  // Each running job listens to them. Node would report more than ten listeners as a leak.
+  for (const each of [signal, lost]) setMaxListeners(0, each);
   if (!(await prepare(deps, either))) return;
   const onOverload = () => agenda.overloaded();
   const stoppable = { ...deps, ...untilStop(deps, signal) };

@@ -1,4 +1,5 @@
 import { messageOf, SyncError } from '../errors.js';
+import { firstOf } from '../linked-signal.js';
 import { createNotifier } from '../notifier.js';
 import { policyOf } from '../plan/mode.js';
 import type { ReconcilerDeps } from '../reconcile/deps.js';
@@ -36,15 +37,7 @@ export async function runCanary(
     while (changes === before && !stop.aborted) await notifier.wait(stop);
   };
   const seesChangeAfter = async (before: number) => {
-    const late = new AbortController();
-    const stop = AbortSignal.any([signal, late.signal]);
-    const bound = clock.sleep(boundMs, stop).then(
-      () => late.abort(),
-      () => {},
-    );
-    await changeAfter(before, stop);
-    late.abort();
-    await bound;
+    await firstOf(signal, (stop) => [changeAfter(before, stop), clock.sleep(boundMs, stop).catch(() => {})]);
     return changes > before;
   };
   const prove = async () => {

@@ -1,5 +1,6 @@
 import type { WatchedTable } from '../consul/consul.js';
 import { messageOf } from '../errors.js';
+import { withLinkedSignal } from '../linked-signal.js';
 import { createNotifier } from '../notifier.js';
 import type { ReconcilerDeps } from '../reconcile/deps.js';
 import { Outage } from '../repeat.js';
@@ -73,8 +74,9 @@ export async function watchWhile(
       continue;
     }
     const end = new AbortController();
-    const stop = AbortSignal.any([signal, end.signal]);
-    const watching = watchTables([table], () => read(stop), deps, ages, stop);
+    const watching = withLinkedSignal([signal, end.signal], (stop) =>
+      watchTables([table], () => read(stop), deps, ages, stop),
+    );
     while (!signal.aborted && isActive()) await pause();
     end.abort();
     await watching;

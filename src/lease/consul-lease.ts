@@ -84,20 +84,25 @@ export class ConsulLease implements Lease {
       await lock.endSession(state.session, signal).finally(() => fence.rest(claim).catch(() => {}));
     } else if (kinship === 'strange' || (kinship === 'behind' && !isSilent)) return UNKNOWN;
     const known = isOwnStore ? last.epoch : 0;
-    this.#pulses.begin(pulses);
+    // An attempt or a leader before may have failed between the store and Consul.
+    const missed = stored?.pulses[0];
+    this.#pulses.begin(pulses, missed !== undefined && pulses.includes(missed) ? undefined : missed);
     if (!(await this.#lockAs({ ...self, epoch: known }, signal))) return UNKNOWN;
     const provenAt = clock.now();
-    // Above what Consul knows too: a store that lost its last writes must not count an epoch a second time.
-    const epoch = (await fence.raise(self, { above: known, over: 'any' })) ?? 0;
-    const leader = { ...self, epoch };
+    let leader = { ...self, epoch: 0 };
     try {
+      // Above what Consul knows too: a store that lost its last writes must not count an epoch a second time.
+      const epoch = (await fence.raise(self, { above: known, over: 'any' })) ?? 0;
+      leader = { ...self, epoch };
+      // First Consul's newest pulse, which a store that lost it must have too if this attempt fails.
+      await fence.beat(epoch, this.#pulses.toWrite[0]);
       if (!(await fence.beat(epoch, this.#nextPulse())) || !(await this.#lockAs(leader, signal))) {
         await fence.rest(epoch);
         return UNKNOWN;
       }
     } catch (error) {
       // Otherwise the others would wait for a leader that does not lead.
-      await this.release(epoch);
+      await this.release(leader.epoch);
       throw error;
     }
     this.#leader = leader;

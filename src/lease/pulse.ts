@@ -32,9 +32,10 @@ export class Pulses {
     return (this.#next === undefined ? this.#known : [this.#next, ...this.#known]).slice(0, KEPT);
   }
 
-  begin(known: readonly string[]): void {
+  /** `next`: the store's newest one, if Consul has not got it yet. */
+  begin(known: readonly string[], next?: string): void {
     this.#known = known;
-    this.#next = undefined;
+    this.#next = next;
   }
 
   /** For the store. It is the same one until Consul has it: a store keeps two, and one of them must be Consul's newest. */

@@ -378,8 +378,9 @@ export class Agenda {
       entry.wake = undefined;
       this.#enqueue(entry);
     };
-    const stop = AbortSignal.any([wake.signal, this.#closing.signal]);
-    this.#deps.clock.sleep(Math.max(1, afterMs), stop).then(end, end);
+    withLinkedSignal([wake.signal, this.#closing.signal], (stop) =>
+      this.#deps.clock.sleep(Math.max(1, afterMs), stop),
+    ).then(end, end);
   }
 
   #forget(entry: Entry): void {

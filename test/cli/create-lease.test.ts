@@ -7,7 +7,7 @@ import { Secret } from '../../src/model/secret.js';
 import type { Fence } from '../../src/queue/fence.js';
 import type { KeyValueStore } from '../../src/queue/key-value-store.js';
 import type { Store } from '../../src/queue/store-parts.js';
-import { createMemoryFence } from '../conformance/lease.js';
+import { createMemoryFence } from '../conformance/memory-fence.js';
 import { createFacts } from '../support/worker-facts.js';
 
 const never = new AbortController().signal;

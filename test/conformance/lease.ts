@@ -6,62 +6,14 @@ import { checkCluster } from '../../src/lease/cluster.js';
 import { ConsulLease } from '../../src/lease/consul-lease.js';
 import type { Acquisition, Lease } from '../../src/lease/lease.js';
 import { StoreLease } from '../../src/lease/store-lease.js';
-import type { Leader } from '../../src/model/leader.js';
 import { Secret } from '../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import type { Fence } from '../../src/queue/fence.js';
 import { createFacts } from '../support/worker-facts.js';
 import type { ConsulUnderTest } from './consul-port/rig.js';
+import { createMemoryFence, type MemoryFence } from './memory-fence.js';
 
 const never = new AbortController().signal;
-
-interface MemoryState {
-  readonly leader: Leader | undefined;
-  readonly pulses: readonly string[];
-}
-
-/** A store that several replicas share, in memory, as Redis keeps it. `lose`: the last epoch is forgotten. */
-export interface MemoryFence extends Fence {
-  /** The leader gives no sign of life for too long. */
-  die(): void;
-  /** Another store with the same content, where the leader gives no sign of life. */
-  copy(): MemoryFence;
-  /** A failover to a copy that had not got the last writes. */
-  lose(epochs: number): void;
-}
-
-export function createMemoryFence(of?: MemoryState): MemoryFence {
-  let leader = of?.leader;
-  let isAlive = false;
-  let pulses = of?.pulses ?? [];
-  return {
-    lifeMs: 3_000,
-    async raise(next, { above, over }) {
-      if (over === 'dead' && isAlive) return undefined;
-      leader = { ...next, epoch: Math.max(leader?.epoch ?? 0, above) + 1 };
-      isAlive = true;
-      return leader.epoch;
-    },
-    async beat(epoch, pulse) {
-      if (leader?.epoch !== epoch) return false;
-      isAlive = true;
-      if (pulse !== undefined && pulse !== pulses[0]) pulses = [pulse, ...pulses].slice(0, 2);
-      return true;
-    },
-    async rest(epoch) {
-      if (leader?.epoch === epoch) isAlive = false;
-    },
-    read: async () => leader && { leader, isAlive, pulses },
-    isBypassed: async () => false,
-    die() {
-      isAlive = false;
-    },
-    copy: () => createMemoryFence({ leader, pulses }),
-    lose(epochs) {
-      if (leader !== undefined) leader = { ...leader, epoch: leader.epoch - epochs };
-    },
-  };
-}
 
 const selfOf = (replica: string, storeId: string) => () => ({
   replica,
@@ -81,6 +33,21 @@ const epochOf = (acquired: Acquisition): number => {
   if (acquired.kind !== 'leads') throw new Error(`it does not lead: ${acquired.kind}`);
   return acquired.leader.epoch;
 };
+
+/** `at`: the calls of `acquire` that fail, counted from 1. */
+function failing(lock: LeaderLock, at: readonly number[]): LeaderLock {
+  let calls = 0;
+  return {
+    read: (...parts) => lock.read(...parts),
+    createSession: (...parts) => lock.createSession(...parts),
+    renewSession: (...parts) => lock.renewSession(...parts),
+    endSession: (...parts) => lock.endSession(...parts),
+    async acquire(...parts) {
+      if (at.includes(++calls)) throw new Error('Consul is away');
+      return lock.acquire(...parts);
+    },
+  };
+}
 
 /** The contract of the port `Lease`. `open`: a lease of this replica on the store with this fence. */
 function describeLease(name: string, open: (replica: string, fence: MemoryFence, storeId: string) => Lease) {
@@ -330,22 +297,60 @@ export function describeConsulLease(name: string, start: () => Promise<ConsulUnd
     it('are given back when Consul fails after the store has a new leader', async () => {
       const consul = fresh();
       const fence = createMemoryFence();
-      let calls = 0;
-      const lock: LeaderLock = {
-        read: (signal) => consul.lock.read(signal),
-        createSession: (...parts) => consul.lock.createSession(...parts),
-        renewSession: (...parts) => consul.lock.renewSession(...parts),
-        endSession: (...parts) => consul.lock.endSession(...parts),
-        async acquire(...parts) {
-          if (++calls === 2) throw new Error('Consul is away');
-          return consul.lock.acquire(...parts);
-        },
-      };
-      const one = open({ ...consul, lock }, 'one', fence, 'store');
+      const one = open({ lock: failing(consul.lock, [2]) }, 'one', fence, 'store');
       await expect(one.acquire(never)).rejects.toThrow('Consul is away');
       expect((await fence.read())?.isAlive).toBe(false);
       expect((await consul.lock.read(never)).session).toBeUndefined();
       expect((await open(consul, 'two', fence, 'store').acquire(never)).kind).toBe('leads');
+    });
+
+    it('are given back when the store fails after Consul gave the lock', async () => {
+      const consul = fresh();
+      const fence = createMemoryFence();
+      const raise = async () => {
+        throw new Error('the store is away');
+      };
+      const one = open(consul, 'one', { ...fence, raise }, 'store');
+      await expect(one.acquire(never)).rejects.toThrow('the store is away');
+      expect((await consul.lock.read(never)).session).toBeUndefined();
+      expect((await open(consul, 'two', fence, 'store').acquire(never)).kind).toBe('leads');
+    });
+
+    it('are got after takeovers that failed between the store and Consul', async () => {
+      const consul = fresh();
+      const fence = createMemoryFence();
+      const one = open(consul, 'one', fence, 'store');
+      const epoch = epochOf(await one.acquire(never));
+      await one.renew(epoch, never);
+      await one.release(epoch);
+      const two = open({ lock: failing(consul.lock, [2, 4]) }, 'two', fence, 'store');
+      for (let attempt = 0; attempt < 2; attempt++)
+        await expect(two.acquire(never)).rejects.toThrow('Consul is away');
+      expect(epochOf(await overtake(open(consul, 'three', fence, 'store')))).toBeGreaterThan(epoch);
+    });
+
+    it('are got after one such takeover from a leader whose last pulse Consul never got', async () => {
+      const consul = fresh();
+      const fence = createMemoryFence();
+      const one = open({ lock: failing(consul.lock, [3]) }, 'one', fence, 'store');
+      const epoch = epochOf(await one.acquire(never));
+      await expect(one.renew(epoch, never)).rejects.toThrow('Consul is away');
+      await one.release(epoch);
+      const two = open({ lock: failing(consul.lock, [2]) }, 'two', fence, 'store');
+      await expect(two.acquire(never)).rejects.toThrow('Consul is away');
+      expect(epochOf(await overtake(open(consul, 'three', fence, 'store')))).toBeGreaterThan(epoch);
+    });
+
+    it('are got after one such takeover with a store that lost everything', async () => {
+      const consul = fresh();
+      const one = open(consul, 'one', createMemoryFence(), 'store');
+      const epoch = epochOf(await one.acquire(never));
+      await one.release(epoch);
+      const empty = createMemoryFence();
+      const two = open({ lock: failing(consul.lock, [2]) }, 'two', empty, 'store');
+      expect((await two.acquire(never)).kind).toBe('follows');
+      await expect(two.acquire(never)).rejects.toThrow('Consul is away');
+      expect(epochOf(await overtake(open(consul, 'three', empty, 'store')))).toBeGreaterThan(epoch);
     });
 
     it('bind a store to the first cluster that it meets, and a cluster that lost its ID gets it again', async () => {

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.js';
 import type { LeaderLock } from '../../src/consul/consul.js';
 import { ConsulLease } from '../../src/lease/consul-lease.js';
-import { createMemoryFence } from '../conformance/lease.js';
+import { createMemoryFence } from '../conformance/memory-fence.js';
 
 const never = new AbortController().signal;
 

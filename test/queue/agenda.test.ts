@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/clock.js';
 import { clientKey, destinationKey, formatKey } from '../../src/model/key.js';
 import type { Job, Trigger } from '../../src/model/trigger.js';
@@ -72,6 +72,24 @@ describe('the agenda', () => {
     await new Promise(setImmediate);
     expect(ran).toBe(32);
     await until(() => ran === 100);
+    await end();
+  });
+
+  // `AbortSignal.any` of Node 20 leaves an entry in a signal that lives long.
+  it('waits for the next try without AbortSignal.any', async () => {
+    let tries = 0;
+    const { agenda, end } = agendaOf(async () => {
+      if (++tries < 3) throw new Error('not yet');
+      return DONE;
+    });
+    const any = vi.spyOn(AbortSignal, 'any');
+    try {
+      await agenda.add([trigger(ORDERS, 'a')]);
+      await until(() => tries === 3);
+      expect(any).not.toHaveBeenCalled();
+    } finally {
+      any.mockRestore();
+    }
     await end();
   });
 

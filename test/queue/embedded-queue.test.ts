@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/clock.js';
 import { clientKey } from '../../src/model/key.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
@@ -47,6 +47,26 @@ describe('the embedded queue', () => {
     await idle(queue);
     await working.stop();
     expect(signals).toHaveLength(1);
+    await queue.close();
+    await file.close();
+  });
+
+  // `AbortSignal.any` of Node 20 leaves an entry in a signal that lives long.
+  it('waits for work without AbortSignal.any', async () => {
+    const file = new StateFile(directory, QUEUE_FILE);
+    const deps = { logger: silentLogger, metrics: noMetrics, clock: systemClock, backoff: DEFAULT_BACKOFF };
+    const queue = new EmbeddedQueue(file, deps);
+    let runs = 0;
+    const working = work(queue, async () => (++runs < 4 ? { kind: 'retry', afterMs: 1 } : DONE));
+    const any = vi.spyOn(AbortSignal, 'any');
+    try {
+      await queue.add([trigger('', '1')]);
+      await eventually('the runs', () => runs === 4);
+      expect(any).not.toHaveBeenCalled();
+    } finally {
+      any.mockRestore();
+    }
+    await working.stop();
     await queue.close();
     await file.close();
   });

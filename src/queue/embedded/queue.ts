@@ -1,5 +1,6 @@
 import { isoInstant } from '../../clock.js';
 import { messageOf, SyncError } from '../../errors.js';
+import { firstOf } from '../../linked-signal.js';
 import { formatKey } from '../../model/key.js';
 import type { Job, Trigger } from '../../model/trigger.js';
 import { createNotifier } from '../../notifier.js';
@@ -220,11 +221,10 @@ export class EmbeddedQueue implements Queue {
   /** Until the next notification, the end of `ms` (if given), or the end of the signal. */
   async #waitForWork(ms: number | undefined, signal: AbortSignal): Promise<void> {
     if (ms === undefined) return this.#notifier.wait(signal);
-    const over = new AbortController();
-    const either = AbortSignal.any([signal, over.signal]);
-    const sleep = this.#deps.clock.sleep(ms, either).catch(() => {});
-    await Promise.race([this.#notifier.wait(either), sleep]);
-    over.abort();
+    await firstOf(signal, (either) => [
+      this.#notifier.wait(either),
+      this.#deps.clock.sleep(ms, either).catch(() => {}),
+    ]);
   }
 
   async #pause(signal: AbortSignal): Promise<void> {
