@@ -5,6 +5,7 @@ import { plainDecision } from '../model/plain-decision.js';
 import type { Trigger } from '../model/trigger.js';
 import { type GoneEdge, goneEdges } from '../plan/gone-edges.js';
 import { REMOVED } from '../plan/last-applied.js';
+import { missingDenies } from '../plan/plan-destination.js';
 import type { SettledDecision } from '../queue/journal.js';
 import { inputOf } from '../state/fleet.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
@@ -57,7 +58,7 @@ export async function recordGone(
   deps.onSettled();
 }
 
-/** The destinations with such edges. Nothing else may name one whose whole entry is gone. */
+/** The destinations with such edges, or with denies to put back. Nothing else may name one whose whole entry is gone. */
 export function goneTriggers(
   cause: Cause,
   { world, clock }: Pick<ReconcilerDeps, 'world' | 'clock'>,
@@ -67,6 +68,7 @@ export function goneTriggers(
     const key = parseKey(text);
     if (key?.kind !== 'destination') return [];
     const { partition, namespace, service: name } = key;
-    return goneEdges(inputOf(world, { partition, namespace, name }, now)).length > 0 ? [{ key, cause }] : [];
+    const input = inputOf(world, { partition, namespace, name }, now);
+    return goneEdges(input).length + missingDenies(input).length > 0 ? [{ key, cause }] : [];
   });
 }

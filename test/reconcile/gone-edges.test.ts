@@ -155,6 +155,20 @@ describe('an edge that somebody removes when nothing wants it any more', () => {
 });
 
 describe('an edge that somebody removes', () => {
+  it('while it is the deny that keeps a wider intention out is put back', async () => {
+    await rig.mesh.write('*', [{ Name: '*', Action: 'allow' }]);
+    rig.idp.put('web-app');
+    await run();
+    await worker.stop();
+    await rig.mesh.remove('orders');
+    await run();
+    expect(await rig.mesh.access('orders')).toEqual({ web: 'deny' });
+    expect((await decided()).slice(1)).toEqual([
+      'revoke applied WildcardWouldAllow',
+      'revoke applied DriftCorrected',
+    ]);
+  });
+
   it('while it is wanted is put back, and is as old in the trail as that', async () => {
     await rig.mesh.remove('orders');
     await run();
