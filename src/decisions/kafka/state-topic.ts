@@ -33,6 +33,11 @@ interface Bounds {
   readonly end: Offsets;
 }
 
+interface Placed {
+  readonly decision: Decision;
+  readonly partition: number;
+}
+
 const HEADERS = { 'content-type': CONTENT_TYPE };
 /** The cursor is in one partition, so that only this one is searched for it. */
 const CURSOR_PARTITION = 0;
@@ -74,15 +79,16 @@ export class StateTopic {
     const { low, end } = await bounds();
     const cursor = await this.#lastCursor();
     const start = startingAt(cursor, low, end);
-    const newest = new Map<string, Decision>();
-    for await (const { value } of this.#read(decisionTopic, start, end)) {
+    const newest = new Map<string, Placed>();
+    for await (const { partition, value } of this.#read(decisionTopic, start, end)) {
       this.#refuseIfStopped();
       const decision = this.#ownDecision(value);
       if (decision === undefined || toEdgeState(decision) === undefined) continue;
+      const placed = { decision, partition };
       const known = newest.get(decision.subject);
-      if (known === undefined || !isOlder(decision, known)) newest.set(decision.subject, decision);
+      if (known === undefined || !isOlder(placed, known)) newest.set(decision.subject, placed);
     }
-    const states = lastStates([...newest.values()]);
+    const states = lastStates([...newest.values()].map(({ decision }) => decision));
     for (let at = 0; at < states.length; at += BATCH) {
       const messages = states.slice(at, at + BATCH).map(toMessage);
       await this.#writer.write([], { topic: this.#options.topic, messages: () => messages });
@@ -183,12 +189,13 @@ function toMessage({ subject, event }: EdgeStateRecord): Message {
   return { key: subject, value: event === null ? null : JSON.stringify(event), headers: HEADERS };
 }
 
-/** In one partition the order of the topic counts; in two of them, after partitions were added, the chain or the time. */
-function isOlder(one: Decision, other: Decision): boolean {
-  const isOneLog = one.chain !== undefined && one.chain.log === other.chain?.log;
-  return isOneLog && other.chain !== undefined
-    ? one.chain.sequence < other.chain.sequence
-    : one.time < other.time;
+/** Whether a decision that is read later is older. In one partition the order of the topic counts; in two of them, after partitions were added, the chain or the time. */
+function isOlder(one: Placed, other: Placed): boolean {
+  if (one.partition === other.partition) return false;
+  const [{ chain, time }, known] = [one.decision, other.decision];
+  return chain !== undefined && known.chain?.log === chain.log
+    ? chain.sequence < known.chain.sequence
+    : time < known.time;
 }
 
 function cursorIn(value: string, owner: string): EdgeCursor | undefined {
