@@ -6,6 +6,7 @@ import { StateTopic } from '../../src/decisions/kafka/state-topic.js';
 import type { TopicMessage } from '../../src/decisions/kafka/topic-reader.js';
 import type { Companion, TransactionalWriter } from '../../src/decisions/kafka/transactional-writer.js';
 import type { Decision } from '../../src/model/decision.js';
+import { silentLogger } from '../../src/observe.js';
 import { decision } from '../support/decisions.js';
 
 const EDGE = 'intention/default/default/orders/web';
@@ -17,9 +18,14 @@ function edge(after: unknown, changes: Partial<Decision> = {}): Decision {
 }
 
 /** A topic of states over topics in memory: decisions by partition, and what was written. */
-function world(decisions: readonly (readonly Decision[])[], from: readonly bigint[] = []) {
+function world(
+  decisions: readonly (readonly Decision[])[],
+  from: readonly bigint[] = [],
+  states: TopicMessage[] = [],
+) {
   const written: Message[] = [];
-  const states: TopicMessage[] = [];
+  const errors: unknown[] = [];
+  const logger = { ...silentLogger, error: (...args: unknown[]) => void errors.push(args[1]) };
   const admin = {
     connect: async () => {},
     disconnect: async () => {},
@@ -45,13 +51,19 @@ function world(decisions: readonly (readonly Decision[])[], from: readonly bigin
         yield* all.slice(skipped).map((each) => ({ partition, value: toStoredText(each) }));
       }
   }
-  const options = { owner: 'payments', topic: 'decisions.state', timeoutMs: 5_000, clock: systemClock };
+  const options = {
+    owner: 'payments',
+    topic: 'decisions.state',
+    timeoutMs: 5_000,
+    clock: systemClock,
+    logger,
+  };
   const topic = new StateTopic(async () => kafka, options, { writer, read });
   return {
     written,
     states,
-    commit,
-    topic,
+    errors,
+    publish: (...all: readonly Decision[]) => commit(topic.of(all)),
     catchUp: () => topic.catchUp('decisions', async () => ({ low, end })),
   };
 }
@@ -72,5 +84,49 @@ describe('the topic of states catches up', () => {
     const { catchUp, written } = world([[edge(null, { time: '2026-03-01T00:00:00.000Z' })], [open]]);
     await catchUp();
     expect(written).toMatchObject([{ key: EDGE, value: null }]);
+  });
+});
+
+const at = (sequence: number, log = 'log') => ({
+  chain: { log, sequence, previousHash: '0'.repeat(64), hash: '0'.repeat(64) },
+});
+
+/** The newest cursor says that the states contain the first five decisions, before offset 5. */
+async function states(): Promise<TopicMessage[]> {
+  const first = world([[1, 2, 3, 4, 5].map((each) => edge({ access: 'allow' }, at(each)))]);
+  await first.catchUp();
+  first.publish(edge({ access: 'allow' }, at(5)));
+  return first.states;
+}
+
+describe('after retention deleted decisions, the topic of states', () => {
+  const off = edge({ access: 'deny' }, at(7));
+  it.each<[string, readonly Decision[], bigint, Decision]>([
+    ['which it lacks', [off], 9n, edge(null, at(8))],
+    ['the last of which it lacks', [], 9n, edge(null, at(8))],
+    ['of a lost store', [], 9n, edge(null, at(1, 'other'))],
+  ])('%s, claims nothing and says so at each start', async (_, left, low, next) => {
+    const lacking = world([left], [low], await states());
+    await lacking.catchUp();
+    lacking.publish(next);
+    lacking.publish(edge(null, at(9)));
+    const cursors = lacking.written.filter(({ key }) => key === 'cursor/payments');
+    expect(cursors).toHaveLength(2);
+    for (const { value } of cursors) expect(JSON.parse(String(value)).data).not.toHaveProperty('sequence');
+    expect(lacking.errors).toEqual([expect.stringContaining('delete the topic')]);
+    const again = world([[]], [12n], lacking.states);
+    await again.catchUp();
+    expect(again.errors).toHaveLength(1);
+  });
+
+  it.each<[string, readonly Decision[], bigint]>([
+    ['all of which it has', [edge({ access: 'deny' }, at(6)), off], 7n],
+    ['none, after what it has', [edge({ access: 'deny' }, at(6)), off], 5n],
+  ])('%s, goes on', async (_, left, low) => {
+    const complete = world([left], [low], await states());
+    await complete.catchUp();
+    complete.publish(edge(null, at(8)));
+    expect(JSON.parse(String(complete.written.at(-1)?.value)).data).toMatchObject({ sequence: 8 });
+    expect(complete.errors).toEqual([]);
   });
 });
