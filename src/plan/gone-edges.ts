@@ -6,8 +6,11 @@ import { isOfWrittenEdge, parseLastAppliedText } from './last-applied.js';
 import { type ActualAccess, type Hold, intentionResource, intentionSubject } from './plan.js';
 import { isKept, missingDenies, statusOfSource } from './plan-destination.js';
 
-/** An edge that scopemesh wrote, that somebody else removed, and that is not desired any more. */
-export type GoneEdge = Pick<Hold, 'subject' | 'resource' | 'client' | 'scopes' | 'before'>;
+/** An edge with a record of a write, that is not in Consul and not desired any more. */
+export interface GoneEdge extends Pick<Hold, 'subject' | 'resource' | 'client' | 'scopes' | 'before'> {
+  /** Whether the outcome of the write is unknown. */
+  readonly isUncertain: boolean;
+}
 
 /**
  * The recorded edges that are not in the entry, in any form, and that nothing wants there. What may still be desired, as its
@@ -46,6 +49,7 @@ export function goneEdges(input: DestinationInput): readonly GoneEdge[] {
         ...(desired.client === undefined ? {} : { client: desired.client }),
         scopes: namesOf(written?.grants ?? []),
         before: accessOf(written?.digest),
+        isUncertain: written?.digest === 'uncertain',
       },
     ];
   });

@@ -61,6 +61,7 @@ describe('an edge that somebody removes when nothing wants it any more', () => {
       client: { clientId: 'web-app' },
       scopes: ['orders:read'],
       after: null,
+      detail: expect.stringMatching(/not in Consul any more.*no record of its removal/),
       revision: 2,
     });
     expect(gone?.principal).toBeUndefined();
@@ -110,6 +111,7 @@ describe('an edge that somebody removes when nothing wants it any more', () => {
     rig.idp.put('web-app');
     await run();
     expect((await decided()).slice(-2)).toEqual(['grant unknown Interrupted', GONE]);
+    expect((await ofEdge()).at(-1)?.detail).toContain('perhaps it was never written');
     expect(await inTrail()).toMatchObject({ certainty: 'applied', access: undefined });
   });
 
