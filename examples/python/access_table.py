@@ -44,14 +44,23 @@ class AccessTable:
         self._places = {}
         # By hash chain, the number up to which the states contain every decision.
         self._contained = {}
+        # By owner, the offsets before which the states contain every decision.
+        self._begin = {}
 
     def begin_with(self, cursor):
+        self._begin[cursor["owner"]] = cursor["offsets"]
         if "log" in cursor:
             self._contained[cursor["log"]] = cursor["sequence"]
+        else:
+            print(f"the states of {cursor['owner']} may have edges that ended: decisions were deleted", file=sys.stderr)
 
     def set_state(self, subject, state):
-        # A write of unknown outcome may have opened more: `possible` says what.
-        self.edges[subject] = _edge(state, state["access"])
+        self.edges[subject] = _edge(state, state["access"], state)
+
+    def contains(self, event, partition, offset):
+        """Whether the states of the owner of a decision contain it."""
+        begin = self._begin.get("".join(event["source"].split("/")[1:2]), {})
+        return offset < int(begin.get(str(partition), 0))
 
     def end(self, subject):
         self.edges.pop(subject, None)
@@ -61,13 +70,16 @@ class AccessTable:
         subject, data = event["subject"], event["data"]
         # Somebody else may have ended an edge that nothing wanted any more.
         is_made = data["outcome"] == "applied" or data["reason"] == "RemovedElsewhere"
-        if data["resource"]["kind"] != "intention" or not is_made or self._is_old(event):
+        is_known = is_made or data["outcome"] == "unknown"
+        if data["resource"]["kind"] != "intention" or not is_known or self._is_old(event):
             return False
         self._places[subject] = event
-        if data["after"] is None:
+        if data["after"] is None and (is_made or data["before"] is None):
             self.end(subject)
-        else:
+        elif is_made:
             self.edges[subject] = _edge(data["resource"], data["after"])
+        else:
+            self.edges[subject] = _edge(data["resource"], data["before"], {"possible": data["after"]})
         return True
 
     def _is_old(self, event):
@@ -84,8 +96,20 @@ class AccessTable:
         return event["time"] < known["time"]
 
 
-def _edge(names, access):
-    return {"source": names["source"], "destination": names["destination"], "access": access}
+def _edge(names, access, state=None):
+    edge = {"source": names["source"], "destination": names["destination"], "access": access}
+    # A crash left unknown whether a write was made: perhaps this is the access.
+    return {**edge, "possible": state["possible"]} if state and "possible" in state else edge
+
+
+def parse_or_print(message, schemas):
+    """The same as `parse`; prints what is no event of scopemesh, and returns None: it must not end the reading."""
+    try:
+        return parse(message, schemas)
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}".splitlines()[0]
+        print(f"{message.topic()}, partition {message.partition()}, offset {message.offset()}: {text}", file=sys.stderr)
+        return None
 
 
 def parse(message, schemas):
@@ -128,10 +152,12 @@ def read_states(consumer, topic, table, schemas):
         if message.value() is None:
             table.end(message.key().decode())
             continue
-        event = parse(message, schemas)
+        event = parse_or_print(message, schemas)
+        if event is None:
+            continue
         if event["type"] == STATE:
             table.set_state(event["subject"], event["data"])
-        else:
+        elif event["type"] == CURSOR:
             cursors[event["subject"]] = event["data"]
     offsets = {}
     for cursor in cursors.values():
@@ -165,8 +191,10 @@ def main():
     try:
         offsets = read_states(consumer, options.topic, table, schemas) if options.states else None
         for message in read(consumer, options.topic, offsets, options.follow):
-            event = parse(message, schemas)
-            if event is not None and table.apply(event) and options.follow:
+            event = parse_or_print(message, schemas)
+            if event is None or table.contains(event, message.partition(), message.offset()):
+                continue
+            if table.apply(event) and options.follow:
                 print(event["subject"], json.dumps(table.edges.get(event["subject"])), flush=True)
         json.dump(table.edges, sys.stdout, indent=2, sort_keys=True)
         print()

@@ -58,10 +58,15 @@ function compile(text: string): RE2JS | undefined {
 
 const TOKEN = /\\[xpP]\{[^}]*\}|\\.|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]|\{(\d+),?(\d*)\}|./gsu;
 
+/** Without regard to case, the library goes through a range code point by code point: up to 125,000 steps. */
+const IGNORES_CASE = /\(\?[a-z]*i/i;
+const WIDE_RANGE = /^\[(?=.*-).*(?:[^\0-\x7f]|\\[x0-7])/su;
+
 /** About how many instructions the program will have, so that a large one is not even made: 50 atoms a thousand times each. */
 function sizeOf(text: string): number {
   // What is quoted would have to be read in another way.
   if (text.includes('\\Q')) return Number.POSITIVE_INFINITY;
+  const ignoresCase = IGNORES_CASE.test(text);
   const open = [0];
   let last = 0;
   const add = (size: number) => {
@@ -69,6 +74,7 @@ function sizeOf(text: string): number {
     open.push((open.pop() ?? 0) + size);
   };
   for (const [token, least, most] of text.matchAll(TOKEN)) {
+    if (ignoresCase && WIDE_RANGE.test(token)) return Number.POSITIVE_INFINITY;
     if (token === '(') open.push(0);
     else if (token === ')' && open.length > 1) add((open.pop() ?? 0) + 1);
     else if (least === undefined) add(1);

@@ -4,14 +4,18 @@ import type { DestinationInput } from './destination-input.js';
 import { namesOf } from './grant-text.js';
 import { isOfWrittenEdge, parseLastAppliedText } from './last-applied.js';
 import { type ActualAccess, type Hold, intentionResource, intentionSubject } from './plan.js';
-import { isKept, statusOfSource } from './plan-destination.js';
+import { isKept, missingDenies, statusOfSource } from './plan-destination.js';
 
-/** An edge that scopemesh wrote, that somebody else removed, and that is not desired any more. */
-export type GoneEdge = Pick<Hold, 'subject' | 'resource' | 'client' | 'scopes' | 'before'>;
+/** An edge with a record of a write, that is not in Consul and not desired any more. */
+export interface GoneEdge extends Pick<Hold, 'subject' | 'resource' | 'client' | 'scopes' | 'before'> {
+  /** Whether the outcome of the write is unknown. */
+  readonly isUncertain: boolean;
+}
 
 /**
  * The recorded edges that are not in the entry, in any form, and that nothing wants there. What may still be desired, as its
- * directory or the catalog is unread, is left out. A desired edge that is missing is no concern of this: it is put back.
+ * directory or the catalog is unread, is left out. A desired edge that is missing is no concern of this, nor is a deny without
+ * which a wider intention lets its source in: both are put back.
  */
 export function goneEdges(input: DestinationInput): readonly GoneEdge[] {
   const { destination, entry, lastApplied, mapping } = input;
@@ -28,8 +32,9 @@ export function goneEdges(input: DestinationInput): readonly GoneEdge[] {
         : [],
     ),
   );
+  const putBack = new Set(missingDenies(input).map(({ name }) => intentionSubject(destination, name)));
   return written.flatMap(([subject, text]): readonly GoneEdge[] => {
-    if (present.has(subject)) return [];
+    if (present.has(subject) || putBack.has(subject)) return [];
     const name = decodeURIComponent(subject.slice(subject.lastIndexOf('/') + 1));
     const source: ServiceName = { partition, namespace, name };
     const claimStatus = statusOfSource(source, undefined, input);
@@ -44,6 +49,7 @@ export function goneEdges(input: DestinationInput): readonly GoneEdge[] {
         ...(desired.client === undefined ? {} : { client: desired.client }),
         scopes: namesOf(written?.grants ?? []),
         before: accessOf(written?.digest),
+        isUncertain: written?.digest === 'uncertain',
       },
     ];
   });

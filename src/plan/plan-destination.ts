@@ -44,6 +44,7 @@ import { clientText, serviceText } from './world.js';
  * | nothing, and no wider intention applies | | delete | nothing | nothing |
  * | nothing, but a wider foreign allow would apply | | update to deny | nothing | nothing |
  * | nothing, the last source of an entry with foreign fields | a deny: keep | update to deny | nothing | nothing |
+ * | nothing, but a wider foreign allow would apply, and the record is a deny | | | | create the deny |
  * | unknown (unread directory or catalog, unreadable client) | keep | keep | nothing | nothing |
  * | unknown, but an order closed the client, or the service claims another | delete | delete | nothing | nothing |
  * | may only narrow (disagreeing instances, unrecorded claim) | keep | update if narrower | nothing | nothing |
@@ -106,7 +107,10 @@ function blockOf(
   return undefined;
 }
 
-/** Every service that should have access here, or has a source here that is owned or lost its mark; sorted by name. */
+/**
+ * Every service that should have access here, has a source here that is owned or lost its mark, or lost its deny; sorted by
+ * name.
+ */
 function sourcesOf(input: DestinationInput): readonly ServiceName[] {
   const found = new Map<string, ServiceName>();
   const at = { ...input.destination, name: input.destination.name.toLowerCase() };
@@ -118,7 +122,26 @@ function sourcesOf(input: DestinationInput): readonly ServiceName[] {
       found.set(serviceText(name), name);
     }
   }
+  for (const source of missingDenies(input)) found.set(serviceText(source), source);
   return [...found.values()].toSorted((a, b) => compareText(serviceText(a), serviceText(b)));
+}
+
+/** The sources whose recorded deny somebody removed although a wider intention lets them in without it: it is put back. */
+export function missingDenies(input: DestinationInput): readonly ServiceName[] {
+  const { destination, entry, wildcard, lastApplied, mapping } = input;
+  const denied = [...lastApplied].filter(([, text]) => text.startsWith('["deny",'));
+  if (denied.length === 0 || mapping.select?.hasService(destination) === false) return [];
+  const { namespace, partition } = destination;
+  const present = new Set(
+    (entry?.sources ?? []).flatMap(({ peer, name, ...at }) =>
+      peer === undefined && at.namespace === namespace && at.partition === partition ? name : [],
+    ),
+  );
+  return denied.flatMap(([subject]) => {
+    const name = decodeURIComponent(subject.slice(subject.lastIndexOf('/') + 1));
+    const source = { partition, namespace, name };
+    return !present.has(name) && wouldOpen(source, entry, wildcard) ? [source] : [];
+  });
 }
 
 function hasLostMark(
@@ -199,7 +222,8 @@ function planEdge(
   }
 
   const before: ActualAccess = ours?.access;
-  const goes = desired.access === undefined && ours !== undefined;
+  const lacksDeny = ours === undefined && lastApplied?.digest === 'deny';
+  const goes = desired.access === undefined && (ours !== undefined || lacksDeny);
   const keepsClosed = goes && wouldOpen(source, entry, wildcard);
   const after: Access | undefined = keepsClosed || (goes && staysInEntry) ? { kind: 'deny' } : desired.access;
   const description = descriptionFor(after, desired.client, ours, mapping.owner);
@@ -217,7 +241,8 @@ function planEdge(
   if (isSettled(before, after, ours, description))
     return { change: undefined, holds: desired.holds, awaits: desired.awaits, ...record };
 
-  const narrowing = before?.kind === 'other' || narrows(before, after);
+  // A deny that is put back takes away what the wider intention allows.
+  const narrowing = before?.kind === 'other' || narrows(before, after) || (keepsClosed && lacksDeny);
   const widening =
     before?.kind === 'other' ? after !== undefined && after.kind !== 'deny' : widens(before, after);
   // Somebody restored what scopemesh removed, so no read decides about it.

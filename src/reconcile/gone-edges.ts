@@ -5,12 +5,15 @@ import { plainDecision } from '../model/plain-decision.js';
 import type { Trigger } from '../model/trigger.js';
 import { type GoneEdge, goneEdges } from '../plan/gone-edges.js';
 import { REMOVED } from '../plan/last-applied.js';
+import { missingDenies } from '../plan/plan-destination.js';
 import type { SettledDecision } from '../queue/journal.js';
 import { inputOf } from '../state/fleet.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
 
 const DETAIL =
-  'somebody else removed this intention from Consul; nothing wants it any more, so scopemesh does not put it back';
+  'this intention is not in Consul any more, and the store has no record of its removal; nothing wants it any more, so scopemesh does not put it back';
+const UNCERTAIN =
+  'this intention is not in Consul, and perhaps it was never written: the outcome of its write is unknown; nothing wants it any more, so scopemesh does not write it';
 
 /**
  * Records that edges are gone, and that each counts as removed from now on: if an older state of Consul brings it back, it is
@@ -27,7 +30,7 @@ export async function recordGone(
   // The principal of the cause changed something at the provider. Who wrote to Consul is not known.
   const { principal: _, ...seen } = cause;
   const decisions = gone.map(
-    ({ subject, resource, client, scopes, before }): SettledDecision => ({
+    ({ subject, resource, client, scopes, before, isUncertain }): SettledDecision => ({
       ...plainDecision(
         {
           resource,
@@ -37,7 +40,7 @@ export async function recordGone(
           outcome: 'observed',
           reason: 'RemovedElsewhere',
           cause: seen,
-          detail: DETAIL,
+          detail: isUncertain ? UNCERTAIN : DETAIL,
           before: viewOf(before),
           after: null,
         },
@@ -52,12 +55,12 @@ export async function recordGone(
   deps.world.rememberWritten(key, new Map([...deps.world.records.of(key), ...lastApplied]));
   for (const { outcome, reason, id, subject } of decisions) {
     deps.metrics.count('scopemesh_decisions_total', { outcome, reason });
-    deps.logger.info({ subject, decision: id }, 'somebody else removed an edge that is not wanted any more');
+    deps.logger.info({ subject, decision: id }, 'an edge that is not wanted any more is not in Consul');
   }
   deps.onSettled();
 }
 
-/** The destinations with such edges. Nothing else may name one whose whole entry is gone. */
+/** The destinations with such edges, or with denies to put back. Nothing else may name one whose whole entry is gone. */
 export function goneTriggers(
   cause: Cause,
   { world, clock }: Pick<ReconcilerDeps, 'world' | 'clock'>,
@@ -67,6 +70,7 @@ export function goneTriggers(
     const key = parseKey(text);
     if (key?.kind !== 'destination') return [];
     const { partition, namespace, service: name } = key;
-    return goneEdges(inputOf(world, { partition, namespace, name }, now)).length > 0 ? [{ key, cause }] : [];
+    const input = inputOf(world, { partition, namespace, name }, now);
+    return goneEdges(input).length + missingDenies(input).length > 0 ? [{ key, cause }] : [];
   });
 }

@@ -4,13 +4,17 @@ import { systemClock } from '../../src/clock.js';
 import { KafkaTopic } from '../../src/decisions/kafka/topic.js';
 import { MissingTopic } from '../../src/decisions/log.js';
 
-/** A cluster without topics, as far as the check of a topic needs one. */
-function clusterThat(createTopics: (options?: unknown) => Promise<boolean>): Kafka {
+/** A cluster without topics, unless `more` has some, as far as the check of a topic needs one. */
+function clusterThat(
+  createTopics: (options?: unknown) => Promise<boolean>,
+  more: Readonly<Record<string, unknown>> = {},
+): Kafka {
   const admin = {
     connect: async () => {},
     disconnect: async () => {},
     listTopics: async () => [],
     createTopics,
+    ...more,
   };
   return { admin: () => admin } as unknown as Kafka;
 }
@@ -71,6 +75,30 @@ describe('a topic that is missing', () => {
     const missing = new KafkaTopic(async () => kafka, states).check();
     await expect(missing).rejects.toThrow('--config cleanup.policy=compact');
   });
+
+  it.each(['delete', 'compact,delete', undefined])(
+    'of states that is there with the policy %s is refused',
+    async (policy) => {
+      const configEntries =
+        policy === undefined ? [] : [{ configName: 'cleanup.policy', configValue: policy }];
+      const kafka = clusterThat(async () => true, {
+        listTopics: async () => ['decisions.state'],
+        describeConfigs: async () => ({ resources: [{ configEntries }] }),
+      });
+      const states = {
+        topic: 'decisions.state',
+        isCompacted: true,
+        timeoutMs: 5_000,
+        clock: systemClock,
+      } as const;
+      await expect(new KafkaTopic(async () => kafka, states).check()).rejects.toMatchObject({
+        retriable: false,
+        message: expect.stringMatching(
+          /kafka-configs\.sh --alter .*decisions\.state .*cleanup\.policy=compact/,
+        ),
+      });
+    },
+  );
 
   it('may be created by another process at the same moment', async () => {
     await expect(topicOf(clusterThat(async () => false)).check()).resolves.toBeUndefined();

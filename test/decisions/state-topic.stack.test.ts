@@ -134,6 +134,21 @@ describe('the topic of states', () => {
     );
   });
 
+  it('refuses a topic that is there and deletes by age', async () => {
+    const world = createTopicWorld(kafka.broker);
+    const name = `${world.topic}.state`;
+    const check = async () => {
+      const log = world.open(on(world));
+      await log.check().finally(() => log.close());
+    };
+    await admin.createTopics({ topics: [{ topic: name }], waitForLeaders: true });
+    await expect(check()).rejects.toThrow('cleanup.policy=delete');
+    const configEntries = [{ name: 'cleanup.policy', value: 'compact' }];
+    const resources = [{ type: ConfigResourceTypes.TOPIC, name, configEntries }];
+    await admin.alterConfigs({ validateOnly: false, resources });
+    await expect(check()).resolves.toBeUndefined();
+  });
+
   it('catches up with what was published while it was off, before it existed, or before it was lost', async () => {
     const world = createTopicWorld(kafka.broker);
     await world.publish(randomDecisions(60));

@@ -12,6 +12,9 @@ describe('an expression of RE2', () => {
     ['/a\\-b', '/a-b', true],
     ['^/a$', '/a', true],
     ['/a(?i)b', '/aB', true],
+    ['(?i)/[a-z0-9]', '/B', true],
+    ['/[a-\u{1e942}]', '/b', true],
+    ['(?i)/[äöü]', '/Ä', true],
   ])('%s is judged on %s as Envoy does', (regex, text, matches) => {
     expect(toExpression(regex)?.matches(text)).toBe(matches);
   });
@@ -37,6 +40,8 @@ describe('an expression of others', () => {
     '(([^b]{0,50}){0,50})',
     `(${'[[:alpha:])]'.repeat(30)}){1000}`,
     `\\Q[\\E(${'a'.repeat(100)}){100}]`,
+    '(?i)[B-\u{1e942}]',
+    '/a(?si-m:[^\\]B-\\x{1e942}])',
   ])('%s is not judged, because it is too large', (regex) => {
     expect(toExpression(regex)).toBeUndefined();
   });

@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { goneEdges } from '../../src/plan/gone-edges.js';
 import { REMOVED, toLastAppliedText, toUncertainText } from '../../src/plan/last-applied.js';
+import { planDestination } from '../../src/plan/plan-destination.js';
 import { createSelection } from '../../src/plan/selection.js';
 import { clientText } from '../../src/plan/world.js';
 import {
   ALLOW,
   client,
+  DENY,
   entriesOf,
   entry,
   inputsOf,
@@ -40,6 +42,21 @@ describe('an edge with a record that is not in Consul', () => {
 
   it('is not gone if it is wanted: it is put back', () => {
     expect(gone({ clients: [client('web', ['orders'])] })).toEqual([]);
+  });
+
+  it('is not gone if it is a deny and a wider intention opens: it is put back as drift', () => {
+    const written = new Map([[subject, toLastAppliedText(DENY, [])]]);
+    const wild = entry('*', source('*', ALLOW));
+    const lost = scene({ clients: [client('web', [])], entries: entriesOf(entry('orders'), wild), written });
+    const at = (world: Scene) => inputsOf(world).filter(({ destination }) => destination.name === 'orders');
+    const changes = (world: Scene) => at(world).flatMap((input) => planDestination(input).changes);
+    expect(at(lost).flatMap(goneEdges)).toEqual([]);
+    expect(changes(lost)).toMatchObject([
+      { subject, verb: 'created', action: 'revoke', reason: 'DriftCorrected', after: DENY, narrows: true },
+    ]);
+    const there = { ...lost, entries: entriesOf(entry('orders', ourSource('web', DENY)), wild) };
+    expect(changes(there)).toEqual([]);
+    expect(gone({ ...lost, entries: entriesOf(entry('orders')) })).toEqual([subject]);
   });
 
   it.each<[string, Partial<Scene>]>([

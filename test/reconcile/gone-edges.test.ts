@@ -61,6 +61,7 @@ describe('an edge that somebody removes when nothing wants it any more', () => {
       client: { clientId: 'web-app' },
       scopes: ['orders:read'],
       after: null,
+      detail: expect.stringMatching(/not in Consul any more.*no record of its removal/),
       revision: 2,
     });
     expect(gone?.principal).toBeUndefined();
@@ -110,6 +111,7 @@ describe('an edge that somebody removes when nothing wants it any more', () => {
     rig.idp.put('web-app');
     await run();
     expect((await decided()).slice(-2)).toEqual(['grant unknown Interrupted', GONE]);
+    expect((await ofEdge()).at(-1)?.detail).toContain('perhaps it was never written');
     expect(await inTrail()).toMatchObject({ certainty: 'applied', access: undefined });
   });
 
@@ -155,6 +157,20 @@ describe('an edge that somebody removes when nothing wants it any more', () => {
 });
 
 describe('an edge that somebody removes', () => {
+  it('while it is the deny that keeps a wider intention out is put back', async () => {
+    await rig.mesh.write('*', [{ Name: '*', Action: 'allow' }]);
+    rig.idp.put('web-app');
+    await run();
+    await worker.stop();
+    await rig.mesh.remove('orders');
+    await run();
+    expect(await rig.mesh.access('orders')).toEqual({ web: 'deny' });
+    expect((await decided()).slice(1)).toEqual([
+      'revoke applied WildcardWouldAllow',
+      'revoke applied DriftCorrected',
+    ]);
+  });
+
   it('while it is wanted is put back, and is as old in the trail as that', async () => {
     await rig.mesh.remove('orders');
     await run();

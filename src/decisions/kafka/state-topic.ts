@@ -3,6 +3,7 @@ import { ulid } from 'ulid';
 import { SyncError } from '../../errors.js';
 import type { Decision } from '../../model/decision.js';
 import { definedFields } from '../../model/defined-fields.js';
+import type { Logger } from '../../observe.js';
 import {
   EDGE_CURSOR_EVENT,
   EDGE_CURSOR_TYPE,
@@ -33,6 +34,11 @@ interface Bounds {
   readonly end: Offsets;
 }
 
+interface Placed {
+  readonly decision: Decision;
+  readonly partition: number;
+}
+
 const HEADERS = { 'content-type': CONTENT_TYPE };
 /** The cursor is in one partition, so that only this one is searched for it. */
 const CURSOR_PARTITION = 0;
@@ -46,19 +52,29 @@ const BATCH = 500;
  * configuration, is read from the cursor on before the next decision is published.
  */
 export class StateTopic {
-  readonly #options: StateTopicOptions;
+  readonly #options: StateTopicOptions & { readonly logger: Logger };
   readonly #topic: KafkaTopic;
   readonly #writer: TransactionalWriter;
   readonly #read: Read;
   /** Where the states end in each partition of the decision topic; undefined: not known. */
   #offsets: Map<number, bigint> | undefined;
+  /** The place of the next decision if none was deleted unread; undefined: none can have been. */
+  #due: { readonly log: string | undefined; readonly sequence: number } | undefined;
+  /** Whether one was. The cursor then names no place in the chain until the topic is made again. */
+  #lacks = false;
 
   constructor(
     kafka: () => Promise<Kafka>,
-    { owner, stop, topic, ...rest }: StateTopicOptions & Omit<TopicOptions, 'isCompacted'>,
+    {
+      owner,
+      stop,
+      topic,
+      logger,
+      ...rest
+    }: StateTopicOptions & Omit<TopicOptions, 'isCompacted'> & { readonly logger: Logger },
     { writer, read }: { readonly writer: TransactionalWriter; readonly read: Read },
   ) {
-    this.#options = { owner, topic, ...definedFields({ stop }) };
+    this.#options = { owner, topic, logger, ...definedFields({ stop }) };
     this.#topic = new KafkaTopic(kafka, { ...rest, topic, isCompacted: true });
     this.#writer = writer;
     this.#read = read;
@@ -73,21 +89,48 @@ export class StateTopic {
     if (this.#offsets !== undefined) return;
     const { low, end } = await bounds();
     const cursor = await this.#lastCursor();
-    const start = startingAt(cursor, low, end);
-    const newest = new Map<string, Decision>();
-    for await (const { value } of this.#read(decisionTopic, start, end)) {
+    const position = offsetsOf(cursor);
+    const start = startingAt(position, low, end);
+    const { log, sequence } = cursor ?? {};
+    let next = (sequence ?? 0) + 1;
+    const newest = new Map<string, Placed>();
+    for await (const { partition, value } of this.#read(decisionTopic, start, end)) {
       this.#refuseIfStopped();
       const decision = this.#ownDecision(value);
+      if (decision?.chain?.log === log && (decision?.chain?.sequence ?? 0) > (sequence ?? 0)) next++;
       if (decision === undefined || toEdgeState(decision) === undefined) continue;
+      const placed = { decision, partition };
       const known = newest.get(decision.subject);
-      if (known === undefined || !isOlder(decision, known)) newest.set(decision.subject, decision);
+      if (known === undefined || !isOlder(placed, known)) newest.set(decision.subject, placed);
     }
-    const states = lastStates([...newest.values()]);
+    const states = lastStates([...newest.values()].map(({ decision }) => decision));
     for (let at = 0; at < states.length; at += BATCH) {
       const messages = states.slice(at, at + BATCH).map(toMessage);
       await this.#writer.write([], { topic: this.#options.topic, messages: () => messages });
     }
     this.#offsets = new Map(end);
+    this.#lacks = cursor !== undefined && log === undefined;
+    const isCut = [...start].some(([partition, from]) => from !== (position.get(partition) ?? 0n));
+    this.#due = cursor !== undefined && isCut ? { log, sequence: next } : undefined;
+    if (this.#lacks) this.#reportLack();
+  }
+
+  /** What retention deleted before it was read may have ended an edge whose state is still here. */
+  #lookForLack(chain: Decision['chain']): void {
+    const due = this.#due;
+    this.#due = undefined;
+    if (due === undefined || this.#lacks) return;
+    this.#lacks = chain === undefined || chain.log !== due.log || chain.sequence !== due.sequence;
+    if (this.#lacks) this.#reportLack();
+  }
+
+  #reportLack(): void {
+    const { topic, logger } = this.#options;
+    logger.error(
+      { topic },
+      'Kafka deleted decisions before the topic of states took them, so edges that ended are perhaps still in it; ' +
+        'delete the topic, and scopemesh makes it again from the decisions that are left (docs/how-to/publish-to-kafka.md)',
+    );
   }
 
   /** The states of these decisions and the cursor behind them, for the transaction of the decisions. */
@@ -97,6 +140,7 @@ export class StateTopic {
       messages: (written) => {
         for (const [partition, offset] of written) this.#offsets?.set(partition, offset);
         const last = decisions.at(-1);
+        if (last !== undefined) this.#lookForLack(decisions[0]?.chain);
         return [
           ...lastStates(decisions).map(toMessage),
           ...(last === undefined ? [] : [this.#cursorAfter(last)]),
@@ -114,7 +158,7 @@ export class StateTopic {
     await this.#topic.close();
   }
 
-  async #lastCursor(): Promise<Offsets> {
+  async #lastCursor(): Promise<EdgeCursor['data'] | undefined> {
     const { topic, owner } = this.#options;
     const { low, end } = await this.#topic.offsets();
     const first = low.get(CURSOR_PARTITION) ?? 0n;
@@ -129,12 +173,9 @@ export class StateTopic {
       )) {
         if (partition === CURSOR_PARTITION) found = cursorIn(value, owner) ?? found;
       }
-      if (found !== undefined)
-        return new Map(
-          Object.entries(found.data.offsets).map(([at, offset]) => [Number(at), BigInt(offset)]),
-        );
+      if (found !== undefined) return found.data;
     }
-    return new Map();
+    return undefined;
   }
 
   #refuseIfStopped(): void {
@@ -166,7 +207,7 @@ export class StateTopic {
       datacontenttype: 'application/json',
       data: {
         owner,
-        ...(chain === undefined ? {} : { log: chain.log, sequence: chain.sequence }),
+        ...(chain === undefined || this.#lacks ? {} : { log: chain.log, sequence: chain.sequence }),
         offsets: Object.fromEntries([...(this.#offsets ?? [])].map(([at, offset]) => [`${at}`, `${offset}`])),
       },
     };
@@ -183,12 +224,17 @@ function toMessage({ subject, event }: EdgeStateRecord): Message {
   return { key: subject, value: event === null ? null : JSON.stringify(event), headers: HEADERS };
 }
 
-/** In one partition the order of the topic counts; in two of them, after partitions were added, the chain or the time. */
-function isOlder(one: Decision, other: Decision): boolean {
-  const isOneLog = one.chain !== undefined && one.chain.log === other.chain?.log;
-  return isOneLog && other.chain !== undefined
-    ? one.chain.sequence < other.chain.sequence
-    : one.time < other.time;
+/** Whether a decision that is read later is older. In one partition the order of the topic counts; in two of them, after partitions were added, the chain or the time. */
+function isOlder(one: Placed, other: Placed): boolean {
+  if (one.partition === other.partition) return false;
+  const [{ chain, time }, known] = [one.decision, other.decision];
+  return chain !== undefined && known.chain?.log === chain.log
+    ? chain.sequence < known.chain.sequence
+    : time < known.time;
+}
+
+function offsetsOf(cursor: EdgeCursor['data'] | undefined): Offsets {
+  return new Map(Object.entries(cursor?.offsets ?? {}).map(([at, offset]) => [Number(at), BigInt(offset)]));
 }
 
 function cursorIn(value: string, owner: string): EdgeCursor | undefined {

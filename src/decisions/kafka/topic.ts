@@ -1,6 +1,6 @@
 import type { Admin, Kafka } from 'kafkajs';
 import type { Clock } from '../../clock.js';
-import type { SyncError } from '../../errors.js';
+import { SyncError } from '../../errors.js';
 import { MissingTopic } from '../log.js';
 import { isDenied, isLeaderless, toSyncError, within } from './kafka-error.js';
 
@@ -17,7 +17,10 @@ export interface TopicOptions {
   readonly clock: Clock;
 }
 
-const COMPACTED = [{ name: 'cleanup.policy', value: 'compact' }];
+const CLEANUP = 'cleanup.policy';
+const COMPACTED = [{ name: CLEANUP, value: 'compact' }];
+/** `ConfigResourceTypes.TOPIC` of kafkajs, which is loaded late. */
+const TOPIC_RESOURCE = 2;
 const LEADER_WAIT_MS = 100;
 
 /** The topic through the admin API: whether it exists, and where it begins and ends. */
@@ -36,7 +39,10 @@ export class KafkaTopic {
     const { topic, createTopic, isCompacted } = this.#options;
     await this.#use('looking for the topic', async (admin) => {
       // A request for a topic's metadata can create it with the broker's defaults; the list does not.
-      if ((await admin.listTopics()).includes(topic)) return;
+      if ((await admin.listTopics()).includes(topic)) {
+        if (isCompacted) await this.#checkCompaction(admin);
+        return;
+      }
       if (createTopic === undefined)
         throw missingTopic(this.#options, 'or grant scopemesh the operation Describe on it');
       const { partitions, replicationFactor } = createTopic;
@@ -61,6 +67,25 @@ export class KafkaTopic {
         throw missingTopic(this.#options, remedy, error);
       }
     });
+  }
+
+  /** A topic that was there before may delete by age or size, and with it the states of edges that never change. */
+  async #checkCompaction(admin: Admin): Promise<void> {
+    const { topic } = this.#options;
+    const { resources } = await admin.describeConfigs({
+      includeSynonyms: false,
+      resources: [{ type: TOPIC_RESOURCE, name: topic, configNames: [CLEANUP] }],
+    });
+    const entries = resources.flatMap(({ configEntries }) => configEntries);
+    const policy = entries.find(({ configName }) => configName === CLEANUP)?.configValue;
+    if (policy === 'compact') return;
+    throw new SyncError(
+      'ERR_DECISIONS_UNREACHABLE',
+      `The topic ${topic} has ${CLEANUP}=${policy ?? 'unknown'}, with which Kafka deletes the states of edges; set it to ` +
+        `compact (kafka-configs.sh --alter --entity-type topics --entity-name ${topic} --add-config ${CLEANUP}=compact). ` +
+        'If states were deleted already, delete the topic, and scopemesh makes it again.',
+      { retriable: false },
+    );
   }
 
   /** Where each partition begins, and where its committed messages end now. */
