@@ -7,7 +7,7 @@ const report = process.env.TEST_REPORT;
 
 /** Real servers, one file after the other: these stop servers, measure times, or have Keycloak build itself again. */
 const alone = [
-  'test/e2e/**/*.test.ts',
+  'test/e2e/{adverse,crash,freeze,latency,many-tokens,replicas,replicas-chaos,upgrade}.test.ts',
   'test/faults/*.stack.test.ts',
   'test/conformance/store-bullmq-outage.stack.test.ts',
   'test/identity/ssf/*.stack.test.ts',
@@ -35,7 +35,7 @@ export default defineConfig({
       {
         test: {
           name: 'servers',
-          include: ['test/**/*.stack.test.ts'],
+          include: ['test/**/*.stack.test.ts', 'test/e2e/**/*.test.ts'],
           exclude: alone,
           ...patience,
           // Each file starts servers of its own, and waits for them most of the time.
