@@ -14,7 +14,13 @@ export function scheduledFreeze(
   const [begin] = toCron(schedule, timeZone).previousRuns(1, reference);
   if (begin === undefined) return undefined;
   const [since, until] = [begin.getTime(), begin.getTime() + durationMs];
-  return now < until ? { kind: 'scheduled', since, until } : undefined;
+  const freeze: Freeze = { kind: 'scheduled', since, until };
+  return isOver(freeze, now) ? undefined : freeze;
+}
+
+/** Whether the time of a freeze has passed. */
+export function isOver({ until = Number.POSITIVE_INFINITY }: Freeze, now: number): boolean {
+  return until <= now;
 }
 
 /** The freeze of several that ends last. */

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Cause, Principal } from '../model/cause.js';
 import type { Freeze } from '../model/freeze.js';
 import { plainDecision } from '../model/plain-decision.js';
-import { longestFreeze } from '../plan/freeze.js';
+import { isOver, longestFreeze } from '../plan/freeze.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
 import { holdTriggers } from './holds.js';
 
@@ -57,8 +57,8 @@ export async function readFreeze(
   const now = deps.clock.now();
   const { freezes } = deps.world;
   const started = await storedFreeze('started', deps);
-  const isOver = started?.until !== undefined && started.until <= now;
-  return longestFreeze([freezes.scheduledAt(now), isOver ? undefined : started]);
+  const inEffect = started !== undefined && isOver(started, now) ? undefined : started;
+  return longestFreeze([freezes.scheduledAt(now), inEffect]);
 }
 
 /** In effect for every plan after it resolves. It takes the place of one that a person started before. */
@@ -106,13 +106,12 @@ export async function followClock(deps: FreezeDeps): Promise<void> {
     const scheduled = freezes.scheduledAt(now);
     if (scheduled !== undefined && noted === undefined)
       await settle(scheduled, { before: undefined, after: scheduled, cause }, deps);
-    const isOver = started?.until !== undefined && started.until <= now;
-    const over = [isOver ? started : undefined, scheduled === undefined ? noted : undefined];
-    const ended = over.filter((each) => each !== undefined);
+    const over = started !== undefined && isOver(started, now) ? started : undefined;
+    const ended = [over, scheduled === undefined ? noted : undefined].filter((each) => each !== undefined);
     // Before the record of the end: if that fails, both are made again.
     if (ended.length > 0 && freezes.at(now) === undefined) await thaw('resync', deps);
     for (const each of ended) await settle(each, { before: each, after: undefined, cause }, deps);
-    if (isOver) freezes.start(undefined);
+    if (over !== undefined) freezes.start(undefined);
   });
 }
 

@@ -1,5 +1,5 @@
 import type { Freeze, FreezeSchedule } from '../model/freeze.js';
-import { longestFreeze, scheduledFreeze } from '../plan/freeze.js';
+import { isOver, longestFreeze, scheduledFreeze } from '../plan/freeze.js';
 import { Mutex } from './mutex.js';
 
 /** The freezes of the configuration, and the one that a person started. */
@@ -36,8 +36,7 @@ export class Freezes {
   }
 
   startedAt(now: number): Freeze | undefined {
-    const { until = Number.POSITIVE_INFINITY } = this.#started ?? {};
-    return now < until ? this.#started : undefined;
+    return this.#started !== undefined && isOver(this.#started, now) ? undefined : this.#started;
   }
 
   /** Returns the one before, also if its time is over. */
