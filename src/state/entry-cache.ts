@@ -63,7 +63,7 @@ export class EntryCache {
       listed.add(key);
       const known = this.#entries.get(key);
       if (known?.modifyIndex === entry.modifyIndex || this.#readOrder.isNewer(key, read)) continue;
-      // The answer to an own write has no index, so the list is the first read of its result: nothing counts anew.
+      // The answer to an own write has no index, so the list is the first read of its result, which is counted already.
       if (known?.modifyIndex === 0 && isSameEntry(known, entry)) this.#entries.set(key, entry);
       else {
         this.#set(key, entry);
