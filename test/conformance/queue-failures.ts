@@ -1,22 +1,21 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { destinationKey, formatKey } from '../../src/model/key.js';
+import { formatKey } from '../../src/model/key.js';
 import type { Job } from '../../src/model/trigger.js';
 import type { JobResult } from '../../src/queue/queue.js';
 import {
   DONE,
+  eventIds,
   eventually,
   FAST,
   gate,
   idle,
+  key,
   type StartHarness,
   type Store,
   type StoreHarness,
   trigger,
   work,
 } from './store-harness.js';
-
-const key = (name: string) => formatKey(destinationKey(name));
-const eventIds = (job: Job) => job.triggers.map((each) => each.cause.eventId);
 
 /** The contract of the port `Queue` for jobs that fail, keys that are parked, and a store that starts again. */
 export function describeQueueFailures(name: string, start: StartHarness): void {

@@ -6,19 +6,18 @@ import type { JobResult } from '../../src/queue/queue.js';
 import { playInterleavings } from './queue-interleavings.js';
 import {
   DONE,
+  eventIds,
   eventually,
   FAST,
   gate,
   idle,
+  key,
   type StartHarness,
   type Store,
   type StoreHarness,
   trigger,
   work,
 } from './store-harness.js';
-
-const key = (name: string) => formatKey(destinationKey(name));
-const eventIds = (job: Job) => job.triggers.map((each) => each.cause.eventId);
 
 /** The contract of the port `Queue`. */
 export function describeQueue(name: string, start: StartHarness, runs = 40): void {

@@ -1,6 +1,6 @@
 import type { Clock } from '../../src/clock.js';
-import { destinationKey } from '../../src/model/key.js';
-import type { Trigger } from '../../src/model/trigger.js';
+import { destinationKey, formatKey } from '../../src/model/key.js';
+import type { Job, Trigger } from '../../src/model/trigger.js';
 import type { Backoff } from '../../src/queue/backoff.js';
 import type { JobHandler, JobResult, Queue } from '../../src/queue/queue.js';
 import type { Store } from '../../src/queue/store-parts.js';
@@ -71,6 +71,11 @@ export function gate(): { readonly opened: Promise<void>; open(): void } {
 
 export const FAST = { baseMs: 1, capMs: 4, attempts: 3 };
 export const DONE: JobResult = { kind: 'done' };
+
+/** The key of a destination, as `trigger` has it. */
+export const key = (name: string) => formatKey(destinationKey(name));
+
+export const eventIds = (job: Job) => job.triggers.map((each) => each.cause.eventId);
 
 export function trigger(name: string, eventId: string, more: Partial<Trigger> = {}): Trigger {
   return {
