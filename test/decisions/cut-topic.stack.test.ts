@@ -1,24 +1,12 @@
-import { type Admin, Kafka, logLevel } from 'kafkajs';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { fromFirstWholeCheckpoint } from '../../src/decisions/cut-front.js';
 import { createNoteVerifier } from '../../src/decisions/signed-note.js';
 import { inChainOrder, type TrailRecord, toTrailRecord } from '../../src/decisions/trail-record.js';
 import { type TrailReport, verifyTrail } from '../../src/decisions/verify-trail.js';
-import { type KafkaHandle, startKafka } from '../stack/kafka.js';
 import { decisions } from '../support/decisions.js';
-import { createTopicWorld, signer, type TopicWorld } from '../support/topic-world.js';
+import { createTopicWorld, signer, type TopicWorld, useKafka } from '../support/topic-world.js';
 
-let kafka: KafkaHandle;
-let admin: Admin;
-beforeAll(async () => {
-  kafka = await startKafka();
-  admin = new Kafka({ brokers: [kafka.broker], logLevel: logLevel.NOTHING }).admin();
-  await admin.connect();
-});
-afterAll(async () => {
-  await admin?.disconnect();
-  await kafka?.stop();
-});
+const { kafka, admin } = useKafka();
 
 async function verify(world: TopicWorld): Promise<TrailReport> {
   const log = world.open();
@@ -38,17 +26,17 @@ async function verify(world: TopicWorld): Promise<TrailReport> {
 }
 
 it('a topic that Kafka cut at its front goes on with the same chain, and is verified from a checkpoint on', async () => {
-  const world = createTopicWorld(kafka.broker);
+  const world = createTopicWorld(kafka().broker);
   for (let at = 0; at < 4; at++) await world.publish(decisions(40, 7));
   expect(await verify(world)).toMatchObject({ logs: [{ first: 1, last: 160, signed: 160 }] });
-  const offsets = await admin.fetchTopicOffsets(world.topic);
+  const offsets = await admin().fetchTopicOffsets(world.topic);
   // Each partition loses another share, as retention deletes by segment.
   const shares = [0.5, 0.3, 0];
   const partitions = offsets.map(({ partition, high }) => ({
     partition,
     offset: `${Math.floor(Number(high) * (shares[partition] ?? 0))}`,
   }));
-  await admin.deleteTopicRecords({
+  await admin().deleteTopicRecords({
     topic: world.topic,
     partitions: partitions.filter(({ offset }) => offset !== '0'),
   });
@@ -61,11 +49,11 @@ it('a topic that Kafka cut at its front goes on with the same chain, and is veri
 });
 
 it('a topic that lost everything by retention goes on with the same chain', async () => {
-  const world = createTopicWorld(kafka.broker);
+  const world = createTopicWorld(kafka().broker);
   await world.publish(decisions(20, 7));
-  const offsets = await admin.fetchTopicOffsets(world.topic);
+  const offsets = await admin().fetchTopicOffsets(world.topic);
   const partitions = offsets.map(({ partition, high }) => ({ partition, offset: high }));
-  await admin.deleteTopicRecords({ topic: world.topic, partitions });
+  await admin().deleteTopicRecords({ topic: world.topic, partitions });
   await world.publish(decisions(20, 7));
   await world.publish(decisions(5, 7));
   const report = await verify(world);
@@ -74,9 +62,9 @@ it('a topic that lost everything by retention goes on with the same chain', asyn
 });
 
 it('a topic that was deleted and made again has another log, which is intact', async () => {
-  const world = createTopicWorld(kafka.broker);
+  const world = createTopicWorld(kafka().broker);
   await world.publish(decisions(20, 7));
-  await admin.deleteTopics({ topics: [world.topic] });
+  await admin().deleteTopics({ topics: [world.topic] });
   await world.publish(decisions(5, 7));
   await world.publish(decisions(5, 7));
   expect(await verify(world)).toMatchObject({ decisions: 10, logs: [{ first: 1, last: 10, signed: 10 }] });

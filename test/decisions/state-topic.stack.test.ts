@@ -1,24 +1,13 @@
-import { type Admin, ConfigResourceTypes, Kafka, logLevel } from 'kafkajs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ConfigResourceTypes } from 'kafkajs';
+import { describe, expect, it } from 'vitest';
 import { parseLogEvent } from '../../src/decisions/log.js';
 import type { Decision } from '../../src/model/decision.js';
-import { type KafkaHandle, startKafka } from '../stack/kafka.js';
 import { readTopic } from '../stack/kcat.js';
 import { decision } from '../support/decisions.js';
 import { judgeEvent } from '../support/event-schemas.js';
-import { createTopicWorld, type TopicWorld } from '../support/topic-world.js';
+import { createTopicWorld, type TopicWorld, useKafka } from '../support/topic-world.js';
 
-let kafka: KafkaHandle;
-let admin: Admin;
-beforeAll(async () => {
-  kafka = await startKafka();
-  admin = new Kafka({ brokers: [kafka.broker], logLevel: logLevel.NOTHING }).admin();
-  await admin.connect();
-});
-afterAll(async () => {
-  await admin?.disconnect();
-  await kafka?.stop();
-});
+const { kafka, admin } = useKafka();
 
 const READ = { access: 'http', permissions: [{ methods: ['GET'], pathExact: '/v1/orders' }] };
 const ALLOW = { access: 'allow' };
@@ -47,7 +36,7 @@ const on = (world: TopicWorld, owner = 'payments') => ({
 async function statesOf(world: TopicWorld) {
   const states = new Map<string, unknown>();
   const cursors = new Map<string, { sequence: number; offsets: Record<string, string> }>();
-  for (const { key = '', value } of await readTopic(kafka.broker, `${world.topic}.state`)) {
+  for (const { key = '', value } of await readTopic(kafka().broker, `${world.topic}.state`)) {
     const event = value === '' ? undefined : JSON.parse(value);
     if (event !== undefined) expect([judgeEvent(event), event.subject]).toEqual([undefined, key]);
     const [kind, ...rest] = key.split('/');
@@ -63,7 +52,9 @@ async function foldOf(
   world: TopicWorld,
 ): Promise<{ readonly edges: ReadonlyMap<string, unknown>; count: number }> {
   const edges = new Map<string, unknown>();
-  const all = (await readTopic(kafka.broker, world.topic)).flatMap(({ value }) => parseLogEvent(value) ?? []);
+  const all = (await readTopic(kafka().broker, world.topic)).flatMap(
+    ({ value }) => parseLogEvent(value) ?? [],
+  );
   for (const { subject, resource, outcome, before, after, revision, chain } of all) {
     if (resource.kind !== 'intention' || (outcome !== 'applied' && outcome !== 'unknown')) continue;
     const place = { revision, chain: { log: chain?.log, sequence: chain?.sequence } };
@@ -98,7 +89,7 @@ function randomDecisions(count: number): Decision[] {
 
 describe('the topic of states', () => {
   it('has the present state of each edge, is compacted, and says where the decisions go on', async () => {
-    const world = createTopicWorld(kafka.broker);
+    const world = createTopicWorld(kafka().broker);
     await world.publish([edge('web', ALLOW), edge('batch', READ), edge('bot', READ)], on(world));
     await world.publish(
       [
@@ -125,7 +116,7 @@ describe('the topic of states', () => {
     });
     expect(cursors.get('payments')?.sequence).toBe(7);
     await expectComplete(world);
-    const { resources } = await admin.describeConfigs({
+    const { resources } = await admin().describeConfigs({
       includeSynonyms: false,
       resources: [{ type: ConfigResourceTypes.TOPIC, name: `${world.topic}.state` }],
     });
@@ -135,35 +126,35 @@ describe('the topic of states', () => {
   });
 
   it('refuses a topic that is there and deletes by age', async () => {
-    const world = createTopicWorld(kafka.broker);
+    const world = createTopicWorld(kafka().broker);
     const name = `${world.topic}.state`;
     const check = async () => {
       const log = world.open(on(world));
       await log.check().finally(() => log.close());
     };
-    await admin.createTopics({ topics: [{ topic: name }], waitForLeaders: true });
+    await admin().createTopics({ topics: [{ topic: name }], waitForLeaders: true });
     await expect(check()).rejects.toThrow('cleanup.policy=delete');
     const configEntries = [{ name: 'cleanup.policy', value: 'compact' }];
     const resources = [{ type: ConfigResourceTypes.TOPIC, name, configEntries }];
-    await admin.alterConfigs({ validateOnly: false, resources });
+    await admin().alterConfigs({ validateOnly: false, resources });
     await expect(check()).resolves.toBeUndefined();
   });
 
   it('catches up with what was published while it was off, before it existed, or before it was lost', async () => {
-    const world = createTopicWorld(kafka.broker);
+    const world = createTopicWorld(kafka().broker);
     await world.publish(randomDecisions(60));
     await world.publish([edge('web', ALLOW)], on(world));
     await expectComplete(world);
     await world.publish(randomDecisions(40));
     await world.publish([edge('web', null)], on(world));
     await expectComplete(world);
-    await admin.deleteTopics({ topics: [`${world.topic}.state`] });
+    await admin().deleteTopics({ topics: [`${world.topic}.state`] });
     await world.publish([edge('web', READ)], on(world));
     await expectComplete(world);
   });
 
   it('is exact after a crash before and after the transaction, at any batch', async () => {
-    const world = createTopicWorld(kafka.broker);
+    const world = createTopicWorld(kafka().broker);
     for (const crash of ['before', 'after', 'never', 'after', 'before', 'never'] as const) {
       await world.publish(randomDecisions(30), on(world), crash);
     }
@@ -171,7 +162,7 @@ describe('the topic of states', () => {
   });
 
   it('takes only the decisions of its own owner', async () => {
-    const world = createTopicWorld(kafka.broker);
+    const world = createTopicWorld(kafka().broker);
     await world.publish([edge('theirs', ALLOW, { source: 'scopemesh/billing/replica-1' })]);
     await world.publish([edge('ours', ALLOW)], on(world));
     const { states } = await statesOf(world);

@@ -2,7 +2,8 @@ import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, onTestFinished } from 'vitest';
+import { type Admin, Kafka, logLevel } from 'kafkajs';
+import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
 import { systemClock } from '../../src/clock.js';
 import { Checkpoints } from '../../src/decisions/checkpoints.js';
 import {
@@ -15,10 +16,32 @@ import { createNoteSigner } from '../../src/decisions/signed-note.js';
 import type { Decision } from '../../src/model/decision.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import { createEmbeddedStore } from '../../src/queue/embedded/store.js';
+import { type KafkaHandle, startKafka } from '../stack/kafka.js';
 
 const surroundings = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
 const pem = String(generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }));
 export const signer = createNoteSigner('scopemesh/payments', pem);
+
+/** A Kafka for the tests of a file, and a connection that administers it. Both are there once the tests run. */
+export function useKafka(): { readonly kafka: () => KafkaHandle; readonly admin: () => Admin } {
+  let kafka: KafkaHandle | undefined;
+  let admin: Admin | undefined;
+  beforeAll(async () => {
+    kafka = await startKafka();
+    admin = new Kafka({ brokers: [kafka.broker], logLevel: logLevel.NOTHING }).admin();
+    await admin.connect();
+  });
+  afterAll(async () => {
+    await admin?.disconnect();
+    await kafka?.stop();
+  });
+  return { kafka: () => defined(kafka), admin: () => defined(admin) };
+}
+
+function defined<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('Kafka is not started yet');
+  return value;
+}
 
 /** A topic, and a daemon's relay on it as it is after each start. */
 export interface TopicWorld {

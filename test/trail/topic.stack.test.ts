@@ -1,25 +1,13 @@
-import { type Admin, Kafka, logLevel } from 'kafkajs';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../src/clock.js';
 import type { Decision } from '../../src/model/decision.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import { openTrail } from '../../workers/wire.js';
-import { type KafkaHandle, startKafka } from '../stack/kafka.js';
 import { type CommandLine, createCommandLine } from '../support/command-line.js';
 import { decision } from '../support/decisions.js';
-import { createTopicWorld } from '../support/topic-world.js';
+import { createTopicWorld, useKafka } from '../support/topic-world.js';
 
-let kafka: KafkaHandle;
-let admin: Admin;
-beforeAll(async () => {
-  kafka = await startKafka();
-  admin = new Kafka({ brokers: [kafka.broker], logLevel: logLevel.NOTHING }).admin();
-  await admin.connect();
-});
-afterAll(async () => {
-  await admin?.disconnect();
-  await kafka?.stop();
-});
+const { kafka, admin } = useKafka();
 
 const READ = { access: 'http', permissions: [{ methods: ['GET'], pathExact: '/v1/orders' }] };
 const BOTH = { access: 'http', permissions: [{ methods: ['GET', 'POST'], pathExact: '/v1/orders' }] };
@@ -49,7 +37,7 @@ const edge = (source: string, time: string, before: unknown, after: unknown): De
 function commandLine(topic: string): CommandLine {
   const cli = createCommandLine();
   onTestFinished(() => cli.close());
-  cli.configure({ decisions: { kind: 'kafka', brokers: [kafka.broker], topic } });
+  cli.configure({ decisions: { kind: 'kafka', brokers: [kafka().broker], topic } });
   return cli;
 }
 
@@ -61,16 +49,16 @@ async function ask(cli: CommandLine, ...args: string[]): Promise<Record<string, 
 
 /** Deletes the oldest events of each partition that has any. */
 async function cut(topic: string, share: number): Promise<void> {
-  const offsets = await admin.fetchTopicOffsets(topic);
+  const offsets = await admin().fetchTopicOffsets(topic);
   const partitions = offsets
     .map(({ partition, high }) => ({ partition, offset: `${Math.floor(Number(high) * share)}` }))
     .filter(({ offset }) => offset !== '0');
-  await admin.deleteTopicRecords({ topic, partitions });
+  await admin().deleteTopicRecords({ topic, partitions });
 }
 
 describe('questions to a topic with --from-topic', () => {
   it('are answered over decisions and checkpoints of several starts', async () => {
-    const world = createTopicWorld(kafka.broker);
+    const world = createTopicWorld(kafka().broker);
     await world.publish([edge('web', day(1), null, BOTH), edge('batch', day(2), null, READ)]);
     await world.publish([edge('web', day(3), BOTH, READ)]);
     await world.publish([edge('batch', day(4), READ, null)]);
@@ -96,7 +84,7 @@ describe('questions to a topic with --from-topic', () => {
   });
 
   it('say what they cannot know of a topic that retention cut, and refuse the time before', async () => {
-    const world = createTopicWorld(kafka.broker);
+    const world = createTopicWorld(kafka().broker);
     const sources = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
     await world.publish(sources.map((source) => edge(source, day(1), null, BOTH)));
     await world.publish(sources.map((source) => edge(source, day(10), BOTH, READ)));
@@ -119,13 +107,13 @@ describe('questions to a topic with --from-topic', () => {
     expect([missing.status, missing.out]).toEqual([1, '']);
     expect(missing.err).toContain('Kafka has no topic absent');
 
-    const world = createTopicWorld(kafka.broker);
+    const world = createTopicWorld(kafka().broker);
     await world.publish([edge('web', day(1), null, BOTH)]);
     const settings = {
       owner: 'payments',
       decisions: {
         kind: 'kafka',
-        brokers: [kafka.broker],
+        brokers: [kafka().broker],
         topic: world.topic,
         stateTopic: false,
         tls: false,
