@@ -4,7 +4,7 @@ import { type ConsulHandle, startConsul } from '../stack/consul.js';
 import { freePort } from '../stack/ports.js';
 import { until } from '../stack/process.js';
 import { type RedisHandle, startRedis } from '../stack/redis.js';
-import { type Idp, startIdp } from '../support/idp.js';
+import { eventsOnly, type Idp, startIdp } from '../support/idp.js';
 import { type Scopemesh, startScopemesh } from './scopemesh.js';
 
 /* Two real daemons on one real Redis and one real Consul, and 500 clients that all change during a freeze. */
@@ -63,18 +63,7 @@ async function start(): Promise<Scopemesh> {
         owner: 'team',
         mode: 'enforce',
         consul: { address: consul.httpAddress, token: consul.managementToken },
-        providers: [
-          {
-            name: 'main',
-            kind: 'oidc',
-            issuer: idp.issuer,
-            directory: idp.url,
-            directoryToken: idp.directoryToken,
-            webhook: { secrets: [idp.webhookSecret] },
-            poll: '1h',
-            fullRead: '1h',
-          },
-        ],
+        providers: [eventsOnly(idp)],
         scopes: { 'orders:read': { to: 'orders', methods: ['GET'], path: '/' } },
         queue: { kind: 'bullmq', url: redis.url },
         decisions: { kind: 'kafka', brokers: ['127.0.0.1:9'], topic: 'none' },

@@ -6,7 +6,7 @@ import { type ConsulHandle, startConsul } from '../stack/consul.js';
 import { type KafkaHandle, startKafka } from '../stack/kafka.js';
 import { freePort } from '../stack/ports.js';
 import { startRedis } from '../stack/redis.js';
-import { type Idp, startIdp } from '../support/idp.js';
+import { eventsOnly, type Idp, startIdp } from '../support/idp.js';
 import { createReopenings, type Reopenings } from '../support/reopenings.js';
 import { type Edges, edgesOfConsul } from './crash-world.js';
 import { type DecisionTopic, openDecisionTopic } from './decision-topic.js';
@@ -131,19 +131,8 @@ function configurationOf({ way, idp, kafka, redis, listen, token }: Servers) {
       owner: 'demo',
       mode: 'enforce',
       consul: { address: way.address, token },
-      providers: [
-        {
-          name: 'main',
-          kind: 'oidc',
-          issuer: idp.issuer,
-          directory: idp.url,
-          directoryToken: idp.directoryToken,
-          webhook: { secrets: [idp.webhookSecret] },
-          // An event that a replica took and lost is found by nothing else.
-          poll: '1h',
-          fullRead: '1h',
-        },
-      ],
+      // An event that a replica took and lost is found by nothing else.
+      providers: [eventsOnly(idp)],
       scopes: {
         '{service}:read': { to: '{service}', methods: ['GET'], path: '/' },
         '{service}:write': { to: '{service}', methods: ['POST'], path: '/' },

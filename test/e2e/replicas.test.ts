@@ -6,7 +6,7 @@ import { type ConsulHandle, startConsul } from '../stack/consul.js';
 import { freePort } from '../stack/ports.js';
 import { until } from '../stack/process.js';
 import { type RedisHandle, startRedis } from '../stack/redis.js';
-import { type Idp, type IdpClient, startIdp } from '../support/idp.js';
+import { eventsOnly, type Idp, type IdpClient, startIdp } from '../support/idp.js';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
 import { type RecordingProxy, startRecordingProxy } from './recording-proxy.js';
 import { type Scopemesh, startScopemesh } from './scopemesh.js';
@@ -92,18 +92,7 @@ async function start(more: Readonly<Record<string, unknown>> = {}): Promise<Repl
         owner,
         mode: 'enforce',
         consul: { address: consulWay.address, token: consul.managementToken },
-        providers: [
-          {
-            name: 'main',
-            kind: 'oidc',
-            issuer: idp.issuer,
-            directory: idp.url,
-            directoryToken: idp.directoryToken,
-            webhook: { secrets: [idp.webhookSecret] },
-            poll: '1h',
-            fullRead: '1h',
-          },
-        ],
+        providers: [eventsOnly(idp)],
         scopes: { 'orders:read': { to: 'orders', methods: ['GET'], path: '/' } },
         guards: { maxRevocations: { percent: 100, atLeast: 100, window: '10s' } },
         queue: { kind: 'bullmq', url: `redis://127.0.0.1:${redisWay.port}` },

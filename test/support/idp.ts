@@ -106,3 +106,17 @@ export async function startIdp(options: {
   };
   return self;
 }
+
+/** The provider `main` of a configuration, which hears of changes by events alone. */
+export function eventsOnly({ issuer, url, directoryToken, webhookSecret }: Idp) {
+  return {
+    name: 'main',
+    kind: 'oidc',
+    issuer,
+    directory: url,
+    directoryToken,
+    webhook: { secrets: [webhookSecret] },
+    poll: '1h',
+    fullRead: '1h',
+  };
+}

@@ -4,7 +4,7 @@ import { type Scopemesh, startScopemesh } from '../../e2e/scopemesh.js';
 import { type ConsulHandle, startConsul } from '../../stack/consul.js';
 import { freePort } from '../../stack/ports.js';
 import { type RedisHandle, startRedis } from '../../stack/redis.js';
-import { type Idp, startIdp } from '../idp.js';
+import { eventsOnly, type Idp, startIdp } from '../idp.js';
 
 export type StoreKind = 'embedded' | 'bullmq';
 
@@ -53,18 +53,7 @@ export async function startFormerWorld(kind: StoreKind): Promise<FormerWorld> {
             owner: 'demo',
             mode: 'enforce',
             consul: { address: way.address, token: consul.managementToken },
-            providers: [
-              {
-                name: 'main',
-                kind: 'oidc',
-                issuer: idp.issuer,
-                directory: idp.url,
-                directoryToken: idp.directoryToken,
-                webhook: { secrets: [idp.webhookSecret] },
-                poll: '1h',
-                fullRead: '1h',
-              },
-            ],
+            providers: [eventsOnly(idp)],
             scopes: { '{service}:read': { to: '{service}', methods: ['GET'], path: '/' } },
             guards: { protected: ['vault'] },
             queue: redis === undefined ? { kind } : { kind, url: redis.url },
