@@ -137,10 +137,12 @@ describeFaults('identity provider', startWorld, [
       })(world);
     },
     meanwhile: async (world) => {
-      await until('the removals are held', async () => {
+      const isHeld = async () => {
         const { holds } = await world.daemon.status();
         return holds.filter(({ reason }) => reason === 'RevocationLimit').length > 3;
-      });
+      };
+      // The rows before made complete reads fail, after which the next one waits for up to a minute.
+      await until('the removals are held', isHeld, { timeoutMs: 90_000, process: world.daemon.process });
     },
     end: isWell,
   },

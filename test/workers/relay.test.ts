@@ -455,6 +455,7 @@ describe('the chain of a log', () => {
 function neverBut(signal: AbortSignal): Clock['sleep'] {
   return () =>
     new Promise((_, reject) => {
+      signal.throwIfAborted();
       signal.addEventListener('abort', () => reject(signal.reason), { once: true });
     });
 }
