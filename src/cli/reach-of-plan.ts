@@ -11,6 +11,8 @@ import { type Edge, type EdgeReach, type Reads, readReach } from './read-reach.j
 export interface ReachReport {
   readonly edges: readonly EdgeReach[];
   readonly checked: number;
+  /** Destinations whose intentions terminating gateways enforce. */
+  readonly behind: readonly { readonly service: string; readonly gateways: readonly string[] }[];
   /** Edges beyond the limit of a report. */
   readonly unchecked: number;
   readonly trouble?: string;
@@ -37,10 +39,10 @@ export function openEdges({ entries, mapping }: Pick<WorldState, 'entries' | 'ma
 /** Never rejects because of Consul: a plan is worth showing without this. */
 export async function reportReach(
   edges: readonly Edge[],
-  /** Each edge costs up to nine requests. */
+  /** Each edge costs up to nine requests, besides one list of each kind of gateway. */
   most: number,
   reads: Reads,
-  world: Pick<WorldState, 'protocolOf'>,
+  world: Pick<WorldState, 'catalog'>,
   signal: AbortSignal,
 ): Promise<ReachReport> {
   const textOf = ({ source, destination }: Edge) => `${serviceText(source)} ${serviceText(destination)}`;
@@ -48,10 +50,14 @@ export async function reportReach(
   const asked = sorted.slice(0, most);
   const counts = { checked: asked.length, unchecked: sorted.length - asked.length };
   try {
-    const all = await readReach(asked, reads, (service) => world.protocolOf(service), signal);
-    return { edges: all.filter(({ obstacles }) => obstacles.length > 0), ...counts };
+    const all = await readReach(asked, reads, world.catalog, signal);
+    const gatewaysOf = new Map(
+      all.filter(({ behind }) => behind.length > 0).map((edge) => [edge.destination.name, edge.behind]),
+    );
+    const behind = [...gatewaysOf].map(([service, gateways]) => ({ service, gateways }));
+    return { edges: all.filter(({ obstacles }) => obstacles.length > 0), behind, ...counts };
   } catch (error) {
     if (signal.aborted || !(error instanceof SyncError)) throw error;
-    return { edges: [], checked: 0, unchecked: sorted.length, trouble: messageOf(error) };
+    return { edges: [], behind: [], checked: 0, unchecked: sorted.length, trouble: messageOf(error) };
   }
 }

@@ -1,8 +1,11 @@
 import type { Consul } from '../consul/consul.js';
+import type { GatewayKind } from '../consul/reachability.js';
 import { mapBounded } from '../map-bounded.js';
+import { type Catalog, gatewayKindIn } from '../model/catalog.js';
 import type { ServiceName } from '../model/intention.js';
-import { type Obstacle, obstaclesOf } from '../plan/reach.js';
+import { type Obstacle, obstaclesOf, type ReachFacts } from '../plan/reach.js';
 import { serviceText } from '../plan/world.js';
+import { protocolIn } from '../state/protocols.js';
 
 export interface Edge {
   readonly source: ServiceName;
@@ -12,46 +15,76 @@ export interface Edge {
 /** An edge with what keeps its calls from arriving. */
 export interface EdgeReach extends Edge {
   readonly obstacles: readonly Obstacle[];
+  /** The terminating gateways that enforce the intentions of a destination without a sidecar. */
+  readonly behind: readonly string[];
 }
 
 export type Reads = Pick<Consul, 'readProxies' | 'reachability'>;
 
 const CONCURRENCY = 8;
 
-/** Reads each service once, however many edges it has. Throws as the ports do. */
+/** Reads each service and each kind of gateway once, however many edges it has. Throws as the ports do. */
 export async function readReach(
   edges: readonly Edge[],
   { readProxies, reachability }: Reads,
-  protocolOf: (service: ServiceName) => string,
+  catalog: Catalog | undefined,
   signal: AbortSignal,
 ): Promise<readonly EdgeReach[]> {
-  const proxies = once((service, stop) => readProxies(service, stop), signal);
+  const gatewaysOf = (kind: GatewayKind) =>
+    once((place, stop) => reachability.readGateways(kind, place, stop), signal);
+  const entries = {
+    'ingress-gateway': gatewaysOf('ingress-gateway'),
+    'api-gateway': gatewaysOf('api-gateway'),
+    'terminating-gateway': gatewaysOf('terminating-gateway'),
+  };
+  const entriesAt = (kind: GatewayKind, place: ServiceName) => entries[kind]({ ...place, name: '' });
+  const gatewayHealth = once((gateway, stop) => reachability.readGatewayHealth(gateway, stop), signal);
+  const sources = once(async (service, stop): Promise<Caller> => {
+    const kind = gatewayKindIn(catalog, service);
+    if (kind === undefined) return { proxies: await readProxies(service, stop) };
+    const [found, health] = await Promise.all([entriesAt(kind, service), gatewayHealth(service)]);
+    const routes = found.filter(({ name }) => name === service.name).flatMap((entry) => entry.routes);
+    return { proxies: [], gateway: { kind, routes, ...health } };
+  }, signal);
   const destinations = once(async (service, stop) => {
-    const [health, routes, names] = await Promise.all([
+    const [health, routes, found] = await Promise.all([
       reachability.readHealth(service, stop),
       reachability.readRoutes(service, stop),
-      reachability.readGateways(service, stop),
+      entriesAt('terminating-gateway', service),
     ]);
+    const names = found
+      .filter(({ routes: linked }) => linked.some((each) => isLinked(each.service, service, catalog)))
+      .map(({ name }) => name);
     const gateways = await Promise.all(
-      names.map(async (name) => ({
-        name,
-        ...(await reachability.readGatewayHealth({ ...service, name }, stop)),
-      })),
+      names.map(async (name) => ({ name, ...(await gatewayHealth({ ...service, name })) })),
     );
     return { health, routes, gateways };
   }, signal);
   return mapBounded(edges, { width: CONCURRENCY, signal }, async ({ source, destination }) => {
-    const [from, to] = await Promise.all([proxies(source), destinations(destination)]);
+    const [from, to] = await Promise.all([sources(source), destinations(destination)]);
     const obstacles = obstaclesOf({
       source: source.name,
       destination: destination.name,
-      proxies: from,
-      protocol: protocolOf(destination),
+      protocol: protocolIn(catalog, destination),
+      ...from,
       ...to,
     });
-    return { source, destination, obstacles };
+    const behind = to.health.registered > 0 ? [] : to.gateways.map(({ name }) => name);
+    return { source, destination, obstacles, behind };
   });
 }
+
+/** Consul gives a wildcard of a terminating gateway every service that is registered. */
+function isLinked(linked: string, { name }: ServiceName, catalog: Catalog | undefined): boolean {
+  if (linked !== '*') return linked === name;
+  return (
+    catalog?.services.some(
+      (each) => each.name.name === name && each.instances.some(({ kind }) => kind === ''),
+    ) ?? false
+  );
+}
+
+type Caller = Pick<ReachFacts, 'proxies' | 'gateway'>;
 
 function once<T>(
   read: (service: ServiceName, signal: AbortSignal) => Promise<T>,

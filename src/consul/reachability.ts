@@ -1,3 +1,4 @@
+import type { CallingGatewayKind } from '../model/catalog.js';
 import type { ServiceName } from '../model/intention.js';
 
 /** The endpoints of a service, and how many pass all their health checks. */
@@ -19,14 +20,39 @@ export interface RouteTarget {
   readonly elsewhere?: string;
 }
 
+export type GatewayKind = CallingGatewayKind | 'terminating-gateway';
+
+/** A gateway as its config entries describe it; whether an instance of it runs is another matter. */
+export interface GatewayEntry {
+  readonly name: string;
+  readonly routes: readonly GatewayRoute[];
+}
+
+/** A service that a gateway leads to. */
+export interface GatewayRoute {
+  /** `*`: every service that fits. */
+  readonly service: string;
+  /** Of the listener, in lower case; empty at a terminating gateway. */
+  readonly protocol: string;
+  /** The part of the config entries that says so: `port 8080`, `http-route shop`. */
+  readonly place: string;
+}
+
 /** What decides whether an allowed call arrives. Every method throws SyncError as `Intentions` does, and needs `service:read`. */
 export interface Reachability {
-  /** The sidecars of a service, and its instances with native mesh integration. */
+  /** The sidecars of a service, and its instances with native mesh integration; no terminating gateways. */
   readHealth(service: ServiceName, signal: AbortSignal): Promise<EndpointHealth>;
   /** The instances of a gateway. */
   readGatewayHealth(gateway: ServiceName, signal: AbortSignal): Promise<EndpointHealth>;
-  /** The terminating gateways whose config entry names the service. */
-  readGateways(service: ServiceName, signal: AbortSignal): Promise<readonly string[]>;
+  /**
+   * Every gateway of a kind that has a config entry in this place: one list, and for API gateways one more for each kind of
+   * route, which need `mesh:read`. A Consul before 1.15 refuses to list API gateways.
+   */
+  readGateways(
+    kind: GatewayKind,
+    place: Pick<ServiceName, 'partition' | 'namespace'>,
+    signal: AbortSignal,
+  ): Promise<readonly GatewayEntry[]>;
   /** The resolver, splitter and router of a service, as far as they exist. */
   readRoutes(service: ServiceName, signal: AbortSignal): Promise<readonly RouteEntry[]>;
 }

@@ -1,6 +1,6 @@
 import type { ServiceName } from './intention.js';
 
-/** One registered instance; sidecars and gateways (`kind` not empty) never claim a client. */
+/** One registered instance. */
 export interface ServiceInstance {
   readonly id: string;
   readonly node: string;
@@ -13,6 +13,29 @@ export interface ServiceInstance {
 }
 
 export type Protocol = 'tcp' | 'http' | 'http2' | 'grpc';
+
+/** A gateway that calls services in its own name. */
+export type CallingGatewayKind = 'ingress-gateway' | 'api-gateway';
+
+/** Whether an instance calls in its own name, and so may claim a client. Sidecars and other gateways do not. */
+export function isCaller({ kind }: Pick<ServiceInstance, 'kind'>): boolean {
+  return kind === '' || isCallingGateway(kind);
+}
+
+export function isCallingGateway(kind: string): kind is CallingGatewayKind {
+  return kind === 'ingress-gateway' || kind === 'api-gateway';
+}
+
+/** The kind of gateway that a service is; undefined for an ordinary service, also if both are registered by one name. */
+export function gatewayKindIn(
+  catalog: Catalog | undefined,
+  service: ServiceName,
+): CallingGatewayKind | undefined {
+  const kinds = catalog?.services
+    .find(({ name }) => name.name === service.name)
+    ?.instances.map(({ kind }) => kind);
+  return kinds?.includes('') ? undefined : kinds?.find(isCallingGateway);
+}
 
 /** A service of the catalog with all its instances. */
 export interface CatalogService {

@@ -1,4 +1,4 @@
-import type { CatalogService, ServiceInstance } from '../model/catalog.js';
+import { type CatalogService, isCaller, type ServiceInstance } from '../model/catalog.js';
 import { confirmedServices } from '../model/client.js';
 import type { ServiceName } from '../model/intention.js';
 import type { Mapping } from '../model/rule.js';
@@ -102,7 +102,7 @@ export function statedClaim(
   settings: ClaimSettings,
   providers: readonly string[],
 ): StatedClaim {
-  const instances = service.instances.filter((instance) => instance.kind === '');
+  const instances = service.instances.filter(isCaller);
   if (instances.length === 0) return { kind: 'vacant' };
   const claims = instances.map((instance) => claimsOfInstance(instance, settings, providers));
   const different = new Map(
@@ -131,7 +131,7 @@ export function claimStatusOf(
   const isOutside =
     !select.hasPlace(name) || (claimStatus.kind !== 'unknown' && !select.hasClient(claimStatus.client));
   if (!isOutside) return claimStatus;
-  const isVacant = service?.instances.some(({ kind }) => kind === '') !== true;
+  const isVacant = service?.instances.some(isCaller) !== true;
   return { kind: 'none', service: name, vanished: isVacant, isOutside: true };
 }
 

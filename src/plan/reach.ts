@@ -1,3 +1,4 @@
+import type { CallingGatewayKind } from '../model/catalog.js';
 import { toShellWord } from '../model/shell-word.js';
 
 /** A proxy of the source. */
@@ -14,11 +15,19 @@ interface Health {
   readonly passing: number;
 }
 
+/** A source that is a gateway: it has routes instead of a sidecar with upstreams. */
+export interface SourceGateway extends Health {
+  readonly kind: CallingGatewayKind;
+  readonly routes: readonly { readonly service: string; readonly protocol: string; readonly place: string }[];
+}
+
 /** What was read about one call. */
 export interface ReachFacts {
   readonly source: string;
   readonly destination: string;
   readonly proxies: readonly SourceProxy[];
+  /** Of a source that is a gateway. */
+  readonly gateway?: SourceGateway | undefined;
   /** Of the destination, by its service-defaults or the proxy-defaults. */
   readonly protocol: string;
   /** The endpoints of the destination in the mesh. */
@@ -33,7 +42,14 @@ export interface ReachFacts {
 
 /** Why an allowed call does not arrive, or not every one. */
 export interface Obstacle {
-  readonly kind: 'no-sidecar' | 'no-upstream' | 'protocol' | 'no-endpoint' | 'unhealthy' | 'routed';
+  readonly kind:
+    | 'no-sidecar'
+    | 'no-upstream'
+    | 'no-route'
+    | 'protocol'
+    | 'no-endpoint'
+    | 'unhealthy'
+    | 'routed';
   /** Whether no call arrives; otherwise some do. */
   readonly blocks: boolean;
   readonly message: string;
@@ -45,12 +61,17 @@ export interface Obstacle {
  * | part | what must be there |
  * |---|---|
  * | source | a sidecar, with an upstream of the destination unless its proxy is transparent |
- * | protocol | an upstream without a protocol of its own, or with that of the destination |
+ * | a gateway as source | an instance that passes its health checks, with a route to the destination |
+ * | protocol | an upstream without a protocol of its own, or with that of the destination; a listener of its family |
  * | routing | no resolver, splitter or router that sends the calls to another service |
  * | destination | a sidecar, or a terminating gateway, that passes its health checks |
  */
 export function obstaclesOf(facts: ReachFacts): readonly Obstacle[] {
-  return [...sourceObstacles(facts), ...routeObstacles(facts), ...destinationObstacles(facts)];
+  return [
+    ...(facts.gateway === undefined ? sourceObstacles(facts) : gatewayObstacles(facts, facts.gateway)),
+    ...routeObstacles(facts),
+    ...destinationObstacles(facts),
+  ];
 }
 
 export function isReachable(obstacles: readonly Obstacle[]): boolean {
@@ -90,6 +111,61 @@ function sourceObstacles({ source, destination, proxies, protocol }: ReachFacts)
   return found;
 }
 
+/** Whether a route leads to the destination. Consul gives a wildcard the services with the protocol of its listener. */
+export function leadsTo(
+  route: Pick<SourceGateway['routes'][number], 'service' | 'protocol'>,
+  destination: string,
+  protocol: string,
+): boolean {
+  return route.service === destination || (route.service === '*' && route.protocol === protocol);
+}
+
+function gatewayObstacles(
+  { source, destination, protocol }: ReachFacts,
+  { kind, routes, registered, passing }: SourceGateway,
+): readonly Obstacle[] {
+  const found: Obstacle[] = [];
+  if (passing === 0)
+    found.push({
+      kind: registered === 0 ? 'no-endpoint' : 'unhealthy',
+      blocks: true,
+      message: `the ${kind} ${source} has ${registered === 0 ? 'no instance' : 'no instance that passes its checks'}`,
+      remedy: `start the gateway: consul connect envoy -gateway=${kind === 'ingress-gateway' ? 'ingress' : 'api'} -register -service ${toShellWord(source)}`,
+    });
+  const own = routes.filter((route) => leadsTo(route, destination, protocol));
+  if (own.length === 0)
+    found.push({
+      kind: 'no-route',
+      blocks: true,
+      message: `no route of the ${kind} ${source} leads to ${destination}`,
+      remedy: `write ${routeEntryOf(kind, source, destination, protocol)}`,
+    });
+  const others = own.filter((route) => (route.protocol === 'tcp') !== (protocol === 'tcp'));
+  if (others.length > 0)
+    found.push({
+      kind: 'protocol',
+      blocks: others.length === own.length,
+      message: `the route of ${source} (${others.map(({ place }) => place).join(', ')}) speaks ${others[0]?.protocol ?? ''}, and ${destination} speaks ${protocol}`,
+      remedy: `write ${routeEntryOf(kind, source, destination, protocol)}; or set the protocol of ${destination} in its service-defaults entry`,
+    });
+  return found;
+}
+
+/** What to write for a route; the listener's port is to be filled in. */
+function routeEntryOf(kind: CallingGatewayKind, gateway: string, service: string, protocol: string): string {
+  const services = [{ Name: service }];
+  if (kind === 'ingress-gateway') {
+    const listener = { Port: 8080, Protocol: protocol, Services: services };
+    return `the listener into the entry of the gateway: ${JSON.stringify({ Kind: kind, Name: gateway, Listeners: [listener] })}`;
+  }
+  const route = { Name: service, Parents: [{ Kind: kind, Name: gateway }] };
+  return `the route: ${JSON.stringify(
+    protocol === 'tcp'
+      ? { Kind: 'tcp-route', ...route, Services: services }
+      : { Kind: 'http-route', ...route, Rules: [{ Services: services }] },
+  )}`;
+}
+
 function routeObstacles({ source, destination, routes }: ReachFacts): readonly Obstacle[] {
   return routes.flatMap(({ kind, targets }) => {
     const away = targets.filter(
@@ -118,7 +194,18 @@ function routeObstacles({ source, destination, routes }: ReachFacts): readonly O
 }
 
 function destinationObstacles({ destination, health, gateways }: ReachFacts): readonly Obstacle[] {
-  if (health.passing > 0 || gateways.some(({ passing }) => passing > 0)) return [];
+  const alive = gateways.filter(({ passing }) => passing > 0);
+  // Consul gives callers the endpoints of both, so that a service can move into the mesh.
+  if (health.registered > 0 && alive.length > 0)
+    return [
+      {
+        kind: 'routed',
+        blocks: false,
+        message: `calls of ${destination} go to its sidecars and to the terminating gateway ${alive.map(({ name }) => name).join(', ')} alike`,
+        remedy: `remove ${destination} (or *) from the Services of the gateway's terminating-gateway entry, unless the service is moving into the mesh`,
+      },
+    ];
+  if (health.passing > 0 || alive.length > 0) return [];
   if (gateways.length > 0)
     return gateways.map(({ name, registered }) => ({
       kind: registered === 0 ? ('no-endpoint' as const) : ('unhealthy' as const),

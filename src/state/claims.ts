@@ -1,4 +1,10 @@
-import type { Catalog, CatalogService, ClaimRecord, ServiceInstance } from '../model/catalog.js';
+import {
+  type Catalog,
+  type CatalogService,
+  type ClaimRecord,
+  isCaller,
+  type ServiceInstance,
+} from '../model/catalog.js';
 import type { Mapping } from '../model/rule.js';
 import { type ClaimStatus, claimStatusOf, statedClaim } from '../plan/claims.js';
 import {
@@ -186,7 +192,7 @@ export class Claims {
 }
 
 function isInhabited(service: CatalogService | undefined): boolean {
-  return service?.instances.some((instance) => instance.kind === '') ?? false;
+  return service?.instances.some(isCaller) ?? false;
 }
 
 /** Whether the instances have the same properties, in the same order. */

@@ -9,6 +9,8 @@ import { type ServerProcess, startProcess } from './process.js';
 export interface SidecarOptions {
   /** The id of the service on the local agent. */
   serviceId: string;
+  /** Set for a registered gateway, whose Envoy is then started. */
+  gateway?: 'ingress' | 'terminating';
   directory: string;
   /** What Envoy asks Consul with; the management token by default. It must outlive the proxy. */
   aclToken?: string;
@@ -29,7 +31,11 @@ export async function startSidecar(consul: ConsulHandle, options: SidecarOptions
   const envoy = await installed('envoy');
   const adminPort = await freePort();
   const adminAddress = `http://127.0.0.1:${adminPort}`;
-  const args = ['connect', 'envoy', '-sidecar-for', options.serviceId, '-envoy-binary', envoy];
+  const { gateway, serviceId } = options;
+  const args = ['connect', 'envoy', '-envoy-binary', envoy];
+  if (gateway === undefined) args.push('-sidecar-for', serviceId);
+  // The address is that of a listener for Consul's health check.
+  else args.push('-gateway', gateway, '-proxy-id', serviceId, '-address', `127.0.0.1:${await freePort()}`);
   args.push('-admin-bind', `127.0.0.1:${adminPort}`, '-grpc-addr', `127.0.0.1:${consul.grpcPort}`);
   if (await checksEnvoyVersion(consul.binary)) args.push('-ignore-envoy-compatibility');
   args.push('--', '--concurrency', '1', '--log-level', 'warn');

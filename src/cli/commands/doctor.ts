@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { ConsulFacts } from '../../consul/consul.js';
 import { messageOf } from '../../errors.js';
 import { selectDirectory } from '../../identity/selected-directory.js';
 import { silentLogger } from '../../observe.js';
@@ -15,6 +16,7 @@ import { consulFindings } from '../doctor/consul-findings.js';
 import { type Closures, daemonFindings, quarantineFindings } from '../doctor/daemon-findings.js';
 import { type Finding, notice, type Severity } from '../doctor/finding.js';
 import { foreignFindings } from '../doctor/foreign-findings.js';
+import { gatewayFindings } from '../doctor/gateway-findings.js';
 import { jwtFindings, userRuleFindings } from '../doctor/jwt-findings.js';
 import { mappingFindings } from '../doctor/mapping-findings.js';
 import { meshFindings } from '../doctor/mesh-findings.js';
@@ -26,6 +28,7 @@ import { storeFindings } from '../doctor/store-findings.js';
 import { tokenFindings } from '../doctor/token-findings.js';
 import { createJwksUris } from '../jwks-uris.js';
 import { providersIn } from '../provider-health.js';
+import { type GatewayReport, reportGateways } from '../read-gateways.js';
 import { readKnownHolds } from '../recorded-holds.js';
 import { withProgress } from '../terminal/progress.js';
 import { printable, type Screen } from '../terminal/screen.js';
@@ -95,6 +98,10 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
       await showQuarantines({ ...runtime, world, consul }, cli.signal).catch(() => undefined);
     const facts = await consul.inspect(cli.signal).catch(() => undefined);
     const now = clock.now();
+    const { partition = 'default', namespace = 'default' } = config.consul;
+    const gateways = isRead
+      ? await reportGateways(consul.reachability, world.catalog, { partition, namespace }, cli.signal)
+      : undefined;
     return [
       ...ofConsul,
       ...(facts === undefined ? [] : await tokenFindings(consul, facts, config, world, now, cli.signal)),
@@ -104,7 +111,7 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
       ...daemonFindings(daemon ?? {}, await readKnownHolds(config, daemon, cli), config, now),
       ...(isRead
         ? [
-            ...meshFindings(config, world, now),
+            ...meshFindings(config, world, now, linkedServices(gateways)),
             ...foreignFindings(world, now),
             ...neighbourFindings(config, world),
             ...selectFindings(world),
@@ -116,6 +123,7 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
         ? []
         : [
             ...(isRead ? await reachFindings(consul, world, cli.signal) : []),
+            ...(gateways === undefined ? [] : findingsOf(gateways, facts.defaultPolicy, world, now)),
             ...(await aclFindings(config, consul, facts, world.catalog, now, cli.signal)),
             ...(await jwtFindings(consul, facts, world, cli.signal)),
           ]),
@@ -124,6 +132,30 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
     for (const close of closers)
       await close().catch((error: unknown) => cli.screen.warn(printable(messageOf(error))));
   }
+}
+
+/** The services that terminating gateways name, registered or not. */
+function linkedServices(report: GatewayReport | undefined): ReadonlySet<string> {
+  const found = report?.kind === 'read' ? report.gateways.terminating : [];
+  return new Set(found.flatMap(({ routes }) => routes.map(({ service }) => service)));
+}
+
+function findingsOf(
+  report: GatewayReport,
+  defaultPolicy: ConsulFacts['defaultPolicy'],
+  world: WorldState,
+  now: number,
+): readonly Finding[] {
+  if (report.kind === 'unread')
+    return [
+      notice(
+        'gateways',
+        `routes of gateways are not checked: ${report.trouble}`,
+        'check the ACL token: it needs service:read, and mesh:read for the routes of API gateways',
+      ),
+    ];
+  const sendsTo = (service: string) => report.targets.get(service) ?? [service];
+  return gatewayFindings(report.gateways, sendsTo, world, defaultPolicy, now);
 }
 
 function closuresIn(world: WorldState): Closures {

@@ -4,12 +4,14 @@ import { systemClock } from '../../clock.js';
 import { toCloudEvent } from '../../decisions/envelope.js';
 import { toPlainValue } from '../../decisions/plain-value.js';
 import { messageOf, SyncError } from '../../errors.js';
+import { gatewayKindIn } from '../../model/catalog.js';
 import type { Decision } from '../../model/decision.js';
 import type { ServiceName } from '../../model/intention.js';
 import type { Key } from '../../model/key.js';
 import { type Explanation, explain } from '../../plan/explain.js';
 import { type Change, intentionSubject } from '../../plan/plan.js';
 import { planClient } from '../../plan/plan-client.js';
+import type { Obstacle } from '../../plan/reach.js';
 import { clientLogin } from '../../reconcile/client-logins.js';
 import { inputOf, planFleet } from '../../state/fleet.js';
 import type { Cli } from '../cli.js';
@@ -18,6 +20,7 @@ import { parseInstant } from '../instant.js';
 import { type BothSides, withBothSides } from '../load-current-state.js';
 import { type LoginView, loginDocument, toLoginView } from '../login-view.js';
 import { changeView, holdView } from '../plan-view.js';
+import { reportReach } from '../reach-of-plan.js';
 import { type Circumstances, isAllowed, printExplanation } from '../terminal/explain-text.js';
 import { loginFacts } from '../terminal/login-text.js';
 import { printable } from '../terminal/screen.js';
@@ -188,22 +191,34 @@ async function look(
   const inCatalog = (name: string) =>
     world.view(0).catalog?.services.some((each) => each.name.name === name && each.instances.length > 0) ??
     false;
-  const proxies = await consul.readProxies(source, cli.signal);
+  const { edges, behind, trouble } = await reportReach(
+    [{ source, destination }],
+    1,
+    consul,
+    world,
+    cli.signal,
+  );
+  const gatewayKind = gatewayKindIn(world.catalog, source);
   return {
     isSourceKnown: inCatalog(source.name),
-    isDestinationKnown: inCatalog(destination.name),
-    reach:
-      proxies.length === 0
-        ? 'no-proxy'
-        : proxies.every((proxy) => proxy.reachesAll || proxy.upstreams.includes(destination.name))
-          ? 'all'
-          : proxies.some((proxy) => proxy.reachesAll || proxy.upstreams.includes(destination.name))
-            ? 'some'
-            : 'none',
+    isDestinationKnown: inCatalog(destination.name) || behind.length > 0,
+    reach: trouble === undefined ? sourceReach(edges[0]?.obstacles ?? []) : 'unknown',
+    behind: behind.flatMap(({ gateways }) => gateways),
+    ...(gatewayKind === undefined ? {} : { gatewayKind }),
+    ...(trouble === undefined ? {} : { reachTrouble: trouble }),
     mode: config.mode,
     areOrdersKnown,
     ...(await lastDecision(config, intentionSubject(destination, source.name), cli)),
   };
+}
+
+/** Whether calls get from the source into the mesh. */
+function sourceReach(obstacles: readonly Obstacle[]): Circumstances['reach'] {
+  const found = obstacles.find(({ kind }) => ['no-sidecar', 'no-upstream', 'no-route'].includes(kind));
+  if (found?.kind === 'no-sidecar') return 'no-proxy';
+  if (found?.kind === 'no-route') return 'no-route';
+  if (found === undefined) return 'all';
+  return found.blocks ? 'none' : 'some';
 }
 
 /** The last decision if the log can be read within a few seconds; otherwise the reason why not. */

@@ -1,9 +1,8 @@
 import type { Command } from 'commander';
 import { isReachable } from '../../plan/reach.js';
-import { protocolIn } from '../../state/protocols.js';
 import type { Cli } from '../cli.js';
 import { readReach } from '../read-reach.js';
-import { reachTexts } from '../terminal/reach-text.js';
+import { behindText, reachTexts } from '../terminal/reach-text.js';
 import { printable } from '../terminal/screen.js';
 
 const NOT_REACHABLE = 4;
@@ -13,13 +12,14 @@ export function addReach(program: Command, cli: Cli): void {
     .command('reach')
     .summary('check whether an allowed call can also arrive')
     .description(
-      'Checks what an intention does not say: whether SOURCE has a sidecar with an upstream of DESTINATION, the ' +
+      'Checks what an intention does not say: whether SOURCE has a sidecar with an upstream of DESTINATION, ' +
+        'or is a gateway with a route to it, the ' +
         'protocols agree, a resolver, splitter or router sends the calls elsewhere, and DESTINATION or its gateway ' +
         'has passing endpoints. Prints the registration or config entry that mends each. Reads only Consul.',
     )
     .argument('<source>', 'the calling service')
     .argument('<destination>', 'the called service')
-    .option('--json', 'print one JSON document: reachable, and obstacles')
+    .option('--json', 'print one JSON document: reachable, obstacles, and the terminating gateways (behind)')
     .addHelpText(
       'after',
       `
@@ -40,15 +40,15 @@ Examples:
           { ...place, name: to },
         ];
         const catalog = await consul.readCatalog(cli.signal);
-        const protocolOf = (service: typeof source) => protocolIn(catalog, service);
-        const [found] = await readReach([{ source, destination }], consul, protocolOf, cli.signal);
-        const obstacles = found?.obstacles ?? [];
+        const [found] = await readReach([{ source, destination }], consul, catalog, cli.signal);
+        const { obstacles = [], behind = [] } = found ?? {};
         const reachable = isReachable(obstacles);
-        if (options.json) cli.screen.json({ reachable, source: from, destination: to, obstacles });
+        if (options.json) cli.screen.json({ reachable, source: from, destination: to, obstacles, behind });
         else {
           const { colors } = cli.screen;
           const verdict = reachable ? colors.green('reachable') : colors.red('not reachable');
           cli.screen.line(`${verdict}  ${colors.bold(printable(`${from} -> ${to}`))}`);
+          if (behind.length > 0) cli.screen.line(`  ${printable(behindText(to, behind))}`);
           for (const text of reachTexts(obstacles)) cli.screen.line(`  ${printable(text)}`);
         }
         if (!reachable) cli.exit(NOT_REACHABLE);

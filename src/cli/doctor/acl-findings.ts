@@ -179,9 +179,10 @@ function drainFinding(): Finding {
   );
 }
 
+/** The services whose proxies enforce intentions: those with a sidecar, and terminating gateways. */
 function proxiedServices(catalog: Catalog | undefined): readonly string[] {
-  const found = (catalog?.services ?? []).flatMap(({ instances }) =>
-    instances.flatMap(({ proxyOf }) => proxyOf ?? []),
+  const found = (catalog?.services ?? []).flatMap(({ name, instances }) =>
+    instances.flatMap(({ kind, proxyOf }) => (kind === 'terminating-gateway' ? name.name : (proxyOf ?? []))),
   );
   return [...new Set(found)].toSorted();
 }

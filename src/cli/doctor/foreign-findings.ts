@@ -1,3 +1,4 @@
+import { isCaller } from '../../model/catalog.js';
 import type { IntentionEntry, IntentionSource } from '../../model/intention.js';
 import { toShellWord } from '../../model/shell-word.js';
 import { covers } from '../../plan/access.js';
@@ -37,12 +38,17 @@ interface Foreign {
 /** An exact intention decides before a wildcard, so only pairs without one gain by it. */
 function wildcardFinding({ entry, source }: Foreign, world: WorldState): Finding | undefined {
   const { destination } = entry;
-  const services = (world.catalog?.services ?? [])
-    .filter(({ instances }) => instances.some(({ kind }) => kind === ''))
-    .map(({ name }) => name.name)
-    .filter((name) => name !== 'consul' && name !== destination.name);
+  const others = (world.catalog?.services ?? []).filter(
+    ({ name: { name } }) => name !== 'consul' && name !== destination.name,
+  );
+  const services = others.filter(({ instances }) => instances.some(({ kind }) => kind === ''));
   const decided = new Set(entry.sources.map(({ name }) => name));
-  const callers = source.name === '*' ? services.filter((name) => !decided.has(name)) : [source.name];
+  const callers =
+    source.name === '*'
+      ? others
+          .filter(({ instances }) => instances.some(isCaller))
+          .flatMap(({ name: { name } }) => (decided.has(name) ? [] : [name]))
+      : [source.name];
   const where = `${source.name} -> ${destination.name}`;
   const gain =
     destination.name !== '*'

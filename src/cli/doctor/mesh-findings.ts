@@ -1,4 +1,5 @@
 import type { Config } from '../../../config/config.js';
+import { isCaller } from '../../model/catalog.js';
 import { isSelectedName } from '../../plan/openings.js';
 import { isPlainServiceName } from '../../plan/pattern.js';
 import type { WorldState } from '../../state/world-state.js';
@@ -6,24 +7,40 @@ import { type Finding, namesText, notice, ok, warning } from './finding.js';
 import { type HttpNeed, httpNeeds } from './http-needs.js';
 import { unreadText } from './opened.js';
 
-/** Whether the catalog has what rules and claims name. Call it after both sides were read. */
-export function meshFindings(config: Config, world: WorldState, now: number): readonly Finding[] {
-  const rules = [...destinationFindings(world), ...protocolFindings(config, world)];
+/**
+ * Whether the catalog has what rules and claims name. Call it after both sides were read. `linked`: the services that
+ * terminating gateways name, which may exist outside Consul alone, and call nobody.
+ */
+export function meshFindings(
+  config: Config,
+  world: WorldState,
+  now: number,
+  linked: ReadonlySet<string> = new Set(),
+): readonly Finding[] {
+  const rules = [...destinationFindings(world, linked), ...protocolFindings(config, world)];
   return [
     ...(rules.length === 0
       ? [ok('rules', `every rule has a destination that exists and can enforce it${unreadText(world)}`)]
       : rules),
-    ...claimFindings(config, world, now),
+    ...claimFindings(config, world, now, linked),
   ];
 }
 
-function destinationFindings(world: WorldState): readonly Finding[] {
+function destinationFindings(world: WorldState, linked: ReadonlySet<string>): readonly Finding[] {
   const known = new Set(
-    (world.catalog?.services ?? []).filter(hasInstance).map((service) => service.name.name),
+    (world.catalog?.services ?? [])
+      .filter(({ instances }) => instances.some(({ kind }) => kind === ''))
+      .map((service) => service.name.name),
   );
   const scopesOf = new Map<string, string[]>();
   for (const { to, scope } of world.mapping.rules)
-    if (to !== undefined && isPlainServiceName(to) && isSelectedName(to, world.mapping) && !known.has(to))
+    if (
+      to !== undefined &&
+      isPlainServiceName(to) &&
+      isSelectedName(to, world.mapping) &&
+      !known.has(to) &&
+      !linked.has(to)
+    )
       scopesOf.set(to, [...(scopesOf.get(to) ?? []), scope]);
   return [...scopesOf].map(([to, scopes]) =>
     warning(
@@ -69,18 +86,26 @@ function protocolFindings(config: Config, world: WorldState): readonly Finding[]
   return found;
 }
 
-function claimFindings(config: Config, world: WorldState, now: number): readonly Finding[] {
+function claimFindings(
+  config: Config,
+  world: WorldState,
+  now: number,
+  linked: ReadonlySet<string>,
+): readonly Finding[] {
   const findings: Finding[] = [];
   const without: string[] = [];
   let claimed = 0;
   const claimants = new Map<string, string[]>();
   const inhabited = new Set(
-    (world.catalog?.services ?? []).filter(hasInstance).map((service) => service.name.name),
+    (world.catalog?.services ?? [])
+      .filter(({ instances }) => instances.some(isCaller))
+      .map((service) => service.name.name),
   );
   for (const claimStatus of world.claimStatuses(now).values()) {
     if (world.mapping.select?.hasService(claimStatus.service) === false) continue;
     const { name } = claimStatus.service;
-    if (claimStatus.kind === 'none' && inhabited.has(name) && name !== 'consul') without.push(name);
+    if (claimStatus.kind === 'none' && inhabited.has(name) && name !== 'consul' && !linked.has(name))
+      without.push(name);
     if (claimStatus.kind === 'claimed' || claimStatus.kind === 'unrecorded') claimed++;
     if (claimStatus.kind === 'claimed') {
       const { provider, clientId } = claimStatus.client;
@@ -122,8 +147,4 @@ function claimFindings(config: Config, world: WorldState, now: number): readonly
     );
   if (claimed > 0) findings.unshift(ok('claims', `claims that count: ${claimed}`));
   return findings;
-}
-
-function hasInstance(service: { readonly instances: readonly { readonly kind: string }[] }): boolean {
-  return service.instances.some((instance) => instance.kind === '');
 }

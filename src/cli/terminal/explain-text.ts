@@ -1,7 +1,9 @@
+import type { CallingGatewayKind } from '../../model/catalog.js';
 import type { Decision } from '../../model/decision.js';
 import type { Candidate, Explanation, Verdict } from '../../plan/explain.js';
 import { accessText } from './access-text.js';
 import { decisionText } from './decision-text.js';
+import { behindText } from './reach-text.js';
 import { residualTexts } from './residual-text.js';
 import { printable, type Screen } from './screen.js';
 
@@ -9,8 +11,17 @@ import { printable, type Screen } from './screen.js';
 export interface Circumstances {
   readonly isSourceKnown: boolean;
   readonly isDestinationKnown: boolean;
-  /** How many of the source's sidecars have a listener for the destination; `no-proxy`: it has no sidecar. */
-  readonly reach: 'all' | 'some' | 'none' | 'no-proxy';
+  /**
+   * How many of the source's sidecars have a listener for the destination; `no-proxy`: it has no sidecar; `no-route`: it is
+   * a gateway without a route there.
+   */
+  readonly reach: 'all' | 'some' | 'none' | 'no-proxy' | 'no-route' | 'unknown';
+  /** Why `reach` is unknown. */
+  readonly reachTrouble?: string;
+  /** Of a source that is a gateway. */
+  readonly gatewayKind?: CallingGatewayKind;
+  /** The terminating gateways that enforce the intentions of a destination without a sidecar. */
+  readonly behind: readonly string[];
   readonly mode: string;
   /** Whether a running daemon reported its orders. */
   readonly areOrdersKnown: boolean;
@@ -175,7 +186,14 @@ function notes(
     found.push("the jwt-provider that verifies users' tokens is not written yet; see scopemesh plan");
   if (!around.isSourceKnown) found.push(`no instance of ${source.name} is registered in Consul`);
   if (!around.isDestinationKnown) found.push(`no instance of ${destination.name} is registered in Consul`);
+  if (around.behind.length > 0) found.push(behindText(destination.name, around.behind));
   if (isAllowed(verdict)) {
+    if (around.reachTrouble !== undefined)
+      found.push(`whether the call arrives is not checked: ${around.reachTrouble}`);
+    if (around.reach === 'no-route')
+      found.push(
+        `the call is allowed, but no route of the ${around.gatewayKind ?? 'gateway'} ${source.name} leads to ${destination.name}; see scopemesh reach`,
+      );
     const remedy = `add ${destination.name} to Proxy.Upstreams of its registration`;
     if (around.reach === 'no-proxy' && around.isSourceKnown)
       found.push(`${source.name} has no registered sidecar, so it cannot call through the mesh`);

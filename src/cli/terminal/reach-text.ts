@@ -7,11 +7,16 @@ export function reachTexts(obstacles: readonly Obstacle[]): readonly string[] {
   return obstacles.flatMap(({ message, remedy }) => [message, `  ${remedy}`]);
 }
 
+export function behindText(service: string, gateways: readonly string[]): string {
+  const isOne = gateways.length === 1;
+  return `${service} is behind the terminating ${isOne ? 'gateway' : 'gateways'} ${gateways.join(', ')}, which ${isOne ? 'enforces' : 'enforce'} its intentions`;
+}
+
 /** The most lines of a plan about reach. */
 const MOST_LINES = 20;
 
 /** What a plan opens without letting calls arrive. */
-export function printReach({ edges, unchecked, trouble }: ReachReport, screen: Screen): void {
+export function printReach({ edges, behind, unchecked, trouble }: ReachReport, screen: Screen): void {
   if (trouble !== undefined) {
     screen.warn(printable(`whether the opened calls arrive is not checked: ${trouble}`));
     return;
@@ -28,5 +33,10 @@ export function printReach({ edges, unchecked, trouble }: ReachReport, screen: S
     for (const text of columns(rows.slice(0, MOST_LINES))) screen.line(`    ${text}`);
     if (rows.length > MOST_LINES) screen.line(`    and ${rows.length - MOST_LINES} more`);
   }
+  if (behind.length > 0) screen.line();
+  for (const { service, gateways } of behind.slice(0, MOST_LINES))
+    screen.line(`${printable(behindText(service, gateways))}.`);
+  if (behind.length > MOST_LINES)
+    screen.line(`${behind.length - MOST_LINES} more destinations are behind terminating gateways.`);
   if (unchecked > 0) screen.line(`${unchecked} more edges are not checked for reach.`);
 }

@@ -25,8 +25,10 @@ export async function readProxies(
     readMode(transport, 'proxy-defaults/global', query, signal),
   ]);
   const reader = createReader(OPERATION);
-  return reader.list(parseJson(answer.body, OPERATION)).map((value) => {
-    const raw = reader.record(value);
+  const instances = reader.list(parseJson(answer.body, OPERATION)).map(reader.record);
+  // Consul lists the terminating gateways of a service too, which never call in its name.
+  const callers = instances.filter(({ ServiceKind: kind }) => kind !== 'terminating-gateway');
+  return callers.map((raw) => {
     const proxy = isRecord(raw.ServiceProxy) ? raw.ServiceProxy : {};
     const upstreams = reader.list(proxy.Upstreams).map(reader.record);
     const mode = reader.optionalText(proxy.Mode) || own || all;

@@ -1,6 +1,7 @@
 import type { ServiceName } from '../../model/intention.js';
 import type { EndpointHealth, Reachability, RouteEntry, RouteTarget } from '../reachability.js';
 import { parseJson, readComplete } from './answer.js';
+import { readGateways } from './gateways.js';
 import { createReader, isRecord, parseRecords } from './json.js';
 import { type Tenancy, toNameQuery, toPathName } from './place.js';
 import type { Transport } from './transport.js';
@@ -10,13 +11,17 @@ const reader = createReader(operation);
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** By the health API, and the config entries of routing and of terminating gateways. */
+/** By the health API, and the config entries of routing and of gateways. */
 export function createReachability(transport: Transport, tenancy: Tenancy): Reachability {
   const health = async (kind: 'connect' | 'service', service: ServiceName, signal: AbortSignal) => {
     const path = `/v1/health/${kind}/${toPathName(service.name)}`;
     const query = toNameQuery(service, tenancy);
     const answer = await readComplete(transport, { operation, path, query }, signal);
-    return healthOf(parseRecords(answer.body, operation));
+    // Consul lists the terminating gateways of a service with its sidecars.
+    const isSidecar = ({ Service: endpoint }: Fields) =>
+      !isRecord(endpoint) || endpoint.Kind !== 'terminating-gateway';
+    const endpoints = parseRecords(answer.body, operation);
+    return healthOf(kind === 'connect' ? endpoints.filter(isSidecar) : endpoints);
   };
   const readEntry = async (kind: string, service: ServiceName, signal: AbortSignal) => {
     const path = `/v1/config/${kind}/${toPathName(service.name)}`;
@@ -27,16 +32,7 @@ export function createReachability(transport: Transport, tenancy: Tenancy): Reac
   return {
     readHealth: (service, signal) => health('connect', service, signal),
     readGatewayHealth: (gateway, signal) => health('service', gateway, signal),
-    async readGateways(service, signal) {
-      const query = toNameQuery(service, tenancy);
-      const path = '/v1/config/terminating-gateway';
-      const answer = await readComplete(transport, { operation, path, query }, signal);
-      return parseRecords(answer.body, operation)
-        .filter(({ Services: services }) =>
-          records(services).some(({ Name: name }) => name === '*' || name === service.name),
-        )
-        .map(({ Name: name }) => reader.text(name));
-    },
+    readGateways: (kind, place, signal) => readGateways(transport, tenancy, kind, place, signal),
     async readRoutes(service, signal) {
       const [resolver, splitter, router] = await Promise.all(
         (['service-resolver', 'service-splitter', 'service-router'] as const).map((kind) =>

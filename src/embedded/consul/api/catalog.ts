@@ -116,15 +116,25 @@ function withNodes(call: Call, rows: readonly ServiceRow[]): Instance[] {
   });
 }
 
-/** Instances of the service, or of its sidecars. */
+/** Instances of the service; or of its sidecars, and of the terminating gateways that name it. */
 function instancesOf(store: StateStore, name: string, isConnect: boolean): ServiceRow[] {
   const wanted = name.toLowerCase();
+  const gateways = isConnect ? terminatingGatewaysOf(store, wanted) : new Set<string>();
   return store.list('services').filter((row) => {
     if (!isConnect) return row.Service.toLowerCase() === wanted;
     if (row.Kind === 'connect-proxy')
       return String(row.Proxy.DestinationServiceName).toLowerCase() === wanted;
+    if (row.Kind === 'terminating-gateway') return gateways.has(row.Service.toLowerCase());
     return row.Connect.Native === true && row.Service.toLowerCase() === wanted;
   });
+}
+
+function terminatingGatewaysOf(store: StateStore, service: string): ReadonlySet<string> {
+  const naming = store.list('config-entries', 'terminating-gateway/').filter(({ Services: linked }) => {
+    const names = Array.isArray(linked) ? linked.map((each: Decoded) => String(each.Name)) : [];
+    return names.some((name) => name === '*' || name.toLowerCase() === service);
+  });
+  return new Set(naming.map(({ Name }) => Name.toLowerCase()));
 }
 
 /** The index of a service's instances: its own, or, where it has none, when a service last went away. */

@@ -1,7 +1,16 @@
 import { proxyDefaults, serviceDefaults } from './defaults.js';
 import type { EntryKind } from './entry-kind.js';
 import { jwtProvider } from './jwt-provider.js';
-import { serviceResolver, serviceRouter, serviceSplitter, terminatingGateway } from './routing.js';
+import {
+  apiGateway,
+  httpRoute,
+  ingressGateway,
+  serviceResolver,
+  serviceRouter,
+  serviceSplitter,
+  tcpRoute,
+  terminatingGateway,
+} from './routing.js';
 import { serviceIntentions, serviceIntentionsWithJwt } from './service-intentions.js';
 
 const OTHERS = [
@@ -11,12 +20,15 @@ const OTHERS = [
   serviceSplitter,
   serviceRouter,
   terminatingGateway,
+  ingressGateway,
 ];
+
+const SINCE_1_15 = [apiGateway, httpRoute, tcpRoute];
 
 /** The kinds of entries that a Consul of this version has. */
 export function entryKindsOf(version: string): ReadonlyMap<string, EntryKind> {
   const [major = 0, minor = 0] = version.split('.').map(Number);
-  const hasJwt = major > 1 || (major === 1 && minor >= 16);
-  const kinds = hasJwt ? [serviceIntentionsWithJwt, jwtProvider] : [serviceIntentions];
-  return new Map([...kinds, ...OTHERS].map((kind) => [kind.kind, kind]));
+  const isSince = (wanted: number) => major > 1 || (major === 1 && minor >= wanted);
+  const kinds = isSince(16) ? [serviceIntentionsWithJwt, jwtProvider] : [serviceIntentions];
+  return new Map([...kinds, ...OTHERS, ...(isSince(15) ? SINCE_1_15 : [])].map((kind) => [kind.kind, kind]));
 }

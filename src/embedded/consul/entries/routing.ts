@@ -1,5 +1,5 @@
 import { serverFailure } from '../exchange.js';
-import { any, anyMap, list, pointer, string, stringMap } from '../shape.js';
+import { any, anyMap, int, list, pointer, string, stringMap, strings } from '../shape.js';
 import type { EntryKind } from './entry-kind.js';
 
 // Kept and shown as they were written. Nothing here routes calls, and Consul's checks between entries are left out.
@@ -33,7 +33,50 @@ export const serviceRouter = routing(
   list('Routes', anyMap('Match?'), pointer('Destination?', place, string('PrefixRewrite?'))),
 );
 
-export const terminatingGateway: EntryKind = {
-  ...routing('terminating-gateway', list('Services', string('Name CAFile? CertFile? KeyFile? SNI?'))),
-  requireWrite: (authorizer) => authorizer.require('mesh', 'write'),
-};
+/** A gateway's entry is of the mesh, and shows what is about its own service. */
+function gateway(kind: string, fields: EntryKind['shape']): EntryKind {
+  return { ...routing(kind, fields), requireWrite: (authorizer) => authorizer.require('mesh', 'write') };
+}
+
+export const terminatingGateway = gateway(
+  'terminating-gateway',
+  list('Services', string('Name CAFile? CertFile? KeyFile? SNI?')),
+);
+
+export const ingressGateway = gateway('ingress-gateway', [
+  ...anyMap('TLS Defaults?'),
+  ...list(
+    'Listeners',
+    int('Port'),
+    string('Protocol'),
+    list('Services', string('Name'), strings('Hosts'), anyMap('TLS? RequestHeaders? ResponseHeaders?')),
+    anyMap('TLS?'),
+  ),
+]);
+
+export const apiGateway = gateway(
+  'api-gateway',
+  list('Listeners', string('Name Hostname'), int('Port'), string('Protocol'), anyMap('TLS')),
+);
+
+const parents = list('Parents', string('Kind Name SectionName'));
+
+function gatewayRoute(kind: string, fields: EntryKind['shape']): EntryKind {
+  return {
+    ...gateway(kind, [...parents, ...fields]),
+    canRead: (authorizer) => authorizer.isAllowed('mesh', 'read'),
+    requireRead: (authorizer) => authorizer.require('mesh', 'read'),
+  };
+}
+
+export const httpRoute = gatewayRoute('http-route', [
+  ...list(
+    'Rules',
+    anyMap('Filters'),
+    any('Matches'),
+    list('Services', string('Name'), int('Weight'), anyMap('Filters')),
+  ),
+  ...strings('Hostnames'),
+]);
+
+export const tcpRoute = gatewayRoute('tcp-route', list('Services', string('Name')));

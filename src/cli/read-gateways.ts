@@ -1,0 +1,85 @@
+import type { GatewayEntry, GatewayKind, Reachability } from '../consul/reachability.js';
+import { messageOf, SyncError } from '../errors.js';
+import { mapBounded } from '../map-bounded.js';
+import { type Catalog, gatewayKindIn, isCallingGateway } from '../model/catalog.js';
+import type { ServiceName } from '../model/intention.js';
+
+/** A gateway that calls services in its own name; without routes if it has no config entry. */
+export interface CallingGateway {
+  readonly service: ServiceName;
+  readonly routes: GatewayEntry['routes'];
+}
+
+export interface Gateways {
+  readonly calling: readonly CallingGateway[];
+  readonly terminating: readonly GatewayEntry[];
+}
+
+export type GatewayReport =
+  | {
+      readonly kind: 'read';
+      readonly gateways: Gateways;
+      /** The services that routing entries send the calls of a routed service to. */
+      readonly targets: ReadonlyMap<string, readonly string[]>;
+    }
+  | { readonly kind: 'unread'; readonly trouble: string };
+
+/** The most routed services whose routing entries are read, with three requests each. */
+const MOST_SERVICES = 200;
+
+const CONCURRENCY = 8;
+
+/** Reads one list of each kind of gateway. Never rejects because of Consul. */
+export async function reportGateways(
+  reachability: Reachability,
+  catalog: Catalog | undefined,
+  place: Pick<ServiceName, 'partition' | 'namespace'>,
+  signal: AbortSignal,
+): Promise<GatewayReport> {
+  try {
+    const registered = (catalog?.services ?? []).filter(({ instances }) =>
+      instances.some(({ kind }) => isCallingGateway(kind)),
+    );
+    // A Consul that has no API gateway may not know the kind at all.
+    const hasApiGateway = registered.some(({ name }) => gatewayKindIn(catalog, name) === 'api-gateway');
+    const read = (kind: GatewayKind) => reachability.readGateways(kind, place, signal);
+    const [terminating, ...entries] = await Promise.all([
+      read('terminating-gateway'),
+      read('ingress-gateway'),
+      ...(hasApiGateway ? [read('api-gateway')] : []),
+    ]);
+    const routesOf = new Map(registered.map(({ name }) => [name.name, [] as GatewayEntry['routes']]));
+    for (const { name, routes } of entries.flat())
+      routesOf.set(name, [...(routesOf.get(name) ?? []), ...routes]);
+    const calling = [...routesOf].map(([name, routes]) => ({ service: { ...place, name }, routes }));
+    const targets = await readTargets(reachability, calling, place, signal);
+    return { kind: 'read', gateways: { calling, terminating }, targets };
+  } catch (error) {
+    if (signal.aborted || !(error instanceof SyncError)) throw error;
+    return { kind: 'unread', trouble: messageOf(error) };
+  }
+}
+
+async function readTargets(
+  reachability: Reachability,
+  calling: readonly CallingGateway[],
+  place: Pick<ServiceName, 'partition' | 'namespace'>,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const routed = new Set(calling.flatMap(({ routes }) => routes.map(({ service }) => service)));
+  routed.delete('*');
+  const read = await mapBounded(
+    [...routed].toSorted().slice(0, MOST_SERVICES),
+    { width: CONCURRENCY, signal },
+    async (name, stop) => {
+      const entries = await reachability.readRoutes({ ...place, name }, stop);
+      const targets = entries.flatMap(({ kind, targets: to }) => [
+        // A router without a match sends the rest to the service itself.
+        ...(kind === 'service-router' ? [name] : []),
+        ...to.flatMap(({ service, elsewhere }) => (elsewhere === undefined ? service : [])),
+      ]);
+      return [name, entries.length === 0 ? [name] : [...new Set(targets)]] as const;
+    },
+  );
+  return new Map(read);
+}

@@ -1,0 +1,91 @@
+import type { ServiceName } from '../../model/intention.js';
+import type { GatewayEntry, GatewayKind, GatewayRoute } from '../reachability.js';
+import { readComplete } from './answer.js';
+import { createReader, parseRecords } from './json.js';
+import { type Tenancy, toNameQuery } from './place.js';
+import type { Transport } from './transport.js';
+
+const operation = 'reachability.read';
+const reader = createReader(operation);
+
+type Fields = Readonly<Record<string, unknown>>;
+type Place = Pick<ServiceName, 'partition' | 'namespace'>;
+
+/** By the lists of config entries, as the port says. */
+export async function readGateways(
+  transport: Transport,
+  tenancy: Tenancy,
+  kind: GatewayKind,
+  place: Place,
+  signal: AbortSignal,
+): Promise<readonly GatewayEntry[]> {
+  const query = toNameQuery({ ...place, name: '' }, tenancy);
+  const readList = async (listed: string) => {
+    const path = `/v1/config/${listed}`;
+    return parseRecords((await readComplete(transport, { operation, path, query }, signal)).body, operation);
+  };
+  if (kind !== 'api-gateway')
+    return (await readList(kind)).map((entry) => ({
+      name: reader.text(entry.Name),
+      routes: kind === 'ingress-gateway' ? ingressRoutes(entry, place) : linkedServices(entry, place),
+    }));
+  const [gateways, ...routes] = await Promise.all(
+    ['api-gateway', 'http-route', 'tcp-route'].map((listed) => readList(listed)),
+  );
+  return (gateways ?? []).map((gateway) => ({
+    name: reader.text(gateway.Name),
+    routes: routes.flat().flatMap((route) => boundRoutes(gateway, route, place)),
+  }));
+}
+
+function linkedServices(entry: Fields, place: Place): readonly GatewayRoute[] {
+  const where = `terminating-gateway ${reader.text(entry.Name)}`;
+  return servicesIn(entry, place).map((service) => ({ service, protocol: '', place: where }));
+}
+
+function ingressRoutes(entry: Fields, place: Place): readonly GatewayRoute[] {
+  return records(entry.Listeners).flatMap((listener) => {
+    const protocol = protocolOf(listener);
+    const where = `port ${reader.index(listener.Port)}`;
+    return servicesIn(listener, place).map((service) => ({ service, protocol, place: where }));
+  });
+}
+
+/** What a route adds to a gateway: nothing unless a listener of the gateway takes it. */
+function boundRoutes(gateway: Fields, route: Fields, place: Place): readonly GatewayRoute[] {
+  const kind = reader.text(route.Kind);
+  const protocol = kind === 'tcp-route' ? 'tcp' : 'http';
+  const listeners = records(gateway.Listeners).filter((listener) => protocolOf(listener) === protocol);
+  const isBound = records(route.Parents).some(
+    ({ Kind: parent, Name: name, SectionName: section }) =>
+      ['', 'api-gateway'].includes(reader.optionalText(parent)) &&
+      name === gateway.Name &&
+      listeners.some(({ Name: listener }) => ['', listener].includes(reader.optionalText(section))),
+  );
+  if (!isBound) return [];
+  const where = `${kind} ${reader.text(route.Name)}`;
+  const holders = kind === 'tcp-route' ? [route] : records(route.Rules);
+  return holders.flatMap((holder) =>
+    servicesIn(holder, place).map((service) => ({ service, protocol, place: where })),
+  );
+}
+
+/** A service of another namespace or partition is another service, even of the same name. */
+function servicesIn(holder: Fields, { namespace, partition }: Place): readonly string[] {
+  return records(holder.Services)
+    .filter(
+      (service) =>
+        ['', namespace].includes(reader.optionalText(service.Namespace)) &&
+        ['', partition].includes(reader.optionalText(service.Partition)),
+    )
+    .map((service) => reader.text(service.Name));
+}
+
+/** Without one, Consul takes tcp at an ingress gateway; an API gateway always has one. */
+function protocolOf(listener: Fields): string {
+  return reader.optionalText(listener.Protocol).toLowerCase() || 'tcp';
+}
+
+function records(value: unknown): readonly Fields[] {
+  return reader.list(value).map(reader.record);
+}

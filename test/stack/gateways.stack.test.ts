@@ -1,0 +1,213 @@
+import { once } from 'node:events';
+import { createServer, request, type Server } from 'node:http';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type CommandLine, createCommandLine } from '../support/command-line.js';
+import { eventsOnly, type Idp, startIdp } from '../support/idp.js';
+import { until } from '../support/until.js';
+import { type ConsulHandle, startConsul } from './consul.js';
+import { type Mesh, startMesh } from './envoy.js';
+import { freePort, freePorts } from './ports.js';
+import { createRunDirectory, removeRunDirectory } from './process.js';
+import { type Sidecar, startSidecar } from './sidecar.js';
+
+/*
+ * An ingress gateway `edge` with an OAuth client of its own leads to `orders`, which has a sidecar, and to `legacy`, which
+ * is outside the mesh behind the terminating gateway `exit`.
+ */
+const LONGEST_MS = 90_000;
+const CLIENT = {
+  clientId: 'edge-app',
+  grantTypes: ['client_credentials'],
+  attributes: { 'consul-services': 'edge' },
+};
+const SCOPES = {
+  'orders:read': { to: 'orders', methods: ['GET'], path: '/v1/orders' },
+  'legacy:read': { to: 'legacy', methods: ['GET'], path: '/' },
+};
+
+let consul: ConsulHandle;
+let idp: Idp;
+let mesh: Mesh;
+let cli: CommandLine;
+let legacy: Server;
+let directory: string;
+let edgePort: number;
+let daemonAddress: string;
+let daemon: Promise<unknown> | undefined;
+const gateways: Sidecar[] = [];
+const stop = new AbortController();
+
+beforeAll(async () => {
+  directory = await createRunDirectory('gateways');
+  [consul, idp] = await Promise.all([startConsul(), startIdp({ single: true, now: () => Date.now() })]);
+  legacy = createServer((_, answer) => answer.end('legacy')).listen(0, '127.0.0.1');
+  await once(legacy, 'listening');
+  const address = legacy.address();
+  const legacyPort = typeof address === 'object' && address !== null ? address.port : 0;
+  const [edge = 0, exit = 0, own = 0] = await freePorts(3);
+  edgePort = edge;
+  mesh = await startMesh(consul, { services: [{ name: 'orders', protocol: 'http' }], drainTimeSeconds: 1 });
+  await consul.request('PUT', '/v1/catalog/register', {
+    Node: 'outside',
+    Address: '127.0.0.1',
+    Service: { Service: 'legacy', Port: legacyPort },
+  });
+  for (const entry of [
+    { Kind: 'service-defaults', Name: 'legacy', Protocol: 'http' },
+    { Kind: 'terminating-gateway', Name: 'exit', Services: [{ Name: 'legacy' }] },
+    {
+      Kind: 'ingress-gateway',
+      Name: 'edge',
+      Listeners: [
+        {
+          Port: edgePort,
+          Protocol: 'http',
+          Services: ['orders', 'legacy'].map((Name) => ({ Name, Hosts: [`${Name}.example.com`] })),
+        },
+      ],
+    },
+  ])
+    await consul.request('PUT', '/v1/config', entry);
+  const register = (Kind: string, Name: string, Port: number, Meta = {}) =>
+    consul.request('PUT', '/v1/agent/service/register', { Kind, Name, Address: '127.0.0.1', Port, Meta });
+  await register('ingress-gateway', 'edge', own, { 'oauth-client-id': 'edge-app' });
+  await register('terminating-gateway', 'exit', exit);
+  for (const [serviceId, gateway] of [
+    ['edge', 'ingress'],
+    ['exit', 'terminating'],
+  ] as const)
+    gateways.push(await startSidecar(consul, { serviceId, gateway, directory, drainTimeSeconds: 1 }));
+  const httpPort = await freePort();
+  daemonAddress = `http://127.0.0.1:${httpPort}`;
+  cli = createCommandLine({
+    consul: { address: consul.httpAddress, managementToken: consul.managementToken },
+  });
+  cli.configure({
+    providers: [eventsOnly(idp)],
+    scopes: SCOPES,
+    http: { listen: `127.0.0.1:${httpPort}` },
+  });
+  idp.clients.set('edge-app', { ...CLIENT, scopes: ['orders:read', 'legacy:read'] });
+  daemon = cli.run(['run'], { signal: stop.signal });
+}, 300_000);
+
+afterAll(async () => {
+  stop.abort(new Error('the test is over'));
+  await daemon;
+  await Promise.all(gateways.map(({ process }) => process.stop(3000)));
+  await mesh?.stop();
+  legacy?.close();
+  legacy?.closeAllConnections();
+  cli?.close();
+  await idp?.close();
+  await consul?.stop();
+  await removeRunDirectory(directory);
+});
+
+/** The status of a request to the ingress gateway, on a connection of its own; 0 without an answer. */
+function call(service: string, path: string, method = 'GET'): Promise<number> {
+  return new Promise((resolve) => {
+    const headers = { host: `${service}.example.com` };
+    const outgoing = request(
+      { host: '127.0.0.1', port: edgePort, method, path, headers, agent: false, timeout: 15_000 },
+      (answer) => {
+        answer.resume();
+        answer.once('error', () => resolve(0));
+        answer.once('end', () => resolve(answer.statusCode ?? 0));
+      },
+    );
+    outgoing.once('timeout', () => outgoing.destroy(new Error('no answer')));
+    outgoing.once('error', () => resolve(0));
+    outgoing.end();
+  });
+}
+
+const answers = (status: number, service: string, path: string) =>
+  until(`${service} answers ${status}`, async () => (await call(service, path)) === status, LONGEST_MS);
+
+/** Takes all scopes but these, and resolves with the milliseconds from the event to the first refusal. */
+async function revoke(scopes: readonly string[], service: string, path: string): Promise<number> {
+  idp.clients.set('edge-app', { ...CLIENT, scopes });
+  const { headers, body } = idp.sign({ type: 'client.updated', data: { clientId: 'edge-app' } });
+  const began = performance.now();
+  const answer = await fetch(`${daemonAddress}/events/main`, { method: 'POST', headers, body });
+  expect(answer.status).toBe(202);
+  await answers(403, service, path);
+  return performance.now() - began;
+}
+
+const run = (...args: string[]) => cli.run(args);
+
+// One history: each test goes on where the one before it ended.
+describe('gateways on a real Consul with real Envoys', () => {
+  it('an ingress gateway reaches what its client may, in the mesh and behind a terminating gateway', async () => {
+    await answers(200, 'orders', '/v1/orders/1');
+    await answers(200, 'legacy', '/');
+    expect(await call('orders', '/v1/orders/1', 'POST')).toBe(403);
+    expect(await call('legacy', '/', 'POST')).toBe(403);
+    const explained = await run('explain', 'edge', 'legacy');
+    expect(explained.out).toContain('edge claims main/edge-app, and the claim counts');
+    expect(explained.out).toContain(
+      'legacy is behind the terminating gateway exit, which enforces its intentions',
+    );
+    expect(explained.out).not.toContain('sidecar');
+    for (const service of ['orders', 'legacy']) {
+      const reached = await run('reach', 'edge', service);
+      expect([reached.status, reached.out]).toEqual([
+        0,
+        expect.stringContaining(`reachable  edge -> ${service}`),
+      ]);
+    }
+    const { json } = await run('doctor', '--json');
+    const found = (json().findings as { id: string; severity: string; message: string }[]).filter(({ id }) =>
+      /^(gateways|reach|claims|rules)/.test(id),
+    );
+    expect(found.filter(({ severity }) => severity === 'warning')).toEqual([]);
+    expect(found).toContainEqual(expect.objectContaining({ id: 'gateways', severity: 'ok' }));
+    expect(found).toContainEqual(
+      expect.objectContaining({
+        id: 'gateways.terminating',
+        message: expect.stringContaining('legacy (exit)'),
+      }),
+    );
+  });
+
+  it('an ingress gateway whose client loses a scope answers 403', async () => {
+    const took = await revoke(['legacy:read'], 'orders', '/v1/orders/1');
+    console.log(`ingress gateway: event to 403 in ${took.toFixed(0)} ms`);
+    expect(await call('legacy', '/')).toBe(200);
+    expect(took).toBeLessThan(LONGEST_MS);
+    const { json } = await run('doctor', '--json');
+    expect(json().findings).toContainEqual(
+      expect.objectContaining({
+        id: 'gateways.unopened',
+        message: expect.stringContaining(`edge -> orders (port ${edgePort})`),
+      }),
+    );
+  });
+
+  it('a terminating gateway refuses what its intentions no longer open', async () => {
+    const took = await revoke([], 'legacy', '/');
+    console.log(`terminating gateway: event to 403 in ${took.toFixed(0)} ms`);
+    expect(took).toBeLessThan(LONGEST_MS);
+  });
+
+  it('Consul gives callers a terminating gateway beside the sidecar that a service has', async () => {
+    await consul.request('PUT', '/v1/config', {
+      Kind: 'terminating-gateway',
+      Name: 'exit',
+      Services: [{ Name: 'legacy' }, { Name: 'orders' }],
+    });
+    const endpoints = (await consul.request('GET', '/v1/health/connect/orders')) as {
+      readonly Service: { readonly Kind: string };
+    }[];
+    expect(endpoints.map(({ Service }) => Service.Kind).toSorted()).toEqual([
+      'connect-proxy',
+      'terminating-gateway',
+    ]);
+    const { json } = await run('doctor', '--json');
+    expect(json().findings).toContainEqual(
+      expect.objectContaining({ id: 'gateways.mixed', message: expect.stringContaining('orders (exit)') }),
+    );
+  });
+});
