@@ -55,6 +55,31 @@ describe('with confirmed claims a service', () => {
       { kind: 'none', vanished: false } as Partial<ClaimStatus>,
     ],
     [
+      'has its client as an ingress gateway',
+      { services: [instanceOf(claiming('web', 'web'), { kind: 'ingress-gateway' })] },
+      { kind: 'claimed', addNothing: false } as Partial<ClaimStatus>,
+    ],
+    [
+      'has its client as an API gateway',
+      { services: [instanceOf(claiming('web', 'web'), { kind: 'api-gateway' })] },
+      { kind: 'claimed' },
+    ],
+    [
+      'gains nothing where a gateway of its name claims another client',
+      {
+        services: [
+          {
+            ...claiming('web', 'web'),
+            instances: [
+              ...claiming('web', 'web').instances,
+              ...instanceOf(claiming('web', 'other'), { kind: 'ingress-gateway' }).instances,
+            ],
+          },
+        ],
+      },
+      { kind: 'refused', reason: 'ClaimAmbiguous' } as Partial<ClaimStatus>,
+    ],
+    [
       'keeps the old claim and adds nothing where instances disagree',
       { services: [claiming('web', 'web', 'other')], remembered: remembered(0) },
       { kind: 'claimed', addNothing: true } as Partial<ClaimStatus>,
@@ -122,7 +147,7 @@ describe('with confirmed claims a service', () => {
 
 describe('an instance', () => {
   const stated = (service: CatalogService, providers = ['main']) => statedClaim(service, SETTINGS, providers);
-  test('of a sidecar or gateway never claims', () => {
+  test('of a sidecar, terminating gateway or mesh gateway never claims', () => {
     for (const kind of ['connect-proxy', 'mesh-gateway', 'terminating-gateway'])
       expect(stated(instanceOf(claiming('web', 'web'), { kind }))).toEqual({ kind: 'vacant' });
   });

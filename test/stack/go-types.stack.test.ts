@@ -12,6 +12,7 @@ import type { HttpPermission } from '../../src/model/intention.js';
 import { Secret } from '../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import { type ConsulProxy, startConsulProxy } from '../support/consul-proxy.js';
+import { API_GATEWAY } from '../support/gateway-entries.js';
 
 const never = new AbortController().signal;
 const sources = fileURLToPath(new URL('./go-types/', import.meta.url));
@@ -124,6 +125,31 @@ describe("what scopemesh writes, as the types of Consul's Go client have it", ()
     const { status, out, err } = await run(binary, [], JSON.stringify(written));
     expect([status, err]).toEqual([0, '']);
     expect(JSON.parse(out)).toMatchObject(written);
+  });
+
+  it('reads an API gateway and its routes as those types write them', async () => {
+    const put = (entry: unknown) =>
+      fetch(`${server.address}/v1/config`, {
+        method: 'PUT',
+        headers: { 'X-Consul-Token': server.managementToken },
+        body: JSON.stringify(entry),
+      });
+    const { status, out, err } = await run(binary, [], JSON.stringify(API_GATEWAY));
+    expect([status, err]).toEqual([0, '']);
+    const written = JSON.parse(out) as readonly unknown[];
+    expect(written).toMatchObject(API_GATEWAY);
+    for (const entry of written) expect((await put(entry)).status).toBe(200);
+    const place = { namespace: 'default', partition: 'default' };
+    expect(await consul.reachability.readGateways('api-gateway', place, never)).toEqual([
+      {
+        name: 'edge',
+        routes: [
+          { service: 'orders', protocol: 'http', place: 'http-route shop' },
+          { service: 'billing', protocol: 'http', place: 'http-route shop' },
+          { service: 'mail', protocol: 'tcp', place: 'tcp-route mail' },
+        ],
+      },
+    ]);
   });
 
   it.each([

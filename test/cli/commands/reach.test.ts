@@ -20,6 +20,11 @@ describe('what keeps an allowed call from arriving', () => {
   const sick = { registered: 2, passing: 0 };
   const other = { ...PROXY, upstreams: ['billing'] };
   const speaking = (protocol: string) => ({ ...PROXY, upstreamProtocols: new Map([['orders', protocol]]) });
+  const edge = (...routes: readonly (readonly [service: string, protocol: string])[]) => ({
+    kind: 'ingress-gateway' as const,
+    ...UP,
+    routes: routes.map(([service, protocol]) => ({ service, protocol, place: 'port 80' })),
+  });
   const to = (kind: string, ...services: string[]) => [
     { kind, targets: services.map((service) => ({ service })) },
   ];
@@ -43,6 +48,17 @@ describe('what keeps an allowed call from arriving', () => {
       'a gateway that is not healthy',
       { health: none, gateways: [{ name: 'exit', ...sick }] },
       ['unhealthy blocks'],
+    ],
+    ['a gateway beside the sidecars', { gateways: [{ name: 'exit', ...UP }] }, ['routed']],
+    ['a source gateway without a route', { proxies: [], gateway: edge() }, ['no-route blocks']],
+    ['not one with a route', { proxies: [], gateway: edge(['orders', 'http']) }, []],
+    ['not one with a wildcard of the protocol', { proxies: [], gateway: edge(['*', 'http']) }, []],
+    ['a wildcard of another protocol', { proxies: [], gateway: edge(['*', 'grpc']) }, ['no-route blocks']],
+    ['a route of another protocol', { proxies: [], gateway: edge(['orders', 'tcp']) }, ['protocol blocks']],
+    [
+      'a source gateway that does not run',
+      { proxies: [], gateway: { ...edge(['orders', 'http']), ...none } },
+      ['no-endpoint blocks'],
     ],
     ['a resolver to another service', { routes: to('service-resolver', 'v2') }, ['routed blocks']],
     ['not a resolver with subsets', { routes: to('service-resolver', 'orders') }, []],
@@ -104,7 +120,7 @@ describe('reach', () => {
     const { status, json } = await cli.run(['reach', 'web', 'orders', '--json']);
     expect([status, json()]).toEqual([
       0,
-      { reachable: true, source: 'web', destination: 'orders', obstacles: [] },
+      { reachable: true, source: 'web', destination: 'orders', obstacles: [], behind: [] },
     ]);
   });
 

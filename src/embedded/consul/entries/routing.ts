@@ -54,28 +54,24 @@ export const ingressGateway = gateway('ingress-gateway', [
   ),
 ]);
 
-export const apiGateway = gateway(
-  'api-gateway',
-  list('Listeners', string('Name Hostname'), int('Port'), string('Protocol'), anyMap('TLS')),
-);
-
-const parents = list('Parents', string('Kind Name SectionName'));
+export const apiGateway = gateway('api-gateway', [
+  ...list('Listeners', string('Name Hostname'), int('Port'), string('Protocol'), anyMap('TLS')),
+  ...anyMap('Status?'),
+]);
 
 function gatewayRoute(kind: string, fields: EntryKind['shape']): EntryKind {
+  const parents = list('Parents', string('Kind Name SectionName'));
   return {
-    ...gateway(kind, [...parents, ...fields]),
+    ...gateway(kind, [...parents, ...fields, ...anyMap('Status?')]),
     canRead: (authorizer) => authorizer.isAllowed('mesh', 'read'),
     requireRead: (authorizer) => authorizer.require('mesh', 'read'),
   };
 }
 
+const filters = anyMap('Filters? ResponseFilters?');
+
 export const httpRoute = gatewayRoute('http-route', [
-  ...list(
-    'Rules',
-    anyMap('Filters'),
-    any('Matches'),
-    list('Services', string('Name'), int('Weight'), anyMap('Filters')),
-  ),
+  ...list('Rules', filters, any('Matches'), list('Services', string('Name'), int('Weight'), filters)),
   ...strings('Hostnames'),
 ]);
 
