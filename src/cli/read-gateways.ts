@@ -1,7 +1,7 @@
 import type { GatewayEntry, GatewayKind, Reachability } from '../consul/reachability.js';
 import { messageOf, SyncError } from '../errors.js';
 import { mapBounded } from '../map-bounded.js';
-import { type Catalog, gatewayKindIn, isCallingGateway } from '../model/catalog.js';
+import { type Catalog, gatewayKindOf } from '../model/catalog.js';
 import type { ServiceName } from '../model/intention.js';
 
 /** A gateway that calls services in its own name; without routes if it has no config entry. */
@@ -37,16 +37,12 @@ export async function reportGateways(
   signal: AbortSignal,
 ): Promise<GatewayReport> {
   try {
-    const registered = (catalog?.services ?? []).filter(({ instances }) =>
-      instances.some(({ kind }) => isCallingGateway(kind)),
-    );
-    // A Consul that has no API gateway may not know the kind at all.
-    const hasApiGateway = registered.some(({ name }) => gatewayKindIn(catalog, name) === 'api-gateway');
+    const registered = (catalog?.services ?? []).filter((each) => gatewayKindOf(each) !== undefined);
     const read = (kind: GatewayKind) => reachability.readGateways(kind, place, signal);
     const [terminating, ...entries] = await Promise.all([
       read('terminating-gateway'),
       read('ingress-gateway'),
-      ...(hasApiGateway ? [read('api-gateway')] : []),
+      read('api-gateway'),
     ]);
     const routesOf = new Map(registered.map(({ name }) => [name.name, [] as GatewayEntry['routes']]));
     for (const { name, routes } of entries.flat())
@@ -58,6 +54,14 @@ export async function reportGateways(
     if (signal.aborted || !(error instanceof SyncError)) throw error;
     return { kind: 'unread', trouble: messageOf(error) };
   }
+}
+
+/** Consul accepts names in config entries that its API cannot address; nothing can be registered by such a name. */
+export async function orUnnameable<T>(read: Promise<T>, otherwise: T): Promise<T> {
+  return read.catch((error: unknown) => {
+    if (error instanceof SyncError && error.code === 'ERR_CONSUL_REJECTED') return otherwise;
+    throw error;
+  });
 }
 
 async function readTargets(
@@ -72,7 +76,7 @@ async function readTargets(
     [...routed].toSorted().slice(0, MOST_SERVICES),
     { width: CONCURRENCY, signal },
     async (name, stop) => {
-      const entries = await reachability.readRoutes({ ...place, name }, stop);
+      const entries = await orUnnameable(reachability.readRoutes({ ...place, name }, stop), []);
       const targets = entries.flatMap(({ kind, targets: to }) => [
         // A router without a match sends the rest to the service itself.
         ...(kind === 'service-router' ? [name] : []),

@@ -6,6 +6,7 @@ import type { ServiceName } from '../model/intention.js';
 import { type Obstacle, obstaclesOf, type ReachFacts } from '../plan/reach.js';
 import { serviceText } from '../plan/world.js';
 import { protocolIn } from '../state/protocols.js';
+import { orUnnameable } from './read-gateways.js';
 
 export interface Edge {
   readonly source: ServiceName;
@@ -38,7 +39,11 @@ export async function readReach(
     'terminating-gateway': gatewaysOf('terminating-gateway'),
   };
   const entriesAt = (kind: GatewayKind, place: ServiceName) => entries[kind]({ ...place, name: '' });
-  const gatewayHealth = once((gateway, stop) => reachability.readGatewayHealth(gateway, stop), signal);
+  const nowhere = { registered: 0, passing: 0 };
+  const gatewayHealth = once(
+    (gateway, stop) => orUnnameable(reachability.readGatewayHealth(gateway, stop), nowhere),
+    signal,
+  );
   const sources = once(async (service, stop): Promise<Caller> => {
     const kind = gatewayKindIn(catalog, service);
     if (kind === undefined) return { proxies: await readProxies(service, stop) };

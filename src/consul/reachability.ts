@@ -46,7 +46,7 @@ export interface Reachability {
   readGatewayHealth(gateway: ServiceName, signal: AbortSignal): Promise<EndpointHealth>;
   /**
    * Every gateway of a kind that has a config entry in this place: one list, and for API gateways one more for each kind of
-   * route, which need `mesh:read`. A Consul before 1.15 refuses to list API gateways.
+   * route, which need `mesh:read`. A Consul before 1.15 has no API gateways.
    */
   readGateways(
     kind: GatewayKind,

@@ -22,19 +22,22 @@ export function isCaller({ kind }: Pick<ServiceInstance, 'kind'>): boolean {
   return kind === '' || isCallingGateway(kind);
 }
 
-export function isCallingGateway(kind: string): kind is CallingGatewayKind {
+function isCallingGateway(kind: string): kind is CallingGatewayKind {
   return kind === 'ingress-gateway' || kind === 'api-gateway';
 }
 
 /** The kind of gateway that a service is; undefined for an ordinary service, also if both are registered by one name. */
+export function gatewayKindOf({ instances }: CatalogService): CallingGatewayKind | undefined {
+  const kinds = instances.map(({ kind }) => kind);
+  return kinds.includes('') ? undefined : kinds.find(isCallingGateway);
+}
+
 export function gatewayKindIn(
   catalog: Catalog | undefined,
   service: ServiceName,
 ): CallingGatewayKind | undefined {
-  const kinds = catalog?.services
-    .find(({ name }) => name.name === service.name)
-    ?.instances.map(({ kind }) => kind);
-  return kinds?.includes('') ? undefined : kinds?.find(isCallingGateway);
+  const found = catalog?.services.find(({ name }) => name.name === service.name);
+  return found && gatewayKindOf(found);
 }
 
 /** A service of the catalog with all its instances. */

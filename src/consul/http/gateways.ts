@@ -29,6 +29,7 @@ export async function readGateways(
       name: reader.text(entry.Name),
       routes: kind === 'ingress-gateway' ? ingressRoutes(entry, place) : linkedServices(entry, place),
     }));
+  if (!(await knowsApiGateways(transport, query, signal))) return [];
   const [gateways, ...routes] = await Promise.all(
     ['api-gateway', 'http-route', 'tcp-route'].map((listed) => readList(listed)),
   );
@@ -36,6 +37,17 @@ export async function readGateways(
     name: reader.text(gateway.Name),
     routes: routes.flat().flatMap((route) => boundRoutes(gateway, route, place)),
   }));
+}
+
+/** Consul before 1.15 refuses the kind, and so has no entry of it. */
+async function knowsApiGateways(
+  transport: Transport,
+  query: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const request = { operation, method: 'GET', path: '/v1/config/api-gateway', query } as const;
+  const { status, body } = await transport.send(request, signal, [200, 500]);
+  return status === 200 || !new TextDecoder().decode(body).startsWith('invalid config entry kind');
 }
 
 function linkedServices(entry: Fields, place: Place): readonly GatewayRoute[] {

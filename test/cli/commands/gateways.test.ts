@@ -48,6 +48,8 @@ describe('an ingress gateway', () => {
     await mesh.register('orders');
     await sidecarOf('orders');
     await gateway('ingress-gateway');
+    // Whoever writes entries must not be able to hide the others from doctor.
+    await write({ Kind: 'terminating-gateway', Name: 'a\nb', Services: [{ Name: 'orders' }] });
     cli.idp({ ...CLIENT, scopes: ['orders:read'] });
     const planned = await cli.run(['plan', '--json']);
     expect(planned.json().reach).toMatchObject({ edges: [{ obstacles: [{ kind: 'no-route' }] }] });
@@ -57,11 +59,12 @@ describe('an ingress gateway', () => {
     expect(unrouted.out).toContain('edge claims main/edge-app, and the claim counts');
     expect(unrouted.out).toContain('no route of the ingress-gateway edge leads to orders');
     expect(unrouted.out).not.toContain('sidecar');
-    await ingress('billing');
+    await ingress('billing', 'c\u0007d');
     expect(await findings(/^(gateways|reach)/)).toMatchObject([
       { id: 'reach.no-route', severity: 'warning' },
       { id: 'gateways.unopened', message: expect.stringContaining('edge -> billing (port 443)') },
       { id: 'gateways.unrouted', message: expect.stringContaining('edge -> orders') },
+      { id: 'gateways.mixed' },
     ]);
     // The intention of the service decides to which the calls go.
     await write({ Kind: 'service-resolver', Name: 'billing', Redirect: { Service: 'orders' } });
@@ -70,6 +73,7 @@ describe('an ingress gateway', () => {
     expect(await findings(/^gateways/)).toMatchObject([
       { id: 'gateways', severity: 'ok' },
       { id: 'gateways.wildcard', message: expect.stringContaining('edge (port 443)') },
+      { id: 'gateways.mixed' },
     ]);
   });
 });
