@@ -6,6 +6,7 @@ import { intentions } from './consul-port/intentions.js';
 import { lock } from './consul-port/lock.js';
 import { permissions } from './consul-port/permissions.js';
 import { quarantines } from './consul-port/quarantines.js';
+import { reachability } from './consul-port/reachability.js';
 import { type ConsulRig, type ConsulUnderTest, startConsulRig } from './consul-port/rig.js';
 import { watch } from './consul-port/watch.js';
 
@@ -25,6 +26,7 @@ export function describeConsulPort(name: string, start: () => Promise<ConsulUnde
     describe('intentions', () => intentions(theRig));
     describe('permissions', () => permissions(theRig));
     describe('the catalog', () => catalog(theRig));
+    describe('what decides whether a call arrives', () => reachability(theRig));
     describe('claims', () => claims(theRig));
     describe('quarantines', () => quarantines(theRig));
     describe('the lock', () => lock(theRig));
