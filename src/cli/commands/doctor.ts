@@ -15,7 +15,9 @@ import { consulFindings } from '../doctor/consul-findings.js';
 import { type Closures, daemonFindings, quarantineFindings } from '../doctor/daemon-findings.js';
 import { type Finding, notice, type Severity } from '../doctor/finding.js';
 import { foreignFindings } from '../doctor/foreign-findings.js';
+import { forwardedUserFindings } from '../doctor/forwarded-user-findings.js';
 import { jwtFindings, userRuleFindings } from '../doctor/jwt-findings.js';
+import { logFindings } from '../doctor/log-findings.js';
 import { mappingFindings } from '../doctor/mapping-findings.js';
 import { meshFindings } from '../doctor/mesh-findings.js';
 import { neighbourFindings } from '../doctor/neighbour-findings.js';
@@ -118,6 +120,8 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
             ...(isRead ? await reachFindings(consul, world, cli.signal) : []),
             ...(await aclFindings(config, consul, facts, world.catalog, now, cli.signal)),
             ...(await jwtFindings(consul, facts, world, cli.signal)),
+            ...forwardedUserFindings(world),
+            ...(await logFindings(consul, facts, world.mapping, cli.signal)),
           ]),
     ];
   } finally {
