@@ -145,6 +145,22 @@ describe('a line of an access log', () => {
     ]);
   });
 
+  it('gets a decision that was made after the pair was read before', async () => {
+    const trail = await trailOf(directory, [opened]);
+    const ask = await createAttribution(trail, RULES);
+    const post = (at: string) => parseLoggedCall(line(at, { method: 'POST' }));
+    const [now, later] = ['2026-03-01T10:31:00.000Z', '2026-03-01T11:31:00.000Z'];
+    expect(await ask(post('10:30:00.000'), now)).toMatchObject({ decision: { id: 'opened' } });
+    expect(await ask(post('10:32:00.000'), now)).toMatchObject({ unknown: [UNKNOWN.newer] });
+    await (await trailOf(directory, [narrowed])).close();
+    expect(await ask(post('10:59:59.999'), later)).toMatchObject({ decision: { id: 'opened' } });
+    expect(await ask(post('11:00:00.000'), later)).toMatchObject({
+      decision: { id: 'narrowed' },
+      verdict: 'denied',
+    });
+    await trail.close();
+  });
+
   it('shows that the proxy answered otherwise than the decision', async () => {
     const [late, early] = await attribute([line('12:00:01.000'), line('10:00:00.100', REFUSED)]);
     expect([late?.verdict, late?.agrees]).toEqual(['denied', false]);
