@@ -111,7 +111,7 @@ export async function createAttribution(
 }
 
 function isOlder({ first, isCut, isForgetful }: TrailExtent, at: string): boolean {
-  return first === undefined || (at < first && (isCut || isForgetful === true));
+  return first !== undefined && at < first && (isCut || isForgetful === true);
 }
 
 function verdictOn(
