@@ -1,3 +1,4 @@
+import { definedFields } from '../src/model/defined-fields.js';
 import {
   type AclSettings,
   type ClaimPath,
@@ -39,6 +40,7 @@ function toLoginProvider({
   audience,
   userAudience = audience,
   keysCaFile,
+  forwardUserAs,
   claims,
 }: ProviderSettings): LoginProvider {
   const { subject, ownToken, ...shape } = TOKEN_SHAPES[kind];
@@ -48,7 +50,7 @@ function toLoginProvider({
     audience,
     userAudience,
     keys: { oidcDiscoveryUrl: issuer },
-    ...(keysCaFile === undefined ? {} : { keysCaFile }),
+    ...definedFields({ keysCaFile, forwardUserAs }),
     signingAlgorithms: ALGORITHMS,
     claims: { client: toClaimPath(claims.client), subject, groups: toClaimPath(claims.groups) },
     scopes: toScopes(kind, toClaimPath(claims.scopes)),

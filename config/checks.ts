@@ -16,6 +16,7 @@ export function crossFindings(file: unknown): Finding[] {
   return [
     ...providers.flatMap((provider, index) => providerFindings(provider, ['providers', index])),
     ...repeatedNames(providers),
+    ...repeatedHeaders(providers),
     ...Object.keys(asMap(root.scopes)).flatMap(scopeFindings),
     ...eachRule(root).flatMap(({ scope, rule, path }) => [
       ...ruleFindings(scope, rule, path),
@@ -60,6 +61,23 @@ function repeatedNames(providers: readonly KeyValues[]): Finding[] {
     seen.add(name);
     return isRepeated
       ? [finding(['providers', index, 'name'], 'another provider has this name; give each its own')]
+      : [];
+  });
+}
+
+/** The proxy would remove what it wrote for the one provider when it verifies the token of the other. */
+function repeatedHeaders(providers: readonly KeyValues[]): Finding[] {
+  const seen = new Set<unknown>();
+  return providers.flatMap(({ forwardUserAs: header }, index) => {
+    const isRepeated = typeof header === 'string' && seen.has(header);
+    seen.add(header);
+    return isRepeated
+      ? [
+          finding(
+            ['providers', index, 'forwardUserAs'],
+            'another provider forwards users in this header; give each its own',
+          ),
+        ]
       : [];
   });
 }

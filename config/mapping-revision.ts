@@ -53,7 +53,7 @@ export function mappingRevision(config: Config): `sha256:${string}` {
     services: config.services,
     actors: config.actors,
     providers: config.providers
-      .map(({ name, kind, issuer, audience, userAudience, keysCaFile, claims, apis }) =>
+      .map(({ name, kind, issuer, audience, userAudience, keysCaFile, forwardUserAs, claims, apis }) =>
         canonicalJson({
           name,
           kind,
@@ -61,6 +61,7 @@ export function mappingRevision(config: Config): `sha256:${string}` {
           audience,
           userAudience,
           keysCaFile,
+          forwardUserAs,
           claims,
           apis: apis?.toSorted(),
         }),

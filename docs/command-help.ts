@@ -14,6 +14,7 @@ export const COMMANDS: readonly string[] = [
   'access',
   'access diff',
   'evidence',
+  'logs',
   'reach',
   'validate',
   'test',

@@ -41,6 +41,8 @@ export const MEANINGS: Readonly<Record<string, string>> = {
     'The secrets that prove events at `POST /events/<name>`. scopemesh tries each in turn. Without `webhook` this endpoint does not exist.',
   'providers[].keysCaFile':
     'For `user: required`: a file of CA certificates on the machines of the proxies. The proxies use it to verify the server from which they fetch the provider’s keys. Without it they accept any certificate. See [user tokens](../explanation/user-tokens.md).',
+  'providers[].forwardUserAs':
+    'For `user: required`: the header in which the called service gets the claims of the verified token (base64url of JSON, without padding), for example `x-user-claims`. Its proxy removes what a caller sent in this header. Proxies of services without a rule that requires a user do not. See [user tokens](../explanation/user-tokens.md#the-service-receives-the-token).',
   'providers[].audience':
     'The audience that an access token must have to log in to Consul. Required with `login: on`, with `acl:` rules and with `groups:` of this provider: without it Consul would accept any token of the provider.',
   'providers[].userAudience':

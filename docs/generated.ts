@@ -30,7 +30,7 @@ export const CHAPTERS: readonly (readonly [name: string, begins: RegExp])[] = [
   ['consul', /^consul\./],
   ['every provider', /^providers(\[\]\.(kind|name|issuer|insecure|webhook\.secrets|poll|fullRead))?$/],
   ['several kinds', /^providers\[\]\.(clientId|clientSecret|apis)$/],
-  ['tokens', /^providers\[\]\.(audience|userAudience|keysCaFile|claims\.\w+)$/],
+  ['tokens', /^providers\[\]\.(audience|userAudience|keysCaFile|forwardUserAs|claims\.\w+)$/],
   ['auth0', /^providers\[\]\.(tenant|eventStream)$/],
   ['entra', /^providers\[\]\.(webhook\.url|certificate\.\w+|federatedTokenFile|cloud|graph)$/],
   ['keycloak', /^providers\[\]\.serviceAccountRoles$/],

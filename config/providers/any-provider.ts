@@ -18,6 +18,8 @@ export interface AnyProvider {
   readonly userAudience?: string;
   /** A path on the machines of the proxies. */
   readonly keysCaFile?: string;
+  /** A header of requests. */
+  readonly forwardUserAs?: string;
   /**
    * The APIs whose scopes count, by their names in rules. A rule without an API means the only one, except in Keycloak,
    * where scopes need no API.
@@ -64,6 +66,16 @@ export const everyKind = {
     )
     .exactOptional()
     .describe('With user: required, the CA file with which proxies verify the server of the signing keys.'),
+  forwardUserAs: text()
+    .refine(
+      (header) =>
+        /^x-[a-z0-9-]{1,61}$/.test(header) && !/^x-(envoy|forwarded|consul|request-id)/.test(header),
+      'must be a header of your own in lower case; write for example x-user-claims',
+    )
+    .exactOptional()
+    .describe(
+      "With user: required, the header in which the called service gets the claims of the user's token.",
+    ),
   claims: CLAIM_NAMES.exactOptional(),
   ssf: SSF.exactOptional(),
 };
@@ -86,6 +98,7 @@ export function toAnyProvider(
       audience: parsed.audience,
       userAudience: parsed.userAudience,
       keysCaFile: parsed.keysCaFile,
+      forwardUserAs: parsed.forwardUserAs,
     }),
     claims: { ...claims, ...parsed.claims },
     ...(parsed.ssf === undefined ? {} : { ssf: toSsf(parsed.ssf) }),

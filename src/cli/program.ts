@@ -19,6 +19,7 @@ import { addEvidence } from './commands/evidence.js';
 import { addExplain } from './commands/explain.js';
 import { addFreeze } from './commands/freeze.js';
 import { addHistory } from './commands/history.js';
+import { addLogs } from './commands/logs.js';
 import { addParked } from './commands/parked.js';
 import { addPlan } from './commands/plan.js';
 import { addProviders } from './commands/providers.js';
@@ -74,6 +75,7 @@ const COMMANDS: readonly ((program: Command, cli: Cli) => void)[] = [
   addHistory,
   addAccess,
   addEvidence,
+  addLogs,
   addReach,
   addValidate,
   addTest,

@@ -213,6 +213,20 @@ export interface AclTokenFacts {
   readonly expiresAt?: string;
 }
 
+/** The access logs of all proxies, since Consul 1.15. */
+export interface AccessLogSettings {
+  readonly isEnabled: boolean;
+  /** Empty without a format of its own. */
+  readonly jsonFormat: string;
+  readonly textFormat: string;
+}
+
+/** The config entry proxy-defaults. */
+export interface ProxyDefaults {
+  /** Undefined if there is no entry. Needs no permission. Throws SyncError as `Intentions` does. */
+  readAccessLog(signal: AbortSignal): Promise<AccessLogSettings | undefined>;
+}
+
 /** Everything that scopemesh needs from Consul. The adapter owns its connections. */
 export interface Consul {
   readonly intentions: Intentions;
@@ -224,6 +238,7 @@ export interface Consul {
   readonly acl: AclObjects;
   readonly jwtProviders: JwtProviders;
   readonly reachability: Reachability;
+  readonly proxyDefaults: ProxyDefaults;
   /** All services with instances, and the protocols; complete or throws. */
   readCatalog(signal: AbortSignal): Promise<Catalog>;
   /**

@@ -10,6 +10,8 @@ export interface JwtProviderEntry {
   readonly jwksUri: string;
   /** The CA file on Envoy's machine with which Envoy verifies the key server; without it Envoy verifies nothing. */
   readonly caFile?: string;
+  /** The header in which Envoy forwards the claims of a verified token. It removes what a caller sent in it. */
+  readonly forwardHeader?: string;
   readonly meta: Readonly<Record<string, string>>;
 }
 

@@ -24,6 +24,8 @@ export interface LoginProvider {
   readonly caCert?: string;
   /** The CA file with which proxies verify the key server: a path on their machines. */
   readonly keysCaFile?: string;
+  /** The header in which the called service gets the claims of the user's token. */
+  readonly forwardUserAs?: string;
   readonly signingAlgorithms: readonly string[];
   readonly claims: { readonly client: ClaimPath; readonly subject: ClaimPath; readonly groups: ClaimPath };
   /** The claim with the scopes. A proxy can find a single scope only in a list, not in a text with several scopes. */

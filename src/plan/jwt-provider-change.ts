@@ -1,3 +1,4 @@
+import { definedFields } from '../model/defined-fields.js';
 import type { ExistingJwtProvider, JwtProviderEntry } from '../model/jwt-provider.js';
 import type { GuardedChange } from './guards/guard.js';
 import type { Guardable } from './guards/guards.js';
@@ -74,6 +75,6 @@ export function guardableJwtProviders(
 export function viewOfJwtProvider(content: ExistingJwtProvider['content'] | undefined): unknown {
   if (content === undefined) return null;
   if (content === 'other') return { entry: 'other' };
-  const { issuer, audiences, jwksUri, caFile }: JwtProviderEntry = content;
-  return { issuer, audiences, jwksUri, ...(caFile === undefined ? {} : { caFile }) };
+  const { issuer, audiences, jwksUri, caFile, forwardHeader }: JwtProviderEntry = content;
+  return { issuer, audiences, jwksUri, ...definedFields({ caFile, forwardHeader }) };
 }

@@ -96,7 +96,11 @@ export function isSelectedName(name: string, { select }: Pick<Mapping, 'select'>
 }
 
 /** The destinations that a scope opens for any client; for evidence that names only a scope. */
-export function destinationsOfScope(provider: string, scope: Grant, mapping: Mapping): ReadonlySet<string> {
+export function destinationsOfScope(
+  provider: string,
+  scope: Grant,
+  mapping: Pick<Mapping, 'rules' | 'providers'>,
+): ReadonlySet<string> {
   const found = mapping.rules.map((rule) => destinationOf(rule, provider, scope, mapping, compilePattern));
   return new Set(found.filter((destination) => destination !== undefined));
 }
@@ -106,7 +110,7 @@ function destinationOf(
   rule: Rule,
   provider: string,
   grant: Grant,
-  mapping: Mapping,
+  mapping: Pick<Mapping, 'providers'>,
   compile: PatternCompiler,
 ): string | undefined {
   if (rule.to === undefined) return undefined;

@@ -153,7 +153,16 @@ export function parseEntryKeys(
   return typeof issuer === 'string' && typeof jwksUri === 'string' ? { issuer, jwksUri } : undefined;
 }
 
-export function entryText({ name, issuer, audiences, jwksUri, caFile, meta }: JwtProviderEntry): string {
+export function entryText(entry: JwtProviderEntry): string {
+  const { name, issuer, audiences, jwksUri, caFile, forwardHeader, meta } = entry;
   const pairs = Object.entries(meta).toSorted(([a], [b]) => (a < b ? -1 : 1));
-  return JSON.stringify([name, issuer, audiences, jwksUri, caFile ?? null, pairs]);
+  return JSON.stringify([
+    name,
+    issuer,
+    audiences,
+    jwksUri,
+    caFile ?? null,
+    pairs,
+    ...(forwardHeader === undefined ? [] : [forwardHeader]),
+  ]);
 }

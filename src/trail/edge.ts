@@ -20,7 +20,7 @@ export interface TrailEdge {
   readonly namespace: string;
   readonly partition: string;
   readonly access: ActualAccess;
-  readonly client?: { readonly provider: string; readonly clientId: string; readonly actorKind: string };
+  readonly client?: NonNullable<Decision['client']>;
   readonly scopes: readonly string[];
   /** Since when it is open without a break; absent if that is older than the trail. */
   readonly since?: Citation;

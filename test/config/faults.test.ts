@@ -149,7 +149,7 @@ const CASES: readonly [string, string, readonly string[], readonly string[]][] =
     keycloak('directory: x'),
     ['providers'],
     [
-      '1:108: providers[0].directory: unknown key; known here: insecure, webhook, poll, fullRead, audience, userAudience, keysCaFile, claims, ssf, serviceAccountRoles, apis',
+      '1:108: providers[0].directory: unknown key; known here: insecure, webhook, poll, fullRead, audience, userAudience, keysCaFile, forwardUserAs, claims, ssf, serviceAccountRoles, apis',
     ],
   ],
   [
@@ -348,6 +348,18 @@ providers: [{ name: a, kind: oidc, issuer: "https://a", directory: a.json },
   { name: b, kind: oidc, issuer: "https://b", directory: b.json }]`,
     ['providers', 'scopes'],
     [`2:13: ${NO_AUDIENCE}`],
+  ],
+  [
+    'headers for users that are not ones own, or of two providers',
+    `scopes: { a: { to: a, provider: a } }
+providers: [{ name: a, kind: oidc, issuer: "https://a", directory: a.json, forwardUserAs: x-user },
+  { name: b, kind: oidc, issuer: "https://b", directory: b.json, forwardUserAs: x-user },
+  { name: c, kind: oidc, issuer: "https://c", directory: c.json, forwardUserAs: authorization }]`,
+    ['providers', 'scopes'],
+    [
+      '3:81: providers[1].forwardUserAs: another provider forwards users in this header; give each its own',
+      '4:81: providers[2].forwardUserAs: must be a header of your own in lower case; write for example x-user-claims',
+    ],
   ],
   [
     "a provider without audience beside a rule that requires its users' tokens, and none beside it",

@@ -19,6 +19,17 @@ describe('The revision of the mapping', () => {
     expect(await revisionOf(`${SCOPES}\nresync: 7m\nhttp: { listen: "a:1" }`, 'scopes')).toBe(revision);
   });
 
+  it('changes with the header for users of a provider', async () => {
+    const provider = (more: string) =>
+      revisionOf(
+        `${SCOPES}\nproviders: [{ name: a, kind: oidc, issuer: "https://a", directory: d${more} }]`,
+        'scopes',
+        'providers',
+      );
+    expect(await provider(', forwardUserAs: x-user')).not.toBe(await provider(''));
+    expect(await provider(', poll: 7s')).toBe(await provider(''));
+  });
+
   it.each([
     ['a rule', 'scopes: { a: { to: a, methods: [GET, HEAD] }, b: { to: b } }', ['scopes']],
     ['a limit', `${SCOPES}\nactors: { agent: { never: [a] } }`, ['scopes']],

@@ -106,9 +106,13 @@ describe('the port of jwt-providers', () => {
     expect(await port.list(never)).toEqual([]);
   });
 
-  it('reads the trust of the proxies back as it was written', async () => {
+  it('reads the trust of the proxies and the forwarded header back as it was written', async () => {
     const port = connect().jwtProviders;
-    const trusting = { ...entry, caFile: '/etc/ssl/certs/ca-certificates.crt' };
+    const trusting = {
+      ...entry,
+      caFile: '/etc/ssl/certs/ca-certificates.crt',
+      forwardHeader: 'x-user-claims',
+    };
     await port.write(trusting, 0, never);
     const [existing] = await port.list(never);
     expect(existing?.content).toEqual(trusting);
@@ -130,6 +134,10 @@ describe('the port of jwt-providers', () => {
           },
         },
       },
+    ],
+    [
+      'a padded payload in the header',
+      { Forwarding: { HeaderName: 'x-user', PadForwardPayloadHeader: true } },
     ],
     ['a cache', { CacheConfig: { Size: 10 } }],
     ['another clock skew', { ClockSkewSeconds: 3600 }],

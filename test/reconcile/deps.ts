@@ -136,6 +136,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
         readGateways: refuse,
         readRoutes: refuse,
       },
+      proxyDefaults: { readAccessLog: refuse },
       readCatalog: refuse,
       watch: refuse,
       inspect: refuse,

@@ -13,6 +13,8 @@ export interface MeshService {
   upstreams?: string[];
   meta?: Record<string, string>;
   tags?: string[];
+  /** The configuration of its sidecar, which listens for the mesh on this port. */
+  proxyConfig?: (port: number) => Record<string, unknown>;
 }
 
 export interface MeshOptions {
@@ -195,7 +197,7 @@ async function register(
     Connect: {
       SidecarService: {
         Port: ports.sidecarPort,
-        Proxy: { Upstreams: upstreams },
+        Proxy: { Upstreams: upstreams, Config: service.proxyConfig?.(ports.sidecarPort) ?? {} },
         // Consul's own check of a sidecar runs every 10 s, and nothing passes before its first success.
         Checks: [
           { Name: 'sidecar listens', TCP: `127.0.0.1:${ports.sidecarPort}`, Interval: '1s', Timeout: '1s' },

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { logFindings } from '../../src/cli/doctor/log-findings.js';
 import { systemClock } from '../../src/clock.js';
 import type { Consul } from '../../src/consul/consul.js';
 import { createHttpConsul } from '../../src/consul/http/http-consul.js';
@@ -11,6 +12,7 @@ import { createEmbeddedConsul, type EmbeddedConsul } from '../../src/embedded/co
 import type { HttpPermission } from '../../src/model/intention.js';
 import { Secret } from '../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
+import { mapping } from '../plan/scene.js';
 import { type ConsulProxy, startConsulProxy } from '../support/consul-proxy.js';
 import { API_GATEWAY } from '../support/gateway-entries.js';
 
@@ -71,6 +73,7 @@ const PROVIDER = {
   audiences: ['consul'],
   jwksUri: 'https://sso.example.com/certs?a=1&b=<2>',
   caFile: '/etc/ssl/certs/ca-certificates.crt',
+  forwardHeader: 'x-user-claims',
   meta: { scopemesh: 'scopemesh:payments', 'scopemesh-provider': 'main' },
 };
 
@@ -150,6 +153,14 @@ describe("what scopemesh writes, as the types of Consul's Go client have it", ()
         ],
       },
     ]);
+  });
+
+  it('takes the access log that doctor prints', async () => {
+    const [finding] = await logFindings(consul, { version: '1.16.1' }, mapping(), never);
+    const [, entry = ''] = /echo '(.*)' \|/.exec(finding?.remedy ?? '') ?? [];
+    const { status, out, err } = await run(binary, [], `[${entry}]`);
+    expect([status, err]).toEqual([0, '']);
+    expect(JSON.parse(out)).toMatchObject([JSON.parse(entry)]);
   });
 
   it.each([

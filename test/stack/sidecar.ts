@@ -38,7 +38,8 @@ export async function startSidecar(consul: ConsulHandle, options: SidecarOptions
   else args.push('-gateway', gateway, '-proxy-id', serviceId, '-address', `127.0.0.1:${await freePort()}`);
   args.push('-admin-bind', `127.0.0.1:${adminPort}`, '-grpc-addr', `127.0.0.1:${consul.grpcPort}`);
   if (await checksEnvoyVersion(consul.binary)) args.push('-ignore-envoy-compatibility');
-  args.push('--', '--concurrency', '1', '--log-level', 'warn');
+  // Envoy keeps access log lines for 10 s by default.
+  args.push('--', '--concurrency', '1', '--log-level', 'warn', '--file-flush-interval-msec', '100');
   // Consul turns hot restart off by itself only where no such option is given.
   if (options.drainTimeSeconds !== undefined) {
     args.push('--drain-time-s', String(options.drainTimeSeconds), '--disable-hot-restart');

@@ -39,6 +39,10 @@ export interface CommandLine {
 export interface RunOptions {
   /** Runs as on a terminal, on which this is typed. */
   readonly typed?: string;
+  /** The standard input of a command without a terminal. */
+  readonly piped?: string;
+  /** The standard input does not end. */
+  readonly staysOpen?: boolean;
   readonly signal?: AbortSignal;
   /** Called with all output on stdout. */
   readonly onOut?: (text: string) => void;
@@ -98,7 +102,8 @@ export function createCommandLine(mesh: ConsulAddress = NO_CONSUL): CommandLine 
       const isTTY = options.typed !== undefined;
       const texts = { out: '', err: '' };
       const stdin = Object.assign(new PassThrough(), { isTTY });
-      stdin.end(options.typed ?? '');
+      stdin.write(options.typed ?? options.piped ?? '');
+      if (options.staysOpen !== true) stdin.end();
       const program = createProgram({
         parts,
         runDaemon,

@@ -99,6 +99,7 @@ export function withIntentions(
     acl: consul.acl,
     jwtProviders: consul.jwtProviders,
     reachability: consul.reachability,
+    proxyDefaults: consul.proxyDefaults,
     readCatalog: (signal) => consul.readCatalog(signal),
     watch: (table, listener, signal) => consul.watch(table, listener, signal),
     inspect: (signal) => consul.inspect(signal),

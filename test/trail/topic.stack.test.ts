@@ -57,6 +57,28 @@ async function cut(topic: string, share: number): Promise<void> {
 }
 
 describe('questions to a topic with --from-topic', () => {
+  it('add who called to the lines of an access log, but not to lines that are newer than the copy', async () => {
+    const world = createTopicWorld(kafka().broker);
+    await world.publish([edge('web', day(1), null, BOTH), edge('web', day(3), BOTH, READ)]);
+    const id = (service: string) => `spiffe://a.consul/ns/default/dc/dc1/svc/${service}`;
+    const line = (start_time: string) =>
+      JSON.stringify({
+        start_time,
+        method: 'POST',
+        path: '/v1/orders',
+        downstream_peer_uri_san: id('web'),
+        downstream_local_uri_san: id('orders'),
+      });
+    const piped = [day(2), day(3), '2999-01-01T00:00:00Z'].map(line).join('\n');
+    const { out, err } = await commandLine(world.topic).run(['logs', '--from-topic'], { piped });
+    const calls = out.split('\n').flatMap((text) => (text === '' ? [] : [JSON.parse(text) as unknown]));
+    expect(calls, err).toMatchObject([
+      { scopemesh: { verdict: 'allowed', client: { clientId: 'web-app' } } },
+      { scopemesh: { verdict: 'denied', decision: { time: day(3) } } },
+      { scopemesh: { verdict: null, decision: null, unknown: [expect.stringContaining('newer')] } },
+    ]);
+  });
+
   it('are answered over decisions and checkpoints of several starts', async () => {
     const world = createTopicWorld(kafka().broker);
     await world.publish([edge('web', day(1), null, BOTH), edge('batch', day(2), null, READ)]);

@@ -16,8 +16,10 @@ import { consulFindings } from '../doctor/consul-findings.js';
 import { type Closures, daemonFindings, quarantineFindings } from '../doctor/daemon-findings.js';
 import { type Finding, notice, type Severity } from '../doctor/finding.js';
 import { foreignFindings } from '../doctor/foreign-findings.js';
+import { forwardedUserFindings } from '../doctor/forwarded-user-findings.js';
 import { gatewayFindings } from '../doctor/gateway-findings.js';
 import { jwtFindings, userRuleFindings } from '../doctor/jwt-findings.js';
+import { logFindings } from '../doctor/log-findings.js';
 import { mappingFindings } from '../doctor/mapping-findings.js';
 import { meshFindings } from '../doctor/mesh-findings.js';
 import { neighbourFindings } from '../doctor/neighbour-findings.js';
@@ -126,6 +128,8 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
             ...(gateways === undefined ? [] : findingsOf(gateways, facts.defaultPolicy, world, now)),
             ...(await aclFindings(config, consul, facts, world.catalog, now, cli.signal)),
             ...(await jwtFindings(consul, facts, world, cli.signal)),
+            ...forwardedUserFindings(world),
+            ...(await logFindings(consul, facts, world.mapping, cli.signal)),
           ]),
     ];
   } finally {

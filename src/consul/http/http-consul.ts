@@ -14,6 +14,7 @@ import { createIntentions } from './intentions.js';
 import { createJwtProviders } from './jwt-providers.js';
 import { createLeaderLock } from './leader-lock.js';
 import { readProxies } from './proxies.js';
+import { createProxyDefaults } from './proxy-defaults.js';
 import { createQuarantineRecords } from './quarantines.js';
 import { createReachability } from './reachability.js';
 import { createTransport, type TlsFiles } from './transport.js';
@@ -99,6 +100,7 @@ export function createHttpConsul(options: HttpConsulOptions): Consul {
     }),
     jwtProviders: createJwtProviders(transport, tenancy, guard, logger),
     reachability: createReachability(transport, tenancy),
+    proxyDefaults: createProxyDefaults(transport, tenancy),
     readCatalog: (signal) => catalog.read(signal),
     watch: (table, listener, signal) => watchTable(table, watching, listener, signal),
     inspect: (signal) => inspectConsul(transport, datacenter, signal),

@@ -81,6 +81,7 @@ function toRawProvider(entry: JwtProviderEntry): Raw {
     Audiences: entry.audiences,
     JSONWebKeySet: { Remote: { URI: entry.jwksUri, FetchAsynchronously: true, ...toTrust(entry.caFile) } },
     Locations: [{ Header: { Name: 'Authorization', ValuePrefix: 'Bearer ', Forward: true } }],
+    ...(entry.forwardHeader === undefined ? {} : { Forwarding: { HeaderName: entry.forwardHeader } }),
     // Consul's default, which it adds to an entry without the field.
     ClockSkewSeconds: 30,
     Meta: entry.meta,
@@ -101,12 +102,14 @@ function parseProvider(raw: Raw, operation: Operation): ExistingJwtProvider {
   const remote = fieldIn(raw.JSONWebKeySet, 'Remote');
   const trusted = fieldIn(fieldIn(fieldIn(remote, 'JWKSCluster'), 'TLSCertificates'), 'TrustedCA');
   const caFile = reader.optionalText(fieldIn(trusted, 'Filename'));
+  const forwardHeader = reader.optionalText(fieldIn(raw.Forwarding, 'HeaderName'));
   const entry: JwtProviderEntry = {
     name,
     issuer: reader.optionalText(raw.Issuer),
     audiences: reader.texts(raw.Audiences),
     jwksUri: reader.optionalText(fieldIn(remote, 'URI')),
     ...(caFile === '' ? {} : { caFile }),
+    ...(forwardHeader === '' ? {} : { forwardHeader }),
     meta,
   };
   const isOurForm = isSameContent(raw, toRawProvider(entry));

@@ -24,6 +24,7 @@ export type Operation =
   | 'catalog.node'
   | 'protocols.read'
   | 'proxies.read'
+  | 'proxy-defaults.read'
   | 'reachability.read'
   | 'acl.token'
   | 'acl.probe'

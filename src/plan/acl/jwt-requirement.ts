@@ -8,7 +8,7 @@ export interface UserRequirementInput {
   readonly owner: string;
   readonly provider: Pick<
     LoginProvider,
-    'name' | 'issuer' | 'userAudience' | 'keysCaFile' | 'claims' | 'person' | 'scopes'
+    'name' | 'issuer' | 'userAudience' | 'keysCaFile' | 'forwardUserAs' | 'claims' | 'person' | 'scopes'
   >;
   /** The address from which Envoy fetches the provider's keys; undefined if unknown. */
   readonly jwksUri: string | undefined;
@@ -105,6 +105,7 @@ export function userRequirement(input: UserRequirementInput): UserRequirement {
       audiences: [provider.userAudience],
       jwksUri,
       ...(provider.keysCaFile === undefined ? {} : { caFile: provider.keysCaFile }),
+      ...(provider.forwardUserAs === undefined ? {} : { forwardHeader: provider.forwardUserAs }),
       meta: { [MARK]: `scopemesh:${input.owner}`, [ABOUT]: provider.name },
     },
     requirement,

@@ -48,6 +48,11 @@ describe('a required user', () => {
     expect(require({}, { keysCaFile: '/ca.pem' })).toMatchObject({ entry: { caFile: '/ca.pem' } });
   });
 
+  test('is forwarded in the header that the provider names', () => {
+    expect(require({}, { forwardUserAs: 'x-user' })).toMatchObject({ entry: { forwardHeader: 'x-user' } });
+    expect(require()).not.toHaveProperty('entry.forwardHeader');
+  });
+
   test.each<
     readonly [
       string,

@@ -11,6 +11,7 @@ import {
   requiringUsers,
   usersRig,
   WITH_USER,
+  writes,
 } from '../../support/users-rig.js';
 
 let rig: Rig;
@@ -97,6 +98,23 @@ describe("a daemon whose rule requires a user's token", () => {
     await rig.decided({ type: 'dev.scopemesh.jwt-provider.updated', outcome: 'applied' });
     expect(await jwtProviders(rig)).toMatchObject([{ Audiences: ['calls'] }]);
     expect(await rig.mesh.access('orders')).toEqual({ web: WITH_USER });
+  });
+
+  it('forwards the user in a header after a restart, and leaves the access open meanwhile', async () => {
+    await running();
+    await isOpen(rig, WITH_USER);
+    await daemon.idle();
+    await daemon.stop();
+    const before = writes(rig).length;
+    rig.writeFile(requiringUsers(true), { ...provider(rig), forwardUserAs: 'x-user-claims' });
+    daemon = await rig.start();
+    expect(
+      await rig.decided({ type: 'dev.scopemesh.jwt-provider.updated', outcome: 'applied' }),
+    ).toMatchObject({ reason: 'MappingChanged', after: { forwardHeader: 'x-user-claims' } });
+    await daemon.idle();
+    expect(await jwtProviders(rig)).toMatchObject([{ Forwarding: { HeaderName: 'x-user-claims' } }]);
+    // No intention was written, so none was closed.
+    expect(writes(rig).slice(before)).toEqual(['jwt-provider']);
   });
 
   it('requires it after a reload although nothing required it before and the keys were never read', async () => {

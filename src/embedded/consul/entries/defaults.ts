@@ -72,9 +72,16 @@ function validateServiceDefaults(entry: Decoded): void {
   if (errors.length > 0) throw serverFailure(joinErrors(errors));
 }
 
+const proxyDefaultsFields = [
+  ...string('Kind Name'),
+  ...anyMap('Config'),
+  ...proxyFields,
+  ...stringMap('Meta?'),
+];
+
 export const proxyDefaults: EntryKind = {
   kind: 'proxy-defaults',
-  shape: [...string('Kind Name'), ...anyMap('Config'), ...proxyFields, ...stringMap('Meta?')],
+  shape: proxyDefaultsFields,
   normalize: (entry) => {
     if (entry.Name !== '' && entry.Name !== 'global') {
       throw serverFailure(`invalid name (${quoted(String(entry.Name))}), only "global" is supported`);
@@ -88,4 +95,17 @@ export const proxyDefaults: EntryKind = {
   canRead: () => true,
   requireRead: () => {},
   requireWrite: (authorizer) => authorizer.require('mesh', 'write'),
+};
+
+/** As the source of Consul 1.15 has it (agent/structs/config_entry.go, hashicorp/consul); not compared with a running one. */
+export const proxyDefaultsWithLogs: EntryKind = {
+  ...proxyDefaults,
+  shape: [
+    ...proxyDefaultsFields,
+    ...object(
+      'AccessLogs',
+      bool('Enabled? DisableListenerLogs?'),
+      string('Type? Path? JSONFormat? TextFormat?'),
+    ),
+  ],
 };

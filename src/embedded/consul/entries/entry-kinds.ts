@@ -1,4 +1,4 @@
-import { proxyDefaults, serviceDefaults } from './defaults.js';
+import { proxyDefaults, proxyDefaultsWithLogs, serviceDefaults } from './defaults.js';
 import type { EntryKind } from './entry-kind.js';
 import { jwtProvider } from './jwt-provider.js';
 import {
@@ -15,7 +15,6 @@ import { serviceIntentions, serviceIntentionsWithJwt } from './service-intention
 
 const OTHERS = [
   serviceDefaults,
-  proxyDefaults,
   serviceResolver,
   serviceSplitter,
   serviceRouter,
@@ -30,5 +29,6 @@ export function entryKindsOf(version: string): ReadonlyMap<string, EntryKind> {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   const isSince = (wanted: number) => major > 1 || (major === 1 && minor >= wanted);
   const kinds = isSince(16) ? [serviceIntentionsWithJwt, jwtProvider] : [serviceIntentions];
-  return new Map([...kinds, ...OTHERS, ...(isSince(15) ? SINCE_1_15 : [])].map((kind) => [kind.kind, kind]));
+  const newer = isSince(15) ? [proxyDefaultsWithLogs, ...SINCE_1_15] : [proxyDefaults];
+  return new Map([...kinds, ...newer, ...OTHERS].map((kind) => [kind.kind, kind]));
 }

@@ -1,0 +1,132 @@
+import { createReadStream } from 'node:fs';
+import { addAbortSignal, Readable } from 'node:stream';
+import type { Command } from 'commander';
+import { toMapping } from '../../../config/mapping-revision.js';
+import { isoInstant, systemClock } from '../../clock.js';
+import { messageOf, SyncError } from '../../errors.js';
+import { type AttributedCall, createAttribution, type NamedRules } from '../../trail/calls/attribute-call.js';
+import { parseLoggedCall } from '../../trail/calls/logged-call.js';
+import { type BoundedLine, boundedLines } from '../bounded-lines.js';
+import type { Cli } from '../cli.js';
+import { parseInstant } from '../instant.js';
+import { ruleNames } from '../rule-names.js';
+import { printable } from '../terminal/screen.js';
+import { withTrail } from '../with-trail.js';
+
+interface Options {
+  readonly since?: string;
+  readonly fromTopic?: true;
+}
+
+/** Characters. Envoy's own limit of all headers is 60 KiB by default. */
+const LONGEST_LINE = 256 * 1024;
+/** Of a line that is no JSON object. */
+const SHOWN = 1024;
+/** A decision is in the log this long after its instant, unless the log is out of reach. */
+const SETTLED_MS = 2_000;
+
+export function addLogs(program: Command, cli: Cli): void {
+  program
+    .command('logs')
+    .summary('add to each line of an Envoy access log who called, and by which decision')
+    .description(
+      'Reads Envoy access logs, one JSON object per line, and prints each line with the field scopemesh: the calling ' +
+        'and the called service, the OAuth client with its actor kind, the scopes, the rules and the decision in ' +
+        'force when the request began. A line that is no JSON object is printed in the field line. A line is printed ' +
+        'once it is 2 s old, so that its decision is in the log. scopemesh doctor prints the access log format that ' +
+        'this needs.',
+    )
+    .argument('[file...]', 'access logs; - or none for the standard input')
+    .option('--since <when>', 'leave out lines before this instant or age (10m, 2h, 1d)', parseInstant)
+    .option('--from-topic', 'read the whole Kafka topic first; not needed with the embedded log')
+    .option('--json', 'the only form of the output: one JSON object per line')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  scopemesh logs access.log | jq 'select(.scopemesh.client.actorKind == "agent")'
+  tail -F access.log | scopemesh logs`,
+    )
+    .action(async (files: string[], options: Options) => {
+      try {
+        await annotate(files, options, cli);
+      } catch (error) {
+        // ctrl-c is the normal end of `tail -F access.log | scopemesh logs`.
+        if (!cli.signal.aborted) throw error;
+      }
+    });
+}
+
+async function annotate(files: readonly string[], { since, fromTopic }: Options, cli: Cli): Promise<void> {
+  const rules = await readRules(cli);
+  const counts = { strange: 0 };
+  await withTrail(cli, { fromTopic: fromTopic === true }, async (trail) => {
+    const attribute = await createAttribution(trail, rules);
+    // The copy of a topic ends where it was made.
+    const copied = fromTopic === true ? horizon() : undefined;
+    for await (const line of linesOf(files, cli)) {
+      const entry = parseLine(line);
+      if (entry === undefined) {
+        counts.strange++;
+        cli.screen.jsonLine({ line: line.text.slice(0, SHOWN), scopemesh: unreadable(line) });
+        continue;
+      }
+      const call = parseLoggedCall(entry);
+      if (since !== undefined && call.at !== undefined && call.at < since) continue;
+      if (copied === undefined && call.at !== undefined) await settled(call.at, cli.signal);
+      const scopemesh: AttributedCall = await attribute(call, copied ?? horizon());
+      cli.screen.jsonLine({ ...entry, scopemesh });
+    }
+  });
+  if (counts.strange > 0) cli.screen.warn(`scopemesh: ${counts.strange} lines are no JSON objects`);
+}
+
+/** Without a configuration that can be read, no rule is named. */
+async function readRules(cli: Cli): Promise<NamedRules | undefined> {
+  try {
+    const mapping = toMapping(await cli.openConfig());
+    return { mapping, names: ruleNames(mapping.rules) };
+  } catch (error) {
+    cli.screen.warn(`scopemesh: no rules are named: ${printable(messageOf(error))}`);
+    return undefined;
+  }
+}
+
+async function* linesOf(files: readonly string[], cli: Cli): AsyncIterable<BoundedLine> {
+  const { stdin } = cli.around;
+  if (files.length === 0 && stdin.isTTY === true)
+    throw new SyncError('ERR_CONFIG', 'name a file, or pipe an access log into scopemesh logs', {
+      retriable: false,
+    });
+  for (const file of files.length === 0 ? ['-'] : files) {
+    const input = file === '-' ? stdin : createReadStream(file);
+    if (input instanceof Readable) addAbortSignal(cli.signal, input);
+    yield* boundedLines(input, LONGEST_LINE);
+  }
+}
+
+function parseLine({ text, isCut }: BoundedLine): Readonly<Record<string, unknown>> | undefined {
+  if (isCut) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function unreadable({ isCut }: BoundedLine) {
+  return {
+    unknown: [isCut ? `the line has more than ${LONGEST_LINE} characters` : 'the line is no JSON object'],
+  };
+}
+
+function horizon(): string {
+  return isoInstant({ ...systemClock, now: () => systemClock.now() - SETTLED_MS });
+}
+
+/** A line of a clock that is ahead is not waited for. */
+async function settled(at: string, signal: AbortSignal): Promise<void> {
+  const wait = Date.parse(at) + SETTLED_MS + 1 - systemClock.now();
+  if (wait > 0 && wait <= SETTLED_MS + 1) await systemClock.sleep(wait, signal);
+}

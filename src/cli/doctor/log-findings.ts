@@ -1,0 +1,90 @@
+import type { AccessLogSettings, Consul, ConsulFacts } from '../../consul/consul.js';
+import { messageOf } from '../../errors.js';
+import type { Mapping } from '../../model/rule.js';
+import { toShellWord } from '../../model/shell-word.js';
+import { enforcesJwt } from '../../plan/acl/jwt-requirement.js';
+import { jwtProviderName } from '../../plan/acl/object-names.js';
+import { needsUserTokens } from '../../reconcile/user-token-facts.js';
+import { accessLogFormat, NEEDED_FIELDS } from './access-log-format.js';
+import { type Finding, notice, ok } from './finding.js';
+
+const PAGE = 'docs/how-to/read-access-logs.md';
+
+/** Whether the access logs of the proxies have what `scopemesh logs` needs, and the entry that adds it. */
+export async function logFindings(
+  consul: Pick<Consul, 'proxyDefaults'>,
+  { version }: Pick<ConsulFacts, 'version'>,
+  mapping: Mapping,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  if (!hasAccessLogs(version))
+    return [
+      notice(
+        'logs.version',
+        `proxies of Consul ${version} write no access logs by themselves, so scopemesh logs cannot show who called`,
+        `if you need that, give the sidecars a listener with an access log (${PAGE}), or upgrade Consul to 1.15 or newer`,
+      ),
+    ];
+  let settings: AccessLogSettings | undefined;
+  try {
+    settings = await consul.proxyDefaults.readAccessLog(signal);
+  } catch (cause) {
+    signal.throwIfAborted();
+    return [
+      notice(
+        'logs.format',
+        `proxy-defaults is not checked: ${messageOf(cause)}`,
+        'fix the findings about Consul first',
+      ),
+    ];
+  }
+  const format = parseFormat(settings?.jsonFormat ?? '');
+  const lacking = Object.entries(NEEDED_FIELDS).flatMap(([field, operator]) =>
+    format[field] === operator ? [] : [field],
+  );
+  if (settings?.isEnabled === true && lacking.length === 0)
+    return [ok('logs', 'the access logs of the proxies show who called (scopemesh logs)')];
+  const logs = {
+    Enabled: true,
+    JSONFormat: JSON.stringify({ ...format, ...accessLogFormat(userEntries(mapping, version)) }),
+  };
+  return [
+    notice(
+      'logs.format',
+      settings?.isEnabled !== true
+        ? 'the proxies write no access logs, so scopemesh logs cannot show who called'
+        : `the access logs of the proxies do not show who called: ${lacking.join(', ')} of their format are missing or other`,
+      `if you need that, write this proxy-defaults entry: ${commandFor(settings, logs)}`,
+    ),
+  ];
+}
+
+/** 1.15 introduced AccessLogs. */
+function hasAccessLogs(version: string): boolean {
+  const [, major = 0, minor = 0] = (/^v?(\d{1,6})\.(\d{1,6})\./.exec(version) ?? []).map(Number);
+  return major > 1 || (major === 1 && minor >= 15);
+}
+
+/** Another entry keeps its other fields. Consul refuses a text format beside a JSON format. */
+function commandFor(settings: AccessLogSettings | undefined, logs: object): string {
+  const entry = JSON.stringify({ Kind: 'proxy-defaults', Name: 'global', AccessLogs: logs });
+  const change = `.AccessLogs = ((.AccessLogs // {}) | del(.TextFormat)) + ${JSON.stringify(logs)}`;
+  return settings === undefined
+    ? `echo ${toShellWord(entry)} | consul config write -`
+    : `consul config read -kind proxy-defaults -name global | jq ${toShellWord(change)} | consul config write -`;
+}
+
+function parseFormat(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? { ...value } : {};
+  } catch {
+    return {};
+  }
+}
+
+/** The jwt-provider entries by which proxies verify users' tokens. */
+function userEntries(mapping: Mapping, version: string): ReadonlyMap<string, string> {
+  if (!needsUserTokens(mapping) || !enforcesJwt(version)) return new Map();
+  return new Map(mapping.providers.map((name) => [name, jwtProviderName(mapping.owner, name)]));
+}

@@ -1,0 +1,27 @@
+import type { ProxyDefaults } from '../consul.js';
+import { parseJson, readComplete } from './answer.js';
+import { createReader, isRecord } from './json.js';
+import { type Tenancy, toTenancyQuery } from './place.js';
+import type { Transport } from './transport.js';
+
+const OPERATION = 'proxy-defaults.read';
+
+export function createProxyDefaults(transport: Transport, tenancy: Tenancy): ProxyDefaults {
+  // The entry exists only in the default namespace of a partition.
+  const query = toTenancyQuery({ partition: tenancy.partition });
+  return {
+    async readAccessLog(signal) {
+      const request = { operation: OPERATION, path: '/v1/config/proxy-defaults/global', query } as const;
+      const answer = await readComplete(transport, request, signal, [200, 404]);
+      if (answer.status === 404) return undefined;
+      const reader = createReader(OPERATION);
+      const { AccessLogs: logs } = reader.record(parseJson(answer.body, OPERATION));
+      const fields = isRecord(logs) ? logs : {};
+      return {
+        isEnabled: fields.Enabled === true,
+        jsonFormat: reader.optionalText(fields.JSONFormat),
+        textFormat: reader.optionalText(fields.TextFormat),
+      };
+    },
+  };
+}

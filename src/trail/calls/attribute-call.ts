@@ -1,0 +1,208 @@
+import type { Trail, TrailExtent } from '../../decisions/trail.js';
+import type { HttpPermission } from '../../model/intention.js';
+import type { Mapping, Rule } from '../../model/rule.js';
+import type { HttpRequestShape } from '../../plan/access.js';
+import { admitsKind } from '../../plan/actor.js';
+import { type Verdict, verdictOnRequest } from '../../plan/explain.js';
+import { accessOf, destinationsOfScope } from '../../plan/openings.js';
+import { type ActualAccess, intentionSubject } from '../../plan/plan.js';
+import type { TrailEdge } from '../edge.js';
+import { createEdgeTimes } from './edge-times.js';
+import type { LoggedCall } from './logged-call.js';
+
+/** Who made a call, by the decisions of that instant. Null: not known, for a reason that `unknown` names. */
+export interface AttributedCall {
+  readonly source: string | null;
+  readonly destination: string | null;
+  readonly client: NonNullable<TrailEdge['client']> | null;
+  /** The scopes that opened the call. If the rules of that time are not known: those that opened the edge. */
+  readonly scopes: readonly string[] | null;
+  /** The rules that opened the call, as they are named in the configuration. */
+  readonly rules: readonly string[] | null;
+  /** The last decision about the edge at that instant. */
+  readonly decision: { readonly id: string; readonly time: string; readonly reason: string } | null;
+  /** How scopemesh's intention judged the call at that instant, as `explain --at` says it. */
+  readonly verdict: Verdict | null;
+  /** Whether the proxy did so too. */
+  readonly agrees: boolean | null;
+  /** What is not known, each a constant sentence. */
+  readonly unknown: readonly string[];
+}
+
+/** The rules of the configuration, with their names. */
+export interface NamedRules {
+  readonly mapping: Pick<Mapping, 'rules' | 'providers' | 'revision'>;
+  readonly names: ReadonlyMap<Rule, string>;
+}
+
+export const UNKNOWN = {
+  time: 'the line has no start_time with a time zone',
+  peer: 'the line has no downstream_peer_uri_san: the proxy of the called service did not write it, or the format lacks the field',
+  local: 'the line has no downstream_local_uri_san',
+  gateway: 'the certificate of one side names no service',
+  domain: 'the caller is of another trust domain',
+  place: 'the two sides are of different partitions or namespaces',
+  older: 'the line is older than the decision log',
+  newer: 'the line is newer than what was read of the decision log',
+  none: 'no decision up to that instant is about this pair',
+  found: 'no decision set this access: a later one found it',
+  crash: 'a crash left the outcome of a write unknown',
+  headers: 'a header or an expression decides, which cannot be judged from the line',
+  rules: 'the rules of that instant are not those of the configuration file',
+} as const;
+
+const NOTHING: AttributedCall = {
+  source: null,
+  destination: null,
+  client: null,
+  scopes: null,
+  rules: null,
+  decision: null,
+  verdict: null,
+  agrees: null,
+  unknown: [],
+};
+
+/** `horizon`: the instant up to which the trail is complete, ISO 8601. Throws as `Trail` does. */
+export async function createAttribution(
+  trail: Trail,
+  rules: NamedRules | undefined,
+): Promise<(call: LoggedCall, horizon: string) => Promise<AttributedCall>> {
+  const extent = await trail.extent();
+  const edges = createEdgeTimes(trail);
+  const revisionAt = createRevisions(trail);
+  return async ({ at, peer, local, request, hasPassed }, horizon) => {
+    if (peer === undefined || local === undefined)
+      return { ...NOTHING, unknown: [peer === undefined ? UNKNOWN.peer : UNKNOWN.local] };
+    if (peer === 'other' || local === 'other') return { ...NOTHING, unknown: [UNKNOWN.gateway] };
+    const pair = { ...NOTHING, source: peer.name, destination: local.name };
+    const isElsewhere = peer.trustDomain !== local.trustDomain;
+    // Its names are those of another mesh.
+    if (isElsewhere) return { ...pair, source: null, unknown: [UNKNOWN.domain] };
+    if (peer.namespace !== local.namespace || peer.partition !== local.partition)
+      return { ...pair, unknown: [UNKNOWN.place] };
+    if (at === undefined) return { ...pair, unknown: [UNKNOWN.time] };
+    if (at > horizon) return { ...pair, unknown: [UNKNOWN.newer] };
+    if (isOlder(extent, at)) return { ...pair, unknown: [UNKNOWN.older] };
+    // Consul matches the names of destinations without regard to case, and scopemesh writes them in lower case.
+    const destination = { ...local, name: local.name.toLowerCase() };
+    const edge = await edges.edgeAt(intentionSubject(destination, peer.name), at, horizon);
+    if (edge === undefined) return { ...pair, unknown: [UNKNOWN.none] };
+    const verdict = verdictOn(edge, request);
+    const isKnown = rules !== undefined && (await revisionAt(at, horizon)) === rules.mapping.revision;
+    const opened = isKnown ? openedBy(edge, destination.name, request, rules) : undefined;
+    const isClosed = verdict === 'denied';
+    return {
+      ...pair,
+      client: edge.client ?? null,
+      scopes: isClosed ? [] : (opened?.scopes ?? edge.scopes),
+      rules: isClosed ? [] : (opened?.rules ?? null),
+      decision: { id: edge.decision.id, time: edge.decision.time, reason: edge.decision.reason },
+      verdict,
+      agrees: agreement(verdict, hasPassed),
+      unknown: [
+        ...(edge.certainty === 'before' ? [UNKNOWN.found] : []),
+        ...(edge.certainty === 'unknown' ? [UNKNOWN.crash] : []),
+        ...(verdict === 'unclear' && edge.certainty !== 'unknown' ? [UNKNOWN.headers] : []),
+        ...(isClosed || opened !== undefined || edge.certainty === 'unknown' ? [] : [UNKNOWN.rules]),
+      ],
+    };
+  };
+}
+
+function isOlder({ first, isCut, isForgetful }: TrailExtent, at: string): boolean {
+  return first !== undefined && at < first && (isCut || isForgetful === true);
+}
+
+function verdictOn(
+  { access, possible, certainty }: TrailEdge,
+  request: HttpRequestShape | undefined,
+): Verdict {
+  const now = judge(access, request);
+  return certainty === 'unknown' && judge(possible, request) !== now ? 'unclear' : now;
+}
+
+function judge(access: ActualAccess, request: HttpRequestShape | undefined): Verdict {
+  switch (access?.kind) {
+    case undefined:
+    case 'deny':
+      return 'denied';
+    case 'allow':
+      return 'allowed';
+    case 'other':
+      return 'unclear';
+    case 'http':
+      return request === undefined ? 'partly' : judgePermissions(access.permissions, request);
+  }
+}
+
+/** The line does not have the headers of the request, so a permission with headers may match or not. */
+function judgePermissions(permissions: readonly HttpPermission[], request: HttpRequestShape): Verdict {
+  const without = permissions.filter(({ headers }) => headers === undefined);
+  const bare = permissions.map(({ headers: _, ...permission }) => permission);
+  const [least, most] = [without, bare].map((some) =>
+    verdictOnRequest({ kind: 'http', permissions: some }, request),
+  );
+  return least === most && least !== undefined ? least : 'unclear';
+}
+
+function agreement(verdict: Verdict, hasPassed: boolean | undefined): boolean | null {
+  if (hasPassed === undefined) return null;
+  switch (verdict) {
+    case 'allowed':
+      return hasPassed;
+    case 'denied':
+      return !hasPassed;
+    // The line does not show whether the request had a valid token.
+    case 'with-token':
+      return hasPassed ? true : null;
+    case 'partly':
+    case 'unclear':
+      return null;
+  }
+}
+
+/** The scopes of the edge that open this request, and the rules by which they do. */
+function openedBy(
+  { client, scopes }: TrailEdge,
+  destination: string,
+  request: HttpRequestShape | undefined,
+  { mapping, names }: NamedRules,
+): { readonly scopes: readonly string[]; readonly rules: readonly string[] } | undefined {
+  if (client === undefined) return undefined;
+  const found = { scopes: new Set<string>(), rules: new Set<string>() };
+  for (const rule of mapping.rules) {
+    if (judge(accessOf(rule), request) === 'denied' || !admitsKind(rule.actors, client.actorKind)) continue;
+    for (const name of scopes) {
+      // Decisions name scopes without their API.
+      const scope = { name, ...(rule.api === undefined ? {} : { api: rule.api }) };
+      const opens = destinationsOfScope(client.provider, scope, { ...mapping, rules: [rule] });
+      if (!opens.has(destination)) continue;
+      found.scopes.add(name);
+      found.rules.add(names.get(rule) ?? rule.scope);
+    }
+  }
+  return found.rules.size === 0
+    ? undefined
+    : { scopes: [...found.scopes].toSorted(), rules: [...found.rules].toSorted() };
+}
+
+/** The revision of the mapping at an instant: that of the newest decision before it. Read once for each minute of the log. */
+function createRevisions(trail: Trail): (at: string, horizon: string) => Promise<string | undefined> {
+  const MINUTE = 16;
+  let last = { minute: '', revision: undefined as string | undefined, isSame: false };
+  const newest = async (to: string) => {
+    for await (const { mappingRevision } of trail.history('all', { to })) return mappingRevision;
+    return undefined;
+  };
+  return async (at, horizon) => {
+    const minute = at.slice(0, MINUTE);
+    const end = `${minute}:59.999Z`;
+    if (minute !== last.minute && end <= horizon) {
+      const revision = await newest(`${minute}:00.000Z`);
+      last = { minute, revision, isSame: revision === (await newest(end)) };
+    }
+    if (minute !== last.minute) return newest(at);
+    return last.isSame ? last.revision : newest(at);
+  };
+}

@@ -1,0 +1,51 @@
+import type { Trail } from '../../decisions/trail.js';
+import { type TrailEdge, toEdge } from '../edge.js';
+import { readStanding } from '../read-standing.js';
+
+/** What the trail says of an edge at an instant. */
+export interface EdgeTimes {
+  /** Undefined if no decision says anything of it. `horizon`: up to when the trail is complete. */
+  edgeAt(subject: string, at: string, horizon: string): Promise<TrailEdge | undefined>;
+}
+
+interface Known {
+  readonly from: string;
+  /** Up to here nothing changed, this instant included. */
+  until: string;
+  readonly edge: TrailEdge | undefined;
+}
+
+/** Pairs that are kept. Each holds one decision. */
+const MOST_SUBJECTS = 10_000;
+
+/** Remembers what it read: the lines of a log are about few pairs, and nearly in the order of time. */
+export function createEdgeTimes(trail: Trail): EdgeTimes {
+  const known = new Map<string, Known>();
+  return {
+    async edgeAt(subject, at, horizon) {
+      const found = known.get(subject);
+      known.delete(subject);
+      const now =
+        found !== undefined && found.from <= at && at <= found.until
+          ? found
+          : await readKnown(trail, subject, at, horizon);
+      known.set(subject, now);
+      const [oldest] = known.keys();
+      if (known.size > MOST_SUBJECTS && oldest !== undefined) known.delete(oldest);
+      return now.edge;
+    },
+  };
+}
+
+async function readKnown(trail: Trail, subject: string, at: string, horizon: string): Promise<Known> {
+  const standing = await readStanding(trail, subject, at);
+  const edge = standing && toEdge(standing);
+  const next = await trail.next(subject, at);
+  // What is open at both ends of a millisecond may have changed within it.
+  const end = next === undefined ? horizon : justBefore(next.time);
+  return { from: at, until: end > at ? end : at, edge };
+}
+
+function justBefore(time: string): string {
+  return new Date(Date.parse(time) - 1).toISOString();
+}
