@@ -6,7 +6,13 @@ import type { Logger } from '../../observe.js';
 import { linkOf, toStoredText } from '../chain.js';
 import { checkpointSubject, type StoredCheckpoint, toCheckpointEvent } from '../checkpoint.js';
 import { parseJson } from '../envelope.js';
-import { type DecisionLog, type LogParts, type ReadOptions, readDecisions } from '../log.js';
+import {
+  type DecisionLog,
+  type LogParts,
+  type PlacedEvent,
+  type ReadOptions,
+  readDecisions,
+} from '../log.js';
 import { DecisionFile } from './decision-file.js';
 
 export interface EmbeddedDecisionLogOptions {
@@ -93,23 +99,46 @@ class EmbeddedDecisionLog implements DecisionLog {
 
   async *readEvents(options: ReadOptions, signal: AbortSignal): AsyncIterable<string> {
     const file = this.#open();
+    const after =
+      options.after === undefined ? (options.from === 'end' ? file.last() : 0) : place(file, options.after);
+    for await (const { event } of this.#rows(file, after, options.follow, signal)) yield event;
+  }
+
+  /** A position is the ID of the event before it, which a deletion or another file does not have; or a number, by `position`. */
+  async *readFrom(position: string, signal: AbortSignal): AsyncIterable<PlacedEvent> {
+    const file = this.#open();
+    const known = /^\d{1,16}$/.test(position) ? Number(position) : file.find(position);
+    const isKnown = known !== undefined && known <= file.last();
+    let gap: Pick<PlacedEvent, 'isAfterGap'> = isKnown ? {} : { isAfterGap: true };
+    for await (const { event } of this.#rows(file, isKnown ? known : 0, true, signal)) {
+      const id = fieldOf(parseJson(event), 'id');
+      yield { event, position: String(id), ...gap };
+      gap = {};
+    }
+  }
+
+  async *#rows(
+    file: DecisionFile,
+    from: number,
+    follow: boolean,
+    signal: AbortSignal,
+  ): AsyncIterable<{ readonly seq: number; readonly event: string }> {
     const stop = AbortSignal.any([signal, this.#closing.signal]);
     const newest = file.last();
-    let after =
-      options.after === undefined ? (options.from === 'end' ? newest : 0) : place(file, options.after);
+    let after = from;
     while (!stop.aborted) {
       const page = file.page(after, PAGE);
-      for (const { seq, event } of page) {
-        if (stop.aborted || (!options.follow && seq > newest)) return;
-        after = seq;
-        yield event;
+      for (const row of page) {
+        if (stop.aborted || (!follow && row.seq > newest)) return;
+        after = row.seq;
+        yield row;
       }
       if (page.length > 0) {
         // Pages are read at once, and a fast consumer never waits: others get their turn here.
         await new Promise((resolve) => setImmediate(resolve));
         continue;
       }
-      if (!options.follow) return;
+      if (!follow) return;
       await this.#more(stop);
     }
   }
