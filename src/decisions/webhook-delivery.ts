@@ -132,6 +132,9 @@ class WebhookDelivery {
         logger.error({ webhook }, 'decisions were deleted from the log before a webhook delivered them');
       }
       const wanted = this.#wanted(event);
+      // Another configuration may not want the event that failed.
+      if (wanted === undefined && this.#state.failing !== undefined)
+        await this.#update({ failing: undefined });
       if (wanted !== undefined && !(await this.#deliver(wanted, signal))) return;
       this.#reached = position;
     }

@@ -297,6 +297,18 @@ describe('a webhook', () => {
     expect(counts.get('gaps_total')).toBe(1);
   });
 
+  it('waits no more for an event that it does not want any more', async () => {
+    const [unwanted, next] = [decision({ type: 'other' }), decision()];
+    const failing = { id: unwanted.id, type: unwanted.type, since: unwanted.time, attempts: 3, error: '' };
+    await store().update((state) => ({ ...state, failing }));
+    const { gauges } = run({ wants: (type) => type === next.type });
+    await begun();
+    await log.append([unwanted]);
+    await until('the state', async () => (await store().state()).failing === undefined, LONG_MS);
+    await until('the gauge', () => gauges.get('failing_seconds') === 0, LONG_MS);
+    expect(receiver.received).toEqual([]);
+  });
+
   it('goes on after failures of the store and of the log', async () => {
     let faults = 6;
     const failing: KeyValueStore = {

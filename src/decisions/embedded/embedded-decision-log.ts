@@ -109,11 +109,11 @@ class EmbeddedDecisionLog implements DecisionLog {
     const file = this.#open();
     const known = /^\d{1,16}$/.test(position) ? Number(position) : file.find(position);
     const isKnown = known !== undefined && known <= file.last();
-    let gap: Pick<PlacedEvent, 'isAfterGap'> = isKnown ? {} : { isAfterGap: true };
-    for await (const { event } of this.#rows(file, isKnown ? known : 0, true, signal)) {
-      const id = fieldOf(parseJson(event), 'id');
-      yield { event, position: String(id), ...gap };
-      gap = {};
+    let isFirstAfterGap = !isKnown;
+    for await (const { event, isAfterGap } of this.#rows(file, isKnown ? known : 0, true, signal)) {
+      const placed = { event, position: String(fieldOf(parseJson(event), 'id')) };
+      yield isAfterGap || isFirstAfterGap ? { ...placed, isAfterGap: true } : placed;
+      isFirstAfterGap = false;
     }
   }
 
@@ -122,16 +122,18 @@ class EmbeddedDecisionLog implements DecisionLog {
     from: number,
     follow: boolean,
     signal: AbortSignal,
-  ): AsyncIterable<{ readonly seq: number; readonly event: string }> {
+  ): AsyncIterable<{ readonly event: string; readonly isAfterGap: boolean }> {
     const stop = AbortSignal.any([signal, this.#closing.signal]);
     const newest = file.last();
     let after = from;
     while (!stop.aborted) {
       const page = file.page(after, PAGE);
-      for (const row of page) {
-        if (stop.aborted || (!follow && row.seq > newest)) return;
-        after = row.seq;
-        yield row;
+      for (const { seq, event } of page) {
+        if (stop.aborted || (!follow && seq > newest)) return;
+        // A number may be missing, but not because of a deletion: those are at the beginning.
+        const isAfterGap = after > 0 && seq > after + 1 && seq === file.first();
+        after = seq;
+        yield { event, isAfterGap };
       }
       if (page.length > 0) {
         // Pages are read at once, and a fast consumer never waits: others get their turn here.
