@@ -298,7 +298,7 @@ describe('a webhook', () => {
   });
 
   it('waits no more for an event that it does not want any more', async () => {
-    const [unwanted, next] = [decision({ type: 'other' }), decision()];
+    const [unwanted, next] = [decision({ type: 'dev.scopemesh.client.quarantined' }), decision()];
     const failing = { id: unwanted.id, type: unwanted.type, since: unwanted.time, attempts: 3, error: '' };
     await store().update((state) => ({ ...state, failing }));
     const { gauges } = run({ wants: (type) => type === next.type });

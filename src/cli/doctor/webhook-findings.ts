@@ -1,4 +1,4 @@
-import { connect } from 'node:net';
+import { connect, isIP } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { z } from 'zod';
 import type { Config, WebhookSettings } from '../../../config/config.js';
@@ -43,7 +43,7 @@ function faultOf({ protocol, hostname, port }: URL): Promise<string | undefined>
   return new Promise((resolve) => {
     const isTls = protocol === 'https:';
     const at = { host, port: Number(port || (isTls ? 443 : 80)) };
-    const socket = isTls ? connectTls({ ...at, servername: host }) : connect(at);
+    const socket = isTls ? connectTls(isIP(host) === 0 ? { ...at, servername: host } : at) : connect(at);
     const end = (fault: string | undefined) => {
       socket.destroy();
       resolve(fault);
