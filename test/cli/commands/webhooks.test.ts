@@ -127,7 +127,7 @@ describe('webhooks test', () => {
     const refused = await cli.run(['webhooks', 'test', 'siem']);
     expect(refused.status).toBe(1);
     expect(refused.err).toContain('the receiver of siem did not take it: answered 401');
-    await receiver.close();
+    cli.configure(NOWHERE);
     expect((await cli.run(['webhooks', 'test', 'siem'])).err).toContain('ECONNREFUSED');
   });
 });

@@ -102,8 +102,7 @@ describe('the sender of a webhook', () => {
       error: 'no answer within 20 ms',
       isAboutEvent: false,
     });
-    await receiver.close();
-    const failed = await senderTo(receiver).send(EVENT, never);
+    const failed = await senderTo({ ...receiver, url: 'http://127.0.0.1:9/secret' }).send(EVENT, never);
     expect(failed).toEqual({ kind: 'failed', error: 'ECONNREFUSED', isAboutEvent: false });
   });
 
