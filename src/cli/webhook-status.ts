@@ -11,7 +11,14 @@ export const WEBHOOK_STATUS = z.object({
   disabledAt: z.string().nullable(),
   /** The event that the receiver has not taken yet. */
   failing: z
-    .object({ id: z.string(), type: z.string(), since: z.string(), attempts: z.number(), error: z.string() })
+    .object({
+      id: z.string(),
+      type: z.string(),
+      since: z.string(),
+      attempts: z.number(),
+      refusals: z.number(),
+      error: z.string(),
+    })
     .nullable(),
   /** Without the events. */
   deadLetters: z.array(

@@ -187,10 +187,11 @@ class WebhookDelivery {
       if (failing === undefined)
         logger.warn({ webhook, eventId: id, error }, 'a webhook was not delivered; scopemesh tries again');
       const since: string = failing?.since ?? new Date(now).toISOString();
-      failing = { id, type, since, attempts: (failing?.attempts ?? 0) + 1, error };
+      const attempts = (failing?.attempts ?? 0) + 1;
+      const refusals: number = delivery.isAboutEvent ? (failing?.refusals ?? 0) + 1 : 0;
+      failing = { id, type, since, attempts, refusals, error };
       await this.#update({ failing });
-      const { attempts } = failing;
-      const isLast = delivery.isAboutEvent ? attempts >= REFUSALS : now - Date.parse(since) >= OUTAGE_MS;
+      const isLast = refusals >= REFUSALS || now - Date.parse(since) >= OUTAGE_MS;
       if (isLast) {
         const at = new Date(now).toISOString();
         if (await store.bury({ id, type, at, attempts, error, event: event.text })) {

@@ -8,6 +8,8 @@ const FAILING = z.object({
   /** ISO 8601: of the first failed attempt. */
   since: z.string(),
   attempts: z.int(),
+  /** How often in a row the receiver answered and did not accept the event. */
+  refusals: z.int().default(0),
   error: z.string(),
 });
 

@@ -25,7 +25,13 @@ it('doctor says which receivers can be reached, and what a webhook has not deliv
     deadLetters: [],
     ...changes,
   });
-  const failing = { ...letter, id: 'e2', since: '2026-03-01T09:00:00.000Z', error: 'ECONNREFUSED' };
+  const failing = {
+    ...letter,
+    id: 'e2',
+    since: '2026-03-01T09:00:00.000Z',
+    refusals: 0,
+    error: 'ECONNREFUSED',
+  };
   const daemon = {
     webhooks: [status('siem', { deadLetters: [letter] }), status('away', { state: 'failing', failing })],
   };

@@ -61,6 +61,11 @@ describe('the embedded decision log', () => {
     expect(await firstOf(c?.id ?? '')).toEqual([d?.id, false]);
     expect(await firstOf(b?.id ?? '')).toEqual([c?.id, true]);
     expect(await firstOf('99')).toEqual([c?.id, true]);
+    // What somebody else changed does not stop a reader.
+    const file = new Database(join(topic.directory, 'decisions.db'));
+    file.prepare("UPDATE decisions SET event = 'no JSON' WHERE id = ?").run(d?.id);
+    file.close();
+    expect(await firstOf(c?.id ?? '')).toEqual(['4', false]);
     await log.close();
     await topic.dispose();
   });

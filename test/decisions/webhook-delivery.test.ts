@@ -195,7 +195,7 @@ describe('a webhook', () => {
     const since = new Date(clock.now() - OUTAGE_MS + 7_200_000).toISOString();
     await store().update((state) => ({
       ...state,
-      failing: { id: lost.id, type: lost.type, since, attempts: 90, error: 'answered 500' },
+      failing: { id: lost.id, type: lost.type, since, attempts: 90, refusals: 0, error: 'answered 500' },
     }));
     receiver.answer = ({ id }) => ({ status: id === lost.id ? 502 : 200 });
     run({}, clock);
@@ -206,6 +206,17 @@ describe('a webhook', () => {
     expect(letter).toMatchObject({ id: lost.id, error: 'answered 502' });
     expect(letter?.attempts).toBeGreaterThan(92);
     expect(letter?.attempts).toBeLessThan(97);
+  });
+
+  it('does not count an outage as refusals of the event', async () => {
+    const [event] = [decision()];
+    const statuses = [...Array(12).fill(502), ...Array(7).fill(400), 502, ...Array(7).fill(400), 200];
+    receiver.answer = () => ({ status: statuses[receiver.received.length - 1] });
+    run();
+    await begun();
+    await log.append([event]);
+    expect(await taken(1)).toEqual([event.id]);
+    expect(await store().deadLetters()).toEqual([]);
   });
 
   it('keeps its dead letters within a limit, and then waits', async () => {
@@ -299,7 +310,14 @@ describe('a webhook', () => {
 
   it('waits no more for an event that it does not want any more', async () => {
     const [unwanted, next] = [decision({ type: 'dev.scopemesh.client.quarantined' }), decision()];
-    const failing = { id: unwanted.id, type: unwanted.type, since: unwanted.time, attempts: 3, error: '' };
+    const failing = {
+      id: unwanted.id,
+      type: unwanted.type,
+      since: unwanted.time,
+      attempts: 3,
+      refusals: 0,
+      error: '',
+    };
     await store().update((state) => ({ ...state, failing }));
     const { gauges } = run({ wants: (type) => type === next.type });
     await begun();
@@ -330,6 +348,7 @@ describe('a process that dies at any step', () => {
     type: refused.type,
     since: refused.time,
     attempts: 6,
+    refusals: 6,
     error: 'answered 400',
   };
 

@@ -110,8 +110,8 @@ class EmbeddedDecisionLog implements DecisionLog {
     const known = /^\d{1,16}$/.test(position) ? Number(position) : file.find(position);
     const isKnown = known !== undefined && known <= file.last();
     let isFirstAfterGap = !isKnown;
-    for await (const { event, isAfterGap } of this.#rows(file, isKnown ? known : 0, true, signal)) {
-      const placed = { event, position: String(fieldOf(parseJson(event), 'id')) };
+    for await (const { seq, event, isAfterGap } of this.#rows(file, isKnown ? known : 0, true, signal)) {
+      const placed = { event, position: idIn(event) ?? String(seq) };
       yield isAfterGap || isFirstAfterGap ? { ...placed, isAfterGap: true } : placed;
       isFirstAfterGap = false;
     }
@@ -122,7 +122,7 @@ class EmbeddedDecisionLog implements DecisionLog {
     from: number,
     follow: boolean,
     signal: AbortSignal,
-  ): AsyncIterable<{ readonly event: string; readonly isAfterGap: boolean }> {
+  ): AsyncIterable<{ readonly seq: number; readonly event: string; readonly isAfterGap: boolean }> {
     const stop = AbortSignal.any([signal, this.#closing.signal]);
     const newest = file.last();
     let after = from;
@@ -133,7 +133,7 @@ class EmbeddedDecisionLog implements DecisionLog {
         // A number may be missing, but not because of a deletion: those are at the beginning.
         const isAfterGap = after > 0 && seq > after + 1 && seq === file.first();
         after = seq;
-        yield { event, isAfterGap };
+        yield { seq, event, isAfterGap };
       }
       if (page.length > 0) {
         // Pages are read at once, and a fast consumer never waits: others get their turn here.
@@ -210,6 +210,16 @@ class EmbeddedDecisionLog implements DecisionLog {
       this.#options.clock.sleep(POLL_MS, timer.signal).then(wake, () => {});
     });
     timer.abort();
+  }
+}
+
+/** Undefined for an event that somebody else changed: it must not stop a reader. */
+function idIn(event: string): string | undefined {
+  try {
+    const id = fieldOf(parseJson(event), 'id');
+    return typeof id === 'string' ? id : undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -52,7 +52,14 @@ describe.each(['without a daemon', 'beside a daemon'])('webhooks %s', (where) =>
     await withStore(async (store) => {
       await store.bury(letter('dead-1'));
       await store.bury(letter('dead-2'));
-      const failing = { id: 'head', type: 't', since: SINCE, attempts: 3, error: 'ECONNREFUSED' };
+      const failing = {
+        id: 'head',
+        type: 't',
+        since: SINCE,
+        attempts: 3,
+        refusals: 0,
+        error: 'ECONNREFUSED',
+      };
       await store.update((state) => ({ ...state, failing, disabledAt: SINCE }));
     });
     if (where === 'without a daemon') return;
