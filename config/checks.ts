@@ -1,4 +1,6 @@
 import { isPlainPath, type PlainPath } from '../src/model/plain-path.js';
+import { Secret } from '../src/model/secret.js';
+import { parseWebhookSecret, WEBHOOK_SECRET_REMEDY } from '../src/standard-webhooks.js';
 import type { ConfigPath } from './config-error.js';
 import { parseUrl } from './fields.js';
 import { type Finding, finding } from './finding.js';
@@ -15,7 +17,7 @@ export function crossFindings(file: unknown): Finding[] {
   const providers = asList(root.providers).map(asMap);
   return [
     ...providers.flatMap((provider, index) => providerFindings(provider, ['providers', index])),
-    ...repeatedNames(providers),
+    ...repeatedNames(providers, ['providers'], 'provider'),
     ...repeatedHeaders(providers),
     ...Object.keys(asMap(root.scopes)).flatMap(scopeFindings),
     ...eachRule(root).flatMap(({ scope, rule, path }) => [
@@ -24,6 +26,7 @@ export function crossFindings(file: unknown): Finding[] {
     ]),
     ...tlsFindings(asMap(asMap(root.consul).tls), ['consul', 'tls']),
     ...tlsFindings(asMap(asMap(root.decisions).tls), ['decisions', 'tls']),
+    ...webhookFindings(asList(asMap(root.decisions).webhooks).map(asMap), ['decisions', 'webhooks']),
   ];
 }
 
@@ -54,13 +57,13 @@ function scopeFindings(scope: string): Finding[] {
   return fault === undefined ? [] : [finding(['scopes', scope], fault, 'key')];
 }
 
-function repeatedNames(providers: readonly KeyValues[]): Finding[] {
+function repeatedNames(entries: readonly KeyValues[], path: ConfigPath, what: string): Finding[] {
   const seen = new Set<unknown>();
-  return providers.flatMap(({ name }, index) => {
+  return entries.flatMap(({ name }, index) => {
     const isRepeated = typeof name === 'string' && seen.has(name);
     seen.add(name);
     return isRepeated
-      ? [finding(['providers', index, 'name'], 'another provider has this name; give each its own')]
+      ? [finding([...path, index, 'name'], `another ${what} has this name; give each its own`)]
       : [];
   });
 }
@@ -125,6 +128,25 @@ function providerFindings(provider: KeyValues, path: ConfigPath): Finding[] {
     }
   }
   return findings;
+}
+
+function webhookFindings(webhooks: readonly KeyValues[], path: ConfigPath): Finding[] {
+  const each = webhooks.flatMap(({ url, secrets }, index) => {
+    const parsed = typeof url === 'string' ? parseUrl(url) : undefined;
+    const isPlain = parsed?.protocol === 'http:' && !isLoopback(parsed.hostname);
+    return [
+      ...(isPlain
+        ? [finding([...path, index, 'url'], 'is plain http to a host that is not loopback; use https')]
+        : []),
+      ...asList(secrets).flatMap((secret, at) => {
+        if (typeof secret !== 'string' || secret === '') return [];
+        const parsedSecret = parseWebhookSecret(new Secret(secret));
+        const fault = 'fault' in parsedSecret ? `${parsedSecret.fault}; ${WEBHOOK_SECRET_REMEDY}` : undefined;
+        return fault === undefined ? [] : [finding([...path, index, 'secrets', at], fault)];
+      }),
+    ];
+  });
+  return [...repeatedNames(webhooks, path, 'webhook'), ...each];
 }
 
 function isLoopback(hostname: string): boolean {

@@ -84,7 +84,17 @@ export type QueueSettings =
   | { readonly kind: 'embedded' }
   | { readonly kind: 'bullmq'; readonly url: Secret; readonly allowUnsafeRedis: boolean };
 
-export type DecisionSettings =
+/** A receiver of the events of the log. */
+export interface WebhookSettings {
+  readonly name: string;
+  readonly url: string;
+  readonly secrets: readonly Secret[];
+  /** Patterns of event types. */
+  readonly types: readonly string[];
+  readonly timeoutMs: number;
+}
+
+export type DecisionSettings = { readonly webhooks: readonly WebhookSettings[] } & (
   | { readonly kind: 'embedded'; readonly keepMs: number; readonly signingKeyFile?: string }
   | {
       readonly kind: 'kafka';
@@ -100,4 +110,5 @@ export type DecisionSettings =
         readonly username: string;
         readonly password: Secret;
       };
-    };
+    }
+);

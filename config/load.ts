@@ -81,7 +81,10 @@ export async function loadLogSettings(options: LoadOptions): Promise<LogSettings
     const document = readDocument(await readConfigText(options));
     const { owner, decisions, state } = parseRecord(document.value);
     const directory = dirname(source);
-    const expanded = await expand({ owner, decisions, state }, { ...options, directory });
+    // Who reads the log need not have the secrets of those that it is sent to.
+    const { webhooks: _, ...log } = parseRecord(decisions);
+    const parts = { owner, decisions: isRecord(decisions) ? log : decisions, state };
+    const expanded = await expand(parts, { ...options, directory });
     const checked = LOG_FILE.safeParse(expanded.value);
     if (!checked.success || expanded.findings.length > 0) throw fault;
     return { settings: toLogSettings(checked.data, directory), fault };
@@ -89,7 +92,11 @@ export async function loadLogSettings(options: LoadOptions): Promise<LogSettings
 }
 
 function parseRecord(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {};
+  return isRecord(value) ? { ...value } : {};
+}
+
+function isRecord(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** The text of the file at `options.path`, or a ConfigError. */

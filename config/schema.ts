@@ -17,6 +17,7 @@ import {
 import { HTTP } from './http-settings.js';
 import { PROVIDER } from './providers/providers.js';
 import { ACTOR_KIND, SCOPES } from './rule-schema.js';
+import { WEBHOOKS } from './webhook-settings.js';
 
 export type { Config } from './config.js';
 
@@ -144,21 +145,22 @@ const QUEUE = z.discriminatedUnion('kind', [
   }),
 ]);
 
-const SIGNING_KEY = {
+const EVERY_LOG = {
   signingKeyFile: text()
     .exactOptional()
     .describe('The Ed25519 key, in PEM, that signs checkpoints of the log.'),
+  webhooks: WEBHOOKS,
 };
 
 const DECISIONS = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('embedded'),
-    ...SIGNING_KEY,
+    ...EVERY_LOG,
     keep: duration('1d', '3650d').prefault('400d').describe('How long the embedded log keeps a decision.'),
   }),
   z.strictObject({
     kind: z.literal('kafka'),
-    ...SIGNING_KEY,
+    ...EVERY_LOG,
     brokers: z.array(hostPort()).min(1, 'must name a broker; write ["host:9092"]'),
     topic: z
       .string()

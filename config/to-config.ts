@@ -4,6 +4,7 @@ import type { Config, TlsFiles } from './config.js';
 import { toHttpSettings } from './http-settings.js';
 import { toProvider } from './providers/providers.js';
 import type { ParsedFile } from './schema.js';
+import { toWebhooks } from './webhook-settings.js';
 
 type ParsedScope = ParsedFile['scopes'][string];
 type ParsedRule = Exclude<ParsedScope, readonly unknown[]>;
@@ -93,10 +94,13 @@ function toDecisions(
   absolute: (path: string) => string,
 ): Config['decisions'] {
   const { signingKeyFile } = decisions;
-  const key = signingKeyFile === undefined ? {} : { signingKeyFile: absolute(signingKeyFile) };
-  if (decisions.kind === 'embedded') return { kind: 'embedded', keepMs: decisions.keep, ...key };
+  const every = {
+    webhooks: toWebhooks(decisions.webhooks),
+    ...(signingKeyFile === undefined ? {} : { signingKeyFile: absolute(signingKeyFile) }),
+  };
+  if (decisions.kind === 'embedded') return { kind: 'embedded', keepMs: decisions.keep, ...every };
   const { tls } = decisions;
-  return { ...decisions, ...key, tls: typeof tls === 'object' ? toTlsFiles(tls, absolute) : tls };
+  return { ...decisions, ...every, tls: typeof tls === 'object' ? toTlsFiles(tls, absolute) : tls };
 }
 
 function toTlsFiles(

@@ -40,6 +40,11 @@ export const COMMANDS: readonly string[] = [
   'decisions prove',
   'decisions checkpoint',
   'decisions export',
+  'webhooks',
+  'webhooks list',
+  'webhooks retry',
+  'webhooks drop',
+  'webhooks test',
   'demo',
   'completion',
 ];

@@ -126,6 +126,17 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   'decisions.kind': 'The kind of log.',
   'decisions.signingKeyFile':
     'The Ed25519 key, in PEM, that signs [checkpoints of the log](../trail.md). Default: `trail-key.pem` in `state.directory`, made at the first start. Several machines with one owner need the same key.',
+  'decisions.webhooks':
+    'Receivers that get each event of the log as a signed HTTP request, for programs without Kafka. See [send decisions to a webhook](../how-to/send-decisions-to-a-webhook.md).',
+  'decisions.webhooks[].name':
+    'The name in log lines, metrics and `scopemesh webhooks`. The store keeps under this name how far the webhook came.',
+  'decisions.webhooks[].url':
+    'Where the requests go: `https`, or `http` to this machine; without user, password, query or fragment.',
+  'decisions.webhooks[].secrets':
+    'Standard Webhooks secrets: `whsec_` and base64 of 24 to 64 bytes. With several, each signs, so that the receiver may know the old one or the new one.',
+  'decisions.webhooks[].types':
+    'Patterns of the event types to send, such as `dev.scopemesh.client.*`. Without it all, checkpoints included.',
+  'decisions.webhooks[].timeout': 'How long the receiver may take for one request.',
   'decisions.keep': 'How long the log keeps a decision.',
   'decisions.brokers': 'The brokers, each as `host:port`.',
   'decisions.topic': 'The topic.',

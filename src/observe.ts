@@ -93,6 +93,32 @@ export const METRICS = {
     'Failed attempts to sign and store the end of the decision log.',
     [],
   ],
+  scopemesh_webhook_deliveries_total: [
+    'counter',
+    'Requests to the receiver of a webhook, by webhook and result (delivered, failed, gone: answered 410), and events that became dead letters (dead).',
+    ['webhook', 'result'],
+  ],
+  scopemesh_webhook_failing_seconds: [
+    'gauge',
+    'Seconds since the first failed attempt to deliver the event that a webhook waits for; 0 while its receiver takes events. By webhook.',
+    ['webhook'],
+  ],
+  scopemesh_webhook_dead_letters: ['gauge', 'Events that a webhook gave up, by webhook.', ['webhook']],
+  scopemesh_webhook_disabled: [
+    'gauge',
+    '1 while a webhook is disabled because its receiver answered 410 Gone, by webhook.',
+    ['webhook'],
+  ],
+  scopemesh_webhook_gaps_total: [
+    'counter',
+    'How often decisions were deleted from the log before a webhook delivered them, by webhook.',
+    ['webhook'],
+  ],
+  scopemesh_webhook_interruptions_total: [
+    'counter',
+    'How often a webhook stopped because the decision log or the store failed, by webhook.',
+    ['webhook'],
+  ],
   scopemesh_directory_age_seconds: [
     'gauge',
     'Age of the last complete read of the directory, by provider.',

@@ -43,6 +43,8 @@ const GROUND = [
   'map-bounded',
   'linked-signal',
   'open-once',
+  'retry-after',
+  'standard-webhooks',
 ];
 
 /**

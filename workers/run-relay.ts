@@ -1,12 +1,17 @@
+import { setMaxListeners } from 'node:events';
 import type { Config } from '../config/config.js';
 import { messageOf } from '../src/errors.js';
 import { definedFields } from '../src/model/defined-fields.js';
 import type { StoreParts } from '../src/queue/store-parts.js';
 import type { Runtime } from '../src/runtime.js';
 import { run, type Settled } from './relay.js';
+import { runWebhooks } from './webhooks.js';
 import { openCheckpoints, openDecisionLog } from './wire.js';
 
-/** Opens the decision log and moves settled decisions to it until the signal aborts, or until `lost` does, at once. */
+/**
+ * Opens the decision log, moves settled decisions to it and sends them to the webhooks, until the signal aborts, or until
+ * `lost` does, at once.
+ */
 export async function runRelay(
   config: Config,
   store: Pick<StoreParts, 'journal' | 'keyValues' | 'space'> & { readonly settled: Settled },
@@ -16,13 +21,20 @@ export async function runRelay(
 ): Promise<void> {
   const { journal, keyValues, settled, space } = store;
   const stop = lost === undefined ? signal : AbortSignal.any([signal, lost]);
+  // Each webhook listens to it several times.
+  setMaxListeners(0, stop);
   const log = await openDecisionLog(config, runtime, { mayCreateTopic: true, stop });
   try {
     const checkpoints = openCheckpoints(config, { log, keyValues }, runtime);
     // The embedded log is on the disk of the embedded store: it must not use up what is kept back for revocations.
     const isPaused = () => sharesDisk(config) && space.isLow();
     const parts = { journal, keyValues, log, settled, isPaused, ...runtime };
+    // What fails there must not end the relay.
+    const webhooks = runWebhooks(config, log, { keyValues, space }, runtime, stop).catch((error: unknown) =>
+      runtime.logger.error({ error: messageOf(error) }, 'the webhooks ended with an error'),
+    );
     await run({ ...parts, ...definedFields({ checkpoints, lost }) }, signal);
+    await webhooks;
   } finally {
     await log
       .close()

@@ -1,7 +1,7 @@
 import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Config, ConsulSettings, ProviderSettings } from '../config/config.js';
+import type { Config, ConsulSettings, ProviderSettings, WebhookSettings } from '../config/config.js';
 import {
   type CheckpointParts,
   type DecisionLogSettings,
@@ -12,9 +12,11 @@ import {
 import type { Consul } from '../src/consul/consul.js';
 import { createHttpConsul } from '../src/consul/http/http-consul.js';
 import { Checkpoints } from '../src/decisions/checkpoints.js';
+import { createWebhookSender } from '../src/decisions/http/webhook-sender.js';
 import type { DecisionLog } from '../src/decisions/log.js';
 import { openSigningKey } from '../src/decisions/signing-key.js';
 import type { Trail } from '../src/decisions/trail.js';
+import type { WebhookSender } from '../src/decisions/webhook.js';
 import { SyncError } from '../src/errors.js';
 import { createAuth0 } from '../src/identity/auth0/auth0.js';
 import { withConcurrencyLimit } from '../src/identity/concurrency-limit.js';
@@ -189,6 +191,13 @@ export function openCheckpoints(
   return signer && new Checkpoints({ ...deps, ...runtime, signer, owner });
 }
 
+export function openWebhookSender(
+  settings: WebhookSettings,
+  { clock }: Pick<Runtime, 'clock'>,
+): WebhookSender {
+  return createWebhookSender({ ...settings, clock });
+}
+
 export const parts: Parts = {
   openConsul,
   openProvider,
@@ -196,4 +205,5 @@ export const parts: Parts = {
   openDecisionLog,
   openTrail,
   openCheckpoints,
+  openWebhookSender,
 };

@@ -1,8 +1,9 @@
-import type { Config, ConsulSettings, ProviderSettings } from '../../config/config.js';
+import type { Config, ConsulSettings, ProviderSettings, WebhookSettings } from '../../config/config.js';
 import type { Consul } from '../consul/consul.js';
 import type { Checkpoints } from '../decisions/checkpoints.js';
 import type { DecisionLog } from '../decisions/log.js';
 import type { Trail } from '../decisions/trail.js';
+import type { WebhookSender } from '../decisions/webhook.js';
 import type { BackoffParts } from '../identity/rate-limit-backoff.js';
 import type { GroupRules } from '../model/login.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
@@ -54,4 +55,6 @@ export interface Parts {
     parts: CheckpointParts,
     runtime: Runtime,
   ): Checkpoints | undefined;
+  /** Throws SyncError ERR_CONFIG for a secret that cannot be valid. */
+  openWebhookSender(settings: WebhookSettings, runtime: Pick<Runtime, 'clock'>): WebhookSender;
 }

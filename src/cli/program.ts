@@ -28,6 +28,7 @@ import { addRun } from './commands/run.js';
 import { addTest } from './commands/test.js';
 import { addTokens } from './commands/tokens.js';
 import { addValidate } from './commands/validate.js';
+import { addWebhooks } from './commands/webhooks.js';
 import { addWhatCan } from './commands/what-can.js';
 import { addWhoCanCall } from './commands/who-can-call.js';
 import { createLogger } from './logger.js';
@@ -88,6 +89,7 @@ const COMMANDS: readonly ((program: Command, cli: Cli) => void)[] = [
   addTokens,
   addProviders,
   addDecisions,
+  addWebhooks,
   addDemo,
   addCompletion,
 ];

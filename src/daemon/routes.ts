@@ -15,6 +15,7 @@ import type { Listeners } from './listeners.js';
 import { addParkedApi } from './parked-api.js';
 import { readStatus, type StatusParts } from './status.js';
 import { addTrailApi, type TrailApiDeps } from './trail-api.js';
+import { addWebhookApi } from './webhook-api.js';
 
 export interface RouteParts extends Omit<StatusParts, 'metrics'> {
   readonly metrics: PrometheusMetrics;
@@ -77,6 +78,8 @@ export function addRoutes(
     access,
     logger,
   });
+  const names = config.decisions.webhooks.map(({ name }) => name);
+  addWebhookApi(rest, { names, keyValues: store.keyValues, access, logger });
   if (!parts.isIntake) return;
   const sources = providers.flatMap((provider) => {
     const source = composeSources(provider);

@@ -1,6 +1,7 @@
 import type { Config } from '../../config/config.js';
 import type { Provider } from '../cli/parts.js';
 import { type ProviderHealth, readProviderHealth } from '../cli/provider-health.js';
+import { readWebhookStatus, type WebhookStatus } from '../cli/webhook-status.js';
 import type { ChannelActivity } from '../intake/channel-activity.js';
 import type { Leading } from '../lease/leadership.js';
 import { HOLD_REASONS } from '../model/decision.js';
@@ -56,6 +57,7 @@ export interface Status {
   readonly closures: readonly (ClientId & { readonly closure: ClientBlock })[] | null;
   readonly configuration: Reloads['configuration'];
   readonly outboxDecisions: number;
+  readonly webhooks: readonly WebhookStatus[];
   readonly providers: readonly ProviderHealth[];
 }
 
@@ -95,7 +97,7 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
   const { deps, ages, agenda, queue: durable, sweptAt, isReconciling } = parts.live();
   const { isLeader, leaderlessMs } = parts.leading();
   const now = deps.clock.now();
-  const [queue, lease, journal, freeze, providers] = await Promise.all([
+  const [queue, lease, journal, freeze, webhooks, providers] = await Promise.all([
     queueState(durable, agenda),
     store.fence.read(),
     store.journal.overview({
@@ -103,6 +105,7 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
       ...(holdsAfter === undefined ? {} : { after: holdsAfter }),
     }),
     readFreeze({ journal: store.journal, world: deps.world, clock: deps.clock }),
+    Promise.all(config.decisions.webhooks.map(({ name }) => readWebhookStatus(store.keyValues, name))),
     Promise.all(
       parts.providers.map((provider) =>
         readProviderHealth(provider, { ...store, activity: parts.activity, clock: deps.clock, metrics }),
@@ -144,6 +147,7 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
       : null,
     configuration: parts.reloads.configuration,
     outboxDecisions: journal.outboxLength,
+    webhooks,
     providers,
   };
   for (const { provider, ageSeconds } of status.directories) {

@@ -24,6 +24,14 @@ export interface LogParts {
   readonly events: AsyncIterable<{ readonly part: string; readonly event: string }>;
 }
 
+/** A stored event, and the position behind it. */
+export interface PlacedEvent {
+  readonly event: string;
+  readonly position: string;
+  /** Events before it were deleted before they were read. */
+  readonly isAfterGap?: true;
+}
+
 /**
  * The topic. Decisions of one subject keep their order. Throws SyncError ERR_DECISIONS_UNREACHABLE (retriable).
  */
@@ -33,7 +41,7 @@ export interface DecisionLog {
    * grant a permission, throws an error that is not retriable and says what to do.
    */
   check(): Promise<void>;
-  /** An opaque position before which nothing appended later can be. */
+  /** An opaque position before which nothing appended later can be; also one for `readFrom`. */
   position(): Promise<string>;
   /** All or none; durable when it resolves. After an error it is unknown whether they are in: ask `contains`. */
   append(decisions: readonly Decision[]): Promise<void>;
@@ -50,6 +58,11 @@ export interface DecisionLog {
   read(options: ReadOptions, signal: AbortSignal): AsyncIterable<Decision>;
   /** The events as they are stored, as JSON: decisions and checkpoints. */
   readEvents(options: ReadOptions, signal: AbortSignal): AsyncIterable<string>;
+  /**
+   * Every event at or after a position, then new ones until the signal aborts. What was deleted is left out; of a log that
+   * was replaced, everything is read.
+   */
+  readFrom(position: string, signal: AbortSignal): AsyncIterable<PlacedEvent>;
   /** The ID of the newest decision, for a stream that begins after it; undefined if there is none. Absent for a topic. */
   newestId?(): Promise<string | undefined>;
   /** All that is stored now, by part. A log without parts has one, and keeps its order. */

@@ -6,6 +6,7 @@ const ED25519 = Buffer.of(1);
 /** DER before the 32 bytes of an Ed25519 public key (RFC 8410). */
 const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
 const MOST_SIGNATURES = 100;
+const HASH_BYTES = 4;
 
 /** A signature's line: an em dash, the name of the key, base64 of the key's hash and the signature. */
 const SIGNATURE = /^\u2014 (\S+) ([A-Za-z0-9+/]+={0,2})$/;
@@ -29,7 +30,7 @@ export interface NoteVerifier {
 export function createNoteSigner(name: string, pem: string): NoteSigner {
   const key = parsePrivateKey(pem);
   const publicKey = createPublicKey(key).export({ type: 'spki', format: 'der' }).subarray(SPKI_PREFIX.length);
-  const hash = keyHash(name, publicKey);
+  const hash = keyHash(name, ED25519, publicKey);
   return {
     sign(text) {
       const signature = Buffer.concat([hash, sign(null, Buffer.from(text), key)]).toString('base64');
@@ -41,46 +42,65 @@ export function createNoteSigner(name: string, pem: string): NoteSigner {
 
 /** Throws SyncError ERR_CONFIG for a text that is not a verifier key of Ed25519. */
 export function createNoteVerifier(verifierKey: string): NoteVerifier {
-  const [, name = '', hashText, keyText = ''] = VERIFIER_KEY.exec(verifierKey.trim()) ?? [];
-  const bytes = Buffer.from(keyText, 'base64');
-  const hash = keyHash(name, bytes.subarray(1));
-  const isValid = bytes.length === 33 && bytes[0] === ED25519[0] && hash.toString('hex') === hashText;
-  if (!isValid) {
+  const parsed = parseVerifierKey(verifierKey, ED25519);
+  if (parsed === undefined) {
     const message =
       'the public key is not an Ed25519 key of the form NAME+HASH+KEY; scopemesh writes it to trail-key.pub';
     throw new SyncError('ERR_CONFIG', message, { retriable: false });
   }
-  const key = createPublicKey({
-    key: Buffer.concat([SPKI_PREFIX, bytes.subarray(1)]),
-    format: 'der',
-    type: 'spki',
-  });
+  const { name, key } = parsed;
   return {
     name,
     open(note) {
-      const end = note.lastIndexOf('\n\n');
-      if (end === -1 || !note.endsWith('\n')) return undefined;
-      const text = note.slice(0, end + 1);
-      const lines = note.slice(end + 2, -1).split('\n');
-      if (lines.length > MOST_SIGNATURES) return undefined;
-      const isSigned = lines.some((line) => {
-        const [, signer, base64 = ''] = SIGNATURE.exec(line) ?? [];
-        const signature = Buffer.from(base64, 'base64');
-        return (
-          signer === name &&
-          // Node also decodes a text with stray bits at its end: a signature has one spelling.
-          signature.toString('base64') === base64 &&
-          signature.subarray(0, 4).equals(hash) &&
-          verify(null, Buffer.from(text), key, signature.subarray(4))
-        );
-      });
-      return isSigned ? text : undefined;
+      const { text, signatures } = signaturesIn(note, parsed);
+      return signatures.some((signature) => verify(null, Buffer.from(text), key, signature))
+        ? text
+        : undefined;
     },
   };
 }
 
-function keyHash(name: string, publicKey: Uint8Array): Buffer {
-  return createHash('sha256').update(`${name}\n`).update(ED25519).update(publicKey).digest().subarray(0, 4);
+export interface VerifierKey {
+  readonly name: string;
+  readonly hash: Uint8Array;
+  readonly key: KeyObject;
+}
+
+/** A key `name+hash+key` with an algorithm byte before 32 bytes of Ed25519; undefined for anything else. */
+export function parseVerifierKey(text: string, algorithm: Uint8Array): VerifierKey | undefined {
+  const [, name = '', hashText, keyText = ''] = VERIFIER_KEY.exec(text.trim()) ?? [];
+  const bytes = Buffer.from(keyText, 'base64');
+  const hash = keyHash(name, algorithm, bytes.subarray(1));
+  if (bytes.length !== 33 || bytes[0] !== algorithm[0] || hash.toString('hex') !== hashText) return undefined;
+  const der = Buffer.concat([SPKI_PREFIX, bytes.subarray(1)]);
+  return { name, hash, key: createPublicKey({ key: der, format: 'der', type: 'spki' }) };
+}
+
+/** The text of a note, and its signatures that say that this key made them. Nothing is verified. */
+export function signaturesIn(
+  note: string,
+  { name, hash }: VerifierKey,
+): { readonly text: string; readonly signatures: readonly Uint8Array[] } {
+  const end = note.lastIndexOf('\n\n');
+  const text = note.slice(0, end + 1);
+  const lines = note.slice(end + 2, -1).split('\n');
+  if (end === -1 || !note.endsWith('\n') || lines.length > MOST_SIGNATURES) return { text, signatures: [] };
+  const signatures = lines.flatMap((line) => {
+    const [, signer, base64 = ''] = SIGNATURE.exec(line) ?? [];
+    const signature = Buffer.from(base64, 'base64');
+    const isOwn =
+      signer === name &&
+      // Node also decodes a text with stray bits at its end: a signature has one spelling.
+      signature.toString('base64') === base64 &&
+      signature.subarray(0, HASH_BYTES).equals(hash);
+    return isOwn ? [signature.subarray(HASH_BYTES)] : [];
+  });
+  return { text, signatures };
+}
+
+function keyHash(name: string, algorithm: Uint8Array, publicKey: Uint8Array): Buffer {
+  const digest = createHash('sha256').update(`${name}\n`).update(algorithm).update(publicKey).digest();
+  return digest.subarray(0, HASH_BYTES);
 }
 
 function parsePrivateKey(pem: string): KeyObject {

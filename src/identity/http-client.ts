@@ -2,6 +2,7 @@ import { Agent, type Dispatcher, errors } from 'undici';
 import type { Clock } from '../clock.js';
 import { IncompleteRead, RefusedCredentials, SyncError } from '../errors.js';
 import type { Metrics } from '../observe.js';
+import { parseRetryAfter } from '../retry-after.js';
 import { incomplete } from './read-errors.js';
 
 /** An answer of any status. Its body is complete; otherwise `request` throws. */
@@ -144,17 +145,6 @@ export function refusalOf(answer: HttpAnswer, place: string, clock: Clock): Sync
 export function nowThere(answer: HttpAnswer, clock: Clock): number {
   const there = Date.parse(answer.headers.date ?? '');
   return Number.isNaN(there) ? clock.now() : there;
-}
-
-const MAX_RETRY_AFTER_MS = 3_600_000;
-
-/** Seconds or an HTTP date (RFC 9110, section 10.2.3); at most one hour. */
-export function parseRetryAfter(value: string | undefined, nowMs: number): number | undefined {
-  if (value === undefined) return undefined;
-  const text = value.trim();
-  const waitMs = /^\d{1,9}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - nowMs;
-  if (Number.isNaN(waitMs)) return undefined;
-  return Math.min(Math.max(waitMs, 0), MAX_RETRY_AFTER_MS);
 }
 
 async function readBody(

@@ -1,8 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Clock } from '../clock.js';
 import type { Metrics } from '../observe.js';
+import { parseRetryAfter } from '../retry-after.js';
 import type { Directory } from './directory.js';
-import { type HttpAnswer, nowThere, parseRetryAfter } from './http-client.js';
+import { type HttpAnswer, nowThere } from './http-client.js';
 
 /** Divides what an identity provider answers between complete reads and the reads for single events and orders. */
 export interface RequestBudget {

@@ -191,6 +191,18 @@ const CASES: readonly [string, string, readonly string[], readonly string[]][] =
     ],
   ],
   [
+    'faults of webhooks of the decision log',
+    'decisions: { kind: embedded, webhooks: [{ name: a, url: "http://siem.example.com/x", secrets: [whsec_c2hvcnQ=] }, { name: a, url: "https://u:p@siem.example.com", secrets: [] }] }',
+    ['decisions'],
+    [
+      '1:57: decisions.webhooks[0].url: is plain http to a host that is not loopback; use https',
+      `1:96: decisions.webhooks[0].secrets[0]: is not whsec_ and the base64 of 24 to 64 bytes; create one with: printf 'whsec_%s\\n' "$(openssl rand -base64 32)"`,
+      '1:123: decisions.webhooks[1].name: another webhook has this name; give each its own',
+      '1:131: decisions.webhooks[1].url: must not hold a user name or password; give them by their own keys',
+      `1:172: decisions.webhooks[1].secrets: must have a secret; create one with: printf 'whsec_%s\\n' "$(openssl rand -base64 32)"`,
+    ],
+  ],
+  [
     'an empty webhook secret',
     keycloak('webhook: { secrets: [""] }'),
     ['providers'],

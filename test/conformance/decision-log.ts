@@ -1,6 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseCheckpointEvent } from '../../src/decisions/checkpoint.js';
-import type { DecisionLog, ReadOptions } from '../../src/decisions/log.js';
+import {
+  type DecisionLog,
+  type PlacedEvent,
+  parseLogEvent,
+  type ReadOptions,
+} from '../../src/decisions/log.js';
 import { SyncError } from '../../src/errors.js';
 import type { Decision } from '../../src/model/decision.js';
 import { decision, decisions, faultsOf } from '../support/decisions.js';
@@ -103,6 +108,33 @@ export function describeDecisionLog(name: string, createTopic: () => Promise<Dec
       await log.append(written);
       await log.close();
       expect(idsOf(await first(open(), 3))).toEqual(new Set(written.map((each) => each.id)));
+    });
+
+    it('gives each event with a position, from which another opening goes on', async () => {
+      const [before, first, later] = [decisions(2), decisions(4), decisions(3)];
+      await log.append(before);
+      const begin = await log.position();
+      await log.append(first);
+      const stop = new AbortController();
+      const read = async (from: string, count: number) => {
+        const found: PlacedEvent[] = [];
+        for await (const each of open().readFrom(from, stop.signal)) {
+          found.push(each);
+          if (found.length === count) break;
+        }
+        return found;
+      };
+      const seen = await read(begin, 2);
+      const last = seen.at(-1)?.position ?? '';
+      const following = read(last, 5);
+      await log.append(later);
+      const all = [...seen, ...(await following)];
+      // A topic keeps the order of each partition alone.
+      const ids = all.map(({ event }) => parseLogEvent(event)?.id ?? '');
+      expect(ids.toSorted()).toEqual([...idsOf([...first, ...later])].toSorted());
+      expect(all.every(({ isAfterGap }) => isAfterGap === undefined)).toBe(true);
+      stop.abort();
+      expect(await read(last, 1)).toEqual([]);
     });
 
     it('tells which ids stand at or after a position', async () => {

@@ -35,6 +35,41 @@ async function createTopic() {
 describeDecisionLog('on SQLite', createTopic);
 
 describe('the embedded decision log', () => {
+  it('tells a reader that goes on where decisions were deleted, and one that has a position of another file', async () => {
+    const topic = await createTopic();
+    const day = 86_400_000;
+    const clock = createMovableClock();
+    const log = createEmbeddedDecisionLog({
+      directory: topic.directory,
+      logger: silentLogger,
+      clock,
+      keepMs: 10 * day,
+    });
+    const at = (days: number) => new Date(clock.now() - days * day).toISOString();
+    const [a, b, c, d] = [30, 20, 5, 1].map((days) => decision({ time: at(days) }));
+    const everything = [a, b, c, d].flatMap((each) => each ?? []);
+    await log.append(everything.slice(0, 2));
+    clock.advance(2 * 3_600_000);
+    await log.append(everything.slice(2));
+    const firstOf = async (position: string) => {
+      for await (const each of log.readFrom(position, AbortSignal.timeout(60_000)))
+        return [each.position, each.isAfterGap ?? false];
+      return [];
+    };
+    expect(await firstOf('1')).toEqual([c?.id, true]);
+    expect(await firstOf('2')).toEqual([c?.id, false]);
+    expect(await firstOf(c?.id ?? '')).toEqual([d?.id, false]);
+    expect(await firstOf(b?.id ?? '')).toEqual([c?.id, true]);
+    expect(await firstOf('99')).toEqual([c?.id, true]);
+    // What somebody else changed does not stop a reader.
+    const file = new Database(join(topic.directory, 'decisions.db'));
+    file.prepare("UPDATE decisions SET event = 'no JSON' WHERE id = ?").run(d?.id);
+    file.close();
+    expect(await firstOf(c?.id ?? '')).toEqual(['4', false]);
+    await log.close();
+    await topic.dispose();
+  });
+
   it('deletes decisions that are older than it keeps them, and never the newest', async () => {
     const topic = await createTopic();
     const day = 86_400_000;

@@ -3,16 +3,24 @@ import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.js';
 import { parseCloudEvent, toCloudEvent } from '../../src/decisions/envelope.js';
+import { createWebhookSender } from '../../src/decisions/http/webhook-sender.js';
 import {
   createKafkaDecisionLog,
   type KafkaDecisionLogOptions,
 } from '../../src/decisions/kafka/kafka-decision-log.js';
+import { deliverWebhook } from '../../src/decisions/webhook-delivery.js';
+import { WebhookStore } from '../../src/decisions/webhook-state.js';
+import { Secret } from '../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import { describeDecisionLog } from '../conformance/decision-log.js';
 import { type KafkaHandle, startKafka } from '../stack/kafka.js';
 import { readTopic } from '../stack/kcat.js';
 import { until } from '../stack/process.js';
 import { decision, decisions, faultsOf } from '../support/decisions.js';
+import { startWebhookReceiver } from '../support/webhook-receiver.js';
+import { createFacts } from '../support/worker-facts.js';
+
+const LONG = { timeoutMs: 100_000 };
 
 let kafka: KafkaHandle;
 beforeAll(async () => {
@@ -42,6 +50,56 @@ describeDecisionLog('on Kafka', async () => {
 });
 
 describe('the decision log on Kafka', () => {
+  it('feeds a webhook, each subject in order, which goes on after a restart where it ended', async () => {
+    const topic = `decisions-${randomUUID()}`;
+    const writer = open(topic);
+    await writer.check();
+    const [before, first, foreign, later] = [
+      decisions(3),
+      decisions(20, 5),
+      [decision({ source: 'scopemesh/other/replica-1' })],
+      decisions(20, 5, 'later'),
+    ];
+    await writer.append(before);
+    const receiver = await startWebhookReceiver();
+    const facts = createFacts();
+    const runtime = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
+    const deliver = () => {
+      const stop = new AbortController();
+      const log = open(topic);
+      const store = new WebhookStore(facts, 'siem');
+      const [name, secrets] = ['siem', [new Secret(receiver.secret)]];
+      const sender = createWebhookSender({ ...runtime, name, url: receiver.url, secrets, timeoutMs: 60_000 });
+      const parts = { name, owner: 'payments', log, store, sender, wants: () => true, isPaused: () => false };
+      const ended = deliverWebhook({ ...parts, ...runtime }, stop.signal);
+      return {
+        begun: () => until('it begins', async () => (await store.position()) !== undefined, LONG),
+        async stop() {
+          stop.abort();
+          await ended;
+          await Promise.all([log.close(), sender.close()]);
+        },
+      };
+    };
+    // At least once: an event may come again after the restart.
+    const taken = () => [...new Set(receiver.taken)];
+    const one = deliver();
+    await one.begun();
+    await writer.append(first);
+    await writer.append(foreign);
+    await until('the first are delivered', () => taken().length === first.length, LONG);
+    await one.stop();
+    await writer.append(later);
+    const two = deliver();
+    await until('the others are delivered', () => taken().length === first.length + later.length, LONG);
+    await two.stop();
+    await writer.close();
+    const byId = new Map([...first, ...later].map((each) => [each.id, each]));
+    const delivered = taken().flatMap((id) => byId.get(id) ?? []);
+    expect(delivered).toHaveLength(first.length + later.length);
+    expect(faultsOf(delivered)).toEqual([]);
+  });
+
   it('writes what another client reads as CloudEvents keyed by their subject', async () => {
     const topic = `decisions-${randomUUID()}`;
     const log = open(topic);

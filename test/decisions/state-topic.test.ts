@@ -21,7 +21,7 @@ function edge(after: unknown, changes: Partial<Decision> = {}): Decision {
 function world(
   decisions: readonly (readonly Decision[])[],
   from: readonly bigint[] = [],
-  states: TopicMessage[] = [],
+  states: Omit<TopicMessage, 'offset'>[] = [],
 ) {
   const written: Message[] = [];
   const errors: unknown[] = [];
@@ -43,7 +43,10 @@ function world(
   } as unknown as TransactionalWriter;
   const low = new Map(decisions.map((_, partition) => [partition, from[partition] ?? 0n]));
   const end = new Map(decisions.map((all, at) => [at, BigInt(all.length) + (from[at] ?? 0n)]));
-  async function* read(topic: string, start: ReadonlyMap<number, bigint>): AsyncIterable<TopicMessage> {
+  async function* read(
+    topic: string,
+    start: ReadonlyMap<number, bigint>,
+  ): AsyncIterable<Omit<TopicMessage, 'offset'>> {
     if (topic === 'decisions.state') yield* states;
     else
       for (const [partition, all] of decisions.entries()) {
@@ -92,7 +95,7 @@ const at = (sequence: number, log = 'log') => ({
 });
 
 /** The newest cursor says that the states contain the first five decisions, before offset 5. */
-async function states(): Promise<TopicMessage[]> {
+async function states(): Promise<Omit<TopicMessage, 'offset'>[]> {
   const first = world([[1, 2, 3, 4, 5].map((each) => edge({ access: 'allow' }, at(each)))]);
   await first.catchUp();
   first.publish(edge({ access: 'allow' }, at(5)));

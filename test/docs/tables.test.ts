@@ -6,6 +6,7 @@ import { COMMANDS } from '../../docs/command-help.js';
 import { configurationKeys } from '../../docs/configuration-keys.js';
 import { MEANINGS } from '../../docs/configuration-meanings.js';
 import { CHAPTERS, withGenerated } from '../../docs/generated.js';
+import { secretOf } from '../support/idp.js';
 import { blocks, PAGES, section, textOf } from './manual.js';
 
 const keys = configurationKeys(configJsonSchema());
@@ -91,6 +92,7 @@ describe('the lists of the manual', () => {
       'providers[].privateKey',
       'providers[].apiToken',
       'queue.url',
+      'decisions.webhooks[].secrets',
       'decisions.sasl.password',
       'http.tokens[].token',
     ]);
@@ -111,9 +113,11 @@ describe('the examples of the manual', () => {
     const rest = Object.fromEntries(Object.entries(MINIMAL).filter(([key]) => !own.includes(key)));
     const text = `${Object.keys(rest).length === 0 ? '' : stringify(rest)}${example}`;
     const names = [...text.matchAll(/\$\{(\w+)\}/g)].map(([, name = '']) => name);
-    const environment = Object.fromEntries(
-      names.map((name) => [name, name.endsWith('_TOKEN') ? name.padEnd(32, '0') : 'http://127.0.0.1:9']),
-    );
+    const toValue = (name: string) => {
+      if (name.endsWith('_TOKEN')) return name.padEnd(32, '0');
+      return name.endsWith('_WEBHOOK_SECRET') ? secretOf(1) : 'http://127.0.0.1:9';
+    };
+    const environment = Object.fromEntries(names.map((name) => [name, toValue(name)]));
     await expect(
       loadConfig({ path: 'scopemesh.yaml', environment, readFile: async () => text }),
     ).resolves.toBeDefined();

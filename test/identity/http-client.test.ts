@@ -3,14 +3,9 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/clock.js';
 import { IncompleteRead } from '../../src/errors.js';
-import {
-  createHttpClient,
-  type HttpClient,
-  parseJson,
-  parseRetryAfter,
-  refusalOf,
-} from '../../src/identity/http-client.js';
+import { createHttpClient, type HttpClient, parseJson, refusalOf } from '../../src/identity/http-client.js';
 import { noMetrics } from '../../src/observe.js';
+import { parseRetryAfter } from '../../src/retry-after.js';
 
 describe('the transport to an IdP', () => {
   const signal = new AbortController().signal;

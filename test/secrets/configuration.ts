@@ -14,6 +14,7 @@ const NAMED = {
   ENTRA_STATE: 'entra client state',
   AUTH0_SECRET: 'auth0 client secret',
   WEBHOOK: 'webhook secret',
+  SIGNING: 'signing secret of a webhook',
   SSF_SECRET: 'ssf client secret',
   SSF_TOKEN: 'ssf token',
   SSF_PUSH: 'ssf push token',
@@ -134,6 +135,10 @@ export function configurationOf({
     },
     providers: providers.map((provider) => ({ ...provider, ...often })),
     scopes: { 'orders:read': { provider: 'document', to: 'orders' } },
+    decisions: {
+      kind: 'embedded',
+      webhooks: [{ name: 'siem', url: `${at}/siem`, secrets: [ref('SIGNING')] }],
+    },
     http: { listen, tokens: [{ name: 'auditor', token: ref('HTTP_TOKEN') }] },
     state: { directory: './state' },
     resync: '1s',
@@ -160,6 +165,7 @@ export function invalidConfiguration(): Readonly<Record<string, unknown>> {
     ],
     scopes: { a: { to: 'orders', methods: [ref('WEBHOOK')], path: ref('SSF_PUSH') } },
     queue: { kind: 'bullmq', url: ref('ENTRA_STATE') },
+    decisions: { webhooks: [{ name: ref('SIGNING'), url: ref('SIGNING'), secrets: ref('SIGNING') }] },
     http: { listen: ref('HTTP_TOKEN'), tokens: ref('HTTP_TOKEN') },
     resync: ref('OKTA_HOOK'),
   };

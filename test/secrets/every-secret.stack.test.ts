@@ -295,6 +295,8 @@ it('no secret is in what the daemon and the commands print, answer or record, at
     command('plan', 'plan', '--json'),
     command('explain', 'explain', 'web', 'orders'),
     command('providers', 'providers'),
+    command('webhooks', 'webhooks'),
+    command('webhooks test', 'webhooks', 'test', 'siem'),
   ]);
   proxy.interfere = () => undefined;
   await Promise.all([

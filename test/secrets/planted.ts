@@ -56,6 +56,7 @@ export function plant(consulToken: string): Planted {
     // Letters alone, as an error code of OAuth.
     ['auth0 client secret', `planted_${letters(32)}`],
     ['webhook secret', `whsec_${randomBytes(32).toString('base64')}`],
+    ['signing secret of a webhook', `whsec_${randomBytes(32).toString('base64')}`],
     ['okta private key', body.slice(100, 1_000)],
     ['key of a certificate', bodyOf(certificate.key).slice(500, 1_400)],
     ...WITH_PUNCTUATION.map((name): [string, string] => [name, `${text(18)}+/=:@ %&"'<${text(18)}`]),

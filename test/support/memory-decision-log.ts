@@ -1,6 +1,6 @@
 import type { StoredCheckpoint } from '../../src/decisions/checkpoint.js';
 import { toCloudEvent } from '../../src/decisions/envelope.js';
-import type { DecisionLog, LogParts } from '../../src/decisions/log.js';
+import type { DecisionLog, LogParts, PlacedEvent } from '../../src/decisions/log.js';
 import type { Decision } from '../../src/model/decision.js';
 
 /** A log in memory that can be made to fail, for tests of what writes to it. */
@@ -52,6 +52,11 @@ export class MemoryDecisionLog implements DecisionLog {
 
   async *readEvents(): AsyncIterable<string> {
     for (const each of this.held) yield JSON.stringify(toCloudEvent(each));
+  }
+
+  async *readFrom(position: string): AsyncIterable<PlacedEvent> {
+    for (const [at, each] of [...this.held.entries()].slice(Number(position)))
+      yield { event: JSON.stringify(toCloudEvent(each)), position: `${at + 1}` };
   }
 
   async readParts(): Promise<LogParts> {

@@ -91,6 +91,7 @@ const deps: RelayDeps = {
     read: (options, signal) => log.read(options, signal),
     readEvents: (options, signal) => log.readEvents(options, signal),
     readParts: (signal) => log.readParts(signal),
+    readFrom: (position, signal) => log.readFrom(position, signal),
     close: () => log.close(),
   },
 };

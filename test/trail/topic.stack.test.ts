@@ -138,6 +138,7 @@ describe('questions to a topic with --from-topic', () => {
         brokers: [kafka().broker],
         topic: world.topic,
         stateTopic: false,
+        webhooks: [],
         tls: false,
       },
       state: { directory: 'unused' },

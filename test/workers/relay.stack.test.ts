@@ -138,6 +138,7 @@ describe('the relay to Kafka', () => {
         read: log.read.bind(log),
         readEvents: log.readEvents.bind(log),
         readParts: log.readParts.bind(log),
+        readFrom: log.readFrom.bind(log),
         close: () => log.close(),
       },
     };

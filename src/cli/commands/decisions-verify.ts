@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
+import { createWitness, type Witness } from '../../decisions/cosignature.js';
 import { isExtensionProof, verifyExtension, verifyInclusion } from '../../decisions/proofs.js';
 import { createNoteVerifier, type NoteVerifier } from '../../decisions/signed-note.js';
 import { publicKeyPath } from '../../decisions/signing-key.js';
@@ -18,6 +19,7 @@ interface Options {
   readonly unchained?: number;
   readonly proof?: string;
   readonly checkpoint?: string;
+  readonly witness?: readonly string[];
   readonly json?: true;
 }
 
@@ -32,6 +34,10 @@ export function addVerify(decisions: Command, cli: Cli): void {
     .option('--input <file>', 'check a file with one event per line instead of the log')
     .option('--proof <file>', 'check a proof that decisions prove wrote; needs --key')
     .option('--checkpoint <file>', 'with a proof of decisions prove --extends: the checkpoint that you kept')
+    .option(
+      '--witness <file...>',
+      'with --checkpoint: the public keys of witnesses, each of which must have cosigned the checkpoint',
+    )
     .option(
       '--key <file...>',
       'the public key, or several after a change; for the log the default is trail-key.pub in state.directory',
@@ -61,6 +67,11 @@ Examples:
 }
 
 async function verify(options: Options, cli: Cli): Promise<void> {
+  if (options.witness !== undefined && (options.proof === undefined || options.checkpoint === undefined)) {
+    const message =
+      '--witness is about a checkpoint that you kept; give it with --proof FILE --checkpoint FILE';
+    throw new SyncError('ERR_CONFIG', message, { retriable: false });
+  }
   if (options.proof !== undefined) return verifyProof(options.proof, options, cli);
   const { records, verifiers } =
     options.input === undefined
@@ -107,8 +118,13 @@ async function verifyProof(path: string, options: Options, cli: Cli): Promise<vo
   if (verifiers.length === 0)
     throw new SyncError('ERR_CONFIG', '--proof needs the public key; give --key FILE', { retriable: false });
   const proof = await readInput(path, '--proof', 'prove');
+  const witnesses = keysIn(options.witness, createWitness);
+  if (witnesses.length > 0 && !isExtensionProof(proof)) {
+    const message = '--witness needs a proof of decisions prove --extends';
+    throw new SyncError('ERR_CONFIG', message, { retriable: false });
+  }
   const { proven, text, broken } = isExtensionProof(proof)
-    ? ofExtension(proof, await noteIn(options.checkpoint), verifiers)
+    ? ofExtension(proof, await noteIn(options.checkpoint), verifiers, witnesses)
     : ofInclusion(proof, verifiers);
   if (options.json) cli.screen.json({ verified: proven !== undefined, ...proven });
   else cli.screen.line(printable(proven === undefined ? `BROKEN: ${broken}` : text));
@@ -131,12 +147,24 @@ function ofInclusion(proof: string, verifiers: readonly NoteVerifier[]): Checked
   };
 }
 
-function ofExtension(proof: string, note: string, verifiers: readonly NoteVerifier[]): CheckedProof {
+function ofExtension(
+  proof: string,
+  note: string,
+  verifiers: readonly NoteVerifier[],
+  witnesses: readonly Witness[],
+): CheckedProof {
   const proven = verifyExtension(proof, note, verifiers);
+  const seen = witnesses.map((witness) => ({ witness: witness.name, at: witness.cosignedAt(note) }));
+  const missing = seen.filter(({ at }) => at === undefined).map(({ witness }) => witness);
+  const by = seen.map(({ witness, at }) => `; witness ${witness} cosigned it at ${at}`).join('');
   return {
-    proven,
-    text: `log ${proven?.log} of ${proven?.to} signed decisions begins with the ${proven?.from} that your checkpoint signs`,
-    broken: 'the proof does not show that the log begins with the decisions that your checkpoint signs',
+    proven:
+      proven && missing.length === 0 ? { ...proven, ...(by === '' ? {} : { witnesses: seen }) } : undefined,
+    text: `log ${proven?.log} of ${proven?.to} signed decisions begins with the ${proven?.from} that your checkpoint signs${by}`,
+    broken:
+      proven === undefined
+        ? 'the proof does not show that the log begins with the decisions that your checkpoint signs'
+        : `the checkpoint has no valid cosignature of ${missing.join(', ')}`,
   };
 }
 
@@ -167,10 +195,15 @@ async function* ofFile(path: string): AsyncIterable<TrailRecord> {
   }
 }
 
-function keysIn(paths: readonly string[] = []): readonly NoteVerifier[] {
+function keysIn(paths?: readonly string[]): readonly NoteVerifier[];
+function keysIn<T>(paths: readonly string[] | undefined, parse: (text: string) => T): readonly T[];
+function keysIn(
+  paths: readonly string[] = [],
+  parse: (text: string) => unknown = createNoteVerifier,
+): readonly unknown[] {
   return paths.map((path) => {
     try {
-      return createNoteVerifier(readFileSync(path, 'utf8'));
+      return parse(readFileSync(path, 'utf8'));
     } catch (error) {
       const message = `the public key ${path} cannot be used (${messageOf(error)})`;
       throw new SyncError('ERR_CONFIG', message, { retriable: false, cause: error });

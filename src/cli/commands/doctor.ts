@@ -28,6 +28,7 @@ import { reachFindings } from '../doctor/reach-findings.js';
 import { selectFindings } from '../doctor/select-findings.js';
 import { storeFindings } from '../doctor/store-findings.js';
 import { tokenFindings } from '../doctor/token-findings.js';
+import { webhookFindings } from '../doctor/webhook-findings.js';
 import { createJwksUris } from '../jwks-uris.js';
 import { providersIn } from '../provider-health.js';
 import { type GatewayReport, reportGateways } from '../read-gateways.js';
@@ -83,9 +84,10 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
       return { ...provider, directory: selectDirectory(provider.directory, world.mapping.select) };
     });
     for (const { directory } of providers) closers.push(() => directory.close());
-    const [ofConsul, ofStores, ...ofProviders] = await Promise.all([
+    const [ofConsul, ofStores, ofWebhooks, ...ofProviders] = await Promise.all([
       consulFindings(config, consul, clock.now, cli.signal),
       storeFindings(config, parts, runtime),
+      webhookFindings(config, daemon?.status, clock.now()),
       ...providers.map((provider) => providerFindings(provider, config, world, health, runtime, cli.signal)),
     ]);
     const isRead = await readConsul(
@@ -109,6 +111,7 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
       ...(facts === undefined ? [] : await tokenFindings(consul, facts, config, world, now, cli.signal)),
       ...ofProviders.flat(),
       ...ofStores,
+      ...ofWebhooks,
       ...quarantineFindings(closuresIn(world)),
       ...daemonFindings(daemon ?? {}, await readKnownHolds(config, daemon, cli), config, now),
       ...(isRead

@@ -99,6 +99,14 @@ export class DecisionFile {
     return this.#attempt(() => integer(this.#last.get(), 'seq'));
   }
 
+  /** The oldest position; 0 in an empty log. */
+  first(): number {
+    return this.#attempt(() => {
+      const row = this.#oldest.get(1);
+      return row === undefined ? 0 : integer(row, 'seq');
+    });
+  }
+
   /** The newest event that is not a checkpoint. */
   lastDecision(): string | undefined {
     return this.#attempt(() => {

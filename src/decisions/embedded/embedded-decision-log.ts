@@ -6,7 +6,13 @@ import type { Logger } from '../../observe.js';
 import { linkOf, toStoredText } from '../chain.js';
 import { checkpointSubject, type StoredCheckpoint, toCheckpointEvent } from '../checkpoint.js';
 import { parseJson } from '../envelope.js';
-import { type DecisionLog, type LogParts, type ReadOptions, readDecisions } from '../log.js';
+import {
+  type DecisionLog,
+  type LogParts,
+  type PlacedEvent,
+  type ReadOptions,
+  readDecisions,
+} from '../log.js';
 import { DecisionFile } from './decision-file.js';
 
 export interface EmbeddedDecisionLogOptions {
@@ -93,23 +99,48 @@ class EmbeddedDecisionLog implements DecisionLog {
 
   async *readEvents(options: ReadOptions, signal: AbortSignal): AsyncIterable<string> {
     const file = this.#open();
+    const after =
+      options.after === undefined ? (options.from === 'end' ? file.last() : 0) : place(file, options.after);
+    for await (const { event } of this.#rows(file, after, options.follow, signal)) yield event;
+  }
+
+  /** A position is the ID of the event before it, which a deletion or another file does not have; or a number, by `position`. */
+  async *readFrom(position: string, signal: AbortSignal): AsyncIterable<PlacedEvent> {
+    const file = this.#open();
+    const known = /^\d{1,16}$/.test(position) ? Number(position) : file.find(position);
+    const isKnown = known !== undefined && known <= file.last();
+    let isFirstAfterGap = !isKnown;
+    for await (const { seq, event, isAfterGap } of this.#rows(file, isKnown ? known : 0, true, signal)) {
+      const placed = { event, position: idIn(event) ?? String(seq) };
+      yield isAfterGap || isFirstAfterGap ? { ...placed, isAfterGap: true } : placed;
+      isFirstAfterGap = false;
+    }
+  }
+
+  async *#rows(
+    file: DecisionFile,
+    from: number,
+    follow: boolean,
+    signal: AbortSignal,
+  ): AsyncIterable<{ readonly seq: number; readonly event: string; readonly isAfterGap: boolean }> {
     const stop = AbortSignal.any([signal, this.#closing.signal]);
     const newest = file.last();
-    let after =
-      options.after === undefined ? (options.from === 'end' ? newest : 0) : place(file, options.after);
+    let after = from;
     while (!stop.aborted) {
       const page = file.page(after, PAGE);
       for (const { seq, event } of page) {
-        if (stop.aborted || (!options.follow && seq > newest)) return;
+        if (stop.aborted || (!follow && seq > newest)) return;
+        // A number may be missing, but not because of a deletion: those are at the beginning.
+        const isAfterGap = after > 0 && seq > after + 1 && seq === file.first();
         after = seq;
-        yield event;
+        yield { seq, event, isAfterGap };
       }
       if (page.length > 0) {
         // Pages are read at once, and a fast consumer never waits: others get their turn here.
         await new Promise((resolve) => setImmediate(resolve));
         continue;
       }
-      if (!options.follow) return;
+      if (!follow) return;
       await this.#more(stop);
     }
   }
@@ -179,6 +210,16 @@ class EmbeddedDecisionLog implements DecisionLog {
       this.#options.clock.sleep(POLL_MS, timer.signal).then(wake, () => {});
     });
     timer.abort();
+  }
+}
+
+/** Undefined for an event that somebody else changed: it must not stop a reader. */
+function idIn(event: string): string | undefined {
+  try {
+    const id = fieldOf(parseJson(event), 'id');
+    return typeof id === 'string' ? id : undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -7,7 +7,14 @@ import type { Metrics } from '../../observe.js';
 import { linkOf, toStoredText } from '../chain.js';
 import { checkpointSubject, type StoredCheckpoint, toCheckpointEvent } from '../checkpoint.js';
 import { CONTENT_TYPE } from '../envelope.js';
-import { type DecisionLog, instantOf, type LogParts, type ReadOptions, readDecisions } from '../log.js';
+import {
+  type DecisionLog,
+  instantOf,
+  type LogParts,
+  type PlacedEvent,
+  type ReadOptions,
+  readDecisions,
+} from '../log.js';
 import { createKafka, type KafkaConnectionOptions } from './connection.js';
 import { StateTopic, type StateTopicOptions } from './state-topic.js';
 import { KafkaTopic, type Offsets, startingAt, type TopicOptions } from './topic.js';
@@ -63,9 +70,7 @@ class KafkaDecisionLog implements DecisionLog {
   async position(): Promise<string> {
     this.#refuseIfClosed();
     const { end } = await this.#bounds();
-    return JSON.stringify(
-      Object.fromEntries([...end].map(([partition, offset]) => [partition, `${offset}`])),
-    );
+    return formatPosition(end);
   }
 
   async append(decisions: readonly Decision[]): Promise<void> {
@@ -146,6 +151,23 @@ class KafkaDecisionLog implements DecisionLog {
       yield value;
   }
 
+  async *readFrom(position: string, signal: AbortSignal): AsyncIterable<PlacedEvent> {
+    this.#refuseIfClosed();
+    const stop = AbortSignal.any([signal, this.#closing.signal]);
+    if (stop.aborted) return;
+    const { low, end } = await this.#bounds();
+    const asked = parsePosition(position);
+    const start = startingAt(asked, low, end);
+    // A partition that was added later has no position, and nothing of it is missing.
+    let isGap = [...start].some(([at, offset]) => asked.has(at) && asked.get(at) !== offset);
+    const behind = new Map(start);
+    for await (const { partition, offset, value } of this.#read({ start }, stop)) {
+      behind.set(partition, offset + 1n);
+      yield { event: value, position: formatPosition(behind), ...(isGap ? { isAfterGap: true } : {}) };
+      isGap = false;
+    }
+  }
+
   async readParts(signal: AbortSignal): Promise<LogParts> {
     this.#refuseIfClosed();
     const stop = AbortSignal.any([signal, this.#closing.signal]);
@@ -209,6 +231,12 @@ function toMessage(decision: Decision): Message {
 }
 
 const POSITION = z.record(z.string().regex(/^\d+$/), z.string().regex(/^\d+$/));
+
+function formatPosition(offsets: Offsets): string {
+  return JSON.stringify(
+    Object.fromEntries([...offsets].map(([partition, offset]) => [partition, `${offset}`])),
+  );
+}
 
 /** The empty text is the beginning. */
 function parsePosition(text: string): Offsets {

@@ -27,7 +27,7 @@ export interface StateTopicOptions {
 }
 
 /** Reads committed messages of a topic, from the one offsets to the other ones. */
-type Read = (topic: string, start: Offsets, end: Offsets) => AsyncIterable<TopicMessage>;
+type Read = (topic: string, start: Offsets, end: Offsets) => AsyncIterable<Omit<TopicMessage, 'offset'>>;
 
 interface Bounds {
   readonly low: Offsets;

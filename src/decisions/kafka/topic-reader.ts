@@ -28,6 +28,7 @@ const SESSION_MS = 30_000;
 /** One committed message. */
 export interface TopicMessage {
   readonly partition: number;
+  readonly offset: bigint;
   readonly value: string;
 }
 
@@ -95,7 +96,8 @@ async function run(
       // A fetch that began before the position was set can return older messages.
       if (at < (next.get(batch.partition) ?? 0n)) continue;
       next.set(batch.partition, at + 1n);
-      if (value !== null) queue.push({ partition: batch.partition, value: value.toString('utf8') });
+      if (value !== null)
+        queue.push({ partition: batch.partition, offset: at, value: value.toString('utf8') });
       await room(queue, heartbeat, clock);
     }
   };

@@ -1,8 +1,9 @@
-import { createHmac, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { abortAfter, type Clock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
 import type { Logger } from '../../observe.js';
+import { parseWebhookSecret, signWebhook } from '../../standard-webhooks.js';
 
 export interface EventSenderOptions {
   readonly url: string;
@@ -48,18 +49,11 @@ export function createEventSender(options: EventSenderOptions): EventSender {
   };
 
   const attempt = async (id: string, body: string): Promise<string | undefined> => {
-    const timestamp = Math.floor(clock.now() / 1000);
-    const signature = createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64');
     try {
       const response = await fetch(url, {
         method: 'POST',
         redirect: 'manual',
-        headers: {
-          'content-type': 'application/json',
-          'webhook-id': id,
-          'webhook-timestamp': String(timestamp),
-          'webhook-signature': `v1,${signature}`,
-        },
+        headers: { 'content-type': 'application/json', ...signWebhook([key], id, clock.now(), body) },
         body,
         signal: abortAfter(stop.signal, ATTEMPT_TIMEOUT_MS),
       });
@@ -98,12 +92,8 @@ export function createEventSender(options: EventSenderOptions): EventSender {
 }
 
 function parseKey(secret: Secret): Uint8Array {
-  const text = secret.reveal();
-  const key = text.startsWith('whsec_') ? Buffer.from(text.slice(6), 'base64') : Buffer.alloc(0);
-  if (key.byteLength > 0) return key;
-  throw new SyncError(
-    'ERR_CONFIG',
-    'embedded identity provider: the webhook secret must be whsec_ and base64',
-    { retriable: false },
-  );
+  const parsed = parseWebhookSecret(secret);
+  if ('key' in parsed) return parsed.key;
+  const message = `embedded identity provider: the webhook secret ${parsed.fault}`;
+  throw new SyncError('ERR_CONFIG', message, { retriable: false });
 }

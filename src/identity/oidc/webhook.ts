@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.js';
 import { StaleEvent, type SyncError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
+import { parseWebhookSecret, signedContent, WEBHOOK_SECRET_REMEDY } from '../../standard-webhooks.js';
 import { unprovenEvent } from '../event-body.js';
 import { configError } from '../read-errors.js';
 import { verifyHmacSha256 } from '../signature.js';
@@ -61,7 +62,7 @@ function verify(request: RawRequest, keys: readonly Uint8Array[]): { id: string;
     throw unprovenEvent('webhook-timestamp is not a whole number of seconds');
   }
   if (signatures === undefined) throw unprovenEvent('webhook-signature is missing');
-  const content = Buffer.concat([Buffer.from(`${id}.${timestamp}.`, 'latin1'), request.body]);
+  const content = signedContent(id, timestamp, request.body);
   const verified = signatures
     .split(' ', MAX_SIGNATURES)
     .filter((signature) => signature.startsWith('v1,') && isCanonical(signature.slice(3)))
@@ -76,20 +77,11 @@ function isCanonical(base64: string): boolean {
 }
 
 function parseSecret(secret: Secret, provider: string): Uint8Array {
-  const text = secret.reveal();
-  const base64 = text.startsWith('whsec_') ? text.slice('whsec_'.length) : '';
-  const key = Buffer.from(base64, 'base64');
-  // Missing padding is accepted. Any other difference means that the secret was truncated or mistyped.
-  if (key.toString('base64').replace(/=+$/, '') !== base64.replace(/=+$/, '')) {
-    throw badSecret(provider, 'has a secret that is not base64 after whsec_');
-  }
-  if (key.byteLength < 24 || key.byteLength > 64) {
-    throw badSecret(provider, 'has a secret that is not whsec_ and the base64 of 24 to 64 bytes');
-  }
-  return key;
+  const parsed = parseWebhookSecret(secret);
+  if ('fault' in parsed) throw badSecret(provider, `has a secret that ${parsed.fault}`);
+  return parsed.key;
 }
 
 function badSecret(provider: string, reason: string): SyncError {
-  const remedy = `create one with: printf 'whsec_%s\\n' "$(openssl rand -base64 32)"`;
-  return configError(`provider ${provider}: webhook ${reason}; ${remedy}`);
+  return configError(`provider ${provider}: webhook ${reason}; ${WEBHOOK_SECRET_REMEDY}`);
 }

@@ -1,3 +1,4 @@
+import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -134,6 +135,30 @@ describe('a checkpoint that an auditor kept', () => {
       err: expect.stringContaining('--checkpoint FILE'),
     });
     expect((await cli.run(['decisions', 'prove'])).err).toContain('give either the ID');
+
+    const [witness, stranger] = [createTestWitness('w.example/1'), createTestWitness('w.example/2')];
+    for (const each of [witness, stranger]) writeFileSync(file(`${each.name.at(-1)}.pub`), `${each.key}\n`);
+    writeFileSync(
+      file('cosigned.txt'),
+      witness.cosign(readFileSync(file('kept.txt'), 'utf8'), 1_700_000_000),
+    );
+    const witnessed = [...verify, '--checkpoint', file('cosigned.txt'), '--witness', file('1.pub')];
+    expect(await cli.run(witnessed)).toMatchObject({
+      status: 0,
+      out: 'log one of 8 signed decisions begins with the 5 that your checkpoint signs; witness w.example/1 cosigned it at 2023-11-14T22:13:20.000Z\n',
+    });
+    expect((await cli.run([...witnessed, '--json'])).json()).toMatchObject({
+      verified: true,
+      witnesses: [{ witness: 'w.example/1', at: '2023-11-14T22:13:20.000Z' }],
+    });
+    expect(await cli.run([...witnessed, file('2.pub')])).toMatchObject({
+      status: 5,
+      out: 'BROKEN: the checkpoint has no valid cosignature of w.example/2\n',
+    });
+    expect(await cli.run(['decisions', 'verify', '--witness', file('1.pub')])).toMatchObject({
+      status: 1,
+      err: expect.stringContaining('--proof FILE --checkpoint FILE'),
+    });
   });
 });
 
@@ -181,3 +206,24 @@ describe('the end of a log that no checkpoint signs', () => {
     expect((await cli.run(['decisions', 'verify'])).out).toContain('3 decisions are unsigned');
   });
 });
+
+/** A witness by the letter of tlog-cosignature, with no code of scopemesh. */
+function createTestWitness(name: string) {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  const bytes = Buffer.concat([
+    Buffer.of(4),
+    publicKey.export({ type: 'spki', format: 'der' }).subarray(-32),
+  ]);
+  const hash = createHash('sha256').update(`${name}\n`).update(bytes).digest().subarray(0, 4);
+  return {
+    name,
+    key: `${name}+${hash.toString('hex')}+${bytes.toString('base64')}`,
+    cosign(note: string, seconds: number): string {
+      const text = note.slice(0, note.lastIndexOf('\n\n') + 1);
+      const time = Buffer.alloc(8);
+      time.writeBigUInt64BE(BigInt(seconds));
+      const signature = sign(null, Buffer.from(`cosignature/v1\ntime ${seconds}\n${text}`), privateKey);
+      return `${note}\u2014 ${name} ${Buffer.concat([hash, time, signature]).toString('base64')}\n`;
+    },
+  };
+}

@@ -1,0 +1,158 @@
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { systemClock } from '../../clock.js';
+import { askRetry, dropEvent } from '../../decisions/webhook-requests.js';
+import { WebhookStore } from '../../decisions/webhook-state.js';
+import type { Cli } from '../cli.js';
+import { findDaemon, refusal } from '../daemon-client.js';
+import { openStoreAlone } from '../one-shot.js';
+import { printable } from '../terminal/screen.js';
+import { printWebhooks } from '../terminal/webhook-text.js';
+import { readWebhookStatus, WEBHOOK_STATUS, type WebhookStatus } from '../webhook-status.js';
+import { addWebhooksTest, webhookOf } from './webhooks-test.js';
+
+interface Options {
+  readonly json?: true;
+}
+
+/** The webhooks of the daemon, or of the store if no daemon runs. */
+interface Webhooks {
+  readonly statuses: readonly WebhookStatus[];
+  /** Resolves with the IDs that are sent again. */
+  retry(name: string, ids: readonly string[] | undefined): Promise<readonly string[]>;
+  /** False if the webhook does not have the event. */
+  drop(name: string, id: string): Promise<boolean>;
+}
+
+const StatusBody = z.object({ webhooks: z.array(WEBHOOK_STATUS) });
+const Retried = z.object({ ids: z.array(z.string()) });
+
+export function addWebhooks(program: Command, cli: Cli): void {
+  const webhooks = program
+    .command('webhooks')
+    .summary('list the webhooks of the decision log, test them, and send again what failed')
+    .description(
+      'A webhook sends each event of the decision log to a receiver (decisions.webhooks). These commands ask the running ' +
+        'daemon on this machine, or open the store if none runs.',
+    );
+  webhooks
+    .command('list', { isDefault: true })
+    .summary('list the webhooks and their dead letters')
+    .description(
+      'Lists the webhooks: whether the receiver takes events, the last error, and the events that were given up.',
+    )
+    .option('--json', 'print one JSON document: webhooks')
+    .addHelpText('after', '\nExit status: 0; 1 if the list cannot be read.')
+    .action(async (options: Options) => {
+      await withWebhooks(cli, async ({ statuses }) => {
+        if (options.json) cli.screen.json({ webhooks: statuses });
+        else printWebhooks(statuses, systemClock.now(), cli.screen);
+      });
+    });
+  webhooks
+    .command('retry')
+    .summary('send again what a webhook gave up or waits for')
+    .description(
+      'Sends the event that fails now, without waiting for the next attempt, and the dead letters again, once each. Without ' +
+        'IDs all of them; then also enables a webhook whose receiver answered 410 Gone. A dead letter that fails again stays ' +
+        'one. Dead letters come out of order.',
+    )
+    .argument('<name>', 'the name of the webhook')
+    .argument('[id...]', 'IDs of events')
+    .option('--json', 'print one JSON document: retried')
+    .addHelpText(
+      'after',
+      `
+Exit status: 0; 1 if the webhook does not have one of the events.
+
+Example:
+  scopemesh webhooks retry siem`,
+    )
+    .action(async (name: string, ids: readonly string[], options: Options) => {
+      await webhookOf(name, cli);
+      await withWebhooks(cli, async (all) => {
+        const retried = await all.retry(name, ids.length === 0 ? undefined : ids);
+        if (options.json) cli.screen.json({ retried });
+        else for (const id of retried) cli.screen.line(`sent again  ${printable(id)}`);
+        for (const id of ids.filter((each) => !retried.includes(each))) {
+          cli.screen.warn(printable(`scopemesh: ${id}: ${NOT_THERE}`));
+          cli.exit(1);
+        }
+      });
+    });
+  webhooks
+    .command('drop')
+    .summary('forget events that a webhook gave up or waits for')
+    .description(
+      'Forgets dead letters, so that they are not sent again. For the event that fails, the webhook goes on with the next ' +
+        'one. The decision log keeps these events.',
+    )
+    .argument('<name>', 'the name of the webhook')
+    .argument('<id...>', 'IDs of events')
+    .option('--json', 'print one JSON document: dropped')
+    .addHelpText(
+      'after',
+      `
+Exit status: 0; 1 if the webhook does not have one of the events.
+
+Example:
+  scopemesh webhooks drop siem 01JDXK4T0QJ5W3M8V7Z2R6N9PB`,
+    )
+    .action(async (name: string, ids: readonly string[], options: Options) => {
+      await webhookOf(name, cli);
+      const dropped: string[] = [];
+      await withWebhooks(cli, async (all) => {
+        for (const id of ids) {
+          if (await all.drop(name, id)) dropped.push(id);
+          else {
+            cli.screen.warn(printable(`scopemesh: ${id}: ${NOT_THERE}`));
+            cli.exit(1);
+          }
+        }
+      });
+      if (options.json) cli.screen.json({ dropped });
+      else for (const id of dropped) cli.screen.line(`dropped  ${printable(id)}`);
+    });
+  addWebhooksTest(webhooks, cli);
+}
+
+const NOT_THERE = 'the webhook neither gave this event up nor waits for it';
+
+async function withWebhooks(cli: Cli, use: (webhooks: Webhooks) => Promise<void>): Promise<void> {
+  const config = await cli.openConfig();
+  const daemon = await findDaemon(config, cli.signal);
+  if (daemon !== undefined) {
+    const status = StatusBody.safeParse(daemon.status);
+    if (!status.success)
+      throw refusal(daemon.refusal ?? 'the running daemon has another version; restart it with this one');
+    const { user } = cli.around;
+    await use({
+      statuses: status.data.webhooks,
+      async retry(name, ids) {
+        const answer = await daemon.post('/api/webhooks/retry', { user, name, ...(ids && { ids }) });
+        if (answer === undefined) throw refusal(OTHER_FILE);
+        return Retried.parse(answer).ids;
+      },
+      drop: async (name, id) => (await daemon.post('/api/webhooks/drop', { user, name, id })) !== undefined,
+    });
+    return;
+  }
+  const store = await openStoreAlone(
+    cli.around.parts,
+    config,
+    cli.runtime(true),
+    'a daemon holds the state directory but does not answer at http.admin, or at http.listen without one; correct the address, or stop the daemon',
+  );
+  try {
+    const names = config.decisions.webhooks.map(({ name }) => name);
+    await use({
+      statuses: await Promise.all(names.map((name) => readWebhookStatus(store.keyValues, name))),
+      retry: (name, ids) => askRetry(new WebhookStore(store.keyValues, name), ids),
+      drop: (name, id) => dropEvent(new WebhookStore(store.keyValues, name), id),
+    });
+  } finally {
+    await store.close();
+  }
+}
+
+const OTHER_FILE = 'the running daemon has no webhook of this name: restart it with this configuration file';

@@ -1,0 +1,102 @@
+import { Agent } from 'undici';
+import type { Clock } from '../../clock.js';
+import { SyncError } from '../../errors.js';
+import type { Secret } from '../../model/secret.js';
+import { parseRetryAfter } from '../../retry-after.js';
+import { parseWebhookSecret, signWebhook, WEBHOOK_SECRET_REMEDY } from '../../standard-webhooks.js';
+import { CONTENT_TYPE } from '../envelope.js';
+import type { Delivery, WebhookEvent, WebhookSender } from '../webhook.js';
+
+export interface WebhookSenderOptions {
+  readonly name: string;
+  /** https, or http to this machine; without credentials. */
+  readonly url: string;
+  /** `whsec_<base64>`; each signs, so that the receiver may know either during a rotation. */
+  readonly secrets: readonly Secret[];
+  /** For one request, the answer included. */
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+}
+
+/** An answer means nothing but its status. What is longer costs the connection. */
+const MOST_ANSWER_BYTES = 16 * 1024;
+/** They concern the event. Any other refusal concerns the address, the secret or the state of the receiver. */
+const ABOUT_EVENT = new Set([400, 406, 409, 411, 412, 413, 415, 422]);
+
+/**
+ * Standard Webhooks 1.0: one CloudEvent in structured mode for each request, signed at the time of the attempt. Follows no
+ * redirect. Throws SyncError ERR_CONFIG at once for a secret that cannot be valid.
+ */
+export function createWebhookSender(options: WebhookSenderOptions): WebhookSender {
+  const { name, timeoutMs, clock } = options;
+  const url = new URL(options.url);
+  const keys = options.secrets.map((secret) => keyOf(secret, name));
+  const agent = new Agent({
+    connections: 2,
+    connect: { timeout: timeoutMs },
+    headersTimeout: timeoutMs,
+    bodyTimeout: timeoutMs,
+    maxHeaderSize: 16 * 1024,
+  });
+
+  const post = async ({ id, text }: WebhookEvent, signal: AbortSignal): Promise<Delivery> => {
+    const { statusCode, headers, body } = await agent.request({
+      origin: url.origin,
+      path: url.pathname + url.search,
+      method: 'POST',
+      headers: {
+        'content-type': CONTENT_TYPE,
+        'user-agent': 'scopemesh',
+        ...signWebhook(keys, id, clock.now(), text),
+      },
+      body: text,
+      signal,
+    });
+    await body.dump({ limit: MOST_ANSWER_BYTES, signal }).catch(() => {});
+    const retryAfter = headers['retry-after'];
+    return toDelivery(statusCode, typeof retryAfter === 'string' ? retryAfter : undefined, clock.now());
+  };
+
+  return {
+    async send(event, signal) {
+      const deadline = new AbortController();
+      const abort = () => deadline.abort();
+      const timer = setTimeout(abort, timeoutMs);
+      signal.addEventListener('abort', abort, { once: true });
+      try {
+        if (signal.aborted) abort();
+        return await post(event, deadline.signal);
+      } catch (error) {
+        const why = deadline.signal.aborted ? `no answer within ${timeoutMs} ms` : codeOf(error);
+        return { kind: 'failed', error: why, isAboutEvent: false };
+      } finally {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', abort);
+      }
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+function toDelivery(status: number, retryAfter: string | undefined, now: number): Delivery {
+  if (status >= 200 && status < 300) return { kind: 'delivered' };
+  if (status === 410) return { kind: 'gone' };
+  const isRedirect = status >= 300 && status < 400;
+  const error = `answered ${status}${isRedirect ? ', a redirect, which is not followed' : ''}`;
+  const retryAfterMs = [429, 503].includes(status) ? parseRetryAfter(retryAfter, now) : undefined;
+  const failed = { kind: 'failed', error, isAboutEvent: ABOUT_EVENT.has(status) } as const;
+  return retryAfterMs === undefined ? failed : { ...failed, retryAfterMs };
+}
+
+function keyOf(secret: Secret, name: string): Uint8Array {
+  const parsed = parseWebhookSecret(secret);
+  if ('key' in parsed) return parsed.key;
+  const message = `webhook ${name} has a secret that ${parsed.fault}; ${WEBHOOK_SECRET_REMEDY}`;
+  throw new SyncError('ERR_CONFIG', message, { retriable: false });
+}
+
+/** Error messages may quote the address, whose path may be a secret. */
+function codeOf(error: unknown): string {
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
+  return error instanceof Error ? error.name : 'failed';
+}

@@ -1,0 +1,33 @@
+import type { Config } from '../config/config.js';
+import type { DecisionLog } from '../src/decisions/log.js';
+import { deliverWebhook } from '../src/decisions/webhook-delivery.js';
+import { WebhookStore } from '../src/decisions/webhook-state.js';
+import { compilePattern } from '../src/plan/pattern.js';
+import type { StoreParts } from '../src/queue/store-parts.js';
+import type { Runtime } from '../src/runtime.js';
+import { openWebhookSender } from './wire.js';
+
+/**
+ * Delivers the events of the log to every webhook until the signal aborts, each on its own: a receiver that is slow or away
+ * delays no other. Never rejects.
+ */
+export async function runWebhooks(
+  { owner, decisions }: Pick<Config, 'owner' | 'decisions'>,
+  log: DecisionLog,
+  { keyValues, space }: Pick<StoreParts, 'keyValues' | 'space'>,
+  runtime: Runtime,
+  signal: AbortSignal,
+): Promise<void> {
+  await Promise.all(
+    decisions.webhooks.map(async (settings) => {
+      const { name } = settings;
+      const types = settings.types.map(compilePattern);
+      const wants = (type: string) => types.some((pattern) => pattern.match(type) !== undefined);
+      const sender = openWebhookSender(settings, runtime);
+      const store = new WebhookStore(keyValues, name);
+      const isPaused = () => space.isLow();
+      await deliverWebhook({ ...runtime, name, owner, log, store, sender, wants, isPaused }, signal);
+      await sender.close();
+    }),
+  );
+}
