@@ -33,7 +33,7 @@ export class Claims {
   #catalog: Catalog | undefined;
   #selected: Catalog | undefined;
   #services: ReadonlyMap<string, CatalogService> = new Map();
-  /** Names in lower case of the services with an instance of any kind. */
+  /** Names in lower case of all services in the catalog, also if no instance of one could be read. */
   #registered: ReadonlySet<string> = new Set();
   #recordList: readonly ClaimRecord[] | undefined = [];
   readonly #records = new Map<string, ClaimRecord>();
@@ -109,11 +109,7 @@ export class Claims {
       this.#memory.forget(key);
     }
     this.#catalog = catalog;
-    this.#registered = new Set(
-      catalog.services.flatMap(({ name, instances }) =>
-        instances.length === 0 ? [] : name.name.toLowerCase(),
-      ),
-    );
+    this.#registered = new Set(catalog.services.map(({ name }) => name.name.toLowerCase()));
     const { select } = this.#mapping;
     this.#selected =
       select === undefined

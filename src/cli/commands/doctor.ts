@@ -14,6 +14,7 @@ import { aclFindings } from '../doctor/acl-findings.js';
 import { consulFindings } from '../doctor/consul-findings.js';
 import { type Closures, daemonFindings, quarantineFindings } from '../doctor/daemon-findings.js';
 import { type Finding, notice, type Severity } from '../doctor/finding.js';
+import { firstLoginFindings } from '../doctor/first-login-findings.js';
 import { foreignFindings } from '../doctor/foreign-findings.js';
 import { jwtFindings, userRuleFindings } from '../doctor/jwt-findings.js';
 import { mappingFindings } from '../doctor/mapping-findings.js';
@@ -106,6 +107,7 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
         ? [
             ...meshFindings(config, world, now),
             ...foreignFindings(world, now),
+            ...firstLoginFindings(world, now),
             ...neighbourFindings(config, world),
             ...selectFindings(world),
           ]

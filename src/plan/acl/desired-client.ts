@@ -66,7 +66,7 @@ const IDENTITY = /^[a-z0-9]([a-z0-9_-]{0,254}[a-z0-9])?$/;
 
 /**
  * The ACL objects of one client: policies, a role with the name of its auth method, and a binding rule that admits only
- * this client. A client with neither rules nor a claim has no objects and cannot log in.
+ * this client. A client with neither rules nor a service has no objects and cannot log in.
  *
  * | the role has | the token must prove |
  * |---|---|

@@ -22,7 +22,7 @@ export interface FirstLoginFacts {
   readonly directories: World['directories'];
   /** By `serviceText`. */
   readonly claimStatuses: ReadonlyMap<string, ClaimStatus>;
-  /** Whether the catalog has an instance of any kind, in any place. Names are compared regardless of case. */
+  /** Whether the catalog has the service, in any place. Names are compared regardless of case. */
   isRegistered(name: string): boolean;
   /** The enabled clients of every provider that name the service, regardless of case. */
   namedBy(name: string): ReadonlyMap<string, ClientId>;
@@ -82,7 +82,5 @@ function rivalsOf(
     .filter(([key, { provider }]) => key !== own && mapping.providers.includes(provider))
     .toSorted(([a], [b]) => compareText(a, b))
     .map(([, rival]) => rival);
-  // Nothing outside the selection is mentioned.
-  const shown = rivals.filter((rival) => mapping.select?.hasClient(rival) !== false);
-  return { rivals: rivals.length, examples: shown.slice(0, MOST_EXAMPLES) };
+  return { rivals: rivals.length, examples: rivals.slice(0, MOST_EXAMPLES) };
 }

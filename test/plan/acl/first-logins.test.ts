@@ -4,7 +4,6 @@ import type { CatalogService } from '../../../src/model/catalog.js';
 import type { OAuthClient } from '../../../src/model/client.js';
 import type { Mapping } from '../../../src/model/rule.js';
 import { MOST_FIRST_LOGINS } from '../../../src/plan/acl/first-logins.js';
-import { createSelection } from '../../../src/plan/selection.js';
 import { clientText } from '../../../src/plan/world.js';
 import { NOTHING_TOUCHED, type Touched } from '../../../src/state/touched.js';
 import { WorldState } from '../../../src/state/world-state.js';
@@ -84,12 +83,8 @@ describe('a client that names a service at its identity provider', () => {
     expect(gains(worldWith([most]), most)).toHaveLength(MOST_FIRST_LOGINS);
   });
 
-  test('is not hindered by a disabled client, and no rival outside the selection is mentioned', () => {
+  test('is not hindered by a disabled client', () => {
     expect(gains(worldWith([web, { ...rival, enabled: false }]))).toEqual(['web']);
-    const select = createSelection({ clients: ['web'] });
-    expect(worldWith([web, rival], [], { select }).firstLogins(web, NOW)).toMatchObject([
-      { rivals: 1, examples: [] },
-    ]);
   });
 
   test('opens no edge, and is no source of one', () => {
