@@ -45,7 +45,7 @@ export function givesFirstLogins({ acl, claims }: Pick<Mapping, 'acl' | 'claims'
  * | the service | |
  * |---|---|
  * | has an instance of any kind | not free: its registration says whose it is |
- * | has none, and a claim in its grace that counts | not free: the claim says whose it is |
+ * | has none, and a claim in its grace | not free: the claim says whose it is |
  * | has none, and only this client names it | the client may log in as it |
  * | has none, and other clients name it | nobody gains it (ClaimAmbiguous) |
  */
@@ -64,9 +64,9 @@ export function firstLogins(client: OAuthClient, facts: FirstLoginFacts): readon
 
 function isFree(service: ServiceName, { claimStatuses, isRegistered }: FirstLoginFacts): boolean {
   if (isRegistered(service.name)) return false;
-  const claim = claimStatuses.get(serviceText(service));
-  if (claim === undefined || claim.kind === 'refused') return true;
-  return claim.kind === 'none' && claim.isOutside !== true;
+  // Only a name in lower case can be an identity.
+  const claim = claimStatuses.get(serviceText({ ...service, name: service.name.toLowerCase() }));
+  return claim === undefined || (claim.kind === 'none' && claim.isOutside !== true);
 }
 
 function rivalsOf(

@@ -87,6 +87,15 @@ describe('a client that names a service at its identity provider', () => {
     expect(gains(worldWith([web, { ...rival, enabled: false }]))).toEqual(['web']);
   });
 
+  test('gains nothing while another claim on the service is in its grace, whether or not that counts', () => {
+    const world = worldWith([web], [claiming('web', 'nobody')]);
+    world.putCatalog(catalogOf(), NOW);
+    expect(gains(world)).toEqual([]);
+    const later = NOW + SETTINGS.claimGraceMs;
+    expect(clientsIn(world.expireGraces(later))).toContain('web');
+    expect(gains(world, web, later)).toEqual(['web']);
+  });
+
   test('opens no edge, and is no source of one', () => {
     const world = worldWith([web]);
     expect(gains(world)).toEqual(['web']);
@@ -210,7 +219,7 @@ describe('the clients that name a service are planned again', () => {
           expect(clientsIn(touched)).toEqual(expect.arrayContaining(changed));
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 200 },
     );
   });
 });
