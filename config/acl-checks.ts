@@ -62,7 +62,7 @@ function groupFindings(provider: unknown, path: ConfigPath, names: readonly unkn
 
 /** Without an audience any token could log in, or count as a user's token. */
 function audienceFindings(root: ReturnType<typeof asMap>): Finding[] {
-  const isLogin = [true, 'on', 'true'].some((value) => value === root.login);
+  const isLogin = [true, 'on', 'true', 'registered'].some((value) => value === root.login);
   const rules = eachRule(root).map(({ rule }) => rule);
   const forLogin = [
     ...rules.flatMap((rule) => (Object.hasOwn(rule, 'acl') ? [rule.provider] : [])),

@@ -15,7 +15,8 @@ const ALGORITHMS = ['ES256', 'ES384', 'ES512', 'PS256', 'PS384', 'PS512', 'RS256
 /** The settings of Consul's ACL tokens in the form for the plan. */
 export function toAclSettings(config: Pick<Config, 'login' | 'groups' | 'providers'>): AclSettings {
   return {
-    login: config.login,
+    login: config.login !== false,
+    firstLogin: config.login === true,
     groups: config.groups.map((rule) => inTokens(rule, config.providers)),
     providers: new Map(config.providers.map((settings) => [settings.name, toLoginProvider(settings)])),
   };

@@ -25,7 +25,8 @@ export interface Config {
   };
   /** The mapping, flattened in the order of the file. */
   readonly rules: readonly Rule[];
-  readonly login: boolean;
+  /** `registered`: only as a service with a registered instance that claims the client. */
+  readonly login: boolean | 'registered';
   readonly groups: readonly GroupRules[];
   readonly actors: {
     readonly classify: readonly ActorClassification[];

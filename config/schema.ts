@@ -196,7 +196,12 @@ export const FILE = z.strictObject({
   providers: z.array(PROVIDER).min(1, 'must name at least one provider'),
   services: SERVICES.prefault({}),
   scopes: SCOPES,
-  login: toggle().prefault(false).describe('Whether clients may log in to Consul with their OAuth tokens.'),
+  login: z
+    .union([z.literal('registered'), toggle()], 'must be on, off or registered; write one of them')
+    .prefault(false)
+    .describe(
+      'Whether clients may log in to Consul with their OAuth tokens. registered: only once an instance is registered.',
+    ),
   groups: z
     .record(text(), z.strictObject({ acl: multiline(), provider: name().exactOptional() }))
     .prefault({})

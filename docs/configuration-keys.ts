@@ -106,7 +106,11 @@ function typeOf(node: Node, path: string): string {
   if (typeof node.const === 'string') return `\`${node.const}\``;
   const text = JSON.stringify(node);
   if (node.anyOf !== undefined && text.includes(TOGGLE))
-    return text.includes('"type":"object"') ? 'on, off or a map' : 'on or off';
+    return text.includes('"type":"object"')
+      ? 'on, off or a map'
+      : text.includes('"const":"registered"')
+        ? 'on, off or registered'
+        : 'on or off';
   const [constraint] = listOf(node.anyOf).map(nodeOf);
   const form = constraint === undefined || isObject(node) ? node : constraint;
   if (form.enum !== undefined)

@@ -91,7 +91,7 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   'scopes.<scope>.actors':
     'Only clients of these kinds. A client of unknown kind passes only if all three are listed.',
   login:
-    'Whether a client may log in to Consul as the service that claims it. Its token then has the identity of that service. `acl:` rules do not need `login: on`. See [log in to Consul](../how-to/log-in-to-consul.md).',
+    'Whether a client may log in to Consul as the service that claims it. Its token then has the identity of that service. With `on` and `services.claims: confirmed` it may also log in as each service that it names and as which no instance is registered: see [the first login](../how-to/log-in-to-consul.md#before-the-first-registration). `registered`: only as a service with an instance that claims it. `acl:` rules do not need `login`. See [log in to Consul](../how-to/log-in-to-consul.md).',
   groups:
     'The key is the name of a group or role as the identity provider writes it in tokens. In Keycloak a group has its full path, as in `/platform-oncall`. See [log in as a person](../how-to/log-in-as-a-person.md).',
   'groups.<group>.acl':

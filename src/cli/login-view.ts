@@ -35,6 +35,8 @@ export interface LoginTerms {
   readonly maxTokenTtlSeconds: number;
   readonly proof: Proof;
   readonly serviceIdentities: readonly string[];
+  /** Those of them as which no instance is registered: the client alone names them. */
+  readonly unregisteredServices: readonly string[];
   readonly policies: readonly { readonly name: string; readonly rules: string }[];
   /** A summary of the permissions. */
   readonly can: readonly string[];
@@ -43,7 +45,7 @@ export interface LoginTerms {
 /** The planned login, beside the present one. */
 export function toLoginView({ client, login, closure, standingTtlSeconds }: ClientLogin): LoginView {
   const { provider, clientId } = client;
-  const { desired, actorKind, limited, holds } = login;
+  const { desired, actorKind, limited, namedServices, holds } = login;
   const [method] = desired.authMethods;
   const barred: LoginView['barred'] = client.enabled ? closure : 'disabled';
   const view = { client: { provider, clientId, actorKind }, barred, limited, holds, standingTtlSeconds };
@@ -72,6 +74,7 @@ export function toLoginView({ client, login, closure, standingTtlSeconds }: Clie
       maxTokenTtlSeconds: method.maxTokenTtlSeconds,
       proof: proofOf(method),
       serviceIdentities,
+      unregisteredServices: namedServices,
       policies: desired.policies.map(({ name, rules }) => ({ name, rules })),
       can: powerText(powerOf(links)),
     },

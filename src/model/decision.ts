@@ -10,6 +10,7 @@ export const CHANGE_REASONS = [
   'ClientEnabled',
   'ClientDeleted',
   'ClaimAdded',
+  'ServiceNamed',
   'ClaimRemoved',
   'MappingChanged',
   'PathNormalised',

@@ -40,6 +40,8 @@ export interface LoginProvider {
 export interface AclSettings {
   /** Whether a client may log in as the service that claims it. */
   readonly login: boolean;
+  /** Whether it may also log in as a service that it names, before an instance is registered (`claims: confirmed`). */
+  readonly firstLogin: boolean;
   /** By name. */
   readonly providers: ReadonlyMap<string, LoginProvider>;
   readonly groups: readonly GroupRules[];

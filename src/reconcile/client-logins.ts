@@ -44,6 +44,7 @@ function loginOf(client: OAuthClient, { world, acl }: Known, now: number): Clien
       mapping,
       settings: mapping.acl,
       claimStatuses: world.catalog === undefined ? undefined : world.claimsOn(client, now),
+      firstLogins: world.firstLogins(client, now),
       former: role?.object,
       existingTtlSeconds: standingTtl,
       clientBlock: closure,

@@ -2,7 +2,7 @@ import { isAclActive } from '../apply/acl/acl-state.js';
 import { causeOf } from '../apply/decision-drafts.js';
 import { messageOf } from '../errors.js';
 import { clientKey, formatKey, type Key } from '../model/key.js';
-import type { Job } from '../model/trigger.js';
+import type { Job, Trigger } from '../model/trigger.js';
 import { hasOrder, needsRead, withClientId, withoutSettledRechecks } from '../plan/client-job.js';
 import { selectsClient } from '../plan/selection.js';
 import { type ClientId, clientText } from '../plan/world.js';
@@ -102,6 +102,7 @@ export async function reconcileClient(
     }
   }
   const current = relevantJob();
+  await queue.add(othersTouched(touched, id, job));
   if (current.triggers.length === 0) return { kind: 'done' };
   await followRename(id, known, current, deps);
 
@@ -142,6 +143,14 @@ async function closeLogins(id: ClientId, job: Job, deps: ReconcilerDeps, signal:
     const fields = { ...id, error: messageOf(error) };
     deps.logger.warn(fields, 'the ACL objects of a quarantined client are not closed yet');
   });
+}
+
+/** Triggers for the other clients that name a service which this client names, or named before. */
+function othersTouched({ clients }: Touched, id: ClientId, job: Job): readonly Trigger[] {
+  const cause = { ...causeOf(job), kind: 'full-read' as const };
+  return clients
+    .filter((each) => clientText(each) !== clientText(id))
+    .map((each) => ({ key: clientKey(each.provider, each.clientId), cause }));
 }
 
 /** Whether the client is known and enabled, and nothing blocks it. */

@@ -50,7 +50,8 @@ export async function sendReached(
     ]);
     const said = {
       provider,
-      clients: reaches.map(({ clientId }) => ({ provider, clientId })),
+      // Those of another provider may name the same service as one of this.
+      clients: [...reaches.map(({ clientId }) => ({ provider, clientId })), ...touched.clients],
       isFirst,
       evidenceOf: ({ clientId }: ClientId) => about(clientId),
     };

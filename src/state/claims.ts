@@ -5,11 +5,14 @@ import {
   isCaller,
   type ServiceInstance,
 } from '../model/catalog.js';
+import type { OAuthClient } from '../model/client.js';
 import type { Mapping } from '../model/rule.js';
+import { type FirstLogin, firstLogins, givesFirstLogins } from '../plan/acl/first-logins.js';
 import { type ClaimStatus, claimStatusOf, statedClaim } from '../plan/claims.js';
 import {
   type ClaimSettings,
   type ClientBlock,
+  type ClientId,
   clientText,
   parseServiceText,
   serviceText,
@@ -18,6 +21,7 @@ import {
 import { ClaimMemory, type FormerClaim } from './claim-memory.js';
 import { ClaimStatuses } from './claim-statuses.js';
 import type { Directories } from './directories.js';
+import { NamedServices } from './named-services.js';
 import type { ClaimStatusChange } from './touched.js';
 
 /**
@@ -26,6 +30,7 @@ import type { ClaimStatusChange } from './touched.js';
  */
 export class Claims {
   readonly claimStatuses = new ClaimStatuses();
+  readonly #named = new NamedServices();
   readonly #memory: ClaimMemory;
   readonly #settings: ClaimSettings;
   readonly #directories: Pick<Directories, 'complete' | 'unreadable' | 'unnamed'>;
@@ -34,6 +39,8 @@ export class Claims {
   #catalog: Catalog | undefined;
   #selected: Catalog | undefined;
   #services: ReadonlyMap<string, CatalogService> = new Map();
+  /** Names in lower case of all services in the catalog, also if no instance of one could be read. */
+  #registered: ReadonlySet<string> = new Set();
   #recordList: readonly ClaimRecord[] | undefined = [];
   readonly #records = new Map<string, ClaimRecord>();
   /** Milliseconds since the epoch, as last passed in. */
@@ -108,6 +115,7 @@ export class Claims {
       this.#memory.forget(key);
     }
     this.#catalog = catalog;
+    this.#registered = new Set(catalog.services.map(({ name }) => name.name.toLowerCase()));
     const { select } = this.#mapping;
     this.#selected =
       select === undefined
@@ -147,6 +155,39 @@ export class Claims {
     return changed;
   }
 
+  /** The services as which the client may log in before an instance is registered. */
+  firstLogins(client: OAuthClient): readonly FirstLogin[] {
+    return firstLogins(client, {
+      mapping: this.#mapping,
+      directories: this.#directories.complete,
+      claimStatuses: this.claimStatuses.all,
+      isRegistered: (name) => this.isRegistered(name),
+      namedBy: (name) => this.#named.by(name),
+    });
+  }
+
+  /** Puts a client with the services that it names; returns the others whose first logins change by that. */
+  putNamer(id: ClientId, client: OAuthClient | undefined): readonly ClientId[] {
+    const others = this.#named.put(id, client);
+    return givesFirstLogins(this.#mapping) ? others : [];
+  }
+
+  /** The clients whose first logins depend on whether a directory was read: another one may name the same service. */
+  namers(): readonly ClientId[] {
+    return givesFirstLogins(this.#mapping) && this.#mapping.providers.length > 1 ? this.#named.all() : [];
+  }
+
+  isRegistered(name: string): boolean {
+    return this.#registered.has(name.toLowerCase());
+  }
+
+  /** The claims in roles of an earlier process that prove an instance: a role may have an identity before there is one. */
+  provenByRoles(claims: Iterable<FormerClaim>): readonly FormerClaim[] {
+    const isProof = ({ key }: FormerClaim) =>
+      !givesFirstLogins(this.#mapping) || this.isRegistered(parseServiceText(key).name);
+    return [...claims].filter(isProof);
+  }
+
   /** Services whose grace has ended. */
   endGraces(now: number): readonly string[] {
     this.#now = now;
@@ -159,7 +200,8 @@ export class Claims {
     const after = this.#currentStatus(key);
     if (!this.claimStatuses.put(key, after)) return undefined;
     const service = after?.service ?? before?.service ?? parseServiceText(key);
-    return { service, before, after };
+    const namedBy = givesFirstLogins(this.#mapping) ? this.#named.some(service.name) : [];
+    return { service, before, after, namedBy };
   }
 
   #currentStatus(key: string): ClaimStatus | undefined {

@@ -47,7 +47,7 @@ export function claimStatusTriggers(
     const urgent = losing || triggers.get(text)?.urgent === true;
     triggers.set(text, { key, cause, ...(urgent ? { urgent } : {}) });
   };
-  for (const { service, before, after } of claimStatuses) {
+  for (const { service, before, after, namedBy } of claimStatuses) {
     if (!concerns(after)) continue;
     const losing = losesClaim(before, after);
     for (const each of [before, after]) {
@@ -55,6 +55,7 @@ export function claimStatusTriggers(
       // The client's job reports the holds of its claims and triggers its destinations.
       add(clientKey(each.client.provider, each.client.clientId), losing && each === before);
     }
+    for (const { provider, clientId } of namedBy) add(clientKey(provider, clientId), false);
     for (const destination of world.owned.holding(service)) add(keyOf(destination), losing);
   }
   return [...triggers.values()];

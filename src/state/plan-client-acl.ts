@@ -14,6 +14,7 @@ import {
 import { clientRevocationCause } from '../plan/acl/client-revocation-cause.js';
 import { changesProof, type DesiredClient, desiredClient } from '../plan/acl/desired-client.js';
 import { diffAcl } from '../plan/acl/diff-acl.js';
+import { givesFirstLogins } from '../plan/acl/first-logins.js';
 import { rulesOf } from '../plan/acl/granted-rules.js';
 import { type DesiredAcl, NOTHING_DESIRED, objectsOf } from '../plan/acl/login.js';
 import { clientName } from '../plan/acl/object-names.js';
@@ -97,9 +98,12 @@ export function planClientAcl(
     isConfigured || clientBlock !== undefined
       ? causeOf(client, known, facts, desiredState, world, now)
       : undefined;
+  const had = new Set(facts.actual.roles.flatMap(({ object }) => object.serviceIdentities));
+  const isFirst = desiredState?.namedServices.some((name) => !had.has(name)) ?? false;
+  const widenReason = isFirst && grantReason !== 'QuarantineEnded' ? 'ServiceNamed' : grantReason;
   const why = (direction: 'narrow' | 'widen'): AclWhy => {
     if (direction === 'widen')
-      return { reason: grantReason, isInferred: false, client, scopes: desiredState?.scopes ?? [] };
+      return { reason: widenReason, isInferred: false, client, scopes: desiredState?.scopes ?? [] };
     // If the desired objects equal the last write, every difference was made by somebody else.
     if (isAsWritten)
       return { reason: 'DriftCorrected', isInferred: false, client, scopes: desiredState?.scopes ?? [] };
@@ -214,6 +218,7 @@ function desiredFor(
       ...claimStatuses,
       ...unshown.map(({ service }) => ({ kind: 'unknown' as const, service, client })),
     ],
+    firstLogins: world.firstLogins(client, now),
     former: role?.object,
     existingTtlSeconds: existingTtlSeconds(mapping.owner, method?.object),
     clientBlock: world.clientBlock(client),
@@ -242,6 +247,27 @@ function statusOfService(name: string, world: WorldState, now: number): ClaimSta
   return world.claimStatuses(now).get(serviceText(service)) ?? { kind: 'none', service, vanished: true };
 }
 
+/**
+ * The claim status of a lost service. Of a service without instances the client's own word decides: while it names the
+ * service, that counts as a claim, and after that as one that is no longer confirmed.
+ */
+function lossOfService(
+  name: string,
+  client: OAuthClient | undefined,
+  world: WorldState,
+  now: number,
+): ClaimStatus {
+  const status = statusOfService(name, world, now);
+  if (client === undefined || status.kind !== 'none' || !status.vanished || !givesFirstLogins(world.mapping))
+    return status;
+  const { service } = status;
+  const of = { service, client: { provider: client.provider, clientId: client.clientId } };
+  if (world.firstLogins(client, now).some((each) => each.service.name === name))
+    return { kind: 'claimed', ...of, addNothing: false };
+  const detail = 'the client no longer names the service';
+  return { kind: 'refused', ...of, reason: 'ClaimUnconfirmed', detail };
+}
+
 function causeOf(
   client: PlannedClient,
   known: OAuthClient | undefined,
@@ -260,7 +286,9 @@ function causeOf(
     client: known,
     now: desiredState,
     had: rememberedScopes(lastApplied, roleSubject(world.mapping.owner, client)),
-    lostServices: had.filter((name) => !keeps.has(name)).map((name) => statusOfService(name, world, now)),
+    lostServices: had
+      .filter((name) => !keeps.has(name))
+      .map((name) => lossOfService(name, known, world, now)),
     needsHuman: needsHuman(client.actorKind, world.mapping),
     changesProof: desiredState !== undefined && changesProof(actual.authMethods[0]?.object, desiredState),
     isNamed: mine.some(({ clients }) => clients?.includes(client.clientId) ?? false),

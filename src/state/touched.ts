@@ -1,12 +1,15 @@
 import type { ServiceName } from '../model/intention.js';
 import type { ClaimStatus } from '../plan/claims.js';
 import { type ClientId, clientText, serviceText } from '../plan/world.js';
+import { losesClaim } from './claim-statuses.js';
 
 /** The claim status of one service before and after an update; undefined if nothing is known about the service. */
 export interface ClaimStatusChange {
   readonly service: ServiceName;
   readonly before: ClaimStatus | undefined;
   readonly after: ClaimStatus | undefined;
+  /** Clients that name the service at their identity providers: they may log in as it while no instance is registered. */
+  readonly namedBy: readonly ClientId[];
 }
 
 /** What an update of the state touches: everything whose plan may differ from before. */
@@ -54,8 +57,13 @@ export class Touches {
     for (const each of destinations) this.destination(each, losing);
   }
 
+  /** With the clients whose claims or first logins it changes. */
   claimStatus(change: ClaimStatusChange): void {
+    const { before, after, namedBy } = change;
     this.#claimStatuses.push(change);
+    if (before !== undefined && before.kind !== 'none') this.client(before.client, losesClaim(before, after));
+    if (after !== undefined && after.kind !== 'none') this.client(after.client);
+    for (const each of namedBy) this.client(each);
   }
 
   merge({ clients, losing, destinations, claimStatuses }: Touched): void {

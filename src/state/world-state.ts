@@ -4,6 +4,7 @@ import type { OAuthClient } from '../model/client.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import { parseKey } from '../model/key.js';
 import type { Mapping } from '../model/rule.js';
+import type { FirstLogin } from '../plan/acl/first-logins.js';
 import type { ClaimStatus } from '../plan/claims.js';
 import type { ClientOpenings } from '../plan/openings.js';
 import type { DestinationSources } from '../plan/sources-by-destination.js';
@@ -138,9 +139,7 @@ export class WorldState {
     return this.#put(this.#directories.putUnreadable(id, why, read));
   }
 
-  isUnreadable(id: ClientId): boolean {
-    return isUnreadable(this.#claims.world(0), id);
-  }
+  readonly isUnreadable = (id: ClientId) => isUnreadable(this.#claims.world(0), id);
 
   /** Makes a provider unknown until its next complete read. */
   forgetDirectory(provider: string): Touched {
@@ -150,9 +149,7 @@ export class WorldState {
     return this.#changed(touches);
   }
 
-  hasDirectory(provider: string): boolean {
-    return this.#directories.complete.has(provider);
-  }
+  readonly hasDirectory = (provider: string) => this.#directories.complete.has(provider);
 
   clients(provider: string): ReadonlyMap<string, OAuthClient> {
     return this.#directories.clients(provider);
@@ -236,7 +233,8 @@ export class WorldState {
   /** Restores claims from the roles that an earlier process wrote. */
   putFirstRoles(roles: readonly AclRole[], now: number): Touched {
     const touches = new Touches();
-    this.#updateStatuses(this.#claims.restore(claimsOfRoles(roles, this.#mapping), now), touches);
+    const found = this.#claims.provenByRoles(claimsOfRoles(roles, this.#mapping));
+    this.#updateStatuses(this.#claims.restore(found, now), touches);
     return this.#changed(touches, 'entries');
   }
 
@@ -283,9 +281,7 @@ export class WorldState {
     this.inferredEdges.touchAll();
   }
 
-  protocolOf(service: ServiceName): Protocol {
-    return protocolIn(this.catalog, service);
-  }
+  readonly protocolOf = (service: ServiceName): Protocol => protocolIn(this.catalog, service);
 
   /** The world in the form for plans. */
   view(now: number): World {
@@ -304,14 +300,18 @@ export class WorldState {
     return [...this.#claims.claimStatuses.on(id).values()];
   }
 
+  /** The services as which the client may log in before an instance is registered. */
+  firstLogins(client: OAuthClient, now: number): readonly FirstLogin[] {
+    this.#endGraces(now);
+    return this.#claims.firstLogins(client);
+  }
+
   sourcesByDestination(now: number): ReadonlyMap<string, DestinationSources> {
     this.#endGraces(now);
     return this.#destinations.sources.all;
   }
 
-  openings(): ReadonlyMap<string, ClientOpenings> {
-    return this.#openings.all;
-  }
+  readonly openings = (): ReadonlyMap<string, ClientOpenings> => this.#openings.all;
 
   destinationsOf(id: ClientId, now: number): readonly ServiceName[] {
     this.#endGraces(now);
@@ -336,6 +336,7 @@ export class WorldState {
     touches.destinations(this.#destinations.of(id));
     const lost = this.#openings.put(id, after);
     touches.client(id, lost.size > 0 || losesGrants(before, after));
+    for (const each of this.#claims.putNamer(id, after)) touches.client(each);
     for (const [text, { service }] of [...this.#claims.claimStatuses.on(id)]) {
       for (const name of lost) touches.destination({ ...service, name }, true);
       this.#updateStatuses([text], touches);
@@ -350,6 +351,7 @@ export class WorldState {
       touches.client({ provider, clientId });
       touches.destinations(this.#destinations.of({ provider, clientId }));
     }
+    for (const each of this.#claims.namers()) touches.client(each);
     // Also clients with ACL objects that no read has shown.
     this.inferredAcl.touchAll();
     for (const [key, claimStatus] of this.#claims.claimStatuses.all)
@@ -364,8 +366,6 @@ export class WorldState {
       const { service, before, after } = change;
       const losing = losesClaim(before, after);
       touches.claimStatus(change);
-      if (before !== undefined && before.kind !== 'none') touches.client(before.client, losing);
-      if (after !== undefined && after.kind !== 'none') touches.client(after.client);
       touches.destinations(this.#destinations.sources.destinationsOf(service).values(), losing);
       touches.destinations(this.#entries.owned.holding(service), losing);
       this.#destinations.updateSource(key, service);

@@ -85,6 +85,7 @@ describe('A configuration file', () => {
     ['on', true],
     ['true', true],
     ['"true"', true],
+    ['registered', 'registered'],
   ])('reads login: %s as %s', async (written, login) => {
     expect((await loadText(fileWith(`login: ${written}`))).login).toBe(login);
   });

@@ -32,6 +32,7 @@ const TERMS: LoginTerms = {
   maxTokenTtlSeconds: 300,
   proof: 'own',
   serviceIdentities: ['web'],
+  unregisteredServices: [],
   policies: [],
   can: ['identity of service web'],
 };

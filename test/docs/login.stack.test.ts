@@ -1,17 +1,21 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parse } from 'yaml';
+import { parse, stringify } from 'yaml';
+import { BUILT, type Scopemesh, startScopemesh } from '../e2e/scopemesh.js';
 import { type ConsulHandle, startConsul } from '../stack/consul.js';
+import { type Mesh, startMesh } from '../stack/envoy.js';
 import { installed } from '../stack/installed.js';
 import { KEYCLOAK_ADMIN, type KeycloakHandle, startKeycloak } from '../stack/keycloak.js';
+import { freePort, freePorts } from '../stack/ports.js';
+import { type ServerProcess, startProcess, until } from '../stack/process.js';
 import { Browser } from '../support/browser.js';
 import { type CommandLine, createCommandLine } from '../support/command-line.js';
-import { blocks, textOf } from './manual.js';
+import { blocks, ROOT, section, textOf } from './manual.js';
 
 const PERSON = { username: 'ann', password: 'a password' };
 
@@ -19,6 +23,9 @@ let keycloak: KeycloakHandle;
 let consul: ConsulHandle;
 let commandLine: CommandLine;
 let directory: string;
+let daemon: Scopemesh | undefined;
+let mesh: Mesh | undefined;
+let sidecar: ServerProcess | undefined;
 
 beforeAll(async () => {
   [keycloak, consul] = await Promise.all([startKeycloak(), startConsul()]);
@@ -38,6 +45,8 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   commandLine?.close();
+  await sidecar?.stop();
+  await Promise.all([daemon?.dispose(), mesh?.stop()]);
   await Promise.all([keycloak?.stop(), consul?.stop()]);
   await rm(directory, { recursive: true, force: true });
 });
@@ -141,4 +150,108 @@ describe('the lines of keycloak.md and of the pages about logins', () => {
     });
     expect(await shell(scriptWith('_people'))).toContain('web');
   });
+});
+
+describe('the lines of start-a-new-service.md', () => {
+  const PAGE = 'docs/how-to/start-a-new-service.md';
+  const METHOD = 'scopemesh-payments-main-shop-app';
+  const LONG = { timeoutMs: 120_000 };
+  const linesOf = (heading: string, language = 'sh') => blocks(section(PAGE, heading), language);
+
+  /** The daemon as the page and those that it links to have it, with a short grace in place of a day. */
+  async function startDaemon(): Promise<Scopemesh> {
+    const [rules = ''] = blocks(textOf(PAGE), 'yaml');
+    const [login = ''] = blocks(textOf('docs/how-to/log-in-to-consul.md'), 'yaml');
+    const secret = await shell(
+      'kcadm.sh get clients/$(cat scopemesh.id)/client-secret -r main --fields value --format csv --noquotes',
+    );
+    const { providers } = parse(
+      login.replaceAll('https://sso.example.com', keycloak.address).replace(/\$\{\w+\}/, secret),
+    );
+    const listen = `127.0.0.1:${await freePort()}`;
+    return startScopemesh({
+      listen,
+      program: BUILT,
+      configuration: (state) =>
+        stringify({
+          owner: 'payments',
+          mode: 'enforce',
+          consul: { address: consul.httpAddress, token: consul.managementToken },
+          providers: providers.map((each: object) => ({ ...each, poll: '2s' })),
+          services: { claimGrace: '1s' },
+          http: { listen },
+          state,
+          ...parse(rules),
+        }),
+    });
+  }
+
+  /** The lines that start the service, on a machine with other ports and without any token of Consul. */
+  async function startService(): Promise<ServerProcess> {
+    const lines = linesOf('Start the service').find((each) => each.includes('sidecar-login.sh')) ?? '';
+    const options = [
+      '-envoy-binary',
+      await installed('envoy'),
+      '-admin-bind',
+      `127.0.0.1:${await freePort()}`,
+    ];
+    const function_ = `sidecar-login.sh() { exec sh "${ROOT}deploy/sidecar-login.sh" "$1" "$2" ${options.join(' ')} -grpc-addr 127.0.0.1:${consul.grpcPort} "\${@:3}"; }`;
+    return startProcess({
+      name: 'shop',
+      command: 'bash',
+      args: ['-c', `${function_}\n${lines}`],
+      cwd: directory,
+      env: {
+        PATH: `${join(directory, 'bin')}:${process.env.PATH ?? ''}`,
+        CONSUL_HTTP_ADDR: consul.httpAddress,
+      },
+      logFile: join(directory, 'shop.log'),
+    });
+  }
+
+  it('bring a service from nothing to its first call, and back after a downtime, with no static token', async () => {
+    mesh = await startMesh(consul, { services: [{ name: 'orders', protocol: 'http' }], drainTimeSeconds: 1 });
+    daemon = await startDaemon();
+    await daemon.ready(120_000);
+    const [make = '', wait = ''] = linesOf('Make the client');
+    await shell(make);
+    const program = `scopemesh() { "${process.execPath}" "${BUILT}" -c "${daemon.configFile}" "$@"; }`;
+    expect(await shell(`${program}\n${wait}`)).toContain('no instance of shop is registered');
+
+    const [upstream = 0, proxy = 0] = await freePorts(2);
+    const [registration = ''] = linesOf('Start the service', 'hcl');
+    await mkdir(join(directory, 'bin'));
+    await symlink(consul.binary, join(directory, 'bin', 'consul'));
+    await writeFile(
+      join(directory, 'shop.hcl'),
+      registration
+        .replace('sidecar_service {', `sidecar_service {\nport = ${proxy}`)
+        .replace('9191', String(upstream)),
+    );
+    await shell(linesOf('Start the service')[0] ?? '');
+    const [curl = ''] = linesOf('Call');
+    const call = (path = '/v1/orders') =>
+      shell(curl.replace('9191', String(upstream)).replace('/v1/orders', path)).catch(() => 'no answer');
+    const isOpen = async () => {
+      const all = await consul.request('GET', '/v1/connect/intentions');
+      return Array.isArray(all) && all.some((each) => Reflect.get(Object(each), 'SourceName') === 'shop');
+    };
+    expect(await isOpen()).toBe(false);
+
+    sidecar = await startService();
+    await until('the first call', async () => (await call()) === '200', { ...LONG, process: sidecar });
+    expect(await call('/v2')).toBe('403');
+
+    process.kill(sidecar.pid, 'SIGTERM');
+    await sidecar.exited;
+    await until('the edge is closed', async () => !(await isOpen()), LONG);
+    expect(await consul.request('GET', `/v1/acl/tokens?authmethod=${METHOD}`)).toEqual([]);
+    expect(await consul.request('GET', '/v1/catalog/service/shop')).toEqual([]);
+
+    sidecar = await startService();
+    await until('the call after the downtime', async () => (await call()) === '200', {
+      ...LONG,
+      process: sidecar,
+    });
+  }, 600_000);
 });

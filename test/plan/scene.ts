@@ -64,7 +64,7 @@ export function mapping(changes: Partial<Mapping> = {}): Mapping {
     limits: { human: { never: [] }, workload: { never: [] }, agent: { never: [] } },
     protectedServices: [],
     freezes: [],
-    acl: { login: false, providers: new Map(), groups: [] },
+    acl: { login: false, firstLogin: false, providers: new Map(), groups: [] },
     maxRevocations: { percent: 20, atLeast: 10, windowMs: 600_000 },
     ...changes,
   };

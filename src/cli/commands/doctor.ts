@@ -15,6 +15,7 @@ import { aclFindings } from '../doctor/acl-findings.js';
 import { consulFindings } from '../doctor/consul-findings.js';
 import { type Closures, daemonFindings, quarantineFindings } from '../doctor/daemon-findings.js';
 import { type Finding, notice, type Severity } from '../doctor/finding.js';
+import { firstLoginFindings } from '../doctor/first-login-findings.js';
 import { foreignFindings } from '../doctor/foreign-findings.js';
 import { forwardedUserFindings } from '../doctor/forwarded-user-findings.js';
 import { gatewayFindings } from '../doctor/gateway-findings.js';
@@ -118,6 +119,7 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
         ? [
             ...meshFindings(config, world, now, linkedServices(gateways)),
             ...foreignFindings(world, now),
+            ...firstLoginFindings(world, now),
             ...neighbourFindings(config, world),
             ...selectFindings(world),
           ]

@@ -40,6 +40,7 @@ export function loginFacts({
       login.serviceIdentities.length === 0 ? '' : ` as service ${login.serviceIdentities.join(', ')}`;
     const ttl = durationText(login.maxTokenTtlSeconds);
     facts.push(['consul', `may log in${as}, for at most ${ttl}, by auth method ${login.authMethod}`]);
+    if (login.unregisteredServices.length > 0) facts.push(['', firstLoginText(login.unregisteredServices)]);
     facts.push(['login', loginCommand(login.authMethod)]);
     facts.push(['', `with an access token whose aud contains ${login.audiences.join(' or ')}`]);
     if (login.proof !== 'any') facts.push(['', PROOFS[login.proof]]);
@@ -64,12 +65,17 @@ const PROOFS: Readonly<Record<Exclude<Proof, 'any'>, string>> = {
   delegated: 'by which the client acts for a person (act.sub): a token of its own is refused',
 };
 
+function firstLoginText(services: readonly string[]): string {
+  const names = services.join(', ');
+  return `no instance of ${names} is registered: the client names it at the identity provider, and edges open once an instance claims the client`;
+}
+
 /** Why an enabled client gets no login. */
 function refusedText(limited: readonly string[], holds: readonly Hold[]): string {
   if (holds.length > 0) return 'everything that would give it access to Consul is held';
   return limited.length > 0
     ? 'its actor kind may not use the scopes that would give it access to Consul'
-    : 'neither an acl: rule nor a claim that counts gives it access to Consul';
+    : 'no acl: rule, no claim that counts and no service that it names gives it access to Consul';
 }
 
 function barredText(barred: NonNullable<LoginView['barred']>): string {

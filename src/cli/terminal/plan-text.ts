@@ -211,8 +211,16 @@ function aclRow(change: AclChange): Row {
   const { resource, verb, step } = change;
   const sign = verb === 'created' ? '+' : verb === 'deleted' ? '-' : '~';
   const kind = aclKindText(resource.kind);
-  const what = step.do === 'end-tokens' ? 'tokens' : kind;
+  const services =
+    change.reason === 'ServiceNamed' && resource.kind === 'acl-role' ? identitiesOf(change) : '';
+  const what = step.do === 'end-tokens' ? 'tokens' : `${kind}${services}`;
   return { sign, cells: [printable(resource.name ?? ''), what, change.reason, byText(change)] };
+}
+
+/** The services as which a role lets its client log in. */
+function identitiesOf({ after }: AclChange): string {
+  const names = after !== undefined && 'serviceIdentities' in after ? after.serviceIdentities : [];
+  return ` of service ${printable(names.join(', '))}`;
 }
 
 /** `acl-auth-method` is an auth method. */

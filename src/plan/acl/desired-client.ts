@@ -12,6 +12,7 @@ import type { Hold } from '../plan.js';
 import { quarantineText } from '../stored-block.js';
 import type { ClientBlock } from '../world.js';
 import { aclSubject } from './acl-change.js';
+import { type FirstLogin, MOST_FIRST_LOGINS } from './first-logins.js';
 import { rulesOf } from './granted-rules.js';
 import {
   type AclSettings,
@@ -34,6 +35,8 @@ export interface ClientInput {
   readonly settings: AclSettings;
   /** The statuses of the claims on this client; undefined while the catalog was never read. */
   readonly claimStatuses: readonly ClaimStatus[] | undefined;
+  /** The services that the client names and as which no instance is registered. */
+  readonly firstLogins?: readonly FirstLogin[];
   /** The client's existing role, if owned. It keeps what cannot be decided now. */
   readonly former: AclRole | undefined;
   /** `MaxTokenTTL` of the client's existing auth method, if owned. */
@@ -53,6 +56,8 @@ export interface DesiredClient {
   /** The same with their APIs, in the form of `toGrantText`. */
   readonly opensBy: readonly string[];
   readonly limited: readonly string[];
+  /** Those of its service identities that rest on the client's own word at the identity provider; sorted. */
+  readonly namedServices: readonly string[];
   readonly holds: readonly Hold[];
 }
 
@@ -61,7 +66,7 @@ const IDENTITY = /^[a-z0-9]([a-z0-9_-]{0,254}[a-z0-9])?$/;
 
 /**
  * The ACL objects of one client: policies, a role with the name of its auth method, and a binding rule that admits only
- * this client. A client with neither rules nor a claim has no objects and cannot log in.
+ * this client. A client with neither rules nor a service has no objects and cannot log in.
  *
  * | the role has | the token must prove |
  * |---|---|
@@ -97,6 +102,7 @@ export function desiredClient(input: ClientInput): DesiredClient {
     scopes: [],
     opensBy: [],
     limited,
+    namedServices: [],
     holds,
   };
   const refuse = (reason: HoldReason, detail: string): DesiredClient => {
@@ -108,11 +114,11 @@ export function desiredClient(input: ClientInput): DesiredClient {
   if (input.clientBlock !== undefined || !client.enabled) return nothing;
   for (const held of rules.held) hold(held.reason, held.detail, [held.scope]);
   const isDelegated = needsHuman(actorKind, mapping);
-  const identities = settings.login ? identitiesOf(input, hold) : [];
+  const { identities, named } = settings.login ? identitiesOf(input, hold) : NO_IDENTITIES;
   if (isDelegated && identities.length > 0)
     hold(
       'UserTokenUnenforceable',
-      `this client must act for a human, and a token with the identity of a service acts for nobody, so the client does not get the identity of ${identities.join(', ')}; give the client another kind under actors.classify, set login: off, or remove the claim from the service`,
+      `this client must act for a human, and a token with the identity of a service acts for nobody, so the client does not get the identity of ${identities.join(', ')}; give the client another kind under actors.classify, set login: off, or remove the claim from the service and the service from the client's attribute consul-services`,
     );
   const serviceIdentities = isDelegated ? [] : identities;
   if (rules.policies.length === 0 && serviceIdentities.length === 0) return nothing;
@@ -148,6 +154,7 @@ export function desiredClient(input: ClientInput): DesiredClient {
     scopes: rules.scopes,
     opensBy: rules.opensBy,
     limited,
+    namedServices: isDelegated ? [] : named,
     holds,
     desired: {
       policies: rules.policies,
@@ -172,7 +179,8 @@ export function desiredClient(input: ClientInput): DesiredClient {
 /** Whether the client would have ACL objects without its quarantine; their details do not matter. */
 function wouldLogIn(input: ClientInput, rules: Pick<ReturnType<typeof rulesOf>, 'policies'>): boolean {
   return (
-    rules.policies.length > 0 || (input.settings.login && identitiesOf(input, () => undefined).length > 0)
+    rules.policies.length > 0 ||
+    (input.settings.login && identitiesOf(input, () => undefined).identities.length > 0)
   );
 }
 
@@ -228,44 +236,81 @@ function selectorFor(
   }
 }
 
-/** The services whose identity the client gets. It keeps an existing identity if the claim is not certain now. */
-function identitiesOf(
-  input: ClientInput,
-  hold: (reason: HoldReason, detail: string) => void,
-): readonly string[] {
-  const place = input.place ?? { partition: 'default', namespace: 'default' };
+interface Identities {
+  /** Sorted. */
+  readonly identities: readonly string[];
+  /** Those of them that no claim gives. */
+  readonly named: readonly string[];
+}
+
+const NO_IDENTITIES: Identities = { identities: [], named: [] };
+
+/** The services whose identity the client gets. It keeps an existing identity if nothing is certain now. */
+function identitiesOf(input: ClientInput, hold: (reason: HoldReason, detail: string) => void): Identities {
   const had = new Set(input.former?.serviceIdentities ?? []);
   const isProtected = (service: string) => input.mapping.protectedServices.includes(service);
   if (input.claimStatuses === undefined)
-    return [...had].filter((service) => !isProtected(service)).toSorted(compareText);
+    return { identities: [...had].filter((name) => !isProtected(name)).toSorted(compareText), named: [] };
   const found = new Set<string>();
+  const offer = (service: ServiceName, isCertain: boolean): boolean => {
+    if (!isCertain && !had.has(service.name)) return false;
+    // The instance of that service gives its identity. What this one gave before stays.
+    const fault =
+      input.mapping.select?.hasService(service) === false ? undefined : faultOf(service, input, isProtected);
+    if (fault !== undefined) hold(...fault);
+    else if (input.mapping.select?.hasService(service) !== false || had.has(service.name))
+      found.add(service.name);
+    return found.has(service.name);
+  };
   for (const claimStatus of input.claimStatuses) {
     if (claimStatus.kind === 'none' || claimStatus.kind === 'refused') continue;
     const { client, service } = claimStatus;
-    const named = JSON.stringify(service.name);
     if (client.provider !== input.client.provider || client.clientId !== input.client.clientId) continue;
-    const isCertain = claimStatus.kind === 'claimed' && !claimStatus.addNothing;
-    if (!isCertain && !had.has(service.name)) continue;
-    // The instance of that service gives its identity. What this one gave before stays.
-    if (input.mapping.select?.hasService(service) === false) {
-      if (had.has(service.name)) found.add(service.name);
-      continue;
-    }
-    if (
-      !IDENTITY.test(service.name) ||
-      service.partition !== place.partition ||
-      service.namespace !== place.namespace
-    )
-      hold(
-        'InvalidServiceName',
-        `the service ${named} cannot have a service identity: its name must consist of lower-case letters, digits, - and _, and it must be in the partition and namespace that scopemesh uses; rename the service`,
-      );
-    else if (isProtected(service.name))
-      hold(
-        'ProtectedDestination',
-        `guards.protected lists the service ${named}, so scopemesh gives its identity to no client; remove it from guards.protected, or remove the claim from the service`,
-      );
-    else found.add(service.name);
+    offer(service, claimStatus.kind === 'claimed' && !claimStatus.addNothing);
   }
-  return [...found].toSorted(compareText);
+  const named: string[] = [];
+  const { firstLogins = [] } = input;
+  if (firstLogins.length > MOST_FIRST_LOGINS)
+    hold(
+      'InvalidServiceName',
+      `the client names ${firstLogins.length} services as which no instance is registered, and it may log in as at most ${MOST_FIRST_LOGINS} such services; remove services from its attribute consul-services`,
+    );
+  for (const { service, isCertain, rivals, examples } of firstLogins) {
+    if (found.has(service.name)) continue;
+    if (offer(service, isCertain && rivals === 0)) named.push(service.name);
+    if (rivals > 0 && input.mapping.select?.hasService(service) !== false && !isProtected(service.name))
+      hold('ClaimAmbiguous', ambiguityText(service, rivals, examples));
+  }
+  return { identities: [...found].toSorted(compareText), named };
+}
+
+function ambiguityText({ name }: ServiceName, rivals: number, examples: FirstLogin['examples']): string {
+  const others = rivals === 1 ? 'another client' : `${rivals} other clients`;
+  const listed = examples.map(({ provider, clientId }) => JSON.stringify(`${provider}/${clientId}`));
+  const who = listed.length === 0 ? others : `${others} (${listed.join(', ')})`;
+  return `no instance of ${JSON.stringify(name)} is registered, and ${who} also ${rivals === 1 ? 'names' : 'name'} it, so no client gains its identity; let one client alone name it in consul-services`;
+}
+
+/** Why no client gets the identity of the service. */
+function faultOf(
+  service: ServiceName,
+  { place = { partition: 'default', namespace: 'default' } }: ClientInput,
+  isProtected: (service: string) => boolean,
+): readonly [HoldReason, string] | undefined {
+  const named = JSON.stringify(service.name);
+  if (
+    !IDENTITY.test(service.name) ||
+    service.partition !== place.partition ||
+    service.namespace !== place.namespace
+  )
+    return [
+      'InvalidServiceName',
+      `the service ${named} cannot have a service identity: its name must consist of lower-case letters, digits, - and _, and it must be in the partition and namespace that scopemesh uses; rename the service`,
+    ];
+  if (isProtected(service.name))
+    return [
+      'ProtectedDestination',
+      `guards.protected lists the service ${named}, so scopemesh gives its identity to no client; remove it from guards.protected, or remove the claim from the service and the service from the client's attribute consul-services`,
+    ];
+  return undefined;
 }

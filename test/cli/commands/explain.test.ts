@@ -207,6 +207,30 @@ describe('explain of access to Consul', () => {
     });
   });
 
+  it('says of a service without instances that the client alone names it, as plan does', async () => {
+    giveAcl();
+    cli.idp({ ...reader, attributes: { 'consul-services': 'web,shop' } });
+    const { out } = await cli.run(['explain', '--client', 'web-app']);
+    expect(out).toMatch(/^ {2}consul +may log in as service shop, web, for at most 15m,/m);
+    expect(out).toMatch(
+      /^ +no instance of shop is registered: the client names it at the identity provider/m,
+    );
+    const { json } = await cli.run(['explain', '--client', 'web-app', '--json']);
+    expect(json().login).toMatchObject({
+      serviceIdentities: ['shop', 'web'],
+      unregisteredServices: ['shop'],
+    });
+    expect((await cli.run(['plan'])).out).toMatch(
+      /^ +\+ scopemesh-payments-main-web-app +role of service shop, web +ServiceNamed +scopes config:read, client main\/web-app/m,
+    );
+    giveAcl({ login: 'registered' });
+    const plan = (await cli.run(['plan'])).out;
+    expect(plan).toMatch(/^ +\+ scopemesh-payments-main-web-app +role +ScopeGranted/m);
+    expect((await cli.run(['explain', '--client', 'web-app'])).out).toContain(
+      'may log in as service web, for',
+    );
+  });
+
   it('shows nothing about it if the configuration gives no access to Consul, and reads no ACL', async () => {
     const rules =
       'service_prefix "" { policy = "read" intentions = "write" } node_prefix "" { policy = "read" } agent_prefix "" { policy = "read" }';

@@ -35,7 +35,13 @@ export function loginProvider(changes: Partial<LoginProvider> = {}): LoginProvid
 }
 
 export function settings(changes: Partial<AclSettings> = {}): AclSettings {
-  return { login: true, providers: new Map([['main', loginProvider()]]), groups: [], ...changes };
+  return {
+    login: true,
+    firstLogin: false,
+    providers: new Map([['main', loginProvider()]]),
+    groups: [],
+    ...changes,
+  };
 }
 
 export function aclRule(scope: string, acl: string, changes: Partial<Rule> = {}): Rule {

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { desiredClient } from '../../../src/plan/acl/desired-client.js';
+import type { FirstLogin } from '../../../src/plan/acl/first-logins.js';
 import { NOTHING_DESIRED } from '../../../src/plan/acl/login.js';
 import type { ClaimStatus } from '../../../src/plan/claims.js';
+import { createSelection } from '../../../src/plan/selection.js';
 import {
   aclRule,
   claimed,
@@ -274,6 +276,94 @@ describe('a claimed service gives its identity', () => {
   ])('%s: only what existed may stay', (_, claimStatuses, kept) => {
     expect(standingOf(claimStatuses, ['web'])).toEqual(kept);
     expect(standingOf(claimStatuses, [])).toBeUndefined();
+  });
+});
+
+describe('a service without instances gives its identity to the client that names it', () => {
+  const of = client('web', []);
+  const first = (name: string, changes: Partial<FirstLogin> = {}): FirstLogin => ({
+    service: named(name),
+    rivals: 0,
+    examples: [],
+    isCertain: true,
+    ...changes,
+  });
+  const rivals = { rivals: 1, examples: [{ provider: 'main', clientId: 'api' }] };
+  const given = (
+    firstLogins: readonly FirstLogin[],
+    had: readonly string[] = [],
+    changes: Partial<Parameters<typeof mapping>[0]> = {},
+    claimStatuses: readonly ClaimStatus[] = [],
+  ) =>
+    desiredClient({
+      client: of,
+      mapping: mapping(changes),
+      settings: settings({ firstLogin: true }),
+      claimStatuses,
+      firstLogins,
+      former: { name: 'x', description: '', policies: [], serviceIdentities: had },
+      clientBlock: undefined,
+    });
+  const delegated = {
+    limits: { ...mapping().limits, workload: { never: [], onBehalfOf: 'human' as const } },
+  };
+
+  test.each<
+    readonly [
+      string,
+      Parameters<typeof given>,
+      identities: readonly string[] | undefined,
+      reasons: readonly string[],
+    ]
+  >([
+    ['it alone certainly names it', [[first('web')]], ['web'], []],
+    ['another client names it, so it gains nothing', [[first('web', rivals)]], undefined, ['ClaimAmbiguous']],
+    [
+      'another client names it, and it has it',
+      [[first('web', rivals)], ['web']],
+      ['web'],
+      ['ClaimAmbiguous'],
+    ],
+    ['it is not certain, so it gains nothing', [[first('web', { isCertain: false })]], undefined, []],
+    ['it is not certain, and it has it', [[first('web', { isCertain: false })], ['web']], ['web'], []],
+    [
+      'the service is protected',
+      [[first('vault')], ['vault'], { protectedServices: ['vault'] }],
+      undefined,
+      ['ProtectedDestination'],
+    ],
+    ['the name is none for an identity', [[first('Web')]], undefined, ['InvalidServiceName']],
+    [
+      'the client must act for a human',
+      [[first('web')], [], delegated],
+      undefined,
+      ['UserTokenUnenforceable'],
+    ],
+    [
+      'the service is outside the selection',
+      [[first('web', rivals)], [], { select: createSelection({ services: ['api'] }) }],
+      undefined,
+      [],
+    ],
+  ])('%s: of services that it names', (_, input, identities, reasons) => {
+    const { desired, holds, namedServices } = given(...input);
+    expect(desired.roles[0]?.serviceIdentities).toEqual(identities);
+    expect(namedServices).toEqual(identities ?? []);
+    expect(holds.map(({ reason }) => reason)).toEqual(reasons);
+  });
+
+  test('and says who else names it', () => {
+    expect(given([first('web', rivals)]).holds[0]?.detail).toContain(
+      'another client ("main/api") also names it',
+    );
+    const many = { rivals: 5_000, examples: [] };
+    expect(given([first('web', many)]).holds[0]?.detail).toContain('5000 other clients also name it');
+  });
+
+  test('beside the services that claim the client, which do not rest on the name', () => {
+    const { desired, namedServices } = given([first('web')], [], {}, [claimed(of, 'api')]);
+    expect(desired.roles[0]?.serviceIdentities).toEqual(['api', 'web']);
+    expect(namedServices).toEqual(['web']);
   });
 });
 

@@ -183,7 +183,7 @@ describe('a client with an intention and ACL rules', () => {
 });
 
 describe('a service that has no instance while scopemesh starts', () => {
-  const withLogin = { file: { login: true, services: { claimGrace: '5m' } } };
+  const withLogin = { file: { login: 'registered', services: { claimGrace: '5m' } } };
 
   it('keeps its identity until the grace ends, as it would have without the restart, and then loses it', async () => {
     await start([], { ...withLogin, prepare: ({ mesh }) => mesh.register('web', { client: 'web-app' }) });

@@ -1,0 +1,86 @@
+import { confirmedServices, type OAuthClient } from '../../model/client.js';
+import type { ServiceName } from '../../model/intention.js';
+import type { Mapping } from '../../model/rule.js';
+import type { ClaimStatus } from '../claims.js';
+import { compareText } from '../compare.js';
+import { type ClientId, clientText, serviceText, type World } from '../world.js';
+
+/** A service that a client names at its identity provider, and as which no instance is registered. */
+export interface FirstLogin {
+  readonly service: ServiceName;
+  /** How many other clients name it. Then no client gains its identity, and the one that has it keeps it. */
+  readonly rivals: number;
+  /** Some of them, sorted. */
+  readonly examples: readonly ClientId[];
+  /** False while it is not known who else names it, or if the client names too many services: it gains nothing. */
+  readonly isCertain: boolean;
+}
+
+/** The facts about all clients and services, besides the client itself. */
+export interface FirstLoginFacts {
+  readonly mapping: Mapping;
+  readonly directories: World['directories'];
+  /** By `serviceText`. */
+  readonly claimStatuses: ReadonlyMap<string, ClaimStatus>;
+  /** Whether the catalog has the service, in any place. Names are compared regardless of case. */
+  isRegistered(name: string): boolean;
+  /** The enabled clients of every provider that name the service, regardless of case. */
+  namedBy(name: string): ReadonlyMap<string, ClientId>;
+}
+
+/** A role has at most so many service identities by names alone. */
+export const MOST_FIRST_LOGINS = 100;
+const MOST_COMPARED = 20;
+const MOST_EXAMPLES = 3;
+
+/** Whether a client may log in as a service that it names, before an instance is registered. */
+export function givesFirstLogins({ acl, claims }: Pick<Mapping, 'acl' | 'claims'>): boolean {
+  return acl.login && acl.firstLogin && claims === 'confirmed';
+}
+
+/**
+ * The services that the client names and that are free: the identity provider's word alone lets it log in as these, so
+ * that a first registration needs no other token. No edge opens by it, because an edge needs the claim of an instance.
+ *
+ * | the service | |
+ * |---|---|
+ * | has an instance of any kind | not free: its registration says whose it is |
+ * | has none, and a claim in its grace | not free: the claim says whose it is |
+ * | has none, and only this client names it | the client may log in as it |
+ * | has none, and other clients name it | nobody gains it (ClaimAmbiguous) |
+ */
+export function firstLogins(client: OAuthClient, facts: FirstLoginFacts): readonly FirstLogin[] {
+  const { mapping, directories } = facts;
+  if (!givesFirstLogins(mapping) || !client.enabled) return [];
+  const free = [...new Set(confirmedServices(client))]
+    .map((name): ServiceName => ({ partition: 'default', namespace: 'default', name }))
+    .filter((service) => isFree(service, facts));
+  const isCertain =
+    free.length <= MOST_FIRST_LOGINS && mapping.providers.every((provider) => directories.has(provider));
+  return free
+    .map((service) => ({ service, isCertain, ...rivalsOf(client, service, facts) }))
+    .toSorted((a, b) => compareText(a.service.name, b.service.name));
+}
+
+function isFree(service: ServiceName, { claimStatuses, isRegistered }: FirstLoginFacts): boolean {
+  if (isRegistered(service.name)) return false;
+  // Only a name in lower case can be an identity.
+  const claim = claimStatuses.get(serviceText({ ...service, name: service.name.toLowerCase() }));
+  return claim === undefined || (claim.kind === 'none' && claim.isOutside !== true);
+}
+
+function rivalsOf(
+  client: OAuthClient,
+  { name }: ServiceName,
+  { namedBy, mapping }: FirstLoginFacts,
+): Pick<FirstLogin, 'rivals' | 'examples'> {
+  const all = namedBy(name);
+  const own = clientText(client);
+  // A name that thousands have is not looked through for each of them.
+  if (all.size > MOST_COMPARED) return { rivals: all.size - 1, examples: [] };
+  const rivals = [...all]
+    .filter(([key, { provider }]) => key !== own && mapping.providers.includes(provider))
+    .toSorted(([a], [b]) => compareText(a, b))
+    .map(([, rival]) => rival);
+  return { rivals: rivals.length, examples: rivals.slice(0, MOST_EXAMPLES) };
+}
