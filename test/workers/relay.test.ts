@@ -11,6 +11,7 @@ import type { Decision } from '../../src/model/decision.js';
 import { type Logger, type Metrics, noMetrics, silentLogger } from '../../src/observe.js';
 import { createEmbeddedStore, type EmbeddedStore } from '../../src/queue/embedded/store.js';
 import { type RelayDeps, run } from '../../workers/relay.js';
+import { aborted } from '../support/aborted.js';
 import { decisions, faultsOf } from '../support/decisions.js';
 import { MemoryDecisionLog } from '../support/memory-decision-log.js';
 import { relayWithCrashes } from '../support/relay-crashes.js';
@@ -81,7 +82,7 @@ describe('the relay', () => {
         });
       },
     };
-    const clock: Clock = { ...systemClock, sleep: neverBut(stop.signal) };
+    const clock: Clock = { ...systemClock, sleep: () => aborted(stop.signal) };
     const running = run(deps({ settled, clock }), stop.signal);
     await until(() => waits > 0 && log.asked.length > 0);
     await settle(1);
@@ -451,11 +452,3 @@ describe('the chain of a log', () => {
     );
   });
 });
-
-function neverBut(signal: AbortSignal): Clock['sleep'] {
-  return () =>
-    new Promise((_, reject) => {
-      signal.throwIfAborted();
-      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-    });
-}
