@@ -17,6 +17,7 @@ import { createDecisionReader } from './decision-reader.js';
 import { type Idp, type IdpClient, type SignableEvent, startIdp } from './idp.js';
 import { type Mesh, startMesh } from './mesh.js';
 import { createMovableClock, type MovableClock } from './movable-clock.js';
+import { makeSparseReserve } from './sparse-reserve.js';
 import { until } from './until.js';
 
 export const OWNER = 'payments';
@@ -89,6 +90,7 @@ export async function createRig(options: DaemonOptions = {}): Promise<Rig> {
   const clock = createMovableClock();
   const directory = mkdtempSync(join(tmpdir(), 'scopemesh-daemon-'));
   const path = join(directory, 'scopemesh.yaml');
+  makeSparseReserve(directory);
   const mesh = await startMesh(options.consulVersion);
   const proxy = await startConsulProxy(mesh.consul.address);
   const idp = await startIdp({ single: options.single ?? true, now: () => clock.now() });
