@@ -55,7 +55,7 @@ async function holding(count: number): Promise<void> {
 }
 
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = AbortSignal.timeout(15_000);
+  const deadline = AbortSignal.timeout(45_000);
   while (!(await condition())) await systemClock.sleep(2, deadline);
 }
 
