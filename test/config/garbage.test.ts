@@ -106,7 +106,7 @@ describe('A file of garbage ends in a ConfigError with places inside the file', 
     );
 
     await fc.assert(fc.asyncProperty(fc.string({ unit: characters, maxLength: 80 }), expectConfigError), {
-      numRuns: 500,
+      numRuns: 200,
     });
   });
 
@@ -116,7 +116,7 @@ describe('A file of garbage ends in a ConfigError with places inside the file', 
         // Without providers no file is good.
         await expectConfigError(stringify({ ...value, providers: [] }, { keepUndefined: false }));
       }),
-      { numRuns: 300 },
+      { numRuns: 100 },
     );
   });
 
@@ -126,7 +126,7 @@ describe('A file of garbage ends in a ConfigError with places inside the file', 
         fc.pre(!KEYS.includes(key) && key !== '$schema' && key !== '__proto__');
         await expectConfigError(fileWith(stringify({ [key]: value })));
       }),
-      { numRuns: 200 },
+      { numRuns: 80 },
     );
   });
 });

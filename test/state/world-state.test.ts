@@ -91,7 +91,7 @@ describe('the world', () => {
         world.putCatalog({ services: second.services, protocols: new Map(), defaultProtocol: 'http' }, NOW);
         check();
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
@@ -120,7 +120,7 @@ describe('the world', () => {
         );
         check();
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
