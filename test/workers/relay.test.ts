@@ -49,6 +49,12 @@ async function settle(count: number, subjects = 3): Promise<Decision[]> {
   return settled;
 }
 
+/** Every wait takes a moment, but for the five seconds that a stop has at most. */
+const hastyClock: Clock = {
+  ...systemClock,
+  sleep: (ms, signal) => systemClock.sleep(ms === 5_000 ? ms : 1, signal),
+};
+
 /** Resolves once the log holds so many. */
 async function holding(count: number): Promise<void> {
   await until(() => log.held.length >= count);
@@ -226,7 +232,7 @@ describe('the relay', () => {
     };
     const said: unknown[] = [];
     const logger: Logger = { ...silentLogger, error: (fields) => said.push(fields) };
-    const running = run(deps({ logger }), stop.signal);
+    const running = run(deps({ logger, clock: hastyClock }), stop.signal);
     await until(() => checks >= 2);
     reason = 'grant Create';
     const before = checks;
@@ -295,7 +301,7 @@ describe('the relay', () => {
       count: (name) => counted.push(name),
       gauge: (name, value) => name === 'scopemesh_outbox_decisions' && gauges.push(value),
     };
-    const running = run(deps({ logger, metrics }), stop.signal);
+    const running = run(deps({ logger, metrics, clock: hastyClock }), stop.signal);
     await until(emptied);
     stop.abort();
     await running;
@@ -312,7 +318,7 @@ describe('the relay', () => {
     };
     const gauges: number[] = [];
     const metrics: Metrics = { ...noMetrics, gauge: (_, value) => gauges.push(value) };
-    const running = run(deps({ metrics }), stop.signal);
+    const running = run(deps({ metrics, clock: hastyClock }), stop.signal);
     await until(() => gauges.includes(2));
     await settle(3);
     await until(() => gauges.includes(5));
@@ -353,12 +359,8 @@ describe('the relay', () => {
     const settled = await settle(3);
     const lengths: number[] = [];
     const gauge: Metrics['gauge'] = (_, length) => lengths.push(length);
-    const clock = {
-      ...systemClock,
-      sleep: (_: number, signal?: AbortSignal) => systemClock.sleep(1, signal),
-    };
     const relay = run(
-      deps({ isPaused: () => isPaused, metrics: { ...noMetrics, gauge }, clock }),
+      deps({ isPaused: () => isPaused, metrics: { ...noMetrics, gauge }, clock: hastyClock }),
       stop.signal,
     );
     await until(() => lengths.length >= 3);
