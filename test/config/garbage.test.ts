@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { ConfigError } from '../../config/config-error.js';
+import { anyCharacter } from '../support/any-character.js';
 import { errorOf, fileWith } from './load-text.js';
 
 const KEYS = [
@@ -64,7 +65,7 @@ const leaf = fc.oneof(
     '${X:-1}',
     '/v1',
   ),
-  fc.string({ unit: 'binary', maxLength: 12 }),
+  fc.string({ unit: anyCharacter, maxLength: 12 }),
   fc.integer(),
   fc.double(),
   fc.boolean(),
