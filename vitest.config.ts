@@ -26,7 +26,10 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: ['test/**/*.stack.test.ts', 'test/e2e/**'],
-          testTimeout: 20_000,
+          // Only for what never ends: a busy machine may be ten times slower.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          expect: { poll: { interval: 10, timeout: 45_000 } },
           globalSetup: ['test/support/scratch-directory.ts'],
           // No module holds state, so files share what they load. Loading it again took a third of the time.
           isolate: false,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Attempt, repeat, retryMs } from '../src/repeat.js';
+import { aborted } from './support/aborted.js';
 
 /** How long `repeat` waited after each of these attempts. */
 async function waits(
@@ -69,15 +70,11 @@ describe('What may be woken', () => {
     const stop = new AbortController();
     const seen = { slept: 0, woken: 0 };
     let made = 0;
-    const untilEnd = (signal: AbortSignal | undefined) =>
-      new Promise<void>((_, reject) => {
-        signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
-      });
     const clock = {
       now: () => 0,
       sleep: (_: number, signal?: AbortSignal) => {
         seen.slept++;
-        return attempts[made - 1] === 'done' ? untilEnd(signal) : Promise.resolve();
+        return attempts[made - 1] === 'done' ? aborted(signal) : Promise.resolve();
       },
     };
     const work = async () => {

@@ -26,8 +26,11 @@ export interface ProviderWorld {
   stop(): Promise<void>;
 }
 
-/** What reaches Consul reaches it within two seconds, and not by what is looked at again five seconds later. */
-const SOON_MS = 2_000;
+/**
+ * Too short for what is looked at again after five seconds, so that the event or the poll itself must be what acts. How
+ * long that takes is measured elsewhere (test/e2e/latency.test.ts).
+ */
+const SOON_MS = 4_500;
 
 export interface ProviderFlowOptions {
   /** False where the IdP's webhook carries nothing about clients and scopes, so that only the poll does. */
@@ -114,18 +117,17 @@ export function describeProviderFlow(
 
   describe(`${name}: from the identity provider to Consul`, () => {
     if (options.tellsOfClients)
-      it('grants, narrows, revokes, disables and deletes within two seconds of the event', async () => {
+      it('grants, narrows, revokes, disables and deletes by the event alone', async () => {
         const { daemon, web } = await running('1h', explicitOnly);
         await changeEverything(web, () => deliver(daemon), SOON_MS);
       });
 
-    it('does the same within a poll and two seconds without an event', async () => {
+    it('does the same by the poll alone', async () => {
       const { web } = await running('100ms');
       const noticed = async () => {
         world.takeDeliveries();
       };
-      // A poll waits up to a tenth longer than its interval.
-      await changeEverything(web, noticed, 110 + SOON_MS);
+      await changeEverything(web, noticed, SOON_MS);
     });
 
     if (options.tellsOfClients)

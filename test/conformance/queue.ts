@@ -3,6 +3,7 @@ import { systemClock } from '../../src/clock.js';
 import { clientKey, destinationKey, formatKey } from '../../src/model/key.js';
 import type { Job } from '../../src/model/trigger.js';
 import type { JobResult } from '../../src/queue/queue.js';
+import { aborted } from '../support/aborted.js';
 import { playInterleavings } from './queue-interleavings.js';
 import {
   DONE,
@@ -126,8 +127,7 @@ export function describeQueue(name: string, start: StartHarness, runs = 40): voi
       const working = work(store.queue, async (job, signal) => {
         jobs.push(job);
         // A request to a server that hangs ends only with the signal.
-        if (jobs.length === 1)
-          await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+        if (jobs.length === 1) await aborted(signal);
         return DONE;
       });
       await store.queue.add([trigger('', '1', { key: client })]);

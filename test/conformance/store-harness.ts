@@ -39,7 +39,7 @@ export function work(queue: Queue, handler: JobHandler, concurrency = 4): Workin
 export async function eventually(
   what: string,
   condition: () => Promise<boolean> | boolean,
-  timeoutMs = 15_000,
+  timeoutMs = 45_000,
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!(await condition())) {

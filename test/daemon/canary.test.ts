@@ -8,6 +8,7 @@ import { Secret } from '../../src/model/secret.js';
 import { createNotifier } from '../../src/notifier.js';
 import type { ReconcilerDeps } from '../../src/reconcile/deps.js';
 import { mapping } from '../plan/scene.js';
+import { aborted } from '../support/aborted.js';
 import { type ConsulProxy, startConsulProxy } from '../support/consul-proxy.js';
 
 let server: EmbeddedConsul;
@@ -87,9 +88,7 @@ describe('the canary', () => {
     const consul = {
       watch: async (_table: unknown, _listener: unknown, until: AbortSignal) => {
         restarts += 1;
-        await new Promise<void>((resolve) =>
-          until.addEventListener('abort', () => resolve(), { once: true }),
-        );
+        await aborted(until).catch(() => {});
       },
     };
     const other = canary.ages.watch('catalog', { changed() {}, alive() {} }, consul, stop.signal);

@@ -198,7 +198,7 @@ describe('the stream of decisions', () => {
           before = read;
           return isStill;
         },
-        { interval: 100, timeout: 10_000 },
+        { interval: 100 },
       )
       .toBe(true);
     expect(read).toBeLessThan(5_000);

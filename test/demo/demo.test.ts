@@ -18,7 +18,7 @@ function start(...args: Parameters<typeof startDemo>): DemoProcess {
 
 /** Asks until the caller sees it: a change needs a moment. Fails with what it saw last. */
 async function untilStatus(line: string, status: number): Promise<void> {
-  const signal = AbortSignal.timeout(5_000);
+  const signal = AbortSignal.timeout(45_000);
   for (;;) {
     const answer = await runCurl(line);
     if (answer.status === status) return;

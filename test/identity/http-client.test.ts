@@ -6,6 +6,7 @@ import { IncompleteRead } from '../../src/errors.js';
 import { createHttpClient, type HttpClient, parseJson, refusalOf } from '../../src/identity/http-client.js';
 import { noMetrics } from '../../src/observe.js';
 import { parseRetryAfter } from '../../src/retry-after.js';
+import { until } from '../support/until.js';
 
 describe('the transport to an IdP', () => {
   const signal = new AbortController().signal;
@@ -17,18 +18,15 @@ describe('the transport to an IdP', () => {
     count.mockReset();
     server = createServer((request, response) => answer(request, response));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    http = createHttpClient({
-      provider: 'main',
-      metrics: { ...noMetrics, count },
-      timeoutMs: 200,
-      maxBytes: 1000,
-    });
+    http = open(10_000);
   });
   afterEach(async () => {
     await http.close();
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
   });
+  const open = (timeoutMs: number) =>
+    createHttpClient({ provider: 'main', metrics: { ...noMetrics, count }, timeoutMs, maxBytes: 1000 });
   const get = (path = '/', from = signal) =>
     http.request(
       new URL(path, `http://127.0.0.1:${(server.address() as AddressInfo).port}`),
@@ -64,10 +62,12 @@ describe('the transport to an IdP', () => {
     const got = await http.request(address, 'a place', { quietMs: 20 }, signal);
     expect(new TextDecoder().decode(got.body)).toBe('id: 1\n\n');
     // And lets the server go.
-    await vi.waitFor(() => expect(closed).toBe(true));
+    await until('the server to be let go', () => closed);
   });
 
   it('ends an endless answer without silence after half of the timeout', async () => {
+    await http.close();
+    http = open(1_000);
     answer = (_, response) => {
       const beat = setInterval(() => response.write('\n'), 5);
       response.on('close', () => clearInterval(beat));
@@ -105,6 +105,8 @@ describe('the transport to an IdP', () => {
     ['before the headers', () => undefined],
     ['within the body', (_: unknown, response: { write(text: string): unknown }) => response.write('[')],
   ])('fails on silence %s', async (_, listener) => {
+    await http.close();
+    http = open(200);
     answer = listener as RequestListener;
     await expect(get()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNREACHABLE', retriable: true });
   });

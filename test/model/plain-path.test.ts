@@ -7,6 +7,7 @@ import {
   toPathText,
   toPlainPathRegex,
 } from '../../src/model/plain-path.js';
+import { cpuMsOf } from '../support/cpu-time.js';
 
 const matches = (plain: PlainPath, path: string) => new RegExp(`^(?:${toPlainPathRegex(plain)})$`).test(path);
 const path = (text: string): PlainPath => ({ kind: 'path', text });
@@ -81,7 +82,7 @@ describe('a plain path', () => {
           if (matches(prefix('/v1/orders/'), sent)) expect(`${seen}/`).toMatch(/^\/v1\/orders\//);
         }
       }),
-      { numRuns: 5_000 },
+      { numRuns: 2_000 },
     );
   });
 
@@ -96,7 +97,7 @@ describe('a plain path', () => {
             each.startsWith(plain.text) && isPlainPath(path(each.replace(/\/$/, ''))),
           ]);
       }),
-      { numRuns: 5_000 },
+      { numRuns: 2_000 },
     );
   });
 
@@ -112,7 +113,7 @@ describe('a plain path', () => {
         expect(regex === undefined).toBe(!isPlainPath({ kind, text }));
         if (regex !== undefined) expect(parsePlainPathRegex(regex)).toEqual({ kind, text });
       }),
-      { numRuns: 5_000 },
+      { numRuns: 2_000 },
     );
     expect(matches(path('/v1.0/a+b(c)'), '/v1.0/a+b(c)/7')).toBe(true);
     expect(matches(path('/v1.0/a+b(c)'), '/v1x0/a+b(c)')).toBe(false);
@@ -128,11 +129,12 @@ describe('a plain path', () => {
 
   it('reads a hostile expression or path in linear time', () => {
     const regex = String(toPlainPathRegex(path('/v1')));
-    const started = performance.now();
-    expect(parsePlainPathRegex('\\'.repeat(200_000) + regex)).toBeUndefined();
-    for (const part of ['/a..', '.a', '%41', '/'])
-      expect(matches(path('/v1'), `/v1/${part.repeat(50_000)}%`)).toBe(false);
-    expect(performance.now() - started).toBeLessThan(2_000);
+    const ms = cpuMsOf(() => {
+      expect(parsePlainPathRegex('\\'.repeat(200_000) + regex)).toBeUndefined();
+      for (const part of ['/a..', '.a', '%41', '/'])
+        expect(matches(path('/v1'), `/v1/${part.repeat(50_000)}%`)).toBe(false);
+    });
+    expect(ms).toBeLessThan(2_000);
   });
 
   it('has a text for people', () => {

@@ -7,6 +7,7 @@ import {
   isPlainServiceName,
   substitute,
 } from '../../src/plan/pattern.js';
+import { cpuMsOf } from '../support/cpu-time.js';
 
 describe('a pattern', () => {
   test.each([
@@ -42,10 +43,11 @@ describe('a pattern', () => {
 
   test('takes time linear in a hostile text with many wildcards', () => {
     const pattern = compilePattern('*a*a*{x}a*a*b');
-    const startedAt = performance.now();
-    expect(pattern.match('a'.repeat(100_000))).toBeUndefined();
-    expect(pattern.match(`${'a'.repeat(100_000)}b`)).toEqual({ x: expect.stringMatching(/^a+$/) });
-    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    const ms = cpuMsOf(() => {
+      expect(pattern.match('a'.repeat(100_000))).toBeUndefined();
+      expect(pattern.match(`${'a'.repeat(100_000)}b`)).toEqual({ x: expect.stringMatching(/^a+$/) });
+    });
+    expect(ms).toBeLessThan(2_000);
   });
 
   test('matches every text like the equivalent regular expression', () => {

@@ -25,7 +25,7 @@ import { hostileText, SAMPLES, someScene } from './worlds.js';
 type Entries = Scene['entries'];
 
 const MODES = fc.constantFrom('enforce' as const, 'extend' as const);
-const RUNS = { numRuns: 600 };
+const RUNS = { numRuns: 300 };
 
 /**
  * The requests of a pair that Consul lets through. Consul's own rule, written a second time: of all intentions about a
@@ -180,7 +180,7 @@ describe('for any world', () => {
           }
         }
       }),
-      { numRuns: 200 },
+      { numRuns: 150 },
     );
   });
 
@@ -280,7 +280,7 @@ describe('for any world', () => {
           }
         }
       }),
-      { numRuns: 200 },
+      { numRuns: 150 },
     );
   });
 
@@ -362,7 +362,7 @@ describe('hostile texts', () => {
           }
         },
       ),
-      { numRuns: 1_000 },
+      { numRuns: 500 },
     );
   });
 
@@ -390,7 +390,7 @@ describe('hostile texts', () => {
           expect(planOf(after).changes).toEqual([]);
         },
       ),
-      { numRuns: 1_000 },
+      { numRuns: 500 },
     );
   });
 

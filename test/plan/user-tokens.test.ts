@@ -211,7 +211,7 @@ describe('for any world', () => {
         for (const change of plansOf(it).flatMap((each) => each.changes))
           expect(opensFreely(change.after)).toBe(false);
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
@@ -226,7 +226,7 @@ describe('for any world', () => {
             expect(isKept || (found !== undefined && found.content !== 'other')).toBe(true);
           }
       }),
-      { numRuns: 600 },
+      { numRuns: 300 },
     );
   });
 
@@ -250,7 +250,7 @@ describe('for any world', () => {
         // A denial that nobody needs may go.
         expect(changes.filter(({ narrows, widens }) => narrows || widens)).toEqual([]);
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
@@ -266,7 +266,7 @@ describe('for any world', () => {
           expect(named).not.toContain(change.name);
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
@@ -282,7 +282,7 @@ describe('for any world', () => {
         expect(plansOf(now).flatMap((each) => each.awaits ?? [])).toEqual([]);
         expect(providerPlan(now)).toEqual([]);
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 });

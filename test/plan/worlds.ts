@@ -14,6 +14,7 @@ import type { Rule } from '../../src/model/rule.js';
 import type { HttpRequestShape } from '../../src/plan/access.js';
 import type { UserTokenFacts } from '../../src/plan/destination-input.js';
 import { clientText, type RememberedClaim } from '../../src/plan/world.js';
+import { anyCharacter } from '../support/any-character.js';
 import { ISSUER, settings } from './acl/acl-scene.js';
 import { entriesOf, keyOf, mapping, NOW, named, type Scene, scene, source } from './scene.js';
 
@@ -332,7 +333,7 @@ export const someScene: fc.Arbitrary<Scene> = fc
 
 /** Texts that somebody could hope to break out with. */
 export const hostileText: fc.Arbitrary<string> = fc.oneof(
-  fc.string({ unit: 'binary', maxLength: 12 }),
+  fc.string({ unit: anyCharacter, maxLength: 12 }),
   fc.constantFrom(
     '*',
     '',

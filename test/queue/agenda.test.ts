@@ -7,6 +7,7 @@ import { Agenda } from '../../src/queue/agenda.js';
 import { ConcurrencyLimit } from '../../src/queue/concurrency-limit.js';
 import type { AgendaHandler } from '../../src/queue/follow-ups.js';
 import type { JobResult } from '../../src/queue/queue.js';
+import { aborted } from '../support/aborted.js';
 
 const DONE: JobResult = { kind: 'done' };
 const ORDERS = destinationKey('orders');
@@ -400,8 +401,7 @@ describe('the agenda', () => {
     const runs: Job[] = [];
     const { agenda, end } = agendaOf(async (each, signal) => {
       runs.push(each);
-      if (runs.length === 1)
-        await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+      if (runs.length === 1) await aborted(signal);
       return DONE;
     });
     await agenda.add([trigger(WEB, 'a')]);

@@ -11,9 +11,9 @@ import { startWorker, type Worker, withIntentions } from '../support/reconcile-r
 import { until } from '../support/until.js';
 
 const ORDERS = 'destination/default/default/orders';
-const GAINED = names('new', 32);
-const LOST = names('old', 8);
-const KEPT = names('kept', 12);
+const GAINED = names('new', 16);
+const LOST = names('old', 4);
+const KEPT = names('kept', 4);
 const CHANGED = [...GAINED, ...LOST];
 /** Consul refuses the entry with it. */
 const BAD = 'new-13';

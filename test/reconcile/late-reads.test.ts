@@ -15,6 +15,7 @@ import { readConsul } from '../../src/reconcile/sweep.js';
 import { runWatch } from '../../workers/watch.js';
 import { applyRig, draft } from '../apply/apply-rig.js';
 import { ALLOW, claiming, client, DENY, entry, keyOf, NOW, named, ourSource } from '../plan/scene.js';
+import { aborted } from '../support/aborted.js';
 import { depsOf, worldWithTwo } from './deps.js';
 
 const never = new AbortController().signal;
@@ -120,13 +121,12 @@ describe('what became known while a read was under way stays, although the read 
       },
       watch: async (table, { changed }, signal) => {
         if (table !== 'protocols') changed();
-        await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+        await aborted(signal).catch(() => {});
       },
     }));
     world.setMapping({ ...world.mapping, claims: 'first' });
     const queue = { ...deps.queue, add: async () => looked() };
-    const sleep = (_: number, signal?: AbortSignal) =>
-      new Promise<void>((_resolve, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
+    const sleep = (_: number, signal?: AbortSignal) => aborted(signal);
     const clock = { now: () => NOW, sleep };
     const watching = runWatch({ ...deps, queue, clock }, 1_000, new WatchAges(clock), stop.signal);
     await new Promise(setImmediate);

@@ -146,7 +146,7 @@ describe('updates in any order', () => {
           before = after;
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 120 },
     );
   });
 });

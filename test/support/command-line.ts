@@ -5,6 +5,7 @@ import { PassThrough } from 'node:stream';
 import { createProgram } from '../../src/cli/program.js';
 import { runDaemon } from '../../workers/daemon.js';
 import { parts } from '../../workers/wire.js';
+import { makeSparseReserve } from './sparse-reserve.js';
 
 /** What a command did. */
 export interface Ran {
@@ -70,6 +71,7 @@ export function createCommandLine(mesh: ConsulAddress = NO_CONSUL): CommandLine 
   const directory = mkdtempSync(join(tmpdir(), 'scopemesh-cli-'));
   const configFile = join(directory, 'scopemesh.json');
   const document = join(directory, 'clients.json');
+  const state = join(directory, 'state');
   const base = {
     owner: 'payments',
     mode: 'enforce',
@@ -82,7 +84,7 @@ export function createCommandLine(mesh: ConsulAddress = NO_CONSUL): CommandLine 
     },
     // Nothing listens on port 9, so that no daemon of somebody else is found.
     http: { listen: '127.0.0.1:9' },
-    state: { directory: join(directory, 'state') },
+    state: { directory: state },
   };
   const self: CommandLine = {
     directory,
@@ -99,6 +101,8 @@ export function createCommandLine(mesh: ConsulAddress = NO_CONSUL): CommandLine 
     brokenIdp: (text) => writeFileSync(document, text),
     configure: (parts) => writeFileSync(configFile, JSON.stringify({ ...base, ...parts })),
     async run(args, options = {}) {
+      // These make the state directory; others must not.
+      if (args.includes('apply') || args.includes('run')) makeSparseReserve(state);
       const isTTY = options.typed !== undefined;
       const texts = { out: '', err: '' };
       const stdin = Object.assign(new PassThrough(), { isTTY });

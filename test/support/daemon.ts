@@ -17,6 +17,7 @@ import { createDecisionReader } from './decision-reader.js';
 import { type Idp, type IdpClient, type SignableEvent, startIdp } from './idp.js';
 import { type Mesh, startMesh } from './mesh.js';
 import { createMovableClock, type MovableClock } from './movable-clock.js';
+import { makeSparseReserve } from './sparse-reserve.js';
 import { until } from './until.js';
 
 export const OWNER = 'payments';
@@ -75,7 +76,7 @@ export interface Daemon {
   /** As a command on this machine does, with the token of the state directory. */
   post(path: string, body: object): Promise<{ readonly status: number; readonly text: string }>;
   status(): Promise<Status>;
-  /** One sample of `/metrics`. */
+  /** One sample of what `/metrics` shows, with gauges of now. */
   metric(line: string): Promise<number | undefined>;
   /** Resolves when no key waits or runs and everything settled is published. */
   idle(): Promise<void>;
@@ -89,6 +90,7 @@ export async function createRig(options: DaemonOptions = {}): Promise<Rig> {
   const clock = createMovableClock();
   const directory = mkdtempSync(join(tmpdir(), 'scopemesh-daemon-'));
   const path = join(directory, 'scopemesh.yaml');
+  makeSparseReserve(directory);
   const mesh = await startMesh(options.consulVersion);
   const proxy = await startConsulProxy(mesh.consul.address);
   const idp = await startIdp({ single: options.single ?? true, now: () => clock.now() });
@@ -178,8 +180,12 @@ function matches(decision: Decision, like: Readonly<Partial<Decision>>): boolean
   );
 }
 
+/** The page of holds that begins before the first one: unlike other reads it makes nobody wait for a pause. */
+const STATUS = '/statusz?holdsAfter=!';
+
 async function startDaemon(rig: Rig, only: readonly Role[]): Promise<Daemon> {
   const stop = new AbortController();
+  const metrics = createMetrics();
   const reloads = new Set<() => void>();
   const config = await rig.load();
   let onStarted: (addresses: { address: string; admin: string }) => void = () => {};
@@ -194,7 +200,7 @@ async function startDaemon(rig: Rig, only: readonly Role[]): Promise<Daemon> {
       onReload: (listener) => reloads.add(listener),
       started: (address, admin) => onStarted({ address, admin }),
     },
-    { logger: recordingLogger(rig.logs), metrics: createMetrics(), clock: rig.clock },
+    { logger: recordingLogger(rig.logs), metrics, clock: rig.clock },
     stop.signal,
   );
   const { address, admin } = await Promise.race([
@@ -231,17 +237,22 @@ async function startDaemon(rig: Rig, only: readonly Role[]): Promise<Daemon> {
       return { status: answer.status, text: await answer.text() };
     },
     async status() {
-      return JSON.parse((await self.get('/statusz')).text);
+      return JSON.parse((await self.get(STATUS)).text);
     },
     async metric(line) {
-      const { text } = await self.get('/metrics');
-      const found = text.split('\n').find((each) => each.startsWith(`${line} `));
+      await self.get(STATUS);
+      const { body } = await metrics.expose();
+      const found = body.split('\n').find((each) => each.startsWith(`${line} `));
       return found === undefined ? undefined : Number(found.slice(line.length + 1));
     },
     async idle() {
+      // A status reads queue and outbox one after the other, so what ends between the two shows only in the next one.
+      let before = false;
       await until('an idle daemon', async () => {
         const { queue, outboxDecisions } = await self.status();
-        return queue.waiting + queue.active + queue.delayed + outboxDecisions === 0;
+        const wasIdle = before;
+        before = queue.waiting + queue.active + queue.delayed + outboxDecisions === 0;
+        return wasIdle && before;
       });
     },
     reload() {

@@ -11,6 +11,7 @@ import type { Decision } from '../../src/model/decision.js';
 import { type Logger, type Metrics, noMetrics, silentLogger } from '../../src/observe.js';
 import { createEmbeddedStore, type EmbeddedStore } from '../../src/queue/embedded/store.js';
 import { type RelayDeps, run } from '../../workers/relay.js';
+import { aborted } from '../support/aborted.js';
 import { decisions, faultsOf } from '../support/decisions.js';
 import { MemoryDecisionLog } from '../support/memory-decision-log.js';
 import { relayWithCrashes } from '../support/relay-crashes.js';
@@ -48,13 +49,19 @@ async function settle(count: number, subjects = 3): Promise<Decision[]> {
   return settled;
 }
 
+/** Every wait takes a moment, but for the five seconds that a stop has at most. */
+const hastyClock: Clock = {
+  ...systemClock,
+  sleep: (ms, signal) => systemClock.sleep(ms === 5_000 ? ms : 1, signal),
+};
+
 /** Resolves once the log holds so many. */
 async function holding(count: number): Promise<void> {
   await until(() => log.held.length >= count);
 }
 
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = AbortSignal.timeout(15_000);
+  const deadline = AbortSignal.timeout(45_000);
   while (!(await condition())) await systemClock.sleep(2, deadline);
 }
 
@@ -81,7 +88,7 @@ describe('the relay', () => {
         });
       },
     };
-    const clock: Clock = { ...systemClock, sleep: neverBut(stop.signal) };
+    const clock: Clock = { ...systemClock, sleep: () => aborted(stop.signal) };
     const running = run(deps({ settled, clock }), stop.signal);
     await until(() => waits > 0 && log.asked.length > 0);
     await settle(1);
@@ -225,7 +232,7 @@ describe('the relay', () => {
     };
     const said: unknown[] = [];
     const logger: Logger = { ...silentLogger, error: (fields) => said.push(fields) };
-    const running = run(deps({ logger }), stop.signal);
+    const running = run(deps({ logger, clock: hastyClock }), stop.signal);
     await until(() => checks >= 2);
     reason = 'grant Create';
     const before = checks;
@@ -294,7 +301,7 @@ describe('the relay', () => {
       count: (name) => counted.push(name),
       gauge: (name, value) => name === 'scopemesh_outbox_decisions' && gauges.push(value),
     };
-    const running = run(deps({ logger, metrics }), stop.signal);
+    const running = run(deps({ logger, metrics, clock: hastyClock }), stop.signal);
     await until(emptied);
     stop.abort();
     await running;
@@ -311,7 +318,7 @@ describe('the relay', () => {
     };
     const gauges: number[] = [];
     const metrics: Metrics = { ...noMetrics, gauge: (_, value) => gauges.push(value) };
-    const running = run(deps({ metrics }), stop.signal);
+    const running = run(deps({ metrics, clock: hastyClock }), stop.signal);
     await until(() => gauges.includes(2));
     await settle(3);
     await until(() => gauges.includes(5));
@@ -352,12 +359,8 @@ describe('the relay', () => {
     const settled = await settle(3);
     const lengths: number[] = [];
     const gauge: Metrics['gauge'] = (_, length) => lengths.push(length);
-    const clock = {
-      ...systemClock,
-      sleep: (_: number, signal?: AbortSignal) => systemClock.sleep(1, signal),
-    };
     const relay = run(
-      deps({ isPaused: () => isPaused, metrics: { ...noMetrics, gauge }, clock }),
+      deps({ isPaused: () => isPaused, metrics: { ...noMetrics, gauge }, clock: hastyClock }),
       stop.signal,
     );
     await until(() => lengths.length >= 3);
@@ -451,11 +454,3 @@ describe('the chain of a log', () => {
     );
   });
 });
-
-function neverBut(signal: AbortSignal): Clock['sleep'] {
-  return () =>
-    new Promise((_, reject) => {
-      signal.throwIfAborted();
-      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-    });
-}

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { type Clock, systemClock } from '../../clock.js';
 import { AclResolver } from './acl/acl-resolver.js';
 import { MethodKeys } from './acl/method-keys.js';
@@ -50,6 +51,8 @@ export async function createEmbeddedConsul(options: EmbeddedConsulOptions): Prom
   let port = options.listen?.port ?? 0;
   const acl = new AclResolver(store, options.defaultPolicy === 'allow', () => clock.now());
   const closing = new AbortController();
+  // Every fetch of keys listens to it. Node would report more than ten listeners as a leak.
+  setMaxListeners(0, closing.signal);
   const context: ServerContext = {
     store,
     acl,

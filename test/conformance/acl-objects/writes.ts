@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { rulesString, selectorString } from '../../../src/plan/acl/escape.js';
+import { anyCharacter } from '../../support/any-character.js';
 import { failureOf } from '../../support/failure-of.js';
 import { until } from '../../support/until.js';
 import { type AclRig, MARK, methodOf, never, policy, roleOf, ruleOf } from './rig.js';
@@ -143,7 +144,7 @@ export function aclWrites(theRig: () => AclRig): void {
     await client(name);
     const { id } = await acl.write(undefined, policy(fresh()), never);
     const text = fc.oneof(
-      fc.string({ unit: 'binary', maxLength: 40 }),
+      fc.string({ unit: anyCharacter, maxLength: 40 }),
       fc.constantFrom(
         '"',
         '\\',

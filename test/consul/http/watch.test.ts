@@ -3,6 +3,7 @@ import { type Clock, systemClock } from '../../../src/clock.js';
 import type { Consul, WatchedTable } from '../../../src/consul/consul.js';
 import type { HttpConsulOptions } from '../../../src/consul/http/http-consul.js';
 import { silentLogger } from '../../../src/observe.js';
+import { aborted } from '../../support/aborted.js';
 import { connect, type Exchange, startFaultServer } from './fault-server.js';
 
 const closers: (() => Promise<void>)[] = [];
@@ -22,10 +23,7 @@ function instantClock(): Clock & { readonly slept: number[] } {
     now: () => now,
     sleep: async (ms, signal) => {
       signal?.throwIfAborted();
-      if (ms >= SHORTEST_CHECK_MS)
-        return new Promise((_resolve, reject) => {
-          signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
-        });
+      if (ms >= SHORTEST_CHECK_MS) return aborted(signal);
       slept.push(ms);
       now += ms;
       await new Promise((resolve) => setImmediate(resolve));
@@ -208,11 +206,10 @@ describe('a watch', () => {
   it('ends at once when aborted during a pause', async () => {
     const clock: Clock = {
       now: systemClock.now,
-      sleep: (_, signal) =>
-        new Promise((_resolve, reject) => {
-          signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
-          setImmediate(stop);
-        }),
+      sleep: (_, signal) => {
+        setImmediate(stop);
+        return aborted(signal);
+      },
     };
     let stop = () => {};
     const watch = await observe('catalog', (exchange) => exchange.reply(500, ''), { clock });

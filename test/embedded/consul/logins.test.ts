@@ -1,7 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createEmbeddedConsul, type EmbeddedConsul } from '../../../src/embedded/consul/embedded-consul.js';
 import { type KeySetServer, startKeySetServer } from '../../support/key-set-server.js';
 import { createMovableClock, type MovableClock } from '../../support/movable-clock.js';
+import { until } from '../../support/until.js';
 
 let clock: MovableClock;
 let consul: EmbeddedConsul;
@@ -114,4 +115,17 @@ describe('the keys of an auth method of the embedded Consul', () => {
     expect((await writing).body).toBe('cannot find auth method with name "shop"');
     expect((await ask('GET', '/v1/acl/binding-rules')).body).toEqual([]);
   });
+});
+
+it('the keys of any number of auth methods are fetched at once, without the warning of a leak', async () => {
+  const warn = vi.spyOn(process, 'emitWarning').mockReturnValue();
+  idp.setHealth('hanging');
+  const written = Array.from({ length: 12 }, (_, at) =>
+    ask('PUT', '/v1/acl/auth-method', { ...methodBody(idp), Name: `shop-${at}` }),
+  );
+  await until('all fetches', () => idp.asked >= written.length);
+  idp.setHealth('well');
+  expect((await Promise.all(written)).map(({ status }) => status)).toEqual(written.map(() => 200));
+  expect(warn).not.toHaveBeenCalled();
+  warn.mockRestore();
 });

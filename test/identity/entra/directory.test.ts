@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { IncompleteRead } from '../../../src/errors.js';
 import type { Directory } from '../../../src/identity/directory.js';
 import { SERVICE_PRINCIPAL, toOAuthClient } from '../../../src/identity/entra/principal.js';
+import { cpuMsOf } from '../../support/cpu-time.js';
 import { applicationOf, type Entra, principalOf, startEntra } from '../../support/entra/entra.js';
 import { partsOf } from '../../support/entra/parts.js';
 import { shape } from '../../support/entra/shapes.js';
@@ -137,13 +138,14 @@ describe('a client', () => {
       const around = { application: undefined, grants: [], lifetimeSeconds: 3600, nowMs: 0 };
       return toOAuthClient(principal, { provider: 'main', tenantId: guidOf('tenant'), ...around }).attributes;
     };
-    const before = performance.now();
-    for (let count = 0; count < 100; count++) {
-      expect(read(`a: x${spaces}y`)).toEqual({ a: `x${spaces}y` });
-      for (const notes of [`${spaces}b`, `${'c'.repeat(16_000)}: x`, ':'.repeat(16_000)])
-        expect(read(notes)).toEqual({});
-    }
-    expect(performance.now() - before).toBeLessThan(2_000);
+    const ms = cpuMsOf(() => {
+      for (let count = 0; count < 100; count++) {
+        expect(read(`a: x${spaces}y`)).toEqual({ a: `x${spaces}y` });
+        for (const notes of [`${spaces}b`, `${'c'.repeat(16_000)}: x`, ':'.repeat(16_000)])
+          expect(read(notes)).toEqual({});
+      }
+    });
+    expect(ms).toBeLessThan(2_000);
   });
 
   it('does not name its services by tags of a registration in another tenant', async () => {

@@ -10,6 +10,7 @@ import { clientName } from '../../../src/plan/acl/object-names.js';
 import type { ClaimStatus } from '../../../src/plan/claims.js';
 import { compareText } from '../../../src/plan/compare.js';
 import type { ClientBlock } from '../../../src/plan/world.js';
+import { anyCharacter } from '../../support/any-character.js';
 import { client, mapping, named } from '../scene.js';
 
 export { client, mapping, named };
@@ -155,7 +156,7 @@ export const HOSTILE_TEXTS: readonly string[] = [
 ];
 
 export const hostileText: fc.Arbitrary<string> = fc.oneof(
-  fc.string({ unit: 'binary', maxLength: 20 }),
+  fc.string({ unit: anyCharacter, maxLength: 20 }),
   fc.string({ unit: 'grapheme', maxLength: 10 }),
   fc.constantFrom(...HOSTILE_TEXTS),
 );

@@ -48,7 +48,7 @@ function isWithin(power: ReadonlySet<string>, ...outer: readonly ReadonlySet<str
   return [...power].every((each) => outer.some((set) => set.has(each)));
 }
 
-const RUNS = { numRuns: 150 };
+const RUNS = { numRuns: 80 };
 
 describe('an ACL plan', () => {
   test('leaves nothing to do after it was applied', () => {

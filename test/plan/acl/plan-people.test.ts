@@ -133,7 +133,7 @@ describe('the people of a provider', () => {
           }
         }
       }),
-      { numRuns: 150 },
+      { numRuns: 60 },
     );
   });
 
@@ -182,7 +182,7 @@ describe('the people of a provider', () => {
         for (const name of lost) expect(existingRoles.has(name)).toBe(kept.has(name));
         expect(people.plan(look, kept).changes).toEqual([]);
       }),
-      { numRuns: 100 },
+      { numRuns: 50 },
     );
   });
 
@@ -209,7 +209,7 @@ describe('the people of a provider', () => {
         const method = plan.changes.find(({ resource }) => resource.kind === 'acl-auth-method');
         if (method?.verb === 'deleted') expect(method.isInferred).toBe(plan.inferred.size > 0);
       }),
-      { numRuns: 150 },
+      { numRuns: 60 },
     );
   });
 

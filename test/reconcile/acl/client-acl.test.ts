@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Consul } from '../../../src/consul/consul.js';
 import { SyncError } from '../../../src/errors.js';
 import { clientKey } from '../../../src/model/key.js';
+import { aborted } from '../../support/aborted.js';
 import { type AclRig, createAclRig, loggedIn } from '../../support/acl-rig.js';
 import { clientOf, type DaemonOptions } from '../../support/daemon.js';
 import { Death } from '../../support/death.js';
@@ -269,12 +270,7 @@ describe('a step that fails', () => {
     let hangs = false;
     await running((consul) =>
       withAcl(consul, ({ tokens }) => ({
-        tokens: (by, signal) =>
-          hangs
-            ? new Promise((_, reject) => {
-                signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-              })
-            : tokens(by, signal),
+        tokens: (by, signal) => (hangs ? aborted(signal) : tokens(by, signal)),
       })),
     );
     const token = loggedIn(await rig.login('web-app'));

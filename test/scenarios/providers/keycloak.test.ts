@@ -55,7 +55,7 @@ const live = async (expected: Readonly<Record<string, string>>) => {
         rig.clock.advance(60_000);
         return lifetimes();
       },
-      { timeout: 15_000, interval: 5 },
+      { interval: 5 },
     )
     .toEqual(expected);
   await daemon.idle();
