@@ -27,6 +27,8 @@ export const CHANGE_REASONS = [
   'SessionRevoked',
   'Adopted',
   'Ejected',
+  'BreakGlass',
+  'BreakGlassEnded',
 ] as const;
 export type ChangeReason = (typeof CHANGE_REASONS)[number];
 
@@ -56,6 +58,7 @@ export const HOLD_REASONS = [
   'LoginUnverifiable',
   'LifetimeTooShort',
   'Frozen',
+  'BreakGlassRefused',
   'ModeForbids',
 ] as const;
 export type HoldReason = (typeof HOLD_REASONS)[number];
@@ -73,6 +76,9 @@ export const OTHER_REASONS = [
   'ConfigRefused',
   'FreezeStarted',
   'FreezeEnded',
+  'BreakGlassAsked',
+  'BreakGlassReminder',
+  'FirstApproval',
   'HoldEnded',
   'RemovedElsewhere',
   'LeaderChanged',
@@ -99,6 +105,7 @@ export const RESOURCE_KINDS = [
   'config',
   'sweep',
   'leader',
+  'break-glass',
 ] as const;
 export type ResourceKind = (typeof RESOURCE_KINDS)[number];
 

@@ -25,7 +25,11 @@ it('openapi.yaml has every route of the daemon, and no other', async () => {
       if (each !== 'HEAD') routes.push(`${each} ${url.replaceAll(/:(\w+)/g, '{$1}')}`);
   });
   const parts = {
-    config: { decisions: { kind: 'embedded' }, http: { listen: { host: '127.0.0.1', port: 0 }, tokens: [] } },
+    config: {
+      consul: {},
+      decisions: { kind: 'embedded' },
+      http: { listen: { host: '127.0.0.1', port: 0 }, tokens: [] },
+    },
     store: {},
     providers: [],
     leading: () => ({ isLeader: true }),

@@ -1,5 +1,6 @@
 import type { Decision } from '../../model/decision.js';
 import type { Candidate, Explanation, Verdict } from '../../plan/explain.js';
+import { breakGlassLine } from '../break-glass-view.js';
 import { accessText } from './access-text.js';
 import { decisionText } from './decision-text.js';
 import { residualTexts } from './residual-text.js';
@@ -54,6 +55,7 @@ export function printExplanation(
         ? 'its scopes open nothing now'
         : 'no rule opens this destination for a scope of this client',
     );
+  for (const each of explanation.breakGlass) fact('grant', `break-glass ${breakGlassLine(each)}`);
   for (const hold of holds) fact('held', `${hold.reason} ${hold.scopes.join(' ')}: ${hold.detail}`);
   if (pending !== undefined)
     fact(
