@@ -36,11 +36,13 @@ export interface EdgeBreakGlass {
   readonly opening: readonly { readonly glass: BreakGlass; readonly access: Access }[];
   /** They opened the edge, as far as it is recorded, and do not any more. */
   readonly closing: readonly BreakGlass[];
+  /** Nothing else opened the edge than a grant that is not known any more. */
+  readonly isOrphaned: boolean;
   /** Why grants that are open do not open the edge. */
   readonly holds: readonly Hold[];
 }
 
-const NONE: EdgeBreakGlass = { opening: [], closing: [], holds: [] };
+const NONE: EdgeBreakGlass = { opening: [], closing: [], isOrphaned: false, holds: [] };
 
 /** What is refused here is refused for every grant of the edge; without a reason nothing is mentioned. */
 type Refusal = { readonly reason: Hold['reason']; readonly detail: string } | 'outside' | undefined;
@@ -54,7 +56,11 @@ export function edgeBreakGlass(
 ): EdgeBreakGlass {
   const { destination, mapping, breakGlass } = input;
   const here = breakGlass.grants.filter((each) => isOfEdge(each, source, destination));
-  if (here.length === 0) return NONE;
+  const isOrphaned =
+    lastApplied !== undefined &&
+    lastApplied.grants.length === 0 &&
+    lastApplied.breakGlass.some((id) => !here.some((each) => each.id === id));
+  if (here.length === 0) return { ...NONE, isOrphaned };
   const open = here.filter((each) => breakGlassState(each, mapping, breakGlass.now) === 'open');
   const wasApplied = ({ id }: BreakGlass) => lastApplied === undefined || lastApplied.breakGlass.includes(id);
   const kept = ours === undefined || ours.access.kind === 'other' ? undefined : ours.access;
@@ -79,7 +85,7 @@ export function edgeBreakGlass(
       });
   }
   const ended = here.filter((each) => breakGlassState(each, mapping, breakGlass.now) === 'ended');
-  return { opening, closing: [...ended, ...refused].filter(wasApplied), holds };
+  return { opening, closing: [...ended, ...refused].filter(wasApplied), isOrphaned, holds };
 }
 
 /** Protected services, quarantines, `select` and the limits of actors come first. */
@@ -119,6 +125,11 @@ function refusalOf(claimStatus: ClaimStatus, access: Access | undefined, input: 
   return undefined;
 }
 
+/** Whether no grant opens or closes the edge. */
+export function hasNoBreakGlass({ opening, closing, isOrphaned }: EdgeBreakGlass): boolean {
+  return opening.length + closing.length === 0 && !isOrphaned;
+}
+
 /** The desired access with what the grants open. */
 export function withBreakGlass(
   base: DesiredAccess,
@@ -139,11 +150,11 @@ export function keptAccess(
   { access }: IntentionSource,
   client: PlannedClient | undefined,
   lastApplied: LastApplied | undefined,
-  { closing }: EdgeBreakGlass,
+  { closing, isOrphaned }: EdgeBreakGlass,
 ): DesiredAccess {
   const grants = lastApplied?.grants ?? [];
   return {
-    access: access.kind === 'other' ? undefined : without(access, unionOf(closing)),
+    access: access.kind === 'other' || isOrphaned ? undefined : without(access, unionOf(closing)),
     scopes: namesOf(grants),
     opensBy: grants.map(toGrantText),
     client,
@@ -168,7 +179,10 @@ export function openingPart(
 export function closingPart(closing: readonly BreakGlass[], { mapping }: DestinationInput): BreakGlassPart {
   const limits = mapping.breakGlass ?? { longestMs: 0 };
   return {
-    detail: closing.map((each) => breakGlassText(each, each.endedAt ?? endOf(each, limits))).join('; '),
+    detail:
+      closing.length === 0
+        ? 'a break-glass grant that is over opened it'
+        : closing.map((each) => breakGlassText(each, each.endedAt ?? endOf(each, limits))).join('; '),
     by: undefined,
     does: 'close',
     passesFreeze: true,
@@ -177,11 +191,12 @@ export function closingPart(closing: readonly BreakGlass[], { mapping }: Destina
 
 /** What an edge keeps when its break-glass grants close; undefined if none closes here. */
 export function closingOf(
-  { closing, opening }: EdgeBreakGlass,
+  { closing, opening, isOrphaned }: EdgeBreakGlass,
   before: ActualAccess,
 ): { readonly before: Access; readonly left: Access | undefined } | undefined {
-  if (closing.length === 0 || before === undefined || before.kind === 'other') return undefined;
-  const left = without(before, unionOf(closing));
+  if ((closing.length === 0 && !isOrphaned) || before === undefined || before.kind === 'other')
+    return undefined;
+  const left = isOrphaned ? undefined : without(before, unionOf(closing));
   const still = intersection(before, openedBy({ opening }));
   return { before, left: union(left, still) };
 }

@@ -11,6 +11,7 @@ import {
   closingPart,
   edgeBreakGlass,
   endReason,
+  hasNoBreakGlass,
   hasOtherBreakGlass,
   keptAccess,
   openedBy,
@@ -159,8 +160,7 @@ function planEdge(
     claimStatus.kind === 'none' && claimStatus.isOutside && ours !== undefined && former === undefined;
   const glass = edgeBreakGlass(source, claimStatus, lastApplied, input, ours);
   const isUnknown = isKept(claimStatus, former, input);
-  const isLeft =
-    isUnknown && (glass.opening.length + glass.closing.length === 0 || ours?.access.kind === 'other');
+  const isLeft = isUnknown && (hasNoBreakGlass(glass) || ours?.access.kind === 'other');
   if (mayBeOutside || isLeft) return { change: undefined, holds: [], awaits: [] };
   const base =
     isUnknown && ours !== undefined

@@ -20,6 +20,8 @@ import { parseStoredText, toStoredText } from './stored-break-glass.js';
 
 /** Of all records, also those of others. */
 const MOST_ADOPTED = 100;
+/** A write that was on its way at the end has an answer by then. */
+const KEPT_MS = 60_000;
 const REMINDER_MS = 24 * 3_600_000;
 /** So often the records in Consul are compared with the store. */
 const COMPARE_MS = 60_000;
@@ -90,7 +92,9 @@ export class BreakGlassFollower {
     }
     const recorded = this.#recorded;
     const grants = world.breakGlass.all;
-    const over = grants.filter((each) => each.endedAt !== undefined && this.#isClosed(each));
+    const over = grants.filter(
+      (each) => each.endedAt !== undefined && now - each.endedAt >= KEPT_MS && this.#isClosed(each),
+    );
     const isOver = new Set(over.map(({ id }) => id));
     const puts = grants.flatMap((each) => {
       const text = toStoredText(each);

@@ -121,6 +121,7 @@ describe('a break-glass grant', () => {
 
   test.each<[string, Partial<Scene>]>([
     ['while nothing is known about the client', { unread: ['main'] }],
+    ['that the store has forgotten', { breakGlass: [] }],
     ['whose record is lost with the store', { written: new Map(), unrecorded: undefined }],
     ['that the configuration does not allow any more', { mapping: mapping({ rules: SCOPES }), now: NOW }],
     ['in mode extend', { mapping: on({ mode: 'extend' }) }],
