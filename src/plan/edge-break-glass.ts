@@ -34,6 +34,8 @@ import { clientText, findClient } from './world.js';
 export interface EdgeBreakGlass {
   /** They open the edge, with the access of each. */
   readonly opening: readonly { readonly glass: BreakGlass; readonly access: Access }[];
+  /** Those of them that opened it before, as far as it is recorded. */
+  readonly opened: readonly BreakGlass[];
   /** They opened the edge, as far as it is recorded, and do not any more. */
   readonly closing: readonly BreakGlass[];
   /** Nothing else opened the edge than a grant that is not known any more. */
@@ -42,7 +44,7 @@ export interface EdgeBreakGlass {
   readonly holds: readonly Hold[];
 }
 
-const NONE: EdgeBreakGlass = { opening: [], closing: [], isOrphaned: false, holds: [] };
+const NONE: EdgeBreakGlass = { opening: [], opened: [], closing: [], isOrphaned: false, holds: [] };
 
 /** What is refused here is refused for every grant of the edge; without a reason nothing is mentioned. */
 type Refusal = { readonly reason: Hold['reason']; readonly detail: string } | 'outside' | undefined;
@@ -85,7 +87,8 @@ export function edgeBreakGlass(
       });
   }
   const ended = here.filter((each) => breakGlassState(each, mapping, breakGlass.now) === 'ended');
-  return { opening, closing: [...ended, ...refused].filter(wasApplied), isOrphaned, holds };
+  const opened = opening.map(({ glass }) => glass).filter(wasApplied);
+  return { opening, opened, closing: [...ended, ...refused].filter(wasApplied), isOrphaned, holds };
 }
 
 /** Protected services, quarantines, `select` and the limits of actors come first. */
@@ -123,6 +126,17 @@ function refusalOf(claimStatus: ClaimStatus, access: Access | undefined, input: 
       'the client of the source may act only for a human, and a break-glass grant carries no token of a user',
     );
   return undefined;
+}
+
+/** What scopes may keep of an edge that they must not widen: nothing that only a grant opened. */
+export function ofScopes(
+  ours: IntentionSource | undefined,
+  { opened, closing, isOrphaned }: EdgeBreakGlass,
+): IntentionSource | undefined {
+  const grants = [...opened, ...closing];
+  if (ours === undefined || ours.access.kind === 'other' || (grants.length === 0 && !isOrphaned)) return ours;
+  const access = isOrphaned ? undefined : without(ours.access, unionOf(grants));
+  return access === undefined ? undefined : { ...ours, access };
 }
 
 /** Whether no grant opens or closes the edge. */

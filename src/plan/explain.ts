@@ -7,7 +7,7 @@ import type { ClaimStatus } from './claims.js';
 import { compareText } from './compare.js';
 import { desiredAccess } from './desired-access.js';
 import type { DestinationInput } from './destination-input.js';
-import { edgeBreakGlass, withBreakGlass } from './edge-break-glass.js';
+import { edgeBreakGlass, ofScopes, withBreakGlass } from './edge-break-glass.js';
 import { isRecorded } from './edge-record.js';
 import { toGrantText } from './grant-text.js';
 import { parseLastAppliedText } from './last-applied.js';
@@ -129,7 +129,7 @@ function desiredHere(
     input.lastApplied.get(intentionSubject(input.destination, source.name)),
   );
   const glass = edgeBreakGlass(source, claim, lastApplied, input, ours);
-  return withBreakGlass(desiredAccess(source, claim, input, ours), glass).access;
+  return withBreakGlass(desiredAccess(source, claim, input, ofScopes(ours, glass)), glass).access;
 }
 
 /** The intentions that match the call, most exact first. Sources of peers are other services. */

@@ -14,6 +14,7 @@ import {
   hasNoBreakGlass,
   hasOtherBreakGlass,
   keptAccess,
+  ofScopes,
   openedBy,
   openingPart,
   recordAfterClosing,
@@ -165,7 +166,7 @@ function planEdge(
   const base =
     isUnknown && ours !== undefined
       ? keptAccess(ours, former, lastApplied, glass)
-      : desiredAccess(source, claimStatus, input, ours);
+      : desiredAccess(source, claimStatus, input, ofScopes(ours, glass));
   const desired = withBreakGlass(base, glass);
 
   if (foreign !== undefined && ours === undefined) {

@@ -1,5 +1,8 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { BreakGlass } from '../../src/model/break-glass.js';
+import type { Access } from '../../src/model/intention.js';
+import { covers, union } from '../../src/plan/access.js';
 import {
   breakGlassState,
   isSamePerson,
@@ -17,6 +20,7 @@ import {
   DENY,
   entriesOf,
   entry,
+  keyOf,
   mapping,
   NOW,
   ourSource,
@@ -28,6 +32,7 @@ import {
   sceneAfter,
   source,
 } from './scene.js';
+import { someScene } from './worlds.js';
 
 const HOUR = 3_600_000;
 const ID = '01JDXK4T0QJ5W3M8V7Z2R6N9PB';
@@ -93,6 +98,16 @@ describe('a break-glass grant', () => {
       expect(after.entries.get('default/default/orders')?.sources).toMatchObject([{ access: ALLOW }]);
       expect(plansOf(after).flatMap(({ changes, holds }) => [...changes, ...holds])).toEqual([]);
     }
+  });
+
+  test('opens while the identity provider cannot be read, beside what is there', () => {
+    expect(planOf(granted({ unread: ['main'] })).changes).toMatchObject([
+      { reason: 'BreakGlass', after: ALLOW },
+    ]);
+    const scoped = opened({ clients: [client('web', ['orders'])], breakGlass: [] });
+    const post = glass({ methods: ['POST'], path: '/v1' });
+    const [change] = planOf(later(scoped, 0, { unread: ['main'], breakGlass: [post] })).changes;
+    expect(change).toMatchObject({ reason: 'BreakGlass', narrows: false, scopes: ['orders'] });
   });
 
   test('adds to what scopes open, and takes only that away at its end', () => {
@@ -255,4 +270,40 @@ describe('the state of a break-glass grant', () => {
     ];
     for (const scope of scopes) expect(parseBreakGlassText(toGrantText(scope))).toBeUndefined();
   });
+});
+
+test('leaves no access after its end, in any world, whatever is known then', () => {
+  const ends = fc.record({
+    from: fc.constantFrom('web', 'api', 'job'),
+    to: fc.constantFrom('orders', 'reports', 'vault'),
+    isUnread: fc.boolean(),
+    post: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(someScene, ends, (world, { from, to, isUnread, post }) => {
+      const settle = (each: Scene) => {
+        let now = each;
+        for (let round = 0; round < 3; round++) now = sceneAfter(now, plansOf(now));
+        return now;
+      };
+      const enforced = { ...world.mapping, mode: 'enforce' as const, breakGlass: limits };
+      const grant = glass({
+        source: from,
+        destination: to,
+        ...(post ? { methods: ['POST'], path: '/' } : {}),
+      });
+      const base = { ...world, mapping: enforced, breakGlass: [] };
+      const unread = isUnread ? { unread: enforced.providers } : {};
+      const open = settle({ ...base, breakGlass: [{ ...grant, openedAt: world.now }] });
+      const end = settle({ ...open, ...unread, now: world.now + 2 * HOUR });
+      const plain = settle({ ...settle(base), ...unread, now: world.now + 2 * HOUR });
+      const edges = ({ entries }: Scene) =>
+        (entries.get(keyOf(to))?.sources ?? []).flatMap(({ name, peer, access }) =>
+          name === from && peer === undefined && access.kind !== 'other' ? access : [],
+        );
+      const known = edges(plain).reduce<Access | undefined>(union, undefined);
+      for (const access of edges(end)) expect(covers(known, access)).toBe(true);
+    }),
+    { numRuns: 40 },
+  );
 });

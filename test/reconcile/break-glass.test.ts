@@ -69,6 +69,24 @@ const stateOf = ({ world }: BreakGlassDeps) =>
 const ask = (deps: BreakGlassDeps) =>
   askBreakGlass({ ...REQUEST, partition: 'default', namespace: 'default' }, ADA, deps);
 
+it.each([
+  ['is off by default', { breakGlass: undefined }, /set guards.breakGlass/],
+  ['is not for a mode that closes nothing', { mode: 'extend' }, /need mode: enforce/],
+  ['is not for a mode that writes nothing', { mode: 'observe' }, /need mode: enforce/],
+  ['is limited in its time', { breakGlass: { longestMs: HOUR, never: [] } }, /longest is 60 minutes/],
+  [
+    'is limited to other services',
+    { breakGlass: { longestMs: 4 * HOUR, never: ['api'] } },
+    /never lists api/,
+  ],
+] as const)('%s', async (_, settings, why) => {
+  const deps = start();
+  const limits = { longestMs: 4 * HOUR, never: [] };
+  deps.world.setMapping(mapping({ breakGlass: limits, ...(settings as object) }));
+  expect(await ask(deps)).toMatchObject({ kind: 'refused', why: expect.stringMatching(why) });
+  expect((await store.journal.outbox(1)).length).toBe(0);
+});
+
 it('writes a grant to Consul, closes it at its time, and then forgets it in both places', async () => {
   const deps = start();
   const follower = new BreakGlassFollower(deps);
