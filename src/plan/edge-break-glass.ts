@@ -72,8 +72,9 @@ export function edgeBreakGlass(
   for (const glass of open) {
     const access = breakGlassAccess(glass);
     const why = refusalOf(claimStatus, access, input);
-    // Whoever writes to Consul's KV must not open anything by it.
-    const part = glass.isAdopted ? intersection(kept, access) : access;
+    // Whoever writes to Consul's KV must not open anything by it, nor keep open what a scope opened.
+    const isKept = glass.isAdopted === true;
+    const part = !isKept ? access : wasApplied(glass) ? intersection(kept, access) : undefined;
     if (why === undefined && part !== undefined) opening.push({ glass, access: part });
     else refused.push(glass);
     if (why !== undefined && why !== 'outside')

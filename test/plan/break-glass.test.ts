@@ -233,6 +233,13 @@ describe('a break-glass grant', () => {
       unrecorded: undefined,
     });
     expect(planOf(kept)).toMatchObject({ changes: [], holds: [] });
+    const scoped = opened({
+      mapping: on({ rules: [rule('orders', 'orders')] }),
+      clients: [client('web', ['orders'])],
+      breakGlass: [],
+    });
+    const revoked = later(scoped, 0, { clients: [client('web', [])], breakGlass: [adopted] });
+    expect(planOf(revoked).changes).toMatchObject([{ reason: 'ScopeRevoked', after: undefined }]);
   });
 });
 
