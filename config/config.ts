@@ -1,4 +1,5 @@
 import type { ActorKind } from '../src/model/actor.js';
+import type { BreakGlassLimits } from '../src/model/break-glass.js';
 import type { FreezeSchedule } from '../src/model/freeze.js';
 import type { GroupRules } from '../src/model/login.js';
 import type { ActorClassification, ActorLimit, Mode, Rule } from '../src/model/rule.js';
@@ -40,6 +41,9 @@ export interface Config {
     };
     readonly protected: readonly string[];
     readonly freeze: readonly FreezeSchedule[];
+    /** Absent: off. */
+    readonly breakGlass?: BreakGlassLimits;
+    readonly approvers: 1 | 2;
   };
   readonly queue: QueueSettings;
   readonly decisions: DecisionSettings;

@@ -3,7 +3,7 @@ import type { Config } from './config.js';
 /** Whether a setting, by its path in `diffConfig`, takes effect without a restart. */
 export function isLive(path: string): boolean {
   if (path === 'guards.maxRevocations.windowMs') return false;
-  return /^(mode$|scopes\.|login$|groups\.|actors\.|guards\.protected$|guards\.freeze$|guards\.maxRevocations\.)/.test(
+  return /^(mode$|scopes\.|login$|groups\.|actors\.|guards\.protected$|guards\.freeze$|guards\.breakGlass\b|guards\.approvers$|guards\.maxRevocations\.)/.test(
     path,
   );
 }
@@ -19,9 +19,7 @@ export function effectiveConfig(running: Config, next: Config): Config {
     groups: next.groups,
     actors: next.actors,
     guards: {
-      ...running.guards,
-      protected: next.guards.protected,
-      freeze: next.guards.freeze,
+      ...next.guards,
       maxRevocations: { ...next.guards.maxRevocations, windowMs },
     },
   };

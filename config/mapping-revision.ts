@@ -18,6 +18,8 @@ export function toMapping(config: Config): Mapping {
     limits: config.actors.limits,
     protectedServices: config.guards.protected,
     freezes: config.guards.freeze,
+    ...(config.guards.breakGlass === undefined ? {} : { breakGlass: config.guards.breakGlass }),
+    approvers: config.guards.approvers,
     acl: toAclSettings(config),
     maxRevocations: config.guards.maxRevocations,
     ...(config.select === undefined ? {} : { select: createSelection(config.select) }),
@@ -73,6 +75,8 @@ export function mappingRevision(config: Config): `sha256:${string}` {
     maxRevocations: config.guards.maxRevocations,
     // Absent if empty, so that the revision of a mapping without a freeze stays as it was before freezes existed.
     ...(config.guards.freeze.length === 0 ? {} : { freeze: config.guards.freeze }),
+    ...(config.guards.breakGlass === undefined ? {} : { breakGlass: config.guards.breakGlass }),
+    ...(config.guards.approvers === 1 ? {} : { approvers: config.guards.approvers }),
   };
   return revisionOf(decisive);
 }

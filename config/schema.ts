@@ -128,6 +128,17 @@ const GUARDS = z.strictObject({
     .max(100, 'are more than 100 freezes')
     .prefault([])
     .describe('While one of these lasts, only revocations pass.'),
+  breakGlass: z
+    .strictObject({
+      longest: duration('1m', '31d').prefault('4h'),
+      never: z.array(serviceName()).prefault([]),
+    })
+    .exactOptional()
+    .describe('Lets people open an edge for some time that the identity provider does not grant.'),
+  approvers: z
+    .union([z.literal(1), z.literal(2)], 'must be 1 or 2')
+    .prefault(1)
+    .describe('How many different persons an approval and a break-glass grant need.'),
 });
 
 const QUEUE = z.discriminatedUnion('kind', [

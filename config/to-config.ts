@@ -13,7 +13,7 @@ type ParsedRule = Exclude<ParsedScope, readonly unknown[]>;
 export function toConfig(file: ParsedFile, directory: string): Config {
   const absolute = absoluteIn(directory);
   const { token, tls, ...consul } = file.consul;
-  const { maxRevocations, protected: protectedServices, freeze } = file.guards;
+  const { maxRevocations, protected: protectedServices, freeze, breakGlass, approvers } = file.guards;
   const { human, workload, agent, classify } = file.actors;
   return {
     ...toLogSettings(file, directory),
@@ -52,6 +52,10 @@ export function toConfig(file: ParsedFile, directory: string): Config {
         durationMs: duration,
         timeZone,
       })),
+      ...(breakGlass === undefined
+        ? {}
+        : { breakGlass: { longestMs: breakGlass.longest, never: breakGlass.never } }),
+      approvers,
     },
     queue: file.queue,
     http: toHttpSettings(file.http),

@@ -117,6 +117,12 @@ export const MEANINGS: Readonly<Record<string, string>> = {
     'When a freeze begins: five cron fields in `timeZone` (minute, hour, day of the month, month, weekday). During a freeze only revocations pass. See [freeze changes](../how-to/freeze-changes.md).',
   'guards.freeze[].duration': 'How long it lasts, in real time.',
   'guards.freeze[].timeZone': 'An IANA time zone, such as `Europe/Berlin`.',
+  'guards.breakGlass.longest':
+    'The longest time of a break-glass grant. Without `guards.breakGlass` none is possible. See [open an edge in an emergency](../how-to/break-glass.md).',
+  'guards.breakGlass.never':
+    'Services that no break-glass grant has as its source or its destination. `guards.protected` counts too.',
+  'guards.approvers':
+    'How many different persons an approval (of a held change, or of the end of a quarantine) and a break-glass grant need: 1 or 2.',
   queue:
     'Where scopemesh keeps jobs, the journal of writes and small facts. `embedded`: SQLite files in `state.directory`, for one process. `bullmq`: Redis.',
   'queue.kind': 'The kind of queue.',

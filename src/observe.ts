@@ -68,6 +68,17 @@ export const METRICS = {
   ],
   scopemesh_holds: ['gauge', 'Changes that are held, by reason.', ['reason']],
   scopemesh_frozen: ['gauge', '1 during a freeze: only revocations pass.', []],
+  scopemesh_break_glass_open: ['gauge', 'Break-glass grants that are open.', []],
+  scopemesh_break_glass_reminders_total: [
+    'counter',
+    'Reminders that a break-glass grant is still open, one a day for each.',
+    [],
+  ],
+  scopemesh_break_glass_unrecorded: [
+    'gauge',
+    'Break-glass grants whose record in Consul differs from the store because the write failed.',
+    [],
+  ],
   scopemesh_work_stuck: ['gauge', '1 while jobs or a watch do not go on although they should.', []],
   scopemesh_parked_keys: ['gauge', 'Keys that failed too often and wait for a person or a new trigger.', []],
   scopemesh_store_restored_decisions_total: [

@@ -13,6 +13,7 @@ import { createNotifier } from '../src/notifier.js';
 import type { Store } from '../src/queue/store-parts.js';
 import { recordLeaderChange } from '../src/reconcile/leader-change.js';
 import type { Runtime } from '../src/runtime.js';
+import { runBreakGlass } from './break-glass.js';
 import { runFreeze } from './freeze.js';
 import { runReaper } from './reaper.js';
 import { runReconcile } from './reconcile.js';
@@ -70,6 +71,7 @@ export async function lead(deps: LeadDeps, term: Term): Promise<void> {
     runWatch(core.deps, config.services.claimGraceMs, live.ages, inputEnd),
     runResync(core.deps, agenda, led.queue, config.resyncMs, onSwept, sweepAsked, inputEnd),
     runFreeze(core.deps, inputEnd),
+    runBreakGlass(core.deps, inputEnd),
     recordLeaderChange(term, core.deps, inputEnd),
     runReaper(core.deps, () => queueState(led.queue, agenda), swept, inputEnd),
   ];

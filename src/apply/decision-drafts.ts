@@ -8,7 +8,7 @@ import type { SettledDecision } from '../queue/journal.js';
 
 /** The draft of an intention write, recorded before it. */
 export function draftOf(change: Change, cause: Cause, expectedIndex: number, stamp: Stamp): DraftDecision {
-  const principal = change.approvedBy ?? cause.principal;
+  const principal = change.approvedBy ?? change.breakGlass?.by ?? cause.principal;
   return {
     id: stamp.newId(),
     type: typeOf('intention', change.verb),
@@ -23,6 +23,7 @@ export function draftOf(change: Change, cause: Cause, expectedIndex: number, sta
     cause,
     before: viewOf(change.before),
     after: viewOf(change.after),
+    ...(change.breakGlass === undefined ? {} : { detail: change.breakGlass.detail }),
     mappingRevision: stamp.mappingRevision,
     expectedIndex,
     recordedAt: stamp.time,

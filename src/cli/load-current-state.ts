@@ -6,8 +6,10 @@ import type { SyncError } from '../errors.js';
 import { selectDirectory } from '../identity/selected-directory.js';
 import { parseClientText } from '../plan/world.js';
 import { readBothSides } from '../reconcile/read-all.js';
+import { parseStoredText } from '../reconcile/stored-break-glass.js';
 import { RevocationWindow } from '../state/revocation-window.js';
 import type { WorldState } from '../state/world-state.js';
+import { fromBreakGlassView, parseBreakGlasses } from './break-glass-view.js';
 import type { Cli } from './cli.js';
 import { createAclState, createWorld } from './create-core.js';
 import { type DaemonClient, findDaemon, warnOfRefusal } from './daemon-client.js';
@@ -87,6 +89,7 @@ export async function withBothSides<T>(
     warnOfRefusal(daemon, cli);
     const areOrdersKnown = takeKeptOrders(daemon, world);
     takeFreeze(daemon, world);
+    await takeBreakGlass(daemon, { consul, world }, cli.signal);
     return await use({ config, running, consul, world, acl, window, daemon, areOrdersKnown });
   } finally {
     for (const close of closers) await close().catch(() => {}); // nothing was written that could be lost
@@ -102,6 +105,20 @@ function takeKeptOrders(daemon: DaemonClient | undefined, world: WorldState): bo
     world.setClientBlock(parseClientText(text), undefined);
   for (const { closure, ...id } of kept.data.closures) world.setClientBlock(id, closure);
   return true;
+}
+
+/** Without a daemon, Consul shows the open break-glass grants. */
+async function takeBreakGlass(
+  daemon: DaemonClient | undefined,
+  { consul, world }: Pick<BothSides, 'consul' | 'world'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const views = parseBreakGlasses(daemon?.status);
+  if (views !== undefined) return world.breakGlass.set(views.map(fromBreakGlassView));
+  if (world.mapping.breakGlass === undefined) return;
+  const texts = await consul.breakGlass.list(signal);
+  const grants = [...texts.values()].flatMap((text) => parseStoredText(text) ?? []);
+  world.breakGlass.set(grants.map((each) => ({ ...each, isAdopted: true })));
 }
 
 /** The freeze that a person started is only in the store of the daemon. */

@@ -18,6 +18,7 @@ import { addEject } from './commands/eject.js';
 import { addEvidence } from './commands/evidence.js';
 import { addExplain } from './commands/explain.js';
 import { addFreeze } from './commands/freeze.js';
+import { addGrant } from './commands/grant.js';
 import { addHistory } from './commands/history.js';
 import { addLogs } from './commands/logs.js';
 import { addParked } from './commands/parked.js';
@@ -86,6 +87,7 @@ const COMMANDS: readonly ((program: Command, cli: Cli) => void)[] = [
   addApprove,
   addParked,
   addFreeze,
+  addGrant,
   addTokens,
   addProviders,
   addDecisions,

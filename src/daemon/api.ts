@@ -31,6 +31,10 @@ export function addApi(server: FastifyInstance, deps: ApiDeps): void {
       switch (result.kind) {
         case 'ruled':
           return reply.send({ id, subject: result.hold.subject });
+        case 'first':
+          return reply.code(202).send({ id, subject: result.hold.subject, needsSecond: true });
+        case 'refused':
+          return reply.code(409).send({ error: result.why });
         case 'unknown':
           return reply.code(404).send({ error: 'no held change has this ID; the hold may have ended' });
         case 'unsuitable':
@@ -50,8 +54,17 @@ export function addApi(server: FastifyInstance, deps: ApiDeps): void {
   server.post('/api/quarantines/:provider/:clientId/release', (request, reply) =>
     answerChange(request, reply, deps, Body, async (by) => {
       const client = z.object({ provider: z.string(), clientId: z.string() }).parse(request.params);
-      if (await deps.rulings().release(client, by)) return reply.send(client);
-      return reply.code(404).send({ error: 'this client is not in quarantine' });
+      const result = await deps.rulings().release(client, by);
+      switch (result.kind) {
+        case 'ruled':
+          return reply.send(client);
+        case 'first':
+          return reply.code(202).send({ ...client, needsSecond: true });
+        case 'refused':
+          return reply.code(409).send({ error: result.why });
+        case 'unknown':
+          return reply.code(404).send({ error: 'this client is not in quarantine' });
+      }
     }),
   );
   server.get('/api/clients/:provider/:clientId/login', async (request, reply) => {

@@ -7,6 +7,7 @@ import { createParkedKeys } from '../queue/parked-keys.js';
 import { createRulings } from '../reconcile/rulings.js';
 import { type AccessSettings, createAccess } from './access.js';
 import { addApi } from './api.js';
+import { addBreakGlassApi } from './break-glass-api.js';
 import { addDecisionStream } from './decision-stream.js';
 import { addIntake, type IntakeDeps } from './events.js';
 import { addFreezeApi } from './freeze-api.js';
@@ -50,6 +51,16 @@ export function addRoutes(
     logger,
   });
   addFreezeApi(rest, { freezes: () => live().deps, standby, access, logger });
+  addBreakGlassApi(rest, {
+    breakGlass: () => live().deps,
+    place: {
+      partition: config.consul.partition ?? 'default',
+      namespace: config.consul.namespace ?? 'default',
+    },
+    standby,
+    access,
+    logger,
+  });
   addDecisionStream(rest, {
     log: parts.decisionLog,
     access,

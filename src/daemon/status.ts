@@ -7,11 +7,13 @@ import type { Leading } from '../lease/leadership.js';
 import { HOLD_REASONS } from '../model/decision.js';
 import type { Leader } from '../model/leader.js';
 import type { Metrics } from '../observe.js';
+import { type BreakGlassView, toBreakGlassView } from '../plan/break-glass-view.js';
 import { type ClientBlock, type ClientId, parseClientText } from '../plan/world.js';
 import type { Agenda } from '../queue/agenda.js';
 import type { RecordedHold } from '../queue/journal.js';
 import type { ParkedKey, Queue, QueueState } from '../queue/queue.js';
 import type { Store } from '../queue/store-parts.js';
+import { readBreakGlass } from '../reconcile/break-glass.js';
 import { readFreeze, toFreezeView } from '../reconcile/freezes.js';
 import { REVOCATION_STATES } from '../state/open-revocations.js';
 import type { LiveCore } from './live-core.js';
@@ -32,6 +34,8 @@ export interface Status {
   readonly mappingRevision: string;
   /** The freeze in effect. `until`: null until a person ends it. */
   readonly freeze: ReturnType<typeof toFreezeView>;
+  /** Every break-glass grant whose edge is not closed yet. */
+  readonly breakGlass: readonly BreakGlassView[];
   readonly directories: readonly {
     readonly provider: string;
     readonly ageSeconds: number | null;
@@ -97,7 +101,7 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
   const { deps, ages, agenda, queue: durable, sweptAt, isReconciling } = parts.live();
   const { isLeader, leaderlessMs } = parts.leading();
   const now = deps.clock.now();
-  const [queue, lease, journal, freeze, webhooks, providers] = await Promise.all([
+  const [queue, lease, journal, freeze, breakGlass, webhooks, providers] = await Promise.all([
     queueState(durable, agenda),
     store.fence.read(),
     store.journal.overview({
@@ -105,6 +109,7 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
       ...(holdsAfter === undefined ? {} : { after: holdsAfter }),
     }),
     readFreeze({ journal: store.journal, world: deps.world, clock: deps.clock }),
+    readBreakGlass({ journal: store.journal, world: deps.world }),
     Promise.all(config.decisions.webhooks.map(({ name }) => readWebhookStatus(store.keyValues, name))),
     Promise.all(
       parts.providers.map((provider) =>
@@ -121,6 +126,9 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
     mode: deps.world.mapping.mode,
     mappingRevision: deps.world.mapping.revision,
     freeze: toFreezeView(freeze),
+    breakGlass: breakGlass.map((each) =>
+      toBreakGlassView(each, deps.world.mapping, deps.world.breakGlass.timeAt(now)),
+    ),
     directories: config.providers.map(({ name }) => ({
       provider: name,
       ageSeconds: age(deps.world.directories.readAt(name)),

@@ -26,6 +26,7 @@ const ABOUT: Readonly<Record<ResourceKind, string>> = {
   config: 'a reload of the configuration',
   sweep: 'a complete comparison',
   leader: 'a change of the leader',
+  'break-glass': 'a break-glass grant',
 };
 
 /**

@@ -28,6 +28,8 @@ export const CHANGE_REASONS = [
   'SessionRevoked',
   'Adopted',
   'Ejected',
+  'BreakGlass',
+  'BreakGlassEnded',
 ] as const;
 export type ChangeReason = (typeof CHANGE_REASONS)[number];
 
@@ -57,6 +59,7 @@ export const HOLD_REASONS = [
   'LoginUnverifiable',
   'LifetimeTooShort',
   'Frozen',
+  'BreakGlassRefused',
   'ModeForbids',
 ] as const;
 export type HoldReason = (typeof HOLD_REASONS)[number];
@@ -74,6 +77,9 @@ export const OTHER_REASONS = [
   'ConfigRefused',
   'FreezeStarted',
   'FreezeEnded',
+  'BreakGlassAsked',
+  'BreakGlassReminder',
+  'FirstApproval',
   'HoldEnded',
   'RemovedElsewhere',
   'LeaderChanged',
@@ -100,6 +106,7 @@ export const RESOURCE_KINDS = [
   'config',
   'sweep',
   'leader',
+  'break-glass',
 ] as const;
 export type ResourceKind = (typeof RESOURCE_KINDS)[number];
 

@@ -1,4 +1,5 @@
 import type { ActorKind } from './actor.js';
+import type { BreakGlassLimits } from './break-glass.js';
 import type { FreezeSchedule } from './freeze.js';
 import type { HeaderMatch } from './intention.js';
 import type { AclSettings } from './login.js';
@@ -54,6 +55,10 @@ export interface Mapping {
   readonly limits: Readonly<Record<ActorKind, ActorLimit>>;
   readonly protectedServices: readonly string[];
   readonly freezes: readonly FreezeSchedule[];
+  /** Absent: no break-glass grant is possible. */
+  readonly breakGlass?: BreakGlassLimits;
+  /** How many persons an approval and a break-glass grant need. */
+  readonly approvers: 1 | 2;
   readonly acl: AclSettings;
   /** Absent if the instance manages everything. */
   readonly select?: Selection;

@@ -104,6 +104,21 @@ export function intersection(a: Access | undefined, b: Access | undefined): Acce
   return permissions.length === 0 ? undefined : canonical({ kind: 'http', permissions });
 }
 
+/** `a` without the part that `b` covers. More may stay than the true difference, if `b` covers only a part of an atom. */
+export function without(a: Access | undefined, b: Access | undefined): Access | undefined {
+  if (a === undefined || covers(b, a)) return undefined;
+  if (a.kind !== 'http' || b?.kind !== 'http') return a;
+  const isCovered = (atom: HttpPermission) => covers(b, { kind: 'http', permissions: [atom] });
+  // Whole where nothing of it is covered, so that the rest looks as a rule writes it.
+  const permissions = formOf(a)
+    .permissions.flatMap((each) => (each.methods ?? [undefined]).map((method) => withMethod(each, method)))
+    .flatMap((part) => {
+      const atoms = atomsOf({ kind: 'http', permissions: [part] });
+      return atoms.some(isCovered) ? atoms.filter((atom) => !isCovered(atom)) : part;
+    });
+  return canonical({ kind: 'http', permissions });
+}
+
 /** The properties of a request that an access depends on. */
 export interface HttpRequestShape {
   readonly method: string;

@@ -64,6 +64,10 @@ export type ClaimStatus =
 /** Names that may be a source of an intention: not `*`, and nothing that Consul could interpret differently. */
 const SOURCE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
+export function isSourceName(name: string): boolean {
+  return SOURCE_NAME.test(name);
+}
+
 const NO_SUCH_CLIENT =
   'the identity provider has no such client; correct the claim in Consul, or create the client';
 
@@ -198,7 +202,7 @@ function statusOfClaim(
     reason,
     detail,
   });
-  if (!SOURCE_NAME.test(service.name)) {
+  if (!isSourceName(service.name)) {
     return refuse(
       'InvalidServiceName',
       'a service with this name cannot be the source of an intention; rename the service',

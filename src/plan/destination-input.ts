@@ -1,3 +1,4 @@
+import type { BreakGlass } from '../model/break-glass.js';
 import type { Protocol } from '../model/catalog.js';
 import type { ChangeReason } from '../model/decision.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
@@ -25,6 +26,7 @@ export interface DestinationInput {
   readonly wildcard: IntentionEntry | undefined;
   readonly protocol: Protocol;
   readonly userTokens: UserTokenFacts;
+  readonly breakGlass: BreakGlassFacts;
   /** `toLastAppliedText` by subject: the records of what scopemesh wrote. */
   readonly lastApplied: ReadonlyMap<string, string>;
   /** Where the records are unknown: the subjects of marked edges that are known to have none. All others count as owned. */
@@ -34,6 +36,12 @@ export interface DestinationInput {
   readonly quarantined: ReadonlySet<string>;
   /** The reason of changes that only widen, by the cause of the job. */
   readonly grantReason: Extract<ChangeReason, 'ScopeGranted' | 'ClaimAdded' | 'MappingChanged'>;
+}
+
+/** The break-glass grants of a destination in any state, and the time by which they end. */
+export interface BreakGlassFacts {
+  readonly grants: readonly BreakGlass[];
+  readonly now: number;
 }
 
 /** The facts about Consul and the providers that are needed before a user's token can be required. */

@@ -1,14 +1,18 @@
 import type { Grant } from '../model/client.js';
 import type { Access, IntentionSource, ServiceName } from '../model/intention.js';
 import { admits, type HttpRequestShape } from './access.js';
+import { isOfEdge } from './break-glass.js';
+import { type BreakGlassView, toBreakGlassView } from './break-glass-view.js';
 import type { ClaimStatus } from './claims.js';
 import { compareText } from './compare.js';
 import { desiredAccess } from './desired-access.js';
 import type { DestinationInput } from './destination-input.js';
+import { edgeBreakGlass, ofScopes, withBreakGlass } from './edge-break-glass.js';
 import { isRecorded } from './edge-record.js';
 import { toGrantText } from './grant-text.js';
+import { parseLastAppliedText } from './last-applied.js';
 import { isOwnedHere, isSourceOf } from './ownership.js';
-import type { ActualAccess, Change, Hold, Plan } from './plan.js';
+import { type ActualAccess, type Change, type Hold, intentionSubject, type Plan } from './plan.js';
 import { openForUser } from './user-tokens.js';
 import { type ClientBlock, clientText, findClient, serviceText } from './world.js';
 
@@ -53,6 +57,8 @@ export interface Explanation {
   /** What the scopes of the source's client open at this destination. */
   readonly openings: readonly { readonly scope: string; readonly access: Access }[];
   readonly desired: Access | undefined;
+  /** Grants of this edge, in any state. */
+  readonly breakGlass: readonly BreakGlassView[];
   readonly holds: readonly Hold[];
   /** Whether the destination waits for the jwt-provider of the client's provider. */
   readonly awaitsJwtProvider: boolean;
@@ -100,7 +106,10 @@ export function explain(facts: {
     claim,
     client: clientOf(claim, input),
     openings: openingsHere(claim, input),
-    desired: desiredAccess(source, claim, input, ours).access,
+    desired: desiredHere(source, claim, input, ours),
+    breakGlass: input.breakGlass.grants
+      .filter((each) => isOfEdge(each, source, input.destination))
+      .map((each) => toBreakGlassView(each, input.mapping, input.breakGlass.now)),
     holds: [
       ...plan.holds.filter(isHere),
       ...facts.claimHolds.filter((hold) => hold.resource.name === source.name),
@@ -108,6 +117,19 @@ export function explain(facts: {
     awaitsJwtProvider: claim.kind !== 'none' && (plan.awaits ?? []).includes(claim.client.provider),
     pending: plan.changes.find(isHere),
   };
+}
+
+function desiredHere(
+  source: ServiceName,
+  claim: ClaimStatus,
+  input: DestinationInput,
+  ours: IntentionSource | undefined,
+): Access | undefined {
+  const lastApplied = parseLastAppliedText(
+    input.lastApplied.get(intentionSubject(input.destination, source.name)),
+  );
+  const glass = edgeBreakGlass(source, claim, lastApplied, input, ours);
+  return withBreakGlass(desiredAccess(source, claim, input, ofScopes(ours, glass)), glass).access;
 }
 
 /** The intentions that match the call, most exact first. Sources of peers are other services. */

@@ -1,10 +1,12 @@
 import type { ServiceName } from '../model/intention.js';
 import { desiredAccess } from './desired-access.js';
 import type { DestinationInput } from './destination-input.js';
+import { edgeBreakGlass, withBreakGlass } from './edge-break-glass.js';
+import { missingDenies } from './edge-sources.js';
 import { namesOf } from './grant-text.js';
 import { isOfWrittenEdge, parseLastAppliedText } from './last-applied.js';
 import { type ActualAccess, type Hold, intentionResource, intentionSubject } from './plan.js';
-import { isKept, missingDenies, statusOfSource } from './plan-destination.js';
+import { isKept, statusOfSource } from './plan-destination.js';
 
 /** An edge with a record of a write, that is not in Consul and not desired any more. */
 export interface GoneEdge extends Pick<Hold, 'subject' | 'resource' | 'client' | 'scopes' | 'before'> {
@@ -39,9 +41,12 @@ export function goneEdges(input: DestinationInput): readonly GoneEdge[] {
     const source: ServiceName = { partition, namespace, name };
     const claimStatus = statusOfSource(source, undefined, input);
     if (isKept(claimStatus, undefined, input)) return [];
-    const desired = desiredAccess(source, claimStatus, input, undefined);
-    if (desired.access !== undefined || desired.awaits.length > 0) return [];
     const written = parseLastAppliedText(text);
+    const desired = withBreakGlass(
+      desiredAccess(source, claimStatus, input, undefined),
+      edgeBreakGlass(source, claimStatus, written, input, undefined),
+    );
+    if (desired.access !== undefined || desired.awaits.length > 0) return [];
     return [
       {
         subject,

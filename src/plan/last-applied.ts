@@ -1,6 +1,7 @@
 import type { Grant } from '../model/client.js';
 import type { Access } from '../model/intention.js';
 import { digest } from './access.js';
+import { parseBreakGlassText } from './break-glass.js';
 import { parseGrantText } from './grant-text.js';
 
 /** The last write of an edge. It distinguishes drift from an IdP change, and a lost scope from a changed rule. */
@@ -8,6 +9,8 @@ export interface LastApplied {
   readonly digest: string;
   /** The scopes that opened it. */
   readonly grants: readonly Grant[];
+  /** IDs of the break-glass grants that opened it. */
+  readonly breakGlass: readonly string[];
 }
 
 /** `opensBy` in the form of `toGrantText`. */
@@ -37,7 +40,12 @@ export function parseLastAppliedText(text: string | undefined): LastApplied | un
     const [first, second]: unknown[] = value;
     if (typeof first !== 'string' || !Array.isArray(second)) return undefined;
     const texts = second.filter((text): text is string => typeof text === 'string');
-    return { digest: first, grants: texts.map(parseGrantText) };
+    const isScope = (text: string) => parseBreakGlassText(text) === undefined;
+    return {
+      digest: first,
+      grants: texts.filter(isScope).map(parseGrantText),
+      breakGlass: texts.flatMap((text) => parseBreakGlassText(text) ?? []),
+    };
   } catch {
     return undefined;
   }

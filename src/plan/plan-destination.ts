@@ -1,12 +1,28 @@
 import type { ChangeReason } from '../model/decision.js';
-import type { Access, IntentionEntry, IntentionSource, ServiceName } from '../model/intention.js';
+import type { Access, IntentionSource, ServiceName } from '../model/intention.js';
 import { destinationKey } from '../model/key.js';
-import { covers, digest, narrows, plainPart, sameAccess, widens } from './access.js';
+import { covers, digest, narrows, plainPart, sameAccess, union, widens } from './access.js';
 import type { ClaimStatus } from './claims.js';
 import { compareText } from './compare.js';
 import { desiredAccess } from './desired-access.js';
 import type { DestinationInput } from './destination-input.js';
+import {
+  closingOf,
+  closingPart,
+  edgeBreakGlass,
+  endReason,
+  hasNoBreakGlass,
+  hasOtherBreakGlass,
+  keptAccess,
+  ofScopes,
+  openedBy,
+  openingPart,
+  recordAfterClosing,
+  withBreakGlass,
+} from './edge-break-glass.js';
 import { isRecorded, needsRecord } from './edge-record.js';
+import { edgeSources, wouldOpen } from './edge-sources.js';
+import { entryBlock } from './entry-block.js';
 import { foreignHold, wasWritten } from './foreign-source.js';
 import { extendOnly } from './guards/extend.js';
 import { parseLastAppliedText, toLastAppliedText } from './last-applied.js';
@@ -15,8 +31,6 @@ import {
   clientOfDescription,
   describeSource,
   hasFieldsOfOthers,
-  isManagedElsewhere,
-  isOwned,
   isOwnedHere,
   isSourceOf,
   sameSource,
@@ -31,7 +45,6 @@ import {
   type PlannedClient,
   toHold,
 } from './plan.js';
-import { opens, takesOver } from './precedence.js';
 import { type RevocationCause, revocationCause } from './revocation-cause.js';
 import { clientText, serviceText } from './world.js';
 
@@ -61,7 +74,7 @@ export function planDestination(input: DestinationInput): Plan {
   const edges = planEdges(input);
   const changes = edges.flatMap((edge) => (edge.change === undefined ? [] : [edge.change]));
   const holds = edges.flatMap((edge) => edge.holds);
-  const block = entry === undefined ? undefined : blockOf(entry);
+  const block = entry === undefined ? undefined : entryBlock(entry);
   if (block !== undefined) {
     return {
       key,
@@ -77,7 +90,10 @@ export function planDestination(input: DestinationInput): Plan {
   const awaits = [...new Set(edges.flatMap((edge) => edge.awaits))].toSorted(compareText);
   const allowed = policyOf(mapping).plansNarrowing
     ? changes.map((change) => ({ change, held: undefined }))
-    : changes.map((change) => extendOnly(change, input));
+    : changes.map((change) =>
+        // It was opened for some time only.
+        change.breakGlass?.does === 'close' ? { change, held: undefined } : extendOnly(change, input),
+      );
   return {
     key,
     changes: allowed.flatMap(({ change }) => (change === undefined ? [] : [change])).toSorted(byOrder),
@@ -85,73 +101,6 @@ export function planDestination(input: DestinationInput): Plan {
     ...(awaits.length === 0 ? {} : { awaits }),
     ...(records.length === 0 ? {} : { records: new Map(records) }),
   };
-}
-
-function blockOf(
-  entry: IntentionEntry,
-): { readonly reason: 'ManagedElsewhere' | 'LegacyEntry'; readonly detail: string } | undefined {
-  if (isManagedElsewhere(entry)) {
-    return {
-      reason: 'ManagedElsewhere',
-      detail:
-        'another tool manages this entry, as its Meta shows; remove the intention from that tool, or add the destination to guards.protected',
-    };
-  }
-  if (entry.sources.some((source) => source.isLegacy)) {
-    return {
-      reason: 'LegacyEntry',
-      detail:
-        "the entry has sources that Consul's old intentions API created, and they cannot be written back unchanged; create them again as a config entry",
-    };
-  }
-  return undefined;
-}
-
-/**
- * Every service that should have access here, has a source here that is owned or lost its mark, or lost its deny; sorted by
- * name.
- */
-function sourcesOf(input: DestinationInput): readonly ServiceName[] {
-  const found = new Map<string, ServiceName>();
-  const at = { ...input.destination, name: input.destination.name.toLowerCase() };
-  for (const [key, service] of input.sourcesByDestination.get(serviceText(at))?.services ?? [])
-    found.set(key, service);
-  for (const source of input.entry?.sources ?? []) {
-    if (isOwnedHere(input.mapping, source) || hasLostMark(source, input)) {
-      const name = { partition: source.partition, namespace: source.namespace, name: source.name };
-      found.set(serviceText(name), name);
-    }
-  }
-  for (const source of missingDenies(input)) found.set(serviceText(source), source);
-  return [...found.values()].toSorted((a, b) => compareText(serviceText(a), serviceText(b)));
-}
-
-/** The sources whose recorded deny somebody removed although a wider intention lets them in without it: it is put back. */
-export function missingDenies(input: DestinationInput): readonly ServiceName[] {
-  const { destination, entry, wildcard, lastApplied, mapping } = input;
-  const denied = [...lastApplied].filter(([, text]) => text.startsWith('["deny",'));
-  if (denied.length === 0 || mapping.select?.hasService(destination) === false) return [];
-  const { namespace, partition } = destination;
-  const present = new Set(
-    (entry?.sources ?? []).flatMap(({ peer, name, ...at }) =>
-      peer === undefined && at.namespace === namespace && at.partition === partition ? name : [],
-    ),
-  );
-  return denied.flatMap(([subject]) => {
-    const name = decodeURIComponent(subject.slice(subject.lastIndexOf('/') + 1));
-    const source = { partition, namespace, name };
-    return !present.has(name) && wouldOpen(source, entry, wildcard) ? [source] : [];
-  });
-}
-
-function hasLostMark(
-  source: IntentionSource,
-  { destination, mapping, lastApplied }: DestinationInput,
-): boolean {
-  if (source.peer !== undefined || lastApplied.size === 0) return false;
-  // The mark is there, and its client is outside the selection.
-  if (isOwned(mapping.owner, source)) return false;
-  return wasWritten(parseLastAppliedText(lastApplied.get(intentionSubject(destination, source.name))));
 }
 
 /**
@@ -168,7 +117,7 @@ function planEdges(input: DestinationInput): readonly EdgePlan[] {
     present.set(inLowerCase(each), [...(present.get(inLowerCase(each)) ?? []), each]);
   const plan = (source: ServiceName, staysInEntry: boolean) =>
     planEdge(source, present.get(inLowerCase(source)) ?? [], input, staysInEntry);
-  const edges = sourcesOf(input).map((source) => plan(source, false));
+  const edges = edgeSources(input).map((source) => plan(source, false));
   if (entry === undefined || !hasFieldsOfOthers(entry)) return edges;
   if (!sources.every((each) => isOwnedHere(mapping, each))) return edges;
   const going = edges.filter(({ change }) => change !== undefined && change.after === undefined);
@@ -210,8 +159,15 @@ function planEdge(
   // The mark names no client, so the client outside may have opened it.
   const mayBeOutside =
     claimStatus.kind === 'none' && claimStatus.isOutside && ours !== undefined && former === undefined;
-  if (mayBeOutside || isKept(claimStatus, former, input)) return { change: undefined, holds: [], awaits: [] };
-  const desired = desiredAccess(source, claimStatus, input, ours);
+  const glass = edgeBreakGlass(source, claimStatus, lastApplied, input, ours);
+  const isUnknown = isKept(claimStatus, former, input);
+  const isLeft = isUnknown && (hasNoBreakGlass(glass) || ours?.access.kind === 'other');
+  if (mayBeOutside || isLeft) return { change: undefined, holds: [], awaits: [] };
+  const base =
+    isUnknown && ours !== undefined
+      ? keptAccess(ours, former, lastApplied, glass)
+      : desiredAccess(source, claimStatus, input, ofScopes(ours, glass));
+  const desired = withBreakGlass(base, glass);
 
   if (foreign !== undefined && ours === undefined) {
     return {
@@ -223,12 +179,33 @@ function planEdge(
 
   const before: ActualAccess = ours?.access;
   const lacksDeny = ours === undefined && lastApplied?.digest === 'deny';
-  const goes = desired.access === undefined && (ours !== undefined || lacksDeny);
+  const scopeLoss = () =>
+    revocationCause({
+      claimStatus,
+      lastApplied,
+      former,
+      desiredScopes: desired.scopes,
+      current: before,
+      input,
+    });
+  // What a break-glass grant opened closes with it. If more would go that a guard may hold, this goes alone and first.
+  const closing = closingOf(glass, before);
+  const isExplained = closing !== undefined && covers(desired.access, closing.left);
+  const isStep =
+    closing !== undefined &&
+    !covers(closing.left, closing.before) &&
+    (isExplained
+      ? widens(closing.before, desired.access) && !policyOf(mapping).plansNarrowing
+      : scopeLoss().isInferred || !isRecordedHere(ours, input) || !policyOf(mapping).plansNarrowing);
+  const wanted = isStep ? closing.left : desired.access;
+  const goes = wanted === undefined && (ours !== undefined || lacksDeny);
   const keepsClosed = goes && wouldOpen(source, entry, wildcard);
-  const after: Access | undefined = keepsClosed || (goes && staysInEntry) ? { kind: 'deny' } : desired.access;
+  const after: Access | undefined = keepsClosed || (goes && staysInEntry) ? { kind: 'deny' } : wanted;
   const description = descriptionFor(after, desired.client, ours, mapping.owner);
   const record =
-    ours !== undefined && isSame(before, after) && needsRecord(destination, ours, input)
+    ours !== undefined &&
+    isSame(before, after) &&
+    (needsRecord(destination, ours, input) || hasOtherBreakGlass(lastApplied, desired.opensBy))
       ? { record: [subject, toLastAppliedText(after, desired.opensBy)] as const }
       : {};
   const isNormalised = losesOnlyRawPaths(before, after);
@@ -247,16 +224,20 @@ function planEdge(
     before?.kind === 'other' ? after !== undefined && after.kind !== 'deny' : widens(before, after);
   // Somebody restored what scopemesh removed, so no read decides about it.
   const wasRemoved = lastApplied !== undefined && !wasWritten(lastApplied);
+  const endsBreakGlass = narrowing && (isStep || isExplained);
   const loss = isNormalised
     ? { reason: 'PathNormalised' as const, scopes: [], isInferred: false }
-    : revocationCause({
-        claimStatus,
-        lastApplied,
-        former,
-        desiredScopes: desired.scopes,
-        current: before,
-        input,
-      });
+    : endsBreakGlass
+      ? { reason: endReason(scopeLoss()), scopes: [], isInferred: false }
+      : scopeLoss();
+  const opened = union(before?.kind === 'other' ? undefined : before, openedBy(glass));
+  const opensBreakGlass = widening && glass.opening.length > 0 && covers(opened, after);
+  const breakGlass =
+    opensBreakGlass && !narrowing
+      ? openingPart(glass.opening, input)
+      : endsBreakGlass && !widening
+        ? closingPart(glass.closing, input)
+        : undefined;
   const isDrift = lastApplied?.digest === digest(after);
   const reason = reasonOf({
     subject,
@@ -264,6 +245,7 @@ function planEdge(
     loses: narrowing || after === undefined,
     isDrift,
     loss,
+    opensBreakGlass,
     input,
   });
   const client = desired.client ?? former;
@@ -283,13 +265,18 @@ function planEdge(
       description,
       ...(client === undefined ? {} : { client }),
       scopes: narrowing && !widening && loss.scopes.length > 0 ? loss.scopes : desired.scopes,
-      opensBy: desired.opensBy,
+      opensBy: isStep ? recordAfterClosing(lastApplied, glass) : desired.opensBy,
       isInferred: narrowing && !isDrift && !wasRemoved && !isUnrecorded && loss.isInferred,
-      ...(isUnrecorded ? { isUnrecorded } : {}),
+      ...(isUnrecorded && !endsBreakGlass ? { isUnrecorded } : {}),
+      ...(breakGlass === undefined ? {} : { breakGlass }),
       narrows: narrowing,
       widens: widening,
     },
   };
+}
+
+function isRecordedHere(ours: IntentionSource | undefined, input: DestinationInput): boolean {
+  return ours === undefined || isRecorded(input.destination, ours, input);
 }
 
 /** Whether every plain path stays open: the rule did so before paths were normalised, or with `rawPath`. */
@@ -326,15 +313,6 @@ export function isKept(
     former !== undefined &&
     clientText(former) !== clientText(claimStatus.client);
   return !isClosed && !hasLeft;
-}
-
-function wouldOpen(
-  source: ServiceName,
-  entry: IntentionEntry | undefined,
-  wildcard: IntentionEntry | undefined,
-): boolean {
-  const next = takesOver(source, entry, wildcard);
-  return next !== undefined && opens(next.access);
 }
 
 /** A deny keeps its Description. The Description of an access names the client that the access comes from. */
@@ -376,11 +354,13 @@ function reasonOf(facts: {
   loses: boolean;
   isDrift: boolean;
   loss: RevocationCause;
+  opensBreakGlass: boolean;
   input: DestinationInput;
 }): ChangeReason {
   if (facts.isDrift) return 'DriftCorrected';
   if (facts.keepsClosed) return 'WildcardWouldAllow';
   if (facts.loses) return facts.loss.reason;
+  if (facts.opensBreakGlass) return 'BreakGlass';
   return facts.input.quarantined.has(facts.subject) ? 'QuarantineEnded' : facts.input.grantReason;
 }
 

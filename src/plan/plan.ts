@@ -10,6 +10,16 @@ export interface PlannedClient extends ClientId {
   readonly actorKind: ClassifiedKind;
 }
 
+/** What a change owes to break-glass grants. */
+export interface BreakGlassPart {
+  readonly does: 'open' | 'close';
+  /** The grants, with who asked for them, who approved them, and why. */
+  readonly detail: string;
+  readonly by: Principal | undefined;
+  /** All of them pass a freeze. */
+  readonly passesFreeze: boolean;
+}
+
 /** The current state of an edge: an access, nothing, or `other`: owned content that somebody changed to something unknown. */
 export type ActualAccess = Access | { readonly kind: 'other' } | undefined;
 
@@ -37,6 +47,8 @@ export interface Change {
   readonly isUnrecorded?: boolean;
   /** Who approved it although the mass guard held it. It still counts. */
   readonly approvedBy?: Principal;
+  /** Of a change that opens or closes only what break-glass grants open. */
+  readonly breakGlass?: BreakGlassPart;
   /** The access to record as written, if a guard allowed only a part of the change. */
   readonly remembered?: Access | undefined;
   readonly narrows: boolean;

@@ -6,6 +6,7 @@ import { endedHold, fingerprintOf, holdKey, isApprovable } from '../plan/holds.j
 import type { Hold } from '../plan/plan.js';
 import type { KeyRecord, RecordedHold } from '../queue/journal.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
+import { countApproval, forgetFirstApproval, sameText } from './first-approvals.js';
 
 /** A ruling on one removal, which its fingerprint identifies. */
 interface StoredRuling extends Ruling {
@@ -21,7 +22,11 @@ export type RulingResult =
   /** A person cannot release a hold with this reason. */
   | { readonly kind: 'unsuitable'; readonly hold: RecordedHold }
   /** A person rejected it, and the approval does not override that. */
-  | { readonly kind: 'rejected'; readonly hold: RecordedHold; readonly rejection: Rejection };
+  | { readonly kind: 'rejected'; readonly hold: RecordedHold; readonly rejection: Rejection }
+  /** The approval is recorded, and another person must approve too. */
+  | { readonly kind: 'first'; readonly hold: Pick<RecordedHold, 'subject'> }
+  /** What it names cannot be approved or rejected now, or not by this person. */
+  | { readonly kind: 'refused'; readonly why: string };
 
 /**
  * Rules on a hold by the ID of its `held` decision. Only holds of the mass guard and of edges without a record wait for a
@@ -50,6 +55,18 @@ export async function ruleOnHold(
     const rejection = await rejectionOf(hold, deps.keyValues);
     if (rejection !== undefined) return { kind: 'rejected', hold, rejection };
   }
+  if (verdict === 'approved') {
+    const approved = {
+      key: hold.key,
+      subject: hold.subject,
+      of: `${decisionId} ${hold.fingerprint}`,
+      resource: endedHold(hold).resource,
+    };
+    const approval = await countApproval(approved, by, deps);
+    if (approval.kind === 'first') return { kind: 'first', hold };
+    if (approval.kind === 'same') return { kind: 'refused', why: sameText(approval.by) };
+  }
+  await forgetFirstApproval(hold.subject, deps);
   const at = new Date(deps.clock.now()).toISOString();
   const ruling: StoredRuling = { verdict, fingerprint: hold.fingerprint, decisionId, by, at };
   await deps.keyValues.set(factOf(hold.subject), JSON.stringify(ruling));

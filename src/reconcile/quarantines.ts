@@ -138,6 +138,16 @@ export async function decideRelease(
   return true;
 }
 
+/** What identifies the present quarantine of a client, its last report; undefined if it is not in one. */
+export async function quarantineOf(
+  id: ClientId,
+  deps: Pick<ReconcilerDeps, 'keyValues' | 'world'>,
+): Promise<string | undefined> {
+  const block = await storedBlock(id, deps);
+  if (block?.closure === 'ClientQuarantined') return block.receivedAt;
+  return deps.world.clientBlock(id) === 'ClientQuarantined' ? 'in Consul' : undefined;
+}
+
 /** The client of a quarantine, by the ID of its decision. */
 export async function quarantinedBy(
   decisionId: string,

@@ -1,5 +1,6 @@
 import { recordsWithPending } from '../apply/recover-pending.js';
 import { restoreRejections } from './approvals.js';
+import { restoreBreakGlass } from './break-glass.js';
 import type { ReconcilerDeps } from './deps.js';
 import { restoreFreeze } from './freezes.js';
 import { restoreJwksUris } from './jwt-provider-plans.js';
@@ -13,6 +14,7 @@ export async function restoreMemory(deps: ReconcilerDeps): Promise<void> {
   deps.world.setUnrecorded(undefined);
   await restoreQuarantines(deps);
   await restoreFreeze(deps);
+  await restoreBreakGlass(deps);
   await deps.acl.restore(deps.keyValues);
   await deps.window.restoreFrom(deps.keyValues);
   await deps.contention.restore();

@@ -1,6 +1,7 @@
 import type { ServiceName } from '../model/intention.js';
 import { destinationNames } from '../plan/sources-by-destination.js';
 import { type ClientId, serviceText } from '../plan/world.js';
+import type { BreakGlasses } from './break-glasses.js';
 import type { ClaimStatuses } from './claim-statuses.js';
 import type { EntryCache } from './entry-cache.js';
 import type { Openings } from './openings.js';
@@ -12,14 +13,21 @@ export class Destinations {
   readonly #statuses: ClaimStatuses;
   readonly #openings: Openings;
   readonly #entries: Pick<EntryCache, 'owned'>;
+  readonly #breakGlass: Pick<BreakGlasses, 'destinationsOf'>;
 
-  constructor(claimStatuses: ClaimStatuses, openings: Openings, entries: Pick<EntryCache, 'owned'>) {
+  constructor(
+    claimStatuses: ClaimStatuses,
+    openings: Openings,
+    entries: Pick<EntryCache, 'owned'>,
+    breakGlass: Pick<BreakGlasses, 'destinationsOf'>,
+  ) {
     this.#statuses = claimStatuses;
     this.#openings = openings;
     this.#entries = entries;
+    this.#breakGlass = breakGlass;
   }
 
-  /** Every destination that an opening reaches or that has an owned source. */
+  /** Every destination that an opening or a break-glass grant reaches or that has an owned source. */
   *all(): Iterable<ServiceName> {
     const owned = this.#entries.owned.destinations();
     yield* owned.values();
@@ -36,6 +44,7 @@ export class Destinations {
     for (const { service } of this.#statuses.on(id).values()) {
       for (const name of names) add({ ...service, name });
       for (const each of this.#entries.owned.ofService(service)) add(each);
+      for (const each of this.#breakGlass.destinationsOf(service)) add(each);
     }
     return [...found.values()];
   }
@@ -46,6 +55,8 @@ export class Destinations {
     const isSource =
       claimStatus !== undefined && claimStatus.kind !== 'none' && claimStatus.kind !== 'refused';
     const opened = isSource ? this.#openings.of(claimStatus.client) : undefined;
-    this.sources.put(service, opened === undefined ? [] : destinationNames(opened));
+    const names = opened === undefined ? [] : destinationNames(opened);
+    const granted = this.#breakGlass.destinationsOf(service).map(({ name }) => name);
+    this.sources.put(service, new Set([...names, ...granted]));
   }
 }

@@ -15,6 +15,7 @@ export class EntryCache {
   #outside: readonly IntentionEntry[] = [];
 
   readonly #records: Records;
+  #isListed = false;
 
   constructor(mapping: Pick<Mapping, 'owner' | 'select'>, records: Records) {
     this.#mapping = mapping;
@@ -25,6 +26,11 @@ export class EntryCache {
   /** By `serviceText` of the destination. */
   get all(): ReadonlyMap<string, IntentionEntry> {
     return this.#entries;
+  }
+
+  /** Whether a complete list was applied. */
+  get isListed(): boolean {
+    return this.#isListed;
   }
 
   /** Also those outside the selection: what any entry names must not be removed. */
@@ -48,6 +54,7 @@ export class EntryCache {
     entries: readonly IntentionEntry[],
     read: number,
   ): { readonly changed: readonly IntentionEntry[]; readonly gone: readonly ServiceName[] } {
+    this.#isListed = true;
     const changed: IntentionEntry[] = [];
     const gone: ServiceName[] = [];
     if (!this.#readOrder.acceptsAll(read)) return { changed, gone };

@@ -46,6 +46,7 @@ export function inputOf(
     wildcard: world.entries.get(serviceText({ ...destination, name: '*' })),
     protocol: world.protocolOf(destination),
     userTokens: world.userTokens.facts,
+    breakGlass: world.breakGlass.factsOf(destination, now),
     ...records,
     lastApplied: facts.lastApplied ?? records.lastApplied,
     evidence: facts.evidence ?? [],

@@ -8,14 +8,9 @@ import type { FirstLogin } from '../plan/acl/first-logins.js';
 import type { ClaimStatus } from '../plan/claims.js';
 import type { ClientOpenings } from '../plan/openings.js';
 import type { DestinationSources } from '../plan/sources-by-destination.js';
-import {
-  type ClaimSettings,
-  type ClientBlock,
-  type ClientId,
-  clientText,
-  isUnreadable,
-  type World,
-} from '../plan/world.js';
+import type { ClaimSettings, ClientBlock, ClientId, World } from '../plan/world.js';
+import { clientText, isUnreadable, serviceText } from '../plan/world.js';
+import { BreakGlasses } from './break-glasses.js';
 import { claimsOfEntries, claimsOfRoles } from './claim-memory.js';
 import { losesClaim } from './claim-statuses.js';
 import { Claims } from './claims.js';
@@ -52,6 +47,12 @@ export class WorldState {
   /** For the ACL objects of each client, by its `clientText`. */
   readonly inferredAcl = new InferredRemovals();
   readonly freezes = new Freezes(() => this.#mapping.freezes);
+  readonly breakGlass = new BreakGlasses((from, to) => {
+    this.#destinations.updateSource(serviceText(from), from);
+    const touches = new Touches();
+    touches.destination(to);
+    this.#changed(touches);
+  });
   readonly #directories = new Directories();
   readonly #clientBlocks = new ClientBlocks();
   readonly #claims: Claims;
@@ -63,7 +64,6 @@ export class WorldState {
   readonly everyEntry = () => this.#entries.every();
   readonly #destinations: Destinations;
   readonly #names = new ClientNames();
-  #hasEntries = false;
   #reads = 0;
   #claimsVersion = 0;
   /** What ended graces touched since the last call of `expireGraces`. */
@@ -74,7 +74,8 @@ export class WorldState {
     this.#openings = new Openings(mapping);
     this.#claims = new Claims(mapping, settings, this.#directories, this.#clientBlocks.all);
     this.#entries = new EntryCache(mapping, this.records);
-    this.#destinations = new Destinations(this.#claims.claimStatuses, this.#openings, this.#entries);
+    const sources = [this.#claims.claimStatuses, this.#openings, this.#entries] as const;
+    this.#destinations = new Destinations(...sources, this.breakGlass);
   }
 
   /** Read-only: this class has the updates. */
@@ -219,8 +220,7 @@ export class WorldState {
 
   /** Applies a complete list of entries. The first list also restores claims from the recorded sources. */
   putEntries(entries: readonly IntentionEntry[], now: number, read: number = this.beginRead()): Touched {
-    const isFirst = !this.#hasEntries;
-    this.#hasEntries = true;
+    const isFirst = !this.#entries.isListed;
     const { changed, gone } = this.#entries.replaceAll(entries, read);
     const touches = new Touches();
     for (const { destination } of changed) this.#touchEntry(destination, touches);
@@ -255,7 +255,7 @@ export class WorldState {
 
   /** Whether the entries were listed at least once, so that an unknown entry does not exist. */
   get hasEntries(): boolean {
-    return this.#hasEntries;
+    return this.#entries.isListed;
   }
 
   get entries(): ReadonlyMap<string, IntentionEntry> {

@@ -62,7 +62,8 @@ async function ask({
     },
     async release({ provider, clientId }, by) {
       ruled.push(`release ${provider} ${clientId} ${by.id}`);
-      return clientId !== 'free';
+      if (clientId === 'free') return { kind: 'unknown' };
+      return { kind: 'ruled', hold: { subject: clientId } };
     },
   };
   const server = createHttpServer();

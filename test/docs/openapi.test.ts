@@ -26,6 +26,7 @@ it('openapi.yaml has every route of the daemon, and no other', async () => {
   });
   const parts = {
     config: {
+      consul: {},
       decisions: { kind: 'embedded', webhooks: [] },
       http: { listen: { host: '127.0.0.1', port: 0 }, tokens: [] },
     },

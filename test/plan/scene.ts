@@ -1,4 +1,5 @@
 import { sourcesAfter } from '../../src/apply/entry-sources.js';
+import type { BreakGlass } from '../../src/model/break-glass.js';
 import type { Catalog, CatalogService, ClaimRecord, Protocol } from '../../src/model/catalog.js';
 import type { OAuthClient } from '../../src/model/client.js';
 import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '../../src/model/intention.js';
@@ -41,6 +42,7 @@ export interface Scene {
   readonly evidence: readonly Evidence[];
   readonly grantReason: DestinationInput['grantReason'];
   readonly userTokens: UserTokenFacts;
+  readonly breakGlass: readonly BreakGlass[];
   readonly now: number;
 }
 
@@ -64,6 +66,7 @@ export function mapping(changes: Partial<Mapping> = {}): Mapping {
     limits: { human: { never: [] }, workload: { never: [] }, agent: { never: [] } },
     protectedServices: [],
     freezes: [],
+    approvers: 1,
     acl: { login: false, firstLogin: false, providers: new Map(), groups: [] },
     maxRevocations: { percent: 20, atLeast: 10, windowMs: 600_000 },
     ...changes,
@@ -163,6 +166,7 @@ export function scene(changes: Partial<Scene> = {}): Scene {
     evidence: [],
     grantReason: 'ScopeGranted',
     userTokens: NOTHING_KNOWN,
+    breakGlass: [],
     now: NOW,
     ...changes,
   };
@@ -212,6 +216,10 @@ export function inputsOf(scene: Scene): readonly DestinationInput[] {
   const destinations = new Map([
     ...[...sources].map(([key, each]): [string, ServiceName] => [key, each.destination]),
     ...[...scene.entries].map(([key, each]): [string, ServiceName] => [key, each.destination]),
+    ...scene.breakGlass.map(({ destination }): [string, ServiceName] => [
+      keyOf(destination),
+      named(destination),
+    ]),
   ]);
   return [...destinations.values()].map((destination) => ({
     destination,
@@ -224,6 +232,10 @@ export function inputsOf(scene: Scene): readonly DestinationInput[] {
     wildcard: scene.entries.get(keyOf('*')),
     protocol: scene.protocols.get(destination.name) ?? 'http',
     userTokens: scene.userTokens,
+    breakGlass: {
+      grants: scene.breakGlass.filter((each) => each.destination === destination.name),
+      now: scene.now,
+    },
     lastApplied: scene.written,
     unrecorded: scene.unrecorded,
     evidence: scene.evidence,

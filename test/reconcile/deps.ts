@@ -113,6 +113,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
           return writes.map(() => ({ kind: 'written' as const }));
         },
       },
+      breakGlass: { list: async () => new Map(), write: refuse },
       lock: {
         read: refuse,
         createSession: refuse,

@@ -23,6 +23,8 @@ interface Options {
 interface Ruled {
   readonly id: string;
   readonly subject: string;
+  /** The approval is recorded, and another person must approve too. */
+  readonly needsSecond?: true;
 }
 
 export function addApprove(program: Command, cli: Cli): void {
@@ -37,10 +39,11 @@ export function addApprove(program: Command, cli: Cli): void {
       .action((ids: readonly string[], options: Options) => ruleOnAll(ids, verdict, options, cli));
   add(
     'approve',
-    'release a held change, or end a quarantine',
+    'release a held change, end a quarantine, or open a break-glass grant',
     'Releases the held changes with these decision IDs, once. Their decisions name you. A running daemon makes the ' +
       'change at once; without one, the next scopemesh run or scopemesh apply does. For a client in quarantine, give ' +
-      'PROVIDER/CLIENT-ID or the ID of one of its ClientQuarantined decisions: the quarantine ends.',
+      'PROVIDER/CLIENT-ID or the ID of one of its ClientQuarantined decisions: the quarantine ends. The ID of a ' +
+      'break-glass grant that another person asked for opens it. With guards.approvers: 2 each of these needs two persons.',
     `
 Exit status: 0; 1 if one of the IDs cannot be approved. A change that somebody rejected is refused
 without --override.
@@ -95,7 +98,13 @@ async function ruleOnAll(
   });
   const word = verdict === 'approve' ? 'approved' : 'rejected';
   if (options.json) cli.screen.json({ [word]: ruled, errors });
-  else for (const { id, subject } of ruled) cli.screen.line(printable(`${word}  ${id}  ${subject}`));
+  else
+    for (const { id, subject, needsSecond } of ruled)
+      cli.screen.line(
+        printable(
+          `${word}  ${id}  ${subject}${needsSecond === true ? '  (another person must approve it too)' : ''}`,
+        ),
+      );
   for (const { id, message } of errors) cli.screen.warn(printable(`scopemesh: ${id}: ${message}`));
   if (errors.length > 0) cli.exit(1);
 }
@@ -119,6 +128,10 @@ async function ruleOn(
   switch (result.kind) {
     case 'ruled':
       return { id, subject: result.hold.subject };
+    case 'first':
+      return { id, subject: result.hold.subject, needsSecond: true };
+    case 'refused':
+      throw refusal(result.why);
     case 'unsuitable':
       throw refusal(unsuitableText(result.hold, verdict));
     case 'rejected':
@@ -145,9 +158,17 @@ async function endQuarantine(
 ): Promise<Ruled> {
   if (verdict === 'reject')
     throw refusal('a quarantine cannot be rejected; it lasts until it is approved to end');
-  if (!(await rulings.release({ provider, clientId }, by)))
-    throw refusal(`client ${provider}/${clientId} is not in quarantine`);
-  return { id, subject: quarantineSubject({ provider, clientId }) };
+  const result = await rulings.release({ provider, clientId }, by);
+  switch (result.kind) {
+    case 'unknown':
+      throw refusal(`client ${provider}/${clientId} is not in quarantine`);
+    case 'refused':
+      throw refusal(result.why);
+    case 'first':
+      return { id, subject: result.hold.subject, needsSecond: true };
+    case 'ruled':
+      return { id, subject: result.hold.subject };
+  }
 }
 
 async function findDecision(id: string, config: Config, cli: Cli): Promise<Decision | undefined> {
@@ -176,11 +197,14 @@ async function withRulings(
         const path = `/api/holds/${encodeURIComponent(id)}/${verdict}`;
         const said = await daemon.post(path, { user: cli.around.user, override: override === true });
         if (said === undefined) return { kind: 'unknown' };
-        return { kind: 'ruled', hold: { subject: subjectOf(said) } };
+        return { kind: needsSecond(said) ? 'first' : 'ruled', hold: { subject: subjectOf(said) } };
       },
       async release({ provider, clientId }) {
         const path = `/api/quarantines/${encodeURIComponent(provider)}/${encodeURIComponent(clientId)}/release`;
-        return (await daemon.post(path, { user: cli.around.user })) !== undefined;
+        const said = await daemon.post(path, { user: cli.around.user });
+        if (said === undefined) return { kind: 'unknown' };
+        const subject = quarantineSubject({ provider, clientId });
+        return { kind: needsSecond(said) ? 'first' : 'ruled', hold: { subject } };
       },
     });
     return;
@@ -194,6 +218,10 @@ async function withRulings(
 
 function subjectOf(said: unknown): string {
   return typeof said === 'object' && said !== null && 'subject' in said ? String(said.subject) : '';
+}
+
+function needsSecond(said: unknown): boolean {
+  return typeof said === 'object' && said !== null && 'needsSecond' in said && said.needsSecond === true;
 }
 
 /** Why nobody can approve or reject a hold. */

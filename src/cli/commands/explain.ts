@@ -262,6 +262,7 @@ function toDocument(explanation: Explanation, circumstances: Circumstances) {
     client: rest.client ?? null,
     openings: toPlainValue(openings),
     wanted: toPlainValue(rest.desired) ?? null,
+    breakGlass: explanation.breakGlass,
     holds: holds.map(holdView),
     pending: pending === undefined ? null : changeView(pending),
     ...around,

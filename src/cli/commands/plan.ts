@@ -2,10 +2,12 @@ import { type Command, Option } from 'commander';
 import { toMapping } from '../../../config/mapping-revision.js';
 import { systemClock } from '../../clock.js';
 import type { Mapping } from '../../model/rule.js';
+import { toBreakGlassView } from '../../plan/break-glass-view.js';
 import { isApprovable } from '../../plan/holds.js';
 import { policyOf } from '../../plan/mode.js';
 import { planAclFleet } from '../../reconcile/acl/plan-fleet-acl.js';
 import { type FleetPlan, isAnythingToDo, planEverything } from '../../reconcile/fleet-plan.js';
+import { breakGlassLine } from '../break-glass-view.js';
 import type { Cli } from '../cli.js';
 import { type BothSides, withBothSides } from '../load-current-state.js';
 import { planDocument } from '../plan-view.js';
@@ -14,6 +16,7 @@ import { readKnownHolds } from '../recorded-holds.js';
 import { planMarkdown } from '../terminal/plan-markdown.js';
 import { printPlan } from '../terminal/plan-text.js';
 import { printReach } from '../terminal/reach-text.js';
+import { printable } from '../terminal/screen.js';
 import { learnUnrecorded } from '../unrecorded-edges.js';
 import {
   type Assumption,
@@ -91,14 +94,17 @@ async function show(sides: BothSides, options: Options, cli: Cli): Promise<void>
   const known = needsIds ? await readKnownHolds(config, daemon, cli) : new Map();
   const assumed = whatIf && { ...whatIf.facts, alreadyPending: countCommon(whatIf.before, plan, world) };
   const readReach = () => reportReach(edgesOfPlan(plan), MOST_EDGES, sides.consul, world, cli.signal);
+  const now = world.breakGlass.timeAt(systemClock.now());
+  const breakGlass = world.breakGlass.all.map((each) => toBreakGlassView(each, mapping, now));
   if (options.json) {
     const reach = await readReach();
-    cli.screen.json({ ...planDocument(plan, mapping, known), whatIf: assumed ?? null, reach });
+    cli.screen.json({ ...planDocument(plan, mapping, known), whatIf: assumed ?? null, reach, breakGlass });
   } else if (options.format === 'markdown') cli.screen.line(planMarkdown(plan, mapping, assumed));
   else {
     const reach = await readReach();
     printPlan(plan, mapping, known, cli.screen, assumed);
     printReach(reach, cli.screen);
+    for (const each of breakGlass) cli.screen.line(printable(`break-glass: ${breakGlassLine(each)}`));
   }
   if (options.detailedExitcode && isAnythingToDo(plan)) cli.exit(CHANGES_PENDING);
 }

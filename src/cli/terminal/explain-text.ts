@@ -1,6 +1,7 @@
 import type { CallingGatewayKind } from '../../model/catalog.js';
 import type { Decision } from '../../model/decision.js';
 import type { Candidate, Explanation, Verdict } from '../../plan/explain.js';
+import { breakGlassLine } from '../break-glass-view.js';
 import { accessText } from './access-text.js';
 import { decisionText } from './decision-text.js';
 import { behindText } from './reach-text.js';
@@ -65,6 +66,7 @@ export function printExplanation(
         ? 'its scopes open nothing now'
         : 'no rule opens this destination for a scope of this client',
     );
+  for (const each of explanation.breakGlass) fact('grant', `break-glass ${breakGlassLine(each)}`);
   for (const hold of holds) fact('held', `${hold.reason} ${hold.scopes.join(' ')}: ${hold.detail}`);
   if (pending !== undefined)
     fact(

@@ -4,6 +4,7 @@ import type { Logger, Metrics } from '../../observe.js';
 import type { Consul } from '../consul.js';
 import { createAclObjects } from './acl-objects.js';
 import { readAclToken } from './acl-token.js';
+import { createBreakGlassRecords } from './break-glass.js';
 import { createCanary } from './canary.js';
 import { createCatalogReader } from './catalog.js';
 import { createClaimRecords } from './claims.js';
@@ -30,7 +31,7 @@ export interface HttpConsulOptions {
   readonly partition?: string | undefined;
   readonly namespace?: string | undefined;
   readonly tls?: TlsFiles | undefined;
-  /** Names the KV folders `scopemesh/<owner>/claims/` and `scopemesh/<owner>/quarantine/`. */
+  /** Names the KV folders `claims/`, `quarantine/` and `break-glass/` below `scopemesh/<owner>/`. */
   readonly owner: string;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -88,6 +89,7 @@ export function createHttpConsul(options: HttpConsulOptions): Consul {
     intentions: createIntentions(transport, tenancy, guard),
     claims: createClaimRecords(transport, tenancy, owner),
     quarantines: createQuarantineRecords(transport, tenancy, owner),
+    breakGlass: createBreakGlassRecords(transport, tenancy, owner),
     lock: createLeaderLock(transport, tenancy, owner),
     clusterId: createClusterId(transport, tenancy, owner),
     canary: createCanary(transport, tenancy, owner),

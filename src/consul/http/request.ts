@@ -18,6 +18,8 @@ export type Operation =
   | 'cluster.write'
   | 'quarantines.list'
   | 'quarantines.write'
+  | 'break-glass.list'
+  | 'break-glass.write'
   | 'catalog.services'
   | 'catalog.service'
   | 'catalog.nodes'

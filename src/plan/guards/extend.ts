@@ -1,4 +1,5 @@
 import { covers, union } from '../access.js';
+import { parseBreakGlassText } from '../break-glass.js';
 import type { DestinationInput } from '../destination-input.js';
 import { parseGrantText } from '../grant-text.js';
 import { type Change, type Hold, toHold } from '../plan.js';
@@ -25,7 +26,13 @@ export function extendOnly(
       after: union(change.before, change.after),
       action: 'grant',
       reason: input.grantReason,
-      scopes: [...new Set(change.opensBy.map((text) => parseGrantText(text).name))],
+      scopes: [
+        ...new Set(
+          change.opensBy.flatMap((text) =>
+            parseBreakGlassText(text) === undefined ? parseGrantText(text).name : [],
+          ),
+        ),
+      ],
       narrows: false,
       isInferred: false,
     },

@@ -26,6 +26,8 @@ export interface GuardedChange {
   readonly reason: ChangeReason;
   readonly narrows: boolean;
   readonly widens: boolean;
+  /** A break-glass grant opens it, which a freeze does not hold. */
+  readonly breakGlass?: { readonly passesFreeze: boolean };
   /** Removes access only because a read did not show a fact. */
   readonly isInferred: boolean;
   /** Who approved it although the revocation limit held it. */

@@ -41,6 +41,10 @@ const BY_REASON: readonly (readonly [what: string, reasons: readonly Reason[]])[
   ['The mass guard held removals', ['RevocationLimit']],
   ['A client was in quarantine', ['ClientQuarantined']],
   ['A freeze began or ended', ['FreezeStarted', 'FreezeEnded']],
+  [
+    'A break-glass grant was asked for, opened an edge, was still open, or ended',
+    ['BreakGlassAsked', 'BreakGlass', 'BreakGlassReminder', 'BreakGlassEnded', 'BreakGlassRefused'],
+  ],
   ['The configuration was changed, or a new one was refused', ['ConfigReloaded', 'ConfigRefused']],
 ];
 

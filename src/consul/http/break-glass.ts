@@ -1,0 +1,55 @@
+import { definedFields } from '../../model/defined-fields.js';
+import type { BreakGlassRecords } from '../consul.js';
+import { createReader } from './json.js';
+import { toValueText } from './kv-key.js';
+import { recordFolder } from './kv-keys.js';
+import { listFolder } from './kv-list.js';
+import { writeRecords } from './kv-write.js';
+import type { Tenancy } from './place.js';
+import type { Transport } from './transport.js';
+
+const ID = /^[0-9A-Z]{26}$/;
+
+/** KV records at `scopemesh/<owner>/break-glass/<id>`. A key that has no ID is left out. */
+export function createBreakGlassRecords(
+  transport: Transport,
+  tenancy: Tenancy,
+  owner: string,
+): BreakGlassRecords {
+  const folder = recordFolder(owner, 'break-glass');
+  const place = definedFields({ Namespace: tenancy.namespace, Partition: tenancy.partition });
+  return {
+    async list(signal) {
+      const operation = 'break-glass.list';
+      const reader = createReader(operation);
+      const pairs = await listFolder(transport, tenancy, operation, folder, signal);
+      return new Map(
+        pairs.flatMap((pair): readonly (readonly [string, string])[] => {
+          const id = reader.text(pair.Key).slice(folder.length);
+          return ID.test(id) ? [[id, textOf(pair.Value)]] : [];
+        }),
+      );
+    },
+    write: (writes, signal) =>
+      writeRecords(
+        transport,
+        'break-glass.write',
+        writes,
+        ({ id, text }) => {
+          const at = { Key: `${folder}${id}`, ...place };
+          if (text === undefined) return [{ KV: { Verb: 'delete', ...at } }];
+          return [{ KV: { Verb: 'set', ...at, Value: Buffer.from(text).toString('base64') } }];
+        },
+        signal,
+      ),
+  };
+}
+
+/** A value that is no text is another writer's: as an empty text it is no grant. */
+function textOf(value: unknown): string {
+  try {
+    return toValueText(value);
+  } catch {
+    return '';
+  }
+}

@@ -1,0 +1,65 @@
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { z } from 'zod';
+import { toBreakGlassView } from '../plan/break-glass-view.js';
+import {
+  askBreakGlass,
+  type BreakGlassDeps,
+  type BreakGlassResult,
+  endBreakGlass,
+} from '../reconcile/break-glass.js';
+import { BREAK_GLASS_REASON, WANTED } from '../reconcile/stored-break-glass.js';
+import { answerChange, ChangeBody, type ChangeDeps } from './api-change.js';
+
+export interface BreakGlassApiDeps extends ChangeDeps {
+  /** Of the present term. */
+  readonly breakGlass: () => BreakGlassDeps;
+  /** Of every grant: the configured partition and namespace. */
+  readonly place: { readonly partition: string; readonly namespace: string };
+}
+
+const MOST_SECONDS = 31 * 86_400;
+const AskBody = ChangeBody.extend({
+  ...WANTED,
+  forSeconds: z.number().int().min(1).max(MOST_SECONDS),
+  duringFreeze: z.boolean().exactOptional(),
+});
+const EndBody = ChangeBody.extend({ reason: z.string().regex(BREAK_GLASS_REASON) });
+
+/**
+ * `POST /api/break-glass` and `/api/break-glass/:id/end`. The second person uses `/api/holds/:id/approve`, and `/statusz` shows
+ * the grants.
+ */
+export function addBreakGlassApi(server: FastifyInstance, deps: BreakGlassApiDeps): void {
+  server.post('/api/break-glass', (request, reply) =>
+    answerChange(request, reply, deps, AskBody, async (by, { user: _, forSeconds, ...wanted }) => {
+      const asked = { ...wanted, ...deps.place, forMs: forSeconds * 1000 };
+      return answer(reply, await askBreakGlass(asked, by, deps.breakGlass()), deps.breakGlass());
+    }),
+  );
+  server.post('/api/break-glass/:id/end', (request, reply) =>
+    answerChange(request, reply, deps, EndBody, async (by, { reason }) => {
+      const { id } = z.object({ id: z.string() }).parse(request.params);
+      return answer(reply, await endBreakGlass(id, reason, by, deps.breakGlass()), deps.breakGlass());
+    }),
+  );
+}
+
+function answer(
+  reply: FastifyReply,
+  result: BreakGlassResult,
+  { world, clock }: BreakGlassDeps,
+): FastifyReply {
+  switch (result.kind) {
+    case 'done': {
+      const now = world.breakGlass.timeAt(clock.now());
+      return reply.send({
+        grant: toBreakGlassView(result.glass, world.mapping, now),
+        heldBy: result.note ?? null,
+      });
+    }
+    case 'refused':
+      return reply.code(409).send({ error: result.why });
+    case 'unknown':
+      return reply.code(404).send({ error: 'no break-glass grant has this ID; it may be over' });
+  }
+}

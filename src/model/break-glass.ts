@@ -1,0 +1,42 @@
+import type { Principal } from './cause.js';
+
+/** The limits of `guards.breakGlass`. */
+export interface BreakGlassLimits {
+  /** The longest time of one grant. */
+  readonly longestMs: number;
+  /** Lower-case names of services that no such grant has as its source or its destination. */
+  readonly never: readonly string[];
+}
+
+/**
+ * A break-glass grant: an edge that a person opens for some time although the identity provider does not grant it. Source and
+ * destination are in one partition and namespace. Instants are in milliseconds since the epoch.
+ */
+export interface BreakGlass {
+  /** ULID. */
+  readonly id: string;
+  readonly source: string;
+  readonly destination: string;
+  readonly partition: string;
+  readonly namespace: string;
+  /** Absent: every method. */
+  readonly methods?: readonly string[];
+  /** The path and everything under it. Absent: every path; without methods too, the grant is L4. */
+  readonly path?: string;
+  readonly reason: string;
+  readonly forMs: number;
+  /** A freeze does not hold it. */
+  readonly duringFreeze: boolean;
+  readonly askedAt: number;
+  readonly askedBy: Principal;
+  /** Absent while it waits for a second person. */
+  readonly openedAt?: number;
+  /** The second person; absent where one is enough. */
+  readonly approvedBy?: Principal;
+  /** Present once it has ended. The record then stays until its edge is closed. */
+  readonly endedAt?: number;
+  /** The last reminder, or when it opened. */
+  readonly remindedAt?: number;
+  /** Known only from Consul, after the loss of a store: it keeps what is open and opens nothing. */
+  readonly isAdopted?: true;
+}

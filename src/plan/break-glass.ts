@@ -1,0 +1,114 @@
+import type { BreakGlass } from '../model/break-glass.js';
+import type { Access, ServiceName } from '../model/intention.js';
+import type { Mapping } from '../model/rule.js';
+import { union } from './access.js';
+import { accessOf } from './openings.js';
+import { isPlainServiceName } from './pattern.js';
+
+/** How long a grant waits for its second person. */
+export const ASKED_MS = 3_600_000;
+
+export type BreakGlassState = 'asked' | 'open' | 'ended';
+
+/**
+ * | grant | state |
+ * |---|---|
+ * | it has ended, or `guards.breakGlass` is off, or excludes a service of it | `ended` |
+ * | a second person is missing, for an hour at most | `asked` |
+ * | its time is over | `ended` |
+ * | otherwise | `open` |
+ */
+export function breakGlassState(
+  glass: BreakGlass,
+  { breakGlass, approvers }: Pick<Mapping, 'breakGlass' | 'approvers'>,
+  now: number,
+): BreakGlassState {
+  if (glass.endedAt !== undefined || breakGlass === undefined) return 'ended';
+  if (breakGlass.never.some((name) => name === glass.source.toLowerCase() || name === glass.destination))
+    return 'ended';
+  if (glass.openedAt === undefined) return now - glass.askedAt < ASKED_MS ? 'asked' : 'ended';
+  if (approvers > 1 && (glass.approvedBy === undefined || isSamePerson(glass.askedBy, glass.approvedBy)))
+    return 'ended';
+  return now < endOf(glass, breakGlass) ? 'open' : 'ended';
+}
+
+/** The instant at which an open grant ends, within the longest time that the configuration allows now. */
+export function endOf(
+  { openedAt = 0, forMs }: BreakGlass,
+  { longestMs }: { readonly longestMs: number },
+): number {
+  return openedAt + Math.min(forMs, longestMs);
+}
+
+/** What the grant opens; undefined if its path is not plain. */
+export function breakGlassAccess({
+  methods,
+  path,
+}: Pick<BreakGlass, 'methods' | 'path'>): Access | undefined {
+  return accessOf({
+    scope: '',
+    userRequired: false,
+    ...(methods === undefined ? {} : { methods }),
+    ...(path === undefined ? {} : { path }),
+  });
+}
+
+/** What all of them open together. */
+export function unionOf(grants: readonly BreakGlass[]): Access | undefined {
+  return grants.reduce<Access | undefined>((sum, each) => union(sum, breakGlassAccess(each)), undefined);
+}
+
+export function isOfEdge(
+  { source, destination, partition, namespace }: BreakGlass,
+  from: ServiceName,
+  to: ServiceName,
+): boolean {
+  return (
+    source === from.name &&
+    destination === to.name.toLowerCase() &&
+    [from, to].every((each) => each.partition === partition && each.namespace === namespace)
+  );
+}
+
+export function destinationOf({ destination, partition, namespace }: BreakGlass): ServiceName {
+  return { partition, namespace, name: destination };
+}
+
+export function sourceOf({ source, partition, namespace }: BreakGlass): ServiceName {
+  return { partition, namespace, name: source };
+}
+
+/** Whether a name can be one end of a grant. */
+export function isGrantableName(name: string): boolean {
+  return isPlainServiceName(name);
+}
+
+/**
+ * Whether two principals may be one person. One name at two places, such as `os:ana` and `token:ana`, counts as one person.
+ */
+export function isSamePerson(a: { readonly id: string }, b: { readonly id: string }): boolean {
+  return nameOf(a.id) === nameOf(b.id);
+}
+
+function nameOf(id: string): string {
+  return id
+    .slice(id.indexOf(':') + 1)
+    .trim()
+    .toLowerCase();
+}
+
+/** In the records of edges, beside the scopes: no scope has this form (`toGrantText`). */
+export function toBreakGlassText(id: string): string {
+  return JSON.stringify(['break-glass', id, '']);
+}
+
+/** The reverse of `toBreakGlassText`; undefined for a scope. */
+export function parseBreakGlassText(text: string): string | undefined {
+  return /^\["break-glass","([0-9A-Z]{26})",""\]$/.exec(text)?.[1];
+}
+
+/** Why an edge is open, for a person. */
+export function breakGlassText({ id, reason, askedBy, approvedBy }: BreakGlass, until: number): string {
+  const who = approvedBy === undefined ? askedBy.id : `${askedBy.id} asked, ${approvedBy.id} approved`;
+  return `break-glass grant ${id} until ${new Date(until).toISOString()} (${who}): ${reason}`;
+}

@@ -1,0 +1,249 @@
+import type { BreakGlass } from '../model/break-glass.js';
+import type { ChangeReason } from '../model/decision.js';
+import type { Access, IntentionSource, ServiceName } from '../model/intention.js';
+import { intersection, union, without } from './access.js';
+import { classify, needsHuman } from './actor.js';
+import {
+  breakGlassAccess,
+  breakGlassState,
+  breakGlassText,
+  endOf,
+  isOfEdge,
+  parseBreakGlassText,
+  toBreakGlassText,
+  unionOf,
+} from './break-glass.js';
+import type { ClaimStatus } from './claims.js';
+import type { DesiredAccess } from './desired-access.js';
+import type { DestinationInput } from './destination-input.js';
+import { namesOf, toGrantText } from './grant-text.js';
+import type { LastApplied } from './last-applied.js';
+import {
+  type ActualAccess,
+  type BreakGlassPart,
+  type Hold,
+  intentionResource,
+  intentionSubject,
+  type PlannedClient,
+} from './plan.js';
+import type { RevocationCause } from './revocation-cause.js';
+import { quarantineText } from './stored-block.js';
+import { clientText, findClient } from './world.js';
+
+/** The break-glass grants of one edge. */
+export interface EdgeBreakGlass {
+  /** They open the edge, with the access of each. */
+  readonly opening: readonly { readonly glass: BreakGlass; readonly access: Access }[];
+  /** Those of them that opened it before, as far as it is recorded. */
+  readonly opened: readonly BreakGlass[];
+  /** They opened the edge, as far as it is recorded, and do not any more. */
+  readonly closing: readonly BreakGlass[];
+  /** Nothing else opened the edge than a grant that is not known any more. */
+  readonly isOrphaned: boolean;
+  /** Why grants that are open do not open the edge. */
+  readonly holds: readonly Hold[];
+}
+
+const NONE: EdgeBreakGlass = { opening: [], opened: [], closing: [], isOrphaned: false, holds: [] };
+
+/** What is refused here is refused for every grant of the edge; without a reason nothing is mentioned. */
+type Refusal = { readonly reason: Hold['reason']; readonly detail: string } | 'outside' | undefined;
+
+export function edgeBreakGlass(
+  source: ServiceName,
+  claimStatus: ClaimStatus,
+  lastApplied: LastApplied | undefined,
+  input: DestinationInput,
+  ours: IntentionSource | undefined,
+): EdgeBreakGlass {
+  const { destination, mapping, breakGlass } = input;
+  const here = breakGlass.grants.filter((each) => isOfEdge(each, source, destination));
+  const isOrphaned =
+    lastApplied !== undefined &&
+    lastApplied.grants.length === 0 &&
+    lastApplied.breakGlass.some((id) => !here.some((each) => each.id === id));
+  if (here.length === 0) return { ...NONE, isOrphaned };
+  const open = here.filter((each) => breakGlassState(each, mapping, breakGlass.now) === 'open');
+  const wasApplied = ({ id }: BreakGlass) => lastApplied === undefined || lastApplied.breakGlass.includes(id);
+  const kept = ours === undefined || ours.access.kind === 'other' ? undefined : ours.access;
+  const opening: { glass: BreakGlass; access: Access }[] = [];
+  const holds: Hold[] = [];
+  const refused: BreakGlass[] = [];
+  for (const glass of open) {
+    const access = breakGlassAccess(glass);
+    const why = refusalOf(claimStatus, access, input);
+    // Whoever writes to Consul's KV must not open anything by it, nor keep open what a scope opened.
+    const isKept = glass.isAdopted === true;
+    const part = !isKept ? access : wasApplied(glass) ? intersection(kept, access) : undefined;
+    if (why === undefined && part !== undefined) opening.push({ glass, access: part });
+    else refused.push(glass);
+    if (why !== undefined && why !== 'outside')
+      holds.push({
+        subject: intentionSubject(destination, source.name),
+        resource: intentionResource(destination, source.name),
+        ...why,
+        action: 'grant',
+        scopes: [],
+        after: access,
+      });
+  }
+  const ended = here.filter((each) => breakGlassState(each, mapping, breakGlass.now) === 'ended');
+  const opened = opening.map(({ glass }) => glass).filter(wasApplied);
+  return { opening, opened, closing: [...ended, ...refused].filter(wasApplied), isOrphaned, holds };
+}
+
+/** Protected services, quarantines, `select` and the limits of actors come first. */
+function refusalOf(claimStatus: ClaimStatus, access: Access | undefined, input: DestinationInput): Refusal {
+  const { destination, mapping, world, protocol } = input;
+  const refuse = (detail: string): Refusal => ({ reason: 'BreakGlassRefused', detail });
+  if (claimStatus.kind === 'none' && claimStatus.isOutside) return 'outside';
+  if (mapping.select?.hasPlace(claimStatus.service) === false) return 'outside';
+  if (mapping.protectedServices.includes(destination.name.toLowerCase()))
+    return {
+      reason: 'ProtectedDestination',
+      detail: 'guards.protected lists this destination, so no break-glass grant opens it',
+    };
+  if (access === undefined) return refuse('the path of the break-glass grant is not plain');
+  if (access.kind === 'http' && protocol === 'tcp')
+    return {
+      reason: 'ProtocolUnsuitable',
+      detail:
+        'Consul enforces methods and paths only for HTTP destinations, and this destination uses tcp; ask for a break-glass grant without them, or set Protocol http in its service-defaults',
+    };
+  if (claimStatus.kind === 'none') return undefined;
+  const { client: id } = claimStatus;
+  const block = world.clientBlocks.get(clientText(id));
+  if (block === 'ClientQuarantined') return { reason: block, detail: quarantineText(id) };
+  if (block !== undefined)
+    return refuse('the client of the source is closed until its identity provider can be read again');
+  if (!world.directories.has(id.provider) || claimStatus.kind === 'unknown') return undefined;
+  const client = findClient(world, id);
+  if (client === undefined || !client.enabled)
+    return refuse(
+      'the identity provider has disabled or deleted the client of the source, and a break-glass grant does not undo that',
+    );
+  if (needsHuman(classify(client, mapping), mapping))
+    return refuse(
+      'the client of the source may act only for a human, and a break-glass grant carries no token of a user',
+    );
+  return undefined;
+}
+
+/** What scopes may keep of an edge that they must not widen: nothing that only a grant opened. */
+export function ofScopes(
+  ours: IntentionSource | undefined,
+  { opened, closing, isOrphaned }: EdgeBreakGlass,
+): IntentionSource | undefined {
+  const grants = [...opened, ...closing];
+  if (ours === undefined || ours.access.kind === 'other' || (grants.length === 0 && !isOrphaned)) return ours;
+  const access = isOrphaned ? undefined : without(ours.access, unionOf(grants));
+  return access === undefined ? undefined : { ...ours, access };
+}
+
+/** Whether no grant opens or closes the edge. */
+export function hasNoBreakGlass({ opening, closing, isOrphaned }: EdgeBreakGlass): boolean {
+  return opening.length + closing.length === 0 && !isOrphaned;
+}
+
+/** The desired access with what the grants open. */
+export function withBreakGlass(
+  base: DesiredAccess,
+  { opening, holds }: Pick<EdgeBreakGlass, 'opening' | 'holds'>,
+): DesiredAccess {
+  if (opening.length + holds.length === 0) return base;
+  const opensBy = [...base.opensBy, ...opening.map(({ glass }) => toBreakGlassText(glass.id))];
+  return {
+    ...base,
+    access: opening.reduce<Access | undefined>((sum, { access }) => union(sum, access), base.access),
+    opensBy: opensBy.toSorted(),
+    holds: [...base.holds, ...holds],
+  };
+}
+
+/** Of an edge about whose client nothing is known: what is there, without what closes. */
+export function keptAccess(
+  { access }: IntentionSource,
+  client: PlannedClient | undefined,
+  lastApplied: LastApplied | undefined,
+  { closing, isOrphaned }: EdgeBreakGlass,
+): DesiredAccess {
+  const grants = lastApplied?.grants ?? [];
+  return {
+    access: access.kind === 'other' || isOrphaned ? undefined : without(access, unionOf(closing)),
+    scopes: namesOf(grants),
+    opensBy: grants.map(toGrantText),
+    client,
+    holds: [],
+    awaits: [],
+  };
+}
+
+export function openingPart(
+  opening: EdgeBreakGlass['opening'],
+  { mapping }: DestinationInput,
+): BreakGlassPart {
+  const limits = mapping.breakGlass ?? { longestMs: 0 };
+  return {
+    detail: opening.map(({ glass }) => breakGlassText(glass, endOf(glass, limits))).join('; '),
+    by: opening[0]?.glass.approvedBy ?? opening[0]?.glass.askedBy,
+    does: 'open',
+    passesFreeze: opening.every(({ glass }) => glass.duringFreeze),
+  };
+}
+
+export function closingPart(closing: readonly BreakGlass[], { mapping }: DestinationInput): BreakGlassPart {
+  const limits = mapping.breakGlass ?? { longestMs: 0 };
+  return {
+    detail:
+      closing.length === 0
+        ? 'a break-glass grant that is over opened it'
+        : closing.map((each) => breakGlassText(each, each.endedAt ?? endOf(each, limits))).join('; '),
+    by: undefined,
+    does: 'close',
+    passesFreeze: true,
+  };
+}
+
+/** What an edge keeps when its break-glass grants close; undefined if none closes here. */
+export function closingOf(
+  { closing, opening, isOrphaned }: EdgeBreakGlass,
+  before: ActualAccess,
+): { readonly before: Access; readonly left: Access | undefined } | undefined {
+  if ((closing.length === 0 && !isOrphaned) || before === undefined || before.kind === 'other')
+    return undefined;
+  const left = isOrphaned ? undefined : without(before, unionOf(closing));
+  const still = intersection(before, openedBy({ opening }));
+  return { before, left: union(left, still) };
+}
+
+export function openedBy({ opening }: Pick<EdgeBreakGlass, 'opening'>): Access | undefined {
+  return opening.reduce<Access | undefined>((sum, { access }) => union(sum, access), undefined);
+}
+
+/** A cause that no read decides says more than the end of the grant. */
+export function endReason({ reason, isInferred }: RevocationCause): ChangeReason {
+  const isOwn =
+    reason === 'ClientQuarantined' || reason === 'RevocationUnconfirmed' || reason === 'ProtectedService';
+  return isOwn && !isInferred ? reason : 'BreakGlassEnded';
+}
+
+/** The scopes and grants to record when only the grants close. */
+export function recordAfterClosing(
+  lastApplied: LastApplied | undefined,
+  { opening }: EdgeBreakGlass,
+): readonly string[] {
+  return [
+    ...(lastApplied?.grants ?? []).map(toGrantText),
+    ...opening.map(({ glass }) => toBreakGlassText(glass.id)),
+  ].toSorted();
+}
+
+/** Whether the record names other grants than those that open the edge now. */
+export function hasOtherBreakGlass(
+  lastApplied: LastApplied | undefined,
+  opensBy: readonly string[],
+): boolean {
+  if (lastApplied === undefined) return false;
+  const now = opensBy.flatMap((text) => parseBreakGlassText(text) ?? []);
+  return now.toSorted().join() !== lastApplied.breakGlass.toSorted().join();
+}

@@ -1,0 +1,74 @@
+import { z } from 'zod';
+import type { Principal } from '../model/cause.js';
+import type { Resource } from '../model/decision.js';
+import { plainDecision } from '../model/plain-decision.js';
+import { isSamePerson } from '../plan/break-glass.js';
+import { type ReconcilerDeps, stampOf } from './deps.js';
+
+type Deps = Pick<
+  ReconcilerDeps,
+  'keyValues' | 'journal' | 'clock' | 'source' | 'world' | 'newId' | 'onSettled'
+>;
+
+export type Approval =
+  /** Enough persons have approved it. */
+  | { readonly kind: 'enough' }
+  /** It is recorded, and another person must approve too. */
+  | { readonly kind: 'first' }
+  /** The same person approved it before. */
+  | { readonly kind: 'same'; readonly by: Principal };
+
+const Stored = z.object({ of: z.string(), by: z.object({ id: z.string() }) });
+
+/**
+ * Counts the persons who approve, for `guards.approvers`. `of` identifies what they approve: an approval of something else
+ * that the subject had before does not count. The first approval has a decision.
+ */
+export async function countApproval(
+  approved: {
+    readonly key: string;
+    readonly subject: string;
+    readonly of: string;
+    readonly resource: Resource;
+  },
+  by: Principal,
+  deps: Deps,
+): Promise<Approval> {
+  if (deps.world.mapping.approvers === 1) return { kind: 'enough' };
+  const { key, subject, of, resource } = approved;
+  const text = await deps.keyValues.get(factOf(subject));
+  const stored = text === undefined || text === '' ? undefined : Stored.safeParse(JSON.parse(text)).data;
+  if (stored?.of === of)
+    return isSamePerson(stored.by, by) ? { kind: 'same', by: stored.by } : { kind: 'enough' };
+  await deps.keyValues.set(factOf(subject), JSON.stringify({ of, by: { id: by.id } }));
+  const decision = plainDecision(
+    {
+      resource,
+      verb: 'held',
+      subject,
+      outcome: 'observed',
+      reason: 'FirstApproval',
+      cause: { kind: 'command', receivedAt: new Date(deps.clock.now()).toISOString(), principal: by },
+      detail: `${by.id} approved this; another person must approve it too`,
+    },
+    stampOf(deps),
+  );
+  await deps.journal.settle(key, [decision]);
+  deps.onSettled();
+  return { kind: 'first' };
+}
+
+export async function forgetFirstApproval(
+  subject: string,
+  { keyValues }: Pick<ReconcilerDeps, 'keyValues'>,
+): Promise<void> {
+  await keyValues.set(factOf(subject), '');
+}
+
+export function sameText(by: Principal): string {
+  return `${by.id} approved this already, and guards.approvers is 2: another person must approve it too`;
+}
+
+function factOf(subject: string): string {
+  return `first-approval/${subject}`;
+}

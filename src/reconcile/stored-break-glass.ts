@@ -1,0 +1,58 @@
+import { z } from 'zod';
+import type { BreakGlass } from '../model/break-glass.js';
+import { breakGlassAccess } from '../plan/break-glass.js';
+import { isSourceName } from '../plan/claims.js';
+import { isPlainServiceName } from '../plan/pattern.js';
+
+/** One line, which decisions repeat. */
+export const BREAK_GLASS_REASON = /^\P{Cc}{1,500}$/u;
+export const METHOD = /^[A-Z]{1,32}$/;
+const MOST_METHODS = 20;
+const place = () => z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/);
+const instant = () => z.number().int().min(0).max(8.64e15);
+const principal = () => z.object({ id: z.string().regex(/^\P{Cc}{1,512}$/u) });
+
+/** What a person asks for. */
+export const WANTED = {
+  source: z.string().refine(isSourceName, 'must be the name of a service'),
+  destination: z.string().refine(isPlainServiceName, 'must be a plain service name (a-z, 0-9 and -)'),
+  methods: z.array(z.string().regex(METHOD)).min(1).max(MOST_METHODS).exactOptional(),
+  path: z.string().max(2_048).startsWith('/').exactOptional(),
+  reason: z.string().regex(BREAK_GLASS_REASON),
+};
+
+const Stored = z.strictObject({
+  id: z.string().regex(/^[0-9A-Z]{26}$/),
+  ...WANTED,
+  partition: place(),
+  namespace: place(),
+  forMs: z
+    .number()
+    .int()
+    .min(1_000)
+    .max(366 * 86_400_000),
+  duringFreeze: z.boolean(),
+  askedAt: instant(),
+  askedBy: principal(),
+  openedAt: instant().exactOptional(),
+  approvedBy: principal().exactOptional(),
+  endedAt: instant().exactOptional(),
+  remindedAt: instant().exactOptional(),
+  isAdopted: z.literal(true).exactOptional(),
+});
+
+export function toStoredText(glass: BreakGlass): string {
+  return JSON.stringify(glass);
+}
+
+/** Undefined for a text that scopemesh did not write: Consul's KV may have any. */
+export function parseStoredText(text: string): BreakGlass | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const stored = Stored.safeParse(value);
+  return stored.success && breakGlassAccess(stored.data) !== undefined ? stored.data : undefined;
+}

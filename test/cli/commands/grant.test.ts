@@ -1,0 +1,70 @@
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { freePort } from '../../stack/ports.js';
+import { type CommandLine, createCommandLine } from '../../support/command-line.js';
+import { type Mesh, startMesh } from '../../support/mesh.js';
+import { until } from '../../support/until.js';
+
+let mesh: Mesh;
+let cli: CommandLine;
+beforeEach(async () => {
+  mesh = await startMesh();
+  cli = createCommandLine(mesh);
+  cli.idp({ clientId: 'web-app', scopes: [], attributes: { 'consul-services': 'web' } });
+  await mesh.register('orders');
+  await mesh.register('web', { client: 'web-app' });
+});
+afterEach(async () => {
+  cli.close();
+  await mesh.consul.close();
+});
+
+const GRANT = ['grant', 'web', 'orders', '--for', '30m', '--reason', 'INC-1'];
+
+it('scopemesh grant needs a daemon, and says what is missing or wrong', async () => {
+  cli.configure({ guards: { breakGlass: {} } });
+  expect(await cli.run(GRANT)).toMatchObject({
+    status: 1,
+    err: expect.stringContaining('start scopemesh run'),
+  });
+  for (const [args, why] of [
+    [['grant', 'web', 'orders', '--reason', 'x'], '--for <duration>'],
+    [[...GRANT, '--for', '0s'], 'write a duration'],
+    [[...GRANT, '--reason', 'a\nb'], 'write one line'],
+    [[...GRANT, '--method', 'get'], 'write a method in capitals'],
+  ] as const)
+    expect(await cli.run([...args])).toMatchObject({ status: 1, err: expect.stringContaining(why) });
+});
+
+it('scopemesh grant opens an edge, list, plan and explain show it, and grant end closes it', async () => {
+  const listen = `127.0.0.1:${await freePort()}`;
+  cli.configure({ http: { listen }, guards: { breakGlass: {} } });
+  const stop = new AbortController();
+  const running = cli.run(['--log-level', 'error', 'run'], { signal: stop.signal });
+  try {
+    const granted = await until('a grant', async () => {
+      const result = await cli.run([...GRANT, '--json']);
+      return result.status === 0 ? result : undefined;
+    });
+    const { id } = granted.json().grant as { id: string };
+    await until('the edge', async () => ((await mesh.access('orders'))?.web === 'allow' ? true : undefined));
+    const line = new RegExp(`${id}  web -> orders  until \\S+Z  os:\\S+: INC-1\n`);
+    expect((await cli.run(['grant', 'list'])).out).toMatch(line);
+    const plan = await cli.run(['plan']);
+    expect(plan.out).toContain('No changes.');
+    expect(plan.out).toMatch(line);
+    expect(await cli.run(['explain', 'web', 'orders'])).toMatchObject({
+      status: 0,
+      out: expect.stringMatching(line),
+    });
+    expect((await cli.run(['plan', '--json'])).json()).toMatchObject({ breakGlass: [{ id, state: 'open' }] });
+    expect((await cli.run(['grant', 'end', 'unknown', '--reason', 'done'])).status).toBe(1);
+    expect(await cli.run(['grant', 'end', id, '--reason', 'done'])).toMatchObject({
+      status: 0,
+      out: expect.stringContaining('  ended '),
+    });
+    await until('no edge', async () => ((await mesh.access('orders'))?.web === undefined ? true : undefined));
+  } finally {
+    stop.abort();
+    await running;
+  }
+});

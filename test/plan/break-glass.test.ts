@@ -1,0 +1,316 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { BreakGlass } from '../../src/model/break-glass.js';
+import type { Access } from '../../src/model/intention.js';
+import { covers, union } from '../../src/plan/access.js';
+import {
+  breakGlassState,
+  isSamePerson,
+  parseBreakGlassText,
+  toBreakGlassText,
+} from '../../src/plan/break-glass.js';
+import { toGrantText } from '../../src/plan/grant-text.js';
+import { toLastAppliedText } from '../../src/plan/last-applied.js';
+import { clientText } from '../../src/plan/world.js';
+import { guarded } from './guarded.js';
+import {
+  ALLOW,
+  claiming,
+  client,
+  DENY,
+  entriesOf,
+  entry,
+  keyOf,
+  mapping,
+  NOW,
+  ourSource,
+  planOf,
+  plansOf,
+  rule,
+  type Scene,
+  scene,
+  sceneAfter,
+  source,
+} from './scene.js';
+import { someScene } from './worlds.js';
+
+const HOUR = 3_600_000;
+const ID = '01JDXK4T0QJ5W3M8V7Z2R6N9PB';
+const SUBJECT = 'intention/default/default/orders/web';
+const SCOPES = [rule('orders', 'orders', { methods: ['GET'], path: '/v1' })];
+const limits = { longestMs: 4 * HOUR, never: ['safe'] };
+const on = (changes = {}) => mapping({ rules: SCOPES, breakGlass: limits, ...changes });
+
+/** What the scope opens. */
+const GET = planOf(scene({ mapping: on() })).changes[0]?.after;
+
+function glass(changes: Partial<BreakGlass> = {}): BreakGlass {
+  return {
+    id: ID,
+    source: 'web',
+    destination: 'orders',
+    partition: 'default',
+    namespace: 'default',
+    reason: 'INC-1',
+    forMs: 2 * HOUR,
+    duringFreeze: false,
+    askedAt: NOW - HOUR,
+    askedBy: { id: 'os:ana' },
+    openedAt: NOW - HOUR,
+    ...changes,
+  };
+}
+
+/** `web` has no scope, and a person opened its edge. */
+const granted = (changes: Partial<Scene> = {}) =>
+  scene({ mapping: on(), clients: [client('web', [])], breakGlass: [glass()], ...changes });
+const opened = (changes: Partial<Scene> = {}): Scene => {
+  const before = granted(changes);
+  return sceneAfter(before, plansOf(before));
+};
+const later = (before: Scene, ms: number, changes: Partial<Scene> = {}): Scene => ({
+  ...before,
+  now: NOW + ms,
+  ...changes,
+});
+
+describe('a break-glass grant', () => {
+  test('opens its edge with a reason of its own, and both persons in the decision', () => {
+    const approved = glass({ approvedBy: { id: 'token:bob' } });
+    expect(planOf(granted({ breakGlass: [approved] })).changes).toMatchObject([
+      {
+        subject: SUBJECT,
+        reason: 'BreakGlass',
+        action: 'grant',
+        after: ALLOW,
+        scopes: [],
+        breakGlass: {
+          by: { id: 'token:bob' },
+          detail: expect.stringMatching(/os:ana asked, token:bob.*INC-1/),
+        },
+      },
+    ]);
+  });
+
+  test('needs no claim, and leaves an empty plan after it was written', () => {
+    for (const services of [[claiming('web', 'web')], [claiming('web', '')], []]) {
+      const after = opened({ services });
+      expect(after.entries.get('default/default/orders')?.sources).toMatchObject([{ access: ALLOW }]);
+      expect(plansOf(after).flatMap(({ changes, holds }) => [...changes, ...holds])).toEqual([]);
+    }
+  });
+
+  test('opens while the identity provider cannot be read, beside what is there', () => {
+    expect(planOf(granted({ unread: ['main'] })).changes).toMatchObject([
+      { reason: 'BreakGlass', after: ALLOW },
+    ]);
+    const scoped = opened({ clients: [client('web', ['orders'])], breakGlass: [] });
+    const post = glass({ methods: ['POST'], path: '/v1' });
+    const [change] = planOf(later(scoped, 0, { unread: ['main'], breakGlass: [post] })).changes;
+    expect(change).toMatchObject({ reason: 'BreakGlass', narrows: false, scopes: ['orders'] });
+  });
+
+  test('adds to what scopes open, and takes only that away at its end', () => {
+    const after = opened({
+      clients: [client('web', ['orders'])],
+      breakGlass: [glass({ methods: ['POST'], path: '/v1' })],
+    });
+    const end = later(after, HOUR);
+    expect(planOf(later(after, HOUR - 1)).changes).toEqual([]);
+    expect(planOf(end).changes).toMatchObject([{ reason: 'BreakGlassEnded', action: 'revoke', after: GET }]);
+    const closed = sceneAfter(end, plansOf(end));
+    expect(planOf(closed).changes).toEqual([]);
+    expect(closed.written.get(SUBJECT)).not.toContain(ID);
+  });
+
+  test('that a scope makes superfluous is forgotten without a change', () => {
+    const both = later(opened(), 0, {
+      mapping: on({ rules: [rule('orders', 'orders')] }),
+      clients: [client('web', ['orders'])],
+    });
+    expect(planOf(both)).toMatchObject({ changes: [] });
+    const { changes, records } = planOf(later(both, HOUR));
+    expect(changes).toEqual([]);
+    expect(records?.get(SUBJECT)).toBe(toLastAppliedText(ALLOW, ['orders']));
+  });
+
+  test.each<[string, Partial<Scene>]>([
+    ['while nothing is known about the client', { unread: ['main'] }],
+    ['that the store has forgotten', { breakGlass: [] }],
+    ['whose record is lost with the store', { written: new Map(), unrecorded: undefined }],
+    ['that the configuration does not allow any more', { mapping: mapping({ rules: SCOPES }), now: NOW }],
+    ['in mode extend', { mapping: on({ mode: 'extend' }) }],
+    ['whose service has vanished', { services: [] }],
+    ['during a freeze', {}],
+  ])('closes at its end, past every guard: one %s', (name, changes) => {
+    const end = later(opened(), HOUR, changes);
+    const freeze = name.includes('freeze') ? { kind: 'started' as const, since: NOW, reason: '' } : undefined;
+    const many = {
+      used: 0,
+      planned: 1_000,
+      ownedAtStart: 1,
+      maxRevocations: { percent: 0, atLeast: 0, windowMs: 1 },
+    };
+    expect(guarded(planOf(end), { freeze, budget: many }).changes).toMatchObject([
+      { subject: SUBJECT, reason: 'BreakGlassEnded', after: undefined, isInferred: false },
+    ]);
+  });
+
+  test('closes alone and first if a read also lost the scopes of the edge', () => {
+    const after = opened({
+      clients: [client('web', ['orders'])],
+      breakGlass: [glass({ methods: ['POST'], path: '/v1' })],
+    });
+    const end = later(after, HOUR, { clients: [client('web', [])] });
+    expect(planOf(end).changes).toMatchObject([{ reason: 'BreakGlassEnded', after: GET, isInferred: false }]);
+    const rest = sceneAfter(end, plansOf(end));
+    expect(planOf(rest).changes).toMatchObject([
+      { reason: 'ScopeRevoked', after: undefined, isInferred: true },
+    ]);
+  });
+
+  test.each<[string, string, Partial<Scene>]>([
+    ['a protected destination', 'ProtectedDestination', { mapping: on({ protectedServices: ['orders'] }) }],
+    [
+      'a client in quarantine',
+      'ClientQuarantined',
+      { closures: new Map([[clientText({ provider: 'main', clientId: 'web' }), 'ClientQuarantined']]) },
+    ],
+    ['a disabled client', 'BreakGlassRefused', { clients: [client('web', [], { enabled: false })] }],
+    [
+      'an agent that must act for a human',
+      'BreakGlassRefused',
+      {
+        mapping: on({
+          classify: [{ clientId: 'web', kind: 'agent' }],
+          limits: {
+            human: { never: [] },
+            workload: { never: [] },
+            agent: { never: [], onBehalfOf: 'human' },
+          },
+        }),
+      },
+    ],
+    [
+      'a deny of somebody else',
+      'ForeignSource',
+      { entries: entriesOf(entry('orders', source('web', DENY))) },
+    ],
+    [
+      'a path at a tcp service',
+      'ProtocolUnsuitable',
+      { breakGlass: [glass({ path: '/v1' })], protocols: new Map([['orders', 'tcp']]) },
+    ],
+  ])('never opens %s', (_, reason, changes) => {
+    const { changes: made, holds } = planOf(granted(changes));
+    expect(made).toEqual([]);
+    expect(holds.map((hold) => hold.reason)).toContain(reason);
+  });
+
+  test('closes when its client is quarantined', () => {
+    const closures = new Map([
+      [clientText({ provider: 'main', clientId: 'web' }), 'ClientQuarantined' as const],
+    ]);
+    expect(planOf(later(opened(), 0, { closures })).changes).toMatchObject([
+      { reason: 'ClientQuarantined', after: undefined, isInferred: false },
+    ]);
+  });
+
+  test('is held by a freeze, unless the person who asked for it said otherwise', () => {
+    const freeze = { kind: 'started' as const, since: NOW, reason: 'release' };
+    const plan = (duringFreeze: boolean) =>
+      guarded(planOf(granted({ breakGlass: [glass({ duringFreeze })] })), { freeze });
+    expect(plan(false)).toMatchObject({ changes: [], holds: [{ reason: 'Frozen' }] });
+    expect(plan(true).changes).toMatchObject([{ reason: 'BreakGlass' }]);
+  });
+
+  test('that only Consul knows keeps what is open and opens nothing', () => {
+    const adopted = glass({ isAdopted: true });
+    expect(planOf(granted({ breakGlass: [adopted] })).changes).toEqual([]);
+    const kept = granted({
+      breakGlass: [adopted],
+      entries: entriesOf(entry('orders', ourSource('web', ALLOW))),
+      unrecorded: undefined,
+    });
+    expect(planOf(kept)).toMatchObject({ changes: [], holds: [] });
+    const scoped = opened({
+      mapping: on({ rules: [rule('orders', 'orders')] }),
+      clients: [client('web', ['orders'])],
+      breakGlass: [],
+    });
+    const revoked = later(scoped, 0, { clients: [client('web', [])], breakGlass: [adopted] });
+    expect(planOf(revoked).changes).toMatchObject([{ reason: 'ScopeRevoked', after: undefined }]);
+  });
+});
+
+describe('the state of a break-glass grant', () => {
+  const state = (changes: Partial<BreakGlass>, settings = {}, now = NOW) =>
+    breakGlassState(glass(changes), on(settings), now);
+  const { openedAt: _, ...unopened } = glass();
+
+  test('ends at its second, and at the longest time that the file allows now', () => {
+    expect(state({}, {}, NOW + HOUR - 1)).toBe('open');
+    expect(state({}, {}, NOW + HOUR)).toBe('ended');
+    expect(state({}, { breakGlass: { ...limits, longestMs: HOUR } })).toBe('ended');
+    expect(state({}, { breakGlass: undefined })).toBe('ended');
+    expect(state({ destination: 'safe' })).toBe('ended');
+    expect(state({ source: 'Safe' })).toBe('ended');
+  });
+
+  test('needs two different persons where the file says so', () => {
+    const two = { approvers: 2 };
+    expect(state({}, two)).toBe('ended');
+    expect(state({ approvedBy: { id: 'token:Ana' } }, two)).toBe('ended');
+    expect(state({ approvedBy: { id: 'os:bob' } }, two)).toBe('open');
+    expect(breakGlassState(unopened, on(two), NOW - 1)).toBe('asked');
+    expect(breakGlassState(unopened, on(two), NOW)).toBe('ended');
+    expect(isSamePerson({ id: 'os:ana' }, { id: 'oidc: ANA' })).toBe(true);
+  });
+
+  test('has a text that no scope has', () => {
+    const text = toBreakGlassText(ID);
+    expect(parseBreakGlassText(text)).toBe(ID);
+    const scopes = [
+      { name: text },
+      { api: 'break-glass', name: ID },
+      { api: 'break-glass', name: `${ID}","` },
+    ];
+    for (const scope of scopes) expect(parseBreakGlassText(toGrantText(scope))).toBeUndefined();
+  });
+});
+
+test('leaves no access after its end, in any world, whatever is known then', () => {
+  const ends = fc.record({
+    from: fc.constantFrom('web', 'api', 'job'),
+    to: fc.constantFrom('orders', 'reports', 'vault'),
+    isUnread: fc.boolean(),
+    post: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(someScene, ends, (world, { from, to, isUnread, post }) => {
+      const settle = (each: Scene) => {
+        let now = each;
+        for (let round = 0; round < 3; round++) now = sceneAfter(now, plansOf(now));
+        return now;
+      };
+      const enforced = { ...world.mapping, mode: 'enforce' as const, breakGlass: limits };
+      const grant = glass({
+        source: from,
+        destination: to,
+        ...(post ? { methods: ['POST'], path: '/' } : {}),
+      });
+      const base = { ...world, mapping: enforced, breakGlass: [] };
+      const unread = isUnread ? { unread: enforced.providers } : {};
+      const open = settle({ ...base, breakGlass: [{ ...grant, openedAt: world.now }] });
+      const end = settle({ ...open, ...unread, now: world.now + 2 * HOUR });
+      const plain = settle({ ...settle(base), ...unread, now: world.now + 2 * HOUR });
+      const edges = ({ entries }: Scene) =>
+        (entries.get(keyOf(to))?.sources ?? []).flatMap(({ name, peer, access }) =>
+          name === from && peer === undefined && access.kind !== 'other' ? access : [],
+        );
+      const known = edges(plain).reduce<Access | undefined>(union, undefined);
+      for (const access of edges(end)) expect(covers(known, access)).toBe(true);
+    }),
+    { numRuns: 40 },
+  );
+});
