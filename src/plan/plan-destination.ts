@@ -10,6 +10,7 @@ import { isRecorded, needsRecord } from './edge-record.js';
 import { foreignHold, wasWritten } from './foreign-source.js';
 import { extendOnly } from './guards/extend.js';
 import { parseLastAppliedText, toLastAppliedText } from './last-applied.js';
+import { missingDenies, wouldOpen } from './missing-denies.js';
 import { policyOf } from './mode.js';
 import {
   clientOfDescription,
@@ -31,9 +32,8 @@ import {
   type PlannedClient,
   toHold,
 } from './plan.js';
-import { opens, takesOver } from './precedence.js';
 import { type RevocationCause, revocationCause } from './revocation-cause.js';
-import { clientText, serviceText } from './world.js';
+import { clientText, mayOnlyLose, serviceText } from './world.js';
 
 /**
  * Desired and actual state of one source ("ours" is the owned source):
@@ -44,7 +44,7 @@ import { clientText, serviceText } from './world.js';
  * | nothing, and no wider intention applies | | delete | nothing | nothing |
  * | nothing, but a wider foreign allow would apply | | update to deny | nothing | nothing |
  * | nothing, the last source of an entry with foreign fields | a deny: keep | update to deny | nothing | nothing |
- * | nothing, but a wider foreign allow would apply, and the record is a deny | | | | create the deny |
+ * | nothing, but a wider foreign allow would apply, and the edge was written | | | | create a deny |
  * | unknown (unread directory or catalog, unreadable client) | keep | keep | nothing | nothing |
  * | unknown, but an order closed the client, or the service claims another | delete | delete | nothing | nothing |
  * | may only narrow (disagreeing instances, unrecorded claim) | keep | update if narrower | nothing | nothing |
@@ -108,8 +108,8 @@ function blockOf(
 }
 
 /**
- * Every service that should have access here, has a source here that is owned or lost its mark, or lost its deny; sorted by
- * name.
+ * Every service that should have access here, has a source here that is owned or lost its mark, or lost its source to a wider
+ * intention; sorted by name.
  */
 function sourcesOf(input: DestinationInput): readonly ServiceName[] {
   const found = new Map<string, ServiceName>();
@@ -124,24 +124,6 @@ function sourcesOf(input: DestinationInput): readonly ServiceName[] {
   }
   for (const source of missingDenies(input)) found.set(serviceText(source), source);
   return [...found.values()].toSorted((a, b) => compareText(serviceText(a), serviceText(b)));
-}
-
-/** The sources whose recorded deny somebody removed although a wider intention lets them in without it: it is put back. */
-export function missingDenies(input: DestinationInput): readonly ServiceName[] {
-  const { destination, entry, wildcard, lastApplied, mapping } = input;
-  const denied = [...lastApplied].filter(([, text]) => text.startsWith('["deny",'));
-  if (denied.length === 0 || mapping.select?.hasService(destination) === false) return [];
-  const { namespace, partition } = destination;
-  const present = new Set(
-    (entry?.sources ?? []).flatMap(({ peer, name, ...at }) =>
-      peer === undefined && at.namespace === namespace && at.partition === partition ? name : [],
-    ),
-  );
-  return denied.flatMap(([subject]) => {
-    const name = decodeURIComponent(subject.slice(subject.lastIndexOf('/') + 1));
-    const source = { partition, namespace, name };
-    return !present.has(name) && wouldOpen(source, entry, wildcard) ? [source] : [];
-  });
 }
 
 function hasLostMark(
@@ -210,7 +192,8 @@ function planEdge(
   // The mark names no client, so the client outside may have opened it.
   const mayBeOutside =
     claimStatus.kind === 'none' && claimStatus.isOutside && ours !== undefined && former === undefined;
-  if (mayBeOutside || isKept(claimStatus, former, input)) return { change: undefined, holds: [], awaits: [] };
+  if (mayBeOutside || isKept(claimStatus, ours, former, input))
+    return { change: undefined, holds: [], awaits: [] };
   const desired = desiredAccess(source, claimStatus, input, ours);
 
   if (foreign !== undefined && ours === undefined) {
@@ -222,8 +205,8 @@ function planEdge(
   }
 
   const before: ActualAccess = ours?.access;
-  const lacksDeny = ours === undefined && lastApplied?.digest === 'deny';
-  const goes = desired.access === undefined && (ours !== undefined || lacksDeny);
+  const lacksEdge = ours === undefined && wasWritten(lastApplied);
+  const goes = desired.access === undefined && (ours !== undefined || lacksEdge);
   const keepsClosed = goes && wouldOpen(source, entry, wildcard);
   const after: Access | undefined = keepsClosed || (goes && staysInEntry) ? { kind: 'deny' } : desired.access;
   const description = descriptionFor(after, desired.client, ours, mapping.owner);
@@ -241,8 +224,8 @@ function planEdge(
   if (isSettled(before, after, ours, description))
     return { change: undefined, holds: desired.holds, awaits: desired.awaits, ...record };
 
-  // A deny that is put back takes away what the wider intention allows.
-  const narrowing = before?.kind === 'other' || narrows(before, after) || (keepsClosed && lacksDeny);
+  // A deny where the edge is gone takes away what the wider intention allows.
+  const narrowing = before?.kind === 'other' || narrows(before, after) || (keepsClosed && lacksEdge);
   const widening =
     before?.kind === 'other' ? after !== undefined && after.kind !== 'deny' : widens(before, after);
   // Somebody restored what scopemesh removed, so no read decides about it.
@@ -310,14 +293,18 @@ export function statusOfSource(
 
 /**
  * An edge with an unknown claim stays as it is. Two facts need no read: an order closed the client, or the service now
- * claims another client than the one that opened the edge.
+ * claims another client than the one that opened the edge. A client that may only lose has nothing to lose without a source
+ * of ours.
  */
 export function isKept(
   claimStatus: ClaimStatus,
+  ours: IntentionSource | undefined,
   former: PlannedClient | undefined,
   { world }: DestinationInput,
 ): boolean {
-  if (claimStatus.kind !== 'unknown') return false;
+  if (claimStatus.kind === 'none') return false;
+  const hasNothing = ours === undefined && mayOnlyLose(world, claimStatus.client);
+  if (claimStatus.kind !== 'unknown' && !hasNothing) return false;
   const isClosed = [claimStatus.client, former].some(
     (client) => client !== undefined && world.clientBlocks.has(clientText(client)),
   );
@@ -326,15 +313,6 @@ export function isKept(
     former !== undefined &&
     clientText(former) !== clientText(claimStatus.client);
   return !isClosed && !hasLeft;
-}
-
-function wouldOpen(
-  source: ServiceName,
-  entry: IntentionEntry | undefined,
-  wildcard: IntentionEntry | undefined,
-): boolean {
-  const next = takesOver(source, entry, wildcard);
-  return next !== undefined && opens(next.access);
 }
 
 /** A deny keeps its Description. The Description of an access names the client that the access comes from. */

@@ -5,7 +5,7 @@ import { plainDecision } from '../model/plain-decision.js';
 import type { Trigger } from '../model/trigger.js';
 import { type GoneEdge, goneEdges } from '../plan/gone-edges.js';
 import { REMOVED } from '../plan/last-applied.js';
-import { missingDenies } from '../plan/plan-destination.js';
+import { missingDenies } from '../plan/missing-denies.js';
 import type { SettledDecision } from '../queue/journal.js';
 import { inputOf } from '../state/fleet.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
