@@ -114,6 +114,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
         },
       },
       lock: {
+        key: 'leader',
         read: refuse,
         createSession: refuse,
         renewSession: refuse,
