@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import { withLinkedSignal } from './linked-signal.js';
 
 /**
  * Maps the items, at most `width` at a time; the results are in the order of the items. The first failure aborts the
@@ -10,7 +11,17 @@ export async function mapBounded<T, R>(
   map: (item: T, stop: AbortSignal) => Promise<R>,
 ): Promise<R[]> {
   const failed = new AbortController();
-  const stop = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
+  const ends = signal === undefined ? [failed.signal] : [signal, failed.signal];
+  return withLinkedSignal(ends, (stop) => mapUntil(stop, failed, items, width, map));
+}
+
+async function mapUntil<T, R>(
+  stop: AbortSignal,
+  failed: AbortController,
+  items: readonly T[],
+  width: number,
+  map: (item: T, stop: AbortSignal) => Promise<R>,
+): Promise<R[]> {
   // Each running call listens, and may wait for its turn besides, so more than ten listeners are not a leak.
   setMaxListeners(Math.max(10, 2 * width), stop);
   const results: R[] = [];

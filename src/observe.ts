@@ -132,7 +132,7 @@ export const METRICS = {
   ],
   scopemesh_directory_age_seconds: [
     'gauge',
-    'Age of the last complete read of the directory, by provider.',
+    'Age of the last complete read of the directory that showed at least half of its clients, by provider.',
     ['provider'],
   ],
   scopemesh_directory_requests_total: [

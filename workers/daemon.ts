@@ -1,9 +1,12 @@
 import { setMaxListeners } from 'node:events';
+import { hostname } from 'node:os';
 import { apiTokenPath, createApiToken } from '../src/cli/api-token.js';
 import { createCore } from '../src/cli/create-core.js';
-import { createLeases } from '../src/cli/create-lease.js';
+import { createLeases, replicaName } from '../src/cli/create-lease.js';
 import type { PrometheusMetrics } from '../src/cli/metrics.js';
 import type { RunOptions } from '../src/cli/run-daemon.js';
+import { readVersion } from '../src/cli/version.js';
+import { isoInstant } from '../src/clock.js';
 import { openListeners } from '../src/daemon/listeners.js';
 import { createLiveCore, type LiveCore } from '../src/daemon/live-core.js';
 import { publishLocalToken, warnOfMissingTokens } from '../src/daemon/local-token.js';
@@ -20,6 +23,7 @@ import { keepSpace } from '../src/queue/store-space.js';
 import { stampOf } from '../src/reconcile/deps.js';
 import type { Runtime } from '../src/runtime.js';
 import { aborted, lead } from './lead.js';
+import { runPresence } from './presence.js';
 import { runRelay } from './run-relay.js';
 import { watchProvider } from './watch-provider.js';
 import { openConsul, openDecisionLog, openProvider, openStore, openTrail } from './wire.js';
@@ -119,6 +123,14 @@ export async function runDaemon(
     );
     const addresses = await listeners.listen();
     address = addresses.admin ?? addresses.listen;
+    const self = {
+      replica: replicaName(),
+      host: hostname(),
+      address,
+      version: readVersion(),
+      startedAt: isoInstant(clock),
+      parts: only,
+    };
     await publishLocalToken(config, localToken, logger);
     warnOfMissingTokens(config, logger);
     options.onReload(() => reloads.request());
@@ -129,6 +141,7 @@ export async function runDaemon(
       rejectedEvents.run(stop),
       unstored.run(stop),
       keepSpace(store.space, () => live.deps.askForSweep(), clock, stop),
+      runPresence(store.roster, self, runtime, stop),
     );
     const stuck = () =>
       live.isReconciling

@@ -45,8 +45,11 @@ async function prepare(deps: ReconcilerDeps, signal: AbortSignal): Promise<boole
   const outage = new Outage();
   while (!signal.aborted) {
     try {
-      await restoreMemory(deps);
-      await readConsul(deps, signal);
+      const restored = restoreMemory(deps);
+      // Both end before the next try.
+      const reading = readConsul(deps, signal, restored);
+      await Promise.allSettled([restored, reading]);
+      await reading;
       // Before the first plan: a store that was lost must not open a client in quarantine.
       await compareQuarantines('retry', deps, signal);
       await queueLeftovers(deps);

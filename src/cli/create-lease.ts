@@ -20,6 +20,11 @@ import type { Runtime } from '../runtime.js';
 const STORE_FACT = 'store';
 const LOG_FACT = 'decision-log';
 
+/** Names this process among the replicas. */
+export function replicaName(): string {
+  return `${hostname()}/${process.pid}`;
+}
+
 /** Makes the leases of this process, one for `observe` and one for the other modes. `address`: of its API, if it has one. */
 export async function createLeases(
   config: Config,
@@ -33,7 +38,7 @@ export async function createLeases(
   const id = (await keyValues.get(STORE_FACT)) ?? '';
   const storeId = config.queue.kind === 'embedded' ? `${id}@${placeOf(host, config)}` : id;
   const self = () => ({
-    replica: `${host}/${process.pid}`,
+    replica: replicaName(),
     host,
     since: isoInstant(clock),
     storeId,

@@ -144,6 +144,8 @@ export interface LockState {
  * `Intentions` does; ERR_CONSUL_DENIED names the missing rule.
  */
 export interface LeaderLock {
+  /** Its key in KV. */
+  readonly key: string;
   /** Read with `?consistent`. */
   read(signal: AbortSignal): Promise<LockState>;
   /** A new session; `ttlSeconds` is 10 at least. */

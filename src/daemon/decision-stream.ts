@@ -2,11 +2,12 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { abortAfter, type Clock } from '../clock.js';
+import type { Clock } from '../clock.js';
 import { isCheckpointEvent } from '../decisions/checkpoint.js';
 import { parseJson } from '../decisions/envelope.js';
 import type { DecisionLog, ReadOptions } from '../decisions/log.js';
 import { messageOf } from '../errors.js';
+import { withLinkedSignal } from '../linked-signal.js';
 import { fieldOf } from '../model/field-of.js';
 import type { Logger, Metrics } from '../observe.js';
 import { type Access, sendRefusal } from './access.js';
@@ -104,7 +105,17 @@ async function send(
   if (raw.destroyed) return;
   const gone = new AbortController();
   raw.once('close', () => gone.abort());
-  const stop = AbortSignal.any([gone.signal, closing]);
+  await withLinkedSignal([gone.signal, closing], (stop) => stream(log, options, raw, gone, stop, deps));
+}
+
+async function stream(
+  log: DecisionLog,
+  options: ReadOptions,
+  raw: ServerResponse,
+  gone: AbortController,
+  stop: AbortSignal,
+  deps: DecisionStreamDeps,
+): Promise<void> {
   raw.writeHead(200, {
     'content-type': 'text/event-stream; charset=utf-8',
     'cache-control': 'no-store',
@@ -139,9 +150,14 @@ function toMessage(text: string): string {
 
 /** False if the consumer did not take what it has within the time. */
 async function drained(raw: ServerResponse, stop: AbortSignal): Promise<boolean> {
-  const either = abortAfter(stop, SLOW_MS);
-  await once(raw, 'drain', { signal: either }).catch(() => {});
-  return stop.aborted || !either.aborted;
+  return withLinkedSignal(
+    [stop],
+    async (either) => {
+      await once(raw, 'drain', { signal: either }).catch(() => {});
+      return stop.aborted || !either.aborted;
+    },
+    SLOW_MS,
+  );
 }
 
 async function beat(raw: ServerResponse, clock: Clock, stop: AbortSignal): Promise<void> {

@@ -6,6 +6,7 @@ import type { ChannelActivity } from '../intake/channel-activity.js';
 import type { Leading } from '../lease/leadership.js';
 import { HOLD_REASONS } from '../model/decision.js';
 import type { Leader } from '../model/leader.js';
+import type { Replica } from '../model/replica.js';
 import type { Metrics } from '../observe.js';
 import { type BreakGlassView, toBreakGlassView } from '../plan/break-glass-view.js';
 import { type ClientBlock, type ClientId, parseClientText } from '../plan/world.js';
@@ -28,6 +29,8 @@ export interface Status {
   readonly leading:
     | (Omit<Leader, 'storeId' | 'address'> & { readonly address: string | null; readonly isAlive: boolean })
     | null;
+  /** The replicas that showed themselves lately, this one included. `leader`: whether it is the one of `leading`, and alive. */
+  readonly replicas: readonly (Replica & { readonly leader: boolean; readonly seenSeconds: number })[];
   /** Since this replica last knew of a leader; 0 while there is one. */
   readonly leaderlessSeconds: number;
   readonly mode: string;
@@ -101,9 +104,10 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
   const { deps, ages, agenda, queue: durable, sweptAt, isReconciling } = parts.live();
   const { isLeader, leaderlessMs } = parts.leading();
   const now = deps.clock.now();
-  const [queue, lease, journal, freeze, breakGlass, webhooks, providers] = await Promise.all([
+  const [queue, lease, roster, journal, freeze, breakGlass, webhooks, providers] = await Promise.all([
     queueState(durable, agenda),
     store.fence.read(),
+    store.roster.list(),
     store.journal.overview({
       limit: MOST_LISTED,
       ...(holdsAfter === undefined ? {} : { after: holdsAfter }),
@@ -122,6 +126,11 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
     owner: config.owner,
     leader: isLeader,
     leading: lease === undefined ? null : { ...toView(lease.leader), isAlive: lease.isAlive },
+    replicas: roster.map(({ seenMs, ...replica }) => ({
+      ...replica,
+      leader: lease?.isAlive === true && lease.leader.replica === replica.replica,
+      seenSeconds: seenMs / 1000,
+    })),
     leaderlessSeconds: leaderlessMs / 1000,
     mode: deps.world.mapping.mode,
     mappingRevision: deps.world.mapping.revision,

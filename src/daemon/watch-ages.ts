@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js';
 import type { Consul, WatchedTable } from '../consul/consul.js';
+import { withLinkedSignal } from '../linked-signal.js';
 
 /** The watches of this process: when each last proved to be alive, and a way to start all again. */
 export class WatchAges {
@@ -19,7 +20,7 @@ export class WatchAges {
     signal: AbortSignal,
   ): Promise<void> {
     while (!signal.aborted)
-      await consul.watch(table, listener, AbortSignal.any([signal, this.#again.signal]));
+      await withLinkedSignal([signal, this.#again.signal], (either) => consul.watch(table, listener, either));
   }
 
   /** A watch that starts again reads its table at once. */

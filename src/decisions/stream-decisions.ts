@@ -41,7 +41,9 @@ export async function* streamDecisions(options: StreamOptions, signal: AbortSign
   let failures = 0;
   while (!signal.aborted) {
     const attempt = new AbortController();
-    const stop = AbortSignal.any([signal, attempt.signal]);
+    const stop = attempt.signal;
+    const end = () => attempt.abort(signal.reason);
+    signal.addEventListener('abort', end, { once: true });
     try {
       for await (const { id, event, data } of alive(connect(options, last, stop), attempt, clock)) {
         if (signal.aborted) return;
@@ -60,6 +62,7 @@ export async function* streamDecisions(options: StreamOptions, signal: AbortSign
       if (error instanceof SyncError && !error.retriable) throw error;
       logger.warn({ error: messageOf(error) }, 'the stream of decisions was interrupted; connecting again');
     } finally {
+      signal.removeEventListener('abort', end);
       attempt.abort();
     }
     const waitMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(failures++, 10));

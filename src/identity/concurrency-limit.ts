@@ -1,5 +1,7 @@
+import { performance } from 'node:perf_hooks';
 import type { Clock } from '../clock.js';
 import { SyncError } from '../errors.js';
+import { withLinkedSignal } from '../linked-signal.js';
 import type { Directory } from './directory.js';
 
 /** Reads of single clients at once: half of the jobs of a provider, and half of the connections to an IdP. */
@@ -8,6 +10,8 @@ const MAX_READS = 4;
 const MAX_READS_WITH_ORDERS = MAX_READS + 1;
 /** If no read was answered for this long, waiting reads fail. */
 const SILENCE_MS = 1_000;
+/** The least part of that time in which this process had nothing to do: one that is busy reads no answer. */
+const IDLE_PART = 0.5;
 /** The IdP may be unable to answer for one client. If it does not answer for this many, it is unavailable. */
 const MAX_UNANSWERED = 3;
 /** Between attempts to reach an unavailable directory. */
@@ -17,10 +21,14 @@ const PAUSE_MS = 1_000;
  * The same directory, with a limit on the number of single reads at once. So the jobs that wait for a silent IdP leave
  * capacity to those that close access. A read over the limit waits while other reads are answered. While none is answered,
  * one read per second tests the directory, and all others fail at once with ERR_DIRECTORY_UNREACHABLE. A read for an order
- * runs whenever there is a free slot.
+ * runs whenever there is a free slot. `busyMs`: for how long this process was busy since its start.
  */
-export function withConcurrencyLimit(directory: Directory, clock: Clock): Directory {
-  const slots = new ReadSlots(directory.provider, clock);
+export function withConcurrencyLimit(
+  directory: Directory,
+  clock: Clock,
+  busyMs: () => number = () => performance.eventLoopUtilization().active,
+): Directory {
+  const slots = new ReadSlots(directory.provider, clock, busyMs);
   return {
     ...directory,
     read: (by, value, signal, forOrder = false) =>
@@ -28,9 +36,16 @@ export function withConcurrencyLimit(directory: Directory, clock: Clock): Direct
   };
 }
 
+/** An instant, and for how long this process had been busy by then. */
+interface Instant {
+  readonly at: number;
+  readonly busyMs: number;
+}
+
 class ReadSlots {
   readonly #provider: string;
   readonly #clock: Clock;
+  readonly #busyMs: () => number;
   /** In the order in which they get slots. */
   #waiting = new Set<() => void>();
   #running = 0;
@@ -39,11 +54,12 @@ class ReadSlots {
   /** The reads that were not answered since the last answer. */
   readonly #unanswered = new Set<string>();
   #failedAt = 0;
-  #answeredAt = 0;
+  #lastAnswer: Instant = { at: 0, busyMs: 0 };
 
-  constructor(provider: string, clock: Clock) {
+  constructor(provider: string, clock: Clock, busyMs: () => number) {
     this.#provider = provider;
     this.#clock = clock;
+    this.#busyMs = busyMs;
   }
 
   async run<T>(read: () => Promise<T>, what: string, forOrder: boolean, signal: AbortSignal): Promise<T> {
@@ -66,13 +82,13 @@ class ReadSlots {
 
   /** A refusal is an answer too. */
   #answered(): void {
-    this.#answeredAt = this.#clock.now();
+    this.#lastAnswer = this.#now();
     this.#isSilent = false;
     this.#unanswered.clear();
   }
 
   async #enter(forOrder: boolean, signal: AbortSignal): Promise<void> {
-    const since = this.#clock.now();
+    const since = this.#now();
     while (!this.#hasSlot(forOrder)) {
       if (this.#isAway()) {
         for (const wake of [...this.#waiting]) wake();
@@ -84,11 +100,18 @@ class ReadSlots {
     this.#running++;
   }
 
-  #isSilentSince(waitingSince: number): boolean {
-    const now = this.#clock.now();
+  #isSilentSince(waiting: Instant): boolean {
+    const now = this.#now();
+    const { at } = this.#lastAnswer;
     // A time in the future is from before the clock was set back.
-    const answeredAt = this.#answeredAt > now ? 0 : this.#answeredAt;
-    return this.#running > 0 && now - Math.max(waitingSince, answeredAt) >= SILENCE_MS;
+    const since = at > waiting.at && at <= now.at ? this.#lastAnswer : waiting;
+    const lastedMs = now.at - since.at;
+    const idleMs = lastedMs - (now.busyMs - since.busyMs);
+    return this.#running > 0 && lastedMs >= SILENCE_MS && idleMs >= SILENCE_MS * IDLE_PART;
+  }
+
+  #now(): Instant {
+    return { at: this.#clock.now(), busyMs: this.#busyMs() };
   }
 
   /** Wakes only one, because only one slot is free. */
@@ -122,7 +145,9 @@ class ReadSlots {
     // Orders come first.
     if (forOrder) this.#waiting = new Set([wake, ...this.#waiting]);
     else this.#waiting.add(wake);
-    await this.#clock.sleep(SILENCE_MS, AbortSignal.any([signal, freed.signal])).catch(() => {});
+    await withLinkedSignal([signal, freed.signal], (either) => this.#clock.sleep(SILENCE_MS, either)).catch(
+      () => {},
+    );
     this.#waiting.delete(wake);
     if (!signal.aborted) return;
     if (freed.signal.aborted) this.#wakeNext();

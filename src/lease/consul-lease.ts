@@ -72,7 +72,7 @@ export class ConsulLease implements Lease {
     const isSilent = this.#key.lastedMs(state.value, clock.now()) >= this.silentMs;
     const strangeMs = this.#strange.lastedMs(kinship === 'strange', clock.now());
     if (kinship === 'strange' && last !== undefined && strangeMs >= this.silentMs)
-      return { kind: 'refused', error: strangeStore(last) };
+      return { kind: 'refused', error: strangeStore(last, lock.key) };
     if (isHeld && state.session !== undefined) {
       const follows = { kind: 'follows', leader: last } as const;
       // Nothing is known of a leader from a store that is not its own, or that it can no longer reach.

@@ -119,25 +119,26 @@ export class Leadership {
     const { clock, logger, metrics } = this.#deps;
     const { leader } = acquired;
     const down = new AbortController();
-    const stop = AbortSignal.any([signal, down.signal]);
-    const term = new LeaseTerm(lease, acquired, stop, askedAt, this.#deps);
-    this.#term = term;
-    this.#leader = leader;
-    this.#stepDown = () => down.abort(new Error('the leader steps down'));
-    metrics.count('scopemesh_takeovers_total');
-    logger.info({ ...leader }, 'this replica leads');
-    const over = new AbortController();
-    const kept = term.keep(over.signal);
-    try {
-      await lead(term);
-    } finally {
-      over.abort();
-      await kept;
-      this.#term = undefined;
-      this.#stepDown = undefined;
-      this.#ledAt = clock.now();
-      await term.handOver();
-    }
-    if (term.lost.aborted) logger.warn({ epoch: leader.epoch }, 'this replica leads no more');
+    await withLinkedSignal([signal, down.signal], async (stop) => {
+      const term = new LeaseTerm(lease, acquired, stop, askedAt, this.#deps);
+      this.#term = term;
+      this.#leader = leader;
+      this.#stepDown = () => down.abort(new Error('the leader steps down'));
+      metrics.count('scopemesh_takeovers_total');
+      logger.info({ ...leader }, 'this replica leads');
+      const over = new AbortController();
+      const kept = term.keep(over.signal);
+      try {
+        await lead(term);
+      } finally {
+        over.abort();
+        await kept;
+        this.#term = undefined;
+        this.#stepDown = undefined;
+        this.#ledAt = clock.now();
+        await term.handOver();
+      }
+      if (term.lost.aborted) logger.warn({ epoch: leader.epoch }, 'this replica leads no more');
+    });
   }
 }

@@ -12,12 +12,13 @@ export function ledElsewhere(leader: Leader): SyncError {
 }
 
 /** The store is a copy or a backup, which lacks what the leader wrote since; or Consul itself was restored. */
-export function strangeStore(leader: Leader): SyncError {
+export function strangeStore(leader: Leader, key: string): SyncError {
   return refusal(
     'ERR_LEASE_HELD',
     `the store of this scopemesh is not the one of the last leader, ${toText(leader)}, but a copy of it or a backup: it lacks ` +
-      'what that leader wrote last. Correct queue.url. If this store has really taken the place of the other one, or Consul ' +
-      'was restored from a snapshot, stop every scopemesh of this owner, delete the key scopemesh/<owner>/leader in KV, and start again.',
+      'what that leader wrote last. Correct queue.url. If this store was restored and has really taken the place of the other ' +
+      'one, or Consul was restored from a snapshot: stop every scopemesh of this owner, check that no Session is left with ' +
+      `consul kv get -detailed ${key}, then run consul kv delete ${key}, and start again.`,
   );
 }
 

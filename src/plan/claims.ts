@@ -9,6 +9,7 @@ import {
   clientText,
   findClient,
   isUnreadable,
+  mayOnlyLose,
   parseServiceText,
   serviceText,
   type World,
@@ -23,6 +24,7 @@ import {
  * | one client | no | `refused` (ClaimUnconfirmed, ClaimTaken) |
  * | one client | not recorded yet (`first`) | `unrecorded`: may lose, not gain |
  * | one client | its directory, or the catalog, was never read completely | `unknown`: keep the access |
+ * | one client | the same, but the client was read alone | as if it were read: may lose, not gain |
  * | one client | its record cannot be parsed | `unknown`: keep the access |
  * | one client | its provider is not (or no longer) configured | `refused` (ClaimUnconfirmed) |
  * | nothing | | `none` |
@@ -214,8 +216,8 @@ function statusOfClaim(
       'no identity provider with this name is configured; correct the claim in Consul, or configure the provider',
     );
   }
-  if (!world.directories.has(client.provider) || isUnreadable(world, client))
-    return { kind: 'unknown', service, client };
+  const isRead = world.directories.has(client.provider) || mayOnlyLose(world, client);
+  if (!isRead || isUnreadable(world, client)) return { kind: 'unknown', service, client };
   const found = findClient(world, client);
   switch (mapping.claims) {
     case 'confirmed': {

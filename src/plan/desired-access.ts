@@ -7,7 +7,7 @@ import type { Opening } from './openings.js';
 import { type Hold, intentionResource, intentionSubject, type PlannedClient } from './plan.js';
 import { quarantineText } from './stored-block.js';
 import { openForUser, partThatStays } from './user-tokens.js';
-import { clientText } from './world.js';
+import { clientText, mayOnlyLose } from './world.js';
 
 /** The access that a source should have at a destination, the scopes that open it, and the holds. */
 export interface DesiredAccess {
@@ -107,7 +107,7 @@ export function desiredAccess(
     );
     return nothing;
   }
-  const mayAdd = claimStatus.kind === 'claimed' && !claimStatus.addNothing;
+  const mayAdd = claimStatus.kind === 'claimed' && !claimStatus.addNothing && !mayOnlyLose(world, id);
   if (!mayAdd && access !== undefined && !covers(kept, access)) {
     if (claimStatus.addNothing) {
       hold(

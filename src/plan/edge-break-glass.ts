@@ -28,7 +28,7 @@ import {
 } from './plan.js';
 import type { RevocationCause } from './revocation-cause.js';
 import { quarantineText } from './stored-block.js';
-import { clientText, findClient } from './world.js';
+import { clientText, findClient, mayOnlyLose } from './world.js';
 
 /** The break-glass grants of one edge. */
 export interface EdgeBreakGlass {
@@ -116,7 +116,8 @@ function refusalOf(claimStatus: ClaimStatus, access: Access | undefined, input: 
   if (block === 'ClientQuarantined') return { reason: block, detail: quarantineText(id) };
   if (block !== undefined)
     return refuse('the client of the source is closed until its identity provider can be read again');
-  if (!world.directories.has(id.provider) || claimStatus.kind === 'unknown') return undefined;
+  const isRead = world.directories.has(id.provider) || mayOnlyLose(world, id);
+  if (!isRead || claimStatus.kind === 'unknown') return undefined;
   const client = findClient(world, id);
   if (client === undefined || !client.enabled)
     return refuse(

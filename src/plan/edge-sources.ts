@@ -1,17 +1,17 @@
-import type { IntentionEntry, IntentionSource, ServiceName } from '../model/intention.js';
+import type { IntentionSource, ServiceName } from '../model/intention.js';
 import { sourceOf } from './break-glass.js';
 import { compareText } from './compare.js';
 import type { DestinationInput } from './destination-input.js';
 import { wasWritten } from './foreign-source.js';
 import { parseLastAppliedText } from './last-applied.js';
+import { missingDenies } from './missing-denies.js';
 import { isOwned, isOwnedHere } from './ownership.js';
 import { intentionSubject } from './plan.js';
-import { opens, takesOver } from './precedence.js';
 import { serviceText } from './world.js';
 
 /**
- * Every service that should have access here, has a source here that is owned or lost its mark, or lost its deny; sorted by
- * name.
+ * Every service that should have access here, has a source here that is owned or lost its mark, or lost its source to a wider
+ * intention; sorted by name.
  */
 export function edgeSources(input: DestinationInput): readonly ServiceName[] {
   const found = new Map<string, ServiceName>();
@@ -29,24 +29,6 @@ export function edgeSources(input: DestinationInput): readonly ServiceName[] {
   return [...found.values()].toSorted((a, b) => compareText(serviceText(a), serviceText(b)));
 }
 
-/** The sources whose recorded deny somebody removed although a wider intention lets them in without it: it is put back. */
-export function missingDenies(input: DestinationInput): readonly ServiceName[] {
-  const { destination, entry, wildcard, lastApplied, mapping } = input;
-  const denied = [...lastApplied].filter(([, text]) => text.startsWith('["deny",'));
-  if (denied.length === 0 || mapping.select?.hasService(destination) === false) return [];
-  const { namespace, partition } = destination;
-  const present = new Set(
-    (entry?.sources ?? []).flatMap(({ peer, name, ...at }) =>
-      peer === undefined && at.namespace === namespace && at.partition === partition ? name : [],
-    ),
-  );
-  return denied.flatMap(([subject]) => {
-    const name = decodeURIComponent(subject.slice(subject.lastIndexOf('/') + 1));
-    const source = { partition, namespace, name };
-    return !present.has(name) && wouldOpen(source, entry, wildcard) ? [source] : [];
-  });
-}
-
 function hasLostMark(
   source: IntentionSource,
   { destination, mapping, lastApplied }: DestinationInput,
@@ -55,14 +37,4 @@ function hasLostMark(
   // The mark is there, and its client is outside the selection.
   if (isOwned(mapping.owner, source)) return false;
   return wasWritten(parseLastAppliedText(lastApplied.get(intentionSubject(destination, source.name))));
-}
-
-/** Whether a wider intention lets the source in without an exact one. */
-export function wouldOpen(
-  source: ServiceName,
-  entry: IntentionEntry | undefined,
-  wildcard: IntentionEntry | undefined,
-): boolean {
-  const next = takesOver(source, entry, wildcard);
-  return next !== undefined && opens(next.access);
 }

@@ -2,9 +2,9 @@ import type { ServiceName } from '../model/intention.js';
 import { desiredAccess } from './desired-access.js';
 import type { DestinationInput } from './destination-input.js';
 import { edgeBreakGlass, withBreakGlass } from './edge-break-glass.js';
-import { missingDenies } from './edge-sources.js';
 import { namesOf } from './grant-text.js';
 import { isOfWrittenEdge, parseLastAppliedText } from './last-applied.js';
+import { missingDenies } from './missing-denies.js';
 import { type ActualAccess, type Hold, intentionResource, intentionSubject } from './plan.js';
 import { isKept, statusOfSource } from './plan-destination.js';
 
@@ -16,8 +16,8 @@ export interface GoneEdge extends Pick<Hold, 'subject' | 'resource' | 'client' |
 
 /**
  * The recorded edges that are not in the entry, in any form, and that nothing wants there. What may still be desired, as its
- * directory or the catalog is unread, is left out. A desired edge that is missing is no concern of this, nor is a deny without
- * which a wider intention lets its source in: both are put back.
+ * directory or the catalog is unread, is left out. A desired edge that is missing is no concern of this: it is put back. Nor is
+ * an edge without which a wider intention lets its source in: it gets a deny.
  */
 export function goneEdges(input: DestinationInput): readonly GoneEdge[] {
   const { destination, entry, lastApplied, mapping } = input;
@@ -40,7 +40,7 @@ export function goneEdges(input: DestinationInput): readonly GoneEdge[] {
     const name = decodeURIComponent(subject.slice(subject.lastIndexOf('/') + 1));
     const source: ServiceName = { partition, namespace, name };
     const claimStatus = statusOfSource(source, undefined, input);
-    if (isKept(claimStatus, undefined, input)) return [];
+    if (isKept(claimStatus, undefined, undefined, input)) return [];
     const written = parseLastAppliedText(text);
     const desired = withBreakGlass(
       desiredAccess(source, claimStatus, input, undefined),

@@ -5,7 +5,7 @@ import { classify } from './actor.js';
 import type { ClaimStatus } from './claims.js';
 import { compareText } from './compare.js';
 import { claimSubject, type Hold } from './plan.js';
-import { type ClientId, clientText, findClient, serviceText, type World } from './world.js';
+import { type ClientId, clientText, findClient, mayOnlyLose, serviceText, type World } from './world.js';
 
 /** What a client's job does to claims: at most one record created, at most one removed, and the holds. */
 export interface ClientPlan {
@@ -68,7 +68,10 @@ export function planClient(
     .filter((claimStatus) => claimStatus.kind === 'unrecorded' && !claimStatus.addNothing)
     .toSorted((a, b) => sinceOf(a, client, world) - sinceOf(b, client, world));
   return {
-    create: record === undefined && known !== undefined ? waiting?.service : undefined,
+    create:
+      record === undefined && known !== undefined && !mayOnlyLose(world, client)
+        ? waiting?.service
+        : undefined,
     remove: record !== undefined && !stillClaims ? record : undefined,
     holds,
   };

@@ -21,11 +21,12 @@ import {
   withBreakGlass,
 } from './edge-break-glass.js';
 import { isRecorded, needsRecord } from './edge-record.js';
-import { edgeSources, wouldOpen } from './edge-sources.js';
+import { edgeSources } from './edge-sources.js';
 import { entryBlock } from './entry-block.js';
 import { foreignHold, wasWritten } from './foreign-source.js';
 import { extendOnly } from './guards/extend.js';
 import { parseLastAppliedText, toLastAppliedText } from './last-applied.js';
+import { wouldOpen } from './missing-denies.js';
 import { policyOf } from './mode.js';
 import {
   clientOfDescription,
@@ -46,7 +47,7 @@ import {
   toHold,
 } from './plan.js';
 import { type RevocationCause, revocationCause } from './revocation-cause.js';
-import { clientText, serviceText } from './world.js';
+import { clientText, mayOnlyLose, serviceText } from './world.js';
 
 /**
  * Desired and actual state of one source ("ours" is the owned source):
@@ -57,7 +58,7 @@ import { clientText, serviceText } from './world.js';
  * | nothing, and no wider intention applies | | delete | nothing | nothing |
  * | nothing, but a wider foreign allow would apply | | update to deny | nothing | nothing |
  * | nothing, the last source of an entry with foreign fields | a deny: keep | update to deny | nothing | nothing |
- * | nothing, but a wider foreign allow would apply, and the record is a deny | | | | create the deny |
+ * | nothing, but a wider foreign allow would apply, and the edge was written | | | | create a deny |
  * | unknown (unread directory or catalog, unreadable client) | keep | keep | nothing | nothing |
  * | unknown, but an order closed the client, or the service claims another | delete | delete | nothing | nothing |
  * | may only narrow (disagreeing instances, unrecorded claim) | keep | update if narrower | nothing | nothing |
@@ -160,7 +161,7 @@ function planEdge(
   const mayBeOutside =
     claimStatus.kind === 'none' && claimStatus.isOutside && ours !== undefined && former === undefined;
   const glass = edgeBreakGlass(source, claimStatus, lastApplied, input, ours);
-  const isUnknown = isKept(claimStatus, former, input);
+  const isUnknown = isKept(claimStatus, ours, former, input);
   const isLeft = isUnknown && (hasNoBreakGlass(glass) || ours?.access.kind === 'other');
   if (mayBeOutside || isLeft) return { change: undefined, holds: [], awaits: [] };
   const base =
@@ -178,7 +179,7 @@ function planEdge(
   }
 
   const before: ActualAccess = ours?.access;
-  const lacksDeny = ours === undefined && lastApplied?.digest === 'deny';
+  const lacksEdge = ours === undefined && wasWritten(lastApplied);
   const scopeLoss = () =>
     revocationCause({
       claimStatus,
@@ -198,7 +199,7 @@ function planEdge(
       ? widens(closing.before, desired.access) && !policyOf(mapping).plansNarrowing
       : scopeLoss().isInferred || !isRecordedHere(ours, input) || !policyOf(mapping).plansNarrowing);
   const wanted = isStep ? closing.left : desired.access;
-  const goes = wanted === undefined && (ours !== undefined || lacksDeny);
+  const goes = wanted === undefined && (ours !== undefined || lacksEdge);
   const keepsClosed = goes && wouldOpen(source, entry, wildcard);
   const after: Access | undefined = keepsClosed || (goes && staysInEntry) ? { kind: 'deny' } : wanted;
   const description = descriptionFor(after, desired.client, ours, mapping.owner);
@@ -218,8 +219,8 @@ function planEdge(
   if (isSettled(before, after, ours, description))
     return { change: undefined, holds: desired.holds, awaits: desired.awaits, ...record };
 
-  // A deny that is put back takes away what the wider intention allows.
-  const narrowing = before?.kind === 'other' || narrows(before, after) || (keepsClosed && lacksDeny);
+  // A deny where the edge is gone takes away what the wider intention allows.
+  const narrowing = before?.kind === 'other' || narrows(before, after) || (keepsClosed && lacksEdge);
   const widening =
     before?.kind === 'other' ? after !== undefined && after.kind !== 'deny' : widens(before, after);
   // Somebody restored what scopemesh removed, so no read decides about it.
@@ -297,14 +298,18 @@ export function statusOfSource(
 
 /**
  * An edge with an unknown claim stays as it is. Two facts need no read: an order closed the client, or the service now
- * claims another client than the one that opened the edge.
+ * claims another client than the one that opened the edge. A client that may only lose has nothing to lose without a source
+ * of ours.
  */
 export function isKept(
   claimStatus: ClaimStatus,
+  ours: IntentionSource | undefined,
   former: PlannedClient | undefined,
   { world }: DestinationInput,
 ): boolean {
-  if (claimStatus.kind !== 'unknown') return false;
+  if (claimStatus.kind === 'none') return false;
+  const hasNothing = ours === undefined && mayOnlyLose(world, claimStatus.client);
+  if (claimStatus.kind !== 'unknown' && !hasNothing) return false;
   const isClosed = [claimStatus.client, former].some(
     (client) => client !== undefined && world.clientBlocks.has(clientText(client)),
   );

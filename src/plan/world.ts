@@ -75,12 +75,23 @@ export interface World {
    * Every other client that the directory does not show counts as unreadable.
    */
   readonly unnamed: ReadonlyMap<string, ReadonlySet<string>>;
+  /**
+   * By `clientText`: clients of an unread directory that were read alone; undefined: there is no such client. They may lose
+   * what they have, and gain nothing.
+   */
+  readonly readAlone: ReadonlyMap<string, OAuthClient | undefined>;
   /** Milliseconds since the epoch. */
   readonly now: number;
 }
 
 export function findClient(world: World, id: ClientId): OAuthClient | undefined {
-  return world.directories.get(id.provider)?.get(id.clientId);
+  const directory = world.directories.get(id.provider);
+  return directory === undefined ? world.readAlone.get(clientText(id)) : directory.get(id.clientId);
+}
+
+/** Whether this client may only lose: it was read alone, and its directory was never read completely. */
+export function mayOnlyLose(world: World, id: ClientId): boolean {
+  return !world.directories.has(id.provider) && world.readAlone.has(clientText(id));
 }
 
 /** Whether nothing is known about this client, although its directory was read completely. */

@@ -5,6 +5,7 @@ import type { Journal } from './journal.js';
 import type { KeyValueStore } from './key-value-store.js';
 import type { Queue } from './queue.js';
 import type { Rechecks } from './rechecks.js';
+import type { Roster } from './roster.js';
 import type { StoreSpace } from './store-space.js';
 
 /** What one store has. */
@@ -26,6 +27,7 @@ export interface LedStore extends StoreParts {
 /** A store that replicas of one owner share. */
 export interface Store extends StoreParts {
   readonly fence: Fence;
+  readonly roster: Roster;
   /** The store as the leader of this epoch uses it. `heard`: triggers that another replica made durable. */
   lead(epoch: number, heard: (triggers: readonly Trigger[]) => void): LedStore;
   /** Rejects once the store is found to be damaged, so that nothing more can be done with it. */

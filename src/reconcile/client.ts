@@ -82,7 +82,9 @@ export async function reconcileClient(
   if (recorded.value) await writeQuarantine(id, deps, signal);
 
   if (needsRead(job)) {
+    let isRead = false;
     const onRead = (byRead: Touched) => {
+      isRead = true;
       touched = byRead;
       // A note waits for this job to add its keys, which a job without triggers does not do.
       if (relevantJob().triggers.length > 0) queue.note(triggersNow());
@@ -92,6 +94,8 @@ export async function reconcileClient(
       throw error;
     });
     if (read === 'waits') {
+      // A client that was read may lose already what the read does not show.
+      if (isRead) await queue.add(triggersNow());
       await settleClientAcl(id, deps, signal);
       return { kind: 'retry', afterMs: ORDER_RETRY_MS };
     }

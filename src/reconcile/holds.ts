@@ -4,7 +4,7 @@ import { clientKey, parseKey } from '../model/key.js';
 import type { Trigger } from '../model/trigger.js';
 import { endedHold, fingerprintOf, holdKey, mergeHolds } from '../plan/holds.js';
 import type { Hold } from '../plan/plan.js';
-import { serviceText } from '../plan/world.js';
+import { mayOnlyLose, serviceText } from '../plan/world.js';
 import type { KeyRecord, RecordedHold, SettledDecision } from '../queue/journal.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
 
@@ -150,6 +150,8 @@ function isUndecided(known: RecordedHold, deps: Pick<ReconcilerDeps, 'world' | '
   // Recorded only by a job that could see the cause.
   if (kind !== 'intention') return false;
   const [partition = '', namespace = '', , name = ''] = rest;
-  const existing = world.claimStatuses(deps.clock.now()).get(serviceText({ partition, namespace, name }));
-  return existing?.kind === 'unknown';
+  const now = deps.clock.now();
+  const existing = world.claimStatuses(now).get(serviceText({ partition, namespace, name }));
+  if (existing === undefined || existing.kind === 'none') return false;
+  return existing.kind === 'unknown' || mayOnlyLose(world.view(now), existing.client);
 }

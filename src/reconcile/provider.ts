@@ -58,7 +58,11 @@ export async function reconcileProvider(
       : [],
   );
   deps.metrics.gauge('scopemesh_directory_clients', snapshot.clients.length, { provider: key.name });
-  deps.metrics.gauge('scopemesh_directory_age_seconds', 0, { provider: key.name });
+  const readAt = world.directories.readAt(key.name);
+  if (readAt !== undefined)
+    deps.metrics.gauge('scopemesh_directory_age_seconds', (clock.now() - readAt) / 1000, {
+      provider: key.name,
+    });
   deps.metrics.gauge('scopemesh_directory_read_requests', snapshot.requests, { provider: key.name });
   const reopened = snapshot.clients
     .map(({ clientId }) => clientId)

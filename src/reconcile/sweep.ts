@@ -25,10 +25,14 @@ export interface SweepSummary {
   readonly aclObjects?: number;
 }
 
-/** Reads all of Consul into the world. Throws, and changes nothing, if a part is incomplete. */
+/**
+ * Reads all of Consul into the world. Throws, and changes nothing, if a part is incomplete. `restored`: what must be in the
+ * world before.
+ */
 export async function readConsul(
   deps: Pick<ReconcilerDeps, 'world' | 'consul' | 'queue' | 'clock' | 'jwksUris' | 'logger'>,
   signal: AbortSignal,
+  restored: Promise<void> = Promise.resolve(),
 ): Promise<void> {
   const cause = { kind: 'resync' as const, receivedAt: new Date(deps.clock.now()).toISOString() };
   const { world, consul } = deps;
@@ -37,7 +41,7 @@ export async function readConsul(
     consul.intentions.list(signal),
     consul.readCatalog(signal),
     world.mapping.claims === 'first' ? consul.claims.list(signal) : [],
-    readUserTokenFacts(deps, signal),
+    restored.then(() => readUserTokenFacts(deps, signal)),
   ]);
   const now = deps.clock.now();
   world.putClaimRecords(records, read);

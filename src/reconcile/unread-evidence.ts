@@ -10,9 +10,9 @@ const LATEST_LOOK_MS = 10_000;
 const firstLooks = new WeakMap<object, number>();
 
 /**
- * A plan from before the first complete read of a directory changes nothing and does not use the evidence of the IdP.
- * The job stays in the queue. Otherwise its evidence would be lost when the read shows the loss, and the mass guard would
- * count the removal as an inference.
+ * A plan from before the first complete read of a directory changes only what clients lose that were read alone. It may not
+ * use all evidence of the IdP, so the job stays in the queue. Otherwise the evidence would be lost when the complete read
+ * shows a loss, and the mass guard would count the removal as an inference.
  */
 export function jobResult(
   job: Job,

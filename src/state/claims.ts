@@ -33,7 +33,7 @@ export class Claims {
   readonly #named = new NamedServices();
   readonly #memory: ClaimMemory;
   readonly #settings: ClaimSettings;
-  readonly #directories: Pick<Directories, 'complete' | 'unreadable' | 'unnamed'>;
+  readonly #directories: Pick<Directories, 'complete' | 'unreadable' | 'unnamed' | 'readAlone'>;
   readonly #clientBlocks: ReadonlyMap<string, ClientBlock>;
   #mapping: Mapping;
   #catalog: Catalog | undefined;
@@ -49,7 +49,7 @@ export class Claims {
   constructor(
     mapping: Mapping,
     settings: ClaimSettings,
-    directories: Pick<Directories, 'complete' | 'unreadable' | 'unnamed'>,
+    directories: Pick<Directories, 'complete' | 'unreadable' | 'unnamed' | 'readAlone'>,
     clientBlocks: ReadonlyMap<string, ClientBlock>,
   ) {
     this.#mapping = mapping;
@@ -75,6 +75,7 @@ export class Claims {
       directories: this.#directories.complete,
       unreadable: this.#directories.unreadable,
       unnamed: this.#directories.unnamed,
+      readAlone: this.#directories.readAlone,
       catalog: this.#catalog,
       claimRecords: this.#records,
       remembered: this.#memory.all,

@@ -1,5 +1,5 @@
 import type { OAuthClient } from '../model/client.js';
-import { type ClientId, clientText } from '../plan/world.js';
+import { type ClientId, clientText, parseClientText } from '../plan/world.js';
 import { ReadOrder } from './read-order.js';
 
 /** The clients of one provider, as read. */
@@ -10,7 +10,7 @@ interface Directory {
   readonly byInternalId: Map<string, string>;
   /** Of clients, by client id. */
   readonly readOrder: ReadOrder;
-  /** Milliseconds since the epoch of the last complete read. */
+  /** Milliseconds since the epoch of the last complete read that showed at least half of the clients. */
   readAt: number | undefined;
   /** Why a client's record cannot be parsed, by client id. */
   readonly unreadable: Map<string, string>;
@@ -42,6 +42,7 @@ export class Directories {
   readonly #complete = new Map<string, ReadonlyMap<string, OAuthClient>>();
   readonly #unreadable = new Set<string>();
   readonly #unnamed = new Map<string, ReadonlySet<string>>();
+  readonly #readAlone = new Map<string, OAuthClient | undefined>();
 
   /** By `clientText`. */
   get unreadable(): ReadonlySet<string> {
@@ -51,6 +52,11 @@ export class Directories {
   /** As `World.unnamed`. */
   get unnamed(): ReadonlyMap<string, ReadonlySet<string>> {
     return this.#unnamed;
+  }
+
+  /** As `World.readAlone`. */
+  get readAlone(): ReadonlyMap<string, OAuthClient | undefined> {
+    return this.#readAlone;
   }
 
   /** The directories that were read completely, by provider and client ID. */
@@ -82,7 +88,11 @@ export class Directories {
     const directory = this.#directoryOf(id.provider);
     if (!directory.readOrder.accepts(id.clientId, read)) return undefined;
     if (after === undefined) directory.absent.add(id.clientId);
-    return this.#shown(directory, id, after);
+    const changed = this.#shown(directory, id, after);
+    if (this.#complete.has(id.provider)) return changed;
+    const isNew = !this.#readAlone.has(clientText(id));
+    this.#readAlone.set(clientText(id), after);
+    return changed ?? (isNew ? { id, before: after, after } : undefined);
   }
 
   /** Applies a single read that found an unparsable record: the known data of the client is kept. */
@@ -105,12 +115,15 @@ export class Directories {
     const directory = this.#directoryOf(provider);
     const { readOrder } = directory;
     if (!readOrder.acceptsAll(read)) return undefined;
-    directory.readAt = now;
+    for (const text of this.#readAlone.keys())
+      if (parseClientText(text).provider === provider) this.#readAlone.delete(text);
     this.#complete.set(provider, directory.clients);
     const shown = new Map(clients.map((client) => [client.clientId, client]));
     const spoilt = new Map(
       unreadable.flatMap(({ clientId, why }) => (clientId === undefined ? [] : [[clientId, why]])),
     );
+    // Nothing new is known of most clients by such a read, so the directory goes on to age.
+    if (2 * spoilt.size <= new Set([...shown.keys(), ...spoilt.keys()]).size) directory.readAt = now;
     this.#setUnnamed(
       provider,
       directory,
@@ -151,6 +164,7 @@ export class Directories {
 
   #unread(directory: Directory, id: ClientId, why: string): ClientChange | undefined {
     const isNew = !directory.unreadable.has(id.clientId);
+    this.#readAlone.delete(clientText(id));
     directory.unreadable.set(id.clientId, why);
     this.#unreadable.add(clientText(id));
     const known = directory.clients.get(id.clientId);

@@ -38,6 +38,7 @@ const epochOf = (acquired: Acquisition): number => {
 function failing(lock: LeaderLock, at: readonly number[]): LeaderLock {
   let calls = 0;
   return {
+    key: lock.key,
     read: (...parts) => lock.read(...parts),
     createSession: (...parts) => lock.createSession(...parts),
     renewSession: (...parts) => lock.renewSession(...parts),
@@ -264,7 +265,9 @@ export function describeConsulLease(name: string, start: () => Promise<ConsulUnd
         if (look < 12) expect(await one.renew(epoch, never)).toBe(true);
         else break;
       }
-      const refused = { kind: 'refused', error: { code: 'ERR_LEASE_HELD' } };
+      // The message has the command that mends it after a restore.
+      const message = expect.stringMatching(/consul kv delete scopemesh\/\S+\/leader,/);
+      const refused = { kind: 'refused', error: { code: 'ERR_LEASE_HELD', message } };
       expect(await two.acquire(never)).toMatchObject(refused);
       expect(await one.renew(epoch, never)).toBe(true);
       // Nor does it lead once the leader has stopped, which the leader's own store does.

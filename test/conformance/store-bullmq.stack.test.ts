@@ -13,6 +13,7 @@ import { describeKill, type SharedPlace } from './kill.js';
 import { describeQueue } from './queue.js';
 import { describeQueueFailures } from './queue-failures.js';
 import { describeRechecks } from './rechecks.js';
+import { describeRoster } from './roster.js';
 import type { Store, StoreHarness } from './store-harness.js';
 
 let redis: RedisHandle;
@@ -68,6 +69,7 @@ describeFacts('BullMQ on Redis', startBullmq);
 describeInbox('BullMQ on Redis', startBullmq);
 describeRechecks('BullMQ on Redis', startBullmq);
 describeFence('BullMQ on Redis', startBullmq);
+describeRoster('BullMQ on Redis', startBullmq);
 
 async function startPlace(): Promise<SharedPlace> {
   const prefix = `scopemesh:test-${++count}`;

@@ -14,6 +14,7 @@ import { describeKill, type SharedPlace, startBurst } from './kill.js';
 import { describeQueue } from './queue.js';
 import { describeQueueFailures } from './queue-failures.js';
 import { describeRechecks } from './rechecks.js';
+import { describeRoster } from './roster.js';
 import { type Store, type StoreHarness, trigger } from './store-harness.js';
 
 function openAt(directory: string, backoff: Partial<Backoff> = {}, clock: Clock = systemClock): Store {
@@ -56,6 +57,7 @@ describeFacts('the embedded store', startEmbedded);
 describeInbox('the embedded store', startEmbedded);
 describeRechecks('the embedded store', startEmbedded);
 describeFence('the embedded store', startEmbedded);
+describeRoster('the embedded store', startEmbedded);
 
 async function startPlace(): Promise<SharedPlace & { readonly directory: string }> {
   const directory = mkdtempSync(join(tmpdir(), 'scopemesh-store-'));

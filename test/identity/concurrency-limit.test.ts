@@ -10,6 +10,7 @@ const away = () => new SyncError('ERR_DIRECTORY_UNREACHABLE', 'answered 503', { 
 
 let clock: MovableClock;
 let offsetMs: number;
+let busyMs: number;
 let stop: AbortController;
 /** What is asked and has not been answered. */
 let open: Map<string, { readonly answer: () => void; readonly fail: (error: Error) => void }>;
@@ -18,6 +19,7 @@ let directory: Directory;
 beforeEach(() => {
   clock = createMovableClock();
   offsetMs = 0;
+  busyMs = 0;
   stop = new AbortController();
   open = new Map();
   directory = withConcurrencyLimit(
@@ -38,6 +40,7 @@ beforeEach(() => {
       close: async () => {},
     },
     { now: () => clock.now() + offsetMs, sleep: clock.sleep },
+    () => busyMs,
   );
 });
 
@@ -89,6 +92,24 @@ describe('single reads of a directory', () => {
     read('f');
     open.get('a')?.answer();
     await isAsked('f');
+  });
+
+  it('do not take the directory for silent while this process itself is too busy to read its answers', async () => {
+    await fill();
+    const fifth = read('e');
+    busyMs = 900;
+    clock.advance(1_000);
+    // The read that waits has judged by then.
+    await new Promise(setImmediate);
+    open.get('a')?.answer();
+    await isAsked('e');
+    open.get('e')?.answer();
+    await fifth;
+    // Later it is idle, and silence is silence.
+    await asks('a');
+    const sixth = read('f');
+    clock.advance(1_000);
+    await expect(sixth).rejects.toMatchObject(AWAY);
   });
 
   it('have one slot for an order while all others hang', async () => {

@@ -11,6 +11,7 @@ it('keeps the lock for a minute while its store is away, although it proves noth
   let renewed = 0;
   let value: string | undefined;
   const lock: LeaderLock = {
+    key: 'scopemesh/pay/leader',
     read: async () => ({ value, session: value === undefined ? undefined : 'session' }),
     createSession: async () => 'session',
     renewSession: async () => {

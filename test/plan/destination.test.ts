@@ -110,6 +110,17 @@ describe('a source that should have nothing', () => {
     expect(first.changes).toMatchObject([{ verb: 'updated', reason: 'WildcardWouldAllow', after: DENY }]);
     expect(planOf(sceneAfter(before, [first]))).toMatchObject({ changes: [], holds: [] });
   });
+  test('loses what a client that was read alone does not have any more, before the directory is read', () => {
+    const alone = (scopes: string[], all = ours()) => {
+      const web = client('web', scopes);
+      const readAlone = new Map([[clientText({ provider: 'main', clientId: 'web' }), web]]);
+      return plan({ clients: [web], unread: ['main'], readAlone, entries: all });
+    };
+    expect(alone([]).changes).toMatchObject([{ verb: 'deleted', reason: 'ScopeRevoked' }]);
+    expect(alone(['orders'])).toMatchObject({ changes: [], holds: [] });
+    expect(alone(['orders'], ours(GET))).toMatchObject({ changes: [], holds: [] });
+    expect(alone(['orders'], new Map())).toMatchObject({ changes: [], holds: [] });
+  });
   test('is taken out where a more exact deny shields it from a wider allow', () => {
     const all = entriesOf(
       entry('orders', ourSource('web', ALLOW), source('*', DENY)),

@@ -19,6 +19,7 @@ import {
 } from './scene.js';
 
 const subject = 'intention/default/default/orders/web';
+const WEB = clientText({ provider: 'main', clientId: 'web' });
 const WRITTEN = new Map([[subject, toLastAppliedText(ALLOW, ['orders'])]]);
 
 const gone = (changes: Partial<Scene>) =>
@@ -59,13 +60,33 @@ describe('an edge with a record that is not in Consul', () => {
     expect(gone({ ...lost, entries: entriesOf(entry('orders')) })).toEqual([subject]);
   });
 
+  it.each([
+    ['was written', WRITTEN],
+    ['may have been written', new Map([[subject, toUncertainText([])]])],
+  ])('is not gone if it %s and a wider intention opens: a deny is put there', (_, written) => {
+    const wild = entry('*', source('*', ALLOW));
+    const lost = scene({ clients: [client('web', [])], entries: entriesOf(entry('orders'), wild), written });
+    const at = (world: Scene) => inputsOf(world).filter(({ destination }) => destination.name === 'orders');
+    expect(at(lost).flatMap(goneEdges)).toEqual([]);
+    expect(at(lost).flatMap((input) => planDestination(input).changes)).toMatchObject([
+      {
+        subject,
+        verb: 'created',
+        action: 'revoke',
+        reason: 'WildcardWouldAllow',
+        after: DENY,
+        narrows: true,
+      },
+    ]);
+    expect(at({ ...lost, clients: [client('web', ['orders'])] }).flatMap(goneEdges)).toEqual([]);
+    expect(gone({ ...lost, entries: entriesOf(entry('orders')) })).toEqual([subject]);
+  });
+
   it.each<[string, Partial<Scene>]>([
     ['the directory is unread', { unread: ['main'] }],
     ['the catalog is unread', { isCatalogRead: false }],
-    [
-      'its client cannot be read',
-      { unreadable: new Set([clientText({ provider: 'main', clientId: 'web' })]) },
-    ],
+    ['its client was read alone', { unread: ['main'], readAlone: new Map([[WEB, client('web', [])]]) }],
+    ['its client cannot be read', { unreadable: new Set([WEB]) }],
     ['the records are unknown', { written: new Map(), unrecorded: new Set() }],
     ['scopemesh removed it', { written: new Map([[subject, REMOVED]]) }],
     ['it is there', { entries: entriesOf(entry('orders', ourSource('web', ALLOW))) }],

@@ -299,6 +299,17 @@ describe('for any world', () => {
     );
   });
 
+  test('a client that was read alone before its directory gains nothing', () => {
+    fc.assert(
+      fc.property(someScene, (it) => {
+        const readAlone = new Map(it.clients.map((each) => [clientText(each), each]));
+        for (const change of plansOf({ ...it, unread: ['main'], readAlone }).flatMap((plan) => plan.changes))
+          expect(change.widens && change.before?.kind !== 'other').toBe(false);
+      }),
+      RUNS,
+    );
+  });
+
   test('an unread catalog deletes nothing and opens nothing, but for what an order closed', () => {
     fc.assert(
       fc.property(someScene, (it) => {

@@ -28,6 +28,8 @@ export interface Scene {
   readonly clients: readonly OAuthClient[];
   /** Providers whose directory was never read completely. */
   readonly unread: readonly string[];
+  /** By `clientText`: clients of an unread directory. */
+  readonly readAlone: ReadonlyMap<string, OAuthClient | undefined>;
   readonly services: readonly CatalogService[];
   readonly isCatalogRead: boolean;
   readonly protocols: ReadonlyMap<string, Protocol>;
@@ -153,6 +155,7 @@ export function scene(changes: Partial<Scene> = {}): Scene {
     mapping: mapping({ rules: [rule('orders', 'orders')] }),
     clients: [client('web', ['orders'])],
     unread: [],
+    readAlone: new Map(),
     services: [claiming('web', 'web')],
     isCatalogRead: true,
     protocols: new Map(),
@@ -198,6 +201,7 @@ export function worldOf(scene: Scene): World {
     clientBlocks: scene.closures,
     unreadable: scene.unreadable,
     unnamed: new Map(),
+    readAlone: scene.readAlone,
     now: scene.now,
   };
 }

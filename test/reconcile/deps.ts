@@ -115,6 +115,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
       },
       breakGlass: { list: async () => new Map(), write: refuse },
       lock: {
+        key: 'leader',
         read: refuse,
         createSession: refuse,
         renewSession: refuse,

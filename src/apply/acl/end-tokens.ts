@@ -1,6 +1,6 @@
-import { abortAfter } from '../../clock.js';
 import type { TokenFilter } from '../../consul/acl.js';
 import { messageOf } from '../../errors.js';
+import { withLinkedSignal } from '../../linked-signal.js';
 import type { Reason } from '../../model/decision.js';
 import { tokensToEnd } from '../../plan/acl/tokens.js';
 import type { AclDeps } from './deps.js';
@@ -55,7 +55,7 @@ export async function countTokens(
   signal: AbortSignal,
 ): Promise<number | undefined> {
   try {
-    return (await deps.consul.acl.tokens(by, abortAfter(signal, COUNT_MS))).length;
+    return (await withLinkedSignal([signal], (stop) => deps.consul.acl.tokens(by, stop), COUNT_MS)).length;
   } catch (error) {
     signal.throwIfAborted();
     deps.logger.warn({ ...by, error: messageOf(error) }, 'the tokens that lose access could not be counted');

@@ -1,5 +1,6 @@
 import type { Clock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
+import { withLinkedSignal } from '../../linked-signal.js';
 import type { AclObject } from '../../model/acl.js';
 
 /** Half of the places of revocations, so that these find a place beside writes that wait for an IdP. */
@@ -65,7 +66,7 @@ export class KeyFetches {
       const woken = new AbortController();
       const wake = () => woken.abort();
       this.#waiting.add(wake);
-      await clock.sleep(leftMs, AbortSignal.any([signal, woken.signal])).catch(() => {});
+      await withLinkedSignal([signal, woken.signal], (either) => clock.sleep(leftMs, either)).catch(() => {});
       this.#waiting.delete(wake);
       signal.throwIfAborted();
     }

@@ -9,10 +9,12 @@ import { durationText } from '../terminal/duration-text.js';
 import { parkedCommand } from '../terminal/parked-text.js';
 import { approveCommand } from '../terminal/plan-text.js';
 import { type Finding, NAMES, namesText, notice, ok, warning } from './finding.js';
+import { ReplicaView, replicaFindings } from './replica-findings.js';
 
 const StatusBody = z.object({
   parked: z.array(z.object({ key: z.string(), attempts: z.number(), error: z.string(), since: z.string() })),
   closures: z.array(z.object({ provider: z.string(), clientId: z.string(), closure: z.string() })).nullable(),
+  replicas: z.array(ReplicaView),
   configuration: z.object({ revision: z.string(), waitingForRestart: z.array(z.string()) }),
 });
 type StatusBody = z.infer<typeof StatusBody>;
@@ -57,6 +59,7 @@ export function daemonFindings(
   return [
     ...holds,
     ...quarantineFindings(parsed.data.closures ?? []),
+    ...replicaFindings(parsed.data.replicas),
     ...parkedFindings(parsed.data, config.resyncMs / 1000, now),
     ...settingFindings(parsed.data, config),
   ];

@@ -34,6 +34,7 @@ export function createLeaderLock(transport: Transport, tenancy: Tenancy, owner: 
       expected,
     );
   return {
+    key,
     async read(signal) {
       const pair = await readKey(transport, tenancy, 'lock.read', key, signal, TIMEOUT_MS);
       if (pair === undefined) return { value: undefined, session: undefined };

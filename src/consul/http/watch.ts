@@ -58,21 +58,21 @@ export async function watchTable(
   const silent = new Set(paths);
   // If the loop of one query fails because a listener throws, the other loops stop too.
   const failed = new AbortController();
-  const stop = AbortSignal.any([signal, failed.signal]);
-  await Promise.all(
-    paths.map((path) => {
-      const alive = () => {
-        silent.delete(path);
-        if (silent.size > 0) return;
-        for (const each of paths) silent.add(each);
-        listener.alive();
-      };
-      const watching = watchPath(table, path, options, { changed: () => listener.changed(), alive }, stop);
-      return watching.catch((error: unknown) => {
-        failed.abort(error);
-        throw error;
-      });
-    }),
+  const watch = (path: string, stop: AbortSignal) => {
+    const alive = () => {
+      silent.delete(path);
+      if (silent.size > 0) return;
+      for (const each of paths) silent.add(each);
+      listener.alive();
+    };
+    const watching = watchPath(table, path, options, { changed: () => listener.changed(), alive }, stop);
+    return watching.catch((error: unknown) => {
+      failed.abort(error);
+      throw error;
+    });
+  };
+  await withLinkedSignal([signal, failed.signal], (stop) =>
+    Promise.all(paths.map((path) => watch(path, stop))),
   );
 }
 

@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.js';
+import { withLinkedSignal } from '../../linked-signal.js';
 
 /** Connects the event source, which receives hints, with the poll, which reads what the log proves. */
 export interface LogWakeup {
@@ -36,8 +37,10 @@ export function createLogWakeup(clock: Clock): LogWakeup {
         }
         const changed = new AbortController();
         reschedule = () => changed.abort();
-        const either = AbortSignal.any([signal, changed.signal]);
-        await clock.sleep(next === undefined ? MAX_TIMER_MS : next - now, either).catch(() => {});
+        const waitMs = next === undefined ? MAX_TIMER_MS : next - now;
+        await withLinkedSignal([signal, changed.signal], (either) => clock.sleep(waitMs, either)).catch(
+          () => {},
+        );
       }
     },
   };

@@ -13,6 +13,7 @@ import { MemoryReserve } from './memory-reserve.js';
 import { BullmqQueue } from './queue.js';
 import { BullmqRechecks } from './rechecks.js';
 import { RedisLink, type ScriptLink } from './redis-link.js';
+import { BullmqRoster } from './roster.js';
 import { JOBS, Schedule } from './schedule.js';
 import { Wake } from './wake.js';
 
@@ -74,6 +75,7 @@ export function createBullmqStore(options: BullmqStoreOptions): Store {
   return {
     ...own.parts,
     fence: new BullmqFence(intake),
+    roster: new BullmqRoster(intake),
     lead(epoch, heard): LedStore {
       // A queue of its own: no job of an earlier leader, running or stalled, keeps a key of this term waiting.
       const { parts, close } = openParts(`${JOBS}-${epoch}`, (of) => of.fencedBy(epoch), heard);

@@ -10,6 +10,7 @@ import { EmbeddedJournal } from './journal.js';
 import { EmbeddedKeyValueStore } from './key-value-store.js';
 import { EmbeddedQueue } from './queue.js';
 import { EmbeddedRechecks } from './rechecks.js';
+import { EmbeddedRoster } from './roster.js';
 import { JOURNAL_FILE, moveJournal, QUEUE_FILE } from './schemas.js';
 import { SpaceReserve } from './space-reserve.js';
 import { type FileSpace, isFull, StateFile, type StateSchema } from './state-file.js';
@@ -75,6 +76,7 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
   return {
     ...parts,
     fence,
+    roster: new EmbeddedRoster(clock),
     lead(epoch) {
       const check = () => fence.check(epoch);
       return {

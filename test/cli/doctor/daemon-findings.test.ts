@@ -18,7 +18,12 @@ async function findings(status: unknown, known: KnownHolds = new Map()) {
   return daemonFindings({ status }, known, await rig.load(), NOW);
 }
 
-const quiet = { parked: [], closures: [], configuration: { revision: '', waitingForRestart: [] } };
+const quiet = {
+  parked: [],
+  closures: [],
+  replicas: [],
+  configuration: { revision: '', waitingForRestart: [] },
+};
 
 describe('what the running daemon waits for', () => {
   it('is not called ok where no daemon answers, or one of another version', async () => {
@@ -65,6 +70,38 @@ describe('what the running daemon waits for', () => {
       remedy: expect.stringMatching(/then run scopemesh approve 01A$/),
     });
     expect(found.find(({ id }) => id === 'holds.rejected')).toMatchObject({ severity: 'notice' });
+  });
+
+  it('names the replicas, a part that none of them runs, and different versions', async () => {
+    const replica = (name: string, more: object = {}) => ({
+      replica: name,
+      version: '1.0.0',
+      parts: ['intake', 'watch', 'reconcile', 'relay'],
+      leader: false,
+      seenSeconds: 2,
+      ...more,
+    });
+    const of = async (...replicas: object[]) =>
+      (await findings({ ...quiet, replicas })).filter(({ id }) => id.startsWith('replicas'));
+    expect(await of()).toEqual([]);
+    expect(await of(replica('a/1', { leader: true }), replica('b/2'))).toMatchObject([
+      {
+        severity: 'ok',
+        message: 'the replicas run every part: a/1 (1.0.0, leads, seen 2s ago), b/2 (1.0.0, seen 2s ago)',
+      },
+    ]);
+    const split = [
+      replica('a/1', { parts: ['watch', 'reconcile'] }),
+      replica('b/2', { parts: ['intake'], version: '0.9.0' }),
+    ];
+    expect(await of(...split)).toMatchObject([
+      {
+        id: 'replicas',
+        severity: 'warning',
+        message: expect.stringMatching(/^no replica runs relay: a\/1 .*only watch,reconcile/),
+      },
+      { id: 'replicas.versions', severity: 'notice', message: expect.stringContaining('0.9.0, 1.0.0') },
+    ]);
   });
 
   it('gives the command that ends a quarantine', async () => {

@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { DaemonOptions, Rig } from '../../support/daemon.js';
-import { EDGE, isClosed, isOpen, ordersRig, READ } from '../../support/orders-rig.js';
+import { definedFields } from '../../../src/model/defined-fields.js';
+import { clientOf, type DaemonOptions, type Rig } from '../../support/daemon.js';
+import { EDGE, isClosed, isOpen, ordersRig, READ, WRITE } from '../../support/orders-rig.js';
+import { until } from '../../support/until.js';
 
 let rig: Rig;
 afterEach(() => rig.close());
@@ -53,5 +55,57 @@ describe('an intention whose directory is read after the first comparison with C
       reason,
       outcome: 'applied',
     });
+  });
+});
+
+describe('an event before the first complete read of a directory', () => {
+  /** Only the records of single clients can be read from now on. */
+  const restartedWithSingleReads = async (clients?: DaemonOptions['clients']) => {
+    rig = await ordersRig(definedFields({ clients }));
+    const first = await rig.start();
+    await isOpen(rig, READ);
+    await first.idle();
+    await first.stop();
+    const next = `${rig.idp.url}?page=2`;
+    rig.idp.fault = (path) => {
+      if (path === '/directory') return { json: { clients: [], single: true, next } };
+      return path.includes('page=2') ? { status: 503, json: {} } : undefined;
+    };
+    return rig.start();
+  };
+
+  it.each([
+    ['lost its scopes', () => rig.idp.put('web-app'), 'client.updated', 'ScopeRevoked'],
+    ['is disabled', () => rig.idp.change('web-app', { enabled: false }), 'client.disabled', 'ClientDisabled'],
+    ['is gone', () => void rig.idp.clients.delete('web-app'), 'client.deleted', 'ClientDeleted'],
+  ])('closes the edges of a client that %s', async (_, change, type, reason) => {
+    const daemon = await restartedWithSingleReads();
+    change();
+    await daemon.tell(type, 'web-app');
+    await isClosed(rig);
+    expect(await rig.decided({ subject: EDGE, action: 'revoke' })).toMatchObject({
+      reason,
+      outcome: 'applied',
+    });
+  });
+
+  it('opens nothing, and leaves the other clients as they are', async () => {
+    const daemon = await restartedWithSingleReads([
+      clientOf('web', 'orders:read'),
+      clientOf('other', 'orders:read'),
+    ]);
+    rig.idp.put('web-app', 'orders:write');
+    rig.idp.put('other-app');
+    await daemon.tell('client.updated', 'web-app');
+    await isClosed(rig);
+    await isOpen(rig, READ, 'other');
+    rig.idp.fault = undefined;
+    await until('the directory is read', async () => {
+      // The read that failed is tried again after some seconds, and this may come before it has failed.
+      rig.clock.advance(10_000);
+      return (await daemon.status()).directories.every(({ ageSeconds }) => ageSeconds !== null);
+    });
+    await isOpen(rig, WRITE);
+    await isClosed(rig, 'other');
   });
 });

@@ -1,0 +1,35 @@
+import type { IntentionEntry, ServiceName } from '../model/intention.js';
+import type { DestinationInput } from './destination-input.js';
+import { isOfWrittenEdge } from './last-applied.js';
+import { opens, takesOver } from './precedence.js';
+
+/**
+ * The sources with a recorded edge that is not in Consul, so that a wider intention lets them in: a deny is put there, as it
+ * is where scopemesh itself would remove the edge.
+ */
+export function missingDenies(input: DestinationInput): readonly ServiceName[] {
+  const { destination, entry, wildcard, lastApplied, mapping } = input;
+  const written = [...lastApplied].filter(([, text]) => isOfWrittenEdge(text));
+  if (written.length === 0 || mapping.select?.hasService(destination) === false) return [];
+  const { namespace, partition } = destination;
+  const present = new Set(
+    (entry?.sources ?? []).flatMap(({ peer, name, ...at }) =>
+      peer === undefined && at.namespace === namespace && at.partition === partition ? name : [],
+    ),
+  );
+  return written.flatMap(([subject]) => {
+    const name = decodeURIComponent(subject.slice(subject.lastIndexOf('/') + 1));
+    const source = { partition, namespace, name };
+    return !present.has(name) && wouldOpen(source, entry, wildcard) ? [source] : [];
+  });
+}
+
+/** Whether a wider intention lets the source in without its own one. */
+export function wouldOpen(
+  source: ServiceName,
+  entry: IntentionEntry | undefined,
+  wildcard: IntentionEntry | undefined,
+): boolean {
+  const next = takesOver(source, entry, wildcard);
+  return next !== undefined && opens(next.access);
+}

@@ -1,0 +1,93 @@
+import { z } from 'zod';
+import type { Replica } from '../../model/replica.js';
+import { MOST_REPLICAS, ROSTER_LIFE_MS, type Roster, type SeenReplica } from '../roster.js';
+import type { RedisLink } from './redis-link.js';
+import { Script, toPairs } from './script.js';
+
+/*
+ *   P:replicas       hash        the replicas as JSON, by name
+ *   P:replicas:seen  sorted set  their names by when they showed themselves, in milliseconds of Redis' clock
+ */
+
+const NOW = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)`;
+
+/** ARGV: name, JSON, life, the most replicas. */
+const SHOW = new Script(`${NOW}
+local seen, all = P .. ':replicas:seen', P .. ':replicas'
+redis.call('ZADD', seen, now, ARGV[1])
+redis.call('HSET', all, ARGV[1], ARGV[2])
+local gone = redis.call('ZRANGEBYSCORE', seen, '-inf', now - ARGV[3])
+for _, name in ipairs(redis.call('ZRANGE', seen, 0, -ARGV[4] - 1)) do gone[#gone + 1] = name end
+for _, name in ipairs(gone) do
+  redis.call('ZREM', seen, name)
+  redis.call('HDEL', all, name)
+end
+redis.call('PEXPIRE', seen, ARGV[3])
+redis.call('PEXPIRE', all, ARGV[3])
+return 1`);
+
+/** ARGV: name. */
+const LEAVE = new Script(`
+redis.call('ZREM', P .. ':replicas:seen', ARGV[1])
+redis.call('HDEL', P .. ':replicas', ARGV[1])
+return 1`);
+
+/** ARGV: life. Gives JSON and milliseconds since, for each. */
+const LIST = new Script(`${NOW}
+local found = {}
+for _, name in ipairs(redis.call('ZRANGEBYSCORE', P .. ':replicas:seen', now - ARGV[1], '+inf')) do
+  local json = redis.call('HGET', P .. ':replicas', name)
+  if json then
+    found[#found + 1] = json
+    found[#found + 1] = string.format('%.0f', math.max(0, now - redis.call('ZSCORE', P .. ':replicas:seen', name)))
+  end
+end
+return found`);
+
+const TEXT = z.string().max(200);
+/** Of another release too, which may know other parts. */
+const REPLICA = z.object({
+  replica: TEXT,
+  host: TEXT,
+  address: TEXT.nullable(),
+  version: TEXT,
+  startedAt: TEXT,
+  parts: z.array(TEXT).max(16),
+});
+
+export class BullmqRoster implements Roster {
+  readonly #link: RedisLink;
+
+  /** `link`: a connection whose commands do not wait behind jobs. */
+  constructor(link: RedisLink) {
+    this.#link = link;
+  }
+
+  async show(replica: Replica): Promise<void> {
+    await this.#link.run(SHOW, replica.replica, JSON.stringify(replica), ROSTER_LIFE_MS, MOST_REPLICAS);
+  }
+
+  async leave(name: string): Promise<void> {
+    await this.#link.run(LEAVE, name);
+  }
+
+  async list(): Promise<readonly SeenReplica[]> {
+    const found = toPairs(await this.#link.run(LIST, ROSTER_LIFE_MS));
+    const replicas = found.flatMap(([json, seenMs]): readonly SeenReplica[] => {
+      const replica = parseReplica(json);
+      return replica === undefined ? [] : [{ ...replica, seenMs: Number(seenMs) }];
+    });
+    return replicas.toSorted((a, b) => (a.replica < b.replica ? -1 : 1));
+  }
+}
+
+/** Undefined for a text that no replica wrote. */
+function parseReplica(text: string): Replica | undefined {
+  try {
+    return REPLICA.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}
