@@ -1,4 +1,5 @@
 import type { BreakGlass } from '../model/break-glass.js';
+import { confirmedServices, type OAuthClient } from '../model/client.js';
 import { breakGlassAccess } from '../plan/break-glass.js';
 import { policyOf } from '../plan/mode.js';
 import { intentionSubject } from '../plan/plan.js';
@@ -36,13 +37,18 @@ export function refusalOf(
     return `guards.breakGlass.longest is ${breakGlass.longestMs / 60_000} minutes; ask for less`;
   if (breakGlassAccess(glass) === undefined)
     return 'the path is not plain: write it without dot segments, escapes and empty segments';
-  const others = world.breakGlass.all.filter(({ id, endedAt }) => id !== glass.id && endedAt === undefined);
+  const others = world.breakGlass.all.filter(
+    ({ id, endedAt, isAdopted }) => id !== glass.id && endedAt === undefined && isAdopted !== true,
+  );
   if (others.length >= MOST) return `there are ${MOST} break-glass grants; end one with scopemesh grant end`;
   const to = { partition, namespace, name: destination };
   if (select?.hasService(to) === false || select?.hasPlace(to) === false)
     return 'the source or the destination is outside select; ask the instance that manages it';
   if (!world.hasEntries || world.catalog === undefined)
     return 'scopemesh has not read Consul completely yet; try again';
+  const named = clientNaming(glass, world);
+  if (named !== undefined)
+    return `client ${named.provider}/${named.clientId}, which is in quarantine, closed or disabled, names ${source} in consul-services`;
   const now = clock.now();
   const input = inputOf(world, to, now);
   const time = input.breakGlass.now;
@@ -57,4 +63,16 @@ export function refusalOf(
   return details.length === 0
     ? 'nothing to open: Consul allows this already'
     : [...new Set(details)].join('; ');
+}
+
+/** A client that is closed and whose service this is: the claim of the service is as easy to change as its registration. */
+function clientNaming({ source }: BreakGlass, world: ReconcilerDeps['world']): OAuthClient | undefined {
+  for (const provider of world.mapping.providers)
+    for (const client of world.clients(provider).values())
+      if (
+        (!client.enabled || world.clientBlock(client) !== undefined) &&
+        confirmedServices(client).includes(source)
+      )
+        return client;
+  return undefined;
 }
