@@ -46,9 +46,6 @@ export function refusalOf(
     return 'the source or the destination is outside select; ask the instance that manages it';
   if (!world.hasEntries || world.catalog === undefined)
     return 'scopemesh has not read Consul completely yet; try again';
-  const named = clientNaming(glass, world);
-  if (named !== undefined)
-    return `client ${named.provider}/${named.clientId}, which is in quarantine, closed or disabled, names ${source} in consul-services`;
   const now = clock.now();
   const input = inputOf(world, to, now);
   const time = input.breakGlass.now;
@@ -56,7 +53,13 @@ export function refusalOf(
   const here = input.breakGlass.grants.filter(({ id }) => id !== glass.id);
   const plan = planDestination({ ...input, breakGlass: { grants: [...here, open], now: time } });
   const subject = intentionSubject(to, source);
-  if (plan.changes.some((change) => change.subject === subject && change.widens)) return undefined;
+  if (plan.changes.some((change) => change.subject === subject && change.widens)) {
+    const named = clientNaming(glass, world);
+    return (
+      named &&
+      `client ${named.provider}/${named.clientId}, which is in quarantine, closed or disabled, names ${source} in consul-services`
+    );
+  }
   const details = plan.holds.flatMap((hold) =>
     hold.subject === subject ? `${hold.reason}: ${hold.detail}` : [],
   );

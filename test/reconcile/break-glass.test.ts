@@ -11,6 +11,7 @@ import { planDestination } from '../../src/plan/plan-destination.js';
 import { createEmbeddedStore, type EmbeddedStore } from '../../src/queue/embedded/store.js';
 import { JournalMemory } from '../../src/queue/journal-memory.js';
 import { askBreakGlass, type BreakGlassDeps, restoreBreakGlass } from '../../src/reconcile/break-glass.js';
+import { refuseOpenBreakGlass } from '../../src/reconcile/eject.js';
 import { BreakGlassFollower } from '../../src/reconcile/follow-break-glass.js';
 import { parseStoredText, toStoredText } from '../../src/reconcile/stored-break-glass.js';
 import { inputOf } from '../../src/state/fleet.js';
@@ -105,7 +106,9 @@ it('writes a grant to Consul, closes it at its time, and then forgets it in both
   expect(await ask(deps)).toMatchObject({ kind: 'done' });
   expect(await follow(follower)).toBe(2 * HOUR);
   expect([...kv.values()].map(parseStoredText)).toEqual(deps.world.breakGlass.all);
-  now += 2 * HOUR;
+  now += 2 * HOUR - 1;
+  expect([await follow(follower), stateOf(deps)]).toEqual([1, ['open']]);
+  now += 1;
   await follow(follower);
   expect(queued.at(-1)).toMatchObject({ key: { kind: 'destination', service: 'billing' }, urgent: true });
   expect(stateOf(deps)).toEqual(['ended']);
@@ -237,4 +240,18 @@ it('adopts from Consul what a lost store had, and nothing that another writer in
   expect(planOf(scene(mine), 'billing').changes).toEqual([]);
   now += 4 * HOUR;
   expect(stateOf(deps)).toEqual(['ended', 'ended']);
+});
+
+it('keeps eject away while its edge is open', async () => {
+  const deps = start();
+  expect(() => refuseOpenBreakGlass(deps)).not.toThrow();
+  await ask(deps);
+  const [{ id = '' } = {}] = deps.world.breakGlass.all;
+  expect(() => refuseOpenBreakGlass(deps)).toThrow(id);
+  deps.world.putEntries([entry('billing', ourSource('api', ALLOW))], NOW);
+  now += 3 * HOUR;
+  await follow(new BreakGlassFollower(deps));
+  expect(() => refuseOpenBreakGlass(deps)).toThrow(id);
+  deps.world.putEntries([], NOW);
+  expect(() => refuseOpenBreakGlass(deps)).not.toThrow();
 });
