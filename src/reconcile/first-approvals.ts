@@ -3,6 +3,7 @@ import type { Principal } from '../model/cause.js';
 import type { Resource } from '../model/decision.js';
 import { plainDecision } from '../model/plain-decision.js';
 import { isSamePerson } from '../plan/break-glass.js';
+import { safeParse } from '../safe-parse.js';
 import { KeyedMutex } from '../state/mutex.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
 
@@ -42,7 +43,7 @@ export async function countApproval(approved: Approved, by: Principal, deps: Dep
 
 async function count({ key, subject, of, resource }: Approved, by: Principal, deps: Deps): Promise<Approval> {
   const text = await deps.keyValues.get(factOf(subject));
-  const stored = text === undefined || text === '' ? undefined : Stored.safeParse(JSON.parse(text)).data;
+  const stored = text === undefined || text === '' ? undefined : safeParse(Stored, JSON.parse(text)).data;
   if (stored?.of === of)
     return isSamePerson(stored.by, by) ? { kind: 'same', by: stored.by } : { kind: 'enough' };
   const decision = plainDecision(

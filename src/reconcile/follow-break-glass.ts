@@ -101,6 +101,7 @@ export class BreakGlassFollower {
   /** Ended grants whose edges something keeps open, such as another manager of the entry. */
   #watchUnclosed(now: number): void {
     const { world, logger, metrics } = this.#deps;
+    if (!world.hasEntries) return;
     const unclosed = world.breakGlass.all.filter(
       (each) =>
         each.endedAt !== undefined &&
