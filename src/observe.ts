@@ -74,6 +74,11 @@ export const METRICS = {
     'Reminders that a break-glass grant is still open, one a day for each.',
     [],
   ],
+  scopemesh_break_glass_unclosed: [
+    'gauge',
+    'Break-glass grants that ended more than a minute ago and whose edge is still open.',
+    [],
+  ],
   scopemesh_break_glass_unrecorded: [
     'gauge',
     'Break-glass grants whose record in Consul differs from the store because the write failed.',

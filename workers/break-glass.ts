@@ -7,24 +7,34 @@ import { Outage } from '../src/repeat.js';
 const CHECK_MS = 1_000;
 const LEAST_MS = 10;
 
-/** Ends break-glass grants at their time. */
+/** Ends break-glass grants at their time, and records them in Consul, which may be slow. */
 export async function runBreakGlass(deps: BreakGlassDeps, signal: AbortSignal): Promise<void> {
-  const outage = new Outage();
   const follower = new BreakGlassFollower(deps);
+  await Promise.all([
+    repeat(async () => Math.min(CHECK_MS, await follower.follow()), deps, signal),
+    repeat(() => follower.record(signal), deps, signal),
+  ]);
+}
+
+async function repeat(
+  step: () => Promise<number>,
+  { clock, logger }: BreakGlassDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const outage = new Outage();
   while (!signal.aborted) {
     let nextMs = CHECK_MS;
     try {
-      nextMs = await follower.follow(signal);
-      outage.ends(deps.clock.now());
+      nextMs = await step();
+      outage.ends(clock.now());
     } catch (error) {
       if (signal.aborted) return;
-      if (outage.begins(deps.clock.now()))
-        deps.logger.warn(
+      if (outage.begins(clock.now()))
+        logger.warn(
           { error: messageOf(error) },
           'break-glass grants could not be compared or recorded; their edges close in time nevertheless, and scopemesh tries again',
         );
     }
-    const ms = Math.max(LEAST_MS, Math.min(CHECK_MS, nextMs));
-    await deps.clock.sleep(ms, signal).catch(() => {});
+    await clock.sleep(Math.max(LEAST_MS, nextMs), signal).catch(() => {});
   }
 }

@@ -19,6 +19,8 @@ export interface BreakGlass {
   readonly destination: string;
   readonly partition: string;
   readonly namespace: string;
+  /** What the source claimed when it was asked for: a later claim gets it round no order about this client. */
+  readonly client?: { readonly provider: string; readonly clientId: string };
   /** Absent: every method. */
   readonly methods?: readonly string[];
   /** The path and everything under it. Absent: every path; without methods too, the grant is L4. */

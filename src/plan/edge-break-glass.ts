@@ -1,7 +1,7 @@
 import type { BreakGlass } from '../model/break-glass.js';
 import type { ChangeReason } from '../model/decision.js';
 import type { Access, IntentionSource, ServiceName } from '../model/intention.js';
-import { intersection, union, without } from './access.js';
+import { covers, intersection, union, without } from './access.js';
 import { classify, needsHuman } from './actor.js';
 import {
   breakGlassAccess,
@@ -28,7 +28,7 @@ import {
 } from './plan.js';
 import type { RevocationCause } from './revocation-cause.js';
 import { quarantineText } from './stored-block.js';
-import { clientText, findClient, mayOnlyLose } from './world.js';
+import { type ClientId, clientText, findClient, isUnreadable, mayOnlyLose } from './world.js';
 
 /** The break-glass grants of one edge. */
 export interface EdgeBreakGlass {
@@ -71,12 +71,15 @@ export function edgeBreakGlass(
   const refused: BreakGlass[] = [];
   for (const glass of open) {
     const access = breakGlassAccess(glass);
-    const why = refusalOf(claimStatus, access, input);
-    // Whoever writes to Consul's KV must not open anything by it, nor keep open what a scope opened.
-    const isKept = glass.isAdopted === true;
+    const refusal = refusalOf(glass, claimStatus, access, input);
+    const doubt = glass.isAdopted === true ? undefined : doubtAbout(glass, claimStatus, input);
+    // Nothing opens in doubt. Whoever writes to Consul's KV must not open anything by it, nor keep open what a scope opened.
+    const isKept = glass.isAdopted === true || doubt !== undefined;
     const part = !isKept ? access : wasApplied(glass) ? intersection(kept, access) : undefined;
-    if (why === undefined && part !== undefined) opening.push({ glass, access: part });
-    else refused.push(glass);
+    if (refusal === undefined && part !== undefined) opening.push({ glass, access: part });
+    // In doubt nothing closes either.
+    else if (refusal !== undefined || doubt === undefined) refused.push(glass);
+    const why = refusal ?? (covers(part, access) ? undefined : doubt);
     if (why !== undefined && why !== 'outside')
       holds.push({
         subject: intentionSubject(destination, source.name),
@@ -93,9 +96,13 @@ export function edgeBreakGlass(
 }
 
 /** Protected services, quarantines, `select` and the limits of actors come first. */
-function refusalOf(claimStatus: ClaimStatus, access: Access | undefined, input: DestinationInput): Refusal {
+function refusalOf(
+  glass: BreakGlass,
+  claimStatus: ClaimStatus,
+  access: Access | undefined,
+  input: DestinationInput,
+): Refusal {
   const { destination, mapping, world, protocol } = input;
-  const refuse = (detail: string): Refusal => ({ reason: 'BreakGlassRefused', detail });
   if (claimStatus.kind === 'none' && claimStatus.isOutside) return 'outside';
   if (mapping.select?.hasPlace(claimStatus.service) === false) return 'outside';
   if (mapping.protectedServices.includes(destination.name.toLowerCase()))
@@ -110,24 +117,62 @@ function refusalOf(claimStatus: ClaimStatus, access: Access | undefined, input: 
       detail:
         'Consul enforces methods and paths only for HTTP destinations, and this destination uses tcp; ask for a break-glass grant without them, or set Protocol http in its service-defaults',
     };
-  if (claimStatus.kind === 'none') return undefined;
-  const { client: id } = claimStatus;
-  const block = world.clientBlocks.get(clientText(id));
-  if (block === 'ClientQuarantined') return { reason: block, detail: quarantineText(id) };
-  if (block !== undefined)
-    return refuse('the client of the source is closed until its identity provider can be read again');
-  const isRead = world.directories.has(id.provider) || mayOnlyLose(world, id);
-  if (!isRead || claimStatus.kind === 'unknown') return undefined;
-  const client = findClient(world, id);
-  if (client === undefined || !client.enabled)
-    return refuse(
-      'the identity provider has disabled or deleted the client of the source, and a break-glass grant does not undo that',
-    );
-  if (needsHuman(classify(client, mapping), mapping))
-    return refuse(
-      'the client of the source may act only for a human, and a break-glass grant carries no token of a user',
-    );
+  const last = lastingRefusal(glass, claimStatus, input);
+  if (last !== undefined) return last;
+  return clientsOf(glass, claimStatus).some((id) => world.clientBlocks.has(clientText(id)))
+    ? refuse('the client of the source is closed until its identity provider can be read again')
+    : undefined;
+}
+
+function refuse(detail: string): Exclude<Refusal, 'outside'> {
+  return { reason: 'BreakGlassRefused', detail };
+}
+
+/** The client that the source claims now and the one that it claimed when the grant was asked for. */
+function clientsOf({ client }: BreakGlass, claimStatus: ClaimStatus): readonly ClientId[] {
+  const now = claimStatus.kind === 'none' ? undefined : claimStatus.client;
+  return [now, client].flatMap((id) => (id === undefined || id.clientId === '' ? [] : id));
+}
+
+/**
+ * What ends a grant for good: a source that was compromised must not open its edge again by another claim, or by none.
+ */
+export function lastingRefusal(
+  glass: BreakGlass,
+  claimStatus: ClaimStatus,
+  { mapping, world }: Pick<DestinationInput, 'mapping' | 'world'>,
+): Exclude<Refusal, 'outside'> {
+  for (const id of clientsOf(glass, claimStatus)) {
+    const block = world.clientBlocks.get(clientText(id));
+    if (block === 'ClientQuarantined') return { reason: block, detail: quarantineText(id) };
+    const isRead = world.directories.has(id.provider) || mayOnlyLose(world, id);
+    if (!isRead || isUnreadable(world, id)) continue;
+    const client = findClient(world, id);
+    if (client === undefined || !client.enabled)
+      return refuse(
+        'the identity provider has disabled or deleted the client of the source, and a break-glass grant does not undo that',
+      );
+    if (needsHuman(classify(client, mapping), mapping))
+      return refuse(
+        'the client of the source may act only for a human, and a break-glass grant carries no token of a user',
+      );
+  }
   return undefined;
+}
+
+/** Why it is unknown whether the client of the source is disabled or quarantined. */
+function doubtAbout(glass: BreakGlass, claimStatus: ClaimStatus, { world }: DestinationInput): Refusal {
+  if (world.catalog === undefined) return refuse('the catalog has not been read, so nothing opens');
+  const isInDoubt =
+    claimStatus.kind === 'unknown' ||
+    clientsOf(glass, claimStatus).some(
+      (id) => !world.directories.has(id.provider) || isUnreadable(world, id),
+    );
+  return isInDoubt
+    ? refuse(
+        'the client of the source has not been read at its identity provider, so the edge stays as it is and nothing opens',
+      )
+    : undefined;
 }
 
 /** What scopes may keep of an edge that they must not widen: nothing that only a grant opened. */
@@ -144,6 +189,11 @@ export function ofScopes(
 /** Whether no grant opens or closes the edge. */
 export function hasNoBreakGlass({ opening, closing, isOrphaned }: EdgeBreakGlass): boolean {
   return opening.length + closing.length === 0 && !isOrphaned;
+}
+
+/** Whether the store knows what closes. The rest may be an invention of a writer of Consul's KV. */
+export function isOfStore({ closing, isOrphaned }: EdgeBreakGlass): boolean {
+  return isOrphaned || closing.some(({ isAdopted }) => isAdopted !== true);
 }
 
 /** The desired access with what the grants open. */

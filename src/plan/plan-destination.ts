@@ -13,6 +13,7 @@ import {
   endReason,
   hasNoBreakGlass,
   hasOtherBreakGlass,
+  isOfStore,
   keptAccess,
   ofScopes,
   openedBy,
@@ -163,7 +164,7 @@ function planEdge(
   const isUnknown = isKept(claimStatus, ours, former, input);
   const isLeft = isUnknown && (hasNoBreakGlass(glass) || ours?.access.kind === 'other');
   if (mayBeOutside || isLeft || isUnclearButGranted(source, claimStatus, input, ours))
-    return { change: undefined, holds: [], awaits: [] };
+    return { change: undefined, holds: glass.holds, awaits: [] };
   const base =
     isUnknown && ours !== undefined
       ? keptAccess(ours, former, lastApplied, glass)
@@ -268,7 +269,7 @@ function planEdge(
       scopes: narrowing && !widening && loss.scopes.length > 0 ? loss.scopes : desired.scopes,
       opensBy: isStep ? recordAfterClosing(lastApplied, glass) : desired.opensBy,
       isInferred: narrowing && !isDrift && !wasRemoved && !isUnrecorded && loss.isInferred,
-      ...(isUnrecorded && !endsBreakGlass ? { isUnrecorded } : {}),
+      ...(isUnrecorded && !(endsBreakGlass && isOfStore(glass)) ? { isUnrecorded } : {}),
       ...(breakGlass === undefined ? {} : { breakGlass }),
       narrows: narrowing,
       widens: widening,

@@ -1,4 +1,5 @@
 import type { BreakGlass } from '../model/break-glass.js';
+import { confirmedServices, type OAuthClient } from '../model/client.js';
 import { breakGlassAccess } from '../plan/break-glass.js';
 import { policyOf } from '../plan/mode.js';
 import { intentionSubject } from '../plan/plan.js';
@@ -36,7 +37,9 @@ export function refusalOf(
     return `guards.breakGlass.longest is ${breakGlass.longestMs / 60_000} minutes; ask for less`;
   if (breakGlassAccess(glass) === undefined)
     return 'the path is not plain: write it without dot segments, escapes and empty segments';
-  const others = world.breakGlass.all.filter(({ id, endedAt }) => id !== glass.id && endedAt === undefined);
+  const others = world.breakGlass.all.filter(
+    ({ id, endedAt, isAdopted }) => id !== glass.id && endedAt === undefined && isAdopted !== true,
+  );
   if (others.length >= MOST) return `there are ${MOST} break-glass grants; end one with scopemesh grant end`;
   const to = { partition, namespace, name: destination };
   if (select?.hasService(to) === false || select?.hasPlace(to) === false)
@@ -50,11 +53,29 @@ export function refusalOf(
   const here = input.breakGlass.grants.filter(({ id }) => id !== glass.id);
   const plan = planDestination({ ...input, breakGlass: { grants: [...here, open], now: time } });
   const subject = intentionSubject(to, source);
-  if (plan.changes.some((change) => change.subject === subject && change.widens)) return undefined;
+  if (plan.changes.some((change) => change.subject === subject && change.widens)) {
+    const named = clientNaming(glass, world);
+    return (
+      named &&
+      `client ${named.provider}/${named.clientId}, which is in quarantine, closed or disabled, names ${source} in consul-services`
+    );
+  }
   const details = plan.holds.flatMap((hold) =>
     hold.subject === subject ? `${hold.reason}: ${hold.detail}` : [],
   );
   return details.length === 0
     ? 'nothing to open: Consul allows this already'
     : [...new Set(details)].join('; ');
+}
+
+/** A client that is closed and whose service this is: the claim of the service is as easy to change as its registration. */
+function clientNaming({ source }: BreakGlass, world: ReconcilerDeps['world']): OAuthClient | undefined {
+  for (const provider of world.mapping.providers)
+    for (const client of world.clients(provider).values())
+      if (
+        (!client.enabled || world.clientBlock(client) !== undefined) &&
+        confirmedServices(client).includes(source)
+      )
+        return client;
+  return undefined;
 }

@@ -7,6 +7,7 @@ import { plainDecision } from '../model/plain-decision.js';
 import { breakGlassState, isSamePerson } from '../plan/break-glass.js';
 import { toBreakGlassView } from '../plan/break-glass-view.js';
 import { freezeText } from '../plan/freeze.js';
+import { serviceText } from '../plan/world.js';
 import { type BreakGlassRequest, refusalOf } from './break-glass-request.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
 import { parseStoredText, toStoredText } from './stored-break-glass.js';
@@ -21,6 +22,9 @@ export type BreakGlassDeps = Pick<
   'journal' | 'world' | 'clock' | 'source' | 'newId' | 'logger' | 'metrics' | 'onSettled' | 'consul'
 > & { readonly queue: Pick<ReconcilerDeps['queue'], 'add'> };
 
+/** So far apart the clocks of two leaders may be. */
+const MOST_AHEAD_MS = 60_000;
+
 export type BreakGlassResult =
   /** `note`: what keeps the edge closed nevertheless. */
   | { readonly kind: 'done'; readonly glass: BreakGlass; readonly note?: string }
@@ -28,13 +32,26 @@ export type BreakGlassResult =
   | { readonly kind: 'unknown' };
 
 /** Before the first plan of a process. */
-export async function restoreBreakGlass(
-  deps: Pick<BreakGlassDeps, 'journal' | 'world' | 'clock'>,
-): Promise<void> {
+export async function restoreBreakGlass(deps: BreakGlassDeps): Promise<void> {
   const { breakGlass } = deps.world;
   await breakGlass.mutex.run(async () => {
-    deps.world.breakGlass.set(await readBreakGlass(deps));
-    breakGlass.advance(deps.clock.now());
+    const stored = await readBreakGlass(deps);
+    breakGlass.set(stored);
+    const now = deps.clock.now();
+    const cause: Cause = { kind: 'resync', receivedAt: new Date(now).toISOString() };
+    const isAhead = ({ askedAt, openedAt = 0, remindedAt = 0 }: BreakGlass) =>
+      Math.max(askedAt, openedAt, remindedAt) - now > MOST_AHEAD_MS;
+    for (const glass of stored.filter((each) => each.endedAt === undefined && isAhead(each))) {
+      const detail = `it was made in the future of this clock, so nothing tells how long it was open: ${glass.reason}`;
+      const { openedAt } = glass;
+      const bounded = {
+        ...glass,
+        askedAt: Math.min(glass.askedAt, now),
+        ...(openedAt === undefined ? {} : { openedAt: Math.min(openedAt, now) }),
+      };
+      await settleEnd(bounded, now, { cause, detail }, deps);
+    }
+    breakGlass.advance(now);
   });
 }
 
@@ -58,7 +75,11 @@ export async function askBreakGlass(
     await heed('command', deps);
     const now = world.breakGlass.advance(clock.now());
     const { duringFreeze = false, ...wanted } = request;
-    const asked: BreakGlass = { ...wanted, id: deps.newId(), duringFreeze, askedAt: now, askedBy: by };
+    const asked: BreakGlass = {
+      ...wanted,
+      ...definedFields({ client: clientOf(wanted, deps) }),
+      ...{ id: deps.newId(), duringFreeze, askedAt: now, askedBy: by },
+    };
     const why = refusalOf(asked, deps);
     if (why !== undefined) return { kind: 'refused', why };
     const isAlone = world.mapping.approvers === 1;
@@ -97,7 +118,12 @@ export async function approveBreakGlass(
       };
     const why = refusalOf(found, deps);
     if (why !== undefined) return { kind: 'refused', why };
-    const glass: BreakGlass = { ...found, openedAt: now, remindedAt: now, approvedBy: by };
+    const client = found.client ?? clientOf(found, deps);
+    const glass: BreakGlass = {
+      ...found,
+      ...definedFields({ client }),
+      ...{ openedAt: now, remindedAt: now, approvedBy: by },
+    };
     const detail = `${found.askedBy.id} asked, ${by.id} approved: ${found.reason}`;
     await settle(glass, { ...OPENED, before: found, after: glass, cause: commandOf(by, deps), detail }, deps);
     return withNote(glass, deps);
@@ -215,7 +241,7 @@ const MESSAGES: Partial<Record<Verb, string>> = {
   held: 'a person asks for a break-glass grant; another one must approve it',
   created: 'a break-glass grant opens an edge that the identity provider does not grant',
   updated: 'a break-glass grant is still open',
-  deleted: 'a break-glass grant ended; its edge is closed now',
+  deleted: 'a break-glass grant ended; its edge is being closed',
 };
 
 /** Forgets a grant whose edge is closed. */
@@ -240,6 +266,16 @@ function withNote(glass: BreakGlass, { world, clock }: BreakGlassDeps): BreakGla
   const freeze = world.freezes.at(clock.now());
   const isHeld = freeze !== undefined && !glass.duringFreeze;
   return { kind: 'done', glass, ...(isHeld ? { note: freezeText(freeze) } : {}) };
+}
+
+/** What the source claims now. */
+function clientOf(
+  glass: Pick<BreakGlass, 'source' | 'partition' | 'namespace'>,
+  { world, clock }: Pick<BreakGlassDeps, 'world' | 'clock'>,
+): BreakGlass['client'] {
+  const status = world.claimStatuses(clock.now()).get(serviceText({ ...glass, name: glass.source }));
+  if (status === undefined || status.kind === 'none' || status.client.clientId === '') return undefined;
+  return { provider: status.client.provider, clientId: status.client.clientId };
 }
 
 function commandOf(principal: Principal, { clock }: Pick<BreakGlassDeps, 'clock'>): Cause {

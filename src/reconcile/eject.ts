@@ -13,12 +13,14 @@ import { type AclChange, aclSubject, nameOf } from '../plan/acl/acl-change.js';
 import { isOurJwtProvider, providerOfEntry, withoutMark } from '../plan/acl/jwt-requirement.js';
 import { hasOurName } from '../plan/acl/object-names.js';
 import { type AclEjection, isSameAclObject, planAclEjection } from '../plan/acl/plan-acl-ejection.js';
+import { breakGlassState } from '../plan/break-glass.js';
 import { wasWritten } from '../plan/foreign-source.js';
 import { type GuardedJwtProvider, jwtProviderSubject } from '../plan/jwt-provider-change.js';
 import { parseLastAppliedText } from '../plan/last-applied.js';
 import { intentionSubject } from '../plan/plan.js';
 import { type Ejection, planEjections } from '../plan/plan-ejection.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
+import { isClosed } from './follow-break-glass.js';
 
 /** The mark of one jwt-provider that goes, or why it must stay. */
 export type JwtProviderEjection =
@@ -186,13 +188,34 @@ export async function ejectJwtProvider(
   return 1;
 }
 
+/** Throws while a break-glass grant is open, or its edge: without its mark nothing closes that. */
+export function refuseOpenBreakGlass({ world, clock }: Pick<ReconcilerDeps, 'world' | 'clock'>): void {
+  const now = clock.now();
+  const open = world.breakGlass.all.filter(
+    (each) =>
+      each.openedAt !== undefined &&
+      (breakGlassState(each, world.mapping, world.breakGlass.timeAt(now)) === 'open' ||
+        !isClosed(each, { world, clock })),
+  );
+  if (open.length === 0) return;
+  const ids = open.map(({ id }) => id).join(', ');
+  throw new SyncError(
+    'ERR_CONFIG',
+    `break-glass grants have open edges, which nothing would close without their marks: ${ids}; start the daemon, end each with scopemesh grant end, and stop it when scopemesh grant list does not show them any more`,
+    { retriable: false },
+  );
+}
+
 /** The subjects of what was written and not removed, by the journal. */
 export async function writtenSubjects({
   journal,
 }: Pick<ReconcilerDeps, 'journal'>): Promise<readonly string[]> {
   return [...(await journal.readAll()).values()].flatMap(({ lastApplied }) =>
     [...lastApplied].flatMap(([subject, text]) =>
-      subject.startsWith('intention/') && !wasWritten(parseLastAppliedText(text)) ? [] : [subject],
+      subject.startsWith('break-glass/') ||
+      (subject.startsWith('intention/') && !wasWritten(parseLastAppliedText(text)))
+        ? []
+        : [subject],
     ),
   );
 }

@@ -4,6 +4,7 @@ import type { Resource } from '../model/decision.js';
 import { plainDecision } from '../model/plain-decision.js';
 import { isSamePerson } from '../plan/break-glass.js';
 import { safeParse } from '../safe-parse.js';
+import { KeyedMutex } from '../state/mutex.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
 
 type Deps = Pick<
@@ -19,29 +20,32 @@ export type Approval =
   /** The same person approved it before. */
   | { readonly kind: 'same'; readonly by: Principal };
 
+interface Approved {
+  readonly key: string;
+  readonly subject: string;
+  readonly of: string;
+  readonly resource: Resource;
+}
+
+const mutex = new KeyedMutex();
+
 const Stored = z.object({ of: z.string(), by: z.object({ id: z.string() }) });
 
 /**
  * Counts the persons who approve, for `guards.approvers`. `of` identifies what they approve: an approval of something else
  * that the subject had before does not count. The first approval has a decision.
  */
-export async function countApproval(
-  approved: {
-    readonly key: string;
-    readonly subject: string;
-    readonly of: string;
-    readonly resource: Resource;
-  },
-  by: Principal,
-  deps: Deps,
-): Promise<Approval> {
+export async function countApproval(approved: Approved, by: Principal, deps: Deps): Promise<Approval> {
   if (deps.world.mapping.approvers === 1) return { kind: 'enough' };
-  const { key, subject, of, resource } = approved;
+  // Of two at once one is the first.
+  return mutex.run(approved.subject, () => count(approved, by, deps));
+}
+
+async function count({ key, subject, of, resource }: Approved, by: Principal, deps: Deps): Promise<Approval> {
   const text = await deps.keyValues.get(factOf(subject));
   const stored = text === undefined || text === '' ? undefined : safeParse(Stored, JSON.parse(text)).data;
   if (stored?.of === of)
     return isSamePerson(stored.by, by) ? { kind: 'same', by: stored.by } : { kind: 'enough' };
-  await deps.keyValues.set(factOf(subject), JSON.stringify({ of, by: { id: by.id } }));
   const decision = plainDecision(
     {
       resource,
@@ -54,7 +58,9 @@ export async function countApproval(
     },
     stampOf(deps),
   );
+  // First, so that no approval counts without its decision.
   await deps.journal.settle(key, [decision]);
+  await deps.keyValues.set(factOf(subject), JSON.stringify({ of, by: { id: by.id } }));
   deps.onSettled();
   return { kind: 'first' };
 }

@@ -1,10 +1,21 @@
 import { messageOf, SyncError } from '../errors.js';
 import type { BreakGlass } from '../model/break-glass.js';
 import type { Cause } from '../model/cause.js';
-import { breakGlassState, breakGlassText, endOf } from '../plan/break-glass.js';
+import { intersection } from '../plan/access.js';
+import {
+  breakGlassAccess,
+  breakGlassState,
+  breakGlassText,
+  destinationOf,
+  endOf,
+  sourceOf,
+} from '../plan/break-glass.js';
+import { lastingRefusal } from '../plan/edge-break-glass.js';
+import { parseLastAppliedText } from '../plan/last-applied.js';
 import { policyOf } from '../plan/mode.js';
+import { isOwnedHere, isSourceOf } from '../plan/ownership.js';
 import { intentionSubject } from '../plan/plan.js';
-import { planDestination } from '../plan/plan-destination.js';
+import { serviceText } from '../plan/world.js';
 import { inputOf } from '../state/fleet.js';
 import {
   type BreakGlassDeps,
@@ -25,11 +36,15 @@ const KEPT_MS = 60_000;
 const REMINDER_MS = 24 * 3_600_000;
 /** So often the records in Consul are compared with the store. */
 const COMPARE_MS = 60_000;
+const RECORD_MS = 1_000;
+const RETRY_MS = 10_000;
 
 /** What one process remembers of the records in Consul. */
 export class BreakGlassFollower {
   /** The texts in Consul's KV by ID; undefined until they were read. */
   #recorded: Map<string, string> | undefined;
+  #unrecorded: ReadonlySet<string> = new Set();
+  #unclosed: ReadonlySet<string> = new Set();
   #comparedAt = Number.NEGATIVE_INFINITY;
   readonly #deps: BreakGlassDeps;
 
@@ -38,21 +53,21 @@ export class BreakGlassFollower {
   }
 
   /**
-   * Closes what is over, reminds of what is open, and makes the records in Consul equal to the store. Returns the time until
-   * the next end, in milliseconds; infinite without an open grant.
+   * Closes what is over and reminds of what is open. Calls nothing but the store, so that no slow Consul delays an end. Returns
+   * the time until the next end, in milliseconds; infinite without an open grant.
    */
-  async follow(signal: AbortSignal): Promise<number> {
+  async follow(): Promise<number> {
     const deps = this.#deps;
     const { world, clock, metrics } = deps;
     return world.breakGlass.mutex.run(async () => {
       await heed('resync', deps);
       const now = world.breakGlass.advance(clock.now());
       for (const glass of world.breakGlass.all) await this.#followOne(glass, now);
-      await this.#followRecords(now, signal);
       const open = world.breakGlass.all.filter(
         (each) => breakGlassState(each, world.mapping, now) === 'open',
       );
       metrics.gauge('scopemesh_break_glass_open', open.length);
+      this.#watchUnclosed(now);
       const limits = world.mapping.breakGlass;
       return limits === undefined
         ? Number.POSITIVE_INFINITY
@@ -66,10 +81,12 @@ export class BreakGlassFollower {
     const { mapping } = world;
     const state = breakGlassState(glass, mapping, now);
     const cause: Cause = { kind: 'resync', receivedAt: new Date(clock.now()).toISOString() };
-    if (state === 'ended' && glass.endedAt === undefined) {
+    const why =
+      state === 'ended' ? endText(glass, mapping.breakGlass !== undefined) : refusedText(glass, deps);
+    if (why !== undefined && glass.endedAt === undefined) {
       // First, so that a store that fails does not keep the edge open.
       await replan(glass, 'resync', deps);
-      await settleEnd(glass, now, { cause, detail: endText(glass, mapping.breakGlass !== undefined) }, deps);
+      await settleEnd(glass, now, { cause, detail: `${why}: ${glass.reason}` }, deps);
       return;
     }
     const openedAt = glass.remindedAt ?? glass.openedAt ?? now;
@@ -81,19 +98,50 @@ export class BreakGlassFollower {
     }
   }
 
-  async #followRecords(now: number, signal: AbortSignal): Promise<void> {
+  /** Ended grants whose edges something keeps open, such as another manager of the entry. */
+  #watchUnclosed(now: number): void {
+    const { world, logger, metrics } = this.#deps;
+    if (!world.hasEntries) return;
+    const unclosed = world.breakGlass.all.filter(
+      (each) =>
+        each.endedAt !== undefined &&
+        each.openedAt !== undefined &&
+        now - each.endedAt >= KEPT_MS &&
+        !isClosed(each, this.#deps),
+    );
+    metrics.gauge('scopemesh_break_glass_unclosed', unclosed.length);
+    for (const { id, source, destination } of unclosed)
+      if (!this.#unclosed.has(id))
+        logger.warn(
+          { id, source, destination },
+          'a break-glass grant ended, but its edge is still open; scopemesh explain says what holds it',
+        );
+    this.#unclosed = new Set(unclosed.map(({ id }) => id));
+  }
+
+  /**
+   * Makes the records in Consul equal to the store, and forgets what is closed. Returns the time until the next call, in
+   * milliseconds.
+   */
+  async record(signal: AbortSignal): Promise<number> {
     const deps = this.#deps;
-    const { world, consul, logger } = deps;
-    if (!policyOf(world.mapping).writes) return;
+    const { world, clock, consul, logger } = deps;
+    if (!policyOf(world.mapping).writes) return RECORD_MS;
+    const now = world.breakGlass.timeAt(clock.now());
     if (this.#recorded === undefined || now - this.#comparedAt >= COMPARE_MS) {
-      this.#recorded = new Map(await this.#list(signal));
+      const listed = new Map(await this.#list(signal));
+      await world.breakGlass.mutex.run(async () => {
+        await heed('resync', deps);
+        // Later, or beside grants of a store, only another writer can have made them.
+        if (this.#recorded === undefined && world.breakGlass.all.length === 0) await this.#adopt(listed, now);
+      });
+      this.#recorded = listed;
       this.#comparedAt = now;
-      await this.#adopt(this.#recorded, now);
     }
     const recorded = this.#recorded;
     const grants = world.breakGlass.all;
     const over = grants.filter(
-      (each) => each.endedAt !== undefined && now - each.endedAt >= KEPT_MS && this.#isClosed(each),
+      (each) => each.endedAt !== undefined && now - each.endedAt >= KEPT_MS && isClosed(each, deps),
     );
     const isOver = new Set(over.map(({ id }) => id));
     const puts = grants.flatMap((each) => {
@@ -112,12 +160,17 @@ export class BreakGlassFollower {
       if (result?.kind !== 'written') {
         failed.add(id);
         const error = result?.kind === 'refused' ? result.detail : 'no answer';
-        logger.warn({ id, error }, 'a break-glass grant could not be recorded in Consul; the store has it');
+        if (!this.#unrecorded.has(id))
+          logger.warn({ id, error }, 'a break-glass grant could not be recorded in Consul; the store has it');
       } else if (text === undefined) recorded.delete(id);
       else recorded.set(id, text);
     }
+    this.#unrecorded = failed;
     deps.metrics.gauge('scopemesh_break_glass_unrecorded', failed.size);
-    for (const { id } of over) if (!failed.has(id)) await forget(id, deps);
+    await world.breakGlass.mutex.run(async () => {
+      for (const { id } of over) if (!failed.has(id)) await forget(id, deps);
+    });
+    return failed.size > 0 ? RETRY_MS : RECORD_MS;
   }
 
   /** Nothing if the token may not read them: then the store alone counts. */
@@ -164,21 +217,41 @@ export class BreakGlassFollower {
       await settle(after, { ...OPENED, outcome: 'observed', after, cause, detail }, deps);
     }
   }
-
-  /** Whether no plan has to close anything of it any more. */
-  #isClosed({ source, destination, partition, namespace }: BreakGlass): boolean {
-    const { world, clock } = this.#deps;
-    if (!world.hasEntries || world.catalog === undefined) return false;
-    const to = { partition, namespace, name: destination };
-    const subject = intentionSubject(to, source);
-    const plan = planDestination(inputOf(world, to, clock.now()));
-    return !plan.changes.some((change) => change.subject === subject && change.narrows);
-  }
 }
 
-function endText({ openedAt, reason }: BreakGlass, isOn: boolean): string {
-  if (!isOn) return `guards.breakGlass is off: ${reason}`;
-  return openedAt === undefined
-    ? `no second person approved it in time: ${reason}`
-    : `its time is over: ${reason}`;
+/** Whether the owned edge does not allow any more what the grant gave, or is recorded as what others opened. */
+export function isClosed(
+  glass: BreakGlass,
+  { world, clock }: Pick<BreakGlassDeps, 'world' | 'clock'>,
+): boolean {
+  if (!world.hasEntries) return false;
+  const { entry, lastApplied, mapping } = inputOf(world, destinationOf(glass), clock.now());
+  const from = sourceOf(glass);
+  const ours = entry?.sources.find(
+    (each) => each.peer === undefined && isOwnedHere(mapping, each) && isSourceOf(each, from),
+  );
+  if (ours === undefined) return true;
+  const record = parseLastAppliedText(lastApplied.get(intentionSubject(destinationOf(glass), glass.source)));
+  if (record !== undefined && !record.breakGlass.includes(glass.id)) return true;
+  return ours.access.kind !== 'other' && intersection(ours.access, breakGlassAccess(glass)) === undefined;
+}
+
+/** Why a grant ends before its time; undefined while nothing is known. */
+function refusedText(
+  glass: BreakGlass,
+  { world, clock }: Pick<BreakGlassDeps, 'world' | 'clock'>,
+): string | undefined {
+  const source = sourceOf(glass);
+  const now = clock.now();
+  const claimStatus = world.claimStatuses(now).get(serviceText(source)) ?? {
+    kind: 'none',
+    service: source,
+    vanished: true,
+  };
+  return lastingRefusal(glass, claimStatus, { mapping: world.mapping, world: world.view(now) })?.detail;
+}
+
+function endText({ openedAt }: BreakGlass, isOn: boolean): string {
+  if (!isOn) return 'guards.breakGlass is off';
+  return openedAt === undefined ? 'no second person approved it in time' : 'its time is over';
 }

@@ -19,6 +19,7 @@ import {
 } from '../plan/stored-block.js';
 import { type ClientId, clientText } from '../plan/world.js';
 import type { ReconcilerDeps } from './deps.js';
+import { forgetFirstApproval } from './first-approvals.js';
 
 /*
  * A quarantine is kept in the store and in Consul's KV (quarantine-records.ts). The store is written first, both for a
@@ -199,6 +200,8 @@ async function release(
   why: Pick<ClientDecision, 'reason' | 'cause' | 'after'>,
   deps: ReconcilerDeps,
 ): Promise<void> {
+  // The first approval of another person was about this quarantine, and about no later one.
+  await forgetFirstApproval(clientSubject(id), deps);
   await settleLeftDecisions(id, deps);
   if (block.closure === 'ClientQuarantined') {
     const end = (decisionId: string) =>

@@ -10,6 +10,7 @@ export const BREAK_GLASS_REASON = /^\P{Cc}{1,500}$/u;
 export const METHOD = /^[A-Z]{1,32}$/;
 const MOST_METHODS = 20;
 const place = () => z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/);
+const name = () => z.string().max(512);
 const instant = () => z.number().int().min(0).max(8.64e15);
 const principal = () => z.object({ id: z.string().regex(/^\P{Cc}{1,512}$/u) });
 
@@ -27,6 +28,7 @@ const Stored = z.strictObject({
   ...WANTED,
   partition: place(),
   namespace: place(),
+  client: z.object({ provider: name(), clientId: name() }).exactOptional(),
   forMs: z
     .number()
     .int()

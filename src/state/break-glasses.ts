@@ -37,8 +37,8 @@ export class BreakGlasses {
   advance(now: number): number {
     if (now < this.#lastNow) this.#aheadMs += this.#lastNow - now;
     this.#lastNow = now;
-    const made = this.#grants.map(({ askedAt, openedAt = 0, endedAt = 0 }) =>
-      Math.max(askedAt, openedAt, endedAt),
+    const made = this.#grants.flatMap(({ askedAt, openedAt = 0, endedAt }) =>
+      endedAt === undefined ? Math.max(askedAt, openedAt) : [],
     );
     this.#aheadMs = Math.max(this.#aheadMs, ...made.map((at) => at - now));
     return now + this.#aheadMs;

@@ -69,7 +69,8 @@ export async function startScopemesh(options: {
   const address = `http://${options.listen}`;
   await writeFile(file, options.configuration({ directory: join(directory, 'state') }), { mode: 0o600 });
   const sources = ['--import', 'tsx', ...(options.nodeArguments ?? []), join(root, 'workers/main.ts')];
-  const program = options.program === undefined ? sources : [options.program];
+  const built = [...(options.nodeArguments ?? []), options.program ?? ''];
+  const program = options.program === undefined ? sources : built;
   const begin = () =>
     startProcess({
       name: 'scopemesh',

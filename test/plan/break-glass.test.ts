@@ -38,6 +38,7 @@ const HOUR = 3_600_000;
 const ID = '01JDXK4T0QJ5W3M8V7Z2R6N9PB';
 const SUBJECT = 'intention/default/default/orders/web';
 const SCOPES = [rule('orders', 'orders', { methods: ['GET'], path: '/v1' })];
+const WEB = { provider: 'main', clientId: 'web' };
 const limits = { longestMs: 4 * HOUR, never: ['safe'] };
 const on = (changes = {}) => mapping({ rules: SCOPES, breakGlass: limits, ...changes });
 
@@ -100,14 +101,50 @@ describe('a break-glass grant', () => {
     }
   });
 
-  test('opens while the identity provider cannot be read, beside what is there', () => {
-    expect(planOf(granted({ unread: ['main'] })).changes).toMatchObject([
+  test.each<[string, Partial<Scene>]>([
+    ['directory', { unread: ['main'] }],
+    ['client', { unreadable: new Set([clientText(WEB)]) }],
+    ['catalog', { isCatalogRead: false }],
+  ])('opens nothing on an unread %s, and closes nothing', (_, doubt) => {
+    const closed = planOf(granted(doubt));
+    expect(closed).toMatchObject({ changes: [], holds: [{ reason: 'BreakGlassRefused' }] });
+    const open = opened({ breakGlass: [glass({ client: WEB })] });
+    expect(planOf(later(open, 0, doubt))).toMatchObject({ changes: [], holds: [] });
+    expect(planOf(later(open, HOUR, doubt)).changes).toMatchObject([{ reason: 'BreakGlassEnded' }]);
+  });
+
+  test('opens while the identity provider cannot be read if its source claims nothing', () => {
+    expect(planOf(granted({ unread: ['main'], services: [claiming('web', '')] })).changes).toMatchObject([
       { reason: 'BreakGlass', after: ALLOW },
     ]);
-    const scoped = opened({ clients: [client('web', ['orders'])], breakGlass: [] });
-    const post = glass({ methods: ['POST'], path: '/v1' });
-    const [change] = planOf(later(scoped, 0, { unread: ['main'], breakGlass: [post] })).changes;
-    expect(change).toMatchObject({ reason: 'BreakGlass', narrows: false, scopes: ['orders'] });
+  });
+
+  test('waits for a person where only Consul knows the grant that closes an edge without a record', () => {
+    const edge = granted({
+      clients: [client('web', ['orders'])],
+      mapping: on({ rules: [] }),
+      entries: entriesOf(entry('orders', ourSource('web', ALLOW))),
+      unrecorded: undefined,
+    });
+    const ended = (isAdopted: boolean) =>
+      planOf({
+        ...edge,
+        breakGlass: [glass({ endedAt: NOW, ...(isAdopted ? { isAdopted: true as const } : {}) })],
+      }).changes;
+    expect(ended(true)).toMatchObject([{ after: undefined, isUnrecorded: true }]);
+    expect(ended(false)).toMatchObject([{ after: undefined, reason: 'BreakGlassEnded' }]);
+    expect(ended(false)[0]?.isUnrecorded).toBeUndefined();
+  });
+
+  test('stays closed for the client that its source claimed, whatever it claims now', () => {
+    const closures = new Map([[clientText(WEB), 'ClientQuarantined' as const]]);
+    for (const services of [[claiming('web', '')], [], [claiming('web', 'other')]]) {
+      const others = { clients: [client('web', []), client('other', [])], services, closures };
+      expect(planOf(granted({ breakGlass: [glass({ client: WEB })], ...others }))).toMatchObject({
+        changes: [],
+        holds: [{ reason: 'ClientQuarantined' }],
+      });
+    }
   });
 
   test('adds to what scopes open, and takes only that away at its end', () => {

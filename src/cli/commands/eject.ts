@@ -7,6 +7,7 @@ import {
   forgetWritten,
   type Marks,
   readMarks,
+  refuseOpenBreakGlass,
   writtenSubjects,
 } from '../../reconcile/eject.js';
 import type { Cli } from '../cli.js';
@@ -63,6 +64,7 @@ async function eject({ deps, cause, publish }: OneShot, options: Options, cli: C
         retriable: false,
       },
     );
+  refuseOpenBreakGlass(deps);
   const marks = await readMarks(deps, cli.signal);
   const removable = marks.intentions.filter(({ why }) => why === undefined);
   const removableAcl = marks.acl.filter(({ why }) => why === undefined).map(({ change }) => change);
