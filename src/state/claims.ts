@@ -24,6 +24,11 @@ import type { Directories } from './directories.js';
 import { NamedServices } from './named-services.js';
 import type { ClaimStatusChange } from './touched.js';
 
+type KnownDirectories = Pick<
+  Directories,
+  'complete' | 'unreadable' | 'unnamed' | 'readAlone' | 'unreadableOf'
+>;
+
 /**
  * The claims on clients and their statuses. Each update returns the services whose status may change, by `serviceText`;
  * only these are evaluated again.
@@ -33,7 +38,7 @@ export class Claims {
   readonly #named = new NamedServices();
   readonly #memory: ClaimMemory;
   readonly #settings: ClaimSettings;
-  readonly #directories: Pick<Directories, 'complete' | 'unreadable' | 'unnamed' | 'readAlone'>;
+  readonly #directories: KnownDirectories;
   readonly #clientBlocks: ReadonlyMap<string, ClientBlock>;
   #mapping: Mapping;
   #catalog: Catalog | undefined;
@@ -43,13 +48,14 @@ export class Claims {
   #registered: ReadonlySet<string> = new Set();
   #recordList: readonly ClaimRecord[] | undefined = [];
   readonly #records = new Map<string, ClaimRecord>();
+  #wasComplete = false;
   /** Milliseconds since the epoch, as last passed in. */
   #now = 0;
 
   constructor(
     mapping: Mapping,
     settings: ClaimSettings,
-    directories: Pick<Directories, 'complete' | 'unreadable' | 'unnamed' | 'readAlone'>,
+    directories: KnownDirectories,
     clientBlocks: ReadonlyMap<string, ClientBlock>,
   ) {
     this.#mapping = mapping;
@@ -160,7 +166,7 @@ export class Claims {
   firstLogins(client: OAuthClient): readonly FirstLogin[] {
     return firstLogins(client, {
       mapping: this.#mapping,
-      directories: this.#directories.complete,
+      isComplete: this.#isComplete(),
       claimStatuses: this.claimStatuses.all,
       isRegistered: (name) => this.isRegistered(name),
       namedBy: (name) => this.#named.by(name),
@@ -173,9 +179,27 @@ export class Claims {
     return givesFirstLogins(this.#mapping) ? others : [];
   }
 
-  /** The clients whose first logins depend on whether a directory was read: another one may name the same service. */
-  namers(): readonly ClientId[] {
-    return givesFirstLogins(this.#mapping) && this.#mapping.providers.length > 1 ? this.#named.all() : [];
+  /**
+   * The clients whose first logins changed since the last call because it became known, or is no longer known, what all
+   * clients name.
+   */
+  drainDoubted(): readonly ClientId[] {
+    const [before, after] = [this.#wasComplete, this.#isComplete()];
+    this.#wasComplete = after;
+    return before !== after && givesFirstLogins(this.#mapping) ? this.#named.all() : [];
+  }
+
+  /** Some of the clients that may log in as the service before an instance is registered. */
+  namersOf(name: string): readonly ClientId[] {
+    return givesFirstLogins(this.#mapping) ? this.#named.some(name) : [];
+  }
+
+  /** Whether no client can name a service without being known. */
+  #isComplete(): boolean {
+    return this.#mapping.providers.every((provider) => {
+      const { clients, hasUnnamed } = this.#directories.unreadableOf(provider);
+      return this.#directories.complete.has(provider) && clients.size === 0 && !hasUnnamed;
+    });
   }
 
   isRegistered(name: string): boolean {
@@ -201,8 +225,7 @@ export class Claims {
     const after = this.#currentStatus(key);
     if (!this.claimStatuses.put(key, after)) return undefined;
     const service = after?.service ?? before?.service ?? parseServiceText(key);
-    const namedBy = givesFirstLogins(this.#mapping) ? this.#named.some(service.name) : [];
-    return { service, before, after, namedBy };
+    return { service, before, after, namedBy: this.namersOf(service.name) };
   }
 
   #currentStatus(key: string): ClaimStatus | undefined {

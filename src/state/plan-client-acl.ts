@@ -28,11 +28,12 @@ import type { PatternCompiler } from '../plan/pattern.js';
 import type { PlannedClient } from '../plan/plan.js';
 import { type ClientId, serviceText } from '../plan/world.js';
 import type { AclCache } from './acl-cache.js';
+import { firstLoginsOf } from './first-logins.js';
 import type { WorldState } from './world-state.js';
 
 /** The cached ACL objects, and the parsers of the mapping. */
 export interface KnownAcl {
-  readonly cache: Pick<AclCache, 'of'>;
+  readonly cache: Pick<AclCache, 'of' | 'holders' | 'isComplete'>;
   tools(mapping: Mapping): {
     readonly parse: (text: string) => AclRules;
     readonly compile: PatternCompiler;
@@ -218,9 +219,10 @@ function desiredFor(
       ...claimStatuses,
       ...unshown.map(({ service }) => ({ kind: 'unknown' as const, service, client })),
     ],
-    firstLogins: world.firstLogins(client, now),
+    firstLogins: firstLoginsOf(client, world, acl.cache, now),
     former: role?.object,
     existingTtlSeconds: existingTtlSeconds(mapping.owner, method?.object),
+    existingProof: existingProof(mapping.owner, method?.object),
     clientBlock: world.clientBlock(client),
     ...acl.tools(mapping),
   });

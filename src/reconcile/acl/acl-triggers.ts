@@ -107,8 +107,9 @@ export function keysOf(names: Iterable<string>, deps: Known, cause: Cause): read
   const { world, acl } = deps;
   const { owner } = world.mapping;
   const changed = new Set(names);
-  if (changed.size === 0) return [];
-  const clients: ClientId[] = [];
+  // A client that names a service waits until no other role has the identity of it.
+  const clients: ClientId[] = [...acl.cache.drainFreed()].flatMap(world.namersOf);
+  if (changed.size + clients.length === 0) return [];
   for (const name of changed) {
     // Objects that are gone, or lost their Description, are found by the names of known clients.
     for (const id of [clientOf(acl.cache.of(name), owner), world.clientNamed(name)])
