@@ -1,5 +1,5 @@
 import type { OAuthClient } from '../model/client.js';
-import { type DesiredClient, desiredClient } from '../plan/acl/desired-client.js';
+import { type DesiredClient, desiredClient, proofOf } from '../plan/acl/desired-client.js';
 import { clientName } from '../plan/acl/object-names.js';
 import { existingTtlSeconds } from '../plan/acl/owned-acl.js';
 import type { ClientBlock, ClientId } from '../plan/world.js';
@@ -48,7 +48,7 @@ function loginOf(client: OAuthClient, { world, acl }: Known, now: number): Clien
       firstLogins: firstLoginsOf(client, world, acl.cache, now),
       former: role?.object,
       existingTtlSeconds: standingTtl,
-    existingProof: existingProof(mapping.owner, authMethod?.object),
+      existingProof: authMethod && proofOf(authMethod.object),
       clientBlock: closure,
       ...acl.tools(mapping),
     }),

@@ -12,7 +12,7 @@ import {
   nameOf,
 } from '../plan/acl/acl-change.js';
 import { clientRevocationCause } from '../plan/acl/client-revocation-cause.js';
-import { changesProof, type DesiredClient, desiredClient } from '../plan/acl/desired-client.js';
+import { changesProof, type DesiredClient, desiredClient, proofOf } from '../plan/acl/desired-client.js';
 import { diffAcl } from '../plan/acl/diff-acl.js';
 import { givesFirstLogins } from '../plan/acl/first-logins.js';
 import { rulesOf } from '../plan/acl/granted-rules.js';
@@ -222,7 +222,7 @@ function desiredFor(
     firstLogins: firstLoginsOf(client, world, acl.cache, now),
     former: role?.object,
     existingTtlSeconds: existingTtlSeconds(mapping.owner, method?.object),
-    existingProof: existingProof(mapping.owner, method?.object),
+    existingProof: method && proofOf(method.object),
     clientBlock: world.clientBlock(client),
     ...acl.tools(mapping),
   });

@@ -41,7 +41,7 @@ export interface ClientInput {
   readonly former: AclRole | undefined;
   /** `MaxTokenTTL` of the client's existing auth method, if owned. */
   readonly existingTtlSeconds?: number | undefined;
-  /** What tokens must prove for the client's existing auth method, if owned. */
+  /** What tokens must prove for the client's existing auth method. */
   readonly existingProof?: Proof | undefined;
   /** Why an order closed the client; undefined if none did. */
   readonly clientBlock: ClientBlock | undefined;
