@@ -5,7 +5,7 @@ import {
   isCaller,
   type ServiceInstance,
 } from '../model/catalog.js';
-import type { OAuthClient } from '../model/client.js';
+import { confirmedServices, type OAuthClient } from '../model/client.js';
 import type { Mapping } from '../model/rule.js';
 import { type FirstLogin, firstLogins, givesFirstLogins } from '../plan/acl/first-logins.js';
 import { type ClaimStatus, claimStatusOf, statedClaim } from '../plan/claims.js';
@@ -49,6 +49,8 @@ export class Claims {
   #recordList: readonly ClaimRecord[] | undefined = [];
   readonly #records = new Map<string, ClaimRecord>();
   #wasComplete = false;
+  /** Names in lower case of services as which clients could log in when a new configuration ended that. */
+  #ended = new Set<string>();
   /** Milliseconds since the epoch, as last passed in. */
   #now = 0;
 
@@ -92,6 +94,9 @@ export class Claims {
 
   setMapping(mapping: Mapping): ReadonlySet<string> {
     const isOther = mapping.providers.join(' ') !== this.#mapping.providers.join(' ');
+    if (givesFirstLogins(mapping)) this.#ended = new Set();
+    else if (givesFirstLogins(this.#mapping))
+      this.#ended = new Set(this.#named.names().filter((name) => !this.#hasClaim(name)));
     this.#mapping = mapping;
     // The provider that an instance means depends on the configured providers.
     for (const [key, service] of isOther ? this.#services : [])
@@ -123,6 +128,7 @@ export class Claims {
     }
     this.#catalog = catalog;
     this.#registered = new Set(catalog.services.map(({ name }) => name.name.toLowerCase()));
+    for (const name of this.#ended) if (this.#registered.has(name)) this.#ended.delete(name);
     const { select } = this.#mapping;
     this.#selected =
       select === undefined
@@ -189,6 +195,11 @@ export class Claims {
     return before !== after && givesFirstLogins(this.#mapping) ? this.#named.all() : [];
   }
 
+  /** Whether a new configuration ended the client's login as a service that still has no instance. */
+  hasEnded(client: OAuthClient, name: string): boolean {
+    return this.#ended.has(name.toLowerCase()) && confirmedServices(client).includes(name);
+  }
+
   /** Some of the clients that may log in as the service before an instance is registered. */
   namersOf(name: string): readonly ClientId[] {
     return givesFirstLogins(this.#mapping) ? this.#named.some(name) : [];
@@ -248,6 +259,12 @@ export class Claims {
     if (id === undefined || (before && record && serviceText(before.service) === serviceText(record.service)))
       return [];
     return [...this.claimStatuses.on(id).keys()];
+  }
+
+  /** Whether the service has an instance, or a claim in its grace. The name is in lower case. */
+  #hasClaim(name: string): boolean {
+    const key = serviceText({ partition: 'default', namespace: 'default', name });
+    return this.isRegistered(name) || this.#memory.all.has(key);
   }
 
   #stated(service: CatalogService | undefined) {

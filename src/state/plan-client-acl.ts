@@ -210,7 +210,7 @@ function desiredFor(
   const [role] = facts.actual.roles;
   const [method] = facts.actual.authMethods;
   const claimStatuses = world.catalog === undefined ? undefined : world.claimsOn(client, now);
-  const unshown = facts.keepsUnshown ? vanishedServices(role?.object, world, now) : [];
+  const unshown = facts.keepsUnshown ? vanishedServices(role?.object, client, world, now) : [];
   return desiredClient({
     client,
     mapping,
@@ -237,11 +237,12 @@ function withUnshown(client: OAuthClient, facts: ClientAclFacts, subject: string
   return { ...client, grants: [...grants, ...unshown] };
 }
 
-/** The services of a role that have no instance left. */
-function vanishedServices(role: AclRole | undefined, world: WorldState, now: number) {
+/** The services of a client's role that have no instance left, unless the configuration ended its login as these. */
+function vanishedServices(role: AclRole | undefined, client: OAuthClient, world: WorldState, now: number) {
   return (role?.serviceIdentities ?? [])
     .map((name) => statusOfService(name, world, now))
-    .filter((status) => status.kind === 'none' && status.vanished);
+    .filter((status) => status.kind === 'none' && status.vanished)
+    .filter(({ service }) => !world.hasEndedLogin(client, service.name));
 }
 
 function statusOfService(name: string, world: WorldState, now: number): ClaimStatus {
@@ -260,8 +261,10 @@ function lossOfService(
   now: number,
 ): ClaimStatus {
   const status = statusOfService(name, world, now);
-  if (client === undefined || status.kind !== 'none' || !status.vanished || !givesFirstLogins(world.mapping))
-    return status;
+  if (client === undefined || status.kind !== 'none' || !status.vanished) return status;
+  // A new configuration says so, and no read.
+  if (world.hasEndedLogin(client, name)) return { ...status, vanished: false };
+  if (!givesFirstLogins(world.mapping)) return status;
   const { service } = status;
   const of = { service, client: { provider: client.provider, clientId: client.clientId } };
   if (world.firstLogins(client, now).some((each) => each.service.name === name))

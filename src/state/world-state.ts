@@ -153,7 +153,7 @@ export class WorldState {
   readonly hasDirectory = (provider: string) => this.#directories.complete.has(provider);
 
   readonly clients = (provider: string) => this.#directories.clients(provider);
-
+  readonly hasEndedLogin = (client: OAuthClient, service: string) => this.#claims.hasEnded(client, service);
   readonly namersOf = (service: string) => this.#claims.namersOf(service);
 
   client(id: ClientId): OAuthClient | undefined {

@@ -101,6 +101,35 @@ test.each<[string, (it: ReturnType<typeof world>) => void, readonly Evidence[], 
     false,
   ],
   [
+    'by a configuration without such logins passes it',
+    (it) => it.state.setMapping(it.of({ acl: settings() })),
+    [],
+    'ClaimRemoved',
+    false,
+  ],
+  [
+    'by a configuration counts for it if the client does not name the service any more',
+    (it) => {
+      put(it, NAMELESS);
+      it.state.setMapping(it.of({ acl: settings() }));
+    },
+    [],
+    'ClaimRemoved',
+    true,
+  ],
+  [
+    'counts for it again after the service had an instance',
+    (it) => {
+      it.state.setMapping(it.of({ acl: settings() }));
+      it.register(['web', 'web']);
+      it.register();
+      it.state.expireGraces(NOW + SETTINGS.claimGraceMs);
+    },
+    [],
+    'ClaimRemoved',
+    true,
+  ],
+  [
     'by a kind that must act for a human counts for it',
     (it) => it.state.setMapping(it.of(delegated)),
     [],
