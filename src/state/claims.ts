@@ -186,13 +186,13 @@ export class Claims {
   }
 
   /**
-   * The clients whose first logins changed since the last call because it became known, or is no longer known, what all
-   * clients name.
+   * The clients that may gain first logins because it became known since the last call what all clients name. While that is
+   * not known, each keeps what it has.
    */
-  drainDoubted(): readonly ClientId[] {
+  drainCertain(): readonly ClientId[] {
     const [before, after] = [this.#wasComplete, this.#isComplete()];
     this.#wasComplete = after;
-    return before !== after && givesFirstLogins(this.#mapping) ? this.#named.all() : [];
+    return !before && after && givesFirstLogins(this.#mapping) ? this.#named.all() : [];
   }
 
   /** Whether a new configuration ended the client's login as a service that still has no instance. */

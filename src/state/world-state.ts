@@ -388,7 +388,7 @@ export class WorldState {
   }
 
   #changed(touches: Touches, by: 'entries' | 'claims' = 'claims'): Touched {
-    for (const each of this.#claims.drainDoubted()) touches.client(each);
+    for (const each of this.#claims.drainCertain()) touches.client(each);
     const touched = touches.done();
     if (touched === NOTHING_TOUCHED) return touched;
     if (by === 'claims' || touched.claimStatuses.length > 0) this.#claimsVersion++;
