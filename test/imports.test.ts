@@ -44,6 +44,7 @@ const GROUND = [
   'linked-signal',
   'open-once',
   'retry-after',
+  'safe-parse',
   'standard-webhooks',
 ];
 

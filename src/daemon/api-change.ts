@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { messageOf } from '../errors.js';
 import { type Principal, systemUser, tokenHolder } from '../model/cause.js';
 import type { Logger } from '../observe.js';
+import { safeParse } from '../safe-parse.js';
 import { type Access, type Caller, sendRefusal } from './access.js';
 
 /** What every request that changes something sends. `user`: of the operating system, as a command on this machine reports it. */
@@ -36,7 +37,7 @@ export async function answerChange<Body extends z.infer<typeof ChangeBody>>(
     });
   if (request.headers['content-type'] !== 'application/json')
     return reply.code(415).send({ error: 'send the request as application/json' });
-  const body = schema.safeParse(parseJson(request.body));
+  const body = safeParse(schema, parseJson(request.body));
   const by = body.success ? principalOf(caller, body.data.user) : undefined;
   if (!body.success || by === undefined)
     return reply.code(400).send({

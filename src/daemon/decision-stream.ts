@@ -10,6 +10,7 @@ import { messageOf } from '../errors.js';
 import { withLinkedSignal } from '../linked-signal.js';
 import { fieldOf } from '../model/field-of.js';
 import type { Logger, Metrics } from '../observe.js';
+import { safeParse } from '../safe-parse.js';
 import { type Access, sendRefusal } from './access.js';
 
 export interface DecisionStreamDeps {
@@ -82,7 +83,7 @@ async function optionsOf(
     const newest = from === 'end' ? await log.newestId?.() : undefined;
     return { from: 'start', follow: true, ...(newest === undefined ? {} : { after: newest }) };
   }
-  const id = ID.safeParse(last).data;
+  const id = safeParse(ID, last).data;
   if (id === undefined) return { status: 400, error: 'Last-Event-ID is not the ID of an event' };
   if (!(await log.contains([id], '')).has(id))
     return {

@@ -6,6 +6,7 @@ import { toCloudEvent } from '../decisions/envelope.js';
 import type { Trail } from '../decisions/trail.js';
 import { messageOf, SyncError } from '../errors.js';
 import type { Logger } from '../observe.js';
+import { safeParse } from '../safe-parse.js';
 import type { WorldState } from '../state/world-state.js';
 import { accessDiff } from '../trail/access-diff.js';
 import { nowIn } from '../trail/answer.js';
@@ -71,7 +72,7 @@ export function addTrailApi(server: FastifyInstance, deps: TrailApiDeps): void {
     server.get(`/api/trail/${path}`, async (request: FastifyRequest, reply: FastifyReply) => {
       const caller = deps.access.callerOf(request);
       if ('status' in caller) return sendRefusal(reply, caller);
-      const question = shape.safeParse(request.query);
+      const question = safeParse(shape, request.query);
       if (!question.success) return reply.code(400).send({ error: faultOf(question.error) });
       if (running >= MOST_AT_ONCE)
         return reply.code(429).send({ error: `${running} questions are being answered; ask again` });

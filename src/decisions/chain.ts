@@ -2,6 +2,7 @@ import { hash as digestOf } from 'node:crypto';
 import { z } from 'zod';
 import type { ChainLink, Decision } from '../model/decision.js';
 import { fieldOf } from '../model/field-of.js';
+import { safeParse } from '../safe-parse.js';
 import { canonicalJson } from './canonical-json.js';
 import { toCloudEvent } from './envelope.js';
 import { appendLeaf, EMPTY_FRONTIER, type Frontier, leafHash } from './merkle.js';
@@ -94,7 +95,7 @@ export function leafOf(hash: string): Buffer {
 
 /** The link of an event, if it has one that is well formed. */
 export function linkOf(event: unknown): ChainLink | undefined {
-  return CHAIN_LINK.safeParse(fieldOf(fieldOf(event, 'data'), 'chain')).data;
+  return safeParse(CHAIN_LINK, fieldOf(fieldOf(event, 'data'), 'chain')).data;
 }
 
 export const CHAIN_LINK = z.object({

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { fieldOf } from '../model/field-of.js';
+import { safeParse } from '../safe-parse.js';
 import type { ChainHead } from './chain.js';
 import { type Frontier, HASH_BYTES, type Hash, rootOf } from './merkle.js';
 import type { NoteSigner, NoteVerifier } from './signed-note.js';
@@ -99,7 +100,7 @@ export function toCheckpointEvent({ id, time, source, log, note, tree }: StoredC
 
 /** Undefined for an event that is not a checkpoint, or not a well-formed one. */
 export function parseCheckpointEvent(event: unknown): StoredCheckpoint | undefined {
-  const parsed = CHECKPOINT_EVENT.safeParse(event).data;
+  const parsed = safeParse(CHECKPOINT_EVENT, event).data;
   if (parsed === undefined) return undefined;
   const { id, time, source, data } = parsed;
   const roots = data.roots.map((root) => Buffer.from(root, 'hex'));

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { CLASSIFIED_KINDS } from '../model/actor.js';
 import { type Decision, isMade, REASONS } from '../model/decision.js';
+import { safeParse } from '../safe-parse.js';
 import { EDGE_ACCESS } from './edge-access.js';
 import { toCloudEvent } from './envelope.js';
 
@@ -117,6 +118,6 @@ export function lastStates(decisions: readonly Decision[]): readonly EdgeStateRe
 
 /** Access of a form that is not known is not hidden. */
 function toAccess(content: unknown): z.infer<typeof EDGE_ACCESS> {
-  const access = EDGE_ACCESS.safeParse(content ?? null);
+  const access = safeParse(EDGE_ACCESS, content ?? null);
   return access.success ? access.data : { access: 'other' };
 }

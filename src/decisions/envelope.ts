@@ -2,6 +2,7 @@ import { SyncError } from '../errors.js';
 import type { Decision, Resource } from '../model/decision.js';
 import { definedFields } from '../model/defined-fields.js';
 import type { Residual } from '../model/residual.js';
+import { safeParse } from '../safe-parse.js';
 import { CLOUD_EVENT, type CloudEvent } from './decision-schema.js';
 import { toPlainText, toPlainValue } from './plain-value.js';
 
@@ -76,7 +77,7 @@ export function toCloudEvent(decision: Decision): CloudEvent {
  * which names the first invalid field and contains no value.
  */
 export function parseCloudEvent(event: unknown): Decision {
-  const result = CLOUD_EVENT.safeParse(typeof event === 'string' ? parseJson(event) : event);
+  const result = safeParse(CLOUD_EVENT, typeof event === 'string' ? parseJson(event) : event);
   if (!result.success) {
     const issue = result.error.issues[0];
     const where = issue?.path.map(String).join('.') || 'the event';

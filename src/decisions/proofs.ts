@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { SyncError } from '../errors.js';
 import { fieldOf } from '../model/field-of.js';
+import { safeParse } from '../safe-parse.js';
 import { hashOfEvent, leafOf, linkOf } from './chain.js';
 import { logOfNote, openCheckpoint, parseCheckpointEvent, type StoredCheckpoint } from './checkpoint.js';
 import { parseJson } from './envelope.js';
@@ -92,7 +93,7 @@ export function verifyInclusion(
   text: string,
   verifiers: readonly NoteVerifier[],
 ): ProvenDecision | undefined {
-  const proof = INCLUSION.safeParse(parseJson(text)).data;
+  const proof = safeParse(INCLUSION, parseJson(text)).data;
   if (proof === undefined) throw fault('this is not a proof that scopemesh decisions prove wrote');
   const event = parseJson(proof.event);
   const link = linkOf(event);
@@ -114,7 +115,7 @@ export function verifyExtension(
   note: string,
   verifiers: readonly NoteVerifier[],
 ): ProvenExtension | undefined {
-  const proof = EXTENSION.safeParse(parseJson(text)).data;
+  const proof = safeParse(EXTENSION, parseJson(text)).data;
   if (proof === undefined) throw fault('this is not a proof that scopemesh decisions prove --extends wrote');
   const log = logOfNote(note);
   if (log === undefined) throw fault('this is not a checkpoint of a decision log');
@@ -127,7 +128,7 @@ export function verifyExtension(
 
 /** Whether a text is a proof about two checkpoints. */
 export function isExtensionProof(text: string): boolean {
-  return EXTENSION.safeParse(parseJson(text)).success;
+  return safeParse(EXTENSION, parseJson(text)).success;
 }
 
 /** Builds the tree of one log after the other, or of one alone. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { ClientUnreadable } from '../errors.js';
+import { safeParse } from '../safe-parse.js';
 import type { Members, UnreadableClient, UnreadablePeople } from './directory.js';
 import { WrongShape, wrongShape } from './read-errors.js';
 
@@ -14,7 +15,7 @@ type InvalidRecord = Extract<ListRecord<unknown>, { fault: string }>;
 /** A list entry that is parsed on its own, so that an invalid record does not affect the others. */
 export function recordOf<T>(entry: z.ZodType<T>, idField: string): z.ZodType<ListRecord<T>> {
   return z.unknown().transform((raw): ListRecord<T> => {
-    const parsed = entry.safeParse(raw);
+    const parsed = safeParse(entry, raw);
     const id = textIn(raw, idField) ?? `?${createHash('sha256').update(JSON.stringify(raw)).digest('hex')}`;
     return parsed.success ? { id, value: parsed.data } : { id, fault: faultOf(parsed.error), raw };
   });
@@ -99,7 +100,7 @@ export async function readForClient<T>(
 
 /** The value in its documented shape, or WrongShape. */
 export function parseShape<T>(shape: z.ZodType<T>, value: unknown, place: string): T {
-  const parsed = shape.safeParse(value);
+  const parsed = safeParse(shape, value);
   if (parsed.success) return parsed.data;
   throw wrongShape(place, faultOf(parsed.error, 'the answer'));
 }
@@ -107,7 +108,7 @@ export function parseShape<T>(shape: z.ZodType<T>, value: unknown, place: string
 /** The JSON that an earlier run stored, or undefined if another version wrote it in another form. */
 export function parseStored<T>(shape: z.ZodType<T>, text: string | undefined): T | undefined {
   try {
-    return shape.safeParse(JSON.parse(text ?? 'null')).data;
+    return safeParse(shape, JSON.parse(text ?? 'null')).data;
   } catch {
     return undefined;
   }

@@ -3,6 +3,7 @@ import type { Principal } from '../model/cause.js';
 import type { Resource } from '../model/decision.js';
 import { plainDecision } from '../model/plain-decision.js';
 import { isSamePerson } from '../plan/break-glass.js';
+import { safeParse } from '../safe-parse.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
 
 type Deps = Pick<
@@ -37,7 +38,7 @@ export async function countApproval(
   if (deps.world.mapping.approvers === 1) return { kind: 'enough' };
   const { key, subject, of, resource } = approved;
   const text = await deps.keyValues.get(factOf(subject));
-  const stored = text === undefined || text === '' ? undefined : Stored.safeParse(JSON.parse(text)).data;
+  const stored = text === undefined || text === '' ? undefined : safeParse(Stored, JSON.parse(text)).data;
   if (stored?.of === of)
     return isSamePerson(stored.by, by) ? { kind: 'same', by: stored.by } : { kind: 'enough' };
   await deps.keyValues.set(factOf(subject), JSON.stringify({ of, by: { id: by.id } }));

@@ -3,6 +3,7 @@ import type { BreakGlass } from '../model/break-glass.js';
 import { breakGlassAccess } from '../plan/break-glass.js';
 import { isSourceName } from '../plan/claims.js';
 import { isPlainServiceName } from '../plan/pattern.js';
+import { safeParse } from '../safe-parse.js';
 
 /** One line, which decisions repeat. */
 export const BREAK_GLASS_REASON = /^\P{Cc}{1,500}$/u;
@@ -53,6 +54,6 @@ export function parseStoredText(text: string): BreakGlass | undefined {
   } catch {
     return undefined;
   }
-  const stored = Stored.safeParse(value);
+  const stored = safeParse(Stored, value);
   return stored.success && breakGlassAccess(stored.data) !== undefined ? stored.data : undefined;
 }

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Access } from '../model/intention.js';
 import type { ActualAccess } from '../plan/plan.js';
 import { opens } from '../plan/precedence.js';
+import { safeParse } from '../safe-parse.js';
 
 const text = z.string();
 const HEADER = z.object({
@@ -32,7 +33,7 @@ const ACCESS = z.discriminatedUnion('access', [
 /** The access in `before` or `after` of a decision about an edge. What cannot be read counts as access of an unknown kind. */
 export function toAccess(content: unknown): ActualAccess {
   if (content === null || content === undefined) return undefined;
-  const found = ACCESS.safeParse(content);
+  const found = safeParse(ACCESS, content);
   if (!found.success) return { kind: 'other' };
   const { data } = found;
   return data.access === 'http' ? { kind: 'http', permissions: data.permissions } : { kind: data.access };

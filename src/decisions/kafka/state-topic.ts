@@ -4,6 +4,7 @@ import { SyncError } from '../../errors.js';
 import type { Decision } from '../../model/decision.js';
 import { definedFields } from '../../model/defined-fields.js';
 import type { Logger } from '../../observe.js';
+import { safeParse } from '../../safe-parse.js';
 import {
   EDGE_CURSOR_EVENT,
   EDGE_CURSOR_TYPE,
@@ -241,7 +242,7 @@ function cursorIn(value: string, owner: string): EdgeCursor | undefined {
   // Most records are states, which need not be parsed.
   if (!value.includes(EDGE_CURSOR_TYPE)) return undefined;
   try {
-    const event = EDGE_CURSOR_EVENT.safeParse(JSON.parse(value)).data;
+    const event = safeParse(EDGE_CURSOR_EVENT, JSON.parse(value)).data;
     return event?.data.owner === owner ? event : undefined;
   } catch {
     return undefined;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { RejectedEvent } from '../../errors.js';
 import type { Cause } from '../../model/trigger.js';
+import { safeParse } from '../../safe-parse.js';
 import type { Query } from '../api-client.js';
 import { membersRead, sessionOrder } from '../effects.js';
 import { invalidEvent } from '../event-body.js';
@@ -120,7 +121,7 @@ function parseMessages(text: string): readonly Message[] {
 const REFUSAL = z.object({ error: z.object({ code: z.enum(['invalid_cursor', 'cursor_expired']) }) });
 
 function isPositionRefused(data: string): boolean {
-  return REFUSAL.safeParse(parseData(data)).success;
+  return safeParse(REFUSAL, parseData(data)).success;
 }
 
 /** Undefined for heartbeats and for events of other types. */
@@ -129,11 +130,11 @@ function toEvent(
   provider: string,
   receivedAt: string,
 ): IdentityEvent | RejectedEvent | undefined {
-  const message = MESSAGE.safeParse(unwrap(data));
+  const message = safeParse(MESSAGE, unwrap(data));
   if (!message.success) return TYPES.includes(name) ? invalidMessage(name, offset) : undefined;
   if (!TYPES.includes(message.data.type)) return undefined;
   const { id, type, time } = message.data;
-  const user = USER.safeParse(message.data.data).data?.object;
+  const user = safeParse(USER, message.data.data).data?.object;
   const subject = user?.user_id;
   const cause: Cause = { kind: 'poll', eventId: id, receivedAt };
   const evidence = subject === undefined ? [] : [{ provider, people: [subject] }];

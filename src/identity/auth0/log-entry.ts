@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { safeParse } from '../../safe-parse.js';
 
 /** The fields of a tenant log entry that are read (auth0.com/docs/deploy-monitor/logs/log-event-type-codes). */
 const ENTRY = z.object({
@@ -58,15 +59,16 @@ export interface LogEntry {
 
 /** Undefined if the value is no log entry. Streams wrap an entry in `data`, the Management API does not. */
 export function parseLogEntry(value: unknown): LogEntry | undefined {
-  const wrapped = z.looseObject({ log_id: z.string(), data: z.looseObject({}) }).safeParse(value);
-  const parsed = ENTRY.safeParse(
+  const wrapped = safeParse(z.looseObject({ log_id: z.string(), data: z.looseObject({}) }), value);
+  const parsed = safeParse(
+    ENTRY,
     wrapped.success ? { ...wrapped.data.data, log_id: wrapped.data.log_id } : value,
   );
   const instant = parsed.success ? Date.parse(parsed.data.date) : Number.NaN;
   if (!parsed.success || Number.isNaN(instant)) return undefined;
   const entry = parsed.data;
   // Unknown details of one entry must not stop the other entries.
-  const details = DETAILS.safeParse(entry.details);
+  const details = safeParse(DETAILS, entry.details);
   const request = details.data?.request;
   const by = request?.auth?.user?.email ?? request?.auth?.user?.user_id ?? request?.auth?.subject;
   const principal = by ?? entry.user_name ?? entry.user_id ?? entry.client_id;

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Clock } from '../../clock.js';
 import { type RejectedEvent, SyncError } from '../../errors.js';
 import type { Logger, Metrics } from '../../observe.js';
+import { safeParse } from '../../safe-parse.js';
 import { invalidEvent } from '../event-body.js';
 import { parseJson } from '../http-client.js';
 import { wrongShape } from '../read-errors.js';
@@ -168,7 +169,7 @@ export function createAuth0Poll(options: Auth0PollOptions): EventPoll {
 }
 
 function idOf(value: unknown): string | undefined {
-  return ID.safeParse(value).data?.log_id;
+  return safeParse(ID, value).data?.log_id;
 }
 
 function invalidEntry(id: string | undefined): RejectedEvent {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { safeParse } from '../../safe-parse.js';
 import type { Members } from '../directory.js';
 import { denied } from '../read-errors.js';
 import { invalidRecords, recordOf, textIn, UnreadablePeopleList, validRecords } from '../records.js';
@@ -45,7 +46,7 @@ async function readGroup(
   const place = api.placeOf(what);
   const found = await api.find(`/groups/${group}`, { $select: 'id,visibility' }, what, signal);
   if (found === undefined) return [];
-  const parsed = GROUP.safeParse(found);
+  const parsed = safeParse(GROUP, found);
   if (!parsed.success) {
     unreadable.addGroup(group);
     return [];

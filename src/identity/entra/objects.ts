@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { ClientUnreadable } from '../../errors.js';
 import type { Logger } from '../../observe.js';
+import { safeParse } from '../../safe-parse.js';
 import { parseShape, textIn } from '../records.js';
 import type { GraphApi } from './graph-api.js';
 import type { EntraNames } from './names.js';
@@ -46,7 +47,7 @@ export function createEntraObjects(options: {
     const answer = await api.find(path, {}, what, signal);
     if (answer === undefined) return undefined;
     const place = api.placeOf(what);
-    const parsed = schema.safeParse(answer);
+    const parsed = safeParse(schema, answer);
     const [id, appId] = [textIn(answer, 'id'), textIn(answer, 'appId')];
     // It is the requested object, and not the answer of a server in between.
     if (!parsed.success && [id, appId].some((each) => each !== undefined && path.includes(each)))

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Secret } from '../../model/secret.js';
+import { safeParse } from '../../safe-parse.js';
 import { digestOf } from '../digest.js';
 import { fullRead, membersRead } from '../effects.js';
 import { invalidEvent, parseEventBody, unprovenEvent } from '../event-body.js';
@@ -64,7 +65,7 @@ export function createEntraSource(options: EntraSourceOptions): EventSource {
     },
     // The proof is in the body: each notification has its own.
     verify({ body }) {
-      const batch = BATCH.safeParse(parseEventBody(body));
+      const batch = safeParse(BATCH, parseEventBody(body));
       if (!batch.success) throw invalidEvent('the request body is not a collection of change notifications');
       // One delivery may combine subscriptions, and one of them may be older than the last rotation of the secret.
       const proven = batch.data.value.filter(({ clientState }) =>

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ClientUnreadable } from '../../errors.js';
 import type { Grant, OAuthClient } from '../../model/client.js';
+import { safeParse } from '../../safe-parse.js';
 import type {
   Directory,
   DirectorySnapshot,
@@ -94,7 +95,7 @@ const page = z.object({
  * names the place.
  */
 export function parsePage(json: unknown, provider: string, place: string): DocumentPage {
-  const result = page.safeParse(json);
+  const result = safeParse(page, json);
   if (!result.success) throw wrongShape(place, faultOf(result.error));
   const { clients, people, next, single, revision } = result.data;
   return {
@@ -108,7 +109,7 @@ export function parsePage(json: unknown, provider: string, place: string): Docum
 
 /** The answer of a single read: the client's own object, as in `clients`. */
 export function parseClient(json: unknown, asked: string, provider: string, place: string): OAuthClient {
-  const result = client.safeParse(json);
+  const result = safeParse(client, json);
   // An answer that does not name the client may come from a server in between.
   if (!result.success && clientIdIn(json) !== asked) throw wrongShape(place, faultOf(result.error));
   if (!result.success) throw new ClientUnreadable(place, asked, faultOf(result.error));
@@ -122,7 +123,7 @@ function parseClients(
   const clients: OAuthClient[] = [];
   const unreadable: UnreadableClient[] = [];
   for (const record of records) {
-    const result = client.safeParse(record);
+    const result = safeParse(client, record);
     if (result.success) clients.push(toClient(result.data, provider));
     else {
       const clientId = clientIdIn(record);
@@ -138,7 +139,7 @@ function parsePeople(
   const people: Person[] = [];
   const unreadablePeople: (string | undefined)[] = [];
   for (const record of records) {
-    const result = person.safeParse(record);
+    const result = safeParse(person, record);
     if (result.success) people.push(result.data);
     else unreadablePeople.push(subjectIn(record));
   }
@@ -146,12 +147,12 @@ function parsePeople(
 }
 
 function subjectIn(record: unknown): string | undefined {
-  return z.object({ subject: person.shape.subject }).safeParse(record).data?.subject;
+  return safeParse(z.object({ subject: person.shape.subject }), record).data?.subject;
 }
 
 /** The client ID of a record, even if nothing else of it can be parsed. */
 function clientIdIn(record: unknown): string | undefined {
-  return z.object({ clientId: client.shape.clientId }).safeParse(record).data?.clientId;
+  return safeParse(z.object({ clientId: client.shape.clientId }), record).data?.clientId;
 }
 
 /** The client in a complete read. Undefined if it certainly does not exist. */

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { clientKey } from '../../model/key.js';
 import type { RevocationOrder } from '../../model/order.js';
 import type { Cause, Evidence } from '../../model/trigger.js';
+import { safeParse } from '../../safe-parse.js';
 import { clientEvidence, clientOrder, membersRead } from '../effects.js';
 import { invalidEvent, parseEventBody } from '../event-body.js';
 import type { IdentityEvent } from '../source.js';
@@ -90,7 +91,7 @@ function toInstant(timestamp: string | undefined, context: EventContext): string
 }
 
 function parse<T>(schema: z.ZodType<T>, json: unknown): T {
-  const result = schema.safeParse(json);
+  const result = safeParse(schema, json);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   throw invalidEvent(`event: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'wrong form'}`);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Grant, OAuthClient } from '../../model/client.js';
+import { safeParse } from '../../safe-parse.js';
 import { parseShape } from '../records.js';
 import type { AgentLink } from './ai-agents.js';
 
@@ -50,7 +51,7 @@ export function toApp(value: z.output<typeof APP>, place: string): OktaApp {
   const app = { id, label, enabled: status === 'ACTIVE', profile: attributesIn(value.profile ?? {}) };
   if (value.signOnMode !== 'OPENID_CONNECT') return { ...app, grantTypes: [] };
   const parse = <T>(shape: z.ZodType<T>): T | undefined =>
-    value.name === 'oidc_client' ? parseShape(shape, value, place) : shape.safeParse(value).data;
+    value.name === 'oidc_client' ? parseShape(shape, value, place) : safeParse(shape, value).data;
   const clientId = parse(CREDENTIALS)?.credentials.oauthClient.client_id;
   if (clientId === undefined) return { ...app, grantTypes: [] };
   const settings = parse(SETTINGS)?.settings.oauthClient;

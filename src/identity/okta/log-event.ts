@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { RejectedEvent } from '../../errors.js';
+import { safeParse } from '../../safe-parse.js';
 import { invalidEvent } from '../event-body.js';
 
 /** An event of the System Log. Event hooks carry the same events. */
@@ -48,7 +49,7 @@ const EVENT = z.looseObject({
 
 /** Undefined if the value is no event of the System Log (developer.okta.com, System Log API, LogEvent). */
 export function parseLogEvent(value: unknown): LogEvent | undefined {
-  const parsed = EVENT.safeParse(value);
+  const parsed = safeParse(EVENT, value);
   if (!parsed.success) return undefined;
   const { uuid, published, eventType, outcome, actor, client, target, debugContext } = parsed.data;
   const ip = client?.ipAddress ?? '';
@@ -67,7 +68,7 @@ export function parseLogEvent(value: unknown): LogEvent | undefined {
 
 /** The refusal of an entry that `parseLogEvent` cannot parse, so that the other entries are still accepted. */
 export function invalidEntry(value: unknown, place: string): RejectedEvent {
-  const uuid = z.looseObject({ uuid: z.string().regex(UUID) }).safeParse(value).data?.uuid;
+  const uuid = safeParse(z.looseObject({ uuid: z.string().regex(UUID) }), value).data?.uuid;
   const remedy = 'look it up in the System Log; if it ended sessions, end them again';
   return invalidEvent(
     `${place}: entry ${uuid ?? 'without a uuid'} does not have the documented form and is skipped; ${remedy}`,

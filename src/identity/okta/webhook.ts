@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { RejectedEvent } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
+import { safeParse } from '../../safe-parse.js';
 import { invalidEvent, parseEventBody, unprovenEvent } from '../event-body.js';
 import { verifyStaticSecret } from '../signature.js';
 import type { EventSource, RawRequest, Reception } from '../source.js';
@@ -60,7 +61,7 @@ function answerChallenge(request: RawRequest): Reception {
 }
 
 function parse(body: Uint8Array, place: string) {
-  const envelope = ENVELOPE.safeParse(parseEventBody(body));
+  const envelope = safeParse(ENVELOPE, parseEventBody(body));
   if (!envelope.success) throw invalidEvent('the request body is not an event hook of Okta');
   const events: LogEvent[] = [];
   const rejected: RejectedEvent[] = [];

@@ -1,6 +1,7 @@
 import { type CryptoKey, compactVerify, decodeProtectedHeader } from 'jose';
 import { z } from 'zod';
 import type { Clock } from '../../clock.js';
+import { safeParse } from '../../safe-parse.js';
 import { InvalidSet, UnprovenSet } from './refusal.js';
 import type { SigningKeys } from './signing-keys.js';
 
@@ -85,7 +86,7 @@ function parseHeader(text: string): Header {
   } catch {
     throw new UnprovenSet('invalid_request', 'the token has no valid header');
   }
-  const parsed = header.safeParse(decoded);
+  const parsed = safeParse(header, decoded);
   if (!parsed.success)
     throw new UnprovenSet('invalid_request', 'the header of the token has an unknown form');
   const { alg, typ, kid } = parsed.data;
@@ -177,7 +178,7 @@ function toSet(payload: Uint8Array, options: SetVerifierOptions): SecurityEventS
   } catch {
     throw new InvalidSet('invalid_request', 'the set is not JSON in UTF-8');
   }
-  const parsed = claims.safeParse(json);
+  const parsed = safeParse(claims, json);
   if (!parsed.success) {
     const [first] = parsed.error.issues;
     throw new InvalidSet('invalid_request', `the set: ${String(first?.path[0] ?? 'it')} is missing or wrong`);

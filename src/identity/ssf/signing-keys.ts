@@ -1,6 +1,7 @@
 import { type CryptoKey, createLocalJWKSet, errors, type JSONWebKeySet } from 'jose';
 import { z } from 'zod';
 import type { Clock } from '../../clock.js';
+import { safeParse } from '../../safe-parse.js';
 import { type HttpClient, parseJson, refusalOf } from '../http-client.js';
 import { incomplete } from '../read-errors.js';
 import type { Transmitter } from './transmitter.js';
@@ -113,7 +114,7 @@ async function readKeySet(options: SigningKeysOptions, signal: AbortSignal): Pro
   const answer = await http.request(jwksUri, place, {}, signal);
   if (answer.status !== 200) throw refusalOf(answer, place, clock);
   const parsed =
-    answer.body.byteLength > MAX_KEY_SET_BYTES ? undefined : keySet.safeParse(parseJson(answer, place));
+    answer.body.byteLength > MAX_KEY_SET_BYTES ? undefined : safeParse(keySet, parseJson(answer, place));
   if (parsed?.success !== true) throw incomplete(place, 'the answer is not a key set, or is too long');
   return toKeySet(parsed.data);
 }

@@ -266,7 +266,8 @@ describe('a release in another process', () => {
     // The processes share the store, and nothing else.
     const world = createWorld(await rig.load());
     const other = createRulings({ ...worker.deps, world, queue: worker.inbox });
-    expect(await other.release({ provider: 'main', clientId: 'web-app' }, { id: 'alice' })).toBe(true);
+    const released = await other.release({ provider: 'main', clientId: 'web-app' }, { id: 'alice' });
+    expect(released.kind).toBe('ruled');
     await isOpen(rig, READ);
     await worker.idle();
     expect(worker.deps.world.clientBlock({ provider: 'main', clientId: 'web-app' })).toBeUndefined();
