@@ -117,7 +117,12 @@ function leaves(config: Config): ReadonlyMap<string, unknown> {
     return [`${scope}#${number}`, rule] as const;
   });
   const found = new Map<string, unknown>();
-  collect('', { ...config, providers: undefined, rules: undefined, groups: undefined }, found);
+  // The path of a URL may be a secret: it is compared, and only the origin is shown.
+  const webhooks = config.decisions.webhooks.map(({ url, ...webhook }) => {
+    return { ...webhook, url: new URL(url).origin, path: new Secret(url) };
+  });
+  const decisions = { ...config.decisions, webhooks };
+  collect('', { ...config, decisions, providers: undefined, rules: undefined, groups: undefined }, found);
   for (const { name, ...provider } of config.providers) collect(`providers.${name}`, provider, found);
   for (const [name, rule] of rules) collect(`scopes.${name}`, rule, found);
   for (const { group, ...rules } of config.groups) collect(`groups.${group}`, rules, found);

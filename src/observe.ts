@@ -106,7 +106,7 @@ export const METRICS = {
   ],
   scopemesh_webhook_deliveries_total: [
     'counter',
-    'Requests to the receiver of a webhook, by webhook and result (delivered, failed, gone: answered 410), and events that became dead letters (dead).',
+    'Requests to the receiver of a webhook, by webhook and result (delivered, failed, gone: answered 410), and events that became dead letters (dead) or are in the log and are no decisions (skipped).',
     ['webhook', 'result'],
   ],
   scopemesh_webhook_failing_seconds: [

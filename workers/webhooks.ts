@@ -2,6 +2,7 @@ import type { Config } from '../config/config.js';
 import type { DecisionLog } from '../src/decisions/log.js';
 import { deliverWebhook } from '../src/decisions/webhook-delivery.js';
 import { WebhookStore } from '../src/decisions/webhook-state.js';
+import { messageOf } from '../src/errors.js';
 import { compilePattern } from '../src/plan/pattern.js';
 import type { StoreParts } from '../src/queue/store-parts.js';
 import type { Runtime } from '../src/runtime.js';
@@ -21,13 +22,18 @@ export async function runWebhooks(
   await Promise.all(
     decisions.webhooks.map(async (settings) => {
       const { name } = settings;
-      const types = settings.types.map(compilePattern);
-      const wants = (type: string) => types.some((pattern) => pattern.match(type) !== undefined);
-      const sender = openWebhookSender(settings, runtime);
-      const store = new WebhookStore(keyValues, name);
-      const isPaused = () => space.isLow();
-      await deliverWebhook({ ...runtime, name, owner, log, store, sender, wants, isPaused }, signal);
-      await sender.close();
+      try {
+        const types = settings.types.map(compilePattern);
+        const wants = (type: string) => types.some((pattern) => pattern.match(type) !== undefined);
+        const sender = openWebhookSender(settings, runtime);
+        const store = new WebhookStore(keyValues, name);
+        const isPaused = () => space.isLow();
+        await deliverWebhook({ ...runtime, name, owner, log, store, sender, wants, isPaused }, signal);
+        await sender.close();
+      } catch (error) {
+        runtime.metrics.count('scopemesh_webhook_interruptions_total', { webhook: name });
+        runtime.logger.error({ webhook: name, error: messageOf(error) }, 'a webhook cannot run');
+      }
     }),
   );
 }

@@ -4,8 +4,9 @@ import { firstOf, withLinkedSignal } from '../linked-signal.js';
 import { fieldOf } from '../model/field-of.js';
 import { createNotifier } from '../notifier.js';
 import type { Logger, Metrics } from '../observe.js';
+import { CHECKPOINT_EVENT } from './checkpoint.js';
 import { parseJson } from './envelope.js';
-import type { DecisionLog } from './log.js';
+import { type DecisionLog, parseLogEvent } from './log.js';
 import type { Delivery, WebhookSender } from './webhook.js';
 import type { WebhookState, WebhookStore } from './webhook-state.js';
 
@@ -31,8 +32,16 @@ const FIRST_WAIT_MS = 5_000;
 const LONGEST_WAIT_MS = 3_600_000;
 /** An event that a receiver refuses while it answers: about ten minutes. */
 const REFUSALS = 8;
-/** An event that a receiver does not answer, or answers with a failure of its own. */
+/** An event that a receiver forbids. As many refusals need an hour at least, also if the clock steps forward. */
+export const FORBIDDEN_MS = 6 * 3_600_000;
+const FORBIDDEN_REFUSALS = 12;
+/** An event that a receiver does not answer, or answers with a failure of its own. As many attempts need a day. */
 export const OUTAGE_MS = 3 * 86_400_000;
+const OUTAGE_ATTEMPTS = 48;
+/** It becomes a header of the request. */
+const EVENT_ID = /^[\x21-\x7e]{1,128}$/;
+/** Reads all dead letters. */
+const TICKS_PER_COUNT = 60;
 const LONGEST_RESTART_MS = 30_000;
 
 interface LogEvent {
@@ -75,6 +84,8 @@ const GAUGES = [
   'scopemesh_webhook_disabled',
 ] as const;
 
+type Asked = NonNullable<WebhookState['asked']>;
+
 class WebhookDelivery {
   readonly #deps: WebhookDeliveryDeps;
   /** The state as the store last had it. */
@@ -103,10 +114,7 @@ class WebhookDelivery {
       logger.info({ webhook }, 'a new webhook begins with the next decision');
     }
     [this.#reached, this.#stored] = [position, position];
-    const { length } = await store.deadLetters();
-    this.#state = await store.update((state) =>
-      state.deadLetters === length ? state : { ...state, deadLetters: length },
-    );
+    this.#state = await store.count();
     const end = new AbortController();
     await withLinkedSignal([signal, end.signal], async (either) => {
       const attending = this.#attend(either)
@@ -141,14 +149,20 @@ class WebhookDelivery {
   }
 
   #wanted(text: string): LogEvent | undefined {
-    const { wants, owner, name: webhook, logger } = this.#deps;
+    const { wants, owner, name: webhook, logger, metrics } = this.#deps;
     try {
       const event = parseJson(text);
       const [id, type, source] = ['id', 'type', 'source'].map((field) => fieldOf(event, field));
-      if (typeof id !== 'string' || typeof type !== 'string' || typeof source !== 'string') return undefined;
+      if (typeof id !== 'string' || typeof type !== 'string' || typeof source !== 'string')
+        throw new Error('it is no CloudEvent');
       const isOwn = source === `scopemesh/${owner}` || source.startsWith(`scopemesh/${owner}/`);
-      return isOwn && wants(type) ? { id, type, text } : undefined;
+      if (!isOwn || !wants(type)) return undefined;
+      // Whoever may write to the topic could have anything signed, and hold up all that follows.
+      if (parseLogEvent(text) === undefined) CHECKPOINT_EVENT.parse(event);
+      if (!EVENT_ID.test(id)) throw new Error('its ID is not 1 to 128 visible ASCII characters');
+      return { id, type, text };
     } catch (error) {
+      metrics.count('scopemesh_webhook_deliveries_total', { webhook, result: 'skipped' });
       logger.warn({ webhook, error: messageOf(error) }, 'skipped an event that is not a decision');
       return undefined;
     }
@@ -168,9 +182,10 @@ class WebhookDelivery {
       if (signal.aborted && delivery.kind !== 'delivered') return false;
       metrics.count('scopemesh_webhook_deliveries_total', { webhook, result: delivery.kind });
       if (delivery.kind === 'delivered') {
-        if (failing === undefined) return true;
-        logger.info({ webhook, attempts: failing.attempts }, 'a webhook takes events again');
-        await this.#update({ failing: undefined });
+        if (failing !== undefined)
+          logger.info({ webhook, attempts: failing.attempts }, 'a webhook takes events again');
+        if (failing !== undefined || this.#state.hasGivenUp)
+          await this.#update({ failing: undefined, hasGivenUp: undefined });
         return true;
       }
       const now = clock.now();
@@ -188,16 +203,18 @@ class WebhookDelivery {
         logger.warn({ webhook, eventId: id, error }, 'a webhook was not delivered; scopemesh tries again');
       const since: string = failing?.since ?? new Date(now).toISOString();
       const attempts = (failing?.attempts ?? 0) + 1;
-      const refusals: number = delivery.isAboutEvent ? (failing?.refusals ?? 0) + 1 : 0;
+      const isRefusal = delivery.isAboutEvent || delivery.isForbidden === true;
+      const refusals: number = isRefusal ? (failing?.refusals ?? 0) + 1 : 0;
       failing = { id, type, since, attempts, refusals, error };
       await this.#update({ failing });
-      const isLast = refusals >= REFUSALS || now - Date.parse(since) >= OUTAGE_MS;
-      if (isLast) {
+      const end = endOf(failing, delivery, now);
+      // Who refuses one event after the other may refuse the signature, and take all of them later.
+      if (end === 'outage' || (end === 'refused' && !this.#state.hasGivenUp)) {
         const at = new Date(now).toISOString();
         if (await store.bury({ id, type, at, attempts, error, event: event.text })) {
           metrics.count('scopemesh_webhook_deliveries_total', { webhook, result: 'dead' });
           logger.error({ webhook, eventId: id, attempts, error }, 'a webhook event became a dead letter');
-          await this.#update({ failing: undefined });
+          await this.#update({ failing: undefined, hasGivenUp: true });
           return true;
         }
         logger.error({ webhook, eventId: id }, 'the dead letters of a webhook are full: its events wait');
@@ -228,10 +245,11 @@ class WebhookDelivery {
 
   async #attend(signal: AbortSignal): Promise<undefined> {
     const { clock, store, metrics, name: webhook } = this.#deps;
-    while (!signal.aborted) {
+    for (let ticks = 1; !signal.aborted; ticks++) {
       await this.#save();
       const changes = this.#changes;
-      const stored = await store.state();
+      // A process that died may have changed the dead letters and not their number.
+      const stored = await (ticks % TICKS_PER_COUNT === 0 ? store.count() : store.state());
       if (changes === this.#changes) this.#state = stored;
       const { failing, deadLetters, disabledAt } = this.#state;
       const failingMs = failing === undefined ? 0 : Math.max(0, clock.now() - Date.parse(failing.since));
@@ -244,23 +262,32 @@ class WebhookDelivery {
     return undefined;
   }
 
-  /** Carries out what a person asked for. A dead letter is sent out of order, once, and stays if that fails. */
+  /**
+   * Carries out what a person asked for: of the dead letters one, so that the next tick is not late. It is sent out of order,
+   * once, and stays if that fails.
+   */
   async #obey(signal: AbortSignal): Promise<void> {
     const { asked } = this.#state;
     if (asked === undefined) return;
     this.#dropped = asked.drop ?? this.#dropped;
-    if (asked.retry === true || asked.drop !== undefined) this.#woken.notify();
-    for (const id of asked.ids) {
-      if (signal.aborted) return;
-      await this.#resend(id, signal);
-      await this.#save();
+    if (asked.retry === true || asked.drop !== undefined) {
+      this.#woken.notify();
+      await this.#obeyed(asked);
     }
-    const { store } = this.#deps;
-    // What was asked for meanwhile stays.
-    await store.update((state) => {
-      const ids = state.asked?.ids.filter((id) => !asked.ids.includes(id)) ?? [];
-      const drop = state.asked?.drop === asked.drop ? undefined : state.asked?.drop;
-      return { ...state, asked: ids.length > 0 || drop !== undefined ? { ids, drop } : undefined };
+    const [id] = asked.ids;
+    if (id === undefined) return;
+    await this.#resend(id, signal);
+    if (!signal.aborted) await this.#obeyed({}, id);
+  }
+
+  /** What was asked for meanwhile stays. */
+  async #obeyed(done: Partial<Asked>, id?: string): Promise<void> {
+    await this.#deps.store.update(({ asked, ...state }) => {
+      const ids = asked?.ids.filter((each) => each !== id) ?? [];
+      const drop = asked?.drop === done.drop ? undefined : asked?.drop;
+      const retry = done.retry === true ? undefined : asked?.retry;
+      const isDone = ids.length === 0 && drop === undefined && retry === undefined;
+      return isDone ? state : { ...state, asked: { ids, drop, retry } };
     });
   }
 
@@ -273,6 +300,7 @@ class WebhookDelivery {
     metrics.count('scopemesh_webhook_deliveries_total', { webhook, result: delivery.kind });
     if (delivery.kind === 'delivered') {
       await store.forget(id);
+      if (this.#state.hasGivenUp) await this.#update({ hasGivenUp: undefined });
       logger.info({ webhook, eventId: id }, 'a dead letter was delivered');
     } else {
       const error = delivery.kind === 'gone' ? 'answered 410' : delivery.error;
@@ -293,6 +321,19 @@ class WebhookDelivery {
     this.#state = await this.#deps.store.update((state) => ({ ...state, ...change }));
     this.#changes++;
   }
+}
+
+/** Whether the receiver had its time; undefined if not. */
+function endOf(
+  { since, attempts, refusals }: NonNullable<WebhookState['failing']>,
+  { isAboutEvent, isForbidden }: Extract<Delivery, { kind: 'failed' }>,
+  now: number,
+): 'refused' | 'outage' | undefined {
+  const forMs = now - Date.parse(since);
+  if (forMs >= OUTAGE_MS && attempts >= OUTAGE_ATTEMPTS) return 'outage';
+  const isRefused = isAboutEvent && refusals >= REFUSALS;
+  const isKeptOut = isForbidden === true && forMs >= FORBIDDEN_MS && refusals >= FORBIDDEN_REFUSALS;
+  return isRefused || isKeptOut ? 'refused' : undefined;
 }
 
 /** Doubles from seconds to an hour; up to half is random, so that senders that failed together do not return together. */

@@ -18,6 +18,8 @@ const STATE = z.object({
   disabledAt: z.string().optional(),
   /** The event that the receiver has not taken yet. All later ones wait. */
   failing: FAILING.optional(),
+  /** An event was given up, and the receiver has taken none since. */
+  hasGivenUp: z.literal(true).optional(),
   deadLetters: z.int().default(0),
   /** What a person asked for and is not done yet. */
   asked: z
@@ -83,6 +85,12 @@ export class WebhookStore {
     return this.#change('state', parseState, change);
   }
 
+  /** Corrects the number of dead letters in the state. */
+  async count(): Promise<WebhookState> {
+    const { length } = await this.deadLetters();
+    return this.update((state) => (state.deadLetters === length ? state : { ...state, deadLetters: length }));
+  }
+
   async deadLetters(): Promise<readonly DeadLetter[]> {
     return parseDeadLetters(await this.#keyValues.get(`${this.#prefix}/dead`));
   }
@@ -113,9 +121,7 @@ export class WebhookStore {
     change: (known: readonly DeadLetter[]) => readonly DeadLetter[],
   ): Promise<readonly DeadLetter[]> {
     const letters = await this.#change('dead', parseDeadLetters, change);
-    await this.update((state) =>
-      state.deadLetters === letters.length ? state : { ...state, deadLetters: letters.length },
-    );
+    await this.count();
     return letters;
   }
 

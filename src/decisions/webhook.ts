@@ -9,6 +9,8 @@ export type Delivery =
       readonly error: string;
       /** The receiver answers and does not accept this event: others may pass. */
       readonly isAboutEvent: boolean;
+      /** 403: a firewall that dislikes this event, or a receiver that dislikes the signature. */
+      readonly isForbidden?: true;
       /** When the receiver said how long to wait. */
       readonly retryAfterMs?: number;
     };

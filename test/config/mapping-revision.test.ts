@@ -96,6 +96,21 @@ describe('The difference of two configurations', () => {
     ]);
   });
 
+  it('shows only the origin of the URL of a webhook, whose path may be a secret', async () => {
+    const fileOf = (path: string) => {
+      const webhook = `{ name: a, url: "https://siem.example.com/${path}", secrets: [whsec_${'A'.repeat(40)}] }`;
+      return fileWith(
+        `${SCOPES}\ndecisions: { kind: embedded, webhooks: [${webhook}] }`,
+        'scopes',
+        'decisions',
+      );
+    };
+    const changes = diffConfig(await loadText(fileOf('T0/hidden')), await loadText(fileOf('T1/hidden')));
+    expect(changes.map(({ path }) => path)).toEqual(['decisions.webhooks']);
+    expect(JSON.stringify(changes)).toContain('https://siem.example.com');
+    expect(JSON.stringify(changes)).not.toContain('hidden');
+  });
+
   it('follows a provider by its name, not by its place in the list', async () => {
     const provider = (name: string) =>
       `{ name: ${name}, kind: oidc, issuer: "https://${name}", directory: d }`;

@@ -3,11 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Clock, systemClock } from '../../src/clock.js';
+import { CHECKPOINT_TYPE } from '../../src/decisions/checkpoint.js';
 import { createEmbeddedDecisionLog } from '../../src/decisions/embedded/embedded-decision-log.js';
+import { toCloudEvent } from '../../src/decisions/envelope.js';
 import { createWebhookSender } from '../../src/decisions/http/webhook-sender.js';
 import type { DecisionLog } from '../../src/decisions/log.js';
 import type { WebhookSender } from '../../src/decisions/webhook.js';
-import { deliverWebhook, OUTAGE_MS, TICK_MS } from '../../src/decisions/webhook-delivery.js';
+import { deliverWebhook, FORBIDDEN_MS, OUTAGE_MS, TICK_MS } from '../../src/decisions/webhook-delivery.js';
 import { askRetry, dropEvent } from '../../src/decisions/webhook-requests.js';
 import { MOST_DEAD_LETTERS, WebhookStore } from '../../src/decisions/webhook-state.js';
 import { Secret } from '../../src/model/secret.js';
@@ -206,6 +208,99 @@ describe('a webhook', () => {
     expect(letter).toMatchObject({ id: lost.id, error: 'answered 502' });
     expect(letter?.attempts).toBeGreaterThan(92);
     expect(letter?.attempts).toBeLessThan(97);
+  });
+
+  it('gives up no second event that is refused before the receiver takes one, who may refuse the signature', async () => {
+    const all = decisions(3);
+    receiver.answer = () => ({ status: receiver.received.length <= 30 ? 400 : 200 });
+    run();
+    await begun();
+    await log.append(all);
+    expect(await taken(2)).toEqual(idsOf(all.slice(1)));
+    expect(idsOf(await store().deadLetters())).toEqual([all[0]?.id]);
+    expect((await store().state()).hasGivenUp).toBeUndefined();
+  });
+
+  it('gives up an event that is forbidden for hours, so that a firewall does not hold up all others', async () => {
+    const clock = quickClock();
+    const [forbidden, next] = [decision(), decision()];
+    receiver.answer = ({ id }) => ({ status: id === forbidden.id ? 403 : 200 });
+    run({}, clock);
+    await begun();
+    await log.append([forbidden, next]);
+    expect(await taken(1)).toEqual([next.id]);
+    expect(idsOf(await store().deadLetters())).toEqual([forbidden.id]);
+    const waited = clock.waits.reduce((sum, ms) => sum + ms, 0);
+    expect(waited).toBeGreaterThanOrEqual(FORBIDDEN_MS - 10_000);
+    expect(waited).toBeLessThan(OUTAGE_MS);
+  });
+
+  it('gives up nothing because the clock steps forward', async () => {
+    const [event] = [decision()];
+    const quick = quickClock();
+    const clock: Clock = { ...quick, now: () => quick.now() + receiver.received.length * OUTAGE_MS };
+    receiver.answer = () => ({ status: receiver.received.length <= 40 ? 502 : 200 });
+    run({}, clock);
+    await begun();
+    await log.append([event]);
+    expect(await taken(1)).toEqual([event.id]);
+    expect(await store().deadLetters()).toEqual([]);
+  });
+
+  it('signs nothing that is no decision or checkpoint, whoever wrote it to the topic', async () => {
+    const own = { source: 'scopemesh/payments', type: 'dev.scopemesh.intention.deleted' };
+    const good = decision();
+    const events = [
+      'no JSON',
+      '{}',
+      JSON.stringify({ ...own, id: 'forged', data: { text: 'do this' } }),
+      JSON.stringify({ ...own, id: 'forged', type: CHECKPOINT_TYPE, data: {} }),
+      JSON.stringify({ ...toCloudEvent(decision()), id: 'a\r\nb: c' }),
+      JSON.stringify({ ...toCloudEvent(decision()), id: 'a'.repeat(129) }),
+      JSON.stringify(toCloudEvent(good)),
+    ];
+    const topic: Pick<DecisionLog, 'position' | 'readFrom'> = {
+      position: async () => '0',
+      async *readFrom(_, signal) {
+        for (const [at, event] of events.entries()) yield { event, position: `${at + 1}` };
+        await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+      },
+    };
+    const { counts } = run({ log: topic });
+    expect(await taken(1)).toEqual([good.id]);
+    expect(receiver.received).toHaveLength(1);
+    expect(counts.get('deliveries_total skipped')).toBe(6);
+  });
+
+  it('does not lose what a person asks for while it sends a dead letter again', async () => {
+    const letter = { id: 'a', type: 't', at: '', attempts: 8, error: '', event: '{}' };
+    await store().bury(letter);
+    const [failing] = [decision()];
+    let isAsked = false;
+    receiver.answer = ({ id }) => ({ status: id === failing.id && !isAsked ? 500 : 200 });
+    const around = (sender: WebhookSender): WebhookSender => ({
+      async send(event, signal) {
+        if (event.id === 'a') {
+          isAsked = true;
+          await askRetry(store(), [failing.id]);
+        }
+        return sender.send(event, signal);
+      },
+      close: () => sender.close(),
+    });
+    run({}, patientClock(), around);
+    await begun();
+    await log.append([failing]);
+    await until('it fails', async () => (await store().state()).failing?.id === failing.id, LONG_MS);
+    await askRetry(store(), ['a']);
+    expect(await taken(2)).toEqual(['a', failing.id]);
+  });
+
+  it('corrects the number of dead letters that a process which died left wrong', async () => {
+    const { gauges } = run();
+    await until('a number', () => gauges.get('dead_letters') === 0, LONG_MS);
+    await store().update((state) => ({ ...state, deadLetters: 7 }));
+    await until('the right number', async () => (await store().state()).deadLetters === 0, LONG_MS);
   });
 
   it('does not count an outage as refusals of the event', async () => {

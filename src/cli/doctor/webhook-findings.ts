@@ -68,6 +68,14 @@ function stateFindings(
         `remove it from decisions.webhooks, or correct the receiver and run ${retry}`,
       ),
     );
+  if (state === 'unreadable')
+    findings.push(
+      warning(
+        'webhook.unreadable',
+        `what the store has of the webhook ${name} cannot be read, and nothing is sent`,
+        'give the webhook a new name; it begins with the next decision',
+      ),
+    );
   if (failing !== null)
     findings.push(
       warning(

@@ -12,7 +12,8 @@ export function printWebhooks(
 ): void {
   if (webhooks.length === 0) line('no webhook is configured (decisions.webhooks)');
   const ago = (since: string) => durationText((now - Date.parse(since)) / 1000);
-  const paint = { new: colors.dim, delivering: colors.green, failing: colors.yellow, disabled: colors.red };
+  const { dim, green, yellow, red } = colors;
+  const paint = { new: dim, delivering: green, failing: yellow, disabled: red, unreadable: red };
   for (const { name, state, disabledAt, failing, deadLetters } of webhooks) {
     const count = deadLetters.length === 0 ? '' : `  ${deadLetters.length} dead letters`;
     line(`${paint[state](state.padEnd(10))}  ${printable(name)}${count}`);

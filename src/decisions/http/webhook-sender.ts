@@ -84,7 +84,8 @@ function toDelivery(status: number, retryAfter: string | undefined, now: number)
   const isRedirect = status >= 300 && status < 400;
   const error = `answered ${status}${isRedirect ? ', a redirect, which is not followed' : ''}`;
   const retryAfterMs = [429, 503].includes(status) ? parseRetryAfter(retryAfter, now) : undefined;
-  const failed = { kind: 'failed', error, isAboutEvent: ABOUT_EVENT.has(status) } as const;
+  const forbidden = status === 403 ? ({ isForbidden: true } as const) : {};
+  const failed = { kind: 'failed', error, isAboutEvent: ABOUT_EVENT.has(status), ...forbidden } as const;
   return retryAfterMs === undefined ? failed : { ...failed, retryAfterMs };
 }
 

@@ -69,8 +69,9 @@ class KafkaDecisionLog implements DecisionLog {
 
   async position(): Promise<string> {
     this.#refuseIfClosed();
+    const place = await this.#place();
     const { end } = await this.#bounds();
-    return formatPosition(end);
+    return formatPosition(place, end);
   }
 
   async append(decisions: readonly Decision[]): Promise<void> {
@@ -125,7 +126,8 @@ class KafkaDecisionLog implements DecisionLog {
     if (ids.length === 0) return new Set();
     const { low } = await this.#topic.offsets();
     const end = await this.#writer.probe([...low.keys()]);
-    const start = startingAt(parsePosition(since), low, end);
+    // Of a position in another log, all that this one has is after it.
+    const start = startingAt(parsePosition(since, await this.#place()) ?? new Map(), low, end);
     const asked = new Set(ids);
     const found = new Set<string>();
     for await (const { value } of this.#read({ start, end }, this.#closing.signal)) {
@@ -155,15 +157,18 @@ class KafkaDecisionLog implements DecisionLog {
     this.#refuseIfClosed();
     const stop = AbortSignal.any([signal, this.#closing.signal]);
     if (stop.aborted) return;
+    const place = await this.#place();
     const { low, end } = await this.#bounds();
-    const asked = parsePosition(position);
-    const start = startingAt(asked, low, end);
+    const asked = parsePosition(position, place);
+    const start = startingAt(asked ?? new Map(), low, end);
+    if (asked === undefined) this.#options.logger.warn(place, 'a reader has a position of another log');
     // A partition that was added later has no position, and nothing of it is missing.
-    let isGap = [...start].some(([at, offset]) => asked.has(at) && asked.get(at) !== offset);
+    let isGap = asked === undefined || [...start].some(([at, to]) => asked.has(at) && asked.get(at) !== to);
     const behind = new Map(start);
-    for await (const { partition, offset, value } of this.#read({ start }, stop)) {
+    for await (const { partition, offset, value, isAfterGap } of this.#read({ start }, stop)) {
       behind.set(partition, offset + 1n);
-      yield { event: value, position: formatPosition(behind), ...(isGap ? { isAfterGap: true } : {}) };
+      isGap ||= isAfterGap === true;
+      yield { event: value, position: formatPosition(place, behind), ...(isGap ? { isAfterGap: true } : {}) };
       isGap = false;
     }
   }
@@ -216,6 +221,10 @@ class KafkaDecisionLog implements DecisionLog {
     }
   }
 
+  async #place(): Promise<Place> {
+    return { cluster: await this.#topic.clusterId(), topic: this.#options.topic };
+  }
+
   #refuseIfClosed(): void {
     if (!this.#closing.signal.aborted) return;
     throw new SyncError('ERR_DECISIONS_UNREACHABLE', 'The decision log is closed.', { retriable: false });
@@ -230,28 +239,34 @@ function toMessage(decision: Decision): Message {
   };
 }
 
-const POSITION = z.record(z.string().regex(/^\d+$/), z.string().regex(/^\d+$/));
-
-function formatPosition(offsets: Offsets): string {
-  return JSON.stringify(
-    Object.fromEntries([...offsets].map(([partition, offset]) => [partition, `${offset}`])),
-  );
+/** What offsets belong to. A topic that was made again in the same cluster is the same place: kafkajs gives no ID of a topic. */
+interface Place {
+  /** Empty if the brokers do not tell it. */
+  readonly cluster: string;
+  readonly topic: string;
 }
 
-/** The empty text is the beginning. */
-function parsePosition(text: string): Offsets {
+const OFFSETS = z.record(z.string().regex(/^\d+$/), z.string().regex(/^\d+$/));
+const POSITION = z.union([
+  z.strictObject({ cluster: z.string(), topic: z.string(), offsets: OFFSETS }),
+  // Earlier versions stored only the offsets.
+  OFFSETS.transform((offsets) => ({ cluster: '', topic: undefined, offsets })),
+]);
+
+function formatPosition(place: Place, behind: Offsets): string {
+  const offsets = Object.fromEntries([...behind].map(([partition, offset]) => [partition, `${offset}`]));
+  return JSON.stringify({ ...place, offsets });
+}
+
+/** The empty text is the beginning. Undefined for a position in another log, of whatever kind. */
+function parsePosition(text: string, place: Place): Offsets | undefined {
   if (text === '') return new Map();
-  try {
-    const position = POSITION.parse(JSON.parse(text));
-    return new Map(
-      Object.entries(position).map(([partition, offset]) => [Number(partition), BigInt(offset)]),
-    );
-  } catch (error) {
-    throw new SyncError('ERR_INTERNAL', 'This is not a position of a Kafka decision log.', {
-      retriable: false,
-      cause: error,
-    });
-  }
+  const { data } = POSITION.safeParse(eventIn(text));
+  if (data === undefined || (data.topic ?? place.topic) !== place.topic) return undefined;
+  if (data.cluster !== '' && place.cluster !== '' && data.cluster !== place.cluster) return undefined;
+  return new Map(
+    Object.entries(data.offsets).map(([partition, offset]) => [Number(partition), BigInt(offset)]),
+  );
 }
 
 function larger(a: bigint, b = 0n): bigint {

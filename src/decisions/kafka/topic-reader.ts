@@ -30,6 +30,8 @@ export interface TopicMessage {
   readonly partition: number;
   readonly offset: bigint;
   readonly value: string;
+  /** Kafka deleted what was before it while it was to be read. */
+  readonly isAfterGap?: true;
 }
 
 /**
@@ -56,7 +58,10 @@ export async function* readCommitted(
   const stop = () => queue.end();
   signal.addEventListener('abort', stop, { once: true });
   let progress = options.clock.now();
+  /** The partitions of which something was deleted before it was read. */
+  const gaps = new Set<number>();
   follow(consumer, options.topic, next, {
+    jumped: (partition) => void gaps.add(partition),
     advanced() {
       progress = options.clock.now();
       if (isDone()) queue.end();
@@ -67,7 +72,7 @@ export async function* readCommitted(
   if (options.end !== undefined) {
     void watch(options, watching.signal, () => progress, queue);
   }
-  const running = run(consumer, options, next, queue).catch((error: unknown) =>
+  const running = run(consumer, options, next, gaps, queue).catch((error: unknown) =>
     queue.end(toSyncError(error, 'reading decisions')),
   );
   try {
@@ -86,18 +91,22 @@ async function run(
   consumer: Consumer,
   { topic, clock }: TopicReaderOptions,
   next: Map<number, bigint>,
+  gaps: Set<number>,
   queue: MessageQueue<TopicMessage>,
 ): Promise<void> {
   await consumer.connect();
   await consumer.subscribe({ topics: [topic], fromBeginning: true });
   const eachBatch = async ({ batch, heartbeat }: EachBatchPayload) => {
+    const { partition } = batch;
     for (const { offset, value } of batch.messages) {
       const at = BigInt(offset);
       // A fetch that began before the position was set can return older messages.
-      if (at < (next.get(batch.partition) ?? 0n)) continue;
-      next.set(batch.partition, at + 1n);
-      if (value !== null)
-        queue.push({ partition: batch.partition, offset: at, value: value.toString('utf8') });
+      if (at < (next.get(partition) ?? 0n)) continue;
+      next.set(partition, at + 1n);
+      if (value !== null) {
+        const message = { partition, offset: at, value: value.toString('utf8') };
+        queue.push(gaps.delete(partition) ? { ...message, isAfterGap: true } : message);
+      }
       await room(queue, heartbeat, clock);
     }
   };
@@ -110,13 +119,19 @@ function follow(
   consumer: Consumer,
   topic: string,
   next: Map<number, bigint>,
-  on: { advanced(): void; crashed(error: Error): void },
+  on: { jumped(partition: number): void; advanced(): void; crashed(error: Error): void },
 ): void {
   consumer.on('consumer.group_join', ({ payload }) => {
     for (const partition of payload.memberAssignment[topic] ?? []) {
       const offset = next.get(partition);
       if (offset !== undefined) consumer.seek({ topic, partition, offset: offset.toString() });
     }
+  });
+  // After deletions kafkajs goes on at the oldest message. The first offset counts aborted messages and transaction markers.
+  consumer.on('consumer.start_batch_process', ({ payload: { partition, firstOffset } }) => {
+    const expected = next.get(partition);
+    if (firstOffset !== null && expected !== undefined && BigInt(firstOffset) > expected)
+      on.jumped(partition);
   });
   // Also emitted for batches with only aborted messages and transaction markers.
   consumer.on('consumer.end_batch_process', ({ payload }) => {
@@ -135,13 +150,15 @@ async function room(
   heartbeat: () => Promise<void>,
   clock: Clock,
 ): Promise<void> {
+  // Once: each look at a full queue adds a waiter to it.
+  const free = queue.room.then(() => true);
   for (;;) {
     const waited = new AbortController();
     const beat = clock.sleep(HEARTBEAT_MS, waited.signal).then(
       () => false,
       () => true,
     );
-    const roomy = await Promise.race([queue.room.then(() => true), beat]);
+    const roomy = await Promise.race([free, beat]);
     waited.abort();
     if (roomy) return;
     await heartbeat();

@@ -28,6 +28,7 @@ export class KafkaTopic {
   readonly #kafka: () => Promise<Kafka>;
   readonly #options: TopicOptions;
   #admin: Promise<Admin> | undefined;
+  #clusterId: string | undefined;
 
   constructor(kafka: () => Promise<Kafka>, options: TopicOptions) {
     this.#kafka = kafka;
@@ -105,6 +106,14 @@ export class KafkaTopic {
     return new Map(partitions.map(({ partition, offset }) => [partition, BigInt(offset)]));
   }
 
+  /** Names the cluster of the topic; empty if the brokers do not tell. */
+  async clusterId(): Promise<string> {
+    if (this.#clusterId !== undefined) return this.#clusterId;
+    const cluster = await this.#use('reading the cluster', (admin) => admin.describeCluster());
+    this.#clusterId = cluster.clusterId ?? '';
+    return this.#clusterId;
+  }
+
   async close(): Promise<void> {
     const admin = this.#admin;
     this.#admin = undefined;
@@ -133,7 +142,7 @@ export class KafkaTopic {
       return await within(timeoutMs, doing, clock, connected.then(operation));
     } catch (error) {
       // The next call gets a new connection.
-      if (this.#admin === connected) this.#admin = undefined;
+      if (this.#admin === connected) [this.#admin, this.#clusterId] = [undefined, undefined];
       void connected.then((admin) => admin.disconnect()).catch(() => {});
       throw toSyncError(error, doing);
     }

@@ -46,6 +46,7 @@ describe('the sender of a webhook', () => {
     [410, {}, { kind: 'gone' }],
     [400, {}, { kind: 'failed', error: 'answered 400', isAboutEvent: true }],
     [401, {}, { kind: 'failed', error: 'answered 401', isAboutEvent: false }],
+    [403, {}, { kind: 'failed', error: 'answered 403', isAboutEvent: false, isForbidden: true }],
     [404, {}, { kind: 'failed', error: 'answered 404', isAboutEvent: false }],
     [500, { 'retry-after': '9' }, { kind: 'failed', error: 'answered 500', isAboutEvent: false }],
     [
