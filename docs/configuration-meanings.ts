@@ -87,7 +87,7 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   'scopes.<scope>.acl':
     'Instead of `to`: rules in Consul’s ACL language. A client with this scope has them when it logs in to Consul. They may use captures of the scope. See [log in to Consul](../how-to/log-in-to-consul.md).',
   'scopes.<scope>.user':
-    'The request must also carry a user’s access token in `Authorization`: a token of the provider, for its `userAudience`, and with the scope if tokens list scopes. Needs Consul 1.16.1 or newer and a destination that speaks http. Otherwise scopemesh holds what the rule would open (`UserTokenUnenforceable`), and it stays closed. See [user tokens](../explanation/user-tokens.md).',
+    'The request must also carry a user’s access token in `Authorization`: a token of the provider, for its `userAudience`, and with the scope if tokens list scopes. Needs Consul 1.16.1 or newer and a destination that speaks http and is not behind a terminating gateway. Otherwise scopemesh holds what the rule would open (`UserTokenUnenforceable`), and it stays closed. See [user tokens](../explanation/user-tokens.md).',
   'scopes.<scope>.actors':
     'Only clients of these kinds. A client of unknown kind passes only if all three are listed.',
   login:

@@ -1,5 +1,5 @@
 import { getEventListeners } from 'node:events';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { firstOf, withLinkedSignal } from '../src/linked-signal.js';
 
 const reasonOf = (signal: AbortSignal) =>
@@ -31,4 +31,13 @@ it('the first of several ends the others, and leaves no listener', async () => {
   });
   expect(await ended).toBeInstanceOf(DOMException);
   expect(getEventListeners(signal, 'abort')).toEqual([]);
+});
+
+it('any number wait for one signal without the warning of a leak', async () => {
+  const warn = vi.spyOn(process, 'emitWarning').mockReturnValue();
+  const { signal } = new AbortController();
+  await Promise.all(Array.from({ length: 12 }, () => withLinkedSignal([signal], () => Promise.resolve())));
+  const leaks = warn.mock.calls.filter(([about]) => String(about).includes('MaxListenersExceededWarning'));
+  warn.mockRestore();
+  expect(leaks).toEqual([]);
 });

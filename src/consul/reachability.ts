@@ -46,11 +46,12 @@ export interface Reachability {
   readGatewayHealth(gateway: ServiceName, signal: AbortSignal): Promise<EndpointHealth>;
   /**
    * Every gateway of a kind that has a config entry in this place: one list, and for API gateways one more for each kind of
-   * route, which need `mesh:read`. A Consul before 1.15 has no API gateways.
+   * route, which need `mesh:read`. A Consul before 1.15 has no API gateways. Without `place`: in the configured place, with
+   * the services of every place that they lead to.
    */
   readGateways(
     kind: GatewayKind,
-    place: Pick<ServiceName, 'partition' | 'namespace'>,
+    place: Pick<ServiceName, 'partition' | 'namespace'> | undefined,
     signal: AbortSignal,
   ): Promise<readonly GatewayEntry[]>;
   /** The resolver, splitter and router of a service, as far as they exist. */

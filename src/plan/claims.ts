@@ -102,7 +102,10 @@ export type StatedClaim =
   | { readonly kind: 'several'; readonly clients: readonly ClientId[] }
   | { readonly kind: 'nothing' | 'vacant' };
 
-/** What the instances of one service claim, before validation: one client, nothing, or several clients. */
+/**
+ * What the instances of one service claim, before validation: one client, nothing, or several clients. A gateway that claims
+ * nothing does not count beside a service's own instances.
+ */
 export function statedClaim(
   service: CatalogService,
   settings: ClaimSettings,
@@ -110,7 +113,11 @@ export function statedClaim(
 ): StatedClaim {
   const instances = service.instances.filter(isCaller);
   if (instances.length === 0) return { kind: 'vacant' };
-  const claims = instances.map((instance) => claimsOfInstance(instance, settings, providers));
+  const isOrdinary = instances.some(({ kind }) => kind === '');
+  const claims = instances.flatMap((instance) => {
+    const claim = claimsOfInstance(instance, settings, providers);
+    return isOrdinary && instance.kind !== '' && claim.clients.length === 0 ? [] : claim;
+  });
   const different = new Map(
     claims.flatMap(({ clients }) => clients.map((client) => [clientText(client), client] as const)),
   );

@@ -127,6 +127,22 @@ export function desiredAccess(
 }
 
 /**
+ * Content that is not understood cannot be narrowed. While the client may only lose, it stays if the client opens anything
+ * here, as only a complete read may put the desired access there.
+ */
+export function isUnclearButGranted(
+  source: ServiceName,
+  claimStatus: ClaimStatus,
+  input: DestinationInput,
+  ours: IntentionSource | undefined,
+): boolean {
+  if (ours?.access.kind !== 'other' || claimStatus.kind === 'none') return false;
+  if (!mayOnlyLose(input.world, claimStatus.client)) return false;
+  const widest: IntentionSource = { ...ours, access: { kind: 'allow' } };
+  return desiredAccess(source, claimStatus, input, widest).access !== undefined;
+}
+
+/**
  * Whether an opening of a source's client applies to this destination, which must be in the source's partition and
  * namespace. Names of config entries are case-insensitive, and the destination of an opening is always lower-case.
  */

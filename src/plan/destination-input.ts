@@ -54,6 +54,11 @@ export interface UserTokenFacts {
   readonly jwksUris: ReadonlyMap<string, string>;
   /** The jwt-provider entries by lower-case name, because Consul ignores case; undefined until they were read. */
   readonly entries: ReadonlyMap<string, ExistingJwtProvider> | undefined;
+  /**
+   * The lower-case names of the services that terminating gateways enforce, `*` for every one; undefined until they are
+   * known, and after a failed read.
+   */
+  readonly behindGateways: ReadonlySet<string> | undefined;
 }
 
 export const NOTHING_KNOWN: UserTokenFacts = {
@@ -61,4 +66,5 @@ export const NOTHING_KNOWN: UserTokenFacts = {
   laxAgents: undefined,
   jwksUris: new Map(),
   entries: undefined,
+  behindGateways: undefined,
 };

@@ -4,7 +4,7 @@ import { destinationKey } from '../model/key.js';
 import { covers, digest, narrows, plainPart, sameAccess, union, widens } from './access.js';
 import type { ClaimStatus } from './claims.js';
 import { compareText } from './compare.js';
-import { desiredAccess } from './desired-access.js';
+import { desiredAccess, isUnclearButGranted } from './desired-access.js';
 import type { DestinationInput } from './destination-input.js';
 import {
   closingOf,
@@ -158,12 +158,12 @@ function planEdge(
   const former = formerClient(ours, input);
   const claimStatus = statusOfSource(source, former, input);
   // The mark names no client, so the client outside may have opened it.
-  const mayBeOutside =
-    claimStatus.kind === 'none' && claimStatus.isOutside && ours !== undefined && former === undefined;
+  const mayBeOutside = claimStatus.kind === 'none' && claimStatus.isOutside && former === undefined;
   const glass = edgeBreakGlass(source, claimStatus, lastApplied, input, ours);
   const isUnknown = isKept(claimStatus, ours, former, input);
   const isLeft = isUnknown && (hasNoBreakGlass(glass) || ours?.access.kind === 'other');
-  if (mayBeOutside || isLeft) return { change: undefined, holds: [], awaits: [] };
+  if (mayBeOutside || isLeft || isUnclearButGranted(source, claimStatus, input, ours))
+    return { change: undefined, holds: [], awaits: [] };
   const base =
     isUnknown && ours !== undefined
       ? keptAccess(ours, former, lastApplied, glass)

@@ -91,6 +91,7 @@ function entryFor(
     consulVersion: userTokens.consulVersion,
     laxAgents: userTokens.laxAgents,
     protocol: 'http',
+    isBehindGateway: false,
     clientId: '',
     scope: '',
     actsForHuman: false,

@@ -130,7 +130,7 @@ function gatewayObstacles(
       kind: registered === 0 ? 'no-endpoint' : 'unhealthy',
       blocks: true,
       message: `the ${kind} ${source} has ${registered === 0 ? 'no instance' : 'no instance that passes its checks'}`,
-      remedy: `start the gateway: consul connect envoy -gateway=${kind === 'ingress-gateway' ? 'ingress' : 'api'} -register -service ${toShellWord(source)}`,
+      remedy: startOf(kind, source, registered > 0),
     });
   const own = routes.filter((route) => leadsTo(route, destination, protocol));
   if (own.length === 0)
@@ -149,6 +149,15 @@ function gatewayObstacles(
       remedy: `write ${routeEntryOf(kind, source, destination, protocol)}; or set the protocol of ${destination} in its service-defaults entry`,
     });
   return found;
+}
+
+/** Without `-register`, which would take the claim of the gateway from its registration. What is in capitals is to be filled in. */
+function startOf(kind: CallingGatewayKind, gateway: string, isRegistered: boolean): string {
+  const name = toShellWord(gateway);
+  const start = `consul connect envoy -gateway=${kind === 'ingress-gateway' ? 'ingress' : 'api'} -proxy-id ${isRegistered ? 'ID' : name}`;
+  return isRegistered
+    ? `start the gateway: ${start} (the ID of its instance, which is its name unless it was given another)`
+    : `register and start the gateway: consul services register -kind ${kind} -name ${name} -address ADDRESS -port PORT -meta oauth-client-id=CLIENT; ${start}`;
 }
 
 /** What to write for a route; the listener's port is to be filled in. */

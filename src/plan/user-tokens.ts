@@ -14,8 +14,8 @@ import type { ClientId } from './world.js';
  * | state | access |
  * |---|---|
  * | no user's token is required | open |
- * | Consul or the destination cannot require a token, or a foreign entry has the provider's name | held, closed |
- * | the version, the address of the keys or the entries are unknown | held; existing access with the requirement stays |
+ * | Consul, the destination or a terminating gateway cannot require a token, or a foreign entry has the provider's name | held, closed |
+ * | the version, the gateways, the address of the keys or the entries are unknown | held; existing access with the requirement stays |
  * | the provider's entry does not exist as desired yet | awaits it; existing access with the requirement stays |
  * | the entry exists as desired | open, with the requirement |
  */
@@ -33,7 +33,7 @@ export type UserOpening =
 export function openForUser(
   opening: Opening,
   { provider, clientId }: ClientId,
-  input: Pick<DestinationInput, 'mapping' | 'protocol' | 'userTokens'>,
+  input: Pick<DestinationInput, 'destination' | 'mapping' | 'protocol' | 'userTokens'>,
 ): UserOpening {
   const { mapping, userTokens } = input;
   if (opening.user === undefined) return { kind: 'open', access: opening.access };
@@ -88,7 +88,12 @@ export function partThatStays(kept: Access | undefined, stays: Access | undefine
 function requirementOf(
   opening: Opening,
   { provider, clientId }: ClientId,
-  { mapping, protocol, userTokens }: Pick<DestinationInput, 'mapping' | 'protocol' | 'userTokens'>,
+  {
+    destination,
+    mapping,
+    protocol,
+    userTokens,
+  }: Pick<DestinationInput, 'destination' | 'mapping' | 'protocol' | 'userTokens'>,
 ): UserRequirement {
   const settings = mapping.acl.providers.get(provider);
   if (settings === undefined)
@@ -105,10 +110,15 @@ function requirementOf(
     consulVersion: userTokens.consulVersion,
     laxAgents: userTokens.laxAgents,
     protocol,
+    isBehindGateway: isBehindGateway(destination.name, userTokens),
     clientId,
     scope: opening.scope,
     actsForHuman: opening.user?.actsForHuman ?? false,
   });
+}
+
+function isBehindGateway(name: string, { behindGateways }: UserTokenFacts): boolean | undefined {
+  return behindGateways && (behindGateways.has('*') || behindGateways.has(name.toLowerCase()));
 }
 
 /** The address of a provider's keys. While its discovery document cannot be read, the address in the owned entry. */

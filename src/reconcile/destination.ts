@@ -95,6 +95,7 @@ export async function reconcileDestination(
       cause,
       deps,
       (of) => !isLate({ subject: of }),
+      changing,
     );
     await recordGone(text, gone, cause, deps);
     if (!policyOf(mapping).writes) return end;
@@ -123,7 +124,9 @@ export async function reconcileDestination(
     // A quarantine closes an edge before it holds it. When it ends, the recorded hold gives the reason of the opening.
     if (used.length > 0 || plan.changes.some(isLate)) {
       await forgetRulings(used, deps);
-      await recordHolds(text, await deps.journal.read(text), plan.holds, cause, deps);
+      const decided = new Set([...changing, ...used.map(({ subject }) => subject)]);
+      const after = await deps.journal.read(text);
+      await recordHolds(text, after, plan.holds, cause, deps, undefined, decided);
     }
     const released = releasedProviders(plan, mapping);
     if (released.length > 0)

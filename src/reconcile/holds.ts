@@ -10,7 +10,8 @@ import { type ReconcilerDeps, stampOf } from './deps.js';
 
 /**
  * Records a decision when a hold begins, and one when it ends. `concerns`: the subjects for which `holds` is complete;
- * another part of the job records the other holds of the key.
+ * another part of the job records the other holds of the key. `decided`: subjects that the job changes or has a ruling on,
+ * so that their earlier holds end in any case.
  */
 export async function recordHolds(
   key: string,
@@ -19,6 +20,7 @@ export async function recordHolds(
   cause: Cause,
   deps: ReconcilerDeps,
   concerns: (subject: string) => boolean = () => true,
+  decided: ReadonlySet<string> = new Set(),
 ): Promise<void> {
   const current = new Map(mergeHolds(holds).map((hold) => [holdKey(hold), hold]));
   const decisions: SettledDecision[] = [];
@@ -60,7 +62,8 @@ export async function recordHolds(
     );
   }
   for (const [name, known] of isLow ? [] : record.holds) {
-    if (!concerns(known.subject) || current.has(name) || isUndecided(known, deps)) continue;
+    if (!concerns(known.subject) || current.has(name)) continue;
+    if (!decided.has(known.subject) && isUndecided(known, deps)) continue;
     update.set(name, null);
     if (known.reason === 'ModeForbids') continue;
     decisions.push(holdDecision(endedHold(known), 'released', cause, stamp));

@@ -95,7 +95,8 @@ export async function reconcileProvider(
   if (isFirst && orphanedNames(deps).length > 0) deps.askForSweep();
   const { requests } = snapshot;
   const lastRead: LastRead = {
-    at: new Date(clock.now()).toISOString(),
+    // As the age in /statusz and the metric: of a read that showed most clients.
+    at: new Date(readAt ?? clock.now()).toISOString(),
     clients: snapshot.clients.length,
     requests,
   };

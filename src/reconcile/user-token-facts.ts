@@ -15,8 +15,8 @@ export function needsUserTokens({ rules, limits }: Pick<Mapping, 'rules' | 'limi
 }
 
 /**
- * Reads the facts that user tokens need: Consul's version, its jwt-providers, and the key address of each provider. A fact
- * that cannot be read keeps its last value, and that is logged. If no rule needs such a token, the entries are read once,
+ * Reads the facts that user tokens need: Consul's version, its jwt-providers, its terminating gateways, and the key address of
+ * each provider. A fact that cannot be read keeps its last value, but the gateways are unknown then; that is logged. If no rule needs such a token, the entries are read once,
  * to find those of an earlier mapping. Throws only when aborted.
  */
 export async function readUserTokenFacts(
@@ -35,7 +35,10 @@ export async function readUserTokenFacts(
       signal.throwIfAborted();
       const fields = { what, error: messageOf(error) };
       if (isNeeded)
-        logger.warn(fields, 'a fact that user tokens need could not be read; its last value is used');
+        logger.warn(
+          fields,
+          'a fact that user tokens need could not be read; its last value is used (of gateways: none)',
+        );
       else logger.debug(fields, 'a fact that user tokens would need could not be read');
     }
   };
@@ -54,8 +57,20 @@ export async function readUserTokenFacts(
       if (enforcesJwt(consulVersion)) await readJwtProviders(deps, signal);
       else userTokens.putEntries([], world.beginRead());
   };
+  const readGateways = async () => {
+    try {
+      const gateways = await consul.reachability.readGateways('terminating-gateway', undefined, signal);
+      const services = gateways.flatMap(({ routes }) => routes.map(({ service }) => service.toLowerCase()));
+      userTokens.putBehindGateways(new Set(services));
+    } catch (error) {
+      // A service may be behind a gateway by now.
+      userTokens.putBehindGateways(undefined);
+      throw error;
+    }
+  };
   await Promise.all([
     attempt('jwt-providers', readEntries),
+    ...(isNeeded ? [attempt('terminating gateways', readGateways)] : []),
     ...[...(isNeeded ? jwksUris : [])].map(([provider, read]) =>
       attempt(`the keys of ${provider}`, async () => userTokens.putJwksUri(provider, await read(signal))),
     ),
@@ -66,10 +81,11 @@ export async function readUserTokenFacts(
 
 /** Whether a fact that user tokens need was never read. */
 export function lacksFacts({ mapping, userTokens }: Pick<WorldState, 'mapping' | 'userTokens'>): boolean {
-  const { consulVersion, entries, jwksUris } = userTokens.facts;
+  const { consulVersion, entries, jwksUris, behindGateways } = userTokens.facts;
   return (
     consulVersion === undefined ||
     entries === undefined ||
+    behindGateways === undefined ||
     mapping.providers.some((provider) => !jwksUris.has(provider))
   );
 }

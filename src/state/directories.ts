@@ -10,7 +10,7 @@ interface Directory {
   readonly byInternalId: Map<string, string>;
   /** Of clients, by client id. */
   readonly readOrder: ReadOrder;
-  /** Milliseconds since the epoch of the last complete read that showed at least half of the clients. */
+  /** Milliseconds since the epoch of the last complete read that showed at least half of the clients, else of the first. */
   readAt: number | undefined;
   /** Why a client's record cannot be parsed, by client id. */
   readonly unreadable: Map<string, string>;
@@ -123,12 +123,11 @@ export class Directories {
       unreadable.flatMap(({ clientId, why }) => (clientId === undefined ? [] : [[clientId, why]])),
     );
     // Nothing new is known of most clients by such a read, so the directory goes on to age.
-    if (2 * spoilt.size <= new Set([...shown.keys(), ...spoilt.keys()]).size) directory.readAt = now;
-    this.#setUnnamed(
-      provider,
-      directory,
-      unreadable.some(({ clientId }) => clientId === undefined),
-    );
+    const unnamed = unreadable.filter(({ clientId }) => clientId === undefined).length;
+    const all = new Set([...shown.keys(), ...spoilt.keys()]).size + unnamed;
+    if (2 * (spoilt.size + unnamed) <= all) directory.readAt = now;
+    directory.readAt ??= now;
+    this.#setUnnamed(provider, directory, unnamed > 0);
     const known = [...directory.clients.keys(), ...directory.unreadable.keys()];
     const changes: ClientChange[] = [];
     for (const clientId of new Set([...known, ...shown.keys(), ...spoilt.keys()])) {

@@ -2,7 +2,7 @@ import type { ExistingJwtProvider, JwtProviderEntry } from '../model/jwt-provide
 import { NOTHING_KNOWN, type UserTokenFacts } from '../plan/destination-input.js';
 import { ReadOrder } from './read-order.js';
 
-/** The last read facts that a user's token needs: Consul's version, the providers' keys, the jwt-provider entries. */
+/** The last read facts that a user's token needs: Consul's version, the providers' keys, the jwt-provider entries, the terminating gateways. */
 export class UserTokens {
   #facts: UserTokenFacts = NOTHING_KNOWN;
   /** By key, milliseconds since the epoch. */
@@ -36,6 +36,11 @@ export class UserTokens {
   putJwksUri(provider: string, uri: string): void {
     if (this.#facts.jwksUris.get(provider) === uri) return;
     this.#put({ jwksUris: new Map(this.#facts.jwksUris).set(provider, uri) });
+  }
+
+  /** By lower-case name, `*` for every service; undefined if they could not be read. */
+  putBehindGateways(behindGateways: ReadonlySet<string> | undefined): void {
+    this.#put({ behindGateways });
   }
 
   /** Applies a complete list; `read` must begin before it. Newer writes are kept. */
@@ -97,11 +102,12 @@ export class UserTokens {
   }
 }
 
-function textOf({ consulVersion, laxAgents, jwksUris, entries }: UserTokenFacts): string {
+function textOf({ consulVersion, laxAgents, jwksUris, entries, behindGateways }: UserTokenFacts): string {
   return JSON.stringify([
     consulVersion,
     laxAgents ?? null,
     [...jwksUris],
     entries === undefined ? null : [...entries],
+    behindGateways === undefined ? null : [...behindGateways].toSorted(),
   ]);
 }

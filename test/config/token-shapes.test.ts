@@ -103,6 +103,7 @@ async function metBy(shape: Shape, scopes?: string): Promise<(token: Token) => b
     jwksUri: 'https://sso.example.com/keys',
     consulVersion: '1.16.1',
     laxAgents: [],
+    isBehindGateway: false,
     protocol: 'http',
     clientId: shape.clientId,
     scope: 'orders:read',

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import type { CauseKind } from '../../src/model/cause.js';
 import { createRig, type Daemon, type Rig } from '../support/daemon.js';
-import { BOTH, isClosed, isOpen, READ, WRITE } from '../support/orders-rig.js';
+import { BOTH, EDGE, isClosed, isOpen, READ, WRITE } from '../support/orders-rig.js';
 
 /** One request as the IdP would send it to the webhook. */
 export interface Delivery {
@@ -25,12 +26,6 @@ export interface ProviderWorld {
   readonly forgedStatus?: number;
   stop(): Promise<void>;
 }
-
-/**
- * Too short for what is looked at again after five seconds, so that the event or the poll itself must be what acts. How
- * long that takes is measured elsewhere (test/e2e/latency.test.ts).
- */
-const SOON_MS = 4_500;
 
 export interface ProviderFlowOptions {
   /** False where the IdP's webhook carries nothing about clients and scopes, so that only the poll does. */
@@ -73,6 +68,7 @@ export function describeProviderFlow(
     world.takeDeliveries();
     const daemon = await rig.start();
     await isOpen(rig, READ);
+    await rig.decided({ subject: EDGE, outcome: 'applied' });
     await daemon.idle();
     return { daemon, web };
   }
@@ -84,42 +80,37 @@ export function describeProviderFlow(
       expect([await answer.text(), answer.ok]).toEqual([expect.anything(), true]);
     }
   }
-  /** Every kind of change there is, each followed by what makes scopemesh notice it. */
+  /** Every kind of change there is, each followed by what makes scopemesh notice it, which must be the cause. */
   async function changeEverything(
     web: string,
     noticed: () => Promise<void>,
-    withinMs: number,
+    causes: readonly CauseKind[],
   ): Promise<void> {
-    const opens = (access: string) => isOpen(rig, access, 'web', withinMs);
-    const closes = () => isClosed(rig, 'web', withinMs);
-    await world.setScopes(web, ['orders:read', 'orders:write']);
-    await noticed();
-    await opens(BOTH);
-    await world.setScopes(web, ['orders:write']);
-    await noticed();
-    await opens(WRITE);
-    await world.setEnabled(web, false);
-    await noticed();
-    await closes();
-    await world.setEnabled(web, true);
-    await noticed();
-    await opens(WRITE);
-    await world.setScopes(web, []);
-    await noticed();
-    await closes();
-    await world.setScopes(web, ['orders:read']);
-    await noticed();
-    await opens(READ);
-    await world.deleteClient(web);
-    await noticed();
-    await closes();
+    const after = async (change: () => Promise<void>, isShown: () => Promise<true>) => {
+      const earlier = (await rig.decisions()).length;
+      await change();
+      await noticed();
+      await isShown();
+      const { cause } = await rig.decided({ subject: EDGE, outcome: 'applied' }, earlier);
+      expect(causes).toContain(cause.kind);
+    };
+    const opens = (access: string) => () => isOpen(rig, access);
+    const closes = () => isClosed(rig);
+    await after(() => world.setScopes(web, ['orders:read', 'orders:write']), opens(BOTH));
+    await after(() => world.setScopes(web, ['orders:write']), opens(WRITE));
+    await after(() => world.setEnabled(web, false), closes);
+    await after(() => world.setEnabled(web, true), opens(WRITE));
+    await after(() => world.setScopes(web, []), closes);
+    await after(() => world.setScopes(web, ['orders:read']), opens(READ));
+    await after(() => world.deleteClient(web), closes);
   }
 
   describe(`${name}: from the identity provider to Consul`, () => {
     if (options.tellsOfClients)
       it('grants, narrows, revokes, disables and deletes by the event alone', async () => {
         const { daemon, web } = await running('1h', explicitOnly);
-        await changeEverything(web, () => deliver(daemon), SOON_MS);
+        // An event may also have the IdP's log read at once; without an event its next poll is an hour away.
+        await changeEverything(web, () => deliver(daemon), ['webhook', 'poll']);
       });
 
     it('does the same by the poll alone', async () => {
@@ -127,7 +118,7 @@ export function describeProviderFlow(
       const noticed = async () => {
         world.takeDeliveries();
       };
-      await changeEverything(web, noticed, SOON_MS);
+      await changeEverything(web, noticed, ['poll']);
     });
 
     if (options.tellsOfClients)

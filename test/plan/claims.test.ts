@@ -80,6 +80,26 @@ describe('with confirmed claims a service', () => {
       { kind: 'refused', reason: 'ClaimAmbiguous' } as Partial<ClaimStatus>,
     ],
     [
+      'keeps its claim beside a gateway of its name that claims nothing',
+      {
+        services: [
+          {
+            ...claiming('web', 'web'),
+            instances: [
+              ...claiming('web', 'web').instances,
+              ...instanceOf(claiming('web', ''), { kind: 'ingress-gateway' }).instances,
+            ],
+          },
+        ],
+      },
+      { kind: 'claimed', addNothing: false } as Partial<ClaimStatus>,
+    ],
+    [
+      'loses its claim where only a gateway of its name is left that claims nothing',
+      { services: [instanceOf(claiming('web', ''), { kind: 'ingress-gateway' })], remembered: remembered(0) },
+      { kind: 'none', vanished: false } as Partial<ClaimStatus>,
+    ],
+    [
       'keeps the old claim and adds nothing where instances disagree',
       { services: [claiming('web', 'web', 'other')], remembered: remembered(0) },
       { kind: 'claimed', addNothing: true } as Partial<ClaimStatus>,

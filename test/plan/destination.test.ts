@@ -120,6 +120,10 @@ describe('a source that should have nothing', () => {
     expect(alone(['orders'])).toMatchObject({ changes: [], holds: [] });
     expect(alone(['orders'], ours(GET))).toMatchObject({ changes: [], holds: [] });
     expect(alone(['orders'], new Map())).toMatchObject({ changes: [], holds: [] });
+    // What is not understood may be a field of a newer Consul, so the grant that is still there keeps it.
+    const unclear = ours({ kind: 'other' });
+    expect(alone(['orders'], unclear)).toMatchObject({ changes: [], holds: [] });
+    expect(alone([], unclear).changes).toMatchObject([{ verb: 'deleted', reason: 'ScopeRevoked' }]);
   });
   test('is taken out where a more exact deny shields it from a wider allow', () => {
     const all = entriesOf(

@@ -82,6 +82,20 @@ describe('an edge with a record that is not in Consul', () => {
     expect(gone({ ...lost, entries: entriesOf(entry('orders')) })).toEqual([subject]);
   });
 
+  it('gets no deny under a wider intention if its client is outside the selection', () => {
+    const deniesFor = (clients: string[]) => {
+      const lost = scene({
+        clients: [client('web', [])],
+        entries: entriesOf(entry('orders'), entry('*', source('*', ALLOW))),
+        written: WRITTEN,
+        mapping: mapping({ select: createSelection({ clients }) }),
+      });
+      return inputsOf(lost).flatMap((input) => planDestination(input).changes);
+    };
+    expect(deniesFor(['web'])).toMatchObject([{ subject, after: DENY }]);
+    expect(deniesFor(['other'])).toEqual([]);
+  });
+
   it.each<[string, Partial<Scene>]>([
     ['the directory is unread', { unread: ['main'] }],
     ['the catalog is unread', { isCatalogRead: false }],

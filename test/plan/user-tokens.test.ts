@@ -49,6 +49,7 @@ const facts = (...entries: readonly ExistingJwtProvider[]): UserTokenFacts => ({
   laxAgents: [],
   jwksUris: new Map([['main', `${ISSUER}/certs`]]),
   entries: new Map(entries.map((each) => [each.name, each])),
+  behindGateways: new Set(),
 });
 
 const USER = mapping({ rules: [rule('orders', 'orders', { userRequired: true })], acl: settings() });
@@ -113,6 +114,21 @@ describe("a rule that requires a user's token", () => {
 
   test.each<[string, Partial<Scene>, string]>([
     ['an older agent', { userTokens: { ...facts(), laxAgents: ['1.15.3'] } }, 'UserTokenUnenforceable'],
+    [
+      'a terminating gateway of the destination',
+      { userTokens: { ...facts(existing()), behindGateways: new Set(['orders']) } },
+      'UserTokenUnenforceable',
+    ],
+    [
+      'a terminating gateway of everything',
+      { userTokens: { ...facts(existing()), behindGateways: new Set(['*']) } },
+      'UserTokenUnenforceable',
+    ],
+    [
+      'gateways that are not known',
+      { userTokens: { ...facts(existing()), behindGateways: undefined } },
+      'UserTokenUnenforceable',
+    ],
     ['an older Consul', { userTokens: { ...facts(), consulVersion: '1.14.11' } }, 'UserTokenUnenforceable'],
     [
       'a Consul of unknown version',
@@ -232,7 +248,7 @@ describe('for any world', () => {
 
   test('unknown facts remove no existing access with the requirement', () => {
     fc.assert(
-      fc.property(users, fc.constantFrom('version', 'keys', 'entries'), (it, what) => {
+      fc.property(users, fc.constantFrom('version', 'keys', 'entries', 'gateways'), (it, what) => {
         const known = sceneAfter(
           { ...it, userTokens: facts(existing()) },
           plansOf({ ...it, userTokens: facts(existing()) }),
@@ -243,6 +259,7 @@ describe('for any world', () => {
             consulVersion: what === 'version' ? undefined : '1.16.1',
             laxAgents: [],
             jwksUris: what === 'keys' ? new Map() : facts().jwksUris,
+            behindGateways: what === 'gateways' ? undefined : new Set<string>(),
             entries: what === 'keys' ? new Map() : what === 'entries' ? undefined : facts(existing()).entries,
           },
         };

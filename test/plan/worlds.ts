@@ -266,6 +266,13 @@ const byName = (...entries: readonly ExistingJwtProvider[]) =>
 const someUserTokens: fc.Arbitrary<UserTokenFacts> = fc.record({
   consulVersion: fc.constantFrom('1.16.1', '1.16.1', '1.17.0', '1.14.11', undefined),
   laxAgents: fc.constantFrom([], [], [], ['1.15.3'], undefined),
+  behindGateways: fc.constantFrom(
+    new Set<string>(),
+    new Set<string>(),
+    new Set(['orders']),
+    new Set(['*']),
+    undefined,
+  ),
   jwksUris: fc.constantFrom(
     new Map([['main', `${ISSUER}/certs`]]),
     new Map([['main', `${ISSUER}/other`]]),

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { fingerprintOf, mergeHolds } from '../../src/plan/holds.js';
 import type { Hold } from '../../src/plan/plan.js';
 import { recordHolds } from '../../src/reconcile/holds.js';
-import { NOW } from '../plan/scene.js';
+import { client, NOW } from '../plan/scene.js';
 import { depsOf, worldWithTwo } from './deps.js';
 
 const hold = (detail: string, changes: Partial<Hold> = {}): Hold => ({
@@ -71,4 +71,28 @@ test('While the store is low, the hold of a revocation is recorded, but not that
   const record = { pending: [], lastApplied: new Map(), holds: new Map() };
   await recordHolds('destination/default/default/orders', record, holds, cause, low);
   expect(decisions.map(({ reason }) => reason)).toEqual(['RevocationLimit']);
+});
+
+test('The hold of a client that was read alone stays while nothing is decided, and ends once its change is made', async () => {
+  const subject = 'intention/default/default/orders/web';
+  const world = worldWithTwo();
+  world.forgetDirectory('main');
+  world.putClient({ provider: 'main', clientId: 'web' }, client('web', []), world.beginRead());
+  const { deps, decisions } = depsOf(world, {});
+  const known = {
+    subject,
+    reason: 'RevocationLimit',
+    decisionId: '1',
+    since: '',
+    detail: '',
+    fingerprint: '',
+  } as const;
+  const record = { pending: [], lastApplied: new Map(), holds: new Map([['hold', known]]) };
+  const cause = { kind: 'webhook', receivedAt: new Date(NOW).toISOString() } as const;
+  const end = (decided?: ReadonlySet<string>) =>
+    recordHolds('destination/default/default/orders', record, [], cause, deps, undefined, decided);
+  await end();
+  expect(decisions).toEqual([]);
+  await end(new Set([subject]));
+  expect(decisions).toMatchObject([{ subject, outcome: 'observed', reason: 'HoldEnded' }]);
 });

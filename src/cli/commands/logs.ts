@@ -22,7 +22,7 @@ interface Options {
 const LONGEST_LINE = 256 * 1024;
 /** Of a line that is no JSON object. */
 const SHOWN = 1024;
-/** A decision is in the log this long after its instant, unless the log is out of reach. */
+/** A decision is in the log this long after its instant, unless the log is out of reach, nobody leads, or after a crash. */
 const SETTLED_MS = 2_000;
 
 export function addLogs(program: Command, cli: Cli): void {
@@ -33,7 +33,7 @@ export function addLogs(program: Command, cli: Cli): void {
       'Reads Envoy access logs, one JSON object per line, and prints each line with the field scopemesh: the calling ' +
         'and the called service, the OAuth client with its actor kind, the scopes, the rules and the decision in ' +
         'force when the request began. A line that is no JSON object is printed in the field line. A line is printed ' +
-        'once it is 2 s old, so that its decision is in the log. scopemesh doctor prints the access log format that ' +
+        'once it is 2 s old, so that its decision is in the log; with no leader, or while Kafka is down, decisions are later. scopemesh doctor prints the access log format that ' +
         'this needs.',
     )
     .argument('[file...]', 'access logs; - or none for the standard input')
@@ -60,22 +60,31 @@ Examples:
 async function annotate(files: readonly string[], { since, fromTopic }: Options, cli: Cli): Promise<void> {
   const rules = await readRules(cli);
   const counts = { strange: 0 };
+  // The copy of a topic ends where it was made, so the instant is one before it.
+  const copied = fromTopic === true ? horizon() : undefined;
   await withTrail(cli, { fromTopic: fromTopic === true }, async (trail) => {
     const attribute = await createAttribution(trail, rules);
-    // The copy of a topic ends where it was made.
-    const copied = fromTopic === true ? horizon() : undefined;
     for await (const line of linesOf(files, cli)) {
       const entry = parseLine(line);
-      if (entry === undefined) {
+      const passOn = () => {
         counts.strange++;
         cli.screen.jsonLine({ line: line.text.slice(0, SHOWN), scopemesh: unreadable(line) });
+      };
+      if (entry === undefined) {
+        passOn();
         continue;
       }
       const call = parseLoggedCall(entry);
       if (since !== undefined && call.at !== undefined && call.at < since) continue;
       if (copied === undefined && call.at !== undefined) await settled(call.at, cli.signal);
       const scopemesh: AttributedCall = await attribute(call, copied ?? horizon());
-      cli.screen.jsonLine({ ...entry, scopemesh });
+      try {
+        cli.screen.jsonLine({ ...entry, scopemesh });
+      } catch (error) {
+        // What JSON.parse reads may be nested too deeply for JSON.stringify.
+        if (!(error instanceof RangeError)) throw error;
+        passOn();
+      }
     }
   });
   if (counts.strange > 0) cli.screen.warn(`scopemesh: ${counts.strange} lines are no JSON objects`);

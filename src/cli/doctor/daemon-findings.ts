@@ -14,7 +14,8 @@ import { ReplicaView, replicaFindings } from './replica-findings.js';
 const StatusBody = z.object({
   parked: z.array(z.object({ key: z.string(), attempts: z.number(), error: z.string(), since: z.string() })),
   closures: z.array(z.object({ provider: z.string(), clientId: z.string(), closure: z.string() })).nullable(),
-  replicas: z.array(ReplicaView),
+  // A daemon of an older release does not list them.
+  replicas: z.array(ReplicaView).default([]),
   configuration: z.object({ revision: z.string(), waitingForRestart: z.array(z.string()) }),
 });
 type StatusBody = z.infer<typeof StatusBody>;

@@ -6,7 +6,7 @@ import { leadsTo } from '../../plan/reach.js';
 import { inputOf } from '../../state/fleet.js';
 import type { WorldState } from '../../state/world-state.js';
 import type { CallingGateway, Gateways } from '../read-gateways.js';
-import { type Finding, namesText, notice, ok, warning } from './finding.js';
+import { error, type Finding, namesText, notice, ok, warning } from './finding.js';
 import { httpNeeds } from './http-needs.js';
 
 /**
@@ -129,8 +129,12 @@ function terminatingFindings(terminating: Gateways['terminating'], world: WorldS
     `${service} (${gateway})`;
   const mixed = links.filter(({ service }) => (service === '*' ? inMesh.size > 0 : inMesh.has(service)));
   const needs = httpNeeds(world);
-  const needsUser = (service: string) =>
-    (['user', 'human'] as const).some((need) => needs.get(need)?.has(service) === true);
+  const needing = new Set([...(needs.get('user')?.keys() ?? []), ...(needs.get('human')?.keys() ?? [])]);
+  const unverified = links.flatMap((link) =>
+    [...needing]
+      .filter((name) => link.service === '*' || link.service.toLowerCase() === name.toLowerCase())
+      .map((service) => textOf({ ...link, service })),
+  );
   const behind = links.filter((link) => !mixed.includes(link));
   return [
     ...listed(behind.map(textOf), (names) =>
@@ -143,11 +147,11 @@ function terminatingFindings(terminating: Gateways['terminating'], world: WorldS
         "remove the service, or *, from the Services of the gateway's terminating-gateway entry, unless it is moving into the mesh",
       ),
     ),
-    ...listed(links.filter(({ service }) => needsUser(service)).map(textOf), (names) =>
-      warning(
+    ...listed(unverified, (names) =>
+      error(
         'gateways.user',
-        `rules ask for a user's token at services behind a terminating gateway, and scopemesh does not know that the gateway verifies it: ${names}`,
-        'give the service a sidecar, or write its rule without user: required',
+        `rules ask for a user's token at services behind a terminating gateway, which verifies none, so scopemesh opens nothing there (UserTokenUnenforceable): ${names}`,
+        "give the service a sidecar and remove it, or *, from the Services of the gateway's terminating-gateway entry; or write its rule without user: required",
       ),
     ),
   ];

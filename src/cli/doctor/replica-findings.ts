@@ -25,14 +25,14 @@ export function replicaFindings(replicas: readonly ReplicaView[]): readonly Find
       ? ok('replicas', `the replicas run every part: ${names}`)
       : warning(
           'replicas',
-          `no replica runs ${namesText(missing)}: ${names}`,
+          `no replica runs ${namesText(missing)}: ${names}; replicas of older releases are not listed`,
           'start scopemesh run without --only, or with the missing parts, on one more machine',
         ),
     ...(versions.length > 1
       ? [
           notice(
             'replicas.versions',
-            `the replicas have different versions: ${namesText(versions)}`,
+            `the replicas have different versions: ${namesText(versions.map(printable))}`,
             'finish the upgrade: restart those with the older version',
           ),
         ]

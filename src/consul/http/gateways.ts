@@ -2,14 +2,14 @@ import type { ServiceName } from '../../model/intention.js';
 import type { GatewayEntry, GatewayKind, GatewayRoute } from '../reachability.js';
 import { readComplete } from './answer.js';
 import { createReader, parseRecords } from './json.js';
-import { type Tenancy, toNameQuery } from './place.js';
+import { type Tenancy, toNameQuery, toTenancyQuery } from './place.js';
 import type { Transport } from './transport.js';
 
 const operation = 'reachability.read';
 const reader = createReader(operation);
 
 type Fields = Readonly<Record<string, unknown>>;
-type Place = Pick<ServiceName, 'partition' | 'namespace'>;
+type Place = Pick<ServiceName, 'partition' | 'namespace'> | undefined;
 
 /** By the lists of config entries, as the port says. */
 export async function readGateways(
@@ -19,7 +19,7 @@ export async function readGateways(
   place: Place,
   signal: AbortSignal,
 ): Promise<readonly GatewayEntry[]> {
-  const query = toNameQuery({ ...place, name: '' }, tenancy);
+  const query = place === undefined ? toTenancyQuery(tenancy) : toNameQuery({ ...place, name: '' }, tenancy);
   const readList = async (listed: string) => {
     const path = `/v1/config/${listed}`;
     return parseRecords((await readComplete(transport, { operation, path, query }, signal)).body, operation);
@@ -83,12 +83,13 @@ function boundRoutes(gateway: Fields, route: Fields, place: Place): readonly Gat
 }
 
 /** A service of another namespace or partition is another service, even of the same name. */
-function servicesIn(holder: Fields, { namespace, partition }: Place): readonly string[] {
+function servicesIn(holder: Fields, place: Place): readonly string[] {
   return records(holder.Services)
     .filter(
       (service) =>
-        ['', namespace].includes(reader.optionalText(service.Namespace)) &&
-        ['', partition].includes(reader.optionalText(service.Partition)),
+        place === undefined ||
+        (['', place.namespace].includes(reader.optionalText(service.Namespace)) &&
+          ['', place.partition].includes(reader.optionalText(service.Partition))),
     )
     .map((service) => reader.text(service.Name));
 }

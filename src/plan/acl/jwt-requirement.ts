@@ -17,6 +17,8 @@ export interface UserRequirementInput {
   /** Versions of agents that do not enforce JWT requirements. */
   readonly laxAgents: readonly string[] | undefined;
   readonly protocol: Protocol;
+  /** Whether a terminating gateway enforces the intentions of the destination, or some of them; undefined if unknown. */
+  readonly isBehindGateway: boolean | undefined;
   /** The client of the calling service, and the scope that opens the call. */
   readonly clientId: string;
   readonly scope: string;
@@ -68,6 +70,10 @@ export function userRequirement(input: UserRequirementInput): UserRequirement {
     return held(
       'the destination uses tcp, where Consul silently ignores the token requirement; set Protocol http in its service-defaults',
     );
+  if (input.isBehindGateway === true)
+    return held(
+      "the destination is behind a terminating gateway, where Consul configures no check of tokens; give the service a sidecar and take it (or *) from the terminating-gateway entry, or write its rule without a user's token",
+    );
   if ((provider.userAudience ?? '') === '' || provider.userAudience === undefined || provider.issuer === '')
     return held(
       'the provider has no audience for users or no issuer, so any token would be accepted; set userAudience (or audience) and issuer of the provider',
@@ -90,6 +96,11 @@ export function userRequirement(input: UserRequirementInput): UserRequirement {
   if (consulVersion === undefined || laxAgents === undefined)
     return held(
       'the version of Consul or of its agents is unknown, and versions before 1.16.1 do not require the token; grant agent:read and node:read on all nodes to the ACL token',
+      requirement,
+    );
+  if (input.isBehindGateway === undefined)
+    return held(
+      'scopemesh could not read the terminating-gateway entries, and such a gateway verifies no token; grant service:read to the ACL token',
       requirement,
     );
   if (jwksUri === undefined)

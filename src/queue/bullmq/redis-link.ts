@@ -144,7 +144,11 @@ export class RedisLink implements ScriptLink {
   }
 
   /** Throws SyncError ERR_QUEUE_UNREACHABLE for whatever Redis or the way to it does. */
-  async call<T>(use: (redis: Redis) => Promise<T>): Promise<T> {
+  call<T>(use: (redis: Redis) => Promise<T>): Promise<T> {
+    return this.#call(use, this.#giveMemory);
+  }
+
+  async #call<T>(use: (redis: Redis) => Promise<T>, give: () => Promise<boolean>): Promise<T> {
     for (;;) {
       try {
         await this.#ready();
@@ -152,7 +156,7 @@ export class RedisLink implements ScriptLink {
       } catch (error) {
         if (error instanceof SyncError) throw error;
         if (error instanceof Error && error.message.startsWith(LEASE_LOST)) throw leaseLost();
-        if (isOutOfMemory(error) && (await this.#giveMemory())) continue;
+        if (isOutOfMemory(error) && (await give())) continue;
         throw this.#unreachable(this.#said(error));
       }
     }
@@ -163,11 +167,21 @@ export class RedisLink implements ScriptLink {
    * whole text of a script the first time, because a retry after NOSCRIPT would change that order.
    */
   run(script: Script, ...values: (string | number)[]): Promise<unknown> {
-    return this.call((redis) => {
-      const isLoaded = this.#loaded.has(script);
-      this.#loaded.add(script);
-      return script.run(redis, this.prefix, values, isLoaded);
-    });
+    return this.call((redis) => this.#runIn(redis, script, values));
+  }
+
+  /** As `run`, for what nobody needs: the reserve of memory is not given for it. */
+  runIfRoom(script: Script, ...values: (string | number)[]): Promise<unknown> {
+    return this.#call(
+      (redis) => this.#runIn(redis, script, values),
+      async () => false,
+    );
+  }
+
+  #runIn(redis: Redis, script: Script, values: readonly (string | number)[]): Promise<unknown> {
+    const isLoaded = this.#loaded.has(script);
+    this.#loaded.add(script);
+    return script.run(redis, this.prefix, values, isLoaded);
   }
 
   close(): void {

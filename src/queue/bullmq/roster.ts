@@ -66,7 +66,7 @@ export class BullmqRoster implements Roster {
   }
 
   async show(replica: Replica): Promise<void> {
-    await this.#link.run(SHOW, replica.replica, JSON.stringify(replica), ROSTER_LIFE_MS, MOST_REPLICAS);
+    await this.#link.runIfRoom(SHOW, replica.replica, JSON.stringify(replica), ROSTER_LIFE_MS, MOST_REPLICAS);
   }
 
   async leave(name: string): Promise<void> {

@@ -41,6 +41,8 @@ export const UNKNOWN = {
   local: 'the line has no downstream_local_uri_san',
   gateway: 'the certificate of one side names no service',
   domain: 'the caller is of another trust domain',
+  datacenter:
+    'the caller is of another datacenter, so its client is not that of the service of this name here',
   place: 'the two sides are of different partitions or namespaces',
   older: 'the line is older than the decision log',
   newer: 'the line is newer than what was read of the decision log',
@@ -49,6 +51,7 @@ export const UNKNOWN = {
   crash: 'a crash left the outcome of a write unknown',
   headers: 'a header or an expression decides, which cannot be judged from the line',
   rules: 'the rules of that instant are not those of the configuration file',
+  apis: 'rules for different APIs match the scope, and decisions name scopes without their API',
 } as const;
 
 const NOTHING: AttributedCall = {
@@ -92,11 +95,15 @@ export async function createAttribution(
     const isKnown = rules !== undefined && (await revisionAt(at, horizon)) === rules.mapping.revision;
     const opened = isKnown ? openedBy(edge, destination.name, request, rules) : undefined;
     const isClosed = verdict === 'denied';
+    // Intentions match a service in every datacenter, but it may be another service with another client.
+    const isRemote = peer.datacenter !== local.datacenter;
+    // A later decision that found the access does not know its scopes.
+    const scopes = opened?.scopes ?? (edge.scopes.length === 0 ? null : edge.scopes);
     return {
       ...pair,
-      client: edge.client ?? null,
-      scopes: isClosed ? [] : (opened?.scopes ?? edge.scopes),
-      rules: isClosed ? [] : (opened?.rules ?? null),
+      client: isRemote ? null : (edge.client ?? null),
+      scopes: isRemote ? null : isClosed ? [] : scopes,
+      rules: isRemote ? null : isClosed ? [] : (opened?.rules ?? null),
       decision: { id: edge.decision.id, time: edge.decision.time, reason: edge.decision.reason },
       verdict,
       agrees: agreement(verdict, hasPassed),
@@ -105,6 +112,8 @@ export async function createAttribution(
         ...(edge.certainty === 'unknown' ? [UNKNOWN.crash] : []),
         ...(verdict === 'unclear' && edge.certainty !== 'unknown' ? [UNKNOWN.headers] : []),
         ...(isClosed || opened !== undefined || edge.certainty === 'unknown' ? [] : [UNKNOWN.rules]),
+        ...(!isClosed && opened?.rules === null ? [UNKNOWN.apis] : []),
+        ...(isRemote ? [UNKNOWN.datacenter] : []),
       ],
     };
   };
@@ -162,15 +171,16 @@ function agreement(verdict: Verdict, hasPassed: boolean | undefined): boolean | 
   }
 }
 
-/** The scopes of the edge that open this request, and the rules by which they do. */
+/** The scopes of the edge that open this request, and the rules by which they do; null if these depend on the API of a scope. */
 function openedBy(
   { client, scopes }: TrailEdge,
   destination: string,
   request: HttpRequestShape | undefined,
   { mapping, names }: NamedRules,
-): { readonly scopes: readonly string[]; readonly rules: readonly string[] } | undefined {
+): { readonly scopes: readonly string[]; readonly rules: readonly string[] | null } | undefined {
   if (client === undefined) return undefined;
-  const found = { scopes: new Set<string>(), rules: new Set<string>() };
+  const found = { scopes: new Map<string, string | undefined>(), rules: new Set<string>() };
+  let isAmbiguous = false;
   for (const rule of mapping.rules) {
     if (judge(accessOf(rule), request) === 'denied' || !admitsKind(rule.actors, client.actorKind)) continue;
     for (const name of scopes) {
@@ -178,13 +188,17 @@ function openedBy(
       const scope = { name, ...(rule.api === undefined ? {} : { api: rule.api }) };
       const opens = destinationsOfScope(client.provider, scope, { ...mapping, rules: [rule] });
       if (!opens.has(destination)) continue;
-      found.scopes.add(name);
+      isAmbiguous ||= found.scopes.has(name) && found.scopes.get(name) !== rule.api;
+      found.scopes.set(name, rule.api);
       found.rules.add(names.get(rule) ?? rule.scope);
     }
   }
   return found.rules.size === 0
     ? undefined
-    : { scopes: [...found.scopes].toSorted(), rules: [...found.rules].toSorted() };
+    : {
+        scopes: [...found.scopes.keys()].toSorted(),
+        rules: isAmbiguous ? null : [...found.rules].toSorted(),
+      };
 }
 
 /** The revision of the mapping at an instant: that of the newest decision before it. Read once for each minute of the log. */

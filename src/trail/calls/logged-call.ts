@@ -18,6 +18,7 @@ export interface LoggedCall {
 /** The SPIFFE ID of a service in Consul's mesh. */
 export interface MeshIdentity extends ServiceName {
   readonly trustDomain: string;
+  readonly datacenter: string;
 }
 
 // Envoy writes null, or a hyphen, for what it does not know.
@@ -64,17 +65,25 @@ function toInstant(text: string | undefined): string | undefined {
 }
 
 /** `spiffe://<trust domain>[/ap/<partition>]/ns/<namespace>/dc/<datacenter>/svc/<service>` */
-const SERVICE = /^spiffe:\/\/([^/,]+)(?:\/ap\/([^/,]+))?\/ns\/([^/,]+)\/dc\/[^/,]+\/svc\/([^/,]+)$/;
+const SERVICE = /^spiffe:\/\/([^/,]+)(?:\/ap\/([^/,]+))?\/ns\/([^/,]+)\/dc\/([^/,]+)\/svc\/([^/,]+)$/;
 
 /** `other`: a certificate of no service, or of several. */
 function toIdentity(uri: string | undefined): MeshIdentity | 'other' | undefined {
   if (uri === undefined) return undefined;
-  const [, trustDomain, partition = 'default', namespace, name] = SERVICE.exec(uri) ?? [];
-  if (trustDomain === undefined || namespace === undefined || name === undefined) return 'other';
+  const [, trustDomain, partition = 'default', namespace, dc, name] = SERVICE.exec(uri) ?? [];
+  if (trustDomain === undefined || namespace === undefined || dc === undefined || name === undefined)
+    return 'other';
   try {
-    const [ap, ns, service] = [partition, namespace, name].map(decodeURIComponent);
-    if (ap === undefined || ns === undefined || service === undefined) return 'other';
-    return { trustDomain: trustDomain.toLowerCase(), partition: ap, namespace: ns, name: service };
+    const [ap = '', ns = '', datacenter = '', service = ''] = [partition, namespace, dc, name].map(
+      decodeURIComponent,
+    );
+    return {
+      trustDomain: trustDomain.toLowerCase(),
+      partition: ap,
+      namespace: ns,
+      datacenter: datacenter.toLowerCase(),
+      name: service,
+    };
   } catch {
     return 'other';
   }
@@ -82,13 +91,12 @@ function toIdentity(uri: string | undefined): MeshIdentity | 'other' | undefined
 
 const REFUSED = 'rbac_access_denied';
 
-/** A request that Envoy answered itself for another reason was perhaps not judged. */
+/** A request that Envoy answered itself for another reason, or a connection that ended for another, was perhaps not judged. */
 function hasPassed(
   details: string | undefined,
   termination: string | undefined,
   isHttp: boolean,
 ): boolean | undefined {
   if (details?.startsWith(REFUSED) || termination?.startsWith(REFUSED)) return false;
-  if (isHttp) return details === 'via_upstream' ? true : undefined;
-  return termination === undefined ? undefined : true;
+  return isHttp && details === 'via_upstream' ? true : undefined;
 }

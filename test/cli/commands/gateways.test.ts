@@ -136,7 +136,7 @@ describe('a service behind a terminating gateway', () => {
     expect(await findings(/^gateways/)).toMatchObject([
       { id: 'gateways.terminating', message: expect.stringMatching(/: legacy \(exit\)$/) },
       { id: 'gateways.mixed', severity: 'warning', message: expect.stringContaining('orders (exit)') },
-      { id: 'gateways.user', severity: 'warning', message: expect.stringContaining('legacy (exit)') },
+      { id: 'gateways.user', severity: 'error', message: expect.stringContaining('legacy (exit)') },
     ]);
   });
 });

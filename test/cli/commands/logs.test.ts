@@ -76,6 +76,15 @@ describe('scopemesh logs', () => {
     expect([status, err]).toEqual([0, 'scopemesh: 4 lines are no JSON objects\n']);
   });
 
+  it('goes on after a line that is nested too deeply to be printed', async () => {
+    const file = join(cli.directory, 'access.log');
+    writeFileSync(file, `{"a":${'['.repeat(120_000)}${']'.repeat(120_000)}}\n${LATER}\n`);
+    const { status, out } = await cli.run(['logs', file]);
+    const [deep, later] = linesIn(out);
+    expect([status, String(deep?.line).length]).toEqual([0, 1024]);
+    expect(later).toMatchObject({ scopemesh: { verdict: 'allowed' } });
+  });
+
   it('leaves out lines before --since', async () => {
     const file = join(cli.directory, 'access.log');
     writeFileSync(file, `${EARLY}\n${LATER}\n`);

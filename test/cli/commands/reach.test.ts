@@ -69,6 +69,20 @@ describe('what keeps an allowed call from arriving', () => {
     expect(found.map(({ kind, blocks }) => `${kind}${blocks ? ' blocks' : ''}`)).toEqual(expected);
     for (const { remedy } of found) expect(remedy).not.toBe('');
   });
+
+  it('prints no start of a gateway that takes its claim away', () => {
+    const remedies = [none, sick].map(
+      (health) =>
+        obstaclesOf({ ...REACHABLE, gateway: { ...edge(['orders', 'http']), ...health } })[0]?.remedy,
+    );
+    expect(remedies).toEqual([
+      expect.stringMatching(
+        /register -kind ingress-gateway .* -meta oauth-client-id=CLIENT; .* -proxy-id web$/,
+      ),
+      expect.stringContaining('-gateway=ingress -proxy-id ID'),
+    ]);
+    for (const remedy of remedies) expect(remedy).not.toContain('-register');
+  });
 });
 
 describe('reach', () => {

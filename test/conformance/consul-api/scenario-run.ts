@@ -8,6 +8,10 @@ import { resetConsul } from './reset.js';
 /** Longest that any single answer may take, beyond what a query was asked to wait. */
 const answerTimeoutMs = 30_000;
 
+/** A query waits so many times as long as the slowest answer before it, so that the calls meanwhile find it waiting. */
+const waitPerAnswer = 4;
+const longestWaitMs = 10_000;
+
 export interface ExchangeFailure {
   readonly scenario: string;
   readonly exchange: string;
@@ -22,6 +26,7 @@ export class ScenarioRun {
   readonly #labels: Labels;
   readonly #saved = new Map<string, string>();
   readonly #lastIndexes = new Map<string, number>();
+  #slowestMs = 0;
 
   private constructor(server: ConsulUnderTest, nodeName: string, idp: KeySetServer) {
     this.#server = server;
@@ -46,18 +51,21 @@ export class ScenarioRun {
     const { wait, index, meanwhile } = exchange.blocks;
     const from = index ?? (await this.#send(exchange, exchange.path)).headers.get('x-consul-index') ?? '1';
     const separator = exchange.path.includes('?') ? '&' : '?';
+    const calls = meanwhile?.length ?? 0;
+    const enoughMs = Math.min(Math.ceil(waitPerAnswer * calls * this.#slowestMs), longestWaitMs);
+    const waitMs = Math.max(milliseconds(wait), enoughMs);
     const started = performance.now();
     const pending = this.#send(
       exchange,
-      `${exchange.path}${separator}index=${from}&wait=${wait}`,
-      milliseconds(wait),
+      `${exchange.path}${separator}index=${from}&wait=${waitMs}ms`,
+      waitMs,
     );
     for (const call of meanwhile ?? []) {
       const done = await this.#send(call, call.path);
       if (done.status >= 400) throw new Error(`${call.method} ${call.path}: ${done.status} ${done.text}`);
     }
     const received = await pending;
-    const woken = performance.now() - started < milliseconds(wait);
+    const woken = performance.now() - started < waitMs;
     return { ...this.#observe(exchange, received), woken };
   }
 
@@ -91,13 +99,16 @@ export class ScenarioRun {
   async #send(call: Call, path: string, waitMs = 0): Promise<Received> {
     const token = this.#tokenOf(call.as);
     const signed = { ...call, body: await this.#sign(call.body) };
+    const began = performance.now();
     const response = await fetch(`${this.#server.address}${this.#fill(path)}`, {
       method: call.method,
       headers: token === undefined ? {} : { 'X-Consul-Token': token },
       signal: AbortSignal.timeout(answerTimeoutMs + waitMs * 2),
       ...bodyOf(signed, (text) => this.#fill(text)),
     });
-    return { status: response.status, headers: response.headers, text: await response.text() };
+    const text = await response.text();
+    if (waitMs === 0) this.#slowestMs = Math.max(this.#slowestMs, performance.now() - began);
+    return { status: response.status, headers: response.headers, text };
   }
 
   /** Puts a JWT in the place of each `$jwt` and `$forgedJwt`. */

@@ -19,6 +19,7 @@ function require(
     jwksUri: `${ISSUER}/certs`,
     consulVersion: '1.16.1',
     laxAgents: [],
+    isBehindGateway: false,
     protocol: 'http',
     clientId: 'web',
     scope: 'orders:write',

@@ -155,6 +155,24 @@ describe("a daemon whose rule requires a user's token", () => {
     expect(rig.proxy.requests.filter((line) => line.includes('jwt-provider'))).toEqual([]);
   });
 
+  it('leaves the access closed behind a terminating gateway, which verifies no token', async () => {
+    const gateway = { Kind: 'terminating-gateway', Name: 'exit', Services: [{ Name: 'Orders' }] };
+    await running({
+      prepare: async (it) => {
+        await it.mesh.request('PUT', '/v1/config', gateway);
+        it.writeFile(requiringUsers(true), provider(it));
+      },
+    });
+    expect(await rig.decided({ subject: EDGE })).toMatchObject({
+      outcome: 'held',
+      reason: 'UserTokenUnenforceable',
+      detail: expect.stringContaining('terminating gateway'),
+    });
+    await daemon.idle();
+    expect(await rig.mesh.access('orders')).toBeUndefined();
+    expect(await jwtProviders(rig)).toEqual([]);
+  });
+
   it('plans the access in mode observe and writes nothing', async () => {
     await running({ file: { mode: 'observe' } });
     expect(await rig.decided({ subject: EDGE })).toMatchObject({

@@ -228,16 +228,48 @@ describe('a line of an access log', () => {
     });
     const later = { ...closed, before: http(READ) };
     expect(await attribute([line('10:30:00.000')], { decisions: [later] })).toMatchObject([
-      { verdict: 'allowed', unknown: expect.arrayContaining([UNKNOWN.found]) },
+      { verdict: 'allowed', scopes: null, unknown: expect.arrayContaining([UNKNOWN.found]) },
     ]);
   });
 
-  it('of a connection without HTTP counts as passed unless an intention ended it', async () => {
+  it('of another datacenter names no client, since a service of the same name here has another', async () => {
+    const peer = { downstream_peer_uri_san: id('web').replace('/dc/dc1/', '/dc/dc2/') };
+    const found = await attribute([
+      line('10:30:00.000', peer),
+      line('12:00:01.000', { ...peer, ...REFUSED }),
+    ]);
+    expect(found).toMatchObject(
+      ['allowed', 'denied'].map((verdict) => ({
+        source: 'web',
+        client: null,
+        scopes: null,
+        rules: null,
+        verdict,
+        unknown: [UNKNOWN.datacenter],
+      })),
+    );
+  });
+
+  it('names no rule if rules of different APIs match the scope', async () => {
+    const [one, other] = ['a', 'b'].map((api) => rule('orders:read', ['GET'], { api }));
+    if (one === undefined || other === undefined) throw new Error('no rules');
+    const names = new Map([
+      [one, 'one'],
+      [other, 'other'],
+    ]);
+    const rules = { mapping: { ...RULES.mapping, rules: [one, other] }, names };
+    expect(await attribute([line('10:30:00.000')], { rules })).toMatchObject([
+      { scopes: ['orders:read'], rules: null, unknown: [UNKNOWN.apis] },
+    ]);
+  });
+
+  it('of a connection without HTTP shows only that an intention ended it', async () => {
     const tcp = { method: null, path: null, response_code: 0, response_code_details: null };
     const decisions = [{ ...opened, after: { access: 'allow' } }];
     const found = await attribute(
       [
         line('10:30:00.000', tcp),
+        line('10:30:00.000', { ...tcp, connection_termination_details: 'downstream_reset' }),
         line('10:30:00.000', {
           ...tcp,
           connection_termination_details: 'rbac_access_denied_matched_policy[none]',
@@ -246,6 +278,7 @@ describe('a line of an access log', () => {
       { decisions },
     );
     expect(found.map(({ verdict, agrees }) => [verdict, agrees])).toEqual([
+      ['allowed', null],
       ['allowed', null],
       ['allowed', false],
     ]);
