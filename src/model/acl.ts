@@ -95,6 +95,8 @@ export interface AclSnapshot {
   readonly bindingRules: readonly Stored<AclBindingRule>[];
   /** Names of auth methods that have our name prefix but another type than jwt; their tokens are foreign. */
   readonly otherMethods?: readonly string[];
+  /** The names of roles of others, by each service whose identity they have. */
+  readonly otherIdentities?: ReadonlyMap<string, readonly string[]>;
 }
 
 export type AclObject =

@@ -1,8 +1,9 @@
 import type { OAuthClient } from '../model/client.js';
-import { type DesiredClient, desiredClient } from '../plan/acl/desired-client.js';
+import { type DesiredClient, desiredClient, proofOf } from '../plan/acl/desired-client.js';
 import { clientName } from '../plan/acl/object-names.js';
 import { existingTtlSeconds } from '../plan/acl/owned-acl.js';
 import type { ClientBlock, ClientId } from '../plan/world.js';
+import { firstLoginsOf } from '../state/first-logins.js';
 import type { ReconcilerDeps } from './deps.js';
 
 /** What a client may do in Consul, and what prevents it. */
@@ -44,9 +45,10 @@ function loginOf(client: OAuthClient, { world, acl }: Known, now: number): Clien
       mapping,
       settings: mapping.acl,
       claimStatuses: world.catalog === undefined ? undefined : world.claimsOn(client, now),
-      firstLogins: world.firstLogins(client, now),
+      firstLogins: firstLoginsOf(client, world, acl.cache, now),
       former: role?.object,
       existingTtlSeconds: standingTtl,
+      existingProof: authMethod && proofOf(authMethod.object),
       clientBlock: closure,
       ...acl.tools(mapping),
     }),

@@ -106,15 +106,20 @@ export async function reconcileClient(
     }
   }
   const current = relevantJob();
-  await queue.add(othersTouched(touched, id, job));
-  if (current.triggers.length === 0) return { kind: 'done' };
+  const others = othersTouched(touched, id, job);
+  if (current.triggers.length === 0) {
+    await queue.add(others);
+    return { kind: 'done' };
+  }
   await followRename(id, known, current, deps);
 
   // A loss closes first, so that no problem with a claim or with Consul's ACL delays it. A gain opens last: when an
   // intention opens, its client may log in.
   const gains = isAclActive(deps) && isOpen(id, deps) && !loses();
+  if (!gains) await queue.add(triggersNow());
+  // They may be thousands, and gain at most.
+  await queue.add(others);
   if (gains) deps.acl.opening.add(clientText(id));
-  else await queue.add(triggersNow());
   const [claims, acl] = [
     await settled(() => settleClaims(id, causeOf(current), deps, signal)),
     await settled(() => reconcileClientAcl(id, current, deps, signal, evidenceFor(current))),

@@ -8,6 +8,7 @@ import type {
   Stored,
 } from '../model/acl.js';
 import { isOurs } from '../plan/acl/object-names.js';
+import { compareText } from '../plan/compare.js';
 import { ReadOrder } from './read-order.js';
 
 /** The objects with one name: a client's role, auth method and rules, or the role of one person. */
@@ -28,6 +29,11 @@ export class AclCache {
   #objects = new Map<string, OwnedObjects>();
   #policies = new Map<string, Stored<AclPolicy>>();
   readonly #readOrder = { names: new ReadOrder(), policies: new ReadOrder() };
+  /** Names of our roles, in lower case, by each service whose identity they have. */
+  readonly #holders = new Map<string, Set<string>>();
+  #otherHolders: ReadonlyMap<string, readonly string[]> = new Map();
+  /** Services whose identity a role lost since `drainFreed`. */
+  #freed = new Set<string>();
   /** Names under which something changed since `takeChanged`. */
   #changed = new Set<string>();
   readonly #onFirstRoles: (roles: readonly AclRole[]) => void;
@@ -56,6 +62,19 @@ export class AclCache {
     return changed;
   }
 
+  /** The services whose identity some role lost since the last call. */
+  drainFreed(): ReadonlySet<string> {
+    const freed = this.#freed;
+    this.#freed = new Set();
+    return freed;
+  }
+
+  /** The names of the roles, of any owner, that have the identity of a service, except one; sorted. */
+  holders(service: string, except: string): readonly string[] {
+    const ours = [...(this.#holders.get(service) ?? [])].filter((name) => name !== except.toLowerCase());
+    return [...ours, ...(this.#otherHolders.get(service) ?? [])].toSorted(compareText);
+  }
+
   /** Whether an object of this owner exists. An object with only the name prefix is foreign. */
   holdsMarked(owner: string): boolean {
     const named = [...this.#objects.values()].flatMap(({ role, authMethod }) => [role, authMethod]);
@@ -80,6 +99,9 @@ export class AclCache {
     const changed = new Set<string>();
     const readOrder = this.#readOrder;
     if (!readOrder.names.acceptsAll(read) || !readOrder.policies.acceptsAll(read)) return changed;
+    const { otherIdentities: others = new Map<string, readonly string[]>() } = snapshot;
+    for (const service of this.#otherHolders.keys()) if (!others.has(service)) this.#freed.add(service);
+    this.#otherHolders = others;
     for (const name of new Set([...objects.keys(), ...this.#objects.keys()]))
       if (!readOrder.names.isNewer(name, read) && this.#set(name, objects.get(name) ?? NOTHING))
         changed.add(name);
@@ -168,13 +190,31 @@ export class AclCache {
   }
 
   #set(name: string, next: OwnedObjects): boolean {
-    if (isSame(this.#objects.get(name) ?? NOTHING, next)) return false;
+    const before = this.#objects.get(name) ?? NOTHING;
+    if (isSame(before, next)) return false;
+    this.#setHolder(
+      name,
+      before.role?.object.serviceIdentities ?? [],
+      next.role?.object.serviceIdentities ?? [],
+    );
     if (isPeoplesName(name)) this.#peoplesVersion++;
     this.#changed.add(name);
     if (next.role === undefined && next.authMethod === undefined && next.bindingRules.length === 0)
       this.#objects.delete(name);
     else this.#objects.set(name, next);
     return true;
+  }
+
+  #setHolder(name: string, before: readonly string[], after: readonly string[]): void {
+    for (const service of before) {
+      if (after.includes(service)) continue;
+      const names = this.#holders.get(service);
+      names?.delete(name);
+      if (names?.size === 0) this.#holders.delete(service);
+      this.#freed.add(service);
+    }
+    for (const service of after)
+      this.#holders.set(service, (this.#holders.get(service) ?? new Set()).add(name));
   }
 
   #putPolicy(name: string, next: Stored<AclPolicy> | undefined, read: number): void {

@@ -5,7 +5,7 @@ import {
   isCaller,
   type ServiceInstance,
 } from '../model/catalog.js';
-import type { OAuthClient } from '../model/client.js';
+import { confirmedServices, type OAuthClient } from '../model/client.js';
 import type { Mapping } from '../model/rule.js';
 import { type FirstLogin, firstLogins, givesFirstLogins } from '../plan/acl/first-logins.js';
 import { type ClaimStatus, claimStatusOf, statedClaim } from '../plan/claims.js';
@@ -24,6 +24,11 @@ import type { Directories } from './directories.js';
 import { NamedServices } from './named-services.js';
 import type { ClaimStatusChange } from './touched.js';
 
+type KnownDirectories = Pick<
+  Directories,
+  'complete' | 'unreadable' | 'unnamed' | 'readAlone' | 'unreadableOf'
+>;
+
 /**
  * The claims on clients and their statuses. Each update returns the services whose status may change, by `serviceText`;
  * only these are evaluated again.
@@ -33,7 +38,7 @@ export class Claims {
   readonly #named = new NamedServices();
   readonly #memory: ClaimMemory;
   readonly #settings: ClaimSettings;
-  readonly #directories: Pick<Directories, 'complete' | 'unreadable' | 'unnamed' | 'readAlone'>;
+  readonly #directories: KnownDirectories;
   readonly #clientBlocks: ReadonlyMap<string, ClientBlock>;
   #mapping: Mapping;
   #catalog: Catalog | undefined;
@@ -43,13 +48,16 @@ export class Claims {
   #registered: ReadonlySet<string> = new Set();
   #recordList: readonly ClaimRecord[] | undefined = [];
   readonly #records = new Map<string, ClaimRecord>();
+  #wasComplete = false;
+  /** Names in lower case of services as which clients could log in when a new configuration ended that. */
+  #ended = new Set<string>();
   /** Milliseconds since the epoch, as last passed in. */
   #now = 0;
 
   constructor(
     mapping: Mapping,
     settings: ClaimSettings,
-    directories: Pick<Directories, 'complete' | 'unreadable' | 'unnamed' | 'readAlone'>,
+    directories: KnownDirectories,
     clientBlocks: ReadonlyMap<string, ClientBlock>,
   ) {
     this.#mapping = mapping;
@@ -86,6 +94,9 @@ export class Claims {
 
   setMapping(mapping: Mapping): ReadonlySet<string> {
     const isOther = mapping.providers.join(' ') !== this.#mapping.providers.join(' ');
+    if (givesFirstLogins(mapping)) this.#ended = new Set();
+    else if (givesFirstLogins(this.#mapping))
+      this.#ended = new Set(this.#named.names().filter((name) => !this.#hasClaim(name)));
     this.#mapping = mapping;
     // The provider that an instance means depends on the configured providers.
     for (const [key, service] of isOther ? this.#services : [])
@@ -117,6 +128,7 @@ export class Claims {
     }
     this.#catalog = catalog;
     this.#registered = new Set(catalog.services.map(({ name }) => name.name.toLowerCase()));
+    for (const name of this.#ended) if (this.#registered.has(name)) this.#ended.delete(name);
     const { select } = this.#mapping;
     this.#selected =
       select === undefined
@@ -160,7 +172,7 @@ export class Claims {
   firstLogins(client: OAuthClient): readonly FirstLogin[] {
     return firstLogins(client, {
       mapping: this.#mapping,
-      directories: this.#directories.complete,
+      isComplete: this.#isComplete(),
       claimStatuses: this.claimStatuses.all,
       isRegistered: (name) => this.isRegistered(name),
       namedBy: (name) => this.#named.by(name),
@@ -173,9 +185,32 @@ export class Claims {
     return givesFirstLogins(this.#mapping) ? others : [];
   }
 
-  /** The clients whose first logins depend on whether a directory was read: another one may name the same service. */
-  namers(): readonly ClientId[] {
-    return givesFirstLogins(this.#mapping) && this.#mapping.providers.length > 1 ? this.#named.all() : [];
+  /**
+   * The clients that may gain first logins because it became known since the last call what all clients name. While that is
+   * not known, each keeps what it has.
+   */
+  drainCertain(): readonly ClientId[] {
+    const [before, after] = [this.#wasComplete, this.#isComplete()];
+    this.#wasComplete = after;
+    return !before && after && givesFirstLogins(this.#mapping) ? this.#named.all() : [];
+  }
+
+  /** Whether a new configuration ended the client's login as a service that still has no instance. */
+  hasEnded(client: OAuthClient, name: string): boolean {
+    return this.#ended.has(name.toLowerCase()) && confirmedServices(client).includes(name);
+  }
+
+  /** Some of the clients that may log in as the service before an instance is registered. */
+  namersOf(name: string): readonly ClientId[] {
+    return givesFirstLogins(this.#mapping) ? this.#named.some(name) : [];
+  }
+
+  /** Whether no client can name a service without being known. */
+  #isComplete(): boolean {
+    return this.#mapping.providers.every((provider) => {
+      const { clients, hasUnnamed } = this.#directories.unreadableOf(provider);
+      return this.#directories.complete.has(provider) && clients.size === 0 && !hasUnnamed;
+    });
   }
 
   isRegistered(name: string): boolean {
@@ -201,8 +236,7 @@ export class Claims {
     const after = this.#currentStatus(key);
     if (!this.claimStatuses.put(key, after)) return undefined;
     const service = after?.service ?? before?.service ?? parseServiceText(key);
-    const namedBy = givesFirstLogins(this.#mapping) ? this.#named.some(service.name) : [];
-    return { service, before, after, namedBy };
+    return { service, before, after, namedBy: this.namersOf(service.name) };
   }
 
   #currentStatus(key: string): ClaimStatus | undefined {
@@ -225,6 +259,12 @@ export class Claims {
     if (id === undefined || (before && record && serviceText(before.service) === serviceText(record.service)))
       return [];
     return [...this.claimStatuses.on(id).keys()];
+  }
+
+  /** Whether the service has an instance, or a claim in its grace. The name is in lower case. */
+  #hasClaim(name: string): boolean {
+    const key = serviceText({ partition: 'default', namespace: 'default', name });
+    return this.isRegistered(name) || this.#memory.all.has(key);
   }
 
   #stated(service: CatalogService | undefined) {

@@ -21,6 +21,11 @@ export class NamedServices {
     return found;
   }
 
+  /** In lower case. */
+  names(): readonly string[] {
+    return [...this.#byName.keys()];
+  }
+
   all(): readonly ClientId[] {
     return [...this.#byName.values()].flatMap((clients) => [...clients.values()]);
   }

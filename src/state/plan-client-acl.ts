@@ -12,7 +12,7 @@ import {
   nameOf,
 } from '../plan/acl/acl-change.js';
 import { clientRevocationCause } from '../plan/acl/client-revocation-cause.js';
-import { changesProof, type DesiredClient, desiredClient } from '../plan/acl/desired-client.js';
+import { changesProof, type DesiredClient, desiredClient, proofOf } from '../plan/acl/desired-client.js';
 import { diffAcl } from '../plan/acl/diff-acl.js';
 import { givesFirstLogins } from '../plan/acl/first-logins.js';
 import { rulesOf } from '../plan/acl/granted-rules.js';
@@ -28,11 +28,12 @@ import type { PatternCompiler } from '../plan/pattern.js';
 import type { PlannedClient } from '../plan/plan.js';
 import { type ClientId, serviceText } from '../plan/world.js';
 import type { AclCache } from './acl-cache.js';
+import { firstLoginsOf } from './first-logins.js';
 import type { WorldState } from './world-state.js';
 
 /** The cached ACL objects, and the parsers of the mapping. */
 export interface KnownAcl {
-  readonly cache: Pick<AclCache, 'of'>;
+  readonly cache: Pick<AclCache, 'of' | 'holders' | 'isComplete'>;
   tools(mapping: Mapping): {
     readonly parse: (text: string) => AclRules;
     readonly compile: PatternCompiler;
@@ -209,7 +210,7 @@ function desiredFor(
   const [role] = facts.actual.roles;
   const [method] = facts.actual.authMethods;
   const claimStatuses = world.catalog === undefined ? undefined : world.claimsOn(client, now);
-  const unshown = facts.keepsUnshown ? vanishedServices(role?.object, world, now) : [];
+  const unshown = facts.keepsUnshown ? vanishedServices(role?.object, client, world, now) : [];
   return desiredClient({
     client,
     mapping,
@@ -218,9 +219,10 @@ function desiredFor(
       ...claimStatuses,
       ...unshown.map(({ service }) => ({ kind: 'unknown' as const, service, client })),
     ],
-    firstLogins: world.firstLogins(client, now),
+    firstLogins: firstLoginsOf(client, world, acl.cache, now),
     former: role?.object,
     existingTtlSeconds: existingTtlSeconds(mapping.owner, method?.object),
+    existingProof: method && proofOf(method.object),
     clientBlock: world.clientBlock(client),
     ...acl.tools(mapping),
   });
@@ -235,11 +237,12 @@ function withUnshown(client: OAuthClient, facts: ClientAclFacts, subject: string
   return { ...client, grants: [...grants, ...unshown] };
 }
 
-/** The services of a role that have no instance left. */
-function vanishedServices(role: AclRole | undefined, world: WorldState, now: number) {
+/** The services of a client's role that have no instance left, unless the configuration ended its login as these. */
+function vanishedServices(role: AclRole | undefined, client: OAuthClient, world: WorldState, now: number) {
   return (role?.serviceIdentities ?? [])
     .map((name) => statusOfService(name, world, now))
-    .filter((status) => status.kind === 'none' && status.vanished);
+    .filter((status) => status.kind === 'none' && status.vanished)
+    .filter(({ service }) => !world.hasEndedLogin(client, service.name));
 }
 
 function statusOfService(name: string, world: WorldState, now: number): ClaimStatus {
@@ -258,8 +261,10 @@ function lossOfService(
   now: number,
 ): ClaimStatus {
   const status = statusOfService(name, world, now);
-  if (client === undefined || status.kind !== 'none' || !status.vanished || !givesFirstLogins(world.mapping))
-    return status;
+  if (client === undefined || status.kind !== 'none' || !status.vanished) return status;
+  // A new configuration says so, and no read.
+  if (world.hasEndedLogin(client, name)) return { ...status, vanished: false };
+  if (!givesFirstLogins(world.mapping)) return status;
   const { service } = status;
   const of = { service, client: { provider: client.provider, clientId: client.clientId } };
   if (world.firstLogins(client, now).some((each) => each.service.name === name))

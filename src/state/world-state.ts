@@ -152,9 +152,9 @@ export class WorldState {
 
   readonly hasDirectory = (provider: string) => this.#directories.complete.has(provider);
 
-  clients(provider: string): ReadonlyMap<string, OAuthClient> {
-    return this.#directories.clients(provider);
-  }
+  readonly clients = (provider: string) => this.#directories.clients(provider);
+  readonly hasEndedLogin = (client: OAuthClient, service: string) => this.#claims.hasEnded(client, service);
+  readonly namersOf = (service: string) => this.#claims.namersOf(service);
 
   client(id: ClientId): OAuthClient | undefined {
     return this.#directories.clients(id.provider).get(id.clientId);
@@ -351,7 +351,6 @@ export class WorldState {
       touches.client({ provider, clientId });
       touches.destinations(this.#destinations.of({ provider, clientId }));
     }
-    for (const each of this.#claims.namers()) touches.client(each);
     // Also clients with ACL objects that no read has shown.
     this.inferredAcl.touchAll();
     for (const [key, claimStatus] of this.#claims.claimStatuses.all)
@@ -389,6 +388,7 @@ export class WorldState {
   }
 
   #changed(touches: Touches, by: 'entries' | 'claims' = 'claims'): Touched {
+    for (const each of this.#claims.drainCertain()) touches.client(each);
     const touched = touches.done();
     if (touched === NOTHING_TOUCHED) return touched;
     if (by === 'claims' || touched.claimStatuses.length > 0) this.#claimsVersion++;

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { AclState } from '../../src/apply/acl/acl-state.js';
+import type { AclSnapshot } from '../../src/model/acl.js';
 import type { OAuthClient } from '../../src/model/client.js';
 import type { Mapping } from '../../src/model/rule.js';
 import type { Evidence } from '../../src/model/trigger.js';
@@ -16,8 +17,10 @@ const stored = <T>(objects: readonly T[]) =>
   objects.map((object, index) => ({ id: `${index}`, object, isAltered: false, modifyIndex: 1 }));
 
 /** A client that logs in by the name alone, and what is planned after a change. */
-function world() {
+function world(others?: AclSnapshot['otherIdentities']) {
   const acl = new AclState();
+  const readRoles = (otherIdentities = others) =>
+    acl.cache.replaceAll({ ...NOTHING, ...(otherIdentities && { otherIdentities }) }, state.beginRead());
   const of = (changes: Partial<Mapping> = {}) => mapping({ acl: settings({ firstLogin: true }), ...changes });
   const state = new WorldState(of(), SETTINGS);
   const register = (...services: Parameters<typeof claiming>[]) =>
@@ -30,6 +33,7 @@ function world() {
       NOW,
     );
   register();
+  readRoles();
   state.putDirectory('main', [WEB], state.beginRead(), NOW);
   const facts = {
     lastApplied: new Map(),
@@ -49,8 +53,11 @@ function world() {
   return {
     made,
     state,
+    acl,
     register,
     of,
+    readRoles,
+    planNew: () => planClientAcl(WEB, { ...facts, actual: NOTHING }, deps, NOW),
     plan: (evidence: readonly Evidence[] = []) =>
       planClientAcl(WEB, { ...facts, actual, evidence }, deps, NOW),
     held: () => planHeldLoss(WEB, { ...facts, actual }, deps, NOW),
@@ -94,6 +101,35 @@ test.each<[string, (it: ReturnType<typeof world>) => void, readonly Evidence[], 
     false,
   ],
   [
+    'by a configuration without such logins passes it',
+    (it) => it.state.setMapping(it.of({ acl: settings() })),
+    [],
+    'ClaimRemoved',
+    false,
+  ],
+  [
+    'by a configuration counts for it if the client does not name the service any more',
+    (it) => {
+      put(it, NAMELESS);
+      it.state.setMapping(it.of({ acl: settings() }));
+    },
+    [],
+    'ClaimRemoved',
+    true,
+  ],
+  [
+    'counts for it again after the service had an instance',
+    (it) => {
+      it.state.setMapping(it.of({ acl: settings() }));
+      it.register(['web', 'web']);
+      it.register();
+      it.state.expireGraces(NOW + SETTINGS.claimGraceMs);
+    },
+    [],
+    'ClaimRemoved',
+    true,
+  ],
+  [
     'by a kind that must act for a human counts for it',
     (it) => it.state.setMapping(it.of(delegated)),
     [],
@@ -112,4 +148,48 @@ test('what the mass guard holds of it stays as it is', () => {
   const it = world();
   put(it, NAMELESS);
   expect(it.held().changes).toEqual([]);
+});
+
+test('nobody gains the identity that a role of anybody else has, until no role has it', () => {
+  const it = world(new Map([['web', ['by-hand']]]));
+  expect(it.made.changes).toEqual([]);
+  expect(it.made.holds).toMatchObject([
+    { reason: 'ClaimAmbiguous', detail: expect.stringContaining('"by-hand"') },
+  ]);
+  it.acl.cache.drainFreed();
+  it.readRoles(new Map());
+  expect([...it.acl.cache.drainFreed()].flatMap(it.state.namersOf)).toEqual([
+    { provider: 'main', clientId: 'web' },
+  ]);
+  expect(it.planNew().changes).not.toEqual([]);
+});
+
+test('nobody gains the identity that the role of a client that is gone still has', () => {
+  const it = world();
+  const role = {
+    name: 'scopemesh-pay-main-former',
+    description: '',
+    policies: [],
+    serviceIdentities: ['web'],
+  };
+  it.acl.cache.replaceAll({ ...NOTHING, roles: stored([role]) }, it.state.beginRead());
+  expect(it.planNew().changes).toEqual([]);
+  expect(it.planNew().holds).toMatchObject([{ reason: 'ClaimAmbiguous' }]);
+  // Who has the login keeps it, and a role of its own is no other.
+  expect(it.plan().changes).toEqual([]);
+  expect(it.acl.cache.holders('web', 'Scopemesh-pay-main-former')).toEqual([]);
+  it.acl.cache.removed('acl-role', role.name, '0', it.state.beginRead());
+  expect(it.planNew().changes).not.toEqual([]);
+});
+
+test('nobody gains a login before all roles were read', () => {
+  const it = world();
+  const deps = { world: it.state, acl: new AclState() };
+  const facts = {
+    lastApplied: new Map(),
+    evidence: [],
+    grantReason: 'ScopeGranted',
+    mode: 'enforce',
+  } as const;
+  expect(planClientAcl(WEB, { ...facts, actual: NOTHING }, deps, NOW).changes).toEqual([]);
 });

@@ -42,6 +42,8 @@ export class AclState {
     string,
     { readonly follows: readonly unknown[]; readonly owned: number; readonly inferred: readonly string[] }
   >();
+  /** Whether this process warned of clients that gain a login before a registration. */
+  hasToldFirstLogins = false;
   #parse = createRulesParser();
   #compile = createPatternCompiler();
   #mapping: Mapping | undefined;

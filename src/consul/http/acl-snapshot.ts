@@ -26,9 +26,12 @@ export async function readSnapshot(
   signal: AbortSignal,
 ): Promise<AclSnapshot> {
   const kinds = ['acl-policy', 'acl-role', 'acl-auth-method', 'acl-binding-rule'] as const;
+  let otherIdentities: AclSnapshot['otherIdentities'];
   const lists = await mapBounded(kinds, { width: kinds.length, signal }, async (kind, stop) => {
     const rows = await listAcl(transport, kind, tenancy, guard, stop);
-    return ourRows(kind, rows, isOurs);
+    const ours = ourRows(kind, rows, isOurs);
+    if (kind === 'acl-role') otherIdentities = identitiesOf(rows, new Set(ours));
+    return ours;
   });
   const [policies = [], roles = [], named = [], rules = []] = lists;
   const methods = named.filter(({ Type }) => Type === 'jwt');
@@ -54,7 +57,20 @@ export async function readSnapshot(
     ...(others.length === 0
       ? {}
       : { otherMethods: others.map(({ Name }) => createReader('acl.auth-methods').text(Name)) }),
+    ...(otherIdentities === undefined ? {} : { otherIdentities }),
   };
+}
+
+/** The names of the roles besides ours, by service; undefined if there are none. */
+function identitiesOf(rows: readonly Raw[], ours: ReadonlySet<Raw>): AclSnapshot['otherIdentities'] {
+  const reader = createReader(ACL_TABLES['acl-role'].operation);
+  const found = new Map<string, string[]>();
+  for (const row of rows)
+    for (const identity of ours.has(row) ? [] : reader.list(row.ServiceIdentities).map(reader.record)) {
+      const service = reader.text(identity.ServiceName);
+      found.set(service, [...(found.get(service) ?? []), reader.text(row.Name)]);
+    }
+  return found.size === 0 ? undefined : found;
 }
 
 function ourRows(kind: AclKind, rows: readonly Raw[], isOurs: IsOurs): readonly Raw[] {

@@ -38,7 +38,7 @@ export interface ClientRevocationFacts {
  * | scopes are missing | `ScopeRevoked` | if an event named the client, or each of the scopes |
  * | its kind may not use a scope it has | `ActorLimited` | if an event named it or the file changed |
  * | its kind may not have the identity of a service that claims it | `ActorLimited` | if an event named it or the file changed |
- * | a service has no instance left | `ClaimRemoved` | no |
+ * | a service has no instance left | `ClaimRemoved` | no, unless a new configuration ended its first login |
  * | a service no longer claims it | `ClaimRemoved` | yes; if the claim is only no longer confirmed: if an event named the client |
  * | tokens of its kind must prove something else | `ActorLimited` | if an event named it or the file changed |
  * | anything else | `MappingChanged` | yes |

@@ -12,7 +12,7 @@ import type { Hold } from '../plan.js';
 import { quarantineText } from '../stored-block.js';
 import type { ClientBlock } from '../world.js';
 import { aclSubject } from './acl-change.js';
-import { type FirstLogin, MOST_FIRST_LOGINS } from './first-logins.js';
+import { type FirstLogin, isGained, MOST_FIRST_LOGINS } from './first-logins.js';
 import { rulesOf } from './granted-rules.js';
 import {
   type AclSettings,
@@ -41,6 +41,8 @@ export interface ClientInput {
   readonly former: AclRole | undefined;
   /** `MaxTokenTTL` of the client's existing auth method, if owned. */
   readonly existingTtlSeconds?: number | undefined;
+  /** What tokens must prove for the client's existing auth method. */
+  readonly existingProof?: Proof | undefined;
   /** Why an order closed the client; undefined if none did. */
   readonly clientBlock: ClientBlock | undefined;
   /** The partition and namespace of this Consul's services. */
@@ -61,6 +63,8 @@ export interface DesiredClient {
   readonly holds: readonly Hold[];
 }
 
+/** Roles that one hold names. */
+const MOST_HOLDERS = 3;
 /** Consul's rule for names in service identities. */
 const IDENTITY = /^[a-z0-9]([a-z0-9_-]{0,254}[a-z0-9])?$/;
 
@@ -120,7 +124,19 @@ export function desiredClient(input: ClientInput): DesiredClient {
       'UserTokenUnenforceable',
       `this client must act for a human, and a token with the identity of a service acts for nobody, so the client does not get the identity of ${identities.join(', ')}; give the client another kind under actors.classify, set login: off, or remove the claim from the service and the service from the client's attribute consul-services`,
     );
-  const serviceIdentities = isDelegated ? [] : identities;
+  // People who log in by this client must not lose that by a name alone; the claim of an instance decides it.
+  const locksOut =
+    actorKind === 'human' &&
+    input.existingProof === 'any' &&
+    rules.policies.length > 0 &&
+    named.length > 0 &&
+    named.length === identities.length;
+  if (locksOut)
+    hold(
+      'LoginUnverifiable',
+      `people log in with the tokens of this client, and they could not any more if it had the identity of ${named.join(', ')}, so it does not get it; remove the service from the client's attribute consul-services, or give the client another kind under actors.classify`,
+    );
+  const serviceIdentities = isDelegated || locksOut ? [] : identities;
   if (rules.policies.length === 0 && serviceIdentities.length === 0) return nothing;
 
   const provider = settings.providers.get(client.provider);
@@ -154,7 +170,7 @@ export function desiredClient(input: ClientInput): DesiredClient {
     scopes: rules.scopes,
     opensBy: rules.opensBy,
     limited,
-    namedServices: isDelegated ? [] : named,
+    namedServices: isDelegated || locksOut ? [] : named,
     holds,
     desired: {
       policies: rules.policies,
@@ -275,11 +291,14 @@ function identitiesOf(input: ClientInput, hold: (reason: HoldReason, detail: str
       'InvalidServiceName',
       `the client names ${firstLogins.length} services as which no instance is registered, and it may log in as at most ${MOST_FIRST_LOGINS} such services; remove services from its attribute consul-services`,
     );
-  for (const { service, isCertain, rivals, examples } of firstLogins) {
+  for (const each of firstLogins) {
+    const { service, rivals, examples, holders = [] } = each;
     if (found.has(service.name)) continue;
-    if (offer(service, isCertain && rivals === 0)) named.push(service.name);
-    if (rivals > 0 && input.mapping.select?.hasService(service) !== false && !isProtected(service.name))
-      hold('ClaimAmbiguous', ambiguityText(service, rivals, examples));
+    if (offer(service, isGained(each))) named.push(service.name);
+    if (input.mapping.select?.hasService(service) === false || isProtected(service.name)) continue;
+    if (rivals > 0) hold('ClaimAmbiguous', ambiguityText(service, rivals, examples));
+    else if (holders.length > 0 && !had.has(service.name))
+      hold('ClaimAmbiguous', holdersText(service, holders));
   }
   return { identities: [...found].toSorted(compareText), named };
 }
@@ -289,6 +308,12 @@ function ambiguityText({ name }: ServiceName, rivals: number, examples: FirstLog
   const listed = examples.map(({ provider, clientId }) => JSON.stringify(`${provider}/${clientId}`));
   const who = listed.length === 0 ? others : `${others} (${listed.join(', ')})`;
   return `no instance of ${JSON.stringify(name)} is registered, and ${who} also ${rivals === 1 ? 'names' : 'name'} it, so no client gains its identity; let one client alone name it in consul-services`;
+}
+
+function holdersText({ name }: ServiceName, holders: readonly string[]): string {
+  const listed = holders.slice(0, MOST_HOLDERS).map((each) => JSON.stringify(each));
+  const more = holders.length > MOST_HOLDERS ? ` and ${holders.length - MOST_HOLDERS} more` : '';
+  return `no instance of ${JSON.stringify(name)} is registered, and other roles in Consul have its identity (${listed.join(', ')}${more}), so this client does not gain it; remove the identity from these roles if the service is this client's`;
 }
 
 /** Why no client gets the identity of the service. */

@@ -3,7 +3,7 @@ import type { ServiceName } from '../../model/intention.js';
 import type { Mapping } from '../../model/rule.js';
 import type { ClaimStatus } from '../claims.js';
 import { compareText } from '../compare.js';
-import { type ClientId, clientText, serviceText, type World } from '../world.js';
+import { type ClientId, clientText, serviceText } from '../world.js';
 
 /** A service that a client names at its identity provider, and as which no instance is registered. */
 export interface FirstLogin {
@@ -14,12 +14,15 @@ export interface FirstLogin {
   readonly examples: readonly ClientId[];
   /** False while it is not known who else names it, or if the client names too many services: it gains nothing. */
   readonly isCertain: boolean;
+  /** Names of other roles in Consul that have its identity. Then this client does not gain it. */
+  readonly holders?: readonly string[];
 }
 
 /** The facts about all clients and services, besides the client itself. */
 export interface FirstLoginFacts {
   readonly mapping: Mapping;
-  readonly directories: World['directories'];
+  /** Whether every client of every provider was read and could be parsed. */
+  readonly isComplete: boolean;
   /** By `serviceText`. */
   readonly claimStatuses: ReadonlyMap<string, ClaimStatus>;
   /** Whether the catalog has the service, in any place. Names are compared regardless of case. */
@@ -38,6 +41,11 @@ export function givesFirstLogins({ acl, claims }: Pick<Mapping, 'acl' | 'claims'
   return acl.login && acl.firstLogin && claims === 'confirmed';
 }
 
+/** Whether the client gains the identity, or keeps it for certain. */
+export function isGained({ isCertain, rivals, holders = [] }: FirstLogin): boolean {
+  return isCertain && rivals === 0 && holders.length === 0;
+}
+
 /**
  * The services that the client names and that are free: the identity provider's word alone lets it log in as these, so
  * that a first registration needs no other token. No edge opens by it, because an edge needs the claim of an instance.
@@ -48,15 +56,16 @@ export function givesFirstLogins({ acl, claims }: Pick<Mapping, 'acl' | 'claims'
  * | has none, and a claim in its grace | not free: the claim says whose it is |
  * | has none, and only this client names it | the client may log in as it |
  * | has none, and other clients name it | nobody gains it (ClaimAmbiguous) |
+ * | has none, and another role in Consul has its identity | nobody gains it (ClaimAmbiguous) |
+ * | has none, and a client of any provider cannot be read | nobody gains it |
  */
 export function firstLogins(client: OAuthClient, facts: FirstLoginFacts): readonly FirstLogin[] {
-  const { mapping, directories } = facts;
+  const { mapping } = facts;
   if (!givesFirstLogins(mapping) || !client.enabled) return [];
   const free = [...new Set(confirmedServices(client))]
     .map((name): ServiceName => ({ partition: 'default', namespace: 'default', name }))
     .filter((service) => isFree(service, facts));
-  const isCertain =
-    free.length <= MOST_FIRST_LOGINS && mapping.providers.every((provider) => directories.has(provider));
+  const isCertain = free.length <= MOST_FIRST_LOGINS && facts.isComplete;
   return free
     .map((service) => ({ service, isCertain, ...rivalsOf(client, service, facts) }))
     .toSorted((a, b) => compareText(a.service.name, b.service.name));

@@ -12,6 +12,7 @@ import type { ReconcilerDeps } from '../deps.js';
 import { countAhead } from './acl-budget.js';
 import { peopleTriggers, planPeopleFleet } from './fleet-people.js';
 import { isPending, planAcl, readAllAcl } from './plan-clients.js';
+import { tellFirstLogins } from './tell-first-logins.js';
 
 type Known = Pick<ReconcilerDeps, 'world' | 'acl'>;
 
@@ -86,6 +87,10 @@ async function clientTriggers(
 ): Promise<readonly Trigger[]> {
   const plans = await planAcl(clients, deps, deps.clock.now(), evidenceOf);
   if (plans.some(({ plan }) => losesByInference(plan.changes))) await countAhead(deps, deps.clock.now());
+  tellFirstLogins(
+    plans.map(({ plan }) => plan),
+    deps,
+  );
   return plans.filter(isPending).map(({ plan }) => toTrigger(plan, cause, evidenceOf?.(plan.client)));
 }
 
@@ -107,8 +112,9 @@ export function keysOf(names: Iterable<string>, deps: Known, cause: Cause): read
   const { world, acl } = deps;
   const { owner } = world.mapping;
   const changed = new Set(names);
-  if (changed.size === 0) return [];
-  const clients: ClientId[] = [];
+  // A client that names a service waits until no other role has the identity of it.
+  const clients: ClientId[] = [...acl.cache.drainFreed()].flatMap(world.namersOf);
+  if (changed.size + clients.length === 0) return [];
   for (const name of changed) {
     // Objects that are gone, or lost their Description, are found by the names of known clients.
     for (const id of [clientOf(acl.cache.of(name), owner), world.clientNamed(name)])

@@ -13,6 +13,7 @@ import { toTrigger } from './acl-triggers.js';
 import { peopleTriggers, planPeopleFleet } from './fleet-people.js';
 import { orphanedObjects } from './orphaned-objects.js';
 import { isPending, planAcl, readAllAcl } from './plan-clients.js';
+import { tellFirstLogins } from './tell-first-logins.js';
 
 /** The result of the complete comparison of ACL objects. */
 export interface AclComparison {
@@ -45,6 +46,7 @@ async function compare(deps: ReconcilerDeps, cause: Cause, signal: AbortSignal):
   const { cache } = deps.acl;
   const planned = await planAcl(clientsWithAcl(deps), deps, deps.clock.now());
   const clients = planned.map(({ plan }) => plan);
+  tellFirstLogins(clients, deps);
   const people = planPeopleFleet(deps);
   const plans = [...clients, ...people.map(({ plan }) => plan)];
   const failed = await removeLeft(plans, cause, deps, signal).then(

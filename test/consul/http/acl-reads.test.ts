@@ -56,7 +56,8 @@ describe('a snapshot of ACL objects', () => {
     const snapshot = await rig.acl.read(everything, never);
     expect(snapshot.authMethods).toEqual([]);
     expect(snapshot.otherMethods).toEqual(['ours']);
-    await rig.acl.read(() => false, never);
+    const { otherIdentities } = await rig.acl.read(() => false, never);
+    expect(otherIdentities).toEqual(new Map([['web', ['ours']]]));
     expect(rig.seen.filter((each) => each.includes('/policy/') || each.includes('/auth-method/'))).toEqual([
       'GET /v1/acl/policy/policy-1?consistent',
     ]);

@@ -367,6 +367,39 @@ describe('a service without instances gives its identity to the client that name
   });
 });
 
+describe('people who log in by a client that names a service', () => {
+  const people = client('web', ['config:read'], { grantTypes: ['authorization_code'] });
+  const first: FirstLogin = { service: named('api'), rivals: 0, examples: [], isCertain: true };
+  const given = (changes: Partial<Parameters<typeof desiredClient>[0]>) =>
+    desiredClient({
+      client: people,
+      mapping: mapping({ rules: [aclRule('config:read', READ_CONFIG)] }),
+      settings: settings({ firstLogin: true }),
+      claimStatuses: [],
+      firstLogins: [first],
+      former: undefined,
+      clientBlock: undefined,
+      ...changes,
+    });
+
+  test('still log in: the name gives no identity', () => {
+    const { desired, holds, namedServices, actorKind } = given({ existingProof: 'any' });
+    expect(actorKind).toBe('human');
+    expect(desired).toEqual(given({ firstLogins: [] }).desired);
+    expect(desired.bindingRules[0]?.selector).not.toContain('own_token');
+    expect(namedServices).toEqual([]);
+    expect(holds).toMatchObject([{ reason: 'LoginUnverifiable', detail: expect.stringContaining('api') }]);
+  });
+
+  test.each<[string, Parameters<typeof given>[0]]>([
+    ['it is a new client', {}],
+    ['its tokens had to prove it already', { existingProof: 'own' }],
+    ['an instance claims it', { existingProof: 'any', claimStatuses: [claimed(people, 'api')] }],
+  ])('do not any more where %s', (_, changes) => {
+    expect(given(changes).desired.roles[0]?.serviceIdentities).toEqual(['api']);
+  });
+});
+
 test('a service that is protected now loses its identity although the catalog was not read', () => {
   const { desired } = desiredClient({
     client: client('web', []),

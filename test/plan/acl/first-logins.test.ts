@@ -5,6 +5,7 @@ import type { OAuthClient } from '../../../src/model/client.js';
 import type { Mapping } from '../../../src/model/rule.js';
 import { MOST_FIRST_LOGINS } from '../../../src/plan/acl/first-logins.js';
 import { clientText } from '../../../src/plan/world.js';
+import type { UnreadableRecord } from '../../../src/state/directories.js';
 import { NOTHING_TOUCHED, type Touched } from '../../../src/state/touched.js';
 import { WorldState } from '../../../src/state/world-state.js';
 import { claiming, client, mapping, NOW, rule, SETTINGS } from '../scene.js';
@@ -81,6 +82,28 @@ describe('a client that names a service at its identity provider', () => {
     expect(gains(worldWith([many]), many)).toEqual([]);
     const most = naming('many', all.slice(1).join());
     expect(gains(worldWith([most]), most)).toHaveLength(MOST_FIRST_LOGINS);
+  });
+
+  test.each<[string, UnreadableRecord]>([
+    ['cannot be parsed', { clientId: 'owner', why: 'bad' }],
+    ['has no readable ID', { why: 'bad' }],
+  ])('gains nothing while a record %s: that client may name it too', (_, record) => {
+    const world = worldWith([web]);
+    world.putDirectory('main', [web], world.beginRead(), NOW, [record]);
+    expect(gains(world)).toEqual([]);
+    // Who has the login keeps it: it still names the service.
+    expect(world.firstLogins(web, NOW)).toHaveLength(1);
+    expect(clientsIn(world.putDirectory('main', [web], world.beginRead(), NOW))).toContain('web');
+    expect(gains(world)).toEqual(['web']);
+  });
+
+  test('gains nothing while a single read cannot be parsed', () => {
+    const world = worldWith([web, naming('owner', '')]);
+    const owner = { provider: 'main', clientId: 'owner' };
+    world.putUnreadable(owner, 'bad', world.beginRead());
+    expect(gains(world)).toEqual([]);
+    expect(clientsIn(world.putClient(owner, undefined, world.beginRead()))).toContain('web');
+    expect(gains(world)).toEqual(['web']);
   });
 
   test('is not hindered by a disabled client', () => {

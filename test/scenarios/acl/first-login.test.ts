@@ -45,27 +45,14 @@ const leave = () => rig.mesh.request('PUT', '/v1/catalog/deregister', { Node: 'e
 const isOpen = async () => (await rig.mesh.access('orders')) !== undefined;
 
 describe('a new service', () => {
-  it('logs in by its name at the identity provider, registers with that token, and only then has its edges', async () => {
-    await start();
-    await loginIsMade();
-    await daemon.idle();
-    expect(await reasonsOf('acl-role')).toEqual(['ServiceNamed']);
-    expect(await isOpen()).toBe(false);
-    const token = loggedIn(await rig.login('web-app'));
-    expect(await register(token, 'api')).toBe(403);
-    expect(await register(token, 'web')).toBe(200);
-    await until('the edge', isOpen);
-    await daemon.idle();
-    expect(await reasonsOf('intention')).toEqual(['ClaimAdded']);
-    // The registration confirms the login, which stays as it is.
-    expect(await reasonsOf('acl-role')).toEqual(['ServiceNamed']);
-    loggedIn(await rig.login('web-app'));
-  });
-
   it('comes back after any time without an instance, and has no edge in between', async () => {
     await start({ file: { ...file, services: { claimGrace: '100ms' } } });
     await loginIsMade();
-    await register(loggedIn(await rig.login('web-app')), 'web');
+    await daemon.idle();
+    expect(await isOpen()).toBe(false);
+    const first = loggedIn(await rig.login('web-app'));
+    expect(await register(first, 'api')).toBe(403);
+    expect(await register(first, 'web')).toBe(200);
     await until('the edge', isOpen);
     await leave();
     await rig.decided({ type: 'dev.scopemesh.intention.deleted', reason: 'ClaimRemoved' });
@@ -109,13 +96,16 @@ describe('the login of a client before the registration', () => {
     expect(await rig.login('web-app')).toBe(403);
   });
 
-  it('ends when somebody else registers the service without the claim', async () => {
-    await start();
-    await loginIsMade();
-    await rig.mesh.register('web', {});
-    const gone = await rig.decided({ type: 'dev.scopemesh.acl-auth-method.deleted' });
-    expect(gone).toMatchObject({ reason: 'ClaimRemoved', cause: { kind: 'consul-watch' } });
-    expect(await rig.login('web-app')).toBe(403);
+  it('ends for all clients when a new configuration says so, however few the mass guard lets pass', async () => {
+    const guards = { maxRevocations: { percent: 1, atLeast: 1 } };
+    const others = ['a', 'b', 'c'].map((name) => clientOf(name));
+    await start({ file: { ...file, guards } }, ...others);
+    const methods = async () => (await rig.objects('auth-methods')).length;
+    await until('four logins', async () => (await rig.objects('binding-rules')).length === 4);
+    await daemon.idle();
+    rig.writeFile({ login: 'registered' });
+    daemon.reload();
+    await until('no login', async () => (await methods()) === 0);
   });
 
   it('is refused to both of two clients that name the service, until one of them alone does, and stays with that one', async () => {
