@@ -24,6 +24,8 @@ function kept(signal: AbortSignal): number {
 it('finds what AbortSignal.any leaves in a signal', () => {
   const { signal } = new AbortController();
   const first = AbortSignal.any([signal, new AbortController().signal]);
+  // Newer releases of Node keep a derived signal only while something listens to it.
+  first.addEventListener('abort', () => {});
   expect(kept(signal)).toBe(1);
   expect(first.aborted).toBe(false);
 });
