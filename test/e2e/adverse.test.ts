@@ -111,7 +111,7 @@ describe('a sick Keycloak', () => {
     },
   );
 
-  it('that cannot be read completely at the start delays what its events say, and makes it no inference', async () => {
+  it('that cannot be read completely at the start loses what its events say at once, and by no inference', async () => {
     for (const name of OTHERS) await grant(`${name}-app`, 'orders:read');
     await untilOwned(['web', ...OTHERS]);
     await daemon.idle();
@@ -120,15 +120,10 @@ describe('a sick Keycloak', () => {
     await daemon.start();
     await until('the daemon takes events', async () => (await trigger()).status === 202);
     const mark = await scene.topic.mark();
-    const before = scene.consulWrites.accepted().length;
     for (const name of OTHERS) await revoke(`${name}-app`, 'orders:read');
-    await until('the fault was met, and the events were handled', async () => {
-      const { waiting, active } = (await daemon.status()).queue;
-      return scene.keycloakFaults.met.lists >= 2 && waiting + active === 0;
-    });
-    expect(scene.consulWrites.accepted()).toHaveLength(before);
-    scene.keycloakFaults.set('none');
+    await until('the fault was met', () => scene.keycloakFaults.met.lists >= 2);
     await untilOwned(['web']);
+    scene.keycloakFaults.set('none');
     await daemon.idle();
     const fresh = (await scene.topic.read()).filter(({ id }) => !mark.has(id));
     const revoked = fresh.filter(({ outcome, action }) => outcome === 'applied' && action === 'revoke');
