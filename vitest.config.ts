@@ -7,7 +7,7 @@ const report = process.env.TEST_REPORT;
 
 /** Real servers, one file after the other: these stop servers, measure times, or have Keycloak build itself again. */
 const alone = [
-  'test/e2e/{adverse,break-glass,crash,freeze,latency,many-tokens,replicas,replicas-chaos,takeover,upgrade}.test.ts',
+  'test/e2e/{adverse,break-glass,crash,freeze,history,latency,many-tokens,replicas,replicas-chaos,takeover,upgrade}.test.ts',
   'test/faults/*.stack.test.ts',
   'test/conformance/store-bullmq-outage.stack.test.ts',
   'test/identity/ssf/*.stack.test.ts',

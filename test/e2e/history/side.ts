@@ -178,7 +178,7 @@ async function manage(idp: EmbeddedIdp, method: string, path: string, body?: unk
 }
 
 /** How often in a row nothing must be under way: between an answer and the job it leads to there is a moment. */
-const LOOKS = 2;
+const LOOKS = 4;
 
 async function quiet(daemon: Scopemesh, gate: ConsulGate): Promise<void> {
   let calm = 0;
