@@ -5,14 +5,14 @@
 #   install.sh consul redis    only these
 #   install.sh --where         prints name=path of what is installed
 #
-# Names: consul envoy redis kcat kafka keycloak python. Running it again costs nothing.
+# Names: consul envoy redis kcat jq kafka keycloak python. Running it again costs nothing.
 # SCOPEMESH_STACK_CACHE  where to put them (default ~/.cache/scopemesh-stack)
 # CONSUL_BIN             a Consul binary to use instead of building one
 set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 cache="${SCOPEMESH_STACK_CACHE:-$HOME/.cache/scopemesh-stack}"
-all=(redis kcat consul envoy kafka keycloak python)
+all=(redis kcat jq consul envoy kafka keycloak python)
 
 say() { printf 'stack: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -53,6 +53,9 @@ install_redis() { apt_binary redis-server redis-server; }
 
 has_kcat() { command -v kcat >/dev/null 2>&1; }
 install_kcat() { apt_binary kcat kcat; }
+
+has_jq() { command -v jq >/dev/null 2>&1; }
+install_jq() { apt_binary jq jq; }
 
 has_consul() {
   if [[ -n "${CONSUL_BIN:-}" ]]; then
