@@ -1,9 +1,9 @@
 import type { Trail } from '../decisions/trail.js';
 import type { HttpRequestShape } from '../plan/access.js';
-import { type Verdict, verdictOnRequest } from '../plan/explain.js';
-import type { ActualAccess } from '../plan/plan.js';
+import type { Verdict } from '../plan/explain.js';
 import { type Answer, limitsOf, openAnswer } from './answer.js';
 import { isPossiblyOpen, type TrailEdge } from './edge.js';
+import { verdictOn } from './judge-edge.js';
 import { readEdges } from './read-standing.js';
 
 const MOST_PLACES = 5;
@@ -68,24 +68,4 @@ function placesOf(edges: readonly TrailEdge[]): string {
     .slice(0, MOST_PLACES)
     .map(({ partition, namespace }) => `${partition}/${namespace}`)
     .join(', ');
-}
-
-function verdictOn(edge: TrailEdge, request: HttpRequestShape | undefined): Verdict {
-  const now = judge(edge.access, request);
-  if (edge.certainty !== 'unknown') return now;
-  return judge(edge.possible, request) === now ? now : 'unclear';
-}
-
-function judge(access: ActualAccess, request: HttpRequestShape | undefined): Verdict {
-  switch (access?.kind) {
-    case undefined:
-    case 'deny':
-      return 'denied';
-    case 'allow':
-      return 'allowed';
-    case 'other':
-      return 'unclear';
-    case 'http':
-      return request === undefined ? 'partly' : verdictOnRequest(access, request);
-  }
 }

@@ -5,8 +5,9 @@ import type { HttpRequestShape } from '../../plan/access.js';
 import { admitsKind } from '../../plan/actor.js';
 import { type Verdict, verdictOnRequest } from '../../plan/explain.js';
 import { accessOf, destinationsOfScope } from '../../plan/openings.js';
-import { type ActualAccess, intentionSubject } from '../../plan/plan.js';
+import { intentionSubject } from '../../plan/plan.js';
 import type { TrailEdge } from '../edge.js';
+import { judgeAccess, verdictOn } from '../judge-edge.js';
 import { createEdgeTimes } from './edge-times.js';
 import type { LoggedCall } from './logged-call.js';
 
@@ -91,7 +92,7 @@ export async function createAttribution(
     const destination = { ...local, name: local.name.toLowerCase() };
     const edge = await edges.edgeAt(intentionSubject(destination, peer.name), at, horizon);
     if (edge === undefined) return { ...pair, unknown: [UNKNOWN.none] };
-    const verdict = verdictOn(edge, request);
+    const verdict = verdictOn(edge, request, judgeWithoutHeaders);
     const isKnown = rules !== undefined && (await revisionAt(at, horizon)) === rules.mapping.revision;
     const opened = isKnown ? openedBy(edge, destination.name, request, rules) : undefined;
     const isClosed = verdict === 'denied';
@@ -123,30 +124,11 @@ function isOlder({ first, isCut, isForgetful }: TrailExtent, at: string): boolea
   return first !== undefined && at < first && (isCut || isForgetful === true);
 }
 
-function verdictOn(
-  { access, possible, certainty }: TrailEdge,
-  request: HttpRequestShape | undefined,
-): Verdict {
-  const now = judge(access, request);
-  return certainty === 'unknown' && judge(possible, request) !== now ? 'unclear' : now;
-}
-
-function judge(access: ActualAccess, request: HttpRequestShape | undefined): Verdict {
-  switch (access?.kind) {
-    case undefined:
-    case 'deny':
-      return 'denied';
-    case 'allow':
-      return 'allowed';
-    case 'other':
-      return 'unclear';
-    case 'http':
-      return request === undefined ? 'partly' : judgePermissions(access.permissions, request);
-  }
-}
-
 /** The line does not have the headers of the request, so a permission with headers may match or not. */
-function judgePermissions(permissions: readonly HttpPermission[], request: HttpRequestShape): Verdict {
+function judgeWithoutHeaders(
+  { permissions }: { readonly permissions: readonly HttpPermission[] },
+  request: HttpRequestShape,
+): Verdict {
   const without = permissions.filter(({ headers }) => headers === undefined);
   const bare = permissions.map(({ headers: _, ...permission }) => permission);
   const [least, most] = [without, bare].map((some) =>
@@ -182,7 +164,11 @@ function openedBy(
   const found = { scopes: new Map<string, string | undefined>(), rules: new Set<string>() };
   let isAmbiguous = false;
   for (const rule of mapping.rules) {
-    if (judge(accessOf(rule), request) === 'denied' || !admitsKind(rule.actors, client.actorKind)) continue;
+    if (
+      judgeAccess(accessOf(rule), request, judgeWithoutHeaders) === 'denied' ||
+      !admitsKind(rule.actors, client.actorKind)
+    )
+      continue;
     for (const name of scopes) {
       // Decisions name scopes without their API.
       const scope = { name, ...(rule.api === undefined ? {} : { api: rule.api }) };
