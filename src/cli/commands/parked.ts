@@ -5,8 +5,8 @@ import { messageOf } from '../../errors.js';
 import { createParkedKeys, unparkRefusal } from '../../queue/parked-keys.js';
 import type { ParkedKey } from '../../queue/queue.js';
 import type { Cli } from '../cli.js';
-import { findDaemon, refusal } from '../daemon-client.js';
-import { openStoreAlone } from '../one-shot.js';
+import { refusal } from '../daemon-client.js';
+import { type Ways, withDaemonOrStore } from '../daemon-or-store.js';
 import { printParked } from '../terminal/parked-text.js';
 import { printable } from '../terminal/screen.js';
 
@@ -110,40 +110,27 @@ async function unparkAll(verb: Verb, named: readonly string[], options: Options,
 }
 
 async function withParked(cli: Cli, use: (parked: Parked) => Promise<void>): Promise<void> {
-  const config = await cli.openConfig();
-  const daemon = await findDaemon(config, cli.signal);
-  if (daemon !== undefined) {
-    const status = StatusBody.safeParse(daemon.status);
-    if (!status.success)
-      throw refusal(daemon.refusal ?? 'the running daemon has another version; restart it with this one');
-    await use({
-      keys: status.data.parked,
-      count: status.data.parkedCount,
+  const ways: Ways<z.output<typeof StatusBody>, Parked> = {
+    ofDaemon: (daemon, { parked, parkedCount }) => ({
+      keys: parked,
+      count: parkedCount,
       async unpark(verb, key) {
         const answer = await daemon.post(`/api/parked/${verb}`, { user: cli.around.user, key });
         if (answer === undefined) throw refusal(unparkRefusal('not-parked') ?? '');
       },
-    });
-    return;
-  }
-  const store = await openStoreAlone(
-    cli.around.parts,
-    config,
-    cli.runtime(true),
-    'a daemon holds the state directory but does not answer at http.admin, or at http.listen without one; correct the address, or stop the daemon',
-  );
-  try {
-    const { parked } = await store.queue.state();
-    const keys = createParkedKeys(store.queue, undefined);
-    await use({
-      keys: parked,
-      count: parked.length,
-      async unpark(verb, key) {
-        const why = unparkRefusal(await keys.unpark(key, verb === 'retry' ? 'run' : 'drop'));
-        if (why !== undefined) throw refusal(why);
-      },
-    });
-  } finally {
-    await store.close();
-  }
+    }),
+    async ofStore({ queue }) {
+      const { parked } = await queue.state();
+      const keys = createParkedKeys(queue, undefined);
+      return {
+        keys: parked,
+        count: parked.length,
+        async unpark(verb, key) {
+          const why = unparkRefusal(await keys.unpark(key, verb === 'retry' ? 'run' : 'drop'));
+          if (why !== undefined) throw refusal(why);
+        },
+      };
+    },
+  };
+  await withDaemonOrStore(cli, StatusBody, ways, use);
 }

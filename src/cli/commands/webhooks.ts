@@ -4,8 +4,8 @@ import { systemClock } from '../../clock.js';
 import { askRetry, dropEvent } from '../../decisions/webhook-requests.js';
 import { WebhookStore } from '../../decisions/webhook-state.js';
 import type { Cli } from '../cli.js';
-import { findDaemon, refusal } from '../daemon-client.js';
-import { openStoreAlone } from '../one-shot.js';
+import { refusal } from '../daemon-client.js';
+import { type Ways, withDaemonOrStore } from '../daemon-or-store.js';
 import { printable } from '../terminal/screen.js';
 import { printWebhooks } from '../terminal/webhook-text.js';
 import { readWebhookStatus, WEBHOOK_STATUS, type WebhookStatus } from '../webhook-status.js';
@@ -119,40 +119,24 @@ Example:
 const NOT_THERE = 'the webhook neither gave this event up nor waits for it';
 
 async function withWebhooks(cli: Cli, use: (webhooks: Webhooks) => Promise<void>): Promise<void> {
-  const config = await cli.openConfig();
-  const daemon = await findDaemon(config, cli.signal);
-  if (daemon !== undefined) {
-    const status = StatusBody.safeParse(daemon.status);
-    if (!status.success)
-      throw refusal(daemon.refusal ?? 'the running daemon has another version; restart it with this one');
-    const { user } = cli.around;
-    await use({
-      statuses: status.data.webhooks,
+  const { user } = cli.around;
+  const ways: Ways<z.output<typeof StatusBody>, Webhooks> = {
+    ofDaemon: (daemon, { webhooks }) => ({
+      statuses: webhooks,
       async retry(name, ids) {
         const answer = await daemon.post('/api/webhooks/retry', { user, name, ...(ids && { ids }) });
         if (answer === undefined) throw refusal(OTHER_FILE);
         return Retried.parse(answer).ids;
       },
       drop: async (name, id) => (await daemon.post('/api/webhooks/drop', { user, name, id })) !== undefined,
-    });
-    return;
-  }
-  const store = await openStoreAlone(
-    cli.around.parts,
-    config,
-    cli.runtime(true),
-    'a daemon holds the state directory but does not answer at http.admin, or at http.listen without one; correct the address, or stop the daemon',
-  );
-  try {
-    const names = config.decisions.webhooks.map(({ name }) => name);
-    await use({
-      statuses: await Promise.all(names.map((name) => readWebhookStatus(store.keyValues, name))),
-      retry: (name, ids) => askRetry(new WebhookStore(store.keyValues, name), ids),
-      drop: (name, id) => dropEvent(new WebhookStore(store.keyValues, name), id),
-    });
-  } finally {
-    await store.close();
-  }
+    }),
+    ofStore: async ({ keyValues }, { decisions }) => ({
+      statuses: await Promise.all(decisions.webhooks.map(({ name }) => readWebhookStatus(keyValues, name))),
+      retry: (name, ids) => askRetry(new WebhookStore(keyValues, name), ids),
+      drop: (name, id) => dropEvent(new WebhookStore(keyValues, name), id),
+    }),
+  };
+  await withDaemonOrStore(cli, StatusBody, ways, use);
 }
 
 const OTHER_FILE = 'the running daemon has no webhook of this name: restart it with this configuration file';

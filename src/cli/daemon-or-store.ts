@@ -1,0 +1,41 @@
+import type { z } from 'zod';
+import type { Config } from '../../config/config.js';
+import type { Store } from '../queue/store-parts.js';
+import type { Cli } from './cli.js';
+import { type DaemonClient, findDaemon, refusal } from './daemon-client.js';
+import { openStoreAlone } from './one-shot.js';
+
+/** What a command works with, by the running daemon with its status, or by the store. */
+export interface Ways<S, T> {
+  readonly ofDaemon: (daemon: DaemonClient, status: S) => T;
+  readonly ofStore: (store: Store, config: Config) => Promise<T>;
+}
+
+/** Asks the running daemon on this machine, or opens the store for the time of `use` if none runs. */
+export async function withDaemonOrStore<S extends z.ZodType, T>(
+  cli: Cli,
+  statusBody: S,
+  { ofDaemon, ofStore }: Ways<z.output<S>, T>,
+  use: (tools: T) => Promise<void>,
+): Promise<void> {
+  const config = await cli.openConfig();
+  const daemon = await findDaemon(config, cli.signal);
+  if (daemon !== undefined) {
+    const status = statusBody.safeParse(daemon.status);
+    if (!status.success)
+      throw refusal(daemon.refusal ?? 'the running daemon has another version; restart it with this one');
+    await use(ofDaemon(daemon, status.data));
+    return;
+  }
+  const store = await openStoreAlone(
+    cli.around.parts,
+    config,
+    cli.runtime(true),
+    'a daemon holds the state directory but does not answer at http.admin, or at http.listen without one; correct the address, or stop the daemon',
+  );
+  try {
+    await use(await ofStore(store, config));
+  } finally {
+    await store.close();
+  }
+}
