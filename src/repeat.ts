@@ -1,5 +1,7 @@
 import type { Clock } from './clock.js';
+import { messageOf } from './errors.js';
 import { firstOf } from './linked-signal.js';
+import type { Logger } from './observe.js';
 
 /** Done, done with more to do at once, or failed. The other side may have said how long to wait. */
 export type Attempt = 'done' | 'more' | { readonly failed: true; readonly retryAfterMs?: number };
@@ -60,5 +62,29 @@ export class Outage {
     const since = this.#since;
     this.#since = undefined;
     return since === undefined ? undefined : now - since;
+  }
+}
+
+/**
+ * Runs `step` until the signal aborts. It says how many milliseconds to wait; after an error `pauseMs`. The first error of an
+ * outage is logged with `message`. Never rejects.
+ */
+export async function repeatSteps(
+  { message, pauseMs }: { readonly message: string; readonly pauseMs: number },
+  step: () => Promise<number>,
+  { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
+  signal: AbortSignal,
+): Promise<void> {
+  const outage = new Outage();
+  while (!signal.aborted) {
+    let waitMs = pauseMs;
+    try {
+      waitMs = await step();
+      outage.ends(clock.now());
+    } catch (error) {
+      if (signal.aborted) return;
+      if (outage.begins(clock.now())) logger.warn({ error: messageOf(error) }, message);
+    }
+    await clock.sleep(waitMs, signal).catch(() => {});
   }
 }
