@@ -157,7 +157,7 @@ class WebhookDelivery {
         throw new Error('it is no CloudEvent');
       const isOwn = source === `scopemesh/${owner}` || source.startsWith(`scopemesh/${owner}/`);
       if (!isOwn || !wants(type)) return undefined;
-      // Whoever may write to the topic could have anything signed, and hold up all that follows.
+      // Otherwise a writer of the topic gets anything signed, and can hold up all that follows.
       if (parseLogEvent(text) === undefined) CHECKPOINT_EVENT.parse(event);
       if (!EVENT_ID.test(id)) throw new Error('its ID is not 1 to 128 visible ASCII characters');
       return { id, type, text };
