@@ -10,6 +10,7 @@ import { BUILT, type Scopemesh, startScopemesh } from '../e2e/scopemesh.js';
 import { type ConsulHandle, startConsul } from '../stack/consul.js';
 import { type Mesh, startMesh } from '../stack/envoy.js';
 import { installed } from '../stack/installed.js';
+import { JAVA_OPTIONS } from '../stack/java.js';
 import { KEYCLOAK_ADMIN, type KeycloakHandle, startKeycloak } from '../stack/keycloak.js';
 import { freePort, freePorts } from '../stack/ports.js';
 import { type ServerProcess, startProcess, until } from '../stack/process.js';
@@ -64,7 +65,7 @@ async function shell(script: string): Promise<string> {
     ...process.env,
     JAVA_HOME: await installed('java'),
     // Each call starts a machine of its own; this halves the time.
-    KC_OPTS: '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC',
+    KC_OPTS: JAVA_OPTIONS.join(' '),
     CONSUL: consul.binary,
     CONSUL_HTTP_ADDR: consul.httpAddress,
     KEYCLOAK_ADMIN_PASSWORD: KEYCLOAK_ADMIN.password,
@@ -171,7 +172,6 @@ describe('the lines of start-a-new-service.md', () => {
     const listen = `127.0.0.1:${await freePort()}`;
     return startScopemesh({
       listen,
-      program: BUILT,
       configuration: (state) =>
         stringify({
           owner: 'payments',

@@ -11,7 +11,7 @@ import { freePort } from '../stack/ports.js';
 import { createRunDirectory, removeRunDirectory, until } from '../stack/process.js';
 import { type RedisHandle, startRedis } from '../stack/redis.js';
 import { eventsOnly, type Idp, startIdp } from '../support/idp.js';
-import { BUILT, type Scopemesh, startScopemesh } from './scopemesh.js';
+import { type Scopemesh, startScopemesh } from './scopemesh.js';
 
 /* Two real daemons on one real Redis and one real Consul. The decisions stay in the store, as no log answers. */
 const PATIENCE = { timeoutMs: 110_000 };
@@ -59,7 +59,6 @@ async function start(): Promise<Scopemesh> {
   const listen = `127.0.0.1:${await freePort()}`;
   const daemon = await startScopemesh({
     listen,
-    program: BUILT,
     nodeArguments: ['--import', fileURLToPath(new URL('../support/stepped-clock.mjs', import.meta.url))],
     configuration: (state) =>
       stringify({

@@ -9,7 +9,7 @@ import { freePort } from '../stack/ports.js';
 import { until } from '../stack/process.js';
 import { type Idp, startIdp } from '../support/idp.js';
 import { openDecisionTopic } from './decision-topic.js';
-import { type Scopemesh, startScopemesh } from './scopemesh.js';
+import { BUILT, type Scopemesh, startScopemesh } from './scopemesh.js';
 
 const TOPIC = 'scopemesh.decisions';
 const CLIENT = 'client/main/web-app';
@@ -93,7 +93,7 @@ const isOpen = (open: boolean) =>
   });
 
 async function run(...args: readonly string[]): Promise<string> {
-  const command = ['--import', 'tsx', 'workers/main.ts', '-c', daemon.configFile, ...args];
+  const command = [BUILT, '-c', daemon.configFile, ...args];
   // doctor and plan have exit statuses of their own.
   const done = await promisify(execFile)(process.execPath, command).catch((error: unknown) => error);
   return `${Object(done).stdout}${Object(done).stderr}`;

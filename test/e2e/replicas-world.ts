@@ -11,7 +11,7 @@ import { createReopenings, type Reopenings } from '../support/reopenings.js';
 import { type Edges, edgesOfConsul } from './crash-world.js';
 import { type DecisionTopic, openDecisionTopic } from './decision-topic.js';
 import { type RecordingProxy, startRecordingProxy } from './recording-proxy.js';
-import { BUILT, type Scopemesh, startScopemesh } from './scopemesh.js';
+import { type Scopemesh, startScopemesh } from './scopemesh.js';
 
 const TOPIC = 'scopemesh.decisions';
 const PARTITIONS = 3;
@@ -82,9 +82,7 @@ export async function startReplicasWorld(options: ReplicasWorldOptions): Promise
         listen,
         token: consul.managementToken,
       });
-      replicas.push(
-        await stopped(startScopemesh({ listen, program: BUILT, configuration }), (each) => each.dispose()),
-      );
+      replicas.push(await stopped(startScopemesh({ listen, configuration }), (each) => each.dispose()));
     }
     return world;
   } catch (error) {

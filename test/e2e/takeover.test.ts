@@ -6,7 +6,7 @@ import { until } from '../stack/process.js';
 import { type RedisHandle, startRedis } from '../stack/redis.js';
 import { eventsOnly, type Idp, startIdp } from '../support/idp.js';
 import { type RecordingProxy, startRecordingProxy } from './recording-proxy.js';
-import { BUILT, type Scopemesh, startScopemesh } from './scopemesh.js';
+import { type Scopemesh, startScopemesh } from './scopemesh.js';
 
 /*
  * How long a standby needs from the lease to its first writes, in a mesh of some size. The decisions go nowhere: a relay
@@ -76,7 +76,6 @@ async function start() {
   const listen = `127.0.0.1:${await freePort()}`;
   const daemon = await startScopemesh({
     listen,
-    program: BUILT,
     configuration: (state) =>
       stringify({
         owner: 'large',

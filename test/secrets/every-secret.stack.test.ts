@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { stringify } from 'yaml';
+import { BUILT } from '../e2e/scopemesh.js';
 import { freePort } from '../stack/ports.js';
 import {
   createRunDirectory,
@@ -70,8 +71,6 @@ afterAll(async () => {
   await removeRunDirectory(directory);
 });
 
-const MAIN = ['--import', 'tsx', join(ROOT, 'workers/main.ts')];
-
 async function command(name: string, ...args: string[]): Promise<void> {
   await commandOn('scopemesh.yaml', name, ...args);
 }
@@ -81,7 +80,7 @@ async function commandOn(configuration: string, name: string, ...args: string[])
   await new Promise<void>((resolve) => {
     execFile(
       process.execPath,
-      [...MAIN, '-c', file, '--log-level', 'debug', ...args],
+      [BUILT, '-c', file, '--log-level', 'debug', ...args],
       { cwd: ROOT, env: { ...process.env, ...environmentOf(planted) }, timeout: 60_000 },
       (error, out, err) => {
         shown.set(`scopemesh ${name}`, `${out}\n${err}\n${error?.message ?? ''}`);
@@ -244,7 +243,7 @@ it('no secret is in what the daemon and the commands print, answer or record, at
     command: process.execPath,
     args: [
       ...['--import', join(ROOT, 'test/secrets/throw-on-signal.mjs')],
-      ...[...MAIN, '-c', join(directory, 'scopemesh.yaml'), '--log-level', 'debug', 'run'],
+      ...[BUILT, '-c', join(directory, 'scopemesh.yaml'), '--log-level', 'debug', 'run'],
     ],
     cwd: ROOT,
     env: environmentOf(planted),

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Kafka, logLevel } from 'kafkajs';
 import { installed } from './installed.js';
+import { JAVA_OPTIONS } from './java.js';
 import { freePorts } from './ports.js';
 import {
   createRunDirectory,
@@ -37,6 +38,9 @@ export interface KafkaHandle {
   /** Stops it if it runs, and starts it on the same ports and data. */
   restart(): Promise<void>;
 }
+
+/** 16 bytes, as Kafka wants it. Each broker is a cluster of its own, so that all may have the same. */
+const CLUSTER_ID = Buffer.from('scopemesh-tests.').toString('base64url');
 
 const LOGGING = `<?xml version="1.0" encoding="UTF-8"?>
 <Configuration status="WARN">
@@ -78,15 +82,11 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaHandl
   const lines = Object.entries(properties).map(([key, value]) => `${key}=${value}\n`);
   await writeFile(propertiesFile, lines.join(''));
   await writeFile(loggingFile, LOGGING);
-  const java = ['-Xms128m', '-Xmx384m', '-XX:+UseSerialGC', `-Dlog4j2.configurationFile=${loggingFile}`];
+  const java = [...JAVA_OPTIONS, '-Xms128m', '-Xmx384m', `-Dlog4j2.configurationFile=${loggingFile}`];
   java.push('-cp', join(libs, '*'));
 
-  const storage = async (...args: string[]) => {
-    const all = [...java, 'kafka.tools.StorageTool', ...args];
-    return (await promisify(execFile)('java', all, { timeout: 60_000 })).stdout;
-  };
-  const id = (await storage('random-uuid')).trim().split('\n').at(-1) ?? '';
-  await storage('format', '-t', id, '-c', propertiesFile);
+  const format = ['kafka.tools.StorageTool', 'format', '-t', CLUSTER_ID, '-c', propertiesFile];
+  await promisify(execFile)('java', [...java, ...format], { timeout: 60_000 });
 
   const start = async () => {
     const started = await startProcess({

@@ -1,6 +1,7 @@
 import { copyFile, cp, mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { installed } from './installed.js';
+import { JAVA_OPTIONS } from './java.js';
 import { KeycloakAdmin } from './keycloak-admin.js';
 import { freePort } from './ports.js';
 import {
@@ -69,7 +70,7 @@ export async function startKeycloak(options: KeycloakOptions = {}): Promise<Keyc
         '--db-url-properties=;NON_KEYWORDS=VALUE;WRITE_DELAY=0',
         ...(options.args ?? []),
       ],
-      env: { JAVA_HOME: javaHome, JAVA_OPTS_KC_HEAP: '-Xms128m -Xmx512m' },
+      env: { JAVA_HOME: javaHome, JAVA_OPTS: [...JAVA_OPTIONS, '-Xms256m', '-Xmx512m'].join(' ') },
       logFile: join(directory, 'keycloak.log'),
     });
     await until('Keycloak answers', () => admin.canLogIn(), {
