@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { SpecReporter } from './test/plan/spec-reporter.js';
+import { LongestFirst } from './test/stack/longest-first.js';
 
 // With TEST_REPORT=FILE the results are also written there, so that several suites can be added up.
 const report = process.env.TEST_REPORT;
@@ -20,6 +21,7 @@ export default defineConfig({
     maxWorkers: Math.ceil(availableParallelism() * 1.5),
     reporters: ['default', new SpecReporter(), ...(report === undefined ? [] : ['json'])],
     ...(report === undefined ? {} : { outputFile: { json: report } }),
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {

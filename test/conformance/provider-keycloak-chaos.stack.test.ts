@@ -13,6 +13,6 @@ afterAll(async () => {
 
 // Each event is a real change here, so that this takes minutes; in full only with FAULTS=all.
 describeProviderChaos('a real Keycloak', () => startKeycloakWorld(server, false), {
-  events: process.env.FAULTS === 'all' ? 10_000 : 1_500,
+  events: process.env.FAULTS === 'all' ? 10_000 : 800,
   seed: 5,
 });

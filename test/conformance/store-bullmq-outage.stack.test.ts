@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it, type TestContext } from 'vitest';
 import { systemClock } from '../../src/clock.js';
 import { formatKey } from '../../src/model/key.js';
 import { Secret } from '../../src/model/secret.js';
@@ -16,50 +16,77 @@ interface Line {
   readonly fields: object;
 }
 
-const lines: Line[] = [];
-const log = (level: string) => (fields: object, message: string) => {
-  lines.push({ level, message, fields });
-};
-const logger: Logger = { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') };
-const said = (message: string) => lines.filter((line) => line.message === message).length;
-
-const opened: Store[] = [];
-let redis: RedisHandle | undefined;
-
-async function start(options: RedisOptions = {}): Promise<RedisHandle> {
-  redis = await startRedis(options);
-  return redis;
-}
-
-function open(url: string, allowUnsafe = false): Store {
-  const store = createBullmqStore({
-    url: new Secret(url),
-    prefix: 'scopemesh:test',
-    allowUnsafe,
-    logger,
-    metrics: noMetrics,
-    clock: systemClock,
+/** The Redis servers and stores of one test, which end with it, and what they logged. */
+function createBench({ onTestFinished }: Pick<TestContext, 'onTestFinished'>) {
+  const lines: Line[] = [];
+  const log = (level: string) => (fields: object, message: string) => {
+    lines.push({ level, message, fields });
+  };
+  const logger: Logger = { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') };
+  const opened: Store[] = [];
+  const servers: RedisHandle[] = [];
+  onTestFinished(async () => {
+    for (const store of opened) await store.close();
+    for (const server of servers) await server.stop();
   });
-  opened.push(store);
-  return store;
+  return {
+    lines,
+    logger,
+    said: (message: string) => lines.filter((line) => line.message === message).length,
+    async start(options: RedisOptions = {}): Promise<RedisHandle> {
+      const server = await startRedis(options);
+      servers.push(server);
+      return server;
+    },
+    open(url: string, allowUnsafe = false): Store {
+      const store = createBullmqStore({
+        url: new Secret(url),
+        prefix: 'scopemesh:test',
+        allowUnsafe,
+        logger,
+        metrics: noMetrics,
+        clock: systemClock,
+      });
+      opened.push(store);
+      return store;
+    },
+  };
 }
-
-beforeEach(() => {
-  lines.length = 0;
-});
-afterEach(async () => {
-  for (const store of opened.splice(0)) await store.close();
-  await redis?.stop();
-  redis = undefined;
-});
 
 // The outage's length is what is tested, so it is waited for by the clock.
 const outage = (seconds: number) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
 const UNREACHABLE = expect.objectContaining({ code: 'ERR_QUEUE_UNREACHABLE', retriable: true });
 
-describe('BullMQ while Redis is away', () => {
+// At once: each waits for the clock, and has a Redis of its own.
+describe.concurrent('BullMQ over a long time', () => {
+  it('leaves a long job to the one that runs it', async (context) => {
+    const { start, open } = createBench(context);
+    const server = await start();
+    const [one, other] = [open(server.url), open(server.url)];
+    let runs = 0;
+    const begun = gate();
+    const finish = gate();
+    const handler = async () => {
+      runs++;
+      begun.open();
+      await finish.opened;
+      return { kind: 'done' as const };
+    };
+    const workers = [work(one.queue, handler), work(other.queue, handler)];
+    await one.queue.add([trigger('long', '1')]);
+    await begun.opened;
+    // Several times the length of the lock.
+    await outage(25);
+    expect(runs).toBe(1);
+    finish.open();
+    await idle(one.queue);
+    for (const worker of workers) await worker.stop();
+    expect(runs).toBe(1);
+  });
+
   for (const seconds of [5, process.env.FAULTS === 'all' ? 60 : 20]) {
-    it(`goes on by itself after ${seconds} seconds, with everything that was acknowledged`, async () => {
+    it(`goes on by itself after Redis was away for ${seconds} seconds, with everything that was acknowledged`, async (context) => {
+      const { lines, said, start, open } = createBench(context);
       const server = await start();
       const store = open(server.url);
       const ran = new Map<string, number>();
@@ -103,7 +130,8 @@ describe('BullMQ while Redis is away', () => {
     });
   }
 
-  it('tells a handler that its lock was lost, and runs the key again after it', async () => {
+  it('tells a handler that its lock was lost while Redis was away, and runs the key again after it', async (context) => {
+    const { start, open } = createBench(context);
     const server = await start();
     const store = open(server.url);
     const runs: boolean[] = [];
@@ -129,7 +157,8 @@ describe('BullMQ while Redis is away', () => {
     expect(runs).toEqual([true, false]);
   });
 
-  it('starts before Redis does', async () => {
+  it('starts before Redis does', async (context) => {
+    const { start, open } = createBench(context);
     const server = await start();
     await server.kill();
     const store = open(server.url);
@@ -146,7 +175,8 @@ describe('BullMQ while Redis is away', () => {
     expect(ran).toEqual(['1']);
   });
 
-  it('can be stopped', async () => {
+  it('can be stopped while Redis is away', async (context) => {
+    const { start, open } = createBench(context);
     const server = await start();
     const store = open(server.url);
     const working = work(store.queue, async () => ({ kind: 'done' }));
@@ -174,31 +204,8 @@ describe('BullMQ while Redis is away', () => {
 });
 
 describe('BullMQ with several processes', () => {
-  it('leaves a long job to the one that runs it', async () => {
-    const server = await start();
-    const [one, other] = [open(server.url), open(server.url)];
-    let runs = 0;
-    const begun = gate();
-    const finish = gate();
-    const handler = async () => {
-      runs++;
-      begun.open();
-      await finish.opened;
-      return { kind: 'done' as const };
-    };
-    const workers = [work(one.queue, handler), work(other.queue, handler)];
-    await one.queue.add([trigger('long', '1')]);
-    await begun.opened;
-    // Several times the length of the lock.
-    await outage(25);
-    expect(runs).toBe(1);
-    finish.open();
-    await idle(one.queue);
-    for (const worker of workers) await worker.stop();
-    expect(runs).toBe(1);
-  });
-
-  it('runs no key twice at once and loses nothing when all of them add, run and fail', async () => {
+  it('runs no key twice at once and loses nothing when all of them add, run and fail', async (context) => {
+    const { start, open } = createBench(context);
     const server = await start();
     const stores = [open(server.url), open(server.url), open(server.url)];
     const running = new Set<string>();
@@ -232,7 +239,8 @@ describe('BullMQ with several processes', () => {
     expect(ids.filter((id) => !succeeded.has(id))).toEqual([]);
   });
 
-  it('lets no run settle a key that another run has taken since', async () => {
+  it('lets no run settle a key that another run has taken since', async (context) => {
+    const { logger, start } = createBench(context);
     const server = await start();
     const link = new RedisLink(server.url, 'scopemesh:test', logger, systemClock);
     try {
@@ -260,29 +268,34 @@ describe('the check of Redis', () => {
       message: expect.stringContaining(what),
     });
 
-  it('passes one that keeps every write', async () => {
+  it('passes one that keeps every write', async (context) => {
+    const { lines, start, open } = createBench(context);
     await open((await start()).url).queue.check();
     expect(lines).toEqual([]);
   });
 
-  it('refuses one that keeps no append-only file, unless that is allowed', async () => {
+  it('refuses one that keeps no append-only file, unless that is allowed', async (context) => {
+    const { said, start, open } = createBench(context);
     const server = await start({ appendOnly: false });
     await expect(open(server.url).queue.check()).rejects.toEqual(UNSAFE('appendonly is no; set it to yes'));
     await open(server.url, true).queue.check();
     expect(said('redis is unsafe, allowed by configuration')).toBe(1);
   });
 
-  it('refuses one that leaves the writing to the system', async () => {
+  it('refuses one that leaves the writing to the system', async (context) => {
+    const { start, open } = createBench(context);
     const server = await start({ appendFsync: 'no' });
     await expect(open(server.url).queue.check()).rejects.toEqual(UNSAFE('appendfsync is no'));
   });
 
-  it('refuses one that evicts', async () => {
+  it('refuses one that evicts', async (context) => {
+    const { start, open } = createBench(context);
     const server = await start({ maxMemoryPolicy: 'allkeys-lru' });
     await expect(open(server.url).queue.check()).rejects.toEqual(UNSAFE('maxmemory-policy is allkeys-lru'));
   });
 
-  it('asks INFO where CONFIG is forbidden, and warns of what that does not tell', async () => {
+  it('asks INFO where CONFIG is forbidden, and warns of what that does not tell', async (context) => {
+    const { said, start, open } = createBench(context);
     const args = ['--rename-command', 'CONFIG', ''];
     const safe = await start({ args });
     await open(safe.url).queue.check();
@@ -293,7 +306,8 @@ describe('the check of Redis', () => {
     await expect(open(unsafe.url).queue.check()).rejects.toEqual(UNSAFE('appendonly is no'));
   });
 
-  it('says which Redis cannot be reached, and no secret', async () => {
+  it('says which Redis cannot be reached, and no secret', async (context) => {
+    const { lines, start, open } = createBench(context);
     const server = await start();
     const url = server.url.replace('//', '//user:hunter2@');
     await server.stop();
