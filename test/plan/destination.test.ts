@@ -375,49 +375,6 @@ describe('access is held', () => {
   });
 });
 
-describe('in mode extend', () => {
-  const extend = (changes = {}) => mapping({ mode: 'extend', rules: [rule('orders', 'orders')], ...changes });
-  test('what is new is added', () => {
-    expect(plan({ mapping: extend() }).changes).toMatchObject([{ verb: 'created' }]);
-  });
-  test('nothing is deleted', () => {
-    expect(plan({ mapping: extend(), ...gone, entries: ours() })).toMatchObject({
-      changes: [],
-      holds: [{ reason: 'ModeForbids' }],
-    });
-    expect(plan({ mapping: extend(), ...gone, entries: ours(DENY) })).toMatchObject({
-      changes: [],
-      holds: [{ reason: 'ModeForbids' }],
-    });
-  });
-  test('what would be replaced is added to the existing access as a grant, and the rest is held', () => {
-    const put = extend({ rules: [rule('orders', 'orders', { methods: ['PUT'] })] });
-    const before = scene({ mapping: put, entries: ours(GET) });
-    const first = planOf(before);
-    expect(first).toMatchObject({
-      changes: [
-        {
-          action: 'grant',
-          reason: 'ScopeGranted',
-          narrows: false,
-          after: { permissions: [{ methods: ['GET', 'PUT'] }] },
-        },
-      ],
-      holds: [{ reason: 'ModeForbids' }],
-    });
-    expect(planOf(sceneAfter(before, [first])).changes).toEqual([]);
-  });
-  test('no intention is made that gives a source less than a wider foreign one', () => {
-    const get = extend({ rules: [rule('orders', 'orders', { methods: ['GET'] })] });
-    const wide = { entries: entriesOf(entry('*', source('*', ALLOW))) };
-    expect(plan({ mapping: get, ...wide })).toMatchObject({
-      changes: [],
-      holds: [{ reason: 'ModeForbids' }],
-    });
-    expect(plan({ mapping: extend(), ...wide }).changes).toMatchObject([{ verb: 'created' }]);
-  });
-});
-
 test('what only narrows is written first, then what exchanges, then what widens, each by name', () => {
   const names = ['a', 'b', 'c', 'd'];
   const clients = names.map((name) => client(name, name === 'c' ? [] : ['orders']));

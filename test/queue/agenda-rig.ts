@@ -1,0 +1,60 @@
+import { systemClock } from '../../src/clock.js';
+import { clientKey, destinationKey } from '../../src/model/key.js';
+import type { Job, Trigger } from '../../src/model/trigger.js';
+import { noMetrics, silentLogger } from '../../src/observe.js';
+import { Agenda } from '../../src/queue/agenda.js';
+import { ConcurrencyLimit } from '../../src/queue/concurrency-limit.js';
+import type { AgendaHandler } from '../../src/queue/follow-ups.js';
+import type { JobResult } from '../../src/queue/queue.js';
+
+export const DONE: JobResult = { kind: 'done' };
+export const ORDERS = destinationKey('orders');
+export const WEB = clientKey('main', 'web-app');
+
+export const trigger = (key: Trigger['key'], id: string, more: Partial<Trigger> = {}): Trigger => ({
+  key,
+  cause: { kind: 'webhook', eventId: id, receivedAt: '2026-01-01T00:00:00.000Z' },
+  evidence: [{ provider: 'main', clients: [id] }],
+  ...more,
+});
+export const job = (...triggers: readonly [Trigger, ...Trigger[]]): Job => ({
+  key: triggers[0].key,
+  triggers,
+  attempts: 0,
+});
+export const idsOf = ({ triggers }: Job) => triggers.map(({ cause }) => cause.eventId);
+
+export function agendaOf(handler: AgendaHandler, writes = 4) {
+  const limit = new ConcurrencyLimit({ least: 1, first: writes, most: writes }, systemClock);
+  const backoff = { baseMs: 1, capMs: 2, attempts: 3 };
+  const deps = { logger: silentLogger, metrics: noMetrics, clock: systemClock, backoff };
+  const agenda = new Agenda({ writes: limit, reads: 4, urgent: 1, durable: 512 }, deps);
+  const stop = new AbortController();
+  const working = agenda.work(handler, stop.signal);
+  const end = async () => {
+    stop.abort();
+    await working;
+  };
+  return { agenda, end };
+}
+
+export const ORDER: NonNullable<Trigger['order']> = {
+  kind: 'client-disabled',
+  provider: 'main',
+  clientId: 'web-app',
+  at: '2026-01-01T00:00:00.000Z',
+  cause: trigger(WEB, 'b').cause,
+};
+
+export async function until(is: () => boolean): Promise<void> {
+  while (!is()) await new Promise(setImmediate);
+}
+
+/** Resolves when it is opened. */
+export function gate() {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { open, opened };
+}
