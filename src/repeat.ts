@@ -65,12 +65,19 @@ export class Outage {
   }
 }
 
+export interface Repetition {
+  readonly message: string;
+  /** Of the log line. */
+  readonly fields?: object;
+  readonly pauseMs: number;
+}
+
 /**
  * Runs `step` until the signal aborts. It says how many milliseconds to wait; after an error `pauseMs`. The first error of an
  * outage is logged with `message`. Never rejects.
  */
 export async function repeatSteps(
-  { message, pauseMs }: { readonly message: string; readonly pauseMs: number },
+  { message, pauseMs, fields = {} }: Repetition,
   step: () => Promise<number>,
   { clock, logger }: { readonly clock: Clock; readonly logger: Logger },
   signal: AbortSignal,
@@ -83,7 +90,7 @@ export async function repeatSteps(
       outage.ends(clock.now());
     } catch (error) {
       if (signal.aborted) return;
-      if (outage.begins(clock.now())) logger.warn({ error: messageOf(error) }, message);
+      if (outage.begins(clock.now())) logger.warn({ ...fields, error: messageOf(error) }, message);
     }
     await clock.sleep(waitMs, signal).catch(() => {});
   }

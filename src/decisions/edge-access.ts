@@ -2,7 +2,8 @@ import { z } from 'zod';
 
 const text = z.string();
 
-const PERMISSION = z.object({
+/** A permission as `before` and `after` have it; more keys may come. */
+export const PERMISSION = z.object({
   methods: z.array(text).exactOptional().describe('Absent: every method.'),
   pathExact: text.exactOptional(),
   pathPrefix: text.exactOptional(),

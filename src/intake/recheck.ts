@@ -1,12 +1,11 @@
 import type { Clock } from '../clock.js';
-import { messageOf } from '../errors.js';
 import type { IdentityEvent } from '../identity/source.js';
 import { formatKey, providerKey } from '../model/key.js';
 import type { Evidence, Trigger } from '../model/trigger.js';
 import type { Logger } from '../observe.js';
 import type { Queue } from '../queue/queue.js';
 import type { Recheck, Rechecks } from '../queue/rechecks.js';
-import { Outage } from '../repeat.js';
+import { repeatSteps } from '../repeat.js';
 
 /** How long after an event the directory is read again: many directories answer with old state for a while. */
 const RECHECK_AFTER_MS: readonly number[] = [5_000, 30_000, 120_000];
@@ -63,27 +62,18 @@ export async function runRechecks(
   deps: RecheckDeps,
   signal: AbortSignal,
 ): Promise<void> {
-  const { clock, logger } = deps;
-  const outage = new Outage();
+  const { clock } = deps;
   let completeAt = Number.NEGATIVE_INFINITY;
-  while (!signal.aborted) {
-    try {
-      if (!isPaused()) {
-        const elapsedMs = clock.now() - completeAt;
-        // Negative where the clock was set back.
-        const mayReadAll = elapsedMs < 0 || elapsedMs >= COMPLETE_READ_EVERY_MS;
-        if ((await queueDue(provider, mayReadAll, deps)) === 'complete') completeAt = clock.now();
-      }
-      outage.ends(clock.now());
-    } catch (error) {
-      if (outage.begins(clock.now()))
-        logger.warn(
-          { provider, error: messageOf(error) },
-          'rechecks cannot be read from the store; scopemesh tries again',
-        );
-    }
-    await clock.sleep(TICK_MS, signal).catch(() => {});
-  }
+  const step = async () => {
+    if (isPaused()) return TICK_MS;
+    const elapsedMs = clock.now() - completeAt;
+    // Negative where the clock was set back.
+    const mayReadAll = elapsedMs < 0 || elapsedMs >= COMPLETE_READ_EVERY_MS;
+    if ((await queueDue(provider, mayReadAll, deps)) === 'complete') completeAt = clock.now();
+    return TICK_MS;
+  };
+  const message = 'rechecks cannot be read from the store; scopemesh tries again';
+  await repeatSteps({ message, fields: { provider }, pauseMs: TICK_MS }, step, deps, signal);
 }
 
 async function queueDue(

@@ -1,33 +1,16 @@
 import { z } from 'zod';
+import { PERMISSION } from '../decisions/edge-access.js';
 import type { Access } from '../model/intention.js';
 import type { ActualAccess } from '../plan/plan.js';
 import { opens } from '../plan/precedence.js';
 import { safeParse } from '../safe-parse.js';
 
-const text = z.string();
-const HEADER = z.object({
-  name: text,
-  present: z.boolean().exactOptional(),
-  exact: text.exactOptional(),
-  prefix: text.exactOptional(),
-  suffix: text.exactOptional(),
-  regex: text.exactOptional(),
-  invert: z.boolean().exactOptional(),
-});
-const PERMISSION = z.strictObject({
-  methods: z.array(text).exactOptional(),
-  pathExact: text.exactOptional(),
-  pathPrefix: text.exactOptional(),
-  pathRegex: text.exactOptional(),
-  headers: z.array(HEADER).exactOptional(),
-  jwt: z
-    .object({ provider: text, verifyClaims: z.array(z.object({ path: z.array(text), value: text })) })
-    .exactOptional(),
-});
+/** One with a key that this version does not know may let less through than it seems. */
+const KNOWN_PERMISSION = z.strictObject(PERMISSION.shape);
 const ACCESS = z.discriminatedUnion('access', [
   z.object({ access: z.literal('allow') }),
   z.object({ access: z.literal('deny') }),
-  z.object({ access: z.literal('http'), permissions: z.array(PERMISSION) }),
+  z.object({ access: z.literal('http'), permissions: z.array(KNOWN_PERMISSION) }),
 ]);
 
 /** The access in `before` or `after` of a decision about an edge. What cannot be read counts as access of an unknown kind. */

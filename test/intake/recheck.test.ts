@@ -21,6 +21,7 @@ let isPaused: boolean;
 
 beforeEach(() => {
   clock = createMovableClock();
+  clock.freeze();
   directory = mkdtempSync(join(tmpdir(), 'scopemesh-recheck-'));
   store = createEmbeddedStore({ directory, clock, logger: silentLogger, metrics: noMetrics });
   queued = [];
