@@ -1,12 +1,9 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Clock, systemClock } from '../../src/clock.js';
 import { emptyChain, extendChain, formatHead } from '../../src/decisions/chain.js';
-import { createEmbeddedDecisionLog } from '../../src/decisions/embedded/embedded-decision-log.js';
-import { type TrailRecord, toTrailRecord } from '../../src/decisions/trail-record.js';
-import { verifyTrail } from '../../src/decisions/verify-trail.js';
 import type { Decision } from '../../src/model/decision.js';
 import { type Logger, type Metrics, noMetrics, silentLogger } from '../../src/observe.js';
 import { createEmbeddedStore, type EmbeddedStore } from '../../src/queue/embedded/store.js';
@@ -14,7 +11,6 @@ import { type RelayDeps, run } from '../../workers/relay.js';
 import { aborted } from '../support/aborted.js';
 import { decisions, faultsOf } from '../support/decisions.js';
 import { MemoryDecisionLog } from '../support/memory-decision-log.js';
-import { relayWithCrashes } from '../support/relay-crashes.js';
 
 const surroundings = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
 
@@ -386,71 +382,6 @@ describe('the relay', () => {
     await running;
     expect(log.held.map(({ chain }) => [chain?.log, chain?.sequence])).toEqual(
       settled.map((_, index) => [before.log, index + 1]),
-    );
-  });
-
-  it('loses and doubles nothing and leaves one chain when it is killed at any step', {
-    timeout: 60_000,
-  }, async () => {
-    const settled = await settle(60);
-    await store.close();
-    await relayWithCrashes({ directory, batch: 4 }, [3, 6, 9, 2, 11, 4, 7]);
-    const file = createEmbeddedDecisionLog({ directory, ...surroundings });
-    const read: Decision[] = [];
-    const records: TrailRecord[] = [];
-    const options = { from: 'start', follow: false } as const;
-    for await (const each of file.read(options, stop.signal)) read.push(each);
-    for await (const each of file.readEvents(options, stop.signal)) records.push(toTrailRecord(each));
-    await file.close();
-    expect(read.map((each) => each.id)).toEqual(settled.map((each) => each.id));
-    expect(faultsOf(read)).toEqual([]);
-    expect(verifyTrail(records)).toMatchObject({ decisions: 60, logs: [{ first: 1, last: 60 }] });
-    expect(verifyTrail(records).fault).toBeUndefined();
-  });
-});
-
-describe('the chain of a log', () => {
-  const options = { from: 'start', follow: false } as const;
-  const records = async (file: ReturnType<typeof createEmbeddedDecisionLog>) => {
-    const found: TrailRecord[] = [];
-    for await (const each of file.readEvents(options, AbortSignal.timeout(20_000)))
-      found.push(toTrailRecord(each));
-    return found;
-  };
-
-  it.each(['the store', 'the log'])('begins again after %s was lost, and stays intact', async (lost) => {
-    const file = createEmbeddedDecisionLog({ directory, ...surroundings });
-    const publish = async () => {
-      const end = new AbortController();
-      const running = run(deps({ log: file }), end.signal);
-      await until(emptied);
-      end.abort();
-      await running;
-    };
-    await settle(5);
-    await publish();
-    await file.close();
-    await store.close();
-    const gone = lost === 'the store' ? /^(queue|journal)/ : /^decisions/;
-    for (const name of readdirSync(directory)) if (gone.test(name)) rmSync(join(directory, name));
-    store = createEmbeddedStore({ directory, ...surroundings });
-    const again = createEmbeddedDecisionLog({ directory, ...surroundings });
-    await settle(3);
-    const end = new AbortController();
-    const running = run(deps({ log: again }), end.signal);
-    await until(emptied);
-    end.abort();
-    await running;
-    const report = verifyTrail(await records(again));
-    await again.close();
-    expect(report.fault).toBeUndefined();
-    expect(report.logs.map(({ first, last }) => [first, last])).toEqual(
-      lost === 'the store'
-        ? [
-            [1, 5],
-            [1, 3],
-          ]
-        : [[1, 3]],
     );
   });
 });

@@ -1,0 +1,98 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.js';
+import { createEmbeddedDecisionLog } from '../../src/decisions/embedded/embedded-decision-log.js';
+import { type TrailRecord, toTrailRecord } from '../../src/decisions/trail-record.js';
+import { verifyTrail } from '../../src/decisions/verify-trail.js';
+import type { Decision } from '../../src/model/decision.js';
+import { noMetrics, silentLogger } from '../../src/observe.js';
+import { createEmbeddedStore } from '../../src/queue/embedded/store.js';
+import { run } from '../../workers/relay.js';
+import { decisions, faultsOf } from '../support/decisions.js';
+import { relayWithCrashes } from '../support/relay-crashes.js';
+import { until } from '../support/until.js';
+
+const surroundings = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
+const ALL = { from: 'start', follow: false } as const;
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'scopemesh-relay-'));
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+const openLog = () => createEmbeddedDecisionLog({ directory, ...surroundings });
+
+/** Settles so many decisions with a store of its own, and does `then` with it. */
+async function settle(
+  count: number,
+  then: (store: ReturnType<typeof createEmbeddedStore>) => Promise<unknown> = async () => {},
+): Promise<readonly Decision[]> {
+  const store = createEmbeddedStore({ directory, ...surroundings });
+  const settled = decisions(count, 3);
+  await store.journal.settle('destination/default/default/orders', settled);
+  await then(store);
+  await store.close();
+  return settled;
+}
+
+/** Settles so many, and runs a relay until all are published; resolves with everything that the log holds. */
+async function publish(count: number): Promise<readonly TrailRecord[]> {
+  const log = openLog();
+  await settle(count, async (store) => {
+    const end = new AbortController();
+    const settled = { wait: () => new Promise<void>(() => {}) };
+    const running = run({ ...surroundings, ...store, log, settled }, end.signal);
+    await until('all are published', async () => (await store.journal.overview()).outboxLength === 0);
+    end.abort();
+    await running;
+  });
+  const records = await recordsOf(log);
+  await log.close();
+  return records;
+}
+
+async function recordsOf(log: ReturnType<typeof openLog>): Promise<readonly TrailRecord[]> {
+  const records: TrailRecord[] = [];
+  for await (const each of log.readEvents(ALL, AbortSignal.timeout(45_000)))
+    records.push(toTrailRecord(each));
+  return records;
+}
+
+describe('the chain of a log', () => {
+  it('is one, and nothing is lost or doubled, when the relay is killed at any step', {
+    timeout: 60_000,
+  }, async () => {
+    const settled = await settle(60);
+    await relayWithCrashes({ directory, batch: 4 }, [3, 6, 9, 2, 11, 4, 7]);
+    const log = openLog();
+    const read: Decision[] = [];
+    for await (const each of log.read(ALL, AbortSignal.timeout(45_000))) read.push(each);
+    const report = verifyTrail(await recordsOf(log));
+    await log.close();
+    expect(read.map((each) => each.id)).toEqual(settled.map((each) => each.id));
+    expect(faultsOf(read)).toEqual([]);
+    expect(report).toMatchObject({ decisions: 60, logs: [{ first: 1, last: 60 }] });
+    expect(report.fault).toBeUndefined();
+  });
+
+  it.each([
+    [
+      'the store',
+      /^(queue|journal)/,
+      [
+        [1, 5],
+        [1, 3],
+      ],
+    ],
+    ['the log', /^decisions/, [[1, 3]]],
+  ])('begins again after %s was lost, and stays intact', async (_, lost, chains) => {
+    await publish(5);
+    for (const name of readdirSync(directory)) if (lost.test(name)) rmSync(join(directory, name));
+    const report = verifyTrail(await publish(3));
+    expect(report.fault).toBeUndefined();
+    expect(report.logs.map(({ first, last }) => [first, last])).toEqual(chains);
+  });
+});
