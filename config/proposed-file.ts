@@ -73,7 +73,7 @@ function toFileRule(
 
 /** As the loader expands it. */
 function escaped(text: string): string {
-  return text.replaceAll('${', '$${');
+  return text.replaceAll('${', () => '$${');
 }
 
 /** Keys whose values are paths of files. */

@@ -130,7 +130,7 @@ const someMesh: fc.Arbitrary<Scene> = fc
     }),
   );
 
-const RULES = { numRuns: 150 };
+const RULES = { numRuns: 100 };
 const rulesOf = ({ rules }: Proposal) =>
   rules.map(({ rule: { userRequired: _, ...rest }, evidence }) => ({ ...rest, evidence }));
 const filled = (changes: Partial<Scene>) => scene({ mapping: mapping(), services: [], ...changes });
@@ -182,7 +182,7 @@ describe('a proposal', () => {
         };
         expect(proposalFor(reversed)).toEqual(proposalFor(from));
       }),
-      { numRuns: 50 },
+      { numRuns: 25 },
     );
   });
 
@@ -193,7 +193,7 @@ describe('a proposal', () => {
         const count = [...from.entries.values()].reduce((sum, each) => sum + each.sources.length, 0);
         expect(explained.length + unexplained.length).toBe(count);
       }),
-      { numRuns: 50 },
+      { numRuns: 25 },
     );
   });
 

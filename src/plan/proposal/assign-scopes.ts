@@ -6,6 +6,7 @@ import { matchRule } from '../rule-match.js';
 import { serviceText } from '../world.js';
 import { partsOf } from './access-parts.js';
 import { actualAt, type Callers } from './callers.js';
+import { groupBy } from './group-by.js';
 import {
   type ProposalInput,
   type ProposedRule,
@@ -113,11 +114,8 @@ function namedBy({ scope }: HeldScope, { actual }: Callers): readonly Named[] {
 function byDestination(
   naming: ReadonlyMap<HeldScope, readonly Named[]>,
 ): ReadonlyMap<string, readonly Candidate[]> {
-  const found = new Map<string, Candidate[]>();
-  for (const [held, named] of naming)
-    for (const { destination, evidence } of named)
-      found.set(destination, [...(found.get(destination) ?? []), { held, evidence }]);
-  return found;
+  const all = [...naming].flatMap(([held, named]) => named.map((each) => ({ ...each, held })));
+  return groupBy(all, ({ destination }) => destination);
 }
 
 /** The scopes whose services are exactly the callers of a destination. One caller alone may be chance. */
@@ -125,12 +123,8 @@ function byCallers(
   holders: readonly HeldScope[],
   { actual }: Callers,
 ): ReadonlyMap<string, readonly HeldScope[]> {
-  const bySet = new Map<string, HeldScope[]>();
-  for (const held of holders) {
-    if (held.services.length < 2) continue;
-    const key = JSON.stringify(held.services);
-    bySet.set(key, [...(bySet.get(key) ?? []), held]);
-  }
+  const several = holders.filter(({ services }) => services.length > 1);
+  const bySet = groupBy(several, ({ services }) => JSON.stringify(services));
   return new Map(
     [...actual].flatMap(([destination, callers]) => {
       const found = bySet.get(JSON.stringify([...callers.keys()].toSorted()));
@@ -159,36 +153,48 @@ function share(
       return [candidate, parts.filter(isSafe)];
     }),
   );
-  const gainOf = (candidate: Candidate, stage: (typeof STAGES)[number]) => {
+  const gainOf = (candidate: Candidate, order: number, stage: (typeof STAGES)[number]): Gain => {
     const isNew = (service: string, part: Access) => !covers(opened.get(edgeKey(service, destination)), part);
     const { scope, services } = candidate.held;
-    const next = (safe.get(candidate) ?? []).filter(
-      (part) => (stage === 'any' || isSaid(scope, part)) && services.some((each) => isNew(each, part)),
-    );
+    const parts = (safe.get(candidate) ?? []).filter((part) => stage === 'any' || isSaid(scope, part));
+    const next = parts.filter((part) => services.some((each) => isNew(each, part)));
     const count = next.reduce((sum, part) => sum + services.filter((each) => isNew(each, part)).length, 0);
-    return { candidate, next, count };
+    return { candidate, order, next, count };
   };
   for (const stage of STAGES) {
-    for (;;) {
-      const gains = candidates.map((candidate) => gainOf(candidate, stage));
-      const best = gains.reduce((a, b) => (b.count > a.count ? b : a), { ...NO_GAIN });
-      if (best.candidate === undefined) break;
-      for (const part of best.next) {
-        const access = union(shared.get(best.candidate), part);
-        if (access !== undefined) shared.set(best.candidate, access);
-        for (const service of best.candidate.held.services)
-          widen(opened, edgeKey(service, destination), part);
+    const queue = candidates.map((each, order) => gainOf(each, order, stage)).toSorted(byGain);
+    for (let last = queue.shift(); last !== undefined; last = queue.shift()) {
+      const gain = gainOf(last.candidate, last.order, stage);
+      // A gain only shrinks, so what is still ahead of the others' last gains is ahead of all.
+      const ahead = queue.findIndex((other) => byGain(gain, other) < 0);
+      if (gain.count > 0 && ahead !== 0 && queue.length > 0) {
+        queue.splice(ahead < 0 ? queue.length : ahead, 0, gain);
+        continue;
+      }
+      const { candidate, next } = gain;
+      for (const part of next) {
+        const access = union(shared.get(candidate), part);
+        if (access !== undefined) shared.set(candidate, access);
+        for (const service of candidate.held.services) widen(opened, edgeKey(service, destination), part);
       }
     }
   }
   return shared;
 }
 
-const NO_GAIN: { readonly candidate?: Candidate; readonly next: readonly Access[]; readonly count: number } =
-  {
-    next: [],
-    count: 0,
-  };
+/** What a scope would explain besides what others explain already. */
+interface Gain {
+  readonly candidate: Candidate;
+  /** Decides between equal gains. */
+  readonly order: number;
+  readonly next: readonly Access[];
+  /** Parts, each counted for every service that gains it. */
+  readonly count: number;
+}
+
+function byGain(a: Gain, b: Gain): number {
+  return b.count - a.count || a.order - b.order;
+}
 
 /** Without a word for methods, a scope's name is taken to mean the whole service. */
 function isSaid(scope: HeldScope['scope'], part: Access): boolean {

@@ -2,9 +2,9 @@ import type { OAuthClient } from '../../model/client.js';
 import type { Access, ServiceName } from '../../model/intention.js';
 import { covers } from '../access.js';
 import { createOpener } from '../openings.js';
-import { clientText, findClient, serviceText } from '../world.js';
+import { findClient, serviceText } from '../world.js';
 import type { ProposalInput } from './proposal.js';
-import type { Claims } from './propose-claims.js';
+import { type Claims, nameOf } from './propose-claims.js';
 import type { AllowedEdge } from './read-edges.js';
 
 /** A service and the client that it has, or may get. */
@@ -74,7 +74,7 @@ export function withoutWiderClaims(
       ...claims.unclear,
       ...wider.map(({ service, client }): [string, string] => [
         serviceText(service),
-        `with its client ${clientText(client)} the rules of the configuration would open more than Consul allows now`,
+        `with its client ${nameOf(client)} the rules of the configuration would open more than Consul allows now`,
       ]),
     ]),
   };

@@ -4,6 +4,7 @@ import { classify, mayUseScope, needsHuman } from '../actor.js';
 import { toGrantText } from '../grant-text.js';
 import { createOpener, type Opening } from '../openings.js';
 import { clientText, findClient, serviceText } from '../world.js';
+import { groupBy } from './group-by.js';
 import type { ExplainedEdge, ProposalInput, ProposedRule, UnexplainedEdge, UnusedScope } from './proposal.js';
 import { scopeText } from './proposal.js';
 import { type Claims, nameOf } from './propose-claims.js';
@@ -32,7 +33,12 @@ export function explainEdges(
       const client = findClient(world, id);
       return client === undefined
         ? []
-        : [[key, { client, byDestination: byDestination(open(client).openings) }]];
+        : [
+            [
+              key,
+              { client, byDestination: groupBy(open(client).openings, ({ destination }) => destination) },
+            ],
+          ];
     }),
   );
   const unused = new Map(unusedScopes.map((each) => [scopeText(each), each]));
@@ -75,13 +81,6 @@ export function explainEdges(
     else refuse(...whyNothing(name, known.client, unused, mapping));
   }
   return { explained, unexplained };
-}
-
-function byDestination(openings: readonly Opening[]): ReadonlyMap<string, readonly Opening[]> {
-  const found = new Map<string, Opening[]>();
-  for (const opening of openings)
-    found.set(opening.destination, [...(found.get(opening.destination) ?? []), opening]);
-  return found;
 }
 
 function grantOf({ scope, api }: Opening): string {

@@ -2,8 +2,9 @@ import type { Access } from '../../model/intention.js';
 import type { Rule } from '../../model/rule.js';
 import { covers, digest, union } from '../access.js';
 import { accessOf } from '../openings.js';
-import { compilePattern } from '../pattern.js';
+import { compilePattern, createPatternCompiler } from '../pattern.js';
 import { matchRule } from '../rule-match.js';
+import { groupBy } from './group-by.js';
 import { type ProposalInput, type ProposedRule, scopeText, type UnusedScope } from './proposal.js';
 import { clientsOf } from './propose-claims.js';
 
@@ -17,30 +18,30 @@ export function foldPatterns(
   rules: readonly ProposedRule[],
   input: Pick<ProposalInput, 'mapping' | 'world' | 'canWrite'>,
 ): readonly ProposedRule[] {
-  const groups = new Map<string, { pattern: Rule; members: ProposedRule[] }>();
-  for (const proposed of rules) {
+  const compile = createPatternCompiler();
+  const folding = rules.flatMap((proposed) => {
     const pattern = proposed.evidence === 'name' ? toPattern(proposed.rule) : undefined;
-    if (pattern === undefined) continue;
-    const { scope, provider, api } = pattern;
-    const key = JSON.stringify([scope, provider, api, digest(accessOf(pattern))]);
-    const group = groups.get(key) ?? { pattern, members: [] };
-    group.members.push(proposed);
-    groups.set(key, group);
-  }
+    return pattern === undefined ? [] : { proposed, pattern };
+  });
+  const groups = groupBy(folding, ({ pattern }) =>
+    JSON.stringify([pattern.scope, pattern.provider, pattern.api, digest(accessOf(pattern))]),
+  );
   const opens = accessByScope(rules, input);
   const scopes = scopesOf(input);
   const folded = new Map<ProposedRule, ProposedRule>();
-  for (const { pattern, members } of groups.values()) {
-    const isSame = () =>
-      scopes.every(({ provider, scope }) => {
-        const captures = matchRule(pattern, provider, scope, input.mapping, compilePattern);
-        const destination = captures?.[CAPTURE];
-        if (destination === undefined) return true;
-        return covers(opens.get(openingKey({ provider, scope }, destination)), accessOf(pattern));
-      });
-    if (members.length < 2 || !input.canWrite(pattern) || !isSame()) continue;
+  for (const members of groups.values()) {
+    const [first, ...others] = members;
+    if (first === undefined || others.length === 0 || !input.canWrite(first.pattern)) continue;
+    const { pattern } = first;
+    const isSame = scopes.every(({ provider, scope }) => {
+      const captures = matchRule(pattern, provider, scope, input.mapping, compile);
+      const destination = captures?.[CAPTURE];
+      if (destination === undefined) return true;
+      return covers(opens.get(openingKey({ provider, scope }, destination)), accessOf(pattern));
+    });
+    if (!isSame) continue;
     const one: ProposedRule = { rule: pattern, evidence: 'name' };
-    for (const member of members) folded.set(member, one);
+    for (const { proposed } of members) folded.set(proposed, one);
   }
   return [...new Set(rules.map((each) => folded.get(each) ?? each))];
 }

@@ -4,6 +4,7 @@ import type { ServiceName } from '../../model/intention.js';
 import { isSourceName, statedClaim } from '../claims.js';
 import { compareText } from '../compare.js';
 import { type ClientId, clientText, findClient, isUnreadable, serviceText } from '../world.js';
+import { groupBy } from './group-by.js';
 import type { ClaimEvidence, ProposalInput, ProposedClaim } from './proposal.js';
 import type { AllowedEdge } from './read-edges.js';
 
@@ -25,8 +26,11 @@ export function proposeClaims(
   const doubtful: Pick<ProposedClaim, 'service' | 'client'>[] = [];
   const unclear = new Map<string, string>();
   const clients = clientsOf(world);
-  const byAttribute = indexBy(clients, confirmedServices);
-  const byName = indexBy(clients, ({ clientId }) => [clientId]);
+  const naming = clients.flatMap((client) =>
+    [...new Set(confirmedServices(client))].map((name) => ({ name, client })),
+  );
+  const byAttribute = groupBy(naming, ({ name }) => name);
+  const byName = groupBy(clients, ({ clientId }) => clientId);
   const services = new Map((world.catalog?.services ?? []).map((each) => [serviceText(each.name), each]));
   const names = new Map(
     [...edges.map(({ source }) => source), ...[...services.values()].map(({ name }) => name)].map((name) => [
@@ -43,7 +47,7 @@ export function proposeClaims(
       stated?.kind === 'client'
         ? [['claim', [stated.client]]]
         : [
-            ['attribute', byAttribute.get(service.name) ?? []],
+            ['attribute', (byAttribute.get(service.name) ?? []).map(({ client }) => client)],
             ['name', byName.get(service.name) ?? []],
           ];
     const [evidence, found] = candidates.find(([, each]) => each.length > 0) ?? ['name', []];
@@ -99,7 +103,7 @@ const NO_ATTRIBUTES = { attributes: {} };
 
 /** With `claims: first` one service alone keeps a client. */
 function onePerClient({ proposed, doubtful, unclear }: Claims): Claims {
-  const counts = indexBy(proposed, ({ client }) => [clientText(client)]);
+  const counts = groupBy(proposed, ({ client }) => clientText(client));
   const isAlone = ({ client }: ProposedClaim) => counts.get(clientText(client))?.length === 1;
   const shared = proposed.filter((claim) => !isAlone(claim));
   return {
@@ -121,20 +125,6 @@ export function clientsOf({
 }: Pick<ProposalInput['world'], 'directories'>): readonly OAuthClient[] {
   const clients = [...directories.values()].flatMap((directory) => [...directory.values()]);
   return clients.toSorted((a, b) => compareText(clientText(a), clientText(b)));
-}
-
-function indexBy<T>(
-  values: readonly T[],
-  keysOf: (value: T) => readonly string[],
-): ReadonlyMap<string, readonly T[]> {
-  const found = new Map<string, T[]>();
-  for (const value of values)
-    for (const key of new Set(keysOf(value))) {
-      const known = found.get(key);
-      if (known === undefined) found.set(key, [value]);
-      else known.push(value);
-    }
-  return found;
 }
 
 export function nameOf({ provider, clientId }: Pick<OAuthClient, 'provider' | 'clientId'>): string {

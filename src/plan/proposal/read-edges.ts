@@ -1,5 +1,6 @@
 import type { Access, IntentionEntry, IntentionSource, ServiceName } from '../../model/intention.js';
 import { canonical } from '../access.js';
+import { isSourceName } from '../claims.js';
 import { isManagedElsewhere, isOwned, otherOwnerOf } from '../ownership.js';
 import { isPlainServiceName } from '../pattern.js';
 import { serviceText } from '../world.js';
@@ -70,6 +71,8 @@ function reasonOf(
     return ['UserToken', 'it requires a token of a user; write the rule yourself, with user: required'];
   if (source.partition !== destination.partition || source.namespace !== destination.namespace)
     return ['OtherPlace', 'a scope opens services in the partition and namespace of the source alone'];
+  if (!isSourceName(source.name))
+    return ['UnsuitableName', 'a service with the name of the source cannot claim a client'];
   const name = destination.name.toLowerCase();
   if (!isPlainServiceName(name))
     return ['UnsuitableName', 'the name of the destination has other characters than a-z, 0-9 and -'];
