@@ -248,6 +248,21 @@ describe('a proposal', () => {
     expect(proposal.unusedScopes).toMatchObject([{ reason: 'WouldOpenMore' }]);
   });
 
+  it('counts every service that claims the client, although with claims: first one of them gets it', () => {
+    const from = filled({
+      mapping: mapping({ claims: 'first' }),
+      clients: [client('app', ['orders:call'])],
+      services: [claiming('web', 'app'), claiming('job', 'app')],
+      entries: entriesOf(entry('orders', source('web', ALLOW))),
+    });
+    expect(proposalFor(from)).toMatchObject({
+      rules: [],
+      claims: [],
+      unexplained: [{ reason: 'UnclearSource' }],
+      unusedScopes: [{ reason: 'WouldOpenMore' }],
+    });
+  });
+
   it('proposes no claim by which rules of the configuration would open more', () => {
     const rules = [{ scope: 'orders:call', to: 'orders', userRequired: false }];
     const clients = [client('web', ['orders:call']), client('job', ['orders:call'])];
