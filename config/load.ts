@@ -7,6 +7,7 @@ import { readDocument } from './document.js';
 import { expand, failureOf, MAX_FILE_BYTES } from './expand.js';
 import { toFindings } from './issues.js';
 import { onlyMapping } from './only-mapping.js';
+import { FIRST_OWNER } from './proposed-file.js';
 import { FILE, LOG_FILE } from './schema.js';
 import { toConfig, toLogSettings } from './to-config.js';
 
@@ -32,6 +33,17 @@ export async function loadConfig(options: LoadOptions): Promise<{ config: Config
  */
 export async function loadMapping(options: LoadOptions): Promise<Config> {
   return (await load(options, onlyMapping)).config;
+}
+
+/**
+ * As `loadConfig`, of a file that need not have a mapping yet: without `scopes`, `owner` and `mode` it is one that opens
+ * nothing and writes nothing.
+ */
+export async function loadWithoutMapping(options: LoadOptions): Promise<{ config: Config; source: string }> {
+  return load(options, (value) => {
+    const { scopes, ...rest } = parseRecord(value);
+    return { owner: FIRST_OWNER, mode: 'observe', ...rest, scopes: scopes ?? {} };
+  });
 }
 
 async function load(

@@ -19,6 +19,7 @@ export const COMMANDS: readonly string[] = [
   'validate',
   'test',
   'doctor',
+  'import',
   'adopt',
   'eject',
   'approve',

@@ -20,7 +20,8 @@ export function sourcesAfter(
       continue;
     }
     waiting.delete(serviceText(source));
-    if (change.after !== undefined) next.push(toSource(change, change.after));
+    if (change.reason === 'Adopted' && 'raw' in source) next.push(marked(source, change));
+    else if (change.after !== undefined) next.push(toSource(change, change.after));
   }
   for (const change of waiting.values())
     if (change.after !== undefined) next.push(toSource(change, change.after));
@@ -64,6 +65,11 @@ function isMeant(source: Source, change: Change, owner: string): boolean {
   return (
     !('raw' in source) || isOwned(owner, source) || (change.reason === 'Adopted' && source.peer === undefined)
   );
+}
+
+/** An adoption writes the mark alone: permissions stay in the form that their author gave them. */
+function marked(source: IntentionSource, { description }: Change): IntentionSource {
+  return { ...source, description, raw: { ...source.raw, Description: description } };
 }
 
 function toSource(change: Change, access: NonNullable<Change['after']>): NewSource {

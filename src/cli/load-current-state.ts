@@ -46,7 +46,7 @@ const KeptOrders = z.object({
  * Reads every directory and Consul completely, asks a running daemon for its orders, calls `use`, and closes the
  * connections. It needs neither queue nor state directory and writes nothing, so it can run beside the daemon. A
  * directory that cannot be read is an error, unless `onUnread` accepts it. With `next`, that configuration
- * decides the access, and what it needs is read.
+ * decides the access, and what it needs is read. `open` reads the configuration file in another way.
  */
 export async function withBothSides<T>(
   cli: Cli,
@@ -54,12 +54,14 @@ export async function withBothSides<T>(
   {
     onUnread,
     next,
+    open = () => cli.openConfig(),
   }: {
     readonly onUnread?: (provider: string, error: SyncError) => void;
     readonly next?: (running: Config) => Config;
+    readonly open?: () => Promise<Config>;
   } = {},
 ): Promise<T> {
-  const running = await cli.openConfig();
+  const running = await open();
   const config = next?.(running) ?? running;
   const runtime = cli.runtime(true);
   const { parts } = cli.around;

@@ -20,6 +20,7 @@ import { addExplain } from './commands/explain.js';
 import { addFreeze } from './commands/freeze.js';
 import { addGrant } from './commands/grant.js';
 import { addHistory } from './commands/history.js';
+import { addImport } from './commands/import.js';
 import { addLogs } from './commands/logs.js';
 import { addParked } from './commands/parked.js';
 import { addPlan } from './commands/plan.js';
@@ -82,6 +83,7 @@ const COMMANDS: readonly ((program: Command, cli: Cli) => void)[] = [
   addValidate,
   addTest,
   addDoctor,
+  addImport,
   addAdopt,
   addEject,
   addApprove,

@@ -31,7 +31,7 @@ export interface OAuthClient {
 }
 
 /** The services that the client itself names (attribute `consul-services`: comma-separated or a list). */
-export function confirmedServices(client: OAuthClient): readonly string[] {
+export function confirmedServices(client: Pick<OAuthClient, 'attributes'>): readonly string[] {
   return (client.attributes['consul-services'] ?? '')
     .split(/[\s,]+|##/)
     .map((name) => name.trim())

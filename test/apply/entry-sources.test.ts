@@ -55,6 +55,16 @@ describe('the sources of an entry after changes', () => {
     expect(sourcesAfter([peers], [adoption], 'pay')[0]).toBe(peers);
   });
 
+  it('keep the form of an adopted source, but for its Description', () => {
+    const adoption = change('web', ALLOW, { reason: 'Adopted', verb: 'updated' });
+    const raw = { Name: 'web', Permissions: ['in the form of its author'], Description: 'by hand' };
+    const [adopted] = sourcesAfter([source('web', ALLOW, 'by hand', { raw })], [adoption], 'pay');
+    expect(adopted).toMatchObject({
+      description: adoption.description,
+      raw: { ...raw, Description: adoption.description },
+    });
+  });
+
   it('have the Description of the change, with the mark', () => {
     const [made] = sourcesAfter([], [change('web')], 'pay');
     expect(made).toEqual({

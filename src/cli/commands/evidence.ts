@@ -1,15 +1,13 @@
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { toCloudEvent } from '../../decisions/envelope.js';
 import { TrailVerification } from '../../decisions/verify-trail.js';
-import { messageOf, SyncError } from '../../errors.js';
-import { makeDirectory } from '../../make-directory.js';
 import { collectEvidence } from '../../trail/evidence/evidence.js';
 import { evidenceFiles } from '../../trail/evidence/evidence-files.js';
 import type { Integrity } from '../../trail/evidence/integrity.js';
 import type { Cli } from '../cli.js';
 import { instantIn, parseInstant } from '../instant.js';
+import { writePrivateFiles } from '../private-files.js';
 import { accessText } from '../terminal/access-text.js';
 import { printable } from '../terminal/screen.js';
 import { type TrailOptions, withTrail, withTrailOptions } from '../with-trail.js';
@@ -72,32 +70,8 @@ async function report(options: Options, cli: Cli): Promise<void> {
     accessText,
     eventText: (decision) => JSON.stringify(toCloudEvent(decision)),
   });
-  await write(out, files);
+  await writePrivateFiles(out, files);
   if (options.json) return cli.screen.json({ out, files: [...files.keys()], verified: integrity.verified });
   cli.screen.line(printable(`wrote ${files.size} files to ${out}; open ${join(out, 'report.html')}`));
   if (!integrity.verified) cli.screen.warn('scopemesh: the log is not proven; the report says why');
-}
-
-/** The report says who may do what, so only its owner may read it. */
-async function write(directory: string, files: ReadonlyMap<string, string>): Promise<void> {
-  try {
-    makeDirectory(directory);
-    for (const [name, text] of files) await writePrivate(join(directory, name), text);
-  } catch (error) {
-    throw new SyncError('ERR_CONFIG', `--out ${directory} cannot be written (${messageOf(error)})`, {
-      retriable: false,
-      cause: error,
-    });
-  }
-}
-
-async function writePrivate(path: string, text: string): Promise<void> {
-  const file = await open(path, 'w', 0o600);
-  try {
-    // A file that was there keeps its mode otherwise.
-    await file.chmod(0o600);
-    await file.writeFile(text);
-  } finally {
-    await file.close();
-  }
 }

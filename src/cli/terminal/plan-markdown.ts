@@ -4,12 +4,11 @@ import { isAnythingToDo } from '../../reconcile/fleet-plan.js';
 import { planDocument, type Sign, signOf, summaryOf } from '../plan-view.js';
 import type { WhatIf } from '../what-if.js';
 import { accessText } from './access-text.js';
+import { clientCode, code, table } from './markdown.js';
 import { pendingText, summaryText } from './plan-text.js';
-import { bounded } from './screen.js';
 
 /** GitHub takes comments of up to 65,536 characters, and the plan has three tables. */
 const MOST_CHARACTERS = 18_000;
-const MOST_IN_CELL = 300;
 
 const VERBS: Readonly<Record<Sign, string>> = { '+': 'open', '~': 'change', '-': 'close' };
 
@@ -47,40 +46,11 @@ export function planMarkdown(plan: FleetPlan, mapping: Mapping, whatIf?: WhatIf)
     ...(isAnythingToDo(plan)
       ? []
       : [holds.length === 0 ? 'No changes. Consul matches the IdP.' : 'No changes.']),
-    ...table(['', 'source', 'destination', 'access', 'reason', 'scopes', 'client'], edges),
-    ...table(['', 'object', 'name', 'reason', 'client'], objects),
-    ...table(['held', 'what', 'why'], held),
+    ...table(['', 'source', 'destination', 'access', 'reason', 'scopes', 'client'], edges, MOST_CHARACTERS),
+    ...table(['', 'object', 'name', 'reason', 'client'], objects, MOST_CHARACTERS),
+    ...table(['held', 'what', 'why'], held, MOST_CHARACTERS),
     `**${summaryText(summaryOf(plan), mapping)}**`,
     ...(whatIf === undefined || whatIf.alreadyPending === 0 ? [] : [pendingText(whatIf)]),
   ];
   return blocks.join('\n\n');
-}
-
-function clientCode(client: { readonly provider: string; readonly clientId: string } | undefined): string {
-  return client === undefined ? '' : code(`${client.provider}/${client.clientId}`);
-}
-
-/** Rows that do not fit are counted. */
-function table(head: readonly string[], rows: readonly (readonly string[])[]): readonly string[] {
-  if (rows.length === 0) return [];
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-  const lines = [line(head), line(head.map(() => '---'))];
-  let characters = 0;
-  for (const row of rows) {
-    const text = line(row);
-    characters += text.length + 1;
-    if (characters > MOST_CHARACTERS) break;
-    lines.push(text);
-  }
-  const left = rows.length + 2 - lines.length;
-  return [lines.join('\n'), ...(left === 0 ? [] : [`and ${left} more`])];
-}
-
-/** A text as code in a cell of a table (GitHub Flavored Markdown, sections 4.10 and 6.3). */
-function code(text: string): string {
-  const shown = bounded(text, MOST_IN_CELL);
-  if (shown.trim() === '') return '';
-  // A code span can hold neither backticks nor, in a table, a bar. Character references can.
-  if (!/[`|\\]|^ | $/.test(shown)) return `\`${shown}\``;
-  return `<code>${shown.replace(/[^A-Za-z0-9 ]/gu, (sign) => `&#${sign.codePointAt(0)};`)}</code>`;
 }

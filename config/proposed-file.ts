@@ -1,0 +1,100 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: references are written so
+import { isAbsolute, relative, resolve } from 'node:path';
+import { isMap, isScalar, isSeq, parseDocument, visit, YAMLSeq } from 'yaml';
+import { definedFields } from '../src/model/defined-fields.js';
+import type { Rule } from '../src/model/rule.js';
+import { safeParse } from '../src/safe-parse.js';
+import { crossFindings } from './checks.js';
+import type { Config } from './config.js';
+import { SCOPES } from './rule-schema.js';
+
+/** The owner of a configuration that does not have one yet. */
+export const FIRST_OWNER = 'scopemesh';
+
+/** Whether a configuration file with these providers can hold the rule. */
+export function isWritableRule(rule: Rule, { providers }: Pick<Config, 'providers'>): boolean {
+  if (rule.scope === '__proto__') return false;
+  const scopes = { [rule.scope]: toFileRule(rule) };
+  const owners = providers.map(({ name, kind, apis }) => ({ name, kind, ...definedFields({ apis }) }));
+  return (
+    safeParse(SCOPES, scopes).success &&
+    crossFindings({ scopes, providers: owners }).every(({ path }) => path[0] !== 'scopes')
+  );
+}
+
+/**
+ * The text of a configuration file in the directory `to`, from the text of one in `from`: with these rules besides its own,
+ * in `mode: observe`. Its references stay unexpanded, and its relative paths still lead to the same files.
+ */
+export function toProposedText(
+  text: string,
+  rules: readonly Rule[],
+  { from, to }: { readonly from: string; readonly to: string },
+): string {
+  const document = parseDocument(text, { version: '1.2', schema: 'core' });
+  if (from !== to)
+    visit(document, {
+      Pair(_, { key, value }) {
+        if (!isScalar(key) || !isScalar(value) || typeof value.value !== 'string') return;
+        value.value = movedPaths(String(key.value), value.value, (path) => movedPath(path, from, to));
+      },
+    });
+  if (!document.has('owner')) document.set('owner', FIRST_OWNER);
+  document.set('mode', 'observe');
+  let scopes = document.get('scopes', true);
+  if (!isMap(scopes)) {
+    scopes = document.createNode({});
+    document.set('scopes', scopes);
+  }
+  if (isMap(scopes)) scopes.flow = false;
+  for (const rule of rules) {
+    const node = document.createNode(toFileRule(rule, escaped), { flow: true, aliasDuplicateObjects: false });
+    const known: unknown = document.getIn(['scopes', rule.scope], true);
+    if (isSeq(known)) known.add(node);
+    else if (known === undefined) document.setIn(['scopes', rule.scope], node);
+    else {
+      const list = new YAMLSeq();
+      list.items.push(known, node);
+      document.setIn(['scopes', rule.scope], list);
+    }
+  }
+  return document.toString({ lineWidth: 120 });
+}
+
+function toFileRule(
+  { scope: _, userRequired, ...rest }: Rule,
+  write: (text: string) => string = (text) => text,
+): Record<string, unknown> {
+  const rule = { ...rest, ...(userRequired ? { user: 'required' } : {}) };
+  return JSON.parse(JSON.stringify(rule), (__, value: unknown) =>
+    typeof value === 'string' ? write(value) : value,
+  ) as Record<string, unknown>;
+}
+
+/** As the loader expands it. */
+function escaped(text: string): string {
+  return text.replaceAll('${', () => '$${');
+}
+
+/** Keys whose values are paths of files. */
+const PATHS = new Set([
+  'directory',
+  'caFile',
+  'certFile',
+  'keyFile',
+  'keysCaFile',
+  'federatedTokenFile',
+  'signingKeyFile',
+]);
+
+function movedPaths(key: string, value: string, move: (path: string) => string): string {
+  const moved = value.replaceAll(/(?<!\$)\$\{file:([^}]*)\}/g, (_, path: string) => `\${file:${move(path)}}`);
+  const isOpen = value.includes('${') || /^https?:\/\//i.test(value);
+  return PATHS.has(key) && !isOpen ? move(value) : moved;
+}
+
+function movedPath(path: string, from: string, to: string): string {
+  if (isAbsolute(path)) return path;
+  const moved = relative(to, resolve(from, path));
+  return moved.startsWith('.') ? moved : `./${moved}`;
+}

@@ -1,0 +1,128 @@
+import { existsSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { Config } from '../../../config/config.js';
+import { loadConfig, loadWithoutMapping, readConfigText } from '../../../config/load.js';
+import { isWritableRule, toProposedText } from '../../../config/proposed-file.js';
+import { systemClock } from '../../clock.js';
+import { SyncError } from '../../errors.js';
+import { propose } from '../../plan/proposal/propose.js';
+import type { Cli } from '../cli.js';
+import { importDocument, importSummary } from '../import-view.js';
+import { withBothSides } from '../load-current-state.js';
+import { writePrivateFiles } from '../private-files.js';
+import { readUnexplainedAcl } from '../read-unexplained-acl.js';
+import { importMarkdown } from '../terminal/import-markdown.js';
+import { printable } from '../terminal/screen.js';
+
+interface Options {
+  readonly out: string;
+  readonly force?: true;
+  readonly json?: true;
+}
+
+const CONFIG_FILE = 'scopemesh.yaml';
+const REPORT_FILE = 'report.md';
+
+export function addImport(program: Command, cli: Cli): void {
+  program
+    .command('import')
+    .summary('propose a mapping from what Consul and the identity providers have now')
+    .description(
+      'Reads the intentions and ACL objects of Consul and the clients of the identity providers completely. Writes two ' +
+        'files: a configuration with rules that explain the intentions, and a report with the claims to make, what ' +
+        'each rule explains, and what no scope explains, with the reason. The rules open nothing that Consul does not ' +
+        'allow now. Changes nothing in Consul. The configuration file needs consul and providers alone; rules that it ' +
+        'has are kept. The token of scopemesh needs acl = "read".',
+    )
+    .requiredOption(
+      '--out <directory>',
+      'the directory for scopemesh.yaml and report.md; created if it does not exist',
+    )
+    .option('--force', 'overwrite these files')
+    .option('--json', 'also print the proposal as one JSON document')
+    .addHelpText(
+      'after',
+      `
+Exit status: 0; 1 on error, or if a side cannot be read completely.
+
+Examples:
+  scopemesh import --out proposal
+  scopemesh -c proposal/scopemesh.yaml validate
+  scopemesh import --out proposal --force --json | jq '.summary'`,
+    )
+    .action((options: Options) => runImport(options, cli));
+}
+
+async function runImport({ out, force, json }: Options, cli: Cli): Promise<void> {
+  const files = [CONFIG_FILE, REPORT_FILE].map((name) => join(out, name));
+  const existing = files.find((path) => existsSync(path));
+  if (existing !== undefined && force !== true)
+    throw refusal(`${existing} exists; name another directory with --out, or add --force to overwrite it`);
+  const load = cli.loadOptions();
+  const { config, source } = await loadWithoutMapping(load);
+  const text = await readConfigText(load);
+  const found = await withBothSides(
+    cli,
+    async ({ world, consul }) => {
+      const now = systemClock.now();
+      const { claimGraceMs, clientMeta, clientTag } = config.services;
+      const proposal = propose({
+        mapping: world.mapping,
+        settings: { claimGraceMs, clientMeta, clientTag },
+        world: world.view(now),
+        entries: world.entries.values(),
+        canWrite: createCheck(config),
+      });
+      const { aclsEnabled, defaultPolicy } = await consul.inspect(cli.signal);
+      const acl = aclsEnabled ? await readUnexplainedAcl(consul, proposal, now, cli.signal) : [];
+      return { proposal, acl, defaultPolicy };
+    },
+    { open: async () => config },
+  );
+  const facts = { ...found, config };
+  const rules = found.proposal.rules.map(({ rule }) => rule);
+  const proposed = toProposedText(text, rules, { from: dirname(source), to: resolve(out) });
+  const path = join(out, CONFIG_FILE);
+  // What is written must be valid: the names of scopes and the paths of intentions come from outside.
+  await loadConfig({
+    ...load,
+    path,
+    readFile: async (each) => (each === resolve(path) ? proposed : await load.readFile(each)),
+  });
+  await writePrivateFiles(
+    out,
+    new Map([
+      [CONFIG_FILE, proposed],
+      [REPORT_FILE, importMarkdown(facts)],
+    ]),
+  );
+  if (json) cli.screen.json(importDocument(facts, files));
+  else print(facts, files, cli);
+}
+
+/** Rules are checked again for each permission and each destination; most are equal. */
+function createCheck(config: Config): Parameters<typeof propose>[0]['canWrite'] {
+  const known = new Map<string, boolean>();
+  return (rule) => {
+    const key = JSON.stringify(rule);
+    const answer = known.get(key) ?? isWritableRule(rule, config);
+    known.set(key, answer);
+    return answer;
+  };
+}
+
+function print(facts: Parameters<typeof importMarkdown>[0], files: readonly string[], { screen }: Cli): void {
+  const { intentions, explained, unexplained, rules, claimsToMake, aclObjects } = importSummary(facts);
+  screen.line(`Intentions: ${intentions}. Explained by scopes: ${explained}. Not explained: ${unexplained}.`);
+  screen.line(
+    `Rules: ${rules}. Claims to make: ${claimsToMake}. ACL objects that no rule explains: ${aclObjects}.`,
+  );
+  if (facts.defaultPolicy === 'allow')
+    screen.warn('The mesh allows what no intention denies; scopemesh needs a default policy of deny.');
+  screen.line(printable(`Wrote ${files.join(' and ')}. Read the report before you use the configuration.`));
+}
+
+function refusal(message: string): SyncError {
+  return new SyncError('ERR_CONFIG', message, { retriable: false });
+}

@@ -1,0 +1,98 @@
+import type { Config } from '../../config/config.js';
+import type { ServiceName } from '../model/intention.js';
+import type { Proposal, ProposedClaim } from '../plan/proposal/proposal.js';
+import type { UnexplainedAcl } from './read-unexplained-acl.js';
+import { accessText } from './terminal/access-text.js';
+
+/** What an import found. */
+export interface Imported {
+  readonly proposal: Proposal;
+  readonly acl: readonly UnexplainedAcl[];
+  readonly defaultPolicy: 'allow' | 'deny' | 'unknown';
+  readonly config: Pick<Config, 'owner' | 'providers' | 'services'>;
+}
+
+export interface ImportSummary {
+  readonly intentions: number;
+  readonly explained: number;
+  readonly unexplained: number;
+  readonly rules: number;
+  readonly claimsToMake: number;
+  readonly aclObjects: number;
+}
+
+export function importSummary({ proposal, acl }: Imported): ImportSummary {
+  const { explained, unexplained, rules, claims } = proposal;
+  return {
+    intentions: explained.length + unexplained.length,
+    explained: explained.length,
+    unexplained: unexplained.length,
+    rules: rules.length,
+    claimsToMake: claims.filter(({ needsMeta, needsAttribute }) => needsMeta || needsAttribute).length,
+    aclObjects: acl.length,
+  };
+}
+
+/** The document of `--json`. */
+export function importDocument(imported: Imported, files: readonly string[]) {
+  const { proposal, acl, defaultPolicy } = imported;
+  return {
+    files,
+    summary: importSummary(imported),
+    defaultPolicy,
+    rules: proposal.rules.map(({ rule: { userRequired: _, ...rule }, evidence }) => ({ ...rule, evidence })),
+    claims: proposal.claims.map((claim) => ({
+      service: placeText(claim.service),
+      ...claim.client,
+      evidence: claim.evidence,
+      isRegistered: claim.isRegistered,
+      meta: metaOf(claim, imported.config) ?? null,
+      attribute: attributeOf(claim, proposal) ?? null,
+    })),
+    explained: proposal.explained.map(({ source, destination, access, client, scopes, hold }) => ({
+      source: placeText(source),
+      destination: placeText(destination),
+      access: accessText(access),
+      client,
+      scopes,
+      hold: hold ?? null,
+    })),
+    unexplained: proposal.unexplained.map(({ source, destination, reason, detail }) => ({
+      source: placeText(source),
+      destination: placeText(destination),
+      reason,
+      detail,
+    })),
+    unusedScopes: proposal.unusedScopes,
+    acl,
+  };
+}
+
+/** `web`, or `partition/namespace/web` outside the default ones. */
+export function placeText({ partition, namespace, name }: ServiceName): string {
+  return partition === 'default' && namespace === 'default' ? name : `${partition}/${namespace}/${name}`;
+}
+
+/** The meta that the service must register; undefined if it claims its client already. */
+export function metaOf(
+  { needsMeta, client }: ProposedClaim,
+  { services, providers }: Imported['config'],
+): Readonly<Record<string, string>> | undefined {
+  if (!needsMeta) return undefined;
+  return {
+    [services.clientMeta]: client.clientId,
+    ...(providers.length > 1 ? { 'oauth-provider': client.provider } : {}),
+  };
+}
+
+/** The whole value of the client's attribute `consul-services`; undefined if the client names the service already. */
+export function attributeOf(
+  { client, needsAttribute }: ProposedClaim,
+  { claims }: Proposal,
+): string | undefined {
+  if (!needsAttribute) return undefined;
+  const same = claims.filter(
+    (each) => each.client.provider === client.provider && each.client.clientId === client.clientId,
+  );
+  return [...new Set(same.flatMap(({ named, service }) => [...named, service.name]))].join(',');
+}

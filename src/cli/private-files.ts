@@ -1,0 +1,34 @@
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { messageOf, SyncError } from '../errors.js';
+import { makeDirectory } from '../make-directory.js';
+
+/**
+ * Writes files by name into the directory that `--out` names. They say who may do what, so only their owner may read them.
+ * Throws ERR_CONFIG.
+ */
+export async function writePrivateFiles(
+  directory: string,
+  files: ReadonlyMap<string, string>,
+): Promise<void> {
+  try {
+    makeDirectory(directory);
+    for (const [name, text] of files) await writePrivate(join(directory, name), text);
+  } catch (error) {
+    throw new SyncError('ERR_CONFIG', `--out ${directory} cannot be written (${messageOf(error)})`, {
+      retriable: false,
+      cause: error,
+    });
+  }
+}
+
+async function writePrivate(path: string, text: string): Promise<void> {
+  const file = await open(path, 'w', 0o600);
+  try {
+    // A file that was there keeps its mode otherwise.
+    await file.chmod(0o600);
+    await file.writeFile(text);
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,115 @@
+import { accessOf } from '../../plan/openings.js';
+import type { ClaimEvidence, RuleEvidence } from '../../plan/proposal/proposal.js';
+import { attributeOf, type Imported, importSummary, metaOf, placeText } from '../import-view.js';
+import { accessText } from './access-text.js';
+import { clientCode, code, table } from './markdown.js';
+
+/** Of each table. */
+const MOST_CHARACTERS = 2_000_000;
+
+const CLAIM_EVIDENCE: Readonly<Record<ClaimEvidence, string>> = {
+  claim: 'the service claims the client',
+  attribute: 'the client names the service',
+  name: 'both have the same name: check it',
+};
+
+const RULE_EVIDENCE: Readonly<Record<RuleEvidence, string>> = {
+  name: 'the scope names the service',
+  api: 'the API of the scope names the service',
+  callers: 'the services with the scope are exactly its callers: check it',
+};
+
+/** The report of an import. Every name from a server is in a code span. */
+export function importMarkdown(imported: Imported): string {
+  const { proposal, acl, config, defaultPolicy } = imported;
+  const { intentions, explained, unexplained } = importSummary(imported);
+  const grid = (head: readonly string[], rows: readonly (readonly string[])[]) =>
+    rows.length === 0 ? ['None.'] : table(head, rows, MOST_CHARACTERS);
+  const toMake = proposal.claims.filter(({ needsMeta, needsAttribute }) => needsMeta || needsAttribute);
+  const blocks = [
+    `# Proposal for ${code(config.owner)}`,
+    `Of ${intentions} intentions, ${explained} are explained by scopes, and ${unexplained} are not. The proposed rules open nothing that Consul does not allow now.`,
+    ...(defaultPolicy === 'allow'
+      ? [
+          '**The default policy allows what no intention denies.** scopemesh closes nothing there. Set the default policy to deny first.',
+        ]
+      : []),
+    '## Claims to make',
+    'A service gets the access of a client only after it claims it. Register each service with its meta, and set the attribute of the client at the identity provider.',
+    ...grid(
+      ['service', 'client', 'why', 'service meta', 'client attribute `consul-services`'],
+      toMake.map((claim) => [
+        code(placeText(claim.service)) + (claim.isRegistered ? '' : ' (no instance)'),
+        clientCode(claim.client),
+        CLAIM_EVIDENCE[claim.evidence],
+        Object.entries(metaOf(claim, config) ?? {})
+          .map(([key, value]) => code(`${key} = ${JSON.stringify(value)}`))
+          .join(' '),
+        code(attributeOf(claim, proposal) ?? ''),
+      ]),
+    ),
+    '## Rules',
+    'They are in `scopemesh.yaml` beside this report, with `mode: observe`.',
+    ...grid(
+      ['scope', 'opens', 'access', 'why'],
+      proposal.rules.map(({ rule, evidence }) => [
+        code(rule.scope),
+        code(rule.to ?? ''),
+        code(accessText(accessOf(rule))),
+        RULE_EVIDENCE[evidence],
+      ]),
+    ),
+    '## Explained intentions',
+    '`scopemesh adopt` takes these over, once the claims are made.',
+    ...grid(
+      ['source', 'destination', 'access', 'client', 'scopes', 'before adopt'],
+      proposal.explained.map(({ source, destination, access, client, scopes, hold }) => [
+        code(placeText(source)),
+        code(placeText(destination)),
+        code(accessText(access)),
+        clientCode(client),
+        code(scopes.join(' ')),
+        hold === undefined ? '' : HELD[hold],
+      ]),
+    ),
+    '## Intentions that no scope explains',
+    'scopemesh leaves them as they are.',
+    ...grid(
+      ['source', 'destination', 'reason', 'why'],
+      proposal.unexplained.map(({ source, destination, reason, detail }) => [
+        code(placeText(source)),
+        code(placeText(destination)),
+        reason,
+        code(detail),
+      ]),
+    ),
+    '## Scopes without a rule',
+    ...grid(
+      ['provider', 'scope', 'API', 'reason', 'why'],
+      proposal.unusedScopes.map(({ provider, scope, reason, detail }) => [
+        code(provider),
+        code(scope.name),
+        code(scope.api ?? ''),
+        reason,
+        code(detail),
+      ]),
+    ),
+    '## ACL objects that no rule explains',
+    ...grid(
+      ['object', 'name', 'Description', 'gives', 'why'],
+      acl.map(({ kind, name, description, gives, detail }) => [
+        kind,
+        code(name),
+        code(description),
+        code(gives.join(', ')),
+        code(detail),
+      ]),
+    ),
+  ];
+  return `${blocks.join('\n\n')}\n`;
+}
+
+const HELD = {
+  LegacyEntry: 'the entry is of the old intentions API: write it as a config entry',
+  ManagedElsewhere: 'another tool manages the entry: remove it there',
+} as const;

@@ -1,0 +1,64 @@
+import type { Grant } from '../../model/client.js';
+
+/** Longer names are not looked into: they come from outside, and the parts of a name are quadratic. */
+const MOST_PARTS = 12;
+
+/**
+ * The destinations that a text names: `orders:read`, `api.orders` and `read-orders` name orders. Of names within each other
+ * the longest counts: `orders-api:read` names orders-api alone. The order is that of the text.
+ */
+export function destinationsIn(text: string, isDestination: (name: string) => boolean): readonly string[] {
+  return [...new Set(text.split(/[^a-z0-9-]+/).flatMap((word) => namesIn(word.split('-'), isDestination)))];
+}
+
+function namesIn(parts: readonly string[], isDestination: (name: string) => boolean): readonly string[] {
+  if (parts.length > MOST_PARTS) return [];
+  for (let length = parts.length; length > 0; length--) {
+    for (let from = 0; from + length <= parts.length; from++) {
+      const name = parts.slice(from, from + length).join('-');
+      if (name === '' || !isDestination(name)) continue;
+      return [
+        ...namesIn(parts.slice(0, from), isDestination),
+        name,
+        ...namesIn(parts.slice(from + length), isDestination),
+      ];
+    }
+  }
+  return [];
+}
+
+const READS = /(?<![a-z])(?:read|reads|reader|readonly|view|viewer|get|list|search)(?![a-z])/i;
+const WRITES = /(?<![a-z])(?:write|writes|writer|create|update|delete|edit|editor|modify)(?![a-z])/i;
+const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/** Whether the scope's name says that it is for this method. False too if the name does not say. */
+export function saysMethod({ name }: Grant, method: string): boolean {
+  const [reads, writes] = [READS.test(name), WRITES.test(name)];
+  return reads !== writes && SAFE.has(method) === reads;
+}
+
+/** Whether the scope's name says that it is for some methods alone. */
+export function saysSomeMethods({ name }: Grant): boolean {
+  return READS.test(name) !== WRITES.test(name);
+}
+
+/** Scopes that OpenID Connect and OAuth define: they say what a token contains, not what it opens. */
+const STANDARD = new Set([
+  'openid',
+  'profile',
+  'email',
+  'address',
+  'phone',
+  'offline_access',
+  'roles',
+  'groups',
+  'web-origins',
+  'acr',
+  'basic',
+  'microprofile-jwt',
+  'service_account',
+]);
+
+export function isStandardScope({ name }: Grant): boolean {
+  return STANDARD.has(name);
+}

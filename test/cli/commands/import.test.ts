@@ -1,0 +1,73 @@
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { CommandLine } from '../../support/command-line.js';
+import type { Mesh } from '../../support/mesh.js';
+import { bot, startOrdersCommandLine, web } from '../../support/orders-command-line.js';
+
+let mesh: Mesh;
+let cli: CommandLine;
+let out: string;
+
+beforeAll(async () => {
+  ({ mesh, cli } = await startOrdersCommandLine());
+  out = join(cli.directory, 'proposal');
+  cli.configure({ scopes: {} });
+  await mesh.write('billing', [{ Name: 'bot', Action: 'allow' }]);
+  await mesh.write('orders', [{ Name: 'shop`|<b>', Action: 'allow' }]);
+});
+afterAll(async () => {
+  cli.close();
+  await mesh.consul.close();
+});
+
+describe('scopemesh import', () => {
+  it('writes nothing if a side cannot be read completely', async () => {
+    cli.brokenIdp('{ "clients": [');
+    const unread = await cli.run(['import', '--out', out]);
+    expect([unread.status, unread.out]).toEqual([1, '']);
+    cli.idp(web, bot);
+    const services = 'service_prefix "" { policy = "read" intentions = "read" }';
+    const others = ['node', 'key', 'agent'].map((each) => `${each}_prefix "" { policy = "read" }`);
+    for (const [rules, code] of [
+      [services, 'ERR_CONSUL_INCOMPLETE'],
+      [[services, ...others].join(' '), 'ERR_CONSUL_DENIED'],
+    ] as const) {
+      const token = await mesh.tokenWith(rules);
+      cli.configure({ scopes: {}, consul: { address: mesh.consul.address, token } });
+      const denied = await cli.run(['import', '--out', out, '--json']);
+      expect([denied.status, denied.json().error]).toMatchObject([1, { code }]);
+    }
+    expect(existsSync(out)).toBe(false);
+    cli.configure({ scopes: {} });
+  });
+
+  it('writes a configuration and a report for their owner alone, and overwrites them only with --force', async () => {
+    const before = [await mesh.entry('billing'), await mesh.entry('orders')];
+    const { status, out: text, err } = await cli.run(['import', '--out', out]);
+    expect([status, err]).toEqual([0, '']);
+    expect(text).toContain('Intentions: 2. Explained by scopes: 1. Not explained: 1.');
+    const files = ['scopemesh.yaml', 'report.md'].map((name) => join(out, name));
+    for (const file of files) expect(statSync(file).mode & 0o777).toBe(0o600);
+    const report = readFileSync(join(out, 'report.md'), 'utf8');
+    // What Consul has is text in the report, never markup.
+    expect(report).toContain('<code>shop&#96;&#124;&#60;b&#62;</code>');
+    expect(report).toMatch(/^\| .*`billing:connect`/m);
+
+    const again = await cli.run(['import', '--out', out]);
+    expect(again.status).toBe(1);
+    expect(again.err).toContain('add --force');
+    expect((await cli.run(['import', '--out', out, '--force'])).status).toBe(0);
+    expect([await mesh.entry('billing'), await mesh.entry('orders')]).toEqual(before);
+  });
+
+  it('keeps the rules of the file, and says which intention they open', async () => {
+    cli.configure({});
+    const { json } = await cli.run(['import', '--out', join(cli.directory, 'again'), '--json']);
+    expect(json()).toMatchObject({
+      rules: [],
+      explained: [{ source: 'bot', destination: 'billing', scopes: ['billing:connect'] }],
+      unexplained: [{ reason: 'UnsuitableName' }],
+    });
+  });
+});

@@ -1,0 +1,315 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Access } from '../../src/model/intention.js';
+import type { Rule } from '../../src/model/rule.js';
+import { covers } from '../../src/plan/access.js';
+import { openingsOf } from '../../src/plan/openings.js';
+import { planAdoption } from '../../src/plan/plan-adoption.js';
+import type { Proposal } from '../../src/plan/proposal/proposal.js';
+import { propose } from '../../src/plan/proposal/propose.js';
+import { serviceText } from '../../src/plan/world.js';
+import {
+  ALLOW,
+  claiming,
+  client,
+  DENY,
+  entriesAfter,
+  entriesOf,
+  entry,
+  inputsOf,
+  mapping,
+  plansOf,
+  type Scene,
+  SETTINGS,
+  scene,
+  source,
+  worldOf,
+} from './scene.js';
+
+function proposalFor(from: Scene, canWrite: (rule: Rule) => boolean = () => true): Proposal {
+  return propose({
+    mapping: from.mapping,
+    settings: SETTINGS,
+    world: worldOf(from),
+    entries: from.entries.values(),
+    canWrite,
+  });
+}
+
+/** The same scene once the rules are configured and every proposed claim is made and confirmed. */
+function carriedOut(from: Scene, { rules, claims }: Proposal): Scene {
+  const clients = from.clients.map((each) => {
+    const named = claims
+      .filter(({ client: id }) => id.provider === each.provider && id.clientId === each.clientId)
+      .map(({ service }) => service.name);
+    const all = [each.attributes['consul-services'] ?? '', ...named].join(',');
+    return { ...each, attributes: { ...each.attributes, 'consul-services': all } };
+  });
+  const claimed = new Map(claims.map((each) => [serviceText(each.service), each]));
+  const services = [
+    ...from.services.filter(({ name }) => !claimed.has(serviceText(name))),
+    ...claims.map(({ service, client: { clientId, provider } }) => {
+      const [instance] = claiming(service.name, clientId).instances;
+      const meta = { 'oauth-client-id': clientId, 'oauth-provider': provider };
+      return { name: service, instances: instance === undefined ? [] : [{ ...instance, meta }] };
+    }),
+  ];
+  return { ...from, clients, services, mapping: { ...from.mapping, rules: rules.map(({ rule }) => rule) } };
+}
+
+function adopted(from: Scene): Scene {
+  let { entries } = from;
+  for (const input of inputsOf(from))
+    for (const change of planAdoption(input))
+      entries = entriesAfter(entries, input.destination, change, from.mapping.owner);
+  return { ...from, entries };
+}
+
+const GET: Access = { kind: 'http', permissions: [{ methods: ['GET'], pathExact: '/v1' }] };
+const BOTH: Access = { kind: 'http', permissions: [{ methods: ['GET', 'POST'], pathExact: '/v1' }] };
+const ODD: Access = { kind: 'http', permissions: [{ pathExact: '/' }, { pathPrefix: '//' }] };
+const BELOW: Access = { kind: 'http', permissions: [{ pathExact: '/v1' }, { pathPrefix: '/v1/' }] };
+
+const DESTINATIONS = ['orders', 'orders-api', 'reports', 'billing'] as const;
+const SCOPES = [
+  'orders:read',
+  'orders:write',
+  'orders-api:read',
+  'reports:read',
+  'reports:call',
+  'billing:call',
+  'orders*',
+  'insights',
+] as const;
+
+/** Of few clients, services and scopes, so that much is explained: each caller may do one of two things at a destination. */
+const someMesh: fc.Arbitrary<Scene> = fc
+  .record({
+    clients: fc.uniqueArray(
+      fc
+        .record({
+          clientId: fc.constantFrom('web', 'job', 'bot', 'spare'),
+          scopes: fc.subarray([...SCOPES]),
+          names: fc.constantFrom(undefined, undefined, undefined, undefined, 'web', 'job, bot'),
+          enabled: fc.constantFrom(true, true, true, true, true, false),
+        })
+        .map(({ clientId, scopes, names, enabled }) =>
+          client(clientId, scopes, {
+            enabled,
+            attributes: names === undefined ? {} : { 'consul-services': names },
+          }),
+        ),
+      { minLength: 2, selector: ({ clientId }) => clientId },
+    ),
+    services: fc.subarray([claiming('web', 'web'), claiming('job', ''), claiming('bot', 'bot')]),
+    entries: fc.tuple(
+      ...[...DESTINATIONS, '*'].map((destination) =>
+        fc
+          .tuple(
+            fc.constantFrom(ALLOW, ALLOW, ALLOW, GET, BOTH, BELOW, ODD),
+            fc.constantFrom<readonly Access[]>([], [], [], [DENY], [ALLOW], [BOTH]),
+            fc.subarray(['web', 'job', 'bot', 'shop', '*'], { minLength: 2 }),
+          )
+          .map(([common, [other = common], names]) =>
+            entry(
+              destination,
+              ...names.map((name, at) => source(name, at === 0 ? other : common, 'by hand')),
+            ),
+          ),
+      ),
+    ),
+    more: fc.subarray([...DESTINATIONS, '*'], { minLength: 2 }),
+    claims: fc.constantFrom('confirmed' as const, 'confirmed' as const, 'first' as const),
+  })
+  .map(({ clients, services, entries, more, claims }) =>
+    scene({
+      mapping: mapping({ claims }),
+      clients,
+      services,
+      entries: entriesOf(...entries.filter(({ destination: { name } }) => more.includes(name))),
+    }),
+  );
+
+const RULES = { numRuns: 100 };
+const rulesOf = ({ rules }: Proposal) =>
+  rules.map(({ rule: { userRequired: _, ...rest }, evidence }) => ({ ...rest, evidence }));
+const filled = (changes: Partial<Scene>) => scene({ mapping: mapping(), services: [], ...changes });
+
+describe('a proposal', () => {
+  it('opens nothing that Consul does not allow now by an exact intention', () => {
+    fc.assert(
+      fc.property(someMesh, (from) => {
+        const proposal = proposalFor(from);
+        const after = carriedOut(from, proposal);
+        for (const { service, client: id } of proposal.claims) {
+          const holder = from.clients.find(
+            (each) => each.provider === id.provider && each.clientId === id.clientId,
+          );
+          if (holder === undefined) continue;
+          for (const { destination, access } of openingsOf(holder, after.mapping).openings) {
+            const now = from.entries
+              .get(serviceText({ ...service, name: destination }))
+              ?.sources.find((each) => each.peer === undefined && serviceText(each) === serviceText(service));
+            expect(now?.access.kind === 'other' ? undefined : now?.access).toSatisfy(
+              (actual: Access | undefined) => covers(actual, access),
+            );
+          }
+        }
+      }),
+      RULES,
+    );
+  });
+
+  it('leaves nothing to write once its claims are made and its intentions are adopted', () => {
+    fc.assert(
+      fc.property(someMesh, (from) => {
+        const proposal = proposalFor(from);
+        const after = adopted(carriedOut(from, proposal));
+        expect(plansOf(after).flatMap(({ changes }) => changes)).toEqual([]);
+      }),
+      RULES,
+    );
+  });
+
+  it('does not depend on the order of clients, services and intentions', () => {
+    fc.assert(
+      fc.property(someMesh, (from) => {
+        const reversed = {
+          ...from,
+          clients: from.clients.toReversed(),
+          services: from.services.toReversed(),
+          entries: new Map([...from.entries].toReversed()),
+        };
+        expect(proposalFor(reversed)).toEqual(proposalFor(from));
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  it('names each intention once, as explained or with a reason', () => {
+    fc.assert(
+      fc.property(someMesh, (from) => {
+        const { explained, unexplained } = proposalFor(from);
+        const count = [...from.entries.values()].reduce((sum, each) => sum + each.sources.length, 0);
+        expect(explained.length + unexplained.length).toBe(count);
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  it('splits what a service may do among the scopes that name the destination, by their words', () => {
+    const proposal = proposalFor(
+      filled({
+        clients: [client('web', ['orders:read', 'orders:write']), client('job', ['orders:read'])],
+        entries: entriesOf(entry('orders', source('web', BOTH), source('job', GET))),
+      }),
+    );
+    expect(rulesOf(proposal)).toEqual([
+      { scope: 'orders:read', to: 'orders', methods: ['GET'], pathExact: '/v1', evidence: 'name' },
+      { scope: 'orders:write', to: 'orders', methods: ['POST'], pathExact: '/v1', evidence: 'name' },
+    ]);
+    expect(proposal.unexplained).toEqual([]);
+  });
+
+  it('writes a pattern where it says the same as the list', () => {
+    const clients = [client('web', ['orders:call', 'billing:call'])];
+    const entries = entriesOf(entry('orders', source('web', ALLOW)), entry('billing', source('web', ALLOW)));
+    expect(rulesOf(proposalFor(filled({ clients, entries })))).toEqual([
+      { scope: '{service}:call', to: '{service}', evidence: 'name' },
+    ]);
+    // A client without a service holds a scope that the pattern matches too.
+    const more = [...clients, client('other', ['users:call'], { attributes: {} })];
+    expect(rulesOf(proposalFor(filled({ clients: more, entries })))).toHaveLength(2);
+  });
+
+  it('takes a scope that names nothing for the destination whose callers are exactly its services', () => {
+    const clients = [client('web', ['insights']), client('job', ['insights'])];
+    const entries = entriesOf(entry('reports', source('web', ALLOW), source('job', ALLOW)));
+    expect(rulesOf(proposalFor(filled({ clients, entries })))).toEqual([
+      { scope: 'insights', to: 'reports', evidence: 'callers' },
+    ]);
+    const twins = clients.map((each) => ({ ...each, grants: [...each.grants, { name: 'figures' }] }));
+    const unclear = proposalFor(filled({ clients: twins, entries }));
+    expect(unclear.rules).toEqual([]);
+    expect(unclear.unexplained.map(({ reason }) => reason)).toEqual(['SeveralScopes', 'SeveralScopes']);
+  });
+
+  it('proposes no rule that would let another holder of the scope in', () => {
+    const clients = [client('web', ['orders:call']), client('job', ['orders:call'])];
+    const proposal = proposalFor(
+      filled({
+        clients,
+        services: [claiming('job', '')],
+        entries: entriesOf(entry('orders', source('web', ALLOW))),
+      }),
+    );
+    expect(proposal.rules).toEqual([]);
+    expect(proposal.unexplained).toMatchObject([{ reason: 'WouldOpenMore' }]);
+    expect(proposal.unusedScopes).toMatchObject([{ reason: 'WouldOpenMore' }]);
+  });
+
+  it('counts every service that claims the client, although with claims: first one of them gets it', () => {
+    const from = filled({
+      mapping: mapping({ claims: 'first' }),
+      clients: [client('app', ['orders:call'])],
+      services: [claiming('web', 'app'), claiming('job', 'app')],
+      entries: entriesOf(entry('orders', source('web', ALLOW))),
+    });
+    expect(proposalFor(from)).toMatchObject({
+      rules: [],
+      claims: [],
+      unexplained: [{ reason: 'UnclearSource' }],
+      unusedScopes: [{ reason: 'WouldOpenMore' }],
+    });
+  });
+
+  it('proposes no claim by which rules of the configuration would open more', () => {
+    const rules = [{ scope: 'orders:call', to: 'orders', userRequired: false }];
+    const clients = [client('web', ['orders:call']), client('job', ['orders:call'])];
+    const entries = entriesOf(
+      entry('orders', source('web', ALLOW)),
+      entry('reports', source('web', ALLOW), source('job', ALLOW)),
+    );
+    const { claims, unexplained } = proposalFor(filled({ mapping: mapping({ rules }), clients, entries }));
+    expect(claims.map(({ service }) => service.name)).toEqual(['web']);
+    expect(unexplained.map(({ source: { name }, reason }) => [name, reason])).toEqual([
+      ['job', 'UnclearSource'],
+      ['web', 'NoScope'],
+    ]);
+  });
+
+  it.each<[string, Parameters<typeof source>, string]>([
+    ['a deny', ['web', DENY], 'Deny'],
+    ['a wildcard', ['*', ALLOW], 'Wildcard'],
+    ['a source of another cluster', ['web', ALLOW, '', { peer: 'east' }], 'OtherCluster'],
+    ['a source of another instance', ['web', ALLOW, 'scopemesh:other'], 'OtherInstance'],
+    ['conditions of others', ['web', { kind: 'other' }], 'UnknownContent'],
+    ['a source without a client', ['shop', ALLOW], 'UnknownSource'],
+    ['a source whose client has no such scope', ['idle', ALLOW], 'NoScope'],
+  ])('says why nothing explains %s', (_, what, reason) => {
+    const clients = [client('web', ['orders:call']), client('idle', [])];
+    const entries = entriesOf(entry('orders', source(...what)));
+    const { explained, unexplained } = proposalFor(filled({ clients, entries }));
+    expect(explained).toEqual([]);
+    expect(unexplained).toMatchObject([{ reason }]);
+  });
+
+  it('lets a claim of the service decide before the attribute of a client, and that before the name', () => {
+    const clients = [
+      client('a', [], { attributes: {} }),
+      client('b', [], { attributes: { 'consul-services': 'web' } }),
+      client('web', [], { attributes: {} }),
+    ];
+    const entries = entriesOf(entry('orders', source('web', ALLOW)));
+    const clientOf = (changes: Partial<Scene>) =>
+      proposalFor(filled({ entries, ...changes })).claims.map(({ client: { clientId }, evidence }) => [
+        clientId,
+        evidence,
+      ]);
+    expect(clientOf({ clients, services: [claiming('web', 'a')] })).toEqual([['a', 'claim']]);
+    expect(clientOf({ clients })).toEqual([['b', 'attribute']]);
+    expect(clientOf({ clients: clients.filter(({ clientId }) => clientId !== 'b') })).toEqual([
+      ['web', 'name'],
+    ]);
+  });
+});
