@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync }
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { type CommandLine, createCommandLine } from '../../support/command-line.js';
+import { type CommandLine, createCommandLine, type DoctorFinding } from '../../support/command-line.js';
 import { type Mesh, startMesh } from '../../support/mesh.js';
 import { bot, web } from '../../support/orders-command-line.js';
 
@@ -40,8 +40,6 @@ const manifest = (name: string) => parse(readFileSync(join(directory, name), 'ut
 
 describe('consul.target crd', () => {
   it('writes one manifest for each destination, and the protocol that an L7 rule needs', async () => {
-    expect((await cli.run(['plan'])).out).toContain('Plan: 2 to open');
-    expect(readdirSync(directory)).toEqual([]);
     const { out, status } = await cli.run(['apply', '--yes']);
     expect([status, out]).toEqual([0, expect.stringContaining('Applied: 2 written.')]);
     expect(readdirSync(directory).toSorted()).toEqual([DEFAULTS, BILLING, ORDERS]);
@@ -75,7 +73,6 @@ describe('consul.target crd', () => {
     const before = contents();
     expect((await cli.run(['apply', '--yes'])).status).toBe(0);
     expect(contents()).toEqual(before);
-    expect((await cli.run(['plan', '--detailed-exitcode'])).status).toBe(0);
   });
 
   it('takes out the source, and the file with the last source, and leaves what others have there', async () => {
@@ -110,24 +107,35 @@ describe('consul.target crd', () => {
     expect([missing.status, missing.err]).toEqual([1, expect.stringContaining('does not exist; create it')]);
   });
 
-  it('holds a destination whose entry in Consul has no manifest, and says who makes the entry', async () => {
+  it('holds a destination whose entry in Consul is of others, and takes over what it wrote to Consul before', async () => {
+    await mesh.speaks('orders', 'http');
+    await mesh.write('orders', [
+      { Name: 'web', Action: 'allow', Description: 'scopemesh:payments client=main/web-app' },
+    ]);
     await mesh.request('PUT', '/v1/config', {
       Kind: 'service-intentions',
       Name: 'billing',
       Meta: { 'external-source': 'kubernetes' },
       Sources: [{ Name: 'admin', Action: 'allow' }],
     });
-    const { json, out } = await cli.run(['plan', '--json']);
-    expect(json()).toMatchObject({ summary: { open: 1, held: 1 }, holds: [{ reason: 'ManagedElsewhere' }] });
-    expect(out).toContain('ServiceIntentions resource');
+    const { status, out, json } = await cli.run(['apply', '--yes', '--json']);
+    expect(status).toBe(3);
+    expect(json()).toMatchObject({
+      summary: { applied: 1, held: 1 },
+      holds: [{ reason: 'ManagedElsewhere' }],
+    });
+    expect(out).toContain('makes this entry from the ServiceIntentions resource');
+    expect(readdirSync(directory)).toEqual([ORDERS]);
+    expect(await mesh.access('orders')).toEqual({ web: 'allow' });
+    const findings = (await cli.run(['doctor', '--json'])).json().findings as DoctorFinding[];
+    const messageOf = (id: string) => findings.find((each) => each.id === id)?.message;
+    expect(messageOf('manifests.unsynced')).toContain('say for orders:');
+    expect(messageOf('mesh.kubernetes')).toContain('consul-k8s makes the intentions of billing');
   });
 
-  it('writes manifests for what it wrote to Consul before', async () => {
-    await mesh.write('billing', [
-      { Name: 'bot', Action: 'allow', Description: 'scopemesh:payments client=main/bot' },
-    ]);
-    expect((await cli.run(['apply', '--yes'])).status).toBe(0);
-    expect(manifest(BILLING)).toMatchObject({ spec: { sources: [{ name: 'bot', action: 'allow' }] } });
-    expect(await mesh.access('billing')).toEqual({ bot: 'allow' });
+  it('says of an entry that is only in Consul how to delete it', async () => {
+    await mesh.write('billing', [{ Name: 'admin', Action: 'allow' }]);
+    const { out } = await cli.run(['explain', 'bot', 'billing']);
+    expect(out).toContain('consul config delete -kind service-intentions -name billing');
   });
 });
