@@ -8,6 +8,7 @@ import {
   type ManifestPlace,
   toEntry,
   toIntentionsText,
+  toResource,
 } from './own-entries.js';
 
 export interface CrdIntentionsOptions {
@@ -98,7 +99,8 @@ export function createCrdIntentions(options: CrdIntentionsOptions): Intentions {
     delete: (destination, expectedIndex) =>
       files.replace(intentionsFile(destination), undefined, expectedIndex),
 
+    // Kubernetes stores JSON.
     sizeOf: (destination, base, sources) =>
-      Buffer.byteLength(toIntentionsText(destination, base, sources, undefined, place, files.header)),
+      Buffer.byteLength(JSON.stringify(toResource(destination, base, sources, undefined, place))),
   };
 }

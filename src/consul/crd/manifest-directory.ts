@@ -24,8 +24,10 @@ export interface ManifestDirectoryOptions {
   readonly mayWrite?: (() => boolean) | undefined;
 }
 
-/** More than Kubernetes stores of one resource. */
-const LARGEST_BYTES = 2 * 1024 * 1024;
+/** A file may not grow beyond it: Kubernetes stores about 1.5 MiB of a resource. */
+const LARGEST_BYTES = 1024 * 1024;
+/** Another program may have written more. */
+const LONGEST_READ_BYTES = 16 * LARGEST_BYTES;
 const OPEN_FILES = 32;
 
 /**
@@ -90,6 +92,7 @@ export class ManifestDirectory {
       }
       if (current?.text === text) return { kind: 'written', ...(current && { modifyIndex: current.index }) };
       if ((current?.index ?? 0) !== expectedIndex) return { kind: 'conflict' };
+      if (text !== undefined) requireRoom(name, text, current?.text ?? '');
       await this.#try(name, () => (text === undefined ? this.#remove(name) : this.#write(name, text)));
       return { kind: 'written', ...(text !== undefined && { modifyIndex: indexOf(text) }) };
     });
@@ -110,8 +113,11 @@ export class ManifestDirectory {
     try {
       const state = await file.stat();
       if (!state.isFile()) return 'foreign';
-      if (state.size > LARGEST_BYTES)
-        throw incomplete('manifest', `${name}: more than ${LARGEST_BYTES} bytes; move or delete the file`);
+      if (state.size > LONGEST_READ_BYTES)
+        throw incomplete(
+          'manifest',
+          `${name}: it has more than ${LONGEST_READ_BYTES} bytes; move or delete the file`,
+        );
       return await file.readFile('utf8');
     } finally {
       await file.close();
@@ -123,10 +129,6 @@ export class ManifestDirectory {
   }
 
   async #write(name: string, text: string): Promise<void> {
-    if (Buffer.byteLength(text) > LARGEST_BYTES) {
-      const message = `the manifest ${name} would have more than ${LARGEST_BYTES} bytes, which Kubernetes does not store; let fewer clients reach this destination`;
-      throw new SyncError('ERR_CONSUL_REJECTED', message, { retriable: false });
-    }
     const path = join(this.#options.directory, name);
     const fresh = join(this.#options.directory, `.${name}.new`);
     await rm(fresh, { force: true });
@@ -170,6 +172,14 @@ export class ManifestDirectory {
       throw failed(`${join(directory, name)}: ${messageOf(error)}`, error);
     }
   }
+}
+
+/** A file that shrinks passes at any size: it may be a revocation. */
+function requireRoom(name: string, text: string, before: string): void {
+  const size = Buffer.byteLength(text);
+  if (size <= LARGEST_BYTES || size <= Buffer.byteLength(before)) return;
+  const message = `${name} would have more than ${LARGEST_BYTES} bytes, which Kubernetes may not store; give fewer clients access to this destination, or split the service`;
+  throw new SyncError('ERR_CONSUL_REJECTED', message, { retriable: false });
 }
 
 function failed(message: string, cause: unknown): SyncError {

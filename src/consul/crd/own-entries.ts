@@ -3,7 +3,7 @@ import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '..
 import { parseEntry } from '../parse-entry.js';
 import { incomplete, isRecord } from '../reader.js';
 import { toRawSource } from '../source-access.js';
-import { fromSpec, parseManifest, toManifestText, toSpec } from './manifest.js';
+import { fromSpec, type Manifest, parseManifest, toManifestText, toSpec } from './manifest.js';
 import type { ManifestDirectory, OwnFile } from './manifest-directory.js';
 import { toResourceName } from './resource-name.js';
 
@@ -54,7 +54,7 @@ function parse(fields: Raw, file: string): IntentionEntry {
   }
 }
 
-/** The text of the file for these sources. What others added to the metadata of `before`, and fields beside the sources, stay. */
+/** The text of the file for these sources. */
 export function toIntentionsText(
   destination: ServiceName,
   base: IntentionEntry | undefined,
@@ -63,12 +63,23 @@ export function toIntentionsText(
   place: ManifestPlace,
   header: ManifestDirectory['header'],
 ): string {
+  return toManifestText(header, toResource(destination, base, sources, before, place));
+}
+
+/** What others added to the metadata of `before`, and fields beside the sources, stay. */
+export function toResource(
+  destination: ServiceName,
+  base: IntentionEntry | undefined,
+  sources: readonly (IntentionSource | NewSource)[],
+  before: OwnFile | undefined,
+  place: ManifestPlace,
+): Manifest {
   const { Kind: _, Name: name, Namespace: namespace, Partition: __, Sources: ___, ...rest } = base?.raw ?? {};
   const { ModifyIndex: ____, ...kept } = rest;
   const raws = sources.map((source) => ('raw' in source ? source.raw : toRawSource(source)));
   const consulNamespace =
     namespace ?? (destination.namespace === 'default' ? undefined : destination.namespace);
-  return toManifestText(header, {
+  return {
     kind: KIND,
     metadata: toMetadata(toResourceName(destination), place, metadataOf(before)),
     spec: {
@@ -79,7 +90,7 @@ export function toIntentionsText(
       ...(toSpec(kept) as Raw),
       sources: raws.toSorted(bySource).map((raw) => toSpec(withoutConsulFields(raw))),
     },
-  });
+  };
 }
 
 function metadataOf(file: OwnFile | undefined): Raw {

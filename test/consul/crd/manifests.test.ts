@@ -229,6 +229,14 @@ describe('the directory of the manifests', () => {
     expect(readFileSync(join(outside, 'target'), 'utf8')).toBe(own('x'));
   });
 
+  it('lets no file grow beyond what Kubernetes stores, and every file shrink', async () => {
+    const large = own('x'.repeat(1_100_000));
+    expect((await failureOf(files.replace('a.yaml', large, 0))).code).toBe('ERR_CONSUL_REJECTED');
+    writeFileSync(join(directory, 'a.yaml'), `${large}x`);
+    const [file] = await files.list('a', never);
+    expect((await files.replace('a.yaml', large, file?.index ?? 0)).kind).toBe('written');
+  });
+
   it('knows its file after Git changed the line ends', async () => {
     writeFileSync(join(directory, 'a.yaml'), own('x\n').replaceAll('\n', '\r\n'));
     expect(await files.list('a', never)).toHaveLength(1);
