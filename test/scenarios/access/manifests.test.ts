@@ -21,7 +21,7 @@ const reasons = async () =>
     .map(({ reason }) => reason);
 const unsynced = (count: number) =>
   until(`${count} unsynced`, async () => {
-    rig.clock.advance(1_000);
+    rig.clock.advance(250);
     return (await daemon.metric('scopemesh_manifests_unsynced')) === count;
   });
 
@@ -52,7 +52,7 @@ describe('a daemon that writes manifests', () => {
     const text = readFileSync(manifest(), 'utf8');
     writeFileSync(manifest(), text.replace('"GET"', '"PUT"'));
     await until('a correction', () => {
-      rig.clock.advance(1_000);
+      rig.clock.advance(250);
       return readFileSync(manifest(), 'utf8') === text;
     });
     rig.idp.clients.set('web-app', clientOf('web'));
