@@ -83,6 +83,15 @@ export interface ConsulSettings {
   readonly partition?: string;
   readonly namespace?: string;
   readonly tls?: TlsFiles;
+  readonly target?: TargetSettings;
+}
+
+/** Intentions are written as manifests for consul-k8s, instead of to Consul. */
+export interface TargetSettings {
+  readonly kind: 'crd';
+  readonly directory: string;
+  /** Of Kubernetes. */
+  readonly namespace?: string;
 }
 
 export type QueueSettings =

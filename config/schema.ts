@@ -28,6 +28,14 @@ const TLS_FILES = z.strictObject({
   serverName: text().exactOptional(),
 });
 
+const TARGET = z.strictObject({
+  kind: z.literal('crd'),
+  directory: text().describe('Where the manifests are written; it must exist.'),
+  namespace: name()
+    .exactOptional()
+    .describe('The Kubernetes namespace of the resources. Without it, the tool that applies them chooses.'),
+});
+
 const CONSUL = z.strictObject({
   address: url('http:', 'https:'),
   token: secret({ mayBeEmpty: true }).exactOptional(),
@@ -35,6 +43,9 @@ const CONSUL = z.strictObject({
   partition: name().exactOptional(),
   namespace: name().exactOptional(),
   tls: TLS_FILES.exactOptional(),
+  target: TARGET.exactOptional().describe(
+    'Writes intentions as resources for consul-k8s into a directory, instead of to Consul.',
+  ),
 });
 
 const SERVICES = z.strictObject({

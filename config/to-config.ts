@@ -12,7 +12,7 @@ type ParsedRule = Exclude<ParsedScope, readonly unknown[]>;
 /** The checked file as a `Config`; relative paths start at `directory`. */
 export function toConfig(file: ParsedFile, directory: string): Config {
   const absolute = absoluteIn(directory);
-  const { token, tls, ...consul } = file.consul;
+  const { token, tls, target, ...consul } = file.consul;
   const { maxRevocations, protected: protectedServices, freeze, breakGlass, approvers } = file.guards;
   const { human, workload, agent, classify } = file.actors;
   return {
@@ -23,6 +23,7 @@ export function toConfig(file: ParsedFile, directory: string): Config {
       ...consul,
       ...(token === undefined || token.isEmpty ? {} : { token }),
       ...(tls === undefined ? {} : { tls: toTlsFiles(tls, absolute) }),
+      ...(target === undefined ? {} : { target: { ...target, directory: absolute(target.directory) } }),
     },
     providers: file.providers.map((provider) => toProvider(provider, absolute)),
     services: {

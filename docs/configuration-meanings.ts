@@ -17,6 +17,8 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   'consul.tls.certFile': 'A client certificate, in PEM. Needs `keyFile`.',
   'consul.tls.keyFile': 'The key of the client certificate, in PEM.',
   'consul.tls.serverName': 'The name in Consul’s certificate, if it is not the host of `address`.',
+  'consul.target.kind':
+    'scopemesh writes intentions as [manifests for consul-k8s](../how-to/write-manifests-for-consul-k8s.md), instead of to Consul.',
   providers: 'The identity providers. At least one.',
   'providers[].kind':
     'Each kind has a page: [auth0](../providers/auth0.md), [entra](../providers/entra.md), [keycloak](../providers/keycloak.md), [oidc](../providers/oidc.md), [okta](../providers/okta.md).',

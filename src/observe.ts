@@ -232,6 +232,11 @@ export const METRICS = {
     'From a write of the canary key until the watch on it saw the write.',
     [],
   ],
+  scopemesh_manifests_unsynced: [
+    'gauge',
+    'Destinations whose intentions in Consul differ from the manifests in the directory: what was granted or revoked there is not in force yet. Only with `consul.target`.',
+    [],
+  ],
   scopemesh_consul_default_allow: [
     'gauge',
     '1 if the mesh allows calls that no intention covers, which is a misconfiguration.',

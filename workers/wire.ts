@@ -32,6 +32,7 @@ import { createSsf } from '../src/identity/ssf/ssf.js';
 import { withSignals } from '../src/identity/with-signals.js';
 import { definedFields } from '../src/model/defined-fields.js';
 import type { GroupRules } from '../src/model/login.js';
+import { isOwnedDescription } from '../src/plan/ownership.js';
 import type { Store } from '../src/queue/store-parts.js';
 import type { Runtime } from '../src/runtime.js';
 
@@ -45,7 +46,7 @@ export async function openConsul(
   const read = (file: string | undefined) => (file === undefined ? undefined : readFile(file));
   const { tls } = settings;
   const [ca, cert, key] = await Promise.all([read(tls?.caFile), read(tls?.certFile), read(tls?.keyFile)]);
-  return createHttpConsul({
+  const consul = createHttpConsul({
     ...runtime,
     owner,
     mayWrite,
@@ -60,6 +61,18 @@ export async function openConsul(
       ...(key === undefined ? {} : { key }),
       ...(tls.serverName === undefined ? {} : { serverName: tls.serverName }),
     },
+  });
+  const { target } = settings;
+  if (target === undefined) return consul;
+  const { createCrdConsul } = await import('../src/consul/crd/crd-consul.js');
+  return createCrdConsul(consul, {
+    ...runtime,
+    ...target,
+    owner,
+    mayWrite,
+    consulPartition: settings.partition,
+    consulNamespace: settings.namespace,
+    isMarked: (description) => isOwnedDescription(owner, description),
   });
 }
 

@@ -240,6 +240,12 @@ export interface ProxyDefaults {
   readAccessLog(signal: AbortSignal): Promise<AccessLogSettings | undefined>;
 }
 
+/** Intentions that a GitOps tool brings from a directory to Consul. */
+export interface Manifests {
+  /** As of the last `Intentions.list`: the destinations whose entry in Consul is not yet as the files say. */
+  unsynced(): readonly ServiceName[];
+}
+
 /** Everything that scopemesh needs from Consul. The adapter owns its connections. */
 export interface Consul {
   readonly intentions: Intentions;
@@ -253,6 +259,8 @@ export interface Consul {
   readonly jwtProviders: JwtProviders;
   readonly reachability: Reachability;
   readonly proxyDefaults: ProxyDefaults;
+  /** Only if intentions are written as manifests. */
+  readonly manifests?: Manifests;
   /** All services with instances, and the protocols; complete or throws. */
   readCatalog(signal: AbortSignal): Promise<Catalog>;
   /**

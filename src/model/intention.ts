@@ -74,6 +74,12 @@ export interface NewSource {
   readonly access: Access;
 }
 
+/**
+ * The value of the Meta `external-source` of an entry that is in Consul alone, while intentions are written as manifests.
+ * Consul itself never has it.
+ */
+export const WITHOUT_MANIFEST = 'scopemesh: no manifest';
+
 /** A service-intentions entry as read. `raw` contains every field, including unknown ones. */
 export interface IntentionEntry {
   readonly destination: ServiceName;

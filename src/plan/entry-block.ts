@@ -1,17 +1,12 @@
-import type { IntentionEntry } from '../model/intention.js';
+import { type IntentionEntry, WITHOUT_MANIFEST } from '../model/intention.js';
+import { toShellWord } from '../model/shell-word.js';
 import { isManagedElsewhere } from './ownership.js';
 
 /** Why nothing of an entry may be written. */
 export function entryBlock(
   entry: IntentionEntry,
 ): { readonly reason: 'ManagedElsewhere' | 'LegacyEntry'; readonly detail: string } | undefined {
-  if (isManagedElsewhere(entry)) {
-    return {
-      reason: 'ManagedElsewhere',
-      detail:
-        'another tool manages this entry, as its Meta shows; remove the intention from that tool, or add the destination to guards.protected',
-    };
-  }
+  if (isManagedElsewhere(entry)) return { reason: 'ManagedElsewhere', detail: managerText(entry) };
   if (entry.sources.some((source) => source.isLegacy)) {
     return {
       reason: 'LegacyEntry',
@@ -20,4 +15,18 @@ export function entryBlock(
     };
   }
   return undefined;
+}
+
+/** Who makes the entry, and what a person can do. */
+function managerText({ meta, destination }: IntentionEntry): string {
+  const name = JSON.stringify(destination.name);
+  const otherwise = 'or add the destination to guards.protected';
+  switch (meta['external-source']) {
+    case 'kubernetes':
+      return `consul-k8s makes this entry from the ServiceIntentions resource whose spec.destination.name is ${name}, and writes it again after a change; delete that resource and let scopemesh write its own (consul.target), ${otherwise}`;
+    case WITHOUT_MANIFEST:
+      return `Consul has this entry, and no manifest of consul.target describes it: consul-k8s refuses a resource for it; delete the entry (consul config delete -kind service-intentions -name ${toShellWord(destination.name)}), ${otherwise}`;
+    default:
+      return `another tool manages this entry, as its Meta shows; remove the intention from that tool, ${otherwise}`;
+  }
 }

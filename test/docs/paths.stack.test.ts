@@ -3,7 +3,7 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
-import { toRawSource } from '../../src/consul/http/source-access.js';
+import { toRawSource } from '../../src/consul/source-access.js';
 import type { Access } from '../../src/model/intention.js';
 import type { Rule } from '../../src/model/rule.js';
 import { admits } from '../../src/plan/access.js';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseAccess, toRawSource } from '../../src/consul/http/source-access.js';
+import { parseAccess, toRawSource } from '../../src/consul/source-access.js';
 import type { Access, HeaderMatch, JwtRequirement } from '../../src/model/intention.js';
 import {
   admits,

@@ -4,12 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { logFindings } from '../../src/cli/doctor/log-findings.js';
 import { systemClock } from '../../src/clock.js';
 import type { Consul } from '../../src/consul/consul.js';
+import { fromSpec } from '../../src/consul/crd/manifest.js';
+import { toIntentionsText } from '../../src/consul/crd/own-entries.js';
 import { createHttpConsul } from '../../src/consul/http/http-consul.js';
 import { createEmbeddedConsul, type EmbeddedConsul } from '../../src/embedded/consul/embedded-consul.js';
-import type { HttpPermission } from '../../src/model/intention.js';
+import type { HttpPermission, NewSource } from '../../src/model/intention.js';
 import { Secret } from '../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import { mapping } from '../plan/scene.js';
@@ -161,6 +164,44 @@ describe("what scopemesh writes, as the types of Consul's Go client have it", ()
     const { status, out, err } = await run(binary, [], `[${entry}]`);
     expect([status, err]).toEqual([0, '']);
     expect(JSON.parse(out)).toMatchObject([JSON.parse(entry)]);
+  });
+
+  it('reads manifests as kubectl does', async () => {
+    const named = (name: string) => ({ name, namespace: 'default', partition: 'default' });
+    // Texts for which YAML 1.1 has other types, line breaks and escapes than YAML 1.2.
+    const names = [
+      'on',
+      '~',
+      '1_0',
+      '0o7',
+      '12:30:45',
+      '.inf',
+      '<<',
+      '=',
+      'a\u2028b\u0085c',
+      '\ufeff',
+      '\ufffe',
+      HOSTILE,
+    ];
+    const sources: readonly NewSource[] = [
+      ...names.map((name) => ({ ...named(name), description: name, access: { kind: 'allow' } as const })),
+      { ...named('web'), description: 'web', access: { kind: 'http', permissions: PERMISSIONS } },
+    ];
+    const place = { partition: 'default' };
+    const text = toIntentionsText(named('orders'), undefined, sources, undefined, place, '# header');
+    const { status, out, err } = await run(binary, ['yaml'], text);
+    expect([status, err]).toEqual([0, '']);
+    const manifest = JSON.parse(out);
+    expect(manifest).toEqual(parse(text));
+    expect(manifest.spec.sources.map(({ name }: { name: string }) => name).toSorted()).toEqual(
+      [...names, 'web'].toSorted(),
+    );
+    // What consul-k8s makes of it.
+    const Sources = fromSpec(manifest.spec.sources);
+    const entry = { Kind: 'service-intentions', Name: 'orders', Sources };
+    const decoded = await run(binary, [], JSON.stringify([entry]));
+    expect([decoded.status, decoded.err]).toEqual([0, '']);
+    expect(JSON.parse(decoded.out)).toMatchObject([entry]);
   });
 
   it.each([

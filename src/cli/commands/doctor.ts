@@ -21,6 +21,7 @@ import { forwardedUserFindings } from '../doctor/forwarded-user-findings.js';
 import { gatewayFindings } from '../doctor/gateway-findings.js';
 import { jwtFindings, userRuleFindings } from '../doctor/jwt-findings.js';
 import { logFindings } from '../doctor/log-findings.js';
+import { manifestFindings, resourceFindings } from '../doctor/manifest-findings.js';
 import { mappingFindings } from '../doctor/mapping-findings.js';
 import { meshFindings } from '../doctor/mesh-findings.js';
 import { neighbourFindings } from '../doctor/neighbour-findings.js';
@@ -109,6 +110,7 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
       : undefined;
     return [
       ...ofConsul,
+      ...(await manifestFindings(config, consul, cli.signal)),
       ...(facts === undefined ? [] : await tokenFindings(consul, facts, config, world, now, cli.signal)),
       ...ofProviders.flat(),
       ...ofStores,
@@ -119,6 +121,7 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
         ? [
             ...meshFindings(config, world, now, linkedServices(gateways)),
             ...foreignFindings(world, now),
+            ...resourceFindings(world, now),
             ...firstLoginFindings(world, now),
             ...neighbourFindings(config, world),
             ...selectFindings(world),

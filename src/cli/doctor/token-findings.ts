@@ -22,8 +22,15 @@ import {
 
 const ID = 'consul.token';
 
-const LEAST_RULES =
-  'service_prefix "" { policy = "read" intentions = "write" } node_prefix "" { policy = "read" } agent_prefix "" { policy = "read" }';
+/** With manifests consul-k8s writes the intentions. */
+function leastRules(config: Config): string {
+  const intentions = writesIntentionsByApi(config) ? 'write' : 'read';
+  return `service_prefix "" { policy = "read" intentions = "${intentions}" } node_prefix "" { policy = "read" } agent_prefix "" { policy = "read" }`;
+}
+
+function writesIntentionsByApi({ consul }: Config): boolean {
+  return consul.target === undefined;
+}
 
 /** Resources without names. A scopemesh token should write them only if the configuration needs it. */
 const WHOLE = ['acl', 'keyring', 'mesh', 'operator', 'peering'] as const;
@@ -87,14 +94,15 @@ function powerFindings(
 function readFindings(policies: readonly AclRules[], config: Config, world: WorldState): readonly Finding[] {
   const needed = neededRules(config);
   const keys = ownKeys(config);
-  const closed = closedDestinations(policies, writtenDestinations(world));
+  const byApi = writesIntentionsByApi(config);
+  const closed = byApi ? closedDestinations(policies, writtenDestinations(world)) : [];
   const lacks = [
     ...neededWhole(config).map((resource) => lackingWhole(policies, resource)),
     ...(config.services.claims === 'first' ? [lackingKeys(policies, keys, `${keys}claims/`)] : []),
     ...(closed.length > 0 ? [lackingIntentions(policies, closed)] : []),
   ].filter((lack) => lack !== undefined);
   const findings: Finding[] = [];
-  if (!writesIntentions(policies))
+  if (byApi && !writesIntentions(policies))
     findings.push(lackFinding(config, ['intentions'], `give it these rules: ${needed}`));
   else {
     if (lacks.length > 0)
@@ -105,13 +113,15 @@ function readFindings(policies: readonly AclRules[], config: Config, world: Worl
           lackRemedy(lacks),
         ),
       );
-    findings.push(...capturedFindings(policies, closed, world), ...quarantineFindings(policies, config));
+    if (byApi) findings.push(...capturedFindings(policies, closed, world));
+    findings.push(...quarantineFindings(policies, config));
     findings.push(...leaseFindings(policies, config));
   }
   const whole = WHOLE.filter((resource) => wholeLevel(policies, resource) === 'write');
   const excess = [
     ...whole.filter((resource) => !neededWhole(config).includes(resource)),
     ...excessNames(policies, keys),
+    ...(!byApi && writesIntentions(policies) ? ['intentions'] : []),
   ];
   if (excess.length > 0) findings.push(strongFinding(`may write ${excess.join(' and ')}`, needed));
   return findings.some(({ id }) => id === ID)
@@ -163,7 +173,7 @@ function unreadFinding(texts: readonly string[], config: Config): Finding {
   const hasMesh = writes.has('mesh') || (writes.has('operator') && !may(/\bmesh"?\s*[=:]/));
   const wanted = neededWhole(config);
   const lacking = [
-    ...(may(/\bintentions"?\s*[=:]\s*"write"/) ? [] : ['intentions']),
+    ...(!writesIntentionsByApi(config) || may(/\bintentions"?\s*[=:]\s*"write"/) ? [] : ['intentions']),
     ...wanted.filter((resource) => (resource === 'mesh' ? !hasMesh : !writes.has(resource))),
   ];
   if (lacking.length > 0) return lackFinding(config, lacking, `give it these rules: ${needed}`);
@@ -226,7 +236,7 @@ function neededWhole(config: Config): readonly string[] {
 
 function neededRules(config: Config): string {
   return [
-    LEAST_RULES,
+    leastRules(config),
     `key_prefix "${ownKeys(config)}" { policy = "write" }`,
     SESSION_RULE,
     ...neededWhole(config).map((resource) => `${resource} = "write"`),

@@ -1,6 +1,9 @@
 import { IncompleteRead, SyncError } from '../../errors.js';
+import { incomplete } from '../reader.js';
 import type { ConsulRequest, Operation } from './request.js';
 import type { ConsulAnswer, Transport } from './transport.js';
+
+export { incomplete } from '../reader.js';
 
 /** A complete read: not filtered by ACLs, from a cluster with a leader, with the index of its table. */
 export interface CompleteAnswer {
@@ -42,10 +45,6 @@ export function parseVerdict(answer: ConsulAnswer, operation: Operation): boolea
   if (text === 'true' || text === 'false') return text === 'true';
   const message = `Consul ${operation}: answered neither true nor false`;
   throw new SyncError('ERR_CONSUL_UNREACHABLE', message, { retriable: true });
-}
-
-export function incomplete(operation: Operation, why: string): IncompleteRead {
-  return new IncompleteRead('ERR_CONSUL_INCOMPLETE', `Consul ${operation}: ${why}`, { retriable: true });
 }
 
 /** Throws ERR_CONSUL_INCOMPLETE. The answer does not show whether ACLs hide something from a caller without a token. */

@@ -1,7 +1,7 @@
 import type { IntentionEntry } from '../../model/intention.js';
+import { parseEntry } from '../parse-entry.js';
 import { parseJson } from './answer.js';
 import { parseRecords } from './json.js';
-import { parseEntry } from './parse-entry.js';
 
 const OPERATION = 'intentions.list';
 

@@ -1,12 +1,12 @@
 import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '../../model/intention.js';
 import type { Intentions } from '../consul.js';
+import { withoutComputed } from '../content.js';
+import { parseEntry } from '../parse-entry.js';
+import { toRawSource } from '../source-access.js';
 import { incomplete, parseJson, parseVerdict, readComplete } from './answer.js';
-import { withoutComputed } from './content.js';
 import { createEntryListParser } from './entry-list.js';
 import type { IndexGuard } from './index-guard.js';
-import { parseEntry } from './parse-entry.js';
 import { type Tenancy, toNameQuery, toPathName, toTenancyQuery } from './place.js';
-import { toRawSource } from './source-access.js';
 import type { Transport } from './transport.js';
 
 const KIND = 'service-intentions';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createEntryListParser } from '../../../src/consul/http/entry-list.js';
-import { parseEntry } from '../../../src/consul/http/parse-entry.js';
+import { parseEntry } from '../../../src/consul/parse-entry.js';
 
 const encode = (text: string) => new Uint8Array(Buffer.from(text));
 const raw = (name: string, text = '', modifyIndex = 2) => ({

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isSameContent } from '../../../src/consul/http/content.js';
-import { parseEntry } from '../../../src/consul/http/parse-entry.js';
+import { isSameContent } from '../../../src/consul/content.js';
 import { isAddressable } from '../../../src/consul/http/place.js';
-import { parseAccess, toRawSource } from '../../../src/consul/http/source-access.js';
+import { parseEntry } from '../../../src/consul/parse-entry.js';
+import { parseAccess, toRawSource } from '../../../src/consul/source-access.js';
 import { IncompleteRead } from '../../../src/errors.js';
 import type { Access, HeaderMatch, HttpPermission } from '../../../src/model/intention.js';
 

@@ -2,7 +2,10 @@ module scopemesh.test/go-types
 
 go 1.24
 
-require github.com/hashicorp/consul/api v1.26.1
+require (
+	github.com/hashicorp/consul/api v1.26.1
+	sigs.k8s.io/yaml v1.6.0
+)
 
 require (
 	github.com/armon/go-metrics v0.4.1 // indirect
@@ -19,6 +22,7 @@ require (
 	github.com/mattn/go-isatty v0.0.17 // indirect
 	github.com/mitchellh/go-homedir v1.1.0 // indirect
 	github.com/mitchellh/mapstructure v1.5.0 // indirect
+	go.yaml.in/yaml/v2 v2.4.2 // indirect
 	golang.org/x/exp v0.0.0-20230817173708-d852ddb80c63 // indirect
 	golang.org/x/sys v0.13.0 // indirect
 )

@@ -1,14 +1,17 @@
 // Reads a list of config entries and decodes each into the public type that Consul's Go client has for its kind. An
 // unknown field is an error. What the types hold is written back, so that the caller can see that nothing was lost.
+// With the argument `yaml` it reads a document as kubectl does, and writes it as JSON.
 package main
 
 import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/hashicorp/consul/api"
+	"sigs.k8s.io/yaml"
 )
 
 func main() {
@@ -19,6 +22,9 @@ func main() {
 }
 
 func run() error {
+	if len(os.Args) > 1 && os.Args[1] == "yaml" {
+		return convert()
+	}
 	var entries []json.RawMessage
 	if err := json.NewDecoder(os.Stdin).Decode(&entries); err != nil {
 		return err
@@ -41,4 +47,17 @@ func run() error {
 		decoded = append(decoded, entry)
 	}
 	return json.NewEncoder(os.Stdout).Encode(decoded)
+}
+
+func convert() error {
+	document, err := io.ReadAll(os.Stdin)
+	if err != nil {
+		return err
+	}
+	text, err := yaml.YAMLToJSONStrict(document)
+	if err != nil {
+		return err
+	}
+	_, err = os.Stdout.Write(text)
+	return err
 }

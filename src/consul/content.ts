@@ -1,4 +1,4 @@
-import { isRecord } from './json.js';
+import { isRecord } from './reader.js';
 
 type Raw = Readonly<Record<string, unknown>>;
 

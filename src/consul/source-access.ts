@@ -1,4 +1,4 @@
-import { definedFields } from '../../model/defined-fields.js';
+import { definedFields } from '../model/defined-fields.js';
 import type {
   Access,
   ClaimValue,
@@ -6,8 +6,8 @@ import type {
   HttpPermission,
   JwtRequirement,
   NewSource,
-} from '../../model/intention.js';
-import { isRecord } from './json.js';
+} from '../model/intention.js';
+import { isRecord } from './reader.js';
 
 type Raw = Readonly<Record<string, unknown>>;
 

@@ -1,15 +1,13 @@
-import type { IntentionEntry, IntentionSource } from '../../model/intention.js';
-import { incomplete } from './answer.js';
+import type { IntentionEntry, IntentionSource } from '../model/intention.js';
 import { isComputedField } from './content.js';
-import { createReader, isRecord, type Reader } from './json.js';
-import type { Operation } from './request.js';
+import { createReader, incomplete, isRecord, type Reader } from './reader.js';
 import { parseAccess } from './source-access.js';
 
 /**
  * Parses a service-intentions entry of Consul's API. Throws ERR_CONSUL_INCOMPLETE for anything else, and for an entry that
  * JSON.parse and JSON.stringify would change, because it could not be written back.
  */
-export function parseEntry(value: unknown, operation: Operation): IntentionEntry {
+export function parseEntry(value: unknown, operation: string): IntentionEntry {
   const reader = createReader(operation);
   const raw = reader.record(value);
   if (raw.Kind !== 'service-intentions') throw incomplete(operation, 'an entry of another kind');

@@ -1,0 +1,56 @@
+import type { Config } from '../../../config/config.js';
+import type { Consul } from '../../consul/consul.js';
+import { messageOf } from '../../errors.js';
+import { isManagedElsewhere } from '../../plan/ownership.js';
+import type { WorldState } from '../../state/world-state.js';
+import { error, type Finding, namesText, notice, ok, warning } from './finding.js';
+
+const ID = 'manifests';
+
+/** Whether the manifests can be read, and whether Consul has what they say. */
+export async function manifestFindings(
+  { consul: { target } }: Config,
+  { intentions, manifests }: Pick<Consul, 'intentions' | 'manifests'>,
+  signal: AbortSignal,
+): Promise<readonly Finding[]> {
+  if (target === undefined || manifests === undefined) return [];
+  try {
+    await intentions.list(signal);
+  } catch (cause) {
+    signal.throwIfAborted();
+    return [
+      error(
+        ID,
+        `the intentions cannot be read: ${messageOf(cause)}`,
+        'mend it; until then nothing is written',
+      ),
+    ];
+  }
+  const names = manifests.unsynced().map(({ name }) => name);
+  if (names.length === 0)
+    return [ok(ID, `Consul has the intentions of the manifests in ${target.directory}`)];
+  return [
+    warning(
+      'manifests.unsynced',
+      `Consul does not have what the manifests in ${target.directory} say for ${namesText(names)}: what scopemesh opened or closed there is not in force`,
+      'if it stays so, check that the files reach Kubernetes, and why consul-k8s does not sync them: kubectl get serviceintentions,servicedefaults --all-namespaces',
+    ),
+  ];
+}
+
+/** Entries that consul-k8s makes, where a scope opens something. Call it after both sides were read. */
+export function resourceFindings(world: WorldState, now: number): readonly Finding[] {
+  const wanted = new Set(world.destinations(now).map(({ name }) => name));
+  const names = [...world.entries.values()]
+    .filter((entry) => isManagedElsewhere(entry) && entry.meta['external-source'] === 'kubernetes')
+    .map(({ destination }) => destination.name)
+    .filter((name) => wanted.has(name));
+  if (names.length === 0) return [];
+  return [
+    notice(
+      'mesh.kubernetes',
+      `consul-k8s makes the intentions of ${namesText(names.toSorted())} from ServiceIntentions resources, so scopemesh holds what it would change there (ManagedElsewhere)`,
+      'delete these resources and let scopemesh write its own (consul.target), or add the services to guards.protected',
+    ),
+  ];
+}

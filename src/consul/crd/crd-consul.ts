@@ -1,0 +1,66 @@
+import type { ServiceName } from '../../model/intention.js';
+import { Outage } from '../../repeat.js';
+import type { Runtime } from '../../runtime.js';
+import type { Consul } from '../consul.js';
+import { createCrdIntentions } from './intentions.js';
+import { ManifestDirectory } from './manifest-directory.js';
+import { toMetadata } from './own-entries.js';
+import { createServiceDefaults } from './service-defaults.js';
+import { watchManifests } from './watch.js';
+
+export interface CrdConsulOptions extends Runtime {
+  /** Absolute. */
+  readonly directory: string;
+  /** The Kubernetes namespace of the resources. */
+  readonly namespace?: string | undefined;
+  readonly owner: string;
+  /** The tenancy of Consul Enterprise, as that of `consul`. */
+  readonly consulPartition?: string | undefined;
+  readonly consulNamespace?: string | undefined;
+  readonly isMarked: (description: string) => boolean;
+  readonly mayWrite?: (() => boolean) | undefined;
+}
+
+/**
+ * Writes intentions as custom resources of consul-k8s into a directory, from where a GitOps tool applies them. Everything
+ * else stays with `consul`: the catalog, the lease, records in KV, ACL objects.
+ */
+export function createCrdConsul(consul: Consul, options: CrdConsulOptions): Consul {
+  const { directory, owner, mayWrite, isMarked, namespace, metrics, logger, clock } = options;
+  const files = new ManifestDirectory({ directory, owner, mayWrite });
+  const place = { partition: options.consulPartition ?? 'default', namespace };
+  const isDefaultPlace =
+    place.partition === 'default' && (options.consulNamespace ?? 'default') === 'default';
+  const defaults = createServiceDefaults({
+    files,
+    readCatalog: (signal) => consul.readCatalog(signal),
+    isDefaultPlace,
+    metadataOf: (service: ServiceName) => toMetadata(service.name, place),
+  });
+  const delay = new Outage();
+  let unsynced: readonly ServiceName[] = [];
+  return {
+    ...consul,
+    manifests: { unsynced: () => unsynced },
+    intentions: createCrdIntentions({
+      files,
+      intentions: consul.intentions,
+      place,
+      isMarked,
+      prepareHttp: defaults.ensure,
+      onListed(destinations) {
+        unsynced = destinations;
+        metrics.gauge('scopemesh_manifests_unsynced', unsynced.length);
+        if (unsynced.length === 0) {
+          if (delay.ends(clock.now()) !== undefined) logger.info({}, 'Consul has what the manifests say');
+        } else if (delay.begins(clock.now()))
+          logger.info({ destinations: unsynced.length }, 'Consul does not have what the manifests say yet');
+      },
+    }),
+    readCatalog: defaults.readCatalog,
+    watch: (table, listener, signal) =>
+      table === 'intentions'
+        ? watchManifests(files, consul, listener, options, signal)
+        : consul.watch(table, listener, signal),
+  };
+}
