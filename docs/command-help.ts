@@ -19,6 +19,7 @@ export const COMMANDS: readonly string[] = [
   'validate',
   'test',
   'doctor',
+  'trial',
   'adopt',
   'eject',
   'approve',

@@ -28,6 +28,7 @@ import { addReach } from './commands/reach.js';
 import { addRun } from './commands/run.js';
 import { addTest } from './commands/test.js';
 import { addTokens } from './commands/tokens.js';
+import { addTrial } from './commands/trial.js';
 import { addValidate } from './commands/validate.js';
 import { addWebhooks } from './commands/webhooks.js';
 import { addWhatCan } from './commands/what-can.js';
@@ -82,6 +83,7 @@ const COMMANDS: readonly ((program: Command, cli: Cli) => void)[] = [
   addValidate,
   addTest,
   addDoctor,
+  addTrial,
   addAdopt,
   addEject,
   addApprove,
