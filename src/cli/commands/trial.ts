@@ -2,8 +2,6 @@ import type { Command } from 'commander';
 import { systemClock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
 import type { Mode } from '../../model/rule.js';
-import { planAclFleet } from '../../reconcile/acl/plan-fleet-acl.js';
-import { planEverything } from '../../reconcile/fleet-plan.js';
 import { nowIn } from '../../trail/answer.js';
 import { type LoggedCall, parseLoggedCall } from '../../trail/calls/logged-call.js';
 import { trial } from '../../trail/trial/trial.js';
@@ -11,6 +9,7 @@ import { linesOf, parseLine } from '../access-log-lines.js';
 import type { Cli } from '../cli.js';
 import { parseInstant } from '../instant.js';
 import { type BothSides, withBothSides } from '../load-current-state.js';
+import { planSides } from '../plan-sides.js';
 import { printTrial } from '../terminal/trial-text.js';
 import { learnUnrecorded } from '../unrecorded-edges.js';
 import { type TrailOptions, withTrail, withTrailOptions } from '../with-trail.js';
@@ -80,22 +79,13 @@ function nothingToTry(mode: Exclude<Mode, 'observe'>): SyncError {
 
 /** The holds of the whole plan: in mode observe every change is one. */
 async function presentHolds(sides: BothSides, cli: Cli) {
-  const { world, window, acl, consul } = sides;
-  const planAll = async () =>
-    planEverything(
-      world,
-      window,
-      systemClock.now(),
-      await planAclFleet({ world, window, acl, clock: systemClock }),
-      consul.intentions,
-    );
-  const { holds } = await planAll();
+  const { holds } = await planSides(sides);
   const isChanged = await learnUnrecorded(
     sides,
     holds.map(({ before }) => ({ before })),
     cli,
   );
-  return isChanged ? (await planAll()).holds : holds;
+  return isChanged ? (await planSides(sides)).holds : holds;
 }
 
 async function* callsIn(files: readonly string[], cli: Cli): AsyncIterable<LoggedCall | undefined> {
