@@ -47,7 +47,7 @@ function printEdges(title: string, edges: readonly TrialEdge[], screen: Screen):
     if (replaces !== undefined) line(`    replaces ${printable(replaces)}, which decides now`);
     if (heldBy !== undefined) line(`    ${colors.yellow('held')}     first, by ${heldBy}`);
     if (since !== undefined) line(`    since    ${citation(since)}`);
-    if (!isStill) line(`    ended    ${until ?? 'not in the decision log, but in the present plan'}`);
+    if (!isStill) line(`    ended    ${until ?? 'by the present plan; the decision log does not say when'}`);
   }
 }
 
