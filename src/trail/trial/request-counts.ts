@@ -49,7 +49,7 @@ export interface RequestCounts {
 }
 
 /** Groups that are kept: a caller chooses its paths. */
-const MOST_GROUPS = 5_000;
+const MOST_GROUPS = 1_000;
 const SEGMENTS = 2;
 const LONGEST_PREFIX = 200;
 

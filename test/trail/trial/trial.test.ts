@@ -293,9 +293,9 @@ describe('the requests of access logs', () => {
 
   it('are counted in a bounded number of groups', async () => {
     async function* many() {
-      for (let at = 0; at < 5_010; at++) yield call('POST', `/v1/${at}`);
+      for (let at = 0; at < 1_010; at++) yield call('POST', `/v1/${at}`);
     }
     const found = await counted(log, { entries, holds: [hold(undefined, READ)], calls: many() });
-    expect([found?.groups.length, found?.notListed.refused]).toEqual([5_000, 10]);
+    expect([found?.groups.length, found?.notListed.refused]).toEqual([1_000, 10]);
   });
 });
