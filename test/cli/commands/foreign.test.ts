@@ -76,12 +76,14 @@ describe('a foreign source where scopemesh would write its own', () => {
         { Name: 'manual', Description: 'by hand' },
       ]);
       await until('no hold', async () => (await holds())?.length === 0);
-      const { out } = await cli.run(['history', 'bot', '--json']);
-      expect(JSON.parse(out).decisions).toContainEqual(
-        expect.objectContaining({
-          data: expect.objectContaining({ reason: 'Adopted', principal: { id: 'os:alice' } }),
-        }),
-      );
+      const adoptions = await until('the decision', async () => {
+        const { decisions } = (await cli.run(['history', 'bot', '--json'])).json() as {
+          decisions: { data: Record<string, unknown> }[];
+        };
+        const found = decisions.filter(({ data }) => data.reason === 'Adopted');
+        return found.length > 0 && found;
+      });
+      expect(adoptions).toMatchObject([{ data: { outcome: 'applied', principal: { id: 'os:alice' } } }]);
     } finally {
       stop.abort();
       await running;
