@@ -20,6 +20,7 @@ export const COMMANDS: readonly string[] = [
   'test',
   'doctor',
   'import',
+  'trial',
   'adopt',
   'eject',
   'approve',

@@ -80,6 +80,7 @@ export function holdDecision(
     action: hold.action,
     outcome: verb === 'held' ? 'held' : 'observed',
     reason: verb === 'released' ? 'HoldEnded' : hold.reason,
+    ...(hold.changeReason === undefined ? {} : { changeReason: hold.changeReason }),
     resource: hold.resource,
     ...(hold.client === undefined ? {} : { client: clientOf(hold.client) }),
     ...(hold.person === undefined ? {} : { person: hold.person }),

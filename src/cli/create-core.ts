@@ -14,6 +14,7 @@ import type { Inbox } from '../queue/inbox.js';
 import { JournalMemory } from '../queue/journal-memory.js';
 import type { Queue } from '../queue/queue.js';
 import type { StoreParts } from '../queue/store-parts.js';
+import { AskedAdoptions } from '../reconcile/asked-adoptions.js';
 import type { ReconcilerDeps } from '../reconcile/deps.js';
 import type { Runtime } from '../runtime.js';
 import { Contention } from '../state/contention.js';
@@ -114,6 +115,7 @@ export function createCore(
       contention: new Contention(CONTENTION, parts.store.keyValues, runtime.clock),
       claimHolds: new HoldBudget(),
       markHolds: new HoldBudget(OF_DESTINATION),
+      adoptions: new AskedAdoptions(),
       source: `scopemesh/${config.owner}/${hostname()}`,
       // IDs of one millisecond count up: random bytes for each ID would cost more than the rest of a decision.
       newId: monotonicFactory(),

@@ -15,7 +15,7 @@ export interface DaemonClient {
   /** The status with the holds after `holdsAfter` of another one; undefined if it cannot be read. */
   statusAfter(holdsAfter: string): Promise<unknown>;
   /** Throws the daemon's error, and ERR_CONFIG if the token file cannot be read; undefined for its 404. */
-  post(path: string, body: object): Promise<unknown>;
+  post(path: string, body: object, timeoutMs?: number): Promise<unknown>;
 }
 
 const TIMEOUT_MS = 5_000;
@@ -27,7 +27,7 @@ export async function findDaemon(config: Config, signal: AbortSignal): Promise<D
   const { host, port } = config.http.admin ?? config.http.listen;
   const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
   const base = `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
-  const within = () => abortAfter(signal, TIMEOUT_MS);
+  const within = (timeoutMs = TIMEOUT_MS) => abortAfter(signal, timeoutMs);
   const authorize = async () => ({
     authorization: `Bearer ${(await readApiToken(config)).reveal()}`,
   });
@@ -65,14 +65,14 @@ export async function findDaemon(config: Config, signal: AbortSignal): Promise<D
         return undefined;
       }
     },
-    async post(path, body) {
+    async post(path, body, timeoutMs) {
       const headers = { 'content-type': 'application/json', ...(await authorize()) };
       const answer = await fetch(`${base}${path}`, {
         method: 'POST',
         redirect: 'error',
         headers,
         body: JSON.stringify(body),
-        signal: within(),
+        signal: within(timeoutMs),
       }).catch((error: unknown) => {
         throw refusal(`the daemon did not answer: ${messageOf(error)}`);
       });

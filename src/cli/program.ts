@@ -29,6 +29,7 @@ import { addReach } from './commands/reach.js';
 import { addRun } from './commands/run.js';
 import { addTest } from './commands/test.js';
 import { addTokens } from './commands/tokens.js';
+import { addTrial } from './commands/trial.js';
 import { addValidate } from './commands/validate.js';
 import { addWebhooks } from './commands/webhooks.js';
 import { addWhatCan } from './commands/what-can.js';
@@ -84,6 +85,7 @@ const COMMANDS: readonly ((program: Command, cli: Cli) => void)[] = [
   addTest,
   addDoctor,
   addImport,
+  addTrial,
   addAdopt,
   addEject,
   addApprove,

@@ -8,7 +8,7 @@ export interface ParkedApiDeps extends ChangeDeps {
 }
 
 /** A client ID of 255 characters, each percent-encoded in twelve. */
-const LONGEST_KEY = 4_096;
+export const LONGEST_KEY = 4_096;
 const Body = ChangeBody.extend({ key: z.string().min(1).max(LONGEST_KEY) });
 
 /** `POST /api/parked/retry` and `/api/parked/drop`. `/statusz` lists the parked keys. */

@@ -6,6 +6,7 @@ import type { Fence } from '../queue/fence.js';
 import { createParkedKeys } from '../queue/parked-keys.js';
 import { createRulings } from '../reconcile/rulings.js';
 import { type AccessSettings, createAccess } from './access.js';
+import { addAdoptionApi } from './adoption-api.js';
 import { addApi } from './api.js';
 import { addBreakGlassApi } from './break-glass-api.js';
 import { addDecisionStream } from './decision-stream.js';
@@ -50,6 +51,7 @@ export function addRoutes(
     access,
     logger,
   });
+  addAdoptionApi(rest, { live: () => live().deps, clock, standby, access, logger });
   addFreezeApi(rest, { freezes: () => live().deps, standby, access, logger });
   addBreakGlassApi(rest, {
     breakGlass: () => live().deps,

@@ -1,7 +1,14 @@
 import { z } from 'zod';
 import { CLASSIFIED_KINDS } from '../model/actor.js';
 import { CAUSE_KINDS } from '../model/cause.js';
-import { DECISION_ACTIONS, OUTCOMES, REASONS, RESOURCE_KINDS, VERBS } from '../model/decision.js';
+import {
+  CHANGE_REASONS,
+  DECISION_ACTIONS,
+  OUTCOMES,
+  REASONS,
+  RESOURCE_KINDS,
+  VERBS,
+} from '../model/decision.js';
 import { UNKNOWN } from '../model/residual.js';
 
 const instant = () => z.iso.datetime({ offset: true });
@@ -65,6 +72,10 @@ export const CLOUD_EVENT = z.object({
     action: z.enum(DECISION_ACTIONS),
     outcome: z.enum(OUTCOMES).describe('unknown: after a crash the outcome could not be determined.'),
     reason: z.enum(REASONS),
+    changeReason: z
+      .enum(CHANGE_REASONS)
+      .exactOptional()
+      .describe('Why the change would be made, if only the mode forbids it (ModeForbids).'),
     resource: z.object({
       kind: z.enum(RESOURCE_KINDS),
       source: z.string().exactOptional(),

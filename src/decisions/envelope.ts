@@ -39,6 +39,7 @@ export function toCloudEvent(decision: Decision): CloudEvent {
       action: decision.action,
       outcome: decision.outcome,
       reason: decision.reason,
+      ...definedFields({ changeReason: decision.changeReason }),
       resource: toResource(decision.resource),
       ...(client === undefined
         ? {}

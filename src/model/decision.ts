@@ -180,6 +180,8 @@ export interface Decision {
   readonly action: DecisionAction;
   readonly outcome: Outcome;
   readonly reason: Reason;
+  /** Why the change would be made, if only the mode forbids it. */
+  readonly changeReason?: ChangeReason;
   readonly resource: Resource;
   readonly client?: {
     readonly provider: string;

@@ -75,7 +75,10 @@ export function endedHold({ subject, reason }: Pick<Hold, 'subject' | 'reason'>)
   return {
     subject,
     reason,
-    detail: 'the reason for holding it is gone',
+    detail:
+      reason === 'ModeForbids'
+        ? 'no change is planned any more that the mode forbids'
+        : 'the reason for holding it is gone',
     action: 'none',
     scopes: [],
     resource: resourceOf(subject),

@@ -60,6 +60,8 @@ export interface Hold {
   readonly subject: string;
   readonly resource: Resource;
   readonly reason: HoldReason;
+  /** Why the change would be made, if only the mode forbids it. */
+  readonly changeReason?: ChangeReason;
   readonly detail: string;
   readonly action: DecisionAction;
   readonly client?: PlannedClient;
@@ -88,6 +90,7 @@ export function toHold(change: Change, reason: Hold['reason'], detail: string): 
     subject: change.subject,
     resource: change.resource,
     reason,
+    ...(reason === 'ModeForbids' ? { changeReason: change.reason } : {}),
     detail,
     action: change.action,
     scopes: change.scopes,

@@ -24,13 +24,14 @@ export function planAdoptions(world: WorldState, now: number): readonly Adoption
 
 /**
  * Writes the marks at one destination, by compare-and-set against a fresh read. A source that no longer equals the desired
- * one is left unchanged. Resolves with the number of marks.
+ * one, or is not among `subjects`, is left unchanged. Resolves with the number of marks.
  */
 export async function adopt(
   destination: ServiceName,
   cause: Cause,
   deps: ReconcilerDeps,
   signal: AbortSignal,
+  subjects: ReadonlySet<string>,
 ): Promise<number> {
   const { world } = deps;
   const { mapping } = world;
@@ -43,7 +44,7 @@ export async function adopt(
   ]);
   deps.world.putEntry(destination, entry, read);
   const input = { ...inputOf(deps.world, destination, deps.clock.now()), entry };
-  const changes = planAdoption(input);
+  const changes = planAdoption(input).filter(({ subject }) => subjects.has(subject));
   const write = {
     key: text,
     destination,

@@ -13,6 +13,7 @@ import type { HoldBudget } from '../state/hold-budget.js';
 import type { OpenRevocations } from '../state/open-revocations.js';
 import type { RevocationWindow } from '../state/revocation-window.js';
 import type { WorldState } from '../state/world-state.js';
+import type { AskedAdoptions } from './asked-adoptions.js';
 
 export { stampOf } from '../apply/deps.js';
 
@@ -38,6 +39,7 @@ export interface ReconcilerDeps {
   readonly claimHolds: HoldBudget;
   /** Of `MarkUnrecorded`, by destination. */
   readonly markHolds: HoldBudget;
+  readonly adoptions: AskedAdoptions;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;

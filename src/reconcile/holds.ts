@@ -65,8 +65,10 @@ export async function recordHolds(
     if (!concerns(known.subject) || current.has(name)) continue;
     if (!decided.has(known.subject) && isUndecided(known, deps)) continue;
     update.set(name, null);
-    if (known.reason === 'ModeForbids') continue;
-    decisions.push(holdDecision(endedHold(known), 'released', cause, stamp));
+    const isPlan = known.reason === 'ModeForbids';
+    // Only for edges: `trial` says when a plan ended that was not carried out.
+    if (isPlan && (decided.has(known.subject) || !known.subject.startsWith('intention/'))) continue;
+    decisions.push(holdDecision(endedHold(known), isPlan ? 'planned' : 'released', cause, stamp));
   }
   if (update.size === 0) return;
   await deps.journal.settle(key, decisions, { holds: update });

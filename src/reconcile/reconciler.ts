@@ -5,6 +5,7 @@ import type { AgendaHandler } from '../queue/follow-ups.js';
 import type { JobResult } from '../queue/queue.js';
 import { reconcilePeople } from './acl/people.js';
 import { endSessions } from './acl/sessions.js';
+import { adoptAsked } from './adopt-asked.js';
 import { reconcileClient } from './client.js';
 import type { ReconcilerDeps } from './deps.js';
 import { reconcileDestination } from './destination.js';
@@ -21,6 +22,7 @@ export function createReconciler(deps: ReconcilerDeps): AgendaHandler {
   return async (job, signal, queue) => {
     deps.revocations.begin(job);
     const result = await run(job, { ...deps, queue }, signal);
+    if (result.kind === 'done') await adoptAsked(job.key, { ...deps, queue }, signal);
     await lookAgain(job.key, { ...deps, queue });
     if (result.kind === 'done') deps.revocations.done(formatKey(job.key));
     return result;

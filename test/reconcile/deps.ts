@@ -8,6 +8,7 @@ import { noMetrics, silentLogger } from '../../src/observe.js';
 import { clientText } from '../../src/plan/world.js';
 import type { Journal, SettledDecision } from '../../src/queue/journal.js';
 import type { KeyValueStore } from '../../src/queue/key-value-store.js';
+import { AskedAdoptions } from '../../src/reconcile/asked-adoptions.js';
 import type { ReconcilerDeps } from '../../src/reconcile/deps.js';
 import { Contention } from '../../src/state/contention.js';
 import { HoldBudget, OF_DESTINATION } from '../../src/state/hold-budget.js';
@@ -165,6 +166,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
     contention: new Contention({ limit: 3, windowMs: 1_000 }),
     claimHolds: new HoldBudget(),
     markHolds: new HoldBudget(OF_DESTINATION),
+    adoptions: new AskedAdoptions(),
     clock: { now: () => NOW, sleep: async () => {} },
     logger: silentLogger,
     metrics: noMetrics,

@@ -67,6 +67,7 @@ export function aclHold(change: AclChange, reason: HoldReason, detail: string): 
     subject: change.subject,
     resource: change.resource,
     reason,
+    ...(reason === 'ModeForbids' ? { changeReason: change.reason } : {}),
     detail,
     action: change.action,
     scopes: change.scopes,

@@ -1,14 +1,20 @@
 import type { Command } from 'commander';
+import { z } from 'zod';
+import { systemClock } from '../../clock.js';
 import { messageOf } from '../../errors.js';
 import type { HoldReason } from '../../model/decision.js';
-import { formatKey } from '../../model/key.js';
+import { destinationKey, formatKey, type Key } from '../../model/key.js';
 import type { Mode } from '../../model/rule.js';
 import type { AclChange } from '../../plan/acl/acl-change.js';
-import type { Change } from '../../plan/plan.js';
-import { adoptAcl, planAclAdoptions } from '../../reconcile/acl/adopt-acl.js';
-import { adopt, planAdoptions } from '../../reconcile/adopt.js';
+import type { Change, Hold } from '../../plan/plan.js';
+import { type AclAdoption, adoptAcl, planAclAdoptions } from '../../reconcile/acl/adopt-acl.js';
+import { type Adoption, adopt, planAdoptions } from '../../reconcile/adopt.js';
+import { MOST_SUBJECTS, TURN_MS } from '../../reconcile/asked-adoptions.js';
 import type { Cli } from '../cli.js';
+import { type DaemonClient, findDaemon, refusal } from '../daemon-client.js';
+import { type BothSides, withBothSides } from '../load-current-state.js';
 import { type OneShot, planShot, withOneShot } from '../one-shot.js';
+import { planSides } from '../plan-sides.js';
 import { aclChangeView, changeView, holdView } from '../plan-view.js';
 import { accessText } from '../terminal/access-text.js';
 import { confirm } from '../terminal/confirm.js';
@@ -27,7 +33,8 @@ export function addAdopt(program: Command, cli: Cli): void {
     .description(
       'Finds intention sources and ACL objects without a mark that give exactly the access that scopemesh would give, ' +
         'asks, and writes its mark into their Description. From then on scopemesh may change and remove them. Access ' +
-        'stays as it is. Lists the objects that it leaves unchanged, with the reason.',
+        'stays as it is. Lists the objects that it leaves unchanged, with the reason. A daemon that runs on this machine ' +
+        'writes the marks itself.',
     )
     .option('-y, --yes', 'do not ask')
     .option('--json', 'print one JSON document; needs --yes if there is something to write')
@@ -41,13 +48,21 @@ Examples:
   scopemesh adopt
   scopemesh adopt --yes --json`,
     )
-    .action((options: Options) =>
-      withOneShot(
-        cli,
-        'the daemon is running and holds the state directory; stop it while scopemesh adopt runs',
-        (shot) => takeOver(shot, options, cli),
-      ),
-    );
+    .action((options: Options) => adoptAll(options, cli));
+}
+
+/** By the running daemon on this machine, or instead of it. */
+async function adoptAll(options: Options, cli: Cli): Promise<void> {
+  const daemon = await findDaemon(await cli.openConfig(), cli.signal);
+  if (daemon !== undefined) {
+    const tools = await withBothSides(cli, async (sides) => toolsOfDaemon(daemon, sides, cli));
+    return takeOver(tools, options, cli);
+  }
+  await withOneShot(
+    cli,
+    'a daemon holds the state directory but does not answer at http.admin, or at http.listen without one; correct the address, or stop the daemon',
+    (shot) => takeOver(toolsOfShot(shot, cli), options, cli),
+  );
 }
 
 /** What exists where scopemesh would write its own. */
@@ -59,16 +74,70 @@ const IN_THE_WAY = new Set<HoldReason>([
   'ManagedElsewhere',
 ]);
 
-async function takeOver(shot: OneShot, options: Options, cli: Cli): Promise<void> {
+/** What an adoption works with. */
+interface Tools {
+  readonly mode: Mode;
+  readonly intentions: readonly Adoption[];
+  readonly acl: readonly AclAdoption[];
+  /** Resolve with the number of marks. */
+  readonly adopt: (adoption: Adoption) => Promise<number>;
+  readonly adoptAcl: (adoption: AclAdoption) => Promise<number>;
+  readonly publish: () => Promise<void>;
+  readonly holdsAfter: () => Promise<readonly Hold[]>;
+}
+
+function toolsOfShot(shot: OneShot, { signal }: Cli): Tools {
   const { deps, cause, publish } = shot;
-  const intentions = planAdoptions(deps.world, deps.clock.now());
-  const acl = planAclAdoptions(deps);
+  return {
+    mode: deps.world.mapping.mode,
+    intentions: planAdoptions(deps.world, deps.clock.now()),
+    acl: planAclAdoptions(deps),
+    adopt: ({ destination, changes }) => adopt(destination, cause, deps, signal, subjectsOf(changes)),
+    adoptAcl: ({ key, changes }) => adoptAcl({ key, subjects: subjectsOf(changes) }, cause, deps, signal),
+    publish,
+    holdsAfter: async () => (await planShot(shot)).holds,
+  };
+}
+
+/** The daemon writes, each key in its turn. It publishes by itself. */
+function toolsOfDaemon(daemon: DaemonClient, { world, acl }: BothSides, cli: Cli): Tools {
+  const ask = async (key: Key, changes: readonly { readonly subject: string }[]) => {
+    let adopted = 0;
+    for (let at = 0; at < changes.length; at += MOST_SUBJECTS) {
+      const subjects = [...subjectsOf(changes.slice(at, at + MOST_SUBJECTS))];
+      const body = { user: cli.around.user, key: formatKey(key), subjects };
+      const said = AdoptedBody.safeParse(await daemon.post('/api/adoptions', body, 2 * TURN_MS));
+      if (!said.success) throw refusal('the running daemon has another version; restart it with this one');
+      adopted += said.data.adopted;
+    }
+    return adopted;
+  };
+  return {
+    mode: world.mapping.mode,
+    intentions: planAdoptions(world, systemClock.now()),
+    acl: planAclAdoptions({ world, acl, clock: systemClock }),
+    adopt: ({ destination: { name, namespace, partition }, changes }) =>
+      ask(destinationKey(name, namespace, partition), changes),
+    adoptAcl: ({ key, changes }) => ask(key, changes),
+    publish: async () => {},
+    holdsAfter: () => withBothSides(cli, async (sides) => (await planSides(sides)).holds),
+  };
+}
+
+const AdoptedBody = z.object({ adopted: z.number().int().min(0) });
+
+function subjectsOf(changes: readonly { readonly subject: string }[]): ReadonlySet<string> {
+  return new Set(changes.map(({ subject }) => subject));
+}
+
+async function takeOver(tools: Tools, options: Options, cli: Cli): Promise<void> {
+  const { intentions, acl, mode } = tools;
   const found = {
     intentions: intentions.flatMap(({ changes }) => changes),
     acl: acl.flatMap(({ changes }) => changes),
   };
   const count = found.intentions.length + found.acl.length;
-  if (!options.json) show(found, deps.world.mapping.mode, cli);
+  if (!options.json) show(found, mode, cli);
   if (count > 0 && !options.yes && !(await confirm(cli, `Adopt these ${count} objects?`))) {
     cli.screen.warn('Nothing was adopted.');
     cli.exit(1);
@@ -84,20 +153,20 @@ async function takeOver(shot: OneShot, options: Options, cli: Cli): Promise<void
       errors.push(`${what}: ${messageOf(error)}`);
     }
   };
-  for (const { destination } of intentions)
-    await attempt(destination.name, () => adopt(destination, cause, deps, cli.signal));
-  for (const adoption of acl)
-    await attempt(formatKey(adoption.key), () => adoptAcl(adoption, cause, deps, cli.signal));
-  await publish().catch((error: unknown) =>
-    errors.push(`the decisions are stored but not published yet: ${messageOf(error)}`),
-  );
-  const left = (await planShot(shot)).holds.filter(({ reason }) => IN_THE_WAY.has(reason));
+  for (const adoption of intentions) await attempt(adoption.destination.name, () => tools.adopt(adoption));
+  for (const adoption of acl) await attempt(formatKey(adoption.key), () => tools.adoptAcl(adoption));
+  await tools
+    .publish()
+    .catch((error: unknown) =>
+      errors.push(`the decisions are stored but not published yet: ${messageOf(error)}`),
+    );
+  const left = (await tools.holdsAfter()).filter(({ reason }) => IN_THE_WAY.has(reason));
   if (options.json) {
     const changes = [...found.intentions.map(changeView), ...found.acl.map(aclChangeView)];
     cli.screen.json({ changes, left: left.map(holdView), summary: { adopted, left: left.length }, errors });
   } else {
     if (count > 0) cli.screen.line(`Adopted: ${adopted} of ${count}.`);
-    if (deps.world.mapping.mode !== 'observe') printHolds(left, new Map(), cli.screen, leftText(left.length));
+    if (mode !== 'observe') printHolds(left, new Map(), cli.screen, leftText(left.length));
   }
   for (const error of errors) cli.screen.warn(printable(`scopemesh: ${error}`));
   if (errors.length > 0) cli.exit(1);

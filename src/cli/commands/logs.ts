@@ -1,12 +1,11 @@
-import { createReadStream } from 'node:fs';
-import { addAbortSignal, Readable } from 'node:stream';
 import type { Command } from 'commander';
 import { toMapping } from '../../../config/mapping-revision.js';
 import { isoInstant, systemClock } from '../../clock.js';
-import { messageOf, SyncError } from '../../errors.js';
+import { messageOf } from '../../errors.js';
 import { type AttributedCall, createAttribution, type NamedRules } from '../../trail/calls/attribute-call.js';
 import { parseLoggedCall } from '../../trail/calls/logged-call.js';
-import { type BoundedLine, boundedLines } from '../bounded-lines.js';
+import { LONGEST_LINE, linesOf, parseLine } from '../access-log-lines.js';
+import type { BoundedLine } from '../bounded-lines.js';
 import type { Cli } from '../cli.js';
 import { parseInstant } from '../instant.js';
 import { ruleNames } from '../rule-names.js';
@@ -18,8 +17,6 @@ interface Options {
   readonly fromTopic?: true;
 }
 
-/** Characters. Envoy's own limit of all headers is 60 KiB by default. */
-const LONGEST_LINE = 256 * 1024;
 /** Of a line that is no JSON object. */
 const SHOWN = 1024;
 /** A decision is in the log this long after its instant, unless the log is out of reach, nobody leads, or after a crash. */
@@ -97,29 +94,6 @@ async function readRules(cli: Cli): Promise<NamedRules | undefined> {
     return { mapping, names: ruleNames(mapping.rules) };
   } catch (error) {
     cli.screen.warn(`scopemesh: no rules are named: ${printable(messageOf(error))}`);
-    return undefined;
-  }
-}
-
-async function* linesOf(files: readonly string[], cli: Cli): AsyncIterable<BoundedLine> {
-  const { stdin } = cli.around;
-  if (files.length === 0 && stdin.isTTY === true)
-    throw new SyncError('ERR_CONFIG', 'name a file, or pipe an access log into scopemesh logs', {
-      retriable: false,
-    });
-  for (const file of files.length === 0 ? ['-'] : files) {
-    const input = file === '-' ? stdin : createReadStream(file);
-    if (input instanceof Readable) addAbortSignal(cli.signal, input);
-    yield* boundedLines(input, LONGEST_LINE);
-  }
-}
-
-function parseLine({ text, isCut }: BoundedLine): Readonly<Record<string, unknown>> | undefined {
-  if (isCut) return undefined;
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined;
-  } catch {
     return undefined;
   }
 }

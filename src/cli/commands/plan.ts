@@ -5,11 +5,11 @@ import type { Mapping } from '../../model/rule.js';
 import { toBreakGlassView } from '../../plan/break-glass-view.js';
 import { isApprovable } from '../../plan/holds.js';
 import { policyOf } from '../../plan/mode.js';
-import { planAclFleet } from '../../reconcile/acl/plan-fleet-acl.js';
-import { type FleetPlan, isAnythingToDo, planEverything } from '../../reconcile/fleet-plan.js';
+import { type FleetPlan, isAnythingToDo } from '../../reconcile/fleet-plan.js';
 import { breakGlassLine } from '../break-glass-view.js';
 import type { Cli } from '../cli.js';
 import { type BothSides, withBothSides } from '../load-current-state.js';
+import { planSides } from '../plan-sides.js';
 import { planDocument } from '../plan-view.js';
 import { edgesOfPlan, reportReach } from '../reach-of-plan.js';
 import { readKnownHolds } from '../recorded-holds.js';
@@ -110,12 +110,12 @@ async function show(sides: BothSides, options: Options, cli: Cli): Promise<void>
 }
 
 /** In a mode that writes nothing, the plan of a mode that writes everything, so that it has every change. */
-async function planUnder(mapping: Mapping, { world, window, acl, consul }: BothSides): Promise<FleetPlan> {
+async function planUnder(mapping: Mapping, sides: BothSides): Promise<FleetPlan> {
+  const { world } = sides;
   const next = policyOf(mapping).writes ? mapping : { ...mapping, mode: 'enforce' as const };
   // To set the same one again would cost as much as half of the plan.
   if (next !== world.mapping) world.setMapping(next);
-  const aclPlan = await planAclFleet({ world, window, acl, clock: systemClock });
-  return planEverything(world, window, systemClock.now(), aclPlan, consul.intentions);
+  return planSides(sides);
 }
 
 /** Changes the world as assumed. `before` is the plan without the assumptions. */

@@ -40,18 +40,17 @@ export function planAclAdoptions(
 }
 
 /**
- * Writes the marks of one adoption, from a fresh read. Objects that no longer equal the desired ones, or that were not
- * shown, are left unchanged. Resolves with the number of marks.
+ * Writes the marks of one adoption, from a fresh read. Objects that no longer equal the desired ones, or that are not among
+ * `subjects`, are left unchanged. Resolves with the number of marks.
  */
 export async function adoptAcl(
-  { key, changes: shown }: AclAdoption,
+  { key, subjects }: { readonly key: Key; readonly subjects: ReadonlySet<string> },
   cause: Cause,
   deps: ReconcilerDeps,
   signal: AbortSignal,
 ): Promise<number> {
   const { lastApplied } = await deps.journal.read(formatKey(key));
   await readAgain(key, deps, signal);
-  const subjects = new Set(shown.map(({ subject }) => subject));
   const changes = adoptionOf(key, deps).filter(({ subject }) => subjects.has(subject));
   await applyAcl({ key: formatKey(key), changes, cause, lastApplied }, deps, signal);
   return changes.length;

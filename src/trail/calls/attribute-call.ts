@@ -9,7 +9,7 @@ import { intentionSubject } from '../../plan/plan.js';
 import type { TrailEdge } from '../edge.js';
 import { judgeAccess, verdictOn } from '../judge-edge.js';
 import { createEdgeTimes } from './edge-times.js';
-import type { LoggedCall } from './logged-call.js';
+import type { LoggedCall, MeshIdentity } from './logged-call.js';
 
 /** Who made a call, by the decisions of that instant. Null: not known, for a reason that `unknown` names. */
 export interface AttributedCall {
@@ -75,21 +75,16 @@ export async function createAttribution(
   const extent = await trail.extent();
   const edges = createEdgeTimes(trail);
   const revisionAt = createRevisions(trail);
-  return async ({ at, peer, local, request, hasPassed }, horizon) => {
-    if (peer === undefined || local === undefined)
-      return { ...NOTHING, unknown: [peer === undefined ? UNKNOWN.peer : UNKNOWN.local] };
-    if (peer === 'other' || local === 'other') return { ...NOTHING, unknown: [UNKNOWN.gateway] };
+  return async (call, horizon) => {
+    const { at, request, hasPassed } = call;
+    const found = pairOf(call);
+    if ('unknown' in found) return { ...NOTHING, ...found };
+    const { peer, local } = found;
     const pair = { ...NOTHING, source: peer.name, destination: local.name };
-    const isElsewhere = peer.trustDomain !== local.trustDomain;
-    // Its names are those of another mesh.
-    if (isElsewhere) return { ...pair, source: null, unknown: [UNKNOWN.domain] };
-    if (peer.namespace !== local.namespace || peer.partition !== local.partition)
-      return { ...pair, unknown: [UNKNOWN.place] };
     if (at === undefined) return { ...pair, unknown: [UNKNOWN.time] };
     if (at > horizon) return { ...pair, unknown: [UNKNOWN.newer] };
     if (isOlder(extent, at)) return { ...pair, unknown: [UNKNOWN.older] };
-    // Consul matches the names of destinations without regard to case, and scopemesh writes them in lower case.
-    const destination = { ...local, name: local.name.toLowerCase() };
+    const destination = destinationOf(local);
     const edge = await edges.edgeAt(intentionSubject(destination, peer.name), at, horizon);
     if (edge === undefined) return { ...pair, unknown: [UNKNOWN.none] };
     const verdict = verdictOn(edge, request, judgeWithoutHeaders);
@@ -120,12 +115,34 @@ export async function createAttribution(
   };
 }
 
+/** The two services of a call, if intentions of one place decide about it; otherwise what is known. */
+export function pairOf({
+  peer,
+  local,
+}: Pick<LoggedCall, 'peer' | 'local'>):
+  | { readonly peer: MeshIdentity; readonly local: MeshIdentity }
+  | (Partial<Pick<AttributedCall, 'source' | 'destination'>> & Pick<AttributedCall, 'unknown'>) {
+  if (peer === undefined || local === undefined)
+    return { unknown: [peer === undefined ? UNKNOWN.peer : UNKNOWN.local] };
+  if (peer === 'other' || local === 'other') return { unknown: [UNKNOWN.gateway] };
+  // Its names are those of another mesh.
+  if (peer.trustDomain !== local.trustDomain) return { destination: local.name, unknown: [UNKNOWN.domain] };
+  if (peer.namespace !== local.namespace || peer.partition !== local.partition)
+    return { source: peer.name, destination: local.name, unknown: [UNKNOWN.place] };
+  return { peer, local };
+}
+
+/** Consul matches the names of destinations without regard to case, and scopemesh writes them in lower case. */
+export function destinationOf(local: MeshIdentity): MeshIdentity {
+  return { ...local, name: local.name.toLowerCase() };
+}
+
 function isOlder({ first, isCut, isForgetful }: TrailExtent, at: string): boolean {
   return first !== undefined && at < first && (isCut || isForgetful === true);
 }
 
 /** The line does not have the headers of the request, so a permission with headers may match or not. */
-function judgeWithoutHeaders(
+export function judgeWithoutHeaders(
   { permissions }: { readonly permissions: readonly HttpPermission[] },
   request: HttpRequestShape,
 ): Verdict {

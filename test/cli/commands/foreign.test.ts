@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { freePort } from '../../stack/ports.js';
 import { type CommandLine, createCommandLine } from '../../support/command-line.js';
 import { type Mesh, startMesh } from '../../support/mesh.js';
+import { until } from '../../support/until.js';
 
 let mesh: Mesh;
 let cli: CommandLine;
@@ -47,6 +49,45 @@ describe('a foreign source where scopemesh would write its own', () => {
     const { out } = await cli.run(['adopt', '--yes']);
     expect(out).toContain('Adopted: 1 of 1.');
     expect(out).not.toContain('left as');
+  });
+
+  it('is adopted by a running daemon, in the turn of its key, and then owned by it', async () => {
+    await mesh.write('billing', [equal, { ...equal, Name: 'manual' }]);
+    const listen = `127.0.0.1:${await freePort()}`;
+    cli.configure({ http: { listen } });
+    const stop = new AbortController();
+    const running = cli.run(['--log-level', 'error', 'run'], { signal: stop.signal });
+    const holds = async (): Promise<unknown[] | undefined> => {
+      const answer = await fetch(`http://${listen}/statusz`).catch(() => undefined);
+      return answer && ((await answer.json()) as { holds: unknown[] }).holds;
+    };
+    try {
+      await until('the hold', async () => (await holds())?.length === 1);
+      const { status, err, json } = await cli.run(['adopt', '--yes', '--json']);
+      expect([status, err]).toEqual([0, '']);
+      expect(json()).toMatchObject({
+        changes: [{ resource: { source: 'bot' } }],
+        left: [],
+        summary: { adopted: 1, left: 0 },
+        errors: [],
+      });
+      expect((await mesh.entry('billing'))?.Sources).toMatchObject([
+        { Name: 'bot', Action: 'allow', Description: 'scopemesh:payments client=main/bot' },
+        { Name: 'manual', Description: 'by hand' },
+      ]);
+      await until('no hold', async () => (await holds())?.length === 0);
+      const adoptions = await until('the decision', async () => {
+        const { decisions } = (await cli.run(['history', 'bot', '--json'])).json() as {
+          decisions: { data: Record<string, unknown> }[];
+        };
+        const found = decisions.filter(({ data }) => data.reason === 'Adopted');
+        return found.length > 0 && found;
+      });
+      expect(adoptions).toMatchObject([{ data: { outcome: 'applied', principal: { id: 'os:alice' } } }]);
+    } finally {
+      stop.abort();
+      await running;
+    }
   });
 
   it('in an entry of the old intentions API is LegacyEntry to plan and to adopt', async () => {

@@ -125,12 +125,17 @@ describe('a mode', () => {
     expect(planned).toMatchObject({
       type: 'dev.scopemesh.intention.planned',
       reason: 'ModeForbids',
+      changeReason: 'ScopeGranted',
       action: 'grant',
     });
     rig.clock.advance(2_000);
     await daemon.tell('client.updated', 'web-app');
     await daemon.idle();
     expect(await reasons()).toHaveLength(1);
+    rig.idp.put('web-app');
+    await daemon.tell('client.updated', 'web-app');
+    const ended = await rig.decided({ subject: EDGE, action: 'none' });
+    expect(ended).toMatchObject({ type: 'dev.scopemesh.intention.planned', before: null, after: null });
     expect(rig.proxy.writes).toEqual([]);
   });
 

@@ -1,0 +1,33 @@
+import { createReadStream } from 'node:fs';
+import { addAbortSignal, Readable } from 'node:stream';
+import { SyncError } from '../errors.js';
+import { type BoundedLine, boundedLines } from './bounded-lines.js';
+import type { Cli } from './cli.js';
+
+/** Characters. Envoy's own limit of all headers is 60 KiB by default. */
+export const LONGEST_LINE = 256 * 1024;
+
+/** The lines of access logs; `-` or no file is the standard input. Throws ERR_CONFIG for a terminal. */
+export async function* linesOf(files: readonly string[], cli: Cli): AsyncIterable<BoundedLine> {
+  const { stdin } = cli.around;
+  if (files.length === 0 && stdin.isTTY === true)
+    throw new SyncError('ERR_CONFIG', 'name a file, or pipe an access log into this command', {
+      retriable: false,
+    });
+  for (const file of files.length === 0 ? ['-'] : files) {
+    const input = file === '-' ? stdin : createReadStream(file);
+    if (input instanceof Readable) addAbortSignal(cli.signal, input);
+    yield* boundedLines(input, LONGEST_LINE);
+  }
+}
+
+/** Undefined for a line that is no JSON object, or is too long. */
+export function parseLine({ text, isCut }: BoundedLine): Readonly<Record<string, unknown>> | undefined {
+  if (isCut) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,96 @@
+import type { Command } from 'commander';
+import { systemClock } from '../../clock.js';
+import { SyncError } from '../../errors.js';
+import type { Mode } from '../../model/rule.js';
+import { nowIn } from '../../trail/answer.js';
+import { type LoggedCall, parseLoggedCall } from '../../trail/calls/logged-call.js';
+import { trial } from '../../trail/trial/trial.js';
+import { linesOf, parseLine } from '../access-log-lines.js';
+import type { Cli } from '../cli.js';
+import { parseInstant } from '../instant.js';
+import { type BothSides, withBothSides } from '../load-current-state.js';
+import { planSides } from '../plan-sides.js';
+import { printTrial } from '../terminal/trial-text.js';
+import { learnUnrecorded } from '../unrecorded-edges.js';
+import { type TrailOptions, withTrail, withTrailOptions } from '../with-trail.js';
+
+interface Options extends TrailOptions {
+  readonly from?: string;
+  readonly logs?: readonly string[];
+}
+
+export function addTrial(program: Command, cli: Cli): void {
+  withTrailOptions(program.command('trial'))
+    .summary('show what enforcing would have broken while mode was observe')
+    .description(
+      'Reads what the daemon planned in mode observe from the decision log, and the present plan, and shows each edge ' +
+        'that enforcing would close, narrow or open, since when, and whether it still would. With access logs of Envoy ' +
+        'it counts the requests that enforcing would refuse, and those that pass only through intentions of others. ' +
+        'Writes nothing, and may run beside the daemon.',
+    )
+    .option(
+      '--from <when>',
+      'an instant (2026-01-31T12:00:00Z) or an age (12h, 3d); default: since the last write to Consul, 7d at most',
+      parseInstant,
+    )
+    .option('--logs <file...>', 'access logs, one JSON object per line; - for the standard input')
+    .addHelpText(
+      'after',
+      `
+Exit status: 0 if enforcing would break nothing now; 1 if it would, and on error.
+
+Examples:
+  scopemesh trial
+  scopemesh trial --from 14d --logs /var/log/envoy/*.json
+  scopemesh trial --json | jq '.edges[] | select(.isStill and .effect == "closes")'`,
+    )
+    .action((options: Options) => show(options, cli));
+}
+
+async function show({ from, logs, fromTopic, json }: Options, cli: Cli): Promise<void> {
+  const { mode } = await cli.openConfig();
+  if (mode !== 'observe') throw nothingToTry(mode);
+  const answer = await withBothSides(cli, async (sides) => {
+    const holds = await presentHolds(sides, cli);
+    const { world, consul } = sides;
+    const { defaultPolicy } = await consul.inspect(cli.signal);
+    const mesh = { owner: world.mapping.owner, entries: world.entries, defaultPolicy };
+    return withTrail(cli, fromTopic === undefined ? {} : { fromTopic }, async (trail) => {
+      const at = await nowIn(trail, new Date(systemClock.now()).toISOString());
+      return trial(trail, { from, at, holds, mesh, calls: logs && callsIn(logs, cli) });
+    });
+  });
+  if (json) cli.screen.json(answer);
+  else printTrial(answer, cli.screen);
+  if (answer.isBreaking) cli.exit(1);
+}
+
+function nothingToTry(mode: Exclude<Mode, 'observe'>): SyncError {
+  const instead =
+    mode === 'enforce'
+      ? 'scopemesh plan shows what is pending, and scopemesh access diff what changed'
+      : 'scopemesh plan shows what extend holds back (ModeForbids)';
+  return new SyncError(
+    'ERR_CONFIG',
+    `scopemesh trial needs mode observe, and mode is ${mode}, in which scopemesh writes: ${instead}`,
+    { retriable: false },
+  );
+}
+
+/** The holds of the whole plan: in mode observe every change is one. */
+async function presentHolds(sides: BothSides, cli: Cli) {
+  const { holds } = await planSides(sides);
+  const isChanged = await learnUnrecorded(
+    sides,
+    holds.map(({ before }) => ({ before })),
+    cli,
+  );
+  return isChanged ? (await planSides(sides)).holds : holds;
+}
+
+async function* callsIn(files: readonly string[], cli: Cli): AsyncIterable<LoggedCall | undefined> {
+  for await (const line of linesOf(files, cli)) {
+    const entry = parseLine(line);
+    yield entry && parseLoggedCall(entry);
+  }
+}

@@ -1,0 +1,40 @@
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import type { Clock } from '../clock.js';
+import { parseKey } from '../model/key.js';
+import { policyOf } from '../plan/mode.js';
+import { MOST_SUBJECTS } from '../reconcile/asked-adoptions.js';
+import type { ReconcilerDeps } from '../reconcile/deps.js';
+import { answerChange, ChangeBody, type ChangeDeps } from './api-change.js';
+import { LONGEST_KEY } from './parked-api.js';
+
+export interface AdoptionApiDeps extends ChangeDeps {
+  /** Of the present term. */
+  readonly live: () => Pick<ReconcilerDeps, 'adoptions' | 'queue' | 'world'>;
+  readonly clock: Clock;
+}
+
+const Body = ChangeBody.extend({
+  key: z.string().min(1).max(LONGEST_KEY),
+  subjects: z.array(z.string().min(1).max(LONGEST_KEY)).min(1).max(MOST_SUBJECTS),
+});
+
+/** `POST /api/adoptions`: adopts at one key what equals the desired state, in the turn of the key. */
+export function addAdoptionApi(server: FastifyInstance, deps: AdoptionApiDeps): void {
+  server.post('/api/adoptions', (request, reply) =>
+    answerChange(request, reply, deps, Body, async (by, { key: text, subjects }) => {
+      const key = parseKey(text);
+      const { adoptions, queue, world } = deps.live();
+      if (key === undefined || key.kind === 'directory')
+        return reply
+          .code(400)
+          .send({ error: 'the key is not that of a destination, a client or a provider' });
+      if (!policyOf(world.mapping).writes)
+        return reply.code(409).send({ error: `nothing is adopted in mode ${world.mapping.mode}` });
+      const receivedAt = new Date(deps.clock.now()).toISOString();
+      const wake = () => queue.add([{ key, cause: { kind: 'command', receivedAt, principal: by } }]);
+      const asked = { key, subjects: new Set(subjects), by };
+      return reply.send({ adopted: await adoptions.ask(asked, wake, deps.clock) });
+    }),
+  );
+}

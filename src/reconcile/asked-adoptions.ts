@@ -1,0 +1,78 @@
+import type { Clock } from '../clock.js';
+import { SyncError } from '../errors.js';
+import type { Principal } from '../model/cause.js';
+import { formatKey, type Key } from '../model/key.js';
+
+/** What a person asks a running daemon to adopt. */
+export interface AskedAdoption {
+  /** Of a destination, a client, or a provider with people. */
+  readonly key: Key;
+  /** What the person saw; nothing else is adopted. */
+  readonly subjects: ReadonlySet<string>;
+  readonly by: Principal;
+}
+
+interface Waiting extends AskedAdoption {
+  readonly resolve: (adopted: number) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Requests at once: each is of a person who waits for it. */
+const MOST_WAITING = 100;
+/** A key may wait behind its own write to a slow Consul. A stop of the daemon waits as long at most. */
+export const TURN_MS = 10_000;
+/** A person asks for the subjects of one key in parts of this size. */
+export const MOST_SUBJECTS = 100;
+
+/**
+ * Adoptions that wait for the turn of their key, so that a key has one writer. They are in memory: a crash forgets them, and
+ * nothing was changed.
+ */
+export class AskedAdoptions {
+  readonly #waiting = new Map<string, Waiting[]>();
+
+  /**
+   * Resolves with the number of marks. Throws SyncError ERR_TIMEOUT if that takes too long; what has had no turn yet is withdrawn
+   * then. `wake` asks for a run of the key.
+   */
+  async ask(asked: AskedAdoption, wake: () => Promise<void>, clock: Clock): Promise<number> {
+    const text = formatKey(asked.key);
+    const all = [...this.#waiting.values()].reduce((sum, { length }) => sum + length, 0);
+    if (all >= MOST_WAITING) throw refused('too many adoptions wait; try again later');
+    const late = new AbortController();
+    const others = this.#waiting.get(text) ?? [];
+    const adopted = new Promise<number>((resolve, reject) => {
+      this.#waiting.set(text, [...others, { ...asked, resolve, reject }]);
+    });
+    const isLate = clock.sleep(TURN_MS, late.signal).then(() => {
+      throw refused(
+        `${text} was not adopted within ${TURN_MS / 1000} s; run scopemesh adopt again to see what is left`,
+      );
+    });
+    // If the key cannot be woken, nobody waits for these.
+    for (const each of [adopted, isLate]) each.catch(() => {});
+    try {
+      await wake();
+      return await Promise.race([adopted, isLate]);
+    } finally {
+      late.abort();
+      this.#withdraw(text, asked);
+    }
+  }
+
+  #withdraw(text: string, { subjects }: AskedAdoption): void {
+    const left = (this.#waiting.get(text) ?? []).filter((each) => each.subjects !== subjects);
+    if (left.length === 0) this.#waiting.delete(text);
+    else this.#waiting.set(text, left);
+  }
+
+  take(key: string): readonly Waiting[] {
+    const found = this.#waiting.get(key) ?? [];
+    this.#waiting.delete(key);
+    return found;
+  }
+}
+
+function refused(message: string): SyncError {
+  return new SyncError('ERR_TIMEOUT', message, { retriable: true });
+}

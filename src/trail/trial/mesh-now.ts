@@ -1,0 +1,79 @@
+import type { IntentionEntry, IntentionSource, ServiceName } from '../../model/intention.js';
+import { isOwned, isSourceOf } from '../../plan/ownership.js';
+import type { ActualAccess } from '../../plan/plan.js';
+import { takesOver } from '../../plan/precedence.js';
+import { serviceText } from '../../plan/world.js';
+
+/** Consul's intentions as they are now. */
+export interface MeshNow {
+  readonly owner: string;
+  /** By `serviceText` of the destination. */
+  readonly entries: ReadonlyMap<string, IntentionEntry>;
+  readonly defaultPolicy: 'allow' | 'deny' | 'unknown';
+}
+
+/** What decides a call. */
+export interface Effective {
+  /** What it lets through in this mesh. */
+  readonly access: ActualAccess;
+  readonly writer: 'scopemesh' | 'foreign' | 'default';
+  /** The deciding intention, as `source -> destination`, or `the default policy`. */
+  readonly by: string;
+}
+
+/** What decides now. */
+export function effectiveNow(mesh: MeshNow, source: ServiceName, destination: ServiceName): Effective {
+  const exact = mesh.entries
+    .get(serviceText(destination))
+    ?.sources.find((each) => each.peer === undefined && isSourceOf(each, source));
+  if (exact === undefined) return effectiveWithout(mesh, source, destination);
+  return effectiveBy(mesh, exact, exact.access, destination.name);
+}
+
+/** What would decide without an intention of exactly this pair. */
+export function effectiveWithout(mesh: MeshNow, source: ServiceName, destination: ServiceName): Effective {
+  const [entry, wildcard] = [destination, { ...destination, name: '*' }].map((name) =>
+    mesh.entries.get(serviceText(name)),
+  );
+  const wider = takesOver(source, entry, wildcard);
+  if (wider === undefined)
+    return {
+      access: { kind: mesh.defaultPolicy === 'allow' ? 'allow' : 'deny' },
+      writer: 'default',
+      by: 'the default policy',
+    };
+  const isOfWildcard = wildcard?.sources.includes(wider) === true;
+  return effectiveBy(mesh, wider, wider.access, isOfWildcard ? '*' : destination.name);
+}
+
+/** An access of scopemesh for this pair, if Consul has it. */
+export function effectiveOurs(
+  mesh: MeshNow,
+  source: ServiceName,
+  destination: ServiceName,
+  access: Exclude<ActualAccess, undefined>,
+): Effective {
+  return {
+    access: inMesh(mesh, access),
+    writer: 'scopemesh',
+    by: `${source.name} -> ${destination.name}`,
+  };
+}
+
+function effectiveBy(
+  mesh: MeshNow,
+  source: IntentionSource,
+  access: Exclude<ActualAccess, undefined>,
+  destination: string,
+): Effective {
+  return {
+    access: inMesh(mesh, access),
+    writer: isOwned(mesh.owner, source) ? 'scopemesh' : 'foreign',
+    by: `${source.name} -> ${destination}`,
+  };
+}
+
+/** Requests that no permission matches are left to the default policy. */
+function inMesh({ defaultPolicy }: MeshNow, access: Exclude<ActualAccess, undefined>): ActualAccess {
+  return defaultPolicy === 'allow' && access.kind === 'http' ? { kind: 'allow' } : access;
+}

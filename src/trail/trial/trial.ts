@@ -1,0 +1,110 @@
+import type { Trail } from '../../decisions/trail.js';
+import { SyncError } from '../../errors.js';
+import type { Hold } from '../../plan/plan.js';
+import { type Answer, openAnswer } from '../answer.js';
+import type { LoggedCall } from '../calls/logged-call.js';
+import { isChange } from '../standing.js';
+import { type ForeignIntention, foreignIntentions } from './foreign-intentions.js';
+import type { MeshNow } from './mesh-now.js';
+import { plannedByHold, wantedByHolds } from './planned-edge.js';
+import { readPlannedHistory } from './planned-history.js';
+import { createRequestCounter, type RequestCounts } from './request-counts.js';
+import { isBreaking, type TrialEdge, trialEdges } from './trial-edges.js';
+
+/** What enforcing would have changed since `from`, and would change now. */
+export interface TrialAnswer extends Answer {
+  readonly from: string;
+  /** Whether enforcing would close or narrow an edge now, or refuse a request of the logs. */
+  readonly isBreaking: boolean;
+  readonly edges: readonly TrialEdge[];
+  /** What stays open by intentions of others, and closes when somebody removes them. */
+  readonly foreign: readonly ForeignIntention[];
+  /** Null without access logs. */
+  readonly requests: RequestCounts | null;
+}
+
+export interface TrialQuestion {
+  /** ISO 8601 in UTC, both; without `from` since the last write to Consul, for 7 days at most. */
+  readonly from?: string | undefined;
+  readonly at: string;
+  /** All holds of the present plan in mode `observe`. */
+  readonly holds: readonly Hold[];
+  readonly mesh: MeshNow;
+  /** Calls of access logs; undefined for a line that cannot be read. */
+  readonly calls?: AsyncIterable<LoggedCall | undefined> | undefined;
+}
+
+const DAY_MS = 24 * 60 * 60 * 1_000;
+const LONGEST_DEFAULT_MS = 7 * DAY_MS;
+
+const LIMITS = [
+  'Intentions of others, wildcards and the default policy are taken as they are now, also for the past.',
+  'Logins and other ACL objects are not in this answer: see scopemesh plan.',
+];
+
+/** Throws SyncError ERR_CONFIG if the trail does not reach back to `from`, or is empty. */
+export async function trial(trail: Trail, question: TrialQuestion): Promise<TrialAnswer> {
+  const { at, holds, mesh, calls } = question;
+  const { extent, head } = await openAnswer(trail, at);
+  const { first } = extent;
+  if (first === undefined)
+    throw refusal('the decision log is empty, so nothing was observed: start scopemesh run in mode observe');
+  if (question.from !== undefined && question.from < first)
+    throw refusal(`the decision log begins at ${first}: ask with --from ${first}, or leave --from out`);
+  const longest = new Date(Math.max(Date.parse(at) - LONGEST_DEFAULT_MS, Date.parse(first)));
+  const earliest = question.from ?? longest.toISOString();
+  const written = await lastWrite(trail, earliest, at);
+  const from = question.from ?? written ?? earliest;
+  const history = await readPlannedHistory(trail, from, at);
+  const plan = holds.flatMap((hold) => plannedByHold(hold) ?? []);
+  const wanted = wantedByHolds(holds);
+  const edges = trialEdges(plan, history, mesh);
+  const requests =
+    calls === undefined
+      ? null
+      : await countRequests(calls, createRequestCounter({ plan, history, mesh, wanted }), from, at);
+  const isRefusing = requests?.groups.some(({ outcome }) => outcome === 'refused') === true;
+  return {
+    ...head,
+    from,
+    isBreaking: isRefusing || edges.some((edge) => edge.isStill && isBreaking(edge)),
+    edges,
+    foreign: foreignIntentions(mesh, wanted),
+    requests,
+    unknown: [
+      ...LIMITS,
+      ...(mesh.defaultPolicy === 'unknown'
+        ? ['The default policy of the mesh cannot be read, and counts as deny.']
+        : []),
+      ...(written !== undefined && from < written
+        ? [`scopemesh wrote to Consul until ${written}: before that, what it planned was also made.`]
+        : []),
+      ...(extent.isForgetful ? [`The topic deleted decisions from before ${first}.`] : []),
+    ],
+  };
+}
+
+/** When scopemesh itself last changed Consul: until then it did not only observe. */
+async function lastWrite(trail: Trail, from: string, to: string): Promise<string | undefined> {
+  for await (const decision of trail.history('all', { from, to }))
+    if (decision.outcome === 'applied' && isChange(decision) && decision.resource.kind !== 'client')
+      return decision.time;
+  return undefined;
+}
+
+async function countRequests(
+  calls: AsyncIterable<LoggedCall | undefined>,
+  counter: ReturnType<typeof createRequestCounter>,
+  from: string,
+  to: string,
+): Promise<RequestCounts> {
+  for await (const call of calls) {
+    if (call === undefined) counter.addUnreadable();
+    else if (call.at === undefined || (call.at >= from && call.at <= to)) counter.add(call);
+  }
+  return counter.result();
+}
+
+function refusal(message: string): SyncError {
+  return new SyncError('ERR_CONFIG', message, { retriable: false });
+}
