@@ -3,6 +3,7 @@ import type { ServiceName } from '../../model/intention.js';
 import type { Mapping } from '../../model/rule.js';
 import type { ClaimStatus } from '../claims.js';
 import { compareText } from '../compare.js';
+import { ownService } from '../own-service.js';
 import { type ClientId, clientText, serviceText } from '../world.js';
 
 /** A service that a client names at its identity provider, and as which no instance is registered. */
@@ -63,7 +64,7 @@ export function firstLogins(client: OAuthClient, facts: FirstLoginFacts): readon
   const { mapping } = facts;
   if (!givesFirstLogins(mapping) || !client.enabled) return [];
   const free = [...new Set(confirmedServices(client))]
-    .map((name): ServiceName => ({ partition: 'default', namespace: 'default', name }))
+    .map((name) => ownService(mapping, name))
     .filter((service) => isFree(service, facts));
   const isCertain = free.length <= MOST_FIRST_LOGINS && facts.isComplete;
   return free
