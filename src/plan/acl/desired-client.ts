@@ -13,7 +13,7 @@ import type { Hold } from '../plan.js';
 import { quarantineText } from '../stored-block.js';
 import { type ClientBlock, serviceText } from '../world.js';
 import { aclSubject } from './acl-change.js';
-import { type FirstLogin, isGained, MOST_FIRST_LOGINS } from './first-logins.js';
+import { type FirstLogin, isGained, isYielded, MOST_FIRST_LOGINS } from './first-logins.js';
 import { rulesOf } from './granted-rules.js';
 import {
   type AclSettings,
@@ -293,10 +293,11 @@ function identitiesOf(input: ClientInput, hold: (reason: HoldReason, detail: str
   for (const each of firstLogins) {
     const { service, rivals, examples, holders = [] } = each;
     if (found.has(service.name)) continue;
-    if (offer(service, isGained(each))) named.push(service.name);
+    const isLost = isYielded(input.client, input.mapping.owner, each);
+    if (!isLost && offer(service, isGained(each))) named.push(service.name);
     if (input.mapping.select?.hasService(service) === false || isProtected(service.name)) continue;
     if (rivals > 0) hold('ClaimAmbiguous', ambiguityText(service, rivals, examples));
-    else if (holders.length > 0 && !had.has(service.name))
+    else if (holders.length > 0 && (isLost || !had.has(service.name)))
       hold('ClaimAmbiguous', holdersText(service, holders));
   }
   return { identities: [...found].toSorted(compareText), named };
