@@ -7,6 +7,7 @@ import type { Config, ProviderSettings } from './config.js';
 
 /** The part of a configuration that decides access, in the form for the plan. */
 export function toMapping(config: Config): Mapping {
+  const { partition = 'default', namespace = 'default' } = config.consul;
   return {
     owner: config.owner,
     mode: config.mode,
@@ -23,6 +24,7 @@ export function toMapping(config: Config): Mapping {
     acl: toAclSettings(config),
     maxRevocations: config.guards.maxRevocations,
     ...(config.select === undefined ? {} : { select: createSelection(config.select) }),
+    ...(partition === 'default' && namespace === 'default' ? {} : { place: { partition, namespace } }),
   };
 }
 

@@ -31,7 +31,7 @@ export type WebhookStatus = z.infer<typeof WEBHOOK_STATUS>;
 /** Reads it from the store, so that every replica can. */
 export async function readWebhookStatus(keyValues: KeyValueStore, name: string): Promise<WebhookStatus> {
   const store = new WebhookStore(keyValues, name);
-  const read = Promise.all([store.position(), store.state(), store.deadLetters()]);
+  const read = Promise.all([store.position(), store.state(), store.listedLetters()]);
   const found = await read.catch((error: unknown) => {
     if (error instanceof SyncError) throw error;
     return undefined;
@@ -47,6 +47,6 @@ export async function readWebhookStatus(keyValues: KeyValueStore, name: string):
     state: disabledAt === undefined ? working : 'disabled',
     disabledAt: disabledAt ?? null,
     failing: failing ?? null,
-    deadLetters: letters.map(({ event: _, ...letter }) => letter),
+    deadLetters: [...letters],
   };
 }

@@ -103,7 +103,8 @@ export function addRoutes(
 
 /** Why a replica that does not lead cannot answer. */
 function standbyText(lease: Awaited<ReturnType<Fence['read']>>): string {
-  if (lease === undefined || !lease.isAlive) return 'no replica leads at this moment; try again';
+  if (lease === undefined || !lease.isAlive)
+    return 'no replica leads at this moment, and only the leader can make this change; try again in 30 seconds, and run scopemesh doctor if there is no leader then either';
   const { replica, host, address } = lease.leader;
   return `this replica does not lead; ${replica} on ${host} does${address === undefined ? '' : `: send the request to ${address}`}`;
 }

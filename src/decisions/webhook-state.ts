@@ -46,6 +46,9 @@ const DEAD_LETTER = z.object({
   event: z.string(),
 });
 const DEAD_LETTERS = z.array(DEAD_LETTER);
+const LISTED = z.array(DEAD_LETTER.omit({ event: true }));
+/** In the list of dead letters: they cannot be read. */
+const UNREADABLE = 'null';
 /** An event that was given up. */
 export type DeadLetter = z.infer<typeof DEAD_LETTER>;
 
@@ -85,14 +88,22 @@ export class WebhookStore {
     return this.#change('state', parseState, change);
   }
 
-  /** Corrects the number of dead letters in the state. */
+  /** Corrects the number of dead letters in the state, and their list. */
   async count(): Promise<WebhookState> {
-    const { length } = await this.deadLetters();
+    await this.#changeText('dead-list', async () =>
+      toList(await this.#keyValues.get(`${this.#prefix}/dead`)),
+    );
+    const { length } = await this.listedLetters();
     return this.update((state) => (state.deadLetters === length ? state : { ...state, deadLetters: length }));
   }
 
   async deadLetters(): Promise<readonly DeadLetter[]> {
     return parseDeadLetters(await this.#keyValues.get(`${this.#prefix}/dead`));
+  }
+
+  /** The dead letters without their events, of which a megabyte may be kept: for those who ask often. */
+  async listedLetters(): Promise<readonly Omit<DeadLetter, 'event'>[]> {
+    return LISTED.parse(JSON.parse((await this.#keyValues.get(`${this.#prefix}/dead-list`)) ?? '[]'));
   }
 
   /** False if there is no room for it. One that is there already stays. */
@@ -130,16 +141,36 @@ export class WebhookStore {
     parse: (text: string | undefined) => T,
     change: (value: T) => T,
   ): Promise<T> {
+    const text = await this.#changeText(key, (known) => {
+      const value = parse(known);
+      const next = change(value);
+      return next === value ? known : JSON.stringify(next);
+    });
+    return parse(text);
+  }
+
+  /** In one step. `change` may be called again, and nothing is written if it gives back what it got. */
+  async #changeText(
+    key: 'state' | 'dead' | 'dead-list',
+    change: (text: string | undefined) => string | undefined | Promise<string | undefined>,
+  ): Promise<string | undefined> {
     const name = `${this.#prefix}/${key}`;
     for (let tries = 0; tries < MOST_TRIES; tries++) {
-      const text = await this.#keyValues.get(name);
-      const known = parse(text);
-      const next = change(known);
-      if (next === known) return known;
-      if (await this.#keyValues.replace(name, text, JSON.stringify(next))) return next;
+      const known = await this.#keyValues.get(name);
+      const next = await change(known);
+      if (next === known || next === undefined) return known;
+      if (await this.#keyValues.replace(name, known, next)) return next;
     }
     const message = 'the state of a webhook changes all the time; try again';
     throw new SyncError('ERR_QUEUE_UNREACHABLE', message, { retriable: true });
+  }
+}
+
+function toList(dead: string | undefined): string {
+  try {
+    return JSON.stringify(parseDeadLetters(dead).map(({ event: _, ...letter }) => letter));
+  } catch {
+    return UNREADABLE;
   }
 }
 

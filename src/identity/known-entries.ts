@@ -1,7 +1,32 @@
+import type { Members } from './directory.js';
 import { incomplete } from './read-errors.js';
 
 /** If most of a list is missing and the IdP confirms that these do not exist, the rest is believed. */
 const MAX_ASKED = 5;
+
+/**
+ * Throws IncompleteRead if one of the missing entries of a list exists. `isThere` asks the identity provider for one entry
+ * alone. It asks for at most five, spread over all that are missing. `place` names the list.
+ */
+export async function confirmMissing<T>(
+  missing: readonly T[],
+  isThere: (entry: T) => Promise<boolean>,
+  place: string,
+): Promise<void> {
+  const step = Math.ceil(missing.length / MAX_ASKED);
+  for (const entry of missing.filter((_, at) => at % step === 0))
+    if (await isThere(entry)) throw incomplete(place, 'an existing entry is missing from the list');
+}
+
+/** The admitted people of a group whom a list of its members lacks. */
+export function missingPeople(
+  admitted: Members | undefined,
+  group: string,
+  listed: Iterable<string | undefined>,
+): readonly string[] {
+  const shown = new Set(listed);
+  return (admitted?.get(group) ?? []).filter((subject) => !shown.has(subject));
+}
 
 /**
  * The IDs that the last read of each list found. An identity provider can answer a list with status 200 that lacks what
@@ -10,10 +35,7 @@ const MAX_ASKED = 5;
 export class KnownEntries {
   readonly #byList = new Map<string, ReadonlySet<string>>();
 
-  /**
-   * Throws IncompleteRead if an entry exists that the list lacks. Otherwise it remembers the list. `isThere` asks for one
-   * entry; `place` names the list.
-   */
+  /** As `confirmMissing` if more than half of the known entries are missing. Otherwise it remembers the list. */
   async require(
     list: string,
     ids: readonly string[],
@@ -23,9 +45,7 @@ export class KnownEntries {
     const known = this.#byList.get(list) ?? new Set();
     const listed = new Set(ids);
     const missing = [...known].filter((id) => !listed.has(id));
-    if (missing.length * 2 > known.size)
-      for (const id of missing.slice(0, MAX_ASKED))
-        if (await isThere(id)) throw incomplete(place, 'an existing entry is missing from the list');
+    if (missing.length * 2 > known.size) await confirmMissing(missing, isThere, place);
     this.#byList.set(list, listed);
   }
 }

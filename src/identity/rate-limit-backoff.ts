@@ -58,7 +58,7 @@ export function withRateLimitBackoff(parts: ProviderParts, clock: Clock): Backof
       read: (by, value, signal, forOrder) =>
         limited(() => directory.read(by, value, signal, forOrder), forOrder),
       ...(readMembers && {
-        readMembers: (groups, signal) => limited(() => readMembers.call(directory, groups, signal)),
+        readMembers: (...args) => limited(() => readMembers.apply(directory, args)),
       }),
     },
     ...(source === undefined ? {} : { source }),

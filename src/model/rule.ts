@@ -1,7 +1,7 @@
 import type { ActorKind } from './actor.js';
 import type { BreakGlassLimits } from './break-glass.js';
 import type { FreezeSchedule } from './freeze.js';
-import type { HeaderMatch } from './intention.js';
+import type { HeaderMatch, ServiceName } from './intention.js';
 import type { AclSettings } from './login.js';
 import type { Selection } from './selection.js';
 
@@ -62,6 +62,8 @@ export interface Mapping {
   readonly acl: AclSettings;
   /** Absent if the instance manages everything. */
   readonly select?: Selection;
+  /** Where scopemesh reads services and writes ACL objects; absent: `default` and `default`. */
+  readonly place?: Pick<ServiceName, 'partition' | 'namespace'>;
   readonly maxRevocations: { readonly percent: number; readonly atLeast: number; readonly windowMs: number };
 }
 

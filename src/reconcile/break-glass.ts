@@ -22,6 +22,8 @@ export type BreakGlassDeps = Pick<
   'journal' | 'world' | 'clock' | 'source' | 'newId' | 'logger' | 'metrics' | 'onSettled' | 'consul'
 > & { readonly queue: Pick<ReconcilerDeps['queue'], 'add'> };
 
+/** In the record of the grants: the time by which they were open. */
+const SEEN = 'break-glass-seen';
 /** So far apart the clocks of two leaders may be. */
 const MOST_AHEAD_MS = 60_000;
 
@@ -35,13 +37,13 @@ export type BreakGlassResult =
 export async function restoreBreakGlass(deps: BreakGlassDeps): Promise<void> {
   const { breakGlass } = deps.world;
   await breakGlass.mutex.run(async () => {
-    const stored = await readBreakGlass(deps);
+    const { grants: stored, seenAt } = await readStored(deps);
     breakGlass.set(stored);
     const now = deps.clock.now();
     const cause: Cause = { kind: 'resync', receivedAt: new Date(now).toISOString() };
     const isAhead = ({ askedAt, openedAt = 0, remindedAt = 0 }: BreakGlass) =>
       Math.max(askedAt, openedAt, remindedAt) - now > MOST_AHEAD_MS;
-    for (const glass of stored.filter((each) => each.endedAt === undefined && isAhead(each))) {
+    for (const glass of stored.filter((each) => isUnended(each) && isAhead(each))) {
       const detail = `it was made in the future of this clock, so nothing tells how long it was open: ${glass.reason}`;
       const { openedAt } = glass;
       const bounded = {
@@ -51,17 +53,34 @@ export async function restoreBreakGlass(deps: BreakGlassDeps): Promise<void> {
       };
       await settleEnd(bounded, now, { cause, detail }, deps);
     }
+    if (breakGlass.all.some(isUnended)) breakGlass.resume(seenAt);
     breakGlass.advance(now);
   });
 }
 
 /** The grants by the store, for a process that may not lead. */
-export async function readBreakGlass({
-  journal,
-  world,
-}: Pick<BreakGlassDeps, 'journal' | 'world'>): Promise<readonly BreakGlass[]> {
+export async function readBreakGlass(
+  deps: Pick<BreakGlassDeps, 'journal' | 'world'>,
+): Promise<readonly BreakGlass[]> {
+  return (await readStored(deps)).grants;
+}
+
+async function readStored({ journal, world }: Pick<BreakGlassDeps, 'journal' | 'world'>) {
   const { lastApplied } = await journal.read(keyOf(world.mapping.owner));
-  return [...lastApplied.values()].flatMap((text) => parseStoredText(text) ?? []);
+  const seenAt = Number(lastApplied.get(SEEN));
+  return {
+    grants: [...lastApplied.values()].flatMap((text) => parseStoredText(text) ?? []),
+    seenAt: Number.isSafeInteger(seenAt) ? seenAt : 0,
+  };
+}
+
+/** Records the time by which grants are open, so that a clock that is set back over a restart prolongs none. */
+export async function recordSeen(now: number, { journal, world }: BreakGlassDeps): Promise<void> {
+  await journal.settle(keyOf(world.mapping.owner), [], { lastApplied: new Map([[SEEN, String(now)]]) });
+}
+
+export function isUnended({ endedAt }: BreakGlass): boolean {
+  return endedAt === undefined;
 }
 
 /** Opens the edge, or records that a second person must approve it. The grant is in every plan after it resolves. */

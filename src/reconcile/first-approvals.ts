@@ -37,11 +37,12 @@ const Stored = z.object({ of: z.string(), by: z.object({ id: z.string() }) });
  */
 export async function countApproval(approved: Approved, by: Principal, deps: Deps): Promise<Approval> {
   if (deps.world.mapping.approvers === 1) return { kind: 'enough' };
-  // Of two at once one is the first.
+  // Of two at once in this process one is the first, with one decision.
   return mutex.run(approved.subject, () => count(approved, by, deps));
 }
 
-async function count({ key, subject, of, resource }: Approved, by: Principal, deps: Deps): Promise<Approval> {
+async function count(approved: Approved, by: Principal, deps: Deps): Promise<Approval> {
+  const { key, subject, of, resource } = approved;
   const text = await deps.keyValues.get(factOf(subject));
   const stored = text === undefined || text === '' ? undefined : safeParse(Stored, JSON.parse(text)).data;
   if (stored?.of === of)
@@ -60,9 +61,14 @@ async function count({ key, subject, of, resource }: Approved, by: Principal, de
   );
   // First, so that no approval counts without its decision.
   await deps.journal.settle(key, [decision]);
-  await deps.keyValues.set(factOf(subject), JSON.stringify({ of, by: { id: by.id } }));
+  const isFirst = await deps.keyValues.replace(
+    factOf(subject),
+    text,
+    JSON.stringify({ of, by: { id: by.id } }),
+  );
   deps.onSettled();
-  return { kind: 'first' };
+  // Another process recorded an approval in between.
+  return isFirst ? { kind: 'first' } : count(approved, by, deps);
 }
 
 export async function forgetFirstApproval(

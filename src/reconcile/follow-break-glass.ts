@@ -21,8 +21,10 @@ import {
   type BreakGlassDeps,
   forget,
   heed,
+  isUnended,
   OPENED,
   REMINDER,
+  recordSeen,
   replan,
   settle,
   settleEnd,
@@ -37,6 +39,8 @@ const REMINDER_MS = 24 * 3_600_000;
 /** So often the records in Consul are compared with the store. */
 const COMPARE_MS = 60_000;
 const RECORD_MS = 1_000;
+/** A clock that is set back over a restart prolongs a grant by so much at most. */
+const SEEN_MS = 10_000;
 const RETRY_MS = 10_000;
 
 /** What one process remembers of the records in Consul. */
@@ -46,6 +50,7 @@ export class BreakGlassFollower {
   #unrecorded: ReadonlySet<string> = new Set();
   #unclosed: ReadonlySet<string> = new Set();
   #comparedAt = Number.NEGATIVE_INFINITY;
+  #seenAt = Number.NEGATIVE_INFINITY;
   readonly #deps: BreakGlassDeps;
 
   constructor(deps: BreakGlassDeps) {
@@ -68,6 +73,10 @@ export class BreakGlassFollower {
       );
       metrics.gauge('scopemesh_break_glass_open', open.length);
       this.#watchUnclosed(now);
+      if (now - this.#seenAt >= SEEN_MS && world.breakGlass.all.some(isUnended)) {
+        await recordSeen(now, deps);
+        this.#seenAt = now;
+      }
       const limits = world.mapping.breakGlass;
       return limits === undefined
         ? Number.POSITIVE_INFINITY

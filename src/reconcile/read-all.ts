@@ -2,6 +2,7 @@ import { isAclActive } from '../apply/acl/acl-state.js';
 import { SyncError } from '../errors.js';
 import type { Directory } from '../identity/directory.js';
 import { groupsOf } from '../plan/acl/plan-people.js';
+import { admittedPeople } from '../state/people-acl.js';
 import { readAllAcl } from './acl/plan-clients.js';
 import { NO_FOLLOW_UPS, type ReconcilerDeps } from './deps.js';
 import { showQuarantines } from './quarantine-records.js';
@@ -21,11 +22,12 @@ export async function readBothSides(
   },
 ): Promise<void> {
   const { world, clock } = deps;
+  const aclRead = isAclActive(deps) ? readAllAcl(deps, signal) : undefined;
   await Promise.all([
     // The differences are not queued: the caller plans everything.
     readConsul({ ...deps, queue: NO_FOLLOW_UPS }, signal),
     showQuarantines(deps, signal),
-    isAclActive(deps) ? readAllAcl(deps, signal) : undefined,
+    aclRead,
     ...[...deps.directories].map(async ([provider, directory]) => {
       const read = world.beginRead();
       try {
@@ -36,6 +38,7 @@ export async function readBothSides(
         onUnread(provider, error);
         return;
       }
+      await aclRead;
       await readMembers(provider, directory, deps, signal);
     }),
   ]);
@@ -44,13 +47,14 @@ export async function readBothSides(
 async function readMembers(
   provider: string,
   directory: Directory,
-  { world, acl }: Pick<ReconcilerDeps, 'world' | 'acl'>,
+  deps: Pick<ReconcilerDeps, 'world' | 'acl'>,
   signal: AbortSignal,
 ): Promise<void> {
-  const groups = groupsOf(world.mapping, provider);
+  const groups = groupsOf(deps.world.mapping, provider);
   if (groups.length === 0 || directory.readMembers === undefined) return;
   try {
-    acl.members.set(provider, await directory.readMembers(groups, signal));
+    const members = await directory.readMembers(groups, signal, admittedPeople(provider, deps));
+    deps.acl.members.set(provider, members);
   } catch (error) {
     if (signal.aborted || !(error instanceof SyncError)) throw error;
   }

@@ -28,8 +28,10 @@ export function untilStop({ directories, jwksUris }: Readers, stop: AbortSignal)
       read: (by, value, signal, forOrder) =>
         end(signal, (either) => directory.read(by, value, either, forOrder)),
       ...(readMembers && {
-        readMembers: (groups, signal) =>
-          end(signal, (either) => (directory.readMembers ?? readMembers).call(directory, groups, either)),
+        readMembers: (groups, signal, admitted) =>
+          end(signal, (either) =>
+            (directory.readMembers ?? readMembers).call(directory, groups, either, admitted),
+          ),
       }),
       close: () => directory.close(),
     };

@@ -32,8 +32,8 @@ export class AclCache {
   /** Names of our roles, in lower case, by each service whose identity they have. */
   readonly #holders = new Map<string, Set<string>>();
   #otherHolders: ReadonlyMap<string, readonly string[]> = new Map();
-  /** Services whose identity a role lost since `drainFreed`. */
-  #freed = new Set<string>();
+  /** Services whose identity a role lost, or a role of others gained, since `drainReheld`. */
+  #reheld = new Set<string>();
   /** Names under which something changed since `takeChanged`. */
   #changed = new Set<string>();
   readonly #onFirstRoles: (roles: readonly AclRole[]) => void;
@@ -62,11 +62,11 @@ export class AclCache {
     return changed;
   }
 
-  /** The services whose identity some role lost since the last call. */
-  drainFreed(): ReadonlySet<string> {
-    const freed = this.#freed;
-    this.#freed = new Set();
-    return freed;
+  /** The services whose identity some role lost, or some role of others gained, since the last call. */
+  drainReheld(): ReadonlySet<string> {
+    const reheld = this.#reheld;
+    this.#reheld = new Set();
+    return reheld;
   }
 
   /** The names of the roles, of any owner, that have the identity of a service, except one; sorted. */
@@ -100,7 +100,8 @@ export class AclCache {
     const readOrder = this.#readOrder;
     if (!readOrder.names.acceptsAll(read) || !readOrder.policies.acceptsAll(read)) return changed;
     const { otherIdentities: others = new Map<string, readonly string[]>() } = snapshot;
-    for (const service of this.#otherHolders.keys()) if (!others.has(service)) this.#freed.add(service);
+    for (const service of new Set([...this.#otherHolders.keys(), ...others.keys()]))
+      if (!isSame(this.#otherHolders.get(service), others.get(service))) this.#reheld.add(service);
     this.#otherHolders = others;
     for (const name of new Set([...objects.keys(), ...this.#objects.keys()]))
       if (!readOrder.names.isNewer(name, read) && this.#set(name, objects.get(name) ?? NOTHING))
@@ -211,7 +212,7 @@ export class AclCache {
       const names = this.#holders.get(service);
       names?.delete(name);
       if (names?.size === 0) this.#holders.delete(service);
-      this.#freed.add(service);
+      this.#reheld.add(service);
     }
     for (const service of after)
       this.#holders.set(service, (this.#holders.get(service) ?? new Set()).add(name));

@@ -4,6 +4,7 @@ import type { Mapping } from '../model/rule.js';
 import { clientName, isOurs } from '../plan/acl/object-names.js';
 import type { StatedClaim } from '../plan/claims.js';
 import { type EdgeRecords, isOwnedNow } from '../plan/edge-record.js';
+import { ownService } from '../plan/own-service.js';
 import { clientOfDescription, isOwnedHere } from '../plan/ownership.js';
 import { type ClientId, clientText, type RememberedClaim, serviceText } from '../plan/world.js';
 
@@ -127,12 +128,13 @@ export function* claimsOfEntries(
 /** The claims in the service identities of clients' roles. */
 export function* claimsOfRoles(
   roles: Iterable<AclRole>,
-  { owner }: Pick<Mapping, 'owner'>,
+  mapping: Pick<Mapping, 'owner' | 'place'>,
 ): Iterable<FormerClaim> {
+  const { owner } = mapping;
   for (const { name, description, serviceIdentities } of roles) {
     const client = isOurs(owner, name, description) ? clientOfDescription(description) : undefined;
     if (client === undefined || clientName(owner, client).toLowerCase() !== name.toLowerCase()) continue;
     for (const identity of serviceIdentities)
-      yield { key: serviceText({ partition: 'default', namespace: 'default', name: identity }), client };
+      yield { key: serviceText(ownService(mapping, identity)), client };
   }
 }

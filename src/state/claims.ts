@@ -9,6 +9,7 @@ import { confirmedServices, type OAuthClient } from '../model/client.js';
 import type { Mapping } from '../model/rule.js';
 import { type FirstLogin, firstLogins, givesFirstLogins } from '../plan/acl/first-logins.js';
 import { type ClaimStatus, claimStatusOf, statedClaim } from '../plan/claims.js';
+import { ownService } from '../plan/own-service.js';
 import {
   type ClaimSettings,
   type ClientBlock,
@@ -263,7 +264,7 @@ export class Claims {
 
   /** Whether the service has an instance, or a claim in its grace. The name is in lower case. */
   #hasClaim(name: string): boolean {
-    const key = serviceText({ partition: 'default', namespace: 'default', name });
+    const key = serviceText(ownService(this.#mapping, name));
     return this.isRegistered(name) || this.#memory.all.has(key);
   }
 

@@ -6,6 +6,7 @@ import { desiredPeople } from '../plan/acl/desired-people.js';
 import { peopleName } from '../plan/acl/object-names.js';
 import { providerOfPeople } from '../plan/acl/person.js';
 import {
+  existingMembers,
   groupsOf,
   isPeoples,
   type PeopleFacts,
@@ -50,6 +51,15 @@ export function cachedPeople(provider: string, deps: Known): AclSnapshot {
 /** The plan of a provider's people from the last read state, before the guards. */
 export function plannedPeople(provider: string, deps: Known): PeoplePlan {
   return planPeople(factsOfPeople(provider, deps), deps.acl);
+}
+
+/** The people who have access by each group, as last read. */
+export function admittedPeople(provider: string, deps: Known): Members {
+  return existingMembers({
+    provider,
+    mapping: deps.world.mapping,
+    actual: deps.acl.cache.snapshot(peoplesNames(provider, deps), []),
+  });
 }
 
 /** The facts from the last read state. */

@@ -24,6 +24,7 @@ import { classify, needsHuman } from '../plan/actor.js';
 import type { ClaimStatus } from '../plan/claims.js';
 import { compareText } from '../plan/compare.js';
 import { namedScopes, parseGrantText, sameGrant, toGrantText } from '../plan/grant-text.js';
+import { ownService } from '../plan/own-service.js';
 import type { PatternCompiler } from '../plan/pattern.js';
 import type { PlannedClient } from '../plan/plan.js';
 import { type ClientId, serviceText } from '../plan/world.js';
@@ -246,7 +247,7 @@ function vanishedServices(role: AclRole | undefined, client: OAuthClient, world:
 }
 
 function statusOfService(name: string, world: WorldState, now: number): ClaimStatus {
-  const service = { partition: 'default', namespace: 'default', name };
+  const service = ownService(world.mapping, name);
   return world.claimStatuses(now).get(serviceText(service)) ?? { kind: 'none', service, vanished: true };
 }
 

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { readWebhookStatus } from '../../src/cli/webhook-status.js';
+import { WebhookStore } from '../../src/decisions/webhook-state.js';
 import { SyncError } from '../../src/errors.js';
 import { createFacts } from '../support/worker-facts.js';
 
@@ -10,8 +11,28 @@ it('shows a webhook whose values in the store cannot be read, so that the others
   ] as const) {
     const keyValues = createFacts();
     await keyValues.set(`webhook/audit/${key}`, value);
+    // The process that delivers finds it.
+    await expect(new WebhookStore(keyValues, 'audit').count()).rejects.toThrow();
     expect(await readWebhookStatus(keyValues, 'audit')).toMatchObject({ name: 'audit', state: 'unreadable' });
   }
+});
+
+it('lists dead letters without reading their events', async () => {
+  const keyValues = createFacts();
+  const store = new WebhookStore(keyValues, 'audit');
+  const letter = { id: 'a', type: 't', at: '2026-01-01T00:00:00Z', attempts: 3, error: 'answered 400' };
+  await store.bury({ ...letter, event: 'x'.repeat(1_000_000) });
+  const read: number[] = [];
+  const get = async (name: string) => {
+    const value = await keyValues.get(name);
+    read.push(value?.length ?? 0);
+    return value;
+  };
+  const status = () => readWebhookStatus({ ...keyValues, get }, 'audit');
+  expect(await status()).toMatchObject({ deadLetters: [letter] });
+  expect(Math.max(...read)).toBeLessThan(1_000);
+  await store.forget('a');
+  expect(await status()).toMatchObject({ deadLetters: [] });
 });
 
 it('does not hide that the store is away', async () => {

@@ -53,6 +53,16 @@ describe('The revision of the mapping', () => {
     );
   });
 
+  it.each([
+    ['{ address: "http://consul" }', undefined],
+    ['{ address: "http://consul", namespace: default }', undefined],
+    ['{ address: "http://consul", partition: eu }', { partition: 'eu', namespace: 'default' }],
+  ])('does not count consul: %s, whose place is in the mapping', async (consul, place) => {
+    const config = await loadText(fileWith(`consul: ${consul}`, 'consul'));
+    expect(toMapping(config).place).toEqual(place);
+    expect(mappingRevision(config)).toBe(mappingRevision(await loadText(fileWith(''))));
+  });
+
   it('travels in the mapping that the plan takes', async () => {
     const config = await loadText(fileWith('guards: { protected: [vault] }'));
 

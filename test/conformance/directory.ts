@@ -231,6 +231,19 @@ export function describeMembers(name: string, start: () => Promise<MembersWorld>
       expect(await of(group)).toEqual([]);
     });
 
+    it('do not include those who left, were disabled or deleted, and have access by the group until now', async () => {
+      const group = await world.addGroup('admitted');
+      const people: string[] = [];
+      for (const name of ['stays', 'left', 'ended', 'gone'])
+        people.push(await world.addPerson(`${name}-admitted`, [group]));
+      const [stays = '', left = '', ended = '', gone = ''] = people;
+      await world.leave(left, group);
+      await world.setPersonEnabled(ended, false);
+      await world.deletePerson(gone);
+      const members = await world.directory.readMembers?.([group], signal, new Map([[group, people]]));
+      expect(members?.get(group)).toEqual([stays]);
+    });
+
     it('are empty for a group that does not exist, whatever its name', async () => {
       const group = await world.addGroup('real');
       await world.addPerson('somebody', [group]);

@@ -147,6 +147,22 @@ it('lets a clock that is set back prolong no grant, in one process and in the ne
   });
 });
 
+it('counts the time that passed before a restart, although the clock was set back over it', async () => {
+  const deps = start();
+  const follower = new BreakGlassFollower(deps);
+  await ask(deps);
+  now += HOUR;
+  await follow(follower);
+  now -= HOUR / 2;
+  const next = start();
+  await restoreBreakGlass(next);
+  const later = new BreakGlassFollower(next);
+  expect(await follow(later)).toBe(HOUR);
+  now += HOUR;
+  await follow(later);
+  expect(stateOf(next)).toEqual(['ended']);
+});
+
 it.each([
   ['is quarantined', (world: WorldState) => world.setClientBlock(API, 'ClientQuarantined')],
   ['is disabled', (world: WorldState) => putApi(world, [client('api', [], { enabled: false })])],

@@ -34,7 +34,12 @@ function slowFacts(): KeyValueStore {
       await later();
       keyValues.set(name, value);
     },
-    replace: async () => true,
+    replace: async (name, expected, value) => {
+      await later();
+      const isExpected = keyValues.get(name) === expected;
+      if (isExpected) keyValues.set(name, value);
+      return isExpected;
+    },
     has: async () => false,
     remember: async () => {},
   };

@@ -34,6 +34,18 @@ it('of two persons at once one is the first, with one decision', async () => {
   expect(settled).toEqual(['FirstApproval']);
 });
 
+it('of two persons at once in two processes one is the first', async () => {
+  const deps = start();
+  const other = JSON.stringify({ of: APPROVED.of, by: ANA });
+  const journal = {
+    ...deps.journal,
+    // The other process records its approval after this one has read that there is none.
+    settle: () => deps.keyValues.set(`first-approval/${APPROVED.subject}`, other),
+  };
+  expect(await countApproval(APPROVED, BOB, { ...deps, journal })).toEqual({ kind: 'enough' });
+  expect(await countApproval(APPROVED, ANA, deps)).toEqual({ kind: 'same', by: ANA });
+});
+
 it('an approval whose decision was not stored does not count', async () => {
   const deps = start();
   const journal = { ...deps.journal, settle: () => Promise.reject(new Error('the store is away')) };

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Consul } from '../../src/consul/consul.js';
+import { incomplete } from '../../src/identity/read-errors.js';
 import { providerKey } from '../../src/model/key.js';
 import { personName } from '../../src/plan/acl/object-names.js';
 import { ruleOnHold } from '../../src/reconcile/approvals.js';
@@ -82,6 +83,26 @@ describe('the people of a provider', () => {
     await until('the members are asked for again and again', isAskedAgain, 20_000);
     expect(comparisons).toHaveBeenCalledTimes(1);
     expect(await rolesInConsul()).toEqual([roleOf('ann')]);
+  });
+
+  it('who have access in Consul are named to the directory, also after a start, so that it can confirm who left', async () => {
+    await start(['ann', 'ben']);
+    await idle();
+    await worker.stop();
+    worker = await startWorker(rig);
+    const directory = worker.deps.directories.get('main');
+    if (directory?.readMembers === undefined) throw new Error('no directory that tells members');
+    const members = vi.spyOn(directory, 'readMembers');
+    await worker.add(providerKey('main'), 'poll', { members: true });
+    await idle();
+    const admitted = members.mock.lastCall?.[2];
+    expect([...(admitted?.get('oncall') ?? [])].toSorted()).toEqual(['ann', 'ben']);
+
+    members.mockRejectedValue(incomplete('members', 'an existing entry is missing from the list'));
+    rig.idp.people = new Map();
+    await worker.add(providerKey('main'), 'poll', { members: true });
+    await until('the failed read was made', () => members.mock.calls.length >= 2, 60_000);
+    expect(await rolesInConsul()).toHaveLength(2);
   });
 
   it('who are held by the mass guard go one by one, as a person rules', async () => {

@@ -19,7 +19,7 @@ interface Options {
 
 const MOST_MS = 31 * 86_400_000;
 const NO_DAEMON =
-  'no daemon of this configuration runs on this machine, and only a daemon opens and ends a break-glass grant; start scopemesh run';
+  'no daemon of this configuration runs on this machine, and only the daemon that leads opens and ends a break-glass grant; start scopemesh run, or run this command on the machine of the leader';
 const OTHER_VERSION = 'the running daemon has another version; restart it with this one';
 
 export function addGrant(program: Command, cli: Cli): void {

@@ -2,7 +2,7 @@ import type { Clock } from '../../clock.js';
 import { ClientUnreadable } from '../../errors.js';
 import type { Logger } from '../../observe.js';
 import type { AccessCheck, Directory, DirectorySnapshot, UnreadableClient } from '../directory.js';
-import { type HttpAnswer, parseJson } from '../http-client.js';
+import type { HttpAnswer } from '../http-client.js';
 import { KnownEntries } from '../known-entries.js';
 import { incomplete, wrongShape } from '../read-errors.js';
 import {
@@ -24,7 +24,7 @@ import {
   toOAuthClient,
 } from './client.js';
 import { requestEvents } from './event-stream.js';
-import type { ManagementApi } from './management-api.js';
+import { isNotFound, type ManagementApi } from './management-api.js';
 import { readMembers } from './members.js';
 import type { Auth0Names } from './names.js';
 import { readByCheckpoint, readByNumber } from './pages.js';
@@ -137,11 +137,11 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
       else warnMissing(identifier);
     return { found, faults };
   };
-  /** Whether Auth0 shows an object that is asked for alone. Only Auth0's own 404 has an error code. */
+  /** Whether Auth0 shows an object that is asked for alone. */
   const isThere = async (segments: readonly string[], signal: AbortSignal): Promise<boolean> => {
     const answer = await api.send(segments, {}, {}, signal);
     if (answer.status === 200) return true;
-    if (answer.status === 404 && textIn(parseJson(answer, place), 'errorCode') !== undefined) return false;
+    if (isNotFound(answer, place)) return false;
     throw api.refusal(answer, segments);
   };
   const relevantApis = (found: readonly ResourceServer[]) =>
@@ -234,7 +234,7 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
       if (fault !== undefined) throw new ClientUnreadable(place, value, fault);
       return toOAuthClient(provider, record.value, grants.found, relevantApis(read.found));
     },
-    readMembers: (groups, signal) => readMembers(api, groups, signal),
+    readMembers: (groups, signal, admitted) => readMembers(api, groups, signal, admitted),
     async checkAccess(signal): Promise<readonly AccessCheck[]> {
       const checks: AccessCheck[] = [];
       const add = (permission: Omit<AccessCheck, 'isGranted'>, part: string, answer: HttpAnswer) => {

@@ -5,7 +5,7 @@ import type { Secret } from '../../model/secret.js';
 import { createAccessTokenSource } from '../access-token.js';
 import { type ApiOptions, bearer, createApiClient, type Query, saysAbsent } from '../api-client.js';
 import { type HttpAnswer, type HttpRequest, parseJson } from '../http-client.js';
-import { parseShape } from '../records.js';
+import { parseShape, textIn } from '../records.js';
 import { type Auth0Tenant, parseTenant } from './tenant.js';
 
 /** The Management API v2 of one tenant, read only (auth0.com/docs/api/management/v2). Path segments are encoded here. */
@@ -105,4 +105,9 @@ export function createManagementApi(options: ManagementApiOptions): ManagementAp
       await client.http.close();
     },
   };
+}
+
+/** Auth0 itself says that the object does not exist: only its own 404 has an error code. */
+export function isNotFound(answer: HttpAnswer, place: string): boolean {
+  return answer.status === 404 && textIn(parseJson(answer, place), 'errorCode') !== undefined;
 }

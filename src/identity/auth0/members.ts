@@ -1,8 +1,17 @@
 import { z } from 'zod';
 import type { Members } from '../directory.js';
+import { parseJson } from '../http-client.js';
+import { confirmMissing, missingPeople } from '../known-entries.js';
 import { incomplete } from '../read-errors.js';
-import { invalidRecords, recordOf, textIn, UnreadablePeopleList, validRecords } from '../records.js';
-import type { ManagementApi } from './management-api.js';
+import {
+  invalidRecords,
+  parseShape,
+  recordOf,
+  textIn,
+  UnreadablePeopleList,
+  validRecords,
+} from '../records.js';
+import { isNotFound, type ManagementApi } from './management-api.js';
 import { readByCheckpoint, readByNumber } from './pages.js';
 
 const ROLE = z.object({ id: z.string().min(1), name: z.string() });
@@ -10,6 +19,8 @@ const USER = z.object({ user_id: z.string().min(1) });
 
 const idOf = ({ id }: { readonly id: string }) => id;
 const ROLES = { segments: ['roles'], field: 'roles', entry: recordOf(ROLE, 'id'), idOf };
+const ROLES_OF_USER = z.looseObject({ roles: z.array(recordOf(ROLE, 'id')) });
+const USERS_OF_ROLE = ['roles', '', 'users'];
 const BLOCKED = {
   segments: ['users'],
   query: { q: 'blocked:true', search_engine: 'v3', fields: 'user_id', include_fields: true },
@@ -29,20 +40,21 @@ export async function readMembers(
   api: ManagementApi,
   groups: readonly string[],
   signal: AbortSignal,
+  admitted?: Members,
 ): Promise<Members> {
   const unreadable = new UnreadablePeopleList();
   const records = await readByNumber(api, ROLES, signal);
-  for (const { raw } of invalidRecords(records)) {
-    const name = textIn(raw, 'name');
-    // A role without a name may be any of them, so nobody is known to have left one.
+  const invalidNames = new Set(invalidRecords(records).map(({ raw }) => textIn(raw, 'name')));
+  // A role without a name may be any of them, so nobody is known to have left one.
+  for (const name of invalidNames)
     if (name === undefined) unreadable.add(undefined);
     else if (groups.includes(name)) unreadable.addGroup(name);
-  }
   const roles = validRecords(records);
   const blocked = await readBlocked(api, signal);
   const members = new Map<string, readonly string[]>();
   for (const group of new Set(groups)) {
     const subjects = new Set<string>();
+    const listed: (string | undefined)[] = [];
     for (const { id } of roles.filter(({ name }) => name === group)) {
       const list = {
         segments: ['roles', id, 'users'],
@@ -51,8 +63,22 @@ export async function readMembers(
         idOf,
       };
       const users = await readByCheckpoint(api, list, signal);
-      for (const { raw } of invalidRecords(users)) unreadable.add(textIn(raw, 'user_id'));
+      const invalid = invalidRecords(users).map(({ raw }) => textIn(raw, 'user_id'));
+      for (const subject of invalid) unreadable.add(subject);
+      listed.push(...invalid, ...validRecords(users).map(({ user_id }) => user_id));
       for (const { user_id } of validRecords(users)) if (!blocked.has(user_id)) subjects.add(user_id);
+    }
+    // Nobody is known to have left if a record does not say which role or whom it describes.
+    if (
+      ![...invalidNames].some((name) => name === group || name === undefined) &&
+      !listed.includes(undefined)
+    ) {
+      const missing = missingPeople(admitted, group, listed);
+      await confirmMissing(
+        missing,
+        (subject) => hasRole(api, subject, group, signal),
+        api.placeOf(USERS_OF_ROLE),
+      );
     }
     members.set(group, [...subjects].sort());
   }
@@ -73,4 +99,22 @@ async function readBlocked(api: ManagementApi, signal: AbortSignal): Promise<Rea
     `there are more than a search shows; ${remedy}`,
     false,
   );
+}
+
+/** Whether Auth0 shows the role with the user (auth0.com/docs/api/management/v2/users/get-user-roles). */
+async function hasRole(
+  api: ManagementApi,
+  subject: string,
+  role: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  // A URL resolves these segments.
+  if (subject === '.' || subject === '..') return false;
+  const segments = ['users', subject, 'roles'];
+  const answer = await api.send(segments, { per_page: api.pageSize, include_totals: true }, {}, signal);
+  const place = api.placeOf(segments);
+  if (isNotFound(answer, place)) return false;
+  if (answer.status !== 200) throw api.refusal(answer, segments);
+  const { roles } = parseShape(ROLES_OF_USER, parseJson(answer, place), place);
+  return validRecords(roles).some(({ name }) => name === role);
 }

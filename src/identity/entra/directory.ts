@@ -267,9 +267,9 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
         : objects.principalById(value, signal));
       return principal === undefined || !isClient(principal) ? undefined : complete(principal, signal);
     },
-    readMembers(groups, signal) {
+    readMembers(groups, signal, admitted) {
       if (groups.length > 0) names.wantsPeople = true;
-      return readMembersOf(api, groups, pageSize, signal);
+      return readMembersOf(api, groups, { pageSize, admitted }, signal);
     },
     checkAccess: (signal) => checkAccess(api, signal),
     close: () => api.close(),

@@ -1,4 +1,4 @@
-import { incomplete } from '../read-errors.js';
+import { confirmMissing } from '../known-entries.js';
 import type { ListRecord } from '../records.js';
 import type { GraphApi } from './graph-api.js';
 
@@ -10,9 +10,6 @@ export interface KnownGrant {
   /** The object ID of the API's service principal. */
   readonly resource: string;
 }
-
-/** If most of a list is missing and Graph confirms that these do not exist, the rest is believed. */
-const MAX_ASKED = 5;
 
 /**
  * The grants of one kind that the last reads found. Graph can answer a list with status 200 that lacks grants which still
@@ -75,9 +72,9 @@ export class KnownGrants {
     const listed = new Set(records.map(({ id }) => id));
     const missing = known.filter(({ id }) => !listed.has(id));
     if (missing.length * 2 <= known.length) return;
-    for (const grant of missing.slice(0, MAX_ASKED))
-      if ((await this.#api.find(this.#pathOf(grant), {}, this.#what, signal)) !== undefined)
-        throw incomplete(this.#api.placeOf(this.#what), 'an existing one is missing from the list');
+    const isThere = async (grant: KnownGrant) =>
+      (await this.#api.find(this.#pathOf(grant), {}, this.#what, signal)) !== undefined;
+    await confirmMissing(missing, isThere, this.#api.placeOf(this.#what));
   }
 }
 

@@ -1,9 +1,18 @@
 import { z } from 'zod';
 import { safeParse } from '../../safe-parse.js';
 import type { Members } from '../directory.js';
+import { parseJson } from '../http-client.js';
+import { confirmMissing, missingPeople } from '../known-entries.js';
 import { denied } from '../read-errors.js';
-import { invalidRecords, recordOf, textIn, UnreadablePeopleList, validRecords } from '../records.js';
-import type { GraphApi } from './graph-api.js';
+import {
+  invalidRecords,
+  parseShape,
+  recordOf,
+  textIn,
+  UnreadablePeopleList,
+  validRecords,
+} from '../records.js';
+import { type GraphApi, isNotFound } from './graph-api.js';
 import { readCollection } from './pages.js';
 import { guid } from './principal.js';
 import { isGuid } from './tenant.js';
@@ -14,6 +23,7 @@ const MEMBER = z.object({
   '@odata.type': z.string(),
   accountEnabled: z.boolean().nullish(),
 });
+const CHECKED = z.object({ value: z.array(z.string()) });
 const USER_TYPE = '#microsoft.graph.user';
 
 /**
@@ -24,24 +34,30 @@ const USER_TYPE = '#microsoft.graph.user';
 export async function readMembersOf(
   api: GraphApi,
   groups: readonly string[],
-  pageSize: number,
+  { pageSize, admitted }: { readonly pageSize: number; readonly admitted?: Members | undefined },
   signal: AbortSignal,
 ): Promise<Members> {
   signal.throwIfAborted();
   const unreadable = new UnreadablePeopleList();
   const members = new Map<string, readonly string[]>();
-  for (const group of new Set(groups))
-    members.set(group, isGuid(group) ? await readGroup(api, group, pageSize, unreadable, signal) : []);
+  for (const group of new Set(groups)) {
+    const options = { pageSize, admitted, unreadable };
+    members.set(group, isGuid(group) ? await readGroup(api, group, options, signal) : []);
+  }
   return unreadable.addTo(members);
 }
 
 async function readGroup(
   api: GraphApi,
   group: string,
-  pageSize: number,
-  unreadable: UnreadablePeopleList,
+  options: {
+    readonly pageSize: number;
+    readonly admitted: Members | undefined;
+    readonly unreadable: UnreadablePeopleList;
+  },
   signal: AbortSignal,
 ): Promise<readonly string[]> {
+  const { pageSize, admitted, unreadable } = options;
   const what = 'group members';
   const place = api.placeOf(what);
   const found = await api.find(`/groups/${group}`, { $select: 'id,visibility' }, what, signal);
@@ -60,10 +76,20 @@ async function readGroup(
       place,
       'a group with hidden members shows none; grant the application permission Member.Read.Hidden',
     );
-  for (const { raw } of invalidRecords(records)) {
+  const invalid = invalidRecords(records).flatMap(({ raw }) => {
+    if ((textIn(raw, '@odata.type') ?? USER_TYPE) !== USER_TYPE) return [];
     const id = textIn(raw, 'id');
-    if ((textIn(raw, '@odata.type') ?? USER_TYPE) === USER_TYPE)
-      unreadable.add(id !== undefined && isGuid(id) ? id : undefined);
+    return [id !== undefined && isGuid(id) ? id : undefined];
+  });
+  for (const id of invalid) unreadable.add(id);
+  // A person without an ID may be any of the missing ones, who then keep their membership.
+  if (!invalid.includes(undefined)) {
+    const missing = missingPeople(
+      admitted,
+      group,
+      records.map(({ id }) => id),
+    );
+    await confirmMissing(missing, (person) => isMember(api, person, group, signal), place);
   }
   const people = validRecords(records).filter((member) => member['@odata.type'] === USER_TYPE);
   // Graph shows only the type and the ID of members that the token may not read.
@@ -73,4 +99,27 @@ async function readGroup(
   }
   for (const { id, accountEnabled } of people) if (accountEnabled == null) unreadable.add(id);
   return people.flatMap(({ id, accountEnabled }) => (accountEnabled === true ? [id] : []));
+}
+
+/**
+ * Graph's own check, through nested groups (https://learn.microsoft.com/graph/api/user-checkmembergroups). It needs the
+ * permissions that the members need.
+ */
+async function isMember(api: GraphApi, person: string, group: string, signal: AbortSignal): Promise<boolean> {
+  if (!isGuid(person)) return false;
+  const place = api.placeOf('memberships of a person');
+  const answer = await api.send(
+    api.addressOf(`/users/${person}/checkMemberGroups`, {}),
+    place,
+    {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ groupIds: [group] }),
+    },
+    signal,
+  );
+  if (isNotFound(answer)) return false;
+  if (answer.status !== 200) throw api.refusalOf(answer, place);
+  const { value } = parseShape(CHECKED, parseJson(answer, place), place);
+  return value.some((each) => each.toLowerCase() === group.toLowerCase());
 }

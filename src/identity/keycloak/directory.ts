@@ -271,8 +271,8 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
           return readByServiceAccount(value, signal);
       }
     },
-    readMembers: (groups, signal) =>
-      readKeycloakMembers(api, names, { pageSize, known: knownMembers }, groups, signal),
+    readMembers: (groups, signal, admitted) =>
+      readKeycloakMembers(api, names, { pageSize, known: knownMembers, admitted }, groups, signal),
     checkAccess: (signal) => checkKeycloakAccess(api, { builtIn, serviceAccountRoles }, signal),
     close: () => api.close(),
   };

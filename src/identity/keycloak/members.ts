@@ -1,5 +1,5 @@
 import type { Members } from '../directory.js';
-import type { KnownEntries } from '../known-entries.js';
+import { confirmMissing, type KnownEntries, missingPeople } from '../known-entries.js';
 import { incomplete, WrongShape, wrongShape } from '../read-errors.js';
 import { textIn, UnreadablePeopleList } from '../records.js';
 import type { AdminApi } from './admin-api.js';
@@ -37,10 +37,15 @@ interface Role extends Named {
 export async function readKeycloakMembers(
   api: AdminApi,
   names: KeycloakNames,
-  { pageSize, known }: { readonly pageSize: number; readonly known: KnownEntries },
+  options: {
+    readonly pageSize: number;
+    readonly known: KnownEntries;
+    readonly admitted?: Members | undefined;
+  },
   groups: readonly string[],
   signal: AbortSignal,
 ): Promise<Members> {
+  const { pageSize, known, admitted } = options;
   const place = api.placeOf('members');
   const organizations = createOrganizations(api, names, pageSize);
   const unreadable = new UnreadablePeopleList();
@@ -68,19 +73,23 @@ export async function readKeycloakMembers(
 
   /**
    * `holds`: where Keycloak shows what one user belongs to, and the ID of it that must be there. It is asked for some of
-   * those whom the last read showed and this one does not, if these are most of them.
+   * those whom the last read showed and this one does not, if these are most of them, and for some of those who have access
+   * by `group` and are missing.
    */
   const addUsers = async (
     segments: readonly string[],
     found: Set<string>,
     holds?: { readonly part: readonly string[]; readonly id: string },
+    group?: string,
   ) => {
     const enabled = new Set<string>();
+    let isUnnamed = false;
     const parseUser = (value: unknown): Named => {
       const id = textIn(value, 'id');
       const name = textIn(value, 'username');
       if (!isObject(value) || id === undefined || name === undefined || typeof value.enabled !== 'boolean') {
         unreadable.add(id);
+        isUnnamed ||= id === undefined;
         return { id: id ?? `? ${JSON.stringify(value)}`, name: '' };
       }
       if (value.enabled && !name.toLowerCase().startsWith(SERVICE_ACCOUNT)) enabled.add(id);
@@ -97,6 +106,9 @@ export async function readKeycloakMembers(
       };
       const ids = users.map(({ id }) => id);
       await known.require(segments.join('/'), ids, isMember, place);
+      // A person without an ID may be any of the missing ones, who then keep their membership.
+      if (group !== undefined && !isUnnamed)
+        await confirmMissing(missingPeople(admitted, group, ids), isMember, place);
     }
     for (const { id } of users) if (enabled.has(id)) found.add(id);
   };
@@ -113,8 +125,8 @@ export async function readKeycloakMembers(
     return id;
   };
 
-  const addGroupMembers = (id: string, found: Set<string>) =>
-    addUsers(['groups', id, 'members'], found, { part: ['groups'], id });
+  const addGroupMembers = (id: string, found: Set<string>, group?: string) =>
+    addUsers(['groups', id, 'members'], found, { part: ['groups'], id }, group);
 
   const addBranch = async (groupId: string, found: Set<string>, seen: Set<string>): Promise<void> => {
     if (seen.has(groupId)) return;
@@ -200,7 +212,7 @@ export async function readKeycloakMembers(
       case 'group':
       case 'bare': {
         const groupId = await findGroup(name.kind === 'group' ? name.path : `/${name.name}`);
-        if (groupId !== undefined) await addGroupMembers(groupId, found);
+        if (groupId !== undefined) await addGroupMembers(groupId, found, text);
         else if (name.kind === 'bare') await addHoldersByName(REALM_ROLES, name.name, found);
         break;
       }

@@ -22,6 +22,12 @@ const READS: readonly {
     segments: ['api', 'v1', 'groups'],
     forGroupsOnly: true,
   },
+  {
+    scope: 'okta.users.read',
+    neededFor: 'whether a person whom a list of members lacks is still a member',
+    segments: ['api', 'v1', 'users'],
+    forGroupsOnly: true,
+  },
 ];
 
 const AGENTS = {

@@ -21,6 +21,7 @@ export type OktaScope =
   | 'okta.appGrants.read'
   | 'okta.logs.read'
   | 'okta.groups.read'
+  | 'okta.users.read'
   | 'okta.aiAgents.read';
 
 /** A service app with its key, or an API token of an administrator. */

@@ -251,7 +251,7 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
       const context = await readContext(signal);
       return readForClient(app.clientId, place, () => complete(app, context, signal));
     },
-    readMembers: (groups, signal) => readOktaMembers(api, groups, signal),
+    readMembers: (groups, signal, admitted) => readOktaMembers({ api, logger, admitted }, groups, signal),
     checkAccess: (signal) =>
       checkOktaAccess(
         api,

@@ -1,6 +1,16 @@
 import { z } from 'zod';
+import { SyncError } from '../../errors.js';
+import type { Logger } from '../../observe.js';
 import type { Members } from '../directory.js';
-import { invalidRecords, recordOf, textIn, UnreadablePeopleList, validRecords } from '../records.js';
+import { confirmMissing, missingPeople } from '../known-entries.js';
+import {
+  invalidRecords,
+  parseShape,
+  recordOf,
+  textIn,
+  UnreadablePeopleList,
+  validRecords,
+} from '../records.js';
 import type { OktaApi } from './api.js';
 import { readList } from './pages.js';
 
@@ -16,6 +26,22 @@ const USER = z.looseObject({
 });
 
 const SCOPE = 'okta.groups.read';
+const USERS_SCOPE = 'okta.users.read';
+const GROUPS = ['api', 'v1', 'groups'];
+const USERS = ['api', 'v1', 'users'];
+const ANY_GROUP = recordOf(GROUP, 'id');
+
+interface FoundGroup {
+  /** Undefined if the search found none. */
+  readonly id: string | undefined;
+  readonly name: string;
+}
+
+interface MembersRead {
+  readonly api: OktaApi;
+  readonly logger: Logger;
+  readonly admitted: Members | undefined;
+}
 
 /**
  * The active people of each group. Their subject is their login: the `sub` of access tokens from a custom authorization
@@ -24,51 +50,101 @@ const SCOPE = 'okta.groups.read';
  * anybody who may name groups elsewhere could choose them.
  */
 export async function readOktaMembers(
-  api: OktaApi,
+  read: MembersRead,
   groups: readonly string[],
   signal: AbortSignal,
 ): Promise<Members> {
+  const { api, admitted } = read;
   const place = `provider ${api.provider}, groups`;
-  const segments = ['api', 'v1', 'groups'];
 
   const members = new Map<string, readonly string[]>();
   const unreadable = new UnreadablePeopleList();
 
-  /** Undefined if there is no such group, or if it is unknown which one it is. */
-  const findGroup = async (name: string): Promise<string | undefined> => {
+  /** Undefined if there is no such group; `unknown` if it cannot be said which one it is. */
+  const findGroup = async (name: string): Promise<string | 'unknown' | undefined> => {
     const quoted = name.replaceAll('\\', '\\\\').replaceAll('"', '\\"');
     const query = { search: `profile.name eq "${quoted}"`, limit: 200 };
-    const entry = recordOf(GROUP, 'id');
-    const found = await readList(api, { segments, query, scope: SCOPE, place, entry }, signal);
+    const found = await readList(
+      api,
+      { segments: GROUPS, query, scope: SCOPE, place, entry: ANY_GROUP },
+      signal,
+    );
     const exact = validRecords(found).filter(({ profile }) => profile.name === name);
     const own = exact.filter(({ type }) => type !== 'APP_GROUP');
     const [group, other] = own.length === 0 ? exact : own;
     const mayBeIt = ({ raw }: { readonly raw: unknown }) => (textIn(raw, 'profile', 'name') ?? name) === name;
-    if (other === undefined && !invalidRecords(found).some(mayBeIt)) return group?.id;
-    unreadable.addGroup(name);
-    return undefined;
+    return other === undefined && !invalidRecords(found).some(mayBeIt) ? group?.id : 'unknown';
   };
 
   for (const name of new Set(groups)) {
     const id = await findGroup(name);
-    if (id === undefined) {
+    if (id === 'unknown') {
+      unreadable.addGroup(name);
       members.set(name, []);
       continue;
     }
-    const records = await readList(
-      api,
-      {
-        segments: [...segments, id, 'users'],
-        query: { limit: 200 },
-        scope: SCOPE,
-        place: `${place}/users`,
-        entry: recordOf(USER, 'id'),
-      },
-      signal,
-    );
-    for (const { raw } of invalidRecords(records)) unreadable.add(textIn(raw, 'profile', 'login'));
+    const segments = [...GROUPS, id ?? '', 'users'];
+    const list = { segments, query: { limit: 200 }, scope: SCOPE, entry: recordOf(USER, 'id') } as const;
+    const records = id === undefined ? [] : await readList(api, { ...list, place: `${place}/users` }, signal);
     const active = validRecords(records).filter(({ status }) => status === 'ACTIVE');
+    const invalid = invalidRecords(records).map(({ raw }) => textIn(raw, 'profile', 'login'));
+    for (const login of invalid) unreadable.add(login);
+    // A person without a name may be any of the missing ones, who then keep their membership.
+    if (!invalid.includes(undefined)) {
+      const listed = [...invalid, ...validRecords(records).map(({ profile }) => profile.login)];
+      const missing = missingPeople(admitted, name, listed);
+      await confirmLeft(read, missing, { id, name }, signal);
+    }
     members.set(name, [...new Set(active.map(({ profile }) => profile.login))].sort());
   }
   return unreadable.addTo(members);
+}
+
+/**
+ * Without the scope to ask for people, the list of the group is believed, so that a scope which was not granted yet does not
+ * keep people in.
+ */
+async function confirmLeft(
+  { api, logger }: MembersRead,
+  logins: readonly string[],
+  group: FoundGroup,
+  signal: AbortSignal,
+): Promise<void> {
+  const { provider } = api;
+  try {
+    const place = `provider ${provider}, groups/users`;
+    await confirmMissing(logins, (login) => isMember(api, login, group, signal), place);
+  } catch (error) {
+    if (!(error instanceof SyncError) || error.code !== 'ERR_DIRECTORY_DENIED') throw error;
+    logger.warn(
+      { provider, error: error.message, remedy: `grant the app of scopemesh the scope ${USERS_SCOPE}` },
+      'a list of members lacks people who have access, and it cannot be confirmed that they left; the list is believed',
+    );
+  }
+}
+
+/**
+ * Whether Okta shows the membership with the person, and the person is active
+ * (developer.okta.com/docs/api/openapi/okta-management/management/tags/userresources).
+ */
+async function isMember(
+  api: OktaApi,
+  login: string,
+  group: FoundGroup,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const place = `provider ${api.provider}, users`;
+  // A URL resolves these segments.
+  if (login === '.' || login === '..') return false;
+  const answer = await api.find(api.address([...USERS, login]), USERS_SCOPE, place, signal);
+  if (answer === undefined) return false;
+  const { id, status, profile } = parseShape(USER, answer.value, place);
+  // Okta also finds a person by the part of a login before the @: this may be another person, or a changed login.
+  if (profile.login !== login || status !== 'ACTIVE') return false;
+  const list = { segments: [...USERS, id, 'groups'], query: { limit: 200 }, place, entry: ANY_GROUP };
+  const held = validRecords(await readList(api, { ...list, scope: USERS_SCOPE }, signal));
+  // The search may have shown only the group that an app imported, or none.
+  const isUnseen = (each: z.output<typeof GROUP>) =>
+    each.profile.name === group.name && (group.id === undefined || each.type !== 'APP_GROUP');
+  return held.some((each) => each.id === group.id || isUnseen(each));
 }

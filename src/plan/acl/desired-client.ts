@@ -7,12 +7,13 @@ import type { Mapping } from '../../model/rule.js';
 import { classify, needsHuman } from '../actor.js';
 import type { ClaimStatus } from '../claims.js';
 import { compareText } from '../compare.js';
+import { ownService } from '../own-service.js';
 import { compilePattern, type PatternCompiler } from '../pattern.js';
 import type { Hold } from '../plan.js';
 import { quarantineText } from '../stored-block.js';
-import type { ClientBlock } from '../world.js';
+import { type ClientBlock, serviceText } from '../world.js';
 import { aclSubject } from './acl-change.js';
-import { type FirstLogin, isGained, MOST_FIRST_LOGINS } from './first-logins.js';
+import { type FirstLogin, isGained, isYielded, MOST_FIRST_LOGINS } from './first-logins.js';
 import { rulesOf } from './granted-rules.js';
 import {
   type AclSettings,
@@ -45,8 +46,6 @@ export interface ClientInput {
   readonly existingProof?: Proof | undefined;
   /** Why an order closed the client; undefined if none did. */
   readonly clientBlock: ClientBlock | undefined;
-  /** The partition and namespace of this Consul's services. */
-  readonly place?: Pick<ServiceName, 'partition' | 'namespace'>;
   readonly compile?: PatternCompiler;
   readonly parse?: (text: string) => AclRules;
 }
@@ -294,10 +293,11 @@ function identitiesOf(input: ClientInput, hold: (reason: HoldReason, detail: str
   for (const each of firstLogins) {
     const { service, rivals, examples, holders = [] } = each;
     if (found.has(service.name)) continue;
-    if (offer(service, isGained(each))) named.push(service.name);
+    const isLost = isYielded(input.client, input.mapping.owner, each);
+    if (!isLost && offer(service, isGained(each))) named.push(service.name);
     if (input.mapping.select?.hasService(service) === false || isProtected(service.name)) continue;
     if (rivals > 0) hold('ClaimAmbiguous', ambiguityText(service, rivals, examples));
-    else if (holders.length > 0 && !had.has(service.name))
+    else if (holders.length > 0 && (isLost || !had.has(service.name)))
       hold('ClaimAmbiguous', holdersText(service, holders));
   }
   return { identities: [...found].toSorted(compareText), named };
@@ -319,15 +319,11 @@ function holdersText({ name }: ServiceName, holders: readonly string[]): string 
 /** Why no client gets the identity of the service. */
 function faultOf(
   service: ServiceName,
-  { place = { partition: 'default', namespace: 'default' } }: ClientInput,
+  { mapping }: ClientInput,
   isProtected: (service: string) => boolean,
 ): readonly [HoldReason, string] | undefined {
   const named = JSON.stringify(service.name);
-  if (
-    !IDENTITY.test(service.name) ||
-    service.partition !== place.partition ||
-    service.namespace !== place.namespace
-  )
+  if (!IDENTITY.test(service.name) || serviceText(service) !== serviceText(ownService(mapping, service.name)))
     return [
       'InvalidServiceName',
       `the service ${named} cannot have a service identity: its name must consist of lower-case letters, digits, - and _, and it must be in the partition and namespace that scopemesh uses; rename the service`,

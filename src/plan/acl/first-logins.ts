@@ -3,7 +3,9 @@ import type { ServiceName } from '../../model/intention.js';
 import type { Mapping } from '../../model/rule.js';
 import type { ClaimStatus } from '../claims.js';
 import { compareText } from '../compare.js';
+import { ownService } from '../own-service.js';
 import { type ClientId, clientText, serviceText } from '../world.js';
+import { clientName, isOfAnotherOwner } from './object-names.js';
 
 /** A service that a client names at its identity provider, and as which no instance is registered. */
 export interface FirstLogin {
@@ -47,6 +49,15 @@ export function isGained({ isCertain, rivals, holders = [] }: FirstLogin): boole
 }
 
 /**
+ * Whether the client gives up an identity that it has by the name alone. Two instances of scopemesh that plan at the same
+ * moment do not see each other's roles. Then both roles have the identity, and every instance decides alike which keeps it.
+ */
+export function isYielded(client: ClientId, owner: string, { holders = [] }: FirstLogin): boolean {
+  const own = clientName(owner, client).toLowerCase();
+  return holders.some((name) => isOfAnotherOwner(owner, name) && compareText(name.toLowerCase(), own) < 0);
+}
+
+/**
  * The services that the client names and that are free: the identity provider's word alone lets it log in as these, so
  * that a first registration needs no other token. No edge opens by it, because an edge needs the claim of an instance.
  *
@@ -57,13 +68,14 @@ export function isGained({ isCertain, rivals, holders = [] }: FirstLogin): boole
  * | has none, and only this client names it | the client may log in as it |
  * | has none, and other clients name it | nobody gains it (ClaimAmbiguous) |
  * | has none, and another role in Consul has its identity | nobody gains it (ClaimAmbiguous) |
+ * | has none, and two instances gave it at the same moment | the role whose name is first keeps it |
  * | has none, and a client of any provider cannot be read | nobody gains it |
  */
 export function firstLogins(client: OAuthClient, facts: FirstLoginFacts): readonly FirstLogin[] {
   const { mapping } = facts;
   if (!givesFirstLogins(mapping) || !client.enabled) return [];
   const free = [...new Set(confirmedServices(client))]
-    .map((name): ServiceName => ({ partition: 'default', namespace: 'default', name }))
+    .map((name) => ownService(mapping, name))
     .filter((service) => isFree(service, facts));
   const isCertain = free.length <= MOST_FIRST_LOGINS && facts.isComplete;
   return free

@@ -47,6 +47,11 @@ export function hasOurName(owner: string, name: string): boolean {
   return name.toLowerCase().startsWith(prefixOf(owner));
 }
 
+/** Whether a name is that of an object of another owner of scopemesh. */
+export function isOfAnotherOwner(owner: string, name: string): boolean {
+  return name.toLowerCase().startsWith('scopemesh-') && !hasOurName(owner, name);
+}
+
 /** `scopemesh:<owner> client=<provider>/<client id>`; only the mark if that is too long. */
 export function describeClient(owner: string, client: ClientId): string {
   return describeSource(owner, client);

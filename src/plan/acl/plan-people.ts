@@ -153,7 +153,11 @@ function withExisting(members: Members, facts: PeopleFacts): Members {
 }
 
 /** The people who can log in now. A role without a binding rule was about to be removed. */
-function existingMembers({ actual, mapping, provider }: PeopleFacts): Members {
+export function existingMembers({
+  actual,
+  mapping,
+  provider,
+}: Pick<PeopleFacts, 'actual' | 'mapping' | 'provider'>): Members {
   const bound = new Set(actual.bindingRules.map(({ object }) => object.bindName.toLowerCase()));
   const members = new Map<string, string[]>();
   for (const { object } of actual.roles) {

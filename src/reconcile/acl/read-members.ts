@@ -1,9 +1,12 @@
+import { tolerateDenied } from '../../apply/acl/tolerate-denied.js';
 import type { Members } from '../../identity/directory.js';
 import type { Job } from '../../model/trigger.js';
 import { groupsOf } from '../../plan/acl/plan-people.js';
+import { admittedPeople } from '../../state/people-acl.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { countFailure } from '../directory-failures.js';
 import { Stopped } from '../until-stop.js';
+import { readAllAcl } from './plan-clients.js';
 
 /** Reads the members if a trigger asks for it, or if those of a mapped group are unknown. */
 export async function refreshMembers(
@@ -18,8 +21,10 @@ export async function refreshMembers(
   const isAsked = job.triggers.some(({ members, fullRead }) => members === true || fullRead === true);
   if (directory?.readMembers === undefined || groups.length === 0) return {};
   if (!isAsked && known !== undefined && groups.every((group) => known.has(group))) return {};
+  // Consul says who has access, also after a start.
+  if (!deps.acl.cache.isComplete) await tolerateDenied(() => readAllAcl(deps, signal), deps);
   try {
-    const members = await directory.readMembers(groups, signal);
+    const members = await directory.readMembers(groups, signal, admittedPeople(provider, deps));
     deps.acl.members.set(provider, members);
     const unreadable = countOf(members);
     if (unreadable > 0 && unreadable !== countOf(known))

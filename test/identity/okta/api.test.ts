@@ -142,11 +142,13 @@ describe('checkAccess', () => {
       'okta.authorizationServers.read': true,
       'okta.logs.read': true,
       'okta.groups.read': true,
+      'okta.users.read': true,
       READ_ONLY_ADMIN: true,
     });
     const all = (await directoryOf().checkAccess?.(signal)) ?? [];
     expect(all.filter(({ forGroupsOnly }) => forGroupsOnly).map(({ permission }) => permission)).toEqual([
       'okta.groups.read',
+      'okta.users.read',
     ]);
     expect(await check({ apis: [API, world.server.address] })).toHaveProperty(['okta.appGrants.read'], true);
   });

@@ -132,6 +132,22 @@ describe('a service without instances gives its identity to the client that name
     ],
     ['the name is none for an identity', [[first('Web')]], undefined, ['InvalidServiceName']],
     [
+      'it is in another partition than the configured one',
+      [[first('web')], [], { place: { partition: 'eu', namespace: 'default' } }],
+      undefined,
+      ['InvalidServiceName'],
+    ],
+    [
+      'it is in the configured partition',
+      [
+        [{ ...first('web'), service: { ...named('web'), partition: 'eu' } }],
+        [],
+        { place: { partition: 'eu', namespace: 'default' } },
+      ],
+      ['web'],
+      [],
+    ],
+    [
       'the client must act for a human',
       [[first('web')], [], delegated],
       undefined,

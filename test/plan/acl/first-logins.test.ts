@@ -110,8 +110,13 @@ describe('a client that names a service at its identity provider', () => {
     expect(gains(worldWith([web, { ...rival, enabled: false }]))).toEqual(['web']);
   });
 
-  test('gains nothing while another claim on the service is in its grace, whether or not that counts', () => {
-    const world = worldWith([web], [claiming('web', 'nobody')]);
+  test.each<[string, Partial<Mapping>]>([
+    ['', {}],
+    [', in the partition that is configured', { place: { partition: 'eu', namespace: 'team' } }],
+  ])('gains nothing while another claim on the service is in its grace%s', (_, changes) => {
+    const service = claiming('web', 'nobody');
+    const placed = { ...service, name: { ...service.name, ...changes.place } };
+    const world = worldWith([web], [placed], changes);
     world.putCatalog(catalogOf(), NOW);
     expect(gains(world)).toEqual([]);
     const later = NOW + SETTINGS.claimGraceMs;

@@ -239,6 +239,17 @@ function answer(asked: Asked, state: State, { log, stream }: Auth0): Answer {
       );
     }
     case 'users': {
+      if (below === 'roles') {
+        const user = state.users.get(id ?? '');
+        if (user === undefined)
+          return notFound({ message: 'The user does not exist.', errorCode: 'inexistent_user' });
+        const held = [...state.roles].filter(([, name]) => user.roles.includes(name));
+        return numbered(
+          held.map(([roleId, name]) => shape('role', { id: roleId, name })),
+          'roles',
+          asked,
+        );
+      }
       const users = [...state.users.values()].filter(
         ({ blocked }) => asked.query.get('q') !== 'blocked:true' || blocked,
       );

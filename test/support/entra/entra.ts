@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Answer, graphError } from './answers.js';
 import { createLogin, type Login } from './login.js';
-import { answerGet, permissionsFor, type Shape } from './routes.js';
+import { answerGet, checkMemberGroups, permissionsFor, type Shape } from './routes.js';
 import { shape } from './shapes.js';
 import { createSubscriptions, type Subscriptions } from './subscriptions.js';
 import { createTenant, guidOf, opaqueId, type Tenant } from './tenant.js';
@@ -97,6 +97,8 @@ export async function startEntra(options: { readonly now?: () => number } = {}):
       return answerGet(url, tenant, behaviour, mayReadUsers);
     }
     const [, id = ''] = /^\/subscriptions\/([^/]+)$/.exec(path) ?? [];
+    const checked = method === 'POST' ? checkMemberGroups(path, body, tenant) : undefined;
+    if (checked !== undefined) return checked;
     if (method === 'POST' && path === '/subscriptions') return self.subscriptions.create(body);
     if (method === 'PATCH' && id !== '') return self.subscriptions.renew(id, body);
     if (method === 'DELETE' && id !== '') return self.subscriptions.remove(id);

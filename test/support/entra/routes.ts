@@ -209,6 +209,19 @@ function membersDelta(before: DirectoryObject | undefined, now: DirectoryObject)
   return delta.length === 0 ? {} : { 'members@delta': delta };
 }
 
+/** https://learn.microsoft.com/graph/api/user-checkmembergroups */
+export function checkMemberGroups(path: string, body: string, tenant: Tenant): Answer | undefined {
+  const [, id] = /^\/users\/([^/]+)\/checkMemberGroups$/.exec(path) ?? [];
+  if (id === undefined) return undefined;
+  if (tenant.visible.users.get(id) === undefined) return notFound(id);
+  const { groupIds } = JSON.parse(body) as { readonly groupIds: readonly string[] };
+  const value = groupIds.filter((group) => {
+    const object = tenant.visible.groups.get(group.toLowerCase());
+    return object !== undefined && membersOf(object, tenant, true).some((member) => member.id === id);
+  });
+  return { status: 200, json: { value } };
+}
+
 function membersOf(
   group: DirectoryObject,
   tenant: Tenant,

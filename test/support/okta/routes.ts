@@ -80,6 +80,15 @@ export function route(request: Request): Answer {
         group.members.flatMap((member) => state.users.filter((user) => user.id === member).map(userToWire)),
       );
   }
+  if (kind === 'users') {
+    if (id === undefined) return list(request, state.users.map(userToWire));
+    // By the part of a login before the @ too.
+    const user = state.users.find((each) => [each.id, each.login, each.login.split('@')[0]].includes(id));
+    if (user === undefined) return absent;
+    if (part === undefined) return { status: 200, body: userToWire(user) };
+    if (part === 'groups')
+      return list(request, state.groups.filter(({ members }) => members.includes(user.id)).map(groupToWire));
+  }
   return error(404, 'E0000022', 'The endpoint does not support the provided HTTP method');
 }
 

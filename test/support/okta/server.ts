@@ -22,6 +22,7 @@ export const ALL_SCOPES = [
   'okta.appGrants.read',
   'okta.logs.read',
   'okta.groups.read',
+  'okta.users.read',
 ];
 
 /** An Okta org over HTTP, after its documentation: tokens, paging, errors and rate limits, with old state where asked. */
