@@ -52,6 +52,7 @@ function world(others?: AclSnapshot['otherIdentities']) {
   };
   return {
     made,
+    actual,
     state,
     acl,
     register,
@@ -205,21 +206,13 @@ test.each([
     [],
   ],
 ])('a client that was read alone %s', (_, shown, missing, kinds) => {
-  const { made } = world();
-  const { roles, authMethods, bindingRules } = made.desired;
-  const actual = {
-    policies: [],
-    roles: stored(roles),
-    authMethods: stored(authMethods),
-    bindingRules: stored(bindingRules),
-    ...missing,
-  };
+  const { made, actual } = world();
   const state = new WorldState(mapping({ acl: settings({ firstLogin: true }) }), SETTINGS);
   state.putClient(WEB, shown, state.beginRead());
   const plan = planClientAcl(
     WEB,
     {
-      actual,
+      actual: { ...actual, ...missing },
       lastApplied: new Map([[scopesKey(made.subject), '[]']]),
       evidence: [],
       grantReason: 'ScopeGranted',
@@ -228,7 +221,7 @@ test.each([
     { world: state, acl: new AclState() },
     NOW,
   );
-  expect(roles).toHaveLength(1);
+  expect(actual.roles).toHaveLength(1);
   expect(new Set(plan.changes.map(({ resource }) => resource.kind))).toEqual(new Set(kinds));
   expect(plan.changes.every(({ narrows, verb }) => narrows || verb === 'deleted')).toBe(true);
 });
