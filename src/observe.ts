@@ -273,6 +273,11 @@ export const METRICS = {
     [],
   ],
   scopemesh_takeovers_total: ['counter', 'How often this replica began to lead.', []],
+  scopemesh_standby_read_failures_total: [
+    'counter',
+    'How often this replica, as a standby, could not read both sides. If it leads next, its first writes are late.',
+    [],
+  ],
   scopemesh_config_reload_failures_total: ['counter', 'Reloads refused because the new file is bad.', []],
 } as const satisfies Record<string, readonly ['counter' | 'gauge' | 'histogram', string, readonly string[]]>;
 

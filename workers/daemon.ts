@@ -25,6 +25,7 @@ import type { Runtime } from '../src/runtime.js';
 import { aborted, lead } from './lead.js';
 import { runPresence } from './presence.js';
 import { runRelay } from './run-relay.js';
+import { Standby, stayWarm } from './stay-warm.js';
 import { watchProvider } from './watch-provider.js';
 import { openConsul, openDecisionLog, openProvider, openStore, openTrail } from './wire.js';
 
@@ -51,12 +52,8 @@ export async function runDaemon(
     const providers = config.providers.map((settings) => openProvider(settings, config.groups, runtime));
     for (const { directory } of providers) closers.unshift(() => directory.close());
 
-    const idle = () =>
-      createLiveCore(createCore(reloads.current, { consul, providers, store }, runtime), {
-        queue: store.queue,
-        clock,
-        isReconciling: false,
-      });
+    const createIdleCore = () => createCore(reloads.current, { consul, providers, store }, runtime);
+    const idle = () => createLiveCore(createIdleCore(), { queue: store.queue, clock, isReconciling: false });
     const reloads: Reloads = new Reloads(
       config,
       options.reload,
@@ -86,10 +83,19 @@ export async function runDaemon(
     const firstAttempt = new Promise<void>((resolve) => {
       attempted = resolve;
     });
+    const warmth = {
+      createDeps: () => createIdleCore().deps,
+      intervalMs: Math.max(config.resyncMs, ...config.providers.map(({ fullReadMs }) => fullReadMs)),
+    };
+    const standby = new Standby((ended) => stayWarm(warmth, runtime, ended));
+    closers.unshift(() => standby.end());
     const leadership = new Leadership({
       ...runtime,
       lease: () => leaseOf(reloads.current.mode),
-      onWait: attempted,
+      onWait: () => {
+        attempted();
+        if (!end.signal.aborted && !signal.aborted) standby.begin();
+      },
     });
 
     const openedOnce = <T extends { close(): Promise<void> }>(open: () => Promise<T>) =>
@@ -156,6 +162,7 @@ export async function runDaemon(
       };
       parts.push(
         leadership.run(async (each) => {
+          void standby.end();
           try {
             await lead({ ...term, config: reloads.current, publish }, each);
           } finally {

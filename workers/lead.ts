@@ -19,6 +19,7 @@ import { runReaper } from './reaper.js';
 import { runReconcile } from './reconcile.js';
 import { runResync } from './resync.js';
 import { runRelay } from './run-relay.js';
+import { toldFirst } from './told-first.js';
 import { runWatch } from './watch.js';
 import { type WatchPorts, watchProvider } from './watch-provider.js';
 
@@ -66,10 +67,22 @@ export async function lead(deps: LeadDeps, term: Term): Promise<void> {
     swept.notify();
   };
   const { agenda, settled, sweepAsked } = core;
-  const jobs = runReconcile(core.deps, agenda, led.queue, live.progress, reconcileEnd.signal, term.lost);
+  const prepared = createNotifier();
+  const jobs = runReconcile(
+    core.deps,
+    agenda,
+    led.queue,
+    live.progress,
+    reconcileEnd.signal,
+    term.lost,
+    prepared.notify,
+  );
+  // What events told the replicas while nobody led is written first.
+  const toldWritten = prepared.wait(inputEnd).then(() => toldFirst(led.queue, agenda, clock, inputEnd));
+  const later = (begin: () => Promise<void>) => toldWritten.then(begin);
   const inputs = [
-    runWatch(core.deps, config.services.claimGraceMs, live.ages, inputEnd),
-    runResync(core.deps, agenda, led.queue, config.resyncMs, onSwept, sweepAsked, inputEnd),
+    later(() => runWatch(core.deps, config.services.claimGraceMs, live.ages, inputEnd)),
+    later(() => runResync(core.deps, agenda, led.queue, config.resyncMs, onSwept, sweepAsked, inputEnd)),
     runFreeze(core.deps, inputEnd),
     runBreakGlass(core.deps, inputEnd),
     recordLeaderChange(term, core.deps, inputEnd),
@@ -77,10 +90,11 @@ export async function lead(deps: LeadDeps, term: Term): Promise<void> {
   ];
   if (only.includes('watch')) {
     const watching = { ...ports, ...led, queue: core.inbox, inbox: core.inbox };
-    for (const provider of providers) inputs.push(...watchProvider(provider, watching, inputEnd));
+    for (const provider of providers)
+      inputs.push(...watchProvider(provider, watching, inputEnd, toldWritten));
   }
   const relay = only.includes('relay')
-    ? runRelay(config, { ...led, settled }, runtime, relayEnd.signal, term.lost)
+    ? later(() => runRelay(config, { ...led, settled }, runtime, relayEnd.signal, term.lost))
     : Promise.resolve();
   try {
     await Promise.race([Promise.all([...inputs, jobs, relay]), aborted(inputEnd)]);

@@ -5,7 +5,7 @@ import { withLinkedSignal } from '../src/linked-signal.js';
 import type { Agenda } from '../src/queue/agenda.js';
 import type { AgendaHandler } from '../src/queue/follow-ups.js';
 import type { Queue } from '../src/queue/queue.js';
-import type { ReconcilerDeps } from '../src/reconcile/deps.js';
+import { NO_FOLLOW_UPS, type ReconcilerDeps } from '../src/reconcile/deps.js';
 import { throughOutages } from '../src/reconcile/outages.js';
 import { compareQuarantines } from '../src/reconcile/quarantine-records.js';
 import { createReconciler } from '../src/reconcile/reconciler.js';
@@ -24,11 +24,13 @@ export async function runReconcile(
   progress: Progress,
   signal: AbortSignal,
   lost: AbortSignal,
+  onPrepared: () => void = () => {},
 ): Promise<void> {
   const either = AbortSignal.any([signal, lost]);
   // Each running job listens to them. Node would report more than ten listeners as a leak.
   for (const each of [signal, lost]) setMaxListeners(0, each);
   if (!(await prepare(deps, either))) return;
+  onPrepared();
   const onOverload = () => agenda.overloaded();
   const stoppable = { ...deps, ...untilStop(deps, signal) };
   const reading = throughOutages(createReconciler(stoppable), { ...deps, onOverload });
@@ -47,7 +49,8 @@ async function prepare(deps: ReconcilerDeps, signal: AbortSignal): Promise<boole
     try {
       const restored = restoreMemory(deps);
       // Both end before the next try.
-      const reading = readConsul(deps, signal, restored);
+      // Everything is new in the first read. The complete comparison plans it, after the jobs that wait.
+      const reading = readConsul({ ...deps, queue: NO_FOLLOW_UPS }, signal, restored);
       await Promise.allSettled([restored, reading]);
       await reading;
       // Before the first plan: a store that was lost must not open a client in quarantine.

@@ -8,11 +8,15 @@ import type { Rechecks } from '../src/queue/rechecks.js';
 
 export type WatchPorts = PollDeps & { readonly rechecks: Rechecks };
 
-/** Every loop that watches one identity provider, besides its webhook. Each ends when the signal aborts. */
+/**
+ * Every loop that watches one identity provider, besides its webhook. Each ends when the signal aborts. The complete reads
+ * begin after `first`.
+ */
 export function watchProvider(
   parts: BackoffParts & { readonly settings: ProviderSettings },
   deps: WatchPorts,
   signal: AbortSignal,
+  first: Promise<void> = Promise.resolve(),
 ): readonly Promise<void>[] {
   const { settings, poll, signals } = parts;
   const { name, pollMs, fullReadMs } = settings;
@@ -23,7 +27,9 @@ export function watchProvider(
   ];
   return [
     // Without a log to poll, the directory is read completely at the poll interval.
-    runFullReads(name, poll === undefined ? Math.min(pollMs, fullReadMs) : fullReadMs, deps, signal),
+    first.then(() =>
+      runFullReads(name, poll === undefined ? Math.min(pollMs, fullReadMs) : fullReadMs, deps, signal),
+    ),
     runRechecks(name, isPaused, deps, signal),
     ...(poll === undefined
       ? []

@@ -95,8 +95,10 @@ export async function reconcileClient(
     });
     if (read === 'waits') {
       // A client that was read may lose already what the read does not show.
-      if (isRead) await queue.add(triggersNow());
-      await settleClientAcl(id, deps, signal);
+      if (isRead) {
+        await queue.add(triggersNow());
+        await closeLogins(id, job, deps, signal, evidenceFor(job));
+      } else await settleClientAcl(id, deps, signal);
       return { kind: 'retry', afterMs: ORDER_RETRY_MS };
     }
     if (read === 'closed') {
@@ -147,10 +149,19 @@ async function leaveClient(
 }
 
 /** A failure is tried again with the job: it must not keep the directory from being read for a new secret. */
-async function closeLogins(id: ClientId, job: Job, deps: ReconcilerDeps, signal: AbortSignal): Promise<void> {
-  await reconcileClientAcl(id, job, deps, signal).catch((error: unknown) => {
+async function closeLogins(
+  id: ClientId,
+  job: Job,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+  evidence = evidenceOf(job),
+): Promise<void> {
+  await reconcileClientAcl(id, job, deps, signal, evidence).catch((error: unknown) => {
     const fields = { ...id, error: messageOf(error) };
-    deps.logger.warn(fields, 'the ACL objects of a quarantined client are not closed yet');
+    deps.logger.warn(
+      fields,
+      'the ACL objects of a client that loses its access are not closed yet; scopemesh tries again',
+    );
   });
 }
 

@@ -8,10 +8,7 @@ import { restoreQuarantines } from './quarantines.js';
 
 /** Restores what earlier processes knew and no read shows, before the first plan. */
 export async function restoreMemory(deps: ReconcilerDeps): Promise<void> {
-  // The last writes distinguish losses from drift, and edges of scopemesh from edges that have its mark.
-  for (const [key, record] of await deps.journal.readAll())
-    deps.world.rememberWritten(key, recordsWithPending(record));
-  deps.world.setUnrecorded(undefined);
+  await restoreRecords(deps);
   await restoreQuarantines(deps);
   await restoreFreeze(deps);
   await restoreBreakGlass(deps);
@@ -20,4 +17,13 @@ export async function restoreMemory(deps: ReconcilerDeps): Promise<void> {
   await deps.contention.restore();
   await restoreRejections(deps);
   await restoreJwksUris(deps);
+}
+
+/** The last writes distinguish losses from drift, and edges of scopemesh from edges that have its mark. */
+export async function restoreRecords({
+  journal,
+  world,
+}: Pick<ReconcilerDeps, 'journal' | 'world'>): Promise<void> {
+  for (const [key, record] of await journal.readAll()) world.rememberWritten(key, recordsWithPending(record));
+  world.setUnrecorded(undefined);
 }

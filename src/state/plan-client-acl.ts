@@ -27,7 +27,7 @@ import { namedScopes, parseGrantText, sameGrant, toGrantText } from '../plan/gra
 import { ownService } from '../plan/own-service.js';
 import type { PatternCompiler } from '../plan/pattern.js';
 import type { PlannedClient } from '../plan/plan.js';
-import { type ClientId, serviceText } from '../plan/world.js';
+import { type ClientId, findClient, mayOnlyLose, serviceText } from '../plan/world.js';
 import type { AclCache } from './acl-cache.js';
 import { firstLoginsOf } from './first-logins.js';
 import type { WorldState } from './world-state.js';
@@ -60,13 +60,14 @@ export interface ClientAclPlan extends AclPlan {
   readonly desired: DesiredAcl;
   /** The scopes that open the desired objects, to be recorded; in the form of `toGrantText`. */
   readonly opensBy: readonly string[];
-  /** Its directory was not read completely, its record cannot be parsed, or it is outside `select`: nothing is concluded. */
+  /** Its directory was not read completely and it does not only lose, its record cannot be parsed, or it is outside `select`. */
   readonly isUnknown: boolean;
 }
 
 /**
- * The plan of one client's ACL objects. Nothing is concluded from a directory that was not read completely, unless an order
- * closed the client. Policies are shared: a client's plan creates them and never removes an unchanged one.
+ * The plan of one client's ACL objects. From a directory that was not read completely nothing is concluded, unless an order
+ * closed the client, or it was read alone. Then it may lose what it has, and keeps what depends on other clients too.
+ * Policies are shared: a client's plan creates them and never removes an unchanged one.
  */
 export function planClientAcl(
   id: ClientId,
@@ -78,7 +79,11 @@ export function planClientAcl(
   const subject = roleSubject(mapping.owner, id);
   const clientBlock = world.clientBlock(id);
   const isConfigured = mapping.providers.includes(id.provider);
-  const shown = isConfigured ? world.client(id) : undefined;
+  const view = world.view(now);
+  const isAlone = isConfigured && clientBlock === undefined && mayOnlyLose(view, id);
+  const had = rememberedScopes(facts.lastApplied, subject);
+  const read = isConfigured ? findClient(view, id) : undefined;
+  const shown = isAlone && read !== undefined ? withoutGains(read, had) : read;
   const known = facts.keepsUnshown && shown ? withUnshown(shown, facts, subject) : shown;
   const client: PlannedClient = {
     ...id,
@@ -88,11 +93,14 @@ export function planClientAcl(
     mapping.select?.hasClient(id) === false ||
     (clientBlock === undefined &&
       isConfigured &&
-      (!world.hasDirectory(id.provider) || world.isUnreadable(id)));
-  if (isUnknown)
-    return { client, subject, desired: NOTHING_DESIRED, opensBy: [], changes: [], holds: [], isUnknown };
+      (!(world.hasDirectory(id.provider) || isAlone) || world.isUnreadable(id)));
+  const nothing = { client, subject, desired: NOTHING_DESIRED, opensBy: [], changes: [], holds: [] };
+  // The recorded scopes and the role decide what may stay.
+  const isUndecided = had === undefined || facts.actual.roles.length === 0;
+  if (isUnknown || (isAlone && read?.enabled === true && isUndecided)) return { ...nothing, isUnknown: true };
 
-  const desiredState = known === undefined ? undefined : desiredFor(known, facts, world, acl, now);
+  const desiredState =
+    known === undefined ? undefined : desiredFor(known, { ...facts, isAlone }, world, acl, now);
   const desired = desiredState?.desired ?? NOTHING_DESIRED;
   const { lastApplied, grantReason } = facts;
   const isAsWritten = isUnchanged(desired, lastApplied);
@@ -100,8 +108,8 @@ export function planClientAcl(
     isConfigured || clientBlock !== undefined
       ? causeOf(client, known, facts, desiredState, world, now)
       : undefined;
-  const had = new Set(facts.actual.roles.flatMap(({ object }) => object.serviceIdentities));
-  const isFirst = desiredState?.namedServices.some((name) => !had.has(name)) ?? false;
+  const identities = new Set(facts.actual.roles.flatMap(({ object }) => object.serviceIdentities));
+  const isFirst = desiredState?.namedServices.some((name) => !identities.has(name)) ?? false;
   const widenReason = isFirst && grantReason !== 'QuarantineEnded' ? 'ServiceNamed' : grantReason;
   const why = (direction: 'narrow' | 'widen'): AclWhy => {
     if (direction === 'widen')
@@ -114,7 +122,7 @@ export function planClientAcl(
         reason: 'MappingChanged',
         isInferred: false,
         client,
-        scopes: (rememberedScopes(lastApplied, subject) ?? []).map(({ name }) => name),
+        scopes: (had ?? []).map(({ name }) => name),
       }
     );
   };
@@ -127,8 +135,10 @@ export function planClientAcl(
     why: (_, direction) => why(direction),
     lastApplied,
   });
+  if (isAlone && !plan.changes.every((change) => change.narrows || change.verb === 'deleted'))
+    return { ...nothing, isUnknown: true };
   const opensBy = desiredState?.opensBy ?? [];
-  const opened = (rememberedScopes(lastApplied, subject) ?? []).map(toGrantText);
+  const opened = (had ?? []).map(toGrantText);
   return {
     client,
     subject,
@@ -161,7 +171,7 @@ export function objectNamesOf(
   { world, acl }: { readonly world: WorldState; readonly acl: KnownAcl },
 ): { readonly name: string; readonly policies: readonly string[] } {
   const name = clientName(world.mapping.owner, id);
-  const known = world.client(id);
+  const known = findClient(world.view(0), id);
   const desiredState = known === undefined ? [] : policiesOf(known, world, acl);
   // Policies that the role already links may have to stay.
   const linked = acl.cache.of(name).role?.object.policies ?? [];
@@ -202,7 +212,7 @@ function rememberedScopes(
 
 function desiredFor(
   client: OAuthClient,
-  facts: Pick<ClientAclFacts, 'actual' | 'keepsUnshown'>,
+  facts: Pick<ClientAclFacts, 'actual' | 'keepsUnshown'> & { readonly isAlone: boolean },
   world: WorldState,
   acl: KnownAcl,
   now: number,
@@ -210,7 +220,9 @@ function desiredFor(
   const { mapping } = world;
   const [role] = facts.actual.roles;
   const [method] = facts.actual.authMethods;
-  const claimStatuses = world.catalog === undefined ? undefined : world.claimsOn(client, now);
+  // Other clients decide too whether a claim counts. Without its statuses the client keeps the services that it has.
+  const areUnknown = world.catalog === undefined || facts.isAlone;
+  const claimStatuses = areUnknown ? undefined : world.claimsOn(client, now);
   const unshown = facts.keepsUnshown ? vanishedServices(role?.object, client, world, now) : [];
   return desiredClient({
     client,
@@ -227,6 +239,11 @@ function desiredFor(
     clientBlock: world.clientBlock(client),
     ...acl.tools(mapping),
   });
+}
+
+/** Without the scopes that did not open the objects. */
+function withoutGains(client: OAuthClient, had: readonly Grant[] = []): OAuthClient {
+  return { ...client, grants: client.grants.filter((grant) => had.some((each) => sameGrant(each, grant))) };
 }
 
 /** Adds the recorded scopes that the read does not show and that no evidence names. */

@@ -9,8 +9,8 @@ import { type RecordingProxy, startRecordingProxy } from './recording-proxy.js';
 import { type Scopemesh, startScopemesh } from './scopemesh.js';
 
 /*
- * How long a standby needs from the lease to its first writes, in a mesh of some size. The decisions go nowhere: a relay
- * needs a log that the replicas share, and no write waits for it.
+ * How long a standby that has read both sides needs from the lease to its first writes, in a mesh of some size. The
+ * decisions go nowhere: a relay needs a log that the replicas share, and no write waits for it.
  */
 const CLIENTS = 2_000;
 const DESTINATIONS = 100;
@@ -130,6 +130,8 @@ it('a standby writes soon after it got the lease, what an event told and what on
   const isUp = async () =>
     (await fetch(`${standby.daemon.address}/readyz`).catch(() => undefined))?.status === 200;
   await until('the standby is up', isUp, { timeoutMs: PATIENCE_MS });
+  const isWarm = async () => (await standby.daemon.log()).includes('this standby has read both sides');
+  await until('the standby has read both sides', isWarm, { timeoutMs: PATIENCE_MS });
 
   await leader.daemon.kill();
   grant(TOLD, []);

@@ -4,7 +4,7 @@ import type { AclSnapshot } from '../../src/model/acl.js';
 import type { OAuthClient } from '../../src/model/client.js';
 import type { Mapping } from '../../src/model/rule.js';
 import type { Evidence } from '../../src/model/trigger.js';
-import { planClientAcl, planHeldLoss } from '../../src/state/plan-client-acl.js';
+import { planClientAcl, planHeldLoss, scopesKey } from '../../src/state/plan-client-acl.js';
 import { WorldState } from '../../src/state/world-state.js';
 import { settings } from '../plan/acl/acl-scene.js';
 import { claiming, client, mapping, NOW, SETTINGS } from '../plan/scene.js';
@@ -52,6 +52,7 @@ function world(others?: AclSnapshot['otherIdentities']) {
   };
   return {
     made,
+    actual,
     state,
     acl,
     register,
@@ -208,4 +209,35 @@ test('nobody gains a login before all roles were read', () => {
     mode: 'enforce',
   } as const;
   expect(planClientAcl(WEB, { ...facts, actual: NOTHING }, deps, NOW).changes).toEqual([]);
+});
+
+test.each([
+  ['keeps a service of which other clients decide', WEB, {}, []],
+  ['loses everything if it is gone', undefined, {}, ['acl-auth-method', 'acl-role']],
+  ['is not planned where something would be created', WEB, { roles: [] }, []],
+  [
+    'is not planned where something would be created, although it lost',
+    { ...WEB, grantTypes: [] },
+    { authMethods: [] },
+    [],
+  ],
+])('a client that was read alone %s', (_, shown, missing, kinds) => {
+  const { made, actual } = world();
+  const state = new WorldState(mapping({ acl: settings({ firstLogin: true }) }), SETTINGS);
+  state.putClient(WEB, shown, state.beginRead());
+  const plan = planClientAcl(
+    WEB,
+    {
+      actual: { ...actual, ...missing },
+      lastApplied: new Map([[scopesKey(made.subject), '[]']]),
+      evidence: [],
+      grantReason: 'ScopeGranted',
+      mode: 'enforce',
+    },
+    { world: state, acl: new AclState() },
+    NOW,
+  );
+  expect(actual.roles).toHaveLength(1);
+  expect(new Set(plan.changes.map(({ resource }) => resource.kind))).toEqual(new Set(kinds));
+  expect(plan.changes.every(({ narrows, verb }) => narrows || verb === 'deleted')).toBe(true);
 });

@@ -249,9 +249,11 @@ async function startDaemon(rig: Rig, only: readonly Role[]): Promise<Daemon> {
       // A status reads queue and outbox one after the other, so what ends between the two shows only in the next one.
       let before = false;
       await until('an idle daemon', async () => {
-        const { queue, outboxDecisions } = await self.status();
+        const { leader, sweepAgeSeconds, queue, outboxDecisions } = await self.status();
         const wasIdle = before;
-        before = queue.waiting + queue.active + queue.delayed + outboxDecisions === 0;
+        // A leader writes what it was told, and only then compares everything.
+        const isCompared = !leader || sweepAgeSeconds !== null;
+        before = isCompared && queue.waiting + queue.active + queue.delayed + outboxDecisions === 0;
         return wasIdle && before;
       });
     },

@@ -79,11 +79,13 @@ async function reconcile(
   const grantReason = wasHeld ? 'QuarantineEnded' : grantReasonOf(job);
   const facts = { actual, lastApplied, evidence, grantReason, mode } as const;
   const plan = planClientAcl(id, facts, deps, now);
-  if (plan.isUnknown) {
-    // Nothing is planned yet. The evidence must stay until it is.
-    const isAwaited = evidence.length > 0 && !world.hasDirectory(id.provider);
-    return isAwaited ? { kind: 'retry', afterMs: UNREAD_RETRY_MS } : DONE;
-  }
+  // Not everything is planned yet. The evidence must stay until it is.
+  const isUnread =
+    mapping.providers.includes(id.provider) &&
+    !world.hasDirectory(id.provider) &&
+    world.clientBlock(id) === undefined;
+  const end: JobResult = isUnread && evidence.length > 0 ? { kind: 'retry', afterMs: UNREAD_RETRY_MS } : DONE;
+  if (plan.isUnknown || (isUnread && plan.changes.length === 0)) return end;
   const rest = () => planHeldLoss(id, facts, deps, now);
   // The mass guard counts from all existing objects.
   if (losesByInference(plan.changes) && !acl.cache.isComplete) await readAllAcl(deps, signal);
@@ -97,7 +99,7 @@ async function reconcile(
   const isLate = guarded.changes.length > 0 && (wasHeld || guarded.holds.some(isOfQuarantine));
   const early = [...guarded.holds, ...guarded.used].filter((hold) => !isLate || !isOfQuarantine(hold));
   await report(early, record, (subject) => isAclSubject(subject) && !(isLate && subject === methodSubject));
-  if (guarded.changes.length === 0) return DONE;
+  if (guarded.changes.length === 0) return end;
 
   const isCounted = losesByInference(guarded.changes);
   if (isCounted) {
@@ -124,7 +126,7 @@ async function reconcile(
     await forgetRulings(guarded.used, deps);
     await report(guarded.holds, await journal.read(key));
   }
-  return DONE;
+  return end;
 }
 
 function isOfQuarantine({ reason }: Pick<Hold, 'reason'>): boolean {
