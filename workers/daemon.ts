@@ -25,6 +25,7 @@ import type { Runtime } from '../src/runtime.js';
 import { aborted, lead } from './lead.js';
 import { runPresence } from './presence.js';
 import { runRelay } from './run-relay.js';
+import { runTrailIndex } from './trail-index.js';
 import { watchProvider } from './watch-provider.js';
 import { openConsul, openDecisionLog, openProvider, openStore, openTrail } from './wire.js';
 
@@ -148,6 +149,7 @@ export async function runDaemon(
         ? live.progress.stuck(live.agenda.state().waiting, live.ages.ages(), live.sweptAt)
         : undefined;
     parts.push(runWatchdog(options.supervisor, stuck, runtime, stop));
+    if (only.includes('relay')) parts.push(runTrailIndex(config, store, runtime, stop));
     if (only.includes('reconcile')) {
       const term = { store, consul, providers, only, runtime, ports };
       const publish = (core: LiveCore) => {
