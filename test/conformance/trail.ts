@@ -1,35 +1,19 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Trail } from '../../src/decisions/trail.js';
 import type { Decision } from '../../src/model/decision.js';
-import { decision } from '../support/decisions.js';
+import { edgeDecision } from '../support/decisions.js';
 import { chained } from '../support/trail-index.js';
 
 const ALLOW = { access: 'allow' };
 const day = (number: number) => `2026-03-0${number}T10:00:00.000Z`;
 
-const edge = (source: string, time: string, before: unknown, after: unknown): Decision =>
-  decision({
-    time,
-    subject: `intention/default/default/orders/${source}`,
-    resource: {
-      kind: 'intention',
-      source,
-      destination: 'orders',
-      namespace: 'default',
-      partition: 'default',
-    },
-    client: { provider: 'main', clientId: `${source}-app`, actorKind: 'workload' },
-    before,
-    after,
-  });
-
 const WEB = 'intention/default/default/orders/web';
 const BATCH = 'intention/default/default/orders/batch';
 const HISTORY = chained([
-  edge('web', day(1), null, ALLOW),
-  edge('batch', day(2), null, ALLOW),
-  edge('web', day(3), ALLOW, null),
-  edge('web', day(5), null, ALLOW),
+  edgeDecision('web', day(1), null, ALLOW),
+  edgeDecision('batch', day(2), null, ALLOW),
+  edgeDecision('web', day(3), ALLOW, null),
+  edgeDecision('web', day(5), null, ALLOW),
 ]);
 
 /** What every adapter of the port must answer. `open` makes a trail of the decisions, which are chained and in order. */

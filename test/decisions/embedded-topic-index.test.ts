@@ -7,7 +7,7 @@ import type { Decision } from '../../src/model/decision.js';
 import { accessDiff } from '../../src/trail/access-diff.js';
 import { historyOf } from '../../src/trail/history.js';
 import { whoCanCall } from '../../src/trail/who-can-call.js';
-import { decision } from '../support/decisions.js';
+import { decision, edgeDecision } from '../support/decisions.js';
 import { chained, createIndexRig, type IndexRig, partsOf } from '../support/trail-index.js';
 
 let directory: string;
@@ -19,20 +19,7 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }));
 const DAY = 86_400_000;
 const ALLOW = { access: 'allow' };
 const onDay = (day: number) => new Date(Date.parse('2026-03-01T00:00:00.000Z') + day * DAY).toISOString();
-const opened = (source: string, day: number): Decision =>
-  decision({
-    time: onDay(day),
-    subject: `intention/default/default/orders/${source}`,
-    resource: {
-      kind: 'intention',
-      source,
-      destination: 'orders',
-      namespace: 'default',
-      partition: 'default',
-    },
-    before: null,
-    after: ALLOW,
-  });
+const opened = (source: string, day: number) => edgeDecision(source, onDay(day), null, ALLOW);
 const six = () => chained([1, 2, 3, 4, 5, 6].map((day) => opened(`s${day}`, day)));
 const idsOf = (decisions: readonly Decision[]) => decisions.map(({ id }) => id);
 

@@ -6,7 +6,7 @@ import { noMetrics, silentLogger } from '../../src/observe.js';
 import { runTrailIndex } from '../../workers/trail-index.js';
 import { openTrail } from '../../workers/wire.js';
 import { type CommandLine, createCommandLine } from '../support/command-line.js';
-import { decision } from '../support/decisions.js';
+import { edgeDecision } from '../support/decisions.js';
 import { createTopicWorld, useKafka } from '../support/topic-world.js';
 import { until } from '../support/until.js';
 
@@ -19,22 +19,10 @@ const LONG_MS = 100_000;
 const day = (number: number) => `2026-03-${String(number).padStart(2, '0')}T10:00:00.000Z`;
 
 const edge = (source: string, time: string, before: unknown, after: unknown): Decision =>
-  decision({
-    time,
-    subject: `intention/default/default/orders/${source}`,
-    resource: {
-      kind: 'intention',
-      source,
-      destination: 'orders',
-      namespace: 'default',
-      partition: 'default',
-    },
-    client: { provider: 'main', clientId: `${source}-app`, actorKind: 'workload' },
+  edgeDecision(source, time, before, after, {
     action: after === null ? 'revoke' : 'grant',
     reason: after === null ? 'ClientDisabled' : 'ScopeGranted',
     scopes: ['orders:read'],
-    before,
-    after,
   });
 
 /** The command line with the topic as its log. */

@@ -11,7 +11,7 @@ import { isOwnedBy } from '../envelope.js';
 import { type LogParts, parseLogEvent } from '../log.js';
 import type { TopicIndex } from '../topic-index.js';
 import { type TrailRecord, toTrailRecord } from '../trail-record.js';
-import { DecisionFile } from './decision-file.js';
+import { DecisionFile, unreachable } from './decision-file.js';
 import { beginOf } from './topic-copy.js';
 import {
   createIndexTables,
@@ -98,6 +98,14 @@ export class EmbeddedTopicIndex implements TopicIndex {
   }
 
   async take(parts: LogParts, readAt: string, signal: AbortSignal): Promise<boolean> {
+    try {
+      return await this.#take(parts, readAt, signal);
+    } catch (error) {
+      throw unreachable(this.#options.directory, error);
+    }
+  }
+
+  async #take(parts: LogParts, readAt: string, signal: AbortSignal): Promise<boolean> {
     const since = this.#state.position;
     const firsts = await this.#stage(parts, signal);
     if (signal.aborted) return false;
