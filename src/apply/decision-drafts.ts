@@ -7,7 +7,8 @@ import { clientText } from '../plan/world.js';
 import type { SettledDecision } from '../queue/journal.js';
 
 /** The draft of an intention write, recorded before it. */
-export function draftOf(change: Change, cause: Cause, expectedIndex: number, stamp: Stamp): DraftDecision {
+export function draftOf(change: Change, of: Cause, expectedIndex: number, stamp: Stamp): DraftDecision {
+  const cause = causeOfChange(change, of, stamp);
   const principal = change.approvedBy ?? change.breakGlass?.by ?? cause.principal;
   return {
     id: stamp.newId(),
@@ -132,6 +133,19 @@ export function causeOf(job: Job): Cause {
     (a, b) => rank(a) - rank(b) || (a.cause.receivedAt < b.cause.receivedAt ? -1 : 1),
   );
   return first?.cause ?? { kind: 'retry', receivedAt: new Date(0).toISOString() };
+}
+
+/**
+ * The cause in the decision about one change. Nobody at the IdP made a drift: a job that follows an event may only be the
+ * first to find it.
+ */
+export function causeOfChange(
+  { reason }: { readonly reason: Reason },
+  cause: Cause,
+  { time }: Pick<Stamp, 'time'>,
+): Cause {
+  const isOfProvider = ['order', 'webhook', 'poll'].includes(cause.kind);
+  return reason === 'DriftCorrected' && isOfProvider ? { kind: 'consul-watch', receivedAt: time } : cause;
 }
 
 /** Why an edge opens: the IdP granted a scope, a service claimed a client, or the mapping changed. */

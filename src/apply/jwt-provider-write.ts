@@ -5,6 +5,7 @@ import type { ExistingJwtProvider } from '../model/jwt-provider.js';
 import { type GuardedJwtProvider, jwtProviderFacts, viewOfJwtProvider } from '../plan/jwt-provider-change.js';
 import { entryText } from '../plan/user-tokens.js';
 import type { Contention } from '../state/contention.js';
+import { causeOfChange } from './decision-drafts.js';
 import { stampOf, type TargetDeps } from './deps.js';
 import { journaledWrite, settleRefused } from './journaled-write.js';
 import { judgeByIndex } from './lost-answers.js';
@@ -31,7 +32,7 @@ export async function writeJwtProvider(
   key: string,
   change: GuardedJwtProvider,
   overtaken: readonly DraftDecision[],
-  cause: Cause,
+  of: Cause,
   deps: JwtDeps,
   signal: AbortSignal,
 ): Promise<SyncError | undefined> {
@@ -39,6 +40,7 @@ export async function writeJwtProvider(
   const { name, before, after, subject, reason } = change;
   const expectedIndex = before?.modifyIndex ?? 0;
   const stamp = stampOf(deps);
+  const cause = causeOfChange(change, of, stamp);
   const draft: DraftDecision = {
     id: stamp.newId(),
     type: `dev.scopemesh.jwt-provider.${change.verb}`,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   causeOf,
+  causeOfChange,
   causesOf,
   draftOf,
   grantReasonOf,
@@ -232,6 +233,25 @@ describe('the cause of a job', () => {
     expect(of({ ...WEB, clientId: 'api' })).toEqual(whole);
     expect(of({ ...WEB, provider: 'other' })).toEqual(whole);
     expect(of(undefined)).toEqual(whole);
+  });
+});
+
+describe('the cause of a change', () => {
+  const event = causedBy('webhook', 0, { eventId: 'e', principal: ALICE });
+
+  it('is never the IdP’s event or the person behind it, where Consul was changed', () => {
+    const at = { kind: 'consul-watch', receivedAt: stamp.time };
+    for (const kind of ['order', 'webhook', 'poll'] as const)
+      expect(causeOfChange({ reason: 'DriftCorrected' }, { ...event, kind }, stamp)).toEqual(at);
+    for (const kind of ['resync', 'command', 'takeover'] as const)
+      expect(causeOfChange({ reason: 'DriftCorrected' }, causedBy(kind), stamp)).toEqual(causedBy(kind));
+    const drift = draftOf({ ...change('web'), reason: 'DriftCorrected' }, event, 7, stamp);
+    expect(drift).toMatchObject({ cause: at });
+    expect(drift).not.toHaveProperty('principal');
+  });
+
+  it('is the job’s for every other reason', () => {
+    expect(causeOfChange({ reason: 'ScopeRevoked' }, event, stamp)).toBe(event);
   });
 });
 

@@ -97,8 +97,11 @@ describe('BullMQ while Redis is away', () => {
       await idle(store.queue, 30_000);
       await working.stop();
       expect([...ran.keys()].sort()).toEqual(['after', 'before', 'held', 'joined']);
-      expect(said('redis unreachable')).toBe(1);
-      expect(said('redis reachable again')).toBe(1);
+      // Two, where a busy machine lets a new connection wait for three seconds, and never one for each attempt.
+      await eventually('the end of the outage', async () => {
+        return said('redis reachable again') === said('redis unreachable');
+      });
+      expect([1, 2]).toContain(said('redis unreachable'));
       expect(lines.filter((line) => line.level === 'error')).toEqual([]);
     });
   }

@@ -4,14 +4,16 @@ import type { Stamp } from '../../model/plain-decision.js';
 import type { Residual } from '../../model/residual.js';
 import type { AclChange } from '../../plan/acl/acl-change.js';
 import type { Hold } from '../../plan/plan.js';
+import { causeOfChange } from '../decision-drafts.js';
 
 /** A draft of an ACL write, to be recorded before it. */
 export function aclDraft(
   change: AclChange,
-  cause: Cause,
+  of: Cause,
   stamp: Stamp,
   residual: Residual | undefined,
 ): DraftDecision {
+  const cause = causeOfChange(change, of, stamp);
   const principal = change.approvedBy ?? cause.principal;
   return {
     id: stamp.newId(),

@@ -1,13 +1,17 @@
 import type { Clock } from '../../clock.js';
 import type { Logger } from '../../observe.js';
 
-/** Says once that Redis is away and once that it is back, however many connections try how often. */
+/**
+ * Says once that Redis is away and once that it is back, however many connections try how often: it is back when each of
+ * them is.
+ */
 export class OutageLog {
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #address: string;
   readonly #textOf: (error: unknown) => string;
-  #since: number | undefined;
+  readonly #away = new Set<object>();
+  #since = 0;
 
   /** `textOf`: what may be logged of an error. */
   constructor(logger: Logger, clock: Clock, address: string, textOf: (error: unknown) => string) {
@@ -17,20 +21,18 @@ export class OutageLog {
     this.#textOf = textOf;
   }
 
-  failed(error: unknown): void {
-    if (this.#since !== undefined) return;
+  failed(connection: object, error: unknown): void {
+    const isFirst = this.#away.size === 0;
+    this.#away.add(connection);
+    if (!isFirst) return;
     this.#since = this.#clock.now();
     this.#logger.warn({ redis: this.#address, error: this.#textOf(error) }, 'redis unreachable');
   }
 
-  recovered(): void {
-    if (this.#since === undefined) return;
+  /** The connection is ready again, or nobody needs it any more. */
+  recovered(connection: object): void {
+    if (!this.#away.delete(connection) || this.#away.size > 0) return;
     const awayMs = this.#clock.now() - this.#since;
-    this.#since = undefined;
     this.#logger.info({ redis: this.#address, awayMs }, 'redis reachable again');
-  }
-
-  get isAway(): boolean {
-    return this.#since !== undefined;
   }
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { messageOf, SyncError } from '../../errors.js';
+import { SyncError } from '../../errors.js';
 import { formatKey } from '../../model/key.js';
 import type { Trigger } from '../../model/trigger.js';
 import type { JobHandler, Queue, QueueState, Unparked } from '../queue.js';
@@ -138,7 +138,9 @@ export class BullmqQueue implements Queue {
     };
     const unsubscribe = this.#wake.subscribe(hear, () => void this.#sweep());
     // What earlier terms left; the keys themselves say what must run.
-    void this.#schedule.forgetEarlier().catch((error: unknown) => this.#link.outage.failed(error));
+    void this.#schedule
+      .forgetEarlier()
+      .catch((error: unknown) => this.#link.noteFailure(error, 'jobs of earlier terms are still stored'));
     const workers: Worker[] = [];
     for (let left = concurrency; left > 0; left -= JOBS_OF_A_WORKER) {
       workers.push(this.#openWorker(connection, handler, Math.min(left, JOBS_OF_A_WORKER), signal));
@@ -168,8 +170,7 @@ export class BullmqQueue implements Queue {
     worker.on('lockRenewalFailed', (keys) => this.#abort(keys));
     worker.on('error', (error) => {
       void this.#link.workerFailed(error);
-      if (!this.#link.isReady) this.#link.outage.failed(error);
-      else if (!signal.aborted) this.#deps.logger.warn({ error: messageOf(error) }, 'worker error');
+      if (!signal.aborted) this.#link.noteFailure(error, 'worker error');
     });
     return worker;
   }
@@ -233,7 +234,7 @@ export class BullmqQueue implements Queue {
       if (found > 0) this.#deps.logger.info({ keys: found }, 'keys without a job rescheduled');
       await this.#schedule.wakeRewound();
     } catch (error) {
-      this.#link.outage.failed(error);
+      this.#link.noteFailure(error, 'keys without a job are not found until the next sweep');
     }
   }
 

@@ -34,7 +34,7 @@ export interface ScriptLink {
  */
 export class RedisLink implements ScriptLink {
   readonly prefix: string;
-  readonly outage: OutageLog;
+  readonly #outage: OutageLog;
   readonly commands: Redis;
   readonly #url: string;
   readonly #address: string;
@@ -60,7 +60,7 @@ export class RedisLink implements ScriptLink {
     this.#password = passwordOf(url);
     this.#logger = logger;
     this.#clock = clock;
-    this.outage = outage ?? new OutageLog(logger, clock, this.#address, (error) => this.#said(error));
+    this.#outage = outage ?? new OutageLog(logger, clock, this.#address, (error) => this.#said(error));
     this.commands = new Redis(url, {
       ...reconnect,
       commandTimeout: COMMAND_TIMEOUT_MS,
@@ -70,8 +70,7 @@ export class RedisLink implements ScriptLink {
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,
     });
-    this.commands.on('error', (error) => this.#failed(error));
-    this.commands.on('ready', () => this.outage.recovered());
+    this.#watch(this.commands);
     this.commands.on('close', () => {
       this.#loaded.clear();
       this.#isChecked = false;
@@ -90,12 +89,14 @@ export class RedisLink implements ScriptLink {
 
   /** A second connection to the same Redis, whose commands do not wait behind those of this one. */
   openSecond(): RedisLink {
-    return new RedisLink(this.#url, this.prefix, this.#logger, this.#clock, this.outage);
+    return new RedisLink(this.#url, this.prefix, this.#logger, this.#clock, this.#outage);
   }
 
   /** A connection for a worker, which waits for Redis as long as it takes. */
   openWorkerConnection(): WorkerConnection {
-    return new WorkerConnection(this.#url, (error) => this.#failed(error));
+    const connection = new WorkerConnection(this.#url);
+    this.#watch(connection);
+    return connection;
   }
 
   /**
@@ -109,7 +110,7 @@ export class RedisLink implements ScriptLink {
       socketTimeout: COMMAND_TIMEOUT_MS,
       maxRetriesPerRequest: null,
     });
-    subscriber.on('error', (error) => this.#failed(error));
+    this.#watch(subscriber);
     return subscriber;
   }
 
@@ -229,8 +230,17 @@ export class RedisLink implements ScriptLink {
     for (const event of ['ready', 'end']) this.commands.off(event, settle);
   }
 
-  #failed(error: unknown): void {
-    if (!this.#isClosed) this.outage.failed(error);
+  /** Logs the failure of background work: as the outage, if there is one, or else as what it means. */
+  noteFailure(error: unknown, meaning: string): void {
+    if (this.isReady) this.#logger.warn({ error: this.#said(error) }, meaning);
+    else if (!this.#isClosed) this.#outage.failed(this.commands, error);
+  }
+
+  #watch(connection: Redis): void {
+    connection.on('error', (error) => {
+      if (!this.#isClosed) this.#outage.failed(connection, error);
+    });
+    for (const event of ['ready', 'end']) connection.on(event, () => this.#outage.recovered(connection));
   }
 
   // A Redis that does not know AUTH repeats its arguments.
@@ -251,9 +261,8 @@ export class RedisLink implements ScriptLink {
 class WorkerConnection extends Redis {
   readonly #copies: Redis[] = [];
 
-  constructor(url: string, onError: (error: unknown) => void) {
+  constructor(url: string) {
     super(url, { ...reconnect, socketTimeout: WORKER_SOCKET_TIMEOUT_MS, maxRetriesPerRequest: null });
-    this.on('error', onError);
   }
 
   override duplicate(...override: Parameters<Redis['duplicate']>): Redis {

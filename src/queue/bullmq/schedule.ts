@@ -1,7 +1,5 @@
 import { type Job, Queue as JobQueue } from 'bullmq';
 import type { Clock } from '../../clock.js';
-import { messageOf } from '../../errors.js';
-import type { Logger } from '../../observe.js';
 import { JobRequests } from './job-requests.js';
 import { batches, type KeyPlan, type KeyStore } from './key-store.js';
 import { namesThatBegin } from './names-that-begin.js';
@@ -31,16 +29,14 @@ export class Schedule {
   readonly #link: RedisLink;
   readonly #store: KeyStore;
   readonly #clock: Clock;
-  readonly #logger: Logger;
   readonly #jobs: JobQueue;
   // Apart, so that an urgent key does not wait while thousands of others get their jobs.
   readonly #requests: Readonly<Record<RequestKind, JobRequests>>;
 
-  constructor(link: RedisLink, store: KeyStore, logger: Logger, clock: Clock, name = JOBS) {
+  constructor(link: RedisLink, store: KeyStore, clock: Clock, name = JOBS) {
     this.name = name;
     this.#link = link;
     this.#store = store;
-    this.#logger = logger;
     this.#clock = clock;
     this.#jobs = new JobQueue(name, {
       connection: link.commands,
@@ -51,7 +47,7 @@ export class Schedule {
       streams: { events: { maxLen: EVENTS_KEPT } },
       defaultJobOptions: { removeOnComplete: true, removeOnFail: true },
     });
-    this.#jobs.on('error', (error) => link.outage.failed(error));
+    this.#jobs.on('error', (error) => this.#failed(error));
     const requests = (make: (keys: readonly string[]) => Promise<void>) =>
       new JobRequests(make, (error) => this.#failed(error));
     this.#requests = {
@@ -78,8 +74,7 @@ export class Schedule {
   }
 
   #failed(error: unknown): void {
-    if (!this.#link.isReady) this.#link.outage.failed(error);
-    else this.#logger.warn({ error: messageOf(error) }, 'jobs left to the sweep');
+    this.#link.noteFailure(error, 'jobs left to the sweep');
   }
 
   /**

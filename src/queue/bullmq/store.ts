@@ -49,7 +49,7 @@ export function createBullmqStore(options: BullmqStoreOptions): Store {
     heard?: (triggers: readonly Trigger[]) => void,
   ) => {
     const store = new KeyStore(fenced(link), intake);
-    const schedule = new Schedule(link, store, logger, clock, name);
+    const schedule = new Schedule(link, store, clock, name);
     const queue = new BullmqQueue(link, store, schedule, wake, allowUnsafe, deps, heard);
     const keyValues = new BullmqKeyValueStore(fenced(intake));
     const journal = new BullmqJournal(fenced(link), deps);
