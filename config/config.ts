@@ -118,6 +118,10 @@ export type DecisionSettings = { readonly webhooks: readonly WebhookSettings[] }
       readonly topic: string;
       /** Whether `<topic>.state` holds the present state of each edge. */
       readonly stateTopic: boolean;
+      /** Whether the relay keeps an index of the topic in the state directory. */
+      readonly index: boolean;
+      /** How long the index keeps a decision. */
+      readonly keepMs: number;
       readonly tls: boolean | TlsFiles;
       readonly sasl?: {
         readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';

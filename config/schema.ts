@@ -191,6 +191,10 @@ const DECISIONS = z.discriminatedUnion('kind', [
     stateTopic: toggle()
       .prefault(false)
       .describe('Whether the topic `<topic>.state` holds the present state of each edge.'),
+    index: toggle()
+      .prefault(true)
+      .describe('Whether the relay keeps an index of the topic in `state.directory`, for questions.'),
+    keep: duration('1d', '3650d').prefault('400d').describe('How long the index keeps a decision.'),
     tls: z.union([toggle(), TLS_FILES], 'must be on, off or a map; write { caFile: … }').prefault(false),
     sasl: z
       .strictObject({

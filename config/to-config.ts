@@ -104,8 +104,8 @@ function toDecisions(
     ...(signingKeyFile === undefined ? {} : { signingKeyFile: absolute(signingKeyFile) }),
   };
   if (decisions.kind === 'embedded') return { kind: 'embedded', keepMs: decisions.keep, ...every };
-  const { tls } = decisions;
-  return { ...decisions, ...every, tls: typeof tls === 'object' ? toTlsFiles(tls, absolute) : tls };
+  const { tls, keep: keepMs, ...kafka } = decisions;
+  return { ...kafka, ...every, keepMs, tls: typeof tls === 'object' ? toTlsFiles(tls, absolute) : tls };
 }
 
 function toTlsFiles(

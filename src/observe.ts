@@ -109,6 +109,21 @@ export const METRICS = {
     'Failed attempts to sign and store the end of the decision log.',
     [],
   ],
+  scopemesh_trail_index_lag_seconds: [
+    'gauge',
+    'Seconds since the instant up to which the local index has the topic of decisions.',
+    [],
+  ],
+  scopemesh_trail_index_failures_total: [
+    'counter',
+    'Failed attempts to bring the local index of the topic up to date.',
+    [],
+  ],
+  scopemesh_trail_index_faults_total: [
+    'counter',
+    'What the local index found wrong with the topic, by kind: gap (decisions are missing), broken (a decision does not continue the chain), replaced (the topic was made again, or is another one).',
+    ['kind'],
+  ],
   scopemesh_webhook_deliveries_total: [
     'counter',
     'Requests to the receiver of a webhook, by webhook and result (delivered, failed, gone: answered 410), and events that became dead letters (dead) or are in the log and are no decisions (skipped).',

@@ -26,6 +26,7 @@ import { aborted, lead } from './lead.js';
 import { runPresence } from './presence.js';
 import { runRelay } from './run-relay.js';
 import { Standby, stayWarm } from './stay-warm.js';
+import { runTrailIndex } from './trail-index.js';
 import { watchProvider } from './watch-provider.js';
 import { openConsul, openDecisionLog, openProvider, openStore, openTrail } from './wire.js';
 
@@ -154,6 +155,7 @@ export async function runDaemon(
         ? live.progress.stuck(live.agenda.state().waiting, live.ages.ages(), live.sweptAt)
         : undefined;
     parts.push(runWatchdog(options.supervisor, stuck, runtime, stop));
+    if (only.includes('relay')) parts.push(runTrailIndex(config, store, runtime, stop));
     if (only.includes('reconcile')) {
       const term = { store, consul, providers, only, runtime, ports };
       const publish = (core: LiveCore) => {

@@ -2,6 +2,7 @@ import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Config, ConsulSettings, ProviderSettings, WebhookSettings } from '../config/config.js';
+import { indexDirectory } from '../src/cli/has-decision-log.js';
 import {
   type CheckpointParts,
   type DecisionLogSettings,
@@ -15,9 +16,9 @@ import { Checkpoints } from '../src/decisions/checkpoints.js';
 import { createWebhookSender } from '../src/decisions/http/webhook-sender.js';
 import type { DecisionLog } from '../src/decisions/log.js';
 import { openSigningKey } from '../src/decisions/signing-key.js';
+import type { TopicIndex } from '../src/decisions/topic-index.js';
 import type { Trail } from '../src/decisions/trail.js';
 import type { WebhookSender } from '../src/decisions/webhook.js';
-import { SyncError } from '../src/errors.js';
 import { createAuth0 } from '../src/identity/auth0/auth0.js';
 import { withConcurrencyLimit } from '../src/identity/concurrency-limit.js';
 import { withConfirmedLosses } from '../src/identity/confirmed-losses.js';
@@ -171,12 +172,10 @@ export async function openTrail(
     const { openEmbeddedTrail } = await import('../src/decisions/embedded/embedded-trail.js');
     return openEmbeddedTrail({ ...runtime, directory: config.state.directory });
   }
-  if (!fromTopic)
-    throw new SyncError(
-      'ERR_CONFIG',
-      'the decisions are in a Kafka topic, which has no index to ask; add --from-topic to read all of it first, or give the owner an embedded log',
-      { retriable: false },
-    );
+  if (!fromTopic) {
+    const { openIndexTrail } = await import('../src/decisions/embedded/index-trail.js');
+    return openIndexTrail({ ...runtime, directory: indexDirectory(config) });
+  }
   const { openTopicCopy } = await import('../src/decisions/embedded/topic-copy.js');
   const log = await openDecisionLog(config, runtime);
   try {
@@ -190,6 +189,30 @@ export async function openTrail(
     throw signal.reason;
   } finally {
     await log.close();
+  }
+}
+
+/** The index of the topic, for the one process that writes it. Throws SyncError ERR_STATE_LOCKED in another one. */
+export async function openTopicIndex(
+  config: DecisionLogSettings,
+  keepMs: number,
+  runtime: Runtime,
+): Promise<TopicIndex> {
+  const { EmbeddedTopicIndex } = await import('../src/decisions/embedded/embedded-topic-index.js');
+  const { lockDirectory } = await import('../src/queue/embedded/directory-lock.js');
+  const directory = indexDirectory(config);
+  const lock = lockDirectory(directory);
+  try {
+    return new EmbeddedTopicIndex({
+      ...runtime,
+      directory,
+      owner: config.owner,
+      keepMs,
+      onClosed: lock.release,
+    });
+  } catch (error) {
+    lock.release();
+    throw error;
   }
 }
 

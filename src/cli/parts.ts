@@ -41,8 +41,8 @@ export interface Parts {
     options?: { readonly mayCreateTopic: boolean; readonly stop?: AbortSignal },
   ): Promise<DecisionLog>;
   /**
-   * Opens the decisions for questions. Those of a topic are copied into a temporary index first, which `fromTopic` asks for;
-   * without it, a topic throws SyncError ERR_CONFIG.
+   * Opens the decisions for questions: of a topic its local index, or with `fromTopic` a temporary one that is made first.
+   * Throws SyncError ERR_CONFIG without a complete index.
    */
   openTrail(
     settings: DecisionLogSettings,

@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
 import type { Trail } from '../decisions/trail.js';
-import { SyncError } from '../errors.js';
+import { messageOf, SyncError } from '../errors.js';
 import type { Cli } from './cli.js';
 import { hasDecisionLog } from './has-decision-log.js';
 import { parseInstant } from './instant.js';
+import { printable } from './terminal/screen.js';
 
 /** The options of every question to the trail. */
 export interface TrailOptions {
@@ -18,7 +19,7 @@ export interface AtOptions extends TrailOptions {
 
 export function withTrailOptions(command: Command): Command {
   return command
-    .option('--from-topic', 'read the whole Kafka topic first; not needed with the embedded log')
+    .option('--from-topic', 'read the whole Kafka topic first, and not the local index')
     .option('--json', 'print one JSON document');
 }
 
@@ -38,6 +39,35 @@ export async function withTrail<T>(
   { fromTopic = false }: { readonly fromTopic?: boolean },
   ask: (trail: Trail) => Promise<T>,
 ): Promise<T> {
+  const trail = await open(cli, fromTopic);
+  try {
+    return await ask(trail);
+  } finally {
+    await trail.close();
+  }
+}
+
+/** As `withTrail`, but a trail that cannot be opened is a warning. */
+export async function withTrailIfAny<T>(
+  cli: Cli,
+  { fromTopic = false }: { readonly fromTopic?: boolean },
+  ask: (trail: Trail | undefined) => Promise<T>,
+): Promise<T> {
+  let trail: Trail | undefined;
+  try {
+    trail = await open(cli, fromTopic);
+  } catch (error) {
+    if (!(error instanceof SyncError) || fromTopic) throw error;
+    cli.screen.warn(`scopemesh: no decisions are cited: ${printable(messageOf(error))}`);
+  }
+  try {
+    return await ask(trail);
+  } finally {
+    await trail?.close();
+  }
+}
+
+async function open(cli: Cli, fromTopic: boolean): Promise<Trail> {
   const settings = await cli.openLogSettings();
   if (!hasDecisionLog(settings))
     throw new SyncError(
@@ -45,13 +75,5 @@ export async function withTrail<T>(
       `there are no decisions in ${settings.state.directory} (state.directory): run this where the daemon runs, or set the directory`,
       { retriable: false },
     );
-  const trail = await cli.around.parts.openTrail(settings, cli.runtime(true), {
-    fromTopic,
-    signal: cli.signal,
-  });
-  try {
-    return await ask(trail);
-  } finally {
-    await trail.close();
-  }
+  return cli.around.parts.openTrail(settings, cli.runtime(true), { fromTopic, signal: cli.signal });
 }

@@ -74,7 +74,6 @@ export function addRoutes(
     trail: parts.trail,
     world: () => live().deps.world,
     isReconciling: () => live().isReconciling,
-    hasIndex: config.decisions.kind === 'embedded',
     access,
     clock,
     logger,

@@ -23,8 +23,6 @@ export interface TrailApiDeps {
   /** What Consul has, in a process that reconciles. */
   readonly world: () => WorldState;
   readonly isReconciling: () => boolean;
-  /** Whether the decisions have an index: a topic has none. */
-  readonly hasIndex: boolean;
   readonly access: Access;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -67,7 +65,7 @@ export function addTrailApi(server: FastifyInstance, deps: TrailApiDeps): void {
     path: string,
     shape: T,
     answer: (trail: Trail, question: z.output<T>) => Promise<unknown>,
-    withoutTrail?: (question: z.output<T>) => Promise<unknown>,
+    withoutTrail?: (question: z.output<T>) => Promise<unknown> | undefined,
   ) => {
     server.get(`/api/trail/${path}`, async (request: FastifyRequest, reply: FastifyReply) => {
       const caller = deps.access.callerOf(request);
@@ -78,12 +76,16 @@ export function addTrailApi(server: FastifyInstance, deps: TrailApiDeps): void {
         return reply.code(429).send({ error: `${running} questions are being answered; ask again` });
       running++;
       try {
-        if (!deps.hasIndex && withoutTrail !== undefined)
-          return await reply.send(await withoutTrail(question.data));
-        const trail = boundTrail(await deps.trail(), clock, DEADLINE_MS);
+        const opened = await deps.trail().catch((error: unknown) => {
+          const other = isQuestionable(error) ? withoutTrail?.(question.data) : undefined;
+          if (other === undefined) throw error;
+          return { other };
+        });
+        if ('other' in opened) return await reply.send(await opened.other);
+        const trail = boundTrail(opened, clock, DEADLINE_MS);
         return await reply.send(await answer(trail, question.data));
       } catch (error) {
-        const isQuestion = error instanceof SyncError && error.code === 'ERR_CONFIG';
+        const isQuestion = isQuestionable(error);
         if (!isQuestion)
           deps.logger.warn({ path, error: messageOf(error) }, 'a question to the decision log failed');
         return reply.code(isQuestion ? 400 : 503).send({ error: messageOf(error) });
@@ -93,10 +95,10 @@ export function addTrailApi(server: FastifyInstance, deps: TrailApiDeps): void {
     });
   };
 
-  answers('history', HISTORY, async (trail, { name: about, since, until, limit }) => ({
-    name: about,
-    decisions: (await historyOf(trail, about, { from: since, to: until, limit })).map(toCloudEvent),
-  }));
+  answers('history', HISTORY, async (trail, { name: about, since, until, limit }) => {
+    const answer = await historyOf(trail, about, { from: since, to: until, limit });
+    return { ...answer, decisions: answer.decisions.map(toCloudEvent) };
+  });
   answers('explain', CALL, async (trail, { source, destination, at, method, path }) => {
     const request = path === undefined ? undefined : { method, path };
     return callAt(trail, { source, destination, request }, await when(trail, at));
@@ -113,18 +115,24 @@ export function addTrailApi(server: FastifyInstance, deps: TrailApiDeps): void {
     if (at !== undefined && trail !== undefined)
       return blastAt(about, world.mapping.protectedServices, trail, at);
     if (at === undefined && deps.isReconciling()) return blastNow(about, world, trail, clock.now());
-    const why =
-      at === undefined
-        ? 'this process does not reconcile, so it does not know what Consul has: add at=, or ask the process that does'
-        : 'the decisions are in a Kafka topic, which has no index: ask on the command line with --from-topic';
-    throw new SyncError('ERR_CONFIG', why, { retriable: false });
+    throw new SyncError(
+      'ERR_CONFIG',
+      'this process does not reconcile, so it does not know what Consul has: add at=, or ask the process that does',
+      { retriable: false },
+    );
   };
   answers(
     'blast-radius',
     NAMED,
     (trail, { name: about, at }) => blast(about, at, trail),
-    ({ name: about, at }) => blast(about, at),
+    // What Consul has now needs no trail: it only cites the decisions.
+    ({ name: about, at }) => (at === undefined ? blast(about, at) : undefined),
   );
+}
+
+/** The question is the fault, and another one may have an answer. */
+function isQuestionable(error: unknown): boolean {
+  return error instanceof SyncError && error.code === 'ERR_CONFIG';
 }
 
 function faultOf({ issues: [issue] }: z.ZodError): string {

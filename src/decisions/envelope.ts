@@ -110,6 +110,11 @@ function toResidual(residual: Residual): NonNullable<CloudEvent['data']['residua
   };
 }
 
+/** Whether an instance of the owner published it, by the `source` of the event: a topic may hold those of several owners. */
+export function isOwnedBy(owner: string, source: string): boolean {
+  return source === `scopemesh/${owner}` || source.startsWith(`scopemesh/${owner}/`);
+}
+
 /** Throws SyncError ERR_EVENT_INVALID. */
 export function parseJson(text: string): unknown {
   try {

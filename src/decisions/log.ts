@@ -16,12 +16,20 @@ export interface ReadOptions {
   readonly follow: boolean;
 }
 
+/** The log is another one than that of a position: it was made again under the same name, or the place is another. */
+export class ReplacedLog extends SyncError {}
+
 /** A log that was read in parts, which keep only the order of each subject. */
 export interface LogParts {
-  /** The parts whose oldest events were deleted. */
+  /** The parts of which events were deleted before this read: their oldest ones. */
   readonly cut: readonly string[];
-  /** The events as they are stored, each with its part; in the order of the part. */
+  /**
+   * The events as they are stored, each with its part; in the order of the part. A signal that aborts ends them early. Throws
+   * ReplacedLog.
+   */
   readonly events: AsyncIterable<{ readonly part: string; readonly event: string }>;
+  /** Behind the events that were read so far, for the next `readParts`. */
+  position(): string;
 }
 
 /** A stored event, and the position behind it. */
@@ -65,8 +73,11 @@ export interface DecisionLog {
   readFrom(position: string, signal: AbortSignal): AsyncIterable<PlacedEvent>;
   /** The ID of the newest decision, for a stream that begins after it; undefined if there is none. Absent for a topic. */
   newestId?(): Promise<string | undefined>;
-  /** All that is stored now, by part. A log without parts has one, and keeps its order. */
-  readParts(signal: AbortSignal): Promise<LogParts>;
+  /**
+   * All that is stored now, by part; with a position of an earlier read, only what follows it. A log without parts has one,
+   * keeps its order, and always gives all. Throws ReplacedLog.
+   */
+  readParts(signal: AbortSignal, since?: string): Promise<LogParts>;
   close(): Promise<void>;
 }
 

@@ -15,6 +15,20 @@ export interface TrailExtent {
   readonly isCut: boolean;
   /** What was deleted is not kept: an edge that is older may be missing. */
   readonly isForgetful?: true;
+  /** Present in an index that follows a topic. */
+  readonly index?: IndexReach;
+}
+
+/** What an index has of the topic that it follows. */
+export interface IndexReach {
+  /** It has what was in the topic at this instant. */
+  readonly until: string;
+  /** That was too long ago for an answer about now. */
+  readonly isBehind: boolean;
+  /** Between these instants decisions are missing, or may be. */
+  readonly gap?: { readonly after: string; readonly until: string };
+  /** The first decision that does not continue the chain. */
+  readonly broken?: { readonly id: string; readonly time: string };
 }
 
 export interface HistoryOptions {

@@ -5,7 +5,7 @@ import { fieldOf } from '../model/field-of.js';
 import { createNotifier } from '../notifier.js';
 import type { Logger, Metrics } from '../observe.js';
 import { CHECKPOINT_EVENT } from './checkpoint.js';
-import { parseJson } from './envelope.js';
+import { isOwnedBy, parseJson } from './envelope.js';
 import { type DecisionLog, parseLogEvent } from './log.js';
 import type { Delivery, WebhookSender } from './webhook.js';
 import type { WebhookState, WebhookStore } from './webhook-state.js';
@@ -155,8 +155,7 @@ class WebhookDelivery {
       const [id, type, source] = ['id', 'type', 'source'].map((field) => fieldOf(event, field));
       if (typeof id !== 'string' || typeof type !== 'string' || typeof source !== 'string')
         throw new Error('it is no CloudEvent');
-      const isOwn = source === `scopemesh/${owner}` || source.startsWith(`scopemesh/${owner}/`);
-      if (!isOwn || !wants(type)) return undefined;
+      if (!isOwnedBy(owner, source) || !wants(type)) return undefined;
       // Otherwise a writer of the topic gets anything signed, and can hold up all that follows.
       if (parseLogEvent(text) === undefined) CHECKPOINT_EVENT.parse(event);
       if (!EVENT_ID.test(id)) throw new Error('its ID is not 1 to 128 visible ASCII characters');

@@ -14,6 +14,35 @@ export interface Answer {
   readonly unknown: readonly string[];
 }
 
+/** Throws SyncError ERR_CONFIG if an index is too far behind for an answer about an instant; undefined: about now. */
+export function refuseBehind({ index }: TrailExtent, at?: string): void {
+  if (index === undefined || !index.isBehind || (at !== undefined && at <= index.until)) return;
+  throw new SyncError(
+    'ERR_CONFIG',
+    `the local index of the topic ends at ${index.until}: ask about an instant up to then, add --from-topic, or start scopemesh run, which brings the index up to date`,
+    { retriable: false },
+  );
+}
+
+/** What an index may lack of what happened up to an instant, in sentences. */
+export function indexLimits({ index }: TrailExtent, at?: string): readonly string[] {
+  if (index === undefined) return [];
+  const { until, gap, broken } = index;
+  return [
+    `This is from the local index, which has what was in the topic at ${until}.`,
+    ...(gap === undefined || (at !== undefined && at < gap.after)
+      ? []
+      : [
+          `The local index lacks decisions between ${gap.after} and ${gap.until}: what they changed may be missing or wrong here. --from-topic reads what the topic has now.`,
+        ]),
+    ...(broken === undefined
+      ? []
+      : [
+          `Decision ${broken.id} of ${broken.time} does not continue the chain and is not in the local index: run scopemesh decisions verify.`,
+        ]),
+  ];
+}
+
 const FOREIGN =
   'Intentions that scopemesh does not own, wildcards, and the default policy of the mesh are not in the trail: they can allow more.';
 
@@ -36,6 +65,7 @@ export async function openAnswer(
 ): Promise<{ readonly extent: TrailExtent; readonly head: Omit<Answer, 'unknown'> }> {
   const extent = await trail.extent();
   const { first, last, isCut, isForgetful } = extent;
+  refuseBehind(extent, at);
   if (isCut && first !== undefined && at < first)
     throw new SyncError(
       'ERR_CONFIG',
@@ -53,17 +83,15 @@ export async function openAnswer(
 }
 
 /** The limits of an answer about edges. */
-export function limitsOf(
-  edges: readonly TrailEdge[],
-  { first, isForgetful }: TrailExtent,
-  at: string,
-): readonly string[] {
+export function limitsOf(edges: readonly TrailEdge[], extent: TrailExtent, at: string): readonly string[] {
+  const { first, isForgetful } = extent;
   const unknown = edges.filter(({ certainty }) => certainty === 'unknown');
   const found = edges.filter((edge) => edge.certainty === 'before' && isPossiblyOpen(edge));
   const held = edges.filter((edge) => edge.held !== undefined);
   return [
     FOREIGN,
     OLDER,
+    ...indexLimits(extent, at),
     ...(isForgetful && first !== undefined
       ? [
           `The topic deleted decisions from before ${first}: edges that were opened before that may be missing.`,

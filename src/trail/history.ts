@@ -1,18 +1,29 @@
 import type { About, HistoryOptions, Trail } from '../decisions/trail.js';
 import type { Decision } from '../model/decision.js';
+import { indexLimits, refuseBehind } from './answer.js';
 import { readingsOf } from './what-can.js';
 
 const KINDS: readonly About['kind'][] = ['client', 'source', 'destination', 'person', 'principal'];
 
+export interface HistoryAnswer {
+  readonly name: string;
+  /** Oldest first. */
+  readonly decisions: readonly Decision[];
+  /** What the trail may lack, in sentences. */
+  readonly unknown: readonly string[];
+}
+
 /**
  * The newest decisions about a name, oldest first: those of a subject, or those that name it as client, service, person or
- * principal. A client and a person may have the provider before it.
+ * principal. A client and a person may have the provider before it. Throws as `refuseBehind`.
  */
 export async function historyOf(
   trail: Trail,
   name: string,
   { limit, ...options }: HistoryOptions & { readonly limit: number },
-): Promise<readonly Decision[]> {
+): Promise<HistoryAnswer> {
+  const extent = await trail.extent();
+  refuseBehind(extent, options.to);
   const found = new Map<string, Decision>();
   const take = async (decisions: AsyncIterable<Decision>, isOf: (decision: Decision) => boolean) => {
     let taken = 0;
@@ -29,7 +40,11 @@ export async function historyOf(
       await take(trail.history({ kind, name: id }, options), (decision) =>
         names(decision, kind, provider, id),
       );
-  return [...found.values()].toSorted(byPlace).slice(-limit);
+  return {
+    name,
+    decisions: [...found.values()].toSorted(byPlace).slice(-limit),
+    unknown: indexLimits(extent, options.to),
+  };
 }
 
 function names(decision: Decision, kind: About['kind'], provider: string | undefined, id: string): boolean {

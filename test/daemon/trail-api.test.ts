@@ -39,7 +39,6 @@ async function ask(url: string, { open = async () => trail, token = TOKEN, now }
     trail: open,
     world: () => ({ mapping: { protectedServices: [] } }) as unknown as WorldState,
     isReconciling: () => false,
-    hasIndex: true,
     access: createAccess({
       host: '127.0.0.1',
       tokens: [],

@@ -106,7 +106,7 @@ describe('the index of the embedded log', () => {
       yield { part: '0', event: JSON.stringify(toCloudEvent(chained[0] ?? decision())) };
     }
     const trail = await openTopicCopy(
-      { cut: [], events: events() },
+      { cut: [], events: events(), position: () => '' },
       { directory: join(directory, 'copy'), logger: silentLogger },
     );
     const { callers: found } = await whoCanCall(trail, 'orders', onDay(4));
@@ -126,7 +126,7 @@ describe('the index of the embedded log', () => {
         yield { part: at < 3 ? '0' : '1', event: JSON.stringify(toCloudEvent(each)) };
     }
     const copy = { directory: join(directory, 'copy'), logger: silentLogger };
-    const trail = await openTopicCopy({ cut, events: events() }, copy);
+    const trail = await openTopicCopy({ cut, events: events(), position: () => '' }, copy);
     expect(await trail.extent()).toEqual({ first: begin, last: onDay(501), isCut: true, isForgetful: true });
     await expect(whoCanCall(trail, 'orders', onDay(3))).rejects.toThrow('the retention of the topic');
     const { unknown } = await whoCanCall(trail, 'orders', onDay(502));

@@ -33,6 +33,31 @@ export function decision(changes: Partial<Decision> = {}): Decision {
   };
 }
 
+/** A decision that set the access of a source to `orders`. */
+export function edgeDecision(
+  source: string,
+  time: string,
+  before: unknown,
+  after: unknown,
+  changes: Partial<Decision> = {},
+): Decision {
+  return decision({
+    time,
+    subject: `intention/default/default/orders/${source}`,
+    resource: {
+      kind: 'intention',
+      source,
+      destination: 'orders',
+      namespace: 'default',
+      partition: 'default',
+    },
+    client: { provider: 'main', clientId: `${source}-app`, actorKind: 'workload' },
+    before,
+    after,
+    ...changes,
+  });
+}
+
 /** `count` decisions over `subjects` subjects in turn, each subject's revisions counting from 1. */
 export function decisions(count: number, subjects = 3, prefix = 'subject'): Decision[] {
   return Array.from({ length: count }, (_, at) =>

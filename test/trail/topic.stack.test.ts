@@ -1,36 +1,28 @@
+import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../src/clock.js';
 import type { Decision } from '../../src/model/decision.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
+import { runTrailIndex } from '../../workers/trail-index.js';
 import { openTrail } from '../../workers/wire.js';
 import { type CommandLine, createCommandLine } from '../support/command-line.js';
-import { decision } from '../support/decisions.js';
+import { edgeDecision } from '../support/decisions.js';
 import { createTopicWorld, useKafka } from '../support/topic-world.js';
+import { until } from '../support/until.js';
 
 const { kafka, admin } = useKafka();
 
 const READ = { access: 'http', permissions: [{ methods: ['GET'], pathExact: '/v1/orders' }] };
 const BOTH = { access: 'http', permissions: [{ methods: ['GET', 'POST'], pathExact: '/v1/orders' }] };
 const WRITE = ['--method', 'POST', '--path', '/v1/orders'];
+const LONG_MS = 100_000;
 const day = (number: number) => `2026-03-${String(number).padStart(2, '0')}T10:00:00.000Z`;
 
 const edge = (source: string, time: string, before: unknown, after: unknown): Decision =>
-  decision({
-    time,
-    subject: `intention/default/default/orders/${source}`,
-    resource: {
-      kind: 'intention',
-      source,
-      destination: 'orders',
-      namespace: 'default',
-      partition: 'default',
-    },
-    client: { provider: 'main', clientId: `${source}-app`, actorKind: 'workload' },
+  edgeDecision(source, time, before, after, {
     action: after === null ? 'revoke' : 'grant',
     reason: after === null ? 'ClientDisabled' : 'ScopeGranted',
     scopes: ['orders:read'],
-    before,
-    after,
   });
 
 /** The command line with the topic as its log. */
@@ -45,6 +37,49 @@ async function ask(cli: CommandLine, ...args: string[]): Promise<Record<string, 
   const ran = await cli.run([...args, '--from-topic', '--json']);
   if (ran.out === '') throw new Error(`${args.join(' ')}: ${ran.err}`);
   return { status: ran.status, ...ran.json() };
+}
+
+function settingsOf(topic: string, directory: string) {
+  return {
+    owner: 'payments',
+    decisions: {
+      kind: 'kafka',
+      brokers: [kafka().broker],
+      topic,
+      stateTopic: false,
+      index: true,
+      keepMs: 3_650 * 86_400_000,
+      webhooks: [],
+      tls: false,
+    },
+    state: { directory },
+  } as const;
+}
+
+const runtime = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
+
+/** What the part `relay` runs beside the relay: the index in the state directory of the command line. */
+function startIndex(cli: CommandLine, topic: string): () => Promise<void> {
+  const stop = new AbortController();
+  const running = runTrailIndex(
+    { ...settingsOf(topic, join(cli.directory, 'state')), queue: { kind: 'embedded' } },
+    { space: { isLow: () => false } },
+    runtime,
+    stop.signal,
+  );
+  return async () => {
+    stop.abort();
+    await running;
+  };
+}
+
+const byAnother = (each: Decision): Decision => ({ ...each, source: 'scopemesh/payments/replica-2' });
+
+async function callers(cli: CommandLine, ...more: string[]) {
+  const ran = await cli.run(['who-can-call', 'orders', '--json', ...more]);
+  if (ran.status !== 0) return { error: ran.out };
+  const { at: _, unknown, ...answer } = ran.json();
+  return { answer, unknown: JSON.stringify(unknown) };
 }
 
 /** Deletes the oldest events of each partition that has any. */
@@ -131,21 +166,87 @@ describe('questions to a topic with --from-topic', () => {
 
     const world = createTopicWorld(kafka().broker);
     await world.publish([edge('web', day(1), null, BOTH)]);
-    const settings = {
-      owner: 'payments',
-      decisions: {
-        kind: 'kafka',
-        brokers: [kafka().broker],
-        topic: world.topic,
-        stateTopic: false,
-        webhooks: [],
-        tls: false,
-      },
-      state: { directory: 'unused' },
-    } as const;
-    const runtime = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
+    const settings = settingsOf(world.topic, 'unused');
     const opening = openTrail(settings, runtime, { fromTopic: true, signal: AbortSignal.abort() });
     await expect(opening).rejects.toThrow();
+  });
+});
+
+/** The sources in an answer. */
+const sources = (answer: unknown) => JSON.stringify(answer ?? {}).match(/(?<="source":")[a-z]+/g);
+
+describe('the index of a topic', () => {
+  it('answers as --from-topic does, over a stop during which another replica published', async () => {
+    const world = createTopicWorld(kafka().broker);
+    const cli = commandLine(world.topic);
+    const sameAnswers = () =>
+      until(
+        'an answer from the index that is as from the topic',
+        async () => {
+          const [local, topic] = [await callers(cli), await callers(cli, '--from-topic')];
+          expect(topic.answer).toBeDefined();
+          return JSON.stringify(local.answer) === JSON.stringify(topic.answer) ? local : undefined;
+        },
+        LONG_MS,
+      );
+    await world.publish([edge('web', day(1), null, BOTH), edge('batch', day(2), null, BOTH)]);
+    expect(await callers(cli)).toEqual({ error: expect.stringContaining('--from-topic') });
+    const stopFirst = startIndex(cli, world.topic);
+    expect(sources((await sameAnswers()).answer)).toEqual(['batch', 'web']);
+    await stopFirst();
+
+    await world.publish([edge('batch', day(3), BOTH, null), edge('bot', day(4), null, READ)].map(byAnother));
+    expect(sources((await callers(cli, '--at', day(2))).answer)).toEqual(['batch', 'web']);
+    const stopSecond = startIndex(cli, world.topic);
+    const { answer, unknown } = await sameAnswers();
+    await stopSecond();
+    expect(sources(answer)).toEqual(['bot', 'web']);
+    expect(unknown).not.toContain('lacks');
+  });
+
+  it('and a reader that goes on notice a topic that was made again, although it has more messages', async () => {
+    const world = createTopicWorld(kafka().broker);
+    const cli = commandLine(world.topic);
+    const indexed = (source: string) =>
+      until(
+        `${source} in the index`,
+        async () => {
+          const { answer, unknown } = await callers(cli);
+          return sources(answer)?.includes(source) ? { answer, unknown } : undefined;
+        },
+        LONG_MS,
+      );
+    const firstFrom = async (position: string) => {
+      const log = world.open();
+      for await (const placed of log.readFrom(position, new AbortController().signal)) {
+        await log.close();
+        return placed;
+      }
+      throw new Error('the topic is empty');
+    };
+    await world.publish([edge('web', day(1), null, BOTH)]);
+    const stopFirst = startIndex(cli, world.topic);
+    await indexed('web');
+    await stopFirst();
+    const { position, isAfterGap } = await firstFrom('');
+    expect(isAfterGap).toBeUndefined();
+
+    await admin().deleteTopics({ topics: [world.topic] });
+    const isThere = async () => (await admin().listTopics()).includes(world.topic);
+    await until('the topic to be gone', async () => !(await isThere()), LONG_MS);
+    // The broker may know a new topic a moment after its controller.
+    await kafka()
+      .createTopic(world.topic, 3)
+      .catch(() => {});
+    await until('the topic to be there again', isThere, LONG_MS);
+    for (const number of [5, 6, 7])
+      await world.publish([edge('web', day(number), BOTH, READ), edge('late', day(number), null, READ)]);
+    expect(await firstFrom(position)).toMatchObject({ isAfterGap: true });
+    const stopSecond = startIndex(cli, world.topic);
+    const { answer, unknown } = await indexed('late');
+    await stopSecond();
+    expect(sources(answer)).toEqual(['late', 'web']);
+    expect(unknown).toContain('lacks decisions between');
   });
 });
 

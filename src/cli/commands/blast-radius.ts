@@ -2,11 +2,11 @@ import type { Command } from 'commander';
 import { systemClock } from '../../clock.js';
 import { type BlastView, blastAt, blastNow } from '../blast-view.js';
 import type { Cli } from '../cli.js';
-import { hasDecisionLog } from '../has-decision-log.js';
+import { hasTrail } from '../has-decision-log.js';
 import { withBothSides } from '../load-current-state.js';
 import { accessText } from '../terminal/access-text.js';
 import { columns, printable } from '../terminal/screen.js';
-import { type AtOptions, withAt, withTrail } from '../with-trail.js';
+import { type AtOptions, withAt, withTrail, withTrailIfAny } from '../with-trail.js';
 
 export function addBlastRadius(program: Command, cli: Cli): void {
   withAt(program.command('blast-radius'))
@@ -40,10 +40,9 @@ async function ask(name: string, options: AtOptions, cli: Cli): Promise<BlastVie
   }
   return withBothSides(cli, async ({ config, world }) => {
     const now = systemClock.now();
-    // A topic has no index: its decisions are not worth the wait.
-    const hasIndex = config.decisions.kind === 'embedded' && hasDecisionLog(config);
-    if (!hasIndex && options.fromTopic !== true) return blastNow(name, world, undefined, now);
-    return withTrail(cli, options, (trail) => blastNow(name, world, trail, now));
+    // A read of a whole topic is not worth the wait: it only adds the decisions.
+    if (!hasTrail(config) && options.fromTopic !== true) return blastNow(name, world, undefined, now);
+    return withTrailIfAny(cli, options, (trail) => blastNow(name, world, trail, now));
   });
 }
 

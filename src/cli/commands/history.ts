@@ -39,12 +39,14 @@ Examples:
   scopemesh history intention/default/default/orders/web --json`,
     )
     .action(async (name: string, { since, until, limit, ...options }: Options) => {
-      const found = await withTrail(cli, options, (trail) =>
+      const answer = await withTrail(cli, options, (trail) =>
         historyOf(trail, name, { from: since, to: until, limit }),
       );
-      if (options.json) return cli.screen.json({ name, decisions: found.map(toCloudEvent) });
+      const { decisions: found, unknown } = answer;
+      if (options.json) return cli.screen.json({ ...answer, decisions: found.map(toCloudEvent) });
       if (found.length === 0) cli.screen.line(printable(`the log has no decision about ${name}`));
       for (const decision of found) print(decision, cli);
+      for (const limit of unknown) cli.screen.line(cli.screen.colors.dim(printable(limit)));
       if (found.length === limit)
         cli.screen.warn(`only the newest ${limit} decisions are shown; see --limit`);
     });

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { toMapping } from '../../../config/mapping-revision.js';
 import { isoInstant, systemClock } from '../../clock.js';
-import { messageOf } from '../../errors.js';
+import type { Trail } from '../../decisions/trail.js';
+import { messageOf, SyncError } from '../../errors.js';
 import { type AttributedCall, createAttribution, type NamedRules } from '../../trail/calls/attribute-call.js';
 import { parseLoggedCall } from '../../trail/calls/logged-call.js';
 import { LONGEST_LINE, linesOf, parseLine } from '../access-log-lines.js';
@@ -17,6 +18,7 @@ interface Options {
   readonly fromTopic?: true;
 }
 
+const INDEX_WAIT_MS = 500;
 /** Of a line that is no JSON object. */
 const SHOWN = 1024;
 /** A decision is in the log this long after its instant, unless the log is out of reach, nobody leads, or after a crash. */
@@ -35,7 +37,7 @@ export function addLogs(program: Command, cli: Cli): void {
     )
     .argument('[file...]', 'access logs; - or none for the standard input')
     .option('--since <when>', 'leave out lines before this instant or age (10m, 2h, 1d)', parseInstant)
-    .option('--from-topic', 'read the whole Kafka topic first; not needed with the embedded log')
+    .option('--from-topic', 'read the whole Kafka topic first, and not the local index')
     .option('--json', 'the only form of the output: one JSON object per line')
     .addHelpText(
       'after',
@@ -58,7 +60,7 @@ async function annotate(files: readonly string[], { since, fromTopic }: Options,
   const rules = await readRules(cli);
   const counts = { strange: 0 };
   // The copy of a topic ends where it was made, so the instant is one before it.
-  const copied = fromTopic === true ? horizon() : undefined;
+  const copied = fromTopic === true ? horizon(systemClock.now()) : undefined;
   await withTrail(cli, { fromTopic: fromTopic === true }, async (trail) => {
     const attribute = await createAttribution(trail, rules);
     for await (const line of linesOf(files, cli)) {
@@ -73,8 +75,10 @@ async function annotate(files: readonly string[], { since, fromTopic }: Options,
       }
       const call = parseLoggedCall(entry);
       if (since !== undefined && call.at !== undefined && call.at < since) continue;
-      if (copied === undefined && call.at !== undefined) await settled(call.at, cli.signal);
-      const scopemesh: AttributedCall = await attribute(call, copied ?? horizon());
+      const scopemesh: AttributedCall = await attribute(
+        call,
+        copied ?? (await horizonAfter(call.at, trail, cli.signal)),
+      );
       try {
         cli.screen.jsonLine({ ...entry, scopemesh });
       } catch (error) {
@@ -104,8 +108,22 @@ function unreadable({ isCut }: BoundedLine) {
   };
 }
 
-function horizon(): string {
-  return isoInstant({ ...systemClock, now: () => systemClock.now() - SETTLED_MS });
+/** The instant up to which the decisions are in a log with what was published at another one, in milliseconds. */
+function horizon(published: number): string {
+  return isoInstant({ ...systemClock, now: () => published - SETTLED_MS });
+}
+
+/** The horizon, once it is after an instant: an index of a topic is a few seconds behind. */
+async function horizonAfter(at: string | undefined, trail: Trail, signal: AbortSignal): Promise<string> {
+  if (at !== undefined) await settled(at, signal);
+  for (;;) {
+    const { index } = await trail.extent();
+    const now = systemClock.now();
+    const found = horizon(index === undefined ? now : Math.min(now, Date.parse(index.until)));
+    const isWorthWaiting = at !== undefined && at > found && at <= horizon(now);
+    if (!isWorthWaiting || index?.isBehind !== false) return found;
+    await systemClock.sleep(INDEX_WAIT_MS, signal);
+  }
 }
 
 /** A line of a clock that is ahead is not waited for. */

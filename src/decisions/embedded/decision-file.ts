@@ -226,7 +226,9 @@ async function openWriter(path: string): Promise<AsyncDatabase> {
   return writer;
 }
 
-function unreachable(path: string, error: unknown): SyncError {
+/** An error of SQLite as ERR_DECISIONS_UNREACHABLE. */
+export function unreachable(path: string, error: unknown): SyncError {
+  if (error instanceof SyncError) return error;
   return new SyncError(
     'ERR_DECISIONS_UNREACHABLE',
     `the decision log ${path} cannot be used (${messageOf(error)}); check that its directory is writable and that the disk is not full.`,

@@ -147,10 +147,11 @@ class EmbeddedDecisionLog implements DecisionLog {
 
   async readParts(signal: AbortSignal): Promise<LogParts> {
     const read = this.readEvents({ from: 'start', follow: false }, signal);
+    const end = String(this.#open().last());
     async function* only(): LogParts['events'] {
       for await (const event of read) yield { part: '0', event };
     }
-    return { cut: [], events: only() };
+    return { cut: [], events: only(), position: () => end };
   }
 
   async #append(events: Parameters<DecisionFile['append']>[0]): Promise<void> {

@@ -13,7 +13,7 @@ import { openEmbeddedTrail } from './embedded-trail.js';
 const BATCH = 1_000;
 
 /** Where a copy begins: at an instant (ISO 8601), at its end if a part has nothing left, or whole. */
-type Begin = string | 'end' | 'whole';
+export type Begin = string | 'end' | 'whole';
 
 /**
  * Copies a topic into an index in a directory of its own, which `close` deletes, and answers from that. The partitions of a
@@ -44,7 +44,7 @@ export async function openTopicCopy(
   }
 }
 
-function fromBegin(extent: TrailExtent, begin: Begin): TrailExtent {
+export function fromBegin(extent: TrailExtent, begin: Begin): TrailExtent {
   if (begin === 'whole') return extent;
   return { ...extent, first: begin === 'end' ? extent.last : begin, isCut: true, isForgetful: true };
 }
@@ -98,6 +98,11 @@ async function stage({ cut, events }: LogParts, staging: Database.Database, logg
     }
   }
   staging.exec('COMMIT');
+  return beginOf(cut, firsts);
+}
+
+/** `firsts` has the time of the first decision of each part. */
+export function beginOf(cut: LogParts['cut'], firsts: ReadonlyMap<string, string>): Begin {
   const begins = cut.map((part) => firsts.get(part) ?? 'end');
   if (begins.includes('end')) return 'end';
   return begins.toSorted().at(-1) ?? 'whole';

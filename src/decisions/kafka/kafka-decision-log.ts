@@ -1,5 +1,4 @@
 import type { Kafka, Message } from 'kafkajs';
-import { z } from 'zod';
 import { SyncError } from '../../errors.js';
 import type { ChainLink, Decision } from '../../model/decision.js';
 import { fieldOf } from '../../model/field-of.js';
@@ -13,11 +12,22 @@ import {
   type LogParts,
   type PlacedEvent,
   type ReadOptions,
+  ReplacedLog,
   readDecisions,
 } from '../log.js';
 import { createKafka, type KafkaConnectionOptions } from './connection.js';
 import { StateTopic, type StateTopicOptions } from './state-topic.js';
 import { KafkaTopic, type Offsets, startingAt, type TopicOptions } from './topic.js';
+import {
+  eventIn,
+  formatPosition,
+  type Mark,
+  markOf,
+  NOWHERE,
+  type Place,
+  parsePosition,
+  type TopicPosition,
+} from './topic-position.js';
 import { readCommitted, type TopicMessage, type TopicReaderOptions } from './topic-reader.js';
 import { TRANSACTION_TIMEOUT_MS, TransactionalWriter, type WriterOptions } from './transactional-writer.js';
 
@@ -71,7 +81,7 @@ class KafkaDecisionLog implements DecisionLog {
     this.#refuseIfClosed();
     const place = await this.#place();
     const { end } = await this.#bounds();
-    return formatPosition(place, end);
+    return formatPosition(place, { ...NOWHERE, offsets: end });
   }
 
   async append(decisions: readonly Decision[]): Promise<void> {
@@ -127,7 +137,7 @@ class KafkaDecisionLog implements DecisionLog {
     const { low } = await this.#topic.offsets();
     const end = await this.#writer.probe([...low.keys()]);
     // Of a position in another log, all that this one has is after it.
-    const start = startingAt(parsePosition(since, await this.#place()) ?? new Map(), low, end);
+    const start = startingAt((parsePosition(since, await this.#place()) ?? NOWHERE).offsets, low, end);
     const asked = new Set(ids);
     const found = new Set<string>();
     for await (const { value } of this.#read({ start, end }, this.#closing.signal)) {
@@ -158,32 +168,69 @@ class KafkaDecisionLog implements DecisionLog {
     const stop = AbortSignal.any([signal, this.#closing.signal]);
     if (stop.aborted) return;
     const place = await this.#place();
-    const { low, end } = await this.#bounds();
     const asked = parsePosition(position, place);
-    const start = startingAt(asked ?? new Map(), low, end);
-    if (asked === undefined) this.#options.logger.warn(place, 'a reader has a position of another log');
+    try {
+      if (asked !== undefined) {
+        yield* this.#follow(place, asked, false, stop);
+        return;
+      }
+    } catch (error) {
+      if (!(error instanceof ReplacedLog)) throw error;
+    }
+    this.#options.logger.warn({ ...place }, 'a reader has a position of another log: it reads everything');
+    yield* this.#follow(place, NOWHERE, true, stop);
+  }
+
+  async *#follow(
+    place: Place,
+    from: TopicPosition,
+    isAfterGap: boolean,
+    signal: AbortSignal,
+  ): AsyncIterable<PlacedEvent> {
+    const { low, end } = await this.#bounds();
+    const start = startingAt(from.offsets, low, end);
     // A partition that was added later has no position, and nothing of it is missing.
-    let isGap = asked === undefined || [...start].some(([at, to]) => asked.has(at) && asked.get(at) !== to);
-    const behind = new Map(start);
-    for await (const { partition, offset, value, isAfterGap } of this.#read({ start }, stop)) {
-      behind.set(partition, offset + 1n);
-      isGap ||= isAfterGap === true;
-      yield { event: value, position: formatPosition(place, behind), ...(isGap ? { isAfterGap: true } : {}) };
+    let isGap = isAfterGap || [...start].some(([at, to]) => (from.offsets.get(at) ?? to) !== to);
+    const behind = { offsets: new Map(start), marks: new Map(from.marks) };
+    const marked = new Map<number, bigint>();
+    for (const [at, { offset }] of from.marks) if (offset < (end.get(at) ?? 0n)) marked.set(at, offset + 1n);
+    // First, so that nothing of another topic is given as if it followed.
+    for await (const _ of this.#readBehind(from.marks, { low, start: marked, end: marked }, signal));
+    for await (const message of this.#read({ start }, signal)) {
+      passed(behind, message);
+      isGap ||= message.isAfterGap === true;
+      const placed = { event: message.value, position: formatPosition(place, behind) };
+      yield isGap ? { ...placed, isAfterGap: true } : placed;
       isGap = false;
     }
   }
 
-  async readParts(signal: AbortSignal): Promise<LogParts> {
+  async readParts(signal: AbortSignal, since = ''): Promise<LogParts> {
     this.#refuseIfClosed();
     const stop = AbortSignal.any([signal, this.#closing.signal]);
+    const place = await this.#place();
     const { low, end } = await this.#bounds();
-    const messages = this.#read({ start: low, end }, stop);
+    const from = parsePosition(since, place);
+    if (from === undefined || [...from.offsets].some(([at, to]) => to > (end.get(at) ?? 0n)))
+      throw replaced(place);
+    const start = startingAt(from.offsets, low, end);
+    const behind = { offsets: new Map(start), marks: new Map(from.marks) };
+    const isNews = [...start].some(([at, first]) => first < (end.get(at) ?? 0n));
+    const messages = this.#readBehind(from.marks, { low, start, end }, stop);
     async function* events(): LogParts['events'] {
-      for await (const { partition, value } of messages) yield { part: `${partition}`, event: value };
+      if (!isNews) return;
+      for await (const message of messages) {
+        passed(behind, message);
+        yield { part: `${message.partition}`, event: message.value };
+      }
+      if (stop.aborted) return;
+      // Behind the last message there are markers of transactions.
+      for (const [at, to] of end) behind.offsets.set(at, larger(to, behind.offsets.get(at)));
     }
     return {
-      cut: [...low].flatMap(([partition, offset]) => (offset > 0n ? [`${partition}`] : [])),
+      cut: [...low].flatMap(([at, first]) => (first > (from.offsets.get(at) ?? 0n) ? [`${at}`] : [])),
       events: events(),
+      position: () => formatPosition(place, behind),
     };
   }
 
@@ -201,6 +248,32 @@ class KafkaDecisionLog implements DecisionLog {
     // Nothing after another writer's open transaction is readable before the broker ends that transaction.
     const patienceMs = timeoutMs + TRANSACTION_TIMEOUT_MS;
     yield* readCommitted(kafka, { topic, clientId, clock, patienceMs, ...range }, signal);
+  }
+
+  /**
+   * The messages from `start` to `end`. Reads those that were read last again, and throws ReplacedLog if one of them is another
+   * one now, or is not there although Kafka did not delete what follows it.
+   */
+  async *#readBehind(
+    marks: ReadonlyMap<number, Mark>,
+    { low, start, end }: { readonly low: Offsets; readonly start: Offsets; readonly end: Offsets },
+    signal: AbortSignal,
+  ): AsyncIterable<TopicMessage> {
+    const unseen = new Map(
+      [...marks].filter(
+        ([at, { offset }]) => offset >= (low.get(at) ?? 0n) && offset < (start.get(at) ?? 0n),
+      ),
+    );
+    const from = new Map([...start].map(([at, offset]) => [at, unseen.get(at)?.offset ?? offset]));
+    for await (const message of this.#read({ start: from, end }, signal)) {
+      const { partition, offset } = message;
+      if (unseen.get(partition)?.offset === offset && markOf(message)?.id === unseen.get(partition)?.id)
+        unseen.delete(partition);
+      if (offset < (start.get(partition) ?? 0n)) continue;
+      if (unseen.has(partition)) break;
+      yield message;
+    }
+    if (unseen.size > 0 && !signal.aborted) throw replaced(await this.#place());
   }
 
   /**
@@ -239,45 +312,23 @@ function toMessage(decision: Decision): Message {
   };
 }
 
-/** What offsets belong to. A topic that was made again in the same cluster is the same place: kafkajs gives no ID of a topic. */
-interface Place {
-  /** Empty if the brokers do not tell it. */
-  readonly cluster: string;
-  readonly topic: string;
+function passed(
+  behind: { readonly offsets: Map<number, bigint>; readonly marks: Map<number, Mark> },
+  message: TopicMessage,
+): void {
+  behind.offsets.set(message.partition, message.offset + 1n);
+  const mark = markOf(message);
+  if (mark !== undefined) behind.marks.set(message.partition, mark);
 }
 
-const OFFSETS = z.record(z.string().regex(/^\d+$/), z.string().regex(/^\d+$/));
-const POSITION = z.union([
-  z.strictObject({ cluster: z.string(), topic: z.string(), offsets: OFFSETS }),
-  // Earlier versions stored only the offsets.
-  OFFSETS.transform((offsets) => ({ cluster: '', topic: undefined, offsets })),
-]);
-
-function formatPosition(place: Place, behind: Offsets): string {
-  const offsets = Object.fromEntries([...behind].map(([partition, offset]) => [partition, `${offset}`]));
-  return JSON.stringify({ ...place, offsets });
-}
-
-/** The empty text is the beginning. Undefined for a position in another log, of whatever kind. */
-function parsePosition(text: string, place: Place): Offsets | undefined {
-  if (text === '') return new Map();
-  const { data } = POSITION.safeParse(eventIn(text));
-  if (data === undefined || (data.topic ?? place.topic) !== place.topic) return undefined;
-  if (data.cluster !== '' && place.cluster !== '' && data.cluster !== place.cluster) return undefined;
-  return new Map(
-    Object.entries(data.offsets).map(([partition, offset]) => [Number(partition), BigInt(offset)]),
+function replaced({ topic }: Place): ReplacedLog {
+  return new ReplacedLog(
+    'ERR_DECISIONS_UNREACHABLE',
+    `The topic ${topic} is another one than the one that was read before: it was made again, or the cluster is another.`,
+    { retriable: true },
   );
 }
 
 function larger(a: bigint, b = 0n): bigint {
   return a > b ? a : b;
-}
-
-/** Undefined for a text that another program wrote. */
-function eventIn(value: string): unknown {
-  try {
-    return JSON.parse(value);
-  } catch {
-    return undefined;
-  }
 }

@@ -60,9 +60,16 @@ export function isDenied(error: unknown): boolean {
 
 /** Whether a partition has no leader at this moment, or the client looked for it at the wrong broker. */
 export function isLeaderless(error: unknown): boolean {
-  return causesOf(error).some((cause) =>
-    ['NOT_LEADER_FOR_PARTITION', 'LEADER_NOT_AVAILABLE'].includes(String(fieldOf(cause, 'type'))),
-  );
+  return hasType(error, ['NOT_LEADER_FOR_PARTITION', 'LEADER_NOT_AVAILABLE']);
+}
+
+/** Whether a broker does not know the topic: a new one, for a moment. */
+export function isUnknownTopic(error: unknown): boolean {
+  return hasType(error, ['UNKNOWN_TOPIC_OR_PARTITION']);
+}
+
+function hasType(error: unknown, types: readonly string[]): boolean {
+  return causesOf(error).some((cause) => types.includes(String(fieldOf(cause, 'type'))));
 }
 
 /** An error and what caused it. */

@@ -2,7 +2,7 @@ import type { Admin, Kafka } from 'kafkajs';
 import type { Clock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
 import { MissingTopic } from '../log.js';
-import { isDenied, isLeaderless, toSyncError, within } from './kafka-error.js';
+import { isDenied, isLeaderless, isUnknownTopic, toSyncError, within } from './kafka-error.js';
 
 /** Offsets by partition. */
 export type Offsets = ReadonlyMap<number, bigint>;
@@ -48,8 +48,7 @@ export class KafkaTopic {
         throw missingTopic(this.#options, 'or grant scopemesh the operation Describe on it');
       const { partitions, replicationFactor } = createTopic;
       try {
-        // Also resolves if another process creates the topic at the same time.
-        await admin.createTopics({
+        await this.#create(admin, {
           topics: [
             {
               topic,
@@ -68,6 +67,20 @@ export class KafkaTopic {
         throw missingTopic(this.#options, remedy, error);
       }
     });
+  }
+
+  /** Also resolves if another process creates the topic at the same time, or the first attempt did. */
+  async #create(admin: Admin, request: Parameters<Admin['createTopics']>[0]): Promise<void> {
+    const { timeoutMs, clock } = this.#options;
+    for (const deadline = clock.now() + timeoutMs; ; ) {
+      try {
+        await admin.createTopics(request);
+        return;
+      } catch (error) {
+        if (!isUnknownTopic(error) || clock.now() >= deadline) throw error;
+        await clock.sleep(LEADER_WAIT_MS);
+      }
+    }
   }
 
   /** A topic that was there before may delete by age or size, and with it the states of edges that never change. */

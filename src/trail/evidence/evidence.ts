@@ -54,7 +54,14 @@ export async function collectEvidence(
   }: { readonly owner: string; readonly from: string; readonly to: string; readonly most?: number },
 ): Promise<Evidence> {
   await openAnswer(trail, from);
-  const { extent } = await openAnswer(trail, to);
+  const { index, ...extent } = (await openAnswer(trail, to)).extent;
+  const { gap, broken } = index ?? {};
+  if (broken !== undefined || (gap !== undefined && gap.after <= to))
+    throw new SyncError(
+      'ERR_CONFIG',
+      'the local index lacks decisions of the topic, so it proves nothing: add --from-topic',
+      { retriable: false },
+    );
   const decisions: Decision[] = [];
   const sweeps: Decision[] = [];
   const outcomes = new Map<string, number>();

@@ -1,0 +1,74 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'libsql';
+import type { Clock } from '../../clock.js';
+import { SyncError } from '../../errors.js';
+import { definedFields } from '../../model/defined-fields.js';
+import type { Trail, TrailExtent } from '../trail.js';
+import { type EmbeddedTrailOptions, openEmbeddedTrail } from './embedded-trail.js';
+import { fromBegin } from './topic-copy.js';
+import { readIndexState, type TopicIndexState } from './topic-index-state.js';
+
+/** An index that reads the topic every few seconds is not further behind than this, also if Kafka or the machine is slow. */
+const BEHIND_MS = 60_000;
+
+/**
+ * Answers from the index of a topic, which another process may write at the same time. Throws SyncError ERR_CONFIG if there is
+ * none, or it was never complete.
+ */
+export async function openIndexTrail(
+  options: EmbeddedTrailOptions & { readonly clock: Pick<Clock, 'now'> },
+): Promise<Trail> {
+  const { directory, clock } = options;
+  const path = join(directory, 'decisions.db');
+  if (!existsSync(path)) throw noIndex(directory);
+  const database = new Database(path, { readonly: true, timeout: 5_000 });
+  try {
+    await completeState(database, directory);
+    const trail = await openEmbeddedTrail(options);
+    return {
+      extent: async () =>
+        toExtent(await trail.extent(), await completeState(database, directory), clock.now()),
+      subjects: (of) => trail.subjects(of),
+      newestFirst: (subject, at) => trail.newestFirst(subject, at),
+      next: (subject, at) => trail.next(subject, at),
+      history: (of, between) => trail.history(of, between),
+      async close() {
+        database.close();
+        await trail.close();
+      },
+    };
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+type CompleteState = TopicIndexState & { readonly until: string };
+
+async function completeState(database: Database.Database, directory: string): Promise<CompleteState> {
+  const state = readIndexState(database);
+  if (state.until === undefined) throw noIndex(directory);
+  return { ...state, until: state.until };
+}
+
+function toExtent(
+  extent: TrailExtent,
+  { until, begin = 'whole', gap, broken }: CompleteState,
+  now: number,
+): TrailExtent {
+  const { first = begin } = extent;
+  return {
+    ...fromBegin(extent, begin === 'whole' ? begin : first > begin ? first : begin),
+    index: { until, isBehind: Date.parse(until) < now - BEHIND_MS, ...definedFields({ gap, broken }) },
+  };
+}
+
+function noIndex(directory: string): SyncError {
+  return new SyncError(
+    'ERR_CONFIG',
+    `there is no complete index of the topic in ${directory}: scopemesh run makes it with decisions.index: on (the default); ` +
+      'wait until its first read of the topic ends, run this where it runs, or add --from-topic',
+    { retriable: false },
+  );
+}

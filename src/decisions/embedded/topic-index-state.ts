@@ -1,0 +1,63 @@
+import type Database from 'libsql';
+import { z } from 'zod';
+import { messageOf, SyncError } from '../../errors.js';
+import { parseJson } from '../envelope.js';
+
+const INSTANT = z.string();
+
+const STATE = z.object({
+  /** Behind what was read of the topic; empty: the beginning. */
+  position: z.string(),
+  /** The index has what was in the topic at this instant; absent: it was never complete. */
+  until: INSTANT.optional(),
+  /** Where the topic began at the first read: an instant, or `whole`. */
+  begin: z.string().optional(),
+  /** The last decision of each log that is in the index. */
+  chains: z.record(z.string(), z.object({ sequence: z.number(), hash: z.string(), time: INSTANT })),
+  /** The decision before which one is missing; since when, in milliseconds; and whether the whole topic was searched for it. */
+  hole: z.object({ id: z.string(), since: z.number(), isSearched: z.boolean() }).optional(),
+  gap: z.object({ after: INSTANT, until: INSTANT }).optional(),
+  broken: z.object({ id: z.string(), time: INSTANT }).optional(),
+});
+
+/** What the index knows of the topic that it follows. */
+export type TopicIndexState = z.output<typeof STATE>;
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS topic_index (one INTEGER PRIMARY KEY CHECK (one = 1), state TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS staged (
+    log TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    time TEXT NOT NULL,
+    id TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    event TEXT NOT NULL,
+    PRIMARY KEY (log, sequence, time, id)
+  ) STRICT, WITHOUT ROWID;
+`;
+
+const ROW = z.object({ state: z.string() });
+const EMPTY: TopicIndexState = { position: '', chains: {} };
+
+/** Creates the tables of an index beside those of the decisions. */
+export function createIndexTables(database: Database.Database): void {
+  database.exec(SCHEMA);
+}
+
+/** Throws SyncError ERR_DECISIONS_UNREACHABLE, also for a state of another form. */
+export function readIndexState(database: Database.Database): TopicIndexState {
+  try {
+    const row: unknown = database.prepare<unknown[]>('SELECT state FROM topic_index').get();
+    return row === undefined ? EMPTY : STATE.parse(parseJson(ROW.parse(row).state));
+  } catch (error) {
+    throw new SyncError(
+      'ERR_DECISIONS_UNREACHABLE',
+      `the local index of the topic cannot be read (${messageOf(error)}); if this goes on, delete its directory, and scopemesh makes it again`,
+      { retriable: true, cause: error },
+    );
+  }
+}
+
+export function writeIndexState(database: Database.Database, state: TopicIndexState): void {
+  database.prepare<unknown[]>('INSERT OR REPLACE INTO topic_index VALUES (1, ?)').run(JSON.stringify(state));
+}

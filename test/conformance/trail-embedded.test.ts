@@ -1,0 +1,30 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { openTopicCopy } from '../../src/decisions/embedded/topic-copy.js';
+import { silentLogger } from '../../src/observe.js';
+import { trailOf } from '../support/trail-history.js';
+import { createIndexRig, partsOf } from '../support/trail-index.js';
+import { describeTrail } from './trail.js';
+
+function scratch(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'scopemesh-trails-'));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+describeTrail('of the embedded log', (decisions) => trailOf(scratch(), decisions));
+
+describeTrail('of a copy of a topic', (decisions) =>
+  openTopicCopy(partsOf(decisions.toReversed()), {
+    directory: join(scratch(), 'copy'),
+    logger: silentLogger,
+  }),
+);
+
+describeTrail('of the index of a topic', async (decisions) => {
+  const rig = createIndexRig(scratch());
+  await rig.take(partsOf(decisions.toReversed()));
+  return rig.trail();
+});

@@ -1,0 +1,84 @@
+import { onTestFinished } from 'vitest';
+import { emptyChain, extendChain, toStoredText } from '../../src/decisions/chain.js';
+import { EmbeddedTopicIndex } from '../../src/decisions/embedded/embedded-topic-index.js';
+import { openIndexTrail } from '../../src/decisions/embedded/index-trail.js';
+import type { LogParts } from '../../src/decisions/log.js';
+import type { Trail } from '../../src/decisions/trail.js';
+import type { Decision } from '../../src/model/decision.js';
+import { noMetrics, silentLogger } from '../../src/observe.js';
+import { createMovableClock, type MovableClock } from './movable-clock.js';
+
+export const LOG = '01JABCDEFGHJKMNPQRSTVWXYZ0';
+
+/** The decisions with their places in a chain. */
+export function chained(decisions: readonly Decision[], log = LOG): readonly Decision[] {
+  return extendChain(emptyChain(log), decisions).chained;
+}
+
+/** What a read of a topic gives: one part with these decisions, in this order. */
+export function partsOf(
+  decisions: readonly (Decision | string)[],
+  { cut = [], position = 'read' }: { readonly cut?: readonly string[]; readonly position?: string } = {},
+): LogParts {
+  async function* events(): LogParts['events'] {
+    for (const each of decisions)
+      yield { part: '0', event: typeof each === 'string' ? each : toStoredText(each) };
+  }
+  return { cut, events: events(), position: () => position };
+}
+
+export interface IndexRig {
+  readonly clock: MovableClock;
+  /** What the index found wrong, by its metric. */
+  readonly faults: string[];
+  position(): string;
+  /** Takes a read that began now. */
+  take(parts: LogParts): Promise<boolean>;
+  replaced(): void;
+  /** As after a crash: nothing of the process is left but the files. */
+  reopen(): Promise<void>;
+  trail(): Promise<Trail>;
+  /** The IDs of all decisions in the index, oldest first. */
+  ids(): Promise<readonly string[]>;
+}
+
+const DAY = 86_400_000;
+
+export function createIndexRig(directory: string, keepDays = 3_650): IndexRig {
+  const clock = createMovableClock();
+  const faults: string[] = [];
+  const count = (_: string, labels: Readonly<Record<string, string>> = {}) =>
+    void faults.push(labels.kind ?? '');
+  const open = () =>
+    new EmbeddedTopicIndex({
+      directory,
+      owner: 'payments',
+      keepMs: keepDays * DAY,
+      logger: silentLogger,
+      metrics: { ...noMetrics, count },
+      clock,
+      onClosed: () => {},
+    });
+  let index = open();
+  onTestFinished(() => index.close());
+  const trail = () => openIndexTrail({ directory, logger: silentLogger, clock });
+  return {
+    clock,
+    faults,
+    position: () => index.position,
+    take: (parts) => index.take(parts, new Date(clock.now()).toISOString(), new AbortController().signal),
+    replaced: () => index.replaced(),
+    async reopen() {
+      await index.close();
+      index = open();
+    },
+    trail,
+    async ids() {
+      const opened = await trail();
+      const found: string[] = [];
+      for await (const { id } of opened.history('all', {})) found.unshift(id);
+      await opened.close();
+      return found;
+    },
+  };
+}
