@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { toMapping } from '../../../config/mapping-revision.js';
 import { isoInstant, systemClock } from '../../clock.js';
 import type { Trail } from '../../decisions/trail.js';
-import { messageOf, SyncError } from '../../errors.js';
+import { messageOf } from '../../errors.js';
 import { type AttributedCall, createAttribution, type NamedRules } from '../../trail/calls/attribute-call.js';
 import { parseLoggedCall } from '../../trail/calls/logged-call.js';
 import { LONGEST_LINE, linesOf, parseLine } from '../access-log-lines.js';
