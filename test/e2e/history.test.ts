@@ -42,7 +42,8 @@ describe(`one history of ${CHANGES} changes, seed ${SEED}`, () => {
     if (first === undefined || second === undefined) throw new Error('two sides were to be played');
     [embedded, real] = [first, second];
     console.info(`seed ${SEED}: ${describePlayed('embedded', embedded)}; ${describePlayed('real', real)}`);
-  });
+    // Two minutes on a quiet machine.
+  }, 900_000);
   afterAll(() => Promise.all(sides.map((side) => side.dispose())));
 
   it('is answered the same by both Consuls, refusals included', () => {
