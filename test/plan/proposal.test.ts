@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { OAuthClient } from '../../src/model/client.js';
 import type { Access } from '../../src/model/intention.js';
 import type { Rule } from '../../src/model/rule.js';
 import { covers } from '../../src/plan/access.js';
@@ -17,7 +18,9 @@ import {
   entriesOf,
   entry,
   inputsOf,
+  keyOf,
   mapping,
+  named,
   plansOf,
   type Scene,
   SETTINGS,
@@ -101,7 +104,13 @@ const someMesh: fc.Arbitrary<Scene> = fc
         ),
       { minLength: 2, selector: ({ clientId }) => clientId },
     ),
-    services: fc.subarray([claiming('web', 'web'), claiming('job', ''), claiming('bot', 'bot')]),
+    services: fc.subarray([
+      claiming('web', 'web'),
+      claiming('job', ''),
+      claiming('bot', 'bot', 'job'),
+      claiming('shop', 'spare'),
+      claiming('evil', 'web'),
+    ]),
     entries: fc.tuple(
       ...[...DESTINATIONS, '*'].map((destination) =>
         fc
@@ -130,7 +139,22 @@ const someMesh: fc.Arbitrary<Scene> = fc
     }),
   );
 
-const RULES = { numRuns: 100 };
+const RULES = { numRuns: 50 };
+
+/** By `serviceText`: each service whose claim on the client counts, is proposed, or counts once a person settles a conflict. */
+function servicesThatMayClaim(holder: OAuthClient, from: Scene, { claims }: Proposal): ReadonlySet<string> {
+  const names = (holder.attributes['consul-services'] ?? '').split(/[ ,]+/).filter((name) => name !== '');
+  const proposed = claims.filter(({ client: { clientId } }) => clientId === holder.clientId);
+  const claimants = from.services.filter(({ instances }) =>
+    instances.some(({ meta }) => meta['oauth-client-id'] === holder.clientId),
+  );
+  return new Set([
+    ...(from.mapping.claims === 'confirmed' && from.services.length > 0 ? names.map(keyOf) : []),
+    ...proposed.map(({ service }) => serviceText(service)),
+    ...claimants.map(({ name }) => serviceText(name)),
+  ]);
+}
+
 const rulesOf = ({ rules }: Proposal) =>
   rules.map(({ rule: { userRequired: _, ...rest }, evidence }) => ({ ...rest, evidence }));
 const filled = (changes: Partial<Scene>) => scene({ mapping: mapping(), services: [], ...changes });
@@ -140,21 +164,17 @@ describe('a proposal', () => {
     fc.assert(
       fc.property(someMesh, (from) => {
         const proposal = proposalFor(from);
-        const after = carriedOut(from, proposal);
-        for (const { service, client: id } of proposal.claims) {
-          const holder = from.clients.find(
-            (each) => each.provider === id.provider && each.clientId === id.clientId,
-          );
-          if (holder === undefined) continue;
-          for (const { destination, access } of openingsOf(holder, after.mapping).openings) {
-            const now = from.entries
-              .get(serviceText({ ...service, name: destination }))
-              ?.sources.find((each) => each.peer === undefined && serviceText(each) === serviceText(service));
-            expect(now?.access.kind === 'other' ? undefined : now?.access).toSatisfy(
-              (actual: Access | undefined) => covers(actual, access),
-            );
-          }
-        }
+        const { mapping: after } = carriedOut(from, proposal);
+        for (const holder of from.clients)
+          for (const service of servicesThatMayClaim(holder, from, proposal))
+            for (const { destination, access } of openingsOf({ ...holder, enabled: true }, after).openings) {
+              const now = from.entries
+                .get(keyOf(destination))
+                ?.sources.find((each) => each.peer === undefined && serviceText(each) === service);
+              expect(now?.access.kind === 'other' ? undefined : now?.access).toSatisfy(
+                (actual: Access | undefined) => covers(actual, access),
+              );
+            }
       }),
       RULES,
     );
@@ -263,6 +283,82 @@ describe('a proposal', () => {
     });
   });
 
+  const spread = (
+    services: Scene['services'],
+    clients: Scene['clients'],
+    claims?: 'first',
+  ): Partial<Scene> => ({
+    mapping: mapping(claims === undefined ? {} : { claims }),
+    clients: [client('web', ['orders:call']), ...clients],
+    services,
+    entries: entriesOf(entry('orders', source('web', ALLOW))),
+  });
+  const unnamed = { attributes: {} };
+  it.each<[string, Partial<Scene>]>([
+    [
+      'whose instances disagree',
+      spread([claiming('job', 'a', 'b')], [client('a', []), client('b', ['orders:call'])]),
+    ],
+    [
+      'that several clients name',
+      spread(
+        [claiming('job', '')],
+        [
+          client('a', [], { attributes: { 'consul-services': 'job' } }),
+          client('b', ['orders:call'], { attributes: { 'consul-services': 'job' } }),
+        ],
+      ),
+    ],
+    [
+      'of a disabled client',
+      spread([claiming('job', 'job')], [client('job', ['orders:call'], { enabled: false })]),
+    ],
+    ['that a client names and that is not registered', spread([], [client('job', ['orders:call'])])],
+    [
+      'that claims a client which names others',
+      spread(
+        [claiming('job', 'bot')],
+        [client('bot', ['orders:call'], { attributes: { 'consul-services': 'web' } })],
+      ),
+    ],
+    [
+      'that is recorded for the client and not registered',
+      {
+        ...spread([], [client('a', ['orders:call'], unnamed)], 'first'),
+        records: [{ provider: 'main', clientId: 'a', service: named('job'), modifyIndex: 1 }],
+      },
+    ],
+  ])('proposes no rule that would let in a service %s', (_, changes) => {
+    const { rules, unusedScopes } = proposalFor(filled(changes));
+    expect(rules).toEqual([]);
+    expect(unusedScopes).toMatchObject([{ reason: 'WouldOpenMore' }]);
+  });
+
+  it('never asks to confirm a claim on a client that names other services', () => {
+    const bot = (named: string) => client('bot', [], { attributes: { 'consul-services': named } });
+    const entries = entriesOf(entry('orders', source('evil', ALLOW)));
+    const services = [claiming('evil', 'bot')];
+    const { claims, unexplained } = proposalFor(filled({ clients: [bot('real')], services, entries }));
+    expect(claims).toEqual([]);
+    expect(unexplained).toMatchObject([{ reason: 'UnclearSource' }]);
+    // A client that names none yet leaves it to a person.
+    expect(proposalFor(filled({ clients: [bot('')], services, entries })).claims).toMatchObject([
+      { evidence: 'unconfirmed', needsAttribute: true },
+    ]);
+    // Without an intention from it, the service needs no client.
+    expect(proposalFor(filled({ clients: [bot('')], services })).claims).toEqual([]);
+  });
+
+  it('explains a source beside one of another cluster with the same name', () => {
+    const clients = [client('web', ['orders:call'])];
+    const sources = [source('web', ALLOW), source('web', ALLOW, '', { peer: 'east' })];
+    const { explained, unexplained } = proposalFor(
+      filled({ clients, entries: entriesOf(entry('orders', ...sources)) }),
+    );
+    expect(explained).toHaveLength(1);
+    expect(unexplained).toMatchObject([{ reason: 'OtherCluster' }]);
+  });
+
   it('proposes no claim by which rules of the configuration would open more', () => {
     const rules = [{ scope: 'orders:call', to: 'orders', userRequired: false }];
     const clients = [client('web', ['orders:call']), client('job', ['orders:call'])];
@@ -306,7 +402,11 @@ describe('a proposal', () => {
         clientId,
         evidence,
       ]);
-    expect(clientOf({ clients, services: [claiming('web', 'a')] })).toEqual([['a', 'claim']]);
+    const services = [claiming('web', 'a')];
+    const confirming = [client('a', [], { attributes: { 'consul-services': 'web' } }), ...clients.slice(1)];
+    expect(clientOf({ clients: confirming, services })).toEqual([['a', 'claim']]);
+    // The client that the service claims does not name it, and another one does.
+    expect(clientOf({ clients, services })).toEqual([]);
     expect(clientOf({ clients })).toEqual([['b', 'attribute']]);
     expect(clientOf({ clients: clients.filter(({ clientId }) => clientId !== 'b') })).toEqual([
       ['web', 'name'],
