@@ -67,6 +67,40 @@ describe('scopemesh import', () => {
     expect([await mesh.entry('billing'), await mesh.entry('orders')]).toEqual(before);
   });
 
+  it('lists each token that is not from a login, and promises no login in its place', async () => {
+    const secret = await mesh.tokenWith('key_prefix "" { policy = "read" }');
+    const Description = 'scopemesh:payments by hand';
+    const more = {
+      Description,
+      ServiceIdentities: [{ ServiceName: 'bot' }],
+      Policies: [{ Name: 'policy-1' }],
+    };
+    await mesh.request('PUT', '/v1/acl/token', more);
+    const list = (await cli.run(['import', '--out', join(cli.directory, 'acl'), '--json'])).json();
+    const acl = list.acl as readonly { readonly description: string; readonly detail: string }[];
+    expect(acl).toContainEqual(
+      expect.objectContaining({
+        kind: 'acl-token',
+        description: Description,
+        gives: expect.arrayContaining([expect.stringContaining('bot'), expect.stringContaining('service')]),
+        detail: expect.stringContaining('scopemesh tokens says which login gives the same'),
+      }),
+    );
+    expect(acl.map(({ detail }) => detail)).toContain(
+      'a management token may do everything; no scope ends it',
+    );
+    expect(acl.map(({ detail }) => detail)).not.toContainEqual(expect.stringContaining('without a token'));
+    expect(JSON.stringify(list)).not.toContain(secret);
+
+    const anonymous = '/v1/acl/token/00000000-0000-0000-0000-000000000002';
+    await mesh.request('PUT', anonymous, { Policies: [{ Name: 'policy-1' }] });
+    const open = await cli.run(['import', '--out', join(cli.directory, 'acl'), '--force', '--json']);
+    expect(open.json().acl).toContainEqual(
+      expect.objectContaining({ detail: 'each call without a token may do this; no scope ends it' }),
+    );
+    await mesh.request('PUT', anonymous, { Policies: [] });
+  });
+
   it('never writes to its own configuration, and follows no link without --force', async () => {
     const own = join(cli.directory, 'own');
     mkdirSync(own);
