@@ -36,8 +36,8 @@ export async function loadMapping(options: LoadOptions): Promise<Config> {
 }
 
 /**
- * As `loadConfig`, of a file that need not have a mapping yet: without `scopes`, `owner` and `mode` it is one that opens
- * nothing and writes nothing.
+ * Like `loadConfig`, for a file without a mapping. Missing `scopes`, `owner` and `mode` get values that open and write
+ * nothing.
  */
 export async function loadWithoutMapping(options: LoadOptions): Promise<{ config: Config; source: string }> {
   return load(options, (value) => {

@@ -7,6 +7,7 @@ import { safeParse } from '../src/safe-parse.js';
 import { crossFindings } from './checks.js';
 import type { Config } from './config.js';
 import { SCOPES } from './rule-schema.js';
+import { STATE_DIRECTORY } from './schema.js';
 
 /** The owner of a configuration that does not have one yet. */
 export const FIRST_OWNER = 'scopemesh';
@@ -24,7 +25,8 @@ export function isWritableRule(rule: Rule, { providers }: Pick<Config, 'provider
 
 /**
  * The text of a configuration file in the directory `to`, from the text of one in `from`: with these rules besides its own,
- * in `mode: observe`. Its references stay unexpanded, and its relative paths still lead to the same files.
+ * in `mode: observe`. Its references stay unexpanded. Its relative paths still lead to the same files, except one that begins
+ * with the value of a variable: `changedSections` finds it.
  */
 export function toProposedText(
   text: string,
@@ -32,13 +34,15 @@ export function toProposedText(
   { from, to }: { readonly from: string; readonly to: string },
 ): string {
   const document = parseDocument(text, { version: '1.2', schema: 'core' });
-  if (from !== to)
+  if (from !== to) {
+    if (!document.hasIn(['state', 'directory'])) document.setIn(['state', 'directory'], STATE_DIRECTORY);
     visit(document, {
       Pair(_, { key, value }) {
         if (!isScalar(key) || !isScalar(value) || typeof value.value !== 'string') return;
         value.value = movedPaths(String(key.value), value.value, (path) => movedPath(path, from, to));
       },
     });
+  }
   if (!document.has('owner')) document.set('owner', FIRST_OWNER);
   document.set('mode', 'observe');
   let scopes = document.get('scopes', true);
@@ -61,6 +65,15 @@ export function toProposedText(
   return document.toString({ lineWidth: 120 });
 }
 
+/** The sections of a moved configuration that say something else than before, such as a path that was not moved. */
+export function changedSections(before: Config, after: Config): readonly string[] {
+  const { mode: _, rules: __, ...kept } = before;
+  const now = new Map(Object.entries(after));
+  return Object.entries(kept).flatMap(([key, value]) =>
+    JSON.stringify(value) === JSON.stringify(now.get(key)) ? [] : [key],
+  );
+}
+
 function toFileRule(
   { scope: _, userRequired, ...rest }: Rule,
   write: (text: string) => string = (text) => text,
@@ -77,20 +90,17 @@ function escaped(text: string): string {
 }
 
 /** Keys whose values are paths of files. */
-const PATHS = new Set([
-  'directory',
-  'caFile',
-  'certFile',
-  'keyFile',
-  'keysCaFile',
-  'federatedTokenFile',
-  'signingKeyFile',
-]);
+const PATH_KEY = /^directory$|File$/;
 
 function movedPaths(key: string, value: string, move: (path: string) => string): string {
   const moved = value.replaceAll(/(?<!\$)\$\{file:([^}]*)\}/g, (_, path: string) => `\${file:${move(path)}}`);
-  const isOpen = value.includes('${') || /^https?:\/\//i.test(value);
-  return PATHS.has(key) && !isOpen ? move(value) : moved;
+  if (!PATH_KEY.test(key)) return moved;
+  const moveFile = (path: string) => (path === '' || /^https?:\/\//i.test(path) ? path : move(path));
+  if (!value.startsWith('${')) return moveFile(value);
+  return moved.replace(
+    /^\$\{(\w+):-([^}]*)\}/,
+    (_, name: string, path: string) => `\${${name}:-${moveFile(path)}}`,
+  );
 }
 
 function movedPath(path: string, from: string, to: string): string {

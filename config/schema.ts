@@ -21,6 +21,9 @@ import { WEBHOOKS } from './webhook-settings.js';
 
 export type { Config } from './config.js';
 
+/** The state directory of a file that names none. */
+export const STATE_DIRECTORY = './data';
+
 const TLS_FILES = z.strictObject({
   caFile: text().exactOptional(),
   certFile: text().exactOptional(),
@@ -237,7 +240,7 @@ export const FILE = z.strictObject({
   queue: QUEUE.prefault({ kind: 'embedded' }),
   decisions: DECISIONS.prefault({ kind: 'embedded' }),
   http: HTTP.prefault({}),
-  state: z.strictObject({ directory: text().prefault('./data') }).prefault({}),
+  state: z.strictObject({ directory: text().prefault(STATE_DIRECTORY) }).prefault({}),
   lease: z
     .strictObject({
       ttl: duration('10s', '60s')

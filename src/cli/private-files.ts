@@ -5,15 +5,16 @@ import { makeDirectory } from '../make-directory.js';
 
 /**
  * Writes files by name into the directory that `--out` names. They say who may do what, so only their owner may read them.
- * Throws ERR_CONFIG.
+ * Without `overwrite` it refuses a file that exists, and a link. Throws ERR_CONFIG.
  */
 export async function writePrivateFiles(
   directory: string,
   files: ReadonlyMap<string, string>,
+  { overwrite }: { readonly overwrite: boolean },
 ): Promise<void> {
   try {
     makeDirectory(directory);
-    for (const [name, text] of files) await writePrivate(join(directory, name), text);
+    for (const [name, text] of files) await writePrivate(join(directory, name), text, overwrite ? 'w' : 'wx');
   } catch (error) {
     throw new SyncError('ERR_CONFIG', `--out ${directory} cannot be written (${messageOf(error)})`, {
       retriable: false,
@@ -22,8 +23,8 @@ export async function writePrivateFiles(
   }
 }
 
-async function writePrivate(path: string, text: string): Promise<void> {
-  const file = await open(path, 'w', 0o600);
+async function writePrivate(path: string, text: string, flag: 'w' | 'wx'): Promise<void> {
+  const file = await open(path, flag, 0o600);
   try {
     // A file that was there keeps its mode otherwise.
     await file.chmod(0o600);

@@ -1,8 +1,7 @@
 import type { Consul } from '../consul/consul.js';
-import { isStatic, reportTokens } from '../plan/acl/token-report.js';
+import { reportTokens, type TokenKind } from '../plan/acl/token-report.js';
 import { compareText } from '../plan/compare.js';
 import { isAnyMarked } from '../plan/ownership.js';
-import type { Proposal } from '../plan/proposal/proposal.js';
 
 /** A token, role or policy of others, which no rule of a proposal explains. */
 export interface UnexplainedAcl {
@@ -16,12 +15,11 @@ export interface UnexplainedAcl {
 }
 
 /**
- * The static tokens, and the roles and policies without the mark of scopemesh. Throws ERR_CONSUL_DENIED or
+ * The tokens that are not from a login, and the roles and policies without the mark of scopemesh. Throws ERR_CONSUL_DENIED or
  * ERR_CONSUL_INCOMPLETE if this token may not read all of them.
  */
 export async function readUnexplainedAcl(
   consul: Pick<Consul, 'acl'>,
-  { claims }: Pick<Proposal, 'claims'>,
   now: number,
   signal: AbortSignal,
 ): Promise<readonly UnexplainedAcl[]> {
@@ -29,25 +27,22 @@ export async function readUnexplainedAcl(
     consul.acl.tokens('all', signal),
     consul.acl.read(() => true, signal),
   ]);
-  const clients = new Map(claims.map(({ service, client }) => [service.name, client]));
   const found = [
-    ...reportTokens({ tokens, objects, clients: [], now })
-      .filter(({ kind }) => isStatic(kind))
-      .map(({ token, can }): UnexplainedAcl => {
-        const [service, ...others] = token.serviceIdentities;
-        const client = service === undefined || others.length > 0 ? undefined : clients.get(service);
-        return {
-          kind: 'acl-token',
-          name: token.accessorId,
-          description: token.description,
-          gives: can ?? [],
-          detail:
-            client === undefined
-              ? 'a static token does not end with a scope; docs/how-to/replace-static-tokens.md says how to replace it'
-              : `with login: on, a login as client ${client.provider}/${client.clientId} replaces it`,
-        };
-      }),
-    ...objects.roles.map(
+    ...reportTokens({ tokens, objects, clients: [], now }).flatMap(
+      ({ token, kind, can = [] }): readonly UnexplainedAcl[] =>
+        kind === 'login' || (kind === 'anonymous' && can.length === 0)
+          ? []
+          : [
+              {
+                kind: 'acl-token',
+                name: token.accessorId,
+                description: token.description,
+                gives: can,
+                detail: TOKEN_DETAIL[kind],
+              },
+            ],
+    ),
+    ...objects.roles.filter(isForeign).map(
       ({ object }): UnexplainedAcl => ({
         kind: 'acl-role',
         name: object.name,
@@ -57,7 +52,7 @@ export async function readUnexplainedAcl(
       }),
     ),
     ...objects.policies
-      .filter(({ object: { name } }) => !isBuiltIn(name))
+      .filter((each) => isForeign(each) && !isBuiltIn(each.object.name))
       .map(
         ({ object }): UnexplainedAcl => ({
           kind: 'acl-policy',
@@ -68,9 +63,21 @@ export async function readUnexplainedAcl(
         }),
       ),
   ];
-  return found
-    .filter(({ description }) => !isAnyMarked(description))
-    .toSorted((a, b) => compareText(`${a.kind} ${a.name}`, `${b.kind} ${b.name}`));
+  return found.toSorted((a, b) => compareText(`${a.kind} ${a.name}`, `${b.kind} ${b.name}`));
+}
+
+const STATIC =
+  'it does not end with a scope; scopemesh tokens says which login gives the same, with login: on in the configuration';
+const TOKEN_DETAIL: Readonly<Record<Exclude<TokenKind, 'login'>, string>> = {
+  management: 'a management token may do everything; no scope ends it',
+  static: STATIC,
+  'static-expiring': STATIC,
+  anonymous: 'each call without a token may do this; no scope ends it',
+};
+
+/** scopemesh marks roles and policies. A token's mark proves nothing. */
+function isForeign({ object }: { readonly object: { readonly description: string } }): boolean {
+  return !isAnyMarked(object.description);
 }
 
 function isBuiltIn(name: string): boolean {

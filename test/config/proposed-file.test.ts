@@ -1,10 +1,11 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: references of the configuration file
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Config } from '../../config/config.js';
 import { loadConfig, loadWithoutMapping } from '../../config/load.js';
-import { isWritableRule, toProposedText } from '../../config/proposed-file.js';
+import { changedSections, isWritableRule, toProposedText } from '../../config/proposed-file.js';
 import type { Rule } from '../../src/model/rule.js';
 import { hostileText } from '../plan/worlds.js';
 
@@ -15,7 +16,7 @@ providers:
 `;
 
 const HOME = resolve('/etc/scopemesh');
-const environment = { CONSUL_TOKEN: 'secret' };
+const environment = { CONSUL_TOKEN: 'secret', ROOT: '/srv' };
 
 const loaded = async (text: string, directory = HOME): Promise<Config> => {
   const path = resolve(directory, 'scopemesh.yaml');
@@ -36,6 +37,15 @@ const rule = (scope: string, more: Partial<Rule> = {}): Rule => ({
   userRequired: false,
   ...more,
 });
+const KNOWN_PATHS = [
+  'caFile',
+  'certFile',
+  'directory',
+  'federatedTokenFile',
+  'keyFile',
+  'keysCaFile',
+  'signingKeyFile',
+];
 const HERE = { from: HOME, to: HOME };
 
 describe('the proposed file', () => {
@@ -77,6 +87,37 @@ describe('the proposed file', () => {
     const config = await loaded(toProposedText(BARE, [], { from: HOME, to }), to);
     expect(config.providers).toMatchObject([{ directory: resolve(HOME, 'clients.json') }]);
     expect(config.consul.token?.reveal()).toBe(`content of ${resolve(HOME, 'secrets/token')}`);
+  });
+
+  it.each([
+    ['no state directory', ''],
+    ['a default', 'state: { directory: "${DATA:-./data}" }'],
+    ['a default of a part', 'state: { directory: "${DATA:-../lib}/data" }'],
+    ['an absolute variable', 'state: { directory: "${ROOT}/data" }'],
+    ['a variable later', 'state: { directory: "./${CONSUL_TOKEN}/data" }'],
+  ])('leads to the same files with %s', async (_, more) => {
+    const text = `owner: pay\nmode: observe\nscopes: {}\n${BARE}${more}\n`;
+    const to = resolve(HOME, 'proposal/deep');
+    const moved = await loaded(toProposedText(text, [], { from: HOME, to }), to);
+    expect(changedSections(await loaded(text), moved)).toEqual([]);
+  });
+
+  it('finds a path that begins with a variable and leads elsewhere', async () => {
+    const more = 'state: { directory: "${CONSUL_TOKEN}/data" }';
+    const text = `owner: pay\nmode: observe\nscopes: {}\n${BARE}${more}\n`;
+    const to = resolve(HOME, 'proposal');
+    const moved = await loaded(toProposedText(text, [], { from: HOME, to }), to);
+    expect(changedSections(await loaded(text), moved)).toEqual(['state']);
+  });
+
+  it('takes each key of the schema that names a file for a path', () => {
+    const schema = readFileSync(new URL('../../config/scopemesh.schema.json', import.meta.url), 'utf8');
+    const keys = new Set([...schema.matchAll(/"(\w*(?:File|Path|irectory))": \{/g)].map(([, key]) => key));
+    // `rawPath` is a switch of a rule.
+    expect([...keys].filter((key) => key !== 'rawPath').toSorted()).toEqual([...KNOWN_PATHS]);
+    const text = [...KNOWN_PATHS].map((key) => `${key}: a/b\n`).join('');
+    const moved = toProposedText(text, [], { from: HOME, to: resolve(HOME, 'proposal') });
+    for (const key of KNOWN_PATHS) expect(moved).toContain(`${key}: ../a/b`);
   });
 
   it('adds to the rules that the file has', async () => {

@@ -1,202 +1,29 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Access } from '../../src/model/intention.js';
-import type { Rule } from '../../src/model/rule.js';
-import { covers } from '../../src/plan/access.js';
-import { openingsOf } from '../../src/plan/openings.js';
-import { planAdoption } from '../../src/plan/plan-adoption.js';
 import type { Proposal } from '../../src/plan/proposal/proposal.js';
-import { propose } from '../../src/plan/proposal/propose.js';
-import { serviceText } from '../../src/plan/world.js';
 import {
   ALLOW,
   claiming,
   client,
   DENY,
-  entriesAfter,
   entriesOf,
   entry,
-  inputsOf,
   mapping,
-  plansOf,
+  named,
   type Scene,
-  SETTINGS,
   scene,
   source,
-  worldOf,
 } from './scene.js';
-
-function proposalFor(from: Scene, canWrite: (rule: Rule) => boolean = () => true): Proposal {
-  return propose({
-    mapping: from.mapping,
-    settings: SETTINGS,
-    world: worldOf(from),
-    entries: from.entries.values(),
-    canWrite,
-  });
-}
-
-/** The same scene once the rules are configured and every proposed claim is made and confirmed. */
-function carriedOut(from: Scene, { rules, claims }: Proposal): Scene {
-  const clients = from.clients.map((each) => {
-    const named = claims
-      .filter(({ client: id }) => id.provider === each.provider && id.clientId === each.clientId)
-      .map(({ service }) => service.name);
-    const all = [each.attributes['consul-services'] ?? '', ...named].join(',');
-    return { ...each, attributes: { ...each.attributes, 'consul-services': all } };
-  });
-  const claimed = new Map(claims.map((each) => [serviceText(each.service), each]));
-  const services = [
-    ...from.services.filter(({ name }) => !claimed.has(serviceText(name))),
-    ...claims.map(({ service, client: { clientId, provider } }) => {
-      const [instance] = claiming(service.name, clientId).instances;
-      const meta = { 'oauth-client-id': clientId, 'oauth-provider': provider };
-      return { name: service, instances: instance === undefined ? [] : [{ ...instance, meta }] };
-    }),
-  ];
-  return { ...from, clients, services, mapping: { ...from.mapping, rules: rules.map(({ rule }) => rule) } };
-}
-
-function adopted(from: Scene): Scene {
-  let { entries } = from;
-  for (const input of inputsOf(from))
-    for (const change of planAdoption(input))
-      entries = entriesAfter(entries, input.destination, change, from.mapping.owner);
-  return { ...from, entries };
-}
+import { proposalFor } from './scene-proposal.js';
 
 const GET: Access = { kind: 'http', permissions: [{ methods: ['GET'], pathExact: '/v1' }] };
 const BOTH: Access = { kind: 'http', permissions: [{ methods: ['GET', 'POST'], pathExact: '/v1' }] };
-const ODD: Access = { kind: 'http', permissions: [{ pathExact: '/' }, { pathPrefix: '//' }] };
-const BELOW: Access = { kind: 'http', permissions: [{ pathExact: '/v1' }, { pathPrefix: '/v1/' }] };
 
-const DESTINATIONS = ['orders', 'orders-api', 'reports', 'billing'] as const;
-const SCOPES = [
-  'orders:read',
-  'orders:write',
-  'orders-api:read',
-  'reports:read',
-  'reports:call',
-  'billing:call',
-  'orders*',
-  'insights',
-] as const;
-
-/** Of few clients, services and scopes, so that much is explained: each caller may do one of two things at a destination. */
-const someMesh: fc.Arbitrary<Scene> = fc
-  .record({
-    clients: fc.uniqueArray(
-      fc
-        .record({
-          clientId: fc.constantFrom('web', 'job', 'bot', 'spare'),
-          scopes: fc.subarray([...SCOPES]),
-          names: fc.constantFrom(undefined, undefined, undefined, undefined, 'web', 'job, bot'),
-          enabled: fc.constantFrom(true, true, true, true, true, false),
-        })
-        .map(({ clientId, scopes, names, enabled }) =>
-          client(clientId, scopes, {
-            enabled,
-            attributes: names === undefined ? {} : { 'consul-services': names },
-          }),
-        ),
-      { minLength: 2, selector: ({ clientId }) => clientId },
-    ),
-    services: fc.subarray([claiming('web', 'web'), claiming('job', ''), claiming('bot', 'bot')]),
-    entries: fc.tuple(
-      ...[...DESTINATIONS, '*'].map((destination) =>
-        fc
-          .tuple(
-            fc.constantFrom(ALLOW, ALLOW, ALLOW, GET, BOTH, BELOW, ODD),
-            fc.constantFrom<readonly Access[]>([], [], [], [DENY], [ALLOW], [BOTH]),
-            fc.subarray(['web', 'job', 'bot', 'shop', '*'], { minLength: 2 }),
-          )
-          .map(([common, [other = common], names]) =>
-            entry(
-              destination,
-              ...names.map((name, at) => source(name, at === 0 ? other : common, 'by hand')),
-            ),
-          ),
-      ),
-    ),
-    more: fc.subarray([...DESTINATIONS, '*'], { minLength: 2 }),
-    claims: fc.constantFrom('confirmed' as const, 'confirmed' as const, 'first' as const),
-  })
-  .map(({ clients, services, entries, more, claims }) =>
-    scene({
-      mapping: mapping({ claims }),
-      clients,
-      services,
-      entries: entriesOf(...entries.filter(({ destination: { name } }) => more.includes(name))),
-    }),
-  );
-
-const RULES = { numRuns: 100 };
 const rulesOf = ({ rules }: Proposal) =>
   rules.map(({ rule: { userRequired: _, ...rest }, evidence }) => ({ ...rest, evidence }));
 const filled = (changes: Partial<Scene>) => scene({ mapping: mapping(), services: [], ...changes });
 
 describe('a proposal', () => {
-  it('opens nothing that Consul does not allow now by an exact intention', () => {
-    fc.assert(
-      fc.property(someMesh, (from) => {
-        const proposal = proposalFor(from);
-        const after = carriedOut(from, proposal);
-        for (const { service, client: id } of proposal.claims) {
-          const holder = from.clients.find(
-            (each) => each.provider === id.provider && each.clientId === id.clientId,
-          );
-          if (holder === undefined) continue;
-          for (const { destination, access } of openingsOf(holder, after.mapping).openings) {
-            const now = from.entries
-              .get(serviceText({ ...service, name: destination }))
-              ?.sources.find((each) => each.peer === undefined && serviceText(each) === serviceText(service));
-            expect(now?.access.kind === 'other' ? undefined : now?.access).toSatisfy(
-              (actual: Access | undefined) => covers(actual, access),
-            );
-          }
-        }
-      }),
-      RULES,
-    );
-  });
-
-  it('leaves nothing to write once its claims are made and its intentions are adopted', () => {
-    fc.assert(
-      fc.property(someMesh, (from) => {
-        const proposal = proposalFor(from);
-        const after = adopted(carriedOut(from, proposal));
-        expect(plansOf(after).flatMap(({ changes }) => changes)).toEqual([]);
-      }),
-      RULES,
-    );
-  });
-
-  it('does not depend on the order of clients, services and intentions', () => {
-    fc.assert(
-      fc.property(someMesh, (from) => {
-        const reversed = {
-          ...from,
-          clients: from.clients.toReversed(),
-          services: from.services.toReversed(),
-          entries: new Map([...from.entries].toReversed()),
-        };
-        expect(proposalFor(reversed)).toEqual(proposalFor(from));
-      }),
-      { numRuns: 25 },
-    );
-  });
-
-  it('names each intention once, as explained or with a reason', () => {
-    fc.assert(
-      fc.property(someMesh, (from) => {
-        const { explained, unexplained } = proposalFor(from);
-        const count = [...from.entries.values()].reduce((sum, each) => sum + each.sources.length, 0);
-        expect(explained.length + unexplained.length).toBe(count);
-      }),
-      { numRuns: 25 },
-    );
-  });
-
   it('splits what a service may do among the scopes that name the destination, by their words', () => {
     const proposal = proposalFor(
       filled({
@@ -263,6 +90,82 @@ describe('a proposal', () => {
     });
   });
 
+  const spread = (
+    services: Scene['services'],
+    clients: Scene['clients'],
+    claims?: 'first',
+  ): Partial<Scene> => ({
+    mapping: mapping(claims === undefined ? {} : { claims }),
+    clients: [client('web', ['orders:call']), ...clients],
+    services,
+    entries: entriesOf(entry('orders', source('web', ALLOW))),
+  });
+  const unnamed = { attributes: {} };
+  it.each<[string, Partial<Scene>]>([
+    [
+      'whose instances disagree',
+      spread([claiming('job', 'a', 'b')], [client('a', []), client('b', ['orders:call'])]),
+    ],
+    [
+      'that several clients name',
+      spread(
+        [claiming('job', '')],
+        [
+          client('a', [], { attributes: { 'consul-services': 'job' } }),
+          client('b', ['orders:call'], { attributes: { 'consul-services': 'job' } }),
+        ],
+      ),
+    ],
+    [
+      'of a disabled client',
+      spread([claiming('job', 'job')], [client('job', ['orders:call'], { enabled: false })]),
+    ],
+    ['that a client names and that is not registered', spread([], [client('job', ['orders:call'])])],
+    [
+      'that claims a client which names others',
+      spread(
+        [claiming('job', 'bot')],
+        [client('bot', ['orders:call'], { attributes: { 'consul-services': 'web' } })],
+      ),
+    ],
+    [
+      'that is recorded for the client and not registered',
+      {
+        ...spread([], [client('a', ['orders:call'], unnamed)], 'first'),
+        records: [{ provider: 'main', clientId: 'a', service: named('job'), modifyIndex: 1 }],
+      },
+    ],
+  ])('proposes no rule that would let in a service %s', (_, changes) => {
+    const { rules, unusedScopes } = proposalFor(filled(changes));
+    expect(rules).toEqual([]);
+    expect(unusedScopes).toMatchObject([{ reason: 'WouldOpenMore' }]);
+  });
+
+  it('never asks to confirm a claim on a client that names other services', () => {
+    const bot = (named: string) => client('bot', [], { attributes: { 'consul-services': named } });
+    const entries = entriesOf(entry('orders', source('evil', ALLOW)));
+    const services = [claiming('evil', 'bot')];
+    const { claims, unexplained } = proposalFor(filled({ clients: [bot('real')], services, entries }));
+    expect(claims).toEqual([]);
+    expect(unexplained).toMatchObject([{ reason: 'UnclearSource' }]);
+    // A client that names none yet leaves it to a person.
+    expect(proposalFor(filled({ clients: [bot('')], services, entries })).claims).toMatchObject([
+      { evidence: 'unconfirmed', needsAttribute: true },
+    ]);
+    // Without an intention from it, the service needs no client.
+    expect(proposalFor(filled({ clients: [bot('')], services })).claims).toEqual([]);
+  });
+
+  it('explains a source beside one of another cluster with the same name', () => {
+    const clients = [client('web', ['orders:call'])];
+    const sources = [source('web', ALLOW), source('web', ALLOW, '', { peer: 'east' })];
+    const { explained, unexplained } = proposalFor(
+      filled({ clients, entries: entriesOf(entry('orders', ...sources)) }),
+    );
+    expect(explained).toHaveLength(1);
+    expect(unexplained).toMatchObject([{ reason: 'OtherCluster' }]);
+  });
+
   it('proposes no claim by which rules of the configuration would open more', () => {
     const rules = [{ scope: 'orders:call', to: 'orders', userRequired: false }];
     const clients = [client('web', ['orders:call']), client('job', ['orders:call'])];
@@ -306,7 +209,11 @@ describe('a proposal', () => {
         clientId,
         evidence,
       ]);
-    expect(clientOf({ clients, services: [claiming('web', 'a')] })).toEqual([['a', 'claim']]);
+    const services = [claiming('web', 'a')];
+    const confirming = [client('a', [], { attributes: { 'consul-services': 'web' } }), ...clients.slice(1)];
+    expect(clientOf({ clients: confirming, services })).toEqual([['a', 'claim']]);
+    // The client that the service claims does not name it, and another one does.
+    expect(clientOf({ clients, services })).toEqual([]);
     expect(clientOf({ clients })).toEqual([['b', 'attribute']]);
     expect(clientOf({ clients: clients.filter(({ clientId }) => clientId !== 'b') })).toEqual([
       ['web', 'name'],

@@ -70,7 +70,7 @@ async function report(options: Options, cli: Cli): Promise<void> {
     accessText,
     eventText: (decision) => JSON.stringify(toCloudEvent(decision)),
   });
-  await writePrivateFiles(out, files);
+  await writePrivateFiles(out, files, { overwrite: true });
   if (options.json) return cli.screen.json({ out, files: [...files.keys()], verified: integrity.verified });
   cli.screen.line(printable(`wrote ${files.size} files to ${out}; open ${join(out, 'report.html')}`));
   if (!integrity.verified) cli.screen.warn('scopemesh: the log is not proven; the report says why');

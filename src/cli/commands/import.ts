@@ -1,12 +1,14 @@
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { Config } from '../../../config/config.js';
 import { loadConfig, loadWithoutMapping, readConfigText } from '../../../config/load.js';
-import { isWritableRule, toProposedText } from '../../../config/proposed-file.js';
+import { changedSections, isWritableRule, toProposedText } from '../../../config/proposed-file.js';
 import { systemClock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
 import { propose } from '../../plan/proposal/propose.js';
+import { nameOf } from '../../plan/proposal/propose-claims.js';
+import { parseClientText, type World } from '../../plan/world.js';
 import type { Cli } from '../cli.js';
 import { importDocument, importSummary } from '../import-view.js';
 import { withBothSides } from '../load-current-state.js';
@@ -61,21 +63,26 @@ async function runImport({ out, force, json }: Options, cli: Cli): Promise<void>
     throw refusal(`${existing} exists; name another directory with --out, or add --force to overwrite it`);
   const load = cli.loadOptions();
   const { config, source } = await loadWithoutMapping(load);
+  const path = join(out, CONFIG_FILE);
+  if (existsSync(path) && realpathSync(path) === realpathSync(source))
+    throw refusal(`${path} is the configuration that import reads; name another directory with --out`);
   const text = await readConfigText(load);
   const found = await withBothSides(
     cli,
     async ({ world, consul }) => {
       const now = systemClock.now();
+      const view = world.view(now);
+      refuseUnreadable(view);
       const { claimGraceMs, clientMeta, clientTag } = config.services;
       const proposal = propose({
         mapping: world.mapping,
         settings: { claimGraceMs, clientMeta, clientTag },
-        world: world.view(now),
+        world: view,
         entries: world.entries.values(),
         canWrite: createCheck(config),
       });
       const { aclsEnabled, defaultPolicy } = await consul.inspect(cli.signal);
-      const acl = aclsEnabled ? await readUnexplainedAcl(consul, proposal, now, cli.signal) : [];
+      const acl = aclsEnabled ? await readUnexplainedAcl(consul, now, cli.signal) : [];
       return { proposal, acl, defaultPolicy };
     },
     { open: async () => config },
@@ -83,22 +90,43 @@ async function runImport({ out, force, json }: Options, cli: Cli): Promise<void>
   const facts = { ...found, config };
   const rules = found.proposal.rules.map(({ rule }) => rule);
   const proposed = toProposedText(text, rules, { from: dirname(source), to: resolve(out) });
-  const path = join(out, CONFIG_FILE);
   // What is written must be valid: the names of scopes and the paths of intentions come from outside.
-  await loadConfig({
+  const { config: written } = await loadConfig({
     ...load,
     path,
     readFile: async (each) => (each === resolve(path) ? proposed : await load.readFile(each)),
   });
+  const changed = changedSections(config, written);
+  if (changed.length > 0)
+    throw refusal(
+      `a relative path under ${changed.join(' and ')} begins with a variable, so it would lead elsewhere from ${out}; make it absolute`,
+    );
   await writePrivateFiles(
     out,
     new Map([
       [CONFIG_FILE, proposed],
       [REPORT_FILE, importMarkdown(facts)],
     ]),
+    { overwrite: force === true },
   );
   if (json) cli.screen.json(importDocument(facts, files));
   else print(facts, files, cli);
+}
+
+/** A client that cannot be read may have any scope, and rules that fit the others could open more for it. */
+function refuseUnreadable({ unreadable, unnamed }: World): void {
+  const [first] = unreadable;
+  const [provider] = unnamed.keys();
+  if (first === undefined && provider === undefined) return;
+  const which =
+    first === undefined
+      ? `a client of provider ${provider} has no readable ID`
+      : `the record of client ${nameOf(parseClientText(first))} cannot be read`;
+  throw new SyncError(
+    'ERR_DIRECTORY_INCOMPLETE',
+    `${which}, and its scopes decide which rules are safe; correct it at the identity provider (scopemesh doctor says what is wrong)`,
+    { retriable: false },
+  );
 }
 
 /** Rules are checked again for each permission and each destination; most are equal. */

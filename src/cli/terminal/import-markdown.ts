@@ -9,6 +9,7 @@ const MOST_CHARACTERS = 2_000_000;
 
 const CLAIM_EVIDENCE: Readonly<Record<ClaimEvidence, string>> = {
   claim: 'the service claims the client',
+  unconfirmed: 'the service claims the client, and nothing else says so: check it',
   attribute: 'the client names the service',
   name: 'both have the same name: check it',
 };
@@ -51,9 +52,11 @@ export function importMarkdown(imported: Imported): string {
     '## Rules',
     'They are in `scopemesh.yaml` beside this report, with `mode: observe`.',
     ...grid(
-      ['scope', 'opens', 'access', 'why'],
+      ['provider', 'scope', 'API', 'opens', 'access', 'why'],
       proposal.rules.map(({ rule, evidence }) => [
+        code(rule.provider ?? config.providers[0]?.name ?? ''),
         code(rule.scope),
+        code(rule.api ?? ''),
         code(rule.to ?? ''),
         code(accessText(accessOf(rule))),
         RULE_EVIDENCE[evidence],

@@ -113,5 +113,5 @@ function whyNothing(
   );
   if (several !== undefined)
     return ['SeveralScopes', `scope ${toGrantText(several)} may be its reason, and others as well`];
-  return ['NoScope', `the client ${nameOf(client)} has no scope that stands for the destination`];
+  return ['NoScope', `the client ${nameOf(client)} has no scope that names the destination`];
 }

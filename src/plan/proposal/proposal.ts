@@ -28,8 +28,11 @@ export interface ProposedRule {
   readonly evidence: RuleEvidence;
 }
 
-/** `claim`: the service claims the client now. `attribute`: the client names the service. `name`: both have one name. */
-export type ClaimEvidence = 'claim' | 'attribute' | 'name';
+/**
+ * `claim`: the service claims the client now. `unconfirmed`: the same, and the client names no service, which it must with
+ * `claims: confirmed`. `attribute`: the client names the service. `name`: both have the same name.
+ */
+export type ClaimEvidence = 'claim' | 'unconfirmed' | 'attribute' | 'name';
 
 export interface ProposedClaim {
   readonly service: ServiceName;
@@ -96,7 +99,7 @@ export interface ProposalInput {
   /** Its rules stay as they are: a scope that one of them matches gets no other rule. */
   readonly mapping: Mapping;
   readonly settings: ClaimSettings;
-  /** Every directory and the catalog were read completely. */
+  /** The catalog and every directory were read completely, and each client's record. */
   readonly world: World;
   readonly entries: Iterable<IntentionEntry>;
   /** Whether the configuration file can hold the rule. */

@@ -3,16 +3,18 @@ import { confirmedServices, type OAuthClient } from '../../model/client.js';
 import type { ServiceName } from '../../model/intention.js';
 import { isSourceName, statedClaim } from '../claims.js';
 import { compareText } from '../compare.js';
-import { type ClientId, clientText, findClient, isUnreadable, serviceText } from '../world.js';
+import { type ClientId, clientText, findClient, serviceText } from '../world.js';
 import { groupBy } from './group-by.js';
 import type { ClaimEvidence, ProposalInput, ProposedClaim } from './proposal.js';
 import type { AllowedEdge } from './read-edges.js';
 
+type PossibleClaim = Pick<ProposedClaim, 'service' | 'client'>;
+
 export interface Claims {
   /** Sorted by service. */
   readonly proposed: readonly ProposedClaim[];
-  /** Claims that may count one day and explain nothing: what opens for them must be allowed too. */
-  readonly doubtful: readonly Pick<ProposedClaim, 'service' | 'client'>[];
+  /** Claims that count or may count one day and explain nothing: what opens for them must be allowed too. */
+  readonly doubtful: readonly PossibleClaim[];
   /** By `serviceText`: why no client is known for a service. */
   readonly unclear: ReadonlyMap<string, string>;
 }
@@ -23,26 +25,31 @@ export function proposeClaims(
   edges: readonly AllowedEdge[],
 ): Claims {
   const proposed: ProposedClaim[] = [];
-  const doubtful: Pick<ProposedClaim, 'service' | 'client'>[] = [];
+  const doubtful: PossibleClaim[] = [];
   const unclear = new Map<string, string>();
   const clients = clientsOf(world);
-  const naming = clients.flatMap((client) =>
+  const namings = clients.flatMap((client) =>
     [...new Set(confirmedServices(client))].map((name) => ({ name, client })),
   );
-  const byAttribute = groupBy(naming, ({ name }) => name);
+  const byAttribute = groupBy(namings, ({ name }) => name);
   const byName = groupBy(clients, ({ clientId }) => clientId);
   const services = new Map((world.catalog?.services ?? []).map((each) => [serviceText(each.name), each]));
-  const names = new Map(
-    [...edges.map(({ source }) => source), ...[...services.values()].map(({ name }) => name)].map((name) => [
-      serviceText(name),
-      name,
-    ]),
-  );
+  const sources = new Map(edges.map(({ source }) => [serviceText(source), source]));
+  const names = new Map([...sources, ...[...services].map(([key, { name }]) => [key, name] as const)]);
   const sorted = [...names].toSorted(([a], [b]) => compareText(a, b));
   for (const [key, service] of sorted) {
     if (mapping.select?.hasPlace(service) === false) continue;
+    if (!isSourceName(service.name)) {
+      unclear.set(key, 'a service with this name cannot be the source of an intention of scopemesh');
+      continue;
+    }
     const known = services.get(key);
     const stated = known === undefined ? undefined : statedClaim(known, settings, mapping.providers);
+    if (stated?.kind === 'several') {
+      unclear.set(key, 'its instances claim different clients, or do not name the provider of the client');
+      doubtful.push(...stated.clients.map((client) => ({ service, client })));
+      continue;
+    }
     const candidates: readonly [ClaimEvidence, readonly ClientId[]][] =
       stated?.kind === 'client'
         ? [['claim', [stated.client]]]
@@ -52,35 +59,39 @@ export function proposeClaims(
           ];
     const [evidence, found] = candidates.find(([, each]) => each.length > 0) ?? ['name', []];
     const [client, ...others] = found;
-    const why = !isSourceName(service.name)
-      ? 'a service with this name cannot be the source of an intention of scopemesh'
-      : stated?.kind === 'several'
-        ? 'its instances claim different clients, or do not name the provider of the client'
-        : client !== undefined && others.length > 0
-          ? `several clients could be its own: ${found.map(nameOf).join(', ')}`
-          : client === undefined
-            ? undefined
-            : faultOf(client, service, { world, mapping });
+    if (client === undefined) continue;
+    const why =
+      others.length > 0
+        ? `several clients could belong to it: ${found.map(nameOf).join(', ')}`
+        : faultOf(client, service, { world, mapping });
     if (why !== undefined) {
       unclear.set(key, why);
-      if (client !== undefined && others.length === 0) doubtful.push({ service, client });
-    } else if (client !== undefined) {
-      const id = { provider: client.provider, clientId: client.clientId };
-      const named = confirmedServices(findClient(world, id) ?? NO_ATTRIBUTES);
-      proposed.push({
-        service,
-        client: id,
-        evidence,
-        needsMeta: evidence !== 'claim',
-        needsAttribute: mapping.claims === 'confirmed' && !named.includes(service.name),
-        named,
-        isRegistered: known?.instances.some(isCaller) ?? false,
-      });
+      doubtful.push(...found.map((each) => ({ service, client: each })));
+      continue;
     }
+    const id = { provider: client.provider, clientId: client.clientId };
+    const named = confirmedServices(findClient(world, id) ?? NO_ATTRIBUTES);
+    const needsAttribute = mapping.claims === 'confirmed' && !named.includes(service.name);
+    const naming = byAttribute.get(service.name) ?? [];
+    if (evidence === 'claim' && needsAttribute && naming.length > 0) {
+      const other = naming.map(({ client }) => nameOf(client)).join(', ');
+      unclear.set(key, `it claims ${nameOf(client)}, but ${other} names it`);
+      doubtful.push({ service, client });
+      continue;
+    }
+    proposed.push({
+      service,
+      client: id,
+      evidence: evidence === 'claim' && needsAttribute ? 'unconfirmed' : evidence,
+      needsMeta: evidence !== 'claim',
+      needsAttribute,
+      named,
+      isRegistered: known?.instances.some(isCaller) ?? false,
+    });
   }
-  return mapping.claims === 'first'
-    ? onePerClient({ proposed, doubtful, unclear })
-    : { proposed, doubtful, unclear };
+  doubtful.push(...standingClaims(namings, [...names.values()], { world, mapping }));
+  const claims = { proposed, doubtful, unclear };
+  return ofSources(mapping.claims === 'first' ? onePerClient(claims) : claims, sources);
 }
 
 function faultOf(
@@ -88,15 +99,54 @@ function faultOf(
   service: ServiceName,
   { world, mapping }: Pick<ProposalInput, 'world' | 'mapping'>,
 ): string | undefined {
-  if (isUnreadable(world, client)) return `the record of its client ${nameOf(client)} cannot be read`;
   const found = findClient(world, client);
   if (found === undefined) return `the identity provider has no client ${nameOf(client)}`;
   if (mapping.select?.hasClient(client) === false) return `its client ${nameOf(client)} is outside select`;
   if (!found.enabled) return `its client ${nameOf(client)} is disabled`;
-  const record = mapping.claims === 'first' ? world.claimRecords.get(clientText(client)) : undefined;
+  if (mapping.claims === 'confirmed') {
+    const named = confirmedServices(found);
+    // A service may claim any client, so only the client's own word counts.
+    return named.length === 0 || named.includes(service.name)
+      ? undefined
+      : `the client ${nameOf(client)} names other services and not this one`;
+  }
+  const record = world.claimRecords.get(clientText(client));
   if (record !== undefined && serviceText(record.service) !== serviceText(service))
     return `the service ${record.service.name} claimed its client ${nameOf(client)} first`;
   return undefined;
+}
+
+/** The claims that count as soon as their service makes them: it may be registered, or register again, at any time. */
+function standingClaims(
+  namings: readonly { readonly name: string; readonly client: OAuthClient }[],
+  services: readonly ServiceName[],
+  { world, mapping }: Pick<ProposalInput, 'world' | 'mapping'>,
+): readonly PossibleClaim[] {
+  if (mapping.claims === 'first')
+    return [...world.claimRecords.values()].map(({ service, provider, clientId }) => ({
+      service,
+      client: { provider, clientId },
+    }));
+  const places = new Map(services.map((each) => [`${each.partition}/${each.namespace}`, each]));
+  const usable = namings.filter(({ name }) => isSourceName(name));
+  return [...places.values()]
+    .filter((place) => mapping.select?.hasPlace(place) !== false)
+    .flatMap(({ partition, namespace }) =>
+      usable.map(({ name, client }) => ({ service: { partition, namespace, name }, client })),
+    );
+}
+
+/** Only a source of an intention needs a claim. */
+function ofSources(
+  { proposed, doubtful, unclear }: Claims,
+  sources: ReadonlyMap<string, ServiceName>,
+): Claims {
+  const isSource = ({ service }: ProposedClaim) => sources.has(serviceText(service));
+  return {
+    proposed: proposed.filter(isSource),
+    doubtful: [...doubtful, ...proposed.filter((each) => !isSource(each))],
+    unclear,
+  };
 }
 
 const NO_ATTRIBUTES = { attributes: {} };

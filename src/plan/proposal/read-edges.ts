@@ -70,7 +70,7 @@ function reasonOf(
   if (access.kind === 'http' && access.permissions.some(({ jwt }) => jwt !== undefined))
     return ['UserToken', 'it requires a token of a user; write the rule yourself, with user: required'];
   if (source.partition !== destination.partition || source.namespace !== destination.namespace)
-    return ['OtherPlace', 'a scope opens services in the partition and namespace of the source alone'];
+    return ['OtherPlace', 'a scope opens services only in the partition and namespace of the source'];
   if (!isSourceName(source.name))
     return ['UnsuitableName', 'a service with the name of the source cannot claim a client'];
   const name = destination.name.toLowerCase();
@@ -78,7 +78,9 @@ function reasonOf(
     return ['UnsuitableName', 'the name of the destination has other characters than a-z, 0-9 and -'];
   if (protectedServices.includes(name))
     return ['ProtectedDestination', 'guards.protected lists the destination'];
-  const isTwice = sources.some((each) => each !== source && serviceText(each) === serviceText(source));
+  const isTwice = sources.some(
+    (each) => each !== source && each.peer === undefined && serviceText(each) === serviceText(source),
+  );
   return isTwice ? ['UnknownContent', 'the entry has this source twice'] : undefined;
 }
 

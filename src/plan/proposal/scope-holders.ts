@@ -15,13 +15,13 @@ export interface HeldScope {
   readonly services: readonly string[];
 }
 
-/** Every scope that a service may use by its client, sorted. */
+/** Every scope that a service may use by its client, sorted. A disabled client counts, since it may be enabled again. */
 export function scopeHolders(claimants: readonly Claimant[], mapping: Mapping): readonly HeldScope[] {
   const compile = createPatternCompiler();
   const found = new Map<string, { provider: string; scope: Grant; services: Set<string> }>();
   for (const { service, client } of claimants) {
     const kind = classify(client, mapping, compile);
-    for (const scope of client.enabled ? client.grants : []) {
+    for (const scope of client.grants) {
       if (!mayUseScope(kind, scope.name, mapping, compile)) continue;
       const { provider } = client;
       const key = scopeText({ provider, scope });

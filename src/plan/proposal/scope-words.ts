@@ -4,8 +4,8 @@ import type { Grant } from '../../model/client.js';
 const MOST_PARTS = 12;
 
 /**
- * The destinations that a text names: `orders:read`, `api.orders` and `read-orders` name orders. Of names within each other
- * the longest counts: `orders-api:read` names orders-api alone. The order is that of the text.
+ * The destinations that a text names: `orders:read`, `api.orders` and `read-orders` name orders. If one name contains
+ * another, the longer one counts: `orders-api:read` names only orders-api. The order is that of the text.
  */
 export function destinationsIn(text: string, isDestination: (name: string) => boolean): readonly string[] {
   return [...new Set(text.split(/[^a-z0-9-]+/).flatMap((word) => namesIn(word.split('-'), isDestination)))];

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CommandLine } from '../../support/command-line.js';
@@ -26,6 +26,12 @@ describe('scopemesh import', () => {
     cli.brokenIdp('{ "clients": [');
     const unread = await cli.run(['import', '--out', out]);
     expect([unread.status, unread.out]).toEqual([1, '']);
+    cli.brokenIdp('{ "clients": [{ "clientId": "shop", "scopes": 5 }] }');
+    const spoilt = await cli.run(['import', '--out', out]);
+    expect([spoilt.status, spoilt.err]).toEqual([
+      1,
+      expect.stringContaining('client main/shop cannot be read'),
+    ]);
     cli.idp(web, bot);
     const services = 'service_prefix "" { policy = "read" intentions = "read" }';
     const others = ['node', 'key', 'agent'].map((each) => `${each}_prefix "" { policy = "read" }`);
@@ -59,6 +65,62 @@ describe('scopemesh import', () => {
     expect(again.err).toContain('add --force');
     expect((await cli.run(['import', '--out', out, '--force'])).status).toBe(0);
     expect([await mesh.entry('billing'), await mesh.entry('orders')]).toEqual(before);
+  });
+
+  it('lists each token that is not from a login, and promises no login in its place', async () => {
+    const secret = await mesh.tokenWith('key_prefix "" { policy = "read" }');
+    const Description = 'scopemesh:payments by hand';
+    const more = {
+      Description,
+      ServiceIdentities: [{ ServiceName: 'bot' }],
+      Policies: [{ Name: 'policy-1' }],
+    };
+    await mesh.request('PUT', '/v1/acl/token', more);
+    const list = (await cli.run(['import', '--out', join(cli.directory, 'acl'), '--json'])).json();
+    const acl = list.acl as readonly { readonly description: string; readonly detail: string }[];
+    expect(acl).toContainEqual(
+      expect.objectContaining({
+        kind: 'acl-token',
+        description: Description,
+        gives: expect.arrayContaining([expect.stringContaining('bot'), expect.stringContaining('service')]),
+        detail: expect.stringContaining('scopemesh tokens says which login gives the same'),
+      }),
+    );
+    expect(acl.map(({ detail }) => detail)).toContain(
+      'a management token may do everything; no scope ends it',
+    );
+    expect(acl.map(({ detail }) => detail)).not.toContainEqual(expect.stringContaining('without a token'));
+    expect(JSON.stringify(list)).not.toContain(secret);
+
+    const anonymous = '/v1/acl/token/00000000-0000-0000-0000-000000000002';
+    await mesh.request('PUT', anonymous, { Policies: [{ Name: 'policy-1' }] });
+    const open = await cli.run(['import', '--out', join(cli.directory, 'acl'), '--force', '--json']);
+    expect(open.json().acl).toContainEqual(
+      expect.objectContaining({ detail: 'each call without a token may do this; no scope ends it' }),
+    );
+    await mesh.request('PUT', anonymous, { Policies: [] });
+  });
+
+  it('never writes to its own configuration, and follows no link without --force', async () => {
+    const own = join(cli.directory, 'own');
+    mkdirSync(own);
+    cli.configure({ scopes: {} });
+    const text = readFileSync(cli.configFile, 'utf8');
+    const file = join(own, 'scopemesh.yaml');
+    writeFileSync(file, text);
+    const onto = await cli.run(['-c', file, 'import', '--out', own, '--force']);
+    expect([onto.status, onto.err]).toEqual([
+      1,
+      expect.stringContaining('is the configuration that import reads'),
+    ]);
+    expect(readFileSync(file, 'utf8')).toBe(text);
+
+    const linked = join(cli.directory, 'linked');
+    const target = join(cli.directory, 'target');
+    mkdirSync(linked);
+    symlinkSync(target, join(linked, 'scopemesh.yaml'));
+    expect((await cli.run(['import', '--out', linked])).status).toBe(1);
+    expect(existsSync(target)).toBe(false);
   });
 
   it('keeps the rules of the file, and says which intention they open', async () => {
