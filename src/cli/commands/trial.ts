@@ -25,7 +25,8 @@ export function addTrial(program: Command, cli: Cli): void {
     .description(
       'Reads what the daemon planned in mode observe from the decision log, and the present plan, and shows each edge ' +
         'that enforcing would close, narrow or open, since when, and whether it still would. With access logs of Envoy ' +
-        'it counts the requests that enforcing would refuse, and those that pass only through intentions of others. ' +
+        'it counts the requests that enforcing would refuse, and those that pass only through intentions of others. Shows ' +
+        'which ACL objects (logins, rights, tokens) enforcing would take away by the present plan. ' +
         'Writes nothing, and may run beside the daemon.',
     )
     .option(
@@ -54,7 +55,8 @@ async function show({ from, logs, fromTopic, json }: Options, cli: Cli): Promise
     const holds = await presentHolds(sides, cli);
     const { world, consul } = sides;
     const { defaultPolicy } = await consul.inspect(cli.signal);
-    const mesh = { owner: world.mapping.owner, entries: world.entries, defaultPolicy };
+    const { owner, select } = world.mapping;
+    const mesh = { owner, select, entries: world.entries, defaultPolicy };
     return withTrail(cli, fromTopic === undefined ? {} : { fromTopic }, async (trail) => {
       const at = await nowIn(trail, new Date(systemClock.now()).toISOString());
       return trial(trail, { from, at, holds, mesh, calls: logs && callsIn(logs, cli) });
