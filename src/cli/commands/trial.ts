@@ -38,7 +38,8 @@ export function addTrial(program: Command, cli: Cli): void {
     .addHelpText(
       'after',
       `
-Exit status: 0 if enforcing would break nothing now; 1 if it would, and on error.
+Exit status: 0 if enforcing would now take away no call between services, no request of the logs and no ACL
+object; 1 if it would, and on error.
 
 Examples:
   scopemesh trial
@@ -47,6 +48,9 @@ Examples:
     )
     .action((options: Options) => show(options, cli));
 }
+
+const NO_DAEMON =
+  'No daemon answers on this machine, so the decision log may miss what enforcing would have done until now.';
 
 async function show({ from, logs, fromTopic, json }: Options, cli: Cli): Promise<void> {
   const { mode } = await cli.openConfig();
@@ -59,7 +63,9 @@ async function show({ from, logs, fromTopic, json }: Options, cli: Cli): Promise
     const mesh = { owner, select, entries: world.entries, defaultPolicy };
     return withTrail(cli, fromTopic === undefined ? {} : { fromTopic }, async (trail) => {
       const at = await nowIn(trail, new Date(systemClock.now()).toISOString());
-      return trial(trail, { from, at, holds, mesh, calls: logs && callsIn(logs, cli) });
+      const answer = await trial(trail, { from, at, holds, mesh, calls: logs && callsIn(logs, cli) });
+      const isSilent = sides.daemon === undefined && fromTopic === undefined;
+      return isSilent ? { ...answer, unknown: [...answer.unknown, NO_DAEMON] } : answer;
     });
   });
   if (json) cli.screen.json(answer);
