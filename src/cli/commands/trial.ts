@@ -1,7 +1,12 @@
 import type { Command } from 'commander';
+import { aclHold } from '../../apply/acl/acl-draft.js';
 import { systemClock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
 import type { Mode } from '../../model/rule.js';
+import { mergeHolds } from '../../plan/holds.js';
+import { jwtProviderFacts, jwtProviderSubject } from '../../plan/jwt-provider-change.js';
+import { type Hold, toHold } from '../../plan/plan.js';
+import type { FleetPlan } from '../../reconcile/fleet-plan.js';
 import { nowIn } from '../../trail/answer.js';
 import { type LoggedCall, parseLoggedCall } from '../../trail/calls/logged-call.js';
 import { trial } from '../../trail/trial/trial.js';
@@ -85,16 +90,43 @@ function nothingToTry(mode: Exclude<Mode, 'observe'>): SyncError {
   );
 }
 
-/** The holds of the whole plan: in mode observe every change is one. */
-async function presentHolds(sides: BothSides, cli: Cli) {
-  const { holds } = await planSides(sides);
+/**
+ * The plan of mode enforce, as holds: a plan of mode observe lacks jwt-providers, and the edges that wait for them.
+ */
+async function presentHolds(sides: BothSides, cli: Cli): Promise<readonly Hold[]> {
+  const { world } = sides;
+  world.setMapping({ ...world.mapping, mode: 'enforce' });
+  const holds = toHolds(await planSides(sides));
   const isChanged = await learnUnrecorded(
     sides,
     holds.map(({ before }) => ({ before })),
     cli,
   );
-  return isChanged ? (await planSides(sides)).holds : holds;
+  return isChanged ? toHolds(await planSides(sides)) : holds;
 }
+
+function toHolds({ holds, changes, acl, jwtProviders }: FleetPlan): readonly Hold[] {
+  return mergeHolds([
+    ...holds,
+    ...changes.map((change) => toHold(change, 'ModeForbids', NOT_WRITTEN)),
+    ...acl.changes.map((change) => aclHold(change, 'ModeForbids', NOT_WRITTEN)),
+    ...jwtProviders.map((change) => {
+      const { action, reason: changeReason, resource } = jwtProviderFacts(change);
+      const subject = jwtProviderSubject(change.name);
+      return {
+        subject,
+        resource,
+        reason: 'ModeForbids' as const,
+        changeReason,
+        detail: NOT_WRITTEN,
+        action,
+        scopes: [],
+      };
+    }),
+  ]);
+}
+
+const NOT_WRITTEN = 'mode is observe: nothing is written';
 
 async function* callsIn(files: readonly string[], cli: Cli): AsyncIterable<LoggedCall | undefined> {
   for await (const line of linesOf(files, cli)) {

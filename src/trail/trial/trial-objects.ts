@@ -3,7 +3,10 @@ import { compareText } from '../../plan/compare.js';
 import { isDelay } from '../../plan/holds.js';
 import type { Hold } from '../../plan/plan.js';
 
-/** An ACL object of Consul that enforcing would remove or narrow: logins, rights and tokens of a client or of people. */
+/**
+ * An ACL object of Consul that enforcing would remove or narrow: logins, rights and tokens of a client or of people. Or a
+ * jwt-provider that enforcing would change, which may then refuse tokens of users.
+ */
 export interface TrialObject {
   readonly kind: Resource['kind'];
   readonly name: string;
@@ -15,11 +18,13 @@ export interface TrialObject {
   readonly heldBy?: HoldReason;
 }
 
-/** Of the present plan in mode `observe`. Narrowing and widening are separate steps of a plan of ACL objects. */
+/** Of the present plan. Narrowing and widening are separate steps of a plan of ACL objects. */
 export function trialObjects(holds: readonly Hold[]): readonly TrialObject[] {
   return holds
     .flatMap(({ resource, reason, changeReason, action, client, person, scopes }) => {
-      if (!resource.kind.startsWith('acl-') || action !== 'revoke') return [];
+      // A jwt-provider that is removed is one that no intention names.
+      if (action !== (resource.kind === 'jwt-provider' ? 'change' : 'revoke')) return [];
+      if (resource.kind !== 'jwt-provider' && !resource.kind.startsWith('acl-')) return [];
       if (reason !== 'ModeForbids' && !isDelay(reason)) return [];
       return {
         kind: resource.kind,

@@ -14,10 +14,10 @@ import { type TrialObject, trialObjects } from './trial-objects.js';
 /** What enforcing would have changed since `from`, and would change now. */
 export interface TrialAnswer extends Answer {
   readonly from: string;
-  /** Whether enforcing would now close or narrow an edge, remove or narrow an ACL object, or refuse a request of the logs. */
+  /** Whether enforcing would now close or narrow an edge, take away by an ACL object or a jwt-provider, or refuse a request of the logs. */
   readonly isBreaking: boolean;
   readonly edges: readonly TrialEdge[];
-  /** ACL objects that enforcing would remove or narrow now, by the present plan alone. */
+  /** ACL objects that enforcing would remove or narrow now, and jwt-providers that it would change. */
   readonly objects: readonly TrialObject[];
   /** What stays open by intentions of others, and closes when somebody removes them. */
   readonly foreign: readonly ForeignIntention[];
@@ -29,7 +29,7 @@ export interface TrialQuestion {
   /** ISO 8601 in UTC, both; without `from` since the last write to Consul, for 7 days at most. */
   readonly from?: string | undefined;
   readonly at: string;
-  /** All holds of the present plan in mode `observe`. */
+  /** All holds of the present plan; each change that only the mode forbids is one (`ModeForbids`). */
   readonly holds: readonly Hold[];
   readonly mesh: MeshNow;
   /** Calls of access logs; undefined for a line that cannot be read. */
@@ -41,7 +41,7 @@ const LONGEST_DEFAULT_MS = 7 * DAY_MS;
 
 const LIMITS = [
   'Intentions of others, wildcards and the default policy are taken as they are now, also for the past.',
-  'ACL objects are judged by the present plan alone. Writes of jwt-provider entries are not in this answer.',
+  'ACL objects and jwt-providers are judged by the present plan alone.',
 ];
 
 /** Throws SyncError ERR_CONFIG if the trail does not reach back to `from`, or is empty. */

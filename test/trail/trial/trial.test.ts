@@ -186,7 +186,7 @@ describe('a plan that a guard delays', () => {
   });
 });
 
-describe('ACL objects that enforcing would take away', () => {
+describe('ACL objects and jwt-providers by which enforcing would take something away', () => {
   const login = hold(undefined, undefined, {
     subject: 'acl-auth-method/web',
     resource: { kind: 'acl-auth-method', name: 'web' },
@@ -200,12 +200,20 @@ describe('ACL objects that enforcing would take away', () => {
       edges: [],
       objects: [{ kind: 'acl-auth-method', name: 'web', reason: 'ClientDeleted' }],
     });
+    const provider = {
+      ...login,
+      resource: { kind: 'jwt-provider', name: 'main' },
+      action: 'change',
+    } as const;
+    const changed = await tried([ended(day(4))], { holds: [provider] });
+    expect(changed).toMatchObject({ isBreaking: true, objects: [{ kind: 'jwt-provider' }] });
   });
 
   it('are not those that it would make, or that others have', async () => {
     const holds = [
       { ...login, action: 'grant' as const },
       { ...login, reason: 'ForeignObject' as const },
+      { ...login, resource: { kind: 'jwt-provider' as const, name: 'main' } },
     ];
     expect(await tried([ended(day(4))], { holds })).toMatchObject({ isBreaking: false, objects: [] });
   });
