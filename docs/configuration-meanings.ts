@@ -169,7 +169,7 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   'http.tokens[].token':
     'What they send as `Authorization: Bearer …`: at least 32 characters. To change a token, add a second entry with the same name, restart, give out the new one, and remove the old entry.',
   'http.tokens[].approve':
-    'Whether the holder may approve and reject held changes and end quarantines. Otherwise the token only reads.',
+    'Whether the holder may make every change of the API, such as approve held changes, adopt, and end quarantines. Otherwise the token only reads.',
   'state.directory':
     'The directory of the files of the embedded queue and decision log. It must be on a local disk. scopemesh creates it with mode 0700.',
   'lease.ttl':

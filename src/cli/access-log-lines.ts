@@ -10,11 +10,12 @@ export const LONGEST_LINE = 256 * 1024;
 /** The lines of access logs; `-` or no file is the standard input. Throws ERR_CONFIG for a terminal. */
 export async function* linesOf(files: readonly string[], cli: Cli): AsyncIterable<BoundedLine> {
   const { stdin } = cli.around;
-  if (files.length === 0 && stdin.isTTY === true)
+  const sources = files.length === 0 ? ['-'] : files;
+  if (sources.includes('-') && stdin.isTTY === true)
     throw new SyncError('ERR_CONFIG', 'name a file, or pipe an access log into this command', {
       retriable: false,
     });
-  for (const file of files.length === 0 ? ['-'] : files) {
+  for (const file of sources) {
     const input = file === '-' ? stdin : createReadStream(file);
     if (input instanceof Readable) addAbortSignal(cli.signal, input);
     yield* boundedLines(input, LONGEST_LINE);

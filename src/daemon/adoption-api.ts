@@ -19,6 +19,9 @@ const Body = ChangeBody.extend({
   subjects: z.array(z.string().min(1).max(LONGEST_KEY)).min(1).max(MOST_SUBJECTS),
 });
 
+const NOT_READ =
+  'the daemon has not read Consul and every identity provider completely yet; run scopemesh adopt again; if it lasts, scopemesh doctor says what cannot be read';
+
 /** `POST /api/adoptions`: adopts at one key what equals the desired state, in the turn of the key. */
 export function addAdoptionApi(server: FastifyInstance, deps: AdoptionApiDeps): void {
   server.post('/api/adoptions', (request, reply) =>
@@ -31,6 +34,9 @@ export function addAdoptionApi(server: FastifyInstance, deps: AdoptionApiDeps): 
           .send({ error: 'the key is not that of a destination, a client or a provider' });
       if (!policyOf(world.mapping).writes)
         return reply.code(409).send({ error: `nothing is adopted in mode ${world.mapping.mode}` });
+      const { hasEntries, catalog, hasDirectory } = world;
+      if (!hasEntries || catalog === undefined || !world.mapping.providers.every(hasDirectory))
+        return reply.code(503).send({ error: NOT_READ });
       const receivedAt = new Date(deps.clock.now()).toISOString();
       const wake = () => queue.add([{ key, cause: { kind: 'command', receivedAt, principal: by } }]);
       const asked = { key, subjects: new Set(subjects), by };

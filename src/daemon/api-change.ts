@@ -33,7 +33,7 @@ export async function answerChange<Body extends z.infer<typeof ChangeBody>>(
   if ('status' in caller) return sendRefusal(reply, caller);
   if (caller.kind === 'holder' && !caller.mayApprove)
     return reply.code(403).send({
-      error: `the token of ${caller.name} only reads; to approve with it, set approve: on in its entry of http.tokens`,
+      error: `the token of ${caller.name} only reads; to change anything with it, set approve: on in its entry of http.tokens`,
     });
   if (request.headers['content-type'] !== 'application/json')
     return reply.code(415).send({ error: 'send the request as application/json' });

@@ -12,6 +12,11 @@ export function isApprovable(reason: string): boolean {
   return reason === 'RevocationLimit' || reason === 'MarkUnrecorded';
 }
 
+/** Whether a hold with this reason delays a change that is still planned: a person approves it, or the freeze ends. */
+export function isDelay(reason: HoldReason): boolean {
+  return isApprovable(reason) || reason === 'Frozen';
+}
+
 /** The subjects that a quarantine holds. */
 export function quarantinedIn(
   holds: Iterable<{ readonly subject: string; readonly reason: HoldReason }>,

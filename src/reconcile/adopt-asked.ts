@@ -35,8 +35,5 @@ async function adoptAt(
   if (key.kind !== 'destination')
     return isAclActive(deps) ? adoptAcl({ key, subjects }, cause, deps, signal) : 0;
   const name = { partition: key.partition, namespace: key.namespace, name: key.service };
-  const isHere = deps.world
-    .destinations(deps.clock.now())
-    .some((each) => serviceText(each) === serviceText(name));
-  return isHere ? adopt(name, cause, deps, signal, subjects) : 0;
+  return deps.world.entries.has(serviceText(name)) ? adopt(name, cause, deps, signal, subjects) : 0;
 }

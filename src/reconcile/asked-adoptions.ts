@@ -15,6 +15,8 @@ export interface AskedAdoption {
 interface Waiting extends AskedAdoption {
   readonly resolve: (adopted: number) => void;
   readonly reject: (error: unknown) => void;
+  /** Ends the limit of the wait. */
+  readonly begin: () => void;
 }
 
 /** Requests at once: each is of a person who waits for it. */
@@ -32,30 +34,29 @@ export class AskedAdoptions {
   readonly #waiting = new Map<string, Waiting[]>();
 
   /**
-   * Resolves with the number of marks. Throws SyncError ERR_TIMEOUT if that takes too long; what has had no turn yet is withdrawn
-   * then. `wake` asks for a run of the key.
+   * Resolves with the number of marks. Throws SyncError ERR_TIMEOUT, and withdraws the adoption, if its turn does not come in
+   * time; from then on the limits of Consul's requests hold. `wake` asks for a run of the key.
    */
   async ask(asked: AskedAdoption, wake: () => Promise<void>, clock: Clock): Promise<number> {
     const text = formatKey(asked.key);
     const all = [...this.#waiting.values()].reduce((sum, { length }) => sum + length, 0);
     if (all >= MOST_WAITING) throw refused('too many adoptions wait; try again later');
-    const late = new AbortController();
-    const others = this.#waiting.get(text) ?? [];
+    const begun = new AbortController();
     const adopted = new Promise<number>((resolve, reject) => {
-      this.#waiting.set(text, [...others, { ...asked, resolve, reject }]);
+      const waiting = { ...asked, resolve, reject, begin: () => begun.abort() };
+      this.#waiting.set(text, [...(this.#waiting.get(text) ?? []), waiting]);
+      const late = () =>
+        reject(
+          refused(
+            `${text} had no turn within ${TURN_MS / 1000} s and was not adopted; run scopemesh adopt again`,
+          ),
+        );
+      clock.sleep(TURN_MS, begun.signal).then(late, () => {}); // its turn came first
     });
-    const isLate = clock.sleep(TURN_MS, late.signal).then(() => {
-      throw refused(
-        `${text} was not adopted within ${TURN_MS / 1000} s; run scopemesh adopt again to see what is left`,
-      );
-    });
-    // If the key cannot be woken, nobody waits for these.
-    for (const each of [adopted, isLate]) each.catch(() => {});
     try {
-      await wake();
-      return await Promise.race([adopted, isLate]);
+      return await Promise.race([adopted, wake().then(() => adopted)]);
     } finally {
-      late.abort();
+      begun.abort();
       this.#withdraw(text, asked);
     }
   }
@@ -66,9 +67,11 @@ export class AskedAdoptions {
     else this.#waiting.set(text, left);
   }
 
+  /** Gives these their turn. */
   take(key: string): readonly Waiting[] {
     const found = this.#waiting.get(key) ?? [];
     this.#waiting.delete(key);
+    for (const { begin } of found) begin();
     return found;
   }
 }

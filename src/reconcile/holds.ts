@@ -2,7 +2,7 @@ import { holdDecision } from '../apply/decision-drafts.js';
 import type { Cause } from '../model/cause.js';
 import { clientKey, parseKey } from '../model/key.js';
 import type { Trigger } from '../model/trigger.js';
-import { endedHold, fingerprintOf, holdKey, mergeHolds } from '../plan/holds.js';
+import { endedHold, fingerprintOf, holdKey, isDelay, mergeHolds } from '../plan/holds.js';
 import type { Hold } from '../plan/plan.js';
 import { mayOnlyLose, serviceText } from '../plan/world.js';
 import type { KeyRecord, RecordedHold, SettledDecision } from '../queue/journal.js';
@@ -29,6 +29,18 @@ export async function recordHolds(
   // The space that the store keeps back is for revocations. The other holds are recorded when it has room: also those of
   // marks without a record, which anyone who writes intentions can make.
   const isLow = deps.space.isLow();
+  // The ends come first: a reader takes the last decision about a subject for what holds now.
+  const delayed = new Set(holds.flatMap(({ subject, reason }) => (isDelay(reason) ? [subject] : [])));
+  for (const [name, known] of isLow ? [] : record.holds) {
+    if (!concerns(known.subject) || current.has(name)) continue;
+    if (!decided.has(known.subject) && isUndecided(known, deps)) continue;
+    update.set(name, null);
+    const isPlan = known.reason === 'ModeForbids';
+    // Only for edges: `trial` says when a plan ended that was not carried out. A change that is delayed is still planned.
+    const isMade = decided.has(known.subject) || !known.subject.startsWith('intention/');
+    if (isPlan && (isMade || delayed.has(known.subject))) continue;
+    decisions.push(holdDecision(endedHold(known), isPlan ? 'planned' : 'released', cause, stamp));
+  }
   for (const [name, hold] of current) {
     if (isLow && !isRecordedWhenLow(hold)) continue;
     const known = record.holds.get(name);
@@ -60,15 +72,6 @@ export async function recordHolds(
       { subject: hold.subject, reason: hold.reason, detail: hold.detail, decision: decision.id },
       'a change is held',
     );
-  }
-  for (const [name, known] of isLow ? [] : record.holds) {
-    if (!concerns(known.subject) || current.has(name)) continue;
-    if (!decided.has(known.subject) && isUndecided(known, deps)) continue;
-    update.set(name, null);
-    const isPlan = known.reason === 'ModeForbids';
-    // Only for edges: `trial` says when a plan ended that was not carried out.
-    if (isPlan && (decided.has(known.subject) || !known.subject.startsWith('intention/'))) continue;
-    decisions.push(holdDecision(endedHold(known), isPlan ? 'planned' : 'released', cause, stamp));
   }
   if (update.size === 0) return;
   await deps.journal.settle(key, decisions, { holds: update });

@@ -20,6 +20,16 @@ it('an adoption that has no turn in time is withdrawn, and others of the key sta
   expect(await other).toBe(2);
 });
 
+it('an adoption that has its turn is awaited, however long its write to Consul takes', async () => {
+  const [adoptions, clock] = [new AskedAdoptions(), createMovableClock()];
+  const adopted = adoptions.ask(asked(), async () => {}, clock);
+  const [first] = adoptions.take(formatKey(key));
+  clock.advance(10 * TURN_MS);
+  await new Promise((resolve) => setImmediate(resolve));
+  first?.resolve(1);
+  expect(await adopted).toBe(1);
+});
+
 it('an adoption whose key cannot be woken, or that comes after too many, fails at once', async () => {
   const [adoptions, clock] = [new AskedAdoptions(), createMovableClock()];
   const broken = () => Promise.reject(new Error('the queue is closed'));

@@ -96,3 +96,38 @@ test('The hold of a client that was read alone stays while nothing is decided, a
   await end(new Set([subject]));
   expect(decisions).toMatchObject([{ subject, outcome: 'observed', reason: 'HoldEnded' }]);
 });
+
+describe('the plan of an edge that the mode forbids', () => {
+  const subject = 'intention/default/default/orders/web';
+  const edge = { subject, resource: { kind: 'intention', source: 'web', destination: 'orders' } } as const;
+  const cause = { kind: 'resync', receivedAt: new Date(NOW).toISOString() } as const;
+  const known = (reason: Hold['reason']) => ({
+    pending: [],
+    lastApplied: new Map(),
+    holds: new Map([
+      [`${subject} ${reason}`, { subject, reason, decisionId: '1', since: '', detail: '', fingerprint: '' }],
+    ]),
+  });
+  const recorded = async (before: Hold['reason'], ...holds: Hold['reason'][]) => {
+    const { deps, decisions } = depsOf(worldWithTwo(), {});
+    const now = holds.map((reason) => hold('why', { ...edge, reason, action: 'revoke' }));
+    await recordHolds('destination/default/default/orders', known(before), now, cause, deps);
+    return decisions.map(({ reason, action, id }) => [id, reason, action]);
+  };
+
+  test('goes on while the mass guard or a freeze delays it', async () => {
+    for (const reason of ['RevocationLimit', 'MarkUnrecorded', 'Frozen'] as const)
+      expect(await recorded('ModeForbids', reason)).toEqual([['id-1', reason, 'revoke']]);
+  });
+
+  test('ends before another hold begins, and begins after one ended', async () => {
+    expect(await recorded('ModeForbids', 'ForeignSource')).toEqual([
+      ['id-1', 'ModeForbids', 'none'],
+      ['id-2', 'ForeignSource', 'revoke'],
+    ]);
+    expect(await recorded('RevocationLimit', 'ModeForbids')).toEqual([
+      ['id-1', 'HoldEnded', 'none'],
+      ['id-2', 'ModeForbids', 'revoke'],
+    ]);
+  });
+});

@@ -9,7 +9,7 @@ import type { AclChange } from '../../plan/acl/acl-change.js';
 import type { Change, Hold } from '../../plan/plan.js';
 import { type AclAdoption, adoptAcl, planAclAdoptions } from '../../reconcile/acl/adopt-acl.js';
 import { type Adoption, adopt, planAdoptions } from '../../reconcile/adopt.js';
-import { MOST_SUBJECTS, TURN_MS } from '../../reconcile/asked-adoptions.js';
+import { MOST_SUBJECTS } from '../../reconcile/asked-adoptions.js';
 import type { Cli } from '../cli.js';
 import { type DaemonClient, findDaemon, refusal } from '../daemon-client.js';
 import { type BothSides, withBothSides } from '../load-current-state.js';
@@ -55,6 +55,7 @@ Examples:
 async function adoptAll(options: Options, cli: Cli): Promise<void> {
   const daemon = await findDaemon(await cli.openConfig(), cli.signal);
   if (daemon !== undefined) {
+    requireLeader(daemon);
     const tools = await withBothSides(cli, async (sides) => toolsOfDaemon(daemon, sides, cli));
     return takeOver(tools, options, cli);
   }
@@ -99,15 +100,48 @@ function toolsOfShot(shot: OneShot, { signal }: Cli): Tools {
   };
 }
 
-/** The daemon writes, each key in its turn. It publishes by itself. */
+/** The daemon may wait for a slow Consul, whose requests have limits of their own. */
+const ANSWER_MS = 120_000;
+
+const DaemonBody = z.object({
+  leader: z.boolean(),
+  leading: z.object({ host: z.string() }).nullable(),
+  mappingRevision: z.string(),
+});
+
+/** Throws ERR_INTERNAL for a daemon that would refuse each adoption. */
+function requireLeader({ status, refusal: refused }: DaemonClient): void {
+  if (refused !== undefined) throw refusal(`the daemon does not show its status: ${refused}`);
+  const { leader, leading } = bodyOf(status);
+  if (!leader)
+    throw refusal(
+      leading === null
+        ? 'the daemon on this machine does not lead yet; run scopemesh adopt again in a moment'
+        : `the daemon on this machine does not lead, so it adopts nothing: run scopemesh adopt on ${leading.host}, where the leader runs or ran last`,
+    );
+}
+
+function bodyOf(status: unknown): z.infer<typeof DaemonBody> {
+  const body = DaemonBody.safeParse(status);
+  if (!body.success) throw refusal(OTHER_VERSION);
+  return body.data;
+}
+
+const OTHER_VERSION = 'the running daemon has another version; restart it with this one';
+
+/** The daemon writes, each key in its turn. It publishes by itself. Throws ERR_INTERNAL for one with another mapping. */
 function toolsOfDaemon(daemon: DaemonClient, { world, acl }: BothSides, cli: Cli): Tools {
+  if (bodyOf(daemon.status).mappingRevision !== world.mapping.revision)
+    throw refusal(
+      'the daemon has another mapping than this file gives: have it read the file again (send it SIGHUP), then run scopemesh adopt again',
+    );
   const ask = async (key: Key, changes: readonly { readonly subject: string }[]) => {
     let adopted = 0;
     for (let at = 0; at < changes.length; at += MOST_SUBJECTS) {
       const subjects = [...subjectsOf(changes.slice(at, at + MOST_SUBJECTS))];
       const body = { user: cli.around.user, key: formatKey(key), subjects };
-      const said = AdoptedBody.safeParse(await daemon.post('/api/adoptions', body, 2 * TURN_MS));
-      if (!said.success) throw refusal('the running daemon has another version; restart it with this one');
+      const said = AdoptedBody.safeParse(await daemon.post('/api/adoptions', body, ANSWER_MS));
+      if (!said.success) throw refusal(OTHER_VERSION);
       adopted += said.data.adopted;
     }
     return adopted;
@@ -145,16 +179,23 @@ async function takeOver(tools: Tools, options: Options, cli: Cli): Promise<void>
   }
   let adopted = 0;
   const errors: string[] = [];
-  const attempt = async (what: string, work: () => Promise<number>) => {
+  const attempt = async (what: string, of: number, work: () => Promise<number>) => {
     try {
-      adopted += await work();
+      const done = await work();
+      adopted += done;
+      if (done < of)
+        errors.push(
+          `${what}: ${of - done} of ${of} were not adopted, because they or what they must equal changed meanwhile; run scopemesh adopt again`,
+        );
     } catch (error) {
       if (cli.signal.aborted) throw error;
       errors.push(`${what}: ${messageOf(error)}`);
     }
   };
-  for (const adoption of intentions) await attempt(adoption.destination.name, () => tools.adopt(adoption));
-  for (const adoption of acl) await attempt(formatKey(adoption.key), () => tools.adoptAcl(adoption));
+  for (const adoption of intentions)
+    await attempt(adoption.destination.name, adoption.changes.length, () => tools.adopt(adoption));
+  for (const adoption of acl)
+    await attempt(formatKey(adoption.key), adoption.changes.length, () => tools.adoptAcl(adoption));
   await tools
     .publish()
     .catch((error: unknown) =>

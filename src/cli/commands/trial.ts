@@ -1,7 +1,12 @@
 import type { Command } from 'commander';
+import { aclHold } from '../../apply/acl/acl-draft.js';
 import { systemClock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
 import type { Mode } from '../../model/rule.js';
+import { mergeHolds } from '../../plan/holds.js';
+import { jwtProviderFacts, jwtProviderSubject } from '../../plan/jwt-provider-change.js';
+import { type Hold, toHold } from '../../plan/plan.js';
+import type { FleetPlan } from '../../reconcile/fleet-plan.js';
 import { nowIn } from '../../trail/answer.js';
 import { type LoggedCall, parseLoggedCall } from '../../trail/calls/logged-call.js';
 import { trial } from '../../trail/trial/trial.js';
@@ -25,7 +30,8 @@ export function addTrial(program: Command, cli: Cli): void {
     .description(
       'Reads what the daemon planned in mode observe from the decision log, and the present plan, and shows each edge ' +
         'that enforcing would close, narrow or open, since when, and whether it still would. With access logs of Envoy ' +
-        'it counts the requests that enforcing would refuse, and those that pass only through intentions of others. ' +
+        'it counts the requests that enforcing would refuse, and those that pass only through intentions of others. Shows ' +
+        'which ACL objects (logins, rights, tokens) enforcing would take away by the present plan. ' +
         'Writes nothing, and may run beside the daemon.',
     )
     .option(
@@ -37,7 +43,8 @@ export function addTrial(program: Command, cli: Cli): void {
     .addHelpText(
       'after',
       `
-Exit status: 0 if enforcing would break nothing now; 1 if it would, and on error.
+Exit status: 0 if enforcing would now take away no call between services, no request of the logs and no ACL
+object; 1 if it would, and on error.
 
 Examples:
   scopemesh trial
@@ -47,6 +54,9 @@ Examples:
     .action((options: Options) => show(options, cli));
 }
 
+const NO_DAEMON =
+  'No daemon answers on this machine, so the decision log may miss what enforcing would have done until now.';
+
 async function show({ from, logs, fromTopic, json }: Options, cli: Cli): Promise<void> {
   const { mode } = await cli.openConfig();
   if (mode !== 'observe') throw nothingToTry(mode);
@@ -54,10 +64,13 @@ async function show({ from, logs, fromTopic, json }: Options, cli: Cli): Promise
     const holds = await presentHolds(sides, cli);
     const { world, consul } = sides;
     const { defaultPolicy } = await consul.inspect(cli.signal);
-    const mesh = { owner: world.mapping.owner, entries: world.entries, defaultPolicy };
+    const { owner, select } = world.mapping;
+    const mesh = { owner, select, entries: world.entries, defaultPolicy };
     return withTrail(cli, fromTopic === undefined ? {} : { fromTopic }, async (trail) => {
       const at = await nowIn(trail, new Date(systemClock.now()).toISOString());
-      return trial(trail, { from, at, holds, mesh, calls: logs && callsIn(logs, cli) });
+      const answer = await trial(trail, { from, at, holds, mesh, calls: logs && callsIn(logs, cli) });
+      const isSilent = sides.daemon === undefined && fromTopic === undefined;
+      return isSilent ? { ...answer, unknown: [...answer.unknown, NO_DAEMON] } : answer;
     });
   });
   if (json) cli.screen.json(answer);
@@ -77,16 +90,43 @@ function nothingToTry(mode: Exclude<Mode, 'observe'>): SyncError {
   );
 }
 
-/** The holds of the whole plan: in mode observe every change is one. */
-async function presentHolds(sides: BothSides, cli: Cli) {
-  const { holds } = await planSides(sides);
+/**
+ * The plan of mode enforce, as holds: a plan of mode observe lacks jwt-providers, and the edges that wait for them.
+ */
+async function presentHolds(sides: BothSides, cli: Cli): Promise<readonly Hold[]> {
+  const { world } = sides;
+  world.setMapping({ ...world.mapping, mode: 'enforce' });
+  const holds = toHolds(await planSides(sides));
   const isChanged = await learnUnrecorded(
     sides,
     holds.map(({ before }) => ({ before })),
     cli,
   );
-  return isChanged ? (await planSides(sides)).holds : holds;
+  return isChanged ? toHolds(await planSides(sides)) : holds;
 }
+
+function toHolds({ holds, changes, acl, jwtProviders }: FleetPlan): readonly Hold[] {
+  return mergeHolds([
+    ...holds,
+    ...changes.map((change) => toHold(change, 'ModeForbids', NOT_WRITTEN)),
+    ...acl.changes.map((change) => aclHold(change, 'ModeForbids', NOT_WRITTEN)),
+    ...jwtProviders.map((change) => {
+      const { action, reason: changeReason, resource } = jwtProviderFacts(change);
+      const subject = jwtProviderSubject(change.name);
+      return {
+        subject,
+        resource,
+        reason: 'ModeForbids' as const,
+        changeReason,
+        detail: NOT_WRITTEN,
+        action,
+        scopes: [],
+      };
+    }),
+  ]);
+}
+
+const NOT_WRITTEN = 'mode is observe: nothing is written';
 
 async function* callsIn(files: readonly string[], cli: Cli): AsyncIterable<LoggedCall | undefined> {
   for await (const line of linesOf(files, cli)) {

@@ -1,7 +1,9 @@
 import type { RequestCounts, RequestOutcome } from '../../trail/trial/request-counts.js';
 import type { TrialAnswer } from '../../trail/trial/trial.js';
 import { isBreaking, type TrialEdge } from '../../trail/trial/trial-edges.js';
+import type { TrialObject } from '../../trail/trial/trial-objects.js';
 import { accessText } from './access-text.js';
+import { aclKindText, byText } from './plan-text.js';
 import { columns, printable, type Screen } from './screen.js';
 import { citation, edgeName, printLimits } from './trail-text.js';
 
@@ -9,12 +11,13 @@ import { citation, edgeName, printLimits } from './trail-text.js';
 const MOST_ROWS = 20;
 
 export function printTrial(answer: TrialAnswer, screen: Screen): void {
-  const { edges, foreign, requests, from } = answer;
+  const { edges, objects, foreign, requests, from } = answer;
   const { line, colors } = screen;
   line(colors.bold(`Trial of mode observe since ${from}`));
   const losses = edges.filter(isBreaking);
   const gains = edges.filter((edge) => !isBreaking(edge));
   printEdges('Enforcing would take access away', losses, screen);
+  if (objects.length > 0) printObjects(objects, screen);
   printEdges('Enforcing would open', gains, screen);
   if (foreign.length > 0) {
     line();
@@ -47,8 +50,22 @@ function printEdges(title: string, edges: readonly TrialEdge[], screen: Screen):
     if (replaces !== undefined) line(`    replaces ${printable(replaces)}, which decides now`);
     if (heldBy !== undefined) line(`    ${colors.yellow('held')}     first, by ${heldBy}`);
     if (since !== undefined) line(`    since    ${citation(since)}`);
-    if (!isStill) line(`    ended    ${until ?? 'by the present plan; the decision log does not say when'}`);
+    if (!isStill)
+      line(`    ended    ${until ?? 'not planned any more; the decision log does not say since when'}`);
   }
+}
+
+function printObjects(objects: readonly TrialObject[], { line, colors }: Screen): void {
+  line();
+  line(`Enforcing would take away logins, rights or tokens in Consul: ${objects.length}`);
+  const rows = objects.map(({ kind, name, reason, heldBy, ...whose }) => [
+    aclKindText(kind),
+    colors.bold(printable(name)),
+    reason,
+    byText(whose),
+    heldBy === undefined ? '' : colors.yellow(`held first, by ${heldBy}`),
+  ]);
+  for (const row of columns(rows)) line(`  ${row}`);
 }
 
 const TITLES: Readonly<Record<RequestOutcome, string>> = {

@@ -1,4 +1,5 @@
 import type { IntentionEntry, IntentionSource, ServiceName } from '../../model/intention.js';
+import type { Selection } from '../../model/selection.js';
 import { isOwned, isSourceOf } from '../../plan/ownership.js';
 import type { ActualAccess } from '../../plan/plan.js';
 import { takesOver } from '../../plan/precedence.js';
@@ -10,6 +11,13 @@ export interface MeshNow {
   /** By `serviceText` of the destination. */
   readonly entries: ReadonlyMap<string, IntentionEntry>;
   readonly defaultPolicy: 'allow' | 'deny' | 'unknown';
+  /** What the instance is about; absent: everything. Entries of destinations outside are not read. */
+  readonly select?: Selection | undefined;
+}
+
+/** Whether the instance is about this destination. Others are never named. */
+export function isSelected({ select }: Pick<MeshNow, 'select'>, destination: ServiceName): boolean {
+  return select?.hasService(destination) !== false;
 }
 
 /** What decides a call. */

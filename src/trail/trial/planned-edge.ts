@@ -1,4 +1,11 @@
-import type { Decision, HoldReason, Reason, Resource } from '../../model/decision.js';
+import {
+  type Decision,
+  HOLD_REASONS,
+  type HoldReason,
+  type Reason,
+  type Resource,
+} from '../../model/decision.js';
+import { isDelay } from '../../plan/holds.js';
 import type { ActualAccess, Hold } from '../../plan/plan.js';
 import { toAccess } from '../content.js';
 
@@ -19,9 +26,6 @@ export interface PlannedEdge {
   readonly heldBy?: HoldReason;
 }
 
-/** Reasons that delay a change until a person approves it or the freeze ends. */
-const DELAYS: readonly HoldReason[] = ['RevocationLimit', 'MarkUnrecorded', 'Frozen'];
-
 /** Somebody else's source is where scopemesh would write its own. */
 const IN_THE_WAY: readonly HoldReason[] = ['ForeignSource', 'ManagedElsewhere', 'LegacyEntry', 'MarkLost'];
 
@@ -37,7 +41,7 @@ export function wantedByHolds(holds: readonly Hold[]): ReadonlyMap<string, Actua
 /** Undefined for a hold of something else, and for one that no mode would end. */
 export function plannedByHold(hold: Hold): PlannedEdge | undefined {
   const { reason, changeReason, before, after, client } = hold;
-  if (reason !== 'ModeForbids' && !DELAYS.includes(reason)) return undefined;
+  if (reason !== 'ModeForbids' && !isDelay(reason)) return undefined;
   const place = placeOf(hold.resource);
   return (
     place && {
@@ -53,13 +57,14 @@ export function plannedByHold(hold: Hold): PlannedEdge | undefined {
   );
 }
 
-/** `ended`: nothing is planned for the edge any more. Undefined: the decision says nothing of that. */
+/** `ended`: nothing is planned for the edge any more. Undefined: the decision says nothing about plans. */
 export function plannedByDecision(decision: Decision): PlannedEdge | 'ended' | undefined {
   const { subject, resource, outcome, reason, action, changeReason, client, scopes = [] } = decision;
   const place = placeOf(resource);
   if (place === undefined) return undefined;
-  if (outcome === 'applied' || reason === 'RemovedElsewhere') return 'ended';
-  const heldBy = DELAYS.find((each) => each === reason);
+  // A new plan comes after the end of a hold.
+  if (outcome === 'applied' || reason === 'RemovedElsewhere' || reason === 'HoldEnded') return 'ended';
+  const heldBy = HOLD_REASONS.find((each) => each === reason && isDelay(each));
   const isPlanned = reason === 'ModeForbids' && outcome === 'observed';
   if (!isPlanned && (heldBy === undefined || outcome !== 'held')) return undefined;
   if (action === 'none') return 'ended';

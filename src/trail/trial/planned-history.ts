@@ -2,9 +2,10 @@ import type { Trail } from '../../decisions/trail.js';
 import { SyncError } from '../../errors.js';
 import type { Decision } from '../../model/decision.js';
 import { type Citation, cite } from '../edge.js';
+import { isChange } from '../standing.js';
 import { type PlannedEdge, plannedByDecision } from './planned-edge.js';
 
-/** What was planned for an edge without a break. */
+/** What was planned for an edge from one decision to the next. */
 export interface PlannedPeriod {
   readonly planned: PlannedEdge;
   /** The decision that says so; it may be older than the trial. */
@@ -16,55 +17,93 @@ export interface PlannedPeriod {
 /** By the subject of the edge; the periods of each, oldest first. */
 export type PlannedHistory = ReadonlyMap<string, readonly PlannedPeriod[]>;
 
-/** Decisions about plans that are kept in memory. */
-const MOST_DECISIONS = 200_000;
-/** Of one edge, that say nothing of plans, before the trial. */
-const MOST_OTHERS = 100;
-
-/** What the trail says was planned between two instants (ISO 8601). Throws ERR_CONFIG if that is too much. */
-export async function readPlannedHistory(trail: Trail, from: string, to: string): Promise<PlannedHistory> {
-  const newestFirst = new Map<string, Decision[]>();
-  let count = 0;
-  for await (const decision of trail.history('all', { from, to })) {
-    if (plannedByDecision(decision) === undefined) continue;
-    if (++count > MOST_DECISIONS)
-      throw new SyncError(
-        'ERR_CONFIG',
-        `there are more than ${MOST_DECISIONS} decisions since ${from}; ask for a shorter time with --from`,
-        { retriable: false },
-      );
-    const known = newestFirst.get(decision.subject);
-    if (known === undefined) newestFirst.set(decision.subject, [decision]);
-    else known.push(decision);
-  }
-  for await (const subject of trail.subjects({ prefix: 'intention/' })) {
-    const earlier = await lastPlan(trail, subject, from);
-    const known = newestFirst.get(subject) ?? [];
-    if (earlier !== undefined && known.at(-1)?.id !== earlier.id)
-      newestFirst.set(subject, [...known, earlier]);
-  }
-  return new Map([...newestFirst].map(([subject, decisions]) => [subject, toPeriods(decisions)]));
+/** What the trail says of a time. */
+export interface PastPlans {
+  readonly history: PlannedHistory;
+  /** ISO 8601, when it begins. */
+  readonly from: string;
+  /** When scopemesh itself last changed Consul within the time: until then it did not only observe. */
+  readonly written: string | undefined;
+  /** Edges whose plan at `from` was not found: too many other decisions are newer. */
+  readonly unread: number;
 }
 
-async function lastPlan(trail: Trail, subject: string, at: string): Promise<Decision | undefined> {
+/** What is read of one edge, from the newest decision to the oldest. */
+interface EdgeReading {
+  readonly newestFirst: PlannedPeriod[];
+  readonly oldest: Pick<Decision, 'id' | 'time'>;
+}
+
+/** Periods that are kept in memory. */
+const MOST_PERIODS = 200_000;
+/** Of one edge, before the trial, that say nothing about plans. */
+const MOST_OTHERS = 100;
+
+/**
+ * What the trail says was planned until `to`, since `from` (ISO 8601); with `orWrite` since the last write to Consul, if that
+ * is later. Throws ERR_CONFIG if that is too much.
+ */
+export async function readPastPlans(
+  trail: Trail,
+  { from: earliest, to, orWrite }: { readonly from: string; readonly to: string; readonly orWrite: boolean },
+): Promise<PastPlans> {
+  const edges = new Map<string, EdgeReading>();
+  let from = earliest;
+  let written: string | undefined;
+  let count = 0;
+  for await (const decision of trail.history('all', { from, to })) {
+    if (decision.time < from) break;
+    if (written === undefined && isWrite(decision)) {
+      written = decision.time;
+      if (orWrite) from = written;
+    }
+    if (take(edges, decision) && ++count > MOST_PERIODS)
+      throw new SyncError(
+        'ERR_CONFIG',
+        `there are more than ${MOST_PERIODS} decisions since ${from}; ask for a shorter time with --from`,
+        { retriable: false },
+      );
+  }
+  let unread = 0;
+  for await (const subject of trail.subjects({ prefix: 'intention/' })) {
+    const earlier = await lastPlan(trail, subject, from);
+    if (earlier === 'unread') unread++;
+    else if (earlier !== undefined && earlier.id !== edges.get(subject)?.oldest.id) take(edges, earlier);
+  }
+  const history = new Map(
+    [...edges].map(([subject, { newestFirst }]) => [subject, newestFirst.toReversed()]),
+  );
+  return { history, from, written, unread };
+}
+
+/** True if the decision says something about plans. */
+function take(edges: Map<string, EdgeReading>, decision: Decision): boolean {
+  const planned = plannedByDecision(decision);
+  if (planned === undefined) return false;
+  const { subject, id, time } = decision;
+  const newer = edges.get(subject);
+  const newestFirst = newer?.newestFirst ?? [];
+  if (planned !== 'ended')
+    newestFirst.push({
+      planned,
+      since: cite(decision),
+      ...(newer === undefined ? {} : { until: newer.oldest.time }),
+    });
+  edges.set(subject, { newestFirst, oldest: { id, time } });
+  return true;
+}
+
+function isWrite(decision: Decision): boolean {
+  return decision.outcome === 'applied' && isChange(decision) && decision.resource.kind !== 'client';
+}
+
+async function lastPlan(trail: Trail, subject: string, at: string): Promise<Decision | 'unread' | undefined> {
   let others = 0;
   for await (const decision of trail.newestFirst(subject, at)) {
     if (plannedByDecision(decision) !== undefined) return decision;
-    if (++others === MOST_OTHERS) break;
+    if (++others === MOST_OTHERS) return 'unread';
   }
   return undefined;
-}
-
-function toPeriods(newestFirst: readonly Decision[]): readonly PlannedPeriod[] {
-  const periods: PlannedPeriod[] = [];
-  let until: string | undefined;
-  for (const decision of newestFirst) {
-    const planned = plannedByDecision(decision);
-    if (planned !== undefined && planned !== 'ended')
-      periods.push({ planned, since: cite(decision), ...(until === undefined ? {} : { until }) });
-    until = decision.time;
-  }
-  return periods.toReversed();
 }
 
 /** What was planned for an edge at an instant. */

@@ -4,7 +4,7 @@ import { type ActualAccess, intentionSubject } from '../../plan/plan.js';
 import { destinationOf, judgeWithoutHeaders, pairOf } from '../calls/attribute-call.js';
 import type { LoggedCall } from '../calls/logged-call.js';
 import { judgeAccess } from '../judge-edge.js';
-import { type Effective, effectiveNow, type MeshNow } from './mesh-now.js';
+import { type Effective, effectiveNow, isSelected, type MeshNow } from './mesh-now.js';
 import type { PlannedEdge } from './planned-edge.js';
 import { type PlannedHistory, plannedAt } from './planned-history.js';
 import { effectiveWith } from './trial-edges.js';
@@ -24,7 +24,7 @@ export interface RequestGroup {
   readonly destination: string;
   /** Null for connections without HTTP. */
   readonly method: string | null;
-  /** The first two segments of the path. */
+  /** The first two segments of the path; `*` for a long one. */
   readonly pathPrefix: string | null;
   /** The intention that lets them pass, as `source -> destination`; only with `foreign`. */
   readonly by?: string;
@@ -34,7 +34,7 @@ export interface RequestGroup {
 }
 
 export interface RequestCounts {
-  /** All lines of the time, those that are not judged too. */
+  /** All lines of the time, and those without a time; those that are not judged too. */
   readonly lines: number;
   /** Calls that passed and were judged. */
   readonly judged: number;
@@ -48,13 +48,15 @@ export interface RequestCounts {
   readonly notListed: Readonly<Record<RequestOutcome, number>>;
 }
 
-/** Groups that are kept: a caller chooses its paths. */
+/** Groups of one outcome that are kept: a caller chooses its paths. */
 const MOST_GROUPS = 1_000;
 const SEGMENTS = 2;
-const LONGEST_PREFIX = 200;
+/** Characters. A longer one is often a token. */
+const LONGEST_SEGMENT = 40;
 
 const NOT_JUDGED = {
-  answered: 'the proxy answered for another reason, so no intention perhaps judged it',
+  answered: 'the proxy answered for another reason, so perhaps no intention was applied',
+  outside: 'the called service is outside select',
   unreadable: 'the line is no JSON object, or is too long',
 } as const;
 
@@ -75,9 +77,9 @@ export interface RequestCounter {
 
 export function createRequestCounter(facts: RequestFacts): RequestCounter {
   const plan = new Map(facts.plan.map((planned) => [planned.subject, planned]));
-  const groups = new Map<string, RequestGroup>();
+  const groups = mapOutcomes(() => new Map<string, RequestGroup>());
   const notJudged = new Map<string, number>();
-  const notListed = { refused: 0, former: 0, closed: 0, unclear: 0, foreign: 0 };
+  const notListed = mapOutcomes(() => 0);
   const counts = { lines: 0, judged: 0, refusedAlready: 0 };
   const skip = (why: string) => notJudged.set(why, (notJudged.get(why) ?? 0) + 1);
   return {
@@ -85,13 +87,14 @@ export function createRequestCounter(facts: RequestFacts): RequestCounter {
       counts.lines++;
       const pair = pairOf(call);
       if ('unknown' in pair) return skip(pair.unknown[0] ?? '');
+      const [source, destination] = [pair.peer, destinationOf(pair.local)];
+      if (!isSelected(facts.mesh, destination)) return skip(NOT_JUDGED.outside);
       if (call.hasPassed === false) {
         counts.refusedAlready++;
         return;
       }
       if (call.hasPassed === undefined && call.request !== undefined) return skip(NOT_JUDGED.answered);
       counts.judged++;
-      const [source, destination] = [pair.peer, destinationOf(pair.local)];
       const judged = judge(call, intentionSubject(destination, source.name), source, destination);
       if (judged === undefined) return;
       const place = {
@@ -102,9 +105,10 @@ export function createRequestCounter(facts: RequestFacts): RequestCounter {
         pathPrefix: call.request === undefined ? null : prefixOf(call.request.path),
       };
       const key = JSON.stringify(Object.values(place));
-      const known = groups.get(key);
-      if (known === undefined && groups.size >= MOST_GROUPS) notListed[judged.outcome]++;
-      else groups.set(key, { ...place, count: (known?.count ?? 0) + 1, lastSeen: later(known, call.at) });
+      const alike = groups[judged.outcome];
+      const known = alike.get(key);
+      if (known === undefined && alike.size >= MOST_GROUPS) notListed[judged.outcome]++;
+      else alike.set(key, { ...place, count: (known?.count ?? 0) + 1, lastSeen: later(known, call.at) });
     },
     addUnreadable() {
       counts.lines++;
@@ -113,9 +117,9 @@ export function createRequestCounter(facts: RequestFacts): RequestCounter {
     result: () => ({
       ...counts,
       notJudged: [...notJudged].map(([why, count]) => ({ why, count })).toSorted((a, b) => b.count - a.count),
-      groups: [...groups.values()].toSorted(
-        (a, b) => b.count - a.count || compareText(JSON.stringify(a), JSON.stringify(b)),
-      ),
+      groups: Object.values(groups)
+        .flatMap((alike) => [...alike.values()])
+        .toSorted((a, b) => b.count - a.count || compareText(JSON.stringify(a), JSON.stringify(b))),
       notListed,
     }),
   };
@@ -142,11 +146,18 @@ export function createRequestCounter(facts: RequestFacts): RequestCounter {
   }
 }
 
+function mapOutcomes<T>(make: () => T): Record<RequestOutcome, T> {
+  return { refused: make(), former: make(), closed: make(), unclear: make(), foreign: make() };
+}
+
 function prefixOf(path: string): string {
   const [plain = ''] = path.split(/[?#]/, 1);
   const segments = plain.split('/');
-  const prefix = segments.slice(0, SEGMENTS + 1).join('/');
-  return (segments.length > SEGMENTS + 1 ? `${prefix}/` : prefix).slice(0, LONGEST_PREFIX);
+  const prefix = segments
+    .slice(0, SEGMENTS + 1)
+    .map((segment) => (segment.length > LONGEST_SEGMENT ? '*' : segment))
+    .join('/');
+  return segments.length > SEGMENTS + 1 ? `${prefix}/` : prefix;
 }
 
 function later(known: RequestGroup | undefined, at: string | undefined): string | null {

@@ -4,7 +4,7 @@ import { compareText } from '../../plan/compare.js';
 import type { ActualAccess } from '../../plan/plan.js';
 import { asAccess, isOpen } from '../content.js';
 import type { Citation } from '../edge.js';
-import { type Effective, effectiveOurs, effectiveWithout, type MeshNow } from './mesh-now.js';
+import { type Effective, effectiveOurs, effectiveWithout, isSelected, type MeshNow } from './mesh-now.js';
 import type { PlannedEdge } from './planned-edge.js';
 import type { PlannedHistory, PlannedPeriod } from './planned-history.js';
 
@@ -19,9 +19,9 @@ export interface TrialEdge extends Omit<PlannedEdge, 'before' | 'after' | 'subje
   readonly after: ActualAccess;
   /** A wider intention of others, or the default policy, that the edge replaces. */
   readonly replaces?: string;
-  /** The first decision that says so without a break; absent if the trail has none. */
+  /** The decision from which on it was planned without interruption; absent if the trail has none. */
   readonly since?: Citation;
-  /** ISO 8601, when it ended; absent while `isStill`. */
+  /** ISO 8601, the time when it ended; absent while `isStill`. */
   readonly until?: string;
   /** Whether enforcing would do it now. */
   readonly isStill: boolean;
@@ -56,7 +56,7 @@ export function trialEdges(
   });
 }
 
-/** The first of the unbroken periods at the end that do the same kind of thing. */
+/** The start of the latest continuous run of periods with the same kind of effect. */
 function firstOf(
   periods: readonly PlannedPeriod[],
   mesh: MeshNow,
@@ -85,8 +85,9 @@ function formerEdge(
   return undefined;
 }
 
-/** Undefined if calls stay as they are. */
+/** Undefined if calls stay as they are, and for an edge outside `select`. */
 function toTrialEdge(planned: PlannedEdge, mesh: MeshNow): TrialEdge | undefined {
+  if (!isSelected(mesh, namesOf(planned).destination)) return undefined;
   const { subject: _, ...rest } = planned;
   const before = effectiveWith(planned, planned.before, mesh);
   const after = effectiveWith(planned, planned.after, mesh);

@@ -3,20 +3,22 @@ import { SyncError } from '../../errors.js';
 import type { Hold } from '../../plan/plan.js';
 import { type Answer, openAnswer } from '../answer.js';
 import type { LoggedCall } from '../calls/logged-call.js';
-import { isChange } from '../standing.js';
 import { type ForeignIntention, foreignIntentions } from './foreign-intentions.js';
 import type { MeshNow } from './mesh-now.js';
 import { plannedByHold, wantedByHolds } from './planned-edge.js';
-import { readPlannedHistory } from './planned-history.js';
+import { readPastPlans } from './planned-history.js';
 import { createRequestCounter, type RequestCounts } from './request-counts.js';
 import { isBreaking, type TrialEdge, trialEdges } from './trial-edges.js';
+import { type TrialObject, trialObjects } from './trial-objects.js';
 
 /** What enforcing would have changed since `from`, and would change now. */
 export interface TrialAnswer extends Answer {
   readonly from: string;
-  /** Whether enforcing would close or narrow an edge now, or refuse a request of the logs. */
+  /** Whether enforcing would now close or narrow an edge, take away by an ACL object or a jwt-provider, or refuse a request of the logs. */
   readonly isBreaking: boolean;
   readonly edges: readonly TrialEdge[];
+  /** ACL objects that enforcing would remove or narrow now, and jwt-providers that it would change. */
+  readonly objects: readonly TrialObject[];
   /** What stays open by intentions of others, and closes when somebody removes them. */
   readonly foreign: readonly ForeignIntention[];
   /** Null without access logs. */
@@ -27,7 +29,7 @@ export interface TrialQuestion {
   /** ISO 8601 in UTC, both; without `from` since the last write to Consul, for 7 days at most. */
   readonly from?: string | undefined;
   readonly at: string;
-  /** All holds of the present plan in mode `observe`. */
+  /** All holds of the present plan; each change that only the mode forbids is one (`ModeForbids`). */
   readonly holds: readonly Hold[];
   readonly mesh: MeshNow;
   /** Calls of access logs; undefined for a line that cannot be read. */
@@ -39,7 +41,7 @@ const LONGEST_DEFAULT_MS = 7 * DAY_MS;
 
 const LIMITS = [
   'Intentions of others, wildcards and the default policy are taken as they are now, also for the past.',
-  'Logins and other ACL objects are not in this answer: see scopemesh plan.',
+  'ACL objects and jwt-providers are judged by the present plan alone.',
 ];
 
 /** Throws SyncError ERR_CONFIG if the trail does not reach back to `from`, or is empty. */
@@ -53,9 +55,8 @@ export async function trial(trail: Trail, question: TrialQuestion): Promise<Tria
     throw refusal(`the decision log begins at ${first}: ask with --from ${first}, or leave --from out`);
   const longest = new Date(Math.max(Date.parse(at) - LONGEST_DEFAULT_MS, Date.parse(first)));
   const earliest = question.from ?? longest.toISOString();
-  const written = await lastWrite(trail, earliest, at);
-  const from = question.from ?? written ?? earliest;
-  const history = await readPlannedHistory(trail, from, at);
+  const past = await readPastPlans(trail, { from: earliest, to: at, orWrite: question.from === undefined });
+  const { history, from, written, unread } = past;
   const plan = holds.flatMap((hold) => plannedByHold(hold) ?? []);
   const wanted = wantedByHolds(holds);
   const edges = trialEdges(plan, history, mesh);
@@ -63,12 +64,14 @@ export async function trial(trail: Trail, question: TrialQuestion): Promise<Tria
     calls === undefined
       ? null
       : await countRequests(calls, createRequestCounter({ plan, history, mesh, wanted }), from, at);
+  const objects = trialObjects(holds);
   const isRefusing = requests?.groups.some(({ outcome }) => outcome === 'refused') === true;
   return {
     ...head,
     from,
-    isBreaking: isRefusing || edges.some((edge) => edge.isStill && isBreaking(edge)),
+    isBreaking: isRefusing || objects.length > 0 || edges.some((edge) => edge.isStill && isBreaking(edge)),
     edges,
+    objects,
     foreign: foreignIntentions(mesh, wanted),
     requests,
     unknown: [
@@ -77,19 +80,14 @@ export async function trial(trail: Trail, question: TrialQuestion): Promise<Tria
         ? ['The default policy of the mesh cannot be read, and counts as deny.']
         : []),
       ...(written !== undefined && from < written
-        ? [`scopemesh wrote to Consul until ${written}: before that, what it planned was also made.`]
+        ? [`scopemesh wrote to Consul until ${written}: before that, its plans were also carried out.`]
         : []),
+      ...(unread === 0
+        ? []
+        : [`For ${unread} edges the plan at ${from} was not found: too many other decisions are newer.`]),
       ...(extent.isForgetful ? [`The topic deleted decisions from before ${first}.`] : []),
     ],
   };
-}
-
-/** When scopemesh itself last changed Consul: until then it did not only observe. */
-async function lastWrite(trail: Trail, from: string, to: string): Promise<string | undefined> {
-  for await (const decision of trail.history('all', { from, to }))
-    if (decision.outcome === 'applied' && isChange(decision) && decision.resource.kind !== 'client')
-      return decision.time;
-  return undefined;
 }
 
 async function countRequests(

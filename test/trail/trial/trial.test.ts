@@ -1,14 +1,12 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Decision } from '../../../src/model/decision.js';
 import type { Access, IntentionEntry } from '../../../src/model/intention.js';
 import type { Hold } from '../../../src/plan/plan.js';
+import { createSelection, type Select } from '../../../src/plan/selection.js';
 import { parseLoggedCall } from '../../../src/trail/calls/logged-call.js';
 import { type TrialQuestion, trial } from '../../../src/trail/trial/trial.js';
 import { decision } from '../../support/decisions.js';
-import { trailOf } from '../../support/trail-history.js';
+import { memoryTrail } from '../../support/memory-trail.js';
 
 const GET = { methods: ['GET'], pathPrefix: '/v1/orders' };
 const READ: Access = { kind: 'http', permissions: [GET] };
@@ -69,45 +67,43 @@ const intention = (source: string, destination: string, access: Access, mark = '
 const MARK = 'scopemesh:payments client=main/web-app';
 
 const san = (service: string) => `spiffe://a.consul/ns/default/dc/dc1/svc/${service}`;
-const call = (method: string, path: string, start_time = day(5), details = 'via_upstream', source = 'web') =>
+const call = (
+  method: string,
+  path: string,
+  start_time = day(5),
+  details = 'via_upstream',
+  source = 'web',
+  destination = 'orders',
+) =>
   parseLoggedCall({
     start_time,
     method,
     path,
     response_code_details: details,
     downstream_peer_uri_san: san(source),
-    downstream_local_uri_san: san('orders'),
+    downstream_local_uri_san: san(destination),
   });
 async function* listed<T>(...items: readonly T[]): AsyncIterable<T> {
   yield* items;
 }
 
-let directory: string;
-beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'scopemesh-trial-'));
-});
-afterEach(() => rmSync(directory, { recursive: true, force: true }));
-
 interface Facts extends Partial<Pick<TrialQuestion, 'from' | 'holds' | 'calls'>> {
   readonly entries?: readonly IntentionEntry[];
   readonly defaultPolicy?: 'allow' | 'deny';
+  readonly select?: Select;
 }
 
-async function tried(
+function tried(
   decisions: readonly Decision[],
-  { entries = [], defaultPolicy = 'deny', holds = [], ...question }: Facts,
+  { entries = [], defaultPolicy = 'deny', select, holds = [], ...question }: Facts,
 ) {
-  const trail = await trailOf(directory, decisions);
   const mesh = {
     owner: 'payments',
     defaultPolicy,
+    select: select && createSelection(select),
     entries: new Map(entries.map((each) => [`default/default/${each.destination.name}`, each])),
   };
-  try {
-    return await trial(trail, { at: NOW, holds, mesh, ...question });
-  } finally {
-    await trail.close();
-  }
+  return trial(memoryTrail(decisions), { at: NOW, holds, mesh, ...question });
 }
 
 describe('a trial of an edge', () => {
@@ -152,7 +148,6 @@ describe('a trial of an edge', () => {
   it('counts an opening as no break, and a removal that a wider intention makes up for as nothing', async () => {
     const opened = await tried([planned(day(4), undefined, READ)], { holds: [hold(undefined, READ)] });
     expect(opened).toMatchObject({ isBreaking: false, edges: [{ effect: 'opens' }] });
-    rmSync(directory, { recursive: true });
     const entries = [intention('*', 'orders', ALL)];
     const covered = await tried([planned(day(4), ALL, undefined)], {
       holds: [hold(ALL, undefined)],
@@ -177,6 +172,53 @@ describe('a trial of an edge', () => {
   });
 });
 
+describe('a plan that a guard delays', () => {
+  const limited = hold(ALL, undefined, { reason: 'RevocationLimit' });
+  const delayed = (time: string) =>
+    planned(time, ALL, undefined, { outcome: 'held', reason: 'RevocationLimit' });
+
+  it('is the same plan to the trial, and ends with the hold', async () => {
+    const since = await tried([planned(day(4), ALL, undefined), delayed(day(5))], { holds: [limited] });
+    expect(since.edges).toMatchObject([{ since: { time: day(4) }, isStill: true }]);
+    const released = decision({ time: day(6), outcome: 'observed', reason: 'HoldEnded', action: 'none' });
+    const { edges } = await tried([planned(day(4), ALL, undefined), delayed(day(5)), released], {});
+    expect(edges).toMatchObject([{ until: day(6), isStill: false }]);
+  });
+});
+
+describe('ACL objects and jwt-providers by which enforcing would take something away', () => {
+  const login = hold(undefined, undefined, {
+    subject: 'acl-auth-method/web',
+    resource: { kind: 'acl-auth-method', name: 'web' },
+    changeReason: 'ClientDeleted',
+  });
+
+  it('break, and are listed', async () => {
+    const answer = await tried([ended(day(4))], { holds: [login] });
+    expect(answer).toMatchObject({
+      isBreaking: true,
+      edges: [],
+      objects: [{ kind: 'acl-auth-method', name: 'web', reason: 'ClientDeleted' }],
+    });
+    const provider = {
+      ...login,
+      resource: { kind: 'jwt-provider', name: 'main' },
+      action: 'change',
+    } as const;
+    const changed = await tried([ended(day(4))], { holds: [provider] });
+    expect(changed).toMatchObject({ isBreaking: true, objects: [{ kind: 'jwt-provider' }] });
+  });
+
+  it('are not those that it would make, or that others have', async () => {
+    const holds = [
+      { ...login, action: 'grant' as const },
+      { ...login, reason: 'ForeignObject' as const },
+      { ...login, resource: { kind: 'jwt-provider' as const, name: 'main' } },
+    ];
+    expect(await tried([ended(day(4))], { holds })).toMatchObject({ isBreaking: false, objects: [] });
+  });
+});
+
 describe('the time of a trial', () => {
   it('begins after the last write to Consul, and 7 days ago at the earliest', async () => {
     const written = decision({ time: day(8) });
@@ -195,14 +237,12 @@ describe('the time of a trial', () => {
       code: 'ERR_CONFIG',
       message: expect.stringContaining(`begins at ${day(4)}: ask with --from ${day(4)}`),
     });
-    rmSync(directory, { recursive: true });
     await expect(tried([], {})).rejects.toThrow('the decision log is empty');
   });
 
   it('says that scopemesh wrote within it', async () => {
     const { unknown } = await tried([decision({ time: day(5) })], { from: day(5) });
     expect(unknown).not.toContainEqual(expect.stringContaining('scopemesh wrote to Consul until'));
-    rmSync(directory, { recursive: true });
     const { unknown: more } = await tried([ended(day(4)), decision({ time: day(5) })], { from: day(4) });
     expect(more).toContainEqual(expect.stringContaining(`scopemesh wrote to Consul until ${day(5)}`));
   });
@@ -286,16 +326,43 @@ describe('the requests of access logs', () => {
     };
     const unclear = { entries, holds: [hold(undefined, headers)], calls: listed(call('GET', '/v1/orders')) };
     expect((await counted(log, unclear))?.groups).toMatchObject([{ outcome: 'unclear' }]);
-    rmSync(directory, { recursive: true });
     const answer = await tried([ended(day(4))], { calls: listed(call('GET', '/v1/orders')) });
     expect([answer.requests?.groups[0]?.outcome, answer.isBreaking]).toEqual(['closed', false]);
   });
 
-  it('are counted in a bounded number of groups', async () => {
+  it('are counted in a bounded number of groups, which others cannot use up', async () => {
     async function* many() {
-      for (let at = 0; at < 1_010; at++) yield call('POST', `/v1/${at}`);
+      for (let at = 0; at < 1_010; at++) yield call('POST', `/v1/${at}`, day(5), 'via_upstream', 'noise');
+      yield call('POST', `/reset/${'x'.repeat(50)}`);
     }
     const found = await counted(log, { entries, holds: [hold(undefined, READ)], calls: many() });
-    expect([found?.groups.length, found?.notListed.refused]).toEqual([1_000, 10]);
+    expect(found?.groups.filter(({ outcome }) => outcome === 'foreign')).toHaveLength(1_000);
+    expect(found?.notListed).toMatchObject({ refused: 0, foreign: 10 });
+    expect(found?.groups).toContainEqual(
+      expect.objectContaining({ outcome: 'refused', source: 'web', pathPrefix: '/reset/*' }),
+    );
+  });
+
+  it('to services outside select are not judged, and neither they nor their edges are named', async () => {
+    const facts = {
+      select: { services: ['orders'] },
+      entries: [...entries, intention('web', '*', ALL)],
+      calls: listed(
+        call('GET', '/', day(5), 'via_upstream', 'web', 'billing'),
+        call('GET', '/', day(5), 'via_upstream', 'bot'),
+      ),
+    };
+    const billing = { ...decision().resource, destination: 'billing' };
+    const theirs = planned(day(4), ALL, undefined, {
+      subject: 'intention/default/default/billing/web',
+      resource: billing,
+    });
+    const answer = await tried([theirs], facts);
+    expect(answer.requests).toMatchObject({
+      judged: 1,
+      notJudged: [{ why: 'the called service is outside select', count: 1 }],
+      groups: [{ outcome: 'foreign', by: '* -> orders' }],
+    });
+    expect(JSON.stringify(answer)).not.toContain('billing');
   });
 });
