@@ -9,7 +9,7 @@ export const API_VERSION = 'consul.hashicorp.com/v1alpha1';
 
 /** A custom resource of consul-k8s. */
 export interface Manifest {
-  readonly kind: 'ServiceIntentions' | 'ServiceDefaults' | 'JWTProvider';
+  readonly kind: 'ServiceIntentions' | 'ServiceDefaults';
   readonly metadata: Raw;
   readonly spec: Raw;
 }
@@ -18,8 +18,8 @@ export interface Manifest {
 const PARSE = { maxAliasCount: 0, uniqueKeys: false, logLevel: 'error' } as const;
 
 /**
- * The manifest as YAML, below its header. Every text is quoted: kubectl reads YAML 1.1, in which `on` and `1_0` are no texts.
- * Characters that YAML 1.1 takes for line breaks, or that nobody sees, are escaped. Throws ERR_CONSUL_REJECTED for a manifest
+ * The manifest as YAML, below its header. Every text is quoted: kubectl reads YAML 1.1, which reads `on` and `1_0` as other types.
+ * Characters that YAML 1.1 takes for line breaks, and invisible ones, are escaped. Throws ERR_CONSUL_REJECTED for a manifest
  * that would not read back as it is.
  */
 export function toManifestText(header: string, { kind, metadata, spec }: Manifest): string {
@@ -72,10 +72,6 @@ function toEscape(character: string): string {
 const SPELLINGS: Readonly<Record<string, string>> = {
   HTTP: 'http',
   JWT: 'jwt',
-  URI: 'uri',
-  JSONWebKeySet: 'jsonWebKeySet',
-  JWKSCluster: 'jwksCluster',
-  TLSCertificates: 'tlsCertificates',
 };
 const CONSUL_SPELLINGS = Object.fromEntries(Object.entries(SPELLINGS).map(([consul, crd]) => [crd, consul]));
 
