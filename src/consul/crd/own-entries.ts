@@ -1,5 +1,6 @@
 import { messageOf } from '../../errors.js';
 import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '../../model/intention.js';
+import { withoutComputed } from '../content.js';
 import { parseEntry } from '../parse-entry.js';
 import { incomplete, isRecord } from '../reader.js';
 import { toRawSource } from '../source-access.js';
@@ -75,7 +76,7 @@ export function toResource(
   place: ManifestPlace,
 ): Manifest {
   const { Kind: _, Name: name, Namespace: namespace, Partition: __, Sources: ___, ...rest } = base?.raw ?? {};
-  const { ModifyIndex: ____, ...kept } = rest;
+  const { Meta: ____, ...kept } = withoutComputed(rest);
   const raws = sources.map((source) => ('raw' in source ? source.raw : toRawSource(source)));
   const consulNamespace =
     namespace ?? (destination.namespace === 'default' ? undefined : destination.namespace);
