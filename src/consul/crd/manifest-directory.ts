@@ -6,7 +6,7 @@ import { messageOf, SyncError } from '../../errors.js';
 import { mapBounded } from '../../map-bounded.js';
 import { KeyedMutex } from '../../state/mutex.js';
 import type { WriteResult } from '../consul.js';
-import { incomplete } from '../reader.js';
+import { brokenManifest } from './manifest.js';
 
 /** A file that carries the header of this owner. */
 export interface OwnFile {
@@ -81,7 +81,7 @@ export class ManifestDirectory {
     if (this.#hasHeader(text)) return { name, text, index: indexOf(text) };
     if (!this.#hasMark(text)) return 'foreign';
     const why = `it has the mark of this owner, but does not begin with the line "${this.header}"`;
-    throw incomplete('manifest', `${name}: ${why}; restore the line, or move the file out of the directory`);
+    throw brokenManifest(name, `${why}; restore the line, or move the file out of the directory`);
   }
 
   foreignError(name: string): SyncError {
@@ -132,10 +132,7 @@ export class ManifestDirectory {
         const start = Buffer.alloc(Buffer.byteLength(this.header) + 2);
         await file.read(start, 0, start.length, 0);
         if (!this.#hasHeader(start.toString())) return 'foreign';
-        throw incomplete(
-          'manifest',
-          `${name}: it has more than ${LONGEST_READ_BYTES} bytes; move or delete the file`,
-        );
+        throw brokenManifest(name, `it has more than ${LONGEST_READ_BYTES} bytes; move or delete the file`);
       }
       return await file.readFile('utf8');
     } finally {

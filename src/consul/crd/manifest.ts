@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { parse, stringify } from 'yaml';
-import { messageOf, SyncError } from '../../errors.js';
-import { incomplete, isRecord } from '../reader.js';
+import { IncompleteRead, messageOf, SyncError } from '../../errors.js';
+import { isRecord } from '../reader.js';
 
 type Raw = Readonly<Record<string, unknown>>;
 
@@ -38,13 +38,14 @@ export function toManifestText(header: string, { kind, metadata, spec }: Manifes
   return text;
 }
 
+export function brokenManifest(file: string, why: string): IncompleteRead {
+  return new IncompleteRead('ERR_CONSUL_INCOMPLETE', `the manifest ${file}: ${why}`, { retriable: true });
+}
+
 /** Throws ERR_CONSUL_INCOMPLETE, which names the file, for anything but one resource of this kind. */
 export function parseManifest(text: string, kind: Manifest['kind'], file: string): Manifest {
   const broken = (why: string) =>
-    incomplete(
-      'manifest',
-      `${file}: ${why}; restore the file, or delete it so that scopemesh writes it again`,
-    );
+    brokenManifest(file, `${why}; restore the file, or delete it so that scopemesh writes it again`);
   let value: unknown;
   try {
     value = parse(text, PARSE);

@@ -143,7 +143,7 @@ describe('a manifest', () => {
           text,
         );
       }),
-      { numRuns: 25 },
+      { numRuns: 12 },
     );
   });
 
