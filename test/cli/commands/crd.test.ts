@@ -106,7 +106,10 @@ describe('consul.target crd', () => {
   });
 
   it('holds a destination whose entry in Consul is of others, and says what to do', async () => {
-    await mesh.write('orders', [{ Name: 'admin', Action: 'allow' }]);
+    await mesh.write('orders', [
+      { Name: 'admin', Action: 'allow' },
+      { Name: 'web', Action: 'allow', Description: 'scopemesh:payments client=main/web-app' },
+    ]);
     await mesh.request('PUT', '/v1/config', {
       Kind: 'service-intentions',
       Name: 'billing',
@@ -123,12 +126,12 @@ describe('consul.target crd', () => {
     expect(out).toContain('consul config delete -kind service-intentions -name orders');
     expect(readdirSync(directory)).toEqual([]);
     const messages = await findings();
+    expect(messages.get('manifests.mixed')).toContain('for them: orders;');
     expect(messages.get('mesh.kubernetes')).toContain('consul-k8s makes the intentions of billing');
   });
 
-  it('closes in Consul what it wrote there before, and says what is not in force', async () => {
+  it('moves what it wrote to Consul before, closes there what is revoked, and says what is not in force', async () => {
     const { address, managementToken: token } = mesh.consul;
-    await mesh.write('billing', [{ Name: 'admin', Action: 'allow' }]);
     await mesh.speaks('orders', 'http');
     cli.configure({ consul: { address, token } });
     await cli.run(['apply', '--yes']);
@@ -136,13 +139,12 @@ describe('consul.target crd', () => {
     cli.configure({ consul: { address, token, target } });
     cli.idp({ ...web, scopes: [] }, bot);
     const { status, out } = await cli.run(['plan', '--detailed-exitcode']);
-    expect([status, out]).toEqual([2, expect.stringContaining('does not have the manifests of orders yet')]);
+    expect([status, out]).toEqual([2, expect.stringContaining('the manifests of billing, orders yet')]);
     const { out: explained } = await cli.run(['explain', 'web', 'orders']);
     expect(explained).toContain('Consul does not have it yet');
-    expect((await cli.run(['apply', '--yes'])).out).toContain('Applied: 1 written.');
-    expect(await mesh.entry('orders')).toBeUndefined();
-    const messages = await findings();
-    expect(messages.get('manifests.mixed')).toContain('billing');
-    expect(messages.get('manifests')).toContain('Consul has the intentions of the manifests');
+    expect((await cli.run(['apply', '--yes'])).out).toContain('Applied: 2 written.');
+    expect([await mesh.entry('orders'), await mesh.access('billing')]).toEqual([undefined, { bot: 'allow' }]);
+    expect(readdirSync(directory)).toEqual([BILLING]);
+    expect((await cli.run(['plan'])).out).toContain('No changes. Consul matches the IdP.');
   });
 });
