@@ -92,6 +92,8 @@ export interface TargetSettings {
   readonly directory: string;
   /** Of Kubernetes. */
   readonly namespace?: string;
+  /** Without it, the protocol of a service is left to people. */
+  readonly serviceDefaults?: boolean;
 }
 
 export type QueueSettings =

@@ -244,6 +244,8 @@ export interface ProxyDefaults {
 export interface Manifests {
   /** As of the last `Intentions.list`: the destinations whose entry in Consul is not yet as the files say. */
   unsynced(): readonly ServiceName[];
+  /** Whether the first L7 intention of the destination also sets its protocol to http. Throws as `Intentions` does. */
+  lacksDefaults(destination: ServiceName, signal: AbortSignal): Promise<boolean>;
 }
 
 /** Everything that scopemesh needs from Consul. The adapter owns its connections. */

@@ -41,6 +41,12 @@ const RESIDUAL = z.object({
     .describe(
       'Until then access tokens live that the identity provider issued before; unknown in decisions of today.',
     ),
+  untilSynced: z
+    .literal(true)
+    .exactOptional()
+    .describe(
+      'Consul refuses the access only when consul-k8s has brought it the manifest that scopemesh wrote.',
+    ),
   foreignAllows: z
     .array(z.string())
     .exactOptional()

@@ -27,6 +27,8 @@ export interface Residual {
    * an instant, ISO 8601.
    */
   readonly accessTokensUntil?: string | typeof UNKNOWN;
+  /** Consul refuses the access only when consul-k8s has brought it the manifest. */
+  readonly untilSynced?: true;
   /** Intentions of others that still let the client's services in, as `source -> destination`; 20 at most. */
   readonly foreignAllows?: readonly string[];
 }

@@ -27,12 +27,15 @@ export function intentionResidual(
     entry,
     wildcard,
     protocol,
+    isManifest,
   }: {
     readonly destination: ServiceName;
     /** The entries of the destination, as the change was planned, and of `*`. */
     readonly entry: IntentionEntry | undefined;
     readonly wildcard: IntentionEntry | undefined;
     readonly protocol: Protocol;
+    /** Whether the write goes to a manifest. */
+    readonly isManifest: boolean;
   },
 ): Residual | undefined {
   if (!change.narrows) return undefined;
@@ -42,6 +45,7 @@ export function intentionResidual(
     ...(protocol === 'tcp' ? {} : { nextRequests: true }),
     openStreamsSeconds: UNKNOWN,
     ...accessTokens(change.reason),
+    ...(isManifest ? { untilSynced: true } : {}),
     ...(foreign.length === 0 ? {} : { foreignAllows: foreign }),
   };
 }

@@ -33,6 +33,7 @@ export async function writePlan(
           entry: write.entry,
           wildcard: world.entries.get(serviceText({ ...destination, name: '*' })),
           protocol: world.protocolOf(destination),
+          isManifest: consul.manifests !== undefined,
         }),
       stamp: stampOf(deps),
       isTouched: () => queue.late().length > 0,

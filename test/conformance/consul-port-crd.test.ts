@@ -1,24 +1,34 @@
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createCrdConsul } from '../../src/consul/crd/crd-consul.js';
 import { intentionsFile } from '../../src/consul/crd/own-entries.js';
 import { createEmbeddedConsul } from '../../src/embedded/consul/embedded-consul.js';
 import { runtimeOf } from '../support/crd-rig.js';
+import { failureOf } from '../support/failure-of.js';
 import { type EntryRig, entryWrites } from './consul-port/entry-writes.js';
-import { nameOf, never, requireWritten, startConsulRig } from './consul-port/rig.js';
+import {
+  type ConsulRig,
+  nameOf,
+  never,
+  newSource,
+  requireWritten,
+  startConsulRig,
+} from './consul-port/rig.js';
 
 describe('the intentions of the Consul port as manifests beside an embedded Consul', () => {
   let rig: EntryRig | undefined;
+  let base: ConsulRig;
+  let directory: string;
   let stop = async () => {};
   beforeAll(async () => {
-    const base = await startConsulRig(async () => {
+    base = await startConsulRig(async () => {
       const server = await createEmbeddedConsul({ defaultPolicy: 'deny', datacenter: 'dc1' });
       return { ...server, datacenter: 'dc1', stop: () => server.close() };
     });
     stop = () => base.stop();
-    const directory = mkdtempSync(join(tmpdir(), 'scopemesh-crd-'));
+    directory = mkdtempSync(join(tmpdir(), 'scopemesh-crd-'));
     const consul = createCrdConsul(base.consul, runtimeOf(directory));
     const read: EntryRig['read'] = async (destination) => {
       const entry = await consul.intentions.read(nameOf(destination), never);
@@ -39,8 +49,116 @@ describe('the intentions of the Consul port as manifests beside an embedded Cons
     };
   });
   afterAll(() => stop());
-  entryWrites(() => {
+  const theRig = () => {
     if (rig === undefined) throw new Error('the rig was not started');
     return rig;
+  };
+  entryWrites(theRig, { isIndexOfContent: true });
+
+  const fileOf = (destination: string) => join(directory, intentionsFile(nameOf(destination)));
+  const sourcesInConsul = async (destination: string) =>
+    (await base.consul.intentions.read(nameOf(destination), never))?.sources
+      .map(({ name }) => name)
+      .toSorted();
+  /** The entry as scopemesh wrote it before `consul.target`. */
+  const fromApi = async (...sources: string[]) => {
+    const orders = theRig().fresh('orders');
+    await base.create(orders, ...sources.map((name) => newSource(name)));
+    return orders;
+  };
+  const fromResource = async (destination: string, ...sources: string[]) => {
+    await base.request('PUT', '/v1/config', {
+      Kind: 'service-intentions',
+      Name: destination,
+      Meta: { 'external-source': 'kubernetes' },
+      Sources: sources.map((Name) => ({ Name, Action: 'allow', Description: 'scopemesh:payments' })),
+    });
+  };
+
+  it('an entry of the API without a file is there, and its revocation reaches Consul', async () => {
+    const { consul, read } = theRig();
+    const orders = await fromApi('web');
+    const entry = await read(orders);
+    expect(entry.sources.map(({ name }) => name)).toEqual(['web']);
+    expect((await consul.intentions.list(never)).find((each) => each.destination.name === orders)).toEqual(
+      entry,
+    );
+    expect(consul.manifests?.unsynced().map(({ name }) => name)).toContain(orders);
+    expect((await consul.intentions.delete(nameOf(orders), entry.modifyIndex - 1, never)).kind).toBe(
+      'conflict',
+    );
+    requireWritten(await consul.intentions.delete(nameOf(orders), entry.modifyIndex, never));
+    expect(await sourcesInConsul(orders)).toBeUndefined();
+  });
+
+  it('an entry of the API and its file stay equal, so that consul-k8s can take it over', async () => {
+    const { consul, read } = theRig();
+    const orders = await fromApi('web', 'api');
+    const before = await read(orders);
+    const kept = [newSource('web'), newSource('api')];
+    requireWritten(await consul.intentions.write(nameOf(orders), before, kept, before.modifyIndex, never));
+    expect(existsSync(fileOf(orders))).toBe(true);
+    expect((await base.read(orders)).modifyIndex).toBe(before.modifyIndex);
+    const moved = await read(orders);
+    expect(moved.sources.map(({ description }) => description)).toEqual(
+      before.sources.map(() => 'scopemesh:payments'),
+    );
+    const left = [newSource('api')];
+    requireWritten(await consul.intentions.write(nameOf(orders), moved, left, moved.modifyIndex, never));
+    expect(await sourcesInConsul(orders)).toEqual(['api']);
+    const last = await read(orders);
+    requireWritten(await consul.intentions.delete(nameOf(orders), last.modifyIndex, never));
+    expect([await sourcesInConsul(orders), existsSync(fileOf(orders))]).toEqual([undefined, false]);
+  });
+
+  it('a deny that keeps the description of its source has only the mark', async () => {
+    const { consul, read } = theRig();
+    const orders = await fromApi('web');
+    const { modifyIndex, sources } = await read(orders);
+    const denied = sources.map(({ raw: _, isLegacy: __, ...rest }) => ({
+      ...rest,
+      access: { kind: 'deny' } as const,
+    }));
+    requireWritten(await consul.intentions.write(nameOf(orders), undefined, denied, modifyIndex, never));
+    for (const entry of [await read(orders), await base.read(orders)])
+      expect(entry.sources).toMatchObject([{ description: 'scopemesh:payments', access: { kind: 'deny' } }]);
+  });
+
+  it('an entry of the API that no longer equals its file counts as it is in Consul', async () => {
+    const { create, read } = theRig();
+    const orders = theRig().fresh('orders');
+    await create(orders, newSource('api'));
+    await base.create(orders, newSource('web'));
+    expect((await read(orders)).sources.map(({ name }) => name)).toEqual(['web']);
+  });
+
+  it('an entry of a resource whose file is gone is absent, unsynced, and left to GitOps', async () => {
+    const { consul } = theRig();
+    const orders = theRig().fresh('orders');
+    await fromResource(orders, 'web');
+    expect(await consul.intentions.read(nameOf(orders), never)).toBeUndefined();
+    await consul.intentions.list(never);
+    expect(consul.manifests?.unsynced().map(({ name }) => name)).toContain(orders);
+    requireWritten(await consul.intentions.delete(nameOf(orders), 0, never));
+    expect(await sourcesInConsul(orders)).toEqual(['web']);
+  });
+
+  it('a manifest that lost its first line is an incomplete read, and names the file', async () => {
+    const { consul, create } = theRig();
+    const orders = theRig().fresh('orders');
+    await create(orders, newSource('web'));
+    const text = readFileSync(fileOf(orders), 'utf8');
+    writeFileSync(fileOf(orders), text.slice(text.indexOf('\n') + 1));
+    for (const read of [
+      () => consul.intentions.list(never),
+      () => consul.intentions.read(nameOf(orders), never),
+    ]) {
+      const { code, message } = await failureOf(read());
+      expect([code, message]).toEqual([
+        'ERR_CONSUL_INCOMPLETE',
+        expect.stringContaining(intentionsFile(nameOf(orders))),
+      ]);
+    }
+    rmSync(fileOf(orders));
   });
 });

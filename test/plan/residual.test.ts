@@ -19,7 +19,7 @@ const entry = (destination: string, sources: Readonly<Record<string, Access>>): 
   modifyIndex: 1,
   raw: {},
 });
-const orders = { destination: named('orders'), entry: undefined, wildcard: undefined };
+const orders = { destination: named('orders'), entry: undefined, wildcard: undefined, isManifest: false };
 const closed = { narrows: true, after: undefined, source: named('web'), reason: 'ScopeRevoked' } as const;
 
 describe('what remains of an edge', () => {
@@ -34,6 +34,11 @@ describe('what remains of an edge', () => {
   it('has no next request for tcp, where the connection is the stream', () => {
     const { nextRequests } = intentionResidual(closed, { ...orders, protocol: 'tcp' }) ?? {};
     expect(nextRequests).toBeUndefined();
+  });
+
+  it('is the whole access until consul-k8s has brought the manifest to Consul', () => {
+    const { untilSynced } = intentionResidual(closed, { ...orders, protocol: 'tcp', isManifest: true }) ?? {};
+    expect(untilSynced).toBe(true);
   });
 
   it('is nothing for a change that only widens', () => {

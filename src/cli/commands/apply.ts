@@ -4,6 +4,7 @@ import { holdKey } from '../../plan/holds.js';
 import { applyOnce, type Failure } from '../../reconcile/apply-once.js';
 import { type FleetPlan, isAnythingToDo } from '../../reconcile/fleet-plan.js';
 import type { Cli } from '../cli.js';
+import { manifestNotes, manifestTexts } from '../manifest-notes.js';
 import { type OneShot, planShot, withOneShot } from '../one-shot.js';
 import { planDocument } from '../plan-view.js';
 import type { KnownHolds } from '../recorded-holds.js';
@@ -50,10 +51,9 @@ Examples:
 
 async function apply(shot: OneShot, options: Options, cli: Cli): Promise<void> {
   const { deps, cause } = shot;
-  const { world } = deps;
   const planAll = () => planShot(shot);
   const first = await planAll();
-  if (!options.json) printPlan(first, world.mapping, await knownHolds(deps), cli.screen);
+  if (!options.json) await show(first, deps, cli);
   const plan = options.yes ? first : await confirmed(first, planAll, shot, cli);
   if (plan === undefined) {
     cli.screen.warn('Nothing was applied.');
@@ -83,6 +83,12 @@ async function apply(shot: OneShot, options: Options, cli: Cli): Promise<void> {
   report(plan, await planAll(), await knownHolds(deps), failures, publishing, shot, options, cli);
 }
 
+async function show(plan: FleetPlan, deps: OneShot['deps'], cli: Cli): Promise<void> {
+  printPlan(plan, deps.world.mapping, await knownHolds(deps), cli.screen);
+  for (const text of manifestTexts(await manifestNotes(plan, deps.consul, cli.signal)))
+    cli.screen.line(printable(text));
+}
+
 /** The plan that a person confirmed and that has not changed since; undefined for a no. */
 async function confirmed(
   asked: FleetPlan,
@@ -99,7 +105,7 @@ async function confirmed(
     const now = await planAll();
     if (textOf(now) === textOf(plan)) return now;
     cli.screen.warn('The plan has changed:');
-    printPlan(now, mapping, await knownHolds(deps), cli.screen);
+    await show(now, deps, cli);
     plan = now;
   }
   return plan;

@@ -12,6 +12,7 @@ import { type Explanation, explain } from '../../plan/explain.js';
 import { type Change, intentionSubject } from '../../plan/plan.js';
 import { planClient } from '../../plan/plan-client.js';
 import type { Obstacle } from '../../plan/reach.js';
+import { serviceText } from '../../plan/world.js';
 import { clientLogin } from '../../reconcile/client-logins.js';
 import { inputOf, planFleet } from '../../state/fleet.js';
 import type { Cli } from '../cli.js';
@@ -206,6 +207,8 @@ async function look(
     behind: behind.flatMap(({ gateways }) => gateways),
     ...(gatewayKind === undefined ? {} : { gatewayKind }),
     ...(trouble === undefined ? {} : { reachTrouble: trouble }),
+    isUnsynced:
+      consul.manifests?.unsynced().some((each) => serviceText(each) === serviceText(destination)) ?? false,
     mode: config.mode,
     areOrdersKnown,
     ...(await lastDecision(config, intentionSubject(destination, source.name), cli)),
@@ -247,7 +250,7 @@ async function lastDecision(
 
 function toDocument(explanation: Explanation, circumstances: Circumstances) {
   const { holds, pending, candidates, openings, request, source, destination, claim, ...rest } = explanation;
-  const { lastDecision: last, ...around } = circumstances;
+  const { lastDecision: last, isUnsynced, ...around } = circumstances;
   const { service: _, ...claimStatus } = claim;
   return {
     allowed: isAllowed(explanation.verdict),
@@ -266,6 +269,7 @@ function toDocument(explanation: Explanation, circumstances: Circumstances) {
     holds: holds.map(holdView),
     pending: pending === undefined ? null : changeView(pending),
     ...around,
+    ...(isUnsynced ? { isUnsynced } : {}),
     lastDecision: last === undefined ? null : toCloudEvent(last),
   };
 }

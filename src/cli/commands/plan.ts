@@ -9,6 +9,7 @@ import { type FleetPlan, isAnythingToDo } from '../../reconcile/fleet-plan.js';
 import { breakGlassLine } from '../break-glass-view.js';
 import type { Cli } from '../cli.js';
 import { type BothSides, withBothSides } from '../load-current-state.js';
+import { manifestNotes, manifestTexts } from '../manifest-notes.js';
 import { planSides } from '../plan-sides.js';
 import { planDocument } from '../plan-view.js';
 import { edgesOfPlan, reportReach } from '../reach-of-plan.js';
@@ -96,13 +97,24 @@ async function show(sides: BothSides, options: Options, cli: Cli): Promise<void>
   const readReach = () => reportReach(edgesOfPlan(plan), MOST_EDGES, sides.consul, world, cli.signal);
   const now = world.breakGlass.timeAt(systemClock.now());
   const breakGlass = world.breakGlass.all.map((each) => toBreakGlassView(each, mapping, now));
+  const notes = await manifestNotes(plan, sides.consul, cli.signal);
   if (options.json) {
     const reach = await readReach();
-    cli.screen.json({ ...planDocument(plan, mapping, known), whatIf: assumed ?? null, reach, breakGlass });
-  } else if (options.format === 'markdown') cli.screen.line(planMarkdown(plan, mapping, assumed));
+    cli.screen.json({
+      ...planDocument(plan, mapping, known),
+      whatIf: assumed ?? null,
+      reach,
+      breakGlass,
+      ...(notes === undefined ? {} : { manifests: notes }),
+    });
+  } else if (options.format === 'markdown')
+    cli.screen.line(
+      [planMarkdown(plan, mapping, assumed), ...manifestTexts(notes).map(printable)].join('\n\n'),
+    );
   else {
     const reach = await readReach();
     printPlan(plan, mapping, known, cli.screen, assumed);
+    for (const text of manifestTexts(notes)) cli.screen.line(printable(text));
     printReach(reach, cli.screen);
     for (const each of breakGlass) cli.screen.line(printable(`break-glass: ${breakGlassLine(each)}`));
   }

@@ -1,7 +1,8 @@
 import type { Config } from '../../../config/config.js';
 import type { Consul } from '../../consul/consul.js';
 import { messageOf } from '../../errors.js';
-import { isManagedElsewhere } from '../../plan/ownership.js';
+import { WITHOUT_MANIFEST } from '../../model/intention.js';
+import { isManagedElsewhere, isOwned } from '../../plan/ownership.js';
 import type { WorldState } from '../../state/world-state.js';
 import { error, type Finding, namesText, notice, ok, warning } from './finding.js';
 
@@ -22,7 +23,7 @@ export async function manifestFindings(
       error(
         ID,
         `the intentions cannot be read: ${messageOf(cause)}`,
-        'mend it; until then nothing is written',
+        'correct it; scopemesh writes nothing until then',
       ),
     ];
   }
@@ -33,13 +34,34 @@ export async function manifestFindings(
     warning(
       'manifests.unsynced',
       `Consul does not have what the manifests in ${target.directory} say for ${namesText(names)}: what scopemesh opened or closed there is not in force`,
-      'if it stays so, check that the files reach Kubernetes, and why consul-k8s does not sync them: kubectl get serviceintentions,servicedefaults --all-namespaces',
+      'if it stays so, run scopemesh plan; check that the files reach Kubernetes, that the GitOps tool prunes deleted files, and why consul-k8s does not sync them: kubectl get serviceintentions,servicedefaults --all-namespaces',
     ),
   ];
 }
 
-/** Entries that consul-k8s makes, where a scope opens something. Call it after both sides were read. */
+/** Entries that no plan may change, since consul-k8s makes them or no manifest has them. Call it after both sides were read. */
 export function resourceFindings(world: WorldState, now: number): readonly Finding[] {
+  return [...stuckFindings(world), ...kubernetesFindings(world, now)];
+}
+
+/** Before `consul.target` the API could remove the own sources beside those of others. */
+function stuckFindings({ entries, mapping }: WorldState): readonly Finding[] {
+  const names = [...entries.values()]
+    .filter(({ meta }) => meta['external-source'] === WITHOUT_MANIFEST)
+    .filter(({ sources }) => sources.some((source) => isOwned(mapping.owner, source)))
+    .map(({ destination }) => destination.name);
+  if (names.length === 0) return [];
+  return [
+    error(
+      'manifests.mixed',
+      `Consul has entries with sources of scopemesh and of others, and no manifest for them: ${namesText(names.toSorted())}; scopemesh cannot revoke its sources there`,
+      'move the sources of others elsewhere, or run scopemesh apply without consul.target until it removed its own',
+    ),
+  ];
+}
+
+/** Where a scope opens something. */
+function kubernetesFindings(world: WorldState, now: number): readonly Finding[] {
   const wanted = new Set(world.destinations(now).map(({ name }) => name));
   const names = [...world.entries.values()]
     .filter((entry) => isManagedElsewhere(entry) && entry.meta['external-source'] === 'kubernetes')

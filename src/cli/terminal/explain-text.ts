@@ -23,6 +23,8 @@ export interface Circumstances {
   readonly gatewayKind?: CallingGatewayKind;
   /** The terminating gateways that enforce the intentions of a destination without a sidecar. */
   readonly behind: readonly string[];
+  /** Whether Consul has another entry of the destination than the manifest says. */
+  readonly isUnsynced: boolean;
   readonly mode: string;
   /** Whether a running daemon reported its orders. */
   readonly areOrdersKnown: boolean;
@@ -184,6 +186,10 @@ function notes(
   around: Circumstances,
 ): readonly string[] {
   const found: string[] = [];
+  if (around.isUnsynced)
+    found.push(
+      `this is what the manifest of ${destination.name} says; Consul does not have it yet and decides by what it has, so a call may still be allowed or refused otherwise`,
+    );
   if (awaitsJwtProvider)
     found.push("the jwt-provider that verifies users' tokens is not written yet; see scopemesh plan");
   if (!around.isSourceKnown) found.push(`no instance of ${source.name} is registered in Consul`);

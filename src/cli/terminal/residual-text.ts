@@ -2,7 +2,8 @@ import { type Residual, UNKNOWN } from '../../model/residual.js';
 
 /** What of a revoked access goes on after the write, one sentence for each fact. */
 export function residualTexts(residual: Residual): readonly string[] {
-  const { nextRequests, openStreamsSeconds, agentCache, accessTokensUntil, foreignAllows } = residual;
+  const { nextRequests, openStreamsSeconds, agentCache, accessTokensUntil, untilSynced, foreignAllows } =
+    residual;
   return [
     ...(nextRequests ? ['each pooled connection serves its next request by the old permissions'] : []),
     ...(openStreamsSeconds === undefined
@@ -26,6 +27,9 @@ export function residualTexts(residual: Residual): readonly string[] {
             ? 'access tokens that were issued before live until they expire; when is not known'
             : `access tokens that were issued before live until ${accessTokensUntil}`,
         ]),
+    ...(untilSynced
+      ? ['Consul refuses the access only when consul-k8s has brought it the manifest that scopemesh wrote']
+      : []),
     ...(foreignAllows === undefined
       ? []
       : [`intentions that scopemesh does not own still allow: ${foreignAllows.join(', ')}`]),

@@ -13,6 +13,8 @@ export interface CrdConsulOptions extends Runtime {
   readonly directory: string;
   /** The Kubernetes namespace of the resources. */
   readonly namespace?: string | undefined;
+  /** Whether an L7 intention also writes protocol http for a destination without service-defaults. */
+  readonly serviceDefaults?: boolean | undefined;
   readonly owner: string;
   /** The tenancy of Consul Enterprise, as that of `consul`. */
   readonly consulPartition?: string | undefined;
@@ -31,23 +33,29 @@ export function createCrdConsul(consul: Consul, options: CrdConsulOptions): Cons
   const place = { partition: options.consulPartition ?? 'default', namespace };
   const isDefaultPlace =
     place.partition === 'default' && (options.consulNamespace ?? 'default') === 'default';
-  const defaults = createServiceDefaults({
-    files,
-    readCatalog: (signal) => consul.readCatalog(signal),
-    isDefaultPlace,
-    metadataOf: (service: ServiceName) => toMetadata(service.name, place),
-  });
+  const defaults = options.serviceDefaults
+    ? createServiceDefaults({
+        files,
+        readCatalog: (signal) => consul.readCatalog(signal),
+        isDefaultPlace,
+        metadataOf: (service: ServiceName) => toMetadata(service.name, place),
+      })
+    : undefined;
   const delay = new Outage();
   let unsynced: readonly ServiceName[] = [];
   return {
     ...consul,
-    manifests: { unsynced: () => unsynced },
+    manifests: {
+      unsynced: () => unsynced,
+      lacksDefaults: async (destination, signal) =>
+        defaults !== undefined && (await defaults.missing(destination, signal)) !== undefined,
+    },
     intentions: createCrdIntentions({
       files,
       intentions: consul.intentions,
       place,
       isMarked,
-      prepareHttp: defaults.ensure,
+      prepareHttp: defaults?.ensure,
       onListed(destinations) {
         unsynced = destinations;
         metrics.gauge('scopemesh_manifests_unsynced', unsynced.length);
@@ -57,7 +65,7 @@ export function createCrdConsul(consul: Consul, options: CrdConsulOptions): Cons
           logger.info({ destinations: unsynced.length }, 'Consul does not have what the manifests say yet');
       },
     }),
-    readCatalog: defaults.readCatalog,
+    readCatalog: defaults?.readCatalog ?? consul.readCatalog,
     watch: (table, listener, signal) =>
       table === 'intentions'
         ? watchManifests(files, consul, listener, options, signal)

@@ -1,6 +1,13 @@
-import { type IntentionEntry, type ServiceName, WITHOUT_MANIFEST } from '../../model/intention.js';
+import {
+  type IntentionEntry,
+  type IntentionSource,
+  type NewSource,
+  type ServiceName,
+  WITHOUT_MANIFEST,
+} from '../../model/intention.js';
 import type { Intentions } from '../consul.js';
 import { isSameContent } from '../content.js';
+import { toRawSource } from '../source-access.js';
 import type { ManifestDirectory, OwnFile } from './manifest-directory.js';
 import {
   INTENTIONS_PREFIX,
@@ -11,28 +18,37 @@ import {
   toResource,
 } from './own-entries.js';
 
+/** After the mark, in the description of a source that is in Consul and not in its file. It is never written. */
+const UNMOVED = ' unmoved';
+
 export interface CrdIntentionsOptions {
   readonly files: ManifestDirectory;
-  /** What Consul has. */
-  readonly intentions: Pick<Intentions, 'list' | 'read'>;
+  /** What Consul has, and the way to change what no resource made. */
+  readonly intentions: Intentions;
   readonly place: ManifestPlace;
   /** Whether a Description carries the mark of this instance. */
   readonly isMarked: (description: string) => boolean;
   /** Called before a file with L7 permissions is written. */
-  readonly prepareHttp: (destination: ServiceName, signal: AbortSignal) => Promise<void>;
+  readonly prepareHttp?: ((destination: ServiceName, signal: AbortSignal) => Promise<void>) | undefined;
   /** Gets the destinations whose entry in Consul differs from the files. */
   readonly onListed: (unsynced: readonly ServiceName[]) => void;
 }
 
 /**
- * The entries are the files, and what Consul has beside them. An entry without a file is of others as a whole: consul-k8s
- * refuses a resource for it. One that has only marked sources is what Consul still has of a deleted file, or what scopemesh
- * wrote through the API before; it counts as absent, so that its file is written if it is wanted.
+ * The entries are the files. Of an entry in Consul without a file, or with another content than its file:
+ *
+ * | sources in Consul | made by | the entry is |
+ * |---|---|---|
+ * | all marked | scopemesh through the API | the one in Consul, and each plan moves it to the file |
+ * | all marked | a resource | the file; without one it is absent, since GitOps deletes the resource |
+ * | others | anybody | the file; without one it is held, since consul-k8s refuses a resource for it |
+ *
+ * consul-k8s takes over an entry that the API made only if the resource is equal, and never deletes one that it did not take
+ * over. So until then each write goes to both.
  */
 export function createCrdIntentions(options: CrdIntentionsOptions): Intentions {
   const { files, intentions, place, isMarked } = options;
   const parsed = new Map<string, { readonly text: string; readonly entry: IntentionEntry }>();
-  const foreign = new WeakMap<IntentionEntry, IntentionEntry>();
   const synced = new WeakMap<IntentionEntry, IntentionEntry>();
 
   const entryOf = (file: OwnFile): IntentionEntry => {
@@ -42,23 +58,43 @@ export function createCrdIntentions(options: CrdIntentionsOptions): Intentions {
     parsed.set(file.name, { text: file.text, entry });
     return entry;
   };
-  const asForeign = (entry: IntentionEntry): IntentionEntry => {
-    const known = foreign.get(entry);
-    if (known !== undefined) return known;
-    const meta = { 'external-source': WITHOUT_MANIFEST, ...entry.meta };
-    const made = { ...entry, meta };
-    foreign.set(entry, made);
-    return made;
-  };
+  const asForeign = remembered((entry) => ({
+    ...entry,
+    meta: { 'external-source': WITHOUT_MANIFEST, ...entry.meta },
+  }));
+  // Another description than the desired one, so that a plan writes the source although its access stays.
+  const asUnmoved = remembered((entry) => ({
+    ...entry,
+    sources: entry.sources.map((source) => ({
+      ...source,
+      description: source.description.replace(/^\S+/, `$&${UNMOVED}`),
+    })),
+  }));
   const isOurs = ({ destination, sources }: IntentionEntry) =>
     destination.name !== '*' &&
     sources.every(({ description, peer }) => peer === undefined && isMarked(description));
+  const isFromApi = (entry: IntentionEntry | undefined): entry is IntentionEntry =>
+    entry !== undefined && isOurs(entry) && !Object.hasOwn(entry.meta, 'external-source');
   const isSynced = (ours: IntentionEntry, inConsul: IntentionEntry | undefined): boolean => {
     if (inConsul === undefined) return false;
     if (synced.get(inConsul) === ours) return true;
-    const isEqual = isSameContent({ Sources: ours.raw.Sources }, { Sources: inConsul.raw.Sources });
+    const isEqual = hasSources(inConsul, ours.raw.Sources);
     if (isEqual) synced.set(inConsul, ours);
     return isEqual;
+  };
+  const viewOf = (file: OwnFile | undefined, inConsul: IntentionEntry | undefined) => {
+    const ours = file && entryOf(file);
+    if (isFromApi(inConsul) && !(ours && isSynced(ours, inConsul))) return asUnmoved(inConsul);
+    if (ours !== undefined || inConsul === undefined || isOurs(inConsul)) return ours;
+    return asForeign(inConsul);
+  };
+  const look = async (destination: ServiceName, signal: AbortSignal) => {
+    const [file, inConsul] = await Promise.all([
+      files.read(intentionsFile(destination)),
+      intentions.read(destination, signal),
+    ]);
+    const own = file === 'foreign' ? undefined : file;
+    return { file, own, inConsul, view: viewOf(own, inConsul) };
   };
 
   return {
@@ -67,40 +103,76 @@ export function createCrdIntentions(options: CrdIntentionsOptions): Intentions {
         files.list(INTENTIONS_PREFIX, signal),
         intentions.list(signal),
       ]);
-      const entries = own.map(entryOf);
+      const byFile = new Map(inConsul.map((entry) => [intentionsFile(entry.destination), entry]));
       const names = new Set(own.map(({ name }) => name));
       for (const name of parsed.keys()) if (!names.has(name)) parsed.delete(name);
-      const byFile = new Map(inConsul.map((entry) => [intentionsFile(entry.destination), entry]));
       const without = inConsul.filter(({ destination }) => !names.has(intentionsFile(destination)));
-      const late = entries.filter((entry, at) => !isSynced(entry, byFile.get(own[at]?.name ?? '')));
+      const late = own.flatMap((file) => {
+        const entry = entryOf(file);
+        return isSynced(entry, byFile.get(file.name)) ? [] : [entry];
+      });
       options.onListed([...late, ...without.filter(isOurs)].map(({ destination }) => destination));
-      return [...entries, ...without.filter((entry) => !isOurs(entry)).map(asForeign)];
+      const views = [
+        ...own.map((file) => viewOf(file, byFile.get(file.name))),
+        ...without.map((entry) => viewOf(undefined, entry)),
+      ];
+      return views.filter((view) => view !== undefined);
     },
 
-    async read(destination, signal) {
-      const file = await files.read(intentionsFile(destination));
-      if (file !== undefined && file !== 'foreign') return entryOf(file);
-      const entry = await intentions.read(destination, signal);
-      return entry === undefined || isOurs(entry) ? undefined : asForeign(entry);
-    },
+    read: async (destination, signal) => (await look(destination, signal)).view,
 
-    async write(destination, base, sources, expectedIndex, signal) {
+    async write(destination, base, planned, expectedIndex, signal) {
+      const sources = planned.map(asMoved);
       const name = intentionsFile(destination);
-      const file = await files.read(name);
-      const before = file === 'foreign' ? undefined : file;
-      const text = toIntentionsText(destination, base, sources, before, place, files.header);
-      const isHttp = sources.some((source) =>
-        'raw' in source ? source.raw.Permissions !== undefined : source.access.kind === 'http',
-      );
-      if (isHttp) await options.prepareHttp(destination, signal);
-      return files.replace(name, text, expectedIndex);
+      const { file, own, inConsul, view } = await look(destination, signal);
+      if (file === 'foreign') throw files.foreignError(name);
+      const text = toIntentionsText(destination, base, sources, own, place, files.header);
+      const raws = sources.map((source) => ('raw' in source ? source.raw : toRawSource(source)));
+      const isApiLate = isFromApi(inConsul) && !hasSources(inConsul, raws);
+      const isDone = own?.text === text && !isApiLate;
+      if (!isDone && (view?.modifyIndex ?? 0) !== expectedIndex) return { kind: 'conflict' };
+      if (raws.some((raw) => raw.Permissions !== undefined)) await options.prepareHttp?.(destination, signal);
+      if (isApiLate) {
+        const { modifyIndex } = inConsul;
+        const end = await intentions.write(destination, inConsul, sources, modifyIndex, signal);
+        if (end.kind === 'conflict') return end;
+      }
+      return files.replace(name, text, own?.index ?? 0);
     },
 
-    delete: (destination, expectedIndex) =>
-      files.replace(intentionsFile(destination), undefined, expectedIndex),
+    async delete(destination, expectedIndex, signal) {
+      const { own, inConsul, view } = await look(destination, signal);
+      if (view !== undefined && view.modifyIndex !== expectedIndex) return { kind: 'conflict' };
+      if (isFromApi(inConsul)) {
+        const end = await intentions.delete(destination, inConsul.modifyIndex, signal);
+        if (end.kind === 'conflict') return end;
+      }
+      if (own === undefined) return { kind: 'written' };
+      return files.replace(own.name, undefined, own.index);
+    },
 
     // Kubernetes stores JSON.
     sizeOf: (destination, base, sources) =>
       Buffer.byteLength(JSON.stringify(toResource(destination, base, sources, undefined, place))),
+  };
+}
+
+/** A plan may keep the description that it saw. */
+function asMoved(source: IntentionSource | NewSource): IntentionSource | NewSource {
+  if ('raw' in source) return source;
+  return { ...source, description: source.description.replace(/^(\S+) unmoved(?= |$)/, '$1') };
+}
+
+function hasSources(entry: IntentionEntry, sources: unknown): boolean {
+  return isSameContent({ Sources: sources }, { Sources: entry.raw.Sources });
+}
+
+/** The same entry always becomes the same object. */
+function remembered(change: (entry: IntentionEntry) => IntentionEntry) {
+  const known = new WeakMap<IntentionEntry, IntentionEntry>();
+  return (entry: IntentionEntry): IntentionEntry => {
+    const made = known.get(entry) ?? change(entry);
+    known.set(entry, made);
+    return made;
   };
 }

@@ -6,7 +6,7 @@ import { messageOf, SyncError } from '../../errors.js';
 import { mapBounded } from '../../map-bounded.js';
 import { KeyedMutex } from '../../state/mutex.js';
 import type { WriteResult } from '../consul.js';
-import { incomplete } from '../reader.js';
+import { brokenManifest } from './manifest.js';
 
 /** A file that carries the header of this owner. */
 export interface OwnFile {
@@ -54,7 +54,7 @@ export class ManifestDirectory {
     return files.filter((file) => file !== undefined && file !== 'foreign');
   }
 
-  /** A text that is another one after a change of these files, own or foreign. */
+  /** Changes whenever one of these files changes, own or foreign. */
   async fingerprint(prefix: string, signal: AbortSignal): Promise<string> {
     const { directory } = this.#options;
     const states = await mapBounded(await this.#names(prefix), { width: OPEN_FILES, signal }, (name) =>
@@ -74,22 +74,37 @@ export class ManifestDirectory {
     return all.filter((name) => name.startsWith(prefix) && name.endsWith('.yaml')).toSorted();
   }
 
+  /** A file that has the mark of this owner, but not the header, is an incomplete read: it may have been an own one. */
   async read(name: string): Promise<OwnFile | 'foreign' | undefined> {
     const text = await this.#try(name, () => this.#readText(name));
     if (text === undefined || text === 'foreign') return text;
-    const first = text.slice(0, this.header.length + 2);
-    if (!first.startsWith(this.header) || !/^\r?\n/.test(first.slice(this.header.length))) return 'foreign';
-    return { name, text, index: indexOf(text) };
+    if (this.#hasHeader(text)) return { name, text, index: indexOf(text) };
+    if (!this.#hasMark(text)) return 'foreign';
+    const why = `it has the mark of this owner, but does not begin with the line "${this.header}"`;
+    throw brokenManifest(name, `${why}; restore the line, or move the file out of the directory`);
+  }
+
+  foreignError(name: string): SyncError {
+    const message = `${join(this.#options.directory, name)} exists and does not carry the header of this owner, so scopemesh leaves it; move or delete it`;
+    return new SyncError('ERR_CONSUL_REJECTED', message, { retriable: false });
+  }
+
+  #hasMark(text: string): boolean {
+    const [, ...ends] = text.split(`scopemesh:${this.#options.owner}`);
+    return ends.some((end) => !/^[\w.-]/.test(end));
+  }
+
+  #hasHeader(text: string): boolean {
+    return (
+      text.startsWith(this.header) && /^\r?\n/.test(text.slice(this.header.length, this.header.length + 2))
+    );
   }
 
   /** Compare-and-set, as `Intentions.write`: equal content is `written` at any index. `text` undefined deletes. */
   replace(name: string, text: string | undefined, expectedIndex: number): Promise<WriteResult> {
     return this.#mutex.run(name, async () => {
       const current = await this.read(name);
-      if (current === 'foreign') {
-        const message = `${join(this.#options.directory, name)} exists and does not carry the header of this owner, so scopemesh leaves it; move or delete it`;
-        throw new SyncError('ERR_CONSUL_REJECTED', message, { retriable: false });
-      }
+      if (current === 'foreign') throw this.foreignError(name);
       if (current?.text === text) return { kind: 'written', ...(current && { modifyIndex: current.index }) };
       if ((current?.index ?? 0) !== expectedIndex) return { kind: 'conflict' };
       if (text !== undefined) requireRoom(name, text, current?.text ?? '');
@@ -98,7 +113,7 @@ export class ManifestDirectory {
     });
   }
 
-  /** Undefined if there is no such file. What is no plain file is foreign. */
+  /** Undefined if there is no such file. Anything but a regular file is foreign. */
   async #readText(name: string): Promise<string | 'foreign' | undefined> {
     // A link could lead out of the directory, and a pipe would keep the reader waiting.
     const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -113,11 +128,12 @@ export class ManifestDirectory {
     try {
       const state = await file.stat();
       if (!state.isFile()) return 'foreign';
-      if (state.size > LONGEST_READ_BYTES)
-        throw incomplete(
-          'manifest',
-          `${name}: it has more than ${LONGEST_READ_BYTES} bytes; move or delete the file`,
-        );
+      if (state.size > LONGEST_READ_BYTES) {
+        const start = Buffer.alloc(Buffer.byteLength(this.header) + 2);
+        await file.read(start, 0, start.length, 0);
+        if (!this.#hasHeader(start.toString())) return 'foreign';
+        throw brokenManifest(name, `it has more than ${LONGEST_READ_BYTES} bytes; move or delete the file`);
+      }
       return await file.readFile('utf8');
     } finally {
       await file.close();
@@ -132,15 +148,21 @@ export class ManifestDirectory {
     const path = join(this.#options.directory, name);
     const fresh = join(this.#options.directory, `.${name}.new`);
     await rm(fresh, { force: true });
-    const file = await open(fresh, 'wx', 0o644);
     try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
+      const file = await open(fresh, 'wx', 0o644);
+      try {
+        await file.writeFile(text);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      this.#requireLease(name);
+      await rename(fresh, path);
+    } catch (error) {
+      // A job that commits the directory must not find it.
+      await rm(fresh, { force: true });
+      throw error;
     }
-    this.#requireLease(name);
-    await rename(fresh, path);
   }
 
   async #remove(name: string): Promise<void> {

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { parse, stringify } from 'yaml';
-import { messageOf, SyncError } from '../../errors.js';
-import { incomplete, isRecord } from '../reader.js';
+import { IncompleteRead, messageOf, SyncError } from '../../errors.js';
+import { isRecord } from '../reader.js';
 
 type Raw = Readonly<Record<string, unknown>>;
 
@@ -9,7 +9,7 @@ export const API_VERSION = 'consul.hashicorp.com/v1alpha1';
 
 /** A custom resource of consul-k8s. */
 export interface Manifest {
-  readonly kind: 'ServiceIntentions' | 'ServiceDefaults' | 'JWTProvider';
+  readonly kind: 'ServiceIntentions' | 'ServiceDefaults';
   readonly metadata: Raw;
   readonly spec: Raw;
 }
@@ -18,8 +18,8 @@ export interface Manifest {
 const PARSE = { maxAliasCount: 0, uniqueKeys: false, logLevel: 'error' } as const;
 
 /**
- * The manifest as YAML, below its header. Every text is quoted: kubectl reads YAML 1.1, in which `on` and `1_0` are no texts.
- * Characters that YAML 1.1 takes for line breaks, or that nobody sees, are escaped. Throws ERR_CONSUL_REJECTED for a manifest
+ * The manifest as YAML, below its header. Every text is quoted: kubectl reads YAML 1.1, which reads `on` and `1_0` as other types.
+ * Characters that YAML 1.1 takes for line breaks, and invisible ones, are escaped. Throws ERR_CONSUL_REJECTED for a manifest
  * that would not read back as it is.
  */
 export function toManifestText(header: string, { kind, metadata, spec }: Manifest): string {
@@ -38,13 +38,14 @@ export function toManifestText(header: string, { kind, metadata, spec }: Manifes
   return text;
 }
 
+export function brokenManifest(file: string, why: string): IncompleteRead {
+  return new IncompleteRead('ERR_CONSUL_INCOMPLETE', `the manifest ${file}: ${why}`, { retriable: true });
+}
+
 /** Throws ERR_CONSUL_INCOMPLETE, which names the file, for anything but one resource of this kind. */
 export function parseManifest(text: string, kind: Manifest['kind'], file: string): Manifest {
   const broken = (why: string) =>
-    incomplete(
-      'manifest',
-      `${file}: ${why}; restore the file, or delete it so that scopemesh writes it again`,
-    );
+    brokenManifest(file, `${why}; restore the file, or delete it so that scopemesh writes it again`);
   let value: unknown;
   try {
     value = parse(text, PARSE);
@@ -72,10 +73,6 @@ function toEscape(character: string): string {
 const SPELLINGS: Readonly<Record<string, string>> = {
   HTTP: 'http',
   JWT: 'jwt',
-  URI: 'uri',
-  JSONWebKeySet: 'jsonWebKeySet',
-  JWKSCluster: 'jwksCluster',
-  TLSCertificates: 'tlsCertificates',
 };
 const CONSUL_SPELLINGS = Object.fromEntries(Object.entries(SPELLINGS).map(([consul, crd]) => [crd, consul]));
 

@@ -1,9 +1,17 @@
 import { messageOf } from '../../errors.js';
 import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '../../model/intention.js';
+import { withoutComputed } from '../content.js';
 import { parseEntry } from '../parse-entry.js';
-import { incomplete, isRecord } from '../reader.js';
+import { isRecord } from '../reader.js';
 import { toRawSource } from '../source-access.js';
-import { fromSpec, type Manifest, parseManifest, toManifestText, toSpec } from './manifest.js';
+import {
+  brokenManifest,
+  fromSpec,
+  type Manifest,
+  parseManifest,
+  toManifestText,
+  toSpec,
+} from './manifest.js';
 import type { ManifestDirectory, OwnFile } from './manifest-directory.js';
 import { toResourceName } from './resource-name.js';
 
@@ -43,14 +51,14 @@ export function toEntry({ name: file, text, index }: OwnFile, { partition }: Man
   const entry = parse(fields, file);
   if (intentionsFile(entry.destination) === file) return entry;
   const why = `it describes the destination ${JSON.stringify(entry.destination.name)}, whose file is ${intentionsFile(entry.destination)}; rename or delete it`;
-  throw incomplete('manifest', `${file}: ${why}`);
+  throw brokenManifest(file, why);
 }
 
 function parse(fields: Raw, file: string): IntentionEntry {
   try {
     return parseEntry(fields, 'manifest');
   } catch (error) {
-    throw incomplete('manifest', `${file}: ${messageOf(error)}`);
+    throw brokenManifest(file, messageOf(error));
   }
 }
 
@@ -75,7 +83,7 @@ export function toResource(
   place: ManifestPlace,
 ): Manifest {
   const { Kind: _, Name: name, Namespace: namespace, Partition: __, Sources: ___, ...rest } = base?.raw ?? {};
-  const { ModifyIndex: ____, ...kept } = rest;
+  const { Meta: ____, ...kept } = withoutComputed(rest);
   const raws = sources.map((source) => ('raw' in source ? source.raw : toRawSource(source)));
   const consulNamespace =
     namespace ?? (destination.namespace === 'default' ? undefined : destination.namespace);

@@ -16,7 +16,7 @@ export function isResourceName(name: string): boolean {
 
 /**
  * The name of the resource for a destination: the service's own where Kubernetes accepts it, else a readable part and a
- * hash of 128 bits. Two destinations never have one name. Consul's names meet without regard to case, and so do these.
+ * hash of 128 bits. Two destinations never have one name. Consul compares names without regard to case, so this does too.
  */
 export function toResourceName({ partition, namespace, name }: ServiceName): string {
   const lower = name.toLowerCase();

@@ -16,6 +16,8 @@ export interface ServiceDefaultsOptions {
 export interface ServiceDefaults {
   /** The catalog, with http for services without service-defaults: they get them with their first L7 intention. */
   readCatalog(signal: AbortSignal): Promise<Catalog>;
+  /** The name of the file that `ensure` would write; undefined if none is needed, or it is there. */
+  missing(destination: ServiceName, signal: AbortSignal): Promise<string | undefined>;
   /** Writes `protocol: http` for a destination that has neither service-defaults nor a default of the http family. */
   ensure(destination: ServiceName, signal: AbortSignal): Promise<void>;
 }
@@ -31,6 +33,12 @@ export function createServiceDefaults(options: ServiceDefaultsOptions): ServiceD
     last = await readCatalog(signal);
     return last;
   };
+  const missing: ServiceDefaults['missing'] = async (destination, signal) => {
+    const { protocols, defaultProtocol } = last ?? (await read(signal));
+    if (!isDefaultPlace || isHttp(defaultProtocol) || protocols.has(destination.name)) return undefined;
+    const file = `servicedefaults.${toResourceName(destination)}.yaml`;
+    return (await files.read(file)) === undefined ? file : undefined;
+  };
   return {
     async readCatalog(signal) {
       const catalog = await read(signal);
@@ -38,15 +46,15 @@ export function createServiceDefaults(options: ServiceDefaultsOptions): ServiceD
       return { ...catalog, defaultProtocol: 'http' };
     },
 
+    missing,
+
     async ensure(destination, signal) {
-      const { protocols, defaultProtocol } = last ?? (await read(signal));
-      if (!isDefaultPlace || isHttp(defaultProtocol) || protocols.has(destination.name)) return;
+      const file = await missing(destination, signal);
+      if (file === undefined) return;
       if (!isResourceName(destination.name)) {
         const message = `the service ${JSON.stringify(destination.name)} needs the protocol http, and Kubernetes accepts no ServiceDefaults of that name; set its protocol in Consul, or rename the service`;
         throw new SyncError('ERR_CONSUL_REJECTED', message, { retriable: false });
       }
-      const file = `servicedefaults.${toResourceName(destination)}.yaml`;
-      if ((await files.read(file)) !== undefined) return;
       const metadata = metadataOf(destination);
       const manifest = { kind: 'ServiceDefaults', metadata, spec: { protocol: 'http' } } as const;
       await files.replace(file, toManifestText(files.header, manifest), 0);

@@ -6,7 +6,7 @@ import type { Consul } from '../consul.js';
 import type { ManifestDirectory } from './manifest-directory.js';
 import { INTENTIONS_PREFIX } from './own-entries.js';
 
-/** Notices of the file system are not sent for every kind of volume, so the files are looked at. */
+/** Not every volume sends file events, so the files are polled. */
 const CHECK_MS = 5_000;
 
 /** Watches the entries in Consul and the files. It is alive only while the files can be read. */

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -9,6 +9,7 @@ import { bot, web } from '../../support/orders-command-line.js';
 let mesh: Mesh;
 let cli: CommandLine;
 let directory: string;
+let target: Readonly<Record<string, unknown>>;
 
 const ORDERS = 'serviceintentions.orders.yaml';
 const BILLING = 'serviceintentions.billing.yaml';
@@ -19,8 +20,11 @@ beforeEach(async () => {
   cli = createCommandLine(mesh);
   directory = join(cli.directory, 'manifests');
   mkdirSync(directory);
+  target = { kind: 'crd', directory };
   const { address, managementToken: token } = mesh.consul;
-  cli.configure({ consul: { address, token, target: { kind: 'crd', directory, namespace: 'shop' } } });
+  cli.configure({
+    consul: { address, token, target: { ...target, namespace: 'shop', serviceDefaults: true } },
+  });
   await mesh.register('orders');
   await mesh.register('billing');
   await mesh.register('web', { client: 'web-app' });
@@ -37,11 +41,16 @@ const contents = () =>
     readdirSync(directory).map((name) => [name, readFileSync(join(directory, name), 'utf8')]),
   );
 const manifest = (name: string) => parse(readFileSync(join(directory, name), 'utf8')) as unknown;
+const findings = async () => {
+  const found = (await cli.run(['doctor', '--json'])).json().findings as DoctorFinding[];
+  return new Map(found.map(({ id, message }) => [id, message]));
+};
 
 describe('consul.target crd', () => {
   it('writes one manifest for each destination, and the protocol that an L7 rule needs', async () => {
     const { out, status } = await cli.run(['apply', '--yes']);
     expect([status, out]).toEqual([0, expect.stringContaining('Applied: 2 written.')]);
+    expect(out).toContain('The protocol of orders becomes http');
     expect(readdirSync(directory).toSorted()).toEqual([DEFAULTS, BILLING, ORDERS]);
     expect(manifest(ORDERS)).toEqual({
       apiVersion: 'consul.hashicorp.com/v1alpha1',
@@ -96,20 +105,9 @@ describe('consul.target crd', () => {
     expect(contents()['serviceintentions.theirs.yaml']).toBe('kind: ServiceIntentions\n');
   });
 
-  it('fails for a file of others at the place of a manifest, and for a directory that is not there', async () => {
-    writeFileSync(join(directory, BILLING), 'mine\n');
-    const { status, err } = await cli.run(['apply', '--yes']);
-    expect([status, err]).toEqual([1, expect.stringContaining('does not carry the header of this owner')]);
-    expect(contents()[BILLING]).toBe('mine\n');
-    expect(statSync(join(directory, ORDERS)).isFile()).toBe(true);
-    rmSync(directory, { recursive: true });
-    const missing = await cli.run(['plan']);
-    expect([missing.status, missing.err]).toEqual([1, expect.stringContaining('does not exist; create it')]);
-  });
-
-  it('holds a destination whose entry in Consul is of others, and takes over what it wrote to Consul before', async () => {
-    await mesh.speaks('orders', 'http');
+  it('holds a destination whose entry in Consul is of others, and says what to do', async () => {
     await mesh.write('orders', [
+      { Name: 'admin', Action: 'allow' },
       { Name: 'web', Action: 'allow', Description: 'scopemesh:payments client=main/web-app' },
     ]);
     await mesh.request('PUT', '/v1/config', {
@@ -121,21 +119,32 @@ describe('consul.target crd', () => {
     const { status, out, json } = await cli.run(['apply', '--yes', '--json']);
     expect(status).toBe(3);
     expect(json()).toMatchObject({
-      summary: { applied: 1, held: 1 },
-      holds: [{ reason: 'ManagedElsewhere' }],
+      summary: { applied: 0, held: 2 },
+      holds: [{ reason: 'ManagedElsewhere' }, { reason: 'ManagedElsewhere' }],
     });
     expect(out).toContain('makes this entry from the ServiceIntentions resource');
-    expect(readdirSync(directory)).toEqual([ORDERS]);
-    expect(await mesh.access('orders')).toEqual({ web: 'allow' });
-    const findings = (await cli.run(['doctor', '--json'])).json().findings as DoctorFinding[];
-    const messageOf = (id: string) => findings.find((each) => each.id === id)?.message;
-    expect(messageOf('manifests.unsynced')).toContain('say for orders:');
-    expect(messageOf('mesh.kubernetes')).toContain('consul-k8s makes the intentions of billing');
+    expect(out).toContain('consul config delete -kind service-intentions -name orders');
+    expect(readdirSync(directory)).toEqual([]);
+    const messages = await findings();
+    expect(messages.get('manifests.mixed')).toContain('for them: orders;');
+    expect(messages.get('mesh.kubernetes')).toContain('consul-k8s makes the intentions of billing');
   });
 
-  it('says of an entry that is only in Consul how to delete it', async () => {
-    await mesh.write('billing', [{ Name: 'admin', Action: 'allow' }]);
-    const { out } = await cli.run(['explain', 'bot', 'billing']);
-    expect(out).toContain('consul config delete -kind service-intentions -name billing');
+  it('moves what it wrote to Consul before, closes there what is revoked, and says what is not in force', async () => {
+    const { address, managementToken: token } = mesh.consul;
+    await mesh.speaks('orders', 'http');
+    cli.configure({ consul: { address, token } });
+    await cli.run(['apply', '--yes']);
+    expect(Object.keys((await mesh.access('orders')) ?? {})).toEqual(['web']);
+    cli.configure({ consul: { address, token, target } });
+    cli.idp({ ...web, scopes: [] }, bot);
+    const { status, out } = await cli.run(['plan', '--detailed-exitcode']);
+    expect([status, out]).toEqual([2, expect.stringContaining('the manifests of billing, orders yet')]);
+    const { out: explained } = await cli.run(['explain', 'web', 'orders']);
+    expect(explained).toContain('Consul does not have it yet');
+    expect((await cli.run(['apply', '--yes'])).out).toContain('Applied: 2 written.');
+    expect([await mesh.entry('orders'), await mesh.access('billing')]).toEqual([undefined, { bot: 'allow' }]);
+    expect(readdirSync(directory)).toEqual([BILLING]);
+    expect((await cli.run(['plan'])).out).toContain('No changes. Consul matches the IdP.');
   });
 });

@@ -5,6 +5,7 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -142,7 +143,7 @@ describe('a manifest', () => {
           text,
         );
       }),
-      { numRuns: 25 },
+      { numRuns: 12 },
     );
   });
 
@@ -235,6 +236,18 @@ describe('the directory of the manifests', () => {
     writeFileSync(join(directory, 'a.yaml'), `${large}x`);
     const [file] = await files.list('a', never);
     expect((await files.replace('a.yaml', large, file?.index ?? 0)).kind).toBe('written');
+  });
+
+  it('takes a file of others for foreign, however large it is', async () => {
+    writeFileSync(join(directory, 'a.yaml'), '');
+    truncateSync(join(directory, 'a.yaml'), 17 * 1024 * 1024);
+    expect(await files.list('a', never)).toEqual([]);
+  });
+
+  it('leaves nothing behind of a write that the lost lease ends', async () => {
+    const unled = new ManifestDirectory({ directory, owner: 'payments', mayWrite: () => false });
+    await failureOf(unled.replace('a.yaml', own('x'), 0));
+    expect(readdirSync(directory)).toEqual([]);
   });
 
   it('knows its file after Git changed the line ends', async () => {
