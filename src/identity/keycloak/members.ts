@@ -115,11 +115,12 @@ export async function readKeycloakMembers(
     if (!Array.isArray(value)) throw wrongShape(place, 'the answer is not a list');
     return value;
   };
-  /** Without its kind of roles the field is absent. */
+  /** Without roles of a kind its field is absent or null. */
   const rolesIn = (value: unknown): readonly unknown[] => {
     if (value === undefined) return [];
     if (!isObject(value)) throw wrongShape(place, 'the roles of a user cannot be read');
-    const { realmMappings = [], clientMappings = {} } = value;
+    const realmMappings = value.realmMappings ?? [];
+    const clientMappings = value.clientMappings ?? {};
     if (!isObject(clientMappings)) throw wrongShape(place, 'the roles of a user cannot be read');
     const ofClients = Object.values(clientMappings).flatMap((each) =>
       entriesOf(isObject(each) ? each.mappings : undefined),

@@ -1,6 +1,6 @@
 import { tolerateDenied } from '../../apply/acl/tolerate-denied.js';
+import { IncompleteRead } from '../../errors.js';
 import type { Directory, Members } from '../../identity/directory.js';
-import { incomplete } from '../../identity/read-errors.js';
 import type { Job } from '../../model/trigger.js';
 import { groupsOf, withExisting } from '../../plan/acl/plan-people.js';
 import { admittedPeople } from '../../state/people-acl.js';
@@ -87,7 +87,11 @@ export async function refreshMembers(
         { provider, groups: [...unlisted.keys()] },
         'lists of members lack people who are still members; they keep their memberships, and the lists are read again',
       );
-    throw incomplete(`provider ${provider}, members`, 'an existing entry is missing from the list');
+    throw new IncompleteRead(
+      'ERR_DIRECTORY_INCOMPLETE',
+      `provider ${provider}, members: an existing entry is missing from the list`,
+      { retriable: true },
+    );
   } catch (failure) {
     signal.throwIfAborted();
     if (failure instanceof Stopped) throw failure;

@@ -195,7 +195,7 @@ describe('people who have access by a name, and whom its lists lack', () => {
     expect((await readShort(held)).unreadable?.unlisted).toEqual(unlisted);
     const elsewhere = {
       'users/u4/groups': [named('g9', 'ops', { path: '/teams/ops' })],
-      'users/u4/role-mappings': { realmMappings: [named('r9')], clientMappings: {} },
+      'users/u4/role-mappings': { realmMappings: [named('r9')], clientMappings: null },
     };
     expect((await readShort(elsewhere)).unreadable).toBeUndefined();
     // An answer that cannot be parsed proves nothing.
