@@ -101,7 +101,7 @@ export class WebhookStore {
     return parseDeadLetters(await this.#keyValues.get(`${this.#prefix}/dead`));
   }
 
-  /** The dead letters without their events, of which a megabyte may be kept: for those who ask often. */
+  /** The dead letters without their events, which can be one megabyte. For frequent reads. */
   async listedLetters(): Promise<readonly Omit<DeadLetter, 'event'>[]> {
     return LISTED.parse(JSON.parse((await this.#keyValues.get(`${this.#prefix}/dead-list`)) ?? '[]'));
   }

@@ -44,9 +44,9 @@ export interface Directory {
   ): Promise<OAuthClient | undefined>;
   /**
    * The subjects (`sub` in tokens) of the enabled members of each group or role: complete, or an error as for `readAll`. A
-   * group that does not exist has no members. Absent if the IdP cannot say. `admitted`: the people who have access by each
-   * group now. If a list lacks some of them, the adapter asks for a few alone, and the read is incomplete if one is still a
-   * member.
+   * group that does not exist has no members. Absent if the IdP cannot say. `admitted`: people who have access by each group
+   * now. If a list lacks some of them, the adapter asks the IdP for a few of them one by one. Those who may still be members
+   * are `unlisted`.
    */
   readMembers?(groups: readonly string[], signal: AbortSignal, admitted?: Members): Promise<Members>;
   /** What the credentials may read and what they may not. Never throws because of a missing permission. */

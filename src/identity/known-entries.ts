@@ -1,4 +1,3 @@
-import type { Members } from './directory.js';
 import { incomplete } from './read-errors.js';
 
 /** If most of a list is missing and the IdP confirms that these do not exist, the rest is believed. */
@@ -13,19 +12,14 @@ export async function confirmMissing<T>(
   isThere: (entry: T) => Promise<boolean>,
   place: string,
 ): Promise<void> {
-  const step = Math.ceil(missing.length / MAX_ASKED);
-  for (const entry of missing.filter((_, at) => at % step === 0))
+  for (const entry of someOf(missing))
     if (await isThere(entry)) throw incomplete(place, 'an existing entry is missing from the list');
 }
 
-/** The admitted people of a group whom a list of its members lacks. */
-export function missingPeople(
-  admitted: Members | undefined,
-  group: string,
-  listed: Iterable<string | undefined>,
-): readonly string[] {
-  const shown = new Set(listed);
-  return (admitted?.get(group) ?? []).filter((subject) => !shown.has(subject));
+/** At most five entries, spread over all. */
+export function someOf<T>(entries: readonly T[]): readonly T[] {
+  const step = Math.ceil(entries.length / MAX_ASKED);
+  return entries.filter((_, at) => at % step === 0);
 }
 
 /**

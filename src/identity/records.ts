@@ -44,6 +44,7 @@ export function toUnreadable(clientId: string | undefined, why: string): Unreada
 export class UnreadablePeopleList {
   readonly #subjects = new Set<string>();
   readonly #groups = new Set<string>();
+  readonly #unlisted = new Map<string, ReadonlySet<string>>();
   #hasUnnamed = false;
 
   /** `subject` is undefined if the record does not say whom it describes. */
@@ -57,12 +58,18 @@ export class UnreadablePeopleList {
     this.#groups.add(group);
   }
 
+  /** `subjects` stay members of the group although its list lacks them. */
+  addUnlisted(group: string, subjects: readonly string[]): void {
+    if (subjects.length > 0) this.#unlisted.set(group, new Set(subjects));
+  }
+
   /** The members, with what is unreadable if there is any. */
   addTo(members: ReadonlyMap<string, readonly string[]>): Members {
     return withUnreadable(members, {
       subjects: this.#subjects,
       groups: this.#groups,
       hasUnnamed: this.#hasUnnamed,
+      ...(this.#unlisted.size > 0 && { unlisted: this.#unlisted }),
     });
   }
 }
@@ -73,7 +80,8 @@ export function withUnreadable(
 ): Members {
   const isAny =
     unreadable !== undefined &&
-    (unreadable.hasUnnamed || unreadable.subjects.size + unreadable.groups.size > 0);
+    (unreadable.hasUnnamed ||
+      unreadable.subjects.size + unreadable.groups.size + (unreadable.unlisted?.size ?? 0) > 0);
   return isAny ? Object.assign(new Map(members), { unreadable }) : members;
 }
 

@@ -22,7 +22,7 @@ export type BreakGlassDeps = Pick<
   'journal' | 'world' | 'clock' | 'source' | 'newId' | 'logger' | 'metrics' | 'onSettled' | 'consul'
 > & { readonly queue: Pick<ReconcilerDeps['queue'], 'add'> };
 
-/** In the record of the grants: the time by which they were open. */
+/** In the record of the grants: the time by which they were open. `parseStoredText` refuses it, as it is no object. */
 const SEEN = 'break-glass-seen';
 /** So far apart the clocks of two leaders may be. */
 const MOST_AHEAD_MS = 60_000;

@@ -73,15 +73,27 @@ export class BreakGlassFollower {
       );
       metrics.gauge('scopemesh_break_glass_open', open.length);
       this.#watchUnclosed(now);
-      if (now - this.#seenAt >= SEEN_MS && world.breakGlass.all.some(isUnended)) {
-        await recordSeen(now, deps);
-        this.#seenAt = now;
-      }
+      await this.#recordSeen(now);
       const limits = world.mapping.breakGlass;
       return limits === undefined
         ? Number.POSITIVE_INFINITY
         : Math.min(...open.map((each) => endOf(each, limits) - now));
     });
+  }
+
+  /** Without this record the ends are followed as exactly, so a failure stops nothing. */
+  async #recordSeen(now: number): Promise<void> {
+    const deps = this.#deps;
+    if (now - this.#seenAt < SEEN_MS || !deps.world.breakGlass.all.some(isUnended)) return;
+    this.#seenAt = now;
+    try {
+      await recordSeen(now, deps);
+    } catch (error) {
+      deps.logger.warn(
+        { error: messageOf(error) },
+        'the time by which break-glass grants are open could not be recorded; a clock that is set back over a restart now can prolong them',
+      );
+    }
   }
 
   async #followOne(glass: BreakGlass, now: number): Promise<void> {

@@ -1,9 +1,7 @@
 import { isAclActive } from '../apply/acl/acl-state.js';
 import { SyncError } from '../errors.js';
-import type { Directory } from '../identity/directory.js';
-import { groupsOf } from '../plan/acl/plan-people.js';
-import { admittedPeople } from '../state/people-acl.js';
 import { readAllAcl } from './acl/plan-clients.js';
+import { readMembers } from './acl/read-members.js';
 import { NO_FOLLOW_UPS, type ReconcilerDeps } from './deps.js';
 import { showQuarantines } from './quarantine-records.js';
 import { readConsul } from './sweep.js';
@@ -39,23 +37,11 @@ export async function readBothSides(
         return;
       }
       await aclRead;
-      await readMembers(provider, directory, deps, signal);
+      try {
+        await readMembers(provider, directory, deps, signal);
+      } catch (error) {
+        if (signal.aborted || !(error instanceof SyncError)) throw error;
+      }
     }),
   ]);
-}
-
-async function readMembers(
-  provider: string,
-  directory: Directory,
-  deps: Pick<ReconcilerDeps, 'world' | 'acl'>,
-  signal: AbortSignal,
-): Promise<void> {
-  const groups = groupsOf(deps.world.mapping, provider);
-  if (groups.length === 0 || directory.readMembers === undefined) return;
-  try {
-    const members = await directory.readMembers(groups, signal, admittedPeople(provider, deps));
-    deps.acl.members.set(provider, members);
-  } catch (error) {
-    if (signal.aborted || !(error instanceof SyncError)) throw error;
-  }
 }

@@ -32,8 +32,8 @@ export class AclCache {
   /** Names of our roles, in lower case, by each service whose identity they have. */
   readonly #holders = new Map<string, Set<string>>();
   #otherHolders: ReadonlyMap<string, readonly string[]> = new Map();
-  /** Services whose identity a role lost, or a role of others gained, since `drainReheld`. */
-  #reheld = new Set<string>();
+  /** Services whose identity a role lost, or a role of others gained, since `drainHolderChanges`. */
+  #holderChanges = new Set<string>();
   /** Names under which something changed since `takeChanged`. */
   #changed = new Set<string>();
   readonly #onFirstRoles: (roles: readonly AclRole[]) => void;
@@ -63,10 +63,10 @@ export class AclCache {
   }
 
   /** The services whose identity some role lost, or some role of others gained, since the last call. */
-  drainReheld(): ReadonlySet<string> {
-    const reheld = this.#reheld;
-    this.#reheld = new Set();
-    return reheld;
+  drainHolderChanges(): ReadonlySet<string> {
+    const changes = this.#holderChanges;
+    this.#holderChanges = new Set();
+    return changes;
   }
 
   /** The names of the roles, of any owner, that have the identity of a service, except one; sorted. */
@@ -101,7 +101,7 @@ export class AclCache {
     if (!readOrder.names.acceptsAll(read) || !readOrder.policies.acceptsAll(read)) return changed;
     const { otherIdentities: others = new Map<string, readonly string[]>() } = snapshot;
     for (const service of new Set([...this.#otherHolders.keys(), ...others.keys()]))
-      if (!isSame(this.#otherHolders.get(service), others.get(service))) this.#reheld.add(service);
+      if (!isSame(this.#otherHolders.get(service), others.get(service))) this.#holderChanges.add(service);
     this.#otherHolders = others;
     for (const name of new Set([...objects.keys(), ...this.#objects.keys()]))
       if (!readOrder.names.isNewer(name, read) && this.#set(name, objects.get(name) ?? NOTHING))
@@ -212,7 +212,7 @@ export class AclCache {
       const names = this.#holders.get(service);
       names?.delete(name);
       if (names?.size === 0) this.#holders.delete(service);
-      this.#reheld.add(service);
+      this.#holderChanges.add(service);
     }
     for (const service of after)
       this.#holders.set(service, (this.#holders.get(service) ?? new Set()).add(name));

@@ -23,8 +23,8 @@ interface People {
   remove(name: string): void;
   /** Makes the provider answer the list with nothing. */
   empty(list: string): void;
-  /** Makes the list lack this person alone. */
-  hide(name: string): void;
+  /** Makes the list lack these people alone. */
+  hide(...names: readonly string[]): void;
   /** How often the provider was asked for one person. */
   asked(): number;
   stop(): Promise<void>;
@@ -57,8 +57,8 @@ async function okta(more: { readonly logger?: Logger } = {}) {
       server.fault = (url, response) =>
         (list === 'members' ? isMembers(url) : url.searchParams.has('search')) && answer(response, []);
     },
-    hide(name: string) {
-      const rest = [...users.values()].filter(({ login }) => login !== `${name}@example.com`);
+    hide(...names: readonly string[]) {
+      const rest = [...users].flatMap(([name, user]) => (names.includes(name) ? [] : [user]));
       const shown = rest.map((user) => ({ ...user, profile: { login: user.login } }));
       server.fault = (url, response) => isMembers(url) && answer(response, shown);
     },
@@ -90,7 +90,7 @@ async function entra(): Promise<People> {
     setMembers,
     remove: (name) => tenant.tenant.remove('users', guidOf(name)),
     empty: () => show([]),
-    hide: (name) => show(NAMES.filter((each) => each !== name)),
+    hide: (...names) => show(NAMES.filter((each) => !names.includes(each))),
     asked: () => tenant.requests.filter((line) => line.endsWith('/checkMemberGroups')).length,
     stop: () => tenant.close(),
   };
@@ -120,7 +120,7 @@ async function auth0(): Promise<People> {
         tenant.fault = ({ segments }) =>
           segments.join('/') === 'roles' ? { json: { roles: [], total: 0 } } : undefined;
     },
-    hide: (name) => show(NAMES.filter((each) => each !== name)),
+    hide: (...names) => show(NAMES.filter((each) => !names.includes(each))),
     asked: () => tenant.asked.filter(({ segments: [first, , below] }) => first === 'users' && below).length,
     stop: () => tenant.close(),
   };
@@ -132,11 +132,18 @@ afterEach(async () => {
   await people?.stop();
 });
 
-/** As after a start: nothing was read before, and all have access by Consul. */
+/** Who has access after a read: as after a start, nothing was read before, and all have access by Consul. */
 async function read({ directory, group, subjectOf }: People, names = NAMES) {
   const admitted = new Map([[group, names.map(subjectOf)]]);
   const members = await directory.readMembers?.([group], signal, admitted);
-  return [...(members?.get(group) ?? [])].sort();
+  return [...(members?.get(group) ?? []), ...(members?.unreadable?.unlisted?.get(group) ?? [])].sort();
+}
+
+/** The people who keep their membership although the list lacks them. */
+async function readUnlisted({ directory, group, subjectOf }: People) {
+  const admitted = new Map([[group, NAMES.map(subjectOf)]]);
+  const members = await directory.readMembers?.([group], signal, admitted);
+  return [...(members?.unreadable?.unlisted?.get(group) ?? [])].sort();
 }
 
 const PROVIDERS: readonly (readonly [string, () => Promise<People>, readonly string[]])[] = [
@@ -146,15 +153,21 @@ const PROVIDERS: readonly (readonly [string, () => Promise<People>, readonly str
 ];
 
 describe.each(PROVIDERS)('The members of a group of %s', (_, start, lists) => {
-  it('are read as incomplete if a list lacks somebody who has access and is still a member', async () => {
+  it('include those who have access and are still members although a list lacks them', async () => {
     people = await start();
-    const incomplete = { code: 'ERR_DIRECTORY_INCOMPLETE', retriable: true };
     for (const list of lists) {
       people.empty(list);
-      await expect(read(people), list).rejects.toMatchObject(incomplete);
+      expect(await readUnlisted(people), list).toEqual(NAMES.map(people.subjectOf).sort());
     }
     people.hide('dan');
-    await expect(read(people)).rejects.toMatchObject(incomplete);
+    expect(await readUnlisted(people)).toEqual([people.subjectOf('dan')]);
+  });
+
+  it('do not include somebody who left beside somebody whom a list lacks', async () => {
+    people = await start();
+    people.setMembers(NAMES.filter((name) => name !== 'bea'));
+    people.hide('dan', 'bea');
+    expect(await readUnlisted(people)).toEqual([people.subjectOf('dan')]);
   });
 
   it('lose those who left or were deleted, for at most five questions', async () => {
@@ -162,6 +175,7 @@ describe.each(PROVIDERS)('The members of a group of %s', (_, start, lists) => {
     people.setMembers(['eva', 'fay']);
     people.remove('fay');
     expect(await read(people)).toEqual([people.subjectOf('eva')]);
+    expect(people.asked()).toBeGreaterThan(0);
     expect(people.asked()).toBeLessThanOrEqual(5);
     people.setMembers([]);
     expect(await read(people)).toEqual([]);
@@ -189,18 +203,31 @@ describe('A person of Okta whom a list of members lacks', () => {
     people = org;
     const admitted = new Map([['oncall', ['dan']]]);
     const members = await people.directory.readMembers?.(['oncall'], signal, admitted);
-    expect(members?.get('oncall')).toHaveLength(NAMES.length);
+    expect(members?.unreadable).toBeUndefined();
   });
 
   it('is a member by the group made in Okta, not by an imported one with its name', async () => {
     const org = await okta();
     people = org;
     const { id } = org.world.server.org.addGroup('oncall', 'APP_GROUP');
-    const ann = org.world.server.org.addUser('zoe@example.com');
-    org.world.server.org.setMembers(id, [ann]);
+    org.world.server.org.setMembers(id, [org.world.server.org.addUser('zoe@example.com')]);
     const admitted = new Map([['oncall', ['zoe@example.com']]]);
     const members = await people.directory.readMembers?.(['oncall'], signal, admitted);
-    expect(members?.get('oncall')).toHaveLength(NAMES.length);
+    expect(members?.unreadable).toBeUndefined();
+  });
+
+  it('loses access if scopemesh may not ask for that person, and others are still asked for', async () => {
+    const org = await okta();
+    people = org;
+    people.hide('ann', 'dan');
+    const { fault } = org.world.server;
+    org.world.server.fault = (url, response, request) => {
+      if (url.pathname !== '/api/v1/users/ann%40example.com') return fault(url, response, request);
+      const refusal = { errorCode: 'E0000006', errorSummary: 'You do not have permission' };
+      response.writeHead(403, { 'content-type': 'application/json' }).end(JSON.stringify(refusal));
+      return true;
+    };
+    expect(await readUnlisted(people)).toEqual([people.subjectOf('dan')]);
   });
 
   it('loses access if the scope to ask for people is not granted, and that is logged', async () => {
@@ -216,4 +243,21 @@ describe('A person of Okta whom a list of members lacks', () => {
       expect.objectContaining({ remedy: expect.stringContaining('okta.users.read') }),
     ]);
   });
+});
+
+it('A user of Auth0 whom a list lacks keeps access by a role on a later page of roles', async () => {
+  const tenant = await startAuth0();
+  const directory = openAuth0(tenant, { pageSize: 1 }).directory;
+  try {
+    tenant.putUser('auth0|ann', ['first', 'oncall']);
+    tenant.putUser('auth0|bea', ['first']);
+    tenant.fault = ({ segments: [first, , below] }) =>
+      first === 'roles' && below === 'users' ? { json: { users: [] } } : undefined;
+    const admitted = new Map([['oncall', ['auth0|ann', 'auth0|bea']]]);
+    const members = await directory.readMembers?.(['oncall'], signal, admitted);
+    expect(members?.unreadable?.unlisted).toEqual(new Map([['oncall', new Set(['auth0|ann'])]]));
+  } finally {
+    await directory.close();
+    await tenant.close();
+  }
 });

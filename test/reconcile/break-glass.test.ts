@@ -163,6 +163,21 @@ it('counts the time that passed before a restart, although the clock was set bac
   expect(stateOf(next)).toEqual(['ended']);
 });
 
+it('knows the next end exactly while the store refuses the time that passed, and logs that once', async () => {
+  const warnings: string[] = [];
+  const deps = start();
+  const logger = { ...silentLogger, warn: (_: object, text: string) => void warnings.push(text) };
+  await ask(deps);
+  const journal = new JournalMemory(store.journal);
+  vi.spyOn(journal, 'settle').mockRejectedValue(new Error('the store is away'));
+  const follower = new BreakGlassFollower({ ...deps, journal, logger });
+  now += HOUR;
+  expect(await follower.follow()).toBe(HOUR);
+  now += 1_000;
+  expect(await follower.follow()).toBe(HOUR - 1_000);
+  expect(warnings).toEqual([expect.stringContaining('could not be recorded')]);
+});
+
 it.each([
   ['is quarantined', (world: WorldState) => world.setClientBlock(API, 'ClientQuarantined')],
   ['is disabled', (world: WorldState) => putApi(world, [client('api', [], { enabled: false })])],

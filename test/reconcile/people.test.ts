@@ -1,8 +1,10 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Consul } from '../../src/consul/consul.js';
-import { incomplete } from '../../src/identity/read-errors.js';
+import { SyncError } from '../../src/errors.js';
+import type { Members } from '../../src/identity/directory.js';
 import { providerKey } from '../../src/model/key.js';
 import { personName } from '../../src/plan/acl/object-names.js';
+import { refreshMembers } from '../../src/reconcile/acl/read-members.js';
 import { ruleOnHold } from '../../src/reconcile/approvals.js';
 import { type AclRig, createAclRig } from '../support/acl-rig.js';
 import { clientOf, OWNER } from '../support/daemon.js';
@@ -23,8 +25,10 @@ async function start(
   subjects: readonly string[],
   wrap?: (consul: Consul) => Consul,
   guards: Readonly<Record<string, unknown>> = {},
+  moreGroups: readonly string[] = [],
 ) {
-  rig = await createAclRig({ clients: [clientOf('web')], file: { groups: { oncall: { acl } }, guards } });
+  const groups = Object.fromEntries(['oncall', ...moreGroups].map((group) => [group, { acl }]));
+  rig = await createAclRig({ clients: [clientOf('web')], file: { groups, guards } });
   rig.idp.people = new Map(subjects.map((subject) => [subject, ['oncall']]));
   rig.writeFile();
   worker = await startWorker(rig, wrap);
@@ -33,6 +37,22 @@ async function start(
 const rolesInConsul = async () =>
   (await rig.objects('roles')).flatMap(({ Name = '' }) => (Name.includes('-_person-') ? [Name] : []));
 const idle = () => worker.idle(60_000);
+
+function spyOnMembers() {
+  const directory = worker.deps.directories.get('main');
+  if (directory?.readMembers === undefined) throw new Error('no directory that tells members');
+  return vi.spyOn(directory, 'readMembers');
+}
+
+const lastAdmitted = (members: ReturnType<typeof spyOnMembers>) =>
+  [...(members.mock.lastCall?.[2]?.get('oncall') ?? [])].toSorted();
+
+/** Empty lists that lack people who are still members. */
+function withUnlisted(groups: readonly string[], people: Members = new Map()): Members {
+  const unlisted = new Map([...people].map(([group, subjects]) => [group, new Set(subjects)]));
+  const unreadable = { subjects: new Set<string>(), groups: new Set<string>(), hasUnnamed: false, unlisted };
+  return Object.assign(new Map(groups.map((group) => [group, []])), { unreadable });
+}
 
 describe('the people of a provider', () => {
   it('come in several runs where they are many, and who goes meanwhile waits for no more than one', async () => {
@@ -90,19 +110,91 @@ describe('the people of a provider', () => {
     await idle();
     await worker.stop();
     worker = await startWorker(rig);
-    const directory = worker.deps.directories.get('main');
-    if (directory?.readMembers === undefined) throw new Error('no directory that tells members');
-    const members = vi.spyOn(directory, 'readMembers');
+    const members = spyOnMembers();
     await worker.add(providerKey('main'), 'poll', { members: true });
     await idle();
-    const admitted = members.mock.lastCall?.[2];
-    expect([...(admitted?.get('oncall') ?? [])].toSorted()).toEqual(['ann', 'ben']);
+    expect(lastAdmitted(members)).toEqual(['ann', 'ben']);
+  });
 
-    members.mockRejectedValue(incomplete('members', 'an existing entry is missing from the list'));
+  it('whom an event names are not asked for, so that a read which is behind does not delay their removal', async () => {
+    await start(['ann', 'ben']);
+    await idle();
+    const members = spyOnMembers();
     rig.idp.people = new Map();
+    // As a directory that still calls everybody for whom it asks a member.
+    members.mockImplementation(async (_, __, admitted) => withUnlisted(['oncall'], admitted));
+    const evidence = [{ provider: 'main', people: ['ann'] }];
+    await worker.add(providerKey('main'), 'webhook', { members: true, evidence });
+    await until('ann is removed', async () => (await rolesInConsul()).length === 1, 60_000);
+    expect(lastAdmitted(members)).toEqual(['ben']);
+    expect(await rolesInConsul()).toEqual([roleOf('ben')]);
+  });
+
+  it('stay while a list lacks them, those of other groups go, and the lists are read again', async () => {
+    await start(['ann', 'ben'], undefined, {}, ['dev']);
+    rig.idp.people = new Map([
+      ['ann', ['oncall']],
+      ['ben', ['dev']],
+    ]);
     await worker.add(providerKey('main'), 'poll', { members: true });
-    await until('the failed read was made', () => members.mock.calls.length >= 2, 60_000);
-    expect(await rolesInConsul()).toHaveLength(2);
+    await idle();
+    const ben = personName(OWNER, 'main', 'ben', 'dev');
+    await until('both groups have one', async () => (await rolesInConsul()).length === 2, 60_000);
+    expect((await rolesInConsul()).toSorted()).toEqual([roleOf('ann'), ben].toSorted());
+    const members = spyOnMembers();
+    members.mockResolvedValue(withUnlisted(['oncall', 'dev'], new Map([['oncall', ['ann']]])));
+    await worker.add(providerKey('main'), 'poll', { members: true });
+    const isAskedAgain = () => {
+      rig.clock.advance(100);
+      return members.mock.calls.length >= 2;
+    };
+    await until('the lists are read again', isAskedAgain, 60_000);
+    await until('ben is removed', async () => (await rolesInConsul()).length === 1, 60_000);
+    expect(await rolesInConsul()).toEqual([roleOf('ann')]);
+  });
+
+  it('whose removal is held are asked for once, and again after some minutes', async () => {
+    await start(['ann', 'ben', 'cy'], undefined, {
+      maxRevocations: { percent: 10, atLeast: 1, window: '10m' },
+    });
+    await idle();
+    const members = spyOnMembers();
+    rig.idp.people = new Map();
+    const readAgain = async () => {
+      await worker.add(providerKey('main'), 'poll', { members: true });
+      await idle();
+      return lastAdmitted(members);
+    };
+    expect(await readAgain()).toEqual(['ann', 'ben', 'cy']);
+    expect(await readAgain()).toEqual([]);
+    expect(await rolesInConsul()).toHaveLength(3);
+    rig.clock.advance(11 * 60_000);
+    await idle();
+    await readAgain();
+    const later = members.mock.calls.slice(2).map(([, , admitted]) => admitted?.get('oncall'));
+    expect(later).toContainEqual(expect.objectContaining({ length: 3 }));
+  });
+
+  it('are not read while it is unknown who has access, and the job goes on without', async () => {
+    const unreachable = new SyncError('ERR_CONSUL_UNREACHABLE', 'away', { retriable: true });
+    let isAway = false;
+    await start(['ann'], (consul) => ({
+      ...consul,
+      acl: {
+        ...consul.acl,
+        read: (...args) => (isAway ? Promise.reject(unreachable) : consul.acl.read(...args)),
+      },
+    }));
+    await idle();
+    const members = spyOnMembers();
+    vi.spyOn(worker.deps.acl.cache, 'isComplete', 'get').mockReturnValue(false);
+    isAway = true;
+    const key = providerKey('main');
+    const cause = { kind: 'poll', receivedAt: '2026-01-01T00:00:00Z' } as const;
+    const job = { key, triggers: [{ key, cause, members: true }], attempts: 0 };
+    const result = await refreshMembers('main', job, worker.deps, new AbortController().signal);
+    expect(result).toEqual({ failure: unreachable });
+    expect(members).not.toHaveBeenCalled();
   });
 
   it('who are held by the mass guard go one by one, as a person rules', async () => {

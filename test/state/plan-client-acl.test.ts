@@ -157,9 +157,9 @@ test('nobody gains the identity that a role of anybody else has, until no role h
   expect(it.made.holds).toMatchObject([
     { reason: 'ClaimAmbiguous', detail: expect.stringContaining('"by-hand"') },
   ]);
-  it.acl.cache.drainReheld();
+  it.acl.cache.drainHolderChanges();
   it.readRoles(new Map());
-  expect([...it.acl.cache.drainReheld()].flatMap(it.state.namersOf)).toEqual([
+  expect([...it.acl.cache.drainHolderChanges()].flatMap(it.state.namersOf)).toEqual([
     { provider: 'main', clientId: 'web' },
   ]);
   expect(it.planNew().changes).not.toEqual([]);
@@ -172,9 +172,9 @@ test.each([
 ])('who has the identity at the same moment as %s loses it: %s', (other, isLost) => {
   const it = world();
   expect(it.made.changes).not.toEqual([]);
-  it.acl.cache.drainReheld();
+  it.acl.cache.drainHolderChanges();
   it.readRoles(new Map([['web', [other]]]));
-  expect([...it.acl.cache.drainReheld()].flatMap(it.state.namersOf)).toHaveLength(1);
+  expect([...it.acl.cache.drainHolderChanges()].flatMap(it.state.namersOf)).toHaveLength(1);
   const { changes, holds } = it.plan();
   expect(changes.some(({ narrows }) => narrows)).toBe(isLost);
   for (const each of changes) expect(each).toMatchObject({ reason: 'ClaimRemoved', isInferred: false });

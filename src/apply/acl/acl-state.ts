@@ -33,6 +33,8 @@ export class AclState {
   readonly policyMutex = new KeyedMutex();
   /** By provider: the members of all groups that the mapping named at the last read. */
   readonly members = new Map<string, Members>();
+  /** By provider, group and subject: since when it is known that a person with access left. The last read counts. */
+  readonly left = new Map<string, ReadonlyMap<string, ReadonlyMap<string, number>>>();
   /** By provider: the names of people's objects, at a version of the cache. */
   readonly peoplesNames = new Map<string, { readonly version: number; readonly names: readonly string[] }>();
   /** Providers with objects of people, at a version of the cache. */

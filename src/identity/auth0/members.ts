@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { confirmLeft } from '../confirm-left.js';
 import type { Members } from '../directory.js';
 import { parseJson } from '../http-client.js';
-import { confirmMissing, missingPeople } from '../known-entries.js';
 import { incomplete } from '../read-errors.js';
 import {
   invalidRecords,
@@ -19,8 +19,10 @@ const USER = z.object({ user_id: z.string().min(1) });
 
 const idOf = ({ id }: { readonly id: string }) => id;
 const ROLES = { segments: ['roles'], field: 'roles', entry: recordOf(ROLE, 'id'), idOf };
-const ROLES_OF_USER = z.looseObject({ roles: z.array(recordOf(ROLE, 'id')) });
-const USERS_OF_ROLE = ['roles', '', 'users'];
+const ROLES_OF_USER = z.looseObject({
+  roles: z.array(recordOf(ROLE, 'id')),
+  total: z.int().nonnegative(),
+});
 const BLOCKED = {
   segments: ['users'],
   query: { q: 'blocked:true', search_engine: 'v3', fields: 'user_id', include_fields: true },
@@ -68,18 +70,11 @@ export async function readMembers(
       listed.push(...invalid, ...validRecords(users).map(({ user_id }) => user_id));
       for (const { user_id } of validRecords(users)) if (!blocked.has(user_id)) subjects.add(user_id);
     }
-    // Nobody is known to have left if a record does not say which role or whom it describes.
-    if (
-      ![...invalidNames].some((name) => name === group || name === undefined) &&
-      !listed.includes(undefined)
-    ) {
-      const missing = missingPeople(admitted, group, listed);
-      await confirmMissing(
-        missing,
-        (subject) => hasRole(api, subject, group, signal),
-        api.placeOf(USERS_OF_ROLE),
+    // Nobody is known to have left if a record does not say which role it describes.
+    if (!invalidNames.has(group) && !invalidNames.has(undefined))
+      await confirmLeft({ group, listed, admitted, unreadable }, (subject) =>
+        hasRole(api, subject, group, signal),
       );
-    }
     members.set(group, [...subjects].sort());
   }
   return unreadable.addTo(members);
@@ -111,10 +106,15 @@ async function hasRole(
   // A URL resolves these segments.
   if (subject === '.' || subject === '..') return false;
   const segments = ['users', subject, 'roles'];
-  const answer = await api.send(segments, { per_page: api.pageSize, include_totals: true }, {}, signal);
   const place = api.placeOf(segments);
-  if (isNotFound(answer, place)) return false;
-  if (answer.status !== 200) throw api.refusal(answer, segments);
-  const { roles } = parseShape(ROLES_OF_USER, parseJson(answer, place), place);
-  return validRecords(roles).some(({ name }) => name === role);
+  for (let page = 0, seen = 0; ; page++) {
+    const query = { page, per_page: api.pageSize, include_totals: true };
+    const answer = await api.send(segments, query, {}, signal);
+    if (isNotFound(answer, place)) return false;
+    if (answer.status !== 200) throw api.refusal(answer, segments);
+    const { roles, total } = parseShape(ROLES_OF_USER, parseJson(answer, place), place);
+    if (validRecords(roles).some(({ name }) => name === role)) return true;
+    seen += roles.length;
+    if (roles.length === 0 || seen >= total) return false;
+  }
 }

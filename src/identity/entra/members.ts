@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { safeParse } from '../../safe-parse.js';
+import { confirmLeft } from '../confirm-left.js';
 import type { Members } from '../directory.js';
 import { parseJson } from '../http-client.js';
-import { confirmMissing, missingPeople } from '../known-entries.js';
 import { denied } from '../read-errors.js';
 import {
   invalidRecords,
@@ -82,15 +82,10 @@ async function readGroup(
     return [id !== undefined && isGuid(id) ? id : undefined];
   });
   for (const id of invalid) unreadable.add(id);
-  // A person without an ID may be any of the missing ones, who then keep their membership.
-  if (!invalid.includes(undefined)) {
-    const missing = missingPeople(
-      admitted,
-      group,
-      records.map(({ id }) => id),
-    );
-    await confirmMissing(missing, (person) => isMember(api, person, group, signal), place);
-  }
+  const listed = [...invalid, ...records.map(({ id }) => id)];
+  await confirmLeft({ group, listed, admitted, unreadable }, (person) =>
+    isMember(api, person, group, signal),
+  );
   const people = validRecords(records).filter((member) => member['@odata.type'] === USER_TYPE);
   // Graph shows only the type and the ID of members that the token may not read.
   if (people.length > 0 && people.every(({ accountEnabled }) => accountEnabled == null)) {

@@ -4,7 +4,6 @@ import type { OAuthClient } from '../../model/client.js';
 import type { ClientReference } from '../../model/key.js';
 import type { Logger } from '../../observe.js';
 import type { Directory, DirectorySnapshot } from '../directory.js';
-import { KnownEntries } from '../known-entries.js';
 import { incomplete, WrongShape, wrongShape } from '../read-errors.js';
 import { readForClient, textIn, toUnreadable } from '../records.js';
 import { checkKeycloakAccess } from './access-checks.js';
@@ -60,7 +59,6 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
   const api = options.api ?? createAdminApi(options);
   const names = options.names ?? new KeycloakNames();
   const { realm } = api.issuer;
-  const knownMembers = new KnownEntries();
   const place = api.placeOf('clients');
   const builtIn = realm === 'master' ? 'master-realm' : 'realm-management';
   const pageSize = Math.max(options.pageSize ?? 100, 2);
@@ -272,7 +270,7 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
       }
     },
     readMembers: (groups, signal, admitted) =>
-      readKeycloakMembers(api, names, { pageSize, known: knownMembers, admitted }, groups, signal),
+      readKeycloakMembers(api, names, { pageSize, admitted }, groups, signal),
     checkAccess: (signal) => checkKeycloakAccess(api, { builtIn, serviceAccountRoles }, signal),
     close: () => api.close(),
   };

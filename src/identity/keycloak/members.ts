@@ -1,5 +1,5 @@
+import { confirmLeft } from '../confirm-left.js';
 import type { Members } from '../directory.js';
-import { confirmMissing, type KnownEntries, missingPeople } from '../known-entries.js';
 import { incomplete, WrongShape, wrongShape } from '../read-errors.js';
 import { textIn, UnreadablePeopleList } from '../records.js';
 import type { AdminApi } from './admin-api.js';
@@ -27,6 +27,16 @@ interface Role extends Named {
   readonly list: readonly string[];
 }
 
+/** What the lists of one group, role or organization show. */
+interface Shown {
+  readonly people: Set<string>;
+  /** Also those who are not enabled. Undefined for a record without an ID. */
+  readonly listed: (string | undefined)[];
+  /** The IDs of the groups and roles that were followed. */
+  readonly groups: Set<string>;
+  readonly roles: Set<string>;
+}
+
 /**
  * The enabled people of each group, role or organization. `parseMemberName` says how names are read. A bare name never
  * means a subgroup, because anybody who may create subgroups could then choose the members. The members of a group are its
@@ -37,15 +47,11 @@ interface Role extends Named {
 export async function readKeycloakMembers(
   api: AdminApi,
   names: KeycloakNames,
-  options: {
-    readonly pageSize: number;
-    readonly known: KnownEntries;
-    readonly admitted?: Members | undefined;
-  },
+  options: { readonly pageSize: number; readonly admitted?: Members | undefined },
   groups: readonly string[],
   signal: AbortSignal,
 ): Promise<Members> {
-  const { pageSize, known, admitted } = options;
+  const { pageSize, admitted } = options;
   const place = api.placeOf('members');
   const organizations = createOrganizations(api, names, pageSize);
   const unreadable = new UnreadablePeopleList();
@@ -71,25 +77,14 @@ export async function readKeycloakMembers(
       list,
     });
 
-  /**
-   * `holds`: where Keycloak shows what one user belongs to, and the ID of it that must be there. It is asked for some of
-   * those whom the last read showed and this one does not, if these are most of them, and for some of those who have access
-   * by `group` and are missing.
-   */
-  const addUsers = async (
-    segments: readonly string[],
-    found: Set<string>,
-    holds?: { readonly part: readonly string[]; readonly id: string },
-    group?: string,
-  ) => {
+  const addUsers = async (segments: readonly string[], shown: Shown) => {
     const enabled = new Set<string>();
-    let isUnnamed = false;
     const parseUser = (value: unknown): Named => {
       const id = textIn(value, 'id');
       const name = textIn(value, 'username');
       if (!isObject(value) || id === undefined || name === undefined || typeof value.enabled !== 'boolean') {
         unreadable.add(id);
-        isUnnamed ||= id === undefined;
+        shown.listed.push(id);
         return { id: id ?? `? ${JSON.stringify(value)}`, name: '' };
       }
       if (value.enabled && !name.toLowerCase().startsWith(SERVICE_ACCOUNT)) enabled.add(id);
@@ -97,20 +92,40 @@ export async function readKeycloakMembers(
       return { id, name };
     };
     const users = await read(segments, parseUser, MEMBER_LIMIT);
-    if (holds !== undefined) {
-      const isMember = async (user: string) => {
-        // A URL resolves these segments.
-        if (user === '.' || user === '..') return false;
-        const answer = await api.find(['users', user, ...holds.part], 'User not found', signal);
-        return Array.isArray(answer) && answer.some((each) => textIn(each, 'id') === holds.id);
-      };
-      const ids = users.map(({ id }) => id);
-      await known.require(segments.join('/'), ids, isMember, place);
-      // A person without an ID may be any of the missing ones, who then keep their membership.
-      if (group !== undefined && !isUnnamed)
-        await confirmMissing(missingPeople(admitted, group, ids), isMember, place);
+    for (const { id } of users) {
+      shown.listed.push(id);
+      if (enabled.has(id)) shown.people.add(id);
     }
-    for (const { id } of users) if (enabled.has(id)) found.add(id);
+  };
+
+  /** Whether Keycloak shows one of the groups or roles with the user. `path`: of the group that the name means. */
+  const belongs = async (user: string, { groups, roles }: Shown, path: string | undefined) => {
+    // A URL resolves these segments.
+    if (user === '.' || user === '..') return false;
+    const held = await api.find(['users', user, 'groups'], 'User not found', signal);
+    if (held === undefined) return false;
+    const isOf = (each: unknown) =>
+      groups.has(textIn(each, 'id') ?? '') || (path !== undefined && textIn(each, 'path') === path);
+    if (entriesOf(held).some(isOf)) return true;
+    if (roles.size === 0) return false;
+    const mappings = await api.find(['users', user, 'role-mappings'], 'User not found', signal);
+    return rolesIn(mappings).some((each) => roles.has(textIn(each, 'id') ?? ''));
+  };
+  const entriesOf = (value: unknown): readonly unknown[] => {
+    if (!Array.isArray(value)) throw wrongShape(place, 'the answer is not a list');
+    return value;
+  };
+  /** Without roles of a kind its field is absent or null. */
+  const rolesIn = (value: unknown): readonly unknown[] => {
+    if (value === undefined) return [];
+    if (!isObject(value)) throw wrongShape(place, 'the roles of a user cannot be read');
+    const realmMappings = value.realmMappings ?? [];
+    const clientMappings = value.clientMappings ?? {};
+    if (!isObject(clientMappings)) throw wrongShape(place, 'the roles of a user cannot be read');
+    const ofClients = Object.values(clientMappings).flatMap((each) =>
+      entriesOf(isObject(each) ? each.mappings : undefined),
+    );
+    return [...entriesOf(realmMappings), ...ofClients];
   };
 
   const findGroup = async (path: string): Promise<string | undefined> => {
@@ -125,15 +140,16 @@ export async function readKeycloakMembers(
     return id;
   };
 
-  const addGroupMembers = (id: string, found: Set<string>, group?: string) =>
-    addUsers(['groups', id, 'members'], found, { part: ['groups'], id }, group);
+  const addGroupMembers = (id: string, shown: Shown) => {
+    shown.groups.add(id);
+    return addUsers(['groups', id, 'members'], shown);
+  };
 
-  const addBranch = async (groupId: string, found: Set<string>, seen: Set<string>): Promise<void> => {
-    if (seen.has(groupId)) return;
-    seen.add(groupId);
-    await addGroupMembers(groupId, found);
+  const addBranch = async (groupId: string, shown: Shown): Promise<void> => {
+    if (shown.groups.has(groupId)) return;
+    await addGroupMembers(groupId, shown);
     for (const child of await read(['groups', groupId, 'children'], parseNamed))
-      await addBranch(child.id, found, seen);
+      await addBranch(child.id, shown);
   };
 
   const containersByList = new Map<string, ReadonlyMap<string, readonly Role[]>>();
@@ -151,25 +167,22 @@ export async function readKeycloakMembers(
     return containers;
   };
 
-  const addHolders = async (role: Role, found: Set<string>, seen: Set<string>): Promise<void> => {
-    if (seen.has(role.id)) return;
-    seen.add(role.id);
-    const [, client] = role.list;
-    const part = ['role-mappings', ...(client === undefined ? ['realm'] : ['clients', client])];
-    await addUsers([...role.list, role.name, 'users'], found, { part, id: role.id });
-    const branches = new Set<string>();
+  const addHolders = async (role: Role, shown: Shown): Promise<void> => {
+    if (shown.roles.has(role.id)) return;
+    shown.roles.add(role.id);
+    await addUsers([...role.list, role.name, 'users'], shown);
     for (const group of await read([...role.list, role.name, 'groups'], parseNamed))
-      await addBranch(group.id, found, branches);
+      await addBranch(group.id, shown);
     const lists = role.list.length === 1 ? [REALM_ROLES] : [REALM_ROLES, role.list];
     for (const list of lists)
       for (const container of (await containersIn(list)).get(role.id) ?? [])
-        await addHolders(container, found, seen);
+        await addHolders(container, shown);
   };
 
   const addHoldersByName = async (
     list: readonly string[],
     name: string,
-    found: Set<string>,
+    shown: Shown,
     clientId?: string,
   ): Promise<void> => {
     // A URL resolves these segments, so the request would reach another role.
@@ -179,7 +192,7 @@ export async function readKeycloakMembers(
     const role = parseRole(list)(answer);
     if (role.name !== name) throw wrongShape(place, 'a read of one role returned another');
     names.roles.set(role.id, clientId === undefined ? { name } : { api: clientId, name });
-    await addHolders(role, found, new Set());
+    await addHolders(role, shown);
   };
 
   const findClient = async (clientId: string): Promise<string | undefined> => {
@@ -194,11 +207,11 @@ export async function readKeycloakMembers(
     return id;
   };
 
-  const addClientHolders = async (clientId: string, role: string, found: Set<string>): Promise<void> => {
+  const addClientHolders = async (clientId: string, role: string, shown: Shown): Promise<void> => {
     const id = await findClient(clientId);
     if (id !== undefined) {
       names.clients.set(id, clientId);
-      await addHoldersByName(['clients', id, 'roles'], role, found, clientId);
+      await addHoldersByName(['clients', id, 'roles'], role, shown, clientId);
     } else if ((await findClient(api.clientId)) === undefined) {
       // Keycloak leaves out what the token may not see.
       throw incomplete(place, 'the access token does not see its own client');
@@ -206,26 +219,32 @@ export async function readKeycloakMembers(
   };
 
   const readNamed = async (text: string): Promise<readonly string[]> => {
-    const found = new Set<string>();
+    const shown: Shown = { people: new Set(), listed: [], groups: new Set(), roles: new Set() };
     const name = parseMemberName(text);
+    let path: string | undefined;
     switch (name.kind) {
       case 'group':
       case 'bare': {
-        const groupId = await findGroup(name.kind === 'group' ? name.path : `/${name.name}`);
-        if (groupId !== undefined) await addGroupMembers(groupId, found, text);
-        else if (name.kind === 'bare') await addHoldersByName(REALM_ROLES, name.name, found);
+        path = name.kind === 'group' ? name.path : `/${name.name}`;
+        const groupId = await findGroup(path);
+        if (groupId !== undefined) await addGroupMembers(groupId, shown);
+        else if (name.kind === 'bare') await addHoldersByName(REALM_ROLES, name.name, shown);
         break;
       }
       case 'clientRole':
-        await addClientHolders(name.clientId, name.role, found);
+        await addClientHolders(name.clientId, name.role, shown);
         break;
       case 'organization': {
         const id = await organizations.find(name.alias, signal);
-        if (id !== undefined) await addUsers(['organizations', id, 'members'], found);
+        if (id !== undefined) await addUsers(['organizations', id, 'members'], shown);
         break;
       }
     }
-    return [...found].sort();
+    if (path !== undefined || shown.roles.size > 0)
+      await confirmLeft({ group: text, listed: shown.listed, admitted, unreadable }, (user) =>
+        belongs(user, shown, path),
+      );
+    return [...shown.people].sort();
   };
 
   /** A group or role that cannot be parsed, or of which a part cannot, is unknown. The others are read. */

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { SyncError } from '../../errors.js';
 import type { Logger } from '../../observe.js';
+import { confirmLeft } from '../confirm-left.js';
 import type { Members } from '../directory.js';
-import { confirmMissing, missingPeople } from '../known-entries.js';
 import {
   invalidRecords,
   parseShape,
@@ -59,6 +59,7 @@ export async function readOktaMembers(
 
   const members = new Map<string, readonly string[]>();
   const unreadable = new UnreadablePeopleList();
+  const isStillMember = createMemberCheck(read, signal);
 
   /** Undefined if there is no such group; `unknown` if it cannot be said which one it is. */
   const findGroup = async (name: string): Promise<string | 'unknown' | undefined> => {
@@ -89,38 +90,40 @@ export async function readOktaMembers(
     const active = validRecords(records).filter(({ status }) => status === 'ACTIVE');
     const invalid = invalidRecords(records).map(({ raw }) => textIn(raw, 'profile', 'login'));
     for (const login of invalid) unreadable.add(login);
-    // A person without a name may be any of the missing ones, who then keep their membership.
-    if (!invalid.includes(undefined)) {
-      const listed = [...invalid, ...validRecords(records).map(({ profile }) => profile.login)];
-      const missing = missingPeople(admitted, name, listed);
-      await confirmLeft(read, missing, { id, name }, signal);
-    }
+    const listed = [...invalid, ...validRecords(records).map(({ profile }) => profile.login)];
+    await confirmLeft({ group: name, listed, admitted, unreadable }, (login) =>
+      isStillMember(login, { id, name }),
+    );
     members.set(name, [...new Set(active.map(({ profile }) => profile.login))].sort());
   }
   return unreadable.addTo(members);
 }
 
 /**
- * Without the scope to ask for people, the list of the group is believed, so that a scope which was not granted yet does not
- * keep people in.
+ * For one read. People for whom scopemesh may not ask are believed to have left, so that a right which was not granted yet
+ * does not keep anybody in.
  */
-async function confirmLeft(
-  { api, logger }: MembersRead,
-  logins: readonly string[],
-  group: FoundGroup,
-  signal: AbortSignal,
-): Promise<void> {
+function createMemberCheck({ api, logger }: MembersRead, signal: AbortSignal) {
   const { provider } = api;
-  try {
-    const place = `provider ${provider}, groups/users`;
-    await confirmMissing(logins, (login) => isMember(api, login, group, signal), place);
-  } catch (error) {
-    if (!(error instanceof SyncError) || error.code !== 'ERR_DIRECTORY_DENIED') throw error;
-    logger.warn(
-      { provider, error: error.message, remedy: `grant the app of scopemesh the scope ${USERS_SCOPE}` },
-      'a list of members lacks people who have access, and it cannot be confirmed that they left; the list is believed',
-    );
-  }
+  let hasWarned = false;
+  return async (login: string, group: FoundGroup): Promise<boolean> => {
+    try {
+      return await isMember(api, login, group, signal);
+    } catch (error) {
+      if (!(error instanceof SyncError) || error.code !== 'ERR_DIRECTORY_DENIED') throw error;
+      if (!hasWarned)
+        logger.warn(
+          {
+            provider,
+            error: error.message,
+            remedy: `grant the app of scopemesh the scope ${USERS_SCOPE}, and an administrator role that shows all people`,
+          },
+          'a list of members lacks people who have access, and it cannot be confirmed that they left; the list is believed',
+        );
+      hasWarned = true;
+      return false;
+    }
+  };
 }
 
 /**

@@ -68,7 +68,7 @@ export function isYielded(client: ClientId, owner: string, { holders = [] }: Fir
  * | has none, and only this client names it | the client may log in as it |
  * | has none, and other clients name it | nobody gains it (ClaimAmbiguous) |
  * | has none, and another role in Consul has its identity | nobody gains it (ClaimAmbiguous) |
- * | has none, and two instances gave it at the same moment | the role whose name is first keeps it |
+ * | has none, and two instances gave it at the same moment | the role whose name sorts first keeps it |
  * | has none, and a client of any provider cannot be read | nobody gains it |
  */
 export function firstLogins(client: OAuthClient, facts: FirstLoginFacts): readonly FirstLogin[] {

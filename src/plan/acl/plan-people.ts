@@ -50,7 +50,7 @@ export function planPeople(
   const desire = (members: Members | undefined) =>
     desiredPeople({ provider, mapping, settings: mapping.acl, members, parse: acl.tools(mapping).parse });
   const asked = isConfigured
-    ? desire(facts.members && withExisting(facts.members, facts))
+    ? desire(facts.members && withExisting(facts.members, existingMembers(facts)))
     : { desired: NOTHING_DESIRED, holds: [] };
   const isUnknown = asked.desired === undefined;
   const desired = asked.desired ?? desire(existingMembers(facts)).desired ?? NOTHING_DESIRED;
@@ -135,16 +135,21 @@ export function rulesOfGroups(mapping: Mapping, provider: string): readonly Grou
   return mapping.acl.groups.filter((rule) => (rule.provider ?? only) === provider);
 }
 
-/** Adds the existing memberships of people and groups whose record cannot be parsed: they keep them and gain none. */
-function withExisting(members: Members, facts: PeopleFacts): Members {
+/**
+ * Adds the existing memberships of people and groups whose record cannot be parsed, and of unlisted people: they keep them
+ * and gain none.
+ */
+export function withExisting(members: Members, existing: Members): Members {
   const { unreadable } = members;
   if (unreadable === undefined) return members;
-  const existing = existingMembers(facts);
-  const { subjects, groups, hasUnnamed } = unreadable;
+  const { subjects, groups, hasUnnamed, unlisted } = unreadable;
   return new Map(
     [...members].map(([group, known]) => {
       if (groups.has(group)) return [group, existing.get(group) ?? []];
-      const kept = (existing.get(group) ?? []).filter((subject) => hasUnnamed || subjects.has(subject));
+      const stays = unlisted?.get(group);
+      const kept = (existing.get(group) ?? []).filter(
+        (subject) => hasUnnamed || subjects.has(subject) || stays?.has(subject),
+      );
       // A person with one readable and one unreadable record gains nothing either.
       const shown = known.filter((subject) => !subjects.has(subject));
       return [group, [...new Set([...shown, ...kept])]];

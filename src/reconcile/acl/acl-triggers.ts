@@ -113,7 +113,7 @@ export function keysOf(names: Iterable<string>, deps: Known, cause: Cause): read
   const { owner } = world.mapping;
   const changed = new Set(names);
   // A client that names a service waits until no other role has its identity, and yields to some that have it too.
-  const clients: ClientId[] = [...acl.cache.drainReheld()].flatMap(world.namersOf);
+  const clients: ClientId[] = [...acl.cache.drainHolderChanges()].flatMap(world.namersOf);
   if (changed.size + clients.length === 0) return [];
   for (const name of changed) {
     // Objects that are gone, or lost their Description, are found by the names of known clients.

@@ -116,6 +116,10 @@ describe('a real Keycloak', () => {
   const members = async (group: string) =>
     [...((await keycloak.directory.readMembers?.([group], signal))?.get(group) ?? [])].sort();
 
+  /** What is kept if somebody has access by the group and its lists lack that person. */
+  const keptWithout = async (group: string, subject: string) =>
+    (await keycloak.directory.readMembers?.([group], signal, new Map([[group, [subject]]])))?.unreadable;
+
   it('gives a role to everybody who has it directly, through a group, through one above it, or nested', async () => {
     for (const role of ['auditor', 'chief', 'board'])
       await server.admin.request('POST', `/${realm}/roles`, { name: role });
@@ -134,6 +138,7 @@ describe('a real Keycloak', () => {
     await people.addPerson('nobody');
     expect(await members('auditor')).toEqual([alone, byGroup, below, within].sort());
     expect(await members('chief')).toEqual([within]);
+    expect(await keptWithout('chief', alone)).toBeUndefined();
   });
 
   it('uses a bare name for the top-level group, and not for a role while there is such a group', async () => {
@@ -196,6 +201,7 @@ describe('a real Keycloak', () => {
     await give(elsewhere, other, 'reader');
     expect(await members('client/orders-api/reader')).toEqual([alone, within, staff, below].sort());
     expect(await members('client/billing-api/reader')).toEqual([elsewhere]);
+    expect(await keptWithout('client/billing-api/reader', alone)).toBeUndefined();
     for (const none of [
       'client/orders-api/writer',
       'client/nobody/reader',

@@ -1,10 +1,9 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { IncompleteRead, SyncError } from '../../../src/errors.js';
 import type { AdminApi } from '../../../src/identity/keycloak/admin-api.js';
 import { parseIssuer } from '../../../src/identity/keycloak/issuer.js';
 import { readKeycloakMembers } from '../../../src/identity/keycloak/members.js';
 import { KeycloakNames } from '../../../src/identity/keycloak/names.js';
-import { KnownEntries } from '../../../src/identity/known-entries.js';
 import { wrongShape } from '../../../src/identity/read-errors.js';
 
 type Answers = Readonly<Record<string, unknown>>;
@@ -39,16 +38,11 @@ function realm(answers: Answers): AdminApi {
   };
 }
 
-let known = new KnownEntries();
-beforeEach(() => {
-  known = new KnownEntries();
-});
-
 const readAll = (answers: Answers, ...groups: readonly string[]) =>
   readKeycloakMembers(
     realm(answers),
     new KeycloakNames(),
-    { pageSize: 2, known },
+    { pageSize: 2 },
     groups,
     new AbortController().signal,
   );
@@ -99,45 +93,6 @@ describe('the members of a Keycloak group', () => {
     expect(members.unreadable).toEqual({ subjects: new Set(['u1']), groups: new Set(), hasUnnamed: false });
   });
 
-  it.each<[string, string, Answers, string, string]>([
-    ['a group', 'ops', OPS, 'groups/g1/members', 'groups'],
-    [
-      'a role',
-      'auditor',
-      { 'roles/auditor': named('r1', 'auditor') },
-      'roles/auditor/users',
-      'role-mappings/realm',
-    ],
-  ])(
-    'are unknown if a list of %s lacks most of them and they still belong to it',
-    async (_, name, found, list, part) => {
-      const users = ['u1', 'u2', 'u3'].map((id) => user(id));
-      const belong = [named('g1'), named('r1')];
-      expect(await read({ ...found, [list]: users }, name)).toEqual(['u1', 'u2', 'u3']);
-      const short = { ...found, [list]: [user('u1')] };
-      await expect(read({ ...short, [`users/u3/${part}`]: belong }, name)).rejects.toBeInstanceOf(
-        IncompleteRead,
-      );
-      // Keycloak says that both have left.
-      expect(await read({ ...short, [`users/u2/${part}`]: [named('g2')] }, name)).toEqual(['u1']);
-    },
-  );
-
-  it('are unknown right after a start too, if a group lacks one person who has access and is still in it', async () => {
-    const users = ['u1', 'u2', 'u3'].map((id) => user(id));
-    const admitted = new Map([['ops', ['u1', 'u2', 'u3', 'u4']]]);
-    const readOps = async (answers: Answers) => {
-      known = new KnownEntries();
-      const options = { pageSize: 2, known, admitted };
-      const { signal } = new AbortController();
-      const api = realm({ ...OPS, 'groups/g1/members': users, ...answers });
-      return (await readKeycloakMembers(api, new KeycloakNames(), options, ['ops'], signal)).get('ops');
-    };
-    await expect(readOps({ 'users/u4/groups': [named('g1')] })).rejects.toBeInstanceOf(IncompleteRead);
-    expect(await readOps({ 'users/u4/groups': [named('g2')] })).toEqual(['u1', 'u2', 'u3']);
-    expect(await readOps({})).toEqual(['u1', 'u2', 'u3']);
-  });
-
   it('are unknown if a later page fails', async () => {
     const denied = new SyncError('ERR_DIRECTORY_DENIED', 'no', { retriable: false });
     const failing = ({ first }: { first: number }) => {
@@ -185,6 +140,66 @@ describe('the holders of a Keycloak role', () => {
     const chief = { roles: [{ name: 'chief', composite: true }] };
     for (const answers of [{ 'roles/auditor': { id: 7, name: 'auditor' } }, { ...ROLE, ...users, ...chief }])
       expect((await readAll(answers, 'auditor')).unreadable?.groups).toEqual(new Set(['auditor']));
+  });
+});
+
+describe('people who have access by a name, and whom its lists lack', () => {
+  const AUDITOR = named('r1', 'auditor');
+  const IN_OPS = { 'users/u4/groups': [named('g1', 'ops', { path: '/ops' })] };
+  const roles = (mappings: unknown) => ({ 'users/u4/groups': [], 'users/u4/role-mappings': mappings });
+
+  it.each<[string, string, Answers, Answers]>([
+    ['a group', 'ops', OPS, IN_OPS],
+    ['a group that Keycloak does not find', 'ops', {}, IN_OPS],
+    ['a role', 'auditor', { 'roles/auditor': AUDITOR }, roles({ realmMappings: [AUDITOR] })],
+    [
+      'a role that another one contains',
+      'auditor',
+      {
+        'roles/auditor': AUDITOR,
+        roles: [named('r2', 'chief', { composite: true })],
+        'roles-by-id/r2/composites': [AUDITOR],
+      },
+      roles({ realmMappings: [named('r2', 'chief')] }),
+    ],
+    [
+      'a role that a subgroup has',
+      'auditor',
+      {
+        'roles/auditor': AUDITOR,
+        'roles/auditor/groups': [named('g1')],
+        'groups/g1/children': [named('g2')],
+      },
+      { 'users/u4/groups': [named('g2')] },
+    ],
+    [
+      "a client's role",
+      'client/api/reader',
+      {
+        clients: [{ id: 'c1', clientId: 'api' }],
+        'clients/c1/roles/reader': named('r3', 'reader'),
+      },
+      roles({ clientMappings: { api: { mappings: [named('r3', 'reader')] } } }),
+    ],
+  ])('keep it while Keycloak shows them with %s', async (_, name, found, held) => {
+    const admitted = new Map([[name, ['u4', 'gone']]]);
+    const readShort = (answers: Answers) =>
+      readKeycloakMembers(
+        realm({ ...found, ...answers }),
+        new KeycloakNames(),
+        { pageSize: 2, admitted },
+        [name],
+        new AbortController().signal,
+      );
+    const unlisted = new Map([[name, new Set(['u4'])]]);
+    expect((await readShort(held)).unreadable?.unlisted).toEqual(unlisted);
+    const elsewhere = {
+      'users/u4/groups': [named('g9', 'ops', { path: '/teams/ops' })],
+      'users/u4/role-mappings': { realmMappings: [named('r9')], clientMappings: null },
+    };
+    expect((await readShort(elsewhere)).unreadable).toBeUndefined();
+    // An answer that cannot be parsed proves nothing.
+    expect((await readShort({ 'users/u4/groups': {} })).unreadable?.unlisted).toEqual(unlisted);
   });
 });
 
