@@ -20,25 +20,43 @@ export async function readBothSides(
     throw error;
   },
 ): Promise<void> {
-  const { world, clock } = deps;
+  await Promise.all([
+    readConsulSide(deps, signal),
+    ...[...deps.directories].map(async ([provider, directory]) => {
+      try {
+        await readDirectory(provider, directory, deps, signal);
+      } catch (error) {
+        if (signal.aborted || !(error instanceof SyncError)) throw error;
+        onUnread(provider, error);
+      }
+    }),
+  ]);
+}
+
+/** Reads all of Consul into the world. Throws if a part cannot be read completely. */
+export async function readConsulSide(
+  deps: Parameters<typeof readBothSides>[0],
+  signal: AbortSignal,
+): Promise<void> {
   await Promise.all([
     // The differences are not queued: the caller plans everything.
     readConsul({ ...deps, queue: NO_FOLLOW_UPS }, signal),
     showQuarantines(deps, signal),
     isAclActive(deps) ? readAllAcl(deps, signal) : undefined,
-    ...[...deps.directories].map(async ([provider, directory]) => {
-      const read = world.beginRead();
-      try {
-        const { clients, unreadable } = await directory.readAll(signal);
-        world.putDirectory(provider, clients, read, clock.now(), unreadable);
-      } catch (error) {
-        if (signal.aborted || !(error instanceof SyncError)) throw error;
-        onUnread(provider, error);
-        return;
-      }
-      await readMembers(provider, directory, deps, signal);
-    }),
   ]);
+}
+
+/** Reads a directory into the world, and the members of its groups if possible. Throws SyncError. */
+export async function readDirectory(
+  provider: string,
+  directory: Directory,
+  deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'clock'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const read = deps.world.beginRead();
+  const { clients, unreadable } = await directory.readAll(signal);
+  deps.world.putDirectory(provider, clients, read, deps.clock.now(), unreadable);
+  await readMembers(provider, directory, deps, signal);
 }
 
 async function readMembers(
