@@ -25,7 +25,7 @@ import type { Runtime } from '../src/runtime.js';
 import { aborted, lead } from './lead.js';
 import { runPresence } from './presence.js';
 import { runRelay } from './run-relay.js';
-import { Standby, stayWarm } from './stay-warm.js';
+import { Standby } from './stay-warm.js';
 import { runTrailIndex } from './trail-index.js';
 import { watchProvider } from './watch-provider.js';
 import { openConsul, openDecisionLog, openProvider, openStore, openTrail } from './wire.js';
@@ -84,11 +84,11 @@ export async function runDaemon(
     const firstAttempt = new Promise<void>((resolve) => {
       attempted = resolve;
     });
-    const warmth = {
-      createDeps: () => createIdleCore().deps,
-      intervalMs: Math.max(config.resyncMs, ...config.providers.map(({ fullReadMs }) => fullReadMs)),
+    const intervalMs = () => {
+      const { resyncMs, providers: settings } = reloads.current;
+      return Math.max(resyncMs, ...settings.map(({ fullReadMs }) => fullReadMs));
     };
-    const standby = new Standby((ended) => stayWarm(warmth, runtime, ended));
+    const standby = new Standby({ createDeps: () => createIdleCore().deps, intervalMs }, runtime);
     closers.unshift(() => standby.end());
     const leadership = new Leadership({
       ...runtime,

@@ -15,11 +15,11 @@ import { recordLeaderChange } from '../src/reconcile/leader-change.js';
 import type { Runtime } from '../src/runtime.js';
 import { runBreakGlass } from './break-glass.js';
 import { runFreeze } from './freeze.js';
+import { queuedFirst } from './queued-first.js';
 import { runReaper } from './reaper.js';
 import { runReconcile } from './reconcile.js';
 import { runResync } from './resync.js';
 import { runRelay } from './run-relay.js';
-import { toldFirst } from './told-first.js';
 import { runWatch } from './watch.js';
 import { type WatchPorts, watchProvider } from './watch-provider.js';
 
@@ -67,22 +67,26 @@ export async function lead(deps: LeadDeps, term: Term): Promise<void> {
     swept.notify();
   };
   const { agenda, settled, sweepAsked } = core;
-  const prepared = createNotifier();
+  let onPrepared = () => {};
+  const prepared = new Promise<void>((resolve) => {
+    onPrepared = resolve;
+  });
+  // The term may end before jobs can run.
+  const first = queuedFirst(led.queue, agenda, Promise.race([prepared, aborted(inputEnd)]), clock, inputEnd);
   const jobs = runReconcile(
     core.deps,
     agenda,
-    led.queue,
+    first.queue,
     live.progress,
     reconcileEnd.signal,
     term.lost,
-    prepared.notify,
+    onPrepared,
   );
-  // What events told the replicas while nobody led is written first.
-  const toldWritten = prepared.wait(inputEnd).then(() => toldFirst(led.queue, agenda, clock, inputEnd));
-  const later = (begin: () => Promise<void>) => toldWritten.then(begin);
   const inputs = [
-    later(() => runWatch(core.deps, config.services.claimGraceMs, live.ages, inputEnd)),
-    later(() => runResync(core.deps, agenda, led.queue, config.resyncMs, onSwept, sweepAsked, inputEnd)),
+    first.soon.then(() => runWatch(core.deps, config.services.claimGraceMs, live.ages, inputEnd)),
+    first.written.then(() =>
+      runResync(core.deps, agenda, led.queue, config.resyncMs, onSwept, sweepAsked, inputEnd),
+    ),
     runFreeze(core.deps, inputEnd),
     runBreakGlass(core.deps, inputEnd),
     recordLeaderChange(term, core.deps, inputEnd),
@@ -91,10 +95,10 @@ export async function lead(deps: LeadDeps, term: Term): Promise<void> {
   if (only.includes('watch')) {
     const watching = { ...ports, ...led, queue: core.inbox, inbox: core.inbox };
     for (const provider of providers)
-      inputs.push(...watchProvider(provider, watching, inputEnd, toldWritten));
+      inputs.push(...watchProvider(provider, watching, inputEnd, first.written));
   }
   const relay = only.includes('relay')
-    ? later(() => runRelay(config, { ...led, settled }, runtime, relayEnd.signal, term.lost))
+    ? first.soon.then(() => runRelay(config, { ...led, settled }, runtime, relayEnd.signal, term.lost))
     : Promise.resolve();
   try {
     await Promise.race([Promise.all([...inputs, jobs, relay]), aborted(inputEnd)]);

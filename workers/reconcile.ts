@@ -20,7 +20,7 @@ const RETRY_MS = 1_000;
 export async function runReconcile(
   deps: ReconcilerDeps,
   agenda: Agenda,
-  queue: Queue,
+  queue: Pick<Queue, 'work'>,
   progress: Progress,
   signal: AbortSignal,
   lost: AbortSignal,

@@ -1,5 +1,6 @@
 import { isAclActive } from '../apply/acl/acl-state.js';
 import { SyncError } from '../errors.js';
+import type { Directory } from '../identity/directory.js';
 import { readAllAcl } from './acl/plan-clients.js';
 import { readMembers } from './acl/read-members.js';
 import { NO_FOLLOW_UPS, type ReconcilerDeps } from './deps.js';
@@ -19,29 +20,72 @@ export async function readBothSides(
     throw error;
   },
 ): Promise<void> {
-  const { world, clock } = deps;
-  const aclRead = isAclActive(deps) ? readAllAcl(deps, signal) : undefined;
+  const consulRead = readConsulSide(deps, signal);
   await Promise.all([
-    // The differences are not queued: the caller plans everything.
-    readConsul({ ...deps, queue: NO_FOLLOW_UPS }, signal),
-    showQuarantines(deps, signal),
-    aclRead,
+    consulRead,
     ...[...deps.directories].map(async ([provider, directory]) => {
-      const read = world.beginRead();
       try {
-        const { clients, unreadable } = await directory.readAll(signal);
-        world.putDirectory(provider, clients, read, clock.now(), unreadable);
+        await readClients(provider, directory, deps, signal);
       } catch (error) {
         if (signal.aborted || !(error instanceof SyncError)) throw error;
         onUnread(provider, error);
         return;
       }
-      await aclRead;
-      try {
-        await readMembers(provider, directory, deps, signal);
-      } catch (error) {
-        if (signal.aborted || !(error instanceof SyncError)) throw error;
-      }
+      await consulRead;
+      await readMembersIfPossible(provider, directory, deps, signal);
     }),
   ]);
+}
+
+/** Reads all of Consul into the world. Throws if a part cannot be read completely. */
+export async function readConsulSide(
+  deps: Parameters<typeof readBothSides>[0],
+  signal: AbortSignal,
+): Promise<void> {
+  await Promise.all([
+    // The differences are not queued: the caller plans everything.
+    readConsul({ ...deps, queue: NO_FOLLOW_UPS }, signal),
+    showQuarantines(deps, signal),
+    isAclActive(deps) ? readAllAcl(deps, signal) : undefined,
+  ]);
+}
+
+type DirectoryDeps = Pick<ReconcilerDeps, 'world' | 'acl' | 'clock'>;
+
+/**
+ * Reads a directory into the world, and the members of its groups if possible. Consul is read before: it says who has
+ * access by each group. Throws SyncError.
+ */
+export async function readDirectory(
+  provider: string,
+  directory: Directory,
+  deps: DirectoryDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  await readClients(provider, directory, deps, signal);
+  await readMembersIfPossible(provider, directory, deps, signal);
+}
+
+async function readClients(
+  provider: string,
+  directory: Directory,
+  { world, clock }: DirectoryDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const read = world.beginRead();
+  const { clients, unreadable } = await directory.readAll(signal);
+  world.putDirectory(provider, clients, read, clock.now(), unreadable);
+}
+
+async function readMembersIfPossible(
+  provider: string,
+  directory: Directory,
+  deps: DirectoryDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await readMembers(provider, directory, deps, signal);
+  } catch (error) {
+    if (signal.aborted || !(error instanceof SyncError)) throw error;
+  }
 }

@@ -46,7 +46,7 @@ export async function readClient(
   onRead(touched);
   if (wasUnreadable) await reportUnreadable(id.provider, causeOf(job), deps, id);
   if (await releaseIfRotated(id, client, causeOf(job), deps)) await writeQuarantine(id, deps, signal);
-  // Before the first complete read a single read narrows intentions alone. An order closes everything and does not wait.
+  // Before the first complete read a single read closes only what it decides. An order closes everything and does not wait.
   if (client?.enabled !== true && !world.hasDirectory(id.provider) && ordersToClose(job)) {
     return (await blockUnconfirmed(id, job, 'ERR_DIRECTORY_INCOMPLETE', deps)) ? 'closed' : 'waits';
   }

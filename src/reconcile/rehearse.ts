@@ -1,14 +1,14 @@
-import type { SyncError } from '../errors.js';
 import { planFleet } from '../state/fleet.js';
 import type { ReconcilerDeps } from './deps.js';
-import { readBothSides } from './read-all.js';
+import { readConsulSide, readDirectory } from './read-all.js';
 import { restoreRecords } from './restore.js';
 
 /**
  * Does what a new leader does before its first write, and records and writes nothing. `deps` has a world of its own, which
  * the caller drops: the leader's reads are newer, so no decision may come of this one. What stays is what makes the same
  * work fast: the adapters know most of what they will read, and the code is compiled. Throws if Consul or the store cannot
- * be read completely; `onUnread` gets each directory that cannot.
+ * be read completely; no directory is read then. `each` calls `read` for the directories that are to be read; `read` throws
+ * SyncError.
  */
 export async function rehearse(
   deps: Pick<
@@ -25,9 +25,14 @@ export async function rehearse(
     | 'window'
   >,
   signal: AbortSignal,
-  onUnread: (provider: string, error: SyncError) => void,
+  each: (provider: string, read: () => Promise<void>) => Promise<void>,
 ): Promise<void> {
   await restoreRecords(deps);
-  await readBothSides(deps, signal, onUnread);
+  await readConsulSide(deps, signal);
+  await Promise.all(
+    [...deps.directories].map(([provider, directory]) =>
+      each(provider, () => readDirectory(provider, directory, deps, signal)),
+    ),
+  );
   planFleet(deps.world, deps.window, deps.clock.now());
 }

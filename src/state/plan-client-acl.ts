@@ -66,7 +66,8 @@ export interface ClientAclPlan extends AclPlan {
 
 /**
  * The plan of one client's ACL objects. From a directory that was not read completely nothing is concluded, unless an order
- * closed the client, or it was read alone. Then it may lose what it has, and keeps what depends on other clients too.
+ * closed the client, or it was read alone. Then it loses what it may lose, the rest of its plan waits, and it keeps what
+ * depends on other clients too.
  * Policies are shared: a client's plan creates them and never removes an unchanged one.
  */
 export function planClientAcl(
@@ -130,13 +131,11 @@ export function planClientAcl(
     owner: mapping.owner,
     mode: facts.mode,
     desired,
-    actual: facts.actual,
+    actual: isAlone ? withRulesOf(desired, facts.actual) : facts.actual,
     mayRemove: ({ kind }) => kind !== 'acl-policy',
     why: (_, direction) => why(direction),
     lastApplied,
   });
-  if (isAlone && !plan.changes.every((change) => change.narrows || change.verb === 'deleted'))
-    return { ...nothing, isUnknown: true };
   const opensBy = desiredState?.opensBy ?? [];
   const opened = (had ?? []).map(toGrantText);
   return {
@@ -146,7 +145,7 @@ export function planClientAcl(
     // If nothing is narrowed, lost scopes still open the objects.
     opensBy: facts.mode === 'extend' ? [...new Set([...opensBy, ...opened])].toSorted(compareText) : opensBy,
     isUnknown,
-    changes: plan.changes,
+    changes: isAlone ? lossesOf(plan.changes) : plan.changes,
     holds: [...(desiredState?.holds ?? []), ...plan.holds],
   };
 }
@@ -239,6 +238,30 @@ function desiredFor(
     clientBlock: world.clientBlock(client),
     ...acl.tools(mapping),
   });
+}
+
+/** With the desired binding rules, if it keeps its role: a rule that differs would end the role to create it again. */
+function withRulesOf({ roles, bindingRules }: DesiredAcl, actual: AclSnapshot): AclSnapshot {
+  if (roles.length === 0) return actual;
+  const asDesired = bindingRules.map((object) => ({ id: '', object, isAltered: false, modifyIndex: 0 }));
+  return { ...actual, bindingRules: asDesired };
+}
+
+/**
+ * The narrowing changes that may be made without the others: not those of an object that would be created again, and not
+ * those of a new mapping that gives an object other access instead, because the client would have neither.
+ */
+function lossesOf(changes: readonly AclChange[]): readonly AclChange[] {
+  const isLoss = ({ narrows, verb }: AclChange) => narrows || verb === 'deleted';
+  const rest = changes.filter((change) => !isLoss(change));
+  return changes.filter(
+    (change) =>
+      isLoss(change) &&
+      !rest.some(
+        ({ subject, verb }) =>
+          subject === change.subject && (verb === 'created' || change.reason === 'MappingChanged'),
+      ),
+  );
 }
 
 /** Without the scopes that did not open the objects. */

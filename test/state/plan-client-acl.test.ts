@@ -6,7 +6,7 @@ import type { Mapping } from '../../src/model/rule.js';
 import type { Evidence } from '../../src/model/trigger.js';
 import { planClientAcl, planHeldLoss, scopesKey } from '../../src/state/plan-client-acl.js';
 import { WorldState } from '../../src/state/world-state.js';
-import { settings } from '../plan/acl/acl-scene.js';
+import { aclRule, READ_CONFIG, settings, WRITE_ORDERS } from '../plan/acl/acl-scene.js';
 import { claiming, client, mapping, NOW, SETTINGS } from '../plan/scene.js';
 
 const WEB = client('web', []);
@@ -214,13 +214,8 @@ test('nobody gains a login before all roles were read', () => {
 test.each([
   ['keeps a service of which other clients decide', WEB, {}, []],
   ['loses everything if it is gone', undefined, {}, ['acl-auth-method', 'acl-role']],
-  ['is not planned where something would be created', WEB, { roles: [] }, []],
-  [
-    'is not planned where something would be created, although it lost',
-    { ...WEB, grantTypes: [] },
-    { authMethods: [] },
-    [],
-  ],
+  ['is not planned without its role', WEB, { roles: [] }, []],
+  ['does not get back what is missing', { ...WEB, grantTypes: [] }, { authMethods: [] }, []],
 ])('a client that was read alone %s', (_, shown, missing, kinds) => {
   const { made, actual } = world();
   const state = new WorldState(mapping({ acl: settings({ firstLogin: true }) }), SETTINGS);
@@ -240,4 +235,87 @@ test.each([
   expect(actual.roles).toHaveLength(1);
   expect(new Set(plan.changes.map(({ resource }) => resource.kind))).toEqual(new Set(kinds));
   expect(plan.changes.every(({ narrows, verb }) => narrows || verb === 'deleted')).toBe(true);
+});
+
+const RULES = [aclRule('a', READ_CONFIG), aclRule('b', WRITE_ORDERS)];
+const SWAPPED = [aclRule('a', 'key_prefix "other/" { policy = "read" }'), aclRule('b', WRITE_ORDERS)];
+
+/** The changes of a client that was read alone, as its objects were made for the scopes `a` and `b`. */
+function aloneWith(
+  scopes: readonly string[],
+  differs: (made: AclSnapshot) => Partial<AclSnapshot> = () => ({}),
+  rules = RULES,
+) {
+  const whole = new WorldState(mapping({ acl: settings(), rules: RULES }), SETTINGS);
+  whole.putDirectory('main', [client('web', ['a', 'b'])], whole.beginRead(), NOW);
+  const facts = {
+    lastApplied: new Map(),
+    evidence: [],
+    grantReason: 'ScopeGranted',
+    mode: 'enforce',
+  } as const;
+  const made = planClientAcl(WEB, { ...facts, actual: NOTHING }, { world: whole, acl: new AclState() }, NOW);
+  const { policies, roles, authMethods, bindingRules } = made.desired;
+  const actual = {
+    policies: stored(policies),
+    roles: stored(roles),
+    authMethods: stored(authMethods),
+    bindingRules: stored(bindingRules),
+  };
+  expect(roles).toMatchObject([{ policies: [expect.anything(), expect.anything()] }]);
+  const state = new WorldState(mapping({ acl: settings(), rules }), SETTINGS);
+  state.putClient(WEB, client('web', scopes), state.beginRead());
+  const plan = planClientAcl(
+    WEB,
+    {
+      ...facts,
+      actual: { ...actual, ...differs(actual) },
+      lastApplied: new Map([[scopesKey(made.subject), JSON.stringify(made.opensBy)]]),
+    },
+    { world: state, acl: new AclState() },
+    NOW,
+  );
+  expect(plan.changes.every(({ narrows }) => narrows)).toBe(true);
+  const left = plan.changes.map(({ subject, after }) => [
+    subject === plan.subject,
+    after !== undefined && 'policies' in after && after.policies.length,
+  ]);
+  return { left, opensBy: plan.opensBy };
+}
+
+test.each<[string, (made: AclSnapshot) => Partial<AclSnapshot>]>([
+  ['nothing', () => ({})],
+  [
+    'a longer lifetime',
+    ({ authMethods }) => ({
+      authMethods: stored(authMethods.map(({ object }) => ({ ...object, maxTokenTtlSeconds: 60 }))),
+    }),
+  ],
+  [
+    'another description',
+    ({ authMethods }) => ({
+      authMethods: stored(
+        authMethods.map(({ object }) => ({ ...object, description: `${object.description} (old)` })),
+      ),
+    }),
+  ],
+  [
+    'another method',
+    ({ authMethods }) => ({ authMethods: authMethods.map((each) => ({ ...each, isAltered: true })) }),
+  ],
+  ['a missing rule', () => ({ bindingRules: [] })],
+  [
+    'another rule',
+    ({ bindingRules }) => ({
+      bindingRules: stored(bindingRules.map(({ object }) => ({ ...object, selector: '"x" in value' }))),
+    }),
+  ],
+])('a client that was read alone loses a scope at once beside %s', (_, differs) => {
+  expect(aloneWith(['a'], differs)).toEqual({ left: [[true, 1]], opensBy: ['a'] });
+});
+
+test('a new mapping takes from a client that was read alone, and does not swap', () => {
+  expect(aloneWith(['a', 'b'], undefined, SWAPPED).left).toEqual([]);
+  expect(aloneWith(['a', 'b'], undefined, RULES.slice(1)).left).toEqual([[true, 1]]);
+  expect(aloneWith(['a'], undefined, SWAPPED).left).toEqual([[true, 0]]);
 });

@@ -93,12 +93,15 @@ async function reconcile(
   const guarded = guard(kind, await guardFacts(kind.losses, record.holds, deps));
   deps.window.rejections.put(key, guarded.rejections);
   const cause = causeOf(job);
-  const report = async (holds: typeof guarded.holds, of = record, concerns = isAclSubject) =>
+  // As long as other clients are unread, a plan does not show every cause of a hold. Rulings end holds all the same.
+  const ruled = new Set(guarded.used.map(({ subject }) => subject));
+  const mayEnd = (subject: string) => isAclSubject(subject) && (!isUnread || ruled.has(subject));
+  const report = async (holds: typeof guarded.holds, of = record, concerns = mayEnd) =>
     recordHolds(key, of, holds, cause, deps, concerns);
   // A quarantine closes before it holds, and its recorded hold gives the reason of what opens when it ends.
   const isLate = guarded.changes.length > 0 && (wasHeld || guarded.holds.some(isOfQuarantine));
   const early = [...guarded.holds, ...guarded.used].filter((hold) => !isLate || !isOfQuarantine(hold));
-  await report(early, record, (subject) => isAclSubject(subject) && !(isLate && subject === methodSubject));
+  await report(early, record, (subject) => mayEnd(subject) && !(isLate && subject === methodSubject));
   if (guarded.changes.length === 0) return end;
 
   const isCounted = losesByInference(guarded.changes);

@@ -1,4 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { clientKey, formatKey } from '../../../src/model/key.js';
+import { noMetrics, silentLogger } from '../../../src/observe.js';
+import { holdKey } from '../../../src/plan/holds.js';
+import { openStore } from '../../../workers/wire.js';
 import { type AclRig, createAclRig, loggedIn } from '../../support/acl-rig.js';
 import { clientOf } from '../../support/daemon.js';
 import { until } from '../../support/until.js';
@@ -7,6 +11,29 @@ let rig: AclRig;
 afterEach(() => rig.close());
 
 const roleOf = (service: string) => `scopemesh-payments-main-${service}-app`;
+
+/** Records what a former leader may have held: another client named the same service. */
+async function holdLogin(service: string): Promise<void> {
+  const subject = `acl-auth-method/${roleOf(service)}`;
+  const reason = 'ClaimAmbiguous';
+  const store = await openStore(await rig.load(), {
+    logger: silentLogger,
+    metrics: noMetrics,
+    clock: rig.clock,
+  });
+  const since = new Date(rig.clock.now()).toISOString();
+  const hold = {
+    subject,
+    reason,
+    decisionId: 'held',
+    since,
+    detail: 'ambiguous',
+    fingerprint: 'held',
+  } as const;
+  const holds = new Map([[holdKey(hold), hold]]);
+  await store.journal.settle(formatKey(clientKey('main', `${service}-app`)), [], { holds });
+  await store.close();
+}
 
 describe('the login of a client before the first complete read of its directory', () => {
   it('loses what an event reports, and gains nothing', async () => {
@@ -26,6 +53,8 @@ describe('the login of a client before the first complete read of its directory'
     const gone = loggedIn(await rig.login('gone-app'));
     await first.idle();
     await first.stop();
+
+    await holdLogin('less');
 
     const linked = async (service: string) => {
       const role = (await rig.objects('roles')).find(({ Name }) => Name === roleOf(service));
@@ -60,6 +89,9 @@ describe('the login of a client before the first complete read of its directory'
       type: 'dev.scopemesh.acl-role.deleted',
     });
     expect(await lost('less')).toMatchObject({ reason: 'ScopeRevoked', scopes: ['orders:keys'] });
+    // Other clients decide whether the hold ends.
+    const released = (await rig.decisions()).filter(({ reason }) => reason === 'HoldEnded');
+    expect(released).toEqual([]);
     expect(await rig.readKey(gone, 'config/a')).toBe(403);
     expect([await linked('less'), await linked('more'), await linked('other')]).toEqual([1, 1, 1]);
     expect((await daemon.status()).directories).toMatchObject([{ ageSeconds: null }]);
@@ -71,5 +103,6 @@ describe('the login of a client before the first complete read of its directory'
       return (await linked('more')) === 2 && (await linked('other')) === undefined;
     });
     expect(await linked('less')).toBe(1);
+    await rig.decided({ subject: `acl-auth-method/${roleOf('less')}`, reason: 'HoldEnded' });
   });
 });

@@ -1,0 +1,134 @@
+import { describe, expect, it } from 'vitest';
+import { clientKey, directoryKey, type Key } from '../../src/model/key.js';
+import type { Job } from '../../src/model/trigger.js';
+import { noMetrics, silentLogger } from '../../src/observe.js';
+import { Agenda } from '../../src/queue/agenda.js';
+import { DEFAULT_BACKOFF } from '../../src/queue/backoff.js';
+import { ConcurrencyLimit } from '../../src/queue/concurrency-limit.js';
+import { queuedFirst } from '../../workers/queued-first.js';
+
+/** Time goes on by the sleeps alone. */
+function scene() {
+  let now = 0;
+  const sleepers: { readonly at: number; readonly wake: () => void }[] = [];
+  const clock = {
+    now: () => now,
+    sleep: (ms: number, signal?: AbortSignal) =>
+      new Promise<void>((wake, fail) => {
+        sleepers.push({ at: now + ms, wake });
+        signal?.addEventListener('abort', () => fail(signal.reason), { once: true });
+      }),
+  };
+  const writes = new ConcurrencyLimit({ least: 1, first: 1, most: 1 }, clock);
+  const limits = { writes, reads: 1, urgent: 1, durable: 1 };
+  const agenda = new Agenda(limits, {
+    clock,
+    logger: silentLogger,
+    metrics: noMetrics,
+    backoff: DEFAULT_BACKOFF,
+  });
+  const advance = async () => {
+    const next = sleepers.toSorted((a, b) => a.at - b.at)[0];
+    if (next === undefined) return;
+    sleepers.splice(sleepers.indexOf(next), 1);
+    now = next.at;
+    next.wake();
+  };
+  return { agenda, clock, advance };
+}
+
+const COUNTS = { waiting: 0, delayed: 0, active: 0, parked: [] };
+
+type Looks = (looks: number) => Promise<typeof COUNTS>;
+
+/** When each of the two resolved. `prepareMs`: Infinity if Consul stays away. */
+async function heldMs(state: Looks, prepareMs = 0) {
+  const { agenda, clock, advance } = scene();
+  const end = new AbortController();
+  let looks = 0;
+  const queue = { state: () => state(looks++), work: async () => {} };
+  const prepared = prepareMs === Infinity ? new Promise<void>(() => {}) : clock.sleep(prepareMs);
+  const { written, soon } = queuedFirst(queue, agenda, prepared, clock, end.signal);
+  const at: { written?: number; soon?: number } = {};
+  void written.then(() => {
+    at.written ??= clock.now();
+  });
+  void soon.then(() => {
+    at.soon ??= clock.now();
+  });
+  while (at.soon === undefined || (at.written === undefined && prepareMs < Infinity)) {
+    await new Promise(setImmediate);
+    if (at.written === undefined) await advance();
+  }
+  return at;
+}
+
+describe('what begins after the events that wait at the beginning of a term', () => {
+  it('begins at once if there are none, also if some wait for their next try', async () => {
+    expect(await heldMs(async () => ({ ...COUNTS, delayed: 3 }))).toEqual({ written: 0, soon: 0 });
+  });
+
+  it('begins when none waits or runs any more', async () => {
+    const states = [{ waiting: 2 }, { active: 2 }, { active: 1 }];
+    const held = await heldMs(async (looks) => ({ ...COUNTS, ...states[looks] }));
+    expect(held).toEqual({ written: 60, soon: 60 });
+  });
+
+  it('begins after a second if they do not end', async () => {
+    expect(await heldMs(async () => ({ ...COUNTS, active: 1 }))).toEqual({ written: 1_000, soon: 1_000 });
+  });
+
+  it('begins a second after the term, if it needs no jobs and Consul cannot be read', async () => {
+    expect(await heldMs(async () => ({ ...COUNTS, active: 1 }), 900)).toEqual({
+      written: 1_900,
+      soon: 1_000,
+    });
+    expect(await heldMs(async () => COUNTS, Infinity)).toEqual({ soon: 1_000 });
+  });
+
+  it('begins at once if the store does not answer', async () => {
+    expect(await heldMs(() => Promise.reject(new Error('away')))).toEqual({ written: 0, soon: 0 });
+  });
+
+  it('begins at the end of the term', async () => {
+    const { agenda, clock } = scene();
+    const end = new AbortController();
+    const queue = { state: async () => ({ ...COUNTS, active: 1 }), work: async () => {} };
+    const { written, soon } = queuedFirst(queue, agenda, Promise.resolve(), clock, end.signal);
+    end.abort();
+    await expect(Promise.all([written, soon])).resolves.toHaveLength(2);
+  });
+
+  it('is not held back by a complete read that waits for the same', async () => {
+    const { agenda, clock, advance } = scene();
+    const end = new AbortController();
+    const begun: string[] = [];
+    let active = 2;
+    const jobOf = (key: Key): Job => ({ key, triggers: [], attempts: 0 });
+    const queue: Parameters<typeof queuedFirst>[0] = {
+      state: async () => ({ ...COUNTS, active }),
+      work: async (handler, _, signal) => {
+        await Promise.all(
+          [directoryKey('main'), clientKey('main', 'web')].map((key) => handler(jobOf(key), signal)),
+        );
+      },
+    };
+    const { written, queue: held } = queuedFirst(queue, agenda, Promise.resolve(), clock, end.signal);
+    const done = { kind: 'done' } as const;
+    const worked = held.work(
+      async ({ key }) => {
+        begun.push(key.kind);
+        return done;
+      },
+      { concurrency: 2 },
+      end.signal,
+    );
+    await new Promise(setImmediate);
+    expect(begun).toEqual(['client']);
+    active = 1;
+    await advance();
+    await Promise.all([written, worked]);
+    expect(begun).toEqual(['client', 'directory']);
+    expect(clock.now()).toBe(20);
+  });
+});

@@ -1,0 +1,63 @@
+import type { Clock } from '../src/clock.js';
+import { queueState } from '../src/daemon/status.js';
+import { firstOf } from '../src/linked-signal.js';
+import type { Agenda } from '../src/queue/agenda.js';
+import type { Queue } from '../src/queue/queue.js';
+
+const LOOK_MS = 20;
+/** A slow identity provider, or a long queue, delays what begins later no longer. */
+const LONGEST_MS = 1_000;
+
+export interface QueuedFirst {
+  /**
+   * Resolves when no queued job waits or runs, 1 s after `prepared` at the latest, or when the signal aborts. Never rejects.
+   * A complete read of either side would take the processor from these jobs.
+   */
+  readonly written: Promise<void>;
+  /** As `written`, but at most 1 s after the term began: for what works without Consul. */
+  readonly soon: Promise<void>;
+  /** The durable queue. Complete reads of directories that the former leader left in it wait for `written`. */
+  readonly queue: Pick<Queue, 'work'>;
+}
+
+/** Lets the events that the queue has at the beginning of a term be written first. `prepared`: jobs can run. */
+export function queuedFirst(
+  queue: Pick<Queue, 'state' | 'work'>,
+  agenda: Agenda,
+  prepared: Promise<void>,
+  clock: Clock,
+  signal: AbortSignal,
+): QueuedFirst {
+  let held = 0;
+  const untilNone = async (stop: AbortSignal) => {
+    while (!stop.aborted) {
+      const { waiting, active } = await queueState(queue, agenda);
+      if (waiting + active <= held) return;
+      await clock.sleep(LOOK_MS, stop);
+    }
+  };
+  // If the store cannot be asked, nothing is held back.
+  const written = prepared
+    .then(() => firstOf(signal, (either) => [clock.sleep(LONGEST_MS, either), untilNone(either)]))
+    .catch(() => {});
+  const soon = firstOf(signal, (either) => [clock.sleep(LONGEST_MS, either), written]).catch(() => {});
+  return {
+    written,
+    soon,
+    queue: {
+      work: (handler, options, end) =>
+        queue.work(
+          async (job, stop) => {
+            if (job.key.kind === 'directory') {
+              held += 1;
+              await written;
+              held -= 1;
+            }
+            return handler(job, stop);
+          },
+          options,
+          end,
+        ),
+    },
+  };
+}
