@@ -2,7 +2,7 @@ import type { Config } from '../config/config.js';
 import { isoInstant } from '../src/clock.js';
 import { type DecisionLog, MissingTopic, ReplacedLog } from '../src/decisions/log.js';
 import type { TopicIndex } from '../src/decisions/topic-index.js';
-import { messageOf } from '../src/errors.js';
+import { messageOf, SyncError } from '../src/errors.js';
 import type { StoreParts } from '../src/queue/store-parts.js';
 import { type Attempt, Outage, repeat } from '../src/repeat.js';
 import type { Runtime } from '../src/runtime.js';
@@ -43,9 +43,13 @@ export async function runTrailIndex(
   const attempt = async (): Promise<Attempt> => {
     try {
       // On the disk of the embedded store it must not use up what is kept back for revocations.
-      if (queue.kind === 'embedded' && space.isLow()) return 'done';
+      if (queue.kind === 'embedded' && space.isLow()) {
+        if (outage.begins(clock.now()))
+          logger.warn({}, 'the index of the topic waits until its disk has space again');
+        return 'done';
+      }
       const { log, index } = opened ?? (await open());
-      until = Date.parse(index.until ?? isoInstant({ ...clock, now: () => until }));
+      if (index.until !== undefined) until = Date.parse(index.until);
       const isMore = await follow(log, index, isoInstant(clock), signal);
       if (index.until !== undefined) until = Date.parse(index.until);
       const lastedMs = outage.ends(clock.now());
@@ -55,6 +59,12 @@ export async function runTrailIndex(
       await close();
       // The relay makes the topic, or says what is missing.
       if (signal.aborted || error instanceof MissingTopic) return 'done';
+      if (error instanceof SyncError && error.code === 'ERR_STATE_LOCKED') {
+        until = clock.now();
+        if (outage.begins(until))
+          logger.info({}, 'another process on this state directory keeps the index of the topic');
+        return 'done';
+      }
       metrics.count('scopemesh_trail_index_failures_total');
       if (outage.begins(clock.now()))
         logger.warn(

@@ -4,7 +4,7 @@ import type { ServiceName } from '../model/intention.js';
 import { intentionSubject } from '../plan/plan.js';
 import { type ClientId, clientText } from '../plan/world.js';
 import type { WorldState } from '../state/world-state.js';
-import { nowIn } from '../trail/answer.js';
+import { indexLimits, nowIn } from '../trail/answer.js';
 import { type BlastRadius, blastRadius, type ReachEdge } from '../trail/blast-radius.js';
 import { isPossiblyOpen } from '../trail/edge.js';
 import { meshEdges } from '../trail/mesh-edges.js';
@@ -24,6 +24,8 @@ export interface BlastView extends BlastRadius {
 const HTTP_ONLY =
   'A hop counts whatever its methods and paths are, and whether the services have an upstream for it.';
 
+const NOT_CITED = 'The local index is behind, so no decisions are cited.';
+
 /** What could be reached now, by what Consul has. `trail` cites the decisions. */
 export async function blastNow(
   name: string,
@@ -36,11 +38,13 @@ export async function blastNow(
   if (first === undefined) throw noSuchName(name);
   const clock = new Date(now).toISOString();
   const at = trail === undefined ? clock : await nowIn(trail, clock);
+  const extent = await trail?.extent();
   const { owner, protectedServices } = world.mapping;
   const services = (world.catalog?.services ?? []).map((each) => each.name);
   const edgesFrom = meshEdges({ owner, entries: world.entries, services, client });
   const cited = async (edge: ReachEdge): Promise<ReachEdge> => {
-    if (trail === undefined || edge.writer === 'foreign') return edge;
+    // An index that is behind has older decisions, which did not open what is there now.
+    if (trail === undefined || extent?.index?.isBehind === true || edge.writer === 'foreign') return edge;
     const subject = intentionSubject({ ...first, name: edge.destination }, edge.source);
     const standing = await readStanding(trail, subject, at);
     return standing === undefined ? edge : { ...edge, decisionId: standing.decision.id };
@@ -61,7 +65,11 @@ export async function blastNow(
       radius.reached.map(async (each) => ({ ...each, edge: await cited(each.edge) })),
     ),
     endsAtQuarantine: await Promise.all(radius.endsAtQuarantine.map(cited)),
-    unknown: [HTTP_ONLY],
+    unknown: [
+      HTTP_ONLY,
+      ...(extent === undefined ? [] : indexLimits(extent)),
+      ...(extent?.index?.isBehind === true ? [NOT_CITED] : []),
+    ],
   };
 }
 

@@ -77,7 +77,7 @@ export function addTrailApi(server: FastifyInstance, deps: TrailApiDeps): void {
       running++;
       try {
         const opened = await deps.trail().catch((error: unknown) => {
-          const other = isQuestionable(error) ? withoutTrail?.(question.data) : undefined;
+          const other = isBadQuestion(error) ? withoutTrail?.(question.data) : undefined;
           if (other === undefined) throw error;
           return { other };
         });
@@ -85,7 +85,7 @@ export function addTrailApi(server: FastifyInstance, deps: TrailApiDeps): void {
         const trail = boundTrail(opened, clock, DEADLINE_MS);
         return await reply.send(await answer(trail, question.data));
       } catch (error) {
-        const isQuestion = isQuestionable(error);
+        const isQuestion = isBadQuestion(error);
         if (!isQuestion)
           deps.logger.warn({ path, error: messageOf(error) }, 'a question to the decision log failed');
         return reply.code(isQuestion ? 400 : 503).send({ error: messageOf(error) });
@@ -130,8 +130,8 @@ export function addTrailApi(server: FastifyInstance, deps: TrailApiDeps): void {
   );
 }
 
-/** The question is the fault, and another one may have an answer. */
-function isQuestionable(error: unknown): boolean {
+/** The question cannot be answered; another one may be. */
+function isBadQuestion(error: unknown): boolean {
   return error instanceof SyncError && error.code === 'ERR_CONFIG';
 }
 

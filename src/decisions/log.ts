@@ -24,7 +24,7 @@ export interface LogParts {
   /** The parts of which events were deleted before this read: their oldest ones. */
   readonly cut: readonly string[];
   /**
-   * The events as they are stored, each with its part; in the order of the part. A signal that aborts ends them early. Throws
+   * The events as they are stored, each with its part; in the order of the part. If the signal aborts, they end early. Throws
    * ReplacedLog.
    */
   readonly events: AsyncIterable<{ readonly part: string; readonly event: string }>;

@@ -10,11 +10,10 @@ export interface TopicIndex {
   /** The index has what was in the topic at this instant (ISO 8601); undefined before it was complete for the first time. */
   readonly until: string | undefined;
   /**
-   * Takes what was read after `position`. `readAt` (ISO 8601) is an instant before that read. True if the index is complete up
-   * to it; otherwise a decision is missing that another one follows, and the next read may have it. A signal that aborts ends
-   * it early, and false is the answer.
+   * Takes what was read after `position`. `readAt` (ISO 8601) is an instant before that read, up to which the index is then
+   * complete; where a decision is missing, its extent says so. A signal that aborts ends it early.
    */
-  take(parts: LogParts, readAt: string, signal: AbortSignal): Promise<boolean>;
+  take(parts: LogParts, readAt: string, signal: AbortSignal): Promise<void>;
   /** The topic is another one than before: everything is read again, and what the former one had since the last read is lost. */
   replaced(): void;
   close(): Promise<void>;

@@ -26,7 +26,7 @@ export interface IndexReach {
   /** That was too long ago for an answer about now. */
   readonly isBehind: boolean;
   /** Between these instants decisions are missing, or may be. */
-  readonly gap?: { readonly after: string; readonly until: string };
+  readonly gaps: readonly { readonly after: string; readonly until: string }[];
   /** The first decision that does not continue the chain. */
   readonly broken?: { readonly id: string; readonly time: string };
 }

@@ -27,14 +27,15 @@ export function refuseBehind({ index }: TrailExtent, at?: string): void {
 /** What an index may lack of what happened up to an instant, in sentences. */
 export function indexLimits({ index }: TrailExtent, at?: string): readonly string[] {
   if (index === undefined) return [];
-  const { until, gap, broken } = index;
+  const { until, gaps, broken } = index;
   return [
     `This is from the local index, which has what was in the topic at ${until}.`,
-    ...(gap === undefined || (at !== undefined && at < gap.after)
-      ? []
-      : [
+    ...gaps
+      .filter(({ after }) => at === undefined || at >= after)
+      .map(
+        (gap) =>
           `The local index lacks decisions between ${gap.after} and ${gap.until}: what they changed may be missing or wrong here. --from-topic reads what the topic has now.`,
-        ]),
+      ),
     ...(broken === undefined
       ? []
       : [

@@ -2,7 +2,7 @@ import type { Kafka } from 'kafkajs';
 import { expect, it, vi } from 'vitest';
 import { type Clock, systemClock } from '../../src/clock.js';
 import { MessageQueue } from '../../src/decisions/kafka/message-queue.js';
-import { readCommitted } from '../../src/decisions/kafka/topic-reader.js';
+import { readCommitted, TopicReader } from '../../src/decisions/kafka/topic-reader.js';
 
 type Listener = (event: { readonly payload: unknown }) => void;
 interface Handlers {
@@ -55,6 +55,33 @@ it('tells after which messages Kafka deleted some that were to be read, not wher
     [42, true],
     [43, false],
   ]);
+});
+
+it('goes on where the last read ended, with the same consumer', async () => {
+  const kafka = kafkaWith([
+    { first: 0, offsets: [0, 1], last: 2 },
+    { first: 3, offsets: [3], last: 4 },
+  ]);
+  const consumers = vi.spyOn(kafka, 'consumer');
+  const start = new Map([[0, 0n]]);
+  const reader = new TopicReader(kafka, {
+    topic: 't',
+    clientId: 'c',
+    clock: systemClock,
+    patienceMs: 60_000,
+    start,
+  });
+  const offsets = async (end: bigint) => {
+    const found: number[] = [];
+    for await (const { offset } of reader.read(new Map([[0, end]]), new AbortController().signal))
+      found.push(Number(offset));
+    return found;
+  };
+  expect(await offsets(2n)).toEqual([0, 1]);
+  expect(await offsets(5n)).toEqual([3]);
+  expect(await offsets(5n)).toEqual([]);
+  expect(consumers).toHaveBeenCalledOnce();
+  await reader.close();
 });
 
 it('waits once for room, however long its own reader takes', async () => {

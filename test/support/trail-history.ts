@@ -6,7 +6,7 @@ import { expect } from 'vitest';
 import type { Consul } from '../../src/consul/consul.js';
 import { createEmbeddedDecisionLog } from '../../src/decisions/embedded/embedded-decision-log.js';
 import { openEmbeddedTrail } from '../../src/decisions/embedded/embedded-trail.js';
-import type { Trail } from '../../src/decisions/trail.js';
+import type { IndexReach, Trail } from '../../src/decisions/trail.js';
 import type { Decision } from '../../src/model/decision.js';
 import { clientKey } from '../../src/model/key.js';
 import { silentLogger } from '../../src/observe.js';
@@ -152,4 +152,16 @@ export async function expectTrailOfHistory(
     await rig.close();
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+/** The same trail as an index of a topic. */
+export function withIndex(trail: Trail, index: IndexReach): Trail {
+  return {
+    extent: async () => ({ ...(await trail.extent()), index }),
+    subjects: (of) => trail.subjects(of),
+    newestFirst: (subject, at) => trail.newestFirst(subject, at),
+    next: (subject, at) => trail.next(subject, at),
+    history: (of, between) => trail.history(of, between),
+    close: () => trail.close(),
+  };
 }

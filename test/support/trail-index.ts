@@ -33,7 +33,7 @@ export interface IndexRig {
   readonly faults: string[];
   position(): string;
   /** Takes a read that began now. */
-  take(parts: LogParts): Promise<boolean>;
+  take(parts: LogParts): Promise<void>;
   replaced(): void;
   /** As after a crash: nothing of the process is left but the files. */
   reopen(): Promise<void>;

@@ -2,11 +2,12 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { IndexReach } from '../../src/decisions/trail.js';
 import { collectEvidence } from '../../src/trail/evidence/evidence.js';
 import { csvRow, escapeHtml } from '../../src/trail/evidence/text.js';
 import { auditedTrail, PERIOD } from '../support/audited-trail.js';
 import { type CommandLine, createCommandLine } from '../support/command-line.js';
-import { trailOf } from '../support/trail-history.js';
+import { trailOf, withIndex } from '../support/trail-history.js';
 
 let cli: CommandLine;
 let out: string;
@@ -32,6 +33,20 @@ it('the evidence of a period with too many decisions for one report is refused',
   const trail = await trailOf(directory, auditedTrail());
   const asked = collectEvidence(trail, { owner: 'payments', ...PERIOD, most: 3 });
   await expect(asked).rejects.toThrow('more than 3 decisions, too many for one report');
+  await trail.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+it('the evidence is refused of a time that the index of a topic does not have', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'scopemesh-evidence-'));
+  const trail = await trailOf(directory, auditedTrail());
+  const collect = (index: IndexReach) =>
+    collectEvidence(withIndex(trail, index), { owner: 'payments', ...PERIOD });
+  const index = { until: PERIOD.to, isBehind: false, gaps: [] };
+  await expect(collect(index)).resolves.toMatchObject({ period: PERIOD });
+  await expect(collect({ ...index, until: PERIOD.from })).rejects.toThrow('index of the topic ends at');
+  const gaps = [{ after: PERIOD.from, until: PERIOD.from }];
+  await expect(collect({ ...index, gaps })).rejects.toThrow('lacks decisions');
   await trail.close();
   rmSync(directory, { recursive: true, force: true });
 });

@@ -204,6 +204,58 @@ describe('the index of a topic', () => {
     expect(unknown).not.toContain('lacks');
   });
 
+  it('is read with one consumer, however often there is news', async () => {
+    const world = createTopicWorld(kafka().broker);
+    const log = world.open();
+    const groups = async () =>
+      (await admin().listGroups()).groups
+        .map(({ groupId }) => groupId)
+        .filter((id) => id.includes('-reader-'));
+    let position = '';
+    const read = async () => {
+      const { events, position: behind } = await log.readParts(new AbortController().signal, position);
+      let count = 0;
+      for await (const _ of events) count++;
+      position = behind();
+      return count;
+    };
+    await world.publish([edge('web', day(1), null, BOTH)]);
+    const before = await groups();
+    // Each time a decision and a checkpoint.
+    expect(await read()).toBe(2);
+    for (const number of [2, 3]) {
+      await log.append([edge('web', day(number), BOTH, READ)]);
+      expect(await read()).toBe(1);
+    }
+    expect(await read()).toBe(0);
+    expect((await groups()).length - before.length).toBe(1);
+    await log.close();
+  });
+
+  it('takes a position behind the retention for what it is, and not for that in another topic', async () => {
+    const world = createTopicWorld(kafka().broker);
+    const log = world.open();
+    await log.check();
+    await log.append([edge('web', day(1), null, BOTH)]);
+    const before = await log.readParts(new AbortController().signal);
+    for await (const _ of before.events);
+    await log.close();
+
+    const next = world.open();
+    await next.append([edge('web', day(2), BOTH, READ), edge('web', day(3), READ, null)]);
+    const { events } = await next.readParts(new AbortController().signal, before.position());
+    // The last message that was read expires before the read of the next ones begins.
+    const offsets = await admin().fetchTopicOffsets(world.topic);
+    const partitions = offsets
+      .filter(({ high }) => high !== '0')
+      .map(({ partition }) => ({ partition, offset: '1' }));
+    await admin().deleteTopicRecords({ topic: world.topic, partitions });
+    const found: string[] = [];
+    for await (const { event } of events) found.push(event);
+    expect(found).toHaveLength(2);
+    await next.close();
+  });
+
   it('and a reader that goes on notice a topic that was made again, although it has more messages', async () => {
     const world = createTopicWorld(kafka().broker);
     const cli = commandLine(world.topic);

@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { toCloudEvent } from '../../decisions/envelope.js';
+import type { Trail } from '../../decisions/trail.js';
 import { TrailVerification } from '../../decisions/verify-trail.js';
+import { refuseBehind } from '../../trail/answer.js';
 import { collectEvidence } from '../../trail/evidence/evidence.js';
 import { evidenceFiles } from '../../trail/evidence/evidence-files.js';
 import type { Integrity } from '../../trail/evidence/integrity.js';
@@ -29,7 +31,11 @@ export function addEvidence(program: Command, cli: Cli): void {
         'and as JSON. The same log gives the same bytes.',
     )
     .requiredOption('--from <when>', 'an instant (2026-01-01T00:00:00Z) or an age (90d)', parseInstant)
-    .option('--to <when>', 'an instant or an age; default: now', parseInstant)
+    .option(
+      '--to <when>',
+      'an instant or an age; default: now, or where the local index of a topic ends',
+      parseInstant,
+    )
     .requiredOption('--out <directory>', 'where the files are written; it is created')
     .option('--key <file...>', 'the public key of the log; default: trail-key.pub in state.directory')
     .addHelpText(
@@ -48,7 +54,7 @@ async function report(options: Options, cli: Cli): Promise<void> {
   const settings = await cli.openLogSettings();
   const { owner } = settings;
   const evidence = await withTrail(cli, options, async (trail) => {
-    const to = await instantIn(trail, options.to);
+    const to = options.to ?? (await endOf(trail));
     if (from > to) throw new InvalidArgumentError('--from must be before --to.');
     return collectEvidence(trail, { owner, from, to });
   });
@@ -74,4 +80,11 @@ async function report(options: Options, cli: Cli): Promise<void> {
   if (options.json) return cli.screen.json({ out, files: [...files.keys()], verified: integrity.verified });
   cli.screen.line(printable(`wrote ${files.size} files to ${out}; open ${join(out, 'report.html')}`));
   if (!integrity.verified) cli.screen.warn('scopemesh: the log is not proven; the report says why');
+}
+
+/** Now, or the end of an index that follows a topic, which is some seconds ago. */
+async function endOf(trail: Trail): Promise<string> {
+  const extent = await trail.extent();
+  refuseBehind(extent);
+  return extent.index?.until ?? instantIn(trail, undefined);
 }

@@ -43,6 +43,7 @@ const BUSY_TIMEOUT_MS = 5_000;
  */
 export class DecisionFile {
   readonly #path: string;
+  readonly #synchronous: 'FULL' | 'NORMAL';
   readonly #database: Database.Database;
   readonly #page: Statement;
   readonly #last: Statement;
@@ -54,7 +55,9 @@ export class DecisionFile {
   #writer: AsyncDatabase | undefined;
   #writing: Promise<void> = Promise.resolve();
 
-  constructor(directory: string) {
+  /** With `synchronous` NORMAL, the last appends may be lost when the machine fails. */
+  constructor(directory: string, synchronous: 'FULL' | 'NORMAL' = 'FULL') {
+    this.#synchronous = synchronous;
     this.#path = join(directory, 'decisions.db');
     try {
       makeDirectory(directory);
@@ -151,7 +154,7 @@ export class DecisionFile {
 
   async #append(decisions: readonly Omit<StoredDecision, 'seq'>[]): Promise<void> {
     try {
-      this.#writer ??= await openWriter(this.#path);
+      this.#writer ??= await openWriter(this.#path, this.#synchronous);
       const writer = this.#writer;
       const insert: { run(...values: unknown[]): unknown } = await writer.prepare(INSERT);
       await inTransaction(writer, async () => {
@@ -167,7 +170,7 @@ export class DecisionFile {
 
   async #deleteBefore(time: string): Promise<number> {
     try {
-      this.#writer ??= await openWriter(this.#path);
+      this.#writer ??= await openWriter(this.#path, this.#synchronous);
       const writer = this.#writer;
       const carry: { run(...values: unknown[]): unknown } = await writer.prepare(CARRY);
       const remove: { run(...values: unknown[]): unknown } = await writer.prepare(
@@ -220,9 +223,9 @@ async function inTransaction(writer: AsyncDatabase, work: () => void | Promise<v
   }
 }
 
-async function openWriter(path: string): Promise<AsyncDatabase> {
+async function openWriter(path: string, synchronous: 'FULL' | 'NORMAL'): Promise<AsyncDatabase> {
   const writer = new AsyncDatabase(path, { timeout: BUSY_TIMEOUT_MS });
-  await writer.exec('PRAGMA synchronous = FULL');
+  await writer.exec(`PRAGMA synchronous = ${synchronous}`);
   return writer;
 }
 

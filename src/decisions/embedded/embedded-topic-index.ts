@@ -6,13 +6,12 @@ import type { Clock } from '../../clock.js';
 import { messageOf } from '../../errors.js';
 import type { Decision } from '../../model/decision.js';
 import type { Logger, Metrics } from '../../observe.js';
-import { NO_HASH } from '../chain.js';
 import { isOwnedBy } from '../envelope.js';
 import { type LogParts, parseLogEvent } from '../log.js';
 import type { TopicIndex } from '../topic-index.js';
-import { type TrailRecord, toTrailRecord } from '../trail-record.js';
 import { DecisionFile, unreachable } from './decision-file.js';
 import { beginOf } from './topic-copy.js';
+import { type Judgement, judge, MOST_HELD, type Staged, withGap, withoutHole } from './topic-index-judge.js';
 import {
   createIndexTables,
   readIndexState,
@@ -42,17 +41,20 @@ const STAGED = z.object({
   subject: z.string(),
   event: z.string(),
 });
-type Staged = z.output<typeof STAGED>;
+const NEXT_LOG = z.object({ log: z.string().nullable() });
+const COUNT = z.object({ count: z.number() });
 
 /** Rows per transaction: each takes a few milliseconds of the event loop. */
 const BATCH = 100;
-/** Kafka shows the parts of one transaction at slightly different times, and a broker that restarts much later. */
-export const HOLE_PATIENCE_MS = 60_000;
+const LONGEST_REST_MS = 1_000;
 const DELETE_EVERY_MS = 3_600_000;
 /** Only this process writes, and readers keep no writer waiting. */
 const BUSY_TIMEOUT_MS = 1_000;
-/** A store that is lost begins another log. More than this is somebody else's work. */
-const MOST_LOGS = 1_000;
+
+const FAULTS = {
+  gap: 'decisions before this one are missing in the topic: answers from the index say so',
+  broken: 'a decision of the topic does not continue the chain: run scopemesh decisions verify',
+} as const;
 
 /**
  * The index as an embedded log that follows the topic. The partitions of a topic come in any order, so decisions wait on the
@@ -67,10 +69,10 @@ export class EmbeddedTopicIndex implements TopicIndex {
 
   constructor(options: EmbeddedTopicIndexOptions) {
     this.#options = options;
-    this.#file = new DecisionFile(options.directory);
+    // All of it can be read from the topic again, so no commit waits for the disk.
+    this.#file = new DecisionFile(options.directory, 'NORMAL');
     const path = join(options.directory, 'decisions.db');
     const database = new Database(path, { timeout: BUSY_TIMEOUT_MS });
-    // All of it can be read from the topic again, so no commit waits for the disk.
     database.pragma('synchronous = NORMAL');
     createIndexTables(database);
     chmodSync(path, 0o600);
@@ -93,34 +95,35 @@ export class EmbeddedTopicIndex implements TopicIndex {
       {},
       'the topic of decisions was made again, or is another one: the index reads all of it',
     );
-    const gap = until === undefined ? {} : this.#withGap(until, this.#now());
-    this.#save({ ...this.#state, position: '', ...gap });
+    const state = { ...this.#state, position: '' };
+    this.#save(until === undefined ? state : withGap(state, { after: until, until: this.#now() }));
   }
 
-  async take(parts: LogParts, readAt: string, signal: AbortSignal): Promise<boolean> {
+  async take(parts: LogParts, readAt: string, signal: AbortSignal): Promise<void> {
     try {
-      return await this.#take(parts, readAt, signal);
+      await this.#take(parts, readAt, signal);
     } catch (error) {
       throw unreachable(this.#options.directory, error);
     }
   }
 
-  async #take(parts: LogParts, readAt: string, signal: AbortSignal): Promise<boolean> {
+  async #take(parts: LogParts, readAt: string, signal: AbortSignal): Promise<void> {
     const since = this.#state.position;
     const firsts = await this.#stage(parts, signal);
-    if (signal.aborted) return false;
+    if (signal.aborted) return;
     if (this.#state.begin === undefined) {
       const begin = beginOf(parts.cut, firsts);
       this.#state = { ...this.#state, begin: begin === 'end' ? readAt : begin };
     } else if (since !== '' && parts.cut.length > 0) {
       this.#fault('gap', {}, 'Kafka deleted decisions before the index read them: answers from it say so');
-      this.#state = { ...this.#state, ...this.#withGap(this.#state.until, readAt) };
+      this.#state = withGap(this.#state, { after: this.#state.until ?? readAt, until: readAt });
     }
     this.#save({ ...this.#state, position: parts.position() });
-    const isComplete = await this.#release(signal);
-    if (isComplete) this.#save({ ...this.#state, hole: undefined, until: readAt });
+    await this.#release(signal);
+    if (signal.aborted) return;
+    const gaps = this.#state.gaps.filter(({ until }) => until >= this.#cutoff());
+    this.#save({ ...this.#state, gaps, until: readAt });
     await this.#deleteOld();
-    return isComplete;
   }
 
   async close(): Promise<void> {
@@ -130,13 +133,14 @@ export class EmbeddedTopicIndex implements TopicIndex {
   }
 
   /**
-   * Stores what was read, and the position with it; but a first read, and a search, begin again after a crash. Resolves with the
-   * time of the first decision of each part.
+   * Stores what was read, and the position with it; but a first read begins again after a crash. Resolves with the time of the
+   * first decision of each part.
    */
   async #stage({ events, position }: LogParts, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
     const firsts = new Map<string, string>();
-    const isResumable = this.#state.begin !== undefined && this.#state.hole?.isSearched !== true;
+    const isResumable = this.#state.begin !== undefined;
     let batch: Staged[] = [];
+    let begun = this.#options.clock.now();
     const store = async () => {
       const insert = this.#database.prepare<unknown[]>(
         'INSERT OR IGNORE INTO staged VALUES (?, ?, ?, ?, ?, ?)',
@@ -147,7 +151,8 @@ export class EmbeddedTopicIndex implements TopicIndex {
         if (isResumable) this.#save({ ...this.#state, position: position() });
       });
       batch = [];
-      await turn();
+      await this.#rest(begun);
+      begun = this.#options.clock.now();
     };
     for await (const { part, event } of events) {
       if (signal.aborted) break;
@@ -157,7 +162,7 @@ export class EmbeddedTopicIndex implements TopicIndex {
       if (!firsts.has(part)) firsts.set(part, time);
       if (!isOwnedBy(this.#options.owner, source)) continue;
       const staged = { log: chain?.log ?? '', sequence: chain?.sequence ?? 0, time, id, subject, event };
-      if (this.#isKnown(staged)) continue;
+      if (this.#isKnown(this.#state, staged)) continue;
       batch.push(staged);
       if (batch.length === BATCH) await store();
     }
@@ -175,116 +180,73 @@ export class EmbeddedTopicIndex implements TopicIndex {
   }
 
   /** It was read before, and is in the index or was deleted from it. */
-  #isKnown({ log, sequence, time, id }: Staged): boolean {
-    const { chains } = this.#state;
+  #isKnown({ chains }: TopicIndexState, { log, sequence, time, id }: Staged): boolean {
     const isPast = log === '' ? Object.keys(chains).length > 0 : sequence <= (chains[log]?.sequence ?? 0);
     return isPast && (time < this.#cutoff() || this.#file.find(id) !== undefined);
   }
 
-  /** Moves decisions into the index, in the order of the chain, up to the first one that is missing. */
-  async #release(signal: AbortSignal): Promise<boolean> {
+  /** Moves decisions into the index, log by log. */
+  async #release(signal: AbortSignal): Promise<void> {
+    const next = this.#database.prepare<unknown[]>('SELECT min(log) AS log FROM staged WHERE log > ?');
+    for (let log: string | null = ''; log !== null && !signal.aborted; ) {
+      await this.#releaseLog(log, signal);
+      log = NEXT_LOG.parse(next.get(log)).log;
+    }
+  }
+
+  /** In the order of the chain, up to the first decision that is missing and may still come. */
+  async #releaseLog(log: string, signal: AbortSignal): Promise<void> {
     const page = this.#database.prepare<unknown[]>(
-      `SELECT log, sequence, time, id, subject, event FROM staged ORDER BY log, sequence, time, id LIMIT ${BATCH}`,
+      'SELECT log, sequence, time, id, subject, event FROM staged WHERE log = ? ORDER BY sequence, time, id LIMIT ?',
     );
     const remove = this.#database.prepare<unknown[]>(
-      'DELETE FROM staged WHERE (log, sequence, time, id) <= (?, ?, ?, ?)',
+      'DELETE FROM staged WHERE log = ? AND (sequence, time, id) <= (?, ?, ?)',
     );
-    for (;;) {
-      if (signal.aborted) return false;
-      const rows = page.all().map((row) => STAGED.parse(row));
+    const isWaiting = this.#state.holes[log] !== undefined;
+    for (let limit = isWaiting ? 1 : BATCH; !signal.aborted; limit = BATCH) {
+      const begun = this.#options.clock.now();
+      const rows = page.all(log, limit).map((row) => STAGED.parse(row));
       const accepted: Staged[] = [];
-      const before = this.#state;
+      let state = rows.length === 0 ? withoutHole(this.#state, log) : this.#state;
       let done: Staged | undefined;
       for (const row of rows) {
-        const verdict = this.#judge(row);
-        if (verdict === 'wait') break;
-        if (verdict === 'take') accepted.push(row);
+        const judged = this.#judge(state, row);
+        state = judged.state;
+        if (judged.verdict === 'wait') break;
+        if (judged.verdict === 'take') accepted.push(row);
         done = row;
       }
-      if (accepted.length > 0) {
-        // Those that a crash left here and there are stored once.
-        const state = this.#state;
-        this.#state = before;
-        await this.#file.append(accepted);
-        this.#state = state;
-      }
-      this.#inTransaction(() => {
-        if (done !== undefined) remove.run(done.log, done.sequence, done.time, done.id);
-        this.#save(this.#state);
-      });
-      if (rows.length === 0) return true;
-      if (done !== rows.at(-1)) return false;
-      await turn();
+      // Those that a crash left here and there are stored once.
+      if (accepted.length > 0) await this.#file.append(accepted);
+      if (done !== undefined || state !== this.#state)
+        this.#inTransaction(() => {
+          if (done !== undefined) remove.run(log, done.sequence, done.time, done.id);
+          this.#save(state);
+        });
+      if (rows.length === 0 || done !== rows.at(-1)) return;
+      await this.#rest(begun);
     }
   }
 
-  #judge(row: Staged): 'take' | 'drop' | 'wait' {
-    if (this.#isKnown(row)) return 'drop';
-    const { chains } = this.#state;
-    if (row.log === '') return Object.keys(chains).length === 0 ? 'take' : this.#broken(row);
-    const last = chains[row.log];
-    const record = toTrailRecord(row.event);
-    if (!isLinked(record, last) || row.sequence <= (last?.sequence ?? 0)) return this.#broken(row);
-    if (last === undefined && Object.keys(chains).length >= MOST_LOGS) return this.#broken(row);
-    if (
-      row.sequence > (last?.sequence ?? 0) + 1 &&
-      !this.#isDeleted(row) &&
-      !this.#isGivenUp(row, last?.time)
-    )
-      return 'wait';
-    const { sequence, time } = row;
-    this.#state = {
-      ...this.#state,
-      chains: { ...chains, [row.log]: { sequence, time, hash: record.link.hash } },
-    };
-    return 'take';
+  #judge(state: TopicIndexState, row: Staged): Omit<Judgement, 'fault'> {
+    if (this.#isKnown(state, row)) return { verdict: 'drop', state };
+    const judged = judge(state, row, this.#options.clock.now(), () => this.#held(row.log));
+    if (judged.fault !== undefined) this.#fault(judged.fault, { id: row.id }, FAULTS[judged.fault]);
+    return judged;
   }
 
-  /** The topic had begun after what is missing before this decision. */
-  #isDeleted({ time }: Staged): boolean {
-    const { begin } = this.#state;
-    return begin !== undefined && begin !== 'whole' && time <= begin;
-  }
-
-  /** What is missing before a decision is waited for, and searched for once in the whole topic. */
-  #isGivenUp({ id, time }: Staged, after: string | undefined): boolean {
-    const now = this.#options.clock.now();
-    const hole = this.#state.hole?.id === id ? this.#state.hole : undefined;
-    if (hole?.isSearched) {
-      this.#fault(
-        'gap',
-        { id },
-        'decisions before this one are missing in the topic: answers from the index say so',
-      );
-      this.#state = { ...this.#state, ...this.#withGap(after, time) };
-      return true;
-    }
-    if (hole === undefined) this.#state = { ...this.#state, hole: { id, since: now, isSearched: false } };
-    else if (now - hole.since >= HOLE_PATIENCE_MS)
-      this.#state = { ...this.#state, position: '', hole: { ...hole, isSearched: true } };
-    return false;
-  }
-
-  /** It is not indexed: in the place of another decision it would change what the others say. */
-  #broken({ id, time }: Staged): 'drop' {
-    this.#fault(
-      'broken',
-      { id },
-      'a decision of the topic does not continue the chain: run scopemesh decisions verify',
+  #held(log: string): number {
+    const count = this.#database.prepare<unknown[]>(
+      'SELECT count(*) AS count FROM (SELECT 1 FROM staged WHERE log = ? LIMIT ?)',
     );
-    this.#state = { ...this.#state, broken: this.#state.broken ?? { id, time } };
-    return 'drop';
+    return COUNT.parse(count.get(log, MOST_HELD + 1)).count;
   }
 
-  #withGap(after: string | undefined, until: string): Pick<TopicIndexState, 'gap'> {
-    const { gap } = this.#state;
-    const begin = after ?? until;
-    return {
-      gap: {
-        after: gap !== undefined && gap.after < begin ? gap.after : begin,
-        until: gap !== undefined && gap.until > until ? gap.until : until,
-      },
-    };
+  /** As long as the work took: this process reconciles too. */
+  async #rest(begun: number): Promise<void> {
+    const { clock } = this.#options;
+    const tookMs = Math.min(clock.now() - begun, LONGEST_REST_MS);
+    await clock.sleep(Math.max(tookMs, 0));
   }
 
   #fault(kind: 'gap' | 'broken' | 'replaced', fields: object, message: string): void {
@@ -324,16 +286,3 @@ export class EmbeddedTopicIndex implements TopicIndex {
     }
   }
 }
-
-/** Whether it is as it was published, and follows the decision before it if that is the last one. */
-function isLinked(
-  record: TrailRecord,
-  last: TopicIndexState['chains'][string] | undefined,
-): record is Extract<TrailRecord, { kind: 'decision' }> {
-  if (record.kind !== 'decision' || !record.isIntact) return false;
-  const { sequence, previousHash } = record.link;
-  if (sequence === 1) return previousHash === NO_HASH;
-  return last === undefined || sequence !== last.sequence + 1 || previousHash === last.hash;
-}
-
-const turn = () => new Promise((resolve) => setImmediate(resolve));

@@ -52,15 +52,24 @@ async function completeState(database: Database.Database, directory: string): Pr
   return { ...state, until: state.until };
 }
 
-function toExtent(
-  extent: TrailExtent,
-  { until, begin = 'whole', gap, broken }: CompleteState,
-  now: number,
-): TrailExtent {
-  const { first = begin } = extent;
+function toExtent(extent: TrailExtent, state: CompleteState, now: number): TrailExtent {
+  const { until, begin = 'whole', gaps, holes, broken } = state;
+  const [, latest = begin] = [begin, extent.first ?? begin].toSorted();
+  // What a log waits for may still come; until then it is missing.
+  const waiting = Object.values(holes)
+    .map(({ time }) => time)
+    .toSorted()
+    .slice(0, 1)
+    .map((after) => ({ after, until }));
   return {
-    ...fromBegin(extent, begin === 'whole' ? begin : first > begin ? first : begin),
-    index: { until, isBehind: Date.parse(until) < now - BEHIND_MS, ...definedFields({ gap, broken }) },
+    ...fromBegin(extent, begin === 'whole' ? begin : latest),
+    index: {
+      until,
+      // The clock may have been set back.
+      isBehind: Math.abs(Date.parse(until) - now) > BEHIND_MS,
+      gaps: [...gaps, ...waiting],
+      ...definedFields({ broken }),
+    },
   };
 }
 

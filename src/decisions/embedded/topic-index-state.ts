@@ -5,6 +5,9 @@ import { parseJson } from '../envelope.js';
 
 const INSTANT = z.string();
 
+const GAP = z.object({ after: INSTANT, until: INSTANT });
+export type Gap = Readonly<z.output<typeof GAP>>;
+
 const STATE = z.object({
   /** Behind what was read of the topic; empty: the beginning. */
   position: z.string(),
@@ -12,11 +15,23 @@ const STATE = z.object({
   until: INSTANT.optional(),
   /** Where the topic began at the first read: an instant, or `whole`. */
   begin: z.string().optional(),
-  /** The last decision of each log that is in the index. */
-  chains: z.record(z.string(), z.object({ sequence: z.number(), hash: z.string(), time: INSTANT })),
-  /** The decision before which one is missing; since when, in milliseconds; and whether the whole topic was searched for it. */
-  hole: z.object({ id: z.string(), since: z.number(), isSearched: z.boolean() }).optional(),
-  gap: z.object({ after: INSTANT, until: INSTANT }).optional(),
+  /** The last decision of each log that is in the index, and from which to which number some before it are missing. */
+  chains: z.record(
+    z.string(),
+    z.object({
+      sequence: z.number(),
+      hash: z.string(),
+      time: INSTANT,
+      missing: z.object({ from: z.number(), to: z.number() }).optional(),
+    }),
+  ),
+  /**
+   * The logs that wait for a decision: the number before it; since when, in milliseconds; and the time after which decisions
+   * are missing meanwhile.
+   */
+  holes: z.record(z.string(), z.object({ after: z.number(), since: z.number(), time: INSTANT })),
+  /** The times in which decisions are missing. */
+  gaps: z.array(GAP),
   broken: z.object({ id: z.string(), time: INSTANT }).optional(),
 });
 
@@ -37,7 +52,7 @@ const SCHEMA = `
 `;
 
 const ROW = z.object({ state: z.string() });
-const EMPTY: TopicIndexState = { position: '', chains: {} };
+const EMPTY: TopicIndexState = { position: '', chains: {}, holes: {}, gaps: [] };
 
 /** Creates the tables of an index beside those of the decisions. */
 export function createIndexTables(database: Database.Database): void {

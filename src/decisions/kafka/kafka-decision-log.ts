@@ -28,7 +28,7 @@ import {
   parsePosition,
   type TopicPosition,
 } from './topic-position.js';
-import { readCommitted, type TopicMessage, type TopicReaderOptions } from './topic-reader.js';
+import { readCommitted, type TopicMessage, TopicReader, type TopicReaderOptions } from './topic-reader.js';
 import { TRANSACTION_TIMEOUT_MS, TransactionalWriter, type WriterOptions } from './transactional-writer.js';
 
 export interface KafkaDecisionLogOptions extends KafkaConnectionOptions, TopicOptions, WriterOptions {
@@ -45,6 +45,20 @@ export function createKafkaDecisionLog(options: KafkaDecisionLogOptions): Decisi
   return new KafkaDecisionLog(options);
 }
 
+type ReadRange = Pick<TopicReaderOptions, 'start'> & { readonly topic?: string };
+
+/** A read of what follows a position. */
+interface PartsRead {
+  readonly since: string;
+  readonly marks: ReadonlyMap<number, Mark>;
+  readonly low: Offsets;
+  readonly start: Offsets;
+  readonly end: Offsets;
+  /** Behind what was read; filled by the read. */
+  readonly behind: { readonly offsets: Map<number, bigint>; readonly marks: Map<number, Mark> };
+  readonly position: () => string;
+}
+
 const HEADERS = { 'content-type': CONTENT_TYPE };
 /** How many offsets the first look for the last decision of a partition covers; markers of transactions have some. */
 const FIRST_WINDOW = 16n;
@@ -58,6 +72,8 @@ class KafkaDecisionLog implements DecisionLog {
   readonly #writer: TransactionalWriter;
   readonly #state: StateTopic | undefined;
   readonly #closing = new AbortController();
+  /** The reader of the last `readParts`, and the position that it is at. */
+  #reading: { readonly reader: TopicReader; readonly position: () => string } | undefined;
 
   constructor(options: KafkaDecisionLogOptions) {
     this.#options = options;
@@ -195,7 +211,9 @@ class KafkaDecisionLog implements DecisionLog {
     const marked = new Map<number, bigint>();
     for (const [at, { offset }] of from.marks) if (offset < (end.get(at) ?? 0n)) marked.set(at, offset + 1n);
     // First, so that nothing of another topic is given as if it followed.
-    for await (const _ of this.#readBehind(from.marks, { low, start: marked, end: marked }, signal));
+    const unseen = unseenOf(from.marks, low, marked);
+    const old = this.#read({ start: fromMarks(marked, unseen), end: marked }, signal);
+    for await (const _ of this.#afterMarks(old, unseen, marked, signal));
     for await (const message of this.#read({ start }, signal)) {
       passed(behind, message);
       isGap ||= message.isAfterGap === true;
@@ -216,64 +234,101 @@ class KafkaDecisionLog implements DecisionLog {
     const start = startingAt(from.offsets, low, end);
     const behind = { offsets: new Map(start), marks: new Map(from.marks) };
     const isNews = [...start].some(([at, first]) => first < (end.get(at) ?? 0n));
-    const messages = this.#readBehind(from.marks, { low, start, end }, stop);
-    async function* events(): LogParts['events'] {
-      if (!isNews) return;
-      for await (const message of messages) {
+    const position = () => formatPosition(place, behind);
+    return {
+      cut: [...low].flatMap(([at, first]) => (first > (from.offsets.get(at) ?? 0n) ? [`${at}`] : [])),
+      events: isNews
+        ? this.#parts({ since, marks: from.marks, low, start, end, behind, position }, stop)
+        : nothing(),
+      position,
+    };
+  }
+
+  /** Goes on with the reader of the last read if that ended at `since`, and keeps it for the next one. */
+  async *#parts(
+    { since, marks, low, start, end, behind, position }: PartsRead,
+    signal: AbortSignal,
+  ): LogParts['events'] {
+    const last = this.#reading;
+    this.#reading = undefined;
+    const isNext = last?.position() === since;
+    if (!isNext) await last?.reader.close();
+    const unseen = isNext ? new Map<number, Mark>() : unseenOf(marks, low, start);
+    const reader = (isNext && last?.reader) || (await this.#openReader({ start: fromMarks(start, unseen) }));
+    let isDone = false;
+    try {
+      for await (const message of this.#afterMarks(reader.read(end, signal), unseen, start, signal)) {
         passed(behind, message);
         yield { part: `${message.partition}`, event: message.value };
       }
-      if (stop.aborted) return;
-      // Behind the last message there are markers of transactions.
-      for (const [at, to] of end) behind.offsets.set(at, larger(to, behind.offsets.get(at)));
+      isDone = !signal.aborted;
+    } finally {
+      if (!isDone) await reader.close();
     }
-    return {
-      cut: [...low].flatMap(([at, first]) => (first > (from.offsets.get(at) ?? 0n) ? [`${at}`] : [])),
-      events: events(),
-      position: () => formatPosition(place, behind),
-    };
+    if (!isDone) return;
+    // Behind the last message there are markers of transactions.
+    for (const [at, to] of end) behind.offsets.set(at, larger(to, behind.offsets.get(at)));
+    this.#reading = { reader, position };
   }
 
   async close(): Promise<void> {
     this.#closing.abort();
-    await Promise.all([this.#writer.close(), this.#topic.close(), this.#state?.close()]);
+    await Promise.all([
+      this.#writer.close(),
+      this.#topic.close(),
+      this.#state?.close(),
+      this.#reading?.reader.close(),
+    ]);
   }
 
   async *#read(
-    range: Pick<TopicReaderOptions, 'start' | 'end'> & { readonly topic?: string },
+    { end, ...range }: ReadRange & { readonly end?: Offsets },
     signal: AbortSignal,
   ): AsyncIterable<TopicMessage> {
-    const { topic, clientId, timeoutMs, clock } = this.#options;
     const kafka: Kafka = await createKafka(this.#options);
+    yield* readCommitted(
+      kafka,
+      { ...this.#readerOptions(range), ...(end === undefined ? {} : { end }) },
+      signal,
+    );
+  }
+
+  async #openReader(range: ReadRange): Promise<TopicReader> {
+    return new TopicReader(await createKafka(this.#options), this.#readerOptions(range));
+  }
+
+  #readerOptions(range: ReadRange): TopicReaderOptions {
+    const { topic, clientId, timeoutMs, clock } = this.#options;
     // Nothing after another writer's open transaction is readable before the broker ends that transaction.
-    const patienceMs = timeoutMs + TRANSACTION_TIMEOUT_MS;
-    yield* readCommitted(kafka, { topic, clientId, clock, patienceMs, ...range }, signal);
+    return { topic, clientId, clock, patienceMs: timeoutMs + TRANSACTION_TIMEOUT_MS, ...range };
   }
 
   /**
-   * The messages from `start` to `end`. Reads those that were read last again, and throws ReplacedLog if one of them is another
-   * one now, or is not there although Kafka did not delete what follows it.
+   * The messages from `start`. Looks among those before it for the ones that were read last, and throws ReplacedLog if one of
+   * them is another one now, or is not there although Kafka did not delete it.
    */
-  async *#readBehind(
-    marks: ReadonlyMap<number, Mark>,
-    { low, start, end }: { readonly low: Offsets; readonly start: Offsets; readonly end: Offsets },
+  async *#afterMarks(
+    messages: AsyncIterable<TopicMessage>,
+    unseen: Map<number, Mark>,
+    start: Offsets,
     signal: AbortSignal,
   ): AsyncIterable<TopicMessage> {
-    const unseen = new Map(
-      [...marks].filter(
-        ([at, { offset }]) => offset >= (low.get(at) ?? 0n) && offset < (start.get(at) ?? 0n),
-      ),
-    );
-    const from = new Map([...start].map(([at, offset]) => [at, unseen.get(at)?.offset ?? offset]));
-    for await (const message of this.#read({ start: from, end }, signal)) {
+    for await (const message of messages) {
       const { partition, offset } = message;
-      if (unseen.get(partition)?.offset === offset && markOf(message)?.id === unseen.get(partition)?.id)
-        unseen.delete(partition);
+      const mark = unseen.get(partition);
+      if (mark?.offset === offset && markOf(message)?.id === mark.id) unseen.delete(partition);
       if (offset < (start.get(partition) ?? 0n)) continue;
-      if (unseen.has(partition)) break;
+      if (unseen.has(partition)) await this.#refuseReplaced(unseen);
       yield message;
     }
-    if (unseen.size > 0 && !signal.aborted) throw replaced(await this.#place());
+    if (unseen.size > 0 && !signal.aborted) await this.#refuseReplaced(unseen);
+  }
+
+  /** Forgets the marks that Kafka deleted meanwhile. Throws ReplacedLog if one is left. */
+  async #refuseReplaced(unseen: Map<number, Mark>): Promise<void> {
+    const { low } = await this.#topic.offsets();
+    for (const [at, { offset }] of unseen) if (offset < (low.get(at) ?? 0n)) unseen.delete(at);
+    if (unseen.size > 0) throw replaced(await this.#place());
   }
 
   /**
@@ -304,6 +359,19 @@ class KafkaDecisionLog implements DecisionLog {
   }
 }
 
+/** The marks that a read from `start` must find before it. */
+function unseenOf(marks: ReadonlyMap<number, Mark>, low: Offsets, start: Offsets): Map<number, Mark> {
+  const isThere = (at: number, { offset }: Mark) =>
+    offset >= (low.get(at) ?? 0n) && offset < (start.get(at) ?? 0n);
+  return new Map([...marks].filter(([at, mark]) => isThere(at, mark)));
+}
+
+function fromMarks(start: Offsets, unseen: ReadonlyMap<number, Mark>): Offsets {
+  return new Map([...start].map(([at, offset]) => [at, unseen.get(at)?.offset ?? offset]));
+}
+
+async function* nothing(): LogParts['events'] {}
+
 function toMessage(decision: Decision): Message {
   return {
     key: decision.subject,
@@ -312,10 +380,7 @@ function toMessage(decision: Decision): Message {
   };
 }
 
-function passed(
-  behind: { readonly offsets: Map<number, bigint>; readonly marks: Map<number, Mark> },
-  message: TopicMessage,
-): void {
+function passed(behind: PartsRead['behind'], message: TopicMessage): void {
   behind.offsets.set(message.partition, message.offset + 1n);
   const mark = markOf(message);
   if (mark !== undefined) behind.marks.set(message.partition, mark);

@@ -1,5 +1,5 @@
-/** A queue between a producer that pushes and a consumer that iterates; the producer can wait while it is full. */
-export class MessageQueue<T> implements AsyncIterable<T> {
+/** A queue between a producer and a consumer; the producer can wait while it is full. */
+export class MessageQueue<T> {
   readonly #limit: number;
   readonly #elements: T[] = [];
   #ended = false;
@@ -31,7 +31,7 @@ export class MessageQueue<T> implements AsyncIterable<T> {
     this.#wakeReader?.();
   }
 
-  /** Ends the iteration after all pushed elements; with an error the iteration then throws. */
+  /** Ends the queue after all pushed elements; with an error `shift` then throws that. */
   end(error?: unknown): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -40,22 +40,26 @@ export class MessageQueue<T> implements AsyncIterable<T> {
     this.#letIn();
   }
 
-  async *[Symbol.asyncIterator](): AsyncIterator<T> {
-    for (;;) {
-      const element = this.#elements.shift();
-      if (element !== undefined) {
-        if (this.#elements.length < this.#limit) this.#letIn();
-        yield element;
-      } else if (this.#ended) {
-        if (this.#error !== undefined) throw this.#error;
-        return;
-      } else {
-        await new Promise<void>((resolve) => {
-          this.#wakeReader = resolve;
-        });
-        this.#wakeReader = undefined;
-      }
-    }
+  /** The next element, if there is one. After the last one it throws the error with which the queue ended. */
+  shift(): T | undefined {
+    const element = this.#elements.shift();
+    if (element === undefined && this.#error !== undefined) throw this.#error;
+    if (this.#elements.length < this.#limit) this.#letIn();
+    return element;
+  }
+
+  /** Ends the consumer's wait although nothing was pushed. */
+  wake(): void {
+    this.#wakeReader?.();
+  }
+
+  /** Resolves once something is pushed, the queue ends, or `wake` is called. */
+  async wait(): Promise<void> {
+    if (this.#ended || this.#elements.length > 0) return;
+    await new Promise<void>((resolve) => {
+      this.#wakeReader = resolve;
+    });
+    this.#wakeReader = undefined;
   }
 
   #letIn(): void {

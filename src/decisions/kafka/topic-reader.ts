@@ -12,9 +12,7 @@ export interface TopicReaderOptions {
   readonly clientId: string;
   /** The first offset to read of each partition. */
   readonly start: Offsets;
-  /** The offsets at which to end; absent: never. */
-  readonly end?: Offsets;
-  /** With `end`: how long the brokers may return nothing before the read fails. */
+  /** How long the brokers may return nothing before a read with an end fails. */
   readonly patienceMs: number;
   readonly clock: Clock;
 }
@@ -40,50 +38,102 @@ export interface TopicMessage {
  */
 export async function* readCommitted(
   kafka: Kafka,
-  options: TopicReaderOptions,
+  { end, ...options }: TopicReaderOptions & { readonly end?: Offsets },
   signal: AbortSignal,
 ): AsyncIterable<TopicMessage> {
-  const next = new Map(options.start);
-  const isDone = () => options.end !== undefined && reached(next, options.end);
-  if (signal.aborted || isDone()) return;
-
-  const queue = new MessageQueue<TopicMessage>(MOST_WAITING);
-  const consumer = kafka.consumer({
-    groupId: `${options.clientId}-reader-${randomUUID()}`,
-    sessionTimeout: SESSION_MS,
-    heartbeatInterval: HEARTBEAT_MS,
-    maxWaitTimeInMs: FETCH_WAIT_MS,
-    allowAutoTopicCreation: false,
-  });
-  const stop = () => queue.end();
-  signal.addEventListener('abort', stop, { once: true });
-  let progress = options.clock.now();
-  /** The partitions of which something was deleted before it was read. */
-  const gaps = new Set<number>();
-  follow(consumer, options.topic, next, {
-    jumped: (partition) => void gaps.add(partition),
-    advanced() {
-      progress = options.clock.now();
-      if (isDone()) queue.end();
-    },
-    crashed: (error) => queue.end(toSyncError(error, 'reading decisions')),
-  });
-  const watching = new AbortController();
-  if (options.end !== undefined) {
-    void watch(options, watching.signal, () => progress, queue);
-  }
-  const running = run(consumer, options, next, gaps, queue).catch((error: unknown) =>
-    queue.end(toSyncError(error, 'reading decisions')),
-  );
+  if (signal.aborted || (end !== undefined && reached(options.start, end))) return;
+  const reader = new TopicReader(kafka, options);
   try {
-    yield* queue;
+    yield* reader.read(end, signal);
   } finally {
-    queue.end();
-    watching.abort();
-    signal.removeEventListener('abort', stop);
+    await reader.close();
+  }
+}
+
+/**
+ * A consumer in a group of its own. To join a group takes some seconds, so that one reader is used for as many reads as
+ * possible. Each message is given once.
+ */
+export class TopicReader {
+  readonly #options: TopicReaderOptions;
+  readonly #consumer: Consumer;
+  readonly #queue = new MessageQueue<TopicMessage>(MOST_WAITING);
+  /** Behind what the consumer has fetched. */
+  readonly #next: Map<number, bigint>;
+  /** Behind what the reads gave. */
+  readonly #passed: Map<number, bigint>;
+  readonly #running: Promise<void>;
+
+  constructor(kafka: Kafka, options: TopicReaderOptions) {
+    this.#options = options;
+    this.#next = new Map(options.start);
+    this.#passed = new Map(options.start);
+    const consumer = kafka.consumer({
+      groupId: `${options.clientId}-reader-${randomUUID()}`,
+      sessionTimeout: SESSION_MS,
+      heartbeatInterval: HEARTBEAT_MS,
+      maxWaitTimeInMs: FETCH_WAIT_MS,
+      allowAutoTopicCreation: false,
+    });
+    this.#consumer = consumer;
+    /** The partitions of which something was deleted before it was read. */
+    const gaps = new Set<number>();
+    const fail = (error: unknown) => this.#queue.end(toSyncError(error, 'reading decisions'));
+    follow(consumer, options.topic, this.#next, {
+      jumped: (partition) => void gaps.add(partition),
+      advanced: () => this.#queue.wake(),
+      crashed: fail,
+    });
+    this.#running = run(consumer, options, this.#next, gaps, this.#queue).catch(fail);
+  }
+
+  /** The messages up to an end, and maybe some behind it; without an end, until the signal aborts. One read at a time. */
+  async *read(end: Offsets | undefined, signal: AbortSignal): AsyncIterable<TopicMessage> {
+    const queue = this.#queue;
+    const wake = () => queue.wake();
+    signal.addEventListener('abort', wake, { once: true });
+    try {
+      for (;;) {
+        if (signal.aborted || (end !== undefined && reached(this.#passed, end))) return;
+        const message = queue.shift();
+        if (message !== undefined) {
+          this.#passed.set(message.partition, message.offset + 1n);
+          yield message;
+          continue;
+        }
+        if (queue.isEnded) return;
+        // Behind the last message there are markers of transactions.
+        for (const [partition, offset] of this.#next) this.#passed.set(partition, offset);
+        if (end === undefined || !reached(this.#passed, end)) await this.#more(end !== undefined);
+      }
+    } finally {
+      signal.removeEventListener('abort', wake);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#queue.end();
     // A disconnect while it still connects would leave the connection open.
-    const leaving = running.then(() => consumer.disconnect());
-    await within(DISCONNECT_MS, 'leaving the topic', options.clock, leaving).catch(() => {});
+    const leaving = this.#running.then(() => this.#consumer.disconnect());
+    await within(DISCONNECT_MS, 'leaving the topic', this.#options.clock, leaving).catch(() => {});
+  }
+
+  async #more(isImpatient: boolean): Promise<void> {
+    const { clock, patienceMs } = this.#options;
+    if (!isImpatient) return this.#queue.wait();
+    const waited = new AbortController();
+    const isLate = await Promise.race([
+      this.#queue.wait().then(() => false),
+      clock.sleep(patienceMs, waited.signal).then(
+        () => true,
+        () => false,
+      ),
+    ]);
+    waited.abort();
+    if (!isLate) return;
+    throw new SyncError('ERR_DECISIONS_UNREACHABLE', `Kafka returned no decisions for ${patienceMs} ms.`, {
+      retriable: true,
+    });
   }
 }
 
@@ -163,28 +213,6 @@ async function room(
     if (roomy) return;
     await heartbeat();
   }
-}
-
-async function watch(
-  { clock, patienceMs }: TopicReaderOptions,
-  signal: AbortSignal,
-  progress: () => number,
-  queue: MessageQueue<TopicMessage>,
-): Promise<void> {
-  try {
-    for (;;) {
-      const left = progress() + patienceMs - clock.now();
-      if (left <= 0) break;
-      await clock.sleep(left, signal);
-    }
-  } catch {
-    return;
-  }
-  queue.end(
-    new SyncError('ERR_DECISIONS_UNREACHABLE', `Kafka returned no decisions for ${patienceMs} ms.`, {
-      retriable: true,
-    }),
-  );
 }
 
 function reached(next: Offsets, end: Offsets): boolean {

@@ -47,6 +47,8 @@ export const UNKNOWN = {
   place: 'the two sides are of different partitions or namespaces',
   older: 'the line is older than the decision log',
   newer: 'the line is newer than what was read of the decision log',
+  gap: 'the local index lacks decisions of before that instant',
+  broken: 'a decision that does not continue the chain is not in the local index',
   none: 'no decision up to that instant is about this pair',
   found: 'no decision set this access: a later one found it',
   crash: 'a crash left the outcome of a write unknown',
@@ -86,7 +88,8 @@ export async function createAttribution(
     if (isOlder(extent, at)) return { ...pair, unknown: [UNKNOWN.older] };
     const destination = destinationOf(local);
     const edge = await edges.edgeAt(intentionSubject(destination, peer.name), at, horizon);
-    if (edge === undefined) return { ...pair, unknown: [UNKNOWN.none] };
+    const limits = limitsOf(await trail.extent(), at);
+    if (edge === undefined) return { ...pair, unknown: [UNKNOWN.none, ...limits] };
     const verdict = verdictOn(edge, request, judgeWithoutHeaders);
     const isKnown = rules !== undefined && (await revisionAt(at, horizon)) === rules.mapping.revision;
     const opened = isKnown ? openedBy(edge, destination.name, request, rules) : undefined;
@@ -104,6 +107,7 @@ export async function createAttribution(
       verdict,
       agrees: agreement(verdict, hasPassed),
       unknown: [
+        ...limits,
         ...(edge.certainty === 'before' ? [UNKNOWN.found] : []),
         ...(edge.certainty === 'unknown' ? [UNKNOWN.crash] : []),
         ...(verdict === 'unclear' && edge.certainty !== 'unknown' ? [UNKNOWN.headers] : []),
@@ -135,6 +139,15 @@ export function pairOf({
 /** Consul matches the names of destinations without regard to case, and scopemesh writes them in lower case. */
 export function destinationOf(local: MeshIdentity): MeshIdentity {
   return { ...local, name: local.name.toLowerCase() };
+}
+
+/** What an index may lack. It goes on while lines are read. */
+function limitsOf({ index }: TrailExtent, at: string): readonly string[] {
+  if (index === undefined) return [];
+  return [
+    ...(index.gaps.some(({ after }) => after <= at) ? [UNKNOWN.gap] : []),
+    ...(index.broken === undefined ? [] : [UNKNOWN.broken]),
+  ];
 }
 
 function isOlder({ first, isCut, isForgetful }: TrailExtent, at: string): boolean {

@@ -55,11 +55,17 @@ export async function collectEvidence(
 ): Promise<Evidence> {
   await openAnswer(trail, from);
   const { index, ...extent } = (await openAnswer(trail, to)).extent;
-  const { gap, broken } = index ?? {};
-  if (broken !== undefined || (gap !== undefined && gap.after <= to))
+  if (index !== undefined && (index.broken !== undefined || index.gaps.some(({ after }) => after <= to)))
     throw new SyncError(
       'ERR_CONFIG',
-      'the local index lacks decisions of the topic, so it proves nothing: add --from-topic',
+      'the local index lacks decisions of the topic, so it proves nothing: add --from-topic, or make a new index if the topic still has them',
+      { retriable: false },
+    );
+  // What came meanwhile is not in it, and a later report of this period would have other bytes.
+  if (index !== undefined && to > index.until)
+    throw new SyncError(
+      'ERR_CONFIG',
+      `the local index of the topic ends at ${index.until}: let the period end there, or add --from-topic`,
       { retriable: false },
     );
   const decisions: Decision[] = [];

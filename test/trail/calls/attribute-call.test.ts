@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { IndexReach } from '../../../src/decisions/trail.js';
 import type { Decision } from '../../../src/model/decision.js';
 import type { Rule } from '../../../src/model/rule.js';
 import {
@@ -12,7 +13,7 @@ import {
 } from '../../../src/trail/calls/attribute-call.js';
 import { parseLoggedCall } from '../../../src/trail/calls/logged-call.js';
 import { decision } from '../../support/decisions.js';
-import { trailOf } from '../../support/trail-history.js';
+import { trailOf, withIndex } from '../../support/trail-history.js';
 
 const READ = { methods: ['GET'], pathPrefix: '/v1/orders' };
 const WRITE = { methods: ['POST'], pathPrefix: '/v1/orders' };
@@ -86,13 +87,16 @@ async function attribute(
     decisions = [opened, narrowed, closed],
     rules = RULES,
     horizon = HORIZON,
+    index,
   }: {
     readonly decisions?: readonly Decision[];
     readonly rules?: NamedRules | null;
     readonly horizon?: string;
+    readonly index?: IndexReach;
   } = {},
 ): Promise<readonly AttributedCall[]> {
-  const trail = await trailOf(mkdtempSync(join(directory, 'log-')), decisions);
+  const log = await trailOf(mkdtempSync(join(directory, 'log-')), decisions);
+  const trail = index === undefined ? log : withIndex(log, index);
   try {
     const ask = await createAttribution(trail, rules ?? undefined);
     const found: AttributedCall[] = [];
@@ -104,6 +108,16 @@ async function attribute(
 }
 
 describe('a line of an access log', () => {
+  it('says that the local index lacks decisions of before it', async () => {
+    const gaps = [{ after: '2026-03-01T10:20:00.000Z', until: '2026-03-01T10:40:00.000Z' }];
+    const index = { until: HORIZON, isBehind: false, gaps };
+    const [before, after] = await attribute([line('10:10:00.000'), line('10:50:00.000')], { index });
+    expect([before?.unknown, after?.unknown]).toEqual([[], [UNKNOWN.gap]]);
+    const broken = { id: 'forged', time: '2026-03-01T10:20:00.000Z' };
+    const [doubtful] = await attribute([line('10:50:00.000')], { index: { ...index, gaps: [], broken } });
+    expect(doubtful?.unknown).toEqual([UNKNOWN.broken]);
+  });
+
   it('gets the client, the kind, the scope, the rule and the decision of its instant, in any order of lines', async () => {
     const web = { provider: 'main', clientId: 'web-app', actorKind: 'workload' };
     const post = { method: 'POST' };

@@ -1,0 +1,131 @@
+import { NO_HASH } from '../chain.js';
+import { toTrailRecord } from '../trail-record.js';
+import type { Gap, TopicIndexState } from './topic-index-state.js';
+
+/** A decision that was read of the topic and is not in the index yet. */
+export interface Staged {
+  /** Empty for a decision of before there were chains. */
+  readonly log: string;
+  readonly sequence: number;
+  readonly time: string;
+  readonly id: string;
+  readonly subject: string;
+  /** The CloudEvent as JSON. */
+  readonly event: string;
+}
+
+/** What becomes of a decision, and of the state of the index. `wait`: what is before it in its chain may still come. */
+export interface Judgement {
+  readonly verdict: 'take' | 'drop' | 'wait';
+  readonly state: TopicIndexState;
+  readonly fault?: 'gap' | 'broken';
+}
+
+/** Kafka shows the parts of one transaction at slightly different times. */
+export const HOLE_PATIENCE_MS = 60_000;
+/** The decisions of a log that wait for one before them. */
+export const MOST_HELD = 1_000;
+/** A store that is lost begins another log. More than this is somebody else's work. */
+const MOST_LOGS = 1_000;
+/** From this number of logs that wait on, no unknown one does. */
+const MOST_HOLES = 100;
+const MOST_GAPS = 20;
+
+/**
+ * Judges the next decision of a log. Anybody who may write to the topic can make a hole in any log or begin one, so a hole
+ * holds back only its log, and not for long; and a log begins with its first decision. `held`: how many decisions of the log
+ * wait, this one included.
+ */
+export function judge(state: TopicIndexState, row: Staged, now: number, held: () => number): Judgement {
+  const { chains } = state;
+  const last = chains[row.log];
+  if (row.log === '')
+    return Object.keys(chains).length === 0 ? { verdict: 'take', state } : broken(state, row);
+  const record = toTrailRecord(row.event);
+  if (record.kind !== 'decision' || !record.isIntact) return broken(state, row);
+  const { previousHash, hash } = record.link;
+  if (row.sequence === 1 && previousHash !== NO_HASH) return broken(state, row);
+  if (last !== undefined && row.sequence <= last.sequence) return late(state, row, last);
+  if (last === undefined && Object.keys(chains).length >= MOST_LOGS) return broken(state, row);
+  const after = last?.sequence ?? 0;
+  const isNext = row.sequence === after + 1;
+  if (isNext && last !== undefined && previousHash !== last.hash) return broken(state, row);
+  const isGap = !isNext && !isDeleted(state, row, last);
+  if (isGap) {
+    const hole = state.holes[row.log];
+    const isSame = hole?.after === after;
+    if (!isSame && (last !== undefined || Object.keys(state.holes).length < MOST_HOLES)) {
+      const begun = { after, since: now, time: last?.time ?? row.time };
+      return { verdict: 'wait', state: { ...state, holes: { ...state.holes, [row.log]: begun } } };
+    }
+    // The clock may have been set back.
+    if (isSame && Math.abs(now - hole.since) < HOLE_PATIENCE_MS && held() <= MOST_HELD)
+      return { verdict: 'wait', state };
+    if (last === undefined) return broken(state, row);
+  }
+  const missing =
+    isGap && last !== undefined
+      ? { from: last.missing?.from ?? after + 1, to: row.sequence - 1 }
+      : last?.missing;
+  const link = {
+    sequence: row.sequence,
+    time: row.time,
+    hash,
+    ...(missing === undefined ? {} : { missing }),
+  };
+  const taken = { ...withoutHole(state, row.log), chains: { ...chains, [row.log]: link } };
+  if (!isGap) return { verdict: 'take', state: taken };
+  return {
+    verdict: 'take',
+    state: withGap(taken, { after: last?.time ?? row.time, until: row.time }),
+    fault: 'gap',
+  };
+}
+
+/** Adds a time in which decisions are missing. */
+export function withGap(state: TopicIndexState, gap: Gap): TopicIndexState {
+  const gaps = [...state.gaps, gap].toSorted((a, b) => (a.after < b.after ? -1 : 1));
+  if (gaps.length <= MOST_GAPS) return { ...state, gaps };
+  // The two oldest become one.
+  const [first = gap, second = gap, ...others] = gaps;
+  const [, until = first.until] = [first.until, second.until].toSorted();
+  return { ...state, gaps: [{ after: first.after, until }, ...others] };
+}
+
+/** The log waits for nothing any more. */
+export function withoutHole(state: TopicIndexState, log: string): TopicIndexState {
+  if (state.holes[log] === undefined) return state;
+  const { [log]: _, ...holes } = state.holes;
+  return { ...state, holes };
+}
+
+/** A decision that was given up as missing may come after all: the answers name its gap already, and the index has gone on. */
+function late(state: TopicIndexState, row: Staged, { missing }: Link): Judgement {
+  if (missing === undefined || row.sequence < missing.from || row.sequence > missing.to)
+    return broken(state, row);
+  const isTold = state.gaps.some(({ after, until }) => after <= row.time && row.time <= until);
+  return {
+    verdict: 'drop',
+    state: isTold ? state : withGap(state, { after: row.time, until: row.time }),
+    ...(isTold ? {} : { fault: 'gap' }),
+  };
+}
+
+type Link = TopicIndexState['chains'][string];
+
+/** Kafka had deleted what is missing before this decision when the index began. */
+function isDeleted({ begin }: TopicIndexState, { time }: Staged, last: Link | undefined): boolean {
+  return (
+    begin !== undefined && begin !== 'whole' && time <= begin && (last === undefined || last.time <= begin)
+  );
+}
+
+/** It is not indexed: in the place of another decision it would change what the others say. */
+function broken(state: TopicIndexState, { log, id, time }: Staged): Judgement {
+  const left = state.chains[log] === undefined ? withoutHole(state, log) : state;
+  return {
+    verdict: 'drop',
+    state: { ...left, broken: state.broken ?? { id, time } },
+    fault: 'broken',
+  };
+}
