@@ -77,10 +77,12 @@ describe('what an identity provider says opens and closes a call', () => {
   });
 
   it('lets in a newly registered and tagged service without any event', async () => {
-    await running({
+    const daemon = await running({
       clients: [clientOf('web', 'orders:read'), clientOf('other'), clientOf('late', 'orders:read')],
     });
     await isOpen(rig, READ);
+    // The comparison at the start would show it as well.
+    await daemon.idle();
     await rig.mesh.register('late', { id: 'late-1', tags: ['oauth-client=late-app'] });
     await isOpen(rig, READ, 'late');
     expect(await rig.decided({ subject: 'intention/default/default/orders/late' })).toMatchObject({
