@@ -92,6 +92,28 @@ describe('the index of a topic', () => {
     expect((await callers(rig)).unknown).not.toContain('lacks');
   });
 
+  it('drops together what waits in a log that does not begin, and then waits for nothing', async () => {
+    const rig = createIndexRig(directory);
+    const forged = chained(six(), '00000000000000000000000000').slice(3);
+    await rig.take(partsOf(forged));
+    rig.clock.advance(HOLE_PATIENCE_MS);
+    await rig.take(partsOf([]));
+    expect(rig.faults).toEqual(['broken', 'broken', 'broken']);
+    expect((await callers(rig)).unknown).not.toContain('lacks');
+  });
+
+  it('begins a log that Kafka cut, however much earlier another owner decided', async () => {
+    const rig = createIndexRig(directory);
+    const others = chained(
+      [decision({ source: 'scopemesh/other/replica-1', time: onDay(0) })],
+      '01ZZZZZZZZZZZZZZZZZZZZZZZZ',
+    );
+    const left = six().slice(2);
+    await rig.take(partsOf([...others, ...left], { cut: ['0'] }));
+    expect(await rig.ids()).toEqual(idsOf(left));
+    expect(rig.faults).toEqual([]);
+  });
+
   it('goes on with a log while a later decision of it waits', async () => {
     const rig = createIndexRig(directory);
     const all = six();

@@ -134,7 +134,7 @@ export class EmbeddedTopicIndex implements TopicIndex {
 
   /**
    * Stores what was read, and the position with it; but a first read begins again after a crash. Resolves with the time of the
-   * first decision of each part.
+   * first decision of the owner in each part.
    */
   async #stage({ events, position }: LogParts, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
     const firsts = new Map<string, string>();
@@ -159,8 +159,9 @@ export class EmbeddedTopicIndex implements TopicIndex {
       const decision = this.#parse(event);
       if (decision === undefined) continue;
       const { id, time, subject, source, chain } = decision;
-      if (!firsts.has(part)) firsts.set(part, time);
       if (!isOwnedBy(this.#options.owner, source)) continue;
+      // Of its owner alone: another may have decided much more, and so earlier.
+      if (!firsts.has(part)) firsts.set(part, time);
       const staged = { log: chain?.log ?? '', sequence: chain?.sequence ?? 0, time, id, subject, event };
       if (this.#isKnown(this.#state, staged)) continue;
       batch.push(staged);

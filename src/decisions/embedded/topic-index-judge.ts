@@ -120,12 +120,14 @@ function isDeleted({ begin }: TopicIndexState, { time }: Staged, last: Link | un
   );
 }
 
-/** It is not indexed: in the place of another decision it would change what the others say. */
-function broken(state: TopicIndexState, { log, id, time }: Staged): Judgement {
-  const left = state.chains[log] === undefined ? withoutHole(state, log) : state;
+/**
+ * It is not indexed: in the place of another decision it would change what the others say. The hole of its log stays, so that
+ * what waits behind it is dropped as well, without a wait for each.
+ */
+function broken(state: TopicIndexState, { id, time }: Staged): Judgement {
   return {
     verdict: 'drop',
-    state: { ...left, broken: state.broken ?? { id, time } },
+    state: { ...state, broken: state.broken ?? { id, time } },
     fault: 'broken',
   };
 }
