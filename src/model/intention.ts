@@ -75,7 +75,7 @@ export interface NewSource {
 }
 
 /**
- * The value of the Meta `external-source` of an entry that is in Consul alone, while intentions are written as manifests.
+ * The value of the Meta `external-source` of an entry that no manifest can change, while intentions are written as manifests.
  * Consul itself never has it.
  */
 export const WITHOUT_MANIFEST = 'scopemesh: no manifest';

@@ -25,7 +25,7 @@ function managerText({ meta, destination }: IntentionEntry): string {
     case 'kubernetes':
       return `consul-k8s makes this entry from the ServiceIntentions resource whose spec.destination.name is ${name}, and writes it again after a change; delete that resource and let scopemesh write its own (consul.target), ${otherwise}`;
     case WITHOUT_MANIFEST:
-      return `Consul has this entry, and no manifest of consul.target describes it: consul-k8s refuses a resource for it; delete the entry (consul config delete -kind service-intentions -name ${toShellWord(destination.name)}), ${otherwise}`;
+      return `this entry in Consul has sources of others, and consul-k8s did not make it, so consul-k8s refuses a manifest for it; delete the entry, which also closes the sources of others (consul config delete -kind service-intentions -name ${toShellWord(destination.name)}), ${otherwise}`;
     default:
       return `another tool manages this entry, as its Meta shows; remove the intention from that tool, ${otherwise}`;
   }

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createCrdConsul } from '../../src/consul/crd/crd-consul.js';
 import { intentionsFile } from '../../src/consul/crd/own-entries.js';
 import { createEmbeddedConsul } from '../../src/embedded/consul/embedded-consul.js';
+import { isManagedElsewhere } from '../../src/plan/ownership.js';
 import { runtimeOf } from '../support/crd-rig.js';
 import { failureOf } from '../support/failure-of.js';
 import { type EntryRig, entryWrites } from './consul-port/entry-writes.js';
@@ -75,6 +76,14 @@ describe('the intentions of the Consul port as manifests beside an embedded Cons
     });
   };
 
+  const addOfOthers = async (destination: string) => {
+    const { Sources, ...entry } = await base.rawEntryOf(destination);
+    await base.request('PUT', '/v1/config', {
+      ...entry,
+      Sources: [...Sources, { Name: 'admin', Action: 'allow' }],
+    });
+  };
+
   it('an entry of the API without a file is there, and its revocation reaches Consul', async () => {
     const { consul, read } = theRig();
     const orders = await fromApi('web');
@@ -141,6 +150,36 @@ describe('the intentions of the Consul port as manifests beside an embedded Cons
     expect(consul.manifests?.unsynced().map(({ name }) => name)).toContain(orders);
     requireWritten(await consul.intentions.delete(nameOf(orders), 0, never));
     expect(await sourcesInConsul(orders)).toEqual(['web']);
+  });
+
+  it.each(['without a file', 'with one'])(
+    'an entry of the API to which others added a source is held, %s',
+    async (having) => {
+      const { consul, create, read } = theRig();
+      const orders = theRig().fresh('orders');
+      const sources = [newSource('web'), newSource('api')];
+      if (having === 'with one') await create(orders, ...sources);
+      await base.create(orders, ...sources);
+      await addOfOthers(orders);
+      const held = await read(orders);
+      expect([isManagedElsewhere(held), held.sources.map(({ name }) => name).toSorted()]).toEqual([
+        true,
+        ['admin', 'api', 'web'],
+      ]);
+      expect((await consul.intentions.list(never)).find((each) => each.destination.name === orders)).toEqual(
+        held,
+      );
+    },
+  );
+
+  it('an entry that consul-k8s took over counts as its file says, whatever others have in it', async () => {
+    const { create, read } = theRig();
+    const orders = theRig().fresh('orders');
+    await create(orders, newSource('web'));
+    await fromResource(orders, 'web');
+    await addOfOthers(orders);
+    const entry = await read(orders);
+    expect([isManagedElsewhere(entry), entry.sources.map(({ name }) => name)]).toEqual([false, ['web']]);
   });
 
   it('a manifest that lost its first line is an incomplete read, and names the file', async () => {

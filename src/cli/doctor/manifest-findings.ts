@@ -44,7 +44,7 @@ export function resourceFindings(world: WorldState, now: number): readonly Findi
   return [...stuckFindings(world), ...kubernetesFindings(world, now)];
 }
 
-/** Before `consul.target` the API could remove the own sources beside those of others. */
+/** Through the API scopemesh could remove its sources beside those of others; consul-k8s refuses such an entry. */
 function stuckFindings({ entries, mapping }: WorldState): readonly Finding[] {
   const names = [...entries.values()]
     .filter(({ meta }) => meta['external-source'] === WITHOUT_MANIFEST)
@@ -54,7 +54,7 @@ function stuckFindings({ entries, mapping }: WorldState): readonly Finding[] {
   return [
     error(
       'manifests.mixed',
-      `Consul has entries with sources of scopemesh and of others, and no manifest for them: ${namesText(names.toSorted())}; scopemesh cannot revoke its sources there`,
+      `Consul has entries with sources of scopemesh and of others that consul-k8s did not make: ${namesText(names.toSorted())}; scopemesh cannot revoke its sources there`,
       'move the sources of others elsewhere, or run scopemesh apply without consul.target until it removed its own',
     ),
   ];

@@ -41,6 +41,7 @@ export interface CrdIntentionsOptions {
  * |---|---|---|
  * | all marked | scopemesh through the API | the one in Consul, and each plan moves it to the file |
  * | all marked | a resource | the file; without one it is absent, since GitOps deletes the resource |
+ * | marked ones and others | not a resource | held, also with a file: consul-k8s refuses it, so no revocation would get there |
  * | others | anybody | the file; without one it is held, since consul-k8s refuses a resource for it |
  *
  * consul-k8s takes over an entry that the API made only if the resource is equal, and never deletes one that it did not take
@@ -75,6 +76,9 @@ export function createCrdIntentions(options: CrdIntentionsOptions): Intentions {
     sources.every(({ description, peer }) => peer === undefined && isMarked(description));
   const isFromApi = (entry: IntentionEntry | undefined): entry is IntentionEntry =>
     entry !== undefined && isOurs(entry) && !Object.hasOwn(entry.meta, 'external-source');
+  const isMixed = (entry: IntentionEntry) =>
+    entry.meta['external-source'] !== 'kubernetes' &&
+    entry.sources.some(({ description, peer }) => peer === undefined && isMarked(description));
   const isSynced = (ours: IntentionEntry, inConsul: IntentionEntry | undefined): boolean => {
     if (inConsul === undefined) return false;
     if (synced.get(inConsul) === ours) return true;
@@ -85,6 +89,7 @@ export function createCrdIntentions(options: CrdIntentionsOptions): Intentions {
   const viewOf = (file: OwnFile | undefined, inConsul: IntentionEntry | undefined) => {
     const ours = file && entryOf(file);
     if (isFromApi(inConsul) && !(ours && isSynced(ours, inConsul))) return asUnmoved(inConsul);
+    if (inConsul !== undefined && !isFromApi(inConsul) && isMixed(inConsul)) return asForeign(inConsul);
     if (ours !== undefined || inConsul === undefined || isOurs(inConsul)) return ours;
     return asForeign(inConsul);
   };

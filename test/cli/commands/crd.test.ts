@@ -126,7 +126,7 @@ describe('consul.target crd', () => {
     expect(out).toContain('consul config delete -kind service-intentions -name orders');
     expect(readdirSync(directory)).toEqual([]);
     const messages = await findings();
-    expect(messages.get('manifests.mixed')).toContain('for them: orders;');
+    expect(messages.get('manifests.mixed')).toContain('did not make: orders;');
     expect(messages.get('mesh.kubernetes')).toContain('consul-k8s makes the intentions of billing');
   });
 
