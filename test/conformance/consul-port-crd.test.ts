@@ -182,6 +182,21 @@ describe('the intentions of the Consul port as manifests beside an embedded Cons
     expect([isManagedElsewhere(entry), entry.sources.map(({ name }) => name)]).toEqual([false, ['web']]);
   });
 
+  it('a revocation does not need the protocol file of a destination whose other sources have L7', async () => {
+    const consul = createCrdConsul(base.consul, { ...runtimeOf(directory), serviceDefaults: true });
+    const orders = theRig().fresh('orders_api');
+    const l7 = { kind: 'http', permissions: [{ pathPrefix: '/' }] } as const;
+    await theRig().create(orders, newSource('web', l7), newSource('api', l7));
+    const before = await theRig().read(orders);
+    const left = before.sources.filter(({ name }) => name === 'api');
+    const added = [...left, newSource('bot', l7)];
+    const write = (sources: typeof added | typeof left) =>
+      consul.intentions.write(nameOf(orders), before, sources, before.modifyIndex, never);
+    expect((await failureOf(write(added))).message).toContain('Kubernetes accepts no ServiceDefaults');
+    requireWritten(await write(left));
+    expect((await theRig().read(orders)).sources.map(({ name }) => name)).toEqual(['api']);
+  });
+
   it('a manifest that lost its first line is an incomplete read, and names the file', async () => {
     const { consul, create } = theRig();
     const orders = theRig().fresh('orders');

@@ -28,7 +28,7 @@ export interface CrdIntentionsOptions {
   readonly place: ManifestPlace;
   /** Whether a Description carries the mark of this instance. */
   readonly isMarked: (description: string) => boolean;
-  /** Called before a file with L7 permissions is written. */
+  /** Called before a source gets its first L7 permissions. */
   readonly prepareHttp?: ((destination: ServiceName, signal: AbortSignal) => Promise<void>) | undefined;
   /** Gets the destinations whose entry in Consul differs from the files. */
   readonly onListed: (unsynced: readonly ServiceName[]) => void;
@@ -136,7 +136,7 @@ export function createCrdIntentions(options: CrdIntentionsOptions): Intentions {
       const isApiLate = isFromApi(inConsul) && !hasSources(inConsul, raws);
       const isDone = own?.text === text && !isApiLate;
       if (!isDone && (view?.modifyIndex ?? 0) !== expectedIndex) return { kind: 'conflict' };
-      if (raws.some((raw) => raw.Permissions !== undefined)) await options.prepareHttp?.(destination, signal);
+      if (opensL7(sources, view)) await options.prepareHttp?.(destination, signal);
       if (isApiLate) {
         const { modifyIndex } = inConsul;
         const end = await intentions.write(destination, inConsul, sources, modifyIndex, signal);
@@ -166,6 +166,18 @@ export function createCrdIntentions(options: CrdIntentionsOptions): Intentions {
 function asMoved(source: IntentionSource | NewSource): IntentionSource | NewSource {
   if ('raw' in source) return source;
   return { ...source, description: source.description.replace(/^(\S+) unmoved(?= |$)/, '$1') };
+}
+
+/** Whether a source gets its first L7 permissions here. A write that only narrows must not depend on another file. */
+function opensL7(
+  sources: readonly (IntentionSource | NewSource)[],
+  view: IntentionEntry | undefined,
+): boolean {
+  const key = ({ partition, namespace, name }: ServiceName) => JSON.stringify([partition, namespace, name]);
+  const hasL7 = (source: IntentionSource | NewSource) =>
+    'raw' in source ? source.raw.Permissions !== undefined : source.access.kind === 'http';
+  const before = new Set(view?.sources.filter(hasL7).map(key));
+  return sources.some((source) => hasL7(source) && !before.has(key(source)));
 }
 
 function hasSources(entry: IntentionEntry, sources: unknown): boolean {
