@@ -37,8 +37,7 @@ const TARGET = z.strictObject({
   namespace: name()
     .exactOptional()
     .describe('The Kubernetes namespace of the resources. Without it, the tool that applies them chooses.'),
-  serviceDefaults: z
-    .boolean()
+  serviceDefaults: toggle()
     .exactOptional()
     .describe(
       'Whether a rule with methods, paths or headers also writes protocol http for a destination without service-defaults. Connections of another protocol to it break.',

@@ -42,6 +42,17 @@ describe('A configuration file', () => {
     });
   });
 
+  it.each([
+    ['on', true],
+    ['"off"', false],
+    ['"${DEFAULTS}"', true],
+  ])('takes %s for the switch of consul.target', async (word, serviceDefaults) => {
+    const target = `{ kind: crd, directory: ./m, serviceDefaults: ${word} }`;
+    const consul = `consul: { address: "http://127.0.0.1:8500", target: ${target} }`;
+    const config = await loadText(fileWith(consul, 'consul'), { environment: { DEFAULTS: 'true' } });
+    expect(config.consul.target).toMatchObject({ serviceDefaults });
+  });
+
   it('gives its rules flattened in the order of the file', async () => {
     const scopes = `scopes:
   "b:*": [{ to: b1, user: required }, { to: b2, methods: [GET], path: /v1 }]
