@@ -244,6 +244,8 @@ export interface ProxyDefaults {
 export interface Manifests {
   /** As of the last `Intentions.list`: the destinations whose entry in Consul is not yet as the files say. */
   unsynced(): readonly ServiceName[];
+  /** As of the last `Intentions.list`: why each broken file cannot be read. Their destinations are held. */
+  broken(): readonly string[];
   /** Whether the first L7 intention of the destination also sets its protocol to http. Throws as `Intentions` does. */
   lacksDefaults(destination: ServiceName, signal: AbortSignal): Promise<boolean>;
 }

@@ -80,6 +80,9 @@ export interface NewSource {
  */
 export const WITHOUT_MANIFEST = 'scopemesh: no manifest';
 
+/** The beginning of such a value if the manifest cannot be read. The reason and the remedy follow. */
+export const BROKEN_MANIFEST = 'scopemesh: broken manifest: ';
+
 /** A service-intentions entry as read. `raw` contains every field, including unknown ones. */
 export interface IntentionEntry {
   readonly destination: ServiceName;

@@ -1,4 +1,4 @@
-import { type IntentionEntry, WITHOUT_MANIFEST } from '../model/intention.js';
+import { BROKEN_MANIFEST, type IntentionEntry, WITHOUT_MANIFEST } from '../model/intention.js';
 import { toShellWord } from '../model/shell-word.js';
 import { isManagedElsewhere } from './ownership.js';
 
@@ -21,7 +21,10 @@ export function entryBlock(
 function managerText({ meta, destination }: IntentionEntry): string {
   const name = JSON.stringify(destination.name);
   const otherwise = 'or add the destination to guards.protected';
-  switch (meta['external-source']) {
+  const manager = meta['external-source'];
+  if (manager?.startsWith(BROKEN_MANIFEST))
+    return `${manager.slice(BROKEN_MANIFEST.length)}; nothing changes at this destination until then`;
+  switch (manager) {
     case 'kubernetes':
       return `consul-k8s makes this entry from the ServiceIntentions resource whose spec.destination.name is ${name}, and writes it again after a change; delete that resource and let scopemesh write its own (consul.target), ${otherwise}`;
     case WITHOUT_MANIFEST:

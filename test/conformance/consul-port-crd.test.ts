@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createCrdConsul } from '../../src/consul/crd/crd-consul.js';
 import { intentionsFile } from '../../src/consul/crd/own-entries.js';
 import { createEmbeddedConsul } from '../../src/embedded/consul/embedded-consul.js';
+import { entryBlock } from '../../src/plan/entry-block.js';
 import { isManagedElsewhere } from '../../src/plan/ownership.js';
 import { runtimeOf } from '../support/crd-rig.js';
 import { failureOf } from '../support/failure-of.js';
@@ -197,22 +198,36 @@ describe('the intentions of the Consul port as manifests beside an embedded Cons
     expect((await theRig().read(orders)).sources.map(({ name }) => name)).toEqual(['api']);
   });
 
-  it('a manifest that lost its first line is an incomplete read, and names the file', async () => {
-    const { consul, create } = theRig();
-    const orders = theRig().fresh('orders');
-    await create(orders, newSource('web'));
-    const text = readFileSync(fileOf(orders), 'utf8');
-    writeFileSync(fileOf(orders), text.slice(text.indexOf('\n') + 1));
-    for (const read of [
-      () => consul.intentions.list(never),
-      () => consul.intentions.read(nameOf(orders), never),
-    ]) {
-      const { code, message } = await failureOf(read());
-      expect([code, message]).toEqual([
-        'ERR_CONSUL_INCOMPLETE',
-        expect.stringContaining(intentionsFile(nameOf(orders))),
-      ]);
-    }
-    rmSync(fileOf(orders));
-  });
+  it.each([
+    ['lost its first line', (text: string) => text.slice(text.indexOf('\n') + 1), 'begin with the line'],
+    ['is no YAML', (text: string) => `${text}<<<<<<< HEAD\n`, 'no valid YAML'],
+  ])(
+    'a manifest that %s holds its destination alone, and the hold names the file',
+    async (_, damage, why) => {
+      const { consul, create, read } = theRig();
+      const [orders, billing] = [theRig().fresh('orders'), theRig().fresh('billing')];
+      await create(orders, newSource('web'));
+      await create(billing, newSource('web'));
+      await fromResource(orders, 'web');
+      const file = fileOf(orders);
+      writeFileSync(file, damage(readFileSync(file, 'utf8')));
+      const listed = await consul.intentions.list(never);
+      const of = (name: string) => listed.find(({ destination }) => destination.name === name);
+      const [broken, whole] = [of(orders), of(billing)];
+      if (broken === undefined || whole === undefined) throw new Error('an entry is not listed');
+      expect(entryBlock(whole)).toBeUndefined();
+      expect(broken.sources.map(({ name }) => name)).toEqual(['web']);
+      const detail = expect.stringContaining(why);
+      expect(entryBlock(broken)).toEqual({ reason: 'ManagedElsewhere', detail });
+      expect(entryBlock(broken)?.detail).toContain(intentionsFile(nameOf(orders)));
+      expect(await read(orders)).toEqual(broken);
+      expect(consul.manifests?.broken()).toEqual([detail]);
+      const write = consul.intentions.write(nameOf(orders), broken, [], broken.modifyIndex, never);
+      expect((await failureOf(write)).code).toBe('ERR_CONSUL_INCOMPLETE');
+      await base.request('DELETE', `/v1/config/service-intentions/${orders}`);
+      const absent = await read(orders);
+      expect([absent.sources, entryBlock(absent)?.reason]).toEqual([[], 'ManagedElsewhere']);
+      rmSync(file);
+    },
+  );
 });

@@ -1,5 +1,5 @@
 import type { Config } from '../../../config/config.js';
-import type { Consul } from '../../consul/consul.js';
+import type { Consul, Manifests } from '../../consul/consul.js';
 import { messageOf } from '../../errors.js';
 import { WITHOUT_MANIFEST } from '../../model/intention.js';
 import { isManagedElsewhere, isOwned } from '../../plan/ownership.js';
@@ -23,17 +23,33 @@ export async function manifestFindings(
       error(
         ID,
         `the intentions cannot be read: ${messageOf(cause)}`,
-        'correct it; scopemesh writes nothing until then',
+        'correct it; scopemesh plans nothing until then',
       ),
     ];
   }
+  return [...brokenFindings(manifests.broken()), ...syncFindings(target.directory, manifests)];
+}
+
+function brokenFindings(broken: readonly string[]): readonly Finding[] {
+  const [first] = broken;
+  if (first === undefined) return [];
+  const more = broken.length > 1 ? ` (and ${broken.length - 1} more)` : '';
+  return [
+    error(
+      'manifests.broken',
+      `${first}${more}`,
+      'repair it; until then scopemesh holds every change of its destination, revocations too, and the other destinations go on',
+    ),
+  ];
+}
+
+function syncFindings(directory: string, manifests: Manifests): readonly Finding[] {
   const names = manifests.unsynced().map(({ name }) => name);
-  if (names.length === 0)
-    return [ok(ID, `Consul has the intentions of the manifests in ${target.directory}`)];
+  if (names.length === 0) return [ok(ID, `Consul has the intentions of the manifests in ${directory}`)];
   return [
     warning(
       'manifests.unsynced',
-      `Consul does not have what the manifests in ${target.directory} say for ${namesText(names)}: what scopemesh opened or closed there is not in force`,
+      `Consul does not have what the manifests in ${directory} say for ${namesText(names)}: what scopemesh opened or closed there is not in force`,
       'if it stays so, run scopemesh plan; check that the files reach Kubernetes, that the GitOps tool prunes deleted files, and why consul-k8s does not sync them: kubectl get serviceintentions,servicedefaults --all-namespaces',
     ),
   ];

@@ -2,7 +2,7 @@ import type { ServiceName } from '../../model/intention.js';
 import { Outage } from '../../repeat.js';
 import type { Runtime } from '../../runtime.js';
 import type { Consul } from '../consul.js';
-import { createCrdIntentions } from './intentions.js';
+import { createCrdIntentions, type Listed } from './intentions.js';
 import { ManifestDirectory } from './manifest-directory.js';
 import { toMetadata } from './own-entries.js';
 import { createServiceDefaults } from './service-defaults.js';
@@ -42,11 +42,13 @@ export function createCrdConsul(consul: Consul, options: CrdConsulOptions): Cons
       })
     : undefined;
   const delay = new Outage();
-  let unsynced: readonly ServiceName[] = [];
+  const damage = new Outage();
+  let last: Listed = { unsynced: [], broken: [] };
   return {
     ...consul,
     manifests: {
-      unsynced: () => unsynced,
+      unsynced: () => last.unsynced,
+      broken: () => last.broken,
       lacksDefaults: async (destination, signal) =>
         defaults !== undefined && (await defaults.missing(destination, signal)) !== undefined,
     },
@@ -56,8 +58,16 @@ export function createCrdConsul(consul: Consul, options: CrdConsulOptions): Cons
       place,
       isMarked,
       prepareHttp: defaults?.ensure,
-      onListed(destinations) {
-        unsynced = destinations;
+      onListed(listed) {
+        last = listed;
+        const { unsynced, broken } = listed;
+        if (broken.length === 0) {
+          if (damage.ends(clock.now()) !== undefined) logger.info({}, 'every manifest can be read again');
+        } else if (damage.begins(clock.now()))
+          logger.warn(
+            { error: broken[0], manifests: broken.length },
+            'manifests cannot be read; nothing changes at their destinations until somebody repairs them',
+          );
         metrics.gauge('scopemesh_manifests_unsynced', unsynced.length);
         if (unsynced.length === 0) {
           if (delay.ends(clock.now()) !== undefined) logger.info({}, 'Consul has what the manifests say');

@@ -8,6 +8,8 @@ import {
 import type { Intentions } from '../consul.js';
 import { isSameContent } from '../content.js';
 import { toRawSource } from '../source-access.js';
+import { type BrokenFile, toBroken } from './broken-file.js';
+import { toHeldEntry } from './held-entry.js';
 import type { ManifestDirectory, OwnFile } from './manifest-directory.js';
 import {
   INTENTIONS_PREFIX,
@@ -30,8 +32,14 @@ export interface CrdIntentionsOptions {
   readonly isMarked: (description: string) => boolean;
   /** Called before a source gets its first L7 permissions. */
   readonly prepareHttp?: ((destination: ServiceName, signal: AbortSignal) => Promise<void>) | undefined;
-  /** Gets the destinations whose entry in Consul differs from the files. */
-  readonly onListed: (unsynced: readonly ServiceName[]) => void;
+  readonly onListed: (listed: Listed) => void;
+}
+
+export interface Listed {
+  /** The destinations whose entry in Consul differs from the files. */
+  readonly unsynced: readonly ServiceName[];
+  /** Why each broken file cannot be read. */
+  readonly broken: readonly string[];
 }
 
 /**
@@ -43,6 +51,8 @@ export interface CrdIntentionsOptions {
  * | all marked | a resource | the file; without one it is absent, since GitOps deletes the resource |
  * | marked ones and others | not a resource | held, also with a file: consul-k8s refuses it, so no revocation would get there |
  * | others | anybody | the file; without one it is held, since consul-k8s refuses a resource for it |
+ *
+ * A destination whose file is broken has the entry in Consul, and is held: the other destinations go on.
  *
  * consul-k8s takes over an entry that the API made only if the resource is equal, and never deletes one that it did not take
  * over. So until then each write goes to both.
@@ -58,6 +68,15 @@ export function createCrdIntentions(options: CrdIntentionsOptions): Intentions {
     const entry = toEntry(file, place);
     parsed.set(file.name, { text: file.text, entry });
     return entry;
+  };
+  /** What the file says. */
+  const parse = (file: OwnFile | BrokenFile): IntentionEntry | BrokenFile => {
+    if ('why' in file) return file;
+    try {
+      return entryOf(file);
+    } catch (error) {
+      return toBroken(file.name, error);
+    }
   };
   const asForeign = remembered((entry) => ({
     ...entry,
@@ -86,20 +105,25 @@ export function createCrdIntentions(options: CrdIntentionsOptions): Intentions {
     if (isEqual) synced.set(inConsul, ours);
     return isEqual;
   };
-  const viewOf = (file: OwnFile | undefined, inConsul: IntentionEntry | undefined) => {
-    const ours = file && entryOf(file);
+  const viewOf = (
+    ours: IntentionEntry | BrokenFile | undefined,
+    inConsul: IntentionEntry | undefined,
+    destination?: ServiceName,
+  ) => {
+    if (ours !== undefined && 'why' in ours) return toHeldEntry(ours, inConsul, destination);
     if (isFromApi(inConsul) && !(ours && isSynced(ours, inConsul))) return asUnmoved(inConsul);
     if (inConsul !== undefined && !isFromApi(inConsul) && isMixed(inConsul)) return asForeign(inConsul);
     if (ours !== undefined || inConsul === undefined || isOurs(inConsul)) return ours;
     return asForeign(inConsul);
   };
+  /** Throws ERR_CONSUL_INCOMPLETE for a broken file. */
   const look = async (destination: ServiceName, signal: AbortSignal) => {
     const [file, inConsul] = await Promise.all([
       files.read(intentionsFile(destination)),
       intentions.read(destination, signal),
     ]);
     const own = file === 'foreign' ? undefined : file;
-    return { file, own, inConsul, view: viewOf(own, inConsul) };
+    return { file, own, inConsul, view: viewOf(own && entryOf(own), inConsul) };
   };
 
   return {
@@ -112,19 +136,31 @@ export function createCrdIntentions(options: CrdIntentionsOptions): Intentions {
       const names = new Set(own.map(({ name }) => name));
       for (const name of parsed.keys()) if (!names.has(name)) parsed.delete(name);
       const without = inConsul.filter(({ destination }) => !names.has(intentionsFile(destination)));
-      const late = own.flatMap((file) => {
-        const entry = entryOf(file);
-        return isSynced(entry, byFile.get(file.name)) ? [] : [entry];
+      const seen = own.map((file) => {
+        const ours = parse(file);
+        const there = byFile.get(file.name);
+        const view = viewOf(ours, there);
+        if ('why' in ours) return { view, late: view, why: ours.why };
+        return { view, late: isSynced(ours, there) ? undefined : ours };
       });
-      options.onListed([...late, ...without.filter(isOurs)].map(({ destination }) => destination));
-      const views = [
-        ...own.map((file) => viewOf(file, byFile.get(file.name))),
-        ...without.map((entry) => viewOf(undefined, entry)),
-      ];
+      const late = [...seen.map((each) => each.late), ...without.filter(isOurs)];
+      options.onListed({
+        unsynced: late.flatMap((entry) => (entry === undefined ? [] : [entry.destination])),
+        broken: seen.flatMap(({ why }) => (why === undefined ? [] : [why])),
+      });
+      const views = [...seen.map(({ view }) => view), ...without.map((entry) => viewOf(undefined, entry))];
       return views.filter((view) => view !== undefined);
     },
 
-    read: async (destination, signal) => (await look(destination, signal)).view,
+    async read(destination, signal) {
+      const name = intentionsFile(destination);
+      const [file, inConsul] = await Promise.all([
+        files.read(name).catch((error: unknown) => toBroken(name, error)),
+        intentions.read(destination, signal),
+      ]);
+      const own = file === 'foreign' ? undefined : file;
+      return viewOf(own && parse(own), inConsul, destination);
+    },
 
     async write(destination, base, planned, expectedIndex, signal) {
       const sources = planned.map(asMoved);

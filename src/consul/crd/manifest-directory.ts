@@ -6,6 +6,7 @@ import { messageOf, SyncError } from '../../errors.js';
 import { mapBounded } from '../../map-bounded.js';
 import { KeyedMutex } from '../../state/mutex.js';
 import type { WriteResult } from '../consul.js';
+import { type BrokenFile, toBroken } from './broken-file.js';
 import { brokenManifest } from './manifest.js';
 
 /** A file that carries the header of this owner. */
@@ -46,10 +47,10 @@ export class ManifestDirectory {
     this.header = `# Written by scopemesh for the owner ${options.owner}, which replaces and deletes this file.`;
   }
 
-  /** The own files whose names begin with `prefix`, sorted by name. */
-  async list(prefix: string, signal: AbortSignal): Promise<readonly OwnFile[]> {
+  /** The own files whose names begin with `prefix`, sorted by name. One broken file does not hide the others. */
+  async list(prefix: string, signal: AbortSignal): Promise<readonly (OwnFile | BrokenFile)[]> {
     const files = await mapBounded(await this.#names(prefix), { width: OPEN_FILES, signal }, (name) =>
-      this.read(name),
+      this.read(name).catch((error: unknown) => toBroken(name, error)),
     );
     return files.filter((file) => file !== undefined && file !== 'foreign');
   }

@@ -32,6 +32,13 @@ export function intentionsFile(destination: ServiceName): string {
   return `${INTENTIONS_PREFIX}${toResourceName(destination)}.yaml`;
 }
 
+/** The reverse of `intentionsFile`; undefined for a name that has a hash. */
+export function destinationOfFile(file: string): ServiceName | undefined {
+  const name = file.slice(INTENTIONS_PREFIX.length, -'.yaml'.length);
+  const destination = { partition: 'default', namespace: 'default', name };
+  return intentionsFile(destination) === file ? destination : undefined;
+}
+
 /**
  * The entry that an own file describes, in the form of Consul's API: consul-k8s makes this of it. Throws
  * ERR_CONSUL_INCOMPLETE for content that is no ServiceIntentions, or of another destination than the file's name says.

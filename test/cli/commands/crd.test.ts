@@ -125,7 +125,9 @@ describe('consul.target crd', () => {
     expect(out).toContain('makes this entry from the ServiceIntentions resource');
     expect(out).toContain('consul config delete -kind service-intentions -name orders');
     expect(readdirSync(directory)).toEqual([]);
+    writeFileSync(join(directory, 'serviceintentions.ledger.yaml'), '# scopemesh:payments\n');
     const messages = await findings();
+    expect(messages.get('manifests.broken')).toContain('serviceintentions.ledger.yaml');
     expect(messages.get('manifests.mixed')).toContain('did not make: orders;');
     expect(messages.get('mesh.kubernetes')).toContain('consul-k8s makes the intentions of billing');
   });
