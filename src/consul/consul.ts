@@ -246,6 +246,11 @@ export interface Manifests {
   unsynced(): readonly ServiceName[];
   /** As of the last `Intentions.list`: why each broken file cannot be read. Their destinations are held. */
   broken(): readonly string[];
+  /**
+   * As of the last `Intentions.list`, undefined before it: the destinations whose entry in Consul scopemesh made through the
+   * API and consul-k8s has not taken over. A change needs the right to write intentions there.
+   */
+  fromApi(): readonly ServiceName[] | undefined;
   /** Whether the first L7 intention of the destination also sets its protocol to http. Throws as `Intentions` does. */
   lacksDefaults(destination: ServiceName, signal: AbortSignal): Promise<boolean>;
 }

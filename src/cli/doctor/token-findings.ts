@@ -22,14 +22,21 @@ import {
 
 const ID = 'consul.token';
 
-/** With manifests consul-k8s writes the intentions. */
-function leastRules(config: Config): string {
-  const intentions = writesIntentionsByApi(config) ? 'write' : 'read';
-  return `service_prefix "" { policy = "read" intentions = "${intentions}" } node_prefix "" { policy = "read" } agent_prefix "" { policy = "read" }`;
+/** The destinations whose intentions scopemesh writes to Consul. With manifests: those that consul-k8s has not taken over. */
+type Written = 'all' | 'unknown' | readonly string[];
+
+function writtenToConsul({ manifests }: Consul, { consul: { target } }: Config): Written {
+  if (target === undefined) return 'all';
+  return manifests?.fromApi()?.map(({ name }) => name) ?? 'unknown';
 }
 
-function writesIntentionsByApi({ consul }: Config): boolean {
-  return consul.target === undefined;
+function writesNone(written: Written): boolean {
+  return typeof written !== 'string' && written.length === 0;
+}
+
+function leastRules(written: Written): string {
+  const intentions = writesNone(written) ? 'read' : 'write';
+  return `service_prefix "" { policy = "read" intentions = "${intentions}" } node_prefix "" { policy = "read" } agent_prefix "" { policy = "read" }`;
 }
 
 /** Resources without names. A scopemesh token should write them only if the configuration needs it. */
@@ -44,7 +51,8 @@ export async function tokenFindings(
   now: number,
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
-  const needed = neededRules(config);
+  const written = writtenToConsul(consul, config);
+  const needed = neededRules(config, written);
   let token: AclTokenFacts | undefined;
   try {
     token = await consul.readAclToken(signal);
@@ -57,15 +65,16 @@ export async function tokenFindings(
     return aclsEnabled
       ? [error(ID, 'no ACL token is configured', `set consul.token to a token with these rules: ${needed}`)]
       : [];
-  return [...powerFindings(token, config, world), ...expiryFindings(token, now)];
+  return [...powerFindings(token, config, world, written), ...expiryFindings(token, now)];
 }
 
 function powerFindings(
   { isManagement, rules }: AclTokenFacts,
   config: Config,
   world: WorldState,
+  written: Written,
 ): readonly Finding[] {
-  const needed = neededRules(config);
+  const needed = neededRules(config, written);
   if (isManagement) return [strongFinding('is a management token', needed)];
   if (rules === undefined) {
     // A token that may write ACLs may also read them.
@@ -86,20 +95,26 @@ function powerFindings(
   const texts = rules.map(withoutComments).filter((text) => text.trim() !== '');
   const policies = texts.map(readRules).filter((each) => each !== undefined);
   return policies.length === texts.length
-    ? readFindings(policies, config, world)
-    : [unreadFinding(texts, config)];
+    ? readFindings(policies, config, world, written)
+    : [unreadFinding(texts, config, written)];
 }
 
 /** From the rules, evaluated as Consul does. */
-function readFindings(policies: readonly AclRules[], config: Config, world: WorldState): readonly Finding[] {
-  const needed = neededRules(config);
+function readFindings(
+  policies: readonly AclRules[],
+  config: Config,
+  world: WorldState,
+  written: Written,
+): readonly Finding[] {
+  const needed = neededRules(config, written);
   const keys = ownKeys(config);
-  const byApi = writesIntentionsByApi(config);
-  const closed = byApi ? closedDestinations(policies, writtenDestinations(world)) : [];
+  const byApi = written === 'all';
+  const destinations = byApi ? writtenDestinations(world) : written === 'unknown' ? [] : written;
+  const closed = closedDestinations(policies, destinations);
   const lacks = [
     ...neededWhole(config).map((resource) => lackingWhole(policies, resource)),
     ...(config.services.claims === 'first' ? [lackingKeys(policies, keys, `${keys}claims/`)] : []),
-    ...(closed.length > 0 ? [lackingIntentions(policies, closed)] : []),
+    ...(closed.length > 0 ? [lackingWritten(policies, closed, written)] : []),
   ].filter((lack) => lack !== undefined);
   const findings: Finding[] = [];
   if (byApi && !writesIntentions(policies))
@@ -121,12 +136,18 @@ function readFindings(policies: readonly AclRules[], config: Config, world: Worl
   const excess = [
     ...whole.filter((resource) => !neededWhole(config).includes(resource)),
     ...excessNames(policies, keys),
-    ...(!byApi && writesIntentions(policies) ? ['intentions'] : []),
+    ...(writesNone(written) && writesIntentions(policies) ? ['intentions'] : []),
   ];
   if (excess.length > 0) findings.push(strongFinding(`may write ${excess.join(' and ')}`, needed));
   return findings.some(({ id }) => id === ID)
     ? findings
     : [ok(ID, `the ACL token may write what the configuration needs${unreadText(world)}`), ...findings];
+}
+
+function lackingWritten(policies: readonly AclRules[], closed: readonly string[], written: Written): Lack {
+  const lack = lackingIntentions(policies, closed);
+  if (written === 'all') return lack;
+  return { ...lack, what: `${lack.what}, which consul-k8s has not taken over yet` };
 }
 
 /** Destinations for which no scope may exist yet. Only a warning, because a token may be narrow on purpose. */
@@ -163,8 +184,8 @@ function quarantineFindings(policies: readonly AclRules[], config: Config): read
 }
 
 /** For rules that cannot be parsed: whether one of them gives the access, but not whether another takes it away. */
-function unreadFinding(texts: readonly string[], config: Config): Finding {
-  const needed = neededRules(config);
+function unreadFinding(texts: readonly string[], config: Config, written: Written): Finding {
+  const needed = neededRules(config, written);
   const may = (rule: RegExp) => texts.some((text) => rule.test(text));
   const writes = new Set<string>(
     WHOLE.filter((resource) => may(new RegExp(`\\b${resource}"?\\s*[=:]\\s*"write"`))),
@@ -173,7 +194,7 @@ function unreadFinding(texts: readonly string[], config: Config): Finding {
   const hasMesh = writes.has('mesh') || (writes.has('operator') && !may(/\bmesh"?\s*[=:]/));
   const wanted = neededWhole(config);
   const lacking = [
-    ...(!writesIntentionsByApi(config) || may(/\bintentions"?\s*[=:]\s*"write"/) ? [] : ['intentions']),
+    ...(writesNone(written) || may(/\bintentions"?\s*[=:]\s*"write"/) ? [] : ['intentions']),
     ...wanted.filter((resource) => (resource === 'mesh' ? !hasMesh : !writes.has(resource))),
   ];
   if (lacking.length > 0) return lackFinding(config, lacking, `give it these rules: ${needed}`);
@@ -234,9 +255,9 @@ function neededWhole(config: Config): readonly string[] {
   return [...(wantsAcl(config) ? ['acl'] : []), ...(useOf(config).users ? ['mesh'] : [])];
 }
 
-function neededRules(config: Config): string {
+function neededRules(config: Config, written: Written): string {
   return [
-    leastRules(config),
+    leastRules(written),
     `key_prefix "${ownKeys(config)}" { policy = "write" }`,
     SESSION_RULE,
     ...neededWhole(config).map((resource) => `${resource} = "write"`),

@@ -43,12 +43,13 @@ export function createCrdConsul(consul: Consul, options: CrdConsulOptions): Cons
     : undefined;
   const delay = new Outage();
   const damage = new Outage();
-  let last: Listed = { unsynced: [], broken: [] };
+  let last: Partial<Listed> = {};
   return {
     ...consul,
     manifests: {
-      unsynced: () => last.unsynced,
-      broken: () => last.broken,
+      unsynced: () => last.unsynced ?? [],
+      broken: () => last.broken ?? [],
+      fromApi: () => last.fromApi,
       lacksDefaults: async (destination, signal) =>
         defaults !== undefined && (await defaults.missing(destination, signal)) !== undefined,
     },

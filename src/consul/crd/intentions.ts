@@ -38,6 +38,8 @@ export interface CrdIntentionsOptions {
 export interface Listed {
   /** The destinations whose entry in Consul differs from the files. */
   readonly unsynced: readonly ServiceName[];
+  /** The destinations whose entry in Consul the API made: each write changes it too. */
+  readonly fromApi: readonly ServiceName[];
   /** Why each broken file cannot be read. */
   readonly broken: readonly string[];
 }
@@ -146,6 +148,7 @@ export function createCrdIntentions(options: CrdIntentionsOptions): Intentions {
       const late = [...seen.map((each) => each.late), ...without.filter(isOurs)];
       options.onListed({
         unsynced: late.flatMap((entry) => (entry === undefined ? [] : [entry.destination])),
+        fromApi: inConsul.filter(isFromApi).map(({ destination }) => destination),
         broken: seen.flatMap(({ why }) => (why === undefined ? [] : [why])),
       });
       const views = [...seen.map(({ view }) => view), ...without.map((entry) => viewOf(undefined, entry))];

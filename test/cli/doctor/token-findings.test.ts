@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type CommandLine, createCommandLine, type DoctorFinding } from '../../support/command-line.js';
@@ -36,7 +36,10 @@ function grant(...scopes: string[]): void {
 }
 
 /** A token of several policies, each with these rules. */
-async function useToken(policies: readonly string[], parts: Readonly<Record<string, unknown>>) {
+async function useToken(
+  policies: readonly string[],
+  { consul, ...parts }: Readonly<Record<string, unknown>>,
+) {
   const names: { Name: string }[] = [];
   for (const Rules of policies) {
     const Name = `p-${made++}`;
@@ -44,7 +47,10 @@ async function useToken(policies: readonly string[], parts: Readonly<Record<stri
     names.push({ Name });
   }
   const token = (await mesh.request('PUT', '/v1/acl/token', { Policies: names })) as { SecretID: string };
-  cli.configure({ ...parts, consul: { address: mesh.consul.address, token: token.SecretID } });
+  cli.configure({
+    ...parts,
+    consul: { ...Object(consul), address: mesh.consul.address, token: token.SecretID },
+  });
 }
 
 async function examined(
@@ -216,6 +222,35 @@ describe('doctor checks whether the ACL token may write', () => {
 });
 
 describe('doctor reports about the ACL token', () => {
+  it('with manifests, that it must write the entries that consul-k8s has not taken over, and only these', async () => {
+    const directory = join(cli.directory, 'manifests');
+    mkdirSync(directory);
+    const parts = { scopes: ONLY_LITERAL, consul: { target: { kind: 'crd', directory } } };
+    const source = { Name: 'web', Action: 'allow', Description: 'scopemesh:payments client=main/web-app' };
+    await mesh.write('billing', [source]);
+    expect((await examined([READS_ALL], parts)).of('consul.token')).toMatchObject({
+      severity: 'error',
+      message: expect.stringContaining('the intentions of billing, which consul-k8s has not taken over yet'),
+      remedy: 'add these rules: service "billing" { policy = "read" intentions = "write" }',
+    });
+    for (const rules of [
+      WRITES_ALL,
+      `${READS_ALL} service "billing" { policy = "read" intentions = "write" }`,
+    ])
+      expect((await examined([rules], parts)).of('consul.token')).toMatchObject({ severity: 'ok' });
+    await mesh.request('PUT', '/v1/config', {
+      Kind: 'service-intentions',
+      Name: 'billing',
+      Meta: { 'external-source': 'kubernetes' },
+      Sources: [source],
+    });
+    expect((await examined([WRITES_ALL], parts)).of('consul.token')).toMatchObject({
+      severity: 'warning',
+      message: expect.stringContaining('it may write intentions'),
+    });
+    expect((await examined([READS_ALL], parts)).of('consul.token')).toMatchObject({ severity: 'ok' });
+  });
+
   it('that it may register services, which scopemesh never does', async () => {
     const strong = `${READ} service_prefix "" { policy = "write" intentions = "write" } key_prefix "" { policy = "write" }`;
     expect((await examined([strong])).of('consul.token')).toMatchObject({
