@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: references are written so
 import { isAbsolute, relative, resolve } from 'node:path';
-import { isMap, isScalar, isSeq, parseDocument, visit, YAMLSeq } from 'yaml';
+import { isMap, isPair, isScalar, isSeq, parseDocument, visit, YAMLSeq } from 'yaml';
 import { definedFields } from '../src/model/defined-fields.js';
 import type { Rule } from '../src/model/rule.js';
 import { safeParse } from '../src/safe-parse.js';
@@ -37,9 +37,12 @@ export function toProposedText(
   if (from !== to) {
     if (!document.hasIn(['state', 'directory'])) document.setIn(['state', 'directory'], STATE_DIRECTORY);
     visit(document, {
-      Pair(_, { key, value }) {
-        if (!isScalar(key) || !isScalar(value) || typeof value.value !== 'string') return;
-        value.value = movedPaths(String(key.value), value.value, (path) => movedPath(path, from, to));
+      // Of a pair the value, and of a list each text.
+      Scalar(at, node, path) {
+        if (at === 'key' || typeof node.value !== 'string') return;
+        const parent = path.at(-1);
+        const key = isPair(parent) && isScalar(parent.key) ? String(parent.key.value) : '';
+        node.value = movedPaths(key, node.value, (file) => movedPath(file, from, to));
       },
     });
   }

@@ -73,15 +73,10 @@ export async function lead(deps: LeadDeps, term: Term): Promise<void> {
   });
   // The term may end before jobs can run.
   const first = queuedFirst(led.queue, agenda, Promise.race([prepared, aborted(inputEnd)]), clock, inputEnd);
-  const jobs = runReconcile(
-    core.deps,
-    agenda,
-    first.queue,
-    live.progress,
-    reconcileEnd.signal,
-    term.lost,
+  const jobs = runReconcile(core.deps, agenda, led.queue, live.progress, reconcileEnd.signal, term.lost, {
     onPrepared,
-  );
+    hold: first.hold,
+  });
   const inputs = [
     first.soon.then(() => runWatch(core.deps, config.services.claimGraceMs, live.ages, inputEnd)),
     first.written.then(() =>

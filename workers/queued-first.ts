@@ -2,6 +2,7 @@ import type { Clock } from '../src/clock.js';
 import { queueState } from '../src/daemon/status.js';
 import { firstOf } from '../src/linked-signal.js';
 import type { Agenda } from '../src/queue/agenda.js';
+import type { AgendaHandler } from '../src/queue/follow-ups.js';
 import type { Queue } from '../src/queue/queue.js';
 
 const LOOK_MS = 20;
@@ -16,13 +17,13 @@ export interface QueuedFirst {
   readonly written: Promise<void>;
   /** As `written`, but at most 1 s after the term began: for what works without Consul. */
   readonly soon: Promise<void>;
-  /** The durable queue. Complete reads of directories that the former leader left in it wait for `written`. */
-  readonly queue: Pick<Queue, 'work'>;
+  /** The same handler, but complete reads of directories, which the former leader may have left, wait for `written`. */
+  readonly hold: (handler: AgendaHandler) => AgendaHandler;
 }
 
 /** Lets the events that the queue has at the beginning of a term be written first. `prepared`: jobs can run. */
 export function queuedFirst(
-  queue: Pick<Queue, 'state' | 'work'>,
+  queue: Pick<Queue, 'state'>,
   agenda: Agenda,
   prepared: Promise<void>,
   clock: Clock,
@@ -44,20 +45,13 @@ export function queuedFirst(
   return {
     written,
     soon,
-    queue: {
-      work: (handler, options, end) =>
-        queue.work(
-          async (job, stop) => {
-            if (job.key.kind === 'directory') {
-              held += 1;
-              await written;
-              held -= 1;
-            }
-            return handler(job, stop);
-          },
-          options,
-          end,
-        ),
+    hold: (handler) => async (job, stop, follow) => {
+      if (job.key.kind === 'directory') {
+        held += 1;
+        await written;
+        held -= 1;
+      }
+      return handler(job, stop, follow);
     },
   };
 }

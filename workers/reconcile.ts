@@ -16,6 +16,12 @@ import { Outage } from '../src/repeat.js';
 
 const RETRY_MS = 1_000;
 
+/** What a term does at its beginning: `onPrepared` is called when jobs can run, and `hold` may let some of them wait. */
+interface Beginning {
+  readonly onPrepared: () => void;
+  readonly hold: (handler: AgendaHandler) => AgendaHandler;
+}
+
 /** Runs jobs; at `lost` it aborts those that run. Before the first one, it reads Consul completely and queues the keys that a crash left pending. */
 export async function runReconcile(
   deps: ReconcilerDeps,
@@ -24,7 +30,7 @@ export async function runReconcile(
   progress: Progress,
   signal: AbortSignal,
   lost: AbortSignal,
-  onPrepared: () => void = () => {},
+  { onPrepared, hold }: Beginning = { onPrepared: () => {}, hold: (handler) => handler },
 ): Promise<void> {
   const either = AbortSignal.any([signal, lost]);
   // Each running job listens to them. Node would report more than ten listeners as a leak.
@@ -39,7 +45,10 @@ export async function runReconcile(
       if (error instanceof Stopped) return { kind: 'retry', afterMs: 0 };
       throw error;
     });
-  await Promise.all([agenda.work(progress.observe(handler), either), agenda.workDurable(queue, either)]);
+  await Promise.all([
+    agenda.work(progress.observe(hold(handler)), either),
+    agenda.workDurable(queue, either),
+  ]);
 }
 
 /** False if the signal aborted first. */

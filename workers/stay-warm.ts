@@ -85,7 +85,7 @@ export class Standby {
     const { clock, logger, metrics } = this.#runtime;
     const begunAt = clock.now();
     const last = this.#reads.get(provider);
-    if (last !== undefined && begunAt - last.begunAt < intervalMs) return;
+    if (last !== undefined && Math.abs(begunAt - last.begunAt) < intervalMs) return;
     this.#reads.set(provider, { begunAt, isComplete: false });
     try {
       await read();

@@ -10,6 +10,10 @@ import type { ReconcilerDeps } from './deps.js';
 /** Adopts what people asked for at one key, in its turn and after its job, which settled what a crash had left. */
 export async function adoptAsked(key: Key, deps: ReconcilerDeps, signal: AbortSignal): Promise<void> {
   for (const { subjects, by, resolve, reject } of deps.adoptions.take(formatKey(key))) {
+    if (signal.aborted) {
+      reject(signal.reason);
+      continue;
+    }
     const receivedAt = new Date(deps.clock.now()).toISOString();
     const cause = { kind: 'command', receivedAt, principal: by } as const;
     try {
@@ -20,9 +24,9 @@ export async function adoptAsked(key: Key, deps: ReconcilerDeps, signal: AbortSi
     } catch (error) {
       deps.logger.warn({ key: formatKey(key), error: messageOf(error) }, 'an adoption failed');
       reject(error);
-      signal.throwIfAborted();
     }
   }
+  signal.throwIfAborted();
 }
 
 async function adoptAt(

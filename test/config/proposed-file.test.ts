@@ -89,6 +89,17 @@ describe('the proposed file', () => {
     expect(config.consul.token?.reveal()).toBe(`content of ${resolve(HOME, 'secrets/token')}`);
   });
 
+  it('leads to the same secrets, also in a list', async () => {
+    const hook = '{ secrets: ["${file:secrets/new}", "${file:secrets/old}"] }';
+    const text = BARE.replace('audience: consul', `audience: consul, webhook: ${hook}`);
+    const moved = toProposedText(text, [], { from: HOME, to: resolve(HOME, 'proposal') });
+    expect(moved.match(/\$\{file:[^}]*\}/g)).toEqual([
+      '${file:../secrets/token}',
+      '${file:../secrets/new}',
+      '${file:../secrets/old}',
+    ]);
+  });
+
   it.each([
     ['no state directory', ''],
     ['a default', 'state: { directory: "${DATA:-./data}" }'],

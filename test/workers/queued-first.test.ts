@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { clientKey, directoryKey, type Key } from '../../src/model/key.js';
-import type { Job } from '../../src/model/trigger.js';
+import { clientKey, directoryKey } from '../../src/model/key.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import { Agenda } from '../../src/queue/agenda.js';
 import { DEFAULT_BACKOFF } from '../../src/queue/backoff.js';
 import { ConcurrencyLimit } from '../../src/queue/concurrency-limit.js';
+import { NO_FOLLOW_UPS } from '../../src/reconcile/deps.js';
 import { queuedFirst } from '../../workers/queued-first.js';
 
 /** Time goes on by the sleeps alone. */
@@ -46,7 +46,7 @@ async function heldMs(state: Looks, prepareMs = 0) {
   const { agenda, clock, advance } = scene();
   const end = new AbortController();
   let looks = 0;
-  const queue = { state: () => state(looks++), work: async () => {} };
+  const queue = { state: () => state(looks++) };
   const prepared = prepareMs === Infinity ? new Promise<void>(() => {}) : clock.sleep(prepareMs);
   const { written, soon } = queuedFirst(queue, agenda, prepared, clock, end.signal);
   const at: { written?: number; soon?: number } = {};
@@ -93,7 +93,7 @@ describe('what begins after the events that wait at the beginning of a term', ()
   it('begins at the end of the term', async () => {
     const { agenda, clock } = scene();
     const end = new AbortController();
-    const queue = { state: async () => ({ ...COUNTS, active: 1 }), work: async () => {} };
+    const queue = { state: async () => ({ ...COUNTS, active: 1 }) };
     const { written, soon } = queuedFirst(queue, agenda, Promise.resolve(), clock, end.signal);
     end.abort();
     await expect(Promise.all([written, soon])).resolves.toHaveLength(2);
@@ -104,30 +104,20 @@ describe('what begins after the events that wait at the beginning of a term', ()
     const end = new AbortController();
     const begun: string[] = [];
     let active = 2;
-    const jobOf = (key: Key): Job => ({ key, triggers: [], attempts: 0 });
-    const queue: Parameters<typeof queuedFirst>[0] = {
-      state: async () => ({ ...COUNTS, active }),
-      work: async (handler, _, signal) => {
-        await Promise.all(
-          [directoryKey('main'), clientKey('main', 'web')].map((key) => handler(jobOf(key), signal)),
-        );
-      },
-    };
-    const { written, queue: held } = queuedFirst(queue, agenda, Promise.resolve(), clock, end.signal);
-    const done = { kind: 'done' } as const;
-    const worked = held.work(
-      async ({ key }) => {
-        begun.push(key.kind);
-        return done;
-      },
-      { concurrency: 2 },
-      end.signal,
+    const queue = { state: async () => ({ ...COUNTS, active }) };
+    const { written, hold } = queuedFirst(queue, agenda, Promise.resolve(), clock, end.signal);
+    const handler = hold(async ({ key }) => {
+      begun.push(key.kind);
+      return { kind: 'done' };
+    });
+    const worked = [directoryKey('main'), clientKey('main', 'web')].map((key) =>
+      handler({ key, triggers: [], attempts: 0 }, end.signal, NO_FOLLOW_UPS),
     );
     await new Promise(setImmediate);
     expect(begun).toEqual(['client']);
     active = 1;
     await advance();
-    await Promise.all([written, worked]);
+    await Promise.all([written, ...worked]);
     expect(begun).toEqual(['client', 'directory']);
     expect(clock.now()).toBe(20);
   });

@@ -109,7 +109,7 @@ export class EmbeddedTopicIndex implements TopicIndex {
 
   async #take(parts: LogParts, readAt: string, signal: AbortSignal): Promise<void> {
     const since = this.#state.position;
-    const firsts = await this.#stage(parts, signal);
+    const firsts = await this.#stage(parts);
     if (signal.aborted) return;
     if (this.#state.begin === undefined) {
       const begin = beginOf(parts.cut, firsts);
@@ -136,7 +136,7 @@ export class EmbeddedTopicIndex implements TopicIndex {
    * Stores what was read, and the position with it; but a first read begins again after a crash. Resolves with the time of the
    * first decision of the owner in each part.
    */
-  async #stage({ events, position }: LogParts, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
+  async #stage({ events, position }: LogParts): Promise<ReadonlyMap<string, string>> {
     const firsts = new Map<string, string>();
     const isResumable = this.#state.begin !== undefined;
     let batch: Staged[] = [];
@@ -155,7 +155,6 @@ export class EmbeddedTopicIndex implements TopicIndex {
       begun = this.#options.clock.now();
     };
     for await (const { part, event } of events) {
-      if (signal.aborted) break;
       const decision = this.#parse(event);
       if (decision === undefined) continue;
       const { id, time, subject, source, chain } = decision;

@@ -1,7 +1,7 @@
 import type { Trail } from '../../decisions/trail.js';
 import { SyncError } from '../../errors.js';
 import type { Hold } from '../../plan/plan.js';
-import { type Answer, openAnswer } from '../answer.js';
+import { type Answer, indexLimits, openAnswer } from '../answer.js';
 import type { LoggedCall } from '../calls/logged-call.js';
 import { type ForeignIntention, foreignIntentions } from './foreign-intentions.js';
 import type { MeshNow } from './mesh-now.js';
@@ -75,6 +75,7 @@ export async function trial(trail: Trail, question: TrialQuestion): Promise<Tria
     foreign: foreignIntentions(mesh, wanted),
     requests,
     unknown: [
+      ...indexLimits(extent, at),
       ...LIMITS,
       ...(mesh.defaultPolicy === 'unknown'
         ? ['The default policy of the mesh cannot be read, and counts as deny.']

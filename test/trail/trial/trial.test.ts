@@ -7,6 +7,7 @@ import { parseLoggedCall } from '../../../src/trail/calls/logged-call.js';
 import { type TrialQuestion, trial } from '../../../src/trail/trial/trial.js';
 import { decision } from '../../support/decisions.js';
 import { memoryTrail } from '../../support/memory-trail.js';
+import { withIndex } from '../../support/trail-history.js';
 
 const GET = { methods: ['GET'], pathPrefix: '/v1/orders' };
 const READ: Access = { kind: 'http', permissions: [GET] };
@@ -121,6 +122,14 @@ describe('a trial of an edge', () => {
     expect(edges).toMatchObject([
       { effect: 'narrows', reason: 'ScopeRevoked', since: { time: day(6) }, isStill: true },
     ]);
+  });
+
+  it('says what the index of a topic lacks', async () => {
+    const index = { until: NOW, isBehind: false, gaps: [{ after: day(4), until: day(5) }] };
+    const trail = withIndex(memoryTrail([planned(day(4), ALL, READ)]), index);
+    const mesh = { owner: 'payments', defaultPolicy: 'deny', select: undefined, entries: new Map() } as const;
+    const { unknown } = await trial(trail, { at: NOW, holds: [], mesh });
+    expect(unknown.join()).toContain(`lacks decisions between ${day(4)} and ${day(5)}`);
   });
 
   it('names what it would have closed for a time, and would not now', async () => {
