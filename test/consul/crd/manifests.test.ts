@@ -235,7 +235,9 @@ describe('the directory of the manifests', () => {
     expect((await failureOf(files.replace('a.yaml', large, 0))).code).toBe('ERR_CONSUL_REJECTED');
     writeFileSync(join(directory, 'a.yaml'), `${large}x`);
     const [file] = await files.list('a', never);
-    expect((await files.replace('a.yaml', large, file && 'index' in file ? file.index : 0)).kind).toBe('written');
+    expect((await files.replace('a.yaml', large, file && 'index' in file ? file.index : 0)).kind).toBe(
+      'written',
+    );
   });
 
   it('takes a file of others for foreign, however large it is', async () => {
