@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -94,8 +94,11 @@ describe('consul.target crd', () => {
     const sourcesOf = () => Object(manifest(ORDERS)).spec.sources.map(({ name }: { name: string }) => name);
     expect(sourcesOf()).toEqual(['api', 'web']);
     cli.idp(web, { ...api, scopes: [] }, { ...bot, scopes: [] });
+    // A manifest that lost its first line must not keep the revocations of others.
+    writeFileSync(join(directory, 'serviceintentions.ledger.yaml'), '# scopemesh:payments\n');
     expect((await cli.run(['apply', '--yes'])).status).toBe(0);
     expect(sourcesOf()).toEqual(['web']);
+    rmSync(join(directory, 'serviceintentions.ledger.yaml'));
     expect(readdirSync(directory).toSorted()).toEqual([
       'kustomization.yaml',
       DEFAULTS,
