@@ -13,7 +13,7 @@ const EVERY_MS = 2_000;
 
 /**
  * Keeps the local index of the topic up to date until the signal aborts, apart from the relay, so that nothing here delays a
- * decision. Every replica has its own, whoever leads. Never rejects.
+ * decision. Every replica has its own, the leader and the standbys. Never rejects.
  */
 export async function runTrailIndex(
   config: Pick<Config, 'owner' | 'decisions' | 'state' | 'queue'>,
