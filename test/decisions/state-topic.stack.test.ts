@@ -2,8 +2,9 @@ import { ConfigResourceTypes } from 'kafkajs';
 import { describe, expect, it } from 'vitest';
 import { parseLogEvent } from '../../src/decisions/log.js';
 import type { Decision } from '../../src/model/decision.js';
+import { definedFields } from '../../src/model/defined-fields.js';
 import { readTopic } from '../stack/kcat.js';
-import { decision } from '../support/decisions.js';
+import { decision, edgeDecision } from '../support/decisions.js';
 import { judgeEvent } from '../support/event-schemas.js';
 import { createTopicWorld, type TopicWorld, useKafka } from '../support/topic-world.js';
 
@@ -13,19 +14,8 @@ const READ = { access: 'http', permissions: [{ methods: ['GET'], pathExact: '/v1
 const ALLOW = { access: 'allow' };
 
 function edge(source: string, after: unknown, changes: Partial<Decision> = {}): Decision {
-  return decision({
-    subject: `intention/default/default/orders/${source}`,
-    resource: {
-      kind: 'intention',
-      source,
-      destination: 'orders',
-      namespace: 'default',
-      partition: 'default',
-    },
-    before: null,
-    after,
-    ...changes,
-  });
+  const { time, client } = decision();
+  return edgeDecision(source, time, null, after, { ...definedFields({ client }), ...changes });
 }
 
 const on = (world: TopicWorld, owner = 'payments') => ({

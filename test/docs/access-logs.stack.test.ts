@@ -6,7 +6,7 @@ import { accessLogFormat } from '../../src/cli/doctor/access-log-format.js';
 import type { ActorKind } from '../../src/model/actor.js';
 import type { Decision } from '../../src/model/decision.js';
 import { type CommandLine, createCommandLine } from '../support/command-line.js';
-import { decision } from '../support/decisions.js';
+import { edgeDecision } from '../support/decisions.js';
 import { trailOf } from '../support/trail-history.js';
 import { example } from './manual.js';
 
@@ -14,25 +14,20 @@ const PAGE = 'docs/how-to/read-access-logs.md';
 const DAY = '2026-11-03';
 
 const grant = (source: string, actorKind: ActorKind, changes: Partial<Decision> = {}) =>
-  decision({
-    id: `granted-${source}`,
-    time: '2026-11-01T08:00:00.000Z',
-    subject: `intention/default/default/orders/${source}`,
-    resource: {
-      kind: 'intention',
-      source,
-      destination: 'orders',
-      namespace: 'default',
-      partition: 'default',
+  edgeDecision(
+    source,
+    '2026-11-01T08:00:00.000Z',
+    null,
+    { access: 'allow' },
+    {
+      id: `granted-${source}`,
+      client: { provider: 'main', clientId: `${source}-app`, actorKind },
+      action: 'grant',
+      reason: 'ScopeGranted',
+      scopes: ['orders:read'],
+      ...changes,
     },
-    client: { provider: 'main', clientId: `${source}-app`, actorKind },
-    action: 'grant',
-    reason: 'ScopeGranted',
-    before: null,
-    after: { access: 'allow' },
-    scopes: ['orders:read'],
-    ...changes,
-  });
+  );
 const revoked = grant('agent', 'agent', {
   id: 'revoked-agent',
   time: `${DAY}T12:00:00.000Z`,

@@ -2,15 +2,21 @@ import { describe, expect, it } from 'vitest';
 import { clientKey, destinationKey, formatKey } from '../../src/model/key.js';
 import { agendaOf, DONE, gate, ORDER, ORDERS, trigger, until, WEB } from './agenda-rig.js';
 
+/** Runs the keys in `ran`; none of them ends before `open`. */
+function blockedAgenda(limit?: number) {
+  const { opened, open } = gate();
+  const ran: string[] = [];
+  const blocked = agendaOf(async ({ key }) => {
+    ran.push(formatKey(key));
+    await opened;
+    return DONE;
+  }, limit);
+  return { ...blocked, ran, open };
+}
+
 describe('the places of the agenda', () => {
   it('runs an urgent key beyond the limit, and before what came earlier', async () => {
-    const { opened, open } = gate();
-    const ran: string[] = [];
-    const { agenda, end } = agendaOf(async ({ key }) => {
-      ran.push(formatKey(key));
-      await opened;
-      return DONE;
-    }, 1);
+    const { agenda, ran, open, end } = blockedAgenda(1);
     const [a, b, c] = ['a', 'b', 'c'].map((name) => destinationKey(name));
     if (a === undefined || b === undefined || c === undefined) throw new Error('no keys');
     await agenda.add([trigger(a, '1'), trigger(b, '2')]);
@@ -47,13 +53,7 @@ describe('the places of the agenda', () => {
   });
 
   it('keeps the urgent place of destinations, whatever many urgent clients run', async () => {
-    const { opened, open } = gate();
-    const ran: string[] = [];
-    const { agenda, end } = agendaOf(async ({ key }) => {
-      ran.push(formatKey(key));
-      await opened;
-      return DONE;
-    }, 1);
+    const { agenda, ran, open, end } = blockedAgenda(1);
     await agenda.add([trigger(destinationKey('grant'), 'a')]);
     await until(() => ran.length === 1);
     await agenda.add([trigger(WEB, 'a', { urgent: true })]);
@@ -66,13 +66,7 @@ describe('the places of the agenda', () => {
   });
 
   it('keeps the places of urgent clients and of orders, whatever ordinary clients of many providers run', async () => {
-    const { opened, open } = gate();
-    const ran: string[] = [];
-    const { agenda, end } = agendaOf(async ({ key }) => {
-      ran.push(formatKey(key));
-      await opened;
-      return DONE;
-    });
+    const { agenda, ran, open, end } = blockedAgenda();
     const ordinary = (provider: string, count: number) =>
       Array.from({ length: count }, (_, at) => trigger(clientKey(provider, `c${at}`), `c${at}`));
     await agenda.add(['one', 'two', 'three', 'four'].flatMap((provider) => ordinary(provider, 8)));
@@ -89,13 +83,7 @@ describe('the places of the agenda', () => {
   });
 
   it('gives a client with an order a place of its own', async () => {
-    const { opened, open } = gate();
-    const ran: string[] = [];
-    const { agenda, end } = agendaOf(async ({ key }) => {
-      ran.push(formatKey(key));
-      await opened;
-      return DONE;
-    });
+    const { agenda, ran, open, end } = blockedAgenda();
     const clients = Array.from({ length: 9 }, (_, at) => clientKey('main', `c${at}`));
     await agenda.add(clients.map((key) => trigger(key, 'a', { urgent: true })));
     await until(() => ran.length === 5);
