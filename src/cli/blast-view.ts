@@ -39,12 +39,13 @@ export async function blastNow(
   const clock = new Date(now).toISOString();
   const at = trail === undefined ? clock : await nowIn(trail, clock);
   const extent = await trail?.extent();
+  const isBehind = extent?.index?.isBehind === true;
   const { owner, protectedServices } = world.mapping;
   const services = (world.catalog?.services ?? []).map((each) => each.name);
   const edgesFrom = meshEdges({ owner, entries: world.entries, services, client });
   const cited = async (edge: ReachEdge): Promise<ReachEdge> => {
     // An index that is behind has older decisions, which did not open what is there now.
-    if (trail === undefined || extent?.index?.isBehind === true || edge.writer === 'foreign') return edge;
+    if (trail === undefined || isBehind || edge.writer === 'foreign') return edge;
     const subject = intentionSubject({ ...first, name: edge.destination }, edge.source);
     const standing = await readStanding(trail, subject, at);
     return standing === undefined ? edge : { ...edge, decisionId: standing.decision.id };
@@ -68,7 +69,7 @@ export async function blastNow(
     unknown: [
       HTTP_ONLY,
       ...(extent === undefined ? [] : indexLimits(extent)),
-      ...(extent?.index?.isBehind === true ? [NOT_CITED] : []),
+      ...(isBehind ? [NOT_CITED] : []),
     ],
   };
 }

@@ -3,7 +3,7 @@ import type { Config } from '../../config/config.js';
 import type { Store } from '../queue/store-parts.js';
 import type { Cli } from './cli.js';
 import { type DaemonClient, findDaemon, refusal } from './daemon-client.js';
-import { openStoreAlone } from './one-shot.js';
+import { NO_ANSWER, openStoreAlone } from './one-shot.js';
 
 /** What a command works with, by the running daemon with its status, or by the store. */
 export interface Ways<S, T> {
@@ -27,12 +27,7 @@ export async function withDaemonOrStore<S extends z.ZodType, T>(
     await use(ofDaemon(daemon, status.data));
     return;
   }
-  const store = await openStoreAlone(
-    cli.around.parts,
-    config,
-    cli.runtime(true),
-    'a daemon holds the state directory but does not answer at http.admin, or at http.listen without one; correct the address, or stop the daemon',
-  );
+  const store = await openStoreAlone(cli.around.parts, config, cli.runtime(true), NO_ANSWER);
   try {
     await use(await ofStore(store, config));
   } finally {

@@ -8,11 +8,10 @@ import { ledOnOtherMachine } from '../lease/refusals.js';
 import { type Cause, systemUser } from '../model/cause.js';
 import type { SettledDecision } from '../queue/journal.js';
 import type { Store, StoreParts } from '../queue/store-parts.js';
-import { planAclFleet } from '../reconcile/acl/plan-fleet-acl.js';
 import type { AtOnce } from '../reconcile/apply-once.js';
 import { NO_FOLLOW_UPS, type ReconcilerDeps } from '../reconcile/deps.js';
 import { recordEqualEdges } from '../reconcile/edge-records.js';
-import { type FleetPlan, planEverything } from '../reconcile/fleet-plan.js';
+import type { FleetPlan } from '../reconcile/fleet-plan.js';
 import { readBothSides } from '../reconcile/read-all.js';
 import { restoreMemory } from '../reconcile/restore.js';
 import type { Runtime } from '../runtime.js';
@@ -20,6 +19,7 @@ import type { Cli } from './cli.js';
 import { createCore } from './create-core.js';
 import { createLeases } from './create-lease.js';
 import type { Parts } from './parts.js';
+import { planSides } from './plan-sides.js';
 import { withProgress } from './terminal/progress.js';
 
 /** The tools of a command that writes instead of the daemon. */
@@ -96,10 +96,13 @@ export async function withOneShot<T>(
   }
 }
 
+/** Why a command cannot use the store. */
+export const NO_ANSWER =
+  'a daemon holds the state directory but does not answer at http.admin, or at http.listen without one; correct the address, or stop the daemon';
+
 /** The whole plan, from what was last read. */
 export async function planShot({ deps }: Pick<OneShot, 'deps'>): Promise<FleetPlan> {
-  const acl = await planAclFleet(deps);
-  return planEverything(deps.world, deps.window, deps.clock.now(), acl, deps.consul.intentions);
+  return planSides(deps, deps.clock);
 }
 
 /**
@@ -147,12 +150,7 @@ async function openIdleStore(
 ): Promise<void> {
   const runtime = cli.runtime(true);
   const { parts } = cli.around;
-  const store = await openStoreAlone(
-    parts,
-    config,
-    runtime,
-    'a daemon holds the state directory but does not answer at http.admin, or at http.listen without one; correct the address, or stop the daemon',
-  );
+  const store = await openStoreAlone(parts, config, runtime, NO_ANSWER);
   const consul = await parts.openConsul(config.consul, config.owner, runtime);
   try {
     await store.queue.check();

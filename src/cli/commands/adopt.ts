@@ -13,7 +13,7 @@ import { MOST_SUBJECTS } from '../../reconcile/asked-adoptions.js';
 import type { Cli } from '../cli.js';
 import { type DaemonClient, findDaemon, refusal } from '../daemon-client.js';
 import { type BothSides, withBothSides } from '../load-current-state.js';
-import { type OneShot, planShot, withOneShot } from '../one-shot.js';
+import { NO_ANSWER, type OneShot, planShot, withOneShot } from '../one-shot.js';
 import { planSides } from '../plan-sides.js';
 import { aclChangeView, changeView, holdView } from '../plan-view.js';
 import { accessText } from '../terminal/access-text.js';
@@ -59,11 +59,7 @@ async function adoptAll(options: Options, cli: Cli): Promise<void> {
     const tools = await withBothSides(cli, async (sides) => toolsOfDaemon(daemon, sides, cli));
     return takeOver(tools, options, cli);
   }
-  await withOneShot(
-    cli,
-    'a daemon holds the state directory but does not answer at http.admin, or at http.listen without one; correct the address, or stop the daemon',
-    (shot) => takeOver(toolsOfShot(shot, cli), options, cli),
-  );
+  await withOneShot(cli, NO_ANSWER, (shot) => takeOver(toolsOfShot(shot, cli), options, cli));
 }
 
 /** What exists where scopemesh would write its own. */

@@ -1,8 +1,7 @@
-import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
 import { z } from 'zod';
-import type { Clock } from '../../clock.js';
+import { type Clock, isoInstant } from '../../clock.js';
 import { messageOf } from '../../errors.js';
 import type { Decision } from '../../model/decision.js';
 import type { Logger, Metrics } from '../../observe.js';
@@ -75,7 +74,6 @@ export class EmbeddedTopicIndex implements TopicIndex {
     const database = new Database(path, { timeout: BUSY_TIMEOUT_MS });
     database.pragma('synchronous = NORMAL');
     createIndexTables(database);
-    chmodSync(path, 0o600);
     this.#database = database;
     this.#state = readIndexState(database);
   }
@@ -96,7 +94,9 @@ export class EmbeddedTopicIndex implements TopicIndex {
       'the topic of decisions was made again, or is another one: the index reads all of it',
     );
     const state = { ...this.#state, position: '' };
-    this.#save(until === undefined ? state : withGap(state, { after: until, until: this.#now() }));
+    this.#save(
+      until === undefined ? state : withGap(state, { after: until, until: isoInstant(this.#options.clock) }),
+    );
   }
 
   async take(parts: LogParts, readAt: string, signal: AbortSignal): Promise<void> {
@@ -264,10 +264,6 @@ export class EmbeddedTopicIndex implements TopicIndex {
 
   #cutoff(): string {
     return new Date(this.#options.clock.now() - this.#options.keepMs).toISOString();
-  }
-
-  #now(): string {
-    return new Date(this.#options.clock.now()).toISOString();
   }
 
   #save(state: TopicIndexState): void {

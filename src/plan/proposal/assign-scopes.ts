@@ -3,7 +3,7 @@ import { covers, union } from '../access.js';
 import { createOpener } from '../openings.js';
 import { createPatternCompiler } from '../pattern.js';
 import { matchRule } from '../rule-match.js';
-import { serviceText } from '../world.js';
+import { parseServiceText, serviceText } from '../world.js';
 import { partsOf } from './access-parts.js';
 import { actualAt, type Callers } from './callers.js';
 import { groupBy } from './group-by.js';
@@ -37,10 +37,11 @@ export function assignScopes(
   const opened = openedBy(callers, mapping);
   const naming = new Map(open.map((held) => [held, namedBy(held, callers)]));
   const rules: ProposedRule[] = [];
-  for (const [destination, candidates] of byDestination(naming)) {
+  const give = (destination: string, candidates: readonly Candidate[]) => {
     for (const [{ held, evidence }, access] of share(destination, candidates, { callers, opened, input }))
       rules.push(...toRules(held, destination, access, mapping).map((rule) => ({ rule, evidence })));
-  }
+  };
+  for (const [destination, candidates] of byDestination(naming)) give(destination, candidates);
   const nameless = open.filter((held) => naming.get(held)?.length === 0);
   const ambiguous = new Map<string, readonly string[]>();
   for (const [destination, candidates] of byCallers(nameless, callers)) {
@@ -54,8 +55,7 @@ export function assignScopes(
       continue;
     }
     const found = candidates.map((held) => ({ held, evidence: 'callers' as const }));
-    for (const [{ held, evidence }, access] of share(destination, found, { callers, opened, input }))
-      rules.push(...toRules(held, destination, access, mapping).map((rule) => ({ rule, evidence })));
+    give(destination, found);
   }
   const matched = createMatcher(rules, input);
   const unusedScopes = open
@@ -246,7 +246,7 @@ function whyUnused(
     if (without === undefined) continue;
     return {
       reason: 'WouldOpenMore',
-      detail: `a rule would open ${destination} also to ${nameOfService(without)}, which Consul does not allow now`,
+      detail: `a rule would open ${destination} also to ${parseServiceText(without).name}, which Consul does not allow now`,
     };
   }
   const parts = named.flatMap(({ destination }) =>
@@ -261,8 +261,4 @@ function whyUnused(
   return parts.some(({ destination, part }) => isWritable(held, destination, part, input))
     ? { reason: 'Redundant', detail: 'other scopes of the same services open all of it' }
     : { reason: 'NotWritable', detail: 'a rule cannot express its name or the permissions' };
-}
-
-function nameOfService(text: string): string {
-  return text.slice(text.lastIndexOf('/') + 1);
 }

@@ -1,7 +1,8 @@
 import type { Access, IntentionEntry, IntentionSource, ServiceName } from '../../model/intention.js';
 import { canonical } from '../access.js';
 import { isSourceName } from '../claims.js';
-import { isManagedElsewhere, isOwned, otherOwnerOf } from '../ownership.js';
+import { entryBlock } from '../entry-block.js';
+import { isOwned, otherOwnerOf } from '../ownership.js';
 import { isPlainServiceName } from '../pattern.js';
 import { serviceText } from '../world.js';
 import type { Edge, ExplainedEdge, ProposalInput, UnexplainedEdge, UnexplainedReason } from './proposal.js';
@@ -27,7 +28,7 @@ export function readEdges({ entries, mapping }: Pick<ProposalInput, 'entries' | 
       const { access } = source;
       const why = reasonOf(source, entry, mapping);
       if (why === undefined && access.kind !== 'other') {
-        const hold = holdOf(entry);
+        const hold = entryBlock(entry)?.reason;
         edges.push({ ...edge, access: canonical(access), ...(hold === undefined ? {} : { hold }) });
       } else if (why !== undefined) unusable.push({ ...edge, reason: why[0], detail: why[1] });
     }
@@ -82,9 +83,4 @@ function reasonOf(
     (each) => each !== source && each.peer === undefined && serviceText(each) === serviceText(source),
   );
   return isTwice ? ['UnknownContent', 'the entry has this source twice'] : undefined;
-}
-
-function holdOf(entry: IntentionEntry): AllowedEdge['hold'] {
-  if (isManagedElsewhere(entry)) return 'ManagedElsewhere';
-  return entry.sources.some(({ isLegacy }) => isLegacy) ? 'LegacyEntry' : undefined;
 }

@@ -35,7 +35,7 @@ export function effectiveNow(mesh: MeshNow, source: ServiceName, destination: Se
     .get(serviceText(destination))
     ?.sources.find((each) => each.peer === undefined && isSourceOf(each, source));
   if (exact === undefined) return effectiveWithout(mesh, source, destination);
-  return effectiveBy(mesh, exact, exact.access, destination.name);
+  return effectiveBy(mesh, exact, destination.name);
 }
 
 /** What would decide without an intention of exactly this pair. */
@@ -51,7 +51,7 @@ export function effectiveWithout(mesh: MeshNow, source: ServiceName, destination
       by: 'the default policy',
     };
   const isOfWildcard = wildcard?.sources.includes(wider) === true;
-  return effectiveBy(mesh, wider, wider.access, isOfWildcard ? '*' : destination.name);
+  return effectiveBy(mesh, wider, isOfWildcard ? '*' : destination.name);
 }
 
 /** An access of scopemesh for this pair, if Consul has it. */
@@ -68,14 +68,9 @@ export function effectiveOurs(
   };
 }
 
-function effectiveBy(
-  mesh: MeshNow,
-  source: IntentionSource,
-  access: Exclude<ActualAccess, undefined>,
-  destination: string,
-): Effective {
+function effectiveBy(mesh: MeshNow, source: IntentionSource, destination: string): Effective {
   return {
-    access: inMesh(mesh, access),
+    access: inMesh(mesh, source.access),
     writer: isOwned(mesh.owner, source) ? 'scopemesh' : 'foreign',
     by: `${source.name} -> ${destination}`,
   };

@@ -116,7 +116,7 @@ export function effectiveWith(
     : effectiveOurs(mesh, source, destination, ours);
 }
 
-export function namesOf({
+function namesOf({
   source,
   destination,
   namespace,
