@@ -67,14 +67,11 @@ export async function lead(deps: LeadDeps, term: Term): Promise<void> {
     swept.notify();
   };
   const { agenda, settled, sweepAsked } = core;
-  let onPrepared = () => {};
-  const prepared = new Promise<void>((resolve) => {
-    onPrepared = resolve;
-  });
+  const prepared = createNotifier();
   // The term may end before jobs can run.
-  const first = queuedFirst(led.queue, agenda, Promise.race([prepared, aborted(inputEnd)]), clock, inputEnd);
+  const first = queuedFirst(led.queue, agenda, prepared.wait(inputEnd), clock, inputEnd);
   const jobs = runReconcile(core.deps, agenda, led.queue, live.progress, reconcileEnd.signal, term.lost, {
-    onPrepared,
+    onPrepared: prepared.notify,
     hold: first.hold,
   });
   const inputs = [

@@ -4,6 +4,7 @@ import type {
   ClaimValue,
   HeaderMatch,
   HttpPermission,
+  IntentionSource,
   JwtRequirement,
   NewSource,
 } from '../model/intention.js';
@@ -41,6 +42,11 @@ export function parseAccess(raw: Raw): Access | { readonly kind: 'other' } {
   const parsed = permissions.map(parsePermission);
   const known = parsed.filter((permission) => permission !== undefined);
   return known.length === parsed.length ? { kind: 'http', permissions: known } : OTHER;
+}
+
+/** The element of `Sources`: as it was read, or built for a new source. */
+export function toWireSource(source: IntentionSource | NewSource): Raw {
+  return 'raw' in source ? source.raw : toRawSource(source);
 }
 
 /** The element of `Sources` for a source that scopemesh writes, without `default` partition and namespace. */

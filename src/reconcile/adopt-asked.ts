@@ -1,4 +1,5 @@
 import { isAclActive } from '../apply/acl/acl-state.js';
+import { isoInstant } from '../clock.js';
 import { messageOf } from '../errors.js';
 import type { Cause } from '../model/cause.js';
 import { formatKey, type Key } from '../model/key.js';
@@ -14,8 +15,7 @@ export async function adoptAsked(key: Key, deps: ReconcilerDeps, signal: AbortSi
       reject(signal.reason);
       continue;
     }
-    const receivedAt = new Date(deps.clock.now()).toISOString();
-    const cause = { kind: 'command', receivedAt, principal: by } as const;
+    const cause = { kind: 'command', receivedAt: isoInstant(deps.clock), principal: by } as const;
     try {
       const adopted = await adoptAt(key, subjects, cause, deps, signal);
       // The next run ends the holds of what is adopted now.

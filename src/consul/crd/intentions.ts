@@ -7,7 +7,7 @@ import {
 } from '../../model/intention.js';
 import type { Intentions } from '../consul.js';
 import { isSameContent } from '../content.js';
-import { toRawSource } from '../source-access.js';
+import { toWireSource } from '../source-access.js';
 import { type BrokenFile, toBroken } from './broken-file.js';
 import { toHeldEntry } from './held-entry.js';
 import type { ManifestDirectory, OwnFile } from './manifest-directory.js';
@@ -22,6 +22,7 @@ import {
 
 /** After the mark, in the description of a source that is in Consul and not in its file. It is never written. */
 const UNMOVED = ' unmoved';
+const WITH_UNMOVED = new RegExp(`^(\\S+)${UNMOVED}(?= |$)`);
 
 export interface CrdIntentionsOptions {
   readonly files: ManifestDirectory;
@@ -171,7 +172,7 @@ export function createCrdIntentions(options: CrdIntentionsOptions): Intentions {
       const { file, own, inConsul, view } = await look(destination, signal);
       if (file === 'foreign') throw files.foreignError(name);
       const text = toIntentionsText(destination, base, sources, own, place, files.header);
-      const raws = sources.map((source) => ('raw' in source ? source.raw : toRawSource(source)));
+      const raws = sources.map(toWireSource);
       const isApiLate = isFromApi(inConsul) && !hasSources(inConsul, raws);
       const isDone = own?.text === text && !isApiLate;
       if (!isDone && (view?.modifyIndex ?? 0) !== expectedIndex) return { kind: 'conflict' };
@@ -204,7 +205,7 @@ export function createCrdIntentions(options: CrdIntentionsOptions): Intentions {
 /** A plan may keep the description that it saw. */
 function asMoved(source: IntentionSource | NewSource): IntentionSource | NewSource {
   if ('raw' in source) return source;
-  return { ...source, description: source.description.replace(/^(\S+) unmoved(?= |$)/, '$1') };
+  return { ...source, description: source.description.replace(WITH_UNMOVED, '$1') };
 }
 
 /** Whether a source gets its first L7 permissions here. A write that only narrows must not depend on another file. */

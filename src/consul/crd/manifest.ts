@@ -5,7 +5,7 @@ import { isRecord } from '../reader.js';
 
 type Raw = Readonly<Record<string, unknown>>;
 
-export const API_VERSION = 'consul.hashicorp.com/v1alpha1';
+const API_VERSION = 'consul.hashicorp.com/v1alpha1';
 
 /** A custom resource of consul-k8s. */
 export interface Manifest {

@@ -3,7 +3,7 @@ import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '..
 import { withoutComputed } from '../content.js';
 import { parseEntry } from '../parse-entry.js';
 import { isRecord } from '../reader.js';
-import { toRawSource } from '../source-access.js';
+import { toWireSource } from '../source-access.js';
 import {
   brokenManifest,
   fromSpec,
@@ -91,7 +91,7 @@ export function toResource(
 ): Manifest {
   const { Kind: _, Name: name, Namespace: namespace, Partition: __, Sources: ___, ...rest } = base?.raw ?? {};
   const { Meta: ____, ...kept } = withoutComputed(rest);
-  const raws = sources.map((source) => ('raw' in source ? source.raw : toRawSource(source)));
+  const raws = sources.map(toWireSource);
   const consulNamespace =
     namespace ?? (destination.namespace === 'default' ? undefined : destination.namespace);
   return {

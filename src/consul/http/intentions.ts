@@ -2,7 +2,7 @@ import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '..
 import type { Intentions } from '../consul.js';
 import { withoutComputed } from '../content.js';
 import { parseEntry } from '../parse-entry.js';
-import { toRawSource } from '../source-access.js';
+import { toWireSource } from '../source-access.js';
 import { incomplete, parseJson, parseVerdict, readComplete } from './answer.js';
 import { createEntryListParser } from './entry-list.js';
 import type { IndexGuard } from './index-guard.js';
@@ -69,7 +69,7 @@ function toBody(
   const fields = base === undefined ? toNewFields(destination) : withoutComputed(base.raw);
   return JSON.stringify({
     ...fields,
-    Sources: sources.map((source) => ('raw' in source ? source.raw : toRawSource(source))),
+    Sources: sources.map(toWireSource),
   });
 }
 
