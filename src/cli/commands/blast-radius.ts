@@ -5,6 +5,7 @@ import type { Cli } from '../cli.js';
 import { hasTrail } from '../has-decision-log.js';
 import { withBothSides } from '../load-current-state.js';
 import { accessText } from '../terminal/access-text.js';
+import { countText } from '../terminal/count-text.js';
 import { columns, printable } from '../terminal/screen.js';
 import { type AtOptions, withAt, withTrail, withTrailIfAny } from '../with-trail.js';
 
@@ -53,7 +54,7 @@ function print(view: BlastView, { screen }: Cli): void {
   line(
     colors.bold(
       printable(
-        `${view.name}${whose}: ${count(reached.length, 'service')} in reach from ${starts.join(', ')}`,
+        `${view.name}${whose}: ${countText(reached.length, 'service')} in reach from ${starts.join(', ')}`,
       ),
     ),
   );
@@ -78,13 +79,9 @@ function print(view: BlastView, { screen }: Cli): void {
   line(
     client === undefined
       ? 'no client is behind it, so a quarantine ends nothing'
-      : `a quarantine ends ${count(endsAtQuarantine.length, 'edge')}; ${count(ended, 'service')} would no longer be in reach`,
+      : `a quarantine ends ${countText(endsAtQuarantine.length, 'edge')}; ${countText(ended, 'service')} would no longer be in reach`,
   );
   line();
   line(colors.dim(`at ${view.at}, from ${view.from === 'consul' ? 'Consul' : 'the decision log'}`));
   for (const limit of view.unknown) line(colors.dim(printable(limit)));
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }

@@ -11,6 +11,7 @@ import type { Cli } from '../cli.js';
 import { openInput, readInput } from '../input-file.js';
 import type { DecisionLogSettings } from '../parts.js';
 import { readChain } from '../read-chain.js';
+import { countText } from '../terminal/count-text.js';
 import { printable } from '../terminal/screen.js';
 
 interface Options {
@@ -231,11 +232,11 @@ function reportLines(report: TrailReport, hasKey: boolean): readonly string[] {
   if (!hasKey)
     return [
       ...lines,
-      `the chain of ${decisions} decisions is intact; no signature was checked, so it proves nothing about who wrote it: give --key`,
+      `the chain of ${countText(decisions, 'decision')} is intact; no signature was checked, so it proves nothing about who wrote it: give --key`,
     ];
   return [
     ...lines,
-    `the chain of ${decisions} decisions is intact, and ${checkpoints} checkpoints sign it`,
+    `the chain of ${countText(decisions, 'decision')} is intact, and ${countText(checkpoints, 'signed checkpoint')} ${checkpoints === 1 ? 'covers' : 'cover'} it`,
     ...logs
       .filter(({ last, signed }) => signed < last)
       .map(

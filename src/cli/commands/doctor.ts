@@ -35,6 +35,7 @@ import { createJwksUris } from '../jwks-uris.js';
 import { providersIn } from '../provider-health.js';
 import { type GatewayReport, reportGateways } from '../read-gateways.js';
 import { readKnownHolds } from '../recorded-holds.js';
+import { countText } from '../terminal/count-text.js';
 import { withProgress } from '../terminal/progress.js';
 import { printable, type Screen } from '../terminal/screen.js';
 
@@ -201,8 +202,8 @@ function print(findings: readonly Finding[], screen: Screen): void {
   }
   const sum = count(findings);
   screen.line();
-  const words = (['error', 'warning', 'notice'] as const).map(
-    (severity) => `${sum[severity]} ${severity}${sum[severity] === 1 ? '' : 's'}`,
+  const words = (['error', 'warning', 'notice'] as const).map((severity) =>
+    countText(sum[severity], severity),
   );
   screen.line(colors.bold(`${words.join(', ')}, ${sum.ok} ok.`));
 }

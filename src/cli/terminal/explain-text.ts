@@ -35,7 +35,7 @@ export interface Circumstances {
 
 /** The identity provider does not show that a client is in quarantine. */
 export const ORDERS_UNKNOWN =
-  'no daemon answers here, so quarantines that Consul does not show, and other orders, are not checked';
+  'no daemon answers here, so quarantines that Consul does not show, and ended sessions, are not checked';
 
 export function isAllowed(verdict: Verdict): boolean {
   return verdict === 'allowed' || verdict === 'with-token' || verdict === 'partly';
@@ -77,7 +77,7 @@ export function printExplanation(
     );
   for (const [name, text] of consul) fact(name, text);
   for (const note of notes(explanation, around)) fact('note', note);
-  if (!around.areOrdersKnown && explanation.client !== undefined) fact('orders', ORDERS_UNKNOWN);
+  if (!around.areOrdersKnown && explanation.client !== undefined) fact('daemon', ORDERS_UNKNOWN);
   if (around.lastDecision !== undefined)
     screen.line(`  ${'decision'.padEnd(10)} ${decisionText(around.lastDecision, colors)}`);
   for (const text of residualTexts(around.lastDecision?.residual ?? {})) fact('remains', text);

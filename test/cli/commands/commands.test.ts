@@ -298,7 +298,7 @@ describe('decisions', () => {
     await cli.run(['apply', '--yes']);
     expect(await cli.run(['decisions', 'verify'])).toMatchObject({
       status: 0,
-      out: expect.stringContaining('the chain of 2 decisions is intact, and 1 checkpoints sign it'),
+      out: expect.stringContaining('the chain of 2 decisions is intact, and 1 signed checkpoint covers it'),
     });
     const file = join(cli.directory, 'decisions.jsonl');
     const key = join(cli.directory, 'state', 'trail-key.pub');
