@@ -138,6 +138,11 @@ describe('a service behind a terminating gateway', () => {
       { id: 'gateways.mixed', severity: 'warning', message: expect.stringContaining('orders (exit)') },
       { id: 'gateways.user', severity: 'error', message: expect.stringContaining('legacy (exit)') },
     ]);
+    // What select leaves out is not mentioned.
+    cli.configure({ select: { services: ['orders'] }, scopes: {} });
+    expect(await findings(/^gateways/)).toMatchObject([
+      { id: 'gateways.mixed', message: expect.not.stringContaining('legacy') },
+    ]);
   });
 });
 
