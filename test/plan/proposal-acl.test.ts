@@ -71,6 +71,15 @@ function proposed(given: Given): AclProposal {
   });
 }
 
+const claimOf = (service: string): ProposedClaim => ({
+  service: named(service),
+  client: { provider: 'main', clientId: 'web' },
+  evidence: 'claim',
+  needsMeta: false,
+  needsAttribute: false,
+  named: [service],
+  isRegistered: true,
+});
 const texts = ({ rules }: AclProposal) => rules.map(({ rule, evidence }) => [rule.scope, rule.acl, evidence]);
 const ofWeb = token('t', { description: 'token of web', policies: ['config-read'] });
 const login = (bindingRule: string, claims: Readonly<Record<string, Readonly<Record<string, string>>>>) => ({
@@ -113,17 +122,8 @@ describe('a proposal of acl: rules', () => {
   });
 
   it('takes the client that claims the services of a token', () => {
-    const claim: ProposedClaim = {
-      service: named('shop'),
-      client: { provider: 'main', clientId: 'web' },
-      evidence: 'claim',
-      needsMeta: false,
-      needsAttribute: false,
-      named: ['shop'],
-      isRegistered: true,
-    };
     const tokens = [token('t', { serviceIdentities: ['shop'], policies: ['config-read'] })];
-    const found = proposed({ clients: [client('web', ['config:read'])], tokens, claims: [claim] });
+    const found = proposed({ clients: [client('web', ['config:read'])], tokens, claims: [claimOf('shop')] });
     expect(found.explained.get('t')).toMatchObject({ services: ['shop'], scopes: ['config:read'] });
   });
 
@@ -178,7 +178,8 @@ describe('a proposal of acl: rules', () => {
       'Consul could not verify the tokens of the provider',
       {
         clients: [client('web', ['config:read'])],
-        tokens: [ofWeb],
+        tokens: [ofWeb, token('u', { serviceIdentities: ['web'] })],
+        claims: [claimOf('web')],
         mapping: {
           acl: settings({ providers: new Map([['main', loginProvider({ audience: undefined })]]) }),
         },

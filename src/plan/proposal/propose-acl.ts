@@ -61,8 +61,11 @@ export function proposeAcl(
   const rules: ProposedAclRule[] = [];
   for (const text of [...holders.texts].toSorted(compareText)) {
     if (!isProposable(text, mapping)) continue;
-    const safe = scopes.filter((held) => isSafe(held, text, holders, mapping));
-    for (const [held, evidence] of chosen(text, safe, scopes, holders)) {
+    const having = new Set(
+      [...holders.byClient].flatMap(([client, given]) => (isGiven(text, given) ? [client] : [])),
+    );
+    const safe = scopes.filter((held) => isSafe(held, text, having, holders));
+    for (const [held, evidence] of chosen(text, having, safe, scopes, holders)) {
       const scopeRule = toScopeRule(held, mapping);
       if (scopeRule === undefined) continue;
       const rule = { ...scopeRule, acl: text };
@@ -73,20 +76,30 @@ export function proposeAcl(
 }
 
 interface AclScope extends Pick<HeldScope, 'provider' | 'scope'> {
-  readonly clients: readonly OAuthClient[];
+  /** By `clientText`. */
+  readonly clients: readonly string[];
+  /** Whether every client logs in for itself, with tokens that Consul can verify. */
+  readonly isOfPrograms: boolean;
 }
 
 /** Every scope of a client that no `acl:` rule matches yet, sorted. A disabled client counts, since it may be enabled again. */
 function scopesOf(clients: readonly OAuthClient[], mapping: Mapping): readonly AclScope[] {
   const compile = createPatternCompiler();
-  const found = new Map<string, AclScope>();
-  for (const client of clients)
+  const found = new Map<string, AclScope & { readonly clients: string[]; isOfPrograms: boolean }>();
+  for (const client of clients) {
+    const { provider } = client;
+    const kind = classify(client, mapping, compile);
+    const isProgram =
+      (kind === 'workload' || kind === 'agent') &&
+      unverifiable(provider, mapping.acl.providers.get(provider)) === undefined;
     for (const scope of client.grants) {
-      const { provider } = client;
       const key = scopeText({ provider, scope });
-      const { clients: known = [] } = found.get(key) ?? {};
-      found.set(key, { provider, scope, clients: [...known, client] });
+      const held = found.get(key) ?? { provider, scope, clients: [], isOfPrograms: true };
+      held.clients.push(clientText(client));
+      held.isOfPrograms &&= isProgram;
+      found.set(key, held);
     }
+  }
   const isDecided = ({ provider, scope }: AclScope) =>
     mapping.rules.some(
       (rule) => rule.acl !== undefined && matchRule(rule, provider, scope, mapping, compile) !== undefined,
@@ -108,40 +121,40 @@ function isProposable(text: string, { protectedServices }: Mapping): boolean {
   );
 }
 
-function isSafe({ provider, scope, clients }: AclScope, text: string, holders: AclHolders, mapping: Mapping) {
-  if (unverifiable(provider, mapping.acl.providers.get(provider)) !== undefined) return false;
-  const bound = scope.api === undefined ? holders.byScope.get(scopeKey(provider, scope.name)) : undefined;
-  return clients.every((client) => {
-    const kind = classify(client, mapping);
-    if (kind !== 'workload' && kind !== 'agent') return false;
-    return isGiven(text, bound) || isGiven(text, holders.byClient.get(clientText(client)));
-  });
+function isSafe(held: AclScope, text: string, having: ReadonlySet<string>, holders: AclHolders): boolean {
+  const haveAll = held.clients.every((client) => having.has(client));
+  return held.isOfPrograms && (haveAll || isBound(held, text, holders));
+}
+
+/** Whether a login of others gives it to tokens with the scope. */
+function isBound({ provider, scope }: AclScope, text: string, { byScope }: AclHolders): boolean {
+  return scope.api === undefined && isGiven(text, byScope.get(scopeKey(provider, scope.name)));
 }
 
 /** The scopes that give the text, until every client that has it now gets it by one. */
 function chosen(
   text: string,
+  having: ReadonlySet<string>,
   safe: readonly AclScope[],
   all: readonly AclScope[],
-  { byClient, byScope, policies }: AclHolders,
+  holders: AclHolders,
 ): readonly (readonly [AclScope, AclEvidence])[] {
-  const left = new Set([...byClient].flatMap(([client, given]) => (isGiven(text, given) ? [client] : [])));
-  const having = [...left].toSorted(compareText).join();
+  const left = new Set(having);
   const found: [AclScope, AclEvidence][] = [];
   const take = (held: AclScope, evidence: AclEvidence) => {
     found.push([held, evidence]);
-    for (const client of held.clients) left.delete(clientText(client));
+    for (const client of held.clients) left.delete(client);
   };
-  for (const held of safe)
-    if (isGiven(text, byScope.get(scopeKey(held.provider, held.scope.name)))) take(held, 'login');
-  const words = wordsOf(text, policies.get(text) ?? []);
+  for (const held of safe) if (isBound(held, text, holders)) take(held, 'login');
+  const words = wordsOf(text, holders.policies.get(text) ?? []);
   const named = safe
     .filter(({ scope }) => isNamed(scope.name, text, words))
     .toSorted((a, b) => b.clients.length - a.clients.length);
-  for (const held of named)
-    if (held.clients.some((client) => left.has(clientText(client)))) take(held, 'policy');
-  const textsOf = ({ clients }: AclScope) => clients.map(clientText).toSorted(compareText).join();
-  const same = all.filter((held) => held.clients.length > 1 && textsOf(held) === having);
+  for (const held of named) if (held.clients.some((client) => left.has(client))) take(held, 'policy');
+  const same = all.filter(
+    ({ clients }) =>
+      clients.length > 1 && clients.length === having.size && clients.every((client) => having.has(client)),
+  );
   const [only, ...others] = same;
   if (found.length === 0 && only !== undefined && others.length === 0 && safe.includes(only))
     take(only, 'holders');
@@ -191,7 +204,9 @@ function explain(
       const owner = claimed.get(service);
       return owner !== undefined && clientText(owner) === clientText(id);
     };
+    const fault = unverifiable(id.provider, mapping.acl.providers.get(id.provider));
     const isAll =
+      fault === undefined &&
       power.rules.size + services.length > 0 &&
       power.more.size === 0 &&
       [...power.rules].every((text) => texts.has(text)) &&
@@ -201,8 +216,7 @@ function explain(
     else
       unexplained.set(
         token.accessorId,
-        unverifiable(id.provider, mapping.acl.providers.get(id.provider)) ??
-          `it may be a token of the client ${nameOf(id)}, whose scopes do not give all of it`,
+        fault ?? `it may be a token of the client ${nameOf(id)}, whose scopes do not give all of it`,
       );
   }
   return { explained, unexplained };
