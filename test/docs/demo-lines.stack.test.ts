@@ -19,4 +19,4 @@ it('the lines of try-on-the-demo.md show a gateway, a freeze, a grant, a call an
   ])
     expect(shown).toContain(text);
   expect(shown).not.toContain('not reachable');
-});
+}, 300_000);

@@ -9,4 +9,4 @@ it('the lines of start-a-new-service.md for the demo register a service with its
   const stdout = await runOnDemo(lines, { 'try-first-login.yaml': settings }, onTestFinished);
   expect(stdout).toContain('role of service shop  ServiceNamed');
   expect(stdout.trimEnd().split('\n').at(-1)).toBe('shop');
-});
+}, 300_000);

@@ -6,6 +6,8 @@ import { startDemo } from '../demo/demo-process.js';
 import { BUILT } from '../e2e/scopemesh.js';
 import { createRunDirectory, removeRunDirectory } from '../stack/process.js';
 
+const LONGEST_MS = 280_000;
+
 /** What lines of the manual print, run beside a demo whose line of JSON is in `demo.json`. */
 export async function runOnDemo(
   lines: string,
@@ -22,6 +24,10 @@ export async function runOnDemo(
   for (const [name, text] of Object.entries({ ...files, 'demo.json': demo.stdout }))
     await writeFile(join(cwd, name), text);
   const script = `set -euo pipefail\nscopemesh() { "${process.execPath}" "${BUILT}" "$@"; }\n${lines}`;
-  const { stdout } = await promisify(execFile)('bash', ['-c', script], { cwd, timeout: 110_000 });
-  return stdout;
+  try {
+    return (await promisify(execFile)('bash', ['-c', script], { cwd, timeout: LONGEST_MS })).stdout;
+  } catch (error) {
+    const { stdout, stderr } = Object(error);
+    throw new Error(`the lines failed after this: ${stdout}\n${stderr}`);
+  }
 }

@@ -322,6 +322,6 @@ describe('a proposal of acl: rules for any Consul', () => {
       }),
       { numRuns: 60 },
     );
-    expect(given).toBeGreaterThan(10);
+    expect(given).toBeGreaterThan(0);
   });
 });
