@@ -38,9 +38,9 @@ export function addImport(program: Command, cli: Cli): void {
     .summary('propose a mapping from what Consul and the identity providers have now')
     .description(
       'Reads the intentions and ACL objects of Consul and the clients of the identity providers completely. Writes two ' +
-        'files: a configuration with rules that explain the intentions, and a report with the claims to make, what ' +
-        'each rule explains, and what no scope explains, with the reason. The rules open nothing that Consul does not ' +
-        'allow now. Changes nothing in Consul. The configuration file needs consul and providers alone; rules that it ' +
+        'files: a configuration with rules that explain the intentions and the static ACL tokens, and a report with the ' +
+        'claims to make, what each rule explains, and what no scope explains, with the reason. The rules open nothing that ' +
+        'Consul does not allow now. Changes nothing in Consul. The configuration file needs consul and providers alone; rules that it ' +
         'has are kept. The token of scopemesh needs acl = "read".',
     )
     .requiredOption(
