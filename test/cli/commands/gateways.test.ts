@@ -48,7 +48,7 @@ describe('an ingress gateway', () => {
     await mesh.register('orders');
     await sidecarOf('orders');
     await gateway('ingress-gateway');
-    // Whoever writes entries must not be able to hide the others from doctor.
+    // Somebody who writes entries must not be able to hide the others from doctor.
     await write({ Kind: 'terminating-gateway', Name: 'a\nb', Services: [{ Name: 'orders' }] });
     cli.idp({ ...CLIENT, scopes: ['orders:read'] });
     const planned = await cli.run(['plan', '--json']);
