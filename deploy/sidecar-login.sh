@@ -3,18 +3,18 @@
 #
 #   sidecar-login.sh SERVICE_ID SERVICE_FILE [options of `consul connect envoy`]
 #
-# Such a token ends. An Envoy whose token has ended, or whose service was registered with one that has, is never told of
-# a denial again and looks healthy. So before a token ends this logs in again, registers the service with the new token,
-# restarts Envoy with it, and logs the old one out; so it does as soon as the token is gone before its time, as it is once
-# the client is disabled or its tokens are to live shorter. Where the login fails Envoy is stopped: a proxy that nobody can
-# reach is better than one that nobody can close. The restart cuts the connections that are open.
+# Such a token ends. If the token of an Envoy has ended, or the token with which its service was registered, Consul sends
+# that Envoy no denial any more, and it looks healthy. So before a token ends, or as soon as it is gone, this script logs in
+# again, registers the service with the new token, restarts Envoy with it, and logs the old token out. A token is gone before
+# its end if the client was disabled or got a shorter lifetime. If the login fails, the script stops Envoy: a service that
+# cannot be reached is better than one that cannot be closed. Each restart cuts the open connections.
 #
 # In the environment:
-#   AUTH_METHOD           as `scopemesh explain --client PROVIDER/CLIENT_ID` tells it
+#   AUTH_METHOD           as `scopemesh explain --client PROVIDER/CLIENT_ID` prints it
 #   ACCESS_TOKEN_COMMAND  a command of the shell that prints a fresh access token of the client
-#   RENEW_SECONDS         when to renew: two thirds of the lifetime that `scopemesh explain` tells
-#   CHECK_SECONDS         how often to see whether the token is still there; 5
-#   CONSUL_HTTP_ADDR and the like, as Consul's command line takes them; no CONSUL_HTTP_TOKEN
+#   RENEW_SECONDS         when to renew: two thirds of the lifetime that `scopemesh explain` prints
+#   CHECK_SECONDS         how often to check whether the token still exists; 5
+#   CONSUL_HTTP_ADDR and the other variables of Consul's command line; no CONSUL_HTTP_TOKEN
 set -eu
 umask 077
 
@@ -25,9 +25,35 @@ fi
 id=$1
 file=$2
 shift 2
-: "${AUTH_METHOD:?}" "${ACCESS_TOKEN_COMMAND:?}" "${RENEW_SECONDS:?}"
 : "${CHECK_SECONDS:=5}"
 unset CONSUL_HTTP_TOKEN CONSUL_HTTP_TOKEN_FILE
+
+say() { echo "sidecar-login: $*" >&2; }
+refuse() { say "$*"; exit 2; }
+
+[ -n "${AUTH_METHOD:-}" ] || refuse "set AUTH_METHOD to what 'scopemesh explain --client PROVIDER/CLIENT_ID' prints"
+[ -n "${ACCESS_TOKEN_COMMAND:-}" ] || refuse "set ACCESS_TOKEN_COMMAND to a command that prints an access token of the client"
+case "${RENEW_SECONDS:-}" in
+  '' | *[!0-9]*) refuse "set RENEW_SECONDS to a number: two thirds of the lifetime that 'scopemesh explain' prints" ;;
+esac
+[ -r "$file" ] || refuse "$file cannot be read; it must have the registration of $id"
+command -v consul >/dev/null || refuse "there is no consul on the PATH; install the Consul command line"
+admin=localhost:19000
+binary=envoy
+previous=''
+for each in "$@"; do
+  case "$previous" in
+    -envoy-binary | --envoy-binary) binary=$each ;;
+    -admin-bind | --admin-bind) admin=$each ;;
+  esac
+  case "$each" in
+    --) break ;;
+    -envoy-binary=* | --envoy-binary=*) binary=${each#*=} ;;
+    -admin-bind=* | --admin-bind=*) admin=${each#*=} ;;
+  esac
+  previous=$each
+done
+command -v "$binary" >/dev/null || refuse "there is no Envoy at '$binary'; install Envoy, or name it with -envoy-binary PATH"
 
 work=$(mktemp -d)
 token=''
@@ -62,13 +88,34 @@ trap clean_up EXIT
 trap 'exit 143' TERM
 trap 'exit 130' INT
 
-# Logs in and registers the service; the new token is in the file $1.
+# Logs in and registers the service; the new token is in the file $1. The commands print their own errors before these lines.
 renew() {
-  sh -c "$ACCESS_TOKEN_COMMAND" >"$work/access" || return 1
-  [ -s "$work/access" ] || return 1
-  consul login -method="$AUTH_METHOD" -bearer-token-file="$work/access" -token-sink-file="$1" >/dev/null || return 1
+  if ! sh -c "$ACCESS_TOKEN_COMMAND" >"$work/access"; then
+    say "ACCESS_TOKEN_COMMAND failed: check that the identity provider answers, and the secret of the client"
+    return 1
+  fi
+  if ! [ -s "$work/access" ]; then
+    say "ACCESS_TOKEN_COMMAND printed no token: run it by hand, and check that the identity provider answers"
+    return 1
+  fi
+  if ! consul login -method="$AUTH_METHOD" -bearer-token-file="$work/access" -token-sink-file="$1" >/dev/null; then
+    say "the login by $AUTH_METHOD failed: if Consul answers, 'scopemesh explain --client PROVIDER/CLIENT_ID' says whether the client may log in, and with which audience"
+    return 1
+  fi
   rm -f "$work/access"
-  with_token "$1" consul services register "$file" >/dev/null
+  if ! with_token "$1" consul services register "$file" >/dev/null; then
+    say "the registration of $id failed: $file must be about a service as which the client may log in ('scopemesh explain --client PROVIDER/CLIENT_ID')"
+    return 1
+  fi
+}
+
+# An Envoy that does not reach Consul's gRPC port runs, and has no listeners.
+check_connection() {
+  command -v curl >/dev/null || return 0
+  stats=$(curl -s -m 2 "http://$admin/stats?filter=control_plane.connected_state") || return 0
+  case "$stats" in
+    *connected_state:\ 0*) say "the Envoy of $id has no connection to Consul: check that the agent has a gRPC port (ports.grpc, 8502), and name it with -grpc-addr HOST:PORT" ;;
+  esac
 }
 
 # Whether Consul answers that the token in the file $1 does not exist. No answer proves nothing. A new registration of
@@ -80,12 +127,14 @@ is_gone() {
 count=0
 renewed_at=0
 checked_at=0
+# Whether this Envoy's connection to Consul was checked: it has 10 seconds for it.
+is_checked=''
 while :; do
   now=$(date +%s)
   if [ -n "$token" ] && [ $((now - checked_at)) -ge "$CHECK_SECONDS" ]; then
     checked_at=$now
     if is_gone "$token"; then
-      echo "sidecar-login: the token of $id is gone before its time" >&2
+      say "the token of $id is gone before its end: the client may be disabled, or its tokens live shorter now"
       renewed_at=0
     fi
   fi
@@ -101,20 +150,25 @@ while :; do
       token=$fresh
       renewed_at=$(date +%s)
       checked_at=$renewed_at
-      echo "sidecar-login: $id runs with token $count" >&2
+      is_checked=''
+      say "$id runs with token $count"
     else
       [ ! -f "$fresh" ] || log_out "$fresh"
-      echo "sidecar-login: $id could not renew its token" >&2
+      say "$id could not renew its token"
       # Two thirds of a token's life and half of that again is all of it.
       if [ "$age" -ge $((RENEW_SECONDS * 3 / 2)) ]; then
-        echo "sidecar-login: $id has no live token, and its Envoy does not go on" >&2
+        say "$id has no live token, so its Envoy stops; correct what the lines above say, and start this script again"
         exit 1
       fi
     fi
   fi
   if ! kill -0 "$envoy" 2>/dev/null; then
-    echo "sidecar-login: the Envoy of $id has ended" >&2
+    say "the Envoy of $id has ended; its own lines above say why"
     exit 1
+  fi
+  if [ -z "$is_checked" ] && [ $(($(date +%s) - renewed_at)) -ge 10 ]; then
+    is_checked=yes
+    check_connection
   fi
   sleep 1
 done

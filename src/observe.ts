@@ -247,6 +247,11 @@ export const METRICS = {
     'From a write of the canary key until the watch on it saw the write.',
     [],
   ],
+  scopemesh_manifests_broken: [
+    'gauge',
+    'Manifests in the directory that cannot be read: nothing changes at their destinations, revocations neither, until somebody repairs them. Only with `consul.target`.',
+    [],
+  ],
   scopemesh_manifests_unsynced: [
     'gauge',
     'Destinations whose intentions in Consul differ from the manifests in the directory: what was granted or revoked there is not in force yet. Only with `consul.target`.',

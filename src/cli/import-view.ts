@@ -1,12 +1,14 @@
 import type { Config } from '../../config/config.js';
 import type { ServiceName } from '../model/intention.js';
 import type { Proposal, ProposedClaim } from '../plan/proposal/proposal.js';
+import type { AclProposal } from '../plan/proposal/propose-acl.js';
 import type { UnexplainedAcl } from './read-unexplained-acl.js';
 import { accessText } from './terminal/access-text.js';
 
 /** What an import found. */
 export interface Imported {
   readonly proposal: Proposal;
+  readonly aclProposal: Pick<AclProposal, 'rules' | 'explained'>;
   readonly acl: readonly UnexplainedAcl[];
   readonly defaultPolicy: 'allow' | 'deny' | 'unknown';
   readonly config: Pick<Config, 'owner' | 'providers' | 'services'>;
@@ -17,25 +19,30 @@ export interface ImportSummary {
   readonly explained: number;
   readonly unexplained: number;
   readonly rules: number;
+  readonly aclRules: number;
   readonly claimsToMake: number;
+  /** Static tokens that a login of their client would replace. */
+  readonly tokensExplained: number;
   readonly aclObjects: number;
 }
 
-export function importSummary({ proposal, acl }: Imported): ImportSummary {
+export function importSummary({ proposal, aclProposal, acl }: Imported): ImportSummary {
   const { explained, unexplained, rules, claims } = proposal;
   return {
     intentions: explained.length + unexplained.length,
     explained: explained.length,
     unexplained: unexplained.length,
     rules: rules.length,
+    aclRules: aclProposal.rules.length,
     claimsToMake: claims.filter(({ needsMeta, needsAttribute }) => needsMeta || needsAttribute).length,
+    tokensExplained: aclProposal.explained.size,
     aclObjects: acl.length,
   };
 }
 
 /** The document of `--json`. */
 export function importDocument(imported: Imported, files: readonly string[]) {
-  const { proposal, acl, defaultPolicy } = imported;
+  const { proposal, aclProposal, acl, defaultPolicy } = imported;
   return {
     files,
     summary: importSummary(imported),
@@ -64,6 +71,14 @@ export function importDocument(imported: Imported, files: readonly string[]) {
       detail,
     })),
     unusedScopes: proposal.unusedScopes,
+    aclRules: aclProposal.rules.map(({ rule: { userRequired: _, ...rule }, evidence }) => ({
+      ...rule,
+      evidence,
+    })),
+    explainedTokens: [...aclProposal.explained].map(([accessorId, explained]) => ({
+      accessorId,
+      ...explained,
+    })),
     acl,
   };
 }

@@ -2,6 +2,8 @@ import type { Consul } from '../consul/consul.js';
 import { reportTokens, type TokenKind } from '../plan/acl/token-report.js';
 import { compareText } from '../plan/compare.js';
 import { isAnyMarked } from '../plan/ownership.js';
+import type { AclFacts } from '../plan/proposal/acl-holders.js';
+import type { AclProposal } from '../plan/proposal/propose-acl.js';
 
 /** A token, role or policy of others, which no rule of a proposal explains. */
 export interface UnexplainedAcl {
@@ -14,23 +16,25 @@ export interface UnexplainedAcl {
   readonly detail: string;
 }
 
-/**
- * The tokens that are not from a login, and the roles and policies without the mark of scopemesh. Throws ERR_CONSUL_DENIED or
- * ERR_CONSUL_INCOMPLETE if this token may not read all of them.
- */
-export async function readUnexplainedAcl(
-  consul: Pick<Consul, 'acl'>,
-  now: number,
-  signal: AbortSignal,
-): Promise<readonly UnexplainedAcl[]> {
+/** Throws ERR_CONSUL_DENIED or ERR_CONSUL_INCOMPLETE if this token may not read all of them. */
+export async function readAclFacts(consul: Pick<Consul, 'acl'>, signal: AbortSignal): Promise<AclFacts> {
   const [tokens, objects] = await Promise.all([
     consul.acl.tokens('all', signal),
     consul.acl.read(() => true, signal),
   ]);
+  return { tokens, objects };
+}
+
+/** The tokens that are not from a login and that no scope explains, and the roles and policies without the mark of scopemesh. */
+export function unexplainedAcl(
+  { tokens, objects }: AclFacts,
+  { explained, unexplained }: Pick<AclProposal, 'explained' | 'unexplained'>,
+  now: number,
+): readonly UnexplainedAcl[] {
   const found = [
     ...reportTokens({ tokens, objects, clients: [], now }).flatMap(
       ({ token, kind, can = [] }): readonly UnexplainedAcl[] =>
-        kind === 'login' || (kind === 'anonymous' && can.length === 0)
+        kind === 'login' || (kind === 'anonymous' && can.length === 0) || explained.has(token.accessorId)
           ? []
           : [
               {
@@ -38,7 +42,7 @@ export async function readUnexplainedAcl(
                 name: token.accessorId,
                 description: token.description,
                 gives: can,
-                detail: TOKEN_DETAIL[kind],
+                detail: unexplained.get(token.accessorId) ?? TOKEN_DETAIL[kind],
               },
             ],
     ),

@@ -66,7 +66,9 @@ export async function readNextConfig(
   const next = await loadMapping({ path, environment: {}, readFile });
   return (running) => {
     if (next.owner !== running.owner)
-      throw refused(`${path} has another owner; nothing that this owner has written would count as owned`);
+      throw refused(
+        `${path} has another owner, so nothing that this instance wrote would count as its own; write owner: ${running.owner} there`,
+      );
     const names = ({ providers }: Config) => providers.map(({ name }) => name).join(', ');
     if (names(next) !== names(running))
       throw refused(`${path} has other providers than the present file; use scopemesh plan -c ${path}`);

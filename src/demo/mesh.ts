@@ -59,6 +59,7 @@ actors:
 
 guards:
   protected: [vault] # never opened, even for a client with the scope vault:connect
+  breakGlass: { longest: 4h } # scopemesh grant may open an edge that the identity provider does not grant
 `;
 
 /** One request through the sidecar of a service. */

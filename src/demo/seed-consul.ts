@@ -38,6 +38,8 @@ export async function registerServices(
         Name: name,
         Address: '127.0.0.1',
         Port: ports.get(name) ?? 0,
+        // The demo stands in for the proxies, and calls any service without a configured upstream.
+        Connect: { Native: true },
         Meta: client === undefined ? {} : { 'oauth-client-id': client },
       };
       await callConsul(consul, { method: 'PUT', path: '/v1/agent/service/register', body: service }, signal);

@@ -7,6 +7,7 @@ import {
 } from '../model/catalog.js';
 import { confirmedServices, type OAuthClient } from '../model/client.js';
 import type { Mapping } from '../model/rule.js';
+import type { Selection } from '../model/selection.js';
 import { type FirstLogin, firstLogins, givesFirstLogins } from '../plan/acl/first-logins.js';
 import { type ClaimStatus, claimStatusOf, statedClaim } from '../plan/claims.js';
 import { ownService } from '../plan/own-service.js';
@@ -134,7 +135,7 @@ export class Claims {
     this.#selected =
       select === undefined
         ? catalog
-        : { ...catalog, services: catalog.services.filter(({ name }) => select.hasService(name)) };
+        : { ...catalog, services: catalog.services.filter((service) => isSelected(service, select)) };
     this.#services = services;
     return changed;
   }
@@ -294,4 +295,11 @@ function isSameService(a: CatalogService, b: CatalogService): boolean {
 /** The properties that a claim depends on. */
 function instanceText({ kind, meta, tags }: ServiceInstance): string {
   return JSON.stringify([kind, meta, tags]);
+}
+
+/** A sidecar goes with its service, whatever its own name is. */
+function isSelected({ name, instances }: CatalogService, select: Selection): boolean {
+  const isProxied = ({ proxyOf }: CatalogService['instances'][number]) =>
+    proxyOf !== undefined && select.hasService({ ...name, name: proxyOf });
+  return select.hasService(name) || instances.some(isProxied);
 }

@@ -1,4 +1,12 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -199,8 +207,15 @@ describe('the intentions of the Consul port as manifests beside an embedded Cons
   });
 
   it.each([
-    ['lost its first line', (text: string) => text.slice(text.indexOf('\n') + 1), 'begin with the line'],
-    ['is no YAML', (text: string) => `${text}<<<<<<< HEAD\n`, 'no valid YAML'],
+    ['lost its first line', changed((text) => text.slice(text.indexOf('\n') + 1)), 'begin with the line'],
+    ['is no YAML', changed((text) => `${text}<<<<<<< HEAD\n`), 'no valid YAML'],
+    ['was cut', changed((text) => text.slice(0, text.indexOf('spec:') + 7)), 'has no metadata or no spec'],
+    ['became a directory', replaced((file) => mkdirSync(file)), 'it is a link, a directory or a device'],
+    [
+      'became a link out of the directory',
+      replaced((file) => symlinkSync('/etc/hostname', file)),
+      'it is a link, a directory or a device',
+    ],
   ])(
     'a manifest that %s holds its destination alone, and the hold names the file',
     async (_, damage, why) => {
@@ -210,7 +225,7 @@ describe('the intentions of the Consul port as manifests beside an embedded Cons
       await create(billing, newSource('web'));
       await fromResource(orders, 'web');
       const file = fileOf(orders);
-      writeFileSync(file, damage(readFileSync(file, 'utf8')));
+      damage(file);
       const listed = await consul.intentions.list(never);
       const of = (name: string) => listed.find(({ destination }) => destination.name === name);
       const [broken, whole] = [of(orders), of(billing)];
@@ -227,7 +242,18 @@ describe('the intentions of the Consul port as manifests beside an embedded Cons
       await base.request('DELETE', `/v1/config/service-intentions/${orders}`);
       const absent = await read(orders);
       expect([absent.sources, entryBlock(absent)?.reason]).toEqual([[], 'ManagedElsewhere']);
-      rmSync(file);
+      rmSync(file, { recursive: true });
     },
   );
 });
+
+function changed(change: (text: string) => string): (file: string) => void {
+  return (file) => writeFileSync(file, change(readFileSync(file, 'utf8')));
+}
+
+function replaced(make: (file: string) => unknown): (file: string) => void {
+  return (file) => {
+    rmSync(file);
+    make(file);
+  };
+}

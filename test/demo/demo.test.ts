@@ -131,10 +131,15 @@ describe('scopemesh demo', () => {
     // Envoy ends a tcp connection that it does not let through.
     await expect(call('/ledger/')).rejects.toThrow();
     expect((await call('/readyz', ready.scopemesh)).status).toBe(200);
-    const services = await fetch(`${ready.consul}/v1/catalog/services`, {
-      headers: { 'X-Consul-Token': ready.consulManagementToken },
-    });
-    expect(Object.keys(z.record(z.string(), z.unknown()).parse(await services.json()))).toHaveLength(11);
+    const read = async (path: string): Promise<unknown> => {
+      const headers = { 'X-Consul-Token': ready.consulManagementToken };
+      return (await fetch(`${ready.consul}${path}`, { headers })).json();
+    };
+    expect(
+      Object.keys(z.record(z.string(), z.unknown()).parse(await read('/v1/catalog/services'))),
+    ).toHaveLength(11);
+    // So scopemesh reach and doctor say what the calls above show.
+    expect(await read('/v1/health/connect/orders')).toHaveLength(1);
     expect(existsSync(ready.config)).toBe(true);
 
     expect((await demo.stop('SIGTERM')).status).toBe(0);

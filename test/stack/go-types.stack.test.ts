@@ -12,9 +12,11 @@ import { fromSpec } from '../../src/consul/crd/manifest.js';
 import { toIntentionsText } from '../../src/consul/crd/own-entries.js';
 import { createHttpConsul } from '../../src/consul/http/http-consul.js';
 import { createEmbeddedConsul, type EmbeddedConsul } from '../../src/embedded/consul/embedded-consul.js';
+import type { CallingGatewayKind } from '../../src/model/catalog.js';
 import type { HttpPermission, NewSource } from '../../src/model/intention.js';
 import { Secret } from '../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
+import { obstaclesOf } from '../../src/plan/reach.js';
 import { mapping } from '../plan/scene.js';
 import { type ConsulProxy, startConsulProxy } from '../support/consul-proxy.js';
 import { API_GATEWAY } from '../support/gateway-entries.js';
@@ -156,6 +158,38 @@ describe("what scopemesh writes, as the types of Consul's Go client have it", ()
         ],
       },
     ]);
+  });
+
+  it('takes the entries that reach prints for routes and protocols', async () => {
+    const facts = (protocol: string, kind: CallingGatewayKind) => ({
+      source: 'edge',
+      destination: 'orders',
+      proxies: [],
+      gateway: { kind, routes: [], registered: 1, passing: 1 },
+      protocol,
+      health: { registered: 1, passing: 1 },
+      gateways: [],
+      routes: [],
+    });
+    const upstreamProtocols = new Map([['orders', 'grpc']]);
+    const proxy = { id: 'web-proxy', upstreams: ['orders'], reachesAll: false, upstreamProtocols };
+    const obstacles = [
+      ...(['http', 'tcp'] as const).flatMap((protocol) =>
+        (['api-gateway', 'ingress-gateway'] as const).flatMap((kind) => obstaclesOf(facts(protocol, kind))),
+      ),
+      ...obstaclesOf({ ...facts('http', 'api-gateway'), gateway: undefined, proxies: [proxy] }),
+    ];
+    const entries = obstacles.map(({ remedy }): unknown => JSON.parse(/\{.*\}/.exec(remedy)?.[0] ?? ''));
+    expect(entries.map((entry) => Reflect.get(Object(entry), 'Kind'))).toEqual([
+      'http-route',
+      'ingress-gateway',
+      'tcp-route',
+      'ingress-gateway',
+      'service-defaults',
+    ]);
+    const { status, out, err } = await run(binary, [], JSON.stringify(entries));
+    expect([status, err]).toEqual([0, '']);
+    expect(JSON.parse(out)).toMatchObject(entries);
   });
 
   it('takes the access log that doctor prints', async () => {

@@ -58,6 +58,21 @@ export function edgeDecision(
   });
 }
 
+/** In mode observe: web would get a part of orders of its own, in place of what a wildcard allows. */
+export function narrowedInTrial(time: string): Decision {
+  const path = { methods: ['GET', 'HEAD'], pathPrefix: '/v1/orders' };
+  return decision({
+    time,
+    type: 'dev.scopemesh.intention.planned',
+    outcome: 'observed',
+    reason: 'ModeForbids',
+    changeReason: 'ScopeGranted',
+    action: 'grant',
+    before: null,
+    after: { access: 'http', permissions: [path] },
+  });
+}
+
 /** `count` decisions over `subjects` subjects in turn, each subject's revisions counting from 1. */
 export function decisions(count: number, subjects = 3, prefix = 'subject'): Decision[] {
   return Array.from({ length: count }, (_, at) =>

@@ -6,7 +6,8 @@ import { noMetrics, silentLogger } from '../../src/observe.js';
 import { runTrailIndex } from '../../workers/trail-index.js';
 import { openTrail } from '../../workers/wire.js';
 import { type CommandLine, createCommandLine } from '../support/command-line.js';
-import { edgeDecision } from '../support/decisions.js';
+import { edgeDecision, narrowedInTrial } from '../support/decisions.js';
+import { startOrdersCommandLine } from '../support/orders-command-line.js';
 import { createTopicWorld, useKafka } from '../support/topic-world.js';
 import { until } from '../support/until.js';
 
@@ -112,6 +113,30 @@ describe('questions to a topic with --from-topic', () => {
       { scopemesh: { verdict: 'denied', decision: { time: day(3) } } },
       { scopemesh: { verdict: null, decision: null, unknown: [expect.stringContaining('newer')] } },
     ]);
+  });
+
+  it('say what enforcing would take away, and since when it was planned', async () => {
+    const { mesh, cli } = await startOrdersCommandLine();
+    onTestFinished(async () => {
+      cli.close();
+      await mesh.consul.close();
+    });
+    await mesh.write('orders', [{ Name: '*', Action: 'allow' }]);
+    const world = createTopicWorld(kafka().broker);
+    const time = new Date(Date.now() - 3_600_000).toISOString();
+    await world.publish([narrowedInTrial(time)]);
+    cli.configure({
+      mode: 'observe',
+      decisions: { kind: 'kafka', brokers: [kafka().broker], topic: world.topic },
+    });
+    expect(await ask(cli, 'trial')).toMatchObject({
+      status: 1,
+      isBreaking: true,
+      edges: [
+        { source: 'bot', effect: 'opens' },
+        { source: 'web', effect: 'narrows', since: { time } },
+      ],
+    });
   });
 
   it('are answered over decisions and checkpoints of several starts', async () => {

@@ -219,7 +219,11 @@ function show(
   { screen }: Cli,
 ): void {
   if (intentions.length + acl.length === 0)
-    screen.line(mode === 'observe' ? 'Nothing is adopted in mode observe.' : 'Nothing to adopt.');
+    screen.line(
+      mode === 'observe'
+        ? 'Nothing is adopted in mode observe; set mode: extend or mode: enforce to adopt.'
+        : 'Nothing to adopt.',
+    );
   const rows = intentions.map((change) => [
     printable(`${change.source.name} -> ${change.resource.destination}`),
     accessText(change.before),

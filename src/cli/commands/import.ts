@@ -7,13 +7,14 @@ import { changedSections, isWritableRule, toProposedText } from '../../../config
 import { systemClock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
 import { propose } from '../../plan/proposal/propose.js';
+import { proposeAcl } from '../../plan/proposal/propose-acl.js';
 import { nameOf } from '../../plan/proposal/propose-claims.js';
 import { parseClientText, type World } from '../../plan/world.js';
 import type { Cli } from '../cli.js';
 import { importDocument, importSummary } from '../import-view.js';
 import { withBothSides } from '../load-current-state.js';
 import { writePrivateFiles } from '../private-files.js';
-import { readUnexplainedAcl } from '../read-unexplained-acl.js';
+import { readAclFacts, unexplainedAcl } from '../read-unexplained-acl.js';
 import { importMarkdown } from '../terminal/import-markdown.js';
 import { printable } from '../terminal/screen.js';
 
@@ -22,6 +23,11 @@ interface Options {
   readonly force?: true;
   readonly json?: true;
 }
+
+const NO_ACL = {
+  tokens: [],
+  objects: { policies: [], roles: [], authMethods: [], bindingRules: [] },
+} as const;
 
 const CONFIG_FILE = 'scopemesh.yaml';
 const REPORT_FILE = 'report.md';
@@ -32,9 +38,9 @@ export function addImport(program: Command, cli: Cli): void {
     .summary('propose a mapping from what Consul and the identity providers have now')
     .description(
       'Reads the intentions and ACL objects of Consul and the clients of the identity providers completely. Writes two ' +
-        'files: a configuration with rules that explain the intentions, and a report with the claims to make, what ' +
-        'each rule explains, and what no scope explains, with the reason. The rules open nothing that Consul does not ' +
-        'allow now. Changes nothing in Consul. The configuration file needs consul and providers alone; rules that it ' +
+        'files: a configuration with rules that explain the intentions and the static ACL tokens, and a report with the ' +
+        'claims to make, what each rule explains, and what no scope explains, with the reason. The rules open nothing that ' +
+        'Consul does not allow now. Changes nothing in Consul. The configuration file needs consul and providers alone; rules that it ' +
         'has are kept. The token of scopemesh needs acl = "read".',
     )
     .requiredOption(
@@ -74,21 +80,24 @@ async function runImport({ out, force, json }: Options, cli: Cli): Promise<void>
       const view = world.view(now);
       refuseUnreadable(view);
       const { claimGraceMs, clientMeta, clientTag } = config.services;
+      const { mapping } = world;
+      const canWrite = createCheck(config);
       const proposal = propose({
-        mapping: world.mapping,
+        mapping,
         settings: { claimGraceMs, clientMeta, clientTag },
         world: view,
         entries: world.entries.values(),
-        canWrite: createCheck(config),
+        canWrite,
       });
       const { aclsEnabled, defaultPolicy } = await consul.inspect(cli.signal);
-      const acl = aclsEnabled ? await readUnexplainedAcl(consul, now, cli.signal) : [];
-      return { proposal, acl, defaultPolicy };
+      const facts = aclsEnabled ? await readAclFacts(consul, cli.signal) : NO_ACL;
+      const aclProposal = proposeAcl(facts, proposal.claims, { mapping, world: view, canWrite, now });
+      return { proposal, aclProposal, acl: unexplainedAcl(facts, aclProposal, now), defaultPolicy };
     },
     { open: async () => config },
   );
   const facts = { ...found, config };
-  const rules = found.proposal.rules.map(({ rule }) => rule);
+  const rules = [...found.proposal.rules, ...found.aclProposal.rules].map(({ rule }) => rule);
   const proposed = toProposedText(text, rules, { from: dirname(source), to: resolve(out) });
   // What is written must be valid: the names of scopes and the paths of intentions come from outside.
   const { config: written } = await loadConfig({
@@ -141,10 +150,12 @@ function createCheck(config: Config): Parameters<typeof propose>[0]['canWrite'] 
 }
 
 function print(facts: Parameters<typeof importMarkdown>[0], files: readonly string[], { screen }: Cli): void {
-  const { intentions, explained, unexplained, rules, claimsToMake, aclObjects } = importSummary(facts);
+  const { intentions, explained, unexplained, rules, aclRules, claimsToMake, tokensExplained, aclObjects } =
+    importSummary(facts);
   screen.line(`Intentions: ${intentions}. Explained by scopes: ${explained}. Not explained: ${unexplained}.`);
+  screen.line(`Rules: ${rules}. ACL rules: ${aclRules}. Claims to make: ${claimsToMake}.`);
   screen.line(
-    `Rules: ${rules}. Claims to make: ${claimsToMake}. ACL objects that no rule explains: ${aclObjects}.`,
+    `ACL tokens that a login would replace: ${tokensExplained}. ACL objects that no rule explains: ${aclObjects}.`,
   );
   if (facts.defaultPolicy === 'allow')
     screen.warn('The mesh allows what no intention denies; scopemesh needs a default policy of deny.');

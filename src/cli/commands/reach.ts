@@ -49,6 +49,10 @@ Examples:
           const verdict = reachable ? colors.green('reachable') : colors.red('not reachable');
           cli.screen.line(`${verdict}  ${colors.bold(printable(`${from} -> ${to}`))}`);
           if (behind.length > 0) cli.screen.line(`  ${printable(behindText(to, behind))}`);
+          const known = new Set(catalog.services.map(({ name }) => name.name));
+          for (const name of behind.length > 0 ? [from] : [from, to])
+            if (!known.has(name))
+              cli.screen.line(`  ${printable(`${name} is not registered in Consul; check the spelling`)}`);
           for (const text of reachTexts(obstacles)) cli.screen.line(`  ${printable(text)}`);
         }
         if (!reachable) cli.exit(NOT_REACHABLE);

@@ -29,8 +29,8 @@ export function error(id: string, message: string, remedy: string): Finding {
   return { id, severity: 'error', message, remedy };
 }
 
-/** The first names, and how many more there are. */
-export function namesText(names: readonly string[]): string {
+/** The first names, or sentences with another separator, and how many more there are. */
+export function namesText(names: readonly string[], separator = ', '): string {
   const more = names.length > NAMES ? ` and ${names.length - NAMES} more` : '';
-  return `${names.slice(0, NAMES).join(', ')}${more}`;
+  return `${names.slice(0, NAMES).join(separator)}${more}`;
 }

@@ -3,7 +3,7 @@ import type { IntentionEntry, IntentionSource } from '../../model/intention.js';
 import { toShellWord } from '../../model/shell-word.js';
 import { covers } from '../../plan/access.js';
 import { desiredAccess } from '../../plan/desired-access.js';
-import { isOwned } from '../../plan/ownership.js';
+import { isOwned, otherOwnerOf } from '../../plan/ownership.js';
 import { opens } from '../../plan/precedence.js';
 import { serviceText } from '../../plan/world.js';
 import { inputOf } from '../../state/fleet.js';
@@ -64,6 +64,8 @@ function wildcardFinding({ entry, source }: Foreign, world: WorldState): Finding
 /** A source with a claim that counts has scopes to compare with. */
 function widerFinding({ entry, source }: Foreign, world: WorldState, now: number): Finding | undefined {
   const { name, namespace, partition, access } = source;
+  // `select.overlap` reports what another instance wrote, and nobody should remove it by hand.
+  if (otherOwnerOf(world.mapping.owner, source.description) !== undefined) return undefined;
   const service = { name, namespace, partition };
   const status = world.claimStatuses(now).get(serviceText(service));
   if (status?.kind !== 'claimed' || access.kind === 'other') return undefined;
@@ -74,7 +76,7 @@ function widerFinding({ entry, source }: Foreign, world: WorldState, now: number
   return warning(
     'mesh.wider',
     `the intention ${name} -> ${destination.name}, which scopemesh does not own, allows ${accessText(access)}, but the scopes of its client ${provider}/${clientId} open ${accessText(desired)}`,
-    `remove it (consul intention delete -- ${toShellWord(name)} ${toShellWord(destination.name)}); scopemesh then writes what the scopes open`,
+    `remove it (consul intention delete -- ${toShellWord(name)} ${toShellWord(destination.name)}); ${desired !== undefined && opens(desired) ? 'scopemesh then writes what the scopes open' : 'if the call is needed, give the client a scope that opens it first'}`,
   );
 }
 

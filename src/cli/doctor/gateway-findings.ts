@@ -1,5 +1,6 @@
 import type { GatewayRoute } from '../../consul/reachability.js';
 import type { ServiceName } from '../../model/intention.js';
+import { isSelectedName } from '../../plan/openings.js';
 import { isSourceOf } from '../../plan/ownership.js';
 import { opens, takesOver } from '../../plan/precedence.js';
 import { leadsTo } from '../../plan/reach.js';
@@ -48,7 +49,12 @@ export function gatewayFindings(
     ...terminatingFindings(terminating, world),
   ];
   if (calling.length > 0 && unopened.length + unrouted.length === 0)
-    findings.unshift(ok('gateways', `every route of ${calling.length} gateways has its intention`));
+    findings.unshift(
+      ok(
+        'gateways',
+        `every route of ${namesText(calling.map(({ service }) => service.name).toSorted())} has its intention`,
+      ),
+    );
   return findings;
 }
 
@@ -117,7 +123,9 @@ function wildcardFindings(calling: readonly CallingGateway[]): readonly Finding[
 
 function terminatingFindings(terminating: Gateways['terminating'], world: WorldState): readonly Finding[] {
   const links = terminating.flatMap(({ name, routes }) =>
-    routes.map((route) => ({ ...route, gateway: name })),
+    routes
+      .filter(({ service }) => service === '*' || isSelectedName(service, world.mapping))
+      .map((route) => ({ ...route, gateway: name })),
   );
   if (links.length === 0) return [];
   const inMesh = new Set(

@@ -31,14 +31,12 @@ export async function manifestFindings(
 }
 
 function brokenFindings(broken: readonly string[]): readonly Finding[] {
-  const [first] = broken;
-  if (first === undefined) return [];
-  const more = broken.length > 1 ? ` (and ${broken.length - 1} more)` : '';
+  if (broken.length === 0) return [];
   return [
     error(
       'manifests.broken',
-      `${first}${more}`,
-      'repair it; until then scopemesh holds every change of its destination, revocations too, and the other destinations go on',
+      namesText(broken, '; '),
+      'repair each; until then scopemesh holds every change of its destination, revocations too, and the other destinations go on',
     ),
   ];
 }

@@ -40,8 +40,12 @@ export async function reachFindings(
   return [
     ...[...byKind].map(([id, { blocks, messages }]) =>
       blocks
-        ? warning(id, `allowed calls do not arrive: ${namesText([...messages])}`, REMEDY)
-        : notice(id, `some allowed calls go elsewhere or do not arrive: ${namesText([...messages])}`, REMEDY),
+        ? warning(id, `allowed calls do not arrive: ${namesText([...messages], '; ')}`, REMEDY)
+        : notice(
+            id,
+            `some allowed calls go elsewhere or do not arrive: ${namesText([...messages], '; ')}`,
+            REMEDY,
+          ),
     ),
     ...limit,
   ];

@@ -1,5 +1,6 @@
 import { accessOf } from '../../plan/openings.js';
 import type { ClaimEvidence, RuleEvidence } from '../../plan/proposal/proposal.js';
+import type { AclEvidence } from '../../plan/proposal/propose-acl.js';
 import { attributeOf, type Imported, importSummary, metaOf, placeText } from '../import-view.js';
 import { accessText } from './access-text.js';
 import { clientCode, code, table } from './markdown.js';
@@ -20,9 +21,16 @@ const RULE_EVIDENCE: Readonly<Record<RuleEvidence, string>> = {
   callers: 'the services with the scope are exactly its callers: check it',
 };
 
+const ACL_EVIDENCE: Readonly<Record<AclEvidence, string>> = {
+  policy:
+    'the scope names the policy or what it is about, and each client with the scope has these rights: check it',
+  holders: 'the clients with the scope are exactly those with these rights: check it',
+  login: 'a binding rule of others gives it to tokens with the scope',
+};
+
 /** The report of an import. Every name from a server is in a code span. */
 export function importMarkdown(imported: Imported): string {
-  const { proposal, acl, config, defaultPolicy } = imported;
+  const { proposal, aclProposal, acl, config, defaultPolicy } = imported;
   const { intentions, explained, unexplained } = importSummary(imported);
   const grid = (head: readonly string[], rows: readonly (readonly string[])[]) =>
     rows.length === 0 ? ['None.'] : table(head, rows, MOST_CHARACTERS);
@@ -62,6 +70,18 @@ export function importMarkdown(imported: Imported): string {
         RULE_EVIDENCE[evidence],
       ]),
     ),
+    '## ACL rules',
+    'A client with the scope may log in to Consul and gets these rights. `scopemesh plan` lists these logins.',
+    ...grid(
+      ['provider', 'scope', 'API', 'ACL rules', 'why'],
+      aclProposal.rules.map(({ rule, evidence }) => [
+        code(rule.provider ?? config.providers[0]?.name ?? ''),
+        code(rule.scope),
+        code(rule.api ?? ''),
+        code(rule.acl),
+        ACL_EVIDENCE[evidence],
+      ]),
+    ),
     '## Explained intentions',
     '`scopemesh adopt` takes these over, once the claims are made.',
     ...grid(
@@ -95,6 +115,17 @@ export function importMarkdown(imported: Imported): string {
         code(scope.api ?? ''),
         reason,
         code(detail),
+      ]),
+    ),
+    '## ACL tokens that a login would replace',
+    'Each was given to its client by a Description, a role or a service identity that names it: check it. Delete the token once its client logs in.',
+    ...grid(
+      ['token', 'client', 'scopes', 'services, with `login: on`'],
+      [...aclProposal.explained].map(([accessorId, { client, scopes, services }]) => [
+        code(accessorId),
+        clientCode(client),
+        code(scopes.join(' ')),
+        code(services.join(', ')),
       ]),
     ),
     '## ACL objects that no rule explains',

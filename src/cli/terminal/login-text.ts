@@ -75,7 +75,7 @@ function refusedText(limited: readonly string[], holds: readonly Hold[]): string
   if (holds.length > 0) return 'everything that would give it access to Consul is held';
   return limited.length > 0
     ? 'its actor kind may not use the scopes that would give it access to Consul'
-    : 'no acl: rule, no claim that counts and no service that it names gives it access to Consul';
+    : 'no acl: rule gives it access to Consul; with login: on a claim that counts, or a service that it names, would';
 }
 
 function barredText(barred: NonNullable<LoginView['barred']>): string {

@@ -51,7 +51,7 @@ export function createCrdConsul(consul: Consul, options: CrdConsulOptions): Cons
       broken: () => last.broken ?? [],
       fromApi: () => last.fromApi,
       lacksDefaults: async (destination, signal) =>
-        defaults !== undefined && (await defaults.missing(destination, signal)) !== undefined,
+        defaults !== undefined && (await defaults.lacks(destination, signal)),
     },
     intentions: createCrdIntentions({
       files,
@@ -69,6 +69,7 @@ export function createCrdConsul(consul: Consul, options: CrdConsulOptions): Cons
             { error: broken[0], manifests: broken.length },
             'manifests cannot be read; nothing changes at their destinations until somebody repairs them',
           );
+        metrics.gauge('scopemesh_manifests_broken', broken.length);
         metrics.gauge('scopemesh_manifests_unsynced', unsynced.length);
         if (unsynced.length === 0) {
           if (delay.ends(clock.now()) !== undefined) logger.info({}, 'Consul has what the manifests say');

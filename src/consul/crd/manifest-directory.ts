@@ -31,6 +31,18 @@ const LARGEST_BYTES = 1024 * 1024;
 const LONGEST_READ_BYTES = 16 * LARGEST_BYTES;
 const OPEN_FILES = 32;
 
+const NO_FILE = 'it is a link, a directory or a device; put a file in its place, or remove it';
+const DENIED = 'no permission; give the user of scopemesh read and write access to the file';
+/** Errors of one file, which say nothing about the others. */
+const UNREADABLE = new Map<unknown, string>([
+  ['ELOOP', NO_FILE],
+  ['ENXIO', NO_FILE],
+  ['EISDIR', NO_FILE],
+  ['EACCES', DENIED],
+  ['EPERM', DENIED],
+  ['EIO', 'the disk does not give it back; restore the file'],
+]);
+
 /**
  * The files of one owner in a directory that others may use too. A file without the header of this owner is never changed
  * or deleted. Every method throws SyncError: ERR_CONSUL_DENIED without permission, ERR_CONSUL_INCOMPLETE for a file
@@ -114,28 +126,30 @@ export class ManifestDirectory {
     });
   }
 
-  /** Undefined if there is no such file. Anything but a regular file is foreign. */
+  /** Undefined if there is no such file. What is there and cannot be read may have been an own file: it is an incomplete read. */
   async #readText(name: string): Promise<string | 'foreign' | undefined> {
     // A link could lead out of the directory, and a pipe would keep the reader waiting.
     const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
     const file = await open(join(this.#options.directory, name), flags).catch((error: unknown) => {
-      const code = codeOf(error);
-      if (code === 'ENOENT') return undefined;
-      if (code === 'ELOOP' || code === 'ENXIO' || code === 'EISDIR') return 'foreign' as const;
-      throw error;
+      if (codeOf(error) === 'ENOENT') return undefined;
+      const why = UNREADABLE.get(codeOf(error));
+      throw why === undefined ? error : brokenManifest(name, why);
     });
     if (file === undefined) await this.#mustExist();
-    if (file === undefined || file === 'foreign') return file;
+    if (file === undefined) return undefined;
     try {
       const state = await file.stat();
-      if (!state.isFile()) return 'foreign';
+      if (!state.isFile()) throw brokenManifest(name, NO_FILE);
       if (state.size > LONGEST_READ_BYTES) {
         const start = Buffer.alloc(Buffer.byteLength(this.header) + 2);
         await file.read(start, 0, start.length, 0);
         if (!this.#hasHeader(start.toString())) return 'foreign';
         throw brokenManifest(name, `it has more than ${LONGEST_READ_BYTES} bytes; move or delete the file`);
       }
-      return await file.readFile('utf8');
+      return await file.readFile('utf8').catch((error: unknown) => {
+        const why = UNREADABLE.get(codeOf(error));
+        throw why === undefined ? error : brokenManifest(name, why);
+      });
     } finally {
       await file.close();
     }

@@ -1,6 +1,7 @@
 import { SyncError } from '../../errors.js';
 import type { Catalog, Protocol } from '../../model/catalog.js';
 import type { ServiceName } from '../../model/intention.js';
+import { toBroken } from './broken-file.js';
 import { type Manifest, toManifestText } from './manifest.js';
 import type { ManifestDirectory } from './manifest-directory.js';
 import { isResourceName, toResourceName } from './resource-name.js';
@@ -16,8 +17,8 @@ export interface ServiceDefaultsOptions {
 export interface ServiceDefaults {
   /** The catalog, with http for services without service-defaults: they get them with their first L7 intention. */
   readCatalog(signal: AbortSignal): Promise<Catalog>;
-  /** The name of the file that `ensure` would write; undefined if none is needed, or it is there. */
-  missing(destination: ServiceName, signal: AbortSignal): Promise<string | undefined>;
+  /** Whether `ensure` would write a file. */
+  lacks(destination: ServiceName, signal: AbortSignal): Promise<boolean>;
   /** Writes `protocol: http` for a destination that has neither service-defaults nor a default of the http family. */
   ensure(destination: ServiceName, signal: AbortSignal): Promise<void>;
 }
@@ -33,11 +34,17 @@ export function createServiceDefaults(options: ServiceDefaultsOptions): ServiceD
     last = await readCatalog(signal);
     return last;
   };
-  const missing: ServiceDefaults['missing'] = async (destination, signal) => {
+  /** The name of the file that is needed and not there. */
+  const missing = async (destination: ServiceName, signal: AbortSignal): Promise<string | undefined> => {
     const { protocols, defaultProtocol } = last ?? (await read(signal));
     if (!isDefaultPlace || isHttp(defaultProtocol) || protocols.has(destination.name)) return undefined;
     const file = `servicedefaults.${toResourceName(destination)}.yaml`;
-    return (await files.read(file)) === undefined ? file : undefined;
+    const found = await files.read(file).catch((error: unknown) => toBroken(file, error));
+    if (found === undefined) return file;
+    // A refusal, so that what narrows in the same write is made without the rest.
+    if (typeof found === 'object' && 'why' in found)
+      throw new SyncError('ERR_CONSUL_REJECTED', found.why, { retriable: false });
+    return undefined;
   };
   return {
     async readCatalog(signal) {
@@ -46,7 +53,14 @@ export function createServiceDefaults(options: ServiceDefaultsOptions): ServiceD
       return { ...catalog, defaultProtocol: 'http' };
     },
 
-    missing,
+    async lacks(destination, signal) {
+      const file = await missing(destination, signal).catch((error: unknown) => {
+        // `ensure` reports it.
+        if (error instanceof SyncError && error.code === 'ERR_CONSUL_REJECTED') return undefined;
+        throw error;
+      });
+      return file !== undefined;
+    },
 
     async ensure(destination, signal) {
       const file = await missing(destination, signal);

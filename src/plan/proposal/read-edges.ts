@@ -1,4 +1,10 @@
-import type { Access, IntentionEntry, IntentionSource, ServiceName } from '../../model/intention.js';
+import type {
+  Access,
+  IntentionEntry,
+  IntentionSource,
+  JwtRequirement,
+  ServiceName,
+} from '../../model/intention.js';
 import { canonical } from '../access.js';
 import { isSourceName } from '../claims.js';
 import { entryBlock } from '../entry-block.js';
@@ -53,13 +59,13 @@ function reasonOf(
       'OtherCluster',
       'the source is a service of another cluster, whose OAuth client is not known here',
     ];
+  if (access.kind === 'deny')
+    return ['Deny', 'no rule denies: what no scope opens is closed if the default policy is deny'];
   if (source.name === '*' || destination.name === '*')
     return [
       'Wildcard',
-      `the intention ${access.kind === 'deny' ? 'denies' : 'allows'} every service, and a scope opens single ones; give the callers scopes, then remove it`,
+      'the intention allows every service, and a scope opens single ones; give the callers scopes, then remove it',
     ];
-  if (access.kind === 'deny')
-    return ['Deny', 'no rule denies: what no scope opens is closed if the default policy is deny'];
   const other = isOwned(owner, source) ? undefined : otherOwnerOf(owner, source.description);
   if (other !== undefined)
     return ['OtherInstance', `it belongs to the scopemesh instance with owner ${other}`];
@@ -68,8 +74,12 @@ function reasonOf(
       'UnknownContent',
       'it has conditions that scopemesh does not write, such as a permission that denies',
     ];
-  if (access.kind === 'http' && access.permissions.some(({ jwt }) => jwt !== undefined))
-    return ['UserToken', 'it requires a token of a user; write the rule yourself, with user: required'];
+  const tokens = access.kind === 'http' ? access.permissions.flatMap(({ jwt }) => jwt ?? []) : [];
+  if (tokens.length > 0)
+    return [
+      'UserToken',
+      `it requires a token of a user (${[...new Set(tokens.map(tokenText))].join('; ')}); write the rule yourself, with user: required`,
+    ];
   if (source.partition !== destination.partition || source.namespace !== destination.namespace)
     return ['OtherPlace', 'a scope opens services only in the partition and namespace of the source'];
   if (!isSourceName(source.name))
@@ -83,4 +93,9 @@ function reasonOf(
     (each) => each !== source && each.peer === undefined && serviceText(each) === serviceText(source),
   );
   return isTwice ? ['UnknownContent', 'the entry has this source twice'] : undefined;
+}
+
+function tokenText({ provider, verifyClaims }: JwtRequirement): string {
+  const claims = verifyClaims.map(({ path, value }) => `${path.join('/')} = ${value}`);
+  return [`jwt-provider ${provider}`, ...claims].join(', ');
 }

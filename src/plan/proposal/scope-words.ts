@@ -33,13 +33,28 @@ const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /** Whether the scope's name says that it is for this method. False too if the name does not say. */
 export function saysMethod({ name }: Grant, method: string): boolean {
-  const [reads, writes] = [READS.test(name), WRITES.test(name)];
-  return reads !== writes && SAFE.has(method) === reads;
+  const said = saidLevel(name);
+  return said !== undefined && SAFE.has(method) === (said === 'read');
 }
 
 /** Whether the scope's name says that it is for some methods alone. */
 export function saysSomeMethods({ name }: Grant): boolean {
-  return READS.test(name) !== WRITES.test(name);
+  return saidLevel(name) !== undefined;
+}
+
+/** The level that a scope's name says; undefined if it says none, or both. */
+export function saidLevel(name: string): 'read' | 'write' | undefined {
+  const [reads, writes] = [READS.test(name), WRITES.test(name)];
+  return reads === writes ? undefined : reads ? 'read' : 'write';
+}
+
+/** Words that say how, or that it is about Consul, and not what. */
+const GENERAL = new Set(['access', 'acl', 'api', 'connect', 'consul', 'key', 'kv', 'scope', 'service']);
+
+/** The words of a scope's name that say what it is about. */
+export function topicsOf(name: string): readonly string[] {
+  const words = name.toLowerCase().split(/[^a-z0-9]+/);
+  return words.filter((word) => word !== '' && !GENERAL.has(word) && !READS.test(word) && !WRITES.test(word));
 }
 
 /** Scopes that OpenID Connect and OAuth define: they say what a token contains, not what it opens. */

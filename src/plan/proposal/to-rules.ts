@@ -8,23 +8,32 @@ import type { HeldScope } from './scope-holders.js';
 
 /** The rules that open this access for a scope, one for each permission. A permission that no rule writes has none. */
 export function toRules(
-  { provider, scope }: Pick<HeldScope, 'provider' | 'scope'>,
+  held: Pick<HeldScope, 'provider' | 'scope'>,
   to: string,
   access: Access,
-  { providers }: Pick<Mapping, 'providers'>,
+  mapping: Pick<Mapping, 'providers'>,
 ): readonly Rule[] {
-  if (WILDCARD.test(scope.name)) return [];
-  const rule: Rule = {
-    scope: scope.name,
-    ...(providers.length > 1 ? { provider } : {}),
-    ...definedFields({ api: scope.api }),
-    to,
-    userRequired: false,
-  };
+  const scopeRule = toScopeRule(held, mapping);
+  if (scopeRule === undefined) return [];
+  const rule: Rule = { ...scopeRule, to };
   if (access.kind !== 'http') return [rule];
   const rules = pathRules(access.permissions).map((each): Rule => ({ ...rule, ...each }));
   // A rule reads some paths in its own way: `/` opens every path, and a slash at the end does not count.
   return rules.filter((each) => covers(access, accessOf(each)));
+}
+
+/** A rule for this scope alone, without what it opens; undefined if its name cannot be written. */
+export function toScopeRule(
+  { provider, scope }: Pick<HeldScope, 'provider' | 'scope'>,
+  { providers }: Pick<Mapping, 'providers'>,
+): Rule | undefined {
+  if (WILDCARD.test(scope.name)) return undefined;
+  return {
+    scope: scope.name,
+    ...(providers.length > 1 ? { provider } : {}),
+    ...definedFields({ api: scope.api }),
+    userRequired: false,
+  };
 }
 
 /** A scope with such a name cannot be written literally. */

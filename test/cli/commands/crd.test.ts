@@ -135,6 +135,34 @@ describe('consul.target crd', () => {
     expect(messages.get('mesh.kubernetes')).toContain('consul-k8s makes the intentions of billing');
   });
 
+  it('writes no file in mode observe', async () => {
+    const { address, managementToken: token } = mesh.consul;
+    const consul = { address, token, target: { ...target, serviceDefaults: true } };
+    cli.configure({ mode: 'observe', consul });
+    const { status, out } = await cli.run(['plan', '--detailed-exitcode']);
+    expect([status, out]).toEqual([2, expect.stringContaining('2 to open (mode observe: not written)')]);
+    await cli.run(['apply', '--yes']);
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  it('opens and never closes in mode extend', async () => {
+    const { address, managementToken: token } = mesh.consul;
+    cli.configure({
+      mode: 'extend',
+      consul: { address, token, target: { ...target, serviceDefaults: true } },
+    });
+    await cli.run(['apply', '--yes']);
+    const before = contents();
+    expect(Object.keys(before).toSorted()).toEqual([DEFAULTS, BILLING, ORDERS]);
+    cli.idp({ ...web, scopes: [] }, { ...bot, scopes: [] });
+    const { status, json } = await cli.run(['apply', '--yes', '--json']);
+    expect([status, json()]).toMatchObject([
+      3,
+      { summary: { applied: 0, held: 2 }, holds: [{ reason: 'ModeForbids' }, { reason: 'ModeForbids' }] },
+    ]);
+    expect(contents()).toEqual(before);
+  });
+
   it('moves what it wrote to Consul before, closes there what is revoked, and says what is not in force', async () => {
     const { address, managementToken: token } = mesh.consul;
     await mesh.speaks('orders', 'http');

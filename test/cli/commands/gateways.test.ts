@@ -48,7 +48,7 @@ describe('an ingress gateway', () => {
     await mesh.register('orders');
     await sidecarOf('orders');
     await gateway('ingress-gateway');
-    // Whoever writes entries must not be able to hide the others from doctor.
+    // Somebody who writes entries must not be able to hide the others from doctor.
     await write({ Kind: 'terminating-gateway', Name: 'a\nb', Services: [{ Name: 'orders' }] });
     cli.idp({ ...CLIENT, scopes: ['orders:read'] });
     const planned = await cli.run(['plan', '--json']);
@@ -137,6 +137,11 @@ describe('a service behind a terminating gateway', () => {
       { id: 'gateways.terminating', message: expect.stringMatching(/: legacy \(exit\)$/) },
       { id: 'gateways.mixed', severity: 'warning', message: expect.stringContaining('orders (exit)') },
       { id: 'gateways.user', severity: 'error', message: expect.stringContaining('legacy (exit)') },
+    ]);
+    // What select leaves out is not mentioned.
+    cli.configure({ select: { services: ['orders'] }, scopes: {} });
+    expect(await findings(/^gateways/)).toMatchObject([
+      { id: 'gateways.mixed', message: expect.not.stringContaining('legacy') },
     ]);
   });
 });

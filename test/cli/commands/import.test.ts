@@ -83,7 +83,7 @@ describe('scopemesh import', () => {
         kind: 'acl-token',
         description: Description,
         gives: expect.arrayContaining([expect.stringContaining('bot'), expect.stringContaining('service')]),
-        detail: expect.stringContaining('scopemesh tokens says which login gives the same'),
+        detail: expect.stringContaining('the provider main has no audience'),
       }),
     );
     expect(acl.map(({ detail }) => detail)).toContain(

@@ -126,6 +126,8 @@ describe('reach', () => {
       '{"service":{"name":"web","port":8080,"connect":{"sidecar_service":{"proxy":{"upstreams":[{"destination_name":"orders","local_bind_port":9191}]}}}}}',
     );
     expect(bare.out).toContain('orders has no sidecar and no terminating gateway');
+    expect(bare.out).not.toContain('is not registered');
+    expect((await cli.run(['reach', 'web', 'oders'])).out).toContain('oders is not registered in Consul');
     await proxy('web', [{ DestinationName: 'orders', LocalBindPort: 9191, Config: { protocol: 'grpc' } }]);
     await proxy('orders');
     const spoken = await cli.run(['reach', 'web', 'orders']);

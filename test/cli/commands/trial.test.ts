@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CommandLine } from '../../support/command-line.js';
-import { decision } from '../../support/decisions.js';
+import { narrowedInTrial } from '../../support/decisions.js';
 import type { Mesh } from '../../support/mesh.js';
 import { startOrdersCommandLine } from '../../support/orders-command-line.js';
 import { trailOf } from '../../support/trail-history.js';
@@ -14,18 +14,10 @@ let cli: CommandLine;
 beforeAll(async () => {
   ({ mesh, cli } = await startOrdersCommandLine());
   await mesh.write('orders', [{ Name: '*', Action: 'allow', Description: 'made by hand' }]);
-  const path = { methods: ['GET', 'HEAD'], pathPrefix: '/v1/orders' };
-  const planned = decision({
+  const planned = {
+    ...narrowedInTrial(new Date(Date.now() - 3_600_000).toISOString()),
     id: '01JABCDEFGHJKMNPQRSTVWXYZ0',
-    time: new Date(Date.now() - 3_600_000).toISOString(),
-    type: 'dev.scopemesh.intention.planned',
-    outcome: 'observed',
-    reason: 'ModeForbids',
-    changeReason: 'ScopeGranted',
-    action: 'grant',
-    before: null,
-    after: { access: 'http', permissions: [path] },
-  });
+  };
   await (await trailOf(join(cli.directory, 'state'), [planned])).close();
 });
 afterAll(async () => {

@@ -72,6 +72,14 @@ describe('doctor on intentions of others', () => {
     expect(await examine('mesh.wider')).toEqual([]);
   });
 
+  it('leaves what another instance wrote to select.overlap', async () => {
+    await mesh.write('orders', [{ Name: 'web', Action: 'allow', Description: 'scopemesh:other' }]);
+    expect(await examine('mesh.wider')).toEqual([]);
+    expect(await examine('select.overlap')).toEqual([
+      expect.stringContaining('the instance with owner other also writes intentions to orders'),
+    ]);
+  });
+
   it('names sources of peers', async () => {
     await mesh.write('orders', [{ Name: 'web', Peer: 'east', Action: 'allow' }]);
     expect(await examine('mesh.peers')).toEqual([expect.stringContaining('web of the peer east -> orders')]);

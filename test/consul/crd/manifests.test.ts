@@ -1,9 +1,11 @@
 import {
+  chmodSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
@@ -191,8 +193,10 @@ describe('the directory of the manifests', () => {
   let files: ManifestDirectory;
   beforeEach(() => {
     outside = mkdtempSync(join(tmpdir(), 'scopemesh-crd-'));
+    // Every user may pass through, for `asUser`.
+    for (const each of [tmpdir(), outside]) chmodSync(each, statSync(each).mode | 0o111);
     directory = join(outside, 'manifests');
-    mkdirSync(directory);
+    mkdirSync(directory, { mode: 0o755 });
     files = new ManifestDirectory({ directory, owner: 'payments' });
   });
   afterEach(() => rmSync(outside, { recursive: true, force: true }));
@@ -221,13 +225,35 @@ describe('the directory of the manifests', () => {
     expect(await files.list('a', never)).toEqual([]);
   });
 
-  it('leaves a link, which could lead out of it, and a directory', async () => {
+  it('leaves a link, which could lead out of it, and a directory, names them, and reads the others', async () => {
     writeFileSync(join(outside, 'target'), own('x'));
     symlinkSync(join(outside, 'target'), join(directory, 'a.yaml'));
     mkdirSync(join(directory, 'b.yaml'));
+    writeFileSync(join(directory, 'c.yaml'), own('z'));
     for (const name of ['a.yaml', 'b.yaml'])
-      expect((await failureOf(files.replace(name, own('y'), 0))).code).toBe('ERR_CONSUL_REJECTED');
+      for (const next of [own('y'), undefined])
+        expect((await failureOf(files.replace(name, next, 0))).code).toBe('ERR_CONSUL_INCOMPLETE');
+    const why = expect.stringContaining('it is a link, a directory or a device');
+    expect(await files.list('', never)).toEqual([
+      { name: 'a.yaml', why },
+      { name: 'b.yaml', why },
+      expect.objectContaining({ name: 'c.yaml', text: own('z') }),
+    ]);
     expect(readFileSync(join(outside, 'target'), 'utf8')).toBe(own('x'));
+  });
+
+  it('names a file that it may not read, and reads the others', async () => {
+    for (const name of ['a.yaml', 'b.yaml']) writeFileSync(join(directory, name), own(name));
+    chmodSync(join(directory, 'a.yaml'), 0o000);
+    const found = await asUser(() => files.list('', never));
+    expect(found).toMatchObject([
+      { name: 'a.yaml', why: expect.stringContaining('no permission') },
+      { name: 'b.yaml' },
+    ]);
+    expect((await asUser(() => failureOf(files.replace('a.yaml', undefined, 0)))).code).toBe(
+      'ERR_CONSUL_INCOMPLETE',
+    );
+    expect(readdirSync(directory)).toEqual(['a.yaml', 'b.yaml']);
   });
 
   it('lets no file grow beyond what Kubernetes stores, and every file shrink', async () => {
@@ -302,3 +328,14 @@ describe('the directory of the manifests', () => {
     expect(() => toEntry(copy, PLACE)).toThrow('rename or delete it');
   });
 });
+
+/** As a user without the power to read every file: root reads them all. */
+async function asUser<T>(work: () => Promise<T>): Promise<T> {
+  const id = process.geteuid?.();
+  if (id === 0) process.seteuid?.(65_534);
+  try {
+    return await work();
+  } finally {
+    if (id === 0) process.seteuid?.(0);
+  }
+}

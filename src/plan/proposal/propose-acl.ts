@@ -1,0 +1,223 @@
+import type { OAuthClient } from '../../model/client.js';
+import type { Mapping, Rule } from '../../model/rule.js';
+import { rulesOf } from '../acl/granted-rules.js';
+import { unverifiable } from '../acl/login.js';
+import { parseRules } from '../acl/rules-text.js';
+import { readRules } from '../acl/token-power.js';
+import { classify } from '../actor.js';
+import { compareText } from '../compare.js';
+import { createPatternCompiler } from '../pattern.js';
+import { matchRule } from '../rule-match.js';
+import { type ClientId, clientText, findClient } from '../world.js';
+import { type AclFacts, type AclHolders, aclHolders, isGiven, scopeKey } from './acl-holders.js';
+import { type ProposalInput, type ProposedClaim, scopeText } from './proposal.js';
+import { clientsOf, nameOf } from './propose-claims.js';
+import type { HeldScope } from './scope-holders.js';
+import { isStandardScope, saidLevel, topicsOf } from './scope-words.js';
+import { toScopeRule } from './to-rules.js';
+
+export interface AclProposal {
+  readonly rules: readonly ProposedAclRule[];
+  /** By accessor ID: static tokens that a login of their client would replace. */
+  readonly explained: ReadonlyMap<string, ExplainedToken>;
+  /** By accessor ID: why no scope explains a static token, if something is known about it. */
+  readonly unexplained: ReadonlyMap<string, string>;
+}
+
+/**
+ * `policy`: the scope has the name of the policy, or of what its rules name. `holders`: the clients with the scope are exactly
+ * those with the rules. `login`: a binding rule of others gives the rules to tokens with the scope.
+ */
+export type AclEvidence = 'policy' | 'holders' | 'login';
+
+export interface ProposedAclRule {
+  readonly rule: Rule & { readonly acl: string };
+  readonly evidence: AclEvidence;
+}
+
+export interface ExplainedToken {
+  readonly client: ClientId;
+  /** In the form of `toGrantText`, sorted. */
+  readonly scopes: readonly string[];
+  /** Service identities of the token, which a login gives with `login: on`. Sorted. */
+  readonly services: readonly string[];
+}
+
+type Input = Pick<ProposalInput, 'mapping' | 'world' | 'canWrite'> & { readonly now: number };
+
+/**
+ * Proposes `acl:` rules. A rule is proposed only if every client with the scope has the same rights now, by a static token of
+ * its own or by a login of others, and is no client of people: anybody who signs in at such a client would get the rights.
+ */
+export function proposeAcl(
+  facts: AclFacts,
+  claims: readonly ProposedClaim[],
+  { mapping, world, canWrite, now }: Input,
+): AclProposal {
+  const clients = clientsOf(world);
+  const claimed = new Map(claims.map(({ service, client }) => [service.name, client]));
+  const holders = aclHolders(facts, { mapping, clients, claims: claimed, now });
+  const scopes = scopesOf(clients, mapping);
+  const rules: ProposedAclRule[] = [];
+  for (const text of [...holders.texts].toSorted(compareText)) {
+    if (!isProposable(text, mapping)) continue;
+    const having = new Set(
+      [...holders.byClient].flatMap(([client, given]) => (isGiven(text, given) ? [client] : [])),
+    );
+    const safe = scopes.filter((held) => isSafe(held, text, having, holders));
+    for (const [held, evidence] of chosen(text, having, safe, scopes, holders)) {
+      const scopeRule = toScopeRule(held, mapping);
+      if (scopeRule === undefined) continue;
+      const rule = { ...scopeRule, acl: text };
+      if (canWrite(rule)) rules.push({ rule, evidence });
+    }
+  }
+  return { rules, ...explain(rules, holders, claimed, { mapping, world, canWrite, now }) };
+}
+
+interface AclScope extends Pick<HeldScope, 'provider' | 'scope'> {
+  /** By `clientText`. */
+  readonly clients: readonly string[];
+  /** Whether every client logs in for itself, with tokens that Consul can verify. */
+  readonly isOfPrograms: boolean;
+}
+
+/** Every scope of a client that no `acl:` rule matches yet, sorted. A disabled client counts, since it may be enabled again. */
+function scopesOf(clients: readonly OAuthClient[], mapping: Mapping): readonly AclScope[] {
+  const compile = createPatternCompiler();
+  const found = new Map<string, AclScope & { readonly clients: string[]; isOfPrograms: boolean }>();
+  for (const client of clients) {
+    const { provider } = client;
+    const kind = classify(client, mapping, compile);
+    const isProgram =
+      (kind === 'workload' || kind === 'agent') &&
+      unverifiable(provider, mapping.acl.providers.get(provider)) === undefined;
+    for (const scope of client.grants) {
+      const key = scopeText({ provider, scope });
+      const held = found.get(key) ?? { provider, scope, clients: [], isOfPrograms: true };
+      held.clients.push(clientText(client));
+      held.isOfPrograms &&= isProgram;
+      found.set(key, held);
+    }
+  }
+  const isDecided = ({ provider, scope }: AclScope) =>
+    mapping.rules.some(
+      (rule) => rule.acl !== undefined && matchRule(rule, provider, scope, mapping, compile) !== undefined,
+    );
+  return [...found]
+    .toSorted(([a], [b]) => compareText(a, b))
+    .map(([, held]) => held)
+    .filter((held) => !isDecided(held) && !isStandardScope(held.scope));
+}
+
+/** A text with captures would be a pattern. The rules of a protected service stay a person's decision. */
+function isProposable(text: string, { protectedServices }: Mapping): boolean {
+  const read = readRules(text);
+  if (read === undefined || read.captures.length > 0) return false;
+  return !read.named.some(
+    ({ resource, name, isPrefix }) =>
+      resource === 'service' &&
+      protectedServices.some((service) => (isPrefix ? service.startsWith(name) : service === name)),
+  );
+}
+
+function isSafe(held: AclScope, text: string, having: ReadonlySet<string>, holders: AclHolders): boolean {
+  const haveAll = held.clients.every((client) => having.has(client));
+  return held.isOfPrograms && (haveAll || isBound(held, text, holders));
+}
+
+/** Whether a login of others gives it to tokens with the scope. */
+function isBound({ provider, scope }: AclScope, text: string, { byScope }: AclHolders): boolean {
+  return scope.api === undefined && isGiven(text, byScope.get(scopeKey(provider, scope.name)));
+}
+
+/** The scopes that give the text, until every client that has it now gets it by one. */
+function chosen(
+  text: string,
+  having: ReadonlySet<string>,
+  safe: readonly AclScope[],
+  all: readonly AclScope[],
+  holders: AclHolders,
+): readonly (readonly [AclScope, AclEvidence])[] {
+  const left = new Set(having);
+  const found: [AclScope, AclEvidence][] = [];
+  const take = (held: AclScope, evidence: AclEvidence) => {
+    found.push([held, evidence]);
+    for (const client of held.clients) left.delete(client);
+  };
+  for (const held of safe) if (isBound(held, text, holders)) take(held, 'login');
+  const words = wordsOf(text, holders.policies.get(text) ?? []);
+  const named = safe
+    .filter(({ scope }) => isNamed(scope.name, text, words))
+    .toSorted((a, b) => b.clients.length - a.clients.length);
+  for (const held of named) if (held.clients.some((client) => left.has(client))) take(held, 'policy');
+  const same = all.filter(
+    ({ clients }) =>
+      clients.length > 1 && clients.length === having.size && clients.every((client) => having.has(client)),
+  );
+  const [only, ...others] = same;
+  if (found.length === 0 && only !== undefined && others.length === 0 && safe.includes(only))
+    take(only, 'holders');
+  return found;
+}
+
+/** The words of the policies' names, and of the names in the rules. */
+function wordsOf(text: string, policies: readonly string[]): ReadonlySet<string> {
+  const names = readRules(text)?.named.map(({ name }) => name) ?? [];
+  return new Set([...policies, ...names].flatMap((name) => name.toLowerCase().split(/[^a-z0-9]+/)));
+}
+
+function isNamed(scope: string, text: string, words: ReadonlySet<string>): boolean {
+  const topics = topicsOf(scope);
+  const read = readRules(text);
+  const levels = [...Object.values(read?.whole ?? {}), ...(read?.named.map(({ policy }) => policy) ?? [])];
+  const said = saidLevel(scope);
+  const fits = said === undefined || (said === 'write') === levels.includes('write');
+  return fits && topics.length > 0 && topics.every((word) => words.has(word));
+}
+
+function explain(
+  proposed: readonly ProposedAclRule[],
+  holders: AclHolders,
+  claimed: ReadonlyMap<string, ClientId>,
+  { mapping, world }: Input,
+): Pick<AclProposal, 'explained' | 'unexplained'> {
+  const compile = createPatternCompiler();
+  const after = { ...mapping, rules: [...mapping.rules, ...proposed.map(({ rule }) => rule)] };
+  const explained = new Map<string, ExplainedToken>();
+  const unexplained = new Map<string, string>();
+  for (const { token, power, clients } of holders.tokens) {
+    const [id, ...others] = clients;
+    const client = id && findClient(world, id);
+    if (id === undefined || client === undefined) continue;
+    if (others.length > 0) {
+      unexplained.set(
+        token.accessorId,
+        `its texts and identities name several clients: ${clients.map(nameOf).toSorted(compareText).join(', ')}`,
+      );
+      continue;
+    }
+    const { policies, opensBy } = rulesOf(client, classify(client, mapping), after, compile, parseRules);
+    const texts = new Set(policies.map(({ rules }) => rules));
+    const services = [...power.services].toSorted(compareText);
+    const isOfClient = (service: string) => {
+      const owner = claimed.get(service);
+      return owner !== undefined && clientText(owner) === clientText(id);
+    };
+    const fault = unverifiable(id.provider, mapping.acl.providers.get(id.provider));
+    const isAll =
+      fault === undefined &&
+      power.rules.size + services.length > 0 &&
+      power.more.size === 0 &&
+      [...power.rules].every((text) => texts.has(text)) &&
+      services.every(isOfClient);
+    if (isAll)
+      explained.set(token.accessorId, { client: id, scopes: power.rules.size > 0 ? opensBy : [], services });
+    else
+      unexplained.set(
+        token.accessorId,
+        fault ?? `it may be a token of the client ${nameOf(id)}, whose scopes do not give all of it`,
+      );
+  }
+  return { explained, unexplained };
+}
