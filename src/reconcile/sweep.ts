@@ -4,7 +4,7 @@ import type { Cause } from '../model/cause.js';
 import { parseKey } from '../model/key.js';
 import { plainDecision } from '../model/plain-decision.js';
 import type { Trigger } from '../model/trigger.js';
-import { planFleet } from '../state/fleet.js';
+import { planningFleet } from '../state/fleet.js';
 import { applyCatalog, applyEntries, losingDestinations, toTriggers } from '../state/observe-consul.js';
 import { aclBudget, countAhead } from './acl/acl-budget.js';
 import { sweepAcl } from './acl/sweep-acl.js';
@@ -60,7 +60,8 @@ export async function sweep(deps: ReconcilerDeps, signal: AbortSignal): Promise<
   const now = deps.clock.now();
   const cause = { kind: 'resync' as const, receivedAt: new Date(now).toISOString() };
   await countAhead(deps, now);
-  const plans = planFleet(deps.world, deps.window, now, aclBudget(deps, now));
+  // Each destination with work is planned again by its job, and so is what changes meanwhile.
+  const plans = await inTurns(planningFleet(deps.world, deps.window, now, aclBudget(deps, now)));
   const pending = plans.filter(
     ({ changes, holds, awaits = [], records }) =>
       changes.length + holds.length + awaits.length > 0 || records !== undefined,
@@ -109,6 +110,15 @@ export async function sweep(deps: ReconcilerDeps, signal: AbortSignal): Promise<
   deps.metrics.gauge('scopemesh_sweep_age_seconds', 0);
   await noteDefaultPolicy(deps, signal);
   return summary;
+}
+
+/** Lets others have the event loop between two pieces of the work. */
+async function inTurns<T>(work: Generator<void, T>): Promise<T> {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
 }
 
 /** Every key with a recorded and unsettled write, left by a crash or a lost answer. */
