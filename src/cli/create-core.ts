@@ -24,6 +24,7 @@ import { RevocationWindow } from '../state/revocation-window.js';
 import { WorldState } from '../state/world-state.js';
 import { createJwksUris } from './jwks-uris.js';
 import type { Provider } from './parts.js';
+import { createRandom } from './random.js';
 
 /** After this many corrections within the window, a contested edge is not widened for a while. */
 const CONTENTION = { limit: 5, windowMs: 10 * 60_000 };
@@ -118,7 +119,7 @@ export function createCore(
       adoptions: new AskedAdoptions(),
       source: `scopemesh/${config.owner}/${hostname()}`,
       // IDs of one millisecond count up: random bytes for each ID would cost more than the rest of a decision.
-      newId: monotonicFactory(),
+      newId: monotonicFactory(createRandom()),
       onSettled: () => settled.notify(),
       askForSweep: () => sweepAsked.notify(),
     },

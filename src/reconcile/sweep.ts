@@ -4,7 +4,8 @@ import type { Cause } from '../model/cause.js';
 import { parseKey } from '../model/key.js';
 import { plainDecision } from '../model/plain-decision.js';
 import type { Trigger } from '../model/trigger.js';
-import { planFleet } from '../state/fleet.js';
+import { serviceText } from '../plan/world.js';
+import { planningFleet } from '../state/fleet.js';
 import { applyCatalog, applyEntries, losingDestinations, toTriggers } from '../state/observe-consul.js';
 import { aclBudget, countAhead } from './acl/acl-budget.js';
 import { sweepAcl } from './acl/sweep-acl.js';
@@ -60,16 +61,20 @@ export async function sweep(deps: ReconcilerDeps, signal: AbortSignal): Promise<
   const now = deps.clock.now();
   const cause = { kind: 'resync' as const, receivedAt: new Date(now).toISOString() };
   await countAhead(deps, now);
-  const plans = planFleet(deps.world, deps.window, now, aclBudget(deps, now));
+  const entries = new Map(deps.world.entries);
+  // Each destination with work is planned again by its job.
+  const plans = await inTurns(planningFleet(deps.world, deps.window, now, aclBudget(deps, now)));
   const pending = plans.filter(
     ({ changes, holds, awaits = [], records }) =>
       changes.length + holds.length + awaits.length > 0 || records !== undefined,
   );
-  const destinations = pending.flatMap(({ key }) =>
-    key.kind === 'destination'
-      ? [{ partition: key.partition, namespace: key.namespace, name: key.service }]
-      : [],
-  );
+  const destinations = pending.flatMap(({ key }) => {
+    if (key.kind !== 'destination') return [];
+    const destination = { partition: key.partition, namespace: key.namespace, name: key.service };
+    const text = serviceText(destination);
+    // A job wrote the entry meanwhile, or a watch saw another one and queued it: in a first sync these are thousands.
+    return deps.world.entries.get(text) === entries.get(text) ? destination : [];
+  });
   await deps.queue.add([
     ...toTriggers(destinations, cause, losingDestinations(pending)),
     ...jwtProviderTriggers(plans, cause, deps),
@@ -109,6 +114,15 @@ export async function sweep(deps: ReconcilerDeps, signal: AbortSignal): Promise<
   deps.metrics.gauge('scopemesh_sweep_age_seconds', 0);
   await noteDefaultPolicy(deps, signal);
   return summary;
+}
+
+/** Lets others have the event loop between two pieces of the work. */
+async function inTurns<T>(work: Generator<void, T>): Promise<T> {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
 }
 
 /** Every key with a recorded and unsettled write, left by a crash or a lost answer. */

@@ -21,6 +21,8 @@ export interface AclBudget {
 }
 
 const NO_ACL: AclBudget = { owned: 0, planned: 0 };
+/** Destinations, some milliseconds. */
+const IN_ONE_PIECE = 50;
 
 /** The input of one destination's plan, from the last read state. */
 export function inputOf(
@@ -62,33 +64,48 @@ export type EntrySizes = (input: DestinationInput, changes: readonly Change[]) =
  * The plans of all destinations, guarded together. `plan` prints them and a sweep compares them. Without `sizes` no entry
  * counts as too large.
  */
-export function planFleet(
+export function planFleet(...args: Parameters<typeof planningFleet>): readonly Plan[] {
+  const planning = planningFleet(...args);
+  for (;;) {
+    const { done, value } = planning.next();
+    if (done) return value;
+  }
+}
+
+/**
+ * The same in pieces of some milliseconds, for a process that has to answer others between them. The state may change
+ * between two pieces, so what changes must be planned again.
+ */
+export function* planningFleet(
   world: WorldState,
   window: RevocationWindow,
   now: number,
   acl?: AclBudget,
   sizes?: EntrySizes,
-): readonly Plan[] {
+): Generator<void, readonly Plan[]> {
   // Sorted, because the state has them in the order of discovery.
-  const plans = world
+  const destinations = world
     .destinations(now)
-    .toSorted((a, b) => compareText(serviceText(a), serviceText(b)))
-    .map((destination) => {
-      const input = inputOf(world, destination, now);
-      return { input, plan: planDestination(input) };
-    });
+    .toSorted((a, b) => compareText(serviceText(a), serviceText(b)));
+  const plans: { readonly input: DestinationInput; readonly plan: Plan }[] = [];
+  for (const destination of destinations) {
+    const input = inputOf(world, destination, now);
+    if (plans.push({ input, plan: planDestination(input) }) % IN_ONE_PIECE === 0) yield;
+  }
   const plannedIn = (share: number) =>
     plans.reduce(
       (sum, { plan }) => sum + Math.min(window.rejections.countOf(inferredIn(plan), now), share),
       0,
     );
   const budget = budgetOf(world, window, now, plannedIn, acl);
-  return plans.map(({ input, plan }) => {
+  const guarded: Plan[] = [];
+  for (const { input, plan } of plans) {
     const kind = guardableEdges(plan, sizes && ((changes) => sizes(input, changes)));
     const here = { ...budget, ...usedHere(kind.losses, window, now) };
     const { changes, holds } = guard(kind, fleetGuardFacts(kind.losses, here, { world, window }, now));
-    return { ...plan, changes, holds };
-  });
+    if (guarded.push({ ...plan, changes, holds }) % IN_ONE_PIECE === 0) yield;
+  }
+  return guarded;
 }
 
 /** The guard facts for plans of the whole fleet, which use rejections but no approvals and no earlier plan. */

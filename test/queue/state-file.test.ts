@@ -204,18 +204,32 @@ describe('the state file', () => {
     await file.close();
   });
 
-  it('lets a write that follows on others wait for more, so that they share a sync', async () => {
+  it('lets a write that follows on several others wait for more, so that they share a sync', async () => {
     let syncs = 0;
     const first = gate();
     const sync = () => (++syncs === 1 ? first.opened : Promise.resolve());
     const file = new StateFile(directory, { ...QUEUE_FILE, gatherMs: 20 }, sync);
-    const alone = put(file, 'alone');
+    const several = ['a', 'b', 'c', 'd'].map((name) => put(file, name));
     await eventually('the first sync', () => syncs === 1);
-    const second = put(file, 'second');
+    const next = put(file, 'next');
     first.open();
-    await alone;
+    await Promise.all(several);
     await new Promise(setImmediate);
-    await Promise.all([second, put(file, 'third')]);
+    await Promise.all([next, put(file, 'last')]);
+    expect(syncs).toBe(2);
+    await file.close();
+  });
+
+  it('makes a write that follows on a single one at once', async () => {
+    let syncs = 0;
+    const first = gate();
+    const sync = () => (++syncs === 1 ? first.opened : Promise.resolve());
+    const file = new StateFile(directory, { ...QUEUE_FILE, gatherMs: 2_000_000_000 }, sync);
+    const writes = [put(file, 'first')];
+    await eventually('the first sync', () => syncs === 1);
+    writes.push(put(file, 'second'));
+    first.open();
+    await Promise.all(writes);
     expect(syncs).toBe(2);
     await file.close();
   });

@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import type { OAuthClient } from '../../src/model/client.js';
-import { clientKey, directoryKey } from '../../src/model/key.js';
+import { clientKey, destinationKey, directoryKey } from '../../src/model/key.js';
+import type { Mapping } from '../../src/model/rule.js';
 import type { Trigger } from '../../src/model/trigger.js';
 import type { KeyRecord } from '../../src/queue/journal.js';
 import { reconcileProvider } from '../../src/reconcile/provider.js';
-import type { WorldState } from '../../src/state/world-state.js';
-import { client, NOW } from '../plan/scene.js';
+import { WorldState } from '../../src/state/world-state.js';
+import { claiming, client, mapping, NOW, rule, SETTINGS } from '../plan/scene.js';
 import { depsOf, UNREACHABLE, worldWithTwo } from './deps.js';
 
 const KEY = { kind: 'directory', name: 'main' } as const;
@@ -51,6 +52,28 @@ describe('a complete read of a directory', () => {
     const { added, run } = readOf([client('web', ['orders']), client('api', [])]);
     await run();
     expect(added).toMatchObject([{ key: { service: 'orders' }, urgent: true }]);
+  });
+
+  test('sends on no client at the first read whose claims need no record and have no hold', async () => {
+    const clientsOf = async (changes: Partial<Mapping>) => {
+      const world = new WorldState(mapping({ rules: [rule('orders', 'orders')], ...changes }), SETTINGS);
+      world.putEntries([], NOW);
+      // The client `api` does not name the service `other`.
+      const services = [claiming('web', 'web'), claiming('other', 'api')];
+      world.putCatalog({ services, protocols: new Map(), defaultProtocol: 'http' }, NOW);
+      const clients = [client('web', ['orders']), client('api', ['orders'])];
+      const { deps, added } = depsOf(world, {
+        readAll: async () => ({ clients, unreadable: [], requests: 1 }),
+      });
+      const overview = async () => ({ pendingKeys: [], holds: [], holdCounts: {}, outboxLength: 0 });
+      const journal = { ...deps.journal, read: async () => NOTHING_RECORDED, overview };
+      await reconcileProvider(KEY, JOB, { ...deps, journal }, AbortSignal.timeout(60_000));
+      const keys = added.map(({ key }) => key);
+      expect(keys).toContainEqual(destinationKey('orders'));
+      return keys.flatMap((key) => (key.kind === 'client' ? key.value : []));
+    };
+    expect(await clientsOf({})).toEqual(['api']);
+    expect((await clientsOf({ claims: 'first' })).toSorted()).toEqual(['api', 'web']);
   });
 
   test('sends on in haste where a client no longer names its service, though its scopes are as before', async () => {

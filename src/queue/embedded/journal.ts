@@ -139,10 +139,9 @@ export class EmbeddedJournal implements Journal {
 
   async published(ids: readonly string[], check?: Check): Promise<void> {
     if (ids.length === 0) return;
-    await this.#file.write(() => {
-      const clear = this.#file.sql('UPDATE decisions SET body = NULL WHERE id = ?');
-      for (const id of ids) clear.run(id);
-    }, check);
+    const all = JSON.stringify(ids);
+    const clear = 'UPDATE decisions SET body = NULL WHERE id IN (SELECT value FROM json_each(?))';
+    await this.#file.write(() => this.#file.sql(clear).run(all), check);
   }
 
   async overview(page?: HoldPage): ReturnType<Journal['overview']> {

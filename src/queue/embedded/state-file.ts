@@ -22,7 +22,7 @@ export interface StateSchema {
   readonly fileName: string;
   /** A file of a greater version is refused. */
   readonly version: number;
-  /** How long a write that follows on others waits for more: alone it costs several times as much as among forty. */
+  /** How long a write that follows on several others waits for more: alone it costs several times as much as among forty. */
   readonly gatherMs: number;
   /** Creates what is missing, also in a file of an older version, within a transaction. Repeating is harmless. */
   setUp(database: Database.Database): void;
@@ -46,6 +46,8 @@ interface Write {
 const ROWS_IN_ONE_COMMIT = 400;
 // So many writes are a large commit already.
 const WRITES_WORTH_A_COMMIT = 64;
+// A few writes are those of single events, which must not wait for more.
+const WRITES_WORTH_A_WAIT = 4;
 // A row takes up to some pages in the log.
 const ROWS_BETWEEN_CHECKPOINTS = 5000;
 // On a full disk the log is begun again earlier, but not for each commit.
@@ -196,16 +198,17 @@ export class StateFile {
     while (this.#waiting.length > 0) {
       // Other writes of this turn share the commit.
       await new Promise((resolve) => setImmediate(resolve));
-      await this.#writeSome();
+      const written = await this.#writeSome();
       const { length } = this.#waiting;
-      if (this.#gatherMs > 0 && length > 0 && length < WRITES_WORTH_A_COMMIT)
+      const isBusy = Math.max(written, length) >= WRITES_WORTH_A_WAIT;
+      if (this.#gatherMs > 0 && isBusy && length > 0 && length < WRITES_WORTH_A_COMMIT)
         await new Promise((resolve) => setTimeout(resolve, this.#gatherMs));
     }
     this.#writing = undefined;
   }
 
-  /** Makes the first of the waiting writes, at least one. */
-  async #writeSome(): Promise<void> {
+  /** Makes the first of the waiting writes, at least one; resolves with how many. */
+  async #writeSome(): Promise<number> {
     const writes: Write[] = [];
     const failures = new Map<Write, Error>();
     try {
@@ -215,7 +218,7 @@ export class StateFile {
     } catch (error) {
       if (isFull(error) && (await this.#makeRoom())) {
         this.#waiting.unshift(...writes);
-        return;
+        return 0;
       }
       const failure = this.#failure(error);
       if (writes.length === 0) writes.push(...this.#waiting.splice(0));
@@ -223,6 +226,7 @@ export class StateFile {
     }
     for (const write of writes) write.settle(failures.get(write));
     await this.#checkpoint();
+    return writes.length;
   }
 
   /** Moves the committed writes from the waiting ones to `writes`. */
