@@ -9,6 +9,7 @@ import { queuedFirst } from '../src/daemon/queued-first.js';
 import { queueState } from '../src/daemon/status.js';
 import { guardConsul } from '../src/lease/guarded-consul.js';
 import type { Term } from '../src/lease/term.js';
+import { untilAborted } from '../src/linked-signal.js';
 import type { Trigger } from '../src/model/trigger.js';
 import { createNotifier } from '../src/notifier.js';
 import type { Store } from '../src/queue/store-parts.js';
@@ -93,7 +94,7 @@ export async function lead(deps: LeadDeps, term: Term): Promise<void> {
     ? first.soon.then(() => runRelay(config, { ...led, settled }, runtime, relayEnd.signal, term.lost))
     : Promise.resolve();
   try {
-    await Promise.race([Promise.all([...inputs, jobs, relay]), aborted(inputEnd)]);
+    await Promise.race([Promise.all([...inputs, jobs, relay]), untilAborted(inputEnd)]);
     await Promise.all(inputs);
     reconcileEnd.abort();
     await jobs;
@@ -109,11 +110,4 @@ export async function lead(deps: LeadDeps, term: Term): Promise<void> {
     await Promise.allSettled([...inputs, jobs, relay, core.deps.contention.close()]);
     await led.close();
   }
-}
-
-export function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

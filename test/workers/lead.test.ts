@@ -2,11 +2,12 @@ import { afterEach, expect, it } from 'vitest';
 import { createMetrics } from '../../src/cli/metrics.js';
 import type { Clock } from '../../src/clock.js';
 import { ChannelActivity } from '../../src/intake/channel-activity.js';
+import { untilAborted } from '../../src/linked-signal.js';
 import { providerKey } from '../../src/model/key.js';
 import type { Trigger } from '../../src/model/trigger.js';
 import { createNotifier } from '../../src/notifier.js';
 import { silentLogger } from '../../src/observe.js';
-import { aborted, lead } from '../../workers/lead.js';
+import { lead } from '../../workers/lead.js';
 import { openConsul, openProvider, openStore } from '../../workers/wire.js';
 import { clientOf, createRig, type Rig } from '../support/daemon.js';
 import { withIntentions } from '../support/reconcile-rig.js';
@@ -102,7 +103,7 @@ async function startTerm({ load, clock }: Rig, epoch: number, faults: Faults = {
   let looks = 0;
   const sleep: Clock['sleep'] = async (ms, signal) => {
     if (ms === 20) looks += 1;
-    if (ms >= 1_000) await Promise.race([longSleeps, signal && aborted(signal)]);
+    if (ms >= 1_000) await Promise.race([longSleeps, signal && untilAborted(signal)]);
     return clock.sleep(ms, signal);
   };
   const runtime = {
