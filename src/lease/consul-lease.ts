@@ -44,7 +44,7 @@ export class ConsulLease implements Lease {
   readonly #pulses = new Pulses();
   readonly #key = new Unchanged();
   readonly #strange = new Unchanged();
-  /** The last check behind a leader that lives. */
+  /** The last check, if the last attempt found a leader that lives. */
   #checkedAt: number | undefined;
   #session: string | undefined;
   #provenAt = 0;
@@ -63,8 +63,9 @@ export class ConsulLease implements Lease {
     const { lock, fence, clock } = this.#options;
     const self = this.#options.self();
     const askedAt = clock.now();
-    const checkedMs = askedAt - (this.#checkedAt ?? Number.NEGATIVE_INFINITY);
-    const isChecked = checkedMs >= 0 && checkedMs < CHECK_MS;
+    const checkedAt = this.#checkedAt ?? Number.NEGATIVE_INFINITY;
+    const isChecked = askedAt >= checkedAt && askedAt - checkedAt < CHECK_MS;
+    this.#checkedAt = undefined;
     const fault = isChecked ? undefined : await this.#options.check(signal);
     if (fault !== undefined) return { kind: 'refused', error: fault };
     const state = await lock.read(signal);
@@ -81,17 +82,14 @@ export class ConsulLease implements Lease {
     if (kinship === 'strange' && last !== undefined && strangeMs >= this.silentMs)
       return { kind: 'refused', error: strangeStore(last, lock.key) };
     // A replica that may lead needs a check of this moment.
-    if (isChecked && (!isHeld || isSilent)) {
-      this.#checkedAt = undefined;
-      return this.acquire(signal);
-    }
+    if (isChecked && (!isHeld || isSilent)) return this.acquire(signal);
     if (isHeld && state.session !== undefined) {
       const follows = { kind: 'follows', leader: last } as const;
       // Nothing is known of a leader from a store that is not its own, or that it can no longer reach.
       if (kinship !== 'same' || !isSame(stored?.leader, last)) return follows;
       if (!isSilent) {
         if (stored?.isAlive !== true) return UNKNOWN;
-        if (!isChecked) this.#checkedAt = askedAt;
+        this.#checkedAt = isChecked ? checkedAt : askedAt;
         return follows;
       }
       // A claim in the store, which one of several standbys gets, and only if the leader gives no sign of life.
