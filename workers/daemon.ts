@@ -18,6 +18,7 @@ import { runWatchdog } from '../src/daemon/watchdog.js';
 import { messageOf } from '../src/errors.js';
 import { Leadership } from '../src/lease/leadership.js';
 import { untilAborted } from '../src/linked-signal.js';
+import { createNotifier } from '../src/notifier.js';
 import { openOnce } from '../src/open-once.js';
 import { keepSpace } from '../src/queue/store-space.js';
 import { Standby } from '../src/reconcile/standby.js';
@@ -67,10 +68,7 @@ export async function runDaemon(
 
     let address: string | undefined;
     const leaseOf = await createLeases(config, { consul, store }, runtime, () => address);
-    let attempted = () => {};
-    const firstAttempt = new Promise<void>((resolve) => {
-      attempted = resolve;
-    });
+    const attempted = createNotifier();
     const intervalMs = () => {
       const { resyncMs, providers: settings } = reloads.current;
       return Math.max(resyncMs, ...settings.map(({ fullReadMs }) => fullReadMs));
@@ -81,7 +79,7 @@ export async function runDaemon(
       ...runtime,
       lease: () => leaseOf(reloads.current.mode),
       onWait: () => {
-        attempted();
+        attempted.notify();
         if (!end.signal.aborted && !signal.aborted) standby.begin();
       },
     });
@@ -143,7 +141,7 @@ export async function runDaemon(
       const term = { store, consul, providers, only, runtime, ports };
       const publish = (core: LiveCore) => {
         current.lead(core);
-        attempted();
+        attempted.notify();
       };
       parts.push(
         leadership.run(async (each) => {
@@ -161,10 +159,10 @@ export async function runDaemon(
         for (const provider of providers) parts.push(...watchProvider(provider, ports, stop));
       if (only.includes('relay'))
         parts.push(runRelay(config, { ...store, settled: current.live.settled }, runtime, stop));
-      attempted();
+      attempted.notify();
     }
     const failed = Promise.all(parts).then(() => {});
-    await Promise.race([firstAttempt, failed, untilAborted(signal)]);
+    await Promise.race([attempted.wait(signal), failed]);
     logger.info(
       {
         owner: config.owner,
