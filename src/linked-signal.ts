@@ -37,3 +37,10 @@ export function firstOf(
     Promise.race(begin(either)).finally(() => over.abort()),
   );
 }
+
+export function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

@@ -7,25 +7,25 @@ import type { PrometheusMetrics } from '../src/cli/metrics.js';
 import type { RunOptions } from '../src/cli/run-daemon.js';
 import { readVersion } from '../src/cli/version.js';
 import { isoInstant } from '../src/clock.js';
+import { CurrentCore } from '../src/daemon/current-core.js';
+import { createIntakePorts } from '../src/daemon/intake-ports.js';
 import { openListeners } from '../src/daemon/listeners.js';
-import { createLiveCore, type LiveCore } from '../src/daemon/live-core.js';
+import { createLiveCore, type LiveCore, stuckPart } from '../src/daemon/live-core.js';
 import { publishLocalToken, warnOfMissingTokens } from '../src/daemon/local-token.js';
 import { Reloads } from '../src/daemon/reload.js';
 import { addRoutes } from '../src/daemon/routes.js';
 import { runWatchdog } from '../src/daemon/watchdog.js';
 import { messageOf } from '../src/errors.js';
-import { ChannelActivity } from '../src/intake/channel-activity.js';
-import { createRejectedEvents } from '../src/intake/rejected-events.js';
-import { UnstoredEvents } from '../src/intake/unstored-events.js';
 import { Leadership } from '../src/lease/leadership.js';
+import { untilAborted } from '../src/linked-signal.js';
+import { createNotifier } from '../src/notifier.js';
 import { openOnce } from '../src/open-once.js';
 import { keepSpace } from '../src/queue/store-space.js';
-import { stampOf } from '../src/reconcile/deps.js';
+import { Standby } from '../src/reconcile/standby.js';
 import type { Runtime } from '../src/runtime.js';
-import { aborted, lead } from './lead.js';
+import { lead } from './lead.js';
 import { runPresence } from './presence.js';
-import { runRelay } from './run-relay.js';
-import { Standby } from './stay-warm.js';
+import { runRelay } from './relay.js';
 import { runTrailIndex } from './trail-index.js';
 import { watchProvider } from './watch-provider.js';
 import { openConsul, openDecisionLog, openProvider, openStore, openTrail } from './wire.js';
@@ -54,36 +54,21 @@ export async function runDaemon(
     for (const { directory } of providers) closers.unshift(() => directory.close());
 
     const createIdleCore = () => createCore(reloads.current, { consul, providers, store }, runtime);
-    const idle = () => createLiveCore(createIdleCore(), { queue: store.queue, clock, isReconciling: false });
     const reloads: Reloads = new Reloads(
       config,
       options.reload,
-      () => live,
+      () => current.live,
       () => leadership.stepDown(),
       signal,
     );
-    let live = idle();
-    const inbox: LiveCore['inbox'] = {
-      add: (triggers) => live.inbox.add(triggers),
-      accept: (provider, events, memory) => live.inbox.accept(provider, events, memory),
-    };
-    const rejectedEvents = createRejectedEvents({
-      ...runtime,
-      journal: store.journal,
-      space: store.space,
-      stamp: () => stampOf(live.deps),
-      onSettled: () => live.deps.onSettled(),
-    });
-    const activity = new ChannelActivity(store.keyValues, clock);
-    const unstored = new UnstoredEvents({ ...store, ...runtime, queue: inbox, inbox, activity });
-    const ports = { ...store, ...runtime, queue: inbox, inbox, activity, rejectedEvents, unstored };
+    const current = new CurrentCore(() =>
+      createLiveCore(createIdleCore(), { queue: store.queue, clock, isReconciling: false }),
+    );
+    const ports = createIntakePorts(store, current, runtime);
 
     let address: string | undefined;
     const leaseOf = await createLeases(config, { consul, store }, runtime, () => address);
-    let attempted = () => {};
-    const firstAttempt = new Promise<void>((resolve) => {
-      attempted = resolve;
-    });
+    const attempted = createNotifier();
     const intervalMs = () => {
       const { resyncMs, providers: settings } = reloads.current;
       return Math.max(resyncMs, ...settings.map(({ fullReadMs }) => fullReadMs));
@@ -94,7 +79,7 @@ export async function runDaemon(
       ...runtime,
       lease: () => leaseOf(reloads.current.mode),
       onWait: () => {
-        attempted();
+        attempted.notify();
         if (!end.signal.aborted && !signal.aborted) standby.begin();
       },
     });
@@ -116,8 +101,8 @@ export async function runDaemon(
         config,
         store,
         providers,
-        activity,
-        live: () => live,
+        activity: ports.activity,
+        live: () => current.live,
         leading: () => leadership.leading,
         reloads,
         metrics,
@@ -145,22 +130,18 @@ export async function runDaemon(
     const stop = AbortSignal.any([signal, end.signal]);
     setMaxListeners(0, stop);
     parts.push(
-      rejectedEvents.run(stop),
-      unstored.run(stop),
-      keepSpace(store.space, () => live.deps.askForSweep(), clock, stop),
+      ports.rejectedEvents.run(stop),
+      ports.unstored.run(stop),
+      keepSpace(store.space, () => current.live.deps.askForSweep(), clock, stop),
       runPresence(store.roster, self, runtime, stop),
     );
-    const stuck = () =>
-      live.isReconciling
-        ? live.progress.stuck(live.agenda.state().waiting, live.ages.ages(), live.sweptAt)
-        : undefined;
-    parts.push(runWatchdog(options.supervisor, stuck, runtime, stop));
+    parts.push(runWatchdog(options.supervisor, () => stuckPart(current.live), runtime, stop));
     if (only.includes('relay')) parts.push(runTrailIndex(config, store, runtime, stop));
     if (only.includes('reconcile')) {
       const term = { store, consul, providers, only, runtime, ports };
       const publish = (core: LiveCore) => {
-        live = core;
-        attempted();
+        current.lead(core);
+        attempted.notify();
       };
       parts.push(
         leadership.run(async (each) => {
@@ -168,7 +149,7 @@ export async function runDaemon(
           try {
             await lead({ ...term, config: reloads.current, publish }, each);
           } finally {
-            live = idle();
+            current.rest();
           }
         }, stop),
       );
@@ -177,11 +158,11 @@ export async function runDaemon(
       if (only.includes('watch'))
         for (const provider of providers) parts.push(...watchProvider(provider, ports, stop));
       if (only.includes('relay'))
-        parts.push(runRelay(config, { ...store, settled: live.settled }, runtime, stop));
-      attempted();
+        parts.push(runRelay(config, { ...store, settled: current.live.settled }, runtime, stop));
+      attempted.notify();
     }
     const failed = Promise.all(parts).then(() => {});
-    await Promise.race([firstAttempt, failed, aborted(signal)]);
+    await Promise.race([attempted.wait(signal), failed]);
     logger.info(
       {
         owner: config.owner,
@@ -194,7 +175,11 @@ export async function runDaemon(
     );
     options.started?.(addresses.listen, addresses.admin ?? addresses.listen);
 
-    await Promise.race([failed, aborted(signal), ...(store.damaged === undefined ? [] : [store.damaged])]);
+    await Promise.race([
+      failed,
+      untilAborted(signal),
+      ...(store.damaged === undefined ? [] : [store.damaged]),
+    ]);
     logger.info({}, 'stopping: no new events are accepted, running jobs are finished');
     await Promise.all([listeners.close(), ...parts]);
     await reloads.idle();

@@ -5,9 +5,11 @@ import type { Provider } from '../src/cli/parts.js';
 import type { Role } from '../src/cli/run-daemon.js';
 import type { Consul } from '../src/consul/consul.js';
 import { createLiveCore, type LiveCore } from '../src/daemon/live-core.js';
+import { queuedFirst } from '../src/daemon/queued-first.js';
 import { queueState } from '../src/daemon/status.js';
 import { guardConsul } from '../src/lease/guarded-consul.js';
 import type { Term } from '../src/lease/term.js';
+import { untilAborted } from '../src/linked-signal.js';
 import type { Trigger } from '../src/model/trigger.js';
 import { createNotifier } from '../src/notifier.js';
 import type { Store } from '../src/queue/store-parts.js';
@@ -15,11 +17,10 @@ import { recordLeaderChange } from '../src/reconcile/leader-change.js';
 import type { Runtime } from '../src/runtime.js';
 import { runBreakGlass } from './break-glass.js';
 import { runFreeze } from './freeze.js';
-import { queuedFirst } from './queued-first.js';
 import { runReaper } from './reaper.js';
 import { runReconcile } from './reconcile.js';
+import { runRelay } from './relay.js';
 import { runResync } from './resync.js';
-import { runRelay } from './run-relay.js';
 import { runWatch } from './watch.js';
 import { type WatchPorts, watchProvider } from './watch-provider.js';
 
@@ -93,7 +94,7 @@ export async function lead(deps: LeadDeps, term: Term): Promise<void> {
     ? first.soon.then(() => runRelay(config, { ...led, settled }, runtime, relayEnd.signal, term.lost))
     : Promise.resolve();
   try {
-    await Promise.race([Promise.all([...inputs, jobs, relay]), aborted(inputEnd)]);
+    await Promise.race([Promise.all([...inputs, jobs, relay]), untilAborted(inputEnd)]);
     await Promise.all(inputs);
     reconcileEnd.abort();
     await jobs;
@@ -109,11 +110,4 @@ export async function lead(deps: LeadDeps, term: Term): Promise<void> {
     await Promise.allSettled([...inputs, jobs, relay, core.deps.contention.close()]);
     await led.close();
   }
-}
-
-export function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

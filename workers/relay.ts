@@ -1,113 +1,49 @@
-import type { Clock } from '../src/clock.js';
-import type { Checkpoints } from '../src/decisions/checkpoints.js';
-import type { DecisionLog } from '../src/decisions/log.js';
-import { Publication } from '../src/decisions/publication.js';
+import { setMaxListeners } from 'node:events';
+import type { Config } from '../config/config.js';
+import { relay, type Settled } from '../src/decisions/relay.js';
 import { messageOf } from '../src/errors.js';
-import type { Logger, Metrics } from '../src/observe.js';
-import type { Journal } from '../src/queue/journal.js';
-import type { KeyValueStore } from '../src/queue/key-value-store.js';
-
-/** Signals that decisions were settled. */
-export interface Settled {
-  /** Resolves at the next settlement, or when the signal is aborted. */
-  wait(signal: AbortSignal): Promise<void>;
-}
-
-export interface RelayDeps {
-  readonly journal: Journal;
-  readonly log: DecisionLog;
-  readonly keyValues: KeyValueStore;
-  readonly settled: Settled;
-  /** While it is true nothing is published; the journal keeps the decisions. */
-  readonly isPaused?: () => boolean;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-  readonly clock: Clock;
-  /** Aborts when another replica publishes. Then nothing is drained. */
-  readonly lost?: AbortSignal;
-  /** Signs the end of the log; absent: nothing is signed. */
-  readonly checkpoints?: Checkpoints;
-}
-
-/** Another process may settle decisions without a signal here, so the outbox is checked at least this often. */
-const POLL_MS = 1_000;
-/** After a small batch the next one gathers: each batch costs three synced writes, whatever its size. */
-const SMALL_BATCH = 100;
-const GATHER_MS = 50;
-const DRAIN_MS = 5_000;
-const FIRST_WAIT_MS = 200;
-const LONGEST_WAIT_MS = 10_000;
+import { definedFields } from '../src/model/defined-fields.js';
+import type { StoreParts } from '../src/queue/store-parts.js';
+import type { Runtime } from '../src/runtime.js';
+import { runWebhooks } from './webhooks.js';
+import { openCheckpoints, openDecisionLog } from './wire.js';
 
 /**
- * Moves the journal's outbox to the decision log, in order, each decision exactly once, until the signal is aborted, and
- * then for up to 5 s more, so that a clean stop leaves nothing behind. Never throws: a failed batch is retried. Only one
- * relay at a time may work on a journal.
+ * Opens the decision log, moves settled decisions to it and sends them to the webhooks, until the signal aborts, or until
+ * `lost` does, at once.
  */
-export async function run(deps: RelayDeps, stop: AbortSignal): Promise<void> {
-  const signal = deps.lost === undefined ? stop : AbortSignal.any([stop, deps.lost]);
-  const { settled, clock, logger, metrics, isPaused = () => false } = deps;
-  const publication = new Publication(deps);
-  let failures = 0;
-  let logged: string | undefined;
-  const attempt = async (): Promise<number | undefined> => {
-    try {
-      if (isPaused()) {
-        await publication.measure();
-        return 0;
-      }
-      const moved = await publication.moveBatch();
-      if (failures > 0) logger.info({ failures }, 'decisions are published again');
-      failures = 0;
-      logged = undefined;
-      return moved;
-    } catch (error) {
-      metrics.count('scopemesh_relay_failures_total');
-      const reason = messageOf(error);
-      // A new reason is logged as well: a missing permission often shows only after an outage has ended.
-      if (reason !== logged) logger.error({ error: reason }, 'decisions cannot be published; they are kept');
-      logged = reason;
-      failures++;
-      await publication.measure().catch(() => {}); // the journal may be what failed
-      return undefined;
-    }
-  };
-  const backoffMs = () =>
-    Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(failures - 1, 20)) * jitter();
-
-  while (!signal.aborted) {
-    const attention = new AbortController();
-    const attend = () => attention.abort();
-    signal.addEventListener('abort', attend, { once: true });
-    // Started before the outbox is read, so that a later settlement ends the wait.
-    const settlement = settled.wait(attention.signal).catch(() => {});
-    const moved = await attempt();
-    if (moved !== undefined) await deps.checkpoints?.signIfDue(publication.head);
-    if (moved === undefined) await clock.sleep(backoffMs(), signal).catch(() => {});
-    if (moved === 0) await Promise.race([settlement, clock.sleep(POLL_MS, attention.signal).catch(() => {})]);
-    else if (moved !== undefined && moved < SMALL_BATCH) await clock.sleep(GATHER_MS, signal).catch(() => {});
-    attention.abort();
-    signal.removeEventListener('abort', attend);
+export async function runRelay(
+  config: Config,
+  store: Pick<StoreParts, 'journal' | 'keyValues' | 'space'> & { readonly settled: Settled },
+  runtime: Runtime,
+  signal: AbortSignal,
+  lost?: AbortSignal,
+): Promise<void> {
+  const { journal, keyValues, settled, space } = store;
+  const stop = lost === undefined ? signal : AbortSignal.any([signal, lost]);
+  // Each webhook listens to it several times.
+  setMaxListeners(0, stop);
+  const log = await openDecisionLog(config, runtime, { mayCreateTopic: true, stop });
+  try {
+    const checkpoints = openCheckpoints(config, { log, keyValues }, runtime);
+    // The embedded log is on the disk of the embedded store: it must not use up what is kept back for revocations.
+    const isPaused = () => sharesDisk(config) && space.isLow();
+    const parts = { journal, keyValues, log, settled, isPaused, ...runtime };
+    // What fails there must not end the relay.
+    const webhooks = runWebhooks(config, log, { keyValues, space }, runtime, stop).catch((error: unknown) =>
+      runtime.logger.error({ error: messageOf(error) }, 'the webhooks ended with an error'),
+    );
+    await relay({ ...parts, ...definedFields({ checkpoints, lost }) }, signal);
+    await webhooks;
+  } finally {
+    await log
+      .close()
+      .catch((error: unknown) =>
+        runtime.logger.warn({ error: messageOf(error) }, 'a connection did not close cleanly'),
+      );
   }
-
-  if (deps.lost?.aborted) return;
-  const time = new AbortController();
-  const late = clock.sleep(DRAIN_MS, time.signal).then(
-    () => 0,
-    () => 0,
-  );
-  const drain = async () => {
-    for (let moved: number | undefined; moved !== 0 && !time.signal.aborted; ) {
-      moved = await attempt();
-      if (moved === undefined)
-        await clock.sleep(Math.min(backoffMs(), FIRST_WAIT_MS), time.signal).catch(() => {});
-    }
-    await deps.checkpoints?.sign(publication.head);
-  };
-  await Promise.race([drain(), late]);
-  time.abort();
 }
 
-/** Between 0.5 and 1, so that replicas that failed together do not retry together. */
-function jitter(): number {
-  return 0.5 + Math.random() / 2;
+function sharesDisk({ queue, decisions }: Config): boolean {
+  return queue.kind === 'embedded' && decisions.kind === 'embedded';
 }

@@ -24,6 +24,8 @@ const RENEW_PART = 0.25;
 const SILENT_PART = 0.5;
 /** A leader keeps the lock without its store for this long. */
 const KEEP_MS = 60_000;
+/** Behind a leader that lives, a standby asks its `check` so often. */
+const CHECK_MS = 5_000;
 /** A clean stop does not wait longer for Consul. */
 const RELEASE_MS = 1_500;
 
@@ -42,6 +44,8 @@ export class ConsulLease implements Lease {
   readonly #pulses = new Pulses();
   readonly #key = new Unchanged();
   readonly #strange = new Unchanged();
+  /** The last check, if the last attempt found a leader that lives. */
+  #checkedAt: number | undefined;
   #session: string | undefined;
   #provenAt = 0;
   #beatAt = 0;
@@ -58,7 +62,11 @@ export class ConsulLease implements Lease {
   async acquire(signal: AbortSignal): Promise<Acquisition> {
     const { lock, fence, clock } = this.#options;
     const self = this.#options.self();
-    const fault = await this.#options.check(signal);
+    const askedAt = clock.now();
+    const checkedAt = this.#checkedAt ?? Number.NEGATIVE_INFINITY;
+    const isChecked = askedAt >= checkedAt && askedAt - checkedAt < CHECK_MS;
+    this.#checkedAt = undefined;
+    const fault = isChecked ? undefined : await this.#options.check(signal);
     if (fault !== undefined) return { kind: 'refused', error: fault };
     const state = await lock.read(signal);
     const last = parseLeader(state.value);
@@ -73,11 +81,17 @@ export class ConsulLease implements Lease {
     const strangeMs = this.#strange.lastedMs(kinship === 'strange', clock.now());
     if (kinship === 'strange' && last !== undefined && strangeMs >= this.silentMs)
       return { kind: 'refused', error: strangeStore(last, lock.key) };
+    // A replica that may lead needs a check of this moment.
+    if (isChecked && (!isHeld || isSilent)) return this.acquire(signal);
     if (isHeld && state.session !== undefined) {
       const follows = { kind: 'follows', leader: last } as const;
       // Nothing is known of a leader from a store that is not its own, or that it can no longer reach.
       if (kinship !== 'same' || !isSame(stored?.leader, last)) return follows;
-      if (!isSilent) return stored?.isAlive === true ? follows : UNKNOWN;
+      if (!isSilent) {
+        if (stored?.isAlive !== true) return UNKNOWN;
+        this.#checkedAt = isChecked ? checkedAt : askedAt;
+        return follows;
+      }
       // A claim in the store, which one of several standbys gets, and only if the leader gives no sign of life.
       const claim = await fence.raise(self, { above: 0, over: 'dead' });
       if (claim === undefined) return follows;

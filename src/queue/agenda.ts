@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { SyncError } from '../errors.js';
-import { withLinkedSignal } from '../linked-signal.js';
+import { untilAborted, withLinkedSignal } from '../linked-signal.js';
 import { formatKey, type Key } from '../model/key.js';
 import type { Job, Trigger } from '../model/trigger.js';
 import {
@@ -151,10 +151,7 @@ export class Agenda {
   async work(handler: AgendaHandler, signal: AbortSignal): Promise<void> {
     this.#handler = handler;
     this.#next();
-    await new Promise<void>((resolve) => {
-      if (signal.aborted) resolve();
-      else signal.addEventListener('abort', () => resolve(), { once: true });
-    });
+    await untilAborted(signal);
     this.#handler = undefined;
     this.#isStopped = true;
     // The owner keeps the triggers of a run that has not begun; the next start compares everything.

@@ -13,6 +13,7 @@ interface Handlers {
 function kafkaWith(
   batches: readonly { first: number; offsets: readonly number[]; last: number }[],
   heartbeat = async () => {},
+  fetching: string[] = [],
 ): Kafka {
   const listeners = new Map<string, Listener>();
   const emit = (name: string, payload: unknown) => listeners.get(`consumer.${name}`)?.({ payload });
@@ -22,6 +23,8 @@ function kafkaWith(
     subscribe: async () => {},
     disconnect: async () => {},
     seek: () => {},
+    pause: () => void fetching.push('pause'),
+    resume: () => void fetching.push('resume'),
     async run({ eachBatch }: Handlers) {
       for (const { first, offsets, last } of batches) {
         const payload = { partition: 0, firstOffset: `${first}`, lastOffset: `${last}` };
@@ -57,11 +60,16 @@ it('tells after which messages Kafka deleted some that were to be read, not wher
   ]);
 });
 
-it('goes on where the last read ended, with the same consumer', async () => {
-  const kafka = kafkaWith([
-    { first: 0, offsets: [0, 1], last: 2 },
-    { first: 3, offsets: [3], last: 4 },
-  ]);
+it('goes on where the last read ended, with the same consumer, which fetches nothing between the reads', async () => {
+  const fetching: string[] = [];
+  const kafka = kafkaWith(
+    [
+      { first: 0, offsets: [0, 1], last: 2 },
+      { first: 3, offsets: [3], last: 4 },
+    ],
+    undefined,
+    fetching,
+  );
   const consumers = vi.spyOn(kafka, 'consumer');
   const start = new Map([[0, 0n]]);
   const reader = new TopicReader(kafka, {
@@ -81,6 +89,7 @@ it('goes on where the last read ended, with the same consumer', async () => {
   expect(await offsets(5n)).toEqual([3]);
   expect(await offsets(5n)).toEqual([]);
   expect(consumers).toHaveBeenCalledOnce();
+  expect(fetching).toEqual(Array.from({ length: 3 }, () => ['resume', 'pause']).flat());
   await reader.close();
 });
 

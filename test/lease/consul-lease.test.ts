@@ -1,29 +1,41 @@
 import { expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.js';
-import type { LeaderLock } from '../../src/consul/consul.js';
+import type { LeaderLock, LockState } from '../../src/consul/consul.js';
 import { ConsulLease } from '../../src/lease/consul-lease.js';
 import { createMemoryFence } from '../conformance/memory-fence.js';
 
 const never = new AbortController().signal;
 
+/** The lock of a Consul where no session ends by itself. */
+function memoryLock() {
+  let sessions = 0;
+  const lock = {
+    key: 'scopemesh/pay/leader',
+    value: undefined as string | undefined,
+    session: undefined as string | undefined,
+    renewed: 0,
+    read: async (): Promise<LockState> => ({ value: lock.value, session: lock.session }),
+    createSession: async () => `session ${++sessions}`,
+    async renewSession() {
+      lock.renewed += 1;
+      return true;
+    },
+    async endSession(session: string) {
+      if (lock.session === session) lock.session = undefined;
+    },
+    async acquire(session: string, text: string) {
+      if (lock.session !== undefined && lock.session !== session) return false;
+      lock.session = session;
+      lock.value = text;
+      return true;
+    },
+  } satisfies LeaderLock & LockState & { renewed: number };
+  return lock;
+}
+
 it('keeps the lock for a minute while its store is away, although it proves nothing by it', async () => {
   let now = 1_000_000;
-  let renewed = 0;
-  let value: string | undefined;
-  const lock: LeaderLock = {
-    key: 'scopemesh/pay/leader',
-    read: async () => ({ value, session: value === undefined ? undefined : 'session' }),
-    createSession: async () => 'session',
-    renewSession: async () => {
-      renewed++;
-      return true;
-    },
-    endSession: async () => {},
-    acquire: async (_, text) => {
-      value = text;
-      return true;
-    },
-  };
+  const lock = memoryLock();
   let isAway = false;
   const memory = createMemoryFence();
   const fence = {
@@ -44,15 +56,44 @@ it('keeps the lock for a minute while its store is away, although it proves noth
   const acquired = await lease.acquire(never);
   const epoch = acquired.kind === 'leads' ? acquired.leader.epoch : 0;
   isAway = true;
-  const written = value;
+  const written = lock.value;
   for (let second = 1; second <= 80; second++) {
     now += 1_000;
     await expect(lease.renew(epoch, never)).rejects.toThrow('the store is away');
   }
-  expect(renewed).toBe(60);
+  expect(lock.renewed).toBe(60);
   // No pulse: others see that this replica is silent.
-  expect(value).toBe(written);
+  expect(lock.value).toBe(written);
   isAway = false;
   expect(await lease.renew(epoch, never)).toBe(true);
-  expect(value).not.toBe(written);
+  expect(lock.value).not.toBe(written);
+});
+
+it('behind a leader that lives checks its store every five seconds, and always before it leads', async () => {
+  let now = 1_000_000;
+  const [lock, fence] = [memoryLock(), createMemoryFence()];
+  const checks: string[] = [];
+  const open = (replica: string) =>
+    new ConsulLease({
+      lock,
+      fence,
+      self: () => ({ replica, host: 'a', since: '2026-03-01T10:00:00.000Z', storeId: 's' }),
+      check: async () => void checks.push(replica) as undefined,
+      ttlSeconds: 10,
+      clock: { ...systemClock, now: () => now },
+    });
+  const [leader, standby] = [open('leader'), open('standby')];
+  const first = await leader.acquire(never);
+  const epoch = first.kind === 'leads' ? first.leader.epoch : 0;
+  const follow = async (ms: number) => {
+    for (const until = now + ms; now < until; now += 500) {
+      if (now % 1_000 === 0) expect(await leader.renew(epoch, never)).toBe(true);
+      expect((await standby.acquire(never)).kind).toBe('follows');
+    }
+  };
+  await follow(20_000);
+  expect(checks).toEqual(['leader', ...Array.from({ length: 4 }, () => 'standby')]);
+  await leader.release(epoch);
+  expect((await standby.acquire(never)).kind).toBe('leads');
+  expect(checks).toHaveLength(6);
 });

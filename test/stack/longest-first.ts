@@ -7,7 +7,7 @@ const LONGEST = [
   'test/e2e/login.test.ts',
   'test/conformance/provider-keycloak-chaos.stack.test.ts',
   'test/docs/login.stack.test.ts',
-  'test/workers/relay.stack.test.ts',
+  'test/decisions/relay.stack.test.ts',
   'test/conformance/provider-chaos.stack.test.ts',
   'test/conformance/provider-keycloak.stack.test.ts',
   'test/stack/stack.stack.test.ts',

@@ -9,10 +9,10 @@ import { Checkpoints } from '../../src/decisions/checkpoints.js';
 import { createEmbeddedDecisionLog } from '../../src/decisions/embedded/embedded-decision-log.js';
 import { createKafkaDecisionLog } from '../../src/decisions/kafka/kafka-decision-log.js';
 import type { DecisionLog } from '../../src/decisions/log.js';
+import { type RelayDeps, relay } from '../../src/decisions/relay.js';
 import { openSigningKey } from '../../src/decisions/signing-key.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import { createEmbeddedStore } from '../../src/queue/embedded/store.js';
-import { type RelayDeps, run } from '../../workers/relay.js';
 
 export interface RelayChildSettings {
   readonly directory: string;
@@ -98,7 +98,7 @@ const deps: RelayDeps = {
 
 process.stdout.write('ready\n');
 const stop = new AbortController();
-const running = run(deps, stop.signal);
+const running = relay(deps, stop.signal);
 while ((await journal.overview()).outboxLength > 0) await delay(20);
 stop.abort();
 await running;

@@ -92,6 +92,7 @@ export class TopicReader {
     const queue = this.#queue;
     const wake = () => queue.wake();
     signal.addEventListener('abort', wake, { once: true });
+    this.#fetch('resume');
     try {
       for (;;) {
         if (signal.aborted || (end !== undefined && reached(this.#passed, end))) return;
@@ -108,6 +109,16 @@ export class TopicReader {
       }
     } finally {
       signal.removeEventListener('abort', wake);
+      this.#fetch('pause');
+    }
+  }
+
+  /** Otherwise the consumer asks the brokers several times a second while nothing is read. */
+  #fetch(what: 'pause' | 'resume'): void {
+    try {
+      this.#consumer[what]([{ topic: this.#options.topic }]);
+    } catch {
+      // It does not run yet, or starts again after a failure. Then it is not paused.
     }
   }
 

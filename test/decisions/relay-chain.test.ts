@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.js';
 import { createEmbeddedDecisionLog } from '../../src/decisions/embedded/embedded-decision-log.js';
+import { relay } from '../../src/decisions/relay.js';
 import { type TrailRecord, toTrailRecord } from '../../src/decisions/trail-record.js';
 import { verifyTrail } from '../../src/decisions/verify-trail.js';
 import type { Decision } from '../../src/model/decision.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import { createEmbeddedStore } from '../../src/queue/embedded/store.js';
-import { run } from '../../workers/relay.js';
 import { decisions, faultsOf } from '../support/decisions.js';
 import { relayWithCrashes } from '../support/relay-crashes.js';
 import { until } from '../support/until.js';
@@ -44,7 +44,7 @@ async function publish(count: number): Promise<readonly TrailRecord[]> {
   await settle(count, async (store) => {
     const end = new AbortController();
     const settled = { wait: () => new Promise<void>(() => {}) };
-    const running = run({ ...surroundings, ...store, log, settled }, end.signal);
+    const running = relay({ ...surroundings, ...store, log, settled }, end.signal);
     await until('all are published', async () => (await store.journal.overview()).outboxLength === 0);
     end.abort();
     await running;

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Clock, systemClock } from '../../src/clock.js';
 import { emptyChain, extendChain, formatHead } from '../../src/decisions/chain.js';
+import { type RelayDeps, relay } from '../../src/decisions/relay.js';
 import type { Decision } from '../../src/model/decision.js';
 import { type Logger, type Metrics, noMetrics, silentLogger } from '../../src/observe.js';
 import { createEmbeddedStore, type EmbeddedStore } from '../../src/queue/embedded/store.js';
-import { type RelayDeps, run } from '../../workers/relay.js';
 import { aborted } from '../support/aborted.js';
 import { decisions, faultsOf } from '../support/decisions.js';
 import { MemoryDecisionLog } from '../support/memory-decision-log.js';
@@ -66,7 +66,7 @@ const emptied = async () => (await store.journal.overview()).outboxLength === 0;
 describe('the relay', () => {
   it('moves settled decisions to the log in order, and forgets them', async () => {
     const settled = await settle(1_203);
-    const running = run(deps(), stop.signal);
+    const running = relay(deps(), stop.signal);
     await until(emptied);
     stop.abort();
     await running;
@@ -85,7 +85,7 @@ describe('the relay', () => {
       },
     };
     const clock: Clock = { ...systemClock, sleep: () => aborted(stop.signal) };
-    const running = run(deps({ settled, clock }), stop.signal);
+    const running = relay(deps({ settled, clock }), stop.signal);
     await until(() => waits > 0 && log.asked.length > 0);
     await settle(1);
     // A settlement during the look is not missed either, so ringing once is enough.
@@ -114,7 +114,7 @@ describe('the relay', () => {
       keep();
     };
     await settle(1);
-    const running = run(deps({ clock }), stop.signal);
+    const running = relay(deps({ clock }), stop.signal);
     await until(() => slept.length > 0);
     expect([batches, slept]).toEqual([[1], [50]]);
     await settle(1);
@@ -127,7 +127,7 @@ describe('the relay', () => {
   });
 
   it('finds settlements without a signal by its poll', async () => {
-    const running = run(deps(), stop.signal);
+    const running = relay(deps(), stop.signal);
     await until(() => log.asked.length > 0);
     await settle(2);
     await holding(2);
@@ -142,7 +142,7 @@ describe('the relay', () => {
       keep();
       if (fails-- > 0) throw new Error('the answer was lost');
     };
-    const running = run(deps(), stop.signal);
+    const running = relay(deps(), stop.signal);
     await until(emptied);
     stop.abort();
     await running;
@@ -160,7 +160,7 @@ describe('the relay', () => {
       }
       keep();
     };
-    const running = run(deps(), stop.signal);
+    const running = relay(deps(), stop.signal);
     await until(emptied);
     stop.abort();
     await running;
@@ -182,7 +182,7 @@ describe('the relay', () => {
       appended.push(batch.length);
       keep();
     };
-    const running = run(deps(), stop.signal);
+    const running = relay(deps(), stop.signal);
     await until(() => asked >= 2);
     expect(appended).toEqual([]);
     answers = true;
@@ -208,7 +208,7 @@ describe('the relay', () => {
       keep();
       hasTopic = log.held.length > 2;
     };
-    const running = run(deps(), stop.signal);
+    const running = relay(deps(), stop.signal);
     await until(emptied);
     settled.push(...(await settle(2)));
     await until(emptied);
@@ -228,7 +228,7 @@ describe('the relay', () => {
     };
     const said: unknown[] = [];
     const logger: Logger = { ...silentLogger, error: (fields) => said.push(fields) };
-    const running = run(deps({ logger, clock: hastyClock }), stop.signal);
+    const running = relay(deps({ logger, clock: hastyClock }), stop.signal);
     await until(() => checks >= 2);
     reason = 'grant Create';
     const before = checks;
@@ -259,7 +259,7 @@ describe('the relay', () => {
       has: async () => false,
       remember: async () => {},
     };
-    const running = run(deps({ keyValues }), stop.signal);
+    const running = relay(deps({ keyValues }), stop.signal);
     await until(emptied);
     stop.abort();
     await running;
@@ -268,12 +268,12 @@ describe('the relay', () => {
 
   it('does not read back decisions that it knows to be published', async () => {
     await settle(2);
-    const first = run(deps(), stop.signal);
+    const first = relay(deps(), stop.signal);
     await until(emptied);
     stop.abort();
     await first;
     log.asked.length = 0;
-    await run(deps(), AbortSignal.abort());
+    await relay(deps(), AbortSignal.abort());
     expect(log.asked).toEqual([[]]);
   });
 
@@ -297,7 +297,7 @@ describe('the relay', () => {
       count: (name) => counted.push(name),
       gauge: (name, value) => name === 'scopemesh_outbox_decisions' && gauges.push(value),
     };
-    const running = run(deps({ logger, metrics, clock: hastyClock }), stop.signal);
+    const running = relay(deps({ logger, metrics, clock: hastyClock }), stop.signal);
     await until(emptied);
     stop.abort();
     await running;
@@ -314,7 +314,7 @@ describe('the relay', () => {
     };
     const gauges: number[] = [];
     const metrics: Metrics = { ...noMetrics, gauge: (_, value) => gauges.push(value) };
-    const running = run(deps({ metrics, clock: hastyClock }), stop.signal);
+    const running = relay(deps({ metrics, clock: hastyClock }), stop.signal);
     await until(() => gauges.includes(2));
     await settle(3);
     await until(() => gauges.includes(5));
@@ -325,7 +325,7 @@ describe('the relay', () => {
   });
 
   it('empties the outbox before it stops', async () => {
-    const running = run(deps(), stop.signal);
+    const running = relay(deps(), stop.signal);
     await until(() => log.asked.length > 0);
     await settle(700);
     stop.abort();
@@ -345,7 +345,7 @@ describe('the relay', () => {
     };
     log.onAppend = () => new Promise(() => {});
     stop.abort();
-    await run(deps({ clock }), stop.signal);
+    await relay(deps({ clock }), stop.signal);
     expect(waits).toContain(5_000);
     expect(await emptied()).toBe(false);
   });
@@ -355,7 +355,7 @@ describe('the relay', () => {
     const settled = await settle(3);
     const lengths: number[] = [];
     const gauge: Metrics['gauge'] = (_, length) => lengths.push(length);
-    const relay = run(
+    const running = relay(
       deps({ isPaused: () => isPaused, metrics: { ...noMetrics, gauge }, clock: hastyClock }),
       stop.signal,
     );
@@ -366,7 +366,7 @@ describe('the relay', () => {
     await holding(3);
     expect(log.held.map(({ id }) => id)).toEqual(settled.map(({ id }) => id));
     stop.abort();
-    await relay;
+    await running;
   });
 
   it('sends all of a stored batch that is larger than its own ones, as an older version left it', async () => {
@@ -376,7 +376,7 @@ describe('the relay', () => {
     const batch = { position: '0', ids: settled.map(({ id }) => id) };
     const heads = { before: formatHead(before), after: formatHead(head) };
     await store.keyValues.set('relay/inflight', JSON.stringify({ ...batch, ...heads }));
-    const running = run(deps(), stop.signal);
+    const running = relay(deps(), stop.signal);
     await until(emptied);
     stop.abort();
     await running;

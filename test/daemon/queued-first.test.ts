@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { queuedFirst } from '../../src/daemon/queued-first.js';
 import { clientKey, directoryKey } from '../../src/model/key.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import { Agenda } from '../../src/queue/agenda.js';
 import { DEFAULT_BACKOFF } from '../../src/queue/backoff.js';
 import { ConcurrencyLimit } from '../../src/queue/concurrency-limit.js';
 import { NO_FOLLOW_UPS } from '../../src/reconcile/deps.js';
-import { queuedFirst } from '../../workers/queued-first.js';
 
 /** Time goes on by the sleeps alone. */
 function scene() {

@@ -3,7 +3,7 @@ import { createCore } from '../../src/cli/create-core.js';
 import { createMetrics } from '../../src/cli/metrics.js';
 import type { Clock } from '../../src/clock.js';
 import type { ReconcilerDeps } from '../../src/reconcile/deps.js';
-import { Standby } from '../../workers/stay-warm.js';
+import { Standby } from '../../src/reconcile/standby.js';
 import { openConsul, openProvider, openStore } from '../../workers/wire.js';
 import type { Rig } from '../support/daemon.js';
 import { isOpen, ordersRig, READ } from '../support/orders-rig.js';

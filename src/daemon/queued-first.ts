@@ -1,9 +1,9 @@
-import type { Clock } from '../src/clock.js';
-import { queueState } from '../src/daemon/status.js';
-import { firstOf } from '../src/linked-signal.js';
-import type { Agenda } from '../src/queue/agenda.js';
-import type { AgendaHandler } from '../src/queue/follow-ups.js';
-import type { Queue } from '../src/queue/queue.js';
+import type { Clock } from '../clock.js';
+import { firstOf } from '../linked-signal.js';
+import type { Agenda } from '../queue/agenda.js';
+import type { AgendaHandler } from '../queue/follow-ups.js';
+import type { Queue } from '../queue/queue.js';
+import { queueState } from './status.js';
 
 const LOOK_MS = 20;
 /** A slow identity provider, or a long queue, delays what begins later no longer. */

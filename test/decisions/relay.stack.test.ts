@@ -7,10 +7,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.js';
 import { createKafkaDecisionLog } from '../../src/decisions/kafka/kafka-decision-log.js';
 import { parseLogEvent } from '../../src/decisions/log.js';
+import { relay } from '../../src/decisions/relay.js';
 import type { Decision } from '../../src/model/decision.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import { createEmbeddedStore } from '../../src/queue/embedded/store.js';
-import { run } from '../../workers/relay.js';
 import { type KafkaHandle, startKafka } from '../stack/kafka.js';
 import { readTopic } from '../stack/kcat.js';
 import { until } from '../stack/process.js';
@@ -72,7 +72,7 @@ describe('the relay to Kafka', () => {
     const log = open(topic);
     const stop = new AbortController();
     const idle = { wait: () => new Promise<void>(() => {}) };
-    const running = run({ ...surroundings, keyValues, settled: idle, journal, log }, stop.signal);
+    const running = relay({ ...surroundings, keyValues, settled: idle, journal, log }, stop.signal);
     await until('the outbox is empty', async () => (await journal.overview()).outboxLength === 0, {
       timeoutMs: 30_000,
     });
@@ -149,7 +149,7 @@ describe('the relay to Kafka', () => {
       for await (const each of follower.read({ from: 'start', follow: true }, stop.signal))
         followed.push(each);
     })();
-    const running = run(counted, stop.signal);
+    const running = relay(counted, stop.signal);
     for (const at of killIn.keys()) {
       await until(`batch ${at} is on its way`, () => appended >= at && kill !== undefined, {
         timeoutMs: 90_000,
@@ -187,7 +187,7 @@ describe('the relay to Kafka', () => {
     };
     const idle = { wait: () => new Promise<void>(() => {}) };
     const relays = logs.map((log) =>
-      run({ ...surroundings, keyValues, settled: idle, journal: narrow, log }, stop.signal),
+      relay({ ...surroundings, keyValues, settled: idle, journal: narrow, log }, stop.signal),
     );
     await until('the outbox is empty', async () => (await journal.overview()).outboxLength === 0, {
       timeoutMs: 90_000,

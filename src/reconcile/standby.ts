@@ -1,10 +1,10 @@
 import { setMaxListeners } from 'node:events';
-import { messageOf, SyncError } from '../src/errors.js';
-import type { ReconcilerDeps } from '../src/reconcile/deps.js';
-import { countFailure } from '../src/reconcile/directory-failures.js';
-import { rehearse } from '../src/reconcile/rehearse.js';
-import { repeatSteps } from '../src/repeat.js';
-import type { Runtime } from '../src/runtime.js';
+import { messageOf, SyncError } from '../errors.js';
+import { repeatSteps } from '../repeat.js';
+import type { Runtime } from '../runtime.js';
+import type { ReconcilerDeps } from './deps.js';
+import { countFailure } from './directory-failures.js';
+import { rehearse } from './rehearse.js';
 
 export interface WarmthOptions {
   /** Around an empty world. */

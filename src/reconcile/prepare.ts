@@ -1,0 +1,47 @@
+import { messageOf } from '../errors.js';
+import { Outage } from '../repeat.js';
+import { NO_FOLLOW_UPS, type ReconcilerDeps } from './deps.js';
+import { compareQuarantines } from './quarantine-records.js';
+import { restoreMemory } from './restore.js';
+import { leftoverTriggers, readConsul } from './sweep.js';
+
+const RETRY_MS = 1_000;
+
+/**
+ * Makes the world ready for the first job of a term: restores what earlier processes knew, reads Consul completely, and queues
+ * the keys that a crash left pending. Tries until it succeeds. False if the signal aborted first.
+ */
+export async function prepare(deps: ReconcilerDeps, signal: AbortSignal): Promise<boolean> {
+  const outage = new Outage();
+  while (!signal.aborted) {
+    try {
+      const restored = restoreMemory(deps);
+      // Both end before the next try.
+      // Everything is new in the first read. The complete comparison plans it, after the jobs that wait.
+      const reading = readConsul({ ...deps, queue: NO_FOLLOW_UPS }, signal, restored);
+      await Promise.allSettled([restored, reading]);
+      await reading;
+      // Before the first plan: a store that was lost must not open a client in quarantine.
+      await compareQuarantines('retry', deps, signal);
+      await queueLeftovers(deps);
+      outage.ends(deps.clock.now());
+      return true;
+    } catch (error) {
+      if (signal.aborted) return false;
+      if (outage.begins(deps.clock.now()))
+        deps.logger.warn(
+          { error: messageOf(error) },
+          'waiting for Consul before the first job; nothing changes until then',
+        );
+      await deps.clock.sleep(RETRY_MS, signal).catch(() => {});
+    }
+  }
+  return false;
+}
+
+/** Queues every key that has a recorded decision without a settlement. */
+async function queueLeftovers(deps: ReconcilerDeps): Promise<void> {
+  const cause = { kind: 'retry' as const, receivedAt: new Date(deps.clock.now()).toISOString() };
+  const triggers = await leftoverTriggers(cause, deps);
+  if (triggers.length > 0) await deps.queue.add(triggers);
+}
