@@ -14,7 +14,9 @@ import { applyCatalog, applyEntries, claimStatusTriggers } from '../src/state/ob
 /** How often to check whether the grace of a service without instances has ended; more often for a shorter grace. */
 const GRACE_CHECK_MS = 1_000;
 const SHORTEST_CHECK_MS = 50;
-/** After a read of the ACL objects, the next read waits this many times as long as that read took. */
+/** One registration that changes all the time must not take all the time of this process, and of Consul. */
+const CATALOG_REST = 1;
+/** A read covers every auth method. With thousands of them, a read must not follow each of a thousand writes. */
 const ACL_REST = 2;
 
 /** Turns changes in Consul into triggers, by blocking queries. A change that a watch misses is found by the next sweep. */
@@ -43,10 +45,7 @@ export async function runWatch(
     );
   };
   const onAcl = async (stop: AbortSignal) => {
-    const began = deps.clock.now();
     await add(await observeAcl(deps, causeOf(deps), stop), deps);
-    // A read covers every auth method. With thousands of them, a read must not follow each of a thousand writes.
-    await deps.clock.sleep((deps.clock.now() - began) * ACL_REST, stop).catch(() => {});
   };
   const onJwtProviders = async (stop: AbortSignal) => {
     await add(await observeJwtProviders(deps, causeOf(deps), stop), deps);
@@ -54,9 +53,9 @@ export async function runWatch(
   await Promise.all([
     watchTables(['intentions'], onIntentions, deps, ages, signal),
     // One read covers services and protocols. Of two reads at once, the older one could come last.
-    watchTables(['catalog', 'protocols'], onCatalog, deps, ages, signal),
+    watchTables(['catalog', 'protocols'], onCatalog, deps, ages, signal, CATALOG_REST),
     ...(deps.world.mapping.claims === 'first' ? [watchTables(['claims'], onClaims, deps, ages, signal)] : []),
-    watchWhile('acl', () => isAclActive(deps), onAcl, deps, ages, signal),
+    watchWhile('acl', () => isAclActive(deps), onAcl, deps, ages, signal, ACL_REST),
     watchWhile('jwt-providers', () => hasJwtProviders(deps.world), onJwtProviders, deps, ages, signal),
     watchGraces(deps, claimGraceMs, signal),
     runCanary(deps, ages, signal),

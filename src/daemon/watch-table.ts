@@ -9,18 +9,27 @@ import type { WatchAges } from './watch-ages.js';
 type Deps = Pick<ReconcilerDeps, 'consul' | 'clock' | 'logger'>;
 
 const RETRY_MS = 1_000;
+/** After a read that failed, the next one waits this many times as long: an answer that is too long is read for seconds. */
+const RETRY_REST = 4;
+/** A clock that is set forward during a read must not stop the reads. */
+const LONGEST_REST_MS = 20_000;
 /** How often `watchWhile` checks whether the table is needed. */
 const ACTIVITY_CHECK_MS = 1_000;
 
-/** Watches tables that one `read` covers, and calls it after each change. Never throws; a failed read is retried. */
+/**
+ * Watches tables that one `read` covers, and calls it after each change. After a read, the next one waits `rest` times as
+ * long as that one took, so that changes without a break leave time for other work. Never throws; a failed read is retried.
+ */
 export async function watchTables(
   tables: readonly WatchedTable[],
   read: () => Promise<void>,
   deps: Deps,
   ages: WatchAges,
   signal: AbortSignal,
+  rest = 0,
 ): Promise<void> {
   const outage = new Outage();
+  const sleep = (ms: number) => deps.clock.sleep(Math.min(ms, LONGEST_REST_MS), signal).catch(() => {});
   const notifier = createNotifier();
   /** A change has not been read yet. Until it is, the table grows older. */
   let isBehind = false;
@@ -33,10 +42,13 @@ export async function watchTables(
       await notifier.wait(signal);
       if (signal.aborted) return;
       isBehind = false;
+      const began = deps.clock.now();
+      const tookMs = () => deps.clock.now() - began;
       try {
         await read();
         const lastedMs = outage.ends(deps.clock.now());
         if (lastedMs !== undefined) deps.logger.info({ tables, lastedMs }, 'Consul can be read again');
+        if (rest > 0) await sleep(rest * tookMs());
       } catch (error) {
         if (signal.aborted) return;
         if (outage.begins(deps.clock.now()))
@@ -45,7 +57,7 @@ export async function watchTables(
             'a change in Consul was seen but could not be read; it is tried again',
           );
         changed();
-        await deps.clock.sleep(RETRY_MS, signal).catch(() => {});
+        await sleep(Math.max(RETRY_MS, RETRY_REST * tookMs()));
       }
     }
   })();
@@ -66,6 +78,7 @@ export async function watchWhile(
   deps: Deps,
   ages: WatchAges,
   signal: AbortSignal,
+  rest = 0,
 ): Promise<void> {
   const pause = () => deps.clock.sleep(ACTIVITY_CHECK_MS, signal).catch(() => {});
   while (!signal.aborted) {
@@ -75,7 +88,7 @@ export async function watchWhile(
     }
     const end = new AbortController();
     const watching = withLinkedSignal([signal, end.signal], (stop) =>
-      watchTables([table], () => read(stop), deps, ages, stop),
+      watchTables([table], () => read(stop), deps, ages, stop, rest),
     );
     while (!signal.aborted && isActive()) await pause();
     end.abort();

@@ -72,7 +72,8 @@ export function planClient(
       record === undefined && known !== undefined && !mayOnlyLose(world, client)
         ? waiting?.service
         : undefined,
-    remove: record !== undefined && !stillClaims ? record : undefined,
+    // Deleting what cannot be read would give the client to the next service that claims it.
+    remove: record !== undefined && !record.isUnreadable && !stillClaims ? record : undefined,
     holds,
   };
 }

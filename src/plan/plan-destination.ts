@@ -1,5 +1,5 @@
 import type { ChangeReason } from '../model/decision.js';
-import type { Access, IntentionSource, ServiceName } from '../model/intention.js';
+import type { Access, IntentionEntry, IntentionSource, ServiceName } from '../model/intention.js';
 import { destinationKey } from '../model/key.js';
 import { covers, digest, narrows, plainPart, sameAccess, union, widens } from './access.js';
 import type { ClaimStatus } from './claims.js';
@@ -29,14 +29,7 @@ import { extendOnly } from './guards/extend.js';
 import { parseLastAppliedText, toLastAppliedText } from './last-applied.js';
 import { wouldOpen } from './missing-denies.js';
 import { policyOf } from './mode.js';
-import {
-  clientOfDescription,
-  describeSource,
-  hasFieldsOfOthers,
-  isOwnedHere,
-  isSourceOf,
-  sameSource,
-} from './ownership.js';
+import { clientOfDescription, describeSource, hasFieldsOfOthers, isOwnedHere } from './ownership.js';
 import {
   type ActualAccess,
   type Change,
@@ -47,6 +40,7 @@ import {
   type PlannedClient,
   toHold,
 } from './plan.js';
+import { wideSourcesOf } from './precedence.js';
 import { type RevocationCause, revocationCause } from './revocation-cause.js';
 import { clientText, mayOnlyLose, serviceText } from './world.js';
 
@@ -113,12 +107,20 @@ export function planDestination(input: DestinationInput): Plan {
 function planEdges(input: DestinationInput): readonly EdgePlan[] {
   const { entry, mapping } = input;
   const sources = entry?.sources ?? [];
-  // Indexed, because an entry can have thousands of sources.
-  const present = new Map<string, IntentionSource[]>();
-  for (const each of sources)
-    present.set(inLowerCase(each), [...(present.get(inLowerCase(each)) ?? []), each]);
-  const plan = (source: ServiceName, staysInEntry: boolean) =>
-    planEdge(source, present.get(inLowerCase(source)) ?? [], input, staysInEntry);
+  // Indexed, because an entry can have thousands of sources, also of names that differ only in case.
+  const owned = new Map<string, IntentionSource>();
+  const foreign = new Map<string, IntentionSource>();
+  for (const each of sources.filter(({ peer }) => peer === undefined)) {
+    const [found, key] = isOwnedHere(mapping, each)
+      ? ([owned, serviceText(each)] as const)
+      : ([foreign, inLowerCase(each)] as const);
+    if (!found.has(key)) found.set(key, each);
+  }
+  const wide = wideSourcesOf(entry);
+  const plan = (source: ServiceName, staysInEntry: boolean) => {
+    const present = { ours: owned.get(serviceText(source)), foreign: foreign.get(inLowerCase(source)) };
+    return planEdge(source, present, wide, input, staysInEntry);
+  };
   const edges = edgeSources(input).map((source) => plan(source, false));
   if (entry === undefined || !hasFieldsOfOthers(entry)) return edges;
   if (!sources.every((each) => isOwnedHere(mapping, each))) return edges;
@@ -143,19 +145,17 @@ interface EdgePlan {
   readonly record?: readonly [string, string];
 }
 
-/** `alike`: sources of that name in any case. `staysInEntry`: the source may lose its access, but must stay in the entry. */
+/** `foreign`: a source of that name in any case. `wide`: `wideSourcesOf` the entry. `staysInEntry`: the source may lose its access, but must stay in the entry. */
 function planEdge(
   source: ServiceName,
-  alike: readonly IntentionSource[],
+  { ours, foreign }: Record<'ours' | 'foreign', IntentionSource | undefined>,
+  wide: IntentionEntry | undefined,
   input: DestinationInput,
   staysInEntry: boolean,
 ): EdgePlan {
-  const { destination, mapping, entry, wildcard } = input;
+  const { destination, mapping, wildcard } = input;
   const subject = intentionSubject(destination, source.name);
   const lastApplied = parseLastAppliedText(input.lastApplied.get(subject));
-  const present = alike.filter((each) => each.peer === undefined && sameSource(each, source));
-  const ours = present.find((each) => isOwnedHere(mapping, each) && isSourceOf(each, source));
-  const foreign = present.find((each) => !isOwnedHere(mapping, each));
   const former = formerClient(ours, input);
   const claimStatus = statusOfSource(source, former, input);
   // The mark names no client, so the client outside may have opened it.
@@ -201,7 +201,7 @@ function planEdge(
       : scopeLoss().isInferred || !isRecordedHere(ours, input) || !policyOf(mapping).plansNarrowing);
   const wanted = isStep ? closing.left : desired.access;
   const goes = wanted === undefined && (ours !== undefined || lacksEdge);
-  const keepsClosed = goes && wouldOpen(source, entry, wildcard);
+  const keepsClosed = goes && wouldOpen(source, wide, wildcard);
   const after: Access | undefined = keepsClosed || (goes && staysInEntry) ? { kind: 'deny' } : wanted;
   const description = descriptionFor(after, desired.client, ours, mapping.owner);
   const record =

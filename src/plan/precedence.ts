@@ -21,6 +21,14 @@ function widerSources(
   ];
 }
 
+/**
+ * The entry with the sources alone that mean every service. `takesOver` finds the same in it. An owner of a destination can
+ * put tens of thousands of sources into its entry, so nobody may search all of them once for each.
+ */
+export function wideSourcesOf(entry: IntentionEntry | undefined): IntentionEntry | undefined {
+  return entry && { ...entry, sources: entry.sources.filter(({ name }) => name === '*') };
+}
+
 /** The intention that would apply without the exact source; undefined means the default policy of the mesh. */
 export function takesOver(
   source: ServiceName,

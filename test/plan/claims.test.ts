@@ -229,6 +229,20 @@ describe('with first claims', () => {
     expect(standingOf(both)).toMatchObject({ kind: 'claimed' });
     expect(standingOf(both, 'api')).toMatchObject({ kind: 'refused', reason: 'ClaimTaken' });
   });
+  test('a record that cannot be read keeps the access, gives none and is not deleted', () => {
+    const records = record('web').map((each) => ({
+      ...each,
+      service: named(''),
+      isUnreadable: true as const,
+    }));
+    for (const service of ['web', 'api'])
+      expect(standingOf({ ...first, services: [claiming(service, 'web')], records }, service)).toMatchObject({
+        kind: 'unknown',
+      });
+    const none = plan({ records, services: [claiming('web', '')] });
+    expect(none).toMatchObject({ create: undefined, remove: undefined, holds: [] });
+  });
+
   test('the first service by name is recorded, and nothing before that', () => {
     const services = [claiming('web', 'web'), claiming('api', 'web')];
     expect(standingOf({ ...first, services })).toMatchObject({ kind: 'unrecorded' });

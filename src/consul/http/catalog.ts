@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../clock.js';
 import { mapBounded } from '../../map-bounded.js';
 import type { Catalog, CatalogService, ServiceInstance } from '../../model/catalog.js';
@@ -56,8 +57,10 @@ export function createCatalogReader(
     });
 
   /**
-   * An instance that moves between nodes during the read could be missed on both, so the result counts only if the list
-   * keeps its index. A service that is in the list but on no node is read by itself.
+   * An instance that moves between nodes during the read could be missed on both. So the result counts whole only if the
+   * list keeps its index. If it does not, the services count that two passes show alike: somebody who registers one
+   * service again and again must not make scopemesh read every service by itself. A service that is left out here is read
+   * by itself.
    */
   const readByNode = async (
     { index, names }: ServiceList,
@@ -65,9 +68,11 @@ export function createCatalogReader(
   ): Promise<InstancesByService> => {
     const nodes = names.length < FEWEST_BY_NODE ? undefined : await readNodeNames(transport, query, signal);
     if (nodes === undefined || 2 * nodes.length > names.length) return new Map();
-    const found = await readInstancesOnNodes(transport, nodes, query, CONCURRENCY, signal);
-    const after = await readList(signal);
-    return after.index === index ? found : new Map();
+    const read = () => readInstancesOnNodes(transport, nodes, query, CONCURRENCY, signal);
+    const found = await read();
+    if ((await readList(signal)).index === index) return found;
+    const again = await read();
+    return new Map([...again].filter(([name, instances]) => isSame(instances, found.get(name))));
   };
 
   const readServices = async (signal: AbortSignal): Promise<readonly CatalogService[]> => {
@@ -108,6 +113,11 @@ type InstancesByService = ReadonlyMap<string, readonly ServiceInstance[]>;
 interface ServiceList {
   readonly index: number;
   readonly names: readonly string[];
+}
+
+function isSame(instances: readonly ServiceInstance[], others: readonly ServiceInstance[] = []): boolean {
+  const sorted = (each: readonly ServiceInstance[]) => each.map((one) => JSON.stringify(one)).toSorted();
+  return isDeepStrictEqual(sorted(instances), sorted(others));
 }
 
 async function readNames(

@@ -1,21 +1,46 @@
 import type { ClaimRecord } from '../../model/catalog.js';
 import { definedFields } from '../../model/defined-fields.js';
+import type { Logger } from '../../observe.js';
 import type { ClaimRecords, ClaimWrite } from '../consul.js';
-import { incomplete } from './answer.js';
-import { createReader } from './json.js';
-import { recordFolder, toRecordKey } from './kv-keys.js';
+import { createReader, type Reader } from './json.js';
+import { toValueText } from './kv-key.js';
+import { parseRecordKey, recordFolder, toRecordKey } from './kv-keys.js';
 import { listFolder } from './kv-list.js';
 import { writeRecords } from './kv-write.js';
 import type { Tenancy } from './place.js';
 import type { Transport } from './transport.js';
 
 /** KV records at `scopemesh/<owner>/claims/<provider>/<client id>`, each part percent-encoded. */
-export function createClaimRecords(transport: Transport, tenancy: Tenancy, owner: string): ClaimRecords {
+export function createClaimRecords(
+  transport: Transport,
+  tenancy: Tenancy,
+  owner: string,
+  logger: Logger,
+): ClaimRecords {
   const folder = recordFolder(owner, 'claims');
+  let reported = '';
+  const report = (unreadable: readonly string[]) => {
+    const [first = ''] = unreadable;
+    if (first !== '' && first !== reported)
+      logger.warn(
+        { records: unreadable.length, first: first.slice(0, 200) },
+        'records of claims in Consul were not written by scopemesh; their clients keep the access that they have and gain none; delete these records',
+      );
+    reported = first;
+  };
   return {
     async list(signal) {
+      const reader = createReader('claims.list');
+      const unreadable: string[] = [];
       const pairs = await listFolder(transport, tenancy, 'claims.list', folder, signal);
-      return pairs.map((pair) => parseClaim(pair, folder));
+      const records = pairs.flatMap((pair) => {
+        const key = reader.text(pair.Key);
+        const record = parseClaim(pair, key, folder, reader);
+        if (record === undefined || record.isUnreadable) unreadable.push(key);
+        return record ?? [];
+      });
+      report(unreadable);
+      return records;
     },
     write: (writes, signal) =>
       writeRecords(
@@ -44,38 +69,33 @@ function toOperations(write: ClaimWrite, tenancy: Tenancy, folder: string): read
       ];
 }
 
-/** An unreadable record makes the whole list unknown, because a claim must not be lost silently. */
-function parseClaim(pair: Readonly<Record<string, unknown>>, folder: string): ClaimRecord {
-  const operation = 'claims.list';
-  const reader = createReader(operation);
-  const key = reader.text(pair.Key);
-  const value = reader.record(parseClaimJson(reader.optionalText(pair.Value), key));
-  const service = reader.record(value.service);
-  const record = {
-    provider: reader.text(value.provider),
-    clientId: reader.text(value.clientId),
-    service: {
+const NOWHERE = { partition: '', namespace: '', name: '' };
+
+/**
+ * One bad record must not hide the others. The key alone says whose claim is unknown; undefined for a key that names no
+ * client.
+ */
+function parseClaim(
+  pair: Readonly<Record<string, unknown>>,
+  key: string,
+  folder: string,
+  reader: Reader,
+): ClaimRecord | undefined {
+  const id = parseRecordKey(folder, key);
+  if (id === undefined) return undefined;
+  const modifyIndex = reader.index(pair.ModifyIndex);
+  try {
+    const value = reader.record(JSON.parse(toValueText(pair.Value)));
+    const service = reader.record(value.service);
+    const place = {
       partition: reader.text(service.partition),
       namespace: reader.text(service.namespace),
       name: reader.text(service.name),
-    },
-    modifyIndex: reader.index(pair.ModifyIndex),
-  };
-  if (toRecordKey(folder, record) !== key) throw unreadable(key);
-  return record;
-}
-
-function parseClaimJson(base64: string, key: string): unknown {
-  try {
-    return JSON.parse(Buffer.from(base64, 'base64').toString('utf8'));
+    };
+    if (value.provider === id.provider && value.clientId === id.clientId)
+      return { ...id, service: place, modifyIndex };
   } catch {
-    throw unreadable(key);
+    // It was written by somebody else.
   }
-}
-
-function unreadable(key: string) {
-  return incomplete(
-    'claims.list',
-    `the record ${JSON.stringify(key.slice(0, 200))} was not written by scopemesh; delete it`,
-  );
+  return { ...id, service: NOWHERE, modifyIndex, isUnreadable: true };
 }

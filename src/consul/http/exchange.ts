@@ -72,7 +72,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#size += chunk.byteLength;
     if (this.#size > this.#maxBytes) {
-      const message = `${this.#place}: the answer is longer than ${this.#maxBytes} bytes`;
+      const message = `${this.#place}: the answer is longer than ${this.#maxBytes} bytes; find in Consul what takes the room (tags, meta, sources) and remove it`;
       this.fail(new IncompleteRead('ERR_CONSUL_INCOMPLETE', message, { retriable: false }));
       return;
     }

@@ -87,7 +87,7 @@ export function createHttpConsul(options: HttpConsulOptions): Consul {
   const catalog = createCatalogReader(transport, tenancy, guard, clock, logger);
   return {
     intentions: createIntentions(transport, tenancy, guard),
-    claims: createClaimRecords(transport, tenancy, owner),
+    claims: createClaimRecords(transport, tenancy, owner, logger),
     quarantines: createQuarantineRecords(transport, tenancy, owner),
     breakGlass: createBreakGlassRecords(transport, tenancy, owner),
     lock: createLeaderLock(transport, tenancy, owner),

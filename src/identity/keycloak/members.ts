@@ -6,6 +6,7 @@ import type { AdminApi } from './admin-api.js';
 import { readList } from './admin-lists.js';
 import { isInternalId, isObject } from './json.js';
 import { parseMemberName } from './member-names.js';
+import { isStillMember, type Membership } from './membership.js';
 import type { KeycloakNames } from './names.js';
 import { createOrganizations } from './organizations.js';
 import { SERVICE_ACCOUNT } from './service-accounts.js';
@@ -98,36 +99,6 @@ export async function readKeycloakMembers(
     }
   };
 
-  /** Whether Keycloak shows one of the groups or roles with the user. `path`: of the group that the name means. */
-  const belongs = async (user: string, { groups, roles }: Shown, path: string | undefined) => {
-    // A URL resolves these segments.
-    if (user === '.' || user === '..') return false;
-    const held = await api.find(['users', user, 'groups'], 'User not found', signal);
-    if (held === undefined) return false;
-    const isOf = (each: unknown) =>
-      groups.has(textIn(each, 'id') ?? '') || (path !== undefined && textIn(each, 'path') === path);
-    if (entriesOf(held).some(isOf)) return true;
-    if (roles.size === 0) return false;
-    const mappings = await api.find(['users', user, 'role-mappings'], 'User not found', signal);
-    return rolesIn(mappings).some((each) => roles.has(textIn(each, 'id') ?? ''));
-  };
-  const entriesOf = (value: unknown): readonly unknown[] => {
-    if (!Array.isArray(value)) throw wrongShape(place, 'the answer is not a list');
-    return value;
-  };
-  /** Without roles of a kind its field is absent or null. */
-  const rolesIn = (value: unknown): readonly unknown[] => {
-    if (value === undefined) return [];
-    if (!isObject(value)) throw wrongShape(place, 'the roles of a user cannot be read');
-    const realmMappings = value.realmMappings ?? [];
-    const clientMappings = value.clientMappings ?? {};
-    if (!isObject(clientMappings)) throw wrongShape(place, 'the roles of a user cannot be read');
-    const ofClients = Object.values(clientMappings).flatMap((each) =>
-      entriesOf(isObject(each) ? each.mappings : undefined),
-    );
-    return [...entriesOf(realmMappings), ...ofClients];
-  };
-
   const findGroup = async (path: string): Promise<string | undefined> => {
     const segments = path.split('/').slice(1);
     // A URL resolves these segments, so the request would reach another group.
@@ -184,15 +155,16 @@ export async function readKeycloakMembers(
     name: string,
     shown: Shown,
     clientId?: string,
-  ): Promise<void> => {
+  ): Promise<Role | undefined> => {
     // A URL resolves these segments, so the request would reach another role.
-    if (name === '' || name === '.' || name === '..') return;
+    if (name === '' || name === '.' || name === '..') return undefined;
     const answer = await api.find([...list, name], 'Could not find role', signal);
-    if (answer === undefined) return;
+    if (answer === undefined) return undefined;
     const role = parseRole(list)(answer);
     if (role.name !== name) throw wrongShape(place, 'a read of one role returned another');
     names.roles.set(role.id, clientId === undefined ? { name } : { api: clientId, name });
     await addHolders(role, shown);
+    return role;
   };
 
   const findClient = async (clientId: string): Promise<string | undefined> => {
@@ -207,43 +179,55 @@ export async function readKeycloakMembers(
     return id;
   };
 
-  const addClientHolders = async (clientId: string, role: string, shown: Shown): Promise<void> => {
+  const addClientHolders = async (
+    clientId: string,
+    role: string,
+    shown: Shown,
+  ): Promise<Membership | undefined> => {
     const id = await findClient(clientId);
     if (id !== undefined) {
       names.clients.set(id, clientId);
-      await addHoldersByName(['clients', id, 'roles'], role, shown, clientId);
-    } else if ((await findClient(api.clientId)) === undefined) {
+      const found = await addHoldersByName(['clients', id, 'roles'], role, shown, clientId);
+      return found && { role: { id: found.id, client: id } };
+    }
+    if ((await findClient(api.clientId)) === undefined) {
       // Keycloak leaves out what the token may not see.
       throw incomplete(place, 'the access token does not see its own client');
     }
+    return undefined;
   };
 
   const readNamed = async (text: string): Promise<readonly string[]> => {
     const shown: Shown = { people: new Set(), listed: [], groups: new Set(), roles: new Set() };
     const name = parseMemberName(text);
-    let path: string | undefined;
+    let membership: Membership | undefined;
     switch (name.kind) {
       case 'group':
       case 'bare': {
-        path = name.kind === 'group' ? name.path : `/${name.name}`;
+        const path = name.kind === 'group' ? name.path : `/${name.name}`;
         const groupId = await findGroup(path);
+        let role: Role | undefined;
         if (groupId !== undefined) await addGroupMembers(groupId, shown);
-        else if (name.kind === 'bare') await addHoldersByName(REALM_ROLES, name.name, shown);
+        else if (name.kind === 'bare') role = await addHoldersByName(REALM_ROLES, name.name, shown);
+        membership = { path, ...(role !== undefined && { role: { id: role.id } }) };
         break;
       }
       case 'clientRole':
-        await addClientHolders(name.clientId, name.role, shown);
+        membership = await addClientHolders(name.clientId, name.role, shown);
         break;
       case 'organization': {
         const id = await organizations.find(name.alias, signal);
         if (id !== undefined) await addUsers(['organizations', id, 'members'], shown);
+        if (!organizations.areOff) membership = { organization: name.alias };
         break;
       }
     }
-    if (path !== undefined || shown.roles.size > 0)
+    if (membership !== undefined) {
+      const meant = membership;
       await confirmLeft({ group: text, listed: shown.listed, admitted, unreadable }, (user) =>
-        belongs(user, shown, path),
+        isStillMember(api, user, meant, signal),
       );
+    }
     return [...shown.people].sort();
   };
 

@@ -29,6 +29,8 @@ export interface Organizations {
    * WrongShape if its record cannot be parsed.
    */
   find(alias: string, signal: AbortSignal): Promise<string | undefined>;
+  /** Whether `find` saw that the realm has organizations switched off. */
+  readonly areOff: boolean;
 }
 
 const SWITCHED_OFF: readonly Organization[] = [];
@@ -74,6 +76,9 @@ export function createOrganizations(api: AdminApi, names: KeycloakNames, pageSiz
       if (found === undefined && all !== SWITCHED_OFF && !(await mayView(api, signal)))
         throw notVisible(place);
       return found?.enabled ? found.id : undefined;
+    },
+    get areOff() {
+      return all === SWITCHED_OFF;
     },
   };
 }

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { ClaimRecord } from '../../../src/model/catalog.js';
-import { failureOf } from '../../support/failure-of.js';
+import { silentLogger } from '../../../src/observe.js';
 import { type ConsulRig, nameOf, never } from './rig.js';
 
 export function claims(theRig: () => ConsulRig): void {
@@ -88,12 +88,26 @@ export function claims(theRig: () => ConsulRig): void {
     expect(listed).not.toContain(goes.clientId);
   });
 
-  it('a record that scopemesh cannot understand makes the list incomplete, a folder does not', async () => {
-    const { consul, request } = theRig();
+  it('a record that scopemesh cannot understand is unreadable alone, and a key that names no client does not count', async () => {
+    const { connect, server, request, claim, fresh } = theRig();
+    const warnings: object[] = [];
+    const logger = { ...silentLogger, warn: (fields: object) => warnings.push(fields) };
+    const consul = connect(server.managementToken, { logger });
     await request('PUT', '/v1/kv/scopemesh/payments/claims/main/');
-    await consul.claims.list(never);
+    const good = await claim(claimOf(fresh('good')));
+    await request('PUT', '/v1/kv/scopemesh/payments/claims/main/a/b', 'not JSON');
     await request('PUT', '/v1/kv/scopemesh/payments/claims/main/strange', 'not JSON');
-    expect((await failureOf(consul.claims.list(never))).message).toContain('claims/main/strange');
+    // The record of another client.
+    await request('PUT', '/v1/kv/scopemesh/payments/claims/main/stolen', { ...good, clientId: 'other' });
+    for (const _ of [1, 2]) {
+      const listed = await consul.claims.list(never);
+      expect(listed).toContainEqual(good);
+      expect(listed.filter(({ isUnreadable }) => isUnreadable).map(({ clientId }) => clientId)).toEqual([
+        'stolen',
+        'strange',
+      ]);
+    }
+    expect(warnings).toEqual([{ records: 3, first: 'scopemesh/payments/claims/main/a/b' }]);
     await request('DELETE', '/v1/kv/scopemesh/payments/claims/main?recurse');
     expect(await consul.claims.list(never)).toEqual([]);
   });

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
+import { createAdminApi } from '../../../src/identity/keycloak/admin-api.js';
 import { createKeycloak } from '../../../src/identity/keycloak/keycloak.js';
+import { isStillMember, type Membership } from '../../../src/identity/keycloak/membership.js';
 import { Secret } from '../../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
 import { describeMembers, type MembersWorld } from '../../conformance/directory.js';
@@ -16,18 +18,27 @@ afterAll(async () => {
   await server?.stop();
 });
 
-function open(realm: string, reader: { clientId: string; clientSecret: string }) {
+interface Reader {
+  readonly clientId: string;
+  readonly clientSecret: string;
+}
+
+const loginOf = (realm: string, reader: Reader) => ({
+  provider: 'main',
+  issuer: `${server.address}/realms/${realm}`,
+  clientId: reader.clientId,
+  clientSecret: new Secret(reader.clientSecret),
+  clock: systemClock,
+  metrics: noMetrics,
+});
+
+function open(realm: string, reader: Reader) {
   return createKeycloak({
-    provider: 'main',
-    issuer: `${server.address}/realms/${realm}`,
-    clientId: reader.clientId,
-    clientSecret: new Secret(reader.clientSecret),
+    ...loginOf(realm, reader),
     serviceAccountRoles: false,
     webhookSecrets: [],
     pageSize: 7,
-    clock: systemClock,
     logger: silentLogger,
-    metrics: noMetrics,
   });
 }
 
@@ -105,9 +116,11 @@ describe('a real Keycloak', () => {
   const realm = 'people';
   let keycloak: ReturnType<typeof createKeycloak>;
   let people: ReturnType<typeof peopleOf>;
+  let reader: Reader;
   beforeAll(async () => {
     await server.admin.createRealm(realm);
-    keycloak = open(realm, await server.admin.createReader(realm));
+    reader = await server.admin.createReader(realm);
+    keycloak = open(realm, reader);
     people = peopleOf(realm);
   });
   afterAll(async () => {
@@ -115,6 +128,21 @@ describe('a real Keycloak', () => {
   });
   const members = async (group: string) =>
     [...((await keycloak.directory.readMembers?.([group], signal))?.get(group) ?? [])].sort();
+
+  /** Which of the people Keycloak shows as members when it is asked for one of them alone. */
+  const shownAlone = async (membership: Membership, subjects: readonly string[], login = reader) => {
+    const api = createAdminApi(loginOf(realm, login));
+    try {
+      const asked = subjects.map((subject) => isStillMember(api, subject, membership, signal));
+      const answers = await Promise.all(asked);
+      return subjects.filter((_, at) => answers[at]);
+    } finally {
+      await api.close();
+    }
+  };
+  const realmRole = async (name: string): Promise<Membership> => ({
+    role: { id: textAt(await server.admin.request('GET', `/${realm}/roles/${name}`), 'id') },
+  });
 
   /** What is kept if somebody has access by the group and its lists lack that person. */
   const keptWithout = async (group: string, subject: string) =>
@@ -135,9 +163,13 @@ describe('a real Keycloak', () => {
     const below = await people.addPerson('below', ['/audit/eu']);
     const within = await people.addPerson('within');
     await people.giveRole(`users/${within}/role-mappings/realm`, 'board');
-    await people.addPerson('nobody');
-    expect(await members('auditor')).toEqual([alone, byGroup, below, within].sort());
+    const nobody = await people.addPerson('nobody');
+    const all = [alone, byGroup, below, within];
+    expect(await members('auditor')).toEqual(all.toSorted());
     expect(await members('chief')).toEqual([within]);
+    expect(await shownAlone(await realmRole('auditor'), [...all, nobody, 'deleted'])).toEqual(all);
+    expect(await shownAlone(await realmRole('chief'), [...all, nobody])).toEqual([within]);
+    expect(await shownAlone({ path: '/audit' }, all)).toEqual([byGroup]);
     expect(await keptWithout('chief', alone)).toBeUndefined();
   });
 
@@ -201,6 +233,12 @@ describe('a real Keycloak', () => {
     await give(elsewhere, other, 'reader');
     expect(await members('client/orders-api/reader')).toEqual([alone, within, staff, below].sort());
     expect(await members('client/billing-api/reader')).toEqual([elsewhere]);
+    const everybody = [alone, within, staff, below, elsewhere];
+    const ofClient = async (client: string): Promise<Membership> => ({
+      role: { id: textAt(await roleOf(client, 'reader'), 'id'), client },
+    });
+    expect(await shownAlone(await ofClient(api), everybody)).toEqual(everybody.slice(0, 4));
+    expect(await shownAlone(await ofClient(other), everybody)).toEqual([elsewhere]);
     expect(await keptWithout('client/billing-api/reader', alone)).toBeUndefined();
     for (const none of [
       'client/orders-api/writer',
@@ -222,15 +260,16 @@ describe('a real Keycloak', () => {
         alias,
         domains: [{ name: `${alias}.example` }],
       });
-    const reader = async (clientId: string, role: string) => {
+    const openAs = async (clientId: string, role: string) => {
       await keycloak.directory.close();
       const login = await admin.createReader(realm, clientId);
       await admin.grantClientRoles(realm, clientId, 'realm-management', [role]);
       keycloak = open(realm, login);
+      return login;
     };
-    await reader('sees-organizations', 'query-organizations');
+    await openAs('sees-organizations', 'query-organizations');
     await expect(members('organization/acme')).rejects.toMatchObject({ code: 'ERR_DIRECTORY_DENIED' });
-    await reader('knows-organizations', 'view-organizations');
+    const viewer = await openAs('knows-organizations', 'view-organizations');
 
     const found = await admin.request('GET', `/${realm}/organizations?search=acme`);
     const acme = `/${realm}/organizations/${textAt(Array.isArray(found) ? found[0] : undefined, 'id')}`;
@@ -249,6 +288,8 @@ describe('a real Keycloak', () => {
     await admin.request('DELETE', `${acme}/members/${left}`);
     await admin.request('PUT', `/${realm}/users/${disabled}`, { enabled: false });
     expect(await members('organization/acme')).toEqual([...rest].sort());
+    expect(await shownAlone({ organization: 'acme' }, [...subjects, 'deleted'], viewer)).toEqual(rest);
+    expect(await shownAlone({ organization: 'zenith' }, subjects, viewer)).toEqual([]);
     await admin.request('DELETE', acme);
     expect(await members('organization/acme')).toEqual([]);
     const { events } = await keycloak.poll.poll(first.cursor, signal);

@@ -145,61 +145,122 @@ describe('the holders of a Keycloak role', () => {
 
 describe('people who have access by a name, and whom its lists lack', () => {
   const AUDITOR = named('r1', 'auditor');
+  const CHIEF = named('r2', 'chief', { composite: true });
+  const READER = named('r3', 'reader', { clientRole: true, containerId: 'c1' });
   const IN_OPS = { 'users/u4/groups': [named('g1', 'ops', { path: '/ops' })] };
-  const roles = (mappings: unknown) => ({ 'users/u4/groups': [], 'users/u4/role-mappings': mappings });
+  const CLIENT = { clients: [{ id: 'c1', clientId: 'api' }], 'clients/c1/roles/reader': READER };
+  const ACME = { id: 'o1', alias: 'acme', enabled: true };
+  const ORGANIZATIONS = { '': { organizationsEnabled: true } };
+  const joined = (...list: readonly object[]) => ({ 'organizations/members/u4/organizations': list });
+
+  /** The roles that Keycloak says the user has in effect, of the realm or of a client, and those that are mapped. */
+  const roles = (effective: readonly object[], mappings: unknown, list = 'realm') => ({
+    'users/u4/groups': [],
+    [`users/u4/role-mappings/${list}/composite`]: effective,
+    'users/u4/role-mappings': mappings,
+  });
+  /** Who has the role by a group, or by one above it. */
+  const byGroup = {
+    ...roles([AUDITOR], {}),
+    'users/u4/groups': [named('g2', 'eu', { path: '/audit/eu', parentId: 'g1' })],
+    'groups/g1': named('g1', 'audit'),
+    'groups/g1/role-mappings': { realmMappings: [CHIEF] },
+    'roles-by-id/r2/composites': [AUDITOR],
+  };
+
+  const readShort = (name: string, answers: Answers) =>
+    readKeycloakMembers(
+      realm({ 'users/u4': user('u4'), ...answers }),
+      new KeycloakNames(),
+      { pageSize: 2, admitted: new Map([[name, ['u4', 'gone']]]) },
+      [name],
+      new AbortController().signal,
+    );
 
   it.each<[string, string, Answers, Answers]>([
     ['a group', 'ops', OPS, IN_OPS],
     ['a group that Keycloak does not find', 'ops', {}, IN_OPS],
-    ['a role', 'auditor', { 'roles/auditor': AUDITOR }, roles({ realmMappings: [AUDITOR] })],
+    ['a role', 'auditor', { 'roles/auditor': AUDITOR }, roles([AUDITOR], { realmMappings: [AUDITOR] })],
     [
-      'a role that another one contains',
+      'a role that another one contains, which no list shows',
       'auditor',
-      {
-        'roles/auditor': AUDITOR,
-        roles: [named('r2', 'chief', { composite: true })],
-        'roles-by-id/r2/composites': [AUDITOR],
-      },
-      roles({ realmMappings: [named('r2', 'chief')] }),
+      { 'roles/auditor': AUDITOR, 'roles-by-id/r2/composites': [AUDITOR] },
+      roles([AUDITOR], { realmMappings: [CHIEF] }),
     ],
-    [
-      'a role that a subgroup has',
-      'auditor',
-      {
-        'roles/auditor': AUDITOR,
-        'roles/auditor/groups': [named('g1')],
-        'groups/g1/children': [named('g2')],
-      },
-      { 'users/u4/groups': [named('g2')] },
-    ],
+    ['a role of a group that no list shows', 'auditor', { 'roles/auditor': AUDITOR }, byGroup],
     [
       "a client's role",
       'client/api/reader',
+      CLIENT,
+      roles([READER], { clientMappings: { api: { mappings: [READER] } } }, 'clients/c1'),
+    ],
+    [
+      'an organization',
+      'organization/acme',
+      { ...ORGANIZATIONS, organizations: [ACME] },
+      joined({ alias: 'zenith', enabled: true }, ACME),
+    ],
+    [
+      'an organization that its list lacks',
+      'organization/acme',
       {
-        clients: [{ id: 'c1', clientId: 'api' }],
-        'clients/c1/roles/reader': named('r3', 'reader'),
+        ...ORGANIZATIONS,
+        organizations: [],
+        clients: [{ id: 'c0', clientId: 'scopemesh' }],
+        'clients/c0/service-account-user': { id: 'me' },
+        'ui-ext/effective-roles/users/me': [{ client: 'realm-management', role: 'view-organizations' }],
       },
-      roles({ clientMappings: { api: { mappings: [named('r3', 'reader')] } } }),
+      joined(ACME),
     ],
   ])('keep it while Keycloak shows them with %s', async (_, name, found, held) => {
-    const admitted = new Map([[name, ['u4', 'gone']]]);
-    const readShort = (answers: Answers) =>
-      readKeycloakMembers(
-        realm({ ...found, ...answers }),
-        new KeycloakNames(),
-        { pageSize: 2, admitted },
-        [name],
-        new AbortController().signal,
-      );
     const unlisted = new Map([[name, new Set(['u4'])]]);
-    expect((await readShort(held)).unreadable?.unlisted).toEqual(unlisted);
+    expect((await readShort(name, { ...found, ...held })).unreadable?.unlisted).toEqual(unlisted);
+    for (const person of [undefined, user('u4', { enabled: false })])
+      expect((await readShort(name, { ...found, ...held, 'users/u4': person })).unreadable).toBeUndefined();
     const elsewhere = {
       'users/u4/groups': [named('g9', 'ops', { path: '/teams/ops' })],
-      'users/u4/role-mappings': { realmMappings: [named('r9')], clientMappings: null },
+      [`users/u4/role-mappings/${name.startsWith('client/') ? 'clients/c1' : 'realm'}/composite`]: [
+        named('r9'),
+      ],
+      ...joined({ ...ACME, alias: 'zenith' }, { ...ACME, enabled: false }),
     };
-    expect((await readShort(elsewhere)).unreadable).toBeUndefined();
+    expect((await readShort(name, { ...found, ...elsewhere })).unreadable).toBeUndefined();
     // An answer that cannot be parsed proves nothing.
-    expect((await readShort({ 'users/u4/groups': {} })).unreadable?.unlisted).toEqual(unlisted);
+    const spoilt = { ...found, ...held, 'users/u4': { id: 'u4' } };
+    expect((await readShort(name, spoilt)).unreadable?.unlisted).toEqual(unlisted);
+  });
+
+  it.each<[string, unknown]>([
+    ['by no role that is mapped', { realmMappings: null }],
+    [
+      'only through a role of another client',
+      {
+        clientMappings: {
+          b: { mappings: [named('r8', 'all', { composite: true, clientRole: true, containerId: 'c2' })] },
+        },
+      },
+    ],
+  ])('lose a role that Keycloak calls effective %s', async (_, mappings) => {
+    const found = { 'roles/auditor': AUDITOR, 'roles-by-id/r8/composites': [AUDITOR] };
+    expect(
+      (await readShort('auditor', { ...found, ...roles([AUDITOR], mappings) })).unreadable,
+    ).toBeUndefined();
+  });
+
+  it('keep a role if its way is longer than can be followed, through roles that contain each other', async () => {
+    const endless = Array.from({ length: 200 }, (_, at) => named(`x${at}`, 'x', { composite: true }));
+    const found: Record<string, unknown> = { 'roles/auditor': AUDITOR };
+    for (const [at, { id }] of endless.entries())
+      found[`roles-by-id/${id}/composites`] = [endless[(at + 1) % endless.length], endless[0]];
+    const held = roles([AUDITOR], { realmMappings: [endless[0]] });
+    expect((await readShort('auditor', { ...found, ...held })).unreadable?.unlisted?.size).toBe(1);
+    found['roles-by-id/x9/composites'] = [endless[0]];
+    expect((await readShort('auditor', { ...found, ...held })).unreadable).toBeUndefined();
+  });
+
+  it('lose an organization once the realm has organizations switched off', async () => {
+    const off = { '': { organizationsEnabled: false }, ...joined(ACME) };
+    expect((await readShort('organization/acme', off)).unreadable).toBeUndefined();
   });
 });
 

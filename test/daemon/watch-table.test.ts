@@ -1,0 +1,51 @@
+import { expect, it } from 'vitest';
+import type { Clock } from '../../src/clock.js';
+import type { Consul } from '../../src/consul/consul.js';
+import { WatchAges } from '../../src/daemon/watch-ages.js';
+import { watchTables } from '../../src/daemon/watch-table.js';
+import { silentLogger } from '../../src/observe.js';
+import { aborted } from '../support/aborted.js';
+
+/** How long each read of a table that always changes is followed by nothing; a read takes so long, or fails then. */
+async function restsAfter(
+  reads: readonly { readonly tookMs: number; readonly fails?: boolean }[],
+  rest: number,
+) {
+  const stop = new AbortController();
+  const rests: number[] = [];
+  let now = 0;
+  let changed = () => {};
+  let at = 0;
+  const clock: Clock = {
+    now: () => now,
+    sleep: async (ms) => {
+      rests.push(ms);
+    },
+  };
+  const watch: Consul['watch'] = (_table, listener, signal) => {
+    changed = () => listener.changed();
+    changed();
+    return aborted(signal).catch(() => {});
+  };
+  const read = async () => {
+    const one = reads[at++];
+    if (one === undefined) return stop.abort();
+    now += one.tookMs;
+    changed();
+    if (one.fails) throw new Error('the answer is too long');
+  };
+  const deps = { consul: { watch } as Consul, clock, logger: silentLogger };
+  await watchTables(['catalog'], read, deps, new WatchAges(clock), stop.signal, rest);
+  return rests.slice(0, reads.length);
+}
+
+it('Reads of a table that always changes rest in proportion to their time, within a limit', async () => {
+  expect(await restsAfter([{ tookMs: 30 }, { tookMs: 500 }, { tookMs: 3_600_000 }], 2)).toEqual([
+    60, 1000, 20_000,
+  ]);
+});
+
+it('A read that fails late is tried again later than one that fails at once', async () => {
+  const failing = [10, 3_000].map((tookMs) => ({ tookMs, fails: true }));
+  expect(await restsAfter(failing, 0)).toEqual([1_000, 12_000]);
+});
