@@ -1,4 +1,5 @@
-import { parseRules, RulesFault } from '../src/plan/acl/rules-text.js';
+import { RulesFault } from '../src/plan/acl/rules-syntax.js';
+import { parseRules } from '../src/plan/acl/rules-text.js';
 import { asList, asMap, eachRule } from './checks.js';
 import type { ConfigPath } from './config-error.js';
 import { type Finding, finding } from './finding.js';

@@ -3,7 +3,8 @@ import type { Mapping, Rule } from '../src/model/rule.js';
 import { Secret } from '../src/model/secret.js';
 import { createSelection } from '../src/plan/selection.js';
 import { toAclSettings } from './acl-settings.js';
-import type { Config, ProviderSettings } from './config.js';
+import type { Config } from './config.js';
+import type { ProviderSettings } from './providers/providers.js';
 
 /** The part of a configuration that decides access, in the form for the plan. */
 export function toMapping(config: Config): Mapping {

@@ -19,8 +19,6 @@ import { PROVIDER } from './providers/providers.js';
 import { ACTOR_KIND, SCOPES } from './rule-schema.js';
 import { WEBHOOKS } from './webhook-settings.js';
 
-export type { Config } from './config.js';
-
 /** The state directory of a file that names none. */
 export const STATE_DIRECTORY = './data';
 

@@ -1,6 +1,7 @@
+import type { Cause } from '../model/cause.js';
 import type { Decision, DraftDecision, Outcome, Reason } from '../model/decision.js';
 import { type Stamp, typeOf } from '../model/plain-decision.js';
-import type { Cause, Job, Trigger } from '../model/trigger.js';
+import type { Job, Trigger } from '../model/trigger.js';
 import { canonical } from '../plan/access.js';
 import type { ActualAccess, Change, Hold, PlannedClient } from '../plan/plan.js';
 import { clientText } from '../plan/world.js';

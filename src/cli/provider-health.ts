@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { ProviderSettings } from '../../config/config.js';
+import type { ProviderSettings } from '../../config/providers/providers.js';
 import type { Clock } from '../clock.js';
 import type { BackoffParts } from '../identity/rate-limit-backoff.js';
 import { type Activity, type ChannelActivity, isSilent } from '../intake/channel-activity.js';

@@ -1,8 +1,8 @@
 import type { ClassifiedKind } from '../model/actor.js';
+import type { Principal } from '../model/cause.js';
 import type { ChangeReason, DecidedPerson, DecisionAction, HoldReason, Resource } from '../model/decision.js';
 import type { Access, ServiceName } from '../model/intention.js';
 import type { Key } from '../model/key.js';
-import type { Principal } from '../model/trigger.js';
 import { toUriText } from '../model/uri-text.js';
 import type { ClientId } from './world.js';
 

@@ -1,3 +1,4 @@
+import { stampOf } from '../apply/deps.js';
 import type { Principal } from '../model/cause.js';
 import { parseKey } from '../model/key.js';
 import { plainDecision } from '../model/plain-decision.js';
@@ -5,7 +6,7 @@ import type { Loss, Rejection, Ruling } from '../plan/guards/guard.js';
 import { endedHold, fingerprintOf, holdKey, isApprovable } from '../plan/holds.js';
 import type { Hold } from '../plan/plan.js';
 import type { KeyRecord, RecordedHold } from '../queue/journal.js';
-import { type ReconcilerDeps, stampOf } from './deps.js';
+import type { ReconcilerDeps } from './deps.js';
 import { countApproval, forgetFirstApproval, sameText } from './first-approvals.js';
 
 /** A ruling on one removal, which its fingerprint identifies. */

@@ -1,3 +1,4 @@
+import { stampOf } from '../apply/deps.js';
 import type { BreakGlass } from '../model/break-glass.js';
 import type { Cause, Principal } from '../model/cause.js';
 import type { Outcome, Reason, Verb } from '../model/decision.js';
@@ -9,7 +10,7 @@ import { toBreakGlassView } from '../plan/break-glass-view.js';
 import { freezeText } from '../plan/freeze.js';
 import { serviceText } from '../plan/world.js';
 import { type BreakGlassRequest, refusalOf } from './break-glass-request.js';
-import { type ReconcilerDeps, stampOf } from './deps.js';
+import type { ReconcilerDeps } from './deps.js';
 import { parseStoredText, toStoredText } from './stored-break-glass.js';
 
 /*

@@ -15,8 +15,6 @@ import type { RevocationWindow } from '../state/revocation-window.js';
 import type { WorldState } from '../state/world-state.js';
 import type { AskedAdoptions } from './asked-adoptions.js';
 
-export { stampOf } from '../apply/deps.js';
-
 /** The dependencies of the reconciler: ports, never adapters. */
 export interface ReconcilerDeps {
   readonly consul: Consul;

@@ -1,11 +1,12 @@
 import { z } from 'zod';
+import { stampOf } from '../apply/deps.js';
 import type { Principal } from '../model/cause.js';
 import type { Resource } from '../model/decision.js';
 import { plainDecision } from '../model/plain-decision.js';
 import { isSamePerson } from '../plan/break-glass.js';
 import { safeParse } from '../safe-parse.js';
 import { KeyedMutex } from '../state/mutex.js';
-import { type ReconcilerDeps, stampOf } from './deps.js';
+import type { ReconcilerDeps } from './deps.js';
 
 type Deps = Pick<
   ReconcilerDeps,

@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import { stampOf } from '../apply/deps.js';
 import type { Cause, Principal } from '../model/cause.js';
 import type { Freeze } from '../model/freeze.js';
 import { plainDecision } from '../model/plain-decision.js';
 import { isOver, longestFreeze } from '../plan/freeze.js';
-import { type ReconcilerDeps, stampOf } from './deps.js';
+import type { ReconcilerDeps } from './deps.js';
 import { holdTriggers } from './holds.js';
 
 /*

@@ -1,4 +1,5 @@
 import { holdDecision } from '../apply/decision-drafts.js';
+import { stampOf } from '../apply/deps.js';
 import type { Cause } from '../model/cause.js';
 import { clientKey, parseKey } from '../model/key.js';
 import type { Trigger } from '../model/trigger.js';
@@ -6,7 +7,7 @@ import { endedHold, fingerprintOf, holdKey, isDelay, mergeHolds } from '../plan/
 import type { Hold } from '../plan/plan.js';
 import { mayOnlyLose, serviceText } from '../plan/world.js';
 import type { KeyRecord, RecordedHold, SettledDecision } from '../queue/journal.js';
-import { type ReconcilerDeps, stampOf } from './deps.js';
+import type { ReconcilerDeps } from './deps.js';
 
 /**
  * Records a decision when a hold begins, and one when it ends. `concerns`: the subjects for which `holds` is complete;

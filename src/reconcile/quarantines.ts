@@ -1,10 +1,11 @@
 import { type ClientDecision, clientDraft } from '../apply/client-draft.js';
 import { journaledWrite } from '../apply/journaled-write.js';
 import { settleFound, toSettled } from '../apply/settle.js';
+import type { Cause, Principal } from '../model/cause.js';
 import type { OAuthClient } from '../model/client.js';
 import { clientKey, formatKey } from '../model/key.js';
 import type { Residual } from '../model/residual.js';
-import type { Cause, Job, Principal } from '../model/trigger.js';
+import type { Job } from '../model/trigger.js';
 import { clientSubject } from '../plan/plan.js';
 import { quarantineResidual } from '../plan/residual.js';
 import { selectsClient } from '../plan/selection.js';

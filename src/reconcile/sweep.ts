@@ -1,4 +1,5 @@
 import { isAclActive } from '../apply/acl/acl-state.js';
+import { stampOf } from '../apply/deps.js';
 import { messageOf } from '../errors.js';
 import type { Cause } from '../model/cause.js';
 import { parseKey } from '../model/key.js';
@@ -8,7 +9,7 @@ import { planFleet } from '../state/fleet.js';
 import { applyCatalog, applyEntries, losingDestinations, toTriggers } from '../state/observe-consul.js';
 import { aclBudget, countAhead } from './acl/acl-budget.js';
 import { sweepAcl } from './acl/sweep-acl.js';
-import { type ReconcilerDeps, stampOf } from './deps.js';
+import type { ReconcilerDeps } from './deps.js';
 import { goneTriggers } from './gone-edges.js';
 import { holdTriggers, suppressedClaimTriggers } from './holds.js';
 import { jwtProviderTriggers } from './jwt-provider-plans.js';

@@ -1,5 +1,5 @@
 import type { AclCacheSeconds, ConsulFacts } from '../../consul/consul.js';
-import type { Members } from '../../identity/directory.js';
+import type { Members } from '../../model/members.js';
 import type { AgentCache } from '../../model/residual.js';
 import type { Mapping } from '../../model/rule.js';
 import { type AclRules, createRulesParser } from '../../plan/acl/rules-text.js';

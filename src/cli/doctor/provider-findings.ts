@@ -1,4 +1,5 @@
-import type { Config, ProviderSettings } from '../../../config/config.js';
+import type { Config } from '../../../config/config.js';
+import type { ProviderSettings } from '../../../config/providers/providers.js';
 import { abortAfter } from '../../clock.js';
 import { messageOf } from '../../errors.js';
 import type { Directory } from '../../identity/directory.js';

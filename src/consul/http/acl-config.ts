@@ -1,6 +1,6 @@
 import type { JwtMethodConfig } from '../../model/acl.js';
 import { definedFields } from '../../model/defined-fields.js';
-import { isRecord } from './json.js';
+import { isRecord } from '../reader.js';
 
 /** A method's Config, and whether it has content that the model cannot represent. */
 export interface ParsedConfig {

@@ -1,7 +1,7 @@
 import { mapBounded } from '../../map-bounded.js';
 import type { ServiceInstance } from '../../model/catalog.js';
-import { parseJson, readComplete } from './answer.js';
-import { createReader, isRecord, parseRecords, type Reader } from './json.js';
+import { createReader, isRecord, type Reader } from '../reader.js';
+import { parseJson, parseRecords, readComplete } from './answer.js';
 import { isAddressable } from './place.js';
 import type { Transport } from './transport.js';
 

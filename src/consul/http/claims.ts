@@ -1,8 +1,7 @@
 import type { ClaimRecord } from '../../model/catalog.js';
 import { definedFields } from '../../model/defined-fields.js';
 import type { ClaimRecords, ClaimWrite } from '../consul.js';
-import { incomplete } from './answer.js';
-import { createReader } from './json.js';
+import { createReader, incomplete } from '../reader.js';
 import { recordFolder, toRecordKey } from './kv-keys.js';
 import { listFolder } from './kv-list.js';
 import { writeRecords } from './kv-write.js';

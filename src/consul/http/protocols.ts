@@ -1,6 +1,6 @@
 import type { Protocol } from '../../model/catalog.js';
-import { readComplete } from './answer.js';
-import { createReader, isRecord, parseRecords } from './json.js';
+import { createReader, isRecord } from '../reader.js';
+import { parseRecords, readComplete } from './answer.js';
 import type { Operation } from './request.js';
 import type { Transport } from './transport.js';
 

@@ -1,7 +1,7 @@
 import { definedFields } from '../../model/defined-fields.js';
 import type { QuarantineRecord } from '../../model/quarantine.js';
 import type { QuarantineRecords, QuarantineWrite } from '../consul.js';
-import { createReader, isRecord } from './json.js';
+import { createReader, isRecord } from '../reader.js';
 import { toValueText } from './kv-key.js';
 import { parseRecordKey, recordFolder, toRecordKey } from './kv-keys.js';
 import { listFolder } from './kv-list.js';

@@ -1,4 +1,5 @@
 import type { AclObject } from '../../model/acl.js';
+import type { Principal } from '../../model/cause.js';
 import type {
   ChangeReason,
   DecidedPerson,
@@ -6,7 +7,6 @@ import type {
   Resource,
   ResourceKind,
 } from '../../model/decision.js';
-import type { Principal } from '../../model/trigger.js';
 import { toUriText } from '../../model/uri-text.js';
 import type { Hold, PlannedClient } from '../plan.js';
 

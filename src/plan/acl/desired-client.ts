@@ -3,6 +3,7 @@ import { ACTOR_KINDS, type ClassifiedKind } from '../../model/actor.js';
 import type { OAuthClient } from '../../model/client.js';
 import type { HoldReason } from '../../model/decision.js';
 import type { ServiceName } from '../../model/intention.js';
+import type { AclSettings, LoginProvider } from '../../model/login.js';
 import type { Mapping } from '../../model/rule.js';
 import { classify, needsHuman } from '../actor.js';
 import type { ClaimStatus } from '../claims.js';
@@ -16,10 +17,8 @@ import { aclSubject } from './acl-change.js';
 import { type FirstLogin, isGained, isYielded, MOST_FIRST_LOGINS } from './first-logins.js';
 import { rulesOf } from './granted-rules.js';
 import {
-  type AclSettings,
   type DesiredAcl,
   expectedValue,
-  type LoginProvider,
   lifetimeOf,
   maxTokenTtlSeconds,
   methodConfig,

@@ -10,15 +10,6 @@ import type { OAuthClient } from '../../model/client.js';
 import type { ClaimPath, ClaimProof, LoginProvider } from '../../model/login.js';
 import type { ActorLimit } from '../../model/rule.js';
 
-export type {
-  AclSettings,
-  ClaimPath,
-  ClaimProof,
-  GroupRules,
-  LoginProvider,
-  SigningKeys,
-} from '../../model/login.js';
-
 /** ACL objects as they should be; each kind sorted by name, binding rules by method and role. */
 export interface DesiredAcl {
   readonly policies: readonly AclPolicy[];

@@ -3,8 +3,6 @@ import { captureNames, isPlainServiceName, substitute } from '../pattern.js';
 import { rulesString } from './escape.js';
 import { type Item, type Place, parseItems, RulesFault } from './rules-syntax.js';
 
-export { RulesFault } from './rules-syntax.js';
-
 /** Resources without names. */
 const WHOLE = ['acl', 'keyring', 'mesh', 'operator', 'peering'] as const;
 /** Resources with names; each has a form for one name and a form `…_prefix` for all names with this prefix. */
