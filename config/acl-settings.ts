@@ -7,8 +7,7 @@ import {
   SCOPE_LISTS,
   TOKEN_SHAPES,
 } from '../src/model/login.js';
-import type { Config } from './config.js';
-import type { ProviderSettings } from './providers/providers.js';
+import type { Config, ProviderSettings } from './config.js';
 
 /** Algorithms with a key that only the provider has; HS256 uses a shared secret. */
 const ALGORITHMS = ['ES256', 'ES384', 'ES512', 'PS256', 'PS384', 'PS512', 'RS256', 'RS384', 'RS512'] as const;

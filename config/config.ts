@@ -8,6 +8,8 @@ import type { Select } from '../src/plan/selection.js';
 import type { HostPort } from './fields.js';
 import type { ProviderSettings } from './providers/providers.js';
 
+export type { ProviderSettings } from './providers/providers.js';
+
 /** A checked configuration with defaults. Paths of files are absolute. */
 export interface Config {
   readonly owner: string;

@@ -1,6 +1,5 @@
 import { setMaxListeners } from 'node:events';
 import { hostname } from 'node:os';
-import { stampOf } from '../src/apply/deps.js';
 import { apiTokenPath, createApiToken } from '../src/cli/api-token.js';
 import { createCore } from '../src/cli/create-core.js';
 import { createLeases, replicaName } from '../src/cli/create-lease.js';
@@ -21,6 +20,7 @@ import { UnstoredEvents } from '../src/intake/unstored-events.js';
 import { Leadership } from '../src/lease/leadership.js';
 import { openOnce } from '../src/open-once.js';
 import { keepSpace } from '../src/queue/store-space.js';
+import { stampOf } from '../src/reconcile/deps.js';
 import type { Runtime } from '../src/runtime.js';
 import { aborted, lead } from './lead.js';
 import { runPresence } from './presence.js';

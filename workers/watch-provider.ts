@@ -1,4 +1,4 @@
-import type { ProviderSettings } from '../config/providers/providers.js';
+import type { ProviderSettings } from '../config/config.js';
 import type { BackoffParts } from '../src/identity/rate-limit-backoff.js';
 import type { Channel } from '../src/intake/channel-activity.js';
 import { type PollDeps, runFullReads, runPoll, signalsPollName } from '../src/intake/poll.js';

@@ -1,8 +1,7 @@
 import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Config, ConsulSettings, WebhookSettings } from '../config/config.js';
-import type { ProviderSettings } from '../config/providers/providers.js';
+import type { Config, ConsulSettings, ProviderSettings, WebhookSettings } from '../config/config.js';
 import { indexDirectory } from '../src/cli/has-decision-log.js';
 import {
   type CheckpointParts,

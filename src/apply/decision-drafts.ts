@@ -1,4 +1,5 @@
 import type { Cause } from '../model/cause.js';
+import { compareText } from '../model/compare-text.js';
 import type { Decision, DraftDecision, Outcome, Reason } from '../model/decision.js';
 import { type Stamp, typeOf } from '../model/plain-decision.js';
 import type { Job, Trigger } from '../model/trigger.js';
@@ -132,7 +133,7 @@ export function causeOf(job: Job): Cause {
           : 3;
   };
   const [first] = job.triggers.toSorted(
-    (a, b) => rank(a) - rank(b) || (a.cause.receivedAt < b.cause.receivedAt ? -1 : 1),
+    (a, b) => rank(a) - rank(b) || compareText(a.cause.receivedAt, b.cause.receivedAt),
   );
   return first?.cause ?? { kind: 'retry', receivedAt: new Date(0).toISOString() };
 }

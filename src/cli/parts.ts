@@ -1,5 +1,4 @@
-import type { Config, ConsulSettings, WebhookSettings } from '../../config/config.js';
-import type { ProviderSettings } from '../../config/providers/providers.js';
+import type { Config, ConsulSettings, ProviderSettings, WebhookSettings } from '../../config/config.js';
 import type { Consul } from '../consul/consul.js';
 import type { Checkpoints } from '../decisions/checkpoints.js';
 import type { DecisionLog } from '../decisions/log.js';

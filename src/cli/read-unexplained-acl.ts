@@ -1,6 +1,6 @@
 import type { Consul } from '../consul/consul.js';
+import { compareText } from '../model/compare-text.js';
 import { reportTokens, type TokenKind } from '../plan/acl/token-report.js';
-import { compareText } from '../plan/compare.js';
 import { isAnyMarked } from '../plan/ownership.js';
 
 /** A token, role or policy of others, which no rule of a proposal explains. */

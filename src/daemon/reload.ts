@@ -1,12 +1,12 @@
 import type { Config } from '../../config/config.js';
 import { effectiveConfig, isLive } from '../../config/live-settings.js';
 import { configRevision, diffConfig, toMapping } from '../../config/mapping-revision.js';
-import { stampOf } from '../apply/deps.js';
+import { isoInstant } from '../clock.js';
 import { messageOf, SyncError } from '../errors.js';
 import { providerKey } from '../model/key.js';
 import { plainDecision } from '../model/plain-decision.js';
 import { aclTriggers, everyAclTrigger } from '../reconcile/acl/acl-triggers.js';
-import type { ReconcilerDeps } from '../reconcile/deps.js';
+import { type ReconcilerDeps, stampOf } from '../reconcile/deps.js';
 import { holdTriggers } from '../reconcile/holds.js';
 import { needsUserTokens } from '../reconcile/user-token-facts.js';
 import { planFleet } from '../state/fleet.js';
@@ -224,7 +224,7 @@ export class Reloads {
   }
 
   #cause() {
-    return { kind: 'config' as const, receivedAt: new Date(this.#deps.clock.now()).toISOString() };
+    return { kind: 'config' as const, receivedAt: isoInstant(this.#deps.clock) };
   }
 }
 

@@ -111,6 +111,23 @@ export function claimSubject(client: ClientId, service: string): string {
   return ['claim', client.provider, client.clientId, service].map(encodeSegment).join('/');
 }
 
+export function claimResource({ name, namespace, partition }: ServiceName): Resource {
+  return { kind: 'claim', name, namespace, partition };
+}
+
+/** What a decision says of the creation or the deletion of a record of a claim. */
+export function claimFacts(client: ClientId, service: ServiceName, isNew: boolean) {
+  return {
+    subject: claimSubject(client, service.name),
+    action: isNew ? ('grant' as const) : ('revoke' as const),
+    reason: isNew ? ('ClaimAdded' as const) : ('ClaimRemoved' as const),
+    resource: claimResource(service),
+    scopes: [],
+    before: isNew ? null : { service: service.name },
+    after: isNew ? { service: service.name } : null,
+  };
+}
+
 export function clientSubject(client: ClientId): string {
   return ['client', client.provider, client.clientId].map(encodeSegment).join('/');
 }

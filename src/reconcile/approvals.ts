@@ -1,4 +1,4 @@
-import { stampOf } from '../apply/deps.js';
+import { isoInstant } from '../clock.js';
 import type { Principal } from '../model/cause.js';
 import { parseKey } from '../model/key.js';
 import { plainDecision } from '../model/plain-decision.js';
@@ -6,7 +6,7 @@ import type { Loss, Rejection, Ruling } from '../plan/guards/guard.js';
 import { endedHold, fingerprintOf, holdKey, isApprovable } from '../plan/holds.js';
 import type { Hold } from '../plan/plan.js';
 import type { KeyRecord, RecordedHold } from '../queue/journal.js';
-import type { ReconcilerDeps } from './deps.js';
+import { type ReconcilerDeps, stampOf } from './deps.js';
 import { countApproval, forgetFirstApproval, sameText } from './first-approvals.js';
 
 /** A ruling on one removal, which its fingerprint identifies. */
@@ -41,7 +41,7 @@ export async function ruleOnHold(
   by: Principal,
   deps: Pick<
     ReconcilerDeps,
-    'keyValues' | 'journal' | 'clock' | 'source' | 'world' | 'newId' | 'onSettled'
+    'keyValues' | 'journal' | 'clock' | 'source' | 'world' | 'newId' | 'onSettled' | 'approvals'
   > & {
     readonly queue: Pick<ReconcilerDeps['queue'], 'add'>;
   },
@@ -68,9 +68,9 @@ export async function ruleOnHold(
     if (approval.kind === 'same') return { kind: 'refused', why: sameText(approval.by) };
   }
   await forgetFirstApproval(hold.subject, deps);
-  const at = new Date(deps.clock.now()).toISOString();
+  const at = isoInstant(deps.clock);
   const ruling: StoredRuling = { verdict, fingerprint: hold.fingerprint, decisionId, by, at };
-  await deps.keyValues.set(factOf(hold.subject), JSON.stringify(ruling));
+  await deps.keyValues.set(rulingName(hold.subject), JSON.stringify(ruling));
   const cause = { kind: 'command' as const, receivedAt: at };
   if (verdict === 'rejected') {
     const decision = plainDecision(
@@ -114,7 +114,7 @@ async function rejectionOf(
   keyValues: Pick<ReconcilerDeps['keyValues'], 'get'>,
 ): Promise<Rejection | undefined> {
   if (!isApprovable(reason)) return undefined;
-  const ruling = parseRuling(await keyValues.get(factOf(subject)));
+  const ruling = parseRuling(await keyValues.get(rulingName(subject)));
   if (ruling?.verdict !== 'rejected') return undefined;
   return ruling.decisionId === decisionId && ruling.fingerprint === fingerprint ? ruling : undefined;
 }
@@ -124,7 +124,7 @@ export async function forgetRulings(
   used: readonly Hold[],
   deps: Pick<ReconcilerDeps, 'keyValues'>,
 ): Promise<void> {
-  for (const { subject } of used) await deps.keyValues.set(factOf(subject), '');
+  for (const { subject } of used) await deps.keyValues.set(rulingName(subject), '');
 }
 
 /** The rulings on held losses, by subject. */
@@ -136,7 +136,7 @@ export async function rulingsOn(
   const rulings = new Map<string, Ruling>();
   for (const { subject, hold } of losses) {
     const recorded = recordedHolds.get(holdKey(hold));
-    const ruling = recorded && parseRuling(await deps.keyValues.get(factOf(subject)));
+    const ruling = recorded && parseRuling(await deps.keyValues.get(rulingName(subject)));
     // The ruling must be about this hold: a hold that ended and began again is another one.
     if (ruling?.decisionId === recorded?.decisionId && ruling?.fingerprint === fingerprintOf(hold))
       rulings.set(subject, ruling);
@@ -144,7 +144,7 @@ export async function rulingsOn(
   return rulings;
 }
 
-function factOf(subject: string): string {
+function rulingName(subject: string): string {
   return `approval/${subject}`;
 }
 

@@ -1,7 +1,6 @@
 import { isAclActive } from '../apply/acl/acl-state.js';
 import { applyAcl } from '../apply/acl/apply-acl.js';
 import { draftOf } from '../apply/decision-drafts.js';
-import { stampOf } from '../apply/deps.js';
 import { journaledWrite, settleRefused } from '../apply/journaled-write.js';
 import { writeJwtProvider } from '../apply/jwt-provider-write.js';
 import { SyncError } from '../errors.js';
@@ -20,7 +19,7 @@ import { type GuardedJwtProvider, jwtProviderSubject } from '../plan/jwt-provide
 import { parseLastAppliedText } from '../plan/last-applied.js';
 import { intentionSubject } from '../plan/plan.js';
 import { type Ejection, planEjections } from '../plan/plan-ejection.js';
-import type { ReconcilerDeps } from './deps.js';
+import { type ReconcilerDeps, stampOf } from './deps.js';
 import { isClosed } from './follow-break-glass.js';
 
 /** The mark of one jwt-provider that goes, or why it must stay. */

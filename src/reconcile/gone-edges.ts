@@ -1,5 +1,4 @@
 import { clientOf, viewOf } from '../apply/decision-drafts.js';
-import { stampOf } from '../apply/deps.js';
 import type { Cause } from '../model/cause.js';
 import { parseKey } from '../model/key.js';
 import { plainDecision } from '../model/plain-decision.js';
@@ -9,7 +8,7 @@ import { REMOVED } from '../plan/last-applied.js';
 import { missingDenies } from '../plan/missing-denies.js';
 import type { SettledDecision } from '../queue/journal.js';
 import { inputOf } from '../state/fleet.js';
-import type { ReconcilerDeps } from './deps.js';
+import { type ReconcilerDeps, stampOf } from './deps.js';
 
 const DETAIL =
   'this intention is not in Consul any more, and the store has no record of its removal; nothing wants it any more, so scopemesh does not put it back';

@@ -1,5 +1,4 @@
 import { holdDecision } from '../apply/decision-drafts.js';
-import { stampOf } from '../apply/deps.js';
 import type { Cause } from '../model/cause.js';
 import { clientKey, parseKey } from '../model/key.js';
 import type { Trigger } from '../model/trigger.js';
@@ -7,7 +6,7 @@ import { endedHold, fingerprintOf, holdKey, isDelay, mergeHolds } from '../plan/
 import type { Hold } from '../plan/plan.js';
 import { mayOnlyLose, serviceText } from '../plan/world.js';
 import type { KeyRecord, RecordedHold, SettledDecision } from '../queue/journal.js';
-import type { ReconcilerDeps } from './deps.js';
+import { type ReconcilerDeps, stampOf } from './deps.js';
 
 /**
  * Records a decision when a hold begins, and one when it ends. `concerns`: the subjects for which `holds` is complete;
@@ -49,14 +48,14 @@ export async function recordHolds(
     if (known !== undefined && known.fingerprint === fingerprint) continue;
     const more = takeHold(hold, deps);
     if (more === undefined) continue;
-    const told =
+    const recorded =
       more === 0
         ? hold
         : {
             ...hold,
             detail: `${hold.detail}; ${more} more holds of this service were not recorded`,
           };
-    const decision = holdDecision(told, hold.reason === 'ModeForbids' ? 'planned' : 'held', cause, stamp);
+    const decision = holdDecision(recorded, hold.reason === 'ModeForbids' ? 'planned' : 'held', cause, stamp);
     decisions.push(decision);
     update.set(name, {
       subject: hold.subject,

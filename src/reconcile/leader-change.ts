@@ -1,8 +1,7 @@
-import { stampOf } from '../apply/deps.js';
 import { messageOf } from '../errors.js';
 import type { Leader } from '../model/leader.js';
 import { plainDecision } from '../model/plain-decision.js';
-import type { ReconcilerDeps } from './deps.js';
+import { type ReconcilerDeps, stampOf } from './deps.js';
 
 const RETRY_MS = 1_000;
 

@@ -1,6 +1,7 @@
 import { type ClientDecision, clientDraft } from '../apply/client-draft.js';
 import { journaledWrite } from '../apply/journaled-write.js';
 import { settleFound, toSettled } from '../apply/settle.js';
+import { isoInstant } from '../clock.js';
 import type { Cause, Principal } from '../model/cause.js';
 import type { OAuthClient } from '../model/client.js';
 import { clientKey, formatKey } from '../model/key.js';
@@ -32,7 +33,7 @@ import { forgetFirstApproval } from './first-approvals.js';
  *   comparison deletes.
  */
 
-const FACT = 'orders/closures';
+const NAME = 'orders/closures';
 
 type BlockDeps = Pick<ReconcilerDeps, 'keyValues' | 'world'>;
 
@@ -105,7 +106,7 @@ export async function releaseIfRotated(
 /** Ends a quarantine that a person has released, in this process or in another one. True if it ended. */
 export async function releaseIfDecided(id: ClientId, deps: ReconcilerDeps): Promise<boolean> {
   if (deps.world.clientBlock(id) !== 'ClientQuarantined') return false;
-  const name = releaseFact(id);
+  const name = releaseName(id);
   const text = await deps.keyValues.get(name);
   const decided = parseRelease(text);
   const block = await storedBlock(id, deps);
@@ -129,12 +130,12 @@ export async function decideRelease(
     readonly queue: Pick<ReconcilerDeps['queue'], 'add'>;
   },
 ): Promise<boolean> {
-  const decidedAt = new Date(deps.clock.now()).toISOString();
+  const decidedAt = isoInstant(deps.clock);
   const block = await storedBlock(id, deps);
   const isKnown = block?.closure === 'ClientQuarantined';
   if (!isKnown && deps.world.clientBlock(id) !== 'ClientQuarantined') return false;
   const decided: StoredRelease = { by, decidedAt, upTo: isKnown ? block.receivedAt : decidedAt };
-  await deps.keyValues.set(releaseFact(id), JSON.stringify(decided));
+  await deps.keyValues.set(releaseName(id), JSON.stringify(decided));
   const cause = { kind: 'command' as const, receivedAt: decidedAt, principal: by };
   await deps.queue.add([{ key: clientKey(id.provider, id.clientId), cause }]);
   return true;
@@ -180,7 +181,7 @@ export async function settleLeftDecisions(id: ClientId, deps: ReconcilerDeps): P
 }
 
 export async function storedBlocks(deps: Pick<ReconcilerDeps, 'keyValues'>): Promise<readonly StoredBlock[]> {
-  return parseStored(await deps.keyValues.get(FACT));
+  return parseStored(await deps.keyValues.get(NAME));
 }
 
 /** One change at a time: several jobs run at once, and each quarantine must outlive a restart. */
@@ -191,7 +192,7 @@ export async function changeBlocks(
   await deps.world.clientBlockMutex.run(async () => {
     const all = await storedBlocks(deps);
     const changed = change(all);
-    if (changed !== all) await deps.keyValues.set(FACT, JSON.stringify(changed));
+    if (changed !== all) await deps.keyValues.set(NAME, JSON.stringify(changed));
   });
 }
 
@@ -247,6 +248,6 @@ function changeStored(
   });
 }
 
-function releaseFact(id: ClientId): string {
+function releaseName(id: ClientId): string {
   return `release/${clientSubject(id)}`;
 }

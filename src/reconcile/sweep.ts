@@ -1,5 +1,5 @@
 import { isAclActive } from '../apply/acl/acl-state.js';
-import { stampOf } from '../apply/deps.js';
+import { isoInstant } from '../clock.js';
 import { messageOf } from '../errors.js';
 import type { Cause } from '../model/cause.js';
 import { parseKey } from '../model/key.js';
@@ -9,7 +9,7 @@ import { planFleet } from '../state/fleet.js';
 import { applyCatalog, applyEntries, losingDestinations, toTriggers } from '../state/observe-consul.js';
 import { aclBudget, countAhead } from './acl/acl-budget.js';
 import { sweepAcl } from './acl/sweep-acl.js';
-import type { ReconcilerDeps } from './deps.js';
+import { type ReconcilerDeps, stampOf } from './deps.js';
 import { goneTriggers } from './gone-edges.js';
 import { holdTriggers, suppressedClaimTriggers } from './holds.js';
 import { jwtProviderTriggers } from './jwt-provider-plans.js';
@@ -35,7 +35,7 @@ export async function readConsul(
   signal: AbortSignal,
   restored: Promise<void> = Promise.resolve(),
 ): Promise<void> {
-  const cause = { kind: 'resync' as const, receivedAt: new Date(deps.clock.now()).toISOString() };
+  const cause = { kind: 'resync' as const, receivedAt: isoInstant(deps.clock) };
   const { world, consul } = deps;
   const read = world.beginRead();
   const [entries, catalog, records] = await Promise.all([

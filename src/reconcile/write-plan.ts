@@ -1,11 +1,10 @@
 import { mayRemove } from '../apply/decision-drafts.js';
-import { stampOf } from '../apply/deps.js';
 import { type EntryEnd, type EntryWrite, writeEntry } from '../apply/entry-write.js';
 import type { Cause } from '../model/cause.js';
 import type { Change, PlannedClient } from '../plan/plan.js';
 import { intentionResidual } from '../plan/residual.js';
 import { serviceText } from '../plan/world.js';
-import type { ReconcilerDeps } from './deps.js';
+import { type ReconcilerDeps, stampOf } from './deps.js';
 
 /** Writes the changes of a plan, and updates the state, the mass guard's window and the record of corrections. */
 export async function writePlan(

@@ -1,5 +1,4 @@
-import type { Config } from '../../../config/config.js';
-import type { ProviderSettings } from '../../../config/providers/providers.js';
+import type { Config, ProviderSettings } from '../../../config/config.js';
 import { abortAfter } from '../../clock.js';
 import { messageOf } from '../../errors.js';
 import type { Directory } from '../../identity/directory.js';

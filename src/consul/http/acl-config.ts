@@ -1,4 +1,5 @@
 import type { JwtMethodConfig } from '../../model/acl.js';
+import { compareText } from '../../model/compare-text.js';
 import { definedFields } from '../../model/defined-fields.js';
 import { isRecord } from '../reader.js';
 
@@ -61,7 +62,7 @@ export function isZero(value: unknown): boolean {
 }
 
 function sorted(map: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(map).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  return Object.fromEntries(Object.entries(map).toSorted(([a], [b]) => compareText(a, b)));
 }
 
 function isText(value: unknown): value is string {

@@ -7,6 +7,7 @@ import type {
   JwtMethodConfig,
 } from '../../model/acl.js';
 import type { OAuthClient } from '../../model/client.js';
+import { compareText } from '../../model/compare-text.js';
 import type { ClaimPath, ClaimProof, LoginProvider } from '../../model/login.js';
 import type { ActorLimit } from '../../model/rule.js';
 
@@ -102,5 +103,5 @@ export function expectedValue(proof: ClaimProof, clientId: string): string {
 }
 
 function sortedRecord(entries: ReadonlyMap<string, string>): Readonly<Record<string, string>> {
-  return Object.fromEntries([...entries].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  return Object.fromEntries([...entries].toSorted(([a], [b]) => compareText(a, b)));
 }

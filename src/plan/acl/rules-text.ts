@@ -1,7 +1,9 @@
-import { compareText } from '../compare.js';
+import { compareText } from '../../model/compare-text.js';
 import { captureNames, isPlainServiceName, substitute } from '../pattern.js';
 import { rulesString } from './escape.js';
 import { type Item, type Place, parseItems, RulesFault } from './rules-syntax.js';
+
+export { RulesFault } from './rules-syntax.js';
 
 /** Resources without names. */
 const WHOLE = ['acl', 'keyring', 'mesh', 'operator', 'peering'] as const;

@@ -1,7 +1,6 @@
 import { isAclActive } from '../../apply/acl/acl-state.js';
 import { endedTokensText, endTokens } from '../../apply/acl/end-tokens.js';
 import { tolerateDenied } from '../../apply/acl/tolerate-denied.js';
-import { stampOf } from '../../apply/deps.js';
 import { settle } from '../../apply/settle.js';
 import type { DraftDecision } from '../../model/decision.js';
 import { formatKey, type Key } from '../../model/key.js';
@@ -11,7 +10,7 @@ import { tokensToEnd } from '../../plan/acl/tokens.js';
 import type { Hold } from '../../plan/plan.js';
 import { aclResidual } from '../../plan/residual.js';
 import { namedBy, sessionResource, sessionSubject, tokensOfSession } from '../../state/session-tokens.js';
-import type { ReconcilerDeps } from '../deps.js';
+import { type ReconcilerDeps, stampOf } from '../deps.js';
 import { recordHolds } from '../holds.js';
 
 /** The clocks of identity providers and Consul differ, and some events have whole seconds. A valid login repeats. */

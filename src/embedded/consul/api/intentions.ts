@@ -1,3 +1,4 @@
+import { compareText } from '../../../model/compare-text.js';
 import { contentHash } from '../acl/content-hash.js';
 import { isJsonObject } from '../body.js';
 import type { Call, Route } from '../call.js';
@@ -62,15 +63,14 @@ function checkIntention(call: Call): ConsulReply {
 
 /** The most exact first, then by source and destination. */
 function allIntentions(store: StateStore): IntentionView[] {
-  const order = (left: string, right: string) => (left < right ? -1 : left > right ? 1 : 0);
   return store
     .list(table, 'service-intentions/')
     .flatMap((entry) => sourcesOf(entry).map((source) => toView(entry, source)))
     .sort(
       (left, right) =>
         right.Precedence - left.Precedence ||
-        order(left.SourceName, right.SourceName) ||
-        order(left.DestinationName, right.DestinationName),
+        compareText(left.SourceName, right.SourceName) ||
+        compareText(left.DestinationName, right.DestinationName),
     );
 }
 
