@@ -1,5 +1,5 @@
 import { compareText } from '../model/compare-text.js';
-import { isRecord } from './reader.js';
+import { isRecord } from '../model/is-record.js';
 
 type Raw = Readonly<Record<string, unknown>>;
 

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { isoInstant } from '../clock.js';
 import type { Principal } from '../model/cause.js';
 import { parseKey } from '../model/key.js';
@@ -6,15 +7,20 @@ import type { Loss, Rejection, Ruling } from '../plan/guards/guard.js';
 import { endedHold, fingerprintOf, holdKey, isApprovable } from '../plan/holds.js';
 import type { Hold } from '../plan/plan.js';
 import type { KeyRecord, RecordedHold } from '../queue/journal.js';
+import { safeParse } from '../safe-parse.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
 import { countApproval, forgetFirstApproval, sameText } from './first-approvals.js';
 
 /** A ruling on one removal, which its fingerprint identifies. */
-interface StoredRuling extends Ruling {
-  readonly fingerprint: string;
+const Stored = z.object({
+  verdict: z.enum(['approved', 'rejected']),
+  by: z.object({ id: z.string() }),
+  at: z.string(),
+  fingerprint: z.string(),
   /** ID of the `held` decision. A hold that ended and began again has another one. */
-  readonly decisionId: string;
-}
+  decisionId: z.string(),
+});
+type StoredRuling = z.infer<typeof Stored>;
 
 export type RulingResult =
   | { readonly kind: 'ruled'; readonly hold: Pick<RecordedHold, 'subject'> }
@@ -149,13 +155,5 @@ function rulingName(subject: string): string {
 }
 
 function parseRuling(text: string | undefined): StoredRuling | undefined {
-  if (text === undefined || text === '') return undefined;
-  const value: unknown = JSON.parse(text);
-  if (typeof value !== 'object' || value === null) return undefined;
-  const { verdict, fingerprint, decisionId, by, at }: Partial<Record<string, unknown>> = { ...value };
-  if (verdict !== 'approved' && verdict !== 'rejected') return undefined;
-  if (typeof fingerprint !== 'string' || typeof decisionId !== 'string' || typeof at !== 'string')
-    return undefined;
-  if (typeof by !== 'object' || by === null || !('id' in by) || typeof by.id !== 'string') return undefined;
-  return { verdict, fingerprint, decisionId, by: { id: by.id }, at };
+  return text === undefined || text === '' ? undefined : safeParse(Stored, JSON.parse(text)).data;
 }

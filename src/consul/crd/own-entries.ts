@@ -1,9 +1,9 @@
 import { messageOf } from '../../errors.js';
 import { compareText } from '../../model/compare-text.js';
 import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '../../model/intention.js';
+import { isRecord } from '../../model/is-record.js';
 import { withoutComputed } from '../content.js';
 import { parseEntry } from '../parse-entry.js';
-import { isRecord } from '../reader.js';
 import { toWireSource } from '../source-access.js';
 import {
   brokenManifest,

@@ -7,8 +7,9 @@ import type {
   AclRole,
   Stored,
 } from '../../model/acl.js';
+import { isZero } from '../../model/is-zero.js';
 import { createReader, incomplete, type Reader } from '../reader.js';
-import { isZero, parseConfig } from './acl-config.js';
+import { parseConfig } from './acl-config.js';
 import { parseGoDuration } from './acl-duration.js';
 import type { Operation } from './request.js';
 

@@ -1,6 +1,7 @@
 import { MANAGEMENT_POLICY_ID } from '../../model/acl.js';
+import { isRecord } from '../../model/is-record.js';
 import type { AclTokenFacts } from '../consul.js';
-import { createReader, isRecord } from '../reader.js';
+import { createReader } from '../reader.js';
 import { parseJson } from './answer.js';
 import type { Transport } from './transport.js';
 

@@ -1,5 +1,6 @@
 import { IncompleteRead, SyncError } from '../../errors.js';
-import { incomplete, isRecord } from '../reader.js';
+import { isRecord } from '../../model/is-record.js';
+import { incomplete } from '../reader.js';
 import type { ConsulAnswer } from './exchange.js';
 import type { ConsulRequest, Operation } from './request.js';
 import type { Transport } from './transport.js';

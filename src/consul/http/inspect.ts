@@ -1,6 +1,7 @@
 import { SyncError } from '../../errors.js';
+import { isRecord } from '../../model/is-record.js';
 import type { AclCacheSeconds, ConsulFacts } from '../consul.js';
-import { createReader, isRecord } from '../reader.js';
+import { createReader } from '../reader.js';
 import { parseGoDuration } from './acl-duration.js';
 import { parseJson } from './answer.js';
 import type { Transport } from './transport.js';

@@ -1,9 +1,10 @@
 import { messageOf } from '../../errors.js';
+import { isRecord } from '../../model/is-record.js';
 import type { ExistingJwtProvider, JwtProviderEntry } from '../../model/jwt-provider.js';
 import type { Logger } from '../../observe.js';
 import type { JwtProviders } from '../consul.js';
 import { isSameContent } from '../content.js';
-import { createReader, incomplete, isRecord } from '../reader.js';
+import { createReader, incomplete } from '../reader.js';
 import { parseRecords, parseVerdict, readComplete } from './answer.js';
 import type { IndexGuard } from './index-guard.js';
 import { type Tenancy, toPathName, toTenancyQuery } from './place.js';

@@ -1,5 +1,6 @@
 import type { Protocol } from '../../model/catalog.js';
-import { createReader, isRecord } from '../reader.js';
+import { isRecord } from '../../model/is-record.js';
+import { createReader } from '../reader.js';
 import { parseRecords, readComplete } from './answer.js';
 import type { Operation } from './request.js';
 import type { Transport } from './transport.js';

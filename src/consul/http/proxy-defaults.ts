@@ -1,5 +1,6 @@
+import { isRecord } from '../../model/is-record.js';
 import type { ProxyDefaults } from '../consul.js';
-import { createReader, isRecord } from '../reader.js';
+import { createReader } from '../reader.js';
 import { parseJson, readComplete } from './answer.js';
 import { type Tenancy, toTenancyQuery } from './place.js';
 import type { Transport } from './transport.js';

@@ -1,6 +1,7 @@
 import type { ServiceName } from '../../model/intention.js';
+import { isRecord } from '../../model/is-record.js';
 import type { EndpointHealth, Reachability, RouteEntry, RouteTarget } from '../reachability.js';
-import { createReader, isRecord } from '../reader.js';
+import { createReader } from '../reader.js';
 import { parseJson, parseRecords, readComplete } from './answer.js';
 import { readGateways } from './gateways.js';
 import { type Tenancy, toNameQuery, toPathName } from './place.js';
