@@ -1,3 +1,4 @@
+import { isRecord } from '../src/model/is-record.js';
 import { isPlainPath, type PlainPath } from '../src/model/plain-path.js';
 import { Secret } from '../src/model/secret.js';
 import { parseWebhookSecret, WEBHOOK_SECRET_REMEDY } from '../src/standard-webhooks.js';
@@ -35,21 +36,17 @@ export function eachRule(file: unknown): { scope: string; rule: KeyValues; path:
   return Object.entries(asMap(asMap(file).scopes)).flatMap(([scope, value]) =>
     (Array.isArray(value) ? value : [value]).flatMap((rule: unknown, index) => {
       const path = Array.isArray(value) ? ['scopes', scope, index] : ['scopes', scope];
-      return isMap(rule) ? [{ scope, rule, path }] : [];
+      return isRecord(rule) ? [{ scope, rule, path }] : [];
     }),
   );
 }
 
 export function asMap(value: unknown): KeyValues {
-  return isMap(value) ? value : {};
+  return isRecord(value) ? value : {};
 }
 
 export function asList(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
-}
-
-function isMap(value: unknown): value is KeyValues {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function scopeFindings(scope: string): Finding[] {

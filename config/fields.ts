@@ -63,12 +63,12 @@ export const duration = (least: string, most: string) =>
     }, `must be from ${least} to ${most}`)
     .transform((value) => parseDuration(value) ?? 0);
 
-/** A whole number, also as text, because it may come from a variable. */
-export const wholeNumber = (least: number, most: number) => {
-  const fault = `must be a whole number from ${least} to ${most}; write its digits alone, without % or a unit`;
+/** A whole number from 0 to `most`, also as text, because it may come from a variable. */
+export const wholeNumber = (most: number) => {
+  const fault = `must be a whole number from 0 to ${most}; write its digits alone, without % or a unit`;
   return z.preprocess(
     (value) => (typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value),
-    z.int(fault).min(least, fault).max(most, fault),
+    z.int(fault).min(0, fault).max(most, fault),
   );
 };
 

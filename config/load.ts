@@ -1,4 +1,5 @@
 import { dirname, resolve } from 'node:path';
+import { isRecord } from '../src/model/is-record.js';
 import { aclFindings } from './acl-checks.js';
 import { crossFindings } from './checks.js';
 import type { Config } from './config.js';
@@ -105,10 +106,6 @@ export async function loadLogSettings(options: LoadOptions): Promise<LogSettings
 
 function parseRecord(value: unknown): Readonly<Record<string, unknown>> {
   return isRecord(value) ? { ...value } : {};
-}
-
-function isRecord(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** The text of the file at `options.path`, or a ConfigError. */

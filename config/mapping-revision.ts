@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { compareText } from '../src/model/compare-text.js';
 import type { Mapping, Rule } from '../src/model/rule.js';
 import { Secret } from '../src/model/secret.js';
 import { createSelection } from '../src/plan/selection.js';
@@ -169,7 +170,7 @@ function canonicalJson(value: unknown): string {
     JSON.stringify(value, (_, inner: unknown) => {
       if (typeof inner !== 'object' || inner === null || Array.isArray(inner) || inner instanceof Secret)
         return inner;
-      return Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
+      return Object.fromEntries(Object.entries(inner).sort(([a], [b]) => compareText(a, b)));
     }) ?? 'undefined'
   );
 }

@@ -19,8 +19,6 @@ import { PROVIDER } from './providers/providers.js';
 import { ACTOR_KIND, SCOPES } from './rule-schema.js';
 import { WEBHOOKS } from './webhook-settings.js';
 
-export type { Config } from './config.js';
-
 /** The state directory of a file that names none. */
 export const STATE_DIRECTORY = './data';
 
@@ -121,8 +119,8 @@ const CRON_FAULT =
 const GUARDS = z.strictObject({
   maxRevocations: z
     .strictObject({
-      percent: wholeNumber(0, 100).prefault(20),
-      atLeast: wholeNumber(0, 1_000_000).prefault(10),
+      percent: wholeNumber(100).prefault(20),
+      atLeast: wholeNumber(1_000_000).prefault(10),
       window: duration('1s', '7d').prefault('10m'),
     })
     .prefault({})

@@ -5,7 +5,7 @@ import type { Cause } from '../model/cause.js';
 import type { DraftDecision } from '../model/decision.js';
 import { classify } from '../plan/actor.js';
 import { policyOf } from '../plan/mode.js';
-import { claimSubject } from '../plan/plan.js';
+import { claimFacts } from '../plan/plan.js';
 import type { ClientPlan } from '../plan/plan-client.js';
 import type { ClientId } from '../plan/world.js';
 import type { Touched } from '../state/touched.js';
@@ -77,22 +77,11 @@ function toDraft(write: ClaimWrite, cause: Cause, deps: TargetDeps): DraftDecisi
   return {
     id: stamp.newId(),
     type: `dev.scopemesh.claim.${isNew ? 'created' : 'deleted'}`,
-    subject: claimSubject(write.record, service.name),
+    ...claimFacts(write.record, service, isNew),
     source: stamp.source,
-    action: isNew ? 'grant' : 'revoke',
-    reason: isNew ? 'ClaimAdded' : 'ClaimRemoved',
-    resource: {
-      kind: 'claim',
-      name: service.name,
-      namespace: service.namespace,
-      partition: service.partition,
-    },
     client: { provider, clientId, actorKind: kindOf({ provider, clientId }, deps) },
-    scopes: [],
     ...(cause.principal === undefined ? {} : { principal: cause.principal }),
     cause,
-    before: isNew ? null : { service: service.name },
-    after: isNew ? { service: service.name } : null,
     mappingRevision: stamp.mappingRevision,
     expectedIndex: write.do === 'create' ? 0 : write.record.modifyIndex,
     recordedAt: stamp.time,

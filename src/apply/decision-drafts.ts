@@ -1,6 +1,8 @@
+import type { Cause } from '../model/cause.js';
+import { compareText } from '../model/compare-text.js';
 import type { Decision, DraftDecision, Outcome, Reason } from '../model/decision.js';
 import { type Stamp, typeOf } from '../model/plain-decision.js';
-import type { Cause, Job, Trigger } from '../model/trigger.js';
+import type { Job, Trigger } from '../model/trigger.js';
 import { canonical } from '../plan/access.js';
 import type { ActualAccess, Change, Hold, PlannedClient } from '../plan/plan.js';
 import { clientText } from '../plan/world.js';
@@ -131,7 +133,7 @@ export function causeOf(job: Job): Cause {
           : 3;
   };
   const [first] = job.triggers.toSorted(
-    (a, b) => rank(a) - rank(b) || (a.cause.receivedAt < b.cause.receivedAt ? -1 : 1),
+    (a, b) => rank(a) - rank(b) || compareText(a.cause.receivedAt, b.cause.receivedAt),
   );
   return first?.cause ?? { kind: 'retry', receivedAt: new Date(0).toISOString() };
 }

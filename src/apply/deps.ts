@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.js';
+import { type Clock, isoInstant } from '../clock.js';
 import type { Consul } from '../consul/consul.js';
 import type { Stamp } from '../model/plain-decision.js';
 import type { Logger, Metrics } from '../observe.js';
@@ -38,6 +38,6 @@ export function stampOf({ source, newId, clock, world }: StampDeps): Stamp {
     source,
     mappingRevision: world.mapping.revision,
     newId,
-    time: new Date(clock.now()).toISOString(),
+    time: isoInstant(clock),
   };
 }

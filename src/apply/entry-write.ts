@@ -1,3 +1,4 @@
+import { isoInstant } from '../clock.js';
 import type { Intentions, WriteResult } from '../consul/consul.js';
 import type { SyncError } from '../errors.js';
 import type { Cause } from '../model/cause.js';
@@ -127,7 +128,7 @@ function toDrafts(
   { clock }: Pick<ApplyDeps, 'clock'>,
 ): readonly DraftDecision[] {
   // A part of a refused entry is recorded much later than the whole.
-  const stamp = { ...write.stamp, time: new Date(clock.now()).toISOString() };
+  const stamp = { ...write.stamp, time: isoInstant(clock) };
   const writeId = stamp.newId();
   return changes.map((change) => {
     const cause = causeOf(change);

@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { addAbortSignal, Readable } from 'node:stream';
 import { SyncError } from '../errors.js';
+import { isRecord } from '../model/is-record.js';
 import { type BoundedLine, boundedLines } from './bounded-lines.js';
 import type { Cli } from './cli.js';
 
@@ -27,7 +28,7 @@ export function parseLine({ text, isCut }: BoundedLine): Readonly<Record<string,
   if (isCut) return undefined;
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined;
+    return isRecord(value) ? value : undefined;
   } catch {
     return undefined;
   }

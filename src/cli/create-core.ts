@@ -19,6 +19,7 @@ import type { ReconcilerDeps } from '../reconcile/deps.js';
 import type { Runtime } from '../runtime.js';
 import { Contention } from '../state/contention.js';
 import { HoldBudget, OF_DESTINATION } from '../state/hold-budget.js';
+import { KeyedMutex } from '../state/mutex.js';
 import { OpenRevocations } from '../state/open-revocations.js';
 import { RevocationWindow } from '../state/revocation-window.js';
 import { WorldState } from '../state/world-state.js';
@@ -117,6 +118,7 @@ export function createCore(
       claimHolds: new HoldBudget(),
       markHolds: new HoldBudget(OF_DESTINATION),
       adoptions: new AskedAdoptions(),
+      approvals: new KeyedMutex(),
       source: `scopemesh/${config.owner}/${hostname()}`,
       // IDs of one millisecond count up: random bytes for each ID would cost more than the rest of a decision.
       newId: monotonicFactory(createRandom()),

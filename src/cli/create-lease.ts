@@ -17,8 +17,8 @@ import type { KeyValueStore } from '../queue/key-value-store.js';
 import type { Store } from '../queue/store-parts.js';
 import type { Runtime } from '../runtime.js';
 
-const STORE_FACT = 'store';
-const LOG_FACT = 'decision-log';
+const STORE_NAME = 'store';
+const LOG_NAME = 'decision-log';
 
 /** Names this process among the replicas. */
 export function replicaName(): string {
@@ -34,8 +34,8 @@ export async function createLeases(
 ): Promise<(mode: Config['mode']) => Lease> {
   const host = hostname();
   const { fence, keyValues } = store;
-  await keyValues.replace(STORE_FACT, undefined, randomUUID());
-  const id = (await keyValues.get(STORE_FACT)) ?? '';
+  await keyValues.replace(STORE_NAME, undefined, randomUUID());
+  const id = (await keyValues.get(STORE_NAME)) ?? '';
   const storeId = config.queue.kind === 'embedded' ? `${id}@${placeOf(host, config)}` : id;
   const self = () => ({
     replica: replicaName(),
@@ -46,7 +46,7 @@ export async function createLeases(
   });
   const checkStore = async (): Promise<SyncError | undefined> => {
     // A Redis that lost it gets it again, so that the next process is no stranger.
-    if (id !== '') await keyValues.replace(STORE_FACT, undefined, id);
+    if (id !== '') await keyValues.replace(STORE_NAME, undefined, id);
     // Asked only if nobody is known to lead: Redis lists all its connections for it.
     if ((await fence.read())?.isAlive !== true && (await fence.isBypassed())) throw ledWithoutLease();
     return checkLog(config, keyValues);
@@ -76,8 +76,8 @@ function placeOf(host: string, config: Config): string {
 async function checkLog(config: Config, keyValues: KeyValueStore): Promise<SyncError | undefined> {
   if (config.queue.kind === 'embedded' || config.decisions.kind !== 'embedded') return undefined;
   const id = logId(config.state.directory);
-  await keyValues.replace(LOG_FACT, undefined, id);
-  return (await keyValues.get(LOG_FACT)) === id ? undefined : otherLog();
+  await keyValues.replace(LOG_NAME, undefined, id);
+  return (await keyValues.get(LOG_NAME)) === id ? undefined : otherLog();
 }
 
 function logId(directory: string): string {

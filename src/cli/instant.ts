@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from 'commander';
 import { parseDuration } from '../../config/duration.js';
-import { systemClock } from '../clock.js';
+import { isoInstant, systemClock } from '../clock.js';
 import type { Trail } from '../decisions/trail.js';
 import { nowIn } from '../trail/answer.js';
 
@@ -16,5 +16,5 @@ export function parseInstant(text: string): string {
 
 /** The instant that a question to the trail is about; by default now. */
 export async function instantIn(trail: Pick<Trail, 'extent'>, at: string | undefined): Promise<string> {
-  return at ?? nowIn(trail, new Date(systemClock.now()).toISOString());
+  return at ?? nowIn(trail, isoInstant(systemClock));
 }

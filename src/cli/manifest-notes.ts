@@ -1,5 +1,5 @@
 import type { Consul } from '../consul/consul.js';
-import { compareText } from '../plan/compare.js';
+import { compareText } from '../model/compare-text.js';
 import type { FleetPlan } from '../reconcile/fleet-plan.js';
 import { namesText } from './doctor/finding.js';
 

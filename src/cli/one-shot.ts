@@ -9,7 +9,7 @@ import { type Cause, systemUser } from '../model/cause.js';
 import type { SettledDecision } from '../queue/journal.js';
 import type { Store, StoreParts } from '../queue/store-parts.js';
 import type { AtOnce } from '../reconcile/apply-once.js';
-import { NO_FOLLOW_UPS, type ReconcilerDeps } from '../reconcile/deps.js';
+import { commandOf, NO_FOLLOW_UPS, type ReconcilerDeps } from '../reconcile/deps.js';
 import { recordEqualEdges } from '../reconcile/edge-records.js';
 import type { FleetPlan } from '../reconcile/fleet-plan.js';
 import { readBothSides } from '../reconcile/read-all.js';
@@ -81,8 +81,7 @@ export async function withOneShot<T>(
         },
       );
     await reread();
-    const receivedAt = new Date(deps.clock.now()).toISOString();
-    const cause: Cause = { kind: 'command', receivedAt, principal: systemUser(cli.around.user) };
+    const cause = commandOf(systemUser(cli.around.user), deps);
     return await use({
       deps,
       cause,
@@ -107,7 +106,7 @@ export async function planShot({ deps }: Pick<OneShot, 'deps'>): Promise<FleetPl
 
 /**
  * Calls `use` with a store that no daemon works with, and leads meanwhile: what a person decides there takes effect with the
- * next daemon. One that lived on unnoticed is asked in Consul, or loses the store; else it would never read what is written.
+ * next daemon. A daemon that still lives unnoticed shows in Consul, or loses the store: it would never read what is written.
  * Throws ERR_STATE_LOCKED if a daemon holds the store, ERR_LEASE_HELD if one leads elsewhere.
  */
 export async function withIdleStore(

@@ -5,7 +5,7 @@ import type { AclChange } from '../plan/acl/acl-change.js';
 import { holdKey } from '../plan/holds.js';
 import { jwtProviderFacts, jwtProviderSubject } from '../plan/jwt-provider-change.js';
 import { policyOf } from '../plan/mode.js';
-import { type Change, claimSubject, type Hold } from '../plan/plan.js';
+import { type Change, claimFacts, type Hold } from '../plan/plan.js';
 import type { JwtProviderChange } from '../plan/plan-jwt-providers.js';
 import type { ClaimChange, FleetPlan } from '../reconcile/fleet-plan.js';
 import type { KnownHolds } from './recorded-holds.js';
@@ -136,21 +136,5 @@ export function holdView(hold: Hold) {
 }
 
 function claimView({ client, service, verb }: ClaimChange) {
-  const isNew = verb === 'created';
-  return {
-    subject: claimSubject(client, service.name),
-    action: isNew ? 'grant' : 'revoke',
-    verb,
-    reason: isNew ? 'ClaimAdded' : 'ClaimRemoved',
-    resource: {
-      kind: 'claim',
-      name: service.name,
-      namespace: service.namespace,
-      partition: service.partition,
-    },
-    client,
-    scopes: [],
-    before: isNew ? null : { service: service.name },
-    after: isNew ? { service: service.name } : null,
-  };
+  return { ...claimFacts(client, service, verb === 'created'), verb, client };
 }

@@ -39,8 +39,6 @@ import { createMetrics } from './metrics.js';
 import { createScreen, printable, type Screen } from './terminal/screen.js';
 import { readVersion } from './version.js';
 
-export type { Surroundings } from './cli.js';
-
 /** Resolves with the exit status. */
 export function createProgram(around: Surroundings): { run(argv: readonly string[]): Promise<number> } {
   const screen = createScreen({

@@ -8,7 +8,7 @@ import { readRenewal, subscriptionsOf } from '../intake/subscription.js';
 import type { Metrics } from '../observe.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
 import type { Rechecks } from '../queue/rechecks.js';
-import { lastReadFact, parseLastRead } from '../reconcile/last-read.js';
+import { lastReadName, parseLastRead } from '../reconcile/last-read.js';
 
 const Instant = z.string().nullable();
 
@@ -87,7 +87,7 @@ export async function readProviderHealth(
     readPollStatus(pollName(provider), keyValues),
     readPollStatus(signalsPollName(provider), keyValues),
     keyValues.get(pollName(provider)),
-    keyValues.get(lastReadFact(provider)).then(parseLastRead),
+    keyValues.get(lastReadName(provider)).then(parseLastRead),
     deps.rechecks.count(provider),
   ]);
   const subscriptions = await Promise.all(

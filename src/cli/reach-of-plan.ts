@@ -1,5 +1,5 @@
 import { messageOf, SyncError } from '../errors.js';
-import { compareText } from '../plan/compare.js';
+import { compareText } from '../model/compare-text.js';
 import { isOwned } from '../plan/ownership.js';
 import { serviceText } from '../plan/world.js';
 import type { FleetPlan } from '../reconcile/fleet-plan.js';

@@ -1,6 +1,6 @@
 import type { Consul } from '../consul/consul.js';
+import { compareText } from '../model/compare-text.js';
 import { reportTokens, type TokenKind } from '../plan/acl/token-report.js';
-import { compareText } from '../plan/compare.js';
 import { isAnyMarked } from '../plan/ownership.js';
 import type { AclFacts } from '../plan/proposal/acl-holders.js';
 import type { AclProposal } from '../plan/proposal/propose-acl.js';

@@ -13,7 +13,7 @@ export interface RunOptions {
   readonly reload: () => Promise<Config>;
   /** Calls back for each SIGHUP; the listener resolves when the reload is done. */
   readonly onReload: (listener: () => Promise<void>) => void;
-  /** Who started the process, if it wants to be told. */
+  /** What started the process, if it wants notifications. */
   readonly supervisor?: Supervisor;
   /** Called once everything runs; `admin`: the address of everything but `/events`. */
   readonly started?: (address: string, admin: string) => void;

@@ -5,11 +5,11 @@ import { Outage } from '../repeat.js';
 
 export type SupervisorState = 'READY=1' | 'RELOADING=1' | 'STOPPING=1' | 'WATCHDOG=1';
 
-/** systemd, if it started this process and wants to be notified (sd_notify(3)); otherwise nobody. */
+/** systemd, if it started this process and wants notifications (sd_notify(3)). */
 export interface Supervisor {
   /** It wants `WATCHDOG=1` at least this often, in milliseconds; undefined: not at all. */
   readonly watchdogMs: number | undefined;
-  /** Resolves when it was told. Never rejects. States arrive in the order of the calls. */
+  /** Resolves when systemd has the state. Never rejects. States arrive in the order of the calls. */
   tell(state: SupervisorState): Promise<void>;
 }
 

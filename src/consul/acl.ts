@@ -1,7 +1,5 @@
 import type { AclObject, AclSnapshot, AclToken, Stored } from '../model/acl.js';
 
-export type { AclObject, AclSnapshot } from '../model/acl.js';
-
 /** By the name of an auth method or role, in any case. */
 export type TokenFilter = { readonly authMethod: string } | { readonly role: string } | 'all';
 

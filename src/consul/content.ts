@@ -1,4 +1,5 @@
-import { isRecord } from './reader.js';
+import { compareText } from '../model/compare-text.js';
+import { isRecord } from '../model/is-record.js';
 
 type Raw = Readonly<Record<string, unknown>>;
 
@@ -75,5 +76,5 @@ function notDefault(value: unknown): unknown {
 }
 
 function byName(a: [string, unknown], b: [string, unknown]): number {
-  return a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0;
+  return compareText(a[0], b[0]);
 }

@@ -1,6 +1,7 @@
 import type { IntentionEntry, IntentionSource } from '../model/intention.js';
+import { isRecord } from '../model/is-record.js';
 import { isComputedField } from './content.js';
-import { createReader, incomplete, isRecord, type Reader } from './reader.js';
+import { createReader, incomplete, type Reader } from './reader.js';
 import { parseAccess } from './source-access.js';
 
 /**

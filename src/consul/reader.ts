@@ -1,4 +1,5 @@
 import { IncompleteRead } from '../errors.js';
+import { isRecord } from '../model/is-record.js';
 
 /** Parses the values of Consul's answers. A wrong type is an incomplete read, never a default value. */
 export interface Reader {
@@ -45,10 +46,6 @@ export function createReader(operation: string): Reader {
     },
   };
   return reader;
-}
-
-export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 export function incomplete(operation: string, why: string): IncompleteRead {

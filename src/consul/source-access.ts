@@ -8,7 +8,7 @@ import type {
   JwtRequirement,
   NewSource,
 } from '../model/intention.js';
-import { isRecord } from './reader.js';
+import { isRecord } from '../model/is-record.js';
 
 type Raw = Readonly<Record<string, unknown>>;
 

@@ -4,7 +4,7 @@ import type { Clock } from '../clock.js';
 import { parseKey } from '../model/key.js';
 import { policyOf } from '../plan/mode.js';
 import { MOST_SUBJECTS } from '../reconcile/asked-adoptions.js';
-import type { ReconcilerDeps } from '../reconcile/deps.js';
+import { commandOf, type ReconcilerDeps } from '../reconcile/deps.js';
 import { answerChange, ChangeBody, type ChangeDeps } from './api-change.js';
 import { LONGEST_KEY } from './parked-api.js';
 
@@ -37,8 +37,8 @@ export function addAdoptionApi(server: FastifyInstance, deps: AdoptionApiDeps): 
       const { hasEntries, catalog, hasDirectory } = world;
       if (!hasEntries || catalog === undefined || !world.mapping.providers.every(hasDirectory))
         return reply.code(503).send({ error: NOT_READ });
-      const receivedAt = new Date(deps.clock.now()).toISOString();
-      const wake = () => queue.add([{ key, cause: { kind: 'command', receivedAt, principal: by } }]);
+      const cause = commandOf(by, deps);
+      const wake = () => queue.add([{ key, cause }]);
       const asked = { key, subjects: new Set(subjects), by };
       return reply.send({ adopted: await adoptions.ask(asked, wake, deps.clock) });
     }),

@@ -45,7 +45,7 @@ export function addApi(server: FastifyInstance, deps: ApiDeps): void {
         case 'rejected':
           return reply.code(409).send({
             error: rejectedText(result.rejection),
-            detail: 'to approve it nevertheless, send "override": true (scopemesh approve --override)',
+            detail: 'to approve it anyway, send "override": true (scopemesh approve --override)',
           });
       }
     });

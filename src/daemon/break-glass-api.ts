@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
+import { PERSONS_REASON } from '../model/cause.js';
 import { toBreakGlassView } from '../plan/break-glass-view.js';
 import {
   askBreakGlass,
@@ -7,7 +8,7 @@ import {
   type BreakGlassResult,
   endBreakGlass,
 } from '../reconcile/break-glass.js';
-import { BREAK_GLASS_REASON, WANTED } from '../reconcile/stored-break-glass.js';
+import { WANTED } from '../reconcile/stored-break-glass.js';
 import { answerChange, ChangeBody, type ChangeDeps } from './api-change.js';
 
 export interface BreakGlassApiDeps extends ChangeDeps {
@@ -23,7 +24,7 @@ const AskBody = ChangeBody.extend({
   forSeconds: z.number().int().min(1).max(MOST_SECONDS),
   duringFreeze: z.boolean().exactOptional(),
 });
-const EndBody = ChangeBody.extend({ reason: z.string().regex(BREAK_GLASS_REASON) });
+const EndBody = ChangeBody.extend({ reason: z.string().regex(PERSONS_REASON) });
 
 /**
  * `POST /api/break-glass` and `/api/break-glass/:id/end`. The second person uses `/api/holds/:id/approve`, and `/statusz` shows

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Clock } from '../clock.js';
+import { type Clock, isoInstant } from '../clock.js';
 import { messageOf, RejectedEvent, SyncError } from '../errors.js';
 import type { EventSource, RawRequest, Reception } from '../identity/source.js';
 import { type AcceptDeps, acceptEvents } from '../intake/accept-events.js';
@@ -118,7 +118,7 @@ async function recordRefusal(
   deps: IntakeDeps,
 ) {
   deps.metrics.count('scopemesh_events_total', { provider, result: 'rejected' });
-  const receivedAt = new Date(deps.clock.now()).toISOString();
+  const receivedAt = isoInstant(deps.clock);
   await deps.rejectedEvents.record(provider, error, { kind: 'webhook', ip: request.ip, receivedAt });
 }
 
@@ -140,5 +140,5 @@ function toRawRequest(request: FastifyRequest, clock: Clock): RawRequest {
   );
   const query = Object.fromEntries(new URL(request.url, 'http://localhost').searchParams);
   const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
-  return { method: request.method, headers, query, body, receivedAt: new Date(clock.now()).toISOString() };
+  return { method: request.method, headers, query, body, receivedAt: isoInstant(clock) };
 }

@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import { PERSONS_REASON } from '../model/cause.js';
 import {
   endFreeze,
-  FREEZE_REASON,
   type FreezeDeps,
   NO_FREEZE,
   SCHEDULED_FREEZE,
@@ -16,7 +16,7 @@ export interface FreezeApiDeps extends ChangeDeps {
   readonly freezes: () => FreezeDeps;
 }
 
-const Reason = z.string().regex(FREEZE_REASON);
+const Reason = z.string().regex(PERSONS_REASON);
 const MOST_SECONDS = 366 * 86_400;
 const StartBody = ChangeBody.extend({
   reason: Reason,

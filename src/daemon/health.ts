@@ -94,8 +94,8 @@ async function within<T>(ms: number, work: Promise<T>): Promise<T> {
 }
 
 /**
- * One read at a time, which serves everyone who asks until it ends. The next one begins after a pause, so that those who
- * ask without a break, however many, take a tenth of the time of the process. A read that follows none begins at once.
+ * One read at a time: it serves everyone who asks before it ends. The next read begins after a pause, so that requests
+ * without a break take at most a tenth of the time of the process. The first read begins at once.
  */
 function paced<T>(read: () => Promise<T>): () => Promise<T> {
   let last: Promise<T> | undefined;

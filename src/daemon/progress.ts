@@ -33,7 +33,7 @@ export class Progress {
   }
 
   /**
-   * What does not go on although it should; undefined if all goes well.
+   * What is stuck; undefined if nothing is.
    * @param waiting jobs that could begin
    * @param watchAges of each watch on Consul, the seconds since it proved to be alive
    * @param sweptAt when the last complete comparison with Consul ended

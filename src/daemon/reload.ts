@@ -1,6 +1,7 @@
 import type { Config } from '../../config/config.js';
 import { effectiveConfig, isLive } from '../../config/live-settings.js';
 import { configRevision, diffConfig, toMapping } from '../../config/mapping-revision.js';
+import { isoInstant } from '../clock.js';
 import { messageOf, SyncError } from '../errors.js';
 import { providerKey } from '../model/key.js';
 import { plainDecision } from '../model/plain-decision.js';
@@ -223,7 +224,7 @@ export class Reloads {
   }
 
   #cause() {
-    return { kind: 'config' as const, receivedAt: new Date(this.#deps.clock.now()).toISOString() };
+    return { kind: 'config' as const, receivedAt: isoInstant(this.#deps.clock) };
   }
 }
 

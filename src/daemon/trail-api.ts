@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { type BlastView, blastAt, blastNow } from '../cli/blast-view.js';
-import type { Clock } from '../clock.js';
+import { type Clock, isoInstant } from '../clock.js';
 import { toCloudEvent } from '../decisions/envelope.js';
 import type { Trail } from '../decisions/trail.js';
 import { messageOf, SyncError } from '../errors.js';
@@ -57,8 +57,7 @@ const DIFF = z.strictObject({ from: instant, to: instant.optional() });
 /** `GET /api/trail/*`: the questions of the command line, with the same answers as its `--json`. */
 export function addTrailApi(server: FastifyInstance, deps: TrailApiDeps): void {
   const { clock } = deps;
-  const when = async (trail: Trail, at: string | undefined) =>
-    at ?? nowIn(trail, new Date(clock.now()).toISOString());
+  const when = async (trail: Trail, at: string | undefined) => at ?? nowIn(trail, isoInstant(clock));
   let running = 0;
 
   const answers = <T extends z.ZodType>(

@@ -9,7 +9,7 @@ const CHECK_MS = 15_000;
  */
 export async function runWatchdog(
   supervisor: Supervisor | undefined,
-  /** What does not go on although it should; undefined if all goes well. */
+  /** What is stuck; undefined if nothing is. */
   stuck: () => string | undefined,
   { clock, logger, metrics }: Runtime,
   signal: AbortSignal,
@@ -23,7 +23,7 @@ export async function runWatchdog(
     if (why !== undefined && why !== logged)
       logger.error(
         { why },
-        'work does not go on although it should; the watchdog is not told any more. Keep the log and restart scopemesh',
+        'work does not go on although it should, so systemd gets no more signs of life. Keep the log and restart scopemesh',
       );
     if (why === undefined && logged !== undefined) logger.info({}, 'work goes on again');
     logged = why;

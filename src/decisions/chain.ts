@@ -2,6 +2,7 @@ import { hash as digestOf } from 'node:crypto';
 import { z } from 'zod';
 import type { ChainLink, Decision } from '../model/decision.js';
 import { fieldOf } from '../model/field-of.js';
+import { isRecord } from '../model/is-record.js';
 import { safeParse } from '../safe-parse.js';
 import { canonicalJson } from './canonical-json.js';
 import { toCloudEvent } from './envelope.js';
@@ -54,7 +55,7 @@ export function extendChain(
 export function hashOfEvent(event: unknown): string | undefined {
   const data = fieldOf(event, 'data');
   const chain = fieldOf(data, 'chain');
-  if (!isObject(event) || !isObject(data) || !isObject(chain)) return undefined;
+  if (!isRecord(event) || !isRecord(data) || !isRecord(chain)) return undefined;
   const { hash: _, ...link } = chain;
   return digest({ ...event, data: { ...data, chain: link } });
 }
@@ -122,8 +123,4 @@ function hashOf(event: unknown): string {
 
 function digest(value: unknown): string {
   return digestOf('sha256', canonicalJson(value), 'hex');
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

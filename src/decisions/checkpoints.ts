@@ -1,5 +1,5 @@
 import { ulid } from 'ulid';
-import type { Clock } from '../clock.js';
+import { type Clock, isoInstant } from '../clock.js';
 import { messageOf } from '../errors.js';
 import type { Logger, Metrics } from '../observe.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
@@ -53,7 +53,7 @@ export class Checkpoints {
       if (this.#signed === name) return;
       await log.appendCheckpoint({
         id: ulid(),
-        time: new Date(clock.now()).toISOString(),
+        time: isoInstant(clock),
         source: `scopemesh/${owner}`,
         log: head.log,
         note: signCheckpoint(signer, originOf(owner, head.log), head),

@@ -1,6 +1,7 @@
 /** The exports of `scopemesh/decisions`, for programs that subscribe to the decision topic. */
 
 export { type ErrorCode, SyncError } from '../errors.js';
+export type { Cause, CauseKind, Principal } from '../model/cause.js';
 export type {
   ChangeReason,
   Decision,
@@ -14,7 +15,6 @@ export type {
   Verb,
 } from '../model/decision.js';
 export { Secret } from '../model/secret.js';
-export type { Cause, CauseKind, Principal } from '../model/trigger.js';
 export { type CloudEvent, decisionJsonSchema } from './decision-schema.js';
 export { CONTENT_TYPE, parseCloudEvent, toCloudEvent } from './envelope.js';
 export type { KafkaSasl, KafkaTlsFiles } from './kafka/connection.js';

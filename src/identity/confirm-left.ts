@@ -1,4 +1,4 @@
-import type { Members } from './directory.js';
+import type { Members } from '../model/members.js';
 import { someOf } from './known-entries.js';
 import { WrongShape } from './read-errors.js';
 import type { UnreadablePeopleList } from './records.js';

@@ -54,8 +54,6 @@ export interface Directory {
   close(): Promise<void>;
 }
 
-export type { Members, UnreadablePeople } from '../model/members.js';
-
 /** One permission at the IdP, by the exact name under which it is granted there. */
 export interface AccessCheck {
   readonly permission: string;

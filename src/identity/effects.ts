@@ -1,6 +1,7 @@
+import type { Cause } from '../model/cause.js';
 import { clientKey, type Key, providerKey } from '../model/key.js';
 import type { RevocationOrder } from '../model/order.js';
-import type { Cause, Evidence, Trigger } from '../model/trigger.js';
+import type { Evidence, Trigger } from '../model/trigger.js';
 import type { IdentityEvent } from './source.js';
 
 /** What an event leads to. */

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { ClientUnreadable } from '../errors.js';
+import type { Members, UnreadablePeople } from '../model/members.js';
 import { safeParse } from '../safe-parse.js';
-import type { Members, UnreadableClient, UnreadablePeople } from './directory.js';
+import type { UnreadableClient } from './directory.js';
 import { WrongShape, wrongShape } from './read-errors.js';
 
 /** A list record: its value, or why it is invalid. `id` is a digest if the record has no ID. */

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.js';
+import { type Clock, isoInstant } from '../clock.js';
 import { providerKey } from '../model/key.js';
 import type { Metrics } from '../observe.js';
 import type { Queue } from '../queue/queue.js';
@@ -15,7 +15,7 @@ export async function requestFullRead(
   deps: FullReadDeps,
   reason?: 'log' | 'silence' | 'missed' | 'subscription' | 'store',
 ): Promise<void> {
-  const receivedAt = new Date(deps.clock.now()).toISOString();
+  const receivedAt = isoInstant(deps.clock);
   await deps.queue.add([
     { key: providerKey(provider), fullRead: true, cause: { kind: 'full-read', receivedAt } },
   ]);

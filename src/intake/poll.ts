@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Clock } from '../clock.js';
+import { type Clock, isoInstant } from '../clock.js';
 import { messageOf, SyncError } from '../errors.js';
 import type { EventPoll } from '../identity/source.js';
 import type { Logger } from '../observe.js';
@@ -59,7 +59,7 @@ export async function runPoll(
         const from = await keyValues.get(name);
         const { events, cursor, gap, rejected = [], isMore } = await poll.poll(from, signal);
         const fresh = await acceptEvents(provider, events, channel, deps);
-        const receivedAt = new Date(clock.now()).toISOString();
+        const receivedAt = isoInstant(clock);
         for (const error of rejected) {
           metrics.count('scopemesh_events_total', { provider, result: 'rejected' });
           await deps.rejectedEvents.record(provider, error, { kind: 'poll', receivedAt });
@@ -83,7 +83,7 @@ export async function runPoll(
         }
         const before = await readPollStatus(name, keyValues);
         const status = {
-          at: new Date(clock.now()).toISOString(),
+          at: isoInstant(clock),
           missedSignals: (before?.missedSignals ?? 0) + missed,
         };
         await keyValues.set(statusName(name), JSON.stringify(status));

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Clock } from '../clock.js';
+import { type Clock, isoInstant } from '../clock.js';
 import { messageOf, SyncError } from '../errors.js';
 import type { ProviderParts } from '../identity/provider-parts.js';
 import type { EventSubscription } from '../identity/source.js';
@@ -53,7 +53,7 @@ export async function runSubscription(
       const state = await subscription.renew(before?.stored, signal, hasSeen);
       const renewal: Renewal = {
         stored: state.stored,
-        renewedAt: new Date(clock.now()).toISOString(),
+        renewedAt: isoInstant(clock),
         ...(state.expiresAt === undefined ? {} : { expiresAt: state.expiresAt }),
       };
       hasUnreportedGap ||= state.gap;

@@ -3,7 +3,7 @@ import type { SyncError } from '../errors.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
 import { otherCluster } from './refusals.js';
 
-const FACT = 'cluster';
+const NAME = 'cluster';
 
 /**
  * Binds a store to a Consul cluster, by a random ID in both. A Consul that lost the ID gets it again from the store. Resolves
@@ -15,8 +15,8 @@ export async function checkCluster(
   newId: () => string,
   signal: AbortSignal,
 ): Promise<SyncError | undefined> {
-  const known = await keyValues.get(FACT);
+  const known = await keyValues.get(NAME);
   const found = (await clusterId.read(signal)) ?? (await clusterId.create(known ?? newId(), signal));
-  if (known === undefined && (await keyValues.replace(FACT, undefined, found))) return undefined;
-  return (known ?? (await keyValues.get(FACT))) === found ? undefined : otherCluster();
+  if (known === undefined && (await keyValues.replace(NAME, undefined, found))) return undefined;
+  return (known ?? (await keyValues.get(NAME))) === found ? undefined : otherCluster();
 }

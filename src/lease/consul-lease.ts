@@ -20,7 +20,7 @@ export interface ConsulLeaseOptions {
 /** Unless the store's own signs of life are shorter, a proof lasts this part of the TTL. */
 const SAFE_PART = 0.5;
 const RENEW_PART = 0.25;
-/** A leader that renews nothing for this part is silent. It is more than one renewal, with its requests. */
+/** A leader counts as silent if it renews nothing for this part of the TTL, which is longer than a renewal with its requests. */
 const SILENT_PART = 0.5;
 /** A leader keeps the lock without its store for this long. */
 const KEEP_MS = 60_000;

@@ -39,3 +39,6 @@ export interface Cause {
   /** The trace of the request that delivered the event (W3C Trace Context, version 00). */
   readonly traceparent?: string;
 }
+
+/** Why a person acts: one line, which decisions and holds repeat. */
+export const PERSONS_REASON = /^\P{Cc}{1,500}$/u;

@@ -2,8 +2,6 @@ import type { Cause } from './cause.js';
 import type { Key } from './key.js';
 import type { RevocationOrder } from './order.js';
 
-export type { Cause, CauseKind, Principal } from './cause.js';
-
 /**
  * What the IdP itself reported about a removal. It is stored with the trigger, so it is as durable as the job. A removal
  * with evidence is explicit and passes the mass guard; a removal without evidence is inferred from a read.

@@ -1,8 +1,8 @@
+import { compareText } from '../model/compare-text.js';
 import { definedFields } from '../model/defined-fields.js';
 import type { Access, ClaimValue, HeaderMatch, HttpPermission, JwtRequirement } from '../model/intention.js';
 import { isPlainPath, type PlainPath, parsePlainPathRegex, toPlainPathRegex } from '../model/plain-path.js';
 import { toExpression } from '../model/re2.js';
-import { compareText } from './compare.js';
 
 /**
  * The algebra of access. Sets of permissions are compared by atoms (one method, one path matcher, one set of headers, one

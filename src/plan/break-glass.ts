@@ -3,7 +3,6 @@ import type { Access, ServiceName } from '../model/intention.js';
 import type { Mapping } from '../model/rule.js';
 import { union } from './access.js';
 import { accessOf } from './openings.js';
-import { isPlainServiceName } from './pattern.js';
 
 /** How long a grant waits for its second person. */
 export const ASKED_MS = 3_600_000;
@@ -76,11 +75,6 @@ export function destinationOf({ destination, partition, namespace }: BreakGlass)
 
 export function sourceOf({ source, partition, namespace }: BreakGlass): ServiceName {
   return { partition, namespace, name: source };
-}
-
-/** Whether a name can be one end of a grant. */
-export function isGrantableName(name: string): boolean {
-  return isPlainServiceName(name);
 }
 
 /**

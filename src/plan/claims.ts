@@ -1,8 +1,8 @@
 import { type CatalogService, isCaller, type ServiceInstance } from '../model/catalog.js';
 import { confirmedServices } from '../model/client.js';
+import { compareText } from '../model/compare-text.js';
 import type { ServiceName } from '../model/intention.js';
 import type { Mapping } from '../model/rule.js';
-import { compareText } from './compare.js';
 import {
   type ClaimSettings,
   type ClientId,

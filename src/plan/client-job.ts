@@ -1,5 +1,6 @@
+import type { CauseKind } from '../model/cause.js';
 import type { OAuthClient } from '../model/client.js';
-import type { CauseKind, Evidence, Job } from '../model/trigger.js';
+import type { Evidence, Job } from '../model/trigger.js';
 import type { ClientId } from './world.js';
 
 /**

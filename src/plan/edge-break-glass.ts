@@ -73,7 +73,8 @@ export function edgeBreakGlass(
     const access = breakGlassAccess(glass);
     const refusal = refusalOf(glass, claimStatus, access, input);
     const doubt = glass.isAdopted === true ? undefined : doubtAbout(glass, claimStatus, input);
-    // Nothing opens in doubt. A writer of Consul's KV opens nothing by it, and keeps nothing open that a scope opened.
+    // In doubt nothing opens. A person who may write to Consul's KV opens nothing by a record there, and keeps nothing open
+    // that a scope opened.
     const isKept = glass.isAdopted === true || doubt !== undefined;
     const part = !isKept ? access : wasApplied(glass) ? intersection(kept, access) : undefined;
     if (refusal === undefined && part !== undefined) opening.push({ glass, access: part });

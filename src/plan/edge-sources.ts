@@ -1,6 +1,6 @@
+import { compareText } from '../model/compare-text.js';
 import type { IntentionSource, ServiceName } from '../model/intention.js';
 import { sourceOf } from './break-glass.js';
-import { compareText } from './compare.js';
 import type { DestinationInput } from './destination-input.js';
 import { wasWritten } from './foreign-source.js';
 import { parseLastAppliedText } from './last-applied.js';

@@ -1,10 +1,10 @@
 import type { Grant } from '../model/client.js';
+import { compareText } from '../model/compare-text.js';
 import type { Access, IntentionSource, ServiceName } from '../model/intention.js';
 import { admits, type HttpRequestShape } from './access.js';
 import { isOfEdge } from './break-glass.js';
 import { type BreakGlassView, toBreakGlassView } from './break-glass-view.js';
 import type { ClaimStatus } from './claims.js';
-import { compareText } from './compare.js';
 import { desiredAccess } from './desired-access.js';
 import type { DestinationInput } from './destination-input.js';
 import { edgeBreakGlass, ofScopes, withBreakGlass } from './edge-break-glass.js';

@@ -1,4 +1,5 @@
 import type { IntentionEntry, IntentionSource, ServiceName } from '../model/intention.js';
+import { isZero } from '../model/is-zero.js';
 import type { Mapping } from '../model/rule.js';
 import { toUriText } from '../model/uri-text.js';
 
@@ -92,12 +93,7 @@ const PLAIN_FIELDS = new Set([
  * they are foreign and would be lost with the entry.
  */
 export function hasFieldsOfOthers({ raw }: Pick<IntentionEntry, 'raw'>): boolean {
-  return Object.entries(raw).some(([field, value]) => !PLAIN_FIELDS.has(field) && !isEmpty(value));
-}
-
-function isEmpty(value: unknown): boolean {
-  if (typeof value === 'object' && value !== null) return Object.keys(value).length === 0;
-  return value === undefined || value === null || value === '' || value === 0 || value === false;
+  return Object.entries(raw).some(([field, value]) => !PLAIN_FIELDS.has(field) && !isZero(value));
 }
 
 /** Whether a source is exactly this service. For Envoy, names that differ in case are different services. */

@@ -1,10 +1,10 @@
 import type { ClaimRecord } from '../model/catalog.js';
+import { compareText } from '../model/compare-text.js';
 import type { ServiceName } from '../model/intention.js';
 import type { Mapping } from '../model/rule.js';
 import { classify } from './actor.js';
 import type { ClaimStatus } from './claims.js';
-import { compareText } from './compare.js';
-import { claimSubject, type Hold } from './plan.js';
+import { claimResource, claimSubject, type Hold } from './plan.js';
 import { type ClientId, clientText, findClient, mayOnlyLose, serviceText, type World } from './world.js';
 
 /** What a client's job does to claims: at most one record created, at most one removed, and the holds. */
@@ -46,12 +46,7 @@ export function planClient(
     if (held === undefined) continue;
     holds.push({
       subject: claimSubject(client, claimStatus.service.name),
-      resource: {
-        kind: 'claim',
-        name: claimStatus.service.name,
-        namespace: claimStatus.service.namespace,
-        partition: claimStatus.service.partition,
-      },
+      resource: claimResource(claimStatus.service),
       reason: held.reason,
       detail: held.detail,
       action: 'grant',

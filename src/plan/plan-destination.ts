@@ -1,9 +1,9 @@
+import { compareText } from '../model/compare-text.js';
 import type { ChangeReason } from '../model/decision.js';
 import type { Access, IntentionEntry, IntentionSource, ServiceName } from '../model/intention.js';
 import { destinationKey } from '../model/key.js';
 import { covers, digest, narrows, plainPart, sameAccess, union, widens } from './access.js';
 import type { ClaimStatus } from './claims.js';
-import { compareText } from './compare.js';
 import { desiredAccess, isUnclearButGranted } from './desired-access.js';
 import type { DestinationInput } from './destination-input.js';
 import {

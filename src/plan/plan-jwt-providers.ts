@@ -1,9 +1,9 @@
+import { compareText } from '../model/compare-text.js';
 import { fieldOf } from '../model/field-of.js';
 import type { IntentionEntry } from '../model/intention.js';
 import type { ExistingJwtProvider, JwtProviderEntry } from '../model/jwt-provider.js';
 import type { Mapping } from '../model/rule.js';
 import { isOurJwtProvider, providerOfEntry, userRequirement } from './acl/jwt-requirement.js';
-import { compareText } from './compare.js';
 import type { UserTokenFacts } from './destination-input.js';
 import { policyOf } from './mode.js';
 import type { Change, Plan } from './plan.js';

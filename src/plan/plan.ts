@@ -1,8 +1,8 @@
 import type { ClassifiedKind } from '../model/actor.js';
+import type { Principal } from '../model/cause.js';
 import type { ChangeReason, DecidedPerson, DecisionAction, HoldReason, Resource } from '../model/decision.js';
 import type { Access, ServiceName } from '../model/intention.js';
 import type { Key } from '../model/key.js';
-import type { Principal } from '../model/trigger.js';
 import { toUriText } from '../model/uri-text.js';
 import type { ClientId } from './world.js';
 
@@ -109,6 +109,23 @@ export function intentionSubject(destination: ServiceName, source: string): stri
 
 export function claimSubject(client: ClientId, service: string): string {
   return ['claim', client.provider, client.clientId, service].map(encodeSegment).join('/');
+}
+
+export function claimResource({ name, namespace, partition }: ServiceName): Resource {
+  return { kind: 'claim', name, namespace, partition };
+}
+
+/** What a decision says of the creation or the deletion of a record of a claim. */
+export function claimFacts(client: ClientId, service: ServiceName, isNew: boolean) {
+  return {
+    subject: claimSubject(client, service.name),
+    action: isNew ? ('grant' as const) : ('revoke' as const),
+    reason: isNew ? ('ClaimAdded' as const) : ('ClaimRemoved' as const),
+    resource: claimResource(service),
+    scopes: [],
+    before: isNew ? null : { service: service.name },
+    after: isNew ? { service: service.name } : null,
+  };
 }
 
 export function clientSubject(client: ClientId): string {

@@ -1,3 +1,4 @@
+import { compareText } from '../model/compare-text.js';
 import type { Access, JwtRequirement } from '../model/intention.js';
 import type { ExistingJwtProvider, JwtProviderEntry } from '../model/jwt-provider.js';
 import { canonical, covers } from './access.js';
@@ -165,7 +166,7 @@ export function parseEntryKeys(
 
 export function entryText(entry: JwtProviderEntry): string {
   const { name, issuer, audiences, jwksUri, caFile, forwardHeader, meta } = entry;
-  const pairs = Object.entries(meta).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const pairs = Object.entries(meta).toSorted(([a], [b]) => compareText(a, b));
   return JSON.stringify([
     name,
     issuer,

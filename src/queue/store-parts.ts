@@ -28,8 +28,8 @@ export interface LedStore extends StoreParts {
 export interface Store extends StoreParts {
   readonly fence: Fence;
   readonly roster: Roster;
-  /** The store as the leader of this epoch uses it. `heard`: triggers that another replica made durable. */
-  lead(epoch: number, heard: (triggers: readonly Trigger[]) => void): LedStore;
+  /** The store as the leader of this epoch uses it. `becameDurable`: triggers that another replica made durable. */
+  lead(epoch: number, becameDurable: (triggers: readonly Trigger[]) => void): LedStore;
   /** Rejects once the store is found to be damaged, so that nothing more can be done with it. */
   readonly damaged?: Promise<never>;
   close(): Promise<void>;

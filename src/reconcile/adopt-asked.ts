@@ -1,12 +1,11 @@
 import { isAclActive } from '../apply/acl/acl-state.js';
-import { isoInstant } from '../clock.js';
 import { messageOf } from '../errors.js';
 import type { Cause } from '../model/cause.js';
 import { formatKey, type Key } from '../model/key.js';
 import { serviceText } from '../plan/world.js';
 import { adoptAcl } from './acl/adopt-acl.js';
 import { adopt } from './adopt.js';
-import type { ReconcilerDeps } from './deps.js';
+import { commandOf, type ReconcilerDeps } from './deps.js';
 
 /** Adopts what people asked for at one key, in its turn and after its job, which settled what a crash had left. */
 export async function adoptAsked(key: Key, deps: ReconcilerDeps, signal: AbortSignal): Promise<void> {
@@ -15,7 +14,7 @@ export async function adoptAsked(key: Key, deps: ReconcilerDeps, signal: AbortSi
       reject(signal.reason);
       continue;
     }
-    const cause = { kind: 'command', receivedAt: isoInstant(deps.clock), principal: by } as const;
+    const cause = commandOf(by, deps);
     try {
       const adopted = await adoptAt(key, subjects, cause, deps, signal);
       // The next run ends the holds of what is adopted now.

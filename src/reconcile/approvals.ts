@@ -1,3 +1,5 @@
+import { z } from 'zod';
+import { isoInstant } from '../clock.js';
 import type { Principal } from '../model/cause.js';
 import { parseKey } from '../model/key.js';
 import { plainDecision } from '../model/plain-decision.js';
@@ -5,15 +7,20 @@ import type { Loss, Rejection, Ruling } from '../plan/guards/guard.js';
 import { endedHold, fingerprintOf, holdKey, isApprovable } from '../plan/holds.js';
 import type { Hold } from '../plan/plan.js';
 import type { KeyRecord, RecordedHold } from '../queue/journal.js';
+import { safeParse } from '../safe-parse.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
 import { countApproval, forgetFirstApproval, sameText } from './first-approvals.js';
 
 /** A ruling on one removal, which its fingerprint identifies. */
-interface StoredRuling extends Ruling {
-  readonly fingerprint: string;
+const Stored = z.object({
+  verdict: z.enum(['approved', 'rejected']),
+  by: z.object({ id: z.string() }),
+  at: z.string(),
+  fingerprint: z.string(),
   /** ID of the `held` decision. A hold that ended and began again has another one. */
-  readonly decisionId: string;
-}
+  decisionId: z.string(),
+});
+type StoredRuling = z.infer<typeof Stored>;
 
 export type RulingResult =
   | { readonly kind: 'ruled'; readonly hold: Pick<RecordedHold, 'subject'> }
@@ -40,7 +47,7 @@ export async function ruleOnHold(
   by: Principal,
   deps: Pick<
     ReconcilerDeps,
-    'keyValues' | 'journal' | 'clock' | 'source' | 'world' | 'newId' | 'onSettled'
+    'keyValues' | 'journal' | 'clock' | 'source' | 'world' | 'newId' | 'onSettled' | 'approvals'
   > & {
     readonly queue: Pick<ReconcilerDeps['queue'], 'add'>;
   },
@@ -67,9 +74,9 @@ export async function ruleOnHold(
     if (approval.kind === 'same') return { kind: 'refused', why: sameText(approval.by) };
   }
   await forgetFirstApproval(hold.subject, deps);
-  const at = new Date(deps.clock.now()).toISOString();
+  const at = isoInstant(deps.clock);
   const ruling: StoredRuling = { verdict, fingerprint: hold.fingerprint, decisionId, by, at };
-  await deps.keyValues.set(factOf(hold.subject), JSON.stringify(ruling));
+  await deps.keyValues.set(rulingName(hold.subject), JSON.stringify(ruling));
   const cause = { kind: 'command' as const, receivedAt: at };
   if (verdict === 'rejected') {
     const decision = plainDecision(
@@ -113,7 +120,7 @@ async function rejectionOf(
   keyValues: Pick<ReconcilerDeps['keyValues'], 'get'>,
 ): Promise<Rejection | undefined> {
   if (!isApprovable(reason)) return undefined;
-  const ruling = parseRuling(await keyValues.get(factOf(subject)));
+  const ruling = parseRuling(await keyValues.get(rulingName(subject)));
   if (ruling?.verdict !== 'rejected') return undefined;
   return ruling.decisionId === decisionId && ruling.fingerprint === fingerprint ? ruling : undefined;
 }
@@ -123,7 +130,7 @@ export async function forgetRulings(
   used: readonly Hold[],
   deps: Pick<ReconcilerDeps, 'keyValues'>,
 ): Promise<void> {
-  for (const { subject } of used) await deps.keyValues.set(factOf(subject), '');
+  for (const { subject } of used) await deps.keyValues.set(rulingName(subject), '');
 }
 
 /** The rulings on held losses, by subject. */
@@ -135,7 +142,7 @@ export async function rulingsOn(
   const rulings = new Map<string, Ruling>();
   for (const { subject, hold } of losses) {
     const recorded = recordedHolds.get(holdKey(hold));
-    const ruling = recorded && parseRuling(await deps.keyValues.get(factOf(subject)));
+    const ruling = recorded && parseRuling(await deps.keyValues.get(rulingName(subject)));
     // The ruling must be about this hold: a hold that ended and began again is another one.
     if (ruling?.decisionId === recorded?.decisionId && ruling?.fingerprint === fingerprintOf(hold))
       rulings.set(subject, ruling);
@@ -143,18 +150,10 @@ export async function rulingsOn(
   return rulings;
 }
 
-function factOf(subject: string): string {
+function rulingName(subject: string): string {
   return `approval/${subject}`;
 }
 
 function parseRuling(text: string | undefined): StoredRuling | undefined {
-  if (text === undefined || text === '') return undefined;
-  const value: unknown = JSON.parse(text);
-  if (typeof value !== 'object' || value === null) return undefined;
-  const { verdict, fingerprint, decisionId, by, at }: Partial<Record<string, unknown>> = { ...value };
-  if (verdict !== 'approved' && verdict !== 'rejected') return undefined;
-  if (typeof fingerprint !== 'string' || typeof decisionId !== 'string' || typeof at !== 'string')
-    return undefined;
-  if (typeof by !== 'object' || by === null || !('id' in by) || typeof by.id !== 'string') return undefined;
-  return { verdict, fingerprint, decisionId, by: { id: by.id }, at };
+  return text === undefined || text === '' ? undefined : safeParse(Stored, JSON.parse(text)).data;
 }

@@ -1,3 +1,4 @@
+import { isoInstant } from '../clock.js';
 import type { BreakGlass } from '../model/break-glass.js';
 import type { Cause, Principal } from '../model/cause.js';
 import type { Outcome, Reason, Verb } from '../model/decision.js';
@@ -9,7 +10,7 @@ import { toBreakGlassView } from '../plan/break-glass-view.js';
 import { freezeText } from '../plan/freeze.js';
 import { serviceText } from '../plan/world.js';
 import { type BreakGlassRequest, refusalOf } from './break-glass-request.js';
-import { type ReconcilerDeps, stampOf } from './deps.js';
+import { commandOf, type ReconcilerDeps, stampOf } from './deps.js';
 import { parseStoredText, toStoredText } from './stored-break-glass.js';
 
 /*
@@ -28,7 +29,7 @@ const SEEN = 'break-glass-seen';
 const MOST_AHEAD_MS = 60_000;
 
 export type BreakGlassResult =
-  /** `note`: what keeps the edge closed nevertheless. */
+  /** `note`: what keeps the edge closed even so. */
   | { readonly kind: 'done'; readonly glass: BreakGlass; readonly note?: string }
   | { readonly kind: 'refused'; readonly why: string }
   | { readonly kind: 'unknown' };
@@ -44,7 +45,7 @@ export async function restoreBreakGlass(deps: BreakGlassDeps): Promise<void> {
     const isAhead = ({ askedAt, openedAt = 0, remindedAt = 0 }: BreakGlass) =>
       Math.max(askedAt, openedAt, remindedAt) - now > MOST_AHEAD_MS;
     for (const glass of stored.filter((each) => isUnended(each) && isAhead(each))) {
-      const detail = `it was made in the future of this clock, so nothing tells how long it was open: ${glass.reason}`;
+      const detail = `it was made in the future of this clock, so it is unknown how long it was open: ${glass.reason}`;
       const { openedAt } = glass;
       const bounded = {
         ...glass,
@@ -277,7 +278,7 @@ export async function replan(
   kind: 'command' | 'resync',
   { queue, clock }: Pick<BreakGlassDeps, 'queue' | 'clock'>,
 ): Promise<void> {
-  const cause = { kind, receivedAt: new Date(clock.now()).toISOString() };
+  const cause = { kind, receivedAt: isoInstant(clock) };
   await queue.add([{ key: destinationKey(destination, namespace, partition), cause, urgent: true }]);
 }
 
@@ -295,10 +296,6 @@ function clientOf(
   const status = world.claimStatuses(clock.now()).get(serviceText({ ...glass, name: glass.source }));
   if (status === undefined || status.kind === 'none' || status.client.clientId === '') return undefined;
   return { provider: status.client.provider, clientId: status.client.clientId };
-}
-
-function commandOf(principal: Principal, { clock }: Pick<BreakGlassDeps, 'clock'>): Cause {
-  return { kind: 'command', receivedAt: new Date(clock.now()).toISOString(), principal };
 }
 
 function keyOf(owner: string): string {

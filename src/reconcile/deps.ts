@@ -1,7 +1,8 @@
 import type { AclState } from '../apply/acl/acl-state.js';
-import type { Clock } from '../clock.js';
+import { type Clock, isoInstant } from '../clock.js';
 import type { Consul } from '../consul/consul.js';
 import type { Directory } from '../identity/directory.js';
+import type { Cause, Principal } from '../model/cause.js';
 import type { Logger, Metrics } from '../observe.js';
 import type { FollowUps } from '../queue/follow-ups.js';
 import type { Inbox } from '../queue/inbox.js';
@@ -10,6 +11,7 @@ import type { KeyValueStore } from '../queue/key-value-store.js';
 import type { StoreSpace } from '../queue/store-space.js';
 import type { Contention } from '../state/contention.js';
 import type { HoldBudget } from '../state/hold-budget.js';
+import type { KeyedMutex } from '../state/mutex.js';
 import type { OpenRevocations } from '../state/open-revocations.js';
 import type { RevocationWindow } from '../state/revocation-window.js';
 import type { WorldState } from '../state/world-state.js';
@@ -40,6 +42,8 @@ export interface ReconcilerDeps {
   /** Of `MarkUnrecorded`, by destination. */
   readonly markHolds: HoldBudget;
   readonly adoptions: AskedAdoptions;
+  /** One approval of a subject at a time. */
+  readonly approvals: KeyedMutex;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -50,6 +54,11 @@ export interface ReconcilerDeps {
   readonly onSettled: () => void;
   /** Starts a complete comparison with Consul early. */
   readonly askForSweep: () => void;
+}
+
+/** The cause of what a person does now. */
+export function commandOf(principal: Principal, { clock }: Pick<ReconcilerDeps, 'clock'>): Cause {
+  return { kind: 'command', receivedAt: isoInstant(clock), principal };
 }
 
 /** For callers that plan everything themselves. */

@@ -11,7 +11,7 @@ export function fanOut(
   job: Job,
   evidence: readonly Evidence[],
   urgent: boolean,
-  client?: ClientId,
+  client: ClientId | undefined,
 ): readonly Trigger[] {
   const cause = causeOf(job);
   const unique = new Map(destinations.map((destination) => [serviceText(destination), destination]));

@@ -4,12 +4,11 @@ import type { Resource } from '../model/decision.js';
 import { plainDecision } from '../model/plain-decision.js';
 import { isSamePerson } from '../plan/break-glass.js';
 import { safeParse } from '../safe-parse.js';
-import { KeyedMutex } from '../state/mutex.js';
-import { type ReconcilerDeps, stampOf } from './deps.js';
+import { commandOf, type ReconcilerDeps, stampOf } from './deps.js';
 
 type Deps = Pick<
   ReconcilerDeps,
-  'keyValues' | 'journal' | 'clock' | 'source' | 'world' | 'newId' | 'onSettled'
+  'keyValues' | 'journal' | 'clock' | 'source' | 'world' | 'newId' | 'onSettled' | 'approvals'
 >;
 
 export type Approval =
@@ -27,8 +26,6 @@ interface Approved {
   readonly resource: Resource;
 }
 
-const mutex = new KeyedMutex();
-
 const Stored = z.object({ of: z.string(), by: z.object({ id: z.string() }) });
 
 /**
@@ -38,12 +35,12 @@ const Stored = z.object({ of: z.string(), by: z.object({ id: z.string() }) });
 export async function countApproval(approved: Approved, by: Principal, deps: Deps): Promise<Approval> {
   if (deps.world.mapping.approvers === 1) return { kind: 'enough' };
   // Of two at once in this process one is the first, with one decision.
-  return mutex.run(approved.subject, () => count(approved, by, deps));
+  return deps.approvals.run(approved.subject, () => count(approved, by, deps));
 }
 
 async function count(approved: Approved, by: Principal, deps: Deps): Promise<Approval> {
   const { key, subject, of, resource } = approved;
-  const text = await deps.keyValues.get(factOf(subject));
+  const text = await deps.keyValues.get(approvalName(subject));
   const stored = text === undefined || text === '' ? undefined : safeParse(Stored, JSON.parse(text)).data;
   if (stored?.of === of)
     return isSamePerson(stored.by, by) ? { kind: 'same', by: stored.by } : { kind: 'enough' };
@@ -54,7 +51,7 @@ async function count(approved: Approved, by: Principal, deps: Deps): Promise<App
       subject,
       outcome: 'observed',
       reason: 'FirstApproval',
-      cause: { kind: 'command', receivedAt: new Date(deps.clock.now()).toISOString(), principal: by },
+      cause: commandOf(by, deps),
       detail: `${by.id} approved this; another person must approve it too`,
     },
     stampOf(deps),
@@ -62,7 +59,7 @@ async function count(approved: Approved, by: Principal, deps: Deps): Promise<App
   // First, so that no approval counts without its decision.
   await deps.journal.settle(key, [decision]);
   const isFirst = await deps.keyValues.replace(
-    factOf(subject),
+    approvalName(subject),
     text,
     JSON.stringify({ of, by: { id: by.id } }),
   );
@@ -75,13 +72,13 @@ export async function forgetFirstApproval(
   subject: string,
   { keyValues }: Pick<ReconcilerDeps, 'keyValues'>,
 ): Promise<void> {
-  await keyValues.set(factOf(subject), '');
+  await keyValues.set(approvalName(subject), '');
 }
 
 export function sameText(by: Principal): string {
   return `${by.id} approved this already, and guards.approvers is 2: another person must approve it too`;
 }
 
-function factOf(subject: string): string {
+function approvalName(subject: string): string {
   return `first-approval/${subject}`;
 }

@@ -1,6 +1,7 @@
 import { entryAfter, sourcesAfter } from '../apply/entry-sources.js';
 import type { Intentions } from '../consul/consul.js';
 import type { ClaimRecord } from '../model/catalog.js';
+import { compareText } from '../model/compare-text.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import type { Mapping } from '../model/rule.js';
 import { mergeHolds } from '../plan/holds.js';
@@ -119,7 +120,7 @@ export function clientsOf(world: WorldState, now: number): readonly ClientId[] {
     if (claimStatus.kind !== 'none') found.set(clientText(claimStatus.client), claimStatus.client);
   for (const { provider, clientId } of world.claimRecords)
     found.set(clientText({ provider, clientId }), { provider, clientId });
-  return [...found.entries()].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, client]) => client);
+  return [...found.entries()].toSorted(([a], [b]) => compareText(a, b)).map(([, client]) => client);
 }
 
 function planOf(client: ClientId, world: WorldState, now: number): ClientPlan {

@@ -1,3 +1,4 @@
+import { isoInstant } from '../clock.js';
 import { messageOf, SyncError } from '../errors.js';
 import type { BreakGlass } from '../model/break-glass.js';
 import type { Cause } from '../model/cause.js';
@@ -101,7 +102,7 @@ export class BreakGlassFollower {
     const { world, clock } = deps;
     const { mapping } = world;
     const state = breakGlassState(glass, mapping, now);
-    const cause: Cause = { kind: 'resync', receivedAt: new Date(clock.now()).toISOString() };
+    const cause: Cause = { kind: 'resync', receivedAt: isoInstant(clock) };
     const why =
       state === 'ended' ? endText(glass, mapping.breakGlass !== undefined) : refusedText(glass, deps);
     if (why !== undefined && glass.endedAt === undefined) {
@@ -233,7 +234,7 @@ export class BreakGlassFollower {
         ...(endedAt === undefined ? {} : { endedAt: Math.min(endedAt, now) }),
         isAdopted: true,
       };
-      const cause: Cause = { kind: 'resync', receivedAt: new Date(clock.now()).toISOString() };
+      const cause: Cause = { kind: 'resync', receivedAt: isoInstant(clock) };
       const detail = `found in Consul and not in the store, so it keeps what is open and opens nothing: ${found.reason}`;
       await settle(after, { ...OPENED, outcome: 'observed', after, cause, detail }, deps);
     }

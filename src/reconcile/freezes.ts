@@ -1,14 +1,15 @@
 import { z } from 'zod';
+import { isoInstant } from '../clock.js';
 import type { Cause, Principal } from '../model/cause.js';
 import type { Freeze } from '../model/freeze.js';
 import { plainDecision } from '../model/plain-decision.js';
 import { isOver, longestFreeze } from '../plan/freeze.js';
-import { type ReconcilerDeps, stampOf } from './deps.js';
+import { commandOf, type ReconcilerDeps, stampOf } from './deps.js';
 import { holdTriggers } from './holds.js';
 
 /*
  * A freeze is kept in the journal, in one step with its decision: no crash separates them, and each leader reads it before
- * its first plan. The freezes of the schedule follow from the clock. Kept is only that their begin has a decision.
+ * its first plan. The freezes of the schedule follow from the clock. The journal only notes that their begin has a decision.
  */
 
 export type FreezeDeps = Pick<
@@ -30,8 +31,6 @@ export type FreezeEnd =
   | { readonly kind: 'scheduled'; readonly freeze: Freeze }
   | { readonly kind: 'none' };
 
-/** One line, which decisions and holds repeat. */
-export const FREEZE_REASON = /^\P{Cc}{1,500}$/u;
 export const NO_FREEZE = 'no freeze is in effect';
 export const SCHEDULED_FREEZE =
   'the freeze in effect is one of guards.freeze; to end it, change the file and reload it';
@@ -73,7 +72,7 @@ export async function startFreeze(
     const until = forMs === undefined ? {} : { until: since + forMs };
     const freeze: Freeze = { kind: 'started', since, ...until, reason, by };
     const before = await storedFreeze('started', deps);
-    await settle(freeze, { before, after: freeze, reason, cause: commandOf(by, since) }, deps);
+    await settle(freeze, { before, after: freeze, reason, cause: commandOf(by, deps) }, deps);
     freezes.start(freeze);
     return freeze;
   });
@@ -89,7 +88,7 @@ export async function endFreeze(reason: string, by: Principal, deps: FreezeDeps)
     await heed(before, 'command', deps);
     if (before === undefined)
       return scheduled === undefined ? { kind: 'none' } : { kind: 'scheduled', freeze: scheduled };
-    await settle(before, { before, after: undefined, reason, cause: commandOf(by, now) }, deps);
+    await settle(before, { before, after: undefined, reason, cause: commandOf(by, deps) }, deps);
     await heed(undefined, 'command', deps);
     return { kind: 'ended', left: scheduled };
   });
@@ -136,7 +135,7 @@ async function heed(
 /** Every key with a hold is planned at once, and the comparison finds what has none. */
 async function thaw(kind: 'command' | 'resync', deps: FreezeDeps): Promise<void> {
   deps.askForSweep();
-  const cause = { kind, receivedAt: new Date(deps.clock.now()).toISOString() };
+  const cause = { kind, receivedAt: isoInstant(deps.clock) };
   await deps.queue.add(await holdTriggers(cause, deps));
 }
 
@@ -195,10 +194,6 @@ async function storedFreeze(
   const { owner } = world.mapping;
   const text = (await journal.read(keyOf(owner))).lastApplied.get(subjectOf(kind, owner));
   return text === undefined ? undefined : { kind, ...Stored.parse(JSON.parse(text)) };
-}
-
-function commandOf(principal: Principal, now: number): Cause {
-  return { kind: 'command', receivedAt: new Date(now).toISOString(), principal };
 }
 
 function keyOf(owner: string): string {

@@ -48,14 +48,14 @@ export async function recordHolds(
     if (known !== undefined && known.fingerprint === fingerprint) continue;
     const more = takeHold(hold, deps);
     if (more === undefined) continue;
-    const told =
+    const recorded =
       more === 0
         ? hold
         : {
             ...hold,
             detail: `${hold.detail}; ${more} more holds of this service were not recorded`,
           };
-    const decision = holdDecision(told, hold.reason === 'ModeForbids' ? 'planned' : 'held', cause, stamp);
+    const decision = holdDecision(recorded, hold.reason === 'ModeForbids' ? 'planned' : 'held', cause, stamp);
     decisions.push(decision);
     update.set(name, {
       subject: hold.subject,

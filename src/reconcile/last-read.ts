@@ -7,7 +7,7 @@ export interface LastRead {
 }
 
 /** The name of its value in the store. */
-export function lastReadFact(provider: string): string {
+export function lastReadName(provider: string): string {
   return `directory/${provider}`;
 }
 

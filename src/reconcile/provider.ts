@@ -13,7 +13,7 @@ import type { ReconcilerDeps } from './deps.js';
 import { countFailure } from './directory-failures.js';
 import { noteRecords } from './edge-records.js';
 import { evidenceOf, type Reached } from './fan-out.js';
-import { type LastRead, lastReadFact } from './last-read.js';
+import { type LastRead, lastReadName } from './last-read.js';
 import { sendReached } from './send-reached.js';
 import { reportUnreadable } from './unreadable.js';
 import { unsettledNotes } from './unsettled-notes.js';
@@ -100,7 +100,7 @@ export async function reconcileProvider(
     clients: snapshot.clients.length,
     requests,
   };
-  await deps.keyValues.set(lastReadFact(key.name), JSON.stringify(lastRead));
+  await deps.keyValues.set(lastReadName(key.name), JSON.stringify(lastRead));
   deps.logger.info(
     {
       provider: key.name,

@@ -1,10 +1,12 @@
 import { type ClientDecision, clientDraft } from '../apply/client-draft.js';
 import { journaledWrite } from '../apply/journaled-write.js';
 import { settleFound, toSettled } from '../apply/settle.js';
+import { isoInstant } from '../clock.js';
+import type { Cause, Principal } from '../model/cause.js';
 import type { OAuthClient } from '../model/client.js';
 import { clientKey, formatKey } from '../model/key.js';
 import type { Residual } from '../model/residual.js';
-import type { Cause, Job, Principal } from '../model/trigger.js';
+import type { Job } from '../model/trigger.js';
 import { clientSubject } from '../plan/plan.js';
 import { quarantineResidual } from '../plan/residual.js';
 import { selectsClient } from '../plan/selection.js';
@@ -31,7 +33,7 @@ import { forgetFirstApproval } from './first-approvals.js';
  *   comparison deletes.
  */
 
-const FACT = 'orders/closures';
+const NAME = 'orders/closures';
 
 type BlockDeps = Pick<ReconcilerDeps, 'keyValues' | 'world'>;
 
@@ -104,7 +106,7 @@ export async function releaseIfRotated(
 /** Ends a quarantine that a person has released, in this process or in another one. True if it ended. */
 export async function releaseIfDecided(id: ClientId, deps: ReconcilerDeps): Promise<boolean> {
   if (deps.world.clientBlock(id) !== 'ClientQuarantined') return false;
-  const name = releaseFact(id);
+  const name = releaseName(id);
   const text = await deps.keyValues.get(name);
   const decided = parseRelease(text);
   const block = await storedBlock(id, deps);
@@ -128,12 +130,12 @@ export async function decideRelease(
     readonly queue: Pick<ReconcilerDeps['queue'], 'add'>;
   },
 ): Promise<boolean> {
-  const decidedAt = new Date(deps.clock.now()).toISOString();
+  const decidedAt = isoInstant(deps.clock);
   const block = await storedBlock(id, deps);
   const isKnown = block?.closure === 'ClientQuarantined';
   if (!isKnown && deps.world.clientBlock(id) !== 'ClientQuarantined') return false;
   const decided: StoredRelease = { by, decidedAt, upTo: isKnown ? block.receivedAt : decidedAt };
-  await deps.keyValues.set(releaseFact(id), JSON.stringify(decided));
+  await deps.keyValues.set(releaseName(id), JSON.stringify(decided));
   const cause = { kind: 'command' as const, receivedAt: decidedAt, principal: by };
   await deps.queue.add([{ key: clientKey(id.provider, id.clientId), cause }]);
   return true;
@@ -179,7 +181,7 @@ export async function settleLeftDecisions(id: ClientId, deps: ReconcilerDeps): P
 }
 
 export async function storedBlocks(deps: Pick<ReconcilerDeps, 'keyValues'>): Promise<readonly StoredBlock[]> {
-  return parseStored(await deps.keyValues.get(FACT));
+  return parseStored(await deps.keyValues.get(NAME));
 }
 
 /** One change at a time: several jobs run at once, and each quarantine must outlive a restart. */
@@ -190,7 +192,7 @@ export async function changeBlocks(
   await deps.world.clientBlockMutex.run(async () => {
     const all = await storedBlocks(deps);
     const changed = change(all);
-    if (changed !== all) await deps.keyValues.set(FACT, JSON.stringify(changed));
+    if (changed !== all) await deps.keyValues.set(NAME, JSON.stringify(changed));
   });
 }
 
@@ -246,6 +248,6 @@ function changeStored(
   });
 }
 
-function releaseFact(id: ClientId): string {
+function releaseName(id: ClientId): string {
   return `release/${clientSubject(id)}`;
 }

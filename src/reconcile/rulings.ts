@@ -16,7 +16,7 @@ export interface Rulings {
    * By the ID of a `held` decision, of the decision about a quarantine, or of a break-glass grant. `override`: an approval
    * also releases what a person rejected.
    */
-  onHold(decisionId: string, verdict: Verdict, by: Principal, override?: boolean): Promise<RulingResult>;
+  onHold(decisionId: string, verdict: Verdict, by: Principal, override: boolean): Promise<RulingResult>;
   /** Lets the job of a client end its quarantine; `unknown` if it is not in one. */
   release(client: ClientId, by: Principal): Promise<ReleaseResult>;
 }

@@ -1,7 +1,8 @@
 import { isAclActive } from '../apply/acl/acl-state.js';
 import { causeOf } from '../apply/decision-drafts.js';
+import type { Cause } from '../model/cause.js';
 import { clientKey, formatKey } from '../model/key.js';
-import type { Cause, Evidence, Job, Trigger } from '../model/trigger.js';
+import type { Evidence, Job, Trigger } from '../model/trigger.js';
 import { planClient } from '../plan/plan-client.js';
 import { type ClientId, clientText } from '../plan/world.js';
 import { claimStatusTriggers } from '../state/observe-consul.js';

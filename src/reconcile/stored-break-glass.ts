@@ -1,12 +1,11 @@
 import { z } from 'zod';
 import type { BreakGlass } from '../model/break-glass.js';
+import { PERSONS_REASON } from '../model/cause.js';
 import { breakGlassAccess } from '../plan/break-glass.js';
 import { isSourceName } from '../plan/claims.js';
 import { isPlainServiceName } from '../plan/pattern.js';
 import { safeParse } from '../safe-parse.js';
 
-/** One line, which decisions repeat. */
-export const BREAK_GLASS_REASON = /^\P{Cc}{1,500}$/u;
 export const METHOD = /^[A-Z]{1,32}$/;
 const MOST_METHODS = 20;
 const place = () => z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/);
@@ -20,7 +19,7 @@ export const WANTED = {
   destination: z.string().refine(isPlainServiceName, 'must be a plain service name (a-z, 0-9 and -)'),
   methods: z.array(z.string().regex(METHOD)).min(1).max(MOST_METHODS).exactOptional(),
   path: z.string().max(2_048).startsWith('/').exactOptional(),
-  reason: z.string().regex(BREAK_GLASS_REASON),
+  reason: z.string().regex(PERSONS_REASON),
 };
 
 const Stored = z.strictObject({

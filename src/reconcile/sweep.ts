@@ -1,4 +1,5 @@
 import { isAclActive } from '../apply/acl/acl-state.js';
+import { isoInstant } from '../clock.js';
 import { messageOf } from '../errors.js';
 import type { Cause } from '../model/cause.js';
 import { parseKey } from '../model/key.js';
@@ -35,7 +36,7 @@ export async function readConsul(
   signal: AbortSignal,
   restored: Promise<void> = Promise.resolve(),
 ): Promise<void> {
-  const cause = { kind: 'resync' as const, receivedAt: new Date(deps.clock.now()).toISOString() };
+  const cause = { kind: 'resync' as const, receivedAt: isoInstant(deps.clock) };
   const { world, consul } = deps;
   const read = world.beginRead();
   const [entries, catalog, records] = await Promise.all([

@@ -1,4 +1,5 @@
 import type { Cause } from '../model/cause.js';
+import { compareText } from '../model/compare-text.js';
 import { directoryKey, formatKey } from '../model/key.js';
 import { clientSubject, type Hold } from '../plan/plan.js';
 import type { ClientId } from '../plan/world.js';
@@ -21,7 +22,7 @@ export async function reportUnreadable(
   const { world, journal, metrics, logger } = deps;
   await world.unreadableMutex.run(async () => {
     const { clients: unreadable, hasUnnamed } = world.directories.unreadableOf(provider);
-    const all = [...unreadable].toSorted(([a], [b]) => (a < b ? -1 : 1));
+    const all = [...unreadable].toSorted(([a], [b]) => compareText(a, b));
     metrics.gauge('scopemesh_directory_unreadable_clients', all.length + (hasUnnamed ? 1 : 0), { provider });
     const key = formatKey(directoryKey(provider));
     const record = await journal.read(key);

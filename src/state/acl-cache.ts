@@ -7,8 +7,8 @@ import type {
   AclSnapshot,
   Stored,
 } from '../model/acl.js';
+import { compareText } from '../model/compare-text.js';
 import { isOurs } from '../plan/acl/object-names.js';
-import { compareText } from '../plan/compare.js';
 import { ReadOrder } from './read-order.js';
 
 /** The objects with one name: a client's role, auth method and rules, or the role of one person. */
@@ -269,6 +269,6 @@ function inOrder(value: unknown): unknown {
   return Object.fromEntries(
     Object.entries(value)
       .map(([key, inner]) => [key, inOrder(inner)] as const)
-      .toSorted(([a], [b]) => (a < b ? -1 : 1)),
+      .toSorted(([a], [b]) => compareText(a, b)),
   );
 }

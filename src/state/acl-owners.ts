@@ -1,6 +1,6 @@
+import { compareText } from '../model/compare-text.js';
 import type { Mapping } from '../model/rule.js';
 import { clientName } from '../plan/acl/object-names.js';
-import { compareText } from '../plan/compare.js';
 import { clientOfDescription, isOwnedDescription } from '../plan/ownership.js';
 import type { ClientId } from '../plan/world.js';
 import { clientText } from '../plan/world.js';

@@ -188,8 +188,8 @@ export class Claims {
   }
 
   /**
-   * The clients that may gain first logins because it became known since the last call what all clients name. While that is
-   * not known, each keeps what it has.
+   * The clients that may gain first logins, if the names that all clients give became known since the last call. Until they
+   * are known, each client keeps what it has.
    */
   drainCertain(): readonly ClientId[] {
     const [before, after] = [this.#wasComplete, this.#isComplete()];

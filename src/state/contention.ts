@@ -1,5 +1,5 @@
-/** The key of the stored value. */
-const FACT = 'guard/contention';
+/** The name of the stored value. */
+const NAME = 'guard/contention';
 /** At least this long between two writes of the value, which has every correction. */
 const PAUSE_MS = 1_000;
 
@@ -53,7 +53,7 @@ export class Contention {
 
   /** Restores what an earlier leader stored; ignores a text in another form. */
   async restore(): Promise<void> {
-    const text = await this.#keyValues?.get(FACT);
+    const text = await this.#keyValues?.get(NAME);
     try {
       const value: unknown = JSON.parse(text ?? '[]');
       if (!Array.isArray(value)) return;
@@ -75,14 +75,14 @@ export class Contention {
     await this.#storing;
   }
 
-  /** One write for all corrections that come while another is made, and in the pause after it. A lost one counts one correction less. */
+  /** One write stores all corrections that came during the last write and the pause after it. A lost write loses their count. */
   async #store(keyValues: KeyValues): Promise<void> {
     while (this.#isChanged) {
       this.#isChanged = false;
       const all = [...this.#corrections.keys()]
         .map((subject) => [subject, ...this.#recent(subject, this.#correctedAt)])
         .filter(({ length }) => length > 1);
-      await keyValues.set(FACT, JSON.stringify(all)).catch(() => {});
+      await keyValues.set(NAME, JSON.stringify(all)).catch(() => {});
       await this.#clock?.sleep(PAUSE_MS, this.#closing.signal).catch(() => {});
     }
     this.#storing = undefined;

@@ -1,6 +1,6 @@
+import { compareText } from '../model/compare-text.js';
 import type { ServiceName } from '../model/intention.js';
 import type { Evidence } from '../model/trigger.js';
-import { compareText } from '../plan/compare.js';
 import type { DestinationInput } from '../plan/destination-input.js';
 import { guardableEdges } from '../plan/guards/edges.js';
 import type { GuardFacts, Loss, RevocationBudget } from '../plan/guards/guard.js';

@@ -49,7 +49,7 @@ export class HoldBudget {
     });
   }
 
-  /** A full bucket is as a new one. Beyond the limit the longest unused goes: the bucket of all still holds. */
+  /** A full bucket is like a new one. Beyond the limit the one unused for longest goes: the bucket of all services still limits. */
   #forget(now: number): void {
     for (const [text, bucket] of this.#services) {
       if (this.#services.size <= 1) return;

@@ -1,7 +1,8 @@
 import type { Catalog } from '../model/catalog.js';
+import type { Cause } from '../model/cause.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import { clientKey, destinationKey, formatKey, type Key } from '../model/key.js';
-import type { Cause, Trigger } from '../model/trigger.js';
+import type { Trigger } from '../model/trigger.js';
 import type { ClaimStatus } from '../plan/claims.js';
 import type { Plan } from '../plan/plan.js';
 import { serviceText } from '../plan/world.js';

@@ -1,4 +1,5 @@
 import type { AclSnapshot } from '../model/acl.js';
+import { compareText } from '../model/compare-text.js';
 import { formatKey, providerKey } from '../model/key.js';
 import type { Members } from '../model/members.js';
 import type { Mapping } from '../model/rule.js';
@@ -14,7 +15,6 @@ import {
   planPeople,
 } from '../plan/acl/plan-people.js';
 import type { AclRules } from '../plan/acl/rules-text.js';
-import { compareText } from '../plan/compare.js';
 import type { AclCache } from './acl-cache.js';
 import type { WorldState } from './world-state.js';
 

@@ -1,5 +1,6 @@
 import type { AclPolicy, AclRole, AclSnapshot } from '../model/acl.js';
 import type { Grant, OAuthClient } from '../model/client.js';
+import { compareText } from '../model/compare-text.js';
 import type { ChangeReason } from '../model/decision.js';
 import type { Mapping, Mode } from '../model/rule.js';
 import type { Evidence } from '../model/trigger.js';
@@ -22,7 +23,6 @@ import { existingTtlSeconds } from '../plan/acl/owned-acl.js';
 import type { AclRules } from '../plan/acl/rules-text.js';
 import { classify, needsHuman } from '../plan/actor.js';
 import type { ClaimStatus } from '../plan/claims.js';
-import { compareText } from '../plan/compare.js';
 import { namedScopes, parseGrantText, sameGrant, toGrantText } from '../plan/grant-text.js';
 import { ownService } from '../plan/own-service.js';
 import type { PatternCompiler } from '../plan/pattern.js';

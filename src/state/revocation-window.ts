@@ -1,7 +1,7 @@
 import { RejectedRemovals } from './rejected-removals.js';
 
-/** The key of the stored value. */
-const FACT = 'guard/window';
+/** The name of the stored value. */
+const NAME = 'guard/window';
 
 interface Removal {
   /** Milliseconds since the epoch. */
@@ -78,13 +78,13 @@ export class RevocationWindow {
 
   /** Call it before the counted writes. */
   async store(keyValues: { readonly set: (name: string, value: string) => Promise<void> }): Promise<void> {
-    await keyValues.set(FACT, this.toText());
+    await keyValues.set(NAME, this.toText());
   }
 
   async restoreFrom(keyValues: {
     readonly get: (name: string) => Promise<string | undefined>;
   }): Promise<void> {
-    this.restore(await keyValues.get(FACT));
+    this.restore(await keyValues.get(NAME));
   }
 
   toText(): string {

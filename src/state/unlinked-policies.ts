@@ -1,9 +1,9 @@
+import { compareText } from '../model/compare-text.js';
 import type { Mapping } from '../model/rule.js';
 import type { AclChange } from '../plan/acl/acl-change.js';
 import { createSteps } from '../plan/acl/acl-steps.js';
 import type { DesiredAcl } from '../plan/acl/login.js';
 import { isOurs } from '../plan/acl/object-names.js';
-import { compareText } from '../plan/compare.js';
 import type { AclCache } from './acl-cache.js';
 
 /**

@@ -1,7 +1,7 @@
 import type { Trail } from '../decisions/trail.js';
 import { SyncError } from '../errors.js';
+import { compareText } from '../model/compare-text.js';
 import { covers, digest } from '../plan/access.js';
-import { compareText } from '../plan/compare.js';
 import { type Answer, limitsOf, openAnswer } from './answer.js';
 import { asAccess, isOpen } from './content.js';
 import { type Citation, cite, isPossiblyOpen, type TrailEdge, toEdge } from './edge.js';

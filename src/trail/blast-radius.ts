@@ -1,4 +1,4 @@
-import { compareText } from '../plan/compare.js';
+import { compareText } from '../model/compare-text.js';
 import type { ActualAccess } from '../plan/plan.js';
 
 /** An edge of the mesh that lets calls pass, of ours or of others. */

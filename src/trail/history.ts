@@ -1,4 +1,5 @@
 import type { About, HistoryOptions, Trail } from '../decisions/trail.js';
+import { compareText } from '../model/compare-text.js';
 import type { Decision } from '../model/decision.js';
 import { indexLimits, refuseBehind } from './answer.js';
 import { readingsOf } from './what-can.js';
@@ -67,5 +68,5 @@ function names(decision: Decision, kind: About['kind'], provider: string | undef
 /** In the order of the chain; decisions of several logs, or without a chain, by time. */
 function byPlace(a: Decision, b: Decision): number {
   if (a.chain !== undefined && a.chain.log === b.chain?.log) return a.chain.sequence - b.chain.sequence;
-  return a.time < b.time ? -1 : a.time > b.time ? 1 : a.id < b.id ? -1 : 1;
+  return compareText(a.time, b.time) || compareText(a.id, b.id);
 }

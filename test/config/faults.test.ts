@@ -153,7 +153,7 @@ const CASES: readonly [string, string, readonly string[], readonly string[]][] =
     ['1:23: guards.protected[0]: must be a plain service name; use lower-case letters, digits and -'],
   ],
   [
-    'an actor that is none',
+    'an unknown actor kind',
     'actors: { classify: [{ clientId: a, kind: bot }] }',
     [],
     ['1:43: actors.classify[0].kind: must be one of human, workload, agent'],
@@ -201,7 +201,7 @@ const CASES: readonly [string, string, readonly string[], readonly string[]][] =
     ['1:37: decisions.brokers[0]: must be host:port; write for example 127.0.0.1:8080 or [::1]:8080'],
   ],
   [
-    'a port that is none',
+    'an invalid port',
     'http: { listen: "a:65536" }',
     [],
     ['1:17: http.listen: must be host:port; write for example 127.0.0.1:8080 or [::1]:8080'],
@@ -236,7 +236,7 @@ scopes: {}`,
     ],
   ],
   [
-    'a freeze that is none',
+    'an invalid freeze',
     'guards: { freeze: [{ schedule: daily, duration: 1h, timeZone: Mars }] }',
     [],
     [

@@ -58,7 +58,7 @@ describe('a provider of the kind okta', () => {
       { clientId: '0oa1', privateKey: KEY_FILE, apiToken: 'x' },
       /apiToken: cannot be combined with/,
     ],
-    ['a key that is none', { clientId: '0oa1', privateKey: 'hunter2' }, /privateKey: must be a private key/],
+    ['an invalid key', { clientId: '0oa1', privateKey: 'hunter2' }, /privateKey: must be a private key/],
     [
       'the org as issuer',
       { apiToken: 'x', issuer: 'https://acme.okta.com' },

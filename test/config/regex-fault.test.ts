@@ -42,7 +42,7 @@ describe('A regular expression', () => {
     ['/[[:nothing:]]', 'not an expression of RE2'],
     ['/\\p{Nothing}', 'not an expression of RE2'],
     [`/${'a'.repeat(1024)}`, 'longer'],
-  ])('%s is none (%s)', (pattern, fault) => {
+  ])('%s is refused (%s)', (pattern, fault) => {
     expect(regexFault(pattern)).toContain(fault);
   });
 });

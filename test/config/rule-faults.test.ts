@@ -161,7 +161,7 @@ const RULES: readonly [string, string, readonly string[]][] = [
     ],
   ],
   [
-    'a header that is none',
+    'an invalid header',
     '{ a: { to: a, headers: [{ name: "x y", present: on }] } }',
     ['1:41: scopes.a.headers[0].name: must be the name of an HTTP header; write for example x-tenant'],
   ],

@@ -114,7 +114,7 @@ export function describeJournal(name: string, start: StartHarness, runs = 40): v
       expect(await journal.outbox(10)).toEqual(expected);
     });
 
-    it('changes nothing when a step is repeated, be it an update that is out of date by now', async () => {
+    it('changes nothing when a step is repeated, even an update that is out of date by now', async () => {
       const written = (digest: string) => ({ lastApplied: new Map([['s', digest]]) });
       await store.journal.record(KEY, [draft('a')]);
       await store.journal.settle(KEY, [settled('a')], written('old'));

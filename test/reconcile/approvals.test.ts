@@ -3,6 +3,7 @@ import { guardableEdges } from '../../src/plan/guards/edges.js';
 import { fingerprintOf, holdKey } from '../../src/plan/holds.js';
 import type { KeyRecord, RecordedHold } from '../../src/queue/journal.js';
 import { ruleOnHold, rulingsOn } from '../../src/reconcile/approvals.js';
+import { KeyedMutex } from '../../src/state/mutex.js';
 import { WorldState } from '../../src/state/world-state.js';
 import { guarded } from '../plan/guarded.js';
 import {
@@ -60,6 +61,7 @@ test('an approval releases its own removal, and not the same one when it is held
     'approved',
     { id: 'alice' },
     {
+      approvals: new KeyedMutex(),
       keyValues,
       journal: {
         read: refuse,

@@ -131,7 +131,7 @@ it('lets a clock that is set back prolong no grant, in one process and in the ne
   await follow(follower);
   expect(stateOf(deps)).toEqual(['ended']);
 
-  // Two leaders may differ a little, and no more: nothing tells how long the grant was open.
+  // Two leaders may differ a little, and no more: it is unknown how long the grant was open.
   await ask(deps);
   const { openedAt = 0 } = deps.world.breakGlass.all.at(-1) ?? {};
   const restarted = async (at: number) => {

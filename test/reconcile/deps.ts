@@ -12,6 +12,7 @@ import { AskedAdoptions } from '../../src/reconcile/asked-adoptions.js';
 import type { ReconcilerDeps } from '../../src/reconcile/deps.js';
 import { Contention } from '../../src/state/contention.js';
 import { HoldBudget, OF_DESTINATION } from '../../src/state/hold-budget.js';
+import { KeyedMutex } from '../../src/state/mutex.js';
 import { OpenRevocations } from '../../src/state/open-revocations.js';
 import { RevocationWindow } from '../../src/state/revocation-window.js';
 import { WorldState } from '../../src/state/world-state.js';
@@ -172,6 +173,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
     claimHolds: new HoldBudget(),
     markHolds: new HoldBudget(OF_DESTINATION),
     adoptions: new AskedAdoptions(),
+    approvals: new KeyedMutex(),
     clock: { now: () => NOW, sleep: async () => {} },
     logger: silentLogger,
     metrics: noMetrics,

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Consul } from '../../src/consul/consul.js';
 import { SyncError } from '../../src/errors.js';
-import type { Members } from '../../src/identity/directory.js';
 import { providerKey } from '../../src/model/key.js';
+import type { Members } from '../../src/model/members.js';
 import { personName } from '../../src/plan/acl/object-names.js';
 import { refreshMembers } from '../../src/reconcile/acl/read-members.js';
 import { ruleOnHold } from '../../src/reconcile/approvals.js';

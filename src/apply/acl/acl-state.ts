@@ -1,5 +1,5 @@
 import type { AclCacheSeconds, ConsulFacts } from '../../consul/consul.js';
-import type { Members } from '../../identity/directory.js';
+import type { Members } from '../../model/members.js';
 import type { AgentCache } from '../../model/residual.js';
 import type { Mapping } from '../../model/rule.js';
 import { type AclRules, createRulesParser } from '../../plan/acl/rules-text.js';
@@ -10,7 +10,7 @@ import { AclOwners } from '../../state/acl-owners.js';
 import { KeyedMutex } from '../../state/mutex.js';
 import { KeyFetches } from './key-fetches.js';
 
-const FACT = 'acl/written';
+const NAME = 'acl/written';
 const AGENT_CACHE_MS = 60_000;
 
 /** What this process knows about Consul's ACL objects, and whether it must read them at all. */
@@ -45,7 +45,7 @@ export class AclState {
     { readonly follows: readonly unknown[]; readonly owned: number; readonly inferred: readonly string[] }
   >();
   /** Whether this process warned of clients that gain a login before a registration. */
-  hasToldFirstLogins = false;
+  hasWarnedOfFirstLogins = false;
   #parse = createRulesParser();
   #compile = createPatternCompiler();
   #mapping: Mapping | undefined;
@@ -93,20 +93,20 @@ export class AclState {
   }
 
   async restore(keyValues: Pick<KeyValueStore, 'get'>): Promise<void> {
-    this.#mayHaveObjects = (await keyValues.get(FACT)) === 'yes';
+    this.#mayHaveObjects = (await keyValues.get(NAME)) === 'yes';
   }
 
   /** Call it before the first write, so that every written object is cleaned up later. */
   async noteWrite(keyValues: Pick<KeyValueStore, 'set'>): Promise<void> {
     if (this.#mayHaveObjects) return;
-    await keyValues.set(FACT, 'yes');
+    await keyValues.set(NAME, 'yes');
     this.#mayHaveObjects = true;
   }
 
   /** Call it after a complete read that found no object of ours. */
   async noteNoObjects(keyValues: Pick<KeyValueStore, 'set'>): Promise<void> {
     if (!this.#mayHaveObjects) return;
-    await keyValues.set(FACT, '');
+    await keyValues.set(NAME, '');
     this.#mayHaveObjects = false;
   }
 

@@ -6,7 +6,7 @@ type Deps = Pick<AclDeps, 'consul' | 'world' | 'acl'>;
 
 /** Whether a policy exists as wanted, by the last read or write. Clients share policies, and any job may create one. */
 export function isKnownPolicy(policy: AclPolicy, { acl, world }: Pick<Deps, 'world' | 'acl'>): boolean {
-  return isAsWanted(policy, acl.cache.snapshot([], [policy.name]), world.mapping.owner);
+  return isAsDesired(policy, acl.cache.snapshot([], [policy.name]), world.mapping.owner);
 }
 
 /** The same from a fresh read. */
@@ -14,10 +14,10 @@ export async function readPolicy(policy: AclPolicy, deps: Deps, signal: AbortSig
   const read = deps.world.beginRead();
   const snapshot = await deps.consul.acl.readNamed([], [policy.name], signal);
   deps.acl.cache.put([], [policy.name], snapshot, read);
-  return isAsWanted(policy, snapshot, deps.world.mapping.owner);
+  return isAsDesired(policy, snapshot, deps.world.mapping.owner);
 }
 
-function isAsWanted(policy: AclPolicy, { policies }: AclSnapshot, owner: string): boolean {
+function isAsDesired(policy: AclPolicy, { policies }: AclSnapshot, owner: string): boolean {
   const [found] = policies;
   return (
     found !== undefined &&

@@ -135,7 +135,7 @@ async function ruleOn(
     case 'unsuitable':
       throw refusal(unsuitableText(result.hold, verdict));
     case 'rejected':
-      throw refusal(`${rejectedText(result.rejection)}; to approve it nevertheless, add --override`);
+      throw refusal(`${rejectedText(result.rejection)}; to approve it anyway, add --override`);
     case 'unknown': {
       const decision = await findDecision(id, config, cli);
       if (decision?.reason === 'ClientQuarantined' && decision.client !== undefined)
@@ -195,7 +195,7 @@ async function withRulings(
       // The daemon makes the principal of the user.
       async onHold(id, verdict, _by, override) {
         const path = `/api/holds/${encodeURIComponent(id)}/${verdict}`;
-        const said = await daemon.post(path, { user: cli.around.user, override: override === true });
+        const said = await daemon.post(path, { user: cli.around.user, override });
         if (said === undefined) return { kind: 'unknown' };
         return { kind: needsSecond(said) ? 'first' : 'ruled', hold: { subject: subjectOf(said) } };
       },

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { toCloudEvent } from '../../decisions/envelope.js';
+import { compareText } from '../../model/compare-text.js';
 import type { Decision } from '../../model/decision.js';
 import { isApprovable } from '../../plan/holds.js';
 import type { Cli } from '../cli.js';
@@ -89,7 +90,7 @@ async function list(filter: Filter, cli: Cli): Promise<void> {
 /** In the order of the chain; decisions of several logs, or without a chain, by time. */
 function byChain(a: Decision, b: Decision): number {
   if (a.chain !== undefined && a.chain.log === b.chain?.log) return a.chain.sequence - b.chain.sequence;
-  return a.time < b.time ? -1 : a.time > b.time ? 1 : 0;
+  return compareText(a.time, b.time);
 }
 
 async function tail(filter: Filter, cli: Cli): Promise<void> {

@@ -1,11 +1,10 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { parseDuration } from '../../../config/duration.js';
-import { systemUser } from '../../model/cause.js';
+import { PERSONS_REASON, systemUser } from '../../model/cause.js';
 import type { Freeze } from '../../model/freeze.js';
 import { freezeText } from '../../plan/freeze.js';
 import {
   endFreeze,
-  FREEZE_REASON,
   type FreezeEnd,
   type FreezeRequest,
   NO_FREEZE,
@@ -147,7 +146,7 @@ function leftAfter(end: FreezeEnd): Freeze | undefined {
 }
 
 function parseReason(text: string): string {
-  if (FREEZE_REASON.test(text)) return text;
+  if (PERSONS_REASON.test(text)) return text;
   throw new InvalidArgumentError('write one line of 1 to 500 characters');
 }
 

@@ -1,8 +1,9 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { parseDuration } from '../../../config/duration.js';
+import { PERSONS_REASON } from '../../model/cause.js';
 import { toShellWord } from '../../model/shell-word.js';
 import type { BreakGlassView } from '../../plan/break-glass-view.js';
-import { BREAK_GLASS_REASON, METHOD } from '../../reconcile/stored-break-glass.js';
+import { METHOD } from '../../reconcile/stored-break-glass.js';
 import { breakGlassLine, parseBreakGlassAnswer, parseBreakGlasses } from '../break-glass-view.js';
 import type { Cli } from '../cli.js';
 import { type DaemonClient, findDaemon, refusal } from '../daemon-client.js';
@@ -135,7 +136,7 @@ async function runningDaemon(cli: Cli): Promise<DaemonClient> {
 }
 
 function parseReason(text: string): string {
-  if (BREAK_GLASS_REASON.test(text)) return text;
+  if (PERSONS_REASON.test(text)) return text;
   throw new InvalidArgumentError('write one line of 1 to 500 characters');
 }
 

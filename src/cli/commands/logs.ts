@@ -110,7 +110,7 @@ function unreadable({ isCut }: BoundedLine) {
 
 /** The instant up to which the decisions are in a log with what was published at another one, in milliseconds. */
 function horizon(published: number): string {
-  return isoInstant({ ...systemClock, now: () => published - SETTLED_MS });
+  return isoInstant({ now: () => published - SETTLED_MS });
 }
 
 /** The horizon, once it is after an instant: an index of a topic is a few seconds behind. */

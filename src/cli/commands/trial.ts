@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { aclHold } from '../../apply/acl/acl-draft.js';
-import { systemClock } from '../../clock.js';
+import { isoInstant, systemClock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
 import type { Mode } from '../../model/rule.js';
 import { mergeHolds } from '../../plan/holds.js';
@@ -67,7 +67,7 @@ async function show({ from, logs, fromTopic, json }: Options, cli: Cli): Promise
     const { owner, select } = world.mapping;
     const mesh = { owner, select, entries: world.entries, defaultPolicy };
     return withTrail(cli, fromTopic === undefined ? {} : { fromTopic }, async (trail) => {
-      const at = await nowIn(trail, new Date(systemClock.now()).toISOString());
+      const at = await nowIn(trail, isoInstant(systemClock));
       const answer = await trial(trail, { from, at, holds, mesh, calls: logs && callsIn(logs, cli) });
       const isSilent = sides.daemon === undefined && fromTopic === undefined;
       return isSilent ? { ...answer, unknown: [...answer.unknown, NO_DAEMON] } : answer;

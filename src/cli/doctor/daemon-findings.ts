@@ -6,7 +6,7 @@ import { isApprovable } from '../../plan/holds.js';
 import type { DaemonClient } from '../daemon-client.js';
 import type { KnownHolds } from '../recorded-holds.js';
 import { durationText } from '../terminal/duration-text.js';
-import { parkedCommand } from '../terminal/parked-text.js';
+import { retryCommand } from '../terminal/parked-text.js';
 import { approveCommand } from '../terminal/plan-text.js';
 import { type Finding, NAMES, namesText, notice, ok, warning } from './finding.js';
 import { ReplicaView, replicaFindings } from './replica-findings.js';
@@ -120,7 +120,7 @@ function parkedFindings({ parked }: StatusBody, resyncSeconds: number, now: numb
     warning(
       'parked',
       `the key ${key} is parked since ${durationText((now - Date.parse(since)) / 1000)}: ${attempts} attempts failed, the last with: ${error}`,
-      `correct the cause, then run ${parkedCommand('retry', key)}; the daemon also retries a parked key at the next complete comparison (resync, every ${often}) and at the next event about it`,
+      `correct the cause, then run ${retryCommand(key)}; the daemon also retries a parked key at the next complete comparison (resync, every ${often}) and at the next event about it`,
     ),
   );
 }

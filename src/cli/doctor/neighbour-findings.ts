@@ -1,5 +1,5 @@
 import type { Config } from '../../../config/config.js';
-import { compareText } from '../../plan/compare.js';
+import { compareText } from '../../model/compare-text.js';
 import { clientOfDescription, otherOwnerOf } from '../../plan/ownership.js';
 import type { WorldState } from '../../state/world-state.js';
 import { type Finding, namesText, notice, warning } from './finding.js';

@@ -1,5 +1,5 @@
+import { compareText } from '../../model/compare-text.js';
 import type { ServiceName } from '../../model/intention.js';
-import { compareText } from '../../plan/compare.js';
 import { isOwned, isOwnedHere, otherOwnerOf } from '../../plan/ownership.js';
 import type { WorldState } from '../../state/world-state.js';
 import { type Finding, namesText, warning } from './finding.js';

@@ -16,13 +16,13 @@ export function printParked(
     const ageSeconds = (now - Date.parse(since)) / 1000;
     line(`${colors.yellow(printable(key))}  ${attempts} attempts failed, for ${durationText(ageSeconds)}`);
     line(`  ${colors.dim('error')}  ${bounded(error, LINE_LIMIT)}`);
-    line(`  ${colors.dim('retry')}  ${parkedCommand('retry', key)}`);
+    line(`  ${colors.dim('retry')}  ${retryCommand(key)}`);
   }
   if (count > parked.length) line(`and ${count - parked.length} more`);
 }
 
 /** The ready command line. A key can have a quote or an asterisk, which a shell would read. */
-export function parkedCommand(verb: 'retry' | 'drop', key: string): string {
+export function retryCommand(key: string): string {
   const word = printable(key);
-  return `scopemesh parked ${verb} ${/^[\w./%~-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`}`;
+  return `scopemesh parked retry ${/^[\w./%~-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`}`;
 }

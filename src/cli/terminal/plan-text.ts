@@ -1,3 +1,4 @@
+import { compareText } from '../../model/compare-text.js';
 import type { DecidedPerson } from '../../model/decision.js';
 import type { Mapping } from '../../model/rule.js';
 import type { AclChange } from '../../plan/acl/acl-change.js';
@@ -236,5 +237,5 @@ function byDestination(changes: readonly Change[]): ReadonlyMap<string, readonly
     const key = printable(destination + place);
     groups.set(key, [...(groups.get(key) ?? []), change]);
   }
-  return new Map([...groups].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  return new Map([...groups].toSorted(([a], [b]) => compareText(a, b)));
 }

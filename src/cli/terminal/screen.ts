@@ -63,21 +63,18 @@ function inertJson(json: string): string {
   );
 }
 
-/** Columns padded to their widest cell, without trailing spaces. `paint` does not count for the width. */
-export function columns(
-  rows: readonly (readonly string[])[],
-  paint: (cell: string, column: number, row: number) => string = (cell) => cell,
-): readonly string[] {
+/** Columns padded to their widest cell, without trailing spaces. */
+export function columns(rows: readonly (readonly string[])[]): readonly string[] {
   const widths: number[] = [];
   for (const row of rows)
     row.forEach((cell, index) => {
       widths[index] = Math.max(widths[index] ?? 0, cell.length);
     });
-  return rows.map((row, at) =>
+  return rows.map((row) =>
     row
       .map((cell, index) => {
         const isLast = row.slice(index + 1).every((later) => later === '');
-        return paint(cell, index, at) + (isLast ? '' : ' '.repeat((widths[index] ?? 0) - cell.length));
+        return isLast ? cell : cell.padEnd(widths[index] ?? 0);
       })
       .join('  ')
       .trimEnd(),

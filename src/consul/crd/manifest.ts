@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { parse, stringify } from 'yaml';
 import { IncompleteRead, messageOf, SyncError } from '../../errors.js';
-import { isRecord } from '../reader.js';
+import { isRecord } from '../../model/is-record.js';
 
 type Raw = Readonly<Record<string, unknown>>;
 

@@ -1,8 +1,9 @@
 import { messageOf } from '../../errors.js';
+import { compareText } from '../../model/compare-text.js';
 import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '../../model/intention.js';
+import { isRecord } from '../../model/is-record.js';
 import { withoutComputed } from '../content.js';
 import { parseEntry } from '../parse-entry.js';
-import { isRecord } from '../reader.js';
 import { toWireSource } from '../source-access.js';
 import {
   brokenManifest,
@@ -103,7 +104,9 @@ export function toResource(
         ...(consulNamespace === undefined ? {} : { namespace: consulNamespace }),
       },
       ...(toSpec(kept) as Raw),
-      sources: raws.toSorted(bySource).map((raw) => toSpec(withoutConsulFields(raw))),
+      sources: raws
+        .toSorted((a, b) => compareText(sortKey(a), sortKey(b)))
+        .map((raw) => toSpec(withoutConsulFields(raw))),
     },
   };
 }
@@ -133,11 +136,6 @@ export function toMetadata(name: string, { namespace }: ManifestPlace, before: R
 /** What Consul computes, or has only for itself: the resource has no such fields. */
 function withoutConsulFields({ Type: _, Precedence: __, ...raw }: Raw): Raw {
   return raw;
-}
-
-function bySource(a: Raw, b: Raw): number {
-  const [left, right] = [sortKey(a), sortKey(b)];
-  return left < right ? -1 : left > right ? 1 : 0;
 }
 
 function sortKey({ Partition, Namespace, Peer, SamenessGroup, Name }: Raw): string {

@@ -38,14 +38,14 @@ export async function watchManifests(
     if (isChanged) listener.changed();
     return 'done' as const;
   };
-  const heard = {
+  const entries = {
     changed: () => listener.changed(),
     alive: () => (isReadable ? listener.alive() : undefined),
   };
   const failed = new AbortController();
   await withLinkedSignal([signal, failed.signal], (stop) =>
     Promise.all([
-      consul.watch('intentions', heard, stop).catch((error: unknown) => {
+      consul.watch('intentions', entries, stop).catch((error: unknown) => {
         failed.abort(error);
         throw error;
       }),

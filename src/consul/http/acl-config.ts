@@ -1,6 +1,8 @@
 import type { JwtMethodConfig } from '../../model/acl.js';
+import { compareText } from '../../model/compare-text.js';
 import { definedFields } from '../../model/defined-fields.js';
-import { isRecord } from './json.js';
+import { isRecord } from '../../model/is-record.js';
+import { isZero } from '../../model/is-zero.js';
 
 /** A method's Config, and whether it has content that the model cannot represent. */
 export interface ParsedConfig {
@@ -53,15 +55,8 @@ export function toConfigBody(config: JwtMethodConfig): Readonly<Record<string, u
   return Object.fromEntries(Object.entries(body).filter(([, value]) => !isZero(value)));
 }
 
-/** Whether Go writes or omits the value as a zero value. */
-export function isZero(value: unknown): boolean {
-  if (Array.isArray(value)) return value.length === 0;
-  if (isRecord(value)) return Object.keys(value).length === 0;
-  return value === undefined || value === null || value === '' || value === false || value === 0;
-}
-
 function sorted(map: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(map).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  return Object.fromEntries(Object.entries(map).toSorted(([a], [b]) => compareText(a, b)));
 }
 
 function isText(value: unknown): value is string {

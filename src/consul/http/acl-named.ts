@@ -1,10 +1,10 @@
 import { mapBounded } from '../../map-bounded.js';
 import type { AclSnapshot } from '../../model/acl.js';
+import { createReader, incomplete } from '../reader.js';
 import { parseAuthMethod, parsePolicy, parseRole } from './acl-parse.js';
 import { listRulesOf, requireConsul, requireNoPolicy } from './acl-table.js';
-import { incomplete, parseJson } from './answer.js';
+import { parseJson } from './answer.js';
 import type { IndexGuard } from './index-guard.js';
-import { createReader } from './json.js';
 import { type Tenancy, toTenancyQuery } from './place.js';
 import type { Transport } from './transport.js';
 

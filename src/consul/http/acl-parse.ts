@@ -7,10 +7,10 @@ import type {
   AclRole,
   Stored,
 } from '../../model/acl.js';
-import { isZero, parseConfig } from './acl-config.js';
+import { isZero } from '../../model/is-zero.js';
+import { createReader, incomplete, type Reader } from '../reader.js';
+import { parseConfig } from './acl-config.js';
 import { parseGoDuration } from './acl-duration.js';
-import { incomplete } from './answer.js';
-import { createReader, type Reader } from './json.js';
 import type { Operation } from './request.js';
 
 type Raw = Readonly<Record<string, unknown>>;

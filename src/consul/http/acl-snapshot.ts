@@ -1,10 +1,9 @@
 import { mapBounded } from '../../map-bounded.js';
 import type { AclSnapshot } from '../../model/acl.js';
+import { createReader, incomplete } from '../reader.js';
 import { parseAuthMethod, parseBindingRule, parsePolicy, parseRole } from './acl-parse.js';
 import { ACL_TABLES, type AclKind, listAcl, readAcl, requireNoPolicy } from './acl-table.js';
-import { incomplete } from './answer.js';
 import type { IndexGuard } from './index-guard.js';
-import { createReader } from './json.js';
 import type { Tenancy } from './place.js';
 import type { Transport } from './transport.js';
 

@@ -1,11 +1,12 @@
 import type { AclBindingRule, AclObject, Stored } from '../../model/acl.js';
+import { createReader, incomplete } from '../reader.js';
 import { parseBindingRule } from './acl-parse.js';
-import { incomplete, parseJson, readComplete } from './answer.js';
+import { parseJson, parseRecords, readComplete } from './answer.js';
+import type { ConsulAnswer } from './exchange.js';
 import type { IndexGuard } from './index-guard.js';
-import { createReader, parseRecords } from './json.js';
 import { type Tenancy, toTenancyQuery } from './place.js';
 import type { Operation } from './request.js';
-import type { ConsulAnswer, Transport } from './transport.js';
+import type { Transport } from './transport.js';
 
 export type AclKind = AclObject['kind'];
 

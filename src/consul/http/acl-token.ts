@@ -1,7 +1,8 @@
 import { MANAGEMENT_POLICY_ID } from '../../model/acl.js';
+import { isRecord } from '../../model/is-record.js';
 import type { AclTokenFacts } from '../consul.js';
+import { createReader } from '../reader.js';
 import { parseJson } from './answer.js';
-import { createReader, isRecord } from './json.js';
 import type { Transport } from './transport.js';
 
 const OPERATION = 'acl.token';

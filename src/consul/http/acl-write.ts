@@ -1,10 +1,10 @@
 import { SyncError } from '../../errors.js';
 import type { AclObject, Stored } from '../../model/acl.js';
+import { createReader } from '../reader.js';
 import { isSameAcl, toAclBody } from './acl-body.js';
 import { parseAclObject } from './acl-parse.js';
 import { ACL_TABLES, type AclKind, listRulesOf, readAcl } from './acl-table.js';
 import { parseJson, parseVerdict } from './answer.js';
-import { createReader } from './json.js';
 import { type Tenancy, toTenancyQuery } from './place.js';
 import type { Operation } from './request.js';
 import type { Transport } from './transport.js';

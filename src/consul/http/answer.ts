@@ -1,9 +1,9 @@
 import { IncompleteRead, SyncError } from '../../errors.js';
+import { isRecord } from '../../model/is-record.js';
 import { incomplete } from '../reader.js';
+import type { ConsulAnswer } from './exchange.js';
 import type { ConsulRequest, Operation } from './request.js';
-import type { ConsulAnswer, Transport } from './transport.js';
-
-export { incomplete } from '../reader.js';
+import type { Transport } from './transport.js';
 
 /** A complete read: not filtered by ACLs, from a cluster with a leader, with the index of its table. */
 export interface CompleteAnswer {
@@ -36,6 +36,17 @@ export function parseJson(body: Uint8Array, operation: Operation): unknown {
   } catch {
     throw incomplete(operation, 'the answer is not valid JSON');
   }
+}
+
+/** A list of objects. */
+export function parseRecords(
+  body: Uint8Array,
+  operation: Operation,
+): readonly Readonly<Record<string, unknown>>[] {
+  const list = parseJson(body, operation);
+  if (!Array.isArray(list)) throw incomplete(operation, 'the answer is not a list');
+  if (!list.every(isRecord)) throw incomplete(operation, 'the list contains a value that is not an object');
+  return list;
 }
 
 /** The answer to PUT and DELETE, which is only `true` or `false`. */

@@ -1,6 +1,6 @@
 import { definedFields } from '../../model/defined-fields.js';
 import type { BreakGlassRecords } from '../consul.js';
-import { createReader } from './json.js';
+import { createReader } from '../reader.js';
 import { toValueText } from './kv-key.js';
 import { recordFolder } from './kv-keys.js';
 import { listFolder } from './kv-list.js';

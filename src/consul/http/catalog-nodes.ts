@@ -1,7 +1,8 @@
 import { mapBounded } from '../../map-bounded.js';
 import type { ServiceInstance } from '../../model/catalog.js';
-import { parseJson, readComplete } from './answer.js';
-import { createReader, isRecord, parseRecords, type Reader } from './json.js';
+import { isRecord } from '../../model/is-record.js';
+import { createReader, type Reader } from '../reader.js';
+import { parseJson, parseRecords, readComplete } from './answer.js';
 import { isAddressable } from './place.js';
 import type { Transport } from './transport.js';
 

@@ -2,7 +2,7 @@ import type { ClaimRecord } from '../../model/catalog.js';
 import { definedFields } from '../../model/defined-fields.js';
 import type { Logger } from '../../observe.js';
 import type { ClaimRecords, ClaimWrite } from '../consul.js';
-import { createReader, type Reader } from './json.js';
+import { createReader, type Reader } from '../reader.js';
 import { toValueText } from './kv-key.js';
 import { parseRecordKey, recordFolder, toRecordKey } from './kv-keys.js';
 import { listFolder } from './kv-list.js';

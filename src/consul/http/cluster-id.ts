@@ -1,5 +1,6 @@
 import type { ClusterId } from '../consul.js';
-import { incomplete, parseVerdict } from './answer.js';
+import { incomplete } from '../reader.js';
+import { parseVerdict } from './answer.js';
 import { readKey, toValueText } from './kv-key.js';
 import { ownerKey, toKvPath } from './kv-keys.js';
 import { type Tenancy, toTenancyQuery } from './place.js';

@@ -1,7 +1,6 @@
 import type { IntentionEntry } from '../../model/intention.js';
 import { parseEntry } from '../parse-entry.js';
-import { parseJson } from './answer.js';
-import { parseRecords } from './json.js';
+import { parseJson, parseRecords } from './answer.js';
 
 const OPERATION = 'intentions.list';
 

@@ -1,7 +1,7 @@
 import type { ServiceName } from '../../model/intention.js';
 import type { GatewayEntry, GatewayKind, GatewayRoute } from '../reachability.js';
-import { readComplete } from './answer.js';
-import { createReader, parseRecords } from './json.js';
+import { createReader } from '../reader.js';
+import { parseRecords, readComplete } from './answer.js';
 import { type Tenancy, toNameQuery, toTenancyQuery } from './place.js';
 import type { Transport } from './transport.js';
 

@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.js';
 import type { Logger } from '../../observe.js';
-import { incomplete } from './answer.js';
+import { incomplete } from '../reader.js';
 import type { Operation } from './request.js';
 
 const SETTLE_MS = 5_000;

@@ -1,8 +1,9 @@
 import { SyncError } from '../../errors.js';
+import { isRecord } from '../../model/is-record.js';
 import type { AclCacheSeconds, ConsulFacts } from '../consul.js';
+import { createReader } from '../reader.js';
 import { parseGoDuration } from './acl-duration.js';
 import { parseJson } from './answer.js';
-import { createReader, isRecord } from './json.js';
 import type { Transport } from './transport.js';
 
 /** From `/v1/agent/self`; if the token cannot read it (agent:read), from what every token may read. */

@@ -2,8 +2,9 @@ import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '..
 import type { Intentions } from '../consul.js';
 import { withoutComputed } from '../content.js';
 import { parseEntry } from '../parse-entry.js';
+import { incomplete } from '../reader.js';
 import { toWireSource } from '../source-access.js';
-import { incomplete, parseJson, parseVerdict, readComplete } from './answer.js';
+import { parseJson, parseVerdict, readComplete } from './answer.js';
 import { createEntryListParser } from './entry-list.js';
 import type { IndexGuard } from './index-guard.js';
 import { type Tenancy, toNameQuery, toPathName, toTenancyQuery } from './place.js';

@@ -1,11 +1,12 @@
 import { messageOf } from '../../errors.js';
+import { isRecord } from '../../model/is-record.js';
 import type { ExistingJwtProvider, JwtProviderEntry } from '../../model/jwt-provider.js';
 import type { Logger } from '../../observe.js';
 import type { JwtProviders } from '../consul.js';
 import { isSameContent } from '../content.js';
-import { incomplete, parseVerdict, readComplete } from './answer.js';
+import { createReader, incomplete } from '../reader.js';
+import { parseRecords, parseVerdict, readComplete } from './answer.js';
 import type { IndexGuard } from './index-guard.js';
-import { createReader, isRecord, parseRecords } from './json.js';
 import { type Tenancy, toPathName, toTenancyQuery } from './place.js';
 import type { Operation } from './request.js';
 import type { Transport } from './transport.js';

@@ -1,6 +1,5 @@
 import { definedFields } from '../../model/defined-fields.js';
-import { readComplete } from './answer.js';
-import { parseRecords } from './json.js';
+import { parseRecords, readComplete } from './answer.js';
 import { toKvPath } from './kv-keys.js';
 import { type Tenancy, toTenancyQuery } from './place.js';
 import type { Operation } from './request.js';

@@ -1,5 +1,5 @@
-import { incomplete, readComplete } from './answer.js';
-import { parseRecords } from './json.js';
+import { incomplete } from '../reader.js';
+import { parseRecords, readComplete } from './answer.js';
 import { toKvPath } from './kv-keys.js';
 import { type Tenancy, toTenancyQuery } from './place.js';
 import type { Operation } from './request.js';

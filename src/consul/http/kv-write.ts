@@ -1,7 +1,7 @@
 import { SyncError } from '../../errors.js';
 import type { RecordResult } from '../consul.js';
+import { createReader } from '../reader.js';
 import { parseJson } from './answer.js';
-import { createReader } from './json.js';
 import { toRefusalText } from './refusal.js';
 import type { Operation } from './request.js';
 import type { Transport } from './transport.js';

@@ -1,8 +1,8 @@
 import { SyncError } from '../../errors.js';
 import { definedFields } from '../../model/defined-fields.js';
 import type { LeaderLock } from '../consul.js';
+import { createReader } from '../reader.js';
 import { parseJson, parseVerdict } from './answer.js';
-import { createReader } from './json.js';
 import { readKey, toValueText } from './kv-key.js';
 import { ownerKey, toKvPath } from './kv-keys.js';
 import { type Tenancy, toTenancyQuery } from './place.js';

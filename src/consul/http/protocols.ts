@@ -1,6 +1,7 @@
 import type { Protocol } from '../../model/catalog.js';
-import { readComplete } from './answer.js';
-import { createReader, isRecord, parseRecords } from './json.js';
+import { isRecord } from '../../model/is-record.js';
+import { createReader } from '../reader.js';
+import { parseRecords, readComplete } from './answer.js';
 import type { Operation } from './request.js';
 import type { Transport } from './transport.js';
 

@@ -1,7 +1,8 @@
 import type { ServiceName } from '../../model/intention.js';
+import { isRecord } from '../../model/is-record.js';
 import type { ServiceProxy } from '../consul.js';
+import { createReader } from '../reader.js';
 import { parseJson, readComplete } from './answer.js';
-import { createReader, isRecord } from './json.js';
 import { type Tenancy, toNameQuery, toPathName } from './place.js';
 import type { Transport } from './transport.js';
 

@@ -1,6 +1,7 @@
+import { isRecord } from '../../model/is-record.js';
 import type { ProxyDefaults } from '../consul.js';
+import { createReader } from '../reader.js';
 import { parseJson, readComplete } from './answer.js';
-import { createReader, isRecord } from './json.js';
 import { type Tenancy, toTenancyQuery } from './place.js';
 import type { Transport } from './transport.js';
 

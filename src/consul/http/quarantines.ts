@@ -1,7 +1,8 @@
 import { definedFields } from '../../model/defined-fields.js';
+import { isRecord } from '../../model/is-record.js';
 import type { QuarantineRecord } from '../../model/quarantine.js';
 import type { QuarantineRecords, QuarantineWrite } from '../consul.js';
-import { createReader, isRecord } from './json.js';
+import { createReader } from '../reader.js';
 import { toValueText } from './kv-key.js';
 import { parseRecordKey, recordFolder, toRecordKey } from './kv-keys.js';
 import { listFolder } from './kv-list.js';

@@ -1,8 +1,9 @@
 import type { ServiceName } from '../../model/intention.js';
+import { isRecord } from '../../model/is-record.js';
 import type { EndpointHealth, Reachability, RouteEntry, RouteTarget } from '../reachability.js';
-import { parseJson, readComplete } from './answer.js';
+import { createReader } from '../reader.js';
+import { parseJson, parseRecords, readComplete } from './answer.js';
 import { readGateways } from './gateways.js';
-import { createReader, isRecord, parseRecords } from './json.js';
 import { type Tenancy, toNameQuery, toPathName } from './place.js';
 import type { Transport } from './transport.js';
 

@@ -9,8 +9,6 @@ import { type ConsulAnswer, Exchange } from './exchange.js';
 import { failureOf, refusalOf, timeoutOf } from './refusal.js';
 import type { ConsulRequest, Operation } from './request.js';
 
-export type { ConsulAnswer } from './exchange.js';
-
 export interface Transport {
   /**
    * One exchange with Consul. Resolves with a status in `expected` (200 by default) and the whole body; throws

@@ -1,3 +1,4 @@
+import { compareText } from '../../model/compare-text.js';
 import { NO_HASH } from '../chain.js';
 import { toTrailRecord } from '../trail-record.js';
 import type { Gap, TopicIndexState } from './topic-index-state.js';
@@ -84,7 +85,7 @@ export function judge(state: TopicIndexState, row: Staged, now: number, held: ()
 
 /** Adds a time in which decisions are missing. */
 export function withGap(state: TopicIndexState, gap: Gap): TopicIndexState {
-  const gaps = [...state.gaps, gap].toSorted((a, b) => (a.after < b.after ? -1 : 1));
+  const gaps = [...state.gaps, gap].toSorted((a, b) => compareText(a.after, b.after));
   if (gaps.length <= MOST_GAPS) return { ...state, gaps };
   // The two oldest become one.
   const [first = gap, second = gap, ...others] = gaps;

@@ -1,3 +1,4 @@
+import { isRecord } from '../../model/is-record.js';
 import { badRequest } from './exchange.js';
 import { type Decoded, decodeShape, type Shape, ShapeError } from './shape.js';
 
@@ -46,10 +47,6 @@ function decode(raw: unknown, shape: Shape, prefix: string, unused: string[]): D
   }
 }
 
-export function isJsonObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 /** The value of a field by its Go name, which JSON keys match in any case. */
 export function fieldOf(object: JsonObject, name: string): unknown {
   if (Object.hasOwn(object, name)) return object[name];
@@ -60,8 +57,8 @@ export function fieldOf(object: JsonObject, name: string): unknown {
 
 /** The raw value of a field that Go reads as a map; throws 400 where it is something else. */
 export function requireMapField(raw: unknown, name: string, goField: string, goType: string, prefix: string) {
-  const value = isJsonObject(raw) ? fieldOf(raw, name) : undefined;
-  if (value === undefined || value === null || isJsonObject(value)) return;
+  const value = isRecord(raw) ? fieldOf(raw, name) : undefined;
+  if (value === undefined || value === null || isRecord(value)) return;
   const type = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
   throw badRequest(
     `${prefix}: json: cannot unmarshal ${type} into Go struct field ${goField} of type ${goType}`,
@@ -94,7 +91,7 @@ export function textMapIn(decoded: Decoded, name: string): Record<string, string
 /** A decoded inner object, or undefined where absent. */
 export function objectIn(decoded: Decoded | undefined, name: string): Decoded | undefined {
   const value = decoded?.[name];
-  return isJsonObject(value) ? { ...value } : undefined;
+  return isRecord(value) ? { ...value } : undefined;
 }
 
 export function objectsIn(decoded: Decoded | undefined, name: string): Decoded[] {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { isoInstant } from '../../clock.js';
 import { anonymousAccessorId, globalManagementPolicyId } from './acl/acl-resolver.js';
 import { contentHash } from './acl/content-hash.js';
 import { serverPort } from './api/agent.js';
@@ -28,7 +29,7 @@ export function seedState(context: ServerContext, secret: string): string {
   const { store } = context;
   const known = store.get('facts', 'management-secret')?.value;
   if (known !== undefined) return known;
-  const created = new Date(context.clock.now()).toISOString();
+  const created = isoInstant(context.clock);
   store.write((transaction) => {
     transaction.put('facts', 'node-id', { value: context.nodeId });
     transaction.put('facts', 'management-secret', { value: secret });

@@ -1,3 +1,4 @@
+import { compareText } from '../../model/compare-text.js';
 import { goDurationError, parseGoDuration } from './go-duration.js';
 
 type FieldKind =
@@ -124,7 +125,7 @@ function asList(value: unknown): unknown[] {
 
 /** Sorted by key, as Go writes maps. */
 function mapValues(value: unknown, path: string, decode: (inner: unknown, path: string) => unknown): Decoded {
-  const entries = Object.entries(asMap(value, path)).sort(([left], [right]) => (left < right ? -1 : 1));
+  const entries = Object.entries(asMap(value, path)).sort(([left], [right]) => compareText(left, right));
   return Object.fromEntries(entries.map(([key, inner]) => [key, decode(inner, `${path}[${key}]`)]));
 }
 
@@ -198,7 +199,7 @@ export function goType(value: unknown): string {
 export function goValue(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(goValue).join(' ')}]`;
   if (typeof value === 'object' && value !== null) {
-    const pairs = Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1));
+    const pairs = Object.entries(value).sort(([left], [right]) => compareText(left, right));
     return `map[${pairs.map(([key, inner]) => `${key}:${goValue(inner)}`).join(' ')}]`;
   }
   return value === null ? '<nil>' : String(value);

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type Clock, isoInstant } from '../../clock.js';
+import { compareText } from '../../model/compare-text.js';
 import { Secret } from '../../model/secret.js';
 
 export interface StoredClient {
@@ -74,7 +75,7 @@ export function createClientStore(
     list: (after, limit) =>
       [...stored.values()]
         .filter(({ clientId }) => clientId > after)
-        .sort((a, b) => (a.clientId < b.clientId ? -1 : 1))
+        .sort((a, b) => compareText(a.clientId, b.clientId))
         .slice(0, limit),
     put(client) {
       const before = stored.get(client.clientId);
@@ -126,8 +127,8 @@ function toStored(client: EmbeddedClient, before: StoredClient | undefined, now:
 function isSame(a: StoredClient, b: StoredClient): boolean {
   const sorted = (client: StoredClient) => {
     const { secret, attributes, ...rest } = client;
-    const entries = Object.entries(attributes).sort(([x], [y]) => (x < y ? -1 : 1));
-    return JSON.stringify([Object.entries(rest).sort(([x], [y]) => (x < y ? -1 : 1)), entries]);
+    const entries = Object.entries(attributes).sort(([x], [y]) => compareText(x, y));
+    return JSON.stringify([Object.entries(rest).sort(([x], [y]) => compareText(x, y)), entries]);
   };
   return sorted(a) === sorted(b) && a.secret.reveal() === b.secret.reveal();
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { abortAfter, type Clock } from '../../clock.js';
+import { abortAfter, type Clock, isoInstant } from '../../clock.js';
 import { SyncError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
 import type { Logger } from '../../observe.js';
@@ -73,7 +73,7 @@ export function createEventSender(options: EventSenderOptions): EventSender {
         logger.error({ eventId: id }, 'too many webhook events wait: this one is dropped');
         return;
       }
-      const body = JSON.stringify({ type, timestamp: new Date(clock.now()).toISOString(), data: content });
+      const body = JSON.stringify({ type, timestamp: isoInstant(clock), data: content });
       waiting += 1;
       // close() interrupts a sleep, which then rejects. No caller waits for it.
       chain = chain

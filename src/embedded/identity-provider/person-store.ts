@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { compareText } from '../../model/compare-text.js';
 
 /** A person who may sign in. `subject` is the `sub` of the person's tokens. */
 export interface EmbeddedPerson {
@@ -52,7 +53,7 @@ export function createPersonStore(
       return changes;
     },
     get: (subject) => stored.get(subject),
-    list: () => [...stored.values()].sort((a, b) => (a.subject < b.subject ? -1 : 1)),
+    list: () => [...stored.values()].sort((a, b) => compareText(a.subject, b.subject)),
     put(person) {
       const before = stored.get(person.subject);
       const after = toStored(person);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { RejectedEvent } from '../../errors.js';
-import type { Cause } from '../../model/trigger.js';
+import type { Cause } from '../../model/cause.js';
 import { safeParse } from '../../safe-parse.js';
 import type { Query } from '../api-client.js';
 import { membersRead, sessionOrder } from '../effects.js';

@@ -1,6 +1,7 @@
+import type { Cause } from '../../model/cause.js';
 import { clientKey } from '../../model/key.js';
 import type { RevocationOrder } from '../../model/order.js';
-import type { Cause, Evidence, Trigger } from '../../model/trigger.js';
+import type { Evidence, Trigger } from '../../model/trigger.js';
 import { fullRead, membersRead } from '../effects.js';
 import { textIn } from '../records.js';
 import type { IdentityEvent } from '../source.js';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import type { Members } from '../../model/members.js';
 import { confirmLeft } from '../confirm-left.js';
-import type { Members } from '../directory.js';
 import { parseJson } from '../http-client.js';
 import { incomplete } from '../read-errors.js';
 import {

@@ -1,5 +1,6 @@
+import type { Cause } from '../../model/cause.js';
 import { clientKey } from '../../model/key.js';
-import type { Cause, Trigger } from '../../model/trigger.js';
+import type { Trigger } from '../../model/trigger.js';
 import { digestOf } from '../digest.js';
 import {
   clientChanged,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Grant } from '../../model/client.js';
+import { compareText } from '../../model/compare-text.js';
 import { type ListRecord, recordOf, textIn } from '../records.js';
 import type { GraphApi } from './graph-api.js';
 import type { EntraNames } from './names.js';
@@ -144,5 +145,5 @@ export function toGrants(
 }
 
 function sorted(grants: ReadonlyMap<string, Grant>): readonly Grant[] {
-  return [...grants].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, grant]) => grant);
+  return [...grants].sort(([a], [b]) => compareText(a, b)).map(([, grant]) => grant);
 }

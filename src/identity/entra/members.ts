@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import type { Members } from '../../model/members.js';
 import { safeParse } from '../../safe-parse.js';
 import { confirmLeft } from '../confirm-left.js';
-import type { Members } from '../directory.js';
 import { parseJson } from '../http-client.js';
 import { denied } from '../read-errors.js';
 import {

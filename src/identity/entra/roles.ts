@@ -1,3 +1,4 @@
+import { compareText } from '../../model/compare-text.js';
 import { digestOf } from '../digest.js';
 import { clientEvidence, keyOfClient } from '../effects.js';
 import { incomplete } from '../read-errors.js';
@@ -28,7 +29,7 @@ export async function readRoles(
 
 /** Includes the APIs, because other APIs mean that other roles count. */
 export function digestOfRoles(roles: Roles, apis: readonly string[]): string {
-  return digestOf([apis.toSorted(), [...roles].toSorted(([a], [b]) => (a < b ? -1 : 1))]);
+  return digestOf([apis.toSorted(), [...roles].toSorted(([a], [b]) => compareText(a, b))]);
 }
 
 /** If more assignments are missing, only these are asked for, and the loss stays an inference for the mass guard. */

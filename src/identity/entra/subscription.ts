@@ -89,7 +89,7 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
     .digest('hex')
     .slice(0, 6);
   const place = api.placeOf('subscription');
-  const instantIn = (ms: number) => new Date(clock.now() + ms).toISOString();
+  const newExpiry = () => new Date(clock.now() + LIFETIME_MS).toISOString();
 
   const send = (method: 'POST' | 'PATCH' | 'DELETE', path: string, body: object, signal: AbortSignal) => {
     const headers = { 'content-type': 'application/json' };
@@ -106,7 +106,7 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
     known: KnownSubscription,
     signal: AbortSignal,
   ): Promise<KnownSubscription | undefined> => {
-    const body = { expirationDateTime: instantIn(LIFETIME_MS) };
+    const body = { expirationDateTime: newExpiry() };
     const answer = await send('PATCH', pathOf(known), body, signal);
     if (answer.status === 200) return toKnown(answer);
     if (answer.status === 404 && errorCodeOf(answer) !== undefined) return undefined;
@@ -140,7 +140,7 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
       notificationUrl: url,
       lifecycleNotificationUrl: url,
       resource,
-      expirationDateTime: instantIn(LIFETIME_MS),
+      expirationDateTime: newExpiry(),
       clientState: secret.reveal(),
     };
     let answer = await send('POST', '/subscriptions', subscription, signal);

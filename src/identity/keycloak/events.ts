@@ -1,5 +1,6 @@
+import type { Cause } from '../../model/cause.js';
 import { clientKey, type Key, providerKey } from '../../model/key.js';
-import type { Cause, Evidence } from '../../model/trigger.js';
+import type { Evidence } from '../../model/trigger.js';
 import {
   clientChanged,
   clientOrder,

@@ -1,5 +1,5 @@
+import type { Members } from '../../model/members.js';
 import { confirmLeft } from '../confirm-left.js';
-import type { Members } from '../directory.js';
 import { incomplete, WrongShape, wrongShape } from '../read-errors.js';
 import { textIn, UnreadablePeopleList } from '../records.js';
 import type { AdminApi } from './admin-api.js';

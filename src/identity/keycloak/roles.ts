@@ -1,4 +1,5 @@
 import type { Grant } from '../../model/client.js';
+import { compareText } from '../../model/compare-text.js';
 import { wrongShape } from '../read-errors.js';
 import { textIn } from '../records.js';
 import type { AdminApi } from './admin-api.js';
@@ -73,5 +74,5 @@ export async function readRoleGrants(
 
 function sorted(grants: readonly Grant[]): readonly Grant[] {
   const byKey = new Map(grants.map((grant) => [JSON.stringify([grant.api ?? '', grant.name]), grant]));
-  return [...byKey].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, grant]) => grant);
+  return [...byKey].sort(([a], [b]) => compareText(a, b)).map(([, grant]) => grant);
 }

@@ -1,14 +1,9 @@
 import { z } from 'zod';
 import { ClientUnreadable } from '../../errors.js';
 import type { Grant, OAuthClient } from '../../model/client.js';
+import type { Members, UnreadablePeople } from '../../model/members.js';
 import { safeParse } from '../../safe-parse.js';
-import type {
-  Directory,
-  DirectorySnapshot,
-  Members,
-  UnreadableClient,
-  UnreadablePeople,
-} from '../directory.js';
+import type { Directory, DirectorySnapshot, UnreadableClient } from '../directory.js';
 import { incomplete, wrongShape } from '../read-errors.js';
 import { withUnreadable } from '../records.js';
 

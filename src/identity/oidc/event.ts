@@ -1,7 +1,8 @@
 import { z } from 'zod';
+import type { Cause } from '../../model/cause.js';
 import { clientKey } from '../../model/key.js';
 import type { RevocationOrder } from '../../model/order.js';
-import type { Cause, Evidence } from '../../model/trigger.js';
+import type { Evidence } from '../../model/trigger.js';
 import { safeParse } from '../../safe-parse.js';
 import { clientEvidence, clientOrder, membersRead } from '../effects.js';
 import { invalidEvent, parseEventBody } from '../event-body.js';

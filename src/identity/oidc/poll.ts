@@ -1,5 +1,6 @@
 import type { Clock } from '../../clock.js';
 import type { OAuthClient } from '../../model/client.js';
+import { compareText } from '../../model/compare-text.js';
 import { clientKey } from '../../model/key.js';
 import { digestOf } from '../digest.js';
 import { membersRead } from '../effects.js';
@@ -108,6 +109,5 @@ function digestOfAll(digests: ReadonlyMap<string, string>, people: string): stri
 }
 
 function byText(a: unknown, b: unknown): number {
-  const [x, y] = [JSON.stringify(a), JSON.stringify(b)];
-  return x === y ? 0 : x < y ? -1 : 1;
+  return compareText(JSON.stringify(a), JSON.stringify(b));
 }

@@ -1,4 +1,5 @@
 import type { Grant } from '../../model/client.js';
+import { compareText } from '../../model/compare-text.js';
 import { wrongShape } from '../read-errors.js';
 import type { OktaApp } from './app.js';
 import {
@@ -65,5 +66,5 @@ function allows(app: OktaApp, rule: AccessRule, scope: CustomScope): boolean {
 }
 
 function byName(one: Grant, other: Grant): number {
-  return one.name < other.name ? -1 : 1;
+  return compareText(one.name, other.name);
 }

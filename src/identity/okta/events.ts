@@ -1,5 +1,6 @@
+import type { Cause } from '../../model/cause.js';
 import { providerKey } from '../../model/key.js';
-import type { Cause, Evidence, Trigger } from '../../model/trigger.js';
+import type { Evidence, Trigger } from '../../model/trigger.js';
 import { digestOf } from '../digest.js';
 import {
   clientChanged,

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { SyncError } from '../../errors.js';
+import type { Members } from '../../model/members.js';
 import type { Logger } from '../../observe.js';
 import { confirmLeft } from '../confirm-left.js';
-import type { Members } from '../directory.js';
 import {
   invalidRecords,
   parseShape,

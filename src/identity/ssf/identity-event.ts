@@ -1,6 +1,7 @@
+import type { Cause } from '../../model/cause.js';
 import { clientKey } from '../../model/key.js';
 import type { RevocationOrder } from '../../model/order.js';
-import type { Cause, Trigger } from '../../model/trigger.js';
+import type { Trigger } from '../../model/trigger.js';
 import type { Logger, Metrics } from '../../observe.js';
 import {
   clientEvidence,

@@ -1,3 +1,4 @@
+import { isRecord } from '../../model/is-record.js';
 /**
  * The subject of an event: a person or a client. Both are absent if the event names its subject in a form that neither
  * tokens nor clients use (an address, a telephone number, only a session or a device).
@@ -84,8 +85,4 @@ function name(value: unknown): string | undefined {
     !/\p{Cc}|\p{Surrogate}/u.test(value)
     ? value
     : undefined;
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

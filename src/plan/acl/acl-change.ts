@@ -1,4 +1,6 @@
 import type { AclObject } from '../../model/acl.js';
+import type { Principal } from '../../model/cause.js';
+import { compareText } from '../../model/compare-text.js';
 import type {
   ChangeReason,
   DecidedPerson,
@@ -6,7 +8,6 @@ import type {
   Resource,
   ResourceKind,
 } from '../../model/decision.js';
-import type { Principal } from '../../model/trigger.js';
 import { toUriText } from '../../model/uri-text.js';
 import type { Hold, PlannedClient } from '../plan.js';
 
@@ -79,6 +80,6 @@ export function canonicalJson(value: unknown): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   const fields = Object.entries(value)
     .filter(([, field]) => field !== undefined)
-    .toSorted(([a], [b]) => (a < b ? -1 : 1));
+    .toSorted(([a], [b]) => compareText(a, b));
   return `{${fields.map(([key, field]) => `${JSON.stringify(key)}:${canonicalJson(field)}`).join(',')}}`;
 }

@@ -1,12 +1,13 @@
 import type { AclAuthMethod, AclRole } from '../../model/acl.js';
 import { ACTOR_KINDS, type ClassifiedKind } from '../../model/actor.js';
 import type { OAuthClient } from '../../model/client.js';
+import { compareText } from '../../model/compare-text.js';
 import type { HoldReason } from '../../model/decision.js';
 import type { ServiceName } from '../../model/intention.js';
+import type { AclSettings, LoginProvider } from '../../model/login.js';
 import type { Mapping } from '../../model/rule.js';
 import { classify, needsHuman } from '../actor.js';
 import type { ClaimStatus } from '../claims.js';
-import { compareText } from '../compare.js';
 import { ownService } from '../own-service.js';
 import { compilePattern, type PatternCompiler } from '../pattern.js';
 import type { Hold } from '../plan.js';
@@ -16,10 +17,8 @@ import { aclSubject } from './acl-change.js';
 import { type FirstLogin, isGained, isYielded, MOST_FIRST_LOGINS } from './first-logins.js';
 import { rulesOf } from './granted-rules.js';
 import {
-  type AclSettings,
   type DesiredAcl,
   expectedValue,
-  type LoginProvider,
   lifetimeOf,
   maxTokenTtlSeconds,
   methodConfig,

@@ -1,16 +1,14 @@
 import type { AclBindingRule, AclPolicy, AclRole } from '../../model/acl.js';
+import { compareText } from '../../model/compare-text.js';
 import type { HoldReason } from '../../model/decision.js';
-import type { GroupRules } from '../../model/login.js';
+import type { AclSettings, GroupRules, LoginProvider } from '../../model/login.js';
 import type { Mapping } from '../../model/rule.js';
-import { compareText } from '../compare.js';
 import type { Hold } from '../plan.js';
 import { aclSubject } from './acl-change.js';
 import { fill, toPolicy } from './granted-rules.js';
 import {
-  type AclSettings,
   claimKey,
   type DesiredAcl,
-  type LoginProvider,
   maxTokenTtlSeconds,
   methodConfig,
   NOTHING_DESIRED,

@@ -1,6 +1,6 @@
 import type { AclObject } from '../../model/acl.js';
+import { compareText } from '../../model/compare-text.js';
 import type { Mode } from '../../model/rule.js';
-import { compareText } from '../compare.js';
 import type { Hold } from '../plan.js';
 import type { AclChange, AclPlan } from './acl-change.js';
 import { type AclSteps, createSteps } from './acl-steps.js';

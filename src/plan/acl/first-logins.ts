@@ -1,8 +1,8 @@
 import { confirmedServices, type OAuthClient } from '../../model/client.js';
+import { compareText } from '../../model/compare-text.js';
 import type { ServiceName } from '../../model/intention.js';
 import type { Mapping } from '../../model/rule.js';
 import type { ClaimStatus } from '../claims.js';
-import { compareText } from '../compare.js';
 import { ownService } from '../own-service.js';
 import { type ClientId, clientText, serviceText } from '../world.js';
 import { clientName, isOfAnotherOwner } from './object-names.js';

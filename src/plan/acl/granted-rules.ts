@@ -1,10 +1,10 @@
 import type { AclPolicy } from '../../model/acl.js';
 import type { ClassifiedKind } from '../../model/actor.js';
 import type { OAuthClient } from '../../model/client.js';
+import { compareText } from '../../model/compare-text.js';
 import type { HoldReason } from '../../model/decision.js';
 import type { Mapping } from '../../model/rule.js';
 import { admitsKind, mayUseScope } from '../actor.js';
-import { compareText } from '../compare.js';
 import { toGrantText } from '../grant-text.js';
 import type { PatternCompiler } from '../pattern.js';
 import { matchRule } from '../rule-match.js';

@@ -7,17 +7,9 @@ import type {
   JwtMethodConfig,
 } from '../../model/acl.js';
 import type { OAuthClient } from '../../model/client.js';
+import { compareText } from '../../model/compare-text.js';
 import type { ClaimPath, ClaimProof, LoginProvider } from '../../model/login.js';
 import type { ActorLimit } from '../../model/rule.js';
-
-export type {
-  AclSettings,
-  ClaimPath,
-  ClaimProof,
-  GroupRules,
-  LoginProvider,
-  SigningKeys,
-} from '../../model/login.js';
 
 /** ACL objects as they should be; each kind sorted by name, binding rules by method and role. */
 export interface DesiredAcl {
@@ -111,5 +103,5 @@ export function expectedValue(proof: ClaimProof, clientId: string): string {
 }
 
 function sortedRecord(entries: ReadonlyMap<string, string>): Readonly<Record<string, string>> {
-  return Object.fromEntries([...entries].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  return Object.fromEntries([...entries].toSorted(([a], [b]) => compareText(a, b)));
 }

@@ -1,5 +1,5 @@
 import type { AclRole, Stored } from '../../model/acl.js';
-import { compareText } from '../compare.js';
+import { compareText } from '../../model/compare-text.js';
 import { isUnlimited, letsOthersIn } from './diff-methods.js';
 import type { DesiredAcl } from './login.js';
 import { byName, type OwnedAcl, ruleKey } from './owned-acl.js';

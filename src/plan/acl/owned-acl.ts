@@ -6,7 +6,7 @@ import type {
   AclSnapshot,
   Stored,
 } from '../../model/acl.js';
-import { compareText } from '../compare.js';
+import { compareText } from '../../model/compare-text.js';
 import { isOwnedDescription } from '../ownership.js';
 import { hasOurName, isOurs } from './object-names.js';
 

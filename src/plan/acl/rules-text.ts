@@ -1,4 +1,4 @@
-import { compareText } from '../compare.js';
+import { compareText } from '../../model/compare-text.js';
 import { captureNames, isPlainServiceName, substitute } from '../pattern.js';
 import { rulesString } from './escape.js';
 import { type Item, type Place, parseItems, RulesFault } from './rules-syntax.js';

@@ -1,5 +1,6 @@
+import type { ClaimPath } from '../../model/login.js';
 import { selectorString } from './escape.js';
-import { type ClaimPath, claimKey } from './login.js';
+import { claimKey } from './login.js';
 
 /** Fixed names, so that the name of a claim is never part of a selector. */
 export type ClaimName =

@@ -1,5 +1,5 @@
 import { type AclSnapshot, type AclToken, MANAGEMENT_POLICY_ID } from '../../model/acl.js';
-import { compareText } from '../compare.js';
+import { compareText } from '../../model/compare-text.js';
 import { RulesFault } from './rules-syntax.js';
 import { type AclRules, grantRules, parseRules } from './rules-text.js';
 

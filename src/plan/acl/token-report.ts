@@ -1,5 +1,5 @@
 import type { AclToken } from '../../model/acl.js';
-import { compareText } from '../compare.js';
+import { compareText } from '../../model/compare-text.js';
 import type { ClientId } from '../world.js';
 import type { DesiredAcl } from './login.js';
 import {

@@ -1,4 +1,4 @@
-import { compareText } from '../compare.js';
+import { compareText } from '../../model/compare-text.js';
 import { all, type ChangeGuard } from './guard.js';
 
 /**

@@ -1,7 +1,7 @@
+import type { Principal } from '../../model/cause.js';
 import type { ChangeReason, HoldReason } from '../../model/decision.js';
 import type { Freeze } from '../../model/freeze.js';
 import type { Mapping } from '../../model/rule.js';
-import type { Principal } from '../../model/trigger.js';
 import type { WritePolicy } from '../mode.js';
 import type { Hold, PlannedClient } from '../plan.js';
 

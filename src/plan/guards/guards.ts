@@ -1,5 +1,5 @@
+import type { Principal } from '../../model/cause.js';
 import type { HoldReason } from '../../model/decision.js';
-import type { Principal } from '../../model/trigger.js';
 import type { Hold } from '../plan.js';
 import { approval } from './approval.js';
 import { contention } from './contention.js';

@@ -5,7 +5,7 @@ import { unverifiable } from '../acl/login.js';
 import { parseRules } from '../acl/rules-text.js';
 import { readRules } from '../acl/token-power.js';
 import { classify } from '../actor.js';
-import { compareText } from '../compare.js';
+import { compareText } from '../../model/compare-text.js';
 import { createPatternCompiler } from '../pattern.js';
 import { matchRule } from '../rule-match.js';
 import { type ClientId, clientText, findClient } from '../world.js';

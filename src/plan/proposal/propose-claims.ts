@@ -1,8 +1,8 @@
 import { isCaller } from '../../model/catalog.js';
 import { confirmedServices, type OAuthClient } from '../../model/client.js';
+import { compareText } from '../../model/compare-text.js';
 import type { ServiceName } from '../../model/intention.js';
 import { isSourceName, statedClaim } from '../claims.js';
-import { compareText } from '../compare.js';
 import { type ClientId, clientText, findClient, serviceText } from '../world.js';
 import { groupBy } from './group-by.js';
 import type { ClaimEvidence, ProposalInput, ProposedClaim } from './proposal.js';

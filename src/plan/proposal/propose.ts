@@ -1,5 +1,5 @@
+import { compareText } from '../../model/compare-text.js';
 import type { Rule } from '../../model/rule.js';
-import { compareText } from '../compare.js';
 import { assignScopes } from './assign-scopes.js';
 import { toCallers, withoutWiderClaims } from './callers.js';
 import { explainEdges } from './explain-edges.js';

@@ -1,7 +1,7 @@
 import type { Grant } from '../../model/client.js';
+import { compareText } from '../../model/compare-text.js';
 import type { Mapping } from '../../model/rule.js';
 import { classify, mayUseScope } from '../actor.js';
-import { compareText } from '../compare.js';
 import { createPatternCompiler } from '../pattern.js';
 import { serviceText } from '../world.js';
 import type { Claimant } from './callers.js';

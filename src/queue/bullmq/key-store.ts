@@ -1,3 +1,4 @@
+import { compareText } from '../../model/compare-text.js';
 import type { Trigger } from '../../model/trigger.js';
 import type { ParkedKey, Unparked } from '../queue.js';
 import type { JobOutcome } from '../run-job.js';
@@ -125,7 +126,7 @@ export class KeyStore {
 
   async parked(): Promise<ParkedKey[]> {
     const parked = await this.#link.call((redis) => redis.hvals(`${this.#link.prefix}:parked`));
-    return parked.map(parseParked).sort((a, b) => (a.key < b.key ? -1 : 1));
+    return parked.map(parseParked).sort((a, b) => compareText(a.key, b.key));
   }
 }
 

@@ -35,11 +35,11 @@ export class BullmqQueue implements Queue {
   readonly #wake: Wake;
   readonly #allowUnsafe: boolean;
   readonly #running = new Map<string, Run>();
-  readonly #heard: (triggers: readonly Trigger[]) => void;
+  readonly #becameDurable: (triggers: readonly Trigger[]) => void;
   readonly #loops = new Set<Promise<void>>();
   readonly #closing = new AbortController();
 
-  /** `heard`: triggers that another process made durable. */
+  /** `becameDurable`: triggers that another process made durable. */
   constructor(
     link: RedisLink,
     store: KeyStore,
@@ -47,10 +47,10 @@ export class BullmqQueue implements Queue {
     wake: Wake,
     allowUnsafe: boolean,
     deps: RunDeps,
-    heard: (triggers: readonly Trigger[]) => void = () => {},
+    becameDurable: (triggers: readonly Trigger[]) => void = () => {},
   ) {
     this.#wake = wake;
-    this.#heard = heard;
+    this.#becameDurable = becameDurable;
     this.#link = link;
     this.#store = store;
     this.#schedule = schedule;
@@ -134,7 +134,7 @@ export class BullmqQueue implements Queue {
     const connection = this.#link.openWorkerConnection();
     const hear = (triggers: readonly Trigger[]) => {
       this.#arrivedHere(triggers);
-      this.#heard(triggers);
+      this.#becameDurable(triggers);
     };
     const unsubscribe = this.#wake.subscribe(hear, () => void this.#sweep());
     // What earlier terms left; the keys themselves say what must run.

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { compareText } from '../../model/compare-text.js';
 import type { Replica } from '../../model/replica.js';
 import { MOST_REPLICAS, ROSTER_LIFE_MS, type Roster, type SeenReplica } from '../roster.js';
 import type { RedisLink } from './redis-link.js';
@@ -79,7 +80,7 @@ export class BullmqRoster implements Roster {
       const replica = parseReplica(json);
       return replica === undefined ? [] : [{ ...replica, seenMs: Number(seenMs) }];
     });
-    return replicas.toSorted((a, b) => (a.replica < b.replica ? -1 : 1));
+    return replicas.toSorted((a, b) => compareText(a.replica, b.replica));
   }
 }
 

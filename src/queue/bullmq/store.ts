@@ -46,11 +46,11 @@ export function createBullmqStore(options: BullmqStoreOptions): Store {
   const openParts = (
     name: string,
     fenced: (of: RedisLink) => ScriptLink,
-    heard?: (triggers: readonly Trigger[]) => void,
+    becameDurable?: (triggers: readonly Trigger[]) => void,
   ) => {
     const store = new KeyStore(fenced(link), intake);
     const schedule = new Schedule(link, store, clock, name);
-    const queue = new BullmqQueue(link, store, schedule, wake, allowUnsafe, deps, heard);
+    const queue = new BullmqQueue(link, store, schedule, wake, allowUnsafe, deps, becameDurable);
     const keyValues = new BullmqKeyValueStore(fenced(intake));
     const journal = new BullmqJournal(fenced(link), deps);
     const parts = {
@@ -76,9 +76,9 @@ export function createBullmqStore(options: BullmqStoreOptions): Store {
     ...own.parts,
     fence: new BullmqFence(intake),
     roster: new BullmqRoster(intake),
-    lead(epoch, heard): LedStore {
+    lead(epoch, becameDurable): LedStore {
       // A queue of its own: no job of an earlier leader, running or stalled, keeps a key of this term waiting.
-      const { parts, close } = openParts(`${JOBS}-${epoch}`, (of) => of.fencedBy(epoch), heard);
+      const { parts, close } = openParts(`${JOBS}-${epoch}`, (of) => of.fencedBy(epoch), becameDurable);
       return { ...parts, close };
     },
     async close() {

@@ -34,12 +34,12 @@ export class Wake {
   }
 
   /** Calls back until the returned function is called. `listens`, after each connection: from now on nothing is missed. */
-  subscribe(heard: (triggers: readonly Trigger[]) => void, listens: () => void): () => void {
+  subscribe(becameDurable: (triggers: readonly Trigger[]) => void, listens: () => void): () => void {
     const subscriber = this.#link.openSubscriber();
     subscriber.on('message', (_channel: string, text: string) => {
       try {
         const bodies: unknown = JSON.parse(text);
-        if (Array.isArray(bodies)) heard(bodies.map((body) => parseTrigger(String(body))));
+        if (Array.isArray(bodies)) becameDurable(bodies.map((body) => parseTrigger(String(body))));
       } catch (error) {
         this.#logger.warn({ error: messageOf(error) }, 'a message of another replica is unreadable');
       }
@@ -49,7 +49,7 @@ export class Wake {
       if (!over.signal.aborted)
         this.#logger.warn(
           { error: messageOf(error) },
-          'this replica is not told of events at other replicas, and finds them some seconds later',
+          'this replica gets no notice of events at other replicas, and finds them some seconds later',
         );
     };
     subscriber.on('ready', () => void subscriber.subscribe(this.#channel).then(listens, fail));

@@ -3,7 +3,7 @@ import { type Leader, parseLeader } from '../../model/leader.js';
 import type { Fence } from '../fence.js';
 import type { StateFile } from './state-file.js';
 
-const FACT = 'lease';
+const NAME = 'lease';
 
 /**
  * The epoch of a state directory, in `queue.db`. The lock of the directory keeps every other process away, so the epoch in
@@ -18,7 +18,7 @@ export class EmbeddedFence implements Fence {
   constructor(file: StateFile) {
     this.#file = file;
     this.#leader = file.read(() =>
-      parseLeader(file.sql('SELECT value FROM facts WHERE name = ?').first(FACT)?.text('value')),
+      parseLeader(file.sql('SELECT value FROM facts WHERE name = ?').first(NAME)?.text('value')),
     );
   }
 
@@ -37,7 +37,7 @@ export class EmbeddedFence implements Fence {
     await this.#file.write(() => {
       this.#file
         .sql('INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)')
-        .run(FACT, JSON.stringify(next));
+        .run(NAME, JSON.stringify(next));
       // With the write: what is behind it in the file's order is refused already.
       this.#leader = next;
     });

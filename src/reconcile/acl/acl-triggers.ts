@@ -12,7 +12,7 @@ import type { ReconcilerDeps } from '../deps.js';
 import { countAhead } from './acl-budget.js';
 import { peopleTriggers, planPeopleFleet } from './fleet-people.js';
 import { isPending, planAcl, readAllAcl } from './plan-clients.js';
-import { tellFirstLogins } from './tell-first-logins.js';
+import { warnOfFirstLogins } from './warn-of-first-logins.js';
 
 type Known = Pick<ReconcilerDeps, 'world' | 'acl'>;
 
@@ -87,7 +87,7 @@ async function clientTriggers(
 ): Promise<readonly Trigger[]> {
   const plans = await planAcl(clients, deps, deps.clock.now(), evidenceOf);
   if (plans.some(({ plan }) => losesByInference(plan.changes))) await countAhead(deps, deps.clock.now());
-  tellFirstLogins(
+  warnOfFirstLogins(
     plans.map(({ plan }) => plan),
     deps,
   );

@@ -1,6 +1,7 @@
 import { tolerateDenied } from '../../apply/acl/tolerate-denied.js';
 import { IncompleteRead } from '../../errors.js';
-import type { Directory, Members } from '../../identity/directory.js';
+import type { Directory } from '../../identity/directory.js';
+import type { Members } from '../../model/members.js';
 import type { Job } from '../../model/trigger.js';
 import { groupsOf, withExisting } from '../../plan/acl/plan-people.js';
 import { admittedPeople } from '../../state/people-acl.js';

@@ -13,7 +13,7 @@ import { toTrigger } from './acl-triggers.js';
 import { peopleTriggers, planPeopleFleet } from './fleet-people.js';
 import { orphanedObjects } from './orphaned-objects.js';
 import { isPending, planAcl, readAllAcl } from './plan-clients.js';
-import { tellFirstLogins } from './tell-first-logins.js';
+import { warnOfFirstLogins } from './warn-of-first-logins.js';
 
 /** The result of the complete comparison of ACL objects. */
 export interface AclComparison {
@@ -46,7 +46,7 @@ async function compare(deps: ReconcilerDeps, cause: Cause, signal: AbortSignal):
   const { cache } = deps.acl;
   const planned = await planAcl(clientsWithAcl(deps), deps, deps.clock.now());
   const clients = planned.map(({ plan }) => plan);
-  tellFirstLogins(clients, deps);
+  warnOfFirstLogins(clients, deps);
   const people = planPeopleFleet(deps);
   const plans = [...clients, ...people.map(({ plan }) => plan)];
   const failed = await removeLeft(plans, cause, deps, signal).then(
@@ -85,9 +85,9 @@ export async function removeLeft(
   const snapshot = acl.cache.snapshot(acl.cache.owned.keys(), acl.cache.policies.keys());
   const lastApplied = await recoverPendingAcl(key, record, snapshot, deps, signal);
   if (mode !== 'enforce') return;
-  const nameless = orphanedObjects(deps);
-  if (nameless.length > 0) await deps.window.store(deps.keyValues);
-  await applyAcl({ key, changes: nameless, cause, lastApplied }, deps, signal);
+  const orphaned = orphanedObjects(deps);
+  if (orphaned.length > 0) await deps.window.store(deps.keyValues);
+  await applyAcl({ key, changes: orphaned, cause, lastApplied }, deps, signal);
   await applyAcl(
     { key, changes: unlinkedPolicies(plans, acl, world.mapping), cause, lastApplied },
     deps,

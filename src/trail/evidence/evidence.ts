@@ -1,7 +1,7 @@
 import type { Trail, TrailExtent } from '../../decisions/trail.js';
 import { SyncError } from '../../errors.js';
+import { compareText } from '../../model/compare-text.js';
 import type { Decision } from '../../model/decision.js';
-import { compareText } from '../../plan/compare.js';
 import { openAnswer } from '../answer.js';
 import { isPossiblyOpen } from '../edge.js';
 import { readEdges, readStandings } from '../read-standing.js';

@@ -1,3 +1,4 @@
+import { compareText } from '../../model/compare-text.js';
 import type { Decision } from '../../model/decision.js';
 import { type Citation, cite } from '../edge.js';
 
@@ -28,7 +29,7 @@ export function toLatencies(changes: readonly Decision[]): Latencies {
         ? []
         : [{ ...cite(decision), subject: decision.subject, ms: decision.latencyMs }],
     )
-    .toSorted((a, b) => a.ms - b.ms || (a.id < b.id ? -1 : 1));
+    .toSorted((a, b) => a.ms - b.ms || compareText(a.id, b.id));
   const at = (share: number) => timed[Math.max(0, Math.ceil(share * timed.length) - 1)]?.ms ?? 0;
   return {
     count: timed.length,

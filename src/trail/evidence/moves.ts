@@ -1,6 +1,6 @@
+import { compareText } from '../../model/compare-text.js';
 import type { Decision } from '../../model/decision.js';
 import { digest } from '../../plan/access.js';
-import { compareText } from '../../plan/compare.js';
 import { asAccess } from '../content.js';
 import { type Citation, cite } from '../edge.js';
 import type { Reviewed } from './reviewed.js';

@@ -1,5 +1,5 @@
+import { compareText } from '../../model/compare-text.js';
 import { covers } from '../../plan/access.js';
-import { compareText } from '../../plan/compare.js';
 import { isOwned } from '../../plan/ownership.js';
 import { type ActualAccess, intentionSubject } from '../../plan/plan.js';
 import { opens } from '../../plan/precedence.js';

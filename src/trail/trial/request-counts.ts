@@ -1,5 +1,5 @@
+import { compareText } from '../../model/compare-text.js';
 import type { ServiceName } from '../../model/intention.js';
-import { compareText } from '../../plan/compare.js';
 import { type ActualAccess, intentionSubject } from '../../plan/plan.js';
 import { destinationOf, judgeWithoutHeaders, pairOf } from '../calls/attribute-call.js';
 import type { LoggedCall } from '../calls/logged-call.js';

@@ -1,6 +1,6 @@
+import { compareText } from '../../model/compare-text.js';
 import type { ServiceName } from '../../model/intention.js';
 import { covers } from '../../plan/access.js';
-import { compareText } from '../../plan/compare.js';
 import type { ActualAccess } from '../../plan/plan.js';
 import { asAccess, isOpen } from '../content.js';
 import type { Citation } from '../edge.js';

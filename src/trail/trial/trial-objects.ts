@@ -1,5 +1,5 @@
+import { compareText } from '../../model/compare-text.js';
 import type { HoldReason, Reason, Resource } from '../../model/decision.js';
-import { compareText } from '../../plan/compare.js';
 import { isDelay } from '../../plan/holds.js';
 import type { Hold } from '../../plan/plan.js';
 

@@ -85,7 +85,7 @@ describe('scopemesh freeze', () => {
     }
   });
 
-  it('refuses a reason of several lines and a time that is none', async () => {
+  it('refuses a reason of several lines and an invalid time', async () => {
     for (const args of [
       ['start', '--reason', 'a\nb'],
       ['start', '--reason', 'x', '--for', 'soon'],

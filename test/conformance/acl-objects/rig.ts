@@ -1,9 +1,16 @@
 import { systemClock } from '../../../src/clock.js';
-import type { AclObjects, AclSnapshot } from '../../../src/consul/acl.js';
+import type { AclObjects } from '../../../src/consul/acl.js';
 import { createAclObjects } from '../../../src/consul/http/acl-objects.js';
 import { createIndexGuard } from '../../../src/consul/http/index-guard.js';
 import { createTransport, type Transport } from '../../../src/consul/http/transport.js';
-import type { AclAuthMethod, AclBindingRule, AclObject, AclPolicy, AclRole } from '../../../src/model/acl.js';
+import type {
+  AclAuthMethod,
+  AclBindingRule,
+  AclObject,
+  AclPolicy,
+  AclRole,
+  AclSnapshot,
+} from '../../../src/model/acl.js';
 import { Secret } from '../../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
 import { type KeySetServer, startKeySetServer } from '../../support/key-set-server.js';

@@ -33,7 +33,7 @@ export function aclTokens(theRig: () => AclRig): void {
     }
   });
 
-  it('of a role or a method that is not there are none, and an empty name does not mean all', async () => {
+  it('a missing role or method has no tokens, and an empty name does not mean all', async () => {
     const { acl } = theRig();
     expect(await acl.tokens({ role: 'not-there' }, never)).toEqual([]);
     expect(await acl.tokens({ authMethod: 'not-there' }, never)).toEqual([]);

@@ -73,23 +73,23 @@ describe('a snapshot of ACL objects', () => {
     ['of numbers', ({ reply }) => reply(200, '[1]')],
     ['of nameless things', ({ reply }) => reply(200, [{ ID: 'x', Name: '', AuthMethod: '', Type: 'jwt' }])],
     [
-      'of things with an id that is none',
+      'of things with an invalid id',
       ({ reply }) => reply(200, [{ ...rawPolicy, ID: 7, Name: 7, AuthMethod: 7 }]),
     ],
   ];
   for (const table of tables) {
     for (const [name, fault] of faults) {
-      it(`is none where the list of ${table} is ${name}`, async () => {
+      it(`is refused where the list of ${table} is ${name}`, async () => {
         const { acl } = await against(at(`/v1/acl/${table}`, fault));
         expect(await failureOf(acl.read(everything, never))).toMatchObject({ code: 'ERR_CONSUL_INCOMPLETE' });
       });
     }
-    it(`is none where the list of ${table} has something twice`, async () => {
+    it(`is refused where the list of ${table} has something twice`, async () => {
       const rows = [...[ONE_OF_EACH[`/v1/acl/${table}`]].flat(), ...[ONE_OF_EACH[`/v1/acl/${table}`]].flat()];
       const { acl } = await against(at(`/v1/acl/${table}`, ({ reply }) => reply(200, rows)));
       expect(await failureOf(acl.read(everything, never))).toMatchObject({ code: 'ERR_CONSUL_INCOMPLETE' });
     });
-    it(`is none where the index of ${table} goes back`, async () => {
+    it(`is refused where the index of ${table} goes back`, async () => {
       let index = 100;
       const { acl } = await against(
         at(`/v1/acl/${table}`, ({ reply }) =>
@@ -136,12 +136,12 @@ describe('a snapshot of ACL objects', () => {
     expect(snapshot.roles).toHaveLength(1);
   });
 
-  it('is none where a policy is in the list and is said not to be there', async () => {
+  it('is refused where a policy is in the list and is said not to be there', async () => {
     const { acl } = await against(at('/v1/acl/policy/policy-1', ({ reply }) => reply(403, 'ACL not found')));
     expect(await failureOf(acl.read(everything, never))).toMatchObject({ code: 'ERR_CONSUL_INCOMPLETE' });
   });
 
-  it('is none where a proxy says 404 in place of Consul', async () => {
+  it('is refused where a proxy says 404 in place of Consul', async () => {
     for (const path of singles) {
       const { acl } = await against(
         at(`/v1/acl/${path}`, ({ reply }) => reply(404, 'no such page', { 'X-Consul-Index': undefined })),
@@ -150,7 +150,7 @@ describe('a snapshot of ACL objects', () => {
     }
   });
 
-  it('is none where rules or configuration are hidden, or another shape than they have', async () => {
+  it('is refused where rules or configuration are hidden, or have an unknown shape', async () => {
     const hidden: readonly (readonly [string, unknown])[] = [
       ['policy/policy-1', rawPolicy],
       ['policy/policy-1', { ...rawPolicy, Rules: '<hidden>' }],

@@ -73,7 +73,7 @@ describe('durations in Go’s notation', () => {
     expect(parseGoDuration(text)).toBe(ns);
   });
 
-  it.each(['', '5', 's', '1x', '1 s', '--1s'])('%j is none', (text) => {
+  it.each(['', '5', 's', '1x', '1 s', '--1s'])('%j is no duration', (text) => {
     expect(parseGoDuration(text)).toBeUndefined();
   });
 });

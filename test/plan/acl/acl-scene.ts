@@ -1,14 +1,15 @@
 import fc from 'fast-check';
 import type { AclObject } from '../../../src/model/acl.js';
 import type { OAuthClient } from '../../../src/model/client.js';
+import { compareText } from '../../../src/model/compare-text.js';
 import type { ServiceName } from '../../../src/model/intention.js';
+import type { AclSettings, LoginProvider } from '../../../src/model/login.js';
 import type { Rule } from '../../../src/model/rule.js';
 import type { AclWhy } from '../../../src/plan/acl/acl-change.js';
 import { type DesiredClient, desiredClient } from '../../../src/plan/acl/desired-client.js';
-import type { AclSettings, DesiredAcl, LoginProvider } from '../../../src/plan/acl/login.js';
+import type { DesiredAcl } from '../../../src/plan/acl/login.js';
 import { clientName } from '../../../src/plan/acl/object-names.js';
 import type { ClaimStatus } from '../../../src/plan/claims.js';
-import { compareText } from '../../../src/plan/compare.js';
 import type { ClientBlock } from '../../../src/plan/world.js';
 import { anyCharacter } from '../../support/any-character.js';
 import { client, mapping, named } from '../scene.js';

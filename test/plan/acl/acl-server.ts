@@ -1,6 +1,7 @@
 import { exportSPKI, generateKeyPair, SignJWT } from 'jose';
 import type { AclAuthMethod, AclBindingRule, AclRole } from '../../../src/model/acl.js';
-import type { AclSettings, DesiredAcl } from '../../../src/plan/acl/login.js';
+import type { AclSettings } from '../../../src/model/login.js';
+import type { DesiredAcl } from '../../../src/plan/acl/login.js';
 import { ConsulAnswer, type ConsulHandle, startConsul } from '../../stack/consul.js';
 import { ISSUER, loginProvider, settings } from './acl-scene.js';
 

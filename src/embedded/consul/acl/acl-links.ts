@@ -1,3 +1,4 @@
+import { compareText } from '../../../model/compare-text.js';
 import { objectsIn, textIn, textsIn } from '../body.js';
 import { quoted, serverFailure } from '../exchange.js';
 import { type Decoded, list, string, strings } from '../shape.js';
@@ -91,7 +92,7 @@ export function sameName(left: string, right: string): boolean {
 
 /** The order of lists. */
 export function byName(left: { readonly Name: string }, right: { readonly Name: string }): number {
-  return left.Name < right.Name ? -1 : 1;
+  return compareText(left.Name, right.Name);
 }
 
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;

@@ -39,9 +39,9 @@ export class Authorizer {
     return resource === 'acl' ? this.#fallback.acl : this.#fallback.named;
   }
 
-  /** Whether the token has this access to at least one service. */
-  isAllowedAny(resource: 'service', access: AccessLevel): boolean {
-    const decision = this.#overAll(resource, access, 'allow');
+  /** Whether the token may write at least one service. */
+  mayWriteAnyService(): boolean {
+    const decision = this.#overAll('service', 'write', 'allow');
     return decision === undefined ? this.#fallback.named : decision === 'allow';
   }
 

@@ -15,7 +15,7 @@ interface Validator {
 
 /**
  * Fetches and keeps the keys of auth methods as Consul does: when a method is written, and once more when it is first
- * used, be it for a binding rule or a login. It waits for an answer without a limit.
+ * used, for a binding rule or for a login. It waits for an answer without a limit.
  */
 export class MethodKeys {
   readonly #closing: AbortSignal;

@@ -1,6 +1,7 @@
+import { isRecord } from '../../../model/is-record.js';
 import { sameName } from '../acl/acl-links.js';
 import { requireMethodTtl } from '../acl/token-expiration.js';
-import { fieldOf, isJsonObject, numberIn, objectIn, requireMapField, textIn, withoutEmpty } from '../body.js';
+import { fieldOf, numberIn, objectIn, requireMapField, textIn, withoutEmpty } from '../body.js';
 import { badRequest, ConsulFailure, serverFailure } from '../exchange.js';
 import { formatGoDuration, goDurationError, parseGoDuration } from '../go-duration.js';
 import type { ServerContext } from '../server-context.js';
@@ -31,7 +32,7 @@ const authMethods: AclKind<typeof table> = {
   view: (_call, row) => row,
   vetBody(raw) {
     requireMapField(raw, 'Config', '.Alias.Config', 'map[string]interface {}', undecodable);
-    const ttl = isJsonObject(raw) ? fieldOf(raw, 'MaxTokenTTL') : undefined;
+    const ttl = isRecord(raw) ? fieldOf(raw, 'MaxTokenTTL') : undefined;
     if (typeof ttl === 'string' && ttl !== '' && parseGoDuration(ttl) === undefined)
       throw badRequest(`${undecodable}: ${goDurationError(ttl)}`);
   },

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { compareText } from '../../../model/compare-text.js';
 import { sameName } from '../acl/acl-links.js';
 import { secretOf } from '../acl/acl-resolver.js';
 import { computeBindName } from '../acl/bind-name.js';
@@ -39,7 +40,7 @@ async function logIn(call: Call): Promise<ConsulReply> {
   // The method may have gone while its keys were fetched, and its tokens with it.
   const current = requireMethod(context, method.Name);
   const grants = grantsOf(context, current, identity, new Set(config.claims.values()));
-  const meta = Object.entries(textMapIn(body, 'Meta') ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  const meta = Object.entries(textMapIn(body, 'Meta') ?? {}).sort(([a], [b]) => compareText(a, b));
   const about = meta.length === 0 ? '' : `: ${goJson(Object.fromEntries(meta))}`;
   const token = issue(context, current, `token created via login${about}`, grants);
   return call.json(tokenView(context, token, true));

@@ -1,4 +1,5 @@
-import { isJsonObject, type JsonObject, parseJsonBody } from '../body.js';
+import { isRecord } from '../../../model/is-record.js';
+import { type JsonObject, parseJsonBody } from '../body.js';
 import type { Call, Route } from '../call.js';
 import { type EntryKind, entryKey } from '../entries/entry-kind.js';
 import { requireProviders } from '../entries/jwt-provider.js';
@@ -71,7 +72,7 @@ function readEntry(call: Call, kindName: string, name: string): Promise<ConsulRe
 /** Answers do not show an empty Meta, although a write that compares entries distinguishes it from an absent one. */
 function shown(row: ConfigEntryRow): JsonObject {
   const { Meta: meta, ...rest } = row;
-  return isJsonObject(meta) && Object.keys(meta).length === 0 ? rest : row;
+  return isRecord(meta) && Object.keys(meta).length === 0 ? rest : row;
 }
 
 function applyEntry(call: Call): ConsulReply {
@@ -133,8 +134,7 @@ function deleteEntry(call: Call): ConsulReply {
 
 function decodeEntry(context: ServerContext, body: unknown): { kind: EntryKind; entry: Decoded } {
   const fail = (why: string) => badRequest(`Request decoding failed: ${why}`);
-  if (!isJsonObject(body))
-    throw fail(`'' expected a map, got '${Array.isArray(body) ? 'slice' : typeof body}'`);
+  if (!isRecord(body)) throw fail(`'' expected a map, got '${Array.isArray(body) ? 'slice' : typeof body}'`);
   const kindName = Object.hasOwn(body, 'Kind') ? body.Kind : body.kind;
   if (kindName === undefined) throw fail('Payload does not contain a kind/Kind key at the top level');
   if (typeof kindName !== 'string') throw fail('Kind value in payload is not a string');

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { isoInstant } from '../../../clock.js';
 import type { Authorizer } from '../acl/authorizer.js';
 import { objectIn, textIn } from '../body.js';
 import type { Call } from '../call.js';
@@ -91,7 +92,7 @@ export function createIntention(call: Call): ConsulReply {
   if (errors.length > 0) throw serverFailure(joinErrors(errors));
   const current = entryOf(call, destination);
   if (current !== undefined) requireLegacy(current);
-  const now = new Date(call.context.clock.now()).toISOString();
+  const now = isoInstant(call.context.clock);
   const meta = objectIn(body, 'Meta') ?? {};
   const id = randomUUID();
   const source: Decoded = {

@@ -1,5 +1,6 @@
+import { compareText } from '../../../model/compare-text.js';
+import { isRecord } from '../../../model/is-record.js';
 import { contentHash } from '../acl/content-hash.js';
-import { isJsonObject } from '../body.js';
 import type { Call, Route } from '../call.js';
 import { sourcesOf } from '../entries/service-intentions.js';
 import { type ConsulReply, quoted, serverFailure } from '../exchange.js';
@@ -62,15 +63,14 @@ function checkIntention(call: Call): ConsulReply {
 
 /** The most exact first, then by source and destination. */
 function allIntentions(store: StateStore): IntentionView[] {
-  const order = (left: string, right: string) => (left < right ? -1 : left > right ? 1 : 0);
   return store
     .list(table, 'service-intentions/')
     .flatMap((entry) => sourcesOf(entry).map((source) => toView(entry, source)))
     .sort(
       (left, right) =>
         right.Precedence - left.Precedence ||
-        order(left.SourceName, right.SourceName) ||
-        order(left.DestinationName, right.DestinationName),
+        compareText(left.SourceName, right.SourceName) ||
+        compareText(left.DestinationName, right.DestinationName),
     );
 }
 
@@ -89,7 +89,7 @@ function toView(entry: ConfigEntryRow, source: Decoded): IntentionView {
     SourceType: String(source.Type),
     ...(typeof source.Action === 'string' ? { Action: source.Action } : {}),
     ...(Array.isArray(source.Permissions) ? { Permissions: source.Permissions } : {}),
-    ...(isJsonObject(meta) && Object.keys(meta).length > 0 ? { Meta: meta } : {}),
+    ...(isRecord(meta) && Object.keys(meta).length > 0 ? { Meta: meta } : {}),
     Precedence: Number(source.Precedence),
     CreateIndex: entry.CreateIndex,
     ModifyIndex: entry.ModifyIndex,

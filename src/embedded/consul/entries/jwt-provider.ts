@@ -57,10 +57,9 @@ export const jwtProvider: EntryKind = {
   normalize: (entry) => ({ ...entry, Kind: 'jwt-provider', ClockSkewSeconds: entry.ClockSkewSeconds ?? 30 }),
   validate: validateProvider,
   // Sidecars read them, so write access to any service is enough.
-  canRead: (authorizer) =>
-    authorizer.isAllowed('mesh', 'read') || authorizer.isAllowedAny('service', 'write'),
+  canRead: (authorizer) => authorizer.isAllowed('mesh', 'read') || authorizer.mayWriteAnyService(),
   requireRead: (authorizer) => {
-    if (!authorizer.isAllowedAny('service', 'write')) authorizer.require('mesh', 'read');
+    if (!authorizer.mayWriteAnyService()) authorizer.require('mesh', 'read');
   },
   requireWrite: (authorizer) => authorizer.require('mesh', 'write'),
 };

@@ -1,4 +1,5 @@
-import { isJsonObject, objectIn, objectsIn } from '../body.js';
+import { isRecord } from '../../../model/is-record.js';
+import { objectIn, objectsIn } from '../body.js';
 import { joinErrors, quoted, serverFailure } from '../exchange.js';
 import {
   bool,
@@ -96,7 +97,7 @@ export function normalizeIntentions(entry: Decoded, isLegacy: boolean): Decoded 
 
 function upperMethods(permission: Decoded): Decoded {
   const http = permission.HTTP;
-  if (!isJsonObject(http) || !Array.isArray(http.Methods)) return permission;
+  if (!isRecord(http) || !Array.isArray(http.Methods)) return permission;
   return {
     ...permission,
     HTTP: { ...http, Methods: http.Methods.map((method) => String(method).toUpperCase()) },

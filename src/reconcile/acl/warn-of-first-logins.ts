@@ -1,24 +1,24 @@
 import type { ClientAclPlan } from '../../state/plan-client-acl.js';
 import type { ReconcilerDeps } from '../deps.js';
 
-const MOST_TOLD = 20;
+const MOST_NAMED = 20;
 
 /**
  * Warns of the clients that gain a login by the name of a service alone, the first time that a comparison finds some: after
  * an upgrade or a new configuration these may be many at once. The decisions name each of them.
  */
-export function tellFirstLogins(
+export function warnOfFirstLogins(
   plans: readonly Pick<ClientAclPlan, 'client' | 'changes' | 'desired'>[],
   { acl, logger }: Pick<ReconcilerDeps, 'acl' | 'logger'>,
 ): void {
-  if (acl.hasToldFirstLogins) return;
+  if (acl.hasWarnedOfFirstLogins) return;
   const gaining = plans.filter(({ changes }) => changes.some(({ reason }) => reason === 'ServiceNamed'));
   if (gaining.length === 0) return;
-  acl.hasToldFirstLogins = true;
-  const logins = gaining.slice(0, MOST_TOLD).map(({ client, desired }) => ({
+  acl.hasWarnedOfFirstLogins = true;
+  const logins = gaining.slice(0, MOST_NAMED).map(({ client, desired }) => ({
     provider: client.provider,
     clientId: client.clientId,
-    services: desired.roles.flatMap(({ serviceIdentities }) => serviceIdentities).slice(0, MOST_TOLD),
+    services: desired.roles.flatMap(({ serviceIdentities }) => serviceIdentities).slice(0, MOST_NAMED),
   }));
   logger.warn(
     { count: gaining.length, logins },

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { AclState } from '../../../src/apply/acl/acl-state.js';
-import { tellFirstLogins } from '../../../src/reconcile/acl/tell-first-logins.js';
+import { warnOfFirstLogins } from '../../../src/reconcile/acl/warn-of-first-logins.js';
 import { planClientAcl } from '../../../src/state/plan-client-acl.js';
 import { WorldState } from '../../../src/state/world-state.js';
 import { settings } from '../../plan/acl/acl-scene.js';
@@ -24,10 +24,10 @@ test('the first comparison with clients that gain a login by a name alone warns 
   const plans = clients.map((each) => planClientAcl(each, facts, { world, acl }, NOW));
   const warnings: unknown[] = [];
   const logger = { warn: (...each: readonly unknown[]) => warnings.push(each) } as never;
-  tellFirstLogins([], { acl, logger });
+  warnOfFirstLogins([], { acl, logger });
   expect(warnings).toEqual([]);
-  tellFirstLogins(plans, { acl, logger });
-  tellFirstLogins(plans, { acl, logger });
+  warnOfFirstLogins(plans, { acl, logger });
+  warnOfFirstLogins(plans, { acl, logger });
   expect(warnings).toMatchObject([[{ count: 30 }, expect.stringContaining('login: registered')]]);
   expect(warnings).toMatchObject([
     [
