@@ -1,11 +1,11 @@
 import type { OAuthClient } from '../../model/client.js';
+import { compareText } from '../../model/compare-text.js';
 import type { Mapping, Rule } from '../../model/rule.js';
 import { rulesOf } from '../acl/granted-rules.js';
 import { unverifiable } from '../acl/login.js';
 import { parseRules } from '../acl/rules-text.js';
 import { readRules } from '../acl/token-power.js';
 import { classify } from '../actor.js';
-import { compareText } from '../../model/compare-text.js';
 import { createPatternCompiler } from '../pattern.js';
 import { matchRule } from '../rule-match.js';
 import { type ClientId, clientText, findClient } from '../world.js';
