@@ -93,6 +93,17 @@ describe('a sequence of writes', () => {
     expect(steps).toEqual(['record a b c', 'write a', 'settle a applied, b failed', 'withdraw c']);
   });
 
+  it('remembers the content of what was made, and of nothing else', async () => {
+    const { deps, write } = rig();
+    const updates: unknown[] = [];
+    const settle = async (_: string, __: unknown, update: unknown) => void updates.push(update);
+    const refused = { ...write('c', () => 'made'), run: failing('ERR_CONSUL_REJECTED') };
+    const writes = [write('a', () => 'made'), write('b', () => 'nothing'), refused];
+    const journal = { ...deps.journal, settle };
+    await expect(journaledSequence('key', writes, { ...deps, journal })).rejects.toThrow('no');
+    expect(updates).toEqual([{ lastApplied: new Map([['a', 'digest']]) }]);
+  });
+
   it('leaves a write pending that may have happened', async () => {
     const { steps, deps, write } = rig();
     const doubtful = { ...write('a', () => 'made'), run: failing('ERR_TIMEOUT') };

@@ -179,22 +179,3 @@ describe('the mass guard', () => {
     );
   });
 });
-
-describe('the window', () => {
-  test('forgets what is older than it', () => {
-    const window = new RevocationWindow(1_000);
-    window.addRemovals(2, 100);
-    window.addRemovals(1, 900);
-    expect([window.used(1_000), window.used(1_100), window.used(1_900)]).toEqual([3, 1, 0]);
-  });
-  test('takes in what an earlier process wrote, however often', () => {
-    const window = new RevocationWindow(1_000);
-    window.addRemovals(2, 100);
-    const text = window.toText();
-    window.restore(text);
-    window.restore(text);
-    expect(window.used(200)).toBe(2);
-    window.restore('not json');
-    expect(window.used(200)).toBe(2);
-  });
-});
