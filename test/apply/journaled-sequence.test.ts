@@ -60,7 +60,7 @@ function draft(id: string): DraftDecision {
 }
 
 const failing =
-  (code: 'ERR_TIMEOUT' | 'ERR_CONSUL_REJECTED'): SequencedWrite['run'] =>
+  (code: 'ERR_TIMEOUT' | 'ERR_CONSUL_CONFLICT' | 'ERR_CONSUL_REJECTED'): SequencedWrite['run'] =>
   async (sending) => {
     sending();
     throw new SyncError(code, 'no', { retriable: true });
@@ -102,6 +102,28 @@ describe('a sequence of writes', () => {
     const journal = { ...deps.journal, settle };
     await expect(journaledSequence('key', writes, { ...deps, journal })).rejects.toThrow('no');
     expect(updates).toEqual([{ lastApplied: new Map([['a', 'digest']]) }]);
+  });
+
+  it('says why a write failed, and nothing if another error leaves that open', async () => {
+    const { deps, write } = rig();
+    const settled: unknown[] = [];
+    const settle = async (_: string, decisions: readonly unknown[]) => void settled.push(...decisions);
+    const end = (run: SequencedWrite['run']) =>
+      journaledSequence('key', [{ ...write('a', () => 'made'), run }], {
+        ...deps,
+        journal: { ...deps.journal, settle },
+      });
+    await expect(end(failing('ERR_CONSUL_CONFLICT'))).rejects.toThrow('no');
+    await expect(end(failing('ERR_CONSUL_REJECTED'))).rejects.toThrow('no');
+    const broken: SequencedWrite['run'] = async (sending) => {
+      sending();
+      throw new Error('a fault of scopemesh');
+    };
+    await expect(end(broken)).rejects.toThrow('a fault');
+    expect(settled).toMatchObject([
+      { outcome: 'failed', reason: 'Conflict', detail: 'no' },
+      { outcome: 'failed', reason: 'ConsulRefused', detail: 'no' },
+    ]);
   });
 
   it('leaves a write pending that may have happened', async () => {

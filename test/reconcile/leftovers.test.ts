@@ -86,6 +86,8 @@ describe('a write of an edge that a crash left open', () => {
     await recoverPending(KEY, rig.record, found, rig.deps);
     expect(rig.settled.map((each) => each.outcome)).toEqual([outcome]);
     expect(rig.settled[0]?.reason).toBe(outcome === 'applied' ? of.reason : 'Interrupted');
+    const isKnown = outcome === 'applied' && found !== undefined;
+    expect(rig.settled[0]?.consul).toEqual(isKnown ? { modifyIndex: 8 } : undefined);
   });
 
   test('is remembered as written where it was or may have been made, and what else is remembered stays', async () => {
@@ -116,6 +118,14 @@ describe('a write of an edge that a crash left open', () => {
     deps.window.confirmEdge(change('web').subject);
     await recoverPending(KEY, record, at(AT, entry('orders')), deps);
     expect(deps.window.used(NOW)).toBe(1);
+  });
+
+  test('keeps an earlier removal of its edge counted while a grant of it may still be made', async () => {
+    const { deps, record } = rigOf([draftFor(change('web'), { recordedAt: new Date(NOW).toISOString() })]);
+    deps.window.reserveEdge(change('web').subject, NOW);
+    deps.window.confirmEdge(change('web').subject);
+    const { open } = await recoverPending(KEY, record, at(AT, entry('orders')), deps);
+    expect([open.length, deps.window.used(NOW)]).toEqual([1, 1]);
   });
 
   test('is one of many, and each is judged for itself, in one step', async () => {
@@ -322,6 +332,15 @@ describe('a write of a claim record that a crash left open', () => {
       ['second', 'applied'],
     ]);
     expect(open).toEqual([]);
+  });
+
+  test('is judged apart from an opposite write of the same record', async () => {
+    const rig = rigOf([draft('grant'), { ...draft('revoke'), id: 'opposite' }], [record]);
+    await recoverPendingClaims(KEY, rig.record, async () => {}, rig.deps, NEVER);
+    expect(rig.settled.map(({ action, outcome }) => [action, outcome])).toEqual([
+      ['grant', 'applied'],
+      ['revoke', 'failed'],
+    ]);
   });
 
   test('is judged by the record of its own client', async () => {
