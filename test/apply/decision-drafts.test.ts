@@ -66,6 +66,17 @@ describe('the draft of a change', () => {
   });
 });
 
+describe('the draft of a change by a break-glass grant', () => {
+  it('names who asked for it, and says why', () => {
+    const breakGlass = { does: 'open', detail: 'incident 7', by: BOB, passesFreeze: false } as const;
+    const cause = { ...CAUSE, principal: ALICE };
+    expect(draftOf(change('web', ALLOW, { breakGlass }), cause, 7, stamp)).toMatchObject({
+      detail: 'incident 7',
+      principal: BOB,
+    });
+  });
+});
+
 describe('the decision of a settled draft', () => {
   const draft = draftOf(change('web'), CAUSE, 7, stamp);
   const settle = (more: Partial<Parameters<typeof settledOf>[1]>) =>
@@ -86,6 +97,13 @@ describe('the decision of a settled draft', () => {
     ['unknown', 'failed'],
   ] as const)('that is %s is of the type %s', (outcome, verb) => {
     expect(settle({ outcome }).type).toBe(`dev.scopemesh.intention.${verb}`);
+  });
+
+  it('says what goes on after a revocation only if it was made', () => {
+    const residual = { nextRequests: true } as const;
+    const of = (outcome: 'applied' | 'failed' | 'unknown') =>
+      settledOf({ ...draft, residual }, { outcome, time: 't', nowMs: NOW }).residual;
+    expect([of('applied'), of('failed'), of('unknown')]).toEqual([residual, undefined, undefined]);
   });
 
   it('never says that an event waited for less than no time', () => {
@@ -138,6 +156,11 @@ describe('the decision of a hold', () => {
       person,
       principal: ALICE,
     });
+  });
+
+  it('says why the change would be made, where only the mode forbids it', () => {
+    const forbidden = { ...hold, reason: 'ModeForbids', changeReason: 'ScopeRevoked' } as const;
+    expect(holdDecision(forbidden, 'held', CAUSE, stamp).changeReason).toBe('ScopeRevoked');
   });
 
   it('is recorded once for each subject and reason', () => {
@@ -215,6 +238,12 @@ describe('the cause of a job', () => {
     }
     // Of equals the one that came first.
     expect(ranked).toEqual(['order', 'poll', 'webhook', 'command', 'config', 'resync']);
+  });
+
+  it('is the first of equal ones, in whatever order they are listed', () => {
+    const events = [0, 1, 2].map((at) => ({ cause: causedBy('webhook', at) }));
+    for (const order of [events, events.toReversed()])
+      expect(causeOf(jobOf(...order))).toEqual(causedBy('webhook', 0));
   });
 
   it('is a retry, where nothing is left to say', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { entryAfter, sourcesAfter } from '../../src/apply/entry-sources.js';
+import { entryAfter, isLikeWritten, sourcesAfter } from '../../src/apply/entry-sources.js';
 import type { IntentionSource } from '../../src/model/intention.js';
 import { ALLOW, DENY, entry, ourSource, source } from '../plan/scene.js';
 import { change, denial, loss, ORDERS } from './apply-rig.js';
@@ -81,6 +81,28 @@ describe('the sources of an entry after changes', () => {
 
   it('gain nothing by the loss of what is not there', () => {
     expect(textsAfter([], loss('web'))).toEqual([]);
+  });
+});
+
+describe('an entry that is read back', () => {
+  const written = entry('orders', ourSource('a', ALLOW), source('b', ALLOW));
+
+  it('is like the written one in whatever order Consul lists its sources', () => {
+    const sorted = { ...written, sources: written.sources.toReversed(), modifyIndex: 9 };
+    expect(isLikeWritten(sorted, written)).toBe(true);
+    expect(isLikeWritten(undefined, undefined)).toBe(true);
+  });
+
+  it('is not like it once another writer changed a source, a mark or the Meta', () => {
+    for (const changed of [
+      undefined,
+      { ...written, meta: { team: 'x' } },
+      entry('orders', ourSource('a', ALLOW)),
+      entry('orders', source('a', ALLOW), source('b', ALLOW)),
+      entry('orders', ourSource('a', ALLOW), source('b', ALLOW, '', { peer: 'east' })),
+      entry('orders', ourSource('a', ALLOW), source('b', ALLOW, '', { namespace: 'team' })),
+    ])
+      expect(isLikeWritten(changed, written)).toBe(false);
   });
 });
 

@@ -100,6 +100,13 @@ describe('the write of an entry', () => {
     expect([...rig.pending.values()]).toMatchObject([{ expectedIndex: 7, opensBy: ['orders:read'] }]);
   });
 
+  it('says of each change what goes on after it', async () => {
+    const residual = { nextRequests: true } as const;
+    const residualOf: EntryWrite['residualOf'] = ({ narrows }) => (narrows ? residual : undefined);
+    await written([loss('a'), change('b')], ['a'], { residualOf });
+    expect(rig.settled.map((each) => each.residual)).toEqual([residual, undefined]);
+  });
+
   it('gives each change its own cause', async () => {
     const of = (source: string) => ({ ...CAUSE, eventId: source });
     await written([change('a'), change('b')], [], { causeOf: ({ source }) => of(source.name) });

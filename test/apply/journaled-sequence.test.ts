@@ -60,7 +60,7 @@ function draft(id: string): DraftDecision {
 }
 
 const failing =
-  (code: 'ERR_TIMEOUT' | 'ERR_CONSUL_REJECTED'): SequencedWrite['run'] =>
+  (code: 'ERR_TIMEOUT' | 'ERR_CONSUL_CONFLICT' | 'ERR_CONSUL_REJECTED'): SequencedWrite['run'] =>
   async (sending) => {
     sending();
     throw new SyncError(code, 'no', { retriable: true });
@@ -91,6 +91,39 @@ describe('a sequence of writes', () => {
       code: 'ERR_CONSUL_REJECTED',
     });
     expect(steps).toEqual(['record a b c', 'write a', 'settle a applied, b failed', 'withdraw c']);
+  });
+
+  it('remembers the content of what was made, and of nothing else', async () => {
+    const { deps, write } = rig();
+    const updates: unknown[] = [];
+    const settle = async (_: string, __: unknown, update: unknown) => void updates.push(update);
+    const refused = { ...write('c', () => 'made'), run: failing('ERR_CONSUL_REJECTED') };
+    const writes = [write('a', () => 'made'), write('b', () => 'nothing'), refused];
+    const journal = { ...deps.journal, settle };
+    await expect(journaledSequence('key', writes, { ...deps, journal })).rejects.toThrow('no');
+    expect(updates).toEqual([{ lastApplied: new Map([['a', 'digest']]) }]);
+  });
+
+  it('says why a write failed, and nothing if another error leaves that open', async () => {
+    const { deps, write } = rig();
+    const settled: unknown[] = [];
+    const settle = async (_: string, decisions: readonly unknown[]) => void settled.push(...decisions);
+    const end = (run: SequencedWrite['run']) =>
+      journaledSequence('key', [{ ...write('a', () => 'made'), run }], {
+        ...deps,
+        journal: { ...deps.journal, settle },
+      });
+    await expect(end(failing('ERR_CONSUL_CONFLICT'))).rejects.toThrow('no');
+    await expect(end(failing('ERR_CONSUL_REJECTED'))).rejects.toThrow('no');
+    const broken: SequencedWrite['run'] = async (sending) => {
+      sending();
+      throw new Error('a fault of scopemesh');
+    };
+    await expect(end(broken)).rejects.toThrow('a fault');
+    expect(settled).toMatchObject([
+      { outcome: 'failed', reason: 'Conflict', detail: 'no' },
+      { outcome: 'failed', reason: 'ConsulRefused', detail: 'no' },
+    ]);
   });
 
   it('leaves a write pending that may have happened', async () => {

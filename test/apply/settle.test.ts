@@ -43,7 +43,7 @@ describe('a settlement', () => {
       [
         applied('web'),
         toSettled(draft('db', rig), { outcome: 'failed', reason: 'Conflict' }, NOW),
-        toSettled(noticed, { outcome: 'applied' }, NOW),
+        toSettled(noticed, { outcome: 'applied' }, NOW + 700),
         toSettled(polled, { outcome: 'applied' }, NOW + 500),
       ],
       {},

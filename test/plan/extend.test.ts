@@ -46,13 +46,28 @@ describe('in mode extend', () => {
         {
           action: 'grant',
           reason: 'ScopeGranted',
+          scopes: ['orders'],
           narrows: false,
+          isInferred: false,
           after: { permissions: [{ methods: ['GET', 'PUT'] }] },
         },
       ],
       holds: [{ reason: 'ModeForbids' }],
     });
     expect(planOf(sceneAfter(before, [first])).changes).toEqual([]);
+  });
+  test('what would only narrow, or replace what cannot be compared, is held and written in no form', () => {
+    const get = extend({ rules: [rule('orders', 'orders', { methods: ['GET'] })] });
+    for (const access of [ALLOW, { kind: 'other' } as const])
+      expect(plan({ mapping: get, entries: ours(access) })).toMatchObject({
+        changes: [],
+        holds: [{ reason: 'ModeForbids', detail: 'mode is extend: nothing is narrowed or deleted' }],
+      });
+  });
+  test('an existing edge gains access, whatever a wider intention gives', () => {
+    const put = extend({ rules: [rule('orders', 'orders', { methods: ['PUT'] })] });
+    const entries = entriesOf(entry('orders', ourSource('web', GET)), entry('*', source('*', ALLOW)));
+    expect(plan({ mapping: put, entries }).changes).toMatchObject([{ verb: 'updated', action: 'grant' }]);
   });
   test('no intention is made that gives a source less than a wider foreign one', () => {
     const get = extend({ rules: [rule('orders', 'orders', { methods: ['GET'] })] });
@@ -62,5 +77,10 @@ describe('in mode extend', () => {
       holds: [{ reason: 'ModeForbids' }],
     });
     expect(plan({ mapping: extend(), ...wide }).changes).toMatchObject([{ verb: 'created' }]);
+    const unclear = entriesOf(entry('*', source('*', { kind: 'other' })));
+    expect(plan({ mapping: extend(), entries: unclear })).toMatchObject({
+      changes: [],
+      holds: [{ detail: expect.stringContaining('would take away access') }],
+    });
   });
 });

@@ -104,6 +104,8 @@ describe('while access is frozen', () => {
       changes: [{ action: 'revoke', after: methods('GET'), widens: false }],
       holds: [{ reason: 'Frozen', detail: expect.stringContaining('os:alice started a freeze') }],
     });
+    // The rest is no drift: it was never written.
+    expect(plan?.changes[0]).not.toHaveProperty('remembered');
     const later = planOf(sceneAfter(before, plan === undefined ? [] : [plan]));
     expect(later.changes).toMatchObject([
       { action: 'grant', reason: 'ScopeGranted', after: methods('GET', 'PUT') },

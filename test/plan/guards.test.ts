@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { sourcesAfter } from '../../src/apply/entry-sources.js';
+import { guardableEdges } from '../../src/plan/guards/edges.js';
 import { MAX_ENTRY_BYTES } from '../../src/plan/guards/entry-size.js';
 import { guard } from '../../src/plan/guards/guards.js';
 import { guardableJwtProviders } from '../../src/plan/jwt-provider-change.js';
 import { toLastAppliedText } from '../../src/plan/last-applied.js';
+import { policyOf } from '../../src/plan/mode.js';
 import type { Change } from '../../src/plan/plan.js';
 import type { JwtProviderChange } from '../../src/plan/plan-jwt-providers.js';
 import { entryText } from '../../src/plan/user-tokens.js';
@@ -69,6 +71,30 @@ describe('a subject that somebody corrects again and again', () => {
       holds: [{ reason: 'Contended' }],
     });
     expect(guarded(planOf(after)).changes).toMatchObject([{ action: 'grant', reason: 'DriftCorrected' }]);
+  });
+
+  test('is held for its drift alone, and holds nothing of its neighbour', () => {
+    const granted = planOf(scene());
+    expect(granted.changes).toMatchObject([{ reason: 'ScopeGranted', widens: true }]);
+    expect(guarded(granted, CONTENDED).changes).toEqual(granted.changes);
+    const rules = [rule('orders', 'orders', { methods: ['GET', 'PUT'], path: '/' })];
+    const two = scene({
+      mapping: mapping({ rules }),
+      clients: [client('web', ['orders']), client('api', ['orders'])],
+      services: [claiming('web', 'web'), claiming('api', 'api')],
+    });
+    const written = sceneAfter(two, [planOf(two)]);
+    const plan = planOf({
+      ...written,
+      entries: entriesOf(entry('orders', ourSource('api', access('GET', 'DELETE')))),
+    });
+    expect(plan.changes).toMatchObject([
+      { source: { name: 'api' }, narrows: true, widens: true },
+      { source: { name: 'web' }, narrows: false, widens: true },
+    ]);
+    const { changes, holds } = guarded(plan, { isContended: (subject) => subject.endsWith('/web') });
+    expect(changes).toEqual(plan.changes.slice(0, 1));
+    expect(holds).toMatchObject([{ reason: 'Contended', resource: { source: 'web' } }]);
   });
 
   test('is closed if the existing access cannot be compared', () => {
@@ -154,7 +180,7 @@ describe('an entry that is too large for Consul', () => {
   });
 
   test('has the others held with a reason of their own', () => {
-    const { holds } = guarded(plan, {}, room(2));
+    const { holds } = guarded({ ...plan, changes: plan.changes.toReversed() }, {}, room(2));
     expect(holds.map(({ reason, resource }) => `${reason} ${resource.source}`)).toEqual([
       'EntryTooLarge c',
       'EntryTooLarge d',
@@ -167,7 +193,71 @@ describe('a widening', () => {
     const plan = planOf(scene());
     const opening = new Set([clientText({ provider: 'main', clientId: 'web' })]);
     expect(guarded(plan, { opening })).toMatchObject({ changes: [], holds: [] });
-    const narrowing = planOf(editedTo(ALLOW));
-    expect(guarded(narrowing, { opening }).changes).toEqual(narrowing.changes);
+    for (const edited of [ALLOW, access('GET', 'DELETE')]) {
+      const narrowing = planOf(editedTo(edited));
+      expect(guarded(narrowing, { opening }).changes).toEqual(narrowing.changes);
+    }
+  });
+
+  test('does not wait for the ACL objects of another client, nor if it is one of an ACL object', () => {
+    const plan = planOf(scene());
+    const opening = new Set([clientText({ provider: 'main', clientId: 'web' })]);
+    const another = new Set([clientText({ provider: 'main', clientId: 'api' })]);
+    expect(guarded(plan, { opening: another }).changes).toEqual(plan.changes);
+    const ofAcl = { ...guardableEdges(plan), opensLast: false };
+    expect(guard(ofAcl, { ...NOTHING_IN_THE_WAY, opening }).changes).toEqual(plan.changes);
+  });
+});
+
+describe('mode observe', () => {
+  test('holds every change as a whole, with the reason for which it would be made', () => {
+    const policy = policyOf({ mode: 'observe' });
+    const detail = 'mode is observe: nothing is written';
+    for (const plan of [planOf(scene()), planOf(editedTo(ALLOW)), planOf(editedTo(access('GET', 'DELETE')))])
+      expect(guarded(plan, { policy })).toMatchObject({
+        changes: [],
+        holds: [{ reason: 'ModeForbids', changeReason: plan.changes[0]?.reason, detail }],
+      });
+  });
+});
+
+describe('an edge with the mark and without a record', () => {
+  const marked = scene({
+    clients: [client('web', []), client('api', [])],
+    entries: entriesOf(entry('orders', ourSource('api', ALLOW), ourSource('web', ALLOW))),
+  });
+  const [ofApi = '', ofWeb = ''] = planOf(marked).changes.map(({ subject }) => subject);
+  const plan = planOf({ ...marked, unrecorded: new Set([ofWeb]) });
+
+  test('waits for a person, and never counts for the revocation limit', () => {
+    const { changes, holds, counted, used, rejections } = guarded(plan);
+    expect(changes).toMatchObject([{ subject: ofApi }]);
+    expect(holds).toMatchObject([
+      {
+        subject: ofWeb,
+        reason: 'MarkUnrecorded',
+        detail: expect.stringContaining('no record of writing it'),
+      },
+    ]);
+    expect(counted).toEqual([ofApi]);
+    expect([used, [...rejections]]).toEqual([[], []]);
+  });
+
+  test('is changed once a person approves that, and not if the person rejects it', () => {
+    const ruled = (verdict: 'approved' | 'rejected') => {
+      const ruling = { verdict, by: { id: 'bob' }, at: '2026-01-01T00:00:00.000Z' };
+      return guarded(plan, { rulings: new Map([[ofWeb, ruling]]) });
+    };
+    const approved = ruled('approved');
+    expect(approved.changes.map(({ subject, approvedBy }) => [subject, approvedBy?.id])).toEqual([
+      [ofApi, undefined],
+      [ofWeb, 'bob'],
+    ]);
+    expect(approved).toMatchObject({ holds: [], counted: [ofApi], used: [{ subject: ofWeb }] });
+    expect(approved.used).toHaveLength(1);
+    const rejected = ruled('rejected');
+    expect(rejected.changes.map(({ subject }) => subject)).toEqual([ofApi]);
+    expect(rejected.holds).toMatchObject([{ subject: ofWeb, reason: 'MarkUnrecorded' }]);
+    expect([...rejected.rejections]).toMatchObject([[ofWeb, { by: { id: 'bob' } }]]);
   });
 });

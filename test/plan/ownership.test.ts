@@ -69,3 +69,11 @@ test('two names that differ in case are suspiciously alike, but not the same sou
   expect(isSourceOf(named('Web'), named('web'))).toBe(false);
   expect(isSourceOf(named('web'), named('web'))).toBe(true);
 });
+
+test('a source of another name, namespace or partition is neither the same nor alike', () => {
+  const web = named('web');
+  for (const other of [named('api'), { ...web, namespace: 'team' }, { ...web, partition: 'east' }]) {
+    expect(isSourceOf(other, web)).toBe(false);
+    expect(sameSource(other, web)).toBe(false);
+  }
+});

@@ -1,10 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import { draftOf } from '../../src/apply/decision-drafts.js';
-import { recoverPending, recoverPendingClaims } from '../../src/apply/recover-pending.js';
+import { onItsWayMs } from '../../src/apply/lost-answers.js';
+import { recordsWithPending, recoverPending, recoverPendingClaims } from '../../src/apply/recover-pending.js';
 import type { ClaimRecord } from '../../src/model/catalog.js';
 import type { DraftDecision } from '../../src/model/decision.js';
 import type { IntentionEntry } from '../../src/model/intention.js';
-import { parseLastAppliedText, toUncertainText } from '../../src/plan/last-applied.js';
+import {
+  parseLastAppliedText,
+  REMOVED,
+  toLastAppliedText,
+  toUncertainText,
+} from '../../src/plan/last-applied.js';
 import { claimSubject } from '../../src/plan/plan.js';
 import type { KeyRecord, RecordUpdate, SettledDecision } from '../../src/queue/journal.js';
 import { applyRig, CAUSE, change, denial, entryOf, loss, NEVER } from '../apply/apply-rig.js';
@@ -80,6 +86,8 @@ describe('a write of an edge that a crash left open', () => {
     await recoverPending(KEY, rig.record, found, rig.deps);
     expect(rig.settled.map((each) => each.outcome)).toEqual([outcome]);
     expect(rig.settled[0]?.reason).toBe(outcome === 'applied' ? of.reason : 'Interrupted');
+    const isKnown = outcome === 'applied' && found !== undefined;
+    expect(rig.settled[0]?.consul).toEqual(isKnown ? { modifyIndex: 8 } : undefined);
   });
 
   test('is remembered as written where it was or may have been made, and what else is remembered stays', async () => {
@@ -112,6 +120,14 @@ describe('a write of an edge that a crash left open', () => {
     expect(deps.window.used(NOW)).toBe(1);
   });
 
+  test('keeps an earlier removal of its edge counted while a grant of it may still be made', async () => {
+    const { deps, record } = rigOf([draftFor(change('web'), { recordedAt: new Date(NOW).toISOString() })]);
+    deps.window.reserveEdge(change('web').subject, NOW);
+    deps.window.confirmEdge(change('web').subject);
+    const { open } = await recoverPending(KEY, record, at(AT, entry('orders')), deps);
+    expect([open.length, deps.window.used(NOW)]).toEqual([1, 1]);
+  });
+
   test('is one of many, and each is judged for itself, in one step', async () => {
     const rig = rigOf(['a', 'b', 'c'].map((name) => draftFor(change(name))));
     const found = at(8, entry('orders', ourSource('a', ALLOW), ourSource('c', DENY)));
@@ -119,6 +135,100 @@ describe('a write of an edge that a crash left open', () => {
     expect(rig.settled.map(({ outcome }) => outcome)).toEqual(['applied', 'unknown', 'unknown']);
     expect(rig.updates).toHaveLength(1);
   });
+});
+
+describe('the record of an edge after a crash', () => {
+  const UNCERTAIN = toUncertainText(['orders:read']);
+  const WRITTEN = toLastAppliedText(ALLOW, ['orders:read']);
+  const { subject } = change('web');
+  const recent = { recordedAt: new Date(NOW - 20_000).toISOString() };
+  const narrowed = change('web', DENY, { before: ALLOW, verb: 'updated' });
+  const recordsOf = (text: string | undefined) =>
+    new Map(text === undefined ? [] : [[subject, text] as const]);
+
+  test.each<
+    readonly [
+      string,
+      DraftDecision,
+      IntentionEntry | undefined,
+      before: string | undefined,
+      after: string | undefined,
+    ]
+  >([
+    ['has the access of Consul', draftFor(change('web')), at(8, entryOf('web')), undefined, WRITTEN],
+    [
+      'is uncertain if the edge has other access',
+      draftFor(change('web')),
+      at(8, entry('orders', ourSource('web', DENY))),
+      undefined,
+      UNCERTAIN,
+    ],
+    [
+      'is uncertain if the edge is gone',
+      draftFor(change('web')),
+      at(8, entry('orders')),
+      undefined,
+      UNCERTAIN,
+    ],
+    ['is uncertain if the entry is gone', draftFor(change('web')), undefined, REMOVED, UNCERTAIN],
+    [
+      'is of a removed edge if the write was not made',
+      draftFor(change('web')),
+      at(AT, entry('orders')),
+      undefined,
+      REMOVED,
+    ],
+    [
+      'is of a removed edge if the write may still be made',
+      draftFor(change('web'), recent),
+      at(AT, entry('orders')),
+      undefined,
+      REMOVED,
+    ],
+    ['stays if the write was not made', draftFor(narrowed), at(AT, entryOf('web')), WRITTEN, WRITTEN],
+    [
+      'stays if the write may still be made',
+      draftFor(narrowed, recent),
+      at(AT, entryOf('web')),
+      WRITTEN,
+      WRITTEN,
+    ],
+    ['stays if its written edge is gone', draftFor(narrowed), at(8, entry('orders')), WRITTEN, WRITTEN],
+    ['stays beside a foreign source', draftFor(change('web')), at(8, foreignWeb), REMOVED, REMOVED],
+    [
+      'is not made by a removal that was not made',
+      draftFor(loss('web')),
+      at(AT, entryOf('web')),
+      undefined,
+      undefined,
+    ],
+    [
+      'is not made by a removal that may have been made',
+      draftFor(loss('web')),
+      at(8, entryOf('web')),
+      undefined,
+      undefined,
+    ],
+  ])('%s', async (_, pending, found, before, after) => {
+    const rig = rigOf([pending]);
+    const record = { ...rig.record, lastApplied: recordsOf(before) };
+    const { lastApplied } = await recoverPending(KEY, record, found, rig.deps);
+    expect(lastApplied).toEqual(recordsOf(after));
+  });
+
+  test('counts while a write of the edge is open, and never replaces an older one', () => {
+    const of = (pending: DraftDecision, before?: string) =>
+      recordsWithPending({ pending: [pending], lastApplied: recordsOf(before), holds: new Map() });
+    expect(of(draftFor(change('web')))).toEqual(recordsOf(UNCERTAIN));
+    expect(of(draftFor(narrowed), WRITTEN)).toEqual(recordsOf(WRITTEN));
+    expect(of(draftFor(loss('web')))).toEqual(recordsOf(undefined));
+  });
+});
+
+test('a request is on its way for 30 s from its record, also if the clock is set back meanwhile', () => {
+  const leftMs = (agoMs: number) => onItsWayMs({ recordedAt: new Date(NOW - agoMs).toISOString() }, NOW);
+  expect([0, 20_000, 30_000, -10_000, -30_000].map(leftMs)).toEqual([30_000, 10_000, 0, 40_000, 0]);
+  expect(onItsWayMs({}, NOW)).toBe(0);
 });
 
 describe('writes of one entry whose answers were lost', () => {
@@ -222,6 +332,27 @@ describe('a write of a claim record that a crash left open', () => {
       ['second', 'applied'],
     ]);
     expect(open).toEqual([]);
+  });
+
+  test('is judged apart from an opposite write of the same record', async () => {
+    const rig = rigOf([draft('grant'), { ...draft('revoke'), id: 'opposite' }], [record]);
+    await recoverPendingClaims(KEY, rig.record, async () => {}, rig.deps, NEVER);
+    expect(rig.settled.map(({ action, outcome }) => [action, outcome])).toEqual([
+      ['grant', 'applied'],
+      ['revoke', 'failed'],
+    ]);
+  });
+
+  test('is judged by the record of its own client', async () => {
+    const another = { ...record, clientId: 'api' };
+    const ofAnother = { ...draft('grant'), id: 'another', subject: claimSubject(another, 'web') };
+    const outcomesWith = async (...records: readonly ClaimRecord[]) => {
+      const rig = rigOf([draft('grant'), ofAnother], records);
+      await recoverPendingClaims(KEY, rig.record, async () => {}, rig.deps, NEVER);
+      return rig.settled.map(({ outcome }) => outcome);
+    };
+    expect(await outcomesWith(another)).toEqual(['failed', 'applied']);
+    expect(await outcomesWith(record, another)).toEqual(['applied', 'applied']);
   });
 
   test('stays open while its request may still reach Consul', async () => {

@@ -1,0 +1,56 @@
+import { describe, expect, test } from 'vitest';
+import type { BreakGlass } from '../../src/model/break-glass.js';
+import { BreakGlasses } from '../../src/state/break-glasses.js';
+import { named } from '../plan/scene.js';
+
+const glass = (changes: Partial<BreakGlass> = {}): BreakGlass => ({
+  id: '1',
+  source: 'web',
+  destination: 'orders',
+  partition: 'default',
+  namespace: 'default',
+  reason: 'incident 7',
+  forMs: 60_000,
+  duringFreeze: false,
+  askedAt: 0,
+  askedBy: { id: 'alice' },
+  ...changes,
+});
+const quiet = () => new BreakGlasses(() => {});
+
+describe('the time by which break-glass grants end', () => {
+  test('goes on where it was if the clock is set back', () => {
+    const grants = quiet();
+    expect([1_000, 400, 500].map((now) => grants.advance(now))).toEqual([1_000, 1_000, 1_100]);
+    expect(grants.timeAt(600)).toBe(1_200);
+  });
+
+  test('is never before a grant was made or opened, or an earlier process ran', () => {
+    const grants = quiet();
+    grants.set([glass({ askedAt: 200, openedAt: 300 }), glass({ askedAt: 9_000, endedAt: 9_500 })]);
+    expect([100, 150].map((now) => grants.advance(now))).toEqual([300, 350]);
+    grants.resume(800);
+    grants.resume(700);
+    expect(grants.advance(160)).toBe(800);
+  });
+});
+
+test('the grants of an edge are those between its two services, in their place', () => {
+  const touched: string[] = [];
+  const grants = new BreakGlasses((from, to) => touched.push(`${from.name} ${to.name}`));
+  const [ofWeb, ofApi] = [glass(), glass({ id: '2', source: 'api', destination: 'pay' })];
+  const elsewhere = glass({ id: '3', partition: 'east' });
+  grants.set([ofWeb, ofApi, elsewhere]);
+  expect(grants.factsOf(named('orders'), 0).grants).toEqual([ofWeb]);
+  expect(grants.destinationsOf(named('web'))).toEqual([named('orders')]);
+  grants.set([ofApi]);
+  expect(touched).toEqual([
+    'web orders',
+    'api pay',
+    'web orders',
+    'web orders',
+    'api pay',
+    'web orders',
+    'api pay',
+  ]);
+});

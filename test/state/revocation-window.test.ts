@@ -1,0 +1,105 @@
+import { describe, expect, test } from 'vitest';
+import { RevocationWindow } from '../../src/state/revocation-window.js';
+
+const WEB = 'intention/default/default/orders/web';
+const API = 'intention/default/default/pay/api';
+
+describe('the window', () => {
+  test('forgets what is older than it', () => {
+    const window = new RevocationWindow(1_000);
+    window.addRemovals(2, 100);
+    window.addRemovals(1, 900);
+    expect([window.used(1_000), window.used(1_100), window.used(1_900)]).toEqual([3, 1, 0]);
+  });
+
+  test('takes in what an earlier process wrote, however often', () => {
+    const window = new RevocationWindow(1_000);
+    window.addRemovals(2, 100);
+    const text = window.toText();
+    window.restore(text);
+    window.restore(text);
+    expect(window.used(200)).toBe(2);
+    for (const broken of ['not json', '{}', undefined]) window.restore(broken);
+    expect(window.used(200)).toBe(2);
+  });
+
+  test('takes in no removal in another form', () => {
+    const window = new RevocationWindow(1_000);
+    const others = [null, 7, 'x', {}, { at: 100 }, { edges: 5 }, { at: '100', edges: 5 }];
+    window.restore(JSON.stringify([...others, { at: 100, edges: 1, subject: WEB }]));
+    expect([window.used(200), window.usedUnder('intention/', 200)]).toEqual([1, 1]);
+  });
+
+  test('counts an edge once, from its write on, and not if the write was not made', () => {
+    const window = new RevocationWindow(1_000);
+    window.reserveEdge(WEB, 0);
+    expect(window.used(0)).toBe(0);
+    window.confirmEdge(WEB);
+    expect(window.used(0)).toBe(1);
+    // The plans of the fleet count it again as long as it is unknown.
+    window.reopenEdge(WEB);
+    expect(window.used(0)).toBe(0);
+    window.reserveEdge(WEB, 500);
+    window.confirmEdge(WEB);
+    expect([window.used(500), window.used(1_400), window.used(1_500)]).toEqual([1, 1, 0]);
+    window.reserveEdge(API, 1_500);
+    window.reserveEdge(WEB, 1_500);
+    window.confirmEdge(API);
+    window.releaseEdge(WEB);
+    expect([window.used(1_500), JSON.parse(window.toText())]).toEqual([
+      1,
+      [{ at: 1_500, edges: 1, subject: API }],
+    ]);
+  });
+
+  test('counts the edges of one destination, whose share it limits', () => {
+    const window = new RevocationWindow(1_000);
+    window.addRemovals(5, 0);
+    for (const subject of [WEB, API]) {
+      window.reserveEdge(subject, 0);
+      window.confirmEdge(subject);
+    }
+    expect(window.usedUnder('intention/default/default/orders/', 0)).toBe(1);
+    expect(window.used(0)).toBe(7);
+  });
+
+  test('does not count for longer because the clock was set back', () => {
+    const window = new RevocationWindow(1_000);
+    window.addRemovals(1, 5_000);
+    expect([window.used(100), window.used(1_099), window.used(1_100)]).toEqual([1, 1, 0]);
+  });
+});
+
+describe('a removal that a person rejected', () => {
+  const rejected = (at: number) => ({ by: { id: 'bob' }, at: new Date(at).toISOString() });
+  const window = () => new RevocationWindow(1_000).rejections;
+
+  test('counts for one window, and then no more', () => {
+    const rejections = window();
+    rejections.put('orders', new Map([[WEB, rejected(0)]]));
+    expect([0, 999, 1_000].map((now) => rejections.countOf([WEB, API], now))).toEqual([2, 2, 1]);
+  });
+
+  test('is what the job of its key found last', () => {
+    const rejections = window();
+    rejections.put('orders', new Map([[WEB, rejected(0)]]));
+    rejections.put('pay', new Map([[API, rejected(0)]]));
+    rejections.put('orders', new Map());
+    expect([rejections.of(WEB), rejections.of(API)]).toEqual([undefined, rejected(0)]);
+  });
+
+  test('leaves the count of the fleet after its window, within the share of its key', () => {
+    const rejections = window();
+    rejections.put('orders', new Map([WEB, API].map((subject) => [subject, rejected(0)])));
+    const removals = {
+      total: (most = Number.POSITIVE_INFINITY) => Math.min(5, most) + 2,
+      lossOf: (subject: string) =>
+        subject === WEB || subject === API ? { key: 'orders', removals: 5 } : undefined,
+    };
+    expect(rejections.countIn(removals, 999)).toBe(7);
+    expect(rejections.countIn(removals, 1_000)).toBe(5);
+    // Three are left of five: as many as the share, so the rejections change nothing.
+    expect(rejections.countIn(removals, 1_000, 3)).toBe(5);
+    expect(rejections.countIn(removals, 1_000, 4)).toBe(5);
+  });
+});
