@@ -1,5 +1,5 @@
 import type { WatchedTable } from '../consul/consul.js';
-import { messageOf } from '../errors.js';
+import { messageOf, SyncError } from '../errors.js';
 import { withLinkedSignal } from '../linked-signal.js';
 import { createNotifier } from '../notifier.js';
 import type { ReconcilerDeps } from '../reconcile/deps.js';
@@ -9,10 +9,11 @@ import type { WatchAges } from './watch-ages.js';
 type Deps = Pick<ReconcilerDeps, 'consul' | 'clock' | 'logger'>;
 
 const RETRY_MS = 1_000;
-/** After a read that failed, the next one waits this many times as long: an answer that is too long is read for seconds. */
+/** After an error that lasts, the next read waits this many times as long: an answer that is too long is read for seconds. */
 const RETRY_REST = 4;
 /** A clock that is set forward during a read must not stop the reads. */
-const LONGEST_REST_MS = 20_000;
+const LONGEST_REST_MS = 5_000;
+const LONGEST_RETRY_MS = 10_000;
 /** How often `watchWhile` checks whether the table is needed. */
 const ACTIVITY_CHECK_MS = 1_000;
 
@@ -29,7 +30,7 @@ export async function watchTables(
   rest = 0,
 ): Promise<void> {
   const outage = new Outage();
-  const sleep = (ms: number) => deps.clock.sleep(Math.min(ms, LONGEST_REST_MS), signal).catch(() => {});
+  const sleep = (ms: number) => deps.clock.sleep(ms, signal).catch(() => {});
   const notifier = createNotifier();
   /** A change has not been read yet. Until it is, the table grows older. */
   let isBehind = false;
@@ -48,7 +49,7 @@ export async function watchTables(
         await read();
         const lastedMs = outage.ends(deps.clock.now());
         if (lastedMs !== undefined) deps.logger.info({ tables, lastedMs }, 'Consul can be read again');
-        if (rest > 0) await sleep(rest * tookMs());
+        if (rest > 0) await sleep(Math.min(LONGEST_REST_MS, rest * tookMs()));
       } catch (error) {
         if (signal.aborted) return;
         if (outage.begins(deps.clock.now()))
@@ -57,7 +58,9 @@ export async function watchTables(
             'a change in Consul was seen but could not be read; it is tried again',
           );
         changed();
-        await sleep(Math.max(RETRY_MS, RETRY_REST * tookMs()));
+        const lasts = error instanceof SyncError && !error.retriable;
+        const restMs = lasts ? Math.min(LONGEST_RETRY_MS, RETRY_REST * tookMs()) : 0;
+        await sleep(Math.max(RETRY_MS, restMs));
       }
     }
   })();
