@@ -149,10 +149,37 @@ describe('a proposal of acl: rules', () => {
       { claimMappings: { azp: 'id' }, boundIssuer: 'x' },
       [],
     ],
+    [
+      'a scope in tokens of the audience of the provider',
+      '"config" in list.scopes',
+      { listClaimMappings: { scopes: 'scopes' }, boundAudiences: ['consul', 'ops'] },
+      [['config', CONFIG, 'login']],
+    ],
+    [
+      'a scope in tokens of another audience',
+      '"config" in list.scopes',
+      { listClaimMappings: { scopes: 'scopes' }, boundAudiences: ['ops'] },
+      [],
+    ],
+    [
+      'a client ID in tokens of another audience',
+      'value.id == "web"',
+      { claimMappings: { azp: 'id' }, boundAudiences: ['ops'] },
+      [],
+    ],
   ])('reads a login of others that compares %s', (_, selector, config, expected) => {
     const objects = login(selector, config as Parameters<typeof login>[1]);
     expect(texts(proposed({ clients: [client('web', ['config'])], objects }))).toEqual(expected);
   });
+
+  it.each(['authMethods', 'bindingRules'] as const)(
+    'reads no login of others with more fields in its %s than scopemesh knows',
+    (kind) => {
+      const objects = login('"config" in list.scopes', { listClaimMappings: { scopes: 'scopes' } });
+      const altered = { ...objects, [kind]: objects[kind].map((each) => ({ ...each, isAltered: true })) };
+      expect(texts(proposed({ clients: [client('web', ['config'])], objects: altered }))).toEqual([]);
+    },
+  );
 
   it.each<readonly [string, Given]>([
     [

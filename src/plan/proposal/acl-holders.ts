@@ -116,15 +116,22 @@ function isStatic({ authMethod, isManagement, accessorId, expiresAt }: AclToken,
   return authMethod === undefined && !isManagement && accessorId !== ANONYMOUS && !isOver;
 }
 
-/** Binding rules of others that give a role to tokens of a configured provider. */
+/**
+ * Binding rules of others that give a role to tokens of a configured provider. Only those whose method accepts every token
+ * with the provider's audience, which a login by an `acl:` rule needs: a client may get no token for another audience. What
+ * has fields that scopemesh does not know may refuse tokens for more reasons.
+ */
 function loginsOf({ bindingRules, authMethods }: AclSnapshot, { acl }: Mapping) {
-  const methods = new Map(authMethods.map(({ object }) => [object.name.toLowerCase(), object]));
+  const methods = new Map(authMethods.map((each) => [each.object.name.toLowerCase(), each]));
   const providers = new Map([...acl.providers.values()].map((each) => [each.issuer, each]));
-  return bindingRules.flatMap(({ object: rule }: Stored<AclBindingRule>) => {
-    const method = methods.get(rule.authMethod.toLowerCase());
-    const of: LoginProvider | undefined = providers.get(method?.config.boundIssuer ?? '');
-    if (method === undefined || of === undefined || rule.bindType !== 'role') return [];
-    return isAnyMarked(rule.description) || rule.bindName.includes('${')
+  return bindingRules.flatMap(({ object: rule, isAltered }: Stored<AclBindingRule>) => {
+    const stored = methods.get(rule.authMethod.toLowerCase());
+    const of: LoginProvider | undefined = providers.get(stored?.object.config.boundIssuer ?? '');
+    if (isAltered || stored === undefined || stored.isAltered || of === undefined) return [];
+    const { object: method } = stored;
+    const { boundAudiences } = method.config;
+    if (boundAudiences.length > 0 && !boundAudiences.some((each) => each === of.audience)) return [];
+    return rule.bindType !== 'role' || isAnyMarked(rule.description) || rule.bindName.includes('${')
       ? []
       : [{ rule, provider: { of, method } }];
   });
