@@ -21,15 +21,17 @@ export function startDemo(
   args: readonly string[],
   how: {
     readonly nodeArgs?: readonly string[];
+    /** The sources by default; what was built starts with half the work. */
+    readonly program?: readonly string[];
     readonly isEmbedded?: boolean;
     readonly environment?: Readonly<Record<string, string>>;
   } = {},
 ): DemoProcess {
-  const { nodeArgs = [], isEmbedded = true, environment = {} } = how;
+  const { nodeArgs = [], program = ['--import', 'tsx', MAIN], isEmbedded = true, environment = {} } = how;
   const consul = isEmbedded ? ['--embedded'] : [];
   const child = spawn(
     process.execPath,
-    [...nodeArgs, '--import', 'tsx', MAIN, 'demo', ...consul, ...FREE_PORTS, ...args],
+    [...nodeArgs, ...program, 'demo', ...consul, ...FREE_PORTS, ...args],
     {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, LANG: 'C.UTF-8', LC_ALL: '', LC_CTYPE: '', ...environment },

@@ -16,7 +16,7 @@ export async function runOnDemo(
 ): Promise<string> {
   const cwd = await createRunDirectory('demo-lines');
   atEnd(() => removeRunDirectory(cwd));
-  const demo = startDemo(['--json']);
+  const demo = startDemo(['--json'], { program: [BUILT] });
   atEnd(async () => {
     await demo.stop('SIGKILL');
   });
