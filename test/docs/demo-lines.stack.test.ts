@@ -4,7 +4,8 @@ import { runOnDemo } from './run-on-demo.js';
 
 it('the lines of try-on-the-demo.md show a gateway, a freeze, a grant, a call and a proposal', async () => {
   const lines = blocks(textOf('docs/how-to/try-on-the-demo.md'), 'sh').join('\n');
-  const shown = await runOnDemo(lines, {}, onTestFinished);
+  const secrets = 'ls -l try-import.yaml proposal';
+  const shown = await runOnDemo(`${lines}\n${secrets}`, {}, onTestFinished);
   for (const text of [
     'allowed  edge -> orders  GET /v1/orders',
     'reachable  edge -> orders',
@@ -20,4 +21,9 @@ it('the lines of try-on-the-demo.md show a gateway, a freeze, a grant, a call an
   ])
     expect(shown).toContain(text);
   expect(shown).not.toContain('not reachable');
+  // Only their owner may read the files with tokens.
+  expect(shown.match(/^-[rwx-]+(?=.* (try-import\.yaml|scopemesh\.yaml)$)/gm)).toEqual([
+    '-rw-------',
+    '-rw-------',
+  ]);
 }, 300_000);
