@@ -66,6 +66,11 @@ const someAcl = fc.record({
   ),
 });
 
+/** What Consul gives to a service identity. */
+const identityRules = (service: string) =>
+  `service "${service}" { policy = "write" } service "${service}-sidecar-proxy" { policy = "write" }
+   service_prefix "" { policy = "read" } node_prefix "" { policy = "read" }`;
+
 describe('a proposal of acl: rules for any Consul', () => {
   it('gives no client a right that none of its tokens has, as Consul decides', () => {
     const decider = (rules: readonly string[]) =>
@@ -90,7 +95,12 @@ describe('a proposal of acl: rules for any Consul', () => {
           const next = decider(got.map(({ rules: text }) => text));
           const had = tokens
             .filter(({ holder }) => holder === each.clientId)
-            .map((one) => decider(one.policies.map((name) => rulesOfPolicy.get(name) ?? '')));
+            .map(({ policies: of, looks }) =>
+              decider([
+                ...of.map((name) => rulesOfPolicy.get(name) ?? ''),
+                ...(looks.serviceIdentities ?? []).map(identityRules),
+              ]),
+            );
           for (const resource of [...scalarResources, ...namedResources, 'intention'] as const)
             for (const access of ['read', 'list', 'write'] as const)
               for (const on of ['', 'a', 'ab', 'abc', 'b', '*'])
