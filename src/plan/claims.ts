@@ -25,7 +25,8 @@ import {
  * | one client | not recorded yet (`first`) | `unrecorded`: may lose, not gain |
  * | one client | its directory, or the catalog, was never read completely | `unknown`: keep the access |
  * | one client | the same, but the client was read alone | as if it were read: may lose, not gain |
- * | one client | its record, at the IdP or of the claim, cannot be parsed | `unknown`: keep the access |
+ * | one client | its record at the IdP cannot be parsed | `unknown`: keep the access |
+ * | one client | the record of the claim cannot be parsed (`first`) | `unrecorded`: may lose, not gain |
  * | one client | its provider is not (or no longer) configured | `refused` (ClaimUnconfirmed) |
  * | nothing | | `none` |
  * | different clients | the old claim is still valid | `claimed`, but `addNothing` |
@@ -239,7 +240,8 @@ function statusOfClaim(
     }
     case 'first': {
       const record = world.claimRecords.get(clientText(client));
-      if (record?.isUnreadable) return { kind: 'unknown', service, client };
+      // The record says nothing about the client, whose losses count.
+      if (record?.isUnreadable) return { kind: 'unrecorded', service, client, addNothing: false };
       if (record !== undefined && serviceText(record.service) === serviceText(service))
         return { kind: 'claimed', service, client, addNothing };
       if (record === undefined && found === undefined) return refuse('ClaimUnconfirmed', NO_SUCH_CLIENT);
