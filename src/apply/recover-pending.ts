@@ -146,7 +146,7 @@ export async function recoverPendingClaims(
   const decisions: SettledDecision[] = [];
   for (const draft of pending) {
     const isOfClient = (each: ClaimRecord) => claimSubject(each, draft.resource.name ?? '') === draft.subject;
-    if (records.some((each) => each.isUnreadable && isOfClient(each))) {
+    if (records.some((each) => each.unreadableKey !== undefined && isOfClient(each))) {
       decisions.push(toSettled(draft, UNREADABLE, nowMs));
       continue;
     }

@@ -54,6 +54,8 @@ export type ClaimStatus =
       readonly client: ClientId;
       /** The instances disagree, so the claim must not be recorded now. */
       readonly addNothing: boolean;
+      /** Of the record in KV, if there is one that cannot be read. */
+      readonly unreadableKey?: string;
     }
   | { readonly kind: 'unknown'; readonly service: ServiceName; readonly client: ClientId }
   | {
@@ -241,7 +243,10 @@ function statusOfClaim(
     case 'first': {
       const record = world.claimRecords.get(clientText(client));
       // The record says nothing about the client, whose losses count.
-      if (record?.isUnreadable) return { kind: 'unrecorded', service, client, addNothing: false };
+      if (record?.unreadableKey !== undefined) {
+        const { unreadableKey } = record;
+        return { kind: 'unrecorded', service, client, addNothing: false, unreadableKey };
+      }
       if (record !== undefined && serviceText(record.service) === serviceText(service))
         return { kind: 'claimed', service, client, addNothing };
       if (record === undefined && found === undefined) return refuse('ClaimUnconfirmed', NO_SUCH_CLIENT);

@@ -233,12 +233,13 @@ describe('with first claims', () => {
     const records = record('web').map((each) => ({
       ...each,
       service: named(''),
-      isUnreadable: true as const,
+      unreadableKey: 'its key',
     }));
     for (const service of ['web', 'api'])
       expect(standingOf({ ...first, services: [claiming(service, 'web')], records }, service)).toMatchObject({
         kind: 'unrecorded',
         addNothing: false,
+        unreadableKey: 'its key',
       });
     for (const services of [[claiming('web', '')], [claiming('web', 'web')]])
       expect(plan({ records, services })).toMatchObject({ create: undefined, remove: undefined, holds: [] });

@@ -49,7 +49,7 @@ describe('an edge with a record that is not in Consul', () => {
   it('is not gone if it is wanted once its claim is recorded, or its record can be read', () => {
     const first = { ...scene().mapping, claims: 'first' as const };
     const records = [
-      { provider: 'main', clientId: 'web', service: named(''), modifyIndex: 1, isUnreadable: true as const },
+      { provider: 'main', clientId: 'web', service: named(''), modifyIndex: 1, unreadableKey: 'its key' },
     ];
     for (const changes of [{ mapping: first }, { mapping: first, records }]) {
       expect(gone({ ...changes, clients: [client('web', ['orders'])] })).toEqual([]);

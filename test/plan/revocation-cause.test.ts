@@ -51,7 +51,7 @@ const record = (service: string) => [
 ];
 const unread = {
   mapping: first,
-  records: record('').map((each) => ({ ...each, isUnreadable: true as const })),
+  records: record('').map((each) => ({ ...each, unreadableKey: 'its key' })),
 };
 
 describe('an edge that goes is explained', () => {

@@ -337,7 +337,7 @@ describe('a write of a claim record that a crash left open', () => {
   test.each(['grant', 'revoke'] as const)(
     'a %s is uncertain if its record cannot be read, but not if that of another client cannot',
     async (action) => {
-      const unreadable: ClaimRecord = { ...record, service: named(''), isUnreadable: true };
+      const unreadable: ClaimRecord = { ...record, service: named(''), unreadableKey: 'its key' };
       const outcomeWith = async (found: ClaimRecord) => {
         const rig = rigOf([draft(action)], [found]);
         await recoverPendingClaims(KEY, rig.record, async () => {}, rig.deps, NEVER);
