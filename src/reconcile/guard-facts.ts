@@ -23,8 +23,8 @@ export async function guardFacts(
 ): Promise<GuardFacts> {
   const { world, acl, contention, clock, space } = deps;
   if (losses.length > 0) await countAhead(deps);
-  const now = clock.now();
   const rulings = await rulingsOn(losses, recordedHolds, deps);
+  const now = clock.now();
   const counted = losses.filter(({ isUnrecorded }) => isUnrecorded !== true);
   return {
     policy: policyOf(world.mapping),
