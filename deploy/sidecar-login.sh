@@ -124,8 +124,12 @@ is_gone() {
   with_token "$1" consul acl token read -self 2>&1 >/dev/null | grep -q 'ACL not found'
 }
 
+# The pause after a failed renewal: an identity provider may limit or lock a client that asks every second.
+pause=$((RENEW_SECONDS / 20))
+[ "$pause" -le 60 ] || pause=60
 count=0
 renewed_at=0
+retry_at=0
 checked_at=0
 # Whether this Envoy's connection to Consul was checked: it has 10 seconds for it.
 is_checked=''
@@ -139,7 +143,10 @@ while :; do
     fi
   fi
   age=$((now - renewed_at))
-  if [ "$age" -ge "$RENEW_SECONDS" ]; then
+  # Two thirds of a token's life and half of that again is all of it. Then one last try is due.
+  is_over=''
+  [ "$age" -lt $((RENEW_SECONDS * 3 / 2)) ] || is_over=yes
+  if [ -n "$is_over" ] || { [ "$age" -ge "$RENEW_SECONDS" ] && [ "$now" -ge "$retry_at" ]; }; then
     count=$((count + 1))
     fresh=$work/token-$count
     if renew "$fresh"; then
@@ -154,12 +161,12 @@ while :; do
       say "$id runs with token $count"
     else
       [ ! -f "$fresh" ] || log_out "$fresh"
-      say "$id could not renew its token"
-      # Two thirds of a token's life and half of that again is all of it.
-      if [ "$age" -ge $((RENEW_SECONDS * 3 / 2)) ]; then
+      if [ -n "$is_over" ]; then
         say "$id has no live token, so its Envoy stops; correct what the lines above say, and start this script again"
         exit 1
       fi
+      retry_at=$(($(date +%s) + pause))
+      say "$id could not renew its token, and tries again in $pause seconds"
     fi
   fi
   if ! kill -0 "$envoy" 2>/dev/null; then

@@ -71,9 +71,10 @@ export function importDocument(imported: Imported, files: readonly string[]) {
       detail,
     })),
     unusedScopes: proposal.unusedScopes,
-    aclRules: aclProposal.rules.map(({ rule: { userRequired: _, ...rule }, evidence }) => ({
+    aclRules: aclProposal.rules.map(({ rule: { userRequired: _, ...rule }, evidence, proofs }) => ({
       ...rule,
       evidence,
+      proofs,
     })),
     explainedTokens: [...aclProposal.explained].map(([accessorId, explained]) => ({
       accessorId,

@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 const script = fileURLToPath(new URL('../../deploy/sidecar-login.sh', import.meta.url));
+
+const SECONDS_PER_LOOK = 11;
 
 let directory: string;
 beforeEach(() => {
@@ -15,7 +17,7 @@ beforeEach(() => {
   program('consul', '[ "$1 $2" != "connect envoy" ] || exec tail -f /dev/null');
   program('envoy', ':');
   // Time passes with each look at the clock, and no pause takes any.
-  program('date', 'echo x >> "$0.count"; echo $(( 10000000 + $(wc -l < "$0.count") * 11 ))');
+  program('date', `echo x >> "$0.count"; echo $(( 10000000 + $(wc -l < "$0.count") * ${SECONDS_PER_LOOK} ))`);
   program('sleep', ':');
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
@@ -84,6 +86,27 @@ describe('sidecar-login.sh', () => {
     const { status, said } = await run(changes);
     expect([status, said]).toEqual([1, expect.stringContaining(text)]);
     expect(said).toContain('web has no live token, so its Envoy stops');
+  });
+
+  it('asks a failing identity provider again only after a pause, and stops at the end of the token', async () => {
+    const looks = join(directory, 'bin', 'date.count');
+    const asked = join(directory, 'asked');
+    const { status, said } = await run({
+      RENEW_SECONDS: '400',
+      ACCESS_TOKEN_COMMAND: `wc -l <${looks} >>${asked}; [ "$(wc -l <${asked})" = 1 ] && echo token`,
+    });
+    expect([status, said]).toEqual([1, expect.stringContaining('again in 20 seconds')]);
+    expect(said).toContain('web has no live token, so its Envoy stops');
+    const [first = 0, ...rest] = readFileSync(asked, 'utf8')
+      .trim()
+      .split('\n')
+      .map((count) => Number(count) * SECONDS_PER_LOOK);
+    // The last time is the end of the token, pause or not.
+    const retries = rest.slice(0, -1);
+    expect(retries.length).toBeGreaterThan(3);
+    for (const [at, when] of retries.entries())
+      if (at > 0) expect(when - (retries[at - 1] ?? 0)).toBeGreaterThanOrEqual(20);
+    expect((rest.at(-1) ?? 0) - first).toBeLessThan(700);
   });
 
   it.each([

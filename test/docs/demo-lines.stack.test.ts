@@ -16,6 +16,7 @@ it('the lines of try-on-the-demo.md show a gateway, a freeze, a grant, a call an
     '"verdict": "allowed"',
     'ACL rules: 1.',
     'key_prefix',
+    'Description `token of reports-job`',
   ])
     expect(shown).toContain(text);
   expect(shown).not.toContain('not reachable');

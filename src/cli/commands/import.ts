@@ -40,7 +40,10 @@ export function addImport(program: Command, cli: Cli): void {
       'Reads the intentions and ACL objects of Consul and the clients of the identity providers completely. Writes two ' +
         'files: a configuration with rules that explain the intentions and the static ACL tokens, and a report with the ' +
         'claims to make, what each rule explains, and what no scope explains, with the reason. The rules open nothing that ' +
-        'Consul does not allow now. Changes nothing in Consul. The configuration file needs consul and providers alone; rules that it ' +
+        'Consul does not allow now. An acl: rule needs a proof for each client with the scope: a static token whose Description ' +
+        'is CLIENT_ID or "token of CLIENT_ID" or has client=CLIENT_ID, which has a role of this name, or whose services all have ' +
+        'a claim on the client; or a binding rule for a login with the audience of the provider. The report names each proof: ' +
+        'check it. Changes nothing in Consul. The configuration file needs consul and providers alone; rules that it ' +
         'has are kept. The token of scopemesh needs acl = "read".',
     )
     .requiredOption(

@@ -1,6 +1,6 @@
 import { accessOf } from '../../plan/openings.js';
 import type { ClaimEvidence, RuleEvidence } from '../../plan/proposal/proposal.js';
-import type { AclEvidence } from '../../plan/proposal/propose-acl.js';
+import type { AclEvidence, RuleProof } from '../../plan/proposal/propose-acl.js';
 import { attributeOf, type Imported, importSummary, metaOf, placeText } from '../import-view.js';
 import { accessText } from './access-text.js';
 import { clientCode, code, table } from './markdown.js';
@@ -71,15 +71,16 @@ export function importMarkdown(imported: Imported): string {
       ]),
     ),
     '## ACL rules',
-    'A client with the scope may log in to Consul and gets these rights. `scopemesh plan` lists these logins.',
+    'A client with the scope may log in to Consul and gets these rights. `scopemesh plan` lists these logins. Each rule rests on its proofs: the ACL token that gives a client the rights now, and the text by which the token is of this client. If a text means something else, remove the rule.',
     ...grid(
-      ['provider', 'scope', 'API', 'ACL rules', 'why'],
-      aclProposal.rules.map(({ rule, evidence }) => [
+      ['provider', 'scope', 'API', 'ACL rules', 'why', 'proofs'],
+      aclProposal.rules.map(({ rule, evidence, proofs }) => [
         code(rule.provider ?? config.providers[0]?.name ?? ''),
         code(rule.scope),
         code(rule.api ?? ''),
         code(rule.acl),
         ACL_EVIDENCE[evidence],
+        proofs.map(proofText).join('; '),
       ]),
     ),
     '## Explained intentions',
@@ -118,14 +119,15 @@ export function importMarkdown(imported: Imported): string {
       ]),
     ),
     '## ACL tokens that a login would replace',
-    'Each was given to its client by a Description, a role or a service identity that names it: check it. Delete the token once its client logs in.',
+    'The text in the last column says whose token it is: check it. Delete the token once its client logs in.',
     ...grid(
-      ['token', 'client', 'scopes', 'services, with `login: on`'],
-      [...aclProposal.explained].map(([accessorId, { client, scopes, services }]) => [
+      ['token', 'client', 'scopes', 'services, with `login: on`', 'proof'],
+      [...aclProposal.explained].map(([accessorId, { client, scopes, services, proof }]) => [
         code(accessorId),
         clientCode(client),
         code(scopes.join(' ')),
         code(services.join(', ')),
+        `${proof.by} ${code(proof.text)}`,
       ]),
     ),
     '## ACL objects that no rule explains',
@@ -141,6 +143,12 @@ export function importMarkdown(imported: Imported): string {
     ),
   ];
   return `${blocks.join('\n\n')}\n`;
+}
+
+function proofText({ client, kind, name, by, text }: RuleProof): string {
+  const object = kind === 'acl-token' ? 'token' : 'auth method';
+  const holder = client === undefined ? '' : `${clientCode(client)}: `;
+  return `${holder}${object} ${code(name)}, ${by} ${code(text)}`;
 }
 
 const HELD = {

@@ -1,10 +1,12 @@
 import type { AclBindingRule, AclSnapshot, AclToken, Stored } from '../../model/acl.js';
+import { compareText } from '../../model/compare-text.js';
 import type { LoginProvider } from '../../model/login.js';
 import type { Mapping } from '../../model/rule.js';
 import { claimKey } from '../acl/login.js';
 import { createPowers, isWithin, type Power, type SingleRule, singleRules } from '../acl/token-power.js';
 import { isAnyMarked } from '../ownership.js';
-import { type ClientId, clientText } from '../world.js';
+import { clientText } from '../world.js';
+import { createHolderSearch, type HolderProof, type HolderSearch, type TokenHolder } from './token-holder.js';
 
 /** Every ACL object of Consul, complete, with the rules of every policy. */
 export interface AclFacts {
@@ -12,78 +14,75 @@ export interface AclFacts {
   readonly objects: AclSnapshot;
 }
 
-/** A token of others, and the clients that its texts or its service identities name: one alone may be its holder. */
-export interface HeldToken {
+export interface HeldToken extends TokenHolder {
   readonly token: AclToken;
   readonly power: Power;
-  readonly clients: readonly ClientId[];
+}
+
+/** What a token, or the role of a login, gives as single rules, and why it counts. */
+export interface GivenRules {
+  readonly rules: readonly SingleRule[];
+  readonly proof: HolderProof;
 }
 
 /** What clients may do by the ACL objects of others. */
 export interface AclHolders {
   readonly tokens: readonly HeldToken[];
-  /** By `clientText`: each token, or role of a login, as single rules. Only what scopemesh can parse. */
-  readonly byClient: ReadonlyMap<string, readonly (readonly SingleRule[])[]>;
+  /** By `clientText`. Only what scopemesh can parse. */
+  readonly byClient: ReadonlyMap<string, readonly GivenRules[]>;
   /** The same by provider and scope: what a login gives to every token with the scope. */
-  readonly byScope: ReadonlyMap<string, readonly (readonly SingleRule[])[]>;
+  readonly byScope: ReadonlyMap<string, readonly GivenRules[]>;
   /** Texts of rules, canonical. */
   readonly texts: ReadonlySet<string>;
   /** By the text of rules: the names of the policies that have it. */
   readonly policies: ReadonlyMap<string, readonly string[]>;
 }
 
-export interface HolderInput {
+export interface HolderInput extends HolderSearch {
   readonly mapping: Mapping;
-  readonly clients: readonly ClientId[];
-  /** By the name of a service: the client that it may claim. */
-  readonly claims: ReadonlyMap<string, ClientId>;
   readonly now: number;
 }
 
 const ANONYMOUS = '00000000-0000-0000-0000-000000000002';
 
 /**
- * Finds the client of each static token: the one that its Description or a role of it names, or the one of all its service
- * identities. And what logins of others give: binding rules that compare one client ID or one scope.
+ * Finds the client of each static token, and what logins of others give: binding rules that compare one client ID or one
+ * scope.
  */
 export function aclHolders({ tokens, objects }: AclFacts, input: HolderInput): AclHolders {
   const powerOf = createPowers(objects);
-  const byId = new Map<string, ClientId[]>();
-  for (const { provider, clientId } of input.clients)
-    byId.set(clientId, [...(byId.get(clientId) ?? []), { provider, clientId }]);
+  const holderOf = createHolderSearch(input);
   const held = tokens
     .filter((token) => isStatic(token, input.now))
+    .toSorted((a, b) => compareText(a.accessorId, b.accessorId))
     .map((token): HeldToken => {
       const power = powerOf(token);
-      const words = new Set([...token.description.split(SEPARATORS), token.description, ...token.roles]);
-      const named = [...words].flatMap((word) => byId.get(word) ?? []);
-      const claimed = [...power.services].flatMap((service) => input.claims.get(service) ?? []);
-      const clients = new Map([...named, ...claimed].map((each) => [clientText(each), each]));
-      return { token, power, clients: [...clients.values()] };
+      return { token, power, ...holderOf(token, power.services) };
     });
-  const byClient = new Map<string, SingleRule[][]>();
-  const byScope = new Map<string, SingleRule[][]>();
+  const byClient = new Map<string, GivenRules[]>();
+  const byScope = new Map<string, GivenRules[]>();
   const texts = new Set<string>();
-  const give = (to: Map<string, SingleRule[][]>, key: string, power: Power) => {
+  const give = (to: Map<string, GivenRules[]>, key: string, power: Power, proof: HolderProof) => {
     const rules = singleRules(power);
     if (rules === undefined) return;
-    to.set(key, [...(to.get(key) ?? []), [...rules]]);
+    to.set(key, [...(to.get(key) ?? []), { rules, proof }]);
     for (const text of power.rules) texts.add(text);
   };
-  for (const { clients, power } of held) {
-    const [client, ...others] = clients;
-    if (client !== undefined && others.length === 0) give(byClient, clientText(client), power);
+  for (const { clients, power, proof } of held) {
+    const [client] = clients;
+    if (client !== undefined && proof !== undefined) give(byClient, clientText(client), power, proof);
   }
   for (const { rule, provider } of loginsOf(objects, input.mapping)) {
     const power = powerOf({ ...NO_LINKS, roles: [rule.bindName] });
     const clientId = VALUE.exec(rule.selector);
     const scope = LISTED.exec(rule.selector);
-    const { config } = provider.method;
+    const { config, name } = provider.method;
+    const proof: HolderProof = { kind: 'acl-auth-method', name, by: 'selector', text: rule.selector };
     if (clientId !== null && config.claimMappings[claimKey(provider.of.claims.client)] === clientId[1])
-      give(byClient, clientText({ provider: provider.of.name, clientId: clientId[2] ?? '' }), power);
+      give(byClient, clientText({ provider: provider.of.name, clientId: clientId[2] ?? '' }), power, proof);
     const { claim, isList } = provider.of.scopes;
     if (scope !== null && isList && config.listClaimMappings[claimKey(claim)] === scope[2])
-      give(byScope, scopeKey(provider.of.name, scope[1] ?? ''), power);
+      give(byScope, scopeKey(provider.of.name, scope[1] ?? ''), power, proof);
   }
   return { tokens: held, byClient, byScope, texts, policies: policiesByText(objects, powerOf) };
 }
@@ -92,10 +91,10 @@ export function scopeKey(provider: string, scope: string): string {
   return JSON.stringify([provider, scope]);
 }
 
-/** Whether one of these certainly gives what the text gives. */
-export function isGiven(text: string, given: readonly (readonly SingleRule[])[] = []): boolean {
+/** Why one of these certainly gives what the text gives; undefined if none does. */
+export function proofOf(text: string, given: readonly GivenRules[] = []): HolderProof | undefined {
   const rules = singleRules({ ...NO_POWER, rules: new Set([text]) });
-  return rules !== undefined && given.some((each) => isWithin(rules, each));
+  return rules && given.find((each) => isWithin(rules, each.rules))?.proof;
 }
 
 const NO_POWER: Power = { isManagement: false, rules: new Set(), services: new Set(), more: new Set() };
@@ -106,7 +105,6 @@ const NO_LINKS = {
   nodeIdentities: [],
   templatedPolicies: [],
 };
-const SEPARATORS = /[\s,;:=()[\]<>"'`]+/;
 /** One comparison alone: a selector with more could admit fewer tokens, or others. */
 const VALUE = /^\s*value\.(\w+)\s*==\s*"([^"\\]+)"\s*$/;
 const LISTED = /^\s*"([^"\\]+)"\s+in\s+list\.(\w+)\s*$/;
@@ -116,15 +114,22 @@ function isStatic({ authMethod, isManagement, accessorId, expiresAt }: AclToken,
   return authMethod === undefined && !isManagement && accessorId !== ANONYMOUS && !isOver;
 }
 
-/** Binding rules of others that give a role to tokens of a configured provider. */
+/**
+ * Binding rules of others that give a role to tokens of a configured provider. Only those whose method accepts every token
+ * with the provider's audience, which a login by an `acl:` rule needs: a client may get no token for another audience. What
+ * has fields that scopemesh does not know may refuse tokens for more reasons.
+ */
 function loginsOf({ bindingRules, authMethods }: AclSnapshot, { acl }: Mapping) {
-  const methods = new Map(authMethods.map(({ object }) => [object.name.toLowerCase(), object]));
+  const methods = new Map(authMethods.map((each) => [each.object.name.toLowerCase(), each]));
   const providers = new Map([...acl.providers.values()].map((each) => [each.issuer, each]));
-  return bindingRules.flatMap(({ object: rule }: Stored<AclBindingRule>) => {
-    const method = methods.get(rule.authMethod.toLowerCase());
-    const of: LoginProvider | undefined = providers.get(method?.config.boundIssuer ?? '');
-    if (method === undefined || of === undefined || rule.bindType !== 'role') return [];
-    return isAnyMarked(rule.description) || rule.bindName.includes('${')
+  return bindingRules.flatMap(({ object: rule, isAltered }: Stored<AclBindingRule>) => {
+    const stored = methods.get(rule.authMethod.toLowerCase());
+    const of: LoginProvider | undefined = providers.get(stored?.object.config.boundIssuer ?? '');
+    if (isAltered || stored === undefined || stored.isAltered || of === undefined) return [];
+    const { object: method } = stored;
+    const { boundAudiences } = method.config;
+    if (boundAudiences.length > 0 && !boundAudiences.some((each) => each === of.audience)) return [];
+    return rule.bindType !== 'role' || isAnyMarked(rule.description) || rule.bindName.includes('${')
       ? []
       : [{ rule, provider: { of, method } }];
   });

@@ -6,15 +6,17 @@ import { unverifiable } from '../acl/login.js';
 import { parseRules } from '../acl/rules-text.js';
 import { readRules } from '../acl/token-power.js';
 import { classify } from '../actor.js';
+import { ownService } from '../own-service.js';
 import { createPatternCompiler } from '../pattern.js';
 import { matchRule } from '../rule-match.js';
-import { type ClientId, clientText, findClient } from '../world.js';
-import { type AclFacts, type AclHolders, aclHolders, isGiven, scopeKey } from './acl-holders.js';
+import { type ClientId, clientText, findClient, parseClientText, serviceText } from '../world.js';
+import { type AclFacts, type AclHolders, aclHolders, proofOf, scopeKey } from './acl-holders.js';
 import { type ProposalInput, type ProposedClaim, scopeText } from './proposal.js';
 import { clientsOf, nameOf } from './propose-claims.js';
 import type { HeldScope } from './scope-holders.js';
 import { isStandardScope, saidLevel, topicsOf } from './scope-words.js';
 import { toScopeRule } from './to-rules.js';
+import type { HolderProof } from './token-holder.js';
 
 export interface AclProposal {
   readonly rules: readonly ProposedAclRule[];
@@ -33,10 +35,17 @@ export type AclEvidence = 'policy' | 'holders' | 'login';
 export interface ProposedAclRule {
   readonly rule: Rule & { readonly acl: string };
   readonly evidence: AclEvidence;
+  readonly proofs: readonly RuleProof[];
+}
+
+/** Why a client with the scope has the rights now. Without a client: each with the scope has them. */
+export interface RuleProof extends HolderProof {
+  readonly client?: ClientId;
 }
 
 export interface ExplainedToken {
   readonly client: ClientId;
+  readonly proof: HolderProof;
   /** In the form of `toGrantText`, sorted. */
   readonly scopes: readonly string[];
   /** Service identities of the token, which a login gives with `login: on`. Sorted. */
@@ -47,7 +56,7 @@ type Input = Pick<ProposalInput, 'mapping' | 'world' | 'canWrite'> & { readonly 
 
 /**
  * Proposes `acl:` rules. A rule is proposed only if every client with the scope has the same rights now, by a static token of
- * its own or by a login of others, and is no client of people: anybody who signs in at such a client would get the rights.
+ * its own or by a login of others, which the proofs name, and is no client of people: anybody who signs in at such a client would get the rights.
  */
 export function proposeAcl(
   facts: AclFacts,
@@ -55,25 +64,32 @@ export function proposeAcl(
   { mapping, world, canWrite, now }: Input,
 ): AclProposal {
   const clients = clientsOf(world);
-  const claimed = new Map(claims.map(({ service, client }) => [service.name, client]));
+  const claimed = new Map(claims.map((claim) => [serviceText(claim.service), claim]));
   const holders = aclHolders(facts, { mapping, clients, claims: claimed, now });
   const scopes = scopesOf(clients, mapping);
   const rules: ProposedAclRule[] = [];
   for (const text of [...holders.texts].toSorted(compareText)) {
     if (!isProposable(text, mapping)) continue;
-    const having = new Set(
-      [...holders.byClient].flatMap(([client, given]) => (isGiven(text, given) ? [client] : [])),
+    const having = new Map(
+      [...holders.byClient].flatMap(([client, given]) => {
+        const proof = proofOf(text, given);
+        return proof === undefined ? [] : [[client, proof] as const];
+      }),
     );
     const safe = scopes.filter((held) => isSafe(held, text, having, holders));
     for (const [held, evidence] of chosen(text, having, safe, scopes, holders)) {
       const scopeRule = toScopeRule(held, mapping);
       if (scopeRule === undefined) continue;
       const rule = { ...scopeRule, acl: text };
-      if (canWrite(rule)) rules.push({ rule, evidence });
+      if (canWrite(rule))
+        rules.push({ rule, evidence, proofs: proofsOf(held, evidence, text, having, holders) });
     }
   }
   return { rules, ...explain(rules, holders, claimed, { mapping, world, canWrite, now }) };
 }
+
+/** By `clientText`: why a client has the rights. */
+type Having = ReadonlyMap<string, HolderProof>;
 
 interface AclScope extends Pick<HeldScope, 'provider' | 'scope'> {
   /** By `clientText`. */
@@ -121,31 +137,50 @@ function isProposable(text: string, { protectedServices }: Mapping): boolean {
   );
 }
 
-function isSafe(held: AclScope, text: string, having: ReadonlySet<string>, holders: AclHolders): boolean {
+function isSafe(held: AclScope, text: string, having: Having, holders: AclHolders): boolean {
   const haveAll = held.clients.every((client) => having.has(client));
-  return held.isOfPrograms && (haveAll || isBound(held, text, holders));
+  return held.isOfPrograms && (haveAll || boundBy(held, text, holders) !== undefined);
 }
 
-/** Whether a login of others gives it to tokens with the scope. */
-function isBound({ provider, scope }: AclScope, text: string, { byScope }: AclHolders): boolean {
-  return scope.api === undefined && isGiven(text, byScope.get(scopeKey(provider, scope.name)));
+/** The login of others that gives it to tokens with the scope. */
+function boundBy(
+  { provider, scope }: AclScope,
+  text: string,
+  { byScope }: AclHolders,
+): HolderProof | undefined {
+  return scope.api === undefined ? proofOf(text, byScope.get(scopeKey(provider, scope.name))) : undefined;
+}
+
+function proofsOf(
+  held: AclScope,
+  evidence: AclEvidence,
+  text: string,
+  having: Having,
+  holders: AclHolders,
+): readonly RuleProof[] {
+  const bound = evidence === 'login' ? boundBy(held, text, holders) : undefined;
+  if (bound !== undefined) return [bound];
+  return held.clients.flatMap((key) => {
+    const proof = having.get(key);
+    return proof === undefined ? [] : [{ client: parseClientText(key), ...proof }];
+  });
 }
 
 /** The scopes that give the text, until every client that has it now gets it by one. */
 function chosen(
   text: string,
-  having: ReadonlySet<string>,
+  having: Having,
   safe: readonly AclScope[],
   all: readonly AclScope[],
   holders: AclHolders,
 ): readonly (readonly [AclScope, AclEvidence])[] {
-  const left = new Set(having);
+  const left = new Set(having.keys());
   const found: [AclScope, AclEvidence][] = [];
   const take = (held: AclScope, evidence: AclEvidence) => {
     found.push([held, evidence]);
     for (const client of held.clients) left.delete(client);
   };
-  for (const held of safe) if (isBound(held, text, holders)) take(held, 'login');
+  for (const held of safe) if (boundBy(held, text, holders) !== undefined) take(held, 'login');
   const words = wordsOf(text, holders.policies.get(text) ?? []);
   const named = safe
     .filter(({ scope }) => isNamed(scope.name, text, words))
@@ -179,14 +214,14 @@ function isNamed(scope: string, text: string, words: ReadonlySet<string>): boole
 function explain(
   proposed: readonly ProposedAclRule[],
   holders: AclHolders,
-  claimed: ReadonlyMap<string, ClientId>,
+  claims: ReadonlyMap<string, ProposedClaim>,
   { mapping, world }: Input,
 ): Pick<AclProposal, 'explained' | 'unexplained'> {
   const compile = createPatternCompiler();
   const after = { ...mapping, rules: [...mapping.rules, ...proposed.map(({ rule }) => rule)] };
   const explained = new Map<string, ExplainedToken>();
   const unexplained = new Map<string, string>();
-  for (const { token, power, clients } of holders.tokens) {
+  for (const { token, power, clients, proof } of holders.tokens) {
     const [id, ...others] = clients;
     const client = id && findClient(world, id);
     if (id === undefined || client === undefined) continue;
@@ -201,10 +236,18 @@ function explain(
     const texts = new Set(policies.map(({ rules }) => rules));
     const services = [...power.services].toSorted(compareText);
     const isOfClient = (service: string) => {
-      const owner = claimed.get(service);
+      const owner = claims.get(serviceText(ownService(mapping, service)))?.client;
       return owner !== undefined && clientText(owner) === clientText(id);
     };
     const fault = unverifiable(id.provider, mapping.acl.providers.get(id.provider));
+    if (proof === undefined) {
+      unexplained.set(
+        token.accessorId,
+        fault ??
+          `a word or a service identity of it may mean the client ${nameOf(id)}, which proves nothing: if it is the token of this client, make "token of ${id.clientId}" its Description, and import again`,
+      );
+      continue;
+    }
     const isAll =
       fault === undefined &&
       power.rules.size + services.length > 0 &&
@@ -212,11 +255,16 @@ function explain(
       [...power.rules].every((text) => texts.has(text)) &&
       services.every(isOfClient);
     if (isAll)
-      explained.set(token.accessorId, { client: id, scopes: power.rules.size > 0 ? opensBy : [], services });
+      explained.set(token.accessorId, {
+        client: id,
+        proof,
+        scopes: power.rules.size > 0 ? opensBy : [],
+        services,
+      });
     else
       unexplained.set(
         token.accessorId,
-        fault ?? `it may be a token of the client ${nameOf(id)}, whose scopes do not give all of it`,
+        fault ?? `it is a token of the client ${nameOf(id)}, whose scopes do not give all of it`,
       );
   }
   return { explained, unexplained };
