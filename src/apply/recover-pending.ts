@@ -1,3 +1,4 @@
+import type { ClaimRecord } from '../model/catalog.js';
 import type { DraftDecision } from '../model/decision.js';
 import type { IntentionEntry } from '../model/intention.js';
 import { isOfWrittenEdge, REMOVED, toLastAppliedText, toUncertainText } from '../plan/last-applied.js';
@@ -117,6 +118,13 @@ function countRemovals(
   for (const { subject } of open.filter(mayRemove)) window.reopenEdge(subject);
 }
 
+const UNREADABLE = {
+  outcome: 'unknown',
+  reason: 'Interrupted',
+  detail:
+    'scopemesh was interrupted at this write, and the record of the claim cannot be read now: whether it was made cannot be known',
+} as const;
+
 /**
  * Settles the writes of claim records in the same way: what Consul's KV has decides. `onTouched` gets what the read
  * changed. Resolves with the drafts whose request may still reach Consul.
@@ -137,6 +145,11 @@ export async function recoverPendingClaims(
   const open: DraftDecision[] = [];
   const decisions: SettledDecision[] = [];
   for (const draft of pending) {
+    const isOfClient = (each: ClaimRecord) => claimSubject(each, draft.resource.name ?? '') === draft.subject;
+    if (records.some((each) => each.unreadableKey !== undefined && isOfClient(each))) {
+      decisions.push(toSettled(draft, UNREADABLE, nowMs));
+      continue;
+    }
     const exists = records.some((each) => claimSubject(each, each.service.name) === draft.subject);
     const isMade = exists === (draft.action === 'grant');
     const isSame = ({ subject, action }: DraftDecision) =>

@@ -22,6 +22,9 @@ const PROBE_TIMEOUT_MS = 2_000;
 /** A probe, and a person, waits no longer than this for a read to begin. */
 const LONGEST_PAUSE_MS = 500;
 
+/** After a page, the next one waits this many times as long as it took: a list of all holds takes several. */
+const PAGE_REST = 4;
+
 /** The gauges of `/metrics` are read again after this time: the cost of a read grows with what scopemesh keeps. */
 const GAUGES_LIFE_MS = 1_000;
 
@@ -51,10 +54,13 @@ export function addStatus(server: FastifyInstance, deps: StatusDeps): void {
   // As text, so that one answer is serialised once for everyone who asks meanwhile.
   const readFirst = paced(async () => JSON.stringify(await deps.status(undefined)));
   let turn: Promise<unknown> = Promise.resolve();
-  // One page at a time: pages are not shared.
+  // One page at a time, as pages are not shared.
   const readPage = (after: string) => {
-    const page = turn.then(async () => JSON.stringify(await deps.status(after)));
-    turn = page.catch(() => {});
+    const startedAt = turn.then(() => performance.now());
+    const page = startedAt.then(async () => JSON.stringify(await deps.status(after)));
+    turn = page
+      .catch(() => {})
+      .then(async () => pauseAfter(performance.now() - (await startedAt), PAGE_REST));
     return page;
   };
   const readGauges = keptFor(GAUGES_LIFE_MS, () => deps.status(undefined));
@@ -83,6 +89,10 @@ export function addStatus(server: FastifyInstance, deps: StatusDeps): void {
     const { contentType, body } = await expose();
     return reply.type(contentType).send(body);
   });
+}
+
+function pauseAfter(tookMs: number, times: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, Math.min(times * tookMs, LONGEST_PAUSE_MS)));
 }
 
 async function within<T>(ms: number, work: Promise<T>): Promise<T> {

@@ -44,7 +44,8 @@ export async function watchTables(
       if (signal.aborted) return;
       isBehind = false;
       const began = deps.clock.now();
-      const tookMs = () => deps.clock.now() - began;
+      // The clock may be set back during a read.
+      const tookMs = () => Math.max(0, deps.clock.now() - began);
       try {
         await read();
         const lastedMs = outage.ends(deps.clock.now());

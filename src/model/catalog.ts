@@ -61,6 +61,6 @@ export interface ClaimRecord {
   readonly clientId: string;
   readonly service: ServiceName;
   readonly modifyIndex: number;
-  /** Set if the value cannot be read, so that `service` means nothing. */
-  readonly isUnreadable?: true;
+  /** The KV key, set if its value cannot be read, so that `service` means nothing. */
+  readonly unreadableKey?: string;
 }

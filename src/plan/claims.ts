@@ -25,7 +25,8 @@ import {
  * | one client | not recorded yet (`first`) | `unrecorded`: may lose, not gain |
  * | one client | its directory, or the catalog, was never read completely | `unknown`: keep the access |
  * | one client | the same, but the client was read alone | as if it were read: may lose, not gain |
- * | one client | its record, at the IdP or of the claim, cannot be parsed | `unknown`: keep the access |
+ * | one client | its record at the IdP cannot be parsed | `unknown`: keep the access |
+ * | one client | the record of the claim cannot be parsed (`first`) | `unrecorded`: may lose, not gain |
  * | one client | its provider is not (or no longer) configured | `refused` (ClaimUnconfirmed) |
  * | nothing | | `none` |
  * | different clients | the old claim is still valid | `claimed`, but `addNothing` |
@@ -53,6 +54,8 @@ export type ClaimStatus =
       readonly client: ClientId;
       /** The instances disagree, so the claim must not be recorded now. */
       readonly addNothing: boolean;
+      /** Of the record in KV, if there is one that cannot be read. */
+      readonly unreadableKey?: string;
     }
   | { readonly kind: 'unknown'; readonly service: ServiceName; readonly client: ClientId }
   | {
@@ -239,7 +242,11 @@ function statusOfClaim(
     }
     case 'first': {
       const record = world.claimRecords.get(clientText(client));
-      if (record?.isUnreadable) return { kind: 'unknown', service, client };
+      // The record says nothing about the client, whose losses count.
+      if (record?.unreadableKey !== undefined) {
+        const { unreadableKey } = record;
+        return { kind: 'unrecorded', service, client, addNothing: false, unreadableKey };
+      }
       if (record !== undefined && serviceText(record.service) === serviceText(service))
         return { kind: 'claimed', service, client, addNothing };
       if (record === undefined && found === undefined) return refuse('ClaimUnconfirmed', NO_SUCH_CLIENT);

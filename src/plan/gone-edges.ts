@@ -1,4 +1,5 @@
 import type { ServiceName } from '../model/intention.js';
+import type { ClaimStatus } from './claims.js';
 import { desiredAccess } from './desired-access.js';
 import type { DestinationInput } from './destination-input.js';
 import { edgeBreakGlass, withBreakGlass } from './edge-break-glass.js';
@@ -16,7 +17,7 @@ export interface GoneEdge extends Pick<Hold, 'subject' | 'resource' | 'client' |
 
 /**
  * The recorded edges that are not in the entry, in any form, and that nothing wants there. What may still be desired, as its
- * directory or the catalog is unread, is left out. A desired edge that is missing is no concern of this: it is put back. Nor is
+ * directory or the catalog is unread or its claim is not recorded, is left out. A desired edge that is missing is no concern of this: it is put back. Nor is
  * an edge without which a wider intention lets its source in: it gets a deny.
  */
 export function goneEdges(input: DestinationInput): readonly GoneEdge[] {
@@ -43,7 +44,7 @@ export function goneEdges(input: DestinationInput): readonly GoneEdge[] {
     if (isKept(claimStatus, undefined, undefined, input)) return [];
     const written = parseLastAppliedText(text);
     const desired = withBreakGlass(
-      desiredAccess(source, claimStatus, input, undefined),
+      desiredAccess(source, onceRecorded(claimStatus), input, undefined),
       edgeBreakGlass(source, claimStatus, written, input, undefined),
     );
     if (desired.access !== undefined || desired.awaits.length > 0) return [];
@@ -58,6 +59,10 @@ export function goneEdges(input: DestinationInput): readonly GoneEdge[] {
       },
     ];
   });
+}
+
+function onceRecorded(claimStatus: ClaimStatus): ClaimStatus {
+  return claimStatus.kind === 'unrecorded' ? { ...claimStatus, kind: 'claimed' } : claimStatus;
 }
 
 /** The record has the methods and paths only as a text for comparison. */

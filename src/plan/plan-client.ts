@@ -68,7 +68,7 @@ export function planClient(
         ? waiting?.service
         : undefined,
     // Deleting what cannot be read would give the client to the next service that claims it.
-    remove: record !== undefined && !record.isUnreadable && !stillClaims ? record : undefined,
+    remove: record?.unreadableKey === undefined && !stillClaims ? record : undefined,
     holds,
   };
 }

@@ -46,9 +46,7 @@ export async function sendReached(
   try {
     await deps.queue.add([
       ...first,
-      ...(isFirst
-        ? await firstClaimTriggers(touched, reaches, job, deps)
-        : claimTriggers(touched, job, deps)),
+      ...(isFirst ? firstClaimTriggers(touched, reaches, job, deps) : claimTriggers(touched, job, deps)),
       // An earlier process may have recorded holds whose reason is gone, which this read does not show.
       ...(isFirst ? await holdTriggers(causeOf(job), deps) : []),
     ]);
@@ -97,32 +95,27 @@ function claimTriggers(touched: Touched, job: Job, deps: ReconcilerDeps): readon
 /**
  * The same after the first read, when every claim is new. The job of a client whose claims need no record and have no hold
  * would only queue the destinations that are queued already: with thousands of clients it would delay their first writes.
+ * Clients with recorded holds or unsettled writes are queued without this.
  */
-async function firstClaimTriggers(
+function firstClaimTriggers(
   touched: Touched,
   reaches: readonly Reached[],
   job: Job,
   deps: ReconcilerDeps,
-): Promise<readonly Trigger[]> {
+): readonly Trigger[] {
   const triggers = claimTriggers(touched, job, deps);
   if (isAclActive(deps)) return triggers;
   const reached = new Set(reaches.map(({ clientId }) => clientId));
-  const kept: Trigger[] = [];
-  for (const trigger of triggers) {
-    const { key, urgent } = trigger;
+  return triggers.filter(({ key, urgent }) => {
     const isQueued = key.kind === 'client' && reached.has(key.value) && urgent !== true;
-    if (!isQueued || (await hasWork({ provider: key.provider, clientId: key.value }, deps)))
-      kept.push(trigger);
-  }
-  return kept;
+    return !isQueued || hasWork({ provider: key.provider, clientId: key.value }, deps);
+  });
 }
 
 /** Whether the client's job has more to do than to queue its destinations. */
-async function hasWork(id: ClientId, { world, journal, clock }: ReconcilerDeps): Promise<boolean> {
+function hasWork(id: ClientId, { world, clock }: Pick<ReconcilerDeps, 'world' | 'clock'>): boolean {
   if (world.client(id) === undefined || world.clientBlock(id) !== undefined) return true;
   const now = clock.now();
   const plan = planClient(id, world.view(now), world.claimsOn(id, now), world.mapping);
-  if (plan.holds.length > 0 || plan.create !== undefined || plan.remove !== undefined) return true;
-  const { pending, holds } = await journal.read(formatKey(clientKey(id.provider, id.clientId)));
-  return pending.length > 0 || holds.size > 0;
+  return plan.holds.length > 0 || plan.create !== undefined || plan.remove !== undefined;
 }

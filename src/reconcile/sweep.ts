@@ -59,12 +59,13 @@ export async function sweep(deps: ReconcilerDeps, signal: AbortSignal): Promise<
   await readConsul(deps, signal);
   // A failure with the KV does not keep an edge from being compared.
   const quarantines = await settled(() => compareQuarantines('resync', deps, signal));
-  const now = deps.clock.now();
-  const cause = { kind: 'resync' as const, receivedAt: new Date(now).toISOString() };
-  await countAhead(deps, now);
+  const cause = { kind: 'resync' as const, receivedAt: isoInstant(deps.clock) };
+  await countAhead(deps);
   const entries = new Map(deps.world.entries);
   // Each destination with work is planned again by its job.
-  const plans = await inTurns(planningFleet(deps.world, deps.window, now, aclBudget(deps, now)));
+  const now = () => deps.clock.now();
+  const planning = planningFleet(deps.world, deps.window, now, aclBudget(deps, now()));
+  const plans = await inTurns(planning, signal);
   const pending = plans.filter(
     ({ changes, holds, awaits = [], records }) =>
       changes.length + holds.length + awaits.length > 0 || records !== undefined,
@@ -118,11 +119,12 @@ export async function sweep(deps: ReconcilerDeps, signal: AbortSignal): Promise<
 }
 
 /** Lets others have the event loop between two pieces of the work. */
-async function inTurns<T>(work: Generator<void, T>): Promise<T> {
+async function inTurns<T>(work: Generator<void, T>, signal: AbortSignal): Promise<T> {
   for (;;) {
     const { done, value } = work.next();
     if (done) return value;
     await new Promise((resolve) => setImmediate(resolve));
+    signal.throwIfAborted();
   }
 }
 

@@ -64,8 +64,14 @@ export type EntrySizes = (input: DestinationInput, changes: readonly Change[]) =
  * The plans of all destinations, guarded together. `plan` prints them and a sweep compares them. Without `sizes` no entry
  * counts as too large.
  */
-export function planFleet(...args: Parameters<typeof planningFleet>): readonly Plan[] {
-  const planning = planningFleet(...args);
+export function planFleet(
+  world: WorldState,
+  window: RevocationWindow,
+  now: number,
+  acl?: AclBudget,
+  sizes?: EntrySizes,
+): readonly Plan[] {
+  const planning = planningFleet(world, window, () => now, acl, sizes);
   for (;;) {
     const { done, value } = planning.next();
     if (done) return value;
@@ -74,15 +80,17 @@ export function planFleet(...args: Parameters<typeof planningFleet>): readonly P
 
 /**
  * The same in pieces of some milliseconds, for a process that has to answer others between them. The state may change
- * between two pieces, so what changes must be planned again.
+ * between two pieces, so what changes must be planned again. Each piece asks `clock` for the time: to the state an earlier
+ * time than the last one means that the clock was set back.
  */
 export function* planningFleet(
   world: WorldState,
   window: RevocationWindow,
-  now: number,
+  clock: () => number,
   acl?: AclBudget,
   sizes?: EntrySizes,
 ): Generator<void, readonly Plan[]> {
+  let now = clock();
   // Sorted, because the state has them in the order of discovery.
   const destinations = world
     .destinations(now)
@@ -90,7 +98,9 @@ export function* planningFleet(
   const plans: { readonly input: DestinationInput; readonly plan: Plan }[] = [];
   for (const destination of destinations) {
     const input = inputOf(world, destination, now);
-    if (plans.push({ input, plan: planDestination(input) }) % IN_ONE_PIECE === 0) yield;
+    if (plans.push({ input, plan: planDestination(input) }) % IN_ONE_PIECE !== 0) continue;
+    yield;
+    now = clock();
   }
   const plannedIn = (share: number) =>
     plans.reduce(
@@ -103,7 +113,9 @@ export function* planningFleet(
     const kind = guardableEdges(plan, sizes && ((changes) => sizes(input, changes)));
     const here = { ...budget, ...usedHere(kind.losses, window, now) };
     const { changes, holds } = guard(kind, fleetGuardFacts(kind.losses, here, { world, window }, now));
-    if (guarded.push({ ...plan, changes, holds }) % IN_ONE_PIECE === 0) yield;
+    if (guarded.push({ ...plan, changes, holds }) % IN_ONE_PIECE !== 0) continue;
+    yield;
+    now = clock();
   }
   return guarded;
 }
@@ -145,6 +157,20 @@ export function usedHere(
   return { here: { used, planned: window.rejections.countOf(subjects, now) } };
 }
 
+/**
+ * Counts what touched destinations would lose by inference: at most `limit` destinations; false if more are left. Each is
+ * planned, which takes about 0.1 ms.
+ */
+export function countInferred(world: WorldState, now: number, limit?: number): boolean {
+  // The end of a grace touches destinations.
+  world.claimStatuses(now);
+  return world.inferredEdges.update(
+    () => world.destinations(now).map(serviceText),
+    (key) => inferredIn(planDestination(inputOf(world, parseServiceText(key), now))),
+    limit,
+  );
+}
+
 /** The number of edges of the whole fleet that would be removed by inference now, at most `share` of a destination. */
 export function inferredAcrossFleet(
   world: WorldState,
@@ -152,14 +178,8 @@ export function inferredAcrossFleet(
   now: number,
   share = Number.POSITIVE_INFINITY,
 ): number {
-  const { inferredEdges } = world;
-  // The end of a grace touches destinations.
-  world.claimStatuses(now);
-  inferredEdges.update(
-    () => world.destinations(now).map(serviceText),
-    (key) => inferredIn(planDestination(inputOf(world, parseServiceText(key), now))),
-  );
-  return window.rejections.countIn(inferredEdges, now, share);
+  countInferred(world, now);
+  return window.rejections.countIn(world.inferredEdges, now, share);
 }
 
 /**

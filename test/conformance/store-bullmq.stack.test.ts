@@ -15,6 +15,7 @@ import { describeQueueFailures } from './queue-failures.js';
 import { describeRechecks } from './rechecks.js';
 import { describeRoster } from './roster.js';
 import type { Store, StoreHarness } from './store-harness.js';
+import { describeWebhookTakeover } from './webhook-takeover.js';
 
 let redis: RedisHandle;
 let count = 0;
@@ -70,6 +71,7 @@ describeInbox('BullMQ on Redis', startBullmq);
 describeRechecks('BullMQ on Redis', startBullmq);
 describeFence('BullMQ on Redis', startBullmq);
 describeRoster('BullMQ on Redis', startBullmq);
+describeWebhookTakeover('BullMQ on Redis', startBullmq);
 
 async function startPlace(): Promise<SharedPlace> {
   const prefix = `scopemesh:test-${++count}`;

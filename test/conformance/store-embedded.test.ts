@@ -16,6 +16,7 @@ import { describeQueueFailures } from './queue-failures.js';
 import { describeRechecks } from './rechecks.js';
 import { describeRoster } from './roster.js';
 import { type Store, type StoreHarness, trigger } from './store-harness.js';
+import { describeWebhookTakeover } from './webhook-takeover.js';
 
 function openAt(directory: string, backoff: Partial<Backoff> = {}, clock: Clock = systemClock): Store {
   const deps = { logger: silentLogger, metrics: noMetrics, clock };
@@ -58,6 +59,7 @@ describeInbox('the embedded store', startEmbedded);
 describeRechecks('the embedded store', startEmbedded);
 describeFence('the embedded store', startEmbedded);
 describeRoster('the embedded store', startEmbedded);
+describeWebhookTakeover('the embedded store', startEmbedded);
 
 async function startPlace(): Promise<SharedPlace & { readonly directory: string }> {
   const directory = mkdtempSync(join(tmpdir(), 'scopemesh-store-'));

@@ -229,18 +229,20 @@ describe('with first claims', () => {
     expect(standingOf(both)).toMatchObject({ kind: 'claimed' });
     expect(standingOf(both, 'api')).toMatchObject({ kind: 'refused', reason: 'ClaimTaken' });
   });
-  test('a record that cannot be read keeps the access, gives none and is not deleted', () => {
+  test('a record that cannot be read gives no access, is not replaced and is not deleted', () => {
     const records = record('web').map((each) => ({
       ...each,
       service: named(''),
-      isUnreadable: true as const,
+      unreadableKey: 'its key',
     }));
     for (const service of ['web', 'api'])
       expect(standingOf({ ...first, services: [claiming(service, 'web')], records }, service)).toMatchObject({
-        kind: 'unknown',
+        kind: 'unrecorded',
+        addNothing: false,
+        unreadableKey: 'its key',
       });
-    const none = plan({ records, services: [claiming('web', '')] });
-    expect(none).toMatchObject({ create: undefined, remove: undefined, holds: [] });
+    for (const services of [[claiming('web', '')], [claiming('web', 'web')]])
+      expect(plan({ records, services })).toMatchObject({ create: undefined, remove: undefined, holds: [] });
   });
 
   test('the first service by name is recorded, and nothing before that', () => {

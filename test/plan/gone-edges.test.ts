@@ -12,6 +12,7 @@ import {
   entry,
   inputsOf,
   mapping,
+  named,
   ourSource,
   type Scene,
   scene,
@@ -43,6 +44,17 @@ describe('an edge with a record that is not in Consul', () => {
 
   it('is not gone if it is wanted: it is put back', () => {
     expect(gone({ clients: [client('web', ['orders'])] })).toEqual([]);
+  });
+
+  it('is not gone if it is wanted once its claim is recorded, or its record can be read', () => {
+    const first = { ...scene().mapping, claims: 'first' as const };
+    const records = [
+      { provider: 'main', clientId: 'web', service: named(''), modifyIndex: 1, unreadableKey: 'its key' },
+    ];
+    for (const changes of [{ mapping: first }, { mapping: first, records }]) {
+      expect(gone({ ...changes, clients: [client('web', ['orders'])] })).toEqual([]);
+      expect(gone(changes)).toEqual([subject]);
+    }
   });
 
   it('is not gone if it is a deny and a wider intention opens: it is put back as drift', () => {

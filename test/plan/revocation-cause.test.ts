@@ -49,6 +49,10 @@ const first = mapping({ rules: [rule('orders', 'orders')], claims: 'first' });
 const record = (service: string) => [
   { provider: 'main', clientId: 'web', service: named(service), modifyIndex: 1 },
 ];
+const unread = {
+  mapping: first,
+  records: record('').map((each) => ({ ...each, unreadableKey: 'its key' })),
+};
 
 describe('an edge that goes is explained', () => {
   test.each<[string, Partial<Scene>, string, 'inferred' | 'explicit']>([
@@ -212,6 +216,24 @@ describe('an edge that goes is explained', () => {
       'inferred',
     ],
     [
+      'by a scope, although the record of the claim cannot be read',
+      { ...without, ...unread },
+      'ScopeRevoked',
+      'inferred',
+    ],
+    [
+      'by a client that is disabled, although the record of its claim cannot be read',
+      { ...unread, clients: [client('web', [], { enabled: false })] },
+      'ClientDisabled',
+      'explicit',
+    ],
+    [
+      'by a client that an event names and that is deleted, although the record of its claim cannot be read',
+      { ...unread, ...evidence, clients: [] },
+      'ClientDeleted',
+      'explicit',
+    ],
+    [
       'by a claim that another service recorded',
       { mapping: first, records: record('api') },
       'ClaimRemoved',
@@ -294,6 +316,7 @@ describe('an edge stays as it is', () => {
     ['while the directory is unread', { clients: [], unread: ['main'] }],
     ['while the catalog is unread', { services: [], isCatalogRead: false, clients: [] }],
     ['while its claim is not recorded yet', { mapping: first }],
+    ['while the record of its claim cannot be read', unread],
     ['within the grace of a service without instances', { services: [claiming('web')], remembered }],
   ])('%s', (_, changes) => {
     expect(afterwards(changes)).toBeUndefined();

@@ -334,6 +334,21 @@ describe('a write of a claim record that a crash left open', () => {
     expect(open).toEqual([]);
   });
 
+  test.each(['grant', 'revoke'] as const)(
+    'a %s is uncertain if its record cannot be read, but not if that of another client cannot',
+    async (action) => {
+      const unreadable: ClaimRecord = { ...record, service: named(''), unreadableKey: 'its key' };
+      const outcomeWith = async (found: ClaimRecord) => {
+        const rig = rigOf([draft(action)], [found]);
+        await recoverPendingClaims(KEY, rig.record, async () => {}, rig.deps, NEVER);
+        return rig.settled.map(({ outcome, reason }) => [outcome, reason]);
+      };
+      expect(await outcomeWith(unreadable)).toEqual([['unknown', 'Interrupted']]);
+      const [[outcome] = []] = await outcomeWith({ ...unreadable, clientId: 'api' });
+      expect(outcome).toBe(action === 'grant' ? 'failed' : 'applied');
+    },
+  );
+
   test('is judged apart from an opposite write of the same record', async () => {
     const rig = rigOf([draft('grant'), { ...draft('revoke'), id: 'opposite' }], [record]);
     await recoverPendingClaims(KEY, rig.record, async () => {}, rig.deps, NEVER);

@@ -66,7 +66,12 @@ describe('a complete read of a directory', () => {
         readAll: async () => ({ clients, unreadable: [], requests: 1 }),
       });
       const overview = async () => ({ pendingKeys: [], holds: [], holdCounts: {}, outboxLength: 0 });
-      const journal = { ...deps.journal, read: async () => NOTHING_RECORDED, overview };
+      // A read for each client would delay the first losses.
+      const read = async (key: string) => {
+        expect(key).toBe('directory/main');
+        return NOTHING_RECORDED;
+      };
+      const journal = { ...deps.journal, read, overview };
       await reconcileProvider(KEY, JOB, { ...deps, journal }, AbortSignal.timeout(60_000));
       const keys = added.map(({ key }) => key);
       expect(keys).toContainEqual(destinationKey('orders'));

@@ -1,10 +1,12 @@
 import { expect, test, vi } from 'vitest';
 import { sweep } from '../../src/reconcile/sweep.js';
+import type { WorldState } from '../../src/state/world-state.js';
 import { ALLOW, entry, NOW, ourSource } from '../plan/scene.js';
 import { fleetOf } from '../state/fleet-events.js';
 import { depsOf } from './deps.js';
 
-test('a complete comparison queues no destination whose entry a job writes meanwhile', async () => {
+/** A Consul without entries. `onView` is called whenever the world is looked at. */
+function rigOf(onView: (world: WorldState, times: number) => void) {
   const { world } = fleetOf(120);
   world.putEntries([], NOW);
   const { deps, added } = depsOf(world, {});
@@ -17,14 +19,33 @@ test('a complete comparison queues no destination whose entry a job writes meanw
   };
   const overview = async () => ({ pendingKeys: [], holds: [], holdCounts: {}, outboxLength: 0 });
   const journal = { ...deps.journal, overview, settle: async () => {} };
-  let planned = 0;
+  let times = 0;
   vi.spyOn(world, 'view').mockImplementation((now) => {
-    const written = entry('d0', ourSource('s0', ALLOW, 'c0'));
-    if (++planned === 60) world.putEntry(written.destination, { ...written, modifyIndex: 0 });
+    onView(world, ++times);
     return view.call(world, now);
   });
-  await sweep({ ...deps, consul, journal }, AbortSignal.timeout(60_000));
+  return { deps: { ...deps, consul, journal }, added };
+}
+
+test('a complete comparison queues no destination whose entry a job writes meanwhile', async () => {
+  const { deps, added } = rigOf((world, times) => {
+    const written = entry('d0', ourSource('s0', ALLOW, 'c0'));
+    if (times === 60) world.putEntry(written.destination, { ...written, modifyIndex: 0 });
+  });
+  await sweep(deps, AbortSignal.timeout(60_000));
   const names = added.flatMap(({ key }) => (key.kind === 'destination' ? key.service : []));
   expect(names).toContain('d1');
   expect(names).not.toContain('d0');
+});
+
+test('a complete comparison ends between two pieces of its work if it is stopped', async () => {
+  const stop = new AbortController();
+  let planned = 0;
+  const { deps, added } = rigOf((_, times) => {
+    planned = times;
+    stop.abort();
+  });
+  await expect(sweep(deps, stop.signal)).rejects.toMatchObject({ name: 'AbortError' });
+  expect(planned).toBeLessThan(120);
+  expect(added).toEqual([]);
 });

@@ -28,7 +28,7 @@ Examples:
       );
       if (options.json) return cli.screen.json(answer);
       if (answer.found.length === 0)
-        cli.screen.line(printable(`the log has no client, service or person ${name}`));
+        cli.screen.line(printable(`the log has no client, service or person ${name} up to this instant`));
       for (const holdings of answer.found) print(holdings, cli);
       printLimits(answer, cli.screen);
     });

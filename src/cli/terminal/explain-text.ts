@@ -141,19 +141,22 @@ function candidateText({ source, destination, access, precedence, isOwned, descr
 }
 
 function claimText({ claim, source }: Explanation): string {
+  if (claim.kind === 'none')
+    return claim.vanished
+      ? `${source.name} has no instance, so it claims no OAuth client`
+      : `${source.name} claims no OAuth client`;
+  const stated = `${source.name} claims ${claim.client.provider}/${claim.client.clientId}`;
   switch (claim.kind) {
-    case 'none':
-      return claim.vanished
-        ? `${source.name} has no instance, so it claims no OAuth client`
-        : `${source.name} claims no OAuth client`;
     case 'claimed':
-      return `${source.name} claims ${claim.client.provider}/${claim.client.clientId}, and the claim counts`;
+      return `${stated}, and the claim counts`;
     case 'refused':
-      return `${source.name} claims ${claim.client.provider}/${claim.client.clientId}, but the claim does not count: ${claim.reason}, ${claim.detail}`;
+      return `${stated}, but the claim does not count: ${claim.reason}, ${claim.detail}`;
     case 'unrecorded':
-      return `${source.name} claims ${claim.client.provider}/${claim.client.clientId}; the claim is not recorded yet`;
+      return claim.unreadableKey === undefined
+        ? `${stated}; the claim is not recorded yet`
+        : `${stated}, and gains nothing: the record ${claim.unreadableKey} in Consul's KV cannot be read; delete or repair that key`;
     case 'unknown':
-      return `${source.name} claims ${claim.client.provider}/${claim.client.clientId}, whose provider was not read`;
+      return `${stated}, which was not read at its provider`;
   }
 }
 

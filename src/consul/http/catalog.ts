@@ -68,10 +68,13 @@ export function createCatalogReader(
   ): Promise<InstancesByService> => {
     const nodes = names.length < FEWEST_BY_NODE ? undefined : await readNodeNames(transport, query, signal);
     if (nodes === undefined || 2 * nodes.length > names.length) return new Map();
-    const read = () => readInstancesOnNodes(transport, nodes, query, CONCURRENCY, signal);
-    const found = await read();
+    const read = (on: readonly string[]) => readInstancesOnNodes(transport, on, query, CONCURRENCY, signal);
+    const found = await read(nodes);
     if ((await readList(signal)).index === index) return found;
-    const again = await read();
+    // It may have moved to a node that is new.
+    const nodesNow = await readNodeNames(transport, query, signal);
+    if (nodesNow === undefined) return new Map();
+    const again = await read(nodesNow);
     return new Map([...again].filter(([name, instances]) => isSame(instances, found.get(name))));
   };
 

@@ -24,7 +24,7 @@ export function createClaimRecords(
     if (first !== '' && first !== reported)
       logger.warn(
         { records: unreadable.length, first: first.slice(0, 200) },
-        'records of claims in Consul were not written by scopemesh; their clients keep the access that they have and gain none; delete these records',
+        'keys in Consul cannot be read as records of claims; a client that such a key names gains no access; delete these keys',
       );
     reported = first;
   };
@@ -36,7 +36,7 @@ export function createClaimRecords(
       const records = pairs.flatMap((pair) => {
         const key = reader.text(pair.Key);
         const record = parseClaim(pair, key, folder, reader);
-        if (record === undefined || record.isUnreadable) unreadable.push(key);
+        if (record === undefined || record.unreadableKey !== undefined) unreadable.push(key);
         return record ?? [];
       });
       report(unreadable);
@@ -97,5 +97,5 @@ function parseClaim(
   } catch {
     // It was written by somebody else.
   }
-  return { ...id, service: NOWHERE, modifyIndex, isUnreadable: true };
+  return { ...id, service: NOWHERE, modifyIndex, unreadableKey: key };
 }

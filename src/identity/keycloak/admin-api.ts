@@ -17,8 +17,11 @@ export interface AdminApi {
   get(segments: readonly string[], query: Query, signal: AbortSignal): Promise<unknown>;
   /** As `get`, for a list. */
   list(segments: readonly string[], query: Query, signal: AbortSignal): Promise<readonly unknown[]>;
-  /** As `get`, but undefined if Keycloak itself answers with the error `absence`. Any other 404 is an IncompleteRead. */
-  find(segments: readonly string[], absence: string, signal: AbortSignal): Promise<unknown>;
+  /**
+   * As `get`, but undefined if Keycloak itself answers with the error `absence`. Any other 404 is an IncompleteRead. `what`
+   * was read, for messages; without it the segments at even positions, which then must be no IDs.
+   */
+  find(segments: readonly string[], absence: string, signal: AbortSignal, what?: string): Promise<unknown>;
   /** As `get`, but undefined if the token lacks the role for it (403). */
   peek(segments: readonly string[], query: Query, signal: AbortSignal): Promise<unknown>;
   /** Requests sent so far. */
@@ -51,10 +54,10 @@ export function createAdminApi(options: AdminApiOptions): AdminApi {
   const pathOf = (segments: readonly string[]) =>
     placeOf(segments.filter((_, at) => at % 2 === 0).join('/') || 'realm');
 
-  const send = (segments: readonly string[], query: Query, signal: AbortSignal) => {
+  const send = (segments: readonly string[], query: Query, signal: AbortSignal, place = pathOf(segments)) => {
     const url = new URL([issuer.admin, ...segments.map(encodeURIComponent)].join('/'));
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, String(value));
-    return client.send(url, pathOf(segments), {}, authorize, signal);
+    return client.send(url, place, {}, authorize, signal);
   };
   const get: AdminApi['get'] = async (segments, query, signal) =>
     client.json(await send(segments, query, signal), pathOf(segments));
@@ -74,9 +77,9 @@ export function createAdminApi(options: AdminApiOptions): AdminApi {
       const answer = await send(segments, query, signal);
       return answer.status === 403 ? undefined : client.json(answer, pathOf(segments));
     },
-    async find(segments, absence, signal) {
-      const place = pathOf(segments);
-      const answer = await send(segments, {}, signal);
+    async find(segments, absence, signal, what) {
+      const place = what === undefined ? pathOf(segments) : placeOf(what);
+      const answer = await send(segments, {}, signal, place);
       if (saysAbsent(answer, 'error', absence, place)) return undefined;
       if (answer.status === 200) return parseJson(answer, place);
       throw client.refusal(answer, place);

@@ -28,29 +28,32 @@ export async function isStillMember(
   // A URL resolves these segments.
   if (user === '.' || user === '..') return false;
   const place = api.placeOf('members');
-  const findOfUser = (...segments: readonly string[]) => api.find(segments, 'User not found', signal);
-  const listOfUser = async (...segments: readonly string[]) =>
-    entriesOf((await findOfUser(...segments)) ?? [], place);
+  const findOfUser = (segments: readonly string[], what?: string) =>
+    api.find(segments, 'User not found', signal, what);
+  const listOfUser = async (segments: readonly string[], what?: string) =>
+    entriesOf((await findOfUser(segments, what)) ?? [], place);
 
-  const person = await findOfUser('users', user);
+  const person = await findOfUser(['users', user]);
   if (person === undefined) return false;
   if (!isObject(person) || typeof person.enabled !== 'boolean')
     throw wrongShape(place, 'a user is shown only in part');
   if (!person.enabled) return false;
 
   if (organization !== undefined) {
-    const joined = await listOfUser('organizations', 'members', user, 'organizations');
+    const segments = ['organizations', 'members', user, 'organizations'];
+    const joined = await listOfUser(segments, 'organizations/members');
     return joined.some((each) => isObject(each) && each.alias === organization && each.enabled === true);
   }
-  const groups = await listOfUser('users', user, 'groups');
+  const groups = await listOfUser(['users', user, 'groups']);
   if (path !== undefined && groups.some((each) => textIn(each, 'path') === path)) return true;
   if (role === undefined) return false;
   const list = role.client === undefined ? ['realm'] : ['clients', role.client];
-  const effective = await listOfUser('users', user, 'role-mappings', ...list, 'composite');
+  const mappings = ['users', user, 'role-mappings'];
+  const effective = await listOfUser([...mappings, ...list, 'composite'], 'users/role-mappings');
   if (!effective.some((each) => textIn(each, 'id') === role.id)) return false;
 
   // It may be effective only through a role of another client, whose holders are no members.
-  const given = [...rolesIn(await findOfUser('users', user, 'role-mappings'), place)];
+  const given = [...rolesIn(await findOfUser(mappings), place)];
   const walk = createWalk(api, place, signal);
   for (const group of groups) given.push(...(await walk.rolesOfGroup(group)));
   return walk.leadsTo(role, given);

@@ -111,7 +111,8 @@ function faultOf(
       : `the client ${nameOf(client)} names other services and not this one`;
   }
   const record = world.claimRecords.get(clientText(client));
-  if (record?.isUnreadable) return `the record of the claim on its client ${nameOf(client)} cannot be read`;
+  if (record?.unreadableKey !== undefined)
+    return `the record of the claim on its client ${nameOf(client)} cannot be read`;
   if (record !== undefined && serviceText(record.service) !== serviceText(service))
     return `the service ${record.service.name} claimed its client ${nameOf(client)} first`;
   return undefined;
@@ -125,7 +126,7 @@ function standingClaims(
 ): readonly PossibleClaim[] {
   if (mapping.claims === 'first')
     return [...world.claimRecords.values()]
-      .filter(({ isUnreadable }) => isUnreadable !== true)
+      .filter(({ unreadableKey }) => unreadableKey === undefined)
       .map(({ service, provider, clientId }) => ({ service, client: { provider, clientId } }));
   const places = new Map(services.map((each) => [`${each.partition}/${each.namespace}`, each]));
   const usable = namings.filter(({ name }) => isSourceName(name));

@@ -31,9 +31,9 @@ export function aclBudget(deps: Counting, now: number): AclBudget {
  * Counts in advance, with other work in between. After a read that renewed everything, the first count of thousands would
  * otherwise delay a revocation.
  */
-export async function countAhead(deps: Known, now: number): Promise<void> {
+export async function countAhead(deps: Known & Pick<ReconcilerDeps, 'clock'>): Promise<void> {
   if (!isAclActive(deps)) return;
-  while (!countClients(deps, now, SLICE)) await setImmediate();
+  while (!countClients(deps, deps.clock.now(), SLICE)) await setImmediate();
 }
 
 /** The clients with existing objects. Those that changed since the last call are planned again. */

@@ -85,8 +85,8 @@ async function clientTriggers(
   cause: Cause,
   evidenceOf?: CompleteRead['evidenceOf'],
 ): Promise<readonly Trigger[]> {
-  const plans = await planAcl(clients, deps, deps.clock.now(), evidenceOf);
-  if (plans.some(({ plan }) => losesByInference(plan.changes))) await countAhead(deps, deps.clock.now());
+  const plans = await planAcl(clients, deps, evidenceOf);
+  if (plans.some(({ plan }) => losesByInference(plan.changes))) await countAhead(deps);
   warnOfFirstLogins(
     plans.map(({ plan }) => plan),
     deps,

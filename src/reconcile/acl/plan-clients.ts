@@ -35,11 +35,10 @@ export interface PlannedAcl {
 /** The plans of clients by the last read, before the guards. */
 export async function planAcl(
   ids: readonly ClientId[],
-  deps: Pick<ReconcilerDeps, 'world' | 'acl'>,
-  now: number,
+  deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'clock'>,
   evidenceOf: (id: ClientId) => readonly Evidence[] = () => [],
 ): Promise<readonly PlannedAcl[]> {
-  const { world, acl } = deps;
+  const { world, acl, clock } = deps;
   const { mode } = world.mapping;
   const plans: PlannedAcl[] = [];
   for (const [at, id] of ids.entries()) {
@@ -56,8 +55,8 @@ export async function planAcl(
     const known = { ...facts, lastApplied: world.records.of(key) };
     plans.push({
       isUnderWay: acl.isUnderWay(key),
-      plan: planClientAcl(id, known, deps, now),
-      rest: () => planHeldLoss(id, known, deps, now),
+      plan: planClientAcl(id, known, deps, clock.now()),
+      rest: () => planHeldLoss(id, known, deps, clock.now()),
     });
   }
   return plans;

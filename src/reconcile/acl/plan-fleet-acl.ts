@@ -39,10 +39,10 @@ export async function planAclFleet(
   deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'window' | 'clock'>,
 ): Promise<AclFleetPlan> {
   if (!isAclActive(deps)) return NO_ACL_PLAN;
-  const now = deps.clock.now();
   const ids = clientsWithAcl(deps);
-  const plans = await planAcl(ids, deps, now);
-  await countAhead(deps, now);
+  const plans = await planAcl(ids, deps);
+  await countAhead(deps);
+  const now = deps.clock.now();
   const budget = aclBudget(deps, now);
   const { world, window } = deps;
   const edges = (share: number) => inferredAcrossFleet(world, window, now, share);

@@ -44,7 +44,7 @@ export async function sweepAcl(
 async function compare(deps: ReconcilerDeps, cause: Cause, signal: AbortSignal): Promise<AclComparison> {
   await readAllAcl(deps, signal);
   const { cache } = deps.acl;
-  const planned = await planAcl(clientsWithAcl(deps), deps, deps.clock.now());
+  const planned = await planAcl(clientsWithAcl(deps), deps);
   const clients = planned.map(({ plan }) => plan);
   warnOfFirstLogins(clients, deps);
   const people = planPeopleFleet(deps);

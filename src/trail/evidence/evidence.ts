@@ -88,6 +88,9 @@ export async function collectEvidence(
   const { edges, acl, quarantined } = await review(trail, to);
   const before = await review(trail, from);
   const applied = decisions.filter(({ outcome }) => outcome === 'applied');
+  const [lastSweep] = sweeps;
+  // What came after the last comparison is not in its count.
+  const compared = lastSweep === undefined ? [] : await openEdges(trail, lastSweep.time);
   return {
     owner,
     period: { from, to },
@@ -104,7 +107,14 @@ export async function collectEvidence(
     revocations: toLatencies(applied.filter(({ action }) => action === 'revoke')),
     grants: toLatencies(applied.filter(({ action }) => action === 'grant')),
     held: toHeldChanges(decisions),
-    exceptions: findExceptions({ decisions, edges, sweeps, refusedEvents, from, to }),
+    exceptions: findExceptions({
+      decisions,
+      comparedEdges: compared.length,
+      sweeps,
+      refusedEvents,
+      from,
+      to,
+    }),
     actors: summariseActors(edges, acl),
     decisions,
   };
@@ -112,9 +122,7 @@ export async function collectEvidence(
 
 /** What was there at an instant, sorted by subject. */
 async function review(trail: Trail, at: string): Promise<Pick<Evidence, 'edges' | 'acl' | 'quarantined'>> {
-  const edges: ReviewedEdge[] = [];
-  for await (const edge of readEdges(trail, { prefix: 'intention/' }, at))
-    if (isPossiblyOpen(edge)) edges.push({ ...edge, reason: (edge.since ?? edge.decision).reason });
+  const edges = await openEdges(trail, at);
   const objects = async (prefix: string) => {
     const found: ReviewedObject[] = [];
     for await (const standing of readStandings(trail, { prefix }, at)) {
@@ -129,4 +137,11 @@ async function review(trail: Trail, at: string): Promise<Pick<Evidence, 'edges' 
     return found;
   };
   return { edges, acl: await objects('acl-'), quarantined: await objects('client/') };
+}
+
+async function openEdges(trail: Trail, at: string): Promise<readonly ReviewedEdge[]> {
+  const edges: ReviewedEdge[] = [];
+  for await (const edge of readEdges(trail, { prefix: 'intention/' }, at))
+    if (isPossiblyOpen(edge)) edges.push({ ...edge, reason: (edge.since ?? edge.decision).reason });
+  return edges;
 }

@@ -1,7 +1,6 @@
 import type { Decision, Reason } from '../../model/decision.js';
 import { fieldOf } from '../../model/field-of.js';
 import { type Citation, cite } from '../edge.js';
-import type { ReviewedEdge } from './reviewed.js';
 
 /** What an auditor should ask about. */
 export interface Exceptions {
@@ -11,7 +10,7 @@ export interface Exceptions {
   /** Complete comparisons with Consul, and the longest time without one. */
   readonly comparisons: number;
   readonly longestGapMs: number;
-  /** What the last comparison counted in Consul, beside what the trail shows. */
+  /** What the last comparison counted in Consul, beside what the trail shows at that instant. */
   readonly lastComparison?: {
     readonly ownedEdges: number;
     readonly trailEdges: number;
@@ -50,7 +49,7 @@ const BY_REASON: readonly (readonly [what: string, reasons: readonly Reason[]])[
 
 export function findExceptions({
   decisions,
-  edges,
+  comparedEdges,
   sweeps,
   refusedEvents,
   from,
@@ -58,7 +57,8 @@ export function findExceptions({
 }: {
   /** Newest first, as the sweeps. */
   readonly decisions: readonly Decision[];
-  readonly edges: readonly ReviewedEdge[];
+  /** Open edges by the trail at the last comparison. */
+  readonly comparedEdges: number;
   readonly sweeps: readonly Decision[];
   readonly refusedEvents: number;
   readonly from: string;
@@ -84,7 +84,7 @@ export function findExceptions({
     longestGapMs: Math.max(0, ...gaps),
     ...(last === undefined || ownedEdges === undefined
       ? {}
-      : { lastComparison: { ownedEdges, trailEdges: edges.length, citation: cite(last) } }),
+      : { lastComparison: { ownedEdges, trailEdges: comparedEdges, citation: cite(last) } }),
   };
 }
 

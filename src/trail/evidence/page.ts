@@ -4,7 +4,7 @@ import { barChart } from './bar-chart.js';
 import type { Evidence } from './evidence.js';
 import type { Integrity } from './integrity.js';
 import { STYLE } from './style.js';
-import { escapeHtml, millisText } from './text.js';
+import { cellHtml, escapeHtml, millisText } from './text.js';
 
 /** A page for a browser stays usable; the CSV files have every row. */
 const MOST_ROWS = 500;
@@ -84,26 +84,26 @@ function summary(
 
 function review({ edges, acl }: Evidence, accessText: AccessText, link: Link): string {
   const rows = edges.map((edge) => [
-    escapeHtml(`${edge.source} → ${edge.destination}`),
-    escapeHtml(accessText(edge.access)) + (edge.certainty === 'unknown' ? ' <em>(outcome unknown)</em>' : ''),
-    escapeHtml(edge.client === undefined ? '–' : `${edge.client.provider}/${edge.client.clientId}`),
-    escapeHtml(edge.client?.actorKind ?? '–'),
-    escapeHtml(edge.scopes.join(' ')),
-    escapeHtml(edge.reason),
+    cellHtml(`${edge.source} → ${edge.destination}`),
+    cellHtml(accessText(edge.access)) + (edge.certainty === 'unknown' ? ' <em>(outcome unknown)</em>' : ''),
+    cellHtml(edge.client === undefined ? '–' : `${edge.client.provider}/${edge.client.clientId}`),
+    cellHtml(edge.client?.actorKind ?? '–'),
+    cellHtml(edge.scopes.join(' ')),
+    cellHtml(edge.reason),
     link(edge.since),
     edge.since?.id === edge.decision.id ? 'unchanged' : link(edge.decision),
   ]);
   const rules = acl.map(({ subject, client, person, group, scopes, since, decision, content }) => [
-    escapeHtml(subject),
-    escapeHtml(
+    cellHtml(subject),
+    cellHtml(
       person !== undefined
         ? `person ${person.provider}/${person.subject ?? 'unknown'}`
         : client === undefined
           ? 'shared'
           : `${client.provider}/${client.clientId}`,
     ),
-    escapeHtml((person ?? client)?.actorKind ?? '–'),
-    escapeHtml([...scopes, ...(group === undefined ? [] : [`group ${group}`])].join(' ')),
+    cellHtml((person ?? client)?.actorKind ?? '–'),
+    cellHtml([...scopes, ...(group === undefined ? [] : [`group ${group}`])].join(' ')),
     `<code>${escapeHtml(JSON.stringify(content))}</code>`,
     link(since),
     since?.id === decision.id ? 'unchanged' : link(decision),
@@ -124,8 +124,8 @@ function movesSection({ moves }: Evidence, link: Link): string {
   }));
   const rows = moves.map(({ kind, name, actorKind, slowestMs, decisions }) => [
     kind,
-    escapeHtml(name),
-    escapeHtml(actorKind),
+    cellHtml(name),
+    cellHtml(actorKind),
     millisText(slowestMs),
     linksText(decisions, link),
   ]);
@@ -150,24 +150,24 @@ function times({ revocations, grants }: Evidence, link: Link): string {
     href: '#slowest',
   }));
   return `<section id="times"><h2>Revocation times</h2>
-<p>${count} revocations with an event behind them: half within ${millisText(p50Ms)}, 95 % within ${millisText(p95Ms)}, 99 % within ${millisText(p99Ms)}, the slowest ${millisText(maxMs)}. ${untimed} more came from a comparison, a person or a new configuration, without an event to count from. ${grants.count} grants: half within ${millisText(grants.p50Ms)}. Proxies follow Consul some tenths of a second later; what outlives a revocation is in the manual.</p>
+<p>Revocations with an event behind them: ${count}${count === 0 ? '' : `, half within ${millisText(p50Ms)}, 95 % within ${millisText(p95Ms)}, 99 % within ${millisText(p99Ms)}, the slowest ${millisText(maxMs)}`}. ${untimed} more came from a comparison, a person or a new configuration, without an event to count from. Grants with an event behind them: ${grants.count}${grants.count === 0 ? '' : `, half within ${millisText(grants.p50Ms)}`}. Proxies follow Consul some tenths of a second later; what outlives a revocation is in the manual.</p>
 ${barChart('Revocations by the time from the event to Consul', shown)}
 <h3 id="slowest">The slowest</h3>
 ${table(
   ['time', 'subject', 'reason', 'decision'],
-  slowest.map((each) => [millisText(each.ms), escapeHtml(each.subject), escapeHtml(each.reason), link(each)]),
+  slowest.map((each) => [millisText(each.ms), cellHtml(each.subject), cellHtml(each.reason), link(each)]),
   'decisions.jsonl',
 )}</section>`;
 }
 
 function heldSection({ held }: Evidence, link: Link): string {
   const rows = held.map(({ subject, action, hold, end, by, endedBy }) => [
-    escapeHtml(subject),
-    escapeHtml(action),
-    escapeHtml(hold.reason),
+    cellHtml(subject),
+    cellHtml(action),
+    cellHtml(hold.reason),
     link(hold),
-    escapeHtml(end),
-    escapeHtml(by ?? '–'),
+    cellHtml(end),
+    cellHtml(by ?? '–'),
     endedBy === undefined ? '–' : link(endedBy),
   ]);
   return `<section id="held"><h2>Held, approved and rejected changes</h2>
@@ -179,17 +179,17 @@ function exceptionsSection({ exceptions }: Evidence, link: Link): string {
   const found = findings.filter(({ decisions }) => decisions.length > 0);
   const rows = found.flatMap(({ what, decisions }) =>
     decisions.map((each) => [
-      escapeHtml(what),
-      escapeHtml(each.subject),
-      escapeHtml(each.reason),
-      escapeHtml(each.detail ?? ''),
+      cellHtml(what),
+      cellHtml(each.subject),
+      cellHtml(each.reason),
+      cellHtml(each.detail ?? ''),
       link(each),
     ]),
   );
   const compared =
     lastComparison === undefined
       ? 'No comparison counted the edges in Consul.'
-      : `The last one counted ${lastComparison.ownedEdges} owned edges in Consul; the log shows ${lastComparison.trailEdges} open ones at the end (a written deny is owned too).`;
+      : `The last one (${link(lastComparison.citation)}) counted ${lastComparison.ownedEdges} owned edges in Consul; the log shows ${lastComparison.trailEdges} open ones at that instant (a written deny is owned too).`;
   return `<section id="exceptions"><h2>Exceptions</h2>
 <p>Complete comparisons with Consul: ${comparisons}; the longest time without one: ${millisText(longestGapMs)}. ${compared} Events refused because they did not prove their origin: ${refusedEvents}.</p>
 ${barChart(
@@ -210,7 +210,7 @@ function actorsSection({ actors }: Evidence, link: Link): string {
     String(clients),
     String(edges),
     String(aclObjects),
-    escapeHtml(scopes.join(' ')),
+    cellHtml(scopes.join(' ')),
   ]);
   const beyond = actors.flatMap(({ beyondHumans }) => beyondHumans);
   return `<section id="actors"><h2>Actor kinds side by side</h2>
@@ -219,10 +219,7 @@ ${table(['kind', 'clients', 'edges', 'rules', 'scopes'], rows, 'access-review.cs
 <p>The log does not say for whom an agent acts, so this compares it with all human clients together.</p>
 ${table(
   ['edge', 'decision'],
-  beyond.map(({ source, destination, decision }) => [
-    escapeHtml(`${source} → ${destination}`),
-    link(decision),
-  ]),
+  beyond.map(({ source, destination, decision }) => [cellHtml(`${source} → ${destination}`), link(decision)]),
   'evidence.json',
 )}</section>`;
 }
@@ -264,7 +261,7 @@ function appendix({ decisions }: Evidence, cited: ReadonlyMap<string, Decision>)
   const rows = [...cited.values()].map(({ id, time, subject, outcome, reason, principal, cause }) => {
     const by = (principal ?? cause.principal)?.id ?? '–';
     const cells = [time, subject, outcome, reason, by, cause.kind].map(
-      (cell) => `<td>${escapeHtml(cell)}</td>`,
+      (cell) => `<td>${cellHtml(cell)}</td>`,
     );
     return `<tr id="d-${escapeHtml(id)}"><td><code>${escapeHtml(id)}</code></td>${cells.join('')}</tr>`;
   });

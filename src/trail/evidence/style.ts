@@ -10,7 +10,7 @@ a { color: #0b4f9e; text-decoration: none; } a:hover { text-decoration: underlin
 .figures b { display: block; font-size: 1.4rem; color: #1b2430; }
 table { border-collapse: collapse; width: 100%; font-size: 12px; margin: .4rem 0; }
 th, td { text-align: left; vertical-align: top; padding: .25rem .5rem .25rem 0; border-bottom: 1px solid #dde1e6; overflow-wrap: break-word; max-width: 22rem; }
-code { display: inline-block; max-width: 100%; overflow-wrap: anywhere; }
+.long { overflow-wrap: anywhere; } code { display: inline-block; max-width: 100%; overflow-wrap: anywhere; }
 th { color: #4a5563; font-weight: 600; white-space: nowrap; } code { font: 11px ui-monospace, monospace; }
 tr:target { background: #fff3c4; } .none { color: #4a5563; } .good { color: #11682f; font-weight: 600; } .bad { color: #a3161b; font-weight: 600; }
 figure { margin: .8rem 0; } figcaption { font-size: 12px; color: #4a5563; } svg { max-width: 100%; height: auto; font: 12px system-ui, sans-serif; }

@@ -13,6 +13,11 @@ export function escapeHtml(text: string): string {
   return printable(text).replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
 }
 
+/** A text for a cell of a table: a long word may break anywhere, so that the page is wide enough; a short one stays whole. */
+export function cellHtml(text: string): string {
+  return escapeHtml(text).replace(/\S{25,}/g, '<span class="long">$&</span>');
+}
+
 /** A row of RFC 4180. A spreadsheet takes a cell that begins with one of these characters for a formula: a quote stops it. */
 export function csvRow(cells: readonly (string | number | undefined)[]): string {
   return `${cells

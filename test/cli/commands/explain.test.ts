@@ -110,6 +110,16 @@ describe('explain', () => {
     expect((await decider()).intentions).toHaveLength(4);
   });
 
+  it('names a claim record that cannot be read, and what to do', async () => {
+    cli.configure({ services: { claims: 'first' } });
+    await mesh.request('PUT', '/v1/kv/scopemesh/payments/claims/main/web-app', 'not JSON');
+    const { status, out } = await cli.run(['explain', 'web', 'orders']);
+    expect(status).toBe(0);
+    expect(out).toContain(
+      "the record scopemesh/payments/claims/main/web-app in Consul's KV cannot be read; delete or repair that key",
+    );
+  });
+
   it('shows holds, and that the claim does not count', async () => {
     cli.idp({ ...web, attributes: {} });
     await mesh.register('api', { client: 'web-app' });

@@ -102,10 +102,9 @@ export function claims(theRig: () => ConsulRig): void {
     for (const _ of [1, 2]) {
       const listed = await consul.claims.list(never);
       expect(listed).toContainEqual(good);
-      expect(listed.filter(({ isUnreadable }) => isUnreadable).map(({ clientId }) => clientId)).toEqual([
-        'stolen',
-        'strange',
-      ]);
+      expect(
+        listed.flatMap(({ clientId, unreadableKey }) => (unreadableKey ? [[clientId, unreadableKey]] : [])),
+      ).toEqual(['stolen', 'strange'].map((id) => [id, `scopemesh/payments/claims/main/${id}`]));
     }
     expect(warnings).toEqual([{ records: 3, first: 'scopemesh/payments/claims/main/a/b' }]);
     await request('DELETE', '/v1/kv/scopemesh/payments/claims/main?recurse');

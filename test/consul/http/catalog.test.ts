@@ -81,44 +81,57 @@ describe('the instances of the catalog', () => {
 describe('a catalog of many services on few nodes', () => {
   const NAMES = Array.from({ length: 70 }, (_, at) => `s${at}`);
 
-  /** Of each service an instance on node `a`, but for `s0`, which moves from there to `b`, and `s1`, which is on none. */
+  /**
+   * Of each service an instance on node `a`, but for `s0`, which moves from there to `b`, and `s1`, which is on none. To
+   * `c`, which is registered with it, one instance of `s0` moves while another stays on `b`.
+   */
   async function startMany(
-    moves: 'once' | 'again and again' | 'never',
+    moves: 'once' | 'again and again' | 'to c' | 'never',
     nodes: readonly string[] = ['a', 'b'],
   ) {
     let index = 50;
     let isMoved = false;
-    let answerA = () => {};
-    const onB = () => (isMoved ? moving : {});
+    const isToC = moves === 'to c';
     const onA = Object.fromEntries(NAMES.slice(2).map((name) => [name, { ID: name, Service: name }]));
     const moving = { s0: { ID: 's0', Service: 's0' } };
+    const servicesOn: Readonly<Record<string, () => object>> = {
+      a: () => (isMoved ? onA : { ...onA, ...moving }),
+      b: () => (isToC ? { other: { ID: 'other', Service: 's0' } } : isMoved ? moving : {}),
+      c: () => (isMoved ? moving : {}),
+    };
+    const waiting = new Map<string, () => void>();
     const server: FaultServer = await startFaultServer(({ url, reply }) => {
       const headers = { 'X-Consul-Index': String(index) };
-      switch (url.pathname) {
-        case '/v1/catalog/services':
-          return reply(200, Object.fromEntries(NAMES.map((name) => [name, []])), headers);
-        case '/v1/catalog/nodes':
-          return reply(
-            200,
-            nodes.map((Node) => ({ Node })),
-          );
-        case '/v1/catalog/node/a':
-          // Answered after `b` was: the instance has gone there meanwhile.
-          answerA = () =>
-            reply(200, { Node: { Node: 'a' }, Services: isMoved ? onA : { ...onA, ...moving } });
-          return undefined;
-        case '/v1/catalog/node/b':
-          reply(200, { Node: { Node: 'b' }, Services: onB() });
-          if (moves === 'again and again' || (moves === 'once' && !isMoved)) {
-            isMoved = !isMoved;
-            index += 1;
-          }
-          return answerA();
-        default: {
-          const name = /^\/v1\/catalog\/service\/(.*)$/.exec(url.pathname)?.[1];
-          return reply(200, name === undefined ? [] : [{ ServiceID: name, Node: name === 's0' ? 'b' : 'a' }]);
-        }
+      const [, of, name = ''] = /^\/v1\/catalog\/(node|service)\/(.*)$/.exec(url.pathname) ?? [];
+      if (url.pathname === '/v1/catalog/services')
+        return reply(200, Object.fromEntries(NAMES.map((each) => [each, []])), headers);
+      if (url.pathname === '/v1/catalog/nodes') {
+        const all = isToC && isMoved ? [...nodes, 'c'] : nodes;
+        return reply(
+          200,
+          all.map((Node) => ({ Node })),
+        );
       }
+      if (of === 'service') {
+        const places = name !== 's0' ? ['a'] : isToC ? ['b', 'c'] : ['b'];
+        return reply(
+          200,
+          places.map((Node) => ({ ServiceID: name, Node })),
+        );
+      }
+      if (of !== 'node') return reply(200, []);
+      const answer = () => reply(200, { Node: { Node: name }, Services: servicesOn[name]?.() });
+      if (name === 'c') return answer();
+      waiting.set(name, answer);
+      if (waiting.size < 2) return undefined;
+      // The instance moves after `b` is answered and before `a` is.
+      waiting.get('b')?.();
+      if (moves === 'again and again' || (moves !== 'never' && !isMoved)) {
+        isMoved = !isMoved;
+        index += 1;
+      }
+      waiting.get('a')?.();
+      return waiting.clear();
     });
     closers.push(server.close);
     const consul = connect(server.address);
@@ -145,6 +158,14 @@ describe('a catalog of many services on few nodes', () => {
       expect([reads('node'), reads('service')]).toEqual([4, 2]);
     },
   );
+
+  it('misses no instance that moves to a node registered during the read, beside another of its service', async () => {
+    const { consul, reads } = await startMany('to c');
+    const { services } = await consul.readCatalog(never);
+    const moved = services.find(({ name }) => name.name === 's0');
+    expect(moved?.instances.map(({ node }) => node)).toEqual(['b', 'c']);
+    expect([reads('node'), reads('service')]).toEqual([5, 2]);
+  });
 
   it('is read by service where a node cannot be asked for, or nodes are no fewer', async () => {
     for (const nodes of [['a', 'b', 'x\ny'], NAMES]) {
