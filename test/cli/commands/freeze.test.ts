@@ -53,9 +53,10 @@ describe('scopemesh freeze', () => {
     const stop = new AbortController();
     const running = cli.run(['--log-level', 'error', 'run'], { signal: stop.signal });
     try {
-      await until('the daemon answers', () =>
-        fetch(`http://${listen}/readyz`).then(
-          ({ ok }) => ok,
+      // It takes events before it leads.
+      await until('the daemon leads', () =>
+        fetch(`http://${listen}/statusz`).then(
+          async (answer) => answer.ok && Object(await answer.json()).leader === true,
           () => false,
         ),
       );
