@@ -16,9 +16,9 @@ export interface GoneEdge extends Pick<Hold, 'subject' | 'resource' | 'client' |
 }
 
 /**
- * The recorded edges that are not in the entry, in any form, and that nothing wants there. What may still be desired, as its
- * directory or the catalog is unread or its claim is not recorded, is left out. A desired edge that is missing is no concern of this: it is put back. Nor is
- * an edge without which a wider intention lets its source in: it gets a deny.
+ * The recorded edges that are not in the entry, in any form, and that nothing wants there. An edge that may still be desired
+ * is left out: its directory or the catalog is unread, or its claim is not recorded. So is a desired edge, which is put back,
+ * and an edge without which a wider intention lets its source in, which gets a deny.
  */
 export function goneEdges(input: DestinationInput): readonly GoneEdge[] {
   const { destination, entry, lastApplied, mapping } = input;

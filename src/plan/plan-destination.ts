@@ -145,7 +145,10 @@ interface EdgePlan {
   readonly record?: readonly [string, string];
 }
 
-/** `foreign`: a source of that name in any case. `wide`: `wideSourcesOf` the entry. `staysInEntry`: the source may lose its access, but must stay in the entry. */
+/**
+ * `foreign`: a source of that name in any case. `wide`: `wideSourcesOf` the entry. `staysInEntry`: the source may lose its
+ * access, but must stay in the entry.
+ */
 function planEdge(
   source: ServiceName,
   { ours, foreign }: Record<'ours' | 'foreign', IntentionSource | undefined>,

@@ -56,7 +56,8 @@ type Input = Pick<ProposalInput, 'mapping' | 'world' | 'canWrite'> & { readonly 
 
 /**
  * Proposes `acl:` rules. A rule is proposed only if every client with the scope has the same rights now, by a static token of
- * its own or by a login of others, which the proofs name, and is no client of people: anybody who signs in at such a client would get the rights.
+ * its own or by a login of others, which the proofs name. None of them may be a client of people: everybody who signs in
+ * there would get the rights.
  */
 export function proposeAcl(
   facts: AclFacts,
