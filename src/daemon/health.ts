@@ -22,6 +22,8 @@ const PROBE_TIMEOUT_MS = 2_000;
 /** A probe, and a person, waits no longer than this for a read to begin. */
 const LONGEST_PAUSE_MS = 500;
 
+/** After a read that serves everyone, the next one waits this many times as long as it took. */
+const SHARED_REST = 9;
 /** After a page, the next one waits this many times as long as it took: a list of all holds takes several. */
 const PAGE_REST = 4;
 
@@ -54,13 +56,11 @@ export function addStatus(server: FastifyInstance, deps: StatusDeps): void {
   // As text, so that one answer is serialised once for everyone who asks meanwhile.
   const readFirst = paced(async () => JSON.stringify(await deps.status(undefined)));
   let turn: Promise<unknown> = Promise.resolve();
+  const readRested = rested(PAGE_REST, async (after: string) => JSON.stringify(await deps.status(after)));
   // One page at a time, as pages are not shared.
   const readPage = (after: string) => {
-    const startedAt = turn.then(() => performance.now());
-    const page = startedAt.then(async () => JSON.stringify(await deps.status(after)));
-    turn = page
-      .catch(() => {})
-      .then(async () => pauseAfter(performance.now() - (await startedAt), PAGE_REST));
+    const page = turn.then(() => readRested(after));
+    turn = page.catch(() => {});
     return page;
   };
   const readGauges = keptFor(GAUGES_LIFE_MS, () => deps.status(undefined));
@@ -91,10 +91,6 @@ export function addStatus(server: FastifyInstance, deps: StatusDeps): void {
   });
 }
 
-function pauseAfter(tookMs: number, times: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, Math.min(times * tookMs, LONGEST_PAUSE_MS)));
-}
-
 async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
@@ -109,22 +105,35 @@ async function within<T>(ms: number, work: Promise<T>): Promise<T> {
  */
 function paced<T>(read: () => Promise<T>): () => Promise<T> {
   let last: Promise<T> | undefined;
-  let freeAt = 0;
-  const readNext = async () => {
-    const pauseMs = freeAt - performance.now();
-    if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
-    const startedAt = performance.now();
+  const readNext = rested(SHARED_REST, async () => {
     try {
       return await read();
     } finally {
       last = undefined;
-      const endedAt = performance.now();
-      freeAt = endedAt + Math.min(9 * (endedAt - startedAt), LONGEST_PAUSE_MS);
     }
-  };
+  });
   return () => {
     last ??= readNext();
     return last;
+  };
+}
+
+/** After a read the next one begins `times` as much later as it took, and `LONGEST_PAUSE_MS` at most. One read at a time. */
+function rested<A extends readonly unknown[], T>(
+  times: number,
+  read: (...args: A) => Promise<T>,
+): (...args: A) => Promise<T> {
+  let freeAt = 0;
+  return async (...args) => {
+    const pauseMs = freeAt - performance.now();
+    if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    const startedAt = performance.now();
+    try {
+      return await read(...args);
+    } finally {
+      const endedAt = performance.now();
+      freeAt = endedAt + Math.min(times * (endedAt - startedAt), LONGEST_PAUSE_MS);
+    }
   };
 }
 
