@@ -1,7 +1,7 @@
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import type { DestinationInput } from './destination-input.js';
 import { isOfWrittenEdge } from './last-applied.js';
-import { opens, takesOver, wideSourcesOf } from './precedence.js';
+import { opens, takesOver } from './precedence.js';
 import { serviceText } from './world.js';
 
 /**
@@ -19,13 +19,12 @@ export function missingDenies(input: DestinationInput): readonly ServiceName[] {
       peer === undefined && at.namespace === namespace && at.partition === partition ? name : [],
     ),
   );
-  const wide = wideSourcesOf(entry);
   return written.flatMap(([subject]) => {
     const name = decodeURIComponent(subject.slice(subject.lastIndexOf('/') + 1));
     const source = { partition, namespace, name };
     const status = claimStatuses.get(serviceText(source));
     if (present.has(name) || (status?.kind === 'none' && status.isOutside)) return [];
-    return wouldOpen(source, wide, wildcard) ? [source] : [];
+    return wouldOpen(source, entry, wildcard) ? [source] : [];
   });
 }
 

@@ -1,6 +1,6 @@
 import { compareText } from '../model/compare-text.js';
 import type { ChangeReason } from '../model/decision.js';
-import type { Access, IntentionEntry, IntentionSource, ServiceName } from '../model/intention.js';
+import type { Access, IntentionSource, ServiceName } from '../model/intention.js';
 import { destinationKey } from '../model/key.js';
 import { covers, digest, narrows, plainPart, sameAccess, union, widens } from './access.js';
 import type { ClaimStatus } from './claims.js';
@@ -40,7 +40,6 @@ import {
   type PlannedClient,
   toHold,
 } from './plan.js';
-import { wideSourcesOf } from './precedence.js';
 import { type RevocationCause, revocationCause } from './revocation-cause.js';
 import { clientText, mayOnlyLose, serviceText } from './world.js';
 
@@ -116,10 +115,9 @@ function planEdges(input: DestinationInput): readonly EdgePlan[] {
       : ([foreign, inLowerCase(each)] as const);
     if (!found.has(key)) found.set(key, each);
   }
-  const wide = wideSourcesOf(entry);
   const plan = (source: ServiceName, staysInEntry: boolean) => {
     const present = { ours: owned.get(serviceText(source)), foreign: foreign.get(inLowerCase(source)) };
-    return planEdge(source, present, wide, input, staysInEntry);
+    return planEdge(source, present, input, staysInEntry);
   };
   const edges = edgeSources(input).map((source) => plan(source, false));
   if (entry === undefined || !hasFieldsOfOthers(entry)) return edges;
@@ -146,17 +144,15 @@ interface EdgePlan {
 }
 
 /**
- * `foreign`: a source of that name in any case. `wide`: `wideSourcesOf` the entry. `staysInEntry`: the source may lose its
- * access, but must stay in the entry.
+ * `foreign`: a source of that name in any case. `staysInEntry`: the source may lose its access, but must stay in the entry.
  */
 function planEdge(
   source: ServiceName,
   { ours, foreign }: Record<'ours' | 'foreign', IntentionSource | undefined>,
-  wide: IntentionEntry | undefined,
   input: DestinationInput,
   staysInEntry: boolean,
 ): EdgePlan {
-  const { destination, mapping, wildcard } = input;
+  const { destination, mapping, entry, wildcard } = input;
   const subject = intentionSubject(destination, source.name);
   const lastApplied = parseLastAppliedText(input.lastApplied.get(subject));
   const former = formerClient(ours, input);
@@ -204,7 +200,7 @@ function planEdge(
       : scopeLoss().isInferred || !isRecordedHere(ours, input) || !policyOf(mapping).plansNarrowing);
   const wanted = isStep ? closing.left : desired.access;
   const goes = wanted === undefined && (ours !== undefined || lacksEdge);
-  const keepsClosed = goes && wouldOpen(source, wide, wildcard);
+  const keepsClosed = goes && wouldOpen(source, entry, wildcard);
   const after: Access | undefined = keepsClosed || (goes && staysInEntry) ? { kind: 'deny' } : wanted;
   const description = descriptionFor(after, desired.client, ours, mapping.owner);
   const record =

@@ -1,41 +1,32 @@
 import type { Access, IntentionEntry, IntentionSource, ServiceName } from '../model/intention.js';
-import { isSourceOf } from './ownership.js';
+import { serviceText } from './world.js';
+
+/** The local sources of an entry, by `serviceText`; of several with one name the first. Entries are immutable. */
+const indexes = new WeakMap<IntentionEntry, ReadonlyMap<string, IntentionSource>>();
 
 /**
- * Consul applies only the most exact intention (precedence 9 to 5). These are the wider intentions that would apply to a
- * source at a destination without the exact one, most exact first:
- * 8 `* -> destination`, 6 `source -> *`, 5 `* -> *`.
+ * The intention that would apply without the exact source; undefined means the default policy of the mesh. Consul applies only
+ * the most exact intention (precedence 9 to 5). These are wider, most exact first: 8 `* -> destination`, 6 `source -> *`,
+ * 5 `* -> *`.
  */
-function widerSources(
-  source: ServiceName,
-  exact: IntentionEntry | undefined,
-  wildcard: IntentionEntry | undefined,
-): readonly IntentionSource[] {
-  const star: ServiceName = { ...source, name: '*' };
-  const local = (entry: IntentionEntry | undefined) =>
-    (entry?.sources ?? []).filter((each) => each.peer === undefined);
-  return [
-    ...local(exact).filter((each) => isSourceOf(each, star)),
-    ...local(wildcard).filter((each) => isSourceOf(each, source)),
-    ...local(wildcard).filter((each) => isSourceOf(each, star)),
-  ];
-}
-
-/**
- * The entry with the sources alone that mean every service. `takesOver` finds the same in it. An owner of a destination can
- * put tens of thousands of sources into its entry, so nobody may search all of them once for each.
- */
-export function wideSourcesOf(entry: IntentionEntry | undefined): IntentionEntry | undefined {
-  return entry && { ...entry, sources: entry.sources.filter(({ name }) => name === '*') };
-}
-
-/** The intention that would apply without the exact source; undefined means the default policy of the mesh. */
 export function takesOver(
   source: ServiceName,
   exact: IntentionEntry | undefined,
   wildcard: IntentionEntry | undefined,
 ): IntentionSource | undefined {
-  return widerSources(source, exact, wildcard)[0];
+  const star: ServiceName = { ...source, name: '*' };
+  return localSource(exact, star) ?? localSource(wildcard, source) ?? localSource(wildcard, star);
+}
+
+/** Indexed, because the owner of a destination can put tens of thousands of sources into its entry, and all are asked for. */
+function localSource(entry: IntentionEntry | undefined, name: ServiceName): IntentionSource | undefined {
+  if (entry === undefined) return undefined;
+  const known = indexes.get(entry);
+  if (known !== undefined) return known.get(serviceText(name));
+  const local = entry.sources.filter(({ peer }) => peer === undefined);
+  const index = new Map(local.toReversed().map((each) => [serviceText(each), each] as const));
+  indexes.set(entry, index);
+  return index.get(serviceText(name));
 }
 
 /** Whether a source allows anything. Unknown content counts as allowing. */
