@@ -2,6 +2,7 @@ import type { IntentionEntry, IntentionSource, ServiceName } from '../model/inte
 import { isZero } from '../model/is-zero.js';
 import type { Mapping } from '../model/rule.js';
 import { toUriText } from '../model/uri-text.js';
+import { serviceText } from './world.js';
 
 /** Consul keeps 512 characters of a source's Description. */
 const DESCRIPTION_LIMIT = 512;
@@ -106,16 +107,9 @@ export function isSourceOf(
   );
 }
 
-/** Whether two names are equal regardless of case. Use it to detect conflicts, never to decide ownership. */
-export function sameSource(
-  source: { readonly name: string; readonly namespace: string; readonly partition: string },
-  name: ServiceName,
-): boolean {
-  return (
-    source.name.toLowerCase() === name.name.toLowerCase() &&
-    source.namespace.toLowerCase() === name.namespace.toLowerCase() &&
-    source.partition.toLowerCase() === name.partition.toLowerCase()
-  );
+/** The same for two names that are equal regardless of case. Use it to detect conflicts, never to decide ownership. */
+export function caselessText(source: ServiceName): string {
+  return serviceText(source).toLowerCase();
 }
 
 function mark(owner: string): string {

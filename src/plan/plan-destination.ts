@@ -29,7 +29,13 @@ import { extendOnly } from './guards/extend.js';
 import { parseLastAppliedText, toLastAppliedText } from './last-applied.js';
 import { wouldOpen } from './missing-denies.js';
 import { policyOf } from './mode.js';
-import { clientOfDescription, describeSource, hasFieldsOfOthers, isOwnedHere } from './ownership.js';
+import {
+  caselessText,
+  clientOfDescription,
+  describeSource,
+  hasFieldsOfOthers,
+  isOwnedHere,
+} from './ownership.js';
 import {
   type ActualAccess,
   type Change,
@@ -112,11 +118,11 @@ function planEdges(input: DestinationInput): readonly EdgePlan[] {
   for (const each of sources.filter(({ peer }) => peer === undefined)) {
     const [found, key] = isOwnedHere(mapping, each)
       ? ([owned, serviceText(each)] as const)
-      : ([foreign, inLowerCase(each)] as const);
+      : ([foreign, caselessText(each)] as const);
     if (!found.has(key)) found.set(key, each);
   }
   const plan = (source: ServiceName, staysInEntry: boolean) => {
-    const present = { ours: owned.get(serviceText(source)), foreign: foreign.get(inLowerCase(source)) };
+    const present = { ours: owned.get(serviceText(source)), foreign: foreign.get(caselessText(source)) };
     return planEdge(source, present, input, staysInEntry);
   };
   const edges = edgeSources(input).map((source) => plan(source, false));
@@ -129,10 +135,6 @@ function planEdges(input: DestinationInput): readonly EdgePlan[] {
   if (stays?.change === undefined) return edges;
   const kept = plan(stays.change.source, true);
   return edges.map((edge) => (edge === stays ? kept : edge));
-}
-
-function inLowerCase(name: ServiceName): string {
-  return serviceText(name).toLowerCase();
 }
 
 interface EdgePlan {
