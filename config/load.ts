@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import { isRecord } from '../src/model/is-record.js';
 import { aclFindings } from './acl-checks.js';
-import { crossFindings } from './checks.js';
+import { asMap, crossFindings } from './checks.js';
 import type { Config } from './config.js';
 import { ConfigError, type ConfigPath, type ConfigProblem } from './config-error.js';
 import { readDocument } from './document.js';
@@ -42,7 +42,7 @@ export async function loadMapping(options: LoadOptions): Promise<Config> {
  */
 export async function loadWithoutMapping(options: LoadOptions): Promise<{ config: Config; source: string }> {
   return load(options, (value) => {
-    const { scopes, ...rest } = parseRecord(value);
+    const { scopes, ...rest } = asMap(value);
     return { owner: FIRST_OWNER, mode: 'observe', ...rest, scopes: scopes ?? {} };
   });
 }
@@ -92,20 +92,16 @@ export async function loadLogSettings(options: LoadOptions): Promise<LogSettings
     if (!(fault instanceof ConfigError)) throw fault;
     const source = resolve(options.path);
     const document = readDocument(await readConfigText(options));
-    const { owner, decisions, state } = parseRecord(document.value);
+    const { owner, decisions, state } = asMap(document.value);
     const directory = dirname(source);
     // Who reads the log need not have the secrets of those that it is sent to.
-    const { webhooks: _, ...log } = parseRecord(decisions);
+    const { webhooks: _, ...log } = asMap(decisions);
     const parts = { owner, decisions: isRecord(decisions) ? log : decisions, state };
     const expanded = await expand(parts, { ...options, directory });
     const checked = LOG_FILE.safeParse(expanded.value);
     if (!checked.success || expanded.findings.length > 0) throw fault;
     return { settings: toLogSettings(checked.data, directory), fault };
   }
-}
-
-function parseRecord(value: unknown): Readonly<Record<string, unknown>> {
-  return isRecord(value) ? { ...value } : {};
 }
 
 /** The text of the file at `options.path`, or a ConfigError. */

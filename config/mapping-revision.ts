@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { compareText } from '../src/model/compare-text.js';
+import { isRecord } from '../src/model/is-record.js';
 import type { Mapping, Rule } from '../src/model/rule.js';
 import { Secret } from '../src/model/secret.js';
 import { createSelection } from '../src/plan/selection.js';
@@ -156,7 +157,7 @@ function isSame(a: unknown, b: unknown): boolean {
 }
 
 function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Secret);
+  return isRecord(value) && !(value instanceof Secret);
 }
 
 /** A copy without secrets: a Secret serialises as its mask. */

@@ -1,4 +1,5 @@
 import { FILE } from '../config/schema.js';
+import { isRecord } from '../src/model/is-record.js';
 
 /** One key of the configuration file, as the manual shows it. */
 export interface ConfigurationKey {
@@ -148,7 +149,7 @@ function isObject(node: Node): boolean {
 }
 
 function nodeOf(value: unknown): Node {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {};
+  return isRecord(value) ? value : {};
 }
 
 function listOf(value: unknown): readonly unknown[] {

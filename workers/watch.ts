@@ -1,4 +1,5 @@
 import { isAclActive } from '../src/apply/acl/acl-state.js';
+import { isoInstant } from '../src/clock.js';
 import { runCanary } from '../src/daemon/canary.js';
 import type { WatchAges } from '../src/daemon/watch-ages.js';
 import { watchTables, watchWhile } from '../src/daemon/watch-table.js';
@@ -93,5 +94,5 @@ async function add(triggers: readonly Trigger[], deps: ReconcilerDeps): Promise<
 }
 
 function causeOf(deps: ReconcilerDeps) {
-  return { kind: 'consul-watch' as const, receivedAt: new Date(deps.clock.now()).toISOString() };
+  return { kind: 'consul-watch' as const, receivedAt: isoInstant(deps.clock) };
 }

@@ -1,3 +1,4 @@
+import { isoInstant } from '../clock.js';
 import { messageOf } from '../errors.js';
 import { Outage } from '../repeat.js';
 import { NO_FOLLOW_UPS, type ReconcilerDeps } from './deps.js';
@@ -41,7 +42,7 @@ export async function prepare(deps: ReconcilerDeps, signal: AbortSignal): Promis
 
 /** Queues every key that has a recorded decision without a settlement. */
 async function queueLeftovers(deps: ReconcilerDeps): Promise<void> {
-  const cause = { kind: 'retry' as const, receivedAt: new Date(deps.clock.now()).toISOString() };
+  const cause = { kind: 'retry' as const, receivedAt: isoInstant(deps.clock) };
   const triggers = await leftoverTriggers(cause, deps);
   if (triggers.length > 0) await deps.queue.add(triggers);
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isRecord } from '../../model/is-record.js';
 import { safeParse } from '../../safe-parse.js';
 
 /** The fields of a tenant log entry that are read (auth0.com/docs/deploy-monitor/logs/log-event-type-codes). */
@@ -109,5 +110,5 @@ function pathOf(path: string): readonly string[] | undefined {
 }
 
 function objectOf(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {};
+  return isRecord(value) ? value : {};
 }

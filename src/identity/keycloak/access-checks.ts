@@ -1,6 +1,6 @@
+import { isRecord } from '../../model/is-record.js';
 import type { AccessCheck } from '../directory.js';
 import type { AdminApi } from './admin-api.js';
-import { isObject } from './json.js';
 import { readOwnAccountId } from './own-account.js';
 
 /**
@@ -28,7 +28,7 @@ export async function checkKeycloakAccess(
     {
       permission: 'realm-management/view-realm',
       neededFor: "the realm's lifespans of access tokens and sessions",
-      isGranted: isObject(realm) && realm.accessTokenLifespan !== undefined,
+      isGranted: isRecord(realm) && realm.accessTokenLifespan !== undefined,
     },
     {
       permission: 'realm-management/view-events',

@@ -1,5 +1,6 @@
+import { isRecord } from '../../model/is-record.js';
 import { textIn } from '../records.js';
-import { isObject, type JsonObject, valueIn } from './json.js';
+import { type JsonObject, valueIn } from './json.js';
 
 /** What an administrator did. */
 export interface AdminOperation {
@@ -32,7 +33,7 @@ export interface KeycloakEvent {
 
 /** Undefined if the value is not an event of Keycloak. */
 export function parseEvent(value: unknown): KeycloakEvent | undefined {
-  if (!isObject(value)) return undefined;
+  if (!isRecord(value)) return undefined;
   const id = textIn(value, 'id');
   const occurredAt = instantOf(value.time);
   if (id === undefined || id.length > 100 || occurredAt === undefined) return undefined;
@@ -57,9 +58,9 @@ export function parseEvent(value: unknown): KeycloakEvent | undefined {
     const path = (textIn(value, 'resourcePath') ?? '').split('/').filter((segment) => segment !== '');
     const failed = textIn(value, 'error') !== undefined;
     const sent = valueIn(value.representation);
-    const body = isObject(sent)
+    const body = isRecord(sent)
       ? { representation: sent }
-      : Array.isArray(sent) && sent.every(isObject)
+      : Array.isArray(sent) && sent.every(isRecord)
         ? { items: sent }
         : {};
     return { ...origin, admin: { operation, resourceType, path, failed, ...body } };

@@ -1,7 +1,8 @@
 import type { Grant, OAuthClient } from '../../model/client.js';
+import { isRecord } from '../../model/is-record.js';
 import { wrongShape } from '../read-errors.js';
 import { textIn } from '../records.js';
-import { isObject, type JsonObject, textsIn } from './json.js';
+import { type JsonObject, textsIn } from './json.js';
 
 /** The part of a ClientRepresentation that the directory needs. It never contains the `secret`. */
 export interface KeycloakClient {
@@ -25,7 +26,7 @@ export interface KeycloakClient {
  * administrators only an ID and a name, and that must not look like a client without scopes.
  */
 export function parseClient(value: unknown, place: string): KeycloakClient {
-  if (!isObject(value)) throw wrongShape(place, 'a client is not an object');
+  if (!isRecord(value)) throw wrongShape(place, 'a client is not an object');
   const internalId = textIn(value, 'id');
   const clientId = textIn(value, 'clientId');
   if (internalId === undefined || clientId === undefined) throw wrongShape(place, 'a client has no id');
@@ -125,7 +126,7 @@ const CONFIDENTIAL = /secret(?!\.creation\.time$)|private|password/i;
 
 function attributesOf(value: unknown, place: string): Record<string, string> {
   if (value === undefined || value === null) return {};
-  if (!isObject(value)) throw wrongShape(place, 'the attributes of a client are not an object');
+  if (!isRecord(value)) throw wrongShape(place, 'the attributes of a client are not an object');
   const attributes: [string, string][] = [];
   for (const [name, text] of Object.entries(value)) {
     if (typeof text === 'string' && !CONFIDENTIAL.test(name)) attributes.push([name, text]);

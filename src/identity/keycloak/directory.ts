@@ -1,6 +1,7 @@
 import { ClientUnreadable } from '../../errors.js';
 import { mapBounded } from '../../map-bounded.js';
 import type { OAuthClient } from '../../model/client.js';
+import { isRecord } from '../../model/is-record.js';
 import type { ClientReference } from '../../model/key.js';
 import type { Logger } from '../../observe.js';
 import type { Directory, DirectorySnapshot } from '../directory.js';
@@ -11,7 +12,7 @@ import { type AdminApi, type AdminApiOptions, createAdminApi } from './admin-api
 import { readChangingPages } from './changing-pages.js';
 import { type KeycloakClient, parseClient, toOAuthClient } from './client.js';
 import { createEffectiveClients } from './effective-client.js';
-import { isInternalId, isObject } from './json.js';
+import { isInternalId } from './json.js';
 import { lifetimeOf, type RealmLifespans, toRealmLifespans } from './lifetime.js';
 import { readKeycloakMembers } from './members.js';
 import { createMissingClients } from './missing-clients.js';
@@ -94,7 +95,7 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
   const readLifespans = async (maxAgeMs: number, signal: AbortSignal): Promise<RealmLifespans> => {
     if (realmRead !== undefined && clock.now() - realmRead.readAt < maxAgeMs) return realmRead.lifespans;
     const answer = await api.get([], {}, signal);
-    if (!isObject(answer) || answer.realm !== realm)
+    if (!isRecord(answer) || answer.realm !== realm)
       throw wrongShape(place, 'the answer is about another realm');
     const read = toRealmLifespans(answer);
     const isVisible = read.access !== undefined;

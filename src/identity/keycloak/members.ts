@@ -1,10 +1,11 @@
+import { isRecord } from '../../model/is-record.js';
 import type { Members } from '../../model/members.js';
 import { confirmLeft } from '../confirm-left.js';
 import { incomplete, WrongShape, wrongShape } from '../read-errors.js';
 import { textIn, UnreadablePeopleList } from '../records.js';
 import type { AdminApi } from './admin-api.js';
 import { readList } from './admin-lists.js';
-import { isInternalId, isObject } from './json.js';
+import { isInternalId } from './json.js';
 import { parseMemberName } from './member-names.js';
 import { isStillMember, type Membership } from './membership.js';
 import type { KeycloakNames } from './names.js';
@@ -74,7 +75,7 @@ export async function readKeycloakMembers(
     (list: readonly string[]) =>
     (value: unknown): Role => ({
       ...parseNamed(value),
-      isComposite: isObject(value) && value.composite === true,
+      isComposite: isRecord(value) && value.composite === true,
       list,
     });
 
@@ -83,7 +84,7 @@ export async function readKeycloakMembers(
     const parseUser = (value: unknown): Named => {
       const id = textIn(value, 'id');
       const name = textIn(value, 'username');
-      if (!isObject(value) || id === undefined || name === undefined || typeof value.enabled !== 'boolean') {
+      if (!isRecord(value) || id === undefined || name === undefined || typeof value.enabled !== 'boolean') {
         unreadable.add(id);
         shown.listed.push(id);
         return { id: id ?? `? ${JSON.stringify(value)}`, name: '' };

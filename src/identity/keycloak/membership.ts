@@ -1,7 +1,7 @@
+import { isRecord } from '../../model/is-record.js';
 import { wrongShape } from '../read-errors.js';
 import { textIn } from '../records.js';
 import type { AdminApi } from './admin-api.js';
-import { isObject } from './json.js';
 
 /** More requests than the roles of one person take. */
 const MAX_REQUESTS = 100;
@@ -35,14 +35,14 @@ export async function isStillMember(
 
   const person = await findOfUser(['users', user]);
   if (person === undefined) return false;
-  if (!isObject(person) || typeof person.enabled !== 'boolean')
+  if (!isRecord(person) || typeof person.enabled !== 'boolean')
     throw wrongShape(place, 'a user is shown only in part');
   if (!person.enabled) return false;
 
   if (organization !== undefined) {
     const segments = ['organizations', 'members', user, 'organizations'];
     const joined = await listOfUser(segments, 'organizations/members');
-    return joined.some((each) => isObject(each) && each.alias === organization && each.enabled === true);
+    return joined.some((each) => isRecord(each) && each.alias === organization && each.enabled === true);
   }
   const groups = await listOfUser(['users', user, 'groups']);
   if (path !== undefined && groups.some((each) => textIn(each, 'path') === path)) return true;
@@ -78,7 +78,7 @@ function createWalk(api: AdminApi, place: string, signal: AbortSignal) {
     },
     async leadsTo(role: { readonly id: string; readonly client?: string }, given: readonly unknown[]) {
       for (const each of given) {
-        if (!isObject(each) || (each.clientRole === true && each.containerId !== role.client)) continue;
+        if (!isRecord(each) || (each.clientRole === true && each.containerId !== role.client)) continue;
         const id = textIn(each, 'id');
         if (id === role.id) return true;
         if (id === undefined || each.composite !== true || !isNew(id)) continue;
@@ -98,11 +98,11 @@ function entriesOf(value: unknown, place: string): readonly unknown[] {
 /** The roles that are mapped to a user or a group. Without roles of a kind its field is absent or null. */
 function rolesIn(value: unknown, place: string): readonly unknown[] {
   if (value === undefined) return [];
-  const realm = isObject(value) ? (value.realmMappings ?? []) : undefined;
-  const clients = isObject(value) ? (value.clientMappings ?? {}) : undefined;
-  if (!isObject(clients)) throw wrongShape(place, 'the mapped roles cannot be read');
+  const realm = isRecord(value) ? (value.realmMappings ?? []) : undefined;
+  const clients = isRecord(value) ? (value.clientMappings ?? {}) : undefined;
+  if (!isRecord(clients)) throw wrongShape(place, 'the mapped roles cannot be read');
   const ofClients = Object.values(clients).flatMap((each) =>
-    entriesOf(isObject(each) ? each.mappings : undefined, place),
+    entriesOf(isRecord(each) ? each.mappings : undefined, place),
   );
   return [...entriesOf(realm, place), ...ofClients];
 }

@@ -1,9 +1,10 @@
 import type { SyncError } from '../../errors.js';
+import { isRecord } from '../../model/is-record.js';
 import { digestOf } from '../digest.js';
 import { denied, wrongShape } from '../read-errors.js';
 import { textIn } from '../records.js';
 import type { AdminApi } from './admin-api.js';
-import { isInternalId, isObject } from './json.js';
+import { isInternalId } from './json.js';
 import { organizationName } from './member-names.js';
 import type { KeycloakNames } from './names.js';
 import { readOwnAccountId } from './own-account.js';
@@ -41,7 +42,7 @@ export function createOrganizations(api: AdminApi, names: KeycloakNames, pageSiz
 
   const readAll = async (signal: AbortSignal): Promise<readonly Organization[]> => {
     const realm = await api.get([], {}, signal);
-    if (!isObject(realm) || typeof realm.organizationsEnabled !== 'boolean')
+    if (!isRecord(realm) || typeof realm.organizationsEnabled !== 'boolean')
       throw wrongShape(place, 'the realm does not say whether organizations are enabled');
     if (!realm.organizationsEnabled) return SWITCHED_OFF;
     return readPages({
@@ -61,7 +62,7 @@ export function createOrganizations(api: AdminApi, names: KeycloakNames, pageSiz
     const id = textIn(value, 'id');
     const alias = textIn(value, 'alias');
     const invalid = (fault: string) => ({ id: id ?? `? ${digestOf(value)}`, alias, fault });
-    if (!isObject(value) || id === undefined || alias === undefined || !isInternalId(id))
+    if (!isRecord(value) || id === undefined || alias === undefined || !isInternalId(id))
       return invalid('an organization has no id or alias');
     if (typeof value.enabled !== 'boolean') return invalid('an organization is shown only in part');
     names.groups.set(id, organizationName(alias));
@@ -91,7 +92,7 @@ async function mayView(api: AdminApi, signal: AbortSignal): Promise<boolean> {
   const roles = await api.peek(['ui-ext', 'effective-roles', 'users', user], {}, signal);
   return (
     Array.isArray(roles) &&
-    roles.some((each) => isObject(each) && each.client === builtIn && VIEW_ROLES.includes(String(each.role)))
+    roles.some((each) => isRecord(each) && each.client === builtIn && VIEW_ROLES.includes(String(each.role)))
   );
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { isoInstant } from '../../clock.js';
 import type { RejectedEvent } from '../../errors.js';
+import { isRecord } from '../../model/is-record.js';
 import { digestOf } from '../digest.js';
 import { invalidEvent } from '../event-body.js';
 import { incomplete, wrongShape } from '../read-errors.js';
@@ -10,7 +11,7 @@ import { createAdminApi } from './admin-api.js';
 import { instantOf, type KeycloakEvent, parseEvent } from './admin-event.js';
 import type { KeycloakDirectoryOptions } from './directory.js';
 import { endsUnknownSession, toIdentityEvent } from './events.js';
-import { isInternalId, isObject } from './json.js';
+import { isInternalId } from './json.js';
 import { KeycloakNames } from './names.js';
 import { readPages } from './pages.js';
 import { createPrincipals } from './principals.js';
@@ -56,7 +57,7 @@ export function createKeycloakPoll(options: KeycloakDirectoryOptions): EventPoll
 
   const requireLog = async (signal: AbortSignal): Promise<void> => {
     const config = await api.get(['events', 'config'], {}, signal);
-    if (!isObject(config)) throw wrongShape(place, 'the configuration of events is not an object');
+    if (!isRecord(config)) throw wrongShape(place, 'the configuration of events is not an object');
     if (config.adminEventsEnabled !== true) {
       const remedy = 'turn on "Save events" under Realm settings, Events, Admin events settings';
       throw incomplete(place, `the realm does not save them; ${remedy}`, false);
@@ -74,7 +75,7 @@ export function createKeycloakPoll(options: KeycloakDirectoryOptions): EventPoll
     const answer = await api.list(['admin-events'], query, signal);
     return answer.map((item): ReadEntry => {
       const id = textIn(item, 'id');
-      const instant = isObject(item) ? instantOf(item.time) : undefined;
+      const instant = isRecord(item) ? instantOf(item.time) : undefined;
       const time = instant === undefined ? undefined : Date.parse(instant);
       if (id === undefined || time === undefined) return { id: id ?? `? ${digestOf(item)}`, time };
       const event = parseEvent(item);

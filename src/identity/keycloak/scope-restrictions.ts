@@ -1,7 +1,7 @@
 import { mapBounded } from '../../map-bounded.js';
+import { isRecord } from '../../model/is-record.js';
 import { incomplete, wrongShape } from '../read-errors.js';
 import type { AdminApi } from './admin-api.js';
-import { isObject } from './json.js';
 import type { KeycloakNames } from './names.js';
 import { readEffectiveRoles } from './roles.js';
 
@@ -45,7 +45,7 @@ export function createScopeRestrictions(
 
   const readRoles = async (id: string, signal: AbortSignal): Promise<ReadonlySet<string>> => {
     const mappings = await api.get(['client-scopes', id, 'scope-mappings'], {}, signal);
-    if (!isObject(mappings)) throw wrongShape(place, 'scope mappings are not an object');
+    if (!isRecord(mappings)) throw wrongShape(place, 'scope mappings are not an object');
     if (Object.keys(mappings).length === 0) return new Set();
     const realmPath = ['client-scopes', id, 'scope-mappings', 'realm', 'composite'];
     const roles = await readEffectiveRoles(api, realmPath, ['clientScopes', id], signal);

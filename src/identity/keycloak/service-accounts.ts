@@ -1,9 +1,10 @@
+import { isRecord } from '../../model/is-record.js';
 import { incomplete, wrongShape } from '../read-errors.js';
 import { textIn } from '../records.js';
 import type { AdminApi } from './admin-api.js';
 import { readChangingList, readList } from './admin-lists.js';
 import type { KeycloakClient } from './client.js';
-import { isInternalId, isObject } from './json.js';
+import { isInternalId } from './json.js';
 import type { KeycloakNames } from './names.js';
 
 /** The prefix of the user names of service accounts. Their tokens are tokens of clients and not of persons. */
@@ -53,7 +54,7 @@ export function createServiceAccounts(
   const parse = (value: unknown): Partial<User> & { readonly id: string } => {
     const id = textIn(value, 'id');
     const username = textIn(value, 'username');
-    const enabled = isObject(value) && typeof value.enabled === 'boolean' ? value.enabled : undefined;
+    const enabled = isRecord(value) && typeof value.enabled === 'boolean' ? value.enabled : undefined;
     return {
       id: id !== undefined && isInternalId(id) ? id : `? ${JSON.stringify(value)}`,
       ...(username === undefined ? {} : { username }),
