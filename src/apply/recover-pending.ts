@@ -145,13 +145,15 @@ export async function recoverPendingClaims(
   const open: DraftDecision[] = [];
   const decisions: SettledDecision[] = [];
   for (const draft of pending) {
-    const isOfClient = (each: ClaimRecord) => claimSubject(each, draft.resource.name ?? '') === draft.subject;
-    if (records.some((each) => each.unreadableKey !== undefined && isOfClient(each))) {
+    // A record that cannot be read names its client alone.
+    const nameIn = ({ unreadableKey, service }: ClaimRecord) =>
+      unreadableKey === undefined ? service.name : (draft.resource.name ?? '');
+    const found = records.find((each) => claimSubject(each, nameIn(each)) === draft.subject);
+    if (found?.unreadableKey !== undefined) {
       decisions.push(toSettled(draft, UNREADABLE, nowMs));
       continue;
     }
-    const exists = records.some((each) => claimSubject(each, each.service.name) === draft.subject);
-    const isMade = exists === (draft.action === 'grant');
+    const isMade = (found !== undefined) === (draft.action === 'grant');
     const isSame = ({ subject, action }: DraftDecision) =>
       subject === draft.subject && action === draft.action;
     // Of equal writes one was made; which one does not matter.
