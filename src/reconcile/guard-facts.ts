@@ -1,19 +1,17 @@
-import { setImmediate } from 'node:timers/promises';
 import { isAclSubject } from '../apply/acl/acl-draft.js';
 import type { GuardFacts, Loss, RevocationBudget } from '../plan/guards/guard.js';
 import { policyOf } from '../plan/mode.js';
 import type { KeyRecord } from '../queue/journal.js';
 import { budgetOf, countInferred, inferredAcrossFleet, usedHere } from '../state/fleet.js';
-import { aclBudget } from './acl/acl-budget.js';
+import { aclBudget, countAhead } from './acl/acl-budget.js';
 import { rulingsOn } from './approvals.js';
 import type { ReconcilerDeps } from './deps.js';
+import { inSlices } from './in-slices.js';
 
 type Deps = Pick<ReconcilerDeps, 'world' | 'acl' | 'window' | 'clock' | 'keyValues' | 'contention' | 'space'>;
 
 /** Destinations that are counted at once: some milliseconds. */
 const SLICE = 50;
-/** Enough for 50,000 destinations. What is touched again and again must not keep a job waiting for ever. */
-const MOST_SLICES = 1_000;
 
 /** The facts that guards use besides a key's plan. */
 export async function guardFacts(
@@ -22,7 +20,10 @@ export async function guardFacts(
   deps: Deps,
 ): Promise<GuardFacts> {
   const { world, acl, contention, clock, space } = deps;
-  if (losses.length > 0) await countAhead(deps);
+  if (losses.length > 0) {
+    await inSlices((now) => countInferred(world, now, SLICE), deps);
+    await countAhead(deps);
+  }
   const rulings = await rulingsOn(losses, recordedHolds, deps);
   const now = clock.now();
   const counted = losses.filter(({ isUnrecorded }) => isUnrecorded !== true);
@@ -35,17 +36,6 @@ export async function guardFacts(
     opening: acl.opening,
     isStoreLow: space.isLow(),
   };
-}
-
-/**
- * With other work in between: thousands of destinations may have been touched since the last count, and an event must not
- * wait until all are planned.
- */
-async function countAhead({ world, clock }: Deps): Promise<void> {
-  for (let slices = 0; slices < MOST_SLICES; slices++) {
-    if (countInferred(world, clock.now(), SLICE)) return;
-    await setImmediate();
-  }
 }
 
 /** Counts across the fleet. The ACL losses of a key count at least as often as its own plan has them. */

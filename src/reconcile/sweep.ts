@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { isAclActive } from '../apply/acl/acl-state.js';
 import { isoInstant } from '../clock.js';
 import { messageOf } from '../errors.js';
@@ -123,7 +124,7 @@ async function inTurns<T>(work: Generator<void, T>, signal: AbortSignal): Promis
   for (;;) {
     const { done, value } = work.next();
     if (done) return value;
-    await new Promise((resolve) => setImmediate(resolve));
+    await setImmediate();
     signal.throwIfAborted();
   }
 }

@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import { isAclActive } from '../../apply/acl/acl-state.js';
 import { clientKey, formatKey, providerKey } from '../../model/key.js';
 import { aclSubject } from '../../plan/acl/acl-change.js';
@@ -9,6 +8,7 @@ import type { AclBudget } from '../../state/fleet.js';
 import { cachedPeople, plannedPeople, providersOfPeople } from '../../state/people-acl.js';
 import { losesByInference, planClientAcl } from '../../state/plan-client-acl.js';
 import type { ReconcilerDeps } from '../deps.js';
+import { inSlices } from '../in-slices.js';
 
 const SLICE = 100;
 
@@ -27,13 +27,9 @@ export function aclBudget(deps: Counting, now: number): AclBudget {
   };
 }
 
-/**
- * Counts in advance, with other work in between. After a read that renewed everything, the first count of thousands would
- * otherwise delay a revocation.
- */
+/** Counts the clients in advance: after a read that renewed everything there are thousands. */
 export async function countAhead(deps: Known & Pick<ReconcilerDeps, 'clock'>): Promise<void> {
-  if (!isAclActive(deps)) return;
-  while (!countClients(deps, deps.clock.now(), SLICE)) await setImmediate();
+  if (isAclActive(deps)) await inSlices((now) => countClients(deps, now, SLICE), deps);
 }
 
 /** The clients with existing objects. Those that changed since the last call are planned again. */
