@@ -48,11 +48,11 @@ export interface LeadDeps {
 export async function lead(deps: LeadDeps, term: Term): Promise<void> {
   const { config, store, providers, only, runtime, ports } = deps;
   const { clock } = runtime;
-  let heard = (_: readonly Trigger[]) => {};
-  const led = store.lead(term.leader.epoch, (triggers) => heard(triggers));
+  let becameDurable = (_: readonly Trigger[]) => {};
+  const led = store.lead(term.leader.epoch, (triggers) => becameDurable(triggers));
   const consul = guardConsul(deps.consul, term);
   const core = createCore(config, { consul, providers, store: led }, runtime);
-  heard = (triggers) => core.agenda.becameDurable(triggers);
+  becameDurable = (triggers) => core.agenda.becameDurable(triggers);
   const live = createLiveCore(core, { queue: led.queue, clock, isReconciling: true });
   deps.publish(live);
 

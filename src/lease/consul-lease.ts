@@ -45,7 +45,7 @@ export class ConsulLease implements Lease {
   readonly #key = new Unchanged();
   readonly #strange = new Unchanged();
   /** The last check, if the last attempt found a leader that lives. */
-  #checkedAt: number | undefined;
+  #checkedAt = Number.NEGATIVE_INFINITY;
   #session: string | undefined;
   #provenAt = 0;
   #beatAt = 0;
@@ -63,9 +63,9 @@ export class ConsulLease implements Lease {
     const { lock, fence, clock } = this.#options;
     const self = this.#options.self();
     const askedAt = clock.now();
-    const checkedAt = this.#checkedAt ?? Number.NEGATIVE_INFINITY;
+    const checkedAt = this.#checkedAt;
     const isChecked = askedAt >= checkedAt && askedAt - checkedAt < CHECK_MS;
-    this.#checkedAt = undefined;
+    this.#checkedAt = Number.NEGATIVE_INFINITY;
     const fault = isChecked ? undefined : await this.#options.check(signal);
     if (fault !== undefined) return { kind: 'refused', error: fault };
     const state = await lock.read(signal);

@@ -46,7 +46,9 @@ export async function sendReached(
   try {
     await deps.queue.add([
       ...first,
-      ...(isFirst ? firstClaimTriggers(touched, reaches, job, deps) : claimTriggers(touched, job, deps)),
+      ...(isFirst
+        ? firstClaimTriggers(provider, touched, reaches, job, deps)
+        : claimTriggers(touched, job, deps)),
       // An earlier process may have recorded holds whose reason is gone, which this read does not show.
       ...(isFirst ? await holdTriggers(causeOf(job), deps) : []),
     ]);
@@ -98,6 +100,7 @@ function claimTriggers(touched: Touched, job: Job, deps: ReconcilerDeps): readon
  * Clients with recorded holds or unsettled writes are queued without this.
  */
 function firstClaimTriggers(
+  provider: string,
   touched: Touched,
   reaches: readonly Reached[],
   job: Job,
@@ -105,9 +108,9 @@ function firstClaimTriggers(
 ): readonly Trigger[] {
   const triggers = claimTriggers(touched, job, deps);
   if (isAclActive(deps)) return triggers;
-  const reached = new Set(reaches.map(({ clientId }) => clientId));
+  const reached = new Set(reaches.map(({ clientId }) => formatKey(clientKey(provider, clientId))));
   return triggers.filter(({ key, urgent }) => {
-    const isQueued = key.kind === 'client' && reached.has(key.value) && urgent !== true;
+    const isQueued = key.kind === 'client' && reached.has(formatKey(key)) && urgent !== true;
     return !isQueued || hasWork({ provider: key.provider, clientId: key.value }, deps);
   });
 }

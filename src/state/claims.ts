@@ -299,7 +299,8 @@ function instanceText({ kind, meta, tags }: ServiceInstance): string {
 
 /** A sidecar goes with its service, whatever its own name is. */
 function isSelected({ name, instances }: CatalogService, select: Selection): boolean {
-  const isProxied = ({ proxyOf }: CatalogService['instances'][number]) =>
-    proxyOf !== undefined && select.hasService({ ...name, name: proxyOf });
-  return select.hasService(name) || instances.some(isProxied);
+  return (
+    select.hasService(name) ||
+    instances.some(({ proxyOf }) => proxyOf !== undefined && select.hasService({ ...name, name: proxyOf }))
+  );
 }
