@@ -86,7 +86,7 @@ export function isStatic(kind: TokenKind): boolean {
   return kind === 'static' || kind === 'static-expiring';
 }
 
-function kindOf(token: AclToken): TokenKind {
+export function kindOf(token: AclToken): TokenKind {
   if (token.accessorId === ANONYMOUS_ID) return 'anonymous';
   if (token.authMethod !== undefined) return 'login';
   if (token.isManagement) return 'management';

@@ -4,6 +4,7 @@ import type { LoginProvider } from '../../model/login.js';
 import type { Mapping } from '../../model/rule.js';
 import { claimKey } from '../acl/login.js';
 import { createPowers, isWithin, type Power, type SingleRule, singleRules } from '../acl/token-power.js';
+import { isStatic, kindOf } from '../acl/token-report.js';
 import { isAnyMarked } from '../ownership.js';
 import { clientText } from '../world.js';
 import { createHolderSearch, type HolderProof, type HolderSearch, type TokenHolder } from './token-holder.js';
@@ -38,12 +39,10 @@ export interface AclHolders {
   readonly policies: ReadonlyMap<string, readonly string[]>;
 }
 
-export interface HolderInput extends HolderSearch {
+interface HolderInput extends HolderSearch {
   readonly mapping: Mapping;
   readonly now: number;
 }
-
-const ANONYMOUS = '00000000-0000-0000-0000-000000000002';
 
 /**
  * Finds the client of each static token, and what logins of others give: binding rules that compare one client ID or one
@@ -53,7 +52,7 @@ export function aclHolders({ tokens, objects }: AclFacts, input: HolderInput): A
   const powerOf = createPowers(objects);
   const holderOf = createHolderSearch(input);
   const held = tokens
-    .filter((token) => isStatic(token, input.now))
+    .filter((token) => isStatic(kindOf(token)) && !isOver(token, input.now))
     .toSorted((a, b) => compareText(a.accessorId, b.accessorId))
     .map((token): HeldToken => {
       const power = powerOf(token);
@@ -91,10 +90,17 @@ export function scopeKey(provider: string, scope: string): string {
   return JSON.stringify([provider, scope]);
 }
 
-/** Why one of these certainly gives what the text gives; undefined if none does. */
-export function proofOf(text: string, given: readonly GivenRules[] = []): HolderProof | undefined {
-  const rules = singleRules({ ...NO_POWER, rules: new Set([text]) });
-  return rules && given.find((each) => isWithin(rules, each.rules))?.proof;
+/** A text of `texts`, as single rules. */
+export function rulesOfText(text: string): readonly SingleRule[] {
+  return singleRules({ ...NO_POWER, rules: new Set([text]) }) ?? [];
+}
+
+/** Why one of these certainly gives the rules; undefined if none does. */
+export function proofOf(
+  rules: readonly SingleRule[],
+  given: readonly GivenRules[] = [],
+): HolderProof | undefined {
+  return given.find((each) => isWithin(rules, each.rules))?.proof;
 }
 
 const NO_POWER: Power = { isManagement: false, rules: new Set(), services: new Set(), more: new Set() };
@@ -109,9 +115,8 @@ const NO_LINKS = {
 const VALUE = /^\s*value\.(\w+)\s*==\s*"([^"\\]+)"\s*$/;
 const LISTED = /^\s*"([^"\\]+)"\s+in\s+list\.(\w+)\s*$/;
 
-function isStatic({ authMethod, isManagement, accessorId, expiresAt }: AclToken, now: number): boolean {
-  const isOver = expiresAt !== undefined && Date.parse(expiresAt) <= now;
-  return authMethod === undefined && !isManagement && accessorId !== ANONYMOUS && !isOver;
+function isOver({ expiresAt }: AclToken, now: number): boolean {
+  return expiresAt !== undefined && Date.parse(expiresAt) <= now;
 }
 
 /**

@@ -3,14 +3,14 @@ import { compareText } from '../../model/compare-text.js';
 import type { Mapping, Rule } from '../../model/rule.js';
 import { rulesOf } from '../acl/granted-rules.js';
 import { unverifiable } from '../acl/login.js';
-import { parseRules } from '../acl/rules-text.js';
-import { readRules } from '../acl/token-power.js';
+import { createRulesParser } from '../acl/rules-text.js';
+import { readRules, type SingleRule } from '../acl/token-power.js';
 import { classify } from '../actor.js';
 import { ownService } from '../own-service.js';
 import { createPatternCompiler } from '../pattern.js';
 import { matchRule } from '../rule-match.js';
 import { type ClientId, clientText, findClient, parseClientText, serviceText } from '../world.js';
-import { type AclFacts, type AclHolders, aclHolders, proofOf, scopeKey } from './acl-holders.js';
+import { type AclFacts, type AclHolders, aclHolders, proofOf, rulesOfText, scopeKey } from './acl-holders.js';
 import { type ProposalInput, type ProposedClaim, scopeText } from './proposal.js';
 import { clientsOf, nameOf } from './propose-claims.js';
 import type { HeldScope } from './scope-holders.js';
@@ -71,26 +71,33 @@ export function proposeAcl(
   const rules: ProposedAclRule[] = [];
   for (const text of [...holders.texts].toSorted(compareText)) {
     if (!isProposable(text, mapping)) continue;
+    const single = rulesOfText(text);
     const having = new Map(
       [...holders.byClient].flatMap(([client, given]) => {
-        const proof = proofOf(text, given);
+        const proof = proofOf(single, given);
         return proof === undefined ? [] : [[client, proof] as const];
       }),
     );
-    const safe = scopes.filter((held) => isSafe(held, text, having, holders));
-    for (const [held, evidence] of chosen(text, having, safe, scopes, holders)) {
+    const right: Right = { text, rules: single, having, holders };
+    const safe = scopes.filter((held) => isSafe(held, right));
+    for (const [held, evidence] of chosen(right, safe, scopes)) {
       const scopeRule = toScopeRule(held, mapping);
       if (scopeRule === undefined) continue;
       const rule = { ...scopeRule, acl: text };
-      if (canWrite(rule))
-        rules.push({ rule, evidence, proofs: proofsOf(held, evidence, text, having, holders) });
+      if (canWrite(rule)) rules.push({ rule, evidence, proofs: proofsOf(held, evidence, right) });
     }
   }
-  return { rules, ...explain(rules, holders, claimed, { mapping, world, canWrite, now }) };
+  return { rules, ...explain(rules, holders, claimed, { mapping, world }) };
 }
 
-/** By `clientText`: why a client has the rights. */
-type Having = ReadonlyMap<string, HolderProof>;
+/** What a rule may give. */
+interface Right {
+  readonly text: string;
+  readonly rules: readonly SingleRule[];
+  /** By `clientText`: why a client has it now. */
+  readonly having: ReadonlyMap<string, HolderProof>;
+  readonly holders: AclHolders;
+}
 
 interface AclScope extends Pick<HeldScope, 'provider' | 'scope'> {
   /** By `clientText`. */
@@ -138,50 +145,40 @@ function isProposable(text: string, { protectedServices }: Mapping): boolean {
   );
 }
 
-function isSafe(held: AclScope, text: string, having: Having, holders: AclHolders): boolean {
-  const haveAll = held.clients.every((client) => having.has(client));
-  return held.isOfPrograms && (haveAll || boundBy(held, text, holders) !== undefined);
+function isSafe(held: AclScope, right: Right): boolean {
+  const haveAll = held.clients.every((client) => right.having.has(client));
+  return held.isOfPrograms && (haveAll || boundBy(held, right) !== undefined);
 }
 
 /** The login of others that gives it to tokens with the scope. */
-function boundBy(
-  { provider, scope }: AclScope,
-  text: string,
-  { byScope }: AclHolders,
-): HolderProof | undefined {
-  return scope.api === undefined ? proofOf(text, byScope.get(scopeKey(provider, scope.name))) : undefined;
+function boundBy({ provider, scope }: AclScope, { rules, holders }: Right): HolderProof | undefined {
+  if (scope.api !== undefined) return undefined;
+  return proofOf(rules, holders.byScope.get(scopeKey(provider, scope.name)));
 }
 
-function proofsOf(
-  held: AclScope,
-  evidence: AclEvidence,
-  text: string,
-  having: Having,
-  holders: AclHolders,
-): readonly RuleProof[] {
-  const bound = evidence === 'login' ? boundBy(held, text, holders) : undefined;
+function proofsOf(held: AclScope, evidence: AclEvidence, right: Right): readonly RuleProof[] {
+  const bound = evidence === 'login' ? boundBy(held, right) : undefined;
   if (bound !== undefined) return [bound];
   return held.clients.flatMap((key) => {
-    const proof = having.get(key);
+    const proof = right.having.get(key);
     return proof === undefined ? [] : [{ client: parseClientText(key), ...proof }];
   });
 }
 
 /** The scopes that give the text, until every client that has it now gets it by one. */
 function chosen(
-  text: string,
-  having: Having,
+  right: Right,
   safe: readonly AclScope[],
   all: readonly AclScope[],
-  holders: AclHolders,
 ): readonly (readonly [AclScope, AclEvidence])[] {
+  const { text, having, holders } = right;
   const left = new Set(having.keys());
   const found: [AclScope, AclEvidence][] = [];
   const take = (held: AclScope, evidence: AclEvidence) => {
     found.push([held, evidence]);
     for (const client of held.clients) left.delete(client);
   };
-  for (const held of safe) if (boundBy(held, text, holders) !== undefined) take(held, 'login');
+  for (const held of safe) if (boundBy(held, right) !== undefined) take(held, 'login');
   const words = wordsOf(text, holders.policies.get(text) ?? []);
   const named = safe
     .filter(({ scope }) => isNamed(scope.name, text, words))
@@ -216,9 +213,10 @@ function explain(
   proposed: readonly ProposedAclRule[],
   holders: AclHolders,
   claims: ReadonlyMap<string, ProposedClaim>,
-  { mapping, world }: Input,
+  { mapping, world }: Pick<Input, 'mapping' | 'world'>,
 ): Pick<AclProposal, 'explained' | 'unexplained'> {
   const compile = createPatternCompiler();
+  const parse = createRulesParser();
   const after = { ...mapping, rules: [...mapping.rules, ...proposed.map(({ rule }) => rule)] };
   const explained = new Map<string, ExplainedToken>();
   const unexplained = new Map<string, string>();
@@ -233,13 +231,6 @@ function explain(
       );
       continue;
     }
-    const { policies, opensBy } = rulesOf(client, classify(client, mapping), after, compile, parseRules);
-    const texts = new Set(policies.map(({ rules }) => rules));
-    const services = [...power.services].toSorted(compareText);
-    const isOfClient = (service: string) => {
-      const owner = claims.get(serviceText(ownService(mapping, service)))?.client;
-      return owner !== undefined && clientText(owner) === clientText(id);
-    };
     const fault = unverifiable(id.provider, mapping.acl.providers.get(id.provider));
     if (proof === undefined) {
       unexplained.set(
@@ -249,6 +240,14 @@ function explain(
       );
       continue;
     }
+    const kind = classify(client, mapping, compile);
+    const { policies, opensBy } = rulesOf(client, kind, after, compile, parse);
+    const texts = new Set(policies.map(({ rules }) => rules));
+    const services = [...power.services].toSorted(compareText);
+    const isOfClient = (service: string) => {
+      const owner = claims.get(serviceText(ownService(mapping, service)))?.client;
+      return owner !== undefined && clientText(owner) === clientText(id);
+    };
     const isAll =
       fault === undefined &&
       power.rules.size + services.length > 0 &&

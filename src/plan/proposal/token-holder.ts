@@ -48,16 +48,17 @@ export function createHolderSearch({ mapping, clients, claims }: HolderSearch) {
     const all = [...new Map(found.map((each) => [clientText(each), each])).values()];
     const [client] = all;
     if (client === undefined || all.length > 1) return { clients: all, proof: undefined };
-    const kind = 'acl-token';
-    const form = forms.get(client.clientId);
-    if (form !== undefined) return { clients: all, proof: { kind, name, by: 'Description', text: form } };
-    if (roles.includes(client.clientId))
-      return { clients: all, proof: { kind, name, by: 'role', text: client.clientId } };
-    const isClaimed = claimed.length > 0 && claimed.every((claim) => MADE.has(claim?.evidence));
-    return {
+    const proven = (by: HolderProof['by'], text: string): TokenHolder => ({
       clients: all,
-      proof: isClaimed ? { kind, name, by: 'service identity', text: [...services].join(', ') } : undefined,
-    };
+      proof: { kind: 'acl-token', name, by, text },
+    });
+    const form = forms.get(client.clientId);
+    if (form !== undefined) return proven('Description', form);
+    if (roles.includes(client.clientId)) return proven('role', client.clientId);
+    const isClaimed = claimed.length > 0 && claimed.every((claim) => MADE.has(claim?.evidence));
+    return isClaimed
+      ? proven('service identity', [...services].join(', '))
+      : { clients: all, proof: undefined };
   };
 }
 
