@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { toMapping } from '../../../config/mapping-revision.js';
-import { isoInstant, systemClock } from '../../clock.js';
+import { systemClock } from '../../clock.js';
 import type { Trail } from '../../decisions/trail.js';
 import { messageOf } from '../../errors.js';
 import { type AttributedCall, createAttribution, type NamedRules } from '../../trail/calls/attribute-call.js';
@@ -110,7 +110,7 @@ function unreadable({ isCut }: BoundedLine) {
 
 /** The instant up to which the decisions are in a log with what was published at another one, in milliseconds. */
 function horizon(published: number): string {
-  return isoInstant({ now: () => published - SETTLED_MS });
+  return new Date(published - SETTLED_MS).toISOString();
 }
 
 /** The horizon, once it is after an instant: an index of a topic is a few seconds behind. */

@@ -3,6 +3,7 @@ import type { Decision } from '../../model/decision.js';
 import type { Candidate, Explanation, Verdict } from '../../plan/explain.js';
 import { breakGlassLine } from '../break-glass-view.js';
 import { accessText } from './access-text.js';
+import { countText } from './count-text.js';
 import { decisionText } from './decision-text.js';
 import { behindText } from './reach-text.js';
 import { residualTexts } from './residual-text.js';
@@ -176,10 +177,7 @@ function clientText({ client, openings, holds }: Explanation): string {
     .filter(({ name }) => relevant.has(name))
     .map(({ api, name }) => (api === undefined ? name : `${name} of ${api}`));
   const others = grants.length - named.length;
-  const count =
-    others === 0
-      ? []
-      : [`${others} ${named.length === 0 ? '' : 'other '}${others === 1 ? 'scope' : 'scopes'}`];
+  const count = others === 0 ? [] : [countText(others, named.length === 0 ? 'scope' : 'other scope')];
   const held = grants.length === 0 ? 'no scope' : [...named, ...count].join(', ');
   return `${provider}/${clientId} (${actorKind}, ${state}) holds ${held}${never}`;
 }

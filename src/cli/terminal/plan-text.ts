@@ -9,6 +9,7 @@ import { notWrittenText, type PlanSummary, type Sign, signOf, summaryOf } from '
 import type { KnownHold, KnownHolds } from '../recorded-holds.js';
 import type { WhatIf } from '../what-if.js';
 import { accessText } from './access-text.js';
+import { countText } from './count-text.js';
 import { personText } from './decision-text.js';
 import { columns, printable, type Screen } from './screen.js';
 
@@ -60,7 +61,7 @@ export function summaryText(
   mapping: Pick<Mapping, 'mode'>,
 ): string {
   const notWritten = notWrittenText(mapping);
-  const records = claims === 0 ? '' : ` ${claims} ${claims === 1 ? 'claim' : 'claims'} to record.`;
+  const records = claims === 0 ? '' : ` ${countText(claims, 'claim')} to record.`;
   const objects = `${countsText('jwt-providers', jwtProviders)}${countsText('ACL objects', acl)}`;
   const edges = [`${open} to open`, `${change} to change`, `${close} to close`];
   // In a mode that writes nothing, the note follows the changes, and those that are none are left out.

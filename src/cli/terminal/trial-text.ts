@@ -3,6 +3,7 @@ import type { TrialAnswer } from '../../trail/trial/trial.js';
 import { isBreaking, type TrialEdge } from '../../trail/trial/trial-edges.js';
 import type { TrialObject } from '../../trail/trial/trial-objects.js';
 import { accessText } from './access-text.js';
+import { countText } from './count-text.js';
 import { aclKindText, byText } from './plan-text.js';
 import { columns, printable, type Screen } from './screen.js';
 import { citation, edgeName, printLimits } from './trail-text.js';
@@ -36,9 +37,7 @@ function printEdges(title: string, edges: readonly TrialEdge[], screen: Screen):
   const still = edges.filter(({ isStill }) => isStill).length;
   const former = edges.length - still;
   line();
-  line(
-    `${title}: ${still} ${still === 1 ? 'edge' : 'edges'}${former === 0 ? '' : `, and ${former} earlier`}`,
-  );
+  line(`${title}: ${countText(still, 'edge')}${former === 0 ? '' : `, and ${former} earlier`}`);
   for (const edge of edges) {
     const { effect, before, after, reason, client, scopes, replaces, since, until, isStill, heldBy } = edge;
     const color = isBreaking(edge) ? colors.red : colors.green;

@@ -132,8 +132,7 @@ export class ManifestDirectory {
     const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
     const file = await open(join(this.#options.directory, name), flags).catch((error: unknown) => {
       if (codeOf(error) === 'ENOENT') return undefined;
-      const why = UNREADABLE.get(codeOf(error));
-      throw why === undefined ? error : brokenManifest(name, why);
+      throw asBroken(name, error);
     });
     if (file === undefined) await this.#mustExist();
     if (file === undefined) return undefined;
@@ -147,8 +146,7 @@ export class ManifestDirectory {
         throw brokenManifest(name, `it has more than ${LONGEST_READ_BYTES} bytes; move or delete the file`);
       }
       return await file.readFile('utf8').catch((error: unknown) => {
-        const why = UNREADABLE.get(codeOf(error));
-        throw why === undefined ? error : brokenManifest(name, why);
+        throw asBroken(name, error);
       });
     } finally {
       await file.close();
@@ -231,4 +229,10 @@ function codeOf(error: unknown): unknown {
 function indexOf(text: string): number {
   const digest = createHash('sha256').update(text).digest('hex');
   return Number.parseInt(digest.slice(0, 13), 16) || 1;
+}
+
+/** The same error, unless it says something of this file alone. */
+function asBroken(name: string, error: unknown): unknown {
+  const why = UNREADABLE.get(codeOf(error));
+  return why === undefined ? error : brokenManifest(name, why);
 }

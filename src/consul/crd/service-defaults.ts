@@ -1,7 +1,7 @@
 import { SyncError } from '../../errors.js';
 import type { Catalog, Protocol } from '../../model/catalog.js';
 import type { ServiceName } from '../../model/intention.js';
-import { toBroken } from './broken-file.js';
+import { type BrokenFile, toBroken } from './broken-file.js';
 import { type Manifest, toManifestText } from './manifest.js';
 import type { ManifestDirectory } from './manifest-directory.js';
 import { isResourceName, toResourceName } from './resource-name.js';
@@ -34,17 +34,17 @@ export function createServiceDefaults(options: ServiceDefaultsOptions): ServiceD
     last = await readCatalog(signal);
     return last;
   };
-  /** The name of the file that is needed and not there. */
-  const missing = async (destination: ServiceName, signal: AbortSignal): Promise<string | undefined> => {
+  /** The file that is needed, and not there or not readable. */
+  const missing = async (
+    destination: ServiceName,
+    signal: AbortSignal,
+  ): Promise<BrokenFile | { readonly name: string; readonly why?: undefined } | undefined> => {
     const { protocols, defaultProtocol } = last ?? (await read(signal));
     if (!isDefaultPlace || isHttp(defaultProtocol) || protocols.has(destination.name)) return undefined;
-    const file = `servicedefaults.${toResourceName(destination)}.yaml`;
-    const found = await files.read(file).catch((error: unknown) => toBroken(file, error));
-    if (found === undefined) return file;
-    // A refusal, so that what narrows in the same write is made without the rest.
-    if (typeof found === 'object' && 'why' in found)
-      throw new SyncError('ERR_CONSUL_REJECTED', found.why, { retriable: false });
-    return undefined;
+    const name = `servicedefaults.${toResourceName(destination)}.yaml`;
+    const found = await files.read(name).catch((error: unknown) => toBroken(name, error));
+    if (found === undefined) return { name };
+    return typeof found === 'object' && 'why' in found ? found : undefined;
   };
   return {
     async readCatalog(signal) {
@@ -54,24 +54,22 @@ export function createServiceDefaults(options: ServiceDefaultsOptions): ServiceD
     },
 
     async lacks(destination, signal) {
-      const file = await missing(destination, signal).catch((error: unknown) => {
-        // `ensure` reports it.
-        if (error instanceof SyncError && error.code === 'ERR_CONSUL_REJECTED') return undefined;
-        throw error;
-      });
-      return file !== undefined;
+      const file = await missing(destination, signal);
+      return file !== undefined && file.why === undefined;
     },
 
     async ensure(destination, signal) {
       const file = await missing(destination, signal);
       if (file === undefined) return;
+      // A refusal, so that what narrows in the same write is made without the rest.
+      if (file.why !== undefined) throw new SyncError('ERR_CONSUL_REJECTED', file.why, { retriable: false });
       if (!isResourceName(destination.name)) {
         const message = `the service ${JSON.stringify(destination.name)} needs the protocol http, and Kubernetes accepts no ServiceDefaults of that name; set its protocol in Consul, or rename the service`;
         throw new SyncError('ERR_CONSUL_REJECTED', message, { retriable: false });
       }
       const metadata = metadataOf(destination);
       const manifest = { kind: 'ServiceDefaults', metadata, spec: { protocol: 'http' } } as const;
-      await files.replace(file, toManifestText(files.header, manifest), 0);
+      await files.replace(file.name, toManifestText(files.header, manifest), 0);
     },
   };
 }

@@ -76,7 +76,7 @@ function createWalk(api: AdminApi, place: string, signal: AbortSignal) {
       if (parent === undefined) return own;
       return [...own, ...(await this.rolesOfGroup(await api.get(['groups', parent], {}, signal)))];
     },
-    async leadsTo(role: { readonly id: string; readonly client?: string }, given: readonly unknown[]) {
+    async leadsTo(role: NonNullable<Membership['role']>, given: readonly unknown[]) {
       for (const each of given) {
         if (!isRecord(each) || (each.clientRole === true && each.containerId !== role.client)) continue;
         const id = textIn(each, 'id');
