@@ -7,8 +7,9 @@ import { rulesOf } from '../../src/plan/acl/granted-rules.js';
 import { parseRules } from '../../src/plan/acl/rules-text.js';
 import { classify } from '../../src/plan/actor.js';
 import { createPatternCompiler } from '../../src/plan/pattern.js';
+import { identityRules, token } from './acl/acl-scene.js';
 import { client, mapping } from './scene.js';
-import { acl, claimOf, policyOf, proposed, roleOf, token } from './scene-proposal-acl.js';
+import { acl, claimOf, policyOf, proposed, roleOf } from './scene-proposal-acl.js';
 
 const NAMES = ['', 'a', 'ab'] as const;
 const LEVELS = ['deny', 'read', 'write'] as const;
@@ -65,11 +66,6 @@ const someAcl = fc.record({
     { maxLength: 6, selector: (each) => JSON.stringify(each) },
   ),
 });
-
-/** What Consul gives to a service identity. */
-const identityRules = (service: string) =>
-  `service "${service}" { policy = "write" } service "${service}-sidecar-proxy" { policy = "write" }
-   service_prefix "" { policy = "read" } node_prefix "" { policy = "read" }`;
 
 describe('a proposal of acl: rules for any Consul', () => {
   it('gives no client a right that none of its tokens has, as Consul decides', () => {

@@ -3,9 +3,9 @@ import type { AclToken } from '../../src/model/acl.js';
 import type { ProposedClaim } from '../../src/plan/proposal/proposal.js';
 import type { AclProposal } from '../../src/plan/proposal/propose-acl.js';
 import type { HolderProof } from '../../src/plan/proposal/token-holder.js';
-import { loginProvider, READ_CONFIG, settings } from './acl/acl-scene.js';
+import { loginProvider, READ_CONFIG, settings, token } from './acl/acl-scene.js';
 import { client, named } from './scene.js';
-import { claimOf, type Given, login, proposed, token } from './scene-proposal-acl.js';
+import { claimOf, type Given, login, proposed } from './scene-proposal-acl.js';
 
 const CONFIG = '{"key_prefix":{"config/":{"policy":"read"}}}';
 const texts = ({ rules }: AclProposal) => rules.map(({ rule, evidence }) => [rule.scope, rule.acl, evidence]);

@@ -12,22 +12,6 @@ export const acl = settings({
   providers: new Map([['main', loginProvider({ scopes: { claim: ['scopes'], isList: true } })]]),
 });
 
-export function token(accessorId: string, changes: Partial<AclToken> = {}): AclToken {
-  return {
-    accessorId,
-    description: '',
-    policies: [],
-    isManagement: false,
-    roles: [],
-    serviceIdentities: [],
-    nodeIdentities: [],
-    templatedPolicies: [],
-    isLocal: false,
-    createdAt: '2026-01-01T00:00:00Z',
-    ...changes,
-  };
-}
-
 const stored = <T>(object: T) => ({ id: 'id', object, isAltered: false, modifyIndex: 1 });
 export const policyOf = (name: string, rules: string) => stored({ name, description: '', rules });
 export const roleOf = (name: string, policies: readonly string[]) =>

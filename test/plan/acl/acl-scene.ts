@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { AclObject } from '../../../src/model/acl.js';
+import type { AclObject, AclToken } from '../../../src/model/acl.js';
 import type { OAuthClient } from '../../../src/model/client.js';
 import { compareText } from '../../../src/model/compare-text.js';
 import type { ServiceName } from '../../../src/model/intention.js';
@@ -50,8 +50,32 @@ export function aclRule(scope: string, acl: string, changes: Partial<Rule> = {})
   return { scope, acl, userRequired: false, ...changes };
 }
 
+/** A static token that may do nothing. */
+export function token(accessorId: string, changes: Partial<AclToken> = {}): AclToken {
+  return {
+    accessorId,
+    description: '',
+    policies: [],
+    isManagement: false,
+    roles: [],
+    serviceIdentities: [],
+    nodeIdentities: [],
+    templatedPolicies: [],
+    isLocal: false,
+    createdAt: '2026-01-01T00:00:00Z',
+    ...changes,
+  };
+}
+
 export const READ_CONFIG = 'key_prefix "config/" { policy = "read" }';
 export const WRITE_ORDERS = 'key "orders" { policy = "write" }';
+
+/** The rules of a service's identity, as Consul's documentation has them. */
+export const identityRules = (service: string) => `
+  service "${service}" { policy = "write" }
+  service "${service}-sidecar-proxy" { policy = "write" }
+  service_prefix "" { policy = "read" }
+  node_prefix "" { policy = "read" }`;
 
 /** What a token that `web` got for itself shows. */
 export const OWN =

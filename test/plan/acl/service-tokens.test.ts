@@ -5,22 +5,7 @@ import { parseAclRules } from '../../../src/embedded/consul/acl/rules.js';
 import { type AclToken, MANAGEMENT_POLICY_ID } from '../../../src/model/acl.js';
 import { serviceTokens } from '../../../src/plan/acl/service-tokens.js';
 import type { GrantObjects } from '../../../src/plan/acl/token-power.js';
-
-function token(accessorId: string, changes: Partial<AclToken>): AclToken {
-  return {
-    accessorId,
-    description: '',
-    policies: [],
-    isManagement: false,
-    roles: [],
-    serviceIdentities: [],
-    nodeIdentities: [],
-    templatedPolicies: [],
-    isLocal: false,
-    createdAt: '2026-01-01T00:00:00Z',
-    ...changes,
-  };
-}
+import { token } from './acl-scene.js';
 
 function objectsOf(policies: Readonly<Record<string, string>>): GrantObjects {
   return {

@@ -17,25 +17,9 @@ import {
   singleRules,
 } from '../../../src/plan/acl/token-power.js';
 import { countTokens, reportTokens, type TokenReport } from '../../../src/plan/acl/token-report.js';
-import { aclRule, client, desire, READ_CONFIG } from './acl-scene.js';
+import { aclRule, client, desire, identityRules, READ_CONFIG, token } from './acl-scene.js';
 
 const NOW = Date.UTC(2026, 0, 2);
-
-function token(accessorId: string, changes: Partial<AclToken> = {}): AclToken {
-  return {
-    accessorId,
-    description: '',
-    policies: [],
-    isManagement: false,
-    roles: [],
-    serviceIdentities: [],
-    nodeIdentities: [],
-    templatedPolicies: [],
-    isLocal: false,
-    createdAt: '2026-01-01T00:00:00Z',
-    ...changes,
-  };
-}
 
 function stored<T>(object: T, id = 'id', isAltered = false): Stored<T> {
   return { id, object, isAltered, modifyIndex: 1 };
@@ -268,13 +252,6 @@ describe('a static token could be replaced by', () => {
   const texts = fc.uniqueArray(ruleText, { maxLength: 4 });
 
   const services = fc.uniqueArray(fc.constantFrom('a', 'ab'), { maxLength: 2 });
-  /** As Consul's documentation has the rules of a service's identity. */
-  const identity = (service: string) => `
-    service "${service}" { policy = "write" }
-    service "${service}-sidecar-proxy" { policy = "write" }
-    service_prefix "" { policy = "read" }
-    node_prefix "" { policy = "read" }`;
-
   test('only a login that may do all that the token may, as Consul decides', () => {
     const rulesOf = (rules: readonly string[], identities: readonly string[]) =>
       singleRules({
@@ -284,7 +261,7 @@ describe('a static token could be replaced by', () => {
         more: new Set(),
       }) ?? [];
     const decider = (rules: readonly string[], identities: readonly string[]) =>
-      new Authorizer('a', [...rules, ...identities.map(identity)].map(parseAclRules), {
+      new Authorizer('a', [...rules, ...identities.map(identityRules)].map(parseAclRules), {
         named: false,
         acl: false,
       });

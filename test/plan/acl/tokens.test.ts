@@ -1,38 +1,30 @@
 import { describe, expect, test } from 'vitest';
 import type { AclBindingRule, AclBindType, AclToken } from '../../../src/model/acl.js';
 import { orphans, tokensToEnd } from '../../../src/plan/acl/tokens.js';
-import { client, desire } from './acl-scene.js';
+import { client, desire, token } from './acl-scene.js';
 
-function token(accessorId: string, changes: Partial<AclToken> = {}): AclToken {
-  return {
-    accessorId,
-    description: '',
-    policies: [],
-    isManagement: false,
+function login(accessorId: string, changes: Partial<AclToken> = {}): AclToken {
+  return token(accessorId, {
     roles: ['scopemesh-pay-main-web'],
-    serviceIdentities: [],
-    nodeIdentities: [],
-    templatedPolicies: [],
     authMethod: 'scopemesh-pay-main-web',
     isLocal: true,
-    createdAt: '2026-01-01T00:00:00Z',
     expiresAt: '2026-01-01T00:05:00Z',
     ...changes,
-  };
+  });
 }
 
 describe('of the tokens that a step finds, those end', () => {
-  const { authMethod: _, ...unlogged } = token('static');
-  const { expiresAt: __, ...endless } = token('endless');
+  const { authMethod: _, ...unlogged } = login('static');
+  const { expiresAt: __, ...endless } = login('endless');
 
   test('that came from a login, whatever else is asked', () => {
-    expect(tokensToEnd([token('b'), token('a'), unlogged], 'pay')).toEqual(['a', 'b']);
+    expect(tokensToEnd([login('b'), login('a'), unlogged], 'pay')).toEqual(['a', 'b']);
   });
 
   test('that came from an auth method of ours, and not from another that gives our role', () => {
     const theirs = ['theirs', 'scopemesh-pay', 'scopemesh-payments-main-web', 'scopemesh-pay_x-main-web'];
-    const tokens = theirs.map((authMethod) => token(authMethod, { authMethod }));
-    expect(tokensToEnd([...tokens, token('a')], 'pay')).toEqual(['a']);
+    const tokens = theirs.map((authMethod) => login(authMethod, { authMethod }));
+    expect(tokensToEnd([...tokens, login('a')], 'pay')).toEqual(['a']);
   });
 
   test.each([
@@ -41,10 +33,10 @@ describe('of the tokens that a step finds, those end', () => {
     [3600, ['endless', 'unreadable']],
   ])('that were given more than %d seconds, or no end', (longerThanSeconds, expected) => {
     const tokens = [
-      token('five'),
-      token('hour', { expiresAt: '2026-01-01T01:00:00.4Z' }),
-      token('minute', { expiresAt: '2026-01-01T00:01:00Z' }),
-      token('unreadable', { expiresAt: 'tomorrow' }),
+      login('five'),
+      login('hour', { expiresAt: '2026-01-01T01:00:00.4Z' }),
+      login('minute', { expiresAt: '2026-01-01T00:01:00Z' }),
+      login('unreadable', { expiresAt: 'tomorrow' }),
       endless,
     ];
     expect(tokensToEnd(tokens, 'pay', { longerThanSeconds })).toEqual(expected);
@@ -52,9 +44,9 @@ describe('of the tokens that a step finds, those end', () => {
 
   test('that were issued before a session ended, or at an unknown time', () => {
     const tokens = [
-      token('old'),
-      token('new', { createdAt: '2026-01-01T00:02:00Z' }),
-      token('odd', { createdAt: '' }),
+      login('old'),
+      login('new', { createdAt: '2026-01-01T00:02:00Z' }),
+      login('odd', { createdAt: '' }),
     ];
     expect(tokensToEnd(tokens, 'pay', { issuedBefore: Date.UTC(2026, 0, 1, 0, 1) })).toEqual(['odd', 'old']);
   });
@@ -96,28 +88,28 @@ describe('a token is an orphan', () => {
       })),
     ],
   };
-  const { authMethod: _, ...unlogged } = token('a');
-  const { expiresAt: __, ...endless } = token('a');
+  const { authMethod: _, ...unlogged } = login('a');
+  const { expiresAt: __, ...endless } = login('a');
 
   test.each<readonly [string, AclToken, boolean]>([
-    ['if its role is gone', token('a', { roles: [] }), true],
-    ['if its method is gone', token('a', { authMethod: 'scopemesh-pay-main-gone' }), true],
-    ['if no rule of its method gives its role', token('a', { roles: ['scopemesh-pay-main-api'] }), true],
-    ['if no rule gives one of its roles', token('a', { roles: [...token('b').roles, 'x'] }), true],
+    ['if its role is gone', login('a', { roles: [] }), true],
+    ['if its method is gone', login('a', { authMethod: 'scopemesh-pay-main-gone' }), true],
+    ['if no rule of its method gives its role', login('a', { roles: ['scopemesh-pay-main-api'] }), true],
+    ['if no rule gives one of its roles', login('a', { roles: [...login('b').roles, 'x'] }), true],
     [
       'if its method gives none that live so long any more',
-      token('a', { expiresAt: '2026-01-03T00:00:00Z' }),
+      login('a', { expiresAt: '2026-01-03T00:00:00Z' }),
       true,
     ],
     ['if it never ends', endless, true],
-    ['not if it has its role', token('a'), false],
-    ['if no rule gives its service', token('a', { serviceIdentities: ['vault'] }), true],
-    ['if no rule gives its policy', token('a', { policies: ['global-management'] }), true],
-    ['if no rule gives its node', token('a', { nodeIdentities: ['dc1/machine-1'] }), true],
-    ['if no rule gives its template', token('a', { templatedPolicies: ['builtin/dns'] }), true],
+    ['not if it has its role', login('a'), false],
+    ['if no rule gives its service', login('a', { serviceIdentities: ['vault'] }), true],
+    ['if no rule gives its policy', login('a', { policies: ['global-management'] }), true],
+    ['if no rule gives its node', login('a', { nodeIdentities: ['dc1/machine-1'] }), true],
+    ['if no rule gives its template', login('a', { templatedPolicies: ['builtin/dns'] }), true],
     [
       'not if rules of its method give all that it has',
-      token('a', {
+      login('a', {
         authMethod: 'scopemesh-pay-main-shared',
         roles: ['ops'],
         policies: ['p'],
@@ -127,20 +119,20 @@ describe('a token is an orphan', () => {
       }),
       false,
     ],
-    ["not if it came from somebody else's method", token('a', { authMethod: 'okta', roles: [] }), false],
+    ["not if it came from somebody else's method", login('a', { authMethod: 'okta', roles: [] }), false],
     [
       'not if its method does not carry our mark',
-      token('a', { authMethod: 'scopemesh-pay-main-theirs', roles: [] }),
+      login('a', { authMethod: 'scopemesh-pay-main-theirs', roles: [] }),
       false,
     ],
     [
       'not if its method is of another type than ours',
-      token('a', { authMethod: 'scopemesh-pay-main-pods', roles: [] }),
+      login('a', { authMethod: 'scopemesh-pay-main-pods', roles: [] }),
       false,
     ],
     [
       'not if it is of another owner',
-      token('a', { authMethod: 'scopemesh-payments-main-web', roles: [] }),
+      login('a', { authMethod: 'scopemesh-payments-main-web', roles: [] }),
       false,
     ],
     ['not if it came from no login', { ...unlogged, roles: [] }, false],
