@@ -6,7 +6,7 @@ import type { ClientReference } from '../../model/key.js';
 import type { Logger } from '../../observe.js';
 import type { Directory, DirectorySnapshot } from '../directory.js';
 import { incomplete, WrongShape, wrongShape } from '../read-errors.js';
-import { readForClient, textIn, toUnreadable } from '../records.js';
+import { ListedReads, readForClient, textIn, toUnreadable, whyUnreadable } from '../records.js';
 import { checkKeycloakAccess } from './access-checks.js';
 import { type AdminApi, type AdminApiOptions, createAdminApi } from './admin-api.js';
 import { readChangingPages } from './changing-pages.js';
@@ -174,6 +174,12 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
     );
   };
 
+  const readByClientId = async (clientId: string, signal: AbortSignal): Promise<OAuthClient | undefined> => {
+    // Keycloak treats a blank filter as no filter; no client has a blank ID.
+    if (clientId.trim() === '') return undefined;
+    return complete(await findByClientId(clientId, signal), signal);
+  };
+
   const findByInternalId = async (id: string, signal: AbortSignal): Promise<KeycloakClient | undefined> => {
     if (!isInternalId(id)) throw wrongShape(place, 'no client can have the id of this key');
     const answer = await api.find(['clients', id], 'Could not find client', signal);
@@ -243,27 +249,34 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
       const accountOf = await accounts.readAll(relevant, signal);
       for (const { isOAuth, clientId, fault } of invalid)
         if (isOAuth) unreadable.push(toUnreadable(clientId, fault));
+      const listedReads = new ListedReads(relevant.length);
       const found = await mapBounded(relevant, { width: CLIENT_READERS }, async (client) => {
         try {
           const account = accountOf(client);
           if (account === 'unknown')
             throw wrongShape(place, 'its service account is missing from a list that changed');
-          return await toClient(client, account, lifespans, signal);
+          return await listedReads.read(
+            () => toClient(client, account, lifespans, signal),
+            () => readByClientId(client.clientId, signal),
+          );
         } catch (error) {
-          if (!(error instanceof WrongShape)) throw error;
-          unreadable.push({ clientId: client.clientId, why: error.message });
-          return [];
+          const why = whyUnreadable(error);
+          if (why === undefined) throw error;
+          unreadable.push({ clientId: client.clientId, why });
+          return undefined;
         }
       });
       missing.remember(records);
-      return { clients: found.flat(), unreadable, requests: api.requests - before };
+      return {
+        clients: found.filter((each) => each !== undefined),
+        unreadable,
+        requests: api.requests - before,
+      };
     },
     async read(by: ClientReference, value: string, signal) {
       switch (by) {
         case 'clientId':
-          // Keycloak treats a blank filter as no filter; no client has a blank ID.
-          if (value.trim() === '') return undefined;
-          return complete(await findByClientId(value, signal), signal);
+          return readByClientId(value, signal);
         case 'internalId':
           return complete(await findByInternalId(value, signal), signal);
         case 'serviceAccount':

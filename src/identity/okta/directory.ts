@@ -7,7 +7,16 @@ import { abortable } from '../abortable.js';
 import type { Directory, DirectorySnapshot, UnreadableClient } from '../directory.js';
 import { KnownEntries } from '../known-entries.js';
 import { incomplete, WrongShape } from '../read-errors.js';
-import { type ListRecord, parseShape, readForClient, recordOf, textIn, toUnreadable } from '../records.js';
+import {
+  ListedReads,
+  type ListRecord,
+  parseShape,
+  readForClient,
+  recordOf,
+  textIn,
+  toUnreadable,
+  whyUnreadable,
+} from '../records.js';
 import { accessOf } from './access.js';
 import { checkOktaAccess } from './access-check.js';
 import { type AiAgents, readAiAgents } from './ai-agents.js';
@@ -215,6 +224,17 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
     return toOAuthClient(provider, app, obtained, agents?.of(app));
   };
 
+  const readApp = async (
+    app: OktaApp | undefined,
+    signal: AbortSignal,
+    known?: AccessContext,
+  ): Promise<OAuthClient | undefined> => {
+    if (app === undefined || !isClient(app)) return undefined;
+    await requireUnique(app, signal);
+    const context = known ?? (await readContext(signal));
+    return readForClient(app.clientId, place, () => complete(app, context, signal));
+  };
+
   return {
     provider,
     async readAll(signal): Promise<DirectorySnapshot> {
@@ -224,14 +244,20 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
       const listed = apps.filter(isClient);
       // An app that was deleted and created again between two pages is in the list twice. The list does not say which is old.
       const clients = listed.filter(({ clientId }) => !repeated.has(clientId));
-      const found = await mapBounded(clients, { width: GRANT_READERS }, async (app) => {
+      const listedReads = new ListedReads(clients.length);
+      const read = await mapBounded(clients, { width: GRANT_READERS }, async (app) => {
         try {
-          return await complete(app, context, signal);
+          return await listedReads.read(
+            () => complete(app, context, signal),
+            async () => readApp(await byClientId(app.clientId, signal), signal, context),
+          );
         } catch (error) {
-          if (!(error instanceof WrongShape)) throw error;
-          return { clientId: app.clientId, why: error.message };
+          const why = whyUnreadable(error);
+          if (why === undefined) throw error;
+          return { clientId: app.clientId, why };
         }
       });
+      const found = read.filter((each) => each !== undefined);
       return {
         clients: found.filter((each) => 'grants' in each),
         unreadable: [
@@ -246,10 +272,7 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
       signal.throwIfAborted();
       if (by === 'serviceAccount') throw noServiceAccounts(provider);
       const app = by === 'clientId' ? await byClientId(value, signal) : await byAppId(value, signal);
-      if (app === undefined || !isClient(app)) return undefined;
-      await requireUnique(app, signal);
-      const context = await readContext(signal);
-      return readForClient(app.clientId, place, () => complete(app, context, signal));
+      return readApp(app, signal);
     },
     readMembers: (groups, signal, admitted) => readOktaMembers({ api, logger, admitted }, groups, signal),
     checkAccess: (signal) =>

@@ -50,6 +50,34 @@ describe('the Keycloak directory', () => {
     expect(clients).toHaveLength(14);
   });
 
+  it('leaves out a client that is deleted before its roles are read', async () => {
+    const { keycloak, onPath, open } = rig;
+    const { id } = keycloak.account('svc-3');
+    onPath(`/users/${id}/role-mappings`, () => {
+      if (keycloak.clients.some(({ clientId }) => clientId === 'svc-3')) keycloak.remove('svc-3');
+      return false;
+    });
+    const { clients, unreadable } = await open({ serviceAccountRoles: true }).readAll(signal);
+    expect(clients.map(({ clientId }) => clientId)).toEqual(keycloak.clients.map(({ clientId }) => clientId));
+    expect(clients).toHaveLength(12);
+    expect(unreadable).toEqual([]);
+  });
+
+  it('shows a client whose roles cannot be read as unreadable, and is not read if that is true of more than ten', async () => {
+    const { keycloak, open } = rig;
+    let broken = [keycloak.account('svc-3').id];
+    keycloak.fault = (url, response) => {
+      const isBroken = broken.some((id) => url.pathname.includes(`/users/${id}/role-mappings`));
+      return isBroken && sent(() => json(response, 404, { error: 'User not found' }));
+    };
+    const directory = open({ serviceAccountRoles: true });
+    const { clients, unreadable } = await directory.readAll(signal);
+    expect(clients).toHaveLength(12);
+    expect(unreadable).toMatchObject([{ clientId: 'svc-3', why: expect.stringContaining('answered 404') }]);
+    broken = keycloak.users.map(({ id }) => id);
+    await expect(directory.readAll(signal)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_INCOMPLETE' });
+  });
+
   it('maps flags, lifetimes and attributes, and skips clients that are not OAuth clients', async () => {
     const { keycloak, directory } = rig;
     keycloak.add('saml', { protocol: 'saml' });

@@ -171,6 +171,25 @@ describe('what an app may obtain', () => {
     expect(clients.find(({ clientId }) => clientId === client.id)).toEqual(read);
   });
 
+  it('of Okta itself is left out with its app, if that is deleted before its grants are read', async () => {
+    const directory = directoryOf({ apis: [API, world.server.address] });
+    const [gone, kept] = ['okta.users.read', 'okta.groups.manage'].map((scope) =>
+      world.server.org.addApp({ orgScopes: [scope] }),
+    );
+    world.server.fault = ({ pathname }, response) => {
+      if (pathname !== `/api/v1/apps/${gone?.id}/grants`) return false;
+      world.server.org.deleteApp(gone?.id ?? '');
+      const body = JSON.stringify({ errorCode: 'E0000007' });
+      response.writeHead(404, { 'content-type': 'application/json' }).end(body);
+      return true;
+    };
+    const { clients, unreadable } = await directory.readAll(signal);
+    const ids = clients.map(({ clientId }) => clientId);
+    expect(ids).toContain(kept?.id);
+    expect(ids).not.toContain(gone?.id);
+    expect(unreadable).toEqual([]);
+  });
+
   it('of Okta itself is refused if no grants are in the list, those of scopemesh neither', async () => {
     const directory = directoryOf({ apis: [API, world.server.address] });
     const client = world.server.org.addApp({ orgScopes: ['okta.users.read'] });
