@@ -1,6 +1,7 @@
 import { messageOf, SyncError } from '../errors.js';
 import { compareText } from '../model/compare-text.js';
 import { isOwned } from '../plan/ownership.js';
+import { intentionSubject } from '../plan/plan.js';
 import { serviceText } from '../plan/world.js';
 import type { FleetPlan } from '../reconcile/fleet-plan.js';
 import type { WorldState } from '../state/world-state.js';
@@ -18,25 +19,40 @@ export interface ReachReport {
   readonly trouble?: string;
 }
 
-/** The edges that a plan opens or widens. */
+/** The edges that a plan opens or changes, sorted. */
 export function edgesOfPlan({ changes }: Pick<FleetPlan, 'changes'>): readonly Edge[] {
-  return changes.flatMap(({ source, resource, verb, after }) => {
-    const { destination: name } = resource;
-    if (signOf({ verb, after }) === '-' || name === undefined) return [];
-    return [{ source, destination: { ...source, name } }];
-  });
+  return changes
+    .flatMap(({ source, resource, verb, after }) => {
+      const { destination: name } = resource;
+      if (signOf({ verb, after }) === '-' || name === undefined) return [];
+      return [{ source, destination: { ...source, name } }];
+    })
+    .toSorted(byText);
 }
 
-/** The owned edges that are open now. */
+/** The owned edges that are open now, sorted. */
 export function openEdges({ entries, mapping }: Pick<WorldState, 'entries' | 'mapping'>): readonly Edge[] {
-  return [...entries.values()].flatMap(({ destination, sources }) =>
-    sources
-      .filter((source) => isOwned(mapping.owner, source) && source.access.kind !== 'deny')
-      .map(({ name, namespace, partition }) => ({ source: { name, namespace, partition }, destination })),
+  return [...entries.values()]
+    .flatMap(({ destination, sources }) =>
+      sources
+        .filter((source) => isOwned(mapping.owner, source) && source.access.kind !== 'deny')
+        .map(({ name, namespace, partition }) => ({ source: { name, namespace, partition }, destination })),
+    )
+    .toSorted(byText);
+}
+
+/** The owned edges that are open now and that a plan does not touch, sorted. */
+export function untouchedEdges(
+  { changes }: Pick<FleetPlan, 'changes'>,
+  world: Pick<WorldState, 'entries' | 'mapping'>,
+): readonly Edge[] {
+  const touched = new Set(changes.map(({ subject }) => subject));
+  return openEdges(world).filter(
+    ({ source, destination }) => !touched.has(intentionSubject(destination, source.name)),
   );
 }
 
-/** Never rejects because of Consul: a plan is worth showing without this. */
+/** The first of these edges. Never rejects because of Consul: a plan is worth showing without this. */
 export async function reportReach(
   edges: readonly Edge[],
   /** Each edge costs up to nine requests, besides one list of each kind of gateway. */
@@ -45,10 +61,8 @@ export async function reportReach(
   world: Pick<WorldState, 'catalog'>,
   signal: AbortSignal,
 ): Promise<ReachReport> {
-  const textOf = ({ source, destination }: Edge) => `${serviceText(source)} ${serviceText(destination)}`;
-  const sorted = edges.toSorted((a, b) => compareText(textOf(a), textOf(b)));
-  const asked = sorted.slice(0, most);
-  const counts = { checked: asked.length, unchecked: sorted.length - asked.length };
+  const asked = edges.slice(0, most);
+  const counts = { checked: asked.length, unchecked: edges.length - asked.length };
   try {
     const all = await readReach(asked, reads, world.catalog, signal);
     const gatewaysOf = new Map(
@@ -58,6 +72,14 @@ export async function reportReach(
     return { edges: all.filter(({ obstacles }) => obstacles.length > 0), behind, ...counts };
   } catch (error) {
     if (signal.aborted || !(error instanceof SyncError)) throw error;
-    return { edges: [], behind: [], checked: 0, unchecked: sorted.length, trouble: messageOf(error) };
+    return { edges: [], behind: [], checked: 0, unchecked: edges.length, trouble: messageOf(error) };
   }
+}
+
+function byText(a: Edge, b: Edge): number {
+  return compareText(textOf(a), textOf(b));
+}
+
+function textOf({ source, destination }: Edge): string {
+  return `${serviceText(source)} ${serviceText(destination)}`;
 }

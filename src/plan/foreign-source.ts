@@ -2,7 +2,7 @@ import type { IntentionSource, ServiceName } from '../model/intention.js';
 import type { DesiredAccess } from './desired-access.js';
 import type { DestinationInput } from './destination-input.js';
 import type { LastApplied } from './last-applied.js';
-import { isOwned, otherOwnerOf } from './ownership.js';
+import { isOwned, otherOwnerOf, roomForText } from './ownership.js';
 import { type Hold, intentionResource, intentionSubject } from './plan.js';
 
 /** A source of the same name that this instance does not own, if access to it is desired or was written. */
@@ -27,8 +27,8 @@ export function foreignHold(
         : isUnselected
           ? 'this instance created this source for a client that select.clients no longer has, and keeps it as it is; remove the source, or let select.clients match that client'
           : markLost
-            ? "scopemesh wrote this source, but the mark is missing from its Description; restore the mark with 'scopemesh adopt', or remove the source"
-            : "a source with this name exists and scopemesh does not own it; remove it, or run 'scopemesh adopt' if it allows exactly the desired access",
+            ? `scopemesh wrote this source, but the mark is missing from its Description; restore the mark with 'scopemesh adopt', or remove the source${tooLong(foreign, desired, input)}`
+            : `a source with this name exists and scopemesh does not own it; remove it, or run 'scopemesh adopt' if it allows exactly the desired access${tooLong(foreign, desired, input)}`,
       action: desired.access === undefined ? 'revoke' : 'grant',
       scopes: desired.scopes,
       before: foreign.access,
@@ -36,6 +36,19 @@ export function foreignHold(
       ...(desired.client === undefined ? {} : { client: desired.client }),
     },
   ];
+}
+
+/** An adoption keeps the Description beside the mark. */
+function tooLong(
+  { description }: IntentionSource,
+  { client }: DesiredAccess,
+  { mapping }: DestinationInput,
+): string {
+  const bytes = Buffer.byteLength(description);
+  const room = client === undefined ? bytes : roomForText(mapping.owner, client);
+  return bytes <= room
+    ? ''
+    : `; to adopt it, first shorten its Description from ${bytes} to ${room} bytes, so that it fits beside the mark`;
 }
 
 /** Whether the last write of an edge wrote a source and did not remove it. */

@@ -2,22 +2,39 @@ import type { IntentionEntry, IntentionSource, ServiceName } from '../model/inte
 import { isZero } from '../model/is-zero.js';
 import type { Mapping } from '../model/rule.js';
 import { toUriText } from '../model/uri-text.js';
-import { serviceText } from './world.js';
+import { type ClientId, serviceText } from './world.js';
 
-/** Consul keeps 512 characters of a source's Description. */
-const DESCRIPTION_LIMIT = 512;
+/** Consul takes 512 bytes for a source's Description. */
+const DESCRIPTION_BYTES = 512;
+
+/** Begins the author's text, in which nothing counts as a word of the mark. The words before it have no spaces. */
+const TEXT = ' text=';
 
 /**
  * The mark of this instance in a source's Description: `scopemesh:<owner>` followed by a space or the end, so
- * that owner `pay` does not own what `payments` wrote. The rest names the client, for people and for decisions about a
- * removed claim.
+ * that owner `pay` does not own what `payments` wrote. `client=` names the client, for people and for decisions about a
+ * removed claim. `text=` has the Description from before the adoption, as it was, up to the end. If both do not fit, the
+ * client is left out, since nobody else has the text.
  */
-export function describeSource(
-  owner: string,
-  client: { readonly provider: string; readonly clientId: string },
-): string {
-  const text = `${mark(owner)} client=${toUriText(client.provider)}/${toUriText(client.clientId)}`;
-  return text.length <= DESCRIPTION_LIMIT ? text : mark(owner);
+export function describeSource(owner: string, client: ClientId, text = ''): string {
+  const end = text === '' ? '' : `${TEXT}${text}`;
+  const whole = `${mark(owner)} client=${toUriText(client.provider)}/${toUriText(client.clientId)}${end}`;
+  return Buffer.byteLength(whole) <= DESCRIPTION_BYTES ? whole : `${mark(owner)}${end}`;
+}
+
+/** How many bytes of a text fit beside the mark and the client. */
+export function roomForText(owner: string, client: ClientId): number {
+  return DESCRIPTION_BYTES - Buffer.byteLength(`${describeSource(owner, client)}${TEXT}`);
+}
+
+/**
+ * The Description of a marked source from before its adoption; empty for one that scopemesh made. A text that is a mark
+ * itself was never adopted: it would give the source to another instance.
+ */
+export function textOfDescription(description: string): string {
+  const at = description.indexOf(TEXT);
+  const text = at === -1 ? '' : description.slice(at + TEXT.length);
+  return isAnyMarked(text) ? '' : text;
 }
 
 export function isOwnedDescription(owner: string, description: string): boolean {
@@ -36,10 +53,9 @@ export function otherOwnerOf(owner: string, description: string): string | undef
 }
 
 /** The client that an owned Description names, if it is readable. */
-export function clientOfDescription(
-  description: string,
-): { readonly provider: string; readonly clientId: string } | undefined {
-  const found = / client=([^/\s]+)\/(\S+)$/.exec(description);
+export function clientOfDescription(description: string): ClientId | undefined {
+  const [head = ''] = description.split(TEXT, 1);
+  const found = / client=([^/\s]+)\/(\S+)$/.exec(head);
   if (found?.[1] === undefined || found[2] === undefined) return undefined;
   try {
     return { provider: decodeURIComponent(found[1]), clientId: decodeURIComponent(found[2]) };

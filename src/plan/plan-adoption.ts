@@ -3,13 +3,14 @@ import { sameAccess } from './access.js';
 import { desiredAccess } from './desired-access.js';
 import type { DestinationInput } from './destination-input.js';
 import { policyOf } from './mode.js';
-import { describeSource, isAnyMarked, isManagedElsewhere, isOwned } from './ownership.js';
+import { describeSource, isAnyMarked, isManagedElsewhere, isOwned, roomForText } from './ownership.js';
 import { type Change, intentionResource, intentionSubject } from './plan.js';
 import { serviceText } from './world.js';
 
 /**
- * Adopts the unmarked sources of an entry that already allow exactly the desired access; only their Description changes.
- * Sources of peers, of another instance, of a managed or a legacy entry stay unchanged.
+ * Adopts the unmarked sources of an entry that already allow exactly the desired access; only their Description changes: it
+ * gets the mark and keeps its text. A source whose text does not fit beside the mark stays unchanged, and so do sources of
+ * peers, of another instance, of a managed or a legacy entry.
  */
 export function planAdoption(input: DestinationInput): readonly Change[] {
   const { entry, mapping } = input;
@@ -31,6 +32,7 @@ function adopt(source: IntentionSource, input: DestinationInput): readonly Chang
     (other) => other !== source && other.peer === undefined && other.name === source.name,
   );
   if (isTwice === true) return [];
+  if (Buffer.byteLength(source.description) > roomForText(mapping.owner, client)) return [];
   return [
     {
       subject: intentionSubject(destination, source.name),
@@ -41,7 +43,7 @@ function adopt(source: IntentionSource, input: DestinationInput): readonly Chang
       reason: 'Adopted',
       before: source.access,
       after: access,
-      description: describeSource(mapping.owner, client),
+      description: describeSource(mapping.owner, client, source.description),
       client,
       scopes,
       opensBy,

@@ -35,6 +35,7 @@ import {
   describeSource,
   hasFieldsOfOthers,
   isOwnedHere,
+  textOfDescription,
 } from './ownership.js';
 import {
   type ActualAccess,
@@ -322,7 +323,7 @@ export function isKept(
   return !isClosed && !hasLeft;
 }
 
-/** A deny keeps its Description. The Description of an access names the client that the access comes from. */
+/** A deny keeps its Description. The Description of an access names the client, and keeps the text of an adopted source. */
 function descriptionFor(
   after: Access | undefined,
   client: PlannedClient | undefined,
@@ -331,7 +332,8 @@ function descriptionFor(
 ): string {
   if (ours !== undefined && (client === undefined || after === undefined || after.kind === 'deny'))
     return ours.description;
-  return client === undefined ? `scopemesh:${owner}` : describeSource(owner, client);
+  if (client === undefined) return `scopemesh:${owner}`;
+  return describeSource(owner, client, ours === undefined ? '' : textOfDescription(ours.description));
 }
 
 function isSettled(

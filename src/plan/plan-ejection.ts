@@ -1,5 +1,10 @@
 import type { IntentionEntry, IntentionSource } from '../model/intention.js';
-import { clientOfDescription, isManagedElsewhere, isOwnedDescription } from './ownership.js';
+import {
+  clientOfDescription,
+  isManagedElsewhere,
+  isOwnedDescription,
+  textOfDescription,
+} from './ownership.js';
 import { type Change, intentionResource, intentionSubject } from './plan.js';
 
 /** The marks of one entry that go. Nothing else of the entry changes. */
@@ -14,7 +19,8 @@ export interface Ejection {
 
 /**
  * Every entry with a mark of this owner, whatever `select` has and whether or not the edge is recorded. A source keeps its
- * place, its access and all fields but the Description, also those that scopemesh does not know.
+ * place, its access and all fields, also those that scopemesh does not know. Its Description is the one from before its
+ * adoption.
  */
 export function planEjections(owner: string, entries: Iterable<IntentionEntry>): readonly Ejection[] {
   return [...entries].flatMap((entry) => {
@@ -42,7 +48,12 @@ function definedWhy(entry: IntentionEntry): Pick<Ejection, 'why'> {
 
 function unmarked(source: IntentionSource): IntentionSource {
   const { Description: _, ...raw } = source.raw;
-  return { ...source, description: '', raw };
+  const description = textOfDescription(source.description);
+  return {
+    ...source,
+    description,
+    raw: { ...raw, ...(description === '' ? {} : { Description: description }) },
+  };
 }
 
 function toChange(source: IntentionSource, { destination }: IntentionEntry): Change {
@@ -57,7 +68,7 @@ function toChange(source: IntentionSource, { destination }: IntentionEntry): Cha
     reason: 'Ejected',
     before: access,
     after: access.kind === 'other' ? undefined : access,
-    description: '',
+    description: textOfDescription(description),
     ...(client === undefined ? {} : { client: { ...client, actorKind: 'unknown' as const } }),
     scopes: [],
     opensBy: [],

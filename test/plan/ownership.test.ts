@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   caselessText,
@@ -7,6 +8,8 @@ import {
   isOwned,
   isOwnedDescription,
   isSourceOf,
+  roomForText,
+  textOfDescription,
 } from '../../src/plan/ownership.js';
 import { ALLOW, entry, named, source } from './scene.js';
 
@@ -53,6 +56,61 @@ describe('a Description', () => {
 
   test('can be written for a client id that is not valid Unicode', () => {
     expect(describeSource('pay', { provider: 'main', clientId: '\ud800' })).toContain('client=main/');
+  });
+});
+
+describe('the text of an adopted source', () => {
+  const bits = fc.constantFrom(
+    ' ',
+    ' client=',
+    'client=main/admin',
+    ' text=',
+    '\n',
+    '%',
+    '%2',
+    '\ud800',
+    'é',
+    '"',
+  );
+  const hostile = fc
+    .array(fc.oneof(bits, fc.string({ maxLength: 60 })), { maxLength: 12 })
+    .map((all) => all.join(''));
+  const clientId = fc.oneof(fc.constantFrom('web', 'x text=y', 'a/b client=c/d'), hostile);
+  const bytesOf = (text: string) => Buffer.byteLength(text);
+
+  test('comes back as it was and changes neither owner nor client, whatever it says', () => {
+    fc.assert(
+      fc.property(hostile, clientId, (text, id) => {
+        const client = { provider: 'main', clientId: id };
+        const plain = describeSource('pay', client);
+        const marked = describeSource('pay', client, text);
+        expect(textOfDescription(marked)).toBe(text.startsWith('scopemesh:') ? '' : text);
+        expect([isOwnedDescription('pay', marked), isOwnedDescription('payments', marked)]).toEqual([
+          true,
+          false,
+        ]);
+        const isNamed = bytesOf(text) <= roomForText('pay', client);
+        expect(clientOfDescription(marked)).toEqual(isNamed ? clientOfDescription(plain) : undefined);
+        if (isNamed) expect(bytesOf(marked)).toBeLessThanOrEqual(512);
+      }),
+    );
+  });
+
+  test('that a person wrote into the mark is no client, and no mark of another instance', () => {
+    const marked = (text: string) => `scopemesh:pay client=main/web text=${text}`;
+    expect(clientOfDescription(marked('x client=main/admin'))).toEqual({ provider: 'main', clientId: 'web' });
+    expect(clientOfDescription('scopemesh:pay text= client=main/admin')).toBeUndefined();
+    expect(textOfDescription(marked('scopemesh:other client=main/web'))).toBe('');
+    expect(textOfDescription(marked('first text=second'))).toBe('first text=second');
+    expect(textOfDescription('scopemesh:pay client=main/web')).toBe('');
+  });
+
+  test('counts in bytes, and the client is left out if both do not fit', () => {
+    const client = { provider: 'main', clientId: 'web' };
+    const room = roomForText('pay', client);
+    expect(bytesOf(describeSource('pay', client, 'x'.repeat(room)))).toBe(512);
+    const text = 'é'.repeat(Math.floor(room / 2) + 1);
+    expect(describeSource('pay', client, text)).toBe(`scopemesh:pay text=${text}`);
   });
 });
 

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { toMapping } from '../../../config/mapping-revision.js';
 import { systemClock } from '../../clock.js';
+import { isRecord } from '../../model/is-record.js';
 import type { Mapping } from '../../model/rule.js';
 import { toBreakGlassView } from '../../plan/break-glass-view.js';
 import { isApprovable } from '../../plan/holds.js';
@@ -12,7 +13,7 @@ import { type BothSides, withBothSides } from '../load-current-state.js';
 import { manifestNotes, manifestTexts } from '../manifest-notes.js';
 import { planSides } from '../plan-sides.js';
 import { planDocument } from '../plan-view.js';
-import { edgesOfPlan, reportReach } from '../reach-of-plan.js';
+import { edgesOfPlan, reportReach, untouchedEdges } from '../reach-of-plan.js';
 import { readKnownHolds } from '../recorded-holds.js';
 import { planMarkdown } from '../terminal/plan-markdown.js';
 import { printPlan } from '../terminal/plan-text.js';
@@ -31,7 +32,7 @@ import {
 /** With `--detailed-exitcode`, as in terraform. */
 const CHANGES_PENDING = 2;
 
-/** Of which a plan says whether calls arrive. */
+/** Of which a plan says whether calls arrive; those that it opens come first. */
 const MOST_EDGES = 50;
 
 interface Options {
@@ -94,9 +95,13 @@ async function show(sides: BothSides, options: Options, cli: Cli): Promise<void>
     : plan.holds.some(({ reason }) => isApprovable(reason));
   const known = needsIds ? await readKnownHolds(config, daemon, cli) : new Map();
   const assumed = whatIf && { ...whatIf.facts, alreadyPending: countCommon(whatIf.before, plan, world) };
-  const readReach = () => reportReach(edgesOfPlan(plan), MOST_EDGES, sides.consul, world, cli.signal);
+  // What is assumed changes nothing for the other edges.
+  const others = () => (whatIf === undefined ? untouchedEdges(plan, world) : []);
+  const readReach = () =>
+    reportReach([...edgesOfPlan(plan), ...others()], MOST_EDGES, sides.consul, world, cli.signal);
   const now = world.breakGlass.timeAt(systemClock.now());
   const breakGlass = world.breakGlass.all.map((each) => toBreakGlassView(each, mapping, now));
+  const doubt = isOfOtherMapping(plan, mapping, daemon) ? [WITHOUT_RECORDS] : [];
   const notes = await manifestNotes(plan, sides.consul, cli.signal);
   if (options.json) {
     const reach = await readReach();
@@ -109,16 +114,26 @@ async function show(sides: BothSides, options: Options, cli: Cli): Promise<void>
     });
   } else if (options.format === 'markdown')
     cli.screen.line(
-      [planMarkdown(plan, mapping, assumed), ...manifestTexts(notes).map(printable)].join('\n\n'),
+      [planMarkdown(plan, mapping, assumed), ...doubt, ...manifestTexts(notes).map(printable)].join('\n\n'),
     );
   else {
     const reach = await readReach();
     printPlan(plan, mapping, known, cli.screen, assumed);
-    for (const text of manifestTexts(notes)) cli.screen.line(printable(text));
+    for (const text of [...doubt, ...manifestTexts(notes)]) cli.screen.line(printable(text));
     printReach(reach, cli.screen);
     for (const each of breakGlass) cli.screen.line(printable(`break-glass: ${breakGlassLine(each)}`));
   }
   if (options.detailedExitcode && isAnythingToDo(plan)) cli.exit(CHANGES_PENDING);
+}
+
+const WITHOUT_RECORDS =
+  'scopemesh plan does not know which scopes opened an edge. It also shows as RevocationLimit what only the new mapping closes: ' +
+  'a daemon that loads the mapping, or scopemesh apply, closes that at once.';
+
+/** Whether the daemon has another mapping, or none runs: then the mass guard may hold less than the plan says. */
+function isOfOtherMapping({ holds }: FleetPlan, { revision }: Mapping, daemon: BothSides['daemon']): boolean {
+  if (holds.every(({ reason }) => reason !== 'RevocationLimit')) return false;
+  return !isRecord(daemon?.status) || daemon.status.mappingRevision !== revision;
 }
 
 /** In a mode that writes nothing, the plan of a mode that writes everything, so that it has every change. */

@@ -15,10 +15,10 @@ export function behindText(service: string, gateways: readonly string[]): string
 /** The most lines of a plan about reach. */
 const MOST_LINES = 20;
 
-/** What a plan opens without letting calls arrive. */
+/** What is open, or a plan opens, without letting calls arrive. */
 export function printReach({ edges, behind, unchecked, trouble }: ReachReport, screen: Screen): void {
   if (trouble !== undefined) {
-    screen.warn(printable(`whether the opened calls arrive is not checked: ${trouble}`));
+    screen.warn(printable(`whether allowed calls arrive is not checked: ${trouble}`));
     return;
   }
   const rows = edges.flatMap(({ source, destination, obstacles }) =>
@@ -27,7 +27,7 @@ export function printReach({ edges, behind, unchecked, trouble }: ReachReport, s
   if (rows.length > 0) {
     screen.line();
     screen.line(
-      'Opened, but calls do not arrive, or not all (scopemesh reach SOURCE DESTINATION says what mends it):',
+      'Open, but calls do not arrive, or not all (scopemesh reach SOURCE DESTINATION says what mends it):',
     );
     screen.line();
     for (const text of columns(rows.slice(0, MOST_LINES))) screen.line(`    ${text}`);
@@ -38,5 +38,6 @@ export function printReach({ edges, behind, unchecked, trouble }: ReachReport, s
     screen.line(`${printable(behindText(service, gateways))}.`);
   if (behind.length > MOST_LINES)
     screen.line(`${behind.length - MOST_LINES} more destinations are behind terminating gateways.`);
-  if (unchecked > 0) screen.line(`${unchecked} more edges are not checked for reach.`);
+  if (unchecked > 0)
+    screen.line(`${unchecked} more open edges are not checked for reach; scopemesh doctor checks more.`);
 }

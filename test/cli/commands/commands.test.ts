@@ -224,7 +224,7 @@ describe('adopt', () => {
     expect(json()).toMatchObject({ changes: [{ reason: 'Adopted' }], summary: { adopted: 1 }, errors: [] });
     const sources = (await mesh.entry('billing'))?.Sources ?? [];
     expect(sources.map(({ Name, Action, Description }) => [Name, Action, Description ?? ''])).toEqual([
-      ['bot', 'allow', 'scopemesh:payments client=main/bot'],
+      ['bot', 'allow', 'scopemesh:payments client=main/bot text=by hand'],
       ['other', 'allow', ''],
     ]);
     expect((await cli.run(['decisions', 'list'])).out).toContain('Adopted');

@@ -77,7 +77,7 @@ describe('a foreign source where scopemesh would write its own', () => {
       });
       expect(json()).toMatchObject({ left: [], summary: { left: 0 }, errors: [] });
       expect((await mesh.entry('billing'))?.Sources).toMatchObject([
-        { Name: 'bot', Action: 'allow', Description: 'scopemesh:payments client=main/bot' },
+        { Name: 'bot', Action: 'allow', Description: 'scopemesh:payments client=main/bot text=by hand' },
         { Name: 'manual', Description: 'by hand' },
       ]);
       await until('no hold', async () => (await holds())?.length === 0);

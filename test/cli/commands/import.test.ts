@@ -2,8 +2,9 @@ import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSy
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CommandLine } from '../../support/command-line.js';
-import type { Mesh } from '../../support/mesh.js';
+import { type Mesh, startMesh } from '../../support/mesh.js';
 import { bot, startOrdersCommandLine, web } from '../../support/orders-command-line.js';
+import { moveInAndLeave, startImportScene } from './import-scene.js';
 
 let mesh: Mesh;
 let cli: CommandLine;
@@ -22,6 +23,17 @@ afterAll(async () => {
 });
 
 describe('scopemesh import', () => {
+  it('is undone by eject after adopt: each entry is as it was, with every Description', async () => {
+    const filled = await startMesh();
+    const scene = await startImportScene(filled, filled.request, { intentions: 40, callers: 6, apis: 4 });
+    try {
+      await moveInAndLeave(scene, filled);
+    } finally {
+      scene.cli.close();
+      await filled.consul.close();
+    }
+  });
+
   it('writes nothing if a side cannot be read completely', async () => {
     cli.brokenIdp('{ "clients": [');
     const unread = await cli.run(['import', '--out', out]);

@@ -9,7 +9,7 @@ import { bot, startOrdersCommandLine, web } from '../../support/orders-command-l
 let mesh: Mesh;
 let cli: CommandLine;
 
-// Nothing here but one apply writes to Consul, so all tests share it.
+// Nothing here but an apply writes to Consul, so all tests share it.
 beforeAll(async () => {
   ({ mesh, cli } = await startOrdersCommandLine());
 });
@@ -54,7 +54,7 @@ describe('plan in mode observe', () => {
 describe('plan on reach', () => {
   it('says which opened edge no call arrives over, and asks for what mends it', async () => {
     const { out } = await cli.run(['plan']);
-    expect(out).toContain('Opened, but calls do not arrive, or not all (scopemesh reach SOURCE DESTINATION');
+    expect(out).toContain('Open, but calls do not arrive, or not all (scopemesh reach SOURCE DESTINATION');
     expect(out).toMatch(/^ {4}web -> orders +web has no sidecar, so it cannot call through the mesh$/m);
     expect((await cli.run(['plan', '--json'])).json()).toMatchObject({
       reach: { checked: 2, unchecked: 0, edges: [{ source: { name: 'bot' } }, { source: { name: 'web' } }] },
@@ -171,5 +171,21 @@ describe('plan --what-if', () => {
     expect((await cli.run(['plan', '--what-if', `file=${file}`])).err).toContain('has another owner');
     writeFileSync(file, JSON.stringify({ ...old, providers: [{ ...old.providers[0], name: 'other' }] }));
     expect((await cli.run(['plan', '--what-if', `file=${file}`])).err).toContain('has other providers');
+  });
+});
+
+describe('plan of a file that closes more than the mass guard lets pass', () => {
+  it('says that what only the mapping closes is not held, as apply shows', async () => {
+    await cli.run(['apply', '--yes']);
+    const maxRevocations = { percent: 1, atLeast: 1 };
+    cli.configure({ scopes: { 'other:read': { to: 'other' } }, guards: { maxRevocations } });
+    const planned = await cli.run(['plan']);
+    expect(planned.out).toContain('2 held.');
+    expect(planned.out).toContain(
+      'a daemon that loads the mapping, or scopemesh apply, closes that at once.',
+    );
+    expect((await cli.run(['apply'], { typed: 'no\n' })).out).toContain('2 to close, 0 held.');
+    cli.configure({ guards: { maxRevocations } });
+    expect((await cli.run(['plan'])).out).not.toContain('closes that at once');
   });
 });

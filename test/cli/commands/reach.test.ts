@@ -140,7 +140,7 @@ describe('reach', () => {
     ]);
   });
 
-  it('is in doctor for what is open, by the kind of obstacle', async () => {
+  it('is in doctor and in a plan for what is open, in doctor by the kind of obstacle', async () => {
     await mesh.register('job', { client: 'job' });
     const client = (clientId: string, service: string) => ({
       clientId,
@@ -161,6 +161,13 @@ describe('reach', () => {
     expect(await examine()).toMatchObject([
       { id: 'reach.no-sidecar', severity: 'warning', message: expect.stringContaining('job has no sidecar') },
     ]);
+    const { changes, reach } = (await cli.run(['plan', '--json'])).json();
+    expect([changes, reach]).toMatchObject([
+      [],
+      { checked: 2, edges: [{ source: { name: 'job' }, obstacles: [{ kind: 'no-sidecar' }] }] },
+    ]);
+    const assumed = await cli.run(['plan', '--what-if', 'client=job,+scope=nothing', '--json']);
+    expect(assumed.json()).toMatchObject({ reach: { checked: 0, edges: [] } });
   });
 
   it('reads resolvers, splitters, routers and terminating gateways', async () => {
