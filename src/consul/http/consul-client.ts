@@ -53,7 +53,8 @@ export interface ConsulClient {
 
 /**
  * The package builds each request and reads its answer; the transport of all other calls sends it. The package's own (papi)
- * has no limit for an answer, waits for the rest of one that was cut off until its timeout, and keeps the ACL token in errors.
+ * has no limit for an answer, waits for the rest of one that was cut off until its timeout, keeps the ACL token in its errors,
+ * and ends the process on a list of keys with a null in it.
  */
 export function createConsulClient(transport: Transport, tenancy: Tenancy): ConsulClient {
   const client = new Consul();
