@@ -50,7 +50,7 @@ export function parseRecords(
 }
 
 /** The answer to PUT and DELETE, which is only `true` or `false`. */
-export function parseVerdict(answer: ConsulAnswer, operation: Operation): boolean {
+export function parseVerdict(answer: Pick<ConsulAnswer, 'body'>, operation: Operation): boolean {
   const { buffer, byteOffset, byteLength } = answer.body;
   const text = Buffer.from(buffer, byteOffset, byteLength).toString('latin1', 0, 16).trim();
   if (text === 'true' || text === 'false') return text === 'true';

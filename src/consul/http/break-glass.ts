@@ -1,18 +1,18 @@
 import { definedFields } from '../../model/defined-fields.js';
 import type { BreakGlassRecords } from '../consul.js';
 import { createReader } from '../reader.js';
+import type { ConsulClient } from './consul-client.js';
 import { toValueText } from './kv-key.js';
 import { recordFolder } from './kv-keys.js';
 import { listFolder } from './kv-list.js';
 import { writeRecords } from './kv-write.js';
 import type { Tenancy } from './place.js';
-import type { Transport } from './transport.js';
 
 const ID = /^[0-9A-Z]{26}$/;
 
 /** KV records at `scopemesh/<owner>/break-glass/<id>`. A key that has no ID is left out. */
 export function createBreakGlassRecords(
-  transport: Transport,
+  client: ConsulClient,
   tenancy: Tenancy,
   owner: string,
 ): BreakGlassRecords {
@@ -22,7 +22,7 @@ export function createBreakGlassRecords(
     async list(signal) {
       const operation = 'break-glass.list';
       const reader = createReader(operation);
-      const pairs = await listFolder(transport, tenancy, operation, folder, signal);
+      const pairs = await listFolder(client, operation, folder, signal);
       return new Map(
         pairs.flatMap((pair): readonly (readonly [string, string])[] => {
           const id = reader.text(pair.Key).slice(folder.length);
@@ -32,7 +32,7 @@ export function createBreakGlassRecords(
     },
     write: (writes, signal) =>
       writeRecords(
-        transport,
+        client,
         'break-glass.write',
         writes,
         ({ id, text }) => {

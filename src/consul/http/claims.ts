@@ -3,16 +3,16 @@ import { definedFields } from '../../model/defined-fields.js';
 import type { Logger } from '../../observe.js';
 import type { ClaimRecords, ClaimWrite } from '../consul.js';
 import { createReader, type Reader } from '../reader.js';
+import type { ConsulClient } from './consul-client.js';
 import { toValueText } from './kv-key.js';
 import { parseRecordKey, recordFolder, toRecordKey } from './kv-keys.js';
 import { listFolder } from './kv-list.js';
 import { writeRecords } from './kv-write.js';
 import type { Tenancy } from './place.js';
-import type { Transport } from './transport.js';
 
 /** KV records at `scopemesh/<owner>/claims/<provider>/<client id>`, each part percent-encoded. */
 export function createClaimRecords(
-  transport: Transport,
+  client: ConsulClient,
   tenancy: Tenancy,
   owner: string,
   logger: Logger,
@@ -32,7 +32,7 @@ export function createClaimRecords(
     async list(signal) {
       const reader = createReader('claims.list');
       const unreadable: string[] = [];
-      const pairs = await listFolder(transport, tenancy, 'claims.list', folder, signal);
+      const pairs = await listFolder(client, 'claims.list', folder, signal);
       const records = pairs.flatMap((pair) => {
         const key = reader.text(pair.Key);
         const record = parseClaim(pair, key, folder, reader);
@@ -43,13 +43,7 @@ export function createClaimRecords(
       return records;
     },
     write: (writes, signal) =>
-      writeRecords(
-        transport,
-        'claims.write',
-        writes,
-        (write) => toOperations(write, tenancy, folder),
-        signal,
-      ),
+      writeRecords(client, 'claims.write', writes, (write) => toOperations(write, tenancy, folder), signal),
   };
 }
 

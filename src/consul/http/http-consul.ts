@@ -9,6 +9,7 @@ import { createCanary } from './canary.js';
 import { createCatalogReader } from './catalog.js';
 import { createClaimRecords } from './claims.js';
 import { createClusterId } from './cluster-id.js';
+import { createConsulClient } from './consul-client.js';
 import { createIndexGuard } from './index-guard.js';
 import { inspectConsul } from './inspect.js';
 import { createIntentions } from './intentions.js';
@@ -55,8 +56,8 @@ export interface HttpConsulOptions {
 /**
  * Consul over its HTTP API, version 1.14 or newer.
  *
- * The npm client `consul` is not used: it is no longer maintained, has no config entries and its own transport. One pool gives every call the same
- * timeouts, size limits and errors.
+ * Sessions, KV and transactions go through the npm package `consul`, which knows no config entries. One pool sends these and
+ * all other requests, with the same timeouts, size limits and errors.
  */
 export function createHttpConsul(options: HttpConsulOptions): Consul {
   const { owner, logger, metrics, clock, datacenter } = options;
@@ -72,6 +73,7 @@ export function createHttpConsul(options: HttpConsulOptions): Consul {
     maxBytes: options.maxBytes ?? 64 * 1024 * 1024,
   });
   const tenancy = { partition: options.partition, namespace: options.namespace };
+  const client = createConsulClient(transport, tenancy);
   const guard = createIndexGuard(clock, logger);
   const watching = {
     transport,
@@ -87,12 +89,12 @@ export function createHttpConsul(options: HttpConsulOptions): Consul {
   const catalog = createCatalogReader(transport, tenancy, guard, clock, logger);
   return {
     intentions: createIntentions(transport, tenancy, guard),
-    claims: createClaimRecords(transport, tenancy, owner, logger),
-    quarantines: createQuarantineRecords(transport, tenancy, owner),
-    breakGlass: createBreakGlassRecords(transport, tenancy, owner),
-    lock: createLeaderLock(transport, tenancy, owner),
-    clusterId: createClusterId(transport, tenancy, owner),
-    canary: createCanary(transport, tenancy, owner),
+    claims: createClaimRecords(client, tenancy, owner, logger),
+    quarantines: createQuarantineRecords(client, tenancy, owner),
+    breakGlass: createBreakGlassRecords(client, tenancy, owner),
+    lock: createLeaderLock(client, owner),
+    clusterId: createClusterId(client, owner),
+    canary: createCanary(client, owner),
     acl: createAclObjects({
       transport,
       tenancy,

@@ -1,30 +1,33 @@
 import { definedFields } from '../../model/defined-fields.js';
-import { parseRecords, readComplete } from './answer.js';
-import { toKvPath } from './kv-keys.js';
-import { type Tenancy, toTenancyQuery } from './place.js';
-import type { Operation } from './request.js';
-import type { Transport } from './transport.js';
+import { createReader, incomplete } from '../reader.js';
+import type { CallOptions, CallResult, ConsulClient } from './consul-client.js';
 
-/** One key, read with `?consistent`; undefined if it does not exist. `Value` is base64. */
+/** One key, read with `?consistent`; undefined if it does not exist. `Value` is its text. */
 export async function readKey(
-  transport: Transport,
-  tenancy: Tenancy,
-  operation: Operation,
+  client: ConsulClient,
   key: string,
-  signal: AbortSignal,
-  timeoutMs?: number,
+  options: Omit<CallOptions, 'expected'>,
 ): Promise<Readonly<Record<string, unknown>> | undefined> {
-  const request = {
-    operation,
-    path: toKvPath(key),
-    query: { ...toTenancyQuery(tenancy), consistent: '' },
-    ...definedFields({ timeoutMs }),
-  } as const;
-  const answer = await readComplete(transport, request, signal, [200, 404]);
-  return answer.status === 404 ? undefined : parseRecords(answer.body, operation)[0];
+  const { answer, value } = await client.call({ ...options, expected: [200, 404] }, (api, given) =>
+    api.kv.get({ key, consistent: true, ...given }),
+  );
+  if (answer.status === 404) return undefined;
+  if (value === undefined) throw incomplete(options.operation, 'the answer has no key');
+  return createReader(options.operation).record(value);
 }
 
-/** The text of a value; empty for a key without one. */
+/** `cas`: the index that the key must have. `acquire`: the session that takes its lock. */
+export function putKey(
+  client: ConsulClient,
+  key: string,
+  value: string,
+  { cas, acquire, ...options }: CallOptions & { readonly cas?: number; readonly acquire?: string },
+): Promise<CallResult> {
+  const checks = definedFields({ cas, acquire });
+  return client.call(options, (api, given) => api.kv.set({ key, value, ...checks, ...given }));
+}
+
+/** The text of a value, which the package has decoded; empty for a key without one. */
 export function toValueText(value: unknown): string {
-  return Buffer.from(typeof value === 'string' ? value : '', 'base64').toString('utf8');
+  return typeof value === 'string' ? value : '';
 }

@@ -1,29 +1,25 @@
+import { isRecord } from '../../model/is-record.js';
 import { incomplete } from '../reader.js';
-import { parseRecords, readComplete } from './answer.js';
-import { toKvPath } from './kv-keys.js';
-import { type Tenancy, toTenancyQuery } from './place.js';
+import type { ConsulClient } from './consul-client.js';
 import type { Operation } from './request.js';
-import type { Transport } from './transport.js';
 
-/** Every key below a folder, without folders. Throws if the list is filtered or not complete in another way. */
+/** Every key below a folder, without folders; `Value` is its text. Throws if the list is filtered or incomplete in another way. */
 export async function listFolder(
-  transport: Transport,
-  tenancy: Tenancy,
+  client: ConsulClient,
   operation: Operation,
   folder: string,
   signal: AbortSignal,
 ): Promise<readonly Readonly<Record<string, unknown>>[]> {
-  const request = {
-    operation,
-    path: toKvPath(folder),
-    query: { ...toTenancyQuery(tenancy), recurse: '', consistent: '' },
-  } as const;
-  const answer = await readComplete(transport, request, signal, [200, 404]);
+  const { answer, value } = await client.call({ operation, signal, expected: [200, 404] }, (api, given) =>
+    api.kv.get({ key: folder, recurse: true, consistent: true, ...given }),
+  );
   // An empty 404 with an index means that the key does not exist.
   if (answer.status === 404) {
     if (answer.body.byteLength === 0) return [];
     throw incomplete(operation, 'answered 404 without saying that there is no such key');
   }
+  if (!Array.isArray(value)) throw incomplete(operation, 'the answer is not a list');
+  if (!value.every(isRecord)) throw incomplete(operation, 'the list contains a value that is not an object');
   // A key that ends in a slash is a folder that somebody created in Consul's UI.
-  return parseRecords(answer.body, operation).filter(({ Key }) => !String(Key).endsWith('/'));
+  return value.filter(({ Key }) => !String(Key).endsWith('/'));
 }

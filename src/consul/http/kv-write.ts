@@ -2,9 +2,9 @@ import { SyncError } from '../../errors.js';
 import type { RecordResult } from '../consul.js';
 import { createReader } from '../reader.js';
 import { parseJson } from './answer.js';
+import type { ConsulClient } from './consul-client.js';
 import { toRefusalText } from './refusal.js';
 import type { Operation } from './request.js';
-import type { Transport } from './transport.js';
 
 /** Consul accepts 128 operations in a transaction; older versions accept 64. */
 const MOST_OPERATIONS = 64;
@@ -23,7 +23,7 @@ interface Prepared {
  * others are sent again.
  */
 export async function writeRecords<W>(
-  transport: Transport,
+  client: ConsulClient,
   operation: Operation,
   writes: readonly W[],
   toOperations: (write: W) => readonly object[],
@@ -39,7 +39,7 @@ export async function writeRecords<W>(
   for (const chunk of toChunks(prepared)) {
     let left = chunk;
     while (left.length > 0) {
-      const failures = await send(transport, operation, left, signal);
+      const failures = await send(client, operation, left, signal);
       if (failures.size === 0) break;
       for (const [{ index }, result] of failures) results[index] = result;
       left = left.filter((each) => !failures.has(each));
@@ -77,15 +77,16 @@ function toChunks(writes: readonly Prepared[]): readonly (readonly Prepared[])[]
 
 /** The writes that made the transaction fail; empty if all writes were applied. */
 async function send(
-  transport: Transport,
+  client: ConsulClient,
   operation: Operation,
   writes: readonly Prepared[],
   signal: AbortSignal,
 ): Promise<ReadonlyMap<Prepared, RecordResult>> {
   const owners = writes.flatMap((write) => write.operations.map(() => write));
-  const body = JSON.stringify(writes.flatMap(({ operations }) => operations));
-  const request = { operation, method: 'PUT', path: '/v1/txn', body } as const;
-  const answer = await transport.send(request, signal, [200, 409]);
+  const operations = writes.flatMap((write) => write.operations);
+  const { answer } = await client.call({ operation, signal, expected: [200, 409] }, (api, given) =>
+    api.transaction.create(operations, given),
+  );
   const reader = createReader(operation);
   const answered = reader.record(parseJson(answer.body, operation));
   if (answer.status === 200) {

@@ -3,16 +3,16 @@ import { isRecord } from '../../model/is-record.js';
 import type { QuarantineRecord } from '../../model/quarantine.js';
 import type { QuarantineRecords, QuarantineWrite } from '../consul.js';
 import { createReader } from '../reader.js';
+import type { ConsulClient } from './consul-client.js';
 import { toValueText } from './kv-key.js';
 import { parseRecordKey, recordFolder, toRecordKey } from './kv-keys.js';
 import { listFolder } from './kv-list.js';
 import { writeRecords } from './kv-write.js';
 import type { Tenancy } from './place.js';
-import type { Transport } from './transport.js';
 
 /** KV records at `scopemesh/<owner>/quarantine/<provider>/<client id>`, each part percent-encoded. */
 export function createQuarantineRecords(
-  transport: Transport,
+  client: ConsulClient,
   tenancy: Tenancy,
   owner: string,
 ): QuarantineRecords {
@@ -21,12 +21,12 @@ export function createQuarantineRecords(
     async list(signal) {
       const operation = 'quarantines.list';
       const reader = createReader(operation);
-      const pairs = await listFolder(transport, tenancy, operation, folder, signal);
+      const pairs = await listFolder(client, operation, folder, signal);
       return pairs.flatMap((pair) => parseQuarantine(reader.text(pair.Key), pair.Value, folder) ?? []);
     },
     write: (writes, signal) =>
       writeRecords(
-        transport,
+        client,
         'quarantines.write',
         writes,
         (write) => [toOperation(write, tenancy, folder)],

@@ -48,12 +48,47 @@ export function lock(theRig: () => ConsulRig): void {
     expect(await all.lock.acquire(session, 'late', never)).toBe(false);
   });
 
+  it('a session lives by its TTL alone, without a health check and without a lock-delay', async () => {
+    const session = await sessionOf(fresh());
+    expect(await theRig().request('GET', `/v1/session/info/${session}`)).toMatchObject([
+      { ID: session, Name: 'replica', TTL: '10s', LockDelay: 0, Behavior: 'release', NodeChecks: [] },
+    ]);
+  });
+
   it('a token without session:write is refused with the line to add', async () => {
     const { connect, tokenWith } = theRig();
     const weak = connect(await tokenWith('key_prefix "scopemesh/payments/" { policy = "write" }'));
     const failure = await failureOf(weak.lock.createSession('replica', 10, never));
     expect(failure.code).toBe('ERR_CONSUL_DENIED');
     expect(failure.message).toContain('session_prefix "" { policy = "write" }');
+  });
+
+  it('a token that may not write the key, or not read it, is refused with the permission that it lacks', async () => {
+    const { connect, tokenWith } = theRig();
+    const weak = connect(await tokenWith('session_prefix "" { policy = "write" }'));
+    const session = await weak.lock.createSession('replica', 10, never);
+    const denied = async (promise: Promise<unknown>) => {
+      const failure = await failureOf(promise);
+      expect(failure).toMatchObject({ code: 'ERR_CONSUL_DENIED', retriable: false });
+      return failure.message;
+    };
+    expect(await denied(weak.lock.acquire(session, 'text', never))).toContain('lacks key:write on');
+    expect(await denied(weak.canary.write('text', never))).toContain('lacks key:write on');
+    expect(await denied(weak.clusterId.create('id', never))).toContain('lacks key:write on');
+    expect(await denied(weak.lock.read(never))).toContain('lacks key:read on');
+    await weak.lock.endSession(session, never);
+  });
+
+  it('is taken with a datacenter too, and a wrong one is no free lock', async () => {
+    const { connect, server } = theRig();
+    const named = (datacenter: string) =>
+      connect(server.managementToken, { datacenter, owner: 'by-place' }).lock;
+    const here = named(server.datacenter);
+    const session = await here.createSession('replica', 10, never);
+    expect(await here.acquire(session, 'text', never)).toBe(true);
+    expect(await here.renewSession(session, never)).toBe(true);
+    expect(await failureOf(named('nowhere').read(never))).toMatchObject({ code: 'ERR_CONSUL_UNREACHABLE' });
+    await here.endSession(session, never);
   });
 
   it('an ID of the cluster is written once and stays', async () => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Consul } from '../../../src/consul/consul.js';
 import type { HttpConsulOptions } from '../../../src/consul/http/http-consul.js';
 import { installed } from '../../stack/installed.js';
 import { CONSUL_HEADERS, connect } from './fault-server.js';
@@ -18,10 +19,13 @@ describe('Consul over TLS', () => {
   let address: string;
   const files = new Map<string, Buffer>();
 
-  const list = async (tls: HttpConsulOptions['tls']) => {
+  const list = (consul: Consul): Promise<unknown> => consul.intentions.list(never);
+  /** By the package that the lease uses. */
+  const renew = (consul: Consul): Promise<unknown> => consul.lock.renewSession('one', never);
+  const tried = async (ask: typeof list, tls: HttpConsulOptions['tls']) => {
     const consul = connect(address, { tls });
     try {
-      return await consul.intentions.list(never);
+      return await ask(consul);
     } finally {
       await consul.close();
     }
@@ -64,15 +68,21 @@ describe('Consul over TLS', () => {
   it('is reached with the CA, a client certificate and the name of the server', async () => {
     const client = { cert: file('dc1-client-consul-0.pem'), key: file('dc1-client-consul-0-key.pem') };
     const ca = file('consul-agent-ca.pem');
-    expect(await list({ ca, ...client, serverName: 'server.dc1.consul' })).toEqual([]);
+    const tls = { ca, ...client, serverName: 'server.dc1.consul' };
+    expect(await tried(list, tls)).toEqual([]);
+    expect(await tried(renew, tls)).toBe(true);
   });
 
   it('is not believed without its CA, under another name, or where it refuses the client', async () => {
     const client = { cert: file('dc1-client-consul-0.pem'), key: file('dc1-client-consul-0-key.pem') };
     const ca = file('consul-agent-ca.pem');
     const unreachable = { code: 'ERR_CONSUL_UNREACHABLE' };
-    await expect(list({ ...client, serverName: 'server.dc1.consul' })).rejects.toMatchObject(unreachable);
-    await expect(list({ ca, ...client, serverName: 'other.example' })).rejects.toMatchObject(unreachable);
-    await expect(list({ ca, serverName: 'server.dc1.consul' })).rejects.toMatchObject(unreachable);
+    const wrong = [
+      { ...client, serverName: 'server.dc1.consul' },
+      { ca, ...client, serverName: 'other.example' },
+      { ca, serverName: 'server.dc1.consul' },
+    ];
+    for (const tls of wrong)
+      for (const ask of [list, renew]) await expect(tried(ask, tls)).rejects.toMatchObject(unreachable);
   });
 });
