@@ -38,7 +38,7 @@ export function entryAfter(
   if (sources.length === 0) return undefined;
   return {
     destination,
-    sources: sources.map((source) => ('raw' in source ? source : { ...source, isLegacy: false, raw: {} })),
+    sources: sources.map((source) => ('raw' in source ? source : { isLegacy: false, raw: {}, ...source })),
     meta: base?.meta ?? {},
     modifyIndex,
     raw: base?.raw ?? {},
@@ -73,5 +73,6 @@ function marked(source: IntentionSource, { description }: Change): IntentionSour
 }
 
 function toSource(change: Change, access: NonNullable<Change['after']>): NewSource {
-  return { ...change.source, description: change.description, access };
+  const { partition, namespace, name } = change.source;
+  return { partition, namespace, name, description: change.description, access };
 }

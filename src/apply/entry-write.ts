@@ -132,8 +132,12 @@ function toDrafts(
   const writeId = stamp.newId();
   return changes.map((change) => {
     const cause = causeOf(change);
-    const draft = { ...draftOf(change, cause, entry?.modifyIndex ?? 0, stamp), writeId };
-    return { ...draft, ...definedFields({ residual: residualOf(change) }) };
+    const residual = residualOf(change);
+    return {
+      writeId,
+      ...definedFields({ residual }),
+      ...draftOf(change, cause, entry?.modifyIndex ?? 0, stamp),
+    };
   });
 }
 

@@ -41,9 +41,10 @@ export function extendChain(
   let { hash, tree } = head;
   const chained = decisions.map((decision) => {
     const link = { log: head.log, sequence: tree.size + 1, previousHash: hash };
-    hash = hashOf(toCloudEvent({ ...decision, chain: { ...link, hash: '' } }));
+    const linked = withHash(decision, link);
+    hash = linked.chain.hash;
     tree = appendLeaf(tree, leafOf(hash));
-    return { ...decision, chain: { ...link, hash } };
+    return linked;
   });
   return { head: { log: head.log, hash, tree }, chained };
 }
@@ -62,7 +63,27 @@ export function hashOfEvent(event: unknown): string | undefined {
 
 /** A decision as logs store it: canonical JSON, so that its hash can be checked without parsing it. */
 export function toStoredText(decision: Decision): string {
-  return canonicalJson(toCloudEvent(decision));
+  return storedTexts.get(decision) ?? canonicalJson(toCloudEvent(decision));
+}
+
+/** Of decisions that were linked here: their text is made once, for the hash and for the log. */
+const storedTexts = new WeakMap<Decision, string>();
+
+const CHAIN = '"chain":{';
+const NO_HASH_YET = '"hash":"",';
+
+function withHash(
+  { chain: _, ...decision }: Decision,
+  link: Omit<ChainLink, 'hash'>,
+): Decision & { readonly chain: ChainLink } {
+  const text = canonicalJson(toCloudEvent({ chain: { ...link, hash: '' }, ...decision }));
+  // Quotes within texts are escaped, and no member behind `chain` holds members of others: the last one is `data.chain`.
+  const at = text.lastIndexOf(CHAIN + NO_HASH_YET) + CHAIN.length;
+  const [before, after] = [text.slice(0, at), text.slice(at + NO_HASH_YET.length)];
+  const hash = digestOf('sha256', before + after, 'hex');
+  const linked = { chain: { ...link, hash }, ...decision };
+  storedTexts.set(linked, `${before}"hash":"${hash}",${after}`);
+  return linked;
 }
 
 /** `data.chain` in a stored text. */
@@ -113,12 +134,6 @@ export function formatHead({ log, hash, tree }: ChainHead): z.infer<typeof HEAD>
 export function parseHead(value: unknown): ChainHead {
   const { log, hash, size, roots } = HEAD.parse(value);
   return { log, hash, tree: { size, roots: roots.map((root) => Buffer.from(root, 'hex')) } };
-}
-
-function hashOf(event: unknown): string {
-  const hash = hashOfEvent(event);
-  if (hash === undefined) throw new TypeError('an event without a chain has no hash');
-  return hash;
 }
 
 function digest(value: unknown): string {

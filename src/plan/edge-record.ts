@@ -12,22 +12,25 @@ export interface EdgeRecords {
  * Whether scopemesh has a record of writing this marked source. The mark is public text: every writer of an entry can
  * write it. The record of a removed edge counts too: an older snapshot of Consul or a late write may restore the edge.
  */
-export function isRecorded(
+export function isRecorded(destination: ServiceName, source: IntentionSource, records: EdgeRecords): boolean {
+  return hasRecord(intentionSubject(destination, source.name), destination, source, records);
+}
+
+function hasRecord(
+  subject: string,
   destination: ServiceName,
   source: IntentionSource,
   { lastApplied, unrecorded }: EdgeRecords,
 ): boolean {
-  const subject = intentionSubject(destination, source.name);
   if (unrecorded !== undefined) return !unrecorded.has(subject);
   return isHere(destination, source) && lastApplied.has(subject);
 }
 
 /** Whether the record is of an edge that exists: an edge that scopemesh removed and somebody restored does not count. */
 export function isOwnedNow(destination: ServiceName, source: IntentionSource, records: EdgeRecords): boolean {
-  const text = records.lastApplied.get(intentionSubject(destination, source.name));
-  return (
-    isRecorded(destination, source, records) && (records.unrecorded !== undefined || isOfWrittenEdge(text))
-  );
+  const subject = intentionSubject(destination, source.name);
+  if (!hasRecord(subject, destination, source, records)) return false;
+  return records.unrecorded !== undefined || isOfWrittenEdge(records.lastApplied.get(subject));
 }
 
 /** Whether a marked source that equals the desired one must be recorded. */

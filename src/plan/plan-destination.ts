@@ -354,7 +354,7 @@ function formerClient(ours: IntentionSource | undefined, input: DestinationInput
   if (ours === undefined) return undefined;
   const id = clientOfDescription(ours.description);
   if (id === undefined) return undefined;
-  return { ...id, actorKind: input.openings.get(clientText(id))?.actorKind ?? 'unknown' };
+  return { actorKind: input.openings.get(clientText(id))?.actorKind ?? 'unknown', ...id };
 }
 
 function reasonOf(facts: {

@@ -49,7 +49,7 @@ export function inputOf(
     protocol: world.protocolOf(destination),
     userTokens: world.userTokens.facts,
     breakGlass: world.breakGlass.factsOf(destination, now),
-    ...records,
+    unrecorded: records.unrecorded,
     lastApplied: facts.lastApplied ?? records.lastApplied,
     evidence: facts.evidence ?? [],
     quarantined: facts.quarantined ?? new Set(),

@@ -1,10 +1,10 @@
-import { setMaxListeners } from 'node:events';
 import { Pool } from 'undici';
 import type { Clock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
 import { definedFields } from '../../model/defined-fields.js';
 import type { Secret } from '../../model/secret.js';
 import type { Metrics } from '../../observe.js';
+import { AbortListeners } from './abort-listeners.js';
 import { type ConsulAnswer, Exchange } from './exchange.js';
 import { failureOf, refusalOf, timeoutOf } from './refusal.js';
 import type { ConsulRequest, Operation } from './request.js';
@@ -71,6 +71,7 @@ export function createTransport(options: TransportOptions): Transport {
   };
   const headersWithBody = { ...headers, 'content-type': 'application/json' };
 
+  const aborts = new AbortListeners();
   let failures = 0;
 
   return {
@@ -83,11 +84,8 @@ export function createTransport(options: TransportOptions): Transport {
       const isGuarded = request.method !== 'GET' && !/^(lock|cluster)\./.test(operation);
       const refusal = () => (isGuarded && options.mayWrite?.() === false ? unsent(operation) : undefined);
       const exchange = new Exchange(`Consul ${operation}`, maxBytes, refusal);
-      const abort = () => exchange.fail(signal.reason);
+      const unlisten = aborts.add(signal, (reason) => exchange.fail(reason));
       const timer = setTimeout(() => exchange.fail(timeoutOf(request, timeoutMs)), timeoutMs);
-      // Many requests share a signal, so many listeners are not a leak.
-      setMaxListeners(0, signal);
-      signal.addEventListener('abort', abort, { once: true });
       const startedAt = clock.now();
       try {
         const pool = /^(watch$|lock\.)/.test(operation) ? watches : exchanges;
@@ -114,7 +112,7 @@ export function createTransport(options: TransportOptions): Transport {
         throw failure;
       } finally {
         clearTimeout(timer);
-        signal.removeEventListener('abort', abort);
+        unlisten();
         if (operation !== 'watch') {
           metrics.time('scopemesh_consul_request_seconds', (clock.now() - startedAt) / 1000, { operation });
         }

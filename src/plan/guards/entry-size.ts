@@ -1,5 +1,5 @@
 import { compareText } from '../../model/compare-text.js';
-import { all, type ChangeGuard } from './guard.js';
+import { all, type ChangeGuard, NONE } from './guard.js';
 
 /**
  * The largest body of an entry that may grow. Consul has no limit (1.14.11 accepted 45 MB), but it applies an entry as one
@@ -15,9 +15,9 @@ export const entrySize: ChangeGuard = ({ changes, sizeAfter }) => {
   const widening = changes
     .filter(({ widens }) => widens)
     .toSorted((a, b) => compareText(a.subject, b.subject));
-  if (sizeAfter === undefined || widening.length === 0) return new Map();
+  if (sizeAfter === undefined || widening.length === 0) return NONE;
   const fits = (some: typeof changes) => sizeAfter(some) <= MAX_ENTRY_BYTES;
-  if (fits(changes)) return new Map();
+  if (fits(changes)) return NONE;
   const others = changes.filter(({ widens }) => !widens);
   // The most that fit: an entry grows with each of them.
   let [most, tooMany] = [0, widening.length];

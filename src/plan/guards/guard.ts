@@ -111,5 +111,9 @@ export type ChangeGuard = <C extends GuardedChange>(
 
 /** The same verdict on each of them. */
 export function all<T>(targets: readonly T[], verdict: Verdict): ReadonlyMap<T, Verdict> {
+  if (targets.length === 0) return NONE;
   return new Map(targets.map((each) => [each, verdict]));
 }
+
+/** Nothing to say, as nearly always. Every write asks every guard. */
+export const NONE: ReadonlyMap<never, Verdict> = new Map<never, Verdict>();

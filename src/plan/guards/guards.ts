@@ -1,5 +1,6 @@
 import type { Principal } from '../../model/cause.js';
 import type { HoldReason } from '../../model/decision.js';
+import { definedFields } from '../../model/defined-fields.js';
 import type { Hold } from '../plan.js';
 import { approval } from './approval.js';
 import { contention } from './contention.js';
@@ -78,8 +79,11 @@ export function guard<C extends GuardedChange, P extends Planned<C>>(
   let changes =
     approvals.size === 0 ? plan.changes : plan.changes.map((each) => kind.approved(each, approvals));
   const holds = [...plan.holds, ...held.values()];
+  let input: GuardInput<C> = { ...inputOf(kind), losses: passing, changes };
   for (const evaluate of GUARDS.changes) {
-    const verdicts = evaluate({ ...kind, losses: passing, changes }, facts);
+    // Every guard looks at changes alone.
+    if (changes.length === 0) break;
+    const verdicts = evaluate(input, facts);
     if (verdicts.size === 0) continue;
     const isFrozen = evaluate === freeze;
     const next = changes.flatMap((change) => {
@@ -91,6 +95,7 @@ export function guard<C extends GuardedChange, P extends Planned<C>>(
     for (const [change, verdict] of verdicts)
       if ('reason' in verdict) holds.push(kind.toHold(change, verdict.reason, verdict.detail));
     changes = kind.without?.(next, out, isFrozen) ?? next.filter((change) => !out.has(change));
+    input = { ...input, changes };
   }
   const { rulings } = facts;
   // An approved change that another guard holds is not made yet. Its own hold stays, so that the approval stays valid.
@@ -125,7 +130,7 @@ function guardLosses<C extends GuardedChange, P extends Planned<C>>(
   const held = new Map<string, Hold>();
   const approvals = new Map<string, Principal>();
   for (const evaluate of passing.length === 0 ? [] : GUARDS.losses) {
-    const verdicts = evaluate({ ...kind, losses: passing, changes: kind.plan.changes }, facts);
+    const verdicts = evaluate({ ...inputOf(kind), losses: passing }, facts);
     passing = passing.flatMap((loss) => {
       const verdict = verdicts.get(loss);
       if (verdict === undefined) return loss;
@@ -139,4 +144,9 @@ function guardLosses<C extends GuardedChange, P extends Planned<C>>(
     });
   }
   return { passing, held, approvals };
+}
+
+function inputOf<C extends GuardedChange, P extends Planned<C>>(kind: Guardable<C, P>): GuardInput<C> {
+  const { losses, plan, contendedText, opensLast, sizeAfter } = kind;
+  return { losses, changes: plan.changes, contendedText, opensLast, ...definedFields({ sizeAfter }) };
 }

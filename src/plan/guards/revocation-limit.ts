@@ -1,4 +1,4 @@
-import { all, type LossGuard, type RevocationBudget } from './guard.js';
+import { all, type LossGuard, NONE, type RevocationBudget } from './guard.js';
 
 /** How many removals may be made by inference within one window. */
 export function revocationLimit({
@@ -27,13 +27,13 @@ export function isBeyondLimit(budget: RevocationBudget): boolean {
  */
 export const revocationLimitGuard: LossGuard = ({ losses }, { budget }) => {
   const guarded = losses.filter(({ approvedBy }) => approvedBy === undefined);
-  if (guarded.length === 0 || budget === undefined) return new Map();
+  if (guarded.length === 0 || budget === undefined) return NONE;
   const { ownedAtStart, used, here, maxRevocations, lost = 0 } = budget;
   const limit = revocationLimit(budget);
   const share = destinationShare(limit);
   const atHere = here === undefined ? 0 : here.used + Math.max(here.planned, guarded.length);
   const planned = Math.max(budget.planned, guarded.length);
-  if (atHere <= share && !isBeyondLimit({ ...budget, planned })) return new Map();
+  if (atHere <= share && !isBeyondLimit({ ...budget, planned })) return NONE;
   const isBeyond = atHere <= share || isBeyondLimit(budget);
   // The same text for all that one cause holds, so that a report has one number.
   const what = isBeyond

@@ -1,4 +1,4 @@
-import { all, type ChangeGuard } from './guard.js';
+import { all, type ChangeGuard, NONE } from './guard.js';
 
 /**
  * While the store works on the space that it kept back, only narrowing changes are made. The others wait without a hold,
@@ -10,4 +10,4 @@ export const storeSpace: ChangeGuard = ({ changes }, { isStoreLow }) =>
         changes.filter(({ widens, narrows }) => widens || !narrows),
         { do: 'wait-widening' },
       )
-    : new Map();
+    : NONE;

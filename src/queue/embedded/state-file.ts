@@ -119,14 +119,14 @@ export class StateFile {
     const statement = this.#database.prepare(sql);
     const prepared: Statement = {
       run: (...values) => {
-        const { changes } = statement.run(...values);
+        const { changes } = statement.run(values);
         this.#rowsChanged += changes;
         return changes;
       },
-      all: (...values) => statement.all(...values).map((row) => new Row(row)),
+      all: (...values) => statement.all(values).map((row) => new Row(row)),
       first: (...values) => {
         // `all` and not `get`: a statement that is left halfway keeps its read transaction open.
-        const [row] = statement.all(...values);
+        const [row] = statement.all(values);
         return row === undefined ? undefined : new Row(row);
       },
     };

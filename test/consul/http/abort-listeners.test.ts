@@ -1,0 +1,32 @@
+import { getEventListeners } from 'node:events';
+import { expect, test } from 'vitest';
+import { AbortListeners } from '../../../src/consul/http/abort-listeners.js';
+
+test('many requests share one listener of a signal, and each that has not ended learns of its end', () => {
+  const aborts = new AbortListeners();
+  const stop = new AbortController();
+  const told: unknown[] = [];
+  const unlisten = aborts.add(stop.signal, () => told.push('ended before'));
+  aborts.add(stop.signal, (reason) => told.push(reason));
+  aborts.add(stop.signal, (reason) => told.push(reason));
+  expect(getEventListeners(stop.signal, 'abort')).toHaveLength(1);
+  unlisten();
+  stop.abort('stopped');
+  expect(told).toEqual(['stopped', 'stopped']);
+});
+
+test('a signal without requests has no listener, and a later request listens again', () => {
+  const aborts = new AbortListeners();
+  const stop = new AbortController();
+  const [first, second] = [aborts.add(stop.signal, () => {}), aborts.add(stop.signal, () => {})];
+  first();
+  second();
+  second();
+  expect(getEventListeners(stop.signal, 'abort')).toHaveLength(0);
+  let reason: unknown;
+  aborts.add(stop.signal, (said) => {
+    reason = said;
+  });
+  stop.abort('stopped');
+  expect(reason).toBe('stopped');
+});
