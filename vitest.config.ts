@@ -13,7 +13,11 @@ const alone = [
   'test/conformance/store-bullmq-outage.stack.test.ts',
   'test/identity/ssf/*.stack.test.ts',
 ];
-const patience = { testTimeout: 120_000, hookTimeout: 300_000 };
+const servers = {
+  testTimeout: 120_000,
+  hookTimeout: 300_000,
+  globalSetup: ['test/stack/keycloak-of-run.ts'],
+};
 
 export default defineConfig({
   test: {
@@ -42,7 +46,7 @@ export default defineConfig({
           name: 'servers',
           include: ['test/**/*.stack.test.ts', 'test/e2e/**/*.test.ts'],
           exclude: alone,
-          ...patience,
+          ...servers,
           // Each file starts servers of its own, and waits for them most of the time.
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
@@ -52,7 +56,7 @@ export default defineConfig({
         test: {
           name: 'stack',
           include: alone,
-          ...patience,
+          ...servers,
           fileParallelism: false,
           sequence: { groupOrder: 2 },
         },

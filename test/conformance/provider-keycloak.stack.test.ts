@@ -1,14 +1,11 @@
-import { afterAll, beforeAll } from 'vitest';
-import { type KeycloakHandle, startKeycloak } from '../stack/keycloak.js';
+import { beforeAll } from 'vitest';
+import { type SharedKeycloak, shareKeycloak } from '../stack/shared-keycloak.js';
 import { startKeycloakWorld } from '../support/keycloak/world.js';
 import { describeProviderFlow } from './provider-flow.js';
 
-let server: KeycloakHandle;
+let server: SharedKeycloak;
 beforeAll(async () => {
-  server = await startKeycloak();
-});
-afterAll(async () => {
-  await server?.stop();
+  server = await shareKeycloak();
 });
 
 describeProviderFlow('a real Keycloak', () => startKeycloakWorld(server), { tellsOfClients: true });

@@ -11,16 +11,17 @@ import { type ConsulHandle, startConsul } from '../stack/consul.js';
 import { type Mesh, startMesh } from '../stack/envoy.js';
 import { installed } from '../stack/installed.js';
 import { JAVA_OPTIONS } from '../stack/java.js';
-import { KEYCLOAK_ADMIN, type KeycloakHandle, startKeycloak } from '../stack/keycloak.js';
+import { KEYCLOAK_ADMIN } from '../stack/keycloak.js';
 import { freePort, freePorts } from '../stack/ports.js';
 import { type ServerProcess, startProcess, until } from '../stack/process.js';
+import { type SharedKeycloak, shareKeycloak } from '../stack/shared-keycloak.js';
 import { Browser } from '../support/browser.js';
 import { type CommandLine, createCommandLine } from '../support/command-line.js';
 import { blocks, ROOT, section, textOf } from './manual.js';
 
 const PERSON = { username: 'ann', password: 'a password' };
 
-let keycloak: KeycloakHandle;
+let keycloak: SharedKeycloak;
 let consul: ConsulHandle;
 let commandLine: CommandLine;
 let directory: string;
@@ -29,7 +30,7 @@ let mesh: Mesh | undefined;
 let sidecar: ServerProcess | undefined;
 
 beforeAll(async () => {
-  [keycloak, consul] = await Promise.all([startKeycloak(), startConsul()]);
+  [keycloak, consul] = await Promise.all([shareKeycloak(), startConsul()]);
   commandLine = createCommandLine({
     consul: { address: consul.httpAddress, managementToken: consul.managementToken },
   });
@@ -48,7 +49,7 @@ afterAll(async () => {
   commandLine?.close();
   await sidecar?.stop();
   await Promise.all([daemon?.dispose(), mesh?.stop()]);
-  await Promise.all([keycloak?.stop(), consul?.stop()]);
+  await consul?.stop();
   await rm(directory, { recursive: true, force: true });
 });
 

@@ -7,12 +7,11 @@ import { promisify } from 'node:util';
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { type ConsulHandle, startConsul } from '../stack/consul.js';
-import { type KeycloakHandle, startKeycloak } from '../stack/keycloak.js';
 import { freePort } from '../stack/ports.js';
 import { createRunDirectory, removeRunDirectory } from '../stack/process.js';
+import { type SharedKeycloak, shareKeycloak } from '../stack/shared-keycloak.js';
 import { type Scopemesh, startScopemesh } from './scopemesh.js';
 
-const REALM = 'login';
 const deploy = fileURLToPath(new URL('../../deploy/', import.meta.url));
 
 const TOKEN = z.object({
@@ -26,7 +25,7 @@ export type ConsulToken = z.infer<typeof TOKEN>;
 /** A real Consul and a real Keycloak with the daemon between them; nothing else, and the least token that works. */
 export interface LoginScene {
   readonly consul: ConsulHandle;
-  readonly keycloak: KeycloakHandle;
+  readonly keycloak: SharedKeycloak;
   readonly realm: string;
   readonly daemon: Scopemesh;
   /** A client whose tokens are for Consul. */
@@ -65,20 +64,18 @@ export async function startLoginScene(
         stops.push(() => handle.stop());
         return handle;
       }),
-      startKeycloak().then((handle) => {
-        stops.push(() => handle.stop());
-        return handle;
-      }),
+      shareKeycloak(),
     ]);
     const { admin } = keycloak;
-    await admin.createRealm(REALM, { organizationsEnabled: organizations });
-    const reader = await admin.createReader(REALM);
+    const realm = `login-${randomBytes(4).toString('hex')}`;
+    await admin.createRealm(realm, { organizationsEnabled: organizations });
+    const reader = await admin.createReader(realm);
     if (organizations)
-      await admin.grantClientRoles(REALM, reader.clientId, 'realm-management', ['view-organizations']);
+      await admin.grantClientRoles(realm, reader.clientId, 'realm-management', ['view-organizations']);
     const listen = `127.0.0.1:${await freePort()}`;
     const webhookSecret = randomBytes(32).toString('hex');
-    await admin.registerWebhook(REALM, { url: `http://${listen}/events/main`, secret: webhookSecret });
-    const issuer = `${keycloak.address}/realms/${REALM}`;
+    await admin.registerWebhook(realm, { url: `http://${listen}/events/main`, secret: webhookSecret });
+    const issuer = `${keycloak.address}/realms/${realm}`;
     const token = await leastToken(consul);
     const daemon = await startScopemesh({
       listen,
@@ -107,7 +104,7 @@ export async function startLoginScene(
     await daemon.ready();
     const secrets = new Map<string, string>();
     const accessToken = (clientId: string) =>
-      admin.clientAccessToken(REALM, clientId, secrets.get(clientId) ?? '');
+      admin.clientAccessToken(realm, clientId, secrets.get(clientId) ?? '');
     const loginWith: LoginScene['loginWith'] = async (authMethod, bearerToken) => {
       const answer = await fetch(`${consul.httpAddress}/v1/acl/login`, {
         method: 'POST',
@@ -120,18 +117,18 @@ export async function startLoginScene(
     return {
       consul,
       keycloak,
-      realm: REALM,
+      realm,
       daemon,
       accessToken,
       async createClient(clientId, scopes, attributes = {}) {
         const secret = randomBytes(16).toString('hex');
         secrets.set(clientId, secret);
-        await admin.createClient(REALM, clientId, {
+        await admin.createClient(realm, clientId, {
           secret,
           attributes: { ...attributes },
           protocolMappers: [AUDIENCE],
         });
-        for (const scope of scopes) await admin.addScope(REALM, clientId, scope);
+        for (const scope of scopes) await admin.addScope(realm, clientId, scope);
       },
       loginWith,
       login: async (clientId, { authMethod = methodOf(clientId) } = {}) =>

@@ -196,10 +196,9 @@ describe('the servers', () => {
     expect(config.owner).toBe('demo');
     expect(await stack.mesh.call('web', 'orders', 'GET', '/')).toBe(403);
     expect(await readTopic(stack.kafka.broker, stack.topic)).toEqual([]);
-    const all = [stack.consul, stack.redis, stack.kafka, stack.keycloak];
-    const processes = [...all.map((handle) => handle.process), ...stack.mesh.processes];
+    const processes = [...stack.servers.map((handle) => handle.process), ...stack.mesh.processes];
     expect(processes).toHaveLength(6);
     await stack.stop();
-    for (const handle of all) await expectGone(handle, processes);
+    for (const handle of stack.servers) await expectGone(handle, processes);
   });
 });

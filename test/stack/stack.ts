@@ -5,12 +5,15 @@ import { type Mesh, startMesh } from './envoy.js';
 import { type KafkaHandle, startKafka } from './kafka.js';
 import { type KeycloakHandle, startKeycloak } from './keycloak.js';
 import { type RedisHandle, startRedis } from './redis.js';
+import type { SharedKeycloak } from './shared-keycloak.js';
 
 export interface StackOptions {
   /** Where scopemesh will listen, which is where Keycloak delivers its webhooks: 127.0.0.1:8080. */
   intake?: string;
   /** Of every Envoy, in seconds; 1, so that open connections do not outlive a denial for long. */
   drainTimeSeconds?: number;
+  /** Instead of a Keycloak of its own; the scene gets a realm there with a name of its own. */
+  keycloak?: () => Promise<SharedKeycloak>;
   signal?: AbortSignal;
   /** Called as each server is up. */
   onReady?: (name: string, elapsedMs: number) => void;
@@ -21,7 +24,9 @@ export interface Stack {
   readonly consul: ConsulHandle;
   readonly redis: RedisHandle;
   readonly kafka: KafkaHandle;
-  readonly keycloak: KeycloakHandle;
+  readonly keycloak: SharedKeycloak;
+  /** What it started beside the mesh. */
+  readonly servers: readonly (ConsulHandle | RedisHandle | KafkaHandle | KeycloakHandle)[];
   readonly mesh: Mesh;
   readonly realm: string;
   readonly issuer: string;
@@ -40,6 +45,7 @@ const TOPIC = 'scopemesh.decisions';
 /** Starts all servers at once; resolves with the scene in place, or stops what it started and throws. */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const intake = options.intake ?? '127.0.0.1:8080';
+  const realm = options.keycloak === undefined ? REALM : `${REALM}-${randomBytes(4).toString('hex')}`;
   const began = performance.now();
   const stops: Array<() => Promise<void>> = [];
   const signal = options.signal ? { signal: options.signal } : {};
@@ -52,6 +58,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     options.onReady?.(name, performance.now() - began);
     return handle;
   };
+  const ownKeycloak: KeycloakHandle[] = [];
   // What started last depends on what started first.
   const stop = async () => {
     for (const one of stops.splice(0).reverse()) await one().catch(() => {});
@@ -76,30 +83,36 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     await kafka.createTopic(TOPIC, 3);
     return kafka;
   };
+  const startOwnKeycloak = async () => {
+    const own = await noted('keycloak', startKeycloak(signal));
+    ownKeycloak.push(own);
+    return own;
+  };
   const startRealm = async () => {
     const webhookSecret = randomBytes(32).toString('hex');
-    const keycloak = await noted('keycloak', startKeycloak(signal));
+    const keycloak = await (options.keycloak?.() ?? startOwnKeycloak());
     const { admin } = keycloak;
-    await admin.createRealm(REALM);
-    const reader = await admin.createReader(REALM);
-    for (const scope of ['orders:read', 'orders:write']) await admin.createClientScope(REALM, scope);
-    await admin.createClient(REALM, 'web-app', { attributes: { 'consul-services': 'web' } });
-    await admin.addScope(REALM, 'web-app', 'orders:read');
-    await admin.registerWebhook(REALM, { url: `http://${intake}/events/main`, secret: webhookSecret });
+    await admin.createRealm(realm);
+    const reader = await admin.createReader(realm);
+    for (const scope of ['orders:read', 'orders:write']) await admin.createClientScope(realm, scope);
+    await admin.createClient(realm, 'web-app', { attributes: { 'consul-services': 'web' } });
+    await admin.addScope(realm, 'web-app', 'orders:read');
+    await admin.registerWebhook(realm, { url: `http://${intake}/events/main`, secret: webhookSecret });
     return { keycloak, reader, webhookSecret };
   };
 
   const starting = [noted('redis', startRedis(signal)), startTopic(), startRealm(), startScene()] as const;
   try {
     const [redis, kafka, { keycloak, reader, webhookSecret }, { consul, mesh }] = await Promise.all(starting);
-    const issuer = `${keycloak.address}/realms/${REALM}`;
+    const issuer = `${keycloak.address}/realms/${realm}`;
     return {
       consul,
       redis,
       kafka,
       keycloak,
+      servers: [consul, redis, kafka, ...ownKeycloak],
       mesh,
-      realm: REALM,
+      realm,
       issuer,
       topic: TOPIC,
       reader,

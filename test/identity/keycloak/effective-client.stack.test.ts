@@ -4,24 +4,23 @@ import { createKeycloak } from '../../../src/identity/keycloak/keycloak.js';
 import { formatKey } from '../../../src/model/key.js';
 import { Secret } from '../../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
-import { type KeycloakHandle, startKeycloak } from '../../stack/keycloak.js';
 import type { ClientRepresentation, KeycloakAdmin } from '../../stack/keycloak-admin.js';
+import { type SharedKeycloak, shareKeycloak } from '../../stack/shared-keycloak.js';
 
 const REALM = 'effective';
 const SECRET = 'secret-0123456789';
 const signal = new AbortController().signal;
 
-let server: KeycloakHandle;
+let server: SharedKeycloak;
 let keycloak: ReturnType<typeof createKeycloak>;
 beforeAll(async () => {
-  server = await startKeycloak();
+  server = await shareKeycloak();
   await server.admin.createRealm(REALM);
   const reader = await server.admin.createReader(REALM);
   keycloak = open(reader, true);
 });
 afterAll(async () => {
   await keycloak?.directory.close();
-  await server?.stop();
 });
 
 function open(

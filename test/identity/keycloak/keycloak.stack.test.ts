@@ -9,16 +9,13 @@ import { formatKey } from '../../../src/model/key.js';
 import { Secret } from '../../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
 import { type DirectoryWorld, describeDirectory } from '../../conformance/directory.js';
-import { type KeycloakHandle, startKeycloak } from '../../stack/keycloak.js';
+import { type SharedKeycloak, shareKeycloak } from '../../stack/shared-keycloak.js';
 
 const signal = new AbortController().signal;
-let server: KeycloakHandle;
+let server: SharedKeycloak;
 
 beforeAll(async () => {
-  server = await startKeycloak();
-});
-afterAll(async () => {
-  await server?.stop();
+  server = await shareKeycloak();
 });
 
 async function open(

@@ -1,6 +1,6 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Decision } from '../../../src/model/decision.js';
-import { type KeycloakHandle, startKeycloak } from '../../stack/keycloak.js';
+import { type SharedKeycloak, shareKeycloak } from '../../stack/shared-keycloak.js';
 import { createRig, type Rig } from '../../support/daemon.js';
 import { isClosed, isOpen, READ } from '../../support/orders-rig.js';
 
@@ -8,17 +8,14 @@ const REALM = 'roles';
 const SECRET = 'webhook-secret-0123456789';
 const RULE = { to: 'orders', methods: ['GET', 'HEAD'], path: '/v1/orders' };
 
-let server: KeycloakHandle;
+let server: SharedKeycloak;
 let rig: Rig | undefined;
 
 beforeAll(async () => {
-  server = await startKeycloak();
+  server = await shareKeycloak();
 });
 afterEach(async () => {
   await rig?.close();
-});
-afterAll(async () => {
-  await server?.stop();
 });
 
 const idOf = (value: unknown): string => String(Reflect.get(Object(value), 'id'));

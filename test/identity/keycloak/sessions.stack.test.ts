@@ -3,21 +3,20 @@ import { systemClock } from '../../../src/clock.js';
 import { createKeycloak } from '../../../src/identity/keycloak/keycloak.js';
 import { Secret } from '../../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
-import { type KeycloakHandle, startKeycloak } from '../../stack/keycloak.js';
+import { type SharedKeycloak, shareKeycloak } from '../../stack/shared-keycloak.js';
 
 const REALM = 'sessions';
 const signal = new AbortController().signal;
 const opened: ReturnType<typeof createKeycloak>[] = [];
 const counted: string[] = [];
-let server: KeycloakHandle;
+let server: SharedKeycloak;
 
 beforeAll(async () => {
-  server = await startKeycloak();
+  server = await shareKeycloak();
   await server.admin.createRealm(REALM, { accessTokenLifespan: 240 });
 });
 afterAll(async () => {
   for (const { directory } of opened) await directory.close();
-  await server?.stop();
 });
 
 function open(reader: { readonly clientId: string; readonly clientSecret: string }) {

@@ -1,15 +1,12 @@
 import { readFile } from 'node:fs/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type KeycloakHandle, startKeycloak } from '../../stack/keycloak.js';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { type SharedKeycloak, shareKeycloak } from '../../stack/shared-keycloak.js';
 
 const REALM = 'tokens';
-let server: KeycloakHandle;
+let server: SharedKeycloak;
 
 beforeAll(async () => {
-  server = await startKeycloak();
-});
-afterAll(async () => {
-  await server?.stop();
+  server = await shareKeycloak();
 });
 
 /** The bodies that the manual gives to kcadm.sh. */
