@@ -21,6 +21,8 @@ const servers = {
 
 export default defineConfig({
   test: {
+    // A server may take its time to stop.
+    teardownTimeout: 30_000,
     // More than cores, as many tests wait for a timer or another process while they run.
     maxWorkers: Math.ceil(availableParallelism() * 1.5),
     reporters: ['default', new SpecReporter(), ...(report === undefined ? [] : ['json'])],

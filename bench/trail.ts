@@ -6,6 +6,7 @@ import { systemClock } from '../src/clock.js';
 import { type ChainHead, emptyChain, extendChain, toStoredText } from '../src/decisions/chain.js';
 import { createEmbeddedDecisionLog } from '../src/decisions/embedded/embedded-decision-log.js';
 import { Publication } from '../src/decisions/publication.js';
+import { readLines } from '../src/decisions/read-lines.js';
 import { toTrailRecord } from '../src/decisions/trail-record.js';
 import { TrailVerification } from '../src/decisions/verify-trail.js';
 import { noMetrics, silentLogger } from '../src/observe.js';
@@ -41,7 +42,7 @@ async function verifyExport(count: number): Promise<void> {
   const [began, cpu] = [performance.now(), process.cpuUsage()];
   const verification = new TrailVerification();
   const input = await open(path);
-  for await (const line of input.readLines({ encoding: 'utf8' })) verification.add(toTrailRecord(line));
+  for await (const lines of readLines(input)) for (const line of lines) verification.add(toTrailRecord(line));
   await input.close();
   const report = verification.report();
   if (report.fault !== undefined || report.decisions !== count) throw new Error('the log does not verify');

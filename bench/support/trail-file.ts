@@ -1,16 +1,30 @@
+import { hash as digestOf, generateKeyPairSync } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
+import { type ChainHead, leafOf, NO_HASH, toStoredText } from '../../src/decisions/chain.js';
+import {
+  checkpointSubject,
+  originOf,
+  type StoredCheckpoint,
+  signCheckpoint,
+  toCheckpointEvent,
+} from '../../src/decisions/checkpoint.js';
 import { DecisionFile } from '../../src/decisions/embedded/decision-file.js';
-import { toCloudEvent } from '../../src/decisions/envelope.js';
-import type { Decision } from '../../src/model/decision.js';
+import { appendLeaf, EMPTY_FRONTIER } from '../../src/decisions/merkle.js';
+import { createNoteSigner } from '../../src/decisions/signed-note.js';
 import { intentionSubject } from '../../src/plan/plan.js';
 
 /** One decision every ten seconds: ten million are three years. */
 const EVERY_MS = 10_000;
 const BEGIN = Date.parse('2023-01-01T00:00:00.000Z');
-const BATCH = 50_000;
-/** So many are made; the rest are copies of them, each time later. */
-const WRITTEN = 500_000;
+/** A checkpoint signs so many more. */
+const BATCH = 1_000;
+/** Rows of one statement. */
+const AT_ONCE = 100;
+const LOG = '01JABCDEFGHJKMNPQRSTVWXYZ0';
+/** The share of the first service. */
+const BUSY = 0.1;
 
 const OPEN = { access: 'http', permissions: [{ methods: ['GET', 'POST'], pathExact: '/v1/orders' }] };
 const READ = { access: 'http', permissions: [{ methods: ['GET'], pathExact: '/v1/orders' }] };
@@ -56,7 +70,10 @@ export function instantOf(position: number): string {
 
 export const serviceName = (at: number) => `service-${at}`;
 
-/** Fills an embedded log with the history of a fleet whose edges change in a random order. */
+/**
+ * Fills an embedded log, as scopemesh writes it, with the history of a fleet whose edges change in a random order: of ten
+ * decisions one is about the first service. The public key of its checkpoints is beside it.
+ */
 export async function writeTrail(
   directory: string,
   { decisions, services, callers }: TrailSize,
@@ -66,49 +83,85 @@ export async function writeTrail(
   const database = new Database(join(directory, 'decisions.db'));
   // The file is thrown away after a crash.
   database.exec('PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF; PRAGMA cache_size = -400000;');
-  const isTrigger = (sql: string) => sql.startsWith('CREATE TRIGGER');
-  for (const sql of schema.filter((each) => !isTrigger(each))) database.exec(sql);
-  const insert = database.prepare<unknown[]>(
-    'INSERT INTO decisions (id, time, subject, event) VALUES (?, ?, ?, ?)',
-  );
+  const [tables, later] = [schema.filter(isTable), schema.filter((sql) => !isTable(sql))];
+  for (const sql of tables) database.exec(sql);
+  const insertOf = (rows: number) =>
+    database.prepare<unknown[]>(
+      `INSERT INTO decisions (id, time, subject, event) VALUES ${Array(rows).fill('(?, ?, ?, ?)').join()}`,
+    );
+  const insert = insertOf(AT_ONCE);
+  const insertOne = insertOf(1);
   const note = database.prepare<unknown[]>('INSERT INTO about VALUES (?, ?, ?)');
   const lives = new Uint32Array(services * callers);
-  let random = 1;
-  const written = Math.min(decisions, WRITTEN);
-  for (let from = 0; from < written; from += BATCH) {
+  const draw = drawing();
+  const texts = LIFE.map(storedTextOf);
+  const sign = signerOf(directory);
+  let [hash, tree] = [NO_HASH, EMPTY_FRONTIER];
+  for (let from = 0; from < decisions; from += BATCH) {
     database.exec('BEGIN');
-    for (let at = from; at < Math.min(from + BATCH, written); at++) {
-      random = (Math.imul(random, 1_664_525) + 1_013_904_223) >>> 0;
-      const edge = random % lives.length;
-      const decision = decisionOf(at, edge, lives[edge] ?? 0, callers);
-      const { id, time, subject, resource, client, principal } = decision;
-      insert.run(id, time, subject, JSON.stringify(toCloudEvent(decision)));
+    let values: string[] = [];
+    let time = '';
+    for (let at = from; at < from + BATCH; at++) {
+      const edge = Math.floor(draw() * (draw() < BUSY ? callers : lives.length));
+      const life = lives[edge] ?? 0;
+      const names = namesOf(edge, callers);
+      time = instantOf(at);
+      const text = texts[life % LIFE.length]?.({
+        ...names,
+        at: String(at),
+        id: idOf(at),
+        time,
+        life: String(life + 1),
+        sequence: String(at + 1),
+        hash,
+      });
+      if (text === undefined) throw new Error('an edge has no life');
+      hash = text.hash;
+      tree = appendLeaf(tree, leafOf(hash));
+      values.push(idOf(at), time, names.subject, text.stored);
       // What the trigger does, without its work for each later decision of an edge.
-      if (lives[edge] === 0) {
-        note.run('client', client?.clientId, subject);
-        note.run('source', resource.source, subject);
-        note.run('destination', resource.destination, subject);
-        note.run('principal', principal?.id, subject);
-      }
-      lives[edge] = (lives[edge] ?? 0) + 1;
+      if (life === 0)
+        for (const kind of ['client', 'source', 'destination', 'principal'] as const)
+          note.run(kind, names[kind], names.subject);
+      lives[edge] = life + 1;
+      if (values.length < 4 * AT_ONCE) continue;
+      insert.run(...values);
+      values = [];
     }
+    const checkpoint = sign(`${idOf(from + BATCH - 1)}-checkpoint`, time, { log: LOG, hash, tree });
+    insertOne.run(checkpoint.id, time, checkpointSubject(LOG), JSON.stringify(toCheckpointEvent(checkpoint)));
     database.exec('COMMIT');
+    if (from % 500_000 === 0) progress(`trail: ${from} of ${decisions} decisions`);
   }
-  for (let copies = 1; copies * written < decisions; copies++) {
-    progress(`trail: ${copies * written} of ${decisions} decisions`);
-    database.exec(copyOf(copies, written));
-  }
-  for (const sql of schema.filter(isTrigger)) database.exec(sql);
+  progress('trail: the indexes');
+  for (const sql of later) database.exec(sql);
   database.close();
 }
 
-/** The first decisions again, later: SQLite copies them faster than they are made. */
-function copyOf(copies: number, written: number): string {
-  const later = `strftime('%Y-%m-%dT%H:%M:%fZ', time, '+${copies * written * (EVERY_MS / 1_000)} seconds')`;
-  const id = `substr(id, 1, 2) || '${copies.toString(36).toUpperCase().padStart(4, 'Z')}' || substr(id, 7)`;
-  return `INSERT INTO decisions (id, time, subject, event)
-    SELECT ${id}, ${later}, subject, replace(replace(event, time, ${later}), id, ${id})
-    FROM decisions WHERE seq <= ${written}`;
+const isTable = (sql: string) => sql.startsWith('CREATE TABLE');
+
+function signerOf(directory: string): (id: string, time: string, head: ChainHead) => StoredCheckpoint {
+  const { privateKey } = generateKeyPairSync('ed25519');
+  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  const signer = createNoteSigner('scopemesh/payments', pem);
+  writeFileSync(join(directory, 'trail-key.pub'), `${signer.verifierKey}\n`);
+  return (id, time, head) => ({
+    id,
+    time,
+    source: 'scopemesh/payments',
+    log: head.log,
+    note: signCheckpoint(signer, originOf('payments', head.log), head),
+    tree: head.tree,
+  });
+}
+
+/** Numbers from 0 to below 1, the same in each run. */
+function drawing(): () => number {
+  let state = 1;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return (Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) >>> 0) / 2 ** 32;
+  };
 }
 
 /** The statements that make the file of a log. */
@@ -122,44 +175,67 @@ function schemaOf(directory: string): readonly string[] {
   return rows.map((row) => String((row as { sql: unknown }).sql));
 }
 
-function decisionOf(at: number, edge: number, life: number, callers: number): Decision {
-  const destination = Math.floor(edge / callers);
-  const source = serviceName((destination + 1 + (edge % callers)) % 1_000_000);
-  const step = LIFE[life % LIFE.length] ?? LIFE[0];
-  const time = instantOf(at);
-  const name = { partition: 'default', namespace: 'default', name: serviceName(destination) };
-  const { action, verb, reason, before, after, scopes } = step;
+const idOf = (at: number) => `01${at.toString(36).toUpperCase().padStart(24, '0')}`;
+
+function namesOf(edge: number, callers: number) {
+  const at = Math.floor(edge / callers);
+  const source = serviceName(at + 1 + (edge % callers));
+  const destination = serviceName(at);
+  const place = { partition: 'default', namespace: 'default', name: destination };
   return {
-    id: `01${at.toString(36).toUpperCase().padStart(24, '0')}`,
-    time,
+    source,
+    destination,
+    subject: intentionSubject(place, source),
+    client: `${source}-app`,
+    principal: `person-${edge % 100}`,
+  };
+}
+
+/**
+ * Makes the stored text of each decision of a kind from one that scopemesh wrote: that is some ten times as fast. Gives it
+ * with its hash.
+ */
+function storedTextOf({ action, verb, reason, before, after, scopes }: (typeof LIFE)[number]) {
+  const pattern = toStoredText({
+    id: '@id@',
+    time: '@time@',
     type: `dev.scopemesh.intention.${verb}`,
-    subject: intentionSubject(name, source),
+    subject: '@subject@',
     source: 'scopemesh/payments/replica-1',
     action,
     outcome: 'applied',
     reason,
     resource: {
       kind: 'intention',
-      source,
-      destination: name.name,
+      source: '@source@',
+      destination: '@destination@',
       namespace: 'default',
       partition: 'default',
     },
-    client: { provider: 'main', clientId: `${source}-app`, actorKind: 'workload' },
+    client: { provider: 'main', clientId: '@client@', actorKind: 'workload' },
     scopes,
-    principal: { id: `person-${edge % 100}` },
-    cause: { kind: 'webhook', eventId: `event-${at}`, receivedAt: time },
+    principal: { id: '@principal@' },
+    cause: { kind: 'webhook', eventId: 'event-@at@', receivedAt: '@time@' },
     before,
     after,
-    writeId: `write-${at}`,
+    writeId: 'write-@at@',
     mappingRevision: 'sha256:9d2c6a1b0f3e4d5c',
-    revision: life + 1,
+    revision: 7770001,
     latencyMs: 11.4,
-    chain: {
-      log: '01JABCDEFGHJKMNPQRSTVWXYZ0',
-      sequence: at + 1,
-      previousHash: '0'.repeat(64),
-      hash: '0'.repeat(64),
-    },
+    chain: { log: LOG, sequence: 7770002, previousHash: '@hash@', hash: '@own@' },
+  });
+  const [front = [], back = []] = pattern
+    .split('"hash":"@own@",')
+    .map((text) => text.replaceAll('7770001', '@life@').replaceAll('7770002', '@sequence@').split('@'));
+  return (values: Readonly<Record<string, string>>) => {
+    // Each second part is the name of a hole.
+    const fill = (parts: readonly string[]) => {
+      let text = '';
+      for (let at = 0; at < parts.length; at++) text += at % 2 === 0 ? parts[at] : values[parts[at] ?? ''];
+      return text;
+    };
+    const [begin, end] = [fill(front), fill(back)];
+    const own = digestOf('sha256', begin + end, 'hex');
+    return { hash: own, stored: `${begin}"hash":"${own}",${end}` };
   };
 }

@@ -86,27 +86,41 @@ function withHash(
   return linked;
 }
 
-/** `data.chain` in a stored text. */
+/** How `data.chain` begins in a stored decision. */
+const CHAIN_BEGIN = '"chain":{';
 const STORED_CHAIN =
-  /"chain":\{("hash":"([0-9a-f]{64})",)"log":"([^"\\]{1,128})","previousHash":"([0-9a-f]{64})","sequence":([1-9]\d{0,14})\}/g;
+  /"chain":\{("hash":"([0-9a-f]{64})",)"log":"([!#-[\]-~]{1,128})","previousHash":"([0-9a-f]{64})","sequence":([1-9]\d{0,14})\}/y;
+const END_BEGIN = '},"datacontenttype":';
 /** The members behind `data`, as canonical JSON orders them. */
 const STORED_END =
-  /\},"datacontenttype":"application\/json","id":"([^"\\]{1,128})","source":"[^"\\]*","specversion":"1\.0","subject":"[^"\\]*","time":"([^"\\]*)","type":"dev\.scopemesh\.[a-z-]+\.[a-z]+"\}$/;
+  /\},"datacontenttype":"application\/json","id":"([!#-[\]-~]{1,128})","source":"[^"\\]*","specversion":"1\.0","subject":"[^"\\]*","time":"([!#-[\]-~]*)","type":"dev\.scopemesh\.[a-z-]+\.[a-z]+"\}$/y;
+/** What is hashed. Used again for each decision. */
+const hashed = Buffer.alloc(1 << 18);
+const MOST_BYTES_OF_A_UNIT = 3;
 
 /**
  * The ID, the time and the link of a decision that is stored as `toStoredText` wrote it and has the hash that it names; undefined for
- * all others, which `hashOfEvent` judges. To change a byte of such a text unseen, one must find other bytes with the same hash.
+ * all others and for very long ones, which `hashOfEvent` judges. To change a byte of such a text unseen, one must find other
+ * bytes with the same hash. `encoding`: `latin1` if each character of the text stands for a stored byte.
  */
 export function intactLinkOf(
-  stored: string,
+  text: string,
+  encoding: 'utf8' | 'latin1',
 ): { readonly id: string; readonly time: string; readonly link: ChainLink } | undefined {
-  const [found, second] = stored.matchAll(STORED_CHAIN);
-  const [, id, time] = STORED_END.exec(stored) ?? [];
-  if (found === undefined || second !== undefined || id === undefined || time === undefined) return undefined;
-  const [, member = '', named = '', log = '', previousHash = '', sequence = ''] = found;
-  const at = found.index + '"chain":{'.length;
-  const hashed = stored.slice(0, at) + stored.slice(at + member.length);
-  if (digestOf('sha256', hashed, 'hex') !== named) return undefined;
+  const begin = text.indexOf(CHAIN_BEGIN);
+  const end = text.lastIndexOf(END_BEGIN);
+  if (begin === -1 || end < begin || text.indexOf(CHAIN_BEGIN, begin + 1) !== -1) return undefined;
+  STORED_CHAIN.lastIndex = begin;
+  const [, member = '', named = '', log = '', previousHash = '', sequence = ''] =
+    STORED_CHAIN.exec(text) ?? [];
+  STORED_END.lastIndex = end;
+  const [, id, time] = STORED_END.exec(text) ?? [];
+  if (member === '' || id === undefined || time === undefined) return undefined;
+  if (text.length * MOST_BYTES_OF_A_UNIT > hashed.length) return undefined;
+  const at = begin + CHAIN_BEGIN.length;
+  const before = hashed.write(text.slice(0, at), encoding);
+  const length = before + hashed.write(text.slice(at + member.length), before, encoding);
+  if (digestOf('sha256', hashed.subarray(0, length), 'hex') !== named) return undefined;
   return { id, time, link: { log, sequence: Number(sequence), previousHash, hash: named } };
 }
 

@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises';
 import type { Decision } from '../model/decision.js';
 import { ChainCheck } from './chain-check.js';
 import { parseLogEvent } from './log.js';
+import { readLines } from './read-lines.js';
 import { toTrailRecord } from './trail-record.js';
 
 /**
@@ -12,12 +13,12 @@ export async function* readDecisionFile(path: string): AsyncIterable<Decision> {
   const file = await open(path);
   const chain = new ChainCheck();
   try {
-    for await (const line of file.readLines({ encoding: 'utf8' })) {
-      if (line.trim() === '') continue;
-      chain.see(toTrailRecord(line));
-      const decision = parseLogEvent(line);
-      if (decision !== undefined) yield decision;
-    }
+    for await (const lines of readLines(file))
+      for (const line of lines) {
+        chain.see(toTrailRecord(line));
+        const decision = parseLogEvent(line.toString());
+        if (decision !== undefined) yield decision;
+      }
   } finally {
     await file.close();
   }

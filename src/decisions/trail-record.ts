@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { ChainLink } from '../model/decision.js';
 import { fieldOf } from '../model/field-of.js';
 import { canonicalJson } from './canonical-json.js';
@@ -18,10 +19,16 @@ export type TrailRecord =
   | { readonly kind: 'checkpoint'; readonly checkpoint: StoredCheckpoint }
   | { readonly kind: 'unreadable' };
 
-/** Reads an event as it is stored. The hash is computed from all of it, also from fields that this version does not know. */
-export function toTrailRecord(text: string): TrailRecord {
-  const intact = intactLinkOf(text);
+/** Reads an event as it is stored, as text or as bytes. The hash is computed from all of it, also from fields that this version does not know. */
+export function toTrailRecord(stored: Buffer | string): TrailRecord {
+  const intact =
+    typeof stored === 'string'
+      ? intactLinkOf(stored, 'utf8')
+      : intactLinkOf(stored.toString('latin1'), 'latin1');
   if (intact !== undefined) return { kind: 'decision', ...intact, isIntact: true };
+  // A text would not show a byte that is not UTF-8.
+  if (typeof stored !== 'string' && !isUtf8(stored)) return { kind: 'unreadable' };
+  const text = stored.toString();
   try {
     const event = parseJson(text);
     if (isCheckpointEvent(event)) {

@@ -171,4 +171,24 @@ describe('the index of the embedded log', () => {
     expect(found).toEqual([`bot ${onDay(4)}`, `batch ${onDay(3)}`, `batch ${onDay(2)}`]);
     await trail.close();
   });
+
+  it('gives the decisions of many subjects of a name in the order of the log', async () => {
+    const sources = Array.from({ length: 210 }, (_, index) => `source-${index}`);
+    const written = [...sources, ...sources.toReversed(), ...sources].map((source, index) =>
+      edge(source, index / 10, index % 2 === 0 ? OPENED : CLOSED),
+    );
+    await append(written);
+    const trail = await open();
+    const between = { from: written[5]?.time, to: written.at(-6)?.time };
+    const found: string[] = [];
+    for await (const { id } of trail.history({ kind: 'destination', name: 'orders' }, between))
+      found.push(id);
+    expect(found).toEqual(
+      written
+        .slice(5, -5)
+        .map(({ id }) => id)
+        .toReversed(),
+    );
+    await trail.close();
+  });
 });

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
 import { createWitness, type Witness } from '../../decisions/cosignature.js';
 import { isExtensionProof, verifyExtension, verifyInclusion } from '../../decisions/proofs.js';
+import { readLines } from '../../decisions/read-lines.js';
 import { createNoteVerifier, type NoteVerifier } from '../../decisions/signed-note.js';
 import { publicKeyPath } from '../../decisions/signing-key.js';
 import { type TrailRecord, toTrailRecord } from '../../decisions/trail-record.js';
@@ -78,9 +79,7 @@ async function verify(options: Options, cli: Cli): Promise<void> {
     options.input === undefined
       ? await ofLog(await cli.openLogSettings(), options, cli)
       : { records: ofFile(options.input), verifiers: keysIn(options.key) };
-  const verification = new TrailVerification({ verifiers });
-  for await (const record of records) verification.add(record);
-  const report = verification.report();
+  const report = await verifyRecords(records, verifiers);
   const hasKey = verifiers.length > 0;
   const doubts = doubtsOf(report, hasKey, options.unchained ?? 0);
   const isVerified = report.fault === undefined && doubts.length === 0;
@@ -180,17 +179,28 @@ export async function ofLog(
   settings: DecisionLogSettings,
   { key, json }: Options,
   cli: Cli,
-): Promise<{ readonly records: AsyncIterable<TrailRecord>; readonly verifiers: readonly NoteVerifier[] }> {
+): Promise<{ readonly records: Records; readonly verifiers: readonly NoteVerifier[] }> {
   const own = publicKeyPath(settings.state.directory);
   const verifiers = keysIn(key ?? (existsSync(own) ? [own] : []));
-  return { records: readChain(settings, cli, (_, record) => record, json), verifiers };
+  return { records: readChain(settings, cli, (_, record) => [record], json), verifiers };
 }
 
-async function* ofFile(path: string): AsyncIterable<TrailRecord> {
+/** Those of a file many at a time: to wait for each costs as much as its hash. */
+type Records = AsyncIterable<readonly TrailRecord[]>;
+
+export async function verifyRecords(
+  records: Records,
+  verifiers: readonly NoteVerifier[],
+): Promise<TrailReport> {
+  const verification = new TrailVerification({ verifiers });
+  for await (const batch of records) for (const record of batch) verification.add(record);
+  return verification.report();
+}
+
+async function* ofFile(path: string): Records {
   const file = await openInput(path, '--input', 'export');
   try {
-    for await (const line of file.readLines({ encoding: 'utf8' }))
-      if (line.trim() !== '') yield toTrailRecord(line);
+    for await (const lines of readLines(file)) yield lines.map(toTrailRecord);
   } finally {
     await file.close();
   }

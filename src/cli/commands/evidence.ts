@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { toCloudEvent } from '../../decisions/envelope.js';
 import type { Trail } from '../../decisions/trail.js';
-import { TrailVerification } from '../../decisions/verify-trail.js';
 import { refuseBehind } from '../../trail/answer.js';
 import { collectEvidence } from '../../trail/evidence/evidence.js';
 import { evidenceFiles } from '../../trail/evidence/evidence-files.js';
@@ -13,7 +12,7 @@ import { writePrivateFiles } from '../private-files.js';
 import { accessText } from '../terminal/access-text.js';
 import { printable } from '../terminal/screen.js';
 import { type TrailOptions, withTrail, withTrailOptions } from '../with-trail.js';
-import { doubtsOf, ofLog } from './decisions-verify.js';
+import { doubtsOf, ofLog, verifyRecords } from './decisions-verify.js';
 
 interface Options extends TrailOptions {
   readonly from: string;
@@ -59,9 +58,7 @@ async function report(options: Options, cli: Cli): Promise<void> {
     return collectEvidence(trail, { owner, from, to });
   });
   const { records, verifiers } = await ofLog(settings, key === undefined ? {} : { key }, cli);
-  const verification = new TrailVerification({ verifiers });
-  for await (const record of records) verification.add(record);
-  const checked = verification.report();
+  const checked = await verifyRecords(records, verifiers);
   const signaturesChecked = verifiers.length > 0;
   const integrity: Integrity = {
     ...checked,

@@ -98,19 +98,62 @@ class EmbeddedTrail implements Trail {
   ): AsyncIterable<Decision> {
     const first = from === undefined ? 0 : this.#endOf(justBefore(from)) + 1;
     const end = to === undefined ? NEVER - 1 : this.#endOf(to);
-    const [condition, values] =
-      of === 'all'
-        ? ['TRUE', []]
-        : 'subject' in of
-          ? ['subject = ?', [of.subject]]
-          : ['subject IN (SELECT subject FROM about WHERE kind = ? AND name = ?)', [of.kind, of.name]];
-    // Without the events, so that the index alone is sorted.
-    const select = `SELECT seq, '' AS event FROM decisions WHERE ${condition} AND seq >= ? AND seq < ? ORDER BY seq DESC LIMIT ${PAGE}`;
+    if (of !== 'all' && 'kind' in of) {
+      yield* this.#newestOf(of, Math.max(first, 1), end);
+      return;
+    }
+    const [condition, values] = of === 'all' ? ['TRUE', []] : ['subject = ?', [of.subject]];
     yield* this.#pages((before) =>
-      this.#all(select, ...values, first, Math.min(before, end + 1)).flatMap(({ seq }) =>
-        this.#all('SELECT seq, event FROM decisions WHERE seq = ?', seq),
+      this.#all(
+        `SELECT seq, event FROM decisions WHERE ${condition} AND seq >= ? AND seq < ? ORDER BY seq DESC LIMIT ${PAGE}`,
+        ...values,
+        first,
+        Math.min(before, end + 1),
       ),
     );
+  }
+
+  /**
+   * Keeps the newest position of each subject, and goes on in the subject of which it took one: the cost is that of the
+   * subjects and of what is read, however many decisions they have.
+   */
+  async *#newestOf({ kind, name }: About, first: number, end: number): AsyncIterable<Decision> {
+    // By position, with the subject as `event`.
+    const waiting: Row[] = [];
+    const wait = (row: Row) => {
+      if (row.seq < first) return;
+      const at = waiting.findLastIndex(({ seq }) => seq < row.seq);
+      waiting.splice(at + 1, 0, row);
+    };
+    for (let after: string | undefined = ''; after !== undefined; ) {
+      const rows = this.#all(
+        `SELECT coalesce((SELECT max(seq) FROM decisions WHERE subject = about.subject AND seq <= ?), 0) AS seq, subject AS event
+          FROM about WHERE kind = ? AND name = ? AND subject > ? ORDER BY subject LIMIT ${PAGE}`,
+        end,
+        kind,
+        name,
+        after,
+      );
+      waiting.push(...rows.filter(({ seq }) => seq >= first));
+      after = rows.at(-1)?.event;
+      await turn();
+    }
+    waiting.sort((a, b) => a.seq - b.seq);
+    for (let read = 1; ; read++) {
+      const newest = waiting.pop();
+      if (newest === undefined) return;
+      const { seq, event: subject } = newest;
+      const [row] = this.#all('SELECT seq, event FROM decisions WHERE seq = ?', seq);
+      const decision = row && this.#parse(row);
+      if (decision !== undefined) yield decision;
+      for (const next of this.#all(
+        'SELECT seq, subject AS event FROM decisions WHERE subject = ? AND seq < ? ORDER BY seq DESC LIMIT 1',
+        subject,
+        seq,
+      ))
+        wait(next);
+      if (read % PAGE === 0) await turn();
+    }
   }
 
   async close(): Promise<void> {
