@@ -7,7 +7,7 @@ import { startSsfWorld } from '../support/ssf/world.js';
 import { describeProviderChaos } from './provider-chaos.js';
 
 /** All kinds together take minutes, so this runs with the suites on real servers, and in full only with FAULTS=all. */
-const events = process.env.FAULTS === 'all' ? 10_000 : 2_000;
+const events = process.env.FAULTS === 'all' ? 10_000 : 600;
 
 describeProviderChaos('oidc', startOidcWorld, { events, seed: 1 });
 describeProviderChaos('auth0', startAuth0World, { events, seed: 2 });

@@ -10,6 +10,6 @@ beforeAll(async () => {
 
 // Each event is a real change here, so that this takes minutes; in full only with FAULTS=all.
 describeProviderChaos('a real Keycloak', () => startKeycloakWorld(server, false), {
-  events: process.env.FAULTS === 'all' ? 10_000 : 800,
+  events: process.env.FAULTS === 'all' ? 10_000 : 300,
   seed: 5,
 });

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../stack/process.js';
 import { batchesOf, bySubject, changeOf, changesOf, edgesOfConsul, edgesOfKeycloak } from './crash-world.js';
+import { endLeaderSession } from './end-leader-session.js';
 import { type Scene, startScene } from './scene.js';
 import type { Scopemesh } from './scopemesh.js';
 
@@ -53,11 +54,15 @@ describe('kill -9 at a write that carries many edges', () => {
       ['answered', () => consulWrites.next('answered'), 'made'],
       ['answered, and a little later', () => consulWrites.next('answered').then(() => delay(4)), 'made'],
     ];
+    const kill = async () => {
+      await daemon.kill();
+      await endLeaderSession(stack.consul, 'demo');
+    };
     const holders = new Set<number>();
     let largest = 0;
     for (let round = 0; round < TURNS * moments.length; round++) {
       const [name, moment, fate] = moments[round % moments.length] ?? ['', () => delay(0), 'made'];
-      await daemon.kill();
+      await kill();
       const losing = [...holders].slice(0, LOSE);
       const gaining = range(0, CLIENTS)
         .map((at) => (at + round * 7) % CLIENTS)
@@ -71,7 +76,7 @@ describe('kill -9 at a write that carries many edges', () => {
       const come = moment();
       await daemon.start();
       await come;
-      await daemon.kill();
+      await kill();
       found();
       await daemon.start();
       await until(

@@ -8,7 +8,7 @@ import type { Scopemesh } from './scopemesh.js';
 
 const CLIENTS = 40;
 const DESTINATIONS = 8;
-const KILLS = process.env.FAULTS === 'all' ? 10 : 5;
+const KILLS = process.env.FAULTS === 'all' ? 10 : 4;
 const CHANGES = 100 * KILLS;
 /** Changes on their way to Keycloak at once, and the shortest time between two of one lane. */
 const LANES = 4;

@@ -9,6 +9,7 @@ import { freePort } from '../stack/ports.js';
 import { until } from '../stack/process.js';
 import { type Idp, startIdp } from '../support/idp.js';
 import { openDecisionTopic } from './decision-topic.js';
+import { endLeaderSession } from './end-leader-session.js';
 import { BUILT, type Scopemesh, startScopemesh } from './scopemesh.js';
 
 const TOPIC = 'scopemesh.decisions';
@@ -113,9 +114,7 @@ describe('a compromised client, with real servers', () => {
     await daemon.idle();
     await daemon.kill();
     await rm(daemon.stateDirectory, { recursive: true });
-    // A new store is refused while the session of the killed process lasts.
-    const [lock] = (await consul.request('GET', '/v1/kv/scopemesh/payments/leader')) as { Session: string }[];
-    await consul.request('PUT', `/v1/session/destroy/${lock?.Session}`);
+    await endLeaderSession(consul, 'payments');
     await daemon.start();
     await daemon.ready();
     await daemon.idle();

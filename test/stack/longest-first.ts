@@ -2,9 +2,10 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** A file that begins last and takes minutes keeps one worker busy while the other has nothing left to do. */
 const LONGEST = [
-  'test/e2e/crash-batch.test.ts',
+  'test/e2e/crash.test.ts',
   'test/secrets/every-secret.stack.test.ts',
-  'test/e2e/login.test.ts',
+  'test/faults/idp.stack.test.ts',
+  'test/faults/consul.stack.test.ts',
   'test/conformance/provider-keycloak-chaos.stack.test.ts',
   'test/docs/login.stack.test.ts',
   'test/decisions/relay.stack.test.ts',
