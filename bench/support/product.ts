@@ -96,6 +96,8 @@ export async function startDaemon(
   const [command = '', ...args] = [
     ...wrapper,
     process.execPath,
+    // As deploy/scopemesh.service and the Dockerfile start it.
+    '--max-semi-space-size=64',
     MAIN,
     '-c',
     join(directory, 'scopemesh.json'),
