@@ -24,6 +24,18 @@ describe('validate', () => {
     expect(json()).toMatchObject({ valid: false, problems: [{ line: 1, path: 'mode' }, { path: 'extra' }] });
     expect((await cli.run(['validate'])).status).toBe(1);
   });
+
+  it('says what a provider refuses at the start, at its line', async () => {
+    const provider = { kind: 'okta', clientId: 'a', issuer: 'https://acme.okta.com/oauth2/default', apis: ['a'] };
+    cli.configure({ providers: [{ name: 'main', ...provider, privateKey: 'no key' }] });
+    const { status, json } = await cli.run(['validate', '--json']);
+    expect(status).toBe(1);
+    expect(json()).toMatchObject({
+      valid: false,
+      problems: [{ path: 'providers[0]', line: 1, message: expect.stringContaining('privateKey must be') }],
+    });
+    expect(JSON.stringify(json())).not.toContain('no key');
+  });
 });
 
 describe('the program', () => {
