@@ -51,7 +51,7 @@ describe('explain', () => {
       verdict: 'partly',
       decidedBy: { precedence: 9, source: 'web', destination: 'orders', isOwned: true },
       claim: { kind: 'claimed', client: { provider: 'main', clientId: 'web-app' } },
-      client: { clientId: 'web-app', exists: true, enabled: true, grants: [{ name: 'orders:read' }] },
+      client: { clientId: 'web-app', isReadable: true, exists: true, enabled: true, grants: [{ name: 'orders:read' }] },
       openings: [{ scope: 'orders:read' }],
       holds: [],
       pending: null,
@@ -118,6 +118,20 @@ describe('explain', () => {
     expect(out).toContain(
       "the record scopemesh/payments/claims/main/web-app in Consul's KV cannot be read; delete or repair that key",
     );
+  });
+
+  it('says that the record of a client cannot be read, and why, as plan does', async () => {
+    cli.brokenIdp('{ "clients": [{ "clientId": "web-app", "scopes": ["a b"] }] }');
+    const { out } = await cli.run(['explain', 'web', 'orders']);
+    expect(out).toContain('main/web-app has a record at the identity provider that cannot be read (ClientUnreadable)');
+    expect(out).toMatch(/ held +ClientUnreadable: .*scopes.*correct its record at the identity provider/);
+    expect(out).not.toContain('does not exist');
+    const hold = { reason: 'ClientUnreadable', subject: 'client/main/web-app' };
+    expect((await cli.run(['explain', 'web', 'orders', '--json'])).json()).toMatchObject({
+      client: { isReadable: false },
+      holds: [hold],
+    });
+    expect((await cli.run(['plan', '--json'])).json().holds).toContainEqual(expect.objectContaining(hold));
   });
 
   it('shows holds, and that the claim does not count', async () => {
