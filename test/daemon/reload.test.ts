@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Decision } from '../../src/model/decision.js';
 import { type Daemon, type Rig, SCOPES } from '../support/daemon.js';
+import { secretOf } from '../support/idp.js';
 import { EDGE, isClosed, isOpen, ordersRig, READ } from '../support/orders-rig.js';
 import { until } from '../support/until.js';
 
@@ -72,6 +73,33 @@ describe('a reload', () => {
     rig.idp.put('web-app');
     await daemon.tell('client.updated', 'web-app');
     await isClosed(rig);
+  });
+
+  it('changes webhook secrets and http.tokens at once; the first and the last secret wait for a restart', async () => {
+    await running();
+    const event = { type: 'client.updated', data: { clientId: 'web-app' } };
+    const [added, removed] = [secretOf(9), rig.idp.webhookSecret];
+    const token = 'token-of-somebody-0123456789-abcdefgh';
+    const authorization = `Bearer ${token}`;
+    const ask = async () =>
+      (await fetch(`${daemon.admin}/api/unknown`, { headers: { authorization } })).status;
+    expect([await daemon.send({ ...event, secret: added }), await ask()]).toEqual([401, 401]);
+    const http = { listen: '127.0.0.1:0', tokens: [{ name: 'somebody', token }] };
+    rig.writeFile({ http }, { webhook: { secrets: [added] } });
+    daemon.reload();
+    await until('the new secrets', async () =>
+      (await daemon.send({ ...event, secret: added })) === 202 && (await ask()) === 404 ? true : undefined,
+    );
+    expect(await daemon.send({ ...event, secret: removed })).toBe(401);
+    const first = (await reloads()).find(({ reason }) => reason === 'ConfigReloaded');
+    expect(first?.detail).toBeUndefined();
+    expect(JSON.stringify(first)).not.toContain(token);
+
+    rig.writeFile({}, { webhook: undefined });
+    daemon.reload();
+    await until('the end of the token', async () => ((await ask()) === 401 ? true : undefined));
+    expect((await reloaded(2)).detail).toContain('restart: providers.main.webhookSecrets');
+    expect(await daemon.send({ ...event, secret: added })).toBe(202);
   });
 
   it('compares with the last good file, however fast they come', async () => {
