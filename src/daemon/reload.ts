@@ -1,5 +1,5 @@
 import type { Config } from '../../config/config.js';
-import { effectiveConfig, isLive } from '../../config/live-settings.js';
+import { beginsTerm, effectiveConfig, isLive } from '../../config/live-settings.js';
 import { configRevision, diffConfig, toMapping } from '../../config/mapping-revision.js';
 import { isoInstant } from '../clock.js';
 import { messageOf, SyncError } from '../errors.js';
@@ -41,6 +41,7 @@ export class Reloads {
   readonly #stepDown: () => void;
   readonly #signal: AbortSignal;
   #last: Config;
+  #current: Config;
   #turn: Promise<void> = Promise.resolve();
 
   /** `stepDown` ends the term of this replica, if it leads. */
@@ -54,6 +55,7 @@ export class Reloads {
     this.#stepDown = stepDown;
     this.#running = running;
     this.#last = running;
+    this.#current = running;
     this.#read = read;
     this.#live = live;
     this.#signal = signal;
@@ -61,7 +63,7 @@ export class Reloads {
 
   /** The configuration in effect. The next term begins with it. */
   get current(): Config {
-    return effectiveConfig(this.#running, this.#last);
+    return this.#current;
   }
 
   get #deps(): ReconcilerDeps {
@@ -109,7 +111,8 @@ export class Reloads {
     const { clock, logger } = this.#deps;
     const changes = diffConfig(this.#last, next);
     const waiting = this.#waitingFor(next);
-    const mapping = toMapping(effectiveConfig(this.#running, next));
+    const effective = effectiveConfig(this.#running, next, this.#current);
+    const mapping = toMapping(effective);
     const isSelecting = waiting.some((path) => path.startsWith('select.'));
     const detail =
       waiting.length === 0
@@ -134,6 +137,7 @@ export class Reloads {
       },
     );
     this.#last = next;
+    this.#current = effective;
     if (waiting.length === 0) logger.info(fields, 'configuration reloaded');
     else
       logger.warn(fields, 'configuration reloaded; the settings in `waiting` take effect only at a restart');
@@ -148,6 +152,7 @@ export class Reloads {
       if (mapping.mode === 'observe') world.setMapping(mapping);
       return this.#stepDown();
     }
+    if (isReconciling && changes.some(beginsTerm)) return this.#stepDown();
     const before = world.destinations(clock.now());
     world.setMapping(mapping);
     if (!isReconciling) return;

@@ -75,7 +75,7 @@ describe('a reload', () => {
     await isClosed(rig);
   });
 
-  it('changes webhook secrets and http.tokens at once; the first and the last secret wait for a restart', async () => {
+  it('changes webhook secrets and http.tokens at once, and accepts no old secret again', async () => {
     await running();
     const event = { type: 'client.updated', data: { clientId: 'web-app' } };
     const [added, removed] = [secretOf(9), rig.idp.webhookSecret];
@@ -99,7 +99,35 @@ describe('a reload', () => {
     daemon.reload();
     await until('the end of the token', async () => ((await ask()) === 401 ? true : undefined));
     expect((await reloaded(2)).detail).toContain('restart: providers.main.webhookSecrets');
-    expect(await daemon.send({ ...event, secret: added })).toBe(202);
+    // No secret of the past is accepted again.
+    for (const secret of [added, removed]) expect(await daemon.send({ ...event, secret })).toBe(401);
+    rig.writeFile({}, { webhook: { secrets: [added] } });
+    daemon.reload();
+    await until('the secret', async () => (await daemon.send({ ...event, secret: added })) === 202);
+    rig.writeFile({}, { name: 'renamed' });
+    daemon.reload();
+    await reloaded(4);
+    await daemon.idle();
+    expect(await daemon.send({ ...event, secret: removed })).toBe(401);
+  });
+
+  it('takes resync, services.claims and claimGrace with a new term, and keeps what is open', async () => {
+    await running();
+    const { epoch } = await daemon.status();
+    rig.writeFile({ resync: '30m', services: { claims: 'first', claimGrace: '10m' } });
+    daemon.reload();
+    await until('a new term', async () => {
+      const { leader, epoch: next } = await daemon.status();
+      return leader && next !== epoch;
+    });
+    await until('the record of the claim', async () =>
+      Array.isArray(await rig.mesh.request('GET', '/v1/kv/scopemesh/payments/claims/main/web-app')),
+    );
+    const decision = await reloaded(1);
+    expect(pathsOf(decision)).toEqual(['resyncMs', 'services.claimGraceMs', 'services.claims']);
+    expect(decision.detail).toBeUndefined();
+    await daemon.idle();
+    expect((await rig.mesh.access('orders'))?.web).toBe(READ);
   });
 
   it('compares with the last good file, however fast they come', async () => {

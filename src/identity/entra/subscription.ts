@@ -33,7 +33,7 @@ export interface EntraSubscriptionOptions {
   readonly api: GraphApi;
   /** The address of this provider's webhook as Graph reaches it. */
   readonly url: string;
-  /** The first one becomes the `clientState`. Never empty. */
+  /** The first one becomes the `clientState`. */
   readonly secrets: readonly Secret[];
   readonly upkeep: Upkeep;
   readonly clock: Clock;
@@ -83,13 +83,17 @@ const LISTED = z.object({
  */
 export function createEntraSubscription(options: EntraSubscriptionOptions): EventSubscription {
   const { api, url, secrets, upkeep, clock } = options;
-  const clientState = () => secrets[0]?.reveal();
+  const place = api.placeOf('subscription');
+  const clientState = () => {
+    const [secret] = secrets;
+    if (secret !== undefined) return secret.reveal();
+    throw configError(`${place}: webhook.secrets is empty; add a secret and reload, or restart scopemesh`);
+  };
   const made = () =>
     createHash('sha256')
       .update(JSON.stringify([url, clientState()]))
       .digest('hex')
       .slice(0, 6);
-  const place = api.placeOf('subscription');
   const newExpiry = () => new Date(clock.now() + LIFETIME_MS).toISOString();
 
   const send = (method: 'POST' | 'PATCH' | 'DELETE', path: string, body: object, signal: AbortSignal) => {

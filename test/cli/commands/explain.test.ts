@@ -51,7 +51,13 @@ describe('explain', () => {
       verdict: 'partly',
       decidedBy: { precedence: 9, source: 'web', destination: 'orders', isOwned: true },
       claim: { kind: 'claimed', client: { provider: 'main', clientId: 'web-app' } },
-      client: { clientId: 'web-app', isReadable: true, exists: true, enabled: true, grants: [{ name: 'orders:read' }] },
+      client: {
+        clientId: 'web-app',
+        isReadable: true,
+        exists: true,
+        enabled: true,
+        grants: [{ name: 'orders:read' }],
+      },
       openings: [{ scope: 'orders:read' }],
       holds: [],
       pending: null,
@@ -123,7 +129,9 @@ describe('explain', () => {
   it('says that the record of a client cannot be read, and why, as plan does', async () => {
     cli.brokenIdp('{ "clients": [{ "clientId": "web-app", "scopes": ["a b"] }] }');
     const { out } = await cli.run(['explain', 'web', 'orders']);
-    expect(out).toContain('main/web-app has a record at the identity provider that cannot be read (ClientUnreadable)');
+    expect(out).toContain(
+      'main/web-app has a record at the identity provider that cannot be read (ClientUnreadable)',
+    );
     expect(out).toMatch(/ held +ClientUnreadable: .*scopes.*correct its record at the identity provider/);
     expect(out).not.toContain('does not exist');
     const hold = { reason: 'ClientUnreadable', subject: 'client/main/web-app' };
