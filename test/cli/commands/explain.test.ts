@@ -126,22 +126,6 @@ describe('explain', () => {
     );
   });
 
-  it('says that the record of a client cannot be read, and why, as plan does', async () => {
-    cli.brokenIdp('{ "clients": [{ "clientId": "web-app", "scopes": ["a b"] }] }');
-    const { out } = await cli.run(['explain', 'web', 'orders']);
-    expect(out).toContain(
-      'main/web-app has a record at the identity provider that cannot be read (ClientUnreadable)',
-    );
-    expect(out).toMatch(/ held +ClientUnreadable: .*scopes.*correct its record at the identity provider/);
-    expect(out).not.toContain('does not exist');
-    const hold = { reason: 'ClientUnreadable', subject: 'client/main/web-app' };
-    expect((await cli.run(['explain', 'web', 'orders', '--json'])).json()).toMatchObject({
-      client: { isReadable: false },
-      holds: [hold],
-    });
-    expect((await cli.run(['plan', '--json'])).json().holds).toContainEqual(expect.objectContaining(hold));
-  });
-
   it('shows holds, and that the claim does not count', async () => {
     cli.idp({ ...web, attributes: {} });
     await mesh.register('api', { client: 'web-app' });
