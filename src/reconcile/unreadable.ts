@@ -66,10 +66,7 @@ export function unreadableHolds(world: Pick<WorldState, 'mapping' | 'directories
 }
 
 /** Undefined if the record of this client can be read. */
-export function unreadableHoldOf(
-  client: ClientId,
-  world: Pick<WorldState, 'directories'>,
-): Hold | undefined {
+export function unreadableHoldOf(client: ClientId, world: Pick<WorldState, 'directories'>): Hold | undefined {
   const why = world.directories.unreadableOf(client.provider).clients.get(client.clientId);
   return why === undefined ? undefined : unreadableHold(client, why);
 }
