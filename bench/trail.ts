@@ -42,7 +42,8 @@ async function verifyExport(count: number): Promise<void> {
   const [began, cpu] = [performance.now(), process.cpuUsage()];
   const verification = new TrailVerification();
   const input = await open(path);
-  for await (const lines of readLines(input)) for (const line of lines) verification.add(toTrailRecord(line));
+  for await (const lines of readLines(input.createReadStream({ autoClose: false })))
+    for (const line of lines) verification.add(toTrailRecord(line));
   await input.close();
   const report = verification.report();
   if (report.fault !== undefined || report.decisions !== count) throw new Error('the log does not verify');

@@ -110,21 +110,19 @@ function providerFindings(provider: KeyValues, path: ConfigPath): Finding[] {
   if (provider.kind === 'keycloak' && Object.hasOwn(provider, 'apis') && !hasRoles)
     findings.push(finding([...path, 'apis'], 'applies only to roles; add "serviceAccountRoles: on"', 'key'));
   if (provider.kind !== 'oidc') return findings;
-  for (const [index, secret] of asList(asMap(provider.webhook).secrets).entries()) {
-    if (
-      typeof secret === 'string' &&
-      secret !== '' &&
-      !/^whsec_(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?(?<!_)$/.test(secret)
-    ) {
-      findings.push(
-        finding(
-          [...path, 'webhook', 'secrets', index],
-          'must be a Standard Webhooks secret; write whsec_ and base64',
-        ),
-      );
-    }
-  }
-  return findings;
+  return [
+    ...findings,
+    ...secretFindings(asList(asMap(provider.webhook).secrets), [...path, 'webhook', 'secrets']),
+  ];
+}
+
+/** Of secrets of Standard Webhooks. The schema refuses an empty one. */
+function secretFindings(secrets: readonly unknown[], path: ConfigPath): Finding[] {
+  return secrets.flatMap((secret, index) => {
+    if (typeof secret !== 'string' || secret === '') return [];
+    const parsed = parseWebhookSecret(new Secret(secret));
+    return 'fault' in parsed ? [finding([...path, index], `${parsed.fault}; ${WEBHOOK_SECRET_REMEDY}`)] : [];
+  });
 }
 
 function webhookFindings(webhooks: readonly KeyValues[], path: ConfigPath): Finding[] {
@@ -135,12 +133,7 @@ function webhookFindings(webhooks: readonly KeyValues[], path: ConfigPath): Find
       ...(isPlain
         ? [finding([...path, index, 'url'], 'is plain http to a host that is not loopback; use https')]
         : []),
-      ...asList(secrets).flatMap((secret, at) => {
-        if (typeof secret !== 'string' || secret === '') return [];
-        const parsedSecret = parseWebhookSecret(new Secret(secret));
-        const fault = 'fault' in parsedSecret ? `${parsedSecret.fault}; ${WEBHOOK_SECRET_REMEDY}` : undefined;
-        return fault === undefined ? [] : [finding([...path, index, 'secrets', at], fault)];
-      }),
+      ...secretFindings(asList(secrets), [...path, index, 'secrets']),
     ];
   });
   return [...repeatedNames(webhooks, path, 'webhook'), ...each];

@@ -22,6 +22,9 @@ export const serviceName = () =>
     .regex(/^[a-z0-9][a-z0-9-]*$/, 'must be a plain service name; use lower-case letters, digits and -')
     .max(128, 'is longer than 128 characters');
 
+/** How `consul.target` is written. */
+export const TARGET_FORM = 'consul.target: { kind: crd, directory: … }';
+
 /** The usual cause is a variable that is not set. */
 const EMPTY = 'must not be empty; write a value, or leave the key out if it has none';
 
@@ -63,12 +66,15 @@ export const duration = (least: string, most: string) =>
     }, `must be from ${least} to ${most}`)
     .transform((value) => parseDuration(value) ?? 0);
 
-/** A whole number from 0 to `most`, also as text, because it may come from a variable. */
-export const wholeNumber = (most: number) => {
-  const fault = `must be a whole number from 0 to ${most}; write its digits alone, without % or a unit`;
+/** A whole number from `least` to `most`, also as text, because it may come from a variable. */
+export const wholeNumber = (
+  most: number,
+  least = 0,
+  fault = `must be a whole number from ${least} to ${most}; write its digits alone, without % or a unit`,
+) => {
   return z.preprocess(
     (value) => (typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value),
-    z.int(fault).min(0, fault).max(most, fault),
+    z.int(fault).min(least, fault).max(most, fault),
   );
 };
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { ConfigPath } from './config-error.js';
+import { TARGET_FORM } from './fields.js';
 import { type Finding, finding } from './finding.js';
 import { suggestion } from './suggestion.js';
 
@@ -62,7 +63,14 @@ function weight(branch: readonly Issue[]): number {
   return branch.reduce((sum, issue) => sum + (issue.code === 'unrecognized_keys' ? issue.keys.length : 1), 0);
 }
 
+/** Keys that people look for at the top of the file. */
+const MISPLACED: ReadonlyMap<string, string> = new Map([
+  ['target', `belongs under "consul"; write ${TARGET_FORM}`],
+]);
+
 function unknownKey(path: ConfigPath, key: string, known: readonly string[], siblings: unknown): Finding {
+  const place = path.length === 1 ? MISPLACED.get(key) : undefined;
+  if (place !== undefined) return finding(path, place, 'key');
   const free = known.filter(
     (name) => typeof siblings !== 'object' || siblings === null || !Object.hasOwn(siblings, name),
   );

@@ -6,6 +6,7 @@ import type { Config } from './config.js';
 import { ConfigError, type ConfigPath, type ConfigProblem } from './config-error.js';
 import { readDocument } from './document.js';
 import { expand, failureOf, MAX_FILE_BYTES } from './expand.js';
+import type { Finding } from './finding.js';
 import { toFindings } from './issues.js';
 import { onlyMapping } from './only-mapping.js';
 import { FIRST_OWNER } from './proposed-file.js';
@@ -22,10 +23,13 @@ export interface LoadOptions {
 
 /**
  * Reads, expands and checks a configuration file. `source` is its absolute path. Throws one ConfigError with all faults,
- * which contains no value of the file.
+ * which contains no value of the file. `check` finds more faults of a file that has no other.
  */
-export async function loadConfig(options: LoadOptions): Promise<{ config: Config; source: string }> {
-  return load(options, (value) => value);
+export async function loadConfig(
+  options: LoadOptions,
+  check?: (config: Config) => Promise<readonly Finding[]>,
+): Promise<{ config: Config; source: string }> {
+  return load(options, (value) => value, check);
 }
 
 /**
@@ -50,6 +54,7 @@ export async function loadWithoutMapping(options: LoadOptions): Promise<{ config
 async function load(
   options: LoadOptions,
   select: (value: unknown) => unknown,
+  check?: (config: Config) => Promise<readonly Finding[]>,
 ): Promise<{ config: Config; source: string }> {
   const source = resolve(options.path);
   const text = await readConfigText(options);
@@ -67,11 +72,18 @@ async function load(
     ...aclFindings(expanded.value),
   ].filter((found) => !broken.some((path) => path.length > 0 && isWithin(found.path, path)));
   const problems: ConfigProblem[] = [...document.faults];
-  for (const { at, path, message, remedy } of [...expanded.findings, ...findings]) {
-    problems.push({ path, ...document.locate(path, at), message, remedy });
-  }
+  const place = ({ at, path, message, remedy }: Finding) => ({
+    path,
+    ...document.locate(path, at),
+    message,
+    remedy,
+  });
+  problems.push(...[...expanded.findings, ...findings].map(place));
   if (!checked.success || problems.length > 0) throw new ConfigError(options.path, problems);
-  return { config: toConfig(checked.data, directory), source };
+  const config = toConfig(checked.data, directory);
+  const more = (await check?.(config)) ?? [];
+  if (more.length > 0) throw new ConfigError(options.path, more.map(place));
+  return { config, source };
 }
 
 /** Where the decisions are. What else a file says may be wrong. */

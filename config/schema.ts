@@ -9,6 +9,7 @@ import {
   pattern,
   secret,
   serviceName,
+  TARGET_FORM,
   text,
   toggle,
   url,
@@ -29,18 +30,21 @@ const TLS_FILES = z.strictObject({
   serverName: text().exactOptional(),
 });
 
-const TARGET = z.strictObject({
-  kind: z.literal('crd'),
-  directory: text().describe('Where the manifests are written; it must exist.'),
-  namespace: name()
-    .exactOptional()
-    .describe('The Kubernetes namespace of the resources. Without it, the tool that applies them chooses.'),
-  serviceDefaults: toggle()
-    .exactOptional()
-    .describe(
-      'Whether a rule with methods, paths or headers also writes protocol http for a destination without service-defaults. Connections of another protocol to it break.',
-    ),
-});
+const TARGET = z.strictObject(
+  {
+    kind: z.literal('crd'),
+    directory: text().describe('Where the manifests are written; it must exist.'),
+    namespace: name()
+      .exactOptional()
+      .describe('The Kubernetes namespace of the resources. Without it, the tool that applies them chooses.'),
+    serviceDefaults: toggle()
+      .exactOptional()
+      .describe(
+        'Whether a rule with methods, paths or headers also writes protocol http for a destination without service-defaults. Connections of another protocol to it break.',
+      ),
+  },
+  `must be a map; write ${TARGET_FORM}`,
+);
 
 const CONSUL = z.strictObject({
   address: url('http:', 'https:'),
@@ -152,8 +156,8 @@ const GUARDS = z.strictObject({
     })
     .exactOptional()
     .describe('Lets people open an edge for some time that the identity provider does not grant.'),
-  approvers: z
-    .union([z.literal(1), z.literal(2)], 'must be 1 or 2')
+  approvers: wholeNumber(2, 1, 'must be 1 or 2')
+    .transform((value): 1 | 2 => (value === 2 ? 2 : 1))
     .prefault(1)
     .describe('How many different persons an approval and a break-glass grant need.'),
 });

@@ -167,7 +167,7 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   'http.tokens': 'Who may read the status and the metrics, and use the API, from other machines.',
   'http.tokens[].name': 'Who holds the token. Decisions name them as `token:<name>`.',
   'http.tokens[].token':
-    'What they send as `Authorization: Bearer …`: at least 32 characters. To change a token, add a second entry with the same name, restart, give out the new one, and remove the old entry.',
+    'What they send as `Authorization: Bearer …`: at least 32 characters. To change a token, add a second entry with the same name, reload, give out the new one, remove the old entry, and reload again.',
   'http.tokens[].approve':
     'Whether the holder may make every change of the API, such as approve held changes, adopt, and end quarantines. Otherwise the token only reads.',
   'state.directory':

@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -39,6 +40,18 @@ describe('what is shipped beside the code', () => {
       .filter((link) => !/^https?:/.test(link))
       .filter((link) => !existsSync(join(root, dirname(page), link)));
     expect(missing).toEqual([]);
+  });
+
+  it('the package exports its schemas and descriptions', () => {
+    const { resolve } = createRequire(join(root, 'package.json'));
+    for (const path of [
+      'config/scopemesh.schema.json',
+      'docs/asyncapi.yaml',
+      'docs/decision.schema.json',
+      'docs/openapi.yaml',
+      'docs/schemas/intention.schema.json',
+    ])
+      expect(resolve(`scopemesh/${path}`)).toBe(join(root, path));
   });
 
   it('README.md shows a configuration that is valid', async () => {

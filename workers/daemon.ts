@@ -11,6 +11,7 @@ import { CurrentCore } from '../src/daemon/current-core.js';
 import { createIntakePorts } from '../src/daemon/intake-ports.js';
 import { openListeners } from '../src/daemon/listeners.js';
 import { createLiveCore, type LiveCore, stuckPart } from '../src/daemon/live-core.js';
+import { createLiveSecrets } from '../src/daemon/live-secrets.js';
 import { publishLocalToken, warnOfMissingTokens } from '../src/daemon/local-token.js';
 import { Reloads } from '../src/daemon/reload.js';
 import { addRoutes } from '../src/daemon/routes.js';
@@ -50,7 +51,10 @@ export async function runDaemon(
     await store.queue.check();
     const consul = await openConsul(config.consul, config.owner, runtime, () => leadership.mayWrite());
     closers.unshift(() => consul.close());
-    const providers = config.providers.map((settings) => openProvider(settings, config.groups, runtime));
+    const secrets = createLiveSecrets(config);
+    const providers = secrets.config.providers.map((settings) =>
+      openProvider(settings, config.groups, runtime),
+    );
     for (const { directory } of providers) closers.unshift(() => directory.close());
 
     const createIdleCore = () => createCore(reloads.current, { consul, providers, store }, runtime);
@@ -98,7 +102,7 @@ export async function runDaemon(
     addRoutes(
       listeners,
       {
-        config,
+        config: secrets.config,
         store,
         providers,
         activity: ports.activity,
@@ -125,7 +129,10 @@ export async function runDaemon(
     };
     await publishLocalToken(config, localToken, logger);
     warnOfMissingTokens(config, logger);
-    options.onReload(() => reloads.request());
+    options.onReload(async () => {
+      await reloads.request();
+      secrets.take(reloads.current);
+    });
 
     const stop = AbortSignal.any([signal, end.signal]);
     setMaxListeners(0, stop);

@@ -5,11 +5,16 @@ import type { AclProposal } from '../plan/proposal/propose-acl.js';
 import type { UnexplainedAcl } from './read-unexplained-acl.js';
 import { accessText } from './terminal/access-text.js';
 
+/** Begins the sentence about `aclTrouble`. */
+export const LEFT_OUT = 'The proposal leaves out ACL rules, tokens, roles and policies:';
+
 /** What an import found. */
 export interface Imported {
   readonly proposal: Proposal;
   readonly aclProposal: Pick<AclProposal, 'rules' | 'explained'>;
   readonly acl: readonly UnexplainedAcl[];
+  /** Why the ACL objects could not be read. */
+  readonly aclTrouble: string | undefined;
   readonly defaultPolicy: 'allow' | 'deny' | 'unknown';
   readonly config: Pick<Config, 'owner' | 'providers' | 'services'>;
 }
@@ -42,7 +47,7 @@ export function importSummary({ proposal, aclProposal, acl }: Imported): ImportS
 
 /** The document of `--json`. */
 export function importDocument(imported: Imported, files: readonly string[]) {
-  const { proposal, aclProposal, acl, defaultPolicy } = imported;
+  const { proposal, aclProposal, acl, aclTrouble, defaultPolicy } = imported;
   return {
     files,
     summary: importSummary(imported),
@@ -81,6 +86,7 @@ export function importDocument(imported: Imported, files: readonly string[]) {
       ...explained,
     })),
     acl,
+    aclTrouble: aclTrouble ?? null,
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Consul } from '../consul/consul.js';
+import { SyncError } from '../errors.js';
 import { compareText } from '../model/compare-text.js';
 import { reportTokens, type TokenKind } from '../plan/acl/token-report.js';
 import { isAnyMarked } from '../plan/ownership.js';
@@ -16,13 +17,21 @@ export interface UnexplainedAcl {
   readonly detail: string;
 }
 
-/** Throws ERR_CONSUL_DENIED or ERR_CONSUL_INCOMPLETE if this token may not read all of them. */
-export async function readAclFacts(consul: Pick<Consul, 'acl'>, signal: AbortSignal): Promise<AclFacts> {
-  const [tokens, objects] = await Promise.all([
-    consul.acl.tokens('all', signal),
-    consul.acl.read(() => true, signal),
-  ]);
-  return { tokens, objects };
+/** `trouble`: this token may not read them, with the right that it lacks. Throws ERR_CONSUL_INCOMPLETE for a part of them. */
+export async function readAclFacts(
+  consul: Pick<Consul, 'acl'>,
+  signal: AbortSignal,
+): Promise<AclFacts | { readonly trouble: string }> {
+  try {
+    const [tokens, objects] = await Promise.all([
+      consul.acl.tokens('all', signal),
+      consul.acl.read(() => true, signal),
+    ]);
+    return { tokens, objects };
+  } catch (error) {
+    if (error instanceof SyncError && error.code === 'ERR_CONSUL_DENIED') return { trouble: error.message };
+    throw error;
+  }
 }
 
 /** The tokens that are not from a login and that no scope explains, and the roles and policies without the mark of scopemesh. */

@@ -27,6 +27,7 @@ export interface Access {
 export interface AccessSettings {
   /** Where the listener listens. */
   readonly host: string;
+  /** A reload changes this list in place. */
   readonly tokens: readonly HttpToken[];
   /** The token for commands on this machine, and the file that has it. */
   readonly local: { readonly token: Secret; readonly path: string };
@@ -53,7 +54,7 @@ const PASSED_ON = [
  */
 export function createAccess({ host, tokens, local }: AccessSettings): Access {
   const isListenerLocal = isLoopback(host);
-  const known = [
+  const known = () => [
     { caller: { kind: 'local' } as const, digest: digestOf(local.token) },
     ...tokens.map(({ name, token, approve }) => ({
       caller: { kind: 'holder', name, mayApprove: approve } as const,
@@ -69,7 +70,7 @@ export function createAccess({ host, tokens, local }: AccessSettings): Access {
     const digest = sha256(sent);
     let caller: Caller | undefined;
     // All are compared, so that the time of the answer says nothing about which one is near.
-    for (const each of known) if (timingSafeEqual(digest, each.digest)) caller = each.caller;
+    for (const each of known()) if (timingSafeEqual(digest, each.digest)) caller = each.caller;
     if (caller === undefined)
       return refuse(401, 'the token is not one of http.tokens, and not the one in the state directory');
     return (caller.kind === 'local' ? notHere(request) : undefined) ?? caller;

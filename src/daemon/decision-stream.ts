@@ -57,7 +57,8 @@ export function addDecisionStream(server: FastifyInstance, deps: DecisionStreamD
       const log = await deps.log();
       const options = await optionsOf(request, log);
       if ('status' in options) return reply.code(options.status).send({ error: options.error });
-      await send(log, options, reply, end.signal, deps);
+      const isAllowed = () => !('status' in access.callerOf(request));
+      await send(log, options, reply, end.signal, isAllowed, deps);
       return reply;
     } catch (error) {
       logger.warn({ error: messageOf(error) }, 'a stream of decisions ended with an error');
@@ -98,6 +99,7 @@ async function send(
   options: ReadOptions,
   reply: FastifyReply,
   closing: AbortSignal,
+  isAllowed: () => boolean,
   deps: DecisionStreamDeps,
 ): Promise<void> {
   const { raw } = reply;
@@ -106,7 +108,9 @@ async function send(
   if (raw.destroyed) return;
   const gone = new AbortController();
   raw.once('close', () => gone.abort());
-  await withLinkedSignal([gone.signal, closing], (stop) => stream(log, options, raw, gone, stop, deps));
+  await withLinkedSignal([gone.signal, closing], (stop) =>
+    stream(log, options, raw, gone, isAllowed, stop, deps),
+  );
 }
 
 async function stream(
@@ -114,6 +118,7 @@ async function stream(
   options: ReadOptions,
   raw: ServerResponse,
   gone: AbortController,
+  isAllowed: () => boolean,
   stop: AbortSignal,
   deps: DecisionStreamDeps,
 ): Promise<void> {
@@ -126,7 +131,14 @@ async function stream(
   });
   // A consumer that is interrupted before its first event goes on from here.
   raw.write(options.after === undefined ? ': scopemesh\n\n' : `id: ${options.after}\n\n`);
-  const beating = beat(raw, deps.clock, stop);
+  const beating = beat(raw, deps.clock, stop, () => {
+    if (isAllowed()) return;
+    deps.logger.warn(
+      {},
+      'the token of a decision stream was removed from http.tokens; its connection is closed',
+    );
+    gone.abort();
+  });
   try {
     for await (const text of log.readEvents(options, stop)) {
       if (raw.write(toMessage(text)) || stop.aborted) continue;
@@ -161,10 +173,12 @@ async function drained(raw: ServerResponse, stop: AbortSignal): Promise<boolean>
   );
 }
 
-async function beat(raw: ServerResponse, clock: Clock, stop: AbortSignal): Promise<void> {
+/** `check` may end the stream. */
+async function beat(raw: ServerResponse, clock: Clock, stop: AbortSignal, check: () => void): Promise<void> {
   try {
     for (;;) {
       await clock.sleep(HEARTBEAT_MS, stop);
+      check();
       // A consumer that does not take its events gets no comments on top.
       if (!raw.writableNeedDrain) raw.write(': \n\n');
     }

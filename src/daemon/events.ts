@@ -27,7 +27,7 @@ const UNVERIFIED_LOGGED = { burst: 10, everyMs: 60_000 };
 
 /**
  * `POST /events/:provider`: 2xx only once the event is durable, 401 or 400 for an event that is refused, 503 while the
- * store cannot take events.
+ * store cannot take events. GET is only for a handshake, and 405 where the kind of provider has none.
  */
 export function addIntake(server: FastifyInstance, intake: IntakeDeps): void {
   const deps: ReceiveDeps = { ...intake, unverified: new TokenBucket(UNVERIFIED_LOGGED) };
@@ -56,6 +56,8 @@ export function addIntake(server: FastifyInstance, intake: IntakeDeps): void {
           error:
             'no provider with this name has a webhook; compare the URL with providers in the configuration',
         });
+      if (request.method !== 'POST' && source.answersGet !== true)
+        return reply.code(405).header('allow', 'POST').send({ error: 'send events by POST' });
       return receive(source, request, reply, deps);
     },
   });

@@ -16,7 +16,7 @@ export interface FreezeApiDeps extends ChangeDeps {
   readonly freezes: () => FreezeDeps;
 }
 
-const Reason = z.string().regex(PERSONS_REASON);
+const Reason = z.string().regex(PERSONS_REASON).exactOptional();
 const MOST_SECONDS = 366 * 86_400;
 const StartBody = ChangeBody.extend({
   reason: Reason,

@@ -1,5 +1,5 @@
 import type { Config } from '../../config/config.js';
-import { effectiveConfig, isLive } from '../../config/live-settings.js';
+import { beginsTerm, effectiveConfig, isLive } from '../../config/live-settings.js';
 import { configRevision, diffConfig, toMapping } from '../../config/mapping-revision.js';
 import { isoInstant } from '../clock.js';
 import { messageOf, SyncError } from '../errors.js';
@@ -30,8 +30,9 @@ const RETRY_MS = 1_000;
 /**
  * Reloads of the configuration file, one after the other. A good file takes effect and produces a decision, later if the
  * store is away: every replica reads the file, and a leader with an older one would open again what another closed. A bad
- * file is refused, and the old one stays in effect. Only the settings that decide access change while scopemesh runs.
- * Servers, providers, listeners and intervals wait for a restart, and the decision lists them.
+ * file is refused, and the old one stays in effect. Only the settings that decide access, the webhook secrets of providers
+ * and `http.tokens` change while scopemesh runs. Servers, providers, listeners and intervals wait for a restart, and the
+ * decision lists them.
  */
 export class Reloads {
   readonly #running: Config;
@@ -40,6 +41,7 @@ export class Reloads {
   readonly #stepDown: () => void;
   readonly #signal: AbortSignal;
   #last: Config;
+  #current: Config;
   #turn: Promise<void> = Promise.resolve();
 
   /** `stepDown` ends the term of this replica, if it leads. */
@@ -53,6 +55,7 @@ export class Reloads {
     this.#stepDown = stepDown;
     this.#running = running;
     this.#last = running;
+    this.#current = running;
     this.#read = read;
     this.#live = live;
     this.#signal = signal;
@@ -60,7 +63,7 @@ export class Reloads {
 
   /** The configuration in effect. The next term begins with it. */
   get current(): Config {
-    return effectiveConfig(this.#running, this.#last);
+    return this.#current;
   }
 
   get #deps(): ReconcilerDeps {
@@ -108,7 +111,8 @@ export class Reloads {
     const { clock, logger } = this.#deps;
     const changes = diffConfig(this.#last, next);
     const waiting = this.#waitingFor(next);
-    const mapping = toMapping(effectiveConfig(this.#running, next));
+    const effective = effectiveConfig(this.#running, next, this.#current);
+    const mapping = toMapping(effective);
     const isSelecting = waiting.some((path) => path.startsWith('select.'));
     const detail =
       waiting.length === 0
@@ -133,6 +137,7 @@ export class Reloads {
       },
     );
     this.#last = next;
+    this.#current = effective;
     if (waiting.length === 0) logger.info(fields, 'configuration reloaded');
     else
       logger.warn(fields, 'configuration reloaded; the settings in `waiting` take effect only at a restart');
@@ -147,6 +152,7 @@ export class Reloads {
       if (mapping.mode === 'observe') world.setMapping(mapping);
       return this.#stepDown();
     }
+    if (isReconciling && changes.some(beginsTerm)) return this.#stepDown();
     const before = world.destinations(clock.now());
     world.setMapping(mapping);
     if (!isReconciling) return;
@@ -187,8 +193,8 @@ export class Reloads {
 
   #waitingFor(next: Config): readonly string[] {
     return diffConfig(this.#running, next)
-      .map(({ path }) => path)
-      .filter((path) => !isLive(path));
+      .filter((change) => !isLive(change))
+      .map(({ path }) => path);
   }
 
   /** Tries until the decision is recorded, or this replica leads no more. Never rejects. */

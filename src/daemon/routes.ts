@@ -14,6 +14,7 @@ import { addIntake, type IntakeDeps } from './events.js';
 import { addFreezeApi } from './freeze-api.js';
 import { addProbes, addStatus } from './health.js';
 import type { Listeners } from './listeners.js';
+import { addOpenapi } from './openapi.js';
 import { addParkedApi } from './parked-api.js';
 import { readStatus, type StatusParts } from './status.js';
 import { addTrailApi, type TrailApiDeps } from './trail-api.js';
@@ -90,6 +91,7 @@ export function addRoutes(
     access,
     logger,
   });
+  addOpenapi(rest, { access });
   const names = config.decisions.webhooks.map(({ name }) => name);
   addWebhookApi(rest, { names, keyValues: store.keyValues, access, logger });
   if (!parts.isIntake) return;

@@ -25,6 +25,8 @@ export interface Status {
   readonly owner: string;
   /** Whether this replica leads. */
   readonly leader: boolean;
+  /** The epoch of `leading`. */
+  readonly epoch: number | null;
   /** The replica that leads, or led last. `isAlive`: it gave a sign of life lately. */
   readonly leading:
     | (Omit<Leader, 'storeId' | 'address'> & { readonly address: string | null; readonly isAlive: boolean })
@@ -125,6 +127,7 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
   const status: Status = {
     owner: config.owner,
     leader: isLeader,
+    epoch: lease?.leader.epoch ?? null,
     leading: lease === undefined ? null : { ...toView(lease.leader), isAlive: lease.isAlive },
     replicas: roster.map(({ seenMs, ...replica }) => ({
       ...replica,

@@ -13,7 +13,7 @@ export async function* readDecisionFile(path: string): AsyncIterable<Decision> {
   const file = await open(path);
   const chain = new ChainCheck();
   try {
-    for await (const lines of readLines(file))
+    for await (const lines of readLines(file.createReadStream({ autoClose: false })))
       for (const line of lines) {
         chain.see(toTrailRecord(line));
         const decision = parseLogEvent(line.toString());

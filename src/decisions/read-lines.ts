@@ -1,42 +1,36 @@
-/** As `FileHandle.read`. */
-interface Source {
-  read(into: Buffer, offset: number, length: number): Promise<{ readonly bytesRead: number }>;
-}
-
-const CHUNK_BYTES = 1 << 16;
 const [LINE_FEED, CARRIAGE_RETURN] = [10, 13];
 
 /**
- * The lines of a file as bytes, many at a time: `FileHandle.readLines` costs as much as the hash of each line. Leaves out
- * empty ones.
+ * The lines of a file or a stream as bytes, many at a time: `node:readline` costs as much as the hash of each line. Leaves
+ * out empty ones.
  */
-export async function* readLines(file: Source): AsyncIterable<readonly Buffer[]> {
-  let rest = Buffer.alloc(0);
-  for (;;) {
-    // Twice as much for a long line each time, which is not copied again for each chunk.
-    const room = Math.max(CHUNK_BYTES, rest.length);
-    const chunk = Buffer.allocUnsafe(rest.length + room);
-    rest.copy(chunk);
-    const { bytesRead } = await file.read(chunk, rest.length, room);
-    const filled = chunk.subarray(0, rest.length + bytesRead);
+export async function* readLines(
+  chunks: AsyncIterable<Uint8Array | string>,
+): AsyncIterable<readonly Buffer[]> {
+  /** The pieces of the line that has no end yet. */
+  let pieces: Buffer[] = [];
+  for await (const each of chunks) {
+    const chunk =
+      typeof each === 'string' ? Buffer.from(each) : Buffer.from(each.buffer, each.byteOffset, each.length);
     const lines: Buffer[] = [];
     let begin = 0;
-    // What was left of the chunk before has no line feed.
-    for (
-      let end = filled.indexOf(LINE_FEED, rest.length);
-      end !== -1;
-      end = filled.indexOf(LINE_FEED, begin)
-    ) {
-      lines.push(lineOf(filled, begin, end));
+    for (let end = chunk.indexOf(LINE_FEED); end !== -1; end = chunk.indexOf(LINE_FEED, begin)) {
+      lines.push(toLine([...pieces, chunk.subarray(begin, end)]));
+      pieces = [];
       begin = end + 1;
     }
-    rest = filled.subarray(begin);
-    if (bytesRead === 0 && rest.length > 0) lines.push(lineOf(rest, 0, rest.length));
-    yield lines.filter(({ length }) => length > 0);
-    if (bytesRead === 0) return;
+    if (begin < chunk.length) pieces.push(chunk.subarray(begin));
+    yield lines.filter(isFilled);
   }
+  yield [toLine(pieces)].filter(isFilled);
 }
 
-function lineOf(bytes: Buffer, begin: number, end: number): Buffer {
-  return bytes.subarray(begin, bytes[end - 1] === CARRIAGE_RETURN ? end - 1 : end);
+function isFilled({ length }: Buffer): boolean {
+  return length > 0;
+}
+
+function toLine(pieces: readonly Buffer[]): Buffer {
+  const [first] = pieces;
+  const line = first !== undefined && pieces.length === 1 ? first : Buffer.concat(pieces);
+  return line.at(-1) === CARRIAGE_RETURN ? line.subarray(0, -1) : line;
 }

@@ -47,6 +47,8 @@ export type Reception =
 /** Turns requests of an IdP into triggers and orders. */
 export interface EventSource {
   readonly provider: string;
+  /** Whether the IdP verifies the address by a GET request. */
+  readonly answersGet?: boolean;
   /** Verifies the raw bytes before it parses them. Throws RejectedEvent. Not called if the kind has no webhook. */
   receive(request: RawRequest): Promise<Reception>;
 }

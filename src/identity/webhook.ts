@@ -5,6 +5,7 @@ export interface WebhookOptions<Proof> {
   readonly provider: string;
   /** 1 MiB by default. */
   readonly maxBytes?: number;
+  readonly answersGet?: boolean;
   /** The answer to a request that carries no events; undefined for any other request. */
   readonly handshake?: (request: RawRequest) => Reception | undefined;
   /** Throws RejectedEvent unless the request proves its sender. The body is not parsed before. */
@@ -14,9 +15,10 @@ export interface WebhookOptions<Proof> {
 
 /** The steps that every webhook takes, in this order: handshake, length, proof, content. */
 export function createWebhook<Proof>(options: WebhookOptions<Proof>): EventSource {
-  const { provider, maxBytes = 1024 * 1024, handshake, verify, receive } = options;
+  const { provider, maxBytes = 1024 * 1024, answersGet = false, handshake, verify, receive } = options;
   return {
     provider,
+    answersGet,
     async receive(request): Promise<Reception> {
       const reply = handshake?.(request);
       if (reply !== undefined) return reply;

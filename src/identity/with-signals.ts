@@ -39,6 +39,7 @@ export function composeSources({ source: own, signals }: ProviderParts): EventSo
   if (own === undefined || sets === undefined) return own ?? sets;
   return {
     provider: own.provider,
+    answersGet: own.answersGet === true,
     receive: (request) => (isSet(request.headers['content-type']) ? sets : own).receive(request),
   };
 }

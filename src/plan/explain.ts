@@ -14,7 +14,7 @@ import { parseLastAppliedText } from './last-applied.js';
 import { isOwnedHere, isSourceOf } from './ownership.js';
 import { type ActualAccess, type Change, type Hold, intentionSubject, type Plan } from './plan.js';
 import { openForUser } from './user-tokens.js';
-import { type ClientBlock, clientText, findClient, serviceText } from './world.js';
+import { type ClientBlock, clientText, findClient, isUnreadable, serviceText } from './world.js';
 
 /** Consul's precedence: the source and the destination exact, `* -> destination`, `source -> *`, `* -> *`. */
 export type Precedence = 9 | 8 | 6 | 5;
@@ -70,6 +70,8 @@ export interface ClientView {
   readonly provider: string;
   readonly clientId: string;
   readonly actorKind: string;
+  /** Whether its record at the identity provider can be read; if not, `exists` is not known. */
+  readonly isReadable: boolean;
   readonly exists: boolean;
   readonly enabled: boolean;
   readonly closure: ClientBlock | undefined;
@@ -88,6 +90,8 @@ export function explain(facts: {
   readonly plan: Plan;
   /** Holds of the claims on the source's client. */
   readonly claimHolds: readonly Hold[];
+  /** Of the source's client, if its record cannot be read. */
+  readonly unreadable?: Hold | undefined;
 }): Explanation {
   const { source, request, defaultPolicy, input, plan } = facts;
   const claim =
@@ -113,6 +117,7 @@ export function explain(facts: {
     holds: [
       ...plan.holds.filter(isHere),
       ...facts.claimHolds.filter((hold) => hold.resource.name === source.name),
+      ...(facts.unreadable === undefined ? [] : [facts.unreadable]),
     ],
     awaitsJwtProvider: claim.kind !== 'none' && (plan.awaits ?? []).includes(claim.client.provider),
     pending: plan.changes.find(isHere),
@@ -212,6 +217,7 @@ function clientOf(claim: ClaimStatus, input: DestinationInput): ClientView | und
     provider,
     clientId,
     actorKind: opened?.actorKind ?? 'unknown',
+    isReadable: !isUnreadable(input.world, claim.client),
     exists: found !== undefined,
     enabled: found?.enabled ?? false,
     closure: input.world.clientBlocks.get(clientText(claim.client)),

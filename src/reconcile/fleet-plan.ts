@@ -15,6 +15,7 @@ import type { RevocationWindow } from '../state/revocation-window.js';
 import type { WorldState } from '../state/world-state.js';
 import { type AclFleetPlan, NO_ACL_PLAN } from './acl/plan-fleet-acl.js';
 import { planned } from './jwt-provider-plans.js';
+import { unreadableHolds } from './unreadable.js';
 
 /** A record of `claims: first` that would be created or deleted. */
 export interface ClaimChange {
@@ -74,6 +75,7 @@ export function planEverything(
       ...clientsOf(world, now).flatMap((client) => planOf(client, world, now).holds),
       ...plans.flatMap((plan) => plan.holds),
       ...acl.holds,
+      ...unreadableHolds(world),
     ];
     return {
       claims: policyOf(world.mapping).writes ? claims : [],

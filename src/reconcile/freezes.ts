@@ -19,7 +19,7 @@ export type FreezeDeps = Pick<
 
 /** What a person asks for. */
 export interface FreezeRequest {
-  readonly reason: string;
+  readonly reason?: string | undefined;
   /** Undefined: until a person ends it. */
   readonly forMs?: number | undefined;
 }
@@ -70,16 +70,21 @@ export async function startFreeze(
   return freezes.mutex.run(async () => {
     const since = deps.clock.now();
     const until = forMs === undefined ? {} : { until: since + forMs };
-    const freeze: Freeze = { kind: 'started', since, ...until, reason, by };
+    const why = reason === undefined ? {} : { reason };
+    const freeze: Freeze = { kind: 'started', since, ...until, ...why, by };
     const before = await storedFreeze('started', deps);
-    await settle(freeze, { before, after: freeze, reason, cause: commandOf(by, deps) }, deps);
+    await settle(freeze, { before, after: freeze, ...why, cause: commandOf(by, deps) }, deps);
     freezes.start(freeze);
     return freeze;
   });
 }
 
 /** Ends the freeze that a person started, and lets everything that it held be planned. */
-export async function endFreeze(reason: string, by: Principal, deps: FreezeDeps): Promise<FreezeEnd> {
+export async function endFreeze(
+  reason: string | undefined,
+  by: Principal,
+  deps: FreezeDeps,
+): Promise<FreezeEnd> {
   const { freezes } = deps.world;
   return freezes.mutex.run(async () => {
     const now = deps.clock.now();
@@ -144,7 +149,7 @@ async function settle(
   change: {
     readonly before: Freeze | undefined;
     readonly after: Freeze | undefined;
-    readonly reason?: string;
+    readonly reason?: string | undefined;
     readonly cause: Cause;
   },
   deps: FreezeDeps,

@@ -3,6 +3,7 @@ import { compareText } from '../model/compare-text.js';
 import { directoryKey, formatKey } from '../model/key.js';
 import { clientSubject, type Hold } from '../plan/plan.js';
 import type { ClientId } from '../plan/world.js';
+import type { WorldState } from '../state/world-state.js';
 import type { ReconcilerDeps } from './deps.js';
 import { recordHolds } from './holds.js';
 
@@ -34,7 +35,7 @@ export async function reportUnreadable(
       0,
       MOST_REPORTED,
     );
-    const holds = reported.map(([clientId, why]) => holdOf({ provider, clientId }, why));
+    const holds = reported.map(([clientId, why]) => unreadableHold({ provider, clientId }, why));
     const concerns = only === undefined ? undefined : (subject: string) => subject === clientSubject(only);
     await recordHolds(
       key,
@@ -52,7 +53,25 @@ export async function reportUnreadable(
   });
 }
 
-function holdOf(client: ClientId, why: string): Hold {
+/** The holds that a process without a record of earlier ones reports. */
+export function unreadableHolds(world: Pick<WorldState, 'mapping' | 'directories'>): readonly Hold[] {
+  return world.mapping.providers.flatMap((provider) => {
+    const { clients, hasUnnamed } = world.directories.unreadableOf(provider);
+    const holds = [...clients]
+      .toSorted(([a], [b]) => compareText(a, b))
+      .slice(0, MOST_REPORTED)
+      .map(([clientId, why]) => unreadableHold({ provider, clientId }, why));
+    return hasUnnamed ? [...holds, unnamedHold(provider)] : holds;
+  });
+}
+
+/** Undefined if the record of this client can be read. */
+export function unreadableHoldOf(client: ClientId, world: Pick<WorldState, 'directories'>): Hold | undefined {
+  const why = world.directories.unreadableOf(client.provider).clients.get(client.clientId);
+  return why === undefined ? undefined : unreadableHold(client, why);
+}
+
+function unreadableHold(client: ClientId, why: string): Hold {
   return {
     subject: clientSubject(client),
     resource: { kind: 'client', name: client.clientId },

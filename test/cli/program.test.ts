@@ -24,6 +24,23 @@ describe('validate', () => {
     expect(json()).toMatchObject({ valid: false, problems: [{ line: 1, path: 'mode' }, { path: 'extra' }] });
     expect((await cli.run(['validate'])).status).toBe(1);
   });
+
+  it('says what a provider refuses at the start, at its line', async () => {
+    const provider = { kind: 'keycloak', clientId: 'a', clientSecret: 'hunter2' };
+    cli.configure({ providers: [{ name: 'main', ...provider, issuer: 'https://sso.example.com' }] });
+    const { status, json } = await cli.run(['validate', '--json']);
+    expect(status).toBe(1);
+    expect(json()).toMatchObject({
+      valid: false,
+      problems: [
+        {
+          path: 'providers[0]',
+          line: 1,
+          message: expect.stringMatching(/^issuer must be the address of a realm/),
+        },
+      ],
+    });
+  });
 });
 
 describe('the program', () => {

@@ -14,7 +14,7 @@ const environment = {
   KEYCLOAK_CLIENT_SECRET: 'b',
   KEYCLOAK_WEBHOOK_SECRET: 'c',
   PARTNERS_TOKEN: 'd',
-  PARTNERS_WEBHOOK_SECRET: 'whsec_aGVsbG8gd29ybGQh',
+  PARTNERS_WEBHOOK_SECRET: `whsec_${'A'.repeat(40)}`,
 };
 
 const validate = new Ajv2020({ strict: false }).compile(configJsonSchema());

@@ -76,18 +76,25 @@ describe('References in values', () => {
   });
 
   it('give numbers, durations, switches, kinds and choices', async () => {
-    const text = `guards: { maxRevocations: { percent: "\${PERCENT}" } }
+    const text = `guards: { maxRevocations: { percent: "\${PERCENT}" }, approvers: "\${APPROVERS}" }
 resync: \${RESYNC:-30s}
 login: \${LOGIN}
 mode: \${MODE}
 queue: { kind: "\${QUEUE}", url: "redis://r", allowUnsafeRedis: "\${UNSAFE}" }`;
 
     const config = await loadText(fileWith(text, 'mode'), {
-      environment: { PERCENT: '7', LOGIN: 'false', MODE: 'extend', QUEUE: 'bullmq', UNSAFE: 'true' },
+      environment: {
+        PERCENT: '7',
+        APPROVERS: '2',
+        LOGIN: 'false',
+        MODE: 'extend',
+        QUEUE: 'bullmq',
+        UNSAFE: 'true',
+      },
     });
 
     expect(config).toMatchObject({
-      guards: { maxRevocations: { percent: 7 } },
+      guards: { maxRevocations: { percent: 7 }, approvers: 2 },
       resyncMs: 30_000,
       login: false,
       mode: 'extend',

@@ -45,6 +45,18 @@ const CASES: readonly [string, string, readonly string[], readonly string[]][] =
     ['1:42: http.admin: is the address of http.listen; give it another port'],
   ],
   [
+    'a target at the top of the file',
+    'target: crd',
+    [],
+    ['1:1: target: belongs under "consul"; write consul.target: { kind: crd, directory: … }'],
+  ],
+  [
+    'a target without a directory',
+    'consul: { address: "http://127.0.0.1:8500", target: crd }',
+    ['consul'],
+    ['1:53: consul.target: must be a map; write consul.target: { kind: crd, directory: … }'],
+  ],
+  [
     'an owner that is no plain name',
     'owner: Payments',
     ['owner'],

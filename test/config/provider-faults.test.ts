@@ -8,6 +8,9 @@ const keycloak = (rest: string) =>
   provider(`kind: keycloak, issuer: "https://sso.example.com", clientId: a, clientSecret: b, ${rest}`);
 const oidc = (rest: string) => provider(`kind: oidc, issuer: "https://id.example.com", ${rest}`);
 
+const NOT_A_SECRET =
+  'is not whsec_ and the base64 of 24 to 64 bytes; create one with: printf \'whsec_%s\\n\' "$(openssl rand -base64 32)"';
+
 const NO_AUDIENCE =
   'providers[0]: has no audience, so any of its tokens could log in to Consul; add "audience" with the audience of tokens for Consul';
 
@@ -113,7 +116,13 @@ const CASES: readonly [string, string, readonly string[], readonly string[]][] =
     'a secret that is not of Standard Webhooks',
     oidc('directory: x, webhook: { secrets: ["abc"] }'),
     ['providers'],
-    ['1:108: providers[0].webhook.secrets[0]: must be a Standard Webhooks secret; write whsec_ and base64'],
+    [`1:108: providers[0].webhook.secrets[0]: ${NOT_A_SECRET}`],
+  ],
+  [
+    'a secret of Standard Webhooks that is too short',
+    oidc('directory: x, webhook: { secrets: [whsec_c2hvcnQ=] }'),
+    ['providers'],
+    [`1:108: providers[0].webhook.secrets[0]: ${NOT_A_SECRET}`],
   ],
   [
     'two providers of one name',

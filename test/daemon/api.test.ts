@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import type { LoginTerms, LoginView } from '../../src/cli/login-view.js';
 import { createAccess } from '../../src/daemon/access.js';
 import { addApi } from '../../src/daemon/api.js';
 import { createHttpServer } from '../../src/daemon/http-server.js';
+import { addOpenapi } from '../../src/daemon/openapi.js';
 import { addParkedApi } from '../../src/daemon/parked-api.js';
 import { Secret } from '../../src/model/secret.js';
 import { silentLogger } from '../../src/observe.js';
@@ -97,6 +99,7 @@ async function ask({
     },
   };
   addParkedApi(server, { parked, standby, access, logger: silentLogger });
+  addOpenapi(server, { access });
   const authorization = token === null ? {} : { authorization: `Bearer ${token}` };
   const answer = await server.inject({
     method,
@@ -115,10 +118,21 @@ async function ask({
         }),
   });
   await server.close();
-  return { status: answer.statusCode, body: answer.json() as Record<string, string>, ruled };
+  const found = answer.headers['content-type'] === 'application/yaml' ? parse(answer.body) : answer.json();
+  return { status: answer.statusCode, body: found as Record<string, string>, ruled };
 }
 
 describe('the API', () => {
+  it('describes itself, and says of no path without a token whether it exists', async () => {
+    const url = '/api/openapi.yaml';
+    expect(await ask({ method: 'GET', url })).toMatchObject({ status: 200, body: { openapi: '3.1.0' } });
+    for (const path of [url, '/api', '/api/unknown?x=1', '/api/holds/1/approve'])
+      expect([path, (await ask({ method: 'GET', url: path, token: null })).status]).toEqual([path, 401]);
+    for (const path of ['/api/unknown', '/api/holds/1/approve'])
+      expect([path, (await ask({ method: 'GET', url: path })).status]).toEqual([path, 404]);
+    expect((await ask({ method: 'GET', url: '/apix', token: null })).status).toBe(404);
+  });
+
   it('approves, rejects and releases in the name of the caller', async () => {
     expect(await ask({})).toEqual({
       status: 200,

@@ -3,7 +3,8 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { systemClock } from '../../src/clock.js';
+import type { HttpToken } from '../../config/config.js';
+import { type Clock, systemClock } from '../../src/clock.js';
 import { createAccess } from '../../src/daemon/access.js';
 import { addDecisionStream } from '../../src/daemon/decision-stream.js';
 import { createHttpServer } from '../../src/daemon/http-server.js';
@@ -12,16 +13,25 @@ import type { DecisionLog } from '../../src/decisions/log.js';
 import { Secret } from '../../src/model/secret.js';
 import { type Metrics, noMetrics, silentLogger } from '../../src/observe.js';
 import { decisions } from '../support/decisions.js';
+import { createMovableClock } from '../support/movable-clock.js';
+import { until } from '../support/until.js';
 
 const TOKEN = 'local-token-of-the-state-directory';
 
-async function serve(log: DecisionLog | Promise<DecisionLog> | undefined, metrics: Metrics = noMetrics) {
+async function serve(
+  log: DecisionLog | Promise<DecisionLog> | undefined,
+  metrics: Metrics = noMetrics,
+  {
+    tokens = [],
+    clock = systemClock,
+  }: { readonly tokens?: readonly HttpToken[]; readonly clock?: Clock } = {},
+) {
   const server = createHttpServer();
   const local = { token: new Secret(TOKEN), path: '/state/api-token' };
   addDecisionStream(server, {
     log: log && (async () => log),
-    access: createAccess({ host: '127.0.0.1', tokens: [], local }),
-    clock: systemClock,
+    access: createAccess({ host: '127.0.0.1', tokens, local }),
+    clock,
     logger: silentLogger,
     metrics,
   });
@@ -62,6 +72,23 @@ async function take(answer: Response, count: number): Promise<readonly (readonly
 }
 
 describe('the stream of decisions', () => {
+  it('ends when a reload removes its token', async () => {
+    const tokens = [{ name: 'somebody', token: new Secret('token-of-somebody'), approve: false }];
+    const clock = createMovableClock();
+    const { ask } = await serve(openLog(), noMetrics, { tokens, clock });
+    const answer = await ask({ authorization: 'Bearer token-of-somebody' });
+    let isOver = false;
+    const reading = answer.text().then(() => {
+      isOver = true;
+    });
+    tokens.pop();
+    await until('the end of the stream', async () => {
+      clock.advance(15_000);
+      return isOver || undefined;
+    });
+    await reading;
+  });
+
   it('sends what is there, then what comes, and goes on after the last event that a consumer has', async () => {
     const log = openLog();
     const all = decisions(6);

@@ -75,10 +75,13 @@ describe('an event that fails verification', () => {
     expect(await rejected()).toEqual([]);
   });
 
-  it('gets 404 if no provider with this name has a webhook', async () => {
+  it('gets 404 if no provider with this name has a webhook, 405 by another method, and no decision', async () => {
     await running();
     const { headers, body } = rig.idp.sign(UPDATED);
     expect(await post(body, headers, 'nobody')).toBe(404);
+    // This kind of provider has no handshake by GET.
+    const got = await fetch(`${daemon.address}/events/main`);
+    expect([got.status, got.headers.get('allow')]).toEqual([405, 'POST']);
     expect(await post(Buffer.alloc(3_000_000, 0x20), {}, 'nobody')).not.toBe(500);
     expect(await rejected()).toEqual([]);
   });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Decision } from '../../src/model/decision.js';
 import { type Daemon, type Rig, SCOPES } from '../support/daemon.js';
+import { secretOf } from '../support/idp.js';
 import { EDGE, isClosed, isOpen, ordersRig, READ } from '../support/orders-rig.js';
 import { until } from '../support/until.js';
 
@@ -72,6 +73,61 @@ describe('a reload', () => {
     rig.idp.put('web-app');
     await daemon.tell('client.updated', 'web-app');
     await isClosed(rig);
+  });
+
+  it('changes webhook secrets and http.tokens at once, and accepts no old secret again', async () => {
+    await running();
+    const event = { type: 'client.updated', data: { clientId: 'web-app' } };
+    const [added, removed] = [secretOf(9), rig.idp.webhookSecret];
+    const token = 'token-of-somebody-0123456789-abcdefgh';
+    const authorization = `Bearer ${token}`;
+    const ask = async () =>
+      (await fetch(`${daemon.admin}/api/unknown`, { headers: { authorization } })).status;
+    expect([await daemon.send({ ...event, secret: added }), await ask()]).toEqual([401, 401]);
+    const http = { listen: '127.0.0.1:0', tokens: [{ name: 'somebody', token }] };
+    rig.writeFile({ http }, { webhook: { secrets: [added] } });
+    daemon.reload();
+    await until('the new secrets', async () =>
+      (await daemon.send({ ...event, secret: added })) === 202 && (await ask()) === 404 ? true : undefined,
+    );
+    expect(await daemon.send({ ...event, secret: removed })).toBe(401);
+    const first = (await reloads()).find(({ reason }) => reason === 'ConfigReloaded');
+    expect(first?.detail).toBeUndefined();
+    expect(JSON.stringify(first)).not.toContain(token);
+
+    rig.writeFile({}, { webhook: undefined });
+    daemon.reload();
+    await until('the end of the token', async () => ((await ask()) === 401 ? true : undefined));
+    expect((await reloaded(2)).detail).toContain('restart: providers.main.webhookSecrets');
+    // No secret of the past is accepted again.
+    for (const secret of [added, removed]) expect(await daemon.send({ ...event, secret })).toBe(401);
+    rig.writeFile({}, { webhook: { secrets: [added] } });
+    daemon.reload();
+    await until('the secret', async () => (await daemon.send({ ...event, secret: added })) === 202);
+    rig.writeFile({}, { name: 'renamed' });
+    daemon.reload();
+    await reloaded(4);
+    await daemon.idle();
+    expect(await daemon.send({ ...event, secret: removed })).toBe(401);
+  });
+
+  it('takes resync, services.claims and claimGrace with a new term, and keeps what is open', async () => {
+    await running();
+    const { epoch } = await daemon.status();
+    rig.writeFile({ resync: '30m', services: { claims: 'first', claimGrace: '10m' } });
+    daemon.reload();
+    await until('a new term', async () => {
+      const { leader, epoch: next } = await daemon.status();
+      return leader && next !== epoch;
+    });
+    await until('the record of the claim', async () =>
+      Array.isArray(await rig.mesh.request('GET', '/v1/kv/scopemesh/payments/claims/main/web-app')),
+    );
+    const decision = await reloaded(1);
+    expect(pathsOf(decision)).toEqual(['resyncMs', 'services.claimGraceMs', 'services.claims']);
+    expect(decision.detail).toBeUndefined();
+    await daemon.idle();
+    expect((await rig.mesh.access('orders'))?.web).toBe(READ);
   });
 
   it('compares with the last good file, however fast they come', async () => {

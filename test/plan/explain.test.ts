@@ -88,7 +88,13 @@ describe('the explanation of a call', () => {
   it('names the client, what its scopes open, and what is due', () => {
     expect(explained({})).toMatchObject({
       claim: { kind: 'claimed' },
-      client: { clientId: 'web', exists: true, enabled: true, grants: [{ name: 'orders' }] },
+      client: {
+        clientId: 'web',
+        isReadable: true,
+        exists: true,
+        enabled: true,
+        grants: [{ name: 'orders' }],
+      },
       openings: [{ scope: 'orders', access: ALLOW }],
       desired: ALLOW,
       pending: { action: 'grant', reason: 'ScopeGranted' },

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { addAbortSignal, Readable } from 'node:stream';
 import { type Command, InvalidArgumentError } from 'commander';
 import { createWitness, type Witness } from '../../decisions/cosignature.js';
 import { isExtensionProof, verifyExtension, verifyInclusion } from '../../decisions/proofs.js';
@@ -33,7 +34,10 @@ export function addVerify(decisions: Command, cli: Cli): void {
       'Checks the hash chain and the signed checkpoints of the decision log, or of a file that decisions export or ' +
         'decisions list --json wrote. Names the first decision that was changed, removed, inserted, repeated or moved.',
     )
-    .option('--input <file>', 'check a file with one event per line instead of the log')
+    .option(
+      '--input <file>',
+      'check a file with one event per line instead of the log; - is the standard input',
+    )
     .option('--proof <file>', 'check a proof that decisions prove wrote; needs --key')
     .option('--checkpoint <file>', 'with a proof of decisions prove --extends: the checkpoint that you kept')
     .option(
@@ -78,17 +82,26 @@ async function verify(options: Options, cli: Cli): Promise<void> {
   const { records, verifiers } =
     options.input === undefined
       ? await ofLog(await cli.openLogSettings(), options, cli)
-      : { records: ofFile(options.input), verifiers: keysIn(options.key) };
+      : {
+          records: options.input === '-' ? ofInput(cli) : ofFile(options.input),
+          verifiers: keysIn(options.key),
+        };
   const report = await verifyRecords(records, verifiers);
   const hasKey = verifiers.length > 0;
   const doubts = doubtsOf(report, hasKey, options.unchained ?? 0);
   const isVerified = report.fault === undefined && doubts.length === 0;
   if (options.json) cli.screen.json({ verified: isVerified, signaturesChecked: hasKey, ...report });
   else for (const line of reportLines(report, hasKey)) cli.screen.line(printable(line));
+  if (options.input !== undefined && report.fault?.kind === 'removed')
+    cli.screen.warn(`scopemesh: ${INCOMPLETE}`);
   if (report.fault !== undefined) return cli.exit(5);
   for (const doubt of doubts) cli.screen.warn(printable(`scopemesh: ${doubt}`));
   if (!isVerified) cli.exit(1);
 }
+
+/** A list may lack decisions although nobody removed any. */
+const INCOMPLETE =
+  'a list made with -n, --since, --subject or another filter lacks decisions, and so does a list of a log whose oldest decisions "keep" deleted; check the log itself (scopemesh decisions verify) or the output of scopemesh decisions export';
 
 /** scopemesh signs a checkpoint every minute with decisions. */
 const UNSIGNED_MS = 5 * 60_000;
@@ -197,10 +210,20 @@ export async function verifyRecords(
   return verification.report();
 }
 
+async function* ofInput({ around: { stdin }, signal }: Cli): Records {
+  if (stdin.isTTY === true) {
+    const message = 'pipe the output of scopemesh decisions export into this command, or name a file';
+    throw new SyncError('ERR_CONFIG', message, { retriable: false });
+  }
+  if (stdin instanceof Readable) addAbortSignal(signal, stdin);
+  for await (const lines of readLines(stdin)) yield lines.map(toTrailRecord);
+}
+
 async function* ofFile(path: string): Records {
   const file = await openInput(path, '--input', 'export');
   try {
-    for await (const lines of readLines(file)) yield lines.map(toTrailRecord);
+    for await (const lines of readLines(file.createReadStream({ autoClose: false })))
+      yield lines.map(toTrailRecord);
   } finally {
     await file.close();
   }

@@ -4,8 +4,10 @@ import { compareText } from '../../model/compare-text.js';
 import type { Decision } from '../../model/decision.js';
 import { isApprovable } from '../../plan/holds.js';
 import type { Cli } from '../cli.js';
+import { hasDecisionLog } from '../has-decision-log.js';
 import { parseInstant } from '../instant.js';
 import type { DecisionLogSettings } from '../parts.js';
+import { readChain } from '../read-chain.js';
 import { readDecisionLog } from '../read-decision-log.js';
 import { decisionText } from '../terminal/decision-text.js';
 import { approveCommand } from '../terminal/plan-text.js';
@@ -32,7 +34,8 @@ export function addDecisions(program: Command, cli: Cli): void {
     .summary('print the decisions made so far')
     .description(
       'Prints the decisions made so far, oldest first. Works also if the configuration file has faults elsewhere than ' +
-        'in owner, decisions and state.',
+        'in owner, decisions and state. If keep deleted the beginning of the log, --json without a filter prints first the checkpoint ' +
+        'with which it begins now, so that decisions verify --input can check the list.',
     )
     .option('-n, --limit <number>', 'print only this many of the newest decisions', parseLimit)
     .addHelpText(
@@ -76,6 +79,11 @@ async function list(filter: Filter, cli: Cli): Promise<void> {
   const settings = await cli.openLogSettings();
   // A topic keeps only the order of each subject.
   const isOrdered = settings.decisions.kind === 'embedded';
+  const isWhole = filter.since === undefined && filter.subject === undefined && limit === undefined;
+  if (filter.json && isOrdered && isWhole && hasDecisionLog(settings)) {
+    const checkpoint = await firstCheckpoint(settings, cli);
+    if (checkpoint !== undefined) cli.screen.jsonLine(checkpoint);
+  }
   const kept: Decision[] = [];
   for await (const decision of readLog(settings, cli, filter.since ?? 'start', false)) {
     if (!isAbout(decision, filter.subject)) continue;
@@ -85,6 +93,16 @@ async function list(filter: Filter, cli: Cli): Promise<void> {
   }
   const sorted = isOrdered ? kept : kept.toSorted(byChain);
   for (const decision of sorted.slice(limit === undefined ? 0 : -limit)) print(decision, filter, cli);
+}
+
+/** The checkpoint that a log begins with whose older part was deleted: without it the list cannot be verified. */
+async function firstCheckpoint(settings: DecisionLogSettings, cli: Cli): Promise<unknown> {
+  for await (const { event, isCheckpoint } of readChain(settings, cli, (event, { kind }) => ({
+    event,
+    isCheckpoint: kind === 'checkpoint',
+  })))
+    return isCheckpoint ? JSON.parse(event) : undefined;
+  return undefined;
 }
 
 /** In the order of the chain; decisions of several logs, or without a chain, by time. */

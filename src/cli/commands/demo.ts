@@ -30,7 +30,7 @@ export function addDemo(program: Command, cli: Cli): void {
     .addHelpText(
       'after',
       `
-Exit status: 0 after ctrl-c; 1 if something did not start.
+Exit status: 0 after ctrl-c, SIGTERM or SIGHUP, each of which ends the demo; 1 if something did not start.
 
 Examples:
   scopemesh demo

@@ -14,6 +14,7 @@ import { planClient } from '../../plan/plan-client.js';
 import type { Obstacle } from '../../plan/reach.js';
 import { serviceText } from '../../plan/world.js';
 import { clientLogin } from '../../reconcile/client-logins.js';
+import { unreadableHoldOf } from '../../reconcile/unreadable.js';
 import { inputOf, planFleet } from '../../state/fleet.js';
 import type { Cli } from '../cli.js';
 import { hasDecisionLog } from '../has-decision-log.js';
@@ -157,6 +158,7 @@ async function judge(
   const isHere = ({ resource }: Change) => resource.source === sourceName;
   if (await learnUnrecorded(sides, plan?.changes.filter(isHere) ?? [], cli)) plan = planHere();
   const claim = [...world.claimStatuses(now).values()].find(({ service }) => service.name === sourceName);
+  const client = claim === undefined || claim.kind === 'none' ? undefined : claim.client;
   const { method, path } = options;
   return explain({
     source,
@@ -169,9 +171,10 @@ async function judge(
       holds: [],
     },
     claimHolds:
-      claim === undefined || claim.kind === 'none'
+      client === undefined
         ? []
-        : planClient(claim.client, world.view(now), world.claimsOn(claim.client, now), world.mapping).holds,
+        : planClient(client, world.view(now), world.claimsOn(client, now), world.mapping).holds,
+    unreadable: client && unreadableHoldOf(client, world),
   });
 }
 

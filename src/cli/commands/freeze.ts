@@ -20,7 +20,7 @@ import { withIdleStore, withStoreToRead } from '../one-shot.js';
 import { printable } from '../terminal/screen.js';
 
 interface Options {
-  readonly reason: string;
+  readonly reason?: string;
   readonly for?: number;
   readonly json?: true;
 }
@@ -30,7 +30,7 @@ interface FreezeControl {
   status(): Promise<Freeze | undefined>;
   start(request: FreezeRequest): Promise<Freeze | undefined>;
   /** What goes on after it. */
-  end(reason: string): Promise<Freeze | undefined>;
+  end(reason: string | undefined): Promise<Freeze | undefined>;
 }
 
 const MOST_MS = 366 * 86_400_000;
@@ -59,7 +59,7 @@ export function addFreeze(program: Command, cli: Cli): void {
     .description(
       'Starts a freeze. It survives restarts and takes the place of one that was started before. The decision names you.',
     )
-    .requiredOption('--reason <text>', 'why; decisions and holds repeat it', parseReason)
+    .option('--reason <text>', 'why; decisions and holds repeat it', parseReason)
     .option(
       '--for <duration>',
       'end it after this time, such as 90m; otherwise it lasts until freeze end',
@@ -86,7 +86,7 @@ Example:
       'Ends the freeze that freeze start began. What it held is planned and made at once. A freeze of guards.freeze ends ' +
         'by its schedule, or by a change of the file.',
     )
-    .requiredOption('--reason <text>', 'why; the decision repeats it', parseReason)
+    .option('--reason <text>', 'why; the decision repeats it', parseReason)
     .option('--json', 'print one JSON document: freeze, the one that goes on by the schedule')
     .addHelpText('after', '\nExit status: 0; 1 if no freeze was started.')
     .action((options: Options) =>
@@ -120,7 +120,7 @@ async function withFreeze(
         return parseFreeze(daemon.status);
       },
       start: ({ reason, forMs }) =>
-        post('start', { reason, ...(forMs === undefined ? {} : { forSeconds: forMs / 1000 }) }),
+        post('start', { reason, forSeconds: forMs === undefined ? undefined : forMs / 1000 }),
       end: (reason) => post('end', { reason }),
     });
     return;

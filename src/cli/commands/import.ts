@@ -11,7 +11,7 @@ import { proposeAcl } from '../../plan/proposal/propose-acl.js';
 import { nameOf } from '../../plan/proposal/propose-claims.js';
 import { parseClientText, type World } from '../../plan/world.js';
 import type { Cli } from '../cli.js';
-import { importDocument, importSummary } from '../import-view.js';
+import { importDocument, importSummary, LEFT_OUT } from '../import-view.js';
 import { withBothSides } from '../load-current-state.js';
 import { writePrivateFiles } from '../private-files.js';
 import { readAclFacts, unexplainedAcl } from '../read-unexplained-acl.js';
@@ -44,11 +44,13 @@ export function addImport(program: Command, cli: Cli): void {
         'is CLIENT_ID or "token of CLIENT_ID" or has client=CLIENT_ID, which has a role of this name, or whose services all have ' +
         'a claim on the client; or a binding rule for a login with the audience of the provider. The report names each proof: ' +
         'check it. Changes nothing in Consul. The configuration file needs consul and providers alone; rules that it ' +
-        'has are kept. The token of scopemesh needs acl = "read".',
+        'has are kept. Without acl = "read" the token of scopemesh cannot read ACL objects: the proposal then leaves them out and ' +
+        'says so.',
     )
-    .requiredOption(
+    .option(
       '--out <directory>',
       'the directory for scopemesh.yaml and report.md; created if it does not exist',
+      './scopemesh-import',
     )
     .option('--force', 'overwrite these files')
     .option('--json', 'also print the proposal as one JSON document')
@@ -93,9 +95,12 @@ async function runImport({ out, force, json }: Options, cli: Cli): Promise<void>
         canWrite,
       });
       const { aclsEnabled, defaultPolicy } = await consul.inspect(cli.signal);
-      const facts = aclsEnabled ? await readAclFacts(consul, cli.signal) : NO_ACL;
+      const read = aclsEnabled ? await readAclFacts(consul, cli.signal) : NO_ACL;
+      const aclTrouble = 'trouble' in read ? read.trouble : undefined;
+      const facts = 'trouble' in read ? NO_ACL : read;
       const aclProposal = proposeAcl(facts, proposal.claims, { mapping, world: view, canWrite, now });
-      return { proposal, aclProposal, acl: unexplainedAcl(facts, aclProposal, now), defaultPolicy };
+      const acl = unexplainedAcl(facts, aclProposal, now);
+      return { proposal, aclProposal, acl, aclTrouble, defaultPolicy };
     },
     { open: async () => config },
   );
@@ -160,6 +165,7 @@ function print(facts: Parameters<typeof importMarkdown>[0], files: readonly stri
   screen.line(
     `ACL tokens that a login would replace: ${tokensExplained}. ACL objects that no rule explains: ${aclObjects}.`,
   );
+  if (facts.aclTrouble !== undefined) screen.warn(printable(`${LEFT_OUT} ${facts.aclTrouble}.`));
   if (facts.defaultPolicy === 'allow')
     screen.warn('The mesh allows what no intention denies; scopemesh needs a default policy of deny.');
   screen.line(printable(`Wrote ${files.join(' and ')}. Read the report before you use the configuration.`));

@@ -1,5 +1,9 @@
 import type { Command } from 'commander';
+import type { Config } from '../../../config/config.js';
 import { ConfigError, formatPath } from '../../../config/config-error.js';
+import { type Finding, finding } from '../../../config/finding.js';
+import { loadConfig } from '../../../config/load.js';
+import { SyncError } from '../../errors.js';
 import type { Cli } from '../cli.js';
 
 export function addValidate(program: Command, cli: Cli): void {
@@ -21,12 +25,12 @@ Examples:
     )
     .action(async (options: { readonly json?: true }) => {
       if (!options.json) {
-        await cli.openConfig();
+        await check(cli);
         cli.screen.line('The configuration is valid.');
         return;
       }
       try {
-        await cli.openConfig();
+        await check(cli);
         cli.screen.json({ valid: true, problems: [] });
       } catch (error) {
         if (!(error instanceof ConfigError)) throw error;
@@ -35,4 +39,24 @@ Examples:
         cli.exit(1);
       }
     });
+}
+
+async function check(cli: Cli): Promise<void> {
+  await loadConfig(cli.loadOptions(), (config) => providerFindings(config, cli));
+}
+
+/** What a provider's adapter refuses at the start: its addresses and keys. It sends no request before it is used. */
+async function providerFindings(config: Config, cli: Cli): Promise<readonly Finding[]> {
+  const runtime = cli.runtime(true);
+  const found: Finding[] = [];
+  for (const [index, settings] of config.providers.entries()) {
+    try {
+      const { directory } = cli.around.parts.openProvider(settings, config.groups, runtime);
+      await directory.close();
+    } catch (error) {
+      if (!(error instanceof SyncError) || error.code !== 'ERR_CONFIG') throw error;
+      found.push(finding(['providers', index], error.message));
+    }
+  }
+  return found;
 }

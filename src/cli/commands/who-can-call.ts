@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import { whoCanCall } from '../../trail/who-can-call.js';
 import type { Cli } from '../cli.js';
+import { readForeignCallers } from '../foreign-callers.js';
 import { instantIn } from '../instant.js';
+import { accessText } from '../terminal/access-text.js';
 import { printable } from '../terminal/screen.js';
 import { printEdge, printLimits } from '../terminal/trail-text.js';
 import { type AtOptions, withAt, withTrail } from '../with-trail.js';
@@ -11,7 +13,8 @@ export function addWhoCanCall(program: Command, cli: Cli): void {
     .summary('show which services may call a service, now or on a past day')
     .description(
       'Shows from the decision log which services could call SERVICE, with the client, the scopes and the decisions ' +
-        'behind each. Says what the log cannot know.',
+        'behind each. Says what the log cannot know. Without --at it also lists what Consul allows now by intentions that ' +
+        'scopemesh does not own.',
     )
     .argument('<service>', 'the called service')
     .addHelpText(
@@ -26,11 +29,22 @@ Examples:
       const answer = await withTrail(cli, options, async (trail) =>
         whoCanCall(trail, service, await instantIn(trail, options.at)),
       );
-      if (options.json) return cli.screen.json(answer);
+      const now = options.at === undefined ? await readForeignCallers(service, cli) : { foreign: null };
+      const foreign = 'foreign' in now ? now.foreign : null;
+      if ('trouble' in now)
+        cli.screen.warn(printable(`scopemesh: the intentions of others are not listed: ${now.trouble}`));
+      if (options.json) return cli.screen.json({ ...answer, foreign });
       if (answer.callers.length === 0)
         cli.screen.line(printable(`no service that scopemesh opened may call ${service}`));
       for (const edge of answer.callers) printEdge(edge, cli.screen, edge.source);
       for (const edge of answer.held) printEdge(edge, cli.screen, edge.source);
+      for (const { source, peer, destination, access } of foreign ?? []) {
+        const name = peer === undefined ? source : `${source} (peer ${peer})`;
+        cli.screen.line(`${cli.screen.colors.bold(printable(name))}  ${accessText(access)}`);
+        cli.screen.line(
+          printable(`    not owned by scopemesh: the intention ${name} -> ${destination} in Consul`),
+        );
+      }
       printLimits(answer, cli.screen);
     });
 }

@@ -62,7 +62,7 @@ export function printExplanation(
   if (explanation.client !== undefined) fact('client', clientText(explanation));
   for (const { scope, access } of explanation.openings)
     fact('rule', `scope ${scope} opens ${accessText(access)}`);
-  if (explanation.openings.length === 0 && explanation.client !== undefined)
+  if (explanation.openings.length === 0 && explanation.client?.isReadable === true)
     fact(
       'rule',
       isBarred(explanation.client)
@@ -70,7 +70,7 @@ export function printExplanation(
         : 'no rule opens this destination for a scope of this client',
     );
   for (const each of explanation.breakGlass) fact('grant', `break-glass ${breakGlassLine(each)}`);
-  for (const hold of holds) fact('held', `${hold.reason} ${hold.scopes.join(' ')}: ${hold.detail}`);
+  for (const hold of holds) fact('held', `${[hold.reason, ...hold.scopes].join(' ')}: ${hold.detail}`);
   if (pending !== undefined)
     fact(
       'due',
@@ -164,7 +164,9 @@ function claimText({ claim, source }: Explanation): string {
 /** Names the scopes that matter for this call and counts the others. */
 function clientText({ client, openings, holds }: Explanation): string {
   if (client === undefined) return '';
-  const { provider, clientId, actorKind, exists, enabled, closure, grants, limited } = client;
+  const { provider, clientId, actorKind, isReadable, exists, enabled, closure, grants, limited } = client;
+  if (!isReadable)
+    return `${provider}/${clientId} has a record at the identity provider that cannot be read (ClientUnreadable)`;
   if (!exists) return `${provider}/${clientId} does not exist at the identity provider`;
   const state = closure ?? (enabled ? 'enabled' : 'disabled');
   const never = limited.length === 0 ? '' : `; may not use as ${actorKind}: ${limited.join(' ')}`;

@@ -1,7 +1,7 @@
 import { accessOf } from '../../plan/openings.js';
 import type { ClaimEvidence, RuleEvidence } from '../../plan/proposal/proposal.js';
 import type { AclEvidence, RuleProof } from '../../plan/proposal/propose-acl.js';
-import { attributeOf, type Imported, importSummary, metaOf, placeText } from '../import-view.js';
+import { attributeOf, type Imported, importSummary, LEFT_OUT, metaOf, placeText } from '../import-view.js';
 import { accessText } from './access-text.js';
 import { clientCode, code, table } from './markdown.js';
 
@@ -30,7 +30,7 @@ const ACL_EVIDENCE: Readonly<Record<AclEvidence, string>> = {
 
 /** The report of an import. Every name from a server is in a code span. */
 export function importMarkdown(imported: Imported): string {
-  const { proposal, aclProposal, acl, config, defaultPolicy } = imported;
+  const { proposal, aclProposal, acl, aclTrouble, config, defaultPolicy } = imported;
   const { intentions, explained, unexplained } = importSummary(imported);
   const grid = (head: readonly string[], rows: readonly (readonly string[])[]) =>
     rows.length === 0 ? ['None.'] : table(head, rows, MOST_CHARACTERS);
@@ -43,6 +43,7 @@ export function importMarkdown(imported: Imported): string {
           '**The default policy allows what no intention denies.** scopemesh closes nothing there. Set the default policy to deny first.',
         ]
       : []),
+    ...(aclTrouble === undefined ? [] : [`**${LEFT_OUT}** ${code(aclTrouble)}.`]),
     '## Claims to make',
     'A service gets the access of a client only after it claims it. Register each service with its meta, and set the attribute of the client at the identity provider.',
     ...grid(

@@ -36,11 +36,10 @@ export function createEntra(options: EntraOptions): ProviderParts & { readonly p
     poll: createEntraPoll({ ...options, api, resources, names }),
   };
   const { provider, webhookSecrets, webhookUrl: url } = options;
-  const [secret, ...older] = webhookSecrets;
-  if (secret === undefined) return parts;
+  if (webhookSecrets.length === 0) return parts;
   const upkeep = createUpkeep();
   const source = createEntraSource({ provider, tenant: api.tenant, secrets: webhookSecrets, upkeep });
   if (url === undefined) return { ...parts, source };
-  const subscription = createEntraSubscription({ ...options, api, url, secrets: [secret, ...older], upkeep });
+  const subscription = createEntraSubscription({ ...options, api, url, secrets: webhookSecrets, upkeep });
   return { ...parts, source, subscription };
 }

@@ -34,7 +34,7 @@ export interface EntraSubscriptionOptions {
   /** The address of this provider's webhook as Graph reaches it. */
   readonly url: string;
   /** The first one becomes the `clientState`. */
-  readonly secrets: readonly [Secret, ...Secret[]];
+  readonly secrets: readonly Secret[];
   readonly upkeep: Upkeep;
   readonly clock: Clock;
 }
@@ -83,12 +83,17 @@ const LISTED = z.object({
  */
 export function createEntraSubscription(options: EntraSubscriptionOptions): EventSubscription {
   const { api, url, secrets, upkeep, clock } = options;
-  const [secret] = secrets;
-  const made = createHash('sha256')
-    .update(JSON.stringify([url, secret.reveal()]))
-    .digest('hex')
-    .slice(0, 6);
   const place = api.placeOf('subscription');
+  const clientState = () => {
+    const [secret] = secrets;
+    if (secret !== undefined) return secret.reveal();
+    throw configError(`${place}: webhook.secrets is empty; add a secret and reload, or restart scopemesh`);
+  };
+  const made = () =>
+    createHash('sha256')
+      .update(JSON.stringify([url, clientState()]))
+      .digest('hex')
+      .slice(0, 6);
   const newExpiry = () => new Date(clock.now() + LIFETIME_MS).toISOString();
 
   const send = (method: 'POST' | 'PATCH' | 'DELETE', path: string, body: object, signal: AbortSignal) => {
@@ -98,7 +103,12 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
   };
   const toKnown = (answer: HttpAnswer): KnownSubscription => {
     const { id, expirationDateTime } = parseShape(SUBSCRIPTION, parseJson(answer, place), place);
-    return { id, expiresAt: new Date(expirationDateTime).toISOString(), renewedAt: isoInstant(clock), made };
+    return {
+      id,
+      expiresAt: new Date(expirationDateTime).toISOString(),
+      renewedAt: isoInstant(clock),
+      made: made(),
+    };
   };
 
   /** Undefined if Graph does not know the subscription any more. */
@@ -141,7 +151,7 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
       lifecycleNotificationUrl: url,
       resource,
       expirationDateTime: newExpiry(),
-      clientState: secret.reveal(),
+      clientState: clientState(),
     };
     let answer = await send('POST', '/subscriptions', subscription, signal);
     if (answer.status === 409) {
@@ -169,7 +179,7 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
       for (const resource of RESOURCES) {
         const known = before[resource];
         const isCurrent =
-          known !== undefined && known.made === made && Date.parse(known.expiresAt) > clock.now();
+          known !== undefined && known.made === made() && Date.parse(known.expiresAt) > clock.now();
         const isFresh = isCurrent && Date.parse(known.renewedAt) + RENEW_EVERY_MS > clock.now();
         if (isFresh && !upkeep.isDue(known.id)) {
           after[resource] = known;

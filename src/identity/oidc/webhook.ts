@@ -30,13 +30,13 @@ const MAX_SIGNATURES = 16;
  */
 export function createOidcSource(options: OidcSourceOptions): EventSource {
   const { provider, toleranceMs = 300_000, clock } = options;
-  const keys = options.secrets.map((secret) => parseSecret(secret, provider));
-  if (keys.length === 0) throw badSecret(provider, 'has no secret');
+  const keys = () => options.secrets.map((secret) => parseSecret(secret, provider));
+  if (keys().length === 0) throw badSecret(provider, 'has no secret');
 
   return createWebhook({
     provider,
     maxBytes: MAX_BYTES,
-    verify: (request) => verify(request, keys),
+    verify: (request) => verify(request, keys()),
     receive({ body, receivedAt }, { id, timestampMs }) {
       // Checked after the signature, so that only authentic events count as stale.
       const skewMs = Math.abs(clock.now() - timestampMs);

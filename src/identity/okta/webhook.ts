@@ -37,6 +37,7 @@ export function createOktaSource(options: OktaSourceOptions): EventSource {
   const { provider, secrets, names, wakeup } = options;
   return createWebhook({
     provider,
+    answersGet: true,
     handshake: (request) => (request.method === 'GET' ? answerChallenge(request) : undefined),
     verify({ headers }) {
       if (!verifyStaticSecret(secrets, headers.authorization))

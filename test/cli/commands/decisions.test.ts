@@ -162,6 +162,44 @@ describe('a checkpoint that an auditor kept', () => {
   });
 });
 
+describe('a list of decisions as lines', () => {
+  it('begins with the checkpoint of a log whose beginning was deleted, so that verify can check it', async () => {
+    const directory = join(cli.directory, 'state');
+    const log = createEmbeddedDecisionLog({ directory, logger: silentLogger, clock: systemClock });
+    const signer = openSigningKey({ owner: 'payments', directory, file: undefined, logger: silentLogger });
+    const [deleted, left] = [decisions(8).slice(0, 5), decisions(8).slice(5)];
+    const { head } = extendChain(emptyChain('one'), deleted);
+    await log.appendCheckpoint({
+      id: 'c',
+      time: '2026-03-01T10:00:00.000Z',
+      source: 'scopemesh/payments',
+      log: 'one',
+      note: signer === undefined ? '' : signCheckpoint(signer, originOf('payments', 'one'), head),
+      tree: head.tree,
+    });
+    await log.append(extendChain(head, left).chained);
+    await log.close();
+    const verify = (piped: string) => cli.run(['decisions', 'verify', '--input', '-'], { piped });
+    const { out } = await cli.run(['decisions', 'list', '--json']);
+    expect(await verify(out)).toMatchObject({
+      status: 0,
+      out: expect.stringContaining('log one begins at decision 6'),
+    });
+    // Without the checkpoint nothing tells it from a log whose first decisions somebody removed.
+    for (const lines of [
+      out.split('\n').slice(1).join('\n'),
+      (await cli.run(['decisions', 'list', '--json', '-n', '1'])).out,
+    ])
+      expect(await verify(lines)).toMatchObject({
+        status: 5,
+        out: expect.stringContaining('BROKEN'),
+        err: expect.stringContaining(
+          'a list made with -n, --since, --subject or another filter lacks decisions',
+        ),
+      });
+  });
+});
+
 describe('the end of a log that no checkpoint signs', () => {
   const reportOf = (unsignedMs: number): TrailReport => ({
     decisions: 8,

@@ -40,7 +40,11 @@ describe('scopemesh freeze', () => {
     });
     expect((await cli.run(['apply', '--yes'])).status).toBe(3);
     expect(await mesh.access('orders')).toBeUndefined();
-    expect((await cli.run(['freeze', 'end', '--reason', 'done'])).status).toBe(0);
+    expect((await cli.run(['freeze', 'start', '--json'])).json()).toMatchObject({
+      freeze: { kind: 'started', reason: null, until: null },
+    });
+    expect((await cli.run(['freeze'])).out).toMatch(/pass until scopemesh freeze end: no reason given\n$/);
+    expect((await cli.run(['freeze', 'end'])).status).toBe(0);
     expect((await cli.run(['apply', '--yes'])).status).toBe(0);
     expect(await mesh.access('orders')).toEqual({ web: 'allow' });
   });
@@ -67,7 +71,9 @@ describe('scopemesh freeze', () => {
           err: expect.stringMatching(/must lead for a moment, by the store and Consul, .*\/\d+ on /),
         });
       expect((await other.run(['freeze'])).out).toBe('no freeze is in effect\n');
-      await until('a freeze', async () => ((await cli.run(START)).status === 0 ? true : undefined));
+      await until('a freeze', async () =>
+        (await cli.run(['freeze', 'start'])).status === 0 ? true : undefined,
+      );
       cli.idp(web);
       const plan = await cli.run(['plan', '--json']);
       expect(plan.json().changes).toEqual([]);
@@ -75,7 +81,7 @@ describe('scopemesh freeze', () => {
       expect((await cli.run(['freeze', 'status', '--json'])).json()).toMatchObject({
         freeze: { kind: 'started', until: null },
       });
-      expect((await cli.run(['freeze', 'end', '--reason', 'done', '--json'])).json()).toEqual({
+      expect((await cli.run(['freeze', 'end', '--json'])).json()).toEqual({
         freeze: null,
       });
       expect((await cli.run(['plan', '--json'])).json().holds).toEqual([]);
@@ -90,8 +96,7 @@ describe('scopemesh freeze', () => {
     for (const args of [
       ['start', '--reason', 'a\nb'],
       ['start', '--reason', 'x', '--for', 'soon'],
-      ['start'],
-      ['end'],
+      ['end', '--reason', ''],
     ])
       expect((await cli.run(['freeze', ...args])).status).not.toBe(0);
   });

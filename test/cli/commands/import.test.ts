@@ -47,16 +47,26 @@ describe('scopemesh import', () => {
     cli.idp(web, bot);
     const services = 'service_prefix "" { policy = "read" intentions = "read" }';
     const others = ['node', 'key', 'agent'].map((each) => `${each}_prefix "" { policy = "read" }`);
-    for (const [rules, code] of [
-      [services, 'ERR_CONSUL_INCOMPLETE'],
-      [[services, ...others].join(' '), 'ERR_CONSUL_DENIED'],
-    ] as const) {
-      const token = await mesh.tokenWith(rules);
-      cli.configure({ scopes: {}, consul: { address: mesh.consul.address, token } });
-      const denied = await cli.run(['import', '--out', out, '--json']);
-      expect([denied.status, denied.json().error]).toMatchObject([1, { code }]);
-    }
+    const useToken = async (rules: string) =>
+      cli.configure({
+        scopes: {},
+        consul: { address: mesh.consul.address, token: await mesh.tokenWith(rules) },
+      });
+    await useToken(services);
+    const part = await cli.run(['import', '--out', out, '--json']);
+    expect([part.status, part.json().error]).toMatchObject([1, { code: 'ERR_CONSUL_INCOMPLETE' }]);
     expect(existsSync(out)).toBe(false);
+
+    // A token that may not read ACL objects: only they are left out.
+    await useToken([services, ...others].join(' '));
+    const left = join(cli.directory, 'left');
+    const said = 'The proposal leaves out ACL rules, tokens, roles and policies:';
+    const denied = await cli.run(['import', '--out', left]);
+    expect([denied.status, denied.err]).toEqual([0, expect.stringMatching(`^${said} .*acl = "read"`)]);
+    expect(denied.out).toContain('Intentions: 2. Explained by scopes: 1. Not explained: 1.');
+    expect(readFileSync(join(left, 'report.md'), 'utf8')).toContain(`**${said}** `);
+    const { json } = await cli.run(['import', '--out', left, '--force', '--json']);
+    expect(json()).toMatchObject({ acl: [], aclTrouble: expect.stringContaining('acl = "read"') });
     cli.configure({ scopes: {} });
   });
 

@@ -189,3 +189,21 @@ describe('plan of a file that closes more than the mass guard lets pass', () => 
     expect((await cli.run(['plan'])).out).not.toContain('closes that at once');
   });
 });
+
+describe('a client whose record cannot be read', () => {
+  it('is a hold, and explain says why too', async () => {
+    cli.brokenIdp('{ "clients": [{ "clientId": "web-app", "scopes": ["a b"] }] }');
+    const { out } = await cli.run(['explain', 'web', 'orders']);
+    expect(out).toContain(
+      'main/web-app has a record at the identity provider that cannot be read (ClientUnreadable)',
+    );
+    expect(out).toMatch(/ held +ClientUnreadable: .*scopes.*correct its record at the identity provider/);
+    expect(out).not.toContain('does not exist');
+    const hold = { reason: 'ClientUnreadable', subject: 'client/main/web-app' };
+    expect((await cli.run(['explain', 'web', 'orders', '--json'])).json()).toMatchObject({
+      client: { isReadable: false },
+      holds: [hold],
+    });
+    expect((await cli.run(['plan', '--json'])).json().holds).toContainEqual(expect.objectContaining(hold));
+  });
+});

@@ -68,6 +68,17 @@ describe('questions to the decision log', () => {
     expect((await cli.run(['who-can-call', 'orders'])).out).toContain('GET,HEAD /v1/orders and below');
   });
 
+  it('say who may call a service by intentions of others, as Consul has them now', async () => {
+    expect(await ask('who-can-call', 'vault')).toMatchObject({
+      callers: [],
+      foreign: [{ source: 'orders', destination: 'vault', access: { kind: 'allow' } }],
+    });
+    expect(await ask('who-can-call', 'vault', '--at', '1s')).toMatchObject({ foreign: null });
+    expect((await cli.run(['who-can-call', 'vault'])).out).toContain(
+      'orders  everything\n    not owned by scopemesh: the intention orders -> vault in Consul\n',
+    );
+  });
+
   it('say whether a call was allowed, by exit status 0 and 4', async () => {
     const status = async (...args: string[]) => (await cli.run(['explain', 'web', 'orders', ...args])).status;
     expect(await status('--at', at[1] ?? '', ...WRITE)).toBe(0);

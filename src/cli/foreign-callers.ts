@@ -1,0 +1,67 @@
+import { messageOf } from '../errors.js';
+import type { IntentionEntry, IntentionSource } from '../model/intention.js';
+import { isOwned, isSourceOf } from '../plan/ownership.js';
+import { opens } from '../plan/precedence.js';
+import type { Cli } from './cli.js';
+
+/** A source that scopemesh does not own, and that an intention of Consul allows now. */
+export interface ForeignCaller {
+  /** `*`: every service without an intention of its own. */
+  readonly source: string;
+  /** Of a source in another cluster. */
+  readonly peer?: string;
+  /** `*` for an intention about every destination. */
+  readonly destination: string;
+  readonly access: IntentionSource['access'];
+}
+
+/** Consul answers a question about it at once or not at all. */
+const TIMEOUT_MS = 5_000;
+
+/** Reads the intentions of one service. `trouble`: why they could not be read. */
+export async function readForeignCallers(
+  service: string,
+  cli: Cli,
+): Promise<{ readonly foreign: readonly ForeignCaller[] } | { readonly trouble: string }> {
+  const signal = AbortSignal.any([cli.signal, AbortSignal.timeout(TIMEOUT_MS)]);
+  try {
+    const config = await cli.openConfig();
+    const { partition = 'default', namespace = 'default' } = config.consul;
+    const consul = await cli.around.parts.openConsul(config.consul, config.owner, cli.runtime(true));
+    try {
+      const read = (name: string) => consul.intentions.read({ partition, namespace, name }, signal);
+      const [entry, wildcard] = await Promise.all([read(service), read('*')]);
+      return { foreign: foreignCallers(config.owner, service, entry, wildcard) };
+    } finally {
+      await consul.close();
+    }
+  } catch (error) {
+    cli.signal.throwIfAborted();
+    return { trouble: messageOf(error) };
+  }
+}
+
+/** Consul uses only the most exact intention for a source: an entry of the service is before the one of every service. */
+function foreignCallers(
+  owner: string,
+  service: string,
+  entry: IntentionEntry | undefined,
+  wildcard: IntentionEntry | undefined,
+): readonly ForeignCaller[] {
+  const own = entry?.sources ?? [];
+  const isDecided = (source: IntentionSource) =>
+    own.some((each) => each.peer === source.peer && (each.name === '*' || isSourceOf(each, source)));
+  return [
+    ...own.map((source) => ({ source, destination: service })),
+    ...(wildcard?.sources ?? [])
+      .filter((source) => !isDecided(source))
+      .map((source) => ({ source, destination: '*' })),
+  ]
+    .filter(({ source }) => opens(source.access) && !isOwned(owner, source))
+    .map(({ source: { name, peer, access }, destination }) => ({
+      source: name,
+      ...(peer === undefined ? {} : { peer }),
+      destination,
+      access,
+    }));
+}
