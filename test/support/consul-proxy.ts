@@ -1,5 +1,4 @@
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
-import type { EmbeddedConsul } from '../../src/embedded/consul/embedded-consul.js';
 
 export interface ProxiedRequest {
   readonly method: string;
@@ -26,14 +25,13 @@ export interface ConsulProxy {
   close(): Promise<void>;
 }
 
-/** `embedded`: the Consul at this address, if it is of this process. Reads reach it without a second HTTP exchange. */
-export async function startConsulProxy(upstream: string, embedded?: EmbeddedConsul): Promise<ConsulProxy> {
+export async function startConsulProxy(upstream: string): Promise<ConsulProxy> {
   const server = createServer((incoming, response) => {
     void pass(incoming, response);
   });
   const pass = async (incoming: IncomingMessage, response: ServerResponse) => {
     const chunks: Buffer[] = [];
-    if (incoming.method !== 'GET') for await (const chunk of incoming) chunks.push(Buffer.from(chunk));
+    for await (const chunk of incoming) chunks.push(Buffer.from(chunk));
     const body = Buffer.concat(chunks);
     const asked = { method: incoming.method ?? 'GET', target: incoming.url ?? '/', body: body.toString() };
     const isLease = /^\/v1\/(session\/|kv\/scopemesh\/[^/]+\/(leader|cluster)\b)/.test(asked.target);
@@ -51,10 +49,6 @@ export async function startConsulProxy(upstream: string, embedded?: EmbeddedCons
     const isCanary = /^\/v1\/kv\/scopemesh\/[^/]+\/canary\b/.test(asked.target);
     if (asked.method !== 'GET' && !isLease && !isCanary && /^\/v1\/(config|kv|txn)\b/.test(asked.target))
       self.writes.push(asked);
-    if (embedded !== undefined && asked.method === 'GET' && interference === undefined) {
-      await embedded.serve(incoming, response);
-      return;
-    }
     const onward = request(
       upstream + asked.target,
       { method: asked.method, headers: { ...incoming.headers, host: new URL(upstream).host } },

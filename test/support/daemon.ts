@@ -92,7 +92,7 @@ export async function createRig(options: DaemonOptions = {}): Promise<Rig> {
   const path = join(directory, 'scopemesh.yaml');
   makeSparseReserve(directory);
   const mesh = await startMesh(options.consulVersion);
-  const proxy = await startConsulProxy(mesh.consul.address, mesh.consul);
+  const proxy = await startConsulProxy(mesh.consul.address);
   const idp = await startIdp({ single: options.single ?? true, now: () => clock.now() });
   for (const client of options.clients ?? []) idp.clients.set(client.clientId, client);
   const logs: string[] = [];

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Clock, systemClock } from '../../clock.js';
 import { AclResolver } from './acl/acl-resolver.js';
 import { MethodKeys } from './acl/method-keys.js';
@@ -35,8 +34,6 @@ export interface EmbeddedConsul {
   /** `http://127.0.0.1:PORT` */
   readonly address: string;
   readonly managementToken: string;
-  /** Answers a request that another HTTP server in this process took, as a proxy before it would pass it on. Never rejects. */
-  serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void>;
   /** Ends waiting queries, closes connections and the state. Safe to repeat. */
   close(): Promise<void>;
 }
@@ -84,7 +81,6 @@ export async function createEmbeddedConsul(options: EmbeddedConsulOptions): Prom
   return {
     address: `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
     managementToken,
-    serve: (incoming, outgoing) => listener.serve(incoming, outgoing),
     close() {
       closing.abort();
       closed ??= listener.close().then(() => {

@@ -6,14 +6,12 @@ const largestBodyBytes = 32 * 1024 * 1024;
 /** Answers HTTP with `answer`; a client that goes away aborts its request's signal. */
 export class HttpListener {
   readonly #server: Server;
-  readonly #answer: (request: ConsulRequest) => Promise<ConsulReply>;
   /** One controller for each request under way. */
   readonly #underWay = new Set<AbortController>();
 
   constructor(answer: (request: ConsulRequest) => Promise<ConsulReply>) {
-    this.#answer = answer;
     this.#server = createServer({ keepAliveTimeout: 120_000 }, (incoming, outgoing) => {
-      void this.serve(incoming, outgoing);
+      void this.#serve(incoming, outgoing, answer);
     });
   }
 
@@ -38,8 +36,11 @@ export class HttpListener {
     });
   }
 
-  /** Answers one request, also of another HTTP server. Never rejects. */
-  async serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+  async #serve(
+    incoming: IncomingMessage,
+    outgoing: ServerResponse,
+    answer: (request: ConsulRequest) => Promise<ConsulReply>,
+  ): Promise<void> {
     const gone = new AbortController();
     outgoing.once('close', () => gone.abort());
     this.#underWay.add(gone);
@@ -48,7 +49,7 @@ export class HttpListener {
       const reply =
         body === undefined
           ? textReply(413, 'http: request body too large')
-          : await this.#answer(toRequest(incoming, body, gone.signal));
+          : await answer(toRequest(incoming, body, gone.signal));
       send(outgoing, reply);
     } catch {
       // The client went away while sending, or the URL cannot be decoded.
