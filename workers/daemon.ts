@@ -63,6 +63,7 @@ export async function runDaemon(
       options.reload,
       () => current.live,
       () => leadership.stepDown(),
+      (now) => secrets.take(now),
       signal,
     );
     const current = new CurrentCore(() =>
@@ -129,10 +130,7 @@ export async function runDaemon(
     };
     await publishLocalToken(config, localToken, logger);
     warnOfMissingTokens(config, logger);
-    options.onReload(async () => {
-      await reloads.request();
-      secrets.take(reloads.current);
-    });
+    options.onReload(() => reloads.request());
 
     const stop = AbortSignal.any([signal, end.signal]);
     setMaxListeners(0, stop);

@@ -39,20 +39,23 @@ export class Reloads {
   readonly #read: () => Promise<Config>;
   readonly #live: () => LiveReload;
   readonly #stepDown: () => void;
+  readonly #taken: (current: Config) => void;
   readonly #signal: AbortSignal;
   #last: Config;
   #current: Config;
   #turn: Promise<void> = Promise.resolve();
 
-  /** `stepDown` ends the term of this replica, if it leads. */
+  /** `stepDown` ends the term of this replica, if it leads. `taken` gets the new configuration as it takes effect. */
   constructor(
     running: Config,
     read: () => Promise<Config>,
     live: () => LiveReload,
     stepDown: () => void,
+    taken: (current: Config) => void,
     signal: AbortSignal,
   ) {
     this.#stepDown = stepDown;
+    this.#taken = taken;
     this.#running = running;
     this.#last = running;
     this.#current = running;
@@ -138,6 +141,7 @@ export class Reloads {
     );
     this.#last = next;
     this.#current = effective;
+    this.#taken(effective);
     if (waiting.length === 0) logger.info(fields, 'configuration reloaded');
     else
       logger.warn(fields, 'configuration reloaded; the settings in `waiting` take effect only at a restart');
@@ -152,7 +156,11 @@ export class Reloads {
       if (mapping.mode === 'observe') world.setMapping(mapping);
       return this.#stepDown();
     }
-    if (isReconciling && changes.some(beginsTerm)) return this.#stepDown();
+    if (isReconciling && changes.some(beginsTerm)) {
+      // What the ending term still writes follows the new mapping; only how claims count waits for the next term.
+      world.setMapping({ ...mapping, claims: world.mapping.claims });
+      return this.#stepDown();
+    }
     const before = world.destinations(clock.now());
     world.setMapping(mapping);
     if (!isReconciling) return;

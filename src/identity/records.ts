@@ -130,8 +130,9 @@ export class ListedReads {
     try {
       return await again();
     } catch (error) {
-      if (!isIncomplete(error) || this.#left-- <= 0) throw error;
-      throw new WrongShape(error.code, error.message, { retriable: true });
+      if (!(error instanceof IncompleteRead)) throw error;
+      const Fault = this.#left-- <= 0 ? IncompleteRead : WrongShape;
+      throw new Fault(error.code, error.message, { retriable: true });
     }
   }
 }

@@ -49,6 +49,7 @@ async function reload(...errors: readonly Error[]) {
     async () => next,
     () => live,
     down,
+    () => {},
     stop.signal,
   );
   await reloads.request();

@@ -89,9 +89,9 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
     if (secret !== undefined) return secret.reveal();
     throw configError(`${place}: webhook.secrets is empty; add a secret and reload, or restart scopemesh`);
   };
-  const made = () =>
+  const madeWith = (state: string) =>
     createHash('sha256')
-      .update(JSON.stringify([url, clientState()]))
+      .update(JSON.stringify([url, state]))
       .digest('hex')
       .slice(0, 6);
   const newExpiry = () => new Date(clock.now() + LIFETIME_MS).toISOString();
@@ -101,13 +101,13 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
     const request = method === 'DELETE' ? { method } : { method, headers, body: JSON.stringify(body) };
     return api.send(api.addressOf(path, {}), place, request, signal);
   };
-  const toKnown = (answer: HttpAnswer): KnownSubscription => {
+  const toKnown = (answer: HttpAnswer, made: string): KnownSubscription => {
     const { id, expirationDateTime } = parseShape(SUBSCRIPTION, parseJson(answer, place), place);
     return {
       id,
       expiresAt: new Date(expirationDateTime).toISOString(),
       renewedAt: isoInstant(clock),
-      made: made(),
+      made,
     };
   };
 
@@ -118,7 +118,7 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
   ): Promise<KnownSubscription | undefined> => {
     const body = { expirationDateTime: newExpiry() };
     const answer = await send('PATCH', pathOf(known), body, signal);
-    if (answer.status === 200) return toKnown(answer);
+    if (answer.status === 200) return toKnown(answer, known.made);
     if (answer.status === 404 && errorCodeOf(answer) !== undefined) return undefined;
     throw api.refusalOf(answer, place);
   };
@@ -143,7 +143,12 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
     }
   };
 
-  const create = async (resource: Resource, signal: AbortSignal): Promise<KnownSubscription> => {
+  /** `state`: the secret, which a reload may change during the request. */
+  const create = async (
+    resource: Resource,
+    state: string,
+    signal: AbortSignal,
+  ): Promise<KnownSubscription> => {
     const subscription = {
       // `updated` also reports new and softly deleted ones.
       changeType: 'updated,deleted',
@@ -151,14 +156,14 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
       lifecycleNotificationUrl: url,
       resource,
       expirationDateTime: newExpiry(),
-      clientState: clientState(),
+      clientState: state,
     };
     let answer = await send('POST', '/subscriptions', subscription, signal);
     if (answer.status === 409) {
       await removeTwin(resource, signal);
       answer = await send('POST', '/subscriptions', subscription, signal);
     }
-    if (answer.status === 201 || answer.status === 200) return toKnown(answer);
+    if (answer.status === 201 || answer.status === 200) return toKnown(answer, madeWith(state));
     if (answer.status === 403) {
       const message = `${place}: answered 403; grant the application permission ${PERMISSION[resource]}`;
       throw new SyncError('ERR_DIRECTORY_DENIED', message, { retriable: false });
@@ -176,10 +181,11 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
     async renew(text, signal) {
       const before = { ...parseStored(STORED, text), ...unstored };
       const after: Partial<Record<Resource, KnownSubscription>> = {};
+      const state = clientState();
       for (const resource of RESOURCES) {
         const known = before[resource];
         const isCurrent =
-          known !== undefined && known.made === made() && Date.parse(known.expiresAt) > clock.now();
+          known !== undefined && known.made === madeWith(state) && Date.parse(known.expiresAt) > clock.now();
         const isFresh = isCurrent && Date.parse(known.renewedAt) + RENEW_EVERY_MS > clock.now();
         if (isFresh && !upkeep.isDue(known.id)) {
           after[resource] = known;
@@ -187,7 +193,7 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
         }
         const extended = isCurrent ? await extend(known, signal) : undefined;
         if (known !== undefined && !isCurrent) await remove(known.id, signal);
-        const current = extended ?? (await create(resource, signal));
+        const current = extended ?? (await create(resource, state, signal));
         after[resource] = current;
         unstored = { ...unstored, [resource]: current };
         if (known === undefined) continue;

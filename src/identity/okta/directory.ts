@@ -61,6 +61,8 @@ const ANY_APP = recordOf(APP, 'id');
 interface Apps {
   readonly apps: readonly OktaApp[];
   readonly unreadable: readonly UnreadableClient[];
+  /** The client IDs that the list has twice. */
+  readonly repeated: ReadonlySet<string>;
 }
 
 /**
@@ -132,8 +134,9 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
     if (api.clientId !== undefined && !read.some(({ clientId }) => clientId === api.clientId))
       throw notVisible('the app of scopemesh is not in the list');
     for (const app of apps) if (app.clientId !== undefined) names.addClient(app.id, app.clientId);
-    repeated = repeatedIds(apps.filter(isClient));
-    return { apps, unreadable };
+    const twice = repeatedIds(apps.filter(isClient));
+    repeated = twice;
+    return { apps, unreadable, repeated: twice };
   };
 
   const requireUnique = async ({ clientId }: Client, signal: AbortSignal): Promise<void> => {
@@ -240,7 +243,9 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
     async readAll(signal): Promise<DirectorySnapshot> {
       signal.throwIfAborted();
       const before = api.requests;
-      const [{ apps, unreadable }, context] = await Promise.all([readApps(signal), readContext(signal)]);
+      const [list, context] = await Promise.all([readApps(signal), readContext(signal)]);
+      // Of this list: a read of one app below may read another.
+      const { apps, unreadable, repeated } = list;
       const listed = apps.filter(isClient);
       // An app that was deleted and created again between two pages is in the list twice. The list does not say which is old.
       const clients = listed.filter(({ clientId }) => !repeated.has(clientId));
