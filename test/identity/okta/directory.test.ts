@@ -259,6 +259,24 @@ describe('a client ID that two apps have, because one was created again between 
     expect(ids).not.toContain('web');
   });
 
+  it('is unreadable although the list is read again meanwhile, for an app that is gone, and has it once', async () => {
+    const [, two] = [1, 2].map(() => world.addClient({ clientId: 'web' }, ['orders:read']));
+    const gone = world.server.org.addApp({ clientId: 'chosen', orgScopes: ['okta.users.read'] });
+    let isGone = false;
+    world.server.fault = ({ pathname }, response) => {
+      if (pathname !== `/api/v1/apps/${gone.id}/grants`) return false;
+      if (!isGone) for (const id of [gone.id, two?.id ?? '']) world.server.org.deleteApp(id);
+      isGone = true;
+      const body = JSON.stringify({ errorCode: 'E0000007' });
+      response.writeHead(404, { 'content-type': 'application/json' }).end(body);
+      return true;
+    };
+    const { clients, unreadable } = await directoryOf({ apis: [API, world.server.address] }).readAll(signal);
+    expect(isGone).toBe(true);
+    expect(unreadable).toEqual([{ clientId: 'web', why: 'two apps have this client id' }]);
+    expect(clients.map(({ clientId }) => clientId)).not.toContain('chosen');
+  });
+
   it('is unreadable in reads of one client too, by every key, until one of the apps is gone', async () => {
     const [one, two] = [1, 2].map(() => world.addClient({ clientId: 'web' }, ['orders:read']));
     const directory = directoryOf();
