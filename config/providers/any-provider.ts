@@ -10,8 +10,10 @@ export interface AnyProvider {
   readonly issuer: string;
   /** Plain http to hosts that are not loopback is allowed. */
   readonly insecure: boolean;
-  /** Empty if no webhook is configured. */
-  /** A reload changes this list in place where an adapter has it, so adapters read it for each request. */
+  /**
+   * Empty if no webhook is configured. A reload changes this list in place where an adapter has it, so adapters read it for
+   * each request.
+   */
   readonly webhookSecrets: readonly Secret[];
   readonly pollMs: number;
   readonly fullReadMs: number;
