@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { ClientUnreadable, IncompleteRead } from '../errors.js';
+import { ClientUnreadable } from '../errors.js';
 import type { Members, UnreadablePeople } from '../model/members.js';
 import { safeParse } from '../safe-parse.js';
 import type { UnreadableClient } from './directory.js';
@@ -105,46 +105,6 @@ export async function readForClient<T>(
     if (!(error instanceof WrongShape)) throw error;
     throw new ClientUnreadable(place, clientId, error.message);
   }
-}
-
-/** If single reads of more clients fail in one complete read, or of more than half, the provider is sick, not these clients. */
-const MOST_CHANGING = 10;
-
-/**
- * The reads of single clients in one complete read. A client may be gone or replaced since the list was read: then `again`
- * reads it alone, and gives undefined if it is gone. A client that changes all the time harms only itself.
- */
-export class ListedReads {
-  #left: number;
-
-  constructor(clients: number) {
-    this.#left = Math.min(MOST_CHANGING, Math.floor(clients / 2));
-  }
-
-  async read<T>(read: () => Promise<T>, again: () => Promise<T | undefined>): Promise<T | undefined> {
-    try {
-      return await read();
-    } catch (error) {
-      if (!isIncomplete(error)) throw error;
-    }
-    try {
-      return await again();
-    } catch (error) {
-      if (!(error instanceof IncompleteRead)) throw error;
-      const Fault = this.#left-- <= 0 ? IncompleteRead : WrongShape;
-      throw new Fault(error.code, error.message, { retriable: true });
-    }
-  }
-}
-
-function isIncomplete(error: unknown): error is IncompleteRead {
-  return error instanceof IncompleteRead && !(error instanceof WrongShape);
-}
-
-/** Why a read of one client makes only this client unreadable; undefined if it says something about the whole read. */
-export function whyUnreadable(error: unknown): string | undefined {
-  if (error instanceof ClientUnreadable) return error.why;
-  return error instanceof WrongShape ? error.message : undefined;
 }
 
 /** The value in its documented shape, or WrongShape. */

@@ -1,12 +1,12 @@
 import { ClientUnreadable } from '../../errors.js';
-import { mapBounded } from '../../map-bounded.js';
 import type { OAuthClient } from '../../model/client.js';
 import { isRecord } from '../../model/is-record.js';
 import type { ClientReference } from '../../model/key.js';
 import type { Logger } from '../../observe.js';
 import type { Directory, DirectorySnapshot } from '../directory.js';
 import { incomplete, WrongShape, wrongShape } from '../read-errors.js';
-import { ListedReads, readForClient, textIn, toUnreadable, whyUnreadable } from '../records.js';
+import { readListedClients } from '../read-listed-clients.js';
+import { readForClient, textIn, toUnreadable } from '../records.js';
 import { checkKeycloakAccess } from './access-checks.js';
 import { type AdminApi, type AdminApiOptions, createAdminApi } from './admin-api.js';
 import { readChangingPages } from './changing-pages.js';
@@ -249,27 +249,21 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
       const accountOf = await accounts.readAll(relevant, signal);
       for (const { isOAuth, clientId, fault } of invalid)
         if (isOAuth) unreadable.push(toUnreadable(clientId, fault));
-      const listedReads = new ListedReads(relevant.length);
-      const found = await mapBounded(relevant, { width: CLIENT_READERS }, async (client) => {
-        try {
+      const found = await readListedClients(
+        relevant,
+        CLIENT_READERS,
+        async (client) => {
           const account = accountOf(client);
           if (account === 'unknown')
             throw wrongShape(place, 'its service account is missing from a list that changed');
-          return await listedReads.read(
-            () => toClient(client, account, lifespans, signal),
-            () => readByClientId(client.clientId, signal),
-          );
-        } catch (error) {
-          const why = whyUnreadable(error);
-          if (why === undefined) throw error;
-          unreadable.push({ clientId: client.clientId, why });
-          return undefined;
-        }
-      });
+          return toClient(client, account, lifespans, signal);
+        },
+        (client) => readByClientId(client.clientId, signal),
+      );
       missing.remember(records);
       return {
-        clients: found.filter((each) => each !== undefined),
-        unreadable,
+        clients: found.clients,
+        unreadable: [...unreadable, ...found.unreadable],
         requests: api.requests - before,
       };
     },

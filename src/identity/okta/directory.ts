@@ -1,22 +1,13 @@
 import type { z } from 'zod';
 import { ClientUnreadable, SyncError } from '../../errors.js';
-import { mapBounded } from '../../map-bounded.js';
 import type { OAuthClient } from '../../model/client.js';
 import type { Logger } from '../../observe.js';
 import { abortable } from '../abortable.js';
 import type { Directory, DirectorySnapshot, UnreadableClient } from '../directory.js';
 import { KnownEntries } from '../known-entries.js';
 import { incomplete, WrongShape } from '../read-errors.js';
-import {
-  ListedReads,
-  type ListRecord,
-  parseShape,
-  readForClient,
-  recordOf,
-  textIn,
-  toUnreadable,
-  whyUnreadable,
-} from '../records.js';
+import { readListedClients } from '../read-listed-clients.js';
+import { type ListRecord, parseShape, readForClient, recordOf, textIn, toUnreadable } from '../records.js';
 import { accessOf } from './access.js';
 import { checkOktaAccess } from './access-check.js';
 import { type AiAgents, readAiAgents } from './ai-agents.js';
@@ -134,9 +125,8 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
     if (api.clientId !== undefined && !read.some(({ clientId }) => clientId === api.clientId))
       throw notVisible('the app of scopemesh is not in the list');
     for (const app of apps) if (app.clientId !== undefined) names.addClient(app.id, app.clientId);
-    const twice = repeatedIds(apps.filter(isClient));
-    repeated = twice;
-    return { apps, unreadable, repeated: twice };
+    repeated = repeatedIds(apps.filter(isClient));
+    return { apps, unreadable, repeated };
   };
 
   const requireUnique = async ({ clientId }: Client, signal: AbortSignal): Promise<void> => {
@@ -249,26 +239,18 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
       const listed = apps.filter(isClient);
       // An app that was deleted and created again between two pages is in the list twice. The list does not say which is old.
       const clients = listed.filter(({ clientId }) => !repeated.has(clientId));
-      const listedReads = new ListedReads(clients.length);
-      const read = await mapBounded(clients, { width: GRANT_READERS }, async (app) => {
-        try {
-          return await listedReads.read(
-            () => complete(app, context, signal),
-            async () => readApp(await byClientId(app.clientId, signal), signal, context),
-          );
-        } catch (error) {
-          const why = whyUnreadable(error);
-          if (why === undefined) throw error;
-          return { clientId: app.clientId, why };
-        }
-      });
-      const found = read.filter((each) => each !== undefined);
+      const found = await readListedClients(
+        clients,
+        GRANT_READERS,
+        (app) => complete(app, context, signal),
+        async ({ clientId }) => readApp(await byClientId(clientId, signal), signal, context),
+      );
       return {
-        clients: found.filter((each) => 'grants' in each),
+        clients: found.clients,
         unreadable: [
           ...unreadable,
           ...[...repeated].map((clientId) => toUnreadable(clientId, REPEATED)),
-          ...found.filter((each) => 'why' in each),
+          ...found.unreadable,
         ],
         requests: api.requests - before,
       };
