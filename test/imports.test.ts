@@ -45,6 +45,7 @@ const GROUND = [
   'map-bounded',
   'linked-signal',
   'open-once',
+  'package-file',
   'retry-after',
   'safe-parse',
   'standard-webhooks',
