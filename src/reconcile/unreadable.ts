@@ -23,28 +23,19 @@ export async function reportUnreadable(
   const { world, journal, metrics, logger } = deps;
   await world.unreadableMutex.run(async () => {
     const { clients: unreadable, hasUnnamed } = world.directories.unreadableOf(provider);
-    const all = [...unreadable].toSorted(([a], [b]) => compareText(a, b));
+    const all = sorted(unreadable);
     metrics.gauge('scopemesh_directory_unreadable_clients', all.length + (hasUnnamed ? 1 : 0), { provider });
     const key = formatKey(directoryKey(provider));
     const record = await journal.read(key);
     // Reported clients stay reported: the limit must not exchange holds.
     const known = new Set([...record.holds.values()].map(({ subject }) => subject));
-    const isReported = ([clientId]: readonly [string, string]) =>
-      known.has(clientSubject({ provider, clientId }));
+    const isReported = ([clientId]: Fault) => known.has(clientSubject({ provider, clientId }));
     const reported = [...all.filter(isReported), ...all.filter((each) => !isReported(each))].slice(
       0,
       MOST_REPORTED,
     );
-    const holds = reported.map(([clientId, why]) => unreadableHold({ provider, clientId }, why));
     const concerns = only === undefined ? undefined : (subject: string) => subject === clientSubject(only);
-    await recordHolds(
-      key,
-      record,
-      hasUnnamed ? [...holds, unnamedHold(provider)] : holds,
-      cause,
-      deps,
-      concerns,
-    );
+    await recordHolds(key, record, holdsOf(provider, reported, hasUnnamed), cause, deps, concerns);
     if (all.length > MOST_REPORTED)
       logger.warn(
         { provider, unreadable: all.length, reported: MOST_REPORTED },
@@ -57,12 +48,19 @@ export async function reportUnreadable(
 export function unreadableHolds(world: Pick<WorldState, 'mapping' | 'directories'>): readonly Hold[] {
   return world.mapping.providers.flatMap((provider) => {
     const { clients, hasUnnamed } = world.directories.unreadableOf(provider);
-    const holds = [...clients]
-      .toSorted(([a], [b]) => compareText(a, b))
-      .slice(0, MOST_REPORTED)
-      .map(([clientId, why]) => unreadableHold({ provider, clientId }, why));
-    return hasUnnamed ? [...holds, unnamedHold(provider)] : holds;
+    return holdsOf(provider, sorted(clients).slice(0, MOST_REPORTED), hasUnnamed);
   });
+}
+
+type Fault = readonly [clientId: string, why: string];
+
+function sorted(clients: ReadonlyMap<string, string>): readonly Fault[] {
+  return [...clients].toSorted(([a], [b]) => compareText(a, b));
+}
+
+function holdsOf(provider: string, faults: readonly Fault[], hasUnnamed: boolean): readonly Hold[] {
+  const holds = faults.map(([clientId, why]) => unreadableHold({ provider, clientId }, why));
+  return hasUnnamed ? [...holds, unnamedHold(provider)] : holds;
 }
 
 /** Undefined if the record of this client can be read. */
