@@ -69,7 +69,8 @@ export function toStoredText(decision: Decision): string {
 /** Of decisions that were linked here: their text is made once, for the hash and for the log. */
 const storedTexts = new WeakMap<Decision, string>();
 
-const CHAIN = '"chain":{';
+/** How `data.chain` begins in a stored decision. */
+const CHAIN_BEGIN = '"chain":{';
 const NO_HASH_YET = '"hash":"",';
 
 function withHash(
@@ -78,7 +79,7 @@ function withHash(
 ): Decision & { readonly chain: ChainLink } {
   const text = canonicalJson(toCloudEvent({ chain: { ...link, hash: '' }, ...decision }));
   // Quotes within texts are escaped, and no member behind `chain` holds members of others: the last one is `data.chain`.
-  const at = text.lastIndexOf(CHAIN + NO_HASH_YET) + CHAIN.length;
+  const at = text.lastIndexOf(CHAIN_BEGIN + NO_HASH_YET) + CHAIN_BEGIN.length;
   const [before, after] = [text.slice(0, at), text.slice(at + NO_HASH_YET.length)];
   const hash = digestOf('sha256', before + after, 'hex');
   const linked = { chain: { ...link, hash }, ...decision };
@@ -86,8 +87,7 @@ function withHash(
   return linked;
 }
 
-/** How `data.chain` begins in a stored decision. */
-const CHAIN_BEGIN = '"chain":{';
+/** `data.chain` in a stored text. */
 const STORED_CHAIN =
   /"chain":\{("hash":"([0-9a-f]{64})",)"log":"([!#-[\]-~]{1,128})","previousHash":"([0-9a-f]{64})","sequence":([1-9]\d{0,14})\}/y;
 const END_BEGIN = '},"datacontenttype":';
