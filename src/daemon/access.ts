@@ -54,8 +54,9 @@ const PASSED_ON = [
  */
 export function createAccess({ host, tokens, local }: AccessSettings): Access {
   const isListenerLocal = isLoopback(host);
+  const own = { caller: { kind: 'local' } as const, digest: digestOf(local.token) };
   const known = () => [
-    { caller: { kind: 'local' } as const, digest: digestOf(local.token) },
+    own,
     ...tokens.map(({ name, token, approve }) => ({
       caller: { kind: 'holder', name, mayApprove: approve } as const,
       digest: digestOf(token),

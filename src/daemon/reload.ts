@@ -30,9 +30,9 @@ const RETRY_MS = 1_000;
 /**
  * Reloads of the configuration file, one after the other. A good file takes effect and produces a decision, later if the
  * store is away: every replica reads the file, and a leader with an older one would open again what another closed. A bad
- * file is refused, and the old one stays in effect. Only the settings that decide access, the webhook secrets of providers
- * and `http.tokens` change while scopemesh runs. Servers, providers, listeners and intervals wait for a restart, and the
- * decision lists them.
+ * file is refused, and the old one stays in effect. The settings that decide access, the webhook secrets of providers and
+ * `http.tokens` change while scopemesh runs, a few others with a new term (`beginsTerm`). All others wait for a restart, and
+ * the decision lists them.
  */
 export class Reloads {
   readonly #running: Config;
