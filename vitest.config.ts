@@ -6,7 +6,7 @@ import { LongestFirst } from './test/stack/longest-first.js';
 // With TEST_REPORT=FILE the results are also written there, so that several suites can be added up.
 const report = process.env.TEST_REPORT;
 
-/** Real servers, one file after the other: these measure times, or have Keycloak build itself again. */
+/** Real servers, one file after the other: these measure times, compare an order, or have Keycloak build itself again. */
 const alone = [
   'test/e2e/{adverse,break-glass,freeze,history,latency,login,many-tokens,people-login,replicas,replicas-chaos,takeover,upgrade}.test.ts',
   'test/conformance/store-bullmq-outage.stack.test.ts',
