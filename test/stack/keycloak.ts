@@ -1,4 +1,4 @@
-import { copyFile, cp, mkdir, symlink } from 'node:fs/promises';
+import { copyFile, cp, mkdir, readdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { installed } from './installed.js';
 import { JAVA_OPTIONS } from './java.js';
@@ -48,11 +48,13 @@ export async function startKeycloak(options: KeycloakOptions = {}): Promise<Keyc
   const directory = await createRunDirectory('keycloak');
   await mkdir(join(directory, 'bin'));
   await copyFile(join(home, 'bin', 'kc.sh'), join(directory, 'bin', 'kc.sh'));
-  for (const folder of ['conf', 'data'])
+  await mkdir(join(directory, 'lib'));
+  // A start with other build options writes its own build into `lib/quarkus`.
+  for (const folder of ['conf', 'data', 'lib/quarkus'])
     await cp(join(home, folder), join(directory, folder), { recursive: true });
-  for (const part of ['lib', 'providers', 'themes', 'version.txt']) {
+  const libraries = (await readdir(join(home, 'lib'))).filter((name) => name !== 'quarkus');
+  for (const part of ['providers', 'themes', 'version.txt', ...libraries.map((name) => `lib/${name}`)])
     await symlink(join(home, part), join(directory, part));
-  }
   const admin = new KeycloakAdmin(address, KEYCLOAK_ADMIN);
 
   const start = async () => {
