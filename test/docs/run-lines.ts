@@ -3,9 +3,11 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startProcess } from '../stack/process.js';
 
+/** A line that fails is named with its status; a quiet curl says why it failed. */
 const PREAMBLE = `exec 2>stderr
-set -euo pipefail
-curl() { command curl -m 10 "$@"; }
+set -Eeuo pipefail
+trap 'echo "line $LINENO ended with $?: $BASH_COMMAND" >&2' ERR
+curl() { command curl -S -m 10 "$@"; }
 `;
 
 /**
