@@ -1,6 +1,7 @@
 import { beforeAll } from 'vitest';
 import { type SharedKeycloak, shareKeycloak } from '../stack/shared-keycloak.js';
 import { startKeycloakWorld } from '../support/keycloak/world.js';
+import { isSoak } from '../support/soak.js';
 import { describeProviderChaos } from './provider-chaos.js';
 
 let server: SharedKeycloak;
@@ -8,8 +9,8 @@ beforeAll(async () => {
   server = await shareKeycloak();
 });
 
-// Each event is a real change here, so that this takes minutes; in full only with FAULTS=all.
+// Each event is a real change here, so that this takes minutes.
 describeProviderChaos('a real Keycloak', () => startKeycloakWorld(server, false), {
-  events: process.env.FAULTS === 'all' ? 10_000 : 300,
+  events: isSoak ? 10_000 : 150,
   seed: 5,
 });

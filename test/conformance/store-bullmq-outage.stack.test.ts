@@ -8,6 +8,7 @@ import { KeyStore } from '../../src/queue/bullmq/key-store.js';
 import { RedisLink } from '../../src/queue/bullmq/redis-link.js';
 import { createBullmqStore } from '../../src/queue/bullmq/store.js';
 import { type RedisHandle, type RedisOptions, startRedis } from '../stack/redis.js';
+import { isSoak } from '../support/soak.js';
 import { eventually, gate, idle, type Store, trigger, work } from './store-harness.js';
 
 interface Line {
@@ -84,7 +85,7 @@ describe.concurrent('BullMQ over a long time', () => {
     expect(runs).toBe(1);
   });
 
-  for (const seconds of [5, process.env.FAULTS === 'all' ? 60 : 20]) {
+  for (const seconds of [5, isSoak ? 60 : 20]) {
     it(`goes on by itself after Redis was away for ${seconds} seconds, with everything that was acknowledged`, async (context) => {
       const { lines, said, start, open } = createBench(context);
       const server = await start();

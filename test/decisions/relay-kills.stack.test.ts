@@ -13,8 +13,9 @@ import { noMetrics, silentLogger } from '../../src/observe.js';
 import { createEmbeddedStore } from '../../src/queue/embedded/store.js';
 import { decisions } from '../support/decisions.js';
 import { relayWithKills } from '../support/relay-crashes.js';
+import { isSoak } from '../support/soak.js';
 
-const KILLS = process.env.FAULTS === 'all' ? 10 : 5;
+const KILLS = isSoak ? 10 : 5;
 const COUNT = 300 * KILLS;
 /** Longer than most of what the relay does in one process before its end. */
 const LATEST_MS = 250;

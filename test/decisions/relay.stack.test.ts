@@ -16,6 +16,7 @@ import { readTopic } from '../stack/kcat.js';
 import { until } from '../stack/process.js';
 import { decisions, faultsOf } from '../support/decisions.js';
 import { relayWithCrashes } from '../support/relay-crashes.js';
+import { isSoak } from '../support/soak.js';
 
 const surroundings = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
 
@@ -61,8 +62,6 @@ async function prepare(count: number, name: string) {
   await store.journal.settle('destination/default/default/orders', settled);
   return { topic, state, store, settled };
 }
-
-const isSoak = process.env.FAULTS === 'all';
 
 describe('the relay to Kafka', () => {
   it('creates a topic that is missing, and publishes to it', { timeout: 60_000 }, async () => {

@@ -10,10 +10,11 @@ import { type ConsulHandle, startConsul } from '../stack/consul.js';
 import { installed } from '../stack/installed.js';
 import { type KafkaHandle, startKafka } from '../stack/kafka.js';
 import { createRig, OWNER, type Rig } from '../support/daemon.js';
+import { isSoak } from '../support/soak.js';
 import { ROOT } from './manual.js';
 
 /** EXAMPLES_CHANGES=10000 takes as many; a seed may be given too. */
-const CHANGES = Number(process.env.EXAMPLES_CHANGES ?? 300);
+const CHANGES = Number(process.env.EXAMPLES_CHANGES ?? (isSoak ? 10_000 : 150));
 const SEED = Number(process.env.EXAMPLES_SEED ?? 14);
 /** Changes that are made before all of them are awaited: some meet in one write. */
 const STEP = 5;

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../stack/process.js';
 import { writesOf } from '../support/decisions.js';
+import { isSoak } from '../support/soak.js';
 import type { Fault } from './fault-proxy.js';
 import { digestForeign, MARK, seedForeign } from './foreign.js';
 import { type Scene, startScene } from './scene.js';
@@ -246,7 +247,7 @@ describe('servers that go away', () => {
   afterEach(() => expect(daemon.process.isRunning() && daemon.process.pid === pid).toBe(true));
 
   // With each the other half: what is granted in the first is revoked in the second.
-  it.each([5, process.env.FAULTS === 'all' ? 20 : 6])(
+  it.each([5, isSoak ? 20 : 6])(
     'Redis, for %d s: what cannot be stored is answered 503, and nothing is lost',
     async (seconds) => {
       const { redis } = scene.stack;

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../stack/process.js';
+import { isSoak } from '../support/soak.js';
 import { batchesOf, bySubject, changeOf, changesOf, edgesOfConsul, edgesOfKeycloak } from './crash-world.js';
 import { endLeaderSession } from './end-leader-session.js';
 import { type Scene, startScene } from './scene.js';
@@ -14,7 +15,7 @@ const LOSE = 12;
 const LANES = 4;
 const SCOPE = 'd-0:read';
 /** How often each moment comes. */
-const TURNS = process.env.FAULTS === 'all' ? 2 : 1;
+const TURNS = isSoak ? 2 : 1;
 
 let scene: Scene;
 let daemon: Scopemesh;

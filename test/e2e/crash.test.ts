@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../stack/process.js';
+import { isSoak } from '../support/soak.js';
 import { batchesOf, bySubject, changeOf, changesOf, edgesOfConsul, edgesOfKeycloak } from './crash-world.js';
 import { digestForeign, seedForeign } from './foreign.js';
 import { type Scene, startScene } from './scene.js';
@@ -8,7 +9,7 @@ import type { Scopemesh } from './scopemesh.js';
 
 const CLIENTS = 40;
 const DESTINATIONS = 8;
-const KILLS = process.env.FAULTS === 'all' ? 10 : 4;
+const KILLS = isSoak ? 10 : 4;
 const CHANGES = 100 * KILLS;
 /** Changes on their way to Keycloak at once, and the shortest time between two of one lane. */
 const LANES = 4;

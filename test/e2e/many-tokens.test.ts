@@ -5,9 +5,10 @@ import { freePort } from '../stack/ports.js';
 import { until } from '../stack/process.js';
 import { type Idp, startIdp } from '../support/idp.js';
 import { type KeySetServer, startKeySetServer } from '../support/key-set-server.js';
+import { isSoak } from '../support/soak.js';
 import { type Scopemesh, startScopemesh } from './scopemesh.js';
 
-const CLIENTS = 500;
+const CLIENTS = isSoak ? 500 : 200;
 const TOKENS_EACH = 40;
 /** Logins in flight. */
 const WIDTH = 32;

@@ -3,15 +3,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../stack/process.js';
+import { isSoak } from '../support/soak.js';
 import { batchesOf, bySubject, changeOf, changesOf } from './crash-world.js';
 import { createRandom } from './history/random.js';
 import { type ReplicasWorld, startReplicasWorld } from './replicas-world.js';
 import { BUILT } from './scopemesh.js';
 
-const isWhole = process.env.FAULTS === 'all';
 const CLIENTS = 500;
-const EVENTS = isWhole ? 10_000 : 1_500;
-const KILLS = isWhole ? 24 : 4;
+const EVENTS = isSoak ? 10_000 : 1_500;
+const KILLS = isSoak ? 24 : 4;
 const KILL_EVERY_MS = 5_000;
 const SENDERS = 16;
 /** The contract: as long after the last kill Consul equals the identity provider. */

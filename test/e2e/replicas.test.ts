@@ -8,6 +8,7 @@ import { freePort } from '../stack/ports.js';
 import { until } from '../stack/process.js';
 import { type RedisHandle, startRedis } from '../stack/redis.js';
 import { eventsOnly, type Idp, type IdpClient, startIdp } from '../support/idp.js';
+import { isSoak } from '../support/soak.js';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
 import { type RecordingProxy, startRecordingProxy } from './recording-proxy.js';
 import { type Scopemesh, startScopemesh } from './scopemesh.js';
@@ -18,7 +19,7 @@ import { type Scopemesh, startScopemesh } from './scopemesh.js';
  */
 const CLIENTS = 12;
 /** The contract pauses a leader for 40 s. Otherwise until another one has led, which is what the pause is for. */
-const PAUSE_MS = process.env.FAULTS === 'all' ? 40_000 : 0;
+const PAUSE_MS = isSoak ? 40_000 : 0;
 const serviceAt = (at: number) => `svc-${String(at).padStart(2, '0')}`;
 
 interface Replica {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { until } from '../stack/process.js';
+import { isSoak } from '../support/soak.js';
 import { beginWatch, type Expected, expectHealed } from './healed.js';
 import type { World } from './world.js';
 
@@ -18,8 +19,6 @@ export interface Fault<W extends World> extends Expected {
   /** Only with FAULTS=all: it takes long, or another row samples it. */
   readonly soak?: boolean;
 }
-
-const isSoak = process.env.FAULTS === 'all';
 
 /** Plays the rows one after the other in one world: each begins where the one before has healed. */
 export function describeFaults<W extends World>(
