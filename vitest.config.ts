@@ -6,17 +6,28 @@ import { LongestFirst } from './test/stack/longest-first.js';
 // With TEST_REPORT=FILE the results are also written there, so that several suites can be added up.
 const report = process.env.TEST_REPORT;
 
-/** Real servers, one file after the other: these measure times, compare an order, or have Keycloak build itself again. */
+/** Real servers, one file after the other: these measure times or compare an order. */
 const alone = [
   'test/e2e/{adverse,break-glass,freeze,history,latency,login,many-tokens,people-login,replicas,replicas-chaos,takeover,upgrade}.test.ts',
   'test/conformance/store-bullmq-outage.stack.test.ts',
-  'test/identity/ssf/*.stack.test.ts',
 ];
 const servers = {
   testTimeout: 120_000,
   hookTimeout: 300_000,
   globalSetup: ['test/stack/keycloak-of-run.ts'],
 };
+
+/** On Node alone. */
+const embedded = {
+  // Only for what never ends: a busy machine may be ten times slower.
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+  expect: { poll: { interval: 10, timeout: 45_000 } },
+  globalSetup: ['test/support/scratch-directory.ts'],
+  // No module holds state, so files share what they load. Loading it again took a third of the time.
+  isolate: false,
+};
+const scenarios = ['test/{scenarios,demo}/**/*.test.ts'];
 
 export default defineConfig({
   test: {
@@ -32,14 +43,16 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/**/*.stack.test.ts', 'test/e2e/**'],
-          // Only for what never ends: a busy machine may be ten times slower.
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-          expect: { poll: { interval: 10, timeout: 45_000 } },
-          globalSetup: ['test/support/scratch-directory.ts'],
-          // No module holds state, so files share what they load. Loading it again took a third of the time.
-          isolate: false,
+          exclude: ['test/**/*.stack.test.ts', 'test/e2e/**', ...scenarios],
+          ...embedded,
+        },
+      },
+      {
+        test: {
+          name: 'scenarios',
+          include: scenarios,
+          exclude: ['test/**/*.stack.test.ts'],
+          ...embedded,
         },
       },
       {

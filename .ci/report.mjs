@@ -46,6 +46,12 @@ function total(directory) {
     });
     for (const file of files)
       for (const failure of failuresOf(file)) lines.push(`FAILED ${suite} ${file.name}: ${failure}`);
+    for (const file of files) {
+      const skipped = file.assertionResults.filter(
+        ({ status }) => status === 'skipped' || status === 'pending',
+      );
+      for (const { fullName } of skipped) lines.push(`SKIPPED ${suite} ${file.name}: ${fullName}`);
+    }
     const { passed, failed } = count(files);
     sum.passed += passed;
     sum.failed += failed;
