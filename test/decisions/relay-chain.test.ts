@@ -63,10 +63,10 @@ async function recordsOf(log: ReturnType<typeof openLog>): Promise<readonly Trai
 
 describe('the chain of a log', () => {
   it('is one, and nothing is lost or doubled, when the relay is killed at any step', {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     const settled = await settle(60);
-    await relayWithCrashes({ directory, batch: 4 }, [3, 6, 9, 2, 11, 4, 7]);
+    await relayWithCrashes({ directory, batch: 4 }, [3, 6, 9, 2, 11]);
     const log = openLog();
     const read: Decision[] = [];
     for await (const each of log.read(ALL, AbortSignal.timeout(45_000))) read.push(each);
