@@ -13,12 +13,13 @@ import { toIntentionsText } from '../../src/consul/crd/own-entries.js';
 import { createHttpConsul } from '../../src/consul/http/http-consul.js';
 import { createEmbeddedConsul, type EmbeddedConsul } from '../../src/embedded/consul/embedded-consul.js';
 import type { CallingGatewayKind } from '../../src/model/catalog.js';
-import type { HttpPermission, NewSource } from '../../src/model/intention.js';
+import type { NewSource } from '../../src/model/intention.js';
 import { Secret } from '../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import { obstaclesOf } from '../../src/plan/reach.js';
 import { mapping } from '../plan/scene.js';
 import { type ConsulProxy, startConsulProxy } from '../support/consul-proxy.js';
+import { everyPermission, HOSTILE } from '../support/every-permission.js';
 import { API_GATEWAY } from '../support/gateway-entries.js';
 
 const never = new AbortController().signal;
@@ -82,27 +83,7 @@ const PROVIDER = {
   meta: { scopemesh: 'scopemesh:payments', 'scopemesh-provider': 'main' },
 };
 
-const HOSTILE = `a.b/c"\\'<>&|\u2028\u00e4\u{1f512}`;
-
-const PERMISSIONS: readonly HttpPermission[] = [
-  { pathPrefix: '/', jwt: { provider: PROVIDER.name, verifyClaims: [] } },
-  {
-    methods: ['GET', 'POST'],
-    pathExact: '/v1',
-    headers: [
-      { name: 'x-a', exact: HOSTILE },
-      { name: 'x-b', present: true, invert: true },
-    ],
-    jwt: {
-      provider: PROVIDER.name,
-      verifyClaims: [
-        { path: ['act', 'sub'], value: HOSTILE },
-        { path: ['https://claims.example.com/a.b'], value: 'bot' },
-      ],
-    },
-  },
-  { pathRegex: '/v[0-9]+/.*' },
-];
+const PERMISSIONS = everyPermission(PROVIDER.name);
 
 describe("what scopemesh writes, as the types of Consul's Go client have it", () => {
   it('has no field that the types do not know, and loses none', async () => {

@@ -1,9 +1,10 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { type CommandLine, createCommandLine, type DoctorFinding } from '../../support/command-line.js';
-import { type Mesh, startMesh } from '../../support/mesh.js';
+import type { CommandLine, DoctorFinding } from '../../support/command-line.js';
+import { startCrdCommandLine } from '../../support/crd-command-line.js';
+import type { Mesh } from '../../support/mesh.js';
 import { bot, web } from '../../support/orders-command-line.js';
 
 let mesh: Mesh;
@@ -16,20 +17,7 @@ const BILLING = 'serviceintentions.billing.yaml';
 const DEFAULTS = 'servicedefaults.orders.yaml';
 
 beforeEach(async () => {
-  mesh = await startMesh();
-  cli = createCommandLine(mesh);
-  directory = join(cli.directory, 'manifests');
-  mkdirSync(directory);
-  target = { kind: 'crd', directory };
-  const { address, managementToken: token } = mesh.consul;
-  cli.configure({
-    consul: { address, token, target: { ...target, namespace: 'shop', serviceDefaults: true } },
-  });
-  await mesh.register('orders');
-  await mesh.register('billing');
-  await mesh.register('web', { client: 'web-app' });
-  await mesh.register('bot', { client: 'bot' });
-  cli.idp(web, bot);
+  ({ mesh, cli, directory, target } = await startCrdCommandLine());
 });
 afterEach(async () => {
   cli.close();
