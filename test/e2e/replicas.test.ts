@@ -107,7 +107,7 @@ async function start(more: Readonly<Record<string, unknown>> = {}): Promise<Repl
         scopes: { 'orders:read': { to: 'orders', methods: ['GET'], path: '/' } },
         guards: { maxRevocations: { percent: 100, atLeast: 100, window: '10s' } },
         queue: { kind: 'bullmq', url: `redis://127.0.0.1:${redisWay.port}` },
-        decisions: { kind: 'kafka', brokers: ['127.0.0.1:9'], topic: 'none' },
+        decisions: { kind: 'kafka', brokers: ['127.0.0.1:9'], topic: 'none', index: false },
         http: { listen },
         state,
         ...more,
@@ -379,7 +379,7 @@ describe('a replica that must not lead', () => {
 
   it('with a store that belongs to another Consul cluster exits 1', async () => {
     const { leader } = await startReplicas(1);
-    await leader.daemon.stop();
+    await leader.daemon.kill();
     const key = `/v1/kv/scopemesh/${owner}/cluster`;
     expect(await ask('PUT', key, { another: 'cluster' })).toBe(true);
     const other = await start();
