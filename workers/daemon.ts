@@ -18,6 +18,7 @@ import { addRoutes } from '../src/daemon/routes.js';
 import { runWatchdog } from '../src/daemon/watchdog.js';
 import { messageOf } from '../src/errors.js';
 import { Leadership } from '../src/lease/leadership.js';
+import { relayWithoutLease } from '../src/lease/refusals.js';
 import { untilAborted } from '../src/linked-signal.js';
 import { createNotifier } from '../src/notifier.js';
 import { openOnce } from '../src/open-once.js';
@@ -42,6 +43,7 @@ export async function runDaemon(
 ): Promise<void> {
   const { config, only } = options;
   const { logger, metrics, clock } = runtime;
+  checkRelay(options);
   const store = await openStore(config, runtime);
   const closers: (() => Promise<void>)[] = [() => store.close()];
   /** Ends every part, at the first signal or when one fails. */
@@ -197,4 +199,11 @@ export async function runDaemon(
         logger.warn({ error: messageOf(error) }, 'a connection did not close cleanly'),
       );
   }
+}
+
+/** Throws ERR_CONFIG for a relay that could write to an embedded log while another process does. */
+function checkRelay({ config, only }: RunOptions): void {
+  const isLoose = only.includes('relay') && !only.includes('reconcile');
+  if (isLoose && config.queue.kind === 'bullmq' && config.decisions.kind === 'embedded')
+    throw relayWithoutLease();
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js';
 import { messageOf } from '../errors.js';
+import { untilAborted } from '../linked-signal.js';
 import type { Logger, Metrics } from '../observe.js';
 import type { Journal } from '../queue/journal.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
@@ -74,36 +75,39 @@ export async function relay(deps: RelayDeps, stop: AbortSignal): Promise<void> {
   const backoffMs = () =>
     Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(failures - 1, 20)) * jitter();
 
-  while (!signal.aborted) {
-    const attention = new AbortController();
-    const attend = () => attention.abort();
-    signal.addEventListener('abort', attend, { once: true });
-    // Started before the outbox is read, so that a later settlement ends the wait.
-    const settlement = settled.wait(attention.signal).catch(() => {});
-    const moved = await attempt();
-    if (moved !== undefined) await deps.checkpoints?.signIfDue(publication.head);
-    if (moved === undefined) await clock.sleep(backoffMs(), signal).catch(() => {});
-    if (moved === 0) await Promise.race([settlement, clock.sleep(POLL_MS, attention.signal).catch(() => {})]);
-    else if (moved !== undefined && moved < SMALL_BATCH) await clock.sleep(GATHER_MS, signal).catch(() => {});
-    attention.abort();
-    signal.removeEventListener('abort', attend);
-  }
-
-  if (deps.lost?.aborted) return;
+  const run = async () => {
+    while (!signal.aborted) {
+      const attention = new AbortController();
+      const attend = () => attention.abort();
+      signal.addEventListener('abort', attend, { once: true });
+      // Started before the outbox is read, so that a later settlement ends the wait.
+      const settlement = settled.wait(attention.signal).catch(() => {});
+      const moved = await attempt();
+      if (moved !== undefined) await deps.checkpoints?.signIfDue(publication.head);
+      if (moved === undefined) await clock.sleep(backoffMs(), signal).catch(() => {});
+      if (moved === 0)
+        await Promise.race([settlement, clock.sleep(POLL_MS, attention.signal).catch(() => {})]);
+      else if (moved !== undefined && moved < SMALL_BATCH)
+        await clock.sleep(GATHER_MS, signal).catch(() => {});
+      attention.abort();
+      signal.removeEventListener('abort', attend);
+    }
+  };
   const time = new AbortController();
-  const late = clock.sleep(DRAIN_MS, time.signal).then(
-    () => 0,
-    () => 0,
-  );
   const drain = async () => {
     for (let moved: number | undefined; moved !== 0 && !time.signal.aborted; ) {
       moved = await attempt();
       if (moved === undefined)
         await clock.sleep(Math.min(backoffMs(), FIRST_WAIT_MS), time.signal).catch(() => {});
     }
-    await deps.checkpoints?.sign(publication.head);
+    if (!time.signal.aborted) await deps.checkpoints?.sign(publication.head);
   };
-  await Promise.race([drain(), late]);
+  const running = run();
+  await Promise.race([running, untilAborted(stop)]);
+  if (deps.lost?.aborted) return running;
+  // From the signal on: the attempt that runs then may wait for a log that does not answer.
+  const late = clock.sleep(DRAIN_MS, time.signal).catch(() => {});
+  await Promise.race([running.then(drain), late]);
   time.abort();
 }
 

@@ -69,6 +69,16 @@ export function otherLog(): SyncError {
   );
 }
 
+/** A relay that no lease fences would write a log beside the leader's, or beside that of another such relay. */
+export function relayWithoutLease(): SyncError {
+  return refusal(
+    'ERR_CONFIG',
+    'with the embedded decision log only the leader may run the relay, and a process without reconcile never leads ' +
+      '(decisions.kind: embedded with queue.kind: bullmq). Add reconcile to --only, or leave --only out, ' +
+      'or set decisions.kind to kafka.',
+  );
+}
+
 function toText({ replica, host, since, address }: Leader): string {
   return `${replica} on ${host}${address === undefined ? '' : ` (${address})`}, since ${since}`;
 }

@@ -4,6 +4,7 @@ import { failureOf } from '../support/failure-of.js';
 import { draft, settled } from './journal.js';
 import {
   DONE,
+  eventIds,
   eventually,
   gate,
   type StartHarness,
@@ -95,6 +96,30 @@ export function describeFence(name: string, start: StartHarness): void {
       expect((await now.journal.read('destination/a')).pending.map(({ id }) => id)).toEqual(['1']);
       await now.journal.settle('destination/a', [settled('1')]);
       expect((await now.journal.outbox(10)).map(({ revision }) => revision)).toEqual([1]);
+      await Promise.all([late.close(), now.close()]);
+    });
+
+    it('a term whose epoch is over runs no job, and the next term runs all', async () => {
+      const late = await begin();
+      const now = await begin();
+      await store.queue.add([trigger('a', '1')]);
+      const lateRuns: string[] = [];
+      const first = work(late.queue, async (job) => {
+        lateRuns.push(...eventIds(job).map(String));
+        return DONE;
+      });
+      const runs: string[] = [];
+      const second = work(now.queue, async (job) => {
+        runs.push(...eventIds(job).map(String));
+        return DONE;
+      });
+      // Both look for jobs all the time, so the late one has its chance at each.
+      for (const id of ['1', '2', '3', '4', '5']) {
+        await store.queue.add([trigger('a', id)]);
+        await eventually(`the next term runs ${id}`, () => runs.includes(id));
+      }
+      expect(lateRuns).toEqual([]);
+      await Promise.all([first.stop(), second.stop()]);
       await Promise.all([late.close(), now.close()]);
     });
 

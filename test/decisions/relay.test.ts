@@ -6,6 +6,7 @@ import { type Clock, systemClock } from '../../src/clock.js';
 import { emptyChain, extendChain, formatHead } from '../../src/decisions/chain.js';
 import { type RelayDeps, relay } from '../../src/decisions/relay.js';
 import type { Decision } from '../../src/model/decision.js';
+import { createNotifier } from '../../src/notifier.js';
 import { type Logger, type Metrics, noMetrics, silentLogger } from '../../src/observe.js';
 import { createEmbeddedStore, type EmbeddedStore } from '../../src/queue/embedded/store.js';
 import { aborted } from '../support/aborted.js';
@@ -333,20 +334,25 @@ describe('the relay', () => {
     expect(log.held).toHaveLength(700);
   });
 
-  it('stops after five seconds even if the log does not answer', async () => {
+  it.each([
+    ['a publication after the stop', false],
+    ['one that began before', true],
+  ])('stops after five seconds even if %s waits for the log', async (_, isBefore) => {
     await settle(1);
     const waits: number[] = [];
-    const clock: Clock = {
-      now: systemClock.now,
-      async sleep(ms) {
-        waits.push(ms);
-        if (ms !== 5_000) await new Promise(() => {});
-      },
+    const clock: Clock = { now: systemClock.now, sleep: async (ms) => void waits.push(ms) };
+    const asked = createNotifier();
+    const isAsked = asked.wait(stop.signal);
+    log.onAppend = () => {
+      asked.notify();
+      return new Promise(() => {});
     };
-    log.onAppend = () => new Promise(() => {});
+    if (!isBefore) stop.abort();
+    const running = relay(deps({ clock }), stop.signal);
+    await isAsked;
     stop.abort();
-    await relay(deps({ clock }), stop.signal);
-    expect(waits).toContain(5_000);
+    await running;
+    expect(waits).toEqual([5_000]);
     expect(await emptied()).toBe(false);
   });
 

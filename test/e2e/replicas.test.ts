@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { type ConsulHandle, startConsul } from '../stack/consul.js';
@@ -10,8 +12,9 @@ import { type RedisHandle, startRedis } from '../stack/redis.js';
 import { eventsOnly, type Idp, type IdpClient, startIdp } from '../support/idp.js';
 import { isSoak } from '../support/soak.js';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
+import { FOLLOWS, LEADS_ONCE, showsLeadership } from './leadership-metrics.js';
 import { type RecordingProxy, startRecordingProxy } from './recording-proxy.js';
-import { type Scopemesh, startScopemesh } from './scopemesh.js';
+import { BUILT, type Scopemesh, startScopemesh } from './scopemesh.js';
 
 /*
  * Several real daemons of one owner on one real Redis and one real Consul. The decisions go nowhere: a relay needs a log
@@ -26,12 +29,15 @@ interface Replica {
   readonly daemon: Scopemesh;
   /** Its own way to Redis and to Consul. */
   readonly redisWay: TcpProxy;
+  readonly consulWire: TcpProxy;
+  /** Behind the wire: what it has passed on. */
   readonly consulWay: RecordingProxy;
 }
 
 interface ReplicaStatus {
   readonly leader: boolean;
   readonly leading: { readonly replica: string; readonly epoch: number; readonly isAlive: boolean } | null;
+  readonly replicas: readonly { readonly address: string; readonly leader: boolean }[];
 }
 
 let consul: ConsulHandle;
@@ -56,11 +62,11 @@ afterAll(async () => {
 });
 afterEach(async () => {
   await Promise.all(
-    replicas.splice(0).map(async ({ daemon, redisWay, consulWay }) => {
+    replicas.splice(0).map(async ({ daemon, redisWay, consulWire, consulWay }) => {
       if (daemon.process.isRunning()) daemon.signal('SIGCONT');
       await daemon.kill().catch(() => {});
       await daemon.dispose();
-      await Promise.all([redisWay.cut(), consulWay.stop()]);
+      await Promise.all([redisWay.cut(), consulWire.cut(), consulWay.stop()]);
     }),
   );
   await ask('DELETE', '/v1/config/service-intentions/orders');
@@ -88,6 +94,7 @@ function clientAt(at: number, scopes = ['orders:read']): IdpClient {
 async function start(more: Readonly<Record<string, unknown>> = {}): Promise<Replica> {
   const redisWay = await startTcpProxy(redis.port);
   const consulWay = await startRecordingProxy(consul.httpAddress);
+  const consulWire = await startTcpProxy(Number(new URL(consulWay.address).port));
   const listen = `127.0.0.1:${await freePort()}`;
   const daemon = await startScopemesh({
     listen,
@@ -95,18 +102,18 @@ async function start(more: Readonly<Record<string, unknown>> = {}): Promise<Repl
       stringify({
         owner,
         mode: 'enforce',
-        consul: { address: consulWay.address, token: consul.managementToken },
+        consul: { address: `http://127.0.0.1:${consulWire.port}`, token: consul.managementToken },
         providers: [eventsOnly(idp)],
         scopes: { 'orders:read': { to: 'orders', methods: ['GET'], path: '/' } },
         guards: { maxRevocations: { percent: 100, atLeast: 100, window: '10s' } },
         queue: { kind: 'bullmq', url: `redis://127.0.0.1:${redisWay.port}` },
-        decisions: { kind: 'kafka', brokers: ['127.0.0.1:9'], topic: 'none' },
+        decisions: { kind: 'kafka', brokers: ['127.0.0.1:9'], topic: 'none', index: false },
         http: { listen },
         state,
         ...more,
       }),
   });
-  const replica = { daemon, redisWay, consulWay };
+  const replica = { daemon, redisWay, consulWire, consulWay };
   replicas.push(replica);
   return replica;
 }
@@ -150,6 +157,14 @@ async function revoke(replica: Replica, at: number): Promise<number> {
   await tell(replica, at);
   await until(`${serviceAt(at)} is closed`, async () => !(await isOpen(at)), { timeoutMs: 60_000 });
   return performance.now() - began;
+}
+
+/** Somebody deletes the entry by hand; resolves once the leader has written it again. Every replica sees it. */
+async function drift(): Promise<void> {
+  const { length } = await sourcesOfOrders();
+  await ask('DELETE', '/v1/config/service-intentions/orders');
+  const isBack = async () => (await sourcesOfOrders()).length === length;
+  await until('what somebody deleted is back', isBack, { timeoutMs: 60_000 });
 }
 
 /** What a Redis answers to an inline command. */
@@ -206,6 +221,16 @@ describe('three replicas on one Redis and one Consul', () => {
     const [second, third] = standbys;
     if (second === undefined || third === undefined) throw new Error('too few');
     expect(await Promise.all(standbys.map(leads))).toEqual([false, false]);
+    const all = [leader, second, third];
+    for (const each of all) await showsLeadership(each, each === leader ? LEADS_ONCE : FOLLOWS);
+    const listed = await until('each is listed', async () => {
+      const found = (await statusOf(second)).replicas;
+      return found.length === all.length && found;
+    });
+    expect(listed.map(({ address }) => address).sort()).toEqual(
+      all.map(({ daemon }) => daemon.address).sort(),
+    );
+    expect(listed.filter((each) => each.leader)).toMatchObject([{ address: leader.daemon.address }]);
     // An event that reaches a standby wakes the leader.
     const viaStandbyMs = await revoke(second, 0);
 
@@ -239,14 +264,16 @@ describe('three replicas on one Redis and one Consul', () => {
     await until('the event that it took is done', async () => !(await isOpen(4)), { timeoutMs: 30_000 });
     expect(last.consulWay.writes.length).toBe(written);
     expect((await statusOf(leader)).leading).toMatchObject({ epoch: before.leading?.epoch ?? 0 });
+    await showsLeadership(leader, LEADS_ONCE);
+    await showsLeadership(last, { ...FOLLOWS, takeovers: 1 });
     for (const at of [0, 1, 2, 3, 4]) expect(await isOpen(at)).toBe(false);
     // A decision for each of the three changes of leader. Nothing publishes here, so its revision is looked up.
     const revision = await said(redis, `HGET scopemesh:${owner}:revisions leader/${owner}`);
     expect(revision).toBe('$1\r\n3\r\n');
     const figures = { viaStandbyMs, cleanMs, killMs, pauseMs };
     process.stdout.write(`replicas: ${JSON.stringify(figures)}\n`);
-    // Without a clean release the session would last for 10 s at least. The contract's bound is 3 s.
-    expect(cleanMs).toBeLessThan(10_000);
+    // Without a clean release the session would last for 10 s at least. The contract's bound needs a machine of its own.
+    expect(cleanMs).toBeLessThan(isSoak ? 3_000 : 10_000);
     expect(killMs).toBeLessThan(30_000);
     expect(pauseMs).toBeLessThan(30_000);
   }, 300_000);
@@ -259,20 +286,25 @@ describe('three replicas on one Redis and one Consul', () => {
     const redisMs = await revoke(second, 0);
     expect(await leads(second)).toBe(true);
     const written = leader.consulWay.writes.length;
+    await drift();
     await leader.redisWay.mend();
     await until('the first follows', async () => (await statusOf(leader)).leader === false, {
-      timeoutMs: 30_000,
+      timeoutMs: 60_000,
       process: leader.daemon.process,
     });
+    expect(leader.consulWay.writes.length).toBe(written);
 
-    // Every request of the second to Consul fails from now on: its session ends.
-    second.consulWay.interfere = () => ({ status: 503 });
+    // No connection of the second to Consul from now on: its session ends.
+    await second.consulWire.cut();
     const consulMs = await revoke(leader, 1);
     expect(await leads(leader)).toBe(true);
-    second.consulWay.interfere = () => undefined;
+    const late = second.consulWay.writes.length;
+    await second.consulWire.mend();
+    await drift();
     await until('the second follows', async () => (await statusOf(second)).leader === false, {
-      timeoutMs: 30_000,
+      timeoutMs: 60_000,
     });
+    expect(second.consulWay.writes.length).toBe(late);
     expect(leader.consulWay.writes.length).toBeGreaterThan(written);
     process.stdout.write(`replicas: ${JSON.stringify({ redisMs, consulMs })}\n`);
     expect(Math.max(redisMs, consulMs)).toBeLessThan(30_000);
@@ -280,6 +312,25 @@ describe('three replicas on one Redis and one Consul', () => {
 });
 
 describe('a replica that must not lead', () => {
+  it('as a command apply with another state directory exits 1, names the leader, and writes nothing', async () => {
+    const { leader, standbys } = await startReplicas(2);
+    const [other] = standbys;
+    if (other === undefined) throw new Error('too few');
+    // Nobody tells the leader, so this is pending.
+    idp.clients.set(`${serviceAt(0)}-app`, clientAt(0, []));
+    const args = [BUILT, '-c', other.daemon.configFile, 'apply', '--yes'];
+    const run = promisify(execFile)(process.execPath, args, { timeout: 120_000 });
+    const { leading } = await statusOf(leader);
+    await expect(run).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(`${leading?.replica} on `),
+    });
+    await expect(run).rejects.toMatchObject({ stderr: expect.stringContaining('applies changes itself') });
+    expect(other.consulWay.writes).toEqual([]);
+    expect(await isOpen(0)).toBe(true);
+    expect(await leads(leader)).toBe(true);
+  });
+
   it('with a store of its own exits 1, names the leader, and has written nothing', async () => {
     const { leader } = await startReplicas(1);
     const other = await start({ queue: { kind: 'embedded' }, decisions: { kind: 'embedded' } });
@@ -328,7 +379,7 @@ describe('a replica that must not lead', () => {
 
   it('with a store that belongs to another Consul cluster exits 1', async () => {
     const { leader } = await startReplicas(1);
-    await leader.daemon.stop();
+    await leader.daemon.kill();
     const key = `/v1/kv/scopemesh/${owner}/cluster`;
     expect(await ask('PUT', key, { another: 'cluster' })).toBe(true);
     const other = await start();

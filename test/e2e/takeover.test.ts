@@ -5,6 +5,7 @@ import { freePort } from '../stack/ports.js';
 import { until } from '../stack/process.js';
 import { type RedisHandle, startRedis } from '../stack/redis.js';
 import { eventsOnly, type Idp, startIdp } from '../support/idp.js';
+import { isSoak } from '../support/soak.js';
 import { type RecordingProxy, startRecordingProxy } from './recording-proxy.js';
 import { type Scopemesh, startScopemesh } from './scopemesh.js';
 
@@ -17,6 +18,8 @@ const DESTINATIONS = 100;
 const AT_ONCE = 32;
 /** Under load. The figures themselves are in the output. */
 const PATIENCE_MS = 120_000;
+/** The contract: until a standby that has read both sides writes. It needs a machine of its own. */
+const FIRST_WRITE_MS = isSoak ? 1_000 : PATIENCE_MS;
 
 /** Different clients, and so different destinations. */
 const TOLD = 7;
@@ -143,9 +146,16 @@ it('a standby writes soon after it got the lease, what an event told and what on
   const areClosed = async () => [TOLD, UNTOLD].every((client) => closedAt(standby, client) !== undefined);
   await until('both are closed', areClosed, { timeoutMs: PATIENCE_MS });
   const at = await ledAt(standby);
-  const sinceLease = (client: number) => Math.round((closedAt(standby, client) ?? Number.NaN) - at);
-  const figures = { clients: CLIENTS, toldMs: sinceLease(TOLD), untoldMs: sinceLease(UNTOLD) };
+  const sinceLease = (instant = Number.NaN) => Math.round(instant - at);
+  const [first] = standby.way.accepted();
+  const figures = {
+    clients: CLIENTS,
+    firstWriteMs: sinceLease(first && performance.timeOrigin + first.at),
+    toldMs: sinceLease(closedAt(standby, TOLD)),
+    untoldMs: sinceLease(closedAt(standby, UNTOLD)),
+  };
   process.stdout.write(`takeover: ${JSON.stringify(figures)}\n`);
-  expect(figures.toldMs).toBeLessThan(PATIENCE_MS);
+  expect(figures.firstWriteMs).toBeLessThan(FIRST_WRITE_MS);
+  expect(figures.toldMs).toBeLessThan(FIRST_WRITE_MS);
   expect(figures.untoldMs).toBeLessThan(PATIENCE_MS);
 });

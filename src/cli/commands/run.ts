@@ -17,7 +17,7 @@ export function addRun(program: Command, cli: Cli): void {
       `
 Examples:
   scopemesh run -c /etc/scopemesh/scopemesh.yaml
-  scopemesh run --only intake,relay`,
+  scopemesh run --only intake`,
     )
     .action(async (options: { readonly only: readonly Role[] }) => {
       const config = await cli.openConfig();

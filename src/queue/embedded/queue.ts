@@ -39,7 +39,7 @@ export class EmbeddedQueue implements Queue {
     this.#table = new KeyTable(file);
   }
 
-  /** The same queue, whose settlements throw what `check` throws within their transaction. */
+  /** The same queue, which takes and settles nothing once `check` throws within the transaction. */
   fencedBy(check: Check): Queue {
     return {
       add: (triggers) => this.add(triggers),
@@ -129,7 +129,7 @@ export class EmbeddedQueue implements Queue {
     while (!signal.aborted) {
       try {
         const now = this.#deps.clock.now();
-        for (const taken of this.#take(now, concurrency - runs.size)) {
+        for (const taken of this.#take(now, concurrency - runs.size, check)) {
           const run = this.#run(taken, handler, signal, check).finally(() => {
             runs.delete(run);
             this.#notifier.notify();
@@ -156,9 +156,10 @@ export class EmbeddedQueue implements Queue {
     );
   }
 
-  #take(now: number, most: number): Taken[] {
+  #take(now: number, most: number, check?: Check): Taken[] {
     if (most <= 0) return [];
     return this.#file.read(() => {
+      check?.();
       const taken = this.#table.due(now, most).flatMap(({ key, attempts }): Taken[] => {
         const { triggers, lastSeq } = this.#table.triggers(key);
         const [first] = triggers;
