@@ -1,6 +1,6 @@
 import { readFileSync, rmSync, statSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { freePort } from '../../stack/ports.js';
 import { type CommandLine, createCommandLine } from '../../support/command-line.js';
 import { startIdp } from '../../support/idp.js';
 import { type Mesh, startMesh } from '../../support/mesh.js';
@@ -180,14 +180,6 @@ describe('approve and reject without a daemon', () => {
     });
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
 
 describe('beside a running daemon', () => {
   let stop: AbortController;
