@@ -44,12 +44,31 @@ export async function readReach(
     (gateway, stop) => orUnnameable(reachability.readGatewayHealth(gateway, stop), nowhere),
     signal,
   );
+  const instances = once((service, stop) => reachability.readInstances(service, stop), signal);
+  const gatewayNames = (catalog?.services ?? []).flatMap(({ name, instances: all }) =>
+    all.some(({ kind }) => kind === 'mesh-gateway') ? name : [],
+  );
+  const meshGateways = once(async () => {
+    const found = await mapBounded(gatewayNames, { width: CONCURRENCY, signal }, (name) =>
+      gatewayHealth(name),
+    );
+    return found.reduce(
+      (sum, each) => ({
+        registered: sum.registered + each.registered,
+        passing: sum.passing + each.passing,
+      }),
+      nowhere,
+    );
+  }, signal);
   const sources = once(async (service, stop): Promise<Caller> => {
     const kind = gatewayKindIn(catalog, service);
-    if (kind === undefined) return { proxies: await readProxies(service, stop) };
+    if (kind === undefined) {
+      const proxies = await readProxies(service, stop);
+      return { proxies, sourceInstances: proxies.length > 0 ? [] : await instances(service) };
+    }
     const [found, health] = await Promise.all([entriesAt(kind, service), gatewayHealth(service)]);
     const routes = found.filter(({ name }) => name === service.name).flatMap((entry) => entry.routes);
-    return { proxies: [], gateway: { kind, routes, ...health } };
+    return { proxies: [], sourceInstances: [], gateway: { kind, routes, ...health } };
   }, signal);
   const destinations = once(async (service, stop) => {
     const [health, routes, found] = await Promise.all([
@@ -63,7 +82,17 @@ export async function readReach(
     const gateways = await Promise.all(
       names.map(async (name) => ({ name, ...(await gatewayHealth({ ...service, name })) })),
     );
-    return { health, routes, gateways };
+    const isOutside = health.registered === 0 && gateways.length === 0;
+    const leaves = routes.some(({ targets }) => targets.some(({ elsewhere }) => elsewhere !== undefined));
+    return {
+      health,
+      routes,
+      gateways,
+      destinationInstances: isOutside ? await instances(service) : [],
+      ...(leaves && catalog !== undefined
+        ? { meshGateways: await meshGateways({ ...service, name: '' }) }
+        : {}),
+    };
   }, signal);
   return mapBounded(edges, { width: CONCURRENCY, signal }, async ({ source, destination }) => {
     const [from, to] = await Promise.all([sources(source), destinations(destination)]);
@@ -89,7 +118,7 @@ function isLinked(linked: string, { name }: ServiceName, catalog: Catalog | unde
   );
 }
 
-type Caller = Pick<ReachFacts, 'proxies' | 'gateway'>;
+type Caller = Pick<ReachFacts, 'proxies' | 'sourceInstances' | 'gateway'>;
 
 function once<T>(
   read: (service: ServiceName, signal: AbortSignal) => Promise<T>,

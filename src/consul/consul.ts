@@ -2,6 +2,7 @@ import type { Catalog, ClaimRecord } from '../model/catalog.js';
 import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '../model/intention.js';
 import type { ExistingJwtProvider, JwtProviderEntry } from '../model/jwt-provider.js';
 import type { QuarantineRecord } from '../model/quarantine.js';
+import type { Registration } from '../model/registration.js';
 import type { AclObjects } from './acl.js';
 import type { Reachability } from './reachability.js';
 
@@ -204,8 +205,7 @@ export interface ConsulFacts {
 }
 
 /** A sidecar, or a service with native mesh integration. */
-export interface ServiceProxy {
-  readonly id: string;
+export interface ServiceProxy extends Registration {
   /** The services for which it has a local listener. */
   readonly upstreams: readonly string[];
   /** Reaches every service without an upstream (transparent proxy, or native integration). */

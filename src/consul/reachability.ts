@@ -1,5 +1,6 @@
 import type { CallingGatewayKind } from '../model/catalog.js';
 import type { ServiceName } from '../model/intention.js';
+import type { Registration } from '../model/registration.js';
 
 /** The endpoints of a service, and how many pass all their health checks. */
 export interface EndpointHealth {
@@ -16,7 +17,7 @@ export interface RouteEntry {
 
 export interface RouteTarget {
   readonly service: string;
-  /** Another datacenter or cluster peer. */
+  /** `datacenter NAME` or `peer NAME`, if it is not here. */
   readonly elsewhere?: string;
 }
 
@@ -42,6 +43,8 @@ export interface GatewayRoute {
 export interface Reachability {
   /** The sidecars of a service, and its instances with native mesh integration; no terminating gateways. */
   readHealth(service: ServiceName, signal: AbortSignal): Promise<EndpointHealth>;
+  /** The ordinary instances of a service, without its sidecars and without gateways of its name; sorted by node and ID. */
+  readInstances(service: ServiceName, signal: AbortSignal): Promise<readonly Registration[]>;
   /** The instances of a gateway. */
   readGatewayHealth(gateway: ServiceName, signal: AbortSignal): Promise<EndpointHealth>;
   /**

@@ -17,6 +17,23 @@ export function entryBlock(
   return undefined;
 }
 
+/** What makes the entry instead of scopemesh, in a few words; undefined if nothing does. */
+export function managerOf(entry: IntentionEntry): string | undefined {
+  if (!isManagedElsewhere(entry)) return undefined;
+  const manager = entry.meta['external-source'] ?? '';
+  if (manager.startsWith(BROKEN_MANIFEST)) return 'its manifest cannot be read';
+  switch (manager) {
+    case 'kubernetes':
+      return 'consul-k8s makes it from a ServiceIntentions resource';
+    case WITHOUT_MANIFEST:
+      return 'no manifest makes it';
+    case '':
+      return 'another tool manages it';
+    default:
+      return `${manager} manages it`;
+  }
+}
+
 /** Who makes the entry, and what a person can do. */
 function managerText({ meta, destination }: IntentionEntry): string {
   const name = JSON.stringify(destination.name);

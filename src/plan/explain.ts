@@ -9,6 +9,7 @@ import { desiredAccess } from './desired-access.js';
 import type { DestinationInput } from './destination-input.js';
 import { edgeBreakGlass, ofScopes, withBreakGlass } from './edge-break-glass.js';
 import { isRecorded } from './edge-record.js';
+import { managerOf } from './entry-block.js';
 import { toGrantText } from './grant-text.js';
 import { parseLastAppliedText } from './last-applied.js';
 import { isOwnedHere, isSourceOf } from './ownership.js';
@@ -27,6 +28,8 @@ export interface Candidate {
   readonly access: Exclude<ActualAccess, undefined>;
   readonly isOwned: boolean;
   readonly description: string;
+  /** What makes the entry instead of scopemesh, so that nothing of it is written. */
+  readonly manager?: string;
 }
 
 /**
@@ -156,7 +159,18 @@ function candidatesOf(
     if (found === undefined) return [];
     const { access, description } = found;
     const owned = isOwnedHere(input.mapping, found) && isRecorded(input.destination, found, input);
-    return [{ precedence, source: found.name, destination, access, isOwned: owned, description }];
+    const manager = entry && managerOf(entry);
+    return [
+      {
+        precedence,
+        source: found.name,
+        destination,
+        access,
+        isOwned: owned,
+        description,
+        ...(manager === undefined ? {} : { manager }),
+      },
+    ];
   };
   return [
     ...find(9, input.entry, source, input.destination.name),

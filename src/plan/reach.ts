@@ -1,9 +1,10 @@
 import type { CallingGatewayKind } from '../model/catalog.js';
+import type { Registration } from '../model/registration.js';
 import { toShellWord } from '../model/shell-word.js';
+import { sidecarRemedy, upstreamRemedy } from './reach-registration.js';
 
 /** A proxy of the source. */
-export interface SourceProxy {
-  readonly id: string;
+export interface SourceProxy extends Registration {
   readonly upstreams: readonly string[];
   readonly reachesAll: boolean;
   /** By the name of the upstream: the protocol that the registration sets. */
@@ -26,18 +27,24 @@ export interface ReachFacts {
   readonly source: string;
   readonly destination: string;
   readonly proxies: readonly SourceProxy[];
+  /** The ordinary instances of the source; only if it has no proxy. */
+  readonly sourceInstances: readonly Registration[];
   /** Of a source that is a gateway. */
   readonly gateway?: SourceGateway | undefined;
   /** Of the destination, by its service-defaults or the proxy-defaults. */
   readonly protocol: string;
   /** The endpoints of the destination in the mesh. */
   readonly health: Health;
+  /** The ordinary instances of the destination; only if it has no endpoint in the mesh. */
+  readonly destinationInstances: readonly Registration[];
   /** The terminating gateways of the destination. */
   readonly gateways: readonly (Health & { readonly name: string })[];
   readonly routes: readonly {
     readonly kind: string;
     readonly targets: readonly { readonly service: string; readonly elsewhere?: string }[];
   }[];
+  /** The mesh gateways of this datacenter; only if a route leads out of it and the catalog was read. */
+  readonly meshGateways?: Health;
 }
 
 /** Why an allowed call does not arrive, or not every one. */
@@ -78,24 +85,31 @@ export function isReachable(obstacles: readonly Obstacle[]): boolean {
   return obstacles.every(({ blocks }) => !blocks);
 }
 
-function sourceObstacles({ source, destination, proxies, protocol }: ReachFacts): readonly Obstacle[] {
+function sourceObstacles({
+  source,
+  destination,
+  proxies,
+  sourceInstances,
+  protocol,
+}: ReachFacts): readonly Obstacle[] {
   if (proxies.length === 0)
     return [
       {
         kind: 'no-sidecar',
         blocks: true,
         message: `${source} has no sidecar, so it cannot call through the mesh`,
-        remedy: `register a sidecar with ${source}: ${registrationOf(source, [destination])}`,
+        remedy: sidecarRemedy(source, sourceInstances, [destination]),
       },
     ];
   const lacking = proxies.filter((proxy) => !proxy.reachesAll && !proxy.upstreams.includes(destination));
+  const [first] = lacking;
   const found: Obstacle[] = [];
-  if (lacking.length > 0)
+  if (first !== undefined)
     found.push({
       kind: 'no-upstream',
       blocks: lacking.length === proxies.length,
       message: `${lacking.length === proxies.length ? 'no sidecar' : `${lacking.length} of ${proxies.length} sidecars`} of ${source} has an upstream of ${destination}, and none of these is a transparent proxy`,
-      remedy: `add the upstream to the registration of ${source}: ${registrationOf(source, [destination])}`,
+      remedy: upstreamRemedy(first, destination, lacking.length - 1),
     });
   const others = new Set(
     proxies.flatMap(({ upstreamProtocols }) => upstreamProtocols.get(destination)?.toLowerCase() ?? []),
@@ -175,7 +189,7 @@ function routeEntryOf(kind: CallingGatewayKind, gateway: string, service: string
   )}`;
 }
 
-function routeObstacles({ source, destination, routes }: ReachFacts): readonly Obstacle[] {
+function routeObstacles({ source, destination, routes, meshGateways }: ReachFacts): readonly Obstacle[] {
   return routes.flatMap(({ kind, targets }) => {
     const away = targets.filter(
       ({ service, elsewhere }) => service !== destination || elsewhere !== undefined,
@@ -190,19 +204,37 @@ function routeObstacles({ source, destination, routes }: ReachFacts): readonly O
     ].toSorted();
     // A router without a match sends the rest to the service itself.
     const isAll = away.length === targets.length && kind !== 'service-router';
-    const isRemote = away.some(({ elsewhere }) => elsewhere !== undefined);
+    const remote = [...new Set(away.flatMap(({ elsewhere }) => elsewhere ?? []))].toSorted();
     return {
       kind: 'routed' as const,
       blocks: isAll,
       message: `the ${kind} of ${destination} sends ${isAll ? 'every call' : 'some calls'} to ${names.join(', ')}, whose own intention decides`,
-      remedy: isRemote
-        ? `check that a mesh gateway is there, and the intention in the other cluster, or remove the entry: consul config delete -kind ${kind} -name ${toShellWord(destination)}`
-        : `check scopemesh reach ${toShellWord(source)} ${toShellWord(away[0]?.service ?? '')}, or remove the entry: consul config delete -kind ${kind} -name ${toShellWord(destination)}`,
+      remedy: `${
+        remote.length > 0
+          ? `${meshGatewayText(meshGateways)}. The mesh gateways and the intention in ${remote.join(' and ')} cannot be read from here: check them there`
+          : `check scopemesh reach ${toShellWord(source)} ${toShellWord(away[0]?.service ?? '')}`
+      }, or remove the entry: consul config delete -kind ${kind} -name ${toShellWord(destination)}`,
     };
   });
 }
 
-function destinationObstacles({ destination, health, gateways }: ReachFacts): readonly Obstacle[] {
+function meshGatewayText(health: Health | undefined): string {
+  if (health === undefined) return 'whether this datacenter has a mesh gateway is not known';
+  const { registered, passing } = health;
+  if (passing > 0) return `${passing} of ${registered} mesh gateways of this datacenter pass their checks`;
+  const found =
+    registered === 0
+      ? 'this datacenter has no mesh gateway'
+      : `none of the ${registered} mesh gateways of this datacenter passes its checks`;
+  return `${found}, and calls with the MeshGateway mode local need one (consul connect envoy -gateway=mesh -register)`;
+}
+
+function destinationObstacles({
+  destination,
+  destinationInstances,
+  health,
+  gateways,
+}: ReachFacts): readonly Obstacle[] {
   const alive = gateways.filter(({ passing }) => passing > 0);
   // Consul gives callers the endpoints of both, so that a service can move into the mesh.
   if (health.registered > 0 && alive.length > 0)
@@ -236,20 +268,7 @@ function destinationObstacles({ destination, health, gateways }: ReachFacts): re
       kind: 'no-endpoint',
       blocks: true,
       message: `${destination} has no sidecar and no terminating gateway, so the mesh cannot reach it`,
-      remedy: `register a sidecar with ${destination}: ${registrationOf(destination, [])}; or name it in the terminating-gateway entry of a gateway`,
+      remedy: `name it in the terminating-gateway entry of a gateway, or ${sidecarRemedy(destination, destinationInstances, [])}`,
     },
   ];
-}
-
-/** For `consul services register FILE.json`; ports are to be filled in. */
-function registrationOf(service: string, upstreams: readonly string[]): string {
-  const proxy =
-    upstreams.length === 0
-      ? {}
-      : {
-          proxy: {
-            upstreams: upstreams.map((name) => ({ destination_name: name, local_bind_port: 9191 })),
-          },
-        };
-  return JSON.stringify({ service: { name: service, port: 8080, connect: { sidecar_service: proxy } } });
 }

@@ -48,6 +48,23 @@ describe('with confirmed claims a service', () => {
       { kind: 'refused' },
     ],
     ['is refused where there is no such client', { clients: [] }, { kind: 'refused' }],
+    [
+      'is refused where it names a provider that is not configured, with what to correct',
+      {
+        services: [
+          instanceOf(claiming('web', 'web'), {
+            meta: { 'oauth-client-id': 'web', 'oauth-provider': 'gone' },
+          }),
+        ],
+      },
+      {
+        kind: 'refused',
+        client: { provider: 'gone', clientId: 'web' },
+        reason: 'ClaimUnconfirmed',
+        detail:
+          'no identity provider with this name is configured; correct the claim in Consul, or configure the provider',
+      } as Partial<ClaimStatus>,
+    ],
     ['is not judged while the directory is unread', { unread: ['main'] }, { kind: 'unknown' }],
     [
       'claims nothing without a tag',

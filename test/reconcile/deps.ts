@@ -141,6 +141,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
       },
       reachability: {
         readHealth: refuse,
+        readInstances: refuse,
         readGatewayHealth: refuse,
         readGateways: refuse,
         readRoutes: refuse,

@@ -146,6 +146,8 @@ describe("what scopemesh writes, as the types of Consul's Go client have it", ()
       source: 'edge',
       destination: 'orders',
       proxies: [],
+      sourceInstances: [],
+      destinationInstances: [],
       gateway: { kind, routes: [], registered: 1, passing: 1 },
       protocol,
       health: { registered: 1, passing: 1 },
@@ -153,7 +155,8 @@ describe("what scopemesh writes, as the types of Consul's Go client have it", ()
       routes: [],
     });
     const upstreamProtocols = new Map([['orders', 'grpc']]);
-    const proxy = { id: 'web-proxy', upstreams: ['orders'], reachesAll: false, upstreamProtocols };
+    const registration = { id: 'web-proxy', node: 'machine-1', service: {} };
+    const proxy = { ...registration, upstreams: ['orders'], reachesAll: false, upstreamProtocols };
     const obstacles = [
       ...(['http', 'tcp'] as const).flatMap((protocol) =>
         (['api-gateway', 'ingress-gateway'] as const).flatMap((kind) => obstaclesOf(facts(protocol, kind))),

@@ -3,10 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { IndexReach } from '../../src/decisions/trail.js';
+import type { Reason } from '../../src/model/decision.js';
 import { collectEvidence } from '../../src/trail/evidence/evidence.js';
 import { csvRow, escapeHtml } from '../../src/trail/evidence/text.js';
 import { auditedTrail, PERIOD } from '../support/audited-trail.js';
 import { type CommandLine, createCommandLine } from '../support/command-line.js';
+import { decision } from '../support/decisions.js';
 import { trailOf, withIndex } from '../support/trail-history.js';
 
 let cli: CommandLine;
@@ -49,6 +51,47 @@ it('the evidence is refused of a time that the index of a topic does not have', 
   await expect(collect({ ...index, gaps })).rejects.toThrow('lacks decisions');
   await trail.close();
   rmSync(directory, { recursive: true, force: true });
+});
+
+it('the evidence of break-glass names the person who asked and the one who approved', async () => {
+  const other = createCommandLine();
+  const of = (id: string, reason: Reason, by: string, detail: string) =>
+    decision({
+      id,
+      time: PERIOD.from,
+      reason,
+      detail,
+      subject: 'break-glass/g1',
+      resource: { kind: 'break-glass', name: 'g1' },
+      principal: { id: by },
+    });
+  const decisions = [
+    of('d01', 'BreakGlassAsked', 'os:ana', 'INC-1'),
+    of('d02', 'BreakGlass', 'os:bob', 'os:ana asked, os:bob approved: INC-1'),
+    of('d03', 'BreakGlassEnded', 'os:eve', 'os:eve: done'),
+  ];
+  await (await trailOf(join(other.directory, 'state'), decisions)).close();
+  const directory = join(other.directory, 'evidence');
+  const ran = await other.run(['evidence', '--from', PERIOD.from, '--to', PERIOD.to, '--out', directory]);
+  expect(ran.status, ran.err).toBe(0);
+  const read = (name: string) => readFileSync(join(directory, name), 'utf8');
+  const { exceptions } = JSON.parse(read('evidence.json')) as {
+    exceptions: { findings: { decisions: unknown[] }[] };
+  };
+  expect(exceptions.findings.filter((each) => each.decisions.length > 0)).toMatchObject([
+    {
+      what: expect.stringContaining('break-glass grant'),
+      decisions: [
+        { id: 'd01', reason: 'BreakGlassAsked', principal: 'os:ana' },
+        { id: 'd02', reason: 'BreakGlass', principal: 'os:bob', detail: expect.stringMatching(/ana.*bob/) },
+        { id: 'd03', reason: 'BreakGlassEnded', principal: 'os:eve' },
+      ],
+    },
+  ]);
+  expect(read('exceptions.csv')).toContain('"BreakGlassAsked","os:ana","INC-1"');
+  expect(read('exceptions.csv')).toContain('"BreakGlass","os:bob","os:ana asked, os:bob approved: INC-1"');
+  expect(/<section id="exceptions">.*?<\/section>/s.exec(read('report.html'))?.[0]).toContain('os:bob');
+  other.close();
 });
 
 describe('the evidence of a small trail', () => {

@@ -15,7 +15,9 @@ export function addReach(program: Command, cli: Cli): void {
       'Checks what an intention does not say: whether SOURCE has a sidecar with an upstream of DESTINATION, ' +
         'or is a gateway with a route to it, the ' +
         'protocols agree, a resolver, splitter or router sends the calls elsewhere, and DESTINATION or its gateway ' +
-        'has passing endpoints. Prints the registration or config entry that mends each. Reads only Consul.',
+        'has passing endpoints. Prints the registration or config entry that mends each. A printed registration keeps ' +
+        'what the catalog has of the instance, with its claim. Of another datacenter or a peer it knows only the mesh ' +
+        'gateways of this datacenter. Reads only Consul.',
     )
     .argument('<source>', 'the calling service')
     .argument('<destination>', 'the called service')

@@ -128,17 +128,20 @@ function decidingText({ candidates, defaultPolicy, request, verdict }: Explanati
   return candidateText(deciding) + unmatched + unclear;
 }
 
-function candidateText({ source, destination, access, precedence, isOwned, description }: Candidate): string {
-  const whose = isOwned
-    ? 'written by scopemesh'
-    : `not owned by scopemesh${description === '' ? '' : `: ${description}`}`;
+function candidateText(candidate: Candidate): string {
+  const { source, destination, access, precedence, isOwned, description, manager } = candidate;
+  const whose = [
+    isOwned ? 'written by scopemesh' : 'not owned by scopemesh',
+    ...(manager === undefined ? [] : [manager]),
+  ].join('; ');
+  const text = isOwned || description === '' ? '' : `: ${description}`;
   const what =
     access.kind === 'other'
       ? 'has conditions that scopemesh cannot evaluate (tokens of several providers, or permissions that deny)'
       : access.kind === 'http'
         ? `allows ${accessText(access)}`
         : { allow: 'allows everything', deny: 'denies everything' }[access.kind];
-  return `${source} -> ${destination} ${what} (precedence ${precedence}, ${whose})`;
+  return `${source} -> ${destination} ${what} (precedence ${precedence}, ${whose}${text})`;
 }
 
 function claimText({ claim, source }: Explanation): string {

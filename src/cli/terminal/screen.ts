@@ -1,5 +1,5 @@
 import { createColors } from 'picocolors';
-import { printable } from '../../model/printable.js';
+import { inertJson, printable } from '../../model/printable.js';
 
 /** A stream to print to; `isTTY` says whether a person sees it. */
 export interface Output {
@@ -49,18 +49,6 @@ export { printable };
 export function bounded(text: string, limit: number): string {
   const shown = printable(text);
   return shown.length <= limit ? shown : `${shown.slice(0, limit - 1)}…`;
-}
-
-/** Characters that JSON does not escape and a terminal obeys: 8-bit controls and marks of text direction. */
-const UNESCAPED = /[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu;
-
-function inertJson(json: string): string {
-  return json.replace(UNESCAPED, (character) =>
-    character
-      .split('')
-      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
-      .join(''),
-  );
 }
 
 /** Columns padded to their widest cell, without trailing spaces. */

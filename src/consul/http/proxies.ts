@@ -4,6 +4,7 @@ import type { ServiceProxy } from '../consul.js';
 import { createReader } from '../reader.js';
 import { parseJson, readComplete } from './answer.js';
 import { type Tenancy, toNameQuery, toPathName } from './place.js';
+import { toRegistration } from './registration.js';
 import type { Transport } from './transport.js';
 
 const OPERATION = 'proxies.read';
@@ -34,7 +35,7 @@ export async function readProxies(
     const upstreams = reader.list(proxy.Upstreams).map(reader.record);
     const mode = reader.optionalText(proxy.Mode) || own || all;
     return {
-      id: reader.text(raw.ServiceID),
+      ...toRegistration(raw, reader),
       upstreams: upstreams.map((upstream) => reader.optionalText(upstream.DestinationName)),
       upstreamProtocols: new Map(
         upstreams.flatMap(({ DestinationName: name, Config: config }) =>

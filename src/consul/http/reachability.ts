@@ -1,3 +1,4 @@
+import { compareText } from '../../model/compare-text.js';
 import type { ServiceName } from '../../model/intention.js';
 import { isRecord } from '../../model/is-record.js';
 import type { EndpointHealth, Reachability, RouteEntry, RouteTarget } from '../reachability.js';
@@ -5,6 +6,7 @@ import { createReader } from '../reader.js';
 import { parseJson, parseRecords, readComplete } from './answer.js';
 import { readGateways } from './gateways.js';
 import { type Tenancy, toNameQuery, toPathName } from './place.js';
+import { toRegistration } from './registration.js';
 import type { Transport } from './transport.js';
 
 const operation = 'reachability.read';
@@ -32,6 +34,15 @@ export function createReachability(transport: Transport, tenancy: Tenancy): Reac
   };
   return {
     readHealth: (service, signal) => health('connect', service, signal),
+    async readInstances(service, signal) {
+      const path = `/v1/catalog/service/${toPathName(service.name)}`;
+      const query = toNameQuery(service, tenancy);
+      const answer = await readComplete(transport, { operation, path, query }, signal);
+      return parseRecords(answer.body, operation)
+        .filter(({ ServiceKind: kind }) => reader.optionalText(kind) === '')
+        .map((raw) => toRegistration(raw, reader))
+        .toSorted((a, b) => compareText(a.node, b.node) || compareText(a.id, b.id));
+    },
     readGatewayHealth: (gateway, signal) => health('service', gateway, signal),
     readGateways: (kind, place, signal) => readGateways(transport, tenancy, kind, place, signal),
     async readRoutes(service, signal) {
@@ -70,7 +81,7 @@ function toTarget(value: unknown, own: string): RouteTarget {
   const [service, datacenter, peer] = [fields.Service, fields.Datacenter, fields.Peer].map((text) =>
     reader.optionalText(text),
   );
-  const elsewhere = datacenter || peer || '';
+  const elsewhere = datacenter ? `datacenter ${datacenter}` : peer ? `peer ${peer}` : '';
   return { service: service || own, ...(elsewhere === '' ? {} : { elsewhere }) };
 }
 

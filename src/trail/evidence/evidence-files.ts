@@ -124,9 +124,17 @@ export function evidenceFiles(
     [
       'exceptions.csv',
       csv(
-        ['exception', 'time', 'decision', 'subject', 'reason', 'detail'],
+        ['exception', 'time', 'decision', 'subject', 'reason', 'by', 'detail'],
         exceptions.findings.flatMap(({ what, decisions: found }) =>
-          found.map(({ time, id, subject, reason, detail }) => [what, time, id, subject, reason, detail]),
+          found.map(({ time, id, subject, reason, principal, detail }) => [
+            what,
+            time,
+            id,
+            subject,
+            reason,
+            principal,
+            detail,
+          ]),
         ),
       ),
     ],

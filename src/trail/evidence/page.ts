@@ -182,6 +182,7 @@ function exceptionsSection({ exceptions }: Evidence, link: Link): string {
       cellHtml(what),
       cellHtml(each.subject),
       cellHtml(each.reason),
+      cellHtml(each.principal ?? ''),
       cellHtml(each.detail ?? ''),
       link(each),
     ]),
@@ -200,7 +201,7 @@ ${barChart(
     href: '#exceptions-list',
   })),
 )}<div id="exceptions-list"></div>
-${table(['exception', 'subject', 'reason', 'detail', 'decision'], rows, 'exceptions.csv')}
+${table(['exception', 'subject', 'reason', 'by', 'detail', 'decision'], rows, 'exceptions.csv')}
 <p>Not in the log: static Consul tokens (<code>scopemesh tokens --static</code>), a default policy that allows (<code>scopemesh doctor</code>), wildcards and foreign intentions that were never in the way, and the time without a leader (metrics).</p></section>`;
 }
 

@@ -1,6 +1,6 @@
 import { readFileSync, rmSync, statSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { freePort } from '../../stack/ports.js';
 import { type CommandLine, createCommandLine } from '../../support/command-line.js';
 import { startIdp } from '../../support/idp.js';
 import { type Mesh, startMesh } from '../../support/mesh.js';
@@ -181,24 +181,19 @@ describe('approve and reject without a daemon', () => {
   });
 });
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
-
 describe('beside a running daemon', () => {
   let stop: AbortController;
   let running: Promise<{ readonly status: number }>;
   let origin: string;
 
-  async function startDaemon(provider: Readonly<Record<string, unknown>> = {}): Promise<void> {
+  async function startDaemon(
+    provider: Readonly<Record<string, unknown>> = {},
+    limits: Readonly<Record<string, unknown>> = guards,
+  ): Promise<void> {
     const port = await freePort();
     origin = `http://127.0.0.1:${port}`;
     cli.configure({
-      guards,
+      guards: limits,
       http: { listen: `127.0.0.1:${port}` },
       providers: [
         {
@@ -273,6 +268,30 @@ describe('beside a running daemon', () => {
     expect(await mesh.access('orders')).toEqual({ web: 'allow', bot: 'allow' });
     expect((await cli.run(['approve', id, '--override'])).status).toBe(0);
     await until('the edge is gone', async () => (await mesh.access('orders'))?.bot === undefined);
+  });
+
+  it('approve by a second person opens a break-glass grant, and not by the one who asked', async () => {
+    stop.abort(new Error('stopped by a signal'));
+    await running;
+    cli.idp({ ...web, scopes: [] }, bot);
+    await startDaemon({}, { ...guards, breakGlass: {}, approvers: 2 });
+    const asked = await until('the request', async () => {
+      const grant = ['grant', 'bot', 'billing', '--for', '30m', '--reason', 'INC-1', '--json'];
+      const ran = await cli.run(grant, { user: 'ana' });
+      return ran.status === 0 && ran;
+    });
+    expect(asked.json()).toMatchObject({ grant: { state: 'asked' } });
+    const { id } = asked.json().grant as { id: string };
+    expect(await cli.run(['approve', id], { user: 'ana' })).toMatchObject({
+      status: 1,
+      err: expect.stringContaining('os:ana asked for this break-glass grant, so another person must approve'),
+    });
+    expect(await mesh.access('billing')).toBeUndefined();
+    expect((await cli.run(['approve', id], { user: 'bob' })).status).toBe(0);
+    await until('the edge', async () => (await mesh.access('billing'))?.bot === 'allow');
+    expect((await cli.run(['grant', 'list', '--json'])).json()).toMatchObject({
+      grants: [{ id, state: 'open', askedBy: 'os:ana', approvedBy: 'os:bob' }],
+    });
   });
 
   it('nobody approves without the token file, and its API refuses web pages and other content', async () => {

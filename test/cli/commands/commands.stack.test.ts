@@ -79,6 +79,16 @@ describe('the command line on a real Consul, Redis and Kafka', () => {
       { summary: { applied: 2, failed: 0 }, errors: [] },
     ]);
     expect((await cli.run(['plan', '--detailed-exitcode'])).status).toBe(0);
+    const assumed = await cli.run([
+      'plan',
+      '--what-if',
+      'client=main/web-app,+scope=billing:connect',
+      '--json',
+    ]);
+    expect(assumed.json()).toMatchObject({
+      changes: [{ resource: { source: 'web', destination: 'billing' } }],
+    });
+    expect(await sourcesOf('billing')).toMatchObject([{ Name: 'bot' }]);
     expect(await sourcesOf('orders')).toMatchObject([foreign, { Name: 'web' }]);
     const listed = await cli.run(['decisions', 'list', '--json']);
     expect(

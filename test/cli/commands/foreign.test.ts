@@ -112,6 +112,31 @@ describe('a foreign source where scopemesh would write its own', () => {
     });
   });
 
+  it.each([
+    [
+      'kubernetes',
+      'not owned by scopemesh; consul-k8s makes it from a ServiceIntentions resource: by hand)',
+      'spec.destination.name is "billing"',
+    ],
+    ['nomad', 'not owned by scopemesh; nomad manages it: by hand)', 'another tool manages this entry'],
+  ])('in an entry of %s is explained with what makes it, open or held', async (tool, manager, hold) => {
+    const Meta = { 'external-source': tool };
+    const write = (Name: string, Sources: readonly object[]) =>
+      mesh.request('PUT', '/v1/config', { Kind: 'service-intentions', Name, Meta, Sources });
+    await write('billing', [{ ...equal, Name: 'admin' }]);
+    expect(await cli.run(['explain', 'admin', 'billing'])).toMatchObject({
+      status: 0,
+      out: expect.stringContaining(manager),
+    });
+    await write('billing', [equal]);
+    const { out } = await cli.run(['explain', 'bot', 'billing']);
+    expect(out).toContain(manager);
+    expect(out).toContain('ManagedElsewhere');
+    expect(out).toContain(hold);
+    const { json } = await cli.run(['explain', 'bot', 'billing', '--json']);
+    expect(json()).toMatchObject({ decidedBy: { isOwned: false, manager: expect.stringContaining('it') } });
+  });
+
   it('in an entry that another tool manages is ManagedElsewhere to plan and to adopt', async () => {
     await mesh.request('PUT', '/v1/config', {
       Kind: 'service-intentions',

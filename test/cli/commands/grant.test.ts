@@ -11,6 +11,7 @@ beforeEach(async () => {
   cli = createCommandLine(mesh);
   cli.idp({ clientId: 'web-app', scopes: [], attributes: { 'consul-services': 'web' } });
   await mesh.register('orders');
+  await mesh.speaks('orders', 'http');
   await mesh.register('web', { client: 'web-app' });
 });
 afterEach(async () => {
@@ -63,6 +64,21 @@ it('scopemesh grant opens an edge, list, plan and explain show it, and grant end
       out: expect.stringContaining('  ended '),
     });
     await until('no edge', async () => ((await mesh.access('orders'))?.web === undefined ? true : undefined));
+    const narrow = ['--method', 'GET', '--method', 'HEAD', '--path', '/v1/orders'];
+    const { status, json } = await cli.run([...GRANT, ...narrow, '--json']);
+    expect(status).toBe(0);
+    expect(json()).toMatchObject({
+      grant: { state: 'open', methods: ['GET', 'HEAD'], path: '/v1/orders' },
+      heldBy: null,
+    });
+    const narrowed = await until('the narrow edge', async () => (await mesh.access('orders'))?.web);
+    expect(narrowed).toBe('GET+HEAD /v1/orders and below');
+    for (const [path, allowed] of [
+      ['/v1/orders/7', 0],
+      ['/v2', 4],
+    ] as const)
+      expect((await cli.run(['explain', 'web', 'orders', '--path', path])).status).toBe(allowed);
+    expect((await cli.run(['grant', 'list'])).out).toContain('GET,HEAD /v1/orders');
   } finally {
     stop.abort();
     await running;

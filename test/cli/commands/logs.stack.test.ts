@@ -8,6 +8,7 @@ import { type CommandLine, createCommandLine } from '../../support/command-line.
 import { until } from '../../support/until.js';
 
 const PATIENCE_MS = 100_000;
+const ACTORS = { classify: [{ clientId: 'bot-*', kind: 'agent' }] };
 let consul: ConsulHandle;
 let cli: CommandLine;
 let mesh: Mesh;
@@ -24,7 +25,7 @@ beforeAll(async () => {
   cli = createCommandLine({
     consul: { address: consul.httpAddress, managementToken: consul.managementToken },
   });
-  cli.configure({ actors: { classify: [{ clientId: 'bot-*', kind: 'agent' }] } });
+  cli.configure({ actors: ACTORS });
   log = join(cli.directory, 'orders.json');
   mesh = await startMesh(consul, {
     services: [
@@ -118,4 +119,31 @@ it('a request through an Envoy is found with its client, kind and decision, befo
       decision: { id: revoked?.id, reason: 'ScopeRevoked' },
     },
   });
+}, 400_000);
+
+it('a trial counts the requests of the same log that enforcing would refuse', async () => {
+  cli.configure({ mode: 'observe', actors: ACTORS });
+  cli.idp({ clientId: 'bot-app', scopes: [], attributes: { 'consul-services': 'bot' } });
+  await answers(200, 'bot');
+  const requests = await until(
+    'Envoy has written the request',
+    async () => {
+      const { status, json } = await cli.run(['trial', '--logs', log, '--json']);
+      expect(status).toBe(1);
+      const found = json().requests as { groups: { source: string; outcome: string }[] };
+      return found.groups.some(({ source }) => source === 'bot') && found;
+    },
+    PATIENCE_MS,
+  );
+  expect(requests.groups).toContainEqual(
+    expect.objectContaining({
+      outcome: 'refused',
+      source: 'bot',
+      destination: 'orders',
+      method: 'GET',
+      pathPrefix: '/v1/orders/',
+    }),
+  );
+  // The client of web lost its scope before the trial, so enforcing takes nothing away from it.
+  expect(requests.groups).not.toContainEqual(expect.objectContaining({ outcome: 'refused', source: 'web' }));
 }, 400_000);

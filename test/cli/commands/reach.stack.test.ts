@@ -1,6 +1,11 @@
+import { execFile } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type ConsulHandle, startConsul } from '../../stack/consul.js';
 import { type CommandLine, createCommandLine } from '../../support/command-line.js';
+import { registrationIn } from '../../support/registration-in.js';
 import { until } from '../../support/until.js';
 
 let consul: ConsulHandle;
@@ -29,8 +34,8 @@ const register = (Name: string, proxy: object = {}) =>
     Connect: { SidecarService: { Proxy: proxy } },
   });
 
-async function obstacles(destination = 'orders'): Promise<readonly string[]> {
-  const { json } = await cli.run(['reach', 'web', destination, '--json']);
+async function obstacles(destination = 'orders', source = 'web'): Promise<readonly string[]> {
+  const { json } = await cli.run(['reach', source, destination, '--json']);
   return (json().obstacles as { message: string }[]).map(({ message }) => message);
 }
 
@@ -103,3 +108,51 @@ it('reach reads the routing of a real Consul', async () => {
     'legacy is behind the terminating gateway exit, which has no instance',
   ]);
 }, 60_000);
+
+it('the printed registrations keep all of a service on a real Consul, its claim too, and mend it', async () => {
+  const own = {
+    Name: 'shop',
+    ID: 'shop-1',
+    Address: '127.0.0.1',
+    Port: 9000,
+    Tags: ['v2'],
+    Meta: { 'oauth-client-id': 'shop-app', Team: 'Shop' },
+    Weights: { Passing: 3, Warning: 0 },
+    EnableTagOverride: true,
+    TaggedAddresses: { wan: { Address: '198.51.100.7', Port: 80 } },
+  };
+  await consul.request('PUT', '/v1/agent/service/register', { ...own, Check: { TTL: '1h' } });
+  cli.idp({ clientId: 'shop-app', scopes: [], attributes: { 'consul-services': 'shop' } });
+  const obstaclesTo = (destination: string) => obstacles(destination, 'shop');
+  const about = (message: string, destination: string) =>
+    until(
+      message,
+      async () => (await obstaclesTo(destination)).some((each) => each.includes(message)),
+      90_000,
+    );
+  const registerPrinted = async (destination: string) => {
+    const { out } = await cli.run(['reach', 'shop', destination]);
+    const file = join(cli.directory, 'FILE.json');
+    await writeFile(file, JSON.stringify({ service: registrationIn(out) }));
+    const env = { CONSUL_HTTP_ADDR: consul.httpAddress, CONSUL_HTTP_TOKEN: consul.managementToken };
+    await promisify(execFile)(consul.binary, ['services', 'register', file], { env });
+    await until(
+      'the source has its listener',
+      async () => (await obstaclesTo(destination)).every((each) => !/^shop |of shop /.test(each)),
+      90_000,
+    );
+  };
+  await about('shop has no sidecar', 'orders');
+  const before = await consul.request('GET', '/v1/agent/service/shop-1');
+  await registerPrinted('orders');
+  await about('no sidecar of shop has an upstream of canary', 'canary');
+  await registerPrinted('canary');
+  expect(await obstaclesTo('orders')).not.toContainEqual(expect.stringContaining('of shop'));
+  expect(await consul.request('GET', '/v1/agent/service/shop-1')).toEqual(before);
+  expect(before).toMatchObject({ Meta: own.Meta, Tags: own.Tags, Weights: own.Weights });
+  expect(await consul.request('GET', '/v1/agent/checks')).toMatchObject({
+    'service:shop-1': { Type: 'ttl' },
+  });
+  const { json } = await cli.run(['explain', 'shop', 'orders', '--json']);
+  expect(json()).toMatchObject({ claim: { kind: 'claimed', client: { clientId: 'shop-app' } } });
+}, 300_000);

@@ -2,13 +2,23 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { obstaclesOf, type ReachFacts } from '../../../src/plan/reach.js';
 import { type CommandLine, createCommandLine } from '../../support/command-line.js';
 import { type Mesh, startMesh } from '../../support/mesh.js';
+import { registrationIn } from '../../support/registration-in.js';
 
 const UP = { registered: 1, passing: 1 };
-const PROXY = { id: 'web-proxy', upstreams: ['orders'], reachesAll: false, upstreamProtocols: new Map() };
+const PROXY = {
+  id: 'web-proxy',
+  node: 'machine-1',
+  service: { id: 'web-proxy', name: 'web-proxy', kind: 'connect-proxy' },
+  upstreams: ['orders'],
+  reachesAll: false,
+  upstreamProtocols: new Map(),
+};
 const REACHABLE: ReachFacts = {
   source: 'web',
   destination: 'orders',
   proxies: [PROXY],
+  sourceInstances: [],
+  destinationInstances: [],
   protocol: 'http',
   health: UP,
   gateways: [],
@@ -122,12 +132,34 @@ describe('reach', () => {
     expect(bare.status).toBe(4);
     expect(bare.out).toContain('not reachable  web -> orders');
     expect(bare.out).toContain('web has no sidecar, so it cannot call through the mesh');
-    expect(bare.out).toContain(
-      '{"service":{"name":"web","port":8080,"connect":{"sidecar_service":{"proxy":{"upstreams":[{"destination_name":"orders","local_bind_port":9191}]}}}}}',
-    );
+    expect(registrationIn(bare.out)).toEqual({
+      id: 'web',
+      name: 'web',
+      meta: { 'oauth-client-id': 'web-app' },
+      port: 8080,
+      weights: { passing: 1, warning: 1 },
+      connect: {
+        sidecar_service: { proxy: { upstreams: [{ destination_name: 'orders', local_bind_port: 9191 }] } },
+      },
+    });
     expect(bare.out).toContain('orders has no sidecar and no terminating gateway');
     expect(bare.out).not.toContain('is not registered');
     expect((await cli.run(['reach', 'web', 'oders'])).out).toContain('oders is not registered in Consul');
+    await proxy('web', [{ DestinationName: 'billing', LocalBindPort: 9191, Config: { limits: { N: 1 } } }]);
+    expect(registrationIn((await cli.run(['reach', 'web', 'orders'])).out)).toEqual({
+      kind: 'connect-proxy',
+      id: 'web-proxy',
+      name: 'web-proxy',
+      port: 21000,
+      weights: { passing: 1, warning: 1 },
+      proxy: {
+        destination_service_name: 'web',
+        upstreams: [
+          { destination_name: 'billing', local_bind_port: 9191, config: { limits: { N: 1 } } },
+          { destination_name: 'orders', local_bind_port: 9192 },
+        ],
+      },
+    });
     await proxy('web', [{ DestinationName: 'orders', LocalBindPort: 9191, Config: { protocol: 'grpc' } }]);
     await proxy('orders');
     const spoken = await cli.run(['reach', 'web', 'orders']);
@@ -138,6 +170,26 @@ describe('reach', () => {
       0,
       { reachable: true, source: 'web', destination: 'orders', obstacles: [], behind: [] },
     ]);
+  });
+
+  it('says of a route to another datacenter or peer which mesh gateways are here', async () => {
+    const resolve = (Redirect: object) =>
+      mesh.request('PUT', '/v1/config', { Kind: 'service-resolver', Name: 'far', Redirect });
+    const far = async () => (await cli.run(['reach', 'web', 'far'])).out;
+    await resolve({ Service: 'far', Datacenter: 'dc2' });
+    const none = await far();
+    expect(none).toContain('sends every call to far in datacenter dc2');
+    expect(none).toContain('this datacenter has no mesh gateway, and calls with the MeshGateway mode local');
+    await mesh.request('PUT', '/v1/catalog/register', {
+      Node: 'machine-1',
+      SkipNodeUpdate: true,
+      Service: { Kind: 'mesh-gateway', ID: 'border-1', Service: 'border', Port: 8443 },
+    });
+    expect(await far()).toContain('1 of 1 mesh gateways of this datacenter pass their checks');
+    await resolve({ Service: 'far', Peer: 'east' });
+    expect(await far()).toMatch(
+      /to far in peer east, .*\n.*1 of 1 mesh gateways .* the intention in peer east cannot be read from here/,
+    );
   });
 
   it('is in doctor and in a plan for what is open, in doctor by the kind of obstacle', async () => {

@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { loadMapping } from '../../../config/load.js';
 import { createWorld } from '../../../src/cli/create-core.js';
+import { foreignFindings } from '../../../src/cli/doctor/foreign-findings.js';
 import { mappingFindings } from '../../../src/cli/doctor/mapping-findings.js';
 import type { OAuthClient } from '../../../src/model/client.js';
 import { toShellWord } from '../../../src/model/shell-word.js';
 import { shadowedRules } from '../../../src/plan/shadowed-rules.js';
+import { WorldState } from '../../../src/state/world-state.js';
+import { ALLOW, entry, mapping, NOW, SETTINGS, source } from '../../plan/scene.js';
 import { type CommandLine, createCommandLine, type DoctorFinding } from '../../support/command-line.js';
 import { type Mesh, startMesh } from '../../support/mesh.js';
 
@@ -83,6 +86,18 @@ describe('doctor on intentions of others', () => {
   it('names sources of peers', async () => {
     await mesh.write('orders', [{ Name: 'web', Peer: 'east', Action: 'allow' }]);
     expect(await examine('mesh.peers')).toEqual([expect.stringContaining('web of the peer east -> orders')]);
+  });
+
+  it('names sources of sameness groups, which only Consul Enterprise has', () => {
+    const world = new WorldState(mapping(), SETTINGS);
+    const raw = { Name: 'web', SamenessGroup: 'all', Action: 'allow' };
+    world.putEntries([entry('orders', source('web', ALLOW, '', { peer: 'all', raw }))], NOW);
+    expect(foreignFindings(world, NOW)).toEqual([
+      expect.objectContaining({
+        id: 'mesh.peers',
+        message: expect.stringContaining('web of the sameness group all -> orders'),
+      }),
+    ]);
   });
 
   it('finds requirements of two JWT providers that one token cannot meet', async () => {

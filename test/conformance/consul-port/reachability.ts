@@ -40,6 +40,43 @@ export function reachability(theRig: () => ConsulRig): void {
     await request('DELETE', `/v1/config/terminating-gateway/${exit}`);
   });
 
+  it('has the ordinary instances of a service as they can be registered again', async () => {
+    const { consul, fresh, register } = theRig();
+    const name = fresh('orders');
+    const [second, first] = [`${name}-2`, `${name}-1`];
+    const meta = { 'oauth-client-id': 'orders-app', BuildTime: 'noon' };
+    await register({
+      ID: second,
+      Service: name,
+      Kind: 'connect-proxy',
+      Port: 20_000,
+      Proxy: { DestinationServiceName: fresh('web') },
+    });
+    await register({
+      ID: first,
+      Service: name,
+      Address: '10.0.0.9',
+      Port: 8080,
+      Tags: ['v2'],
+      Meta: meta,
+      Weights: { Passing: 3, Warning: 1 },
+      EnableTagOverride: true,
+    });
+    const [found, ...others] = await consul.reachability.readInstances(nameOf(name), never);
+    expect(others).toEqual([]);
+    expect(found).toMatchObject({ id: first, node: expect.any(String) });
+    expect(found?.service).toEqual({
+      id: first,
+      name,
+      address: '10.0.0.9',
+      port: 8080,
+      tags: ['v2'],
+      meta,
+      weights: { passing: 3, warning: 1 },
+      enable_tag_override: true,
+    });
+  });
+
   it('has the listeners of ingress gateways, and no API gateway where none is', async () => {
     const { consul, fresh, request, setProtocol } = theRig();
     const [web, raw, edge] = [fresh('web'), fresh('raw'), fresh('edge')];

@@ -1,0 +1,53 @@
+import { isRecord } from '../model/is-record.js';
+import { inertJson } from '../model/printable.js';
+import type { Registration } from '../model/registration.js';
+
+/** What to register so that an instance of the service has a sidecar; only what is missing is added to its registration. */
+export function sidecarRemedy(
+  service: string,
+  instances: readonly Registration[],
+  upstreams: readonly string[],
+): string {
+  const [instance] = instances;
+  const added = upstreams.map((name) => upstream(name, []));
+  const sidecar = added.length === 0 ? {} : { proxy: { upstreams: added } };
+  if (instance === undefined)
+    return `register ${service} with a sidecar, its own port and its own client: ${fileText({
+      name: service,
+      port: 8080,
+      meta: { 'oauth-client-id': 'CLIENT' },
+      connect: { sidecar_service: sidecar },
+    })}`;
+  const connect = { ...fieldsOf(instance.service.connect), sidecar_service: sidecar };
+  return `${againText(instance, instances.length - 1)} with a sidecar: ${fileText({ ...instance.service, connect })}`;
+}
+
+/** What to register so that a sidecar has an upstream. `others` is how many sidecars lack it too. */
+export function upstreamRemedy(sidecar: Registration, destination: string, others: number): string {
+  const proxy = fieldsOf(sidecar.service.proxy);
+  const present: readonly unknown[] = Array.isArray(proxy.upstreams) ? proxy.upstreams : [];
+  const upstreams = [...present, upstream(destination, present)];
+  return `${againText(sidecar, others)} with the upstream: ${fileText({ ...sidecar.service, proxy: { ...proxy, upstreams } })}`;
+}
+
+/** At a port that no other upstream of the sidecar has; whether it is free on the machine is not known. */
+function upstream(name: string, present: readonly unknown[]): object {
+  const taken = new Set(present.map((each) => fieldsOf(each).local_bind_port));
+  let port = 9191;
+  while (taken.has(port)) port += 1;
+  return { destination_name: name, local_bind_port: port };
+}
+
+function againText({ id, node }: Registration, others: number): string {
+  const all =
+    others === 0 ? '' : `, and likewise the ${others === 1 ? 'other one' : `${others} others`} that lack it`;
+  return `register ${id} again at the agent of node ${node}${all},`;
+}
+
+function fileText(service: object): string {
+  return `consul services register FILE.json, where FILE.json is ${inertJson(JSON.stringify({ service }))}`;
+}
+
+function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
+  return isRecord(value) ? value : {};
+}
