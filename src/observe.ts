@@ -170,6 +170,11 @@ export const METRICS = {
     'Complete directory reads during which the list of clients kept changing, by provider. scopemesh asked for the missing clients alone.',
     ['provider'],
   ],
+  scopemesh_directory_short_lists_total: [
+    'counter',
+    'Complete directory reads with a list that lacked what a client had when it was read alone, by provider.',
+    ['provider'],
+  ],
   scopemesh_directory_waits_total: [
     'counter',
     'Requests of complete directory reads that waited so that part of the rate limit stays free for events and orders, by provider.',

@@ -86,7 +86,7 @@ export function openProvider(
   const wantsPeople = groups.some(({ provider }) => provider === undefined || provider === settings.name);
   const budget = createRequestBudget({ ...runtime, provider: settings.name });
   const parts = openParts(settings, wantsPeople, { ...runtime, budget });
-  const confirmed = withConfirmedLosses(parts.directory);
+  const confirmed = withConfirmedLosses(parts.directory, runtime);
   const directory = withConcurrencyLimit(withBulkReads(confirmed, budget), runtime.clock);
   const pausing = { settings, ...withRateLimitBackoff({ ...parts, directory }, runtime.clock) };
   const { ssf, name: provider, issuer, insecure, pollMs } = settings;

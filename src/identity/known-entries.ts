@@ -1,6 +1,6 @@
 import { incomplete } from './read-errors.js';
 
-/** If most of a list is missing and the IdP confirms that these do not exist, the rest is believed. */
+/** If the IdP confirms that these do not exist, the rest is believed. */
 const MAX_ASKED = 5;
 
 /**
@@ -24,12 +24,12 @@ export function someOf<T>(entries: readonly T[]): readonly T[] {
 
 /**
  * The IDs that the last read of each list found. An identity provider can answer a list with status 200 that lacks what
- * still exists. So if a list lacks more than half of the known entries, the provider is asked for some of them alone.
+ * still exists. So if a list lacks known entries, however few, the provider is asked for some of them alone.
  */
 export class KnownEntries {
   readonly #byList = new Map<string, ReadonlySet<string>>();
 
-  /** As `confirmMissing` if more than half of the known entries are missing. Otherwise it remembers the list. */
+  /** As `confirmMissing` for the known entries. It remembers the list unless it throws. */
   async require(
     list: string,
     ids: readonly string[],
@@ -39,7 +39,7 @@ export class KnownEntries {
     const known = this.#byList.get(list) ?? new Set();
     const listed = new Set(ids);
     const missing = [...known].filter((id) => !listed.has(id));
-    if (missing.length * 2 > known.size) await confirmMissing(missing, isThere, place);
+    await confirmMissing(missing, isThere, place);
     this.#byList.set(list, listed);
   }
 }

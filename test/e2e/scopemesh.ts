@@ -18,6 +18,7 @@ const STATUS = z.object({
   queue: z.object({ waiting: z.number(), delayed: z.number(), active: z.number() }),
   parked: z.array(z.object({ key: z.string(), error: z.string() })),
   holds: z.array(z.object({ key: z.string(), subject: z.string(), reason: z.string() })),
+  holdCounts: z.record(z.string(), z.number()),
   outboxDecisions: z.number(),
 });
 export type DaemonStatus = z.infer<typeof STATUS>;

@@ -5,9 +5,9 @@ import { mapBounded } from '../../src/map-bounded.js';
 import { edgesOfConsul } from '../e2e/crash-world.js';
 import { MARK } from '../e2e/foreign.js';
 import { until } from '../stack/process.js';
-import type { SignableEvent } from '../support/idp.js';
+import { isSoak } from '../support/soak.js';
 import { describeFaults } from './describe-faults.js';
-import { CLIENTS, clientOf, isEqual, startWorld, type World } from './world.js';
+import { CLIENTS, clientOf, isEqual, post, startWorld, type World } from './world.js';
 
 const MINUTE_MS = 60_000;
 
@@ -20,13 +20,6 @@ async function isMade(world: World): Promise<void> {
 
 const heldAs = async (world: World, reason: string) =>
   (await world.daemon.status()).holds.filter((hold) => hold.reason === reason).length;
-
-async function post({ daemon, idp }: World, event: SignableEvent): Promise<number> {
-  const { headers, body } = idp.sign(event);
-  const answer = await fetch(`${daemon.address}/events/main`, { method: 'POST', headers, body });
-  await answer.arrayBuffer();
-  return answer.status;
-}
 
 /** Sources with our mark, which the owner of the destination `evil` writes. */
 const marked = {
@@ -65,6 +58,53 @@ const UNREADABLE = [
   { clientId: 'space-app', scopes: ['d-0:read d-1:read'] },
   { clientId: 'bare-app' },
 ];
+
+/** Registered at another node, whose agent does not exist. */
+const CROWD = Array.from({ length: isSoak ? 10_000 : 2_000 }, (_, at) => `crowd-${at}`);
+const CROWD_NODE = 'crowd';
+/** The most operations of one transaction of Consul. */
+const TRANSACTION = 64;
+
+async function inTransactions({ consul }: World, verb: 'set' | 'delete'): Promise<void> {
+  const services = CROWD.map((name) => ({
+    Service: {
+      Verb: verb,
+      Node: CROWD_NODE,
+      Service: { ID: name, Service: name, Port: 1, Meta: { 'oauth-client-id': `nobody-${name}` } },
+    },
+  }));
+  const parts = Array.from({ length: Math.ceil(services.length / TRANSACTION) }, (_, at) =>
+    services.slice(at * TRANSACTION, (at + 1) * TRANSACTION),
+  );
+  await mapBounded(parts, { width: 4 }, (part) => consul.request('PUT', '/v1/txn', part));
+}
+
+/** Twenty clients that ask for both pages again as soon as they are answered. */
+function startPolls({ daemon }: World): { answered(): number; stop(): Promise<void> } {
+  let isOver = false;
+  let answered = 0;
+  const poll = async () => {
+    while (!isOver)
+      for (const path of ['/metrics', '/statusz']) {
+        const isAnswered = await fetch(daemon.address + path).then(
+          (answer) => answer.arrayBuffer().then(() => answer.ok),
+          () => false,
+        );
+        if (isAnswered) answered++;
+        else isOver = true;
+      }
+  };
+  const all = Promise.all(Array.from({ length: 20 }, poll));
+  return {
+    answered: () => answered,
+    async stop() {
+      isOver = true;
+      await all;
+    },
+  };
+}
+
+let polls: ReturnType<typeof startPolls> | undefined;
 
 const quarantined = clientOf(CLIENTS - 1);
 const edgesOf = async (world: World, service: string) =>
@@ -159,6 +199,27 @@ describeFaults('An insider', start, [
     end: () => {
       for (const socket of halfSent) socket.destroy();
     },
+  },
+  {
+    name: 'polls /metrics and /statusz with 20 clients at many holds',
+    begin: async (world) => {
+      const began = performance.now();
+      await world.consul.request('PUT', '/v1/catalog/register', { Node: CROWD_NODE, Address: '127.0.0.1' });
+      await inTransactions(world, 'set');
+      const held = async () => (await world.daemon.status()).holdCounts.ClaimUnconfirmed ?? 0;
+      await until('the holds', async () => (await held()) >= CROWD.length, { timeoutMs: 180_000 });
+      console.log(`${CROWD.length} holds after ${((performance.now() - began) / 1000).toFixed(1)} s`);
+      polls = startPolls(world);
+      await until('each client is answered', () => (polls?.answered() ?? 0) > 40);
+    },
+    meanwhile: isMade,
+    end: async (world) => {
+      await polls?.stop();
+      console.log(`answered polls: ${polls?.answered()}`);
+      await inTransactions(world, 'delete');
+      await world.consul.request('PUT', '/v1/catalog/deregister', { Node: CROWD_NODE });
+    },
+    timeoutMs: 180_000,
   },
   {
     name: 'finds the state directory lost after a client was compromised',

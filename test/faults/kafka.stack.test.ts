@@ -1,15 +1,17 @@
-import { Kafka, logLevel } from 'kafkajs';
+import { type Admin, Kafka, logLevel } from 'kafkajs';
 import { expect } from 'vitest';
 import { type KafkaHandle, startKafka } from '../stack/kafka.js';
 import { freePort } from '../stack/ports.js';
 import { until } from '../stack/process.js';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
 import { describeFaults, type Fault } from './describe-faults.js';
-import { isEqual, startWorld, type World } from './world.js';
+import { CLIENTS, isEqual, startWorld, type World } from './world.js';
 
 interface KafkaWorld extends World {
   readonly kafka: KafkaHandle;
   readonly kafkaWay: TcpProxy;
+  /** Whether there was no topic before the daemon started. */
+  readonly wasMissing: boolean;
 }
 
 const TOPIC = 'scopemesh.decisions';
@@ -20,12 +22,13 @@ async function startKafkaWorld(): Promise<KafkaWorld> {
   // Clients go on to the address that the broker names, which is that of the proxy.
   const properties = { 'advertised.listeners': `PLAINTEXT://127.0.0.1:${kafkaWay.port}` };
   const kafka = await startKafka({ port, properties });
-  // The topic is missing: the daemon creates it.
+  const wasMissing = !(await hasTopic(kafka));
   const world = await startWorld({ topic: { broker: `127.0.0.1:${kafkaWay.port}`, name: TOPIC } });
   return {
     ...world,
     kafka,
     kafkaWay,
+    wasMissing,
     async stop() {
       await world.stop();
       await kafkaWay.cut();
@@ -40,18 +43,28 @@ const accessGoesOn = async (world: World) => {
   await until('Consul equals the identity provider', () => isEqual(world));
 };
 
-async function setMaxMessageBytes({ kafka }: KafkaWorld, bytes: number): Promise<void> {
-  const client = new Kafka({ brokers: [kafka.broker], logLevel: logLevel.NOTHING });
-  const admin = client.admin();
+async function asAdmin<T>({ broker }: KafkaHandle, work: (admin: Admin) => Promise<T>): Promise<T> {
+  const admin = new Kafka({ brokers: [broker], logLevel: logLevel.NOTHING }).admin();
   await admin.connect();
   try {
-    const configEntries = [{ name: 'max.message.bytes', value: String(bytes) }];
-    // 2: a topic.
-    await admin.alterConfigs({ validateOnly: false, resources: [{ type: 2, name: TOPIC, configEntries }] });
+    return await work(admin);
   } finally {
     await admin.disconnect();
   }
 }
+
+const hasTopic = (kafka: KafkaHandle) =>
+  asAdmin(kafka, async (admin) => (await admin.listTopics()).includes(TOPIC));
+
+const setMaxMessageBytes = ({ kafka }: KafkaWorld, bytes: number) =>
+  asAdmin(kafka, (admin) => {
+    const configEntries = [{ name: 'max.message.bytes', value: String(bytes) }];
+    // 2: a topic.
+    return admin.alterConfigs({
+      validateOnly: false,
+      resources: [{ type: 2, name: TOPIC, configEntries }],
+    });
+  });
 
 const away = (seconds: number, more: Partial<Fault<KafkaWorld>> = {}): Fault<KafkaWorld> => ({
   name: `is away for ${seconds} s`,
@@ -64,6 +77,18 @@ const away = (seconds: number, more: Partial<Fault<KafkaWorld>> = {}): Fault<Kaf
 });
 
 describeFaults('Kafka', startKafkaWorld, [
+  {
+    name: 'has no topic when the daemon starts',
+    begin: async ({ kafka, wasMissing }) => {
+      expect(wasMissing).toBe(true);
+      expect(await hasTopic(kafka)).toBe(true);
+    },
+    meanwhile: async (world) => {
+      await accessGoesOn(world);
+      // What the start decided is in the topic too.
+      expect((await world.decisions()).length).toBeGreaterThan(CLIENTS);
+    },
+  },
   // test/e2e/adverse.test.ts has the same beside a real Keycloak.
   away(10, { soak: true }),
   away(120, { soak: true }),

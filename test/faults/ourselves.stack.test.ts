@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { until } from '../stack/process.js';
 import { describeFaults, type Fault } from './describe-faults.js';
-import { startWorld, type World } from './world.js';
+import { clientOf, isEqual, post, startWorld, type World } from './world.js';
 
 const HOUR_MS = 3_600_000;
 const PAGE_BYTES = 4096;
@@ -85,10 +85,16 @@ const stepped = (name: string, ms: number): Fault<World> => ({
   name: `has its clock set ${name} by an hour`,
   begin: (world) => world.stepClock(ms),
   meanwhile: async (world) => {
-    // Signed by the true clock: an event whose time is an hour off is not believed until the clock is right again.
-    await until('a complete read', async () => (await world.daemon.status()).directories.length > 0);
+    const event = { type: 'client.updated', data: { clientId: clientOf(0) } };
+    // Signed by the true clock, an event is an hour off and not believed. One signed by the daemon's clock is.
+    expect(await post(world, event)).toBe(400);
+    expect(await post(world, { ...event, atMs: Date.now() + ms })).toBe(202);
+    const isStale = async () => (await world.decisions()).some(({ reason }) => reason === 'EventStale');
+    await until('an event is refused as stale', isStale);
+    // Complete reads find the changes although their events are refused.
+    await until('Consul equals the identity provider', () => isEqual(world));
+    expect(await post(world, event)).toBe(400);
   },
-  seconds: 5,
   end: (world) => world.stepClock(0),
 });
 

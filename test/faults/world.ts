@@ -12,7 +12,7 @@ import { type ConsulHandle, startConsul } from '../stack/consul.js';
 import { freePort } from '../stack/ports.js';
 import { createRunDirectory, removeRunDirectory, until } from '../stack/process.js';
 import { createDecisionReader } from '../support/decision-reader.js';
-import { type Idp, type IdpClient, startIdp } from '../support/idp.js';
+import { type Idp, type IdpClient, type SignableEvent, startIdp } from '../support/idp.js';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
 
 export const CLIENTS = 24;
@@ -154,6 +154,14 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     await stop();
     throw error;
   }
+}
+
+/** Sends one event once; resolves with the status of the answer. */
+export async function post({ daemon, idp }: World, event: SignableEvent): Promise<number> {
+  const { headers, body } = idp.sign(event);
+  const answer = await fetch(`${daemon.address}/events/main`, { method: 'POST', headers, body });
+  await answer.arrayBuffer();
+  return answer.status;
 }
 
 /** Whether what Consul has of ours is what the identity provider opens. */

@@ -1,6 +1,7 @@
 import { afterEach, expect, it } from 'vitest';
 import { withConfirmedLosses } from '../../src/identity/confirmed-losses.js';
 import type { Directory } from '../../src/identity/directory.js';
+import { noMetrics, silentLogger } from '../../src/observe.js';
 import { API, startAuth0 } from '../support/auth0/auth0.js';
 import { principalOf, startEntra } from '../support/entra/entra.js';
 import { partsOf } from '../support/entra/parts.js';
@@ -170,7 +171,7 @@ it.each([
   async (_, start) => {
     world = await start();
     const { directory: inner, holder, unown } = world;
-    const directory = withConfirmedLosses(inner);
+    const directory = withConfirmedLosses(inner, { logger: silentLogger, metrics: noMetrics });
     const whole = await directory.readAll(signal);
     unown?.();
     for (let read = 0; read < 2; read++) {
@@ -181,7 +182,9 @@ it.each([
       expect(clients).toEqual(whole.clients.filter(({ clientId }) => clientId !== holder));
     }
     // After a start nothing shows which client lacks it: no client is known, and none is taken for gone.
-    const first = await withConfirmedLosses(inner).readAll(signal);
+    const first = await withConfirmedLosses(inner, { logger: silentLogger, metrics: noMetrics }).readAll(
+      signal,
+    );
     expect(first.clients).toEqual([]);
     expect(first.unreadable.map(({ clientId }) => clientId)).toEqual(
       whole.clients.map(({ clientId }) => clientId),

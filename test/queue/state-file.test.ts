@@ -1,14 +1,4 @@
-import {
-  closeSync,
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'libsql';
@@ -19,6 +9,7 @@ import { QUEUE_FILE } from '../../src/queue/embedded/schemas.js';
 import { StateFile } from '../../src/queue/embedded/state-file.js';
 import { createEmbeddedStore } from '../../src/queue/embedded/store.js';
 import { eventually, gate } from '../conformance/store-harness.js';
+import { overwritePages } from '../support/overwrite-pages.js';
 
 const UNREACHABLE = expect.objectContaining({ code: 'ERR_QUEUE_UNREACHABLE' });
 const rejected = { status: 'rejected', reason: UNREACHABLE };
@@ -81,11 +72,7 @@ describe('the state file', () => {
     await file.close();
   });
 
-  const overwrite = (name: string) => {
-    const fd = openSync(join(directory, name), 'r+');
-    writeSync(fd, Buffer.alloc(statSync(join(directory, name)).size - 4096, 0x55), 0, undefined, 4096);
-    closeSync(fd);
-  };
+  const overwrite = (name: string) => overwritePages(join(directory, name));
   const fill = async (file: StateFile) => {
     for (let at = 0; at < 20; at++) await put(file, `fact ${at}`, 'x'.repeat(4000));
   };

@@ -19,9 +19,16 @@ const NAMED = {
   SSF_TOKEN: 'ssf token',
   SSF_PUSH: 'ssf push token',
   HTTP_TOKEN: 'http token',
+  HOOK_PATH: 'token in the address of a webhook',
+  KAFKA_PASSWORD: 'kafka password',
 };
-export function environmentOf(planted: Planted): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(NAMED).map(([name, secret]) => [name, planted.of(secret)]));
+
+/** `redis`: HOST:PORT. */
+export function environmentOf(planted: Planted, redis: string): Readonly<Record<string, string>> {
+  return {
+    ...Object.fromEntries(Object.entries(NAMED).map(([name, secret]) => [name, planted.of(secret)])),
+    REDIS_URL: `redis://user:${encodeURIComponent(planted.of('redis password'))}@${redis}`,
+  };
 }
 const ref = (name: keyof typeof NAMED) => `\${${name}}`;
 
@@ -137,12 +144,25 @@ export function configurationOf({
     scopes: { 'orders:read': { provider: 'document', to: 'orders' } },
     decisions: {
       kind: 'embedded',
-      webhooks: [{ name: 'siem', url: `${at}/siem`, secrets: [ref('SIGNING')] }],
+      webhooks: [{ name: 'siem', url: `${at}/siem/${ref('HOOK_PATH')}`, secrets: [ref('SIGNING')] }],
     },
     http: { listen, tokens: [{ name: 'auditor', token: ref('HTTP_TOKEN') }] },
     state: { directory: './state' },
     resync: '1s',
   };
+}
+
+/** Of another daemon, whose queue is in a Redis, or whose decisions are in Kafka. `kafka`: HOST:PORT. */
+export function storeConfigurationOf(
+  store: { readonly kafka: string } | 'redis',
+  options: Parameters<typeof configurationOf>[0],
+): Readonly<Record<string, unknown>> {
+  const owner = store === 'redis' ? 'at-redis' : 'at-kafka';
+  const embedded = { ...configurationOf(options), owner, state: { directory: `./${owner}` } };
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: a reference of the configuration file
+  if (store === 'redis') return { ...embedded, queue: { kind: 'bullmq', url: '${REDIS_URL}' } };
+  const sasl = { mechanism: 'plain', username: 'scopemesh', password: ref('KAFKA_PASSWORD') };
+  return { ...embedded, decisions: { kind: 'kafka', brokers: [store.kafka], topic: 'decisions', sasl } };
 }
 
 /** A file in which secrets are at every place where they do not belong. */

@@ -17,10 +17,17 @@ import {
 import { type ConsulProxy, startConsulProxy } from '../support/consul-proxy.js';
 import { type Mesh, startMesh } from '../support/mesh.js';
 import { until } from '../support/until.js';
-import { configurationOf, environmentOf, invalidConfiguration, TENANT } from './configuration.js';
+import {
+  configurationOf,
+  environmentOf,
+  invalidConfiguration,
+  storeConfigurationOf,
+  TENANT,
+} from './configuration.js';
 import { type Planted, plant } from './planted.js';
 import { secretsIn } from './spellings.js';
 import { type StandIn, startStandIn } from './stand-in.js';
+import { startKafkaStandIn, startRedisStandIn, type TcpStandIn } from './tcp-stand-in.js';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
 
@@ -28,9 +35,13 @@ let mesh: Mesh;
 let proxy: ConsulProxy;
 let planted: Planted;
 let standIn: StandIn;
+let redis: TcpStandIn;
+let kafka: TcpStandIn;
 let directory: string;
 let listen: string;
 let daemon: ServerProcess;
+/** One whose queue is in the Redis, and one whose decisions are in the Kafka. */
+let storeDaemons: readonly ServerProcess[] = [];
 /** What the daemon and the commands print and answer, by where it was. */
 const shown = new Map<string, string>();
 
@@ -49,6 +60,8 @@ beforeAll(async () => {
     const [, kind] = owners.find(([part]) => address.includes(part)) ?? ['', 'okta'];
     return planted.of(`${kind} access token`);
   });
+  redis = await startRedisStandIn(planted.of('redis password'));
+  kafka = await startKafkaStandIn(planted.of('kafka password'));
   directory = await createRunDirectory('secrets');
   listen = `127.0.0.1:${await freePort()}`;
   for (const [file, text] of [
@@ -64,8 +77,8 @@ beforeAll(async () => {
   await mesh.register('web', { client: 'web-app' });
 });
 afterAll(async () => {
-  await daemon?.kill();
-  await standIn?.close();
+  for (const each of [daemon, ...storeDaemons]) await each?.kill();
+  await Promise.all([standIn?.close(), redis?.close(), kafka?.close()]);
   await proxy?.close();
   await mesh?.consul.close();
   await removeRunDirectory(directory);
@@ -81,13 +94,56 @@ async function commandOn(configuration: string, name: string, ...args: string[])
     execFile(
       process.execPath,
       [BUILT, '-c', file, '--log-level', 'debug', ...args],
-      { cwd: ROOT, env: { ...process.env, ...environmentOf(planted) }, timeout: 60_000 },
+      { cwd: ROOT, env: { ...process.env, ...environmentOf(planted, redis.address) }, timeout: 60_000 },
       (error, out, err) => {
         shown.set(`scopemesh ${name}`, `${out}\n${err}\n${error?.message ?? ''}`);
         resolve();
       },
     );
   });
+}
+
+function startDaemon(configuration: string, logFile: string): Promise<ServerProcess> {
+  return startProcess({
+    name: 'scopemesh',
+    command: process.execPath,
+    args: [
+      ...['--import', join(ROOT, 'test/secrets/throw-on-signal.mjs')],
+      ...[BUILT, '-c', join(directory, configuration), '--log-level', 'debug', 'run'],
+    ],
+    cwd: ROOT,
+    env: environmentOf(planted, redis.address),
+    logFile: join(directory, logFile),
+  });
+}
+
+/** Two daemons and commands at a Redis and a Kafka that refuse their passwords. */
+async function tryStores(): Promise<void> {
+  const stores = [
+    ['redis', 'redis', 'repeats the password'],
+    ['kafka', { kafka: kafka.address }, 'decisions.sasl'],
+  ] as const;
+  for (const [name, store] of stores) {
+    const options = { at: standIn.address, consul: proxy.address, listen: `127.0.0.1:${await freePort()}` };
+    await writeFile(join(directory, `${name}.yaml`), stringify(storeConfigurationOf(store, options)));
+    storeDaemons = [...storeDaemons, await startDaemon(`${name}.yaml`, `${name}.log`)];
+  }
+  await Promise.all([
+    commandOn('redis.yaml', 'doctor at Redis', 'doctor'),
+    commandOn('kafka.yaml', 'doctor at Kafka', 'doctor'),
+    commandOn('kafka.yaml', 'decisions at Kafka', 'decisions', 'list', '--json'),
+  ]);
+  expect(shown.get('scopemesh doctor at Redis')).toContain('Redis');
+  expect(shown.get('scopemesh doctor at Kafka')).toContain('decisions.sasl');
+  for (const [name, , refusal] of stores) {
+    const log = () => readFile(join(directory, `${name}.log`), 'utf8');
+    await until(`the refusal in the log at ${name}`, async () => (await log()).includes(refusal), 60_000);
+  }
+  for (const each of storeDaemons) await each.kill();
+  for (const [name] of stores)
+    shown.set(`the log at ${name}`, await readFile(join(directory, `${name}.log`), 'utf8'));
+  expect(redis.received()).toContain(planted.of('redis password'));
+  expect(kafka.received()).toContain(planted.of('kafka password'));
 }
 
 async function ask(path: string, init: RequestInit = {}): Promise<Response> {
@@ -238,17 +294,7 @@ it('no secret is in what the daemon and the commands print, answer or record, at
   const configuration = configurationOf({ at: standIn.address, consul: proxy.address, listen });
   await writeFile(join(directory, 'scopemesh.yaml'), stringify(configuration));
   await writeFile(join(directory, 'invalid.yaml'), stringify(invalidConfiguration()));
-  daemon = await startProcess({
-    name: 'scopemesh',
-    command: process.execPath,
-    args: [
-      ...['--import', join(ROOT, 'test/secrets/throw-on-signal.mjs')],
-      ...[BUILT, '-c', join(directory, 'scopemesh.yaml'), '--log-level', 'debug', 'run'],
-    ],
-    cwd: ROOT,
-    env: environmentOf(planted),
-    logFile: join(directory, 'log'),
-  });
+  daemon = await startDaemon('scopemesh.yaml', 'log');
   await untilRunning('the daemon answers', () => fetch(`http://${listen}/healthz`).then(({ ok }) => ok), {
     timeoutMs: 60_000,
     process: daemon,
@@ -310,6 +356,8 @@ it('no secret is in what the daemon and the commands print, answer or record, at
     commandOn('invalid.yaml', 'run invalid', 'run'),
   ]);
   expect(shown.get('scopemesh run invalid')).toMatch(/invalid\.yaml/);
+  expect(standIn.seen()).toContain(planted.of('token in the address of a webhook'));
+  await tryStores();
   await askAsHolders();
   // An exception that nothing catches, in a handler that holds secrets.
   process.kill(daemon.pid, 'SIGUSR2');

@@ -24,6 +24,8 @@ const WITH_PUNCTUATION = [
   'entra federated token',
   'ssf client secret',
   'password in a header',
+  'kafka password',
+  'redis password',
 ];
 /** Secrets that are sent as they are in a header, or as bearer tokens. */
 const PLAIN = [
@@ -33,6 +35,7 @@ const PLAIN = [
   'ssf push token',
   'http token',
   'token in a query',
+  'token in the address of a webhook',
 ];
 /** Tokens of providers and of callers. */
 const JWTS = [

@@ -74,6 +74,7 @@ function readable(incoming: IncomingMessage, body: string): readonly string[] {
   const { authorization = '' } = incoming.headers;
   const basic = /^Basic (.*)$/.exec(authorization)?.[1];
   return [
+    incoming.url ?? '',
     JSON.stringify(incoming.headers),
     authorization,
     basic === undefined ? '' : decodeURIComponent(Buffer.from(basic, 'base64').toString()),

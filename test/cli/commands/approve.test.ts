@@ -152,6 +152,21 @@ describe('approve and reject without a daemon', () => {
     expect(await mesh.access('orders')).toEqual({ web: 'allow' });
   });
 
+  it('an approval of several removes all but the one that somebody rejected, and exits with 1', async () => {
+    cli.idp({ clientId: 'another', scopes: [] });
+    await cli.run(['apply', '--yes']);
+    const [webId, botId] = [(await heldId('web')) ?? '', (await heldId('bot')) ?? ''];
+    await cli.run(['reject', webId], { user: 'bob' });
+    const approved = await cli.run(['approve', webId, botId, '--json'], { user: 'carol' });
+    expect(approved.status).toBe(1);
+    expect(approved.json()).toMatchObject({
+      approved: [{ id: botId }],
+      errors: [{ id: webId, message: expect.stringContaining('os:bob rejected this removal') }],
+    });
+    expect((await cli.run(['apply', '--yes'])).status).toBe(3);
+    expect(await mesh.access('orders')).toEqual({ web: 'allow' });
+  });
+
   it('a rejected removal is not made even if the limit would allow it now, also in the plan of apply', async () => {
     expect((await cli.run(['reject', await holdBot()])).status).toBe(0);
     cli.configure({ guards: { maxRevocations: { percent: 100, atLeast: 10 } } });
