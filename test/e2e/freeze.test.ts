@@ -5,13 +5,15 @@ import { freePort } from '../stack/ports.js';
 import { until } from '../stack/process.js';
 import { type RedisHandle, startRedis } from '../stack/redis.js';
 import { eventsOnly, type Idp, startIdp } from '../support/idp.js';
+import { isSoak } from '../support/soak.js';
 import { type Scopemesh, startScopemesh } from './scopemesh.js';
 import { unpublished } from './unpublished.js';
 
 /* Two real daemons on one real Redis and one real Consul, and 500 clients that all change during a freeze. */
 const CLIENTS = 500;
-/** From the last of the 500 events to the last revocation. Seen: 3 s; a slow machine takes part of it. */
-const LONGEST_MS = 30_000;
+/** From the last of the 500 events to the last revocation: seen are 3 s, and 10 s on a busy machine. */
+const LONGEST_MS = isSoak ? 10_000 : 60_000;
+const PATIENCE = { timeoutMs: 110_000 };
 const NAMES = Array.from({ length: CLIENTS }, (_, at) => `svc-${String(at).padStart(3, '0')}`);
 const FIRST = NAMES.filter((_, at) => at % 2 === 0);
 const SECOND = NAMES.filter((_, at) => at % 2 === 1);
@@ -106,9 +108,7 @@ async function tell(daemon: Scopemesh, name: string): Promise<void> {
 
 it('a burst of 500 changes in a freeze: revocations at once, grants at its end under another leader, none lost', async () => {
   const leader = await start();
-  await until('the first are open', async () => (await open()).length === FIRST.length, {
-    timeoutMs: 60_000,
-  });
+  await until('the first are open', async () => (await open()).length === FIRST.length, PATIENCE);
   const standby = await start();
   expect(await freeze(leader, 'start')).toBe(200);
   grantTo(SECOND);
@@ -116,15 +116,15 @@ it('a burst of 500 changes in a freeze: revocations at once, grants at its end u
   for (let at = 0; at < CLIENTS; at += 50)
     await Promise.all(NAMES.slice(at, at + 50).map((name) => tell(leader, name)));
   const toldMs = performance.now() - began;
-  await until('every revocation is made', async () => (await open()).length === 0, { timeoutMs: 60_000 });
+  await until('every revocation is made', async () => (await open()).length === 0, PATIENCE);
   const revokedMs = performance.now() - began;
   expect(revokedMs - toldMs).toBeLessThan(LONGEST_MS);
   const isHeld = async (daemon: Scopemesh) =>
     (await statusOf(daemon)).holdCounts as Record<string, number> | undefined;
-  await until('every grant is held', async () => (await isHeld(leader))?.Frozen === SECOND.length);
+  await until('every grant is held', async () => (await isHeld(leader))?.Frozen === SECOND.length, PATIENCE);
 
   await leader.kill();
-  await until('the other leads', () => leads(standby), { timeoutMs: 60_000 });
+  await until('the other leads', () => leads(standby), PATIENCE);
   await standby.ready();
   expect(await statusOf(standby)).toMatchObject({
     freeze: { kind: 'started', reason: 'release 42', by: 'os:alice' },
@@ -134,17 +134,24 @@ it('a burst of 500 changes in a freeze: revocations at once, grants at its end u
 
   const [thawedAt, thawed] = [Date.now(), performance.now()];
   expect(await freeze(standby, 'end')).toBe(200);
-  await until('every grant is made', async () => (await open()).length === SECOND.length);
+  await until('every grant is made', async () => (await open()).length === SECOND.length, PATIENCE);
   const grantedMs = performance.now() - thawed;
   expect(await open()).toEqual(SECOND);
-  await until('no hold is left', async () => (await isHeld(standby))?.Frozen === undefined);
+  await until('no hold is left', async () => (await isHeld(standby))?.Frozen === undefined, PATIENCE);
   process.stdout.write(`freeze: ${JSON.stringify({ toldMs, revokedMs, grantedMs })}\n`);
   const subjects = new Set(SECOND.map((name) => `intention/default/default/orders/${name}`));
-  const written = (await unpublished(redis.url)).filter(
-    ({ subject, outcome }) => subjects.has(subject) && outcome === 'applied',
+  const written = await until(
+    'every grant has its decision',
+    async () => {
+      const found = (await unpublished(redis.url)).filter(
+        ({ subject, outcome }) => subjects.has(subject) && outcome === 'applied',
+      );
+      return found.length >= SECOND.length && found;
+    },
+    PATIENCE,
   );
   expect(written.map(({ action, subject }) => [action, subject]).toSorted()).toEqual(
     [...subjects].map((subject) => ['grant', subject]),
   );
   expect(written.filter(({ time }) => Date.parse(time) < thawedAt)).toEqual([]);
-});
+}, 600_000);
