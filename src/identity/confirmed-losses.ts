@@ -6,35 +6,21 @@ import type { Directory, DirectorySnapshot, UnreadableClient } from './directory
 import { someOf } from './known-entries.js';
 import { incomplete } from './read-errors.js';
 
-/** As many more if one of them still has what the list lacks. The others are unknown until a later read. */
-const MOST_ASKED = 50;
+/** As many more are asked for if one of the first five contradicts the list. */
+const MOST_MORE = 50;
 const WIDTH = 4;
-
-/** What a client that the complete read shows with less has alone. Neither if the loss is true. */
-interface Alone {
-  readonly clientId: string;
-  /** It has something that the list lacks. */
-  readonly client?: OAuthClient;
-  /** Why nothing is known about it. */
-  readonly why?: string;
-  readonly failed?: boolean;
-}
 
 /**
  * The same directory, whose complete read does not believe a list that cannot be true. An identity provider can answer a
- * list with status 200 that lacks what still exists: clients, grants, scopes, or accounts. So if clients are gone, disabled
- * or hold less than in the last complete read, up to five of them are read alone, however few they are.
+ * list with status 200 that lacks what still exists: clients, grants, scopes, or accounts. So if clients are gone or hold
+ * less than in the last complete read, up to five of them are read alone, however few they are:
  *
- *   none has what the list lacks       all losses are true
- *   one has, and most have lost         the complete read is incomplete
- *   one has, and half or fewer have     up to 50 more are read alone. What a client has alone counts for it, the loss of one
- *                                       that is gone alone is true, and the others are unknown until a later read
+ * - Most clients have lost something, and one of the five has more alone: the complete read is incomplete.
+ * - Half of the clients or fewer have: each of the five has what it has alone. If one has more than the list shows, up to 50
+ *   others are read alone too. The list counts for all others, and where a single read fails.
  *
- * Those that had more alone in the last read are asked first.
- *
- * So somebody who controls a few clients can change them all the time and neither stop the complete read nor keep the access
- * of others. A client that the list shows as disabled is so, unless it is enabled when it is read alone. If the read of one
- * client fails, that client is unknown until the next complete read; then the list counts.
+ * So somebody who controls a few clients can change them all the time, and neither stops the complete read nor keeps the
+ * access of others. A list that shows a client as disabled counts, for a single read may be older.
  *
  * A grant that does not name its client leaves those clients unknown that lost something, and those that the last read did
  * not show. Without a last read, as after a start, that is every client that is enabled.
@@ -45,30 +31,47 @@ export function withConfirmedLosses(
 ): Directory {
   const { provider } = directory;
   let known: ReadonlyMap<string, OAuthClient> = new Map();
-  let keptBefore: ReadonlySet<string> = new Set();
-  let failedBefore: ReadonlySet<string> = new Set();
 
-  const readAlone = async (
-    { clientId }: OAuthClient,
-    listed: OAuthClient | undefined,
-    mustAnswer: boolean,
+  const confirm = async (before: OAuthClient, listed: OAuthClient | undefined, signal: AbortSignal) => {
+    const alone = await directory.read('clientId', before.clientId, signal).catch((error: unknown) => {
+      if (error instanceof ClientUnreadable) return undefined;
+      throw error;
+    });
+    if (alone === undefined || !losesAnything(alone, listed)) return;
+    metrics.count('scopemesh_directory_short_lists_total', { provider });
+    throw incomplete(
+      `provider ${provider}, clients`,
+      'most clients have lost something, but a client that was read alone has not',
+    );
+  };
+
+  /** Puts what the clients have alone into `clients`. Resolves with whether one has more than the list shows. */
+  const correct = async (
+    clients: Map<string, OAuthClient>,
+    asked: readonly OAuthClient[],
+    unreadable: UnreadableClient[],
     signal: AbortSignal,
-  ): Promise<Alone> => {
-    try {
-      const alone = await directory.read('clientId', clientId, signal);
-      return alone !== undefined && losesAnything(alone, listed) ? { clientId, client: alone } : { clientId };
-    } catch (error) {
-      if (error instanceof ClientUnreadable)
-        // It exists. The list says what the client has, unless it lacks the client.
-        return listed === undefined ? { clientId, why: error.why } : { clientId };
-      if (mustAnswer || signal.aborted || !(error instanceof SyncError) || isRateLimit(error)) throw error;
-      if (failedBefore.has(clientId) || isDisabled(listed)) return { clientId, failed: true };
-      return {
-        clientId,
-        failed: true,
-        why: `the list lacks what it had, and its own read failed (${error.code})`,
-      };
-    }
+  ): Promise<boolean> => {
+    let hasMore = false;
+    // A provider that refuses one read would refuse the others: the list counts.
+    let isSick = false;
+    await mapBounded(asked, { width: WIDTH, signal }, async ({ clientId }, stop) => {
+      if (isSick) return;
+      try {
+        const alone = await directory.read('clientId', clientId, stop);
+        if (alone === undefined) clients.delete(clientId);
+        else {
+          hasMore ||= losesAnything(alone, clients.get(clientId));
+          clients.set(clientId, alone);
+        }
+      } catch (error) {
+        if (stop.aborted || !(error instanceof SyncError)) throw error;
+        if (!(error instanceof ClientUnreadable)) isSick = true;
+        // It exists, and the list lacks it.
+        else if (!clients.has(clientId)) unreadable.push({ clientId, why: error.why });
+      }
+    });
+    return hasMore;
   };
 
   return {
@@ -76,73 +79,38 @@ export function withConfirmedLosses(
     async readAll(signal, isUrgent) {
       const snapshot = withoutOwnersOf(known, await directory.readAll(signal, isUrgent));
       const clients = new Map(snapshot.clients.map((client) => [client.clientId, client]));
-      const unreadable = new Map(snapshot.unreadable.map((each) => [each.clientId, each]));
+      const refused = new Set(snapshot.unreadable.map(({ clientId }) => clientId));
+      const unreadable: UnreadableClient[] = [];
       // Nothing is taken from a client that cannot be read, nor, with a record without an ID, from one that is missing.
       const isUnknown = ({ clientId }: OAuthClient) =>
-        unreadable.has(clientId) || (unreadable.has(undefined) && !clients.has(clientId));
+        refused.has(clientId) || (refused.has(undefined) && !clients.has(clientId));
       const losing = [...known.values()].filter(
         (before) => !isUnknown(before) && losesAnything(before, clients.get(before.clientId)),
       );
-      const isMost = losing.length * 2 > known.size;
-      const ask = (asked: readonly OAuthClient[]) =>
-        mapBounded(asked, { width: WIDTH, signal }, (before, stop) =>
-          readAlone(before, clients.get(before.clientId), isMost, stop),
-        );
-
-      const wasKept = ({ clientId }: OAuthClient) => keptBefore.has(clientId);
-      const sample = [
-        ...losing.filter(wasKept).slice(0, MOST_ASKED),
-        ...someOf(losing.filter((before) => !wasKept(before))),
-      ];
-      let alone = await ask(sample);
-      const doubtful: UnreadableClient[] = [];
-      if (alone.some(({ client }) => client !== undefined)) {
-        metrics.count('scopemesh_directory_short_lists_total', { provider });
-        if (isMost)
-          throw incomplete(
-            `provider ${provider}, clients`,
-            'most clients have lost something, but a client that was read alone has not',
+      if (losing.length * 2 > known.size)
+        for (const before of someOf(losing)) await confirm(before, clients.get(before.clientId), signal);
+      else {
+        const asked = losing.filter(({ clientId }) => clients.get(clientId)?.enabled !== false);
+        const first = someOf(asked);
+        if (await correct(clients, first, unreadable, signal)) {
+          metrics.count('scopemesh_directory_short_lists_total', { provider });
+          logger.warn(
+            { provider, losing: losing.length },
+            'a list of the identity provider lacks what a client has when it is read alone: the client keeps it',
           );
-        logger.warn(
-          { provider, losing: losing.length },
-          'a list of the identity provider lacks what a client has when it is read alone: the client keeps it',
-        );
-        const others = losing.filter((before) => !sample.includes(before));
-        alone = [...alone, ...(await ask(others.slice(0, MOST_ASKED)))];
-        for (const { clientId } of others.slice(MOST_ASKED))
-          if (!isDisabled(clients.get(clientId)))
-            doubtful.push({ clientId, why: 'the list lacks what it had, and lacks what other clients have' });
+          const others = asked.filter((before) => !first.includes(before));
+          await correct(clients, others.slice(0, MOST_MORE), unreadable, signal);
+        }
       }
-      for (const { clientId, client, why } of alone) {
-        if (why !== undefined) doubtful.push({ clientId, why });
-        if (client === undefined) continue;
-        // At the end, so that the next read asks others first.
-        clients.delete(clientId);
-        clients.set(clientId, client);
-      }
-      for (const each of doubtful) {
-        clients.delete(each.clientId ?? '');
-        unreadable.set(each.clientId, each);
-      }
-      keptBefore = new Set(alone.flatMap(({ clientId, client }) => (client === undefined ? [] : clientId)));
-      failedBefore = new Set(alone.flatMap(({ clientId, failed }) => (failed === true ? clientId : [])));
+      for (const { clientId } of unreadable) refused.add(clientId);
       known = new Map([...[...known].filter(([, before]) => isUnknown(before)), ...clients]);
       return {
         ...snapshot,
         clients: [...clients.values()],
-        unreadable: [...snapshot.unreadable, ...doubtful],
+        unreadable: [...snapshot.unreadable, ...unreadable],
       };
     },
   };
-}
-
-/** A limit is that of the provider, which ends by itself. No client alone can cause it. */
-function isRateLimit({ code }: SyncError): boolean {
-  return code === 'ERR_DIRECTORY_RATE_LIMITED';
-}
-
-function isDisabled(listed: OAuthClient | undefined): boolean {
-  return listed !== undefined && !listed.enabled;
 }
 
 /** Takes those clients for unreadable that may hold a grant without an owner. */

@@ -57,8 +57,6 @@ function startProvider(count: number) {
   return provider;
 }
 
-const unreachable = () => new SyncError('ERR_DIRECTORY_UNREACHABLE', 'answers 500', { retriable: true });
-
 describe('When few clients are missing from a list', () => {
   it('those that still answer alone are kept, and those that do not are gone', async () => {
     const idp = startProvider(20);
@@ -73,12 +71,13 @@ describe('When few clients are missing from a list', () => {
     expect(idp.asked).toEqual(['client-3', 'client-4']);
   });
 
-  it('one that is disabled alone is gone', async () => {
+  it('one that is disabled alone is disabled', async () => {
     const idp = startProvider(20);
     await idp.readAll();
+    const disabled = client('client-3', { enabled: false });
     idp.hide(['client-3']);
-    idp.alone.set('client-3', client('client-3', { enabled: false }));
-    expect((await idp.idsRead()).gone).toEqual(['client-3']);
+    idp.alone.set('client-3', disabled);
+    expect((await idp.readAll()).clients).toContainEqual(disabled);
   });
 
   it('one keeps only the scopes that it has alone', async () => {
@@ -103,19 +102,15 @@ describe('When few clients are missing from a list', () => {
     expect(idp.asked).toEqual([]);
   });
 
-  it('fifty more are asked for if one of five answers, and the others are unknown until the next reads', async () => {
+  it('fifty more are asked for if one of five answers, and the list counts for the others', async () => {
     const idp = startProvider(300);
     await idp.readAll();
     idp.delete(idsFrom(1, 119));
     idp.hide(['client-0']);
-    const first = await idp.idsRead();
-    expect(idp.asked).toHaveLength(55);
-    expect(first.gone).toHaveLength(54);
-    expect(first.unknown).toHaveLength(65);
-    // Those that were not asked for come first, so that a client that comes and goes keeps no other.
-    await idp.readAll();
     expect(await idp.idsRead()).toEqual({ gone: idsFrom(1, 119), unknown: [] });
+    expect(idp.asked).toHaveLength(55);
     expect((await idp.readAll()).clients).toContainEqual(client('client-0'));
+    expect(idp.asked).toEqual(['client-0']);
   });
 
   it('one whose record cannot be read is unknown', async () => {
@@ -126,25 +121,16 @@ describe('When few clients are missing from a list', () => {
     for (let read = 0; read < 3; read++) expect((await idp.idsRead()).unknown).toEqual(['client-3']);
   });
 
-  it('one whose own read fails is unknown in one read, and gone in the next', async () => {
+  it.each([
+    ['the provider does not answer', 'ERR_DIRECTORY_UNREACHABLE'],
+    ['the provider limits requests', 'ERR_DIRECTORY_RATE_LIMITED'],
+  ] as const)('the list counts if %s', async (_, code) => {
     const idp = startProvider(20);
     await idp.readAll();
     idp.hide(['client-3', 'client-4']);
     idp.alone.delete('client-4');
-    idp.alone.set('client-3', unreachable());
-    expect(await idp.idsRead()).toEqual({ gone: ['client-4'], unknown: ['client-3'] });
+    idp.alone.set('client-3', new SyncError(code, 'not now', { retriable: true }));
     expect(await idp.idsRead()).toEqual({ gone: ['client-3', 'client-4'], unknown: [] });
-  });
-
-  it('a limit on requests ends the read, which counts after it', async () => {
-    const idp = startProvider(20);
-    await idp.readAll();
-    idp.hide(['client-3']);
-    const limited = new SyncError('ERR_DIRECTORY_RATE_LIMITED', 'wait', { retriable: true });
-    idp.alone.set('client-3', limited);
-    await expect(idp.readAll()).rejects.toBe(limited);
-    idp.alone.delete('client-3');
-    expect((await idp.idsRead()).gone).toEqual(['client-3']);
   });
 });
 
@@ -162,27 +148,21 @@ describe('When a list shows few clients with less', () => {
     }
   });
 
-  it('one that is disabled is so at once, even if its own read fails', async () => {
+  it('one that has even less alone has what it has alone', async () => {
+    const idp = startProvider(20);
+    await idp.readAll();
+    const disabled = client('client-3', { grants: [], enabled: false });
+    idp.listed.set('client-3', client('client-3', { grants: [] }));
+    idp.alone.set('client-3', disabled);
+    expect((await idp.readAll()).clients).toContainEqual(disabled);
+  });
+
+  it('one that the list shows as disabled is so, and is not asked for', async () => {
     const idp = startProvider(20);
     await idp.readAll();
     const disabled = client('client-3', { enabled: false });
     idp.listed.set('client-3', disabled);
-    idp.alone.set('client-3', unreachable());
-    const { clients, unreadable } = await idp.readAll();
-    expect(clients).toContainEqual(disabled);
-    expect(unreadable).toEqual([]);
-  });
-
-  it('a disabled one is never unknown, however many are missing beside it', async () => {
-    const idp = startProvider(300);
-    await idp.readAll();
-    idp.hide(idsFrom(0, 100));
-    const disabled = idsFrom(100, 20).map((id) => client(id, { enabled: false }));
-    for (const each of disabled) {
-      idp.listed.set(each.clientId, each);
-      idp.alone.set(each.clientId, each);
-    }
-    const { clients } = await idp.readAll();
-    expect(clients.filter(({ enabled }) => !enabled)).toEqual(disabled);
+    expect((await idp.readAll()).clients).toContainEqual(disabled);
+    expect(idp.asked).toEqual([]);
   });
 });
