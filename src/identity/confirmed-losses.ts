@@ -25,7 +25,7 @@ interface Alone {
  * list with status 200 that lacks what still exists: clients, grants, scopes, or accounts. So if clients are gone, disabled
  * or hold less than in the last complete read, up to five of them are read alone, however few they are.
  *
- *   none has what the list lacks       all losses are true
+ *   none has what the list lacks        all losses are true
  *   one has, and most have lost         the complete read is incomplete
  *   one has, and half or fewer have     up to 50 more are read alone. What a client has alone counts for it, the loss of one
  *                                       that is gone alone is true, and the others are unknown until a later read
