@@ -94,13 +94,14 @@ export async function relay(deps: RelayDeps, stop: AbortSignal): Promise<void> {
     }
   };
   const time = new AbortController();
+  const isOver = () => time.signal.aborted || deps.lost?.aborted === true;
   const drain = async () => {
-    for (let moved: number | undefined; moved !== 0 && !time.signal.aborted; ) {
+    for (let moved: number | undefined; moved !== 0 && !isOver(); ) {
       moved = await attempt();
       if (moved === undefined)
         await clock.sleep(Math.min(backoffMs(), FIRST_WAIT_MS), time.signal).catch(() => {});
     }
-    if (!time.signal.aborted) await deps.checkpoints?.sign(publication.head);
+    if (!isOver()) await deps.checkpoints?.sign(publication.head);
   };
   const running = run();
   await Promise.race([running, untilAborted(stop)]);

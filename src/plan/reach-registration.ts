@@ -41,7 +41,12 @@ function upstream(name: string, present: readonly unknown[]): object {
 function againText({ id, node }: Registration, others: number): string {
   const all =
     others === 0 ? '' : `, and likewise the ${others === 1 ? 'other one' : `${others} others`} that lack it`;
-  return `register ${id} again at the agent of node ${node}${all},`;
+  return `register ${textOf(id)} again at the agent of node ${textOf(node)}${all},`;
+}
+
+/** Somebody else chose it: in quotes, as soon as it is not a plain word. */
+function textOf(name: string): string {
+  return /^[\w.:-]+$/.test(name) ? name : inertJson(JSON.stringify(name));
 }
 
 function fileText(service: object): string {

@@ -8,6 +8,7 @@ import { freePort } from '../stack/ports.js';
 import { createRunDirectory, removeRunDirectory, until } from '../stack/process.js';
 import { type RedisHandle, startRedis } from '../stack/redis.js';
 import { eventsOnly, type Idp, startIdp } from '../support/idp.js';
+import { isSoak } from '../support/soak.js';
 import { type Scopemesh, startScopemesh } from './scopemesh.js';
 import { unpublished } from './unpublished.js';
 
@@ -17,7 +18,7 @@ const PATIENCE = { timeoutMs: 110_000 };
 const SECONDS = 3_000;
 const BEFORE_MS = 3_000;
 /** By the clock of the leader, from the end to the decision about the closed edge. A slow machine takes part of it. */
-const LONGEST_MS = 10_000;
+const LONGEST_MS = isSoak ? 10_000 : 60_000;
 
 let consul: ConsulHandle;
 let redis: RedisHandle;

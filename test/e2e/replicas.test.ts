@@ -223,9 +223,9 @@ describe('three replicas on one Redis and one Consul', () => {
     expect(await Promise.all(standbys.map(leads))).toEqual([false, false]);
     const all = [leader, second, third];
     for (const each of all) await showsLeadership(each, each === leader ? LEADS_ONCE : FOLLOWS);
-    const listed = await until('each is listed', async () => {
+    const listed = await until('each is listed, and one of them as the leader', async () => {
       const found = (await statusOf(second)).replicas;
-      return found.length === all.length && found;
+      return found.length === all.length && found.some((each) => each.leader) && found;
     });
     expect(listed.map(({ address }) => address).sort()).toEqual(
       all.map(({ daemon }) => daemon.address).sort(),
@@ -319,8 +319,8 @@ describe('a replica that must not lead', () => {
     // Nobody tells the leader, so this is pending.
     idp.clients.set(`${serviceAt(0)}-app`, clientAt(0, []));
     const args = [BUILT, '-c', other.daemon.configFile, 'apply', '--yes'];
-    const run = promisify(execFile)(process.execPath, args, { timeout: 120_000 });
     const { leading } = await statusOf(leader);
+    const run = promisify(execFile)(process.execPath, args, { timeout: 120_000 });
     await expect(run).rejects.toMatchObject({
       code: 1,
       stderr: expect.stringContaining(`${leading?.replica} on `),

@@ -17,8 +17,8 @@ export function toRegistration(raw: Fields, reader: Reader): Registration {
   };
 }
 
-/** Their keys are of the person who registered the instance. */
-const FREE = new Set(['Meta', 'Config']);
+/** Their keys are of the person who registered the instance. `Arguments` is of an Envoy extension. */
+const FREE = new Set(['Meta', 'Config', 'Arguments']);
 
 function toFileForm(fields: Fields): Fields {
   return Object.fromEntries(
