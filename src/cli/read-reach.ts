@@ -64,7 +64,11 @@ export async function readReach(
     const kind = gatewayKindIn(catalog, service);
     if (kind === undefined) {
       const proxies = await readProxies(service, stop);
-      return { proxies, sourceInstances: proxies.length > 0 ? [] : await instances(service) };
+      return {
+        proxies,
+        sourceInstances: proxies.length > 0 ? [] : await instances(service),
+        sourceKind: onlyKindIn(catalog, service),
+      };
     }
     const [found, health] = await Promise.all([entriesAt(kind, service), gatewayHealth(service)]);
     const routes = found.filter(({ name }) => name === service.name).flatMap((entry) => entry.routes);
@@ -89,6 +93,7 @@ export async function readReach(
       routes,
       gateways,
       destinationInstances: isOutside ? await instances(service) : [],
+      destinationKind: onlyKindIn(catalog, service),
       ...(leaves && catalog !== undefined
         ? { meshGateways: await meshGateways({ ...service, name: '' }) }
         : {}),
@@ -118,7 +123,15 @@ function isLinked(linked: string, { name }: ServiceName, catalog: Catalog | unde
   );
 }
 
-type Caller = Pick<ReachFacts, 'proxies' | 'sourceInstances' | 'gateway'>;
+type Caller = Pick<ReachFacts, 'proxies' | 'sourceInstances' | 'sourceKind' | 'gateway'>;
+
+/** What the name is if it has no ordinary instance: a sidecar or a gateway. */
+function onlyKindIn(catalog: Catalog | undefined, service: ServiceName): string | undefined {
+  const kinds = catalog?.services
+    .find(({ name }) => name.name === service.name)
+    ?.instances.map(({ kind }) => kind);
+  return kinds?.every((kind) => kind !== '') ? kinds[0] : undefined;
+}
 
 function once<T>(
   read: (service: ServiceName, signal: AbortSignal) => Promise<T>,

@@ -5,10 +5,14 @@ import type { Registration } from '../model/registration.js';
 /** What to register so that an instance of the service has a sidecar; only what is missing is added to its registration. */
 export function sidecarRemedy(
   service: string,
+  kind: string | undefined,
   instances: readonly Registration[],
   upstreams: readonly string[],
 ): string {
   const [instance] = instances;
+  // A registration of this name could replace it.
+  if (instance === undefined && kind !== undefined)
+    return `name a service instead: ${textOf(service)} is registered as ${textOf(kind)}`;
   const added = upstreams.map((name) => upstream(name, []));
   const sidecar = added.length === 0 ? {} : { proxy: { upstreams: added } };
   if (instance === undefined)

@@ -29,6 +29,9 @@ export interface ReachFacts {
   readonly proxies: readonly SourceProxy[];
   /** The ordinary instances of the source; only if it has no proxy. */
   readonly sourceInstances: readonly Registration[];
+  /** Of a name that is registered as a sidecar or a gateway alone: what it is. */
+  readonly sourceKind?: string | undefined;
+  readonly destinationKind?: string | undefined;
   /** Of a source that is a gateway. */
   readonly gateway?: SourceGateway | undefined;
   /** Of the destination, by its service-defaults or the proxy-defaults. */
@@ -90,6 +93,7 @@ function sourceObstacles({
   destination,
   proxies,
   sourceInstances,
+  sourceKind,
   protocol,
 }: ReachFacts): readonly Obstacle[] {
   if (proxies.length === 0)
@@ -98,7 +102,7 @@ function sourceObstacles({
         kind: 'no-sidecar',
         blocks: true,
         message: `${source} has no sidecar, so it cannot call through the mesh`,
-        remedy: sidecarRemedy(source, sourceInstances, [destination]),
+        remedy: sidecarRemedy(source, sourceKind, sourceInstances, [destination]),
       },
     ];
   const lacking = proxies.filter((proxy) => !proxy.reachesAll && !proxy.upstreams.includes(destination));
@@ -232,6 +236,7 @@ function meshGatewayText(health: Health | undefined): string {
 function destinationObstacles({
   destination,
   destinationInstances,
+  destinationKind,
   health,
   gateways,
 }: ReachFacts): readonly Obstacle[] {
@@ -268,7 +273,7 @@ function destinationObstacles({
       kind: 'no-endpoint',
       blocks: true,
       message: `${destination} has no sidecar and no terminating gateway, so the mesh cannot reach it`,
-      remedy: `name it in the terminating-gateway entry of a gateway, or ${sidecarRemedy(destination, destinationInstances, [])}`,
+      remedy: `name it in the terminating-gateway entry of a gateway, or ${sidecarRemedy(destination, destinationKind, destinationInstances, [])}`,
     },
   ];
 }

@@ -43,6 +43,16 @@ describe('a printed registration', () => {
     });
   });
 
+  it('is not there for a name that is a sidecar or a gateway, which it could replace', () => {
+    expect(remedyOf({ sourceKind: 'connect-proxy' })).toBe(
+      'name a service instead: web is registered as connect-proxy',
+    );
+    const facts = { health: { registered: 0, passing: 0 }, gateway: GATEWAY };
+    expect(remedyOf({ ...facts, destinationKind: 'mesh-gateway' })).toContain(
+      'name a service instead: orders is registered as mesh-gateway',
+    );
+  });
+
   it('of a destination has no upstream', () => {
     const facts = { health: { registered: 0, passing: 0 }, gateway: GATEWAY };
     const remedy = remedyOf({ ...facts, destinationInstances: [instance('orders', { port: 81 })] });

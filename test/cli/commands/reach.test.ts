@@ -192,6 +192,13 @@ describe('reach', () => {
     );
   });
 
+  it('prints no registration for the name of a sidecar or a gateway', async () => {
+    const { out } = await cli.run(['reach', 'border', 'web-proxy']);
+    expect(out).toContain('border is registered as mesh-gateway');
+    expect(out).toContain('web-proxy is registered as connect-proxy');
+    expect(out).not.toContain('consul services register');
+  });
+
   it('is in doctor and in a plan for what is open, in doctor by the kind of obstacle', async () => {
     await mesh.register('job', { client: 'job' });
     const client = (clientId: string, service: string) => ({
