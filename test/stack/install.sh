@@ -109,6 +109,20 @@ copy_dependencies() { # pom, output folder
     -DincludeScope=runtime -DoutputDirectory="$2" >&2
 }
 
+# Waits until the command succeeds, then stops the server and waits for its end.
+stop_once_ready() { # name, pid, log, command...
+  local name="$1" pid="$2" log="$3" waited=0
+  shift 3
+  until "$@" 2>/dev/null; do
+    kill -0 "$pid" 2>/dev/null || die "$name did not start: $(tail -20 "$log")"
+    if ((waited++ > 600)); then kill "$pid"; die "$name did not start within 300 s: $(tail -20 "$log")"; fi
+    sleep 0.5
+  done
+  kill "$pid"
+  wait "$pid" || true
+}
+accepts() { (exec 3<>"/dev/tcp/127.0.0.1/$1"); }
+
 kafka_recipe() { recipe "$here/kafka/pom.xml" "$here/kafka.ts" "$here/java.ts"; }
 has_kafka() { marked "$cache/kafka" "$(kafka_recipe)"; }
 install_kafka() {
@@ -126,7 +140,7 @@ install_kafka() {
 # Formats the folder that each broker starts from, and keeps the classes of a start as Java has them in memory: a later
 # start takes a third of the processor time. Java ignores the archive if it is another Java. The options are those of java.ts.
 prepare_kafka() {
-  local home="$cache/kafka" log="$cache/kafka/prepare.log" ports pid waited=0
+  local home="$cache/kafka" log="$cache/kafka/prepare.log" ports
   local java=(java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:MetaspaceSize=96m -XX:+UnlockDiagnosticVMOptions
     -XX:-BytecodeVerificationRemote -Xmx384m)
   say "preparing Kafka, so that later starts are fast"
@@ -147,14 +161,7 @@ PROPERTIES
     -c "$home/server.properties" >"$log" 2>&1 || die "Kafka did not format its folder: $(tail -20 "$log")"
   cp -R "$home/log" "$home/formatted"
   "${java[@]}" -XX:ArchiveClassesAtExit="$home/classes.jsa" -cp "$home/libs/*" kafka.Kafka "$home/server.properties" >>"$log" 2>&1 9>&- &
-  pid=$!
-  until (exec 3<>"/dev/tcp/127.0.0.1/${ports[0]}") 2>/dev/null; do
-    kill -0 "$pid" 2>/dev/null || die "Kafka did not start: $(tail -20 "$log")"
-    if ((waited++ > 600)); then kill "$pid"; die "Kafka did not start within 300 s: $(tail -20 "$log")"; fi
-    sleep 0.5
-  done
-  kill "$pid"
-  wait "$pid" || true
+  stop_once_ready Kafka "$!" "$log" accepts "${ports[0]}"
   rm -rf "$home/log"
 }
 
@@ -205,20 +212,13 @@ install_keycloak() {
 # The first start builds the server for its options and creates the database with the administrator; runs of
 # the tests start from a copy of the outcome. The options are those of keycloak.ts.
 prepare_keycloak() {
-  local home="$cache/keycloak/home" log="$cache/keycloak/prepare.log" port pid waited=0
+  local home="$cache/keycloak/home" log="$cache/keycloak/prepare.log" port
   port="$(python3 -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])')"
   say "preparing Keycloak, so that later starts are fast (about half a minute)"
   JAVA_HOME="$1" KC_BOOTSTRAP_ADMIN_USERNAME=admin KC_BOOTSTRAP_ADMIN_PASSWORD=admin \
     JAVA_OPTS_KC_HEAP="-Xms128m -Xmx512m" "$home/bin/kc.sh" start-dev --http-host=127.0.0.1 --http-port="$port" \
     --cache=local --spi-events-store--provider=jpa >"$log" 2>&1 9>&- &
-  pid=$!
-  until grep -q 'Listening on:' "$log"; do
-    kill -0 "$pid" 2>/dev/null || die "Keycloak did not start: $(tail -20 "$log")"
-    if ((waited++ > 600)); then kill "$pid"; die "Keycloak did not start within 300 s: $(tail -20 "$log")"; fi
-    sleep 0.5
-  done
-  kill "$pid"
-  wait "$pid" || true
+  stop_once_ready Keycloak "$!" "$log" grep -q 'Listening on:' "$log"
 }
 
 where() {
