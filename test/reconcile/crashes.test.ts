@@ -202,11 +202,11 @@ describe('a job that was queued before an event', () => {
     const isReading = new Promise<void>((resolve) => {
       reading = resolve;
     });
-    // As after a write of our own whose index the watch has not shown yet: the job reads the entry.
+    // As after a write of our own whose index the watch has not shown yet: a job that misses an edge reads the entry.
     const { world } = worker.deps;
     const orders = { partition: 'default', namespace: 'default', name: 'orders' };
     const known = world.entries.get('default/default/orders');
-    if (known !== undefined) world.putEntry(orders, { ...known, modifyIndex: 0 });
+    if (known !== undefined) world.putEntry(orders, { ...known, sources: [], modifyIndex: 0 });
     await worker.add(destinationKey('orders'), 'consul-watch');
     await isReading;
     rig.idp.clients.delete('web-app');
