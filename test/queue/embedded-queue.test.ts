@@ -51,6 +51,29 @@ describe('the embedded queue', () => {
     await file.close();
   });
 
+  it('begins a run while its triggers are still on the way to the disk, and answers only after that', async () => {
+    const disk = gate();
+    const file = new StateFile(directory, QUEUE_FILE, () => disk.opened);
+    const deps = { logger: silentLogger, metrics: noMetrics, clock: systemClock, backoff: DEFAULT_BACKOFF };
+    const queue = new EmbeddedQueue(file, deps);
+    let runs = 0;
+    const working = work(queue, async () => {
+      runs += 1;
+      return DONE;
+    });
+    let isAnswered = false;
+    const added = queue.add([trigger('', '1')]).then(() => {
+      isAnswered = true;
+    });
+    await eventually('the run', () => runs === 1);
+    expect(isAnswered).toBe(false);
+    disk.open();
+    await added;
+    await working.stop();
+    await queue.close();
+    await file.close();
+  });
+
   // `AbortSignal.any` of Node 20 leaves an entry in a signal that lives long.
   it('waits for work without AbortSignal.any', async () => {
     const file = new StateFile(directory, QUEUE_FILE);

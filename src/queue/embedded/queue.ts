@@ -57,17 +57,19 @@ export class EmbeddedQueue implements Queue {
     wake();
   }
 
-  /** Call it inside a write, and call what it returns once the write is durable. */
+  /**
+   * Call it inside a write, and call what it returns once the write is durable. A run begins as soon as the triggers are
+   * committed: only who sent them waits for the disk. If that fails, the sender sends them again.
+   */
   append(triggers: readonly Trigger[]): () => void {
     if (this.#closing.signal.aborted) throw closed();
     for (const trigger of triggers) {
       this.#table.append(formatKey(trigger.key), trigger.urgent === true, JSON.stringify(trigger));
     }
     const runs = this.#runsOf(triggers);
-    return () => {
-      interrupt(triggers, (key) => runs.get(key));
-      this.#notifier.notify();
-    };
+    // After the turn of the commit, which may fail.
+    queueMicrotask(() => this.#notifier.notify());
+    return () => interrupt(triggers, (key) => runs.get(key));
   }
 
   /** Of all keys with this prefix. Call it inside a read. */
