@@ -1,6 +1,6 @@
 # The daemon and all of the command line: docker build -t scopemesh . && docker run --rm scopemesh --help
 
-FROM node:22-slim AS build
+FROM node:24-slim AS build
 WORKDIR /src
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
@@ -10,12 +10,12 @@ COPY workers ./workers
 COPY config ./config
 RUN npm run build
 
-FROM node:22-slim AS packages
+FROM node:24-slim AS packages
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 
-FROM node:22-slim
+FROM node:24-slim
 ENV NODE_ENV=production
 WORKDIR /app
 COPY package.json LICENSE ./

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import '../src/cli/engine-flags.js';
 import { setMaxListeners } from 'node:events';
 import { userInfo } from 'node:os';
 import { createProgram } from '../src/cli/program.js';
