@@ -1,4 +1,4 @@
-import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
+import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,15 +7,17 @@ import { type ChainHead, emptyChain, extendChain, toStoredText } from '../src/de
 import { createEmbeddedDecisionLog } from '../src/decisions/embedded/embedded-decision-log.js';
 import { Publication } from '../src/decisions/publication.js';
 import { readLines } from '../src/decisions/read-lines.js';
+import { createNoteVerifier } from '../src/decisions/signed-note.js';
 import { toTrailRecord } from '../src/decisions/trail-record.js';
 import { TrailVerification } from '../src/decisions/verify-trail.js';
 import { noMetrics, silentLogger } from '../src/observe.js';
 import { createEmbeddedStore } from '../src/queue/embedded/store.js';
 import { decisions } from '../test/support/decisions.js';
+import { writeTrail } from './support/trail-file.js';
 
 /*
- * How fast the decision trail is: `npx tsx bench/trail.ts [VERIFIED] [APPENDED]`. Verifies an export of so many decisions,
- * and settles and publishes so many through the embedded store and log. Prints one JSON line for each.
+ * How fast the decision trail is: `npx tsx bench/trail.ts [VERIFIED] [APPENDED]`. Verifies an export and an embedded log of so
+ * many decisions, and settles and publishes so many through the embedded store and log. Prints one JSON line for each.
  */
 
 const [verified = 1_000_000, appended = 50_000] = process.argv.slice(2).map(Number);
@@ -23,6 +25,7 @@ const BATCH = 500;
 const directory = mkdtempSync(join(tmpdir(), 'scopemesh-bench-trail-'));
 try {
   await verifyExport(verified);
+  await verifyLog(verified);
   await append(appended);
 } finally {
   rmSync(directory, { recursive: true, force: true });
@@ -48,6 +51,24 @@ async function verifyExport(count: number): Promise<void> {
   const report = verification.report();
   if (report.fault !== undefined || report.decisions !== count) throw new Error('the log does not verify');
   print('verify', count, began, cpu);
+}
+
+async function verifyLog(count: number): Promise<void> {
+  const place = join(directory, 'log');
+  mkdirSync(place);
+  await writeTrail(place, { decisions: count, services: 2_000, callers: 20 }, () => {});
+  const verifiers = [createNoteVerifier(readFileSync(join(place, 'trail-key.pub'), 'utf8').trim())];
+  const log = createEmbeddedDecisionLog({ directory: place, logger: silentLogger, clock: systemClock });
+  const [began, cpu] = [performance.now(), process.cpuUsage()];
+  const verification = new TrailVerification({ verifiers });
+  const signal = new AbortController().signal;
+  for await (const event of log.readEvents({ from: 'start', follow: false }, signal))
+    verification.add(toTrailRecord(event));
+  const { fault, decisions: found, logs } = verification.report();
+  if (fault !== undefined || found !== count || logs[0]?.signed !== count)
+    throw new Error('the log does not verify');
+  print('verify embedded', count, began, cpu);
+  await log.close();
 }
 
 async function append(count: number): Promise<void> {

@@ -87,13 +87,20 @@ function withHash(
   return linked;
 }
 
-/** `data.chain` in a stored text. */
-const STORED_CHAIN =
-  /"chain":\{("hash":"([0-9a-f]{64})",)"log":"([!#-[\]-~]{1,128})","previousHash":"([0-9a-f]{64})","sequence":([1-9]\d{0,14})\}/y;
+/** `CHAIN_BEGIN` without the quote: texts have so many of them that a search for one takes twice as long. */
+const CHAIN_NAME = CHAIN_BEGIN.slice(1);
+/** The members of `data.chain` in a stored text, behind its hash. */
+const STORED_LINK =
+  /","log":"([!#-[\]-~]{1,128})","previousHash":"([0-9a-f]{64})","sequence":([1-9]\d{0,14})\}/y;
+/** How the member begins that is not hashed, and how long it is. */
+const HASH_BEGIN = '"hash":"';
+const HASH_MEMBER = HASH_BEGIN.length + NO_HASH.length + '",'.length;
 const END_BEGIN = '},"datacontenttype":';
-/** The members behind `data`, as canonical JSON orders them. */
+/** The members behind `data`, as canonical JSON orders them. It has no second `END_BEGIN`. */
 const STORED_END =
   /\},"datacontenttype":"application\/json","id":"([!#-[\]-~]{1,128})","source":"[^"\\]*","specversion":"1\.0","subject":"[^"\\]*","time":"([!#-[\]-~]*)","type":"dev\.scopemesh\.[a-z-]+\.[a-z]+"\}$/y;
+/** Where the members behind `data` usually are: a search from the end of the text is slower. */
+const USUAL_END = 512;
 /** What is hashed. Used again for each decision. */
 const hashed = Buffer.alloc(1 << 18);
 const MOST_BYTES_OF_A_UNIT = 3;
@@ -101,27 +108,43 @@ const MOST_BYTES_OF_A_UNIT = 3;
 /**
  * The ID, the time and the link of a decision that is stored as `toStoredText` wrote it and has the hash that it names; undefined for
  * all others and for very long ones, which `hashOfEvent` judges. To change a byte of such a text unseen, one must find other
- * bytes with the same hash. `encoding`: `latin1` if each character of the text stands for a stored byte.
+ * bytes with the same hash.
  */
 export function intactLinkOf(
-  text: string,
-  encoding: 'utf8' | 'latin1',
+  stored: Buffer | string,
 ): { readonly id: string; readonly time: string; readonly link: ChainLink } | undefined {
-  const begin = text.indexOf(CHAIN_BEGIN);
-  const end = text.lastIndexOf(END_BEGIN);
-  if (begin === -1 || end < begin || text.indexOf(CHAIN_BEGIN, begin + 1) !== -1) return undefined;
-  STORED_CHAIN.lastIndex = begin;
-  const [, member = '', named = '', log = '', previousHash = '', sequence = ''] =
-    STORED_CHAIN.exec(text) ?? [];
-  STORED_END.lastIndex = end;
-  const [, id, time] = STORED_END.exec(text) ?? [];
-  if (member === '' || id === undefined || time === undefined) return undefined;
+  // Each character of this text stands for a stored byte.
+  const text = typeof stored === 'string' ? stored : stored.toString('latin1');
   if (text.length * MOST_BYTES_OF_A_UNIT > hashed.length) return undefined;
+  const begin = text.indexOf(CHAIN_NAME) - 1;
   const at = begin + CHAIN_BEGIN.length;
-  const before = hashed.write(text.slice(0, at), encoding);
-  const length = before + hashed.write(text.slice(at + member.length), before, encoding);
-  if (digestOf('sha256', hashed.subarray(0, length), 'hex') !== named) return undefined;
+  if (!text.startsWith(CHAIN_BEGIN, begin) || text.indexOf(CHAIN_NAME, at) !== -1) return undefined;
+  const named = text.slice(at + HASH_BEGIN.length, at + HASH_BEGIN.length + NO_HASH.length);
+  STORED_LINK.lastIndex = at + HASH_BEGIN.length + NO_HASH.length;
+  const [, log = '', previousHash = '', sequence] = STORED_LINK.exec(text) ?? [];
+  if (sequence === undefined || !text.startsWith(HASH_BEGIN, at)) return undefined;
+  STORED_END.lastIndex = endBegin(text, begin);
+  const [, id, time] = STORED_END.exec(text) ?? [];
+  if (id === undefined || time === undefined) return undefined;
+  if (digestOf('sha256', without(stored, at, at + HASH_MEMBER), 'hex') !== named) return undefined;
   return { id, time, link: { log, sequence: Number(sequence), previousHash, hash: named } };
+}
+
+/** Where the members behind `data` begin. */
+function endBegin(text: string, after: number): number {
+  const near = text.indexOf(END_BEGIN, Math.max(after, text.length - USUAL_END));
+  return near === -1 ? Math.max(after, text.lastIndexOf(END_BEGIN)) : near;
+}
+
+/** The bytes without some of them. Good until the next call. */
+function without(stored: Buffer | string, from: number, to: number): Buffer {
+  if (typeof stored === 'string') {
+    const before = hashed.write(stored.slice(0, from), 'utf8');
+    return hashed.subarray(0, before + hashed.write(stored.slice(to), before, 'utf8'));
+  }
+  stored.copy(hashed, 0, 0, from);
+  stored.copy(hashed, from, to);
+  return hashed.subarray(0, stored.length - (to - from));
 }
 
 /** The leaf of a decision in the Merkle tree: its hash is the entry. */

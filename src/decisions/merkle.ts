@@ -14,15 +14,17 @@ export interface Frontier {
   readonly roots: readonly Hash[];
 }
 
-const LEAF = Buffer.of(0);
-/** What the hash of a node is made of: its prefix, the left and the right hash. Used again for each node. */
+/** What the hashes of a leaf and of a node are made of: a prefix, and one or two hashes. Used again for each. */
+const LEAF = Buffer.alloc(1 + HASH_BYTES);
 const NODE = Buffer.alloc(1 + 2 * HASH_BYTES, 1);
 
 export const EMPTY_FRONTIER: Frontier = { size: 0, roots: [] };
 
 /** RFC 6962, section 2.1. */
 export function leafHash(entry: Uint8Array): Hash {
-  return sha256(Buffer.concat([LEAF, entry]));
+  const bytes = entry.length === HASH_BYTES ? LEAF : Buffer.alloc(1 + entry.length);
+  bytes.set(entry, 1);
+  return sha256(bytes);
 }
 
 /** RFC 6962, section 2.1. */

@@ -15,22 +15,21 @@ export async function* readLines(
     const lines: Buffer[] = [];
     let begin = 0;
     for (let end = chunk.indexOf(LINE_FEED); end !== -1; end = chunk.indexOf(LINE_FEED, begin)) {
-      lines.push(toLine([...pieces, chunk.subarray(begin, end)]));
-      pieces = [];
+      const piece = chunk.subarray(begin, end);
+      lines.push(toLine(pieces.length === 0 ? piece : Buffer.concat([...pieces, piece])));
+      if (pieces.length > 0) pieces = [];
       begin = end + 1;
     }
     if (begin < chunk.length) pieces.push(chunk.subarray(begin));
     yield lines.filter(isFilled);
   }
-  yield [toLine(pieces)].filter(isFilled);
+  yield [toLine(Buffer.concat(pieces))].filter(isFilled);
 }
 
 function isFilled({ length }: Buffer): boolean {
   return length > 0;
 }
 
-function toLine(pieces: readonly Buffer[]): Buffer {
-  const [first] = pieces;
-  const line = first !== undefined && pieces.length === 1 ? first : Buffer.concat(pieces);
+function toLine(line: Buffer): Buffer {
   return line.at(-1) === CARRIAGE_RETURN ? line.subarray(0, -1) : line;
 }

@@ -1,4 +1,5 @@
 import type { Decision } from '../model/decision.js';
+import type { Residual } from '../model/residual.js';
 import type { ActualAccess } from '../plan/plan.js';
 import { isOpen, toAccess } from './content.js';
 import type { Standing } from './standing.js';
@@ -26,6 +27,8 @@ export interface TrailEdge {
   readonly since?: Citation;
   /** The last change. */
   readonly decision: Citation;
+  /** What of the access before the last change went on after it. */
+  readonly residual?: Residual;
   readonly mappingRevision: string;
   /** `applied`: a decision wrote it. `before`: a later decision found it there. `unknown`: a crash left a write undecided. */
   readonly certainty: 'applied' | 'before' | 'unknown';
@@ -52,6 +55,7 @@ export function toEdge(standing: Standing): TrailEdge | undefined {
     scopes,
     ...(since === undefined ? {} : { since: cite(since) }),
     decision: cite(decision),
+    ...(basis === 'before' || decision.residual === undefined ? {} : { residual: decision.residual }),
     mappingRevision: decision.mappingRevision,
     certainty: uncertain !== undefined ? 'unknown' : basis === 'before' ? 'before' : 'applied',
     ...(uncertain === undefined ? {} : { possible: toAccess(uncertain.after), undecided: cite(uncertain) }),

@@ -81,6 +81,17 @@ describe('the index of the embedded log', () => {
     database.close();
   });
 
+  it('ends with the last decision, and not with the checkpoint that signs it', async () => {
+    await append(HISTORY);
+    const log = createEmbeddedDecisionLog({ directory, logger: silentLogger, clock: createMovableClock() });
+    const tree = { size: 1, roots: [Buffer.alloc(32)] };
+    await log.appendCheckpoint({ id: 'c', time: onDay(600), source: 's', log: 'one', note: 'n', tree });
+    await log.close();
+    const trail = await open();
+    expect(await trail.extent()).toMatchObject({ last: onDay(501) });
+    await trail.close();
+  });
+
   it('forgets what somebody else removed before decisions were deleted', async () => {
     const gone = { outcome: 'observed', reason: 'RemovedElsewhere', ...CLOSED } as const;
     await append([edge('web', 1, OPENED), edge('web', 2, gone), edge('late', 501, OPENED)], 100);

@@ -8,52 +8,17 @@ import { createNoteSigner, createNoteVerifier } from '../../src/decisions/signed
 import { inChainOrder, type TrailRecord, toTrailRecord } from '../../src/decisions/trail-record.js';
 import { verifyTrail } from '../../src/decisions/verify-trail.js';
 import { decisions } from '../support/decisions.js';
+import { logOf, pem, SIGNED_EVERY, type Stored, signer, verifier, withBit } from '../support/signed-log.js';
 
 const SIZE = 1_000;
-/** How many decisions are between two checkpoints. */
-const SIGNED_EVERY = 100;
-
-const pem = String(generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }));
-const signer = createNoteSigner('scopemesh/payments', pem);
-const verifier = createNoteVerifier(signer.verifierKey);
-
-/** The events of a log: decisions, with a checkpoint after every hundredth. */
-function logOf(count: number, log = 'one'): string[] {
-  const events: string[] = [];
-  let head: ChainHead = emptyChain(log);
-  for (const decision of decisions(count)) {
-    const next = extendChain(head, [decision]);
-    head = next.head;
-    events.push(...next.chained.map(toStoredText));
-    if (head.tree.size % SIGNED_EVERY === 0) events.push(checkpointOf(head));
-  }
-  return events;
-}
-
-function checkpointOf(head: ChainHead): string {
-  const note = signCheckpoint(signer, originOf('payments', head.log), head);
-  const { log, tree } = head;
-  const time = '2026-03-01T10:00:00.000Z';
-  return JSON.stringify(toCheckpointEvent({ id: 'c', time, source: 's', log, note, tree }));
-}
 
 const LOG = logOf(SIZE);
-/** Those of the topic and the embedded log are text, those of an export bytes. */
-type Stored = string | Buffer;
 const RECORDS = new Map<Stored, TrailRecord>(LOG.map((event) => [event, toTrailRecord(event)]));
 const toRecords = (events: readonly Stored[]) =>
   events.map((event) => RECORDS.get(event) ?? toTrailRecord(event));
 const verify = (events: readonly Stored[]) => verifyTrail(toRecords(events), { verifiers: [verifier] });
 const isDecision = (at: number) => !(LOG[at] ?? '').includes('checkpoint');
 const somewhere = fc.nat(LOG.length - 1).filter(isDecision);
-
-/** The stored bytes with one bit the other way round. */
-function withBit(event: string, offset: number, bit: number): Buffer {
-  const bytes = Buffer.from(event);
-  const where = offset % bytes.length;
-  bytes[where] = (bytes[where] ?? 0) ^ (1 << bit);
-  return bytes;
-}
 
 function withEvent(at: number, event: Stored): readonly Stored[] {
   return [...LOG.slice(0, at), event, ...LOG.slice(at + 1)];
@@ -63,10 +28,6 @@ function withEvent(at: number, event: Stored): readonly Stored[] {
 function reversed(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   return Object.fromEntries(Object.entries(value).reverse());
-}
-
-function hashIn(record: TrailRecord | undefined): string | undefined {
-  return record?.kind === 'decision' ? record.link.hash : undefined;
 }
 
 describe('a log of 1,000 decisions', () => {
@@ -121,37 +82,6 @@ describe('a log of 1,000 decisions', () => {
         expect(['changed', 'inserted', 'removed', 'moved', 'repeated']).toContain(fault?.kind);
       }),
       { numRuns: 300 },
-    );
-  });
-
-  it('shows each single bit of a decision, also where its place in the chain is written', () => {
-    const place = 42;
-    const event = LOG[place] ?? '';
-    const bits = Array.from({ length: Buffer.byteLength(event) * 8 }, (_, at) => at);
-    const here = RECORDS.get(event);
-    const unseen = bits.filter((at) => {
-      const changed = withBit(event, at >> 3, at & 7);
-      // Only a record that is intact and has the same place could pass for the original.
-      return [changed, changed.toString()].some((stored) => {
-        const record = toTrailRecord(stored);
-        return record.kind === 'decision' && record.isIntact && record.link.hash === hashIn(here);
-      });
-    });
-    expect(unseen).toEqual([]);
-  });
-
-  test('shows every change of a bit of a checkpoint that changes what it says', () => {
-    const signed = fc.constantFrom(...LOG.flatMap((_, at) => (isDecision(at) ? [] : [at])));
-    fc.assert(
-      fc.property(signed, fc.nat(), fc.nat(7), (at, offset, bit) => {
-        const changed = withBit(LOG[at] ?? '', offset, bit);
-        const fault = verify(withEvent(at, changed)).fault;
-        // Its ID, time and source are not signed.
-        if (fault === undefined)
-          expect(JSON.parse(changed.toString()).data).toEqual(JSON.parse(LOG[at] ?? '').data);
-        else expect(fault.position).toBe(at + 1);
-      }),
-      { numRuns: 80 },
     );
   });
 

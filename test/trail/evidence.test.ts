@@ -94,6 +94,28 @@ it('the evidence of break-glass names the person who asked and the one who appro
   other.close();
 });
 
+it('the evidence lists when another replica began to lead', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'scopemesh-evidence-'));
+  const change = decision({
+    id: 'd01',
+    time: PERIOD.from,
+    type: 'dev.scopemesh.leader.changed',
+    subject: 'leader/payments',
+    resource: { kind: 'leader', name: 'payments' },
+    outcome: 'observed',
+    action: 'none',
+    reason: 'LeaderChanged',
+  });
+  const trail = await trailOf(directory, [change]);
+  const { exceptions, moves } = await collectEvidence(trail, { owner: 'payments', ...PERIOD });
+  expect(exceptions.findings.filter(({ decisions }) => decisions.length > 0)).toMatchObject([
+    { what: 'Another replica began to lead', decisions: [{ id: 'd01', subject: 'leader/payments' }] },
+  ]);
+  expect(moves).toEqual([]);
+  await trail.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
 describe('the evidence of a small trail', () => {
   it('reviews what was there at the end, and not what came later', () => {
     expect(evidence()).toMatchObject({

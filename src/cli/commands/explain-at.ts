@@ -1,6 +1,7 @@
 import { type CallAnswer, callAt } from '../../trail/call-at.js';
 import type { Cli } from '../cli.js';
 import { isAllowed } from '../terminal/explain-text.js';
+import { residualTexts } from '../terminal/residual-text.js';
 import { printable } from '../terminal/screen.js';
 import { printEdge, printLimits } from '../terminal/trail-text.js';
 import { withTrail } from '../with-trail.js';
@@ -42,6 +43,7 @@ function print(answer: CallAnswer, { screen }: Cli): void {
   if (edge === undefined) screen.line('the log has no decision about this pair');
   else {
     printEdge(edge, screen);
+    for (const text of residualTexts(edge.residual ?? {})) screen.line(printable(`    remains  ${text}`));
     screen.line(printable(`    mapping  ${edge.mappingRevision}`));
   }
   printLimits(answer, screen);

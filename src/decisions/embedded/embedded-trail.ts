@@ -48,7 +48,11 @@ class EmbeddedTrail implements Trail {
   }
 
   async extent(): Promise<TrailExtent> {
-    const [first, last] = [this.#edge('ASC'), this.#edge('DESC')];
+    const first = this.#edge('ASC');
+    // A checkpoint is no decision.
+    const [last] = this.#all(
+      "SELECT seq, time AS event FROM decisions WHERE subject NOT LIKE 'checkpoint/%' ORDER BY seq DESC LIMIT 1",
+    );
     return {
       first: first?.event,
       last: last?.event,

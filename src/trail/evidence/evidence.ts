@@ -34,8 +34,8 @@ export interface Evidence {
   readonly decisions: readonly Decision[];
 }
 
-/** Rejected events and sweeps are counted, not listed. Who leads says nothing of access. */
-const NOT_LISTED: ReadonlySet<string> = new Set(['event', 'sweep', 'leader']);
+/** Rejected events and sweeps are counted, not listed. */
+const NOT_LISTED: ReadonlySet<string> = new Set(['event', 'sweep']);
 
 /** They are in memory together: with their texts in the files some kilobytes each. */
 const MOST_DECISIONS = 200_000;

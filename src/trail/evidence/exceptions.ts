@@ -45,6 +45,7 @@ const BY_REASON: readonly (readonly [what: string, reasons: readonly Reason[]])[
     ['BreakGlassAsked', 'BreakGlass', 'BreakGlassReminder', 'BreakGlassEnded', 'BreakGlassRefused'],
   ],
   ['The configuration was changed, or a new one was refused', ['ConfigReloaded', 'ConfigRefused']],
+  ['Another replica began to lead', ['LeaderChanged']],
 ];
 
 export function findExceptions({

@@ -202,7 +202,7 @@ ${barChart(
   })),
 )}<div id="exceptions-list"></div>
 ${table(['exception', 'subject', 'reason', 'by', 'detail', 'decision'], rows, 'exceptions.csv')}
-<p>Not in the log: static Consul tokens (<code>scopemesh tokens --static</code>), a default policy that allows (<code>scopemesh doctor</code>), wildcards and foreign intentions that were never in the way, and the time without a leader (metrics).</p></section>`;
+<p>Not in the log: static Consul tokens (<code>scopemesh tokens --static</code>), a default policy that allows (<code>scopemesh doctor</code>), wildcards and foreign intentions that were never in the way, and how long no replica led (metrics).</p></section>`;
 }
 
 function actorsSection({ actors }: Evidence, link: Link): string {

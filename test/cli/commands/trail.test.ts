@@ -87,6 +87,13 @@ describe('questions to the decision log', () => {
     expect(await status('--at', at[2] ?? '')).toBe(0);
   });
 
+  it('say what of a revoked access went on after the revocation', async () => {
+    const explain = ['explain', 'web', 'orders', '--at', at[2] ?? ''];
+    expect(await ask(...explain)).toMatchObject({ edge: { residual: { nextRequests: true } } });
+    expect((await cli.run(explain)).out).toContain('    remains  each pooled connection serves its next');
+    expect((await cli.run([...explain.slice(0, -1), at[1] ?? ''])).out).not.toContain('remains');
+  });
+
   it('say what a client, with and without its provider, and a service could do', async () => {
     for (const name of ['web-app', 'main/web-app', 'web'])
       expect(await ask('what-can', name), name).toMatchObject({
