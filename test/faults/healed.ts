@@ -4,6 +4,7 @@ import { digestForeign } from '../e2e/foreign.js';
 import type { RecordedWrite } from '../e2e/recording-proxy.js';
 import { until } from '../stack/process.js';
 import { faultsOf, writesOf } from '../support/decisions.js';
+import { loginsOfConsul, wantedLogins } from './logins.js';
 import { isEqual, type World } from './world.js';
 
 /** What was true before a fault, and what is seen of Consul while it lasts. */
@@ -62,8 +63,8 @@ export interface Expected {
 }
 
 /**
- * After a fault: Consul equals the identity provider, no key is parked and nothing of ours is held, nothing foreign
- * changed, access was never wider than all states of the identity provider together, and every accepted write of an edge
+ * After a fault: Consul equals the identity provider, its logins too, no key is parked and nothing of ours is held, nothing
+ * foreign changed, access was never wider than all states of the identity provider together, and every accepted write of an edge
  * has exactly one decision.
  */
 export async function expectHealed(world: World, watch: Watch, expected: Expected = {}): Promise<string> {
@@ -84,6 +85,8 @@ export async function expectHealed(world: World, watch: Watch, expected: Expecte
   expect((await daemon.status()).parked).toEqual([]);
   await daemon.idle(timeoutMs);
   await watch.end();
+  if (world.hasLogins)
+    expect(await loginsOfConsul(world.consul)).toEqual(wantedLogins(world.idp.clients.values()));
   // A second plan is empty: the complete comparison that follows writes nothing.
   expect(await edgesOfConsul(world)).toEqual(world.wanted());
   expect([...watch.tooWide]).toEqual([]);

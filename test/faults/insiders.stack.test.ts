@@ -176,7 +176,12 @@ describeFaults('An insider', start, [
       const answers = await mapBounded(Array.from({ length: 500 }), { width: 8 }, () => post(world, forged));
       expect(answers.every((status) => status === 401 || status === 429)).toBe(true);
     },
-    meanwhile: isMade,
+    meanwhile: async (world) => {
+      await isMade(world);
+      const recorded = (await world.decisions()).filter(({ reason }) => reason === 'SignatureInvalid');
+      expect(recorded.length).toBeGreaterThan(0);
+      expect(recorded.length).toBeLessThanOrEqual(100);
+    },
   },
   {
     name: 'leaves 1,200 requests half sent',
