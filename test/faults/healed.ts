@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import type { Decision } from '../../src/model/decision.js';
 import { bySubject, changeOf, changesOf, type Edges, edgesOfConsul } from '../e2e/crash-world.js';
 import { digestForeign } from '../e2e/foreign.js';
 import type { RecordedWrite } from '../e2e/recording-proxy.js';
@@ -13,6 +14,7 @@ export interface Watch {
   readonly edges: Edges;
   readonly decisionIds: ReadonlySet<string>;
   readonly accepted: number;
+  readonly acceptedAcl: number;
   readonly beganAt: number;
   /** Edges that let more through than any state of the identity provider since the watch began. */
   readonly tooWide: Set<string>;
@@ -31,6 +33,7 @@ export async function beginWatch(world: World): Promise<Watch> {
     edges,
     decisionIds: new Set((await world.decisions()).map(({ id }) => id)),
     accepted: intentionWrites(world).length,
+    acceptedAcl: aclWrites(world).length,
     beganAt: performance.now(),
     tooWide: new Set<string>(),
     looks: 0,
@@ -103,6 +106,12 @@ export async function expectHealed(world: World, watch: Watch, expected: Expecte
   const writes = intentionWrites(world).slice(watch.accepted);
   if (expected.answersFail === true) expect(writesOf(applied)).toBeGreaterThanOrEqual(writes.length);
   else if (expected.storeForgets !== true) expect(writesOf(applied)).toBe(writes.length);
+  if (world.hasLogins) {
+    const isAcl = ({ outcome, resource }: Decision) =>
+      outcome === 'applied' && resource.kind.startsWith('acl-');
+    const objects = aclWrites(world).slice(watch.acceptedAcl);
+    expect(writesOf(fresh.filter(isAcl))).toBe(objects.length);
+  }
   if (expected.exact !== false) {
     const { changes, odd } = changesOf(writes, watch.edges);
     expect(odd).toEqual([]);
@@ -132,6 +141,12 @@ function intentionWrites(world: World): readonly RecordedWrite[] {
         path.startsWith('/v1/config/service-intentions/') ||
         (method === 'PUT' && path.startsWith('/v1/config?') && body.includes('"service-intentions"')),
     );
+}
+
+/** Writes of ACL objects that Consul accepted. */
+function aclWrites(world: World): readonly RecordedWrite[] {
+  const isObject = (path: string) => /^\/v1\/acl\/(policy|role|auth-method|binding-rule)\b/.test(path);
+  return world.way.writes.filter(({ status, path }) => status === 200 && isObject(path));
 }
 
 async function heldOf(world: World) {
