@@ -8,10 +8,14 @@ export interface LastReads {
   /** The same directory, which notes what it reads. */
   readonly directory: DocumentDirectory;
   /**
-   * The clients whose last read differs from this list, those first that were read longest ago. It forgets the others, and
-   * begins to note with the first call.
+   * The clients that this list shows otherwise than their last read alone, those first that were read longest ago, and those
+   * that it shows otherwise than a complete read since the last call. It begins to note with the first call.
    */
-  differFrom(listed: ReadonlyMap<string, string>): readonly string[];
+  differFrom(listed: ReadonlyMap<string, string>): {
+    readonly alone: readonly string[];
+    /** Named once: nobody reads a client alone that `select.clients` leaves out. */
+    readonly complete: readonly string[];
+  };
 }
 
 /** Of a client that does not exist. */
@@ -58,13 +62,14 @@ export function noteReads(directory: DocumentDirectory): LastReads {
     },
     differFrom(listed) {
       isAsked = true;
-      // A complete read may have been discarded. So it counts only for clients that were not read alone.
-      for (const clientId of complete === undefined ? [] : new Set([...complete.keys(), ...listed.keys()]))
-        if (!alone.has(clientId)) alone.set(clientId, complete?.get(clientId) ?? NONE);
-      complete = undefined;
       for (const [clientId, digest] of alone)
         if (isSame(digest, listed.get(clientId) ?? NONE)) alone.delete(clientId);
-      return [...alone.keys()];
+      const all = complete === undefined ? [] : [...new Set([...complete.keys(), ...listed.keys()])];
+      const inComplete = all.filter(
+        (clientId) => !isSame(complete?.get(clientId) ?? NONE, listed.get(clientId) ?? NONE),
+      );
+      complete = undefined;
+      return { alone: [...alone.keys()], complete: inComplete };
     },
   };
 }

@@ -48,11 +48,12 @@ export function createOidcPoll(options: OidcPollOptions): EventPoll {
       if (cursor === undefined) return nothing;
       const isSame = cursor === current.cursor;
       if (!isSame && before?.cursor !== cursor) return { ...nothing, gap: true };
-      const changed = isSame || before === undefined ? [] : changedIds(before.digests, digests);
+      const listed = isSame || before === undefined ? [] : changedIds(before.digests, digests);
+      const changed = [...new Set([...listed, ...differing.complete])].sort();
       if (changed.length > MAX_EVENTS) return { ...nothing, gap: true };
-      const ids = [...new Set([...changed, ...differing])].slice(0, MAX_EVENTS);
+      const ids = [...new Set([...changed, ...differing.alone])].slice(0, MAX_EVENTS);
       // What was known may be lost, and a loss must not wait behind grants.
-      const known = new Set([...(before?.digests.keys() ?? []), ...differing]);
+      const known = new Set([...(before?.digests.keys() ?? []), ...differing.alone]);
       return {
         ...nothing,
         events: [

@@ -175,13 +175,24 @@ describe('the poll of an oidc directory', () => {
       expect(await poll.poll(cursor, signal)).toEqual({ events: [], cursor, gap: false });
     });
 
-    test('names what a complete read between two polls saw otherwise', async () => {
+    test('names once what a complete read between two polls saw otherwise', async () => {
       const { world, directory, poll } = polled([a, b]);
       const { cursor } = await poll.poll(undefined, signal);
       world.clients = [b];
       await directory.readAll(signal);
       world.clients = [a, b];
       expect(named(await poll.poll(cursor, signal))).toEqual([['a', true]]);
+      expect(await poll.poll(cursor, signal)).toEqual({ events: [], cursor, gap: false });
+    });
+
+    test('leads to one complete comparison if a complete read saw very many otherwise', async () => {
+      const many = Array.from({ length: 202 }, (_, at) => ({ clientId: `c${at}`, scopes: [] as string[] }));
+      const { world, directory, poll } = polled(many);
+      const { cursor } = await poll.poll(undefined, signal);
+      world.clients = many.slice(0, 1);
+      await directory.readAll(signal);
+      world.clients = many;
+      expect(await poll.poll(cursor, signal)).toMatchObject({ events: [], gap: true });
     });
 
     test('asks for at most 200, those first that were read longest ago', async () => {
