@@ -54,15 +54,8 @@ export function addStatus(server: FastifyInstance, deps: StatusDeps): void {
     if (refusal !== undefined) return sendRefusal(reply, refusal);
   };
   // As text, so that one answer is serialised once for everyone who asks meanwhile.
-  const readFirst = paced(async () => JSON.stringify(await deps.status(undefined)));
-  let turn: Promise<unknown> = Promise.resolve();
-  const readRested = rested(PAGE_REST, async (after: string) => JSON.stringify(await deps.status(after)));
-  // One page at a time, as pages are not shared.
-  const readPage = (after: string) => {
-    const page = turn.then(() => readRested(after));
-    turn = page.catch(() => {});
-    return page;
-  };
+  const readFirst = sinceAsked(async () => JSON.stringify(await deps.status(undefined)));
+  const readPage = rested(PAGE_REST, async (after: string) => JSON.stringify(await deps.status(after)));
   const readGauges = keptFor(GAUGES_LIFE_MS, () => deps.status(undefined));
   const expose = paced(async () => {
     // While the store fails, the gauges keep their last values. The other metrics still show the failure.
@@ -118,13 +111,30 @@ function paced<T>(read: () => Promise<T>): () => Promise<T> {
   };
 }
 
-/** After a read the next one begins `times` as much later as it took, and `LONGEST_PAUSE_MS` at most. One read at a time. */
+/**
+ * As `paced`, but a read serves only those who asked before it began. Who sends an event and then asks is not shown a state
+ * from before the event.
+ */
+function sinceAsked<T>(read: () => Promise<T>): () => Promise<T> {
+  let next: Promise<T> | undefined;
+  const readNext = rested(SHARED_REST, () => {
+    next = undefined;
+    return read();
+  });
+  return () => {
+    next ??= readNext();
+    return next;
+  };
+}
+
+/** One read at a time. After it the next one begins `times` as much later as it took, and `LONGEST_PAUSE_MS` at most. */
 function rested<A extends readonly unknown[], T>(
   times: number,
   read: (...args: A) => Promise<T>,
 ): (...args: A) => Promise<T> {
   let freeAt = 0;
-  return async (...args) => {
+  let turn: Promise<unknown> = Promise.resolve();
+  const readRested = async (...args: A) => {
     const pauseMs = freeAt - performance.now();
     if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
     const startedAt = performance.now();
@@ -134,6 +144,11 @@ function rested<A extends readonly unknown[], T>(
       const endedAt = performance.now();
       freeAt = endedAt + Math.min(times * (endedAt - startedAt), LONGEST_PAUSE_MS);
     }
+  };
+  return (...args) => {
+    const result = turn.then(() => readRested(...args));
+    turn = result.catch(() => {});
+    return result;
   };
 }
 

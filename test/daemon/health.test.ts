@@ -60,25 +60,51 @@ describe('the health of a daemon', () => {
 describe('the status of a daemon', () => {
   const answer = { owner: 'payments' } as Awaited<ReturnType<StatusDeps['status']>>;
 
-  it.each([
-    ['/metrics', 1],
-    ['/statusz', 2],
-  ])(
-    'is read once for everyone who asks for %s at a time, and %i times for a later request',
-    async (url, later) => {
-      let reads = 0;
-      serve({
-        status: async () => {
-          reads++;
-          return answer;
+  it('is read once a second for everyone who asks for /metrics', async () => {
+    let reads = 0;
+    serve({
+      status: async () => {
+        reads++;
+        return answer;
+      },
+    });
+    await Promise.all(Array.from({ length: 20 }, () => app.inject('/metrics')));
+    await app.inject('/metrics');
+    expect(reads).toBe(1);
+  });
+
+  it('is read once for everyone who asks for /statusz while a read is under way, and not from before they asked', async () => {
+    // The state at the beginning of each read; each read ends when the test lets it.
+    let state = 'before the event';
+    const ends: (() => void)[] = [];
+    let reads = 0;
+    let asked = 0;
+    serve({
+      access: {
+        readRefusal: () => {
+          asked++;
+          return undefined;
         },
-      });
-      await Promise.all(Array.from({ length: 20 }, () => app.inject(url)));
-      expect(reads).toBe(1);
-      await app.inject(url);
-      expect(reads).toBe(later);
-    },
-  );
+      },
+      status: async () => {
+        reads++;
+        const seen = { ...answer, owner: state };
+        await new Promise<void>((resolve) => ends.push(resolve));
+        return seen;
+      },
+    });
+    const first = app.inject('/statusz');
+    await vi.waitFor(() => expect(reads).toBe(1));
+    state = 'after the event';
+    const later = Array.from({ length: 20 }, () => app.inject('/statusz'));
+    await vi.waitFor(() => expect(asked).toBe(21));
+    ends.shift()?.();
+    expect((await first).json().owner).toBe('before the event');
+    await vi.waitFor(() => expect(ends).toHaveLength(1));
+    ends.shift()?.();
+    for (const each of await Promise.all(later)) expect(each.json().owner).toBe('after the event');
+    expect(reads).toBe(2);
+  });
 
   it.each(['/metrics', '/statusz', '/readyz', '/statusz?holdsAfter=a'])(
     'leaves most of the time to other work, however many ask for %s without a break',

@@ -1,9 +1,11 @@
 import { expect } from 'vitest';
+import type { Decision } from '../../src/model/decision.js';
 import { bySubject, changeOf, changesOf, type Edges, edgesOfConsul } from '../e2e/crash-world.js';
 import { digestForeign } from '../e2e/foreign.js';
 import type { RecordedWrite } from '../e2e/recording-proxy.js';
 import { until } from '../stack/process.js';
 import { faultsOf, writesOf } from '../support/decisions.js';
+import { loginsOfConsul, wantedLogins } from './logins.js';
 import { isEqual, type World } from './world.js';
 
 /** What was true before a fault, and what is seen of Consul while it lasts. */
@@ -12,6 +14,7 @@ export interface Watch {
   readonly edges: Edges;
   readonly decisionIds: ReadonlySet<string>;
   readonly accepted: number;
+  readonly acceptedAcl: number;
   readonly beganAt: number;
   /** Edges that let more through than any state of the identity provider since the watch began. */
   readonly tooWide: Set<string>;
@@ -30,6 +33,7 @@ export async function beginWatch(world: World): Promise<Watch> {
     edges,
     decisionIds: new Set((await world.decisions()).map(({ id }) => id)),
     accepted: intentionWrites(world).length,
+    acceptedAcl: aclWrites(world).length,
     beganAt: performance.now(),
     tooWide: new Set<string>(),
     looks: 0,
@@ -62,8 +66,8 @@ export interface Expected {
 }
 
 /**
- * After a fault: Consul equals the identity provider, no key is parked and nothing of ours is held, nothing foreign
- * changed, access was never wider than all states of the identity provider together, and every accepted write of an edge
+ * After a fault: Consul equals the identity provider, its logins too, no key is parked and nothing of ours is held, nothing
+ * foreign changed, access was never wider than all states of the identity provider together, and every accepted write of an edge
  * has exactly one decision.
  */
 export async function expectHealed(world: World, watch: Watch, expected: Expected = {}): Promise<string> {
@@ -84,6 +88,8 @@ export async function expectHealed(world: World, watch: Watch, expected: Expecte
   expect((await daemon.status()).parked).toEqual([]);
   await daemon.idle(timeoutMs);
   await watch.end();
+  if (world.hasLogins)
+    expect(await loginsOfConsul(world.consul)).toEqual(wantedLogins(world.idp.clients.values()));
   // A second plan is empty: the complete comparison that follows writes nothing.
   expect(await edgesOfConsul(world)).toEqual(world.wanted());
   expect([...watch.tooWide]).toEqual([]);
@@ -100,6 +106,12 @@ export async function expectHealed(world: World, watch: Watch, expected: Expecte
   const writes = intentionWrites(world).slice(watch.accepted);
   if (expected.answersFail === true) expect(writesOf(applied)).toBeGreaterThanOrEqual(writes.length);
   else if (expected.storeForgets !== true) expect(writesOf(applied)).toBe(writes.length);
+  if (world.hasLogins) {
+    const isAcl = ({ outcome, resource }: Decision) =>
+      outcome === 'applied' && resource.kind.startsWith('acl-');
+    const objects = aclWrites(world).slice(watch.acceptedAcl);
+    expect(writesOf(fresh.filter(isAcl))).toBe(objects.length);
+  }
   if (expected.exact !== false) {
     const { changes, odd } = changesOf(writes, watch.edges);
     expect(odd).toEqual([]);
@@ -129,6 +141,12 @@ function intentionWrites(world: World): readonly RecordedWrite[] {
         path.startsWith('/v1/config/service-intentions/') ||
         (method === 'PUT' && path.startsWith('/v1/config?') && body.includes('"service-intentions"')),
     );
+}
+
+/** Writes of ACL objects that Consul accepted. */
+function aclWrites(world: World): readonly RecordedWrite[] {
+  const isObject = (path: string) => /^\/v1\/acl\/(policy|role|auth-method|binding-rule)\b/.test(path);
+  return world.way.writes.filter(({ status, path }) => status === 200 && isObject(path));
 }
 
 async function heldOf(world: World) {

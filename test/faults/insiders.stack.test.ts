@@ -176,7 +176,12 @@ describeFaults('An insider', start, [
       const answers = await mapBounded(Array.from({ length: 500 }), { width: 8 }, () => post(world, forged));
       expect(answers.every((status) => status === 401 || status === 429)).toBe(true);
     },
-    meanwhile: isMade,
+    meanwhile: async (world) => {
+      await isMade(world);
+      const recorded = (await world.decisions()).filter(({ reason }) => reason === 'SignatureInvalid');
+      expect(recorded.length).toBeGreaterThan(0);
+      expect(recorded.length).toBeLessThanOrEqual(100);
+    },
   },
   {
     name: 'leaves 1,200 requests half sent',
@@ -199,27 +204,6 @@ describeFaults('An insider', start, [
     end: () => {
       for (const socket of halfSent) socket.destroy();
     },
-  },
-  {
-    name: 'polls /metrics and /statusz with 20 clients at many holds',
-    begin: async (world) => {
-      const began = performance.now();
-      await world.consul.request('PUT', '/v1/catalog/register', { Node: CROWD_NODE, Address: '127.0.0.1' });
-      await inTransactions(world, 'set');
-      const held = async () => (await world.daemon.status()).holdCounts.ClaimUnconfirmed ?? 0;
-      await until('the holds', async () => (await held()) >= CROWD.length, { timeoutMs: 180_000 });
-      console.log(`${CROWD.length} holds after ${((performance.now() - began) / 1000).toFixed(1)} s`);
-      polls = startPolls(world);
-      await until('each client is answered', () => (polls?.answered() ?? 0) > 40);
-    },
-    meanwhile: isMade,
-    end: async (world) => {
-      await polls?.stop();
-      console.log(`answered polls: ${polls?.answered()}`);
-      await inTransactions(world, 'delete');
-      await world.consul.request('PUT', '/v1/catalog/deregister', { Node: CROWD_NODE });
-    },
-    timeoutMs: 180_000,
   },
   {
     name: 'finds the state directory lost after a client was compromised',
@@ -245,5 +229,30 @@ describeFaults('An insider', start, [
     },
     exact: false,
     storeForgets: true,
+  },
+]);
+
+// In a world of its own: only so many holds of claims are recorded in a while, and the rows before use some of them up.
+describeFaults('An insider with many services', start, [
+  {
+    name: 'polls /metrics and /statusz with 20 clients at many holds',
+    begin: async (world) => {
+      const began = performance.now();
+      await world.consul.request('PUT', '/v1/catalog/register', { Node: CROWD_NODE, Address: '127.0.0.1' });
+      await inTransactions(world, 'set');
+      const held = async () => (await world.daemon.status()).holdCounts.ClaimUnconfirmed ?? 0;
+      await until('the holds', async () => (await held()) >= CROWD.length, { timeoutMs: 180_000 });
+      console.log(`${CROWD.length} holds after ${((performance.now() - began) / 1000).toFixed(1)} s`);
+      polls = startPolls(world);
+      await until('each client is answered', () => (polls?.answered() ?? 0) > 40);
+    },
+    meanwhile: isMade,
+    end: async (world) => {
+      await polls?.stop();
+      console.log(`answered polls: ${polls?.answered()}`);
+      await inTransactions(world, 'delete');
+      await world.consul.request('PUT', '/v1/catalog/deregister', { Node: CROWD_NODE });
+    },
+    timeoutMs: 180_000,
   },
 ]);

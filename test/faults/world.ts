@@ -39,6 +39,8 @@ export interface World {
   readonly idpWay: TcpProxy;
   readonly directory: string;
   readonly daemon: Scopemesh;
+  /** Whether its clients log in to Consul. */
+  readonly hasLogins: boolean;
   /** What the identity provider opens now, by `destination/source`. */
   wanted(): Edges;
   /** All openings of every edge since `forget`: those of then, and of each state of the identity provider. */
@@ -141,6 +143,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       idpWay,
       directory,
       daemon,
+      hasLogins: options.configuration?.login === 'on',
       events,
       stepFile,
       stop,
@@ -202,7 +205,10 @@ function clientAt(at: number, scopes: readonly string[]): IdpClient {
 }
 
 interface Parts
-  extends Pick<World, 'consul' | 'way' | 'idp' | 'idpWay' | 'directory' | 'daemon' | 'stop' | 'decisions'> {
+  extends Pick<
+    World,
+    'consul' | 'way' | 'idp' | 'idpWay' | 'directory' | 'daemon' | 'hasLogins' | 'stop' | 'decisions'
+  > {
   readonly events: Sender;
   readonly stepFile: string;
 }

@@ -14,6 +14,7 @@ import {
   toUnreadable,
   validRecords,
 } from '../records.js';
+import { createBlockedUsers } from './blocked-users.js';
 import {
   CLIENT,
   CLIENT_FIELDS,
@@ -101,6 +102,7 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
   let cachedApis: { readonly read: Read<ResourceServer>; readonly at: number } | undefined;
 
   const known = new KnownEntries();
+  const blockedUsers = createBlockedUsers(api);
   const warned = new Set<string>();
   const warnMissing = (identifier: string) => {
     if (warned.has(identifier)) return;
@@ -234,7 +236,7 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
       if (fault !== undefined) throw new ClientUnreadable(place, value, fault);
       return toOAuthClient(provider, record.value, grants.found, relevantApis(read.found));
     },
-    readMembers: (groups, signal, admitted) => readMembers(api, groups, signal, admitted),
+    readMembers: (groups, signal, admitted) => readMembers(api, blockedUsers, groups, signal, admitted),
     async checkAccess(signal): Promise<readonly AccessCheck[]> {
       const checks: AccessCheck[] = [];
       const add = (permission: Omit<AccessCheck, 'isGranted'>, part: string, answer: HttpAnswer) => {

@@ -2,7 +2,6 @@ import { z } from 'zod';
 import type { Members } from '../../model/members.js';
 import { confirmLeft } from '../confirm-left.js';
 import { parseJson } from '../http-client.js';
-import { incomplete } from '../read-errors.js';
 import {
   invalidRecords,
   parseShape,
@@ -11,6 +10,7 @@ import {
   UnreadablePeopleList,
   validRecords,
 } from '../records.js';
+import type { BlockedUsers } from './blocked-users.js';
 import { isNotFound, type ManagementApi } from './management-api.js';
 import { readByCheckpoint, readByNumber } from './pages.js';
 
@@ -23,23 +23,11 @@ const ROLES_OF_USER = z.looseObject({
   roles: z.array(recordOf(ROLE, 'id')),
   total: z.int().nonnegative(),
 });
-const BLOCKED = {
-  segments: ['users'],
-  query: { q: 'blocked:true', search_engine: 'v3', fields: 'user_id', include_fields: true },
-  field: 'users',
-  entry: USER,
-  idOf: ({ user_id }: { readonly user_id: string }) => user_id,
-};
 
-/** A search shows at most this many (auth0.com/docs/manage-users/user-search/view-search-results-by-page). */
-const SEARCH_LIMIT = 1000;
-
-/**
- * The users of each role, without blocked ones. Their subject is the user ID, which is the `sub` of their tokens. Blocked
- * users are found by a search, which may be some seconds behind.
- */
+/** The users of each role, without blocked ones. Their subject is the user ID, which is the `sub` of their tokens. */
 export async function readMembers(
   api: ManagementApi,
+  blockedUsers: BlockedUsers,
   groups: readonly string[],
   signal: AbortSignal,
   admitted?: Members,
@@ -52,8 +40,7 @@ export async function readMembers(
     if (name === undefined) unreadable.add(undefined);
     else if (groups.includes(name)) unreadable.addGroup(name);
   const roles = validRecords(records);
-  const blocked = await readBlocked(api, signal);
-  const members = new Map<string, readonly string[]>();
+  const listedIn = new Map<string, ReadonlySet<string>>();
   for (const group of new Set(groups)) {
     const subjects = new Set<string>();
     const listed: (string | undefined)[] = [];
@@ -68,32 +55,24 @@ export async function readMembers(
       const invalid = invalidRecords(users).map(({ raw }) => textIn(raw, 'user_id'));
       for (const subject of invalid) unreadable.add(subject);
       listed.push(...invalid, ...validRecords(users).map(({ user_id }) => user_id));
-      for (const { user_id } of validRecords(users)) if (!blocked.has(user_id)) subjects.add(user_id);
+      for (const { user_id } of validRecords(users)) subjects.add(user_id);
     }
     // Nobody is known to have left if a record does not say which role it describes.
     if (!invalidNames.has(group) && !invalidNames.has(undefined))
       await confirmLeft({ group, listed, admitted, unreadable }, (subject) =>
         hasRole(api, subject, group, signal),
       );
-    members.set(group, [...subjects].sort());
+    listedIn.set(group, subjects);
   }
-  return unreadable.addTo(members);
-}
-
-/**
- * An invalid record refuses this read: any user may be the blocked one. Only the user ID is asked for, and a record without
- * it names nobody, so there is no single person to keep out. Members are blocked by administrators alone, so nobody else can
- * cause this.
- */
-async function readBlocked(api: ManagementApi, signal: AbortSignal): Promise<ReadonlySet<string>> {
-  const users = await readByNumber(api, BLOCKED, signal);
-  if (users.length < SEARCH_LIMIT) return new Set(users.map((user) => user.user_id));
-  const remedy = 'delete blocked users, or remove them from the roles under groups:';
-  throw incomplete(
-    `provider ${api.provider}, blocked users`,
-    `there are more than a search shows; ${remedy}`,
-    false,
+  const everybody = new Set([...listedIn.values()].flatMap((subjects) => [...subjects]));
+  const blocked = await blockedUsers.among(everybody, admitted, signal);
+  const members = new Map(
+    [...listedIn].map(([group, subjects]) => [
+      group,
+      [...subjects].filter((subject) => !blocked.has(subject)).sort(),
+    ]),
   );
+  return unreadable.addTo(members);
 }
 
 /** Whether Auth0 shows the role with the user (auth0.com/docs/api/management/v2/users/get-user-roles). */

@@ -1,6 +1,7 @@
 import type { Secret } from '../../model/secret.js';
 import type { ProviderParts } from '../provider-parts.js';
 import { createOidcDirectory, type OidcDirectoryOptions } from './directory.js';
+import { noteReads } from './last-reads.js';
 import { createOidcPoll } from './poll.js';
 import { createOidcSource } from './webhook.js';
 
@@ -13,9 +14,10 @@ export interface OidcOptions extends OidcDirectoryOptions {
 export function createOidc(options: OidcOptions): ProviderParts {
   const { provider, clock, webhookSecrets: secrets } = options;
   const directory = createOidcDirectory(options);
+  const lastReads = noteReads(directory);
   return {
-    directory,
-    poll: createOidcPoll({ ...options, directory }),
+    directory: lastReads.directory,
+    poll: createOidcPoll({ ...options, directory, lastReads }),
     ...(secrets.length === 0 ? {} : { source: createOidcSource({ provider, secrets, clock }) }),
   };
 }

@@ -1,15 +1,17 @@
 import type { Clock } from '../../clock.js';
-import type { OAuthClient } from '../../model/client.js';
-import { compareText } from '../../model/compare-text.js';
 import { clientKey } from '../../model/key.js';
 import { digestOf } from '../digest.js';
 import { membersRead } from '../effects.js';
 import { KEEP_FREE, type RequestBudget } from '../request-budget.js';
 import type { EventPoll, IdentityEvent } from '../source.js';
+import { byText, digestsOf } from './client-digest.js';
 import type { DocumentDirectory, Person } from './document.js';
+import type { LastReads } from './last-reads.js';
 
 export interface OidcPollOptions {
   readonly directory: DocumentDirectory;
+  /** Notes every other read of the same directory. */
+  readonly lastReads: Pick<LastReads, 'differFrom'>;
   readonly clock: Clock;
   readonly budget?: RequestBudget;
 }
@@ -20,11 +22,12 @@ const MAX_EVENTS = 200;
 /**
  * The backstop of a provider without a log of events: reads the document (an unchanged page costs a 304) and compares it
  * with the last poll. The cursor is a digest of all clients and people. After a restart only the digest is known: if it
- * differs, something unknown changed, which is a gap. A record that is missing or has less than before is only an
- * inference, so the events carry no evidence.
+ * differs, something unknown changed, which is a gap. A client is named too, in each poll, while its last read shows other
+ * than the document: either may be wrong, and a later change may be in neither. A record that is missing or has less than
+ * before is only an inference, so the events carry no evidence.
  */
 export function createOidcPoll(options: OidcPollOptions): EventPoll {
-  const { directory, clock, budget } = options;
+  const { directory, lastReads, clock, budget } = options;
   const { provider } = directory;
   let last:
     | { readonly cursor: string; readonly digests: ReadonlyMap<string, string>; readonly people: string }
@@ -35,27 +38,27 @@ export function createOidcPoll(options: OidcPollOptions): EventPoll {
     async poll(cursor, signal) {
       const read = () => directory.readAll(signal);
       const snapshot = await (budget === undefined ? read() : budget.bulk(read, KEEP_FREE));
-      const digests = new Map([
-        ...snapshot.clients.map((client) => [client.clientId, digestOfClient(client)] as const),
-        // A client that becomes unreadable has changed too. One without an ID is left to the complete comparison.
-        ...snapshot.unreadable.flatMap(({ clientId, why }) =>
-          clientId === undefined ? [] : [[clientId, `unreadable: ${why}`] as const],
-        ),
-      ]);
+      const digests = digestsOf(snapshot);
       const people = digestOfPeople(snapshot.people);
       const current = { cursor: digestOfAll(digests, people), digests, people };
       const before = last;
       last = current;
+      const differing = lastReads.differFrom(digests);
       const nothing = { events: [], cursor: current.cursor, gap: false };
-      if (cursor === undefined || cursor === current.cursor) return nothing;
-      if (before?.cursor !== cursor) return { ...nothing, gap: true };
-      const changed = changedIds(before.digests, digests);
+      if (cursor === undefined) return nothing;
+      const isSame = cursor === current.cursor;
+      if (!isSame && before?.cursor !== cursor) return { ...nothing, gap: true };
+      const listed = isSame || before === undefined ? [] : changedIds(before.digests, digests);
+      const changed = [...new Set([...listed, ...differing.complete])].sort();
       if (changed.length > MAX_EVENTS) return { ...nothing, gap: true };
+      const ids = [...new Set([...changed, ...differing.alone])].slice(0, MAX_EVENTS);
+      // What was known may be lost, and a loss must not wait behind grants.
+      const known = new Set([...(before?.digests.keys() ?? []), ...differing.alone]);
       return {
         ...nothing,
         events: [
-          ...changed.map((clientId) => toEvent(clientId, before.digests.has(clientId))),
-          ...(people === before.people ? [] : [toPeopleEvent()]),
+          ...ids.map((clientId) => toEvent(clientId, known.has(clientId))),
+          ...(isSame || people === before?.people ? [] : [toPeopleEvent()]),
         ],
       };
     },
@@ -85,17 +88,6 @@ function changedIds(before: ReadonlyMap<string, string>, after: ReadonlyMap<stri
   return [...ids].filter((id) => before.get(id) !== after.get(id)).sort();
 }
 
-/** Covers everything that scopemesh reads of a client, independent of the order. */
-function digestOfClient(client: OAuthClient): string {
-  const { attributes, grants, grantTypes, ...rest } = client;
-  return digestOf([
-    Object.entries(rest).sort(byText),
-    Object.entries(attributes).sort(byText),
-    grants.map(({ api, name }) => [api ?? null, name]).sort(byText),
-    [...grantTypes].sort(),
-  ]);
-}
-
 function digestOfPeople(people: readonly Person[] | undefined): string {
   if (people === undefined) return '';
   return digestOf(
@@ -106,8 +98,4 @@ function digestOfPeople(people: readonly Person[] | undefined): string {
 function digestOfAll(digests: ReadonlyMap<string, string>, people: string): string {
   const clients = [...digests].sort(byText);
   return `sha256:${digestOf(people === '' ? clients : [clients, people])}`;
-}
-
-function byText(a: unknown, b: unknown): number {
-  return compareText(JSON.stringify(a), JSON.stringify(b));
 }

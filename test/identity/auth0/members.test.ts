@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { createBlockedUsers } from '../../../src/identity/auth0/blocked-users.js';
 import type { ManagementApi } from '../../../src/identity/auth0/management-api.js';
 import { readMembers } from '../../../src/identity/auth0/members.js';
 import { parseShape } from '../../../src/identity/records.js';
@@ -28,7 +29,7 @@ function tenant(lists: Readonly<Record<string, readonly unknown[]>>): Management
 }
 
 const read = (lists: Readonly<Record<string, readonly unknown[]>>, groups = ['ops']) =>
-  readMembers(tenant(lists), groups, new AbortController().signal);
+  readMembers(tenant(lists), createBlockedUsers(tenant(lists)), groups, new AbortController().signal);
 
 const ROLES = [
   { id: 'rol_1', name: 'ops' },

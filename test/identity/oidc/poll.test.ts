@@ -2,7 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Clock } from '../../../src/clock.js';
 import { IncompleteRead } from '../../../src/errors.js';
-import { type DocumentDirectory, parsePage, toSnapshot } from '../../../src/identity/oidc/document.js';
+import {
+  type DocumentDirectory,
+  parseClient,
+  parsePage,
+  toSnapshot,
+} from '../../../src/identity/oidc/document.js';
+import { noteReads } from '../../../src/identity/oidc/last-reads.js';
 import { createOidcPoll } from '../../../src/identity/oidc/poll.js';
 
 const signal = new AbortController().signal;
@@ -11,6 +17,8 @@ const signal = new AbortController().signal;
 function polled(initial: object[]) {
   const world = {
     clients: initial,
+    /** What a read of one client alone finds, where it differs from the document. */
+    alone: new Map<string, object | undefined>(),
     people: undefined as object[] | undefined,
     failure: undefined as Error | undefined,
   };
@@ -24,14 +32,16 @@ function polled(initial: object[]) {
       const { clients, people } = world;
       return toSnapshot([parsePage({ clients, people }, 'main', 'd')], 'd', 1);
     },
-    read: () => Promise.reject(new Error('not asked')),
+    async read(_, clientId) {
+      const isListed = (each: object) => 'clientId' in each && each.clientId === clientId;
+      const found = world.alone.has(clientId) ? world.alone.get(clientId) : world.clients.find(isListed);
+      return found === undefined ? undefined : parseClient(found, clientId, 'main', 'd');
+    },
     close: async () => {},
   };
-  return {
-    world,
-    poll: createOidcPoll({ directory, clock }),
-    restarted: () => createOidcPoll({ directory, clock }),
-  };
+  const lastReads = noteReads(directory);
+  const start = () => createOidcPoll({ directory, lastReads, clock });
+  return { world, directory: lastReads.directory, poll: start(), restarted: start };
 }
 
 const a = { clientId: 'a', scopes: ['x', 'y'], attributes: { p: '1', q: '2' } };
@@ -130,6 +140,87 @@ describe('the poll of an oidc directory', () => {
     const { cursor } = await poll.poll(undefined, signal);
     world.clients = many.map((client) => ({ ...client, scopes: ['x'] }));
     expect(await poll.poll(cursor, signal)).toMatchObject({ events: [], gap: true });
+  });
+
+  describe('of a document that contradicts the reads of one client', () => {
+    const named = ({ events }: Awaited<ReturnType<ReturnType<typeof polled>['poll']['poll']>>) =>
+      events.flatMap(({ triggers }) =>
+        triggers.map(({ key, urgent }) => [key.kind === 'client' && key.value, urgent]),
+      );
+
+    test('names a client again that is deleted after a document lacked it by mistake', async () => {
+      const { world, directory, poll } = polled([a, b]);
+      let { cursor } = await poll.poll(undefined, signal);
+      world.clients = [b];
+      world.alone.set('a', a);
+      const short = await poll.poll(cursor, signal);
+      expect(named(short)).toEqual([['a', true]]);
+      expect(await directory.read('clientId', 'a', signal)).toBeDefined();
+      // The document stays as it is, and now it is right.
+      world.alone.delete('a');
+      ({ cursor } = short);
+      expect(named(await poll.poll(cursor, signal))).toEqual([['a', true]]);
+      expect(await directory.read('clientId', 'a', signal)).toBeUndefined();
+      expect(await poll.poll(cursor, signal)).toEqual({ events: [], cursor, gap: false });
+    });
+
+    test('names a client that was gone for a moment between two polls', async () => {
+      const { world, directory, poll } = polled([a, b]);
+      const { cursor } = await poll.poll(undefined, signal);
+      world.alone.set('a', undefined);
+      expect(await directory.read('clientId', 'a', signal)).toBeUndefined();
+      world.alone.delete('a');
+      expect(named(await poll.poll(cursor, signal))).toEqual([['a', true]]);
+      expect(await directory.read('clientId', 'a', signal)).toBeDefined();
+      expect(await poll.poll(cursor, signal)).toEqual({ events: [], cursor, gap: false });
+    });
+
+    test('names once what a complete read between two polls saw otherwise', async () => {
+      const { world, directory, poll } = polled([a, b]);
+      const { cursor } = await poll.poll(undefined, signal);
+      world.clients = [b];
+      await directory.readAll(signal);
+      world.clients = [a, b];
+      expect(named(await poll.poll(cursor, signal))).toEqual([['a', true]]);
+      expect(await poll.poll(cursor, signal)).toEqual({ events: [], cursor, gap: false });
+    });
+
+    test('leads to one complete comparison if a complete read saw very many otherwise', async () => {
+      const many = Array.from({ length: 202 }, (_, at) => ({ clientId: `c${at}`, scopes: [] as string[] }));
+      const { world, directory, poll } = polled(many);
+      const { cursor } = await poll.poll(undefined, signal);
+      world.clients = many.slice(0, 1);
+      await directory.readAll(signal);
+      world.clients = many;
+      expect(await poll.poll(cursor, signal)).toMatchObject({ events: [], gap: true });
+    });
+
+    test('asks for at most 200, those first that were read longest ago', async () => {
+      const many = Array.from({ length: 250 }, (_, at) => ({ clientId: `c${at}`, scopes: [] as string[] }));
+      const { world, directory, poll } = polled(many);
+      const { cursor } = await poll.poll(undefined, signal);
+      for (const { clientId } of many) {
+        world.alone.set(clientId, undefined);
+        await directory.read('clientId', clientId, signal);
+      }
+      const first = named(await poll.poll(cursor, signal)).map(([clientId]) => clientId);
+      expect(first).toEqual(many.slice(0, 200).map(({ clientId }) => clientId));
+      for (const clientId of first) await directory.read('clientId', String(clientId), signal);
+      const second = named(await poll.poll(cursor, signal)).map(([clientId]) => clientId);
+      expect(second.slice(0, 50)).toEqual(many.slice(200).map(({ clientId }) => clientId));
+    });
+
+    test('does not name a client whose record neither can be parsed', async () => {
+      const unreadable = { clientId: 'a', scopes: ['x y'] };
+      const { world, directory, poll } = polled([b]);
+      let { cursor } = await poll.poll(undefined, signal);
+      world.clients = [b, unreadable];
+      const changed = await poll.poll(cursor, signal);
+      expect(named(changed)).toEqual([['a', undefined]]);
+      await expect(directory.read('clientId', 'a', signal)).rejects.toThrow('cannot be read');
+      ({ cursor } = changed);
+      expect(await poll.poll(cursor, signal)).toEqual({ events: [], cursor, gap: false });
+    });
   });
 
   test('a read that fails loses nothing', async () => {

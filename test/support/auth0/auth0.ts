@@ -250,6 +250,12 @@ function answer(asked: Asked, state: State, { log, stream }: Auth0): Answer {
           asked,
         );
       }
+      if (id !== undefined) {
+        const user = state.users.get(id);
+        if (user === undefined)
+          return notFound({ message: 'The user does not exist.', errorCode: 'inexistent_user' });
+        return { json: fieldsOf(shape('user', { user_id: id, blocked: user.blocked }), asked) };
+      }
       const users = [...state.users.values()].filter(
         ({ blocked }) => asked.query.get('q') !== 'blocked:true' || blocked,
       );
