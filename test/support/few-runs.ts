@@ -7,7 +7,7 @@ import fc from '../../node_modules/fast-check/lib/fast-check.js';
 const assert = <T>(property: fc.IRawProperty<T>, params?: fc.Parameters<T>) =>
   fc.assert(property, {
     ...params,
-    numRuns: Math.min(20, Math.max(10, Math.ceil((params?.numRuns ?? 100) / 40))),
+    numRuns: Math.max(10, Math.ceil((params?.numRuns ?? 100) / 10)),
     seed: 1,
     endOnFailure: true,
   });
