@@ -76,9 +76,10 @@ describe('what a scope opens at one destination', () => {
   });
 
   test('is held there alone if it can never be opened', () => {
-    const held = { mapping: mapping({ rules: [rule('{name}:call', '{name}')] }) };
-    const changes = { ...held, clients: [client('web', ['orders:call', 'a.b:call'])] };
+    const held = { mapping: mapping({ rules: [rule('all', 'orders'), rule('dot', 'a.b')] }) };
+    const changes = { ...held, clients: [client('web', ['all', 'dot'])] };
     expect(at({}, changes).holds).toEqual([]);
+    expect(at({ name: 'a.b' }, changes).holds).toMatchObject([{ scopes: ['dot'] }]);
   });
 
   test('is held as protected with every scope that would open it', () => {
