@@ -161,7 +161,7 @@ describe('an object of people', () => {
     };
     expect(new Set(corrected().map(String))).toEqual(new Set(['DriftCorrected,false,']));
     fleet.written.clear();
-    // It is made without its tokens first, and then as it was.
+    // It is deleted, which ends its tokens, and made again.
     expect(corrected().map(String)).toEqual(['MappingChanged,false,', 'MembershipAdded,false,']);
   });
 
