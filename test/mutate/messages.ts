@@ -7,6 +7,8 @@ export type Question =
       readonly mutant: string;
       readonly hitLimit?: number;
       readonly testTimeoutMs: number;
+      /** After this time no further test begins. */
+      readonly limitMs: number;
       readonly files: readonly { readonly file: string; readonly ids: readonly string[] }[];
     }
   | { readonly kind: 'end' }

@@ -154,7 +154,9 @@ export default class Session extends TestRunner {
 
   private async runMutant(question: Extract<Question, { readonly kind: 'mutant' }>): Promise<Answer> {
     let ran = 0;
+    const started = performance.now();
     for (const { file, ids } of question.files) {
+      if (performance.now() - started > question.limitMs) break;
       await this.load(file);
       instrumented.hitCount = question.hitLimit === undefined ? undefined : 0;
       instrumented.hitLimit = question.hitLimit;

@@ -8,6 +8,11 @@ import { CHANNEL } from './channel.mjs';
 /** A test that takes longer with a mutant waits for what never comes. */
 const TEST_TIMEOUT_MS = 5_000;
 
+/**
+ * Tests of one mutant begin within this time, quick ones first. What only a later one would notice counts as unnoticed.
+ */
+const LIMIT_MS = 15_000;
+
 const QUICK_MS = 10;
 
 const killKey = (source, file) => `${source} ${file}`;
@@ -74,6 +79,7 @@ class SessionTestRunner {
       hitLimit,
       files,
       testTimeoutMs: TEST_TIMEOUT_MS,
+      limitMs: LIMIT_MS,
     };
     let answer = await this.ask(question);
     if (answer.kind === 'dirty') {
