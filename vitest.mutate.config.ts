@@ -2,7 +2,6 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 // For `npm run mutate`: only the tests of what is mutated. Other tests read the sources as text or start servers.
-// `npm run mutate -- --mutate src/plan/precedence.ts` mutates one file.
 export default defineConfig({
   resolve: {
     alias: [
@@ -16,6 +15,8 @@ export default defineConfig({
     include: ['test/{plan,state,apply,reconcile}/**/*.test.ts'],
     // `operations` counts in a process of its own, which no mutant reaches.
     exclude: ['test/**/*.stack.test.ts', 'test/state/operations.test.ts'],
+    // These measure a time, which takes seconds, and a mutant of what they measure shows elsewhere.
+    testNamePattern: /^(?!.*ten thousand (clients and fifty rules|services with eight thousand entries))/,
     // Only for what never ends: a mutant that loops is found by its count of hits.
     testTimeout: 120_000,
     isolate: false,

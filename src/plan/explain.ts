@@ -244,7 +244,7 @@ function openingsHere(claim: ClaimStatus, input: DestinationInput): Explanation[
   if (claim.kind === 'none') return [];
   const opened = input.openings.get(clientText(claim.client));
   return (opened?.openings ?? [])
-    .filter((opening) => opening.destination === input.destination.name)
+    .filter((opening) => opening.destination === input.destination.name.toLowerCase())
     .flatMap((opening) => {
       const forUser = openForUser(opening, claim.client, input);
       // `holds` shows what is held, with the reason.

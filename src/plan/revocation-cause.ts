@@ -45,6 +45,8 @@ export function revocationCause(facts: {
 }): RevocationCause {
   const { claimStatus, lastApplied, input } = facts;
   const opened = lastApplied?.grants ?? [];
+  // As in openings: names of config entries are case-insensitive.
+  const destination = input.destination.name.toLowerCase();
   const before = namesOf(opened);
   const because = (
     reason: ChangeReason,
@@ -76,15 +78,14 @@ export function revocationCause(facts: {
   if (client === undefined) return because('ClientDeleted', !isNamed);
   if (!client.enabled) return because('ClientDisabled', false);
   if (claimStatus.kind === 'refused') return because('ClaimRemoved', !isNamed);
-  if (input.mapping.protectedServices.includes(input.destination.name))
-    return because('ProtectedService', false);
+  if (input.mapping.protectedServices.includes(destination)) return because('ProtectedService', false);
 
   const has = (grant: Grant) => client.grants.some((each) => sameGrant(each, grant));
   const lost = opened.filter((grant) => !has(grant));
   if (before.length > 0 && lost.length === 0) {
     const { limited = [], openings = [] } = input.openings.get(clientText(id)) ?? {};
     const needsHuman = openings.some(
-      ({ destination, user }) => destination === input.destination.name && user?.actsForHuman,
+      (opening) => opening.destination === destination && opening.user?.actsForHuman,
     );
     const isLimited =
       before.some((scope) => limited.includes(scope)) || (needsHuman && !asksForActor(facts.current));
@@ -94,8 +95,7 @@ export function revocationCause(facts: {
     return because(isLimited ? 'ActorLimited' : 'MappingChanged', isInferred, scopes);
   }
   const named = input.evidence.filter(({ provider }) => provider === id.provider).flatMap(namedScopes);
-  const reaches = (scope: Grant) =>
-    destinationsOfScope(id.provider, scope, input.mapping).has(input.destination.name);
+  const reaches = (scope: Grant) => destinationsOfScope(id.provider, scope, input.mapping).has(destination);
   // Evidence about one scope says nothing about another scope that was lost at the same time, nor about a scope of that
   // name at another API. If it is not recorded what opened the edge, any named scope that could have opened it counts.
   const areNamed =

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseAccess, toRawSource } from '../../src/consul/source-access.js';
 import type { Access, HeaderMatch, JwtRequirement } from '../../src/model/intention.js';
+import { toPlainPathRegex } from '../../src/model/plain-path.js';
 import {
   admits,
   canonical,
@@ -12,6 +13,7 @@ import {
   sameAccess,
   union,
   widens,
+  without,
 } from '../../src/plan/access.js';
 import { ALLOW, DENY, named } from './scene.js';
 import { anyAccess, anyRequest } from './worlds.js';
@@ -134,6 +136,74 @@ test('an intersection never lets through more than either', () => {
   );
 });
 
+describe('an intersection is', () => {
+  const methods = (...names: readonly string[]): Access => any({ methods: names });
+  test.each<[string, Access | undefined, Access | undefined, Access | undefined]>([
+    ['the narrower one where one covers the other', ALLOW, get('/a'), get('/a')],
+    ['nothing where one is nothing', ALLOW, undefined, undefined],
+    ['nothing where they have no method in common', methods('GET'), methods('PUT'), undefined],
+    ['what both have of their methods', methods('GET', 'PUT'), methods('PUT', 'POST'), methods('PUT')],
+    [
+      'the narrower path of each method',
+      { kind: 'http', permissions: [{ methods: ['GET'] }, { methods: ['PUT'], pathPrefix: '/a' }] },
+      { kind: 'http', permissions: [{ methods: ['GET'], pathPrefix: '/a' }, { methods: ['PUT'] }] },
+      any({ methods: ['GET', 'PUT'], pathPrefix: '/a' }),
+    ],
+  ])('%s', (_, a, b, expected) => {
+    expect(intersection(a, b)).toEqual(expected);
+    expect(intersection(b, a)).toEqual(expected);
+  });
+});
+
+describe('an access without another', () => {
+  test('lets through everything that only it lets through, and nothing that it does not', () => {
+    fc.assert(
+      fc.property(
+        anyAccess,
+        anyAccess,
+        fc.array(anyRequest, { minLength: 8, maxLength: 30 }),
+        (a, b, requests) => {
+          const rest = without(a, b);
+          for (const request of requests) {
+            if (admits(rest, request)) expect(admits(a, request)).toBe(true);
+            if (admits(a, request) && !admits(b, request)) expect(admits(rest, request)).toBe(true);
+          }
+        },
+      ),
+      { numRuns: 2_000 },
+    );
+  });
+
+  const plain = (text: string, kind: 'path' | 'prefix' = 'path') =>
+    any({ pathRegex: toPlainPathRegex({ kind, text }) });
+  test.each<[string, Access | undefined, Access | undefined, Access | undefined]>([
+    ['is nothing where the other one covers it', get('/a/b'), get('/a'), undefined],
+    ['is all of it where the other one is nothing', get('/a'), undefined, get('/a')],
+    ['is all of it where the other one only denies', get('/a'), DENY, get('/a')],
+    ['stays whole where the other one covers a part of everything', ALLOW, get('/a'), ALLOW],
+    [
+      'loses the methods that the other one has',
+      any({ methods: ['GET', 'PUT'] }),
+      any({ methods: ['PUT'] }),
+      any({ methods: ['GET'] }),
+    ],
+    [
+      'loses the path itself where the other one has that',
+      plain('/a'),
+      any({ pathExact: '/a' }),
+      plain('/a/', 'prefix'),
+    ],
+    [
+      'keeps the path as it is written where the other one has none of it',
+      plain('/a'),
+      plain('/b'),
+      plain('/a'),
+    ],
+  ])('%s', (_, a, b, expected) => {
+    expect(without(a, b)).toEqual(expected);
+  });
+});
+
 describe('the canonical form', () => {
   test('allows the same, is its own canonical form and has no order', () => {
     fc.assert(
@@ -184,7 +254,8 @@ describe('the canonical form', () => {
 
 describe('a request is judged as Envoy does', () => {
   test.each<[string, Access, { method?: string; path?: string; headers?: Record<string, string> }, boolean]>([
-    ['the query is no part of the path', any({ pathExact: '/a' }), { path: '/a?b' }, true],
+    ['the query is no part of the path', any({ pathExact: '/a' }), { path: '/a?b=c' }, true],
+    ['a deny lets nothing through', DENY, {}, false],
     ['an expression matches the whole path', any({ pathRegex: '/a' }), { path: '/ab' }, false],
     ['a method of another case is another method', any({ methods: ['GET'] }), { method: 'get' }, false],
     [
@@ -234,5 +305,12 @@ describe('a request is judged as Envoy does', () => {
     const permissions = Array.from({ length: 101 }, (_, at) => ({ pathRegex: `/(${at}|x)` }));
     const judge = (path: string) => admits({ kind: 'http', permissions }, { method: 'GET', path });
     expect([judge('/99'), judge('/100')]).toEqual([true, undefined]);
+  });
+
+  test('an expression that scopemesh itself writes is judged after any number of others', () => {
+    const permissions = Array.from({ length: 102 }, (_, at) => ({
+      pathRegex: toPlainPathRegex({ kind: 'path', text: `/${at}` }) ?? '',
+    }));
+    expect(admits({ kind: 'http', permissions }, { method: 'GET', path: '/101' })).toBe(true);
   });
 });

@@ -1,17 +1,25 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { BreakGlass } from '../../src/model/break-glass.js';
 import type { Access, IntentionSource } from '../../src/model/intention.js';
 import type { HttpRequestShape } from '../../src/plan/access.js';
-import { type Explanation, explain } from '../../src/plan/explain.js';
+import { type Explanation, explain, verdictOnRequest } from '../../src/plan/explain.js';
+import type { Hold } from '../../src/plan/plan.js';
 import { planDestination } from '../../src/plan/plan-destination.js';
+import { ISSUER, settings } from './acl/acl-scene.js';
 import {
   ALLOW,
+  claiming,
+  client,
   DENY,
   entriesOf,
   entry,
   inputsOf,
+  mapping,
+  NOW,
   named,
   ourSource,
+  rule,
   type Scene,
   scene,
   source,
@@ -21,7 +29,13 @@ const READ: Access = { kind: 'http', permissions: [{ methods: ['GET'], pathPrefi
 
 function explained(
   changes: Partial<Scene>,
-  facts: { request?: HttpRequestShape; defaultPolicy?: Explanation['defaultPolicy']; from?: string } = {},
+  facts: {
+    request?: HttpRequestShape;
+    defaultPolicy?: Explanation['defaultPolicy'];
+    from?: string;
+    claimHolds?: readonly Hold[];
+    unreadable?: Hold;
+  } = {},
 ): Explanation {
   const input = inputsOf(scene(changes)).find((each) => each.destination.name === 'orders');
   if (input === undefined) throw new Error('nothing is about orders');
@@ -31,7 +45,8 @@ function explained(
     defaultPolicy: facts.defaultPolicy ?? 'deny',
     input,
     plan: planDestination(input),
-    claimHolds: [],
+    claimHolds: facts.claimHolds ?? [],
+    unreadable: facts.unreadable,
   });
 }
 
@@ -109,5 +124,141 @@ describe('the explanation of a call', () => {
       pending: undefined,
       holds: [],
     });
+  });
+});
+
+describe('the explanation of a call names', () => {
+  const GLASS: BreakGlass = {
+    id: '01JDXK4T0QJ5W3M8V7Z2R6N9PB',
+    ...named('web'),
+    source: 'web',
+    destination: 'orders',
+    reason: 'INC-1',
+    forMs: 3_600_000,
+    duringFreeze: false,
+    askedAt: NOW,
+    openedAt: NOW,
+    askedBy: { id: 'os:ana' },
+  };
+
+  it('who makes an intention, and whether scopemesh owns it', () => {
+    const of = (each: IntentionSource, meta = {}, changes: Partial<Scene> = {}) =>
+      explained({ entries: entriesOf({ ...entry('orders', each), meta }), ...changes }).candidates[0];
+    expect(of(ourSource('web', ALLOW))).toEqual({
+      precedence: 9,
+      source: 'web',
+      destination: 'orders',
+      access: ALLOW,
+      isOwned: true,
+      description: 'scopemesh:pay client=main/web',
+    });
+    expect(of(source('web', ALLOW))).toMatchObject({ isOwned: false });
+    expect(of(ourSource('web', ALLOW), {}, { unrecorded: undefined })).toMatchObject({ isOwned: false });
+    expect(of(source('web', ALLOW), { 'external-source': 'terraform' })?.manager).toBe(
+      'terraform manages it',
+    );
+    const wild = explained({ entries: entriesOf(entry('*', source('web', DENY), source('*', ALLOW))) });
+    expect(wild.candidates.map((each) => [each.source, each.destination])).toEqual([
+      ['web', '*'],
+      ['*', '*'],
+    ]);
+  });
+
+  it('a token that would let the call through', () => {
+    const jwt = { provider: 'idp', verifyClaims: [] };
+    const entries = entriesOf(
+      entry(
+        'orders',
+        ourSource('web', {
+          kind: 'http',
+          permissions: [
+            { methods: ['GET'], jwt },
+            { pathRegex: '/(a)\\1', jwt },
+          ],
+        }),
+      ),
+    );
+    const verdict = (method: string, path: string) =>
+      explained({ entries }, { request: { method, path } }).verdict;
+    expect(verdict('GET', '/')).toBe('with-token');
+    expect(verdict('PUT', '/')).toBe('unclear');
+    const only = { kind: 'http', permissions: [{ methods: ['GET'], jwt }] } as const;
+    expect(verdictOnRequest(only, { method: 'PUT', path: '/' })).toBe('denied');
+    expect(verdictOnRequest(only, { method: 'GET', path: '/', token: jwt })).toBe('allowed');
+  });
+
+  it('the break-glass grants of this edge, and no other', () => {
+    const breakGlass = [GLASS, { ...GLASS, id: '01JDXK4T0QJ5W3M8V7Z2R6N9PC', source: 'job' }];
+    const limits = mapping({ breakGlass: { longestMs: 3_600_000, never: [] } });
+    const found = explained({ mapping: limits, breakGlass });
+    expect(found.breakGlass).toMatchObject([{ id: GLASS.id, state: 'open' }]);
+    expect(found.desired).toEqual(ALLOW);
+  });
+
+  it('the holds of the edge, of its claim and of its client', () => {
+    const hold = (name: string): Hold => ({
+      subject: name,
+      reason: 'ClaimTaken',
+      detail: '',
+      action: 'grant',
+      scopes: [],
+      resource: { kind: 'claim', name },
+    });
+    const guarded = mapping({ rules: [rule('orders', 'orders')], protectedServices: ['orders'] });
+    const others = { clients: [client('web', ['orders']), client('job', ['orders'])] };
+    const of = (unreadable?: Hold) =>
+      explained(
+        { mapping: guarded, ...others, services: [claiming('web', 'web'), claiming('job', 'job')] },
+        { claimHolds: [hold('web'), hold('job')], ...(unreadable === undefined ? {} : { unreadable }) },
+      ).holds.map(({ subject }) => subject);
+    expect(of()).toEqual(['intention/default/default/orders/web', 'web']);
+    expect(of(hold('unreadable'))).toEqual(['intention/default/default/orders/web', 'web', 'unreadable']);
+  });
+
+  it('a client that does not exist or is disabled, with its scopes in order', () => {
+    const grants = [{ name: 'b' }, { api: 'x', name: 'a' }, { name: 'a' }];
+    const off = client('web', [], { enabled: false, grants });
+    expect(explained({ clients: [off], entries: entriesOf(entry('orders')) }).client).toMatchObject({
+      exists: true,
+      enabled: false,
+      actorKind: 'workload',
+      grants: [{ api: 'x', name: 'a' }, { name: 'a' }, { name: 'b' }],
+      limited: [],
+    });
+    expect(explained({ clients: [], entries: entriesOf(entry('orders')) })).toMatchObject({
+      client: { exists: false, enabled: false, actorKind: 'unknown', grants: [], limited: [] },
+      openings: [],
+      desired: undefined,
+    });
+    const limits = { human: { never: [] }, workload: { never: ['orders'] }, agent: { never: [] } };
+    const limited = mapping({ rules: [rule('orders', 'orders')], limits });
+    expect(explained({ mapping: limited, entries: entriesOf(entry('orders')) }).client?.limited).toEqual([
+      'orders',
+    ]);
+  });
+
+  it('only what opens this destination, and a jwt-provider that it waits for', () => {
+    const rules = [
+      rule('orders', 'orders'),
+      rule('more', 'billing'),
+      rule('user', 'orders', { userRequired: true }),
+    ];
+    const clients = [client('web', ['orders', 'more', 'user'])];
+    const userTokens = {
+      consulVersion: '1.16.1',
+      laxAgents: [],
+      jwksUris: new Map([['main', `${ISSUER}/certs`]]),
+      entries: new Map(),
+      behindGateways: new Set<string>(),
+    };
+    const found = explained({ mapping: mapping({ rules, acl: settings() }), clients, userTokens });
+    expect(found.awaitsJwtProvider).toBe(true);
+    expect(found.openings).toMatchObject([
+      { scope: 'orders', access: ALLOW },
+      { scope: 'user', access: { kind: 'http', permissions: [{ jwt: {} }] } },
+    ]);
+    expect(explained({}).awaitsJwtProvider).toBe(false);
+    const unknown = explained({ mapping: mapping({ rules: [rules[2] ?? rule('', '')] }), clients });
+    expect(unknown.openings).toEqual([]);
   });
 });

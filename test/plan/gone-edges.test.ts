@@ -134,4 +134,38 @@ describe('an edge with a record that is not in Consul', () => {
         subject,
       ]);
   });
+
+  it('is reported with its client, its scopes and what the record says of its access', () => {
+    const found = (text: string, changes: Partial<Scene> = {}) =>
+      inputsOf(
+        scene({
+          clients: [client('web', [])],
+          entries: entriesOf(entry('orders')),
+          written: new Map([[subject, text]]),
+          ...changes,
+        }),
+      ).flatMap(goneEdges)[0];
+    expect(found(toLastAppliedText(ALLOW, ['orders', '["x","y"]']))).toEqual({
+      subject,
+      resource: expect.objectContaining({ kind: 'intention', source: 'web', destination: 'orders' }),
+      client: { provider: 'main', clientId: 'web', actorKind: 'workload' },
+      scopes: ['orders', 'y'],
+      before: ALLOW,
+      isUncertain: false,
+    });
+    expect(found(toLastAppliedText(DENY, []))?.before).toEqual(DENY);
+    expect(found('["http x",[]]')?.before).toEqual({ kind: 'other' });
+    expect(found(toUncertainText([]))).toMatchObject({ before: { kind: 'other' }, isUncertain: true });
+    expect(found('["of an unknown form"')).toMatchObject({
+      scopes: [],
+      before: { kind: 'other' },
+      isUncertain: false,
+    });
+    expect(found(toLastAppliedText(ALLOW, []), { services: [] })).not.toHaveProperty('client');
+  });
+
+  it('is gone if only a source of another partition has its name', () => {
+    const far = source('web', ALLOW, '', { partition: 'far' });
+    expect(gone({ entries: entriesOf(entry('orders', far)) })).toEqual([subject]);
+  });
 });

@@ -61,6 +61,16 @@ describe('a proposal', () => {
     expect(unclear.unexplained.map(({ reason }) => reason)).toEqual(['SeveralScopes', 'SeveralScopes']);
   });
 
+  it('names the destinations of scopes that nothing tells apart in one order, whatever the order of Consul', () => {
+    const clients = ['web', 'job'].map((id) => client(id, ['insights', 'figures']));
+    const called = ['reports', 'archive'].map((to) => entry(to, source('web', ALLOW), source('job', ALLOW)));
+    for (const entries of [entriesOf(...called), entriesOf(...called.toReversed())])
+      expect(proposalFor(filled({ clients, entries })).unusedScopes[0]).toMatchObject({
+        reason: 'SeveralDestinations',
+        detail: expect.stringContaining('the callers of archive, reports;'),
+      });
+  });
+
   it('proposes no rule that would let another holder of the scope in', () => {
     const clients = [client('web', ['orders:call']), client('job', ['orders:call'])];
     const proposal = proposalFor(

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { toLastAppliedText } from '../../src/plan/last-applied.js';
 import type { Change } from '../../src/plan/plan.js';
 import { clientText } from '../../src/plan/world.js';
 import {
@@ -347,5 +348,34 @@ describe('drift', () => {
   test('is not what an IdP change explains', () => {
     const opened = sceneAfter(scene(), [planOf(scene())]);
     expect(planOf({ ...opened, ...without }).changes).toMatchObject([{ reason: 'ScopeRevoked' }]);
+  });
+});
+
+describe('at an entry whose name differs in case', () => {
+  const upper = { entries: new Map([[keyOf('Orders'), entry('Orders', ourSource('web', ALLOW))]]) };
+  const subject = 'intention/default/default/Orders/web';
+  const at = (changes: Partial<Scene>, ...opensBy: readonly string[]) =>
+    planOf(
+      scene({ ...upper, written: new Map([[subject, toLastAppliedText(ALLOW, opensBy)]]), ...changes }),
+      'Orders',
+    ).changes;
+  const guarded = mapping({ rules: [rule('orders', 'orders')], protectedServices: ['orders'] });
+
+  test('a protected destination is the cause there too', () => {
+    expect(at({ mapping: guarded }, 'orders')).toMatchObject([
+      { reason: 'ProtectedService', isInferred: false, after: undefined },
+    ]);
+    expect(at({ mapping: guarded })).toMatchObject([{ reason: 'ProtectedService', isInferred: false }]);
+  });
+
+  test('a kind that must act for a human now is the cause there too', () => {
+    expect(at(ofNoKind, 'orders')).toMatchObject([{ reason: 'ActorLimited', isInferred: true }]);
+  });
+
+  test('a named scope that reaches the destination is evidence there too', () => {
+    expect(at({ ...without, ...about('orders') })).toMatchObject([
+      { reason: 'ScopeRevoked', isInferred: false },
+    ]);
+    expect(at({ ...without, ...about('billing') })).toMatchObject([{ isInferred: true }]);
   });
 });

@@ -1,9 +1,24 @@
 import { describe, expect, it } from 'vitest';
+import type { Change, Hold, Plan } from '../../src/plan/plan.js';
 import { planDestination } from '../../src/plan/plan-destination.js';
 import { isStillPlanned } from '../../src/plan/still-planned.js';
 import { inputOf } from '../../src/state/fleet.js';
 import { WorldState } from '../../src/state/world-state.js';
-import { ALLOW, claiming, client, entry, mapping, NOW, named, ourSource, rule, SETTINGS } from './scene.js';
+import {
+  ALLOW,
+  claiming,
+  client,
+  DENY,
+  entry,
+  mapping,
+  NOW,
+  named,
+  ourSource,
+  planOf,
+  rule,
+  SETTINGS,
+  scene,
+} from './scene.js';
 
 const web = { provider: 'main', clientId: 'web' };
 const api = { provider: 'main', clientId: 'api' };
@@ -39,5 +54,46 @@ describe('a recorded plan', () => {
     const { world, isStill } = planned();
     world.putClient(web, client('web', []), world.beginRead());
     expect(isStill()).toBe(false);
+  });
+});
+
+describe('a recorded change', () => {
+  const [first] = planOf(scene()).changes;
+  if (first === undefined) throw new Error('nothing is planned');
+  const grant: Change = first;
+  const loss: Change = { ...grant, subject: 'loss', narrows: true, widens: false };
+  const plan = (changes: readonly Change[], holds: readonly Hold[] = []): Plan => ({
+    key: { kind: 'destination', partition: '', namespace: '', service: '' },
+    changes,
+    holds,
+  });
+  const hold = (action: Hold['action']): Hold => ({
+    subject: 'loss',
+    reason: 'Frozen',
+    detail: '',
+    action,
+    scopes: [],
+    resource: grant.resource,
+  });
+  const isStill = (recorded: readonly Change[], fresh: readonly Change[], holds: readonly Hold[] = []) =>
+    isStillPlanned(recorded, plan([], holds), plan(fresh));
+
+  it('that widens must be planned alike: the access, the Description and what it opens by', () => {
+    expect(isStill([grant], [grant])).toBe(true);
+    const others: readonly Partial<Change>[] = [{ after: DENY }, { description: 'x' }, { opensBy: ['x'] }];
+    for (const change of others) expect(isStill([grant], [{ ...grant, ...change }])).toBe(false);
+    expect(isStill([grant], [])).toBe(false);
+    expect(isStill([loss, grant], [])).toBe(false);
+  });
+
+  it('that narrows needs no plan, and one that is planned must be recorded or held', () => {
+    expect(isStill([loss], [])).toBe(true);
+    expect(isStill([loss, grant], [loss, grant])).toBe(true);
+    expect(isStill([grant], [grant, loss])).toBe(false);
+    expect(isStill([{ ...grant, subject: 'loss' }], [{ ...grant, subject: 'loss', narrows: true }])).toBe(
+      false,
+    );
+    expect(isStill([grant], [grant, loss], [hold('revoke')])).toBe(true);
+    expect(isStill([grant], [grant, loss], [hold('grant')])).toBe(false);
   });
 });

@@ -1,6 +1,16 @@
 import { describe, expect, test } from 'vitest';
+import { clientKey } from '../../src/model/key.js';
 import type { QuarantineRecord } from '../../src/model/quarantine.js';
-import { compareRecords, type StoredBlock } from '../../src/plan/stored-block.js';
+import type { Job } from '../../src/model/trigger.js';
+import {
+  compareRecords,
+  isNewer,
+  newest,
+  newestCompromise,
+  parseRelease,
+  parseStored,
+  type StoredBlock,
+} from '../../src/plan/stored-block.js';
 import { NOW } from './scene.js';
 
 const instant = (ms: number) => new Date(NOW + ms).toISOString();
@@ -49,5 +59,117 @@ describe('a record of a quarantine in Consul and the store', () => {
       expect(compareRecords([], [each], NOW)).toEqual([
         { do: 'adopt', id: web, instants: { at: now, receivedAt: now } },
       ]);
+  });
+});
+
+describe('a report of a compromised secret', () => {
+  const key = clientKey('main', 'web');
+  const order = (
+    kind: 'secret-compromised' | 'client-disabled',
+    at: number,
+    received: number,
+    eventId: string,
+  ) => ({
+    key,
+    cause: { kind: 'webhook' as const, receivedAt: instant(0) },
+    order: {
+      kind,
+      ...web,
+      at: instant(at),
+      cause: { kind: 'webhook' as const, receivedAt: instant(received), eventId },
+    },
+  });
+  const job = (...triggers: Job['triggers']): Job => ({ key, triggers, attempts: 0 });
+
+  test('counts with the newest instant of each kind, and the cause that was received last', () => {
+    const found = newestCompromise(
+      job(
+        order('secret-compromised', -5, -30, 'first'),
+        order('client-disabled', -1, -1, 'other'),
+        order('secret-compromised', -9, -20, 'last'),
+        order('secret-compromised', -7, -25, 'second'),
+      ),
+    );
+    expect(found).toMatchObject({ at: instant(-5), receivedAt: instant(-20), cause: { eventId: 'last' } });
+  });
+
+  test('is not there without an order about it', () => {
+    expect(newestCompromise(job())).toBeUndefined();
+    expect(newestCompromise(job(order('client-disabled', 0, 0, 'a')))).toBeUndefined();
+  });
+
+  test('is newer if it names a later instant or was received later, and not if neither', () => {
+    const of = (at: number, received: number) => ({ at: instant(at), receivedAt: instant(received) });
+    expect(isNewer(of(0, 0), of(0, 0))).toBe(false);
+    expect(isNewer(of(-1, -1), of(0, 0))).toBe(false);
+    expect(isNewer(of(1, -1), of(0, 0))).toBe(true);
+    expect(isNewer(of(-1, 1), of(0, 0))).toBe(true);
+  });
+
+  test('has the newest of several instants in any form, and nothing of none', () => {
+    expect(newest([instant(1), undefined, instant(3), instant(2)])).toBe(instant(3));
+    expect(newest(['2026-01-01T02:00:00+02:00', '2026-01-01T00:00:01Z'])).toBe('2026-01-01T00:00:01Z');
+    expect(newest([undefined])).toBe('');
+  });
+});
+
+describe('a stored quarantine', () => {
+  const stored = (each: unknown) => parseStored(JSON.stringify([each]));
+
+  test('is read as it was written', () => {
+    for (const closure of ['ClientQuarantined', 'Released'] as const) {
+      const written = { ...block(closure), receivedAt: instant(5), decisionId: 'd' };
+      expect(stored(written)).toEqual([written]);
+    }
+  });
+
+  test('of an earlier version was received at its instant, and has no decision', () => {
+    const { receivedAt: _, ...old } = block('ClientQuarantined');
+    expect(stored(old)).toEqual([{ ...old, receivedAt: old.at }]);
+    expect(stored({ ...old, receivedAt: 1, decisionId: 1 })).toEqual([{ ...old, receivedAt: old.at }]);
+  });
+
+  test.each<[string, unknown]>([
+    ['no object', 'text'],
+    ['null', null],
+    ['no provider', { ...block('Released'), provider: 1 }],
+    ['no client', { ...block('Released'), clientId: undefined }],
+    ['no instant', { ...block('Released'), at: 5 }],
+    ['another state', { ...block('Released'), closure: 'Open' }],
+  ])('is left out if it is or has %s, and the others stay', (_, broken) => {
+    expect(parseStored(JSON.stringify([broken, block('ClientQuarantined')]))).toEqual([
+      block('ClientQuarantined'),
+    ]);
+  });
+
+  test('is none without a text or a list', () => {
+    expect(parseStored(undefined)).toEqual([]);
+    expect(parseStored('{}')).toEqual([]);
+  });
+});
+
+describe('a stored release', () => {
+  const release = { by: { id: 'os:ana' }, decidedAt: instant(0), upTo: instant(-1) };
+
+  test('is read as it was written', () => {
+    expect(parseRelease(JSON.stringify(release))).toEqual(release);
+  });
+
+  test.each<[string, unknown]>([
+    ['no object', 'text'],
+    ['null', null],
+    ['no instant', { ...release, decidedAt: 1 }],
+    ['no limit', { ...release, upTo: undefined }],
+    ['nobody', { ...release, by: null }],
+    ['a text for the person', { ...release, by: 'ana' }],
+    ['a person without an ID', { ...release, by: {} }],
+    ['a person with another ID', { ...release, by: { id: 1 } }],
+  ])('releases nobody if it is or has %s', (_, broken) => {
+    expect(parseRelease(JSON.stringify(broken))).toBeUndefined();
+  });
+
+  test('is none without a text', () => {
+    expect(parseRelease(undefined)).toBeUndefined();
+    expect(parseRelease('')).toBeUndefined();
   });
 });

@@ -1,7 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import type { IntentionEntry } from '../../src/model/intention.js';
+import type { Catalog, Protocol } from '../../src/model/catalog.js';
+import type { IntentionEntry, IntentionSource } from '../../src/model/intention.js';
+import { createSelection } from '../../src/plan/selection.js';
 import { EntryCache } from '../../src/state/entry-cache.js';
 import { LastApplied } from '../../src/state/last-applied.js';
+import { hasSameProtocols, protocolIn } from '../../src/state/protocols.js';
+import { unlinkedPolicies } from '../../src/state/unlinked-policies.js';
 import { ALLOW, DENY, entry, keyOf, mapping, named, ourSource } from '../plan/scene.js';
 
 const at = (modifyIndex: number, access: typeof ALLOW | typeof DENY = ALLOW): IntentionEntry => ({
@@ -53,5 +57,175 @@ describe('what is known of the entries', () => {
     expect(cache.owned.countOf(id)).toBe(2);
     cache.replaceAll([at(12, DENY)], 2);
     expect(cache.owned.countOf(id)).toBe(0);
+  });
+
+  test('has every entry of a list, also outside the selection, whose intentions are not planned', () => {
+    const select = createSelection({ services: ['orders'] });
+    const cache = new EntryCache(mapping({ select }), new LastApplied());
+    expect([cache.isListed, [...cache.every()]]).toEqual([false, []]);
+    const [far, wild] = [entry('stock', ourSource('web', ALLOW)), entry('*', ourSource('web', ALLOW))];
+    const { changed } = cache.replaceAll([at(1), far, wild], 1);
+    expect(changed.map(({ destination }) => destination.name)).toEqual(['orders', '*']);
+    expect([cache.isListed, [...cache.every()].length, cache.all.has(keyOf('stock'))]).toEqual([
+      true,
+      3,
+      false,
+    ]);
+    expect(cache.replace(named('stock'), far, 2)).toBe(false);
+    cache.replaceAll([at(1), wild], 3);
+    expect([...cache.every()].length).toBe(2);
+    const places = new EntryCache(
+      mapping({ select: createSelection({ namespaces: ['team'] }) }),
+      new LastApplied(),
+    );
+    expect(places.replaceAll([wild], 1).changed).toEqual([]);
+  });
+
+  test('changes by a single read only if its index differs, or is that of an own write', () => {
+    const cache = new EntryCache(mapping(), new LastApplied());
+    cache.replaceAll([at(5)], 1);
+    expect(cache.replace(named('orders'), at(5, DENY), 2)).toBe(false);
+    expect(cache.replace(named('Orders'), { ...at(6), destination: named('Orders') }, 3)).toBe(true);
+    expect([...cache.all.keys()]).toEqual([keyOf('orders')]);
+    expect(cache.replace(named('orders'), at(0), 4)).toBe(true);
+    expect(cache.replace(named('orders'), at(0, DENY), 5)).toBe(true);
+    expect(cache.replace(named('orders'), at(7), 4)).toBe(false);
+    expect([
+      cache.replace(named('orders'), undefined, 6),
+      cache.replace(named('orders'), undefined, 7),
+    ]).toEqual([true, false]);
+  });
+
+  test('takes a list as the result of an own write only if every source is the same', () => {
+    const peer = { ...ourSource('web', ALLOW), peer: 'east' };
+    const of = (...sources: readonly IntentionSource[]) => {
+      const cache = new EntryCache(mapping(), new LastApplied());
+      cache.replace(
+        named('orders'),
+        { ...at(0), sources: [ourSource('web', ALLOW), ourSource('job', DENY)] },
+        1,
+      );
+      return cache.replaceAll([{ ...at(9), sources }], 2).changed.length;
+    };
+    expect(of(ourSource('job', DENY), ourSource('web', ALLOW))).toBe(0);
+    expect(of(ourSource('web', ALLOW))).toBe(1);
+    expect(of(ourSource('web', ALLOW), ourSource('job', ALLOW))).toBe(1);
+    expect(of(ourSource('web', ALLOW), ourSource('job', DENY), peer)).toBe(1);
+    expect(of(peer, ourSource('job', DENY))).toBe(1);
+    expect(of(ourSource('web', { kind: 'other' }), ourSource('job', DENY))).toBe(1);
+  });
+
+  test('is counted again for another owner, and where its records change', () => {
+    const id = { provider: 'main', clientId: 'web' };
+    const records = new LastApplied();
+    const cache = new EntryCache(mapping(), records);
+    cache.replaceAll([at(1)], 1);
+    expect(cache.owned.countOf(id)).toBe(1);
+    records.setUnrecorded(undefined);
+    cache.recountAll();
+    expect(cache.owned.count).toBe(0);
+    records.put(
+      'destination/default/default/orders',
+      new Map([['intention/default/default/orders/web', '["allow",[]]']]),
+    );
+    expect([cache.recount(named('orders')), cache.recount(named('none'))]).toEqual([
+      keyOf('orders'),
+      keyOf('none'),
+    ]);
+    expect(cache.owned.count).toBe(1);
+    cache.setMapping(mapping({ owner: 'other' }));
+    expect(cache.owned.count).toBe(0);
+    cache.setMapping(mapping());
+    expect(cache.owned.count).toBe(1);
+  });
+});
+
+describe('the protocol of a service', () => {
+  const catalog = (
+    defaultProtocol: Protocol,
+    protocols: Readonly<Record<string, Protocol>> = {},
+  ): Catalog => ({
+    services: [],
+    protocols: new Map(Object.entries(protocols)),
+    defaultProtocol,
+  });
+
+  test('is its own, else the default, and tcp while nothing is known', () => {
+    expect(protocolIn(catalog('http', { orders: 'grpc' }), named('orders'))).toBe('grpc');
+    expect(protocolIn(catalog('http'), named('orders'))).toBe('http');
+    expect(protocolIn(undefined, named('orders'))).toBe('tcp');
+  });
+
+  test('is the same in two catalogs only if the default and every one are', () => {
+    const before = catalog('http', { orders: 'grpc' });
+    expect(hasSameProtocols(before, catalog('http', { orders: 'grpc' }))).toBe(true);
+    expect(hasSameProtocols(before, catalog('tcp', { orders: 'grpc' }))).toBe(false);
+    expect(hasSameProtocols(before, catalog('http', { orders: 'tcp' }))).toBe(false);
+    expect(hasSameProtocols(before, catalog('http', { other: 'grpc' }))).toBe(false);
+    expect(hasSameProtocols(before, catalog('http'))).toBe(false);
+    expect(hasSameProtocols(undefined, before)).toBe(false);
+  });
+});
+
+describe('a policy that nothing links', () => {
+  const policy = (name: string, description = 'scopemesh:pay') => ({
+    id: name,
+    isAltered: false,
+    modifyIndex: 1,
+    object: { name, description, rules: '{}' },
+  });
+  const cache = (policies: readonly ReturnType<typeof policy>[], linked: readonly string[] = []) => ({
+    policies: new Map(policies.map((each) => [each.object.name.toLowerCase(), each])),
+    owned: new Map([
+      [
+        'r',
+        {
+          role: {
+            ...policy('r'),
+            object: { name: 'r', description: '', policies: linked, serviceIdentities: [] },
+          },
+          bindingRules: [],
+        },
+      ],
+      ['m', { bindingRules: [] }],
+    ]),
+  });
+  const removed = (of: ReturnType<typeof cache>, desired: readonly string[] = [], owner = 'pay') =>
+    unlinkedPolicies(
+      [
+        {
+          desired: {
+            policies: desired.map((name) => policy(name).object),
+            roles: [],
+            authMethods: [],
+            bindingRules: [],
+          },
+        },
+      ],
+      { cache: of },
+      { owner },
+    );
+  const A = 'scopemesh-pay-_rules-a';
+  const B = 'scopemesh-pay-_rules-b';
+
+  test('is removed if this owner has it, in order, and takes nothing from anybody', () => {
+    expect(
+      removed(cache([policy(B), policy(A), policy('other'), policy('scopemesh-pay-c', '')])),
+    ).toMatchObject(
+      [A, B].map((name) => ({
+        verb: 'deleted',
+        reason: 'MappingChanged',
+        isInferred: false,
+        narrows: false,
+        action: 'change',
+        scopes: [],
+        step: { do: 'delete', kind: 'acl-policy', id: name },
+      })),
+    );
+    expect(removed(cache([policy(A)]), [], 'other')).toEqual([]);
+  });
+
+  test('stays while a role links it or a plan will, in any case of its name', () => {
+    expect(removed(cache([policy(A), policy(B)], [A.toUpperCase()]), [B.toUpperCase()])).toEqual([]);
   });
 });

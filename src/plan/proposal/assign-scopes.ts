@@ -237,7 +237,7 @@ function whyUnused(
   if (several !== undefined)
     return {
       reason: 'SeveralDestinations',
-      detail: `other scopes have the same services, which are exactly the callers of ${several.join(', ')}; write the rule yourself`,
+      detail: `other scopes have the same services, which are exactly the callers of ${several.toSorted().join(', ')}; write the rule yourself`,
     };
   if (named.length === 0)
     return { reason: 'NoDestination', detail: 'its name is not that of a service that its services call' };

@@ -265,9 +265,11 @@ describe('a static token could be replaced by', () => {
         named: false,
         acl: false,
       });
+    let runs = 0;
     let within = 0;
     fc.assert(
       fc.property(texts, services, texts, services, fc.boolean(), (own, ownServices, extra, more, keeps) => {
+        runs++;
         const wide = [...new Set([...(keeps ? own : []), ...extra])];
         const wideServices = [...new Set([...(keeps ? ownServices : []), ...more])];
         if (!isWithin(rulesOf(own, ownServices), rulesOf(wide, wideServices))) return;
@@ -286,6 +288,6 @@ describe('a static token could be replaced by', () => {
       }),
       { numRuns: 800 },
     );
-    expect(within).toBeGreaterThan(100);
+    expect(within).toBeGreaterThan(runs / 8);
   });
 });

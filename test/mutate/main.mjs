@@ -1,0 +1,43 @@
+// `npm run mutate -- src/plan/guards [test/plan ...]`: which folders or files to mutate, and whose tests must notice.
+import { spawnSync } from 'node:child_process';
+import { existsSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const CORE = ['src/plan', 'src/state', 'src/apply'];
+
+const paths = process.argv.slice(2).filter((each) => !each.startsWith('-'));
+const options = process.argv.slice(2).filter((each) => each.startsWith('-'));
+const mutated = paths.filter((path) => !path.startsWith('test/'));
+const sources = mutated.length > 0 ? mutated : CORE;
+const missing = [...paths, ...sources].filter((path) => !existsSync(path));
+if (missing.length > 0) {
+  process.stderr.write(`mutate: ${missing.join(', ')} does not exist\n`);
+  process.exit(1);
+}
+
+/** The tests of a stage. What is written is tested by the jobs that write it too. */
+function testsOf(source) {
+  const [, stage] = source.split('/');
+  return stage === 'apply' ? ['test/apply', 'test/reconcile'] : [join('test', stage)];
+}
+
+const filesIn = (path, ending) =>
+  statSync(path).isDirectory() ? `${path.replace(/\/$/, '')}/**/*${ending}` : path;
+const named = paths.filter((path) => path.startsWith('test/'));
+const tests = named.length > 0 ? named : [...new Set(sources.flatMap(testsOf))];
+
+const stryker = spawnSync(
+  process.execPath,
+  [
+    'node_modules/@stryker-mutator/core/bin/stryker.js',
+    'run',
+    '--mutate',
+    sources.map((path) => filesIn(path, '.ts')).join(','),
+    '--testFiles',
+    tests.map((path) => filesIn(path, '.test.ts')).join(','),
+    ...options,
+  ],
+  { cwd: join(dirname(fileURLToPath(import.meta.url)), '../..'), stdio: 'inherit' },
+);
+process.exit(stryker.status ?? 1);

@@ -1,0 +1,112 @@
+import { describe, expect, it } from 'vitest';
+import type { ExistingJwtProvider, JwtProviderEntry } from '../../src/model/jwt-provider.js';
+import { UserTokens } from '../../src/state/user-tokens.js';
+
+const entry = (name: string, issuer = 'i'): JwtProviderEntry => ({
+  name,
+  issuer,
+  audiences: [],
+  jwksUri: 'u',
+  meta: { a: 'b' },
+});
+const existing = (name: string, issuer = 'i', modifyIndex = 1): ExistingJwtProvider => ({
+  name,
+  meta: { a: 'b' },
+  content: entry(name, issuer),
+  modifyIndex,
+});
+const tokens = () => {
+  let changes = 0;
+  const of = new UserTokens(() => changes++);
+  return { of, changes: () => changes };
+};
+const issuers = ({ facts }: UserTokens) =>
+  [...(facts.entries ?? [])].map(([key, { content }]) => [
+    key,
+    content === 'other' ? content : content.issuer,
+  ]);
+
+describe('the facts about tokens of users', () => {
+  it('are the same object until something changes, and each change is told once', () => {
+    const { of, changes } = tokens();
+    of.drainChanged();
+    const { facts } = of;
+    of.putVersion('not a version', []);
+    of.putBehindGateways(undefined);
+    expect([of.facts === facts, of.drainChanged(), changes()]).toEqual([true, false, 0]);
+    of.putVersion('v1.16.1', []);
+    of.putVersion('v1.16.1', []);
+    expect([of.facts.consulVersion, of.drainChanged(), of.drainChanged(), changes()]).toEqual([
+      'v1.16.1',
+      true,
+      false,
+      1,
+    ]);
+    of.putVersion('v1.16.1', undefined);
+    of.putJwksUri('main', 'u');
+    of.putJwksUri('main', 'u');
+    of.putBehindGateways(new Set(['b', 'a']));
+    of.putBehindGateways(new Set(['a', 'b']));
+    of.putBehindGateways(new Set(['a']));
+    expect(changes()).toBe(5);
+    expect(of.facts.jwksUris.get('main')).toBe('u');
+  });
+});
+
+describe('the jwt-providers as last read', () => {
+  it('are found by their names in lower case, and are gone when a list lacks them', () => {
+    const { of, changes } = tokens();
+    expect(of.facts.entries).toBeUndefined();
+    of.putEntries([], 1);
+    expect([of.facts.entries?.size, changes()]).toEqual([0, 1]);
+    of.putEntries([existing('A')], 2);
+    expect(issuers(of)).toEqual([['a', 'i']]);
+    of.putEntries([], 3);
+    expect(issuers(of)).toEqual([]);
+  });
+
+  it('keep a write that is newer than a list, and a list that is newer than another', () => {
+    const { of } = tokens();
+    of.putEntries([existing('a', 'old')], 1);
+    of.putEntry('A', entry('a', 'new'), 7, 5);
+    of.putEntries([existing('a', 'old'), existing('b')], 4);
+    expect(issuers(of)).toEqual([
+      ['a', 'new'],
+      ['b', 'i'],
+    ]);
+    of.putEntry('b', undefined, 0, 9);
+    of.putEntries([existing('a', 'new'), existing('b')], 8);
+    expect(issuers(of)).toEqual([['a', 'new']]);
+    of.putEntries([], 3);
+    of.putEntry('a', undefined, 0, 4);
+    expect(issuers(of)).toEqual([['a', 'new']]);
+    expect(of.facts.entries?.get('a')).toMatchObject({ name: 'a', meta: { a: 'b' } });
+  });
+
+  it('are assumed for one plan only, also if that fails', () => {
+    const { of, changes } = tokens();
+    of.putEntries([existing('a')], 1);
+    const { facts } = of;
+    expect(of.assuming([entry('b', 'x')], () => issuers(of))).toEqual([
+      ['a', 'i'],
+      ['b', 'x'],
+    ]);
+    expect(() =>
+      of.assuming([entry('b')], () => {
+        throw new Error('no');
+      }),
+    ).toThrow('no');
+    expect([of.facts === facts, changes()]).toEqual([true, 1]);
+  });
+});
+
+describe('a key that waits for a jwt-provider', () => {
+  it('has waited since it began, without interruption', () => {
+    const { of } = tokens();
+    expect([of.waitedMs('k', false, 5), of.isWaiting('k')]).toEqual([0, false]);
+    expect([of.waitedMs('k', true, 10), of.isWaiting('k'), of.isWaiting('l')]).toEqual([0, true, false]);
+    expect(of.waitedMs('k', true, 25)).toBe(15);
+    expect([of.waitedMs('k', false, 30), of.isWaiting('k')]).toEqual([20, false]);
+    expect(of.waitedMs('k', true, 40)).toBe(0);
+  });
+});
