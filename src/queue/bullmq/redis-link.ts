@@ -52,6 +52,8 @@ export class RedisLink implements ScriptLink {
   #checking: Promise<void> | undefined;
   #wasAway = false;
   #backAt: number | undefined;
+  /** The socket that sends the commands of this turn at its end. */
+  #gathering: Redis['stream'] | undefined;
 
   constructor(url: string, prefix: string, logger: Logger, clock: Clock, outage?: OutageLog) {
     this.prefix = prefix;
@@ -164,8 +166,8 @@ export class RedisLink implements ScriptLink {
   }
 
   /**
-   * Calls of one turn go out in one pipeline, and Redis runs them in the order of the calls. A connection sends the
-   * whole text of a script the first time, because a retry after NOSCRIPT would change that order.
+   * Calls of one turn go out in one write to the socket, and Redis runs them in the order of the calls. A connection sends
+   * the whole text of a script the first time, because a retry after NOSCRIPT would change that order.
    */
   run(script: Script, ...values: (string | number)[]): Promise<unknown> {
     return this.call((redis) => this.#runIn(redis, script, values));
@@ -182,7 +184,18 @@ export class RedisLink implements ScriptLink {
   #runIn(redis: Redis, script: Script, values: readonly (string | number)[]): Promise<unknown> {
     const isLoaded = this.#loaded.has(script);
     this.#loaded.add(script);
+    this.#gather(redis);
     return script.run(redis, this.prefix, values, isLoaded);
+  }
+
+  #gather({ stream }: Redis): void {
+    if (this.#gathering === stream) return;
+    this.#gathering = stream;
+    stream.cork();
+    setImmediate(() => {
+      this.#gathering = undefined;
+      stream.uncork();
+    });
   }
 
   close(): void {
