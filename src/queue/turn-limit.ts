@@ -1,5 +1,5 @@
 /** Some milliseconds of the event loop. */
-const MOST_IN_ONE_TURN = 32;
+const MOST_IN_ONE_TURN = 8;
 
 /**
  * Bounds how many runs begin in one turn of the event loop. Thousands of clients that need no answer from anywhere would
