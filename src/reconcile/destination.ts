@@ -1,6 +1,6 @@
 import { causeOf, causesOf } from '../apply/decision-drafts.js';
 import { recoverPending } from '../apply/recover-pending.js';
-import type { ServiceName } from '../model/intention.js';
+import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import { formatKey, type Key, providerKey } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
 import { goneEdges } from '../plan/gone-edges.js';
@@ -10,12 +10,13 @@ import type { Change, Hold } from '../plan/plan.js';
 import { planDestination } from '../plan/plan-destination.js';
 import { isStillPlanned } from '../plan/still-planned.js';
 import { serviceText } from '../plan/world.js';
+import type { KeyRecord } from '../queue/journal.js';
 import type { JobResult } from '../queue/queue.js';
 import { forgetRulings } from './approvals.js';
 import type { ReconcilerDeps } from './deps.js';
 import { storeRecords } from './edge-records.js';
 import { recordGone } from './gone-edges.js';
-import { inputFor, type Known, planGuarded, readEntry } from './guarded-plan.js';
+import { inputFor, planGuarded } from './guarded-plan.js';
 import { recordHolds } from './holds.js';
 import { releasedProviders, waitForJwtProviders } from './jwt-waiting.js';
 import { jobResult } from './unread-evidence.js';
@@ -44,12 +45,11 @@ export async function reconcileDestination(
     if ([...records].some(([subject, written]) => before.get(subject) !== written))
       world.rememberWritten(text, new Map([...before, ...records]));
   };
-  const isFresh = record.pending.length > 0 || !world.hasEntries;
-  let known: Known = {
-    entry: isFresh ? await readEntry(destination, deps, signal) : world.entries.get(serviceText(destination)),
-    isFresh,
-  };
-  const recovered = await recoverPending(text, record, known.entry, deps);
+  let isFresh = needsRead(destination, record, deps);
+  let entry = isFresh
+    ? await readEntry(destination, deps, signal)
+    : world.entries.get(serviceText(destination));
+  const recovered = await recoverPending(text, record, entry, deps);
   const { open: overtaken } = recovered;
   // The memory may have records that are not stored yet.
   remember(recovered.lastApplied);
@@ -57,7 +57,7 @@ export async function reconcileDestination(
   const end = jobResult(job, deps);
   let replaced: readonly string[] = [];
   let triggers = job.triggers;
-  for (let plans = 1; ; ) {
+  for (let plans = 1; ; plans++) {
     // A plan must know the cause of every change that it sees.
     triggers = [...triggers, ...deps.queue.late()];
     const informed: Job = { ...job, triggers: triggers };
@@ -65,14 +65,8 @@ export async function reconcileDestination(
     const isFrozen = () => world.freezes.at(deps.clock.now()) !== undefined;
     const wasFrozen = isFrozen();
     const facts = factsOf(destination, deps);
-    const recorded = { ...record, lastApplied: world.records.of(text) };
-    const guarded = await planGuarded(destination, known, informed, recorded, deps, signal);
-    if (guarded.kind === 'reads') {
-      known = await guarded.known;
-      continue;
-    }
-    const { plan, used } = guarded;
-    const { entry } = known;
+    const known = { ...record, lastApplied: world.records.of(text) };
+    const { plan, used } = await planGuarded(destination, entry, informed, known, deps, signal);
     deps.revocations.plan(text, plan, deps.clock.now());
     if (plan.records !== undefined) {
       remember(plan.records);
@@ -82,15 +76,16 @@ export async function reconcileDestination(
     const gone =
       overtaken.length > 0 || deps.space.isLow()
         ? []
-        : goneEdges({ ...inputFor(destination, informed, recorded, deps), entry });
-    // The watch may not show the edge yet.
-    if (!known.isFresh && gone.length > 0) {
-      known = { ...known, entry: await readEntry(destination, deps, signal), isFresh: true };
+        : goneEdges({ ...inputFor(destination, informed, known, deps), entry });
+    // A removal needs a fresh entry: a source that the watch has not shown yet could take effect instead.
+    if (!isFresh && (gone.length > 0 || plan.changes.some(({ after }) => after === undefined))) {
+      entry = await readEntry(destination, deps, signal);
+      isFresh = true;
       continue;
     }
     const cause = causeOf(informed);
     const changing = new Set(plan.changes.map(({ subject }) => subject));
-    const quarantined = quarantinedIn([...recorded.holds.values(), ...plan.holds]);
+    const quarantined = quarantinedIn([...known.holds.values(), ...plan.holds]);
     const isLate = ({ subject }: Pick<Hold, 'subject'>) => changing.has(subject) && quarantined.has(subject);
     const early = [...plan.holds, ...used].filter((hold) => !isLate(hold));
     await recordHolds(
@@ -110,17 +105,14 @@ export async function reconcileDestination(
     const isAsPlanned = (part: readonly Change[]) => {
       if (world.mapping !== mapping || isFrozen() !== wasFrozen) return isLast;
       if (isLast || factsOf(destination, deps).every((each, at) => each === facts[at])) return true;
-      const now = { ...record, lastApplied: world.records.of(text) };
-      const input = inputFor(destination, informed, now, deps);
+      const recorded = { ...known, lastApplied: world.records.of(text) };
+      const input = inputFor(destination, informed, recorded, deps);
       return isStillPlanned(part, plan, planDestination({ ...input, entry }));
     };
     const write = { key: text, destination, entry, changes, replaced, overtaken, isAsPlanned };
     const written = await writePlan(write, causesOf(informed), deps, signal);
     if (written.kind === 'stale') {
       replaced = written.replaced;
-      // The wildcard entry may be what has changed.
-      known = { entry, isFresh: known.isFresh };
-      plans += 1;
       continue;
     }
     if (written.kind === 'again' || isLast) {
@@ -143,8 +135,28 @@ export async function reconcileDestination(
   }
 }
 
+/**
+ * Whether the entry is read before the plan. The watch keeps the known entry current, and compare-and-set finds later
+ * changes. After a write of our own the index is unknown until the watch shows it.
+ */
+function needsRead(destination: ServiceName, { pending }: KeyRecord, { world }: ReconcilerDeps): boolean {
+  const known = world.entries.get(serviceText(destination));
+  return pending.length > 0 || known?.modifyIndex === 0 || !world.hasEntries;
+}
+
 /** The facts of a plan beside the entry: the same objects until one of them changes. */
 function factsOf(destination: ServiceName, { world }: ReconcilerDeps): readonly unknown[] {
   const wildcard = world.entries.get(serviceText({ ...destination, name: '*' }));
   return [world.claimsVersion, world.userTokens.facts, wildcard];
+}
+
+async function readEntry(
+  destination: ServiceName,
+  { world, consul }: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<IntentionEntry | undefined> {
+  const read = world.beginRead();
+  const entry = await consul.intentions.read(destination, signal);
+  world.putEntry(destination, entry, read);
+  return entry;
 }

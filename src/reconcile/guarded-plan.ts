@@ -30,76 +30,34 @@ export function inputFor(
   });
 }
 
-/** What a destination is planned from beside the state. */
-export interface Known {
-  readonly entry: IntentionEntry | undefined;
-  /** Whether the entry was read in this run, and not shown by the watch. */
-  readonly isFresh: boolean;
-  /** The wildcard entry, if it was read for this plan. */
-  readonly wildcard?: { readonly entry: IntentionEntry | undefined };
-}
-
-/** The guarded plan of one destination, and the holds that an approval ends; or what must be read before it can be made. */
-export type Guarded =
-  | { readonly kind: 'plan'; readonly plan: Plan; readonly used: readonly Hold[] }
-  | { readonly kind: 'reads'; readonly known: Promise<Known> };
-
+/** The guarded plan of one destination, and the holds that an approval ends. */
 export async function planGuarded(
   destination: ServiceName,
-  known: Known,
+  entry: IntentionEntry | undefined,
   job: Job,
   record: KeyRecord,
   deps: ReconcilerDeps,
   signal: AbortSignal,
-): Promise<Guarded> {
+): Promise<{ readonly plan: Plan; readonly used: readonly Hold[] }> {
   const { world, window } = deps;
-  const { entry, isFresh, wildcard } = known;
-  const inputNow = (): DestinationInput => {
-    const input = { ...inputFor(destination, job, record, deps), entry };
-    return wildcard === undefined ? input : { ...input, wildcard: wildcard.entry };
-  };
-  let unguarded = planDestination(inputNow());
-  if (await refreshJwtProviders(unguarded, deps, signal)) unguarded = planDestination(inputNow());
-  // A removal needs a fresh entry and wildcard: a source that the watch has not shown yet could take effect instead.
-  const removes = unguarded.changes.some(({ after }) => after === undefined);
-  // After a write of our own the index is unknown until the watch shows it.
-  const isIndexUnknown = entry?.modifyIndex === 0 && unguarded.changes.length > 0;
-  if ((removes && !(isFresh && wildcard !== undefined)) || (isIndexUnknown && !isFresh))
-    return { kind: 'reads', known: readFresh(destination, known, removes, deps, signal) };
+  const inputNow = () => ({ ...inputFor(destination, job, record, deps), entry });
+  let input = inputNow();
+  let first = planDestination(input);
+  if (await refreshJwtProviders(first, deps, signal)) {
+    input = inputNow();
+    first = planDestination(input);
+  }
+  // A removal needs a fresh wildcard entry: the watch may not have shown one that takes effect instead.
+  const unguarded = first.changes.some((change) => change.after === undefined)
+    ? planDestination({ ...input, wildcard: await readWildcard(destination, deps, signal) })
+    : first;
   const { owner } = world.mapping;
   const kind = guardableEdges(unguarded, (changes) =>
     deps.consul.intentions.sizeOf(destination, entry, sourcesAfter(entry?.sources ?? [], changes, owner)),
   );
   const { changes, holds, used, rejections } = guard(kind, await guardFacts(kind.losses, record.holds, deps));
   window.rejections.put(formatKey(unguarded.key), rejections);
-  return { kind: 'plan', plan: { ...unguarded, changes, holds }, used };
-}
-
-/** One read waits for no other. */
-async function readFresh(
-  destination: ServiceName,
-  { entry: known, isFresh }: Known,
-  withWildcard: boolean,
-  deps: ReconcilerDeps,
-  signal: AbortSignal,
-): Promise<Known> {
-  const [entry, wildcard] = await Promise.all([
-    isFresh ? known : readEntry(destination, deps, signal),
-    withWildcard ? readWildcard(destination, deps, signal) : undefined,
-  ]);
-  return { entry, isFresh: true, ...(withWildcard ? { wildcard: { entry: wildcard } } : {}) };
-}
-
-/** Reads the entry into the state. */
-export async function readEntry(
-  destination: ServiceName,
-  { world, consul }: ReconcilerDeps,
-  signal: AbortSignal,
-): Promise<IntentionEntry | undefined> {
-  const read = world.beginRead();
-  const entry = await consul.intentions.read(destination, signal);
-  world.putEntry(destination, entry, read);
-  return entry;
+  return { plan: { ...unguarded, changes, holds }, used };
 }
 
 /** Not put into the world: the watch must still see the change, for all destinations. */

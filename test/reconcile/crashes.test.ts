@@ -176,35 +176,6 @@ describe('somebody who writes at the same time', () => {
     expect(await edges()).toEqual(['grant applied ScopeGranted', 'revoke applied WildcardWouldAllow']);
     expect(await rig.mesh.access('orders')).toEqual({ web: 'deny' });
   });
-
-  it('reads the entry and the wildcard at once before a removal', async () => {
-    const reading = new Set<string>();
-    let isRemoving = false;
-    let release: () => void = () => {};
-    const gate = new Promise<void>((resolve) => {
-      release = resolve;
-    });
-    worker = await startWorker(rig, (consul) =>
-      withIntentions(consul, ({ read }) => ({
-        read: async (...args) => {
-          if (isRemoving) {
-            reading.add(args[0].name);
-            await gate;
-          }
-          return read(...args);
-        },
-      })),
-    );
-    await isOpen(rig, READ);
-    await worker.idle();
-    isRemoving = true;
-    rig.idp.put('web-app');
-    await worker.add(clientKey('main', 'web-app'), 'webhook');
-    await until('both reads', async () => reading.size === 2);
-    expect([...reading].toSorted()).toEqual(['*', 'orders']);
-    release();
-    await until('the revocation', async () => (await edges()).length === 2);
-  });
 });
 
 describe('a job that was queued before an event', () => {
@@ -231,11 +202,11 @@ describe('a job that was queued before an event', () => {
     const isReading = new Promise<void>((resolve) => {
       reading = resolve;
     });
-    // As after a write of our own whose index the watch has not shown yet: a job that misses an edge reads the entry.
+    // As after a write of our own whose index the watch has not shown yet: the job reads the entry.
     const { world } = worker.deps;
     const orders = { partition: 'default', namespace: 'default', name: 'orders' };
     const known = world.entries.get('default/default/orders');
-    if (known !== undefined) world.putEntry(orders, { ...known, sources: [], modifyIndex: 0 });
+    if (known !== undefined) world.putEntry(orders, { ...known, modifyIndex: 0 });
     await worker.add(destinationKey('orders'), 'consul-watch');
     await isReading;
     rig.idp.clients.delete('web-app');
