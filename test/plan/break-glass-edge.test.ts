@@ -21,6 +21,7 @@ import { parseLastAppliedText, toLastAppliedText } from '../../src/plan/last-app
 import { statusOfSource } from '../../src/plan/plan-destination.js';
 import { createSelection } from '../../src/plan/selection.js';
 import { clientText } from '../../src/plan/world.js';
+import { glass, HOUR } from './break-glass-scene.js';
 import {
   ALLOW,
   claiming,
@@ -34,7 +35,6 @@ import {
   scene,
 } from './scene.js';
 
-const HOUR = 3_600_000;
 const ID = '01JDXK4T0QJ5W3M8V7Z2R6N9PB';
 const OTHER = '01JDXK4T0QJ5W3M8V7Z2R6N9PC';
 const SUBJECT = 'intention/default/default/orders/web';
@@ -45,22 +45,6 @@ const methods = (...names: readonly string[]): Access => ({
   permissions: [{ methods: names }],
 });
 
-function glass(changes: Partial<BreakGlass> = {}): BreakGlass {
-  return {
-    id: ID,
-    source: 'web',
-    destination: 'orders',
-    partition: 'default',
-    namespace: 'default',
-    reason: 'INC-1',
-    forMs: 2 * HOUR,
-    duringFreeze: false,
-    askedAt: NOW - HOUR,
-    askedBy: { id: 'os:ana' },
-    openedAt: NOW - HOUR,
-    ...changes,
-  };
-}
 const ended = (changes: Partial<BreakGlass> = {}) => glass({ endedAt: NOW, ...changes });
 const record = (access: Access | undefined, ...opensBy: readonly string[]) =>
   parseLastAppliedText(toLastAppliedText(access, opensBy));

@@ -12,6 +12,7 @@ import {
 import { toGrantText } from '../../src/plan/grant-text.js';
 import { toLastAppliedText } from '../../src/plan/last-applied.js';
 import { clientText } from '../../src/plan/world.js';
+import { glass, HOUR } from './break-glass-scene.js';
 import { guarded } from './guarded.js';
 import {
   ALLOW,
@@ -34,7 +35,6 @@ import {
 } from './scene.js';
 import { someScene } from './worlds.js';
 
-const HOUR = 3_600_000;
 const ID = '01JDXK4T0QJ5W3M8V7Z2R6N9PB';
 const SUBJECT = 'intention/default/default/orders/web';
 const SCOPES = [rule('orders', 'orders', { methods: ['GET'], path: '/v1' })];
@@ -44,23 +44,6 @@ const on = (changes = {}) => mapping({ rules: SCOPES, breakGlass: limits, ...cha
 
 /** What the scope opens. */
 const GET = planOf(scene({ mapping: on() })).changes[0]?.after;
-
-function glass(changes: Partial<BreakGlass> = {}): BreakGlass {
-  return {
-    id: ID,
-    source: 'web',
-    destination: 'orders',
-    partition: 'default',
-    namespace: 'default',
-    reason: 'INC-1',
-    forMs: 2 * HOUR,
-    duringFreeze: false,
-    askedAt: NOW - HOUR,
-    askedBy: { id: 'os:ana' },
-    openedAt: NOW - HOUR,
-    ...changes,
-  };
-}
 
 /** `web` has no scope, and a person opened its edge. */
 const granted = (changes: Partial<Scene> = {}) =>

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import type { BreakGlass } from '../../src/model/break-glass.js';
 import type { Access } from '../../src/model/intention.js';
 import { isOfEdge } from '../../src/plan/break-glass.js';
 import { desiredAccess } from '../../src/plan/desired-access.js';
@@ -9,6 +8,7 @@ import { REMOVED, toLastAppliedText } from '../../src/plan/last-applied.js';
 import { missingDenies } from '../../src/plan/missing-denies.js';
 import { createSelection } from '../../src/plan/selection.js';
 import { clientText } from '../../src/plan/world.js';
+import { glass, HOUR } from './break-glass-scene.js';
 import {
   ALLOW,
   claiming,
@@ -94,27 +94,16 @@ describe('what a scope opens at one destination', () => {
 });
 
 describe('a break-glass grant of one edge', () => {
-  const glass: BreakGlass = {
-    id: '01JDXK4T0QJ5W3M8V7Z2R6N9PB',
-    ...named('web'),
-    source: 'web',
-    destination: 'orders',
-    reason: 'INC-1',
-    forMs: 3_600_000,
-    duringFreeze: false,
-    askedAt: NOW,
-    openedAt: NOW,
-    askedBy: { id: 'os:ana' },
-  };
+  const grant = glass({ forMs: HOUR, askedAt: NOW, openedAt: NOW });
   const on = { breakGlass: { longestMs: 3_600_000, never: [] } };
 
   test('is of no edge with another source, destination, namespace or partition', () => {
-    expect(isOfEdge(glass, named('web'), named('orders'))).toBe(true);
-    expect(isOfEdge(glass, named('web'), named('Orders'))).toBe(true);
-    expect(isOfEdge(glass, named('Web'), named('orders'))).toBe(false);
+    expect(isOfEdge(grant, named('web'), named('orders'))).toBe(true);
+    expect(isOfEdge(grant, named('web'), named('Orders'))).toBe(true);
+    expect(isOfEdge(grant, named('Web'), named('orders'))).toBe(false);
     for (const change of OTHERS) {
-      expect(isOfEdge(glass, { ...named('web'), ...change }, named('orders'))).toBe(false);
-      expect(isOfEdge(glass, named('web'), { ...named('orders'), ...change })).toBe(false);
+      expect(isOfEdge(grant, { ...named('web'), ...change }, named('orders'))).toBe(false);
+      expect(isOfEdge(grant, named('web'), { ...named('orders'), ...change })).toBe(false);
     }
   });
 
@@ -124,7 +113,7 @@ describe('a break-glass grant of one edge', () => {
       clients: [client('web', []), client('job', [])],
       services: [claiming('web', 'web'), claiming('job', 'job')],
       entries: entriesOf(entry('orders', ourSource('job', GET))),
-      breakGlass: [glass],
+      breakGlass: [grant],
     });
     expect(planOf(both).changes).toMatchObject([
       { source: { name: 'job' }, after: undefined, reason: 'ScopeRevoked' },
@@ -138,7 +127,7 @@ describe('a break-glass grant of one edge', () => {
       ['x', 'web'],
     ]) {
       const limits = { breakGlass: { longestMs: 3_600_000, never } };
-      const closed = scene({ mapping: mapping(limits), clients: [client('web', [])], breakGlass: [glass] });
+      const closed = scene({ mapping: mapping(limits), clients: [client('web', [])], breakGlass: [grant] });
       expect(planOf(closed).changes).toEqual([]);
     }
   });

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { BreakGlass } from '../../src/model/break-glass.js';
 import type { Access, IntentionSource } from '../../src/model/intention.js';
 import type { HttpRequestShape } from '../../src/plan/access.js';
 import { type Explanation, explain, verdictOnRequest } from '../../src/plan/explain.js';
 import type { Hold } from '../../src/plan/plan.js';
 import { planDestination } from '../../src/plan/plan-destination.js';
 import { ISSUER, settings } from './acl/acl-scene.js';
+import { glass, HOUR } from './break-glass-scene.js';
 import {
   ALLOW,
   claiming,
@@ -128,18 +128,7 @@ describe('the explanation of a call', () => {
 });
 
 describe('the explanation of a call names', () => {
-  const GLASS: BreakGlass = {
-    id: '01JDXK4T0QJ5W3M8V7Z2R6N9PB',
-    ...named('web'),
-    source: 'web',
-    destination: 'orders',
-    reason: 'INC-1',
-    forMs: 3_600_000,
-    duringFreeze: false,
-    askedAt: NOW,
-    openedAt: NOW,
-    askedBy: { id: 'os:ana' },
-  };
+  const GLASS = glass({ forMs: HOUR, askedAt: NOW, openedAt: NOW });
 
   it('who makes an intention, and whether scopemesh owns it', () => {
     const of = (each: IntentionSource, meta = {}, changes: Partial<Scene> = {}) =>

@@ -13,30 +13,8 @@ import {
 } from '../../src/plan/user-tokens.js';
 import { ISSUER, settings } from './acl/acl-scene.js';
 import { ALLOW, DENY, mapping, planOf, rule, scene } from './scene.js';
+import { ENTRY, existing, facts, KEYS, NAME } from './user-token-scene.js';
 
-const NAME = 'scopemesh-pay-main-_users';
-const KEYS = `${ISSUER}/certs`;
-const ENTRY: JwtProviderEntry = {
-  name: NAME,
-  issuer: ISSUER,
-  audiences: ['consul'],
-  jwksUri: KEYS,
-  meta: { scopemesh: 'scopemesh:pay', 'scopemesh-provider': 'main' },
-};
-const existing = (changes: Partial<ExistingJwtProvider> = {}): ExistingJwtProvider => ({
-  name: NAME,
-  meta: ENTRY.meta,
-  content: ENTRY,
-  modifyIndex: 3,
-  ...changes,
-});
-const facts = (...entries: readonly ExistingJwtProvider[]): UserTokenFacts => ({
-  consulVersion: '1.16.1',
-  laxAgents: [],
-  jwksUris: new Map([['main', KEYS]]),
-  entries: new Map(entries.map((each) => [each.name.toLowerCase(), each])),
-  behindGateways: new Set(),
-});
 const jwt = { provider: NAME, verifyClaims: [] };
 
 describe('the part of an access that stays while its requirement is unclear', () => {

@@ -1,16 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Access, IntentionEntry } from '../../src/model/intention.js';
-import type { ExistingJwtProvider, JwtProviderEntry } from '../../src/model/jwt-provider.js';
 import { toPlainPathRegex } from '../../src/model/plain-path.js';
-import { NOTHING_KNOWN, type UserTokenFacts } from '../../src/plan/destination-input.js';
+import { NOTHING_KNOWN } from '../../src/plan/destination-input.js';
 import {
   type JwtProviderChange,
   planJwtProviders,
   providersNamedBy,
   providersWrittenBy,
 } from '../../src/plan/plan-jwt-providers.js';
-import { ISSUER, loginProvider, settings } from './acl/acl-scene.js';
+import { loginProvider, settings } from './acl/acl-scene.js';
 import {
   ALLOW,
   client,
@@ -27,30 +26,8 @@ import {
   sceneAfter,
   source,
 } from './scene.js';
+import { ENTRY, existing, facts, NAME } from './user-token-scene.js';
 import { someScene } from './worlds.js';
-
-const NAME = 'scopemesh-pay-main-_users';
-const ENTRY: JwtProviderEntry = {
-  name: NAME,
-  issuer: ISSUER,
-  audiences: ['consul'],
-  jwksUri: `${ISSUER}/certs`,
-  meta: { scopemesh: 'scopemesh:pay', 'scopemesh-provider': 'main' },
-};
-const existing = (changes: Partial<ExistingJwtProvider> = {}): ExistingJwtProvider => ({
-  name: NAME,
-  meta: ENTRY.meta,
-  content: ENTRY,
-  modifyIndex: 3,
-  ...changes,
-});
-const facts = (...entries: readonly ExistingJwtProvider[]): UserTokenFacts => ({
-  consulVersion: '1.16.1',
-  laxAgents: [],
-  jwksUris: new Map([['main', `${ISSUER}/certs`]]),
-  entries: new Map(entries.map((each) => [each.name, each])),
-  behindGateways: new Set(),
-});
 
 const USER = mapping({ rules: [rule('orders', 'orders', { userRequired: true })], acl: settings() });
 const withUser = (...claims: readonly { path: readonly string[]; value: string }[]): Access => ({
