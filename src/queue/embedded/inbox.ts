@@ -30,8 +30,8 @@ export class EmbeddedInbox implements Inbox {
     memory: EventMemory,
   ): Promise<ReadonlySet<string>> {
     const accepted = toSteps(events).map(async (step) => {
-      const { ids, wake } = await this.#file.write(() => this.#accept(provider, step, memory));
-      wake();
+      const { ids, onDurable } = await this.#file.write(() => this.#accept(provider, step, memory));
+      onDurable();
       return ids;
     });
     return new Set((await Promise.all(accepted)).flat());
@@ -49,9 +49,9 @@ export class EmbeddedInbox implements Inbox {
     const all = new Map(events.map((event) => [event.id, event]));
     const fresh = [...all.values()].filter(({ id }) => !this.#facts.isRemembered(scope, id));
     const ids = fresh.map(({ id }) => id);
-    const wake = this.#queue.append(fresh.flatMap(({ triggers }) => triggers));
+    const onDurable = this.#queue.append(fresh.flatMap(({ triggers }) => triggers));
     for (const recheck of fresh.flatMap(({ rechecks }) => rechecks)) this.#rechecks.insert(provider, recheck);
     this.#facts.insert(scope, ids, ttlMs);
-    return { ids, wake };
+    return { ids, onDurable };
   }
 }

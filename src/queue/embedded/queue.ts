@@ -53,8 +53,8 @@ export class EmbeddedQueue implements Queue {
 
   async add(triggers: readonly Trigger[]): Promise<void> {
     if (triggers.length === 0) return;
-    const wake = await this.#file.write(() => this.append(triggers));
-    wake();
+    const onDurable = await this.#file.write(() => this.append(triggers));
+    onDurable();
   }
 
   /**
