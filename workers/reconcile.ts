@@ -1,6 +1,4 @@
-import { setMaxListeners } from 'node:events';
 import type { Progress } from '../src/daemon/progress.js';
-import { withLinkedSignal } from '../src/linked-signal.js';
 import type { Agenda } from '../src/queue/agenda.js';
 import type { AgendaHandler } from '../src/queue/follow-ups.js';
 import type { Queue } from '../src/queue/queue.js';
@@ -27,20 +25,18 @@ export async function runReconcile(
   { onPrepared, hold }: Beginning = { onPrepared: () => {}, hold: (handler) => handler },
 ): Promise<void> {
   const either = AbortSignal.any([signal, lost]);
-  // Each running job listens to them. Node would report more than ten listeners as a leak.
-  for (const each of [signal, lost]) setMaxListeners(0, each);
   if (!(await prepare(deps, either))) return;
   onPrepared();
   const onOverload = () => agenda.overloaded();
   const stoppable = { ...deps, ...untilStop(deps, signal) };
   const reading = throughOutages(createReconciler(stoppable), { ...deps, onOverload });
   const handler: AgendaHandler = (job, stop, follow) =>
-    withLinkedSignal([stop, lost], (until) => reading(job, until, follow)).catch((error: unknown) => {
+    reading(job, stop, follow).catch((error: unknown) => {
       if (error instanceof Stopped) return { kind: 'retry', afterMs: 0 };
       throw error;
     });
   await Promise.all([
-    agenda.work(progress.observe(hold(handler)), either),
+    agenda.work(progress.observe(hold(handler)), either, lost),
     agenda.workDurable(queue, either),
   ]);
 }

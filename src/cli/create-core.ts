@@ -101,6 +101,7 @@ export function createCore(
         note: (triggers) => agenda.note(triggers),
         addLater: (trigger, afterMs) => agenda.addLater(trigger, afterMs),
         late: () => [],
+        isReady: (key) => agenda.isReady(key),
       },
       consul: parts.consul,
       directories: new Map(

@@ -18,7 +18,7 @@ import type { AgendaHandler, FollowUps } from './follow-ups.js';
 import { byKey, mergeTriggers } from './merge-triggers.js';
 import type { JobResult, Queue, QueueState, Unparked } from './queue.js';
 import { ReadyEntries } from './ready-entries.js';
-import { interrupt, isInterrupted, type JobOutcome, type RunDeps, runJob } from './run-job.js';
+import { interrupt, isInterrupted, type JobOutcome, type RunDeps, runJob, runOwned } from './run-job.js';
 import { TurnLimit } from './turn-limit.js';
 
 /** A retry this soon belongs to the same run for its waiters; the others come back later. */
@@ -62,6 +62,11 @@ export class Agenda {
       const entry = this.#entry(key);
       entry.triggers = mergeTriggers(entry.triggers, added);
     }
+  }
+
+  isReady(key: Key): boolean {
+    const entry = this.#entries.get(formatKey(key));
+    return entry?.isWanted === true && entry.wake === undefined;
   }
 
   /** One run for all that ask for it before it begins. */
@@ -147,9 +152,14 @@ export class Agenda {
     void this.add(urgent);
   }
 
-  /** Runs what is added, until the signal aborts; then waits for what runs. */
-  async work(handler: AgendaHandler, signal: AbortSignal): Promise<void> {
+  /** Runs what is added, until the signal aborts; then waits for what runs. `lost` ends what runs. */
+  async work(handler: AgendaHandler, signal: AbortSignal, lost?: AbortSignal): Promise<void> {
     this.#handler = handler;
+    // One listener for all runs: adding one costs as much as there are others.
+    const endAll = () => {
+      for (const { stop } of this.#entries.values()) stop?.abort(lost?.reason);
+    };
+    lost?.addEventListener('abort', endAll, { once: true });
     this.#next();
     await untilAborted(signal);
     this.#handler = undefined;
@@ -302,6 +312,7 @@ export class Agenda {
         if (!entry.isWanted) entry.triggers = [];
         return late;
       },
+      isReady: (key) => this.isReady(key),
     };
     const job: Job = { key: entry.key, triggers, attempts };
     let failure: unknown;
@@ -310,17 +321,9 @@ export class Agenda {
         failure = error;
         throw error;
       });
-    // A durable job's failure is its queue's to count and to log.
     const outcome: JobOutcome =
       owners.length > 0
-        ? await withLinkedSignal([stop.signal, ...owners.map(({ signal }) => signal)], (until) =>
-            run(job, until),
-          ).catch(
-            (): JobOutcome =>
-              isInterrupted(stop.signal)
-                ? { kind: 'retry', afterMs: 0 }
-                : { kind: 'failed', error: '', attempts, exhausted: false, afterMs: 0 },
-          )
+        ? await runOwned(run, job, stop.signal, owners)
         : await runJob(this.#deps, run, job, stop.signal);
     entry.isRunning = false;
     entry.stop = undefined;

@@ -1,3 +1,4 @@
+import type { Key } from '../model/key.js';
 import type { Job, Trigger } from '../model/trigger.js';
 import type { JobResult } from './queue.js';
 
@@ -11,6 +12,8 @@ export interface FollowUps {
   addLater(trigger: Trigger, afterMs: number): void;
   /** The triggers of this key since the run began: a run that sees a change must know its cause. */
   late(): readonly Trigger[];
+  /** Whether a run of this key only waits for a place: it will see the present state. */
+  isReady(key: Key): boolean;
 }
 
 export type AgendaHandler = (job: Job, signal: AbortSignal, followUps: FollowUps) => Promise<JobResult>;

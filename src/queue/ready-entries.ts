@@ -38,11 +38,9 @@ export class ReadyEntries {
   /** Takes out the next one that may run now, with a place. `leave` gives the place back. */
   take(places: Places): { readonly entry: AgendaEntry; readonly leave: () => void } | undefined {
     for (const lane of LANES) {
-      const heads = [...this.#lanes[lane].values()].flatMap(([first]) => first ?? []);
-      heads.sort((a, b) => this.#sinceOf(a) - this.#sinceOf(b));
-      const [oldest] = heads;
+      const oldest = this.#oldest(lane);
       const isShared = oldest !== undefined && places.hasRoom(oldest.key, lane);
-      const entry = isShared ? oldest : heads.find(({ key }) => places.hasOwnRoom(key));
+      const entry = isShared ? oldest : this.#oldest(lane, ({ key }) => places.hasOwnRoom(key));
       if (entry === undefined) continue;
       this.#remove(entry);
       return { entry, leave: places.enter(entry.key, !isShared) };
@@ -50,8 +48,17 @@ export class ReadyEntries {
     return undefined;
   }
 
-  #sinceOf(entry: AgendaEntry): number {
-    return this.#since.get(entry) ?? 0;
+  /** Of the first entries of each group. */
+  #oldest(lane: Lane, is: (entry: AgendaEntry) => boolean = () => true): AgendaEntry | undefined {
+    let oldest: AgendaEntry | undefined;
+    for (const [first] of this.#lanes[lane].values())
+      if (first !== undefined && is(first) && (oldest === undefined || this.#isOlder(first, oldest)))
+        oldest = first;
+    return oldest;
+  }
+
+  #isOlder(a: AgendaEntry, b: AgendaEntry): boolean {
+    return (this.#since.get(a) ?? 0) < (this.#since.get(b) ?? 0);
   }
 
   #remove(entry: AgendaEntry): void {

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js';
 import { messageOf, SyncError } from '../errors.js';
+import { withLinkedSignal } from '../linked-signal.js';
 import { formatKey } from '../model/key.js';
 import type { Job, Trigger } from '../model/trigger.js';
 import type { Logger, Metrics } from '../observe.js';
@@ -85,5 +86,21 @@ export async function runJob(
     };
   } finally {
     metrics.time('scopemesh_job_seconds', (clock.now() - startedAt) / 1000, { key: keyKind });
+  }
+}
+
+/** The same for a durable job, whose failure is its queue's to count and to log. The signals of its owners end it too. */
+export async function runOwned(
+  handler: JobHandler,
+  job: Job,
+  stop: AbortSignal,
+  owners: readonly { readonly signal: AbortSignal }[],
+): Promise<JobOutcome> {
+  try {
+    const signals = [stop, ...owners.map(({ signal }) => signal)];
+    return await withLinkedSignal(signals, (until) => handler(job, until));
+  } catch {
+    if (isInterrupted(stop)) return { kind: 'retry', afterMs: 0 };
+    return { kind: 'failed', error: '', attempts: job.attempts, exhausted: false, afterMs: 0 };
   }
 }

@@ -67,4 +67,5 @@ export const NO_FOLLOW_UPS: ReconcilerDeps['queue'] = {
   note() {},
   addLater() {},
   late: () => [],
+  isReady: () => false,
 };

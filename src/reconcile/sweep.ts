@@ -3,7 +3,8 @@ import { isAclActive } from '../apply/acl/acl-state.js';
 import { isoInstant } from '../clock.js';
 import { messageOf } from '../errors.js';
 import type { Cause } from '../model/cause.js';
-import { parseKey } from '../model/key.js';
+import type { ServiceName } from '../model/intention.js';
+import { formatKey, parseKey } from '../model/key.js';
 import { plainDecision } from '../model/plain-decision.js';
 import type { Trigger } from '../model/trigger.js';
 import { serviceText } from '../plan/world.js';
@@ -21,6 +22,8 @@ import { readUserTokenFacts } from './user-token-facts.js';
 
 export interface SweepSummary {
   readonly destinations: number;
+  /** Of these, the ones that waited for their job and were left to it; absent for 0. */
+  readonly waiting?: number;
   readonly ownedEdges: number;
   readonly changes: number;
   readonly holds: number;
@@ -63,9 +66,20 @@ export async function sweep(deps: ReconcilerDeps, signal: AbortSignal): Promise<
   const cause = { kind: 'resync' as const, receivedAt: isoInstant(deps.clock) };
   await countAhead(deps);
   const entries = new Map(deps.world.entries);
-  // Each destination with work is planned again by its job.
+  // Each destination with work is planned again by its job. One that waits for it and has nothing of ours can lose nothing.
+  let waiting = 0;
+  const isLeft = (destination: ServiceName) => {
+    const { partition, namespace, name } = destination;
+    const key = { kind: 'destination', partition, namespace, service: name } as const;
+    const { owned, records } = deps.world;
+    const hasOurs = owned.destinations().has(serviceText(destination)) || records.of(formatKey(key)).size > 0;
+    if (hasOurs || !deps.queue.isReady(key)) return false;
+    waiting++;
+    return true;
+  };
   const now = () => deps.clock.now();
-  const planning = planningFleet(deps.world, deps.window, now, aclBudget(deps, now()));
+  const budget = aclBudget(deps, now());
+  const planning = planningFleet(deps.world, deps.window, now, budget, undefined, isLeft);
   const plans = await inTurns(planning, signal);
   const pending = plans.filter(
     ({ changes, holds, awaits = [], records }) =>
@@ -92,7 +106,8 @@ export async function sweep(deps: ReconcilerDeps, signal: AbortSignal): Promise<
   if (acl.failure !== undefined) throw acl.failure;
   if (quarantines.status === 'rejected') throw quarantines.reason;
   const summary: SweepSummary = {
-    destinations: plans.length,
+    destinations: plans.length + waiting,
+    ...(waiting === 0 ? {} : { waiting }),
     ownedEdges: deps.world.owned.count,
     changes: plans.reduce((sum, plan) => sum + plan.changes.length, acl.changes),
     holds: plans.reduce((sum, plan) => sum + plan.holds.length, acl.holds),

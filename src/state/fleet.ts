@@ -81,7 +81,7 @@ export function planFleet(
 /**
  * The same in pieces of some milliseconds, for a process that has to answer others between them. The state may change
  * between two pieces, so what changes must be planned again. Each piece asks `clock` for the time: to the state an earlier
- * time than the last one means that the clock was set back.
+ * time than the last one means that the clock was set back. `isLeft`: destinations that are not planned here.
  */
 export function* planningFleet(
   world: WorldState,
@@ -89,6 +89,7 @@ export function* planningFleet(
   clock: () => number,
   acl?: AclBudget,
   sizes?: EntrySizes,
+  isLeft: (destination: ServiceName) => boolean = () => false,
 ): Generator<void, readonly Plan[]> {
   let now = clock();
   // Sorted, because the state has them in the order of discovery.
@@ -96,9 +97,12 @@ export function* planningFleet(
     .destinations(now)
     .toSorted((a, b) => compareText(serviceText(a), serviceText(b)));
   const plans: { readonly input: DestinationInput; readonly plan: Plan }[] = [];
-  for (const destination of destinations) {
-    const input = inputOf(world, destination, now);
-    if (plans.push({ input, plan: planDestination(input) }) % IN_ONE_PIECE !== 0) continue;
+  for (const [index, destination] of destinations.entries()) {
+    if (!isLeft(destination)) {
+      const input = inputOf(world, destination, now);
+      plans.push({ input, plan: planDestination(input) });
+    }
+    if ((index + 1) % IN_ONE_PIECE !== 0) continue;
     yield;
     now = clock();
   }

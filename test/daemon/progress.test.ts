@@ -7,7 +7,13 @@ import type { FollowUps } from '../../src/queue/follow-ups.js';
 
 const MINUTE = 60_000;
 const WEB = clientKey('main', 'web');
-const NO_FOLLOW_UPS: FollowUps = { add: async () => {}, note() {}, addLater() {}, late: () => [] };
+const NO_FOLLOW_UPS: FollowUps = {
+  add: async () => {},
+  note() {},
+  addLater() {},
+  late: () => [],
+  isReady: () => false,
+};
 
 function scene() {
   let now = 0;

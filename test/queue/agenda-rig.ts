@@ -30,12 +30,13 @@ export function agendaOf(handler: AgendaHandler, writes = 4) {
   const deps = { logger: silentLogger, metrics: noMetrics, clock: systemClock, backoff };
   const agenda = new Agenda({ writes: limit, reads: 4, urgent: 1, durable: 512 }, deps);
   const stop = new AbortController();
-  const working = agenda.work(handler, stop.signal);
+  const lost = new AbortController();
+  const working = agenda.work(handler, stop.signal, lost.signal);
   const end = async () => {
     stop.abort();
     await working;
   };
-  return { agenda, end };
+  return { agenda, end, lost };
 }
 
 export const ORDER: NonNullable<Trigger['order']> = {

@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
-import { destinationKey, formatKey } from '../../src/model/key.js';
+import { untilAborted } from '../../src/linked-signal.js';
+import { clientKey, destinationKey, formatKey } from '../../src/model/key.js';
 import type { Trigger } from '../../src/model/trigger.js';
 import { agendaOf, DONE, gate, idsOf, job, ORDER, ORDERS, trigger, until, WEB } from './agenda-rig.js';
 
@@ -101,6 +102,40 @@ describe('the agenda', () => {
     await until(() => runs.length === 2);
     await end();
     expect(runs).toEqual([['now'], ['later']]);
+  });
+
+  it('ends every run when the leadership is lost', async () => {
+    const reasons: unknown[] = [];
+    const { agenda, end, lost } = agendaOf(async (_job, signal) => {
+      await untilAborted(signal);
+      reasons.push(signal.reason);
+      return DONE;
+    });
+    await agenda.add([trigger(ORDERS, 'a'), trigger(WEB, 'b')]);
+    const durable = agenda.run(job(trigger(clientKey('main', 'api'), 'c')), new AbortController().signal);
+    await until(() => agenda.state().active === 3);
+    lost.abort('another replica leads');
+    await durable;
+    await end();
+    expect(reasons).toEqual(Array(3).fill('another replica leads'));
+  });
+
+  it('says that a key is ready to run until it runs, and while a failed run waits that it is not', async () => {
+    const { opened, open } = gate();
+    const { agenda, end } = agendaOf(async () => {
+      await opened;
+      return { kind: 'retry', afterMs: 60_000 };
+    });
+    void agenda.add([trigger(ORDERS, 'a')]);
+    expect([agenda.isReady(ORDERS), agenda.isReady(WEB)]).toEqual([true, false]);
+    await until(() => agenda.state().active === 1);
+    expect(agenda.isReady(ORDERS)).toBe(false);
+    await agenda.add([trigger(ORDERS, 'b')]);
+    expect(agenda.isReady(ORDERS)).toBe(true);
+    open();
+    await until(() => agenda.state().delayed === 1);
+    expect(agenda.isReady(ORDERS)).toBe(false);
+    await end();
   });
 
   it('shows a run what was noted for its key after it began', async () => {

@@ -161,6 +161,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
       note: (triggers) => void noted.push(...triggers),
       addLater: () => {},
       late: () => [],
+      isReady: () => false,
     },
     inbox: { unsettled: async () => unsettled },
     journal,

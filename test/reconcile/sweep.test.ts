@@ -1,4 +1,5 @@
 import { expect, test, vi } from 'vitest';
+import type { Key } from '../../src/model/key.js';
 import { sweep } from '../../src/reconcile/sweep.js';
 import type { WorldState } from '../../src/state/world-state.js';
 import { ALLOW, entry, NOW, ourSource } from '../plan/scene.js';
@@ -48,4 +49,18 @@ test('a complete comparison ends between two pieces of its work if it is stopped
   await expect(sweep(deps, stop.signal)).rejects.toMatchObject({ name: 'AbortError' });
   expect(planned).toBeLessThan(120);
   expect(added).toEqual([]);
+});
+
+test('a complete comparison leaves a destination that is about to run to its job, unless it may lose something', async () => {
+  const { deps, added } = rigOf(() => {});
+  const written = entry('d1', ourSource('s0', ALLOW, 'c0'));
+  const intentions = { ...deps.consul.intentions, list: async () => [written] };
+  deps.world.rememberWritten('destination/default/default/d2', new Map([['web -> d2', '"allow"']]));
+  const isReady = (key: Key) => key.kind === 'destination' && ['d0', 'd1', 'd2'].includes(key.service);
+  const ready = { ...deps, queue: { ...deps.queue, isReady }, consul: { ...deps.consul, intentions } };
+  const summary = await sweep(ready, AbortSignal.timeout(60_000));
+  const names = added.flatMap(({ key }) => (key.kind === 'destination' ? key.service : []));
+  expect(names).not.toContain('d0');
+  expect(names).toEqual(expect.arrayContaining(['d1', 'd2', 'd3']));
+  expect(summary).toMatchObject({ waiting: 1 });
 });

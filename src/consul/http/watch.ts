@@ -36,9 +36,9 @@ const PER_SECOND = 5;
 const BURST = 5;
 /**
  * After an answer with changes, the next query waits in proportion to its size, so that a long list that changes all the
- * time does not overload Consul and its reader: Consul needs about 20 ms to write 1 MB, twice, and rests 400 ms.
+ * time does not overload Consul and its reader: Consul needs about 45 ms to hash and to write 1 MB, twice, and rests 800 ms.
  */
-const REST_BYTES_PER_MS = 2_500;
+const REST_BYTES_PER_MS = 1_250;
 /** A change must not wait longer behind others, however long the list is. */
 const LONGEST_REST_MS = 2_000;
 const FIRST_BACKOFF_MS = 250;

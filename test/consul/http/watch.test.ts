@@ -120,7 +120,7 @@ describe('a watch', () => {
       { clock },
     );
     await ended;
-    expect(clock.slept).toEqual([400, 400, 400]);
+    expect(clock.slept).toEqual([800, 800, 800]);
   });
 
   it('rests no longer than two seconds, however long the answer is', async () => {
