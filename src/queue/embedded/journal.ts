@@ -205,20 +205,22 @@ export class EmbeddedJournal implements Journal {
   #settleOne(key: string, id: string, subject: string, body: string): boolean {
     const file = this.#file;
     const [current, earlier] = [this.#current, 1 - this.#current];
-    const revision = file
+    const isFresh =
+      file
+        .sql(`
+          INSERT OR IGNORE INTO decisions (id, body) VALUES (?1, ?2 || ',"revision":' || (1 + coalesce(
+            (SELECT revision FROM revisions_${current} WHERE subject = ?3),
+            (SELECT revision FROM revisions_${earlier} WHERE subject = ?3), ?4)) || '}')`)
+        .run(id, body.slice(0, -1), subject, this.#floor) > 0;
+    if (!isFresh) return false;
+    file
       .sql(`
         INSERT INTO revisions_${current} (subject, revision)
         VALUES (?1, 1 + coalesce((SELECT revision FROM revisions_${earlier} WHERE subject = ?1), ?2))
-        ON CONFLICT (subject) DO UPDATE SET revision = revision + 1 RETURNING revision`)
-      .first(subject, this.#floor)
-      ?.integer('revision');
-    const numbered = `${body.slice(0, -1)},"revision":${revision}}`;
-    const isFresh =
-      file.sql('INSERT OR IGNORE INTO decisions (id, body) VALUES (?, ?)').run(id, numbered) > 0;
-    if (!isFresh)
-      file.sql(`UPDATE revisions_${current} SET revision = revision - 1 WHERE subject = ?`).run(subject);
-    else this.#drop(key, id);
-    return isFresh;
+        ON CONFLICT (subject) DO UPDATE SET revision = revision + 1`)
+      .run(subject, this.#floor);
+    this.#drop(key, id);
+    return true;
   }
 
   #drop(key: string, id: string): void {
