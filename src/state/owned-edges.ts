@@ -11,10 +11,10 @@ import type { LastApplied } from './last-applied.js';
  */
 export class OwnedEdges {
   readonly #mapping: Pick<Mapping, 'owner' | 'select'>;
-  readonly #byClient = new Map<string, Map<string, ServiceName>>();
-  readonly #byService = new Map<string, Map<string, ServiceName>>();
+  readonly #byClient: Index = new Map();
+  readonly #byService: Index = new Map();
   /** For every source, owned or foreign. */
-  readonly #bySource = new Map<string, Map<string, ServiceName>>();
+  readonly #bySource: Index = new Map();
   readonly #destinations = new Map<string, ServiceName>();
   readonly #countByClient = new Map<string, number>();
   readonly #records: Records;
@@ -40,8 +40,9 @@ export class OwnedEdges {
 
   /** Counts an entry again after its records changed. */
   recount(entry: IntentionEntry): void {
-    this.#countOff(entry.destination);
-    this.#countOn(entry);
+    const text = serviceText(entry.destination);
+    this.#countOff(text);
+    this.#countOn(entry, text);
   }
 
   replace(before: IntentionEntry | undefined, after: IntentionEntry | undefined): void {
@@ -72,26 +73,30 @@ export class OwnedEdges {
     return [...(this.#bySource.get(serviceText(service))?.values() ?? [])];
   }
 
-  #countOn(entry: IntentionEntry): void {
-    const marked = entry.sources.filter((source) => isOwnedHere(this.#mapping, source));
-    if (entry.destination.name === '*' || marked.length === 0) return;
-    const records = this.#records.recordsOf(entry.destination);
-    const owned = marked.filter((source) => isOwnedNow(entry.destination, source, records));
-    const allowing = owned.filter(({ access }) => access.kind !== 'deny');
-    const clients = allowing.flatMap(({ description }) => clientOfDescription(description) ?? []);
-    const counted = {
-      edges: allowing.length,
-      unrecorded: marked.length - owned.length,
-      clients: clients.map(clientText),
-    };
-    this.#counted.set(serviceText(entry.destination), counted);
+  #countOn({ destination, sources }: IntentionEntry, text: string): void {
+    if (destination.name === '*') return;
+    const records = this.#records.recordsOf(destination);
+    const clients: string[] = [];
+    let [edges, unrecorded] = [0, 0];
+    for (const source of sources) {
+      if (!isOwnedHere(this.#mapping, source)) continue;
+      if (!isOwnedNow(destination, source, records)) unrecorded++;
+      else if (source.access.kind !== 'deny') {
+        edges++;
+        const client = clientOfDescription(source.description);
+        if (client !== undefined) clients.push(clientText(client));
+      }
+    }
+    if (edges + unrecorded === 0) return;
+    const counted = { edges, unrecorded, clients };
+    this.#counted.set(text, counted);
     this.#add(counted, 1);
   }
 
-  #countOff(destination: ServiceName): void {
-    const counted = this.#counted.get(serviceText(destination));
+  #countOff(text: string): void {
+    const counted = this.#counted.get(text);
     if (counted === undefined) return;
-    this.#counted.delete(serviceText(destination));
+    this.#counted.delete(text);
     this.#add(counted, -1);
   }
 
@@ -106,18 +111,22 @@ export class OwnedEdges {
   }
 
   #change(entry: IntentionEntry, by: 1 | -1): void {
+    const { destination, sources } = entry;
     // scopemesh never writes wildcard destinations.
-    if (entry.destination.name === '*') return;
-    if (by === 1) this.#countOn(entry);
-    else this.#countOff(entry.destination);
-    for (const source of entry.sources) {
-      note(this.#bySource, serviceText(source), entry.destination, by);
+    if (destination.name === '*') return;
+    const text = serviceText(destination);
+    if (by === 1) this.#countOn(entry, text);
+    else this.#countOff(text);
+    const noteIn = (index: Index, key: string) => note(index, key, text, by === 1 ? destination : undefined);
+    for (const source of sources) {
+      const service = serviceText(source);
+      noteIn(this.#bySource, service);
       if (!isOwnedHere(this.#mapping, source)) continue;
-      if (by === 1) this.#destinations.set(serviceText(entry.destination), entry.destination);
-      else this.#destinations.delete(serviceText(entry.destination));
+      if (by === 1) this.#destinations.set(text, destination);
+      else this.#destinations.delete(text);
       const client = clientOfDescription(source.description);
-      if (client !== undefined) note(this.#byClient, clientText(client), entry.destination, by);
-      note(this.#byService, serviceText(source), entry.destination, by);
+      if (client !== undefined) noteIn(this.#byClient, clientText(client));
+      noteIn(this.#byService, service);
     }
   }
 }
@@ -131,16 +140,15 @@ interface Counted {
   readonly clients: readonly string[];
 }
 
-/** A destination has only one entry, so no reference counts are needed. */
-function note(
-  index: Map<string, Map<string, ServiceName>>,
-  key: string,
-  destination: ServiceName,
-  by: 1 | -1,
-): void {
-  const known = index.get(key) ?? new Map<string, ServiceName>();
-  if (by === 1) known.set(serviceText(destination), destination);
-  else known.delete(serviceText(destination));
-  if (known.size === 0) index.delete(key);
-  else index.set(key, known);
+/** The destinations of each key, by their `serviceText`. */
+type Index = Map<string, Map<string, ServiceName>>;
+
+/** Undefined takes the destination out. It has only one entry, so no reference counts are needed. */
+function note(index: Index, key: string, text: string, destination: ServiceName | undefined): void {
+  const known = index.get(key);
+  if (destination === undefined) {
+    known?.delete(text);
+    if (known?.size === 0) index.delete(key);
+  } else if (known === undefined) index.set(key, new Map([[text, destination]]));
+  else known.set(text, destination);
 }
