@@ -32,6 +32,8 @@ export function createOidcPoll(options: OidcPollOptions): EventPoll {
   let last:
     | { readonly cursor: string; readonly digests: ReadonlyMap<string, string>; readonly people: string }
     | undefined;
+  /** How often what a complete read showed was named. It is part of the cursor: if its events are not stored, there is a gap. */
+  let named = 0;
 
   return {
     provider,
@@ -40,10 +42,12 @@ export function createOidcPoll(options: OidcPollOptions): EventPoll {
       const snapshot = await (budget === undefined ? read() : budget.bulk(read, KEEP_FREE));
       const digests = digestsOf(snapshot);
       const people = digestOfPeople(snapshot.people);
-      const current = { cursor: digestOfAll(digests, people), digests, people };
+      const differing = lastReads.differFrom(digests);
+      if (differing.complete.length > 0) named++;
+      const mark = named === 0 ? '' : `/${named}`;
+      const current = { cursor: `${digestOfAll(digests, people)}${mark}`, digests, people };
       const before = last;
       last = current;
-      const differing = lastReads.differFrom(digests);
       const nothing = { events: [], cursor: current.cursor, gap: false };
       if (cursor === undefined) return nothing;
       const isSame = cursor === current.cursor;

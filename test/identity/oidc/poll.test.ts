@@ -181,8 +181,19 @@ describe('the poll of an oidc directory', () => {
       world.clients = [b];
       await directory.readAll(signal);
       world.clients = [a, b];
+      const naming = await poll.poll(cursor, signal);
+      expect(named(naming)).toEqual([['a', true]]);
+      expect(await poll.poll(naming.cursor, signal)).toEqual({ ...naming, events: [] });
+    });
+
+    test('finds a gap if the event that named it once could not be stored', async () => {
+      const { world, directory, poll } = polled([a, b]);
+      const { cursor } = await poll.poll(undefined, signal);
+      world.clients = [b];
+      await directory.readAll(signal);
+      world.clients = [a, b];
       expect(named(await poll.poll(cursor, signal))).toEqual([['a', true]]);
-      expect(await poll.poll(cursor, signal)).toEqual({ events: [], cursor, gap: false });
+      expect(await poll.poll(cursor, signal)).toMatchObject({ events: [], gap: true });
     });
 
     test('leads to one complete comparison if a complete read saw very many otherwise', async () => {
