@@ -21,7 +21,7 @@ describe('a loss by inference that is held', () => {
     expect(losesByInference(it.plan().changes)).toBe(true);
     expect(it.held()).toMatchObject({ changes: [], opensBy: ['a', 'b'] });
     const of = (provider: string) => ({ evidence: [{ provider, scopes: ['b'] }] });
-    expect(it.held(of('other')).changes).toEqual([]);
+    expect(it.held(of('other'))).toMatchObject({ changes: [], holds: [] });
     const taken = it.held(of('main'));
     expect(taken).toMatchObject({ opensBy: ['a'] });
     expect(roleAfter(taken)).toMatchObject([{ policies: [policyOf(it, 0)] }]);
@@ -30,6 +30,8 @@ describe('a loss by inference that is held', () => {
   test('does not delay what the client gains', () => {
     const it = made();
     it.put(withGrants('b', 'c'));
+    // One of several changes is enough.
+    expect(losesByInference(it.plan().changes)).toBe(true);
     const held = it.held();
     expect(held.opensBy).toEqual(['a', 'b', 'c']);
     expect(held.changes.length).toBeGreaterThan(0);

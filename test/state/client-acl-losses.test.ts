@@ -11,6 +11,7 @@ import {
   policyOf,
   roleAfter,
   SUBJECT,
+  stored,
   WEB,
   withGrants,
   withRole,
@@ -44,6 +45,16 @@ describe('why a client loses something', () => {
     });
     const without = new Map([...it.lastApplied].filter(([key]) => key !== SUBJECT));
     expect(it.plan({ actual, lastApplied: without }).changes).toMatchObject([{ reason: 'MappingChanged' }]);
+  });
+
+  test('is a drift where somebody widened a binding rule, whose tokens end', () => {
+    const it = made();
+    const widened = it.actual.bindingRules.map(({ object }) => ({ ...object, selector: '' }));
+    const { changes } = it.plan({ actual: { ...it.actual, bindingRules: stored(widened) } });
+    const narrowing = changes.filter(({ narrows }) => narrows);
+    expect(narrowing.map(({ verb }) => verb)).toContain('deleted');
+    for (const each of narrowing)
+      expect(each).toMatchObject({ reason: 'DriftCorrected', isInferred: false, scopes: ['a', 'b'] });
   });
 
   test('is the configuration if that no longer has the provider, unless an order closed the client before', () => {

@@ -18,7 +18,7 @@ export const NOTHING: AclSnapshot = { policies: [], roles: [], authMethods: [], 
 export const WEB = client('web', ['b', 'a']);
 export const SUBJECT = 'acl-role/scopemesh-pay-main-web';
 export const LATER = NOW + SETTINGS.claimGraceMs;
-const stored = <T>(objects: readonly T[]) =>
+export const stored = <T>(objects: readonly T[]) =>
   objects.map((object, index) => ({ id: `${index}`, object, isAltered: false, modifyIndex: 1 }));
 
 /** A client whose objects are as they should be, by a claim of the service `web` or by the name alone. */
