@@ -153,8 +153,7 @@ export class Claims {
     return changed;
   }
 
-  /** `isKept`: whether a newer read returned the record of this client (`clientText`). */
-  applyRecords(records: readonly ClaimRecord[], isKept: (client: string) => boolean): ReadonlySet<string> {
+  applyRecords(records: readonly ClaimRecord[]): ReadonlySet<string> {
     const shown = new Map(
       records
         .filter((record) => this.#mapping.select?.hasClient(record) !== false)
@@ -162,7 +161,7 @@ export class Claims {
     );
     const changed = new Set<string>();
     for (const key of new Set([...this.#records.keys(), ...shown.keys()]))
-      if (!isKept(key)) for (const service of this.#putRecord(key, shown.get(key))) changed.add(service);
+      for (const service of this.#putRecord(key, shown.get(key))) changed.add(service);
     this.#recordList = undefined;
     return changed;
   }

@@ -154,27 +154,19 @@ describe('the records of claims', () => {
     service: named(service),
     modifyIndex,
   });
-  const never = () => false;
 
   test('are those of the clients in the selection', () => {
     const all = [record('web', 'web'), record('api', 'api')];
     const { claims } = claimsOf({ select: createSelection({ clients: ['web'] }) });
     expect(claims.records).toEqual([]);
-    claims.applyRecords(all, never);
+    claims.applyRecords(all);
     expect(claims.records).toEqual([record('web', 'web')]);
     const whole = claimsOf();
-    whole.claims.applyRecords(all, never);
+    whole.claims.applyRecords(all);
     expect(whole.claims.records).toEqual(all);
     expect([...whole.claims.world(NOW).claimRecords.keys()]).toEqual(['["main","web"]', '["main","api"]']);
-    whole.claims.applyRecords([], never);
+    whole.claims.applyRecords([]);
     expect(whole.claims.records).toEqual([]);
-  });
-
-  test('that a newer read showed stay', () => {
-    const { claims } = claimsOf();
-    claims.applyRecords([record('web', 'web'), record('api', 'api')], never);
-    claims.applyRecords([record('web', 'other')], (text) => text.includes('web'));
-    expect(claims.records).toEqual([record('web', 'web')]);
   });
 
   test('concern every service that claims the client, and none if the service of the record is the same', () => {
@@ -183,12 +175,12 @@ describe('the records of claims', () => {
     show([claiming('web', 'web'), claiming('shop', 'web'), claiming('api', 'api')]);
     judge();
     const both = [keyOf('web'), keyOf('shop')];
-    expect([...claims.applyRecords([record('web', 'web')], never)]).toEqual(both);
-    expect([...claims.applyRecords([record('web', 'web', 2)], never)]).toEqual([]);
+    expect([...claims.applyRecords([record('web', 'web')])]).toEqual(both);
+    expect([...claims.applyRecords([record('web', 'web', 2)])]).toEqual([]);
     expect(claims.records).toEqual([record('web', 'web', 2)]);
-    expect([...claims.applyRecords([record('web', 'shop')], never)]).toEqual(both);
-    expect([...claims.applyRecords([], never)]).toEqual(both);
-    expect([...claims.applyRecords([], never)]).toEqual([]);
+    expect([...claims.applyRecords([record('web', 'shop')])]).toEqual(both);
+    expect([...claims.applyRecords([])]).toEqual(both);
+    expect([...claims.applyRecords([])]).toEqual([]);
   });
 });
 
