@@ -1,5 +1,13 @@
 import { expect, it, vi } from 'vitest';
-import { budgetOf, inputOf, planFleet, planningFleet, usedHere } from '../../src/state/fleet.js';
+import { intentionSubject } from '../../src/plan/plan.js';
+import {
+  budgetOf,
+  inferredAcrossFleet,
+  inputOf,
+  planFleet,
+  planningFleet,
+  usedHere,
+} from '../../src/state/fleet.js';
 import { RevocationWindow } from '../../src/state/revocation-window.js';
 import { ALLOW, client, DENY, entry, NOW, named, ourSource, source } from '../plan/scene.js';
 import { fleetOf } from './fleet-events.js';
@@ -40,6 +48,10 @@ it('holds what the whole fleet would lose by one read if that is more than the l
   };
   world.putClient({ provider: 'main', clientId: 'c100' }, undefined, world.beginRead());
   expect(planned()).toEqual({ narrowed: 1, held: new Set() });
+  // What was removed within the window counts too.
+  window.addRemovals(42, NOW - 599_000);
+  expect(planned().narrowed).toBe(0);
+  window.restore('[]');
   world.putDirectory('main', [client('c1', [])], world.beginRead(), NOW);
   const { narrowed, held } = planned();
   expect(narrowed).toBe(0);
@@ -84,6 +96,23 @@ it('compares what was and would be removed, edges and ACL objects, with all that
     ownedAtStart,
     maxRevocations: world.mapping.maxRevocations,
   });
+});
+
+it('does not count a removal that somebody rejected more than a window ago', () => {
+  const { world, window } = fleetOf(120);
+  for (const clientId of ['c100', 'c101'])
+    world.putClient({ provider: 'main', clientId }, undefined, world.beginRead());
+  const counted = () => [
+    inferredAcrossFleet(world, window, NOW),
+    planFleet(world, window, NOW).flatMap(({ holds }) => holds).length,
+  ];
+  expect(counted()).toEqual([2, 0]);
+  window.addRemovals(41, NOW);
+  // The limit is 42: one more may be removed, and not both.
+  expect(counted()).toEqual([2, 2]);
+  const at = new Date(NOW - 700_000).toISOString();
+  window.rejections.put('k', new Map([[intentionSubject(named('d100'), 's100'), { by: { id: 'ana' }, at }]]));
+  expect(counted()).toEqual([1, 1]);
 });
 
 it('counts for the share of a destination what was removed there, and not at one with a longer name', () => {

@@ -139,10 +139,14 @@ test('a directory that is forgotten makes its clients unknown, and only these', 
     );
   world.putCatalog(catalogOf([...services, claiming('quiet', '')]), NOW);
   expect([statusOf(world, 's1'), statusOf(world, 's2')]).toEqual(['claimed', 'claimed']);
+  // This one has no service, and an edge that names it alone.
+  world.putClient({ ...WEB, clientId: 'job' }, client('job', [], { attributes: {} }), world.beginRead());
+  world.putEntries([entry('vault', ourSource('old', ALLOW, 'job'))], NOW);
+  world.putCatalog(catalogOf([...services, claiming('quiet', ''), claiming('old', '')]), NOW);
   countedAgain(world.inferredAcl);
   const touched = world.forgetDirectory('main');
   expect([statusOf(world, 's1'), statusOf(world, 's2')]).toEqual(['unknown', 'claimed']);
-  expect(gist(touched)).toEqual({ clients: ['c1'], losing: 0, destinations: ['orders'] });
+  expect(gist(touched)).toEqual({ clients: ['c1', 'job'], losing: 0, destinations: ['orders', 'vault'] });
   expect(touched.claimStatuses).toHaveLength(1);
   // Also clients that no read has shown may have objects.
   expect(countedAgain(world.inferredAcl)).toEqual(['everything']);
