@@ -80,7 +80,8 @@ describe('a read of the catalog', () => {
 
   test('forgets a claim after the grace, which begins when the last instance is gone', () => {
     const { claims, show, remembered } = claimsOf();
-    show([claiming('web', 'web'), claiming('api', 'api')]);
+    const [web, api] = [claiming('web', 'web'), claiming('api', 'api')];
+    show([{ ...web, instances: [...web.instances, proxyOf('web')] }, api]);
     const gone = NOW + 10 * GRACE;
     expect(show([claiming('api', 'api'), { name: named('web'), instances: [proxyOf('web')] }], gone)).toEqual(
       ['web'],

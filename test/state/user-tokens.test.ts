@@ -46,12 +46,14 @@ describe('the facts about tokens of users', () => {
       of.putVersion(text, undefined);
       expect(of.facts.consulVersion).toBe(text);
     }
+    of.putVersion('v1.16.1', ['n1']);
+    of.putVersion('v1.16.1', ['n2']);
     of.putJwksUri('main', 'u');
     of.putJwksUri('main', 'u');
     of.putBehindGateways(new Set(['b', 'a']));
     of.putBehindGateways(new Set(['a', 'b']));
     of.putBehindGateways(new Set(['a']));
-    expect(changes()).toBe(7);
+    expect(changes()).toBe(9);
     expect(of.facts.jwksUris.get('main')).toBe('u');
   });
 });
