@@ -117,14 +117,14 @@ export class Claims {
     };
     for (const [key, service] of services) {
       const old = before.get(key);
-      if (isFirst || old === undefined || !isSameService(old, service)) note(key, service, old);
+      if (old === undefined || !isSameService(old, service)) note(key, service, old);
     }
     for (const [key, old] of before) if (!services.has(key)) note(key, undefined, old);
     for (const [key, claim] of this.#memory.all) {
       if (isInhabited(services.get(key))) continue;
       // Until now it was unknown whether the service has instances.
       if (isFirst) note(key, services.get(key), undefined);
-      if (now - claim.lastSeenAt <= this.#settings.claimGraceMs || isInhabited(before.get(key))) continue;
+      if (now - claim.lastSeenAt <= this.#settings.claimGraceMs) continue;
       changed.add(key);
       this.#memory.forget(key);
     }
@@ -153,11 +153,7 @@ export class Claims {
     return changed;
   }
 
-  /** `isKept`: whether a newer read returned the record of this client (`clientText`). */
-  applyRecords(
-    records: readonly ClaimRecord[],
-    isKept: (client: string) => boolean = () => false,
-  ): ReadonlySet<string> {
+  applyRecords(records: readonly ClaimRecord[]): ReadonlySet<string> {
     const shown = new Map(
       records
         .filter((record) => this.#mapping.select?.hasClient(record) !== false)
@@ -165,7 +161,7 @@ export class Claims {
     );
     const changed = new Set<string>();
     for (const key of new Set([...this.#records.keys(), ...shown.keys()]))
-      if (!isKept(key)) for (const service of this.#putRecord(key, shown.get(key))) changed.add(service);
+      for (const service of this.#putRecord(key, shown.get(key))) changed.add(service);
     this.#recordList = undefined;
     return changed;
   }

@@ -15,7 +15,7 @@ import {
   planPeople,
 } from '../plan/acl/plan-people.js';
 import type { AclRules } from '../plan/acl/rules-text.js';
-import type { AclCache } from './acl-cache.js';
+import { type AclCache, isPeoplesName } from './acl-cache.js';
 import type { WorldState } from './world-state.js';
 
 /** What this process knows about people and their ACL objects. */
@@ -95,7 +95,7 @@ function existingProviders({ world, acl }: Known): ReadonlySet<string> {
   const providers = new Set<string>();
   for (const [name, { role, authMethod }] of acl.cache.owned) {
     // A fast check, because there can be ten thousand names of clients.
-    if (!name.includes('-_pe')) continue;
+    if (!isPeoplesName(name)) continue;
     for (const each of [role, authMethod]) {
       const provider = each && providerOfPeople(owner, each.object);
       if (provider !== undefined) providers.add(provider);
@@ -115,7 +115,7 @@ export function peoplesNames(provider: string, { world, acl }: Known): readonly 
   for (const { object } of acl.cache.of(method).bindingRules) names.add(object.bindName.toLowerCase());
   for (const [name, { role }] of acl.cache.owned)
     if (
-      name.includes('-_pe') &&
+      isPeoplesName(name) &&
       role !== undefined &&
       isPeoples(owner, provider, role.object.name, role.object.description)
     )

@@ -252,11 +252,10 @@ function withRulesOf({ roles, bindingRules }: DesiredAcl, actual: AclSnapshot): 
  * those of a new mapping that gives an object other access instead, because the client would have neither.
  */
 function lossesOf(changes: readonly AclChange[]): readonly AclChange[] {
-  const isLoss = ({ narrows, verb }: AclChange) => narrows || verb === 'deleted';
-  const rest = changes.filter((change) => !isLoss(change));
+  const rest = changes.filter(({ narrows }) => !narrows);
   return changes.filter(
     (change) =>
-      isLoss(change) &&
+      change.narrows &&
       !rest.some(
         ({ subject, verb }) =>
           subject === change.subject && (verb === 'created' || change.reason === 'MappingChanged'),

@@ -206,11 +206,9 @@ export class WorldState {
   }
 
   putClaimRecords(records: readonly ClaimRecord[], read: number = this.beginRead()): Touched {
-    const { records: readOrder } = this.#readOrder;
-    if (!readOrder.acceptsAll(read)) return NOTHING_TOUCHED;
+    if (!this.#readOrder.records.acceptsAll(read)) return NOTHING_TOUCHED;
     const touches = new Touches();
-    const isNewer = (client: string) => readOrder.isNewer(client, read);
-    this.#updateStatuses(this.#claims.applyRecords(records, isNewer), touches);
+    this.#updateStatuses(this.#claims.applyRecords(records), touches);
     return this.#changed(touches);
   }
 
@@ -225,8 +223,10 @@ export class WorldState {
     const touches = new Touches();
     for (const { destination } of changed) this.#touchEntry(destination, touches);
     for (const destination of gone) this.#touchEntry(destination, touches);
-    const found = isFirst ? claimsOfEntries(changed, this.#mapping, this.records) : [];
-    if (isFirst) this.#updateStatuses(this.#claims.restore(found, now), touches);
+    if (isFirst) {
+      const found = claimsOfEntries(changed, this.#mapping, this.records);
+      this.#updateStatuses(this.#claims.restore(found, now), touches);
+    }
     return this.#changed(touches, 'entries');
   }
 

@@ -83,6 +83,22 @@ describe('a complete read of ACL objects', () => {
     expect([cache.owned.size, cache.policies.size]).toEqual([0, 0]);
   });
 
+  it('names no role whose policies stay, and one of which a single policy changed', () => {
+    const cache = new AclCache();
+    const roles = [['none'], ['rules', 'more'], ['more']].map((policies, at) =>
+      stored(`${at}`, role({ name: `role-${at}`, policies })),
+    );
+    const of = (rules: string) => snapshot({ roles, policies: [stored('p', { ...policy, rules })] });
+    cache.replaceAll(of('{}'), 1);
+    expect([...cache.replaceAll(of('{"a":1}'), 2)]).toEqual(['role-1']);
+  });
+
+  it('shows a rule whose auth method and role are gone', () => {
+    const cache = filled();
+    cache.replaceAll(snapshot({ roles: [], authMethods: [] }), 2);
+    expect(cache.of(NAME).bindingRules).toHaveLength(1);
+  });
+
   it('never undoes a newer one of everything or of a name', () => {
     const cache = filled();
     expect([...cache.replaceAll(NONE, 0)]).toEqual([]);
@@ -98,11 +114,12 @@ describe('a complete read of ACL objects', () => {
   it('shows its roles to the first listener until it is complete', () => {
     const seen: string[] = [];
     const cache = new AclCache((roles) => seen.push(...roles.map(({ name }) => name)));
-    cache.put([NAME], [], snapshot(), 1);
-    cache.replaceAll(snapshot(), 2);
-    cache.replaceAll(snapshot(), 3);
-    cache.put([NAME], [], snapshot(), 4);
-    expect(seen).toEqual([NAME, NAME]);
+    const of = (name: string) => snapshot({ roles: [stored('r', role({ name }))] });
+    cache.put(['a'], [], of('a'), 1);
+    cache.replaceAll(of('b'), 2);
+    cache.replaceAll(of('c'), 3);
+    cache.put(['d'], [], of('d'), 4);
+    expect(seen).toEqual(['a', 'b']);
   });
 });
 

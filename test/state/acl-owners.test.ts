@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { AclRole, AclSnapshot } from '../../src/model/acl.js';
+import { createSelection } from '../../src/plan/selection.js';
 import { AclCache } from '../../src/state/acl-cache.js';
-import { AclOwners } from '../../src/state/acl-owners.js';
+import { AclOwners, clientOf, clientsWithAcl } from '../../src/state/acl-owners.js';
 import { WorldState } from '../../src/state/world-state.js';
 import { client, mapping, NOW, SETTINGS } from '../plan/scene.js';
 
@@ -33,6 +34,52 @@ describe('the clients that have ACL objects', () => {
     cache.replaceAll(snapshotOf(roleOf('api'), roleOf('job')), 2);
     expect(look()).toEqual({ changed: ['job', 'web'], all: ['api', 'job'] });
     expect(owners.all({ owner: 'other' }, () => {}).size).toBe(0);
+  });
+
+  test('are those of the selection, by objects whose name proves what their Description says', () => {
+    const cache = new AclCache();
+    const forged = roleOf('web', 'scopemesh:pay client=main/api');
+    cache.replaceAll(snapshotOf(forged, roleOf('api'), roleOf('job'), roleOf('bot', 'scopemesh:pay')), 1);
+    const select = createSelection({ clients: ['api', 'web', 'bot'] });
+    const of = (changes: object) =>
+      [...new AclOwners(cache).all({ owner: 'pay', ...changes }, () => {}).values()].map(
+        (each) => each.clientId,
+      );
+    expect([of({}), of({ select })]).toEqual([['api', 'job'], ['api']]);
+  });
+
+  test('are found by a rule that is left alone', () => {
+    const { name, description } = roleOf('web');
+    const rule = { description, authMethod: name, bindType: 'role', bindName: 'x', selector: '' } as const;
+    const stored = { id: '1', modifyIndex: 1, isAltered: false };
+    expect(clientOf({ bindingRules: [{ ...stored, object: rule }] }, 'pay')).toEqual({
+      provider: 'main',
+      clientId: 'web',
+    });
+    expect(
+      clientOf({ bindingRules: [{ ...stored, object: { ...rule, authMethod: 'x' } }] }, 'pay'),
+    ).toBeUndefined();
+  });
+
+  test('and those that are known are told together, each once and in order, of one provider or of all', () => {
+    const of = (changes: object) => {
+      const world = new WorldState(mapping({ providers: ['main', 'extra'], ...changes }), SETTINGS);
+      world.putDirectory('main', [client('web', []), client('api', [])], world.beginRead(), NOW);
+      world.putDirectory('extra', [client('aaa', [], { provider: 'extra' })], world.beginRead(), NOW);
+      const cache = new AclCache();
+      cache.replaceAll(snapshotOf(roleOf('web'), roleOf('gone'), roleOf('bot', 'mine')), 1);
+      return (provider?: string) =>
+        clientsWithAcl({ world, acl: { cache } }, provider).map(
+          (each) => `${each.provider}/${each.clientId}`,
+        );
+    };
+    const all = ['extra/aaa', 'main/api', 'main/gone', 'main/web'];
+    expect(of({})()).toEqual(all);
+    expect(of({})('main')).toEqual(all.slice(1));
+    expect(of({})('other')).toEqual([]);
+    // Clients of a provider that is not configured count by their objects.
+    expect(of({ providers: ['extra'] })()).toEqual(['extra/aaa', 'main/gone', 'main/web']);
+    expect(of({ select: createSelection({ clients: ['web'] }) })('main')).not.toContain('main/gone');
   });
 
   test('are found by the name of their objects while they are known', () => {

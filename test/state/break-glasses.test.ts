@@ -44,6 +44,7 @@ test('the grants of an edge are those between its two services, in their place',
   expect(grants.factsOf(named('orders'), 0).grants).toEqual([ofWeb]);
   expect(grants.destinationsOf(named('web'))).toEqual([named('orders')]);
   grants.set([ofApi]);
+  expect(grants.all).toEqual([ofApi]);
   expect(touched).toEqual([
     'web orders',
     'api pay',

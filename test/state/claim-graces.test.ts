@@ -30,6 +30,12 @@ describe('the grace of a service without instances', () => {
     expect(of.all.get('a')?.lastSeenAt).toBe(Number.NEGATIVE_INFINITY);
   });
 
+  it('does not begin while instances disagree', () => {
+    const of = memory();
+    of.note('a', { kind: 'several', clients: [WEB, API] }, true, 50);
+    expect([of.endGraces(900), of.all.get('a')?.lastSeenAt]).toEqual([[], 0]);
+  });
+
   it('does not begin again while it stays without instances', () => {
     const of = memory();
     of.note('a', VACANT, true, 50);
@@ -240,5 +246,37 @@ describe('work under a mutex', () => {
       await second;
       expect(seen).toEqual(['first', 'second']);
     }
+  });
+
+  it('waits for all that came before it by the name, and not for other names', async () => {
+    const mutex = new KeyedMutex();
+    const seen: string[] = [];
+    const ends = new Map<string, () => void>();
+    const run = (name: string, text: string) =>
+      mutex.run(name, async () => {
+        seen.push(text);
+        await new Promise<void>((resolve) => ends.set(text, resolve));
+      });
+    const turn = () => new Promise((resolve) => setImmediate(resolve));
+    const [first, second] = [run('a', 'first'), run('a', 'second')];
+    const other = run('b', 'other');
+    await turn();
+    expect(seen).toEqual(['first', 'other']);
+    ends.get('first')?.();
+    await first;
+    await turn();
+    const third = run('a', 'third');
+    await turn();
+    expect(seen).toEqual(['first', 'other', 'second']);
+    for (const [text, work] of [
+      ['second', second],
+      ['third', third],
+      ['other', other],
+    ] as const) {
+      ends.get(text)?.();
+      await work;
+      await turn();
+    }
+    expect(seen.at(-1)).toBe('third');
   });
 });

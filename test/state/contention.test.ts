@@ -78,10 +78,30 @@ describe('the corrections that one leader made', () => {
     expect(stored[2]).toContain('last');
   });
 
-  it.each(['no JSON', '{}', '[1, ["a", "b"]]'])('are none where the store has %s', async (text) => {
-    const keyValues = { get: async () => text, set: async () => {} };
-    const next = new Contention({ limit: 1, windowMs: 1_000 }, keyValues);
+  it('do not replace those of this one, and are not stored after their window', async () => {
+    const values = new Map([['contention', '']]);
+    const keyValues = {
+      get: async (name: string) => values.get(name) ?? '[["a", 1, 2], ["b", 1, 2]]',
+      set: async (name: string, value: string) => void values.set(name, value),
+    };
+    const next = new Contention({ limit: 2, windowMs: 1_000 }, keyValues);
+    next.corrected('a', 3);
+    await next.close();
+    values.clear();
     await next.restore();
-    expect(next.isContended('a', 4)).toBe(false);
+    expect([next.isContended('a', 4), next.isContended('b', 4)]).toEqual([false, true]);
+    next.corrected('c', 1_003);
+    await next.close();
+    expect([...values.values()]).toEqual(['[["c",1003]]']);
   });
+
+  it.each(['no JSON', '{}', '7', '[1, ["a", "b"]]', '[["a", "3"]]', '[{"0": "a", "1": 3}]'])(
+    'are none where the store has %s',
+    async (text) => {
+      const keyValues = { get: async () => text, set: async () => {} };
+      const next = new Contention({ limit: 1, windowMs: 1_000 }, keyValues);
+      await next.restore();
+      expect(next.isContended('a', 4)).toBe(false);
+    },
+  );
 });

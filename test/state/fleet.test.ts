@@ -1,6 +1,15 @@
 import { expect, it, vi } from 'vitest';
-import { planFleet, planningFleet } from '../../src/state/fleet.js';
-import { NOW } from '../plan/scene.js';
+import { intentionSubject } from '../../src/plan/plan.js';
+import {
+  budgetOf,
+  inferredAcrossFleet,
+  inputOf,
+  planFleet,
+  planningFleet,
+  usedHere,
+} from '../../src/state/fleet.js';
+import { RevocationWindow } from '../../src/state/revocation-window.js';
+import { ALLOW, client, DENY, entry, NOW, named, ourSource, source } from '../plan/scene.js';
 import { fleetOf } from './fleet-events.js';
 
 it('plans a large fleet in pieces, with the same result as in one', () => {
@@ -11,7 +20,8 @@ it('plans a large fleet in pieces, with the same result as in one', () => {
   let pieces = 1;
   let next = planning.next();
   for (; next.done !== true; next = planning.next()) pieces++;
-  expect(pieces).toBeGreaterThan(4);
+  // 121 destinations, 50 at a time, are planned and then guarded.
+  expect(pieces).toBe(5);
   expect(next.value).toEqual(planFleet(world, window, NOW));
   expect(next.value.flatMap(({ changes }) => changes).length).toBeGreaterThanOrEqual(120);
 });
@@ -25,4 +35,93 @@ it('asks for the time in each piece, so that it never is before what the state w
   const times = asked.mock.calls.map(([at]) => at);
   expect(times.at(-1)).toBe(now);
   expect(times).toEqual(times.toSorted((a, b) => a - b));
+});
+
+it('holds what the whole fleet would lose by one read if that is more than the limit, and nothing below it', () => {
+  const { world, window } = fleetOf(120);
+  const planned = () => {
+    const plans = planFleet(world, window, NOW);
+    return {
+      narrowed: plans.flatMap(({ changes }) => changes.filter(({ narrows }) => narrows)).length,
+      held: new Set(plans.flatMap(({ holds }) => holds.map(({ reason, detail }) => `${reason} ${detail}`))),
+    };
+  };
+  world.putClient({ provider: 'main', clientId: 'c100' }, undefined, world.beginRead());
+  expect(planned()).toEqual({ narrowed: 1, held: new Set() });
+  // What was removed within the window counts too.
+  window.addRemovals(42, NOW - 599_000);
+  expect(planned().narrowed).toBe(0);
+  window.restore('[]');
+  world.putDirectory('main', [client('c1', [])], world.beginRead(), NOW);
+  const { narrowed, held } = planned();
+  expect(narrowed).toBe(0);
+  expect(held.size).toBe(1);
+  expect([...held][0]).toMatch(/^RevocationLimit 170 of 170 edges, .* the limit is 34/);
+});
+
+it('holds what would make an entry too large', () => {
+  const { world, window } = fleetOf(3);
+  world.putEntries([], NOW + 1);
+  const sizes = vi.fn((_: unknown, changes: readonly unknown[]) => (changes.length > 1 ? 1e9 : 1));
+  const plans = planFleet(world, window, NOW, undefined, sizes);
+  const held = plans.flatMap(({ holds }) => holds);
+  expect(held.length).toBeGreaterThan(0);
+  expect(new Set(held.map(({ reason }) => reason))).toEqual(new Set(['EntryTooLarge']));
+  for (const { changes } of plans) expect(changes).toHaveLength(1);
+  expect(sizes.mock.calls[0]?.[0]).toMatchObject({ destination: { name: expect.any(String) } });
+  expect(planFleet(world, window, NOW).flatMap(({ holds }) => holds)).toEqual([]);
+});
+
+it('plans a destination with its own entry and the wildcard entry of its place', () => {
+  const { world } = fleetOf(3);
+  const wildcard = entry('*', source('web', DENY));
+  const own = { ...entry('d1', ourSource('s1', ALLOW, 'c1')), modifyIndex: 99 };
+  world.putEntries([own, wildcard], NOW);
+  expect(inputOf(world, named('d1'), NOW)).toMatchObject({ entry: own, wildcard, evidence: [] });
+  expect(inputOf(world, { ...named('d1'), namespace: 'other' }, NOW).wildcard).toBeUndefined();
+});
+
+it('compares what was and would be removed, edges and ACL objects, with all that existed at the start of the window', () => {
+  const { world } = fleetOf(120);
+  const window = new RevocationWindow(600_000);
+  window.addRemovals(4, NOW);
+  const planned = (share: number) => (share === Number.POSITIVE_INFINITY ? 30 : share);
+  const acl = { owned: 7, planned: 2 };
+  const ownedAtStart = world.owned.count + 7 + 4;
+  expect(budgetOf(world, window, NOW, planned, acl)).toEqual({
+    used: 4,
+    // Half of the limit of one fifth.
+    planned: Math.floor(Math.floor(ownedAtStart / 5) / 2) + 2,
+    lost: 4 + 30 + 2,
+    ownedAtStart,
+    maxRevocations: world.mapping.maxRevocations,
+  });
+});
+
+it('does not count a removal that somebody rejected more than a window ago', () => {
+  const { world, window } = fleetOf(120);
+  for (const clientId of ['c100', 'c101'])
+    world.putClient({ provider: 'main', clientId }, undefined, world.beginRead());
+  const counted = () => [
+    inferredAcrossFleet(world, window, NOW),
+    planFleet(world, window, NOW).flatMap(({ holds }) => holds).length,
+  ];
+  expect(counted()).toEqual([2, 0]);
+  window.addRemovals(41, NOW);
+  // The limit is 42: one more may be removed, and not both.
+  expect(counted()).toEqual([2, 2]);
+  const at = new Date(NOW - 700_000).toISOString();
+  window.rejections.put('k', new Map([[intentionSubject(named('d100'), 's100'), { by: { id: 'ana' }, at }]]));
+  expect(counted()).toEqual([1, 1]);
+});
+
+it('counts for the share of a destination what was removed there, and not at one with a longer name', () => {
+  const window = new RevocationWindow(600_000);
+  const subject = (destination: string, name: string) => `intention/default/default/${destination}/${name}`;
+  for (const each of [subject('orders', 'x'), subject('orders', 'y'), subject('orders-2', 'x')]) {
+    window.reserveEdge(each, NOW);
+    window.confirmEdge(each);
+  }
+  const lost = ['a', 'b', 'c'].map((name) => ({ subject: subject('orders', name) }));
+  expect(usedHere(lost, window, NOW)).toEqual({ here: { used: 2, planned: 3 } });
 });

@@ -27,6 +27,13 @@ describe('the budget of claim holds', () => {
     expect(budget.take(named('web'), NOW)).toBe(0);
   });
 
+  it('stays used up while others hold', () => {
+    const budget = new HoldBudget();
+    while (budget.take(named('mallory'), NOW) !== undefined);
+    for (let at = 0; at < 20; at++) budget.take(named(`web-${at}`), NOW);
+    expect(budget.take(named('mallory'), NOW)).toBeUndefined();
+  });
+
   it('lets all services together make ten thousand holds, however often a name is changed', () => {
     const budget = new HoldBudget();
     let recorded = 0;

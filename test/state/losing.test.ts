@@ -39,6 +39,22 @@ describe('a client may do less', () => {
     expect(loses(web(['orders']), after)).toBe(true);
   });
 
+  // Such a scope may open ACL rules.
+  const api = { ...web(['x', 'y']), grants: [{ name: 'x' }, { name: 'y' }, { api: 'a', name: 'z' }] };
+  test.each<readonly [string, OAuthClient]>([
+    ['without one of two scopes', { ...api, grants: api.grants.slice(1) }],
+    ['with the same scope at another API', { ...api, grants: [...api.grants.slice(0, 2), { name: 'z' }] }],
+    ['disabled', { ...api, enabled: false }],
+  ])('that opens no destination, %s', (_, after) => {
+    expect([loses(api, after), loses(api, { ...api, name: 'Web' })]).toEqual([true, false]);
+  });
+
+  test('but not when it is known at first', () => {
+    const world = new WorldState(mapping(), SETTINGS);
+    const touched = world.putDirectory('main', [web(['x'])], world.beginRead(), NOW);
+    expect([touched.clients, touched.losing.size]).toEqual([[WEB], 0]);
+  });
+
   test.each<readonly [string, OAuthClient, OAuthClient]>([
     ['more scopes', web(['orders']), web(['orders', 'billing'])],
     ['another name', web(['orders']), { ...web(['orders']), name: 'Web' }],

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { clientKey, destinationKey } from '../../src/model/key.js';
+import type { Plan } from '../../src/plan/plan.js';
 import { planFleet } from '../../src/state/fleet.js';
 import {
   applyCatalog,
@@ -14,6 +16,7 @@ import {
   claiming,
   client,
   entry,
+  keyOf,
   mapping,
   NOW,
   ourSource,
@@ -63,6 +66,31 @@ describe('a catalog that changed', () => {
     const added = catalogOf(claiming('web', 'nobody'), claiming('more', 'web'), claiming('next', 'other'));
     expect(applyCatalog(it, added, NOW + 2, CAUSE)).toMatchObject([{ key: { value: 'other' } }]);
     expect(applyCatalog(it, added, NOW + 3, CAUSE)).toEqual([]);
+  });
+
+  test('is urgent where the instances claim nothing any more', () => {
+    const it = world();
+    applyCatalog(it, catalogOf(claiming('web', 'web')), NOW, CAUSE);
+    const triggers = applyCatalog(it, catalogOf(claiming('web', '')), NOW + 1, CAUSE);
+    expect(triggers).toMatchObject([
+      { key: { kind: 'client', value: 'web' }, urgent: true },
+      { key: { kind: 'destination', service: 'orders' }, urgent: true },
+    ]);
+    const unclaimed = it.putCatalog(catalogOf(claiming('web', 'web')), NOW + 2);
+    expect(claimStatusTriggers(it, unclaimed, CAUSE, (status) => status?.kind === 'none')).toEqual([]);
+  });
+
+  test('sends on the destinations that are there and speak another protocol', () => {
+    const it = world();
+    applyCatalog(it, catalogOf(claiming('web', 'web')), NOW, CAUSE);
+    const tcp = { ...catalogOf(claiming('web', 'web')), protocols: new Map([['orders', 'tcp' as const]]) };
+    expect(applyCatalog(it, tcp, NOW + 1, CAUSE)).toEqual([
+      {
+        key: { kind: 'destination', partition: 'default', namespace: 'default', service: 'orders' },
+        cause: CAUSE,
+      },
+    ]);
+    expect(applyCatalog(it, tcp, NOW + 2, CAUSE)).toEqual([]);
   });
 
   test('triggers nothing if no claim status changed', () => {
@@ -131,6 +159,19 @@ test('a comparison sends on first where something is taken away', () => {
     ['orders', true],
     ['billing', undefined],
   ]);
+});
+
+test('something is taken away at a destination that one change narrows, and at no client', () => {
+  const at = (key: object, ...narrows: readonly boolean[]) =>
+    ({ key, holds: [], changes: narrows.map((each) => ({ narrows: each })) }) as unknown as Plan;
+  const destination = (service: string) => destinationKey(service);
+  expect(
+    losingDestinations([
+      at(destination('some'), true, false),
+      at(destination('none'), false),
+      at(clientKey('main', 'web'), true),
+    ]),
+  ).toEqual(new Set([keyOf('some')]));
 });
 
 test('the plan of the fleet is sorted, whichever side was read first', () => {

@@ -43,6 +43,24 @@ describe('an open revocation', () => {
     expect(ages(open, 20)).toEqual([0, 0, 0]);
   });
 
+  it('is also reported by an order, and neither by an edge without a record nor by another hold', () => {
+    const open = new OpenRevocations();
+    const order = {
+      kind: 'client-revoked',
+      provider: 'main',
+      at: new Date(0).toISOString(),
+      cause: trigger(4).cause,
+    } as unknown as NonNullable<Trigger['order']>;
+    open.begin({ key: WEB, attempts: 0, triggers: [trigger(1), trigger(4, { order })] });
+    expect(ages(open, 20)).toEqual([16, 0, 0]);
+    const plan = {
+      changes: [{ narrows: false }, { narrows: true, isUnrecorded: true }],
+      holds: [{ reason: 'ForeignSource' }],
+    } as unknown as Plan;
+    open.plan(ORDERS, plan, 10_000);
+    expect(ages(open, 20)).toEqual([16, 0, 0]);
+  });
+
   it('has no negative age if the clock was set back', () => {
     const open = new OpenRevocations();
     open.plan(ORDERS, NARROWING, 10_000);

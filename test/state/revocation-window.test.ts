@@ -23,11 +23,26 @@ describe('the window', () => {
     expect(window.used(200)).toBe(2);
   });
 
+  test('is stored before the writes that it counts, for the next process', async () => {
+    const values = new Map<string, string>();
+    const window = new RevocationWindow(1_000);
+    window.addRemovals(2, 100);
+    window.addRemovals(0, 100);
+    await window.store({ set: async (name, value) => void values.set(name, value) });
+    const next = new RevocationWindow(1_000);
+    await next.restoreFrom({ get: async (name) => values.get(name) });
+    expect([next.used(200), next.toText()]).toEqual([2, window.toText()]);
+    await next.restoreFrom({ get: async () => undefined });
+    expect(next.used(200)).toBe(2);
+  });
+
   test('takes in no removal in another form', () => {
     const window = new RevocationWindow(1_000);
     const others = [null, 7, 'x', {}, { at: 100 }, { edges: 5 }, { at: '100', edges: 5 }];
-    window.restore(JSON.stringify([...others, { at: 100, edges: 1, subject: WEB }]));
-    expect([window.used(200), window.usedUnder('intention/', 200)]).toEqual([1, 1]);
+    window.restore(
+      JSON.stringify([...others, { at: 100, edges: 1, subject: WEB }, { at: 100, edges: 1, subject: 7 }]),
+    );
+    expect([window.used(200), window.usedUnder('intention/', 200)]).toEqual([2, 1]);
   });
 
   test('counts an edge once, from its write on, and not if the write was not made', () => {

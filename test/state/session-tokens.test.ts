@@ -53,7 +53,11 @@ function known(changes: Partial<Mapping> = {}) {
   world.putDirectory('main', clients, world.beginRead(), NOW);
   const cache = new AclCache();
   const roles = [ofClient('robot'), ofClient('portal'), ofPerson('ann', 'old'), ofPerson('bob', 'old')];
-  cache.replaceAll({ roles, policies: [], authMethods: [], bindingRules: [] }, 1);
+  // Of one only the rule is left.
+  const { name, description } = ofClient('former').object;
+  const rule = { description, authMethod: name, bindType: 'role', bindName: name, selector: '' } as const;
+  const bindingRules = [{ id: '1', isAltered: false, modifyIndex: 1, object: rule }];
+  cache.replaceAll({ roles, policies: [], authMethods: [], bindingRules }, 1);
   return { world, acl: { cache } };
 }
 const methodOf = (clientId: string) => ({ authMethod: clientName('pay', { provider: 'main', clientId }) });
@@ -96,6 +100,8 @@ describe('the tokens that the end of a session ends', () => {
   it('of everybody are those of all people, and of clients whose tokens may be of people', () => {
     expect(tokensOfSession(order(), known())).toEqual([
       { authMethod: peopleName('pay', 'main') },
+      // Whose its tokens were is not known any more.
+      methodOf('former'),
       methodOf('portal'),
     ]);
   });

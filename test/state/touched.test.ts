@@ -7,7 +7,7 @@ import { planDestination } from '../../src/plan/plan-destination.js';
 import { sourcesByDestination } from '../../src/plan/sources-by-destination.js';
 import { clientText, serviceText } from '../../src/plan/world.js';
 import { inputOf } from '../../src/state/fleet.js';
-import { NOTHING_TOUCHED, type Touched } from '../../src/state/touched.js';
+import { NOTHING_TOUCHED, type Touched, Touches } from '../../src/state/touched.js';
 import { WorldState } from '../../src/state/world-state.js';
 import {
   ALLOW,
@@ -174,6 +174,34 @@ describe('what is touched', () => {
     destinations: [...destinations.values()].map(
       ({ destination, losing }) => `${destination.name}${losing ? ' loses' : ''}`,
     ),
+  });
+
+  test('loses if one part of the update takes something, whatever came before or after it', () => {
+    const touches = new Touches();
+    for (const losing of [false, true, false]) {
+      touches.destination(named('orders'), losing);
+      touches.client(idOf('web'), losing);
+    }
+    touches.destination(named('stock'));
+    touches.client(idOf('api'));
+    expect(summary(touches.done())).toEqual({
+      clients: ['web', 'api'],
+      losing: 1,
+      destinations: ['orders loses', 'stock'],
+    });
+  });
+
+  test('by a claim that moves are both clients, and those who name the service', () => {
+    const touches = new Touches();
+    const claimed = (clientId: string) =>
+      ({ kind: 'claimed', service: named('a'), client: idOf(clientId), addNothing: false }) as const;
+    const change = { service: named('a'), before: claimed('web'), after: claimed('api') };
+    touches.claimStatus({ ...change, namedBy: [idOf('bot')] });
+    const { clients, losing } = touches.done();
+    expect([clients, [...losing]]).toEqual([
+      [idOf('web'), idOf('api'), idOf('bot')],
+      [clientText(idOf('web'))],
+    ]);
   });
 
   test('by one client is the client and what it opens, before and after', () => {

@@ -31,7 +31,7 @@ describe('the facts about tokens of users', () => {
     const { of, changes } = tokens();
     of.drainChanged();
     const { facts } = of;
-    of.putVersion('not a version', []);
+    for (const text of ['not a version', 'about 1.16', '1']) of.putVersion(text, []);
     of.putBehindGateways(undefined);
     expect([of.facts === facts, of.drainChanged(), changes()]).toEqual([true, false, 0]);
     of.putVersion('v1.16.1', []);
@@ -42,13 +42,18 @@ describe('the facts about tokens of users', () => {
       false,
       1,
     ]);
-    of.putVersion('v1.16.1', undefined);
+    for (const text of ['1.16.1', 'v10.0.0', 'v1.16.1']) {
+      of.putVersion(text, undefined);
+      expect(of.facts.consulVersion).toBe(text);
+    }
+    of.putVersion('v1.16.1', ['n1']);
+    of.putVersion('v1.16.1', ['n2']);
     of.putJwksUri('main', 'u');
     of.putJwksUri('main', 'u');
     of.putBehindGateways(new Set(['b', 'a']));
     of.putBehindGateways(new Set(['a', 'b']));
     of.putBehindGateways(new Set(['a']));
-    expect(changes()).toBe(5);
+    expect(changes()).toBe(9);
     expect(of.facts.jwksUris.get('main')).toBe('u');
   });
 });
