@@ -87,7 +87,9 @@ export function planClientAcl(
   const shown = isAlone && read !== undefined ? withoutGains(read, had) : read;
   const known = facts.keepsUnshown && shown ? withUnshown(shown, facts, subject) : shown;
   const client: PlannedClient = {
-    ...id,
+    // A caller may have more of the client, which belongs in no decision.
+    provider: id.provider,
+    clientId: id.clientId,
     actorKind: known === undefined ? 'unknown' : classify(known, mapping, acl.tools(mapping).compile),
   };
   const isUnknown =

@@ -319,3 +319,8 @@ test('a new mapping takes from a client that was read alone, and does not swap',
   expect(aloneWith(['a', 'b'], undefined, RULES.slice(1)).left).toEqual([[true, 1]]);
   expect(aloneWith(['a'], undefined, SWAPPED).left).toEqual([[true, 0]]);
 });
+
+test('a plan names its client by provider, ID and kind alone, whatever the caller knows of it', () => {
+  const { made } = world();
+  expect(made.client).toEqual({ provider: 'main', clientId: 'web', actorKind: 'workload' });
+});
