@@ -50,11 +50,9 @@ export async function applyAcl(
   let narrowed = 0;
   const recorded = new Map<AclChange, DraftDecision>();
   let at = 0;
-  while (at < changes.length) {
+  for (let change = changes[at]; change !== undefined; change = changes[at]) {
     const together = writesFrom(at, changes);
-    const [change] = together.length > 0 ? together : changes.slice(at);
     at += Math.max(together.length, 1);
-    if (change === undefined) break;
     const goesOn = change.narrows || change.verb === 'deleted';
     if (goesOn || failures.length === 0) {
       try {

@@ -188,6 +188,11 @@ describe('the caller hears that everything is narrowed', () => {
     ]);
   });
 
+  it('and that nothing is, where only what does not narrow was made', async () => {
+    const cleaned = [removePolicy(), narrowRole()];
+    expect(await heard(cleaned, (line) => line.startsWith('replace'))).toContain('narrowed false');
+  });
+
   it('never where nothing narrows', async () => {
     expect(await heard([gain.create(method()), removePolicy()])).toEqual([
       `create ${WEB}`,

@@ -195,11 +195,30 @@ describe('a binding rule that goes', () => {
     const changes = [
       loss.remove(`acl-binding-rule-${WEB}/${WEB}`, rule(), 'neither'),
       loss.remove(`acl-role-${WEB}`, role(POLICY)),
-      loss.endTokens(method(), { role: WEB }),
+      loss.endTokens(method(), { authMethod: WEB }),
     ];
     await applyAcl(application(changes), consul.deps, NEVER);
     expect(records).toEqual([1, 1]);
     expect(consul.tokens).toEqual([]);
+  });
+});
+
+describe('a binding rule that cannot be narrowed', () => {
+  it('is deleted, and its method stays', async () => {
+    const consul = memoryAcl();
+    consul.known(method(), rule());
+    consul.before = async (line) => {
+      if (line.startsWith('replace')) throw failed('ERR_TIMEOUT', 'no keys');
+    };
+    const narrower = rule({ selector: 'value.client_id == "web" and value.sub == "web"' });
+    const id = `acl-binding-rule-${WEB}/${WEB}`;
+    const change = loss.update(id, narrower, rule().object, 'narrows');
+    await expect(applyAcl(application([change]), consul.deps, NEVER)).rejects.toThrow('no keys');
+    expect([...consul.objects.keys()]).toEqual([WEB]);
+    expect(consul.deps.acl.cache.of(WEB)).toMatchObject({ authMethod: { id: WEB }, bindingRules: [] });
+    expect(consul.settled).toMatchObject([
+      { type: 'dev.scopemesh.acl-binding-rule.deleted', outcome: 'applied', after: null },
+    ]);
   });
 });
 
@@ -273,20 +292,22 @@ describe('an object that goes', () => {
     const consul = memoryAcl();
     consul.put(policy());
     let open = () => {};
-    const held = consul.deps.acl.policyMutex.run(
-      POLICY,
-      () =>
-        new Promise<void>((resolve) => {
-          open = resolve;
-        }),
-    );
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    consul.before = async (line) => {
+      if (line.startsWith('create')) await gate;
+    };
+    const creation = applyAcl(application([gain.create(policy())]), consul.deps, NEVER);
+    await new Promise((resolve) => setImmediate(resolve));
     const upper = loss.remove(`acl-policy-${POLICY}`, policy({ name: POLICY.toUpperCase() }), 'neither');
     const removal = applyAcl(application([upper]), consul.deps, NEVER);
     await new Promise((resolve) => setImmediate(resolve));
-    expect(consul.requests()).toEqual([]);
+    const created = `create acl-policy-${POLICY}`;
+    expect(consul.requests()).toEqual([created]);
     open();
-    await Promise.all([held, removal]);
-    expect(consul.requests()).toEqual([`delete acl-policy-${POLICY}`]);
+    await Promise.all([creation, removal]);
+    expect(consul.requests()).toEqual([created, `delete acl-policy-${POLICY}`]);
   });
 });
 

@@ -240,11 +240,16 @@ describe('tokens that an interrupted run should have ended', () => {
     async (mode) => {
       const consul = memoryAcl();
       consul.tokens = [token('a')];
-      await leave(consul, loss.endTokens(method(), { role: WEB }), gain.create(role()));
+      await leave(
+        consul,
+        loss.endTokens(method(), { role: WEB }),
+        gain.create(role()),
+        loss.remove('id', rule()),
+      );
       await recovered(consul, [role()], { mode });
       expect(consul.tokens).toHaveLength(1);
       expect([...consul.pending.values()].map(({ subject }) => subject)).toEqual([`acl-token/${WEB}`]);
-      expect(outcomes(consul)).toEqual(['applied ScopeGranted']);
+      expect(outcomes(consul)).toEqual(['applied ScopeGranted', 'applied ScopeRevoked']);
       expect(consul.warnings[0]).toContain('stay valid until the mode is enforce');
       consul.settled.length = 0;
       await recovered(consul, []);
