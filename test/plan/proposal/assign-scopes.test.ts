@@ -112,6 +112,18 @@ describe('a scope', () => {
     expect(unusedOf(proposal)).toEqual(userRequired ? [] : ['orders:call Redundant']);
   });
 
+  it('is not held by a client whose kind may not use it', () => {
+    const { limits } = mapping();
+    const proposal = proposalFor(
+      filled({
+        mapping: mapping({ limits: { ...limits, agent: { never: ['orders:*'] } } }),
+        clients: [client('web', ['orders:call']), client('bot', ['orders:call'], { actorKind: 'agent' })],
+        entries: called({ orders: { web: ALLOW }, reports: { bot: ALLOW } }),
+      }),
+    );
+    expect(rulesOf(proposal)).toEqual(['orders:call -> orders name']);
+  });
+
   it('of one provider is not that of another with its name', () => {
     const proposal = proposalFor(
       filled({
@@ -143,6 +155,9 @@ describe('what Consul allows is shared', () => {
     expect(one(ALLOW, 'orders:get')).toEqual(['orders:get -> orders name']);
     expect(one(BOTH, 'orders:read')).toEqual(['orders:read -> orders GET POST name']);
     expect(one(POST, 'orders:read')).toEqual(['orders:read -> orders POST name']);
+    expect(one({ kind: 'http', permissions: [{ pathExact: '/v1' }] }, 'orders:read')).toEqual([
+      'orders:read -> orders name',
+    ]);
   });
 
   it('so that the scope that explains most comes first, and each other one only for what is left', () => {

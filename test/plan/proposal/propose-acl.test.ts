@@ -97,7 +97,7 @@ describe('an acl: rule is proposed', () => {
 
 describe('the scope for the rules', () => {
   it('is the one with most clients, and another one only for clients that are left', () => {
-    expect(found(proposed(holding({ web: ['config:a', 'config:read'], job: ['config:read'] })))).toEqual([
+    expect(found(proposed(holding({ web: ['config', 'config:read'], job: ['config:read'] })))).toEqual([
       `config:read policy ${CONFIG}`,
     ]);
     const two = { web: ['config:kv', 'config:read'], job: ['config:kv'], bot: ['config:read'] };
@@ -116,6 +116,7 @@ describe('the scope for the rules', () => {
       found(proposed({ ...holding({ web: [scope] }), objects: policies(['config-read', rules]) })).length;
     expect(written('key_prefix "config/" { policy = "write" }', 'config:write')).toBe(1);
     expect(written('key_prefix "config/" { policy = "write" }', 'config:read')).toBe(0);
+    expect(written('key_prefix "config/" { policy = "write" }', 'config')).toBe(1);
     expect(written('operator = "write"', 'config:write')).toBe(1);
     expect(written('operator = "write"', 'config:read')).toBe(0);
     expect(written('operator = "read"', 'config:read')).toBe(1);
@@ -162,6 +163,11 @@ describe('a login of others', () => {
     }));
     return found(proposed({ clients: [client('web', ['config'])], objects: { ...objects, bindingRules } }));
   };
+
+  it('gives to the scope that it compares, and to no other', () => {
+    const clients = [client('web', ['config', 'x'])];
+    expect(found(proposed({ clients, objects: login(LIST, LISTS) }))).toEqual([`config login ${CONFIG}`]);
+  });
 
   it('counts under the name of its method in any case', () => {
     expect(read({ authMethod: 'SSO' })).toHaveLength(1);
@@ -212,9 +218,10 @@ describe('a static token', () => {
     });
   });
 
-  it('with services alone is explained by no scope', () => {
+  it('with services alone is explained by no scope, though its client has some', () => {
     const tokens = [ofClient('web', { policies: [], serviceIdentities: ['web'] })];
-    const { explained } = proposed({ clients, tokens, objects, claims: [claimOf('web')] });
+    const given = { rules: [aclRule('config:read', READ_CONFIG)] };
+    const { explained } = proposed({ clients, tokens, objects, claims: [claimOf('web')], mapping: given });
     expect(explained.get('t-web')).toMatchObject({ scopes: [], services: ['web'] });
   });
 
@@ -222,6 +229,8 @@ describe('a static token', () => {
     ['nothing at all', { policies: [] }],
     ['rules that no scope gives', { policies: ['config-read', 'odd'] }],
     ['one text of two that no scope gives', { policies: ['config-read', 'more'] }],
+    ['the identity of a node', { nodeIdentities: ['dc1/n1'] }],
+    ['a template of Consul', { templatedPolicies: ['builtin/dns'] }],
     ['a service that nobody claims', { serviceIdentities: ['web', 'shop'] }],
     ['a service of another client', { serviceIdentities: ['web', 'theirs'] }],
   ])('is not explained with %s', (_what, changes) => {
@@ -231,7 +240,8 @@ describe('a static token', () => {
     };
     const claims = [claimOf('web')];
     const tokens = [ofClient('web', { description: 'token of web', ...changes })];
-    const { explained, unexplained } = proposed({ clients, tokens, objects: more, claims });
+    const given = { rules: [aclRule('config:read', READ_CONFIG)] };
+    const { explained, unexplained } = proposed({ clients, tokens, objects: more, claims, mapping: given });
     expect([...explained.keys()]).toEqual([]);
     expect([...unexplained.keys()]).toEqual(['t-web']);
   });
@@ -253,11 +263,15 @@ describe('a static token', () => {
   });
 
   it('gives its client nothing where it could be of another one', () => {
-    const two = [...clients, client('job', ['config:read'])];
-    const tokens = [ofClient('web', { description: 'web job' }), ofClient('web', { accessorId: 'of-web' })];
-    const { rules, explained } = proposed({ clients: two, tokens, objects });
-    expect(rules).toEqual([]);
-    expect([...explained.keys()]).toEqual([]);
+    const two = [...clients, client('job', [])];
+    for (const description of ['web job', 'client=web client=job', 'token of web, client=job']) {
+      const { rules, explained } = proposed({
+        clients: two,
+        tokens: [ofClient('web', { description })],
+        objects,
+      });
+      expect([rules, [...explained]]).toEqual([[], []]);
+    }
   });
 
   it('is not explained while Consul could not verify the tokens of its provider', () => {
@@ -290,6 +304,7 @@ describe('the client of a static token', () => {
     ['for CI; client=web,', 'Description: client=web'],
     ['the token of web', undefined],
     ['token of web, for CI', undefined],
+    ['token of web\nfor CI', undefined],
     ['noclient=web', undefined],
     ['client=web/', undefined],
     ['client=web-2', undefined],

@@ -118,6 +118,12 @@ describe('the claim of a service', () => {
     expect(doubtful).toEqual(['idle bot']);
   });
 
+  it('is each of several on one client that names them all', () => {
+    const services = [claiming('web', 'app'), claiming('job', 'app')];
+    const { proposedText } = claimsOf({ services, clients: [naming('app', 'web, job')] }, ['web', 'job']);
+    expect(proposedText).toEqual(['job app claim', 'web app claim']);
+  });
+
   it('comes in the order of the services', () => {
     const clients = ['b', 'a', 'c'].map(nameless);
     expect(claimsOf({ clients }, ['b', 'c', 'a']).proposedText).toEqual(['a a name', 'b b name', 'c c name']);
