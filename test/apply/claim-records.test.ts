@@ -138,7 +138,8 @@ describe('the records of who claimed a client first', () => {
   it('without an answer about them are a conflict', async () => {
     const rig = targetRig();
     rig.deps.consul.claims.write = async () => [];
-    await written(rig, { ...NOTHING, create: named('new') });
+    const created = { ...NOTHING, create: named('new') };
+    expect(await written(rig, created)).toEqual({ isAny: true, touched: 1 });
     expect(outcomes(rig)).toEqual(['failed Conflict']);
   });
 
@@ -230,6 +231,22 @@ describe('a write of such a record that a crash left open', () => {
       'failed Interrupted',
       'applied ClaimAdded',
       'applied ClaimRemoved',
+    ]);
+  });
+
+  it('is judged apart from one of another service, and from the opposite one', async () => {
+    const gone = targetRig();
+    const removals = [draft('a', 'new', false), draft('b', 'old', false)];
+    expect((await recovered(gone, ...removals)).outcomes).toEqual([
+      'applied ClaimRemoved',
+      'applied ClaimRemoved',
+    ]);
+    const opposite = targetRig();
+    opposite.nowMs = NOW + 30_000;
+    const both = [draft('a', 'new', false), draft('b', 'new', true)];
+    expect((await recovered(opposite, ...both)).outcomes).toEqual([
+      'applied ClaimRemoved',
+      'failed Interrupted',
     ]);
   });
 

@@ -29,16 +29,23 @@ async function recovered(
   {
     afterMs = 0,
     records = new Map<string, string>(),
+    removed = [] as readonly string[],
     edit = (draft: DraftDecision) => draft,
   }: {
     afterMs?: number;
     records?: ReadonlyMap<string, string>;
+    /** Edges that scopemesh removed before. */
+    removed?: readonly string[];
     edit?: (draft: DraftDecision, at: number) => DraftDecision;
   } = {},
 ) {
   const rig = applyRig();
   const warnings: string[] = [];
   const window = new RevocationWindow(600_000);
+  for (const subject of removed) {
+    window.reserveEdge(subject, NOW);
+    window.confirmEdge(subject);
+  }
   const pending = changes.map((each, at) => edit(draftOf(each, CAUSE, SENT, rig.stamp), at));
   for (const { subject, action } of pending) if (action !== 'grant') window.reserveEdge(subject, NOW);
   await rig.deps.journal.record(KEY, pending);
@@ -136,6 +143,26 @@ describe('a write of an entry that a crash left open', () => {
     const found = await recovered([change('web')], moved(ourSource('job', ALLOW)), { records });
     expect(found.outcomes).toEqual(['unknown Interrupted']);
     expect(found.records).toEqual({ [SUBJECT]: expected });
+  });
+
+  it('leaves the record of a removed edge where others have one of its name now', async () => {
+    const records = new Map([[SUBJECT, REMOVED]]);
+    const theirs = moved(ourSource('job', ALLOW), source('web', ALLOW, 'by hand'));
+    expect((await recovered([change('web')], theirs, { records })).records).toEqual({ [SUBJECT]: REMOVED });
+  });
+
+  it('of a removal gives an edge that is not there no record, also where it cannot have been made', async () => {
+    const found = await recovered([loss('web')], entry('orders'));
+    expect(found.outcomes).toEqual(['unknown Interrupted']);
+    expect(found.records).toEqual({});
+  });
+
+  it.each([
+    ['failed', OVER_MS],
+    ['is open', 0],
+  ])('of a grant that %s leaves an earlier removal of its edge counted', async (_how, afterMs) => {
+    const found = await recovered([change('web')], entry('orders'), { afterMs, removed: [SUBJECT] });
+    expect([found.counted, found.stored]).toEqual([1, 1]);
   });
 
   it('is not taken for made by a source of others with its name', async () => {
