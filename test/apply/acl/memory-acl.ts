@@ -175,7 +175,11 @@ export function memoryAcl() {
       await request(`delete ${id}`, signal);
       const found = objects.get(id);
       if (found !== undefined && !isOurs(found.object.description)) throw failed('ERR_CONSUL_CONFLICT');
-      if (kind === 'acl-auth-method') self.tokens = self.tokens.filter(({ authMethod }) => authMethod !== id);
+      if (kind === 'acl-auth-method') {
+        self.tokens = self.tokens.filter(({ authMethod }) => authMethod !== id);
+        for (const [each, { object: of }] of objects)
+          if ('authMethod' in of && of.authMethod === id) objects.delete(each);
+      }
       return objects.delete(id);
     },
     async tokens(by, signal) {
