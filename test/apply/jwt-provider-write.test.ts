@@ -98,7 +98,10 @@ describe('the write of a jwt-provider', () => {
       },
     ]);
     expect(rig.updates).toEqual([{ lastApplied: new Map([[SUBJECT, entryText(entry())]]) }]);
-    expect(known(rig)).toEqual(entry());
+    expect(rig.world.userTokens.facts.entries?.get(NAME)).toMatchObject({
+      content: entry(),
+      modifyIndex: 50,
+    });
     expect(rig.deps.contention.isContended(SUBJECT, NOW)).toBe(false);
   });
 
