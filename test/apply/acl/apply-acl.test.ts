@@ -150,8 +150,13 @@ describe('a write that fails', () => {
 });
 
 describe('the caller hears that everything is narrowed', () => {
-  const heard = async (how: Parameters<typeof application>[0], isRefused = (_line: string) => false) => {
+  const heard = async (
+    how: Parameters<typeof application>[0],
+    isRefused = (_line: string) => false,
+    tokens: readonly ReturnType<typeof token>[] = [],
+  ) => {
     const consul = memoryAcl();
+    consul.tokens = [...tokens];
     consul.put(role(POLICY), rule(), policy());
     consul.before = async (line) => {
       if (isRefused(line)) throw failed('ERR_CONSUL_REJECTED');
@@ -191,6 +196,13 @@ describe('the caller hears that everything is narrowed', () => {
   it('and that nothing is, where only what does not narrow was made', async () => {
     const cleaned = [removePolicy(), narrowRole()];
     expect(await heard(cleaned, (line) => line.startsWith('replace'))).toContain('narrowed false');
+  });
+
+  it('and that nothing is, where there was no token to end and all else failed', async () => {
+    const tokens = loss.endTokens(method(), { role: WEB });
+    const failing = (line: string) => line.startsWith('replace') || line.startsWith('delete');
+    expect(await heard([narrowRole(), tokens], failing)).toContain('narrowed false');
+    expect(await heard([narrowRole(), tokens], failing, [token('live')])).toContain('narrowed true');
   });
 
   it('never where nothing narrows', async () => {
