@@ -69,7 +69,9 @@ describe('the job of a client', () => {
     await reconcileClientAcl(ID, jobOf(listed, 1), it.job, NEVER);
     it.job.acl.noteOnItsWay(KEY, NOW + 1);
     await run(it, listed);
-    expect(it.requests().map((line) => line.split(' ')[0])).toEqual(['read', 'read', 'read']);
+    await run(it, [...listed, {}]);
+    await run(it, []);
+    expect(it.requests().map((line) => line.split(' ')[0])).toEqual(Array.from({ length: 5 }, () => 'read'));
   });
 });
 

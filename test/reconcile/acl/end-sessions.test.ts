@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { RevocationOrder } from '../../../src/model/order.js';
 import { peopleName, personName } from '../../../src/plan/acl/object-names.js';
+import { reconcilePeople } from '../../../src/reconcile/acl/people.js';
 import { endSessions, isSessionSubject } from '../../../src/reconcile/acl/sessions.js';
 import { failed, token } from '../../apply/acl/memory-acl.js';
 import { NEVER } from '../../apply/apply-rig.js';
@@ -184,6 +185,22 @@ describe('an ended session in a mode that ends no tokens', () => {
     expect(it.decided()[0]?.client).toMatchObject({ clientId: 'web' });
     expect(Object.keys(it.decided()[0] ?? {})).not.toContain('person');
   });
+});
+
+it('the hold of a session ends with the first job of people without its order', async () => {
+  const it = withTokens(ofPerson('a', 'ann'));
+  it.setMapping({ mode: 'extend' });
+  it.state.members = () => new Map([['oncall', []]]);
+  const order = { order: session({ subject: 'ann' }), members: true };
+  await endSessions(KEY, jobOf([order]), it.job, NEVER);
+  const held = async () =>
+    [...(await it.job.journal.read('provider/main')).holds.values()].filter(({ subject }) =>
+      subject.includes('session'),
+    ).length;
+  await reconcilePeople(KEY, jobOf([order]), it.job, NEVER);
+  expect(await held()).toBe(1);
+  await reconcilePeople(KEY, jobOf([{ members: true }]), it.job, NEVER);
+  expect(await held()).toBe(0);
 });
 
 it('the hold of a session is of the job that has its order', () => {

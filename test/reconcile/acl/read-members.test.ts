@@ -47,6 +47,9 @@ describe('the members of the mapped groups', () => {
       expect(it.state.asked).toMatchObject({ groups: ['oncall', 'audit'] });
     }
     it.state.asked = undefined;
+    await refreshMembers('main', jobOf([{}, { members: true }]), it.job, NEVER);
+    expect(it.state.asked).toBeDefined();
+    it.state.asked = undefined;
     it.job.acl.members.set('main', new Map([['oncall', []]]));
     await refresh(it, {});
     expect(it.state.asked).toBeDefined();
