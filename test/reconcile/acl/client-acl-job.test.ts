@@ -67,10 +67,10 @@ describe('the job of a client', () => {
     expect(it.requests()).toEqual([]);
     await run(it);
     await reconcileClientAcl(ID, jobOf(listed, 1), it.job, NEVER);
-    it.job.acl.noteOnItsWay(KEY, NOW + 1);
-    await run(it, listed);
     await run(it, [...listed, {}]);
     await run(it, []);
+    it.job.acl.noteOnItsWay(KEY, NOW + 1);
+    await run(it, listed);
     expect(it.requests().map((line) => line.split(' ')[0])).toEqual(Array.from({ length: 5 }, () => 'read'));
   });
 });
