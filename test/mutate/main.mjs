@@ -16,16 +16,13 @@ if (missing.length > 0) {
   process.exit(1);
 }
 
-/** The tests of a stage. What is written is tested by the jobs that write it too. */
-function testsOf(source) {
-  const [, stage] = source.split('/');
-  return stage === 'apply' ? ['test/apply', 'test/reconcile'] : [join('test', stage)];
-}
+/** The tests of a stage. */
+const testsOf = (source) => join('test', source.split('/')[1]);
 
 const filesIn = (path, ending) =>
   statSync(path).isDirectory() ? `${path.replace(/\/$/, '')}/**/*${ending}` : path;
 const named = paths.filter((path) => path.startsWith('test/'));
-const tests = named.length > 0 ? named : [...new Set(sources.flatMap(testsOf))];
+const tests = named.length > 0 ? named : [...new Set(sources.map(testsOf))];
 
 const stryker = spawnSync(
   process.execPath,

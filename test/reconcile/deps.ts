@@ -1,12 +1,11 @@
 import { AclState } from '../../src/apply/acl/acl-state.js';
 import { SyncError } from '../../src/errors.js';
 import type { Directory } from '../../src/identity/directory.js';
-import type { DraftDecision } from '../../src/model/decision.js';
 import type { QuarantineRecord } from '../../src/model/quarantine.js';
 import type { Trigger } from '../../src/model/trigger.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import { clientText } from '../../src/plan/world.js';
-import type { Journal, SettledDecision } from '../../src/queue/journal.js';
+import type { Journal, KeyRecord, SettledDecision } from '../../src/queue/journal.js';
 import type { KeyValueStore } from '../../src/queue/key-value-store.js';
 import { AskedAdoptions } from '../../src/reconcile/asked-adoptions.js';
 import type { ReconcilerDeps } from '../../src/reconcile/deps.js';
@@ -46,24 +45,31 @@ function slowFacts(): KeyValueStore {
   };
 }
 
-/** Keeps drafts and decisions as a journal does, for as long as the test runs. */
+/** Keeps the record of each key, and the decisions, as a journal does, for as long as the test runs. */
 function journalOf(): Journal & { readonly decisions: readonly SettledDecision[] } {
-  const pending = new Map<string, readonly DraftDecision[]>();
+  const records = new Map<string, KeyRecord>();
   const decisions: SettledDecision[] = [];
   const refuse = () => Promise.reject(new Error('not to be called'));
+  const read = (key: string): KeyRecord =>
+    records.get(key) ?? { pending: [], lastApplied: new Map(), holds: new Map() };
+  const without = (key: string, ids: readonly string[]) =>
+    read(key).pending.filter(({ id }) => !ids.includes(id));
   return {
     decisions,
-    read: async (key) => ({ pending: pending.get(key) ?? [], lastApplied: new Map(), holds: new Map() }),
+    read: async (key) => read(key),
     async record(key, drafts, replaced = []) {
-      const left = (pending.get(key) ?? []).filter(({ id }) => !replaced.includes(id));
-      pending.set(key, [...left, ...drafts]);
+      records.set(key, { ...read(key), pending: [...without(key, replaced), ...drafts] });
     },
-    async settle(key, settled) {
-      const ids = settled.map(({ id }) => id);
-      pending.set(
-        key,
-        (pending.get(key) ?? []).filter(({ id }) => !ids.includes(id)),
-      );
+    async settle(key, settled, { lastApplied, holds } = {}) {
+      const before = read(key);
+      records.set(key, {
+        pending: without(
+          key,
+          settled.map(({ id }) => id),
+        ),
+        lastApplied: updated(before.lastApplied, lastApplied),
+        holds: updated(before.holds, holds),
+      });
       decisions.push(...settled);
     },
     readAll: refuse,
@@ -71,6 +77,17 @@ function journalOf(): Journal & { readonly decisions: readonly SettledDecision[]
     published: refuse,
     overview: refuse,
   };
+}
+
+function updated<T>(
+  before: ReadonlyMap<string, T>,
+  update: ReadonlyMap<string, T | null> = new Map(),
+): ReadonlyMap<string, T> {
+  const after = new Map(before);
+  for (const [name, value] of update)
+    if (value === null) after.delete(name);
+    else after.set(name, value);
+  return after;
 }
 
 /** Clients and services `web` and `api`, each with an edge of ours to `orders`. */

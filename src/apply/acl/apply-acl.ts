@@ -26,7 +26,9 @@ export interface AclApplication {
   readonly lastApplied: ReadonlyMap<string, string>;
   /** Recorded with each change, besides the objects themselves. */
   readonly remember?: ReadonlyMap<string, string>;
-  /** Called in the turn in which the last narrowing change is made, or has failed. */
+  /**
+   * Called in the turn in which the last narrowing change is made, or has failed; `isMade` if one of them took something.
+   */
   readonly narrowed?: (isMade: boolean) => void;
 }
 
@@ -50,11 +52,9 @@ export async function applyAcl(
   let narrowed = 0;
   const recorded = new Map<AclChange, DraftDecision>();
   let at = 0;
-  while (at < changes.length) {
+  for (let change = changes[at]; change !== undefined; change = changes[at]) {
     const together = writesFrom(at, changes);
-    const [change] = together.length > 0 ? together : changes.slice(at);
     at += Math.max(together.length, 1);
-    if (change === undefined) break;
     const goesOn = change.narrows || change.verb === 'deleted';
     if (goesOn || failures.length === 0) {
       try {
@@ -63,9 +63,11 @@ export async function applyAcl(
           const draft = await recordLeftTokens(left, application, deps, signal);
           if (draft !== undefined) recorded.set(left, draft);
         }
-        if (together.length > 0) await writeAll(together, application, deps, signal);
-        else await carryOut(change, recorded.get(change), application, deps, signal);
-        if (change.narrows) narrowed++;
+        const isMade =
+          together.length > 0
+            ? await writeAll(together, application, deps, signal)
+            : await carryOut(change, recorded.get(change), application, deps, signal);
+        if (change.narrows && isMade) narrowed++;
       } catch (error) {
         if (signal.aborted) throw error;
         failures.push(error);
@@ -118,13 +120,14 @@ async function recordLeftTokens(
   return isNone ? undefined : recordTokens(left, application, deps);
 }
 
+/** Whether it changed anything. */
 async function carryOut(
   change: AclChange,
   recorded: DraftDecision | undefined,
   application: AclApplication,
   deps: AclDeps,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   const { step } = change;
   switch (step.do) {
     case 'delete':
@@ -143,12 +146,12 @@ async function carryOut(
   }
 }
 
-function writeAll(
+async function writeAll(
   changes: readonly AclChange[],
   application: AclApplication,
   deps: AclDeps,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<true> {
   const writes = changes.flatMap((change): readonly SequencedWrite[] => {
     const { step } = change;
     if (step.do !== 'write') return [];
@@ -173,7 +176,8 @@ function writeAll(
       },
     ];
   });
-  return journaledSequence(application.key, writes, deps);
+  await journaledSequence(application.key, writes, deps);
+  return true;
 }
 
 /** Sends a write under the mutex of its policy, or when there is room for one more that fetches keys. */
@@ -240,9 +244,9 @@ async function remove(
   application: AclApplication,
   deps: AclDeps,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   const { step } = change;
-  if (step.do !== 'delete') return;
+  if (step.do !== 'delete') return false;
   const name = step.name.split('/')[0] ?? '';
   const isMethod = step.kind === 'acl-auth-method';
   const tokens = isMethod ? await countTokens({ authMethod: name }, deps, signal) : undefined;
@@ -260,7 +264,8 @@ async function remove(
   const draft = draftOf(change, application.cause, deps);
   const end = () =>
     journaledSequence(application.key, [{ draft, run, lastApplied: forgotten(change, application) }], deps);
-  return step.kind === 'acl-policy' ? deps.acl.policyMutex.run(name.toLowerCase(), end) : end();
+  await (step.kind === 'acl-policy' ? deps.acl.policyMutex.run(name.toLowerCase(), end) : end());
+  return true;
 }
 
 /** Forgets a deleted object, and the rules of a deleted method. */
@@ -290,16 +295,17 @@ async function endLiveTokens(
   application: AclApplication,
   deps: AclDeps,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   const { key } = application;
   let draft = recorded;
   const ended = await endTokens({ ...step, reason: change.reason }, deps, signal, async () => {
     draft ??= await recordTokens(change, application, deps);
   });
   // Without tokens there is no decision.
-  if (draft === undefined) return;
+  if (draft === undefined) return false;
   const detail = await endedTokensText(ended, deps, signal);
   await settle(key, draft, { outcome: 'applied', detail }, undefined, deps);
+  return ended > 0;
 }
 
 async function recordTokens(

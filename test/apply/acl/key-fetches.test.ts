@@ -1,8 +1,29 @@
 import { describe, expect, it } from 'vitest';
 import { KeyFetches } from '../../../src/apply/acl/key-fetches.js';
-import { createMovableClock } from '../../support/movable-clock.js';
+import type { Clock } from '../../../src/clock.js';
+import { untilAborted } from '../../../src/linked-signal.js';
 
 const never = new AbortController().signal;
+
+/** A clock that only `advance` moves: what nobody wakes sleeps until then. */
+function heldClock(): Clock & { advance(ms: number): void } {
+  let now = 1_000;
+  const sleepers = new Map<AbortController, number>();
+  return {
+    now: () => now,
+    async sleep(ms, signal = never) {
+      const due = new AbortController();
+      sleepers.set(due, now + ms);
+      await Promise.race([untilAborted(due.signal), untilAborted(signal)]);
+      sleepers.delete(due);
+      signal.throwIfAborted();
+    },
+    advance(ms) {
+      now += ms;
+      for (const [due, at] of sleepers) if (at <= now) due.abort();
+    },
+  };
+}
 
 /** A write that a test ends. */
 function hanging() {
@@ -15,7 +36,7 @@ function hanging() {
 
 describe('writes that wait for keys', () => {
   it('are four at once; one more is given up within half a second, unmade', async () => {
-    const clock = createMovableClock();
+    const clock = heldClock();
     const fetches = new KeyFetches();
     const writes = Array.from({ length: 4 }, hanging);
     const running = writes.map(({ work }) => fetches.run(work, clock, never));
@@ -35,7 +56,7 @@ describe('writes that wait for keys', () => {
   });
 
   it('make room for one that waits, also when they fail', async () => {
-    const clock = createMovableClock();
+    const clock = heldClock();
     const fetches = new KeyFetches();
     const writes = Array.from({ length: 3 }, hanging);
     const running = writes.map(({ work }) => fetches.run(work, clock, never));
@@ -48,7 +69,7 @@ describe('writes that wait for keys', () => {
   });
 
   it('stop waiting when everything stops', async () => {
-    const clock = createMovableClock();
+    const clock = heldClock();
     const fetches = new KeyFetches();
     const writes = Array.from({ length: 4 }, hanging);
     const running = writes.map(({ work }) => fetches.run(work, clock, never));
@@ -61,7 +82,7 @@ describe('writes that wait for keys', () => {
   });
 
   it('are as many at once as are answered soon, and four again when one hangs', async () => {
-    const clock = createMovableClock();
+    const clock = heldClock();
     const fetches = new KeyFetches();
     let made = 0;
     const start = () => {
@@ -96,5 +117,57 @@ describe('writes that wait for keys', () => {
     expect(isMade).toBe(false);
     for (const { end } of writes) end();
     await Promise.allSettled(writes.map(({ running }) => running));
+  });
+
+  /** How many of ten writes begin at once. */
+  async function atOnce(fetches: KeyFetches, clock: Clock): Promise<number> {
+    let made = 0;
+    const stop = new AbortController();
+    const writes = Array.from({ length: 10 }, () => {
+      const { end, work } = hanging();
+      const begun = () => {
+        made++;
+        return work();
+      };
+      return { end, running: fetches.run(begun, clock, stop.signal) };
+    });
+    const all = Promise.allSettled(writes.map(({ running }) => running));
+    await new Promise((resolve) => setImmediate(resolve));
+    const counted = made;
+    stop.abort(new Error('enough'));
+    for (const { end } of writes) end();
+    await all;
+    return counted;
+  }
+  const quick = (fetches: KeyFetches, clock: Clock) =>
+    Promise.all(Array.from({ length: 20 }, () => fetches.run(async () => {}, clock, never)));
+
+  it('become more only while as many are answered soon', async () => {
+    const [clock, fetches] = [heldClock(), new KeyFetches()];
+    for (let at = 0; at < 20; at++) await fetches.run(async () => {}, clock, never);
+    expect(await atOnce(fetches, clock)).toBe(4);
+    const used = new KeyFetches();
+    await quick(used, clock);
+    expect(await atOnce(used, clock)).toBeGreaterThan(4);
+  });
+
+  it('are four again after one that was answered late, and while one hangs', async () => {
+    const clock = heldClock();
+    const late = new KeyFetches();
+    await quick(late, clock);
+    const slow = hanging();
+    const running = late.run(slow.work, clock, never);
+    clock.advance(501);
+    slow.end();
+    await running;
+    expect(await atOnce(late, clock)).toBe(4);
+    const hung = new KeyFetches();
+    await quick(hung, clock);
+    const still = hanging();
+    const hangs = hung.run(still.work, clock, never);
+    clock.advance(501);
+    expect(await atOnce(hung, clock)).toBe(3);
+    still.end();
+    await hangs;
   });
 });

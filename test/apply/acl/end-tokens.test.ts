@@ -1,0 +1,129 @@
+import { describe, expect, it } from 'vitest';
+import {
+  countTokens,
+  endedTokensText,
+  endTokens,
+  losingTokensText,
+} from '../../../src/apply/acl/end-tokens.js';
+import { NOW } from '../../plan/scene.js';
+import { NEVER } from '../apply-rig.js';
+import { failed, memoryAcl, token, WEB } from './memory-acl.js';
+
+const of = { by: { authMethod: WEB }, reason: 'SessionRevoked' } as const;
+
+describe('live tokens that end', () => {
+  it('are listed until none is left: one may be issued while others end', async () => {
+    const consul = memoryAcl();
+    consul.tokens = [token('a'), token('b')];
+    let isLate = true;
+    consul.before = async (line) => {
+      if (!line.startsWith('end') || !isLate) return;
+      isLate = false;
+      consul.tokens = [...consul.tokens, token('late')];
+    };
+    let found = 0;
+    const ended = await endTokens(of, consul.deps, NEVER, async () => {
+      found++;
+      expect(consul.tokens).toHaveLength(2);
+    });
+    expect(ended).toBe(3);
+    expect(found).toBe(1);
+    expect(consul.tokens).toEqual([]);
+    expect(consul.requests()).toEqual([
+      `list authMethod ${WEB}`,
+      'end a b',
+      `list authMethod ${WEB}`,
+      'end late',
+      `list authMethod ${WEB}`,
+    ]);
+    expect(consul.counted).toEqual([
+      'scopemesh_acl_tokens_ended_total SessionRevoked 2',
+      'scopemesh_acl_tokens_ended_total SessionRevoked 1',
+    ]);
+  });
+
+  it('are listed five times at most, so that a client that logs in all the time does not hold up its job', async () => {
+    const consul = memoryAcl();
+    consul.before = async (line) => {
+      if (line.startsWith('list')) consul.tokens = [token(`at-${consul.requests().length}`)];
+    };
+    expect(await endTokens(of, consul.deps, NEVER)).toBe(5);
+    expect(consul.requests().filter((line) => line.startsWith('list'))).toHaveLength(5);
+  });
+
+  it('are none where none is found: nothing is called, ended or counted', async () => {
+    const consul = memoryAcl();
+    const found = () => Promise.reject(new Error('found'));
+    expect(await endTokens(of, consul.deps, NEVER, found)).toBe(0);
+    expect(consul.requests()).toEqual([`list authMethod ${WEB}`]);
+    expect(consul.counted).toEqual([]);
+  });
+
+  it('are those of ours alone that live too long, or that were issued before an instant', async () => {
+    const consul = memoryAcl();
+    const all = [
+      token('old', { createdAt: new Date(NOW - 90_000).toISOString() }),
+      token('new', { createdAt: new Date(NOW).toISOString() }),
+      token('theirs', { authMethod: 'theirs', createdAt: new Date(NOW - 90_000).toISOString() }),
+    ];
+    const leftBy = async (asked: object) => {
+      consul.tokens = all;
+      await endTokens({ by: { role: WEB }, reason: 'SessionRevoked', ...asked }, consul.deps, NEVER);
+      return consul.tokens.map(({ accessorId }) => accessorId);
+    };
+    expect(await leftBy({ issuedBefore: NOW })).toEqual(['new', 'theirs']);
+    expect(await leftBy({ longerThanSeconds: 600 })).toEqual(['new', 'theirs']);
+    expect(await leftBy({})).toEqual(['theirs']);
+  });
+});
+
+describe('the count of live tokens', () => {
+  it('is not known where Consul does not list them, which is logged and fails nothing', async () => {
+    const consul = memoryAcl();
+    consul.tokens = [token('a'), token('b', { authMethod: 'theirs' })];
+    expect(await countTokens({ role: WEB }, consul.deps, NEVER)).toBe(2);
+    consul.before = () => Promise.reject(failed('ERR_CONSUL_UNREACHABLE'));
+    expect(await countTokens({ role: WEB }, consul.deps, NEVER)).toBeUndefined();
+    expect(consul.warnings).toEqual(['the tokens that lose access could not be counted']);
+  });
+
+  it('is given up after a second, so that what narrows does not wait for it', async () => {
+    const consul = memoryAcl();
+    const { acl } = consul.deps.consul;
+    const hanging: typeof acl.tokens = (_by, stop) =>
+      new Promise((_resolve, reject) => {
+        stop.addEventListener('abort', () => reject(stop.reason), { once: true });
+      });
+    const deps = { ...consul.deps, consul: { ...consul.deps.consul, acl: { ...acl, tokens: hanging } } };
+    expect(await countTokens({ role: WEB }, deps, NEVER)).toBeUndefined();
+  });
+
+  it('ends with everything else where scopemesh stops', async () => {
+    const consul = memoryAcl();
+    const stopped = AbortSignal.abort(new Error('stopped'));
+    await expect(countTokens({ role: WEB }, consul.deps, stopped)).rejects.toThrow('stopped');
+  });
+});
+
+describe('the detail of a decision about tokens', () => {
+  it('says how many they were, and for how long agents may honour them', async () => {
+    const consul = memoryAcl();
+    consul.agentCache = { role: -1, policy: 20, token: 10 };
+    const text = await endedTokensText(1, consul.deps, NEVER);
+    expect(text).toContain('ended 1 live token; ');
+    expect(text).toContain(
+      'for up to 0 s (acl.role_ttl) where the token has a role, and 10 s (acl.token_ttl)',
+    );
+    expect(await endedTokensText(0, consul.deps, NEVER)).toContain('ended 0 live tokens; ');
+    expect(await losingTokensText(2, consul.deps, NEVER)).toContain('taken from its 2 live tokens too; ');
+  });
+
+  it('says so where that is not known', async () => {
+    const consul = memoryAcl();
+    consul.agentCache = undefined;
+    expect(await endedTokensText(undefined, consul.deps, NEVER)).toMatch(
+      /^ended its live tokens; .* which could not be read, /,
+    );
+    expect(await losingTokensText(undefined, consul.deps, NEVER)).toContain('taken from its live tokens too');
+  });
+});

@@ -1,0 +1,259 @@
+import { describe, expect, it } from 'vitest';
+import { writeClaims } from '../../src/apply/claim-records.js';
+import { recoverPendingClaims } from '../../src/apply/recover-pending.js';
+import type { ClaimRecord } from '../../src/model/catalog.js';
+import type { Cause } from '../../src/model/cause.js';
+import type { DraftDecision } from '../../src/model/decision.js';
+import { claimFacts } from '../../src/plan/plan.js';
+import { type ClientPlan, planClient } from '../../src/plan/plan-client.js';
+import type { Touched } from '../../src/state/touched.js';
+import { mapping, NOW, named, scene, worldOf } from '../plan/scene.js';
+import { CAUSE, NEVER, UNREACHABLE } from './apply-rig.js';
+import { type TargetRig, targetRig } from './target-rig.js';
+
+const KEY = 'client/main/web';
+const WEB = { provider: 'main', clientId: 'web' };
+const NOTHING = planClient(WEB, worldOf(scene({ services: [] })), [], mapping());
+const record = (service: string, changes: Partial<ClaimRecord> = {}): ClaimRecord => ({
+  ...WEB,
+  service: named(service),
+  modifyIndex: 5,
+  ...changes,
+});
+const BOTH: ClientPlan = { ...NOTHING, remove: record('old'), create: named('new') };
+
+/** Writes the plan; `touched` is how often the caller heard what changed. */
+async function written(
+  rig: TargetRig,
+  plan: ClientPlan,
+  { overtaken = [] as readonly DraftDecision[], cause = CAUSE as Cause } = {},
+) {
+  const touched: Touched[] = [];
+  const onTouched = async (each: Touched) => void touched.push(each);
+  const isAny = await writeClaims(KEY, WEB, plan, overtaken, cause, onTouched, rig.deps, NEVER);
+  return { isAny, touched: touched.length };
+}
+
+const draft = (
+  id: string,
+  service: string,
+  isNew: boolean,
+  changes: Partial<DraftDecision> = {},
+): DraftDecision => ({
+  id,
+  type: 'dev.scopemesh.claim.created',
+  ...claimFacts(WEB, named(service), isNew),
+  source: 'scopemesh/pay/test',
+  cause: CAUSE,
+  mappingRevision: 'sha256:test',
+  expectedIndex: 0,
+  recordedAt: new Date(NOW).toISOString(),
+  ...changes,
+});
+const outcomes = ({ settled }: TargetRig) => settled.map(({ outcome, reason }) => `${outcome} ${reason}`);
+
+describe('the records of who claimed a client first', () => {
+  it('are removed before the next one is created, each with its decision, and then read again', async () => {
+    const rig = targetRig();
+    rig.records = [record('old')];
+    expect(await written(rig, BOTH, { cause: { ...CAUSE, principal: { id: 'ann' } } })).toEqual({
+      isAny: true,
+      touched: 1,
+    });
+    expect(rig.log.filter((line) => line !== 'woke the relay')).toEqual([
+      `record ${KEY} old`,
+      'delete web old',
+      `settle ${KEY} old applied`,
+      `record ${KEY} new`,
+      'create web new',
+      `settle ${KEY} new applied`,
+      'list',
+    ]);
+    const common = {
+      source: 'scopemesh/pay/test',
+      client: { ...WEB, actorKind: 'workload' },
+      principal: { id: 'ann' },
+      mappingRevision: 'sha256:test',
+    };
+    expect(rig.settled).toMatchObject([
+      { ...common, type: 'dev.scopemesh.claim.deleted', action: 'revoke', before: { service: 'old' } },
+      { ...common, type: 'dev.scopemesh.claim.created', action: 'grant', after: { service: 'new' } },
+    ]);
+    expect(rig.world.claimRecords.map(({ service }) => service.name)).toEqual(['new']);
+  });
+
+  it('expect what was read, and nothing where one is new', async () => {
+    const rig = targetRig();
+    rig.before = () => {
+      throw UNREACHABLE;
+    };
+    for (const plan of [BOTH, { ...NOTHING, create: named('new') }])
+      await expect(written(rig, plan)).rejects.toBe(UNREACHABLE);
+    expect(
+      [...rig.pending.values()].map(({ expectedIndex, recordedAt }) => [expectedIndex, recordedAt]),
+    ).toEqual([
+      [5, new Date(NOW).toISOString()],
+      [0, new Date(NOW).toISOString()],
+    ]);
+  });
+
+  it('stay in a mode that removes nothing, and are not written in one that writes nothing', async () => {
+    const extending = targetRig({ mode: 'extend' });
+    expect(await written(extending, BOTH)).toEqual({ isAny: true, touched: 1 });
+    expect(extending.log.filter((line) => /^(delete|create)/.test(line))).toEqual(['create web new']);
+    const kept = targetRig({ mode: 'extend' });
+    expect(await written(kept, { ...NOTHING, remove: record('old') })).toEqual({ isAny: true, touched: 1 });
+    expect(kept.log).toEqual(['list']);
+    const observing = targetRig({ mode: 'observe' });
+    expect(await written(observing, BOTH)).toEqual({ isAny: false, touched: 0 });
+    expect(observing.log).toEqual([]);
+  });
+
+  it('are not read where nothing is to be written', async () => {
+    const rig = targetRig();
+    expect(await written(rig, NOTHING)).toEqual({ isAny: false, touched: 0 });
+    expect(rig.log).toEqual([]);
+  });
+
+  it('that Consul refuses are settled so, nothing is created after them, and they are read again', async () => {
+    const rig = targetRig();
+    rig.records = [record('old')];
+    rig.refused = 'no permission';
+    await expect(written(rig, BOTH)).rejects.toMatchObject({
+      code: 'ERR_CONSUL_REJECTED',
+      message: 'no permission',
+      retriable: false,
+    });
+    expect(outcomes(rig)).toEqual(['failed ConsulRefused']);
+    expect(rig.log.filter((line) => /^(delete|create|list)/.test(line))).toEqual(['delete web old', 'list']);
+    expect(rig.pending.size).toBe(0);
+  });
+
+  it('that another writer changed are settled as a conflict, and the next one is written', async () => {
+    const rig = targetRig();
+    expect(await written(rig, BOTH)).toEqual({ isAny: true, touched: 1 });
+    expect(outcomes(rig)).toEqual(['failed Conflict', 'applied ClaimAdded']);
+  });
+
+  it('without an answer about them are a conflict', async () => {
+    const rig = targetRig();
+    rig.deps.consul.claims.write = async () => [];
+    const created = { ...NOTHING, create: named('new') };
+    expect(await written(rig, created)).toEqual({ isAny: true, touched: 1 });
+    expect(outcomes(rig)).toEqual(['failed Conflict']);
+  });
+
+  it('end the earlier writes whose answer was lost, once', async () => {
+    const rig = targetRig();
+    rig.records = [record('old')];
+    await written(rig, BOTH, { overtaken: [draft('lost', 'old', false)] });
+    expect(outcomes(rig)).toEqual(['failed Interrupted', 'applied ClaimRemoved', 'applied ClaimAdded']);
+    const lost = targetRig();
+    await written(lost, BOTH, { overtaken: [draft('lost', 'old', false)] });
+    expect(outcomes(lost)).toEqual(['failed Conflict', 'failed Interrupted', 'applied ClaimAdded']);
+  });
+
+  it('name the kind of a client that is not known as unknown, and nobody where nobody is known', async () => {
+    const rig = targetRig();
+    rig.world.putDirectory('main', [], rig.world.beginRead(), NOW);
+    await written(rig, { ...NOTHING, create: named('new') });
+    expect(rig.settled[0]?.client?.actorKind).toBe('unknown');
+    expect(Object.keys(rig.settled[0] ?? {})).not.toContain('principal');
+  });
+});
+
+describe('a write of such a record that a crash left open', () => {
+  async function recovered(rig: TargetRig, ...pending: readonly DraftDecision[]) {
+    await rig.leave(KEY, ...pending);
+    let touched = 0;
+    const onTouched = async () => {
+      touched++;
+    };
+    const key = { pending, lastApplied: new Map<string, string>(), holds: new Map() };
+    const open = await recoverPendingClaims(KEY, key, onTouched, rig.deps, NEVER);
+    return { open: open.map(({ id }) => id), outcomes: outcomes(rig), touched };
+  }
+
+  it.each([
+    ['was created', true, [record('new')], 'applied ClaimAdded'],
+    ['was removed', false, [], 'applied ClaimRemoved'],
+    [
+      'was removed beside the record of another client',
+      false,
+      [record('new', { clientId: 'job' })],
+      'applied ClaimRemoved',
+    ],
+    ['is of another service', false, [record('other')], 'applied ClaimRemoved'],
+  ])('is made where it %s', async (_how, isNew, records, expected) => {
+    const rig = targetRig();
+    rig.records = [...records];
+    expect(await recovered(rig, draft('a', 'new', isNew))).toEqual({
+      open: [],
+      outcomes: [expected],
+      touched: 1,
+    });
+    expect(rig.world.claimRecords).toEqual(records);
+    expect(rig.pending.size).toBe(0);
+  });
+
+  it.each([
+    ['created', true, []],
+    ['removed', false, [record('new')]],
+  ])(
+    'is open where it was not %s yet, and was not made once it can no longer come',
+    async (_how, isNew, records) => {
+      const rig = targetRig();
+      rig.records = [...records];
+      rig.nowMs = NOW + 29_999;
+      expect(await recovered(rig, draft('a', 'new', isNew))).toMatchObject({ open: ['a'], outcomes: [] });
+      expect(rig.pending.size).toBe(1);
+      rig.nowMs = NOW + 30_000;
+      expect(await recovered(rig, draft('a', 'new', isNew))).toMatchObject({
+        open: [],
+        outcomes: ['failed Interrupted'],
+      });
+    },
+  );
+
+  it('is unknown where the record cannot be read', async () => {
+    const rig = targetRig();
+    rig.records = [record('', { unreadableKey: 'k' })];
+    const { open, outcomes: found } = await recovered(rig, draft('a', 'new', true), draft('b', 'old', false));
+    expect([open, found]).toEqual([[], ['unknown Interrupted', 'unknown Interrupted']]);
+    expect(rig.settled[0]?.detail).toContain('cannot be read now');
+  });
+
+  it('is made once where several are equal, by the last of them', async () => {
+    const rig = targetRig();
+    rig.records = [record('new')];
+    const three = [draft('a', 'new', true), draft('b', 'new', true), draft('c', 'old', false)];
+    expect((await recovered(rig, ...three)).outcomes).toEqual([
+      'failed Interrupted',
+      'applied ClaimAdded',
+      'applied ClaimRemoved',
+    ]);
+  });
+
+  it('is judged apart from one of another service, and from the opposite one', async () => {
+    const gone = targetRig();
+    const removals = [draft('a', 'new', false), draft('b', 'old', false)];
+    expect((await recovered(gone, ...removals)).outcomes).toEqual([
+      'applied ClaimRemoved',
+      'applied ClaimRemoved',
+    ]);
+    const opposite = targetRig();
+    opposite.nowMs = NOW + 30_000;
+    const both = [draft('a', 'new', false), draft('b', 'new', true)];
+    expect((await recovered(opposite, ...both)).outcomes).toEqual([
+      'applied ClaimRemoved',
+      'failed Interrupted',
+    ]);
+  });
+
+  it('of another kind is none, and nothing is read', async () => {
+    const rig = targetRig();
+    const other = draft('a', 'new', true, { resource: { kind: 'intention', source: 'web' } });
+    expect(await recovered(rig, other)).toEqual({ open: [], outcomes: [], touched: 0 });
+    expect(rig.log).toEqual([]);
+  });
+});
