@@ -25,6 +25,7 @@ import {
 } from '../plan/scene.js';
 import { someScene } from '../plan/worlds.js';
 import { cpuMsOf } from '../support/cpu-time.js';
+import { runsOf } from '../support/soak.js';
 
 function worldOf(it: Scene): WorldState {
   const world = new WorldState(it.mapping, SETTINGS);
@@ -91,7 +92,7 @@ describe('the world', () => {
         world.putCatalog({ services: second.services, protocols: new Map(), defaultProtocol: 'http' }, NOW);
         check();
       }),
-      { numRuns: 150 },
+      runsOf(150, 50),
     );
   });
 
@@ -125,7 +126,7 @@ describe('the world', () => {
         for (const at of order) parts[at]?.(world, it);
         expect(contentOf(world, it.now)).toEqual(contentOf(worldOf(it), it.now));
       }),
-      { numRuns: 150 },
+      runsOf(150, 50),
     );
   });
 
@@ -154,7 +155,7 @@ describe('the world', () => {
         );
         check();
       }),
-      { numRuns: 150 },
+      runsOf(150, 50),
     );
   });
 
