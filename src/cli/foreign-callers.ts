@@ -3,6 +3,7 @@ import type { IntentionEntry, IntentionSource } from '../model/intention.js';
 import { isOwned, isSourceOf } from '../plan/ownership.js';
 import { opens } from '../plan/precedence.js';
 import type { Cli } from './cli.js';
+import { withConsul } from './with-consul.js';
 
 /** A source that scopemesh does not own, and that an intention of Consul allows now. */
 export interface ForeignCaller {
@@ -27,14 +28,11 @@ export async function readForeignCallers(
   try {
     const config = await cli.openConfig();
     const { partition = 'default', namespace = 'default' } = config.consul;
-    const consul = await cli.around.parts.openConsul(config.consul, config.owner, cli.runtime(true));
-    try {
+    return await withConsul(cli, config, async (consul) => {
       const read = (name: string) => consul.intentions.read({ partition, namespace, name }, signal);
       const [entry, wildcard] = await Promise.all([read(service), read('*')]);
       return { foreign: foreignCallers(config.owner, service, entry, wildcard) };
-    } finally {
-      await consul.close();
-    }
+    });
   } catch (error) {
     cli.signal.throwIfAborted();
     return { trouble: messageOf(error) };

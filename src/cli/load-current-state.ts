@@ -16,6 +16,7 @@ import { type DaemonClient, findDaemon, warnOfRefusal } from './daemon-client.js
 import { parseFreeze } from './freeze-view.js';
 import { createJwksUris } from './jwks-uris.js';
 import { withProgress } from './terminal/progress.js';
+import { withConsul } from './with-consul.js';
 
 /** Both sides as they are now, and the connections they were read by. */
 export interface BothSides {
@@ -65,37 +66,39 @@ export async function withBothSides<T>(
   const config = next?.(running) ?? running;
   const runtime = cli.runtime(true);
   const { parts } = cli.around;
-  const consul = await parts.openConsul(config.consul, config.owner, runtime);
-  const closers = [() => consul.close()];
-  try {
-    const providers = config.providers.map((settings) =>
-      parts.openProvider(settings, config.groups, runtime),
-    );
-    for (const { directory } of providers) closers.push(() => directory.close());
-    const world = createWorld(config);
-    const acl = createAclState(world, runtime.clock);
-    const directories = new Map(
-      providers.map(({ settings, directory }) => [
-        settings.name,
-        selectDirectory(directory, world.mapping.select),
-      ]),
-    );
-    const jwksUris = createJwksUris(config, runtime);
-    await withProgress(
-      cli.around.stderr,
-      () => 'reading the identity providers and Consul',
-      () => readBothSides({ ...runtime, world, acl, consul, directories, jwksUris }, cli.signal, onUnread),
-    );
-    const window = new RevocationWindow(config.guards.maxRevocations.windowMs);
-    const daemon = await findDaemon(config, cli.signal);
-    warnOfRefusal(daemon, cli);
-    const areOrdersKnown = takeKeptOrders(daemon, world);
-    takeFreeze(daemon, world);
-    await takeBreakGlass(daemon, { consul, world }, cli.signal);
-    return await use({ config, running, consul, world, acl, window, daemon, areOrdersKnown });
-  } finally {
-    for (const close of closers) await close().catch(() => {}); // nothing was written that could be lost
-  }
+  const read = async (consul: Consul): Promise<T> => {
+    const closers: (() => Promise<void>)[] = [];
+    try {
+      const providers = config.providers.map((settings) =>
+        parts.openProvider(settings, config.groups, runtime),
+      );
+      for (const { directory } of providers) closers.push(() => directory.close());
+      const world = createWorld(config);
+      const acl = createAclState(world, runtime.clock);
+      const directories = new Map(
+        providers.map(({ settings, directory }) => [
+          settings.name,
+          selectDirectory(directory, world.mapping.select),
+        ]),
+      );
+      const jwksUris = createJwksUris(config, runtime);
+      await withProgress(
+        cli.around.stderr,
+        () => 'reading the identity providers and Consul',
+        () => readBothSides({ ...runtime, world, acl, consul, directories, jwksUris }, cli.signal, onUnread),
+      );
+      const window = new RevocationWindow(config.guards.maxRevocations.windowMs);
+      const daemon = await findDaemon(config, cli.signal);
+      warnOfRefusal(daemon, cli);
+      const areOrdersKnown = takeKeptOrders(daemon, world);
+      takeFreeze(daemon, world);
+      await takeBreakGlass(daemon, { consul, world }, cli.signal);
+      return await use({ config, running, consul, world, acl, window, daemon, areOrdersKnown });
+    } finally {
+      for (const close of closers) await close().catch(() => {}); // as with Consul
+    }
+  };
+  return withConsul(cli, config, read, runtime);
 }
 
 /** False if no daemon on this machine carries orders out. */

@@ -1,6 +1,5 @@
 import type { GatewayEntry, GatewayKind, Reachability } from '../consul/reachability.js';
 import { messageOf, SyncError } from '../errors.js';
-import { mapBounded } from '../map-bounded.js';
 import { type Catalog, gatewayKindOf } from '../model/catalog.js';
 import type { ServiceName } from '../model/intention.js';
 
@@ -24,12 +23,7 @@ export type GatewayReport =
     }
   | { readonly kind: 'unread'; readonly trouble: string };
 
-/** The most routed services whose routing entries are read, with three requests each. */
-const MOST_SERVICES = 200;
-
-const CONCURRENCY = 8;
-
-/** Reads one list of each kind of gateway. Never rejects because of Consul. */
+/** Reads one list of each kind of gateway and of routing. Never rejects because of Consul. */
 export async function reportGateways(
   reachability: Reachability,
   catalog: Catalog | undefined,
@@ -72,18 +66,20 @@ async function readTargets(
 ): Promise<ReadonlyMap<string, readonly string[]>> {
   const routed = new Set(calling.flatMap(({ routes }) => routes.map(({ service }) => service)));
   routed.delete('*');
-  const read = await mapBounded(
-    [...routed].toSorted().slice(0, MOST_SERVICES),
-    { width: CONCURRENCY, signal },
-    async (name, stop) => {
-      const entries = await orUnnameable(reachability.readRoutes({ ...place, name }, stop), []);
+  const names = [...routed].toSorted();
+  const read = await reachability.readRoutes(
+    names.map((name) => ({ ...place, name })),
+    signal,
+  );
+  return new Map(
+    names.map((name, at) => {
+      const entries = read[at] ?? [];
       const targets = entries.flatMap(({ kind, targets: to }) => [
         // A router without a match sends the rest to the service itself.
         ...(kind === 'service-router' ? [name] : []),
         ...to.flatMap(({ service, elsewhere }) => (elsewhere === undefined ? service : [])),
       ]);
-      return [name, entries.length === 0 ? [name] : [...new Set(targets)]] as const;
-    },
+      return [name, entries.length === 0 ? [name] : [...new Set(targets)]];
+    }),
   );
-  return new Map(read);
 }

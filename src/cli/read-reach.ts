@@ -1,11 +1,12 @@
 import type { Consul } from '../consul/consul.js';
 import type { GatewayKind } from '../consul/reachability.js';
 import { mapBounded } from '../map-bounded.js';
-import { type Catalog, gatewayKindIn } from '../model/catalog.js';
+import type { Catalog } from '../model/catalog.js';
 import type { ServiceName } from '../model/intention.js';
 import { type Obstacle, obstaclesOf, type ReachFacts } from '../plan/reach.js';
 import { serviceText } from '../plan/world.js';
 import { protocolIn } from '../state/protocols.js';
+import { createKnownServices, type KnownServices } from './known-services.js';
 import { orUnnameable } from './read-gateways.js';
 
 export interface Edge {
@@ -24,6 +25,8 @@ export type Reads = Pick<Consul, 'readProxies' | 'reachability'>;
 
 const CONCURRENCY = 8;
 
+const NONE = { registered: 0, passing: 0 };
+
 /** Reads each service and each kind of gateway once, however many edges it has. Throws as the ports do. */
 export async function readReach(
   edges: readonly Edge[],
@@ -31,6 +34,7 @@ export async function readReach(
   catalog: Catalog | undefined,
   signal: AbortSignal,
 ): Promise<readonly EdgeReach[]> {
+  const known = createKnownServices(catalog);
   const gatewaysOf = (kind: GatewayKind) =>
     once((place, stop) => reachability.readGateways(kind, place, stop), signal);
   const entries = {
@@ -39,17 +43,16 @@ export async function readReach(
     'terminating-gateway': gatewaysOf('terminating-gateway'),
   };
   const entriesAt = (kind: GatewayKind, place: ServiceName) => entries[kind]({ ...place, name: '' });
-  const nowhere = { registered: 0, passing: 0 };
   const gatewayHealth = once(
-    (gateway, stop) => orUnnameable(reachability.readGatewayHealth(gateway, stop), nowhere),
+    (gateway, stop) => orUnnameable(reachability.readGatewayHealth(gateway, stop), NONE),
     signal,
   );
-  const instances = once((service, stop) => reachability.readInstances(service, stop), signal);
-  const gatewayNames = (catalog?.services ?? []).flatMap(({ name, instances: all }) =>
-    all.some(({ kind }) => kind === 'mesh-gateway') ? name : [],
+  const instances = once(
+    async (service, stop) => (known.lacksInstances(service) ? [] : reachability.readInstances(service, stop)),
+    signal,
   );
   const meshGateways = once(async () => {
-    const found = await mapBounded(gatewayNames, { width: CONCURRENCY, signal }, (name) =>
+    const found = await mapBounded(known.meshGateways(), { width: CONCURRENCY, signal }, (name) =>
       gatewayHealth(name),
     );
     return found.reduce(
@@ -57,17 +60,30 @@ export async function readReach(
         registered: sum.registered + each.registered,
         passing: sum.passing + each.passing,
       }),
-      nowhere,
+      NONE,
     );
   }, signal);
-  const sources = once(async (service, stop): Promise<Caller> => {
-    const kind = gatewayKindIn(catalog, service);
+  const callers = edges
+    .map(({ source }) => source)
+    .filter((source) => known.gatewayKindOf(source) === undefined);
+  const [proxiesOf, routesOf] = await Promise.all([
+    byService(
+      callers.filter((source) => !known.isOutsideMesh(source)),
+      (services) => readProxies(services, signal),
+    ),
+    byService(
+      edges.map(({ destination }) => destination),
+      (services) => reachability.readRoutes(services, signal),
+    ),
+  ]);
+  const sources = once(async (service): Promise<Caller> => {
+    const kind = known.gatewayKindOf(service);
     if (kind === undefined) {
-      const proxies = await readProxies(service, stop);
+      const proxies = proxiesOf(service);
       return {
         proxies,
         sourceInstances: proxies.length > 0 ? [] : await instances(service),
-        sourceKind: onlyKindIn(catalog, service),
+        sourceKind: known.onlyKindOf(service),
       };
     }
     const [found, health] = await Promise.all([entriesAt(kind, service), gatewayHealth(service)]);
@@ -75,13 +91,13 @@ export async function readReach(
     return { proxies: [], sourceInstances: [], gateway: { kind, routes, ...health } };
   }, signal);
   const destinations = once(async (service, stop) => {
-    const [health, routes, found] = await Promise.all([
-      reachability.readHealth(service, stop),
-      reachability.readRoutes(service, stop),
+    const routes = routesOf(service);
+    const [health, found] = await Promise.all([
+      known.isOutsideMesh(service) ? NONE : reachability.readHealth(service, stop),
       entriesAt('terminating-gateway', service),
     ]);
     const names = found
-      .filter(({ routes: linked }) => linked.some((each) => isLinked(each.service, service, catalog)))
+      .filter(({ routes: linked }) => linked.some((each) => isLinked(each.service, service, known)))
       .map(({ name }) => name);
     const gateways = await Promise.all(
       names.map(async (name) => ({ name, ...(await gatewayHealth({ ...service, name })) })),
@@ -93,7 +109,7 @@ export async function readReach(
       routes,
       gateways,
       destinationInstances: isOutside ? await instances(service) : [],
-      destinationKind: onlyKindIn(catalog, service),
+      destinationKind: known.onlyKindOf(service),
       ...(leaves && catalog !== undefined
         ? { meshGateways: await meshGateways({ ...service, name: '' }) }
         : {}),
@@ -114,23 +130,21 @@ export async function readReach(
 }
 
 /** Consul gives a wildcard of a terminating gateway every service that is registered. */
-function isLinked(linked: string, { name }: ServiceName, catalog: Catalog | undefined): boolean {
-  if (linked !== '*') return linked === name;
-  return (
-    catalog?.services.some(
-      (each) => each.name.name === name && each.instances.some(({ kind }) => kind === ''),
-    ) ?? false
-  );
+function isLinked(linked: string, service: ServiceName, known: KnownServices): boolean {
+  return linked === '*' ? known.hasOrdinary(service) : linked === service.name;
 }
 
 type Caller = Pick<ReachFacts, 'proxies' | 'sourceInstances' | 'sourceKind' | 'gateway'>;
 
-/** What the name is if it has no ordinary instance: a sidecar or a gateway. */
-function onlyKindIn(catalog: Catalog | undefined, service: ServiceName): string | undefined {
-  const kinds = catalog?.services
-    .find(({ name }) => name.name === service.name)
-    ?.instances.map(({ kind }) => kind);
-  return kinds?.every((kind) => kind !== '') ? kinds[0] : undefined;
+/** Reads all services at once, each only once. */
+async function byService<T>(
+  services: readonly ServiceName[],
+  read: (services: readonly ServiceName[]) => Promise<readonly (readonly T[])[]>,
+): Promise<(service: ServiceName) => readonly T[]> {
+  const asked = new Map(services.map((service) => [serviceText(service), service]));
+  const found = await read([...asked.values()]);
+  const answers = new Map([...asked.keys()].map((text, at) => [text, found[at] ?? []]));
+  return (service) => answers.get(serviceText(service)) ?? [];
 }
 
 function once<T>(

@@ -283,8 +283,14 @@ export interface Consul {
   ): Promise<void>;
   /** Version and default policy; throws as above. */
   inspect(signal: AbortSignal): Promise<ConsulFacts>;
-  /** The proxies between the service and the mesh, by their registrations; throws as above. */
-  readProxies(service: ServiceName, signal: AbortSignal): Promise<readonly ServiceProxy[]>;
+  /**
+   * The proxies between each service and the mesh, by their registrations, in the order of the services. One request for each,
+   * and few for the modes of all of them; throws as above.
+   */
+  readProxies(
+    services: readonly ServiceName[],
+    signal: AbortSignal,
+  ): Promise<readonly (readonly ServiceProxy[])[]>;
   /** The configured token; undefined if ACLs are disabled or no token is configured. */
   readAclToken(signal: AbortSignal): Promise<AclTokenFacts | undefined>;
   close(): Promise<void>;

@@ -57,6 +57,12 @@ export interface Reachability {
     place: Pick<ServiceName, 'partition' | 'namespace'> | undefined,
     signal: AbortSignal,
   ): Promise<readonly GatewayEntry[]>;
-  /** The resolver, splitter and router of a service, as far as they exist. */
-  readRoutes(service: ServiceName, signal: AbortSignal): Promise<readonly RouteEntry[]>;
+  /**
+   * The resolver, splitter and router of each service, as far as they exist, in the order of the services. Three requests for
+   * each of few services, or three lists. A name that the API cannot address has none.
+   */
+  readRoutes(
+    services: readonly ServiceName[],
+    signal: AbortSignal,
+  ): Promise<readonly (readonly RouteEntry[])[]>;
 }

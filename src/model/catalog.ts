@@ -10,6 +10,8 @@ export interface ServiceInstance {
   readonly tags: readonly string[];
   /** For a sidecar: the service that it belongs to. */
   readonly proxyOf?: string;
+  /** Of a service with native mesh integration, which needs no sidecar. */
+  readonly isNative?: true;
 }
 
 export type Protocol = 'tcp' | 'http' | 'http2' | 'grpc';

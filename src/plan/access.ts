@@ -45,9 +45,7 @@ function canonicalPermissions(permissions: readonly HttpPermission[]): readonly 
     (permission, index) =>
       !merged.some(
         (other, at) =>
-          at !== index &&
-          permissionCovers(other, permission) &&
-          (at < index || !permissionCovers(permission, other)),
+          permissionCovers(other, permission) && (at < index || !permissionCovers(permission, other)),
       ),
   );
   return kept.toSorted((x, y) => compareText(textOf(x), textOf(y)));

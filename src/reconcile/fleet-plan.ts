@@ -55,10 +55,9 @@ export function planEverything(
         sourcesAfter(entry?.sources ?? [], changes, world.mapping.owner),
       ));
   const before = world.claimRecords;
-  const claims = clientsOf(world, now).flatMap((client) =>
-    toClaimChanges(client, planOf(client, world, now), world.mapping),
-  );
-  world.putClaimRecords(withClaims(before, claims));
+  const clients = clientPlans(world, now);
+  const claims = clients.flatMap(([client, plan]) => toClaimChanges(client, plan, world.mapping));
+  if (claims.length > 0) world.putClaimRecords(withClaims(before, claims));
   try {
     const first = planFleet(world, window, now, acl.budget, sizes);
     const written = planned(first, { world }).filter(({ verb }) => verb !== 'deleted');
@@ -72,7 +71,7 @@ export function planEverything(
     );
     const jwtProviders = [...written, ...removed];
     const holds = [
-      ...clientsOf(world, now).flatMap((client) => planOf(client, world, now).holds),
+      ...(claims.length === 0 ? clients : clientPlans(world, now)).flatMap(([, plan]) => plan.holds),
       ...plans.flatMap((plan) => plan.holds),
       ...acl.holds,
       ...unreadableHolds(world),
@@ -85,7 +84,7 @@ export function planEverything(
       holds: mergeHolds(holds),
     };
   } finally {
-    world.putClaimRecords(before);
+    if (claims.length > 0) world.putClaimRecords(before);
   }
 }
 
@@ -125,8 +124,11 @@ export function clientsOf(world: WorldState, now: number): readonly ClientId[] {
   return [...found.entries()].toSorted(([a], [b]) => compareText(a, b)).map(([, client]) => client);
 }
 
-function planOf(client: ClientId, world: WorldState, now: number): ClientPlan {
-  return planClient(client, world.view(now), world.claimsOn(client, now), world.mapping);
+function clientPlans(world: WorldState, now: number): readonly (readonly [ClientId, ClientPlan])[] {
+  return clientsOf(world, now).map((client) => [
+    client,
+    planClient(client, world.view(now), world.claimsOn(client, now), world.mapping),
+  ]);
 }
 
 /** In `extend` no record is deleted. In `observe` the plan still shows what the records would open. */

@@ -1,7 +1,7 @@
 import { isoInstant } from '../clock.js';
 import { messageOf } from '../errors.js';
 import { Outage } from '../repeat.js';
-import { NO_FOLLOW_UPS, type ReconcilerDeps } from './deps.js';
+import type { ReconcilerDeps } from './deps.js';
 import { compareQuarantines } from './quarantine-records.js';
 import { restoreMemory } from './restore.js';
 import { leftoverTriggers, readConsul } from './sweep.js';
@@ -19,7 +19,7 @@ export async function prepare(deps: ReconcilerDeps, signal: AbortSignal): Promis
       const restored = restoreMemory(deps);
       // Both end before the next try.
       // Everything is new in the first read. The complete comparison plans it, after the jobs that wait.
-      const reading = readConsul({ ...deps, queue: NO_FOLLOW_UPS }, signal, restored);
+      const reading = readConsul(deps, signal, restored);
       await Promise.allSettled([restored, reading]);
       await reading;
       // Before the first plan: a store that was lost must not open a client in quarantine.

@@ -3,7 +3,7 @@ import { SyncError } from '../errors.js';
 import type { Directory } from '../identity/directory.js';
 import { readAllAcl } from './acl/plan-clients.js';
 import { readMembers } from './acl/read-members.js';
-import { NO_FOLLOW_UPS, type ReconcilerDeps } from './deps.js';
+import type { ReconcilerDeps } from './deps.js';
 import { showQuarantines } from './quarantine-records.js';
 import { readConsul } from './sweep.js';
 
@@ -43,8 +43,7 @@ export async function readConsulSide(
   signal: AbortSignal,
 ): Promise<void> {
   await Promise.all([
-    // The differences are not queued: the caller plans everything.
-    readConsul({ ...deps, queue: NO_FOLLOW_UPS }, signal),
+    readConsul(deps, signal),
     showQuarantines(deps, signal),
     isAclActive(deps) ? readAllAcl(deps, signal) : undefined,
   ]);

@@ -31,25 +31,33 @@ export interface SweepSummary {
   readonly aclObjects?: number;
 }
 
+type ReadDeps = Pick<ReconcilerDeps, 'world' | 'consul' | 'clock' | 'jwksUris' | 'logger'>;
+
 /**
- * Reads all of Consul into the world. Throws, and changes nothing, if a part is incomplete. `restored`: what must be in the
- * world before.
+ * Reads all of Consul into the world, and queues nothing: the caller plans everything. Throws, and changes nothing, if a part
+ * is incomplete. `restored`: what must be in the world before.
  */
 export async function readConsul(
-  deps: Pick<ReconcilerDeps, 'world' | 'consul' | 'queue' | 'clock' | 'jwksUris' | 'logger'>,
+  deps: ReadDeps,
   signal: AbortSignal,
   restored: Promise<void> = Promise.resolve(),
 ): Promise<void> {
+  const { world } = deps;
+  const { entries, catalog, records, read, now } = await readLists(deps, signal, restored);
+  world.putClaimRecords(records, read);
+  // Before the entries, which would first give every service the status of a world without a catalog.
+  world.putCatalog(catalog, now, read);
+  world.putEntries(entries, now, read);
+}
+
+/** The same, and queues what differs from before. */
+async function readDifferences(
+  deps: ReadDeps & Pick<ReconcilerDeps, 'queue'>,
+  signal: AbortSignal,
+): Promise<void> {
   const cause = { kind: 'resync' as const, receivedAt: isoInstant(deps.clock) };
-  const { world, consul } = deps;
-  const read = world.beginRead();
-  const [entries, catalog, records] = await Promise.all([
-    consul.intentions.list(signal),
-    consul.readCatalog(signal),
-    world.mapping.claims === 'first' ? consul.claims.list(signal) : [],
-    restored.then(() => readUserTokenFacts(deps, signal)),
-  ]);
-  const now = deps.clock.now();
+  const { world } = deps;
+  const { entries, catalog, records, read, now } = await readLists(deps, signal);
   world.putClaimRecords(records, read);
   const triggers = [
     ...applyEntries(world, entries, now, cause, read),
@@ -58,9 +66,21 @@ export async function readConsul(
   if (triggers.length > 0) await deps.queue.add(triggers);
 }
 
+async function readLists(deps: ReadDeps, signal: AbortSignal, restored: Promise<void> = Promise.resolve()) {
+  const { world, consul } = deps;
+  const read = world.beginRead();
+  const [entries, catalog, records] = await Promise.all([
+    consul.intentions.list(signal),
+    consul.readCatalog(signal),
+    world.mapping.claims === 'first' ? consul.claims.list(signal) : [],
+    restored.then(() => readUserTokenFacts(deps, signal)),
+  ]);
+  return { entries, catalog, records, read, now: deps.clock.now() };
+}
+
 /** The complete comparison: plans every destination from a fresh read, and queues those with work. */
 export async function sweep(deps: ReconcilerDeps, signal: AbortSignal): Promise<SweepSummary> {
-  await readConsul(deps, signal);
+  await readDifferences(deps, signal);
   // A failure with the KV does not keep an edge from being compared.
   const quarantines = await settled(() => compareQuarantines('resync', deps, signal));
   const cause = { kind: 'resync' as const, receivedAt: isoInstant(deps.clock) };

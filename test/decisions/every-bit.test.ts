@@ -16,14 +16,18 @@ const DECISIONS = places(isDecision).filter((at) => isSoak || [0, 42, 99, 1_008]
 const CHECKPOINTS = places((at) => !isDecision(at)).filter((at) => isSoak || at === 100);
 const LONG_MS = 3 * 3_600_000;
 
-/** Each as bytes, as an export has them, and as text, as the embedded log and a topic have it. */
+/**
+ * Each as bytes, as an export has them, and as text, as the embedded log and a topic have it; without `FAULTS=all` those of one
+ * byte as bytes and those of the next as text.
+ */
 function* changesOf(at: number): Iterable<{ readonly stored: Stored; readonly bit: number }> {
   const event = LOG[at] ?? '';
   const bits = Buffer.byteLength(event) * 8;
   for (let bit = 0; bit < bits; bit++) {
     const stored = withBit(event, bit >> 3, bit & 7);
-    yield { stored, bit };
-    yield { stored: stored.toString(), bit };
+    const isOdd = (bit >> 3) % 2 === 1;
+    if (isSoak || isOdd) yield { stored, bit };
+    if (isSoak || !isOdd) yield { stored: stored.toString(), bit };
   }
 }
 
@@ -78,7 +82,8 @@ describe('a log of 1,000 decisions', () => {
         expect(wrong).toEqual([]);
         await setImmediate();
       }
-      expect(count).toBe(DECISIONS.reduce((sum, at) => sum + Buffer.byteLength(LOG[at] ?? '') * 16, 0));
+      const bits = DECISIONS.reduce((sum, at) => sum + Buffer.byteLength(LOG[at] ?? '') * 8, 0);
+      expect(count).toBe(isSoak ? 2 * bits : bits);
       if (isSoak) console.log(`${count} changes of ${DECISIONS.length} decisions`);
     },
     LONG_MS,

@@ -9,6 +9,7 @@ import { inChainOrder, type TrailRecord, toTrailRecord } from '../../src/decisio
 import { verifyTrail } from '../../src/decisions/verify-trail.js';
 import { decisions } from '../support/decisions.js';
 import { logOf, pem, SIGNED_EVERY, type Stored, signer, verifier, withBit } from '../support/signed-log.js';
+import { runsOf } from '../support/soak.js';
 
 const SIZE = 1_000;
 
@@ -81,7 +82,7 @@ describe('a log of 1,000 decisions', () => {
         else expect(fault?.position).toBe(at + 1);
         expect(['changed', 'inserted', 'removed', 'moved', 'repeated']).toContain(fault?.kind);
       }),
-      { numRuns: 300 },
+      runsOf(300, 100),
     );
   });
 
@@ -106,7 +107,7 @@ describe('a log of 1,000 decisions', () => {
         const { fault, decisions: count } = verify(LOG.toSpliced(at, 1));
         expect(fault).toMatchObject({ kind: 'removed', sequence: count + 1 });
       }),
-      { numRuns: 100 },
+      runsOf(100, 30),
     );
   });
 
@@ -125,7 +126,7 @@ describe('a log of 1,000 decisions', () => {
         const swapped = verify(LOG.with(from, LOG[to] ?? '').with(to, LOG[from] ?? '')).fault;
         expect(swapped).toMatchObject({ kind: 'moved', position: Math.min(from, to) + 1 });
       }),
-      { numRuns: 100 },
+      runsOf(100, 30),
     );
   });
 

@@ -15,6 +15,7 @@ import {
   widens,
   without,
 } from '../../src/plan/access.js';
+import { runsOf } from '../support/soak.js';
 import { ALLOW, DENY, named } from './scene.js';
 import { anyAccess, anyRequest } from './worlds.js';
 
@@ -90,7 +91,7 @@ describe('one access covers another', () => {
           for (const request of requests) if (admits(b, request)) expect(admits(a, request)).toBe(true);
         },
       ),
-      { numRuns: 2_000 },
+      runsOf(2_000, 400),
     );
   });
 
@@ -114,7 +115,7 @@ test('a union lets through exactly what either does', () => {
         expect(covers(both, a) && covers(both, b)).toBe(true);
       },
     ),
-    { numRuns: 2_000 },
+    runsOf(2_000, 400),
   );
 });
 
@@ -132,7 +133,7 @@ test('an intersection never lets through more than either', () => {
         }
       },
     ),
-    { numRuns: 2_000 },
+    runsOf(2_000, 400),
   );
 });
 
@@ -170,7 +171,7 @@ describe('an access without another', () => {
           }
         },
       ),
-      { numRuns: 2_000 },
+      runsOf(2_000, 400),
     );
   });
 
@@ -224,7 +225,7 @@ describe('the canonical form', () => {
           expect(digest({ kind: 'http', permissions: shuffled })).toBe(digest(access));
         },
       ),
-      { numRuns: 1_000 },
+      runsOf(1_000, 200),
     );
   });
 
@@ -240,7 +241,7 @@ describe('the canonical form', () => {
         expect(read.kind).not.toBe('other');
         if (read.kind !== 'other') expect(sameAccess(read, access)).toBe(true);
       }),
-      { numRuns: 1_000 },
+      runsOf(1_000, 200),
     );
   });
 

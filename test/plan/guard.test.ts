@@ -4,6 +4,7 @@ import type { Ruling } from '../../src/plan/guards/guard.js';
 import { destinationShare, revocationLimit } from '../../src/plan/guards/revocation-limit.js';
 import { clientText } from '../../src/plan/world.js';
 import { RevocationWindow } from '../../src/state/revocation-window.js';
+import { runsOf } from '../support/soak.js';
 import { guarded } from './guarded.js';
 import { claiming, client, mapping, planOf, plansOf, rule, type Scene, scene, sceneAfter } from './scene.js';
 
@@ -175,7 +176,7 @@ describe('the mass guard', () => {
           }
         }
       }),
-      { numRuns: 60 },
+      runsOf(60, 20),
     );
   });
 });

@@ -5,6 +5,7 @@ import { admits, type HttpRequestShape } from '../../src/plan/access.js';
 import { clientOfDescription } from '../../src/plan/ownership.js';
 import { type Change, intentionSubject, type Plan } from '../../src/plan/plan.js';
 import { clientText } from '../../src/plan/world.js';
+import { runsOf } from '../support/soak.js';
 import { guarded } from './guarded.js';
 import { entriesAfter, keyOf, plansOf, type Scene, sceneAfter } from './scene.js';
 import { SAMPLES, someScene } from './worlds.js';
@@ -12,7 +13,7 @@ import { SAMPLES, someScene } from './worlds.js';
 type Entries = Scene['entries'];
 
 const MODES = fc.constantFrom('enforce' as const, 'extend' as const);
-const RUNS = { numRuns: 300 };
+const RUNS = runsOf(300, 100);
 
 /**
  * The requests of a pair that Consul lets through. Consul's own rule, written a second time: of all intentions about a
@@ -167,7 +168,7 @@ describe('for any world', () => {
           }
         }
       }),
-      { numRuns: 150 },
+      runsOf(150, 50),
     );
   });
 
@@ -267,7 +268,7 @@ describe('for any world', () => {
           }
         }
       }),
-      { numRuns: 150 },
+      runsOf(150, 50),
     );
   });
 

@@ -4,6 +4,7 @@ import { clientOfDescription, describeSource, isOwned } from '../../src/plan/own
 import type { Plan } from '../../src/plan/plan.js';
 import { createSelection, type Select } from '../../src/plan/selection.js';
 import { parseClientText, serviceText } from '../../src/plan/world.js';
+import { runsOf } from '../support/soak.js';
 import {
   ALLOW,
   claiming,
@@ -22,7 +23,7 @@ import {
 } from './scene.js';
 import { someScene } from './worlds.js';
 
-const RUNS = { numRuns: 200 };
+const RUNS = runsOf(200, 60);
 
 function selecting(of: Scene, select: Select): Scene {
   return { ...of, mapping: { ...of.mapping, select: createSelection(select) } };

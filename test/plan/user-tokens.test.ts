@@ -9,6 +9,7 @@ import {
   providersNamedBy,
   providersWrittenBy,
 } from '../../src/plan/plan-jwt-providers.js';
+import { runsOf } from '../support/soak.js';
 import { loginProvider, settings } from './acl/acl-scene.js';
 import {
   ALLOW,
@@ -204,7 +205,7 @@ describe('for any world', () => {
         for (const change of plansOf(it).flatMap((each) => each.changes))
           expect(opensFreely(change.after)).toBe(false);
       }),
-      { numRuns: 150 },
+      runsOf(150, 50),
     );
   });
 
@@ -219,7 +220,7 @@ describe('for any world', () => {
             expect(isKept || (found !== undefined && found.content !== 'other')).toBe(true);
           }
       }),
-      { numRuns: 300 },
+      runsOf(300, 100),
     );
   });
 
@@ -244,7 +245,7 @@ describe('for any world', () => {
         // A denial that nobody needs may go.
         expect(changes.filter(({ narrows, widens }) => narrows || widens)).toEqual([]);
       }),
-      { numRuns: 150 },
+      runsOf(150, 50),
     );
   });
 
@@ -260,7 +261,7 @@ describe('for any world', () => {
           expect(named).not.toContain(change.name);
         }
       }),
-      { numRuns: 150 },
+      runsOf(150, 50),
     );
   });
 
@@ -276,7 +277,7 @@ describe('for any world', () => {
         expect(plansOf(now).flatMap((each) => each.awaits ?? [])).toEqual([]);
         expect(providerPlan(now)).toEqual([]);
       }),
-      { numRuns: 150 },
+      runsOf(150, 50),
     );
   });
 });

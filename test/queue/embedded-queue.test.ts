@@ -10,6 +10,7 @@ import { EmbeddedQueue } from '../../src/queue/embedded/queue.js';
 import { QUEUE_FILE } from '../../src/queue/embedded/schemas.js';
 import { StateFile } from '../../src/queue/embedded/state-file.js';
 import { DONE, eventually, gate, idle, trigger, work } from '../conformance/store-harness.js';
+import { createMovableClock } from '../support/movable-clock.js';
 
 describe('the embedded queue', () => {
   let directory: string;
@@ -47,6 +48,40 @@ describe('the embedded queue', () => {
     await idle(queue);
     await working.stop();
     expect(signals).toHaveLength(1);
+    await queue.close();
+    await file.close();
+  });
+
+  it('logs once that it cannot be read, until it can again', async () => {
+    const clock = createMovableClock();
+    const file = new StateFile(directory, QUEUE_FILE);
+    const said: string[] = [];
+    const logger = { ...silentLogger, error: (_: object, message: string) => said.push(message) };
+    const queue = new EmbeddedQueue(file, { logger, metrics: noMetrics, clock, backoff: DEFAULT_BACKOFF });
+    let looks = 0;
+    let isLost = true;
+    const led = queue.fencedBy(() => {
+      looks++;
+      if (isLost) throw new Error('another replica leads now');
+    });
+    const working = work(led, async () => DONE);
+    const lookOften = async () => {
+      for (const before = looks; looks < before + 4; ) {
+        clock.advance(1_000);
+        await new Promise(setImmediate);
+      }
+    };
+    await lookOften();
+    expect(said).toEqual(['the queue cannot be read']);
+    isLost = false;
+    await queue.add([trigger('', '1')]);
+    clock.advance(1_000);
+    await idle(queue);
+    isLost = true;
+    await queue.add([trigger('', '2')]);
+    await lookOften();
+    expect(said).toEqual(['the queue cannot be read', 'the queue cannot be read']);
+    await working.stop();
     await queue.close();
     await file.close();
   });

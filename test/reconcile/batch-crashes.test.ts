@@ -11,12 +11,12 @@ import { startWorker, type Worker, withIntentions } from '../support/reconcile-r
 import { until } from '../support/until.js';
 
 const ORDERS = 'destination/default/default/orders';
-const GAINED = names('new', 16);
-const LOST = names('old', 4);
-const KEPT = names('kept', 4);
+const GAINED = names('new', 8);
+const LOST = names('old', 2);
+const KEPT = names('kept', 2);
 const CHANGED = [...GAINED, ...LOST];
 /** Consul refuses the entry with it. */
-const BAD = 'new-13';
+const BAD = 'new-05';
 
 let rig: Rig;
 let worker: Worker;

@@ -6,6 +6,7 @@ import { sweep } from '../../src/reconcile/sweep.js';
 import { planFleet } from '../../src/state/fleet.js';
 import type { Rig } from '../support/daemon.js';
 import { startWorker, type Worker } from '../support/reconcile-rig.js';
+import { runsOf } from '../support/soak.js';
 import { JWT_PROVIDER, jwtProviders, usersRig } from '../support/users-rig.js';
 
 const never = new AbortController().signal;
@@ -125,7 +126,7 @@ describe('over any history', () => {
           }
         },
       ),
-      { numRuns: 10, endOnFailure: true },
+      { ...runsOf(10, 4), endOnFailure: true },
     );
   }, 120_000);
 });

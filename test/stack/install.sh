@@ -137,12 +137,16 @@ install_kafka() {
   mark "$cache/kafka" "$(kafka_recipe)"
 }
 
+# The options of java.ts, one on each line.
+java_options() { sed -n "s/^  '\(-.*\)',\$/\1/p" "$here/java.ts"; }
+
 # Formats the folder that each broker starts from, and keeps the classes of a start as Java has them in memory: a later
-# start takes a third of the processor time. Java ignores the archive if it is another Java. The options are those of java.ts.
+# start takes a third of the processor time. Java ignores the archive if it is another Java, or runs with other options.
 prepare_kafka() {
   local home="$cache/kafka" log="$cache/kafka/prepare.log" ports
-  local java=(java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:MetaspaceSize=96m -XX:+UnlockDiagnosticVMOptions
-    -XX:-BytecodeVerificationRemote -Xmx384m)
+  local java=(java) option
+  while IFS= read -r option; do java+=("$option"); done < <(java_options)
+  java+=(-Xmx384m)
   say "preparing Kafka, so that later starts are fast"
   read -r -a ports < <(python3 -c 'import socket
 a, b = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]

@@ -22,6 +22,7 @@ import {
   SETTINGS,
 } from '../plan/scene.js';
 import { someScene } from '../plan/worlds.js';
+import { runsOf } from '../support/soak.js';
 
 const CLIENTS = ['web', 'api', 'job', 'bot'] as const;
 const DESTINATIONS = ['orders', 'reports', 'vault', '*'] as const;
@@ -146,7 +147,7 @@ describe('updates in any order', () => {
           before = after;
         }
       }),
-      { numRuns: 120 },
+      runsOf(120, 40),
     );
   });
 });

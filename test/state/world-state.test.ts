@@ -25,6 +25,7 @@ import {
 } from '../plan/scene.js';
 import { someScene } from '../plan/worlds.js';
 import { cpuMsOf } from '../support/cpu-time.js';
+import { runsOf } from '../support/soak.js';
 
 function worldOf(it: Scene): WorldState {
   const world = new WorldState(it.mapping, SETTINGS);
@@ -91,7 +92,41 @@ describe('the world', () => {
         world.putCatalog({ services: second.services, protocols: new Map(), defaultProtocol: 'http' }, NOW);
         check();
       }),
-      { numRuns: 150 },
+      runsOf(150, 50),
+    );
+  });
+
+  test('is the same whichever of the first lists comes first', () => {
+    const parts: readonly ((world: WorldState, it: Scene) => void)[] = [
+      (world, it) => world.putDirectory('main', it.clients, world.beginRead(), it.now),
+      (world, it) => world.putEntries([...it.entries.values()], it.now),
+      (world, it) =>
+        world.putCatalog({ services: it.services, protocols: it.protocols, defaultProtocol: 'http' }, it.now),
+      (world, it) => world.putClaimRecords(it.records),
+    ];
+    const sorted = (map: ReadonlyMap<string, unknown>) => [...map].toSorted(([a], [b]) => (a < b ? -1 : 1));
+    /** All that plans are made from, now and after the grace of services without instances. */
+    const contentOf = (world: WorldState, now: number) => {
+      const at = [now, now + SETTINGS.claimGraceMs + 1].map((then) => ({
+        statuses: sorted(world.claimStatuses(then)),
+        remembered: sorted(world.view(then).remembered),
+        sources: sorted(world.sourcesByDestination(then)).map(([, each]) => each),
+        destinations: world.destinations(then).map(serviceText).toSorted(),
+        plans: world
+          .destinations(then)
+          .map((each) => planDestination(inputOf(world, each, then)))
+          .map((plan) => JSON.stringify(plan))
+          .toSorted(),
+      }));
+      return { at, entries: sorted(world.entries), owned: world.owned.count };
+    };
+    fc.assert(
+      fc.property(someScene, fc.shuffledSubarray([0, 1, 2, 3], { minLength: 4 }), (it, order) => {
+        const world = new WorldState(it.mapping, SETTINGS);
+        for (const at of order) parts[at]?.(world, it);
+        expect(contentOf(world, it.now)).toEqual(contentOf(worldOf(it), it.now));
+      }),
+      runsOf(150, 50),
     );
   });
 
@@ -120,7 +155,7 @@ describe('the world', () => {
         );
         check();
       }),
-      { numRuns: 150 },
+      runsOf(150, 50),
     );
   });
 

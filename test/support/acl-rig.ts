@@ -1,5 +1,6 @@
 import { createRig, type DaemonOptions, type Rig } from './daemon.js';
 import { type KeySetServer, startKeySetServer } from './key-set-server.js';
+import { send } from './send.js';
 
 /** A client's token of Consul's, and what Consul answers it. */
 export interface Login {
@@ -41,21 +42,19 @@ export async function createAclRig(options: DaemonOptions = {}): Promise<AclRig>
     keys,
     async login(clientId, claims = {}, method = `scopemesh-payments-main-${clientId}`) {
       const jwt = await keys.sign({ client_id: clientId, sub: clientId, ...claims });
-      const answer = await fetch(`${rig.mesh.consul.address}/v1/acl/login`, {
+      const { ok, status, text } = await send(`${rig.mesh.consul.address}/v1/acl/login`, {
         method: 'POST',
         body: JSON.stringify({ AuthMethod: method, BearerToken: jwt }),
       });
-      const text = await answer.text();
-      if (!answer.ok) return answer.status;
+      if (!ok) return status;
       const { SecretID, AccessorID } = JSON.parse(text);
       return { secretId: SecretID, accessorId: AccessorID };
     },
     async readKey(login, key) {
-      const answer = await fetch(`${rig.mesh.consul.address}/v1/kv/${key}`, {
+      const { status } = await send(`${rig.mesh.consul.address}/v1/kv/${key}`, {
         headers: { 'X-Consul-Token': login.secretId },
       });
-      await answer.text();
-      return answer.status;
+      return status;
     },
     async objects(kind) {
       return ((await rig.mesh.request('GET', `/v1/acl/${kind}`)) ?? []) as readonly RawObject[];

@@ -17,6 +17,7 @@ import { createDecisionReader } from './decision-reader.js';
 import { type Idp, type IdpClient, type SignableEvent, startIdp } from './idp.js';
 import { type Mesh, startMesh } from './mesh.js';
 import { createMovableClock, type MovableClock } from './movable-clock.js';
+import { send } from './send.js';
 import { makeSparseReserve } from './sparse-reserve.js';
 import { until } from './until.js';
 
@@ -215,26 +216,23 @@ async function startDaemon(rig: Rig, only: readonly Role[]): Promise<Daemon> {
     ended,
     async send(event) {
       const { headers, body } = rig.idp.sign(event);
-      const answer = await fetch(`${address}/events/main`, { method: 'POST', headers, body });
-      await answer.text();
-      return answer.status;
+      const { status } = await send(`${address}/events/main`, { method: 'POST', headers, body });
+      return status;
     },
     async tell(type, clientId) {
       const status = await self.send({ type, data: { clientId } });
       if (status !== 202) throw new Error(`the event was answered ${status}`);
     },
     async get(path) {
-      const answer = await fetch(admin + path);
-      return { status: answer.status, text: await answer.text() };
+      return send(admin + path);
     },
     async post(path, body) {
       const token = await readApiToken(config);
-      const answer = await fetch(admin + path, {
+      return send(admin + path, {
         method: 'POST',
         headers: { authorization: `Bearer ${token.reveal()}`, 'content-type': 'application/json' },
         body: JSON.stringify(body),
       });
-      return { status: answer.status, text: await answer.text() };
     },
     async status() {
       return JSON.parse((await self.get(STATUS)).text);

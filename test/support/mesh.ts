@@ -1,5 +1,6 @@
 import { createEmbeddedConsul, type EmbeddedConsul } from '../../src/embedded/consul/embedded-consul.js';
 import { toPathText } from '../../src/model/plain-path.js';
+import { send } from './send.js';
 
 export interface RawEntry {
   readonly Kind: string;
@@ -37,15 +38,13 @@ export async function startMesh(version?: string): Promise<Mesh> {
   const self: Mesh = {
     consul,
     async request(method, path, body) {
-      const answer = await fetch(consul.address + path, {
+      const { status, ok, text } = await send(consul.address + path, {
         method,
         headers: { 'X-Consul-Token': consul.managementToken },
-        signal: AbortSignal.timeout(10_000),
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        body: body === undefined ? undefined : JSON.stringify(body),
       });
-      const text = await answer.text();
-      if (answer.status === 404) return undefined;
-      if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+      if (status === 404) return undefined;
+      if (!ok) throw new Error(`${method} ${path}: ${status} ${text}`);
       return text === '' ? undefined : JSON.parse(text);
     },
     async register(service, { client, id = service, tags = [] } = {}) {

@@ -105,7 +105,7 @@ export function withIntentions(
     readCatalog: (signal) => consul.readCatalog(signal),
     watch: (table, listener, signal) => consul.watch(table, listener, signal),
     inspect: (signal) => consul.inspect(signal),
-    readProxies: (service, signal) => consul.readProxies(service, signal),
+    readProxies: (services, signal) => consul.readProxies(services, signal),
     readAclToken: (signal) => consul.readAclToken(signal),
     close: () => consul.close(),
   };

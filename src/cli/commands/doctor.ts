@@ -4,7 +4,6 @@ import { messageOf } from '../../errors.js';
 import { selectDirectory } from '../../identity/selected-directory.js';
 import { silentLogger } from '../../observe.js';
 import { parseClientText } from '../../plan/world.js';
-import { NO_FOLLOW_UPS } from '../../reconcile/deps.js';
 import { showQuarantines } from '../../reconcile/quarantine-records.js';
 import { readConsul } from '../../reconcile/sweep.js';
 import type { WorldState } from '../../state/world-state.js';
@@ -94,7 +93,7 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
       ...providers.map((provider) => providerFindings(provider, config, world, health, runtime, cli.signal)),
     ]);
     const isRead = await readConsul(
-      { ...runtime, world, consul, queue: NO_FOLLOW_UPS, jwksUris: createJwksUris(config, runtime) },
+      { ...runtime, world, consul, jwksUris: createJwksUris(config, runtime) },
       cli.signal,
     ).then(
       () => true,

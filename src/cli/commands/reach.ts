@@ -4,6 +4,7 @@ import type { Cli } from '../cli.js';
 import { readReach } from '../read-reach.js';
 import { behindText, reachTexts } from '../terminal/reach-text.js';
 import { printable } from '../terminal/screen.js';
+import { withConsul } from '../with-consul.js';
 
 const NOT_REACHABLE = 4;
 
@@ -33,33 +34,31 @@ Examples:
     )
     .action(async (from: string, to: string, options: { readonly json?: true }) => {
       const config = await cli.openConfig();
-      const consul = await cli.around.parts.openConsul(config.consul, config.owner, cli.runtime(true));
-      try {
-        const { partition = 'default', namespace = 'default' } = config.consul;
-        const place = { partition, namespace };
-        const [source, destination] = [
-          { ...place, name: from },
-          { ...place, name: to },
-        ];
+      const { partition = 'default', namespace = 'default' } = config.consul;
+      const place = { partition, namespace };
+      const [source, destination] = [
+        { ...place, name: from },
+        { ...place, name: to },
+      ];
+      const { catalog, found } = await withConsul(cli, config, async (consul) => {
         const catalog = await consul.readCatalog(cli.signal);
         const [found] = await readReach([{ source, destination }], consul, catalog, cli.signal);
-        const { obstacles = [], behind = [] } = found ?? {};
-        const reachable = isReachable(obstacles);
-        if (options.json) cli.screen.json({ reachable, source: from, destination: to, obstacles, behind });
-        else {
-          const { colors } = cli.screen;
-          const verdict = reachable ? colors.green('reachable') : colors.red('not reachable');
-          cli.screen.line(`${verdict}  ${colors.bold(printable(`${from} -> ${to}`))}`);
-          if (behind.length > 0) cli.screen.line(`  ${printable(behindText(to, behind))}`);
-          const known = new Set(catalog.services.map(({ name }) => name.name));
-          for (const name of behind.length > 0 ? [from] : [from, to])
-            if (!known.has(name))
-              cli.screen.line(`  ${printable(`${name} is not registered in Consul; check the spelling`)}`);
-          for (const text of reachTexts(obstacles)) cli.screen.line(`  ${printable(text)}`);
-        }
-        if (!reachable) cli.exit(NOT_REACHABLE);
-      } finally {
-        await consul.close().catch(() => {}); // nothing was written that could be lost
+        return { catalog, found };
+      });
+      const { obstacles = [], behind = [] } = found ?? {};
+      const reachable = isReachable(obstacles);
+      if (options.json) cli.screen.json({ reachable, source: from, destination: to, obstacles, behind });
+      else {
+        const { colors } = cli.screen;
+        const verdict = reachable ? colors.green('reachable') : colors.red('not reachable');
+        cli.screen.line(`${verdict}  ${colors.bold(printable(`${from} -> ${to}`))}`);
+        if (behind.length > 0) cli.screen.line(`  ${printable(behindText(to, behind))}`);
+        const known = new Set(catalog.services.map(({ name }) => name.name));
+        for (const name of behind.length > 0 ? [from] : [from, to])
+          if (!known.has(name))
+            cli.screen.line(`  ${printable(`${name} is not registered in Consul; check the spelling`)}`);
+        for (const text of reachTexts(obstacles)) cli.screen.line(`  ${printable(text)}`);
       }
+      if (!reachable) cli.exit(NOT_REACHABLE);
     });
 }

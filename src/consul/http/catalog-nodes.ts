@@ -45,8 +45,8 @@ export async function readInstancesOnNodes(
       const key = reader.text(raw.Service).toLowerCase();
       const instances = byService.get(key) ?? [];
       byService.set(key, instances);
-      const { ID: id, Kind: kind, Meta: meta, Tags: tags, Proxy: proxy } = raw;
-      instances.push(toInstance(reader, { id, node, kind, meta, tags, proxy }));
+      const { ID: id, Kind: kind, Meta: meta, Tags: tags, Proxy: proxy, Connect: connect } = raw;
+      instances.push(toInstance(reader, { id, node, kind, meta, tags, proxy, connect }));
     }
   });
   return byService;
@@ -55,7 +55,7 @@ export async function readInstancesOnNodes(
 /** An instance from normalised fields, because Consul uses two spellings. */
 export function toInstance(
   reader: Reader,
-  raw: Readonly<Record<'id' | 'node' | 'kind' | 'meta' | 'tags' | 'proxy', unknown>>,
+  raw: Readonly<Record<'id' | 'node' | 'kind' | 'meta' | 'tags' | 'proxy' | 'connect', unknown>>,
 ): ServiceInstance {
   const kind = reader.optionalText(raw.kind);
   const proxy = isRecord(raw.proxy) ? raw.proxy : {};
@@ -67,5 +67,6 @@ export function toInstance(
     meta: reader.textMap(raw.meta),
     tags: reader.texts(raw.tags),
     ...(proxyOf === '' ? {} : { proxyOf }),
+    ...(isRecord(raw.connect) && raw.connect.Native === true ? { isNative: true } : {}),
   };
 }

@@ -156,6 +156,14 @@ async function readInstances(
   const reader = createReader(operation);
   return parseRecords(requireComplete(answer, operation).body, operation).map((raw) => {
     const { ServiceID: id, Node: node, ServiceKind: kind, ServiceMeta: meta, ServiceTags: tags } = raw;
-    return toInstance(reader, { id, node, kind, meta, tags, proxy: raw.ServiceProxy });
+    return toInstance(reader, {
+      id,
+      node,
+      kind,
+      meta,
+      tags,
+      proxy: raw.ServiceProxy,
+      connect: raw.ServiceConnect,
+    });
   });
 }

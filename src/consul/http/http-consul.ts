@@ -108,7 +108,7 @@ export function createHttpConsul(options: HttpConsulOptions): Consul {
     readCatalog: (signal) => catalog.read(signal),
     watch: (table, listener, signal) => watchTable(table, watching, listener, signal),
     inspect: (signal) => inspectConsul(transport, datacenter, signal),
-    readProxies: (service, signal) => readProxies(transport, tenancy, service, signal),
+    readProxies: (services, signal) => readProxies(transport, tenancy, services, signal),
     readAclToken: (signal) => readAclToken(transport, signal),
     close: () => transport.close(),
   };

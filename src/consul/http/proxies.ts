@@ -1,63 +1,94 @@
+import { mapBounded } from '../../map-bounded.js';
 import type { ServiceName } from '../../model/intention.js';
 import { isRecord } from '../../model/is-record.js';
 import type { ServiceProxy } from '../consul.js';
 import { createReader } from '../reader.js';
-import { parseJson, readComplete } from './answer.js';
+import { parseRecords, readComplete } from './answer.js';
+import { type EntryFields, readNamedEntries } from './named-entries.js';
 import { type Tenancy, toNameQuery, toPathName } from './place.js';
 import { toRegistration } from './registration.js';
 import type { Transport } from './transport.js';
 
-const OPERATION = 'proxies.read';
+const operation = 'proxies.read';
+const reader = createReader(operation);
+
+const CONCURRENCY = 8;
 
 /**
- * The sidecars of a service by `/v1/catalog/connect/<service>`, independent of their names. The mode of a proxy is in its
+ * The sidecars of services by `/v1/catalog/connect/<service>`, independent of their names. The mode of a proxy is in its
  * registration, in the service's service-defaults or in proxy-defaults; the agent merges them.
  */
 export async function readProxies(
   transport: Transport,
   tenancy: Tenancy,
-  service: ServiceName,
+  services: readonly ServiceName[],
   signal: AbortSignal,
-): Promise<readonly ServiceProxy[]> {
-  const query = toNameQuery(service, tenancy);
-  const path = `/v1/catalog/connect/${toPathName(service.name)}`;
-  const [answer, own, all] = await Promise.all([
-    readComplete(transport, { operation: OPERATION, path, query }, signal),
-    readMode(transport, `service-defaults/${toPathName(service.name)}`, query, signal),
-    readMode(transport, 'proxy-defaults/global', query, signal),
-  ]);
-  const reader = createReader(OPERATION);
-  const instances = reader.list(parseJson(answer.body, OPERATION)).map(reader.record);
-  // Consul lists the terminating gateways of a service too, which never call in its name.
-  const callers = instances.filter(({ ServiceKind: kind }) => kind !== 'terminating-gateway');
-  return callers.map((raw) => {
-    const proxy = isRecord(raw.ServiceProxy) ? raw.ServiceProxy : {};
-    const upstreams = reader.list(proxy.Upstreams).map(reader.record);
-    const mode = reader.optionalText(proxy.Mode) || own || all;
-    return {
-      ...toRegistration(raw, reader),
-      upstreams: upstreams.map((upstream) => reader.optionalText(upstream.DestinationName)),
-      upstreamProtocols: new Map(
-        upstreams.flatMap(({ DestinationName: name, Config: config }) =>
-          isRecord(config) && typeof config.protocol === 'string'
-            ? [[reader.optionalText(name), config.protocol] as const]
-            : [],
-        ),
-      ),
-      reachesAll: reader.optionalText(raw.ServiceKind) === '' || mode === 'transparent',
-    };
-  });
+): Promise<readonly (readonly ServiceProxy[])[]> {
+  const all = await mapBounded(services, { width: CONCURRENCY, signal }, (service, stop) =>
+    readCallers(transport, tenancy, service, stop),
+  );
+  const unset = services.filter((_, at) => all[at]?.some((raw) => !isNative(raw) && ownMode(raw) === ''));
+  const modeOf = await readModes(transport, tenancy, unset, signal);
+  return services.map((service, at) => (all[at] ?? []).map((raw) => toProxy(raw, modeOf(service))));
 }
 
-async function readMode(
+async function readCallers(
   transport: Transport,
-  entry: string,
-  query: Readonly<Record<string, string>>,
+  tenancy: Tenancy,
+  service: ServiceName,
   signal: AbortSignal,
-): Promise<string> {
-  const request = { operation: OPERATION, path: `/v1/config/${entry}`, query } as const;
-  const answer = await readComplete(transport, request, signal, [200, 404]);
-  if (answer.status === 404) return '';
-  const reader = createReader(OPERATION);
-  return reader.optionalText(reader.record(parseJson(answer.body, OPERATION)).Mode);
+): Promise<readonly EntryFields[]> {
+  const query = toNameQuery(service, tenancy);
+  const path = `/v1/catalog/connect/${toPathName(service.name)}`;
+  const answer = await readComplete(transport, { operation, path, query }, signal);
+  // Consul lists the terminating gateways of a service too, which never call in its name.
+  return parseRecords(answer.body, operation).filter(
+    ({ ServiceKind: kind }) => kind !== 'terminating-gateway',
+  );
+}
+
+function toProxy(raw: EntryFields, defaultMode: string): ServiceProxy {
+  const upstreams = reader.list(proxyOf(raw).Upstreams).map(reader.record);
+  return {
+    ...toRegistration(raw, reader),
+    upstreams: upstreams.map((upstream) => reader.optionalText(upstream.DestinationName)),
+    upstreamProtocols: new Map(
+      upstreams.flatMap(({ DestinationName: name, Config: config }) =>
+        isRecord(config) && typeof config.protocol === 'string'
+          ? [[reader.optionalText(name), config.protocol] as const]
+          : [],
+      ),
+    ),
+    reachesAll: isNative(raw) || (ownMode(raw) || defaultMode) === 'transparent',
+  };
+}
+
+function isNative({ ServiceKind: kind }: EntryFields): boolean {
+  return reader.optionalText(kind) === '';
+}
+
+function ownMode(raw: EntryFields): string {
+  return reader.optionalText(proxyOf(raw).Mode);
+}
+
+function proxyOf({ ServiceProxy: proxy }: EntryFields): EntryFields {
+  return isRecord(proxy) ? proxy : {};
+}
+
+/** The modes of proxies that set none, by service. */
+async function readModes(
+  transport: Transport,
+  tenancy: Tenancy,
+  services: readonly ServiceName[],
+  signal: AbortSignal,
+): Promise<(service: ServiceName) => string> {
+  const globalOf = (service: ServiceName) => ({ ...service, name: 'global' });
+  const read = (kind: string, names: readonly ServiceName[]) =>
+    readNamedEntries(transport, tenancy, { operation, kind }, names, signal);
+  const [own, all] = await Promise.all([
+    read('service-defaults', services),
+    read('proxy-defaults', services.map(globalOf)),
+  ]);
+  return (service) =>
+    reader.optionalText(own(service)?.Mode) || reader.optionalText(all(globalOf(service))?.Mode);
 }

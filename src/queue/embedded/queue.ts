@@ -4,6 +4,7 @@ import { firstOf } from '../../linked-signal.js';
 import { formatKey } from '../../model/key.js';
 import type { Job, Trigger } from '../../model/trigger.js';
 import { createNotifier } from '../../notifier.js';
+import { Outage } from '../../repeat.js';
 import type { JobHandler, Queue, QueueState, Unparked } from '../queue.js';
 import { interrupt, type JobOutcome, type RunDeps, runJob } from '../run-job.js';
 import { KeyTable } from './key-table.js';
@@ -128,10 +129,14 @@ export class EmbeddedQueue implements Queue {
 
   async #loop(handler: JobHandler, concurrency: number, signal: AbortSignal, check?: Check): Promise<void> {
     const runs = new Set<Promise<void>>();
+    const outage = new Outage();
     while (!signal.aborted) {
+      const now = this.#deps.clock.now();
       try {
-        const now = this.#deps.clock.now();
-        for (const taken of this.#take(now, concurrency - runs.size, check)) {
+        const free = concurrency - runs.size;
+        const found = free > 0 ? this.#take(now, free, check) : [];
+        if (free > 0) outage.ends(now);
+        for (const taken of found) {
           const run = this.#run(taken, handler, signal, check).finally(() => {
             runs.delete(run);
             this.#notifier.notify();
@@ -140,7 +145,8 @@ export class EmbeddedQueue implements Queue {
         }
         await this.#waitForWork(runs.size < concurrency ? this.#nextDueInMs(now) : undefined, signal);
       } catch (error) {
-        this.#deps.logger.error({ error: messageOf(error) }, 'the queue cannot be read');
+        if (outage.begins(now))
+          this.#deps.logger.error({ error: messageOf(error) }, 'the queue cannot be read');
         await this.#pause(signal);
       }
     }
@@ -159,7 +165,6 @@ export class EmbeddedQueue implements Queue {
   }
 
   #take(now: number, most: number, check?: Check): Taken[] {
-    if (most <= 0) return [];
     return this.#file.read(() => {
       check?.();
       const taken = this.#table.due(now, most).flatMap(({ key, attempts }): Taken[] => {

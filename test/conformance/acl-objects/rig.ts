@@ -14,6 +14,7 @@ import type {
 import { Secret } from '../../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
 import { type KeySetServer, startKeySetServer } from '../../support/key-set-server.js';
+import { send } from '../../support/send.js';
 import type { ConsulUnderTest } from '../consul-port/rig.js';
 
 export const never = new AbortController().signal;
@@ -63,17 +64,15 @@ export async function startAclRig(start: () => Promise<ConsulUnderTest>): Promis
     const options = { transport, tenancy: {}, guard, clock: systemClock, logger: silentLogger };
     return createAclObjects({ ...options, keyFetchTimeoutMs });
   };
-  const send = (method: string, path: string, body?: unknown, token = server.managementToken) =>
-    fetch(server.address + path, {
+  const ask = (method: string, path: string, body?: unknown, token = server.managementToken) =>
+    send(server.address + path, {
       method,
       headers: { 'X-Consul-Token': token },
-      signal: AbortSignal.timeout(10_000),
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      body: body === undefined ? undefined : JSON.stringify(body),
     });
   const request: AclRig['request'] = async (method, path, body, token) => {
-    const answer = await send(method, path, body, token);
-    const text = await answer.text();
-    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+    const { ok, status, text } = await ask(method, path, body, token);
+    if (!ok) throw new Error(`${method} ${path}: ${status} ${text}`);
     return text === '' ? undefined : JSON.parse(text);
   };
   const acl = connect(server.managementToken);
@@ -98,7 +97,7 @@ export async function startAclRig(start: () => Promise<ConsulUnderTest>): Promis
     connect,
     request,
     method,
-    status: async (verb, path, token) => (await send(verb, path, undefined, token)).status,
+    status: async (verb, path, token) => (await ask(verb, path, undefined, token)).status,
     fresh: () => `${PREFIX}${++unique}`,
     read: () => acl.read((name) => name.startsWith(PREFIX), never),
     async tokenWith(rules) {

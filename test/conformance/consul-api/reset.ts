@@ -1,3 +1,4 @@
+import { send } from '../../support/send.js';
 import type { ConsulUnderTest } from './exchange.js';
 import { identityProvider } from './identity-provider.js';
 
@@ -6,16 +7,13 @@ const keptPolicies = new Set(['global-management', 'builtin/global-read-only']);
 /** Removes what earlier scenarios left on the server; resolves to the name of the server's own node. */
 export async function resetConsul(server: ConsulUnderTest): Promise<string> {
   const call = async (method: string, path: string, body?: unknown): Promise<unknown> => {
-    const response = await fetch(`${server.address}${path}`, {
+    const { status, ok, text, isJson } = await send(`${server.address}${path}`, {
       method,
       headers: { 'X-Consul-Token': server.managementToken },
-      signal: AbortSignal.timeout(30_000),
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      body: body === undefined ? undefined : JSON.stringify(body),
     });
-    const text = await response.text();
-    if (!response.ok && response.status !== 404)
-      throw new Error(`${method} ${path}: ${response.status} ${text}`);
-    return response.headers.get('content-type')?.includes('json') ? JSON.parse(text) : undefined;
+    if (!ok && status !== 404) throw new Error(`${method} ${path}: ${status} ${text}`);
+    return isJson ? JSON.parse(text) : undefined;
   };
   const list = async (path: string): Promise<Record<string, unknown>[]> => {
     const found = await call('GET', path);

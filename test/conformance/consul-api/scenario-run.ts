@@ -100,6 +100,7 @@ export class ScenarioRun {
     const token = this.#tokenOf(call.as);
     const signed = { ...call, body: await this.#sign(call.body) };
     const began = performance.now();
+    // As `fetch` accepts gzip, Consul sends the headers that it sets after the status of a 404, such as the index.
     const response = await fetch(`${this.#server.address}${this.#fill(path)}`, {
       method: call.method,
       headers: token === undefined ? {} : { 'X-Consul-Token': token },

@@ -66,6 +66,22 @@ export function catalog(theRig: () => ConsulRig): void {
     }
   });
 
+  it('says of few services and of many which have native mesh integration', async () => {
+    const { consul, fresh, register } = theRig();
+    const [native, plain] = [fresh('native'), fresh('plain')];
+    await register({ ID: native, Service: native, Port: 80, Connect: { Native: true } });
+    await register({ ID: plain, Service: plain, Port: 80 });
+    const read = async () => {
+      const { services } = await consul.readCatalog(never);
+      return [native, plain].map(
+        (name) => services.find((each) => each.name.name === name)?.instances[0]?.isNative,
+      );
+    };
+    expect(await read()).toEqual([true, undefined]);
+    for (let at = 0; at < 70; at++) await register({ ID: `${plain}-${at}`, Service: `${plain}-${at}` });
+    expect(await read()).toEqual([true, undefined]);
+  });
+
   it('of many services says the same of each as its own registration, sidecars and moved instances too', async () => {
     const { consul, fresh, register, request } = theRig();
     const prefix = fresh('many');

@@ -27,7 +27,8 @@ export function reachability(theRig: () => ConsulRig): void {
     expect(listed.map(({ Service }) => Service.ID).toSorted()).toEqual([exit, `${orders}-proxy`].toSorted());
     const service = nameOf(orders);
     expect(await consul.reachability.readHealth(service, never)).toEqual({ registered: 1, passing: 1 });
-    expect((await consul.readProxies(service, never)).map(({ id }) => id)).toEqual([`${orders}-proxy`]);
+    const [proxies] = await consul.readProxies([service], never);
+    expect(proxies?.map(({ id }) => id)).toEqual([`${orders}-proxy`]);
     const gateways = await consul.reachability.readGateways('terminating-gateway', place, never);
     expect(gateways).toContainEqual({
       name: exit,
@@ -75,6 +76,94 @@ export function reachability(theRig: () => ConsulRig): void {
       weights: { passing: 3, warning: 1 },
       enable_tag_override: true,
     });
+  });
+
+  it('has the routing entries of few services and of many alike, also of names that the API cannot address', async () => {
+    const { consul, fresh, request, setProtocol } = theRig();
+    const [plain, resolved, split, routed] = [
+      fresh('plain'),
+      fresh('Resolved'),
+      fresh('split'),
+      fresh('routed'),
+    ];
+    for (const name of [resolved, split, routed, plain]) await setProtocol(name, 'http');
+    await request('PUT', '/v1/config', {
+      Kind: 'service-resolver',
+      Name: resolved,
+      Redirect: { Service: plain, Datacenter: 'dc1' },
+    });
+    await request('PUT', '/v1/config', {
+      Kind: 'service-splitter',
+      Name: split,
+      Splits: [
+        { Weight: 100, Service: plain },
+        { Weight: 0, Service: routed },
+      ],
+    });
+    await request('PUT', '/v1/config', {
+      Kind: 'service-router',
+      Name: routed,
+      Routes: [{ Match: { HTTP: { PathPrefix: '/v2' } }, Destination: { Service: plain } }],
+    });
+    const names = [resolved.toLowerCase(), plain, split, routed, 'a\u0007b', plain];
+    const expected = [
+      [{ kind: 'service-resolver', targets: [{ service: plain, elsewhere: 'datacenter dc1' }] }],
+      [],
+      [{ kind: 'service-splitter', targets: [{ service: plain }] }],
+      [{ kind: 'service-router', targets: [{ service: plain }] }],
+      [],
+      [],
+    ];
+    const read = (all: readonly string[]) => consul.reachability.readRoutes(all.map(nameOf), never);
+    expect(await read(names)).toEqual(expected);
+    expect((await Promise.all(names.map((name) => read([name])))).flat()).toEqual(expected);
+    for (const [kind, name] of [
+      ['service-router', routed],
+      ['service-splitter', split],
+      ['service-resolver', resolved],
+    ])
+      await request('DELETE', `/v1/config/${kind}/${name}`);
+  });
+
+  it('has the modes of sidecars by their registration, by service-defaults and by proxy-defaults, of few and of many', async () => {
+    const { consul, fresh, register, request } = theRig();
+    const [own, byService, byDefault, native, bare] = [
+      'own',
+      'by-service',
+      'by-default',
+      'native',
+      'bare',
+    ].map(fresh);
+    const sidecar = (name = '', Mode = '') =>
+      register({
+        ID: `${name}-proxy`,
+        Service: `${name}-proxy`,
+        Kind: 'connect-proxy',
+        Port: 20_000,
+        Proxy: { DestinationServiceName: name, Mode },
+      });
+    await sidecar(own, 'transparent');
+    await sidecar(byService);
+    await sidecar(byDefault);
+    await register({ ID: native, Service: native, Port: 80, Connect: { Native: true } });
+    await register({ ID: bare, Service: bare });
+    await request('PUT', '/v1/config', { Kind: 'service-defaults', Name: byService, Mode: 'transparent' });
+    const names = [own, byService, byDefault, native, bare].map((name = '') => name);
+    const reaching = async (all: readonly string[]) =>
+      (await consul.readProxies(all.map(nameOf), never)).map((proxies) =>
+        proxies.map(({ reachesAll }) => reachesAll),
+      );
+    const before = [[true], [true], [false], [true], []];
+    expect(await reaching(names)).toEqual(before);
+    expect((await Promise.all(names.map((name) => reaching([name])))).flat()).toEqual(before);
+    await request('PUT', '/v1/config', { Kind: 'proxy-defaults', Name: 'global', Mode: 'transparent' });
+    try {
+      const after = [[true], [true], [true], [true], []];
+      expect(await reaching(names)).toEqual(after);
+      expect((await Promise.all(names.map((name) => reaching([name])))).flat()).toEqual(after);
+    } finally {
+      await request('DELETE', '/v1/config/proxy-defaults/global');
+    }
   });
 
   it('has the listeners of ingress gateways, and no API gateway where none is', async () => {

@@ -5,6 +5,7 @@ import type { ClaimRecord } from '../../../src/model/catalog.js';
 import type { Access, IntentionEntry, NewSource, ServiceName } from '../../../src/model/intention.js';
 import { Secret } from '../../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
+import { send } from '../../support/send.js';
 
 export const never = new AbortController().signal;
 
@@ -60,14 +61,12 @@ export async function startConsulRig(start: () => Promise<ConsulUnderTest>): Pro
     return client;
   };
   const request: ConsulRig['request'] = async (method, path, body) => {
-    const answer = await fetch(server.address + path, {
+    const { ok, status, text } = await send(server.address + path, {
       method,
       headers: { 'X-Consul-Token': server.managementToken },
-      signal: AbortSignal.timeout(10_000),
-      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      body: body === undefined || typeof body === 'string' ? body : JSON.stringify(body),
     });
-    const text = await answer.text();
-    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+    if (!ok) throw new Error(`${method} ${path}: ${status} ${text}`);
     return text === '' ? undefined : JSON.parse(text);
   };
 

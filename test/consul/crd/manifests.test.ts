@@ -21,6 +21,7 @@ import { intentionsFile, toEntry, toIntentionsText } from '../../../src/consul/c
 import { isResourceName, toResourceName } from '../../../src/consul/crd/resource-name.js';
 import type { Access, NewSource, ServiceName } from '../../../src/model/intention.js';
 import { failureOf } from '../../support/failure-of.js';
+import { runsOf } from '../../support/soak.js';
 
 const never = new AbortController().signal;
 const PLACE = { partition: 'default' };
@@ -179,7 +180,7 @@ describe('a manifest', () => {
       expect(seen.get(resource) ?? text).toBe(text);
       seen.set(resource, text);
     };
-    fc.assert(fc.property(services, check), { numRuns: 100 });
+    fc.assert(fc.property(services, check), runsOf(100, 30));
     expect(toResourceName(nameOf('orders'))).toBe('orders');
     // The name of the resource of another service gets another name.
     check([toResourceName(nameOf('a/b')), 'default']);

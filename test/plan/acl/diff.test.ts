@@ -6,6 +6,7 @@ import { diffAcl } from '../../../src/plan/acl/diff-acl.js';
 import type { DesiredAcl } from '../../../src/plan/acl/login.js';
 import { isOurs } from '../../../src/plan/acl/object-names.js';
 import { orphans } from '../../../src/plan/acl/tokens.js';
+import { runsOf } from '../../support/soak.js';
 import { because } from './acl-scene.js';
 import { AclStore } from './acl-store.js';
 import { PRINCIPALS, someDesired, someForeign, someTampering } from './acl-worlds.js';
@@ -48,7 +49,7 @@ function isWithin(power: ReadonlySet<string>, ...outer: readonly ReadonlySet<str
   return [...power].every((each) => outer.some((set) => set.has(each)));
 }
 
-const RUNS = { numRuns: 80 };
+const RUNS = runsOf(80, 25);
 
 describe('an ACL plan', () => {
   test('leaves nothing to do after it was applied', () => {

@@ -5,6 +5,7 @@ import type { Evidence } from '../../../src/model/trigger.js';
 import { aclSubject, digestObject } from '../../../src/plan/acl/acl-change.js';
 import { peopleName, personName } from '../../../src/plan/acl/object-names.js';
 import { type PeoplePlan, planPeople } from '../../../src/plan/acl/plan-people.js';
+import { runsOf } from '../../support/soak.js';
 import { hostileText, ISSUER, loginProvider, mapping, settings } from './acl-scene.js';
 import { AclStore, type Principal } from './acl-store.js';
 
@@ -133,7 +134,7 @@ describe('the people of a provider', () => {
           }
         }
       }),
-      { numRuns: 60 },
+      runsOf(60, 20),
     );
   });
 
@@ -182,7 +183,7 @@ describe('the people of a provider', () => {
         for (const name of lost) expect(existingRoles.has(name)).toBe(kept.has(name));
         expect(people.plan(look, kept).changes).toEqual([]);
       }),
-      { numRuns: 50 },
+      runsOf(50, 20),
     );
   });
 
@@ -209,7 +210,7 @@ describe('the people of a provider', () => {
         const method = plan.changes.find(({ resource }) => resource.kind === 'acl-auth-method');
         if (method?.verb === 'deleted') expect(method.isInferred).toBe(plan.inferred.size > 0);
       }),
-      { numRuns: 60 },
+      runsOf(60, 20),
     );
   });
 

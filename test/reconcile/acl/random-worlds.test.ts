@@ -1,5 +1,6 @@
 import { describe, it } from 'vitest';
 import { startMesh } from '../../support/mesh.js';
+import { runsOf } from '../../support/soak.js';
 import { holdOverRandomWorlds } from './random-worlds.js';
 
 describe.each(['1.14.11', '1.16.1'])(
@@ -9,7 +10,8 @@ describe.each(['1.14.11', '1.16.1'])(
       const mesh = await startMesh(version);
       try {
         const { address, managementToken } = mesh.consul;
-        await holdOverRandomWorlds({ address, managementToken, request: mesh.request }, 10);
+        const { numRuns } = runsOf(10, 4);
+        await holdOverRandomWorlds({ address, managementToken, request: mesh.request }, numRuns);
       } finally {
         await mesh.consul.close();
       }

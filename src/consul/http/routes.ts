@@ -1,0 +1,70 @@
+import type { ServiceName } from '../../model/intention.js';
+import { isRecord } from '../../model/is-record.js';
+import type { RouteEntry, RouteTarget } from '../reachability.js';
+import { createReader } from '../reader.js';
+import { type EntryFields, readNamedEntries } from './named-entries.js';
+import type { Tenancy } from './place.js';
+import type { Transport } from './transport.js';
+
+const operation = 'reachability.read';
+const reader = createReader(operation);
+
+/** By the config entries of routing, as the port says. */
+export async function readRoutes(
+  transport: Transport,
+  tenancy: Tenancy,
+  services: readonly ServiceName[],
+  signal: AbortSignal,
+): Promise<readonly (readonly RouteEntry[])[]> {
+  const [resolverOf, splitterOf, routerOf] = await Promise.all(
+    (['service-resolver', 'service-splitter', 'service-router'] as const).map((kind) =>
+      readNamedEntries(transport, tenancy, { operation, kind }, services, signal),
+    ),
+  );
+  return services.map((service) =>
+    toRoutes(service.name, {
+      resolver: resolverOf?.(service),
+      splitter: splitterOf?.(service),
+      router: routerOf?.(service),
+    }),
+  );
+}
+
+function toRoutes(
+  name: string,
+  {
+    resolver,
+    splitter,
+    router,
+  }: Readonly<Record<'resolver' | 'splitter' | 'router', EntryFields | undefined>>,
+): readonly RouteEntry[] {
+  const found: readonly (RouteEntry | undefined)[] = [
+    resolver && { kind: 'service-resolver', targets: [toTarget(resolver.Redirect, name)] },
+    splitter && {
+      kind: 'service-splitter',
+      // A split of nothing receives no calls.
+      targets: records(splitter.Splits)
+        .filter(({ Weight: weight }) => weight !== 0)
+        .map((split) => toTarget(split, name)),
+    },
+    router && {
+      kind: 'service-router',
+      targets: records(router.Routes).map(({ Destination: to }) => toTarget(to, name)),
+    },
+  ];
+  return found.filter((entry) => entry !== undefined);
+}
+
+/** Without a service, a target is the entry's own. */
+function toTarget(value: unknown, own: string): RouteTarget {
+  const fields: EntryFields = isRecord(value) ? value : {};
+  const [service, datacenter, peer] = [fields.Service, fields.Datacenter, fields.Peer].map((text) =>
+    reader.optionalText(text),
+  );
+  const elsewhere = datacenter ? `datacenter ${datacenter}` : peer ? `peer ${peer}` : '';
+  return { service: service || own, ...(elsewhere === '' ? {} : { elsewhere }) };
+}
+
+function records(value: unknown): readonly EntryFields[] {
+  return reader.list(value).map(reader.record);
+}
