@@ -20,14 +20,14 @@ export interface KnownServices {
   meshGateways(): readonly ServiceName[];
 }
 
-/** Without a catalog nothing is certain. A selection may hide a service, so a missing one is uncertain too. */
-export function createKnownServices(catalog: Catalog | undefined): KnownServices {
+/** Without a catalog nothing is certain, nor in one that `isFiltered` by a selection, which may hide a sidecar. */
+export function createKnownServices(catalog: Catalog | undefined, isFiltered: boolean): KnownServices {
   const services = catalog?.services ?? [];
   const byName = new Map<string, CatalogService>();
   for (const service of services) if (!byName.has(service.name.name)) byName.set(service.name.name, service);
   const find = ({ name }: ServiceName) => byName.get(name);
   // The instances of such a service could not be read, and one of them may be a sidecar.
-  const isWhole = services.every(({ instances }) => instances.length > 0);
+  const isWhole = !isFiltered && services.every(({ instances }) => instances.length > 0);
   const inMesh = new Set<string>();
   for (const { name, instances } of services)
     for (const { proxyOf, isNative } of instances) {

@@ -58,13 +58,13 @@ export async function reportReach(
   /** Each edge costs up to five requests, besides one list of each kind of config entry. */
   most: number,
   reads: Reads,
-  world: Pick<WorldState, 'catalog'>,
+  world: Pick<WorldState, 'catalog' | 'mapping'>,
   signal: AbortSignal,
 ): Promise<ReachReport> {
   const asked = edges.slice(0, most);
   const counts = { checked: asked.length, unchecked: edges.length - asked.length };
   try {
-    const all = await readReach(asked, reads, world.catalog, signal);
+    const all = await readReach(asked, reads, world.catalog, signal, world.mapping.select !== undefined);
     const gatewaysOf = new Map(
       all.filter(({ behind }) => behind.length > 0).map((edge) => [edge.destination.name, edge.behind]),
     );

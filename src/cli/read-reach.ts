@@ -27,14 +27,18 @@ const CONCURRENCY = 8;
 
 const NONE = { registered: 0, passing: 0 };
 
-/** Reads each service and each kind of gateway once, however many edges it has. Throws as the ports do. */
+/**
+ * Reads each service and each kind of gateway once, however many edges it has. `isFiltered`: a selection took services out of the
+ * catalog. Throws as the ports do.
+ */
 export async function readReach(
   edges: readonly Edge[],
   { readProxies, reachability }: Reads,
   catalog: Catalog | undefined,
   signal: AbortSignal,
+  isFiltered = false,
 ): Promise<readonly EdgeReach[]> {
-  const known = createKnownServices(catalog);
+  const known = createKnownServices(catalog, isFiltered);
   const gatewaysOf = (kind: GatewayKind) =>
     once((place, stop) => reachability.readGateways(kind, place, stop), signal);
   const entries = {

@@ -155,11 +155,13 @@ export class Agenda {
   /** Runs what is added, until the signal aborts; then waits for what runs. `lost` ends what runs. */
   async work(handler: AgendaHandler, signal: AbortSignal, lost?: AbortSignal): Promise<void> {
     this.#handler = handler;
-    // One listener for all runs: adding one costs as much as there are others.
+    // One listener for all runs: adding one costs as much as there are others. No run begins after it.
     const endAll = () => {
+      this.#handler = undefined;
       for (const { stop } of this.#entries.values()) stop?.abort(lost?.reason);
     };
     lost?.addEventListener('abort', endAll, { once: true });
+    if (lost?.aborted) endAll();
     this.#next();
     await untilAborted(signal);
     this.#handler = undefined;

@@ -18,7 +18,7 @@ import { holdTriggers, suppressedClaimTriggers } from './holds.js';
 import { jwtProviderTriggers } from './jwt-provider-plans.js';
 import { compareQuarantines } from './quarantine-records.js';
 import { settled } from './settled.js';
-import { readUserTokenFacts } from './user-token-facts.js';
+import { needsUserTokens, readUserTokenFacts } from './user-token-facts.js';
 
 export interface SweepSummary {
   readonly destinations: number;
@@ -93,7 +93,8 @@ export async function sweep(deps: ReconcilerDeps, signal: AbortSignal): Promise<
     const key = { kind: 'destination', partition, namespace, service: name } as const;
     const { owned, records } = deps.world;
     const hasOurs = owned.destinations().has(serviceText(destination)) || records.of(formatKey(key)).size > 0;
-    if (hasOurs || !deps.queue.isReady(key)) return false;
+    // What needs a jwt-provider is planned: only the plans of all destinations together ask for it again.
+    if (hasOurs || needsUserTokens(deps.world.mapping) || !deps.queue.isReady(key)) return false;
     waiting++;
     return true;
   };

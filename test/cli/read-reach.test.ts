@@ -97,11 +97,17 @@ describe('what is read about edges', () => {
     ['has a sidecar', { web: [{}], 'a-proxy': [sidecarOf('web')] }],
     ['has a sidecar that writes its name otherwise', { web: [{}], 'a-proxy': [sidecarOf('WEB')] }],
     ['has native mesh integration', { web: [{ isNative: true }] }],
-    ['is not in the catalog, which a selection may hide', { 'a-proxy': [sidecarOf('other')] }],
+    ['is not in the catalog', { 'a-proxy': [sidecarOf('other')] }],
     ['may have a sidecar that could not be read', { web: [{}], 'a-proxy': [] }],
   ])('is asked of a service that %s', async (_, services) => {
     const { asked, reads } = recording();
     await readReach([edge('web', 'web')], reads, catalogOf(services), never);
+    expect(asked).toEqual(expect.arrayContaining(['proxies web', 'health web']));
+  });
+
+  it('is asked of every service if a selection may hide a sidecar', async () => {
+    const { asked, reads } = recording();
+    await readReach([edge('web', 'web')], reads, catalogOf({ web: [{}] }), never, true);
     expect(asked).toEqual(expect.arrayContaining(['proxies web', 'health web']));
   });
 

@@ -24,14 +24,14 @@ export const job = (...triggers: readonly [Trigger, ...Trigger[]]): Job => ({
 });
 export const idsOf = ({ triggers }: Job) => triggers.map(({ cause }) => cause.eventId);
 
-export function agendaOf(handler: AgendaHandler, writes = 4) {
+export function agendaOf(handler: AgendaHandler, writes = 4, lostBefore?: AbortSignal) {
   const limit = new ConcurrencyLimit({ least: 1, first: writes, most: writes }, systemClock);
   const backoff = { baseMs: 1, capMs: 2, attempts: 3 };
   const deps = { logger: silentLogger, metrics: noMetrics, clock: systemClock, backoff };
   const agenda = new Agenda({ writes: limit, reads: 4, urgent: 1, durable: 512 }, deps);
   const stop = new AbortController();
   const lost = new AbortController();
-  const working = agenda.work(handler, stop.signal, lost.signal);
+  const working = agenda.work(handler, stop.signal, lostBefore ?? lost.signal);
   const end = async () => {
     stop.abort();
     await working;

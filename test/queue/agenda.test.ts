@@ -120,6 +120,34 @@ describe('the agenda', () => {
     expect(reasons).toEqual(Array(3).fill('another replica leads'));
   });
 
+  it('begins no run after the leadership is lost', async () => {
+    let runs = 0;
+    const { agenda, end, lost } = agendaOf(async () => {
+      runs++;
+      return DONE;
+    });
+    void agenda.add([trigger(ORDERS, 'a')]);
+    lost.abort('another replica leads');
+    await agenda.add([trigger(WEB, 'b')]);
+    await end();
+    expect(runs).toBe(0);
+  });
+
+  it('begins no run in a term that was lost before', async () => {
+    let runs = 0;
+    const { agenda, end } = agendaOf(
+      async () => {
+        runs++;
+        return DONE;
+      },
+      4,
+      AbortSignal.abort('another replica leads'),
+    );
+    await agenda.add([trigger(ORDERS, 'a')]);
+    await end();
+    expect(runs).toBe(0);
+  });
+
   it('says that a key is ready to run until it runs, and while a failed run waits that it is not', async () => {
     const { opened, open } = gate();
     const { agenda, end } = agendaOf(async () => {

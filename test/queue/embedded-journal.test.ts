@@ -27,6 +27,14 @@ afterEach(async () => {
 const count = (table: string) => file.sql(`SELECT count(*) AS n FROM ${table}`).first()?.integer('n') ?? 0;
 const idle = () => file.write(() => {});
 
+it('stores a revision as an integer', async () => {
+  open();
+  await journal.settle('key', [settled('first', 's')]);
+  await journal.settle('key', [settled('second', 's')]);
+  const bodies = file.read(() => file.sql('SELECT body FROM decisions ORDER BY seq').all());
+  expect(bodies.map((row) => /"revision":(.*)\}$/.exec(row.text('body'))?.[1])).toEqual(['1', '2']);
+});
+
 it('remembers no more subjects and ids than it may, and gives no subject a revision twice', async () => {
   open();
   const last = new Map<string, number>();

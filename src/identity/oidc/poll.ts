@@ -18,6 +18,8 @@ export interface OidcPollOptions {
 
 /** With more changed clients, one complete comparison costs less than a read of each. */
 const MAX_EVENTS = 200;
+/** Not in a digest. */
+const MARK = '/';
 
 /**
  * The backstop of a provider without a log of events: reads the document (an unchanged page costs a 304) and compares it
@@ -32,7 +34,10 @@ export function createOidcPoll(options: OidcPollOptions): EventPoll {
   let last:
     | { readonly cursor: string; readonly digests: ReadonlyMap<string, string>; readonly people: string }
     | undefined;
-  /** How often what a complete read showed was named. It is part of the cursor: if its events are not stored, there is a gap. */
+  /**
+   * How often this process named what a complete read showed. It is part of the cursor: if such events are not stored, there is
+   * a gap.
+   */
   let named = 0;
 
   return {
@@ -44,13 +49,16 @@ export function createOidcPoll(options: OidcPollOptions): EventPoll {
       const people = digestOfPeople(snapshot.people);
       const differing = lastReads.differFrom(digests);
       if (differing.complete.length > 0) named++;
-      const mark = named === 0 ? '' : `/${named}`;
+      const mark = named === 0 ? '' : `${MARK}${named}`;
       const current = { cursor: `${digestOfAll(digests, people)}${mark}`, digests, people };
       const before = last;
       last = current;
       const nothing = { events: [], cursor: current.cursor, gap: false };
       if (cursor === undefined) return nothing;
-      const isSame = cursor === current.cursor;
+      const isSame =
+        before === undefined
+          ? cursor.split(MARK)[0] === current.cursor.split(MARK)[0]
+          : cursor === current.cursor;
       if (!isSame && before?.cursor !== cursor) return { ...nothing, gap: true };
       const listed = isSame || before === undefined ? [] : changedIds(before.digests, digests);
       const changed = [...new Set([...listed, ...differing.complete])].sort();

@@ -205,12 +205,13 @@ export class EmbeddedJournal implements Journal {
   #settleOne(key: string, id: string, subject: string, body: string): boolean {
     const file = this.#file;
     const [current, earlier] = [this.#current, 1 - this.#current];
+    // The driver binds each number as REAL, whose text is not that of an integer.
     const isFresh =
       file
         .sql(`
           INSERT OR IGNORE INTO decisions (id, body) VALUES (?1, ?2 || ',"revision":' || (1 + coalesce(
             (SELECT revision FROM revisions_${current} WHERE subject = ?3),
-            (SELECT revision FROM revisions_${earlier} WHERE subject = ?3), ?4)) || '}')`)
+            (SELECT revision FROM revisions_${earlier} WHERE subject = ?3), CAST(?4 AS INTEGER))) || '}')`)
         .run(id, body.slice(0, -1), subject, this.#floor) > 0;
     if (!isFresh) return false;
     file

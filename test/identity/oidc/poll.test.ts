@@ -176,7 +176,7 @@ describe('the poll of an oidc directory', () => {
     });
 
     test('names once what a complete read between two polls saw otherwise', async () => {
-      const { world, directory, poll } = polled([a, b]);
+      const { world, directory, poll, restarted } = polled([a, b]);
       const { cursor } = await poll.poll(undefined, signal);
       world.clients = [b];
       await directory.readAll(signal);
@@ -184,6 +184,7 @@ describe('the poll of an oidc directory', () => {
       const naming = await poll.poll(cursor, signal);
       expect(named(naming)).toEqual([['a', true]]);
       expect(await poll.poll(naming.cursor, signal)).toEqual({ ...naming, events: [] });
+      expect(await restarted().poll(naming.cursor, signal)).toMatchObject({ events: [], gap: false });
     });
 
     test('finds a gap if the event that named it once could not be stored', async () => {
