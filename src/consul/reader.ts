@@ -6,6 +6,8 @@ export interface Reader {
   record(value: unknown): Readonly<Record<string, unknown>>;
   /** Go writes an empty list as null. */
   list(value: unknown): readonly unknown[];
+  /** A list of objects. */
+  records(value: unknown): readonly Readonly<Record<string, unknown>>[];
   text(value: unknown): string;
   /** Absent and null read as ''. */
   optionalText(value: unknown): string;
@@ -27,6 +29,7 @@ export function createReader(operation: string): Reader {
       if (!Array.isArray(value)) throw wrong('a list');
       return value;
     },
+    records: (value) => reader.list(value).map(reader.record),
     text(value) {
       if (typeof value !== 'string') throw wrong('a text');
       return value;

@@ -71,7 +71,7 @@ export function parsePolicy(value: unknown, operation: Operation): Stored<AclPol
 export function parseRole(value: unknown, operation: Operation): Stored<AclRole> {
   const reader = createReader(operation);
   const raw = reader.record(value);
-  const identities = reader.list(raw.ServiceIdentities).map(reader.record);
+  const identities = reader.records(raw.ServiceIdentities);
   return {
     id: required(raw.ID, reader, operation),
     object: {

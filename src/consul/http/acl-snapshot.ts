@@ -65,7 +65,7 @@ function identitiesOf(rows: readonly Raw[], ours: ReadonlySet<Raw>): AclSnapshot
   const reader = createReader(ACL_TABLES['acl-role'].operation);
   const found = new Map<string, string[]>();
   for (const row of rows)
-    for (const identity of ours.has(row) ? [] : reader.list(row.ServiceIdentities).map(reader.record)) {
+    for (const identity of ours.has(row) ? [] : reader.records(row.ServiceIdentities)) {
       const service = reader.text(identity.ServiceName);
       found.set(service, [...(found.get(service) ?? []), reader.text(row.Name)]);
     }

@@ -22,7 +22,7 @@ export async function readAclToken(
   const reader = createReader(OPERATION);
   const self = reader.record(parseJson(answer.body, OPERATION));
   const accessorId = reader.text(self.AccessorID);
-  const links = reader.list(self.Policies).map(reader.record);
+  const links = reader.records(self.Policies);
   const rules = await readRules(transport, accessorId, signal);
   const expiresAt = reader.optionalText(self.ExpirationTime);
   return {

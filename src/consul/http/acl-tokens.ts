@@ -136,19 +136,22 @@ function parseToken(raw: Readonly<Record<string, unknown>>): AclToken {
   };
   const authMethod = reader.optionalText(raw.AuthMethod);
   const expiresAt = reader.optionalText(raw.ExpirationTime);
-  const records = (value: unknown) => reader.list(value).map(reader.record);
   const text = (value: unknown) => required(value, reader, operation);
   return {
     accessorId: text(raw.AccessorID),
     description: reader.optionalText(raw.Description),
     policies: linkNames(raw.Policies, reader, operation),
-    isManagement: records(raw.Policies).some((link) => link.ID === MANAGEMENT_POLICY_ID),
+    isManagement: reader.records(raw.Policies).some((link) => link.ID === MANAGEMENT_POLICY_ID),
     roles: linkNames(raw.Roles, reader, operation),
-    serviceIdentities: sortedOnce(records(raw.ServiceIdentities).map((each) => text(each.ServiceName))),
-    nodeIdentities: sortedOnce(
-      records(raw.NodeIdentities).map((each) => `${text(each.Datacenter)}/${text(each.NodeName)}`),
+    serviceIdentities: sortedOnce(
+      reader.records(raw.ServiceIdentities).map((each) => text(each.ServiceName)),
     ),
-    templatedPolicies: sortedOnce(records(raw.TemplatedPolicies).map((each) => text(each.TemplateName))),
+    nodeIdentities: sortedOnce(
+      reader.records(raw.NodeIdentities).map((each) => `${text(each.Datacenter)}/${text(each.NodeName)}`),
+    ),
+    templatedPolicies: sortedOnce(
+      reader.records(raw.TemplatedPolicies).map((each) => text(each.TemplateName)),
+    ),
     ...(authMethod === '' ? {} : { authMethod }),
     isLocal: raw.Local === true,
     createdAt: instant(raw.CreateTime),

@@ -56,7 +56,7 @@ function linkedServices(entry: Fields, place: Place): readonly GatewayRoute[] {
 }
 
 function ingressRoutes(entry: Fields, place: Place): readonly GatewayRoute[] {
-  return records(entry.Listeners).flatMap((listener) => {
+  return reader.records(entry.Listeners).flatMap((listener) => {
     const protocol = protocolOf(listener);
     const where = `port ${reader.index(listener.Port)}`;
     return servicesIn(listener, place).map((service) => ({ service, protocol, place: where }));
@@ -67,16 +67,18 @@ function ingressRoutes(entry: Fields, place: Place): readonly GatewayRoute[] {
 function boundRoutes(gateway: Fields, route: Fields, place: Place): readonly GatewayRoute[] {
   const kind = reader.text(route.Kind);
   const protocol = kind === 'tcp-route' ? 'tcp' : 'http';
-  const listeners = records(gateway.Listeners).filter((listener) => protocolOf(listener) === protocol);
-  const isBound = records(route.Parents).some(
-    ({ Kind: parent, Name: name, SectionName: section }) =>
-      ['', 'api-gateway'].includes(reader.optionalText(parent)) &&
-      name === gateway.Name &&
-      listeners.some(({ Name: listener }) => ['', listener].includes(reader.optionalText(section))),
-  );
+  const listeners = reader.records(gateway.Listeners).filter((listener) => protocolOf(listener) === protocol);
+  const isBound = reader
+    .records(route.Parents)
+    .some(
+      ({ Kind: parent, Name: name, SectionName: section }) =>
+        ['', 'api-gateway'].includes(reader.optionalText(parent)) &&
+        name === gateway.Name &&
+        listeners.some(({ Name: listener }) => ['', listener].includes(reader.optionalText(section))),
+    );
   if (!isBound) return [];
   const where = `${kind} ${reader.text(route.Name)}`;
-  const holders = kind === 'tcp-route' ? [route] : records(route.Rules);
+  const holders = kind === 'tcp-route' ? [route] : reader.records(route.Rules);
   return holders.flatMap((holder) =>
     servicesIn(holder, place).map((service) => ({ service, protocol, place: where })),
   );
@@ -84,7 +86,8 @@ function boundRoutes(gateway: Fields, route: Fields, place: Place): readonly Gat
 
 /** A service of another namespace or partition is another service, even of the same name. */
 function servicesIn(holder: Fields, place: Place): readonly string[] {
-  return records(holder.Services)
+  return reader
+    .records(holder.Services)
     .filter(
       (service) =>
         place === undefined ||
@@ -97,8 +100,4 @@ function servicesIn(holder: Fields, place: Place): readonly string[] {
 /** Without one, Consul takes tcp at an ingress gateway; an API gateway always has one. */
 function protocolOf(listener: Fields): string {
   return reader.optionalText(listener.Protocol).toLowerCase() || 'tcp';
-}
-
-function records(value: unknown): readonly Fields[] {
-  return reader.list(value).map(reader.record);
 }

@@ -94,7 +94,7 @@ async function send(
     return new Map();
   }
   const failures = new Map<Prepared, RecordResult>();
-  for (const error of reader.list(answered.Errors).map(reader.record)) {
+  for (const error of reader.records(answered.Errors)) {
     const owner = owners[reader.index(error.OpIndex)];
     if (owner !== undefined && !failures.has(owner))
       failures.set(owner, toResult(reader.text(error.What), operation));

@@ -48,7 +48,7 @@ async function readCallers(
 }
 
 function toProxy(raw: EntryFields, defaultMode: string): ServiceProxy {
-  const upstreams = reader.list(proxyOf(raw).Upstreams).map(reader.record);
+  const upstreams = reader.records(proxyOf(raw).Upstreams);
   return {
     ...toRegistration(raw, reader),
     upstreams: upstreams.map((upstream) => reader.optionalText(upstream.DestinationName)),

@@ -44,13 +44,9 @@ export function createReachability(transport: Transport, tenancy: Tenancy): Reac
   };
 }
 
-function records(value: unknown): readonly Fields[] {
-  return reader.list(value).map(reader.record);
-}
-
 /** An endpoint whose check is critical gets no calls; a warning does. */
 function healthOf(endpoints: readonly Fields[]): EndpointHealth {
   const isPassing = ({ Checks: checks }: Fields) =>
-    records(checks).every(({ Status: status }) => status === 'passing' || status === 'warning');
+    reader.records(checks).every(({ Status: status }) => status === 'passing' || status === 'warning');
   return { registered: endpoints.length, passing: endpoints.filter(isPassing).length };
 }

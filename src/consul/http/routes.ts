@@ -16,16 +16,18 @@ export async function readRoutes(
   services: readonly ServiceName[],
   signal: AbortSignal,
 ): Promise<readonly (readonly RouteEntry[])[]> {
-  const [resolverOf, splitterOf, routerOf] = await Promise.all(
-    (['service-resolver', 'service-splitter', 'service-router'] as const).map((kind) =>
-      readNamedEntries(transport, tenancy, { operation, kind }, services, signal),
-    ),
-  );
+  const read = (kind: RouteEntry['kind']) =>
+    readNamedEntries(transport, tenancy, { operation, kind }, services, signal);
+  const [resolverOf, splitterOf, routerOf] = await Promise.all([
+    read('service-resolver'),
+    read('service-splitter'),
+    read('service-router'),
+  ]);
   return services.map((service) =>
     toRoutes(service.name, {
-      resolver: resolverOf?.(service),
-      splitter: splitterOf?.(service),
-      router: routerOf?.(service),
+      resolver: resolverOf(service),
+      splitter: splitterOf(service),
+      router: routerOf(service),
     }),
   );
 }
@@ -43,13 +45,14 @@ function toRoutes(
     splitter && {
       kind: 'service-splitter',
       // A split of nothing receives no calls.
-      targets: records(splitter.Splits)
+      targets: reader
+        .records(splitter.Splits)
         .filter(({ Weight: weight }) => weight !== 0)
         .map((split) => toTarget(split, name)),
     },
     router && {
       kind: 'service-router',
-      targets: records(router.Routes).map(({ Destination: to }) => toTarget(to, name)),
+      targets: reader.records(router.Routes).map(({ Destination: to }) => toTarget(to, name)),
     },
   ];
   return found.filter((entry) => entry !== undefined);
@@ -63,8 +66,4 @@ function toTarget(value: unknown, own: string): RouteTarget {
   );
   const elsewhere = datacenter ? `datacenter ${datacenter}` : peer ? `peer ${peer}` : '';
   return { service: service || own, ...(elsewhere === '' ? {} : { elsewhere }) };
-}
-
-function records(value: unknown): readonly EntryFields[] {
-  return reader.list(value).map(reader.record);
 }
