@@ -4,7 +4,7 @@ import { isoInstant } from '../clock.js';
 import { messageOf } from '../errors.js';
 import type { Cause } from '../model/cause.js';
 import type { ServiceName } from '../model/intention.js';
-import { formatKey, parseKey } from '../model/key.js';
+import { destinationKey, formatKey, parseKey } from '../model/key.js';
 import { plainDecision } from '../model/plain-decision.js';
 import type { Trigger } from '../model/trigger.js';
 import { serviceText } from '../plan/world.js';
@@ -89,12 +89,11 @@ export async function sweep(deps: ReconcilerDeps, signal: AbortSignal): Promise<
   // Each destination with work is planned again by its job. One that waits for it and has nothing of ours can lose nothing.
   let waiting = 0;
   const isLeft = (destination: ServiceName) => {
-    const { partition, namespace, name } = destination;
-    const key = { kind: 'destination', partition, namespace, service: name } as const;
-    const { owned, records } = deps.world;
+    const key = destinationKey(destination.name, destination.namespace, destination.partition);
+    const { owned, records, mapping } = deps.world;
     const hasOurs = owned.destinations().has(serviceText(destination)) || records.of(formatKey(key)).size > 0;
     // What needs a jwt-provider is planned: only the plans of all destinations together ask for it again.
-    if (hasOurs || needsUserTokens(deps.world.mapping) || !deps.queue.isReady(key)) return false;
+    if (hasOurs || !deps.queue.isReady(key) || needsUserTokens(mapping)) return false;
     waiting++;
     return true;
   };

@@ -47,18 +47,16 @@ export function createOidcPoll(options: OidcPollOptions): EventPoll {
       const snapshot = await (budget === undefined ? read() : budget.bulk(read, KEEP_FREE));
       const digests = digestsOf(snapshot);
       const people = digestOfPeople(snapshot.people);
+      const digest = digestOfAll(digests, people);
       const differing = lastReads.differFrom(digests);
       if (differing.complete.length > 0) named++;
-      const mark = named === 0 ? '' : `${MARK}${named}`;
-      const current = { cursor: `${digestOfAll(digests, people)}${mark}`, digests, people };
+      const current = { cursor: named === 0 ? digest : `${digest}${MARK}${named}`, digests, people };
       const before = last;
       last = current;
       const nothing = { events: [], cursor: current.cursor, gap: false };
       if (cursor === undefined) return nothing;
-      const isSame =
-        before === undefined
-          ? cursor.split(MARK)[0] === current.cursor.split(MARK)[0]
-          : cursor === current.cursor;
+      // Another process counted before a restart.
+      const isSame = before === undefined ? cursor.split(MARK)[0] === digest : cursor === current.cursor;
       if (!isSame && before?.cursor !== cursor) return { ...nothing, gap: true };
       const listed = isSame || before === undefined ? [] : changedIds(before.digests, digests);
       const changed = [...new Set([...listed, ...differing.complete])].sort();
