@@ -11,17 +11,16 @@ import {
   loss,
   memoryAcl,
   method,
+  narrowRole,
   POLICY,
   policy,
+  removePolicy,
   role,
   rule,
   stepsFor,
   token,
   WEB,
 } from './memory-acl.js';
-
-const narrowRole = () => loss.update(`acl-role-${WEB}`, role(), role(POLICY).object, 'narrows');
-const removePolicy = () => loss.remove(`acl-policy-${POLICY}`, policy(), 'neither');
 
 describe('the writes of one plan', () => {
   it('are noted, recorded, sent in their order and settled; those that widen share the record and the settlement', async () => {

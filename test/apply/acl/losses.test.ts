@@ -11,17 +11,16 @@ import {
   loss,
   memoryAcl,
   method,
+  narrowRole,
   POLICY,
   policy,
+  removePolicy,
   role,
   rule,
   stepsFor,
   token,
   WEB,
 } from './memory-acl.js';
-
-const narrowRole = () => loss.update(`acl-role-${WEB}`, role(), role(POLICY).object, 'narrows');
-const removePolicy = () => loss.remove(`acl-policy-${POLICY}`, policy(), 'neither');
 
 describe('an auth method whose lifetime is to be shorter', () => {
   const shorter = method({ maxTokenTtlSeconds: 300 });

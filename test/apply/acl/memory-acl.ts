@@ -96,6 +96,8 @@ export const stepsFor = (reason: ChangeReason, lastApplied: ReadonlyMap<string, 
 
 export const gain = stepsFor('ScopeGranted');
 export const loss = stepsFor('ScopeRevoked');
+export const narrowRole = () => loss.update(`acl-role-${WEB}`, role(), role(POLICY).object, 'narrows');
+export const removePolicy = () => loss.remove(`acl-policy-${POLICY}`, policy(), 'neither');
 
 const isSameName = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
 
