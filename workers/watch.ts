@@ -2,7 +2,7 @@ import { isAclActive } from '../src/apply/acl/acl-state.js';
 import { isoInstant } from '../src/clock.js';
 import { runCanary } from '../src/daemon/canary.js';
 import type { WatchAges } from '../src/daemon/watch-ages.js';
-import { watchTables, watchWhile } from '../src/daemon/watch-table.js';
+import { type Rest, watchTables, watchWhile } from '../src/daemon/watch-table.js';
 import { messageOf } from '../src/errors.js';
 import type { Trigger } from '../src/model/trigger.js';
 import type { ClaimStatus } from '../src/plan/claims.js';
@@ -15,10 +15,15 @@ import { applyCatalog, applyEntries, claimStatusTriggers } from '../src/state/ob
 /** How often to check whether the grace of a service without instances has ended; more often for a shorter grace. */
 const GRACE_CHECK_MS = 1_000;
 const SHORTEST_CHECK_MS = 50;
+/**
+ * Consul needs about 45 ms to hash and to write 1 MB of intentions, while scopemesh writes thousands. A change by somebody
+ * else must not wait longer behind these, however long the list is.
+ */
+const INTENTIONS_REST: Rest = { times: 8, mostMs: 2_000 };
 /** One registration that changes all the time must not take all the time of this process, and of Consul. */
-const CATALOG_REST = 1;
+const CATALOG_REST: Rest = { times: 1, mostMs: 5_000 };
 /** A read covers every auth method. With thousands of them, a read must not follow each of a thousand writes. */
-const ACL_REST = 2;
+const ACL_REST: Rest = { times: 2, mostMs: 5_000 };
 
 /** Turns changes in Consul into triggers, by blocking queries. A change that a watch misses is found by the next sweep. */
 export async function runWatch(
@@ -52,7 +57,7 @@ export async function runWatch(
     await add(await observeJwtProviders(deps, causeOf(deps), stop), deps);
   };
   await Promise.all([
-    watchTables(['intentions'], onIntentions, deps, ages, signal),
+    watchTables(['intentions'], onIntentions, deps, ages, signal, INTENTIONS_REST),
     // One read covers services and protocols. Of two reads at once, the older one could come last.
     watchTables(['catalog', 'protocols'], onCatalog, deps, ages, signal, CATALOG_REST),
     ...(deps.world.mapping.claims === 'first' ? [watchTables(['claims'], onClaims, deps, ages, signal)] : []),

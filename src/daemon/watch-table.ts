@@ -11,15 +11,20 @@ type Deps = Pick<ReconcilerDeps, 'consul' | 'clock' | 'logger'>;
 const RETRY_MS = 1_000;
 /** After an error that lasts, the next read waits this many times as long: an answer that is too long is read for seconds. */
 const RETRY_REST = 4;
-/** A clock that is set forward during a read must not stop the reads. */
-const LONGEST_REST_MS = 5_000;
+/** How long the next read waits after one: so many times as long as that one took, but no longer than `mostMs`. */
+export interface Rest {
+  readonly times: number;
+  /** A clock that is set forward during a read must not stop the reads. */
+  readonly mostMs: number;
+}
+const NO_REST: Rest = { times: 0, mostMs: 0 };
 const LONGEST_RETRY_MS = 10_000;
 /** How often `watchWhile` checks whether the table is needed. */
 const ACTIVITY_CHECK_MS = 1_000;
 
 /**
- * Watches tables that one `read` covers, and calls it after each change. After a read, the next one waits `rest` times as
- * long as that one took, so that changes without a break leave time for other work. Never throws; a failed read is retried.
+ * Watches tables that one `read` covers, and calls it after each change. After a read, the next one rests, so that changes
+ * without a break leave time for other work. Never throws; a failed read is retried.
  */
 export async function watchTables(
   tables: readonly WatchedTable[],
@@ -27,7 +32,7 @@ export async function watchTables(
   deps: Deps,
   ages: WatchAges,
   signal: AbortSignal,
-  rest = 0,
+  rest = NO_REST,
 ): Promise<void> {
   const outage = new Outage();
   const sleep = (ms: number) => deps.clock.sleep(ms, signal).catch(() => {});
@@ -50,7 +55,7 @@ export async function watchTables(
         await read();
         const lastedMs = outage.ends(deps.clock.now());
         if (lastedMs !== undefined) deps.logger.info({ tables, lastedMs }, 'Consul can be read again');
-        if (rest > 0) await sleep(Math.min(LONGEST_REST_MS, rest * tookMs()));
+        if (rest.times > 0) await sleep(Math.min(rest.mostMs, rest.times * tookMs()));
       } catch (error) {
         if (signal.aborted) return;
         if (outage.begins(deps.clock.now()))
@@ -82,7 +87,7 @@ export async function watchWhile(
   deps: Deps,
   ages: WatchAges,
   signal: AbortSignal,
-  rest = 0,
+  rest = NO_REST,
 ): Promise<void> {
   const pause = () => deps.clock.sleep(ACTIVITY_CHECK_MS, signal).catch(() => {});
   while (!signal.aborted) {

@@ -10,7 +10,7 @@ import { aborted } from '../support/aborted.js';
 /** How long each read of a table that always changes is followed by nothing; a read takes so long, or fails then. */
 async function restsAfter(
   reads: readonly { readonly tookMs: number; readonly fails?: 'once' | 'for long' }[],
-  rest: number,
+  times: number,
 ) {
   const stop = new AbortController();
   const rests: number[] = [];
@@ -37,7 +37,7 @@ async function restsAfter(
       throw new SyncError('ERR_CONSUL_INCOMPLETE', 'no', { retriable: one.fails === 'once' });
   };
   const deps = { consul: { watch } as Consul, clock, logger: silentLogger };
-  await watchTables(['catalog'], read, deps, new WatchAges(clock), stop.signal, rest);
+  await watchTables(['catalog'], read, deps, new WatchAges(clock), stop.signal, { times, mostMs: 5_000 });
   return rests.slice(0, reads.length);
 }
 

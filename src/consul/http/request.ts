@@ -44,6 +44,7 @@ export type Operation =
   | 'datacenters.list'
   | 'canary.write'
   | 'watch.check'
+  | 'watch.look'
   | 'watch';
 
 export interface ConsulRequest {

@@ -6,7 +6,8 @@ import type { CompleteAnswer } from './answer.js';
 /** The last answer of a blocking query. */
 export interface Seen {
   readonly index: number;
-  readonly digest: string;
+  /** Of the list; undefined if only the index was asked for. */
+  readonly digest: string | undefined;
 }
 
 export interface WatchCheck {

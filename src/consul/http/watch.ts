@@ -41,6 +41,10 @@ const BURST = 5;
 const REST_BYTES_PER_MS = 1_250;
 /** A change must not wait longer behind others, however long the list is. */
 const LONGEST_REST_MS = 2_000;
+/** After a longer rest, a look at the index costs much less than the list. */
+const REST_BEFORE_A_LOOK_MS = 100;
+/** The answer for an entry that does not exist shows the index of all config entries. */
+const NO_ENTRY = '/v1/config/service-intentions/scopemesh-look';
 const FIRST_BACKOFF_MS = 250;
 const LONGEST_BACKOFF_MS = 15_000;
 
@@ -118,6 +122,7 @@ async function watchPath(
   let seen: Seen | undefined;
   // Undefined requests an immediate answer: at the start and after any fault.
   let from: number | undefined;
+  let restMs = 0;
   let failures = 0;
   let missed = 0;
   let restart = new AbortController();
@@ -149,12 +154,35 @@ async function watchPath(
   };
   // The canary is proved by its writes. What a comparison reports must not look like the answer of a watch.
   const checking = async () => (table === 'canary' ? undefined : checkWatch(check, signal));
+  /**
+   * While a long list changes all the time, a query would answer at once, with a list that the listener reads again. So the
+   * index alone is asked for first. Undefined: ask for the list.
+   */
+  const look = async (stop: AbortSignal): Promise<number | undefined> => {
+    if (table !== 'intentions' || restMs < REST_BEFORE_A_LOOK_MS || seen === undefined) return undefined;
+    const request = { operation: 'watch.look', path: NO_ENTRY, query: tenancyQuery } as const;
+    // A token may not be allowed to read that name.
+    const answer = await readComplete(transport, request, stop, [200, 404]).catch(() => undefined);
+    return answer !== undefined && answer.index > seen.index ? answer.index : undefined;
+  };
   const watching = async () => {
     while (!signal.aborted) {
       const { signal: again } = restart;
       try {
         await bucket.take(signal);
-        const blocking = from === undefined ? {} : { index: String(from), wait: `${waitMs}ms` };
+        const found = await withLinkedSignal([signal, again], look);
+        again.throwIfAborted();
+        if (found !== undefined) {
+          from = found;
+          seen = { index: found, digest: undefined };
+          listener.alive();
+          listener.changed();
+          await clock.sleep(restMs, signal);
+          continue;
+        }
+        // After a look the list itself is not known, so it is not waited for.
+        const isKnown = from !== undefined && seen?.digest !== undefined;
+        const blocking = isKnown ? { index: String(from), wait: `${waitMs}ms` } : {};
         const query = { ...tenancyQuery, ...blocking };
         const { index, body } = await withLinkedSignal([signal, again], (either) =>
           readComplete(transport, { operation: 'watch', path, query, timeoutMs }, either, expected),
@@ -165,10 +193,12 @@ async function watchPath(
         const isSilence = from !== undefined && index === seen?.index;
         from = seen !== undefined && index < seen.index ? undefined : index;
         if (!isSilence) listener.alive();
-        if (index === seen?.index) continue;
-        seen = { index, digest: digestOf(body) };
+        const isNew = index !== seen?.index;
+        restMs = 0;
+        if (isNew || seen?.digest === undefined) seen = { index, digest: digestOf(body) };
+        if (!isNew) continue;
         listener.changed();
-        const restMs = Math.min(LONGEST_REST_MS, Math.floor(body.byteLength / REST_BYTES_PER_MS));
+        restMs = Math.min(LONGEST_REST_MS, Math.floor(body.byteLength / REST_BYTES_PER_MS));
         if (restMs > 0) await clock.sleep(restMs, signal);
       } catch (error) {
         if (signal.aborted) return;

@@ -138,6 +138,71 @@ describe('a watch', () => {
     expect(clock.slept).toEqual([2_000]);
   });
 
+  describe('of intentions, after a long list', () => {
+    const LIST = '/v1/config/service-intentions';
+    const LOOK = `${LIST}/scopemesh-look`;
+    const long = JSON.stringify([{ long: 'x'.repeat(1_000_000) }]);
+    /** Each step answers one request; its path shows which. */
+    const answering =
+      (steps: readonly (readonly [status: number, index: string])[]) =>
+      (exchange: Exchange, count: number, stop: () => void) => {
+        const [status, index] = steps[count - 1] ?? [];
+        if (status === undefined) return stop();
+        const body = exchange.url.pathname === LIST ? long : 'Config entry not found';
+        exchange.reply(status, body, { 'X-Consul-Index': index });
+      };
+    const pathsOf = (seen: readonly string[]) => seen.map((target) => target.slice('GET '.length));
+
+    it('asks for the index alone while it changes, and for the list once it does not', async () => {
+      const clock = instantClock();
+      const steps = [
+        [200, '10'],
+        [404, '11'],
+        [404, '12'],
+        [404, '12'],
+        [200, '12'],
+      ] as const;
+      const { seen, events, ended } = await observe('intentions', answering(steps), { clock });
+      await ended;
+      expect(pathsOf(seen)).toEqual([LIST, LOOK, LOOK, LOOK, LIST, `${LIST}?index=12&wait=30000ms`]);
+      expect(events).toEqual(['alive', 'changed', 'alive', 'changed', 'alive', 'changed']);
+      expect(clock.slept).toEqual([800, 800, 800]);
+    });
+
+    it('waits with the list if the index did not change, or may not be asked for', async () => {
+      for (const [status, index] of [
+        [404, '10'],
+        [403, '11'],
+        [404, '9'],
+      ] as const) {
+        const { seen, ended } = await observe(
+          'intentions',
+          answering([
+            [200, '10'],
+            [status, index],
+            [200, '10'],
+          ]),
+          { clock: instantClock() },
+        );
+        await ended;
+        const waits = `${LIST}?index=10&wait=30000ms`;
+        expect(pathsOf(seen)).toEqual([LIST, LOOK, waits, waits]);
+      }
+    });
+
+    it('reports a change that came between the last look and the list', async () => {
+      const steps = [
+        [200, '10'],
+        [404, '11'],
+        [404, '11'],
+        [200, '14'],
+      ] as const;
+      const { events, ended } = await observe('intentions', answering(steps), { clock: instantClock() });
+      await ended;
+      expect(events).toEqual(['alive', 'changed', 'alive', 'changed', 'alive', 'changed']);
+    });
+  });
+
   it('continues after errors with growing, random pauses, and then asks at once', async () => {
     const clock = instantClock();
     const { seen, events, ended } = await observe(
