@@ -1,6 +1,8 @@
+import { setImmediate } from 'node:timers/promises';
 import { ulid } from 'ulid';
 import { z } from 'zod';
 import { SyncError } from '../errors.js';
+import type { Decision } from '../model/decision.js';
 import type { Logger, Metrics } from '../observe.js';
 import type { Journal } from '../queue/journal.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
@@ -15,8 +17,10 @@ export interface PublicationDeps {
   readonly metrics: Metrics;
 }
 
-/** Some milliseconds of the event loop, which hashes them. */
-const BATCH = 100;
+/** Each batch costs three synced writes, whatever its size. */
+export const BATCH = 400;
+/** Hashed in one turn of the event loop: a few milliseconds. */
+const HASHED_AT_ONCE = 100;
 /** Counting reads every decision that waits, so it is done once in so many full batches. */
 const COUNT_EVERY = 10;
 const NO_HOLDS = { limit: 0 };
@@ -68,7 +72,7 @@ export class Publication {
     if (batch.length === 0) return 0;
     this.#isInDoubt = true;
     const ids = batch.map((decision) => decision.id);
-    const { head, chained } = extendChain(this.#head, batch);
+    const { head, chained } = await this.#extend(batch);
     await this.#store({
       position: await this.#positionFor(ids.length),
       ids,
@@ -81,6 +85,19 @@ export class Publication {
     this.#isInDoubt = false;
     if (isLast) metrics.gauge('scopemesh_outbox_decisions', 0);
     return batch.length;
+  }
+
+  /** In several turns, because an event may arrive meanwhile. */
+  async #extend(batch: readonly Decision[]): Promise<ReturnType<typeof extendChain>> {
+    const chained: Decision[] = [];
+    let head = this.#head;
+    for (let from = 0; from < batch.length; from += HASHED_AT_ONCE) {
+      if (from > 0) await setImmediate();
+      const part = extendChain(head, batch.slice(from, from + HASHED_AT_ONCE));
+      head = part.head;
+      chained.push(...part.chained);
+    }
+    return { head, chained };
   }
 
   /** Updates the metric of the outbox. */

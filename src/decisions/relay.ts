@@ -6,7 +6,7 @@ import type { Journal } from '../queue/journal.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
 import type { Checkpoints } from './checkpoints.js';
 import type { DecisionLog } from './log.js';
-import { Publication } from './publication.js';
+import { BATCH, Publication } from './publication.js';
 
 /** Signals that decisions were settled. */
 export interface Settled {
@@ -32,9 +32,13 @@ export interface RelayDeps {
 
 /** Another process may settle decisions without a signal here, so the outbox is checked at least this often. */
 const POLL_MS = 1_000;
-/** After a small batch the next one gathers: each batch costs three synced writes, whatever its size. */
-const SMALL_BATCH = 100;
+/**
+ * After a batch that is not full the next one gathers, and longer while many decisions are made: each batch costs three
+ * synced writes, and the processor time that the writes to Consul need then.
+ */
 const GATHER_MS = 50;
+const BUSY_BATCH = 50;
+const BUSY_GATHER_MS = 250;
 const DRAIN_MS = 5_000;
 const FIRST_WAIT_MS = 200;
 const LONGEST_WAIT_MS = 10_000;
@@ -87,8 +91,8 @@ export async function relay(deps: RelayDeps, stop: AbortSignal): Promise<void> {
       if (moved === undefined) await clock.sleep(backoffMs(), signal).catch(() => {});
       if (moved === 0)
         await Promise.race([settlement, clock.sleep(POLL_MS, attention.signal).catch(() => {})]);
-      else if (moved !== undefined && moved < SMALL_BATCH)
-        await clock.sleep(GATHER_MS, signal).catch(() => {});
+      else if (moved !== undefined && moved < BATCH)
+        await clock.sleep(moved < BUSY_BATCH ? GATHER_MS : BUSY_GATHER_MS, signal).catch(() => {});
       attention.abort();
       signal.removeEventListener('abort', attend);
     }

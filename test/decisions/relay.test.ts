@@ -127,6 +127,30 @@ describe('the relay', () => {
     await running;
   });
 
+  it('gathers longer while many decisions are made, and no time after a full batch', async () => {
+    const slept: number[] = [];
+    const clock: Clock = {
+      ...systemClock,
+      sleep: (ms, signal) => {
+        slept.push(ms);
+        return systemClock.sleep(Math.min(ms, 1), signal);
+      },
+    };
+    const batches: number[] = [];
+    log.onAppend = (decisions, keep) => {
+      batches.push(decisions.length);
+      keep();
+    };
+    await settle(460);
+    const running = relay(deps({ clock }), stop.signal);
+    await until(emptied);
+    await until(() => slept.length > 0);
+    expect([batches, slept[0]]).toEqual([[400, 60], 250]);
+    stop.abort();
+    await running;
+    expect(log.held.map(({ chain }) => chain?.sequence)).toEqual(log.held.map((_, index) => index + 1));
+  });
+
   it('finds settlements without a signal by its poll', async () => {
     const running = relay(deps(), stop.signal);
     await until(() => log.asked.length > 0);
@@ -376,9 +400,9 @@ describe('the relay', () => {
   });
 
   it('sends all of a stored batch that is larger than its own ones, as an older version left it', async () => {
-    const settled = await settle(150);
+    const settled = await settle(500);
     const before = emptyChain('of-the-older-version');
-    const { head } = extendChain(before, await store.journal.outbox(150));
+    const { head } = extendChain(before, await store.journal.outbox(500));
     const batch = { position: '0', ids: settled.map(({ id }) => id) };
     const heads = { before: formatHead(before), after: formatHead(head) };
     await store.keyValues.set('relay/inflight', JSON.stringify({ ...batch, ...heads }));
