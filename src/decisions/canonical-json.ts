@@ -11,14 +11,31 @@ export function canonicalJson(value: unknown): string {
     return `[${items}]`;
   }
   if (!isObject(value)) return JSON.stringify(value) ?? 'null';
-  const names = Object.keys(value);
-  if (names.length > 1) names.sort();
   let written = '';
-  for (const name of names) {
+  for (const name of sorted(Object.keys(value))) {
     const member = value[name];
     if (member !== undefined) written += `${written === '' ? '' : ','}${text(name)}:${canonicalJson(member)}`;
   }
   return `{${written}}`;
+}
+
+const FEW = 32;
+
+/** Few names, which often are in order already, are put in order without the copies that `sort` makes. */
+function sorted(names: string[]): readonly string[] {
+  if (names.length > FEW) return names.sort();
+  for (let at = 1; at < names.length; at++) {
+    const name = names[at] ?? '';
+    let to = at;
+    for (
+      let before = names[to - 1];
+      to > 0 && before !== undefined && before > name;
+      before = names[--to - 1]
+    )
+      names[to] = before;
+    names[to] = name;
+  }
+  return names;
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -26,26 +26,28 @@ export function toCloudEvent(decision: Decision): CloudEvent {
     chain,
   } = decision;
   const principal = decision.principal ?? cause.principal;
+  // In the order of canonical JSON, so that nothing has to be sorted.
   return {
-    specversion: '1.0',
-    id: decision.id,
-    time: decision.time,
-    source: decision.source,
-    type: decision.type,
-    subject: decision.subject,
-    datacontenttype: 'application/json',
-    ...definedFields({ traceparent: cause.traceparent }),
     data: {
       action: decision.action,
-      outcome: decision.outcome,
-      reason: decision.reason,
-      ...definedFields({ changeReason: decision.changeReason }),
-      resource: toResource(decision.resource),
+      ...(after === undefined ? {} : { after: toPlainValue(after) }),
+      ...(before === undefined ? {} : { before: toPlainValue(before) }),
+      cause: {
+        ...(cause.eventId === undefined ? {} : { eventId: cause.eventId }),
+        kind: cause.kind,
+        receivedAt: cause.receivedAt,
+      },
+      ...(chain === undefined ? {} : { chain: { ...chain } }),
+      ...(decision.changeReason === undefined ? {} : { changeReason: decision.changeReason }),
       ...(client === undefined
         ? {}
-        : { client: { provider: client.provider, clientId: client.clientId, actorKind: client.actorKind } }),
+        : { client: { actorKind: client.actorKind, clientId: client.clientId, provider: client.provider } }),
+      ...(consul === undefined ? {} : { consul: { modifyIndex: consul.modifyIndex } }),
+      ...(detail === undefined ? {} : { detail: toPlainText(detail) }),
+      ...(latencyMs === undefined ? {} : { latencyMs }),
+      mappingRevision: decision.mappingRevision,
+      outcome: decision.outcome,
       ...(person === undefined ? {} : { person: { ...person } }),
-      ...(scopes === undefined ? {} : { scopes: [...scopes] }),
       ...(principal === undefined
         ? {}
         : {
@@ -54,22 +56,21 @@ export function toCloudEvent(decision: Decision): CloudEvent {
               ...(principal.ip === undefined ? {} : { ip: principal.ip }),
             },
           }),
-      cause: {
-        kind: cause.kind,
-        ...(cause.eventId === undefined ? {} : { eventId: cause.eventId }),
-        receivedAt: cause.receivedAt,
-      },
-      ...(before === undefined ? {} : { before: toPlainValue(before) }),
-      ...(after === undefined ? {} : { after: toPlainValue(after) }),
-      ...(writeId === undefined ? {} : { writeId }),
-      ...(consul === undefined ? {} : { consul: { modifyIndex: consul.modifyIndex } }),
-      ...(detail === undefined ? {} : { detail: toPlainText(detail) }),
+      reason: decision.reason,
       ...(residual === undefined ? {} : { residual: toResidual(residual) }),
-      mappingRevision: decision.mappingRevision,
+      resource: toResource(decision.resource),
       revision: decision.revision,
-      ...(latencyMs === undefined ? {} : { latencyMs }),
-      ...(chain === undefined ? {} : { chain: { ...chain } }),
+      ...(scopes === undefined ? {} : { scopes: [...scopes] }),
+      ...(writeId === undefined ? {} : { writeId }),
     },
+    datacontenttype: 'application/json',
+    id: decision.id,
+    source: decision.source,
+    specversion: '1.0',
+    subject: decision.subject,
+    time: decision.time,
+    ...(cause.traceparent === undefined ? {} : { traceparent: cause.traceparent }),
+    type: decision.type,
   };
 }
 

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { canonicalJson } from '../../src/decisions/canonical-json.js';
 
@@ -35,6 +36,16 @@ describe('canonical JSON', () => {
       'Emoji: Grinning Face',
       'Hebrew Letter Dalet With Dagesh',
     ]);
+  });
+
+  it('orders few members and many alike', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.stringMatching(/^[a-zA-Z0-9]{1,4}$/), { maxLength: 60 }), (names) => {
+        const value = Object.fromEntries(names.map((name, index) => [name, index]));
+        const members = names.toSorted().map((name) => `"${name}":${value[name]}`);
+        expect(canonicalJson(value)).toBe(`{${members.join(',')}}`);
+      }),
+    );
   });
 
   it('replaces a lone surrogate, which no canonical form has', () => {

@@ -124,11 +124,11 @@ describe('the decision event', () => {
     const { client, scopes, principal, before, after, consul, latencyMs, ...bare } = decision();
     expect(Object.keys(toCloudEvent(bare).data)).toEqual([
       'action',
+      'cause',
+      'mappingRevision',
       'outcome',
       'reason',
       'resource',
-      'cause',
-      'mappingRevision',
       'revision',
     ]);
   });
