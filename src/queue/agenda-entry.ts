@@ -73,6 +73,22 @@ export function newEntry(key: Key, text: string): AgendaEntry {
   };
 }
 
+/** Begins a run, which takes what the entry has. */
+export function takeRun(
+  entry: AgendaEntry,
+  startedAt: number,
+): Pick<AgendaEntry, 'triggers' | 'owners' | 'waiters' | 'isUrgent'> {
+  const { triggers, owners, waiters, isUrgent } = entry;
+  entry.triggers = [];
+  entry.owners = [];
+  entry.waiters = [];
+  entry.isUrgent = false;
+  entry.isWanted = false;
+  entry.isRunning = true;
+  entry.startedAt = startedAt;
+  return { triggers, owners, waiters, isUrgent };
+}
+
 /** `drop` forgets what the agenda alone has of the key. Durable jobs of the key stay, and run. */
 export function unparkEntry(entry: AgendaEntry, how: 'run' | 'drop'): Unparked {
   if (how === 'drop') {

@@ -9,6 +9,7 @@ import {
   type AgendaEntry as Entry,
   isAwaited,
   newEntry,
+  takeRun,
   toParked,
   unparkEntry,
 } from './agenda-entry.js';
@@ -23,6 +24,7 @@ import { TurnLimit } from './turn-limit.js';
 
 /** A retry this soon belongs to the same run for its waiters; the others come back later. */
 const SOON_MS = 100;
+const NEVER = new AbortController().signal;
 
 /**
  * The work to do, in memory: key → triggers. Every update of the state adds the keys that it touches, with the triggers
@@ -39,6 +41,7 @@ export class Agenda {
   readonly #ready = new ReadyEntries();
   readonly #turn = new TurnLimit(() => this.#next());
   #handler: AgendaHandler | undefined;
+  #lost = NEVER;
   /** Keys that are run after a while. */
   readonly #later = new Set<string>();
   readonly #closing = new AbortController();
@@ -153,15 +156,17 @@ export class Agenda {
   }
 
   /** Runs what is added, until the signal aborts; then waits for what runs. `lost` ends what runs. */
-  async work(handler: AgendaHandler, signal: AbortSignal, lost?: AbortSignal): Promise<void> {
+  async work(handler: AgendaHandler, signal: AbortSignal, lost: AbortSignal = NEVER): Promise<void> {
     this.#handler = handler;
+    this.#lost = lost;
+    setMaxListeners(0, lost);
     // One listener for all runs: adding one costs as much as there are others. No run begins after it.
     const endAll = () => {
       this.#handler = undefined;
-      for (const { stop } of this.#entries.values()) stop?.abort(lost?.reason);
+      for (const { stop } of this.#entries.values()) stop?.abort(lost.reason);
     };
-    lost?.addEventListener('abort', endAll, { once: true });
-    if (lost?.aborted) endAll();
+    lost.addEventListener('abort', endAll, { once: true });
+    if (lost.aborted) endAll();
     this.#next();
     await untilAborted(signal);
     this.#handler = undefined;
@@ -282,17 +287,12 @@ export class Agenda {
   }
 
   async #start(entry: Entry, leave: () => void, handler: AgendaHandler): Promise<void> {
-    const { owners, waiters, isUrgent } = entry;
-    let { triggers: noted } = entry;
-    entry.triggers = [];
-    entry.owners = [];
-    entry.waiters = [];
-    entry.isUrgent = false;
-    entry.isWanted = false;
-    entry.isRunning = true;
-    entry.startedAt = this.#deps.clock.now();
-    const stop = new AbortController();
-    entry.stop = stop;
+    const taken = takeRun(entry, this.#deps.clock.now());
+    const { owners, waiters, isUrgent } = taken;
+    let noted = taken.triggers;
+    // Orders are for clients. A signal for each other run costs as much as its requests.
+    entry.stop = entry.key.kind === 'client' ? new AbortController() : undefined;
+    const stop = entry.stop?.signal ?? this.#lost;
     const triggers = owners.reduce<readonly Trigger[]>(
       (all, owner) => mergeTriggers(all, owner.triggers),
       noted,
@@ -324,9 +324,7 @@ export class Agenda {
         throw error;
       });
     const outcome: JobOutcome =
-      owners.length > 0
-        ? await runOwned(run, job, stop.signal, owners)
-        : await runJob(this.#deps, run, job, stop.signal);
+      owners.length > 0 ? await runOwned(run, job, stop, owners) : await runJob(this.#deps, run, job, stop);
     entry.isRunning = false;
     entry.stop = undefined;
     leave();
