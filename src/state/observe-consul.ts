@@ -7,6 +7,7 @@ import type { ClaimStatus } from '../plan/claims.js';
 import type { Plan } from '../plan/plan.js';
 import { serviceText } from '../plan/world.js';
 import { losesClaim } from './claim-statuses.js';
+import { protocolIn } from './protocols.js';
 import type { Touched } from './touched.js';
 import type { WorldState } from './world-state.js';
 
@@ -21,14 +22,12 @@ export function applyCatalog(
   cause: Cause,
   read?: number,
 ): readonly Trigger[] {
-  const oldProtocols = new Map(
-    world.destinations(now).map((each) => [serviceText(each), world.protocolOf(each)]),
-  );
+  const before = world.catalog;
+  const known = new Set(world.destinations(now).map(serviceText));
   const touched = world.putCatalog(catalog, now, read);
-  const others = [...touched.destinations.values()].flatMap(({ destination }) => {
-    const old = oldProtocols.get(serviceText(destination));
-    return old !== undefined && old !== world.protocolOf(destination) ? destination : [];
-  });
+  const others = [...touched.destinations].flatMap(([text, { destination }]) =>
+    known.has(text) && protocolIn(before, destination) !== world.protocolOf(destination) ? destination : [],
+  );
   return [...claimStatusTriggers(world, touched, cause), ...toTriggers(others, cause)];
 }
 
