@@ -28,7 +28,16 @@ export const systemClock: Clock = {
 
 /** The instant as ISO 8601 in UTC with milliseconds. */
 export function isoInstant(clock: Pick<Clock, 'now'>): string {
-  return new Date(clock.now()).toISOString();
+  return isoText(clock.now());
+}
+
+/** The text of the last instant: while thousands of decisions are made, most instants are asked for several times. */
+let last = { ms: 0, text: new Date(0).toISOString() };
+
+/** Milliseconds since the epoch as ISO 8601 in UTC. */
+export function isoText(ms: number): string {
+  if (ms !== last.ms) last = { ms, text: new Date(ms).toISOString() };
+  return last.text;
 }
 
 /**

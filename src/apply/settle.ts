@@ -1,3 +1,4 @@
+import { isoText } from '../clock.js';
 import type { DraftDecision } from '../model/decision.js';
 import type { RecordUpdate, SettledDecision } from '../queue/journal.js';
 import { settledOf } from './decision-drafts.js';
@@ -26,7 +27,7 @@ export const OVERTAKEN = {
 
 /** The draft as a decision that is settled now. */
 export function toSettled(draft: DraftDecision, outcome: WriteOutcome, nowMs: number): SettledDecision {
-  return settledOf(draft, { ...outcome, nowMs, time: new Date(nowMs).toISOString() });
+  return settledOf(draft, { ...outcome, nowMs, time: isoText(nowMs) });
 }
 
 /** Settles decisions of one key in one step, together with the key's record. */

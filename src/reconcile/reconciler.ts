@@ -1,4 +1,5 @@
 import { onItsWayMs } from '../apply/lost-answers.js';
+import { isoText } from '../clock.js';
 import { directoryKey, formatKey, type Key } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
 import type { AgendaHandler } from '../queue/follow-ups.js';
@@ -35,8 +36,7 @@ async function lookAgain(key: Key, { journal, acl, clock, queue }: ReconcilerDep
   const now = clock.now();
   const { pending } = await journal.read(text);
   const afterMs = Math.max(acl.onItsWayMs(text, now), ...pending.map((draft) => onItsWayMs(draft, now)));
-  const cause = { kind: 'resync', receivedAt: new Date(now).toISOString() } as const;
-  if (afterMs > 0) queue.addLater({ key, cause }, afterMs);
+  if (afterMs > 0) queue.addLater({ key, cause: { kind: 'resync', receivedAt: isoText(now) } }, afterMs);
 }
 
 function run(job: Job, deps: ReconcilerDeps, signal: AbortSignal): Promise<JobResult> {
