@@ -98,6 +98,8 @@ export async function startDaemon(
     process.execPath,
     // As deploy/scopemesh.service and the Dockerfile start it.
     '--max-semi-space-size=64',
+    '--v8-pool-size=1',
+    '--always-sparkplug',
     MAIN,
     '-c',
     join(directory, 'scopemesh.json'),
