@@ -39,6 +39,9 @@ export async function watchTables(
   const notifier = createNotifier();
   /** A change has not been read yet. Until it is, the table grows older. */
   let isBehind = false;
+  let isReading = false;
+  /** Tables that gave a sign of life during a read, which may show the contrary. */
+  const proven = new Set<WatchedTable>();
   const changed = () => {
     isBehind = true;
     notifier.notify();
@@ -52,12 +55,18 @@ export async function watchTables(
       // The clock may be set back during a read.
       const tookMs = () => Math.max(0, deps.clock.now() - began);
       try {
-        await read();
+        isReading = true;
+        await read().finally(() => {
+          isReading = false;
+        });
+        for (const table of proven) ages.alive(table);
+        proven.clear();
         const lastedMs = outage.ends(deps.clock.now());
         if (lastedMs !== undefined) deps.logger.info({ tables, lastedMs }, 'Consul can be read again');
         if (rest.times > 0) await sleep(Math.min(rest.mostMs, rest.times * tookMs()));
       } catch (error) {
         if (signal.aborted) return;
+        proven.clear();
         if (outage.begins(deps.clock.now()))
           deps.logger.warn(
             { tables, error: messageOf(error) },
@@ -72,7 +81,9 @@ export async function watchTables(
   })();
   const watching = tables.map((table) => {
     const alive = () => {
-      if (!isBehind) ages.alive(table);
+      if (isBehind) return;
+      if (isReading) proven.add(table);
+      else ages.alive(table);
     };
     return ages.watch(table, { changed, alive }, deps.consul, signal);
   });

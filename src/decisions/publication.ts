@@ -6,7 +6,15 @@ import type { Decision } from '../model/decision.js';
 import type { Logger, Metrics } from '../observe.js';
 import type { Journal } from '../queue/journal.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
-import { type ChainHead, emptyChain, extendChain, formatHead, NO_HASH, parseHead } from './chain.js';
+import {
+  type ChainHead,
+  emptyChain,
+  extendChain,
+  formatHead,
+  NO_HASH,
+  parseHead,
+  toStoredText,
+} from './chain.js';
 import type { DecisionLog } from './log.js';
 
 export interface PublicationDeps {
@@ -21,6 +29,8 @@ export interface PublicationDeps {
 export const BATCH = 400;
 /** Hashed in one turn of the event loop: a few milliseconds. */
 const HASHED_AT_ONCE = 100;
+/** Beyond this many characters a batch takes no more: a log that is slow must take it in one step. */
+const LARGE_BATCH = 1_000_000;
 /** Counting reads every decision that waits, so it is done once in so many full batches. */
 const COUNT_EVERY = 10;
 const NO_HOLDS = { limit: 0 };
@@ -61,7 +71,7 @@ export class Publication {
     return this.#isInDoubt ? undefined : this.#head;
   }
 
-  /** Resolves with the number of moved decisions; 0 means that the outbox was empty. */
+  /** Moves the first decisions; resolves with how many the outbox had, at most `BATCH`. */
   async moveBatch(): Promise<number> {
     const { journal, log, metrics } = this.#deps;
     if (this.#isInDoubt) await this.#settleDoubt();
@@ -71,8 +81,8 @@ export class Publication {
     else if (this.#fullBatches++ % COUNT_EVERY === 0) await this.measure();
     if (batch.length === 0) return 0;
     this.#isInDoubt = true;
-    const ids = batch.map((decision) => decision.id);
     const { head, chained } = await this.#extend(batch);
+    const ids = chained.map((decision) => decision.id);
     await this.#store({
       position: await this.#positionFor(ids.length),
       ids,
@@ -83,19 +93,23 @@ export class Publication {
     await journal.published(ids);
     this.#head = head;
     this.#isInDoubt = false;
-    if (isLast) metrics.gauge('scopemesh_outbox_decisions', 0);
+    if (isLast) metrics.gauge('scopemesh_outbox_decisions', batch.length - chained.length);
     return batch.length;
   }
 
-  /** In several turns, because an event may arrive meanwhile. */
+  /** The first of these, in several turns of the event loop, because an event may arrive meanwhile. */
   async #extend(batch: readonly Decision[]): Promise<ReturnType<typeof extendChain>> {
     const chained: Decision[] = [];
     let head = this.#head;
-    for (let from = 0; from < batch.length; from += HASHED_AT_ONCE) {
+    let length = 0;
+    for (let from = 0; from < batch.length && length < LARGE_BATCH; from += HASHED_AT_ONCE) {
       if (from > 0) await setImmediate();
       const part = extendChain(head, batch.slice(from, from + HASHED_AT_ONCE));
       head = part.head;
-      chained.push(...part.chained);
+      for (const decision of part.chained) {
+        chained.push(decision);
+        length += toStoredText(decision).length;
+      }
     }
     return { head, chained };
   }

@@ -53,3 +53,37 @@ it('A read that fails for long and takes long is tried again later, and every ot
   expect(await restsAfter(failing, 0)).toEqual([1_000, 8_000, 10_000]);
   expect(await restsAfter([{ tookMs: 9_000, fails: 'once' }], 0)).toEqual([1_000]);
 });
+
+it.each([
+  ['counts once the read has succeeded', false, 1_000],
+  ['counts for nothing if the read fails: the table could not be read', true, 0],
+])('A sign of life during a read %s', async (_, fails, aliveAt) => {
+  const stop = new AbortController();
+  let now = 0;
+  const clock: Clock = { now: () => now, sleep: async () => stop.abort() };
+  const ages = new WatchAges(clock);
+  let alive = () => {};
+  const watch: Consul['watch'] = (_table, listener, signal) => {
+    listener.alive();
+    ({ alive } = listener);
+    listener.changed();
+    return aborted(signal).catch(() => {});
+  };
+  let reads = 0;
+  const read = async () => {
+    if (++reads > 1) return stop.abort();
+    now = 1_000;
+    alive();
+    if (fails) throw new SyncError('ERR_CONSUL_INCOMPLETE', 'no', { retriable: false });
+    stop.abort();
+  };
+  await watchTables(
+    ['intentions'],
+    read,
+    { consul: { watch } as Consul, clock, logger: silentLogger },
+    ages,
+    stop.signal,
+  );
+  now = 5_000;
+  expect(ages.ages()).toEqual({ intentions: (5_000 - aliveAt) / 1_000 });
+});

@@ -151,6 +151,22 @@ describe('the relay', () => {
     expect(log.held.map(({ chain }) => chain?.sequence)).toEqual(log.held.map((_, index) => index + 1));
   });
 
+  it('sends large decisions in smaller batches, so that a slow log can take each of them in time', async () => {
+    const large = decisions(350).map((each) => ({ ...each, detail: 'x'.repeat(15_000) }));
+    await store.journal.settle('destination/default/default/orders', large);
+    const batches: number[] = [];
+    log.onAppend = (appended, keep) => {
+      batches.push(appended.length);
+      keep();
+    };
+    const running = relay(deps({ clock: hastyClock }), stop.signal);
+    await until(emptied);
+    stop.abort();
+    await running;
+    expect(batches).toEqual([100, 100, 100, 50]);
+    expect(log.held.map(({ chain }) => chain?.sequence)).toEqual(large.map((_, index) => index + 1));
+  });
+
   it('finds settlements without a signal by its poll', async () => {
     const running = relay(deps(), stop.signal);
     await until(() => log.asked.length > 0);

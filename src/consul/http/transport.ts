@@ -88,7 +88,7 @@ export function createTransport(options: TransportOptions): Transport {
       const timer = setTimeout(() => exchange.fail(timeoutOf(request, timeoutMs)), timeoutMs);
       const startedAt = clock.now();
       try {
-        const pool = /^(watch$|lock\.)/.test(operation) ? watches : exchanges;
+        const pool = /^(watch(\.look)?$|lock\.)/.test(operation) ? watches : exchanges;
         pool.dispatch(
           {
             path: prefix + toTarget(request, options.datacenter),

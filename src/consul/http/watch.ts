@@ -45,6 +45,8 @@ const LONGEST_REST_MS = 2_000;
 const REST_BEFORE_A_LOOK_MS = 100;
 /** The answer for an entry that does not exist shows the index of all config entries. */
 const NO_ENTRY = '/v1/config/service-intentions/scopemesh-look';
+/** Without an answer to a look, the list is asked for. */
+const LOOK_TIMEOUT_MS = 2_000;
 const FIRST_BACKOFF_MS = 250;
 const LONGEST_BACKOFF_MS = 15_000;
 
@@ -156,14 +158,19 @@ async function watchPath(
   const checking = async () => (table === 'canary' ? undefined : checkWatch(check, signal));
   /**
    * While a long list changes all the time, a query would answer at once, with a list that the listener reads again. So the
-   * index alone is asked for first. Undefined: ask for the list.
+   * index alone is asked for first. Undefined: ask for the list, as after any fault, which only a list can prove to be over.
    */
   const look = async (stop: AbortSignal): Promise<number | undefined> => {
-    if (table !== 'intentions' || restMs < REST_BEFORE_A_LOOK_MS || seen === undefined) return undefined;
-    const request = { operation: 'watch.look', path: NO_ENTRY, query: tenancyQuery } as const;
+    if (table !== 'intentions' || restMs < REST_BEFORE_A_LOOK_MS) return undefined;
+    if (seen === undefined || from === undefined) return undefined;
+    const timeoutMs = LOOK_TIMEOUT_MS;
+    const request = { operation: 'watch.look', path: NO_ENTRY, query: tenancyQuery, timeoutMs } as const;
     // A token may not be allowed to read that name.
     const answer = await readComplete(transport, request, stop, [200, 404]).catch(() => undefined);
-    return answer !== undefined && answer.index > seen.index ? answer.index : undefined;
+    if (answer === undefined || answer.index === seen.index) return undefined;
+    if (answer.index > seen.index) return answer.index;
+    from = undefined;
+    return undefined;
   };
   const watching = async () => {
     while (!signal.aborted) {

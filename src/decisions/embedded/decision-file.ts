@@ -177,11 +177,19 @@ export class DecisionFile {
       }
       await writer.exec(APPEND);
     } catch (error) {
-      // Nothing of this batch comes along with the next one.
-      await this.#writer?.exec('ROLLBACK').catch(() => {});
-      await this.#writer?.exec(EMPTY).catch(() => {});
+      await this.#forgetBatch();
       throw unreachable(this.#path, error);
     }
+  }
+
+  /** Nothing of a batch that failed comes along with the next one: at worst it goes with its connection. */
+  async #forgetBatch(): Promise<void> {
+    const writer = this.#writer;
+    await writer?.exec('ROLLBACK').catch(() => {});
+    await writer?.exec(EMPTY).catch(() => {
+      this.#writer = undefined;
+      writer.close();
+    });
   }
 
   async #deleteBefore(time: string): Promise<number> {

@@ -173,7 +173,6 @@ describe('a watch', () => {
       for (const [status, index] of [
         [404, '10'],
         [403, '11'],
-        [404, '9'],
       ] as const) {
         const { seen, ended } = await observe(
           'intentions',
@@ -188,6 +187,32 @@ describe('a watch', () => {
         const waits = `${LIST}?index=10&wait=30000ms`;
         expect(pathsOf(seen)).toEqual([LIST, LOOK, waits, waits]);
       }
+    });
+
+    it('asks for the list at once if the index went back, and after a fault', async () => {
+      const back = await observe(
+        'intentions',
+        answering([
+          [200, '10'],
+          [404, '9'],
+          [200, '9'],
+        ]),
+        { clock: instantClock() },
+      );
+      await back.ended;
+      expect(pathsOf(back.seen)).toEqual([LIST, LOOK, LIST, LIST]);
+      const faulty = await observe(
+        'intentions',
+        answering([
+          [200, '10'],
+          [404, '10'],
+          [500, '10'],
+          [200, '12'],
+        ]),
+        { clock: instantClock() },
+      );
+      await faulty.ended;
+      expect(pathsOf(faulty.seen)).toEqual([LIST, LOOK, `${LIST}?index=10&wait=30000ms`, LIST, LOOK]);
     });
 
     it('reports a change that came between the last look and the list', async () => {
