@@ -109,23 +109,17 @@ export class Claims {
   applyCatalog(catalog: Catalog, now: number): ReadonlySet<string> {
     this.#now = now;
     const [before, isFirst] = [this.#services, this.#catalog === undefined];
-    // Consul's port gives the same list as long as no registration changes.
-    const isSame = catalog.services === this.#catalog?.services;
-    const services = isSame
-      ? before
-      : new Map(catalog.services.map((each) => [serviceText(each.name), each]));
+    const services = new Map(catalog.services.map((service) => [serviceText(service.name), service]));
     const changed = new Set<string>();
     const note = (key: string, service: CatalogService | undefined, old: CatalogService | undefined) => {
       changed.add(key);
       this.#memory.note(key, this.#stated(service), isInhabited(old), now);
     };
-    if (!isSame) {
-      for (const [key, service] of services) {
-        const old = before.get(key);
-        if (old === undefined || !isSameService(old, service)) note(key, service, old);
-      }
-      for (const [key, old] of before) if (!services.has(key)) note(key, undefined, old);
+    for (const [key, service] of services) {
+      const old = before.get(key);
+      if (old === undefined || !isSameService(old, service)) note(key, service, old);
     }
+    for (const [key, old] of before) if (!services.has(key)) note(key, undefined, old);
     for (const [key, claim] of this.#memory.all) {
       if (isInhabited(services.get(key))) continue;
       // Until now it was unknown whether the service has instances.
@@ -135,7 +129,7 @@ export class Claims {
       this.#memory.forget(key);
     }
     this.#catalog = catalog;
-    if (!isSame) this.#registered = new Set(catalog.services.map(({ name }) => name.name.toLowerCase()));
+    this.#registered = new Set(catalog.services.map(({ name }) => name.name.toLowerCase()));
     for (const name of this.#ended) if (this.#registered.has(name)) this.#ended.delete(name);
     const { select } = this.#mapping;
     this.#selected =

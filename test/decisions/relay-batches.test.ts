@@ -3,7 +3,29 @@ import { type Clock, systemClock } from '../../src/clock.js';
 import { emptyChain, extendChain, formatHead } from '../../src/decisions/chain.js';
 import { relay } from '../../src/decisions/relay.js';
 import { decisions } from '../support/decisions.js';
-import { deps, emptied, hastyClock, log, settle, stop, store, until } from '../support/relay-rig.js';
+import {
+  deps,
+  emptied,
+  hastyClock,
+  log,
+  settle,
+  stop,
+  store,
+  until,
+  useRelayRig,
+} from '../support/relay-rig.js';
+
+useRelayRig();
+
+/** How many decisions each batch has that the log takes. */
+function appendedSizes(): readonly number[] {
+  const sizes: number[] = [];
+  log.onAppend = (appended, keep) => {
+    sizes.push(appended.length);
+    keep();
+  };
+  return sizes;
+}
 
 describe('a batch of the relay', () => {
   it('gathers what is settled after a small batch, and sends the first at once', async () => {
@@ -19,11 +41,7 @@ describe('a batch of the relay', () => {
         });
       },
     };
-    const batches: number[] = [];
-    log.onAppend = (decisions, keep) => {
-      batches.push(decisions.length);
-      keep();
-    };
+    const batches = appendedSizes();
     await settle(1);
     const running = relay(deps({ clock }), stop.signal);
     await until(() => slept.length > 0);
@@ -46,11 +64,7 @@ describe('a batch of the relay', () => {
         return systemClock.sleep(Math.min(ms, 1), signal);
       },
     };
-    const batches: number[] = [];
-    log.onAppend = (decisions, keep) => {
-      batches.push(decisions.length);
-      keep();
-    };
+    const batches = appendedSizes();
     await settle(460);
     const running = relay(deps({ clock }), stop.signal);
     await until(emptied);
@@ -64,11 +78,7 @@ describe('a batch of the relay', () => {
   it('sends large decisions in smaller batches, so that a slow log can take each of them in time', async () => {
     const large = decisions(350).map((each) => ({ ...each, detail: 'x'.repeat(15_000) }));
     await store.journal.settle('destination/default/default/orders', large);
-    const batches: number[] = [];
-    log.onAppend = (appended, keep) => {
-      batches.push(appended.length);
-      keep();
-    };
+    const batches = appendedSizes();
     const running = relay(deps({ clock: hastyClock }), stop.signal);
     await until(emptied);
     stop.abort();

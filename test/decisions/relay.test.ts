@@ -5,7 +5,19 @@ import { createNotifier } from '../../src/notifier.js';
 import { type Logger, type Metrics, noMetrics, silentLogger } from '../../src/observe.js';
 import { aborted } from '../support/aborted.js';
 import { faultsOf } from '../support/decisions.js';
-import { deps, emptied, hastyClock, holding, log, settle, stop, until } from '../support/relay-rig.js';
+import {
+  deps,
+  emptied,
+  hastyClock,
+  holding,
+  log,
+  settle,
+  stop,
+  until,
+  useRelayRig,
+} from '../support/relay-rig.js';
+
+useRelayRig();
 
 describe('the relay', () => {
   it('moves settled decisions to the log in order, and forgets them', async () => {

@@ -13,21 +13,24 @@ import { MemoryDecisionLog } from './memory-decision-log.js';
 const surroundings = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
 
 let directory: string;
-/** A store, a log and a signal to stop, new for each test of the file that imports this. */
 export let store: EmbeddedStore;
 export let log: MemoryDecisionLog;
 export let stop: AbortController;
-beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'scopemesh-relay-'));
-  store = createEmbeddedStore({ directory, ...surroundings });
-  log = new MemoryDecisionLog();
-  stop = new AbortController();
-});
-afterEach(async () => {
-  stop.abort();
-  await store.close();
-  rmSync(directory, { recursive: true, force: true });
-});
+
+/** Call it in each file: a store, a log and a signal to stop, new for each of its tests. */
+export function useRelayRig(): void {
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'scopemesh-relay-'));
+    store = createEmbeddedStore({ directory, ...surroundings });
+    log = new MemoryDecisionLog();
+    stop = new AbortController();
+  });
+  afterEach(async () => {
+    stop.abort();
+    await store.close();
+    rmSync(directory, { recursive: true, force: true });
+  });
+}
 
 export const deps = (changes: Partial<RelayDeps> = {}): RelayDeps => ({
   ...surroundings,
