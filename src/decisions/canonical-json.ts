@@ -19,23 +19,10 @@ export function canonicalJson(value: unknown): string {
   return `{${written}}`;
 }
 
-const FEW = 32;
-
-/** Few names, which often are in order already, are put in order without the copies that `sort` makes. */
+/** Most names are in order already, and `sort` makes copies. */
 function sorted(names: string[]): readonly string[] {
-  if (names.length > FEW) return names.sort();
-  for (let at = 1; at < names.length; at++) {
-    const name = names[at] ?? '';
-    let to = at;
-    for (
-      let before = names[to - 1];
-      to > 0 && before !== undefined && before > name;
-      before = names[--to - 1]
-    )
-      names[to] = before;
-    names[to] = name;
-  }
-  return names;
+  const isInOrder = names.every((name, index) => index === 0 || (names[index - 1] ?? '') < name);
+  return isInOrder ? names : names.sort();
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
