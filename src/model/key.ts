@@ -78,16 +78,12 @@ export function parseKey(text: string): Key | undefined {
   return undefined;
 }
 
-/** What the encoding below leaves as it is: nearly every name, and every job formats several. */
-const PLAIN = /^[\w.!*'()-]*$/;
-
 // encodeURIComponent leaves `~` alone, but a client id `~id` must not read as the mark.
 function encode(segment: string): string {
-  return PLAIN.test(segment) ? segment : toUriText(segment).replaceAll('~', '%7E');
+  return toUriText(segment).replaceAll('~', '%7E');
 }
 
 function decode(segment: string): string | undefined {
-  if (!segment.includes('%')) return segment;
   try {
     return decodeURIComponent(segment);
   } catch {
