@@ -27,7 +27,8 @@ const embedded = {
   // No module holds state, so files share what they load. Loading it again took a third of the time.
   isolate: false,
 };
-const scenarios = ['test/{scenarios,demo}/**/*.test.ts'];
+/** Whole daemons: those of one provider each are the flows of its conformance suite. */
+const scenarios = ['test/{scenarios,demo}/**/*.test.ts', 'test/conformance/provider-*.test.ts'];
 
 export default defineConfig({
   test: {
@@ -38,6 +39,8 @@ export default defineConfig({
     reporters: ['default', new SpecReporter(), ...(report === undefined ? [] : ['json'])],
     ...(report === undefined ? {} : { outputFile: { json: report } }),
     sequence: { sequencer: LongestFirst },
+    // A second run need not compile what has not changed.
+    experimental: { fsModuleCache: true },
     projects: [
       {
         test: {

@@ -12,7 +12,11 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ['test/{plan,state,apply,reconcile}/**/*.test.ts'],
+    include: [
+      'test/{plan,state,apply,reconcile}/**/*.test.ts',
+      'test/scenarios/crashes/{one-edge,many-edges,jwt-providers}.test.ts',
+      'test/scenarios/{access/jwt-provider-histories,acl/random-worlds,orders/sessions}.test.ts',
+    ],
     // `operations` counts in a process of its own, which no mutant reaches.
     exclude: ['test/**/*.stack.test.ts', 'test/state/operations.test.ts'],
     // These measure a time, which takes seconds, and a mutant of what they measure shows elsewhere.

@@ -3,6 +3,7 @@ import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RejectedEvent } from '../../../src/errors.js';
+import { runsOf } from '../../support/soak.js';
 import { CAEP, JANE, pushOf, type Receiver, startReceiver } from './receiver.js';
 
 let receiver: Receiver;
@@ -43,7 +44,7 @@ describe('an invalid set', () => {
         expect(outcome).toBeInstanceOf(RejectedEvent);
         expect(outcome).toMatchObject({ code: 'ERR_SIGNATURE', status: 400 });
       }),
-      { numRuns: 600 },
+      runsOf(600, 150),
     );
   });
 
@@ -85,7 +86,7 @@ describe('an invalid set', () => {
         },
       ),
       // A length that no comparison takes.
-      { numRuns: 600, examples: [[{}, { aud: { length: { toString: null } } }]] },
+      { ...runsOf(600, 150), examples: [[{}, { aud: { length: { toString: null } } }]] },
     );
   });
 

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ClaimWrite, Consul } from '../../src/consul/consul.js';
-import { clientKey, destinationKey } from '../../src/model/key.js';
-import { clientOf, type Rig } from '../support/daemon.js';
-import { Death } from '../support/death.js';
-import { EDGE, isOpen, ordersRig, READ } from '../support/orders-rig.js';
-import { startWorker, type Worker, withIntentions } from '../support/reconcile-rig.js';
-import { until } from '../support/until.js';
+import type { ClaimWrite, Consul } from '../../../src/consul/consul.js';
+import { clientKey, destinationKey } from '../../../src/model/key.js';
+import { clientOf, type Rig } from '../../support/daemon.js';
+import { Death } from '../../support/death.js';
+import { EDGE, isOpen, ordersRig, READ } from '../../support/orders-rig.js';
+import { startWorker, type Worker, withIntentions } from '../../support/reconcile-rig.js';
+import { until } from '../../support/until.js';
 
 let rig: Rig;
 let worker: Worker;

@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Consul } from '../../src/consul/consul.js';
-import { SyncError } from '../../src/errors.js';
-import type { Decision } from '../../src/model/decision.js';
-import { destinationKey } from '../../src/model/key.js';
-import type { Journal } from '../../src/queue/journal.js';
-import { clientOf, createRig, type Rig } from '../support/daemon.js';
-import { Death } from '../support/death.js';
-import { READ } from '../support/orders-rig.js';
-import { startWorker, type Worker, withIntentions } from '../support/reconcile-rig.js';
-import { until } from '../support/until.js';
+import type { Consul } from '../../../src/consul/consul.js';
+import { SyncError } from '../../../src/errors.js';
+import type { Decision } from '../../../src/model/decision.js';
+import { destinationKey } from '../../../src/model/key.js';
+import type { Journal } from '../../../src/queue/journal.js';
+import { clientOf, createRig, type Rig } from '../../support/daemon.js';
+import { Death } from '../../support/death.js';
+import { READ } from '../../support/orders-rig.js';
+import { startWorker, type Worker, withIntentions } from '../../support/reconcile-rig.js';
+import { until } from '../../support/until.js';
 
 const ORDERS = 'destination/default/default/orders';
 const GAINED = names('new', 8);

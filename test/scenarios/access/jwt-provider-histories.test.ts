@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { clientKey } from '../../src/model/key.js';
-import { planned } from '../../src/reconcile/jwt-provider-plans.js';
-import { sweep } from '../../src/reconcile/sweep.js';
-import { planFleet } from '../../src/state/fleet.js';
-import type { Rig } from '../support/daemon.js';
-import { startWorker, type Worker } from '../support/reconcile-rig.js';
-import { runsOf } from '../support/soak.js';
-import { JWT_PROVIDER, jwtProviders, usersRig } from '../support/users-rig.js';
+import { clientKey } from '../../../src/model/key.js';
+import { planned } from '../../../src/reconcile/jwt-provider-plans.js';
+import { sweep } from '../../../src/reconcile/sweep.js';
+import { planFleet } from '../../../src/state/fleet.js';
+import type { Rig } from '../../support/daemon.js';
+import { startWorker, type Worker } from '../../support/reconcile-rig.js';
+import { runsOf } from '../../support/soak.js';
+import { JWT_PROVIDER, jwtProviders, usersRig } from '../../support/users-rig.js';
 
 const never = new AbortController().signal;
 

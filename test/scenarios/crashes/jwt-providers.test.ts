@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { sweep } from '../../src/reconcile/sweep.js';
-import type { Rig } from '../support/daemon.js';
-import { Death } from '../support/death.js';
-import { isClosed, isOpen } from '../support/orders-rig.js';
-import { startWorker, type Worker } from '../support/reconcile-rig.js';
-import { until } from '../support/until.js';
+import { sweep } from '../../../src/reconcile/sweep.js';
+import type { Rig } from '../../support/daemon.js';
+import { Death } from '../../support/death.js';
+import { isClosed, isOpen } from '../../support/orders-rig.js';
+import { startWorker, type Worker } from '../../support/reconcile-rig.js';
+import { until } from '../../support/until.js';
 import {
   decisionsInShort,
   hasJwtProvider,
@@ -12,7 +12,7 @@ import {
   usersRig,
   WITH_USER,
   writes,
-} from '../support/users-rig.js';
+} from '../../support/users-rig.js';
 
 const never = new AbortController().signal;
 const KILLS = [
