@@ -13,6 +13,7 @@ import { ledWithoutLease, otherLog } from '../lease/refusals.js';
 import { StoreLease } from '../lease/store-lease.js';
 import { makeDirectory } from '../make-directory.js';
 import { definedFields } from '../model/defined-fields.js';
+import { policyOf } from '../plan/mode.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
 import type { Store } from '../queue/store-parts.js';
 import type { Runtime } from '../runtime.js';
@@ -63,7 +64,7 @@ export async function createLeases(
     clock,
     ttlSeconds: config.leaseTtlMs / 1000,
   });
-  return (mode) => (mode === 'observe' ? inStore : inConsul);
+  return (mode) => (policyOf({ mode }).writes ? inConsul : inStore);
 }
 
 /** A state directory also has its place: a copy of it is another store, whose process knows nothing of the first one. */

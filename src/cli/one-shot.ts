@@ -6,6 +6,7 @@ import { guardConsul } from '../lease/guarded-consul.js';
 import { leadOnce, type ShortTerm } from '../lease/lead-once.js';
 import { ledOnOtherMachine } from '../lease/refusals.js';
 import { type Cause, systemUser } from '../model/cause.js';
+import { policyOf } from '../plan/mode.js';
 import type { SettledDecision } from '../queue/journal.js';
 import type { Store, StoreParts } from '../queue/store-parts.js';
 import type { AtOnce } from '../reconcile/apply-once.js';
@@ -168,7 +169,7 @@ async function leadIdle(config: Config, cli: Cli, parts: IdleStore, runtime: Run
     return await leadOnce(leases(config.mode), runtime, cli.signal);
   } catch (error) {
     if (!(error instanceof SyncError)) throw error;
-    const needed = config.mode === 'observe' ? 'the store' : 'the store and Consul';
+    const needed = policyOf(config).writes ? 'the store and Consul' : 'the store';
     throw new SyncError(
       error.code,
       `without a running daemon this command must lead for a moment, by ${needed}, and cannot: ${error.message}`,

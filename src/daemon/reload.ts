@@ -5,6 +5,7 @@ import { isoInstant } from '../clock.js';
 import { messageOf, SyncError } from '../errors.js';
 import { providerKey } from '../model/key.js';
 import { plainDecision } from '../model/plain-decision.js';
+import { policyOf } from '../plan/mode.js';
 import { aclTriggers, everyAclTrigger } from '../reconcile/acl/acl-triggers.js';
 import { type ReconcilerDeps, stampOf } from '../reconcile/deps.js';
 import { holdTriggers } from '../reconcile/holds.js';
@@ -152,8 +153,8 @@ export class Reloads {
     if (isLost && isReconciling) return this.#stepDown();
     // `observe` has another lease, under which nothing may be written. So the next term begins with the new mode, and this
     // one takes it only if it then writes nothing more.
-    if (isReconciling && (mapping.mode === 'observe') !== (world.mapping.mode === 'observe')) {
-      if (mapping.mode === 'observe') world.setMapping(mapping);
+    if (isReconciling && policyOf(mapping).writes !== policyOf(world.mapping).writes) {
+      if (!policyOf(mapping).writes) world.setMapping(mapping);
       return this.#stepDown();
     }
     if (isReconciling && changes.some(beginsTerm)) {

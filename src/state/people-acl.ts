@@ -15,6 +15,7 @@ import {
   planPeople,
 } from '../plan/acl/plan-people.js';
 import type { AclRules } from '../plan/acl/rules-text.js';
+import { policyOf } from '../plan/mode.js';
 import { type AclCache, isPeoplesName } from './acl-cache.js';
 import type { WorldState } from './world-state.js';
 
@@ -73,7 +74,7 @@ export function factsOfPeople(provider: string, deps: Known): PeopleFacts {
     lastApplied: deps.world.records.of(formatKey(providerKey(provider))),
     evidence: [],
     grantReason: 'MembershipAdded',
-    mode: mapping.mode === 'observe' ? 'enforce' : mapping.mode,
+    plansNarrowing: policyOf(mapping).plansNarrowing,
     kept: new Set(),
   };
 }

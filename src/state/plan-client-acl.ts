@@ -2,7 +2,7 @@ import type { AclPolicy, AclRole, AclSnapshot } from '../model/acl.js';
 import type { Grant, OAuthClient } from '../model/client.js';
 import { compareText } from '../model/compare-text.js';
 import type { ChangeReason } from '../model/decision.js';
-import type { Mapping, Mode } from '../model/rule.js';
+import type { Mapping } from '../model/rule.js';
 import type { Evidence } from '../model/trigger.js';
 import {
   type AclChange,
@@ -48,7 +48,8 @@ export interface ClientAclFacts {
   readonly lastApplied: ReadonlyMap<string, string>;
   readonly evidence: readonly Evidence[];
   readonly grantReason: ChangeReason;
-  readonly mode: Mode;
+  /** As of a mode's `WritePolicy`. */
+  readonly plansNarrowing: boolean;
   /** What a read did not show counts as existing, unless evidence names it. */
   readonly keepsUnshown?: boolean;
 }
@@ -131,7 +132,7 @@ export function planClientAcl(
   };
   const plan = diffAcl({
     owner: mapping.owner,
-    mode: facts.mode,
+    plansNarrowing: facts.plansNarrowing,
     desired,
     actual: isAlone ? withRulesOf(desired, facts.actual) : facts.actual,
     mayRemove: ({ kind }) => kind !== 'acl-policy',
@@ -145,7 +146,7 @@ export function planClientAcl(
     subject,
     desired,
     // If nothing is narrowed, lost scopes still open the objects.
-    opensBy: facts.mode === 'extend' ? [...new Set([...opensBy, ...opened])].toSorted(compareText) : opensBy,
+    opensBy: facts.plansNarrowing ? opensBy : [...new Set([...opensBy, ...opened])].toSorted(compareText),
     isUnknown,
     changes: isAlone ? lossesOf(plan.changes) : plan.changes,
     holds: [...(desiredState?.holds ?? []), ...plan.holds],
@@ -163,7 +164,9 @@ export function planHeldLoss(
   now: number,
 ): ClientAclPlan {
   const plan = planClientAcl(id, { ...facts, keepsUnshown: true }, deps, now);
-  return losesByInference(plan.changes) ? planClientAcl(id, { ...facts, mode: 'extend' }, deps, now) : plan;
+  return losesByInference(plan.changes)
+    ? planClientAcl(id, { ...facts, plansNarrowing: false }, deps, now)
+    : plan;
 }
 
 /** The object names that a client's plan needs. */

@@ -82,7 +82,7 @@ describe('a loss by inference that is held', () => {
 test('where nothing may be narrowed, lost scopes are recorded beside the new ones, because they still open', () => {
   const it = made();
   it.put(withGrants('c', 'b'));
-  const plan = it.plan({ mode: 'extend' });
+  const plan = it.plan({ plansNarrowing: false });
   expect(plan.opensBy).toEqual(['a', 'b', 'c']);
   for (const each of plan.changes) expect(each.narrows).toBe(false);
 });
@@ -91,7 +91,7 @@ test('of a damaged record the texts count, and of anything else nothing', () => 
   const it = made();
   it.put(withGrants('a'));
   const opened = (text: string) =>
-    it.plan({ mode: 'extend', lastApplied: new Map([[scopesKey(SUBJECT), text]]) }).opensBy;
+    it.plan({ plansNarrowing: false, lastApplied: new Map([[scopesKey(SUBJECT), text]]) }).opensBy;
   expect(opened('["b",7,null]')).toEqual(['a', 'b']);
   expect(opened('{"b":1}')).toEqual(['a']);
 });

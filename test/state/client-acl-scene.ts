@@ -40,7 +40,7 @@ export function made(of: Partial<Mapping> = {}, who: OAuthClient = WEB, services
     lastApplied: new Map(),
     evidence: [],
     grantReason: 'ScopeGranted',
-    mode: 'enforce',
+    plansNarrowing: true,
   };
   const id = { provider: who.provider, clientId: who.clientId };
   const first = planClientAcl(id, facts, { world: state, acl }, NOW);

@@ -39,7 +39,7 @@ function world(others?: AclSnapshot['otherIdentities']) {
     lastApplied: new Map(),
     evidence: [],
     grantReason: 'ScopeGranted',
-    mode: 'enforce',
+    plansNarrowing: true,
   } as const;
   const deps = { world: state, acl };
   const made = planClientAcl(WEB, { ...facts, actual: NOTHING }, deps, NOW);
@@ -206,7 +206,7 @@ test('nobody gains a login before all roles were read', () => {
     lastApplied: new Map(),
     evidence: [],
     grantReason: 'ScopeGranted',
-    mode: 'enforce',
+    plansNarrowing: true,
   } as const;
   expect(planClientAcl(WEB, { ...facts, actual: NOTHING }, deps, NOW).changes).toEqual([]);
 });
@@ -227,7 +227,7 @@ test.each([
       lastApplied: new Map([[scopesKey(made.subject), '[]']]),
       evidence: [],
       grantReason: 'ScopeGranted',
-      mode: 'enforce',
+      plansNarrowing: true,
     },
     { world: state, acl: new AclState() },
     NOW,
@@ -252,7 +252,7 @@ function aloneWith(
     lastApplied: new Map(),
     evidence: [],
     grantReason: 'ScopeGranted',
-    mode: 'enforce',
+    plansNarrowing: true,
   } as const;
   const made = planClientAcl(WEB, { ...facts, actual: NOTHING }, { world: whole, acl: new AclState() }, NOW);
   const { policies, roles, authMethods, bindingRules } = made.desired;

@@ -4,6 +4,7 @@ import { UNKNOWN } from '../../model/residual.js';
 import { aclSubject } from '../../plan/acl/acl-change.js';
 import { hasOurName } from '../../plan/acl/object-names.js';
 import { orphans } from '../../plan/acl/tokens.js';
+import { policyOf } from '../../plan/mode.js';
 import { stampOf } from '../deps.js';
 import { settle, settleDrafts } from '../settle.js';
 import { isAclActive } from './acl-state.js';
@@ -27,8 +28,8 @@ export async function reap(
   signal: AbortSignal,
 ): Promise<number> {
   const { consul, world, journal } = deps;
-  const { owner, mode } = world.mapping;
-  if (!isAclActive(deps) || mode !== 'enforce') return 0;
+  const { owner } = world.mapping;
+  if (!isAclActive(deps) || !policyOf(world.mapping).removes) return 0;
   const key = `reaper/${owner}`;
   await settleInterrupted(key, deps);
   // The tokens of a rule that is about to be created again would look like orphans.

@@ -1,6 +1,7 @@
 import type { AclObject, AclSnapshot } from '../../model/acl.js';
 import type { DraftDecision } from '../../model/decision.js';
 import { aclSubject, canonicalJson, digestObject, nameOf } from '../../plan/acl/acl-change.js';
+import { policyOf } from '../../plan/mode.js';
 import type { KeyRecord, SettledDecision } from '../../queue/journal.js';
 import { onItsWayMs } from '../lost-answers.js';
 import { INTERRUPTED, settleAll, toSettled } from '../settle.js';
@@ -35,12 +36,12 @@ export async function recoverPendingAcl(
   deps: AclDeps,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> {
-  const { mode } = deps.world.mapping;
-  const isLeft = (draft: DraftDecision) => mode !== 'enforce' && isOfNoPlan(draft);
+  const { mapping } = deps.world;
+  const isLeft = (draft: DraftDecision) => !policyOf(mapping).removes && isOfNoPlan(draft);
   const left = pendingAcl(record).filter(isLeft);
   for (const { subject, id } of left)
     deps.logger.warn(
-      { subject, decision: id, mode },
+      { subject, decision: id, mode: mapping.mode },
       'tokens that an interrupted run should have ended stay valid until the mode is enforce',
     );
   const pending = pendingAcl(record).filter((draft) => !isLeft(draft));
@@ -124,9 +125,9 @@ async function finishTokens(
   const { authMethod, role, longerThanSeconds } = meant ?? {};
   const by = authMethod !== undefined ? { authMethod } : role !== undefined ? { role } : undefined;
   const asked = longerThanSeconds === undefined ? {} : { longerThanSeconds };
-  const { mode } = deps.world.mapping;
-  if (mode !== 'enforce') {
-    const detail = `scopemesh was interrupted before these tokens ended, and mode is ${mode}: they go on`;
+  const { mapping } = deps.world;
+  if (!policyOf(mapping).removes) {
+    const detail = `scopemesh was interrupted before these tokens ended, and mode is ${mapping.mode}: they go on`;
     return toSettled(draft, { ...INTERRUPTED, detail }, deps.clock.now());
   }
   const ended = by === undefined ? 0 : await endTokens({ by, reason: draft.reason, ...asked }, deps, signal);

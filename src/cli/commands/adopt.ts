@@ -6,6 +6,7 @@ import type { HoldReason } from '../../model/decision.js';
 import { destinationKey, formatKey, type Key } from '../../model/key.js';
 import type { Mode } from '../../model/rule.js';
 import type { AclChange } from '../../plan/acl/acl-change.js';
+import { policyOf } from '../../plan/mode.js';
 import type { Change, Hold } from '../../plan/plan.js';
 import { type AclAdoption, adoptAcl, planAclAdoptions } from '../../reconcile/acl/adopt-acl.js';
 import { type Adoption, adopt, planAdoptions } from '../../reconcile/adopt.js';
@@ -203,7 +204,7 @@ async function takeOver(tools: Tools, options: Options, cli: Cli): Promise<void>
     cli.screen.json({ changes, left: left.map(holdView), summary: { adopted, left: left.length }, errors });
   } else {
     if (count > 0) cli.screen.line(`Adopted: ${adopted} of ${count}.`);
-    if (mode !== 'observe') printHolds(left, new Map(), cli.screen, leftText(left.length));
+    if (policyOf({ mode }).writes) printHolds(left, new Map(), cli.screen, leftText(left.length));
   }
   for (const error of errors) cli.screen.warn(printable(`scopemesh: ${error}`));
   if (errors.length > 0) cli.exit(1);
@@ -220,9 +221,9 @@ function show(
 ): void {
   if (intentions.length + acl.length === 0)
     screen.line(
-      mode === 'observe'
-        ? 'Nothing is adopted in mode observe; set mode: extend or mode: enforce to adopt.'
-        : 'Nothing to adopt.',
+      policyOf({ mode }).writes
+        ? 'Nothing to adopt.'
+        : 'Nothing is adopted in mode observe; set mode: extend or mode: enforce to adopt.',
     );
   const rows = intentions.map((change) => [
     printable(`${change.source.name} -> ${change.resource.destination}`),

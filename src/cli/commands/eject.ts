@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { messageOf, SyncError } from '../../errors.js';
+import { policyOf } from '../../plan/mode.js';
 import {
   ejectAcl,
   ejectEntry,
@@ -55,8 +56,8 @@ Examples:
 }
 
 async function eject({ deps, cause, publish }: OneShot, options: Options, cli: Cli): Promise<void> {
-  const { owner, mode } = deps.world.mapping;
-  if (mode === 'observe')
+  const { mapping } = deps.world;
+  if (!policyOf(mapping).writes)
     throw new SyncError(
       'ERR_CONFIG',
       'nothing is written in mode observe; set mode: extend for scopemesh eject',
@@ -132,7 +133,9 @@ async function eject({ deps, cause, publish }: OneShot, options: Options, cli: C
   } else {
     if (count > 0) cli.screen.line(`Marks removed: ${removed} of ${count}.`);
     if (errors.length === 0)
-      cli.screen.line(`To remove the rest from the KV: consul kv delete -recurse scopemesh/${owner}/`);
+      cli.screen.line(
+        `To remove the rest from the KV: consul kv delete -recurse scopemesh/${mapping.owner}/`,
+      );
   }
   for (const error of errors) cli.screen.warn(printable(`scopemesh: ${error}`));
   if (errors.length > 0) cli.exit(1);

@@ -1,6 +1,7 @@
 import type { Config } from '../../../config/config.js';
 import { decidingPrefix, levelsOf } from '../../plan/acl/merged-rules.js';
 import type { AclRules } from '../../plan/acl/rules-text.js';
+import { policyOf } from '../../plan/mode.js';
 import { error, type Finding } from './finding.js';
 import { lackingKeys } from './token-rules.js';
 
@@ -8,7 +9,7 @@ export const SESSION_RULE = 'session_prefix "" { policy = "write" }';
 
 /** Whether the token may lock the key of the leader. Without that nothing is ever written. In mode observe it need not. */
 export function leaseFindings(policies: readonly AclRules[], config: Config): readonly Finding[] {
-  if (config.mode === 'observe') return [];
+  if (!policyOf(config).writes) return [];
   const folder = `scopemesh/${config.owner}/`;
   const hasSession = decidingPrefix(levelsOf(policies, 'session'), '')?.level === 'write';
   const keys = ['leader', 'cluster'].map((name) => lackingKeys(policies, folder, folder + name));

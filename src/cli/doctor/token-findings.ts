@@ -4,6 +4,7 @@ import { messageOf } from '../../errors.js';
 import { wholeLevel } from '../../plan/acl/merged-rules.js';
 import type { AclRules } from '../../plan/acl/rules-text.js';
 import { readRules } from '../../plan/acl/token-power.js';
+import { policyOf } from '../../plan/mode.js';
 import type { WorldState } from '../../state/world-state.js';
 import { useOf, wantsAcl } from './acl-use.js';
 import { error, type Finding, NAMES, namesText, notice, ok, warning } from './finding.js';
@@ -173,7 +174,7 @@ function capturedFindings(
 /** Only a warning: the store has the quarantines too. In mode observe nothing is written. */
 function quarantineFindings(policies: readonly AclRules[], config: Config): readonly Finding[] {
   const lack = lackingKeys(policies, ownKeys(config), `${ownKeys(config)}quarantine/`);
-  if (lack === undefined || config.mode === 'observe') return [];
+  if (lack === undefined || !policyOf(config).writes) return [];
   return [
     warning(
       'consul.token-quarantines',
@@ -207,11 +208,11 @@ function unreadFinding(texts: readonly string[], config: Config, written: Writte
   );
 }
 
-function lackFinding({ mode }: Config, lacking: readonly string[], remedy: string): Finding {
+function lackFinding(config: Config, lacking: readonly string[], remedy: string): Finding {
   const message = `the rules of the ACL token do not let it write ${lacking.join(' and ')}`;
-  return mode === 'observe'
-    ? notice(ID, `${message}; mode: observe writes nothing, but the other modes do`, remedy)
-    : error(ID, message, remedy);
+  return policyOf(config).writes
+    ? error(ID, message, remedy)
+    : notice(ID, `${message}; mode: observe writes nothing, but the other modes do`, remedy);
 }
 
 function lackRemedy(lacks: readonly Lack[]): string {

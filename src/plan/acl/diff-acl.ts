@@ -1,6 +1,5 @@
 import type { AclObject } from '../../model/acl.js';
 import { compareText } from '../../model/compare-text.js';
-import type { Mode } from '../../model/rule.js';
 import type { Hold } from '../plan.js';
 import type { AclChange, AclPlan } from './acl-change.js';
 import { type AclSteps, createSteps } from './acl-steps.js';
@@ -12,7 +11,8 @@ import { onlyWider } from './only-wider.js';
 import { byName, type OwnedAcl, ownedAcl } from './owned-acl.js';
 
 export interface AclDiffInput extends ForeignInput {
-  readonly mode: Mode;
+  /** As of a mode's `WritePolicy`. */
+  readonly plansNarrowing: boolean;
   /** Whether an owned object that is not desired may be removed; false while the facts behind it were not read. */
   readonly mayRemove: (object: AclObject) => boolean;
 }
@@ -36,7 +36,7 @@ export function diffAcl(input: AclDiffInput): AclPlan {
   const { desired, holds } = beside(input);
   const steps = createSteps(input);
   const changes = order(desired, ours, steps, input.mayRemove);
-  if (input.mode !== 'extend') return { changes, holds: sorted(holds) };
+  if (input.plansNarrowing) return { changes, holds: sorted(holds) };
   const forbidden = changes.filter((change) => change.narrows || change.verb === 'deleted').map(toForbidden);
   const wider = onlyWider(desired, ours);
   return {

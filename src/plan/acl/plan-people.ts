@@ -2,7 +2,7 @@ import type { AclObject, AclSnapshot } from '../../model/acl.js';
 import type { ChangeReason, DecidedPerson } from '../../model/decision.js';
 import type { GroupRules } from '../../model/login.js';
 import type { Members } from '../../model/members.js';
-import type { Mapping, Mode } from '../../model/rule.js';
+import type { Mapping } from '../../model/rule.js';
 import type { Evidence } from '../../model/trigger.js';
 import { type AclPlan, type AclWhy, aclSubject, digestObject, nameOf } from './acl-change.js';
 import { desiredPeople } from './desired-people.js';
@@ -23,7 +23,8 @@ export interface PeopleFacts {
   readonly lastApplied: ReadonlyMap<string, string>;
   readonly evidence: readonly Evidence[];
   readonly grantReason: ChangeReason;
-  readonly mode: Mode;
+  /** As of a mode's `WritePolicy`. */
+  readonly plansNarrowing: boolean;
   /** Roles, in lower case, whose removal is held. */
   readonly kept: ReadonlySet<string>;
 }
@@ -109,7 +110,7 @@ export function planPeople(
 
   const plan = diffAcl({
     owner,
-    mode: facts.mode,
+    plansNarrowing: facts.plansNarrowing,
     desired,
     actual,
     mayRemove: (object) => {

@@ -57,7 +57,7 @@ function inferredOf(id: ClientId, deps: Known, now: number): readonly string[] {
   const existing = acl.cache.of(name);
   if (clientOf(existing, world.mapping.owner) === undefined) return [];
   const lastApplied = world.records.of(formatKey(clientKey(id.provider, id.clientId)));
-  const facts = { lastApplied, evidence: [], grantReason: 'ScopeGranted', mode: 'enforce' } as const;
+  const facts = { lastApplied, evidence: [], grantReason: 'ScopeGranted', plansNarrowing: true } as const;
   const plan = planClientAcl(id, { ...facts, actual: acl.cache.snapshot([name], []) }, deps, now);
   return losesByInference(plan.changes) ? [plan.subject] : [];
 }

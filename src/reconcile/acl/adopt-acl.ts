@@ -8,6 +8,7 @@ import type { AclChange, AclWhy } from '../../plan/acl/acl-change.js';
 import { planAclAdoption } from '../../plan/acl/adopt-acl.js';
 import { personOf, planPeople } from '../../plan/acl/plan-people.js';
 import { parseGrantText } from '../../plan/grant-text.js';
+import { policyOf } from '../../plan/mode.js';
 import type { ClientId } from '../../plan/world.js';
 import { clientsWithAcl } from '../../state/acl-owners.js';
 import { factsOfPeople, providersOfPeople } from '../../state/people-acl.js';
@@ -25,7 +26,7 @@ export interface AclAdoption {
 export function planAclAdoptions(
   deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'clock'>,
 ): readonly AclAdoption[] {
-  if (!isAclActive(deps) || deps.world.mapping.mode === 'observe') return [];
+  if (!isAclActive(deps) || !policyOf(deps.world.mapping).writes) return [];
   const keys: readonly Key[] = [
     ...clientsWithAcl(deps).map(({ provider, clientId }) => clientKey(provider, clientId)),
     ...providersOfPeople(deps).map((provider) => providerKey(provider)),
@@ -82,7 +83,13 @@ function adoptionOf(key: Key, deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'cloc
   const { name, policies } = objectNamesOf(id, deps);
   const actual = deps.acl.cache.snapshot([name], policies);
   const lastApplied = deps.world.records.of(formatKey(key));
-  const facts = { actual, lastApplied, evidence: [], grantReason: 'ScopeGranted', mode: 'enforce' } as const;
+  const facts = {
+    actual,
+    lastApplied,
+    evidence: [],
+    grantReason: 'ScopeGranted',
+    plansNarrowing: true,
+  } as const;
   const { desired, client, opensBy } = planClientAcl(id, facts, deps, now);
   const scopes = [...new Set(opensBy.map((text) => parseGrantText(text).name))].toSorted(compareText);
   return planAclAdoption({

@@ -10,6 +10,7 @@ import type { Evidence, Job } from '../../model/trigger.js';
 import { type AclChange, aclSubject } from '../../plan/acl/acl-change.js';
 import { clientName } from '../../plan/acl/object-names.js';
 import { guard } from '../../plan/guards/guards.js';
+import { policyOf } from '../../plan/mode.js';
 import type { Hold } from '../../plan/plan.js';
 import type { ClientId } from '../../plan/world.js';
 import type { JobResult } from '../../queue/queue.js';
@@ -74,10 +75,10 @@ async function reconcile(
 
   const methodSubject = aclSubject('acl-auth-method', clientName(mapping.owner, id));
   const now = clock.now();
-  const mode = mapping.mode === 'observe' ? 'enforce' : mapping.mode;
+  const { plansNarrowing } = policyOf(mapping);
   const wasHeld = [...record.holds.values()].some(isOfQuarantine);
   const grantReason = wasHeld ? 'QuarantineEnded' : grantReasonOf(job);
-  const facts = { actual, lastApplied, evidence, grantReason, mode } as const;
+  const facts = { actual, lastApplied, evidence, grantReason, plansNarrowing } as const;
   const plan = planClientAcl(id, facts, deps, now);
   // Not everything is planned yet. The evidence must stay until it is.
   const isUnread =

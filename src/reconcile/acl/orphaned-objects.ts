@@ -29,7 +29,7 @@ export function orphanedObjects(
   window.addRemovals(names.length, clock.now());
   return diffAcl({
     owner,
-    mode: 'enforce',
+    plansNarrowing: true,
     desired: NOTHING_DESIRED,
     actual: acl.cache.snapshot(names, []),
     mayRemove: () => true,

@@ -10,6 +10,7 @@ import type { Job, Trigger } from '../../model/trigger.js';
 import type { PeopleFacts } from '../../plan/acl/plan-people.js';
 import { guard } from '../../plan/guards/guards.js';
 import { holdKey } from '../../plan/holds.js';
+import { policyOf } from '../../plan/mode.js';
 import type { JobResult } from '../../queue/queue.js';
 import { knownMembers } from '../../state/people-acl.js';
 import { forgetRulings } from '../approvals.js';
@@ -95,7 +96,7 @@ async function reconcile(
     lastApplied,
     evidence: evidenceOf(job),
     grantReason: granted === 'MappingChanged' ? granted : 'MembershipAdded',
-    mode: mapping.mode === 'observe' ? 'enforce' : mapping.mode,
+    plansNarrowing: policyOf(mapping).plansNarrowing,
     kept: new Set(),
   };
   const kind = guardablePeople(facts, deps.acl);

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { clientKey, formatKey } from '../../model/key.js';
 import type { Evidence } from '../../model/trigger.js';
 import { hasOurName } from '../../plan/acl/object-names.js';
+import { policyOf } from '../../plan/mode.js';
 import type { ClientId } from '../../plan/world.js';
 import {
   type ClientAclPlan,
@@ -39,7 +40,7 @@ export async function planAcl(
   evidenceOf: (id: ClientId) => readonly Evidence[] = () => [],
 ): Promise<readonly PlannedAcl[]> {
   const { world, acl, clock } = deps;
-  const { mode } = world.mapping;
+  const { plansNarrowing } = policyOf(world.mapping);
   const plans: PlannedAcl[] = [];
   for (const [at, id] of ids.entries()) {
     // Other work runs between the plans of thousands.
@@ -50,7 +51,7 @@ export async function planAcl(
       actual: acl.cache.snapshot([name], policies),
       evidence: evidenceOf(id),
       grantReason: 'ScopeGranted',
-      mode: mode === 'observe' ? 'enforce' : mode,
+      plansNarrowing,
     } as const;
     const known = { ...facts, lastApplied: world.records.of(key) };
     plans.push({

@@ -1,6 +1,7 @@
 import { isAclActive } from '../../apply/acl/acl-state.js';
 import type { AclChange } from '../../plan/acl/acl-change.js';
 import { guard } from '../../plan/guards/guards.js';
+import { policyOf } from '../../plan/mode.js';
 import type { Hold } from '../../plan/plan.js';
 import type { ClientId } from '../../plan/world.js';
 import { clientsWithAcl } from '../../state/acl-owners.js';
@@ -67,9 +68,9 @@ export async function planAclFleet(
     changes.push(...guarded.changes);
     holds.push(...guarded.holds);
   }
-  const { mode } = deps.world.mapping;
+  const { mapping } = deps.world;
   const all = [...plans.map(({ plan }) => plan), ...people.map(({ plan }) => plan)];
-  const unlinked = mode === 'enforce' ? unlinkedPolicies(all, deps.acl, deps.world.mapping) : [];
+  const unlinked = policyOf(mapping).removes ? unlinkedPolicies(all, deps.acl, mapping) : [];
   return {
     changes: [...unique(changes), ...unlinked],
     holds,

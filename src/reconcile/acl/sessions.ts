@@ -7,6 +7,7 @@ import { formatKey, type Key } from '../../model/key.js';
 import type { RevocationOrder } from '../../model/order.js';
 import type { Job } from '../../model/trigger.js';
 import { tokensToEnd } from '../../plan/acl/tokens.js';
+import { policyOf } from '../../plan/mode.js';
 import type { Hold } from '../../plan/plan.js';
 import { aclResidual } from '../../plan/residual.js';
 import { namedBy, sessionResource, sessionSubject, tokensOfSession } from '../../state/session-tokens.js';
@@ -35,7 +36,7 @@ export async function endSessions(
   signal: AbortSignal,
 ): Promise<void> {
   if (!isAclActive(deps)) return;
-  const carryOut = deps.world.mapping.mode === 'enforce' ? endSession : reportForbidden;
+  const carryOut = policyOf(deps.world.mapping).removes ? endSession : reportForbidden;
   const failures: unknown[] = [];
   for (const order of sessionOrders(job))
     await tolerateDenied(() => carryOut(formatKey(key), order, deps, signal), deps).catch(

@@ -6,6 +6,7 @@ import { SyncError } from '../../errors.js';
 import type { Cause } from '../../model/cause.js';
 import type { Trigger } from '../../model/trigger.js';
 import type { DesiredAcl } from '../../plan/acl/login.js';
+import { policyOf } from '../../plan/mode.js';
 import { clientsWithAcl } from '../../state/acl-owners.js';
 import { unlinkedPolicies } from '../../state/unlinked-policies.js';
 import type { ReconcilerDeps } from '../deps.js';
@@ -79,12 +80,12 @@ export async function removeLeft(
   signal: AbortSignal,
 ): Promise<void> {
   const { acl, world, journal } = deps;
-  const { owner, mode } = world.mapping;
+  const { owner } = world.mapping;
   const key = `acl/${owner}`;
   const record = await journal.read(key);
   const snapshot = acl.cache.snapshot(acl.cache.owned.keys(), acl.cache.policies.keys());
   const lastApplied = await recoverPendingAcl(key, record, snapshot, deps, signal);
-  if (mode !== 'enforce') return;
+  if (!policyOf(world.mapping).removes) return;
   const orphaned = orphanedObjects(deps);
   if (orphaned.length > 0) await deps.window.store(deps.keyValues);
   await applyAcl({ key, changes: orphaned, cause, lastApplied }, deps, signal);

@@ -3,6 +3,7 @@ import type { Mode } from '../../../src/model/rule.js';
 import type { AclChange } from '../../../src/plan/acl/acl-change.js';
 import { diffAcl } from '../../../src/plan/acl/diff-acl.js';
 import type { DesiredAcl } from '../../../src/plan/acl/login.js';
+import { policyOf } from '../../../src/plan/mode.js';
 import { aclRule, because, client, desire, READ_CONFIG, WRITE_ORDERS } from './acl-scene.js';
 import { AclStore } from './acl-store.js';
 
@@ -35,7 +36,15 @@ export function plan(
   mode: Mode = 'enforce',
   lastApplied = new Map<string, string>(),
 ) {
-  return diffAcl({ owner: 'pay', mode, desired, actual, mayRemove: () => true, why: because, lastApplied });
+  return diffAcl({
+    owner: 'pay',
+    ...policyOf({ mode }),
+    desired,
+    actual,
+    mayRemove: () => true,
+    why: because,
+    lastApplied,
+  });
 }
 
 /** `verb kind` of each step, in order. */

@@ -192,7 +192,7 @@ describe('the steps of an ACL plan', () => {
     const actual = existing(both);
     const { changes } = diffAcl({
       owner: 'pay',
-      mode: 'enforce',
+      plansNarrowing: true,
       desired: NOTHING_DESIRED,
       actual,
       mayRemove: ({ kind }) => kind === 'acl-policy',

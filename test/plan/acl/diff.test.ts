@@ -6,6 +6,7 @@ import { diffAcl } from '../../../src/plan/acl/diff-acl.js';
 import type { DesiredAcl } from '../../../src/plan/acl/login.js';
 import { isOurs } from '../../../src/plan/acl/object-names.js';
 import { orphans } from '../../../src/plan/acl/tokens.js';
+import { policyOf } from '../../../src/plan/mode.js';
 import { runsOf } from '../../support/soak.js';
 import { because } from './acl-scene.js';
 import { AclStore } from './acl-store.js';
@@ -14,7 +15,7 @@ import { PRINCIPALS, someDesired, someForeign, someTampering } from './acl-world
 function planOf(store: AclStore, desired: DesiredAcl, mode: Mode = 'enforce', owner = 'pay'): AclPlan {
   return diffAcl({
     owner,
-    mode,
+    ...policyOf({ mode }),
     desired,
     actual: store.snapshot(),
     mayRemove: () => true,
@@ -210,7 +211,7 @@ describe('an ACL plan', () => {
         );
         const plan = diffAcl({
           owner: 'pay',
-          mode: 'enforce',
+          plansNarrowing: true,
           desired: after,
           actual: store.snapshot(),
           mayRemove: () => false,
@@ -235,7 +236,7 @@ describe('an ACL plan', () => {
           authMethods: after.authMethods.toReversed(),
           bindingRules: after.bindingRules.toReversed(),
         };
-        const input = { owner: 'pay', mode: 'enforce' as const, mayRemove: () => true, why: because };
+        const input = { owner: 'pay', plansNarrowing: true, mayRemove: () => true, why: because };
         const one = diffAcl({ ...input, desired: after, actual, lastApplied: new Map() });
         const other = diffAcl({
           ...input,

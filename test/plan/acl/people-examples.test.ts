@@ -47,7 +47,7 @@ class Fleet {
         lastApplied: this.written,
         evidence: [],
         grantReason: 'MembershipAdded',
-        mode: 'enforce',
+        plansNarrowing: true,
         kept: new Set(),
         ...changes,
       },

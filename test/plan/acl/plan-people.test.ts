@@ -71,7 +71,7 @@ class People {
         lastApplied: this.#lastApplied,
         evidence,
         grantReason: 'MembershipAdded',
-        mode: 'enforce',
+        plansNarrowing: true,
         kept,
       },
       this.#acl,

@@ -19,7 +19,7 @@ test('the first comparison with clients that gain a login by a name alone warns 
     lastApplied: new Map(),
     evidence: [],
     grantReason: 'ScopeGranted',
-    mode: 'enforce',
+    plansNarrowing: true,
   } as const;
   const plans = clients.map((each) => planClientAcl(each, facts, { world, acl }, NOW));
   const warnings: unknown[] = [];
