@@ -22,7 +22,7 @@ const record = (service: string, changes: Partial<ClaimRecord> = {}): ClaimRecor
 });
 const BOTH: ClientPlan = { ...NOTHING, remove: record('old'), create: named('new') };
 
-/** Writes the plan; `touched` is how often the caller heard what changed. */
+/** Writes the plan; `touched` is how often the caller was called. */
 async function written(
   rig: TargetRig,
   plan: ClientPlan,

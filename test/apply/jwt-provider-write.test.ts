@@ -124,7 +124,7 @@ describe('the write of a jwt-provider', () => {
     expect(rig.settled[0]?.cause.kind).toBe('consul-watch');
   });
 
-  it('that Consul refuses is settled so, and told, and changes nothing here', async () => {
+  it('that Consul refuses is settled as refused and logged, and changes nothing here', async () => {
     const rig = targetRig();
     rig.before = () => {
       throw REJECTED;

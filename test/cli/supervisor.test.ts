@@ -40,7 +40,7 @@ describe('systemd', () => {
     expect(told()).toEqual(['RELOADING=1 /run/systemd/notify none', 'READY=1 /run/systemd/notify none']);
   });
 
-  it('is not told where it did not start the process', async () => {
+  it('gets no message where it did not start the process', async () => {
     const supervisor = createSupervisor({ ...environment(), NOTIFY_SOCKET: undefined }, silentLogger);
     await supervisor.tell('READY=1');
     expect(supervisor.watchdogMs).toBeUndefined();

@@ -71,7 +71,7 @@ describe('a webhook', () => {
     expect(clock.waits).toEqual([1_234_000]);
   });
 
-  it('signs nothing that is no decision or checkpoint, whoever wrote it to the topic', async () => {
+  it('signs decisions and checkpoints alone, not what else is written to the topic', async () => {
     const own = { source: 'scopemesh/payments', type: 'dev.scopemesh.intention.deleted' };
     const good = decision();
     const events = [

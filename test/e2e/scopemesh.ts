@@ -112,7 +112,7 @@ export async function startScopemesh(options: {
       const isIdle = async () => {
         last = await status();
         const { leader, sweepAgeSeconds, queue, outboxDecisions } = last;
-        // A leader writes what it was told, and only then compares everything.
+        // A leader first writes what events ask for, and only then compares everything.
         const isCompared = !leader || sweepAgeSeconds !== null;
         return isCompared && queue.waiting + queue.delayed + queue.active + outboxDecisions === 0;
       };

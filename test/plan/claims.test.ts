@@ -197,7 +197,7 @@ describe('an instance', () => {
   test('whose tag and meta disagree states several clients', () => {
     expect(stated(instanceOf(claiming('web', 'web'), { tags: ['oauth-client=x'] })).kind).toBe('several');
   });
-  test('is heard in no order: of several clients the same one is named', () => {
+  test('counts in any order: of several clients the same one is named', () => {
     const [a, b] = [claiming('web', 'a', 'b'), claiming('web', 'b', 'a')];
     expect(stated(a)).toEqual(stated(b));
   });

@@ -180,7 +180,7 @@ describe('a change of a jwt-provider', () => {
     });
   });
 
-  it('is told with what was there and what is', () => {
+  it('shows the provider before it and after it', () => {
     const view = { issuer: ISSUER, audiences: ['consul'], jwksUri: KEYS };
     expect(jwtProviderFacts(created)).toEqual({
       action: 'grant',

@@ -61,7 +61,7 @@ describe('the clients that have ACL objects', () => {
     ).toBeUndefined();
   });
 
-  test('and those that are known are told together, each once and in order, of one provider or of all', () => {
+  test('and those that are known are listed together, each once and in order, of one provider or of all', () => {
     const of = (changes: object) => {
       const world = new WorldState(mapping({ providers: ['main', 'extra'], ...changes }), SETTINGS);
       world.putDirectory('main', [client('web', []), client('api', [])], world.beginRead(), NOW);

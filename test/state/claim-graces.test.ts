@@ -104,7 +104,7 @@ describe('a claim of an earlier process', () => {
     expect(of.endGraces(900)).toEqual([]);
   });
 
-  it('of a client that changes begins anew', () => {
+  it('of a client that changes begins again', () => {
     const of = new ClaimMemory(100);
     of.note('a', claim(WEB), true, 10);
     of.note('a', claim(API), true, 20);

@@ -292,7 +292,7 @@ describe('first logins', () => {
     expect(claims.drainCertain()).toEqual([]);
   });
 
-  test('of a name that very many give are told to some of them', () => {
+  test('of a name that very many give are a hundred of them', () => {
     const { claims, read } = claimsOf(FIRST);
     const all = Array.from({ length: 150 }, (_, at) =>
       client(`c${at}`, [], { attributes: { 'consul-services': 'web' } }),

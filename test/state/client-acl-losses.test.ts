@@ -114,7 +114,7 @@ describe('why a client loses something', () => {
   test('is about the services that it loses, and not about those that it keeps', () => {
     const who = client('web', [], { attributes: { 'consul-services': 'web,shop' } });
     const it = made({}, who, [claiming('web', 'web'), claiming('shop', 'web')]);
-    // `web` lost its last instance and is in its grace, `shop` says that it is nobody's.
+    // `web` lost its last instance and is in its grace, `shop` names no client any more.
     it.show(claiming('shop', ''));
     expect(it.plan().changes).toMatchObject([
       { reason: 'ClaimRemoved', isInferred: false, after: { serviceIdentities: ['web'] } },

@@ -67,7 +67,7 @@ describe('the internal ID of a client', () => {
 });
 
 describe('a client that cannot be parsed', () => {
-  it('keeps what is known of it, and is told once', () => {
+  it('keeps what is known of it, and is reported once', () => {
     const all = filled();
     expect(all.putUnreadable(id('web'), 'broken', 11)).toEqual({ id: id('web'), before: WEB, after: WEB });
     expect(all.putUnreadable(id('web'), 'still', 12)).toBeUndefined();

@@ -178,7 +178,7 @@ describe('the objects of people', () => {
     serviceIdentities: [],
   });
 
-  test('are the auth method, what its rules bind, and every role of a person, whoever wrote these', () => {
+  test('are the auth method, what its rules bind, and every role of a person, no matter who wrote these', () => {
     const it = people();
     expect(it.names()).toEqual(new Set([METHOD]));
     it.read({ oncall: ['ann'] });
@@ -215,7 +215,7 @@ describe('the objects of people', () => {
     expect(it.names()).toEqual(new Set([METHOD]));
   });
 
-  test('have the policies of all mapped groups of their provider, whoever is a member', () => {
+  test('have the policies of all mapped groups of their provider, no matter who is a member', () => {
     const it = people([ONCALL, OPS, EXTRA]);
     const wanted = it.policies();
     expect(new Set(wanted).size).toBe(2);

@@ -27,7 +27,7 @@ const issuers = ({ facts }: UserTokens) =>
   ]);
 
 describe('the facts about tokens of users', () => {
-  it('are the same object until something changes, and each change is told once', () => {
+  it('are the same object until something changes, and each change is reported once', () => {
     const { of, changes } = tokens();
     of.drainChanged();
     const { facts } = of;

@@ -339,7 +339,7 @@ test('a record of a claim is replaced by newer reads alone', () => {
   expect(statusOf(world, 'web')).toBe('unrecorded');
 });
 
-test('every entry is told, also outside the selection, and whether they were listed', () => {
+test('the world has every entry, also outside the selection, and says whether they were listed', () => {
   const world = bare({ select: createSelection({ services: ['orders'] }) });
   expect(world.hasEntries).toBe(false);
   world.putEntries([entry('orders'), entry('vault')], NOW);

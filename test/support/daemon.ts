@@ -249,7 +249,7 @@ async function startDaemon(rig: Rig, only: readonly Role[]): Promise<Daemon> {
       await until('an idle daemon', async () => {
         const { leader, sweepAgeSeconds, queue, outboxDecisions } = await self.status();
         const wasIdle = before;
-        // A leader writes what it was told, and only then compares everything.
+        // A leader first writes what events ask for, and only then compares everything.
         const isCompared = !leader || sweepAgeSeconds !== null;
         before = isCompared && queue.waiting + queue.active + queue.delayed + outboxDecisions === 0;
         return wasIdle && before;

@@ -252,7 +252,7 @@ describe('the members of a provider, with what exists', () => {
     });
   });
 
-  it('keep everybody where a record names nobody, and whoever is still a member by a question', () => {
+  it('keep everybody where a record names nobody, and everybody whom a question still finds', () => {
     expect(of({ oncall: ['new'] }, { hasUnnamed: true })).toEqual({ oncall: ['new', 'ann', 'bob', 'eve'] });
     const unlisted = new Map([['oncall', new Set(['eve'])]]);
     expect(of({ oncall: ['ann'], ops: [] }, { unlisted })).toEqual({ oncall: ['ann', 'eve'], ops: [] });

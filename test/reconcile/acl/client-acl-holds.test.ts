@@ -129,7 +129,7 @@ describe('a client in quarantine', () => {
     expect(await holdsOf(it)).toEqual([]);
   });
 
-  it('is told of no hold twice', async () => {
+  it('has one decision for a hold that two runs find', async () => {
     const it = await made();
     it.world.setClientBlock(ID, 'ClientQuarantined');
     await run(it);

@@ -201,7 +201,7 @@ describe('the number of ACL tokens', () => {
     expect(await counted(aclWorld({ mapping: { rules: [] } }))).toEqual([]);
   });
 
-  it('is missing where they cannot be listed, which is told', async () => {
+  it('is missing where they cannot be listed, and a warning says so', async () => {
     const it = aclWorld();
     it.before = () => Promise.reject(denied);
     expect(await counted(it)).toEqual([]);

@@ -121,7 +121,7 @@ describe('the members of the mapped groups', () => {
 });
 
 describe('a read of members that fails', () => {
-  it('is counted and told, and leaves what is known', async () => {
+  it('is counted and logged, and leaves what is known', async () => {
     const it = await withPeople('ann');
     it.state.members = () => {
       throw UNREACHABLE;
@@ -141,7 +141,7 @@ describe('a read of members that fails', () => {
     await expect(refresh(it, { members: true }, stop.signal)).rejects.toThrow('stopped');
   });
 
-  it('in part is told once, and keeps what cannot be read', async () => {
+  it('in part is logged once, and keeps what cannot be read', async () => {
     const it = await withPeople('ann');
     it.state.members = () =>
       members({ oncall: [] }, unreadable({ subjects: new Set(['ann']), groups: new Set(['audit']) }));
@@ -155,7 +155,7 @@ describe('a read of members that fails', () => {
     expect(it.warnings).toHaveLength(2);
   });
 
-  it('as its list lacks people who are members counts all the same, and is told once', async () => {
+  it('counts also if its list lacks people who are members, and is logged once', async () => {
     const it = await withPeople('ann');
     const unlisted = new Map([['oncall', new Set(['ann'])]]);
     it.state.members = () => members({ oncall: ['ben'] }, unreadable({ unlisted }));

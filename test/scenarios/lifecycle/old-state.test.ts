@@ -30,7 +30,7 @@ async function running(provider = {}): Promise<void> {
   await daemon.idle();
 }
 
-/** The clients are deleted, and the directory answers as before until it is told to show it. */
+/** The clients are deleted, and the directory answers as before until the test lets it show that. */
 function deletedBehindOldState(): () => void {
   const before = new Map(rig.idp.clients);
   for (const name of NAMES) rig.idp.clients.delete(`${name}-app`);
