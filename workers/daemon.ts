@@ -4,7 +4,7 @@ import { apiTokenPath, createApiToken } from '../src/cli/api-token.js';
 import { createCore } from '../src/cli/create-core.js';
 import { createLeases, replicaName } from '../src/cli/create-lease.js';
 import type { PrometheusMetrics } from '../src/cli/metrics.js';
-import type { RunOptions } from '../src/cli/run-daemon.js';
+import { checkRelay, type RunOptions } from '../src/cli/run-daemon.js';
 import { readVersion } from '../src/cli/version.js';
 import { isoInstant } from '../src/clock.js';
 import { CurrentCore } from '../src/daemon/current-core.js';
@@ -18,7 +18,6 @@ import { addRoutes } from '../src/daemon/routes.js';
 import { runWatchdog } from '../src/daemon/watchdog.js';
 import { messageOf } from '../src/errors.js';
 import { Leadership } from '../src/lease/leadership.js';
-import { relayWithoutLease } from '../src/lease/refusals.js';
 import { untilAborted } from '../src/linked-signal.js';
 import { createNotifier } from '../src/notifier.js';
 import { openOnce } from '../src/open-once.js';
@@ -199,11 +198,4 @@ export async function runDaemon(
         logger.warn({ error: messageOf(error) }, 'a connection did not close cleanly'),
       );
   }
-}
-
-/** Throws ERR_CONFIG for a relay that could write to an embedded log while another process does. */
-function checkRelay({ config, only }: RunOptions): void {
-  const isLoose = only.includes('relay') && !only.includes('reconcile');
-  if (isLoose && config.queue.kind === 'bullmq' && config.decisions.kind === 'embedded')
-    throw relayWithoutLease();
 }

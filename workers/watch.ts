@@ -3,18 +3,14 @@ import { isoInstant } from '../src/clock.js';
 import { runCanary } from '../src/daemon/canary.js';
 import type { WatchAges } from '../src/daemon/watch-ages.js';
 import { type Rest, watchTables, watchWhile } from '../src/daemon/watch-table.js';
-import { messageOf } from '../src/errors.js';
 import type { Trigger } from '../src/model/trigger.js';
-import type { ClaimStatus } from '../src/plan/claims.js';
 import { observeAcl } from '../src/reconcile/acl/observe-acl.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import { observeJwtProviders } from '../src/reconcile/jwt-provider-plans.js';
 import { hasJwtProviders } from '../src/reconcile/user-token-facts.js';
+import { watchGraces } from '../src/reconcile/watch-graces.js';
 import { applyCatalog, applyEntries, claimStatusTriggers } from '../src/state/observe-consul.js';
 
-/** How often to check whether the grace of a service without instances has ended; more often for a shorter grace. */
-const GRACE_CHECK_MS = 1_000;
-const SHORTEST_CHECK_MS = 50;
 /**
  * Consul needs about 45 ms to hash and to write 1 MB of intentions, while scopemesh writes thousands. A change by somebody
  * else must not wait longer behind these, however long the list is.
@@ -63,35 +59,9 @@ export async function runWatch(
     ...(deps.world.mapping.claims === 'first' ? [watchTables(['claims'], onClaims, deps, ages, signal)] : []),
     watchWhile('acl', () => isAclActive(deps), onAcl, deps, ages, signal, ACL_REST),
     watchWhile('jwt-providers', () => hasJwtProviders(deps.world), onJwtProviders, deps, ages, signal),
-    watchGraces(deps, claimGraceMs, signal),
+    watchGraces(deps, claimGraceMs, () => causeOf(deps), signal),
     runCanary(deps, ages, signal),
   ]);
-}
-
-async function watchGraces(deps: ReconcilerDeps, claimGraceMs: number, signal: AbortSignal): Promise<void> {
-  // A service may come back and vanish again: the check must see that it was gone in between.
-  const checkMs = Math.max(SHORTEST_CHECK_MS, Math.min(GRACE_CHECK_MS, claimGraceMs / 2));
-  let waiting: readonly Trigger[] = [];
-  while (!signal.aborted) {
-    await deps.clock.sleep(checkMs, signal).catch(() => {});
-    if (signal.aborted) return;
-    const ended = deps.world.expireGraces(deps.clock.now());
-    waiting = [...waiting, ...claimStatusTriggers(deps.world, ended, causeOf(deps), hasVanished)];
-    try {
-      await add(waiting, deps);
-      waiting = [];
-    } catch (error) {
-      deps.logger.warn(
-        { error: messageOf(error) },
-        'the end of a claim grace could not be queued; scopemesh tries again',
-      );
-    }
-  }
-}
-
-/** Every other change of a claim status has a job of its own, which knows the cause. */
-function hasVanished(claimStatus: ClaimStatus | undefined): boolean {
-  return claimStatus === undefined || (claimStatus.kind === 'none' && claimStatus.vanished);
 }
 
 async function add(triggers: readonly Trigger[], deps: ReconcilerDeps): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Config } from '../../config/config.js';
+import { relayWithoutLease } from '../lease/refusals.js';
 import type { Runtime } from '../runtime.js';
 import type { PrometheusMetrics } from './metrics.js';
 import type { Supervisor } from './supervisor.js';
@@ -25,3 +26,10 @@ export type RunDaemon = (
   runtime: Runtime & { readonly metrics: PrometheusMetrics },
   signal: AbortSignal,
 ) => Promise<void>;
+
+/** Throws ERR_CONFIG for a relay that could write to an embedded log while another process does. */
+export function checkRelay({ config, only }: Pick<RunOptions, 'config' | 'only'>): void {
+  const isLoose = only.includes('relay') && !only.includes('reconcile');
+  if (isLoose && config.queue.kind === 'bullmq' && config.decisions.kind === 'embedded')
+    throw relayWithoutLease();
+}
