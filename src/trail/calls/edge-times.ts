@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Trail } from '../../decisions/trail.js';
 import { type TrailEdge, toEdge } from '../edge.js';
 import { readStanding } from '../read-standing.js';
@@ -20,18 +21,15 @@ const MOST_SUBJECTS = 10_000;
 
 /** Remembers what it read: the lines of a log are about few pairs, and nearly in the order of time. */
 export function createEdgeTimes(trail: Trail): EdgeTimes {
-  const known = new Map<string, Known>();
+  const known = new LRUCache<string, Known>({ max: MOST_SUBJECTS });
   return {
     async edgeAt(subject, at, horizon) {
       const found = known.get(subject);
-      known.delete(subject);
       const now =
         found !== undefined && found.from <= at && at <= found.until
           ? found
           : await readKnown(trail, subject, at, horizon);
       known.set(subject, now);
-      const [oldest] = known.keys();
-      if (known.size > MOST_SUBJECTS && oldest !== undefined) known.delete(oldest);
       return now.edge;
     },
   };
