@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { LedStore } from '../../src/queue/store-parts.js';
 import { failureOf } from '../support/failure-of.js';
+import { until } from '../support/until.js';
 import { draft, settled } from './journal.js';
 import {
   DONE,
   eventIds,
-  eventually,
   gate,
   type StartHarness,
   type Store,
@@ -116,7 +116,7 @@ export function describeFence(name: string, start: StartHarness): void {
       // Both look for jobs all the time, so the late one has its chance at each.
       for (const id of ['1', '2', '3', '4', '5']) {
         await store.queue.add([trigger('a', id)]);
-        await eventually(`the next term runs ${id}`, () => runs.includes(id));
+        await until(`the next term runs ${id}`, () => runs.includes(id));
       }
       expect(lateRuns).toEqual([]);
       await Promise.all([first.stop(), second.stop()]);
@@ -133,7 +133,7 @@ export function describeFence(name: string, start: StartHarness): void {
         return DONE;
       });
       await store.queue.add([trigger('a', '1')]);
-      await eventually('the job runs', () => begun);
+      await until('the job runs', () => begun);
       const now = await begin();
       opened.open();
       const stopped = first.stop();
@@ -143,7 +143,7 @@ export function describeFence(name: string, start: StartHarness): void {
         return DONE;
       });
       await stopped;
-      await eventually('the next term runs it', () => seen.length > 0);
+      await until('the next term runs it', () => seen.length > 0);
       expect(seen).toEqual([trigger('a', '1')]);
       await second.stop();
       await Promise.all([late.close(), now.close()]);

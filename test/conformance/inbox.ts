@@ -2,9 +2,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { clientKey, formatKey, type Key } from '../../src/model/key.js';
 import type { Trigger } from '../../src/model/trigger.js';
 import type { IncomingEvent } from '../../src/queue/inbox.js';
+import { until } from '../support/until.js';
 import {
   DONE,
-  eventually,
   idle,
   type StartHarness,
   type Store,
@@ -86,7 +86,7 @@ export function describeInbox(name: string, start: StartHarness): void {
         begun.add(formatKey(key));
         return { kind: 'retry', afterMs: 3_600_000 };
       });
-      await eventually('all jobs to begin', () => begun.size === 4);
+      await until('all jobs to begin', () => begun.size === 4);
       await working.stop();
       await harness.crash(store);
       store = await harness.open();
@@ -112,7 +112,7 @@ export function describeInbox(name: string, start: StartHarness): void {
     it('accepts again what was remembered in another scope, or long ago', async () => {
       const only = { ...event('a'), triggers: [] };
       expect(await store.inbox.accept('main', [only], { scope: 'x', ttlMs: 1 })).toEqual(new Set(['a']));
-      await eventually('the id is forgotten', async () => !(await store.keyValues.has('x', 'a')));
+      await until('the id is forgotten', async () => !(await store.keyValues.has('x', 'a')));
       expect(await store.inbox.accept('main', [only], { scope: 'x', ttlMs: 60_000 })).toEqual(new Set(['a']));
       expect(await accept(only)).toEqual(new Set(['a']));
     });
@@ -136,7 +136,7 @@ export function describeInbox(name: string, start: StartHarness): void {
         },
         1,
       );
-      await eventually('both runs', () => first.length === 2);
+      await until('both runs', () => first.length === 2);
       await working.stop();
       expect(first).toEqual(['urgent', 'early']);
     });
@@ -160,9 +160,9 @@ export function describeInbox(name: string, start: StartHarness): void {
         return DONE;
       });
       await accept(event('a'));
-      await eventually('the run', () => runs.length === 1);
+      await until('the run', () => runs.length === 1);
       await accept(event('b'));
-      await eventually('the second run', () => runs.length === 2);
+      await until('the second run', () => runs.length === 2);
       await working.stop();
       expect(runs).toEqual(['a', 'b']);
     });

@@ -73,7 +73,7 @@ describe('the port of jwt-providers', () => {
     meta: { scopemesh: 'scopemesh:payments' },
   };
 
-  it('tells the versions of all agents, and takes a list that leaves some out for none', async () => {
+  it('reports the version of every agent; an incomplete list counts as no answer', async () => {
     expect(await connect().jwtProviders.agentVersions(never)).toEqual(['1.16.1']);
     const weak = connect(await tokenWith('service_prefix "" { policy = "read" }'));
     await expect(weak.jwtProviders.agentVersions(never)).rejects.toMatchObject({

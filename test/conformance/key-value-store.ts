@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { eventually, type StartHarness, type Store, type StoreHarness } from './store-harness.js';
+import { until } from '../support/until.js';
+import type { StartHarness, Store, StoreHarness } from './store-harness.js';
 
 /** The contract of the port `Facts`. */
 export function describeFacts(name: string, start: StartHarness): void {
@@ -53,7 +54,7 @@ export function describeFacts(name: string, start: StartHarness): void {
       await store.keyValues.remember('a', ['short'], 60);
       await store.keyValues.remember('a', ['long'], 60_000);
       expect(await store.keyValues.has('a', 'long')).toBe(true);
-      await eventually('the id is forgotten', async () => !(await store.keyValues.has('a', 'short')));
+      await until('the id is forgotten', async () => !(await store.keyValues.has('a', 'short')));
       await store.keyValues.remember('a', ['short'], 60_000);
       expect(await store.keyValues.has('a', 'short')).toBe(true);
       expect(await store.keyValues.has('a', 'long')).toBe(true);

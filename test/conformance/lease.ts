@@ -80,7 +80,7 @@ function describeLease(name: string, open: (replica: string, fence: MemoryFence,
       expect(await two.renew(epoch + 1, never)).toBe(false);
     });
 
-    it('is got at once after its release, with a greater epoch', async () => {
+    it('can be taken right after its release, with a higher epoch', async () => {
       const epoch = epochOf(await one.acquire(never));
       await one.release(epoch);
       expect(epochOf(await two.acquire(never))).toBeGreaterThan(epoch);
@@ -187,7 +187,7 @@ export function describeConsulLease(name: string, start: () => Promise<ConsulUnd
   describe(`sessions of ${name}, beyond the store`, () => {
     const fresh = () => connect(`other-${++owners}`);
 
-    it('refuse a replica on another store with the name of the leader, and let it lead after a release', async () => {
+    it('refuse a replica on another store and name the leader; admit it after a release', async () => {
       const consul = fresh();
       const one = open(consul, 'one', createMemoryFence(), 'first');
       const two = open(consul, 'two', createMemoryFence(), 'second');

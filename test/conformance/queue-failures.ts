@@ -2,10 +2,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { formatKey } from '../../src/model/key.js';
 import type { Job } from '../../src/model/trigger.js';
 import type { JobResult } from '../../src/queue/queue.js';
+import { until } from '../support/until.js';
 import {
   DONE,
   eventIds,
-  eventually,
   FAST,
   gate,
   idle,
@@ -63,7 +63,7 @@ export function describeQueueFailures(name: string, start: StartHarness): void {
         return DONE;
       });
       await store.queue.add([trigger('bad', '1'), trigger('good', '2')]);
-      await eventually('parked', async () => (await store.queue.state()).parked.length === 1);
+      await until('parked', async () => (await store.queue.state()).parked.length === 1);
       await store.queue.add([trigger('good', '3')]);
       await idle(store.queue);
       await working.stop();
@@ -90,7 +90,7 @@ export function describeQueueFailures(name: string, start: StartHarness): void {
       });
       const parked = async (count: number) => (await store.queue.state()).parked.length === count;
       await store.queue.add([trigger('a', '1'), trigger('b', '2')]);
-      await eventually('both parked', () => parked(2));
+      await until('both parked', () => parked(2));
       fails = false;
       await store.queue.add([trigger('a', '3')]);
       expect(await store.queue.unpark(key('b'), 'run')).toBe('done');
@@ -113,14 +113,14 @@ export function describeQueueFailures(name: string, start: StartHarness): void {
       const order = { kind: 'client-disabled', provider: 'main', at: cause.receivedAt, cause } as const;
       await store.queue.add([trigger('a', '1', { urgent: true }), trigger('b', '2', { order })]);
       const parked = async () => (await store.queue.state()).parked.map((each) => each.key);
-      await eventually('both parked', async () => (await parked()).length === 2);
+      await until('both parked', async () => (await parked()).length === 2);
       expect(await store.queue.unpark(key('a'), 'drop')).toBe('done');
       expect(await store.queue.unpark(key('a'), 'drop')).toBe('not-parked');
       expect(await store.queue.unpark(key('b'), 'drop')).toBe('has-order');
       expect(await parked()).toEqual([key('b')]);
       seen.length = 0;
       await store.queue.add([trigger('a', '3')]);
-      await eventually('parked again', async () => (await parked()).length === 2);
+      await until('parked again', async () => (await parked()).length === 2);
       await working.stop();
       expect(seen).toEqual(['3', '3', '3']);
     });
@@ -135,10 +135,10 @@ export function describeQueueFailures(name: string, start: StartHarness): void {
         return DONE;
       });
       await store.queue.add([trigger('a', '1')]);
-      await eventually('the third run', () => jobs.length === 3);
+      await until('the third run', () => jobs.length === 3);
       await store.queue.add([trigger('a', '2')]);
       last.open();
-      await eventually('the fourth run', () => jobs.length === 4);
+      await until('the fourth run', () => jobs.length === 4);
       await idle(store.queue);
       await working.stop();
       expect(jobs.map(eventIds)).toEqual([['1'], ['1'], ['1'], ['1', '2']]);
@@ -151,8 +151,8 @@ export function describeQueueFailures(name: string, start: StartHarness): void {
         return { kind: 'retry', afterMs: 600_000 };
       });
       await store.queue.add([trigger('bad', '1'), trigger('later', '2')]);
-      await eventually('parked', async () => (await store.queue.state()).parked.length === 1);
-      await eventually('delayed', async () => (await store.queue.state()).delayed === 1);
+      await until('parked', async () => (await store.queue.state()).parked.length === 1);
+      await until('delayed', async () => (await store.queue.state()).delayed === 1);
       await working.stop();
       await store.queue.add([trigger('a', '3')]);
       await store.close();

@@ -4,11 +4,11 @@ import { clientKey, destinationKey, formatKey } from '../../src/model/key.js';
 import type { Job } from '../../src/model/trigger.js';
 import type { JobResult } from '../../src/queue/queue.js';
 import { aborted } from '../support/aborted.js';
+import { until } from '../support/until.js';
 import { playInterleavings } from './queue-interleavings.js';
 import {
   DONE,
   eventIds,
-  eventually,
   FAST,
   gate,
   idle,
@@ -68,7 +68,7 @@ export function describeQueue(name: string, start: StartHarness, runs = 40): voi
         return DONE;
       });
       await store.queue.add([trigger('a', '1')]);
-      await eventually('the first run', () => jobs.length === 1);
+      await until('the first run', () => jobs.length === 1);
       for (const id of ['2', '3', '4', '5']) await store.queue.add([trigger('a', id)]);
       expect(jobs).toHaveLength(1);
       first.open();
@@ -91,7 +91,7 @@ export function describeQueue(name: string, start: StartHarness, runs = 40): voi
         1,
       );
       await store.queue.add([trigger('busy', '0')]);
-      await eventually('the first run', () => order.length === 1);
+      await until('the first run', () => order.length === 1);
       await store.queue.add(['a', 'b', 'c', 'd'].map((each) => trigger(each, each)));
       await store.queue.add([trigger('new', 'new', { urgent: true })]);
       await store.queue.add([trigger('d', 'd2', { urgent: true })]);
@@ -114,7 +114,7 @@ export function describeQueue(name: string, start: StartHarness, runs = 40): voi
         1,
       );
       await store.queue.add(['a', 'b', 'c'].map((each) => trigger(each, each, { urgent: true })));
-      await eventually('all to come back', () => order.length > 3);
+      await until('all to come back', () => order.length > 3);
       await store.queue.add([trigger('new', 'new', { urgent: true })]);
       await idle(store.queue);
       await working.stop();
@@ -131,7 +131,7 @@ export function describeQueue(name: string, start: StartHarness, runs = 40): voi
         return DONE;
       });
       await store.queue.add([trigger('', '1', { key: client })]);
-      await eventually('the first run', () => jobs.length === 1);
+      await until('the first run', () => jobs.length === 1);
       const { cause } = trigger('', '2');
       const at = cause.receivedAt;
       const order = { kind: 'secret-compromised', provider: 'main', clientId: 'web', at, cause } as const;
@@ -152,7 +152,7 @@ export function describeQueue(name: string, start: StartHarness, runs = 40): voi
         return jobs.length === 1 ? { kind: 'retry', afterMs: 1_800_000 } : DONE;
       });
       await store.queue.add([trigger('a', '1')]);
-      await eventually('the key is delayed', async () => (await store.queue.state()).delayed === 1);
+      await until('the key is delayed', async () => (await store.queue.state()).delayed === 1);
       offsetMs = 0;
       await store.queue.add([trigger('b', '2')]);
       await idle(store.queue);
@@ -167,7 +167,7 @@ export function describeQueue(name: string, start: StartHarness, runs = 40): voi
         return jobs.length === 1 ? { kind: 'retry', afterMs: 600_000 } : DONE;
       });
       await store.queue.add([trigger('a', '1')]);
-      await eventually('the key is delayed', async () => (await store.queue.state()).delayed === 1);
+      await until('the key is delayed', async () => (await store.queue.state()).delayed === 1);
       await store.queue.add([trigger('a', '2')]);
       expect((await store.queue.state()).delayed).toBe(1);
       await store.queue.add([trigger('a', '3', { urgent: true })]);
@@ -183,9 +183,9 @@ export function describeQueue(name: string, start: StartHarness, runs = 40): voi
         return { kind: 'retry', afterMs: 600_000 };
       });
       await store.queue.add([trigger('a', '1', { urgent: true })]);
-      await eventually('the first run', () => jobs.length === 1);
-      await eventually('the run is over', async () => (await store.queue.state()).active === 0);
-      await eventually('the key is delayed', async () => (await store.queue.state()).delayed === 1, 3000);
+      await until('the first run', () => jobs.length === 1);
+      await until('the run is over', async () => (await store.queue.state()).active === 0);
+      await until('the key is delayed', async () => (await store.queue.state()).delayed === 1, 3000);
       await working.stop();
       expect(jobs).toHaveLength(1);
     });
@@ -200,7 +200,7 @@ export function describeQueue(name: string, start: StartHarness, runs = 40): voi
         return { kind: 'retry', afterMs: 600_000 };
       });
       await store.queue.add([trigger('a', '1')]);
-      await eventually('the first run', () => jobs.length === 1);
+      await until('the first run', () => jobs.length === 1);
       await store.queue.add([trigger('a', '2', { urgent: true })]);
       first.open();
       await idle(store.queue);
@@ -223,7 +223,7 @@ export function describeQueue(name: string, start: StartHarness, runs = 40): voi
         1,
       );
       await store.queue.add([trigger('a', '1')]);
-      await eventually('the first run', () => started.length === 1);
+      await until('the first run', () => started.length === 1);
       await store.queue.add([trigger('b', '2')]);
       let stopped = false;
       const stop = working.stop().then(() => {
@@ -252,7 +252,7 @@ export function describeQueue(name: string, start: StartHarness, runs = 40): voi
       );
       const names = Array.from({ length: 300 }, (_, index) => `k${index}`);
       await Promise.all(names.map((each) => store.queue.add([trigger(each, each)])));
-      await eventually('two hundred runs', () => ran.length === 200);
+      await until('two hundred runs', () => ran.length === 200);
       expect(await store.queue.state()).toMatchObject({ waiting: 100, delayed: 0, active: 200 });
       all.open();
       await idle(store.queue);
@@ -269,7 +269,7 @@ export function describeQueue(name: string, start: StartHarness, runs = 40): voi
         return DONE;
       });
       await store.queue.add([trigger('a', '1')]);
-      await eventually('the run', () => jobs.length === 1);
+      await until('the run', () => jobs.length === 1);
       await store.queue.add([trigger('a', '2')]);
       await harness.crash(store);
       store = await harness.open(FAST);
@@ -283,7 +283,7 @@ export function describeQueue(name: string, start: StartHarness, runs = 40): voi
     });
 
     it('passes its own check', async () => {
-      await store.queue.check();
+      await expect(store.queue.check()).resolves.toBeUndefined();
     });
 
     it(

@@ -9,7 +9,8 @@ import { RedisLink } from '../../src/queue/bullmq/redis-link.js';
 import { createBullmqStore } from '../../src/queue/bullmq/store.js';
 import { type RedisHandle, type RedisOptions, startRedis } from '../stack/redis.js';
 import { isSoak } from '../support/soak.js';
-import { eventually, gate, idle, type Store, trigger, work } from './store-harness.js';
+import { until } from '../support/until.js';
+import { gate, idle, type Store, trigger, work } from './store-harness.js';
 
 interface Line {
   readonly level: string;
@@ -99,10 +100,7 @@ describe.concurrent('BullMQ over a long time', () => {
         return { kind: 'done' };
       });
       await store.queue.add([trigger('before', 'before'), trigger('held', 'held')]);
-      await eventually(
-        'the first run',
-        async () => ran.has('before') && (await store.queue.state()).active === 1,
-      );
+      await until('the first run', async () => ran.has('before') && (await store.queue.state()).active === 1);
 
       await server.kill();
       const began = performance.now();
@@ -120,13 +118,13 @@ describe.concurrent('BullMQ over a long time', () => {
 
       const back = performance.now();
       await store.queue.add([trigger('after', 'after'), trigger('held', 'joined')]);
-      await eventually('what came after it has run', () => ran.has('after'));
+      await until('what came after it has run', () => ran.has('after'));
       expect(performance.now() - back).toBeLessThan(5000);
       await idle(store.queue, 30_000);
       await working.stop();
       expect([...ran.keys()].sort()).toEqual(['after', 'before', 'held', 'joined']);
       // Two, where a busy machine lets a new connection wait for three seconds, and never one for each attempt.
-      await eventually('the end of the outage', async () => {
+      await until('the end of the outage', async () => {
         return said('redis reachable again') === said('redis unreachable');
       });
       expect([1, 2]).toContain(said('redis unreachable'));

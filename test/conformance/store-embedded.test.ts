@@ -109,7 +109,7 @@ describe('the state directory', () => {
 });
 
 describe('a closed embedded store', () => {
-  it('takes nothing more', async () => {
+  it('refuses every call', async () => {
     const place = await startPlace();
     const store = openAt(place.directory);
     await store.close();

@@ -4,6 +4,7 @@ import type { Job, Trigger } from '../../src/model/trigger.js';
 import type { Backoff } from '../../src/queue/backoff.js';
 import type { JobHandler, JobResult, Queue } from '../../src/queue/queue.js';
 import type { Store } from '../../src/queue/store-parts.js';
+import { until } from '../support/until.js';
 
 export type { Store } from '../../src/queue/store-parts.js';
 
@@ -35,22 +36,9 @@ export function work(queue: Queue, handler: JobHandler, concurrency = 4): Workin
   };
 }
 
-/** Waits for a condition; each look is an await, so the system under test gets its turns. */
-export async function eventually(
-  what: string,
-  condition: () => Promise<boolean> | boolean,
-  timeoutMs = 45_000,
-): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}
-
 /** Nothing waits, is delayed or runs; parked keys may be left. */
-export function idle(queue: Queue, timeoutMs?: number): Promise<void> {
-  return eventually(
+export async function idle(queue: Queue, timeoutMs?: number): Promise<void> {
+  await until(
     'the queue is idle',
     async () => {
       const { waiting, delayed, active } = await queue.state();

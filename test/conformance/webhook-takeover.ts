@@ -13,8 +13,9 @@ import { noMetrics, silentLogger } from '../../src/observe.js';
 import type { LedStore } from '../../src/queue/store-parts.js';
 import { quickClock } from '../decisions/webhook-rig.js';
 import { decision } from '../support/decisions.js';
+import { until } from '../support/until.js';
 import { startWebhookReceiver } from '../support/webhook-receiver.js';
-import { eventually, gate, type StartHarness } from './store-harness.js';
+import { gate, type StartHarness } from './store-harness.js';
 
 const LEADER = { replica: 'one/1', host: 'one', since: '2026-03-01T10:00:00.000Z', storeId: 'store' };
 const ANY = { above: 0, over: 'any' } as const;
@@ -76,7 +77,7 @@ export function describeWebhookTakeover(name: string, start: StartHarness): void
       const former: (() => Promise<void>)[] = [];
       const late: ReturnType<typeof gate>[] = [];
       const hear = () => {
-        for (const heard of late) heard.open();
+        for (const answer of late) answer.open();
       };
       closers.push(async () => hear());
       let store = await harness.open();
@@ -88,8 +89,8 @@ export function describeWebhookTakeover(name: string, start: StartHarness): void
       for (let term = 0; term < TERMS; term++) {
         await log.append(decided.slice(term * 4, term * 4 + 4));
         const led = await lead();
-        const [taken, heard] = [gate(), gate()];
-        late.push(heard);
+        const [taken, answered] = [gate(), gate()];
+        late.push(answered);
         // The receiver takes the third event of each term, and the leader does not hear the answer in time.
         let sent = 0;
         const stop = deliver(led, {
@@ -98,7 +99,7 @@ export function describeWebhookTakeover(name: string, start: StartHarness): void
             const delivery = await sender.send(event, signal);
             if (++sent < 3) return delivery;
             taken.open();
-            await heard.opened;
+            await answered.opened;
             return delivery;
           },
         });
@@ -114,7 +115,7 @@ export function describeWebhookTakeover(name: string, start: StartHarness): void
       hear();
       // As the lease does, when it is lost.
       await Promise.all(former.map((stop) => stop()));
-      await eventually('every event is taken', () => ids.every((id) => receiver.taken.includes(id)), 100_000);
+      await until('every event is taken', () => ids.every((id) => receiver.taken.includes(id)), 100_000);
       // It knows a repetition by its ID. What it sees for the first time is in the order of the log.
       for (const { id, body } of receiver.received) expect(JSON.parse(body)).toMatchObject({ id });
       expect([...new Set(receiver.taken)]).toEqual(ids);

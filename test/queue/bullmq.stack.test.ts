@@ -8,8 +8,9 @@ import { RedisLink } from '../../src/queue/bullmq/redis-link.js';
 import { JOBS } from '../../src/queue/bullmq/schedule.js';
 import { createBullmqStore } from '../../src/queue/bullmq/store.js';
 import type { Store } from '../../src/queue/store-parts.js';
-import { DONE, eventually, gate, idle, trigger, work } from '../conformance/store-harness.js';
+import { DONE, gate, idle, trigger, work } from '../conformance/store-harness.js';
 import { type RedisHandle, startRedis } from '../stack/redis.js';
+import { until } from '../support/until.js';
 
 let redis: RedisHandle;
 let store: Store;
@@ -57,7 +58,7 @@ describe('keys whose job of BullMQ is missing or out of date', () => {
       return ran.length === 1 ? { kind: 'retry', afterMs: 600_000 } : DONE;
     });
     await store.queue.add([trigger('a', '1')]);
-    await eventually('the key is delayed', async () => (await store.queue.state()).delayed === 1);
+    await until('the key is delayed', async () => (await store.queue.state()).delayed === 1);
     const link = new RedisLink(redis.url, prefix, silentLogger, systemClock);
     const urgent = trigger('a', '2', { urgent: true });
     const key = formatKey(urgent.key);
@@ -105,7 +106,7 @@ describe('hundreds of jobs that wait for what follows from them', () => {
       300,
     );
     await store.queue.add(names(300).map((name) => trigger(name, name)));
-    await eventually('all run', () => runs.size === 300);
+    await until('all run', () => runs.size === 300);
     const began = performance.now();
     await store.queue.add([trigger('later', 'later')]);
     expect(performance.now() - began).toBeLessThan(1000);

@@ -9,8 +9,9 @@ import { DEFAULT_BACKOFF } from '../../src/queue/backoff.js';
 import { EmbeddedQueue } from '../../src/queue/embedded/queue.js';
 import { QUEUE_FILE } from '../../src/queue/embedded/schemas.js';
 import { StateFile } from '../../src/queue/embedded/state-file.js';
-import { DONE, eventually, gate, idle, trigger, work } from '../conformance/store-harness.js';
+import { DONE, gate, idle, trigger, work } from '../conformance/store-harness.js';
 import { createMovableClock } from '../support/movable-clock.js';
+import { until } from '../support/until.js';
 
 describe('the embedded queue', () => {
   let directory: string;
@@ -32,7 +33,7 @@ describe('the embedded queue', () => {
     const at = cause.receivedAt;
     const order = { kind: 'secret-compromised', provider: 'main', clientId: 'web', at, cause } as const;
     const added = queue.add([trigger('', '1', { key: clientKey('main', 'web'), order, urgent: true })]);
-    await eventually('the sync', () => syncs === 1);
+    await until('the sync', () => syncs === 1);
     const signals: AbortSignal[] = [];
     const run = gate();
     const working = work(queue, async (_, signal) => {
@@ -40,7 +41,7 @@ describe('the embedded queue', () => {
       await run.opened;
       return DONE;
     });
-    await eventually('the run', () => signals.length === 1);
+    await until('the run', () => signals.length === 1);
     disk.open();
     await added;
     expect(signals.map(({ aborted }) => aborted)).toEqual([false]);
@@ -100,7 +101,7 @@ describe('the embedded queue', () => {
     const added = queue.add([trigger('', '1')]).then(() => {
       isAnswered = true;
     });
-    await eventually('the run', () => runs === 1);
+    await until('the run', () => runs === 1);
     expect(isAnswered).toBe(false);
     disk.open();
     await added;
@@ -119,7 +120,7 @@ describe('the embedded queue', () => {
     const any = vi.spyOn(AbortSignal, 'any');
     try {
       await queue.add([trigger('', '1')]);
-      await eventually('the runs', () => runs === 4);
+      await until('the runs', () => runs === 4);
       expect(any).not.toHaveBeenCalled();
     } finally {
       any.mockRestore();

@@ -8,8 +8,9 @@ import { noMetrics, silentLogger } from '../../src/observe.js';
 import { QUEUE_FILE } from '../../src/queue/embedded/schemas.js';
 import { StateFile } from '../../src/queue/embedded/state-file.js';
 import { createEmbeddedStore } from '../../src/queue/embedded/store.js';
-import { eventually, gate } from '../conformance/store-harness.js';
+import { gate } from '../conformance/store-harness.js';
 import { overwritePages } from '../support/overwrite-pages.js';
+import { until } from '../support/until.js';
 
 const UNREACHABLE = expect.objectContaining({ code: 'ERR_QUEUE_UNREACHABLE' });
 const rejected = { status: 'rejected', reason: UNREACHABLE };
@@ -175,7 +176,7 @@ describe('the state file', () => {
     const settled: string[] = [];
     const write = (name: string) => put(file, name).then(() => settled.push(name));
     const first = write('first');
-    await eventually('the first sync', () => syncs.length === 1);
+    await until('the first sync', () => syncs.length === 1);
     expect(names(file)).toEqual(['first']);
     const others = ['a', 'b', 'c'].map(write);
     await new Promise((resolve) => setImmediate(resolve));
@@ -183,7 +184,7 @@ describe('the state file', () => {
     expect([syncs.length, settled]).toEqual([1, ['read']]);
     syncs[0]?.open();
     await Promise.all([first, read]);
-    await eventually('the second sync', () => syncs.length === 2);
+    await until('the second sync', () => syncs.length === 2);
     expect(settled).toEqual(['read', 'first']);
     syncs[1]?.open();
     await Promise.all(others);
@@ -197,7 +198,7 @@ describe('the state file', () => {
     const sync = () => (++syncs === 1 ? first.opened : Promise.resolve());
     const file = new StateFile(directory, { ...QUEUE_FILE, gatherMs: 20 }, sync);
     const several = ['a', 'b', 'c', 'd'].map((name) => put(file, name));
-    await eventually('the first sync', () => syncs === 1);
+    await until('the first sync', () => syncs === 1);
     const next = put(file, 'next');
     first.open();
     await Promise.all(several);
@@ -213,7 +214,7 @@ describe('the state file', () => {
     const sync = () => (++syncs === 1 ? first.opened : Promise.resolve());
     const file = new StateFile(directory, { ...QUEUE_FILE, gatherMs: 2_000_000_000 }, sync);
     const writes = [put(file, 'first')];
-    await eventually('the first sync', () => syncs === 1);
+    await until('the first sync', () => syncs === 1);
     writes.push(put(file, 'second'));
     first.open();
     await Promise.all(writes);

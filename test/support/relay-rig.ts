@@ -9,6 +9,7 @@ import { noMetrics, silentLogger } from '../../src/observe.js';
 import { createEmbeddedStore, type EmbeddedStore } from '../../src/queue/embedded/store.js';
 import { decisions } from './decisions.js';
 import { MemoryDecisionLog } from './memory-decision-log.js';
+import { until as untilTrue } from './until.js';
 
 const surroundings = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
 
@@ -59,8 +60,7 @@ export async function holding(count: number): Promise<void> {
 }
 
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = AbortSignal.timeout(45_000);
-  while (!(await condition())) await systemClock.sleep(2, deadline);
+  await untilTrue('what the relay does', condition);
 }
 
 export const emptied = async () => (await store.journal.overview()).outboxLength === 0;
