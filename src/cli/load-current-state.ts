@@ -5,7 +5,7 @@ import type { Consul } from '../consul/consul.js';
 import type { SyncError } from '../errors.js';
 import { selectDirectory } from '../identity/selected-directory.js';
 import { parseClientText } from '../plan/world.js';
-import { readBothSides } from '../reconcile/read-all.js';
+import { readCurrentState } from '../reconcile/read-all.js';
 import { parseStoredText } from '../reconcile/stored-break-glass.js';
 import { RevocationWindow } from '../state/revocation-window.js';
 import type { WorldState } from '../state/world-state.js';
@@ -19,7 +19,7 @@ import { withProgress } from './terminal/progress.js';
 import { withConsul } from './with-consul.js';
 
 /** Both sides as they are now, and the connections they were read by. */
-export interface BothSides {
+export interface CurrentState {
   readonly config: Config;
   /** The configuration file. Only with `next` is it another one than `config`. */
   readonly running: Config;
@@ -49,9 +49,9 @@ const KeptOrders = z.object({
  * directory that cannot be read is an error, unless `onUnread` accepts it. With `next`, that configuration
  * decides the access, and what it needs is read. `open` reads the configuration file in another way.
  */
-export async function withBothSides<T>(
+export async function withCurrentState<T>(
   cli: Cli,
-  use: (sides: BothSides) => Promise<T>,
+  use: (sides: CurrentState) => Promise<T>,
   {
     onUnread,
     next,
@@ -85,7 +85,8 @@ export async function withBothSides<T>(
       await withProgress(
         cli.around.stderr,
         () => 'reading the identity providers and Consul',
-        () => readBothSides({ ...runtime, world, acl, consul, directories, jwksUris }, cli.signal, onUnread),
+        () =>
+          readCurrentState({ ...runtime, world, acl, consul, directories, jwksUris }, cli.signal, onUnread),
       );
       const window = new RevocationWindow(config.guards.maxRevocations.windowMs);
       const daemon = await findDaemon(config, cli.signal);
@@ -115,7 +116,7 @@ function takeKeptOrders(daemon: DaemonClient | undefined, world: WorldState): bo
 /** Without a daemon, Consul shows the open break-glass grants. */
 async function takeBreakGlass(
   daemon: DaemonClient | undefined,
-  { consul, world }: Pick<BothSides, 'consul' | 'world'>,
+  { consul, world }: Pick<CurrentState, 'consul' | 'world'>,
   signal: AbortSignal,
 ): Promise<void> {
   const views = parseBreakGlasses(daemon?.status);

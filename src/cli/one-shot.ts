@@ -13,7 +13,7 @@ import type { AtOnce } from '../reconcile/apply-once.js';
 import { commandOf, NO_FOLLOW_UPS, type ReconcilerDeps } from '../reconcile/deps.js';
 import { recordEqualEdges } from '../reconcile/edge-records.js';
 import type { FleetPlan } from '../reconcile/fleet-plan.js';
-import { readBothSides } from '../reconcile/read-all.js';
+import { readCurrentState } from '../reconcile/read-all.js';
 import { restoreMemory } from '../reconcile/restore.js';
 import type { Runtime } from '../runtime.js';
 import type { Cli } from './cli.js';
@@ -77,7 +77,7 @@ export async function withOneShot<T>(
         () => 'reading the identity providers and Consul',
         async () => {
           await restoreMemory(deps);
-          await readBothSides(deps, cli.signal, onUnread);
+          await readCurrentState(deps, cli.signal, onUnread);
           await recordEqualEdges(deps);
         },
       );

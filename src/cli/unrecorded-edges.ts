@@ -1,6 +1,6 @@
 import type { Change } from '../plan/plan.js';
 import type { Cli } from './cli.js';
-import type { BothSides } from './load-current-state.js';
+import type { CurrentState } from './load-current-state.js';
 import { findKnownHolds, type KnownHolds } from './recorded-holds.js';
 
 const RECORDS_UNKNOWN =
@@ -12,7 +12,7 @@ const RECORDS_UNKNOWN =
  * marked edge, because the decision log may be long.
  */
 export async function learnUnrecorded(
-  { config, daemon, world }: Pick<BothSides, 'config' | 'daemon' | 'world'>,
+  { config, daemon, world }: Pick<CurrentState, 'config' | 'daemon' | 'world'>,
   changes: readonly Pick<Change, 'before'>[],
   cli: Cli,
 ): Promise<boolean> {

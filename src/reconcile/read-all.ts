@@ -12,7 +12,7 @@ import { readConsul } from './sweep.js';
  * completely, because a plan from a part would be wrong. Members of groups may stay unknown: a plan then holds the changes
  * that depend on them. A caller that plans nothing may pass `onUnread`, which gets each directory that could not be read.
  */
-export async function readBothSides(
+export async function readCurrentState(
   deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'consul' | 'directories' | 'clock' | 'jwksUris' | 'logger'> &
     Partial<Pick<ReconcilerDeps, 'keyValues'>>,
   signal: AbortSignal,
@@ -39,7 +39,7 @@ export async function readBothSides(
 
 /** Reads all of Consul into the world. Throws if a part cannot be read completely. */
 export async function readConsulSide(
-  deps: Parameters<typeof readBothSides>[0],
+  deps: Parameters<typeof readCurrentState>[0],
   signal: AbortSignal,
 ): Promise<void> {
   await Promise.all([

@@ -13,7 +13,7 @@ import { type Adoption, adopt, planAdoptions } from '../../reconcile/adopt.js';
 import { MOST_SUBJECTS } from '../../reconcile/asked-adoptions.js';
 import type { Cli } from '../cli.js';
 import { type DaemonClient, findDaemon, refusal } from '../daemon-client.js';
-import { type BothSides, withBothSides } from '../load-current-state.js';
+import { type CurrentState, withCurrentState } from '../load-current-state.js';
 import { NO_ANSWER, type OneShot, planShot, withOneShot } from '../one-shot.js';
 import { planSides } from '../plan-sides.js';
 import { aclChangeView, changeView, holdView } from '../plan-view.js';
@@ -57,7 +57,7 @@ async function adoptAll(options: Options, cli: Cli): Promise<void> {
   const daemon = await findDaemon(await cli.openConfig(), cli.signal);
   if (daemon !== undefined) {
     requireLeader(daemon);
-    const tools = await withBothSides(cli, async (sides) => toolsOfDaemon(daemon, sides, cli));
+    const tools = await withCurrentState(cli, async (sides) => toolsOfDaemon(daemon, sides, cli));
     return takeOver(tools, options, cli);
   }
   await withOneShot(cli, NO_ANSWER, (shot) => takeOver(toolsOfShot(shot, cli), options, cli));
@@ -127,7 +127,7 @@ function bodyOf(status: unknown): z.infer<typeof DaemonBody> {
 const OTHER_VERSION = 'the running daemon has another version; restart it with this one';
 
 /** The daemon writes, each key in its turn. It publishes by itself. Throws ERR_INTERNAL for one with another mapping. */
-function toolsOfDaemon(daemon: DaemonClient, { world, acl }: BothSides, cli: Cli): Tools {
+function toolsOfDaemon(daemon: DaemonClient, { world, acl }: CurrentState, cli: Cli): Tools {
   if (bodyOf(daemon.status).mappingRevision !== world.mapping.revision)
     throw refusal(
       'the daemon has another mapping than this file gives: have it read the file again (send it SIGHUP), then run scopemesh adopt again',
@@ -151,7 +151,7 @@ function toolsOfDaemon(daemon: DaemonClient, { world, acl }: BothSides, cli: Cli
       ask(destinationKey(name, namespace, partition), changes),
     adoptAcl: ({ key, changes }) => ask(key, changes),
     publish: async () => {},
-    holdsAfter: () => withBothSides(cli, async (sides) => (await planSides(sides)).holds),
+    holdsAfter: () => withCurrentState(cli, async (sides) => (await planSides(sides)).holds),
   };
 }
 

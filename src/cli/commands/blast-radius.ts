@@ -3,7 +3,7 @@ import { systemClock } from '../../clock.js';
 import { type BlastView, blastAt, blastNow } from '../blast-view.js';
 import type { Cli } from '../cli.js';
 import { hasTrail } from '../has-decision-log.js';
-import { withBothSides } from '../load-current-state.js';
+import { withCurrentState } from '../load-current-state.js';
 import { accessText } from '../terminal/access-text.js';
 import { countText } from '../terminal/count-text.js';
 import { columns, printable } from '../terminal/screen.js';
@@ -39,7 +39,7 @@ async function ask(name: string, options: AtOptions, cli: Cli): Promise<BlastVie
     const { guards } = await cli.openConfig();
     return withTrail(cli, options, (trail) => blastAt(name, guards.protected, trail, at));
   }
-  return withBothSides(cli, async ({ config, world }) => {
+  return withCurrentState(cli, async ({ config, world }) => {
     const now = systemClock.now();
     // A read of a whole topic is not worth the wait: it only adds the decisions.
     if (!hasTrail(config) && options.fromTopic !== true) return blastNow(name, world, undefined, now);

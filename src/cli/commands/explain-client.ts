@@ -2,7 +2,7 @@ import { systemClock } from '../../clock.js';
 import { clientLogin } from '../../reconcile/client-logins.js';
 import type { Cli } from '../cli.js';
 import { findClientId } from '../client-id.js';
-import type { BothSides } from '../load-current-state.js';
+import type { CurrentState } from '../load-current-state.js';
 import { loginDocument, toLoginView } from '../login-view.js';
 import { ORDERS_UNKNOWN } from '../terminal/explain-text.js';
 import { loginFacts, loginVerdict } from '../terminal/login-text.js';
@@ -11,7 +11,7 @@ import { printable } from '../terminal/screen.js';
 const CANNOT_LOG_IN = 4;
 
 /** Explains what one client, named as `findClientId` reads it, may do with Consul. */
-export function explainClient(sides: BothSides, text: string, cli: Cli, isJson: boolean): void {
+export function explainClient(sides: CurrentState, text: string, cli: Cli, isJson: boolean): void {
   const { world, areOrdersKnown } = sides;
   const id = findClientId(world, text);
   const name = `${id.provider}/${id.clientId}`;

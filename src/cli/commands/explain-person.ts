@@ -3,7 +3,7 @@ import { peopleName, personName } from '../../plan/acl/object-names.js';
 import { rulesOfGroups } from '../../plan/acl/plan-people.js';
 import { knownMembers, plannedPeople } from '../../state/people-acl.js';
 import type { Cli } from '../cli.js';
-import type { BothSides } from '../load-current-state.js';
+import type { CurrentState } from '../load-current-state.js';
 import { loginCommand } from '../login-view.js';
 import { holdView } from '../plan-view.js';
 import { durationText } from '../terminal/duration-text.js';
@@ -30,7 +30,11 @@ export interface GroupOfPerson {
 }
 
 /** What a person may do with Consul because of their groups. */
-function personView(sides: Pick<BothSides, 'world' | 'acl' | 'config'>, provider: string, subject: string) {
+function personView(
+  sides: Pick<CurrentState, 'world' | 'acl' | 'config'>,
+  provider: string,
+  subject: string,
+) {
   const { world, acl, config } = sides;
   const { mapping } = world;
   const { owner } = mapping;
@@ -80,7 +84,7 @@ function personView(sides: Pick<BothSides, 'world' | 'acl' | 'config'>, provider
 }
 
 /** Explains what one person, named `provider/subject`, may do with Consul. */
-export function explainPerson(sides: BothSides, name: string, cli: Cli, isJson: boolean): void {
+export function explainPerson(sides: CurrentState, name: string, cli: Cli, isJson: boolean): void {
   const slash = name.indexOf('/');
   const [provider, subject] = [name.slice(0, slash), name.slice(slash + 1)];
   const { providers } = sides.world.mapping;

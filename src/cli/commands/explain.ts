@@ -19,7 +19,7 @@ import { inputOf, planFleet } from '../../state/fleet.js';
 import type { Cli } from '../cli.js';
 import { hasDecisionLog } from '../has-decision-log.js';
 import { parseInstant } from '../instant.js';
-import { type BothSides, withBothSides } from '../load-current-state.js';
+import { type CurrentState, withCurrentState } from '../load-current-state.js';
 import { type LoginView, loginDocument, toLoginView } from '../login-view.js';
 import { changeView, holdView } from '../plan-view.js';
 import { reportReach } from '../reach-of-plan.js';
@@ -100,9 +100,9 @@ Examples:
             exitCode: 1,
           });
         if (client !== undefined && source === undefined && person === undefined)
-          return withBothSides(cli, async (sides) => explainClient(sides, client, cli, isJson));
+          return withCurrentState(cli, async (sides) => explainClient(sides, client, cli, isJson));
         if (person !== undefined && source === undefined && client === undefined)
-          return withBothSides(cli, async (sides) => explainPerson(sides, person, cli, isJson));
+          return withCurrentState(cli, async (sides) => explainPerson(sides, person, cli, isJson));
         if (client !== undefined || person !== undefined || source === undefined || destination === undefined)
           return command.error('error: give a source and a destination, or --client, or --person', {
             exitCode: 1,
@@ -111,7 +111,7 @@ Examples:
           return command.error('error: --method needs --path', { exitCode: 1 });
         const { at } = options;
         if (at !== undefined) return explainAt({ ...options, source, destination, at }, cli);
-        await withBothSides(cli, async (sides) => {
+        await withCurrentState(cli, async (sides) => {
           const explanation = await judge(sides, source, destination, options, cli);
           const circumstances = await look(sides, explanation, cli);
           const access = consulAccess(sides, explanation);
@@ -134,7 +134,7 @@ Examples:
 }
 
 async function judge(
-  sides: BothSides,
+  sides: CurrentState,
   sourceName: string,
   destinationName: string,
   options: Options,
@@ -179,7 +179,7 @@ async function judge(
 }
 
 /** What the client of the source may do with Consul; null if that is nothing and no hold or limit explains it. */
-function consulAccess(sides: BothSides, { client }: Explanation): LoginView | null {
+function consulAccess(sides: CurrentState, { client }: Explanation): LoginView | null {
   const found = client && clientLogin(sides, client, systemClock.now());
   if (found === undefined) return null;
   const view = toLoginView(found);
@@ -188,7 +188,7 @@ function consulAccess(sides: BothSides, { client }: Explanation): LoginView | nu
 }
 
 async function look(
-  { config, world, consul, areOrdersKnown }: BothSides,
+  { config, world, consul, areOrdersKnown }: CurrentState,
   { source, destination }: Explanation,
   cli: Cli,
 ): Promise<Circumstances> {

@@ -12,7 +12,7 @@ import { nameOf } from '../../plan/proposal/propose-claims.js';
 import { parseClientText, type World } from '../../plan/world.js';
 import type { Cli } from '../cli.js';
 import { importDocument, importSummary, LEFT_OUT } from '../import-view.js';
-import { withBothSides } from '../load-current-state.js';
+import { withCurrentState } from '../load-current-state.js';
 import { writePrivateFiles } from '../private-files.js';
 import { readAclFacts, unexplainedAcl } from '../read-unexplained-acl.js';
 import { importMarkdown } from '../terminal/import-markdown.js';
@@ -78,7 +78,7 @@ async function runImport({ out, force, json }: Options, cli: Cli): Promise<void>
   if (existsSync(path) && realpathSync(path) === realpathSync(source))
     throw refusal(`${path} is the configuration that import reads; name another directory with --out`);
   const text = await readConfigText(load);
-  const found = await withBothSides(
+  const found = await withCurrentState(
     cli,
     async ({ world, consul }) => {
       const now = systemClock.now();

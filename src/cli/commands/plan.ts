@@ -9,7 +9,7 @@ import { policyOf } from '../../plan/mode.js';
 import { type FleetPlan, isAnythingToDo } from '../../reconcile/fleet-plan.js';
 import { breakGlassLine } from '../break-glass-view.js';
 import type { Cli } from '../cli.js';
-import { type BothSides, withBothSides } from '../load-current-state.js';
+import { type CurrentState, withCurrentState } from '../load-current-state.js';
 import { manifestNotes, manifestTexts } from '../manifest-notes.js';
 import { planSides } from '../plan-sides.js';
 import { planDocument } from '../plan-view.js';
@@ -72,18 +72,18 @@ Exit status: 0; with --detailed-exitcode 2 if changes are pending, also in mode 
 
 Examples:
   scopemesh plan
-  scopemesh plan --detailed-exitcode || echo "Consul and the IdP differ"
+  scopemesh plan --detailed-exitcode || echo "Consul and the identity provider differ"
   scopemesh plan --json | jq '.changes[] | select(.action == "revoke")'
   scopemesh plan --what-if client=web-app,+scope=orders:write,-scope=orders:read
   scopemesh plan --what-if file=new.yaml --format markdown`,
     )
     .action(async (options: Options) => {
       const next = await readNextConfig(options.whatIf, cli);
-      await withBothSides(cli, (sides) => show(sides, options, cli), next === undefined ? {} : { next });
+      await withCurrentState(cli, (sides) => show(sides, options, cli), next === undefined ? {} : { next });
     });
 }
 
-async function show(sides: BothSides, options: Options, cli: Cli): Promise<void> {
+async function show(sides: CurrentState, options: Options, cli: Cli): Promise<void> {
   const { config, world, daemon } = sides;
   const { mapping } = world;
   const planAll = () => planUnder(mapping, sides);
@@ -131,13 +131,17 @@ const WITHOUT_RECORDS =
   'a daemon that loads the mapping, or scopemesh apply, closes that at once.';
 
 /** Whether the daemon has another mapping, or none runs: then the mass guard may hold less than the plan says. */
-function isOfOtherMapping({ holds }: FleetPlan, { revision }: Mapping, daemon: BothSides['daemon']): boolean {
+function isOfOtherMapping(
+  { holds }: FleetPlan,
+  { revision }: Mapping,
+  daemon: CurrentState['daemon'],
+): boolean {
   if (holds.every(({ reason }) => reason !== 'RevocationLimit')) return false;
   return !isRecord(daemon?.status) || daemon.status.mappingRevision !== revision;
 }
 
 /** In a mode that writes nothing, the plan of a mode that writes everything, so that it has every change. */
-async function planUnder(mapping: Mapping, sides: BothSides): Promise<FleetPlan> {
+async function planUnder(mapping: Mapping, sides: CurrentState): Promise<FleetPlan> {
   const { world } = sides;
   const next = policyOf(mapping).writes ? mapping : { ...mapping, mode: 'enforce' as const };
   // To set the same one again would cost as much as half of the plan.
@@ -148,7 +152,7 @@ async function planUnder(mapping: Mapping, sides: BothSides): Promise<FleetPlan>
 /** Changes the world as assumed. `before` is the plan without the assumptions. */
 async function assume(
   assumptions: readonly Assumption[],
-  sides: BothSides,
+  sides: CurrentState,
 ): Promise<{ readonly before: FleetPlan; readonly facts: Omit<WhatIf, 'alreadyPending'> } | undefined> {
   if (assumptions.length === 0) return undefined;
   const before = await planUnder(toMapping(sides.running), sides);

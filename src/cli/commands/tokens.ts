@@ -7,7 +7,7 @@ import type { GrantObjects } from '../../plan/acl/token-power.js';
 import { countTokens, isStatic, reportTokens, type TokenReport } from '../../plan/acl/token-report.js';
 import { clientLogins } from '../../reconcile/client-logins.js';
 import type { Cli } from '../cli.js';
-import { type BothSides, withBothSides } from '../load-current-state.js';
+import { type CurrentState, withCurrentState } from '../load-current-state.js';
 import { printTokens } from '../terminal/tokens-text.js';
 
 interface Options {
@@ -39,7 +39,7 @@ Examples:
     )
     .action(async (options: Options) => {
       const unread = new Map<string, string>();
-      const show = async ({ consul, world, acl }: BothSides) => {
+      const show = async ({ consul, world, acl }: CurrentState) => {
         const now = systemClock.now();
         // If ACLs are off, an empty list is correct.
         const { aclsEnabled } = await consul.inspect(cli.signal);
@@ -66,7 +66,7 @@ Examples:
           });
         else printTokens(reports, counts, { now, ownId, rulesTrouble, unread }, cli.screen);
       };
-      await withBothSides(cli, show, {
+      await withCurrentState(cli, show, {
         onUnread: (provider, error) => unread.set(provider, error.message),
       });
     });

@@ -13,7 +13,7 @@ import { trial } from '../../trail/trial/trial.js';
 import { linesOf, parseLine } from '../access-log-lines.js';
 import type { Cli } from '../cli.js';
 import { parseInstant } from '../instant.js';
-import { type BothSides, withBothSides } from '../load-current-state.js';
+import { type CurrentState, withCurrentState } from '../load-current-state.js';
 import { planSides } from '../plan-sides.js';
 import { printTrial } from '../terminal/trial-text.js';
 import { learnUnrecorded } from '../unrecorded-edges.js';
@@ -60,7 +60,7 @@ const NO_DAEMON =
 async function show({ from, logs, fromTopic, json }: Options, cli: Cli): Promise<void> {
   const { mode } = await cli.openConfig();
   if (mode !== 'observe') throw nothingToTry(mode);
-  const answer = await withBothSides(cli, async (sides) => {
+  const answer = await withCurrentState(cli, async (sides) => {
     const holds = await presentHolds(sides, cli);
     const { world, consul } = sides;
     const { defaultPolicy } = await consul.inspect(cli.signal);
@@ -93,7 +93,7 @@ function nothingToTry(mode: Exclude<Mode, 'observe'>): SyncError {
 /**
  * The plan of mode enforce, as holds: a plan of mode observe lacks jwt-providers, and the edges that wait for them.
  */
-async function presentHolds(sides: BothSides, cli: Cli): Promise<readonly Hold[]> {
+async function presentHolds(sides: CurrentState, cli: Cli): Promise<readonly Hold[]> {
   const { world } = sides;
   world.setMapping({ ...world.mapping, mode: 'enforce' });
   const holds = toHolds(await planSides(sides));

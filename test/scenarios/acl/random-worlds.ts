@@ -18,7 +18,7 @@ import { planAclFleet } from '../../../src/reconcile/acl/plan-fleet-acl.js';
 import { applyOnce } from '../../../src/reconcile/apply-once.js';
 import { NO_FOLLOW_UPS } from '../../../src/reconcile/deps.js';
 import { planEverything } from '../../../src/reconcile/fleet-plan.js';
-import { readBothSides } from '../../../src/reconcile/read-all.js';
+import { readCurrentState } from '../../../src/reconcile/read-all.js';
 import { Contention } from '../../../src/state/contention.js';
 import { openConsul, openProvider, openStore } from '../../../workers/wire.js';
 import { type Idp, type IdpClient, startIdp } from '../../support/idp.js';
@@ -143,7 +143,7 @@ export async function holdOverRandomWorlds(consul: ConsulAccess, runs: number): 
   const deps = { ...core, contention, queue: NO_FOLLOW_UPS };
   const { signal } = new AbortController();
   const plan = async () => {
-    await readBothSides(deps, signal);
+    await readCurrentState(deps, signal);
     return planEverything(deps.world, deps.window, systemClock.now(), await planAclFleet(deps));
   };
   const foreign = await plantForeign(consul);
