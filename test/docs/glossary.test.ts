@@ -19,7 +19,8 @@ describe('the glossary', () => {
 
   it.each(references(PAGE))('finds $name in $file', ({ file, name }) => {
     expect(existsSync(join(ROOT, file))).toBe(true);
-    expect(textOf(file)).toMatch(new RegExp(`\\b${name}\\b`));
+    const declaration = `\\b(?:function|const|class|interface|type|async) ${name}\\b|\\b${name}(?:\\??:|\\()|'${name}'`;
+    expect(textOf(file)).toMatch(new RegExp(declaration));
   });
 
   it('is linked from the README', () => {

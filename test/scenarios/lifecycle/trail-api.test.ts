@@ -1,7 +1,7 @@
 import { afterEach, expect, it } from 'vitest';
-import { readApiToken } from '../../src/cli/api-token.js';
-import type { Rig } from '../support/daemon.js';
-import { isOpen, ordersRig, READ } from '../support/orders-rig.js';
+import { readApiToken } from '../../../src/cli/api-token.js';
+import type { Rig } from '../../support/daemon.js';
+import { isOpen, ordersRig, READ } from '../../support/orders-rig.js';
 
 let rig: Rig;
 afterEach(() => rig.close());

@@ -13,9 +13,9 @@ import {
 } from '../../src/plan/last-applied.js';
 import { claimSubject } from '../../src/plan/plan.js';
 import type { KeyRecord, RecordUpdate, SettledDecision } from '../../src/queue/journal.js';
-import { applyRig, CAUSE, change, denial, entryOf, loss, NEVER } from '../apply/apply-rig.js';
 import { ALLOW, DENY, entry, NOW, named, ourSource, source } from '../plan/scene.js';
-import { depsOf, worldWithTwo } from './deps.js';
+import { depsOf, worldWithTwo } from '../reconcile/deps.js';
+import { applyRig, CAUSE, change, denial, entryOf, loss, NEVER } from './apply-rig.js';
 
 const KEY = 'destination/default/default/orders';
 const AT = 7;
