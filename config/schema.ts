@@ -118,7 +118,7 @@ const ACTORS = z.strictObject({
 });
 
 const CRON_FAULT =
-  'must be a cron expression of a time that comes; write five fields: minute hour day month weekday';
+  'must be a cron expression that matches a future time; write five fields: minute hour day month weekday';
 
 const GUARDS = z.strictObject({
   maxRevocations: z

@@ -101,7 +101,7 @@ const COMMANDS: readonly ((program: Command, cli: Cli) => void)[] = [
 function createCommands({ stdout, stderr }: Surroundings): Command {
   return new Command('scopemesh')
     .description(
-      "Keeps Consul's service mesh authorisation equal to the OAuth clients and scopes of the IdP.",
+      "Keeps Consul's service mesh authorisation equal to the OAuth clients and scopes of the identity provider.",
     )
     .version(readVersion(), '-V, --version')
     .configureOutput({
@@ -133,7 +133,7 @@ Examples:
   scopemesh test                      check the mapping against examples
   scopemesh doctor                    check the servers and permissions
   scopemesh plan                      show what would change, and why
-  scopemesh run                       keep Consul equal to the IdP
+  scopemesh run                       keep Consul equal to the identity provider
   scopemesh explain web orders        explain whether web may call orders
   scopemesh reach web orders          check whether the call can also arrive
   scopemesh tokens --static           list the remaining static ACL tokens`,

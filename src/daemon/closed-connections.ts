@@ -22,7 +22,7 @@ export function reportClosed(
     if (loggedAt !== undefined && now >= loggedAt && now - loggedAt < LOG_INTERVAL_MS) return;
     logger.warn(
       { listener: `http.${listener}`, address, reason, closed },
-      'connections are closed because an address, or all together, hold too many; find the sender and limit it in front of scopemesh',
+      'connections are closed because one address, or all addresses together, opened too many; find the sender and limit it in front of scopemesh',
     );
     loggedAt = now;
     closed = 0;

@@ -212,7 +212,7 @@ export class Reloads {
     for (;;) {
       try {
         await clock.sleep(RETRY_MS, this.#signal);
-        if (!this.#live().isReconciling) throw new Error('this replica leads no more');
+        if (!this.#live().isReconciling) throw new Error('this replica no longer leads');
         return await record();
       } catch (error) {
         if (!this.#signal.aborted && isUnrecorded(error) && error.code !== 'ERR_LEASE_LOST') continue;

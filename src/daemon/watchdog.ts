@@ -23,7 +23,7 @@ export async function runWatchdog(
     if (why !== undefined && why !== logged)
       logger.error(
         { why },
-        'work does not go on although it should, so systemd gets no more signs of life. Keep the log and restart scopemesh',
+        'work is stuck; systemd gets no more signs of life. Keep the log and restart scopemesh',
       );
     if (why === undefined && logged !== undefined) logger.info({}, 'work goes on again');
     logged = why;

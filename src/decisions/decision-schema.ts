@@ -39,7 +39,7 @@ const RESIDUAL = z.object({
     .union([instant(), unknown()])
     .exactOptional()
     .describe(
-      'Until then access tokens live that the identity provider issued before; unknown in decisions of today.',
+      'Until then access tokens live that the identity provider issued before; for now always unknown.',
     ),
   untilSynced: z
     .literal(true)

@@ -44,7 +44,7 @@ export function openSigningKey({
     }
     logger.error(
       { error: message },
-      'the decision log is not signed; mend or delete the key, and start again',
+      'the decision log is not signed; repair or delete the key, and start again',
     );
     return undefined;
   }

@@ -138,7 +138,7 @@ export class Leadership {
         this.#ledAt = clock.now();
         await term.handOver();
       }
-      if (term.lost.aborted) logger.warn({ epoch: leader.epoch }, 'this replica leads no more');
+      if (term.lost.aborted) logger.warn({ epoch: leader.epoch }, 'this replica no longer leads');
     });
   }
 }

@@ -201,7 +201,7 @@ export function refuseOpenBreakGlass({ world, clock }: Pick<ReconcilerDeps, 'wor
   const ids = open.map(({ id }) => id).join(', ');
   throw new SyncError(
     'ERR_CONFIG',
-    `break-glass grants have open edges, which nothing would close without their marks: ${ids}; start the daemon, end each with scopemesh grant end, and stop it when scopemesh grant list does not show them any more`,
+    `break-glass grants have open edges, which nothing would close without their marks: ${ids}; start the daemon. End each grant with scopemesh grant end. Stop the daemon when scopemesh grant list no longer shows them`,
     { retriable: false },
   );
 }

@@ -92,7 +92,7 @@ export class BreakGlassFollower {
     } catch (error) {
       deps.logger.warn(
         { error: messageOf(error) },
-        'the time by which break-glass grants are open could not be recorded; a clock that is set back over a restart now can prolong them',
+        'the time of break-glass grants could not be recorded; if the clock is set back over a restart, they may last longer',
       );
     }
   }

@@ -55,7 +55,10 @@ export async function recordGone(
   deps.world.rememberWritten(key, new Map([...deps.world.records.of(key), ...lastApplied]));
   for (const { outcome, reason, id, subject } of decisions) {
     deps.metrics.count('scopemesh_decisions_total', { outcome, reason });
-    deps.logger.info({ subject, decision: id }, 'an edge that is not wanted any more is not in Consul');
+    deps.logger.info(
+      { subject, decision: id },
+      'an edge that no scope opens any more is missing in Consul; it counts as removed',
+    );
   }
   deps.onSettled();
 }

@@ -121,7 +121,7 @@ function takeEffect(
     world.setClientBlock(verdict.id, 'ClientQuarantined');
     logger.warn(
       { ...verdict.id, ...verdict.instants },
-      'a quarantine in Consul is not in the store of scopemesh, and takes effect',
+      'found a quarantine in Consul that the store lacks; it takes effect',
     );
     return [verdict];
   });

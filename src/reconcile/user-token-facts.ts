@@ -37,7 +37,7 @@ export async function readUserTokenFacts(
       if (isNeeded)
         logger.warn(
           fields,
-          'a fact that user tokens need could not be read; its last value is used (of gateways: none)',
+          'a fact that user tokens need could not be read; its last value is used (for gateways, no value)',
         );
       else logger.debug(fields, 'a fact that user tokens would need could not be read');
     }

@@ -224,7 +224,7 @@ describe('an access, as decisions show it', () => {
 });
 
 describe('the cause of a job', () => {
-  it('is what an order said before an event, an event before a person, and that before what was noticed', () => {
+  it('prefers an order to an event, an event to a person, a person to a finding', () => {
     const kinds: readonly CauseKind[] = ['resync', 'command', 'config', 'poll', 'webhook', 'order'];
     const triggers = kinds.map((kind, at) => ({ cause: causedBy(kind, at) }));
     const ranked: CauseKind[] = [];

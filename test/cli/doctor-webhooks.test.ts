@@ -48,7 +48,7 @@ it('doctor says which receivers can be reached, and what a webhook has not deliv
     'the receiver of the webhook away cannot be reached from here: ECONNREFUSED',
   );
   expect(findings[3]).toMatchObject({
-    message: 'the webhook away waits since 1h: 8 attempts failed, the last with: ECONNREFUSED',
+    message: 'the webhook away has waited for 1h: 8 attempts failed, the last with: ECONNREFUSED',
     remedy: 'correct the receiver, then run scopemesh webhooks retry away',
   });
   expect(receiver.received).toEqual([]);

@@ -13,14 +13,14 @@ beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'scopemesh-notify-'));
   const program = join(directory, 'systemd-notify');
   // It writes down its arguments, and what of the environment it got.
-  writeFileSync(program, `#!/bin/sh\necho "$* $NOTIFY_SOCKET \${SECRET-none}" >> "${directory}/told"\n`);
+  writeFileSync(program, `#!/bin/sh\necho "$* $NOTIFY_SOCKET \${SECRET-none}" >> "${directory}/messages"\n`);
   chmodSync(program, 0o755);
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-const told = () => {
+const messages = () => {
   try {
-    return readFileSync(join(directory, 'told'), 'utf8').trim().split('\n');
+    return readFileSync(join(directory, 'messages'), 'utf8').trim().split('\n');
   } catch {
     return [];
   }
@@ -37,14 +37,14 @@ describe('systemd', () => {
     const supervisor = createSupervisor(environment(), silentLogger);
     expect(supervisor.watchdogMs).toBe(200);
     await Promise.all([supervisor.tell('RELOADING=1'), supervisor.tell('READY=1')]);
-    expect(told()).toEqual(['RELOADING=1 /run/systemd/notify none', 'READY=1 /run/systemd/notify none']);
+    expect(messages()).toEqual(['RELOADING=1 /run/systemd/notify none', 'READY=1 /run/systemd/notify none']);
   });
 
   it('gets no message where it did not start the process', async () => {
     const supervisor = createSupervisor({ ...environment(), NOTIFY_SOCKET: undefined }, silentLogger);
     await supervisor.tell('READY=1');
     expect(supervisor.watchdogMs).toBeUndefined();
-    expect(told()).toEqual([]);
+    expect(messages()).toEqual([]);
   });
 
   it('without systemd-notify the log says once what to do', async () => {
@@ -66,7 +66,7 @@ describe('systemd', () => {
         signal: stop.signal,
         environment: environment(),
       });
-      const has = (state: string) => () => told().some((line) => line.startsWith(state));
+      const has = (state: string) => () => messages().some((line) => line.startsWith(state));
       await until('it is ready', has('READY=1'));
       await until('it works', has('WATCHDOG=1'));
       stop.abort(new Error('stopped by a signal'));

@@ -244,7 +244,7 @@ scopes: {}`,
     'guards: { freeze: [{ schedule: "0 0 31 2 *", duration: 60h, timeZone: Europe/Berlin }] }',
     [],
     [
-      '1:32: guards.freeze[0].schedule: must be a cron expression of a time that comes; write five fields: minute hour day month weekday',
+      '1:32: guards.freeze[0].schedule: must be a cron expression that matches a future time; write five fields: minute hour day month weekday',
     ],
   ],
   [
@@ -252,7 +252,7 @@ scopes: {}`,
     'guards: { freeze: [{ schedule: daily, duration: 1h, timeZone: Mars }] }',
     [],
     [
-      '1:32: guards.freeze[0].schedule: must be a cron expression of a time that comes; write five fields: minute hour day month weekday',
+      '1:32: guards.freeze[0].schedule: must be a cron expression that matches a future time; write five fields: minute hour day month weekday',
       '1:63: guards.freeze[0].timeZone: must be a time zone; write for example Europe/Berlin',
     ],
   ],

@@ -22,8 +22,8 @@ const PATIENCE_MS = 120_000;
 const FIRST_WRITE_MS = isSoak ? 1_000 : PATIENCE_MS;
 
 /** Different clients, and so different destinations. */
-const TOLD = 7;
-const UNTOLD = 8;
+const REPORTED = 7;
+const UNREPORTED = 8;
 
 const serviceOf = (client: number) => `svc-${client}`;
 const destinationOf = (client: number) => `d-${client % DESTINATIONS}`;
@@ -119,7 +119,7 @@ async function ledAt({ daemon }: { readonly daemon: Scopemesh }): Promise<number
   return typeof time === 'number' ? time : Date.parse(time ?? '');
 }
 
-it('a standby writes soon after it got the lease, what an event told and what only a complete read finds', async () => {
+it('a standby that got the lease soon writes what an event reported and what only a complete read finds', async () => {
   const leader = await start();
   await leader.daemon.ready(PATIENCE_MS);
   const isOpen = async () => {
@@ -137,13 +137,14 @@ it('a standby writes soon after it got the lease, what an event told and what on
   await until('the standby has read both sides', isWarm, { timeoutMs: PATIENCE_MS });
 
   await leader.daemon.kill();
-  grant(TOLD, []);
-  grant(UNTOLD, []);
-  const event = idp.sign({ type: 'client.updated', data: { clientId: `${serviceOf(TOLD)}-app` } });
+  grant(REPORTED, []);
+  grant(UNREPORTED, []);
+  const event = idp.sign({ type: 'client.updated', data: { clientId: `${serviceOf(REPORTED)}-app` } });
   const answer = await fetch(`${standby.daemon.address}/events/main`, { method: 'POST', ...event });
   expect(answer.status).toBe(202);
 
-  const areClosed = async () => [TOLD, UNTOLD].every((client) => closedAt(standby, client) !== undefined);
+  const areClosed = async () =>
+    [REPORTED, UNREPORTED].every((client) => closedAt(standby, client) !== undefined);
   await until('both are closed', areClosed, { timeoutMs: PATIENCE_MS });
   const at = await ledAt(standby);
   const sinceLease = (instant = Number.NaN) => Math.round(instant - at);
@@ -151,8 +152,8 @@ it('a standby writes soon after it got the lease, what an event told and what on
   const figures = {
     clients: CLIENTS,
     firstWriteMs: sinceLease(first && performance.timeOrigin + first.at),
-    toldMs: sinceLease(closedAt(standby, TOLD)),
-    untoldMs: sinceLease(closedAt(standby, UNTOLD)),
+    toldMs: sinceLease(closedAt(standby, REPORTED)),
+    untoldMs: sinceLease(closedAt(standby, UNREPORTED)),
   };
   process.stdout.write(`takeover: ${JSON.stringify(figures)}\n`);
   expect(figures.firstWriteMs).toBeLessThan(FIRST_WRITE_MS);

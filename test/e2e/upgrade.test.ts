@@ -66,10 +66,10 @@ async function expectGoneOn(
 ) {
   expect(await edgesOfConsul(world)).toEqual(AFTER);
   const fresh = all.filter(({ id }) => !old.has(id)).filter(({ resource }) => resource.kind === 'intention');
-  const told = fresh.map(({ subject, outcome, reason, cause }) =>
+  const texts = fresh.map(({ subject, outcome, reason, cause }) =>
     [subject.split('/').slice(-2).join('/'), outcome, reason, cause.kind].join(' '),
   );
-  expect(told.toSorted()).toEqual([
+  expect(texts.toSorted()).toEqual([
     'd-1/svc-4 applied ScopeGranted webhook',
     // The entry has another index in this Consul than the record of the write: so nothing says what became of it.
     'd-1/svc-4 unknown Interrupted webhook',
@@ -91,7 +91,7 @@ async function expectGoneOn(
 }
 
 describe('the state of a release before the lease', () => {
-  it('in files: is gone on with, changes nothing but what was under way, and the chain goes on', async () => {
+  it('continues from files, changes only unfinished writes, and extends the chain', async () => {
     const { world, state } = await restored('embedded');
     const directory = await createRunDirectory('former');
     stops.push(() => removeRunDirectory(directory));
@@ -121,7 +121,7 @@ describe('the state of a release before the lease', () => {
     expect(stdout).toContain('is intact');
   });
 
-  it('in Redis: is gone on with, and the decisions that wait there are published', async () => {
+  it('continues from Redis, and publishes the decisions that wait there', async () => {
     const [{ world, state }, kafka] = await Promise.all([restored('bullmq'), startTopic()]);
     await restoreRedis(world.redis?.url ?? '', state.redis ?? []);
     const old = new Set(idsInOutbox(state));

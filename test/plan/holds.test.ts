@@ -68,7 +68,7 @@ describe('a hold is reported again', () => {
     },
   );
 
-  it('for other reasons not if only the access differs', () => {
+  it('keeps its fingerprint for other reasons if only the access differs', () => {
     expect(isSame({ after: ALLOW }, { after: DENY })).toBe(true);
   });
 
@@ -79,7 +79,7 @@ describe('a hold is reported again', () => {
     },
   );
 
-  it('for other reasons not if only the detail differs', () => {
+  it('keeps its fingerprint for other reasons if only the detail differs', () => {
     expect(isSame({ detail: 'a' }, { detail: 'b' })).toBe(true);
   });
 });

@@ -31,11 +31,11 @@ it('a standby hears of events again after a firewall dropped its silent connecti
     new RedisLink(`redis://127.0.0.1:${port}`, 'scopemesh:wake', silentLogger, systemClock);
   const [far, near] = [open(way.port), open(redis.port)];
   const speaker = new Wake(near, { logger: silentLogger, clock });
-  const heard: Trigger[] = [];
+  const received: Trigger[] = [];
   let listens = () => {};
   const isListening = new Promise<void>((resolve) => (listens = resolve));
   const end = new Wake(far, { logger: silentLogger, clock }).subscribe(
-    (triggers) => heard.push(...triggers),
+    (triggers) => received.push(...triggers),
     listens,
   );
   try {
@@ -48,9 +48,9 @@ it('a standby hears of events again after a firewall dropped its silent connecti
     way.delayMs = 0;
     await until('the standby hears', async () => {
       await speaker.publish([trigger('a', '2')]);
-      return heard.length > 0;
+      return received.length > 0;
     });
-    expect(heard[0]).toEqual(trigger('a', '2'));
+    expect(received[0]).toEqual(trigger('a', '2'));
   } finally {
     end();
     far.close();

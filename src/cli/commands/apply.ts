@@ -24,7 +24,7 @@ interface Options {
 export function addApply(program: Command, cli: Cli): void {
   program
     .command('apply')
-    .summary('make Consul match the IdP once, after asking')
+    .summary('make Consul match the identity provider once, after asking')
     .description(
       'Plans, asks, and applies the plan once, as the daemon would. Each write has a decision that is recorded before ' +
         'it and settled after it, and names you as the principal.',

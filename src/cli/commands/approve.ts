@@ -59,13 +59,13 @@ Examples:
 Approve every held removal that nobody rejected:
   scopemesh plan --json |
     jq -r '.holds[] | select(.reason == "RevocationLimit" and .rejectedBy == null)
-      | .decisionId // empty' | xargs scopemesh approve`,
+      | .decisionId // empty' | xargs -r scopemesh approve`,
   ).option('--override', 'also approve a change that somebody rejected');
   add(
     'reject',
     'keep the access whose change is held',
     'Rejects the held changes with these decision IDs. The access stays until the change becomes a different one, or ' +
-      'until the IdP itself reports that the scope or client is gone.',
+      'until the identity provider itself reports that the scope or client is gone.',
     `
 Exit status: 0; 1 if one of the IDs cannot be rejected.
 

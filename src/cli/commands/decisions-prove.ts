@@ -15,7 +15,7 @@ export function addProve(decisions: Command, cli: Cli): void {
     .summary('print a proof that one decision is in the log, or that the log extends a checkpoint')
     .description(
       'Prints a proof that a decision is in the signed log. It shows this decision and none of the others. With --extends: a ' +
-        'proof that the log of today begins with all decisions that an earlier checkpoint signs.',
+        'proof that the present log begins with all decisions that an earlier checkpoint signs.',
     )
     .argument('[id]', 'the ID of the decision')
     .option('--extends <file>', 'a checkpoint that decisions checkpoint wrote earlier')

@@ -87,7 +87,7 @@ Example:
         'by its schedule, or by a change of the file.',
     )
     .option('--reason <text>', 'why; the decision repeats it', parseReason)
-    .option('--json', 'print one JSON document: freeze, the one that goes on by the schedule')
+    .option('--json', 'print one JSON document: freeze, the scheduled freeze that continues')
     .addHelpText('after', '\nExit status: 0; 1 if no freeze was started.')
     .action((options: Options) =>
       withFreeze(cli, async (control) => print(await control.end(options.reason), options, cli)),

@@ -26,7 +26,7 @@ const OTHER_VERSION = 'the running daemon has another version; restart it with t
 export function addGrant(program: Command, cli: Cli): void {
   const grant = program
     .command('grant')
-    .summary('break-glass: open an edge for some time that the IdP does not grant')
+    .summary('break-glass: open an edge for some time that the identity provider does not grant')
     .description(
       'Opens an edge although no scope of the identity provider does, and closes it at the end of its time, also after ' +
         'restarts and changes of the leader. guards.breakGlass must allow it.',

@@ -88,7 +88,7 @@ async function annotate(files: readonly string[], { since, fromTopic }: Options,
       }
     }
   });
-  if (counts.strange > 0) cli.screen.warn(`scopemesh: ${counts.strange} lines are no JSON objects`);
+  if (counts.strange > 0) cli.screen.warn(`scopemesh: ${counts.strange} lines are not JSON objects`);
 }
 
 /** Without a configuration that can be read, no rule is named. */

@@ -6,7 +6,7 @@ import { createSupervisor } from '../supervisor.js';
 export function addRun(program: Command, cli: Cli): void {
   program
     .command('run')
-    .summary('run the daemon: keep Consul equal to the IdP until it is stopped')
+    .summary('run the daemon, which keeps Consul equal to the identity provider')
     .description(
       'Runs the daemon. At SIGTERM or ctrl-c it finishes running jobs and exits with 0; at a second one it exits with 1 at ' +
         'once. At SIGHUP it reads the configuration file again.',

@@ -119,7 +119,7 @@ function parkedFindings({ parked }: StatusBody, resyncSeconds: number, now: numb
   return parked.map(({ key, attempts, error, since }) =>
     warning(
       'parked',
-      `the key ${key} is parked since ${durationText((now - Date.parse(since)) / 1000)}: ${attempts} attempts failed, the last with: ${error}`,
+      `the key ${key} has been parked for ${durationText((now - Date.parse(since)) / 1000)}: ${attempts} attempts failed, the last with: ${error}`,
       `correct the cause, then run ${retryCommand(key)}; the daemon also retries a parked key at the next complete comparison (resync, every ${often}) and at the next event about it`,
     ),
   );

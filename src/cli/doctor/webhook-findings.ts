@@ -80,7 +80,7 @@ function stateFindings(
     findings.push(
       warning(
         'webhook.failing',
-        `the webhook ${name} waits since ${durationText((now - Date.parse(failing.since)) / 1000)}: ${failing.attempts} attempts failed, the last with: ${failing.error}`,
+        `the webhook ${name} has waited for ${durationText((now - Date.parse(failing.since)) / 1000)}: ${failing.attempts} attempts failed, the last with: ${failing.error}`,
         `correct the receiver, then run ${retry}`,
       ),
     );

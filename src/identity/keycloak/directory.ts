@@ -102,7 +102,7 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
     if (!isVisible && realmRead?.isVisible !== false) {
       logger.warn(
         { provider, remedy: 'give the service account the role view-realm of realm-management' },
-        'the access token lifespan of the realm cannot be read: it prolongs no Consul token',
+        'the access token lifespan of the realm cannot be read, so no Consul token is extended',
       );
     }
     const lifespans = isVisible ? read : (realmRead?.lifespans ?? read);

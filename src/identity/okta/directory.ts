@@ -85,7 +85,7 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
       warned.add(name);
       logger.warn(
         { provider, api: name },
-        'no authorization server has this id, issuer or audience, which apis names',
+        'apis names an ID, issuer or audience that no authorization server has',
       );
     }
     for (const { api: name } of servers) warned.delete(name);

@@ -188,7 +188,10 @@ function toSet(payload: Uint8Array, options: SetVerifierOptions): SecurityEventS
   // SSF 1.0, section 4.1.3: ID tokens and access tokens have these claims, an event never has.
   for (const claim of ['sub', 'exp'])
     if (Object.hasOwn(Object(json), claim))
-      throw new InvalidSet('invalid_request', `the set has the claim ${claim}, which no event has`);
+      throw new InvalidSet(
+        'invalid_request',
+        `the set has the claim ${claim}, which is not allowed in events`,
+      );
   if (![aud].flat().some((each) => audiences.includes(each))) {
     throw new InvalidSet('invalid_audience', 'the set has another audience');
   }

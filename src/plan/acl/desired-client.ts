@@ -120,7 +120,7 @@ export function desiredClient(input: ClientInput): DesiredClient {
   if (isDelegated && identities.length > 0)
     hold(
       'UserTokenUnenforceable',
-      `this client must act for a human, and a token with the identity of a service acts for nobody, so the client does not get the identity of ${identities.join(', ')}; give the client another kind under actors.classify, set login: off, or remove the claim from the service and the service from the client's attribute consul-services`,
+      `this client must act for a human, and a token with the identity of a service acts for nobody, so the client does not get the identity of ${identities.join(', ')}. Give the client another kind under actors.classify, set login: off, or remove the claim from the service and the service from the client's attribute consul-services`,
     );
   // People who log in by this client must not lose that by a name alone; the claim of an instance decides it.
   const locksOut =
@@ -132,7 +132,7 @@ export function desiredClient(input: ClientInput): DesiredClient {
   if (locksOut)
     hold(
       'LoginUnverifiable',
-      `people log in with the tokens of this client, and they could not any more if it had the identity of ${named.join(', ')}, so it does not get it; remove the service from the client's attribute consul-services, or give the client another kind under actors.classify`,
+      `people log in with the tokens of this client, and they could no longer do so if it had the identity of ${named.join(', ')}, so it does not get it. Remove the service from the client's attribute consul-services, or give the client another kind under actors.classify`,
     );
   const serviceIdentities = isDelegated || locksOut ? [] : identities;
   if (rules.policies.length === 0 && serviceIdentities.length === 0) return nothing;

@@ -216,7 +216,7 @@ export class BullmqQueue implements Queue {
     const outcome = await runJob(this.#deps, handler, { key: first.key, triggers, attempts }, signal);
     const now = this.#deps.clock.now();
     if (!(await this.#store.settle(key, runToken, triggers.length, outcome, now))) {
-      this.#deps.logger.warn({ key }, 'run superseded, its triggers run again');
+      this.#deps.logger.warn({ key }, 'another run replaced this one; its triggers run again');
     }
   }
 
@@ -231,7 +231,7 @@ export class BullmqQueue implements Queue {
   async #sweep(): Promise<void> {
     try {
       const found = await this.#schedule.sweep();
-      if (found > 0) this.#deps.logger.info({ keys: found }, 'keys without a job rescheduled');
+      if (found > 0) this.#deps.logger.info({ keys: found }, 'keys without a job were scheduled again');
       await this.#schedule.wakeRewound();
     } catch (error) {
       this.#link.noteFailure(error, 'keys without a job are not found until the next sweep');

@@ -22,6 +22,6 @@ export function warnOfFirstLogins(
   }));
   logger.warn(
     { count: gaining.length, logins },
-    'clients may now log in to Consul as services that they name and as which no instance is registered; login: registered prevents that',
+    'clients may now log in to Consul as services that they name, before an instance is registered; login: registered prevents that',
   );
 }

@@ -47,7 +47,7 @@ export const UNKNOWN = {
   place: 'the two sides are of different partitions or namespaces',
   older: 'the line is older than the decision log',
   newer: 'the line is newer than what was read of the decision log',
-  gap: 'the local index lacks decisions of before that instant',
+  gap: 'the local index lacks decisions from before that instant',
   broken: 'a decision that does not continue the chain is not in the local index',
   none: 'no decision up to that instant is about this pair',
   found: 'no decision set this access: a later one found it',

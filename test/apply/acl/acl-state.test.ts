@@ -73,7 +73,7 @@ describe('ACL objects are wanted', () => {
 });
 
 describe('a key', () => {
-  it('is under way for as long as its job works, also where that fails', async () => {
+  it('counts as running until its job ends, even if it fails', async () => {
     const state = new AclState();
     const made = await state.whileUnderWay(KEY, async () => {
       expect(state.isUnderWay(KEY)).toBe(true);
@@ -128,7 +128,7 @@ describe('the cache times of agents', () => {
     expect(state.knownAgentCache).toBeUndefined();
   });
 
-  it('are never less than no time', () => {
+  it('are never negative', () => {
     const state = new AclState();
     state.noteAgentCache({ role: -1, policy: -1, token: -1 }, NOW);
     expect(state.knownAgentCache).toEqual({ roleSeconds: 0, policySeconds: 0, tokenSeconds: 0 });

@@ -59,7 +59,7 @@ describe('the writes of one plan', () => {
     expect(consul.log).toEqual([]);
   });
 
-  it('are in the cache at once, under the index of Consul', async () => {
+  it("enter the cache at once, under Consul's index", async () => {
     const consul = memoryAcl();
     await applyAcl(application([gain.create(role(POLICY))]), consul.deps, NEVER);
     expect(consul.deps.acl.cache.of(WEB).role).toMatchObject({
@@ -149,7 +149,7 @@ describe('a write that fails', () => {
 });
 
 describe('the caller hears that everything is narrowed', () => {
-  const heard = async (
+  const lines = async (
     how: Parameters<typeof application>[0],
     isRefused = (_line: string) => false,
     tokens: readonly ReturnType<typeof token>[] = [],
@@ -171,7 +171,7 @@ describe('the caller hears that everything is narrowed', () => {
   ];
 
   it('after the last change that narrows, and before what widens', async () => {
-    expect(await heard(changes())).toEqual([
+    expect(await lines(changes())).toEqual([
       `replace acl-role-${WEB}`,
       `delete acl-binding-rule-${WEB}/${WEB}`,
       'narrowed true',
@@ -180,12 +180,12 @@ describe('the caller hears that everything is narrowed', () => {
   });
 
   it('also where one of them failed', async () => {
-    expect(await heard(changes(), (line) => line.startsWith('replace'))).toContain('narrowed true');
-    expect(await heard(changes(), (line) => line.startsWith('delete'))).toContain('narrowed true');
+    expect(await lines(changes(), (line) => line.startsWith('replace'))).toContain('narrowed true');
+    expect(await lines(changes(), (line) => line.startsWith('delete'))).toContain('narrowed true');
   });
 
-  it('and that nothing is, where each of them failed', async () => {
-    expect(await heard(changes(), () => true)).toEqual([
+  it('reports nothing narrowed if every step failed', async () => {
+    expect(await lines(changes(), () => true)).toEqual([
       `replace acl-role-${WEB}`,
       `delete acl-binding-rule-${WEB}/${WEB}`,
       'narrowed false',
@@ -194,18 +194,18 @@ describe('the caller hears that everything is narrowed', () => {
 
   it('and that nothing is, where only what does not narrow was made', async () => {
     const cleaned = [removePolicy(), narrowRole()];
-    expect(await heard(cleaned, (line) => line.startsWith('replace'))).toContain('narrowed false');
+    expect(await lines(cleaned, (line) => line.startsWith('replace'))).toContain('narrowed false');
   });
 
   it('and that nothing is, where there was no token to end and all else failed', async () => {
     const tokens = loss.endTokens(method(), { role: WEB });
     const failing = (line: string) => line.startsWith('replace') || line.startsWith('delete');
-    expect(await heard([narrowRole(), tokens], failing)).toContain('narrowed false');
-    expect(await heard([narrowRole(), tokens], failing, [token('live')])).toContain('narrowed true');
+    expect(await lines([narrowRole(), tokens], failing)).toContain('narrowed false');
+    expect(await lines([narrowRole(), tokens], failing, [token('live')])).toContain('narrowed true');
   });
 
   it('never where nothing narrows', async () => {
-    expect(await heard([gain.create(method()), removePolicy()])).toEqual([
+    expect(await lines([gain.create(method()), removePolicy()])).toEqual([
       `create ${WEB}`,
       `delete acl-policy-${POLICY}`,
     ]);
@@ -213,7 +213,7 @@ describe('the caller hears that everything is narrowed', () => {
 });
 
 describe('tokens that end', () => {
-  it('have no decision where there is none', async () => {
+  it('write no decision if nothing changes', async () => {
     const consul = memoryAcl();
     await applyAcl(application([loss.endTokens(method(), { role: WEB })]), consul.deps, NEVER);
     expect(consul.requests()).toEqual([`list role ${WEB}`]);

@@ -48,7 +48,8 @@ describe('what the running daemon waits for', () => {
     const found = await findings({ ...quiet, parked });
     expect(found.find(({ id }) => id === 'parked')).toMatchObject({
       severity: 'warning',
-      message: 'the key client/main/web is parked since 2m: 8 attempts failed, the last with: refused: why',
+      message:
+        'the key client/main/web has been parked for 2m: 8 attempts failed, the last with: refused: why',
       remedy: expect.stringMatching(
         /run scopemesh parked retry client\/main\/web; .*the next complete comparison/,
       ),

@@ -5,14 +5,14 @@ import { AbortListeners } from '../../../src/consul/http/abort-listeners.js';
 test('many requests share one listener of a signal, and each that has not ended learns of its end', () => {
   const aborts = new AbortListeners();
   const stop = new AbortController();
-  const told: unknown[] = [];
-  const unlisten = aborts.add(stop.signal, () => told.push('ended before'));
-  aborts.add(stop.signal, (reason) => told.push(reason));
-  aborts.add(stop.signal, (reason) => told.push(reason));
+  const reasons: unknown[] = [];
+  const unlisten = aborts.add(stop.signal, () => reasons.push('ended before'));
+  aborts.add(stop.signal, (reason) => reasons.push(reason));
+  aborts.add(stop.signal, (reason) => reasons.push(reason));
   expect(getEventListeners(stop.signal, 'abort')).toHaveLength(1);
   unlisten();
   stop.abort('stopped');
-  expect(told).toEqual(['stopped', 'stopped']);
+  expect(reasons).toEqual(['stopped', 'stopped']);
 });
 
 test('a signal without requests has no listener, and a later request listens again', () => {

@@ -89,7 +89,7 @@ describe('a list of tokens', () => {
     ]);
   });
 
-  it('with a token that was not asked for is none: its filter was not heeded', async () => {
+  it('with a token outside the filter is refused', async () => {
     const others = [
       { ...rawToken, AuthMethod: 'theirs', Roles: [{ ID: 'role-2', Name: 'theirs' }] },
       { ...rawToken, AuthMethod: undefined, Roles: undefined },

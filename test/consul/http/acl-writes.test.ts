@@ -282,7 +282,7 @@ describe('the deletion of an ACL object', () => {
     expect(puts(rig)).toEqual(['DELETE /v1/acl/policy/policy-1']);
   });
 
-  it('that Consul answers with anything but true is none', async () => {
+  it('with an answer other than true is an error', async () => {
     for (const answer of ['false', '', 'ok']) {
       const { acl } = await against(({ method: verb, reply }) => {
         if (verb !== 'DELETE') return false;

@@ -97,8 +97,8 @@ async function logIn(password: string): Promise<void> {
   if (!answer.ok) throw new Error(`Jane cannot log in: ${await answer.text()}`);
 }
 
-/** What happens to Jane, and what is to be heard of it. */
-async function endEverything(heard: (what: string) => Promise<IdentityEvent>): Promise<void> {
+/** What happens to Jane, and the event that must follow. */
+async function endEverything(received: (what: string) => Promise<IdentityEvent>): Promise<void> {
   const { admin } = server;
   for (const [what, act] of [
     [
@@ -118,7 +118,7 @@ async function endEverything(heard: (what: string) => Promise<IdentityEvent>): P
     await logIn('first');
     const before = Date.now();
     await act();
-    const event = await heard(what);
+    const event = await received(what);
     expect(event.orders, what).toMatchObject([{ kind: 'session-revoked', provider: 'main', subject: jane }]);
     // What was issued before is void, to the millisecond.
     expect(Date.parse(event.orders[0]?.at ?? '')).toBeGreaterThanOrEqual(before);
@@ -130,7 +130,7 @@ describe('the transmitter of a real Keycloak', () => {
     const ssf = await receiver('polling', { delivery: 'poll' });
     const seen = new Set<string>();
     let cursor: string | undefined;
-    const heard = (what: string) =>
+    const received = (what: string) =>
       until(
         what,
         async () => {
@@ -143,10 +143,10 @@ describe('the transmitter of a real Keycloak', () => {
         60_000,
       );
     const asked = await ssf.subscription?.renew(undefined, never, async (id) => seen.has(id));
-    expect(await heard('the verification')).toMatchObject({ isProof: true });
+    expect(await received('the verification')).toMatchObject({ isProof: true });
     const next = await ssf.subscription?.renew(asked?.stored, never, async (id) => seen.has(id));
     expect(next?.gap).toBe(false);
-    await endEverything(heard);
+    await endEverything(received);
   }, 180_000);
 
   it('pushes to a receiver that answers as specified', async () => {
@@ -185,10 +185,10 @@ describe('the transmitter of a real Keycloak', () => {
     try {
       ssf = await receiver('pushed', { delivery: 'push', endpoint: `http://127.0.0.1:${port}/events/main` });
       await ssf.subscription?.renew(undefined, never, async () => false);
-      const heard = (what: string) =>
+      const received = (what: string) =>
         until(what, () => (refused.length > 0 ? Promise.reject(refused[0]) : events.shift()), 60_000);
-      expect(await heard('the verification')).toMatchObject({ isProof: true });
-      await endEverything(heard);
+      expect(await received('the verification')).toMatchObject({ isProof: true });
+      await endEverything(received);
     } finally {
       await new Promise((resolve) => {
         intake.close(resolve);

@@ -37,7 +37,7 @@ describe('a claimed service gives its identity', () => {
     });
     expect(desired).toEqual(NOTHING_DESIRED);
     expect(holds).toMatchObject([
-      { reason: 'UserTokenUnenforceable', detail: expect.stringMatching(/ api, web; give .* login: off/) },
+      { reason: 'UserTokenUnenforceable', detail: expect.stringMatching(/ api, web\. Give .* login: off/) },
     ]);
   });
 

@@ -79,7 +79,7 @@ describe('a scope', () => {
     expect(rulesOf(proposal)).toEqual(['orders:call -> orders name']);
   });
 
-  it('that names nothing is taken for no destination with one caller, which may be chance', () => {
+  it('without a destination name is not assigned by a single caller', () => {
     const proposal = proposalFor(
       filled({ clients: [client('web', ['insights'])], entries: called({ reports: { web: ALLOW } }) }),
     );

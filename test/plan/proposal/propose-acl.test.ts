@@ -135,7 +135,7 @@ describe('the scope for the rules', () => {
     expect(found(proposed(people))).toEqual([]);
   });
 
-  it('of an API is none that a login of others compares, as that would compare the name alone', () => {
+  it("ignores an API's scope for foreign logins, which compare only the name", () => {
     const grants = [{ name: 'config', api: 'shop' }];
     const clients = [{ ...client('web', []), grants }];
     expect(found(proposed({ clients, objects: login(LIST, LISTS) }))).toEqual([]);
