@@ -76,10 +76,11 @@ export function waiting(plans: readonly Plan[]): readonly ServiceName[] {
 export async function restoreJwksUris({ world, journal }: Pick<Deps, 'world' | 'journal'>): Promise<void> {
   const { mapping, userTokens } = world;
   for (const provider of mapping.providers) {
+    const read = world.beginRead();
     const { lastApplied } = await journal.read(formatKey(providerKey(provider)));
     const written = lastApplied.get(jwtProviderSubject(jwtProviderName(mapping.owner, provider)));
     const keys = written === undefined ? undefined : parseEntryKeys(written);
     if (keys !== undefined && keys.issuer === mapping.acl.providers.get(provider)?.issuer)
-      userTokens.putJwksUri(provider, keys.jwksUri);
+      userTokens.putJwksUri(provider, keys.jwksUri, read);
   }
 }

@@ -43,6 +43,7 @@ export async function readUserTokenFacts(
     }
   };
   const readEntries = async () => {
+    const read = world.beginRead();
     const { version } = await consul.inspect(signal);
     // A server that is too old makes the versions of the agents irrelevant.
     const isAsked = isNeeded && enforcesJwt(version);
@@ -50,6 +51,7 @@ export async function readUserTokenFacts(
     userTokens.putVersion(
       version,
       agents?.filter((each) => !enforcesJwt(each)),
+      read,
     );
     const { consulVersion } = userTokens.facts;
     // Before 1.16 Consul has no such entries, and answers a read with an error.
@@ -58,13 +60,14 @@ export async function readUserTokenFacts(
       else userTokens.putEntries([], world.beginRead());
   };
   const readGateways = async () => {
+    const begun = world.beginRead();
     try {
       const gateways = await consul.reachability.readGateways('terminating-gateway', undefined, signal);
       const services = gateways.flatMap(({ routes }) => routes.map(({ service }) => service.toLowerCase()));
-      userTokens.putBehindGateways(new Set(services));
+      userTokens.putBehindGateways(new Set(services), begun);
     } catch (error) {
       // A service may be behind a gateway by now.
-      userTokens.putBehindGateways(undefined);
+      userTokens.putBehindGateways(undefined, begun);
       throw error;
     }
   };
@@ -72,7 +75,10 @@ export async function readUserTokenFacts(
     attempt('jwt-providers', readEntries),
     ...(isNeeded ? [attempt('terminating gateways', readGateways)] : []),
     ...[...(isNeeded ? jwksUris : [])].map(([provider, read]) =>
-      attempt(`the keys of ${provider}`, async () => userTokens.putJwksUri(provider, await read(signal))),
+      attempt(`the keys of ${provider}`, async () => {
+        const begun = world.beginRead();
+        userTokens.putJwksUri(provider, await read(signal), begun);
+      }),
     ),
   ]);
   // No rule needs them and nothing could be read: there are no entries of ours.

@@ -8,6 +8,8 @@ export class UserTokens {
   /** By key, milliseconds since the epoch. */
   readonly #waiting = new Map<string, number>();
   readonly #readOrder = new ReadOrder();
+  /** Of every fact but the entries. */
+  readonly #factOrder = new ReadOrder();
   #observed: UserTokenFacts | undefined;
   readonly #onChange: () => void;
 
@@ -28,19 +30,21 @@ export class UserTokens {
     return isChanged;
   }
 
-  /** As the agent reports it. A text that is not a version is ignored. */
-  putVersion(version: string, laxAgents: readonly string[] | undefined): void {
-    if (/^v?\d+\./.test(version)) this.#put({ consulVersion: version, laxAgents });
+  /** As the agent reports it. A text that is not a version is ignored. `read` must begin before it, here and below. */
+  putVersion(version: string, laxAgents: readonly string[] | undefined, read: number): void {
+    if (/^v?\d+\./.test(version) && this.#factOrder.accepts('version', read))
+      this.#put({ consulVersion: version, laxAgents });
   }
 
-  putJwksUri(provider: string, uri: string): void {
+  putJwksUri(provider: string, uri: string, read: number): void {
+    if (!this.#factOrder.accepts(`keys of ${provider}`, read)) return;
     if (this.#facts.jwksUris.get(provider) === uri) return;
     this.#put({ jwksUris: new Map(this.#facts.jwksUris).set(provider, uri) });
   }
 
   /** By lower-case name, `*` for every service; undefined if they could not be read. */
-  putBehindGateways(behindGateways: ReadonlySet<string> | undefined): void {
-    this.#put({ behindGateways });
+  putBehindGateways(behindGateways: ReadonlySet<string> | undefined, read: number): void {
+    if (this.#factOrder.accepts('gateways', read)) this.#put({ behindGateways });
   }
 
   /** Applies a complete list; `read` must begin before it. Newer writes are kept. */

@@ -29,13 +29,15 @@ const issuers = ({ facts }: UserTokens) =>
 describe('the facts about tokens of users', () => {
   it('are the same object until something changes, and each change is reported once', () => {
     const { of, changes } = tokens();
+    let reads = 0;
+    const next = () => ++reads;
     of.drainChanged();
     const { facts } = of;
-    for (const text of ['not a version', 'about 1.16', '1']) of.putVersion(text, []);
-    of.putBehindGateways(undefined);
+    for (const text of ['not a version', 'about 1.16', '1']) of.putVersion(text, [], next());
+    of.putBehindGateways(undefined, next());
     expect([of.facts === facts, of.drainChanged(), changes()]).toEqual([true, false, 0]);
-    of.putVersion('v1.16.1', []);
-    of.putVersion('v1.16.1', []);
+    of.putVersion('v1.16.1', [], next());
+    of.putVersion('v1.16.1', [], next());
     expect([of.facts.consulVersion, of.drainChanged(), of.drainChanged(), changes()]).toEqual([
       'v1.16.1',
       true,
@@ -43,18 +45,40 @@ describe('the facts about tokens of users', () => {
       1,
     ]);
     for (const text of ['1.16.1', 'v10.0.0', 'v1.16.1']) {
-      of.putVersion(text, undefined);
+      of.putVersion(text, undefined, next());
       expect(of.facts.consulVersion).toBe(text);
     }
-    of.putVersion('v1.16.1', ['n1']);
-    of.putVersion('v1.16.1', ['n2']);
-    of.putJwksUri('main', 'u');
-    of.putJwksUri('main', 'u');
-    of.putBehindGateways(new Set(['b', 'a']));
-    of.putBehindGateways(new Set(['a', 'b']));
-    of.putBehindGateways(new Set(['a']));
+    of.putVersion('v1.16.1', ['n1'], next());
+    of.putVersion('v1.16.1', ['n2'], next());
+    of.putJwksUri('main', 'u', next());
+    of.putJwksUri('main', 'u', next());
+    of.putBehindGateways(new Set(['b', 'a']), next());
+    of.putBehindGateways(new Set(['a', 'b']), next());
+    of.putBehindGateways(new Set(['a']), next());
     expect(changes()).toBe(9);
     expect(of.facts.jwksUris.get('main')).toBe('u');
+  });
+
+  it('are never those of an older read', () => {
+    const { of, changes } = tokens();
+    of.putVersion('v1.16.1', ['n1'], 4);
+    of.putJwksUri('main', 'new', 5);
+    of.putBehindGateways(new Set(['vault']), 6);
+    const { facts } = of;
+    of.putVersion('v1.16.1', [], 3);
+    of.putJwksUri('main', 'old', 4);
+    of.putBehindGateways(new Set(), 5);
+    of.putBehindGateways(undefined, 2);
+    expect([of.facts, changes()]).toEqual([facts, 3]);
+    of.putJwksUri('extra', 'old', 1);
+    of.putBehindGateways(undefined, 7);
+    expect(of.facts).toMatchObject({
+      jwksUris: new Map([
+        ['main', 'new'],
+        ['extra', 'old'],
+      ]),
+      behindGateways: undefined,
+    });
   });
 });
 

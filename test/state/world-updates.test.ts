@@ -201,7 +201,7 @@ describe('the removals that are counted again', () => {
     expect([countedAgain(edges), countedAgain(acl)]).toEqual([[], []]);
     world.setMapping(mapping({ rules: RULES }));
     expect([countedAgain(edges), countedAgain(acl)]).toEqual([['everything'], ['everything']]);
-    world.userTokens.putVersion('v1.18.0', []);
+    world.userTokens.putVersion('v1.18.0', [], world.beginRead());
     expect([countedAgain(edges), countedAgain(acl)]).toEqual([['everything'], []]);
     world.setUnrecorded(new Set());
     expect(countedAgain(edges)).toEqual(['everything']);
