@@ -13,9 +13,6 @@ import { Script, toTexts } from './script.js';
 /** A leader renews it each second. */
 const LIFE_MS = 3_000;
 
-/** A worker waits for jobs 10 s at most, then asks again. Redis lists one whose host died for as long as TCP keeps it. */
-const DEAD_MS = 60_000;
-
 /** ARGV: leader, the least epoch that is taken, `dead` or `any`, life. 0: another leader lives. */
 const RAISE = new Script(`
 if ARGV[3] == 'dead' and redis.call('EXISTS', P .. ':alive') == 1 then return 0 end
@@ -45,13 +42,6 @@ local epoch = redis.call('HGET', P .. ':lease', 'epoch')
 if not epoch then return {} end
 return { epoch, redis.call('HGET', P .. ':lease', 'leader'), redis.call('EXISTS', P .. ':alive'),
   redis.call('HGET', P .. ':lease', 'pulses') or '' }`);
-
-/** 1 if a worker of a release before the lease runs a job, or did within the life of BullMQ's lock. */
-const HAS_JOBS = new Script(`
-for _, id in ipairs(redis.call('LRANGE', P .. ':${JOBS}:active', 0, -1)) do
-  if redis.call('EXISTS', P .. ':${JOBS}:' .. id .. ':lock') == 1 then return 1 end
-end
-return 0`);
 
 export class BullmqFence implements Fence {
   readonly lifeMs = LIFE_MS;
@@ -102,14 +92,7 @@ export class BullmqFence implements Fence {
     });
     // BullMQ names the connection on which a worker waits for jobs so. A leader with a lease has another queue for each term.
     const name = `${this.#link.prefix}:${Buffer.from(JOBS).toString('base64')}`;
-    const workers = clients.split('\n').filter((client) => client.split(' ').includes(`name=${name}`));
-    if (workers.length === 0) return false;
-    // One that has enough to do does not wait for jobs: its jobs have locks, which it renews.
-    return workers.some((client) => idleMs(client) <= DEAD_MS) || (await this.#link.run(HAS_JOBS)) === 1;
+    // However long it is silent: a worker that has enough to do does not wait for jobs.
+    return clients.split('\n').some((client) => client.split(' ').includes(`name=${name}`));
   }
-}
-
-/** An unknown one is 0: it may live. */
-function idleMs(client: string): number {
-  return Number(/ idle=(\d+)/.exec(client)?.[1] ?? 0) * 1_000;
 }
