@@ -44,6 +44,7 @@ const GROUND = [
   'make-directory',
   'map-bounded',
   'linked-signal',
+  'gather',
   'open-once',
   'package-file',
   'retry-after',

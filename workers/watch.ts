@@ -18,6 +18,8 @@ import { applyCatalog, applyEntries, claimStatusTriggers } from '../src/state/ob
 const INTENTIONS_REST: Rest = { times: 8, mostMs: 2_000 };
 /** One registration that changes all the time must not take all the time of this process, and of Consul. */
 const CATALOG_REST: Rest = { times: 1, mostMs: 5_000 };
+/** Each client that claims a service for the first time changes the records. */
+const CLAIMS_REST: Rest = { times: 2, mostMs: 5_000 };
 /** A read covers every auth method. With thousands of them, a read must not follow each of a thousand writes. */
 const ACL_REST: Rest = { times: 2, mostMs: 5_000 };
 
@@ -56,7 +58,9 @@ export async function runWatch(
     watchTables(['intentions'], onIntentions, deps, ages, signal, INTENTIONS_REST),
     // One read covers services and protocols. Of two reads at once, the older one could come last.
     watchTables(['catalog', 'protocols'], onCatalog, deps, ages, signal, CATALOG_REST),
-    ...(deps.world.mapping.claims === 'first' ? [watchTables(['claims'], onClaims, deps, ages, signal)] : []),
+    ...(deps.world.mapping.claims === 'first'
+      ? [watchTables(['claims'], onClaims, deps, ages, signal, CLAIMS_REST)]
+      : []),
     watchWhile('acl', () => isAclActive(deps), onAcl, deps, ages, signal, ACL_REST),
     watchWhile('jwt-providers', () => hasJwtProviders(deps.world), onJwtProviders, deps, ages, signal),
     watchGraces(deps, claimGraceMs, () => causeOf(deps), signal),

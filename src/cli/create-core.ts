@@ -5,6 +5,7 @@ import { toMapping } from '../../config/mapping-revision.js';
 import { AclState } from '../apply/acl/acl-state.js';
 import type { Clock } from '../clock.js';
 import type { Consul } from '../consul/consul.js';
+import { gatherClaims } from '../consul/gathered-claims.js';
 import { selectDirectory } from '../identity/selected-directory.js';
 import { createNotifier, type Notifier } from '../notifier.js';
 import { Agenda } from '../queue/agenda.js';
@@ -103,7 +104,7 @@ export function createCore(
         late: () => [],
         isReady: (key) => agenda.isReady(key),
       },
-      consul: parts.consul,
+      consul: { ...parts.consul, claims: gatherClaims(parts.consul.claims) },
       directories: new Map(
         parts.providers.map(({ settings, directory }) => [
           settings.name,

@@ -50,6 +50,8 @@ export class Claims {
   #registered: ReadonlySet<string> = new Set();
   #recordList: readonly ClaimRecord[] | undefined = [];
   readonly #records = new Map<string, ClaimRecord>();
+  /** The list that was applied last, which many clients read at once. */
+  #applied: readonly ClaimRecord[] | undefined;
   #wasComplete = false;
   /** Names in lower case of services as which clients could log in when a new configuration ended that. */
   #ended = new Set<string>();
@@ -100,6 +102,7 @@ export class Claims {
     else if (givesFirstLogins(this.#mapping))
       this.#ended = new Set(this.#named.names().filter((name) => !this.#hasClaim(name)));
     this.#mapping = mapping;
+    this.#applied = undefined;
     // The provider that an instance means depends on the configured providers.
     for (const [key, service] of isOther ? this.#services : [])
       this.#memory.note(key, this.#stated(service), isInhabited(service), this.#now);
@@ -154,6 +157,8 @@ export class Claims {
   }
 
   applyRecords(records: readonly ClaimRecord[]): ReadonlySet<string> {
+    if (records === this.#applied) return new Set();
+    this.#applied = records;
     const shown = new Map(
       records
         .filter((record) => this.#mapping.select?.hasClient(record) !== false)

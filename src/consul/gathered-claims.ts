@@ -1,0 +1,27 @@
+import { Gatherer } from '../gather.js';
+import type { ClaimRecords, ClaimWrite, RecordResult } from './consul.js';
+
+/** A transaction in KV takes so many operations. */
+const MOST_WRITES = 64;
+
+/**
+ * The same records, for many clients at once: what they write at about the same time is one transaction, and one list
+ * answers all who read then. The list is the same object for all of them.
+ */
+export function gatherClaims(claims: ClaimRecords): ClaimRecords {
+  const lists = new Gatherer<undefined, Awaited<ReturnType<ClaimRecords['list']>>>(
+    async (readers, signal) => {
+      const list = await claims.list(signal);
+      return readers.map(() => list);
+    },
+    Number.POSITIVE_INFINITY,
+  );
+  const writes = new Gatherer<ClaimWrite, RecordResult>(
+    (all, signal) => claims.write(all, signal),
+    MOST_WRITES,
+  );
+  return {
+    list: (signal) => lists.ask(undefined, signal),
+    write: (all, signal) => Promise.all(all.map((write) => writes.ask(write, signal))),
+  };
+}

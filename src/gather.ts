@@ -1,0 +1,83 @@
+import { setMaxListeners } from 'node:events';
+import { SyncError } from './errors.js';
+
+interface Asked<Q, A> {
+  readonly question: Q;
+  readonly signal: AbortSignal;
+  readonly resolve: (answer: A) => void;
+  readonly reject: (reason: unknown) => void;
+  /** Called when the signal aborts while the question is part of a call. */
+  onAbort: () => void;
+}
+
+/**
+ * Answers in one call what several ask at about the same time, up to `most` of them. What is asked while a call is under way
+ * waits for the next one, so every answer is newer than its question. A call that fails, fails for all of its questions.
+ */
+export class Gatherer<Q, A extends NonNullable<unknown>> {
+  readonly #call: (questions: readonly Q[], signal: AbortSignal) => Promise<readonly A[]>;
+  readonly #most: number;
+  #waiting: Asked<Q, A>[] = [];
+  #isRunning = false;
+
+  /** `call` resolves with one answer for each question, in order. */
+  constructor(call: (questions: readonly Q[], signal: AbortSignal) => Promise<readonly A[]>, most: number) {
+    this.#call = call;
+    this.#most = most;
+  }
+
+  /** Rejects as soon as the signal aborts. The call goes on as long as somebody else waits for it. */
+  async ask(question: Q, signal: AbortSignal): Promise<A> {
+    signal.throwIfAborted();
+    // As many wait as there is work: Node.js would take eleven for a leak.
+    setMaxListeners(0, signal);
+    let stop = () => {};
+    try {
+      return await new Promise<A>((resolve, reject) => {
+        const asked: Asked<Q, A> = { question, signal, resolve, reject, onAbort: () => {} };
+        stop = () => {
+          reject(signal.reason);
+          asked.onAbort();
+        };
+        signal.addEventListener('abort', stop, { once: true });
+        this.#waiting.push(asked);
+        if (!this.#isRunning) void this.#answerAll();
+      });
+    } finally {
+      signal.removeEventListener('abort', stop);
+    }
+  }
+
+  async #answerAll(): Promise<void> {
+    this.#isRunning = true;
+    while (this.#waiting.length > 0) {
+      // What others ask in this turn belongs to the same call.
+      await new Promise((resolve) => setImmediate(resolve));
+      this.#waiting = this.#waiting.filter(({ signal }) => !signal.aborted);
+      const asked = this.#waiting.splice(0, this.#most);
+      if (asked.length > 0) await this.#answer(asked);
+    }
+    this.#isRunning = false;
+  }
+
+  /** Never rejects. */
+  async #answer(all: readonly Asked<Q, A>[]): Promise<void> {
+    const unwanted = new AbortController();
+    for (const asked of all)
+      asked.onAbort = () => {
+        if (all.every(({ signal }) => signal.aborted)) unwanted.abort(asked.signal.reason);
+      };
+    try {
+      const questions = all.map(({ question }) => question);
+      const answers = await this.#call(questions, unwanted.signal);
+      for (const [at, { resolve, reject }] of all.entries()) {
+        const answer = answers[at];
+        if (answer === undefined)
+          reject(new SyncError('ERR_INTERNAL', 'a question got no answer', { retriable: true }));
+        else resolve(answer);
+      }
+    } catch (error) {
+      for (const { reject } of all) reject(error);
+    }
+  }
+}
