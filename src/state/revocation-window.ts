@@ -19,9 +19,17 @@ interface Removal {
 export class RevocationWindow {
   readonly rejections: RejectedRemovals;
   readonly #windowMs: number;
-  #removals: readonly Removal[] = [];
+  /** Removals of several edges at once. */
+  #counted: readonly Removal[] = [];
+  /** By subject, when the edge was removed; the oldest first. */
+  #edges = new Map<string, number>();
+  /** Of the removals of edges. */
+  #latest = 0;
   /** Reserved subjects that are not confirmed yet. */
   readonly #open = new Set<string>();
+  #storing: Promise<void> = Promise.resolve();
+  /** Begins when what is being stored is stored. */
+  #nextStore: Promise<void> | undefined;
 
   constructor(windowMs: number) {
     this.#windowMs = windowMs;
@@ -30,33 +38,48 @@ export class RevocationWindow {
 
   /** Edges removed within the window that ends now. */
   used(now: number): number {
-    return this.#made(now).reduce((sum, { edges }) => sum + edges, 0);
+    this.#expire(now);
+    let edges = this.#edges.size;
+    for (const subject of this.#open) if (this.#edges.has(subject)) edges--;
+    return this.#counted.reduce((sum, each) => sum + each.edges, edges);
   }
 
   /** Those of them whose subject begins so. */
   usedUnder(prefix: string, now: number): number {
-    return this.#made(now).filter(({ subject }) => subject?.startsWith(prefix) === true).length;
+    this.#expire(now);
+    let edges = 0;
+    for (const subject of this.#edges.keys())
+      if (subject.startsWith(prefix) && !this.#open.has(subject)) edges++;
+    return edges;
   }
 
-  #made(now: number): readonly Removal[] {
+  #expire(now: number): void {
     // A removal in the future was made before the clock was set back. It would count until the clock is there again.
-    this.#removals = this.#removals
+    if (this.#latest > now) {
+      for (const [subject, at] of this.#edges) if (at > now) this.#edges.set(subject, now);
+      this.#latest = now;
+    }
+    this.#counted = this.#counted
       .map((each) => (each.at > now ? { ...each, at: now } : each))
       .filter(({ at }) => at > now - this.#windowMs);
-    return this.#removals.filter(({ subject }) => subject === undefined || !this.#open.has(subject));
+    for (const [subject, at] of this.#edges) {
+      if (at > now - this.#windowMs) break;
+      this.#edges.delete(subject);
+    }
   }
 
   /** Counts removals that the plans of the fleet no longer contain. */
   addRemovals(edges: number, now: number): void {
-    if (edges > 0) this.#removals = [...this.#removals, { at: now, edges }];
+    if (edges > 0) this.#counted = [...this.#counted, { at: now, edges }];
   }
 
   /** Call it before the write of an edge, then `confirmEdge` or `releaseEdge`. After a crash in between it counts. */
   reserveEdge(subject: string, now: number): void {
-    this.#removals = [
-      ...this.#removals.filter((each) => each.subject !== subject),
-      { at: now, edges: 1, subject },
-    ];
+    // The oldest stay first, whatever the clock did.
+    this.#expire(now);
+    this.#edges.delete(subject);
+    this.#edges.set(subject, now);
+    this.#latest = now;
     this.#open.add(subject);
   }
 
@@ -73,12 +96,22 @@ export class RevocationWindow {
   /** The edge was not removed after all. */
   releaseEdge(subject: string): void {
     this.#open.delete(subject);
-    this.#removals = this.#removals.filter((each) => each.subject !== subject);
+    this.#edges.delete(subject);
   }
 
-  /** Call it before the counted writes. */
-  async store(keyValues: { readonly set: (name: string, value: string) => Promise<void> }): Promise<void> {
-    await keyValues.set(NAME, this.toText());
+  /**
+   * Call it before the counted writes. It stores the whole window, so those who call it while that is under way share the next
+   * time.
+   */
+  store(keyValues: { readonly set: (name: string, value: string) => Promise<void> }): Promise<void> {
+    this.#nextStore ??= this.#storing
+      .catch(() => {})
+      .then(() => {
+        this.#nextStore = undefined;
+        return keyValues.set(NAME, this.toText());
+      });
+    this.#storing = this.#nextStore;
+    return this.#nextStore;
   }
 
   async restoreFrom(keyValues: {
@@ -88,7 +121,8 @@ export class RevocationWindow {
   }
 
   toText(): string {
-    return JSON.stringify(this.#removals);
+    const edges = [...this.#edges].map(([subject, at]) => ({ at, edges: 1, subject }));
+    return JSON.stringify([...this.#counted, ...edges]);
   }
 
   /** Restores what an earlier process stored; ignores a text in another form. */
@@ -98,7 +132,10 @@ export class RevocationWindow {
       const value: unknown = JSON.parse(text);
       if (!Array.isArray(value)) return;
       // Replaced, not added, because each attempt to start calls this.
-      this.#removals = value.flatMap((each: unknown) => parseRemoval(each));
+      const all = value.flatMap((each: unknown) => parseRemoval(each)).toSorted((a, b) => a.at - b.at);
+      this.#counted = all.filter(({ subject }) => subject === undefined);
+      this.#edges = new Map(all.flatMap(({ subject, at }) => (subject === undefined ? [] : [[subject, at]])));
+      this.#latest = all.at(-1)?.at ?? 0;
     } catch {
       // Not JSON: nothing can be restored.
     }

@@ -1,5 +1,7 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { RevocationWindow } from '../../src/state/revocation-window.js';
+import { runsOf } from '../support/soak.js';
 
 const WEB = 'intention/default/default/orders/web';
 const API = 'intention/default/default/pay/api';
@@ -82,6 +84,89 @@ describe('the window', () => {
     const window = new RevocationWindow(1_000);
     window.addRemovals(1, 5_000);
     expect([window.used(100), window.used(1_099), window.used(1_100)]).toEqual([1, 1, 0]);
+  });
+
+  test('is stored once for all who ask while it is being stored, with what each of them reserved', async () => {
+    const window = new RevocationWindow(1_000);
+    const texts: string[] = [];
+    let end = () => {};
+    const keyValues = {
+      set: (_name: string, text: string) =>
+        new Promise<void>((resolve) => {
+          texts.push(text);
+          end = resolve;
+        }),
+    };
+    const remove = (subject: string) => {
+      window.reserveEdge(subject, 0);
+      return window.store(keyValues);
+    };
+    const first = remove('a');
+    await Promise.resolve().then(() => {});
+    const others = ['b', 'c', 'd'].map(remove);
+    end();
+    await first;
+    await new Promise(setImmediate);
+    end();
+    await Promise.all(others);
+    expect(texts.map((text) => JSON.parse(text).map(({ subject }: { subject: string }) => subject))).toEqual([
+      ['a'],
+      ['a', 'b', 'c', 'd'],
+    ]);
+  });
+
+  test('is stored again after a store that failed', async () => {
+    const window = new RevocationWindow(1_000);
+    const failing = window.store({ set: () => Promise.reject(new Error('full')) });
+    await expect(failing).rejects.toThrow('full');
+    await expect(window.store({ set: async () => {} })).resolves.toBeUndefined();
+  });
+
+  test('counts as a list of all removals would, whatever happens and whatever the clock does', () => {
+    const subject = fc.constantFrom('a/x', 'a/y', 'b/x');
+    const step = fc.record({
+      what: fc.constantFrom('reserve', 'confirm', 'reopen', 'release', 'count', 'restore'),
+      subject,
+      by: fc.integer({ min: -700, max: 700 }),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+        const window = new RevocationWindow(1_000);
+        let list: readonly { at: number; edges: number; subject?: string }[] = [];
+        const open = new Set<string>();
+        let now = 10_000;
+        for (const { what, subject: of, by } of steps) {
+          now += by;
+          list = list
+            .map((each) => ({ ...each, at: Math.min(each.at, now) }))
+            .filter(({ at }) => at > now - 1_000);
+          if (what === 'reserve') {
+            window.reserveEdge(of, now);
+            list = [...list.filter((each) => each.subject !== of), { at: now, edges: 1, subject: of }];
+            open.add(of);
+          } else if (what === 'confirm') {
+            window.confirmEdge(of);
+            open.delete(of);
+          } else if (what === 'reopen') {
+            window.reopenEdge(of);
+            open.add(of);
+          } else if (what === 'release') {
+            window.releaseEdge(of);
+            list = list.filter((each) => each.subject !== of);
+            open.delete(of);
+          } else if (what === 'count') {
+            window.addRemovals(2, now);
+            list = [...list, { at: now, edges: 2 }];
+          } else window.restore(window.toText());
+          const made = list.filter((each) => each.subject === undefined || !open.has(each.subject));
+          expect(window.used(now)).toBe(made.reduce((sum, { edges }) => sum + edges, 0));
+          expect(window.usedUnder('a/', now)).toBe(
+            made.filter((each) => each.subject?.startsWith('a/')).length,
+          );
+        }
+      }),
+      runsOf(5_000, 500),
+    );
   });
 });
 
