@@ -2,7 +2,9 @@ import { isAclSubject } from '../apply/acl/acl-draft.js';
 import { writeClaims } from '../apply/claim-records.js';
 import { recoverPendingClaims } from '../apply/recover-pending.js';
 import type { Cause } from '../model/cause.js';
+import type { DraftDecision } from '../model/decision.js';
 import { clientKey, formatKey } from '../model/key.js';
+import { policyOf } from '../plan/mode.js';
 import { planClient } from '../plan/plan-client.js';
 import type { ClientId } from '../plan/world.js';
 import { claimStatusTriggers } from '../state/observe-consul.js';
@@ -22,13 +24,20 @@ export async function settleClaims(
 ): Promise<boolean> {
   const { world, journal } = deps;
   const text = formatKey(clientKey(id.provider, id.clientId));
-  const record = await journal.read(text);
   // The list may show changed records of other clients, whose jobs nothing else would start.
   const onTouched = (touched: Touched) =>
     deps.queue.add(claimStatusTriggers(world, touched, cause).filter(({ key }) => formatKey(key) !== text));
-  const overtaken = await recoverPendingClaims(text, record, onTouched, deps, signal);
-  const now = deps.clock.now();
-  const plan = planClient(id, world.view(now), world.claimsOn(id, now), world.mapping);
-  await recordHolds(text, record, plan.holds, cause, deps, (subject) => !isAclSubject(subject));
-  return writeClaims(text, id, plan, overtaken, cause, onTouched, deps, signal);
+  const settle = async (overtaken: readonly DraftDecision[]) => {
+    const now = deps.clock.now();
+    const plan = planClient(id, world.view(now), world.claimsOn(id, now), world.mapping);
+    const record = await journal.read(text);
+    await recordHolds(text, record, plan.holds, cause, deps, (subject) => !isAclSubject(subject));
+    const isAny = await writeClaims(text, id, plan, overtaken, cause, onTouched, deps, signal);
+    return { isAny, isFreed: isAny && plan.remove !== undefined && policyOf(world.mapping).removes };
+  };
+  const record = await journal.read(text);
+  const { isAny, isFreed } = await settle(await recoverPendingClaims(text, record, onTouched, deps, signal));
+  // The client is free for another service that claims it. Nothing else starts this job again for that.
+  if (isFreed) await settle([]);
+  return isAny;
 }

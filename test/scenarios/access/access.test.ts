@@ -207,6 +207,26 @@ describe('claims first', () => {
     await rig.decided({ subject: 'claim/main/web-app/worker', reason: 'HoldEnded' });
   });
 
+  it('gives the client of a service that no longer claims it to another one although the watch of claims sees nothing', async () => {
+    const daemon = await running(first);
+    await isOpen(rig, READ);
+    await rig.mesh.register('worker', { client: 'web-app' });
+    await rig.decided({ subject: 'claim/main/web-app/worker', reason: 'ClaimTaken', outcome: 'held' });
+    await daemon.idle();
+    let unseen = 0;
+    rig.proxy.interfere = ({ target }) => {
+      if (!target.includes('/claims') || !target.includes('index=')) return undefined;
+      unseen++;
+      return { status: 500, body: 'no' };
+    };
+    // It ends the query that waits: the one after it fails.
+    await rig.mesh.request('PUT', '/v1/kv/scopemesh/payments/claims/main/nobody', 'x');
+    await until('the watch that sees nothing', () => unseen > 0);
+    await rig.mesh.register('web');
+    await isOpen(rig, READ, 'worker');
+    expect(await record()).toMatchObject({ service: { name: 'worker' } });
+  });
+
   it('closes what it opened although Consul refuses to store a record of the claim', async () => {
     const daemon = await running(first);
     await isOpen(rig, READ);
