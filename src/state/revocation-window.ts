@@ -75,11 +75,10 @@ export class RevocationWindow {
 
   /** Call it before the write of an edge, then `confirmEdge` or `releaseEdge`. After a crash in between it counts. */
   reserveEdge(subject: string, now: number): void {
-    // The oldest stay first, whatever the clock did.
-    this.#expire(now);
+    // The oldest stay first, also if a caller took the time before it waited. `used` notices a clock that was set back.
+    this.#latest = Math.max(now, this.#latest);
     this.#edges.delete(subject);
-    this.#edges.set(subject, now);
-    this.#latest = now;
+    this.#edges.set(subject, this.#latest);
     this.#open.add(subject);
   }
 

@@ -86,6 +86,16 @@ describe('the window', () => {
     expect([window.used(100), window.used(1_099), window.used(1_100)]).toEqual([1, 1, 0]);
   });
 
+  test('forgets nothing early because a caller took the time long before it reserves', () => {
+    const window = new RevocationWindow(60_000);
+    for (let second = 0; second < 20; second++) {
+      window.reserveEdge(`edge/${second}`, 1_000 * second);
+      window.confirmEdge(`edge/${second}`);
+    }
+    window.reserveEdge('acl/late', 0);
+    expect(window.used(65_000)).toBe(14);
+  });
+
   test('is stored once for all who ask while it is being stored, with what each of them reserved', async () => {
     const window = new RevocationWindow(1_000);
     const texts: string[] = [];

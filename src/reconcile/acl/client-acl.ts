@@ -107,7 +107,7 @@ async function reconcile(
 
   const isCounted = losesByInference(guarded.changes);
   if (isCounted) {
-    deps.window.reserveEdge(plan.subject, now);
+    deps.window.reserveEdge(plan.subject, clock.now());
     await deps.window.store(deps.keyValues);
   }
   const remember = new Map([[scopesKey(plan.subject), JSON.stringify(guarded.plan.opensBy)]]);
