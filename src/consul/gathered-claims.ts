@@ -1,8 +1,8 @@
 import { Gatherer } from '../gather.js';
 import type { ClaimRecords, ClaimWrite, RecordResult } from './consul.js';
 
-/** A transaction in KV takes so many operations. */
-const MOST_WRITES = 64;
+/** One transaction, of 64 operations, of which a deletion takes two: if it is refused, none of the writes was made. */
+const MOST_WRITES = 32;
 
 /**
  * The same records, for many clients at once: what they write at about the same time is one transaction, and one list

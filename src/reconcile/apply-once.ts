@@ -85,7 +85,7 @@ export async function applyOnce(
     limit.forEach(keys, (key) => run(key, (job) => applyDestination(key, job, deps, signal)));
 
   await limit.forEach(clients, (client) =>
-    run(clientKey(client.provider, client.clientId), () => settleClaims(client, cause, deps, signal)),
+    run(clientKey(client.provider, client.clientId), () => settleClaims(client, cause, deps, signal, true)),
   );
   await applyJwtProviders();
   // Losses close first. Gains open last, when the client may log in.

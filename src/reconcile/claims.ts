@@ -1,12 +1,13 @@
 import { isAclSubject } from '../apply/acl/acl-draft.js';
 import { writeClaims } from '../apply/claim-records.js';
 import { recoverPendingClaims } from '../apply/recover-pending.js';
+import { isoInstant } from '../clock.js';
 import type { Cause } from '../model/cause.js';
 import type { DraftDecision } from '../model/decision.js';
 import { clientKey, formatKey } from '../model/key.js';
 import { policyOf } from '../plan/mode.js';
 import { planClient } from '../plan/plan-client.js';
-import type { ClientId } from '../plan/world.js';
+import { type ClientId, clientText } from '../plan/world.js';
 import { claimStatusTriggers } from '../state/observe-consul.js';
 import type { Touched } from '../state/touched.js';
 import type { ReconcilerDeps } from './deps.js';
@@ -14,19 +15,32 @@ import { recordHolds } from './holds.js';
 
 /**
  * Creates or deletes the record of a claim (`claims: first`), and records the holds of claims on this client. True if the
- * status of a claim may have changed.
+ * status of a claim may have changed. `isConfirmed`: a person has seen the plan, so what would follow from it waits.
  */
 export async function settleClaims(
   id: ClientId,
   cause: Cause,
   deps: ReconcilerDeps,
   signal: AbortSignal,
+  isConfirmed = false,
 ): Promise<boolean> {
   const { world, journal } = deps;
   const text = formatKey(clientKey(id.provider, id.clientId));
-  // The list may show changed records of other clients, whose jobs nothing else would start.
-  const onTouched = (touched: Touched) =>
-    deps.queue.add(claimStatusTriggers(world, touched, cause).filter(({ key }) => formatKey(key) !== text));
+  const isOwn = ({ before, after }: Touched['claimStatuses'][number]) =>
+    [before, after].some(
+      (each) => each !== undefined && each.kind !== 'none' && clientText(each.client) === clientText(id),
+    );
+  // The list may show changed records of other clients, whose jobs nothing else would start. This job is not their cause.
+  const onTouched = ({ claimStatuses }: Touched) => {
+    const seen: Cause = { kind: 'consul-watch', receivedAt: isoInstant(deps.clock) };
+    const others = claimStatuses.filter((each) => !isOwn(each));
+    return deps.queue.add(
+      [
+        ...claimStatusTriggers(world, { claimStatuses: claimStatuses.filter(isOwn) }, cause),
+        ...claimStatusTriggers(world, { claimStatuses: others }, seen),
+      ].filter(({ key }) => formatKey(key) !== text),
+    );
+  };
   const settle = async (overtaken: readonly DraftDecision[]) => {
     const now = deps.clock.now();
     const plan = planClient(id, world.view(now), world.claimsOn(id, now), world.mapping);
@@ -38,6 +52,6 @@ export async function settleClaims(
   const record = await journal.read(text);
   const { isAny, isFreed } = await settle(await recoverPendingClaims(text, record, onTouched, deps, signal));
   // The client is free for another service that claims it. Nothing else starts this job again for that.
-  if (isFreed) await settle([]);
+  if (isFreed && !isConfirmed) await settle([]);
   return isAny;
 }
