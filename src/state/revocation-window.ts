@@ -1,3 +1,4 @@
+import { Mutex } from './mutex.js';
 import { RejectedRemovals } from './rejected-removals.js';
 
 /** The name of the stored value. */
@@ -27,7 +28,7 @@ export class RevocationWindow {
   #latest = 0;
   /** Reserved subjects that are not confirmed yet. */
   readonly #open = new Set<string>();
-  #storing: Promise<void> = Promise.resolve();
+  readonly #stores = new Mutex();
   /** Begins when what is being stored is stored. */
   #nextStore: Promise<void> | undefined;
 
@@ -103,13 +104,10 @@ export class RevocationWindow {
    * time.
    */
   store(keyValues: { readonly set: (name: string, value: string) => Promise<void> }): Promise<void> {
-    this.#nextStore ??= this.#storing
-      .catch(() => {})
-      .then(() => {
-        this.#nextStore = undefined;
-        return keyValues.set(NAME, this.toText());
-      });
-    this.#storing = this.#nextStore;
+    this.#nextStore ??= this.#stores.run(() => {
+      this.#nextStore = undefined;
+      return keyValues.set(NAME, this.toText());
+    });
     return this.#nextStore;
   }
 
