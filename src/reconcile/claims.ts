@@ -8,6 +8,7 @@ import { clientKey, formatKey } from '../model/key.js';
 import { policyOf } from '../plan/mode.js';
 import { planClient } from '../plan/plan-client.js';
 import { type ClientId, clientText } from '../plan/world.js';
+import type { KeyRecord } from '../queue/journal.js';
 import { claimStatusTriggers } from '../state/observe-consul.js';
 import type { Touched } from '../state/touched.js';
 import type { ReconcilerDeps } from './deps.js';
@@ -41,17 +42,17 @@ export async function settleClaims(
       ].filter(({ key }) => formatKey(key) !== text),
     );
   };
-  const settle = async (overtaken: readonly DraftDecision[]) => {
+  const settle = async (record: KeyRecord, overtaken: readonly DraftDecision[]) => {
     const now = deps.clock.now();
     const plan = planClient(id, world.view(now), world.claimsOn(id, now), world.mapping);
-    const record = await journal.read(text);
     await recordHolds(text, record, plan.holds, cause, deps, (subject) => !isAclSubject(subject));
     const isAny = await writeClaims(text, id, plan, overtaken, cause, onTouched, deps, signal);
     return { isAny, isFreed: isAny && plan.remove !== undefined && policyOf(world.mapping).removes };
   };
   const record = await journal.read(text);
-  const { isAny, isFreed } = await settle(await recoverPendingClaims(text, record, onTouched, deps, signal));
+  const overtaken = await recoverPendingClaims(text, record, onTouched, deps, signal);
+  const { isAny, isFreed } = await settle(record, overtaken);
   // The client is free for another service that claims it. Nothing else starts this job again for that.
-  if (isFreed && !isConfirmed) await settle([]);
+  if (isFreed && !isConfirmed) await settle(await journal.read(text), []);
   return isAny;
 }
