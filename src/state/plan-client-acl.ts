@@ -24,6 +24,7 @@ import type { AclRules } from '../plan/acl/rules-text.js';
 import { classify, needsHuman } from '../plan/actor.js';
 import type { ClaimStatus } from '../plan/claims.js';
 import { namedScopes, parseGrantText, sameGrant, toGrantText } from '../plan/grant-text.js';
+import type { WritePolicy } from '../plan/mode.js';
 import { ownService } from '../plan/own-service.js';
 import type { PatternCompiler } from '../plan/pattern.js';
 import type { PlannedClient } from '../plan/plan.js';
@@ -42,14 +43,12 @@ export interface KnownAcl {
 }
 
 /** The input of the plan of a client's ACL objects, besides the world. */
-export interface ClientAclFacts {
+export interface ClientAclFacts extends Pick<WritePolicy, 'plansNarrowing'> {
   /** The objects with the client's name and its desired policies, also without the mark. */
   readonly actual: AclSnapshot;
   readonly lastApplied: ReadonlyMap<string, string>;
   readonly evidence: readonly Evidence[];
   readonly grantReason: ChangeReason;
-  /** As of a mode's `WritePolicy`. */
-  readonly plansNarrowing: boolean;
   /** What a read did not show counts as existing, unless evidence names it. */
   readonly keepsUnshown?: boolean;
 }

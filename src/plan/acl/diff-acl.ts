@@ -1,5 +1,6 @@
 import type { AclObject } from '../../model/acl.js';
 import { compareText } from '../../model/compare-text.js';
+import type { WritePolicy } from '../mode.js';
 import type { Hold } from '../plan.js';
 import type { AclChange, AclPlan } from './acl-change.js';
 import { type AclSteps, createSteps } from './acl-steps.js';
@@ -10,9 +11,7 @@ import type { DesiredAcl } from './login.js';
 import { onlyWider } from './only-wider.js';
 import { byName, type OwnedAcl, ownedAcl } from './owned-acl.js';
 
-export interface AclDiffInput extends ForeignInput {
-  /** As of a mode's `WritePolicy`. */
-  readonly plansNarrowing: boolean;
+export interface AclDiffInput extends ForeignInput, Pick<WritePolicy, 'plansNarrowing'> {
   /** Whether an owned object that is not desired may be removed; false while the facts behind it were not read. */
   readonly mayRemove: (object: AclObject) => boolean;
 }

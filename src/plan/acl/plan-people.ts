@@ -4,6 +4,7 @@ import type { GroupRules } from '../../model/login.js';
 import type { Members } from '../../model/members.js';
 import type { Mapping } from '../../model/rule.js';
 import type { Evidence } from '../../model/trigger.js';
+import type { WritePolicy } from '../mode.js';
 import { type AclPlan, type AclWhy, aclSubject, digestObject, nameOf } from './acl-change.js';
 import { desiredPeople } from './desired-people.js';
 import { diffAcl } from './diff-acl.js';
@@ -13,7 +14,7 @@ import { hasPersonName, type PersonRole, personOfRole } from './person.js';
 import type { AclRules } from './rules-text.js';
 
 /** The input of the plan of one provider's people. */
-export interface PeopleFacts {
+export interface PeopleFacts extends Pick<WritePolicy, 'plansNarrowing'> {
   readonly provider: string;
   readonly mapping: Mapping;
   /** Members of all mapped groups; undefined while they were not read. */
@@ -23,8 +24,6 @@ export interface PeopleFacts {
   readonly lastApplied: ReadonlyMap<string, string>;
   readonly evidence: readonly Evidence[];
   readonly grantReason: ChangeReason;
-  /** As of a mode's `WritePolicy`. */
-  readonly plansNarrowing: boolean;
   /** Roles, in lower case, whose removal is held. */
   readonly kept: ReadonlySet<string>;
 }
