@@ -119,7 +119,7 @@ async function ledAt({ daemon }: { readonly daemon: Scopemesh }): Promise<number
   return typeof time === 'number' ? time : Date.parse(time ?? '');
 }
 
-it('a standby that got the lease soon writes what an event reported and what only a complete read finds', async () => {
+it('a standby with the lease soon writes what an event reported, and what only a complete read finds', async () => {
   const leader = await start();
   await leader.daemon.ready(PATIENCE_MS);
   const isOpen = async () => {
