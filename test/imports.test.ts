@@ -23,7 +23,7 @@ const STATEMENT = /^(?:import|export)\s+(type\s)?[^;'"]*?from\s+'([^']+)'|import
 
 const imports: readonly Import[] = SOURCES.flatMap((from) =>
   [...readFileSync(join(root, from), 'utf8').matchAll(STATEMENT)].map((found) => {
-    const target = found[2] ?? found[3] ?? '';
+    const target = found[2] ?? found[3] ?? found[4] ?? '';
     const to = target.startsWith('.')
       ? relative(root, resolve(root, dirname(from), target.replace(/\.js$/, '.ts')))
       : target;
@@ -82,7 +82,14 @@ const RULES: Readonly<Record<string, Rule>> = {
   apply: { any: ['model', 'plan', 'state', 'ground'], types: PORTS },
   intake: { any: ['model', 'ground'], types: PORTS },
   lease: { any: ['model', 'ground'], types: PORTS },
-  reconcile: { any: ['model', 'plan', 'state', 'apply', 'ground'], types: PORTS },
+  // Reads of Consul into the state.
+  read: { any: ['model', 'plan', 'state', 'apply', 'ground'], types: PORTS },
+  // What people decide: rulings, adoptions, quarantines, break-glass grants, freezes, the ejection.
+  operator: { any: ['model', 'plan', 'state', 'apply', 'read', 'ground'], types: PORTS },
+  reconcile: {
+    any: ['model', 'plan', 'state', 'apply', 'read', 'operator', 'ground'],
+    types: PORTS,
+  },
   // Questions to the decision trail: pure, over the port of the trail.
   trail: { any: ['model', 'plan', 'ground'], types: PORTS },
   config: { any: ['model', 'ground'], types: ['plan'] },
@@ -95,6 +102,8 @@ const RULES: Readonly<Record<string, Rule>> = {
       'apply',
       'intake',
       'lease',
+      'read',
+      'operator',
       'reconcile',
       'trail',
       'ground',
@@ -108,8 +117,11 @@ const RULES: Readonly<Record<string, Rule>> = {
       'model',
       'plan',
       'state',
+      'apply',
       'intake',
       'lease',
+      'read',
+      'operator',
       'reconcile',
       'trail',
       'ground',
@@ -127,6 +139,8 @@ const RULES: Readonly<Record<string, Rule>> = {
       'apply',
       'intake',
       'lease',
+      'read',
+      'operator',
       'reconcile',
       'ground',
       'config',

@@ -1,5 +1,5 @@
-import type { BreakGlassDeps } from '../src/reconcile/break-glass.js';
-import { BreakGlassFollower } from '../src/reconcile/follow-break-glass.js';
+import type { BreakGlassDeps } from '../src/operator/break-glass.js';
+import { BreakGlassFollower } from '../src/operator/follow-break-glass.js';
 import { repeatSteps } from '../src/repeat.js';
 
 /** A grant ends this much late at most, also after the clock was set. */

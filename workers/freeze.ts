@@ -1,4 +1,4 @@
-import { type FreezeDeps, followClock } from '../src/reconcile/freezes.js';
+import { type FreezeDeps, followClock } from '../src/operator/freezes.js';
 import { repeatSteps } from '../src/repeat.js';
 
 /** A freeze ends this much late at most, also after the clock was set. */

@@ -1,9 +1,9 @@
+import { throughOutages } from '../src/daemon/outages.js';
 import type { Progress } from '../src/daemon/progress.js';
 import type { Agenda } from '../src/queue/agenda.js';
 import type { AgendaHandler } from '../src/queue/follow-ups.js';
 import type { Queue } from '../src/queue/queue.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
-import { throughOutages } from '../src/reconcile/outages.js';
 import { prepare } from '../src/reconcile/prepare.js';
 import { createReconciler } from '../src/reconcile/reconciler.js';
 import { Stopped, untilStop } from '../src/reconcile/until-stop.js';

@@ -4,10 +4,10 @@ import { runCanary } from '../src/daemon/canary.js';
 import type { WatchAges } from '../src/daemon/watch-ages.js';
 import { type Rest, watchTables, watchWhile } from '../src/daemon/watch-table.js';
 import type { Trigger } from '../src/model/trigger.js';
+import { hasJwtProviders } from '../src/read/user-token-facts.js';
 import { observeAcl } from '../src/reconcile/acl/observe-acl.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import { observeJwtProviders } from '../src/reconcile/jwt-provider-plans.js';
-import { hasJwtProviders } from '../src/reconcile/user-token-facts.js';
 import { watchGraces } from '../src/reconcile/watch-graces.js';
 import { applyCatalog, applyEntries, claimStatusTriggers } from '../src/state/observe-consul.js';
 

@@ -2,7 +2,13 @@ import { type Clock, isoInstant } from '../clock.js';
 import type { Consul } from '../consul/consul.js';
 import type { Stamp } from '../model/plain-decision.js';
 import type { Logger, Metrics } from '../observe.js';
+import type { FollowUps } from '../queue/follow-ups.js';
 import type { Journal } from '../queue/journal.js';
+import type { KeyValueStore } from '../queue/key-value-store.js';
+import type { StoreSpace } from '../queue/store-space.js';
+import type { Contention } from '../state/contention.js';
+import type { HoldBudget } from '../state/hold-budget.js';
+import type { RevocationWindow } from '../state/revocation-window.js';
 import type { WorldState } from '../state/world-state.js';
 
 /** The dependencies of every journaled write. */
@@ -31,6 +37,27 @@ export interface TargetDeps extends ApplyDeps {
   /** `scopemesh/<owner>/<replica>`. */
   readonly source: string;
   readonly newId: () => string;
+}
+
+/** The dependencies of the write of a destination's plan. */
+export interface PlanWriteDeps extends ApplyDeps, StampDeps {
+  readonly consul: Pick<Consul, 'intentions' | 'manifests'>;
+  readonly queue: Pick<FollowUps, 'late'>;
+  readonly keyValues: KeyValueStore;
+  readonly clock: Clock;
+  readonly world: WorldState;
+  readonly window: RevocationWindow;
+  readonly contention: Contention;
+}
+
+/** The dependencies of the record of holds. */
+export interface HoldDeps extends ApplyDeps, StampDeps {
+  readonly space: Pick<StoreSpace, 'isLow'>;
+  readonly clock: Clock;
+  readonly world: WorldState;
+  readonly claimHolds: HoldBudget;
+  /** Of `MarkUnrecorded`, by destination. */
+  readonly markHolds: HoldBudget;
 }
 
 export function stampOf({ source, newId, clock, world }: StampDeps): Stamp {

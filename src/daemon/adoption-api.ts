@@ -2,15 +2,15 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Clock } from '../clock.js';
 import { parseKey } from '../model/key.js';
+import { MOST_SUBJECTS } from '../operator/asked-adoptions.js';
+import { type AdoptionDeps, commandOf } from '../operator/deps.js';
 import { policyOf } from '../plan/mode.js';
-import { MOST_SUBJECTS } from '../reconcile/asked-adoptions.js';
-import { commandOf, type ReconcilerDeps } from '../reconcile/deps.js';
 import { answerChange, ChangeBody, type ChangeDeps } from './api-change.js';
 import { LONGEST_KEY } from './parked-api.js';
 
 export interface AdoptionApiDeps extends ChangeDeps {
   /** Of the present term. */
-  readonly live: () => Pick<ReconcilerDeps, 'adoptions' | 'queue' | 'world'>;
+  readonly live: () => Pick<AdoptionDeps, 'adoptions' | 'queue' | 'world'>;
   readonly clock: Clock;
 }
 

@@ -2,9 +2,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { type LoginView, loginDocument } from '../cli/login-view.js';
 import { messageOf } from '../errors.js';
+import type { Rulings, Verdict } from '../operator/rulings.js';
 import { rejectedText } from '../plan/guards/approval.js';
 import type { ClientId } from '../plan/world.js';
-import type { Rulings, Verdict } from '../reconcile/rulings.js';
 import { sendRefusal } from './access.js';
 import { answerChange, ChangeBody, type ChangeDeps } from './api-change.js';
 

@@ -1,14 +1,14 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { PERSONS_REASON } from '../model/cause.js';
-import { toBreakGlassView } from '../plan/break-glass-view.js';
 import {
   askBreakGlass,
   type BreakGlassDeps,
   type BreakGlassResult,
   endBreakGlass,
-} from '../reconcile/break-glass.js';
-import { WANTED } from '../reconcile/stored-break-glass.js';
+} from '../operator/break-glass.js';
+import { WANTED } from '../operator/stored-break-glass.js';
+import { toBreakGlassView } from '../plan/break-glass-view.js';
 import { answerChange, ChangeBody, type ChangeDeps } from './api-change.js';
 
 export interface BreakGlassApiDeps extends ChangeDeps {

@@ -8,7 +8,7 @@ import {
   SCHEDULED_FREEZE,
   startFreeze,
   toFreezeView,
-} from '../reconcile/freezes.js';
+} from '../operator/freezes.js';
 import { answerChange, ChangeBody, type ChangeDeps } from './api-change.js';
 
 export interface FreezeApiDeps extends ChangeDeps {

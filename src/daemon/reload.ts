@@ -1,15 +1,15 @@
 import type { Config } from '../../config/config.js';
 import { beginsTerm, effectiveConfig, isLive } from '../../config/live-settings.js';
 import { configRevision, diffConfig, toMapping } from '../../config/mapping-revision.js';
+import { holdTriggers } from '../apply/record-holds.js';
 import { isoInstant } from '../clock.js';
 import { messageOf, SyncError } from '../errors.js';
 import { providerKey } from '../model/key.js';
 import { plainDecision } from '../model/plain-decision.js';
 import { policyOf } from '../plan/mode.js';
+import { needsUserTokens } from '../read/user-token-facts.js';
 import { aclTriggers, everyAclTrigger } from '../reconcile/acl/acl-triggers.js';
 import { type ReconcilerDeps, stampOf } from '../reconcile/deps.js';
-import { holdTriggers } from '../reconcile/holds.js';
-import { needsUserTokens } from '../reconcile/user-token-facts.js';
 import { planFleet } from '../state/fleet.js';
 import { losingDestinations, toTriggers } from '../state/observe-consul.js';
 

@@ -1,5 +1,6 @@
 import { isAclSubject } from '../apply/acl/acl-draft.js';
 import { writeClaims } from '../apply/claim-records.js';
+import { recordHolds } from '../apply/record-holds.js';
 import { recoverPendingClaims } from '../apply/recover-pending.js';
 import { isoInstant } from '../clock.js';
 import type { Cause } from '../model/cause.js';
@@ -12,7 +13,6 @@ import type { KeyRecord } from '../queue/journal.js';
 import { claimStatusTriggers } from '../state/observe-consul.js';
 import type { Touched } from '../state/touched.js';
 import type { ReconcilerDeps } from './deps.js';
-import { recordHolds } from './holds.js';
 
 /**
  * Creates or deletes the record of a claim (`claims: first`), and records the holds of claims on this client. True if the

@@ -1,8 +1,11 @@
 import { isAclActive } from '../apply/acl/acl-state.js';
 import { causeOf } from '../apply/decision-drafts.js';
+import { recordHolds } from '../apply/record-holds.js';
 import { messageOf } from '../errors.js';
 import { clientKey, formatKey, type Key } from '../model/key.js';
 import type { Job, Trigger } from '../model/trigger.js';
+import { writeQuarantine } from '../operator/quarantine-records.js';
+import { releaseIfDecided, settleLeftDecisions, takeOrders } from '../operator/quarantines.js';
 import { hasOrder, needsRead, withClientId, withoutSettledRechecks } from '../plan/client-job.js';
 import { selectsClient } from '../plan/selection.js';
 import { type ClientId, clientText } from '../plan/world.js';
@@ -13,9 +16,6 @@ import { settleClientAcl } from './acl/read-client-acl.js';
 import { settleClaims } from './claims.js';
 import type { ReconcilerDeps } from './deps.js';
 import { evidenceOf, fanOut } from './fan-out.js';
-import { recordHolds } from './holds.js';
-import { writeQuarantine } from './quarantine-records.js';
-import { releaseIfDecided, settleLeftDecisions, takeOrders } from './quarantines.js';
 import { followRename, readClient, resolveReference } from './read-client.js';
 import { settled } from './settled.js';
 

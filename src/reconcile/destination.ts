@@ -1,8 +1,13 @@
 import { causeOf, causesOf } from '../apply/decision-drafts.js';
+import { storeRecords } from '../apply/edge-records.js';
+import { recordGone } from '../apply/gone-edges.js';
+import { recordHolds } from '../apply/record-holds.js';
 import { recoverPending } from '../apply/recover-pending.js';
+import { writePlan } from '../apply/write-plan.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import { formatKey, type Key, providerKey } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
+import { forgetRulings } from '../operator/approvals.js';
 import { goneEdges } from '../plan/gone-edges.js';
 import { quarantinedIn } from '../plan/holds.js';
 import { policyOf } from '../plan/mode.js';
@@ -12,15 +17,10 @@ import { isStillPlanned } from '../plan/still-planned.js';
 import { serviceText } from '../plan/world.js';
 import type { KeyRecord } from '../queue/journal.js';
 import type { JobResult } from '../queue/queue.js';
-import { forgetRulings } from './approvals.js';
 import type { ReconcilerDeps } from './deps.js';
-import { storeRecords } from './edge-records.js';
-import { recordGone } from './gone-edges.js';
 import { inputFor, planGuarded } from './guarded-plan.js';
-import { recordHolds } from './holds.js';
 import { releasedProviders, waitForJwtProviders } from './jwt-waiting.js';
 import { jobResult } from './unread-evidence.js';
-import { writePlan } from './write-plan.js';
 
 type DestinationKey = Extract<Key, { kind: 'destination' }>;
 

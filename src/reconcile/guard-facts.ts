@@ -1,10 +1,10 @@
 import { isAclSubject } from '../apply/acl/acl-draft.js';
+import { rulingsOn } from '../operator/approvals.js';
 import type { GuardFacts, Loss, RevocationBudget } from '../plan/guards/guard.js';
 import { policyOf } from '../plan/mode.js';
 import type { KeyRecord } from '../queue/journal.js';
 import { budgetOf, countInferred, inferredAcrossFleet, usedHere } from '../state/fleet.js';
 import { aclBudget, countAhead } from './acl/acl-budget.js';
-import { rulingsOn } from './approvals.js';
 import type { ReconcilerDeps } from './deps.js';
 import { inSlices } from './in-slices.js';
 

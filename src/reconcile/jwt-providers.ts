@@ -1,19 +1,24 @@
 import { causeOf } from '../apply/decision-drafts.js';
 import { recoverPendingJwtProviders, writeJwtProvider } from '../apply/jwt-provider-write.js';
+import { recordHolds } from '../apply/record-holds.js';
 import type { SyncError } from '../errors.js';
 import { formatKey, providerKey } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
 import { guard } from '../plan/guards/guards.js';
 import { guardableJwtProviders } from '../plan/jwt-provider-change.js';
 import type { Hold } from '../plan/plan.js';
+import {
+  lacksFacts,
+  needsUserTokens,
+  ourJwtProviders,
+  readUserTokenFacts,
+} from '../read/user-token-facts.js';
 import { planFleet } from '../state/fleet.js';
 import { toTriggers } from '../state/observe-consul.js';
 import { aclBudget } from './acl/acl-budget.js';
 import type { ReconcilerDeps } from './deps.js';
 import { guardFacts } from './guard-facts.js';
-import { recordHolds } from './holds.js';
 import { planned, providerOfChange, waiting } from './jwt-provider-plans.js';
-import { lacksFacts, needsUserTokens, ourJwtProviders, readUserTokenFacts } from './user-token-facts.js';
 
 /**
  * Makes the jwt-provider entry of one identity provider equal to what the destinations need: written before an intention

@@ -1,10 +1,11 @@
 import { isoInstant } from '../clock.js';
 import { messageOf } from '../errors.js';
+import { compareQuarantines } from '../operator/quarantine-records.js';
+import { readConsul } from '../read/read-consul.js';
 import { Outage } from '../repeat.js';
 import type { ReconcilerDeps } from './deps.js';
-import { compareQuarantines } from './quarantine-records.js';
 import { restoreMemory } from './restore.js';
-import { leftoverTriggers, readConsul } from './sweep.js';
+import { leftoverTriggers } from './sweep.js';
 
 const RETRY_MS = 1_000;
 

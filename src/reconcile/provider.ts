@@ -1,4 +1,5 @@
 import { causeOf } from '../apply/decision-drafts.js';
+import { noteRecords } from '../apply/edge-records.js';
 import type { Directory } from '../identity/directory.js';
 import type { OAuthClient } from '../model/client.js';
 import type { Key } from '../model/key.js';
@@ -11,7 +12,6 @@ import { orphanedNames } from '../state/orphaned-acl.js';
 import { NOTHING_TOUCHED } from '../state/touched.js';
 import type { ReconcilerDeps } from './deps.js';
 import { countFailure } from './directory-failures.js';
-import { noteRecords } from './edge-records.js';
 import { evidenceOf, type Reached } from './fan-out.js';
 import { type LastRead, lastReadName } from './last-read.js';
 import { sendReached } from './send-reached.js';

@@ -1,11 +1,11 @@
 import { isAclActive } from '../apply/acl/acl-state.js';
 import { SyncError } from '../errors.js';
 import type { Directory } from '../identity/directory.js';
-import { readAllAcl } from './acl/plan-clients.js';
+import { showQuarantines } from '../operator/quarantine-records.js';
+import { readAllAcl } from '../read/read-acl.js';
+import { readConsul } from '../read/read-consul.js';
 import { readMembers } from './acl/read-members.js';
 import type { ReconcilerDeps } from './deps.js';
-import { showQuarantines } from './quarantine-records.js';
-import { readConsul } from './sweep.js';
 
 /**
  * Reads both sides completely into the world: every directory, and all of Consul. Throws if a part cannot be read

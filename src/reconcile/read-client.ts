@@ -4,6 +4,8 @@ import type { Directory } from '../identity/directory.js';
 import type { OAuthClient } from '../model/client.js';
 import { clientKey, type Key } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
+import { writeQuarantine } from '../operator/quarantine-records.js';
+import { releaseIfRotated } from '../operator/quarantines.js';
 import { hasOrder, ordersToClose } from '../plan/client-job.js';
 import type { ClientId } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
@@ -11,8 +13,6 @@ import type { Touched } from '../state/touched.js';
 import { blockUnconfirmed } from './client-blocks.js';
 import type { ReconcilerDeps } from './deps.js';
 import { countFailure } from './directory-failures.js';
-import { writeQuarantine } from './quarantine-records.js';
-import { releaseIfRotated } from './quarantines.js';
 import { reportUnreadable } from './unreadable.js';
 
 /**

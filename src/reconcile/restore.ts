@@ -1,10 +1,10 @@
 import { recordsWithPending } from '../apply/recover-pending.js';
-import { restoreRejections } from './approvals.js';
-import { restoreBreakGlass } from './break-glass.js';
+import { restoreRejections } from '../operator/approvals.js';
+import { restoreBreakGlass } from '../operator/break-glass.js';
+import { restoreFreeze } from '../operator/freezes.js';
+import { restoreQuarantines } from '../operator/quarantines.js';
 import type { ReconcilerDeps } from './deps.js';
-import { restoreFreeze } from './freezes.js';
 import { restoreJwksUris } from './jwt-provider-plans.js';
-import { restoreQuarantines } from './quarantines.js';
 
 /** Restores what earlier processes knew and no read shows, before the first plan. */
 export async function restoreMemory(deps: ReconcilerDeps): Promise<void> {

@@ -1,5 +1,6 @@
 import { isAclActive } from '../apply/acl/acl-state.js';
 import { causeOf } from '../apply/decision-drafts.js';
+import { holdTriggers } from '../apply/record-holds.js';
 import type { Cause } from '../model/cause.js';
 import { clientKey, formatKey } from '../model/key.js';
 import type { Evidence, Job, Trigger } from '../model/trigger.js';
@@ -10,7 +11,6 @@ import type { Touched } from '../state/touched.js';
 import { aclTriggersOf } from './acl/acl-triggers.js';
 import type { ReconcilerDeps } from './deps.js';
 import { type Reached, reachTriggers } from './fan-out.js';
-import { holdTriggers } from './holds.js';
 
 /** The result of a complete read of a directory. */
 export interface Found {

@@ -1,5 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { isAclActive } from '../apply/acl/acl-state.js';
+import { goneTriggers } from '../apply/gone-edges.js';
+import { holdTriggers, suppressedClaimTriggers } from '../apply/record-holds.js';
 import { isoInstant } from '../clock.js';
 import { messageOf } from '../errors.js';
 import type { Cause } from '../model/cause.js';
@@ -7,18 +9,17 @@ import type { ServiceName } from '../model/intention.js';
 import { destinationKey, formatKey, parseKey } from '../model/key.js';
 import { plainDecision } from '../model/plain-decision.js';
 import type { Trigger } from '../model/trigger.js';
+import { compareQuarantines } from '../operator/quarantine-records.js';
 import { serviceText } from '../plan/world.js';
+import { readDifferences } from '../read/read-consul.js';
+import { needsUserTokens } from '../read/user-token-facts.js';
 import { planningFleet } from '../state/fleet.js';
-import { applyCatalog, applyEntries, losingDestinations, toTriggers } from '../state/observe-consul.js';
+import { losingDestinations, toTriggers } from '../state/observe-consul.js';
 import { aclBudget, countAhead } from './acl/acl-budget.js';
 import { sweepAcl } from './acl/sweep-acl.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
-import { goneTriggers } from './gone-edges.js';
-import { holdTriggers, suppressedClaimTriggers } from './holds.js';
 import { jwtProviderTriggers } from './jwt-provider-plans.js';
-import { compareQuarantines } from './quarantine-records.js';
 import { settled } from './settled.js';
-import { needsUserTokens, readUserTokenFacts } from './user-token-facts.js';
 
 export interface SweepSummary {
   readonly destinations: number;
@@ -29,53 +30,6 @@ export interface SweepSummary {
   readonly holds: number;
   /** Names and policies of ours in Consul's ACL; absent if ACL objects are not read. */
   readonly aclObjects?: number;
-}
-
-type ReadDeps = Pick<ReconcilerDeps, 'world' | 'consul' | 'clock' | 'jwksUris' | 'logger'>;
-
-/**
- * Reads all of Consul into the world, and queues nothing: the caller plans everything. Throws, and changes nothing, if a part
- * is incomplete. `restored`: what must be in the world before.
- */
-export async function readConsul(
-  deps: ReadDeps,
-  signal: AbortSignal,
-  restored: Promise<void> = Promise.resolve(),
-): Promise<void> {
-  const { world } = deps;
-  const { entries, catalog, records, read, now } = await readLists(deps, signal, restored);
-  world.putClaimRecords(records, read);
-  // Before the entries, which would first give every service the status of a world without a catalog.
-  world.putCatalog(catalog, now, read);
-  world.putEntries(entries, now, read);
-}
-
-/** The same, and queues what differs from before. */
-async function readDifferences(
-  deps: ReadDeps & Pick<ReconcilerDeps, 'queue'>,
-  signal: AbortSignal,
-): Promise<void> {
-  const cause = { kind: 'resync' as const, receivedAt: isoInstant(deps.clock) };
-  const { world } = deps;
-  const { entries, catalog, records, read, now } = await readLists(deps, signal);
-  world.putClaimRecords(records, read);
-  const triggers = [
-    ...applyEntries(world, entries, now, cause, read),
-    ...applyCatalog(world, catalog, now, cause, read),
-  ];
-  if (triggers.length > 0) await deps.queue.add(triggers);
-}
-
-async function readLists(deps: ReadDeps, signal: AbortSignal, restored: Promise<void> = Promise.resolve()) {
-  const { world, consul } = deps;
-  const read = world.beginRead();
-  const [entries, catalog, records] = await Promise.all([
-    consul.intentions.list(signal),
-    consul.readCatalog(signal),
-    world.mapping.claims === 'first' ? consul.claims.list(signal) : [],
-    restored.then(() => readUserTokenFacts(deps, signal)),
-  ]);
-  return { entries, catalog, records, read, now: deps.clock.now() };
 }
 
 /** The complete comparison: plans every destination from a fresh read, and queues those with work. */

@@ -1,3 +1,4 @@
+import { recordHolds } from '../apply/record-holds.js';
 import type { Cause } from '../model/cause.js';
 import { compareText } from '../model/compare-text.js';
 import { directoryKey, formatKey } from '../model/key.js';
@@ -5,7 +6,6 @@ import { clientSubject, type Hold } from '../plan/plan.js';
 import type { ClientId } from '../plan/world.js';
 import type { WorldState } from '../state/world-state.js';
 import type { ReconcilerDeps } from './deps.js';
-import { recordHolds } from './holds.js';
 
 /** The most holds of one provider; the log counts the rest. A change of the IdP's API may make every record unreadable. */
 const MOST_REPORTED = 100;

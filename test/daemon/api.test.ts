@@ -8,9 +8,9 @@ import { addOpenapi } from '../../src/daemon/openapi.js';
 import { addParkedApi } from '../../src/daemon/parked-api.js';
 import { Secret } from '../../src/model/secret.js';
 import { silentLogger } from '../../src/observe.js';
+import type { Rulings } from '../../src/operator/rulings.js';
 import type { ClientId } from '../../src/plan/world.js';
 import type { ParkedKeys } from '../../src/queue/parked-keys.js';
-import type { Rulings } from '../../src/reconcile/rulings.js';
 
 const LOCAL = 'local-token-of-the-state-directory';
 const ALICE = 'token-of-alice-who-may-approve-xx';

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { messageOf } from '../../errors.js';
 import { holdKey } from '../../plan/holds.js';
-import { applyOnce, type Failure } from '../../reconcile/apply-once.js';
 import { type FleetPlan, isAnythingToDo } from '../../reconcile/fleet-plan.js';
+import { applyOnce, type Failure } from '../apply-once.js';
 import type { Cli } from '../cli.js';
 import { manifestNotes, manifestTexts } from '../manifest-notes.js';
 import { type OneShot, planShot, withOneShot } from '../one-shot.js';

@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { messageOf, SyncError } from '../../errors.js';
-import { policyOf } from '../../plan/mode.js';
 import {
   ejectAcl,
   ejectEntry,
@@ -10,7 +9,8 @@ import {
   readMarks,
   refuseOpenBreakGlass,
   writtenSubjects,
-} from '../../reconcile/eject.js';
+} from '../../operator/eject.js';
+import { policyOf } from '../../plan/mode.js';
 import type { Cli } from '../cli.js';
 import { type OneShot, withOneShot } from '../one-shot.js';
 import { aclChangeView, changeView } from '../plan-view.js';

@@ -2,7 +2,6 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { parseDuration } from '../../../config/duration.js';
 import { PERSONS_REASON, systemUser } from '../../model/cause.js';
 import type { Freeze } from '../../model/freeze.js';
-import { freezeText } from '../../plan/freeze.js';
 import {
   endFreeze,
   type FreezeEnd,
@@ -12,7 +11,8 @@ import {
   SCHEDULED_FREEZE,
   startFreeze,
   toFreezeView,
-} from '../../reconcile/freezes.js';
+} from '../../operator/freezes.js';
+import { freezeText } from '../../plan/freeze.js';
 import type { Cli } from '../cli.js';
 import { findDaemon, refusal } from '../daemon-client.js';
 import { parseFreeze } from '../freeze-view.js';

@@ -1,7 +1,7 @@
 import type { Config } from '../../../config/config.js';
 import { toMapping } from '../../../config/mapping-revision.js';
 import { isAclWanted } from '../../apply/acl/acl-state.js';
-import { needsUserTokens } from '../../reconcile/user-token-facts.js';
+import { needsUserTokens } from '../../read/user-token-facts.js';
 import type { Use } from './known-flaws.js';
 
 /** Whether the configuration lets anyone log in to Consul. */

@@ -7,7 +7,7 @@ import { type JwtBlock, jwtBlocksOf } from '../../plan/acl/jwt-blocks.js';
 import { enforcesJwt } from '../../plan/acl/jwt-requirement.js';
 import { jwtProviderName } from '../../plan/acl/object-names.js';
 import { serviceText } from '../../plan/world.js';
-import { needsUserTokens } from '../../reconcile/user-token-facts.js';
+import { needsUserTokens } from '../../read/user-token-facts.js';
 import type { WorldState } from '../../state/world-state.js';
 import { error, type Finding, notice, ok, warning } from './finding.js';
 

@@ -4,7 +4,7 @@ import type { Mapping } from '../../model/rule.js';
 import { toShellWord } from '../../model/shell-word.js';
 import { enforcesJwt } from '../../plan/acl/jwt-requirement.js';
 import { jwtProviderName } from '../../plan/acl/object-names.js';
-import { needsUserTokens } from '../../reconcile/user-token-facts.js';
+import { needsUserTokens } from '../../read/user-token-facts.js';
 import { accessLogFormat, NEEDED_FIELDS } from './access-log-format.js';
 import { type Finding, notice, ok } from './finding.js';
 

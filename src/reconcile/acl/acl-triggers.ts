@@ -4,6 +4,7 @@ import type { Cause } from '../../model/cause.js';
 import { clientKey, providerKey } from '../../model/key.js';
 import type { Evidence, Trigger } from '../../model/trigger.js';
 import type { ClientId } from '../../plan/world.js';
+import { readAllAcl } from '../../read/read-acl.js';
 import { isPeoplesName } from '../../state/acl-cache.js';
 import { clientOf, clientsWithAcl, uniqueClients } from '../../state/acl-owners.js';
 import { providersOfPeople } from '../../state/people-acl.js';
@@ -11,7 +12,7 @@ import { type ClientAclPlan, losesByInference } from '../../state/plan-client-ac
 import type { ReconcilerDeps } from '../deps.js';
 import { countAhead } from './acl-budget.js';
 import { peopleTriggers, planPeopleFleet } from './fleet-people.js';
-import { isPending, planAcl, readAllAcl } from './plan-clients.js';
+import { isPending, planAcl } from './plan-clients.js';
 import { warnOfFirstLogins } from './warn-of-first-logins.js';
 
 type Known = Pick<ReconcilerDeps, 'world' | 'acl'>;

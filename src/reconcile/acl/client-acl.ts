@@ -4,9 +4,11 @@ import { applyAcl } from '../../apply/acl/apply-acl.js';
 import { fetchesKeys } from '../../apply/acl/key-fetches.js';
 import { tolerateDenied } from '../../apply/acl/tolerate-denied.js';
 import { causeOf, grantReasonOf } from '../../apply/decision-drafts.js';
+import { recordHolds } from '../../apply/record-holds.js';
 import { messageOf, SyncError } from '../../errors.js';
 import { clientKey, formatKey } from '../../model/key.js';
 import type { Evidence, Job } from '../../model/trigger.js';
+import { forgetRulings } from '../../operator/approvals.js';
 import { type AclChange, aclSubject } from '../../plan/acl/acl-change.js';
 import { clientName } from '../../plan/acl/object-names.js';
 import { guard } from '../../plan/guards/guards.js';
@@ -14,14 +16,12 @@ import { policyOf } from '../../plan/mode.js';
 import type { Hold } from '../../plan/plan.js';
 import type { ClientId } from '../../plan/world.js';
 import type { JobResult } from '../../queue/queue.js';
+import { readAllAcl } from '../../read/read-acl.js';
 import { losesByInference, planClientAcl, planHeldLoss, scopesKey } from '../../state/plan-client-acl.js';
-import { forgetRulings } from '../approvals.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { evidenceOf } from '../fan-out.js';
 import { guardFacts } from '../guard-facts.js';
-import { recordHolds } from '../holds.js';
 import { guardableClient } from './guard-acl.js';
-import { readAllAcl } from './plan-clients.js';
 import { isListed, readSettled } from './read-client-acl.js';
 
 /** Before the next run after a write without an answer. */

@@ -2,9 +2,9 @@ import { isAclWanted } from '../../apply/acl/acl-state.js';
 import { SyncError } from '../../errors.js';
 import type { Cause } from '../../model/cause.js';
 import type { Trigger } from '../../model/trigger.js';
+import { readAllAcl } from '../../read/read-acl.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { keysOf } from './acl-triggers.js';
-import { readAllAcl } from './plan-clients.js';
 
 /**
  * Reads ACL objects after a watch saw a change. Triggers for the keys whose objects differ from the last read or write.

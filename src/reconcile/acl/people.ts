@@ -4,23 +4,23 @@ import { applyAcl } from '../../apply/acl/apply-acl.js';
 import { pendingAcl, recoverPendingAcl } from '../../apply/acl/recover-pending-acl.js';
 import { tolerateDenied } from '../../apply/acl/tolerate-denied.js';
 import { causeOf, grantReasonOf } from '../../apply/decision-drafts.js';
+import { recordHolds } from '../../apply/record-holds.js';
 import { SyncError } from '../../errors.js';
 import { formatKey, type Key } from '../../model/key.js';
 import type { Job, Trigger } from '../../model/trigger.js';
+import { forgetRulings } from '../../operator/approvals.js';
 import type { PeopleFacts } from '../../plan/acl/plan-people.js';
 import { guard } from '../../plan/guards/guards.js';
 import { holdKey } from '../../plan/holds.js';
 import { policyOf } from '../../plan/mode.js';
 import type { JobResult } from '../../queue/queue.js';
+import { readPeople } from '../../read/read-people.js';
 import { knownMembers } from '../../state/people-acl.js';
-import { forgetRulings } from '../approvals.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { evidenceOf } from '../fan-out.js';
 import { guardFacts } from '../guard-facts.js';
-import { recordHolds } from '../holds.js';
 import { guardablePeople } from './guard-people.js';
 import { refreshMembers } from './read-members.js';
-import { readPeople } from './read-people.js';
 import { isSessionSubject } from './sessions.js';
 
 /** The most grants of one run, so that a revocation does not wait for more. */

@@ -1,7 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { clientKey, formatKey } from '../../model/key.js';
 import type { Evidence } from '../../model/trigger.js';
-import { hasOurName } from '../../plan/acl/object-names.js';
 import { policyOf } from '../../plan/mode.js';
 import type { ClientId } from '../../plan/world.js';
 import {
@@ -13,17 +12,6 @@ import {
 import type { ReconcilerDeps } from '../deps.js';
 
 const SLICE = 100;
-
-/** Reads every ACL object with a name of ours. Resolves with the names whose objects changed. */
-export async function readAllAcl(
-  deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'consul'>,
-  signal: AbortSignal,
-): Promise<ReadonlySet<string>> {
-  const { world, acl, consul } = deps;
-  const { owner } = world.mapping;
-  const read = world.beginRead();
-  return acl.cache.replaceAll(await consul.acl.read((name) => hasOurName(owner, name), signal), read);
-}
 
 export interface PlannedAcl {
   readonly plan: ClientAclPlan;

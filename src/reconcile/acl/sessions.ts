@@ -1,6 +1,7 @@
 import { isAclActive } from '../../apply/acl/acl-state.js';
 import { endedTokensText, endTokens } from '../../apply/acl/end-tokens.js';
 import { tolerateDenied } from '../../apply/acl/tolerate-denied.js';
+import { recordHolds } from '../../apply/record-holds.js';
 import { settle } from '../../apply/settle.js';
 import type { DraftDecision } from '../../model/decision.js';
 import { formatKey, type Key } from '../../model/key.js';
@@ -12,7 +13,6 @@ import type { Hold } from '../../plan/plan.js';
 import { aclResidual } from '../../plan/residual.js';
 import { namedBy, sessionResource, sessionSubject, tokensOfSession } from '../../state/session-tokens.js';
 import { type ReconcilerDeps, stampOf } from '../deps.js';
-import { recordHolds } from '../holds.js';
 
 /** The clocks of identity providers and Consul differ, and some events have whole seconds. A valid login repeats. */
 const CLOCKS_DIFFER_MS = 5_000;

@@ -7,13 +7,14 @@ import type { Cause } from '../../model/cause.js';
 import type { Trigger } from '../../model/trigger.js';
 import type { DesiredAcl } from '../../plan/acl/login.js';
 import { policyOf } from '../../plan/mode.js';
+import { readAllAcl } from '../../read/read-acl.js';
 import { clientsWithAcl } from '../../state/acl-owners.js';
 import { unlinkedPolicies } from '../../state/unlinked-policies.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { toTrigger } from './acl-triggers.js';
 import { peopleTriggers, planPeopleFleet } from './fleet-people.js';
 import { orphanedObjects } from './orphaned-objects.js';
-import { isPending, planAcl, readAllAcl } from './plan-clients.js';
+import { isPending, planAcl } from './plan-clients.js';
 import { warnOfFirstLogins } from './warn-of-first-logins.js';
 
 /** The result of the complete comparison of ACL objects. */

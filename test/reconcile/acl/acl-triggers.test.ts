@@ -3,6 +3,7 @@ import type { AclObject } from '../../../src/model/acl.js';
 import { clientKey, formatKey } from '../../../src/model/key.js';
 import type { Trigger } from '../../../src/model/trigger.js';
 import { personName } from '../../../src/plan/acl/object-names.js';
+import { readAllAcl } from '../../../src/read/read-acl.js';
 import {
   aclTriggers,
   aclTriggersOf,
@@ -13,7 +14,6 @@ import {
 import { reconcileClientAcl } from '../../../src/reconcile/acl/client-acl.js';
 import { observeAcl } from '../../../src/reconcile/acl/observe-acl.js';
 import { reconcilePeople } from '../../../src/reconcile/acl/people.js';
-import { readAllAcl } from '../../../src/reconcile/acl/plan-clients.js';
 import { CAUSE, NEVER } from '../../apply/apply-rig.js';
 import { READ_CONFIG } from '../../plan/acl/acl-scene.js';
 import { client } from '../../plan/scene.js';

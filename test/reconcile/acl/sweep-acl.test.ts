@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { AclObject } from '../../../src/model/acl.js';
 import { clientKey, formatKey } from '../../../src/model/key.js';
+import { adoptAcl, planAclAdoptions } from '../../../src/operator/adopt-acl.js';
 import { clientName } from '../../../src/plan/acl/object-names.js';
-import { adoptAcl, planAclAdoptions } from '../../../src/reconcile/acl/adopt-acl.js';
+import { readAllAcl } from '../../../src/read/read-acl.js';
 import { reconcileClientAcl } from '../../../src/reconcile/acl/client-acl.js';
 import { reconcilePeople } from '../../../src/reconcile/acl/people.js';
-import { readAllAcl } from '../../../src/reconcile/acl/plan-clients.js';
 import { planAclFleet } from '../../../src/reconcile/acl/plan-fleet-acl.js';
 import { sweepAcl } from '../../../src/reconcile/acl/sweep-acl.js';
 import { failed, method, policy } from '../../apply/acl/memory-acl.js';

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { readAllAcl } from '../../../src/reconcile/acl/plan-clients.js';
+import { readAllAcl } from '../../../src/read/read-acl.js';
 import { planAclFleet } from '../../../src/reconcile/acl/plan-fleet-acl.js';
 import { removeLeft } from '../../../src/reconcile/acl/sweep-acl.js';
 import { sweep } from '../../../src/reconcile/sweep.js';

@@ -2,7 +2,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createWorld } from '../../../src/cli/create-core.js';
 import type { Decision } from '../../../src/model/decision.js';
-import { createRulings } from '../../../src/reconcile/rulings.js';
+import { createRulings } from '../../../src/operator/rulings.js';
 import type { Daemon, DaemonOptions, Rig } from '../../support/daemon.js';
 import { EDGE, isClosed, isOpen, ordersRig, READ } from '../../support/orders-rig.js';
 import { startWorker } from '../../support/reconcile-rig.js';

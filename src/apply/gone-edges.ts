@@ -1,0 +1,79 @@
+import type { Cause } from '../model/cause.js';
+import { parseKey } from '../model/key.js';
+import { plainDecision } from '../model/plain-decision.js';
+import type { Trigger } from '../model/trigger.js';
+import { type GoneEdge, goneEdges } from '../plan/gone-edges.js';
+import { REMOVED } from '../plan/last-applied.js';
+import { missingDenies } from '../plan/missing-denies.js';
+import type { SettledDecision } from '../queue/journal.js';
+import { inputOf } from '../state/fleet.js';
+import { clientOf, viewOf } from './decision-drafts.js';
+import { type HoldDeps, stampOf } from './deps.js';
+
+const DETAIL =
+  'this intention is not in Consul any more, and the store has no record of its removal; nothing wants it any more, so scopemesh does not put it back';
+const UNCERTAIN =
+  'this intention is not in Consul, and perhaps it was never written: the outcome of its write is unknown; nothing wants it any more, so scopemesh does not write it';
+
+/**
+ * Records that edges are gone, and that each counts as removed from now on: if an older state of Consul brings it back, it is
+ * still an edge of scopemesh and is closed.
+ */
+export async function recordGone(
+  key: string,
+  gone: readonly GoneEdge[],
+  cause: Cause,
+  deps: HoldDeps,
+): Promise<void> {
+  if (gone.length === 0) return;
+  const stamp = stampOf(deps);
+  // The principal of the cause changed something at the provider. Who wrote to Consul is not known.
+  const { principal: _, ...seen } = cause;
+  const decisions = gone.map(
+    ({ subject, resource, client, scopes, before, isUncertain }): SettledDecision => ({
+      ...plainDecision(
+        {
+          resource,
+          verb: 'deleted',
+          subject,
+          action: 'revoke',
+          outcome: 'observed',
+          reason: 'RemovedElsewhere',
+          cause: seen,
+          detail: isUncertain ? UNCERTAIN : DETAIL,
+          before: viewOf(before),
+          after: null,
+        },
+        stamp,
+      ),
+      ...(client === undefined ? {} : { client: clientOf(client) }),
+      scopes,
+    }),
+  );
+  const lastApplied = new Map(gone.map(({ subject }) => [subject, REMOVED]));
+  await deps.journal.settle(key, decisions, { lastApplied });
+  deps.world.rememberWritten(key, new Map([...deps.world.records.of(key), ...lastApplied]));
+  for (const { outcome, reason, id, subject } of decisions) {
+    deps.metrics.count('scopemesh_decisions_total', { outcome, reason });
+    deps.logger.info(
+      { subject, decision: id },
+      'an edge that no scope opens any more is missing in Consul; it counts as removed',
+    );
+  }
+  deps.onSettled();
+}
+
+/** The destinations with such edges, or with denies to put back. Nothing else may name one whose whole entry is gone. */
+export function goneTriggers(
+  cause: Cause,
+  { world, clock }: Pick<HoldDeps, 'world' | 'clock'>,
+): readonly Trigger[] {
+  const now = clock.now();
+  return [...world.records.keys()].flatMap((text) => {
+    const key = parseKey(text);
+    if (key?.kind !== 'destination') return [];
+    const { partition, namespace, service: name } = key;
+    const input = inputOf(world, { partition, namespace, name }, now);
+    return goneEdges(input).length + missingDenies(input).length > 0 ? [{ key, cause }] : [];
+  });
+}

@@ -1,0 +1,128 @@
+import { isAclActive } from '../apply/acl/acl-state.js';
+import { type ErrorCode, messageOf, SyncError } from '../errors.js';
+import type { Cause } from '../model/cause.js';
+import { clientKey, formatKey, type Key, providerKey } from '../model/key.js';
+import type { Job } from '../model/trigger.js';
+import { type DestinationKey, destinationsOf, losingNames } from '../plan/destinations-of-plan.js';
+import type { ConcurrencyLimit } from '../queue/concurrency-limit.js';
+import type { JobResult } from '../queue/queue.js';
+import { reconcileClientAcl } from '../reconcile/acl/client-acl.js';
+import { reconcilePeople } from '../reconcile/acl/people.js';
+import { removeLeft } from '../reconcile/acl/sweep-acl.js';
+import { settleClaims } from '../reconcile/claims.js';
+import type { ReconcilerDeps } from '../reconcile/deps.js';
+import { reconcileDestination } from '../reconcile/destination.js';
+import { clientsOf, type FleetPlan } from '../reconcile/fleet-plan.js';
+import { providerOfChange } from '../reconcile/jwt-provider-plans.js';
+import { reconcileJwtProvider } from '../reconcile/jwt-providers.js';
+
+/** A key that could not be applied, and why. */
+export interface Failure {
+  readonly key: string;
+  readonly error: string;
+}
+
+const KEYS_AWAITED =
+  "Consul waits for the identity provider's keys; see that its servers can fetch them, and apply again";
+
+const STORE_LOW =
+  'the store has too little space, so only revocations were made; free some space, and apply again';
+
+/** How many keys are applied at once. */
+export type AtOnce = Pick<ConcurrencyLimit, 'forEach' | 'overloaded'>;
+
+const OVERLOADED: ReadonlySet<ErrorCode> = new Set(['ERR_CONSUL_UNREACHABLE', 'ERR_TIMEOUT']);
+
+/** A destination that another writer keeps changing is given up after so many plans. */
+const MOST_TRIES = 20;
+
+/**
+ * Applies a plan once, in the same way as the daemon's jobs, many keys at once: claims first, then the destinations that
+ * lose access, then ACL objects, then the destinations that only gain. A key that fails does not stop the others.
+ * `progress` is called after each key.
+ */
+export async function applyOnce(
+  plan: FleetPlan,
+  cause: Cause,
+  deps: ReconcilerDeps,
+  limit: AtOnce,
+  progress: (done: number, all: number) => void,
+  signal: AbortSignal,
+): Promise<readonly Failure[]> {
+  const failures: Failure[] = [];
+  const clients = clientsOf(deps.world, deps.clock.now());
+  const destinations = destinationsOf(plan);
+  const names = losingNames(plan);
+  const losing = destinations.filter(({ service }) => names.has(service));
+  const others = destinations.filter(({ service }) => !names.has(service));
+  const { people, clients: logins } = plan.acl;
+  // The jwt-provider of a provider is written before the intentions that need it, and removed after them.
+  const users = new Set(plan.jwtProviders.flatMap((change) => providerOfChange(change) ?? []));
+  const all = clients.length + logins.length + people.length + destinations.length + 1 + 2 * users.size;
+  let done = 0;
+  const attempt = async (key: string, work: () => Promise<unknown>) => {
+    signal.throwIfAborted();
+    try {
+      await work();
+    } catch (error) {
+      if (signal.aborted) throw error;
+      if (error instanceof SyncError && OVERLOADED.has(error.code)) limit.overloaded();
+      failures.push({ key, error: messageOf(error) });
+    }
+    progress(++done, all);
+  };
+  const jobOf = (key: Key): Job => ({ key, triggers: [{ key, cause }], attempts: 0 });
+  const run = (key: Key, work: (job: Job) => Promise<unknown>) =>
+    attempt(formatKey(key), () => work(jobOf(key)));
+  const applyJwtProviders = async () => {
+    for (const name of users)
+      await attempt(`jwt-provider of ${name}`, async () => {
+        const refusal = await reconcileJwtProvider(name, jobOf(providerKey(name)), deps, signal);
+        if (refusal !== undefined) throw refusal;
+      });
+  };
+  const applyDestinations = (keys: readonly DestinationKey[]) =>
+    limit.forEach(keys, (key) => run(key, (job) => applyDestination(key, job, deps, signal)));
+
+  await limit.forEach(clients, (client) =>
+    run(clientKey(client.provider, client.clientId), () => settleClaims(client, cause, deps, signal, true)),
+  );
+  await applyJwtProviders();
+  // Losses close first. Gains open last, when the client may log in.
+  await applyDestinations(losing);
+  await limit.forEach(logins, (client) =>
+    run(clientKey(client.provider, client.clientId), (job) =>
+      withKeys(reconcileClientAcl(client, job, deps, signal)),
+    ),
+  );
+  for (const name of people) {
+    const key = { kind: 'provider', name } as const;
+    await run(key, (job) => withKeys(reconcilePeople(key, job, deps, signal, Number.POSITIVE_INFINITY)));
+  }
+  await applyDestinations(others);
+  // Policies that nothing links once everything else is applied.
+  await attempt('acl', async () => isAclActive(deps) && removeLeft([], cause, deps, signal));
+  await applyJwtProviders();
+  if (deps.space.isLow()) failures.push({ key: 'state.directory', error: STORE_LOW });
+  return failures;
+}
+
+async function withKeys(result: Promise<JobResult>): Promise<void> {
+  if ((await result).kind === 'retry') throw new Error(KEYS_AWAITED);
+}
+
+async function applyDestination(
+  key: DestinationKey,
+  job: Job,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    const result = await reconcileDestination(key, job, deps, signal);
+    if (result.kind === 'done') return;
+    if (deps.world.userTokens.isWaiting(formatKey(key)))
+      throw new Error('its jwt-provider does not exist, so access that needs it stays closed');
+    if (tries === MOST_TRIES) throw new Error('another writer keeps changing this entry; try again later');
+    await deps.clock.sleep(result.afterMs, signal);
+  }
+}

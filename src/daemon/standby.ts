@@ -1,0 +1,103 @@
+import { setMaxListeners } from 'node:events';
+import { messageOf, SyncError } from '../errors.js';
+import type { ReconcilerDeps } from '../reconcile/deps.js';
+import { countFailure } from '../reconcile/directory-failures.js';
+import { repeatSteps } from '../repeat.js';
+import type { Runtime } from '../runtime.js';
+import { rehearse } from './rehearse.js';
+
+export interface WarmthOptions {
+  /** Around an empty world. */
+  readonly createDeps: () => ReconcilerDeps;
+  /** At least as long as a leader waits between two complete reads of a directory. */
+  readonly intervalMs: () => number;
+}
+
+/** Before Consul and the store are read again after a failure. */
+const RETRY_MS = 60_000;
+
+/**
+ * The time between two terms of a replica. It rehearses the beginning of a term again and again, so that the real one is
+ * fast. It reads each directory at most once in an interval, across terms and failures: identity providers limit requests,
+ * and the leader needs them for revocations.
+ */
+export class Standby {
+  readonly #options: WarmthOptions;
+  readonly #runtime: Runtime;
+  /** The last read of each directory, by provider. */
+  readonly #reads = new Map<string, { readonly begunAt: number; readonly isComplete: boolean }>();
+  #isWarm = false;
+  #end: AbortController | undefined;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(options: WarmthOptions, runtime: Runtime) {
+    this.#options = options;
+    this.#runtime = runtime;
+  }
+
+  /** Repeating is harmless. */
+  begin(): void {
+    if (this.#end !== undefined) return;
+    const end = new AbortController();
+    // Every request of a rehearsal listens to it. Node would report more than ten listeners as a leak.
+    setMaxListeners(0, end.signal);
+    this.#end = end;
+    const message =
+      'this standby cannot read Consul or the store; it tries again, and would write later if it led now';
+    const step = () => this.#rehearse(end.signal);
+    this.#running = this.#running.then(() =>
+      repeatSteps({ message, pauseMs: RETRY_MS }, step, this.#runtime, end.signal),
+    );
+  }
+
+  /** Resolves once nothing of it runs. Never rejects. */
+  end(): Promise<void> {
+    this.#end?.abort();
+    this.#end = undefined;
+    return this.#running;
+  }
+
+  /** Resolves with the milliseconds until the next one. */
+  async #rehearse(signal: AbortSignal): Promise<number> {
+    const { logger, metrics } = this.#runtime;
+    const intervalMs = this.#options.intervalMs();
+    try {
+      await rehearse(this.#options.createDeps(), signal, (provider, read) =>
+        this.#readIfDue(provider, intervalMs, read, signal),
+      );
+    } catch (error) {
+      this.#isWarm = false;
+      if (!signal.aborted) metrics.count('scopemesh_standby_read_failures_total');
+      throw error;
+    }
+    const wasWarm = this.#isWarm;
+    this.#isWarm = [...this.#reads.values()].every(({ isComplete }) => isComplete);
+    if (this.#isWarm && !wasWarm) logger.info({}, 'this standby has read both sides and can take over fast');
+    return intervalMs;
+  }
+
+  async #readIfDue(
+    provider: string,
+    intervalMs: number,
+    read: () => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { clock, logger, metrics } = this.#runtime;
+    const begunAt = clock.now();
+    const last = this.#reads.get(provider);
+    if (last !== undefined && Math.abs(begunAt - last.begunAt) < intervalMs) return;
+    this.#reads.set(provider, { begunAt, isComplete: false });
+    try {
+      await read();
+      this.#reads.set(provider, { begunAt, isComplete: true });
+    } catch (error) {
+      if (signal.aborted || !(error instanceof SyncError)) throw error;
+      metrics.count('scopemesh_standby_read_failures_total');
+      countFailure(provider, error, { metrics });
+      logger.warn(
+        { provider, error: messageOf(error) },
+        'this standby cannot read the directory of an identity provider; it would open nothing if it led now, and its first writes would be late',
+      );
+    }
+  }
+}

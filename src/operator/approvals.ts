@@ -1,0 +1,157 @@
+import { z } from 'zod';
+import { isoInstant } from '../clock.js';
+import type { Principal } from '../model/cause.js';
+import { parseKey } from '../model/key.js';
+import { plainDecision } from '../model/plain-decision.js';
+import type { Loss, Rejection, Ruling } from '../plan/guards/guard.js';
+import { endedHold, fingerprintOf, holdKey, isApprovable } from '../plan/holds.js';
+import type { Hold } from '../plan/plan.js';
+import type { KeyRecord, RecordedHold } from '../queue/journal.js';
+import { safeParse } from '../safe-parse.js';
+import { type OperatorDeps, stampOf } from './deps.js';
+import { countApproval, forgetFirstApproval, sameText } from './first-approvals.js';
+
+/** A ruling on one removal, which its fingerprint identifies. */
+const Stored = z.object({
+  verdict: z.enum(['approved', 'rejected']),
+  by: z.object({ id: z.string() }),
+  at: z.string(),
+  fingerprint: z.string(),
+  /** ID of the `held` decision. A hold that ended and began again has another one. */
+  decisionId: z.string(),
+});
+type StoredRuling = z.infer<typeof Stored>;
+
+export type RulingResult =
+  | { readonly kind: 'ruled'; readonly hold: Pick<RecordedHold, 'subject'> }
+  /** No hold has this ID, or it has ended. */
+  | { readonly kind: 'unknown' }
+  /** A person cannot release a hold with this reason. */
+  | { readonly kind: 'unsuitable'; readonly hold: RecordedHold }
+  /** A person rejected it, and the approval does not override that. */
+  | { readonly kind: 'rejected'; readonly hold: RecordedHold; readonly rejection: Rejection }
+  /** The approval is recorded, and another person must approve too. */
+  | { readonly kind: 'first'; readonly hold: Pick<RecordedHold, 'subject'> }
+  /** What it names cannot be approved or rejected now, or not by this person. */
+  | { readonly kind: 'refused'; readonly why: string };
+
+/**
+ * Rules on a hold by the ID of its `held` decision. Only holds of the mass guard and of edges without a record wait for a
+ * person; all others end when their cause is fixed. The key is queued. Its next plan makes an approved removal once. It holds a rejected one until the
+ * access is wanted again, the removal is another one, or the identity provider reports it. An approval of what was
+ * rejected needs `override`.
+ */
+export async function ruleOnHold(
+  decisionId: string,
+  verdict: Ruling['verdict'],
+  by: Principal,
+  deps: Pick<
+    OperatorDeps,
+    'keyValues' | 'journal' | 'clock' | 'source' | 'world' | 'newId' | 'onSettled' | 'approvals' | 'queue'
+  >,
+  override = false,
+): Promise<RulingResult> {
+  const { holds } = await deps.journal.overview();
+  const hold = holds.find((each) => each.decisionId === decisionId);
+  if (hold === undefined) return { kind: 'unknown' };
+  const key = parseKey(hold.key);
+  if (!isApprovable(hold.reason) || key === undefined) return { kind: 'unsuitable', hold };
+  if (verdict === 'approved' && !override) {
+    const rejection = await rejectionOf(hold, deps.keyValues);
+    if (rejection !== undefined) return { kind: 'rejected', hold, rejection };
+  }
+  if (verdict === 'approved') {
+    const approved = {
+      key: hold.key,
+      subject: hold.subject,
+      of: `${decisionId} ${hold.fingerprint}`,
+      resource: endedHold(hold).resource,
+    };
+    const approval = await countApproval(approved, by, deps);
+    if (approval.kind === 'first') return { kind: 'first', hold };
+    if (approval.kind === 'same') return { kind: 'refused', why: sameText(approval.by) };
+  }
+  await forgetFirstApproval(hold.subject, deps);
+  const at = isoInstant(deps.clock);
+  const ruling: StoredRuling = { verdict, fingerprint: hold.fingerprint, decisionId, by, at };
+  await deps.keyValues.set(rulingName(hold.subject), JSON.stringify(ruling));
+  const cause = { kind: 'command' as const, receivedAt: at };
+  if (verdict === 'rejected') {
+    const decision = plainDecision(
+      {
+        resource: endedHold(hold).resource,
+        verb: 'rejected',
+        subject: hold.subject,
+        outcome: 'refused',
+        reason: hold.reason,
+        cause: { ...cause, principal: by },
+        detail: `${by.id} rejected this removal; the edge stays as it is`,
+      },
+      stampOf(deps),
+    );
+    await deps.journal.settle(hold.key, [decision]);
+    deps.onSettled();
+  }
+  // Without the person, who did not decide about the other changes of the key's plan.
+  await deps.queue.add([{ key, cause, urgent: true }]);
+  return { kind: 'ruled', hold };
+}
+
+/** Restores the rejections before the first job, because the mass guard counts the whole fleet. */
+export async function restoreRejections({
+  journal,
+  keyValues,
+  window,
+}: Pick<OperatorDeps, 'journal' | 'keyValues' | 'window'>): Promise<void> {
+  const byKey = new Map<string, Map<string, Rejection>>();
+  for (const hold of (await journal.overview()).holds) {
+    const { key, subject } = hold;
+    const rejection = await rejectionOf(hold, keyValues);
+    if (rejection !== undefined) byKey.set(key, (byKey.get(key) ?? new Map()).set(subject, rejection));
+  }
+  for (const [key, rejections] of byKey) window.rejections.put(key, rejections);
+}
+
+/** The rejection of exactly this hold; undefined if nobody rejected it. */
+async function rejectionOf(
+  { subject, reason, decisionId, fingerprint }: RecordedHold,
+  keyValues: Pick<OperatorDeps['keyValues'], 'get'>,
+): Promise<Rejection | undefined> {
+  if (!isApprovable(reason)) return undefined;
+  const ruling = parseRuling(await keyValues.get(rulingName(subject)));
+  if (ruling?.verdict !== 'rejected') return undefined;
+  return ruling.decisionId === decisionId && ruling.fingerprint === fingerprint ? ruling : undefined;
+}
+
+/** An approval is valid for one removal. */
+export async function forgetRulings(
+  used: readonly Hold[],
+  deps: Pick<OperatorDeps, 'keyValues'>,
+): Promise<void> {
+  for (const { subject } of used) await deps.keyValues.set(rulingName(subject), '');
+}
+
+/** The rulings on held losses, by subject. */
+export async function rulingsOn(
+  losses: readonly Loss[],
+  recordedHolds: KeyRecord['holds'],
+  deps: { readonly keyValues: Pick<OperatorDeps['keyValues'], 'get'> },
+): Promise<ReadonlyMap<string, Ruling>> {
+  const rulings = new Map<string, Ruling>();
+  for (const { subject, hold } of losses) {
+    const recorded = recordedHolds.get(holdKey(hold));
+    const ruling = recorded && parseRuling(await deps.keyValues.get(rulingName(subject)));
+    // The ruling must be about this hold: a hold that ended and began again is another one.
+    if (ruling?.decisionId === recorded?.decisionId && ruling?.fingerprint === fingerprintOf(hold))
+      rulings.set(subject, ruling);
+  }
+  return rulings;
+}
+
+function rulingName(subject: string): string {
+  return `approval/${subject}`;
+}
+
+function parseRuling(text: string | undefined): StoredRuling | undefined {
+  return text === undefined || text === '' ? undefined : safeParse(Stored, JSON.parse(text)).data;
+}

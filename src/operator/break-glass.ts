@@ -1,0 +1,307 @@
+import { isoInstant } from '../clock.js';
+import type { BreakGlass } from '../model/break-glass.js';
+import type { Cause, Principal } from '../model/cause.js';
+import type { Outcome, Reason, Verb } from '../model/decision.js';
+import { definedFields } from '../model/defined-fields.js';
+import { destinationKey } from '../model/key.js';
+import { plainDecision } from '../model/plain-decision.js';
+import { breakGlassState, isSamePerson } from '../plan/break-glass.js';
+import { toBreakGlassView } from '../plan/break-glass-view.js';
+import { freezeText } from '../plan/freeze.js';
+import { serviceText } from '../plan/world.js';
+import { type BreakGlassRequest, refusalOf } from './break-glass-request.js';
+import { commandOf, type OperatorDeps, stampOf } from './deps.js';
+import { parseStoredText, toStoredText } from './stored-break-glass.js';
+
+/*
+ * A break-glass grant is kept in the journal, in one step with its decision: no crash separates them, and each leader reads
+ * it before its first plan. A plan knows by the time that a grant is over, so no record of the end is needed to close it.
+ */
+
+export type BreakGlassDeps = Pick<
+  OperatorDeps,
+  'journal' | 'world' | 'clock' | 'source' | 'newId' | 'logger' | 'metrics' | 'onSettled' | 'consul' | 'queue'
+>;
+
+/** In the record of the grants: the time by which they were open. `parseStoredText` refuses it, as it is no object. */
+const SEEN = 'break-glass-seen';
+/** So far apart the clocks of two leaders may be. */
+const MOST_AHEAD_MS = 60_000;
+
+export type BreakGlassResult =
+  /** `note`: what keeps the edge closed even so. */
+  | { readonly kind: 'done'; readonly glass: BreakGlass; readonly note?: string }
+  | { readonly kind: 'refused'; readonly why: string }
+  | { readonly kind: 'unknown' };
+
+/** Before the first plan of a process. */
+export async function restoreBreakGlass(deps: BreakGlassDeps): Promise<void> {
+  const { breakGlass } = deps.world;
+  await breakGlass.mutex.run(async () => {
+    const { grants: stored, seenAt } = await readStored(deps);
+    breakGlass.set(stored);
+    const now = deps.clock.now();
+    const cause: Cause = { kind: 'resync', receivedAt: new Date(now).toISOString() };
+    const isAhead = ({ askedAt, openedAt = 0, remindedAt = 0 }: BreakGlass) =>
+      Math.max(askedAt, openedAt, remindedAt) - now > MOST_AHEAD_MS;
+    for (const glass of stored.filter((each) => isUnended(each) && isAhead(each))) {
+      const detail = `it was made in the future of this clock, so it is unknown how long it was open: ${glass.reason}`;
+      const { openedAt } = glass;
+      const bounded = {
+        ...glass,
+        askedAt: Math.min(glass.askedAt, now),
+        ...(openedAt === undefined ? {} : { openedAt: Math.min(openedAt, now) }),
+      };
+      await settleEnd(bounded, now, { cause, detail }, deps);
+    }
+    if (breakGlass.all.some(isUnended)) breakGlass.resume(seenAt);
+    breakGlass.advance(now);
+  });
+}
+
+/** The grants by the store, for a process that may not lead. */
+export async function readBreakGlass(
+  deps: Pick<BreakGlassDeps, 'journal' | 'world'>,
+): Promise<readonly BreakGlass[]> {
+  return (await readStored(deps)).grants;
+}
+
+async function readStored({ journal, world }: Pick<BreakGlassDeps, 'journal' | 'world'>) {
+  const { lastApplied } = await journal.read(keyOf(world.mapping.owner));
+  const seenAt = Number(lastApplied.get(SEEN));
+  return {
+    grants: [...lastApplied.values()].flatMap((text) => parseStoredText(text) ?? []),
+    seenAt: Number.isSafeInteger(seenAt) ? seenAt : 0,
+  };
+}
+
+/** Records the time by which grants are open, so that a clock that is set back over a restart prolongs none. */
+export async function recordSeen(now: number, { journal, world }: BreakGlassDeps): Promise<void> {
+  await journal.settle(keyOf(world.mapping.owner), [], { lastApplied: new Map([[SEEN, String(now)]]) });
+}
+
+export function isUnended({ endedAt }: BreakGlass): boolean {
+  return endedAt === undefined;
+}
+
+/** Opens the edge, or records that a second person must approve it. The grant is in every plan after it resolves. */
+export async function askBreakGlass(
+  request: BreakGlassRequest,
+  by: Principal,
+  deps: BreakGlassDeps,
+): Promise<BreakGlassResult> {
+  const { world, clock } = deps;
+  return world.breakGlass.mutex.run(async () => {
+    await heed('command', deps);
+    const now = world.breakGlass.advance(clock.now());
+    const { duringFreeze = false, ...wanted } = request;
+    const asked: BreakGlass = {
+      ...wanted,
+      ...definedFields({ client: clientOf(wanted, deps) }),
+      ...{ id: deps.newId(), duringFreeze, askedAt: now, askedBy: by },
+    };
+    const why = refusalOf(asked, deps);
+    if (why !== undefined) return { kind: 'refused', why };
+    const isAlone = world.mapping.approvers === 1;
+    const glass: BreakGlass = isAlone ? { ...asked, openedAt: now, remindedAt: now } : asked;
+    const act = isAlone ? OPENED : ASKED;
+    await settle(glass, { ...act, after: glass, cause: commandOf(by, deps), detail: glass.reason }, deps);
+    return withNote(glass, deps);
+  });
+}
+
+/** The second person opens the edge. */
+export async function approveBreakGlass(
+  id: string,
+  by: Principal,
+  deps: BreakGlassDeps,
+): Promise<BreakGlassResult> {
+  const { world, clock } = deps;
+  return world.breakGlass.mutex.run(async () => {
+    await heed('command', deps);
+    const found = world.breakGlass.all.find((each) => each.id === id);
+    if (found === undefined) return { kind: 'unknown' };
+    const now = world.breakGlass.advance(clock.now());
+    const state = breakGlassState(found, world.mapping, now);
+    if (state !== 'asked')
+      return {
+        kind: 'refused',
+        why:
+          state === 'open'
+            ? 'this break-glass grant is open already'
+            : 'this break-glass grant is over; ask again',
+      };
+    if (isSamePerson(found.askedBy, by))
+      return {
+        kind: 'refused',
+        why: `${found.askedBy.id} asked for this break-glass grant, so another person must approve it`,
+      };
+    const why = refusalOf(found, deps);
+    if (why !== undefined) return { kind: 'refused', why };
+    const client = found.client ?? clientOf(found, deps);
+    const glass: BreakGlass = {
+      ...found,
+      ...definedFields({ client }),
+      ...{ openedAt: now, remindedAt: now, approvedBy: by },
+    };
+    const detail = `${found.askedBy.id} asked, ${by.id} approved: ${found.reason}`;
+    await settle(glass, { ...OPENED, before: found, after: glass, cause: commandOf(by, deps), detail }, deps);
+    return withNote(glass, deps);
+  });
+}
+
+/** Closes the edge, or drops the request. */
+export async function endBreakGlass(
+  id: string,
+  reason: string,
+  by: Principal,
+  deps: BreakGlassDeps,
+): Promise<BreakGlassResult> {
+  const { world, clock } = deps;
+  return world.breakGlass.mutex.run(async () => {
+    await heed('command', deps);
+    const now = world.breakGlass.advance(clock.now());
+    const found = world.breakGlass.all.find((each) => each.id === id);
+    if (found === undefined) return { kind: 'unknown' };
+    if (breakGlassState(found, world.mapping, now) === 'ended')
+      return { kind: 'refused', why: 'this break-glass grant is over already' };
+    const glass = await settleEnd(
+      found,
+      now,
+      { cause: commandOf(by, deps), detail: `${by.id}: ${reason}` },
+      deps,
+    );
+    return { kind: 'done', glass };
+  });
+}
+
+/** Records the end of a grant that is over, and lets its destination be planned. */
+export async function settleEnd(
+  found: BreakGlass,
+  now: number,
+  { cause, detail }: { readonly cause: Cause; readonly detail: string },
+  deps: BreakGlassDeps,
+): Promise<BreakGlass> {
+  const glass: BreakGlass = { ...found, endedAt: now };
+  await settle(glass, { ...ENDED, before: found, after: glass, cause, detail }, deps);
+  return glass;
+}
+
+/** Plans follow the record: a write whose answer was lost may have been made. */
+export async function heed(kind: 'command' | 'resync', deps: BreakGlassDeps): Promise<void> {
+  const { world } = deps;
+  const stored = await readBreakGlass(deps);
+  const known = new Map(world.breakGlass.all.map((each) => [each.id, toStoredText(each)]));
+  const isSame =
+    stored.length === known.size && stored.every((each) => known.get(each.id) === toStoredText(each));
+  if (isSame) return;
+  const before = world.breakGlass.all;
+  world.breakGlass.set(stored);
+  for (const each of [...before, ...stored]) await replan(each, kind, deps);
+}
+
+interface Act {
+  readonly verb: Verb;
+  readonly outcome: Outcome;
+  readonly reason: Reason;
+}
+
+const ASKED: Act = { verb: 'held', outcome: 'held', reason: 'BreakGlassAsked' };
+export const OPENED: Act = { verb: 'created', outcome: 'applied', reason: 'BreakGlass' };
+const ENDED: Act = { verb: 'deleted', outcome: 'applied', reason: 'BreakGlassEnded' };
+export const REMINDER: Act = { verb: 'updated', outcome: 'observed', reason: 'BreakGlassReminder' };
+
+/** The record and its decision in one step, then the plan. */
+export async function settle(
+  glass: BreakGlass,
+  change: Act & {
+    readonly before?: BreakGlass;
+    readonly after: BreakGlass;
+    readonly cause: Cause;
+    readonly detail: string;
+  },
+  deps: BreakGlassDeps,
+): Promise<void> {
+  const { world, journal, logger, metrics } = deps;
+  const { verb, outcome, reason, before, after, cause, detail } = change;
+  const { id, source, destination, partition, namespace } = glass;
+  const subject = subjectOf(id);
+  const view = (each: BreakGlass | undefined) =>
+    each === undefined
+      ? null
+      : toBreakGlassView(each, world.mapping, world.breakGlass.timeAt(deps.clock.now()));
+  const stamp = stampOf(deps);
+  // `scopemesh approve` takes the ID of the grant, as it takes that of a held decision.
+  const isFirst = before === undefined;
+  const decision = plainDecision(
+    {
+      resource: { kind: 'break-glass', name: id, source, destination, namespace, partition },
+      verb,
+      subject,
+      outcome,
+      reason,
+      cause,
+      detail,
+      before: view(before),
+      after: view(after),
+    },
+    isFirst ? { ...stamp, newId: () => id } : stamp,
+  );
+  const update = { lastApplied: new Map([[subject, toStoredText(after)]]) };
+  await journal.settle(keyOf(world.mapping.owner), [decision], update);
+  deps.onSettled();
+  metrics.count('scopemesh_decisions_total', { outcome, reason });
+  const fields = { ...definedFields({ by: cause.principal?.id }), id, source, destination, reason, detail };
+  logger.warn(fields, MESSAGES[verb] ?? 'a break-glass grant changed');
+  world.breakGlass.set([...world.breakGlass.all.filter((each) => each.id !== id), after]);
+  await replan(after, cause.kind === 'command' ? 'command' : 'resync', deps);
+}
+
+const MESSAGES: Partial<Record<Verb, string>> = {
+  held: 'a person asks for a break-glass grant; another one must approve it',
+  created: 'a break-glass grant opens an edge that the identity provider does not grant',
+  updated: 'a break-glass grant is still open',
+  deleted: 'a break-glass grant ended; its edge is being closed',
+};
+
+/** Forgets a grant whose edge is closed. */
+export async function forget(id: string, deps: BreakGlassDeps): Promise<void> {
+  const { world, journal } = deps;
+  const update = { lastApplied: new Map([[subjectOf(id), null]]) };
+  await journal.settle(keyOf(world.mapping.owner), [], update);
+  world.breakGlass.set(world.breakGlass.all.filter((each) => each.id !== id));
+}
+
+/** Without the person, who did not decide about the other changes of the destination. */
+export async function replan(
+  { destination, namespace, partition }: BreakGlass,
+  kind: 'command' | 'resync',
+  { queue, clock }: Pick<BreakGlassDeps, 'queue' | 'clock'>,
+): Promise<void> {
+  const cause = { kind, receivedAt: isoInstant(clock) };
+  await queue.add([{ key: destinationKey(destination, namespace, partition), cause, urgent: true }]);
+}
+
+function withNote(glass: BreakGlass, { world, clock }: BreakGlassDeps): BreakGlassResult {
+  const freeze = world.freezes.at(clock.now());
+  const isHeld = freeze !== undefined && !glass.duringFreeze;
+  return { kind: 'done', glass, ...(isHeld ? { note: freezeText(freeze) } : {}) };
+}
+
+/** What the source claims now. */
+function clientOf(
+  glass: Pick<BreakGlass, 'source' | 'partition' | 'namespace'>,
+  { world, clock }: Pick<BreakGlassDeps, 'world' | 'clock'>,
+): BreakGlass['client'] {
+  const status = world.claimStatuses(clock.now()).get(serviceText({ ...glass, name: glass.source }));
+  if (status === undefined || status.kind === 'none' || status.client.clientId === '') return undefined;
+  return { provider: status.client.provider, clientId: status.client.clientId };
+}
+
+function keyOf(owner: string): string {
+  return `break-glass/${owner}`;
+}
+
+function subjectOf(id: string): string {
+  return `break-glass/${id}`;
+}

@@ -1,0 +1,67 @@
+import { expect, it } from 'vitest';
+import { countApproval } from '../../src/operator/first-approvals.js';
+import { releaseIfRotated } from '../../src/operator/quarantines.js';
+import { clientSubject } from '../../src/plan/plan.js';
+import { client, mapping, NOW } from '../plan/scene.js';
+import { depsOf, worldWithTwo } from '../reconcile/deps.js';
+
+const WEB = { provider: 'main', clientId: 'web' };
+const APPROVED = {
+  key: 'client/main/web',
+  subject: clientSubject(WEB),
+  of: 'in Consul',
+  resource: { kind: 'client' as const, name: 'web' },
+};
+const ANA = { id: 'os:ana' };
+const BOB = { id: 'os:bob' };
+
+function start() {
+  const world = worldWithTwo();
+  world.setMapping(mapping({ approvers: 2 }));
+  return depsOf(world, {}).deps;
+}
+
+it('of two persons at once one is the first, with one decision', async () => {
+  const deps = start();
+  const settled: string[] = [];
+  const journal = {
+    ...deps.journal,
+    settle: async (_: string, decisions: readonly { readonly reason: string }[]) =>
+      void settled.push(...decisions.map(({ reason }) => reason)),
+  };
+  const both = [ANA, BOB].map((by) => countApproval(APPROVED, by, { ...deps, journal }));
+  expect((await Promise.all(both)).map(({ kind }) => kind)).toEqual(['first', 'enough']);
+  expect(settled).toEqual(['FirstApproval']);
+});
+
+it('of two persons at once in two processes one is the first', async () => {
+  const deps = start();
+  const other = JSON.stringify({ of: APPROVED.of, by: ANA });
+  const journal = {
+    ...deps.journal,
+    // The other process records its approval after this one has read that there is none.
+    settle: () => deps.keyValues.set(`first-approval/${APPROVED.subject}`, other),
+  };
+  expect(await countApproval(APPROVED, BOB, { ...deps, journal })).toEqual({ kind: 'enough' });
+  expect(await countApproval(APPROVED, ANA, deps)).toEqual({ kind: 'same', by: ANA });
+});
+
+it('an approval whose decision was not stored does not count', async () => {
+  const deps = start();
+  const journal = { ...deps.journal, settle: () => Promise.reject(new Error('the store is away')) };
+  await expect(countApproval(APPROVED, ANA, { ...deps, journal })).rejects.toThrow('away');
+  expect(await countApproval(APPROVED, BOB, deps)).toEqual({ kind: 'first' });
+});
+
+it('a quarantine that ends by rotation takes its first approval with it', async () => {
+  const deps = start();
+  deps.world.setClientBlock(WEB, 'ClientQuarantined');
+  const at = new Date(NOW).toISOString();
+  const block = { ...WEB, closure: 'ClientQuarantined', at, receivedAt: at };
+  await deps.keyValues.set('orders/closures', JSON.stringify([block]));
+  await countApproval(APPROVED, ANA, deps);
+  const rotated = client('web', [], { secretCreatedAt: new Date(NOW + 1_000).toISOString() });
+  const cause = { kind: 'resync' as const, receivedAt: at };
+  expect(await releaseIfRotated(WEB, rotated, cause, deps)).toBe(true);
+  expect(await countApproval(APPROVED, BOB, deps)).toEqual({ kind: 'first' });
+});
