@@ -16,6 +16,7 @@ import type { Inbox } from '../queue/inbox.js';
 import { JournalMemory } from '../queue/journal-memory.js';
 import type { Queue } from '../queue/queue.js';
 import type { StoreParts } from '../queue/store-parts.js';
+import { ReadsUnderWay } from '../read/reads-under-way.js';
 import type { ReconcilerDeps } from '../reconcile/deps.js';
 import type { Runtime } from '../runtime.js';
 import { Contention } from '../state/contention.js';
@@ -114,6 +115,7 @@ export function createCore(
       jwksUris: createJwksUris(config, runtime),
       world,
       acl: createAclState(world, runtime.clock),
+      clientReads: new ReadsUnderWay(),
       window: new RevocationWindow(config.guards.maxRevocations.windowMs),
       revocations: new OpenRevocations(),
       contention: new Contention(CONTENTION, parts.store.keyValues, runtime.clock),

@@ -5,6 +5,7 @@ import type { FollowUps } from '../queue/follow-ups.js';
 import type { Inbox } from '../queue/inbox.js';
 import type { Journal } from '../queue/journal.js';
 import type { ReadDeps } from '../read/deps.js';
+import type { ReadsUnderWay } from '../read/reads-under-way.js';
 import type { OpenRevocations } from '../state/open-revocations.js';
 
 export { stampOf } from '../apply/deps.js';
@@ -21,6 +22,8 @@ export interface ReconcilerDeps extends ReadDeps, HoldDeps, AdoptionDeps {
   /** What events reported and no job has settled. */
   readonly inbox: Pick<Inbox, 'unsettled'>;
   readonly revocations: OpenRevocations;
+  /** Of single clients. */
+  readonly clientReads: ReadsUnderWay;
 }
 
 /** For callers that plan everything themselves. */

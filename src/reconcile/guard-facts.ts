@@ -8,7 +8,10 @@ import { aclBudget, countAhead } from './acl/acl-budget.js';
 import type { ReconcilerDeps } from './deps.js';
 import { inSlices } from './in-slices.js';
 
-type Deps = Pick<ReconcilerDeps, 'world' | 'acl' | 'window' | 'clock' | 'keyValues' | 'contention' | 'space'>;
+type Deps = Pick<
+  ReconcilerDeps,
+  'world' | 'acl' | 'window' | 'clock' | 'clientReads' | 'keyValues' | 'contention' | 'space'
+>;
 
 /** Destinations that are counted at once: some milliseconds. */
 const SLICE = 50;
@@ -21,6 +24,8 @@ export async function guardFacts(
 ): Promise<GuardFacts> {
   const { world, acl, contention, clock, space } = deps;
   if (losses.length > 0) {
+    // The losses that one poll finds become known one client after the other, and count as a whole.
+    await deps.clientReads.ended(deps.clock);
     await inSlices((now) => countInferred(world, now, SLICE), deps);
     await countAhead(deps);
   }

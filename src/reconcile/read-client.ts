@@ -31,7 +31,7 @@ export async function readClient(
   const read = world.beginRead();
   let client: OAuthClient | undefined;
   try {
-    client = await directory.read('clientId', id.clientId, signal, hasOrder(job));
+    client = await deps.clientReads.run(() => directory.read('clientId', id.clientId, signal, hasOrder(job)));
   } catch (error) {
     if (error instanceof ClientUnreadable) {
       world.putUnreadable(id, error.why, read);

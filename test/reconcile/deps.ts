@@ -8,6 +8,7 @@ import { AskedAdoptions } from '../../src/operator/asked-adoptions.js';
 import { clientText } from '../../src/plan/world.js';
 import type { Journal, KeyRecord, SettledDecision } from '../../src/queue/journal.js';
 import type { KeyValueStore } from '../../src/queue/key-value-store.js';
+import { ReadsUnderWay } from '../../src/read/reads-under-way.js';
 import type { ReconcilerDeps } from '../../src/reconcile/deps.js';
 import { Contention } from '../../src/state/contention.js';
 import { HoldBudget, OF_DESTINATION } from '../../src/state/hold-budget.js';
@@ -186,6 +187,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
     space: { isLow: () => false },
     world,
     acl: new AclState(),
+    clientReads: new ReadsUnderWay(),
     window: new RevocationWindow(1_000),
     revocations: new OpenRevocations(),
     contention: new Contention({ limit: 3, windowMs: 1_000 }),

@@ -1,0 +1,126 @@
+import { grantReasonOf } from '../apply/decision-drafts.js';
+import type { Clock } from '../clock.js';
+import type { IntentionEntry, ServiceName } from '../model/intention.js';
+import { formatKey } from '../model/key.js';
+import type { Job } from '../model/trigger.js';
+import type { DestinationInput } from '../plan/destination-input.js';
+import { type GoneEdge, goneEdges } from '../plan/gone-edges.js';
+import { quarantinedIn } from '../plan/holds.js';
+import type { Change, Plan } from '../plan/plan.js';
+import { planDestination } from '../plan/plan-destination.js';
+import { isStillPlanned } from '../plan/still-planned.js';
+import { serviceText } from '../plan/world.js';
+import type { KeyRecord } from '../queue/journal.js';
+import { readEntry, readWildcard } from '../read/read-entry.js';
+import { inputOf } from '../state/fleet.js';
+import type { WorldState } from '../state/world-state.js';
+import type { ReconcilerDeps } from './deps.js';
+import { refreshJwtProviders } from './jwt-waiting.js';
+import type { KnownDestination } from './read-destination.js';
+
+interface Known {
+  readonly world: WorldState;
+  readonly clock: Pick<Clock, 'now'>;
+}
+
+/** What a destination's plan is made from. */
+export interface Basis extends Pick<KnownDestination, 'record' | 'entry' | 'isFresh'> {
+  readonly destination: ServiceName;
+  /** Whether edges that are gone may be noted now. */
+  readonly seesGone: boolean;
+  /** With all triggers so far: a plan must know the cause of every change that it sees. */
+  readonly job: () => Job;
+}
+
+/** A plan before the guards, and what it was made from. */
+export interface FreshPlan {
+  readonly plan: Plan;
+  readonly gone: readonly GoneEdge[];
+  readonly input: DestinationInput;
+  readonly isFresh: boolean;
+  readonly job: Job;
+  /** See `factsOf`. */
+  readonly facts: readonly unknown[];
+}
+
+/**
+ * The plan by what is known, if it removes nothing. A removal follows from what Consul has now: the watch may not have
+ * shown a source, or a wildcard entry, that takes effect instead. Both are read at once, and the plan is made again only if
+ * something differs.
+ */
+export async function planFresh(
+  { destination, entry, isFresh, record, seesGone, job }: Basis,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<FreshPlan> {
+  const planNow = (from: Job, now: Partial<DestinationInput>): FreshPlan => {
+    const input = { ...inputFor(destination, from, record, deps), ...now };
+    const gone = seesGone ? goneEdges(input) : [];
+    return {
+      plan: planDestination(input),
+      gone,
+      input,
+      isFresh,
+      job: from,
+      facts: factsOf(destination, deps),
+    };
+  };
+  let first = planNow(job(), { entry });
+  if (await refreshJwtProviders(first.plan, deps, signal)) first = planNow(job(), { entry });
+  const isRemoval = first.plan.changes.some(({ after }) => after === undefined);
+  if (!isRemoval && first.gone.length === 0) return first;
+  const [entryNow, wildcard] = await Promise.all([
+    isFresh ? entry : readEntry(destination, deps, signal),
+    readWildcard(destination, deps, signal),
+  ]);
+  const from = job();
+  const isUnchanged =
+    isSameEntry(entryNow, entry) &&
+    isSameEntry(wildcard, first.input.wildcard) &&
+    from === first.job &&
+    isSame(factsOf(destination, deps), first.facts);
+  return { ...(isUnchanged ? first : planNow(from, { entry: entryNow, wildcard })), isFresh: true };
+}
+
+/** Whether a part of a plan may still be written: what it follows from is the same, or the plan of now agrees. */
+export function isPlannedNow(
+  part: readonly Change[],
+  { plan, input, facts, job }: FreshPlan,
+  record: KeyRecord,
+  deps: Known,
+): boolean {
+  const { destination, entry } = input;
+  if (isSame(factsOf(destination, deps), facts)) return true;
+  const known = { ...record, lastApplied: deps.world.records.of(formatKey(plan.key)) };
+  return isStillPlanned(part, plan, planDestination({ ...inputFor(destination, job, known, deps), entry }));
+}
+
+/** The input of a destination's plan now, with the evidence of the job's triggers. */
+function inputFor(
+  destination: ServiceName,
+  job: Job,
+  { lastApplied, holds }: Pick<KeyRecord, 'lastApplied' | 'holds'>,
+  { world, clock }: Known,
+): DestinationInput {
+  return inputOf(world, destination, clock.now(), {
+    evidence: job.triggers.flatMap((trigger) => trigger.evidence ?? []),
+    grantReason: grantReasonOf(job),
+    lastApplied,
+    quarantined: quarantinedIn(holds.values()),
+  });
+}
+
+/** The facts of a plan beside the entry: the same objects until one of them changes. */
+function factsOf(destination: ServiceName, { world }: Pick<Known, 'world'>): readonly unknown[] {
+  const wildcard = world.entries.get(serviceText({ ...destination, name: '*' }));
+  return [world.claimsVersion, world.userTokens.facts, wildcard];
+}
+
+function isSame(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.every((each, at) => each === b[at]);
+}
+
+/** By Consul's index. After a write of our own it is unknown until the watch shows it. */
+function isSameEntry(a: IntentionEntry | undefined, b: IntentionEntry | undefined): boolean {
+  return a === b || (a !== undefined && a.modifyIndex !== 0 && a.modifyIndex === b?.modifyIndex);
+}

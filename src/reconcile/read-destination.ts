@@ -1,0 +1,60 @@
+import { storeRecords } from '../apply/edge-records.js';
+import { recoverPending } from '../apply/recover-pending.js';
+import type { DraftDecision } from '../model/decision.js';
+import type { IntentionEntry, ServiceName } from '../model/intention.js';
+import { serviceText } from '../plan/world.js';
+import type { KeyRecord } from '../queue/journal.js';
+import { readEntry } from '../read/read-entry.js';
+import type { WorldState } from '../state/world-state.js';
+import type { ReconcilerDeps } from './deps.js';
+
+/** What a destination's job knows before its first plan. */
+export interface KnownDestination {
+  readonly record: KeyRecord;
+  readonly entry: IntentionEntry | undefined;
+  /** The entry was read in this run. The watch may be behind. */
+  readonly isFresh: boolean;
+  /** Earlier writes whose answer was lost and whose request may still reach Consul. */
+  readonly overtaken: readonly DraftDecision[];
+}
+
+/** Reads the record and, if needed, the entry, and settles what a crash or a lost answer left. */
+export async function readDestination(
+  destination: ServiceName,
+  key: string,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+): Promise<KnownDestination> {
+  const { journal, world } = deps;
+  const record = await journal.read(key);
+  const isFresh = needsRead(destination, record, world);
+  const entry = isFresh
+    ? await readEntry(destination, deps, signal)
+    : world.entries.get(serviceText(destination));
+  const { open: overtaken, lastApplied } = await recoverPending(key, record, entry, deps);
+  // The memory may have records that are not stored yet.
+  await storeNew(key, lastApplied, deps);
+  return { record, entry, isFresh, overtaken };
+}
+
+/** Notes the records of edges in memory, and stores all that are in memory only. */
+export async function storeNew(
+  key: string,
+  records: ReadonlyMap<string, string>,
+  deps: Pick<ReconcilerDeps, 'journal' | 'world'>,
+): Promise<void> {
+  const { world } = deps;
+  const before = world.records.of(key);
+  if ([...records].some(([subject, written]) => before.get(subject) !== written))
+    world.rememberWritten(key, new Map([...before, ...records]));
+  await storeRecords(key, deps);
+}
+
+/**
+ * Whether the entry is read before the plan. The watch keeps the known entry current, and compare-and-set finds later
+ * changes. After a write of our own the index is unknown until the watch shows it.
+ */
+function needsRead(destination: ServiceName, { pending }: KeyRecord, world: WorldState): boolean {
+  const known = world.entries.get(serviceText(destination));
+  return pending.length > 0 || known?.modifyIndex === 0 || !world.hasEntries;
+}

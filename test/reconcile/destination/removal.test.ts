@@ -1,0 +1,93 @@
+import { setImmediate } from 'node:timers/promises';
+import { expect, test, vi } from 'vitest';
+import type { IntentionEntry, ServiceName } from '../../../src/model/intention.js';
+import { destinationKey } from '../../../src/model/key.js';
+import type { Evidence } from '../../../src/model/trigger.js';
+import { reconcileDestination } from '../../../src/reconcile/destination.js';
+import { ALLOW, client, entry, keyOf, NOW, ourSource } from '../../plan/scene.js';
+import { depsOf, worldWithTwo } from '../deps.js';
+
+const never = new AbortController().signal;
+const KEY = { ...destinationKey('orders', 'default', 'default'), kind: 'destination' } as const;
+const cause = { kind: 'webhook' as const, receivedAt: new Date(NOW).toISOString() };
+const LOST: Evidence = { provider: 'main', clients: ['web'] };
+
+/** A destination whose source `web` has lost its client. Consul answers what `stored` has, once `answer` is called. */
+function rigOf(stored: Map<string, IntentionEntry>) {
+  const world = worldWithTwo();
+  const first = world.entries.get(keyOf('orders'));
+  if (first !== undefined && !stored.has('orders')) stored.set('orders', first);
+  world.putClient({ provider: 'main', clientId: 'web' }, undefined, world.beginRead());
+  const { deps, decisions } = depsOf(world, {});
+  const asked: string[] = [];
+  const written: (readonly string[])[] = [];
+  const answers: (() => void)[] = [];
+  const intentions = {
+    ...deps.consul.intentions,
+    read: async ({ name }: ServiceName) => {
+      asked.push(name);
+      await new Promise<void>((resolve) => answers.push(resolve));
+      return stored.get(name);
+    },
+    write: async (_: ServiceName, __: unknown, sources: IntentionEntry['sources']) => {
+      written.push(sources.map(({ name }) => name).toSorted());
+      return { kind: 'written' as const };
+    },
+  };
+  const plans = vi.spyOn(world, 'openings');
+  const run = () => {
+    const triggers = [{ key: KEY, cause, evidence: [LOST], urgent: true }];
+    const whole = { ...deps, consul: { ...deps.consul, intentions } };
+    return reconcileDestination(KEY, { key: KEY, triggers, attempts: 0 }, whole, never);
+  };
+  return { world, deps, decisions, asked, written, answers, plans, run };
+}
+
+const turns = async () => {
+  for (let turn = 0; turn < 20; turn++) await setImmediate();
+};
+
+test('a removal reads the entry and the wildcard entry at once, and plans once', async () => {
+  const { asked, written, answers, plans, run } = rigOf(new Map());
+  const running = run();
+  await turns();
+  expect(asked).toEqual(['orders', '*']);
+  for (const answer of answers) answer();
+  await running;
+  expect(asked).toEqual(['orders', '*']);
+  expect(written).toEqual([['api']]);
+  expect(plans).toHaveBeenCalledTimes(1);
+});
+
+test('a removal is planned again from an entry that the watch has not shown', async () => {
+  const foreign = { ...ourSource('cron', ALLOW), description: '' };
+  const changed = { ...entry('orders', ourSource('web', ALLOW), foreign), modifyIndex: 99 };
+  const { written, answers, plans, run } = rigOf(new Map([['orders', changed]]));
+  const running = run();
+  await turns();
+  for (const answer of answers) answer();
+  await running;
+  expect(written).toEqual([['api', 'cron']]);
+  expect(plans).toHaveBeenCalledTimes(2);
+});
+
+test('a removal closes its source where a new wildcard entry would take effect instead', async () => {
+  const wide = { ...entry('*', { ...ourSource('web', ALLOW), description: '' }), modifyIndex: 99 };
+  const { written, answers, plans, run } = rigOf(new Map([['*', wide]]));
+  const running = run();
+  await turns();
+  for (const answer of answers) answer();
+  await running;
+  expect(written).toEqual([['api', 'web']]);
+  expect(plans).toHaveBeenCalledTimes(2);
+});
+
+test('a removal is planned again with a change that became known during the reads', async () => {
+  const { world, written, answers, run } = rigOf(new Map());
+  const running = run();
+  await turns();
+  world.putClient({ provider: 'main', clientId: 'web' }, client('web', ['orders']), world.beginRead());
+  for (const answer of answers) answer();
+  await running;
+  expect(written).toEqual([]);
+});
