@@ -1,6 +1,7 @@
 import type { Row } from '../support/row.js';
 import { aclLogins } from './acl-logins.js';
 import { burst } from './burst.js';
+import { claimsFirst } from './claims-first.js';
 import { eventsDuringSync } from './events-during-sync.js';
 import { fanIn } from './fan-in.js';
 import { firstSyncRows } from './first-sync.js';
@@ -23,6 +24,7 @@ export const ROWS: readonly Row[] = [
   trail,
   noOp,
   aclLogins,
+  claimsFirst,
   burst,
   replicas,
   idle,

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { z } from 'zod';
 import type { BenchConsul } from './consul.js';
 
-/** When writes of intentions appeared in Consul, on the clock of `performance.now()`. */
+/** When writes appeared in Consul, on the clock of `performance.now()`. */
 export interface Writes {
   /** The last look that did not show it yet. */
   readonly firstAt: number;
@@ -17,7 +18,7 @@ export interface Writes {
 export interface WriteClock {
   /** The instant of the last look that showed a write, and the index it showed. */
   readonly seen: { readonly at: number; readonly index: number };
-  /** Whether an intention was written since the clock began. */
+  /** Whether anything was written since the clock began. */
   readonly hasBegun: boolean;
   /** Ends the looking and places every entry that changed. */
   stop(): Promise<Writes>;
@@ -25,12 +26,34 @@ export interface WriteClock {
 
 const EVERY_MS = 5;
 
+const INDEXES = z.array(z.object({ CreateIndex: z.number(), ModifyIndex: z.number() }));
+type Indexes = readonly z.infer<typeof INDEXES>[number][];
+
+/** What is dated: one table of Consul. */
+export interface Dated {
+  /** The index of the table. */
+  readonly look: () => Promise<number>;
+  readonly list: () => Promise<Indexes>;
+}
+
+export const intentionsOf = (consul: BenchConsul): Dated => ({
+  look: async () => (await consul.entry('no-such-destination')).index,
+  list: () => consul.entries(),
+});
+
+export const keysOf = ({ send }: BenchConsul, folder: string): Dated => ({
+  look: async () => (await send('GET', '/v1/kv/no-such-key', undefined, 404)).index,
+  list: async () => INDEXES.parse(JSON.parse((await send('GET', `/v1/kv/${folder}?recurse`)).text)),
+});
+
 /**
- * Looks every few milliseconds at the index of the table of config entries, which a request for a missing entry shows
- * cheaply. The final list has each entry's own index. Together they date every write from what Consul reports alone.
+ * Looks every few milliseconds at the index of a table, which a request for a missing object shows cheaply. The final list
+ * has each object's own index. Together they date every write from what Consul reports alone.
  */
-export async function startWriteClock(consul: BenchConsul): Promise<WriteClock> {
-  const look = async () => (await consul.entry('no-such-destination')).index;
+export async function startWriteClock(
+  consul: BenchConsul,
+  { look, list }: Dated = intentionsOf(consul),
+): Promise<WriteClock> {
   const start = await look();
   /** Each look that showed a new index, and when the one before it was made. */
   const looks: { at: number; index: number; previousAt: number }[] = [];
@@ -56,9 +79,9 @@ export async function startWriteClock(consul: BenchConsul): Promise<WriteClock> 
     async stop() {
       isStopped = true;
       await looking;
-      const entries = await consul.entries();
+      const entries = await list();
       const written = entries.map(({ ModifyIndex }) => ModifyIndex).filter((at) => at > start);
-      if (written.length === 0) throw new Error('Consul shows no new intention');
+      if (written.length === 0) throw new Error('Consul shows nothing new');
       const lookOf = (index: number) => looks.find((each) => each.index >= index);
       const [first, last] = [lookOf(least(written)), lookOf(greatest(written))];
       const lastCreated = lookOf(greatest(entries.map(({ CreateIndex }) => CreateIndex)));

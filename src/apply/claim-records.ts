@@ -14,7 +14,8 @@ import { journaledWrite, settleRefused, type WriteEnd } from './journaled-write.
 
 /**
  * Creates or deletes the record of who claimed a client first, each with its decision. True if there was anything to
- * write. Then the records are read again, and `onTouched` gets what that changed, also about other clients.
+ * write. `onTouched` gets what that changed. If the answer does not show the record, all are read again, and `onTouched`
+ * gets what that changed about other clients too.
  * `overtaken`: earlier writes of the record whose answer was lost.
  */
 export async function writeClaims(
@@ -36,19 +37,39 @@ export async function writeClaims(
     ...(create === undefined ? [] : [{ do: 'create' as const, record: { ...client, service: create } }]),
   ];
   let refusal: SyncError | undefined;
+  let isKnown = writes.length > 0;
   let open = overtaken;
   for (const write of writes) {
-    const end = await writeOne(key, write, open, cause, deps, signal);
+    let touched: Touched | undefined;
+    const onWritten = (modifyIndex: number | undefined) => {
+      touched = putWritten(write, modifyIndex, deps);
+    };
+    const end = await writeOne(key, write, open, cause, onWritten, deps, signal);
+    if (touched === undefined) isKnown = false;
+    else await onTouched(touched);
     if (end.kind === 'written') open = [];
     if (end.kind !== 'refused') continue;
     refusal = end.error;
     break;
   }
   if (create === undefined && remove === undefined) return false;
-  const read = deps.world.beginRead();
-  await onTouched(deps.world.putClaimRecords(await deps.consul.claims.list(signal), read));
+  if (!isKnown) {
+    const read = deps.world.beginRead();
+    await onTouched(deps.world.putClaimRecords(await deps.consul.claims.list(signal), read));
+  }
   if (refusal !== undefined) throw refusal;
   return true;
+}
+
+/** Puts into the world what was written. Undefined if the answer does not show it. */
+function putWritten(
+  write: ClaimWrite,
+  modifyIndex: number | undefined,
+  { world }: Pick<TargetDeps, 'world'>,
+): Touched | undefined {
+  const { record } = write;
+  if (write.do === 'delete') return world.putClaimRecord(record, undefined);
+  return modifyIndex === undefined ? undefined : world.putClaimRecord(record, { ...record, modifyIndex });
 }
 
 async function writeOne(
@@ -56,6 +77,7 @@ async function writeOne(
   write: ClaimWrite,
   overtaken: readonly DraftDecision[],
   cause: Cause,
+  onWritten: (modifyIndex: number | undefined) => void,
   deps: TargetDeps,
   signal: AbortSignal,
 ): Promise<WriteEnd> {
@@ -65,7 +87,7 @@ async function writeOne(
     if (result?.kind !== 'refused') return result ?? { kind: 'conflict' };
     throw new SyncError('ERR_CONSUL_REJECTED', result.detail, { retriable: false });
   };
-  const end = await journaledWrite({ key, drafts: [draft], overtaken, send }, deps, signal);
+  const end = await journaledWrite({ key, drafts: [draft], overtaken, send, onWritten }, deps, signal);
   if (end.kind === 'refused') await settleRefused(key, [draft], end.error, deps);
   return end;
 }

@@ -90,7 +90,8 @@ export type ClaimWrite =
  * permission, an ID that does not fit into a key), and repeating it does not help.
  */
 export type RecordResult =
-  | { readonly kind: 'written' }
+  /** `modifyIndex`: of a record that is there now; undefined if the token may not read it. */
+  | { readonly kind: 'written'; readonly modifyIndex?: number }
   | { readonly kind: 'conflict' }
   | { readonly kind: 'refused'; readonly detail: string };
 

@@ -24,6 +24,7 @@ import { ClaimMemory, type FormerClaim } from './claim-memory.js';
 import { ClaimStatuses } from './claim-statuses.js';
 import type { Directories } from './directories.js';
 import { NamedServices } from './named-services.js';
+import { ReadOrder } from './read-order.js';
 import type { ClaimStatusChange } from './touched.js';
 
 type KnownDirectories = Pick<
@@ -52,6 +53,7 @@ export class Claims {
   readonly #records = new Map<string, ClaimRecord>();
   /** The list that was applied last, which many clients read at once. */
   #applied: readonly ClaimRecord[] | undefined;
+  readonly #recordOrder = new ReadOrder();
   #wasComplete = false;
   /** Names in lower case of services as which clients could log in when a new configuration ended that. */
   #ended = new Set<string>();
@@ -156,19 +158,31 @@ export class Claims {
     return changed;
   }
 
-  applyRecords(records: readonly ClaimRecord[]): ReadonlySet<string> {
-    if (records === this.#applied) return new Set();
+  applyRecords(records: readonly ClaimRecord[], read: number): ReadonlySet<string> {
+    if (!this.#recordOrder.acceptsAll(read) || records === this.#applied) return new Set();
     this.#applied = records;
     const shown = new Map(
-      records
-        .filter((record) => this.#mapping.select?.hasClient(record) !== false)
-        .map((record) => [clientText(record), record]),
+      records.filter((record) => this.#selects(record)).map((record) => [clientText(record), record]),
     );
     const changed = new Set<string>();
+    // Another one who reads this list may have begun after the read of this record.
     for (const key of new Set([...this.#records.keys(), ...shown.keys()]))
-      for (const service of this.#putRecord(key, shown.get(key))) changed.add(service);
+      if (this.#recordOrder.isNewer(key, read)) this.#applied = undefined;
+      else for (const service of this.#putRecord(key, shown.get(key))) changed.add(service);
     this.#recordList = undefined;
     return changed;
+  }
+
+  applyRecord(id: ClientId, record: ClaimRecord | undefined, read: number): ReadonlySet<string> {
+    const key = clientText(id);
+    if (!this.#selects(id) || !this.#recordOrder.accepts(key, read)) return new Set();
+    this.#applied = undefined;
+    this.#recordList = undefined;
+    return new Set(this.#putRecord(key, record));
+  }
+
+  #selects(id: ClientId): boolean {
+    return this.#mapping.select?.hasClient(id) !== false;
   }
 
   /** The services as which the client may log in before an instance is registered. */

@@ -57,7 +57,7 @@ export class WorldState {
   readonly #clientBlocks = new ClientBlocks();
   readonly #claims: Claims;
   /** For the catalog and for the claim records, each read as a whole. */
-  readonly #readOrder = { catalog: new ReadOrder(), records: new ReadOrder() };
+  readonly #catalogOrder = new ReadOrder();
   readonly #entries: EntryCache;
   readonly #openings: Openings;
   readonly records = new LastApplied();
@@ -183,10 +183,9 @@ export class WorldState {
   }
 
   putCatalog(catalog: Catalog, now: number, read: number = this.beginRead()): Touched {
-    if (!this.#readOrder.catalog.acceptsAll(read)) return NOTHING_TOUCHED;
-    const touches = new Touches();
+    if (!this.#catalogOrder.acceptsAll(read)) return NOTHING_TOUCHED;
     const before = this.#claims.catalog;
-    this.#updateStatuses(this.#claims.applyCatalog(catalog, now), touches);
+    const touches = this.#updateStatuses(this.#claims.applyCatalog(catalog, now), new Touches());
     if (before === undefined) {
       // Services that are not in the catalog were unknown, and are now known to be gone.
       touches.destinations(this.#destinations.all());
@@ -194,9 +193,9 @@ export class WorldState {
     }
     if (!hasSameProtocols(before, catalog))
       for (const each of this.#destinations.all()) {
-        const [old, next] = [protocolIn(before, each), this.protocolOf(each)];
+        const next = this.protocolOf(each);
         // With tcp, L7 permissions cannot be enforced any more.
-        if (old !== next) touches.destination(each, next === 'tcp');
+        if (protocolIn(before, each) !== next) touches.destination(each, next === 'tcp');
       }
     return this.#changed(touches);
   }
@@ -206,10 +205,12 @@ export class WorldState {
   }
 
   putClaimRecords(records: readonly ClaimRecord[], read: number = this.beginRead()): Touched {
-    if (!this.#readOrder.records.acceptsAll(read)) return NOTHING_TOUCHED;
-    const touches = new Touches();
-    this.#updateStatuses(this.#claims.applyRecords(records), touches);
-    return this.#changed(touches);
+    return this.#updated(this.#claims.applyRecords(records, read));
+  }
+
+  /** Applies a single read, or an own write, of the record of one client. */
+  putClaimRecord(id: ClientId, record: ClaimRecord | undefined, read: number = this.beginRead()): Touched {
+    return this.#updated(this.#claims.applyRecord(id, record, read));
   }
 
   get claimRecords(): readonly ClaimRecord[] {
@@ -232,17 +233,13 @@ export class WorldState {
 
   /** Restores claims from the roles that an earlier process wrote. */
   putFirstRoles(roles: readonly AclRole[], now: number): Touched {
-    const touches = new Touches();
     const found = this.#claims.provenByRoles(claimsOfRoles(roles, this.#mapping));
-    this.#updateStatuses(this.#claims.restore(found, now), touches);
-    return this.#changed(touches, 'entries');
+    return this.#updated(this.#claims.restore(found, now), 'entries');
   }
 
   putEntry(destination: ServiceName, entry: IntentionEntry | undefined, read = this.beginRead()): Touched {
     if (!this.#entries.replace(destination, entry, read)) return NOTHING_TOUCHED;
-    const touches = new Touches();
-    this.#touchEntry(destination, touches);
-    return this.#changed(touches, 'entries');
+    return this.#changed(this.#touchEntry(destination, new Touches()), 'entries');
   }
 
   /** Ends expired graces; returns what graces that ended since the last call touched. */
@@ -358,7 +355,11 @@ export class WorldState {
         this.#updateStatuses([key], touches);
   }
 
-  #updateStatuses(keys: Iterable<string>, touches: Touches): void {
+  #updated(keys: Iterable<string>, by?: 'entries' | 'claims'): Touched {
+    return this.#changed(this.#updateStatuses(keys, new Touches()), by);
+  }
+
+  #updateStatuses(keys: Iterable<string>, touches: Touches): Touches {
     for (const key of keys) {
       const change = this.#claims.updateStatus(key);
       if (change === undefined) continue;
@@ -370,21 +371,21 @@ export class WorldState {
       this.#destinations.updateSource(key, service);
       touches.destinations(this.#destinations.sources.destinationsOf(service).values());
     }
+    return touches;
   }
 
-  #touchEntry(destination: ServiceName, touches: Touches): void {
+  #touchEntry(destination: ServiceName, touches: Touches): Touches {
     // A wildcard entry can apply to every destination.
     const isWildcard = destination.name === '*';
     touches.destinations(isWildcard ? this.#destinations.all() : [destination]);
     if (isWildcard) this.inferredEdges.touchAll();
+    return touches;
   }
 
   #endGraces(now: number): void {
     const ended = this.#claims.endGraces(now);
     if (ended.length === 0) return;
-    const touches = new Touches();
-    this.#updateStatuses(ended, touches);
-    this.#ended.merge(this.#changed(touches));
+    this.#ended.merge(this.#updated(ended));
   }
 
   #changed(touches: Touches, by: 'entries' | 'claims' = 'claims'): Touched {

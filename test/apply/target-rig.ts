@@ -23,6 +23,7 @@ export function targetRig(changes: Partial<Mapping> = {}) {
     before: (_line: string): void => {},
     /** The answer to the next writes of claims. */
     refused: undefined as string | undefined,
+    isIndexHidden: false,
   };
   const request = (line: string) => {
     log.push(line);
@@ -58,7 +59,7 @@ export function targetRig(changes: Partial<Mapping> = {}) {
             if (isThere !== (what === 'delete')) return { kind: 'conflict' };
             self.records = self.records.filter(({ clientId }) => clientId !== record.clientId);
             if (what === 'create') self.records.push({ ...record, modifyIndex: 9 });
-            return { kind: 'written' };
+            return { kind: 'written', ...(self.isIndexHidden ? {} : { modifyIndex: 9 }) };
           });
         },
       },

@@ -160,13 +160,13 @@ describe('the records of claims', () => {
     const all = [record('web', 'web'), record('api', 'api')];
     const { claims } = claimsOf({ select: createSelection({ clients: ['web'] }) });
     expect(claims.records).toEqual([]);
-    claims.applyRecords(all);
+    claims.applyRecords(all, 1);
     expect(claims.records).toEqual([record('web', 'web')]);
     const whole = claimsOf();
-    whole.claims.applyRecords(all);
+    whole.claims.applyRecords(all, 2);
     expect(whole.claims.records).toEqual(all);
     expect([...whole.claims.world(NOW).claimRecords.keys()]).toEqual(['["main","web"]', '["main","api"]']);
-    whole.claims.applyRecords([]);
+    whole.claims.applyRecords([], 3);
     expect(whole.claims.records).toEqual([]);
   });
 
@@ -176,12 +176,12 @@ describe('the records of claims', () => {
     show([claiming('web', 'web'), claiming('shop', 'web'), claiming('api', 'api')]);
     judge();
     const both = [keyOf('web'), keyOf('shop')];
-    expect([...claims.applyRecords([record('web', 'web')])]).toEqual(both);
-    expect([...claims.applyRecords([record('web', 'web', 2)])]).toEqual([]);
+    expect([...claims.applyRecords([record('web', 'web')], 4)]).toEqual(both);
+    expect([...claims.applyRecords([record('web', 'web', 2)], 5)]).toEqual([]);
     expect(claims.records).toEqual([record('web', 'web', 2)]);
-    expect([...claims.applyRecords([record('web', 'shop')])]).toEqual(both);
-    expect([...claims.applyRecords([])]).toEqual(both);
-    expect([...claims.applyRecords([])]).toEqual([]);
+    expect([...claims.applyRecords([record('web', 'shop')], 6)]).toEqual(both);
+    expect([...claims.applyRecords([], 7)]).toEqual(both);
+    expect([...claims.applyRecords([], 8)]).toEqual([]);
   });
 });
 

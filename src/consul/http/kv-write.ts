@@ -1,4 +1,6 @@
+import { z } from 'zod';
 import { SyncError } from '../../errors.js';
+import { definedFields } from '../../model/defined-fields.js';
 import type { RecordResult } from '../consul.js';
 import { createReader } from '../reader.js';
 import { parseJson } from './answer.js';
@@ -39,10 +41,9 @@ export async function writeRecords<W>(
   for (const chunk of toChunks(prepared)) {
     let left = chunk;
     while (left.length > 0) {
-      const failures = await send(client, operation, left, signal);
-      if (failures.size === 0) break;
-      for (const [{ index }, result] of failures) results[index] = result;
-      left = left.filter((each) => !failures.has(each));
+      const answers = await send(client, operation, left, signal);
+      for (const [{ index }, result] of answers) results[index] = result;
+      left = answers.size === left.length ? [] : left.filter((each) => !answers.has(each));
     }
   }
   return results;
@@ -75,7 +76,7 @@ function toChunks(writes: readonly Prepared[]): readonly (readonly Prepared[])[]
   return chunks;
 }
 
-/** The writes that made the transaction fail; empty if all writes were applied. */
+/** The results of all writes if they were applied, or else of those that made the transaction fail. */
 async function send(
   client: ConsulClient,
   operation: Operation,
@@ -91,7 +92,9 @@ async function send(
   const answered = reader.record(parseJson(answer.body, operation));
   if (answer.status === 200) {
     if (!Array.isArray(answered.Results) || reader.list(answered.Errors).length > 0) throw unclear(operation);
-    return new Map();
+    const modifyIndex = indexOf(answered.Results, writes.length);
+    const written: RecordResult = { kind: 'written', ...definedFields({ modifyIndex }) };
+    return new Map(writes.map((write) => [write, written]));
   }
   const failures = new Map<Prepared, RecordResult>();
   for (const error of reader.records(answered.Errors)) {
@@ -101,6 +104,17 @@ async function send(
   }
   if (failures.size === 0) throw unclear(operation);
   return failures;
+}
+
+const RESULT = z.object({ KV: z.object({ ModifyIndex: z.int().positive() }) });
+
+/**
+ * The index of a transaction that was made: what it wrote has it, and it is greater than that of what it only checked.
+ * Undefined if the answer does not show all: Consul leaves out what the token may not read.
+ */
+function indexOf(results: readonly unknown[], writes: number): number | undefined {
+  const indexes = results.flatMap((each) => RESULT.safeParse(each).data?.KV.ModifyIndex ?? []);
+  return indexes.length < writes ? undefined : Math.max(...indexes);
 }
 
 function toResult(text: string, operation: Operation): RecordResult {

@@ -20,6 +20,21 @@ export function claims(theRig: () => ConsulRig): void {
     expect(listed.filter(({ clientId }) => clientId === first.clientId)).toEqual([record]);
   });
 
+  it('the answer to a creation has the index that the list shows, also among other writes', async () => {
+    const { claim, consul, fresh } = theRig();
+    const goes = await claim(claimOf(fresh('client')));
+    const made = [claimOf(fresh('client')), claimOf(fresh('client'))];
+    const writes = [
+      { do: 'delete' as const, record: goes },
+      ...made.map((record) => ({ do: 'create' as const, record })),
+    ];
+    const [, ...results] = await consul.claims.write(writes, never);
+    const listed = await consul.claims.list(never);
+    expect(results.map((each) => each.kind === 'written' && each.modifyIndex)).toEqual(
+      made.map(({ clientId }) => listed.find((each) => each.clientId === clientId)?.modifyIndex),
+    );
+  });
+
   it.each([
     'a/b',
     '..',
@@ -35,7 +50,8 @@ export function claims(theRig: () => ConsulRig): void {
   ])('the client id %j is kept as it is', async (clientId) => {
     const { claim, consul } = theRig();
     const record = await claim(claimOf(clientId));
-    expect(await consul.claims.write([{ do: 'delete', record }], never)).toEqual([{ kind: 'written' }]);
+    const [deleted] = await consul.claims.write([{ do: 'delete', record }], never);
+    expect(deleted?.kind).toBe('written');
     expect(await consul.claims.list(never)).not.toContainEqual(record);
   });
 
@@ -46,7 +62,7 @@ export function claims(theRig: () => ConsulRig): void {
       consul.claims.write([{ do: 'delete', record: { ...record, modifyIndex } }], never);
     expect(await remove(record.modifyIndex - 1)).toEqual([{ kind: 'conflict' }]);
     expect(await remove(0)).toEqual([{ kind: 'conflict' }]);
-    expect(await remove(record.modifyIndex)).toEqual([{ kind: 'written' }]);
+    expect(await remove(record.modifyIndex)).toMatchObject([{ kind: 'written' }]);
     expect(await remove(record.modifyIndex)).toEqual([{ kind: 'conflict' }]);
     expect(await remove(0)).toEqual([{ kind: 'conflict' }]);
   });

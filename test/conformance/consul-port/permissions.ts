@@ -44,10 +44,12 @@ export function permissions(theRig: () => ConsulRig): void {
     expect(names).toEqual(expect.arrayContaining(['*', orders]));
     expect((await least.readCatalog(never)).protocols.get(orders)).toBe('http');
     const claim = { provider: 'main', clientId: fresh('client'), service: nameOf('web') };
-    expect(await least.claims.write([{ do: 'create', record: claim }], never)).toEqual([{ kind: 'written' }]);
+    expect(await least.claims.write([{ do: 'create', record: claim }], never)).toMatchObject([
+      { kind: 'written' },
+    ]);
     const record = (await least.claims.list(never)).find(({ clientId }) => clientId === claim.clientId);
     if (record === undefined) throw new Error('there is no record');
-    expect(await least.claims.write([{ do: 'delete', record }], never)).toEqual([{ kind: 'written' }]);
+    expect(await least.claims.write([{ do: 'delete', record }], never)).toMatchObject([{ kind: 'written' }]);
     expect((await least.inspect(never)).defaultPolicy).toBe('deny');
     await request('DELETE', '/v1/config/service-intentions/*');
   });
