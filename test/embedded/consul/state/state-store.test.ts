@@ -1,0 +1,79 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { formatGoDuration, parseGoDuration } from '../../../../src/embedded/consul/go-duration.js';
+import { setKey } from '../../../../src/embedded/consul/state/kv-writes.js';
+import { StateStore } from '../../../../src/embedded/consul/state/state-store.js';
+import { WatchSet } from '../../../../src/embedded/consul/state/watch-set.js';
+
+const key = (Key: string, Value: string | null = null) => ({ Key, Flags: 0, Value });
+
+describe('the state store', () => {
+  it('leaves no trace of a write that throws', () => {
+    const store = new StateStore();
+    store.write((transaction) => setKey(transaction, key('a', 'MQ==')));
+    const before = { rows: store.list('kvs'), index: store.indexOf('kvs') };
+    expect(() =>
+      store.write((transaction) => {
+        setKey(transaction, key('a', 'Mg=='));
+        setKey(transaction, key('b'));
+        throw new Error('no');
+      }),
+    ).toThrow('no');
+    expect({ rows: store.list('kvs'), index: store.indexOf('kvs') }).toEqual(before);
+    expect(store.write((transaction) => transaction.index)).toBe(before.index + 1);
+  });
+
+  it('wakes who watches a changed row, and nobody else', async () => {
+    const store = new StateStore();
+    const [mine, other] = [new WatchSet(), new WatchSet()];
+    mine.row('kvs', 'a');
+    other.prefix('kvs', 'b');
+    const end = new AbortController();
+    const woken: string[] = [];
+    const first = store.changed(mine, end.signal).then(() => woken.push('a'));
+    const second = store.changed(other, end.signal).then(() => woken.push('b'));
+    store.write((transaction) => setKey(transaction, key('a')));
+    await first;
+    expect(woken).toEqual(['a']);
+    end.abort();
+    await second;
+  });
+
+  it('lists the rows under a prefix in the order of their keys', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.string({ minLength: 1, maxLength: 4 })),
+        fc.string({ maxLength: 2 }),
+        (keys, prefix) => {
+          const store = new StateStore();
+          for (const name of keys) store.write((transaction) => setKey(transaction, key(name)));
+          const expected = [...new Set(keys)].filter((name) => name.startsWith(prefix)).sort();
+          expect(store.list('kvs', prefix).map((row) => row.Key)).toEqual(expected);
+        },
+      ),
+    );
+  });
+});
+
+describe('durations in Go’s notation', () => {
+  it('read as they are written', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 100_000_000 }), (ms) => {
+        expect(parseGoDuration(formatGoDuration(ms * 1e6))).toBeCloseTo(ms * 1e6, -2);
+      }),
+    );
+  });
+
+  it.each([
+    ['1m30s', 90e9],
+    ['1.5h', 5400e9],
+    ['-2ms', -2e6],
+    ['0', 0],
+  ])('%s is %d ns', (text, ns) => {
+    expect(parseGoDuration(text)).toBe(ns);
+  });
+
+  it.each(['', '5', 's', '1x', '1 s', '--1s'])('%j is no duration', (text) => {
+    expect(parseGoDuration(text)).toBeUndefined();
+  });
+});
