@@ -5,45 +5,6 @@ import { parseAclRules } from '../../../../src/embedded/consul/acl/rules.js';
 const may = (...texts: string[]) =>
   new Authorizer('me', texts.map(parseAclRules), { named: false, acl: false });
 
-describe('ACL rules', () => {
-  it('read the same in HCL and in JSON', () => {
-    const hcl = parseAclRules(`
-      # a comment
-      acl = "read"
-      service "web" { policy = "write", intentions = "read" } // another
-      service_prefix "" { policy = "read" }
-      /* and a
-         third */
-      key_prefix "a \\"quoted\\" one/" { policy = "list" }
-    `);
-    const json = parseAclRules(
-      JSON.stringify({
-        acl: 'read',
-        service: { web: { policy: 'write', intentions: 'read' } },
-        service_prefix: { '': { policy: 'read' } },
-        key_prefix: { 'a "quoted" one/': { policy: 'list' } },
-      }),
-    );
-    expect(json).toEqual(hcl);
-    expect(hcl.named).toHaveLength(3);
-  });
-
-  it('take lists of labels in JSON', () => {
-    const rules = parseAclRules('{"key":[{"a":{"policy":"read"}},{"b":{"policy":"deny"}}]}');
-    expect(rules.named.map((rule) => `${rule.segment} ${rule.policy}`)).toEqual(['a read', 'b deny']);
-  });
-
-  it.each([
-    ['service "a" {', 'Failed to parse ACL rules'],
-    ['service "a" { policy = "always" }', 'Invalid service policy'],
-    ['{"service":', 'Failed to parse ACL rules'],
-    ['service "a" { policy = "list" }', 'Invalid service policy'],
-    ['service "a" = ', 'Failed to parse ACL rules'],
-  ])('refuse %s', (text, message) => {
-    expect(() => parseAclRules(text)).toThrow(message);
-  });
-});
-
 describe('an authorizer', () => {
   it('denies what no rule names, and allows it where that is the default', () => {
     expect(may().isAllowed('key', 'read', 'a')).toBe(false);
