@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
-import { SpecReporter } from './test/plan/spec-reporter.js';
+import { SpecReporter } from './test/docs/spec-reporter.js';
 import { LongestFirst } from './test/stack/longest-first.js';
 
 // With TEST_REPORT=FILE the results are also written there, so that several suites can be added up.

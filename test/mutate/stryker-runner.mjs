@@ -1,4 +1,4 @@
-import { basename, relative } from 'node:path';
+import { basename, dirname, relative } from 'node:path';
 import { BroadcastChannel } from 'node:worker_threads';
 import { declareClassPlugin, PluginKind } from '@stryker-mutator/api/plugin';
 import { DryRunStatus, MutantRunStatus, TestStatus } from '@stryker-mutator/api/test-runner';
@@ -17,8 +17,9 @@ const QUICK_MS = 10;
 
 const killKey = (source, file) => `${source} ${file}`;
 
-/** Whether `test/a/b.test.ts` is about `src/a/b.ts`. */
-const isMirror = (source, file) => basename(source, '.ts') === basename(file, '.test.ts');
+/** Whether `test/a/b.test.ts` or `test/a/b/c.test.ts` is about `src/a/b.ts`. */
+const isMirror = (source, file) =>
+  [basename(file, '.test.ts'), basename(dirname(file))].includes(basename(source, '.ts'));
 
 /**
  * Stryker's own runner for vitest starts a thread and loads all modules for each mutant: about a second. This one

@@ -9,7 +9,7 @@ const LONGEST = [
   'test/conformance/provider-keycloak-chaos.stack.test.ts',
   'test/docs/login.stack.test.ts',
   'test/decisions/relay.stack.test.ts',
-  'test/identity/ssf/keycloak.stack.test.ts',
+  'test/identity/ssf/ssf/keycloak.stack.test.ts',
   'test/conformance/provider-chaos.stack.test.ts',
   'test/conformance/provider-keycloak.stack.test.ts',
   'test/stack/stack.stack.test.ts',

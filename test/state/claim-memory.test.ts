@@ -5,6 +5,7 @@ import { toLastAppliedText } from '../../src/plan/last-applied.js';
 import { intentionSubject } from '../../src/plan/plan.js';
 import { planClient } from '../../src/plan/plan-client.js';
 import { serviceText } from '../../src/plan/world.js';
+import { ClaimMemory } from '../../src/state/claim-memory.js';
 import { WorldState } from '../../src/state/world-state.js';
 import {
   ALLOW,
@@ -155,5 +156,106 @@ describe('with first claims and no record', () => {
     const world = worldOfFirst();
     world.putCatalog(catalogOf('web', 'aaa'), NOW);
     expect(recordedIn(world)).toBe('aaa');
+  });
+});
+
+const API = { provider: 'main', clientId: 'api' };
+const claim = (client: typeof WEB) => ({ kind: 'client', client }) as const;
+const VACANT = { kind: 'vacant' } as const;
+
+describe('the grace of a service without instances', () => {
+  const memory = () => {
+    const of = new ClaimMemory(100);
+    of.note('a', claim(WEB), true, 0);
+    return of;
+  };
+
+  test('begins when its last instance is seen to be gone, and ends once', () => {
+    const of = memory();
+    of.note('a', VACANT, true, 50);
+    expect(of.all.get('a')).toMatchObject({ ...WEB, lastSeenAt: 50, since: 0 });
+    expect([of.endGraces(149), of.endGraces(150), of.endGraces(151)]).toEqual([[], ['a'], []]);
+    expect(of.all.get('a')?.lastSeenAt).toBe(Number.NEGATIVE_INFINITY);
+  });
+
+  test('does not begin while instances disagree', () => {
+    const of = memory();
+    of.note('a', { kind: 'several', clients: [WEB, API] }, true, 50);
+    expect([of.endGraces(900), of.all.get('a')?.lastSeenAt]).toEqual([[], 0]);
+  });
+
+  test('does not begin again while it stays without instances', () => {
+    const of = memory();
+    of.note('a', VACANT, true, 50);
+    of.note('a', VACANT, false, 120);
+    expect([of.endGraces(149), of.endGraces(150)]).toEqual([[], ['a']]);
+  });
+
+  test('ends without an end when an instance returns or claims nothing, and for an unknown service', () => {
+    const of = memory();
+    of.note('a', VACANT, true, 50);
+    of.note('a', claim(WEB), false, 60);
+    expect(of.endGraces(500)).toEqual([]);
+    expect(of.all.get('a')).toMatchObject({ since: 0 });
+    of.note('a', { kind: 'nothing' }, true, 510);
+    expect(of.all.has('a')).toBe(false);
+    of.note('b', VACANT, true, 520);
+    expect([of.all.has('b'), of.endGraces(900)]).toEqual([false, []]);
+  });
+
+  test('ends for each service at its own time', () => {
+    const of = memory();
+    of.note('b', claim(API), true, 0);
+    of.note('a', VACANT, true, 10);
+    of.note('b', VACANT, true, 30);
+    expect([of.endGraces(110), of.endGraces(129), of.endGraces(130)]).toEqual([['a'], [], ['b']]);
+  });
+
+  test('is not longer if the clock is set back, and does not begin again', () => {
+    const of = memory();
+    of.note('a', VACANT, true, 1_000);
+    expect(of.endGraces(500)).toEqual([]);
+    expect(of.all.get('a')?.lastSeenAt).toBe(500);
+    expect([of.endGraces(599), of.endGraces(600)]).toEqual([[], ['a']]);
+    expect([of.endGraces(100), of.endGraces(300)]).toEqual([[], []]);
+    expect(of.all.get('a')?.lastSeenAt).toBe(Number.NEGATIVE_INFINITY);
+  });
+
+  test('keeps an end that the clock did not move', () => {
+    const of = memory();
+    of.note('a', VACANT, true, 10);
+    of.note('c', claim(API), true, 200);
+    expect(of.endGraces(50)).toEqual([]);
+    expect(of.all.get('a')?.lastSeenAt).toBe(10);
+    expect(of.endGraces(110)).toEqual(['a']);
+  });
+
+  test('is forgotten with the claim', () => {
+    const of = memory();
+    of.note('a', VACANT, true, 10);
+    of.forget('a');
+    expect([of.all.size, of.endGraces(900)]).toEqual([0, []]);
+  });
+});
+
+describe('a claim of an earlier process', () => {
+  test('is old, begins its grace now, and does not affect one on another client', () => {
+    const of = new ClaimMemory(100);
+    of.restore('a', WEB, true, 50);
+    expect(of.all.get('a')).toEqual({ ...WEB, lastSeenAt: 50, since: 0 });
+    expect([of.endGraces(149), of.endGraces(150)]).toEqual([[], ['a']]);
+    of.note('b', claim(API), true, 200);
+    of.restore('b', WEB, false, 210);
+    expect(of.all.get('b')).toEqual({ ...API, lastSeenAt: 200, since: 200 });
+    of.restore('b', API, false, 220);
+    expect(of.all.get('b')).toEqual({ ...API, lastSeenAt: 200, since: 0 });
+    expect(of.endGraces(900)).toEqual([]);
+  });
+
+  test('of a client that changes begins again', () => {
+    const of = new ClaimMemory(100);
+    of.note('a', claim(WEB), true, 10);
+    of.note('a', claim(API), true, 20);
+    expect(of.all.get('a')).toEqual({ ...API, lastSeenAt: 20, since: 20 });
   });
 });

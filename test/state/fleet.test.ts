@@ -1,7 +1,9 @@
-import { expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import type { Loss } from '../../src/plan/guards/guard.js';
 import { intentionSubject } from '../../src/plan/plan.js';
 import {
   budgetOf,
+  fleetGuardFacts,
   inferredAcrossFleet,
   inputOf,
   planFleet,
@@ -9,7 +11,19 @@ import {
   usedHere,
 } from '../../src/state/fleet.js';
 import { RevocationWindow } from '../../src/state/revocation-window.js';
-import { ALLOW, client, DENY, entry, NOW, named, ourSource, source } from '../plan/scene.js';
+import { WorldState } from '../../src/state/world-state.js';
+import {
+  ALLOW,
+  client,
+  DENY,
+  entry,
+  mapping,
+  NOW,
+  named,
+  ourSource,
+  SETTINGS,
+  source,
+} from '../plan/scene.js';
 import { fleetOf } from './fleet-events.js';
 
 it('plans a large fleet in pieces, with the same result as in one', () => {
@@ -124,4 +138,36 @@ it('counts for the share of a destination what was removed there, and not at one
   }
   const lost = ['a', 'b', 'c'].map((name) => ({ subject: subject('orders', name) }));
   expect(usedHere(lost, window, NOW)).toEqual({ here: { used: 2, planned: 3 } });
+});
+
+describe('the facts for plans of the whole fleet', () => {
+  const window = new RevocationWindow(600_000);
+  const subject = (name: string) => `intention/default/default/orders/${name}`;
+  const at = new Date(NOW).toISOString();
+
+  it('have what persons rejected, and nothing that is contended, low or opening', () => {
+    window.rejections.put('k', new Map([[subject('a'), { by: { id: 'ana' }, at }]]));
+    const world = new WorldState(mapping(), SETTINGS);
+    const losses = [subject('a'), subject('b')].map((each) => ({ subject: each }) as Loss);
+    const budget = { used: 0, planned: 0, ownedAtStart: 0, maxRevocations: mapping().maxRevocations };
+    const facts = fleetGuardFacts(losses, budget, { world, window }, NOW);
+    expect([...facts.rulings]).toEqual([[subject('a'), { by: { id: 'ana' }, at, verdict: 'rejected' }]]);
+    expect(facts).toMatchObject({ budget, freeze: undefined, isStoreLow: false, opening: new Set() });
+    expect([facts.isContended(subject('a')), facts.policy.writes]).toEqual([false, true]);
+  });
+
+  it('count at a destination what is lost there by inference alone', () => {
+    const fresh = new RevocationWindow(600_000);
+    expect(usedHere([], fresh, NOW)).toEqual({});
+    expect(usedHere([{ subject: subject('a'), isUnrecorded: true }], fresh, NOW)).toEqual({});
+    expect(
+      usedHere(
+        [{ subject: subject('a') }, { subject: subject('b') }, { subject: subject('c'), isUnrecorded: true }],
+        fresh,
+        NOW,
+      ),
+    ).toEqual({
+      here: { used: 0, planned: 2 },
+    });
+  });
 });

@@ -1,0 +1,205 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Database from 'libsql';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createEmbeddedDecisionLog } from '../../../src/decisions/embedded/embedded-decision-log.js';
+import { openEmbeddedTrail } from '../../../src/decisions/embedded/embedded-trail.js';
+import { openTopicCopy } from '../../../src/decisions/embedded/topic-copy.js';
+import { toCloudEvent } from '../../../src/decisions/envelope.js';
+import type { Decision } from '../../../src/model/decision.js';
+import { silentLogger } from '../../../src/observe.js';
+import { whoCanCall } from '../../../src/trail/who-can-call.js';
+import { decision } from '../../support/decisions.js';
+import { createMovableClock } from '../../support/movable-clock.js';
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'scopemesh-trail-'));
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+const DAY = 86_400_000;
+const ALLOW = { access: 'allow' };
+const start = Date.parse('2026-01-01T00:00:00.000Z');
+const onDay = (day: number) => new Date(start + day * DAY).toISOString();
+
+/** An edge of a source to orders on a day. */
+function edge(source: string, day: number, changes: Partial<Decision>): Decision {
+  const resource = {
+    kind: 'intention' as const,
+    source,
+    destination: 'orders',
+    namespace: 'default',
+    partition: 'default',
+  };
+  const subject = `intention/default/default/orders/${source}`;
+  return decision({ subject, resource, time: onDay(day), ...changes });
+}
+
+const OPENED = { before: null, after: ALLOW };
+const CLOSED = { before: ALLOW, after: null };
+const HISTORY = [
+  edge('web', 1, OPENED),
+  edge('batch', 2, OPENED),
+  edge('batch', 3, CLOSED),
+  edge('bot', 4, OPENED),
+  edge('bot', 500, CLOSED),
+  edge('late', 501, OPENED),
+];
+
+async function append(decisions: readonly Decision[], keepDays?: number): Promise<void> {
+  const clock = createMovableClock();
+  clock.advance(start + 502 * DAY - clock.now());
+  const keep = keepDays === undefined ? {} : { keepMs: keepDays * DAY };
+  const log = createEmbeddedDecisionLog({ directory, logger: silentLogger, clock, ...keep });
+  await log.append(decisions);
+  await log.close();
+}
+
+const open = () => openEmbeddedTrail({ directory, logger: silentLogger });
+
+async function callers(day: number): Promise<readonly string[]> {
+  const trail = await open();
+  try {
+    return (await whoCanCall(trail, 'orders', onDay(day))).callers.map(({ source }) => source);
+  } finally {
+    await trail.close();
+  }
+}
+
+describe('the index of the embedded log', () => {
+  it('knows what was there before decisions were deleted, and refuses to answer for that time', async () => {
+    await append(HISTORY, 100);
+    expect(await callers(500)).toEqual(['web']);
+    expect(await callers(502)).toEqual(['late', 'web']);
+    await expect(callers(2)).rejects.toThrow('the trail begins at');
+    const database = new Database(join(directory, 'decisions.db'));
+    const rows = (sql: string) => database.prepare<unknown[]>(sql).all();
+    expect(rows('SELECT DISTINCT subject FROM carried')).toHaveLength(2);
+    expect(rows("SELECT 1 FROM about WHERE name = 'batch'")).toEqual([]);
+    database.close();
+  });
+
+  it('ends with the last decision, and not with the checkpoint that signs it', async () => {
+    await append(HISTORY);
+    const log = createEmbeddedDecisionLog({ directory, logger: silentLogger, clock: createMovableClock() });
+    const tree = { size: 1, roots: [Buffer.alloc(32)] };
+    await log.appendCheckpoint({ id: 'c', time: onDay(600), source: 's', log: 'one', note: 'n', tree });
+    await log.close();
+    const trail = await open();
+    expect(await trail.extent()).toMatchObject({ last: onDay(501) });
+    await trail.close();
+  });
+
+  it('forgets what somebody else removed before decisions were deleted', async () => {
+    const gone = { outcome: 'observed', reason: 'RemovedElsewhere', ...CLOSED } as const;
+    await append([edge('web', 1, OPENED), edge('web', 2, gone), edge('late', 501, OPENED)], 100);
+    expect(await callers(502)).toEqual(['late']);
+  });
+
+  it('is made for a log of an earlier version', async () => {
+    await append(HISTORY);
+    const database = new Database(join(directory, 'decisions.db'));
+    database.exec('DROP TRIGGER note_about; DROP INDEX subjects; DROP TABLE about; DROP TABLE carried');
+    database.close();
+    expect(await callers(4)).toEqual(['bot', 'web']);
+  });
+
+  it('answers from a copy of a topic, whose partitions come in any order', async () => {
+    const chained = HISTORY.map((each, index) => ({
+      ...each,
+      chain: { log: 'a', sequence: index + 1, previousHash: '0', hash: String(index) },
+    }));
+    async function* events() {
+      for (const each of chained.toReversed()) yield { part: '0', event: JSON.stringify(toCloudEvent(each)) };
+      yield { part: '0', event: 'no event at all' };
+      yield { part: '0', event: JSON.stringify(toCloudEvent(chained[0] ?? decision())) };
+    }
+    const trail = await openTopicCopy(
+      { cut: [], events: events(), position: () => '' },
+      { directory: join(directory, 'copy'), logger: silentLogger },
+    );
+    const { callers: found } = await whoCanCall(trail, 'orders', onDay(4));
+    expect(found.map(({ source }) => source)).toEqual(['bot', 'web']);
+    const all: string[] = [];
+    for await (const { id } of trail.history('all', {})) all.push(id);
+    expect(all).toEqual(HISTORY.map(({ id }) => id).toReversed());
+    await trail.close();
+  });
+
+  it.each([
+    ['the latest beginning of a cut partition', ['0', '1'], onDay(4)],
+    ['its end, if a cut partition has nothing left', ['0', '2'], onDay(501)],
+  ])('answers from a copy of a cut topic from %s', async (_, cut, begin) => {
+    async function* events() {
+      for (const [at, each] of HISTORY.entries())
+        yield { part: at < 3 ? '0' : '1', event: JSON.stringify(toCloudEvent(each)) };
+    }
+    const copy = { directory: join(directory, 'copy'), logger: silentLogger };
+    const trail = await openTopicCopy({ cut, events: events(), position: () => '' }, copy);
+    expect(await trail.extent()).toEqual({ first: begin, last: onDay(501), isCut: true, isForgetful: true });
+    await expect(whoCanCall(trail, 'orders', onDay(3))).rejects.toThrow('the retention of the topic');
+    const { unknown } = await whoCanCall(trail, 'orders', onDay(502));
+    expect(unknown).toContain(
+      `The topic deleted decisions from before ${begin}: edges that were opened before that may be missing.`,
+    );
+    await trail.close();
+  });
+
+  it.each([true, false])(
+    'is right where the clock was set back; noted as it was written: %s',
+    async (isNoted) => {
+      await append([
+        edge('web', 10, OPENED),
+        edge('batch', 11, OPENED),
+        edge('web', 2, CLOSED),
+        edge('bot', 3, OPENED),
+        edge('bot', 12, CLOSED),
+        edge('batch', 4, CLOSED),
+      ]);
+      if (!isNoted) {
+        const database = new Database(join(directory, 'decisions.db'));
+        database.exec('DROP TRIGGER note_fall; DROP TABLE falls');
+        database.close();
+      }
+      expect(await callers(1)).toEqual([]);
+      expect(await callers(3)).toEqual(['batch', 'bot']);
+      expect(await callers(4)).toEqual([]);
+      expect(await callers(13)).toEqual([]);
+    },
+  );
+
+  it('finds the decisions of a name between two instants, newest first', async () => {
+    await append(HISTORY);
+    const trail = await open();
+    const found: string[] = [];
+    for await (const { resource, time } of trail.history(
+      { kind: 'destination', name: 'orders' },
+      { from: onDay(2), to: onDay(4) },
+    ))
+      found.push(`${resource.source} ${time}`);
+    expect(found).toEqual([`bot ${onDay(4)}`, `batch ${onDay(3)}`, `batch ${onDay(2)}`]);
+    await trail.close();
+  });
+
+  it('gives the decisions of many subjects of a name in the order of the log', async () => {
+    const sources = Array.from({ length: 210 }, (_, index) => `source-${index}`);
+    const written = [...sources, ...sources.toReversed(), ...sources].map((source, index) =>
+      edge(source, index / 10, index % 2 === 0 ? OPENED : CLOSED),
+    );
+    await append(written);
+    const trail = await open();
+    const between = { from: written[5]?.time, to: written.at(-6)?.time };
+    const found: string[] = [];
+    for await (const { id } of trail.history({ kind: 'destination', name: 'orders' }, between))
+      found.push(id);
+    expect(found).toEqual(
+      written
+        .slice(5, -5)
+        .map(({ id }) => id)
+        .toReversed(),
+    );
+    await trail.close();
+  });
+});

@@ -1,0 +1,60 @@
+import { Worker } from 'bullmq';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { systemClock } from '../../../src/clock.js';
+import { silentLogger } from '../../../src/observe.js';
+import { BullmqFence } from '../../../src/queue/bullmq/fence.js';
+import { RedisLink } from '../../../src/queue/bullmq/redis-link.js';
+import { JOBS } from '../../../src/queue/bullmq/schedule.js';
+import { until } from '../../stack/process.js';
+import { type RedisHandle, startRedis } from '../../stack/redis.js';
+import { startTcpProxy } from '../../support/tcp-proxy.js';
+
+const LEADER = { replica: 'one/1', host: 'one', since: '2026-03-01T10:00:00.000Z', storeId: 'store' };
+const DEAD = { above: 0, over: 'dead' } as const;
+let redis: RedisHandle;
+beforeAll(async () => {
+  redis = await startRedis();
+});
+afterAll(() => redis.stop());
+
+it('takes no silent leader for dead before that one had time to come back to a Redis that was away', async () => {
+  const way = await startTcpProxy(redis.port);
+  let now = 1_000_000;
+  const clock = { now: () => now, sleep: () => new Promise<void>((resolve) => setTimeout(resolve, 3_000)) };
+  const link = new RedisLink(`redis://127.0.0.1:${way.port}`, 'scopemesh:fence', silentLogger, clock);
+  const fence = new BullmqFence(link);
+  try {
+    expect(await fence.raise(LEADER, DEAD)).toBe(1);
+    await fence.rest(1);
+    expect(await fence.raise(LEADER, DEAD)).toBe(2);
+    await fence.rest(2);
+    await way.cut();
+    await way.mend();
+    await until('Redis answers', async () => (await fence.read()) !== undefined);
+    expect(await fence.raise(LEADER, DEAD)).toBeUndefined();
+    now += fence.lifeMs - 1;
+    expect(await fence.raise(LEADER, DEAD)).toBeUndefined();
+    now += 1;
+    expect(await fence.raise(LEADER, DEAD)).toBe(3);
+  } finally {
+    link.close();
+    await way.cut();
+  }
+});
+
+it('knows of a worker of a release before the lease, and of no worker of a term', async () => {
+  const link = new RedisLink(redis.url, 'scopemesh:old', silentLogger, systemClock);
+  const fence = new BullmqFence(link);
+  const worker = (name: string) =>
+    new Worker(name, async () => {}, { prefix: 'scopemesh:old', connection: { url: redis.url } });
+  const [old, term] = [worker(JOBS), worker(`${JOBS}-1`)];
+  try {
+    await term.waitUntilReady();
+    await until('Redis knows the worker', () => fence.isBypassed());
+    await old.close();
+    await until('Redis knows that the worker is gone', async () => !(await fence.isBypassed()));
+  } finally {
+    await Promise.all([old.close(), term.close()]);
+    link.close();
+  }
+});

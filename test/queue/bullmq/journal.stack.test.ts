@@ -1,0 +1,176 @@
+import { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { systemClock } from '../../../src/clock.js';
+import { noMetrics, silentLogger } from '../../../src/observe.js';
+import { BullmqJournal } from '../../../src/queue/bullmq/journal.js';
+import { RedisLink } from '../../../src/queue/bullmq/redis-link.js';
+import { draft, hold, settled } from '../../conformance/journal.js';
+import { until } from '../../stack/process.js';
+import { type RedisHandle, startRedis } from '../../stack/redis.js';
+import { startTcpProxy } from '../../support/tcp-proxy.js';
+
+const DEPS = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
+let redis: RedisHandle;
+let link: RedisLink;
+let count = 0;
+beforeAll(async () => {
+  redis = await startRedis();
+});
+afterAll(() => redis.stop());
+beforeEach(() => {
+  link = new RedisLink(redis.url, `scopemesh:journal-${++count}`, silentLogger, systemClock);
+});
+afterEach(() => link.close());
+
+it('makes again, in a replica that takes over, what it lacks, once and with the same revisions', async () => {
+  const replica = await startRedis({ args: ['--replicaof', '127.0.0.1', String(redis.port)] });
+  const way = await startTcpProxy(redis.port);
+  const other = new Redis(replica.url);
+  const prefix = `scopemesh:failover-${count}`;
+  const through = new RedisLink(`redis://127.0.0.1:${way.port}`, prefix, silentLogger, systemClock);
+  try {
+    const counted = vi.fn();
+    const journal = new BullmqJournal(through, { ...DEPS, metrics: { ...noMetrics, count: counted } });
+    await journal.record('key', [draft('a'), draft('b')]);
+    await journal.settle('key', [settled('a')], { lastApplied: new Map([['s', 'a']]) });
+    await until('the replica has it', async () => (await other.zscore(`${prefix}:settled`, 'a')) !== null);
+    await other.replicaof('NO', 'ONE');
+
+    // All of this is acknowledged, and the replica has none of it.
+    await journal.published(['a']);
+    await journal.settle('key', [settled('b')], { lastApplied: new Map([['s', 'b']]) });
+    await journal.published(['b']);
+    await journal.record('key', [draft('c'), draft('d', 't')]);
+    await journal.settle('key', [settled('c')], { holds: new Map([['h', hold('h')]]) });
+    const before = await journal.read('key');
+    const outbox = await journal.outbox(10);
+    way.target = replica.port;
+    await way.cut();
+    await way.mend();
+
+    expect(await eventually(() => journal.read('key'))).toEqual(before);
+    expect(await journal.outbox(10)).toEqual(outbox);
+    expect(outbox.map(({ id, revision }) => [id, revision])).toEqual([['c', 3]]);
+    expect(counted.mock.calls).toEqual([['scopemesh_store_restored_decisions_total', {}, 2]]);
+    await journal.settle('key', [settled('e')]);
+    expect((await journal.outbox(10)).map(({ revision }) => revision)).toEqual([3, 4]);
+  } finally {
+    other.disconnect();
+    through.close();
+    await way.cut();
+    await replica.stop();
+  }
+});
+
+it('changes nothing in a Redis that lacks nothing, also where answers were lost', async () => {
+  let restore = async (_: Redis) => {};
+  let losesAnswer = false;
+  const journal = new BullmqJournal(
+    {
+      prefix: link.prefix,
+      call: (use) => link.call(use),
+      async run(script, ...values) {
+        const answer = await link.run(script, ...values);
+        if (losesAnswer) throw new Error('no answer');
+        return answer;
+      },
+      restore: (redis, script, ...values) => link.restore(redis, script, ...values),
+      whenOther(restorer) {
+        restore = restorer;
+        return () => {};
+      },
+    },
+    DEPS,
+  );
+  const lost = async (step: () => Promise<void>) => {
+    losesAnswer = true;
+    await expect(step()).rejects.toThrow('no answer');
+    losesAnswer = false;
+  };
+  const wrote = (digest: string) => ({ lastApplied: new Map([['s', digest]]) });
+  const unchanged = async () => {
+    const before = await journal.read('key');
+    await link.call(restore);
+    expect(await journal.read('key')).toEqual(before);
+  };
+  await journal.settle('key', [], wrote('1'));
+  await journal.settle('key', [settled('a')], wrote('2'));
+  await unchanged();
+  await lost(() => journal.settle('key', [settled('b')], wrote('3')));
+  await unchanged();
+  await journal.settle('key', [settled('c')], wrote('4'));
+  // A repetition, whose update is out of date.
+  await journal.settle('key', [settled('b')], wrote('3'));
+  await unchanged();
+  await journal.record('key', [draft('d')]);
+  await lost(() => journal.record('key', [draft('e')], ['d']));
+  await unchanged();
+  expect((await journal.read('key')).lastApplied).toEqual(new Map([['s', '4']]));
+  expect((await journal.read('key')).pending.map(({ id }) => id)).toEqual(['e']);
+});
+
+it('runs the calls of one turn in their order, also one whose script Redis does not know yet', async () => {
+  const journal = new BullmqJournal(link, DEPS);
+  // Redis knows the script of `published` then, and not that of `settle`.
+  await journal.published(['a']);
+  await Promise.all([journal.settle('key', [settled('a')]), journal.published(['a'])]);
+  expect(await journal.outbox(10)).toEqual([]);
+});
+
+it('records, settles and publishes 5,000 decisions in one step each', async () => {
+  const journal = new BullmqJournal(link, DEPS);
+  const ids = Array.from({ length: 5000 }, (_, index) => `id-${index}`);
+  const digests = new Map(ids.map((id) => [id, `digest of ${id}`]));
+  await journal.record(
+    'key',
+    ids.map((id) => draft(id, id)),
+  );
+  expect((await journal.read('key')).pending.map(({ id }) => id)).toEqual(ids);
+  const decisions = ids.map((id) => settled(id, id));
+  await journal.settle('key', [...decisions, settled('id-0')], { lastApplied: digests });
+  const outbox = await journal.outbox(6000);
+  expect(outbox.map(({ id }) => id)).toEqual(ids);
+  expect(new Set(outbox.map(({ revision }) => revision))).toEqual(new Set([1]));
+  expect(await journal.read('key')).toEqual({ pending: [], lastApplied: digests, holds: new Map() });
+  await journal.published(ids);
+  expect(await journal.overview()).toEqual({
+    pendingKeys: [],
+    holds: [],
+    holdCounts: {},
+    outboxLength: 0,
+  });
+});
+
+it('remembers no more subjects than it may, and gives no subject a revision twice', async () => {
+  const subjectsKept = 10;
+  const journal = new BullmqJournal(link, DEPS, subjectsKept);
+  const last = new Map<string, number>();
+  for (let index = 0; index < 400; index++) {
+    // Two of the subjects come back again and again.
+    const subject = index % 5 < 2 ? `often-${index % 5}` : `s-${(index * 7) % 90}`;
+    await journal.settle('key', [settled(`id-${index}`, subject)]);
+  }
+  const outbox = await journal.outbox(1000);
+  for (const { subject, revision } of outbox) {
+    const before = last.get(subject) ?? 0;
+    if (subject.startsWith('often')) expect(revision).toBe(before + 1);
+    else expect(revision).toBeGreaterThan(before);
+    last.set(subject, revision);
+  }
+  expect(last.size).toBeGreaterThan(2 * subjectsKept);
+  const sizes = await link.call((client) =>
+    Promise.all(['revisions', 'revisions:earlier'].map((name) => client.hlen(`${link.prefix}:${name}`))),
+  );
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(subjectsKept);
+});
+
+/** The first answer of a Redis that comes back. */
+async function eventually<T>(ask: () => Promise<T>): Promise<T> {
+  let found: { readonly answer: T } | undefined;
+  await until('Redis answers', async () => {
+    found = { answer: await ask() };
+    return true;
+  });
+  if (found === undefined) throw new Error('no answer');
+  return found.answer;
+}

@@ -1,0 +1,14 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+
+// BullMQ's keys begin with `PREFIX:jobs`, as text or by the constant.
+const NAMES_JOBS = /:(?:jobs\b|\$\{JOBS\})/;
+
+const readers = () => {
+  const folder = new URL('../../../src/queue/bullmq/', import.meta.url);
+  return readdirSync(folder).filter((name) => NAMES_JOBS.test(readFileSync(new URL(name, folder), 'utf8')));
+};
+
+it('no script reads the keys of BullMQ, whose layout may change; only old queues are deleted by how their keys begin', () => {
+  expect(readers()).toEqual(['schedule.ts']);
+});

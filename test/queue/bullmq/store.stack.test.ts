@@ -1,0 +1,123 @@
+import { Queue as JobQueue } from 'bullmq';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/clock.js';
+import { destinationKey, formatKey } from '../../../src/model/key.js';
+import { noMetrics, silentLogger } from '../../../src/observe.js';
+import { KeyStore } from '../../../src/queue/bullmq/key-store.js';
+import { RedisLink } from '../../../src/queue/bullmq/redis-link.js';
+import { JOBS } from '../../../src/queue/bullmq/schedule.js';
+import { createBullmqStore } from '../../../src/queue/bullmq/store.js';
+import type { Store } from '../../../src/queue/store-parts.js';
+import { DONE, gate, idle, trigger, work } from '../../conformance/store-harness.js';
+import { type RedisHandle, startRedis } from '../../stack/redis.js';
+import { until } from '../../support/until.js';
+
+let redis: RedisHandle;
+let store: Store;
+let prefix: string;
+let count = 0;
+beforeAll(async () => {
+  redis = await startRedis();
+});
+afterAll(() => redis.stop());
+beforeEach(() => {
+  prefix = `scopemesh:jobs-${++count}`;
+  store = createBullmqStore({
+    url: redis.url,
+    prefix,
+    allowUnsafe: false,
+    logger: silentLogger,
+    metrics: noMetrics,
+    clock: systemClock,
+  });
+});
+afterEach(() => store.close());
+
+const names = (many: number) => Array.from({ length: many }, (_, index) => `k${index}`);
+
+describe('keys whose job of BullMQ is missing or out of date', () => {
+  it('run after a crash between the append and the making of the job', async () => {
+    const link = new RedisLink(redis.url, prefix, silentLogger, systemClock);
+    const body = JSON.stringify(trigger('a', '1'));
+    await new KeyStore(link, link).append([{ key: formatKey(destinationKey('a')), urgent: false, body }]);
+    link.close();
+    const ran: unknown[] = [];
+    const working = work(store.queue, async (job) => {
+      ran.push(job.triggers);
+      return DONE;
+    });
+    await idle(store.queue);
+    await working.stop();
+    expect(ran).toEqual([[trigger('a', '1')]]);
+  });
+
+  it('run soon after such a crash when the urgent trigger joined a key that waits', async () => {
+    const ran: unknown[] = [];
+    const working = work(store.queue, async (job) => {
+      ran.push(job.triggers);
+      return ran.length === 1 ? { kind: 'retry', afterMs: 600_000 } : DONE;
+    });
+    await store.queue.add([trigger('a', '1')]);
+    await until('the key is delayed', async () => (await store.queue.state()).delayed === 1);
+    const link = new RedisLink(redis.url, prefix, silentLogger, systemClock);
+    const urgent = trigger('a', '2', { urgent: true });
+    const key = formatKey(urgent.key);
+    await new KeyStore(link, link).append([{ key, urgent: true, body: JSON.stringify(urgent) }]);
+    link.close();
+    await idle(store.queue);
+    await working.stop();
+    expect(ran).toEqual([[trigger('a', '1')], [trigger('a', '1'), urgent]]);
+  });
+
+  it('run, thousands of them, when they came while no process ran jobs, so that BullMQ has none', async () => {
+    await store.queue.add(names(3000).map((name) => trigger(name, name)));
+    const jobs = new JobQueue(JOBS, { prefix, connection: { url: redis.url } });
+    expect(await jobs.count()).toBe(0);
+    await jobs.close();
+    const ran = new Set<string>();
+    const working = work(
+      store.queue,
+      async (job) => {
+        ran.add(formatKey(job.key));
+        return DONE;
+      },
+      256,
+    );
+    await idle(store.queue);
+    await working.stop();
+    expect(ran.size).toBe(3000);
+  });
+});
+
+describe('hundreds of jobs that wait for what follows from them', () => {
+  it('keep their locks, and adding is acknowledged meanwhile', async () => {
+    const finish = gate();
+    const runs = new Map<string, number>();
+    const aborted: string[] = [];
+    const working = work(
+      store.queue,
+      async (job, signal) => {
+        const key = formatKey(job.key);
+        runs.set(key, (runs.get(key) ?? 0) + 1);
+        signal.addEventListener('abort', () => aborted.push(key));
+        await finish.opened;
+        return DONE;
+      },
+      300,
+    );
+    await store.queue.add(names(300).map((name) => trigger(name, name)));
+    await until('all run', () => runs.size === 300);
+    const began = performance.now();
+    await store.queue.add([trigger('later', 'later')]);
+    expect(performance.now() - began).toBeLessThan(1000);
+    // Longer than the lock and a check for stalled jobs: the renewal is what is tested.
+    await new Promise((resolve) => setTimeout(resolve, 15_000));
+    expect((await store.queue.state()).active).toBe(300);
+    finish.open();
+    await idle(store.queue);
+    await working.stop();
+    expect(aborted).toEqual([]);
+    expect(runs.size).toBe(301);
+    expect(new Set(runs.values())).toEqual(new Set([1]));
+  });
+});
