@@ -1,10 +1,10 @@
 import { afterEach, expect, it } from 'vitest';
-import { SyncError } from '../../src/errors.js';
-import { clientKey } from '../../src/model/key.js';
-import { clientOf, type Rig } from '../support/daemon.js';
-import { isOpen, ordersRig, READ } from '../support/orders-rig.js';
-import { startWorker, type Worker, withIntentions } from '../support/reconcile-rig.js';
-import { until } from '../support/until.js';
+import { SyncError } from '../../../src/errors.js';
+import { clientKey } from '../../../src/model/key.js';
+import { clientOf, type Rig } from '../../support/daemon.js';
+import { isOpen, ordersRig, READ } from '../../support/orders-rig.js';
+import { startWorker, type Worker, withIntentions } from '../../support/reconcile-rig.js';
+import { until } from '../../support/until.js';
 
 let rig: Rig;
 let worker: Worker;

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import type { Members } from '../../../src/model/members.js';
-import type { Trigger } from '../../../src/model/trigger.js';
-import { personName } from '../../../src/plan/acl/object-names.js';
-import { reconcilePeople } from '../../../src/reconcile/acl/people.js';
-import { failed } from '../../apply/acl/memory-acl.js';
-import { CAUSE, NEVER } from '../../apply/apply-rig.js';
-import { READ_CONFIG } from '../../plan/acl/acl-scene.js';
-import { NOW } from '../../plan/scene.js';
-import { UNREACHABLE } from '../deps.js';
-import { type AclWorld, type AclWorldOptions, aclWorld, denied, jobOf, NO_LOSS } from './acl-world.js';
+import type { Members } from '../../../../src/model/members.js';
+import type { Trigger } from '../../../../src/model/trigger.js';
+import { personName } from '../../../../src/plan/acl/object-names.js';
+import { reconcilePeople } from '../../../../src/reconcile/acl/people.js';
+import { failed } from '../../../apply/acl/memory-acl.js';
+import { CAUSE, NEVER } from '../../../apply/apply-rig.js';
+import { READ_CONFIG } from '../../../plan/acl/acl-scene.js';
+import { NOW } from '../../../plan/scene.js';
+import { UNREACHABLE } from '../../deps.js';
+import { type AclWorld, type AclWorldOptions, aclWorld, denied, jobOf, NO_LOSS } from '../acl-world.js';
 
 const GROUPS = [{ group: 'oncall', acl: READ_CONFIG }];
 const KEY = { kind: 'provider', name: 'main' } as const;

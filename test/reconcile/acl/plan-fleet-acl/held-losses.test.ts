@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { clientKey, providerKey } from '../../../src/model/key.js';
-import { planAclFleet } from '../../../src/reconcile/acl/plan-fleet-acl.js';
-import { type AclRig, createAclRig, loggedIn } from '../../support/acl-rig.js';
-import { clientOf } from '../../support/daemon.js';
-import { startWorker, type Worker } from '../../support/reconcile-rig.js';
-import { until } from '../../support/until.js';
+import { clientKey, providerKey } from '../../../../src/model/key.js';
+import { planAclFleet } from '../../../../src/reconcile/acl/plan-fleet-acl.js';
+import { type AclRig, createAclRig, loggedIn } from '../../../support/acl-rig.js';
+import { clientOf } from '../../../support/daemon.js';
+import { startWorker, type Worker } from '../../../support/reconcile-rig.js';
+import { until } from '../../../support/until.js';
 
 let rig: AclRig;
 let worker: Worker;

@@ -1,15 +1,15 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { Consul } from '../../src/consul/consul.js';
-import { SyncError } from '../../src/errors.js';
-import { providerKey } from '../../src/model/key.js';
-import type { Members } from '../../src/model/members.js';
-import { ruleOnHold } from '../../src/operator/approvals.js';
-import { personName } from '../../src/plan/acl/object-names.js';
-import { refreshMembers } from '../../src/reconcile/acl/read-members.js';
-import { type AclRig, createAclRig } from '../support/acl-rig.js';
-import { clientOf, OWNER } from '../support/daemon.js';
-import { startWorker, type Worker } from '../support/reconcile-rig.js';
-import { until } from '../support/until.js';
+import type { Consul } from '../../../../src/consul/consul.js';
+import { SyncError } from '../../../../src/errors.js';
+import { providerKey } from '../../../../src/model/key.js';
+import type { Members } from '../../../../src/model/members.js';
+import { ruleOnHold } from '../../../../src/operator/approvals.js';
+import { personName } from '../../../../src/plan/acl/object-names.js';
+import { refreshMembers } from '../../../../src/reconcile/acl/read-members.js';
+import { type AclRig, createAclRig } from '../../../support/acl-rig.js';
+import { clientOf, OWNER } from '../../../support/daemon.js';
+import { startWorker, type Worker } from '../../../support/reconcile-rig.js';
+import { until } from '../../../support/until.js';
 
 let rig: AclRig;
 let worker: Worker;

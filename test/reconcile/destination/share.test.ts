@@ -1,10 +1,10 @@
 import { afterEach, expect, it } from 'vitest';
-import { destinationKey, formatKey, providerKey } from '../../src/model/key.js';
-import { toLastAppliedText } from '../../src/plan/last-applied.js';
-import { intentionSubject } from '../../src/plan/plan.js';
-import { clientOf, type Rig } from '../support/daemon.js';
-import { ordersRig } from '../support/orders-rig.js';
-import { startWorker, type Worker } from '../support/reconcile-rig.js';
+import { destinationKey, formatKey, providerKey } from '../../../src/model/key.js';
+import { toLastAppliedText } from '../../../src/plan/last-applied.js';
+import { intentionSubject } from '../../../src/plan/plan.js';
+import { clientOf, type Rig } from '../../support/daemon.js';
+import { ordersRig } from '../../support/orders-rig.js';
+import { startWorker, type Worker } from '../../support/reconcile-rig.js';
 
 let rig: Rig;
 let worker: Worker;

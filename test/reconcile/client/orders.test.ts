@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { noteRecords } from '../../src/apply/edge-records.js';
-import { clientKey } from '../../src/model/key.js';
-import type { RevocationOrder } from '../../src/model/order.js';
-import type { Job } from '../../src/model/trigger.js';
+import { noteRecords } from '../../../src/apply/edge-records.js';
+import { clientKey } from '../../../src/model/key.js';
+import type { RevocationOrder } from '../../../src/model/order.js';
+import type { Job } from '../../../src/model/trigger.js';
 import {
   decideRelease,
   releaseIfDecided,
@@ -10,14 +10,14 @@ import {
   restoreQuarantines,
   settleLeftDecisions,
   takeOrders,
-} from '../../src/operator/quarantines.js';
-import { planDestination } from '../../src/plan/plan-destination.js';
-import { reconcileClient } from '../../src/reconcile/client.js';
-import { blockUnconfirmed } from '../../src/reconcile/client-blocks.js';
-import type { ReconcilerDeps } from '../../src/reconcile/deps.js';
-import { inputOf } from '../../src/state/fleet.js';
-import { client, NOW, named } from '../plan/scene.js';
-import { depsOf, UNREACHABLE, worldWithTwo } from './deps.js';
+} from '../../../src/operator/quarantines.js';
+import { planDestination } from '../../../src/plan/plan-destination.js';
+import { reconcileClient } from '../../../src/reconcile/client.js';
+import { blockUnconfirmed } from '../../../src/reconcile/client-blocks.js';
+import type { ReconcilerDeps } from '../../../src/reconcile/deps.js';
+import { inputOf } from '../../../src/state/fleet.js';
+import { client, NOW, named } from '../../plan/scene.js';
+import { depsOf, UNREACHABLE, worldWithTwo } from '../deps.js';
 
 /** A job of one client, with an order received so long after `NOW`, about a moment so long after it. */
 function ordered(kind: RevocationOrder['kind'], clientId: string, receivedMs = 0, atMs = receivedMs): Job {

@@ -1,9 +1,9 @@
 import { afterEach, expect, it } from 'vitest';
-import { sweep } from '../../../src/reconcile/sweep.js';
-import { type AclRig, createAclRig } from '../../support/acl-rig.js';
-import { clientOf } from '../../support/daemon.js';
-import { startWorker, type Worker, withAcl } from '../../support/reconcile-rig.js';
-import { until } from '../../support/until.js';
+import { sweep } from '../../../../src/reconcile/sweep.js';
+import { type AclRig, createAclRig } from '../../../support/acl-rig.js';
+import { clientOf } from '../../../support/daemon.js';
+import { startWorker, type Worker, withAcl } from '../../../support/reconcile-rig.js';
+import { until } from '../../../support/until.js';
 
 const never = new AbortController().signal;
 

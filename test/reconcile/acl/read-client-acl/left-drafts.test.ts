@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { formatKey } from '../../../src/model/key.js';
-import { personName } from '../../../src/plan/acl/object-names.js';
-import { reconcileClientAcl } from '../../../src/reconcile/acl/client-acl.js';
-import { reconcilePeople } from '../../../src/reconcile/acl/people.js';
-import { settleClientAcl } from '../../../src/reconcile/acl/read-client-acl.js';
-import { noteTokens } from '../../../src/reconcile/acl/token-counts.js';
-import { failed, token } from '../../apply/acl/memory-acl.js';
-import { NEVER } from '../../apply/apply-rig.js';
-import { READ_CONFIG } from '../../plan/acl/acl-scene.js';
-import { client, NOW } from '../../plan/scene.js';
-import { type AclWorld, aclWorld, denied, ID, jobOf, NO_LOSS } from './acl-world.js';
+import { formatKey } from '../../../../src/model/key.js';
+import { personName } from '../../../../src/plan/acl/object-names.js';
+import { reconcileClientAcl } from '../../../../src/reconcile/acl/client-acl.js';
+import { reconcilePeople } from '../../../../src/reconcile/acl/people.js';
+import { settleClientAcl } from '../../../../src/reconcile/acl/read-client-acl.js';
+import { noteTokens } from '../../../../src/reconcile/acl/token-counts.js';
+import { failed, token } from '../../../apply/acl/memory-acl.js';
+import { NEVER } from '../../../apply/apply-rig.js';
+import { READ_CONFIG } from '../../../plan/acl/acl-scene.js';
+import { client, NOW } from '../../../plan/scene.js';
+import { type AclWorld, aclWorld, denied, ID, jobOf, NO_LOSS } from '../acl-world.js';
 
 const PEOPLE = { kind: 'provider', name: 'main' } as const;
 const KEY = 'client/main/web';

@@ -1,4 +1,4 @@
-import { startConsul } from '../stack/consul.js';
+import { startConsul } from '../../stack/consul.js';
 import { describeEntryFields } from './entry-fields.js';
 
 describeEntryFields(async () => {

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Consul } from '../../src/consul/consul.js';
-import { SyncError } from '../../src/errors.js';
-import { clientKey } from '../../src/model/key.js';
-import type { Rig } from '../support/daemon.js';
-import { Death } from '../support/death.js';
-import { BOTH, EDGE, isClosed, isOpen, ordersRig, READ } from '../support/orders-rig.js';
-import { startWorker, type Worker, withIntentions } from '../support/reconcile-rig.js';
-import { until } from '../support/until.js';
+import type { Consul } from '../../../src/consul/consul.js';
+import { SyncError } from '../../../src/errors.js';
+import { clientKey } from '../../../src/model/key.js';
+import type { Rig } from '../../support/daemon.js';
+import { Death } from '../../support/death.js';
+import { BOTH, EDGE, isClosed, isOpen, ordersRig, READ } from '../../support/orders-rig.js';
+import { startWorker, type Worker, withIntentions } from '../../support/reconcile-rig.js';
+import { until } from '../../support/until.js';
 
 let rig: Rig;
 let worker: Worker;

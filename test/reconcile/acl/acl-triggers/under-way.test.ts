@@ -1,11 +1,11 @@
 import { afterEach, expect, it } from 'vitest';
-import type { AclObject } from '../../../src/model/acl.js';
-import { clientKey, providerKey } from '../../../src/model/key.js';
-import { aclTriggers } from '../../../src/reconcile/acl/acl-triggers.js';
-import { type AclRig, createAclRig } from '../../support/acl-rig.js';
-import { clientOf } from '../../support/daemon.js';
-import { startWorker, type Worker, withAcl } from '../../support/reconcile-rig.js';
-import { until } from '../../support/until.js';
+import type { AclObject } from '../../../../src/model/acl.js';
+import { clientKey, providerKey } from '../../../../src/model/key.js';
+import { aclTriggers } from '../../../../src/reconcile/acl/acl-triggers.js';
+import { type AclRig, createAclRig } from '../../../support/acl-rig.js';
+import { clientOf } from '../../../support/daemon.js';
+import { startWorker, type Worker, withAcl } from '../../../support/reconcile-rig.js';
+import { until } from '../../../support/until.js';
 
 const never = new AbortController().signal;
 

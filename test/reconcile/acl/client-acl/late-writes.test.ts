@@ -1,10 +1,10 @@
 import { afterEach, expect, it } from 'vitest';
-import { SyncError } from '../../../src/errors.js';
-import { clientKey } from '../../../src/model/key.js';
-import { type AclRig, createAclRig } from '../../support/acl-rig.js';
-import { clientOf } from '../../support/daemon.js';
-import { startWorker, type Worker, withAcl } from '../../support/reconcile-rig.js';
-import { until } from '../../support/until.js';
+import { SyncError } from '../../../../src/errors.js';
+import { clientKey } from '../../../../src/model/key.js';
+import { type AclRig, createAclRig } from '../../../support/acl-rig.js';
+import { clientOf } from '../../../support/daemon.js';
+import { startWorker, type Worker, withAcl } from '../../../support/reconcile-rig.js';
+import { until } from '../../../support/until.js';
 
 const never = new AbortController().signal;
 /** Longer than any request is on its way. */

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { clientKey } from '../../../src/model/key.js';
-import { type AclRig, createAclRig, type Login, loggedIn, type RawObject } from '../../support/acl-rig.js';
-import { clientOf } from '../../support/daemon.js';
-import { startWorker, type Worker, withAcl } from '../../support/reconcile-rig.js';
-import { until } from '../../support/until.js';
+import { clientKey } from '../../../../src/model/key.js';
+import { type AclRig, createAclRig, type Login, loggedIn, type RawObject } from '../../../support/acl-rig.js';
+import { clientOf } from '../../../support/daemon.js';
+import { startWorker, type Worker, withAcl } from '../../../support/reconcile-rig.js';
+import { until } from '../../../support/until.js';
 
 const WEB = 'scopemesh-payments-main-web-app';
 const PEOPLE = 'scopemesh-payments-main-_people';

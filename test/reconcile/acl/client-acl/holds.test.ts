@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { reconcileClientAcl } from '../../../src/reconcile/acl/client-acl.js';
-import { failed } from '../../apply/acl/memory-acl.js';
-import { NEVER } from '../../apply/apply-rig.js';
-import { client, NOW } from '../../plan/scene.js';
-import { type AclWorld, type AclWorldOptions, aclWorld, ID, jobOf, NAME, NO_LOSS } from './acl-world.js';
+import { reconcileClientAcl } from '../../../../src/reconcile/acl/client-acl.js';
+import { failed } from '../../../apply/acl/memory-acl.js';
+import { NEVER } from '../../../apply/apply-rig.js';
+import { client, NOW } from '../../../plan/scene.js';
+import { type AclWorld, type AclWorldOptions, aclWorld, ID, jobOf, NAME, NO_LOSS } from '../acl-world.js';
 
 const KEY = 'client/main/web';
 const run = (it: AclWorld, how: Parameters<typeof jobOf>[0] = [{}]) =>

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import { providerKey } from '../../src/model/key.js';
-import type { RawEntry } from '../support/mesh.js';
-import { ordersRig } from '../support/orders-rig.js';
-import { startWorker } from '../support/reconcile-rig.js';
+import { providerKey } from '../../../src/model/key.js';
+import type { RawEntry } from '../../support/mesh.js';
+import { ordersRig } from '../../support/orders-rig.js';
+import { startWorker } from '../../support/reconcile-rig.js';
 
 type Request = (method: string, path: string, body?: unknown) => Promise<unknown>;
 

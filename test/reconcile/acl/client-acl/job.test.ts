@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { Evidence } from '../../../src/model/trigger.js';
-import { reconcileClientAcl } from '../../../src/reconcile/acl/client-acl.js';
-import { failed } from '../../apply/acl/memory-acl.js';
-import { NEVER } from '../../apply/apply-rig.js';
-import { READ_CONFIG } from '../../plan/acl/acl-scene.js';
-import { client, mapping, NOW } from '../../plan/scene.js';
-import { type AclWorld, aclWorld, denied, ID, jobOf, NAME, NO_LOSS } from './acl-world.js';
+import type { Evidence } from '../../../../src/model/trigger.js';
+import { reconcileClientAcl } from '../../../../src/reconcile/acl/client-acl.js';
+import { failed } from '../../../apply/acl/memory-acl.js';
+import { NEVER } from '../../../apply/apply-rig.js';
+import { READ_CONFIG } from '../../../plan/acl/acl-scene.js';
+import { client, mapping, NOW } from '../../../plan/scene.js';
+import { type AclWorld, aclWorld, denied, ID, jobOf, NAME, NO_LOSS } from '../acl-world.js';
 
 const KEY = 'client/main/web';
 const NAMED: readonly Evidence[] = [{ provider: 'main', clients: ['web'] }];

@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { readAllAcl } from '../../../src/read/read-acl.js';
-import { planAclFleet } from '../../../src/reconcile/acl/plan-fleet-acl.js';
-import { removeLeft } from '../../../src/reconcile/acl/sweep-acl.js';
-import { sweep } from '../../../src/reconcile/sweep.js';
-import { type AclRig, createAclRig } from '../../support/acl-rig.js';
-import { clientOf } from '../../support/daemon.js';
-import { startWorker, type Worker } from '../../support/reconcile-rig.js';
+import { readAllAcl } from '../../../../src/read/read-acl.js';
+import { planAclFleet } from '../../../../src/reconcile/acl/plan-fleet-acl.js';
+import { removeLeft } from '../../../../src/reconcile/acl/sweep-acl.js';
+import { sweep } from '../../../../src/reconcile/sweep.js';
+import { type AclRig, createAclRig } from '../../../support/acl-rig.js';
+import { clientOf } from '../../../support/daemon.js';
+import { startWorker, type Worker } from '../../../support/reconcile-rig.js';
 
 const never = new AbortController().signal;
 

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Mapping } from '../../src/model/rule.js';
-import type { Journal } from '../../src/queue/journal.js';
-import { clientOf, type Rig } from '../support/daemon.js';
-import { ordersRig } from '../support/orders-rig.js';
-import { startWorker, type Worker, withIntentions } from '../support/reconcile-rig.js';
+import type { Mapping } from '../../../src/model/rule.js';
+import type { Journal } from '../../../src/queue/journal.js';
+import { clientOf, type Rig } from '../../support/daemon.js';
+import { ordersRig } from '../../support/orders-rig.js';
+import { startWorker, type Worker, withIntentions } from '../../support/reconcile-rig.js';
 
 const NAMES = ['s0', 's1', 's2', 's3', 's4', 's5'];
 

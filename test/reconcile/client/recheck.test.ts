@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import type { OAuthClient } from '../../src/model/client.js';
-import { clientKey } from '../../src/model/key.js';
-import type { Trigger } from '../../src/model/trigger.js';
-import { reconcileClient } from '../../src/reconcile/client.js';
-import { client, NOW } from '../plan/scene.js';
-import { depsOf, worldWithTwo } from './deps.js';
+import type { OAuthClient } from '../../../src/model/client.js';
+import { clientKey } from '../../../src/model/key.js';
+import type { Trigger } from '../../../src/model/trigger.js';
+import { reconcileClient } from '../../../src/reconcile/client.js';
+import { client, NOW } from '../../plan/scene.js';
+import { depsOf, worldWithTwo } from '../deps.js';
 
 const KEY = { kind: 'client', provider: 'main', by: 'clientId', value: 'web' } as const;
 
