@@ -1,16 +1,19 @@
 import type { ClaimWrite, WriteResult } from '../consul/consul.js';
 import { SyncError } from '../errors.js';
 import type { ClassifiedKind } from '../model/actor.js';
+import type { ClaimRecord } from '../model/catalog.js';
 import type { Cause } from '../model/cause.js';
 import type { DraftDecision } from '../model/decision.js';
 import { classify } from '../plan/actor.js';
 import { policyOf } from '../plan/mode.js';
-import { claimFacts } from '../plan/plan.js';
+import { claimFacts, claimSubject } from '../plan/plan.js';
 import type { ClientPlan } from '../plan/plan-client.js';
 import type { ClientId } from '../plan/world.js';
+import type { KeyRecord } from '../queue/journal.js';
 import type { Touched } from '../state/touched.js';
 import { stampOf, type TargetDeps } from './deps.js';
-import { journaledWrite, settleRefused, type WriteEnd } from './journaled-write.js';
+import { journaledWrite, type WriteEnd } from './journaled-write.js';
+import { type RecoveredTarget, recoverWrites } from './recover-writes.js';
 
 /**
  * Creates or deletes the record of who claimed a client first, each with its decision. True if there was anything to
@@ -65,9 +68,7 @@ async function writeOne(
     if (result?.kind !== 'refused') return result ?? { kind: 'conflict' };
     throw new SyncError('ERR_CONSUL_REJECTED', result.detail, { retriable: false });
   };
-  const end = await journaledWrite({ key, drafts: [draft], overtaken, send }, deps, signal);
-  if (end.kind === 'refused') await settleRefused(key, [draft], end.error, deps);
-  return end;
+  return journaledWrite({ key, requests: [{ drafts: [draft], send }], overtaken }, deps, signal);
 }
 
 function toDraft(write: ClaimWrite, cause: Cause, deps: TargetDeps): DraftDecision {
@@ -91,4 +92,41 @@ function toDraft(write: ClaimWrite, cause: Cause, deps: TargetDeps): DraftDecisi
 function kindOf(id: ClientId, { world }: Pick<TargetDeps, 'world'>): ClassifiedKind {
   const client = world.client(id);
   return client === undefined ? 'unknown' : classify(client, world.mapping);
+}
+
+const UNREADABLE = {
+  outcome: 'unknown',
+  reason: 'Interrupted',
+  detail:
+    'scopemesh was interrupted at this write, and the record of the claim cannot be read now: whether it was made cannot be known',
+} as const;
+
+/**
+ * Settles the writes that a crash or a lost answer left open: what Consul's KV has decides. `onTouched` gets what the read
+ * changed. Resolves with the drafts whose request may still reach Consul.
+ */
+export async function recoverPendingClaims(
+  key: string,
+  record: KeyRecord,
+  onTouched: (touched: Touched) => Promise<void>,
+  deps: TargetDeps,
+  signal: AbortSignal,
+): Promise<readonly DraftDecision[]> {
+  const pending = record.pending.filter(({ resource }) => resource.kind === 'claim');
+  if (pending.length === 0) return [];
+  const read = deps.world.beginRead();
+  const records = await deps.consul.claims.list(signal);
+  await onTouched(deps.world.putClaimRecords(records, read));
+  const find: RecoveredTarget['find'] = ({ subject, resource }) => {
+    // A record that cannot be read names its client alone.
+    const nameIn = ({ unreadableKey, service }: ClaimRecord) =>
+      unreadableKey === undefined ? service.name : (resource.name ?? '');
+    const found = records.find((each) => claimSubject(each, nameIn(each)) === subject);
+    if (found?.unreadableKey !== undefined) return UNREADABLE;
+    return { isNow: (view) => (view !== null) === (found !== undefined) };
+  };
+  // Of equal writes one was made; which one does not matter.
+  const rivalOf = ({ subject, action }: DraftDecision) => `${action} ${subject}`;
+  const { open } = await recoverWrites(key, { ...record, pending }, { find, rivalOf }, deps);
+  return open;
 }

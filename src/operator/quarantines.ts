@@ -1,9 +1,10 @@
 import { type ClientDecision, clientDraft } from '../apply/client-draft.js';
 import { journaledWrite } from '../apply/journaled-write.js';
-import { settleFound, toSettled } from '../apply/settle.js';
+import { recoverWrites } from '../apply/recover-writes.js';
 import { isoInstant } from '../clock.js';
 import type { Cause, Principal } from '../model/cause.js';
 import type { OAuthClient } from '../model/client.js';
+import type { DraftDecision } from '../model/decision.js';
 import { clientKey, formatKey } from '../model/key.js';
 import type { Residual } from '../model/residual.js';
 import type { Job } from '../model/trigger.js';
@@ -166,16 +167,9 @@ export async function settleLeftDecisions(id: ClientId, deps: OperatorDeps): Pro
   const pending = (await deps.journal.read(key)).pending.filter(({ resource }) => resource.kind === 'client');
   if (pending.length === 0) return;
   const block = await storedBlock(id, deps);
-  const made = pending.filter((draft) => draft.id === block?.decisionId);
-  const now = deps.clock.now();
-  await settleFound(
-    key,
-    made.map((draft) => toSettled(draft, { outcome: 'applied' }, now)),
-    {},
-    deps,
-  );
-  const lost = pending.filter((draft) => !made.includes(draft)).map((draft) => draft.id);
-  if (lost.length > 0) await deps.journal.record(key, [], lost);
+  const find = (draft: DraftDecision) =>
+    draft.id === block?.decisionId ? ({ outcome: 'applied' } as const) : 'unsent';
+  await recoverWrites(key, { pending, lastApplied: new Map() }, { find }, deps);
 }
 
 export async function storedBlocks(deps: Pick<OperatorDeps, 'keyValues'>): Promise<readonly StoredBlock[]> {
@@ -225,7 +219,7 @@ async function decide(
     return { kind: 'written' } as const;
   };
   const key = formatKey(clientKey(id.provider, id.clientId));
-  await journaledWrite({ key, drafts: [draft], send }, deps, new AbortController().signal);
+  await journaledWrite({ key, requests: [{ drafts: [draft], send }] }, deps, new AbortController().signal);
 }
 
 async function storedBlock(

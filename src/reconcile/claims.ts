@@ -1,7 +1,6 @@
 import { isAclSubject } from '../apply/acl/acl-draft.js';
-import { writeClaims } from '../apply/claim-records.js';
+import { recoverPendingClaims, writeClaims } from '../apply/claim-records.js';
 import { recordHolds } from '../apply/record-holds.js';
-import { recoverPendingClaims } from '../apply/recover-pending.js';
 import { isoInstant } from '../clock.js';
 import type { Cause } from '../model/cause.js';
 import type { DraftDecision } from '../model/decision.js';

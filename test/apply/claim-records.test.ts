@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { writeClaims } from '../../src/apply/claim-records.js';
-import { recoverPendingClaims } from '../../src/apply/recover-pending.js';
+import { recoverPendingClaims, writeClaims } from '../../src/apply/claim-records.js';
 import type { ClaimRecord } from '../../src/model/catalog.js';
 import type { Cause } from '../../src/model/cause.js';
 import type { DraftDecision } from '../../src/model/decision.js';
