@@ -16,9 +16,10 @@ import { journaledWrite, type WriteEnd } from './journaled-write.js';
 import { type RecoveredTarget, recoverWrites } from './recover-writes.js';
 
 /**
- * Creates or deletes the record of who claimed a client first, each with its decision. True if there was anything to
- * write. Then the records are read again, and `onTouched` gets what that changed, also about other clients.
- * `overtaken`: earlier writes of the record whose answer was lost.
+ * Creates or deletes the record of who claimed a client first, each with its decision. If there was anything to write, the
+ * records are read again, and `onTouched` gets what that changed, also about other clients. `overtaken`: earlier writes of
+ * the record whose answer was lost. `isAsPlanned`: whether a new plan would make the same write. If not, it is not made, and
+ * the caller must plan again.
  */
 export async function writeClaims(
   key: string,
@@ -29,9 +30,10 @@ export async function writeClaims(
   onTouched: (touched: Touched) => Promise<void>,
   deps: TargetDeps,
   signal: AbortSignal,
-): Promise<boolean> {
+  isAsPlanned: (write: ClaimWrite) => boolean = () => true,
+): Promise<'nothing' | 'written' | 'stale'> {
   const policy = policyOf(deps.world.mapping);
-  if (!policy.writes) return false;
+  if (!policy.writes) return 'nothing';
   const { create, remove } = plan;
   const isRemoved = remove !== undefined && policy.removes;
   const writes: readonly ClaimWrite[] = [
@@ -40,18 +42,19 @@ export async function writeClaims(
   ];
   let refusal: SyncError | undefined;
   let open = overtaken;
+  let isStale = false;
   for (const write of writes) {
-    const end = await writeOne(key, write, open, cause, deps, signal);
+    const end = await writeOne(key, write, open, cause, () => isAsPlanned(write), deps, signal);
     if (end.kind === 'written') open = [];
-    if (end.kind !== 'refused') continue;
-    refusal = end.error;
-    break;
+    if (end.kind === 'refused') refusal = end.error;
+    isStale = end.kind === 'stale';
+    if (isStale || refusal !== undefined) break;
   }
-  if (create === undefined && remove === undefined) return false;
+  if (create === undefined && remove === undefined) return 'nothing';
   const read = deps.world.beginRead();
   await onTouched(deps.world.putClaimRecords(await deps.consul.claims.list(signal), read));
   if (refusal !== undefined) throw refusal;
-  return true;
+  return isStale ? 'stale' : 'written';
 }
 
 async function writeOne(
@@ -59,6 +62,7 @@ async function writeOne(
   write: ClaimWrite,
   overtaken: readonly DraftDecision[],
   cause: Cause,
+  isAsPlanned: () => boolean,
   deps: TargetDeps,
   signal: AbortSignal,
 ): Promise<WriteEnd> {
@@ -68,7 +72,7 @@ async function writeOne(
     if (result?.kind !== 'refused') return result ?? { kind: 'conflict' };
     throw new SyncError('ERR_CONSUL_REJECTED', result.detail, { retriable: false });
   };
-  return journaledWrite({ key, requests: [{ drafts: [draft], send }], overtaken }, deps, signal);
+  return journaledWrite({ key, requests: [{ drafts: [draft], send }], overtaken, isAsPlanned }, deps, signal);
 }
 
 function toDraft(write: ClaimWrite, cause: Cause, deps: TargetDeps): DraftDecision {

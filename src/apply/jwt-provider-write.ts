@@ -7,7 +7,7 @@ import { entryText } from '../plan/user-tokens.js';
 import type { Contention } from '../state/contention.js';
 import { causeOfChange } from './decision-drafts.js';
 import { stampOf, type TargetDeps } from './deps.js';
-import { type JournaledRequest, journaledWrite } from './journaled-write.js';
+import { type JournaledRequest, journaledWrite, type WriteEnd } from './journaled-write.js';
 import { type RecoveredTarget, recoverWrites } from './recover-writes.js';
 
 type JwtDeps = TargetDeps & { readonly contention: Contention };
@@ -24,8 +24,8 @@ export async function readJwtProviders(
 }
 
 /**
- * Resolves with what Consul refused; a lost compare-and-set is thrown, and the entries are read again. `overtaken`:
- * earlier writes of the provider's entry whose answer was lost.
+ * Writes or removes one entry. A lost compare-and-set is thrown, and the entries are read again. `overtaken`: earlier writes
+ * of the provider's entry whose answer was lost. `isAsPlanned`: whether a new plan would make the same change.
  */
 export async function writeJwtProvider(
   key: string,
@@ -34,7 +34,8 @@ export async function writeJwtProvider(
   of: Cause,
   deps: JwtDeps,
   signal: AbortSignal,
-): Promise<SyncError | undefined> {
+  isAsPlanned: () => boolean = () => true,
+): Promise<WriteEnd> {
   const { consul, world, contention, clock, logger } = deps;
   const { name, before, after, subject, reason } = change;
   const expectedIndex = before?.modifyIndex ?? 0;
@@ -67,19 +68,18 @@ export async function writeJwtProvider(
       world.userTokens.putEntry(name, after, modifyIndex ?? 0, world.beginRead());
     },
   };
-  const end = await journaledWrite({ key, requests: [request], overtaken }, deps, signal);
+  const end = await journaledWrite({ key, requests: [request], overtaken, isAsPlanned }, deps, signal);
   if (end.kind === 'refused') {
     logger.warn(
       { subject, error: end.error.message },
       'Consul refuses a jwt-provider; access that needs it stays closed',
     );
-    return end.error;
   }
   if (end.kind === 'conflict') {
     await readJwtProviders(deps, signal);
     throw new SyncError(end.error.code, `jwt-provider ${name}: ${end.error.message}`, { retriable: true });
   }
-  return undefined;
+  return end;
 }
 
 /**

@@ -169,6 +169,7 @@ export async function ejectAcl(
   if (why !== undefined) throw new SyncError('ERR_CONSUL_REJECTED', why, { retriable: false });
   const key = `acl/${owner}`;
   const { lastApplied } = await journal.read(key);
+  // A person asked for it, while no daemon runs: there is no plan that could change meanwhile.
   await applyAcl({ key, changes: [change], cause, lastApplied }, deps, signal);
   return 1;
 }
@@ -181,8 +182,8 @@ export async function ejectJwtProvider(
 ): Promise<number> {
   const provider = change.before === undefined ? undefined : providerOfEntry(change.before);
   const key = formatKey(providerKey(provider ?? change.name));
-  const refusal = await writeJwtProvider(key, change, [], cause, deps, signal);
-  if (refusal !== undefined) throw refusal;
+  const end = await writeJwtProvider(key, change, [], cause, deps, signal);
+  if (end.kind === 'refused') throw end.error;
   return 1;
 }
 

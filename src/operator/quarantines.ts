@@ -206,7 +206,10 @@ async function release(
   deps.logger.info({ ...id, reason: why.reason }, 'quarantine ended');
 }
 
-/** Records the decision, changes the store, and settles the decision. */
+/**
+ * Records the decision, changes the store, and settles the decision. Nothing is revalidated between: an order or a release
+ * holds whatever is learnt meanwhile, and `change` starts from what is stored by then.
+ */
 async function decide(
   id: ClientId,
   decision: ClientDecision,
