@@ -93,7 +93,7 @@ export async function writeEntry(
         ],
         replaced,
         overtaken,
-        ...(reserved === undefined ? {} : { reserve: () => reserved }),
+        reserve: async () => reserved,
         isAsPlanned: () => write.isAsPlanned(changes),
         staysRecorded: (kind) => kind === 'stale' || halves.length > 1,
       },

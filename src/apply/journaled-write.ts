@@ -21,7 +21,7 @@ export interface JournaledRequest {
   readonly drafts: readonly DraftDecision[];
   readonly send: (signal: AbortSignal) => Promise<Answer>;
   /** Sends the request when it is its turn. Resolves with undefined if there is nothing to send any more. */
-  readonly within?: (sendNow: () => Promise<Answer>) => Promise<Answer | undefined>;
+  readonly within?: ((sendNow: () => Promise<Answer>) => Promise<Answer | undefined>) | undefined;
   /** By subject, for the record after the write; null deletes. */
   readonly lastApplied?: ReadonlyMap<string, string | null>;
   /** In the turn in which the answer is known, before the settlement. */
@@ -40,9 +40,9 @@ export interface JournaledWrite {
   /** Earlier writes of the same object whose answer was lost. If this write is made, none of them was and none can be. */
   readonly overtaken?: readonly DraftDecision[];
   /** Made durable beside the drafts, before the write. */
-  readonly reserve?: () => Promise<void>;
+  readonly reserve?: (() => Promise<void>) | undefined;
   /** Whether a new plan would make the same write. Asked once, after the record. */
-  readonly isAsPlanned?: () => boolean;
+  readonly isAsPlanned?: (() => boolean) | undefined;
   /** Whether the drafts stay recorded after such an end, for the write that follows from it. Otherwise they end too. */
   readonly staysRecorded?: (end: 'stale' | 'refused') => boolean;
 }
@@ -55,8 +55,7 @@ export interface JournaledWrite {
  *   recorded.
  */
 export type WriteEnd =
-  | { readonly kind: 'written' | 'stale' }
-  | { readonly kind: 'failed'; readonly detail: string }
+  | { readonly kind: 'written' | 'failed' | 'stale' }
   | { readonly kind: 'conflict' | 'refused'; readonly error: SyncError };
 
 /**
@@ -80,26 +79,22 @@ export async function journaledWrite(
   const decisions: SettledDecision[] = [];
   const lastApplied = new Map<string, string | null>();
   const unsent: DraftDecision[] = [];
-  let end: WriteEnd = { kind: 'written' };
-  let thrown: { readonly error: unknown } | undefined;
-  for (const [at, request] of requests.entries()) {
-    const came = await sendOne(request, signal);
-    if (came.kind === 'written') {
-      request.onWritten?.(came.modifyIndex);
+  let last: Came = { isSent: false };
+  for (const request of requests) {
+    const isOver = last.end !== undefined || last.thrown !== undefined;
+    if (!isOver) last = await sendOne(request, signal);
+    if (isOver || !last.isSent) unsent.push(...request.drafts);
+    const { outcome } = last;
+    if (isOver || outcome === undefined) continue;
+    if (outcome.outcome === 'applied') {
+      request.onWritten?.(outcome.modifyIndex);
       for (const [subject, digest] of request.lastApplied ?? []) lastApplied.set(subject, digest);
     }
-    if (came.kind === 'unsent') unsent.push(...request.drafts);
-    const staysOpen = came.kind === 'refused' && staysRecorded(came.kind);
-    const outcome = staysOpen ? undefined : outcomeOf(came);
+    if (last.end?.kind === 'refused' && staysRecorded('refused')) continue;
     const nowMs = deps.clock.now();
-    if (outcome !== undefined)
-      decisions.push(...request.drafts.map((draft) => toSettled(draft, outcome, nowMs)));
-    if (came.kind === 'written' || (came.kind === 'unsent' && !('error' in came))) continue;
-    if (came.kind === 'unsent' || came.kind === 'doubtful') thrown = { error: came.error };
-    else end = came;
-    unsent.push(...requests.slice(at + 1).flatMap((later) => later.drafts));
-    break;
+    decisions.push(...request.drafts.map((draft) => toSettled(draft, outcome, nowMs)));
   }
+  const { end = { kind: 'written' }, thrown } = last;
   const isMade = end.kind === 'written' && thrown === undefined;
   const lost = isMade ? overtaken.map((draft) => toSettled(draft, OVERTAKEN, deps.clock.now())) : [];
   await settleAll(key, [...lost, ...decisions], lastApplied.size === 0 ? {} : { lastApplied }, deps);
@@ -122,12 +117,13 @@ export async function withdraw(
   );
 }
 
-type Came =
-  | Extract<Answer, { kind: 'written' | 'failed' }>
-  | { readonly kind: 'conflict' | 'refused'; readonly error: SyncError }
-  /** The request may have been carried out. */
-  | { readonly kind: 'doubtful'; readonly error: unknown }
-  | { readonly kind: 'unsent'; readonly error?: unknown };
+/** What came of one request. `outcome`: of its decisions, if it is known. `end` and `thrown`: no other is sent after it. */
+interface Came {
+  readonly isSent: boolean;
+  readonly outcome?: WriteOutcome;
+  readonly end?: WriteEnd;
+  readonly thrown?: { readonly error: unknown };
+}
 
 async function sendOne(
   { send, within = (sendNow) => sendNow() }: JournaledRequest,
@@ -139,34 +135,27 @@ async function sendOne(
     return send(signal);
   };
   try {
-    const answer = (await within(sendNow)) ?? { kind: 'unsent' };
-    if (answer.kind !== 'conflict') return answer;
-    const { detail = CHANGED_MEANWHILE } = answer;
-    return { kind: 'conflict', error: new SyncError('ERR_CONSUL_CONFLICT', detail, { retriable: true }) };
+    const answer = await within(sendNow);
+    if (answer === undefined) return { isSent };
+    const { kind, ...said } = answer;
+    if (kind === 'written') return { isSent, outcome: { outcome: 'applied', ...said } };
+    if (kind === 'failed') return { isSent, outcome: { outcome: 'failed', ...said }, end: { kind } };
+    const { detail = CHANGED_MEANWHILE } = said;
+    return notMade(kind, new SyncError('ERR_CONSUL_CONFLICT', detail, { retriable: true }));
   } catch (error) {
-    if (!isSent) return { kind: 'unsent', error };
-    if (!(error instanceof SyncError)) return { kind: 'doubtful', error };
-    if (error.code === 'ERR_CONSUL_CONFLICT') return { kind: 'conflict', error };
-    return { kind: isRefusal(error) ? 'refused' : 'doubtful', error };
+    if (!isSent || !(error instanceof SyncError)) return { isSent, thrown: { error } };
+    if (error.code === 'ERR_CONSUL_CONFLICT') return notMade('conflict', error);
+    return isRefusal(error) ? notMade('refused', error) : { isSent, thrown: { error } };
   }
 }
 
-function outcomeOf(came: Came): WriteOutcome | undefined {
-  switch (came.kind) {
-    case 'written': {
-      const { kind: _, ...said } = came;
-      return { outcome: 'applied', ...said };
-    }
-    case 'failed':
-      return { outcome: 'failed', detail: came.detail };
-    case 'conflict':
-      return { outcome: 'failed', reason: 'Conflict', detail: came.error.message };
-    case 'refused':
-      return { outcome: 'failed', reason: 'ConsulRefused', detail: came.error.message };
-    case 'doubtful':
-    case 'unsent':
-      return undefined;
-  }
+function notMade(kind: 'conflict' | 'refused', error: SyncError): Came {
+  const reason = kind === 'conflict' ? 'Conflict' : 'ConsulRefused';
+  return {
+    isSent: true,
+    outcome: { outcome: 'failed', reason, detail: error.message },
+    end: { kind, error },
+  };
 }
 
 /** Only these errors are certain to mean that nothing was written. */

@@ -11,8 +11,8 @@ export interface Found {
 
 /** How the writes of one target are judged. */
 export interface Evidence {
-  /** What Consul has. Or what became of the draft, where something else says it: `unsent` ends it without a decision. */
-  readonly find: (draft: DraftDecision) => Found | WriteOutcome | 'unsent';
+  /** What Consul has. Or what became of the draft, where something else says it. */
+  readonly find: (draft: DraftDecision) => Found | WriteOutcome;
   /** Writes with the same value exclude each other. By default these are the writes against one index. */
   readonly rivalOf?: (draft: DraftDecision) => unknown;
   /** A draft whose request may still come fails at once: no compare-and-set keeps a later write from being undone by it. */
@@ -50,22 +50,16 @@ export function judgeWrites(
   drafts: readonly DraftDecision[],
   { find, rivalOf = ({ expectedIndex }) => expectedIndex, isImpatient = false }: Evidence,
   nowMs: number,
-): ReadonlyMap<DraftDecision, WriteOutcome | 'unsent'> {
-  const outcomes = new Map<DraftDecision, WriteOutcome | 'unsent'>();
+): ReadonlyMap<DraftDecision, WriteOutcome> {
+  const outcomes = new Map<DraftDecision, WriteOutcome>();
   for (const draft of drafts) {
     const found = find(draft);
-    const outcome =
-      typeof found === 'object' && 'isNow' in found ? judge(draft, found, isImpatient, nowMs) : found;
+    const outcome = 'isNow' in found ? judge(draft, found, isImpatient, nowMs) : found;
     if (outcome !== undefined) outcomes.set(draft, outcome);
   }
-  const isMade = (draft: DraftDecision) => {
-    const outcome = outcomes.get(draft);
-    return typeof outcome === 'object' && outcome.outcome === 'applied';
-  };
-  const sent = drafts.filter((draft) => outcomes.get(draft) !== 'unsent');
-  for (const writes of rivalWrites(sent, rivalOf)) {
+  for (const writes of rivalWrites(drafts, rivalOf)) {
     const made = writes
-      .filter((write) => write.every(isMade))
+      .filter((write) => write.every((draft) => outcomes.get(draft)?.outcome === 'applied'))
       .reduce<readonly DraftDecision[]>((most, write) => (write.length >= most.length ? write : most), []);
     if (made.length === 0) continue;
     for (const draft of writes.flat()) if (!made.includes(draft)) outcomes.set(draft, OVERTAKEN);

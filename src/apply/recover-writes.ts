@@ -1,7 +1,6 @@
 import type { DraftDecision } from '../model/decision.js';
 import type { KeyRecord, SettledDecision } from '../queue/journal.js';
 import type { ApplyDeps } from './deps.js';
-import { withdraw } from './journaled-write.js';
 import { type Evidence, judgeWrites } from './lost-answers.js';
 import { settleFound, toSettled, type WriteOutcome } from './settle.js';
 
@@ -49,7 +48,6 @@ export async function recoverWrites(
   };
   const decisions: SettledDecision[] = [];
   for (const [draft, judged] of outcomes) {
-    if (judged === 'unsent') continue;
     const detail = judged.outcome === 'applied' ? await target.detailOf?.(draft) : undefined;
     const outcome = detail === undefined ? judged : { ...judged, detail };
     decisions.push(toSettled(draft, outcome, deps.clock.now()));
@@ -63,7 +61,5 @@ export async function recoverWrites(
   for (const draft of open) remember(draft);
   target.onJudged?.(decisions, open);
   await settleFound(key, decisions, { lastApplied: update }, deps);
-  const unsent = pending.filter((draft) => outcomes.get(draft) === 'unsent');
-  await withdraw(key, unsent, deps);
   return { lastApplied: known, open };
 }

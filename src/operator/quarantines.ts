@@ -1,10 +1,9 @@
 import { type ClientDecision, clientDraft } from '../apply/client-draft.js';
-import { journaledWrite } from '../apply/journaled-write.js';
+import { journaledWrite, withdraw } from '../apply/journaled-write.js';
 import { recoverWrites } from '../apply/recover-writes.js';
 import { isoInstant } from '../clock.js';
 import type { Cause, Principal } from '../model/cause.js';
 import type { OAuthClient } from '../model/client.js';
-import type { DraftDecision } from '../model/decision.js';
 import { clientKey, formatKey } from '../model/key.js';
 import type { Residual } from '../model/residual.js';
 import type { Job } from '../model/trigger.js';
@@ -167,9 +166,14 @@ export async function settleLeftDecisions(id: ClientId, deps: OperatorDeps): Pro
   const pending = (await deps.journal.read(key)).pending.filter(({ resource }) => resource.kind === 'client');
   if (pending.length === 0) return;
   const block = await storedBlock(id, deps);
-  const find = (draft: DraftDecision) =>
-    draft.id === block?.decisionId ? ({ outcome: 'applied' } as const) : 'unsent';
-  await recoverWrites(key, { pending, lastApplied: new Map() }, { find }, deps);
+  const made = pending.filter(({ id }) => id === block?.decisionId);
+  const find = () => ({ outcome: 'applied' }) as const;
+  await recoverWrites(key, { pending: made, lastApplied: new Map() }, { find }, deps);
+  await withdraw(
+    key,
+    pending.filter((draft) => !made.includes(draft)),
+    deps,
+  );
 }
 
 export async function storedBlocks(deps: Pick<OperatorDeps, 'keyValues'>): Promise<readonly StoredBlock[]> {

@@ -172,10 +172,7 @@ describe('a journaled write', () => {
 
   it('that failed for no reason of its own keeps the reason of its change', async () => {
     const send = async () => ({ kind: 'failed', detail: 'none was left' }) as const;
-    expect(await journaledWrite(writing({ send }), rig.deps, NEVER)).toEqual({
-      kind: 'failed',
-      detail: 'none was left',
-    });
+    expect(await journaledWrite(writing({ send }), rig.deps, NEVER)).toEqual({ kind: 'failed' });
     expect(rig.settled[0]).toMatchObject({
       outcome: 'failed',
       reason: 'ScopeGranted',

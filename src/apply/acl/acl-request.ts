@@ -34,12 +34,11 @@ export async function aclRequest(
   switch (step.do) {
     case 'write': {
       const digest = digestObject(change.remembered ?? step.object);
-      const within = turnOf(step, deps, signal);
       return {
         drafts,
         lastApplied: new Map(context.remember).set(change.subject, digest),
+        within: turnOf(step, deps, signal),
         send: () => write(change, step.id, step.object, deps, signal),
-        ...(within === undefined ? {} : { within }),
       };
     }
     case 'delete': {
@@ -57,10 +56,10 @@ export async function aclRequest(
         if (!isMethod || tokens === 0) return { kind: 'written' };
         return { kind: 'written', detail: await endedTokensText(tokens, deps, signal) };
       };
-      if (step.kind !== 'acl-policy') return { drafts, lastApplied, send };
+      const isPolicy = step.kind === 'acl-policy';
       const within: JournaledRequest['within'] = (sendNow) =>
-        deps.acl.policyMutex.run(name.toLowerCase(), sendNow);
-      return { drafts, lastApplied, send, within };
+        isPolicy ? deps.acl.policyMutex.run(name.toLowerCase(), sendNow) : sendNow();
+      return { drafts, lastApplied, within, send };
     }
     case 'end-tokens':
       return undefined;

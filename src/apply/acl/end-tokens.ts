@@ -56,8 +56,8 @@ export async function endTokens(
     return { kind: 'written', detail: await detailOf(ended) };
   };
   const staysRecorded = (end: 'stale' | 'refused') => isRecorded || end === 'refused';
-  const write = { key, requests: [{ drafts: [draft], send }], staysRecorded };
-  const end = await journaledWrite({ ...write, ...definedFields({ isAsPlanned }) }, deps, signal);
+  const requests = [{ drafts: [draft], send }];
+  const end = await journaledWrite({ key, requests, isAsPlanned, staysRecorded }, deps, signal);
   if ('error' in end) throw end.error;
   return end.kind === 'stale' ? 'stale' : ended;
 }

@@ -54,20 +54,15 @@ export async function reap(
   let failure: { readonly error: unknown } | undefined;
   // What ended is settled whatever fails: the next comparison finds the rest.
   const send = async (): Promise<Answer> => {
-    try {
-      for (let at = 0; at < ids.length; at += BATCH) {
+    for (let at = 0; at < ids.length; at += BATCH)
+      try {
         if (at > 0) await letBy(signal);
-        try {
-          ended += await consul.acl.deleteTokens(ids.slice(at, at + BATCH), signal, PER_SECOND);
-        } catch (error) {
-          // A refused token does not keep the others alive.
-          if (!(error instanceof SyncError) || error.code !== 'ERR_CONSUL_REJECTED') throw error;
-          failure = { error };
-        }
+        ended += await consul.acl.deleteTokens(ids.slice(at, at + BATCH), signal, PER_SECOND);
+      } catch (error) {
+        failure = { error };
+        // A refused token does not keep the others alive.
+        if (!(error instanceof SyncError) || error.code !== 'ERR_CONSUL_REJECTED') break;
       }
-    } catch (error) {
-      failure = { error };
-    }
     noteEnded(ended, draft.reason, deps);
     if (ended === 0) return { kind: 'failed', detail: NONE_ENDED };
     const detail = await endedTokensText(ended, deps, AbortSignal.timeout(1_000));

@@ -55,13 +55,11 @@ export async function recoverPendingAcl(
     detailOf: (draft) => tokensDetail(draft, deps, signal),
     remember: (draft, outcome) => {
       const [object] = now(draft);
-      return outcome !== 'applied' ? undefined : object === undefined ? null : digestObject(object);
-    },
-    onJudged: (decisions) => {
+      if (outcome === 'applied') return object === undefined ? null : digestObject(object);
       const nowMs = deps.clock.now();
-      const isMade = new Set(decisions.flatMap(({ id, outcome }) => (outcome === 'applied' ? id : [])));
-      const lateMs = pending.map((draft) => (isMade.has(draft.id) ? 0 : onItsWayMs(draft, nowMs)));
-      if (Math.max(...lateMs) > 0) deps.acl.noteOnItsWay(key, nowMs + Math.max(...lateMs));
+      const lateMs = onItsWayMs(draft, nowMs);
+      if (lateMs > 0) deps.acl.noteOnItsWay(key, nowMs + lateMs);
+      return undefined;
     },
   };
   const { lastApplied } = await recoverWrites(key, { ...record, pending }, target, deps);
