@@ -1,22 +1,30 @@
 import type { ClaimWrite, WriteResult } from '../consul/consul.js';
 import { SyncError } from '../errors.js';
 import type { ClassifiedKind } from '../model/actor.js';
+import type { ClaimRecord } from '../model/catalog.js';
 import type { Cause } from '../model/cause.js';
 import type { DraftDecision } from '../model/decision.js';
 import { classify } from '../plan/actor.js';
 import { policyOf } from '../plan/mode.js';
-import { claimFacts } from '../plan/plan.js';
+import { claimFacts, claimSubject } from '../plan/plan.js';
 import type { ClientPlan } from '../plan/plan-client.js';
 import type { ClientId } from '../plan/world.js';
+import type { KeyRecord } from '../queue/journal.js';
 import type { Touched } from '../state/touched.js';
 import { stampOf, type TargetDeps } from './deps.js';
-import { journaledWrite, settleRefused, type WriteEnd } from './journaled-write.js';
+import {
+  type JournaledRequest,
+  type JournaledWrite,
+  journaledWrite,
+  type WriteEnd,
+} from './journaled-write.js';
+import { type RecoveredTarget, recoverWrites } from './recover-writes.js';
 
 /**
- * Creates or deletes the record of who claimed a client first, each with its decision. True if there was anything to
- * write. `onTouched` gets what that changed. If the answer does not show the record, all are read again, and `onTouched`
- * gets what that changed about other clients too.
- * `overtaken`: earlier writes of the record whose answer was lost.
+ * Creates or deletes the record of who claimed a client first, each with its decision. `onTouched` gets what that changed.
+ * If an answer does not show the record, all are read again, and `onTouched` gets what that changed about other clients
+ * too. `overtaken`: earlier writes of the record whose answer was lost. `isAsPlanned`: whether a new plan would make the
+ * same write. If not, it is not made, and the caller must plan again.
  */
 export async function writeClaims(
   key: string,
@@ -27,9 +35,10 @@ export async function writeClaims(
   onTouched: (touched: Touched) => Promise<void>,
   deps: TargetDeps,
   signal: AbortSignal,
-): Promise<boolean> {
+  isAsPlanned: (write: ClaimWrite) => boolean = () => true,
+): Promise<'nothing' | 'written' | 'stale'> {
   const policy = policyOf(deps.world.mapping);
-  if (!policy.writes) return false;
+  if (!policy.writes) return 'nothing';
   const { create, remove } = plan;
   const isRemoved = remove !== undefined && policy.removes;
   const writes: readonly ClaimWrite[] = [
@@ -39,26 +48,30 @@ export async function writeClaims(
   let refusal: SyncError | undefined;
   let isKnown = writes.length > 0;
   let open = overtaken;
+  let isStale = false;
   for (const write of writes) {
     let touched: Touched | undefined;
-    const onWritten = (modifyIndex: number | undefined) => {
-      touched = putWritten(write, modifyIndex, deps);
+    const facts = {
+      isAsPlanned: () => isAsPlanned(write),
+      onWritten: (modifyIndex: number | undefined) => {
+        touched = putWritten(write, modifyIndex, deps);
+      },
     };
-    const end = await writeOne(key, write, open, cause, onWritten, deps, signal);
+    const end = await writeOne(key, write, open, cause, facts, deps, signal);
     if (touched === undefined) isKnown = false;
     else await onTouched(touched);
     if (end.kind === 'written') open = [];
-    if (end.kind !== 'refused') continue;
-    refusal = end.error;
-    break;
+    if (end.kind === 'refused') refusal = end.error;
+    isStale = end.kind === 'stale';
+    if (isStale || refusal !== undefined) break;
   }
-  if (create === undefined && remove === undefined) return false;
+  if (create === undefined && remove === undefined) return 'nothing';
   if (!isKnown) {
     const read = deps.world.beginRead();
     await onTouched(deps.world.putClaimRecords(await deps.consul.claims.list(signal), read));
   }
   if (refusal !== undefined) throw refusal;
-  return true;
+  return isStale ? 'stale' : 'written';
 }
 
 /** Puts into the world what was written. Undefined if the answer does not show it. */
@@ -77,7 +90,10 @@ async function writeOne(
   write: ClaimWrite,
   overtaken: readonly DraftDecision[],
   cause: Cause,
-  onWritten: (modifyIndex: number | undefined) => void,
+  {
+    isAsPlanned,
+    onWritten,
+  }: Pick<JournaledWrite, 'isAsPlanned'> & Required<Pick<JournaledRequest, 'onWritten'>>,
   deps: TargetDeps,
   signal: AbortSignal,
 ): Promise<WriteEnd> {
@@ -87,9 +103,8 @@ async function writeOne(
     if (result?.kind !== 'refused') return result ?? { kind: 'conflict' };
     throw new SyncError('ERR_CONSUL_REJECTED', result.detail, { retriable: false });
   };
-  const end = await journaledWrite({ key, drafts: [draft], overtaken, send, onWritten }, deps, signal);
-  if (end.kind === 'refused') await settleRefused(key, [draft], end.error, deps);
-  return end;
+  const requests = [{ drafts: [draft], send, onWritten }];
+  return journaledWrite({ key, requests, overtaken, isAsPlanned }, deps, signal);
 }
 
 function toDraft(write: ClaimWrite, cause: Cause, deps: TargetDeps): DraftDecision {
@@ -113,4 +128,41 @@ function toDraft(write: ClaimWrite, cause: Cause, deps: TargetDeps): DraftDecisi
 function kindOf(id: ClientId, { world }: Pick<TargetDeps, 'world'>): ClassifiedKind {
   const client = world.client(id);
   return client === undefined ? 'unknown' : classify(client, world.mapping);
+}
+
+const UNREADABLE = {
+  outcome: 'unknown',
+  reason: 'Interrupted',
+  detail:
+    'scopemesh was interrupted at this write, and the record of the claim cannot be read now: whether it was made cannot be known',
+} as const;
+
+/**
+ * Settles the writes that a crash or a lost answer left open: what Consul's KV has decides. `onTouched` gets what the read
+ * changed. Resolves with the drafts whose request may still reach Consul.
+ */
+export async function recoverPendingClaims(
+  key: string,
+  record: KeyRecord,
+  onTouched: (touched: Touched) => Promise<void>,
+  deps: TargetDeps,
+  signal: AbortSignal,
+): Promise<readonly DraftDecision[]> {
+  const pending = record.pending.filter(({ resource }) => resource.kind === 'claim');
+  if (pending.length === 0) return [];
+  const read = deps.world.beginRead();
+  const records = await deps.consul.claims.list(signal);
+  await onTouched(deps.world.putClaimRecords(records, read));
+  const find: RecoveredTarget['find'] = ({ subject, resource }) => {
+    // A record that cannot be read names its client alone.
+    const nameIn = ({ unreadableKey, service }: ClaimRecord) =>
+      unreadableKey === undefined ? service.name : (resource.name ?? '');
+    const found = records.find((each) => claimSubject(each, nameIn(each)) === subject);
+    if (found?.unreadableKey !== undefined) return UNREADABLE;
+    return { isNow: (view) => (view !== null) === (found !== undefined) };
+  };
+  // Of equal writes one was made; which one does not matter.
+  const rivalOf = ({ subject, action }: DraftDecision) => `${action} ${subject}`;
+  const { open } = await recoverWrites(key, { ...record, pending }, { find, rivalOf }, deps);
+  return open;
 }

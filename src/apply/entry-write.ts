@@ -12,7 +12,7 @@ import type { Change } from '../plan/plan.js';
 import { draftOf } from './decision-drafts.js';
 import type { ApplyDeps } from './deps.js';
 import { entryAfter, isLikeWritten, type Source, sourcesAfter } from './entry-sources.js';
-import { journaledWrite, settleRefused } from './journaled-write.js';
+import { journaledWrite } from './journaled-write.js';
 
 /** The changes of one service-intentions entry. */
 export interface EntryWrite {
@@ -78,18 +78,24 @@ export async function writeEntry(
       ]),
     );
     const reserved = write.reserve(changes);
+    const halves = split(changes);
     const end = await journaledWrite(
       {
         key,
-        drafts,
+        requests: [
+          {
+            drafts,
+            send: (stop) => send(destination, base, sources, intentions, stop),
+            lastApplied,
+            onWritten: (index) =>
+              write.onWritten(changes, entryAfter(base, destination, sources, index ?? 0), lastApplied),
+          },
+        ],
         replaced,
         overtaken,
-        ...(reserved === undefined ? {} : { reserve: () => reserved }),
+        reserve: async () => reserved,
         isAsPlanned: () => write.isAsPlanned(changes),
-        send: (stop) => send(destination, base, sources, intentions, stop),
-        lastApplied,
-        onWritten: (index) =>
-          write.onWritten(changes, entryAfter(base, destination, sources, index ?? 0), lastApplied),
+        staysRecorded: (kind) => kind === 'stale' || halves.length > 1,
       },
       deps,
       signal,
@@ -100,11 +106,8 @@ export async function writeEntry(
     if (end.kind === 'conflict') return { kind: 'again' };
     if (end.kind === 'stale') return { kind: 'stale', replaced: drafts.map(({ id }) => id) };
     if (end.kind === 'refused') {
-      const halves = split(changes);
-      if (halves.length === 1) {
-        refusal ??= end.error;
-        await settleRefused(key, drafts, end.error, deps);
-      } else {
+      if (halves.length === 1) refusal ??= end.error;
+      else {
         parts.unshift(...halves);
         replaced = drafts.map(({ id }) => id);
       }

@@ -1,85 +1,161 @@
 import { SyncError } from '../errors.js';
 import type { DraftDecision } from '../model/decision.js';
+import type { SettledDecision } from '../queue/journal.js';
 import type { ApplyDeps } from './deps.js';
-import { settleDrafts } from './settle.js';
+import { OVERTAKEN, settleAll, toSettled, type WriteOutcome } from './settle.js';
 
-/** Consul's answer. `detail`: for the decisions. */
+/**
+ * Consul's answer. `detail`: for the decisions.
+ * - `conflict`: another writer was first, and nothing was written.
+ * - `failed`: nothing was written. The decision keeps the reason of its change.
+ */
 export type Answer =
   | { readonly kind: 'written'; readonly modifyIndex?: number; readonly detail?: string }
-  | { readonly kind: 'conflict'; readonly detail?: string };
+  | { readonly kind: 'conflict'; readonly detail?: string }
+  | { readonly kind: 'failed'; readonly detail: string };
 
 const CHANGED_MEANWHILE = 'the entry changed meanwhile; it is read and planned again';
 
-/** One write to Consul, and all the decisions that it carries. */
-export interface JournaledWrite {
-  /** `formatKey` text, or another key of the journal. */
-  readonly key: string;
+/** One request to Consul, and the decisions that it carries. */
+export interface JournaledRequest {
   readonly drafts: readonly DraftDecision[];
-  /** IDs of recorded drafts that were not sent: the new drafts replace them. */
-  readonly replaced?: readonly string[];
-  /** Earlier writes of the same object whose answer was lost. If this write is made, none of them was and none can be. */
-  readonly overtaken?: readonly DraftDecision[];
-  /** Made durable beside the drafts, before the write. */
-  readonly reserve?: () => Promise<void>;
-  /** Whether a new plan would make the same write. Asked once, after the record. */
-  readonly isAsPlanned?: () => boolean;
   readonly send: (signal: AbortSignal) => Promise<Answer>;
+  /** Sends the request when it is its turn. Resolves with undefined if there is nothing to send any more. */
+  readonly within?: ((sendNow: () => Promise<Answer>) => Promise<Answer | undefined>) | undefined;
   /** By subject, for the record after the write; null deletes. */
   readonly lastApplied?: ReadonlyMap<string, string | null>;
   /** In the turn in which the answer is known, before the settlement. */
   readonly onWritten?: (modifyIndex: number | undefined) => void;
 }
 
-/**
- * - `written`: settled as applied.
- * - `conflict`: the compare-and-set was lost and nothing was written; settled as failed.
- * - `refused`: Consul refuses the content. The drafts are still recorded: replace them by their parts, or settle them.
- * - `stale`: the facts of the plan have changed, and nothing was sent. The drafts are still recorded: replace them by the
- *   drafts of the next plan.
- */
-export type WriteEnd =
-  | { readonly kind: 'written' | 'conflict' | 'stale' }
-  | { readonly kind: 'refused'; readonly error: SyncError };
+/** One write to Consul: requests that are recorded together, sent one after the other, and settled together. */
+export interface JournaledWrite {
+  /** `formatKey` text, or another key of the journal. */
+  readonly key: string;
+  readonly requests: readonly JournaledRequest[];
+  /** Recorded in the same step: drafts of a later write that this one makes necessary. */
+  readonly ahead?: readonly DraftDecision[];
+  /** IDs of recorded drafts that were not sent: the new drafts replace them. */
+  readonly replaced?: readonly string[];
+  /** Earlier writes of the same object whose answer was lost. If this write is made, none of them was and none can be. */
+  readonly overtaken?: readonly DraftDecision[];
+  /** Made durable beside the drafts, before the write. */
+  readonly reserve?: (() => Promise<void>) | undefined;
+  /** Whether a new plan would make the same write. Asked once, after the record. */
+  readonly isAsPlanned?: (() => boolean) | undefined;
+  /** Whether the drafts stay recorded after such an end, for the write that follows from it. Otherwise they end too. */
+  readonly staysRecorded?: (end: 'stale' | 'refused') => boolean;
+}
 
 /**
- * Records all decisions of a write in one step, writes, and settles them in one step. An error that leaves open whether
- * the write was made is thrown and leaves the drafts pending: the next run of the key judges them by what it reads.
+ * - `written`: settled as applied.
+ * - `conflict`, `failed`: nothing was written; settled as failed.
+ * - `refused`: Consul refuses the content; settled as failed, unless the drafts stay recorded.
+ * - `stale`: the facts of the plan have changed, and nothing was sent. The drafts end without a decision, unless they stay
+ *   recorded.
+ */
+export type WriteEnd =
+  | { readonly kind: 'written' | 'failed' | 'stale' }
+  | { readonly kind: 'conflict' | 'refused'; readonly error: SyncError };
+
+/**
+ * Records all decisions of a write in one step, asks whether it is as planned, sends it, and settles the decisions in one
+ * step. The first request that fails ends the write, and requests that were not sent have no decision. An error that leaves
+ * open whether a request was carried out is thrown and leaves its drafts pending: the next run of the key judges them by
+ * what it reads (`recoverWrites`).
  */
 export async function journaledWrite(
   write: JournaledWrite,
   deps: ApplyDeps,
   signal: AbortSignal,
 ): Promise<WriteEnd> {
-  const { key, drafts, replaced, overtaken } = write;
-  await Promise.all([deps.journal.record(key, drafts, replaced), write.reserve?.()]);
-  if (write.isAsPlanned?.() === false) return { kind: 'stale' };
-  let result: Answer;
-  try {
-    result = await write.send(signal);
-  } catch (error) {
-    if (!(error instanceof SyncError) || !isRefusal(error)) throw error;
-    return { kind: 'refused', error };
+  const { key, requests, ahead = [], overtaken = [], staysRecorded = () => false } = write;
+  const drafts = [...requests.flatMap((request) => request.drafts), ...ahead];
+  await Promise.all([deps.journal.record(key, drafts, write.replaced), write.reserve?.()]);
+  if (write.isAsPlanned?.() === false) {
+    if (!staysRecorded('stale')) await withdraw(key, drafts, deps);
+    return { kind: 'stale' };
   }
-  if (result.kind === 'conflict') {
-    const { detail = CHANGED_MEANWHILE } = result;
-    await settleDrafts(key, drafts, { outcome: 'failed', reason: 'Conflict', detail }, undefined, deps);
-    return { kind: 'conflict' };
+  const decisions: SettledDecision[] = [];
+  const lastApplied = new Map<string, string | null>();
+  const unsent: DraftDecision[] = [];
+  let last: Came = { isSent: false };
+  for (const request of requests) {
+    const isOver = last.end !== undefined || last.thrown !== undefined;
+    if (!isOver) last = await sendOne(request, signal);
+    if (isOver || !last.isSent) unsent.push(...request.drafts);
+    const { outcome } = last;
+    if (isOver || outcome === undefined) continue;
+    if (outcome.outcome === 'applied') {
+      request.onWritten?.(outcome.modifyIndex);
+      for (const [subject, digest] of request.lastApplied ?? []) lastApplied.set(subject, digest);
+    }
+    if (last.end?.kind === 'refused' && staysRecorded('refused')) continue;
+    const nowMs = deps.clock.now();
+    decisions.push(...request.drafts.map((draft) => toSettled(draft, outcome, nowMs)));
   }
-  const { kind: _, ...said } = result;
-  write.onWritten?.(said.modifyIndex);
-  await settleDrafts(key, drafts, { outcome: 'applied', ...said }, write.lastApplied, deps, overtaken);
-  return { kind: 'written' };
+  const { end = { kind: 'written' }, thrown } = last;
+  const isMade = end.kind === 'written' && thrown === undefined;
+  const lost = isMade ? overtaken.map((draft) => toSettled(draft, OVERTAKEN, deps.clock.now())) : [];
+  await settleAll(key, [...lost, ...decisions], lastApplied.size === 0 ? {} : { lastApplied }, deps);
+  await withdraw(key, unsent, deps);
+  if (thrown !== undefined) throw thrown.error;
+  return end;
 }
 
-/** Settles drafts whose content Consul refuses. */
-export function settleRefused(
+/** Drafts whose request was never sent end without a decision. */
+export async function withdraw(
   key: string,
   drafts: readonly DraftDecision[],
-  error: SyncError,
-  deps: ApplyDeps,
+  { journal }: Pick<ApplyDeps, 'journal'>,
 ): Promise<void> {
-  const refused = { outcome: 'failed', reason: 'ConsulRefused', detail: error.message } as const;
-  return settleDrafts(key, drafts, refused, undefined, deps);
+  if (drafts.length === 0) return;
+  await journal.record(
+    key,
+    [],
+    drafts.map(({ id }) => id),
+  );
+}
+
+/** What came of one request. `outcome`: of its decisions, if it is known. `end` and `thrown`: no other is sent after it. */
+interface Came {
+  readonly isSent: boolean;
+  readonly outcome?: WriteOutcome;
+  readonly end?: WriteEnd;
+  readonly thrown?: { readonly error: unknown };
+}
+
+async function sendOne(
+  { send, within = (sendNow) => sendNow() }: JournaledRequest,
+  signal: AbortSignal,
+): Promise<Came> {
+  let isSent = false;
+  const sendNow = () => {
+    isSent = true;
+    return send(signal);
+  };
+  try {
+    const answer = await within(sendNow);
+    if (answer === undefined) return { isSent };
+    const { kind, ...said } = answer;
+    if (kind === 'written') return { isSent, outcome: { outcome: 'applied', ...said } };
+    if (kind === 'failed') return { isSent, outcome: { outcome: 'failed', ...said }, end: { kind } };
+    const { detail = CHANGED_MEANWHILE } = said;
+    return notMade(kind, new SyncError('ERR_CONSUL_CONFLICT', detail, { retriable: true }));
+  } catch (error) {
+    if (!isSent || !(error instanceof SyncError)) return { isSent, thrown: { error } };
+    if (error.code === 'ERR_CONSUL_CONFLICT') return notMade('conflict', error);
+    return isRefusal(error) ? notMade('refused', error) : { isSent, thrown: { error } };
+  }
+}
+
+function notMade(kind: 'conflict' | 'refused', error: SyncError): Came {
+  const reason = kind === 'conflict' ? 'Conflict' : 'ConsulRefused';
+  return {
+    isSent: true,
+    outcome: { outcome: 'failed', reason, detail: error.message },
+    end: { kind, error },
+  };
 }
 
 /** Only these errors are certain to mean that nothing was written. */

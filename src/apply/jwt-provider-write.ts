@@ -7,9 +7,8 @@ import { entryText } from '../plan/user-tokens.js';
 import type { Contention } from '../state/contention.js';
 import { causeOfChange } from './decision-drafts.js';
 import { stampOf, type TargetDeps } from './deps.js';
-import { journaledWrite, settleRefused } from './journaled-write.js';
-import { judgeByIndex } from './lost-answers.js';
-import { settleFound, toSettled } from './settle.js';
+import { type JournaledRequest, journaledWrite, type WriteEnd } from './journaled-write.js';
+import { type RecoveredTarget, recoverWrites } from './recover-writes.js';
 
 type JwtDeps = TargetDeps & { readonly contention: Contention };
 
@@ -25,8 +24,8 @@ export async function readJwtProviders(
 }
 
 /**
- * Resolves with what Consul refused; a lost compare-and-set is thrown, and the entries are read again. `overtaken`:
- * earlier writes of the provider's entry whose answer was lost.
+ * Writes or removes one entry. A lost compare-and-set is thrown, and the entries are read again. `overtaken`: earlier writes
+ * of the provider's entry whose answer was lost. `isAsPlanned`: whether a new plan would make the same change.
  */
 export async function writeJwtProvider(
   key: string,
@@ -35,7 +34,8 @@ export async function writeJwtProvider(
   of: Cause,
   deps: JwtDeps,
   signal: AbortSignal,
-): Promise<SyncError | undefined> {
+  isAsPlanned: () => boolean = () => true,
+): Promise<WriteEnd> {
   const { consul, world, contention, clock, logger } = deps;
   const { name, before, after, subject, reason } = change;
   const expectedIndex = before?.modifyIndex ?? 0;
@@ -56,38 +56,30 @@ export async function writeJwtProvider(
     recordedAt: stamp.time,
   };
   const written = new Map([[subject, after === undefined ? null : entryText(after)]]);
-  const end = await journaledWrite(
-    {
-      key,
-      drafts: [draft],
-      overtaken,
-      send: (stop) =>
-        after === undefined
-          ? consul.jwtProviders.delete(name, expectedIndex, stop)
-          : consul.jwtProviders.write(after, expectedIndex, stop),
-      lastApplied: written,
-      onWritten: (modifyIndex) => {
-        if (reason === 'DriftCorrected') contention.corrected(subject, clock.now());
-        world.userTokens.putEntry(name, after, modifyIndex ?? 0, world.beginRead());
-      },
+  const request: JournaledRequest = {
+    drafts: [draft],
+    send: (stop) =>
+      after === undefined
+        ? consul.jwtProviders.delete(name, expectedIndex, stop)
+        : consul.jwtProviders.write(after, expectedIndex, stop),
+    lastApplied: written,
+    onWritten: (modifyIndex) => {
+      if (reason === 'DriftCorrected') contention.corrected(subject, clock.now());
+      world.userTokens.putEntry(name, after, modifyIndex ?? 0, world.beginRead());
     },
-    deps,
-    signal,
-  );
+  };
+  const end = await journaledWrite({ key, requests: [request], overtaken, isAsPlanned }, deps, signal);
   if (end.kind === 'refused') {
-    await settleRefused(key, [draft], end.error, deps);
     logger.warn(
       { subject, error: end.error.message },
       'Consul refuses a jwt-provider; access that needs it stays closed',
     );
-    return end.error;
   }
   if (end.kind === 'conflict') {
     await readJwtProviders(deps, signal);
-    const message = `jwt-provider ${name}: the entry changed meanwhile; it is read and planned again`;
-    throw new SyncError('ERR_CONSUL_CONFLICT', message, { retriable: true });
+    throw new SyncError(end.error.code, `jwt-provider ${name}: ${end.error.message}`, { retriable: true });
   }
-  return undefined;
+  return end;
 }
 
 /**
@@ -102,20 +94,19 @@ export async function recoverPendingJwtProviders(
 ): Promise<readonly DraftDecision[]> {
   if (pending.length === 0) return [];
   const existing = await readJwtProviders(deps, signal);
-  const nowMs = deps.clock.now();
   const entryOf = ({ resource }: DraftDecision) => existing.find(({ name }) => name === resource.name);
-  const find = (draft: DraftDecision) => {
-    const entry = entryOf(draft);
-    return { view: viewOfJwtProvider(entry?.content), index: entry?.modifyIndex ?? 0 };
+  const target: RecoveredTarget = {
+    find: (draft) => {
+      const entry = entryOf(draft);
+      const view = JSON.stringify(viewOfJwtProvider(entry?.content));
+      return { isNow: (wanted) => JSON.stringify(wanted) === view, index: entry?.modifyIndex ?? 0 };
+    },
+    remember: (draft, outcome) => {
+      const content = entryOf(draft)?.content;
+      const isOurs = content !== undefined && content !== 'other';
+      return outcome !== 'applied' ? undefined : isOurs ? entryText(content) : null;
+    },
   };
-  const outcomes = judgeByIndex(pending, find, nowMs);
-  const lastApplied = new Map<string, string | null>();
-  for (const [draft, { outcome }] of outcomes) {
-    const content = entryOf(draft)?.content;
-    const isOurs = content !== undefined && content !== 'other';
-    if (outcome === 'applied') lastApplied.set(draft.subject, isOurs ? entryText(content) : null);
-  }
-  const decisions = [...outcomes].map(([draft, outcome]) => toSettled(draft, outcome, nowMs));
-  await settleFound(key, decisions, { lastApplied }, deps);
-  return pending.filter((draft) => !outcomes.has(draft));
+  const { open } = await recoverWrites(key, { pending, lastApplied: new Map() }, target, deps);
+  return open;
 }

@@ -1,11 +1,22 @@
 import type { DraftDecision } from '../model/decision.js';
 import { INTERRUPTED, OVERTAKEN, type WriteOutcome } from './settle.js';
 
-/** The object that a draft is about, as Consul has it now. `index` 0: absent. */
+/** The object that a draft is about, as Consul has it now. */
 export interface Found {
-  /** As the draft's `before` and `after` show it. */
-  readonly view: unknown;
-  readonly index: number;
+  /** Whether the object is as a draft's `before` or `after` shows it. */
+  readonly isNow: (view: unknown) => boolean;
+  /** 0: absent. Undefined: the object has no index that a write expects. */
+  readonly index?: number;
+}
+
+/** How the writes of one target are judged. */
+export interface Evidence {
+  /** What Consul has. Or what became of the draft, where something else says it. */
+  readonly find: (draft: DraftDecision) => Found | WriteOutcome;
+  /** Writes with the same value exclude each other. By default these are the writes against one index. */
+  readonly rivalOf?: (draft: DraftDecision) => unknown;
+  /** A draft whose request may still come fails at once: no compare-and-set keeps a later write from being undone by it. */
+  readonly isImpatient?: boolean;
 }
 
 /**
@@ -23,29 +34,30 @@ export function onItsWayMs({ recordedAt }: Pick<DraftDecision, 'recordedAt'>, no
 }
 
 /**
- * What became of each write of one object that a crash or a lost answer left open. A draft that is missing here stays
- * open: its request may still be on its way.
+ * What became of each write that a crash or a lost answer left open. A draft that is missing here stays open: its request
+ * may still be on its way.
  *
- * | the object now | its index | outcome |
+ * | the object now | its index, if it has one | outcome |
  * |---|---|---|
  * | as the draft wanted it | moved | `applied` |
  * | as it was before | the draft's | open, and once the request's time is over `failed` (`Interrupted`) |
  * | anything else | | `unknown` |
  *
- * At most one of several writes against one index was made: the one that explains most of what Consul has, the latest
- * of equals. The others failed.
+ * At most one of several rival writes was made: the one that explains most of what Consul has, the latest of equals. The
+ * others failed.
  */
-export function judgeByIndex(
+export function judgeWrites(
   drafts: readonly DraftDecision[],
-  find: (draft: DraftDecision) => Found,
+  { find, rivalOf = ({ expectedIndex }) => expectedIndex, isImpatient = false }: Evidence,
   nowMs: number,
 ): ReadonlyMap<DraftDecision, WriteOutcome> {
   const outcomes = new Map<DraftDecision, WriteOutcome>();
   for (const draft of drafts) {
-    const outcome = judge(draft, find(draft), nowMs);
+    const found = find(draft);
+    const outcome = 'isNow' in found ? judge(draft, found, isImpatient, nowMs) : found;
     if (outcome !== undefined) outcomes.set(draft, outcome);
   }
-  for (const writes of rivalWrites(drafts)) {
+  for (const writes of rivalWrites(drafts, rivalOf)) {
     const made = writes
       .filter((write) => write.every((draft) => outcomes.get(draft)?.outcome === 'applied'))
       .reduce<readonly DraftDecision[]>((most, write) => (write.length >= most.length ? write : most), []);
@@ -55,25 +67,33 @@ export function judgeByIndex(
   return outcomes;
 }
 
-function judge(draft: DraftDecision, { view, index }: Found, nowMs: number): WriteOutcome | undefined {
-  const current = JSON.stringify(view);
-  const isMoved = index !== draft.expectedIndex || index === 0;
-  if (current === JSON.stringify(draft.after) && isMoved)
-    return { outcome: 'applied', ...(index === 0 ? {} : { modifyIndex: index }) };
-  if (current === JSON.stringify(draft.before) && index === draft.expectedIndex)
-    return onItsWayMs(draft, nowMs) > 0 ? undefined : INTERRUPTED;
+function judge(
+  draft: DraftDecision,
+  { isNow, index }: Found,
+  isImpatient: boolean,
+  nowMs: number,
+): WriteOutcome | undefined {
+  const { after, before, expectedIndex } = draft;
+  const isMoved = index === undefined || index === 0 || index !== expectedIndex;
+  if (isMoved && isNow(after))
+    return { outcome: 'applied', ...(index === undefined || index === 0 ? {} : { modifyIndex: index }) };
+  if ((index === undefined || index === expectedIndex) && isNow(before))
+    return onItsWayMs(draft, nowMs) > 0 && !isImpatient ? undefined : INTERRUPTED;
   const detail =
-    'scopemesh was interrupted at this write, and the entry has changed since: whether it was made cannot be known';
+    'scopemesh was interrupted at this write, and the object has changed since: whether it was made cannot be known';
   return { outcome: 'unknown', reason: 'Interrupted', detail };
 }
 
-/** The drafts of each write, oldest first, by the index that the writes expected; where several expected the same. */
-function rivalWrites(drafts: readonly DraftDecision[]): readonly (readonly (readonly DraftDecision[])[])[] {
-  const byIndex = new Map<number, Map<string, DraftDecision[]>>();
+/** The drafts of each write, oldest first, where several writes are rivals. */
+function rivalWrites(
+  drafts: readonly DraftDecision[],
+  rivalOf: (draft: DraftDecision) => unknown,
+): readonly (readonly (readonly DraftDecision[])[])[] {
+  const rivals = new Map<unknown, Map<string, DraftDecision[]>>();
   for (const draft of drafts) {
-    const writes = byIndex.get(draft.expectedIndex) ?? new Map<string, DraftDecision[]>();
+    const writes = rivals.get(rivalOf(draft)) ?? new Map<string, DraftDecision[]>();
     const id = draft.writeId ?? draft.id;
-    byIndex.set(draft.expectedIndex, writes.set(id, [...(writes.get(id) ?? []), draft]));
+    rivals.set(rivalOf(draft), writes.set(id, [...(writes.get(id) ?? []), draft]));
   }
-  return [...byIndex.values()].filter(({ size }) => size > 1).map((writes) => [...writes.values()]);
+  return [...rivals.values()].filter(({ size }) => size > 1).map((writes) => [...writes.values()]);
 }

@@ -1,25 +1,15 @@
-import type { ClaimRecord } from '../model/catalog.js';
 import type { DraftDecision } from '../model/decision.js';
 import type { IntentionEntry } from '../model/intention.js';
 import { isOfWrittenEdge, REMOVED, toLastAppliedText, toUncertainText } from '../plan/last-applied.js';
 import { isOwned } from '../plan/ownership.js';
-import { claimSubject } from '../plan/plan.js';
 import type { KeyRecord, SettledDecision } from '../queue/journal.js';
 import type { RevocationWindow } from '../state/revocation-window.js';
-import type { Touched } from '../state/touched.js';
 import { mayRemove, viewOf } from './decision-drafts.js';
 import type { ApplyDeps, TargetDeps } from './deps.js';
-import { judgeByIndex, onItsWayMs } from './lost-answers.js';
-import { INTERRUPTED, OVERTAKEN, settleFound, toSettled } from './settle.js';
+import type { Found } from './lost-answers.js';
+import { type Recovered, type RecoveredTarget, recoverWrites } from './recover-writes.js';
 
 type EntryDeps = ApplyDeps & Pick<TargetDeps, 'world'> & { readonly window: RevocationWindow };
-
-/** What is known of a key once its pending drafts are judged. */
-export interface Recovered {
-  readonly lastApplied: ReadonlyMap<string, string>;
-  /** Drafts whose request may still reach Consul. They stay pending. */
-  readonly open: readonly DraftDecision[];
-}
 
 /** Settles the writes of an entry that a crash or a lost answer left open, by what Consul has now. */
 export async function recoverPending(
@@ -28,39 +18,27 @@ export async function recoverPending(
   entry: IntentionEntry | undefined,
   deps: EntryDeps,
 ): Promise<Recovered> {
-  const { pending } = record;
-  if (pending.length === 0) return { lastApplied: record.lastApplied, open: [] };
-  const lastApplied = new Map(record.lastApplied);
-  const decisions: SettledDecision[] = [];
-  const nowMs = deps.clock.now();
-  const find = (draft: DraftDecision) => {
+  const index = entry?.modifyIndex ?? 0;
+  const find = (draft: DraftDecision): Found => {
     const access = accessNow(draft, entry, deps);
-    const index = entry?.modifyIndex ?? 0;
-    if (draft.reason !== 'Ejected') return { view: viewOf(access), index };
     // The access before and after an ejection is the same. If the mark is back, or still there, is unknown after a change.
+    const isEjected = draft.reason === 'Ejected';
     const isChanged = index !== draft.expectedIndex;
-    return { view: access !== undefined && isChanged ? null : draft.after, index };
+    const view = !isEjected ? viewOf(access) : access !== undefined && isChanged ? null : draft.after;
+    return { isNow: (wanted) => JSON.stringify(wanted) === JSON.stringify(view), index };
   };
-  const outcomes = judgeByIndex(pending, find, nowMs);
-  for (const [draft, outcome] of outcomes) {
-    const decision = toSettled(draft, outcome, nowMs);
-    decisions.push(decision);
-    if (decision.outcome === 'applied') lastApplied.set(draft.subject, writtenOf(draft, entry, deps));
-    else if (mayBeGone(decision, entry, lastApplied))
-      lastApplied.set(draft.subject, toUncertainText(draft.opensBy ?? []));
-    else if (mayHaveWritten(draft, lastApplied))
-      lastApplied.set(draft.subject, uncertainOf(draft, accessNow(draft, entry, deps) !== undefined));
-    deps.logger.warn(
-      { subject: draft.subject, outcome: decision.outcome, decision: draft.id },
-      'settled a write that a crash or a lost answer left open',
-    );
-  }
-  const open = pending.filter((draft) => !outcomes.has(draft));
-  for (const draft of open)
-    if (mayHaveWritten(draft, lastApplied)) lastApplied.set(draft.subject, uncertainOf(draft, false));
-  countRemovals(decisions, open, deps.window);
-  await settleFound(key, decisions, { lastApplied }, deps);
-  return { lastApplied, open };
+  const target: RecoveredTarget = {
+    find,
+    remember: (draft, outcome, known) => {
+      if (outcome === 'applied') return writtenOf(draft, entry, deps);
+      if (outcome === 'unknown' && mayBeGone(draft, entry, known))
+        return toUncertainText(draft.opensBy ?? []);
+      const isThere = outcome !== undefined && accessNow(draft, entry, deps) !== undefined;
+      return mayHaveWritten(draft, known) ? uncertainOf(draft, isThere) : undefined;
+    },
+    onJudged: (decisions, open) => countRemovals(decisions, open, deps.window),
+  };
+  return recoverWrites(key, record, target, deps);
 }
 
 /**
@@ -89,11 +67,11 @@ function mayHaveWritten(
  * absence is reported if nothing wants it any more.
  */
 function mayBeGone(
-  { outcome, subject, resource, after }: SettledDecision,
+  { subject, resource, after }: DraftDecision,
   entry: IntentionEntry | undefined,
   lastApplied: ReadonlyMap<string, string>,
 ): boolean {
-  if (outcome !== 'unknown' || resource.kind !== 'intention' || after === null) return false;
+  if (resource.kind !== 'intention' || after === null) return false;
   const isThere = entry?.sources.some(({ name }) => name === resource.source) ?? false;
   return !isThere && !isOfWrittenEdge(lastApplied.get(subject));
 }
@@ -116,53 +94,6 @@ function countRemovals(
     if (isKept.has(subject)) window.confirmEdge(subject);
     else window.releaseEdge(subject);
   for (const { subject } of open.filter(mayRemove)) window.reopenEdge(subject);
-}
-
-const UNREADABLE = {
-  outcome: 'unknown',
-  reason: 'Interrupted',
-  detail:
-    'scopemesh was interrupted at this write, and the record of the claim cannot be read now: whether it was made cannot be known',
-} as const;
-
-/**
- * Settles the writes of claim records in the same way: what Consul's KV has decides. `onTouched` gets what the read
- * changed. Resolves with the drafts whose request may still reach Consul.
- */
-export async function recoverPendingClaims(
-  key: string,
-  record: KeyRecord,
-  onTouched: (touched: Touched) => Promise<void>,
-  deps: TargetDeps,
-  signal: AbortSignal,
-): Promise<readonly DraftDecision[]> {
-  const pending = record.pending.filter(({ resource }) => resource.kind === 'claim');
-  if (pending.length === 0) return [];
-  const read = deps.world.beginRead();
-  const records = await deps.consul.claims.list(signal);
-  await onTouched(deps.world.putClaimRecords(records, read));
-  const nowMs = deps.clock.now();
-  const open: DraftDecision[] = [];
-  const decisions: SettledDecision[] = [];
-  for (const draft of pending) {
-    // A record that cannot be read names its client alone.
-    const nameIn = ({ unreadableKey, service }: ClaimRecord) =>
-      unreadableKey === undefined ? service.name : (draft.resource.name ?? '');
-    const found = records.find((each) => claimSubject(each, nameIn(each)) === draft.subject);
-    if (found?.unreadableKey !== undefined) {
-      decisions.push(toSettled(draft, UNREADABLE, nowMs));
-      continue;
-    }
-    const isMade = (found !== undefined) === (draft.action === 'grant');
-    const isSame = ({ subject, action }: DraftDecision) =>
-      subject === draft.subject && action === draft.action;
-    // Of equal writes one was made; which one does not matter.
-    const outcome = pending.findLast(isSame) === draft ? ({ outcome: 'applied' } as const) : OVERTAKEN;
-    if (!isMade && onItsWayMs(draft, nowMs) > 0) open.push(draft);
-    else decisions.push(toSettled(draft, isMade ? outcome : INTERRUPTED, nowMs));
-  }
-  await settleFound(key, decisions, {}, deps);
-  return open;
 }
 
 function accessNow(draft: DraftDecision, entry: IntentionEntry | undefined, deps: EntryDeps) {

@@ -37,7 +37,6 @@ export async function settleAll(
   update: RecordUpdate,
   deps: ApplyDeps,
 ): Promise<void> {
-  if (decisions.length === 0) return;
   await settleFound(key, decisions, update, deps);
   for (const { outcome, cause, latencyMs } of decisions)
     if (outcome === 'applied' && (cause.kind === 'webhook' || cause.kind === 'poll'))
@@ -56,32 +55,4 @@ export async function settleFound(
   for (const { outcome, reason } of decisions)
     deps.metrics.count('scopemesh_decisions_total', { outcome, reason });
   deps.onSettled();
-}
-
-/** Settles the recorded drafts of one write, after the earlier writes that it overtook. Null in `lastApplied` deletes. */
-export function settleDrafts(
-  key: string,
-  drafts: readonly DraftDecision[],
-  outcome: WriteOutcome,
-  lastApplied: ReadonlyMap<string, string | null> | undefined,
-  deps: ApplyDeps,
-  overtaken: readonly DraftDecision[] = [],
-): Promise<void> {
-  const nowMs = deps.clock.now();
-  const decisions = [
-    ...overtaken.map((draft) => toSettled(draft, OVERTAKEN, nowMs)),
-    ...drafts.map((draft) => toSettled(draft, outcome, nowMs)),
-  ];
-  return settleAll(key, decisions, lastApplied === undefined ? {} : { lastApplied }, deps);
-}
-
-/** Settles one recorded draft. */
-export function settle(
-  key: string,
-  draft: DraftDecision,
-  outcome: WriteOutcome,
-  lastApplied: ReadonlyMap<string, string | null> | undefined,
-  deps: ApplyDeps,
-): Promise<void> {
-  return settleDrafts(key, [draft], outcome, lastApplied, deps);
 }

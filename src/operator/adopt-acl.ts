@@ -53,6 +53,7 @@ export async function adoptAcl(
   const { lastApplied } = await deps.journal.read(formatKey(key));
   await readAgain(key, deps, signal);
   const changes = adoptionOf(key, deps).filter(({ subject }) => subjects.has(subject));
+  // Planned in this turn, and a mark takes and gives nothing: nothing that is learnt meanwhile keeps it from being written.
   await applyAcl({ key: formatKey(key), changes, cause, lastApplied }, deps, signal);
   return changes.length;
 }

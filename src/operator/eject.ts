@@ -1,7 +1,7 @@
 import { isAclActive } from '../apply/acl/acl-state.js';
 import { applyAcl } from '../apply/acl/apply-acl.js';
 import { draftOf } from '../apply/decision-drafts.js';
-import { journaledWrite, settleRefused } from '../apply/journaled-write.js';
+import { journaledWrite } from '../apply/journaled-write.js';
 import { writeJwtProvider } from '../apply/jwt-provider-write.js';
 import { SyncError } from '../errors.js';
 import type { AclObject, AclSnapshot } from '../model/acl.js';
@@ -141,11 +141,9 @@ export async function ejectEntry(
     });
     const send = (stop: AbortSignal) =>
       consul.intentions.write(destination, entry, ejection.sources, entry.modifyIndex, stop);
-    const end = await journaledWrite({ key, drafts, send }, deps, signal);
+    const end = await journaledWrite({ key, requests: [{ drafts, send }] }, deps, signal);
     if (end.kind === 'written') return drafts.length;
-    if (end.kind !== 'refused') continue;
-    await settleRefused(key, drafts, end.error, deps);
-    throw end.error;
+    if (end.kind === 'refused') throw end.error;
   }
   throw new SyncError('ERR_CONSUL_CONFLICT', 'another writer keeps changing this entry', { retriable: true });
 }
@@ -171,6 +169,7 @@ export async function ejectAcl(
   if (why !== undefined) throw new SyncError('ERR_CONSUL_REJECTED', why, { retriable: false });
   const key = `acl/${owner}`;
   const { lastApplied } = await journal.read(key);
+  // A person asked for it, while no daemon runs: there is no plan that could change meanwhile.
   await applyAcl({ key, changes: [change], cause, lastApplied }, deps, signal);
   return 1;
 }
@@ -183,8 +182,8 @@ export async function ejectJwtProvider(
 ): Promise<number> {
   const provider = change.before === undefined ? undefined : providerOfEntry(change.before);
   const key = formatKey(providerKey(provider ?? change.name));
-  const refusal = await writeJwtProvider(key, change, [], cause, deps, signal);
-  if (refusal !== undefined) throw refusal;
+  const end = await writeJwtProvider(key, change, [], cause, deps, signal);
+  if (end.kind === 'refused') throw end.error;
   return 1;
 }
 

@@ -1,6 +1,6 @@
 import { type ClientDecision, clientDraft } from '../apply/client-draft.js';
-import { journaledWrite } from '../apply/journaled-write.js';
-import { settleFound, toSettled } from '../apply/settle.js';
+import { journaledWrite, withdraw } from '../apply/journaled-write.js';
+import { recoverWrites } from '../apply/recover-writes.js';
 import { isoInstant } from '../clock.js';
 import type { Cause, Principal } from '../model/cause.js';
 import type { OAuthClient } from '../model/client.js';
@@ -166,16 +166,14 @@ export async function settleLeftDecisions(id: ClientId, deps: OperatorDeps): Pro
   const pending = (await deps.journal.read(key)).pending.filter(({ resource }) => resource.kind === 'client');
   if (pending.length === 0) return;
   const block = await storedBlock(id, deps);
-  const made = pending.filter((draft) => draft.id === block?.decisionId);
-  const now = deps.clock.now();
-  await settleFound(
+  const made = pending.filter(({ id }) => id === block?.decisionId);
+  const find = () => ({ outcome: 'applied' }) as const;
+  await recoverWrites(key, { pending: made, lastApplied: new Map() }, { find }, deps);
+  await withdraw(
     key,
-    made.map((draft) => toSettled(draft, { outcome: 'applied' }, now)),
-    {},
+    pending.filter((draft) => !made.includes(draft)),
     deps,
   );
-  const lost = pending.filter((draft) => !made.includes(draft)).map((draft) => draft.id);
-  if (lost.length > 0) await deps.journal.record(key, [], lost);
 }
 
 export async function storedBlocks(deps: Pick<OperatorDeps, 'keyValues'>): Promise<readonly StoredBlock[]> {
@@ -212,7 +210,10 @@ async function release(
   deps.logger.info({ ...id, reason: why.reason }, 'quarantine ended');
 }
 
-/** Records the decision, changes the store, and settles the decision. */
+/**
+ * Records the decision, changes the store, and settles the decision. Nothing is revalidated between: an order or a release
+ * holds whatever is learnt meanwhile, and `change` starts from what is stored by then.
+ */
 async function decide(
   id: ClientId,
   decision: ClientDecision,
@@ -225,7 +226,7 @@ async function decide(
     return { kind: 'written' } as const;
   };
   const key = formatKey(clientKey(id.provider, id.clientId));
-  await journaledWrite({ key, drafts: [draft], send }, deps, new AbortController().signal);
+  await journaledWrite({ key, requests: [{ drafts: [draft], send }] }, deps, new AbortController().signal);
 }
 
 async function storedBlock(

@@ -1,18 +1,24 @@
 import { isAclSubject } from '../apply/acl/acl-draft.js';
-import { writeClaims } from '../apply/claim-records.js';
+import { recoverPendingClaims, writeClaims } from '../apply/claim-records.js';
 import { recordHolds } from '../apply/record-holds.js';
-import { recoverPendingClaims } from '../apply/recover-pending.js';
 import { isoInstant } from '../clock.js';
+import type { ClaimWrite } from '../consul/consul.js';
+import { SyncError } from '../errors.js';
 import type { Cause } from '../model/cause.js';
 import type { DraftDecision } from '../model/decision.js';
+import type { ServiceName } from '../model/intention.js';
 import { clientKey, formatKey } from '../model/key.js';
 import { policyOf } from '../plan/mode.js';
 import { planClient } from '../plan/plan-client.js';
-import { type ClientId, clientText } from '../plan/world.js';
+import { type ClientId, clientText, serviceText } from '../plan/world.js';
 import type { KeyRecord } from '../queue/journal.js';
 import { claimStatusTriggers } from '../state/observe-consul.js';
 import type { Touched } from '../state/touched.js';
 import type { ReconcilerDeps } from './deps.js';
+
+/** So often a claim is planned again at once because it changed while its write was recorded. */
+const MOST_PLANS = 2;
+const KEEPS_CHANGING = 'the claims on this client change while their record is written; it is planned again';
 
 /**
  * Creates or deletes the record of a claim (`claims: first`), and records the holds of claims on this client. True if the
@@ -44,15 +50,31 @@ export async function settleClaims(
   };
   const settle = async (record: KeyRecord, overtaken: readonly DraftDecision[]) => {
     const now = deps.clock.now();
-    const plan = planClient(id, world.view(now), world.claimsOn(id, now), world.mapping);
+    const { mapping } = world;
+    const planAt = (at: number) => planClient(id, world.view(at), world.claimsOn(id, at), mapping);
+    const plan = planAt(now);
+    const isAsPlanned = (write: ClaimWrite) => {
+      if (world.mapping !== mapping) return false;
+      const { create, remove } = planAt(deps.clock.now());
+      return isSame(write, write.do === 'create' ? create : remove?.service);
+    };
     await recordHolds(text, record, plan.holds, cause, deps, (subject) => !isAclSubject(subject));
-    const isAny = await writeClaims(text, id, plan, overtaken, cause, onTouched, deps, signal);
-    return { isAny, isFreed: isAny && plan.remove !== undefined && policyOf(world.mapping).removes };
+    const end = await writeClaims(text, id, plan, overtaken, cause, onTouched, deps, signal, isAsPlanned);
+    return { end, isFreed: end === 'written' && plan.remove !== undefined && policyOf(mapping).removes };
   };
   const record = await journal.read(text);
   const overtaken = await recoverPendingClaims(text, record, onTouched, deps, signal);
-  const { isAny, isFreed } = await settle(record, overtaken);
+  let { end, isFreed } = await settle(record, overtaken);
+  for (let plans = 1; end === 'stale'; plans++) {
+    if (isConfirmed || plans > MOST_PLANS)
+      throw new SyncError('ERR_CONSUL_CONFLICT', KEEPS_CHANGING, { retriable: true });
+    ({ end, isFreed } = await settle(await journal.read(text), overtaken));
+  }
   // The client is free for another service that claims it. Nothing else starts this job again for that.
   if (isFreed && !isConfirmed) await settle(await journal.read(text), []);
-  return isAny;
+  return end === 'written';
+}
+
+function isSame({ record }: ClaimWrite, service: ServiceName | undefined): boolean {
+  return service !== undefined && serviceText(service) === serviceText(record.service);
 }

@@ -16,6 +16,7 @@ import {
 import { planFleet } from '../state/fleet.js';
 import { toTriggers } from '../state/observe-consul.js';
 import { aclBudget } from './acl/acl-budget.js';
+import { asPlanned } from './as-planned.js';
 import type { ReconcilerDeps } from './deps.js';
 import { guardFacts } from './guard-facts.js';
 import { planned, providerOfChange, waiting } from './jwt-provider-plans.js';
@@ -48,6 +49,7 @@ export async function reconcileJwtProvider(
   if (isRoutine && !(isNeeded && lacksFacts(world))) return undefined;
   const before = world.userTokens.facts;
   if (isNeeded) await readUserTokenFacts(deps, signal);
+  const isAsPlanned = asPlanned(deps, () => [world.userTokens.facts]);
   const now = deps.clock.now();
   const plans = planFleet(world, deps.window, now, aclBudget(deps, now));
   // These destinations waited for a fact.
@@ -65,7 +67,11 @@ export async function reconcileJwtProvider(
       const all = await deps.consul.intentions.list(signal);
       if (!planned(plans, deps, all).some((each) => each.name === name && each.verb === verb)) continue;
     }
-    refusal ??= await writeJwtProvider(key, change, overtaken, cause, deps, signal);
+    if (refusal !== undefined) break;
+    const isStill = () => isAsPlanned(change);
+    const end = await writeJwtProvider(key, change, overtaken, cause, deps, signal, isStill);
+    if (end.kind === 'refused') refusal = end.error;
+    if (end.kind === 'stale') await deps.queue.add([{ key: providerKey(provider), cause }]);
   }
   await report(guarded.holds);
   return refusal;

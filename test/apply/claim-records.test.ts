@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { writeClaims } from '../../src/apply/claim-records.js';
-import { recoverPendingClaims } from '../../src/apply/recover-pending.js';
+import { recoverPendingClaims, writeClaims } from '../../src/apply/claim-records.js';
+import type { ClaimWrite } from '../../src/consul/consul.js';
 import type { ClaimRecord } from '../../src/model/catalog.js';
 import type { Cause } from '../../src/model/cause.js';
 import type { DraftDecision } from '../../src/model/decision.js';
@@ -26,12 +26,16 @@ const BOTH: ClientPlan = { ...NOTHING, remove: record('old'), create: named('new
 async function written(
   rig: TargetRig,
   plan: ClientPlan,
-  { overtaken = [] as readonly DraftDecision[], cause = CAUSE as Cause } = {},
+  {
+    overtaken = [] as readonly DraftDecision[],
+    cause = CAUSE as Cause,
+    isAsPlanned = (_: ClaimWrite): boolean => true,
+  } = {},
 ) {
   const touched: Touched[] = [];
   const onTouched = async (each: Touched) => void touched.push(each);
-  const isAny = await writeClaims(KEY, WEB, plan, overtaken, cause, onTouched, rig.deps, NEVER);
-  return { isAny, touched: touched.length };
+  const end = await writeClaims(KEY, WEB, plan, overtaken, cause, onTouched, rig.deps, NEVER, isAsPlanned);
+  return { end, touched: touched.length };
 }
 
 const draft = (
@@ -57,7 +61,7 @@ describe('the records of who claimed a client first', () => {
     const rig = targetRig();
     rig.records = [record('old')];
     expect(await written(rig, BOTH, { cause: { ...CAUSE, principal: { id: 'ann' } } })).toEqual({
-      isAny: true,
+      end: 'written',
       touched: 2,
     });
     expect(rig.log.filter((line) => line !== 'woke the relay')).toEqual([
@@ -106,19 +110,22 @@ describe('the records of who claimed a client first', () => {
 
   it('stay in a mode that removes nothing, and are not written in one that writes nothing', async () => {
     const extending = targetRig({ mode: 'extend' });
-    expect(await written(extending, BOTH)).toEqual({ isAny: true, touched: 1 });
+    expect(await written(extending, BOTH)).toEqual({ end: 'written', touched: 1 });
     expect(extending.log.filter((line) => /^(delete|create)/.test(line))).toEqual(['create web new']);
     const kept = targetRig({ mode: 'extend' });
-    expect(await written(kept, { ...NOTHING, remove: record('old') })).toEqual({ isAny: true, touched: 1 });
+    expect(await written(kept, { ...NOTHING, remove: record('old') })).toEqual({
+      end: 'written',
+      touched: 1,
+    });
     expect(kept.log).toEqual(['list']);
     const observing = targetRig({ mode: 'observe' });
-    expect(await written(observing, BOTH)).toEqual({ isAny: false, touched: 0 });
+    expect(await written(observing, BOTH)).toEqual({ end: 'nothing', touched: 0 });
     expect(observing.log).toEqual([]);
   });
 
   it('are not read where nothing is to be written', async () => {
     const rig = targetRig();
-    expect(await written(rig, NOTHING)).toEqual({ isAny: false, touched: 0 });
+    expect(await written(rig, NOTHING)).toEqual({ end: 'nothing', touched: 0 });
     expect(rig.log).toEqual([]);
   });
 
@@ -138,7 +145,7 @@ describe('the records of who claimed a client first', () => {
 
   it('that another writer changed are settled as a conflict, and the next one is written', async () => {
     const rig = targetRig();
-    expect(await written(rig, BOTH)).toEqual({ isAny: true, touched: 2 });
+    expect(await written(rig, BOTH)).toEqual({ end: 'written', touched: 2 });
     expect(outcomes(rig)).toEqual(['failed Conflict', 'applied ClaimAdded']);
   });
 
@@ -146,8 +153,23 @@ describe('the records of who claimed a client first', () => {
     const rig = targetRig();
     rig.deps.consul.claims.write = async () => [];
     const created = { ...NOTHING, create: named('new') };
-    expect(await written(rig, created)).toEqual({ isAny: true, touched: 1 });
+    expect(await written(rig, created)).toEqual({ end: 'written', touched: 1 });
     expect(outcomes(rig)).toEqual(['failed Conflict']);
+  });
+
+  it('are neither removed nor created once they are no longer as planned, and are read again', async () => {
+    const rig = targetRig();
+    rig.records = [record('old')];
+    expect(await written(rig, BOTH, { isAsPlanned: () => false })).toEqual({ end: 'stale', touched: 1 });
+    const isAsPlanned = ({ do: what }: ClaimWrite) => what === 'delete';
+    expect(await written(rig, BOTH, { isAsPlanned })).toEqual({ end: 'stale', touched: 1 });
+    expect(rig.log.filter((line) => /^(delete|create|list)/.test(line))).toEqual([
+      'list',
+      'delete web old',
+      'list',
+    ]);
+    expect(outcomes(rig)).toEqual(['applied ClaimRemoved']);
+    expect(rig.pending.size).toBe(0);
   });
 
   it('end the earlier writes whose answer was lost, once', async () => {

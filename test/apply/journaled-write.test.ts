@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import {
   isRefusal,
+  type JournaledRequest,
   type JournaledWrite,
   journaledWrite,
-  settleRefused,
 } from '../../src/apply/journaled-write.js';
 import { type ErrorCode, SyncError } from '../../src/errors.js';
 import { NOW } from '../plan/scene.js';
@@ -14,13 +14,19 @@ beforeEach(() => {
   rig = applyRig();
 });
 
-const writing = (more: Partial<JournaledWrite> = {}): JournaledWrite => ({
+/** One request with two decisions. */
+const writing = (of: Partial<JournaledRequest> = {}, more: Partial<JournaledWrite> = {}): JournaledWrite => ({
   key: KEY,
-  drafts: [draft('web', rig), draft('api', rig)],
-  send: async () => {
-    rig.log.push('send');
-    return { kind: 'written', modifyIndex: 9 };
-  },
+  requests: [
+    {
+      drafts: [draft('web', rig), draft('api', rig)],
+      send: async () => {
+        rig.log.push('send');
+        return { kind: 'written', modifyIndex: 9 };
+      },
+      ...of,
+    },
+  ],
   ...more,
 });
 
@@ -40,11 +46,11 @@ describe('a journaled write', () => {
 
   it('settles in the same step the earlier writes whose answer was lost, where it is made and only there', async () => {
     const overtaken = [{ ...draft('old', rig), recordedAt: new Date(NOW).toISOString() }];
-    await journaledWrite(writing({ overtaken }), rig.deps, NEVER);
+    await journaledWrite(writing({}, { overtaken }), rig.deps, NEVER);
     expect(rig.log.at(-2)).toBe(`settle ${KEY} old failed+web applied+api applied`);
     expect(rig.settled[0]).toMatchObject({ reason: 'Interrupted' });
     const send = async () => ({ kind: 'conflict' }) as const;
-    await journaledWrite(writing({ overtaken, send }), rig.deps, NEVER);
+    await journaledWrite(writing({ send }, { overtaken }), rig.deps, NEVER);
     expect(rig.log.at(-2)).toBe(`settle ${KEY} web failed+api failed`);
   });
 
@@ -66,7 +72,7 @@ describe('a journaled write', () => {
       new Promise<void>((resolve) => {
         made = resolve;
       });
-    const end = journaledWrite(writing({ reserve }), rig.deps, NEVER);
+    const end = journaledWrite(writing({}, { reserve }), rig.deps, NEVER);
     await new Promise(setImmediate);
     expect(rig.log).toEqual([`record ${KEY} web+api`]);
     made();
@@ -77,7 +83,7 @@ describe('a journaled write', () => {
     const fail = () => Promise.reject(new Error('no disk'));
     const { deps } = rig;
     const broken = step === 'record' ? { ...deps, journal: { ...deps.journal, record: fail } } : deps;
-    const write = writing(step === 'reserve' ? { reserve: fail } : {});
+    const write = writing({}, step === 'reserve' ? { reserve: fail } : {});
     await expect(journaledWrite(write, broken, NEVER)).rejects.toThrow('no disk');
     expect(rig.log).not.toContain('send');
   });
@@ -85,14 +91,23 @@ describe('a journaled write', () => {
   it('takes the place of drafts that were never sent, in the step of its record', async () => {
     const old = draft('old', rig);
     await rig.deps.journal.record(KEY, [old]);
-    await journaledWrite(writing({ replaced: [old.id] }), rig.deps, NEVER);
+    await journaledWrite(writing({}, { replaced: [old.id] }), rig.deps, NEVER);
     expect(rig.pending.size).toBe(0);
     expect(rig.settled.map(({ id }) => id)).not.toContain(old.id);
   });
 
-  it('sends nothing that is no longer as planned, and leaves its drafts for the next record', async () => {
-    const end = await journaledWrite(writing({ isAsPlanned: () => false }), rig.deps, NEVER);
+  it('sends nothing that is no longer as planned, and its drafts end without a decision', async () => {
+    const ahead = [draft('later', rig)];
+    const end = await journaledWrite(writing({}, { ahead, isAsPlanned: () => false }), rig.deps, NEVER);
     expect(end).toEqual({ kind: 'stale' });
+    expect(rig.log).toEqual([`record ${KEY} web+api+later`, `record ${KEY} `]);
+    expect(rig.pending.size).toBe(0);
+    expect(rig.settled).toEqual([]);
+  });
+
+  it('leaves the drafts of what is no longer as planned for the next record, where the caller says so', async () => {
+    const isStale = { isAsPlanned: () => false, staysRecorded: () => true };
+    expect(await journaledWrite(writing({}, isStale), rig.deps, NEVER)).toEqual({ kind: 'stale' });
     expect(rig.log).toEqual([`record ${KEY} web+api`]);
     expect(rig.pending.size).toBe(2);
   });
@@ -102,7 +117,7 @@ describe('a journaled write', () => {
       rig.log.push('asked');
       return true;
     };
-    await journaledWrite(writing({ isAsPlanned }), rig.deps, NEVER);
+    await journaledWrite(writing({}, { isAsPlanned }), rig.deps, NEVER);
     expect(rig.log.slice(0, 3)).toEqual([`record ${KEY} web+api`, 'asked', 'send']);
   });
 
@@ -119,7 +134,7 @@ describe('a journaled write', () => {
       rig.deps,
       NEVER,
     );
-    expect(end).toEqual({ kind: 'conflict' });
+    expect(end).toMatchObject({ kind: 'conflict', error: { code: 'ERR_CONSUL_CONFLICT', retriable: true } });
     expect(rig.settled.map(({ outcome, reason, type }) => `${outcome} ${reason} ${type}`)).toEqual(
       Array(2).fill('failed Conflict dev.scopemesh.intention.failed'),
     );
@@ -134,11 +149,35 @@ describe('a journaled write', () => {
     expect(rig.updates).toEqual([{ lastApplied }]);
   });
 
-  it('that Consul refuses settles nothing itself: its parts or its refusal are settled by the caller', async () => {
+  it('that Consul refuses is settled as refused, with what Consul said', async () => {
     const end = await journaledWrite(writing({ send: () => Promise.reject(REJECTED) }), rig.deps, NEVER);
     expect(end).toEqual({ kind: 'refused', error: REJECTED });
+    expect(rig.settled).toMatchObject([
+      { outcome: 'failed', reason: 'ConsulRefused', detail: 'Consul refuses it' },
+      { outcome: 'failed', reason: 'ConsulRefused', detail: 'Consul refuses it' },
+    ]);
+    expect(rig.updates).toEqual([{}]);
+    expect(rig.pending.size).toBe(0);
+  });
+
+  it('that Consul refuses leaves its drafts for its parts, where the caller says so', async () => {
+    const write = writing(
+      { send: () => Promise.reject(REJECTED) },
+      { staysRecorded: (end) => end === 'refused' },
+    );
+    expect(await journaledWrite(write, rig.deps, NEVER)).toEqual({ kind: 'refused', error: REJECTED });
     expect(rig.settled).toEqual([]);
     expect(rig.pending.size).toBe(2);
+  });
+
+  it('that failed for no reason of its own keeps the reason of its change', async () => {
+    const send = async () => ({ kind: 'failed', detail: 'none was left' }) as const;
+    expect(await journaledWrite(writing({ send }), rig.deps, NEVER)).toEqual({ kind: 'failed' });
+    expect(rig.settled[0]).toMatchObject({
+      outcome: 'failed',
+      reason: 'ScopeGranted',
+      detail: 'none was left',
+    });
   });
 
   it.each([UNREACHABLE, new Error('a fault of ours')])(
@@ -154,7 +193,7 @@ describe('a journaled write', () => {
   it('hands its signal to what it sends', async () => {
     const stop = new AbortController();
     let handed: AbortSignal | undefined;
-    const send: JournaledWrite['send'] = async (signal) => {
+    const send: JournaledRequest['send'] = async (signal) => {
       handed = signal;
       return { kind: 'written' };
     };
@@ -163,15 +202,71 @@ describe('a journaled write', () => {
   });
 });
 
-describe('a refusal', () => {
-  it('is settled as refused, with what Consul said', async () => {
-    await settleRefused(KEY, [draft('web', rig)], REJECTED, rig.deps);
-    expect(rig.settled).toMatchObject([
-      { outcome: 'failed', reason: 'ConsulRefused', detail: 'Consul refuses it' },
-    ]);
-    expect(rig.updates).toEqual([{}]);
+describe('a write of several requests', () => {
+  const request = (name: string, more: Partial<JournaledRequest> = {}): JournaledRequest => ({
+    drafts: [draft(name, rig)],
+    lastApplied: new Map([[name, 'digest']]),
+    send: async () => {
+      rig.log.push(`send ${name}`);
+      return { kind: 'written' };
+    },
+    ...more,
+  });
+  const failing = (error: unknown) => ({ send: () => Promise.reject(error) });
+  const nothing = { within: async () => undefined };
+  const write = (...requests: readonly JournaledRequest[]) =>
+    journaledWrite({ key: KEY, requests }, rig.deps, NEVER);
+  const log = () => rig.log.filter((line) => line !== 'woke the relay');
+
+  it('is recorded before its first request and settled after its last', async () => {
+    await write(request('a'), request('b'));
+    expect(log()).toEqual([`record ${KEY} a+b`, 'send a', 'send b', `settle ${KEY} a applied+b applied`]);
   });
 
+  it('withdraws what there was no need to send, without a decision', async () => {
+    expect(await write(request('a', nothing), request('b'))).toEqual({ kind: 'written' });
+    expect(log()).toEqual([`record ${KEY} a+b`, 'send b', `settle ${KEY} b applied`, `record ${KEY} `]);
+    expect(rig.pending.size).toBe(0);
+  });
+
+  it('ends at a refusal, settles it, and withdraws the rest', async () => {
+    const end = await write(request('a'), request('b', failing(REJECTED)), request('c'));
+    expect(end).toEqual({ kind: 'refused', error: REJECTED });
+    expect(log()).toEqual([
+      `record ${KEY} a+b+c`,
+      'send a',
+      `settle ${KEY} a applied+b failed`,
+      `record ${KEY} `,
+    ]);
+    expect(rig.pending.size).toBe(0);
+  });
+
+  it('remembers the content of what was made, and of nothing else', async () => {
+    await write(request('a'), request('b', nothing), request('c', failing(REJECTED)));
+    expect(rig.updates).toEqual([{ lastApplied: new Map([['a', 'digest']]) }]);
+  });
+
+  it('takes an error about a conflict for a lost compare-and-set', async () => {
+    const conflict = new SyncError('ERR_CONSUL_CONFLICT', 'mine', { retriable: true });
+    expect(await write(request('a', failing(conflict)))).toEqual({ kind: 'conflict', error: conflict });
+    expect(rig.settled).toMatchObject([{ outcome: 'failed', reason: 'Conflict', detail: 'mine' }]);
+  });
+
+  it('leaves a request pending that may have been carried out, and withdraws the rest', async () => {
+    await expect(write(request('a', failing(UNREACHABLE)), request('b'))).rejects.toBe(UNREACHABLE);
+    expect(log()).toEqual([`record ${KEY} a+b`, `record ${KEY} `]);
+    expect([...rig.pending.values()].map(({ resource }) => resource.source)).toEqual(['a']);
+  });
+
+  it('leaves nothing pending of a request that found no place to be sent', async () => {
+    const noPlace = { within: () => Promise.reject(UNREACHABLE) };
+    await expect(write(request('a', noPlace), request('b'))).rejects.toBe(UNREACHABLE);
+    expect(rig.pending.size).toBe(0);
+    expect(rig.settled).toEqual([]);
+  });
+});
+
+describe('a refusal', () => {
   it('is only what says for certain that nothing was written', () => {
     const codes: readonly ErrorCode[] = [
       'ERR_CONSUL_REJECTED',

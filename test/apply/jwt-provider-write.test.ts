@@ -67,7 +67,8 @@ const write = (
   each: GuardedJwtProvider,
   overtaken: readonly DraftDecision[] = [],
   cause = CAUSE,
-) => writeJwtProvider(KEY, each, overtaken, cause, rig.deps, NEVER);
+  isAsPlanned = () => true,
+) => writeJwtProvider(KEY, each, overtaken, cause, rig.deps, NEVER, isAsPlanned);
 const outcomes = ({ settled }: TargetRig) => settled.map(({ outcome, reason }) => `${outcome} ${reason}`);
 const known = ({ world }: TargetRig) => world.userTokens.facts.entries?.get(NAME)?.content;
 
@@ -75,7 +76,7 @@ describe('the write of a jwt-provider', () => {
   it('is recorded, sent against what was read, settled and remembered', async () => {
     const rig = targetRig();
     const cause = { ...CAUSE, principal: { id: 'ann' } };
-    expect(await write(rig, change(undefined, entry()), [], cause)).toBeUndefined();
+    expect(await write(rig, change(undefined, entry()), [], cause)).toEqual({ kind: 'written' });
     expect(rig.log).toEqual([
       `record ${KEY} ${NAME}`,
       `write ${NAME} at 0`,
@@ -129,7 +130,7 @@ describe('the write of a jwt-provider', () => {
     rig.before = () => {
       throw REJECTED;
     };
-    expect(await write(rig, change(undefined, entry()))).toBe(REJECTED);
+    expect(await write(rig, change(undefined, entry()))).toEqual({ kind: 'refused', error: REJECTED });
     expect(outcomes(rig)).toEqual(['failed ConsulRefused']);
     expect(rig.warnings).toEqual([expect.stringContaining('access that needs it stays closed')]);
     expect(known(rig)).toBeUndefined();
@@ -145,6 +146,14 @@ describe('the write of a jwt-provider', () => {
     });
     expect(outcomes(rig)).toEqual(['failed Conflict']);
     expect(known(rig)).toEqual(entry('https://other'));
+  });
+
+  it('is not made once a new plan would not make it, and leaves no decision', async () => {
+    const rig = targetRig();
+    const end = await write(rig, change(undefined, entry()), [], CAUSE, () => false);
+    expect(end).toEqual({ kind: 'stale' });
+    expect(rig.log).toEqual([`record ${KEY} ${NAME}`, `record ${KEY} `]);
+    expect(rig.pending.size).toBe(0);
   });
 
   it('stays open where its answer is lost, and ends earlier ones where it is made', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { judgeByIndex, onItsWayMs } from '../../src/apply/lost-answers.js';
+import { type Evidence, judgeWrites, onItsWayMs } from '../../src/apply/lost-answers.js';
 import type { DraftDecision } from '../../src/model/decision.js';
 import { NOW } from '../plan/scene.js';
 import { applyRig, draft as draftFor } from './apply-rig.js';
@@ -14,6 +14,14 @@ const draft = (id: string, changes: Partial<DraftDecision> = {}): DraftDecision 
   recordedAt: at(0),
   ...changes,
 });
+
+const seen = (view: unknown, index?: number): Evidence => ({
+  find: () => ({ isNow: (wanted) => wanted === view, ...(index === undefined ? {} : { index }) }),
+});
+const outcomeIn = (found: ReturnType<typeof judgeWrites>, one: DraftDecision) => {
+  const outcome = found.get(one);
+  return typeof outcome === 'object' ? outcome.outcome : outcome;
+};
 
 describe('the time for which a request may be on its way', () => {
   it.each([
@@ -31,7 +39,7 @@ describe('the time for which a request may be on its way', () => {
 
 describe('a write whose answer was lost', () => {
   const judged = (one: DraftDecision, view: unknown, index: number, nowMs = NOW) =>
-    judgeByIndex([one], () => ({ view, index }), nowMs).get(one);
+    judgeWrites([one], seen(view, index), nowMs).get(one);
 
   it('was made where the object is as wanted, and its index moved or it is absent', () => {
     expect(judged(draft('a'), 'new', 8)).toEqual({ outcome: 'applied', modifyIndex: 8 });
@@ -66,12 +74,12 @@ describe('a write whose answer was lost', () => {
 describe('of several writes against one index', () => {
   /** Each draft finds what its `after` or its `before` says. */
   const outcomes = (made: readonly string[], ...drafts: readonly DraftDecision[]) => {
-    const found = judgeByIndex(
-      drafts,
-      (each) => ({ view: made.includes(each.id) ? 'new' : 'old', index: made.length > 0 ? 8 : 7 }),
-      NOW,
-    );
-    return drafts.map((each) => found.get(each)?.outcome ?? 'open');
+    const find: Evidence['find'] = ({ id }) => ({
+      isNow: (view) => view === (made.includes(id) ? 'new' : 'old'),
+      index: made.length > 0 ? 8 : 7,
+    });
+    const found = judgeWrites(drafts, { find }, NOW);
+    return drafts.map((each) => outcomeIn(found, each) ?? 'open');
   };
   const part = (id: string, writeId: string) => draft(id, { writeId });
 
@@ -110,8 +118,11 @@ describe('of several writes against one index', () => {
 
   it('says of those that lost that a later write replaced them', () => {
     const [first, last] = [draft('a'), draft('b')];
-    const found = judgeByIndex([first, last], () => ({ view: 'new', index: 8 }), NOW);
-    expect(found.get(first)?.detail).toContain('a later write of scopemesh replaced it');
+    const found = judgeWrites([first, last], seen('new', 8), NOW);
+    expect(found.get(first)).toHaveProperty(
+      'detail',
+      expect.stringContaining('a later write of scopemesh replaced it'),
+    );
   });
 
   it('those against other indexes are judged apart', () => {
@@ -119,5 +130,35 @@ describe('of several writes against one index', () => {
       'applied',
       'applied',
     ]);
+  });
+});
+
+describe('a write of an object without an index', () => {
+  it('is judged by the content alone', () => {
+    const one = draft('a');
+    const outcome = (view: unknown, nowMs = NOW) => outcomeIn(judgeWrites([one], seen(view), nowMs), one);
+    expect(outcome('new')).toBe('applied');
+    expect(outcome('other')).toBe('unknown');
+    expect(outcome('old')).toBeUndefined();
+    expect(outcome('old', NOW + 30_000)).toBe('failed');
+  });
+
+  it('fails at once where no write can wait for it', () => {
+    const one = draft('a');
+    expect(outcomeIn(judgeWrites([one], { ...seen('old'), isImpatient: true }, NOW), one)).toBe('failed');
+  });
+
+  it('excludes only the writes that its target names as rivals', () => {
+    const drafts = [draft('a'), draft('b'), draft('c')];
+    const rivalOf = ({ id }: DraftDecision) => (id === 'c' ? 'other' : 'same');
+    const found = judgeWrites(drafts, { ...seen('new'), rivalOf }, NOW);
+    expect(drafts.map((each) => outcomeIn(found, each))).toEqual(['failed', 'applied', 'applied']);
+  });
+});
+
+it('a draft whose outcome something else says has that outcome', () => {
+  const one = draft('a');
+  expect(judgeWrites([one], { find: () => ({ outcome: 'applied' }) }, NOW).get(one)).toEqual({
+    outcome: 'applied',
   });
 });

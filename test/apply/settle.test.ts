@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { settle, settleAll, toSettled } from '../../src/apply/settle.js';
+import { settleAll, toSettled } from '../../src/apply/settle.js';
 import { NOW } from '../plan/scene.js';
 import { type ApplyRig, applyRig, draft, KEY } from './apply-rig.js';
 
@@ -53,13 +53,6 @@ describe('a settlement', () => {
       'scopemesh_event_to_commit_seconds 1.5',
       'scopemesh_event_to_commit_seconds 2',
     ]);
-  });
-
-  it('of one draft remembers, or forgets, what the caller says and nothing else', async () => {
-    const lastApplied = new Map([['s', null]]);
-    await settle(KEY, draft('web', rig), { outcome: 'applied' }, lastApplied, rig.deps);
-    await settle(KEY, draft('api', rig), { outcome: 'applied' }, undefined, rig.deps);
-    expect(rig.updates).toEqual([{ lastApplied }, {}]);
   });
 });
 

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { clientKey, destinationKey, providerKey } from '../../src/model/key.js';
+import type { Journal } from '../../src/queue/journal.js';
 import { sweep } from '../../src/reconcile/sweep.js';
 import type { Rig } from '../support/daemon.js';
 import { isClosed, isOpen, READ } from '../support/orders-rig.js';
@@ -50,6 +51,34 @@ describe("a rule that requires a user's token", () => {
         Meta: { scopemesh: 'scopemesh:payments', 'scopemesh-provider': 'main' },
       },
     ]);
+  });
+
+  it('has its jwt-provider planned again if the configuration is another one by the time it is recorded', async () => {
+    const records: number[] = [];
+    const learning = (journal: Journal): Journal => ({
+      read: (key) => journal.read(key),
+      readAll: () => journal.readAll(),
+      settle: (key, decisions, update) => journal.settle(key, decisions, update),
+      outbox: (limit) => journal.outbox(limit),
+      published: (ids) => journal.published(ids),
+      overview: () => journal.overview(),
+      async record(key, drafts, replaced) {
+        await journal.record(key, drafts, replaced);
+        if (!drafts.some(({ resource }) => resource.kind === 'jwt-provider')) return;
+        const { world } = worker.deps;
+        if (records.length === 0) world.setMapping({ ...world.mapping });
+        records.push(writes(rig).length);
+      },
+    });
+    worker = await startWorker(rig, undefined, learning);
+    await isOpen(rig, WITH_USER);
+    await worker.idle();
+    expect(records).toEqual([0, 0]);
+    expect(await decisionsInShort(worker)).toEqual([
+      'jwt-provider.created applied ScopeGranted',
+      'intention.created applied ScopeGranted',
+    ]);
+    expect((await worker.store.journal.read('provider/main')).pending).toEqual([]);
   });
 
   it('leaves nothing to do: another job and another sweep write nothing', async () => {

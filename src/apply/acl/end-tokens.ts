@@ -1,18 +1,29 @@
 import type { TokenFilter } from '../../consul/acl.js';
 import { messageOf } from '../../errors.js';
 import { withLinkedSignal } from '../../linked-signal.js';
-import type { Reason } from '../../model/decision.js';
+import type { DraftDecision, Reason } from '../../model/decision.js';
+import { definedFields } from '../../model/defined-fields.js';
 import { tokensToEnd } from '../../plan/acl/tokens.js';
+import { type Answer, journaledWrite } from '../journaled-write.js';
 import type { AclDeps } from './deps.js';
 
-export interface TokensToEnd {
-  readonly by: Exclude<TokenFilter, 'all'>;
-  /** The reason of the decision. */
-  readonly reason: Reason;
+type Filter = Exclude<TokenFilter, 'all'>;
+
+/** Live tokens that end by one decision. */
+export interface TokenEnding {
+  /** Of the journal. */
+  readonly key: string;
+  readonly draft: DraftDecision;
+  /** The draft may be recorded already: by the change that leaves these tokens, or by a run that died. */
+  readonly isRecorded?: boolean;
+  readonly filters: readonly Filter[];
   /** Only those that were given a longer life. */
-  readonly longerThanSeconds?: number;
+  readonly longerThanSeconds?: number | undefined;
   /** Only those issued before this instant (milliseconds since the epoch). */
   readonly issuedBefore?: number;
+  readonly isAsPlanned?: () => boolean;
+  /** The detail of the decision. */
+  readonly detailOf?: (ended: number) => Promise<string>;
 }
 
 /** A list can miss a token that is issued at the same moment. After so many lists with tokens the next job goes on. */
@@ -21,26 +32,49 @@ const MOST_LISTS = 5;
 const COUNT_MS = 1_000;
 
 /**
- * Ends the live tokens that a filter finds, and lists them again until none is left. Resolves with the number of ended
- * tokens. Calls `found` once, before it ends the first one.
+ * Ends the live tokens that the filters find, and lists them again until none is left. Without tokens there is no decision,
+ * unless it is recorded already. Whatever fails, a decision stays recorded, because no later plan may find its tokens. The
+ * next run of the key goes on. Resolves with the number of ended tokens.
  */
 export async function endTokens(
-  { by, reason, ...asked }: TokensToEnd,
-  deps: Pick<AclDeps, 'consul' | 'metrics' | 'world'>,
+  ending: TokenEnding,
+  deps: AclDeps,
   signal: AbortSignal,
-  found: () => Promise<void> = async () => {},
-): Promise<number> {
-  const { owner } = deps.world.mapping;
+): Promise<number | 'stale'> {
+  const { key, draft, isRecorded = false, isAsPlanned } = ending;
+  const { detailOf = (count: number) => endedTokensText(count, deps, signal) } = ending;
+  const lists = liveTokens(ending, deps, signal);
+  let list = await lists.next();
+  if (list.done === true && !isRecorded) return 0;
   let ended = 0;
-  for (let lists = 0; lists < MOST_LISTS; lists++) {
-    const ids = tokensToEnd(await deps.consul.acl.tokens(by, signal), owner, asked);
-    if (ids.length === 0) return ended;
-    if (ended === 0) await found();
-    const gone = await deps.consul.acl.deleteTokens(ids, signal);
-    noteEnded(gone, reason, deps);
-    ended += gone;
-  }
-  return ended;
+  const send = async (): Promise<Answer> => {
+    for (; list.done !== true; list = await lists.next()) {
+      const gone = await deps.consul.acl.deleteTokens(list.value, signal);
+      noteEnded(gone, draft.reason, deps);
+      ended += gone;
+    }
+    return { kind: 'written', detail: await detailOf(ended) };
+  };
+  const staysRecorded = (end: 'stale' | 'refused') => isRecorded || end === 'refused';
+  const requests = [{ drafts: [draft], send }];
+  const end = await journaledWrite({ key, requests, isAsPlanned, staysRecorded }, deps, signal);
+  if ('error' in end) throw end.error;
+  return end.kind === 'stale' ? 'stale' : ended;
+}
+
+/** The IDs of the tokens, list by list. Whoever takes one ends its tokens before the next. */
+async function* liveTokens(
+  { filters, longerThanSeconds, issuedBefore }: TokenEnding,
+  { consul, world }: Pick<AclDeps, 'consul' | 'world'>,
+  signal: AbortSignal,
+): AsyncGenerator<readonly string[], void> {
+  const asked = definedFields({ longerThanSeconds, issuedBefore });
+  for (const by of filters)
+    for (let lists = 0; lists < MOST_LISTS; lists++) {
+      const ids = tokensToEnd(await consul.acl.tokens(by, signal), world.mapping.owner, asked);
+      if (ids.length === 0) break;
+      yield ids;
+    }
 }
 
 /** Counts ended tokens by the reason of the decision. */
@@ -50,7 +84,7 @@ export function noteEnded(ended: number, reason: Reason, { metrics }: Pick<AclDe
 
 /** How many live tokens a filter finds, for the decision; undefined if they cannot be read. */
 export async function countTokens(
-  by: Exclude<TokenFilter, 'all'>,
+  by: Filter,
   deps: Pick<AclDeps, 'consul' | 'logger'>,
   signal: AbortSignal,
 ): Promise<number | undefined> {

@@ -6,10 +6,19 @@ import { hasOurName } from '../../plan/acl/object-names.js';
 import { orphans } from '../../plan/acl/tokens.js';
 import { policyOf } from '../../plan/mode.js';
 import { stampOf } from '../deps.js';
-import { settle, settleDrafts } from '../settle.js';
+import { type Answer, journaledWrite } from '../journaled-write.js';
+import { recoverWrites } from '../recover-writes.js';
 import { isAclActive } from './acl-state.js';
 import type { AclDeps } from './deps.js';
 import { endedTokensText, noteEnded } from './end-tokens.js';
+
+const NONE_ENDED = 'no orphaned token could be ended; the next comparison tries again';
+/** Of a process that died between its batches: how many tokens it ended is unknown. */
+const UNKNOWN_NUMBER = {
+  outcome: 'unknown',
+  reason: 'Interrupted',
+  detail: 'scopemesh was interrupted while it ended orphaned tokens; those that are left are found again',
+} as const;
 
 /** A rate that does not disturb Consul's other work. */
 const PER_SECOND = 200;
@@ -28,10 +37,11 @@ export async function reap(
   signal: AbortSignal,
 ): Promise<number> {
   const { consul, world, journal } = deps;
-  const { owner } = world.mapping;
-  if (!isAclActive(deps) || !policyOf(world.mapping).removes) return 0;
+  const { mapping } = world;
+  const { owner } = mapping;
+  if (!isAclActive(deps) || !policyOf(mapping).removes) return 0;
   const key = `reaper/${owner}`;
-  await settleInterrupted(key, deps);
+  await recoverWrites(key, await journal.read(key), { find: () => UNKNOWN_NUMBER }, deps);
   // The tokens of a rule that is about to be created again would look like orphans.
   await letBy(signal);
   const tokens = await consul.acl.tokens('all', signal);
@@ -40,45 +50,28 @@ export async function reap(
   if (ids.length === 0) return 0;
 
   const draft = draftOf(deps);
-  await journal.record(key, [draft]);
   let ended = 0;
-  let refused: SyncError | undefined;
-  try {
-    for (let at = 0; at < ids.length; at += BATCH) {
-      if (at > 0) await letBy(signal);
+  let failure: { readonly error: unknown } | undefined;
+  // What ended is settled whatever fails: the next comparison finds the rest.
+  const send = async (): Promise<Answer> => {
+    for (let at = 0; at < ids.length; at += BATCH)
       try {
+        if (at > 0) await letBy(signal);
         ended += await consul.acl.deleteTokens(ids.slice(at, at + BATCH), signal, PER_SECOND);
       } catch (error) {
+        failure = { error };
         // A refused token does not keep the others alive.
-        if (!(error instanceof SyncError) || error.code !== 'ERR_CONSUL_REJECTED') throw error;
-        refused = error;
+        if (!(error instanceof SyncError) || error.code !== 'ERR_CONSUL_REJECTED') break;
       }
-    }
-  } finally {
-    await settleReaped(key, draft, ended, deps);
-  }
-  if (refused !== undefined) throw refused;
+    noteEnded(ended, draft.reason, deps);
+    if (ended === 0) return { kind: 'failed', detail: NONE_ENDED };
+    const detail = await endedTokensText(ended, deps, AbortSignal.timeout(1_000));
+    return { kind: 'written', detail: `orphans, which no login would give any more: ${detail}` };
+  };
+  const isAsPlanned = () => world.mapping === mapping;
+  await journaledWrite({ key, requests: [{ drafts: [draft], send }], isAsPlanned }, deps, signal);
+  if (failure !== undefined) throw failure.error;
   return ended;
-}
-
-async function settleReaped(key: string, draft: DraftDecision, ended: number, deps: AclDeps): Promise<void> {
-  const detail =
-    ended === 0
-      ? 'no orphaned token could be ended; the next comparison tries again'
-      : `orphans, which no login would give any more: ${await endedTokensText(ended, deps, AbortSignal.timeout(1_000))}`;
-  const outcome = ended === 0 ? 'failed' : 'applied';
-  noteEnded(ended, draft.reason, deps);
-  await settle(key, draft, { outcome, detail }, undefined, deps);
-}
-
-/** Settles what a process left that died between its batches: how many tokens it ended is unknown. */
-async function settleInterrupted(key: string, deps: AclDeps): Promise<void> {
-  const { pending } = await deps.journal.read(key);
-  if (pending.length === 0) return;
-  const detail =
-    'scopemesh was interrupted while it ended orphaned tokens; those that are left are found again';
-  const unknown = { outcome: 'unknown', reason: 'Interrupted', detail } as const;
-  await settleDrafts(key, pending, unknown, undefined, deps);
 }
 
 function draftOf(deps: AclDeps): DraftDecision {

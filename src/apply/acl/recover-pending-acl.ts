@@ -2,9 +2,10 @@ import type { AclObject, AclSnapshot } from '../../model/acl.js';
 import type { DraftDecision } from '../../model/decision.js';
 import { aclSubject, canonicalJson, digestObject, nameOf } from '../../plan/acl/acl-change.js';
 import { policyOf } from '../../plan/mode.js';
-import type { KeyRecord, SettledDecision } from '../../queue/journal.js';
+import type { KeyRecord } from '../../queue/journal.js';
 import { onItsWayMs } from '../lost-answers.js';
-import { INTERRUPTED, settleAll, toSettled } from '../settle.js';
+import { type RecoveredTarget, recoverWrites } from '../recover-writes.js';
+import { INTERRUPTED } from '../settle.js';
 import { isAclSubject, parseTokensMeant } from './acl-draft.js';
 import type { AclDeps } from './deps.js';
 import { countTokens, endedTokensText, endTokens, losingTokensText } from './end-tokens.js';
@@ -15,19 +16,12 @@ export function pendingAcl(record: Pick<KeyRecord, 'pending'>): readonly DraftDe
 }
 
 /**
- * Settles writes that a crash or a lost answer left open, by what Consul has now. ACL objects have no index to compare,
- * so the content decides:
+ * Settles writes that a crash or a lost answer left open, by what Consul has now. ACL objects have no index to compare, so
+ * the content decides, and at once: a request that may still arrive can undo later writes, so the key is read again once
+ * its time is over (`AclState.noteOnItsWay`).
  *
- * | the object now | outcome |
- * |---|---|
- * | as the draft wanted it | `applied` |
- * | as it was before | `failed` (`Interrupted`): the request did not arrive, or is still on its way |
- * | anything else | `unknown` |
- *
- * A request that may still arrive can undo later writes, so the key is read again once its time is over
- * (`AclState.noteOnItsWay`). Tokens that a draft should end are ended now. In a mode that ends none, the reaper ends those
- * that live too long, and the next run in mode `enforce` the others, because no plan asks for them. Returns what the key
- * has applied last.
+ * Tokens that a draft should end are ended now. In a mode that ends none, the reaper ends those that live too long, and the
+ * next run in mode `enforce` the others, because no plan asks for them. Returns what the key has applied last.
  */
 export async function recoverPendingAcl(
   key: string,
@@ -36,58 +30,41 @@ export async function recoverPendingAcl(
   deps: AclDeps,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> {
-  const { mapping } = deps.world;
-  const isLeft = (draft: DraftDecision) => !policyOf(mapping).removes && isOfNoPlan(draft);
-  const left = pendingAcl(record).filter(isLeft);
+  const removes = () => policyOf(deps.world.mapping).removes;
+  const all = pendingAcl(record);
+  const meant = removes() ? all.filter(({ resource }) => resource.kind === 'acl-token') : [];
+  const left = removes() ? [] : all.filter(isOfNoPlan);
+  const { mode } = deps.world.mapping;
   for (const { subject, id } of left)
     deps.logger.warn(
-      { subject, decision: id, mode: mapping.mode },
+      { subject, decision: id, mode },
       'tokens that an interrupted run should have ended stay valid until the mode is enforce',
     );
-  const pending = pendingAcl(record).filter((draft) => !isLeft(draft));
-  if (pending.length === 0) return record.lastApplied;
   const existing = bySubject(actual);
-  const remembered = new Map(record.lastApplied);
-  const update = new Map<string, string | null>();
-  const decisions: SettledDecision[] = [];
-  for (const draft of pending) {
-    const decision =
-      draft.resource.kind === 'acl-token'
-        ? await finishTokens(draft, deps, signal)
-        : await judge(draft, existing.get(draft.subject) ?? [], deps, signal);
-    decisions.push(decision);
-    const nowMs = deps.clock.now();
-    const lateMs = decision.outcome === 'applied' ? 0 : onItsWayMs(draft, nowMs);
-    if (lateMs > 0) deps.acl.noteOnItsWay(key, nowMs + lateMs);
-    if (decision.outcome === 'applied' && draft.resource.kind !== 'acl-token') {
-      const [object] = existing.get(draft.subject) ?? [];
-      update.set(draft.subject, object === undefined ? null : digestObject(object));
-      if (object === undefined) remembered.delete(draft.subject);
-      else remembered.set(draft.subject, digestObject(object));
-    }
-    deps.logger.warn(
-      { subject: draft.subject, outcome: decision.outcome, decision: draft.id },
-      'settled an ACL write that a crash or a lost answer left open',
-    );
-  }
-  await settleAll(key, decisions, { lastApplied: update }, deps);
-  return remembered;
-}
-
-async function judge(
-  draft: DraftDecision,
-  now: readonly AclObject[],
-  deps: AclDeps,
-  signal: AbortSignal,
-): Promise<SettledDecision> {
-  const isMade = isAsExpected(draft.after, now);
-  const detail = isMade ? await tokensDetail(draft, deps, signal) : {};
-  const nowMs = deps.clock.now();
-  if (isMade) return toSettled(draft, { outcome: 'applied', ...detail }, nowMs);
-  if (isAsExpected(draft.before, now)) return toSettled(draft, INTERRUPTED, nowMs);
-  const unknown =
-    'scopemesh was interrupted at this write, and the object has changed since: whether it was made cannot be known';
-  return toSettled(draft, { outcome: 'unknown', reason: 'Interrupted', detail: unknown }, nowMs);
+  const now = ({ subject }: DraftDecision) => existing.get(subject) ?? [];
+  const pending = all.filter((draft) => !meant.includes(draft) && !left.includes(draft));
+  const target: RecoveredTarget = {
+    find: (draft) => {
+      if (draft.resource.kind !== 'acl-token') return { isNow: (view) => isAsExpected(view, now(draft)) };
+      const detail = `scopemesh was interrupted before these tokens ended, and mode is ${mode}: they go on`;
+      return { ...INTERRUPTED, detail };
+    },
+    isImpatient: true,
+    // Two writes of one object may both have been made.
+    rivalOf: ({ id }) => id,
+    detailOf: (draft) => tokensDetail(draft, deps, signal),
+    remember: (draft, outcome) => {
+      const [object] = now(draft);
+      if (outcome === 'applied') return object === undefined ? null : digestObject(object);
+      const nowMs = deps.clock.now();
+      const lateMs = onItsWayMs(draft, nowMs);
+      if (lateMs > 0) deps.acl.noteOnItsWay(key, nowMs + lateMs);
+      return undefined;
+    },
+  };
+  const { lastApplied } = await recoverWrites(key, { ...record, pending }, target, deps);
+  for (const draft of meant) await finishTokens(key, draft, removes, deps, signal);
+  return lastApplied;
 }
 
 /** What a write took from live tokens. The number of tokens of a deleted method is no longer known. */
@@ -95,13 +72,12 @@ async function tokensDetail(
   { action, resource, after }: DraftDecision,
   deps: AclDeps,
   signal: AbortSignal,
-): Promise<{ readonly detail?: string }> {
-  if (action !== 'revoke' || resource.name === undefined) return {};
-  if (resource.kind === 'acl-auth-method' && after === null)
-    return { detail: await endedTokensText(undefined, deps, signal) };
-  if (resource.kind !== 'acl-role' || after === null) return {};
+): Promise<string | undefined> {
+  if (action !== 'revoke' || resource.name === undefined) return undefined;
+  if (resource.kind === 'acl-auth-method' && after === null) return endedTokensText(undefined, deps, signal);
+  if (resource.kind !== 'acl-role' || after === null) return undefined;
   const count = await countTokens({ role: resource.name }, deps, signal);
-  return count === 0 ? {} : { detail: await losingTokensText(count, deps, signal) };
+  return count === 0 ? undefined : losingTokensText(count, deps, signal);
 }
 
 function isAsExpected(wanted: unknown, now: readonly AclObject[]): boolean {
@@ -117,22 +93,15 @@ function isOfNoPlan({ resource, before }: DraftDecision): boolean {
 }
 
 async function finishTokens(
+  key: string,
   draft: DraftDecision,
+  isAsPlanned: () => boolean,
   deps: AclDeps,
   signal: AbortSignal,
-): Promise<SettledDecision> {
-  const meant = parseTokensMeant(draft.before);
-  const { authMethod, role, longerThanSeconds } = meant ?? {};
-  const by = authMethod !== undefined ? { authMethod } : role !== undefined ? { role } : undefined;
-  const asked = longerThanSeconds === undefined ? {} : { longerThanSeconds };
-  const { mapping } = deps.world;
-  if (!policyOf(mapping).removes) {
-    const detail = `scopemesh was interrupted before these tokens ended, and mode is ${mapping.mode}: they go on`;
-    return toSettled(draft, { ...INTERRUPTED, detail }, deps.clock.now());
-  }
-  const ended = by === undefined ? 0 : await endTokens({ by, reason: draft.reason, ...asked }, deps, signal);
-  const detail = await endedTokensText(ended, deps, signal);
-  return toSettled(draft, { outcome: 'applied', detail }, deps.clock.now());
+): Promise<void> {
+  const { authMethod, role, longerThanSeconds } = parseTokensMeant(draft.before) ?? {};
+  const filters = authMethod !== undefined ? [{ authMethod }] : role !== undefined ? [{ role }] : [];
+  await endTokens({ key, draft, isRecorded: true, filters, longerThanSeconds, isAsPlanned }, deps, signal);
 }
 
 function bySubject({ policies, roles, authMethods, bindingRules }: AclSnapshot) {

@@ -18,6 +18,7 @@ import type { ClientId } from '../../plan/world.js';
 import type { JobResult } from '../../queue/queue.js';
 import { readAllAcl } from '../../read/read-acl.js';
 import { losesByInference, planClientAcl, planHeldLoss, scopesKey } from '../../state/plan-client-acl.js';
+import { asPlanned } from '../as-planned.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { evidenceOf } from '../fan-out.js';
 import { guardFacts } from '../guard-facts.js';
@@ -26,6 +27,8 @@ import { isListed, readSettled } from './read-client-acl.js';
 
 /** Before the next run after a write without an answer. */
 const ABANDONED_RETRY_MS = 5_000;
+/** Before a plan that is no longer right is made again. */
+const STALE_RETRY_MS = 20;
 /** Between checks whether a directory was read completely. */
 const UNREAD_RETRY_MS = 2_000;
 
@@ -80,6 +83,7 @@ async function reconcile(
   const grantReason = wasHeld ? 'QuarantineEnded' : grantReasonOf(job);
   const facts = { actual, lastApplied, evidence, grantReason, plansNarrowing } as const;
   const plan = planClientAcl(id, facts, deps, now);
+  const isAsPlanned = asPlanned(deps, () => [world.client(id), world.clientBlock(id)]);
   // Not everything is planned yet. The evidence must stay until it is.
   const isUnread =
     mapping.providers.includes(id.provider) &&
@@ -118,7 +122,9 @@ async function reconcile(
   };
   const { changes } = guarded;
   try {
-    await applyAcl({ key, changes, cause, lastApplied, remember, narrowed }, deps, signal);
+    const application = { key, changes, cause, lastApplied, remember, narrowed, isAsPlanned };
+    if ((await applyAcl(application, deps, signal)) === 'stale')
+      return { kind: 'retry', afterMs: STALE_RETRY_MS };
   } catch (error) {
     if (!isAbandoned(error, changes) || signal.aborted) throw error;
     const fields = { ...id, error: messageOf(error) };

@@ -16,6 +16,7 @@ import { policyOf } from '../../plan/mode.js';
 import type { JobResult } from '../../queue/queue.js';
 import { readPeople } from '../../read/read-people.js';
 import { knownMembers } from '../../state/people-acl.js';
+import { asPlanned } from '../as-planned.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { evidenceOf } from '../fan-out.js';
 import { guardFacts } from '../guard-facts.js';
@@ -66,7 +67,7 @@ export async function reconcilePeople(
   return { kind: 'done' };
 }
 
-/** True if grants are left for the next run. */
+/** True if changes are left for the next run: further grants, or a plan that is no longer right. */
 async function reconcile(
   key: ProviderKey,
   job: Job,
@@ -99,6 +100,7 @@ async function reconcile(
     plansNarrowing: policyOf(mapping).plansNarrowing,
     kept: new Set(),
   };
+  const isAsPlanned = asPlanned(deps, () => [knownMembers(key.name, deps)]);
   const kind = guardablePeople(facts, deps.acl);
   const guarded = guard(kind, await guardFacts(kind.losses, record.holds, deps));
   const { isUnknown } = kind.plan;
@@ -124,7 +126,8 @@ async function reconcile(
       if (isMade) deps.window.confirmEdge(subject);
       else deps.window.releaseEdge(subject);
   };
-  await applyAcl({ key: text, changes, cause, lastApplied, narrowed }, deps, signal);
+  const application = { key: text, changes, cause, lastApplied, narrowed, isAsPlanned };
+  if ((await applyAcl(application, deps, signal)) === 'stale') return true;
   const after = await journal.read(text);
   world.rememberWritten(text, after.lastApplied);
   if (guarded.used.length > 0) {

@@ -2,7 +2,6 @@ import { isAclActive } from '../../apply/acl/acl-state.js';
 import { endedTokensText, endTokens } from '../../apply/acl/end-tokens.js';
 import { tolerateDenied } from '../../apply/acl/tolerate-denied.js';
 import { recordHolds } from '../../apply/record-holds.js';
-import { settle } from '../../apply/settle.js';
 import type { DraftDecision } from '../../model/decision.js';
 import { formatKey, type Key } from '../../model/key.js';
 import type { RevocationOrder } from '../../model/order.js';
@@ -69,23 +68,23 @@ async function endSession(
   // A run that was interrupted recorded it: how many tokens it ended is unknown.
   const { pending } = await deps.journal.read(key);
   const left = pending.find((each) => each.subject === subject && each.reason === 'SessionRevoked');
-  let draft = left;
-  let ended = 0;
-  for (const by of tokensOfSession(order, deps))
-    ended += await endTokens(
-      { by, reason: 'SessionRevoked', issuedBefore: issuedBefore(order) },
-      deps,
-      signal,
-      async () => {
-        if (draft !== undefined) return;
-        draft = draftOf(order, deps);
-        await deps.journal.record(key, [draft]);
+  const ended = await endTokens(
+    {
+      key,
+      draft: left ?? draftOf(order, deps),
+      isRecorded: left !== undefined,
+      filters: tokensOfSession(order, deps),
+      issuedBefore: issuedBefore(order),
+      isAsPlanned: () => policyOf(deps.world.mapping).removes,
+      detailOf: async (count) => {
+        const text = await endedTokensText(left === undefined ? count : undefined, deps, signal);
+        return `${text}; an access token that was issued before the session ended logs in again until it expires`;
       },
-    );
-  if (draft === undefined) return;
-  const text = await endedTokensText(left === undefined ? ended : undefined, deps, signal);
-  const detail = `${text}; an access token that was issued before the session ended logs in again until it expires`;
-  await settle(key, draft, { outcome: 'applied', detail }, undefined, deps);
+    },
+    deps,
+    signal,
+  );
+  if (ended === 'stale') await reportForbidden(key, order, deps, signal);
 }
 
 /** In a mode that ends no token, records once how many would have ended. */

@@ -10,6 +10,7 @@ import { policyOf } from '../../plan/mode.js';
 import { readAllAcl } from '../../read/read-acl.js';
 import { clientsWithAcl } from '../../state/acl-owners.js';
 import { unlinkedPolicies } from '../../state/unlinked-policies.js';
+import { asPlanned } from '../as-planned.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { toTrigger } from './acl-triggers.js';
 import { peopleTriggers, planPeopleFleet } from './fleet-people.js';
@@ -87,12 +88,12 @@ export async function removeLeft(
   const snapshot = acl.cache.snapshot(acl.cache.owned.keys(), acl.cache.policies.keys());
   const lastApplied = await recoverPendingAcl(key, record, snapshot, deps, signal);
   if (!policyOf(world.mapping).removes) return;
+  const isAsPlanned = asPlanned(deps);
   const orphaned = orphanedObjects(deps);
   if (orphaned.length > 0) await deps.window.store(deps.keyValues);
-  await applyAcl({ key, changes: orphaned, cause, lastApplied }, deps, signal);
-  await applyAcl(
-    { key, changes: unlinkedPolicies(plans, acl, world.mapping), cause, lastApplied },
-    deps,
-    signal,
-  );
+  const application = { key, cause, lastApplied, isAsPlanned };
+  const first = await applyAcl({ ...application, changes: orphaned }, deps, signal);
+  const unlinked = unlinkedPolicies(plans, acl, world.mapping);
+  const last = await applyAcl({ ...application, changes: unlinked }, deps, signal);
+  if (first === 'stale' || last === 'stale') deps.askForSweep();
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { applyAcl } from '../../../src/apply/acl/apply-acl.js';
-import { digestObject } from '../../../src/plan/acl/acl-change.js';
+import { type AclChange, digestObject } from '../../../src/plan/acl/acl-change.js';
 import { NOW } from '../../plan/scene.js';
 import { CAUSE, NEVER } from '../apply-rig.js';
 import {
@@ -145,6 +145,56 @@ describe('a write that fails', () => {
       code: 'ERR_TIMEOUT',
     });
     expect([...consul.pending.values()].map(({ subject }) => subject)).toEqual([`acl-role/${WEB}`]);
+  });
+});
+
+describe('a change that is no longer as planned', () => {
+  it('is not made, nor any later one that does not narrow, and the caller hears that the plan is stale', async () => {
+    const consul = memoryAcl();
+    consul.put(role(POLICY), policy(), rule());
+    const changes = [
+      gain.create(method()),
+      narrowRole(),
+      gain.create(rule({ bindName: 'x' })),
+      removePolicy(),
+      loss.remove(`acl-binding-rule-${WEB}/${WEB}`, rule()),
+    ];
+    const isAsPlanned = ({ widens }: { readonly widens: boolean }) => !widens;
+    expect(await applyAcl(application(changes, { isAsPlanned }), consul.deps, NEVER)).toBe('stale');
+    expect(consul.requests().filter((line) => !line.startsWith('list'))).toEqual([
+      `replace acl-role-${WEB}`,
+      `delete acl-binding-rule-${WEB}/${WEB}`,
+    ]);
+    expect(consul.settled.map(({ outcome }) => outcome)).toEqual(['applied', 'applied']);
+    expect(consul.pending.size).toBe(0);
+  });
+
+  it('leaves no record of the tokens that it would have left', async () => {
+    const consul = memoryAcl();
+    consul.put(rule());
+    consul.tokens = [token('live')];
+    const changes = [
+      loss.remove(`acl-binding-rule-${WEB}/${WEB}`, rule()),
+      loss.endTokens(method(), { role: WEB }),
+    ];
+    const isAsPlanned = () => false;
+    expect(await applyAcl(application(changes, { isAsPlanned }), consul.deps, NEVER)).toBe('stale');
+    expect(consul.tokens).toHaveLength(1);
+    expect(consul.pending.size).toBe(0);
+    expect(consul.settled).toEqual([]);
+  });
+
+  it('keeps the record of tokens that an earlier change has left', async () => {
+    const consul = memoryAcl();
+    consul.put(rule());
+    consul.tokens = [token('live')];
+    const changes = [
+      loss.remove(`acl-binding-rule-${WEB}/${WEB}`, rule()),
+      loss.endTokens(method(), { role: WEB }),
+    ];
+    const isAsPlanned = ({ step }: AclChange) => step.do !== 'end-tokens';
+    expect(await applyAcl(application(changes, { isAsPlanned }), consul.deps, NEVER)).toBe('stale');
+    expect([...consul.pending.values()].map(({ subject }) => subject)).toEqual([`acl-token/${WEB}`]);
   });
 });
 

@@ -1,15 +1,21 @@
 import { describe, expect, it } from 'vitest';
+import { aclDraft } from '../../../src/apply/acl/acl-draft.js';
 import {
   countTokens,
   endedTokensText,
   endTokens,
   losingTokensText,
+  type TokenEnding,
 } from '../../../src/apply/acl/end-tokens.js';
 import { NOW } from '../../plan/scene.js';
-import { NEVER } from '../apply-rig.js';
-import { failed, memoryAcl, token, WEB } from './memory-acl.js';
+import { CAUSE, NEVER } from '../apply-rig.js';
+import { failed, KEY, loss, type MemoryAcl, memoryAcl, method, token, WEB } from './memory-acl.js';
 
-const of = { by: { authMethod: WEB }, reason: 'SessionRevoked' } as const;
+/** Ends the tokens of a method, or of another filter. */
+const end = (consul: MemoryAcl, more: Partial<TokenEnding> = {}) => {
+  const draft = aclDraft(loss.endTokens(method(), { authMethod: WEB }), CAUSE, consul.stamp, undefined);
+  return endTokens({ key: KEY, draft, filters: [{ authMethod: WEB }], ...more }, consul.deps, NEVER);
+};
 
 describe('live tokens that end', () => {
   it('are listed until none is left: one may be issued while others end', async () => {
@@ -21,13 +27,8 @@ describe('live tokens that end', () => {
       isLate = false;
       consul.tokens = [...consul.tokens, token('late')];
     };
-    let found = 0;
-    const ended = await endTokens(of, consul.deps, NEVER, async () => {
-      found++;
-      expect(consul.tokens).toHaveLength(2);
-    });
-    expect(ended).toBe(3);
-    expect(found).toBe(1);
+    expect(await end(consul)).toBe(3);
+    expect(consul.settled[0]?.detail).toContain('ended 3 live tokens;');
     expect(consul.tokens).toEqual([]);
     expect(consul.requests()).toEqual([
       `list authMethod ${WEB}`,
@@ -36,9 +37,9 @@ describe('live tokens that end', () => {
       'end late',
       `list authMethod ${WEB}`,
     ]);
-    expect(consul.counted).toEqual([
-      'scopemesh_acl_tokens_ended_total SessionRevoked 2',
-      'scopemesh_acl_tokens_ended_total SessionRevoked 1',
+    expect(consul.counted.filter((each) => each.includes('tokens_ended'))).toEqual([
+      'scopemesh_acl_tokens_ended_total ScopeRevoked 2',
+      'scopemesh_acl_tokens_ended_total ScopeRevoked 1',
     ]);
   });
 
@@ -47,15 +48,14 @@ describe('live tokens that end', () => {
     consul.before = async (line) => {
       if (line.startsWith('list')) consul.tokens = [token(`at-${consul.requests().length}`)];
     };
-    expect(await endTokens(of, consul.deps, NEVER)).toBe(5);
+    expect(await end(consul)).toBe(5);
     expect(consul.requests().filter((line) => line.startsWith('list'))).toHaveLength(5);
   });
 
-  it('are none where none is found: nothing is called, ended or counted', async () => {
+  it('are none where none is found: nothing is recorded, ended or counted', async () => {
     const consul = memoryAcl();
-    const found = () => Promise.reject(new Error('found'));
-    expect(await endTokens(of, consul.deps, NEVER, found)).toBe(0);
-    expect(consul.requests()).toEqual([`list authMethod ${WEB}`]);
+    expect(await end(consul)).toBe(0);
+    expect(consul.log).toEqual([`list authMethod ${WEB}`]);
     expect(consul.counted).toEqual([]);
   });
 
@@ -66,14 +66,63 @@ describe('live tokens that end', () => {
       token('new', { createdAt: new Date(NOW).toISOString() }),
       token('theirs', { authMethod: 'theirs', createdAt: new Date(NOW - 90_000).toISOString() }),
     ];
-    const leftBy = async (asked: object) => {
+    const leftBy = async (asked: Partial<TokenEnding>) => {
       consul.tokens = all;
-      await endTokens({ by: { role: WEB }, reason: 'SessionRevoked', ...asked }, consul.deps, NEVER);
+      await end(consul, { filters: [{ role: WEB }], ...asked });
       return consul.tokens.map(({ accessorId }) => accessorId);
     };
     expect(await leftBy({ issuedBefore: NOW })).toEqual(['new', 'theirs']);
     expect(await leftBy({ longerThanSeconds: 600 })).toEqual(['new', 'theirs']);
     expect(await leftBy({})).toEqual(['theirs']);
+  });
+});
+
+describe('the decision about live tokens', () => {
+  const tokens = [token('a'), token('b', { authMethod: 'scopemesh-pay-main-other', roles: [] })];
+
+  it('is one for all filters, recorded before the first token ends', async () => {
+    const consul = memoryAcl();
+    consul.tokens = [...tokens];
+    const filters = [{ role: 'none' }, { authMethod: WEB }, { authMethod: 'scopemesh-pay-main-other' }];
+    expect(await end(consul, { filters })).toBe(2);
+    expect(consul.log.filter((line) => /^(record|end|settle) /.test(line))).toEqual([
+      `record ${KEY} ${WEB}`,
+      'end a',
+      'end b',
+      `settle ${KEY} ${WEB} applied`,
+    ]);
+  });
+
+  it('is settled without a token where it was recorded before', async () => {
+    const consul = memoryAcl();
+    expect(await end(consul, { isRecorded: true, detailOf: async () => 'as asked' })).toBe(0);
+    expect(consul.settled).toMatchObject([{ outcome: 'applied', detail: 'as asked' }]);
+  });
+
+  it.each(['ERR_CONSUL_DENIED', 'ERR_CONSUL_UNREACHABLE'] as const)(
+    'stays recorded after %s, because no later plan may find the tokens',
+    async (code) => {
+      const consul = memoryAcl();
+      consul.tokens = [...tokens];
+      consul.before = async (line) => {
+        if (line.startsWith('end')) throw failed(code);
+      };
+      await expect(end(consul)).rejects.toMatchObject({ code });
+      expect(consul.pending.size).toBe(1);
+      expect(consul.settled).toEqual([]);
+    },
+  );
+
+  it('is withdrawn where tokens need not end any more, and stays where it was recorded before', async () => {
+    const consul = memoryAcl();
+    consul.tokens = [...tokens];
+    const isAsPlanned = () => false;
+    expect(await end(consul, { isAsPlanned })).toBe('stale');
+    expect(consul.pending.size).toBe(0);
+    expect(await end(consul, { isAsPlanned, isRecorded: true })).toBe('stale');
+    expect(consul.pending.size).toBe(1);
+    expect(consul.tokens).toHaveLength(2);
+    expect(consul.settled).toEqual([]);
   });
 });
 

@@ -80,8 +80,16 @@ describe('a write that a crash left open', () => {
     expect(consul.pending.size).toBe(0);
     expect(consul.deps.acl.isDoubtful(KEY, NOW)).toBe(false);
     expect(consul.warnings).toEqual(
-      SUBJECTS.map(() => 'settled an ACL write that a crash or a lost answer left open'),
+      SUBJECTS.map(() => 'settled a write that a crash or a lost answer left open'),
     );
+  });
+
+  it('measures no time from the event to the write, because the time of the write is unknown', async () => {
+    const consul = memoryAcl();
+    await leave(consul, gain.create(role()));
+    await recovered(consul, [role()]);
+    expect(outcomes(consul)).toEqual(['applied ScopeGranted']);
+    expect(consul.timed).toEqual([]);
   });
 
   it('is applied where the object is gone as it should be, and is forgotten', async () => {
@@ -213,7 +221,7 @@ describe('tokens that an interrupted run should have ended', () => {
     expect(consul.tokens.map(({ accessorId }) => accessorId)).toEqual(['theirs']);
     expect(outcomes(consul)).toEqual(['applied ScopeRevoked']);
     expect(consul.settled[0]?.detail).toContain('ended 1 live token;');
-    expect(consul.updates).toEqual([{ lastApplied: new Map() }]);
+    expect(consul.updates).toEqual([{}]);
     expect(consul.deps.acl.isDoubtful(KEY, NOW)).toBe(false);
   });
 

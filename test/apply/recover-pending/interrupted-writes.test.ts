@@ -1,11 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { recoverPendingClaims } from '../../../src/apply/claim-records.js';
 import { draftOf } from '../../../src/apply/decision-drafts.js';
 import { onItsWayMs } from '../../../src/apply/lost-answers.js';
-import {
-  recordsWithPending,
-  recoverPending,
-  recoverPendingClaims,
-} from '../../../src/apply/recover-pending.js';
+import { recordsWithPending, recoverPending } from '../../../src/apply/recover-pending.js';
 import type { ClaimRecord } from '../../../src/model/catalog.js';
 import type { DraftDecision } from '../../../src/model/decision.js';
 import type { IntentionEntry } from '../../../src/model/intention.js';
@@ -15,7 +12,7 @@ import {
   toLastAppliedText,
   toUncertainText,
 } from '../../../src/plan/last-applied.js';
-import { claimSubject } from '../../../src/plan/plan.js';
+import { claimFacts, claimSubject } from '../../../src/plan/plan.js';
 import type { KeyRecord, RecordUpdate, SettledDecision } from '../../../src/queue/journal.js';
 import { ALLOW, DENY, entry, NOW, named, ourSource, source } from '../../plan/scene.js';
 import { depsOf, worldWithTwo } from '../../reconcile/deps.js';
@@ -102,7 +99,8 @@ describe('a write of an edge that a crash left open', () => {
       at(8, entryOf('web')),
       rig.deps,
     );
-    expect(rig.updates).toEqual([{ lastApplied: remembered }]);
+    const changed = [...remembered].filter(([subject]) => subject !== 'other');
+    expect(rig.updates).toEqual([{ lastApplied: new Map(changed) }]);
     expect([...remembered.keys()]).toEqual(['other', change('web').subject, change('api').subject]);
     expect(remembered.get(change('api').subject)).toBe(toUncertainText(['orders:read']));
     const text = remembered.get(change('web').subject);
@@ -301,12 +299,10 @@ describe('a write of a claim record that a crash left open', () => {
     service: named('web'),
     modifyIndex: 3,
   };
-  const draft = (action: 'grant' | 'revoke'): DraftDecision => ({
-    ...draftFor(change('web')),
-    subject: claimSubject(record, 'web'),
-    resource: { kind: 'claim', name: 'web' },
-    action,
-  });
+  const draft = (action: 'grant' | 'revoke'): DraftDecision => {
+    const { writeId: _, ...single } = draftFor(change('web'));
+    return { ...single, ...claimFacts(record, record.service, action === 'grant') };
+  };
 
   test.each([
     ['grant', 'exists', [record], 'applied'],

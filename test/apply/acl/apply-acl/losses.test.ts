@@ -37,11 +37,11 @@ describe('an auth method whose lifetime is to be shorter', () => {
     expect(consul.log.filter((line) => line !== 'woke the relay')).toEqual([
       'keep acl/written=yes',
       `list authMethod ${WEB}`,
-      `record ${KEY} ${WEB}`,
-      `record ${KEY} ${WEB}`,
+      `record ${KEY} ${WEB}+${WEB}`,
       `replace ${WEB}`,
       `settle ${KEY} ${WEB} applied`,
       `list authMethod ${WEB}`,
+      `record ${KEY} ${WEB}`,
       'end long',
       `list authMethod ${WEB}`,
       `settle ${KEY} ${WEB} applied`,
