@@ -63,17 +63,21 @@ export function admittedPeople(provider: string, deps: Known): Members {
   });
 }
 
-/** The facts from the last read state. */
-export function factsOfPeople(provider: string, deps: Known): PeopleFacts {
+/** The facts from the last read state. `read`: what a job has just read. */
+export function factsOfPeople(
+  provider: string,
+  deps: Known,
+  read: Partial<Pick<PeopleFacts, 'actual' | 'lastApplied' | 'evidence' | 'grantReason'>> = {},
+): PeopleFacts {
   const { mapping } = deps.world;
   return {
     provider,
     mapping,
     members: knownMembers(provider, deps),
-    actual: cachedPeople(provider, deps),
-    lastApplied: deps.world.records.of(formatKey(providerKey(provider))),
-    evidence: [],
-    grantReason: 'MembershipAdded',
+    actual: read.actual ?? cachedPeople(provider, deps),
+    lastApplied: read.lastApplied ?? deps.world.records.of(formatKey(providerKey(provider))),
+    evidence: read.evidence ?? [],
+    grantReason: read.grantReason ?? 'MembershipAdded',
     plansNarrowing: policyOf(mapping).plansNarrowing,
     kept: new Set(),
   };

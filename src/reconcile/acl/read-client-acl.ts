@@ -6,6 +6,7 @@ import { clientKey, formatKey } from '../../model/key.js';
 import type { Job } from '../../model/trigger.js';
 import type { ClientId } from '../../plan/world.js';
 import type { KeyRecord } from '../../queue/journal.js';
+import { pendingPolicies, readNamedAcl } from '../../read/read-acl.js';
 import { objectNamesOf } from '../../state/plan-client-acl.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { isOfList } from '../fan-out.js';
@@ -21,15 +22,12 @@ export async function readSettled(
 ): Promise<{ readonly actual: AclSnapshot; readonly lastApplied: ReadonlyMap<string, string> }> {
   const { world, acl } = deps;
   const { name, policies } = objectNamesOf(id, deps);
-  const left = pendingAcl(record).flatMap(({ resource }) =>
-    resource.kind === 'acl-policy' && resource.name !== undefined ? [resource.name] : [],
-  );
-  const wanted = unique([...policies, ...left]);
+  const wanted = unique([...policies, ...pendingPolicies(record)]);
   const isDoubtful = acl.isDoubtful(key, deps.clock.now());
   const actual =
     isRead && pendingAcl(record).length === 0 && !isDoubtful
       ? acl.cache.snapshot([name], wanted)
-      : await readNamed(name, wanted, deps, signal);
+      : await readNamedAcl(name, wanted, deps, signal);
   const lastApplied = await recoverPendingAcl(key, record, actual, deps, signal);
   world.rememberWritten(key, lastApplied);
   return { actual, lastApplied };
@@ -56,18 +54,6 @@ export function isListed({ triggers, attempts }: Job, { acl }: ReconcilerDeps): 
     triggers.length > 0 &&
     triggers.every(({ cause }) => isOfList(cause))
   );
-}
-
-async function readNamed(
-  name: string,
-  policies: readonly string[],
-  { world, acl, consul }: ReconcilerDeps,
-  signal: AbortSignal,
-): Promise<AclSnapshot> {
-  const read = world.beginRead();
-  const actual = await consul.acl.readNamed([name], policies, signal);
-  acl.cache.put([name], policies, actual, read);
-  return actual;
 }
 
 function unique(names: readonly string[]): readonly string[] {
