@@ -9,6 +9,7 @@ import { clientKey, formatKey } from '../../model/key.js';
 import type { Evidence, Job } from '../../model/trigger.js';
 import { forgetRulings } from '../../operator/approvals.js';
 import type { AclChange } from '../../plan/acl/acl-change.js';
+import { evidenceOf } from '../../plan/evidence.js';
 import { guard } from '../../plan/guards/guards.js';
 import { quarantinedIn } from '../../plan/holds.js';
 import { policyOf } from '../../plan/mode.js';
@@ -23,7 +24,6 @@ import {
   scopesKey,
 } from '../../state/plan-client-acl.js';
 import type { ReconcilerDeps } from '../deps.js';
-import { evidenceOf } from '../fan-out.js';
 import { guardFacts } from '../guard-facts.js';
 import { applyCounted } from './apply-counted.js';
 import { guardableClient } from './guard-acl.js';

@@ -4,12 +4,12 @@ import { tolerateDenied } from '../../apply/acl/tolerate-denied.js';
 import type { AclSnapshot } from '../../model/acl.js';
 import { clientKey, formatKey } from '../../model/key.js';
 import type { Job } from '../../model/trigger.js';
+import { isOfList } from '../../plan/client-job.js';
 import type { ClientId } from '../../plan/world.js';
 import type { KeyRecord } from '../../queue/journal.js';
 import { pendingPolicies, readNamedAcl } from '../../read/read-acl.js';
 import { objectNamesOf } from '../../state/plan-client-acl.js';
 import type { ReconcilerDeps } from '../deps.js';
-import { isOfList } from '../fan-out.js';
 
 /** Reads the client's existing objects, settles what a crash or a lost answer left, and resolves with both. */
 export async function readSettled(

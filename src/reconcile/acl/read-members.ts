@@ -4,11 +4,11 @@ import type { Directory } from '../../identity/directory.js';
 import type { Members } from '../../model/members.js';
 import type { Job } from '../../model/trigger.js';
 import { groupsOf, withExisting } from '../../plan/acl/plan-people.js';
+import { evidenceOf } from '../../plan/evidence.js';
 import { readAllAcl } from '../../read/read-acl.js';
 import { admittedPeople } from '../../state/people-acl.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { countFailure } from '../directory-failures.js';
-import { evidenceOf } from '../fan-out.js';
 import { Stopped } from '../until-stop.js';
 
 /** So long nobody is asked for again who left and still has access, because the removal is held or not allowed. */
