@@ -9,13 +9,13 @@ import { policyOf } from '../plan/mode.js';
 import type { Change, Hold, Plan } from '../plan/plan.js';
 import { type ClientPlan, planClient } from '../plan/plan-client.js';
 import type { JwtProviderChange } from '../plan/plan-jwt-providers.js';
+import { unreadableHolds } from '../plan/unreadable-holds.js';
 import { type ClientId, clientText, serviceText } from '../plan/world.js';
 import { type EntrySizes, planFleet } from '../state/fleet.js';
 import type { RevocationWindow } from '../state/revocation-window.js';
 import type { WorldState } from '../state/world-state.js';
 import { type AclFleetPlan, NO_ACL_PLAN } from './acl/plan-fleet-acl.js';
 import { planned } from './jwt-provider-plans.js';
-import { unreadableHolds } from './unreadable.js';
 
 /** A record of `claims: first` that would be created or deleted. */
 export interface ClaimChange {
@@ -74,7 +74,9 @@ export function planEverything(
       ...(claims.length === 0 ? clients : clientPlans(world, now)).flatMap(([, plan]) => plan.holds),
       ...plans.flatMap((plan) => plan.holds),
       ...acl.holds,
-      ...unreadableHolds(world),
+      ...world.mapping.providers.flatMap((each) =>
+        unreadableHolds(each, world.directories.unreadableOf(each)),
+      ),
     ];
     return {
       claims: policyOf(world.mapping).writes ? claims : [],

@@ -12,9 +12,9 @@ import { type Explanation, explain } from '../../plan/explain.js';
 import { type Change, intentionSubject } from '../../plan/plan.js';
 import { planClient } from '../../plan/plan-client.js';
 import type { Obstacle } from '../../plan/reach.js';
+import { unreadableHoldOf } from '../../plan/unreadable-holds.js';
 import { serviceText } from '../../plan/world.js';
-import { clientLogin } from '../../reconcile/client-logins.js';
-import { unreadableHoldOf } from '../../reconcile/unreadable.js';
+import { clientLogin } from '../../state/client-logins.js';
 import { inputOf, planFleet } from '../../state/fleet.js';
 import type { Cli } from '../cli.js';
 import { hasDecisionLog } from '../has-decision-log.js';
@@ -174,7 +174,7 @@ async function judge(
       client === undefined
         ? []
         : planClient(client, world.view(now), world.claimsOn(client, now), world.mapping).holds,
-    unreadable: client && unreadableHoldOf(client, world),
+    unreadable: client && unreadableHoldOf(client, world.directories.unreadableOf(client.provider)),
   });
 }
 
