@@ -4,8 +4,8 @@ import { compareQuarantines } from '../operator/quarantine-records.js';
 import { readConsul } from '../read/read-consul.js';
 import { Outage } from '../repeat.js';
 import type { ReconcilerDeps } from './deps.js';
+import { leftoverTriggers } from './leftovers.js';
 import { restoreMemory } from './restore.js';
-import { leftoverTriggers } from './sweep.js';
 
 const RETRY_MS = 1_000;
 
