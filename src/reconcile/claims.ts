@@ -7,9 +7,9 @@ import type { Cause } from '../model/cause.js';
 import type { DraftDecision } from '../model/decision.js';
 import { clientKey, formatKey } from '../model/key.js';
 import { policyOf } from '../plan/mode.js';
-import { planClient } from '../plan/plan-client.js';
 import { type ClientId, clientText } from '../plan/world.js';
 import type { KeyRecord } from '../queue/journal.js';
+import { planClaims } from '../state/client-claims.js';
 import { claimStatusTriggers } from '../state/observe-consul.js';
 import type { Touched } from '../state/touched.js';
 import type { ReconcilerDeps } from './deps.js';
@@ -44,7 +44,7 @@ export async function settleClaims(
   };
   const settle = async (record: KeyRecord, overtaken: readonly DraftDecision[]) => {
     const now = deps.clock.now();
-    const plan = planClient(id, world.view(now), world.claimsOn(id, now), world.mapping);
+    const plan = planClaims(id, world, now);
     await recordHolds(text, record, plan.holds, cause, deps, (subject) => !isAclSubject(subject));
     const isAny = await writeClaims(text, id, plan, overtaken, cause, onTouched, deps, signal);
     return { isAny, isFreed: isAny && plan.remove !== undefined && policyOf(world.mapping).removes };

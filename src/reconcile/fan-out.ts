@@ -2,6 +2,7 @@ import { causeOf } from '../apply/decision-drafts.js';
 import type { ServiceName } from '../model/intention.js';
 import { destinationKey } from '../model/key.js';
 import type { Evidence, Job, Trigger } from '../model/trigger.js';
+import type { Reached } from '../plan/reached.js';
 import { type ClientId, serviceText } from '../plan/world.js';
 
 /** One trigger for each destination, with the cause and the evidence of the job that leads there. */
@@ -21,15 +22,6 @@ export function fanOut(
     ...(client === undefined ? {} : { client }),
     ...(evidence.length === 0 ? {} : { evidence }),
   }));
-}
-
-/** The destinations that a client's change reaches, with its evidence. */
-export interface Reached {
-  readonly clientId: string;
-  readonly isNamed: boolean;
-  readonly evidence: readonly Evidence[];
-  readonly urgent: boolean;
-  readonly at: readonly ServiceName[];
 }
 
 /** One trigger per destination for all reaches with the same content. */
