@@ -2,13 +2,10 @@ import { pendingAcl } from '../apply/acl/recover-pending-acl.js';
 import type { AclSnapshot } from '../model/acl.js';
 import { hasOurName } from '../plan/acl/object-names.js';
 import type { KeyRecord } from '../queue/journal.js';
-import type { ReadDeps } from './deps.js';
+import type { AclReadDeps } from './deps.js';
 
 /** Reads every ACL object with a name of ours. Resolves with the names whose objects changed. */
-export async function readAllAcl(
-  deps: Pick<ReadDeps, 'world' | 'acl' | 'consul'>,
-  signal: AbortSignal,
-): Promise<ReadonlySet<string>> {
+export async function readAllAcl(deps: AclReadDeps, signal: AbortSignal): Promise<ReadonlySet<string>> {
   const { world, acl, consul } = deps;
   const { owner } = world.mapping;
   const read = world.beginRead();
@@ -19,7 +16,7 @@ export async function readAllAcl(
 export async function readNamedAcl(
   name: string,
   policies: readonly string[],
-  { world, acl, consul }: Pick<ReadDeps, 'world' | 'acl' | 'consul'>,
+  { world, acl, consul }: AclReadDeps,
   signal: AbortSignal,
 ): Promise<AclSnapshot> {
   const read = world.beginRead();

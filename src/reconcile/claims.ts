@@ -12,7 +12,7 @@ import type { KeyRecord } from '../queue/journal.js';
 import { planClaims } from '../state/client-claims.js';
 import { claimStatusTriggers } from '../state/observe-consul.js';
 import type { Touched } from '../state/touched.js';
-import type { ReconcilerDeps } from './deps.js';
+import type { ClaimDeps } from './deps.js';
 
 /**
  * Creates or deletes the record of a claim (`claims: first`), and records the holds of claims on this client. True if the
@@ -21,7 +21,7 @@ import type { ReconcilerDeps } from './deps.js';
 export async function settleClaims(
   id: ClientId,
   cause: Cause,
-  deps: ReconcilerDeps,
+  deps: ClaimDeps,
   signal: AbortSignal,
   isConfirmed = false,
 ): Promise<boolean> {

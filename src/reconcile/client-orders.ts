@@ -1,12 +1,13 @@
 import { messageOf } from '../errors.js';
 import type { Evidence, Job } from '../model/trigger.js';
+import type { OperatorDeps } from '../operator/deps.js';
 import { writeQuarantine } from '../operator/quarantine-records.js';
 import { releaseIfDecided, settleLeftDecisions, takeOrders } from '../operator/quarantines.js';
 import { hasOrder } from '../plan/client-job.js';
 import type { ClientId } from '../plan/world.js';
 import { reconcileClientAcl } from './acl/client-acl.js';
 import type { ClientReach } from './client-reach.js';
-import type { ReconcilerDeps } from './deps.js';
+import type { AclJobDeps, ClientDeps } from './deps.js';
 import { settled } from './settled.js';
 
 /** Closes a client by an order, and ends a quarantine that a person has released. No read of a directory comes before it. */
@@ -14,7 +15,7 @@ export async function carryOutOrders(
   id: ClientId,
   job: Job,
   reach: ClientReach,
-  deps: ReconcilerDeps,
+  deps: ClientDeps,
   signal: AbortSignal,
 ): Promise<void> {
   // Noted before the block is in the world: an earlier job that sees the block must know its cause.
@@ -35,7 +36,7 @@ export async function carryOutOrders(
 }
 
 /** Settles what a crash left, and ends a quarantine that a person has released. True if it ended. */
-export async function endReleased(id: ClientId, deps: ReconcilerDeps): Promise<boolean> {
+export async function endReleased(id: ClientId, deps: OperatorDeps): Promise<boolean> {
   await settleLeftDecisions(id, deps);
   return releaseIfDecided(id, deps);
 }
@@ -44,7 +45,7 @@ export async function endReleased(id: ClientId, deps: ReconcilerDeps): Promise<b
 export async function closeLogins(
   id: ClientId,
   job: Job,
-  deps: ReconcilerDeps,
+  deps: AclJobDeps,
   signal: AbortSignal,
   evidence?: readonly Evidence[],
 ): Promise<void> {

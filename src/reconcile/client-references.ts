@@ -6,7 +6,7 @@ import type { Job } from '../model/trigger.js';
 import { hasOrder } from '../plan/client-job.js';
 import type { ClientId } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
-import type { ReconcilerDeps } from './deps.js';
+import type { ClientDeps } from './deps.js';
 import { countFailure } from './directory-failures.js';
 
 /** Finds the client ID of a client that is named by another ID, and queues the client's own key. */
@@ -14,7 +14,7 @@ export async function resolveReference(
   key: Extract<Key, { kind: 'client' }>,
   job: Job,
   directory: Directory,
-  deps: ReconcilerDeps,
+  deps: Pick<ClientDeps, 'world' | 'queue' | 'metrics'>,
   signal: AbortSignal,
 ): Promise<JobResult> {
   const cached =
@@ -44,7 +44,7 @@ export async function followRename(
   id: ClientId,
   known: OAuthClient | undefined,
   job: Job,
-  deps: ReconcilerDeps,
+  deps: Pick<ClientDeps, 'world' | 'queue' | 'metrics'>,
 ): Promise<void> {
   if (known?.internalId === undefined || deps.world.client(id) !== undefined) return;
   const key: Key = { kind: 'client', provider: id.provider, by: 'internalId', value: known.internalId };

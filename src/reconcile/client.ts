@@ -11,7 +11,7 @@ import { settleClaims } from './claims.js';
 import { carryOutOrders } from './client-orders.js';
 import { ClientReach } from './client-reach.js';
 import { followRename, resolveReference } from './client-references.js';
-import type { ReconcilerDeps } from './deps.js';
+import type { ClientDeps } from './deps.js';
 import { readClient } from './read-client.js';
 import { settled } from './settled.js';
 import { closeRemoved, leaveClient } from './unmanaged-clients.js';
@@ -24,7 +24,7 @@ const DONE: JobResult = { kind: 'done' };
 export async function reconcileClient(
   key: ClientKey,
   job: Job,
-  deps: ReconcilerDeps,
+  deps: ClientDeps,
   signal: AbortSignal,
 ): Promise<JobResult> {
   const { world, acl, queue } = deps;
@@ -70,7 +70,7 @@ export async function reconcileClient(
 }
 
 /** Whether the client is known and enabled, and nothing blocks it. */
-function isOpen(id: ClientId, { world }: ReconcilerDeps): boolean {
+function isOpen(id: ClientId, { world }: Pick<ClientDeps, 'world'>): boolean {
   const isBlocked = world.clientBlock(id) !== undefined;
   return world.hasDirectory(id.provider) && !isBlocked && world.client(id)?.enabled === true;
 }

@@ -11,7 +11,7 @@ import type { JobResult } from '../queue/queue.js';
 import { toTriggers } from '../state/observe-consul.js';
 import { orphanedNames } from '../state/orphaned-acl.js';
 import { NOTHING_TOUCHED } from '../state/touched.js';
-import type { ReconcilerDeps } from './deps.js';
+import type { DirectoryDeps } from './deps.js';
 import { countFailure } from './directory-failures.js';
 import { measureRead, reportRead } from './last-read.js';
 import { sendReached } from './send-reached.js';
@@ -24,7 +24,7 @@ type DirectoryKey = Extract<Key, { kind: 'directory' }>;
 export async function reconcileProvider(
   { name: provider }: DirectoryKey,
   job: Job,
-  deps: ReconcilerDeps,
+  deps: DirectoryDeps,
   signal: AbortSignal,
 ): Promise<JobResult> {
   const { world, clock, queue } = deps;
@@ -81,7 +81,7 @@ export async function reconcileProvider(
   return { kind: 'done' };
 }
 
-async function readAll(directory: Directory, isUrgent: boolean, deps: ReconcilerDeps, signal: AbortSignal) {
+async function readAll(directory: Directory, isUrgent: boolean, deps: DirectoryDeps, signal: AbortSignal) {
   try {
     return await directory.readAll(signal, isUrgent);
   } catch (error) {

@@ -13,7 +13,7 @@ import { settleClientAcl } from './acl/read-client-acl.js';
 import { blockUnconfirmed } from './client-blocks.js';
 import { closeLogins } from './client-orders.js';
 import type { ClientReach } from './client-reach.js';
-import type { ReconcilerDeps } from './deps.js';
+import type { ClientDeps } from './deps.js';
 import { countFailure } from './directory-failures.js';
 import { reportUnreadable } from './unreadable.js';
 
@@ -28,7 +28,7 @@ export async function readClient(
   job: Job,
   directory: Directory,
   reach: ClientReach,
-  deps: ReconcilerDeps,
+  deps: ClientDeps,
   signal: AbortSignal,
 ): Promise<JobResult | undefined> {
   const { world, queue } = deps;
@@ -59,7 +59,7 @@ async function read(
   job: Job,
   directory: Directory,
   reach: ClientReach,
-  deps: ReconcilerDeps,
+  deps: ClientDeps,
   signal: AbortSignal,
 ): Promise<'read' | 'closed' | 'waits'> {
   const { world } = deps;

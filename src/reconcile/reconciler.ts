@@ -30,8 +30,10 @@ export function createReconciler(deps: ReconcilerDeps): AgendaHandler {
   };
 }
 
+type LookDeps = Pick<ReconcilerDeps, 'journal' | 'acl' | 'clock' | 'queue'>;
+
 /** A key with a write whose answer was lost comes again once the time of its request is over. */
-async function lookAgain(key: Key, { journal, acl, clock, queue }: ReconcilerDeps): Promise<void> {
+async function lookAgain(key: Key, { journal, acl, clock, queue }: LookDeps): Promise<void> {
   const text = formatKey(key);
   const now = clock.now();
   const { pending } = await journal.read(text);
@@ -73,7 +75,11 @@ async function runProvider(
 }
 
 /** As a job of its own, so that a revocation does not wait until the read ends. */
-async function compareDirectory(provider: string, job: Job, { queue }: ReconcilerDeps): Promise<void> {
+async function compareDirectory(
+  provider: string,
+  job: Job,
+  { queue }: Pick<ReconcilerDeps, 'queue'>,
+): Promise<void> {
   if (!job.triggers.some(({ fullRead }) => fullRead)) return;
   const key = directoryKey(provider);
   await queue.add(job.triggers.map(({ order: _, ...trigger }) => ({ ...trigger, key })));

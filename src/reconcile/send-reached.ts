@@ -10,7 +10,7 @@ import { hasClaimWork } from '../state/client-claims.js';
 import { claimStatusTriggers } from '../state/observe-consul.js';
 import type { Touched } from '../state/touched.js';
 import { aclTriggersOf } from './acl/acl-triggers.js';
-import type { ReconcilerDeps } from './deps.js';
+import type { ReachedDeps } from './deps.js';
 import { reachTriggers } from './fan-out.js';
 
 /** The result of a complete read of a directory. */
@@ -30,7 +30,7 @@ export async function sendReached(
   provider: string,
   { reaches, touched, isFirst, about }: Found,
   job: Job,
-  deps: ReconcilerDeps,
+  deps: ReachedDeps,
   signal: AbortSignal,
 ): Promise<unknown> {
   // A client that only gains may need its login before its intention opens.
@@ -89,7 +89,7 @@ function fullReadCause(job: Job): Cause {
 }
 
 /** The clients with claims whose status changed: their jobs write the claim records and record the holds. */
-function claimTriggers(touched: Touched, job: Job, deps: ReconcilerDeps): readonly Trigger[] {
+function claimTriggers(touched: Touched, job: Job, deps: ReachedDeps): readonly Trigger[] {
   return claimStatusTriggers(deps.world, touched, fullReadCause(job)).filter(
     ({ key }) => key.kind === 'client',
   );
@@ -105,7 +105,7 @@ function firstClaimTriggers(
   touched: Touched,
   reaches: readonly Reached[],
   job: Job,
-  deps: ReconcilerDeps,
+  deps: ReachedDeps,
 ): readonly Trigger[] {
   const triggers = claimTriggers(touched, job, deps);
   if (isAclActive(deps)) return triggers;

@@ -14,7 +14,7 @@ import { planningFleet } from '../state/fleet.js';
 import { losingDestinations, toTriggers } from '../state/observe-consul.js';
 import { aclBudget, countAhead } from './acl/acl-budget.js';
 import { sweepAcl } from './acl/sweep-acl.js';
-import type { ReconcilerDeps } from './deps.js';
+import type { SweepDeps } from './deps.js';
 import { inTurns } from './in-slices.js';
 import { jwtProviderTriggers } from './jwt-provider-plans.js';
 import { leftoverTriggers } from './leftovers.js';
@@ -22,7 +22,7 @@ import { settled } from './settled.js';
 import { reportSweep, type SweepSummary } from './sweep-summary.js';
 
 /** The complete comparison: plans every destination from a fresh read, and queues those with work. */
-export async function sweep(deps: ReconcilerDeps, signal: AbortSignal): Promise<SweepSummary> {
+export async function sweep(deps: SweepDeps, signal: AbortSignal): Promise<SweepSummary> {
   const { world, queue } = deps;
   await readDifferences(deps, signal);
   // A failure with the KV does not keep an edge from being compared.
@@ -62,7 +62,7 @@ export async function sweep(deps: ReconcilerDeps, signal: AbortSignal): Promise<
 }
 
 /** Plans all destinations but those that wait for their job and have nothing of ours to lose. */
-async function planInTurns(deps: ReconcilerDeps, signal: AbortSignal) {
+async function planInTurns(deps: SweepDeps, signal: AbortSignal) {
   const { world, window, queue } = deps;
   let waiting = 0;
   const isLeft = (destination: ServiceName) => {
@@ -91,7 +91,7 @@ function hasWork({ changes, holds, awaits = [], records }: Plan): boolean {
 function unwritten(
   plans: readonly Plan[],
   read: ReadonlyMap<string, IntentionEntry>,
-  { entries }: ReconcilerDeps['world'],
+  { entries }: SweepDeps['world'],
 ): readonly ServiceName[] {
   return plans.flatMap(({ key }) => {
     if (key.kind !== 'destination') return [];

@@ -9,13 +9,13 @@ import type { JobResult } from '../queue/queue.js';
 import { reconcileClientAcl } from './acl/client-acl.js';
 import { settleClientAcl } from './acl/read-client-acl.js';
 import { endReleased } from './client-orders.js';
-import type { ReconcilerDeps } from './deps.js';
+import type { ClientDeps } from './deps.js';
 
 /** The provider left the configuration: the sweep closes what the client opened, except its logins. */
 export async function closeRemoved(
   id: ClientId,
   job: Job,
-  deps: ReconcilerDeps,
+  deps: ClientDeps,
   signal: AbortSignal,
 ): Promise<JobResult> {
   if (await endReleased(id, deps)) await writeQuarantine(id, deps, signal);
@@ -26,7 +26,7 @@ export async function closeRemoved(
 export async function leaveClient(
   id: ClientId,
   job: Job,
-  deps: ReconcilerDeps,
+  deps: ClientDeps,
   signal: AbortSignal,
 ): Promise<JobResult> {
   const key = formatKey(clientKey(id.provider, id.clientId));

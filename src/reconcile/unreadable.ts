@@ -4,7 +4,7 @@ import { directoryKey, formatKey } from '../model/key.js';
 import { clientSubject } from '../plan/plan.js';
 import { MOST_REPORTED, unreadableHolds } from '../plan/unreadable-holds.js';
 import type { ClientId } from '../plan/world.js';
-import type { ReconcilerDeps } from './deps.js';
+import type { UnreadableDeps } from './deps.js';
 
 /**
  * Records a hold for each client of a provider that cannot be read, and its end. `only`: reports this client alone, because
@@ -13,7 +13,7 @@ import type { ReconcilerDeps } from './deps.js';
 export async function reportUnreadable(
   provider: string,
   cause: Cause,
-  deps: ReconcilerDeps,
+  deps: UnreadableDeps,
   only?: ClientId,
 ): Promise<void> {
   const { world, journal, metrics, logger } = deps;

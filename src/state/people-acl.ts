@@ -54,6 +54,26 @@ export function plannedPeople(provider: string, deps: Known): PeoplePlan {
   return planPeople(factsOfPeople(provider, deps), deps.acl);
 }
 
+/** The plan of one provider's people, before the guards. */
+export interface PlannedPeople {
+  readonly provider: string;
+  readonly plan: PeoplePlan;
+  /** Whether the members of its groups are known. */
+  readonly isKnown: boolean;
+  /** A job of these people was writing by an earlier plan when this one was made. */
+  readonly isUnderWay: boolean;
+}
+
+/** The plans of all people by the last read. */
+export function planPeopleFleet(deps: Known): readonly PlannedPeople[] {
+  return providersOfPeople(deps).map((provider) => ({
+    provider,
+    plan: plannedPeople(provider, deps),
+    isKnown: knownMembers(provider, deps) !== undefined,
+    isUnderWay: deps.acl.isUnderWay(formatKey(providerKey(provider))),
+  }));
+}
+
 /** The people who have access by each group, as last read. */
 export function admittedPeople(provider: string, deps: Known): Members {
   return existingMembers({

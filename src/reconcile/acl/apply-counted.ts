@@ -1,13 +1,6 @@
 import { type AclApplication, applyAcl } from '../../apply/acl/apply-acl.js';
-import type { AclDeps } from '../../apply/acl/deps.js';
 import type { KeyRecord } from '../../queue/journal.js';
-import type { RevocationWindow } from '../../state/revocation-window.js';
-import type { WorldState } from '../../state/world-state.js';
-
-export interface CountedDeps extends AclDeps {
-  readonly world: WorldState;
-  readonly window: RevocationWindow;
-}
+import type { CountedDeps } from '../deps.js';
 
 /** Makes the changes, and resolves with the record after them. `counted`: the losses that the mass guard counts, by subject. */
 export async function applyCounted(

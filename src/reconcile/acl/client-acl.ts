@@ -23,7 +23,7 @@ import {
   planHeldLoss,
   scopesKey,
 } from '../../state/plan-client-acl.js';
-import type { ReconcilerDeps } from '../deps.js';
+import type { AclJobDeps } from '../deps.js';
 import { guardFacts } from '../guard-facts.js';
 import { applyCounted } from './apply-counted.js';
 import { guardableClient } from './guard-acl.js';
@@ -46,7 +46,7 @@ const retryAfter = (afterMs: number): JobResult => ({ kind: 'retry', afterMs });
 export async function reconcileClientAcl(
   id: ClientId,
   job: Job,
-  deps: ReconcilerDeps,
+  deps: AclJobDeps,
   signal: AbortSignal,
   evidence: readonly Evidence[] = evidenceOf(job),
 ): Promise<JobResult> {
@@ -65,7 +65,7 @@ async function reconcile(
   key: string,
   job: Job,
   evidence: readonly Evidence[],
-  deps: ReconcilerDeps,
+  deps: AclJobDeps,
   signal: AbortSignal,
 ): Promise<JobResult> {
   const { world, acl, window, clock } = deps;

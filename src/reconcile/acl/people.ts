@@ -15,7 +15,7 @@ import type { JobResult } from '../../queue/queue.js';
 import { pendingPolicies } from '../../read/read-acl.js';
 import { readPeople } from '../../read/read-people.js';
 import { factsOfPeople } from '../../state/people-acl.js';
-import type { ReconcilerDeps } from '../deps.js';
+import type { PeopleDeps } from '../deps.js';
 import { guardFacts } from '../guard-facts.js';
 import { applyCounted } from './apply-counted.js';
 import { guardablePeople } from './guard-people.js';
@@ -38,7 +38,7 @@ type ProviderKey = Extract<Key, { kind: 'provider' }>;
 export async function reconcilePeople(
   key: ProviderKey,
   job: Job,
-  deps: ReconcilerDeps,
+  deps: PeopleDeps,
   signal: AbortSignal,
   mostGrants = MOST_GRANTS,
 ): Promise<JobResult> {
@@ -69,7 +69,7 @@ export async function reconcilePeople(
 async function reconcile(
   key: ProviderKey,
   job: Job,
-  deps: ReconcilerDeps,
+  deps: PeopleDeps,
   signal: AbortSignal,
   mostGrants: number,
 ): Promise<boolean> {

@@ -9,7 +9,7 @@ import type { ClientId } from '../../plan/world.js';
 import type { KeyRecord } from '../../queue/journal.js';
 import { pendingPolicies, readNamedAcl } from '../../read/read-acl.js';
 import { objectNamesOf } from '../../state/plan-client-acl.js';
-import type { ReconcilerDeps } from '../deps.js';
+import type { AclWriteDeps } from '../deps.js';
 
 /** Reads the client's existing objects, settles what a crash or a lost answer left, and resolves with both. */
 export async function readSettled(
@@ -17,7 +17,7 @@ export async function readSettled(
   key: string,
   record: KeyRecord,
   isRead: boolean,
-  deps: ReconcilerDeps,
+  deps: AclWriteDeps,
   signal: AbortSignal,
 ): Promise<{ readonly actual: AclSnapshot; readonly lastApplied: ReadonlyMap<string, string> }> {
   const { world, acl } = deps;
@@ -34,11 +34,7 @@ export async function readSettled(
 }
 
 /** Settles the ACL drafts that a crash or a lost answer left, without waiting for a directory. */
-export async function settleClientAcl(
-  id: ClientId,
-  deps: ReconcilerDeps,
-  signal: AbortSignal,
-): Promise<void> {
+export async function settleClientAcl(id: ClientId, deps: AclWriteDeps, signal: AbortSignal): Promise<void> {
   if (!isAclActive(deps)) return;
   const key = formatKey(clientKey(id.provider, id.clientId));
   const record = await deps.journal.read(key);
@@ -47,7 +43,7 @@ export async function settleClientAcl(
 }
 
 /** Whether a complete read has just shown the objects, so that the job needs no other read. */
-export function isListed({ triggers, attempts }: Job, { acl }: ReconcilerDeps): boolean {
+export function isListed({ triggers, attempts }: Job, { acl }: Pick<AclWriteDeps, 'acl'>): boolean {
   return (
     acl.cache.isComplete &&
     attempts === 0 &&
