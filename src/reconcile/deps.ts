@@ -62,6 +62,17 @@ export interface PeopleDeps extends AclJobDeps, DirectoriesDeps {
   readonly queue: Pick<FollowUps, 'add'>;
 }
 
+/** The dependencies of the job of a jwt-provider entry. */
+export interface JwtProviderDeps extends ReadDeps, GuardDeps, HoldDeps {
+  readonly journal: Pick<Journal, 'read' | 'record' | 'settle'>;
+  readonly queue: Pick<FollowUps, 'add'>;
+}
+
+/** The dependencies of the jobs about a provider, beside the read of its directory. */
+export interface ProviderDeps extends PeopleDeps, JwtProviderDeps {
+  readonly consul: Consul;
+}
+
 /** The dependencies of the claims on a client. */
 export interface ClaimDeps extends TargetDeps, HoldDeps {
   readonly journal: Pick<Journal, 'read' | 'record' | 'settle'>;
@@ -112,7 +123,7 @@ export interface CurrentStateDeps extends ReadDeps, DirectoriesDeps {
 export interface PrepareDeps extends OperatorDeps, ReadDeps {}
 
 /** The dependencies of all jobs: ports, never adapters. */
-export interface ReconcilerDeps extends AdoptionDeps, ClientDeps, DirectoryDeps, PeopleDeps, SweepDeps {
+export interface ReconcilerDeps extends AdoptionDeps, ClientDeps, DirectoryDeps, ProviderDeps, SweepDeps {
   readonly consul: Consul;
   readonly contention: Contention;
   readonly journal: Journal;

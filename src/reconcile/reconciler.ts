@@ -8,7 +8,7 @@ import type { JobResult } from '../queue/queue.js';
 import { reconcilePeople } from './acl/people.js';
 import { endSessions } from './acl/sessions.js';
 import { reconcileClient } from './client.js';
-import type { ReconcilerDeps } from './deps.js';
+import type { ProviderDeps, ReconcilerDeps } from './deps.js';
 import { reconcileDestination } from './destination.js';
 import { reconcileJwtProvider } from './jwt-providers.js';
 import { reconcileProvider } from './provider.js';
@@ -58,7 +58,7 @@ function run(job: Job, deps: ReconcilerDeps, signal: AbortSignal): Promise<JobRe
 async function runProvider(
   key: Extract<Key, { kind: 'provider' }>,
   job: Job,
-  deps: ReconcilerDeps,
+  deps: ProviderDeps,
   signal: AbortSignal,
 ): Promise<JobResult> {
   const [sessions, people, users, clients] = [
@@ -78,7 +78,7 @@ async function runProvider(
 async function compareDirectory(
   provider: string,
   job: Job,
-  { queue }: Pick<ReconcilerDeps, 'queue'>,
+  { queue }: Pick<ProviderDeps, 'queue'>,
 ): Promise<void> {
   if (!job.triggers.some(({ fullRead }) => fullRead)) return;
   const key = directoryKey(provider);
