@@ -12,9 +12,10 @@ import { removeLeft } from '../reconcile/acl/sweep-acl.js';
 import { settleClaims } from '../reconcile/claims.js';
 import type { ReconcilerDeps } from '../reconcile/deps.js';
 import { reconcileDestination } from '../reconcile/destination.js';
-import { clientsOf, type FleetPlan } from '../reconcile/fleet-plan.js';
+import type { FleetPlan } from '../reconcile/fleet-plan.js';
 import { providerOfChange } from '../reconcile/jwt-provider-plans.js';
 import { reconcileJwtProvider } from '../reconcile/jwt-providers.js';
+import { clientsOf } from '../state/client-claims.js';
 
 /** A key that could not be applied, and why. */
 export interface Failure {

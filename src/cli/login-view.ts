@@ -4,8 +4,8 @@ import { type Proof, proofOf } from '../plan/acl/desired-client.js';
 import { createPowers, powerText } from '../plan/acl/token-power.js';
 import type { Hold } from '../plan/plan.js';
 import type { ClientBlock, ClientId } from '../plan/world.js';
-import { type ClientLogin, clientLogin } from '../reconcile/client-logins.js';
 import type { ReconcilerDeps } from '../reconcile/deps.js';
+import { type ClientLogin, clientLogin } from '../state/client-logins.js';
 import { holdView } from './plan-view.js';
 
 /** What an OAuth client may do with Consul by its own token. */

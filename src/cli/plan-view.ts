@@ -2,12 +2,13 @@ import { viewOf } from '../apply/decision-drafts.js';
 import { toPlainValue } from '../decisions/plain-value.js';
 import type { Mapping } from '../model/rule.js';
 import type { AclChange } from '../plan/acl/acl-change.js';
+import type { ClaimChange } from '../plan/claim-changes.js';
 import { holdKey } from '../plan/holds.js';
 import { jwtProviderFacts, jwtProviderSubject } from '../plan/jwt-provider-change.js';
 import { policyOf } from '../plan/mode.js';
 import { type Change, claimFacts, type Hold } from '../plan/plan.js';
 import type { JwtProviderChange } from '../plan/plan-jwt-providers.js';
-import type { ClaimChange, FleetPlan } from '../reconcile/fleet-plan.js';
+import type { FleetPlan } from '../reconcile/fleet-plan.js';
 import type { KnownHolds } from './recorded-holds.js';
 
 /** How many edges would open, change and close, and how many changes are held. */

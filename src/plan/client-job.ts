@@ -1,7 +1,6 @@
-import type { CauseKind } from '../model/cause.js';
+import type { Cause, CauseKind } from '../model/cause.js';
 import type { OAuthClient } from '../model/client.js';
-import type { Evidence, Job } from '../model/trigger.js';
-import type { ClientId } from './world.js';
+import type { Job } from '../model/trigger.js';
 
 /**
  * The job without rechecks that found no change and carry no evidence. Other changes of the job must not be attributed to
@@ -29,6 +28,13 @@ export function needsRead({ triggers }: Job): boolean {
   return triggers.some(({ cause }) => !KNOWN_CAUSES.includes(cause.kind));
 }
 
+/** Causes that follow a complete list, so that no other read is needed: a write finds later changes. */
+const LISTED: readonly CauseKind[] = ['resync', 'full-read', 'command'];
+
+export function isOfList({ kind }: Cause): boolean {
+  return LISTED.includes(kind);
+}
+
 /** Whether an order closes the client even if its directory cannot be read. */
 export function ordersToClose(job: Job): boolean {
   return job.triggers.some(
@@ -39,20 +45,4 @@ export function ordersToClose(job: Job): boolean {
 /** Whether the job has an order for the client. An order about a session does not affect the client. */
 export function hasOrder(job: Job): boolean {
   return job.triggers.some(({ order }) => order !== undefined && order.kind !== 'session-revoked');
-}
-
-/** Adds the client ID to evidence that names the client by its internal ID. */
-export function withClientId(
-  evidence: readonly Evidence[],
-  id: ClientId,
-  known: OAuthClient | undefined,
-): readonly Evidence[] {
-  const internalId = known?.internalId;
-  return evidence.map((each) =>
-    each.provider === id.provider &&
-    internalId !== undefined &&
-    (each.internalIds?.includes(internalId) ?? false)
-      ? { ...each, clients: [...new Set([...(each.clients ?? []), id.clientId])] }
-      : each,
-  );
 }

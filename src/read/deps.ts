@@ -4,6 +4,13 @@ import type { Consul } from '../consul/consul.js';
 import type { Logger } from '../observe.js';
 import type { WorldState } from '../state/world-state.js';
 
+/** The dependencies of the reads of ACL objects. */
+export interface AclReadDeps {
+  readonly consul: Pick<Consul, 'acl'>;
+  readonly world: WorldState;
+  readonly acl: AclState;
+}
+
 /** The dependencies of the reads of Consul. */
 export interface ReadDeps {
   readonly consul: Consul;

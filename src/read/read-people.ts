@@ -2,13 +2,13 @@ import type { AclSnapshot } from '../model/acl.js';
 import { hasOurName } from '../plan/acl/object-names.js';
 import { isPeoples } from '../plan/acl/plan-people.js';
 import { peoplesNames, policiesOfPeople } from '../state/people-acl.js';
-import type { ReadDeps } from './deps.js';
+import type { AclReadDeps } from './deps.js';
 
 /** Reads the objects of a provider's people, and the policies that they need or that are named. */
 export async function readPeople(
   provider: string,
   named: readonly string[],
-  deps: Pick<ReadDeps, 'world' | 'acl' | 'consul'>,
+  deps: AclReadDeps,
   signal: AbortSignal,
 ): Promise<AclSnapshot> {
   const { owner } = deps.world.mapping;

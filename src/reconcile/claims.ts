@@ -9,12 +9,12 @@ import type { DraftDecision } from '../model/decision.js';
 import type { ServiceName } from '../model/intention.js';
 import { clientKey, formatKey } from '../model/key.js';
 import { policyOf } from '../plan/mode.js';
-import { planClient } from '../plan/plan-client.js';
 import { type ClientId, clientText, serviceText } from '../plan/world.js';
 import type { KeyRecord } from '../queue/journal.js';
+import { planClaims } from '../state/client-claims.js';
 import { claimStatusTriggers } from '../state/observe-consul.js';
 import type { Touched } from '../state/touched.js';
-import type { ReconcilerDeps } from './deps.js';
+import type { ClaimDeps } from './deps.js';
 
 /** So often a claim is planned again at once because it changed while its write was recorded. */
 const MOST_PLANS = 2;
@@ -27,7 +27,7 @@ const KEEPS_CHANGING = 'the claims on this client change while their record is w
 export async function settleClaims(
   id: ClientId,
   cause: Cause,
-  deps: ReconcilerDeps,
+  deps: ClaimDeps,
   signal: AbortSignal,
   isConfirmed = false,
 ): Promise<boolean> {
@@ -51,11 +51,10 @@ export async function settleClaims(
   const settle = async (record: KeyRecord, overtaken: readonly DraftDecision[]) => {
     const now = deps.clock.now();
     const { mapping } = world;
-    const planAt = (at: number) => planClient(id, world.view(at), world.claimsOn(id, at), mapping);
-    const plan = planAt(now);
+    const plan = planClaims(id, world, now);
     const isAsPlanned = (write: ClaimWrite) => {
       if (world.mapping !== mapping) return false;
-      const { create, remove } = planAt(deps.clock.now());
+      const { create, remove } = planClaims(id, world, deps.clock.now());
       return isSame(write, write.do === 'create' ? create : remove?.service);
     };
     await recordHolds(text, record, plan.holds, cause, deps, (subject) => !isAclSubject(subject));

@@ -5,7 +5,7 @@ import { isBeyondLimit } from '../plan/guards/revocation-limit.js';
 import { type ClientId, clientText } from '../plan/world.js';
 import { budgetOf } from '../state/fleet.js';
 import { aclBudget } from './acl/acl-budget.js';
-import type { ReconcilerDeps } from './deps.js';
+import type { CountedDeps } from './deps.js';
 
 /** How long a directory may be unreadable before the client of an order is closed without a read. */
 const UNCONFIRMED_AFTER_MS = 5_000;
@@ -18,7 +18,7 @@ export async function blockUnconfirmed(
   id: ClientId,
   job: Job,
   code: ErrorCode,
-  deps: ReconcilerDeps,
+  deps: CountedDeps,
 ): Promise<boolean> {
   const orders = job.triggers.flatMap(({ order }) =>
     order?.kind === 'client-disabled' || order?.kind === 'client-deleted' ? [order] : [],

@@ -1,8 +1,8 @@
 import { causeOf } from '../apply/decision-drafts.js';
-import type { Cause, CauseKind } from '../model/cause.js';
 import type { ServiceName } from '../model/intention.js';
 import { destinationKey } from '../model/key.js';
 import type { Evidence, Job, Trigger } from '../model/trigger.js';
+import type { Reached } from '../plan/reached.js';
 import { type ClientId, serviceText } from '../plan/world.js';
 
 /** One trigger for each destination, with the cause and the evidence of the job that leads there. */
@@ -22,30 +22,6 @@ export function fanOut(
     ...(client === undefined ? {} : { client }),
     ...(evidence.length === 0 ? {} : { evidence }),
   }));
-}
-
-/** Causes that follow a complete list, so that no other read is needed: a write finds later changes. */
-const LISTED: readonly CauseKind[] = ['resync', 'full-read', 'command'];
-
-export function isOfList({ kind }: Cause): boolean {
-  return LISTED.includes(kind);
-}
-
-/** All evidence of removals in the job's triggers, without duplicates. */
-export function evidenceOf(job: Job): readonly Evidence[] {
-  const seen = new Map<string, Evidence>();
-  for (const trigger of job.triggers)
-    for (const each of trigger.evidence ?? []) seen.set(JSON.stringify(each), each);
-  return [...seen.values()];
-}
-
-/** The destinations that a client's change reaches, with its evidence. */
-export interface Reached {
-  readonly clientId: string;
-  readonly isNamed: boolean;
-  readonly evidence: readonly Evidence[];
-  readonly urgent: boolean;
-  readonly at: readonly ServiceName[];
 }
 
 /** One trigger per destination for all reaches with the same content. */

@@ -1,28 +1,20 @@
 import { entryAfter, sourcesAfter } from '../apply/entry-sources.js';
 import type { Intentions } from '../consul/consul.js';
-import type { ClaimRecord } from '../model/catalog.js';
-import { compareText } from '../model/compare-text.js';
-import type { IntentionEntry, ServiceName } from '../model/intention.js';
-import type { Mapping } from '../model/rule.js';
+import type { IntentionEntry } from '../model/intention.js';
+import { type ClaimChange, toClaimChanges, withClaims } from '../plan/claim-changes.js';
 import { mergeHolds } from '../plan/holds.js';
 import { policyOf } from '../plan/mode.js';
 import type { Change, Hold, Plan } from '../plan/plan.js';
-import { type ClientPlan, planClient } from '../plan/plan-client.js';
+import type { ClientPlan } from '../plan/plan-client.js';
 import type { JwtProviderChange } from '../plan/plan-jwt-providers.js';
-import { type ClientId, clientText, serviceText } from '../plan/world.js';
+import { unreadableHolds } from '../plan/unreadable-holds.js';
+import { type ClientId, serviceText } from '../plan/world.js';
+import { clientsOf, planClaims } from '../state/client-claims.js';
 import { type EntrySizes, planFleet } from '../state/fleet.js';
 import type { RevocationWindow } from '../state/revocation-window.js';
 import type { WorldState } from '../state/world-state.js';
 import { type AclFleetPlan, NO_ACL_PLAN } from './acl/plan-fleet-acl.js';
 import { planned } from './jwt-provider-plans.js';
-import { unreadableHolds } from './unreadable.js';
-
-/** A record of `claims: first` that would be created or deleted. */
-export interface ClaimChange {
-  readonly client: ClientId;
-  readonly service: ServiceName;
-  readonly verb: 'created' | 'deleted';
-}
 
 /** All changes that would be made now, and all holds. */
 export interface FleetPlan {
@@ -74,7 +66,9 @@ export function planEverything(
       ...(claims.length === 0 ? clients : clientPlans(world, now)).flatMap(([, plan]) => plan.holds),
       ...plans.flatMap((plan) => plan.holds),
       ...acl.holds,
-      ...unreadableHolds(world),
+      ...world.mapping.providers.flatMap((each) =>
+        unreadableHolds(each, world.directories.unreadableOf(each)),
+      ),
     ];
     return {
       claims: policyOf(world.mapping).writes ? claims : [],
@@ -114,41 +108,6 @@ function intentionsAfter(world: WorldState, plans: readonly Plan[]): readonly In
   });
 }
 
-/** Every client that a service claims or a record names. */
-export function clientsOf(world: WorldState, now: number): readonly ClientId[] {
-  const found = new Map<string, ClientId>();
-  for (const claimStatus of world.claimStatuses(now).values())
-    if (claimStatus.kind !== 'none') found.set(clientText(claimStatus.client), claimStatus.client);
-  for (const { provider, clientId } of world.claimRecords)
-    found.set(clientText({ provider, clientId }), { provider, clientId });
-  return [...found.entries()].toSorted(([a], [b]) => compareText(a, b)).map(([, client]) => client);
-}
-
 function clientPlans(world: WorldState, now: number): readonly (readonly [ClientId, ClientPlan])[] {
-  return clientsOf(world, now).map((client) => [
-    client,
-    planClient(client, world.view(now), world.claimsOn(client, now), world.mapping),
-  ]);
-}
-
-/** In `extend` no record is deleted. In `observe` the plan still shows what the records would open. */
-function toClaimChanges(client: ClientId, plan: ClientPlan, mapping: Mapping): readonly ClaimChange[] {
-  const { create, remove } = plan;
-  return [
-    ...(remove === undefined || !policyOf(mapping).plansNarrowing
-      ? []
-      : [{ client, service: remove.service, verb: 'deleted' as const }]),
-    ...(create === undefined ? [] : [{ client, service: create, verb: 'created' as const }]),
-  ];
-}
-
-function withClaims(records: readonly ClaimRecord[], claims: readonly ClaimChange[]): readonly ClaimRecord[] {
-  const gone = new Set(
-    claims.filter(({ verb }) => verb === 'deleted').map(({ client }) => clientText(client)),
-  );
-  const made = claims.filter(({ verb }) => verb === 'created');
-  return [
-    ...records.filter((record) => !gone.has(clientText(record))),
-    ...made.map(({ client, service }) => ({ ...client, service, modifyIndex: 0 })),
-  ];
+  return clientsOf(world, now).map((client) => [client, planClaims(client, world, now)]);
 }

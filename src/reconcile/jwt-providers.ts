@@ -17,7 +17,7 @@ import { planFleet } from '../state/fleet.js';
 import { toTriggers } from '../state/observe-consul.js';
 import { aclBudget } from './acl/acl-budget.js';
 import { asPlanned } from './as-planned.js';
-import type { ReconcilerDeps } from './deps.js';
+import type { JwtProviderDeps } from './deps.js';
 import { guardFacts } from './guard-facts.js';
 import { planned, providerOfChange, waiting } from './jwt-provider-plans.js';
 
@@ -29,7 +29,7 @@ import { planned, providerOfChange, waiting } from './jwt-provider-plans.js';
 export async function reconcileJwtProvider(
   provider: string,
   job: Job,
-  deps: ReconcilerDeps,
+  deps: JwtProviderDeps,
   signal: AbortSignal,
 ): Promise<SyncError | undefined> {
   const { world, journal } = deps;

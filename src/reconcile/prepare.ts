@@ -3,9 +3,9 @@ import { messageOf } from '../errors.js';
 import { compareQuarantines } from '../operator/quarantine-records.js';
 import { readConsul } from '../read/read-consul.js';
 import { Outage } from '../repeat.js';
-import type { ReconcilerDeps } from './deps.js';
+import type { PrepareDeps } from './deps.js';
+import { leftoverTriggers } from './leftovers.js';
 import { restoreMemory } from './restore.js';
-import { leftoverTriggers } from './sweep.js';
 
 const RETRY_MS = 1_000;
 
@@ -13,7 +13,7 @@ const RETRY_MS = 1_000;
  * Makes the world ready for the first job of a term: restores what earlier processes knew, reads Consul completely, and queues
  * the keys that a crash left pending. Tries until it succeeds. False if the signal aborted first.
  */
-export async function prepare(deps: ReconcilerDeps, signal: AbortSignal): Promise<boolean> {
+export async function prepare(deps: PrepareDeps, signal: AbortSignal): Promise<boolean> {
   const outage = new Outage();
   while (!signal.aborted) {
     try {
@@ -42,7 +42,7 @@ export async function prepare(deps: ReconcilerDeps, signal: AbortSignal): Promis
 }
 
 /** Queues every key that has a recorded decision without a settlement. */
-async function queueLeftovers(deps: ReconcilerDeps): Promise<void> {
+async function queueLeftovers(deps: PrepareDeps): Promise<void> {
   const cause = { kind: 'retry' as const, receivedAt: isoInstant(deps.clock) };
   const triggers = await leftoverTriggers(cause, deps);
   if (triggers.length > 0) await deps.queue.add(triggers);

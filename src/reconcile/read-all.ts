@@ -5,7 +5,7 @@ import { showQuarantines } from '../operator/quarantine-records.js';
 import { readAllAcl } from '../read/read-acl.js';
 import { readConsul } from '../read/read-consul.js';
 import { readMembers } from './acl/read-members.js';
-import type { ReconcilerDeps } from './deps.js';
+import type { CurrentStateDeps, MembersDeps } from './deps.js';
 
 /**
  * Reads both sides completely into the world: every directory, and all of Consul. Throws if a part cannot be read
@@ -13,8 +13,7 @@ import type { ReconcilerDeps } from './deps.js';
  * that depend on them. A caller that plans nothing may pass `onUnread`, which gets each directory that could not be read.
  */
 export async function readCurrentState(
-  deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'consul' | 'directories' | 'clock' | 'jwksUris' | 'logger'> &
-    Partial<Pick<ReconcilerDeps, 'keyValues'>>,
+  deps: CurrentStateDeps,
   signal: AbortSignal,
   onUnread: (provider: string, error: SyncError) => void = (_, error) => {
     throw error;
@@ -38,10 +37,7 @@ export async function readCurrentState(
 }
 
 /** Reads all of Consul into the world. Throws if a part cannot be read completely. */
-export async function readConsulSide(
-  deps: Parameters<typeof readCurrentState>[0],
-  signal: AbortSignal,
-): Promise<void> {
+export async function readConsulSide(deps: CurrentStateDeps, signal: AbortSignal): Promise<void> {
   await Promise.all([
     readConsul(deps, signal),
     showQuarantines(deps, signal),
@@ -49,7 +45,7 @@ export async function readConsulSide(
   ]);
 }
 
-type DirectoryDeps = Pick<ReconcilerDeps, 'world' | 'acl' | 'clock'>;
+type DirectoryDeps = Pick<MembersDeps, 'world' | 'acl' | 'clock'>;
 
 /**
  * Reads a directory into the world, and the members of its groups if possible. Consul is read before: it says who has

@@ -2,39 +2,74 @@ import { causeOf } from '../apply/decision-drafts.js';
 import { ClientUnreadable, SyncError } from '../errors.js';
 import type { Directory } from '../identity/directory.js';
 import type { OAuthClient } from '../model/client.js';
-import { clientKey, type Key } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
 import { writeQuarantine } from '../operator/quarantine-records.js';
 import { releaseIfRotated } from '../operator/quarantines.js';
 import { hasOrder, ordersToClose } from '../plan/client-job.js';
 import type { ClientId } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
-import type { Touched } from '../state/touched.js';
+import { reconcileClientAcl } from './acl/client-acl.js';
+import { settleClientAcl } from './acl/read-client-acl.js';
 import { blockUnconfirmed } from './client-blocks.js';
-import type { ReconcilerDeps } from './deps.js';
+import { closeLogins } from './client-orders.js';
+import type { ClientReach } from './client-reach.js';
+import type { ClientDeps } from './deps.js';
 import { countFailure } from './directory-failures.js';
 import { reportUnreadable } from './unreadable.js';
 
-/**
- * Reads the client into the state. `closed` and `waits`: the directory does not answer for the client, and an order to
- * close it is tried again soon. With `closed` the client is closed meanwhile.
- */
+/** Between reads of a directory that does not answer while an order waits. */
+const ORDER_RETRY_MS = 1_000;
+/** The same while the record of a closed client cannot be parsed: until then the order must outlive a restart. */
+const UNREADABLE_RETRY_MS = 60_000;
+
+/** Reads the client into the state. Undefined then; otherwise an order waits for its directory and is tried again soon. */
 export async function readClient(
   id: ClientId,
   job: Job,
   directory: Directory,
-  onRead: (touched: Touched) => void,
-  deps: ReconcilerDeps,
+  reach: ClientReach,
+  deps: ClientDeps,
+  signal: AbortSignal,
+): Promise<JobResult | undefined> {
+  const { world, queue } = deps;
+  const outcome = await read(id, job, directory, reach, deps, signal).catch(async (error: unknown) => {
+    await settleClientAcl(id, deps, signal);
+    throw error;
+  });
+  switch (outcome) {
+    case 'read':
+      return undefined;
+    case 'waits':
+      // A client that was read may lose already what the read does not show.
+      if (reach.isRead) {
+        await queue.add(reach.destinations());
+        await closeLogins(id, job, deps, signal, reach.evidenceOf(job));
+      } else await settleClientAcl(id, deps, signal);
+      return { kind: 'retry', afterMs: ORDER_RETRY_MS };
+    case 'closed':
+      await queue.add(reach.closing());
+      await reconcileClientAcl(id, job, deps, signal);
+      return { kind: 'retry', afterMs: world.isUnreadable(id) ? UNREADABLE_RETRY_MS : ORDER_RETRY_MS };
+  }
+}
+
+/** `closed` and `waits`: the directory does not answer for the client. With `closed` an order closed it meanwhile. */
+async function read(
+  id: ClientId,
+  job: Job,
+  directory: Directory,
+  reach: ClientReach,
+  deps: ClientDeps,
   signal: AbortSignal,
 ): Promise<'read' | 'closed' | 'waits'> {
   const { world } = deps;
-  const read = world.beginRead();
+  const begun = world.beginRead();
   let client: OAuthClient | undefined;
   try {
     client = await deps.clientReads.run(() => directory.read('clientId', id.clientId, signal, hasOrder(job)));
   } catch (error) {
     if (error instanceof ClientUnreadable) {
-      world.putUnreadable(id, error.why, read);
+      world.putUnreadable(id, error.why, begun);
       await reportUnreadable(id.provider, causeOf(job), deps, id);
       if (!ordersToClose(job)) return 'read';
     } else countFailure(id.provider, error, deps);
@@ -42,56 +77,15 @@ export async function readClient(
     return (await blockUnconfirmed(id, job, error.code, deps)) ? 'closed' : 'waits';
   }
   const wasUnreadable = world.isUnreadable(id);
-  const touched = world.putClient(id, client, read);
-  onRead(touched);
+  reach.noteRead(world.putClient(id, client, begun));
+  // A note waits for this job to add its keys, which a job without triggers does not do.
+  if (reach.job.triggers.length > 0) deps.queue.note(reach.destinations());
   if (wasUnreadable) await reportUnreadable(id.provider, causeOf(job), deps, id);
   if (await releaseIfRotated(id, client, causeOf(job), deps)) await writeQuarantine(id, deps, signal);
   // Before the first complete read a single read closes only what it decides. An order closes everything and does not wait.
   if (client?.enabled !== true && !world.hasDirectory(id.provider) && ordersToClose(job)) {
     return (await blockUnconfirmed(id, job, 'ERR_DIRECTORY_INCOMPLETE', deps)) ? 'closed' : 'waits';
   }
-  world.reopen(id, read);
+  world.reopen(id, begun);
   return 'read';
-}
-
-/** Finds the client ID of a client that is named by another ID, and queues the client's own key. */
-export async function resolveReference(
-  key: Extract<Key, { kind: 'client' }>,
-  job: Job,
-  directory: Directory,
-  deps: ReconcilerDeps,
-  signal: AbortSignal,
-): Promise<JobResult> {
-  const cached =
-    key.by === 'internalId' ? deps.world.directories.clientIdOf(key.provider, key.value) : undefined;
-  const read = async () => {
-    try {
-      return (await directory.read(key.by, key.value, signal, hasOrder(job)))?.clientId;
-    } catch (error) {
-      countFailure(key.provider, error, deps);
-      // The client's own key reports it. If the record's client is unknown, only an order is tried again.
-      if (error instanceof ClientUnreadable && (error.clientId !== undefined || !hasOrder(job)))
-        return error.clientId;
-      throw error;
-    }
-  };
-  const clientId = cached ?? (await read());
-  // Unknown to the IdP and to scopemesh: it was created and deleted between two reads, and never had access.
-  if (clientId === undefined) return { kind: 'done' };
-  await deps.queue.add(
-    job.triggers.map((trigger) => ({ ...trigger, key: clientKey(key.provider, clientId) })),
-  );
-  return { kind: 'done' };
-}
-
-/** A client that is gone under its client ID may have another one now, which its internal ID finds. */
-export async function followRename(
-  id: ClientId,
-  known: OAuthClient | undefined,
-  job: Job,
-  deps: ReconcilerDeps,
-): Promise<void> {
-  if (known?.internalId === undefined || deps.world.client(id) !== undefined) return;
-  const key: Key = { kind: 'client', provider: id.provider, by: 'internalId', value: known.internalId };
-  await deps.queue.add(job.triggers.map((trigger) => ({ ...trigger, key })));
 }

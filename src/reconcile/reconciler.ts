@@ -8,7 +8,7 @@ import type { JobResult } from '../queue/queue.js';
 import { reconcilePeople } from './acl/people.js';
 import { endSessions } from './acl/sessions.js';
 import { reconcileClient } from './client.js';
-import type { ReconcilerDeps } from './deps.js';
+import type { ProviderDeps, ReconcilerDeps } from './deps.js';
 import { reconcileDestination } from './destination.js';
 import { reconcileJwtProvider } from './jwt-providers.js';
 import { reconcileProvider } from './provider.js';
@@ -30,8 +30,10 @@ export function createReconciler(deps: ReconcilerDeps): AgendaHandler {
   };
 }
 
+type LookDeps = Pick<ReconcilerDeps, 'journal' | 'acl' | 'clock' | 'queue'>;
+
 /** A key with a write whose answer was lost comes again once the time of its request is over. */
-async function lookAgain(key: Key, { journal, acl, clock, queue }: ReconcilerDeps): Promise<void> {
+async function lookAgain(key: Key, { journal, acl, clock, queue }: LookDeps): Promise<void> {
   const text = formatKey(key);
   const now = clock.now();
   const { pending } = await journal.read(text);
@@ -56,7 +58,7 @@ function run(job: Job, deps: ReconcilerDeps, signal: AbortSignal): Promise<JobRe
 async function runProvider(
   key: Extract<Key, { kind: 'provider' }>,
   job: Job,
-  deps: ReconcilerDeps,
+  deps: ProviderDeps,
   signal: AbortSignal,
 ): Promise<JobResult> {
   const [sessions, people, users, clients] = [
@@ -73,7 +75,11 @@ async function runProvider(
 }
 
 /** As a job of its own, so that a revocation does not wait until the read ends. */
-async function compareDirectory(provider: string, job: Job, { queue }: ReconcilerDeps): Promise<void> {
+async function compareDirectory(
+  provider: string,
+  job: Job,
+  { queue }: Pick<ProviderDeps, 'queue'>,
+): Promise<void> {
   if (!job.triggers.some(({ fullRead }) => fullRead)) return;
   const key = directoryKey(provider);
   await queue.add(job.triggers.map(({ order: _, ...trigger }) => ({ ...trigger, key })));

@@ -1,13 +1,13 @@
 import { recordsWithPending } from '../apply/recover-pending.js';
 import { restoreRejections } from '../operator/approvals.js';
 import { restoreBreakGlass } from '../operator/break-glass.js';
+import type { OperatorDeps } from '../operator/deps.js';
 import { restoreFreeze } from '../operator/freezes.js';
 import { restoreQuarantines } from '../operator/quarantines.js';
-import type { ReconcilerDeps } from './deps.js';
 import { restoreJwksUris } from './jwt-provider-plans.js';
 
 /** Restores what earlier processes knew and no read shows, before the first plan. */
-export async function restoreMemory(deps: ReconcilerDeps): Promise<void> {
+export async function restoreMemory(deps: OperatorDeps): Promise<void> {
   await restoreRecords(deps);
   await restoreQuarantines(deps);
   await restoreFreeze(deps);
@@ -23,7 +23,7 @@ export async function restoreMemory(deps: ReconcilerDeps): Promise<void> {
 export async function restoreRecords({
   journal,
   world,
-}: Pick<ReconcilerDeps, 'journal' | 'world'>): Promise<void> {
+}: Pick<OperatorDeps, 'journal' | 'world'>): Promise<void> {
   for (const [key, record] of await journal.readAll()) world.rememberWritten(key, recordsWithPending(record));
   world.setUnrecorded(undefined);
 }

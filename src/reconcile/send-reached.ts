@@ -4,13 +4,14 @@ import { holdTriggers } from '../apply/record-holds.js';
 import type { Cause } from '../model/cause.js';
 import { clientKey, formatKey } from '../model/key.js';
 import type { Evidence, Job, Trigger } from '../model/trigger.js';
-import { planClient } from '../plan/plan-client.js';
+import type { Reached } from '../plan/reached.js';
 import { type ClientId, clientText } from '../plan/world.js';
+import { hasClaimWork } from '../state/client-claims.js';
 import { claimStatusTriggers } from '../state/observe-consul.js';
 import type { Touched } from '../state/touched.js';
 import { aclTriggersOf } from './acl/acl-triggers.js';
-import type { ReconcilerDeps } from './deps.js';
-import { type Reached, reachTriggers } from './fan-out.js';
+import type { ReachedDeps } from './deps.js';
+import { reachTriggers } from './fan-out.js';
 
 /** The result of a complete read of a directory. */
 export interface Found {
@@ -29,7 +30,7 @@ export async function sendReached(
   provider: string,
   { reaches, touched, isFirst, about }: Found,
   job: Job,
-  deps: ReconcilerDeps,
+  deps: ReachedDeps,
   signal: AbortSignal,
 ): Promise<unknown> {
   // A client that only gains may need its login before its intention opens.
@@ -88,7 +89,7 @@ function fullReadCause(job: Job): Cause {
 }
 
 /** The clients with claims whose status changed: their jobs write the claim records and record the holds. */
-function claimTriggers(touched: Touched, job: Job, deps: ReconcilerDeps): readonly Trigger[] {
+function claimTriggers(touched: Touched, job: Job, deps: ReachedDeps): readonly Trigger[] {
   return claimStatusTriggers(deps.world, touched, fullReadCause(job)).filter(
     ({ key }) => key.kind === 'client',
   );
@@ -104,21 +105,15 @@ function firstClaimTriggers(
   touched: Touched,
   reaches: readonly Reached[],
   job: Job,
-  deps: ReconcilerDeps,
+  deps: ReachedDeps,
 ): readonly Trigger[] {
   const triggers = claimTriggers(touched, job, deps);
   if (isAclActive(deps)) return triggers;
   const reached = new Set(reaches.map(({ clientId }) => formatKey(clientKey(provider, clientId))));
   return triggers.filter(({ key, urgent }) => {
     const isQueued = key.kind === 'client' && reached.has(formatKey(key)) && urgent !== true;
-    return !isQueued || hasWork({ provider: key.provider, clientId: key.value }, deps);
+    return (
+      !isQueued || hasClaimWork({ provider: key.provider, clientId: key.value }, deps.world, deps.clock.now())
+    );
   });
-}
-
-/** Whether the client's job has more to do than to queue its destinations. */
-function hasWork(id: ClientId, { world, clock }: Pick<ReconcilerDeps, 'world' | 'clock'>): boolean {
-  if (world.client(id) === undefined || world.clientBlock(id) !== undefined) return true;
-  const now = clock.now();
-  const plan = planClient(id, world.view(now), world.claimsOn(id, now), world.mapping);
-  return plan.holds.length > 0 || plan.create !== undefined || plan.remove !== undefined;
 }

@@ -1,7 +1,7 @@
 import type { OAuthClient } from '../model/client.js';
 import type { ServiceName } from '../model/intention.js';
 import type { Trigger } from '../model/trigger.js';
-import { withClientId } from '../plan/client-job.js';
+import { withClientId } from '../plan/evidence.js';
 import { fanOut } from './fan-out.js';
 
 /**

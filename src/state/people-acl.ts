@@ -54,6 +54,26 @@ export function plannedPeople(provider: string, deps: Known): PeoplePlan {
   return planPeople(factsOfPeople(provider, deps), deps.acl);
 }
 
+/** The plan of one provider's people, before the guards. */
+export interface PlannedPeople {
+  readonly provider: string;
+  readonly plan: PeoplePlan;
+  /** Whether the members of its groups are known. */
+  readonly isKnown: boolean;
+  /** A job of these people was writing by an earlier plan when this one was made. */
+  readonly isUnderWay: boolean;
+}
+
+/** The plans of all people by the last read. */
+export function planPeopleFleet(deps: Known): readonly PlannedPeople[] {
+  return providersOfPeople(deps).map((provider) => ({
+    provider,
+    plan: plannedPeople(provider, deps),
+    isKnown: knownMembers(provider, deps) !== undefined,
+    isUnderWay: deps.acl.isUnderWay(formatKey(providerKey(provider))),
+  }));
+}
+
 /** The people who have access by each group, as last read. */
 export function admittedPeople(provider: string, deps: Known): Members {
   return existingMembers({
@@ -63,17 +83,21 @@ export function admittedPeople(provider: string, deps: Known): Members {
   });
 }
 
-/** The facts from the last read state. */
-export function factsOfPeople(provider: string, deps: Known): PeopleFacts {
+/** The facts from the last read state. `read`: what a job has just read. */
+export function factsOfPeople(
+  provider: string,
+  deps: Known,
+  read: Partial<Pick<PeopleFacts, 'actual' | 'lastApplied' | 'evidence' | 'grantReason'>> = {},
+): PeopleFacts {
   const { mapping } = deps.world;
   return {
     provider,
     mapping,
     members: knownMembers(provider, deps),
-    actual: cachedPeople(provider, deps),
-    lastApplied: deps.world.records.of(formatKey(providerKey(provider))),
-    evidence: [],
-    grantReason: 'MembershipAdded',
+    actual: read.actual ?? cachedPeople(provider, deps),
+    lastApplied: read.lastApplied ?? deps.world.records.of(formatKey(providerKey(provider))),
+    evidence: read.evidence ?? [],
+    grantReason: read.grantReason ?? 'MembershipAdded',
     plansNarrowing: policyOf(mapping).plansNarrowing,
     kept: new Set(),
   };

@@ -168,6 +168,12 @@ export function planHeldLoss(
     : plan;
 }
 
+/** Whether its plan is not complete yet, because its directory was not read completely and nothing closed the client. */
+export function isOfUnreadDirectory(id: ClientId, world: WorldState): boolean {
+  const isConfigured = world.mapping.providers.includes(id.provider);
+  return isConfigured && !world.hasDirectory(id.provider) && world.clientBlock(id) === undefined;
+}
+
 /** The object names that a client's plan needs. */
 export function objectNamesOf(
   id: ClientId,

@@ -3,14 +3,9 @@ import { CAUSE_KINDS, type CauseKind } from '../../src/model/cause.js';
 import { clientKey } from '../../src/model/key.js';
 import type { RevocationOrder } from '../../src/model/order.js';
 import type { Job, Trigger } from '../../src/model/trigger.js';
-import {
-  hasOrder,
-  needsRead,
-  ordersToClose,
-  withClientId,
-  withoutSettledRechecks,
-} from '../../src/plan/client-job.js';
+import { hasOrder, needsRead, ordersToClose, withoutSettledRechecks } from '../../src/plan/client-job.js';
 import { destinationsOf, losingNames } from '../../src/plan/destinations-of-plan.js';
+import { withClientId } from '../../src/plan/evidence.js';
 import { intentionResource } from '../../src/plan/plan.js';
 import { toProviderEvidence } from '../../src/plan/provider-evidence.js';
 import { client, entriesOf, entry, named, ourSource, planOf, scene } from './scene.js';

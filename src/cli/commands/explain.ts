@@ -10,11 +10,11 @@ import type { ServiceName } from '../../model/intention.js';
 import type { Key } from '../../model/key.js';
 import { type Explanation, explain } from '../../plan/explain.js';
 import { type Change, intentionSubject } from '../../plan/plan.js';
-import { planClient } from '../../plan/plan-client.js';
 import type { Obstacle } from '../../plan/reach.js';
+import { unreadableHoldOf } from '../../plan/unreadable-holds.js';
 import { serviceText } from '../../plan/world.js';
-import { clientLogin } from '../../reconcile/client-logins.js';
-import { unreadableHoldOf } from '../../reconcile/unreadable.js';
+import { planClaims } from '../../state/client-claims.js';
+import { clientLogin } from '../../state/client-logins.js';
 import { inputOf, planFleet } from '../../state/fleet.js';
 import type { Cli } from '../cli.js';
 import { hasDecisionLog } from '../has-decision-log.js';
@@ -170,11 +170,8 @@ async function judge(
       changes: [],
       holds: [],
     },
-    claimHolds:
-      client === undefined
-        ? []
-        : planClient(client, world.view(now), world.claimsOn(client, now), world.mapping).holds,
-    unreadable: client && unreadableHoldOf(client, world),
+    claimHolds: client === undefined ? [] : planClaims(client, world, now).holds,
+    unreadable: client && unreadableHoldOf(client, world.directories.unreadableOf(client.provider)),
   });
 }
 

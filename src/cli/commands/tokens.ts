@@ -5,7 +5,7 @@ import { SyncError } from '../../errors.js';
 import { clientName } from '../../plan/acl/object-names.js';
 import type { GrantObjects } from '../../plan/acl/token-power.js';
 import { countTokens, isStatic, reportTokens, type TokenReport } from '../../plan/acl/token-report.js';
-import { clientLogins } from '../../reconcile/client-logins.js';
+import { clientLogins } from '../../state/client-logins.js';
 import type { Cli } from '../cli.js';
 import { type CurrentState, withCurrentState } from '../load-current-state.js';
 import { printTokens } from '../terminal/tokens-text.js';

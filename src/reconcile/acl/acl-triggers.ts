@@ -5,17 +5,13 @@ import { clientKey, providerKey } from '../../model/key.js';
 import type { Evidence, Trigger } from '../../model/trigger.js';
 import type { ClientId } from '../../plan/world.js';
 import { readAllAcl } from '../../read/read-acl.js';
-import { isPeoplesName } from '../../state/acl-cache.js';
-import { clientOf, clientsWithAcl, uniqueClients } from '../../state/acl-owners.js';
-import { providersOfPeople } from '../../state/people-acl.js';
+import { clientsWithAcl, uniqueClients } from '../../state/acl-owners.js';
+import { type PlannedPeople, planPeopleFleet, providersOfPeople } from '../../state/people-acl.js';
 import { type ClientAclPlan, losesByInference } from '../../state/plan-client-acl.js';
-import type { ReconcilerDeps } from '../deps.js';
+import type { AclPlanDeps } from '../deps.js';
 import { countAhead } from './acl-budget.js';
-import { peopleTriggers, planPeopleFleet } from './fleet-people.js';
 import { isPending, planAcl } from './plan-clients.js';
 import { warnOfFirstLogins } from './warn-of-first-logins.js';
-
-type Known = Pick<ReconcilerDeps, 'world' | 'acl'>;
 
 /** The result of one provider's complete read. */
 export interface CompleteRead {
@@ -27,18 +23,13 @@ export interface CompleteRead {
   readonly evidenceOf: (id: ClientId) => readonly Evidence[];
 }
 
-type TriggerDeps = Pick<
-  ReconcilerDeps,
-  'world' | 'acl' | 'consul' | 'journal' | 'clock' | 'logger' | 'metrics'
->;
-
 /**
  * Triggers for the clients of one provider with changes or holds of ACL objects after a complete read of it. It uses the
  * known state of Consul: to read thousands of auth methods at each poll would load Consul, and the watch finds changes.
  */
 export async function aclTriggersOf(
   read: CompleteRead,
-  deps: TriggerDeps,
+  deps: AclPlanDeps,
   cause: Cause,
   signal: AbortSignal,
 ): Promise<readonly Trigger[]> {
@@ -61,7 +52,7 @@ export async function aclTriggersOf(
 
 /** Triggers for all keys with changes or holds of ACL objects, from a fresh and complete read. */
 export async function aclTriggers(
-  deps: TriggerDeps,
+  deps: AclPlanDeps,
   cause: Cause,
   signal: AbortSignal,
 ): Promise<readonly Trigger[]> {
@@ -72,7 +63,7 @@ export async function aclTriggers(
 }
 
 /** Triggers for all known keys, if Consul cannot be read to find those with changes. */
-export function everyAclTrigger(deps: Known, cause: Cause): readonly Trigger[] {
+export function everyAclTrigger(deps: Pick<AclPlanDeps, 'world' | 'acl'>, cause: Cause): readonly Trigger[] {
   const keys = [
     ...clientsWithAcl(deps).map((id) => clientKey(id.provider, id.clientId)),
     ...providersOfPeople(deps).map((provider) => providerKey(provider)),
@@ -82,7 +73,7 @@ export function everyAclTrigger(deps: Known, cause: Cause): readonly Trigger[] {
 
 async function clientTriggers(
   clients: readonly ClientId[],
-  deps: TriggerDeps,
+  deps: AclPlanDeps,
   cause: Cause,
   evidenceOf?: CompleteRead['evidenceOf'],
 ): Promise<readonly Trigger[]> {
@@ -108,23 +99,17 @@ export function toTrigger(
   };
 }
 
-/** Triggers for the keys whose objects changed in Consul: of clients, and of providers for people. */
-export function keysOf(names: Iterable<string>, deps: Known, cause: Cause): readonly Trigger[] {
-  const { world, acl } = deps;
-  const { owner } = world.mapping;
-  const changed = new Set(names);
-  // A client that names a service waits until no other role has its identity, and yields to some that have it too.
-  const clients: ClientId[] = [...acl.cache.drainHolderChanges()].flatMap(world.namersOf);
-  if (changed.size + clients.length === 0) return [];
-  for (const name of changed) {
-    // Objects that are gone, or lost their Description, are found by the names of known clients.
-    for (const id of [clientOf(acl.cache.of(name), owner), world.clientNamed(name)])
-      if (id !== undefined) clients.push(id);
-  }
-  const people = [...changed].some(isPeoplesName) ? providersOfPeople(deps) : [];
-  const keys = [
-    ...uniqueClients(clients).map((id) => clientKey(id.provider, id.clientId)),
-    ...people.map((provider) => providerKey(provider)),
-  ];
-  return keys.map((key) => ({ key, cause, urgent: true }));
+/** One for each provider whose people have changes or holds, or whose members are unknown. */
+export function peopleTriggers(plans: readonly PlannedPeople[], cause: Cause): readonly Trigger[] {
+  return plans
+    .filter(
+      ({ plan, isKnown, isUnderWay }) =>
+        isUnderWay || plan.changes.length + plan.holds.length > 0 || !isKnown,
+    )
+    .map(({ provider, plan, isKnown }) => ({
+      key: providerKey(provider),
+      cause,
+      ...(isKnown ? {} : { members: true }),
+      ...(plan.changes.some((change) => change.narrows) ? { urgent: true } : {}),
+    }));
 }

@@ -1,7 +1,6 @@
 import { isAclSubject } from '../../apply/acl/acl-draft.js';
 import { isAclActive } from '../../apply/acl/acl-state.js';
-import { applyAcl } from '../../apply/acl/apply-acl.js';
-import { pendingAcl, recoverPendingAcl } from '../../apply/acl/recover-pending-acl.js';
+import { recoverPendingAcl } from '../../apply/acl/recover-pending-acl.js';
 import { tolerateDenied } from '../../apply/acl/tolerate-denied.js';
 import { causeOf, grantReasonOf } from '../../apply/decision-drafts.js';
 import { recordHolds } from '../../apply/record-holds.js';
@@ -9,17 +8,17 @@ import { SyncError } from '../../errors.js';
 import { formatKey, type Key } from '../../model/key.js';
 import type { Job, Trigger } from '../../model/trigger.js';
 import { forgetRulings } from '../../operator/approvals.js';
-import type { PeopleFacts } from '../../plan/acl/plan-people.js';
+import { evidenceOf } from '../../plan/evidence.js';
 import { guard } from '../../plan/guards/guards.js';
 import { holdKey } from '../../plan/holds.js';
-import { policyOf } from '../../plan/mode.js';
 import type { JobResult } from '../../queue/queue.js';
+import { pendingPolicies } from '../../read/read-acl.js';
 import { readPeople } from '../../read/read-people.js';
-import { knownMembers } from '../../state/people-acl.js';
+import { factsOfPeople, knownMembers } from '../../state/people-acl.js';
 import { asPlanned } from '../as-planned.js';
-import type { ReconcilerDeps } from '../deps.js';
-import { evidenceOf } from '../fan-out.js';
+import type { PeopleDeps } from '../deps.js';
 import { guardFacts } from '../guard-facts.js';
+import { applyCounted } from './apply-counted.js';
 import { guardablePeople } from './guard-people.js';
 import { refreshMembers } from './read-members.js';
 import { isSessionSubject } from './sessions.js';
@@ -40,7 +39,7 @@ type ProviderKey = Extract<Key, { kind: 'provider' }>;
 export async function reconcilePeople(
   key: ProviderKey,
   job: Job,
-  deps: ReconcilerDeps,
+  deps: PeopleDeps,
   signal: AbortSignal,
   mostGrants = MOST_GRANTS,
 ): Promise<JobResult> {
@@ -71,65 +70,43 @@ export async function reconcilePeople(
 async function reconcile(
   key: ProviderKey,
   job: Job,
-  deps: ReconcilerDeps,
+  deps: PeopleDeps,
   signal: AbortSignal,
   mostGrants: number,
 ): Promise<boolean> {
-  const { world, journal, clock } = deps;
+  const { world, journal } = deps;
   const text = formatKey(key);
   const whole = await journal.read(text);
   // An order settles its own drafts: it comes again with the job.
   const record = { ...whole, pending: whole.pending.filter(({ reason }) => reason !== 'SessionRevoked') };
-  const left = pendingAcl(record).flatMap(({ resource }) =>
-    resource.kind === 'acl-policy' && resource.name !== undefined ? [resource.name] : [],
-  );
-  const actual = await readPeople(key.name, left, deps, signal);
+  const actual = await readPeople(key.name, pendingPolicies(record), deps, signal);
   const lastApplied = await recoverPendingAcl(text, record, actual, deps, signal);
   world.rememberWritten(text, lastApplied);
 
-  const { mapping } = world;
-  const granted = grantReasonOf(job);
-  const facts: PeopleFacts = {
-    provider: key.name,
-    mapping,
-    members: knownMembers(key.name, deps),
-    actual,
-    lastApplied,
-    evidence: evidenceOf(job),
-    grantReason: granted === 'MappingChanged' ? granted : 'MembershipAdded',
-    plansNarrowing: policyOf(mapping).plansNarrowing,
-    kept: new Set(),
-  };
+  const grantReason = grantReasonOf(job) === 'MappingChanged' ? 'MappingChanged' : 'MembershipAdded';
+  const read = { actual, lastApplied, evidence: evidenceOf(job), grantReason } as const;
   const isAsPlanned = asPlanned(deps, () => [knownMembers(key.name, deps)]);
-  const kind = guardablePeople(facts, deps.acl);
+  const kind = guardablePeople(factsOfPeople(key.name, deps, read), deps.acl);
+
   const guarded = guard(kind, await guardFacts(kind.losses, record.holds, deps));
   const { isUnknown } = kind.plan;
+  if (!isUnknown) deps.window.rejections.put(text, guarded.rejections);
+
+  const cause = causeOf(job);
   // A ruling belongs to its hold. If it is unknown whether the hold goes on, both stay.
   const isUndecided = (subject: string) =>
     isUnknown && record.holds.has(holdKey({ subject, reason: 'RevocationLimit' }));
-  if (!isUnknown) deps.window.rejections.put(text, guarded.rejections);
-  const cause = causeOf(job);
   const concerns = (subject: string) =>
     isAclSubject(subject) && !isSessionSubject(subject, job, deps) && !isUndecided(subject);
   await recordHolds(text, record, [...guarded.holds, ...guarded.used], cause, deps, concerns);
   if (guarded.changes.length === 0) return false;
 
-  const { counted } = guarded;
-  if (counted.length > 0) {
-    for (const subject of counted) deps.window.reserveEdge(subject, clock.now());
-    await deps.window.store(deps.keyValues);
-  }
   const narrowing = guarded.changes.filter((change) => change.narrows || change.verb === 'deleted').length;
   const changes = guarded.changes.slice(0, narrowing + mostGrants);
-  const narrowed = (isMade: boolean) => {
-    for (const subject of counted)
-      if (isMade) deps.window.confirmEdge(subject);
-      else deps.window.releaseEdge(subject);
-  };
-  const application = { key: text, changes, cause, lastApplied, narrowed, isAsPlanned };
-  if ((await applyAcl(application, deps, signal)) === 'stale') return true;
-  const after = await journal.read(text);
-  world.rememberWritten(text, after.lastApplied);
+  const application = { key: text, changes, cause, lastApplied, isAsPlanned };
+  const after = await applyCounted(application, guarded.counted, deps, signal);
+  if (after === 'stale') return true;
+
   if (guarded.used.length > 0) {
     await forgetRulings(guarded.used, deps);
     await recordHolds(text, after, guarded.holds, cause, deps, concerns);

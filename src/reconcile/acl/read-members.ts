@@ -4,11 +4,11 @@ import type { Directory } from '../../identity/directory.js';
 import type { Members } from '../../model/members.js';
 import type { Job } from '../../model/trigger.js';
 import { groupsOf, withExisting } from '../../plan/acl/plan-people.js';
+import { evidenceOf } from '../../plan/evidence.js';
 import { readAllAcl } from '../../read/read-acl.js';
 import { admittedPeople } from '../../state/people-acl.js';
-import type { ReconcilerDeps } from '../deps.js';
+import type { MembersDeps } from '../deps.js';
 import { countFailure } from '../directory-failures.js';
-import { evidenceOf } from '../fan-out.js';
 import { Stopped } from '../until-stop.js';
 
 /** So long nobody is asked for again who left and still has access, because the removal is held or not allowed. */
@@ -21,7 +21,7 @@ const LEFT_MS = 10 * 60_000;
 export async function readMembers(
   provider: string,
   directory: Directory,
-  deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'clock'>,
+  deps: Pick<MembersDeps, 'world' | 'acl' | 'clock'>,
   signal: AbortSignal,
   named: ReadonlySet<string> = new Set(),
 ): Promise<Members | undefined> {
@@ -56,7 +56,7 @@ export async function readMembers(
 export async function refreshMembers(
   provider: string,
   job: Job,
-  deps: ReconcilerDeps,
+  deps: MembersDeps,
   signal: AbortSignal,
 ): Promise<{ readonly failure?: unknown }> {
   const directory = deps.directories.get(provider);

@@ -11,7 +11,7 @@ import { policyOf } from '../../plan/mode.js';
 import type { Hold } from '../../plan/plan.js';
 import { aclResidual } from '../../plan/residual.js';
 import { namedBy, sessionResource, sessionSubject, tokensOfSession } from '../../state/session-tokens.js';
-import { type ReconcilerDeps, stampOf } from '../deps.js';
+import { type AclJobDeps, stampOf } from '../deps.js';
 
 /** The clocks of identity providers and Consul differ, and some events have whole seconds. A valid login repeats. */
 const CLOCKS_DIFFER_MS = 5_000;
@@ -31,7 +31,7 @@ type ProviderKey = Extract<Key, { kind: 'provider' }>;
 export async function endSessions(
   key: ProviderKey,
   job: Job,
-  deps: ReconcilerDeps,
+  deps: AclJobDeps,
   signal: AbortSignal,
 ): Promise<void> {
   if (!isAclActive(deps)) return;
@@ -61,7 +61,7 @@ function sessionOrders(job: Job): readonly RevocationOrder[] {
 async function endSession(
   key: string,
   order: RevocationOrder,
-  deps: ReconcilerDeps,
+  deps: AclJobDeps,
   signal: AbortSignal,
 ): Promise<void> {
   const subject = sessionSubject(order, deps);
@@ -91,7 +91,7 @@ async function endSession(
 async function reportForbidden(
   key: string,
   order: RevocationOrder,
-  deps: ReconcilerDeps,
+  deps: AclJobDeps,
   signal: AbortSignal,
 ): Promise<void> {
   const { mode, owner } = deps.world.mapping;
@@ -116,7 +116,7 @@ async function reportForbidden(
 }
 
 /** Whether this job's orders record the holds of the subject. */
-export function isSessionSubject(subject: string, job: Job, deps: Pick<ReconcilerDeps, 'world'>): boolean {
+export function isSessionSubject(subject: string, job: Job, deps: Pick<AclJobDeps, 'world'>): boolean {
   return sessionOrders(job).some((order) => sessionSubject(order, deps) === subject);
 }
 
@@ -124,7 +124,7 @@ function issuedBefore(order: RevocationOrder): number {
   return Date.parse(order.at) + CLOCKS_DIFFER_MS;
 }
 
-function draftOf(order: RevocationOrder, deps: ReconcilerDeps): DraftDecision {
+function draftOf(order: RevocationOrder, deps: AclJobDeps): DraftDecision {
   const stamp = stampOf(deps);
   const { client, person } = namedBy(order, deps);
   const { cause } = order;

@@ -9,11 +9,11 @@ import type { DesiredAcl } from '../../plan/acl/login.js';
 import { policyOf } from '../../plan/mode.js';
 import { readAllAcl } from '../../read/read-acl.js';
 import { clientsWithAcl } from '../../state/acl-owners.js';
+import { planPeopleFleet } from '../../state/people-acl.js';
 import { unlinkedPolicies } from '../../state/unlinked-policies.js';
 import { asPlanned } from '../as-planned.js';
-import type { ReconcilerDeps } from '../deps.js';
-import { toTrigger } from './acl-triggers.js';
-import { peopleTriggers, planPeopleFleet } from './fleet-people.js';
+import type { AclSweepDeps } from '../deps.js';
+import { peopleTriggers, toTrigger } from './acl-triggers.js';
 import { orphanedObjects } from './orphaned-objects.js';
 import { isPending, planAcl } from './plan-clients.js';
 import { warnOfFirstLogins } from './warn-of-first-logins.js';
@@ -36,7 +36,7 @@ const NOTHING: AclComparison = { triggers: [], objects: 0, changes: 0, holds: 0 
  * policies that nothing links. If the mapping wants no ACL objects, the comparison that finds none is the last.
  */
 export async function sweepAcl(
-  deps: ReconcilerDeps,
+  deps: AclSweepDeps,
   cause: Cause,
   signal: AbortSignal,
 ): Promise<AclComparison> {
@@ -44,7 +44,7 @@ export async function sweepAcl(
   return (await tolerateDenied(() => compare(deps, cause, signal), deps)) ?? NOTHING;
 }
 
-async function compare(deps: ReconcilerDeps, cause: Cause, signal: AbortSignal): Promise<AclComparison> {
+async function compare(deps: AclSweepDeps, cause: Cause, signal: AbortSignal): Promise<AclComparison> {
   await readAllAcl(deps, signal);
   const { cache } = deps.acl;
   const planned = await planAcl(clientsWithAcl(deps), deps);
@@ -78,7 +78,7 @@ async function compare(deps: ReconcilerDeps, cause: Cause, signal: AbortSignal):
 export async function removeLeft(
   plans: readonly { readonly desired: DesiredAcl }[],
   cause: Cause,
-  deps: ReconcilerDeps,
+  deps: AclSweepDeps,
   signal: AbortSignal,
 ): Promise<void> {
   const { acl, world, journal } = deps;

@@ -9,10 +9,9 @@ import {
   aclTriggersOf,
   type CompleteRead,
   everyAclTrigger,
-  keysOf,
 } from '../../../src/reconcile/acl/acl-triggers.js';
 import { reconcileClientAcl } from '../../../src/reconcile/acl/client-acl.js';
-import { observeAcl } from '../../../src/reconcile/acl/observe-acl.js';
+import { keysOf, observeAcl } from '../../../src/reconcile/acl/observe-acl.js';
 import { reconcilePeople } from '../../../src/reconcile/acl/people.js';
 import { CAUSE, NEVER } from '../../apply/apply-rig.js';
 import { READ_CONFIG } from '../../plan/acl/acl-scene.js';

@@ -3,8 +3,9 @@ import { type DesiredClient, desiredClient, proofOf } from '../plan/acl/desired-
 import { clientName } from '../plan/acl/object-names.js';
 import { existingTtlSeconds } from '../plan/acl/owned-acl.js';
 import type { ClientBlock, ClientId } from '../plan/world.js';
-import { firstLoginsOf } from '../state/first-logins.js';
-import type { ReconcilerDeps } from './deps.js';
+import { firstLoginsOf } from './first-logins.js';
+import type { KnownAcl } from './plan-client-acl.js';
+import type { WorldState } from './world-state.js';
 
 /** What a client may do in Consul, and what prevents it. */
 export interface ClientLogin {
@@ -16,7 +17,10 @@ export interface ClientLogin {
   readonly standingTtlSeconds: number | undefined;
 }
 
-type Known = Pick<ReconcilerDeps, 'world' | 'acl'>;
+interface Known {
+  readonly world: WorldState;
+  readonly acl: KnownAcl;
+}
 
 /** What the client would get by logging in to Consul; undefined where its directory does not have it. */
 export function clientLogin(known: Known, id: ClientId, now: number): ClientLogin | undefined {

@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { reap } from '../../../src/apply/acl/reap.js';
-import { personName } from '../../../src/plan/acl/object-names.js';
-import { reconcileClientAcl } from '../../../src/reconcile/acl/client-acl.js';
-import { reconcilePeople } from '../../../src/reconcile/acl/people.js';
-import { endSessions } from '../../../src/reconcile/acl/sessions.js';
-import { removeLeft } from '../../../src/reconcile/acl/sweep-acl.js';
-import type { ReconcilerDeps } from '../../../src/reconcile/deps.js';
-import { policy, token } from '../../apply/acl/memory-acl.js';
-import { CAUSE, NEVER } from '../../apply/apply-rig.js';
-import { READ_CONFIG } from '../../plan/acl/acl-scene.js';
-import { client, NOW } from '../../plan/scene.js';
-import { type AclWorld, aclWorld, ID, jobOf } from './acl-world.js';
+import { reap } from '../../../../src/apply/acl/reap.js';
+import { personName } from '../../../../src/plan/acl/object-names.js';
+import { reconcileClientAcl } from '../../../../src/reconcile/acl/client-acl.js';
+import { reconcilePeople } from '../../../../src/reconcile/acl/people.js';
+import { endSessions } from '../../../../src/reconcile/acl/sessions.js';
+import { removeLeft } from '../../../../src/reconcile/acl/sweep-acl.js';
+import type { ReconcilerDeps } from '../../../../src/reconcile/deps.js';
+import { policy, token } from '../../../apply/acl/memory-acl.js';
+import { CAUSE, NEVER } from '../../../apply/apply-rig.js';
+import { READ_CONFIG } from '../../../plan/acl/acl-scene.js';
+import { client, NOW } from '../../../plan/scene.js';
+import { type AclWorld, aclWorld, ID, jobOf } from '../acl-world.js';
 
 const FREEZE = { kind: 'started', since: 0 } as const;
 const PROVIDER = { kind: 'provider', name: 'main' } as const;

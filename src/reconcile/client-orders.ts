@@ -1,0 +1,59 @@
+import { messageOf } from '../errors.js';
+import type { Evidence, Job } from '../model/trigger.js';
+import type { OperatorDeps } from '../operator/deps.js';
+import { writeQuarantine } from '../operator/quarantine-records.js';
+import { releaseIfDecided, settleLeftDecisions, takeOrders } from '../operator/quarantines.js';
+import { hasOrder } from '../plan/client-job.js';
+import type { ClientId } from '../plan/world.js';
+import { reconcileClientAcl } from './acl/client-acl.js';
+import type { ClientReach } from './client-reach.js';
+import type { AclJobDeps, ClientDeps } from './deps.js';
+import { settled } from './settled.js';
+
+/** Closes a client by an order, and ends a quarantine that a person has released. No read of a directory comes before it. */
+export async function carryOutOrders(
+  id: ClientId,
+  job: Job,
+  reach: ClientReach,
+  deps: ClientDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  // Noted before the block is in the world: an earlier job that sees the block must know its cause.
+  if (job.triggers.some(({ order }) => order?.kind === 'secret-compromised'))
+    deps.queue.note(reach.closing());
+  const recorded = await settled(async () => {
+    const isTaken = await takeOrders(id, job, deps);
+    return (await endReleased(id, deps)) || isTaken;
+  });
+  // A quarantine waits neither for the directory nor for a store that refuses its record.
+  if (hasOrder(job) && deps.world.clientBlock(id) !== undefined) {
+    await deps.queue.add(reach.closing());
+    await closeLogins(id, job, deps, signal);
+  }
+  if (recorded.status === 'rejected') throw recorded.reason;
+  // Neither the closing nor a refusing KV waits for the other.
+  if (recorded.value) await writeQuarantine(id, deps, signal);
+}
+
+/** Settles what a crash left, and ends a quarantine that a person has released. True if it ended. */
+export async function endReleased(id: ClientId, deps: OperatorDeps): Promise<boolean> {
+  await settleLeftDecisions(id, deps);
+  return releaseIfDecided(id, deps);
+}
+
+/** A failure is tried again with the job: it must not keep the directory from being read for a new secret. */
+export async function closeLogins(
+  id: ClientId,
+  job: Job,
+  deps: AclJobDeps,
+  signal: AbortSignal,
+  evidence?: readonly Evidence[],
+): Promise<void> {
+  await reconcileClientAcl(id, job, deps, signal, evidence).catch((error: unknown) => {
+    const fields = { ...id, error: messageOf(error) };
+    deps.logger.warn(
+      fields,
+      'the ACL objects of a client that loses its access are not closed yet; scopemesh tries again',
+    );
+  });
+}
