@@ -157,7 +157,8 @@ export function usedHere(
   const subjects = edges.flatMap(({ subject, isUnrecorded }) => (isUnrecorded === true ? [] : subject));
   const [first] = subjects;
   if (first === undefined) return {};
-  const used = window.usedUnder(first.slice(0, first.lastIndexOf('/') + 1), now);
+  const prefix = first.slice(0, first.lastIndexOf('/') + 1);
+  const used = window.usedOf((subject) => subject.startsWith(prefix), now);
   return { here: { used, planned: window.rejections.countOf(subjects, now) } };
 }
 

@@ -2,9 +2,10 @@ import { isAclActive } from '../../apply/acl/acl-state.js';
 import { clientKey, formatKey, providerKey } from '../../model/key.js';
 import { aclSubject } from '../../plan/acl/acl-change.js';
 import { clientName } from '../../plan/acl/object-names.js';
+import type { RevocationBudget } from '../../plan/guards/guard.js';
 import { type ClientId, clientText, parseClientText } from '../../plan/world.js';
 import { clientOf } from '../../state/acl-owners.js';
-import type { AclBudget } from '../../state/fleet.js';
+import { type AclBudget, budgetOf, inferredAcrossFleet } from '../../state/fleet.js';
 import { cachedPeople, plannedPeople, providersOfPeople } from '../../state/people-acl.js';
 import { losesByInference, planClientAcl } from '../../state/plan-client-acl.js';
 import type { ReconcilerDeps } from '../deps.js';
@@ -25,6 +26,11 @@ export function aclBudget(deps: Counting, now: number): AclBudget {
     owned: owned + ownersOf(deps).size,
     planned: planned + window.rejections.countIn(world.inferredAcl, now),
   };
+}
+
+/** What the mass guard counts across the fleet: removals of edges by inference, and those of ACL objects in `counted`. */
+export function fleetBudget({ world, window }: Counting, now: number, counted: AclBudget): RevocationBudget {
+  return budgetOf(world, window, now, (share) => inferredAcrossFleet(world, window, now, share), counted);
 }
 
 /** Counts the clients in advance: after a read that renewed everything there are thousands. */

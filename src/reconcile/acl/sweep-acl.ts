@@ -87,8 +87,7 @@ export async function removeLeft(
   const snapshot = acl.cache.snapshot(acl.cache.owned.keys(), acl.cache.policies.keys());
   const lastApplied = await recoverPendingAcl(key, record, snapshot, deps, signal);
   if (!policyOf(world.mapping).removes) return;
-  const orphaned = orphanedObjects(deps);
-  if (orphaned.length > 0) await deps.window.store(deps.keyValues);
+  const orphaned = await orphanedObjects(deps);
   await applyAcl({ key, changes: orphaned, cause, lastApplied }, deps, signal);
   await applyAcl(
     { key, changes: unlinkedPolicies(plans, acl, world.mapping), cause, lastApplied },

@@ -10,8 +10,8 @@ import { planAclFleet } from '../../../src/reconcile/acl/plan-fleet-acl.js';
 import { sweepAcl } from '../../../src/reconcile/acl/sweep-acl.js';
 import { failed, method, policy } from '../../apply/acl/memory-acl.js';
 import { CAUSE, NEVER } from '../../apply/apply-rig.js';
-import { READ_CONFIG } from '../../plan/acl/acl-scene.js';
-import { client, NOW } from '../../plan/scene.js';
+import { aclRule, READ_CONFIG } from '../../plan/acl/acl-scene.js';
+import { ALLOW, client, entry, NOW, ourSource, rule } from '../../plan/scene.js';
 import { UNREACHABLE } from '../deps.js';
 import { type AclWorld, type AclWorldOptions, aclWorld, denied, ID, jobOf, NO_LOSS } from './acl-world.js';
 
@@ -92,6 +92,23 @@ describe('the complete comparison of ACL objects', () => {
   it('removes none of several beyond the limit', async () => {
     const it = await settled({ mapping: MANY });
     it.put(orphan('a'), orphan('b'));
+    await sweep(it);
+    expect(removals(it)).toEqual([]);
+    expect(it.job.window.used(NOW)).toBe(0);
+  });
+
+  it('keeps the objects of unknown clients while edges would be lost, or are being lost, up to the limit', async () => {
+    const it = await settled({
+      mapping: { ...MANY, rules: [aclRule('config:read', READ_CONFIG), rule('orders', 'orders')] },
+      clients: [client('web', ['config:read', 'orders'])],
+      services: [['web', 'web']],
+    });
+    it.world.putEntries([entry('orders', ourSource('web', ALLOW))], NOW);
+    it.putClients(client('web', ['config:read']));
+    it.put(orphan('a'));
+    await sweep(it);
+    expect(removals(it)).toEqual([]);
+    it.job.window.reserveEdge('intention/default/default/orders/web', NOW);
     await sweep(it);
     expect(removals(it)).toEqual([]);
     expect(it.job.window.used(NOW)).toBe(0);
