@@ -12,7 +12,7 @@ import { removeLeft } from '../reconcile/acl/sweep-acl.js';
 import { settleClaims } from '../reconcile/claims.js';
 import type { ReconcilerDeps } from '../reconcile/deps.js';
 import { reconcileDestination } from '../reconcile/destination.js';
-import { clientsOf, type FleetPlan } from '../reconcile/fleet-plan.js';
+import { claimChangeText, clientsOf, type FleetPlan } from '../reconcile/fleet-plan.js';
 import { providerOfChange } from '../reconcile/jwt-provider-plans.js';
 import { reconcileJwtProvider } from '../reconcile/jwt-providers.js';
 
@@ -38,7 +38,8 @@ const MOST_TRIES = 20;
 
 /**
  * Applies a plan once, in the same way as the daemon's jobs, many keys at once: claims first, then the destinations that
- * lose access, then ACL objects, then the destinations that only gain. A key that fails does not stop the others.
+ * lose access, then ACL objects, then the destinations that only gain. A key that fails does not stop the others. Of the
+ * claims only those of the plan are written: a person has seen no others.
  * `progress` is called after each key.
  */
 export async function applyOnce(
@@ -55,6 +56,7 @@ export async function applyOnce(
   const names = losingNames(plan);
   const losing = destinations.filter(({ service }) => names.has(service));
   const others = destinations.filter(({ service }) => !names.has(service));
+  const shown = new Set(plan.claims.map(claimChangeText));
   const { people, clients: logins } = plan.acl;
   // The jwt-provider of a provider is written before the intentions that need it, and removed after them.
   const users = new Set(plan.jwtProviders.flatMap((change) => providerOfChange(change) ?? []));
@@ -85,7 +87,9 @@ export async function applyOnce(
     limit.forEach(keys, (key) => run(key, (job) => applyDestination(key, job, deps, signal)));
 
   await limit.forEach(clients, (client) =>
-    run(clientKey(client.provider, client.clientId), () => settleClaims(client, cause, deps, signal, true)),
+    run(clientKey(client.provider, client.clientId), () =>
+      settleClaims(client, cause, deps, signal, (change) => shown.has(claimChangeText(change))),
+    ),
   );
   await applyJwtProviders();
   // Losses close first. Gains open last, when the client may log in.

@@ -24,6 +24,11 @@ export interface ClaimChange {
   readonly verb: 'created' | 'deleted';
 }
 
+/** Two changes of claims are the same if their texts are. */
+export function claimChangeText({ client, service, verb }: ClaimChange): string {
+  return JSON.stringify([verb, clientText(client), serviceText(service)]);
+}
+
 /** All changes that would be made now, and all holds. */
 export interface FleetPlan {
   readonly claims: readonly ClaimChange[];
