@@ -1,4 +1,4 @@
-import type { AclChange } from '../../plan/acl/acl-change.js';
+import { type AclChange, aclSubject } from '../../plan/acl/acl-change.js';
 import { diffAcl } from '../../plan/acl/diff-acl.js';
 import { NOTHING_DESIRED } from '../../plan/acl/login.js';
 import { isBeyondLimit } from '../../plan/guards/revocation-limit.js';
@@ -21,7 +21,12 @@ export async function orphanedObjects(
   const names = orphanedNames(deps);
   const now = clock.now();
   const counted = aclBudget(deps, now);
-  const budget = fleetBudget(deps, now, { ...counted, planned: counted.planned + names.length });
+  const subjects = new Set(names.map((name) => aclSubject('acl-role', name)));
+  const budget = fleetBudget(deps, now, {
+    ...counted,
+    planned: counted.planned + names.length,
+    begun: counted.begun + window.usedOf((subject) => subjects.has(subject), now),
+  });
   if (isBeyondLimit(budget)) {
     logger.error(
       { objects: names.length, used: budget.used },
@@ -29,7 +34,11 @@ export async function orphanedObjects(
     );
     return [];
   }
-  window.addRemovals(names.length, now);
+  // No plan of the fleet has them, so they count at once.
+  for (const subject of subjects) {
+    window.reserveEdge(subject, now);
+    window.confirmEdge(subject);
+  }
   await window.store(deps.keyValues);
   return diffAcl({
     owner,

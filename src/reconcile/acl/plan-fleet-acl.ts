@@ -5,7 +5,7 @@ import { policyOf } from '../../plan/mode.js';
 import type { Hold } from '../../plan/plan.js';
 import type { ClientId } from '../../plan/world.js';
 import { clientsWithAcl } from '../../state/acl-owners.js';
-import { type AclBudget, fleetGuardFacts } from '../../state/fleet.js';
+import { type AclBudget, fleetGuardFacts, NO_ACL } from '../../state/fleet.js';
 import { factsOfPeople } from '../../state/people-acl.js';
 import { unlinkedPolicies } from '../../state/unlinked-policies.js';
 import type { ReconcilerDeps } from '../deps.js';
@@ -32,7 +32,7 @@ export const NO_ACL_PLAN: AclFleetPlan = {
   holds: [],
   clients: [],
   people: [],
-  budget: { owned: 0, planned: 0 },
+  budget: NO_ACL,
 };
 
 /** The ACL part of the plan of the whole fleet, by the last read. */
