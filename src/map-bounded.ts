@@ -4,6 +4,11 @@ import { withLinkedSignal } from './linked-signal.js';
 /**
  * Maps the items, at most `width` at a time; the results are in the order of the items. The first failure aborts the
  * signal of the other calls and starts no further ones. Resolves or rejects only after all started calls have ended.
+ *
+ * This is for one list. What several callers share has limits of its own, because each learns from something else:
+ * `queue/concurrency-limit.ts` from Consul's rate of answers, `identity/concurrency-limit.ts` from a directory's silence,
+ * `identity/request-budget.ts` from the rate limit that an identity provider states, and `apply/acl/key-fetches.ts` from
+ * how long Consul waits for an identity provider's keys.
  */
 export async function mapBounded<T, R>(
   items: readonly T[],

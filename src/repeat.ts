@@ -40,10 +40,25 @@ export async function repeat(
   }
 }
 
-/** Half of it is random, so that loops that failed together do not return together. */
+/** `firstMs`, doubled with each failure in a row after the first one. */
+export function doublingMs(failures: number, firstMs: number, longestMs: number): number {
+  // 2 ** 1024 is Infinity, and 0 * Infinity is no number.
+  return Math.min(longestMs, firstMs * 2 ** Math.min(failures - 1, 30));
+}
+
+/** The same for loops: up to half is random, so that loops that failed together do not return together. */
+export function backoffMs(
+  failures: number,
+  firstMs: number,
+  longestMs: number,
+  random = Math.random,
+): number {
+  return doublingMs(failures, firstMs, longestMs) * (0.5 + random() / 2);
+}
+
+/** From a second on, or as long as the other side asked. */
 export function retryMs(failures: number, longestMs: number, askedMs: number, random = Math.random): number {
-  const exponential = Math.min(longestMs, 1_000 * 2 ** Math.min(failures - 1, 30));
-  return Math.max(askedMs, exponential * (0.5 + random() / 2));
+  return Math.max(askedMs, backoffMs(failures, 1_000, longestMs, random));
 }
 
 /** An outage is logged when it begins and when it ends. */

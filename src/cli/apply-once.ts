@@ -3,6 +3,7 @@ import { type ErrorCode, messageOf, SyncError } from '../errors.js';
 import type { Cause } from '../model/cause.js';
 import { clientKey, formatKey, type Key, providerKey } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
+import { claimChangeText } from '../plan/claim-changes.js';
 import { type DestinationKey, destinationsOf, losingNames } from '../plan/destinations-of-plan.js';
 import type { ConcurrencyLimit } from '../queue/concurrency-limit.js';
 import type { JobResult } from '../queue/queue.js';
@@ -39,7 +40,8 @@ const MOST_TRIES = 20;
 
 /**
  * Applies a plan once, in the same way as the daemon's jobs, many keys at once: claims first, then the destinations that
- * lose access, then ACL objects, then the destinations that only gain. A key that fails does not stop the others.
+ * lose access, then ACL objects, then the destinations that only gain. A key that fails does not stop the others. Of the
+ * claims only those of the plan are written: a person has seen no others.
  * `progress` is called after each key.
  */
 export async function applyOnce(
@@ -56,6 +58,7 @@ export async function applyOnce(
   const names = losingNames(plan);
   const losing = destinations.filter(({ service }) => names.has(service));
   const others = destinations.filter(({ service }) => !names.has(service));
+  const shown = new Set(plan.claims.map(claimChangeText));
   const { people, clients: logins } = plan.acl;
   // The jwt-provider of a provider is written before the intentions that need it, and removed after them.
   const users = new Set(plan.jwtProviders.flatMap((change) => providerOfChange(change) ?? []));
@@ -86,7 +89,9 @@ export async function applyOnce(
     limit.forEach(keys, (key) => run(key, (job) => applyDestination(key, job, deps, signal)));
 
   await limit.forEach(clients, (client) =>
-    run(clientKey(client.provider, client.clientId), () => settleClaims(client, cause, deps, signal, true)),
+    run(clientKey(client.provider, client.clientId), () =>
+      settleClaims(client, cause, deps, signal, (change) => shown.has(claimChangeText(change))),
+    ),
   );
   await applyJwtProviders();
   // Losses close first. Gains open last, when the client may log in.

@@ -4,6 +4,7 @@ import { untilAborted } from '../linked-signal.js';
 import type { Logger, Metrics } from '../observe.js';
 import type { Journal } from '../queue/journal.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
+import { backoffMs } from '../repeat.js';
 import type { Checkpoints } from './checkpoints.js';
 import type { DecisionLog } from './log.js';
 import { BATCH, Publication } from './publication.js';
@@ -76,8 +77,7 @@ export async function relay(deps: RelayDeps, stop: AbortSignal): Promise<void> {
       return undefined;
     }
   };
-  const backoffMs = () =>
-    Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(failures - 1, 20)) * jitter();
+  const waitMs = () => backoffMs(failures, FIRST_WAIT_MS, LONGEST_WAIT_MS);
 
   const run = async () => {
     while (!signal.aborted) {
@@ -88,7 +88,7 @@ export async function relay(deps: RelayDeps, stop: AbortSignal): Promise<void> {
       const settlement = settled.wait(attention.signal).catch(() => {});
       const moved = await attempt();
       if (moved !== undefined) await deps.checkpoints?.signIfDue(publication.head);
-      if (moved === undefined) await clock.sleep(backoffMs(), signal).catch(() => {});
+      if (moved === undefined) await clock.sleep(waitMs(), signal).catch(() => {});
       if (moved === 0)
         await Promise.race([settlement, clock.sleep(POLL_MS, attention.signal).catch(() => {})]);
       else if (moved !== undefined && moved < BATCH)
@@ -103,7 +103,7 @@ export async function relay(deps: RelayDeps, stop: AbortSignal): Promise<void> {
     for (let moved: number | undefined; moved !== 0 && !isOver(); ) {
       moved = await attempt();
       if (moved === undefined)
-        await clock.sleep(Math.min(backoffMs(), FIRST_WAIT_MS), time.signal).catch(() => {});
+        await clock.sleep(Math.min(waitMs(), FIRST_WAIT_MS), time.signal).catch(() => {});
     }
     if (!isOver()) await deps.checkpoints?.sign(publication.head);
   };
@@ -114,9 +114,4 @@ export async function relay(deps: RelayDeps, stop: AbortSignal): Promise<void> {
   const late = clock.sleep(DRAIN_MS, time.signal).catch(() => {});
   await Promise.race([running.then(drain), late]);
   time.abort();
-}
-
-/** Between 0.5 and 1, so that replicas that failed together do not retry together. */
-function jitter(): number {
-  return 0.5 + Math.random() / 2;
 }

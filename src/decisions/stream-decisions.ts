@@ -3,6 +3,7 @@ import { messageOf, SyncError } from '../errors.js';
 import type { Decision } from '../model/decision.js';
 import type { Secret } from '../model/secret.js';
 import { type Logger, silentLogger } from '../observe.js';
+import { backoffMs } from '../repeat.js';
 import { ChainCheck } from './chain-check.js';
 import { parseLogEvent } from './log.js';
 import { parseServerSentEvents, type ServerSentEvent } from './server-sent-events.js';
@@ -65,8 +66,7 @@ export async function* streamDecisions(options: StreamOptions, signal: AbortSign
       signal.removeEventListener('abort', end);
       attempt.abort();
     }
-    const waitMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(failures++, 10));
-    await clock.sleep(waitMs * (0.5 + Math.random() / 2), signal).catch(() => {});
+    await clock.sleep(backoffMs(++failures, FIRST_WAIT_MS, LONGEST_WAIT_MS), signal).catch(() => {});
   }
 }
 

@@ -4,6 +4,7 @@ import { firstOf, withLinkedSignal } from '../linked-signal.js';
 import { fieldOf } from '../model/field-of.js';
 import { createNotifier } from '../notifier.js';
 import type { Logger, Metrics } from '../observe.js';
+import { backoffMs } from '../repeat.js';
 import { CHECKPOINT_EVENT } from './checkpoint.js';
 import { isOwnedBy, parseJson } from './envelope.js';
 import { type DecisionLog, parseLogEvent } from './log.js';
@@ -71,8 +72,7 @@ export async function deliverWebhook(deps: WebhookDeliveryDeps, signal: AbortSig
       logged = reason;
     }
     if (delivery.isProgressing) [failures, logged] = [0, undefined];
-    const waitMs = Math.min(LONGEST_RESTART_MS, TICK_MS * 2 ** Math.min(failures, 10)) * jitter();
-    await clock.sleep(waitMs, signal).catch(() => {});
+    await clock.sleep(backoffMs(failures + 1, TICK_MS, LONGEST_RESTART_MS), signal).catch(() => {});
   }
   // Another replica counts them now.
   for (const gauge of GAUGES) metrics.gauge(gauge, 0, { webhook });
@@ -335,12 +335,7 @@ function endOf(
   return isRefused || isKeptOut ? 'refused' : undefined;
 }
 
-/** Doubles from seconds to an hour; up to half is random, so that senders that failed together do not return together. */
+/** From seconds to an hour, or as long as the receiver asked. */
 function waitMs(attempts: number, { retryAfterMs = 0 }: Extract<Delivery, { kind: 'failed' }>): number {
-  const exponential = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(attempts - 1, 30));
-  return Math.max(retryAfterMs, exponential * jitter());
-}
-
-function jitter(): number {
-  return 0.5 + Math.random() / 2;
+  return Math.max(retryAfterMs, backoffMs(attempts, FIRST_WAIT_MS, LONGEST_WAIT_MS));
 }

@@ -3,13 +3,18 @@ import type { ServiceName } from '../model/intention.js';
 import type { Mapping } from '../model/rule.js';
 import { policyOf } from './mode.js';
 import type { ClientPlan } from './plan-client.js';
-import { type ClientId, clientText } from './world.js';
+import { type ClientId, clientText, serviceText } from './world.js';
 
 /** A record of `claims: first` that would be created or deleted. */
 export interface ClaimChange {
   readonly client: ClientId;
   readonly service: ServiceName;
   readonly verb: 'created' | 'deleted';
+}
+
+/** Two changes of claims are the same if their texts are. */
+export function claimChangeText({ client, service, verb }: ClaimChange): string {
+  return JSON.stringify([verb, clientText(client), serviceText(service)]);
 }
 
 /** In `extend` no record is deleted. In `observe` the plan still shows what the records would open. */

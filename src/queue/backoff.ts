@@ -1,3 +1,5 @@
+import { doublingMs } from '../repeat.js';
+
 export interface Backoff {
   /** The longest wait after the first failure. */
   readonly baseMs: number;
@@ -10,15 +12,13 @@ export interface Backoff {
 export const DEFAULT_BACKOFF: Backoff = { baseMs: 1000, capMs: 60_000, attempts: 8 };
 
 /**
- * How long to wait after the `attempts`th failure in a row (from 1). Exponential with full jitter, so that keys that
- * failed together do not return together.
+ * How long to wait after the `attempts`th failure in a row (from 1). All of it is random: thousands of keys may have failed
+ * together, while `backoffMs` is for a few loops.
  */
 export function backoffDelayMs(
   backoff: Backoff,
   attempts: number,
   random: () => number = Math.random,
 ): number {
-  // 2 ** 1024 is Infinity, and 0 * Infinity is no number.
-  const exponent = Math.min(Math.max(attempts, 1) - 1, 52);
-  return Math.floor(random() * Math.min(backoff.capMs, backoff.baseMs * 2 ** exponent));
+  return Math.floor(random() * doublingMs(Math.max(attempts, 1), backoff.baseMs, backoff.capMs));
 }

@@ -8,7 +8,9 @@ import type { Cause } from '../model/cause.js';
 import type { DraftDecision } from '../model/decision.js';
 import type { ServiceName } from '../model/intention.js';
 import { clientKey, formatKey } from '../model/key.js';
+import type { ClaimChange } from '../plan/claim-changes.js';
 import { policyOf } from '../plan/mode.js';
+import type { ClientPlan } from '../plan/plan-client.js';
 import { type ClientId, clientText, serviceText } from '../plan/world.js';
 import type { KeyRecord } from '../queue/journal.js';
 import { planClaims } from '../state/client-claims.js';
@@ -22,14 +24,14 @@ const KEEPS_CHANGING = 'the claims on this client change while their record is w
 
 /**
  * Creates or deletes the record of a claim (`claims: first`), and records the holds of claims on this client. True if the
- * status of a claim may have changed. `isConfirmed`: a person has seen the plan, so what would follow from it waits.
+ * status of a claim may have changed. `isShown`: whether the plan that a person confirmed has this change. Others wait.
  */
 export async function settleClaims(
   id: ClientId,
   cause: Cause,
   deps: ClaimDeps,
   signal: AbortSignal,
-  isConfirmed = false,
+  isShown: (change: ClaimChange) => boolean = () => true,
 ): Promise<boolean> {
   const { world, journal } = deps;
   const text = formatKey(clientKey(id.provider, id.clientId));
@@ -51,7 +53,8 @@ export async function settleClaims(
   const settle = async (record: KeyRecord, overtaken: readonly DraftDecision[]) => {
     const now = deps.clock.now();
     const { mapping } = world;
-    const plan = planClaims(id, world, now);
+    const whole = planClaims(id, world, now);
+    const plan = { ...whole, ...shownOf(whole, id, isShown) };
     const isAsPlanned = (write: ClaimWrite) => {
       if (world.mapping !== mapping) return false;
       const { create, remove } = planClaims(id, world, deps.clock.now());
@@ -65,15 +68,24 @@ export async function settleClaims(
   const overtaken = await recoverPendingClaims(text, record, onTouched, deps, signal);
   let { end, isFreed } = await settle(record, overtaken);
   for (let plans = 1; end === 'stale'; plans++) {
-    if (isConfirmed || plans > MOST_PLANS)
-      throw new SyncError('ERR_CONSUL_CONFLICT', KEEPS_CHANGING, { retriable: true });
+    if (plans > MOST_PLANS) throw new SyncError('ERR_CONSUL_CONFLICT', KEEPS_CHANGING, { retriable: true });
     ({ end, isFreed } = await settle(await journal.read(text), overtaken));
   }
   // The client is free for another service that claims it. Nothing else starts this job again for that.
-  if (isFreed && !isConfirmed) await settle(await journal.read(text), []);
+  if (isFreed) await settle(await journal.read(text), []);
   return end === 'written';
 }
 
 function isSame({ record }: ClaimWrite, service: ServiceName | undefined): boolean {
   return service !== undefined && serviceText(service) === serviceText(record.service);
+}
+
+function shownOf(
+  { create, remove }: ClientPlan,
+  client: ClientId,
+  isShown: (change: ClaimChange) => boolean,
+): Pick<ClientPlan, 'create' | 'remove'> {
+  const isMade = create !== undefined && isShown({ client, service: create, verb: 'created' });
+  const isRemoved = remove !== undefined && isShown({ client, service: remove.service, verb: 'deleted' });
+  return { create: isMade ? create : undefined, remove: isRemoved ? remove : undefined };
 }

@@ -3,7 +3,7 @@ import type { Job } from '../model/trigger.js';
 import { clientName } from '../plan/acl/object-names.js';
 import { isBeyondLimit } from '../plan/guards/revocation-limit.js';
 import { type ClientId, clientText } from '../plan/world.js';
-import { budgetOf } from '../state/fleet.js';
+import { budgetOf, NO_ACL } from '../state/fleet.js';
 import { aclBudget } from './acl/acl-budget.js';
 import type { CountedDeps } from './deps.js';
 
@@ -31,7 +31,9 @@ export async function blockUnconfirmed(
   const acl = aclBudget(deps, now);
   const existing = deps.acl.cache.of(clientName(deps.world.mapping.owner, id));
   const edges = deps.world.owned.countOf(id) + (existing.authMethod === undefined ? 0 : 1);
-  const budget = budgetOf(deps.world, deps.window, now, () => edges, { owned: acl.owned, planned: 0 });
+  // What is under way counts as made. What plans only hold does not: an order does not wait for a person.
+  const planned = edges + deps.window.underWay(now);
+  const budget = budgetOf(deps.world, deps.window, now, () => planned, { ...NO_ACL, owned: acl.owned });
   if (isBeyondLimit(budget)) {
     const { waitingOrders } = deps.world;
     if (!waitingOrders.has(clientText(id)))

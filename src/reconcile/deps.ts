@@ -43,6 +43,7 @@ export interface CountedDeps extends AclWriteDeps {
 
 /** The dependencies of the complete comparison of ACL objects. */
 export interface AclSweepDeps extends CountedDeps {
+  readonly clientReads: ReadsUnderWay;
   /** Starts a complete comparison early. */
   readonly askForSweep: () => void;
 }

@@ -3,8 +3,8 @@ import { rulingsOn } from '../operator/approvals.js';
 import type { GuardFacts, Loss, RevocationBudget } from '../plan/guards/guard.js';
 import { policyOf } from '../plan/mode.js';
 import type { KeyRecord } from '../queue/journal.js';
-import { budgetOf, countInferred, inferredAcrossFleet, usedHere } from '../state/fleet.js';
-import { aclBudget, countAhead } from './acl/acl-budget.js';
+import { countInferred, usedHere } from '../state/fleet.js';
+import { aclBudget, countAhead, fleetBudget } from './acl/acl-budget.js';
 import type { ReconcilerDeps } from './deps.js';
 import { inSlices } from './in-slices.js';
 
@@ -23,12 +23,7 @@ export async function guardFacts(
   deps: Deps,
 ): Promise<GuardFacts> {
   const { world, acl, contention, clock, space } = deps;
-  if (losses.length > 0) {
-    // The losses that one poll finds become known one client after the other, and count as a whole.
-    await deps.clientReads.ended(deps.clock);
-    await inSlices((now) => countInferred(world, now, SLICE), deps);
-    await countAhead(deps);
-  }
+  if (losses.length > 0) await countFleetAhead(deps);
   const rulings = await rulingsOn(losses, recordedHolds, deps);
   const now = clock.now();
   const counted = losses.filter(({ isUnrecorded }) => isUnrecorded !== true);
@@ -43,14 +38,24 @@ export async function guardFacts(
   };
 }
 
+/** Counts in advance what `fleetBudget` needs. */
+export async function countFleetAhead(
+  deps: Pick<Deps, 'world' | 'acl' | 'clock' | 'clientReads'>,
+): Promise<void> {
+  // The losses that one poll finds become known one client after the other, and count as a whole.
+  await deps.clientReads.ended(deps.clock);
+  await inSlices((now) => countInferred(deps.world, now, SLICE), deps);
+  await countAhead(deps);
+}
+
 /** Counts across the fleet. The ACL losses of a key count at least as often as its own plan has them. */
-function budgetFor(losses: readonly Loss[], { world, acl, window }: Deps, now: number): RevocationBudget {
-  const counted = aclBudget({ world, acl, window }, now);
+function budgetFor(losses: readonly Loss[], deps: Deps, now: number): RevocationBudget {
+  const { window } = deps;
+  const counted = aclBudget(deps, now);
   const own = losses.map(({ subject }) => subject).filter(isAclSubject);
   const planned = Math.max(counted.planned, window.rejections.countOf(own, now));
-  const plannedIn = (share: number) => inferredAcrossFleet(world, window, now, share);
   return {
-    ...budgetOf(world, window, now, plannedIn, { ...counted, planned }),
+    ...fleetBudget(deps, now, { ...counted, planned }),
     ...usedHere(
       losses.filter(({ subject }) => !isAclSubject(subject)),
       window,

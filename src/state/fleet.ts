@@ -18,9 +18,11 @@ export interface AclBudget {
   readonly owned: number;
   /** Clients and memberships that the current plans would remove by inference. */
   readonly planned: number;
+  /** Those of them that the window counts already, because their removal was made in part. */
+  readonly begun: number;
 }
 
-const NO_ACL: AclBudget = { owned: 0, planned: 0 };
+export const NO_ACL: AclBudget = { owned: 0, planned: 0, begun: 0 };
 /** Destinations, some milliseconds. */
 const IN_ONE_PIECE = 50;
 
@@ -157,7 +159,8 @@ export function usedHere(
   const subjects = edges.flatMap(({ subject, isUnrecorded }) => (isUnrecorded === true ? [] : subject));
   const [first] = subjects;
   if (first === undefined) return {};
-  const used = window.usedUnder(first.slice(0, first.lastIndexOf('/') + 1), now);
+  const prefix = first.slice(0, first.lastIndexOf('/') + 1);
+  const used = window.usedOf((subject) => subject.startsWith(prefix), now);
   return { here: { used, planned: window.rejections.countOf(subjects, now) } };
 }
 
@@ -197,7 +200,8 @@ export function budgetOf(
   plannedIn: (share: number) => number,
   acl: AclBudget = NO_ACL,
 ): RevocationBudget {
-  const used = window.used(now);
+  // Each counts once: while a plan has it, by the plan.
+  const used = window.used(now) - acl.begun;
   const { maxRevocations } = world.mapping;
   const ownedAtStart = world.owned.count + acl.owned + used;
   const share = destinationShare(revocationLimit({ maxRevocations, ownedAtStart }));

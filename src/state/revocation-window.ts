@@ -39,18 +39,24 @@ export class RevocationWindow {
 
   /** Edges removed within the window that ends now. */
   used(now: number): number {
-    this.#expire(now);
-    let edges = this.#edges.size;
-    for (const subject of this.#open) if (this.#edges.has(subject)) edges--;
+    const underWay = this.underWay(now);
+    const edges = this.#edges.size - underWay;
     return this.#counted.reduce((sum, each) => sum + each.edges, edges);
   }
 
-  /** Those of them whose subject begins so. */
-  usedUnder(prefix: string, now: number): number {
+  /** Edges whose removal is under way: reserved, and not confirmed yet. */
+  underWay(now: number): number {
     this.#expire(now);
     let edges = 0;
-    for (const subject of this.#edges.keys())
-      if (subject.startsWith(prefix) && !this.#open.has(subject)) edges++;
+    for (const subject of this.#open) if (this.#edges.has(subject)) edges++;
+    return edges;
+  }
+
+  /** Those of the single edges that `used` counts. */
+  usedOf(isMeant: (subject: string) => boolean, now: number): number {
+    this.#expire(now);
+    let edges = 0;
+    for (const subject of this.#edges.keys()) if (!this.#open.has(subject) && isMeant(subject)) edges++;
     return edges;
   }
 

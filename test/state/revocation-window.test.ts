@@ -44,7 +44,9 @@ describe('the window', () => {
     window.restore(
       JSON.stringify([...others, { at: 100, edges: 1, subject: WEB }, { at: 100, edges: 1, subject: 7 }]),
     );
-    expect([window.used(200), window.usedUnder('intention/', 200)]).toEqual([2, 1]);
+    expect([window.used(200), window.usedOf((subject) => subject.startsWith('intention/'), 200)]).toEqual([
+      2, 1,
+    ]);
   });
 
   test('counts an edge once, from its write on, and not if the write was not made', () => {
@@ -76,7 +78,7 @@ describe('the window', () => {
       window.reserveEdge(subject, 0);
       window.confirmEdge(subject);
     }
-    expect(window.usedUnder('intention/default/default/orders/', 0)).toBe(1);
+    expect(window.usedOf((subject) => subject.startsWith('intention/default/default/orders/'), 0)).toBe(1);
     expect(window.used(0)).toBe(7);
   });
 
@@ -170,7 +172,7 @@ describe('the window', () => {
           } else window.restore(window.toText());
           const made = list.filter((each) => each.subject === undefined || !open.has(each.subject));
           expect(window.used(now)).toBe(made.reduce((sum, { edges }) => sum + edges, 0));
-          expect(window.usedUnder('a/', now)).toBe(
+          expect(window.usedOf((each) => each.startsWith('a/'), now)).toBe(
             made.filter((each) => each.subject?.startsWith('a/')).length,
           );
         }

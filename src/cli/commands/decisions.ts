@@ -9,6 +9,7 @@ import { parseInstant } from '../instant.js';
 import type { DecisionLogSettings } from '../parts.js';
 import { readChain } from '../read-chain.js';
 import { readDecisionLog } from '../read-decision-log.js';
+import { holdsIn } from '../recorded-holds.js';
 import { decisionText } from '../terminal/decision-text.js';
 import { approveCommand } from '../terminal/plan-text.js';
 import { printable } from '../terminal/screen.js';
@@ -84,15 +85,21 @@ async function list(filter: Filter, cli: Cli): Promise<void> {
     const checkpoint = await firstCheckpoint(settings, cli);
     if (checkpoint !== undefined) cli.screen.jsonLine(checkpoint);
   }
+  if (isOrdered && limit === undefined) {
+    const approvals = await readApprovals(settings, cli, filter.since ?? 'start', filter);
+    for await (const decision of readLog(settings, cli, filter.since ?? 'start', false, filter))
+      print(decision, filter, approvals, cli);
+    return;
+  }
   const kept: Decision[] = [];
-  for await (const decision of readLog(settings, cli, filter.since ?? 'start', false)) {
-    if (!isAbout(decision, filter.subject)) continue;
-    if (isOrdered && limit === undefined) print(decision, filter, cli);
-    else kept.push(decision);
+  for await (const decision of readLog(settings, cli, filter.since ?? 'start', false, filter)) {
+    kept.push(decision);
     if (isOrdered && limit !== undefined && kept.length > limit) kept.shift();
   }
+  const approvals = await approvalsIn(kept);
   const sorted = isOrdered ? kept : kept.toSorted(byChain);
-  for (const decision of sorted.slice(limit === undefined ? 0 : -limit)) print(decision, filter, cli);
+  for (const decision of sorted.slice(limit === undefined ? 0 : -limit))
+    print(decision, filter, approvals, cli);
 }
 
 /** The checkpoint that a log begins with whose older part was deleted: without it the list cannot be verified. */
@@ -114,30 +121,65 @@ function byChain(a: Decision, b: Decision): number {
 async function tail(filter: Filter, cli: Cli): Promise<void> {
   try {
     const settings = await cli.openLogSettings();
-    for await (const decision of readLog(settings, cli, filter.since ?? 'end', true))
-      if (isAbout(decision, filter.subject)) print(decision, filter, cli);
+    const approvals = await readApprovals(settings, cli, filter.since, filter);
+    for await (const decision of readLog(settings, cli, filter.since ?? 'end', true, filter))
+      print(decision, filter, approvals, cli);
   } catch (error) {
     // ctrl-c is the normal end.
     if (!cli.signal.aborted) throw error;
   }
 }
 
-function readLog(
+async function* readLog(
   settings: DecisionLogSettings,
   cli: Cli,
   from: string,
   follow: boolean,
+  { subject }: Filter,
 ): AsyncIterable<Decision> {
-  return readDecisionLog(settings, cli, follow, (log) => log.read({ from, follow }, cli.signal));
+  const all = readDecisionLog(settings, cli, follow, (log) => log.read({ from, follow }, cli.signal));
+  for await (const decision of all) if (isAbout(decision, subject)) yield decision;
 }
 
-function print(decision: Decision, filter: Filter, cli: Cli): void {
-  if (filter.json) cli.screen.jsonLine(toCloudEvent(decision));
-  else {
-    cli.screen.line(decisionText(decision, cli.screen.colors));
-    if (decision.outcome === 'held' && isApprovable(decision.reason))
-      cli.screen.line(printable(`    ${approveCommand({ decisionId: decision.id, rejectedBy: null })}`));
+/** The command that approves a hold; undefined for every other decision, and for a hold that has ended. */
+type Approvals = (decision: Decision) => string | undefined;
+
+/** Reads the log once more: what ends a hold comes after it. */
+async function readApprovals(
+  settings: DecisionLogSettings,
+  cli: Cli,
+  from: string | undefined,
+  filter: Filter,
+): Promise<Approvals> {
+  if (filter.json || from === undefined || !hasDecisionLog(settings)) return approvalsIn([]);
+  return approvalsIn(readLog(settings, cli, from, false, filter));
+}
+
+/** `decisions`: the hold and all later ones of its subject. A hold that is not among them is newer, so it is open. */
+async function approvalsIn(decisions: AsyncIterable<Decision> | Iterable<Decision>): Promise<Approvals> {
+  const seen = new Set<string>();
+  async function* noted(): AsyncIterable<Decision> {
+    for await (const decision of decisions) {
+      if (decision.outcome === 'held') seen.add(decision.id);
+      yield decision;
+    }
   }
+  const open = new Map([...(await holdsIn(noted())).values()].map((hold) => [hold.decisionId, hold]));
+  return ({ id, outcome, reason }) => {
+    if (outcome !== 'held' || !isApprovable(reason)) return undefined;
+    const hold = seen.has(id) ? open.get(id) : { decisionId: id, rejectedBy: null };
+    return hold && approveCommand(hold);
+  };
+}
+
+function print(decision: Decision, filter: Filter, approvals: Approvals, cli: Cli): void {
+  if (filter.json) {
+    cli.screen.jsonLine(toCloudEvent(decision));
+    return;
+  }
+  cli.screen.line(decisionText(decision, cli.screen.colors));
+  const command = approvals(decision);
+  if (command !== undefined) cli.screen.line(printable(`    ${command}`));
 }
 
 function isAbout(decision: Decision, subject: string | undefined): boolean {

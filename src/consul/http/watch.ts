@@ -2,6 +2,7 @@ import type { Clock } from '../../clock.js';
 import { messageOf, SyncError } from '../../errors.js';
 import { withLinkedSignal } from '../../linked-signal.js';
 import type { Logger, Metrics } from '../../observe.js';
+import { backoffMs } from '../../repeat.js';
 import type { WatchedTable } from '../consul.js';
 import { ACL_TABLES } from './acl-table.js';
 import { readComplete } from './answer.js';
@@ -221,15 +222,11 @@ async function watchPath(
         const fields = { table, path, failures, code: error.code, error: messageOf(error) };
         if (failures === 1) logger.warn(fields, 'consul watch failed');
         else logger.debug(fields, 'consul watch still fails');
-        await clock.sleep(toBackoffMs(failures), signal).catch(() => undefined);
+        await clock
+          .sleep(backoffMs(failures, FIRST_BACKOFF_MS, LONGEST_BACKOFF_MS), signal)
+          .catch(() => undefined);
       }
     }
   };
   await Promise.all([watching(), checking()]);
-}
-
-/** Doubles up to 15 s, minus a random part of up to a half, so that many instances do not reconnect at once. */
-function toBackoffMs(failures: number): number {
-  const longest = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(failures - 1, 10));
-  return Math.round(longest * (0.5 + Math.random() / 2));
 }

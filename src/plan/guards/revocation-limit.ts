@@ -16,7 +16,10 @@ export function destinationShare(limit: number): number {
   return Math.min(limit, Math.max(1, Math.floor(limit / 2)));
 }
 
-/** Whether the planned removals exceed the limit of one window. */
+/**
+ * Whether the planned removals exceed the limit of one window: the rule of the limit. The guard below asks it, and so do
+ * removals that are no changes of a key's plan: clients closed by an unconfirmed order, and objects of unknown clients.
+ */
 export function isBeyondLimit(budget: RevocationBudget): boolean {
   return budget.used + budget.planned > revocationLimit(budget);
 }

@@ -3,12 +3,14 @@ import type { Clock } from '../../clock.js';
 import { leaseLost, messageOf, SyncError } from '../../errors.js';
 import { Secret } from '../../model/secret.js';
 import type { Logger } from '../../observe.js';
+import { doublingMs } from '../../repeat.js';
 import { OutageLog } from './outage-log.js';
 import { LEASE_LOST, type Script } from './script.js';
 
 const READY_TIMEOUT_MS = 3000;
 const COMMAND_TIMEOUT_MS = 3000;
 const CONNECT_TIMEOUT_MS = 3000;
+const FIRST_RECONNECT_DELAY_MS = 50;
 const LONGEST_RECONNECT_DELAY_MS = 1000;
 // Longer than any blocking read of a worker (10 s); without it a connection that a firewall dropped hangs for
 // as long as the kernel retransmits.
@@ -291,7 +293,8 @@ class WorkerConnection extends Redis {
 
 const reconnect = {
   connectTimeout: CONNECT_TIMEOUT_MS,
-  retryStrategy: (times: number) => Math.min(25 * 2 ** Math.min(times, 10), LONGEST_RECONNECT_DELAY_MS),
+  // Nothing of it is random: a revocation waits for the connection, and a process has a few.
+  retryStrategy: (times: number) => doublingMs(times, FIRST_RECONNECT_DELAY_MS, LONGEST_RECONNECT_DELAY_MS),
   // After a failover the old primary answers READONLY: look the address up again.
   reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
 };

@@ -2,9 +2,10 @@ import { isAclActive } from '../../apply/acl/acl-state.js';
 import { clientKey, formatKey, providerKey } from '../../model/key.js';
 import { aclSubject } from '../../plan/acl/acl-change.js';
 import { clientName } from '../../plan/acl/object-names.js';
+import type { RevocationBudget } from '../../plan/guards/guard.js';
 import { type ClientId, clientText, parseClientText } from '../../plan/world.js';
 import { clientOf } from '../../state/acl-owners.js';
-import type { AclBudget } from '../../state/fleet.js';
+import { type AclBudget, budgetOf, inferredAcrossFleet, NO_ACL } from '../../state/fleet.js';
 import { cachedPeople, plannedPeople, providersOfPeople } from '../../state/people-acl.js';
 import { losesByInference, planClientAcl } from '../../state/plan-client-acl.js';
 import type { ReconcilerDeps } from '../deps.js';
@@ -17,14 +18,23 @@ type Counting = Pick<ReconcilerDeps, 'world' | 'acl' | 'window'>;
 
 /** Counts from the last reads, so that the loss of many clients is counted as a whole, whichever job comes first. */
 export function aclBudget(deps: Counting, now: number): AclBudget {
-  if (!isAclActive(deps)) return { owned: 0, planned: 0 };
-  const { owned, planned } = peopleBudget(deps, now);
+  if (!isAclActive(deps)) return NO_ACL;
+  const { owned, inferred } = countPeople(deps);
   countClients(deps, now);
   const { world, window } = deps;
+  const people = new Set(inferred);
+  const isPlanned = (subject: string) =>
+    people.has(subject) || world.inferredAcl.lossOf(subject) !== undefined;
   return {
     owned: owned + ownersOf(deps).size,
-    planned: planned + window.rejections.countIn(world.inferredAcl, now),
+    planned: window.rejections.countOf(inferred, now) + window.rejections.countIn(world.inferredAcl, now),
+    begun: window.usedOf(isPlanned, now),
   };
+}
+
+/** What the mass guard counts across the fleet: removals of edges by inference, and those of ACL objects in `counted`. */
+export function fleetBudget({ world, window }: Counting, now: number, counted: AclBudget): RevocationBudget {
+  return budgetOf(world, window, now, (share) => inferredAcrossFleet(world, window, now, share), counted);
 }
 
 /** Counts the clients in advance: after a read that renewed everything there are thousands. */
@@ -62,10 +72,11 @@ function inferredOf(id: ClientId, deps: Known, now: number): readonly string[] {
   return losesByInference(plan.changes) ? [plan.subject] : [];
 }
 
-function peopleBudget(deps: Counting, now: number): AclBudget {
+/** The roles of people, and the subjects of those that would be removed by inference. */
+function countPeople(deps: Known): { readonly owned: number; readonly inferred: readonly string[] } {
   const { world, acl } = deps;
   let owned = 0;
-  let planned = 0;
+  const inferred: string[] = [];
   for (const provider of providersOfPeople(deps)) {
     const lastApplied = world.records.of(formatKey(providerKey(provider)));
     const follows = [world.mapping, acl.members.get(provider), lastApplied, acl.cache.peoplesVersion];
@@ -81,7 +92,7 @@ function peopleBudget(deps: Counting, now: number): AclBudget {
         };
     acl.peoplesCounts.set(provider, count);
     owned += count.owned;
-    planned += deps.window.rejections.countOf(count.inferred, now);
+    inferred.push(...count.inferred);
   }
-  return { owned, planned };
+  return { owned, inferred };
 }

@@ -5,11 +5,11 @@ import { policyOf } from '../../plan/mode.js';
 import type { Hold } from '../../plan/plan.js';
 import type { ClientId } from '../../plan/world.js';
 import { clientsWithAcl } from '../../state/acl-owners.js';
-import { type AclBudget, budgetOf, fleetGuardFacts, inferredAcrossFleet } from '../../state/fleet.js';
+import { type AclBudget, fleetGuardFacts, NO_ACL } from '../../state/fleet.js';
 import { factsOfPeople, planPeopleFleet } from '../../state/people-acl.js';
 import { unlinkedPolicies } from '../../state/unlinked-policies.js';
 import type { ReconcilerDeps } from '../deps.js';
-import { aclBudget, countAhead } from './acl-budget.js';
+import { aclBudget, countAhead, fleetBudget } from './acl-budget.js';
 import { guardableClient } from './guard-acl.js';
 import { guardablePeople } from './guard-people.js';
 import { planAcl } from './plan-clients.js';
@@ -31,7 +31,7 @@ export const NO_ACL_PLAN: AclFleetPlan = {
   holds: [],
   clients: [],
   people: [],
-  budget: { owned: 0, planned: 0 },
+  budget: NO_ACL,
 };
 
 /** The ACL part of the plan of the whole fleet, by the last read. */
@@ -44,9 +44,7 @@ export async function planAclFleet(
   await countAhead(deps);
   const now = deps.clock.now();
   const budget = aclBudget(deps, now);
-  const { world, window } = deps;
-  const edges = (share: number) => inferredAcrossFleet(world, window, now, share);
-  const whole = budgetOf(world, window, now, edges, budget);
+  const whole = fleetBudget(deps, now, budget);
   const changes: AclChange[] = [];
   const holds: Hold[] = [];
   const losing: ClientId[] = [];

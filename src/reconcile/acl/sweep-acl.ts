@@ -89,10 +89,8 @@ export async function removeLeft(
   const lastApplied = await recoverPendingAcl(key, record, snapshot, deps, signal);
   if (!policyOf(world.mapping).removes) return;
   const isAsPlanned = asPlanned(deps);
-  const orphaned = orphanedObjects(deps);
-  if (orphaned.length > 0) await deps.window.store(deps.keyValues);
   const application = { key, cause, lastApplied, isAsPlanned };
-  const first = await applyAcl({ ...application, changes: orphaned }, deps, signal);
+  const first = await applyAcl({ ...application, changes: await orphanedObjects(deps) }, deps, signal);
   const unlinked = unlinkedPolicies(plans, acl, world.mapping);
   const last = await applyAcl({ ...application, changes: unlinked }, deps, signal);
   if (first === 'stale' || last === 'stale') deps.askForSweep();

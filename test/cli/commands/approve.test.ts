@@ -43,6 +43,34 @@ describe('the command that approves a hold', () => {
     expect(held(await cli.run(['plan', '--json']))).toMatchObject([{ decisionId: id, rejectedBy: 'os:bob' }]);
   });
 
+  it('is gone from decisions list and tail once the hold has ended', async () => {
+    const id = await holdBot();
+    const lists = [
+      ['list'],
+      ['list', '--limit', '50'],
+      ['list', '--since', '1h', '--subject', 'intention/default/default/orders/bot'],
+    ];
+    const outputs = async () => {
+      const listed = [];
+      for (const args of lists) listed.push((await cli.run(['decisions', ...args])).out);
+      return listed;
+    };
+    for (const out of await outputs()) expect(out).toContain(`scopemesh approve ${id}`);
+    await cli.run(['reject', id], { user: 'bob' });
+    await cli.run(['apply', '--yes']);
+    for (const out of await outputs()) expect(out).toContain(`scopemesh approve --override ${id}`);
+    await cli.run(['approve', '--override', id]);
+    await cli.run(['apply', '--yes']);
+    const stop = new AbortController();
+    const onOut = (text: string) => text.includes('ClientDeleted') && stop.abort();
+    const tail = ['decisions', 'tail', '--since', '1h', '--subject', 'intention/default/default/orders/bot'];
+    const { out: tailed } = await cli.run(tail, { signal: stop.signal, onOut });
+    for (const out of [...(await outputs()), tailed]) {
+      expect(out).toContain('RevocationLimit');
+      expect(out).not.toContain('scopemesh approve');
+    }
+  });
+
   it('is missing before anything has recorded the hold, and plan says what gives it an ID', async () => {
     cli.idp(web);
     const { out } = await cli.run(['plan']);

@@ -239,4 +239,22 @@ describe('an order about a disabled client', () => {
     expect(await blockUnconfirmed(id, job, 'ERR_DIRECTORY_UNREACHABLE', deps)).toBe(closure !== undefined);
     expect(world.clientBlock(id)).toBe(closure);
   });
+
+  test('waits while removals by inference up to the limit are under way, and after them', async () => {
+    const world = worldWithTwo();
+    world.setMapping({ ...world.mapping, maxRevocations: { percent: 0, atLeast: 1, windowMs: 1_000 } });
+    const { deps } = depsOf(world, {});
+    const id = { provider: 'main', clientId: 'web' };
+    const close = () =>
+      blockUnconfirmed(id, ordered('client-disabled', 'web', -5_000), 'ERR_DIRECTORY_UNREACHABLE', deps);
+    const api = 'intention/default/default/orders/api';
+    deps.window.reserveEdge(api, NOW);
+    expect(await close()).toBe(false);
+    deps.window.confirmEdge(api);
+    expect(await close()).toBe(false);
+    expect(world.clientBlock(id)).toBeUndefined();
+    deps.window.releaseEdge(api);
+    expect(await close()).toBe(true);
+    expect(deps.window.used(NOW)).toBe(1);
+  });
 });

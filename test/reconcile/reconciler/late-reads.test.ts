@@ -209,8 +209,13 @@ describe('what another reader sees before the watch is acted on all the same', (
     };
     const journal = { ...deps.journal, read: async () => ({ ...NOTHING, pending: [pending] }) };
     await settleClaims(WEB, cause, { ...deps, queue, journal }, never);
-    expect(added).toContainEqual(
-      expect.objectContaining({ key: expect.objectContaining({ kind: 'client', value: 'api' }) }),
-    );
+    const others = added.filter(({ key }) => key.kind === 'client');
+    expect(others).toMatchObject([{ key: { value: 'api' } }]);
+    // This client's job, and what started it, has nothing to do with that.
+    expect(cause.kind).not.toBe('consul-watch');
+    expect(others[0]?.cause).toEqual({
+      kind: 'consul-watch',
+      receivedAt: new Date(deps.clock.now()).toISOString(),
+    });
   });
 });

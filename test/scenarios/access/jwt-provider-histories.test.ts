@@ -113,7 +113,7 @@ describe('over any history', () => {
               await worker.idle();
             }
             const { world, window, clock } = worker.deps;
-            const plans = planFleet(world, window, clock.now(), { owned: 0, planned: 0 });
+            const plans = planFleet(world, window, clock.now(), { owned: 0, planned: 0, begun: 0 });
             expect(plans.flatMap(({ changes, awaits = [] }) => [...changes, ...awaits])).toEqual([]);
             expect(planned(plans, worker.deps)).toEqual([]);
             const isGranted = rig.idp.clients.get('web-app')?.scopes.includes('orders:read') === true;

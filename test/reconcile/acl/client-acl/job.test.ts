@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Evidence } from '../../../../src/model/trigger.js';
 import { reconcileClientAcl } from '../../../../src/reconcile/acl/client-acl.js';
+import { RevocationWindow } from '../../../../src/state/revocation-window.js';
 import { failed } from '../../../apply/acl/memory-acl.js';
 import { NEVER } from '../../../apply/apply-rig.js';
 import { READ_CONFIG } from '../../../plan/acl/acl-scene.js';
@@ -99,6 +100,18 @@ describe('what a client loses', () => {
     await expect(run(it)).rejects.toThrow('no');
     expect(it.job.window.used(NOW)).toBe(0);
     expect(objects(it)).toEqual(ALL);
+  });
+
+  it('counts once where a process counted it and died before the write', async () => {
+    const it = await made({ mapping: { maxRevocations: { percent: 0, atLeast: 1, windowMs: 600_000 } } });
+    lost(it);
+    it.job.window.reserveEdge(`acl-role/${NAME}`, NOW);
+    const restarted = new RevocationWindow(600_000);
+    restarted.restore(it.job.window.toText());
+    expect(restarted.used(NOW)).toBe(1);
+    await reconcileClientAcl(ID, jobOf(), { ...it.job, window: restarted }, NEVER);
+    expect(objects(it)).toEqual(['acl-policy']);
+    expect(restarted.used(NOW)).toBe(1);
   });
 
   it('is held beyond the limit of the mass guard, which counts all objects that exist', async () => {

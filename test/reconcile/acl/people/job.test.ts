@@ -75,6 +75,44 @@ describe('the job of people', () => {
     expect(it.job.window.used(NOW)).toBe(1);
   });
 
+  it('counts a removal once that was made in part', async () => {
+    const it = await withPeople(['ann', 'ben'], {
+      mapping: { maxRevocations: { ...MANY.maxRevocations, percent: 0, atLeast: 2 } },
+    });
+    it.state.members = oncall('ben');
+    it.before = async (line) => {
+      if (line.startsWith('delete acl-role')) throw failed('ERR_CONSUL_DENIED');
+    };
+    await expect(run(it)).rejects.toThrow('no');
+    expect(admitted(it)).toEqual(['ben']);
+    expect(it.job.window.used(NOW)).toBe(1);
+    it.before = async () => {};
+    it.state.members = oncall();
+    it.forget();
+    await run(it);
+    expect([...it.objects.values()].filter(({ kind }) => kind === 'acl-role')).toEqual([]);
+    expect(new Set(it.decided().map(({ outcome }) => outcome))).toEqual(new Set(['applied']));
+    expect(it.job.window.used(NOW)).toBe(2);
+  });
+
+  it('counts nobody twice whose removal failed beside one that was made', async () => {
+    const it = await withPeople(['ann', 'ben', 'cat'], {
+      mapping: { maxRevocations: { ...MANY.maxRevocations, percent: 0, atLeast: 3 } },
+    });
+    it.state.members = oncall('cat');
+    const ben = personName('pay', 'main', 'ben', 'oncall');
+    it.before = async (line) => {
+      if (line.startsWith('delete') && line.includes(ben)) throw failed('ERR_CONSUL_DENIED');
+    };
+    await expect(run(it)).rejects.toThrow('no');
+    expect(admitted(it)).toEqual(['ben', 'cat']);
+    it.before = async () => {};
+    it.state.members = oncall();
+    await run(it);
+    expect(admitted(it)).toEqual([]);
+    expect(it.job.window.used(NOW)).toBe(3);
+  });
+
   it('holds a removal beyond the limit, and none that the identity provider reports', async () => {
     const it = await withPeople(['ann', 'ben'], { mapping: NO_LOSS });
     it.state.members = oncall('ben');
