@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import { isAclActive } from '../apply/acl/acl-state.js';
 import { goneTriggers } from '../apply/gone-edges.js';
 import { holdTriggers, suppressedClaimTriggers } from '../apply/record-holds.js';
@@ -18,6 +17,7 @@ import { losingDestinations, toTriggers } from '../state/observe-consul.js';
 import { aclBudget, countAhead } from './acl/acl-budget.js';
 import { sweepAcl } from './acl/sweep-acl.js';
 import { type ReconcilerDeps, stampOf } from './deps.js';
+import { inTurns } from './in-turns.js';
 import { jwtProviderTriggers } from './jwt-provider-plans.js';
 import { settled } from './settled.js';
 
@@ -106,16 +106,6 @@ export async function sweep(deps: ReconcilerDeps, signal: AbortSignal): Promise<
   deps.metrics.gauge('scopemesh_sweep_age_seconds', 0);
   await noteDefaultPolicy(deps, signal);
   return summary;
-}
-
-/** Lets others have the event loop between two pieces of the work. */
-async function inTurns<T>(work: Generator<void, T>, signal: AbortSignal): Promise<T> {
-  for (;;) {
-    const { done, value } = work.next();
-    if (done) return value;
-    await setImmediate();
-    signal.throwIfAborted();
-  }
 }
 
 /** Every key with a recorded and unsettled write, left by a crash or a lost answer. */
