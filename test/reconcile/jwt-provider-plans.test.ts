@@ -278,3 +278,15 @@ it('is named by an entry until the last one changes', () => {
   world.putEntry(named('d1'), { ...entry('d1', ourSource('s1', ALLOW, 'c1')), modifyIndex: 9 });
   expect(isNamed()).toBe(false);
 });
+
+it('is named also where somebody added it to an entry that was just written', () => {
+  const { world } = fleetOf(0);
+  const isNamed = () => world.jwtProviderUse.isNamed(NAME);
+  const written = { ...entry('d0', ourSource('s0', ALLOW, 'c0')), modifyIndex: 0 };
+  world.putEntry(named('d0'), written);
+  const raw = { ...written.raw, JWT: { Providers: [{ Name: NAME }] } };
+  world.putEntries([{ ...written, raw, modifyIndex: 9 }], NOW);
+  expect(isNamed()).toBe(true);
+  world.putEntries([], NOW);
+  expect(isNamed()).toBe(false);
+});
