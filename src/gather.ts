@@ -81,3 +81,14 @@ export class Gatherer<Q, A extends NonNullable<unknown>> {
     }
   }
 }
+
+/** The same read, for many at once: one read answers all who ask before it begins. They get the same object. */
+export function shareRead<A extends NonNullable<unknown>>(
+  read: (signal: AbortSignal) => Promise<A>,
+): (signal: AbortSignal) => Promise<A> {
+  const reads = new Gatherer<undefined, A>(async (readers, signal) => {
+    const answer = await read(signal);
+    return readers.map(() => answer);
+  }, Number.POSITIVE_INFINITY);
+  return (signal) => reads.ask(undefined, signal);
+}

@@ -6,6 +6,7 @@ import { AclState } from '../apply/acl/acl-state.js';
 import type { Clock } from '../clock.js';
 import type { Consul } from '../consul/consul.js';
 import { gatherClaims } from '../consul/gathered-claims.js';
+import { shareRead } from '../gather.js';
 import { selectDirectory } from '../identity/selected-directory.js';
 import { createNotifier, type Notifier } from '../notifier.js';
 import { AskedAdoptions } from '../operator/asked-adoptions.js';
@@ -105,7 +106,15 @@ export function createCore(
         late: () => [],
         isReady: (key) => agenda.isReady(key),
       },
-      consul: { ...parts.consul, claims: gatherClaims(parts.consul.claims) },
+      consul: {
+        ...parts.consul,
+        claims: gatherClaims(parts.consul.claims),
+        // Each destination that gains a user's token reads them before its write.
+        jwtProviders: {
+          ...parts.consul.jwtProviders,
+          list: shareRead((signal) => parts.consul.jwtProviders.list(signal)),
+        },
+      },
       directories: new Map(
         parts.providers.map(({ settings, directory }) => [
           settings.name,

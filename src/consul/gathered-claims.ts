@@ -1,4 +1,4 @@
-import { Gatherer } from '../gather.js';
+import { Gatherer, shareRead } from '../gather.js';
 import type { ClaimRecords, ClaimWrite, RecordResult } from './consul.js';
 
 /** One transaction, of 64 operations, of which a deletion takes two: if it is refused, none of the writes was made. */
@@ -9,19 +9,12 @@ const MOST_WRITES = 32;
  * answers all who read then. The list is the same object for all of them.
  */
 export function gatherClaims(claims: ClaimRecords): ClaimRecords {
-  const lists = new Gatherer<undefined, Awaited<ReturnType<ClaimRecords['list']>>>(
-    async (readers, signal) => {
-      const list = await claims.list(signal);
-      return readers.map(() => list);
-    },
-    Number.POSITIVE_INFINITY,
-  );
   const writes = new Gatherer<ClaimWrite, RecordResult>(
     (all, signal) => claims.write(all, signal),
     MOST_WRITES,
   );
   return {
-    list: (signal) => lists.ask(undefined, signal),
+    list: shareRead((signal) => claims.list(signal)),
     write: (all, signal) => Promise.all(all.map((write) => writes.ask(write, signal))),
   };
 }

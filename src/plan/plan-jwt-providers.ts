@@ -20,10 +20,10 @@ export interface JwtProviderChange {
 export interface JwtProviderInput {
   readonly mapping: Mapping;
   readonly userTokens: UserTokenFacts;
-  /** Of every destination. */
-  readonly plans: readonly Plan[];
-  /** Every intention, owned or foreign. */
-  readonly intentions: Iterable<IntentionEntry>;
+  /** Of every destination that may need one. */
+  readonly plans: readonly Pick<Plan, 'changes' | 'awaits'>[];
+  /** Whether any intention names this entry, owned or foreign. */
+  readonly isNamed: (name: string) => boolean;
   /** Whether a provider's directory was read completely. */
   readonly isRead: (provider: string) => boolean;
 }
@@ -53,11 +53,8 @@ export function planJwtProviders(input: JwtProviderInput): readonly JwtProviderC
       changes.set(after.name, { name: after.name, verb: 'updated', before, after });
   }
   if (!policy.removes) return sorted(changes);
-  const named = new Set(
-    [
-      ...[...input.intentions].flatMap(providersNamedBy),
-      ...plans.flatMap((plan) => plan.changes.flatMap(providersWrittenBy)),
-    ].map((name) => name.toLowerCase()),
+  const written = new Set(
+    plans.flatMap((plan) => plan.changes.flatMap(providersWrittenBy)).map((name) => name.toLowerCase()),
   );
   for (const before of entries.values()) {
     const provider = providerOfEntry(before);
@@ -65,7 +62,8 @@ export function planJwtProviders(input: JwtProviderInput): readonly JwtProviderC
     if (
       provider === undefined ||
       !isOurJwtProvider(mapping.owner, before) ||
-      named.has(before.name.toLowerCase())
+      input.isNamed(before.name) ||
+      written.has(before.name.toLowerCase())
     )
       continue;
     const isKnown = !mapping.providers.includes(provider) || input.isRead(provider);
@@ -97,6 +95,12 @@ function entryFor(
     actsForHuman: false,
   });
   return asked.kind === 'required' ? asked.entry : undefined;
+}
+
+/** Whether one of these intentions names a jwt-provider. Consul ignores the case of names. */
+export function namedIn(intentions: Iterable<IntentionEntry>): (name: string) => boolean {
+  const names = new Set([...intentions].flatMap(providersNamedBy).map((name) => name.toLowerCase()));
+  return (name) => names.has(name.toLowerCase());
 }
 
 /** The jwt-providers that an intention names, in its own JWT block or in those of its permissions. */

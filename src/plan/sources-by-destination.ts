@@ -18,6 +18,11 @@ export function destinationNames({ openings, held }: ClientOpenings): ReadonlySe
   return names;
 }
 
+/** Those that it opens only for calls with a user's token. */
+export function userDestinationNames({ openings }: ClientOpenings): ReadonlySet<string> {
+  return new Set(openings.flatMap(({ destination, user }) => (user === undefined ? [] : destination)));
+}
+
 /**
  * The sources of each destination, by its `serviceText`. An opening reaches only the partition and namespace of its source.
  * Computed once for all destinations, because a search of all services per destination is quadratic.

@@ -6,7 +6,7 @@ import { mergeHolds } from '../plan/holds.js';
 import { policyOf } from '../plan/mode.js';
 import type { Change, Hold, Plan } from '../plan/plan.js';
 import type { ClientPlan } from '../plan/plan-client.js';
-import type { JwtProviderChange } from '../plan/plan-jwt-providers.js';
+import { type JwtProviderChange, namedIn } from '../plan/plan-jwt-providers.js';
 import { unreadableHolds } from '../plan/unreadable-holds.js';
 import { type ClientId, serviceText } from '../plan/world.js';
 import { clientsOf, planClaims } from '../state/client-claims.js';
@@ -57,7 +57,7 @@ export function planEverything(
       written.flatMap(({ after }) => after ?? []),
       () => {
         const after = written.length === 0 ? first : planFleet(world, window, now, acl.budget, sizes);
-        const left = planned(after, { world }, intentionsAfter(world, after));
+        const left = planned(after, { world }, namedIn(intentionsAfter(world, after)));
         return { plans: after, removed: left.filter(({ verb }) => verb === 'deleted') };
       },
     );

@@ -15,13 +15,3 @@ export async function inSlices(
 ): Promise<void> {
   for (let slices = 0; slices < MOST_SLICES && !count(clock.now()); slices++) await setImmediate();
 }
-
-/** Runs work in its own pieces, with other work in between. */
-export async function inTurns<T>(work: Generator<void, T>, signal: AbortSignal): Promise<T> {
-  for (;;) {
-    const { done, value } = work.next();
-    if (done) return value;
-    await setImmediate();
-    signal.throwIfAborted();
-  }
-}

@@ -3,23 +3,22 @@ import { recoverPendingJwtProviders, writeJwtProvider } from '../apply/jwt-provi
 import { recordHolds } from '../apply/record-holds.js';
 import type { SyncError } from '../errors.js';
 import { formatKey, providerKey } from '../model/key.js';
-import type { Job } from '../model/trigger.js';
+import type { Job, Trigger } from '../model/trigger.js';
 import { guard } from '../plan/guards/guards.js';
 import { guardableJwtProviders } from '../plan/jwt-provider-change.js';
 import type { Hold } from '../plan/plan.js';
+import { namedIn } from '../plan/plan-jwt-providers.js';
 import {
   lacksFacts,
   needsUserTokens,
   ourJwtProviders,
   readUserTokenFacts,
 } from '../read/user-token-facts.js';
-import { planFleet } from '../state/fleet.js';
 import { toTriggers } from '../state/observe-consul.js';
-import { aclBudget } from './acl/acl-budget.js';
 import { asPlanned } from './as-planned.js';
 import type { JwtProviderDeps } from './deps.js';
 import { guardFacts } from './guard-facts.js';
-import { planned, providerOfChange, waiting } from './jwt-provider-plans.js';
+import { plannedFor, waitingSince } from './jwt-provider-plans.js';
 
 /**
  * Makes the jwt-provider entry of one identity provider equal to what the destinations need: written before an intention
@@ -44,17 +43,15 @@ export async function reconcileJwtProvider(
     await report([]);
     return undefined;
   }
-  // A regular read of the directory need not plan the whole fleet: destinations that need the entry ask for it.
-  const isRoutine = job.triggers.every((trigger) => trigger.fullRead);
-  if (isRoutine && !(isNeeded && lacksFacts(world))) return undefined;
+  // Destinations that need the entry, or need it no longer, ask for it.
+  if (job.triggers.every(isAboutOthers) && !(isNeeded && lacksFacts(world))) return undefined;
   const before = world.userTokens.facts;
   if (isNeeded) await readUserTokenFacts(deps, signal);
   const isAsPlanned = asPlanned(deps, () => [world.userTokens.facts]);
-  const now = deps.clock.now();
-  const plans = planFleet(world, deps.window, now, aclBudget(deps, now));
   // These destinations waited for a fact.
-  if (world.userTokens.facts !== before) await deps.queue.add(toTriggers(waiting(plans), cause));
-  const mine = planned(plans, deps).filter((each) => providerOfChange(each) === provider);
+  if (world.userTokens.facts !== before)
+    await deps.queue.add(toTriggers(await waitingSince(before, deps, signal), cause));
+  const mine = await plannedFor(provider, deps, signal);
   const guarded = guard(
     guardableJwtProviders(mine, record.lastApplied),
     await guardFacts([], record.holds, deps),
@@ -65,7 +62,10 @@ export async function reconcileJwtProvider(
     if (verb === 'deleted') {
       // An intention that the watch has not shown yet could name it. Not put into the world: the watch must still see it.
       const all = await deps.consul.intentions.list(signal);
-      if (!planned(plans, deps, all).some((each) => each.name === name && each.verb === verb)) continue;
+      const isListed = namedIn(all);
+      const isNamed = (each: string) => isListed(each) || world.jwtProviderUse.isNamed(each);
+      const still = await plannedFor(provider, deps, signal, isNamed);
+      if (!still.some((each) => each.name === name && each.verb === verb)) continue;
     }
     if (refusal !== undefined) break;
     const isStill = () => isAsPlanned(change);
@@ -75,6 +75,11 @@ export async function reconcileJwtProvider(
   }
   await report(guarded.holds);
   return refusal;
+}
+
+/** A read of the directory or of members, or an order about a session. */
+function isAboutOthers({ fullRead, members, order }: Trigger): boolean {
+  return fullRead === true || members === true || order !== undefined;
 }
 
 function isJwtSubject(subject: string): boolean {

@@ -15,7 +15,7 @@ import { losingDestinations, toTriggers } from '../state/observe-consul.js';
 import { aclBudget, countAhead } from './acl/acl-budget.js';
 import { sweepAcl } from './acl/sweep-acl.js';
 import type { SweepDeps } from './deps.js';
-import { inTurns } from './in-slices.js';
+import { inTurns } from './in-turns.js';
 import { jwtProviderTriggers } from './jwt-provider-plans.js';
 import { leftoverTriggers } from './leftovers.js';
 import { settled } from './settled.js';

@@ -50,7 +50,7 @@ export class AclCache {
     return this.#isComplete;
   }
 
-  /** Increases with every change of a person's objects or of a policy. */
+  /** Increases with every change of a person's objects. A policy decides neither who the people are nor what they lose. */
   get peoplesVersion(): number {
     return this.#peoplesVersion;
   }
@@ -224,7 +224,6 @@ export class AclCache {
 
   #setPolicy(name: string, next: Stored<AclPolicy> | undefined): boolean {
     if (isSame(this.#policies.get(name), next)) return false;
-    this.#peoplesVersion++;
     if (next === undefined) this.#policies.delete(name);
     else this.#policies.set(name, next);
     return true;

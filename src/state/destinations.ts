@@ -1,9 +1,10 @@
 import type { ServiceName } from '../model/intention.js';
-import { destinationNames } from '../plan/sources-by-destination.js';
+import { destinationNames, userDestinationNames } from '../plan/sources-by-destination.js';
 import { type ClientId, serviceText } from '../plan/world.js';
 import type { BreakGlasses } from './break-glasses.js';
 import type { ClaimStatuses } from './claim-statuses.js';
 import type { EntryCache } from './entry-cache.js';
+import type { JwtProviderUse } from './jwt-provider-use.js';
 import type { Openings } from './openings.js';
 import { SourcesByDestination } from './sources-by-destination.js';
 
@@ -14,17 +15,20 @@ export class Destinations {
   readonly #openings: Openings;
   readonly #entries: Pick<EntryCache, 'owned'>;
   readonly #breakGlass: Pick<BreakGlasses, 'destinationsOf'>;
+  readonly #jwtProviderUse: Pick<JwtProviderUse, 'putSource'>;
 
   constructor(
     claimStatuses: ClaimStatuses,
     openings: Openings,
     entries: Pick<EntryCache, 'owned'>,
     breakGlass: Pick<BreakGlasses, 'destinationsOf'>,
+    jwtProviderUse: Pick<JwtProviderUse, 'putSource'>,
   ) {
     this.#statuses = claimStatuses;
     this.#openings = openings;
     this.#entries = entries;
     this.#breakGlass = breakGlass;
+    this.#jwtProviderUse = jwtProviderUse;
   }
 
   /** Every destination that an opening or a break-glass grant reaches or that has an owned source. */
@@ -58,5 +62,9 @@ export class Destinations {
     const names = opened === undefined ? [] : destinationNames(opened);
     const granted = this.#breakGlass.destinationsOf(service).map(({ name }) => name);
     this.sources.put(service, new Set([...names, ...granted]));
+    const withUser = opened === undefined ? NO_NAMES : userDestinationNames(opened);
+    this.#jwtProviderUse.putSource(service, isSource ? claimStatus.client.provider : undefined, withUser);
   }
 }
+
+const NO_NAMES: ReadonlySet<string> = new Set();

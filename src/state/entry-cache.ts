@@ -2,6 +2,7 @@ import type { IntentionEntry, IntentionSource, ServiceName } from '../model/inte
 import type { Mapping } from '../model/rule.js';
 import { digest } from '../plan/access.js';
 import { serviceText } from '../plan/world.js';
+import { JwtProviderUse } from './jwt-provider-use.js';
 import { OwnedEdges, type Records } from './owned-edges.js';
 import { ReadOrder } from './read-order.js';
 
@@ -15,11 +16,17 @@ export class EntryCache {
   #outside: readonly IntentionEntry[] = [];
 
   readonly #records: Records;
+  readonly #jwtProviderUse: Pick<JwtProviderUse, 'putEntry' | 'putOutside'>;
   #isListed = false;
 
-  constructor(mapping: Pick<Mapping, 'owner' | 'select'>, records: Records) {
+  constructor(
+    mapping: Pick<Mapping, 'owner' | 'select'>,
+    records: Records,
+    jwtProviderUse: Pick<JwtProviderUse, 'putEntry' | 'putOutside'> = new JwtProviderUse(),
+  ) {
     this.#mapping = mapping;
     this.#records = records;
+    this.#jwtProviderUse = jwtProviderUse;
     this.#owned = new OwnedEdges(mapping, records);
   }
 
@@ -71,13 +78,16 @@ export class EntryCache {
       const known = this.#entries.get(key);
       if (known?.modifyIndex === entry.modifyIndex || this.#readOrder.isNewer(key, read)) continue;
       // The answer to an own write has no index, so the list is the first read of its result, which is counted already.
-      if (known?.modifyIndex === 0 && isSameEntry(known, entry)) this.#entries.set(key, entry);
-      else {
+      if (known?.modifyIndex === 0 && isSameEntry(known, entry)) {
+        this.#entries.set(key, entry);
+        this.#jwtProviderUse.putEntry(key, entry);
+      } else {
         this.#set(key, entry);
         changed.push(entry);
       }
     }
     this.#outside = outside;
+    this.#jwtProviderUse.putOutside(outside);
     for (const [key, entry] of this.#entries) {
       if (listed.has(key) || this.#readOrder.isNewer(key, read)) continue;
       this.#set(key, undefined);
@@ -117,6 +127,7 @@ export class EntryCache {
 
   #set(key: string, entry: IntentionEntry | undefined): void {
     this.#owned.replace(this.#entries.get(key), entry);
+    this.#jwtProviderUse.putEntry(key, entry);
     if (entry === undefined) this.#entries.delete(key);
     else this.#entries.set(key, entry);
   }

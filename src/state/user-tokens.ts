@@ -10,7 +10,7 @@ export class UserTokens {
   readonly #readOrder = new ReadOrder();
   /** Of every fact but the entries. */
   readonly #factOrder = new ReadOrder();
-  #observed: UserTokenFacts | undefined;
+  #observed: UserTokenFacts = NOTHING_KNOWN;
   readonly #onChange: () => void;
 
   /** Calls `onChange` whenever the facts change. */
@@ -23,11 +23,11 @@ export class UserTokens {
     return this.#facts;
   }
 
-  /** Whether the facts changed since the last call. */
-  drainChanged(): boolean {
-    const isChanged = this.#observed !== this.#facts;
+  /** The facts at the last call if they changed since; at the first call nothing was known before. */
+  drainChanged(): UserTokenFacts | undefined {
+    const before = this.#observed;
     this.#observed = this.#facts;
-    return isChanged;
+    return before === this.#facts ? undefined : before;
   }
 
   /** As the agent reports it. A text that is not a version is ignored. `read` must begin before it, here and below. */

@@ -21,6 +21,7 @@ import { type ClientChange, Directories, type UnreadableRecord } from './directo
 import { EntryCache } from './entry-cache.js';
 import { Freezes } from './freezes.js';
 import { InferredRemovals } from './inferred-removals.js';
+import { JwtProviderUse } from './jwt-provider-use.js';
 import { LastApplied } from './last-applied.js';
 import { Mutex } from './mutex.js';
 import { losesGrants, Openings } from './openings.js';
@@ -41,7 +42,10 @@ export class WorldState {
   readonly quarantineWrites = new QuarantineWrites();
   readonly waitingOrders = new Set<string>();
   readonly unreadableMutex = new Mutex();
-  readonly userTokens = new UserTokens(() => this.inferredEdges.touchAll());
+  readonly jwtProviderUse = new JwtProviderUse();
+  readonly userTokens = new UserTokens(() => {
+    for (const key of this.jwtProviderUse.destinations()) this.inferredEdges.touch(key);
+  });
   /** For the edges at each destination, by its `serviceText`. */
   readonly inferredEdges = new InferredRemovals();
   /** For the ACL objects of each client, by its `clientText`. */
@@ -73,9 +77,9 @@ export class WorldState {
     this.#mapping = mapping;
     this.#openings = new Openings(mapping);
     this.#claims = new Claims(mapping, settings, this.#directories, this.#clientBlocks.all);
-    this.#entries = new EntryCache(mapping, this.records);
+    this.#entries = new EntryCache(mapping, this.records, this.jwtProviderUse);
     const sources = [this.#claims.claimStatuses, this.#openings, this.#entries] as const;
-    this.#destinations = new Destinations(...sources, this.breakGlass);
+    this.#destinations = new Destinations(...sources, this.breakGlass, this.jwtProviderUse);
   }
 
   /** Read-only: this class has the updates. */
@@ -155,10 +159,7 @@ export class WorldState {
   readonly clients = (provider: string) => this.#directories.clients(provider);
   readonly hasEndedLogin = (client: OAuthClient, service: string) => this.#claims.hasEnded(client, service);
   readonly namersOf = (service: string) => this.#claims.namersOf(service);
-
-  client(id: ClientId): OAuthClient | undefined {
-    return this.#directories.clients(id.provider).get(id.clientId);
-  }
+  readonly client = (id: ClientId) => this.#directories.clients(id.provider).get(id.clientId);
 
   /** The known client whose ACL objects have this name. */
   clientNamed(name: string): ClientId | undefined {
@@ -178,9 +179,7 @@ export class WorldState {
     return this.#clientBlocks.isVouched(id, read) ? this.setClientBlock(id, undefined) : NOTHING_TOUCHED;
   }
 
-  clientBlock(id: ClientId): ClientBlock | undefined {
-    return this.#clientBlocks.all.get(clientText(id));
-  }
+  readonly clientBlock = (id: ClientId) => this.#clientBlocks.all.get(clientText(id));
 
   putCatalog(catalog: Catalog, now: number, read: number = this.beginRead()): Touched {
     if (!this.#catalogOrder.acceptsAll(read)) return NOTHING_TOUCHED;

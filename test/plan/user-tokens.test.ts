@@ -5,6 +5,7 @@ import { toPlainPathRegex } from '../../src/model/plain-path.js';
 import { NOTHING_KNOWN } from '../../src/plan/destination-input.js';
 import {
   type JwtProviderChange,
+  namedIn,
   planJwtProviders,
   providersNamedBy,
   providersWrittenBy,
@@ -357,7 +358,7 @@ function providerPlan(it: Scene): readonly JwtProviderChange[] {
     mapping: it.mapping,
     userTokens: it.userTokens,
     plans: plansOf(it),
-    intentions: it.entries.values(),
+    isNamed: namedIn(it.entries.values()),
     isRead: (provider) => !it.unread.includes(provider),
   });
 }

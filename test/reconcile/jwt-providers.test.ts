@@ -1,7 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { clientKey, destinationKey, providerKey } from '../../src/model/key.js';
+import { planDestination } from '../../src/plan/plan-destination.js';
+import { providersWrittenBy } from '../../src/plan/plan-jwt-providers.js';
 import type { Journal } from '../../src/queue/journal.js';
+import { refreshJwtProviders } from '../../src/reconcile/jwt-waiting.js';
 import { sweep } from '../../src/reconcile/sweep.js';
+import { inputOf } from '../../src/state/fleet.js';
+import { named } from '../plan/scene.js';
 import type { Rig } from '../support/daemon.js';
 import { isClosed, isOpen, READ } from '../support/orders-rig.js';
 import { startWorker, type Worker } from '../support/reconcile-rig.js';
@@ -91,6 +96,23 @@ describe("a rule that requires a user's token", () => {
     expect(await sweep(worker.deps, never)).toMatchObject({ changes: 0, holds: 0 });
     await worker.idle();
     expect(writes(rig)).toHaveLength(2);
+  });
+
+  it('has one list of the jwt-providers answer all destinations that gain such access at once', async () => {
+    worker = await startWorker(rig);
+    await isOpen(rig, WITH_USER);
+    await worker.idle();
+    const { world, clock } = worker.deps;
+    const plan = planDestination({ ...inputOf(world, named('orders'), clock.now()), entry: undefined });
+    expect(plan.changes.flatMap(providersWrittenBy)).toEqual([JWT_PROVIDER]);
+    let lists = 0;
+    rig.proxy.interfere = ({ method, target }) => {
+      if (method === 'GET' && target.startsWith('/v1/config/jwt-provider')) lists++;
+      return undefined;
+    };
+    const gaining = Array.from({ length: 100 }, () => refreshJwtProviders(plan, worker.deps, never));
+    expect(new Set(await Promise.all(gaining))).toEqual(new Set([true]));
+    expect(lists).toBe(1);
   });
 
   it('that the client loses takes the intention first, then the jwt-provider', async () => {

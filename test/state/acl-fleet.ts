@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { AclState } from '../../src/apply/acl/acl-state.js';
 import type { AclRole } from '../../src/model/acl.js';
 import { aclBudget } from '../../src/reconcile/acl/acl-budget.js';
+import { plannedPeople } from '../../src/state/people-acl.js';
 import { RevocationWindow } from '../../src/state/revocation-window.js';
 import { WorldState } from '../../src/state/world-state.js';
-import { settings } from '../plan/acl/acl-scene.js';
+import { loginProvider, READ_CONFIG, settings } from '../plan/acl/acl-scene.js';
 import { claiming, client, mapping, NOW, SETTINGS } from '../plan/scene.js';
 
 const roleOf = (at: number): AclRole => ({
@@ -29,6 +30,36 @@ export function aclFleetOf(size: number): () => void {
   assert.deepEqual(aclBudget(deps, NOW), { owned: size, planned: 0, begun: 0 });
   return () => {
     world.putClient({ provider: 'main', clientId: 'c7' }, undefined, world.beginRead());
+    assert.deepEqual(aclBudget(deps, NOW), { owned: size, planned: 1, begun: 0 });
+  };
+}
+
+/** So many people with a role each. Returns the work that follows when a policy of a client is written. */
+export function peopleFleetOf(size: number): () => void {
+  const groups = [{ provider: 'main', group: 'oncall', acl: READ_CONFIG }];
+  const providers = new Map([['main', loginProvider({ name: 'main' })]]);
+  const world = new WorldState(mapping({ acl: settings({ groups, providers }) }), SETTINGS);
+  const acl = new AclState();
+  const people = Array.from({ length: size }, (_, index) => `p${index}`);
+  acl.members.set('main', new Map([['oncall', people]]));
+  const deps = { world, acl, window: new RevocationWindow(600_000) };
+  const { desired } = plannedPeople('main', deps);
+  const stored = <T>(objects: readonly T[]) =>
+    objects.map((object, index) => ({ id: `${index}`, modifyIndex: 1, isAltered: false, object }));
+  const snapshot = {
+    policies: stored(desired.policies),
+    roles: stored(desired.roles),
+    authMethods: stored(desired.authMethods),
+    bindingRules: stored(desired.bindingRules),
+  };
+  acl.cache.replaceAll(snapshot, world.beginRead());
+  // One person left.
+  acl.members.set('main', new Map([['oncall', people.slice(1)]]));
+  assert.deepEqual(aclBudget(deps, NOW), { owned: size, planned: 1, begun: 0 });
+  const object = { name: 'scopemesh-pay-_rules-1', description: 'scopemesh:pay', rules: '{}' };
+  return () => {
+    const written = { id: '1', modifyIndex: 2, isAltered: false, object };
+    acl.cache.wrote({ kind: 'acl-policy', object }, written, world.beginRead());
     assert.deepEqual(aclBudget(deps, NOW), { owned: size, planned: 1, begun: 0 });
   };
 }

@@ -93,6 +93,13 @@ export const EVENTS: readonly (readonly [string, (fleet: Fleet) => Touched])[] =
     'a claim that is recorded',
     ({ world }) => world.putClaimRecords([{ ...idOf(4), service: named('s4'), modifyIndex: 1 }]),
   ],
+  [
+    'a fact about tokens of users that no rule requires',
+    ({ world }) => {
+      world.userTokens.putVersion('1.18.0', [], world.beginRead());
+      return world.expireGraces(NOW);
+    },
+  ],
   ['a look at graces of which none ends', ({ world }) => world.expireGraces(NOW + 1)],
   [
     'an id at the identity provider that is looked up',

@@ -2,8 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { AclRole } from '../../src/model/acl.js';
 import { claimStatuses } from '../../src/plan/claims.js';
+import type { UserTokenFacts } from '../../src/plan/destination-input.js';
 import { openingsOf } from '../../src/plan/openings.js';
 import { planDestination } from '../../src/plan/plan-destination.js';
+import { namedIn, providersNamedBy, providersWrittenBy } from '../../src/plan/plan-jwt-providers.js';
 import { sourcesByDestination } from '../../src/plan/sources-by-destination.js';
 import { clientText, serviceText } from '../../src/plan/world.js';
 import { inputOf } from '../../src/state/fleet.js';
@@ -50,6 +52,7 @@ const someStep = fc.record({
     'entry',
     'roles',
     'mapping',
+    'facts',
     'time',
   ),
   scene: someScene,
@@ -96,9 +99,41 @@ function take(step: Step, world: WorldState, now: number, count: number): Touche
       return world.putFirstRoles([roleOf(clientId)], now);
     case 'mapping':
       return world.setMapping(scene.mapping);
+    case 'facts':
+      putFacts(scene.userTokens, world);
+      return NOTHING_TOUCHED;
     case 'time':
       return NOTHING_TOUCHED;
   }
+}
+
+function putFacts(
+  { consulVersion, laxAgents, jwksUris, entries, behindGateways }: UserTokenFacts,
+  world: WorldState,
+) {
+  const { userTokens } = world;
+  if (consulVersion !== undefined) userTokens.putVersion(consulVersion, laxAgents, world.beginRead());
+  for (const [provider, uri] of jwksUris) userTokens.putJwksUri(provider, uri, world.beginRead());
+  if (entries !== undefined) userTokens.putEntries([...entries.values()], world.beginRead());
+  userTokens.putBehindGateways(behindGateways, world.beginRead());
+}
+
+/** The destinations, by `serviceText`, whose plans await a jwt-provider, or name one that their entries do not name. */
+function needing(world: WorldState, now: number): readonly string[] {
+  return world.destinations(now).flatMap((each) => {
+    const { entry: existing, ...input } = inputOf(world, each, now);
+    // Without the entry every access is written.
+    const plans = [
+      planDestination({ ...input, entry: existing }),
+      planDestination({ ...input, entry: undefined }),
+    ];
+    const known = existing === undefined ? [] : providersNamedBy(existing);
+    const isNew = (name: string) => !known.includes(name);
+    const needs = plans.some(
+      ({ changes, awaits = [] }) => awaits.length > 0 || changes.flatMap(providersWrittenBy).some(isNew),
+    );
+    return needs ? serviceText(each) : [];
+  });
 }
 
 function plansOf(world: WorldState, now: number): ReadonlyMap<string, string> {
@@ -141,7 +176,16 @@ describe('updates in any order', () => {
             expect(new Set(world.claimsOn(id, now))).toEqual(new Set(about));
           }
 
+          const use = world.jwtProviderUse;
+          const ofUsers = use.destinationsOf('main').map(serviceText);
+          expect(new Set(use.destinations())).toEqual(new Set(ofUsers));
+          for (const key of needing(world, now)) expect(ofUsers).toContain(key);
+          const isNamed = namedIn(world.everyEntry());
+          for (const name of ['Theirs', 'scopemesh-pay-main-_users', 'nobody'])
+            expect(use.isNamed(name)).toBe(isNamed(name));
+
           const touched = new Set(parts.flatMap(({ destinations }) => [...destinations.keys()]));
+          if (step.kind === 'facts') for (const key of ofUsers) touched.add(key);
           for (const key of new Set([...before.keys(), ...after.keys()]))
             if (before.get(key) !== after.get(key)) expect(touched, `${step.kind} ${key}`).toContain(key);
           before = after;

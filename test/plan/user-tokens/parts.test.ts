@@ -127,7 +127,7 @@ describe('a rule that requires a user', () => {
         mapping: mapping({ rules, acl: settings() }),
         userTokens: facts(...entries),
         plans: [{ ...plan('enforce', facts()), awaits: ['main', 'unknown'] }],
-        intentions: [],
+        isNamed: () => false,
         isRead: () => true,
       }).map(({ verb, name }) => `${verb} ${name}`);
     expect(of()).toEqual([`created ${NAME}`]);

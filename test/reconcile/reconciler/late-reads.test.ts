@@ -14,7 +14,19 @@ import { observeJwtProviders } from '../../../src/reconcile/jwt-provider-plans.j
 import { reconcileProvider } from '../../../src/reconcile/provider.js';
 import { runWatch } from '../../../workers/watch.js';
 import { applyRig, draft } from '../../apply/apply-rig.js';
-import { ALLOW, claiming, client, DENY, entry, keyOf, NOW, named, ourSource } from '../../plan/scene.js';
+import {
+  ALLOW,
+  claiming,
+  client,
+  DENY,
+  entry,
+  keyOf,
+  NOW,
+  named,
+  ourSource,
+  rule,
+} from '../../plan/scene.js';
+import { existing } from '../../plan/user-token-scene.js';
 import { aborted } from '../../support/aborted.js';
 import { depsOf, worldWithTwo } from '../deps.js';
 
@@ -174,10 +186,9 @@ describe('what became known while a read was under way stays, although the read 
 describe('what another reader sees before the watch is acted on all the same', () => {
   test('about a jwt-provider: its destinations are looked at when the watch comes', async () => {
     let modifyIndex = 1;
-    const ours = { name: 'users', issuer: 'i', audiences: [], jwksUri: 'u', meta: {} };
-    const list = async () => [{ name: 'users', meta: {}, content: ours, modifyIndex }];
+    const list = async () => [modifyIndex === 1 ? existing() : existing({ meta: {}, modifyIndex })];
     const { world, deps } = rigOf((made) => ({ jwtProviders: { ...made.consul.jwtProviders, list } }));
-    world.putEntries([], NOW);
+    world.setMapping({ ...world.mapping, rules: [rule('orders', 'orders', { userRequired: true })] });
     await observeJwtProviders(deps, cause, never);
     expect(await observeJwtProviders(deps, cause, never)).toEqual([]);
     modifyIndex = 2;

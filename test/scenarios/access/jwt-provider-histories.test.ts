@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { clientKey } from '../../../src/model/key.js';
-import { planned } from '../../../src/reconcile/jwt-provider-plans.js';
+import { planned, plannedFor } from '../../../src/reconcile/jwt-provider-plans.js';
 import { sweep } from '../../../src/reconcile/sweep.js';
 import { planFleet } from '../../../src/state/fleet.js';
 import type { Rig } from '../../support/daemon.js';
@@ -116,6 +116,7 @@ describe('over any history', () => {
             const plans = planFleet(world, window, clock.now(), { owned: 0, planned: 0, begun: 0 });
             expect(plans.flatMap(({ changes, awaits = [] }) => [...changes, ...awaits])).toEqual([]);
             expect(planned(plans, worker.deps)).toEqual([]);
+            expect(await plannedFor('main', worker.deps, never)).toEqual([]);
             const isGranted = rig.idp.clients.get('web-app')?.scopes.includes('orders:read') === true;
             expect((await rig.mesh.access('orders'))?.web !== undefined).toBe(isGranted);
             const refused = (await worker.settled()).filter(({ reason }) => reason === 'ConsulRefused');

@@ -2,17 +2,23 @@
  * Prints, as JSON, how many operations each event of fleet-events.ts costs in a fleet of each size. The sizes are the
  * arguments. All fleets come first: what counts slows down every map that the process builds afterwards.
  */
-import { aclFleetOf } from '../acl-fleet.js';
+import { aclFleetOf, peopleFleetOf } from '../acl-fleet.js';
 import { EVENTS, fleetOf, plan } from '../fleet-events.js';
 import { countOperations } from './operations.js';
 
 const sizes = process.argv.slice(2).map(Number);
-const fleets = sizes.map((size) => ({ fleet: fleetOf(size), losesAclObjects: aclFleetOf(size) }));
-const counts = fleets.map(({ fleet, losesAclObjects }) => {
+const fleets = sizes.map((size) => ({
+  fleet: fleetOf(size),
+  others: {
+    'ACL objects that one client loses': aclFleetOf(size),
+    'a policy of a client beside many people': peopleFleetOf(size),
+  },
+}));
+const counts = fleets.map(({ fleet, others }) => {
   const costs = EVENTS.map(([name, update]) => [name, countOperations(() => plan(update(fleet), fleet))]);
   return Object.fromEntries([
     ...costs,
-    ['ACL objects that one client loses', countOperations(losesAclObjects)],
+    ...Object.entries(others).map(([name, work]) => [name, countOperations(work)]),
   ]);
 });
 process.stdout.write(JSON.stringify(counts));

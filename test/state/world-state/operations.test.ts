@@ -18,7 +18,11 @@ describe('the work of one event does not grow with the fleet', () => {
     counts = JSON.parse(stdout);
   }, 300_000);
 
-  test.each([...EVENTS.map(([name]) => name), 'ACL objects that one client loses'])('%s', (name) => {
+  test.each([
+    ...EVENTS.map(([name]) => name),
+    'ACL objects that one client loses',
+    'a policy of a client beside many people',
+  ])('%s', (name) => {
     const [small = 0, large = 0] = counts.map((each) => each[name]);
     expect(small).toBeGreaterThan(0);
     expect(large).toBeLessThanOrEqual(1.5 * small);

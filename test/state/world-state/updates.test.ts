@@ -186,7 +186,7 @@ describe('an order', () => {
 });
 
 describe('the removals that are counted again', () => {
-  test('are all after the first catalog, a new configuration, and what users’ tokens need', () => {
+  test('are all after the first catalog and a new configuration', () => {
     const world = read();
     const [edges, acl] = [world.inferredEdges, world.inferredAcl];
     const fresh = bare();
@@ -201,10 +201,15 @@ describe('the removals that are counted again', () => {
     expect([countedAgain(edges), countedAgain(acl)]).toEqual([[], []]);
     world.setMapping(mapping({ rules: RULES }));
     expect([countedAgain(edges), countedAgain(acl)]).toEqual([['everything'], ['everything']]);
-    world.userTokens.putVersion('v1.18.0', [], world.beginRead());
-    expect([countedAgain(edges), countedAgain(acl)]).toEqual([['everything'], []]);
     world.setUnrecorded(new Set());
     expect(countedAgain(edges)).toEqual(['everything']);
+  });
+
+  test('are, after a change of what users’ tokens need, those of the destinations with such a rule', () => {
+    const world = read({ rules: [rule('orders', 'orders', { userRequired: true }), rule('stock', 'stock')] });
+    world.userTokens.putVersion('v1.18.0', [], world.beginRead());
+    const { inferredEdges, inferredAcl } = world;
+    expect([countedAgain(inferredEdges), countedAgain(inferredAcl)]).toEqual([[keyOf('orders')], []]);
   });
 
   test('are those of one destination after its entry or its record, and all after the wildcard entry', () => {
