@@ -1,5 +1,5 @@
 import type { AclDeps } from '../apply/acl/deps.js';
-import type { ApplyDeps, HoldDeps, TargetDeps } from '../apply/deps.js';
+import type { ApplyDeps, HoldDeps, PlanWriteDeps, TargetDeps } from '../apply/deps.js';
 import type { Clock } from '../clock.js';
 import type { Consul } from '../consul/consul.js';
 import type { Directory } from '../identity/directory.js';
@@ -81,6 +81,15 @@ export interface JwtProviderDeps extends ReadDeps, GuardDeps, HoldDeps {
 /** The dependencies of the jobs about a provider, beside the read of its directory. */
 export interface ProviderDeps extends PeopleDeps, JwtProviderDeps {
   readonly consul: Consul;
+}
+
+/** The dependencies of the job of a destination. */
+export interface DestinationDeps extends PlanWriteDeps, GuardDeps, HoldDeps, DirectoriesDeps {
+  readonly consul: Pick<Consul, 'claims' | 'intentions' | 'jwtProviders' | 'manifests'>;
+  readonly journal: Journal;
+  readonly queue: Pick<FollowUps, 'add' | 'late'>;
+  readonly contention: Contention;
+  readonly revocations: OpenRevocations;
 }
 
 /** The dependencies of the claims on a client. */

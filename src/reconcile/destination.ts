@@ -11,7 +11,7 @@ import { policyOf } from '../plan/mode.js';
 import type { Change, Hold } from '../plan/plan.js';
 import type { JobResult } from '../queue/queue.js';
 import { readEntry } from '../read/read-entry.js';
-import type { ReconcilerDeps } from './deps.js';
+import type { DestinationDeps } from './deps.js';
 import { isPlannedNow } from './fresh-plan.js';
 import { planGuarded } from './guarded-plan.js';
 import { releasedProviders, waitForJwtProviders } from './jwt-waiting.js';
@@ -29,7 +29,7 @@ const MOST_PLANS = 2;
 export async function reconcileDestination(
   key: DestinationKey,
   job: Job,
-  deps: ReconcilerDeps,
+  deps: DestinationDeps,
   signal: AbortSignal,
 ): Promise<JobResult> {
   const destination: ServiceName = { partition: key.partition, namespace: key.namespace, name: key.service };

@@ -14,7 +14,7 @@ import type { KeyRecord } from '../queue/journal.js';
 import { readEntry, readWildcard } from '../read/read-entry.js';
 import { inputOf } from '../state/fleet.js';
 import type { WorldState } from '../state/world-state.js';
-import type { ReconcilerDeps } from './deps.js';
+import type { DestinationDeps } from './deps.js';
 import { refreshJwtProviders } from './jwt-waiting.js';
 import type { KnownDestination } from './read-destination.js';
 
@@ -50,7 +50,7 @@ export interface FreshPlan {
  */
 export async function planFresh(
   { destination, entry, isFresh, record, seesGone, job }: Basis,
-  deps: ReconcilerDeps,
+  deps: DestinationDeps,
   signal: AbortSignal,
 ): Promise<FreshPlan> {
   const planNow = (from: Job, now: Partial<DestinationInput>): FreshPlan => {

@@ -3,14 +3,14 @@ import { formatKey } from '../model/key.js';
 import { guardableEdges } from '../plan/guards/edges.js';
 import { guard } from '../plan/guards/guards.js';
 import type { Hold } from '../plan/plan.js';
-import type { ReconcilerDeps } from './deps.js';
+import type { DestinationDeps } from './deps.js';
 import { type Basis, type FreshPlan, planFresh } from './fresh-plan.js';
 import { guardFacts } from './guard-facts.js';
 
 /** The plan of one destination after the guards, and the holds that an approval ends. */
 export async function planGuarded(
   basis: Basis,
-  deps: ReconcilerDeps,
+  deps: DestinationDeps,
   signal: AbortSignal,
 ): Promise<FreshPlan & { readonly used: readonly Hold[] }> {
   const planned = await planFresh(basis, deps, signal);

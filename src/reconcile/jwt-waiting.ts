@@ -7,7 +7,7 @@ import { jwtProviderName } from '../plan/acl/object-names.js';
 import type { Plan } from '../plan/plan.js';
 import { providersWrittenBy } from '../plan/plan-jwt-providers.js';
 import type { JobResult } from '../queue/queue.js';
-import type { ReconcilerDeps } from './deps.js';
+import type { DestinationDeps } from './deps.js';
 
 /** Between reads whether a jwt-provider exists; longer the longer it takes, until the sweep goes on. */
 const SOONEST_LOOK_MS = 50;
@@ -21,7 +21,7 @@ const LONGEST_WAIT_MS = 60_000;
  */
 export async function refreshJwtProviders(
   plan: Plan,
-  deps: Pick<ReconcilerDeps, 'consul' | 'world'>,
+  deps: Pick<DestinationDeps, 'consul' | 'world'>,
   signal: AbortSignal,
 ): Promise<boolean> {
   if (!plan.changes.some((change) => providersWrittenBy(change).length > 0)) return false;
@@ -37,7 +37,7 @@ export async function waitForJwtProviders(
   key: string,
   awaits: readonly string[],
   job: Job,
-  { world, clock, queue }: Pick<ReconcilerDeps, 'world' | 'clock' | 'queue'>,
+  { world, clock, queue }: Pick<DestinationDeps, 'world' | 'clock' | 'queue'>,
 ): Promise<JobResult | undefined> {
   const isFirst = !world.userTokens.isWaiting(key);
   const waitedMs = world.userTokens.waitedMs(key, awaits.length > 0, clock.now());

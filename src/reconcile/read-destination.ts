@@ -6,7 +6,7 @@ import { serviceText } from '../plan/world.js';
 import type { KeyRecord } from '../queue/journal.js';
 import { readEntry } from '../read/read-entry.js';
 import type { WorldState } from '../state/world-state.js';
-import type { ReconcilerDeps } from './deps.js';
+import type { DestinationDeps } from './deps.js';
 
 /** What a destination's job knows before its first plan. */
 export interface KnownDestination {
@@ -22,7 +22,7 @@ export interface KnownDestination {
 export async function readDestination(
   destination: ServiceName,
   key: string,
-  deps: ReconcilerDeps,
+  deps: DestinationDeps,
   signal: AbortSignal,
 ): Promise<KnownDestination> {
   const { journal, world } = deps;
@@ -41,7 +41,7 @@ export async function readDestination(
 export async function storeNew(
   key: string,
   records: ReadonlyMap<string, string>,
-  deps: Pick<ReconcilerDeps, 'journal' | 'world'>,
+  deps: Pick<DestinationDeps, 'journal' | 'world'>,
 ): Promise<void> {
   const { world } = deps;
   const before = world.records.of(key);
