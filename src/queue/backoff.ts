@@ -1,13 +1,13 @@
 export interface Backoff {
   /** The longest wait after the first failure. */
-  readonly baseMs: number;
+  readonly firstMs: number;
   /** No wait is longer. */
   readonly capMs: number;
   /** Failed runs in a row after which a key is parked. */
   readonly attempts: number;
 }
 
-export const DEFAULT_BACKOFF: Backoff = { baseMs: 1000, capMs: 60_000, attempts: 8 };
+export const DEFAULT_BACKOFF: Backoff = { firstMs: 1000, capMs: 60_000, attempts: 8 };
 
 /**
  * How long to wait after the `attempts`th failure in a row (from 1). Exponential with full jitter, so that keys that
@@ -20,5 +20,5 @@ export function backoffDelayMs(
 ): number {
   // 2 ** 1024 is Infinity, and 0 * Infinity is no number.
   const exponent = Math.min(Math.max(attempts, 1) - 1, 52);
-  return Math.floor(random() * Math.min(backoff.capMs, backoff.baseMs * 2 ** exponent));
+  return Math.floor(random() * Math.min(backoff.capMs, backoff.firstMs * 2 ** exponent));
 }

@@ -11,7 +11,7 @@ export interface ClientLogin {
   readonly client: OAuthClient;
   readonly login: DesiredClient;
   /** Why it is blocked although its directory has it as enabled. */
-  readonly closure: ClientBlock | undefined;
+  readonly clientBlock: ClientBlock | undefined;
   /** `MaxTokenTTL` of its auth method in Consul; undefined if it has no auth method of ours. */
   readonly standingTtlSeconds: number | undefined;
 }
@@ -36,10 +36,10 @@ function loginOf(client: OAuthClient, { world, acl }: Known, now: number): Clien
   const { mapping } = world;
   const { role, authMethod } = acl.cache.of(clientName(mapping.owner, client));
   const standingTtl = existingTtlSeconds(mapping.owner, authMethod?.object);
-  const closure = world.clientBlock(client);
+  const clientBlock = world.clientBlock(client);
   return {
     client,
-    closure,
+    clientBlock,
     login: desiredClient({
       client,
       mapping,
@@ -49,7 +49,7 @@ function loginOf(client: OAuthClient, { world, acl }: Known, now: number): Clien
       former: role?.object,
       existingTtlSeconds: standingTtl,
       existingProof: authMethod && proofOf(authMethod.object),
-      clientBlock: closure,
+      clientBlock,
       ...acl.tools(mapping),
     }),
     standingTtlSeconds: standingTtl,

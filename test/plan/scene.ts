@@ -271,17 +271,17 @@ export function entriesAfter(
   owner: string,
 ): ReadonlyMap<string, IntentionEntry> {
   const key = serviceText(destination);
-  const base = entries.get(key);
-  const sources = sourcesAfter(base?.sources ?? [], [change], owner).map(toRead);
+  const current = entries.get(key);
+  const sources = sourcesAfter(current?.sources ?? [], [change], owner).map(toRead);
   const result = new Map(entries);
   if (sources.length === 0) result.delete(key);
   else
     result.set(key, {
       destination,
       sources,
-      meta: base?.meta ?? {},
-      modifyIndex: (base?.modifyIndex ?? 0) + 1,
-      raw: base?.raw ?? {},
+      meta: current?.meta ?? {},
+      modifyIndex: (current?.modifyIndex ?? 0) + 1,
+      raw: current?.raw ?? {},
     });
   return result;
 }

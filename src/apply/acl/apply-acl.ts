@@ -14,7 +14,7 @@ import { aclDraft } from './acl-draft.js';
 import type { AclDeps } from './deps.js';
 import { countTokens, endedTokensText, endTokens, losingTokensText, noteEnded } from './end-tokens.js';
 import { fetchesKeys } from './key-fetches.js';
-import { isKnownPolicy, readPolicy } from './shared-policies.js';
+import { isKnownPolicy, readPolicy } from './known-policies.js';
 
 export interface AclApplication {
   /** `formatKey` text, or another key of the journal. */

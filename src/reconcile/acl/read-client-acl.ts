@@ -24,12 +24,12 @@ export async function readSettled(
   const left = pendingAcl(record).flatMap(({ resource }) =>
     resource.kind === 'acl-policy' && resource.name !== undefined ? [resource.name] : [],
   );
-  const wanted = unique([...policies, ...left]);
+  const policyNames = unique([...policies, ...left]);
   const isDoubtful = acl.isDoubtful(key, deps.clock.now());
   const actual =
     isRead && pendingAcl(record).length === 0 && !isDoubtful
-      ? acl.cache.snapshot([name], wanted)
-      : await readNamed(name, wanted, deps, signal);
+      ? acl.cache.snapshot([name], policyNames)
+      : await readNamed(name, policyNames, deps, signal);
   const lastApplied = await recoverPendingAcl(key, record, actual, deps, signal);
   world.rememberWritten(key, lastApplied);
   return { actual, lastApplied };
