@@ -36,7 +36,7 @@ export interface Scene {
   readonly entries: ReadonlyMap<string, IntentionEntry>;
   readonly records: readonly ClaimRecord[];
   readonly remembered: ReadonlyMap<string, RememberedClaim>;
-  readonly closures: ReadonlyMap<string, ClientBlock>;
+  readonly clientBlocks: ReadonlyMap<string, ClientBlock>;
   readonly unreadable: ReadonlySet<string>;
   readonly written: ReadonlyMap<string, string>;
   /** Marked edges without a record; undefined: all that `written` lacks. */
@@ -162,7 +162,7 @@ export function scene(changes: Partial<Scene> = {}): Scene {
     entries: new Map(),
     records: [],
     remembered: new Map(),
-    closures: new Map(),
+    clientBlocks: new Map(),
     unreadable: new Set(),
     written: new Map(),
     unrecorded: new Set(),
@@ -198,7 +198,7 @@ export function worldOf(scene: Scene): World {
     catalog: scene.isCatalogRead ? catalog : undefined,
     claimRecords: new Map(scene.records.map((record) => [clientText(record), record])),
     remembered: scene.remembered,
-    clientBlocks: scene.closures,
+    clientBlocks: scene.clientBlocks,
     unreadable: scene.unreadable,
     unnamed: new Map(),
     readAlone: scene.readAlone,
