@@ -62,14 +62,14 @@ export class Gatherer<Q, A extends NonNullable<unknown>> {
 
   /** Never rejects. */
   async #answer(all: readonly Asked<Q, A>[]): Promise<void> {
-    const unwanted = new AbortController();
+    const abandoned = new AbortController();
     for (const asked of all)
       asked.onAbort = () => {
-        if (all.every(({ signal }) => signal.aborted)) unwanted.abort(asked.signal.reason);
+        if (all.every(({ signal }) => signal.aborted)) abandoned.abort(asked.signal.reason);
       };
     try {
       const questions = all.map(({ question }) => question);
-      const answers = await this.#call(questions, unwanted.signal);
+      const answers = await this.#call(questions, abandoned.signal);
       for (const [at, { resolve, reject }] of all.entries()) {
         const answer = answers[at];
         if (answer === undefined)

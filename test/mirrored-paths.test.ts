@@ -22,7 +22,7 @@ const NO_MIRRORS = [
   'support',
 ];
 /** Tests of the whole repository, at the root. */
-const OF_ALL = ['imports', 'lasting-signals', 'mirrored-paths', 'packaging'];
+const OF_ALL = ['imports', 'lasting-signals', 'mirrored-paths', 'names', 'packaging'];
 
 const files = readdirSync(tests, { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith('.test.ts'))

@@ -1,6 +1,4 @@
-import { mkdtemp, readFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import type { Config, ConsulSettings, ProviderSettings, WebhookSettings } from '../config/config.js';
 import { indexDirectory } from '../src/cli/has-decision-log.js';
 import {
@@ -176,17 +174,10 @@ export async function openTrail(
     const { openIndexTrail } = await import('../src/decisions/embedded/index-trail.js');
     return openIndexTrail({ ...runtime, directory: indexDirectory(config) });
   }
-  const { openTopicCopy } = await import('../src/decisions/embedded/topic-copy.js');
+  const { copyTopic } = await import('../src/decisions/embedded/topic-copy.js');
   const log = await openDecisionLog(config, runtime);
   try {
-    await log.check();
-    const parts = await log.readParts(signal);
-    const directory = await mkdtemp(join(tmpdir(), 'scopemesh-trail-'));
-    const trail = await openTopicCopy(parts, { ...runtime, directory });
-    if (!signal.aborted) return trail;
-    // The signal ended the reading: an answer would miss what was not read.
-    await trail.close();
-    throw signal.reason;
+    return await copyTopic(log, runtime, signal);
   } finally {
     await log.close();
   }

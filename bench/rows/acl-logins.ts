@@ -90,10 +90,10 @@ async function timed(consul: BenchConsul, clients: number, work: () => Promise<u
   return { rate: most / ((last - first) / 1000), total: (last - begun) / 1000 };
 }
 
-async function expectRules(consul: BenchConsul, wanted: number): Promise<void> {
+async function expectRules(consul: BenchConsul, expected: number): Promise<void> {
   const rules: unknown = JSON.parse((await consul.send('GET', '/v1/acl/binding-rules')).text);
   const count = Array.isArray(rules) ? rules.length : 0;
-  if (count !== wanted) throw new Error(`Consul has ${count} binding rules of ${wanted}`);
+  if (count !== expected) throw new Error(`Consul has ${count} binding rules of ${expected}`);
 }
 
 async function byBareWrites(keys: readonly object[], clients: number, bench: Bench): Promise<Sample> {

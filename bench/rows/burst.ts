@@ -89,10 +89,11 @@ async function measure(bench: Bench): Promise<Sample> {
     await daemon.idle(1_200_000);
     const seconds = (performance.now() - begun) / 1000;
     const edges = (await consul.entries()).reduce((sum, { Sources }) => sum + Sources.length, 0);
-    const wanted = new Set(
+    const expected = new Set(
       others.flatMap(({ clientId }) => idp.get(clientId).scopes.map((scope) => `${clientId} ${scope}`)),
     );
-    if (edges !== wanted.size) throw new Error(`Consul has ${edges} edges of ${wanted.size} after the burst`);
+    if (edges !== expected.size)
+      throw new Error(`Consul has ${edges} edges of ${expected.size} after the burst`);
     return {
       ackP50: quantile(acknowledged, 0.5),
       ackP99: quantile(acknowledged, 0.99),

@@ -60,10 +60,10 @@ async function gainAndLose(sources: number, bench: Bench): Promise<Sample> {
     await daemon.ready();
     await daemon.idle();
     const subject = `intention/default/default/${HUB}/`;
-    const step = async (cause: () => Promise<unknown>, wanted: number) => {
+    const step = async (cause: () => Promise<unknown>, expected: number) => {
       const [requests, decisions] = [await scene.consul.requests(), await scene.countDecisions(subject)];
       const begun = performance.now();
-      const seen = seenAt(scene.consul, HUB, (found) => found.size === wanted);
+      const seen = seenAt(scene.consul, HUB, (found) => found.size === expected);
       await Promise.all([cause(), seen]);
       const seconds = ((await seen) - begun) / 1000;
       await daemon.idle();

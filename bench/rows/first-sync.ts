@@ -138,6 +138,6 @@ async function byRun(scene: Scene, { services }: World, bench: Bench): Promise<S
   };
 }
 
-function expectAll(written: number, wanted: number): void {
-  if (written !== wanted) throw new Error(`${written} of ${wanted} destinations were written`);
+function expectAll(written: number, expected: number): void {
+  if (written !== expected) throw new Error(`${written} of ${expected} destinations were written`);
 }

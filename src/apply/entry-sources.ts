@@ -30,7 +30,7 @@ export function sourcesAfter(
 
 /** The entry after a write; undefined if no source is left. `modifyIndex` 0: its index is unknown. */
 export function entryAfter(
-  base: IntentionEntry | undefined,
+  current: IntentionEntry | undefined,
   destination: IntentionEntry['destination'],
   sources: readonly Source[],
   modifyIndex: number,
@@ -39,9 +39,9 @@ export function entryAfter(
   return {
     destination,
     sources: sources.map((source) => ('raw' in source ? source : { isLegacy: false, raw: {}, ...source })),
-    meta: base?.meta ?? {},
+    meta: current?.meta ?? {},
     modifyIndex,
-    raw: base?.raw ?? {},
+    raw: current?.raw ?? {},
   };
 }
 

@@ -68,9 +68,9 @@ export async function writeEntry(
   let refusal: SyncError | undefined;
   for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
     const changes = part;
-    const base = entry;
-    const drafts = toDrafts(changes, base, write, deps);
-    const sources = sourcesAfter(base?.sources ?? [], changes, owner);
+    const current = entry;
+    const drafts = toDrafts(changes, current, write, deps);
+    const sources = sourcesAfter(current?.sources ?? [], changes, owner);
     const lastApplied = new Map(
       changes.map(({ subject, after, remembered = after, opensBy }) => [
         subject,
@@ -85,10 +85,10 @@ export async function writeEntry(
         requests: [
           {
             drafts,
-            send: (stop) => send(destination, base, sources, intentions, stop),
+            send: (stop) => send(destination, current, sources, intentions, stop),
             lastApplied,
             onWritten: (index) =>
-              write.onWritten(changes, entryAfter(base, destination, sources, index ?? 0), lastApplied),
+              write.onWritten(changes, entryAfter(current, destination, sources, index ?? 0), lastApplied),
           },
         ],
         replaced,
@@ -117,7 +117,7 @@ export async function writeEntry(
       if (write.isTouched()) return { kind: 'again' };
       entry = await intentions.read(destination, signal);
       // The rest was planned beside other sources: another writer may have changed the entry.
-      if (!isLikeWritten(entry, entryAfter(base, destination, sources, 0))) return { kind: 'again' };
+      if (!isLikeWritten(entry, entryAfter(current, destination, sources, 0))) return { kind: 'again' };
     }
   }
   if (refusal !== undefined) throw refusal;
@@ -146,15 +146,15 @@ function toDrafts(
 
 function send(
   destination: ServiceName,
-  base: IntentionEntry | undefined,
+  current: IntentionEntry | undefined,
   sources: readonly Source[],
   intentions: Pick<Intentions, 'write' | 'delete'>,
   signal: AbortSignal,
 ): Promise<WriteResult> {
-  const index = base?.modifyIndex ?? 0;
+  const index = current?.modifyIndex ?? 0;
   return sources.length === 0
     ? intentions.delete(destination, index, signal)
-    : intentions.write(destination, base, sources, index, signal);
+    : intentions.write(destination, current, sources, index, signal);
 }
 
 /** The narrowing changes and the rest, or else two halves. A single change stays whole. */

@@ -26,17 +26,17 @@ const ErrorBody = z.object({ error: z.string(), detail: z.string().optional() })
 export async function findDaemon(config: Config, signal: AbortSignal): Promise<DaemonClient | undefined> {
   const { host, port } = config.http.admin ?? config.http.listen;
   const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
-  const base = `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
+  const address = `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
   const within = (timeoutMs = TIMEOUT_MS) => abortAfter(signal, timeoutMs);
   const authorize = async () => ({
     authorization: `Bearer ${(await readApiToken(config)).reveal()}`,
   });
   const get = async (path: string) => {
-    const plain = await fetch(`${base}${path}`, { redirect: 'error', signal: within() });
+    const plain = await fetch(`${address}${path}`, { redirect: 'error', signal: within() });
     // On a loopback listener the status needs no token. A token goes only to a daemon that asks for it.
     if (plain.status !== 401 || !isFromScopemesh(plain)) return plain;
     await plain.body?.cancel();
-    return fetch(`${base}${path}`, { redirect: 'error', headers: await authorize(), signal: within() });
+    return fetch(`${address}${path}`, { redirect: 'error', headers: await authorize(), signal: within() });
   };
   let status: unknown;
   let refused: string | undefined;
@@ -67,7 +67,7 @@ export async function findDaemon(config: Config, signal: AbortSignal): Promise<D
     },
     async post(path, body, timeoutMs) {
       const headers = { 'content-type': 'application/json', ...(await authorize()) };
-      const answer = await fetch(`${base}${path}`, {
+      const answer = await fetch(`${address}${path}`, {
         method: 'POST',
         redirect: 'error',
         headers,

@@ -43,11 +43,11 @@ export interface LoginTerms {
 }
 
 /** The planned login, beside the present one. */
-export function toLoginView({ client, login, closure, standingTtlSeconds }: ClientLogin): LoginView {
+export function toLoginView({ client, login, clientBlock, standingTtlSeconds }: ClientLogin): LoginView {
   const { provider, clientId } = client;
   const { desired, actorKind, limited, namedServices, holds } = login;
   const [method] = desired.authMethods;
-  const barred: LoginView['barred'] = client.enabled ? closure : 'disabled';
+  const barred: LoginView['barred'] = client.enabled ? clientBlock : 'disabled';
   const view = { client: { provider, clientId, actorKind }, barred, limited, holds, standingTtlSeconds };
   if (method === undefined) return { ...view, login: undefined };
   const serviceIdentities = desired.roles.flatMap((role) => role.serviceIdentities);

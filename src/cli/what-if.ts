@@ -107,7 +107,7 @@ function edit(client: OAuthClient, isGranted: boolean, grant: Grant): OAuthClien
 }
 
 /** How many changes of `after` are in `before` too. */
-export function countCommon(before: FleetPlan, after: FleetPlan, world: WorldState): number {
+export function countAlreadyPending(before: FleetPlan, after: FleetPlan, world: WorldState): number {
   const texts = ({ changes }: ReturnType<typeof planDocument>) =>
     changes.map(({ subject, verb, ...change }) =>
       JSON.stringify([subject, verb, 'after' in change ? change.after : null]),

@@ -41,7 +41,7 @@ export interface Intentions {
    */
   write(
     destination: ServiceName,
-    base: IntentionEntry | undefined,
+    current: IntentionEntry | undefined,
     sources: readonly (IntentionSource | NewSource)[],
     expectedIndex: number,
     signal: AbortSignal,
@@ -55,7 +55,7 @@ export interface Intentions {
   /** Bytes of the body that `write` would send; pure. */
   sizeOf(
     destination: ServiceName,
-    base: IntentionEntry | undefined,
+    current: IntentionEntry | undefined,
     sources: readonly (IntentionSource | NewSource)[],
   ): number;
 }

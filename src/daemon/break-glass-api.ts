@@ -7,7 +7,7 @@ import {
   type BreakGlassResult,
   endBreakGlass,
 } from '../operator/break-glass.js';
-import { WANTED } from '../operator/stored-break-glass.js';
+import { REQUEST_FIELDS } from '../operator/stored-break-glass.js';
 import { toBreakGlassView } from '../plan/break-glass-view.js';
 import { answerChange, ChangeBody, type ChangeDeps } from './api-change.js';
 
@@ -20,7 +20,7 @@ export interface BreakGlassApiDeps extends ChangeDeps {
 
 const MOST_SECONDS = 31 * 86_400;
 const AskBody = ChangeBody.extend({
-  ...WANTED,
+  ...REQUEST_FIELDS,
   forSeconds: z.number().int().min(1).max(MOST_SECONDS),
   duringFreeze: z.boolean().exactOptional(),
 });
@@ -32,8 +32,8 @@ const EndBody = ChangeBody.extend({ reason: z.string().regex(PERSONS_REASON) });
  */
 export function addBreakGlassApi(server: FastifyInstance, deps: BreakGlassApiDeps): void {
   server.post('/api/break-glass', (request, reply) =>
-    answerChange(request, reply, deps, AskBody, async (by, { user: _, forSeconds, ...wanted }) => {
-      const asked = { ...wanted, ...deps.place, forMs: forSeconds * 1000 };
+    answerChange(request, reply, deps, AskBody, async (by, { user: _, forSeconds, ...requested }) => {
+      const asked = { ...requested, ...deps.place, forMs: forSeconds * 1000 };
       return answer(reply, await askBreakGlass(asked, by, deps.breakGlass()), deps.breakGlass());
     }),
   );

@@ -139,16 +139,16 @@ class WebhookDelivery {
         metrics.count('scopemesh_webhook_gaps_total', { webhook });
         logger.error({ webhook }, 'decisions were deleted from the log before a webhook delivered them');
       }
-      const wanted = this.#wanted(event);
+      const selected = this.#selected(event);
       // Another configuration may not want the event that failed.
-      if (wanted === undefined && this.#state.failing !== undefined)
+      if (selected === undefined && this.#state.failing !== undefined)
         await this.#update({ failing: undefined });
-      if (wanted !== undefined && !(await this.#deliver(wanted, signal))) return;
+      if (selected !== undefined && !(await this.#deliver(selected, signal))) return;
       this.#reached = position;
     }
   }
 
-  #wanted(text: string): LogEvent | undefined {
+  #selected(text: string): LogEvent | undefined {
     const { wants, owner, name: webhook, logger, metrics } = this.#deps;
     try {
       const event = parseJson(text);

@@ -9,15 +9,15 @@ export async function askRetry(
   only: readonly string[] | undefined,
 ): Promise<readonly string[]> {
   const dead = (await store.deadLetters()).map(({ id }) => id);
-  const wanted = only === undefined ? dead : dead.filter((id) => only.includes(id));
-  const found = [...wanted];
+  const selected = only === undefined ? dead : dead.filter((id) => only.includes(id));
+  const found = [...selected];
   await store.update((state) => {
     const { asked, disabledAt, failing, ...rest } = state;
     const isHead = failing !== undefined && (only === undefined || only.includes(failing.id));
-    found.splice(0, found.length, ...(isHead ? [failing.id] : []), ...wanted);
-    const isNothing = wanted.length === 0 && !isHead && (only !== undefined || disabledAt === undefined);
+    found.splice(0, found.length, ...(isHead ? [failing.id] : []), ...selected);
+    const isNothing = selected.length === 0 && !isHead && (only !== undefined || disabledAt === undefined);
     if (isNothing) return state;
-    const ids = [...new Set([...(asked?.ids ?? []), ...wanted])];
+    const ids = [...new Set([...(asked?.ids ?? []), ...selected])];
     return {
       ...rest,
       failing,

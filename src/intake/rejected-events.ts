@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.js';
 import { messageOf, type RejectedEvent, StaleEvent } from '../errors.js';
+import { CountingLimit } from '../model/counting-limit.js';
 import { plainDecision, type Stamp } from '../model/plain-decision.js';
-import { TokenBucket } from '../model/token-bucket.js';
 import type { Logger, Metrics } from '../observe.js';
 import type { Journal } from '../queue/journal.js';
 import type { StoreSpace } from '../queue/store-space.js';
@@ -28,8 +28,8 @@ export interface RejectedEvents {
   run(signal: AbortSignal): Promise<void>;
 }
 
-interface Bucket {
-  readonly tokens: TokenBucket;
+interface Refused {
+  readonly limit: CountingLimit;
   last: { readonly error: RejectedEvent; readonly from: RejectedFrom } | undefined;
 }
 
@@ -43,7 +43,7 @@ export function createRejectedEvents(deps: {
   readonly onSettled: () => void;
 }): RejectedEvents {
   /** By provider, so that a flood at one hides nothing at another. All providers here are configured ones. */
-  const buckets = new Map<string, Bucket>();
+  const refusals = new Map<string, Refused>();
 
   const write = async (provider: string, error: RejectedEvent, from: RejectedFrom, more: number) => {
     const message = error.message.slice(0, MOST_DETAIL);
@@ -78,23 +78,23 @@ export function createRejectedEvents(deps: {
 
   return {
     async record(provider, error, from) {
-      const bucket = buckets.get(provider) ?? { tokens: new TokenBucket(LIMIT), last: undefined };
-      buckets.set(provider, bucket);
+      const refused = refusals.get(provider) ?? { limit: new CountingLimit(LIMIT), last: undefined };
+      refusals.set(provider, refused);
       // A forged event must not use the space that the store keeps back for revocations.
-      if (deps.space.isLow()) bucket.tokens.suppress();
-      else if (bucket.tokens.take(deps.clock.now()))
-        return write(provider, error, from, bucket.tokens.report());
-      bucket.last = { error, from };
+      if (deps.space.isLow()) refused.limit.suppress();
+      else if (refused.limit.take(deps.clock.now()))
+        return write(provider, error, from, refused.limit.report());
+      refused.last = { error, from };
       deps.metrics.count('scopemesh_decisions_suppressed_total', { kind: 'event' });
     },
 
     async run(signal) {
       while (!signal.aborted) {
-        for (const [provider, { tokens, last }] of buckets) {
-          const isDue = last !== undefined && tokens.suppressed > 0 && !deps.space.isLow();
+        for (const [provider, { limit, last }] of refusals) {
+          const isDue = last !== undefined && limit.suppressed > 0 && !deps.space.isLow();
           // The last one is among those that were counted.
-          if (isDue && tokens.hasToken(deps.clock.now()) && tokens.take(deps.clock.now()))
-            await write(provider, last.error, last.from, tokens.report() - 1);
+          if (isDue && limit.mayPass(deps.clock.now()) && limit.take(deps.clock.now()))
+            await write(provider, last.error, last.from, limit.report() - 1);
         }
         await deps.clock.sleep(REPORT_MS, signal).catch(() => {});
       }

@@ -94,10 +94,10 @@ export async function askBreakGlass(
   return world.breakGlass.mutex.run(async () => {
     await heed('command', deps);
     const now = world.breakGlass.advance(clock.now());
-    const { duringFreeze = false, ...wanted } = request;
+    const { duringFreeze = false, ...requested } = request;
     const asked: BreakGlass = {
-      ...wanted,
-      ...definedFields({ client: clientOf(wanted, deps) }),
+      ...requested,
+      ...definedFields({ client: clientOf(requested, deps) }),
       ...{ id: deps.newId(), duringFreeze, askedAt: now, askedBy: by },
     };
     const why = refusalOf(asked, deps);

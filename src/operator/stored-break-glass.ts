@@ -14,7 +14,7 @@ const instant = () => z.number().int().min(0).max(8.64e15);
 const principal = () => z.object({ id: z.string().regex(/^\P{Cc}{1,512}$/u) });
 
 /** What a person asks for. */
-export const WANTED = {
+export const REQUEST_FIELDS = {
   source: z.string().refine(isSourceName, 'must be the name of a service'),
   destination: z.string().refine(isPlainServiceName, 'must be a plain service name (a-z, 0-9 and -)'),
   methods: z.array(z.string().regex(METHOD)).min(1).max(MOST_METHODS).exactOptional(),
@@ -24,7 +24,7 @@ export const WANTED = {
 
 const Stored = z.strictObject({
   id: z.string().regex(/^[0-9A-Z]{26}$/),
-  ...WANTED,
+  ...REQUEST_FIELDS,
   partition: place(),
   namespace: place(),
   client: z.object({ provider: name(), clientId: name() }).exactOptional(),

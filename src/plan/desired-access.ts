@@ -89,9 +89,9 @@ export function desiredAccess(
   }
   const scopes = [...new Set(here.map((opening) => opening.scope))].toSorted();
   const nothing = { ...NOTHING, client, holds };
-  const isWanted = access !== undefined || awaits.size > 0;
+  const isDesired = access !== undefined || awaits.size > 0;
   // Without a jwt-provider too: it would be created for an access that is then held, and deleted again.
-  if (isWanted && mapping.protectedServices.includes(destination.name.toLowerCase())) {
+  if (isDesired && mapping.protectedServices.includes(destination.name.toLowerCase())) {
     hold(
       'ProtectedDestination',
       'guards.protected lists this destination, so scopemesh never opens it; to allow access, remove it from guards.protected',

@@ -199,16 +199,16 @@ export function isOfStore({ closing, isOrphaned }: EdgeBreakGlass): boolean {
 
 /** The desired access with what the grants open. */
 export function withBreakGlass(
-  base: DesiredAccess,
+  regular: DesiredAccess,
   { opening, holds }: Pick<EdgeBreakGlass, 'opening' | 'holds'>,
 ): DesiredAccess {
-  if (opening.length + holds.length === 0) return base;
-  const opensBy = [...base.opensBy, ...opening.map(({ glass }) => toBreakGlassText(glass.id))];
+  if (opening.length + holds.length === 0) return regular;
+  const opensBy = [...regular.opensBy, ...opening.map(({ glass }) => toBreakGlassText(glass.id))];
   return {
-    ...base,
-    access: opening.reduce<Access | undefined>((sum, { access }) => union(sum, access), base.access),
+    ...regular,
+    access: opening.reduce<Access | undefined>((sum, { access }) => union(sum, access), regular.access),
     opensBy: opensBy.toSorted(),
-    holds: [...base.holds, ...holds],
+    holds: [...regular.holds, ...holds],
   };
 }
 

@@ -6,7 +6,7 @@ import { isManagedElsewhere } from './ownership.js';
 export function entryBlock(
   entry: IntentionEntry,
 ): { readonly reason: 'ManagedElsewhere' | 'LegacyEntry'; readonly detail: string } | undefined {
-  if (isManagedElsewhere(entry)) return { reason: 'ManagedElsewhere', detail: managerText(entry) };
+  if (isManagedElsewhere(entry)) return { reason: 'ManagedElsewhere', detail: managedElsewhereText(entry) };
   if (entry.sources.some((source) => source.isLegacy)) {
     return {
       reason: 'LegacyEntry',
@@ -18,11 +18,11 @@ export function entryBlock(
 }
 
 /** What makes the entry instead of scopemesh, in a few words; undefined if nothing does. */
-export function managerOf(entry: IntentionEntry): string | undefined {
+export function managedByText(entry: IntentionEntry): string | undefined {
   if (!isManagedElsewhere(entry)) return undefined;
-  const manager = entry.meta['external-source'] ?? '';
-  if (manager.startsWith(BROKEN_MANIFEST)) return 'its manifest cannot be read';
-  switch (manager) {
+  const externalSource = entry.meta['external-source'] ?? '';
+  if (externalSource.startsWith(BROKEN_MANIFEST)) return 'its manifest cannot be read';
+  switch (externalSource) {
     case 'kubernetes':
       return 'consul-k8s makes it from a ServiceIntentions resource';
     case WITHOUT_MANIFEST:
@@ -30,18 +30,18 @@ export function managerOf(entry: IntentionEntry): string | undefined {
     case '':
       return 'another tool manages it';
     default:
-      return `${manager} manages it`;
+      return `${externalSource} manages it`;
   }
 }
 
 /** Who makes the entry, and what a person can do. */
-function managerText({ meta, destination }: IntentionEntry): string {
+function managedElsewhereText({ meta, destination }: IntentionEntry): string {
   const name = JSON.stringify(destination.name);
   const otherwise = 'or add the destination to guards.protected';
-  const manager = meta['external-source'];
-  if (manager?.startsWith(BROKEN_MANIFEST))
-    return `${manager.slice(BROKEN_MANIFEST.length)}; nothing changes at this destination until then`;
-  switch (manager) {
+  const externalSource = meta['external-source'];
+  if (externalSource?.startsWith(BROKEN_MANIFEST))
+    return `${externalSource.slice(BROKEN_MANIFEST.length)}; nothing changes at this destination until then`;
+  switch (externalSource) {
     case 'kubernetes':
       return `consul-k8s makes this entry from the ServiceIntentions resource whose spec.destination.name is ${name}, and writes it again after a change; delete that resource and let scopemesh write its own (consul.target), ${otherwise}`;
     case WITHOUT_MANIFEST:

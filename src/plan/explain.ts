@@ -9,7 +9,7 @@ import { desiredAccess } from './desired-access.js';
 import type { DestinationInput } from './destination-input.js';
 import { edgeBreakGlass, ofScopes, withBreakGlass } from './edge-break-glass.js';
 import { isRecorded } from './edge-record.js';
-import { managerOf } from './entry-block.js';
+import { managedByText } from './entry-block.js';
 import { toGrantText } from './grant-text.js';
 import { parseLastAppliedText } from './last-applied.js';
 import { isOwnedHere, isSourceOf } from './ownership.js';
@@ -159,7 +159,7 @@ function candidatesOf(
     if (found === undefined) return [];
     const { access, description } = found;
     const owned = isOwnedHere(input.mapping, found) && isRecorded(input.destination, found, input);
-    const manager = entry && managerOf(entry);
+    const manager = entry && managedByText(entry);
     return [
       {
         precedence,

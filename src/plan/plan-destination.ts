@@ -167,11 +167,11 @@ function planEdge(
   const isLeft = isUnknown && (hasNoBreakGlass(glass) || ours?.access.kind === 'other');
   if (mayBeOutside || isLeft || isUnclearButGranted(source, claimStatus, input, ours))
     return { change: undefined, holds: glass.holds, awaits: [] };
-  const base =
+  const regular =
     isUnknown && ours !== undefined
       ? keptAccess(ours, former, lastApplied, glass)
       : desiredAccess(source, claimStatus, input, ofScopes(ours, glass));
-  const desired = withBreakGlass(base, glass);
+  const desired = withBreakGlass(regular, glass);
 
   if (foreign !== undefined && ours === undefined) {
     return {
@@ -201,10 +201,10 @@ function planEdge(
     (isExplained
       ? widens(closing.before, desired.access) && !policyOf(mapping).plansNarrowing
       : scopeLoss().isInferred || !isRecordedHere(ours, input) || !policyOf(mapping).plansNarrowing);
-  const wanted = isStep ? closing.left : desired.access;
-  const goes = wanted === undefined && (ours !== undefined || lacksEdge);
+  const next = isStep ? closing.left : desired.access;
+  const goes = next === undefined && (ours !== undefined || lacksEdge);
   const keepsClosed = goes && wouldOpen(source, entry, wildcard);
-  const after: Access | undefined = keepsClosed || (goes && staysInEntry) ? { kind: 'deny' } : wanted;
+  const after: Access | undefined = keepsClosed || (goes && staysInEntry) ? { kind: 'deny' } : next;
   const description = descriptionFor(after, desired.client, ours, mapping.owner);
   const record =
     ours !== undefined &&

@@ -39,7 +39,7 @@ export interface AgendaEntry {
   waiters: Waiter[];
   isUrgent: boolean;
   /** Whether a run is asked for, as against a mere note. */
-  isWanted: boolean;
+  isRequested: boolean;
   isRunning: boolean;
   attempts: number;
   error: string;
@@ -61,7 +61,7 @@ export function newEntry(key: Key, text: string): AgendaEntry {
     owners: [],
     waiters: [],
     isUrgent: false,
-    isWanted: false,
+    isRequested: false,
     isRunning: false,
     attempts: 0,
     error: '',
@@ -83,7 +83,7 @@ export function takeRun(
   entry.owners = [];
   entry.waiters = [];
   entry.isUrgent = false;
-  entry.isWanted = false;
+  entry.isRequested = false;
   entry.isRunning = true;
   entry.startedAt = startedAt;
   return { triggers, owners, waiters, isUrgent };
@@ -97,7 +97,7 @@ export function unparkEntry(entry: AgendaEntry, how: 'run' | 'drop'): Unparked {
     entry.triggers = [];
     entry.attempts = 0;
     entry.error = '';
-    entry.isWanted = entry.owners.length > 0;
+    entry.isRequested = entry.owners.length > 0;
   }
   entry.wake?.abort();
   return 'done';

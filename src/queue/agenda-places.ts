@@ -31,7 +31,7 @@ export class Places {
   readonly #running = new Map<Group, number>();
   #inUse = 0;
   /** Reads beside those in a place of their provider alone, which leave the places of urgent keys free. */
-  #sharedReads = 0;
+  #unreservedReads = 0;
 
   constructor(limits: AgendaLimits) {
     this.#limits = limits;
@@ -46,7 +46,7 @@ export class Places {
     const extra = { ordered: 2 * urgent, losing: urgent, urgent, ordinary: 0 }[lane];
     return groupOf(key) === 'writes'
       ? this.#of('writes') < extra + writes.now
-      : this.#sharedReads < extra + reads;
+      : this.#unreservedReads < extra + reads;
   }
 
   /** Whether the key's provider has a place that no other provider can fill. */
@@ -58,12 +58,12 @@ export class Places {
   /** Takes a place, which may be one of the key's provider alone; returns what gives it back. */
   enter(key: Key, isOwn: boolean): () => void {
     const group = groupOf(key);
-    const shared = group === 'writes' || isOwn ? 0 : 1;
+    const unreserved = group === 'writes' || isOwn ? 0 : 1;
     this.#add(group, 1);
-    this.#sharedReads += shared;
+    this.#unreservedReads += unreserved;
     return () => {
       this.#add(group, -1);
-      this.#sharedReads -= shared;
+      this.#unreservedReads -= unreserved;
       if (group === 'writes') this.#limits.writes.completed();
     };
   }

@@ -69,7 +69,7 @@ export class Agenda {
 
   isReady(key: Key): boolean {
     const entry = this.#entries.get(formatKey(key));
-    return entry?.isWanted === true && entry.wake === undefined;
+    return entry?.isRequested === true && entry.wake === undefined;
   }
 
   /** One run for all that ask for it before it begins. */
@@ -114,7 +114,7 @@ export class Agenda {
   /** Throws while a run of the key is asked for. It does not wait: what follows from that run may wait for this job. */
   #requireIdle(text: string): void {
     const entry = this.#entries.get(text);
-    if (entry?.isRunning || entry?.isWanted)
+    if (entry?.isRunning || entry?.isRequested)
       throw this.#delayed(entry, entry.wakeAt - this.#deps.clock.now());
   }
 
@@ -206,7 +206,7 @@ export class Agenda {
     const count = (is: (entry: Entry) => boolean) => all.filter(is).length;
     return {
       waiting: this.#ready.size,
-      delayed: count(({ isWanted, wake }) => isWanted && wake !== undefined),
+      delayed: count(({ isRequested, wake }) => isRequested && wake !== undefined),
       active: count(({ isRunning }) => isRunning),
       parked: all.filter(({ attempts }) => attempts >= this.#deps.backoff.attempts).map(toParked),
     };
@@ -259,7 +259,7 @@ export class Agenda {
   }
 
   #want(entry: Entry): void {
-    entry.isWanted = true;
+    entry.isRequested = true;
     this.#enqueue(entry);
   }
 
@@ -271,7 +271,7 @@ export class Agenda {
   }
 
   #enqueue(entry: Entry): void {
-    if (entry.isRunning || !entry.isWanted || entry.wake !== undefined) return;
+    if (entry.isRunning || !entry.isRequested || entry.wake !== undefined) return;
     this.#ready.put(entry);
     // After the turn: all keys that a state update adds are known before the first of them runs.
     queueMicrotask(() => this.#next());
@@ -311,7 +311,7 @@ export class Agenda {
         const { triggers: late } = entry;
         noted = mergeTriggers(noted, late);
         // The run uses up a note; a trigger that asks for a run gets one.
-        if (!entry.isWanted) entry.triggers = [];
+        if (!entry.isRequested) entry.triggers = [];
         return late;
       },
       isReady: (key) => this.isReady(key),
@@ -365,7 +365,7 @@ export class Agenda {
     }
     const isHurried = entry.isUrgent;
     entry.isUrgent ||= taken.isUrgent;
-    entry.isWanted = true;
+    entry.isRequested = true;
     if (!isHurried) this.#delay(entry, outcome.afterMs);
   }
 
@@ -385,7 +385,7 @@ export class Agenda {
 
   #forget(entry: Entry): void {
     const isEmpty = entry.triggers.length + entry.owners.length + entry.waiters.length === 0;
-    if (isEmpty && !entry.isRunning && !entry.isWanted) this.#entries.delete(entry.text);
+    if (isEmpty && !entry.isRunning && !entry.isRequested) this.#entries.delete(entry.text);
   }
 
   #putOff(entry: Entry): void {

@@ -2,14 +2,14 @@ import { doublingMs } from '../repeat.js';
 
 export interface Backoff {
   /** The longest wait after the first failure. */
-  readonly baseMs: number;
+  readonly firstMs: number;
   /** No wait is longer. */
   readonly capMs: number;
   /** Failed runs in a row after which a key is parked. */
   readonly attempts: number;
 }
 
-export const DEFAULT_BACKOFF: Backoff = { baseMs: 1000, capMs: 60_000, attempts: 8 };
+export const DEFAULT_BACKOFF: Backoff = { firstMs: 1000, capMs: 60_000, attempts: 8 };
 
 /**
  * How long to wait after the `attempts`th failure in a row (from 1). All of it is random: thousands of keys may have failed
@@ -20,5 +20,5 @@ export function backoffDelayMs(
   attempts: number,
   random: () => number = Math.random,
 ): number {
-  return Math.floor(random() * doublingMs(Math.max(attempts, 1), backoff.baseMs, backoff.capMs));
+  return Math.floor(random() * doublingMs(Math.max(attempts, 1), backoff.firstMs, backoff.capMs));
 }

@@ -39,11 +39,11 @@ export class ReadyEntries {
   take(places: Places): { readonly entry: AgendaEntry; readonly leave: () => void } | undefined {
     for (const lane of LANES) {
       const oldest = this.#oldest(lane);
-      const isShared = oldest !== undefined && places.hasRoom(oldest.key, lane);
-      const entry = isShared ? oldest : this.#oldest(lane, ({ key }) => places.hasOwnRoom(key));
+      const hasRoom = oldest !== undefined && places.hasRoom(oldest.key, lane);
+      const entry = hasRoom ? oldest : this.#oldest(lane, ({ key }) => places.hasOwnRoom(key));
       if (entry === undefined) continue;
       this.#remove(entry);
-      return { entry, leave: places.enter(entry.key, !isShared) };
+      return { entry, leave: places.enter(entry.key, !hasRoom) };
     }
     return undefined;
   }

@@ -12,7 +12,7 @@ export interface ClientLogin {
   readonly client: OAuthClient;
   readonly login: DesiredClient;
   /** Why it is blocked although its directory has it as enabled. */
-  readonly closure: ClientBlock | undefined;
+  readonly clientBlock: ClientBlock | undefined;
   /** `MaxTokenTTL` of its auth method in Consul; undefined if it has no auth method of ours. */
   readonly standingTtlSeconds: number | undefined;
 }
@@ -40,10 +40,10 @@ function loginOf(client: OAuthClient, { world, acl }: Known, now: number): Clien
   const { mapping } = world;
   const { role, authMethod } = acl.cache.of(clientName(mapping.owner, client));
   const standingTtl = existingTtlSeconds(mapping.owner, authMethod?.object);
-  const closure = world.clientBlock(client);
+  const clientBlock = world.clientBlock(client);
   return {
     client,
-    closure,
+    clientBlock,
     login: desiredClient({
       client,
       mapping,
@@ -53,7 +53,7 @@ function loginOf(client: OAuthClient, { world, acl }: Known, now: number): Clien
       former: role?.object,
       existingTtlSeconds: standingTtl,
       existingProof: authMethod && proofOf(authMethod.object),
-      clientBlock: closure,
+      clientBlock,
       ...acl.tools(mapping),
     }),
     standingTtlSeconds: standingTtl,

@@ -1,5 +1,5 @@
+import { CountingLimit } from '../model/counting-limit.js';
 import type { ServiceName } from '../model/intention.js';
-import { TokenBucket } from '../model/token-bucket.js';
 import { serviceText } from '../plan/world.js';
 
 /**
@@ -15,9 +15,9 @@ const MOST_SERVICES = 10_000;
 /** How many holds about services are recorded. The rest is counted, and recorded later if it still exists then. */
 export class HoldBudget {
   readonly #each: typeof OF_SERVICE;
-  readonly #all = new TokenBucket(OF_ALL);
+  readonly #all = new CountingLimit(OF_ALL);
   /** By `serviceText`, the longest unused first. */
-  readonly #services = new Map<string, TokenBucket>();
+  readonly #services = new Map<string, CountingLimit>();
 
   constructor(each = OF_SERVICE) {
     this.#each = each;
@@ -26,34 +26,34 @@ export class HoldBudget {
   /** Undefined: not now. Otherwise the number of earlier holds about this service that were not recorded. */
   take(service: ServiceName, now: number): number | undefined {
     const text = serviceText(service);
-    const bucket = this.#services.get(text) ?? new TokenBucket(this.#each);
+    const limit = this.#services.get(text) ?? new CountingLimit(this.#each);
     this.#services.delete(text);
-    this.#services.set(text, bucket);
+    this.#services.set(text, limit);
     this.#forget(now);
-    if (!this.#all.hasToken(now)) {
-      bucket.suppress();
+    if (!this.#all.mayPass(now)) {
+      limit.suppress();
       return undefined;
     }
-    if (!bucket.take(now)) return undefined;
+    if (!limit.take(now)) return undefined;
     this.#all.take(now);
-    return bucket.report();
+    return limit.report();
   }
 
   /** Services with holds that were not recorded, and how many. `isDue`: one more may be recorded now. */
   suppressed(
     now: number,
   ): readonly { readonly service: string; readonly holds: number; readonly isDue: boolean }[] {
-    return [...this.#services].flatMap(([service, bucket]) => {
-      const isDue = this.#all.hasToken(now) && bucket.hasToken(now);
-      return bucket.suppressed === 0 ? [] : [{ service, holds: bucket.suppressed, isDue }];
+    return [...this.#services].flatMap(([service, limit]) => {
+      const isDue = this.#all.mayPass(now) && limit.mayPass(now);
+      return limit.suppressed === 0 ? [] : [{ service, holds: limit.suppressed, isDue }];
     });
   }
 
-  /** A full bucket is like a new one. Beyond the limit the one unused for longest goes: the bucket of all services still limits. */
+  /** A full limit is like a new one. Beyond the limit the one unused for longest goes: the limit of all services still limits. */
   #forget(now: number): void {
-    for (const [text, bucket] of this.#services) {
+    for (const [text, limit] of this.#services) {
       if (this.#services.size <= 1) return;
-      if (!bucket.isFull(now) && this.#services.size <= MOST_SERVICES) return;
+      if (!limit.isFull(now) && this.#services.size <= MOST_SERVICES) return;
       this.#services.delete(text);
     }
   }

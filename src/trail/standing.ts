@@ -65,9 +65,9 @@ function foldDecision(standing: Standing | undefined, decision: Decision): Stand
   if (isChange(decision)) return changed(standing, decision);
   const { outcome, type } = decision;
   if (type.endsWith('.released')) return withoutHold(standing);
-  const base = standing ?? before(decision);
-  if (outcome === 'unknown') return { ...base, uncertain: decision };
-  return outcome === 'held' ? { ...base, held: decision } : standing;
+  const known = standing ?? before(decision);
+  if (outcome === 'unknown') return { ...known, uncertain: decision };
+  return outcome === 'held' ? { ...known, held: decision } : standing;
 }
 
 /** A hold that alone was known of a subject, and that said nothing of its content, leaves nothing. */

@@ -72,15 +72,15 @@ describe('the records of who claimed a client first', () => {
       'create web new',
       `settle ${KEY} new applied`,
     ]);
-    const common = {
+    const fields = {
       source: 'scopemesh/pay/test',
       client: { ...WEB, actorKind: 'workload' },
       principal: { id: 'ann' },
       mappingRevision: 'sha256:test',
     };
     expect(rig.settled).toMatchObject([
-      { ...common, type: 'dev.scopemesh.claim.deleted', action: 'revoke', before: { service: 'old' } },
-      { ...common, type: 'dev.scopemesh.claim.created', action: 'grant', after: { service: 'new' } },
+      { ...fields, type: 'dev.scopemesh.claim.deleted', action: 'revoke', before: { service: 'old' } },
+      { ...fields, type: 'dev.scopemesh.claim.created', action: 'grant', after: { service: 'new' } },
     ]);
     expect(rig.world.claimRecords.map(({ service }) => service.name)).toEqual(['new']);
   });

@@ -112,15 +112,15 @@ describe('the entry after a write', () => {
   });
 
   it('keeps the fields of others, and what it had of each source that was read', () => {
-    const base = {
+    const current = {
       ...entry('orders', source('a', ALLOW)),
       meta: { team: 'x' },
       raw: { Name: 'orders', JWT: {} },
     };
-    const sources = sourcesAfter(base.sources, [change('web')], 'pay');
-    const next = entryAfter(base, ORDERS, sources, 9);
-    expect(next).toMatchObject({ destination: ORDERS, meta: base.meta, raw: base.raw, modifyIndex: 9 });
-    expect(next?.sources[0]).toBe(base.sources[0]);
+    const sources = sourcesAfter(current.sources, [change('web')], 'pay');
+    const next = entryAfter(current, ORDERS, sources, 9);
+    expect(next).toMatchObject({ destination: ORDERS, meta: current.meta, raw: current.raw, modifyIndex: 9 });
+    expect(next?.sources[0]).toBe(current.sources[0]);
     expect(next?.sources[1]).toMatchObject({ name: 'web', isLegacy: false, raw: {} });
   });
 

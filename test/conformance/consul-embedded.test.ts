@@ -26,7 +26,7 @@ describe('an embedded Consul with a data directory', () => {
   });
 
   const start = async () => {
-    consul = await createEmbeddedConsul({ defaultPolicy: 'deny', dataDirectory: directory });
+    consul = await createEmbeddedConsul({ defaultPolicy: 'deny', stateDirectory: directory });
     return consul;
   };
 
@@ -120,7 +120,7 @@ describe('an embedded Consul with a data directory', () => {
 
   it('refuses a directory that another one holds', async () => {
     await start();
-    await expect(createEmbeddedConsul({ defaultPolicy: 'deny', dataDirectory: directory })).rejects.toThrow(
+    await expect(createEmbeddedConsul({ defaultPolicy: 'deny', stateDirectory: directory })).rejects.toThrow(
       /locked/,
     );
   });

@@ -29,17 +29,17 @@ import {
 
 describe('the intentions of the Consul port as manifests beside an embedded Consul', () => {
   let rig: EntryRig | undefined;
-  let base: ConsulRig;
+  let httpRig: ConsulRig;
   let directory: string;
   let stop = async () => {};
   beforeAll(async () => {
-    base = await startConsulRig(async () => {
+    httpRig = await startConsulRig(async () => {
       const server = await createEmbeddedConsul({ defaultPolicy: 'deny', datacenter: 'dc1' });
       return { ...server, datacenter: 'dc1', stop: () => server.close() };
     });
-    stop = () => base.stop();
+    stop = () => httpRig.stop();
     directory = mkdtempSync(join(tmpdir(), 'scopemesh-crd-'));
-    const consul = createCrdConsul(base.consul, runtimeOf(directory));
+    const consul = createCrdConsul(httpRig.consul, runtimeOf(directory));
     const read: EntryRig['read'] = async (destination) => {
       const entry = await consul.intentions.read(nameOf(destination), never);
       if (entry === undefined) throw new Error(`there is no entry ${destination}`);
@@ -48,8 +48,8 @@ describe('the intentions of the Consul port as manifests beside an embedded Cons
     rig = {
       consul,
       read,
-      fresh: base.fresh,
-      setProtocol: base.setProtocol,
+      fresh: httpRig.fresh,
+      setProtocol: httpRig.setProtocol,
       rawEntryOf: async (destination) =>
         readFileSync(join(directory, intentionsFile(nameOf(destination))), 'utf8'),
       async create(destination, ...sources) {
@@ -67,17 +67,17 @@ describe('the intentions of the Consul port as manifests beside an embedded Cons
 
   const fileOf = (destination: string) => join(directory, intentionsFile(nameOf(destination)));
   const sourcesInConsul = async (destination: string) =>
-    (await base.consul.intentions.read(nameOf(destination), never))?.sources
+    (await httpRig.consul.intentions.read(nameOf(destination), never))?.sources
       .map(({ name }) => name)
       .toSorted();
   /** The entry as scopemesh wrote it before `consul.target`. */
   const fromApi = async (...sources: string[]) => {
     const orders = theRig().fresh('orders');
-    await base.create(orders, ...sources.map((name) => newSource(name)));
+    await httpRig.create(orders, ...sources.map((name) => newSource(name)));
     return orders;
   };
   const fromResource = async (destination: string, ...sources: string[]) => {
-    await base.request('PUT', '/v1/config', {
+    await httpRig.request('PUT', '/v1/config', {
       Kind: 'service-intentions',
       Name: destination,
       Meta: { 'external-source': 'kubernetes' },
@@ -86,8 +86,8 @@ describe('the intentions of the Consul port as manifests beside an embedded Cons
   };
 
   const addOfOthers = async (destination: string) => {
-    const { Sources, ...entry } = await base.rawEntryOf(destination);
-    await base.request('PUT', '/v1/config', {
+    const { Sources, ...entry } = await httpRig.rawEntryOf(destination);
+    await httpRig.request('PUT', '/v1/config', {
       ...entry,
       Sources: [...Sources, { Name: 'admin', Action: 'allow' }],
     });
@@ -116,7 +116,7 @@ describe('the intentions of the Consul port as manifests beside an embedded Cons
     const kept = [newSource('web'), newSource('api')];
     requireWritten(await consul.intentions.write(nameOf(orders), before, kept, before.modifyIndex, never));
     expect(existsSync(fileOf(orders))).toBe(true);
-    expect((await base.read(orders)).modifyIndex).toBe(before.modifyIndex);
+    expect((await httpRig.read(orders)).modifyIndex).toBe(before.modifyIndex);
     const moved = await read(orders);
     expect(moved.sources.map(({ description }) => description)).toEqual(
       before.sources.map(() => 'scopemesh:payments'),
@@ -138,7 +138,7 @@ describe('the intentions of the Consul port as manifests beside an embedded Cons
       access: { kind: 'deny' } as const,
     }));
     requireWritten(await consul.intentions.write(nameOf(orders), undefined, denied, modifyIndex, never));
-    for (const entry of [await read(orders), await base.read(orders)])
+    for (const entry of [await read(orders), await httpRig.read(orders)])
       expect(entry.sources).toMatchObject([{ description: 'scopemesh:payments', access: { kind: 'deny' } }]);
   });
 
@@ -146,7 +146,7 @@ describe('the intentions of the Consul port as manifests beside an embedded Cons
     const { create, read } = theRig();
     const orders = theRig().fresh('orders');
     await create(orders, newSource('api'));
-    await base.create(orders, newSource('web'));
+    await httpRig.create(orders, newSource('web'));
     expect((await read(orders)).sources.map(({ name }) => name)).toEqual(['web']);
   });
 
@@ -168,7 +168,7 @@ describe('the intentions of the Consul port as manifests beside an embedded Cons
       const orders = theRig().fresh('orders');
       const sources = [newSource('web'), newSource('api')];
       if (having === 'with one') await create(orders, ...sources);
-      await base.create(orders, ...sources);
+      await httpRig.create(orders, ...sources);
       await addOfOthers(orders);
       const held = await read(orders);
       expect([isManagedElsewhere(held), held.sources.map(({ name }) => name).toSorted()]).toEqual([
@@ -192,7 +192,7 @@ describe('the intentions of the Consul port as manifests beside an embedded Cons
   });
 
   it('a revocation does not need the protocol file of a destination whose other sources have L7', async () => {
-    const consul = createCrdConsul(base.consul, { ...runtimeOf(directory), serviceDefaults: true });
+    const consul = createCrdConsul(httpRig.consul, { ...runtimeOf(directory), serviceDefaults: true });
     const orders = theRig().fresh('orders_api');
     const l7 = { kind: 'http', permissions: [{ pathPrefix: '/' }] } as const;
     await theRig().create(orders, newSource('web', l7), newSource('api', l7));
@@ -239,7 +239,7 @@ describe('the intentions of the Consul port as manifests beside an embedded Cons
       expect(consul.manifests?.broken()).toEqual([detail]);
       const write = consul.intentions.write(nameOf(orders), broken, [], broken.modifyIndex, never);
       expect((await failureOf(write)).code).toBe('ERR_CONSUL_INCOMPLETE');
-      await base.request('DELETE', `/v1/config/service-intentions/${orders}`);
+      await httpRig.request('DELETE', `/v1/config/service-intentions/${orders}`);
       const absent = await read(orders);
       expect([absent.sources, entryBlock(absent)?.reason]).toEqual([[], 'ManagedElsewhere']);
       rmSync(file, { recursive: true });

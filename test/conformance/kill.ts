@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { idle, type Store, work } from './store-harness.js';
 
 /** Where a process of its own can open the store, and this one after it. */
-export interface SharedPlace {
+export interface StorePlace {
   /** For `burst-child.ts`. */
   readonly childArguments: readonly string[];
   open(): Promise<Store>;
@@ -64,7 +64,7 @@ export function startBurst(childArguments: readonly string[], first: number): Bu
 }
 
 /** What a kill of the process at any moment must leave intact, in queue and journal. */
-export function describeKill(name: string, start: () => Promise<SharedPlace>, rounds: number): void {
+export function describeKill(name: string, start: () => Promise<StorePlace>, rounds: number): void {
   describe(`${name} killed in the middle of a burst`, () => {
     it('loses nothing that was acknowledged, and doubles no decision', async () => {
       const place = await start();

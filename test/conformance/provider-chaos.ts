@@ -39,10 +39,10 @@ export function describeProviderChaos(
         await daemon.idle();
         const counts = await play(world, ids, daemon, options.events, random);
         expect(counts.sent).toBeGreaterThan(options.events * 0.9);
-        const wanted = await reference(world, ids, rigs);
-        await until('the state that no event ends in', () => sameAccess(rig, wanted), 60_000);
+        const expected = await reference(world, ids, rigs);
+        await until('the state that no event ends in', () => sameAccess(rig, expected), 60_000);
         await daemon.idle();
-        expect(await rig.mesh.access('orders')).toEqual(wanted);
+        expect(await rig.mesh.access('orders')).toEqual(expected);
         const refused = (await rig.decisions()).filter(({ outcome }) => outcome === 'refused');
         const suppressed = (await daemon.metric('scopemesh_decisions_suppressed_total{kind="event"}')) ?? 0;
         expect(refused.length).toBeGreaterThanOrEqual(Math.min(counts.forged, 100));
@@ -142,10 +142,13 @@ async function rigFor(world: ProviderWorld, ids: readonly string[], rigs: Rig[])
   return rig;
 }
 
-async function sameAccess(rig: Rig, wanted: Readonly<Record<string, string>> | undefined): Promise<boolean> {
+async function sameAccess(
+  rig: Rig,
+  expected: Readonly<Record<string, string>> | undefined,
+): Promise<boolean> {
   const sorted = (access: Readonly<Record<string, string>> | undefined) =>
     JSON.stringify(Object.entries(access ?? {}).sort());
-  return sorted(await rig.mesh.access('orders')) === sorted(wanted);
+  return sorted(await rig.mesh.access('orders')) === sorted(expected);
 }
 
 function some(all: readonly string[], random: () => number): readonly string[] {

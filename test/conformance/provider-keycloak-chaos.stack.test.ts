@@ -1,12 +1,12 @@
 import { beforeAll } from 'vitest';
-import { type SharedKeycloak, shareKeycloak } from '../stack/shared-keycloak.js';
+import { connectKeycloak, type KeycloakOfRun } from '../stack/connect-keycloak.js';
 import { startKeycloakWorld } from '../support/keycloak/world.js';
 import { isSoak } from '../support/soak.js';
 import { describeProviderChaos } from './provider-chaos.js';
 
-let server: SharedKeycloak;
+let server: KeycloakOfRun;
 beforeAll(async () => {
-  server = await shareKeycloak();
+  server = await connectKeycloak();
 });
 
 // Each event is a real change here, so that this takes minutes.

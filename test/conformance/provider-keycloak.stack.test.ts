@@ -1,11 +1,11 @@
 import { beforeAll } from 'vitest';
-import { type SharedKeycloak, shareKeycloak } from '../stack/shared-keycloak.js';
+import { connectKeycloak, type KeycloakOfRun } from '../stack/connect-keycloak.js';
 import { startKeycloakWorld } from '../support/keycloak/world.js';
 import { describeProviderFlow } from './provider-flow.js';
 
-let server: SharedKeycloak;
+let server: KeycloakOfRun;
 beforeAll(async () => {
-  server = await shareKeycloak();
+  server = await connectKeycloak();
 });
 
 describeProviderFlow('a real Keycloak', () => startKeycloakWorld(server), { tellsOfClients: true });

@@ -9,7 +9,7 @@ import { describeFence } from './fence.js';
 import { describeInbox } from './inbox.js';
 import { describeJournal } from './journal.js';
 import { describeFacts } from './key-value-store.js';
-import { describeKill, type SharedPlace } from './kill.js';
+import { describeKill, type StorePlace } from './kill.js';
 import { describeQueue } from './queue.js';
 import { describeQueueFailures } from './queue-failures.js';
 import { describeRechecks } from './rechecks.js';
@@ -73,7 +73,7 @@ describeFence('BullMQ on Redis', startBullmq);
 describeRoster('BullMQ on Redis', startBullmq);
 describeWebhookTakeover('BullMQ on Redis', startBullmq);
 
-async function startPlace(): Promise<SharedPlace> {
+async function startPlace(): Promise<StorePlace> {
   const prefix = `scopemesh:test-${++count}`;
   return {
     childArguments: ['bullmq', redis.url, prefix],

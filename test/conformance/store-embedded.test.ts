@@ -10,7 +10,7 @@ import { describeFence } from './fence.js';
 import { describeInbox } from './inbox.js';
 import { describeJournal } from './journal.js';
 import { describeFacts } from './key-value-store.js';
-import { describeKill, type SharedPlace, startBurst } from './kill.js';
+import { describeKill, type StorePlace, startBurst } from './kill.js';
 import { describeQueue } from './queue.js';
 import { describeQueueFailures } from './queue-failures.js';
 import { describeRechecks } from './rechecks.js';
@@ -61,7 +61,7 @@ describeFence('the embedded store', startEmbedded);
 describeRoster('the embedded store', startEmbedded);
 describeWebhookTakeover('the embedded store', startEmbedded);
 
-async function startPlace(): Promise<SharedPlace & { readonly directory: string }> {
+async function startPlace(): Promise<StorePlace & { readonly directory: string }> {
   const directory = mkdtempSync(join(tmpdir(), 'scopemesh-store-'));
   return {
     directory,

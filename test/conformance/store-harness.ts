@@ -57,7 +57,7 @@ export function gate(): { readonly opened: Promise<void>; open(): void } {
   return { opened, open };
 }
 
-export const FAST = { baseMs: 1, capMs: 4, attempts: 3 };
+export const FAST = { firstMs: 1, capMs: 4, attempts: 3 };
 export const DONE: JobResult = { kind: 'done' };
 
 /** The key of a destination, as `trigger` has it. */

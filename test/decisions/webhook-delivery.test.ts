@@ -32,13 +32,13 @@ describe('a webhook', () => {
   });
 
   it('sends only the types that are wanted, and nothing of another owner', async () => {
-    const wanted = decision({ type: 'dev.scopemesh.client.quarantined' });
-    const foreign = decision({ type: wanted.type, source: 'scopemesh/payments-2/replica-1' });
-    run({ wants: (type) => type === wanted.type });
+    const selected = decision({ type: 'dev.scopemesh.client.quarantined' });
+    const foreign = decision({ type: selected.type, source: 'scopemesh/payments-2/replica-1' });
+    run({ wants: (type) => type === selected.type });
     await begun();
-    await rig.log.append([decision(), foreign, wanted]);
-    expect(await taken(1)).toEqual([wanted.id]);
-    await until('the position', async () => (await store().position()) === wanted.id, LONG_MS);
+    await rig.log.append([decision(), foreign, selected]);
+    expect(await taken(1)).toEqual([selected.id]);
+    await until('the position', async () => (await store().position()) === selected.id, LONG_MS);
     expect(rig.receiver.received).toHaveLength(1);
   });
 
@@ -123,11 +123,11 @@ describe('a webhook', () => {
   });
 
   it('waits no more for an event that it does not want any more', async () => {
-    const [unwanted, next] = [decision({ type: 'dev.scopemesh.client.quarantined' }), decision()];
+    const [unselected, next] = [decision({ type: 'dev.scopemesh.client.quarantined' }), decision()];
     const failing = {
-      id: unwanted.id,
-      type: unwanted.type,
-      since: unwanted.time,
+      id: unselected.id,
+      type: unselected.type,
+      since: unselected.time,
       attempts: 3,
       refusals: 0,
       error: '',
@@ -135,7 +135,7 @@ describe('a webhook', () => {
     await store().update((state) => ({ ...state, failing }));
     const { gauges } = run({ wants: (type) => type === next.type });
     await begun();
-    await rig.log.append([unwanted]);
+    await rig.log.append([unselected]);
     await until('the state', async () => (await store().state()).failing === undefined, LONG_MS);
     await until('the gauge', () => gauges.get('failing_seconds') === 0, LONG_MS);
     expect(rig.receiver.received).toEqual([]);

@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { BUILT, type Scopemesh, startScopemesh } from '../e2e/scopemesh.js';
+import { connectKeycloak, type KeycloakOfRun } from '../stack/connect-keycloak.js';
 import { type ConsulHandle, startConsul } from '../stack/consul.js';
 import { type Mesh, startMesh } from '../stack/envoy.js';
 import { installed } from '../stack/installed.js';
@@ -14,14 +15,13 @@ import { JAVA_OPTIONS } from '../stack/java.js';
 import { KEYCLOAK_ADMIN } from '../stack/keycloak.js';
 import { freePort, freePorts } from '../stack/ports.js';
 import { type ServerProcess, startProcess, until } from '../stack/process.js';
-import { type SharedKeycloak, shareKeycloak } from '../stack/shared-keycloak.js';
 import { Browser } from '../support/browser.js';
 import { type CommandLine, createCommandLine } from '../support/command-line.js';
 import { blocks, ROOT, section, textOf } from './manual.js';
 
 const PERSON = { username: 'ann', password: 'a password' };
 
-let keycloak: SharedKeycloak;
+let keycloak: KeycloakOfRun;
 let consul: ConsulHandle;
 let commandLine: CommandLine;
 let directory: string;
@@ -30,7 +30,7 @@ let mesh: Mesh | undefined;
 let sidecar: ServerProcess | undefined;
 
 beforeAll(async () => {
-  [keycloak, consul] = await Promise.all([shareKeycloak(), startConsul()]);
+  [keycloak, consul] = await Promise.all([connectKeycloak(), startConsul()]);
   commandLine = createCommandLine({
     consul: { address: consul.httpAddress, managementToken: consul.managementToken },
   });

@@ -100,8 +100,8 @@ it('a break-glass grant of two persons outlives its leader, and ends at its time
   await leader.ready(PATIENCE.timeoutMs);
   const standby = await start();
   await until('the second answers', async () => (await leads(standby)) === false, PATIENCE);
-  const wanted = { source: 'web', destination: 'orders', forSeconds: SECONDS, reason: 'INC-1' };
-  const asked = await post(leader, '/api/break-glass', { user: 'ana', ...wanted });
+  const requested = { source: 'web', destination: 'orders', forSeconds: SECONDS, reason: 'INC-1' };
+  const asked = await post(leader, '/api/break-glass', { user: 'ana', ...requested });
   expect(asked).toMatchObject({ status: 200, body: { grant: { state: 'asked' } } });
   const id = asked.body.grant?.id;
   expect((await post(leader, `/api/holds/${id}/approve`, { user: 'ana' })).status).toBe(409);

@@ -83,8 +83,8 @@ describe('kill -9 at a write that carries many edges', () => {
       await until(
         `Consul equals Keycloak after a kill when ${name}`,
         async () => {
-          const [is, wanted] = [await edgesOfConsul(stack), await edgesOfKeycloak(stack)];
-          return JSON.stringify([...is]) === JSON.stringify([...wanted]);
+          const [is, expected] = [await edgesOfConsul(stack), await edgesOfKeycloak(stack)];
+          return JSON.stringify([...is]) === JSON.stringify([...expected]);
         },
         { timeoutMs: 60_000, intervalMs: 200 },
       );

@@ -70,8 +70,8 @@ describe(`kill -9 at random points of a burst of ${CHANGES} changes, ${KILLS} ti
     ]);
     const burstMs = performance.now() - began;
     const sameAsKeycloak = async () => {
-      const wanted = await edgesOfKeycloak(stack);
-      return JSON.stringify([...(await edgesOfConsul(stack))]) === JSON.stringify([...wanted]);
+      const expected = await edgesOfKeycloak(stack);
+      return JSON.stringify([...(await edgesOfConsul(stack))]) === JSON.stringify([...expected]);
     };
     await until('Consul equals Keycloak', sameAsKeycloak, { timeoutMs: 90_000, intervalMs: 250 }).catch(
       () => {},

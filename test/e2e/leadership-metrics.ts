@@ -14,15 +14,15 @@ export const FOLLOWS: LeadershipMetrics = { leader: 0, takeovers: 0, leaderlessS
 /** Resolves once the metrics of the replica are these. A standby that is slow to look may know of no leader at first. */
 export async function showsLeadership(
   { daemon }: { readonly daemon: { readonly address: string } },
-  wanted: LeadershipMetrics,
+  expected: LeadershipMetrics,
 ): Promise<void> {
   let seen: LeadershipMetrics | undefined;
   const isSo = async () => {
     seen = await read(daemon.address);
-    return isDeepStrictEqual(seen, wanted);
+    return isDeepStrictEqual(seen, expected);
   };
   await until('the metrics', isSo, { timeoutMs: 60_000 }).catch((cause: unknown) => {
-    throw new Error(`not ${JSON.stringify(wanted)} but ${JSON.stringify(seen)}`, { cause });
+    throw new Error(`not ${JSON.stringify(expected)} but ${JSON.stringify(seen)}`, { cause });
   });
 }
 

@@ -6,10 +6,10 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { stringify } from 'yaml';
 import { z } from 'zod';
+import { connectKeycloak, type KeycloakOfRun } from '../stack/connect-keycloak.js';
 import { type ConsulHandle, startConsul } from '../stack/consul.js';
 import { freePort } from '../stack/ports.js';
 import { createRunDirectory, removeRunDirectory } from '../stack/process.js';
-import { type SharedKeycloak, shareKeycloak } from '../stack/shared-keycloak.js';
 import { type Scopemesh, startScopemesh } from './scopemesh.js';
 
 const deploy = fileURLToPath(new URL('../../deploy/', import.meta.url));
@@ -25,7 +25,7 @@ export type ConsulToken = z.infer<typeof TOKEN>;
 /** A real Consul and a real Keycloak with the daemon between them; nothing else, and the least token that works. */
 export interface LoginScene {
   readonly consul: ConsulHandle;
-  readonly keycloak: SharedKeycloak;
+  readonly keycloak: KeycloakOfRun;
   readonly realm: string;
   readonly daemon: Scopemesh;
   /** A client whose tokens are for Consul. */
@@ -64,7 +64,7 @@ export async function startLoginScene(
         stops.push(() => handle.stop());
         return handle;
       }),
-      shareKeycloak(),
+      connectKeycloak(),
     ]);
     const { admin } = keycloak;
     const realm = `login-${randomBytes(4).toString('hex')}`;

@@ -39,16 +39,16 @@ export async function openRawRequests(stack: Stack): Promise<RawRequests> {
   };
 
   return {
-    async readClient(wanted) {
+    async readClient(requested) {
       if (performance.now() > token.until) {
         const fresh = await stack.keycloak.admin.clientAccessToken(stack.realm, clientId, clientSecret);
         token = { text: fresh, until: performance.now() + 30_000 };
         // Not part of what is measured: scopemesh renews its token ahead of need.
         throw new StaleToken();
       }
-      const path = `/admin/realms/${stack.realm}/clients?clientId=${encodeURIComponent(wanted)}`;
+      const path = `/admin/realms/${stack.realm}/clients?clientId=${encodeURIComponent(requested)}`;
       const text = expect200(await ask(keycloak, path, 'GET', { authorization: `Bearer ${token.text}` }));
-      if (!text.includes(`"${wanted}"`)) throw new Error(`Keycloak shows no client ${wanted}`);
+      if (!text.includes(`"${requested}"`)) throw new Error(`Keycloak shows no client ${requested}`);
     },
     async readEntry(name) {
       const { status, text } = await ask(consul, `${entryPath(name)}?consistent`, 'GET', {});

@@ -167,7 +167,7 @@ function createWorld({ destinations, clients, consul, kafka, way, idp, replicas,
     }
     return edges;
   };
-  const wanted = () => {
+  const desired = () => {
     const all = Array.from({ length: clients }, (_, client) => [...edgesOf(client)]).flat();
     return all.sort(([a], [b]) => (a < b ? -1 : 1));
   };
@@ -206,7 +206,7 @@ function createWorld({ destinations, clients, consul, kafka, way, idp, replicas,
         await delay(RESEND_MS);
       }
     },
-    isEqual: async () => JSON.stringify([...(await edgesOfConsul({ consul }))]) === JSON.stringify(wanted()),
+    isEqual: async () => JSON.stringify([...(await edgesOfConsul({ consul }))]) === JSON.stringify(desired()),
     get keyFiles() {
       return replicas.map(({ stateDirectory }) => publicKeyPath(stateDirectory)).filter(existsSync);
     },

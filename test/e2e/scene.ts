@@ -1,6 +1,6 @@
 import { parse, stringify } from 'yaml';
+import { connectKeycloak } from '../stack/connect-keycloak.js';
 import { freePort } from '../stack/ports.js';
-import { shareKeycloak } from '../stack/shared-keycloak.js';
 import { type Stack, startStack } from '../stack/stack.js';
 import { type DecisionTopic, openDecisionTopic } from './decision-topic.js';
 import { type FaultProxy, startFaultProxy } from './fault-proxy.js';
@@ -31,7 +31,7 @@ export interface Scene {
 
 export async function startScene(): Promise<Scene> {
   const listen = `127.0.0.1:${await freePort()}`;
-  const stack = await startStack({ intake: listen, keycloak: shareKeycloak });
+  const stack = await startStack({ intake: listen, keycloak: connectKeycloak });
   const stops: (() => Promise<void>)[] = [() => stack.stop()];
   const stop = async () => {
     for (const one of stops.splice(0).reverse()) await one().catch(() => {});

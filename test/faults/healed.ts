@@ -5,7 +5,7 @@ import { digestForeign } from '../e2e/foreign.js';
 import type { RecordedWrite } from '../e2e/recording-proxy.js';
 import { until } from '../stack/process.js';
 import { faultsOf, writesOf } from '../support/decisions.js';
-import { loginsOfConsul, wantedLogins } from './logins.js';
+import { desiredLogins, loginsOfConsul } from './logins.js';
 import { isEqual, type World } from './world.js';
 
 /** What was true before a fault, and what is seen of Consul while it lasts. */
@@ -79,7 +79,7 @@ export async function expectHealed(world: World, watch: Watch, expected: Expecte
     process: daemon.process,
   }).catch(() => {});
   const healedMs = performance.now() - watch.beganAt;
-  expect(await edgesOfConsul(world)).toEqual(world.wanted());
+  expect(await edgesOfConsul(world)).toEqual(world.desired());
   await daemon.idle(timeoutMs);
   await until('nothing of ours is held', async () => (await heldOf(world)).length === 0, { timeoutMs }).catch(
     () => {},
@@ -89,9 +89,9 @@ export async function expectHealed(world: World, watch: Watch, expected: Expecte
   await daemon.idle(timeoutMs);
   await watch.end();
   if (world.hasLogins)
-    expect(await loginsOfConsul(world.consul)).toEqual(wantedLogins(world.idp.clients.values()));
+    expect(await loginsOfConsul(world.consul)).toEqual(desiredLogins(world.idp.clients.values()));
   // A second plan is empty: the complete comparison that follows writes nothing.
-  expect(await edgesOfConsul(world)).toEqual(world.wanted());
+  expect(await edgesOfConsul(world)).toEqual(world.desired());
   expect([...watch.tooWide]).toEqual([]);
   expect(watch.looks).toBeGreaterThan(0);
   expect(await digestForeign(world.consul)).toEqual(watch.foreign);
@@ -157,6 +157,6 @@ async function heldOf(world: World) {
 
 function noteWider(edge: string, openings: string, world: World, tooWide: Set<string>): void {
   if (openings === 'deny') return;
-  const ever = world.everWanted.get(edge);
+  const ever = world.everDesired.get(edge);
   for (const each of openings.split(', ')) if (!ever?.has(each)) tooWide.add(`${edge}: ${each}`);
 }

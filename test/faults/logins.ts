@@ -6,7 +6,7 @@ import type { IdpClient } from '../support/idp.js';
 export type Logins = Readonly<Record<string, string>>;
 
 /** What `login: on` gives these clients. */
-export function wantedLogins(clients: Iterable<IdpClient>): Logins {
+export function desiredLogins(clients: Iterable<IdpClient>): Logins {
   const names = [...clients]
     .filter(({ enabled }) => enabled !== false)
     .map(({ clientId, attributes }) => [nameOf(clientId), attributes?.['consul-services']]);

@@ -42,9 +42,9 @@ export interface World {
   /** Whether its clients log in to Consul. */
   readonly hasLogins: boolean;
   /** What the identity provider opens now, by `destination/source`. */
-  wanted(): Edges;
+  desired(): Edges;
   /** All openings of every edge since `forget`: those of then, and of each state of the identity provider. */
-  readonly everWanted: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly everDesired: ReadonlyMap<string, ReadonlySet<string>>;
   forget(edges: Edges): void;
   /**
    * The next changes at the identity provider: scopes given and taken, a client disabled, one deleted, and what the
@@ -169,7 +169,7 @@ export async function post({ daemon, idp }: World, event: SignableEvent): Promis
 
 /** Whether what Consul has of ours is what the identity provider opens. */
 export async function isEqual(world: World): Promise<boolean> {
-  return JSON.stringify([...(await edgesOfConsul(world))]) === JSON.stringify([...world.wanted()]);
+  return JSON.stringify([...(await edgesOfConsul(world))]) === JSON.stringify([...world.desired()]);
 }
 
 async function seed(consul: ConsulHandle): Promise<void> {
@@ -215,13 +215,13 @@ interface Parts
 
 function createWorld({ events, stepFile, ...parts }: Parts): World {
   const { idp, daemon } = parts;
-  const everWanted = new Map<string, Set<string>>();
-  const wanted = () => edgesOf(idp.clients.values());
-  const note = (edges = wanted()) => {
+  const everDesired = new Map<string, Set<string>>();
+  const desired = () => edgesOf(idp.clients.values());
+  const note = (edges = desired()) => {
     for (const [edge, openings] of edges) {
-      const known = everWanted.get(edge) ?? new Set();
+      const known = everDesired.get(edge) ?? new Set();
       for (const each of openings.split(', ')) known.add(each);
-      everWanted.set(edge, known);
+      everDesired.set(edge, known);
     }
   };
   let turn = 0;
@@ -246,10 +246,10 @@ function createWorld({ events, stepFile, ...parts }: Parts): World {
   note();
   return {
     ...parts,
-    wanted,
-    everWanted,
+    desired,
+    everDesired,
     forget(edges) {
-      everWanted.clear();
+      everDesired.clear();
       note(edges);
       note();
     },

@@ -120,9 +120,9 @@ describe('a break-glass grant', () => {
   });
 
   test('stays closed for the client that its source claimed, whatever it claims now', () => {
-    const closures = new Map([[clientText(WEB), 'ClientQuarantined' as const]]);
+    const clientBlocks = new Map([[clientText(WEB), 'ClientQuarantined' as const]]);
     for (const services of [[claiming('web', '')], [], [claiming('web', 'other')]]) {
-      const others = { clients: [client('web', []), client('other', [])], services, closures };
+      const others = { clients: [client('web', []), client('other', [])], services, clientBlocks };
       expect(planOf(granted({ breakGlass: [glass({ client: WEB })], ...others }))).toMatchObject({
         changes: [],
         holds: [{ reason: 'ClientQuarantined' }],
@@ -194,7 +194,7 @@ describe('a break-glass grant', () => {
     [
       'a client in quarantine',
       'ClientQuarantined',
-      { closures: new Map([[clientText({ provider: 'main', clientId: 'web' }), 'ClientQuarantined']]) },
+      { clientBlocks: new Map([[clientText({ provider: 'main', clientId: 'web' }), 'ClientQuarantined']]) },
     ],
     ['a disabled client', 'BreakGlassRefused', { clients: [client('web', [], { enabled: false })] }],
     [
@@ -228,10 +228,10 @@ describe('a break-glass grant', () => {
   });
 
   test('closes when its client is quarantined', () => {
-    const closures = new Map([
+    const clientBlocks = new Map([
       [clientText({ provider: 'main', clientId: 'web' }), 'ClientQuarantined' as const],
     ]);
-    expect(planOf(later(opened(), 0, { closures })).changes).toMatchObject([
+    expect(planOf(later(opened(), 0, { clientBlocks })).changes).toMatchObject([
       { reason: 'ClientQuarantined', after: undefined, isInferred: false },
     ]);
   });

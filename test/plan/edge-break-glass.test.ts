@@ -103,9 +103,9 @@ describe('a break-glass grant that opens an edge', () => {
   });
 
   test('opens nothing while an order closes the client that its source claims or claimed', () => {
-    const closures = new Map([[clientText(WEB), 'RevocationUnconfirmed' as const]]);
-    const now = edge([glass()], { closures });
-    const before = edge([glass({ client: WEB })], { closures, services: [claiming('web', '')] });
+    const clientBlocks = new Map([[clientText(WEB), 'RevocationUnconfirmed' as const]]);
+    const now = edge([glass()], { clientBlocks });
+    const before = edge([glass({ client: WEB })], { clientBlocks, services: [claiming('web', '')] });
     for (const found of [now, before]) {
       expect(found.opening).toEqual([]);
       expect(reasons(found)).toEqual(['BreakGlassRefused']);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { BROKEN_MANIFEST, WITHOUT_MANIFEST } from '../../src/model/intention.js';
-import { entryBlock, managerOf } from '../../src/plan/entry-block.js';
+import { entryBlock, managedByText } from '../../src/plan/entry-block.js';
 import { ALLOW, entry, source } from './scene.js';
 
 const of = (meta: Readonly<Record<string, string>>) => ({ ...entry('orders', source('web', ALLOW)), meta });
@@ -16,16 +16,16 @@ describe('an entry of another writer', () => {
       'the manifest has no name; nothing changes',
     ],
     ['terraform', 'terraform manages it', 'another tool manages this entry'],
-  ])('%s is held as a whole, and says who that is and what to do', (manager, who, remedy) => {
-    expect(managerOf(of({ [EXTERNAL]: manager }))).toContain(who);
-    const block = entryBlock(of({ [EXTERNAL]: manager }));
+  ])('%s is held as a whole, and says who that is and what to do', (externalSource, who, remedy) => {
+    expect(managedByText(of({ [EXTERNAL]: externalSource }))).toContain(who);
+    const block = entryBlock(of({ [EXTERNAL]: externalSource }));
     expect(block?.reason).toBe('ManagedElsewhere');
     expect(block?.detail).toContain(remedy);
   });
 
   it('is managed by another tool if only its datacenter is named', () => {
     const far = of({ 'consul.hashicorp.com/source-datacenter': 'dc2' });
-    expect(managerOf(far)).toBe('another tool manages it');
+    expect(managedByText(far)).toBe('another tool manages it');
     expect(entryBlock(far)).toMatchObject({
       reason: 'ManagedElsewhere',
       detail: expect.stringContaining('another tool manages this entry'),
@@ -33,7 +33,7 @@ describe('an entry of another writer', () => {
   });
 
   it('is not one without such Meta', () => {
-    expect(managerOf(of({}))).toBeUndefined();
+    expect(managedByText(of({}))).toBeUndefined();
     expect(entryBlock(of({}))).toBeUndefined();
     expect(entryBlock(entry('orders', source('web', ALLOW, '', { isLegacy: true })))).toMatchObject({
       reason: 'LegacyEntry',

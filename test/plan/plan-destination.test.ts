@@ -323,12 +323,12 @@ describe('access is held', () => {
     ]);
   });
   test('of a client in quarantine, and opens for that reason when it ends', () => {
-    const closures = new Map([
+    const clientBlocks = new Map([
       [clientText({ provider: 'main', clientId: 'web' }), 'ClientQuarantined' as const],
     ]);
     const held = { reason: 'ClientQuarantined', action: 'grant', scopes: ['orders'] };
-    expect(plan({ closures })).toMatchObject({ changes: [], holds: [held] });
-    expect(plan({ closures, entries: ours() })).toMatchObject({
+    expect(plan({ clientBlocks })).toMatchObject({ changes: [], holds: [held] });
+    expect(plan({ clientBlocks, entries: ours() })).toMatchObject({
       changes: [{ verb: 'deleted', reason: 'ClientQuarantined' }],
       holds: [held],
     });
@@ -338,8 +338,8 @@ describe('access is held', () => {
     expect(planDestination({ ...input, quarantined }).changes).toMatchObject([
       { verb: 'created', reason: 'QuarantineEnded' },
     ]);
-    const unconfirmed = new Map([...closures.keys()].map((id) => [id, 'RevocationUnconfirmed' as const]));
-    expect(plan({ closures: unconfirmed })).toMatchObject({ changes: [], holds: [] });
+    const unconfirmed = new Map([...clientBlocks.keys()].map((id) => [id, 'RevocationUnconfirmed' as const]));
+    expect(plan({ clientBlocks: unconfirmed })).toMatchObject({ changes: [], holds: [] });
   });
   test('with methods or paths at a destination that speaks tcp', () => {
     expect(plan({ mapping: L7, ...tcp })).toMatchObject({

@@ -36,7 +36,7 @@ export interface Scene {
   readonly entries: ReadonlyMap<string, IntentionEntry>;
   readonly records: readonly ClaimRecord[];
   readonly remembered: ReadonlyMap<string, RememberedClaim>;
-  readonly closures: ReadonlyMap<string, ClientBlock>;
+  readonly clientBlocks: ReadonlyMap<string, ClientBlock>;
   readonly unreadable: ReadonlySet<string>;
   readonly written: ReadonlyMap<string, string>;
   /** Marked edges without a record; undefined: all that `written` lacks. */
@@ -162,7 +162,7 @@ export function scene(changes: Partial<Scene> = {}): Scene {
     entries: new Map(),
     records: [],
     remembered: new Map(),
-    closures: new Map(),
+    clientBlocks: new Map(),
     unreadable: new Set(),
     written: new Map(),
     unrecorded: new Set(),
@@ -198,7 +198,7 @@ export function worldOf(scene: Scene): World {
     catalog: scene.isCatalogRead ? catalog : undefined,
     claimRecords: new Map(scene.records.map((record) => [clientText(record), record])),
     remembered: scene.remembered,
-    clientBlocks: scene.closures,
+    clientBlocks: scene.clientBlocks,
     unreadable: scene.unreadable,
     unnamed: new Map(),
     readAlone: scene.readAlone,
@@ -271,17 +271,17 @@ export function entriesAfter(
   owner: string,
 ): ReadonlyMap<string, IntentionEntry> {
   const key = serviceText(destination);
-  const base = entries.get(key);
-  const sources = sourcesAfter(base?.sources ?? [], [change], owner).map(toRead);
+  const current = entries.get(key);
+  const sources = sourcesAfter(current?.sources ?? [], [change], owner).map(toRead);
   const result = new Map(entries);
   if (sources.length === 0) result.delete(key);
   else
     result.set(key, {
       destination,
       sources,
-      meta: base?.meta ?? {},
-      modifyIndex: (base?.modifyIndex ?? 0) + 1,
-      raw: base?.raw ?? {},
+      meta: current?.meta ?? {},
+      modifyIndex: (current?.modifyIndex ?? 0) + 1,
+      raw: current?.raw ?? {},
     });
   return result;
 }

@@ -207,7 +207,9 @@ function without(of: Scene, clients: readonly string[]): Scene {
     services,
     entries: entriesOf(...entries),
     remembered: new Map([...of.remembered].filter(([, { clientId }]) => clients.includes(clientId))),
-    closures: new Map([...of.closures].filter(([id]) => clients.includes(parseClientText(id).clientId))),
+    clientBlocks: new Map(
+      [...of.clientBlocks].filter(([id]) => clients.includes(parseClientText(id).clientId)),
+    ),
     written: new Map([...of.written].filter(([subject]) => !left.includes(subject))),
   };
 }

@@ -331,7 +331,7 @@ export const someScene: fc.Arbitrary<Scene> = fc
         modifyIndex: 3,
       })),
       protocols: new Map(parts.tcp.map((name) => [name, 'tcp'])),
-      closures:
+      clientBlocks:
         parts.closed === undefined
           ? new Map()
           : new Map([[clientText({ provider: 'main', clientId: parts.closed }), 'ClientQuarantined']]),

@@ -26,7 +26,7 @@ export const idsOf = ({ triggers }: Job) => triggers.map(({ cause }) => cause.ev
 
 export function agendaOf(handler: AgendaHandler, writes = 4, lostBefore?: AbortSignal) {
   const limit = new ConcurrencyLimit({ least: 1, first: writes, most: writes }, systemClock);
-  const backoff = { baseMs: 1, capMs: 2, attempts: 3 };
+  const backoff = { firstMs: 1, capMs: 2, attempts: 3 };
   const deps = { logger: silentLogger, metrics: noMetrics, clock: systemClock, backoff };
   const agenda = new Agenda({ writes: limit, reads: 4, urgent: 1, durable: 512 }, deps);
   const stop = new AbortController();

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { backoffDelayMs, DEFAULT_BACKOFF } from '../../src/queue/backoff.js';
 
-const BACKOFF = { baseMs: 100, capMs: 1000, attempts: 8 };
+const BACKOFF = { firstMs: 100, capMs: 1000, attempts: 8 };
 const almostOne = () => 1 - Number.EPSILON;
 
 describe('the backoff', () => {

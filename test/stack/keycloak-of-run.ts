@@ -1,10 +1,10 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { KEYCLOAK_OF_RUN } from './connect-keycloak.js';
 import { type KeycloakHandle, startKeycloak } from './keycloak.js';
-import { KEYCLOAK_OF_RUN } from './shared-keycloak.js';
 
 /**
- * Global setup of the projects on real servers: serves the address of the one Keycloak that `shareKeycloak` gives to all
+ * Global setup of the projects on real servers: serves the address of the one Keycloak that `connectKeycloak` gives to all
  * of their files. It starts at the first request, so that a run without it waits for nothing.
  */
 export default async function offerKeycloak(): Promise<(() => Promise<void>) | undefined> {

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { stringify } from 'yaml';
+import type { KeycloakOfRun } from './connect-keycloak.js';
 import { type ConsulHandle, startConsul } from './consul.js';
 import { type Mesh, startMesh } from './envoy.js';
 import { type KafkaHandle, startKafka } from './kafka.js';
 import { type KeycloakHandle, startKeycloak } from './keycloak.js';
 import { type RedisHandle, startRedis } from './redis.js';
-import type { SharedKeycloak } from './shared-keycloak.js';
 
 export interface StackOptions {
   /** Where scopemesh will listen, which is where Keycloak delivers its webhooks: 127.0.0.1:8080. */
@@ -13,7 +13,7 @@ export interface StackOptions {
   /** Of every Envoy, in seconds; 1, so that open connections do not outlive a denial for long. */
   drainTimeSeconds?: number;
   /** Instead of a Keycloak of its own; the scene gets a realm there with a name of its own. */
-  keycloak?: () => Promise<SharedKeycloak>;
+  keycloak?: () => Promise<KeycloakOfRun>;
   signal?: AbortSignal;
   /** Called as each server is up. */
   onReady?: (name: string, elapsedMs: number) => void;
@@ -24,7 +24,7 @@ export interface Stack {
   readonly consul: ConsulHandle;
   readonly redis: RedisHandle;
   readonly kafka: KafkaHandle;
-  readonly keycloak: SharedKeycloak;
+  readonly keycloak: KeycloakOfRun;
   /** What it started beside the mesh. */
   readonly servers: readonly (ConsulHandle | RedisHandle | KafkaHandle | KeycloakHandle)[];
   readonly mesh: Mesh;

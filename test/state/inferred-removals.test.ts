@@ -4,7 +4,7 @@ import { InferredRemovals } from '../../src/state/inferred-removals.js';
 describe('removals by inference', () => {
   const counted = () => {
     const removals = new InferredRemovals();
-    const wanted = new Map([
+    const desired = new Map([
       ['orders', ['a', 'b']],
       ['stock', ['c']],
       ['vault', []],
@@ -12,24 +12,24 @@ describe('removals by inference', () => {
     const planned: string[] = [];
     const update = (limit?: number) =>
       removals.update(
-        () => wanted.keys(),
+        () => desired.keys(),
         (key) => {
           planned.push(key);
-          return wanted.get(key) ?? [];
+          return desired.get(key) ?? [];
         },
         limit,
       );
-    return { removals, wanted, update, takePlanned: () => planned.splice(0) };
+    return { removals, desired, update, takePlanned: () => planned.splice(0) };
   };
 
   test('are planned once, and again only where something was touched', () => {
-    const { removals, wanted, update, takePlanned } = counted();
+    const { removals, desired, update, takePlanned } = counted();
     expect(update()).toBe(true);
     expect(removals.total(9)).toBe(3);
     expect(takePlanned()).toEqual(['orders', 'stock', 'vault']);
     update();
     expect(takePlanned()).toEqual([]);
-    wanted.set('orders', ['b']);
+    desired.set('orders', ['b']);
     removals.touch('orders');
     update();
     expect(takePlanned()).toEqual(['orders']);
@@ -38,10 +38,10 @@ describe('removals by inference', () => {
   });
 
   test('are all planned again once everything may differ, also those of removed keys', () => {
-    const { removals, wanted, update, takePlanned } = counted();
+    const { removals, desired, update, takePlanned } = counted();
     update();
     takePlanned();
-    wanted.delete('stock');
+    desired.delete('stock');
     removals.touchAll();
     update();
     expect(takePlanned()).toEqual(['orders', 'vault', 'stock']);

@@ -217,12 +217,12 @@ describe('the objects of people', () => {
 
   test('have the policies of all mapped groups of their provider, no matter who is a member', () => {
     const it = people([ONCALL, OPS, EXTRA]);
-    const wanted = it.policies();
-    expect(new Set(wanted).size).toBe(2);
+    const expected = it.policies();
+    expect(new Set(expected).size).toBe(2);
     expect(it.policies('extra')).toHaveLength(1);
     it.read({ oncall: ['ann'], ops: [] });
-    expect(it.policies()).toEqual(wanted);
-    expect(it.plan().desired.policies.every(({ name }) => wanted.includes(name))).toBe(true);
+    expect(it.policies()).toEqual(expected);
+    expect(it.plan().desired.policies.every(({ name }) => expected.includes(name))).toBe(true);
     it.world.setMapping(it.configured([ONCALL, OPS, EXTRA], { providers: ['extra'] }));
     expect([it.policies(), it.policies('extra').length]).toEqual([[], 1]);
     it.world.setMapping(it.configured([]));

@@ -43,7 +43,7 @@ function destinationsBySearch(world: WorldState, id: ClientId): ReadonlySet<stri
     (each) => each.kind !== 'none' && clientText(each.client) === clientText(id),
   );
   const opened = world.openings().get(clientText(id));
-  const wanted = [...(opened?.openings ?? []), ...(opened?.held ?? [])].flatMap(({ destination }) =>
+  const desired = [...(opened?.openings ?? []), ...(opened?.held ?? [])].flatMap(({ destination }) =>
     services.map(({ service }) => serviceText({ ...service, name: destination })),
   );
   const names = new Set(services.map(({ service }) => serviceText(service)));
@@ -59,7 +59,7 @@ function destinationsBySearch(world: WorldState, id: ClientId): ReadonlySet<stri
       }),
     )
     .map((each) => serviceText(each.destination));
-  return new Set([...wanted, ...held]);
+  return new Set([...desired, ...held]);
 }
 
 describe('the world', () => {

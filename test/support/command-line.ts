@@ -72,7 +72,7 @@ export function createCommandLine(mesh: ConsulAddress = NO_CONSUL): CommandLine 
   const configFile = join(directory, 'scopemesh.json');
   const document = join(directory, 'clients.json');
   const state = join(directory, 'state');
-  const base = {
+  const defaults = {
     owner: 'payments',
     mode: 'enforce',
     consul: { address: mesh.consul.address, token: mesh.consul.managementToken },
@@ -99,7 +99,7 @@ export function createCommandLine(mesh: ConsulAddress = NO_CONSUL): CommandLine 
       writeFileSync(document, JSON.stringify({ clients: full }));
     },
     brokenIdp: (text) => writeFileSync(document, text),
-    configure: (parts) => writeFileSync(configFile, JSON.stringify({ ...base, ...parts })),
+    configure: (parts) => writeFileSync(configFile, JSON.stringify({ ...defaults, ...parts })),
     async run(args, options = {}) {
       // These make the state directory; others must not.
       if (args.includes('apply') || args.includes('run')) makeSparseReserve(state);

@@ -17,21 +17,21 @@ export interface Reopenings {
  */
 export function createReopenings(): Reopenings {
   /** The number of steps so far; a step with an odd number is a grant. */
-  const wanted = new Map<string, number>();
+  const desired = new Map<string, number>();
   const seen = new Map<string, number>();
   const faults = new Set<string>();
   return {
     wants(before, after) {
       const [old, fresh] = [openingsOf(before), openingsOf(after)];
       for (const each of new Set([...old, ...fresh]))
-        if (old.has(each) !== fresh.has(each)) wanted.set(each, (wanted.get(each) ?? 0) + 1);
+        if (old.has(each) !== fresh.has(each)) desired.set(each, (desired.get(each) ?? 0) + 1);
     },
     sees(edges) {
       const open = openingsOf(edges);
-      for (const opening of new Set([...open, ...wanted.keys()])) {
+      for (const opening of new Set([...open, ...desired.keys()])) {
         const [isOpen, step] = [open.has(opening), seen.get(opening) ?? 0];
         if (isOpen === (step % 2 === 1)) continue;
-        if (step < (wanted.get(opening) ?? 0)) seen.set(opening, step + 1);
+        if (step < (desired.get(opening) ?? 0)) seen.set(opening, step + 1);
         else faults.add(`${opening} is ${isOpen ? 'open' : 'closed'} without a reason`);
       }
     },

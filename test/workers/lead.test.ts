@@ -200,11 +200,11 @@ async function startTerm({ load, clock }: Rig, epoch: number, faults: Faults = {
     log,
     looks: () => looks,
     /** Waits for decisions about these sources in this term. */
-    settles: (...wanted: readonly string[]) =>
-      until(`decisions: ${wanted.join(', ')}`, async () => {
+    settles: (...expected: readonly string[]) =>
+      until(`decisions: ${expected.join(', ')}`, async () => {
         const settled = (await store.journal.outbox(1_000)).filter(({ id }) => !before.has(id));
         const all = new Set(settled.map(({ subject, reason }) => `${subject.split('/').at(-1)} ${reason}`));
-        return wanted.every((each) => all.has(each));
+        return expected.every((each) => all.has(each));
       }),
     end() {
       stop.abort();

@@ -11,7 +11,7 @@ import { aclDraft } from './acl-draft.js';
 import type { AclDeps } from './deps.js';
 import { countTokens, endedTokensText, losingTokensText, noteEnded } from './end-tokens.js';
 import { fetchesKeys } from './key-fetches.js';
-import { isKnownPolicy, readPolicy } from './shared-policies.js';
+import { isKnownPolicy, readPolicy } from './known-policies.js';
 
 /** What the requests of one plan have in common. */
 export interface AclContext {

@@ -147,7 +147,7 @@ export class AclState {
 }
 
 /** Whether the mapping gives a client or a person a Consul token. */
-export function isAclWanted(mapping: Pick<Mapping, 'rules' | 'acl'>): boolean {
+export function needsAclObjects(mapping: Pick<Mapping, 'rules' | 'acl'>): boolean {
   return (
     mapping.acl.login || mapping.acl.groups.length > 0 || mapping.rules.some((rule) => rule.acl !== undefined)
   );
@@ -158,5 +158,5 @@ export function isAclActive(deps: {
   readonly acl: AclState;
   readonly world: { readonly mapping: Mapping };
 }): boolean {
-  return isAclWanted(deps.world.mapping) || deps.acl.mayHaveObjects;
+  return needsAclObjects(deps.world.mapping) || deps.acl.mayHaveObjects;
 }

@@ -80,9 +80,9 @@ async function tokensDetail(
   return count === 0 ? undefined : losingTokensText(count, deps, signal);
 }
 
-function isAsExpected(wanted: unknown, now: readonly AclObject[]): boolean {
-  if (wanted === null || wanted === undefined) return now.length === 0;
-  const text = canonicalJson(wanted);
+function isAsExpected(expected: unknown, now: readonly AclObject[]): boolean {
+  if (expected === null || expected === undefined) return now.length === 0;
+  const text = canonicalJson(expected);
   return now.some((object) => digestObject(object) === text);
 }
 

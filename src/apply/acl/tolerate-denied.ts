@@ -1,5 +1,5 @@
 import { messageOf, SyncError } from '../../errors.js';
-import { isAclWanted } from './acl-state.js';
+import { needsAclObjects } from './acl-state.js';
 import type { AclDeps } from './deps.js';
 
 /**
@@ -16,7 +16,7 @@ export async function tolerateDenied<T>(
     if (
       !(error instanceof SyncError) ||
       error.code !== 'ERR_CONSUL_DENIED' ||
-      isAclWanted(deps.world.mapping)
+      needsAclObjects(deps.world.mapping)
     )
       throw error;
     deps.metrics.count('scopemesh_acl_cleanup_denied_total');

@@ -12,7 +12,7 @@ import { createWorld } from '../create-core.js';
 import { findDaemon } from '../daemon-client.js';
 import { aclFindings } from '../doctor/acl-findings.js';
 import { consulFindings } from '../doctor/consul-findings.js';
-import { type Closures, daemonFindings, quarantineFindings } from '../doctor/daemon-findings.js';
+import { type ClientBlocks, daemonFindings, quarantineFindings } from '../doctor/daemon-findings.js';
 import { type Finding, notice, type Severity } from '../doctor/finding.js';
 import { firstLoginFindings } from '../doctor/first-login-findings.js';
 import { foreignFindings } from '../doctor/foreign-findings.js';
@@ -115,7 +115,7 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
       ...ofProviders.flat(),
       ...ofStores,
       ...ofWebhooks,
-      ...quarantineFindings(closuresIn(world)),
+      ...quarantineFindings(clientBlocksIn(world)),
       ...daemonFindings(daemon ?? {}, await readKnownHolds(config, daemon, cli), config, now),
       ...(isRead
         ? [
@@ -170,7 +170,7 @@ function findingsOf(
   return gatewayFindings(report.gateways, sendsTo, world, defaultPolicy, now);
 }
 
-function closuresIn(world: WorldState): Closures {
+function clientBlocksIn(world: WorldState): ClientBlocks {
   return [...world.view(0).clientBlocks].map(([text, closure]) => ({ ...parseClientText(text), closure }));
 }
 

@@ -45,8 +45,8 @@ function personView(
   const groups = rulesOfGroups(mapping, provider).map((rule): GroupOfPerson => {
     const { group } = rule;
     const role = personName(owner, provider, subject, group);
-    const wanted = desired.roles.find(({ name }) => name === role);
-    const policies = desired.policies.filter(({ name }) => wanted?.policies.includes(name));
+    const desiredRole = desired.roles.find(({ name }) => name === role);
+    const policies = desired.policies.filter(({ name }) => desiredRole?.policies.includes(name));
     return {
       group,
       isMember: members === undefined ? null : (members.get(group)?.includes(subject) ?? false),

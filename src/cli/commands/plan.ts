@@ -23,7 +23,7 @@ import { learnUnrecorded } from '../unrecorded-edges.js';
 import {
   type Assumption,
   assumeScopes,
-  countCommon,
+  countAlreadyPending,
   parseAssumption,
   readNextConfig,
   type WhatIf,
@@ -94,7 +94,10 @@ async function show(sides: CurrentState, options: Options, cli: Cli): Promise<vo
     ? plan.holds.length > 0
     : plan.holds.some(({ reason }) => isApprovable(reason));
   const known = needsIds ? await readKnownHolds(config, daemon, cli) : new Map();
-  const assumed = whatIf && { ...whatIf.facts, alreadyPending: countCommon(whatIf.before, plan, world) };
+  const assumed = whatIf && {
+    ...whatIf.facts,
+    alreadyPending: countAlreadyPending(whatIf.before, plan, world),
+  };
   // What is assumed changes nothing for the other edges.
   const others = () => (whatIf === undefined ? untouchedEdges(plan, world) : []);
   const readReach = () =>

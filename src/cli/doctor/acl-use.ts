@@ -1,12 +1,12 @@
 import type { Config } from '../../../config/config.js';
 import { toMapping } from '../../../config/mapping-revision.js';
-import { isAclWanted } from '../../apply/acl/acl-state.js';
+import { needsAclObjects } from '../../apply/acl/acl-state.js';
 import { needsUserTokens } from '../../read/user-token-facts.js';
 import type { Use } from './known-flaws.js';
 
 /** Whether the configuration lets anyone log in to Consul. */
 export function wantsAcl(config: Config): boolean {
-  return isAclWanted(toMapping(config));
+  return needsAclObjects(toMapping(config));
 }
 
 export function useOf(config: Config): Use {

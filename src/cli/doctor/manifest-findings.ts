@@ -76,11 +76,11 @@ function stuckFindings({ entries, mapping }: WorldState): readonly Finding[] {
 
 /** Where a scope opens something. */
 function kubernetesFindings(world: WorldState, now: number): readonly Finding[] {
-  const wanted = new Set(world.destinations(now).map(({ name }) => name));
+  const desiredNames = new Set(world.destinations(now).map(({ name }) => name));
   const names = [...world.entries.values()]
     .filter((entry) => isManagedElsewhere(entry) && entry.meta['external-source'] === 'kubernetes')
     .map(({ destination }) => destination.name)
-    .filter((name) => wanted.has(name));
+    .filter((name) => desiredNames.has(name));
   if (names.length === 0) return [];
   return [
     notice(

@@ -193,13 +193,13 @@ function unreadFinding(texts: readonly string[], config: Config, written: Writte
   );
   // Without a rule for mesh, the rule for operator counts.
   const hasMesh = writes.has('mesh') || (writes.has('operator') && !may(/\bmesh"?\s*[=:]/));
-  const wanted = neededWhole(config);
+  const resources = neededWhole(config);
   const lacking = [
     ...(writesNone(written) || may(/\bintentions"?\s*[=:]\s*"write"/) ? [] : ['intentions']),
-    ...wanted.filter((resource) => (resource === 'mesh' ? !hasMesh : !writes.has(resource))),
+    ...resources.filter((resource) => (resource === 'mesh' ? !hasMesh : !writes.has(resource))),
   ];
   if (lacking.length > 0) return lackFinding(config, lacking, `give it these rules: ${needed}`);
-  const excess = [...writes].filter((resource) => !wanted.includes(resource));
+  const excess = [...writes].filter((resource) => !resources.includes(resource));
   if (excess.length > 0) return strongFinding(`may write ${excess.join(' and ')}`, needed);
   return notice(
     ID,

@@ -166,12 +166,12 @@ export function createCrdIntentions(options: CrdIntentionsOptions): Intentions {
       return viewOf(own && parse(own), inConsul, destination);
     },
 
-    async write(destination, base, planned, expectedIndex, signal) {
+    async write(destination, current, planned, expectedIndex, signal) {
       const sources = planned.map(asMoved);
       const name = intentionsFile(destination);
       const { file, own, inConsul, view } = await look(destination, signal);
       if (file === 'foreign') throw files.foreignError(name);
-      const text = toIntentionsText(destination, base, sources, own, place, files.header);
+      const text = toIntentionsText(destination, current, sources, own, place, files.header);
       const raws = sources.map(toWireSource);
       const isApiLate = isFromApi(inConsul) && !hasSources(inConsul, raws);
       const isDone = own?.text === text && !isApiLate;
@@ -197,8 +197,8 @@ export function createCrdIntentions(options: CrdIntentionsOptions): Intentions {
     },
 
     // Kubernetes stores JSON.
-    sizeOf: (destination, base, sources) =>
-      Buffer.byteLength(JSON.stringify(toResource(destination, base, sources, undefined, place))),
+    sizeOf: (destination, current, sources) =>
+      Buffer.byteLength(JSON.stringify(toResource(destination, current, sources, undefined, place))),
   };
 }
 

@@ -73,24 +73,31 @@ function parse(fields: Raw, file: string): IntentionEntry {
 /** The text of the file for these sources. */
 export function toIntentionsText(
   destination: ServiceName,
-  base: IntentionEntry | undefined,
+  current: IntentionEntry | undefined,
   sources: readonly (IntentionSource | NewSource)[],
   before: OwnFile | undefined,
   place: ManifestPlace,
   header: ManifestDirectory['header'],
 ): string {
-  return toManifestText(header, toResource(destination, base, sources, before, place));
+  return toManifestText(header, toResource(destination, current, sources, before, place));
 }
 
 /** What others added to the metadata of `before`, and fields beside the sources, stay. */
 export function toResource(
   destination: ServiceName,
-  base: IntentionEntry | undefined,
+  current: IntentionEntry | undefined,
   sources: readonly (IntentionSource | NewSource)[],
   before: OwnFile | undefined,
   place: ManifestPlace,
 ): Manifest {
-  const { Kind: _, Name: name, Namespace: namespace, Partition: __, Sources: ___, ...rest } = base?.raw ?? {};
+  const {
+    Kind: _,
+    Name: name,
+    Namespace: namespace,
+    Partition: __,
+    Sources: ___,
+    ...rest
+  } = current?.raw ?? {};
   const { Meta: ____, ...kept } = withoutComputed(rest);
   const raws = sources.map(toWireSource);
   const consulNamespace =

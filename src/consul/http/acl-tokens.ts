@@ -8,8 +8,8 @@ import { createReader, incomplete } from '../reader.js';
 import { linkNames, required, sortedOnce } from './acl-parse.js';
 import { requireConsul } from './acl-table.js';
 import { parseJson, parseRecords, readComplete } from './answer.js';
+import { createPacer } from './pacer.js';
 import { type Tenancy, toTenancyQuery } from './place.js';
-import { createTokenBucket } from './token-bucket.js';
 import type { Transport } from './transport.js';
 
 const WIDTH = 16;
@@ -57,11 +57,11 @@ export async function deleteTokens(
   perSecond: number | undefined,
 ): Promise<number> {
   const operation = 'tokens.delete';
-  const bucket = perSecond === undefined ? undefined : createTokenBucket(clock, perSecond, 1);
+  const pacer = perSecond === undefined ? undefined : createPacer(clock, perSecond, 1);
   const refused: SyncError[] = [];
   const ids = [...new Set(accessorIds)];
   await mapBounded(ids, { width: WIDTH, signal }, async (id, stop) => {
-    await bucket?.take(stop);
+    await pacer?.wait(stop);
     const path = `/v1/acl/token/${encodeURIComponent(id)}`;
     const request = { operation, method: 'DELETE', path, query: toTenancyQuery(tenancy) } as const;
     try {

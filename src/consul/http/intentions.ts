@@ -40,11 +40,11 @@ export function createIntentions(transport: Transport, tenancy: Tenancy, guard: 
 
     read,
 
-    async write(destination, base, sources, expectedIndex, signal) {
+    async write(destination, current, sources, expectedIndex, signal) {
       const operation = 'intentions.write';
       toPathName(destination.name);
       const query = { ...toNameQuery(destination, tenancy), cas: String(expectedIndex) };
-      const body = toBody(destination, base, sources);
+      const body = toBody(destination, current, sources);
       const request = { operation, method: 'PUT', path: '/v1/config', query, body } as const;
       return parseVerdict(await transport.send(request, signal), operation) ? WRITTEN : CONFLICT;
     },
@@ -57,17 +57,17 @@ export function createIntentions(transport: Transport, tenancy: Tenancy, guard: 
       return parseVerdict(answer, operation) ? WRITTEN : CONFLICT;
     },
 
-    sizeOf: (destination, base, sources) => Buffer.byteLength(toBody(destination, base, sources)),
+    sizeOf: (destination, current, sources) => Buffer.byteLength(toBody(destination, current, sources)),
   };
 }
 
 /** All fields of the base as read, except the sources, so that unknown fields stay. */
 function toBody(
   destination: ServiceName,
-  base: IntentionEntry | undefined,
+  current: IntentionEntry | undefined,
   sources: readonly (IntentionSource | NewSource)[],
 ): string {
-  const fields = base === undefined ? toNewFields(destination) : withoutComputed(base.raw);
+  const fields = current === undefined ? toNewFields(destination) : withoutComputed(current.raw);
   return JSON.stringify({
     ...fields,
     Sources: sources.map(toWireSource),

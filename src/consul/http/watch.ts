@@ -7,8 +7,8 @@ import type { WatchedTable } from '../consul.js';
 import { ACL_TABLES } from './acl-table.js';
 import { readComplete } from './answer.js';
 import { ownerKey, recordFolder, toKvPath } from './kv-keys.js';
+import { createPacer } from './pacer.js';
 import { type Tenancy, toTenancyQuery } from './place.js';
-import { createTokenBucket } from './token-bucket.js';
 import type { Transport } from './transport.js';
 import { checkWatch, digestOf, type Seen } from './watch-check.js';
 
@@ -115,7 +115,7 @@ async function watchPath(
   signal: AbortSignal,
 ): Promise<void> {
   const { transport, tenancy, clock, logger, metrics, waitMs, graceMs } = options;
-  const bucket = createTokenBucket(clock, PER_SECOND, BURST);
+  const pacer = createPacer(clock, PER_SECOND, BURST);
   // Consul adds up to a sixteenth to the wait; after that the connection counts as dead.
   const timeoutMs = waitMs + Math.ceil(waitMs / 16) + graceMs;
   // jwt-provider entries exist only in the default namespace of a partition.
@@ -177,7 +177,7 @@ async function watchPath(
     while (!signal.aborted) {
       const { signal: again } = restart;
       try {
-        await bucket.take(signal);
+        await pacer.wait(signal);
         const found = await withLinkedSignal([signal, again], look);
         again.throwIfAborted();
         if (found !== undefined) {

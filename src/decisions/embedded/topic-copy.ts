@@ -1,11 +1,12 @@
-import { rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'libsql';
 import { messageOf, SyncError } from '../../errors.js';
 import { makeDirectory } from '../../make-directory.js';
 import type { Logger } from '../../observe.js';
 import { parseCloudEvent } from '../envelope.js';
-import { type LogParts, parseLogEvent } from '../log.js';
+import { type DecisionLog, type LogParts, parseLogEvent } from '../log.js';
 import type { Trail, TrailExtent } from '../trail.js';
 import { DecisionFile } from './decision-file.js';
 import { openEmbeddedTrail } from './embedded-trail.js';
@@ -14,6 +15,24 @@ const BATCH = 1_000;
 
 /** Where a copy begins: at an instant (ISO 8601), at its end if a part has nothing left, or whole. */
 export type Begin = string | 'end' | 'whole';
+
+/**
+ * Answers from a temporary copy of everything that the topic has now. Throws the reason of a signal that aborts: an answer
+ * would miss what was not read.
+ */
+export async function copyTopic(
+  log: Pick<DecisionLog, 'check' | 'readParts'>,
+  runtime: { readonly logger: Logger },
+  signal: AbortSignal,
+): Promise<Trail> {
+  await log.check();
+  const parts = await log.readParts(signal);
+  const directory = await mkdtemp(join(tmpdir(), 'scopemesh-trail-'));
+  const trail = await openTopicCopy(parts, { ...runtime, directory });
+  if (!signal.aborted) return trail;
+  await trail.close();
+  throw signal.reason;
+}
 
 /**
  * Copies a topic into an index in a directory of its own, which `close` deletes, and answers from that. The partitions of a

@@ -104,11 +104,11 @@ export function withoutHole(state: TopicIndexState, log: string): TopicIndexStat
 function late(state: TopicIndexState, row: Staged, { missing }: Link): Judgement {
   if (missing === undefined || row.sequence < missing.from || row.sequence > missing.to)
     return broken(state, row);
-  const isTold = state.gaps.some(({ after, until }) => after <= row.time && row.time <= until);
+  const isInGap = state.gaps.some(({ after, until }) => after <= row.time && row.time <= until);
   return {
     verdict: 'drop',
-    state: isTold ? state : withGap(state, { after: row.time, until: row.time }),
-    ...(isTold ? {} : { fault: 'gap' }),
+    state: isInGap ? state : withGap(state, { after: row.time, until: row.time }),
+    ...(isInGap ? {} : { fault: 'gap' }),
   };
 }
 

@@ -50,8 +50,8 @@ function decode(raw: unknown, shape: Shape, prefix: string, unused: string[]): D
 /** The value of a field by its Go name, which JSON keys match in any case. */
 export function fieldOf(object: JsonObject, name: string): unknown {
   if (Object.hasOwn(object, name)) return object[name];
-  const wanted = name.toLowerCase();
-  const key = Object.keys(object).find((candidate) => candidate.toLowerCase() === wanted);
+  const lowerName = name.toLowerCase();
+  const key = Object.keys(object).find((candidate) => candidate.toLowerCase() === lowerName);
   return key === undefined ? undefined : object[key];
 }
 

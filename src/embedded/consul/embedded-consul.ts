@@ -16,7 +16,7 @@ export interface EmbeddedConsulOptions {
   /** Where to serve HTTP; 127.0.0.1 on a free port if absent. */
   readonly listen?: { readonly host?: string; readonly port?: number };
   /** The state survives restarts in `consul.sqlite` here; in memory alone if absent. */
-  readonly dataDirectory?: string;
+  readonly stateDirectory?: string;
   /** The initial management secret, random if absent. A persisted state keeps the one it was created with. */
   readonly managementToken?: string;
   readonly defaultPolicy: 'deny' | 'allow';
@@ -45,7 +45,8 @@ export interface EmbeddedConsul {
 export async function createEmbeddedConsul(options: EmbeddedConsulOptions): Promise<EmbeddedConsul> {
   const clock = options.clock ?? systemClock;
   const host = options.listen?.host ?? '127.0.0.1';
-  const journal = options.dataDirectory === undefined ? undefined : openSqliteJournal(options.dataDirectory);
+  const journal =
+    options.stateDirectory === undefined ? undefined : openSqliteJournal(options.stateDirectory);
   const store = new StateStore(journal);
   const version = options.version ?? '1.14.11';
   let port = options.listen?.port ?? 0;

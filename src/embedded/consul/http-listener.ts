@@ -1,7 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { readBody } from '../read-body.js';
 import { type ConsulReply, type ConsulRequest, textReply } from './exchange.js';
 
-const largestBodyBytes = 32 * 1024 * 1024;
+const MAX_BODY_BYTES = 32 * 1024 * 1024;
 
 /** Answers HTTP with `answer`; a client that goes away aborts its request's signal. */
 export class HttpListener {
@@ -45,7 +46,7 @@ export class HttpListener {
     outgoing.once('close', () => gone.abort());
     this.#underWay.add(gone);
     try {
-      const body = await readBody(incoming);
+      const body = await readBody(incoming, MAX_BODY_BYTES);
       const reply =
         body === undefined
           ? textReply(413, 'http: request body too large')
@@ -82,18 +83,6 @@ function decodePath(rawPath: string): string {
     String.fromCharCode(Number.parseInt(hex, 16)),
   );
   return Buffer.from(bytes, 'latin1').toString('utf8');
-}
-
-async function readBody(incoming: IncomingMessage): Promise<Buffer | undefined> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of incoming) {
-    const bytes: Buffer = Buffer.isBuffer(chunk) ? chunk : Buffer.from(String(chunk));
-    size += bytes.length;
-    if (size > largestBodyBytes) return undefined;
-    chunks.push(bytes);
-  }
-  return Buffer.concat(chunks);
 }
 
 function send(outgoing: ServerResponse, reply: ConsulReply): void {

@@ -81,9 +81,9 @@ export function decodeShape(shape: Shape, raw: unknown, path: string, unused: st
 
 function findKey(source: Readonly<Record<string, unknown>>, name: string): string | undefined {
   if (Object.hasOwn(source, name)) return name;
-  const wanted = name.toLowerCase();
+  const lowerName = name.toLowerCase();
   return Object.keys(source).find((key) => {
-    return key.toLowerCase() === wanted || key.toLowerCase().replaceAll('_', '') === wanted;
+    return key.toLowerCase() === lowerName || key.toLowerCase().replaceAll('_', '') === lowerName;
   });
 }
 
@@ -178,9 +178,9 @@ function asMap(value: unknown, path: string): Record<string, unknown> {
   throw new ShapeError(`'${path}' expected a map, got '${goKind(value)}'`);
 }
 
-function unconvertible(path: string, wanted: string, value: unknown): ShapeError {
+function unconvertible(path: string, expected: string, value: unknown): ShapeError {
   return new ShapeError(
-    `'${path}' expected type '${wanted}', got unconvertible type '${goType(value)}', value: '${goValue(value)}'`,
+    `'${path}' expected type '${expected}', got unconvertible type '${goType(value)}', value: '${goValue(value)}'`,
   );
 }
 

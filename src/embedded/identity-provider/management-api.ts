@@ -2,6 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import type { Secret } from '../../model/secret.js';
+import { readBody } from '../read-body.js';
 import { applyPatch, parseClientBody, toDocument } from './client-document.js';
 import type { ClientStore, StoredClient } from './client-store.js';
 import { type PersonStore, parsePersonBody } from './person-store.js';
@@ -188,14 +189,9 @@ function changeScope(method: string, id: string, scope: string, store: ClientSto
 const MAX_BODY_BYTES = 256 * 1024;
 
 async function readJson(request: IncomingMessage): Promise<unknown> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of request) {
-    length += chunk.length;
-    if (length > MAX_BODY_BYTES) throw new RangeError('the request body is too long');
-    chunks.push(chunk);
-  }
-  return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  const body = await readBody(request, MAX_BODY_BYTES);
+  if (body === undefined) throw new RangeError('the request body is too long');
+  return JSON.parse(body.toString('utf8'));
 }
 
 /** Digests have the same length, so the comparison reveals nothing about the token. */

@@ -121,7 +121,7 @@ function parseMessages(text: string): readonly Message[] {
 const REFUSAL = z.object({ error: z.object({ code: z.enum(['invalid_cursor', 'cursor_expired']) }) });
 
 function isPositionRefused(data: string): boolean {
-  return safeParse(REFUSAL, parseData(data)).success;
+  return safeParse(REFUSAL, parseJson(data)).success;
 }
 
 /** Undefined for heartbeats and for events of other types. */
@@ -156,11 +156,11 @@ function invalidMessage(type: string, offset = 'none'): RejectedEvent {
 
 /** The CloudEvent. Auth0's own libraries show it in an envelope with type and offset. */
 function unwrap(data: string): unknown {
-  const value = parseData(data);
+  const value = parseJson(data);
   return typeof value === 'object' && value !== null && 'event' in value ? value.event : value;
 }
 
-function parseData(data: string): unknown {
+function parseJson(data: string): unknown {
   try {
     return JSON.parse(data);
   } catch {

@@ -73,18 +73,18 @@ export function toIdentityEvent(event: KeycloakEvent, context: EventContext): Id
     receivedAt,
     ...(principal === undefined ? {} : { principal }),
   };
-  const base = { id, occurredAt };
+  const envelope = { id, occurredAt };
   if (admin !== undefined && !admin.failed) {
     const urgent = admin.operation !== 'CREATE';
-    return { ...base, ...effectOf({ ...context, admin, at: occurredAt, cause, urgent }) };
+    return { ...envelope, ...effectOf({ ...context, admin, at: occurredAt, cause, urgent }) };
   }
   // Dynamic registration: a client registers or changes itself without an administrator.
   if (access?.clientId !== undefined && /^CLIENT_(REGISTER|UPDATE|DELETE)$/.test(access.type)) {
     const key = clientKey(provider, access.clientId);
     const urgent = access.type !== 'CLIENT_REGISTER';
-    return { ...base, ...onlyTriggers({ key, cause, urgent }) };
+    return { ...envelope, ...onlyTriggers({ key, cause, urgent }) };
   }
-  return { ...base, ...NO_EFFECT };
+  return { ...envelope, ...NO_EFFECT };
 }
 
 /** Whether an administrator ended a single session. The event has only its ID, and Consul tokens name no session. */

@@ -18,13 +18,13 @@ export interface KeycloakIssuer {
  */
 export function parseIssuer(text: string, insecure = false): KeycloakIssuer {
   const issuer = parseAddress(text.replace(/\/+$/, ''), 'issuer', insecure);
-  const [, base, segment] = /^(.*)\/realms\/([^/]+)$/.exec(issuer.pathname) ?? [];
-  if (base === undefined || segment === undefined)
+  const [, prefix, segment] = /^(.*)\/realms\/([^/]+)$/.exec(issuer.pathname) ?? [];
+  if (prefix === undefined || segment === undefined)
     throw configError(
       'issuer must be the address of a realm, for example https://sso.example.com/realms/main',
     );
   const plain = issuer.protocol === 'http:';
-  const admin = `${issuer.origin}${base}/admin/realms/${segment}`;
+  const admin = `${issuer.origin}${prefix}/admin/realms/${segment}`;
   return { issuer, realm: decode(segment), admin, plain };
 }
 

@@ -67,23 +67,23 @@ export function createScopeRestrictions(
   return {
     async refresh(scopes, ids, signal) {
       const isReadable = (name: string) => !ids.isPartial || ids.ids.has(name);
-      const wanted = [...new Set(scopes)].filter((name) => !UNRESTRICTED.has(name) && isReadable(name));
+      const scopeNames = [...new Set(scopes)].filter((name) => !UNRESTRICTED.has(name) && isReadable(name));
       const before = known;
-      const read = await readAll(wanted, ids, signal);
+      const read = await readAll(scopeNames, ids, signal);
       // A concurrent read of one client may have added a new scope.
       known = new Map([...[...known].filter(([name]) => !before.has(name)), ...read]);
       names.mayRestrict = areRestricted([...known]);
     },
     async among(scopes, signal) {
-      const wanted = scopes.filter((name) => !UNRESTRICTED.has(name));
+      const scopeNames = scopes.filter((name) => !UNRESTRICTED.has(name));
       const before = known;
-      const missing = wanted.filter((name) => !before.has(name));
+      const missing = scopeNames.filter((name) => !before.has(name));
       const read = missing.length === 0 ? [] : await readAll(missing, await readScopeIds(signal), signal);
       known = new Map([...read, ...known]);
       if (areRestricted(read)) names.mayRestrict = true;
       const all = new Map([...before, ...read]);
       return new Map(
-        wanted.flatMap((name) => {
+        scopeNames.flatMap((name) => {
           const roles = all.get(name);
           return roles === undefined || roles.size === 0 ? [] : [[name, roles] as const];
         }),

@@ -52,14 +52,14 @@ export function createOwnStream(options: OwnStreamOptions): OwnStream {
 async function findOrCreate(options: OwnStreamOptions, signal: AbortSignal): Promise<Stream> {
   const { provider, api, audiences, logger } = options;
   const { defaultSubjects, deliveryMethods } = await options.metadata.read(signal);
-  const wanted = toRequest(methodOf(deliveryMethods, options), options);
+  const desired = toRequest(methodOf(deliveryMethods, options), options);
   const existing = await api.list(signal);
   const own = existing.find((each) => isOwn(each, options));
   const stream =
     own === undefined
-      ? ((await api.create(wanted, signal)) ?? (await adoptOnly(options, wanted, signal)))
+      ? ((await api.create(desired, signal)) ?? (await adoptOnly(options, desired, signal)))
       : // The push token and the requested events may have changed since.
-        await api.update(own.streamId, toUpdate(own, wanted), signal);
+        await api.update(own.streamId, toUpdate(own, desired), signal);
   if (!stream.audiences.some((each) => audiences.includes(each))) {
     const remedy = 'write the name that the transmitter has for this receiver';
     throw configError(`provider ${provider}: the stream has another audience than ssf.audience; ${remedy}`);
@@ -77,7 +77,7 @@ async function findOrCreate(options: OwnStreamOptions, signal: AbortSignal): Pro
 /** The transmitter allows one stream per receiver, and there is one with another configuration. */
 async function adoptOnly(
   options: OwnStreamOptions,
-  wanted: StreamRequest,
+  desired: StreamRequest,
   signal: AbortSignal,
 ): Promise<Stream> {
   const [only, ...others] = await options.api.list(signal);
@@ -85,7 +85,7 @@ async function adoptOnly(
     throw configError(
       `provider ${options.provider}: the transmitter allows no further stream; delete the streams that are not used`,
     );
-  return options.api.update(only.streamId, toUpdate(only, wanted), signal);
+  return options.api.update(only.streamId, toUpdate(only, desired), signal);
 }
 
 function isOwn({ method, endpoint }: Stream, { delivery, endpoint: ours }: OwnStreamOptions): boolean {

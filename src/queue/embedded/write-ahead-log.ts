@@ -27,7 +27,7 @@ export class WriteAheadLog {
   readonly #checkpoints: AsyncDatabase;
 
   /** The database is open already, in WAL mode. */
-  constructor(databasePath: string, sync: SyncFile = syncData) {
+  constructor(databasePath: string, sync: SyncFile = syncContent) {
     this.#sync = sync;
     syncDirectory(dirname(databasePath));
     this.#fd = openSync(`${databasePath}-wal`, 'r+');
@@ -69,7 +69,7 @@ export function syncDirectory(directory: string): void {
   }
 }
 
-function syncData(fd: number): Promise<void> {
+function syncContent(fd: number): Promise<void> {
   return new Promise((resolve, reject) => {
     fdatasync(fd, (error) => {
       if (error === null) resolve();

@@ -30,12 +30,12 @@ export const ACL_KIND = {
   /** Widening steps depend on each other, so all of them wait. */
   without: (changes, held, isFrozen) => {
     if (held.size === 0) return changes;
-    const wanted = new Map(
+    const desired = new Map(
       [...held].flatMap(({ subject, step }) => (step.do === 'write' ? [[subject, step.object]] : [])),
     );
     return changes.flatMap((change) => {
       if (!change.narrows || held.has(change)) return [];
-      const remembered = isFrozen ? undefined : wanted.get(change.subject);
+      const remembered = isFrozen ? undefined : desired.get(change.subject);
       return remembered === undefined ? change : { ...change, remembered };
     });
   },

@@ -1,4 +1,4 @@
-import { isAclWanted } from '../../apply/acl/acl-state.js';
+import { needsAclObjects } from '../../apply/acl/acl-state.js';
 import { SyncError } from '../../errors.js';
 import type { Cause } from '../../model/cause.js';
 import { clientKey, providerKey } from '../../model/key.js';
@@ -25,7 +25,11 @@ export async function observeAcl(
     return isFirst ? [] : keysOf(changed, deps, cause);
   } catch (error) {
     // The complete comparison reports objects of an earlier configuration that the ACL token may not read.
-    if (error instanceof SyncError && error.code === 'ERR_CONSUL_DENIED' && !isAclWanted(deps.world.mapping))
+    if (
+      error instanceof SyncError &&
+      error.code === 'ERR_CONSUL_DENIED' &&
+      !needsAclObjects(deps.world.mapping)
+    )
       return [];
     throw error;
   }

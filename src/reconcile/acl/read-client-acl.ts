@@ -22,12 +22,12 @@ export async function readSettled(
 ): Promise<{ readonly actual: AclSnapshot; readonly lastApplied: ReadonlyMap<string, string> }> {
   const { world, acl } = deps;
   const { name, policies } = objectNamesOf(id, deps);
-  const wanted = unique([...policies, ...pendingPolicies(record)]);
+  const policyNames = unique([...policies, ...pendingPolicies(record)]);
   const isDoubtful = acl.isDoubtful(key, deps.clock.now());
   const actual =
     isRead && pendingAcl(record).length === 0 && !isDoubtful
-      ? acl.cache.snapshot([name], wanted)
-      : await readNamedAcl(name, wanted, deps, signal);
+      ? acl.cache.snapshot([name], policyNames)
+      : await readNamedAcl(name, policyNames, deps, signal);
   const lastApplied = await recoverPendingAcl(key, record, actual, deps, signal);
   world.rememberWritten(key, lastApplied);
   return { actual, lastApplied };

@@ -1,4 +1,4 @@
-import { isAclActive, isAclWanted } from '../../apply/acl/acl-state.js';
+import { isAclActive, needsAclObjects } from '../../apply/acl/acl-state.js';
 import { applyAcl } from '../../apply/acl/apply-acl.js';
 import { recoverPendingAcl } from '../../apply/acl/recover-pending-acl.js';
 import { tolerateDenied } from '../../apply/acl/tolerate-denied.js';
@@ -60,7 +60,7 @@ async function compare(deps: AclSweepDeps, cause: Cause, signal: AbortSignal): P
       return { failure };
     },
   );
-  if (!isAclWanted(deps.world.mapping) && !cache.holdsMarked(deps.world.mapping.owner))
+  if (!needsAclObjects(deps.world.mapping) && !cache.holdsMarked(deps.world.mapping.owner))
     await deps.acl.noteNoObjects(deps.keyValues);
   return {
     ...failed,

@@ -1,4 +1,4 @@
-import { isAclWanted } from '../../apply/acl/acl-state.js';
+import { needsAclObjects } from '../../apply/acl/acl-state.js';
 import { messageOf } from '../../errors.js';
 import { countTokens } from '../../plan/acl/token-report.js';
 import type { ReconcilerDeps } from '../deps.js';
@@ -12,7 +12,7 @@ export async function noteTokens(
   { consul, world, metrics, logger }: Pick<ReconcilerDeps, 'consul' | 'world' | 'metrics' | 'logger'>,
   signal: AbortSignal,
 ): Promise<void> {
-  if (!isAclWanted(world.mapping)) return;
+  if (!needsAclObjects(world.mapping)) return;
   try {
     const own = await consul.readAclToken(signal);
     const tokens = await consul.acl.tokens('all', signal);

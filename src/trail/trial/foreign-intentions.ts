@@ -16,13 +16,13 @@ export interface ForeignIntention {
 /** Sources of peers are services of another mesh, and not listed. */
 export function foreignIntentions(
   { entries, owner }: MeshNow,
-  wanted: ReadonlyMap<string, ActualAccess>,
+  desired: ReadonlyMap<string, ActualAccess>,
 ): readonly ForeignIntention[] {
   return [...entries.values()]
     .flatMap(({ destination, sources }) =>
       sources.flatMap((source) => {
         if (source.peer !== undefined || isOwned(owner, source) || !opens(source.access)) return [];
-        const ours = asAccess(wanted.get(intentionSubject(destination, source.name)));
+        const ours = asAccess(desired.get(intentionSubject(destination, source.name)));
         if (covers(ours, asAccess(source.access))) return [];
         return { source: source.name, destination: destination.name, access: source.access };
       }),

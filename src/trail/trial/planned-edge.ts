@@ -30,7 +30,7 @@ export interface PlannedEdge {
 const IN_THE_WAY: readonly HoldReason[] = ['ForeignSource', 'ManagedElsewhere', 'LegacyEntry', 'MarkLost'];
 
 /** What the scopes open for pairs at which a source of others is in the way, by subject. */
-export function wantedByHolds(holds: readonly Hold[]): ReadonlyMap<string, ActualAccess> {
+export function desiredByHolds(holds: readonly Hold[]): ReadonlyMap<string, ActualAccess> {
   return new Map(
     holds
       .filter(({ reason }) => IN_THE_WAY.includes(reason))

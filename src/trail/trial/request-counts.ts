@@ -66,7 +66,7 @@ export interface RequestFacts {
   readonly history: PlannedHistory;
   readonly mesh: MeshNow;
   /** What the scopes open for a pair, if a source of others is in the way; by subject. */
-  readonly wanted: ReadonlyMap<string, ActualAccess>;
+  readonly desired: ReadonlyMap<string, ActualAccess>;
 }
 
 export interface RequestCounter {
@@ -141,8 +141,8 @@ export function createRequestCounter(facts: RequestFacts): RequestCounter {
       return { outcome: 'former' };
     if (verdict !== 'allowed') return { outcome: 'unclear' };
     if (next.writer === 'scopemesh') return undefined;
-    const isWanted = judgeAccess(facts.wanted.get(subject), request, judgeWithoutHeaders) === 'allowed';
-    return isWanted ? undefined : { outcome: 'foreign', by: next.by };
+    const isDesired = judgeAccess(facts.desired.get(subject), request, judgeWithoutHeaders) === 'allowed';
+    return isDesired ? undefined : { outcome: 'foreign', by: next.by };
   }
 }
 

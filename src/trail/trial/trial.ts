@@ -5,7 +5,7 @@ import { type Answer, indexLimits, openAnswer } from '../answer.js';
 import type { LoggedCall } from '../calls/logged-call.js';
 import { type ForeignIntention, foreignIntentions } from './foreign-intentions.js';
 import type { MeshNow } from './mesh-now.js';
-import { plannedByHold, wantedByHolds } from './planned-edge.js';
+import { desiredByHolds, plannedByHold } from './planned-edge.js';
 import { readPastPlans } from './planned-history.js';
 import { createRequestCounter, type RequestCounts } from './request-counts.js';
 import { isBreaking, type TrialEdge, trialEdges } from './trial-edges.js';
@@ -58,12 +58,12 @@ export async function trial(trail: Trail, question: TrialQuestion): Promise<Tria
   const past = await readPastPlans(trail, { from: earliest, to: at, orWrite: question.from === undefined });
   const { history, from, written, unread } = past;
   const plan = holds.flatMap((hold) => plannedByHold(hold) ?? []);
-  const wanted = wantedByHolds(holds);
+  const desired = desiredByHolds(holds);
   const edges = trialEdges(plan, history, mesh);
   const requests =
     calls === undefined
       ? null
-      : await countRequests(calls, createRequestCounter({ plan, history, mesh, wanted }), from, at);
+      : await countRequests(calls, createRequestCounter({ plan, history, mesh, desired }), from, at);
   const objects = trialObjects(holds);
   const isRefusing = requests?.groups.some(({ outcome }) => outcome === 'refused') === true;
   return {
@@ -72,7 +72,7 @@ export async function trial(trail: Trail, question: TrialQuestion): Promise<Tria
     isBreaking: isRefusing || objects.length > 0 || edges.some((edge) => edge.isStill && isBreaking(edge)),
     edges,
     objects,
-    foreign: foreignIntentions(mesh, wanted),
+    foreign: foreignIntentions(mesh, desired),
     requests,
     unknown: [
       ...indexLimits(extent, at),

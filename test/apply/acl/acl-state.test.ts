@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { AclState, isAclActive, isAclWanted } from '../../../src/apply/acl/acl-state.js';
+import { AclState, isAclActive, needsAclObjects } from '../../../src/apply/acl/acl-state.js';
 import { mapping, NOW, rule } from '../../plan/scene.js';
 
 const KEY = 'client/main/web';
@@ -53,8 +53,8 @@ describe('whether ACL objects may exist', () => {
     const acl = new AclState();
     const world = { mapping: mapping() };
     expect(isAclActive({ acl, world })).toBe(false);
-    const wanted = mapping({ acl: { ...mapping().acl, login: true } });
-    expect(isAclActive({ acl, world: { mapping: wanted } })).toBe(true);
+    const needing = mapping({ acl: { ...mapping().acl, login: true } });
+    expect(isAclActive({ acl, world: { mapping: needing } })).toBe(true);
     await acl.noteWrite(values());
     expect(isAclActive({ acl, world })).toBe(true);
   });
@@ -67,8 +67,8 @@ describe('ACL objects are wanted', () => {
     ['for the members of a group', { acl: { ...acl, groups: [{ group: 'oncall', acl: '' }] } }, true],
     ['for one rule of several', { rules: [rule('a', 'a'), { ...rule('b', 'b'), acl: '' }] }, true],
     ['never for rules of intentions', { rules: [rule('a', 'a')] }, false],
-  ])('%s', (_what, changes, isWanted) => {
-    expect(isAclWanted(mapping(changes as Parameters<typeof mapping>[0]))).toBe(isWanted);
+  ])('%s', (_what, changes, needsObjects) => {
+    expect(needsAclObjects(mapping(changes as Parameters<typeof mapping>[0]))).toBe(needsObjects);
   });
 });
 

@@ -4,6 +4,7 @@ import { type AclChange, digestObject } from '../../../src/plan/acl/acl-change.j
 import { NOW } from '../../plan/scene.js';
 import { CAUSE, NEVER } from '../apply-rig.js';
 import {
+  aclToken,
   application,
   failed,
   gain,
@@ -18,7 +19,6 @@ import {
   role,
   rule,
   stepsFor,
-  token,
   WEB,
 } from './memory-acl.js';
 
@@ -172,7 +172,7 @@ describe('a change that is no longer as planned', () => {
   it('leaves no record of the tokens that it would have left', async () => {
     const consul = memoryAcl();
     consul.put(rule());
-    consul.tokens = [token('live')];
+    consul.tokens = [aclToken('live')];
     const changes = [
       loss.remove(`acl-binding-rule-${WEB}/${WEB}`, rule()),
       loss.endTokens(method(), { role: WEB }),
@@ -187,7 +187,7 @@ describe('a change that is no longer as planned', () => {
   it('keeps the record of tokens that an earlier change has left', async () => {
     const consul = memoryAcl();
     consul.put(rule());
-    consul.tokens = [token('live')];
+    consul.tokens = [aclToken('live')];
     const changes = [
       loss.remove(`acl-binding-rule-${WEB}/${WEB}`, rule()),
       loss.endTokens(method(), { role: WEB }),
@@ -202,7 +202,7 @@ describe('the caller hears that everything is narrowed', () => {
   const lines = async (
     how: Parameters<typeof application>[0],
     isRefused = (_line: string) => false,
-    tokens: readonly ReturnType<typeof token>[] = [],
+    tokens: readonly ReturnType<typeof aclToken>[] = [],
   ) => {
     const consul = memoryAcl();
     consul.tokens = [...tokens];
@@ -251,7 +251,7 @@ describe('the caller hears that everything is narrowed', () => {
     const tokens = loss.endTokens(method(), { role: WEB });
     const failing = (line: string) => line.startsWith('replace') || line.startsWith('delete');
     expect(await lines([narrowRole(), tokens], failing)).toContain('narrowed false');
-    expect(await lines([narrowRole(), tokens], failing, [token('live')])).toContain('narrowed true');
+    expect(await lines([narrowRole(), tokens], failing, [aclToken('live')])).toContain('narrowed true');
   });
 
   it('never where nothing narrows', async () => {
@@ -273,7 +273,7 @@ describe('tokens that end', () => {
 
   it('have their decision recorded before the first one ends, and settled after the last', async () => {
     const consul = memoryAcl();
-    consul.tokens = [token('a'), token('b')];
+    consul.tokens = [aclToken('a'), aclToken('b')];
     await applyAcl(application([loss.endTokens(method(), { role: WEB })]), consul.deps, NEVER);
     expect(consul.log.filter((line) => !/^(keep|woke)/.test(line))).toEqual([
       `list role ${WEB}`,
@@ -289,7 +289,7 @@ describe('tokens that end', () => {
 
   it('stay recorded where Consul does not end them', async () => {
     const consul = memoryAcl();
-    consul.tokens = [token('a')];
+    consul.tokens = [aclToken('a')];
     consul.before = async (line) => {
       if (line.startsWith('end')) throw failed('ERR_CONSUL_UNREACHABLE');
     };

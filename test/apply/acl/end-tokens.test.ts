@@ -9,7 +9,7 @@ import {
 } from '../../../src/apply/acl/end-tokens.js';
 import { NOW } from '../../plan/scene.js';
 import { CAUSE, NEVER } from '../apply-rig.js';
-import { failed, KEY, loss, type MemoryAcl, memoryAcl, method, token, WEB } from './memory-acl.js';
+import { aclToken, failed, KEY, loss, type MemoryAcl, memoryAcl, method, WEB } from './memory-acl.js';
 
 /** Ends the tokens of a method, or of another filter. */
 const end = (consul: MemoryAcl, more: Partial<TokenEnding> = {}) => {
@@ -20,12 +20,12 @@ const end = (consul: MemoryAcl, more: Partial<TokenEnding> = {}) => {
 describe('live tokens that end', () => {
   it('are listed until none is left: one may be issued while others end', async () => {
     const consul = memoryAcl();
-    consul.tokens = [token('a'), token('b')];
+    consul.tokens = [aclToken('a'), aclToken('b')];
     let isLate = true;
     consul.before = async (line) => {
       if (!line.startsWith('end') || !isLate) return;
       isLate = false;
-      consul.tokens = [...consul.tokens, token('late')];
+      consul.tokens = [...consul.tokens, aclToken('late')];
     };
     expect(await end(consul)).toBe(3);
     expect(consul.settled[0]?.detail).toContain('ended 3 live tokens;');
@@ -46,7 +46,7 @@ describe('live tokens that end', () => {
   it('are listed five times at most, so that a client that logs in all the time does not hold up its job', async () => {
     const consul = memoryAcl();
     consul.before = async (line) => {
-      if (line.startsWith('list')) consul.tokens = [token(`at-${consul.requests().length}`)];
+      if (line.startsWith('list')) consul.tokens = [aclToken(`at-${consul.requests().length}`)];
     };
     expect(await end(consul)).toBe(5);
     expect(consul.requests().filter((line) => line.startsWith('list'))).toHaveLength(5);
@@ -62,9 +62,9 @@ describe('live tokens that end', () => {
   it('are those of ours alone that live too long, or that were issued before an instant', async () => {
     const consul = memoryAcl();
     const all = [
-      token('old', { createdAt: new Date(NOW - 90_000).toISOString() }),
-      token('new', { createdAt: new Date(NOW).toISOString() }),
-      token('theirs', { authMethod: 'theirs', createdAt: new Date(NOW - 90_000).toISOString() }),
+      aclToken('old', { createdAt: new Date(NOW - 90_000).toISOString() }),
+      aclToken('new', { createdAt: new Date(NOW).toISOString() }),
+      aclToken('theirs', { authMethod: 'theirs', createdAt: new Date(NOW - 90_000).toISOString() }),
     ];
     const leftBy = async (asked: Partial<TokenEnding>) => {
       consul.tokens = all;
@@ -78,7 +78,7 @@ describe('live tokens that end', () => {
 });
 
 describe('the decision about live tokens', () => {
-  const tokens = [token('a'), token('b', { authMethod: 'scopemesh-pay-main-other', roles: [] })];
+  const tokens = [aclToken('a'), aclToken('b', { authMethod: 'scopemesh-pay-main-other', roles: [] })];
 
   it('is one for all filters, recorded before the first token ends', async () => {
     const consul = memoryAcl();
@@ -129,7 +129,7 @@ describe('the decision about live tokens', () => {
 describe('the count of live tokens', () => {
   it('is not known where Consul does not list them, which is logged and fails nothing', async () => {
     const consul = memoryAcl();
-    consul.tokens = [token('a'), token('b', { authMethod: 'theirs' })];
+    consul.tokens = [aclToken('a'), aclToken('b', { authMethod: 'theirs' })];
     expect(await countTokens({ role: WEB }, consul.deps, NEVER)).toBe(2);
     consul.before = () => Promise.reject(failed('ERR_CONSUL_UNREACHABLE'));
     expect(await countTokens({ role: WEB }, consul.deps, NEVER)).toBeUndefined();

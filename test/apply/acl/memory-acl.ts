@@ -66,7 +66,7 @@ export const rule = (changes: Partial<AclBindingRule> = {}): Kind<'acl-binding-r
 });
 
 /** A token of a login by the client's method, good for ten minutes. */
-export const token = (accessorId: string, changes: Partial<AclToken> = {}): AclToken => ({
+export const aclToken = (accessorId: string, changes: Partial<AclToken> = {}): AclToken => ({
   accessorId,
   description: '',
   policies: [],

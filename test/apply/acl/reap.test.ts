@@ -4,9 +4,9 @@ import type { AclToken } from '../../../src/model/acl.js';
 import type { Mapping } from '../../../src/model/rule.js';
 import { mapping, NOW } from '../../plan/scene.js';
 import { NEVER } from '../apply-rig.js';
-import { failed, type MemoryAcl, memoryAcl, method, rule, token, WEB } from './memory-acl.js';
+import { aclToken, failed, type MemoryAcl, memoryAcl, method, rule, WEB } from './memory-acl.js';
 
-const WANTED = { acl: { ...mapping().acl, login: true } };
+const WITH_LOGIN = { acl: { ...mapping().acl, login: true } };
 const GONE = 'scopemesh-pay-main-gone';
 
 /** A Consul with a client, its token, and tokens of a method that is gone. */
@@ -14,13 +14,13 @@ function withOrphans(many: number, changes: Partial<Mapping> = {}) {
   const consul = memoryAcl();
   const deps = {
     ...consul.deps,
-    world: { ...consul.deps.world, mapping: mapping({ ...WANTED, ...changes }) },
+    world: { ...consul.deps.world, mapping: mapping({ ...WITH_LOGIN, ...changes }) },
   };
   consul.put(method(), rule());
   consul.tokens = [
-    token('live'),
+    aclToken('live'),
     ...Array.from({ length: many }, (_, at) =>
-      token(`o${String(at).padStart(3, '0')}`, { authMethod: GONE }),
+      aclToken(`o${String(at).padStart(3, '0')}`, { authMethod: GONE }),
     ),
   ];
   const waits: string[] = [];

@@ -7,6 +7,7 @@ import { type AclChange, digestObject } from '../../../src/plan/acl/acl-change.j
 import { mapping, NOW } from '../../plan/scene.js';
 import { CAUSE, change, draft as intentionDraft, NEVER } from '../apply-rig.js';
 import {
+  aclToken,
   failed,
   gain,
   idOf,
@@ -19,7 +20,6 @@ import {
   policy,
   role,
   rule,
-  token,
   WEB,
 } from './memory-acl.js';
 
@@ -180,7 +180,7 @@ describe('the decision of a recovered write that took something', () => {
   const detail = async (
     lost: AclChange,
     now: readonly AclObject[],
-    tokens = [token('a'), token('b')],
+    tokens = [aclToken('a'), aclToken('b')],
   ): Promise<string | undefined> => {
     const consul = memoryAcl();
     consul.tokens = tokens;
@@ -215,7 +215,7 @@ describe('tokens that an interrupted run should have ended', () => {
     ['of a role', { role: WEB }],
   ])('%s end now, each that was meant and no other', async (_whose, by) => {
     const consul = memoryAcl();
-    consul.tokens = [token('a'), token('theirs', { authMethod: 'theirs' })];
+    consul.tokens = [aclToken('a'), aclToken('theirs', { authMethod: 'theirs' })];
     await leave(consul, loss.endTokens(method(), by));
     await recovered(consul, []);
     expect(consul.tokens.map(({ accessorId }) => accessorId)).toEqual(['theirs']);
@@ -227,7 +227,10 @@ describe('tokens that an interrupted run should have ended', () => {
 
   it('end only where they live too long, if only those were meant', async () => {
     const consul = memoryAcl();
-    consul.tokens = [token('long'), token('short', { expiresAt: new Date(NOW + 120_000).toISOString() })];
+    consul.tokens = [
+      aclToken('long'),
+      aclToken('short', { expiresAt: new Date(NOW + 120_000).toISOString() }),
+    ];
     await leave(consul, loss.endTokens(method(), { authMethod: WEB }, 300));
     await recovered(consul, []);
     expect(consul.tokens.map(({ accessorId }) => accessorId)).toEqual(['short']);
@@ -235,7 +238,7 @@ describe('tokens that an interrupted run should have ended', () => {
 
   it('are none where the record does not say which', async () => {
     const consul = memoryAcl();
-    consul.tokens = [token('a')];
+    consul.tokens = [aclToken('a')];
     const [left] = await leave(consul, loss.endTokens(method(), { role: WEB }));
     if (left !== undefined) await consul.deps.journal.record(KEY, [{ ...left, before: 'damaged' }]);
     await recovered(consul, []);
@@ -247,7 +250,7 @@ describe('tokens that an interrupted run should have ended', () => {
     'stay recorded in mode %s, where no plan would ask for them',
     async (mode) => {
       const consul = memoryAcl();
-      consul.tokens = [token('a')];
+      consul.tokens = [aclToken('a')];
       await leave(
         consul,
         loss.endTokens(method(), { role: WEB }),
@@ -270,7 +273,7 @@ describe('tokens that an interrupted run should have ended', () => {
     'are left to the reaper in mode %s where they live too long',
     async (mode) => {
       const consul = memoryAcl();
-      consul.tokens = [token('a')];
+      consul.tokens = [aclToken('a')];
       await leave(consul, loss.endTokens(method(), { authMethod: WEB }, 300));
       await recovered(consul, [], { mode });
       expect(consul.tokens).toHaveLength(1);
@@ -282,7 +285,7 @@ describe('tokens that an interrupted run should have ended', () => {
 
   it('stay recorded where Consul cannot be reached', async () => {
     const consul = memoryAcl();
-    consul.tokens = [token('a')];
+    consul.tokens = [aclToken('a')];
     await leave(consul, loss.endTokens(method(), { role: WEB }));
     consul.before = async (line) => {
       if (line.startsWith('list')) throw failed('ERR_CONSUL_UNREACHABLE');

@@ -27,7 +27,7 @@ afterEach(() => cli.close());
 async function park(triggers: readonly Trigger[]): Promise<void> {
   const store = createEmbeddedStore({
     directory: join(cli.directory, 'state'),
-    backoff: { baseMs: 1, capMs: 1, attempts: 2 },
+    backoff: { firstMs: 1, capMs: 1, attempts: 2 },
     logger: silentLogger,
     metrics: noMetrics,
     clock: systemClock,

@@ -118,7 +118,11 @@ describe('requirements of the token of a user', () => {
 });
 
 describe('rules that require a user', () => {
-  const toldOf = (provider: Parameters<typeof loginProvider>[0], userRequired = true, onBehalfOf?: 'human') =>
+  const findingsOf = (
+    provider: Parameters<typeof loginProvider>[0],
+    userRequired = true,
+    onBehalfOf?: 'human',
+  ) =>
     userRuleFindings(
       mapping({
         rules: [{ scope: 'a', to: 'orders', userRequired }],
@@ -139,29 +143,29 @@ describe('rules that require a user', () => {
 
   it('are a warning if proxies do not verify the certificate of the key server', () => {
     const { keysCaFile: _, ...unverified } = whole;
-    expect(toldOf(unverified)).toEqual(['users.keys warning']);
-    expect(toldOf(unverified, false)).toEqual([]);
+    expect(findingsOf(unverified)).toEqual(['users.keys warning']);
+    expect(findingsOf(unverified, false)).toEqual([]);
   });
 
   it('may use the one audience if nobody logs in to Consul', () => {
     const one = new Map([['main', loginProvider({ ...whole, userAudience: 'consul' })]]);
     const rules = [{ scope: 'a', to: 'orders', userRequired: true }];
-    const toldWith = (changes: Partial<ReturnType<typeof settings>>, acl?: string) =>
+    const findingsWith = (changes: Partial<ReturnType<typeof settings>>, acl?: string) =>
       userRuleFindings(
         mapping({
           rules: [...rules, ...(acl === undefined ? [] : [{ scope: 'b', acl, userRequired: false }])],
           acl: settings({ providers: one, login: false, ...changes }),
         }),
       ).map(({ id }) => id);
-    expect(toldWith({})).toEqual(['users']);
-    expect(toldWith({ groups: [{ group: 'oncall', acl: 'operator = "read"' }] })).toEqual([
+    expect(findingsWith({})).toEqual(['users']);
+    expect(findingsWith({ groups: [{ group: 'oncall', acl: 'operator = "read"' }] })).toEqual([
       'users.forwarded',
     ]);
-    expect(toldWith({ groups: [{ group: 'x', acl: 'operator = "read"', provider: 'other' }] })).toEqual([
+    expect(findingsWith({ groups: [{ group: 'x', acl: 'operator = "read"', provider: 'other' }] })).toEqual([
       'users',
     ]);
-    expect(toldWith({}, 'operator = "read"')).toEqual(['users.forwarded']);
-    expect(toldWith({ login: true })).toEqual(['users.forwarded']);
+    expect(findingsWith({}, 'operator = "read"')).toEqual(['users.forwarded']);
+    expect(findingsWith({ login: true })).toEqual(['users.forwarded']);
   });
 
   it.each([
@@ -183,8 +187,8 @@ describe('rules that require a user', () => {
       ['users.scopes notice'],
     ],
   ])('%s', (_name, provider, expected) => {
-    expect(toldOf(provider)).toEqual(expected);
-    expect(toldOf(provider, false)).toEqual([]);
-    expect(toldOf(provider, false, 'human')).toEqual(expected);
+    expect(findingsOf(provider)).toEqual(expected);
+    expect(findingsOf(provider, false)).toEqual([]);
+    expect(findingsOf(provider, false, 'human')).toEqual(expected);
   });
 });

@@ -183,10 +183,10 @@ describe('apply', () => {
   });
 
   it('asks again if the identity provider has changed before the answer', async () => {
-    let isTold = false;
+    let isReported = false;
     const onOut = () => {
-      if (!isTold) cli.idp({ ...web, enabled: false }, { ...bot, enabled: false });
-      isTold = true;
+      if (!isReported) cli.idp({ ...web, enabled: false }, { ...bot, enabled: false });
+      isReported = true;
     };
     const { status, err } = await cli.run(['apply'], { typed: 'yes\n', onOut });
     expect(await mesh.access('orders')).toBeUndefined();

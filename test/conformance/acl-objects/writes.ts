@@ -181,8 +181,8 @@ export function aclWrites(theRig: () => AclRig): void {
     const { jwksUrl: _, ...config } = method('').config;
     for (const keys of [{ validationPubKeys: [idp.publicKey] }, { oidcDiscoveryUrl: idp.address }]) {
       const name = fresh();
-      const wanted = method(name, { config: { ...config, ...keys } });
-      expect((await acl.write(undefined, methodOf(wanted), never)).object).toEqual(wanted);
+      const expected = method(name, { config: { ...config, ...keys } });
+      expect((await acl.write(undefined, methodOf(expected), never)).object).toEqual(expected);
       await acl.write(undefined, roleOf(name, []), never);
       await acl.write(undefined, ruleOf(name), never);
       expect((await login(name)).accessorId).not.toBe('');

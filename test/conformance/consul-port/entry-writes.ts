@@ -78,10 +78,10 @@ export function entryWrites(
     const { consul, create, fresh, rawEntryOf, read } = theRig();
     const orders = fresh('orders');
     const old = await create(orders, newSource('web'));
-    const base = await read(orders);
-    await consul.intentions.write(nameOf(orders), base, [newSource('api')], old, never);
+    const current = await read(orders);
+    await consul.intentions.write(nameOf(orders), current, [newSource('api')], old, never);
     const before = await rawEntryOf(orders);
-    const late = await consul.intentions.write(nameOf(orders), base, [newSource('late')], old, never);
+    const late = await consul.intentions.write(nameOf(orders), current, [newSource('late')], old, never);
     expect(late).toEqual({ kind: 'conflict' });
     expect(await rawEntryOf(orders)).toEqual(before);
   });
@@ -90,10 +90,10 @@ export function entryWrites(
     const { consul, create, fresh, read } = theRig();
     const orders = fresh('orders');
     const at = await create(orders, newSource('web'));
-    const base = await read(orders);
+    const current = await read(orders);
     const results = await Promise.all(
       Array.from({ length: 6 }, (_, which) =>
-        consul.intentions.write(nameOf(orders), base, [newSource(`s${which}`)], at, never),
+        consul.intentions.write(nameOf(orders), current, [newSource(`s${which}`)], at, never),
       ),
     );
     expect(results.filter(({ kind }) => kind === 'written')).toHaveLength(1);
@@ -103,9 +103,9 @@ export function entryWrites(
     const { consul, create, fresh, read } = theRig();
     const orders = fresh('orders');
     const at = await create(orders, newSource('web'));
-    const base = await read(orders);
+    const current = await read(orders);
     for (const index of [at, at - 1, 0]) {
-      const again = await consul.intentions.write(nameOf(orders), base, base.sources, index, never);
+      const again = await consul.intentions.write(nameOf(orders), current, current.sources, index, never);
       expect(again).toEqual({ kind: 'written', ...(isIndexOfContent ? { modifyIndex: at } : {}) });
     }
     expect((await read(orders)).modifyIndex).toBe(at);
@@ -125,9 +125,9 @@ export function entryWrites(
     const lower = fresh('case');
     const upper = lower.toUpperCase();
     const at = await create(upper, newSource('web'));
-    const base = await read(lower);
-    expect(base.destination.name).toBe(upper);
-    requireWritten(await consul.intentions.write(nameOf(lower), base, [newSource('api')], at, never));
+    const current = await read(lower);
+    expect(current.destination.name).toBe(upper);
+    requireWritten(await consul.intentions.write(nameOf(lower), current, [newSource('api')], at, never));
     expect((await read(lower)).destination.name).toBe(upper);
   });
 
@@ -152,8 +152,8 @@ export function entryWrites(
     const { consul, create, fresh, read } = theRig();
     const orders = fresh('orders');
     const old = await create(orders, newSource('web'));
-    const base = await read(orders);
-    requireWritten(await consul.intentions.write(nameOf(orders), base, [newSource('api')], old, never));
+    const current = await read(orders);
+    requireWritten(await consul.intentions.write(nameOf(orders), current, [newSource('api')], old, never));
     const at = (await read(orders)).modifyIndex;
     expect(await consul.intentions.delete(nameOf(orders), old, never)).toEqual({ kind: 'conflict' });
     expect((await read(orders)).modifyIndex).toBe(at);

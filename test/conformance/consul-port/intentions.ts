@@ -45,10 +45,16 @@ export function intentions(theRig: () => ConsulRig): void {
           {"Name":"plain","Action":"allow"}]}`,
     );
     const before = await rawEntryOf(orders);
-    const base = await read(orders);
+    const current = await read(orders);
     const ours = newSource('web', { kind: 'http', permissions: [{ methods: ['GET'], pathPrefix: '/' }] });
     requireWritten(
-      await consul.intentions.write(nameOf(orders), base, [...base.sources, ours], base.modifyIndex, never),
+      await consul.intentions.write(
+        nameOf(orders),
+        current,
+        [...current.sources, ours],
+        current.modifyIndex,
+        never,
+      ),
     );
     const after = await rawEntryOf(orders);
     const foreign = after.Sources.filter((source) => source.Name !== 'web');

@@ -5,7 +5,7 @@ import Database from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createEmbeddedDecisionLog } from '../../../src/decisions/embedded/embedded-decision-log.js';
 import { openEmbeddedTrail } from '../../../src/decisions/embedded/embedded-trail.js';
-import { openTopicCopy } from '../../../src/decisions/embedded/topic-copy.js';
+import { copyTopic, openTopicCopy } from '../../../src/decisions/embedded/topic-copy.js';
 import { toCloudEvent } from '../../../src/decisions/envelope.js';
 import type { Decision } from '../../../src/model/decision.js';
 import { silentLogger } from '../../../src/observe.js';
@@ -125,6 +125,23 @@ describe('the index of the embedded log', () => {
     const all: string[] = [];
     for await (const { id } of trail.history('all', {})) all.push(id);
     expect(all).toEqual(HISTORY.map(({ id }) => id).toReversed());
+    await trail.close();
+  });
+
+  it('gives no answer from a copy whose reading a signal ended', async () => {
+    const stop = new AbortController();
+    async function* events() {
+      yield { part: '0', event: JSON.stringify(toCloudEvent(decision())) };
+      stop.abort(new Error('stopped'));
+    }
+    const log = {
+      check: async () => {},
+      readParts: async () => ({ cut: [], events: events(), position: () => '' }),
+    };
+    const runtime = { logger: silentLogger };
+    await expect(copyTopic(log, runtime, stop.signal)).rejects.toThrow('stopped');
+    const trail = await copyTopic(log, runtime, new AbortController().signal);
+    expect(await trail.extent()).toMatchObject({ isCut: false });
     await trail.close();
   });
 

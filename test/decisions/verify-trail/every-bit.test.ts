@@ -10,7 +10,7 @@ import { isSoak } from '../../support/soak.js';
 const LOG = logOf(1_000);
 const RECORDS = LOG.map((event) => toTrailRecord(event));
 const isDecision = (at: number) => RECORDS[at]?.kind === 'decision';
-const places = (isWanted: (at: number) => boolean) => [...LOG.keys()].filter(isWanted);
+const places = (isChosen: (at: number) => boolean) => [...LOG.keys()].filter(isChosen);
 /** All with `FAULTS=all`, which takes some minutes; otherwise the first, one within, the one before a checkpoint, the last. */
 const DECISIONS = places(isDecision).filter((at) => isSoak || [0, 42, 99, 1_008].includes(at));
 const CHECKPOINTS = places((at) => !isDecision(at)).filter((at) => isSoak || at === 100);

@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type SharedKeycloak, shareKeycloak } from '../../stack/shared-keycloak.js';
+import { connectKeycloak, type KeycloakOfRun } from '../../stack/connect-keycloak.js';
 
 const REALM = 'tokens';
-let server: SharedKeycloak;
+let server: KeycloakOfRun;
 
 beforeAll(async () => {
-  server = await shareKeycloak();
+  server = await connectKeycloak();
 });
 
 /** The bodies that the manual gives to kcadm.sh. */

@@ -122,12 +122,12 @@ describe('a log entry of Auth0', () => {
   });
 
   it('about a failed operation or a read leads to nothing', async () => {
-    const base = { date: new Date(rig.clock.now()).toISOString(), log_id: '9', client_id: 'app' };
+    const fields = { date: new Date(rig.clock.now()).toISOString(), log_id: '9', client_id: 'app' };
     const request = (method: string) => ({ method, path: '/api/v2/clients/app', body: {} });
     for (const entry of [
-      { ...base, type: 'fapi', details: { request: request('delete') } },
-      { ...base, type: 'sapi', details: { request: request('get') } },
-      { ...base, type: 's' },
+      { ...fields, type: 'fapi', details: { request: request('delete') } },
+      { ...fields, type: 'sapi', details: { request: request('get') } },
+      { ...fields, type: 's' },
     ]) {
       const reception = await rig.receive(JSON.stringify({ log_id: '9', data: entry }));
       expect(reception).toMatchObject({ events: [{ triggers: [], orders: [] }] });

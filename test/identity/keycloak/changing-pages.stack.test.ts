@@ -3,12 +3,12 @@ import { systemClock } from '../../../src/clock.js';
 import { createKeycloak } from '../../../src/identity/keycloak/keycloak.js';
 import { Secret } from '../../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
-import { shareKeycloak } from '../../stack/shared-keycloak.js';
+import { connectKeycloak } from '../../stack/connect-keycloak.js';
 
 const REALM = 'busy';
 
 it('a list is read whole while a client is created and deleted again and again between its pages', async () => {
-  const { address, admin } = await shareKeycloak();
+  const { address, admin } = await connectKeycloak();
   await admin.createRealm(REALM);
   const { clientId, clientSecret } = await admin.createReader(REALM);
   const { directory } = createKeycloak({

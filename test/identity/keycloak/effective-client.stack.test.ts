@@ -4,17 +4,17 @@ import { createKeycloak } from '../../../src/identity/keycloak/keycloak.js';
 import { formatKey } from '../../../src/model/key.js';
 import { Secret } from '../../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
+import { connectKeycloak, type KeycloakOfRun } from '../../stack/connect-keycloak.js';
 import type { ClientRepresentation, KeycloakAdmin } from '../../stack/keycloak-admin.js';
-import { type SharedKeycloak, shareKeycloak } from '../../stack/shared-keycloak.js';
 
 const REALM = 'effective';
 const SECRET = 'secret-0123456789';
 const signal = new AbortController().signal;
 
-let server: SharedKeycloak;
+let server: KeycloakOfRun;
 let keycloak: ReturnType<typeof createKeycloak>;
 beforeAll(async () => {
-  server = await shareKeycloak();
+  server = await connectKeycloak();
   await server.admin.createRealm(REALM);
   const reader = await server.admin.createReader(REALM);
   keycloak = open(reader, true);
@@ -82,7 +82,7 @@ async function word(clientId: string) {
 }
 
 /** The keys that what was done leads to, by the log. */
-async function toldBy(act: () => Promise<unknown>) {
+async function triggersOf(act: () => Promise<unknown>) {
   const { cursor } = await keycloak.poll.poll(undefined, signal);
   await act();
   const { events } = await keycloak.poll.poll(cursor, signal);
@@ -100,14 +100,14 @@ describe('what scopemesh reads of a client, compared with the tokens of a real K
     expect(await word('worker')).toMatchObject({ logsIn: true });
     const account = await accountOf('worker');
     const enable = (enabled: boolean) => server.admin.request('PUT', at(`users/${account}`), { enabled });
-    expect(await toldBy(() => enable(false))).toEqual(['client/main/worker']);
+    expect(await triggersOf(() => enable(false))).toEqual(['client/main/worker']);
     expect(await tokenOf('worker')).toBeUndefined();
     expect(await word('worker')).toMatchObject({ logsIn: false, grants: [] });
     await enable(true);
     expect(await tokenOf('worker')).toBeDefined();
     expect(await word('worker')).toMatchObject({ logsIn: true });
 
-    expect(await toldBy(() => server.admin.request('DELETE', at(`users/${account}`)))).toEqual([
+    expect(await triggersOf(() => server.admin.request('DELETE', at(`users/${account}`)))).toEqual([
       'client/main/worker',
     ]);
     expect(await word('worker')).toMatchObject({ logsIn: false, grants: [] });
@@ -151,7 +151,7 @@ describe('what scopemesh reads of a client, compared with the tokens of a real K
     const mapping = at(`client-scopes/${scope}/scope-mappings/realm`);
     const outer = [await get('roles/outer')];
     await agree(true);
-    expect(await toldBy(() => server.admin.request('POST', mapping, outer))).toEqual(['provider/main']);
+    expect(await triggersOf(() => server.admin.request('POST', mapping, outer))).toEqual(['provider/main']);
     await agree(false);
     await server.admin.grantRealmRole(REALM, 'caller', 'inner');
     await agree(true);
@@ -159,7 +159,7 @@ describe('what scopemesh reads of a client, compared with the tokens of a real K
     await agree(false);
     await server.admin.grantClientRoles(REALM, 'caller', 'stock-api', ['keeper']);
     await agree(true);
-    expect(await toldBy(() => server.admin.request('DELETE', mapping, outer))).toEqual(['provider/main']);
+    expect(await triggersOf(() => server.admin.request('DELETE', mapping, outer))).toEqual(['provider/main']);
     await agree(true);
   });
 

@@ -9,13 +9,13 @@ import { formatKey } from '../../../src/model/key.js';
 import { Secret } from '../../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
 import { type DirectoryWorld, describeDirectory } from '../../conformance/directory.js';
-import { type SharedKeycloak, shareKeycloak } from '../../stack/shared-keycloak.js';
+import { connectKeycloak, type KeycloakOfRun } from '../../stack/connect-keycloak.js';
 
 const signal = new AbortController().signal;
-let server: SharedKeycloak;
+let server: KeycloakOfRun;
 
 beforeAll(async () => {
-  server = await shareKeycloak();
+  server = await connectKeycloak();
 });
 
 async function open(

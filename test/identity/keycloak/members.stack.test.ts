@@ -6,13 +6,13 @@ import { isStillMember, type Membership } from '../../../src/identity/keycloak/m
 import { Secret } from '../../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
 import { describeMembers, type MembersWorld } from '../../conformance/directory.js';
-import { type SharedKeycloak, shareKeycloak } from '../../stack/shared-keycloak.js';
+import { connectKeycloak, type KeycloakOfRun } from '../../stack/connect-keycloak.js';
 
 const signal = new AbortController().signal;
-let server: SharedKeycloak;
+let server: KeycloakOfRun;
 
 beforeAll(async () => {
-  server = await shareKeycloak();
+  server = await connectKeycloak();
 });
 
 interface Reader {

@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Decision } from '../../../src/model/decision.js';
-import { type SharedKeycloak, shareKeycloak } from '../../stack/shared-keycloak.js';
+import { connectKeycloak, type KeycloakOfRun } from '../../stack/connect-keycloak.js';
 import { createRig, type Rig } from '../../support/daemon.js';
 import { isClosed, isOpen, READ } from '../../support/orders-rig.js';
 
@@ -8,11 +8,11 @@ const REALM = 'roles';
 const SECRET = 'webhook-secret-0123456789';
 const RULE = { to: 'orders', methods: ['GET', 'HEAD'], path: '/v1/orders' };
 
-let server: SharedKeycloak;
+let server: KeycloakOfRun;
 let rig: Rig | undefined;
 
 beforeAll(async () => {
-  server = await shareKeycloak();
+  server = await connectKeycloak();
 });
 afterEach(async () => {
   await rig?.close();

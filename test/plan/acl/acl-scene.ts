@@ -51,7 +51,7 @@ export function aclRule(scope: string, acl: string, changes: Partial<Rule> = {})
 }
 
 /** A static token that may do nothing. */
-export function token(accessorId: string, changes: Partial<AclToken> = {}): AclToken {
+export function aclToken(accessorId: string, changes: Partial<AclToken> = {}): AclToken {
   return {
     accessorId,
     description: '',

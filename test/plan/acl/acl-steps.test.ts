@@ -242,10 +242,10 @@ describe('the proof that an auth method asks for', () => {
   it('changes if another is asked for, except that a client of people now acts for itself', () => {
     const of = (
       actual: AclAuthMethod | undefined,
-      wanted: AclAuthMethod | undefined,
+      desired: AclAuthMethod | undefined,
       actorKind: 'human' | 'workload',
     ) => {
-      const authMethods = wanted === undefined ? [] : [wanted];
+      const authMethods = desired === undefined ? [] : [desired];
       return changesProof(actual, {
         actorKind,
         desired: { policies: [], roles: [], bindingRules: [], authMethods },

@@ -193,10 +193,10 @@ describe('an ACL plan', () => {
   test('grants nothing more in mode extend to anybody who should have nothing, for every foreign change', () => {
     fc.assert(
       fc.property(someStory, ({ store, after }) => {
-        const [old, wanted] = [store.clone(), new AclStore()];
-        wanted.put(after);
+        const [old, desired] = [store.clone(), new AclStore()];
+        desired.put(after);
         for (const { step } of planOf(store, after, 'extend').changes) store.take(step);
-        for (const principal of PRINCIPALS.filter((each) => wanted.powerByLogin(each).size === 0))
+        for (const principal of PRINCIPALS.filter((each) => desired.powerByLogin(each).size === 0))
           expect(isWithin(store.powerByLogin(principal), old.powerByLogin(principal))).toBe(true);
       }),
       RUNS,

@@ -258,9 +258,9 @@ describe('on a real Consul, the JSON of rules', () => {
   );
 
   test('means exactly the names that were written', async () => {
-    const wanted = [...new Set([...names, 'policy', 'service', 'a.b', 'a/b'])];
-    expect(wanted.length).toBeGreaterThan(40);
-    for (const [index, name] of wanted.entries()) {
+    const allNames = [...new Set([...names, 'policy', 'service', 'a.b', 'a/b'])];
+    expect(allNames.length).toBeGreaterThan(40);
+    for (const [index, name] of allNames.entries()) {
       const other = `${name}x`;
       const source = JSON.stringify({
         service: { [name]: { policy: 'write' }, [`${name}-r`]: { policy: 'read' } },

@@ -26,9 +26,9 @@ describe('the person of a role', () => {
       fc.property(hostileText, hostileText, (subject, group) => {
         const [role] = people(subject, group).roles;
         if (role === undefined) return;
-        const isTold = role.description !== 'scopemesh:pay';
-        expect(personOfRole('pay', 'main', role)).toEqual(isTold ? { subject, group } : {});
-        expect(providerOfPeople('pay', role)).toBe(isTold ? 'main' : undefined);
+        const isMarked = role.description !== 'scopemesh:pay';
+        expect(personOfRole('pay', 'main', role)).toEqual(isMarked ? { subject, group } : {});
+        expect(providerOfPeople('pay', role)).toBe(isMarked ? 'main' : undefined);
         for (const [owner, provider] of [
           ['pay', 'other'],
           ['pays', 'main'],

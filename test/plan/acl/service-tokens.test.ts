@@ -5,7 +5,7 @@ import { parseAclRules } from '../../../src/embedded/consul/acl/rules.js';
 import { type AclToken, MANAGEMENT_POLICY_ID } from '../../../src/model/acl.js';
 import { serviceTokens } from '../../../src/plan/acl/service-tokens.js';
 import type { GrantObjects } from '../../../src/plan/acl/token-power.js';
-import { token } from './acl-scene.js';
+import { aclToken } from './acl-scene.js';
 
 function objectsOf(policies: Readonly<Record<string, string>>): GrantObjects {
   return {
@@ -29,15 +29,15 @@ describe('the tokens that a sidecar could run with', () => {
     odd: 'namespace "x" { policy = "write" }',
   });
   const tokens = [
-    token('identity', { serviceIdentities: ['web'] }),
-    token('another', { serviceIdentities: ['api'] }),
-    token('management', { policies: ['all'] }),
-    token('every', { policies: ['every'] }),
-    token('some', { policies: ['some', 'reads'] }),
-    token('denied', { policies: ['denied', 'every'] }),
-    token('reads', { policies: ['reads'] }),
-    token('odd', { policies: ['odd'] }),
-    token('template', { templatedPolicies: ['builtin/service'] }),
+    aclToken('identity', { serviceIdentities: ['web'] }),
+    aclToken('another', { serviceIdentities: ['api'] }),
+    aclToken('management', { policies: ['all'] }),
+    aclToken('every', { policies: ['every'] }),
+    aclToken('some', { policies: ['some', 'reads'] }),
+    aclToken('denied', { policies: ['denied', 'every'] }),
+    aclToken('reads', { policies: ['reads'] }),
+    aclToken('odd', { policies: ['odd'] }),
+    aclToken('template', { templatedPolicies: ['builtin/service'] }),
   ];
 
   test('are those that may write the service: of its own, of every service, or of unknown services', () => {
@@ -63,7 +63,7 @@ describe('the tokens that a sidecar could run with', () => {
     fc.assert(
       fc.property(fc.uniqueArray(rule, { minLength: 1, maxLength: 5 }), (rules) => {
         const named = Object.fromEntries(rules.map((text, at) => [`p${at}`, text]));
-        const only = token('a', { policies: Object.keys(named) });
+        const only = aclToken('a', { policies: Object.keys(named) });
         const found = serviceTokens(['web'], [only], objectsOf(named)).get('web');
         const decider = new Authorizer('a', rules.map(parseAclRules), { named: false, acl: false });
         const may = (found?.own.length ?? 0) + (found?.wide.length ?? 0) === 1;

@@ -17,7 +17,7 @@ import {
   singleRules,
 } from '../../../src/plan/acl/token-power.js';
 import { countTokens, reportTokens, type TokenReport } from '../../../src/plan/acl/token-report.js';
-import { aclRule, client, desire, identityRules, READ_CONFIG, token } from './acl-scene.js';
+import { aclRule, aclToken, client, desire, identityRules, READ_CONFIG } from './acl-scene.js';
 
 const NOW = Date.UTC(2026, 0, 2);
 
@@ -75,13 +75,13 @@ function report(
 
 describe('the tokens of a Consul', () => {
   const all = [
-    token('login', { authMethod: 'okta', expiresAt: '2026-01-02T01:00:00Z', isManagement: true }),
-    token('00000000-0000-0000-0000-000000000002', { isManagement: true }),
-    token('ending', { expiresAt: '2026-02-01T00:00:00Z' }),
-    token('younger', { createdAt: '2026-01-01T12:00:00Z' }),
-    token('root', { isManagement: true, policies: ['Everything'] }),
-    token('b'),
-    token('a'),
+    aclToken('login', { authMethod: 'okta', expiresAt: '2026-01-02T01:00:00Z', isManagement: true }),
+    aclToken('00000000-0000-0000-0000-000000000002', { isManagement: true }),
+    aclToken('ending', { expiresAt: '2026-02-01T00:00:00Z' }),
+    aclToken('younger', { createdAt: '2026-01-01T12:00:00Z' }),
+    aclToken('root', { isManagement: true, policies: ['Everything'] }),
+    aclToken('b'),
+    aclToken('a'),
   ];
 
   test('are each of one kind, the worst kind first and then the oldest', () => {
@@ -104,7 +104,7 @@ describe('the tokens of a Consul', () => {
   });
 
   test('have an age, which no clock makes negative', () => {
-    const ages = report([token('a'), token('b', { createdAt: '2026-01-03T00:00:00Z' })]);
+    const ages = report([aclToken('a'), aclToken('b', { createdAt: '2026-01-03T00:00:00Z' })]);
     expect(ages.map(({ ageSeconds }) => ageSeconds)).toEqual([86_400, 0]);
   });
 });
@@ -141,11 +141,11 @@ describe('what a token can do', () => {
       ],
     ],
   ])('%s', (_name, changes, expected) => {
-    expect(report([token('a', changes)])[0]?.can).toEqual(expected);
+    expect(report([aclToken('a', changes)])[0]?.can).toEqual(expected);
   });
 
   test('is not known where no rules were read', () => {
-    const [only] = reportTokens({ tokens: [token('a')], objects: undefined, clients: [], now: NOW });
+    const [only] = reportTokens({ tokens: [aclToken('a')], objects: undefined, clients: [], now: NOW });
     expect(only).toMatchObject({ can: undefined, replaceableBy: [] });
   });
 
@@ -217,7 +217,7 @@ describe('a static token could be replaced by', () => {
     ['no client, if not all is known of it', { policies: ['config', 'gone'] }, [web], false],
     ['no client, if it came from a login', { policies: ['config'], authMethod: 'okta' }, [web], false],
   ])('%s', (_name, changes, login, expected) => {
-    const found = report([token('a', changes)], [login])[0]?.replaceableBy;
+    const found = report([aclToken('a', changes)], [login])[0]?.replaceableBy;
     expect(found).toEqual(expected ? [{ provider: 'main', clientId: 'web-app' }] : []);
   });
 
@@ -227,14 +227,16 @@ describe('a static token could be replaced by', () => {
       client('web-app', ['config:read']),
     ].map((of): Parameters<typeof desire> => [of, { mapping: { rules: [CONFIG, ORDERS] } }]);
     // Orders are keys too, and reading them gives less than there is to give.
-    expect(report([token('a', { policies: ['config'] })], clients)[0]?.replaceableBy).toEqual([
+    expect(report([aclToken('a', { policies: ['config'] })], clients)[0]?.replaceableBy).toEqual([
       { provider: 'main', clientId: 'web-app' },
     ]);
     const wider = clients.map(
       ([of]): Parameters<typeof desire> => [of, { mapping: { rules: [CONFIG, WIDER_ORDERS] } }],
     );
     expect(
-      report([token('a', { policies: ['config'] })], wider)[0]?.replaceableBy.map(({ clientId }) => clientId),
+      report([aclToken('a', { policies: ['config'] })], wider)[0]?.replaceableBy.map(
+        ({ clientId }) => clientId,
+      ),
     ).toEqual(['web-app', 'all-app']);
   });
 

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { AclBindingRule, AclBindType, AclToken } from '../../../src/model/acl.js';
 import { orphans, tokensToEnd } from '../../../src/plan/acl/tokens.js';
-import { client, desire, token } from './acl-scene.js';
+import { aclToken, client, desire } from './acl-scene.js';
 
 function login(accessorId: string, changes: Partial<AclToken> = {}): AclToken {
-  return token(accessorId, {
+  return aclToken(accessorId, {
     roles: ['scopemesh-pay-main-web'],
     authMethod: 'scopemesh-pay-main-web',
     isLocal: true,

@@ -44,7 +44,7 @@ describe('the mass guard', () => {
     const after: Scene = {
       ...before,
       clients: [client('s0', ['to:d0']), client('s4', ['to:d0', 'to:d9'])],
-      closures: closed,
+      clientBlocks: closed,
       services: [...before.services, claiming('new', 's4')],
     };
     const plans = plansOf(after).map((plan) => guarded(plan, { budget: { ...BUDGET, planned: 6 } }));

@@ -68,11 +68,11 @@ describe('what a scope opens at one destination', () => {
   });
 
   test('is held in quarantine there alone, and not where the destination is protected anyway', () => {
-    const closures = new Map([[clientText(WEB), 'ClientQuarantined' as const]]);
-    expect(at({}, { closures }).holds).toMatchObject([{ reason: 'ClientQuarantined', scopes: ['all'] }]);
-    for (const place of OTHERS) expect(at(place, { closures }).holds).toEqual([]);
+    const clientBlocks = new Map([[clientText(WEB), 'ClientQuarantined' as const]]);
+    expect(at({}, { clientBlocks }).holds).toMatchObject([{ reason: 'ClientQuarantined', scopes: ['all'] }]);
+    for (const place of OTHERS) expect(at(place, { clientBlocks }).holds).toEqual([]);
     const guarded = { ...two.mapping, protectedServices: ['orders'] };
-    expect(at({ name: 'Orders' }, { closures, mapping: guarded }).holds).toEqual([]);
+    expect(at({ name: 'Orders' }, { clientBlocks, mapping: guarded }).holds).toEqual([]);
   });
 
   test('is held there alone if it can never be opened', () => {

@@ -61,7 +61,13 @@ function isMarked(source: IntentionSource): boolean {
 /** The second scene is the first one after the world moved on: other clients, other services. */
 const twoScenes = fc.tuple(someScene, someScene, MODES).map(([a, b, mode]): readonly [Scene, Scene] => [
   { ...a, mapping: { ...a.mapping, mode } },
-  { ...a, mapping: { ...a.mapping, mode }, clients: b.clients, services: b.services, closures: b.closures },
+  {
+    ...a,
+    mapping: { ...a.mapping, mode },
+    clients: b.clients,
+    services: b.services,
+    clientBlocks: b.clientBlocks,
+  },
 ]);
 
 /** The entries after each prefix of the plans, beginning with none. */
@@ -318,7 +324,7 @@ describe('for any world', () => {
           if (plan.key.kind !== 'destination' || plan.key.service === '*' || plan.holds.length > 0) continue;
           for (const source of after.entries.get(keyOf(plan.key.service))?.sources ?? []) {
             const owner = isMarked(source) ? clientOfDescription(source.description) : undefined;
-            if (owner !== undefined && closed.closures.has(clientText(owner)))
+            if (owner !== undefined && closed.clientBlocks.has(clientText(owner)))
               expect(source.access.kind).toBe('deny');
           }
         }

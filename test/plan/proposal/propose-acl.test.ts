@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AclToken } from '../../../src/model/acl.js';
 import { type AclProposal, proposeAcl } from '../../../src/plan/proposal/propose-acl.js';
-import { aclRule, loginProvider, READ_CONFIG, settings, token, WRITE_ORDERS } from '../acl/acl-scene.js';
+import { aclRule, aclToken, loginProvider, READ_CONFIG, settings, WRITE_ORDERS } from '../acl/acl-scene.js';
 import { client, mapping, NOW, rule, scene, worldOf } from '../scene.js';
 import { acl, claimOf, login, policyOf, proposed, roleOf } from '../scene-proposal-acl.js';
 
@@ -12,7 +12,7 @@ const LISTS = { listClaimMappings: { scopes: 'scopes' } };
 const found = ({ rules }: AclProposal) =>
   rules.map((each) => [each.rule.scope, each.evidence, each.rule.acl].join(' '));
 const ofClient = (clientId: string, changes: Partial<AclToken> = {}) =>
-  token(`t-${clientId}`, { description: clientId, policies: ['config-read'], ...changes });
+  aclToken(`t-${clientId}`, { description: clientId, policies: ['config-read'], ...changes });
 /** Each client has the rights of `config-read` by a token of its own. */
 const holding = (
   scopes: Readonly<Record<string, readonly string[]>>,
@@ -247,7 +247,7 @@ describe('a static token', () => {
   });
 
   it('of nobody, or of a client that is not there, is in neither list', () => {
-    const tokens = [ofClient('ghost'), token('none')];
+    const tokens = [ofClient('ghost'), aclToken('none')];
     const { explained, unexplained } = proposed({ clients, tokens, objects });
     expect([explained.size, unexplained.size]).toEqual([0, 0]);
   });
@@ -288,7 +288,7 @@ describe('the client of a static token', () => {
   const holderOf = (changes: Partial<AclToken>, claims: Parameters<typeof proposed>[0]['claims'] = []) => {
     const { explained } = proposed({
       clients: [client('web', ['config:read'])],
-      tokens: [token('t', { policies: ['config-read'], ...changes })],
+      tokens: [aclToken('t', { policies: ['config-read'], ...changes })],
       objects: { roles: [roleOf('web', [])] },
       ...(claims.length === 0 ? {} : { claims }),
     });

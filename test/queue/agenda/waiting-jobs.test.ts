@@ -38,7 +38,7 @@ function work() {
   });
   const ran: string[] = [];
   const writes = new ConcurrencyLimit({ least: 8, first: 96, most: 256 }, systemClock);
-  const backoff = { baseMs: 1, capMs: 2, attempts: 3 };
+  const backoff = { firstMs: 1, capMs: 2, attempts: 3 };
   const agenda = new Agenda(
     { writes, reads: 64, urgent: 16, durable: 512 },
     { logger: silentLogger, metrics: noMetrics, clock: systemClock, backoff },

@@ -3,7 +3,7 @@ import type { RevocationOrder } from '../../../src/model/order.js';
 import { peopleName, personName } from '../../../src/plan/acl/object-names.js';
 import { reconcilePeople } from '../../../src/reconcile/acl/people.js';
 import { endSessions, isSessionSubject } from '../../../src/reconcile/acl/sessions.js';
-import { failed, token } from '../../apply/acl/memory-acl.js';
+import { aclToken, failed } from '../../apply/acl/memory-acl.js';
 import { NEVER } from '../../apply/apply-rig.js';
 import { READ_CONFIG } from '../../plan/acl/acl-scene.js';
 import { client, NOW } from '../../plan/scene.js';
@@ -22,9 +22,13 @@ const session = (changes: Partial<RevocationOrder> = {}): RevocationOrder => ({
   ...changes,
 });
 const ofPerson = (id: string, subject: string, createdAtMs = NOW - 60_000) =>
-  token(id, { authMethod: PEOPLE, roles: [roleOf(subject)], createdAt: new Date(createdAtMs).toISOString() });
+  aclToken(id, {
+    authMethod: PEOPLE,
+    roles: [roleOf(subject)],
+    createdAt: new Date(createdAtMs).toISOString(),
+  });
 
-function withTokens(...tokens: readonly ReturnType<typeof token>[]): AclWorld {
+function withTokens(...tokens: readonly ReturnType<typeof aclToken>[]): AclWorld {
   const it = aclWorld({
     settings: { groups: [{ group: 'oncall', acl: READ_CONFIG }] },
     clients: [client('web', [], { grantTypes: ['authorization_code'] }), client('bot', [])],
@@ -69,7 +73,7 @@ describe('an ended session', () => {
   });
 
   it('of a client at which people sign in ends all its tokens, and of a program none of a person', async () => {
-    const it = withTokens(token('web'), token('bot', { authMethod: 'scopemesh-pay-main-bot' }));
+    const it = withTokens(aclToken('web'), aclToken('bot', { authMethod: 'scopemesh-pay-main-bot' }));
     await end(it, session({ subject: 'ann', clientId: 'bot' }));
     expect(left(it)).toEqual(['web', 'bot']);
     expect(it.decided()).toEqual([]);
@@ -176,7 +180,7 @@ describe('an ended session in a mode that ends no tokens', () => {
   );
 
   it('says it of several, and of a client, and nothing where there is none', async () => {
-    const it = withTokens(token('a'), token('b'));
+    const it = withTokens(aclToken('a'), aclToken('b'));
     it.setMapping({ mode: 'extend' });
     await end(it, session({ subject: 'ann' }));
     expect(it.decided()).toEqual([]);

@@ -170,10 +170,10 @@ describe('the complete comparison of ACL objects', () => {
     it.forget();
     expect(await sweep(it)).toEqual({ triggers: [], objects: 0, changes: 0, holds: 0 });
     expect(it.log).toEqual([]);
-    const wanted = aclWorld({ clients: [] });
-    await wanted.job.acl.noteWrite(wanted.job.keyValues);
-    await sweep(wanted);
-    expect(wanted.job.acl.mayHaveObjects).toBe(true);
+    const configured = aclWorld({ clients: [] });
+    await configured.job.acl.noteWrite(configured.job.keyValues);
+    await sweep(configured);
+    expect(configured.job.acl.mayHaveObjects).toBe(true);
   });
 
   it('is nothing where Consul denies what an earlier mapping wanted', async () => {

@@ -40,9 +40,9 @@ function delayedFirst(beforeSecond: () => Promise<void> = async () => {}) {
       write: async (...args) => {
         late.writes += 1;
         if (late.writes === 1) {
-          const [destination, base, sources, index] = args;
+          const [destination, current, sources, index] = args;
           const never = new AbortController().signal;
-          late.arrive = async () => void (await write(destination, base, sources, index, never));
+          late.arrive = async () => void (await write(destination, current, sources, index, never));
           await timedOut;
           throw new SyncError('ERR_TIMEOUT', 'no whole answer within 10000 ms', { retriable: true });
         }

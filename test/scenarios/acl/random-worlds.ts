@@ -157,9 +157,9 @@ export async function holdOverRandomWorlds(consul: ConsulAccess, runs: number): 
           const cause: Cause = { kind: 'command', receivedAt: new Date().toISOString() };
           const failures = await applyOnce(await plan(), cause, deps, writes, () => {}, signal);
           // An answer without people is no success, and does not prevent the other writes.
-          const isUntold = ({ error }: { readonly error: string }) =>
+          const isUnreported = ({ error }: { readonly error: string }) =>
             step.people === undefined && error.includes('contains no people');
-          expect(failures.filter((failure) => !isUntold(failure))).toEqual([]);
+          expect(failures.filter((failure) => !isUnreported(failure))).toEqual([]);
           const after = await plan();
           expect(after.acl.changes.map(({ subject, verb }) => `${verb} ${subject}`)).toEqual([]);
           expect(after.changes.map(({ subject, verb }) => `${verb} ${subject}`)).toEqual([]);

@@ -17,8 +17,14 @@ async function running(guards: object = {}, options: DaemonOptions = {}): Promis
 }
 
 const ask = async (body: object = {}) => {
-  const wanted = { user: 'ana', source: 'other', destination: 'orders', forSeconds: 7_200, reason: 'INC-1' };
-  const { status, text } = await daemon.post('/api/break-glass', { ...wanted, ...body });
+  const requested = {
+    user: 'ana',
+    source: 'other',
+    destination: 'orders',
+    forSeconds: 7_200,
+    reason: 'INC-1',
+  };
+  const { status, text } = await daemon.post('/api/break-glass', { ...requested, ...body });
   return { status, body: JSON.parse(text) };
 };
 const decisions = async (subject: string) =>

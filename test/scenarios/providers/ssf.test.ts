@@ -29,7 +29,7 @@ async function running(
   transmitter = await startTransmitter({ now: () => Date.now() });
   transmitter.isSilent = isSilent;
   const port = await freePort();
-  const common = {
+  const stream = {
     transmitter: transmitter.issuer,
     audience: transmitter.aud,
     token: transmitter.managementToken,
@@ -39,9 +39,9 @@ async function running(
     provider: {
       ssf:
         delivery === 'poll'
-          ? { ...common, delivery }
+          ? { ...stream, delivery }
           : {
-              ...common,
+              ...stream,
               endpoint: `http://127.0.0.1:${port}/events/main`,
               pushTokens: ['push-token-0123456789'],
             },

@@ -71,6 +71,8 @@ export function filter(
     return objects.filter((object) => conditions.every(([, field = '', value]) => object[field] === value));
   const [, name] = /^servicePrincipalNames\/any\(n:n eq '((?:[^']|'')*)'\)$/.exec(expression) ?? [];
   if (name === undefined) return undefined;
-  const wanted = name.replaceAll("''", "'");
-  return objects.filter(({ servicePrincipalNames: names }) => Array.isArray(names) && names.includes(wanted));
+  const unquoted = name.replaceAll("''", "'");
+  return objects.filter(
+    ({ servicePrincipalNames: names }) => Array.isArray(names) && names.includes(unquoted),
+  );
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Delivery, ProviderWorld } from '../../conformance/provider-flow.js';
-import type { SharedKeycloak } from '../../stack/shared-keycloak.js';
+import type { KeycloakOfRun } from '../../stack/connect-keycloak.js';
 import { until } from '../until.js';
 
 const WEBHOOK_SECRET = 'webhook-secret-0123456789';
@@ -13,7 +13,7 @@ const SCOPES = ['orders:read', 'orders:write'];
  * over as `takeDeliveries`, to the byte. A change resolves once its events have come, so that none is missed; without
  * `inStep` it does not wait for them, which is faster where it does not matter when they come.
  */
-export async function startKeycloakWorld(server: SharedKeycloak, inStep = true): Promise<ProviderWorld> {
+export async function startKeycloakWorld(server: KeycloakOfRun, inStep = true): Promise<ProviderWorld> {
   const { admin } = server;
   const realm = `world-${randomUUID().slice(0, 8)}`;
   const held = new Map<string, Set<string>>();

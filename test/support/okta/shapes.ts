@@ -10,8 +10,8 @@ export function shape(name: string, fields: Wire): Wire {
   return merge(body, fields);
 }
 
-function merge(base: Wire, over: Wire): Wire {
-  const merged: Wire = { ...base };
+function merge(template: Wire, over: Wire): Wire {
+  const merged: Wire = { ...template };
   for (const [key, value] of Object.entries(over)) {
     const known = merged[key];
     merged[key] = isMap(known) && isMap(value) && key !== 'profile' ? merge(known, value) : value;

@@ -28,20 +28,20 @@ export function grantsIn(store: StateStore, body: Decoded, owner: 'token' | 'rol
 function resolveLinks(
   store: StateStore,
   table: 'acl-policies' | 'acl-roles',
-  wanted: readonly Decoded[],
+  given: readonly Decoded[],
 ): AclLink[] {
   const noun = table === 'acl-policies' ? 'policy' : 'role';
   const rows = store.list(table);
   const links = new Map<string, AclLink>();
-  for (const link of wanted) {
+  for (const link of given) {
     const [id, name] = [textIn(link, 'ID'), textIn(link, 'Name')];
     const row =
       id === ''
         ? rows.find((candidate) => sameName(candidate.Name, name))
         : rows.find((candidate) => candidate.ID === id);
     if (row === undefined) {
-      const wantedBy = id === '' ? `name ${quoted(name)}` : `ID ${quoted(id)}`;
-      throw serverFailure(`No such ACL ${noun} with ${wantedBy}`);
+      const linkedBy = id === '' ? `name ${quoted(name)}` : `ID ${quoted(id)}`;
+      throw serverFailure(`No such ACL ${noun} with ${linkedBy}`);
     }
     links.set(row.ID, { ID: row.ID, Name: row.Name });
   }

@@ -149,16 +149,16 @@ function stronger(left: AccessLevel | undefined, right: AccessLevel): AccessLeve
   return left !== undefined && strength[left] >= strength[right] ? left : right;
 }
 
-function enforce(rule: AccessLevel | undefined, wanted: AccessLevel): Decision {
+function enforce(rule: AccessLevel | undefined, needed: AccessLevel): Decision {
   switch (rule) {
     case undefined:
       return undefined;
     case 'write':
       return 'allow';
     case 'list':
-      return wanted === 'list' || wanted === 'read' ? 'allow' : 'deny';
+      return needed === 'list' || needed === 'read' ? 'allow' : 'deny';
     case 'read':
-      return wanted === 'read' ? 'allow' : 'deny';
+      return needed === 'read' ? 'allow' : 'deny';
     case 'deny':
       return 'deny';
   }

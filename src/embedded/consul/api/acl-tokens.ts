@@ -40,12 +40,12 @@ const tokens: AclKind<typeof table> = {
     const [role, method] = [call.parameter('role'), call.parameter('authmethod').toLowerCase()];
     if (role !== '' && method !== '')
       throw serverFailure('can only filter by one of policy, role, serviceName, or methodName at a time');
-    const isWanted = (row: AclTokenRow) =>
+    const matches = (row: AclTokenRow) =>
       (role === '' || (row.Roles ?? []).some((link) => link.ID === role)) &&
       (method === '' || row.AuthMethod?.toLowerCase() === method) &&
       !isExpired(row, call.context.clock.now());
     const showsSecret = authorizer.isAllowed('acl', 'write');
-    return rows.filter(isWanted).map((row) => tokenView(call.context, row, showsSecret));
+    return rows.filter(matches).map((row) => tokenView(call.context, row, showsSecret));
   },
   view(call, row, authorizer) {
     const view = tokenView(call.context, row, authorizer.isAllowed('acl', 'write'));

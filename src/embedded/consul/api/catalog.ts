@@ -42,9 +42,9 @@ export const catalogRoutes: readonly Route[] = [
 /** `?node-meta=key:value`, each of which a node must have. */
 function hasNodeMeta(call: Call, node: NodeRow): boolean {
   return call.request.query.getAll('node-meta').every((pair) => {
-    const [, key = pair, wanted = ''] = /^([^:]*):(.*)$/s.exec(pair) ?? [];
+    const [, key = pair, expected = ''] = /^([^:]*):(.*)$/s.exec(pair) ?? [];
     const value = node.Meta?.[key];
-    return value !== undefined && (wanted === '' || value === wanted);
+    return value !== undefined && (expected === '' || value === expected);
   });
 }
 
@@ -108,7 +108,7 @@ interface Instance {
   readonly node: NodeRow;
 }
 
-/** The instances whose nodes exist and have the wanted meta. */
+/** The instances whose nodes exist and have the required meta. */
 function withNodes(call: Call, rows: readonly ServiceRow[]): Instance[] {
   return rows.flatMap((row) => {
     const node = call.store.get('nodes', nodeKey(row.Node));
@@ -118,14 +118,14 @@ function withNodes(call: Call, rows: readonly ServiceRow[]): Instance[] {
 
 /** Instances of the service; or of its sidecars, and of the terminating gateways that name it. */
 function instancesOf(store: StateStore, name: string, isConnect: boolean): ServiceRow[] {
-  const wanted = name.toLowerCase();
-  const gateways = isConnect ? terminatingGatewaysOf(store, wanted) : new Set<string>();
+  const lowerName = name.toLowerCase();
+  const gateways = isConnect ? terminatingGatewaysOf(store, lowerName) : new Set<string>();
   return store.list('services').filter((row) => {
-    if (!isConnect) return row.Service.toLowerCase() === wanted;
+    if (!isConnect) return row.Service.toLowerCase() === lowerName;
     if (row.Kind === 'connect-proxy')
-      return String(row.Proxy.DestinationServiceName).toLowerCase() === wanted;
+      return String(row.Proxy.DestinationServiceName).toLowerCase() === lowerName;
     if (row.Kind === 'terminating-gateway') return gateways.has(row.Service.toLowerCase());
-    return row.Connect.Native === true && row.Service.toLowerCase() === wanted;
+    return row.Connect.Native === true && row.Service.toLowerCase() === lowerName;
   });
 }
 

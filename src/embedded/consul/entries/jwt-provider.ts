@@ -98,8 +98,8 @@ function remoteError(remote: Decoded): string | undefined {
   if (!uri.startsWith('/') && !URL.canParse(uri))
     return `Remote JWKS URI is invalid: parse ${quoted(uri)}: invalid URI for request, uri: ${uri}`;
   const backOff = objectIn(objectIn(remote, 'RetryPolicy'), 'RetryPolicyBackOff');
-  const [base, most] = [Number(backOff?.BaseInterval ?? 0), Number(backOff?.MaxInterval ?? 0)];
-  if (most !== 0 && base > most)
+  const [least, most] = [Number(backOff?.BaseInterval ?? 0), Number(backOff?.MaxInterval ?? 0)];
+  if (most !== 0 && least > most)
     return "retry policy backoff's MaxInterval should be greater or equal to BaseInterval";
   return clusterError(objectIn(remote, 'JWKSCluster'));
 }

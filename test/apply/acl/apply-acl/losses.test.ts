@@ -4,6 +4,7 @@ import { digestObject } from '../../../../src/plan/acl/acl-change.js';
 import { NOW } from '../../../plan/scene.js';
 import { NEVER } from '../../apply-rig.js';
 import {
+  aclToken,
   application,
   failed,
   gain,
@@ -18,7 +19,6 @@ import {
   role,
   rule,
   stepsFor,
-  token,
   WEB,
 } from '../memory-acl.js';
 
@@ -32,7 +32,10 @@ describe('an auth method whose lifetime is to be shorter', () => {
   it('has its tokens recorded before, so that a crash in between leaves none alive', async () => {
     const consul = memoryAcl();
     consul.put(method());
-    consul.tokens = [token('long'), token('short', { expiresAt: new Date(NOW + 240_000).toISOString() })];
+    consul.tokens = [
+      aclToken('long'),
+      aclToken('short', { expiresAt: new Date(NOW + 240_000).toISOString() }),
+    ];
     await applyAcl(application(shorten()), consul.deps, NEVER);
     expect(consul.log.filter((line) => line !== 'woke the relay')).toEqual([
       'keep acl/written=yes',
@@ -58,7 +61,7 @@ describe('an auth method whose lifetime is to be shorter', () => {
   it('has nothing recorded about tokens where none lives too long', async () => {
     const consul = memoryAcl();
     consul.put(method());
-    consul.tokens = [token('short', { expiresAt: new Date(NOW + 240_000).toISOString() })];
+    consul.tokens = [aclToken('short', { expiresAt: new Date(NOW + 240_000).toISOString() })];
     await applyAcl(application(shorten()), consul.deps, NEVER);
     expect(consul.settled.map(({ subject }) => subject)).toEqual([`acl-auth-method/${WEB}`]);
     expect(consul.tokens).toHaveLength(1);
@@ -67,7 +70,7 @@ describe('an auth method whose lifetime is to be shorter', () => {
   it('is shortened all the same where its tokens cannot be listed, and they stay recorded', async () => {
     const consul = memoryAcl();
     consul.put(method());
-    consul.tokens = [token('long')];
+    consul.tokens = [aclToken('long')];
     consul.before = async (line) => {
       if (line.startsWith('list')) throw failed('ERR_CONSUL_UNREACHABLE');
     };
@@ -82,7 +85,7 @@ describe('an auth method whose lifetime is to be shorter', () => {
     const consul = memoryAcl();
     consul.put(method(), rule());
     consul.known(method(), rule());
-    consul.tokens = [token('long')];
+    consul.tokens = [aclToken('long')];
     consul.before = async (line) => {
       if (line.startsWith('replace')) throw failed('ERR_CONSUL_REJECTED', 'no keys');
     };
@@ -144,7 +147,7 @@ describe('a binding rule that goes', () => {
   const recordsOf = async (...later: readonly Parameters<typeof loss.endTokens>[1][]) => {
     const consul = memoryAcl();
     consul.put(rule());
-    consul.tokens = [token('live')];
+    consul.tokens = [aclToken('live')];
     const drafts: string[] = [];
     consul.before = async (line) => {
       if (line.startsWith('delete'))
@@ -186,7 +189,7 @@ describe('a binding rule that goes', () => {
   it('has nothing recorded about tokens where another kind of object goes, or where it only changes', async () => {
     const consul = memoryAcl();
     consul.put(role(POLICY), rule());
-    consul.tokens = [token('live')];
+    consul.tokens = [aclToken('live')];
     const records: number[] = [];
     consul.before = async (line) => {
       if (/^(delete|replace)/.test(line)) records.push(consul.pending.size);
@@ -271,7 +274,7 @@ describe('an object that goes', () => {
   });
 
   it('says how many tokens ended with a method, that it is not known, or nothing where there was none', async () => {
-    const detailOf = async (tokens: ReturnType<typeof token>[], isListed = true) => {
+    const detailOf = async (tokens: ReturnType<typeof aclToken>[], isListed = true) => {
       const consul = memoryAcl();
       consul.put(method());
       consul.tokens = tokens;
@@ -282,8 +285,8 @@ describe('an object that goes', () => {
       expect(consul.objects.size).toBe(0);
       return consul.settled[0]?.detail?.split(';')[0];
     };
-    expect(await detailOf([token('a'), token('b')])).toBe('ended 2 live tokens');
-    expect(await detailOf([token('a')], false)).toBe('ended its live tokens');
+    expect(await detailOf([aclToken('a'), aclToken('b')])).toBe('ended 2 live tokens');
+    expect(await detailOf([aclToken('a')], false)).toBe('ended its live tokens');
     expect(await detailOf([])).toBeUndefined();
   });
 
@@ -313,7 +316,7 @@ describe('an object that goes', () => {
 describe('a role that loses something', () => {
   const detailOf = async (
     change: ReturnType<typeof narrowRole>,
-    tokens: ReturnType<typeof token>[],
+    tokens: ReturnType<typeof aclToken>[],
     isListed = true,
   ) => {
     const consul = memoryAcl();
@@ -327,15 +330,17 @@ describe('a role that loses something', () => {
   };
 
   it('says how many live tokens lose it, or that it is not known', async () => {
-    expect(await detailOf(narrowRole(), [token('a'), token('b')])).toBe('taken from its 2 live tokens too');
-    expect(await detailOf(narrowRole(), [token('a')], false)).toBe('taken from its live tokens too');
+    expect(await detailOf(narrowRole(), [aclToken('a'), aclToken('b')])).toBe(
+      'taken from its 2 live tokens too',
+    );
+    expect(await detailOf(narrowRole(), [aclToken('a')], false)).toBe('taken from its live tokens too');
     expect(await detailOf(narrowRole(), [])).toBeUndefined();
   });
 
   it('is the only one that says so', async () => {
     const widened = gain.update(`acl-role-${WEB}`, role(POLICY), role().object, 'widens');
-    expect(await detailOf(widened, [token('a')])).toBeUndefined();
+    expect(await detailOf(widened, [aclToken('a')])).toBeUndefined();
     const shorter = loss.update(WEB, method({ maxTokenTtlSeconds: 300 }), method().object, 'narrows');
-    expect(await detailOf(shorter, [token('a')])).toBeUndefined();
+    expect(await detailOf(shorter, [aclToken('a')])).toBeUndefined();
   });
 });

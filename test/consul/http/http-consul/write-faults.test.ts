@@ -24,8 +24,8 @@ function rawEntry(sources: readonly object[], modifyIndex: number): object {
 }
 
 describe('a write', () => {
-  const write = (consul: Consul, expectedIndex: number, base?: IntentionEntry) =>
-    consul.intentions.write(ORDERS, base, [WEB], expectedIndex, never);
+  const write = (consul: Consul, expectedIndex: number, current?: IntentionEntry) =>
+    consul.intentions.write(ORDERS, current, [WEB], expectedIndex, never);
 
   it('is one request, written where it is answered true and a conflict where false', async () => {
     for (const [verdict, kind] of [
@@ -120,9 +120,9 @@ describe('a write', () => {
       if (exchange.method === 'PUT') sent = exchange.body;
       exchange.reply(200, exchange.method === 'PUT' ? true : JSON.stringify(raw));
     });
-    const base = await consul.intentions.read(ORDERS, never);
-    if (base === undefined) throw new Error('nothing was read');
-    await consul.intentions.write(ORDERS, base, [...base.sources, WEB], 7, never);
+    const current = await consul.intentions.read(ORDERS, never);
+    if (current === undefined) throw new Error('nothing was read');
+    await consul.intentions.write(ORDERS, current, [...current.sources, WEB], 7, never);
     expect(sent).toBe(
       '{"Kind":"service-intentions","Name":"orders","Sources":[' +
         '{"Name":"f","Future":{"b":[1,null],"a":""},"Permissions":null,"Precedence":9},' +

@@ -25,14 +25,14 @@ const anyText = fc.oneof(
 describe('a selector of the embedded Consul', () => {
   it('that compares with a quoted text admits that text alone, whatever is in it', () => {
     fc.assert(
-      fc.property(anyText, anyText, (wanted, given) => {
-        const literal = selectorString(wanted);
+      fc.property(anyText, anyText, (expected, given) => {
+        const literal = selectorString(expected);
         const equals = compileSelector(`"x" in value and value.x == ${literal}`);
         const holds = compileSelector(`${literal} in list.y`);
-        expect(equals?.(identity(wanted))).toBe(true);
-        expect(equals?.(identity(given))).toBe(given === wanted);
-        expect(holds?.(identity('', [given, wanted]))).toBe(true);
-        expect(holds?.(identity('', [given]))).toBe(given === wanted);
+        expect(equals?.(identity(expected))).toBe(true);
+        expect(equals?.(identity(given))).toBe(given === expected);
+        expect(holds?.(identity('', [given, expected]))).toBe(true);
+        expect(holds?.(identity('', [given]))).toBe(given === expected);
       }),
     );
   });

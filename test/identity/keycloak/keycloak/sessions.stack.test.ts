@@ -3,16 +3,16 @@ import { systemClock } from '../../../../src/clock.js';
 import { createKeycloak } from '../../../../src/identity/keycloak/keycloak.js';
 import { Secret } from '../../../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../../../src/observe.js';
-import { type SharedKeycloak, shareKeycloak } from '../../../stack/shared-keycloak.js';
+import { connectKeycloak, type KeycloakOfRun } from '../../../stack/connect-keycloak.js';
 
 const REALM = 'sessions';
 const signal = new AbortController().signal;
 const opened: ReturnType<typeof createKeycloak>[] = [];
 const counted: string[] = [];
-let server: SharedKeycloak;
+let server: KeycloakOfRun;
 
 beforeAll(async () => {
-  server = await shareKeycloak();
+  server = await connectKeycloak();
   await server.admin.createRealm(REALM, { accessTokenLifespan: 240 });
 });
 afterAll(async () => {

@@ -7,7 +7,7 @@ import { rulesOf } from '../../../../src/plan/acl/granted-rules.js';
 import { parseRules } from '../../../../src/plan/acl/rules-text.js';
 import { classify } from '../../../../src/plan/actor.js';
 import { createPatternCompiler } from '../../../../src/plan/pattern.js';
-import { identityRules, token } from '../../acl/acl-scene.js';
+import { aclToken, identityRules } from '../../acl/acl-scene.js';
 import { client, mapping } from '../../scene.js';
 import { acl, claimOf, policyOf, proposed, roleOf } from '../../scene-proposal-acl.js';
 
@@ -80,7 +80,9 @@ describe('a proposal of acl: rules for any Consul', () => {
           policies: [...rulesOfPolicy].map(([name, text]) => policyOf(name, text)),
           roles: CLIENTS.map((id) => roleOf(id, [])),
         };
-        const all = tokens.map(({ looks, policies: of }, at) => token(`t${at}`, { ...looks, policies: of }));
+        const all = tokens.map(({ looks, policies: of }, at) =>
+          aclToken(`t${at}`, { ...looks, policies: of }),
+        );
         const { rules } = proposed({ clients, tokens: all, objects, claims: CLAIMS });
         const after = mapping({ acl, rules: rules.map(({ rule }) => rule) });
         for (const each of clients) {

@@ -3,13 +3,13 @@ import type { AclToken } from '../../../../src/model/acl.js';
 import type { ProposedClaim } from '../../../../src/plan/proposal/proposal.js';
 import type { AclProposal } from '../../../../src/plan/proposal/propose-acl.js';
 import type { HolderProof } from '../../../../src/plan/proposal/token-holder.js';
-import { loginProvider, READ_CONFIG, settings, token } from '../../acl/acl-scene.js';
+import { aclToken, loginProvider, READ_CONFIG, settings } from '../../acl/acl-scene.js';
 import { client, named } from '../../scene.js';
 import { claimOf, type Given, login, proposed } from '../../scene-proposal-acl.js';
 
 const CONFIG = '{"key_prefix":{"config/":{"policy":"read"}}}';
 const texts = ({ rules }: AclProposal) => rules.map(({ rule, evidence }) => [rule.scope, rule.acl, evidence]);
-const ofWeb = token('t', { description: 'token of web', policies: ['config-read'] });
+const ofWeb = aclToken('t', { description: 'token of web', policies: ['config-read'] });
 
 describe('a proposal of acl: rules', () => {
   it.each<readonly [string, Partial<AclToken>, Pick<HolderProof, 'by' | 'text'>]>([
@@ -18,7 +18,7 @@ describe('a proposal of acl: rules', () => {
     ['marks its ID', { description: 'by Ann (client=web)' }, { by: 'Description', text: 'client=web' }],
     ['has a role of its name', { roles: ['web'], policies: [] }, { by: 'role', text: 'web' }],
   ])('finds the scope that gives a client what its token gives, if the token %s', (_, changes, text) => {
-    const tokens = [token('t', { policies: ['config-read'], ...changes })];
+    const tokens = [aclToken('t', { policies: ['config-read'], ...changes })];
     const found = proposed({ clients: [client('web', ['config:read'])], tokens });
     expect(texts(found)).toEqual([['config:read', CONFIG, 'policy']]);
     const of = { client: { provider: 'main', clientId: 'web' } };
@@ -40,19 +40,19 @@ describe('a proposal of acl: rules', () => {
       [{ ...claimOf('shop'), service: { ...named('shop'), namespace: 'team' } }],
     ],
   ])('believes no client that a token %s', (_, changes, claims) => {
-    const tokens = [token('t', { policies: ['config-read'], ...changes })];
+    const tokens = [aclToken('t', { policies: ['config-read'], ...changes })];
     const found = proposed({ clients: [client('web', ['config:read'])], tokens, claims });
     expect([found.rules, [...found.explained]]).toEqual([[], []]);
   });
 
   it('takes the client that claims the services of a token', () => {
-    const tokens = [token('t', { serviceIdentities: ['shop'], policies: ['config-read'] })];
+    const tokens = [aclToken('t', { serviceIdentities: ['shop'], policies: ['config-read'] })];
     const found = proposed({ clients: [client('web', ['config:read'])], tokens, claims: [claimOf('shop')] });
     expect(found.explained.get('t')).toMatchObject({ services: ['shop'], scopes: ['config:read'] });
   });
 
   it('takes the scope whose clients are exactly those with the rights', () => {
-    const tokens = ['web', 'job'].map((id) => token(id, { description: id, policies: ['config-read'] }));
+    const tokens = ['web', 'job'].map((id) => aclToken(id, { description: id, policies: ['config-read'] }));
     const clients = [client('web', ['insights', 'x']), client('job', ['insights']), client('bot', ['x'])];
     expect(texts(proposed({ clients, tokens }))).toEqual([['insights', CONFIG, 'holders']]);
   });
@@ -134,7 +134,7 @@ describe('a proposal of acl: rules', () => {
       'Consul could not verify the tokens of the provider',
       {
         clients: [client('web', ['config:read'])],
-        tokens: [ofWeb, token('u', { serviceIdentities: ['web'] })],
+        tokens: [ofWeb, aclToken('u', { serviceIdentities: ['web'] })],
         claims: [claimOf('web')],
         mapping: {
           acl: settings({ providers: new Map([['main', loginProvider({ audience: undefined })]]) }),
@@ -145,7 +145,7 @@ describe('a proposal of acl: rules', () => {
       'the rules are for a protected service',
       {
         clients: [client('web', ['vault:write'])],
-        tokens: [token('t', { description: 'web', policies: ['vault'] })],
+        tokens: [aclToken('t', { description: 'web', policies: ['vault'] })],
         mapping: { protectedServices: ['vault'] },
       },
     ],
@@ -153,7 +153,7 @@ describe('a proposal of acl: rules', () => {
       'the token has more than scopemesh can read',
       {
         clients: [client('web', ['config:read'])],
-        tokens: [token('t', { description: 'web', policies: ['config-read', 'odd'] })],
+        tokens: [aclToken('t', { description: 'web', policies: ['config-read', 'odd'] })],
       },
     ],
     [
@@ -161,7 +161,7 @@ describe('a proposal of acl: rules', () => {
       {
         clients: [client('web', ['config:read'])],
         tokens: [
-          token('t', { description: 'web', policies: ['config-read'], expiresAt: '2020-01-01T00:00:00Z' }),
+          aclToken('t', { description: 'web', policies: ['config-read'], expiresAt: '2020-01-01T00:00:00Z' }),
         ],
       },
     ],
@@ -169,14 +169,14 @@ describe('a proposal of acl: rules', () => {
       'the token came from a login',
       {
         clients: [client('web', ['config:read'])],
-        tokens: [token('t', { description: 'web', policies: ['config-read'], authMethod: 'sso' })],
+        tokens: [aclToken('t', { description: 'web', policies: ['config-read'], authMethod: 'sso' })],
       },
     ],
     [
       'the texts of the token name two clients',
       {
         clients: [client('web', ['config:read']), client('job', [])],
-        tokens: [token('t', { description: 'web, job', policies: ['config-read'] })],
+        tokens: [aclToken('t', { description: 'web, job', policies: ['config-read'] })],
       },
     ],
     [
@@ -202,9 +202,9 @@ describe('a proposal of acl: rules', () => {
     const clients = [client('web', []), client('job', [])];
     const tokens = [
       ofWeb,
-      token('u', { description: 'web job', policies: ['config-read'] }),
-      token('v'),
-      token('w', { description: 'key for web' }),
+      aclToken('u', { description: 'web job', policies: ['config-read'] }),
+      aclToken('v'),
+      aclToken('w', { description: 'key for web' }),
     ];
     expect([...proposed({ clients, tokens }).unexplained]).toEqual([
       ['t', 'it is a token of the client main/web, whose scopes do not give all of it'],

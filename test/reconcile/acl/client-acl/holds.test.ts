@@ -77,12 +77,12 @@ describe('a held loss of a client', () => {
     await run(again);
     expect(await holdsOf(again)).toEqual([]);
     expect(again.outcomes()).toEqual(['acl-role observed HoldEnded']);
-    const unwanted = await held();
-    unwanted.setMapping({ rules: [] });
-    await unwanted.job.acl.noteNoObjects(unwanted.job.keyValues);
-    await run(unwanted);
-    expect(await holdsOf(unwanted)).toEqual([]);
-    expect(unwanted.requests()).toEqual([]);
+    const dropped = await held();
+    dropped.setMapping({ rules: [] });
+    await dropped.job.acl.noteNoObjects(dropped.job.keyValues);
+    await run(dropped);
+    expect(await holdsOf(dropped)).toEqual([]);
+    expect(dropped.requests()).toEqual([]);
   });
 
   it('ends no hold of another kind', async () => {

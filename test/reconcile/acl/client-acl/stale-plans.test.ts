@@ -6,7 +6,7 @@ import { reconcilePeople } from '../../../../src/reconcile/acl/people.js';
 import { endSessions } from '../../../../src/reconcile/acl/sessions.js';
 import { removeLeft } from '../../../../src/reconcile/acl/sweep-acl.js';
 import type { ReconcilerDeps } from '../../../../src/reconcile/deps.js';
-import { policy, token } from '../../../apply/acl/memory-acl.js';
+import { aclToken, policy } from '../../../apply/acl/memory-acl.js';
 import { CAUSE, NEVER } from '../../../apply/apply-rig.js';
 import { READ_CONFIG } from '../../../plan/acl/acl-scene.js';
 import { client, NOW } from '../../../plan/scene.js';
@@ -117,7 +117,7 @@ it('what no job removes stays once the mode is observe, and a comparison is aske
 it('the tokens of an ended session stay once the mode is observe, and that is reported', async () => {
   const it = aclWorld({ settings: { groups: [{ group: 'oncall', acl: READ_CONFIG }] } });
   it.tokens = [
-    token('a', {
+    aclToken('a', {
       authMethod: 'scopemesh-pay-main-_people',
       roles: [personName('pay', 'main', 'ann', 'oncall')],
     }),
@@ -137,7 +137,7 @@ it('the tokens of an ended session stay once the mode is observe, and that is re
 
 it('orphaned tokens stay once the mode is observe', async () => {
   const it = await made();
-  it.tokens = [token('a', { authMethod: 'scopemesh-pay-main-gone' })];
+  it.tokens = [aclToken('a', { authMethod: 'scopemesh-pay-main-gone' })];
   expect(
     await reap(
       learning(it, () => observing(it)),

@@ -5,7 +5,7 @@ import { reconcileClientAcl } from '../../../../src/reconcile/acl/client-acl.js'
 import { reconcilePeople } from '../../../../src/reconcile/acl/people.js';
 import { settleClientAcl } from '../../../../src/reconcile/acl/read-client-acl.js';
 import { noteTokens } from '../../../../src/reconcile/acl/token-counts.js';
-import { failed, token } from '../../../apply/acl/memory-acl.js';
+import { aclToken, failed } from '../../../apply/acl/memory-acl.js';
 import { NEVER } from '../../../apply/apply-rig.js';
 import { READ_CONFIG } from '../../../plan/acl/acl-scene.js';
 import { client, NOW } from '../../../plan/scene.js';
@@ -190,8 +190,8 @@ describe('the number of ACL tokens', () => {
 
   it('is measured by kind, without the token of scopemesh, where the mapping gives tokens', async () => {
     const it = aclWorld({ clients: [client('web', [])] });
-    const { authMethod: _, expiresAt: __, ...fixed } = token('static');
-    it.tokens = [token('login'), fixed, { ...fixed, accessorId: 'own' }];
+    const { authMethod: _, expiresAt: __, ...fixed } = aclToken('static');
+    it.tokens = [aclToken('login'), fixed, { ...fixed, accessorId: 'own' }];
     const all = await counted(it);
     const others = await counted(it, 'own');
     expect(all.length).toBeGreaterThan(1);

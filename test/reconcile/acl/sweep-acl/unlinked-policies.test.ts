@@ -66,8 +66,8 @@ describe('a policy of ours that nothing links', () => {
     expect(await exists(name)).toBe(false);
     const cause = { kind: 'resync' as const, receivedAt: new Date(rig.clock.now()).toISOString() };
     const [role] = await rig.objects('roles');
-    const [wanted] = Object(role).Policies as readonly { Name: string }[];
+    const [policy] = Object(role).Policies as readonly { Name: string }[];
     await removeLeft([], cause, worker.deps, never);
-    expect(await exists(wanted?.Name ?? '')).toBe(true);
+    expect(await exists(policy?.Name ?? '')).toBe(true);
   });
 });

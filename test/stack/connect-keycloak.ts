@@ -7,10 +7,10 @@ export const KEYCLOAK_OF_RUN = 'SCOPEMESH_KEYCLOAK_OF_RUN';
 const START_MS = 250_000;
 
 /** A Keycloak that other files use at the same time: each has realms of its own, with names that no other file has. */
-export type SharedKeycloak = Pick<KeycloakHandle, 'address' | 'admin'>;
+export type KeycloakOfRun = Pick<KeycloakHandle, 'address' | 'admin'>;
 
 /** The Keycloak of this run, which starts for the first file that asks. Its start costs 15 s of processor time. */
-export async function shareKeycloak(): Promise<SharedKeycloak> {
+export async function connectKeycloak(): Promise<KeycloakOfRun> {
   const offer = process.env[KEYCLOAK_OF_RUN];
   if (offer === undefined) throw new Error('this project of vitest.config.ts offers no Keycloak');
   const answer = await fetch(offer, { signal: AbortSignal.timeout(START_MS) });

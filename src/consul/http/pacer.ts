@@ -1,16 +1,16 @@
 import type { Clock } from '../../clock.js';
 
 /** At most `burst` at once and `perSecond` in the long run. */
-export interface TokenBucket {
+export interface Pacer {
   /** Resolves when the next one may go; rejects with the signal's reason. */
-  take(signal: AbortSignal): Promise<void>;
+  wait(signal: AbortSignal): Promise<void>;
 }
 
-export function createTokenBucket(clock: Clock, perSecond: number, burst: number): TokenBucket {
+export function createPacer(clock: Clock, perSecond: number, burst: number): Pacer {
   let filled = burst;
   let at = clock.now();
   return {
-    async take(signal) {
+    async wait(signal) {
       signal.throwIfAborted();
       const now = clock.now();
       // A clock that is set back must not stop the watch.

@@ -1,15 +1,15 @@
 /** Lets a number of things pass at once, and then one at each interval. Counts those that do not pass. */
-export class TokenBucket {
+export class CountingLimit {
   readonly #burst: number;
   readonly #everyMs: number;
-  #tokens: number;
+  #left: number;
   #filledAt: number | undefined;
   #suppressed = 0;
 
   constructor(limit: { readonly burst: number; readonly everyMs: number }) {
     this.#burst = limit.burst;
     this.#everyMs = limit.everyMs;
-    this.#tokens = limit.burst;
+    this.#left = limit.burst;
   }
 
   /** How many did not pass since the last call of `report`. */
@@ -17,18 +17,18 @@ export class TokenBucket {
     return this.#suppressed;
   }
 
-  hasToken(now: number): boolean {
+  mayPass(now: number): boolean {
     this.#fill(now);
-    return this.#tokens >= 1;
+    return this.#left >= 1;
   }
 
   /** Whether one more may pass. */
   take(now: number): boolean {
-    if (!this.hasToken(now)) {
+    if (!this.mayPass(now)) {
       this.#suppressed++;
       return false;
     }
-    this.#tokens--;
+    this.#left--;
     return true;
   }
 
@@ -47,13 +47,13 @@ export class TokenBucket {
   /** Whether it is as a new one. */
   isFull(now: number): boolean {
     this.#fill(now);
-    return this.#suppressed === 0 && this.#tokens >= this.#burst;
+    return this.#suppressed === 0 && this.#left >= this.#burst;
   }
 
   #fill(now: number): void {
     // The clock may have been set back since.
     const elapsedMs = Math.max(0, now - (this.#filledAt ?? now));
-    this.#tokens = Math.min(this.#burst, this.#tokens + elapsedMs / this.#everyMs);
+    this.#left = Math.min(this.#burst, this.#left + elapsedMs / this.#everyMs);
     this.#filledAt = now;
   }
 }

@@ -1,0 +1,22 @@
+import { hostname } from 'node:os';
+import { replicaName } from '../cli/create-lease.js';
+import type { Role } from '../cli/run-daemon.js';
+import { readVersion } from '../cli/version.js';
+import { type Clock, isoInstant } from '../clock.js';
+import type { Replica } from '../model/replica.js';
+
+/** This process as the other replicas list it. `address`: of its API. */
+export function describeProcess(
+  address: string,
+  parts: readonly Role[],
+  { clock }: { readonly clock: Clock },
+): Replica {
+  return {
+    replica: replicaName(),
+    host: hostname(),
+    address,
+    version: readVersion(),
+    startedAt: isoInstant(clock),
+    parts,
+  };
+}

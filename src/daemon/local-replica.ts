@@ -1,0 +1,105 @@
+import type { Config } from '../../config/config.js';
+import { createCore } from '../cli/create-core.js';
+import { createLeases } from '../cli/create-lease.js';
+import type { Provider } from '../cli/parts.js';
+import type { Consul } from '../consul/consul.js';
+import { Leadership } from '../lease/leadership.js';
+import type { Term } from '../lease/term.js';
+import { createNotifier } from '../notifier.js';
+import type { Store } from '../queue/store-parts.js';
+import type { Runtime } from '../runtime.js';
+import { CurrentCore } from './current-core.js';
+import { createIntakePorts } from './intake-ports.js';
+import { createLiveCore, type LiveCore } from './live-core.js';
+import type { LiveSecrets } from './live-secrets.js';
+import { Reloads } from './reload.js';
+import { Standby } from './standby.js';
+
+export interface LocalReplicaParts {
+  readonly config: Config;
+  readonly store: Store;
+  readonly consul: Consul;
+  readonly providers: readonly Provider[];
+  readonly secrets: LiveSecrets;
+  /** Reads the file again. */
+  readonly reload: () => Promise<Config>;
+  /** The address of its API, once it listens. */
+  readonly address: () => string | undefined;
+  readonly runtime: Runtime;
+}
+
+/** What one term runs: `publish` makes its core the one that the replica shows, and hands its events to. */
+export type Lead = (
+  term: Term,
+  parts: { readonly config: Config; readonly publish: (core: LiveCore) => void },
+) => Promise<void>;
+
+/** What this process is among the replicas: it takes events, leads while it has the lease, and else stands by. */
+export interface LocalReplica {
+  readonly leadership: Leadership;
+  readonly standby: Standby;
+  readonly reloads: Reloads;
+  readonly ports: ReturnType<typeof createIntakePorts>;
+  /** The core of its term; without one, a core that runs nothing. */
+  readonly live: LiveCore;
+  /** Resolves when it leads, or has tried to for the first time, or when the signal aborts. */
+  attempted(signal: AbortSignal): Promise<void>;
+  /** Leads whenever it has the lease. Resolves after `stop` has aborted; rejects as `lead` does. */
+  run(lead: Lead, stop: AbortSignal): Promise<void>;
+}
+
+/** `signal`: the first signal of the process. `stop`: that, or the failure of a part. */
+export async function createLocalReplica(
+  { config, store, consul, providers, secrets, reload, address, runtime }: LocalReplicaParts,
+  signal: AbortSignal,
+  stop: AbortSignal,
+): Promise<LocalReplica> {
+  const createIdleCore = () => createCore(reloads.current, { consul, providers, store }, runtime);
+  const reloads: Reloads = new Reloads(
+    config,
+    reload,
+    () => current.live,
+    () => leadership.stepDown(),
+    (next) => secrets.take(next),
+    signal,
+  );
+  const current = new CurrentCore(() =>
+    createLiveCore(createIdleCore(), { queue: store.queue, clock: runtime.clock, isReconciling: false }),
+  );
+  const intervalMs = () =>
+    Math.max(reloads.current.resyncMs, ...reloads.current.providers.map(({ fullReadMs }) => fullReadMs));
+  const standby = new Standby({ createDeps: () => createIdleCore().deps, intervalMs }, runtime);
+  const attempted = createNotifier();
+  const leaseOf = await createLeases(config, { consul, store }, runtime, address);
+  const leadership = new Leadership({
+    ...runtime,
+    lease: () => leaseOf(reloads.current.mode),
+    onWait() {
+      attempted.notify();
+      if (!stop.aborted) standby.begin();
+    },
+  });
+  const publish = (core: LiveCore) => {
+    current.lead(core);
+    attempted.notify();
+  };
+  return {
+    leadership,
+    standby,
+    reloads,
+    ports: createIntakePorts(store, current, runtime),
+    get live() {
+      return current.live;
+    },
+    attempted: attempted.wait,
+    run: (lead, until) =>
+      leadership.run(async (term) => {
+        void standby.end();
+        try {
+          await lead(term, { config: reloads.current, publish });
+        } finally {
+          current.rest();
+        }
+      }, until),
+  };
+}

@@ -1,0 +1,58 @@
+import type { Config } from '../../config/config.js';
+import { apiTokenPath, createApiToken } from '../cli/api-token.js';
+import type { PrometheusMetrics } from '../cli/metrics.js';
+import type { Provider } from '../cli/parts.js';
+import type { Role } from '../cli/run-daemon.js';
+import type { DecisionLog } from '../decisions/log.js';
+import type { Trail } from '../decisions/trail.js';
+import type { Store } from '../queue/store-parts.js';
+import type { Runtime } from '../runtime.js';
+import type { Listeners } from './listeners.js';
+import type { LiveSecrets } from './live-secrets.js';
+import type { LocalReplica } from './local-replica.js';
+import { publishLocalToken, warnOfMissingTokens } from './local-token.js';
+import { addRoutes } from './routes.js';
+
+export interface ServedParts {
+  readonly config: Config;
+  readonly only: readonly Role[];
+  readonly secrets: LiveSecrets;
+  readonly store: Store;
+  readonly providers: readonly Provider[];
+  readonly replica: LocalReplica;
+  readonly metrics: PrometheusMetrics;
+  /** Opens the embedded log at the first stream. */
+  readonly openLog: () => Promise<DecisionLog>;
+  readonly openTrail: () => Promise<Trail>;
+}
+
+/** Adds the routes and begins to listen. Resolves with the addresses. */
+export async function serveHttp(
+  listeners: Listeners,
+  { config, only, secrets, store, providers, replica, metrics, openLog, openTrail }: ServedParts,
+  { logger }: Runtime,
+): ReturnType<Listeners['listen']> {
+  const token = createApiToken();
+  addRoutes(
+    listeners,
+    {
+      config: secrets.config,
+      store,
+      providers,
+      activity: replica.ports.activity,
+      live: () => replica.live,
+      leading: () => replica.leadership.leading,
+      reloads: replica.reloads,
+      metrics,
+      decisionLog: config.decisions.kind === 'embedded' ? openLog : undefined,
+      intake: replica.ports,
+      isIntake: only.includes('intake'),
+      trail: openTrail,
+    },
+    { token, path: apiTokenPath(config) },
+  );
+  const addresses = await listeners.listen();
+  await publishLocalToken(config, token, logger);
+  warnOfMissingTokens(config, logger);
+  return addresses;
+}

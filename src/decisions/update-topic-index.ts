@@ -1,0 +1,121 @@
+import { type Clock, isoInstant } from '../clock.js';
+import { messageOf, SyncError } from '../errors.js';
+import type { Logger, Metrics } from '../observe.js';
+import { type Attempt, Outage, repeat } from '../repeat.js';
+import { type DecisionLog, MissingTopic, ReplacedLog } from './log.js';
+import type { TopicIndex } from './topic-index.js';
+
+/** How often the topic is asked for news. */
+const EVERY_MS = 2_000;
+
+export interface TopicIndexDeps {
+  /** Called again after each failure. */
+  readonly openIndex: () => Promise<TopicIndex>;
+  readonly openLog: () => Promise<Pick<DecisionLog, 'check' | 'readParts' | 'close'>>;
+  /** Nothing is written while it is true. */
+  readonly isPaused: () => boolean;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+}
+
+/** What one attempt uses, and the next one after a success. */
+interface Opened {
+  readonly index: TopicIndex;
+  readonly log: Pick<DecisionLog, 'check' | 'readParts' | 'close'>;
+}
+
+/** Takes what is new in the topic into its index, again and again until the signal aborts. Never rejects. */
+export async function updateTopicIndex(deps: TopicIndexDeps, signal: AbortSignal): Promise<void> {
+  const { clock, logger, metrics } = deps;
+  const outage = new Outage();
+  let opened: Opened | undefined;
+  let until = clock.now();
+  const noteUntil = ({ until: instant }: TopicIndex) => {
+    if (instant !== undefined) until = Date.parse(instant);
+  };
+
+  const update = async (): Promise<Attempt> => {
+    if (deps.isPaused()) {
+      if (outage.begins(clock.now()))
+        logger.warn({}, 'the index of the topic waits until its disk has space again');
+      return 'done';
+    }
+    opened ??= await open(deps);
+    const { index, log } = opened;
+    noteUntil(index);
+    const isMore = await takeNew(log, index, isoInstant(clock), signal);
+    noteUntil(index);
+    const lastedMs = outage.ends(clock.now());
+    if (lastedMs !== undefined) logger.info({ lastedMs }, 'the index of the topic is updated again');
+    return isMore ? 'more' : 'done';
+  };
+  const failed = (error: unknown): Attempt => {
+    // The relay makes the topic, or says what is missing.
+    if (signal.aborted || error instanceof MissingTopic) return 'done';
+    if (error instanceof SyncError && error.code === 'ERR_STATE_LOCKED') {
+      until = clock.now();
+      if (outage.begins(until))
+        logger.info({}, 'another process on this state directory keeps the index of the topic');
+      return 'done';
+    }
+    metrics.count('scopemesh_trail_index_failures_total');
+    if (outage.begins(clock.now()))
+      logger.warn(
+        { error: messageOf(error) },
+        'the index of the topic cannot be updated; scopemesh tries again',
+      );
+    return { failed: true };
+  };
+  const attempt = async (): Promise<Attempt> => {
+    try {
+      return await update();
+    } catch (error) {
+      await close(opened);
+      opened = undefined;
+      return failed(error);
+    } finally {
+      metrics.gauge('scopemesh_trail_index_lag_seconds', Math.max(0, clock.now() - until) / 1000);
+    }
+  };
+  await repeat(EVERY_MS, attempt, clock, signal);
+  await close(opened);
+}
+
+/** Leaves nothing open if it fails: the index is locked while it is open. */
+async function open({ openIndex, openLog }: TopicIndexDeps): Promise<Opened> {
+  let opened: Partial<Opened> = {};
+  try {
+    const index = await openIndex();
+    opened = { index };
+    const log = await openLog();
+    opened = { index, log };
+    // A read of a topic that is missing could make it, with the brokers' defaults.
+    await log.check();
+    return { index, log };
+  } catch (error) {
+    await close(opened);
+    throw error;
+  }
+}
+
+async function close(opened: Partial<Opened> = {}): Promise<void> {
+  await Promise.allSettled([opened.log?.close(), opened.index?.close()]);
+}
+
+/** True if there is more to read at once. */
+async function takeNew(
+  log: Opened['log'],
+  index: TopicIndex,
+  readAt: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    await index.take(await log.readParts(signal, index.position), readAt, signal);
+    return false;
+  } catch (error) {
+    if (!(error instanceof ReplacedLog)) throw error;
+    index.replaced();
+    return true;
+  }
+}
