@@ -89,7 +89,11 @@ async function receive(source: EventSource, request: FastifyRequest, reply: Fast
   const events = tracedEvents(reception.events, raw.headers.traceparent);
   try {
     const fresh = await acceptEvents(provider, events, channel, deps);
-    for (const error of reception.rejected ?? []) await recordRefusal(provider, error, request, deps);
+    // Its record is a write of the journal, for which the accepted events do not wait.
+    for (const error of reception.rejected ?? [])
+      recordRefusal(provider, error, request, deps).catch((cause: unknown) =>
+        deps.logger.error({ provider, error: messageOf(cause) }, 'a refused event could not be recorded'),
+      );
     return isSignal ? reply.code(202).send() : reply.code(202).send({ accepted: fresh.length });
   } catch (error) {
     deps.unstored.keep(provider, events, channel, error);

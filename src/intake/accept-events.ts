@@ -43,15 +43,15 @@ export async function acceptEvents(
     triggers: [...event.triggers, ...event.orders.flatMap(toTrigger)],
     rechecks: toRechecks([event], now),
   }));
-  // Both calls start together, so that the store makes both durable at once.
-  const [accepted] = await Promise.all([
-    inbox.accept(provider, incoming, { scope: eventScope(provider), ttlMs: REMEMBER_MS }),
-    // Only a measure of the channel: a replica that does not lead may not write it, but its events are stored.
-    activity.note(provider, channel, events).catch((error: unknown) => {
-      const fields = { provider, channel, error: messageOf(error) };
-      logger.debug(fields, 'the time of the last event on a channel cannot be noted');
-    }),
-  ]);
+  // Only a measure of the channel: no event waits for it, and one is accepted although it fails.
+  activity.note(provider, channel, events).catch((error: unknown) => {
+    const fields = { provider, channel, error: messageOf(error) };
+    logger.debug(fields, 'the time of the last event on a channel cannot be noted');
+  });
+  const accepted = await inbox.accept(provider, incoming, {
+    scope: eventScope(provider),
+    ttlMs: REMEMBER_MS,
+  });
   const fresh = relevant.filter(({ id }) => accepted.has(id));
   const known = relevant.filter(({ id }) => !accepted.has(id)).map(({ id }) => id);
   const count = (result: string, times: number) => {

@@ -21,6 +21,8 @@ const MIN_PAUSES = 10;
 const MIN_PAUSE_MS = 60_000;
 const MIN_SILENCE_MS = 600_000;
 const WRITE_EVERY_MS = 1_000;
+/** By then most events are worked on, and no decision waits behind the sync of this. */
+const WRITE_AFTER_MS = 100;
 
 /** When events arrived on each channel. It is kept over restarts, and other processes can read it. */
 export class ChannelActivity {
@@ -33,7 +35,10 @@ export class ChannelActivity {
     this.#clock = clock;
   }
 
-  /** Pass events that concern no client too: they also show that the channel works. */
+  /**
+   * Pass events that concern no client too: they also show that the channel works. Resolves once it is stored, which is
+   * a while later: an event must not wait for it.
+   */
   async note(provider: string, channel: Channel, events: readonly IdentityEvent[]): Promise<void> {
     const last = events.at(-1);
     if (last === undefined) return;
@@ -50,7 +55,9 @@ export class ChannelActivity {
     };
     const isDue = now - writtenAt >= WRITE_EVERY_MS;
     this.#own.set(name, { activity, writtenAt: isDue ? now : writtenAt });
-    if (isDue) await this.#keyValues.set(name, JSON.stringify(activity));
+    if (!isDue) return;
+    await this.#clock.sleep(WRITE_AFTER_MS);
+    await this.#keyValues.set(name, JSON.stringify(this.#own.get(name)?.activity ?? activity));
   }
 
   async of(provider: string, channel: Channel): Promise<Activity | undefined> {

@@ -14,8 +14,10 @@ import { EmbeddedInbox } from '../../src/queue/embedded/inbox.js';
 import { EmbeddedKeyValueStore } from '../../src/queue/embedded/key-value-store.js';
 import { EmbeddedQueue } from '../../src/queue/embedded/queue.js';
 import { EmbeddedRechecks } from '../../src/queue/embedded/rechecks.js';
-import { QUEUE_FILE } from '../../src/queue/embedded/schemas.js';
+import { JOURNAL_FILE, QUEUE_FILE } from '../../src/queue/embedded/schemas.js';
 import { StateFile } from '../../src/queue/embedded/state-file.js';
+import { gate } from '../conformance/store-harness.js';
+import { until } from '../support/until.js';
 
 let root: string;
 const opened: { close(): Promise<void> }[] = [];
@@ -27,13 +29,18 @@ afterEach(async () => {
   rmSync(root, { recursive: true, force: true });
 });
 
-/** The embedded store, which calls `sync` for each sync to the disk. */
-function open(directory: string, sync: () => Promise<void> = async () => {}) {
+/** The embedded store, which calls `sync` for each sync of its queue to the disk, and `syncJournal` for each of its journal. */
+function open(
+  directory: string,
+  sync: () => Promise<void> = async () => {},
+  syncJournal: () => Promise<void> = async () => {},
+) {
   const file = new StateFile(directory, QUEUE_FILE, sync);
-  opened.push(file);
+  const journal = new StateFile(directory, JOURNAL_FILE, syncJournal);
+  opened.push(file, journal);
   const deps = { logger: silentLogger, metrics: noMetrics, clock: systemClock, backoff: DEFAULT_BACKOFF };
   const queue = new EmbeddedQueue(file, deps);
-  const keyValues = new EmbeddedKeyValueStore(file, systemClock);
+  const keyValues = new EmbeddedKeyValueStore({ queue: file, journal }, systemClock);
   const rechecks = new EmbeddedRechecks(file);
   const inbox = new EmbeddedInbox(file, queue, rechecks, keyValues);
   const activity = new ChannelActivity(keyValues, systemClock);
@@ -61,6 +68,23 @@ it('An event costs one sync, which makes its triggers, its recheck and its ID du
   });
   expect(await acceptEvents('main', [event('a'), event('b')], 'webhook', deps)).toHaveLength(2);
   expect(syncs).toBe(1);
+});
+
+it('An event is acknowledged while a write of reconcile work is on its way to the disk', async () => {
+  const disk = gate();
+  let syncs = 0;
+  const deps = open(root, undefined, () => {
+    syncs++;
+    return disk.opened;
+  });
+  const reserved = deps.keyValues.set('guard/window', '[]');
+  await until('the sync', () => syncs === 1);
+  expect(await acceptEvents('main', [event('a')], 'webhook', deps)).toEqual([event('a')]);
+  expect(await acceptEvents('main', [event('a')], 'webhook', deps)).toEqual([]);
+  await deps.inbox.check();
+  expect(syncs).toBe(1);
+  disk.open();
+  await reserved;
 });
 
 it('A crash at any sync keeps an event completely or not at all', async () => {

@@ -89,7 +89,8 @@ it('A pushed channel that falls silent leads to a complete comparison', async ()
   });
   for (let at = 0; at < 12; at++) {
     clock.advance(5 * MINUTE);
-    await activity.note('main', 'signals', [{ id: `event-${at}`, triggers: [], orders: [] }]);
+    void activity.note('main', 'signals', [{ id: `event-${at}`, triggers: [], orders: [] }]);
+    await new Promise(setImmediate);
   }
   start();
   await until('a poll', () => cursors.length === 1);

@@ -6,8 +6,9 @@ import type { StateFile } from './state-file.js';
 const NAME = 'lease';
 
 /**
- * The epoch of a state directory, in `queue.db`. The lock of the directory keeps every other process away, so the epoch in
- * memory is the one on disk, and the leader before this process is dead.
+ * The epoch of a state directory, among the facts of `journal.db`. The lock of the directory keeps every other process
+ * away, so the epoch in memory is the one on disk, and the leader before this process is dead. The writes of every file
+ * are checked against the epoch in memory.
  */
 export class EmbeddedFence implements Fence {
   readonly lifeMs = Number.POSITIVE_INFINITY;
@@ -38,7 +39,7 @@ export class EmbeddedFence implements Fence {
       this.#file
         .sql('INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)')
         .run(NAME, JSON.stringify(next));
-      // With the write: what is behind it in the file's order is refused already.
+      // With the write: what any file writes after it is refused already.
       this.#leader = next;
     });
     this.#isAlive = true;

@@ -5,23 +5,26 @@ import type { EmbeddedQueue } from './queue.js';
 import type { EmbeddedRechecks } from './rechecks.js';
 import type { StateFile } from './state-file.js';
 
-/** Queue, rechecks and remembered ids are tables of one file. */
+// How long the trial stays in the table: until the next event after that.
+const TRIAL_MS = 60_000;
+
+/** Queue, rechecks and remembered ids are tables of `queue.db`. */
 export class EmbeddedInbox implements Inbox {
   readonly #file: StateFile;
   readonly #queue: EmbeddedQueue;
   readonly #rechecks: EmbeddedRechecks;
-  readonly #facts: EmbeddedKeyValueStore;
+  readonly #keyValues: EmbeddedKeyValueStore;
 
   constructor(
     file: StateFile,
     queue: EmbeddedQueue,
     rechecks: EmbeddedRechecks,
-    facts: EmbeddedKeyValueStore,
+    keyValues: EmbeddedKeyValueStore,
   ) {
     this.#file = file;
     this.#queue = queue;
     this.#rechecks = rechecks;
-    this.#facts = facts;
+    this.#keyValues = keyValues;
   }
 
   async accept(
@@ -37,8 +40,9 @@ export class EmbeddedInbox implements Inbox {
     return new Set((await Promise.all(accepted)).flat());
   }
 
+  /** Writes where an event would be written. */
   check(): Promise<void> {
-    return this.#facts.set('probe', '1');
+    return this.#keyValues.remember('probe', ['1'], TRIAL_MS);
   }
 
   async unsettled(provider: string): Promise<readonly Trigger[]> {
@@ -47,11 +51,11 @@ export class EmbeddedInbox implements Inbox {
 
   #accept(provider: string, events: readonly IncomingEvent[], { scope, ttlMs }: EventMemory) {
     const all = new Map(events.map((event) => [event.id, event]));
-    const fresh = [...all.values()].filter(({ id }) => !this.#facts.isRemembered(scope, id));
+    const fresh = [...all.values()].filter(({ id }) => !this.#keyValues.isRemembered(scope, id));
     const ids = fresh.map(({ id }) => id);
     const onDurable = this.#queue.append(fresh.flatMap(({ triggers }) => triggers));
     for (const recheck of fresh.flatMap(({ rechecks }) => rechecks)) this.#rechecks.insert(provider, recheck);
-    this.#facts.insert(scope, ids, ttlMs);
+    this.#keyValues.insert(scope, ids, ttlMs);
     return { ids, onDurable };
   }
 }

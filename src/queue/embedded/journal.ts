@@ -35,7 +35,7 @@ interface MutableRecord {
   readonly holds: Map<string, RecordedHold>;
 }
 
-/** The journal over the tables of `journal.db`. One process works on it. */
+/** The journal over tables of `journal.db`. One process works on it. */
 export class EmbeddedJournal implements Journal {
   readonly #file: StateFile;
   readonly #kept: Kept;

@@ -2,7 +2,7 @@ import { chmodSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
 import { Row } from './rows.js';
-import { type StateSchema, unreachable } from './state-file.js';
+import { failureOf, requireIntact, type StateSchema } from './state-file.js';
 import { syncDirectory } from './write-ahead-log.js';
 
 // `seq` orders: triggers by arrival, keys by their oldest trigger or their last wait, decisions by settlement.
@@ -16,7 +16,6 @@ CREATE TABLE IF NOT EXISTS keys (
   attempts INTEGER NOT NULL, parked_since TEXT, error TEXT NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS keys_in_order ON keys (urgent DESC, seq) WHERE parked_since IS NULL;
 CREATE INDEX IF NOT EXISTS keys_by_due ON keys (due_at) WHERE parked_since IS NULL;
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS remembered (
   scope TEXT NOT NULL, id TEXT NOT NULL, expires_at INTEGER NOT NULL, PRIMARY KEY (scope, id)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS remembered_by_expiry ON remembered (expires_at);
@@ -30,10 +29,11 @@ const DELAYED_AT = 'ALTER TABLE keys ADD COLUMN delayed_at INTEGER NOT NULL DEFA
 // Which keys run, so that a query leaves them out: of this connection alone, and gone with it.
 const RUNNING = 'CREATE TEMP TABLE running (key TEXT PRIMARY KEY) WITHOUT ROWID';
 
-/** Version 1 also held the journal. */
+/** Version 1 also held the journal, and version 2 still the facts. */
 export const QUEUE_FILE: StateSchema = {
   fileName: 'queue.db',
-  version: 2,
+  version: 3,
+  lost: 'events and orders that waited are lost',
   // Who sends an event waits for it.
   gatherMs: 0,
   setUp(database) {
@@ -44,6 +44,8 @@ export const QUEUE_FILE: StateSchema = {
   },
 };
 
+const FACTS_TABLE =
+  'CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID';
 const JOURNAL_TABLES_1 = `
 CREATE TABLE IF NOT EXISTS pending (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, key TEXT NOT NULL, body TEXT NOT NULL);
@@ -56,7 +58,6 @@ CREATE TABLE IF NOT EXISTS written (
 CREATE TABLE IF NOT EXISTS holds (
   key TEXT NOT NULL, subject TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (key, subject)) WITHOUT ROWID;
 `;
-const JOURNAL_TABLE_NAMES = ['pending', 'revisions', 'outbox', 'settled', 'written', 'holds'];
 
 /** With an index on it, SQLite counts the holds by reason without reading them. */
 export const HOLD_REASON = "json_extract(body, '$.reason')";
@@ -90,65 +91,102 @@ DROP TABLE settled;
 DROP TABLE revisions;
 `;
 
-/** A file of its own, so that no event waits behind the journal's syncs before it is acknowledged. */
+/**
+ * The journal, and the facts of the key-value store: a file of its own, so that no event waits behind their syncs before
+ * it is acknowledged. Since version 3 it holds the facts.
+ */
 export const JOURNAL_FILE: StateSchema = {
   fileName: 'journal.db',
-  version: 2,
+  version: 3,
   gatherMs: 3,
+  lost:
+    'rulings, decisions that were not published and the record of what scopemesh wrote are lost, ' +
+    "and so are quarantines that Consul's KV does not have",
   setUp(database) {
     database.exec(JOURNAL_TABLES);
+    database.exec(FACTS_TABLE);
     const found = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'outbox'").all();
     if (found.length > 0) database.exec(FROM_VERSION_1);
   },
 };
 
+/** Tables that a `queue.db` of an older version holds. `since`: a `journal.db` of this version or a later one has its own. */
+const MOVED = [
+  ...['pending', 'revisions', 'outbox', 'settled', 'written', 'holds'].map((table) => ({ table, since: 1 })),
+  { table: 'facts', since: 3 },
+];
+
 /**
- * Moves the journal out of a `queue.db` of version 1. The copy is durable before the tables are dropped, and until
- * they are dropped nothing else writes the journal's file: after a crash at any moment the next start copies again.
+ * Moves the journal and the facts out of a `queue.db` of an older version. The copy is one transaction, which also raises
+ * the version of `journal.db`, and the tables are dropped only once it is durable. After a crash the next start copies if
+ * the copy is not there, and otherwise only drops. So what is older never overrides what was written since, also if an old
+ * `queue.db` is restored beside a `journal.db` that was not lost.
  */
-export function moveJournal(directory: string): void {
+export function moveToJournal(directory: string): void {
   const path = join(directory, QUEUE_FILE.fileName);
   if (!existsSync(path)) return;
+  const lost = `${QUEUE_FILE.lost}; ${JOURNAL_FILE.lost}`;
   let database: Database.Database | undefined;
   try {
-    database = new Database(path, { timeout: 5000 });
-    const version = new Row(database.prepare('PRAGMA user_version').all()[0]).integer('user_version');
-    const found = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'pending'").all();
-    if (version !== 1 || found.length === 0) return;
-    copyJournal(directory, path);
-    database.exec('PRAGMA synchronous = FULL');
-    inTransaction(database, [
-      ...JOURNAL_TABLE_NAMES.map((table) => `DROP TABLE IF EXISTS ${table}`),
+    const queue = new Database(path, { timeout: 5000 });
+    database = queue;
+    if (versionOf(queue) >= QUEUE_FILE.version) return;
+    const left = MOVED.filter(({ table }) => hasTable(queue, table));
+    if (left.length === 0) return;
+    requireIntact(queue, path, lost);
+    copyToJournal(directory, path, left);
+    queue.exec('PRAGMA synchronous = FULL');
+    inTransaction(queue, [
+      ...left.map(({ table }) => `DROP TABLE ${table}`),
       `PRAGMA user_version = ${QUEUE_FILE.version}`,
     ]);
   } catch (error) {
-    throw unreachable(path, error);
+    throw failureOf(path, lost, error);
   } finally {
     if (database?.open) database.close();
   }
 }
 
-function copyJournal(directory: string, from: string): void {
+function copyToJournal(directory: string, from: string, left: typeof MOVED): void {
   const path = join(directory, JOURNAL_FILE.fileName);
-  const journal = new Database(path, { timeout: 5000 });
+  let journal: Database.Database | undefined;
   try {
+    journal = new Database(path, { timeout: 5000 });
     chmodSync(path, 0o600);
+    // Who moves a damaged file away must not lose the copy with it.
+    requireIntact(journal, path, JOURNAL_FILE.lost);
+    const version = versionOf(journal);
+    if (version > JOURNAL_FILE.version) throw new Error(`a newer scopemesh wrote it (version ${version})`);
+    const copied = left.filter(({ since }) => version < since);
     journal.exec('PRAGMA journal_mode = WAL');
     journal.exec('PRAGMA synchronous = FULL');
-    journal.exec(JOURNAL_TABLES_1);
     journal.prepare('ATTACH ? AS old').run(from);
-    inTransaction(
-      journal,
-      JOURNAL_TABLE_NAMES.flatMap((table) => [
+    // Also with nothing to copy: its sync makes a copy durable that a crash left in the log.
+    inTransaction(journal, [
+      ...(version < 1 ? [JOURNAL_TABLES_1] : []),
+      FACTS_TABLE,
+      ...copied.flatMap(({ table }) => [
         `DELETE FROM main.${table}`,
         `INSERT INTO main.${table} SELECT * FROM old.${table}`,
       ]),
-    );
+      `PRAGMA main.user_version = ${JOURNAL_FILE.version}`,
+    ]);
     journal.exec('DETACH old');
+  } catch (error) {
+    throw failureOf(path, JOURNAL_FILE.lost, error);
   } finally {
-    journal.close();
+    if (journal?.open) journal.close();
   }
   syncDirectory(directory);
+}
+
+function versionOf(database: Database.Database): number {
+  return new Row(database.prepare('PRAGMA user_version').all()[0]).integer('user_version');
+}
+
+function hasTable(database: Database.Database, table: string): boolean {
+  const query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?";
+  return database.prepare(query).all(table).length > 0;
 }
 
 function inTransaction(database: Database.Database, steps: readonly string[]): void {

@@ -24,6 +24,8 @@ export interface StateSchema {
   readonly version: number;
   /** How long a write that follows on several others waits for more: alone it costs several times as much as among forty. */
   readonly gatherMs: number;
+  /** What is gone without the file, as a clause for the error about a damaged one. */
+  readonly lost: string;
   /** Creates what is missing, also in a file of an older version, within a transaction. Repeating is harmless. */
   setUp(database: Database.Database): void;
 }
@@ -63,6 +65,7 @@ export class StateFile {
   readonly damaged: Promise<never>;
   #onDamage: (error: SyncError) => void = () => {};
   readonly #path: string;
+  readonly #lost: string;
   readonly #gatherMs: number;
   readonly #space: FileSpace;
   readonly #database: Database.Database;
@@ -83,6 +86,7 @@ export class StateFile {
   constructor(directory: string, schema: StateSchema, sync?: SyncFile, space: FileSpace = NO_SPACE) {
     this.#path = join(directory, schema.fileName);
     this.#gatherMs = schema.gatherMs;
+    this.#lost = schema.lost;
     this.#space = space;
     this.damaged = new Promise((_resolve, reject) => {
       this.#onDamage = reject;
@@ -94,7 +98,7 @@ export class StateFile {
       chmodSync(this.#path, 0o600);
       this.#database.exec('PRAGMA journal_mode = WAL');
       this.#database.exec('PRAGMA synchronous = FULL');
-      this.#check();
+      requireIntact(this.#database, this.#path, this.#lost);
       const version = this.#pragma('user_version').integer('user_version');
       if (version > schema.version) throw new Error(`a newer scopemesh wrote it (version ${version})`);
       this.#database.exec('PRAGMA temp_store = MEMORY');
@@ -338,16 +342,9 @@ export class StateFile {
     this.#rowsInLog = 0;
   }
 
-  /** Takes about a second for a file of some hundred megabytes. */
-  #check(): void {
-    const found = this.#pragma('quick_check(1)').text('quick_check');
-    if (found !== 'ok') throw damaged(this.#path, new Error(found.replaceAll(/\s+/g, ' ')));
-  }
-
   #failure(error: unknown): SyncError {
-    if (!isDamage(error)) return unreachable(this.#path, error);
-    const failure = damaged(this.#path, error);
-    this.#onDamage(failure);
+    const failure = failureOf(this.#path, this.#lost, error);
+    if (failure.code === 'ERR_STATE_DAMAGED') this.#onDamage(failure);
     return failure;
   }
 
@@ -356,8 +353,16 @@ export class StateFile {
   }
 }
 
-export function unreachable(path: string, error: unknown): SyncError {
+/** Throws ERR_STATE_DAMAGED if the file is damaged. Takes about a second for a file of some hundred megabytes. */
+export function requireIntact(database: Database.Database, path: string, lost: string): void {
+  const found = new Row(database.prepare('PRAGMA quick_check(1)').all()[0]).text('quick_check');
+  if (found !== 'ok') throw damaged(path, lost, new Error(found.replaceAll(/\s+/g, ' ')));
+}
+
+/** What `error` says about the file. `lost`: as in `StateSchema`. */
+export function failureOf(path: string, lost: string, error: unknown): SyncError {
   if (error instanceof SyncError) return error;
+  if (isDamage(error)) return damaged(path, lost, error);
   return new SyncError(
     'ERR_QUEUE_UNREACHABLE',
     `the state file ${path} cannot be used: ${messageOf(error)}`,
@@ -378,12 +383,12 @@ function isDamage(error: unknown): boolean {
   return error instanceof Error && 'code' in error && /^SQLITE_(CORRUPT|NOTADB)/.test(String(error.code));
 }
 
-function damaged(path: string, error: unknown): SyncError {
+function damaged(path: string, lost: string, error: unknown): SyncError {
   return new SyncError(
     'ERR_STATE_DAMAGED',
     `the state file ${path} is damaged (${messageOf(error)}). ` +
       `Stop scopemesh, move ${path} with its -wal and -shm files away, restore them from a backup or start without them. ` +
-      'Without them scopemesh reads both sides again; events that waited, rulings and quarantines are lost.',
+      `Without them scopemesh reads both sides again; ${lost}.`,
     { retriable: false, cause: error },
   );
 }

@@ -11,7 +11,7 @@ import { EmbeddedKeyValueStore } from './key-value-store.js';
 import { EmbeddedQueue } from './queue.js';
 import { EmbeddedRechecks } from './rechecks.js';
 import { EmbeddedRoster } from './roster.js';
-import { JOURNAL_FILE, moveJournal, QUEUE_FILE } from './schemas.js';
+import { JOURNAL_FILE, moveToJournal, QUEUE_FILE } from './schemas.js';
 import { SpaceReserve } from './space-reserve.js';
 import { type FileSpace, isFull, StateFile, type StateSchema } from './state-file.js';
 
@@ -30,8 +30,8 @@ export interface EmbeddedStore extends Store {
 }
 
 /**
- * Queue, key-value store and rechecks in the SQLite file `queue.db` of the directory, the journal in `journal.db`, and
- * space that is kept back for both. Throws SyncError ERR_STATE_LOCKED if a daemon uses the directory already, ERR_QUEUE_UNREACHABLE if a file cannot be used.
+ * Queue, rechecks and remembered IDs in the SQLite file `queue.db` of the directory, the journal and the values of the
+ * key-value store in `journal.db`, and space that is kept back for both. Throws SyncError ERR_STATE_LOCKED if a daemon uses the directory already, ERR_QUEUE_UNREACHABLE if a file cannot be used.
  */
 export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore {
   const { directory, logger, metrics, clock } = options;
@@ -47,11 +47,11 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
       give: () => space.give(user),
       isLow: () => space.isLow(),
     });
-    moveJournal(directory);
+    withSpace(spaceFor('journal'), () => moveToJournal(directory));
     file = openFile(directory, QUEUE_FILE, spaceFor('events'));
     journalFile = openFile(directory, JOURNAL_FILE, spaceFor('journal'));
     journal = new EmbeddedJournal(journalFile);
-    fence = new EmbeddedFence(file);
+    fence = new EmbeddedFence(journalFile);
   } catch (error) {
     void file?.close();
     void journalFile?.close();
@@ -60,7 +60,7 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
   }
   const backoff = { ...DEFAULT_BACKOFF, ...options.backoff };
   const queue = new EmbeddedQueue(file, { logger, metrics, clock, backoff });
-  const keyValues = new EmbeddedKeyValueStore(file, clock);
+  const keyValues = new EmbeddedKeyValueStore({ queue: file, journal: journalFile }, clock);
   const rechecks = new EmbeddedRechecks(file);
   const damaged = Promise.race([file.damaged, journalFile.damaged]);
   // A command watches nothing: there the call that finds the damage fails, and that is enough.
@@ -97,11 +97,15 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
   };
 }
 
-/** If it fails because the disk is full, it is tried again as long as there is space to give. */
 function openFile(directory: string, schema: StateSchema, space: FileSpace): StateFile {
+  return withSpace(space, () => new StateFile(directory, schema, undefined, space));
+}
+
+/** If it fails because the disk is full, it is tried again as long as there is space to give. */
+function withSpace<T>(space: FileSpace, open: () => T): T {
   for (;;) {
     try {
-      return new StateFile(directory, schema, undefined, space);
+      return open();
     } catch (error) {
       if (!(error instanceof SyncError) || !isFull(error.cause) || !space.give()) throw error;
     }

@@ -1,9 +1,10 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { addIntake } from '../../../src/daemon/events.js';
 import { createHttpServer } from '../../../src/daemon/http-server.js';
-import { SyncError } from '../../../src/errors.js';
+import { RejectedEvent, SyncError } from '../../../src/errors.js';
 import type { EventSource, IdentityEvent } from '../../../src/identity/source.js';
 import { type AcceptDeps, acceptEvents } from '../../../src/intake/accept-events.js';
+import type { RejectedEvents } from '../../../src/intake/rejected-events.js';
 import { clientKey } from '../../../src/model/key.js';
 import type { RevocationOrder } from '../../../src/model/order.js';
 import type { Trigger } from '../../../src/model/trigger.js';
@@ -89,16 +90,19 @@ describe('an event that is accepted', () => {
 });
 
 describe('the answer to an event', () => {
-  const answered = async () => {
+  const answered = async (
+    rejected: readonly RejectedEvent[] = [],
+    record: RejectedEvents['record'] = async () => {},
+  ) => {
     const server = createHttpServer();
     const source: EventSource = {
       provider: 'main',
-      receive: async () => ({ kind: 'events', events: [changed] }),
+      receive: async () => ({ kind: 'events', events: [changed], rejected }),
     };
     addIntake(server, {
       ...deps,
       sources: new Map([['main', source]]),
-      rejectedEvents: { record: async () => {} },
+      rejectedEvents: { record },
       unstored: { keep: () => {} },
       logger: silentLogger,
     });
@@ -110,6 +114,22 @@ describe('the answer to an event', () => {
   it('is 202 once it is durable', async () => {
     expect((await answered()).statusCode).toBe(202);
     expect(added).toHaveLength(1);
+  });
+
+  it('is 202 before the refusal of another event of the request is recorded, and although that fails', async () => {
+    const refused = new RejectedEvent('ERR_EVENT_INVALID', 'no uuid', 400);
+    const recorded: unknown[] = [];
+    let fail = (_: Error) => {};
+    const record = (_: string, error: RejectedEvent) => {
+      recorded.push(error);
+      return new Promise<void>((_resolve, reject) => {
+        fail = reject;
+      });
+    };
+    expect((await answered([refused], record)).statusCode).toBe(202);
+    expect(recorded).toEqual([refused]);
+    fail(new Error('the journal is away'));
+    await new Promise(setImmediate);
   });
 
   it('is 503 with a retry time if the store refuses it', async () => {

@@ -5,7 +5,7 @@ import Database from 'libsql';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
-import { QUEUE_FILE } from '../../../src/queue/embedded/schemas.js';
+import { JOURNAL_FILE, QUEUE_FILE } from '../../../src/queue/embedded/schemas.js';
 import { StateFile } from '../../../src/queue/embedded/state-file.js';
 import { createEmbeddedStore } from '../../../src/queue/embedded/store.js';
 import { gate } from '../../conformance/store-harness.js';
@@ -31,7 +31,7 @@ describe('the state file', () => {
       .map((row) => row.text('name'));
 
   it('undoes a write that fails and keeps those that share its transaction', async () => {
-    const file = new StateFile(directory, QUEUE_FILE);
+    const file = new StateFile(directory, JOURNAL_FILE);
     const failing = file.write(() => {
       file.sql('INSERT INTO facts (name, value) VALUES (?, ?)').run('half', '');
       throw new Error('no');
@@ -44,7 +44,7 @@ describe('the state file', () => {
   });
 
   it('rejects what does not fit on the disk, and goes on when there is room', async () => {
-    const file = new StateFile(directory, QUEUE_FILE);
+    const file = new StateFile(directory, JOURNAL_FILE);
     const pages = file.sql('PRAGMA page_count').first()?.integer('page_count') ?? 0;
     file.sql(`PRAGMA max_page_count = ${pages}`).all();
     await expect(put(file, 'large', 'x'.repeat(100_000))).rejects.toEqual(UNREACHABLE);
@@ -63,7 +63,7 @@ describe('the state file', () => {
       return true;
     };
     const space = { give, isLow: () => given > 0 };
-    const file: StateFile = new StateFile(directory, QUEUE_FILE, undefined, space);
+    const file: StateFile = new StateFile(directory, JOURNAL_FILE, undefined, space);
     await Promise.all(Array.from({ length: 120 }, (_, at) => put(file, `row ${at}`)));
     const pages = file.sql('PRAGMA page_count').first()?.integer('page_count') ?? 0;
     file.sql(`PRAGMA max_page_count = ${pages}`).all();
@@ -79,22 +79,23 @@ describe('the state file', () => {
   };
 
   it('refuses a file whose bytes were overwritten, and says what to do', async () => {
-    const file = new StateFile(directory, QUEUE_FILE);
+    const file = new StateFile(directory, JOURNAL_FILE);
     await fill(file);
     file.sql('PRAGMA wal_checkpoint(TRUNCATE)').all();
     await file.close();
-    overwrite('queue.db');
-    const open = () => new StateFile(directory, QUEUE_FILE);
+    overwrite('journal.db');
+    const open = () => new StateFile(directory, JOURNAL_FILE);
     expect(open).toThrow(expect.objectContaining({ code: 'ERR_STATE_DAMAGED', retriable: false }));
-    expect(open).toThrow(/queue\.db is damaged .*move .* away, restore them from a backup/);
+    expect(open).toThrow(/journal\.db is damaged .*move .* away, restore them from a backup/);
+    expect(open).toThrow(/rulings, .* are lost/);
   });
 
   it('reports damage that it meets while it is used', async () => {
-    const file = new StateFile(directory, QUEUE_FILE);
+    const file = new StateFile(directory, JOURNAL_FILE);
     await fill(file);
     file.sql('PRAGMA wal_checkpoint(TRUNCATE)').all();
-    overwrite('queue.db');
-    const other = new Database(join(directory, 'queue.db'));
+    overwrite('journal.db');
+    const other = new Database(join(directory, 'journal.db'));
     // Pages that SQLite keeps in memory hide the damage until another process has written.
     expect(() => other.prepare('INSERT INTO facts (name, value) VALUES (?, ?)').run('x', 'y')).toThrow();
     other.close();
@@ -113,10 +114,10 @@ describe('the state file', () => {
       clock: systemClock,
     });
     for (let at = 0; at < 20; at++) await store.keyValues.set(`fact ${at}`, 'x'.repeat(4000));
-    const other = new Database(join(directory, 'queue.db'));
+    const other = new Database(join(directory, 'journal.db'));
     other.prepare('INSERT INTO facts (name, value) VALUES (?, ?)').run('x', 'y');
     other.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all();
-    overwrite('queue.db');
+    overwrite('journal.db');
     const unhandled: unknown[] = [];
     const listen = (error: unknown) => unhandled.push(error);
     process.on('unhandledRejection', listen);
@@ -133,11 +134,11 @@ describe('the state file', () => {
   });
 
   it('commits what waits when it is closed', async () => {
-    const file = new StateFile(directory, QUEUE_FILE);
+    const file = new StateFile(directory, JOURNAL_FILE);
     const written = put(file, 'last');
     await file.close();
     await written;
-    const again = new StateFile(directory, QUEUE_FILE);
+    const again = new StateFile(directory, JOURNAL_FILE);
     expect(names(again)).toEqual(['last']);
     await again.close();
   });
@@ -157,18 +158,22 @@ describe('the state file', () => {
     const open = () =>
       createEmbeddedStore({ directory, logger: silentLogger, metrics: noMetrics, clock: systemClock });
     writeFileSync(join(directory, 'queue.db'), 'not a database '.repeat(1000));
-    expect(open).toThrow(UNREACHABLE);
-    expect(open).toThrow(UNREACHABLE);
+    const damaged = expect.objectContaining({ code: 'ERR_STATE_DAMAGED' });
+    expect(open).toThrow(damaged);
+    expect(open).toThrow(damaged);
     rmSync(join(directory, 'queue.db'));
-    const file = new StateFile(directory, QUEUE_FILE);
-    file.sql('PRAGMA user_version = 3').all();
-    await file.close();
-    expect(open).toThrow(expect.objectContaining({ message: expect.stringContaining('newer scopemesh') }));
+    for (const schema of [QUEUE_FILE, JOURNAL_FILE]) {
+      const file = new StateFile(directory, schema);
+      file.sql(`PRAGMA user_version = ${schema.version + 1}`).all();
+      await file.close();
+      expect(open).toThrow(expect.objectContaining({ message: expect.stringContaining('newer scopemesh') }));
+      rmSync(join(directory, schema.fileName));
+    }
   });
 
   it('acknowledges a write only after its sync, and syncs once for all that come meanwhile', async () => {
     const syncs: ReturnType<typeof gate>[] = [];
-    const file = new StateFile(directory, QUEUE_FILE, () => {
+    const file = new StateFile(directory, JOURNAL_FILE, () => {
       const sync = gate();
       syncs.push(sync);
       return sync.opened;
@@ -196,7 +201,7 @@ describe('the state file', () => {
     let syncs = 0;
     const first = gate();
     const sync = () => (++syncs === 1 ? first.opened : Promise.resolve());
-    const file = new StateFile(directory, { ...QUEUE_FILE, gatherMs: 20 }, sync);
+    const file = new StateFile(directory, { ...JOURNAL_FILE, gatherMs: 20 }, sync);
     const several = ['a', 'b', 'c', 'd'].map((name) => put(file, name));
     await until('the first sync', () => syncs === 1);
     const next = put(file, 'next');
@@ -212,7 +217,7 @@ describe('the state file', () => {
     let syncs = 0;
     const first = gate();
     const sync = () => (++syncs === 1 ? first.opened : Promise.resolve());
-    const file = new StateFile(directory, { ...QUEUE_FILE, gatherMs: 2_000_000_000 }, sync);
+    const file = new StateFile(directory, { ...JOURNAL_FILE, gatherMs: 2_000_000_000 }, sync);
     const writes = [put(file, 'first')];
     await until('the first sync', () => syncs === 1);
     writes.push(put(file, 'second'));
@@ -227,13 +232,13 @@ describe('the state file', () => {
     const copy = () => join(directory, `copy-${copies}`);
     const live = join(directory, 'live');
     mkdirSync(live);
-    const file = new StateFile(live, QUEUE_FILE, async () => {
+    const file = new StateFile(live, JOURNAL_FILE, async () => {
       copies++;
       cpSync(live, copy(), { recursive: true });
     });
     for (const name of ['a', 'b', 'c']) {
       await put(file, name);
-      const after = new StateFile(copy(), QUEUE_FILE);
+      const after = new StateFile(copy(), JOURNAL_FILE);
       expect(names(after)).toContain(name);
       await after.close();
     }
@@ -242,29 +247,29 @@ describe('the state file', () => {
 
   it('rejects all writes of a sync that failed, and repairs the log before the next one', async () => {
     let fails = true;
-    const file = new StateFile(directory, QUEUE_FILE, async () => {
+    const file = new StateFile(directory, JOURNAL_FILE, async () => {
       if (fails) throw new Error('EIO');
     });
     const results = await Promise.allSettled([put(file, 'a'), put(file, 'b')]);
     expect(results).toEqual([rejected, rejected]);
     fails = false;
-    expect(statSync(join(directory, 'queue.db-wal')).size).toBeGreaterThan(0);
+    expect(statSync(join(directory, 'journal.db-wal')).size).toBeGreaterThan(0);
     await expect(file.readDurable(() => names(file))).resolves.toEqual(['a', 'b']);
     // What was rejected is in the database, and no frame that may be lost is before the next one.
-    expect(statSync(join(directory, 'queue.db-wal')).size).toBe(0);
+    expect(statSync(join(directory, 'journal.db-wal')).size).toBe(0);
     await put(file, 'c');
     await file.close();
-    const again = new StateFile(directory, QUEUE_FILE);
+    const again = new StateFile(directory, JOURNAL_FILE);
     expect(names(again)).toEqual(['a', 'b', 'c']);
     await again.close();
   });
 
   it('rejects every write after a sync that failed as long as the log cannot be repaired', async () => {
     let fails = true;
-    const file = new StateFile(directory, QUEUE_FILE, async () => {
+    const file = new StateFile(directory, JOURNAL_FILE, async () => {
       if (fails) throw new Error('EIO');
     });
-    const reader = new Database(join(directory, 'queue.db'), { timeout: 0 });
+    const reader = new Database(join(directory, 'journal.db'), { timeout: 0 });
     reader.exec('BEGIN');
     reader.prepare('SELECT count(*) FROM facts').all();
     expect(await Promise.allSettled([put(file, 'a')])).toEqual([rejected]);
@@ -279,7 +284,7 @@ describe('the state file', () => {
   });
 
   it('begins its log again under load', async () => {
-    const file = new StateFile(directory, QUEUE_FILE);
+    const file = new StateFile(directory, JOURNAL_FILE);
     const insert = 'INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)';
     const sizes: number[] = [];
     for (let round = 0; round < 60; round++) {
@@ -290,7 +295,7 @@ describe('the state file', () => {
         }),
       );
       await Promise.all(writes);
-      sizes.push(statSync(join(directory, 'queue.db-wal')).size);
+      sizes.push(statSync(join(directory, 'journal.db-wal')).size);
     }
     // It stops growing long before the end; how large it is by then depends on how long a checkpoint takes.
     expect(sizes.at(-1)).toBeLessThan(1.25 * (sizes[40] ?? 0));

@@ -15,7 +15,7 @@ import { EmbeddedInbox } from '../../../../src/queue/embedded/inbox.js';
 import { EmbeddedKeyValueStore } from '../../../../src/queue/embedded/key-value-store.js';
 import { EmbeddedQueue } from '../../../../src/queue/embedded/queue.js';
 import { EmbeddedRechecks } from '../../../../src/queue/embedded/rechecks.js';
-import { QUEUE_FILE } from '../../../../src/queue/embedded/schemas.js';
+import { JOURNAL_FILE, QUEUE_FILE } from '../../../../src/queue/embedded/schemas.js';
 import { StateFile } from '../../../../src/queue/embedded/state-file.js';
 import type { IncomingEvent } from '../../../../src/queue/inbox.js';
 import { shape } from '../../../support/okta/shapes.js';
@@ -27,6 +27,7 @@ let world: OktaWorld;
 let parts: ReturnType<OktaWorld['open']>;
 let root: string;
 let file: StateFile;
+let journal: StateFile;
 let deps: AcceptDeps;
 let cursor: string | undefined;
 /** Counts of `scopemesh_events_total` by result. */
@@ -48,7 +49,8 @@ beforeEach(async () => {
     backoff: DEFAULT_BACKOFF,
   };
   const queue = new EmbeddedQueue(file, queueDeps);
-  const keyValues = new EmbeddedKeyValueStore(file, systemClock);
+  journal = new StateFile(root, JOURNAL_FILE, async () => {});
+  const keyValues = new EmbeddedKeyValueStore({ queue: file, journal }, systemClock);
   const inbox = new EmbeddedInbox(file, queue, new EmbeddedRechecks(file), keyValues);
   triggers = [];
   counted = {};
@@ -80,7 +82,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await parts.directory.close();
   await world.server.stop();
-  await file.close();
+  await Promise.all([file.close(), journal.close()]);
   rmSync(root, { recursive: true, force: true });
 });
 

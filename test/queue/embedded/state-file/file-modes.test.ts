@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { lockDirectory } from '../../../../src/queue/embedded/directory-lock.js';
-import { QUEUE_FILE } from '../../../../src/queue/embedded/schemas.js';
+import { JOURNAL_FILE } from '../../../../src/queue/embedded/schemas.js';
 import { StateFile } from '../../../../src/queue/embedded/state-file.js';
 
 let directory = '';
@@ -14,12 +14,14 @@ describe('the files of a state directory that everybody may enter', () => {
     directory = mkdtempSync(join(tmpdir(), 'scopemesh-modes-'));
     chmodSync(directory, 0o755);
     const lock = lockDirectory(directory);
-    const file = new StateFile(directory, QUEUE_FILE);
+    const file = new StateFile(directory, JOURNAL_FILE);
     await file.write(() => file.sql("INSERT INTO facts (name, value) VALUES ('a', 'b')").run());
     const modes = Object.fromEntries(
       readdirSync(directory).map((name) => [name, statSync(join(directory, name)).mode & 0o077]),
     );
-    expect(Object.keys(modes)).toEqual(expect.arrayContaining(['daemon.lock', 'queue.db', 'queue.db-wal']));
+    expect(Object.keys(modes)).toEqual(
+      expect.arrayContaining(['daemon.lock', 'journal.db', 'journal.db-wal']),
+    );
     expect(Object.values(modes).every((others) => others === 0)).toBe(true);
     await file.close();
     lock.release();
