@@ -2,12 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { configJsonSchema } from '../../config/json-schema.js';
 import { loadConfig } from '../../config/load.js';
-import { COMMAND_PAGES, COMMANDS } from '../../docs/command-help.js';
+import { COMMAND_PAGES, COMMANDS, helpOf } from '../../docs/command-help.js';
 import { configurationKeys } from '../../docs/configuration-keys.js';
 import { MEANINGS } from '../../docs/configuration-meanings.js';
 import { CHAPTERS, withGenerated } from '../../docs/generated.js';
+import { METRICS } from '../../src/observe.js';
 import { secretOf } from '../support/idp.js';
-import { blocks, PAGES, section, textOf } from './manual.js';
+import { blocks, PAGES, rows, section, textOf } from './manual.js';
 
 const keys = configurationKeys(configJsonSchema());
 
@@ -111,6 +112,23 @@ describe('the lists of the manual', () => {
       'http.tokens[].token',
     ]);
   });
+});
+
+/** A longer one is a section. */
+const LONGEST_CELL = 200;
+
+it.each(PAGES)('the tables of %s have no sentence that is too long for a cell', (page) => {
+  const cells = rows(textOf(page)).flat();
+  expect(cells.filter((cell) => cell.length > LONGEST_CELL)).toEqual([]);
+});
+
+it('everything that users read says identity provider, and inferred', async () => {
+  const help = await Promise.all(['', ...COMMANDS].map(helpOf));
+  const metrics = Object.values(METRICS).map(([, text]) => text);
+  const settings = ['config/example.yaml', 'config/minimal.yaml', 'config/scopemesh.schema.json'].map(textOf);
+  const specifications = ['src/plan/SPEC.md', 'src/plan/acl/SPEC.md'].map(textOf);
+  for (const text of [...PAGES.map(textOf), ...help, ...metrics, ...settings, ...specifications])
+    expect(text).not.toMatch(/\bIdPs?\b|\bby inferences?\b/);
 });
 
 describe('the examples of the manual', () => {
