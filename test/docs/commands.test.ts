@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { z } from 'zod';
 import { configJsonSchema } from '../../config/json-schema.js';
 import { COMMANDS, helpOf } from '../../docs/command-help.js';
 import { configurationKeys } from '../../docs/configuration-keys.js';
+import { TOPIC_PARTITIONS } from '../../src/cli/parts.js';
 import { blocks, codesInProse, filesIn, PAGES, ROOT, textOf } from './manual.js';
 
 const SHELLS = ['sh', 'bash', 'console'];
@@ -115,6 +117,39 @@ describe('what the manual names', () => {
 
   it.each(named)('in $page as $key is a key of the configuration', ({ key }) => {
     expect(keys.some((each) => each === key || each.startsWith(`${key}.`))).toBe(true);
+  });
+});
+
+it('each how-to page with lines for a shell is in a test that runs or checks them', () => {
+  const tests = filesIn('test', '.ts').map(textOf).join('\n');
+  const pages = PAGES.filter((page) => page.startsWith('docs/how-to/'));
+  const withLines = pages.filter((page) =>
+    SHELLS.some((language) => blocks(textOf(page), language).length > 0),
+  );
+  expect(withLines.length).toBeGreaterThan(25);
+  for (const page of withLines)
+    expect(tests).toMatch(new RegExp(`['/]${page.slice('docs/how-to/'.length)}'`));
+});
+
+describe('the topics that publish-to-kafka.md makes', () => {
+  const page = 'docs/how-to/publish-to-kafka.md';
+  const [decisions] = blocks(textOf(page), 'yaml').map((block) => parse(block).decisions);
+  const topics = blocks(textOf(page), 'sh').map((line) => {
+    const options = [...line.matchAll(/--([a-z-]+)(?: ([^\s-]\S*))?/g)];
+    const argumentOf = (option: string) => options.find(([, name]) => name === option)?.[2];
+    return {
+      topic: argumentOf('topic'),
+      partitions: argumentOf('partitions'),
+      policy: /cleanup\.policy=(\w+)/.exec(line)?.[1],
+    };
+  });
+
+  it('are the ones of its configuration, as scopemesh would make them', () => {
+    const partitions = String(TOPIC_PARTITIONS);
+    expect(topics).toEqual([
+      { topic: decisions.topic, partitions, policy: 'delete' },
+      { topic: `${decisions.topic}.state`, partitions, policy: 'compact' },
+    ]);
   });
 });
 
