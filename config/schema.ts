@@ -128,9 +128,7 @@ const GUARDS = z.strictObject({
       window: duration('1s', '7d').prefault('10m'),
     })
     .prefault({})
-    .describe(
-      'Removals by inference above max(atLeast, percent of the owned edges) within the window are held.',
-    ),
+    .describe('Inferred removals above max(atLeast, percent of the owned edges) within the window are held.'),
   protected: z.array(serviceName()).prefault([]).describe('Services that scopemesh never opens.'),
   freeze: z
     .array(
@@ -223,7 +221,7 @@ export const FILE = z.strictObject({
   mode: z
     .enum(['observe', 'extend', 'enforce'])
     .describe(
-      'observe: write nothing to Consul. extend: add and widen only. enforce: make Consul equal to the IdP.',
+      'observe: write nothing to Consul. extend: add and widen only. enforce: make Consul equal to the identity provider.',
     ),
   select: SELECT.exactOptional().describe(
     'Limits this instance to its part. What is outside is never planned, held, counted or mentioned.',

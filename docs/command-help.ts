@@ -1,59 +1,73 @@
 import { createProgram } from '../src/cli/program.js';
 import { parts } from '../workers/wire.js';
 
-/** Every command whose help the manual shows, in its order. */
-export const COMMANDS: readonly string[] = [
-  'run',
-  'plan',
-  'apply',
-  'explain',
-  'who-can-call',
-  'what-can',
-  'blast-radius',
-  'history',
-  'access',
-  'access diff',
-  'evidence',
-  'logs',
-  'reach',
-  'validate',
-  'test',
-  'doctor',
-  'import',
-  'trial',
-  'adopt',
-  'eject',
-  'approve',
-  'reject',
-  'freeze',
-  'freeze status',
-  'freeze start',
-  'freeze end',
-  'grant',
-  'grant open',
-  'grant list',
-  'grant end',
-  'parked',
-  'parked list',
-  'parked retry',
-  'parked drop',
-  'tokens',
-  'providers',
-  'decisions',
-  'decisions list',
-  'decisions tail',
-  'decisions verify',
-  'decisions prove',
-  'decisions checkpoint',
-  'decisions export',
-  'webhooks',
-  'webhooks list',
-  'webhooks retry',
-  'webhooks drop',
-  'webhooks test',
-  'demo',
-  'completion',
+/** The pages of `docs/reference/command-line`, each with its commands in their order. */
+export const COMMAND_PAGES: readonly {
+  readonly page: string;
+  readonly title: string;
+  readonly commands: readonly string[];
+}[] = [
+  {
+    page: 'run',
+    title: 'Run scopemesh',
+    commands: ['run', 'plan', 'apply', 'demo', 'completion'],
+  },
+  {
+    page: 'set-up',
+    title: 'Set scopemesh up, and leave it',
+    commands: ['validate', 'test', 'doctor', 'providers', 'tokens', 'import', 'trial', 'adopt', 'eject'],
+  },
+  {
+    page: 'ask',
+    title: 'Ask who may call whom',
+    commands: ['explain', 'reach', 'who-can-call', 'what-can', 'blast-radius', 'logs'],
+  },
+  {
+    page: 'control',
+    title: 'Rule on changes',
+    commands: [
+      'approve',
+      'reject',
+      'freeze',
+      'freeze status',
+      'freeze start',
+      'freeze end',
+      'grant',
+      'grant open',
+      'grant list',
+      'grant end',
+      'parked',
+      'parked list',
+      'parked retry',
+      'parked drop',
+    ],
+  },
+  {
+    page: 'decisions',
+    title: 'Read and prove decisions',
+    commands: [
+      'decisions',
+      'decisions list',
+      'decisions tail',
+      'decisions verify',
+      'decisions prove',
+      'decisions checkpoint',
+      'decisions export',
+      'history',
+      'access',
+      'access diff',
+      'evidence',
+      'webhooks',
+      'webhooks list',
+      'webhooks retry',
+      'webhooks drop',
+      'webhooks test',
+    ],
+  },
 ];
+
+/** Every command whose help the manual shows. */
+export const COMMANDS: readonly string[] = COMMAND_PAGES.flatMap(({ commands }) => commands);
 
 /** As wide as the text of the manual. */
 const COLUMNS = 110;

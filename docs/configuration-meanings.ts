@@ -110,7 +110,7 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   'actors.<kind>.onBehalfOf':
     'A human must stand behind each action of this kind. As with `user: required`, each request must carry a user’s token: here one that the client got to act for that user (`act.sub`). See [user tokens](../explanation/user-tokens.md).',
   'guards.maxRevocations.percent':
-    'The share of the owned edges that may go by inference. See [the mass guard](../explanation/mass-guard.md).',
+    'The share of the owned edges that inferred removals may close. See [the mass guard](../explanation/mass-guard.md).',
   'guards.maxRevocations.atLeast': 'This number of edges may always go, even if there are few in all.',
   'guards.maxRevocations.window': 'The sliding window in which scopemesh counts them.',
   'guards.protected':

@@ -157,7 +157,7 @@ export const METRICS = {
   ],
   scopemesh_directory_requests_total: [
     'counter',
-    'Requests to the IdP, by provider and result.',
+    'Requests to the identity provider, by provider and result.',
     ['provider', 'result'],
   ],
   scopemesh_directory_read_requests: [
@@ -198,7 +198,7 @@ export const METRICS = {
   ],
   scopemesh_provider_paused_seconds: [
     'gauge',
-    'Seconds until scopemesh sends requests again after a rate limit of the IdP, by provider.',
+    'Seconds until scopemesh sends requests again after a rate limit of the identity provider, by provider.',
     ['provider'],
   ],
   scopemesh_rechecks: ['gauge', 'Rechecks that are scheduled after events, by provider.', ['provider']],
@@ -214,7 +214,7 @@ export const METRICS = {
   ],
   scopemesh_subscription_expires_seconds: [
     'gauge',
-    'Seconds until the subscription to events at the IdP ends, by provider.',
+    'Seconds until the subscription to events at the identity provider ends, by provider.',
     ['provider'],
   ],
   scopemesh_subscription_failures_total: [
@@ -290,7 +290,7 @@ export const METRICS = {
     "Quarantines in Consul's KV that somebody else changed or deleted, and that were written again.",
     [],
   ],
-  scopemesh_inferred_removals: ['gauge', 'Removals by inference within the window of the mass guard.', []],
+  scopemesh_inferred_removals: ['gauge', 'Inferred removals within the window of the mass guard.', []],
   scopemesh_leader: ['gauge', '1 if this replica leads, 0 if it only takes events.', []],
   scopemesh_leaderless_seconds: [
     'gauge',

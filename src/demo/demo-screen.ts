@@ -32,7 +32,7 @@ export function toScreen(facts: ScreenFacts, style: Style): string {
   const running: readonly (readonly [string, string, string])[] = [
     ['scopemesh', facts.scopemesh, 'in mode enforce'],
     ['Consul', facts.consul.address, facts.consulKind],
-    ['IdP', facts.idp.address, 'embedded'],
+    ['provider', facts.idp.address, 'embedded'],
     ['state', facts.stateDirectory, facts.isStateKept ? '' : 'removed at the end'],
     ['log', facts.logFile, ''],
   ];

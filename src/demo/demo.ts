@@ -113,7 +113,8 @@ export async function runDemo(options: DemoOptions, reporter: Reporter, signal: 
     );
     closers.unshift(() => daemon.catch(() => {}));
     const isEqual = await Promise.race([waitUntilEqual(watch, clock, ended), daemon.then(() => false)]);
-    if (!isEqual && !ended.aborted) notes.push(`Consul does not match the IdP yet; see ${logFile}`);
+    if (!isEqual && !ended.aborted)
+      notes.push(`Consul does not match the identity provider yet; see ${logFile}`);
     signal.throwIfAborted();
     const readyAt = isoInstant(clock);
     reporter.ready({
@@ -177,7 +178,7 @@ async function choosePorts(
   const wishes = [
     { name: 'scopemesh', asked: options.port, usual: PORTS.scopemesh },
     { name: 'Consul', asked: options.consulPort, usual: PORTS.consul },
-    { name: 'the IdP', asked: options.idpPort, usual: PORTS.idp },
+    { name: 'the identity provider', asked: options.idpPort, usual: PORTS.idp },
   ];
   const [scopemesh = 0, consul = 0, idp = 0] = await Promise.all(
     wishes.map(async ({ name, asked, usual }) => {

@@ -50,3 +50,12 @@ it('apply holds a marked source without a record, then plan and explain know it,
   expect((await cli.run(['apply', '--yes'])).status).toBe(0);
   expect(await mesh.access('billing')).toBeUndefined();
 });
+
+it('plan and explain know it too where the mass guard would hold the removal', async () => {
+  cli.configure({ guards: { maxRevocations: { percent: 0, atLeast: 0 } } });
+  await cli.run(['apply', '--yes']);
+  const plan = (await cli.run(['plan', '--json'])).json();
+  expect(plan).toMatchObject({ holds: [{ reason: 'MarkUnrecorded', decisionId: expect.any(String) }] });
+  const explained = (await cli.run(['explain', 'bot', 'billing', '--json'])).json();
+  expect(explained).toMatchObject({ holds: [{ reason: 'MarkUnrecorded' }] });
+});

@@ -59,6 +59,12 @@ export function codes(text: string): string[] {
   return [...text.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code);
 }
 
+/** The texts between backticks in the prose of a page, each in one line. */
+export function codesInProse(page: string): string[] {
+  const prose = textOf(page).replaceAll(/^( *)```.*?^\1```/gms, '');
+  return codes(prose).map((code) => code.replaceAll(/\s+/g, ' '));
+}
+
 /** Where a page says that something is: `[file](path) \`name\``. */
 export interface Reference {
   /** Relative to the root. */
@@ -68,8 +74,10 @@ export interface Reference {
 
 /** The references of a page in `docs/` to files of the repository. */
 export function references(page: string): readonly Reference[] {
-  return [...textOf(page).matchAll(/\]\(\.\.\/([^)#]+)\)(?:\s+`(\w+)`)?/g)].map(([, file = '', name]) => ({
-    file,
-    name,
-  }));
+  return [...textOf(page).matchAll(/\]\((?:\.\.\/)+([^)#]+)\)(?:\s+`(\w+)`)?/g)].map(
+    ([, file = '', name]) => ({
+      file,
+      name,
+    }),
+  );
 }

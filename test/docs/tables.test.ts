@@ -2,12 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { configJsonSchema } from '../../config/json-schema.js';
 import { loadConfig } from '../../config/load.js';
-import { COMMANDS } from '../../docs/command-help.js';
+import { COMMAND_PAGES, COMMANDS, helpOf } from '../../docs/command-help.js';
 import { configurationKeys } from '../../docs/configuration-keys.js';
 import { MEANINGS } from '../../docs/configuration-meanings.js';
 import { CHAPTERS, withGenerated } from '../../docs/generated.js';
+import { METRICS } from '../../src/observe.js';
 import { secretOf } from '../support/idp.js';
-import { blocks, PAGES, section, textOf } from './manual.js';
+import { blocks, PAGES, rows, section, textOf } from './manual.js';
 
 const keys = configurationKeys(configJsonSchema());
 
@@ -43,6 +44,8 @@ describe('the lists of the manual', () => {
   it('have the metrics, every chapter of the configuration and every command', () => {
     const expected = [
       'metrics',
+      'commands',
+      'terms',
       'help',
       ...COMMANDS.map((command) => `help of ${command}`),
       ...CHAPTERS.map(([name]) => `keys of ${name}`),
@@ -51,11 +54,23 @@ describe('the lists of the manual', () => {
   });
 
   it('have every command that the program lists', () => {
-    const help = textOf('docs/reference/command-line.md');
-    const [top = ''] = blocks(help, '');
+    const index = textOf('docs/reference/command-line.md');
+    const [top = ''] = blocks(index, '');
+    const pages = COMMAND_PAGES.map(({ page }) => textOf(`docs/reference/command-line/${page}.md`));
+    const help = [index, ...pages].join('');
     const listed = [...top.matchAll(/^ {2}([a-z][a-z-]*) .* {3,}/gm)].map(([, name = '']) => name);
     expect(listed.length).toBeGreaterThan(10);
     for (const name of listed) if (name !== 'help') expect(help).toContain(`\n## \`${name}\`\n`);
+  });
+
+  it('have each command on its page, and pages that one can read at once', () => {
+    for (const { page, title, commands } of COMMAND_PAGES) {
+      const text = textOf(`docs/reference/command-line/${page}.md`);
+      expect(text).toContain(`# ${title}\n`);
+      const shown = [...text.matchAll(/^## `([^`]+)`$/gm)].map(([, command]) => command);
+      expect(shown).toEqual(commands);
+      expect(text.length, page).toBeLessThan(16_000);
+    }
   });
 
   it('have every key of the configuration once, with a meaning', () => {
@@ -97,6 +112,23 @@ describe('the lists of the manual', () => {
       'http.tokens[].token',
     ]);
   });
+});
+
+/** A longer one is a section. */
+const LONGEST_CELL = 200;
+
+it.each(PAGES)('the tables of %s have no sentence that is too long for a cell', (page) => {
+  const cells = rows(textOf(page)).flat();
+  expect(cells.filter((cell) => cell.length > LONGEST_CELL)).toEqual([]);
+});
+
+it('everything that users read says identity provider, and inferred', async () => {
+  const help = await Promise.all(['', ...COMMANDS].map(helpOf));
+  const metrics = Object.values(METRICS).map(([, text]) => text);
+  const settings = ['config/example.yaml', 'config/minimal.yaml', 'config/scopemesh.schema.json'].map(textOf);
+  const specifications = ['src/plan/SPEC.md', 'src/plan/acl/SPEC.md'].map(textOf);
+  for (const text of [...PAGES.map(textOf), ...help, ...metrics, ...settings, ...specifications])
+    expect(text).not.toMatch(/\bIdPs?\b|\bby inferences?\b/);
 });
 
 describe('the examples of the manual', () => {

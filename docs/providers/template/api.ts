@@ -2,11 +2,11 @@ import { type ApiOptions, createApiClient, saysAbsent } from '../../../src/ident
 import { parseJson } from '../../../src/identity/http-client.js';
 import type { Secret } from '../../../src/model/secret.js';
 
-/** The API of the IdP, read only. */
+/** The API of the identity provider, read only. */
 export interface TemplateApi {
   /** The JSON of a 200. Any other answer is an error with the codes of `Directory`. */
   get(path: string, query: Readonly<Record<string, string>>, signal: AbortSignal): Promise<unknown>;
-  /** As `get`, but undefined if the IdP itself says that the object does not exist. */
+  /** As `get`, but undefined if the identity provider itself says that the object does not exist. */
   find(path: string, query: Readonly<Record<string, string>>, signal: AbortSignal): Promise<unknown>;
   /** Whether the access token may read this path. */
   may(path: string, signal: AbortSignal): Promise<boolean>;
@@ -40,7 +40,7 @@ export function createTemplateApi(options: TemplateApiOptions): TemplateApi {
     async find(path, query, signal) {
       const answer = await send(path, query, signal);
       if (answer.status === 200) return parseJson(answer, placeOf(path));
-      // A gateway that lost its route answers 404 too. Only the IdP's own error code proves the absence.
+      // A gateway that lost its route answers 404 too. Only the identity provider's own error code proves the absence.
       if (saysAbsent(answer, 'error', 'client_not_found', placeOf(path))) return undefined;
       throw client.refusal(answer, placeOf(path));
     },

@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { ClientUnreadable } from '../../../src/errors.js';
 import type { OAuthClient } from '../../../src/model/client.js';
 
-// Only the fields that are read: an IdP may add others. But these fields must exist and have the documented type. Name the
-// page of the documentation here.
+// Only the fields that are read: an identity provider may add others. But these fields must exist and have the documented
+// type. Name the page of the documentation here.
 const CLIENT = z.object({
   id: z.string().min(1),
   clientId: z.string().min(1),
@@ -39,7 +39,7 @@ export function parseClient(
     grants: grants
       .filter(({ api }) => options.apis.includes(api))
       .map(({ api, scope }) => ({ api, name: scope })),
-    // If the IdP gives a range, its lower end.
+    // If the identity provider gives a range, its lower end.
     ...(tokenLifetime === undefined ? {} : { accessTokenLifetimeSeconds: tokenLifetime }),
     // `consul-services` names the services that may claim the client.
     attributes: metadata,

@@ -49,12 +49,12 @@ export function createTemplateDirectory(options: TemplateDirectoryOptions): Dire
         },
         idOf: ({ clientId }) => clientId,
       });
-      // If an IdP leaves out of its lists what the token may not see, check for something that must be there: the client of
-      // scopemesh.
+      // If an identity provider leaves out of its lists what the token may not see, check for something that must be there:
+      // the client of scopemesh.
       return { clients, unreadable, requests: api.requests - before };
     },
     async read(by, value, signal) {
-      // No event of this IdP names a client by a user.
+      // No event of this identity provider names a client by a user.
       if (by === 'serviceAccount' || value === '') return undefined;
       // In the query, because IDs may contain slashes and dots, which a path would resolve.
       const key = by === 'clientId' ? 'clientId' : 'id';
@@ -78,7 +78,7 @@ export function createTemplateDirectory(options: TemplateDirectoryOptions): Dire
         isGranted: await api.may('/events', signal),
       },
     ],
-    // readMembers: the people of the groups under `groups:`, if the IdP can say.
+    // readMembers: the people of the groups under `groups:`, if the identity provider can say.
     close: () => api.close(),
   };
 }

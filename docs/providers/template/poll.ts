@@ -20,7 +20,7 @@ const LOG = z.object({
   oldest: z.number().int(),
 });
 
-/** The IdP's log since the cursor: it has what a webhook cannot carry, or loses. */
+/** The identity provider's log since the cursor: it has what a webhook cannot carry, or loses. */
 export function createTemplatePoll(options: TemplatePollOptions): EventPoll {
   const { provider, api, clock } = options;
   return {

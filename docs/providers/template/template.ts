@@ -1,5 +1,5 @@
-// An adapter to copy: see ../new.md. It is complete, for an IdP that does not exist, and passes the suites of every adapter
-// (test/conformance/template.test.ts). The comments say what matters. Replace them with your own.
+// An adapter to copy: see ../new.md. It is complete, for an identity provider that does not exist, and passes the suites of
+// every adapter (test/conformance/template.test.ts). The comments say what matters. Replace them with your own.
 
 import type { ProviderParts } from '../../../src/identity/provider-parts.js';
 import type { Secret } from '../../../src/model/secret.js';
@@ -21,7 +21,10 @@ export interface TemplateOptions extends TemplateApiOptions {
   readonly logger: Logger;
 }
 
-/** All parts share one transport and one access token. The directory's `close` ends them. Omit the parts that the IdP lacks. */
+/**
+ * All parts share one transport and one access token. The directory's `close` ends them. Omit the parts that the identity
+ * provider lacks.
+ */
 export function createTemplate(options: TemplateOptions): ProviderParts {
   const api = createTemplateApi(options);
   const { webhookSecrets: secrets } = options;

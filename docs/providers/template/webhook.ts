@@ -19,7 +19,7 @@ const SIGNATURE = /^t=(\d{1,12}),v1=([0-9a-f]{64})$/;
 
 /**
  * `POST /events/<provider>`. Nothing in a request is trusted until its signature is verified over the raw bytes, so nothing
- * is parsed before. If the IdP sends a challenge that must be answered, add a `handshake`.
+ * is parsed before. If the identity provider sends a challenge that must be answered, add a `handshake`.
  */
 export function createTemplateSource(options: TemplateSourceOptions): EventSource {
   const { provider, secrets, clock } = options;

@@ -19,7 +19,7 @@ import { planMarkdown } from '../terminal/plan-markdown.js';
 import { printPlan } from '../terminal/plan-text.js';
 import { printReach } from '../terminal/reach-text.js';
 import { printable } from '../terminal/screen.js';
-import { learnUnrecorded } from '../unrecorded-edges.js';
+import { learnUnrecorded, touchingMarked } from '../unrecorded-edges.js';
 import {
   type Assumption,
   assumeScopes,
@@ -89,7 +89,7 @@ async function show(sides: CurrentState, options: Options, cli: Cli): Promise<vo
   const planAll = () => planUnder(mapping, sides);
   const whatIf = await assume(options.whatIf, sides);
   let plan = await planAll();
-  if (await learnUnrecorded(sides, plan.changes, cli)) plan = await planAll();
+  if (await learnUnrecorded(sides, touchingMarked(plan), cli)) plan = await planAll();
   const needsIds = options.json
     ? plan.holds.length > 0
     : plan.holds.some(({ reason }) => isApprovable(reason));

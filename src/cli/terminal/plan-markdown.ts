@@ -45,7 +45,7 @@ export function planMarkdown(plan: FleetPlan, mapping: Mapping, whatIf?: WhatIf)
     ...(whatIf === undefined ? [] : [`What if ${whatIf.assumptions.map(code).join(' and ')}:`]),
     ...(isAnythingToDo(plan)
       ? []
-      : [holds.length === 0 ? 'No changes. Consul matches the IdP.' : 'No changes.']),
+      : [holds.length === 0 ? 'No changes. Consul matches the identity provider.' : 'No changes.']),
     ...table(['', 'source', 'destination', 'access', 'reason', 'scopes', 'client'], edges, MOST_CHARACTERS),
     ...table(['', 'object', 'name', 'reason', 'client'], objects, MOST_CHARACTERS),
     ...table(['held', 'what', 'why'], held, MOST_CHARACTERS),

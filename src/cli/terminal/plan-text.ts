@@ -45,7 +45,10 @@ export function printPlan(
     printAcl(plan.acl.changes, screen);
   }
   printHolds(plan.holds, known, screen);
-  if (isEmpty) screen.line(plan.holds.length === 0 ? 'No changes. Consul matches the IdP.' : 'No changes.');
+  if (isEmpty)
+    screen.line(
+      plan.holds.length === 0 ? 'No changes. Consul matches the identity provider.' : 'No changes.',
+    );
   if (!isEmpty || plan.holds.length > 0) screen.line(colors.bold(summaryText(summaryOf(plan), mapping)));
   if (whatIf !== undefined && whatIf.alreadyPending > 0) screen.line(pendingText(whatIf));
 }

@@ -30,7 +30,7 @@ export async function orphanedObjects(
   if (isBeyondLimit(budget)) {
     logger.error(
       { objects: names.length, used: budget.used },
-      'ACL objects of deleted clients stay: the mass guard allows no more removals by inference',
+      'ACL objects of deleted clients stay: the mass guard allows no more inferred removals',
     );
     return [];
   }

@@ -166,6 +166,6 @@ describe('consul.target crd', () => {
     expect((await cli.run(['apply', '--yes'])).out).toContain('Applied: 2 written.');
     expect([await mesh.entry('orders'), await mesh.access('billing')]).toEqual([undefined, { bot: 'allow' }]);
     expect(readdirSync(directory)).toEqual([BILLING]);
-    expect((await cli.run(['plan'])).out).toContain('No changes. Consul matches the IdP.');
+    expect((await cli.run(['plan'])).out).toContain('No changes. Consul matches the identity provider.');
   });
 });

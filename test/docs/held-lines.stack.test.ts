@@ -1,0 +1,82 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { until } from '../stack/process.js';
+import { linesOf } from './lines-shell.js';
+import { addCaller, type LinesWorld, startLinesWorld } from './lines-world.js';
+
+const CALLERS = ['web', 'bot', 'sync', 'desk'];
+/** The IDs of the page. */
+const [FIRST, SECOND] = ['01KAX0WJ4R8W6K1D6M1N2V9B7T', '01KAX0WJ4R8W6K1D6M1N2V9B7U'] as const;
+const [plan, rule, unrecorded, release, asRoot, inContainer] = linesOf('approve-or-reject-a-held-change.md');
+
+let world: LinesWorld;
+beforeAll(async () => {
+  world = await startLinesWorld({
+    file: { guards: { maxRevocations: { percent: 0, atLeast: 0 } } },
+    async prepare(each) {
+      for (const service of CALLERS) await addCaller(each, service, 'ledger:connect');
+      await addCaller(each, 'shop', 'orders:read');
+    },
+  });
+});
+afterAll(() => world?.close());
+
+const hasAccess = async (source: string) => (await world.mesh.access('ledger'))?.[source] !== undefined;
+const isClosed = (source: string) => until(`${source} is closed`, async () => !(await hasAccess(source)));
+
+describe('the lines of approve-or-reject-a-held-change.md', () => {
+  it('list held removals, let one go, keep one, and do so as root and in a container', async () => {
+    for (const service of CALLERS) world.idp.clients.delete(`${service}-app`);
+    const ids = new Map<string, string>();
+    for (const service of CALLERS) {
+      const subject = `intention/default/default/ledger/${service}`;
+      const { id } = await world.decided({ subject, reason: 'RevocationLimit', outcome: 'held' });
+      ids.set(service, id);
+    }
+    const idOf = (service: string) => ids.get(service) ?? '';
+    const listed = await world.run(plan);
+    for (const id of ids.values()) expect(listed).toContain(`scopemesh approve ${id}`);
+
+    await world.run(rule, { [FIRST]: idOf('web'), [SECOND]: idOf('bot') });
+    await isClosed('web');
+    const environment = join(world.cwd, 'environment');
+    await writeFile(environment, 'CONSUL_TOKEN=of-the-environment\n');
+    const files = {
+      '/etc/scopemesh/environment': environment,
+      '/etc/scopemesh/scopemesh.yaml': world.daemon.configFile,
+    };
+    await world.run(asRoot, { ...files, [FIRST]: idOf('sync') });
+    await isClosed('sync');
+    const { '/etc/scopemesh/environment': _, ...ofContainer } = files;
+    await world.run(inContainer, { ...ofContainer, [FIRST]: idOf('desk') });
+    await isClosed('desk');
+    expect(await hasAccess('bot')).toBe(true);
+    expect(await world.run('scopemesh plan')).toMatch(/bot.*RevocationLimit/s);
+  });
+
+  it('approve every source that has the mark and no record', async () => {
+    await world.mesh.write('billing', [
+      { Name: 'ghost', Action: 'allow', Description: 'scopemesh:payments client=main/ghost-app' },
+      { Name: 'other', Action: 'allow', Description: 'made by hand' },
+    ]);
+    await world.decided({ subject: 'intention/default/default/billing/ghost', reason: 'MarkUnrecorded' });
+    await world.run(unrecorded);
+    await until('the source without a record is gone', async () => {
+      const access = await world.mesh.access('billing');
+      return access?.ghost === undefined && access?.other === 'allow';
+    });
+    // Nothing is left to approve, which is no error.
+    expect(await world.run(unrecorded)).toBe('');
+  });
+
+  it('release a client in quarantine', async () => {
+    const event = { type: 'client.secret-compromised', data: { clientId: 'shop-app' } };
+    expect(await world.send(event)).toBe(202);
+    await until('the client is closed', async () => (await world.mesh.access('orders'))?.shop === undefined);
+    await world.run(release, { 'main/web-app': 'main/shop-app' });
+    await until('the client is open', async () => (await world.mesh.access('orders'))?.shop !== undefined);
+    const subject = 'intention/default/default/orders/shop';
+    await world.decided({ subject, reason: 'QuarantineEnded', outcome: 'applied' });
+  });
+});
