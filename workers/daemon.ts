@@ -47,6 +47,7 @@ export async function runDaemon(
     const replica: LocalReplica = await createLocalReplica(opened, signal, stop);
     resources.add({ close: () => replica.standby.end() });
     const { ports, reloads } = replica;
+    resources.add(ports.activity);
 
     const openLog = resources.openOnce(() => openDecisionLog(config, runtime));
     const openIndex = resources.openOnce(() => openTrail(config, runtime, { fromTopic: false, signal }));

@@ -28,6 +28,8 @@ const WRITE_AFTER_MS = 100;
 export class ChannelActivity {
   readonly #keyValues: KeyValueStore;
   readonly #clock: Clock;
+  readonly #noting = new Set<Promise<void>>();
+  readonly #closing = new AbortController();
   readonly #own = new Map<string, { readonly activity: Activity; readonly writtenAt: number }>();
 
   constructor(keyValues: KeyValueStore, clock: Clock) {
@@ -42,8 +44,19 @@ export class ChannelActivity {
   async note(provider: string, channel: Channel, events: readonly IdentityEvent[]): Promise<void> {
     const last = events.at(-1);
     if (last === undefined) return;
+    const noting = this.#note(activityName(provider, channel), last);
+    this.#noting.add(noting);
+    await noting.finally(() => this.#noting.delete(noting));
+  }
+
+  /** Stores at once what waits for it. Resolves when it is stored, or cannot be. Never rejects. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await Promise.allSettled(this.#noting);
+  }
+
+  async #note(name: string, last: IdentityEvent): Promise<void> {
     const now = this.#clock.now();
-    const name = activityName(provider, channel);
     const own = this.#own.get(name);
     const before = own?.activity ?? (await this.#read(name));
     const writtenAt = own?.writtenAt ?? 0;
@@ -56,7 +69,7 @@ export class ChannelActivity {
     const isDue = now - writtenAt >= WRITE_EVERY_MS;
     this.#own.set(name, { activity, writtenAt: isDue ? now : writtenAt });
     if (!isDue) return;
-    await this.#clock.sleep(WRITE_AFTER_MS);
+    await this.#clock.sleep(WRITE_AFTER_MS, this.#closing.signal).catch(() => {});
     await this.#keyValues.set(name, JSON.stringify(this.#own.get(name)?.activity ?? activity));
   }
 
