@@ -2,6 +2,7 @@ import type { Clock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
 import { withLinkedSignal } from '../../linked-signal.js';
 import type { AclObject } from '../../model/acl.js';
+import type { AclChange } from '../../plan/acl/acl-change.js';
 
 /** Half of the places of revocations, so that these find a place beside writes that wait for an IdP. */
 const LEAST = 4;
@@ -71,4 +72,10 @@ export class KeyFetches {
       signal.throwIfAborted();
     }
   }
+}
+
+/** Whether Consul may have waited for the identity provider's keys, and was not itself unreachable. */
+export function isAbandoned(error: unknown, changes: readonly AclChange[]): boolean {
+  const asksForKeys = changes.some(({ step }) => step.do === 'write' && fetchesKeys(step.object));
+  return error instanceof SyncError && error.code === 'ERR_TIMEOUT' && asksForKeys;
 }

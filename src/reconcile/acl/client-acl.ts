@@ -1,14 +1,13 @@
 import { isAclSubject } from '../../apply/acl/acl-draft.js';
 import { isAclActive } from '../../apply/acl/acl-state.js';
-import { fetchesKeys } from '../../apply/acl/key-fetches.js';
+import { isAbandoned } from '../../apply/acl/key-fetches.js';
 import { tolerateDenied } from '../../apply/acl/tolerate-denied.js';
 import { causeOf, grantReasonOf } from '../../apply/decision-drafts.js';
 import { recordHolds } from '../../apply/record-holds.js';
-import { messageOf, SyncError } from '../../errors.js';
+import { messageOf } from '../../errors.js';
 import { clientKey, formatKey } from '../../model/key.js';
 import type { Evidence, Job } from '../../model/trigger.js';
 import { forgetRulings } from '../../operator/approvals.js';
-import type { AclChange } from '../../plan/acl/acl-change.js';
 import { evidenceOf } from '../../plan/evidence.js';
 import { guard } from '../../plan/guards/guards.js';
 import { quarantinedIn } from '../../plan/holds.js';
@@ -123,10 +122,4 @@ async function reconcile(
     await recordHolds(key, after, guarded.holds, cause, deps, mayEnd);
   }
   return end;
-}
-
-/** Whether Consul may have waited for the identity provider's keys, and was not itself unreachable. */
-function isAbandoned(error: unknown, changes: readonly AclChange[]): boolean {
-  const asksForKeys = changes.some(({ step }) => step.do === 'write' && fetchesKeys(step.object));
-  return error instanceof SyncError && error.code === 'ERR_TIMEOUT' && asksForKeys;
 }

@@ -1,17 +1,16 @@
 import { isAclActive } from '../../apply/acl/acl-state.js';
 import { endedTokensText, endTokens } from '../../apply/acl/end-tokens.js';
+import { sessionDraft } from '../../apply/acl/session-draft.js';
 import { tolerateDenied } from '../../apply/acl/tolerate-denied.js';
 import { recordHolds } from '../../apply/record-holds.js';
-import type { DraftDecision } from '../../model/decision.js';
 import { formatKey, type Key } from '../../model/key.js';
 import type { RevocationOrder } from '../../model/order.js';
 import type { Job } from '../../model/trigger.js';
 import { tokensToEnd } from '../../plan/acl/tokens.js';
 import { policyOf } from '../../plan/mode.js';
 import type { Hold } from '../../plan/plan.js';
-import { aclResidual } from '../../plan/residual.js';
 import { namedBy, sessionResource, sessionSubject, tokensOfSession } from '../../state/session-tokens.js';
-import { type AclJobDeps, stampOf } from '../deps.js';
+import type { AclJobDeps } from '../deps.js';
 
 /** The clocks of identity providers and Consul differ, and some events have whole seconds. A valid login repeats. */
 const CLOCKS_DIFFER_MS = 5_000;
@@ -71,7 +70,7 @@ async function endSession(
   const ended = await endTokens(
     {
       key,
-      draft: left ?? draftOf(order, deps),
+      draft: left ?? sessionDraft(order, deps),
       isRecorded: left !== undefined,
       filters: tokensOfSession(order, deps),
       issuedBefore: issuedBefore(order),
@@ -122,28 +121,4 @@ export function isSessionSubject(subject: string, job: Job, deps: Pick<AclJobDep
 
 function issuedBefore(order: RevocationOrder): number {
   return Date.parse(order.at) + CLOCKS_DIFFER_MS;
-}
-
-function draftOf(order: RevocationOrder, deps: AclJobDeps): DraftDecision {
-  const stamp = stampOf(deps);
-  const { client, person } = namedBy(order, deps);
-  const { cause } = order;
-  return {
-    id: stamp.newId(),
-    type: 'dev.scopemesh.acl-token.deleted',
-    subject: sessionSubject(order, deps),
-    source: stamp.source,
-    action: 'revoke',
-    reason: 'SessionRevoked',
-    resource: sessionResource(order, deps),
-    ...(client === undefined ? {} : { client }),
-    ...(person === undefined ? {} : { person }),
-    ...(cause.principal === undefined ? {} : { principal: cause.principal }),
-    cause,
-    before: { issuedBefore: order.at },
-    after: null,
-    residual: aclResidual('SessionRevoked', deps.acl.knownAgentCache),
-    mappingRevision: stamp.mappingRevision,
-    expectedIndex: 0,
-  };
 }
