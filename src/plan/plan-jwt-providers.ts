@@ -21,7 +21,7 @@ export interface JwtProviderInput {
   readonly mapping: Mapping;
   readonly userTokens: UserTokenFacts;
   /** Of every destination that may need one. */
-  readonly plans: readonly Pick<Plan, 'changes' | 'awaits'>[];
+  readonly plans: readonly Pick<Plan, 'changes' | 'awaits' | 'names'>[];
   /** Whether any intention names this entry, owned or foreign. */
   readonly isNamed: (name: string) => boolean;
   /** Whether a provider's directory was read completely. */
@@ -35,7 +35,7 @@ export interface JwtProviderInput {
  * | nothing awaits or names it, and every client is known | delete | delete | nothing | nothing |
  * | otherwise | nothing | nothing | nothing | nothing |
  *
- * An entry that any intention names stays, because without it the proxies of that destination have no listener.
+ * What a guard holds is made later, so its entry stays. An entry that any intention names stays, because without it the proxies of that destination have no listener.
  */
 export function planJwtProviders(input: JwtProviderInput): readonly JwtProviderChange[] {
   const { mapping, userTokens, plans } = input;
@@ -54,7 +54,9 @@ export function planJwtProviders(input: JwtProviderInput): readonly JwtProviderC
   }
   if (!policy.removes) return sorted(changes);
   const written = new Set(
-    plans.flatMap((plan) => plan.changes.flatMap(providersWrittenBy)).map((name) => name.toLowerCase()),
+    plans
+      .flatMap(({ changes, names = [] }) => [...changes.flatMap(providersWrittenBy), ...names])
+      .map((name) => name.toLowerCase()),
   );
   for (const before of entries.values()) {
     const provider = providerOfEntry(before);

@@ -80,6 +80,8 @@ export interface Plan {
   readonly holds: readonly Hold[];
   /** Identity providers whose jwt-provider must be written first; absent if none is missing. */
   readonly awaits?: readonly string[];
+  /** The jwt-providers that changes name which a guard may hold; absent if there are none. */
+  readonly names?: readonly string[];
   /** Marked edges without a record that equal the desired ones, by subject: the records to make. Absent if there are none. */
   readonly records?: ReadonlyMap<string, string>;
 }

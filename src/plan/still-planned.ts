@@ -2,14 +2,18 @@ import { sameAccess } from './access.js';
 import type { Change, Plan } from './plan.js';
 
 /**
- * Whether recorded changes still agree with a new plan: no widening change is withdrawn or different, and nothing else must
- * be closed. Narrowing changes are written in any case. `planned` is the plan of the recorded changes; what it holds does
+ * Whether recorded changes still agree with a new plan: no widening change is withdrawn or different, no source that is
+ * removed must stay with less access, and nothing else must be closed. Other narrowing changes are written in any case. `planned` is the plan of the recorded changes; what it holds does
  * not count as newly closed.
  */
 export function isStillPlanned(changes: readonly Change[], planned: Plan, fresh: Plan): boolean {
   const now = new Map(fresh.changes.map((change) => [change.subject, change]));
   const isWithdrawn = (change: Change) => change.widens && !isSame(now.get(change.subject), change);
   if (changes.some(isWithdrawn)) return false;
+  // Without its source, a wider intention would let it in.
+  const isDeniedNow = ({ subject, after }: Change) =>
+    after === undefined && now.get(subject)?.after !== undefined;
+  if (changes.some(isDeniedNow)) return false;
   const known = new Set([
     ...changes.flatMap(({ subject, narrows }) => (narrows ? [subject] : [])),
     ...planned.holds.flatMap(({ subject, action }) => (action === 'grant' ? [] : [subject])),

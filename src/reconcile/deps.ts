@@ -43,15 +43,12 @@ export interface CountedDeps extends AclWriteDeps {
 
 /** The dependencies of the complete comparison of ACL objects. */
 export interface AclSweepDeps extends CountedDeps {
-  readonly clientReads: ReadsUnderWay;
   /** Starts a complete comparison early. */
   readonly askForSweep: () => void;
 }
 
 /** The dependencies of the guards. */
 export interface GuardDeps {
-  /** Of single clients. */
-  readonly clientReads: ReadsUnderWay;
   readonly world: WorldState;
   readonly acl: AclDeps['acl'];
   readonly clock: Clock;
@@ -85,6 +82,8 @@ export interface ProviderDeps extends PeopleDeps, JwtProviderDeps {
 
 /** The dependencies of the job of a destination. */
 export interface DestinationDeps extends PlanWriteDeps, GuardDeps, HoldDeps, DirectoriesDeps {
+  /** Of single clients. */
+  readonly clientReads: ReadsUnderWay;
   readonly consul: Pick<Consul, 'claims' | 'intentions' | 'jwtProviders' | 'manifests'>;
   readonly journal: Journal;
   readonly queue: Pick<FollowUps, 'add' | 'late'>;
@@ -100,6 +99,8 @@ export interface ClaimDeps extends TargetDeps, HoldDeps {
 
 /** The dependencies of the job of a client. */
 export interface ClientDeps extends AclJobDeps, ClaimDeps, OperatorDeps, DirectoriesDeps {
+  /** Of single clients. */
+  readonly clientReads: ReadsUnderWay;
   readonly consul: Consul;
   readonly journal: Journal;
   readonly queue: Pick<FollowUps, 'add' | 'note'>;

@@ -53,10 +53,11 @@ export async function reconcileDestination(
     const isFrozen = () => world.freezes.at(clock.now()) !== undefined;
     const wasFrozen = isFrozen();
     const basis = {
-      ...{ destination, entry, isFresh, seesGone, job: jobNow },
+      ...{ destination, entry, isFresh, seesGone, mayWait: plans === 1, job: jobNow },
       record: { ...record, lastApplied: world.records.of(text) },
     };
     const guarded = await planGuarded(basis, deps, signal);
+    if (guarded.waitMs !== undefined) return { kind: 'retry', afterMs: guarded.waitMs };
     const { plan, used } = guarded;
     ({ isFresh } = guarded);
     ({ entry } = guarded.input);

@@ -28,6 +28,8 @@ export interface Basis extends Pick<KnownDestination, 'record' | 'entry' | 'isFr
   readonly destination: ServiceName;
   /** Whether edges that are gone may be noted now. */
   readonly seesGone: boolean;
+  /** Whether the run may end before anything is recorded. */
+  readonly mayWait: boolean;
   /** With all triggers so far: a plan must know the cause of every change that it sees. */
   readonly job: () => Job;
 }
@@ -39,17 +41,26 @@ export interface FreshPlan {
   readonly input: DestinationInput;
   readonly isFresh: boolean;
   readonly job: Job;
-  /** See `factsOf`. */
-  readonly facts: readonly unknown[];
+  readonly facts: Facts;
+  /** Plan again after so long: reads of clients are under way, and what they find counts with these losses. */
+  readonly waitMs?: number;
+}
+
+/** The facts of a plan beside the entry: the same objects until one of them changes. */
+interface Facts {
+  readonly claimsVersion: number;
+  readonly userTokens: unknown;
+  readonly wildcard: IntentionEntry | undefined;
 }
 
 /**
  * The plan by what is known, if it removes nothing. A removal follows from what Consul has now: the watch may not have
  * shown a source, or a wildcard entry, that takes effect instead. Both are read at once, and the plan is made again only if
- * something differs.
+ * something differs. A plan that narrows by inference alone waits for the reads of clients that have begun: the losses that
+ * one poll finds become known one client after the other, and count as a whole.
  */
 export async function planFresh(
-  { destination, entry, isFresh, record, seesGone, job }: Basis,
+  { destination, entry, isFresh, record, seesGone, mayWait, job }: Basis,
   deps: DestinationDeps,
   signal: AbortSignal,
 ): Promise<FreshPlan> {
@@ -67,6 +78,8 @@ export async function planFresh(
   };
   let first = planNow(job(), { entry });
   if (await refreshJwtProviders(first.plan, deps, signal)) first = planNow(job(), { entry });
+  const waitMs = mayWait ? waitMsOf(first.plan, deps) : undefined;
+  if (waitMs !== undefined) return { ...first, waitMs };
   const isRemoval = first.plan.changes.some(({ after }) => after === undefined);
   if (!isRemoval && first.gone.length === 0) return first;
   const [entryNow, wildcard] = await Promise.all([
@@ -79,7 +92,11 @@ export async function planFresh(
     isSameEntry(wildcard, first.input.wildcard) &&
     from === first.job &&
     isSame(factsOf(destination, deps), first.facts);
-  return { ...(isUnchanged ? first : planNow(from, { entry: entryNow, wildcard })), isFresh: true };
+  if (isUnchanged) return { ...first, isFresh: true };
+  const again = () => planNow(job(), { entry: entryNow, wildcard });
+  const second = again();
+  const isRefreshed = await refreshJwtProviders(second.plan, deps, signal);
+  return { ...(isRefreshed ? again() : second), isFresh: true };
 }
 
 /** Whether a part of a plan may still be written: what it follows from is the same, or the plan of now agrees. */
@@ -90,9 +107,13 @@ export function isPlannedNow(
   deps: Known,
 ): boolean {
   const { destination, entry } = input;
-  if (isSame(factsOf(destination, deps), facts)) return true;
+  const factsNow = factsOf(destination, deps);
+  if (isSame(factsNow, facts)) return true;
   const known = { ...record, lastApplied: deps.world.records.of(formatKey(plan.key)) };
-  return isStillPlanned(part, plan, planDestination({ ...inputFor(destination, job, known, deps), entry }));
+  // The plan may know a newer one than the watch has shown.
+  const wildcard = factsNow.wildcard === facts.wildcard ? input.wildcard : factsNow.wildcard;
+  const now = { ...inputFor(destination, job, known, deps), entry, wildcard };
+  return isStillPlanned(part, plan, planDestination(now));
 }
 
 /** The input of a destination's plan now, with the evidence of the job's triggers. */
@@ -110,14 +131,22 @@ function inputFor(
   });
 }
 
-/** The facts of a plan beside the entry: the same objects until one of them changes. */
-function factsOf(destination: ServiceName, { world }: Pick<Known, 'world'>): readonly unknown[] {
+function factsOf(destination: ServiceName, { world }: Pick<Known, 'world'>): Facts {
   const wildcard = world.entries.get(serviceText({ ...destination, name: '*' }));
-  return [world.claimsVersion, world.userTokens.facts, wildcard];
+  return { claimsVersion: world.claimsVersion, userTokens: world.userTokens.facts, wildcard };
 }
 
-function isSame(a: readonly unknown[], b: readonly unknown[]): boolean {
-  return a.every((each, at) => each === b[at]);
+function isSame(a: Facts, b: Facts): boolean {
+  return a.claimsVersion === b.claimsVersion && a.userTokens === b.userTokens && a.wildcard === b.wildcard;
+}
+
+function waitMsOf(
+  { key, changes }: Plan,
+  { clientReads, clock }: Pick<DestinationDeps, 'clientReads' | 'clock'>,
+): number | undefined {
+  const narrowing = changes.filter(({ narrows }) => narrows);
+  const isInferred = narrowing.length > 0 && narrowing.every((change) => change.isInferred);
+  return isInferred ? clientReads.waitMs(formatKey(key), clock.now()) : undefined;
 }
 
 /** By Consul's index. After a write of our own it is unknown until the watch shows it. */

@@ -5,13 +5,8 @@ import { policyOf } from '../plan/mode.js';
 import type { KeyRecord } from '../queue/journal.js';
 import { countInferred, usedHere } from '../state/fleet.js';
 import { aclBudget, countAhead, fleetBudget } from './acl/acl-budget.js';
-import type { ReconcilerDeps } from './deps.js';
+import type { GuardDeps } from './deps.js';
 import { inSlices } from './in-slices.js';
-
-type Deps = Pick<
-  ReconcilerDeps,
-  'world' | 'acl' | 'window' | 'clock' | 'clientReads' | 'keyValues' | 'contention' | 'space'
->;
 
 /** Destinations that are counted at once: some milliseconds. */
 const SLICE = 50;
@@ -20,7 +15,7 @@ const SLICE = 50;
 export async function guardFacts(
   losses: readonly Loss[],
   recordedHolds: KeyRecord['holds'],
-  deps: Deps,
+  deps: GuardDeps,
 ): Promise<GuardFacts> {
   const { world, acl, contention, clock, space } = deps;
   if (losses.length > 0) await countFleetAhead(deps);
@@ -39,17 +34,13 @@ export async function guardFacts(
 }
 
 /** Counts in advance what `fleetBudget` needs. */
-export async function countFleetAhead(
-  deps: Pick<Deps, 'world' | 'acl' | 'clock' | 'clientReads'>,
-): Promise<void> {
-  // The losses that one poll finds become known one client after the other, and count as a whole.
-  await deps.clientReads.ended(deps.clock);
+export async function countFleetAhead(deps: Pick<GuardDeps, 'world' | 'acl' | 'clock'>): Promise<void> {
   await inSlices((now) => countInferred(deps.world, now, SLICE), deps);
   await countAhead(deps);
 }
 
 /** Counts across the fleet. The ACL losses of a key count at least as often as its own plan has them. */
-function budgetFor(losses: readonly Loss[], deps: Deps, now: number): RevocationBudget {
+function budgetFor(losses: readonly Loss[], deps: GuardDeps, now: number): RevocationBudget {
   const { window } = deps;
   const counted = aclBudget(deps, now);
   const own = losses.map(({ subject }) => subject).filter(isAclSubject);

@@ -14,6 +14,7 @@ export async function planGuarded(
   signal: AbortSignal,
 ): Promise<FreshPlan & { readonly used: readonly Hold[] }> {
   const planned = await planFresh(basis, deps, signal);
+  if (planned.waitMs !== undefined) return { ...planned, used: [] };
   const { destination, entry, mapping } = planned.input;
   const kind = guardableEdges(planned.plan, (changes) =>
     deps.consul.intentions.sizeOf(

@@ -60,7 +60,7 @@ export function plannedFor(
   signal: AbortSignal,
   isNamed = deps.world.jwtProviderUse.isNamed,
 ): Promise<readonly JwtProviderChange[]> {
-  const changesWith = (...plans: readonly Pick<Plan, 'changes' | 'awaits'>[]) =>
+  const changesWith = (...plans: readonly Pick<Plan, 'changes' | 'awaits' | 'names'>[]) =>
     planned(plans, deps, isNamed).filter((change) => providerOfChange(change) === provider);
   const unneeded = changesWith();
   const isUnneeded = (changes: readonly JwtProviderChange[]) => textOf(changes) === textOf(unneeded);
@@ -114,7 +114,7 @@ function* plansOf(
 
 /** The changes of jwt-provider entries that these plans need. */
 export function planned(
-  plans: readonly Pick<Plan, 'changes' | 'awaits'>[],
+  plans: readonly Pick<Plan, 'changes' | 'awaits' | 'names'>[],
   { world }: Pick<Deps, 'world'>,
   isNamed = world.jwtProviderUse.isNamed,
 ): readonly JwtProviderChange[] {

@@ -9,6 +9,7 @@ import { destinationShare, revocationLimit } from '../plan/guards/revocation-lim
 import { policyOf } from '../plan/mode.js';
 import type { Change, Plan } from '../plan/plan.js';
 import { planDestination } from '../plan/plan-destination.js';
+import { providersWrittenBy } from '../plan/plan-jwt-providers.js';
 import { parseServiceText, serviceText } from '../plan/world.js';
 import type { RevocationWindow } from './revocation-window.js';
 import type { WorldState } from './world-state.js';
@@ -119,7 +120,9 @@ export function* planningFleet(
     const kind = guardableEdges(plan, sizes && ((changes) => sizes(input, changes)));
     const here = { ...budget, ...usedHere(kind.losses, window, now) };
     const { changes, holds } = guard(kind, fleetGuardFacts(kind.losses, here, { world, window }, now));
-    if (guarded.push({ ...plan, changes, holds }) % IN_ONE_PIECE !== 0) continue;
+    const names = plan.changes.flatMap(providersWrittenBy);
+    const named = names.length === 0 ? {} : { names };
+    if (guarded.push({ ...plan, changes, holds, ...named }) % IN_ONE_PIECE !== 0) continue;
     yield;
     now = clock();
   }

@@ -2,34 +2,49 @@ import { EventEmitter, once } from 'node:events';
 import { expect, test } from 'vitest';
 import { ReadsUnderWay } from '../../src/read/reads-under-way.js';
 
-const never = { sleep: () => new Promise<void>(() => {}) };
+const KEY = 'destination/default/default/orders';
 
-test('resolves at once if nothing is being read', async () => {
-  await new ReadsUnderWay().ended(never);
+/** A read that ends, or fails, when it is told so. */
+function readOf(reads: ReadsUnderWay) {
+  const answers = new EventEmitter();
+  const reading = reads.run(() => once(answers, 'end')).catch(() => {});
+  return {
+    end: async () => {
+      answers.emit('end');
+      await reading;
+    },
+    fail: async () => {
+      answers.emit('error', new Error('no answer'));
+      await reading;
+    },
+  };
+}
+
+test('nobody waits if nothing is being read', () => {
+  expect(new ReadsUnderWay().waitMs(KEY, 0)).toBeUndefined();
 });
 
-test('waits for each read that has begun, also for one that fails, and not for a later one', async () => {
+test('a key waits for each read that had begun when it asked first, also for one that fails, and for no later one', async () => {
   const reads = new ReadsUnderWay();
-  const [first, second] = [new EventEmitter(), new EventEmitter()];
-  const seen: string[] = [];
-  const reading = [
-    reads.run(() => once(first, 'end')).then(() => seen.push('first')),
-    reads.run(() => once(second, 'end')).catch((error: Error) => seen.push(error.message)),
-  ];
-  const ended = reads.ended(never).then(() => seen.push('ended'));
-  const later = reads.run(() => new Promise(() => {}));
-  first.emit('end');
-  await reading[0];
-  second.emit('error', new Error('second'));
-  await Promise.all([...reading, ended]);
-  expect(seen).toEqual(['first', 'second', 'ended']);
-  expect(later).toBeInstanceOf(Promise);
+  const [first, second] = [readOf(reads), readOf(reads)];
+  expect(reads.waitMs(KEY, 0)).toBe(20);
+  readOf(reads);
+  await first.end();
+  expect(reads.waitMs(KEY, 50)).toBe(50);
+  await second.fail();
+  expect(reads.waitMs(KEY, 60)).toBeUndefined();
 });
 
-test('waits no longer than two seconds for a directory that does not answer', async () => {
+test('a key waits no longer than half a second, and asks again soon enough to stay the same run', () => {
   const reads = new ReadsUnderWay();
-  void reads.run(() => new Promise(() => {}));
-  const slept: number[] = [];
-  await reads.ended({ sleep: async (ms) => void slept.push(ms) });
-  expect(slept).toEqual([2_000]);
+  readOf(reads);
+  expect([0, 30, 400, 500].map((at) => reads.waitMs(KEY, at))).toEqual([20, 30, 100, undefined]);
+});
+
+test('each key waits for itself', () => {
+  const reads = new ReadsUnderWay();
+  readOf(reads);
+  expect(reads.waitMs(KEY, 0)).toBe(20);
+  expect(reads.waitMs('destination/default/default/api', 499)).toBe(20);
+  expect(reads.waitMs(KEY, 500)).toBeUndefined();
 });

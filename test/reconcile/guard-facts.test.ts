@@ -1,4 +1,3 @@
-import { EventEmitter, once } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { guardableEdges } from '../../src/plan/guards/edges.js';
@@ -28,20 +27,4 @@ it('a job that counts the losses of a large fleet lets others work meanwhile', a
   await others;
   expect(facts.budget?.planned).toBeGreaterThan(400);
   expect(turns).toBeGreaterThanOrEqual(10);
-});
-
-it('a loss by inference waits for the reads of clients that are under way, and counts what they find', async () => {
-  const { world, window } = fleetOf(500);
-  const lose = (at: number) =>
-    world.putClient({ provider: 'main', clientId: `c${at}` }, undefined, world.beginRead());
-  lose(100);
-  const { losses } = guardableEdges(planDestination(inputOf(world, named('d100'), NOW)));
-  const { deps } = depsOf(world, {});
-  const answers = new EventEmitter();
-  const read = deps.clientReads.run(() => once(answers, 'end')).then(() => lose(200));
-  const sleep = () => new Promise<void>(() => {});
-  const facts = guardFacts(losses, new Map(), { ...deps, clock: { ...deps.clock, sleep }, window });
-  answers.emit('end');
-  await read;
-  expect((await facts).budget?.planned).toBe(2);
 });

@@ -207,7 +207,7 @@ describe('the job of a jwt-provider', () => {
     expect([it.plans(), it.reads, it.writes]).toEqual([0, [], []]);
   });
 
-  it('finds the same change as the plans of the whole fleet', async () => {
+  it('finds the same change as the plans of the whole fleet, also during a freeze', async () => {
     const someSpot: fc.Arbitrary<Spot> = fc.record({
       opens: fc.constantFrom('with user', 'with user', 'freely', 'nothing'),
       intention: fc.constantFrom('with user', 'freely', 'foreign with user', undefined, undefined),
@@ -222,14 +222,34 @@ describe('the job of a jwt-provider', () => {
     );
     const found = new Set<string>();
     await fc.assert(
-      fc.asyncProperty(fc.array(someSpot, { maxLength: 4 }), someEntries, async (spots, entries) => {
-        const { world, deps } = rigOf(worldOf(spots, entries), entries);
-        const plans = planFleet(world, deps.window, NOW);
-        const changes = await plannedFor('main', deps, never);
-        expect(changes).toEqual(planned(plans, deps));
-        found.add(changes.map(({ verb }) => verb).join());
-      }),
-      runsOf(1_000, 200),
+      fc.asyncProperty(
+        fc.array(someSpot, { maxLength: 4 }),
+        someEntries,
+        fc.boolean(),
+        async (spots, entries, isFrozen) => {
+          const { world, deps } = rigOf(worldOf(spots, entries), entries);
+          if (isFrozen) world.freezes.start({ kind: 'started', since: NOW });
+          const plans = planFleet(world, deps.window, NOW);
+          const changes = await plannedFor('main', deps, never);
+          expect(changes).toEqual(planned(plans, deps));
+          found.add(changes.map(({ verb }) => verb).join());
+        },
+      ),
+      {
+        ...runsOf(1_000, 200),
+        examples: [
+          [[], [], false],
+          [[{ opens: 'with user', intention: undefined, protocol: 'http' }], [], false],
+          [
+            [{ opens: 'with user', intention: undefined, protocol: 'http' }],
+            [existing({ content: other })],
+            false,
+          ],
+          [[{ opens: 'nothing', intention: undefined, protocol: 'http' }], [existing()], false],
+          // The freeze holds the intention that will name the entry.
+          [[{ opens: 'with user', intention: undefined, protocol: 'http' }], [existing()], true],
+        ],
+      },
     );
     expect(found).toEqual(new Set(['', 'created', 'updated', 'deleted']));
   });

@@ -12,7 +12,7 @@ import { aclBudget, fleetBudget } from './acl-budget.js';
  * from a read, and no event can name them.
  */
 export async function orphanedObjects(
-  deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'window' | 'clock' | 'clientReads' | 'logger' | 'keyValues'>,
+  deps: Pick<ReconcilerDeps, 'world' | 'acl' | 'window' | 'clock' | 'logger' | 'keyValues'>,
 ): Promise<readonly AclChange[]> {
   const { world, acl, window, clock, logger } = deps;
   const { owner } = world.mapping;

@@ -34,10 +34,14 @@ function rigOf(stored: Map<string, IntentionEntry>) {
       return { kind: 'written' as const };
     },
   };
+  const remove = async () => {
+    written.push([]);
+    return { kind: 'written' as const };
+  };
   const plans = vi.spyOn(world, 'openings');
-  const run = () => {
-    const triggers = [{ key: KEY, cause, evidence: [LOST], urgent: true }];
-    const whole = { ...deps, consul: { ...deps.consul, intentions } };
+  const run = (evidence: readonly Evidence[] = [LOST]) => {
+    const triggers = [{ key: KEY, cause, evidence, urgent: true }];
+    const whole = { ...deps, consul: { ...deps.consul, intentions: { ...intentions, delete: remove } } };
     return reconcileDestination(KEY, { key: KEY, triggers, attempts: 0 }, whole, never);
   };
   return { world, deps, decisions, asked, written, answers, plans, run };
@@ -90,4 +94,44 @@ test('a removal is planned again with a change that became known during the read
   for (const answer of answers) answer();
   await running;
   expect(written).toEqual([]);
+});
+
+test('a removal that nobody reported waits for the reads of clients that have begun, and records nothing before', async () => {
+  const { deps, decisions, asked, run } = rigOf(new Map());
+  void deps.clientReads.run(() => new Promise(() => {}));
+  expect(await run([])).toEqual({ kind: 'retry', afterMs: 20 });
+  expect(asked).toEqual([]);
+  expect(decisions).toEqual([]);
+  expect(await deps.journal.read('destination/default/default/orders')).toMatchObject({ pending: [] });
+});
+
+test('a removal that was reported waits for no read of a client, also beside one that was not', async () => {
+  const { world, deps, written, answers, run } = rigOf(new Map());
+  void deps.clientReads.run(() => new Promise(() => {}));
+  world.putClient({ provider: 'main', clientId: 'api' }, undefined, world.beginRead());
+  const running = run();
+  await turns();
+  for (const answer of answers) answer();
+  await running;
+  expect(written).toEqual([[]]);
+});
+
+test('a source that is about to be removed stays, and is denied, if a wildcard entry appears that would let it in', async () => {
+  const { world, deps, written, answers, run } = rigOf(new Map());
+  const wide = { ...entry('*', { ...ourSource('web', ALLOW), description: '' }), modifyIndex: 99 };
+  const record = deps.journal.record.bind(deps.journal);
+  let isFirst = true;
+  deps.journal.record = async (...args) => {
+    await record(...args);
+    // Between the record and the write.
+    if (isFirst) world.putEntry({ partition: 'default', namespace: 'default', name: '*' }, wide);
+    isFirst = false;
+  };
+  const running = run();
+  await turns();
+  for (const answer of answers.splice(0)) answer();
+  await turns();
+  for (const answer of answers) answer();
+  await running;
+  expect(written).toEqual([['api', 'web']]);
 });
