@@ -1,6 +1,7 @@
 import { chmodSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
+import { SyncError } from '../../errors.js';
 import { Row } from './rows.js';
 import { failureOf, requireIntact, type StateSchema } from './state-file.js';
 import { syncDirectory } from './write-ahead-log.js';
@@ -110,27 +111,34 @@ export const JOURNAL_FILE: StateSchema = {
   },
 };
 
+/** From this version on, of both files, `journal.db` holds the facts. */
+const FACTS_MOVED = 3;
+
 /** Tables that a `queue.db` of an older version holds. `since`: a `journal.db` of this version or a later one has its own. */
 const MOVED = [
   ...['pending', 'revisions', 'outbox', 'settled', 'written', 'holds'].map((table) => ({ table, since: 1 })),
-  { table: 'facts', since: 3 },
+  { table: 'facts', since: FACTS_MOVED },
 ];
 
 /**
  * Moves the journal and the facts out of a `queue.db` of an older version. The copy is one transaction, which also raises
  * the version of `journal.db`, and the tables are dropped only once it is durable. After a crash the next start copies if
  * the copy is not there, and otherwise only drops. So what is older never overrides what was written since, also if an old
- * `queue.db` is restored beside a `journal.db` that was not lost.
+ * `queue.db` is restored beside a `journal.db` that was not lost. Throws if `journal.db` is older than `queue.db`: then
+ * neither file has the facts.
  */
 export function moveToJournal(directory: string): void {
   const path = join(directory, QUEUE_FILE.fileName);
   if (!existsSync(path)) return;
-  const lost = `${QUEUE_FILE.lost}; ${JOURNAL_FILE.lost}`;
+  let { lost } = QUEUE_FILE;
   let database: Database.Database | undefined;
   try {
     const queue = new Database(path, { timeout: 5000 });
     database = queue;
-    if (versionOf(queue) >= QUEUE_FILE.version) return;
+    const version = versionOf(queue);
+    if (version >= FACTS_MOVED) requireFacts(directory);
+    if (version >= QUEUE_FILE.version) return;
+    lost = `${QUEUE_FILE.lost}; ${JOURNAL_FILE.lost}`;
     const left = MOVED.filter(({ table }) => hasTable(queue, table));
     if (left.length === 0) return;
     requireIntact(queue, path, lost);
@@ -144,6 +152,28 @@ export function moveToJournal(directory: string): void {
     throw failureOf(path, lost, error);
   } finally {
     if (database?.open) database.close();
+  }
+}
+
+/** No crash leaves such a `journal.db`: its version is raised first, durably. So somebody restored it from a backup. */
+function requireFacts(directory: string): void {
+  const path = join(directory, JOURNAL_FILE.fileName);
+  if (!existsSync(path)) return;
+  let journal: Database.Database | undefined;
+  try {
+    journal = new Database(path, { timeout: 5000 });
+    const version = versionOf(journal);
+    if (version === 0 || version >= FACTS_MOVED) return;
+    throw new SyncError(
+      'ERR_QUEUE_UNREACHABLE',
+      `the state file ${path} is older than ${QUEUE_FILE.fileName} beside it. Stop scopemesh and restore both files of one ` +
+        `backup, or move ${path} with its -wal and -shm files away and start without it: ${JOURNAL_FILE.lost}.`,
+      { retriable: false },
+    );
+  } catch (error) {
+    throw failureOf(path, JOURNAL_FILE.lost, error);
+  } finally {
+    if (journal?.open) journal.close();
   }
 }
 
