@@ -101,8 +101,8 @@ export const JOURNAL_FILE: StateSchema = {
   version: 3,
   gatherMs: 3,
   lost:
-    'rulings, decisions that were not published and the record of what scopemesh wrote are lost, ' +
-    "and so are quarantines that Consul's KV does not have",
+    'rulings and rejections, decisions that were not published, the record of what scopemesh wrote, poll cursors, ' +
+    "positions of webhooks and the mass guard's window are lost, and so are quarantines that Consul's KV does not have",
   setUp(database) {
     database.exec(JOURNAL_TABLES);
     database.exec(FACTS_TABLE);

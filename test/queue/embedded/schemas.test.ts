@@ -303,7 +303,7 @@ describe('a state directory of version 2', () => {
     change(directory, 'queue.db', 'PRAGMA wal_checkpoint(TRUNCATE)');
     overwritePages(join(directory, 'queue.db'));
     expect(open).toThrow(
-      /queue\.db is damaged .*events and orders that waited are lost; rulings, .* are lost/,
+      /queue\.db is damaged .*orders that waited are lost; rulings and rejections, .*poll cursors, .*webhooks and the mass guard's window are lost/,
     );
   });
 
