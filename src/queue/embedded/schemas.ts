@@ -144,10 +144,10 @@ export function moveToJournal(directory: string): void {
     requireIntact(queue, path, lost);
     copyToJournal(directory, path, left);
     queue.exec('PRAGMA synchronous = FULL');
-    inTransaction(queue, [
-      ...left.map(({ table }) => `DROP TABLE ${table}`),
-      `PRAGMA user_version = ${QUEUE_FILE.version}`,
-    ]);
+    inTransaction(queue, () => {
+      for (const { table } of left) queue.exec(`DROP TABLE ${table}`);
+      queue.exec(`PRAGMA user_version = ${QUEUE_FILE.version}`);
+    });
   } catch (error) {
     throw failureOf(path, lost, error);
   } finally {
@@ -179,9 +179,10 @@ function requireFacts(directory: string): void {
 
 function copyToJournal(directory: string, from: string, left: typeof MOVED): void {
   const path = join(directory, JOURNAL_FILE.fileName);
-  let journal: Database.Database | undefined;
+  let database: Database.Database | undefined;
   try {
-    journal = new Database(path, { timeout: 5000 });
+    const journal = new Database(path, { timeout: 5000 });
+    database = journal;
     chmodSync(path, 0o600);
     // Who moves a damaged file away must not lose the copy with it.
     requireIntact(journal, path, JOURNAL_FILE.lost);
@@ -192,20 +193,19 @@ function copyToJournal(directory: string, from: string, left: typeof MOVED): voi
     journal.exec('PRAGMA synchronous = FULL');
     journal.prepare('ATTACH ? AS old').run(from);
     // Also with nothing to copy: its sync makes a copy durable that a crash left in the log.
-    inTransaction(journal, [
-      ...(version < 1 ? [JOURNAL_TABLES_1] : []),
-      FACTS_TABLE,
-      ...copied.flatMap(({ table }) => [
-        `DELETE FROM main.${table}`,
-        `INSERT INTO main.${table} SELECT * FROM old.${table}`,
-      ]),
-      `PRAGMA main.user_version = ${JOURNAL_FILE.version}`,
-    ]);
+    inTransaction(journal, () => {
+      if (version < 1) journal.exec(JOURNAL_TABLES_1);
+      journal.exec(FACTS_TABLE);
+      for (const { table } of copied)
+        journal.exec(`DELETE FROM main.${table}; INSERT INTO main.${table} SELECT * FROM old.${table}`);
+      JOURNAL_FILE.setUp(journal);
+      journal.exec(`PRAGMA main.user_version = ${JOURNAL_FILE.version}`);
+    });
     journal.exec('DETACH old');
   } catch (error) {
     throw failureOf(path, JOURNAL_FILE.lost, error);
   } finally {
-    if (journal?.open) journal.close();
+    if (database?.open) database.close();
   }
   syncDirectory(directory);
 }
@@ -219,10 +219,10 @@ function hasTable(database: Database.Database, table: string): boolean {
   return database.prepare(query).all(table).length > 0;
 }
 
-function inTransaction(database: Database.Database, steps: readonly string[]): void {
+function inTransaction(database: Database.Database, apply: () => void): void {
   database.exec('BEGIN IMMEDIATE');
   try {
-    for (const step of steps) database.exec(step);
+    apply();
     database.exec('COMMIT');
   } finally {
     if (database.inTransaction) database.exec('ROLLBACK');

@@ -249,6 +249,8 @@ describe('a state directory of version 1', () => {
 
   it('has all of its journal when a crash comes between the copy and the removal', async () => {
     moveToJournal(directory);
+    expect(tables(directory, 'journal.db')).toContain('drafts');
+    expect(tables(directory, 'journal.db')).not.toContain('outbox');
     putBack(former, directory, 'queue.db');
     await expectEverything();
   });
