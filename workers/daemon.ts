@@ -57,14 +57,16 @@ export async function runDaemon(
     address = admin ?? listen;
     options.onReload(() => reloads.request());
 
+    const described = describeProcess(address, only, runtime);
     parts.push(
       ports.rejectedEvents.run(stop),
       ports.unstored.run(stop),
       keepSpace(store.space, () => replica.live.deps.askForSweep(), clock, stop),
-      runPresence(store.roster, describeProcess(address, only, runtime), runtime, stop),
+      runPresence(store.roster, described, runtime, stop),
       runWatchdog(options.supervisor, () => stuckPart(replica.live), runtime, stop),
-      ...runRoles(only, opened, replica, stop),
     );
+    // By itself: if it throws, the parts that run already are waited for.
+    parts.push(...runRoles(only, opened, replica, stop));
     const failed = Promise.all(parts).then(() => {});
     if (only.includes('reconcile')) await Promise.race([replica.attempted(signal), failed]);
     const { owner, mode } = config;

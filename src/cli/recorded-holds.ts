@@ -16,6 +16,13 @@ export interface KnownHold {
 /** By `holdKey`. */
 export type KnownHolds = ReadonlyMap<string, KnownHold>;
 
+export interface LoggedHolds {
+  /** Those that no later decision of the log ends. */
+  readonly open: KnownHolds;
+  /** The IDs of the decisions of all holds, also of those that ended. */
+  readonly ids: ReadonlySet<string>;
+}
+
 const StatusHolds = z.object({
   holds: z.array(
     z.object({
@@ -56,7 +63,7 @@ export async function findKnownHolds(
     const log = await cli.around.parts.openDecisionLog(config, cli.runtime(true));
     try {
       const stop = AbortSignal.any([cli.signal, timeout]);
-      return await holdsIn(log.read({ from: 'start', follow: false }, stop));
+      return (await holdsIn(log.read({ from: 'start', follow: false }, stop))).open;
     } finally {
       await log.close();
     }
@@ -80,26 +87,32 @@ async function readPages(
   return known;
 }
 
-/** The holds that no later decision of a log ends. */
-export async function holdsIn(decisions: AsyncIterable<Decision>): Promise<KnownHolds> {
+export async function holdsIn(decisions: AsyncIterable<Decision> | Iterable<Decision>): Promise<LoggedHolds> {
   type Held = Omit<KnownHold, 'reason'> & { readonly time: string };
   const bySubject = new Map<string, Map<string, Held>>();
+  const ids = new Set<string>();
   for await (const { id, type, time, subject, outcome, reason, principal } of decisions) {
-    const holds = bySubject.get(subject) ?? new Map<string, Held>();
-    bySubject.set(subject, holds);
+    const holds = bySubject.get(subject);
+    if (outcome === 'held') {
+      ids.add(id);
+      const held = { decisionId: id, rejectedBy: null, time };
+      bySubject.set(subject, (holds ?? new Map<string, Held>()).set(reason, held));
+      continue;
+    }
+    // Most subjects are never held.
+    if (holds === undefined) continue;
     const before = holds.get(reason);
-    if (outcome === 'held') holds.set(reason, { decisionId: id, rejectedBy: null, time });
-    else if (type.endsWith('.rejected') && before !== undefined)
+    if (type.endsWith('.rejected') && before !== undefined)
       holds.set(reason, { ...before, rejectedBy: principal?.id ?? 'unknown' });
     // The end of a hold does not say which one ended. One that begins at the same moment takes its place.
     else if (outcome === 'applied' || reason === 'HoldEnded')
       for (const [each, hold] of holds) if (hold.time < time) holds.delete(each);
   }
-  const known = new Map<string, KnownHold>();
+  const open = new Map<string, KnownHold>();
   for (const [subject, holds] of bySubject)
     for (const [each, { decisionId, rejectedBy }] of holds) {
       const reason = HOLD_REASONS.find((one) => one === each);
-      if (reason !== undefined) known.set(holdKey({ subject, reason }), { reason, decisionId, rejectedBy });
+      if (reason !== undefined) open.set(holdKey({ subject, reason }), { reason, decisionId, rejectedBy });
     }
-  return known;
+  return { open, ids };
 }

@@ -1,7 +1,8 @@
 import type { ReconcilerDeps } from '../reconcile/deps.js';
+import { inTurns } from '../reconcile/in-turns.js';
 import { readConsulSide, readDirectory } from '../reconcile/read-all.js';
 import { restoreRecords } from '../reconcile/restore.js';
-import { planFleet } from '../state/fleet.js';
+import { planningFleet } from '../state/fleet.js';
 
 /**
  * Does what a new leader does before its first write, and records and writes nothing. `deps` has a world of its own, which
@@ -34,5 +35,8 @@ export async function rehearse(
       each(provider, () => readDirectory(provider, directory, deps, signal)),
     ),
   );
-  planFleet(deps.world, deps.window, deps.clock.now());
+  await inTurns(
+    planningFleet(deps.world, deps.window, () => deps.clock.now()),
+    signal,
+  );
 }

@@ -10,7 +10,8 @@ import { policyOf } from '../plan/mode.js';
 import { needsUserTokens } from '../read/user-token-facts.js';
 import { aclTriggers, everyAclTrigger } from '../reconcile/acl/acl-triggers.js';
 import { type ReconcilerDeps, stampOf } from '../reconcile/deps.js';
-import { planFleet } from '../state/fleet.js';
+import { inTurns } from '../reconcile/in-turns.js';
+import { planningFleet } from '../state/fleet.js';
 import { losingDestinations, toTriggers } from '../state/observe-consul.js';
 
 /** What a reload changes now. */
@@ -167,7 +168,8 @@ export class Reloads {
     if (!isReconciling) return;
     const cause = this.#cause();
     try {
-      const losing = losingDestinations(planFleet(world, this.#deps.window, clock.now()));
+      const planning = planningFleet(world, deps.window, () => clock.now());
+      const losing = losingDestinations(await inTurns(planning, this.#signal));
       await queue.add([
         ...toTriggers([...before, ...world.destinations(clock.now())], cause, losing),
         // A rule may require a user for the first time, and then the address of the provider's keys is not known yet.

@@ -24,7 +24,7 @@ async function known(...decisions: Decision[]): Promise<readonly (readonly [stri
   async function* log() {
     yield* decisions;
   }
-  return [...(await holdsIn(log()))].map(([key, { reason: _, ...hold }]) => [key, hold]);
+  return [...(await holdsIn(log())).open].map(([key, { reason: _, ...hold }]) => [key, hold]);
 }
 
 const LATER = '2026-01-31T12:00:01.000Z';

@@ -25,6 +25,8 @@ it('the lines of back-up-and-restore.md make a copy from which scopemesh goes on
   await world.daemon.idle();
   const before = await world.decisions();
   const [backUp] = linesOf('back-up-and-restore.md');
+  // A poll cursor must not be past events that the copy lacks.
+  expect(backUp).toMatch(/for name in journal queue /);
   await world.run(backUp, { '/var/lib/scopemesh': state, '/var/backups/scopemesh': copy });
   expect((await readdir(copy)).toSorted()).toEqual([
     'decisions.db',

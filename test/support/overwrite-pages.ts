@@ -8,3 +8,10 @@ export function overwritePages(path: string): void {
   writeSync(file, Buffer.alloc(statSync(path).size - PAGE_BYTES, 0x55), 0, undefined, PAGE_BYTES);
   closeSync(file);
 }
+
+/** Then SQLite does not know that it is a state file. */
+export function overwriteFirstPage(path: string): void {
+  const file = openSync(path, 'r+');
+  writeSync(file, Buffer.alloc(PAGE_BYTES, 0x55), 0, undefined, 0);
+  closeSync(file);
+}

@@ -35,7 +35,8 @@ export function addDecisions(program: Command, cli: Cli): void {
     .summary('print the decisions made so far')
     .description(
       'Prints the decisions made so far, oldest first. Works also if the configuration file has faults elsewhere than ' +
-        'in owner, decisions and state. If keep deleted the beginning of the log, --json without a filter prints first the checkpoint ' +
+        'in owner, decisions and state. As text, an embedded log is read twice, unless --limit is set: first to ' +
+        'find the holds that are still open. If keep deleted the beginning of the log, --json without a filter prints first the checkpoint ' +
         'with which it begins now, so that decisions verify --input can check the list.',
     )
     .option('-n, --limit <number>', 'print only this many of the newest decisions', parseLimit)
@@ -157,17 +158,11 @@ async function readApprovals(
 
 /** `decisions`: the hold and all later ones of its subject. A hold that is not among them is newer, so it is open. */
 async function approvalsIn(decisions: AsyncIterable<Decision> | Iterable<Decision>): Promise<Approvals> {
-  const seen = new Set<string>();
-  async function* noted(): AsyncIterable<Decision> {
-    for await (const decision of decisions) {
-      if (decision.outcome === 'held') seen.add(decision.id);
-      yield decision;
-    }
-  }
-  const open = new Map([...(await holdsIn(noted())).values()].map((hold) => [hold.decisionId, hold]));
+  const { open, ids } = await holdsIn(decisions);
+  const openById = new Map([...open.values()].map((hold) => [hold.decisionId, hold]));
   return ({ id, outcome, reason }) => {
     if (outcome !== 'held' || !isApprovable(reason)) return undefined;
-    const hold = seen.has(id) ? open.get(id) : { decisionId: id, rejectedBy: null };
+    const hold = ids.has(id) ? openById.get(id) : { decisionId: id, rejectedBy: null };
     return hold && approveCommand(hold);
   };
 }

@@ -1,6 +1,7 @@
 import { chmodSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
+import { SyncError } from '../../errors.js';
 import { Row } from './rows.js';
 import { failureOf, requireIntact, type StateSchema } from './state-file.js';
 import { syncDirectory } from './write-ahead-log.js';
@@ -100,8 +101,8 @@ export const JOURNAL_FILE: StateSchema = {
   version: 3,
   gatherMs: 3,
   lost:
-    'rulings, decisions that were not published and the record of what scopemesh wrote are lost, ' +
-    "and so are quarantines that Consul's KV does not have",
+    'rulings and rejections, decisions that were not published, the record of what scopemesh wrote, poll cursors, ' +
+    "positions of webhooks and the mass guard's window are lost, and so are quarantines that Consul's KV does not have",
   setUp(database) {
     database.exec(JOURNAL_TABLES);
     database.exec(FACTS_TABLE);
@@ -110,36 +111,43 @@ export const JOURNAL_FILE: StateSchema = {
   },
 };
 
+/** From this version on, of both files, `journal.db` holds the facts. */
+const FACTS_MOVED = 3;
+
 /** Tables that a `queue.db` of an older version holds. `since`: a `journal.db` of this version or a later one has its own. */
 const MOVED = [
   ...['pending', 'revisions', 'outbox', 'settled', 'written', 'holds'].map((table) => ({ table, since: 1 })),
-  { table: 'facts', since: 3 },
+  { table: 'facts', since: FACTS_MOVED },
 ];
 
 /**
  * Moves the journal and the facts out of a `queue.db` of an older version. The copy is one transaction, which also raises
  * the version of `journal.db`, and the tables are dropped only once it is durable. After a crash the next start copies if
  * the copy is not there, and otherwise only drops. So what is older never overrides what was written since, also if an old
- * `queue.db` is restored beside a `journal.db` that was not lost.
+ * `queue.db` is restored beside a `journal.db` that was not lost. Throws if `journal.db` is older than `queue.db`: then
+ * neither file has the facts.
  */
 export function moveToJournal(directory: string): void {
   const path = join(directory, QUEUE_FILE.fileName);
   if (!existsSync(path)) return;
-  const lost = `${QUEUE_FILE.lost}; ${JOURNAL_FILE.lost}`;
+  let { lost } = QUEUE_FILE;
   let database: Database.Database | undefined;
   try {
     const queue = new Database(path, { timeout: 5000 });
     database = queue;
-    if (versionOf(queue) >= QUEUE_FILE.version) return;
+    const version = versionOf(queue);
+    if (version >= FACTS_MOVED) requireFacts(directory);
+    if (version >= QUEUE_FILE.version) return;
+    lost = `${QUEUE_FILE.lost}; ${JOURNAL_FILE.lost}`;
     const left = MOVED.filter(({ table }) => hasTable(queue, table));
     if (left.length === 0) return;
     requireIntact(queue, path, lost);
     copyToJournal(directory, path, left);
     queue.exec('PRAGMA synchronous = FULL');
-    inTransaction(queue, [
-      ...left.map(({ table }) => `DROP TABLE ${table}`),
-      `PRAGMA user_version = ${QUEUE_FILE.version}`,
-    ]);
+    inTransaction(queue, () => {
+      for (const { table } of left) queue.exec(`DROP TABLE ${table}`);
+      queue.exec(`PRAGMA user_version = ${QUEUE_FILE.version}`);
+    });
   } catch (error) {
     throw failureOf(path, lost, error);
   } finally {
@@ -147,11 +155,34 @@ export function moveToJournal(directory: string): void {
   }
 }
 
-function copyToJournal(directory: string, from: string, left: typeof MOVED): void {
+/** No crash leaves such a `journal.db`: its version is raised first, durably. So somebody restored it from a backup. */
+function requireFacts(directory: string): void {
   const path = join(directory, JOURNAL_FILE.fileName);
+  if (!existsSync(path)) return;
   let journal: Database.Database | undefined;
   try {
     journal = new Database(path, { timeout: 5000 });
+    const version = versionOf(journal);
+    if (version === 0 || version >= FACTS_MOVED) return;
+    throw new SyncError(
+      'ERR_QUEUE_UNREACHABLE',
+      `the state file ${path} is older than ${QUEUE_FILE.fileName} beside it. Stop scopemesh and restore both files of one ` +
+        `backup, or move ${path} with its -wal and -shm files away and start without it: ${JOURNAL_FILE.lost}.`,
+      { retriable: false },
+    );
+  } catch (error) {
+    throw failureOf(path, JOURNAL_FILE.lost, error);
+  } finally {
+    if (journal?.open) journal.close();
+  }
+}
+
+function copyToJournal(directory: string, from: string, left: typeof MOVED): void {
+  const path = join(directory, JOURNAL_FILE.fileName);
+  let database: Database.Database | undefined;
+  try {
+    const journal = new Database(path, { timeout: 5000 });
+    database = journal;
     chmodSync(path, 0o600);
     // Who moves a damaged file away must not lose the copy with it.
     requireIntact(journal, path, JOURNAL_FILE.lost);
@@ -162,20 +193,19 @@ function copyToJournal(directory: string, from: string, left: typeof MOVED): voi
     journal.exec('PRAGMA synchronous = FULL');
     journal.prepare('ATTACH ? AS old').run(from);
     // Also with nothing to copy: its sync makes a copy durable that a crash left in the log.
-    inTransaction(journal, [
-      ...(version < 1 ? [JOURNAL_TABLES_1] : []),
-      FACTS_TABLE,
-      ...copied.flatMap(({ table }) => [
-        `DELETE FROM main.${table}`,
-        `INSERT INTO main.${table} SELECT * FROM old.${table}`,
-      ]),
-      `PRAGMA main.user_version = ${JOURNAL_FILE.version}`,
-    ]);
+    inTransaction(journal, () => {
+      if (version < 1) journal.exec(JOURNAL_TABLES_1);
+      journal.exec(FACTS_TABLE);
+      for (const { table } of copied)
+        journal.exec(`DELETE FROM main.${table}; INSERT INTO main.${table} SELECT * FROM old.${table}`);
+      JOURNAL_FILE.setUp(journal);
+      journal.exec(`PRAGMA main.user_version = ${JOURNAL_FILE.version}`);
+    });
     journal.exec('DETACH old');
   } catch (error) {
     throw failureOf(path, JOURNAL_FILE.lost, error);
   } finally {
-    if (journal?.open) journal.close();
+    if (database?.open) database.close();
   }
   syncDirectory(directory);
 }
@@ -189,10 +219,10 @@ function hasTable(database: Database.Database, table: string): boolean {
   return database.prepare(query).all(table).length > 0;
 }
 
-function inTransaction(database: Database.Database, steps: readonly string[]): void {
+function inTransaction(database: Database.Database, apply: () => void): void {
   database.exec('BEGIN IMMEDIATE');
   try {
-    for (const step of steps) database.exec(step);
+    apply();
     database.exec('COMMIT');
   } finally {
     if (database.inTransaction) database.exec('ROLLBACK');

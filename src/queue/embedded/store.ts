@@ -48,8 +48,9 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
       isLow: () => space.isLow(),
     });
     withSpace(spaceFor('journal'), () => moveToJournal(directory));
-    file = openFile(directory, QUEUE_FILE, spaceFor('events'));
+    // First, also where `queue.db` is new: a `queue.db` of this version beside an older `journal.db` is refused.
     journalFile = openFile(directory, JOURNAL_FILE, spaceFor('journal'));
+    file = openFile(directory, QUEUE_FILE, spaceFor('events'));
     journal = new EmbeddedJournal(journalFile);
     fence = new EmbeddedFence(journalFile);
   } catch (error) {

@@ -11,7 +11,7 @@ import { createEmbeddedStore } from '../../../src/queue/embedded/store.js';
 import { draft, hold, settled } from '../../conformance/journal.js';
 import { type Store, trigger } from '../../conformance/store-harness.js';
 import { restoreFile, type StoredState } from '../../support/former-state/stored-state.js';
-import { overwritePages } from '../../support/overwrite-pages.js';
+import { overwriteFirstPage, overwritePages } from '../../support/overwrite-pages.js';
 
 const KEY = 'destination/default/default/orders';
 
@@ -177,11 +177,40 @@ describe.each([
     });
   });
 
+  it('is refused if its journal.db is restored beside the new queue.db, which says what to do', async () => {
+    if (!existsSync(join(former, 'journal.db'))) change(former, 'journal.db', 'PRAGMA user_version = 1');
+    await inStore(({ keyValues }) => keyValues.set('cursor', '8'));
+    putBack(former, directory, 'journal.db');
+    const before = versions(directory);
+    expect(open).toThrow(expect.objectContaining({ code: 'ERR_QUEUE_UNREACHABLE', retriable: false }));
+    expect(open).toThrow(/journal\.db is older than queue\.db .*restore both .* or move .*journal\.db/);
+    expect(versions(directory)).toEqual(before);
+    for (const end of ['', '-wal', '-shm']) rmSync(join(directory, `journal.db${end}`), { force: true });
+    expect(await inStore(({ keyValues }) => keyValues.get('cursor'))).toBeUndefined();
+  });
+
   it('is refused, and left as it is, beside a journal.db of a newer version', async () => {
     change(directory, 'journal.db', `PRAGMA user_version = ${JOURNAL_FILE.version + 1}`);
     expect(open).toThrow(/journal\.db cannot be used: a newer scopemesh wrote it/);
     expect(factsIn(directory, 'queue.db')).toEqual(factsIn(former, 'queue.db'));
   });
+});
+
+it('a queue.db whose first page is damaged is said to lose only what it holds', async () => {
+  mkdirSync(directory);
+  await inStore(({ keyValues }) => keyValues.set('cursor', '8'));
+  change(directory, 'queue.db', 'PRAGMA wal_checkpoint(TRUNCATE)');
+  overwriteFirstPage(join(directory, 'queue.db'));
+  expect(open).toThrow(/queue\.db is damaged .*; events and orders that waited are lost\.$/);
+});
+
+it('a new queue.db beside a journal.db of version 2 is made after the journal is upgraded', async () => {
+  begin(writeVersion2);
+  for (const end of ['', '-wal', '-shm']) rmSync(join(directory, `queue.db${end}`), { force: true });
+  // The start fails at queue.db, as a crash would end it there.
+  mkdirSync(join(directory, 'queue.db-wal'));
+  expect(open).toThrow();
+  expect(rows(directory, 'journal.db', 'PRAGMA user_version').flat()).toEqual([JOURNAL_FILE.version]);
 });
 
 describe('a state directory of version 1', () => {
@@ -220,6 +249,8 @@ describe('a state directory of version 1', () => {
 
   it('has all of its journal when a crash comes between the copy and the removal', async () => {
     moveToJournal(directory);
+    expect(tables(directory, 'journal.db')).toContain('drafts');
+    expect(tables(directory, 'journal.db')).not.toContain('outbox');
     putBack(former, directory, 'queue.db');
     await expectEverything();
   });
@@ -274,7 +305,7 @@ describe('a state directory of version 2', () => {
     change(directory, 'queue.db', 'PRAGMA wal_checkpoint(TRUNCATE)');
     overwritePages(join(directory, 'queue.db'));
     expect(open).toThrow(
-      /queue\.db is damaged .*events and orders that waited are lost; rulings, .* are lost/,
+      /queue\.db is damaged .*orders that waited are lost; rulings and rejections, .*poll cursors, .*webhooks and the mass guard's window are lost/,
     );
   });
 

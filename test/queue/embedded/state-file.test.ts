@@ -87,7 +87,7 @@ describe('the state file', () => {
     const open = () => new StateFile(directory, JOURNAL_FILE);
     expect(open).toThrow(expect.objectContaining({ code: 'ERR_STATE_DAMAGED', retriable: false }));
     expect(open).toThrow(/journal\.db is damaged .*move .* away, restore them from a backup/);
-    expect(open).toThrow(/rulings, .* are lost/);
+    expect(open).toThrow(/rulings and rejections, .* are lost/);
   });
 
   it('reports damage that it meets while it is used', async () => {

@@ -1,0 +1,66 @@
+import { setImmediate } from 'node:timers/promises';
+import { afterEach, expect, it } from 'vitest';
+import { rehearse } from '../../src/daemon/rehearse.js';
+import { Reloads } from '../../src/daemon/reload.js';
+import { formatKey } from '../../src/model/key.js';
+import { claiming } from '../plan/scene.js';
+import { depsOf } from '../reconcile/deps.js';
+import { fleetOf } from '../state/fleet-events.js';
+import type { Rig } from '../support/daemon.js';
+import { ordersRig } from '../support/orders-rig.js';
+
+let rig: Rig | undefined;
+afterEach(() => rig?.close());
+
+/** How often others had the event loop while `work` ran. */
+async function turnsDuring(work: () => Promise<void>): Promise<number> {
+  let turns = 0;
+  let isDone = false;
+  const others = (async () => {
+    while (!isDone) {
+      await setImmediate();
+      turns++;
+    }
+  })();
+  await work();
+  isDone = true;
+  await others;
+  return turns;
+}
+
+it('a reload that plans a large fleet lets others work meanwhile, and asks for every destination', async () => {
+  rig = await ordersRig();
+  const { world, window } = fleetOf(1_000);
+  const running = { ...(await rig.load()), owner: world.mapping.owner };
+  const { deps, added } = depsOf(world, {});
+  const journal = {
+    ...deps.journal,
+    overview: async () => ({ pendingKeys: [], holds: [], holdCounts: {}, outboxLength: 0 }),
+  };
+  const reloads = new Reloads(
+    running,
+    async () => ({ ...running, guards: { ...running.guards, protected: ['vault'] } }),
+    () => ({ deps: { ...deps, window, journal }, isReconciling: true }),
+    () => {},
+    () => {},
+    new AbortController().signal,
+  );
+  expect(await turnsDuring(() => reloads.request())).toBeGreaterThanOrEqual(20);
+  expect(new Set(added.map(({ key }) => formatKey(key))).size).toBeGreaterThanOrEqual(1_000);
+});
+
+it('a standby that plans a large fleet lets others work meanwhile, and ends when it is to', async () => {
+  const { world, window } = fleetOf(1_000);
+  const { deps } = depsOf(world, {});
+  const services = Array.from({ length: 1_000 }, (_, at) => claiming(`s${at}`, `c${at}`));
+  const consul = {
+    ...deps.consul,
+    intentions: { ...deps.consul.intentions, list: async () => [] },
+    readCatalog: async () => ({ services, protocols: new Map(), defaultProtocol: 'http' as const }),
+  };
+  const journal = { ...deps.journal, readAll: async () => new Map() };
+  const rehearsed = (signal: AbortSignal) =>
+    rehearse({ ...deps, consul, journal, window }, signal, async () => {});
+  expect(await turnsDuring(() => rehearsed(new AbortController().signal))).toBeGreaterThanOrEqual(20);
+  await expect(rehearsed(AbortSignal.abort())).rejects.toThrow(/aborted/);
+});
