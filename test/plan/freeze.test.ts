@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { longestFreeze, scheduledFreeze } from '../../src/plan/freeze.js';
+import { freezeText, longestFreeze, scheduledFreeze } from '../../src/plan/freeze.js';
 import type { Plan } from '../../src/plan/plan.js';
 import { guarded } from './guarded.js';
 import {
@@ -55,6 +55,28 @@ describe('a freeze of a schedule', () => {
     expect(longestFreeze([undefined, short, long])).toBe(long);
     expect(longestFreeze([long, open, short])).toBe(open);
     expect(longestFreeze([])).toBeUndefined();
+    const first = { kind: 'scheduled' as const, since: 0, until: 1 };
+    expect(longestFreeze([first, { ...first }])).toBe(first);
+    expect(longestFreeze([first, undefined])).toBe(first);
+  });
+});
+
+describe('the text of a freeze', () => {
+  const until = Date.parse('2026-11-30T05:00:00Z');
+
+  test('says when a scheduled one ends', () => {
+    expect(freezeText({ kind: 'scheduled', since: 0, until })).toBe(
+      'guards.freeze lets only revocations pass until 2026-11-30T05:00:00.000Z',
+    );
+  });
+
+  test('says who started one, why, and what ends it', () => {
+    expect(freezeText({ kind: 'started', since: 0, reason: 'release', by: { id: 'os:alice' } })).toBe(
+      'os:alice started a freeze, which lets only revocations pass until scopemesh freeze end: release',
+    );
+    expect(freezeText({ kind: 'started', since: 0, until })).toBe(
+      'a person started a freeze, which lets only revocations pass until 2026-11-30T05:00:00.000Z: no reason given',
+    );
   });
 });
 

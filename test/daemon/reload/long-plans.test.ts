@@ -1,13 +1,13 @@
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, expect, it } from 'vitest';
-import { rehearse } from '../../src/daemon/rehearse.js';
-import { Reloads } from '../../src/daemon/reload.js';
-import { formatKey } from '../../src/model/key.js';
-import { claiming } from '../plan/scene.js';
-import { depsOf } from '../reconcile/deps.js';
-import { fleetOf } from '../state/fleet-events.js';
-import type { Rig } from '../support/daemon.js';
-import { ordersRig } from '../support/orders-rig.js';
+import { rehearse } from '../../../src/daemon/rehearse.js';
+import { Reloads } from '../../../src/daemon/reload.js';
+import { formatKey } from '../../../src/model/key.js';
+import { claiming } from '../../plan/scene.js';
+import { depsOf } from '../../reconcile/deps.js';
+import { fleetOf } from '../../state/fleet-events.js';
+import type { Rig } from '../../support/daemon.js';
+import { ordersRig } from '../../support/orders-rig.js';
 
 let rig: Rig | undefined;
 afterEach(() => rig?.close());
