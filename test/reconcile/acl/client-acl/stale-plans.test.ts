@@ -161,16 +161,15 @@ it('the tokens of an ended session stay once the mode is observe, and that is re
   expect(await pending(it, 'provider/main')).toEqual([]);
 });
 
-it('orphaned tokens stay once the mode is observe', async () => {
+it.each([
+  ['stay once the mode is observe', { mode: 'observe' as const }, 0],
+  ['stay once the owner is another one', { owner: 'other' }, 0],
+  ['end all the same after a reload that changes neither the owner nor the mode', {}, 1],
+])('orphaned tokens %s', async (_what, changes, ended) => {
   const it = await made();
   it.tokens = [aclToken('a', { authMethod: 'scopemesh-pay-main-gone' })];
-  expect(
-    await reap(
-      learning(it, () => observing(it)),
-      async () => {},
-      NEVER,
-    ),
-  ).toBe(0);
-  expect(it.tokens).toHaveLength(1);
-  expect(it.decided()).toEqual([]);
+  const deps = learning(it, () => it.setMapping(changes));
+  expect(await reap(deps, async () => {}, NEVER)).toBe(ended);
+  expect(it.tokens).toHaveLength(1 - ended);
+  expect(it.decided()).toHaveLength(ended);
 });
