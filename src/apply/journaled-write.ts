@@ -106,7 +106,7 @@ export async function journaledWrite(
 /** Drafts whose request was never sent end without a decision. */
 export async function withdraw(
   key: string,
-  drafts: readonly DraftDecision[],
+  drafts: readonly Pick<DraftDecision, 'id'>[],
   { journal }: Pick<ApplyDeps, 'journal'>,
 ): Promise<void> {
   if (drafts.length === 0) return;
