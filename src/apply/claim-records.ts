@@ -100,8 +100,11 @@ async function writeOne(
   const draft = toDraft(write, cause, deps);
   const send = async (stop: AbortSignal): Promise<WriteResult> => {
     const [result] = await deps.consul.claims.write([write], stop);
-    if (result?.kind !== 'refused') return result ?? { kind: 'conflict' };
-    throw new SyncError('ERR_CONSUL_REJECTED', result.detail, { retriable: false });
+    if (result?.kind === 'refused')
+      throw new SyncError('ERR_CONSUL_REJECTED', result.detail, { retriable: false });
+    // The index of a deletion's answer is that of another record.
+    if (result?.kind === 'written' && write.do === 'delete') return { kind: 'written' };
+    return result ?? { kind: 'conflict' };
   };
   const requests = [{ drafts: [draft], send, onWritten }];
   return journaledWrite({ key, requests, overtaken, isAsPlanned }, deps, signal);

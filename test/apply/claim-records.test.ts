@@ -85,6 +85,16 @@ describe('the records of who claimed a client first', () => {
     expect(rig.world.claimRecords.map(({ service }) => service.name)).toEqual(['new']);
   });
 
+  it('have the index of their write in the decision, and a deletion has none of its own', async () => {
+    const rig = targetRig();
+    await written(rig, { ...NOTHING, create: named('new') });
+    await written(rig, { ...NOTHING, remove: record('new') });
+    expect(rig.settled.map(({ outcome, consul }) => [outcome, consul])).toEqual([
+      ['applied', { modifyIndex: 9 }],
+      ['applied', undefined],
+    ]);
+  });
+
   it('are read again if the answer does not show the index of the new one', async () => {
     const rig = targetRig();
     rig.isIndexHidden = true;
