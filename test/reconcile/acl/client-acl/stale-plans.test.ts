@@ -12,6 +12,7 @@ import { READ_CONFIG } from '../../../plan/acl/acl-scene.js';
 import { client, NOW } from '../../../plan/scene.js';
 import { type AclWorld, aclWorld, ID, jobOf, NO_LOSS } from '../acl-world.js';
 
+const STALE = { kind: 'retry', afterMs: 20, isStale: true };
 const FREEZE = { kind: 'started', since: 0 } as const;
 const PROVIDER = { kind: 'provider', name: 'main' } as const;
 const MANY = { maxRevocations: { percent: 100, atLeast: 10, windowMs: 600_000 } };
@@ -53,7 +54,7 @@ describe('the recorded ACL objects of a client', () => {
   ])('are not written once %s, and the client is planned again at once', async (_what, learn) => {
     const it = aclWorld();
     const deps = learning(it, () => learn(it));
-    expect(await reconcileClientAcl(ID, jobOf(), deps, NEVER)).toEqual({ kind: 'retry', afterMs: 20 });
+    expect(await reconcileClientAcl(ID, jobOf(), deps, NEVER)).toEqual(STALE);
     expect(writes(it)).toEqual([]);
     expect(it.decided()).toEqual([]);
     expect(await pending(it, 'client/main/web')).toEqual([]);
