@@ -5,7 +5,7 @@ import type { ClaimRecord } from '../model/catalog.js';
 import type { Cause } from '../model/cause.js';
 import type { DraftDecision } from '../model/decision.js';
 import { classify } from '../plan/actor.js';
-import { policyOf } from '../plan/mode.js';
+import { policyOf, type WritePolicy } from '../plan/mode.js';
 import { claimFacts, claimSubject } from '../plan/plan.js';
 import type { ClientPlan } from '../plan/plan-client.js';
 import type { ClientId } from '../plan/world.js';
@@ -21,12 +21,15 @@ import {
 import { type RecoveredTarget, recoverWrites } from './recover-writes.js';
 
 /**
- * Creates or deletes the record of who claimed a client first, each with its decision. `onTouched` gets what that changed.
- * If an answer does not show the record, all are read again, and `onTouched` gets what that changed about other clients
- * too. `overtaken`: earlier writes of the record whose answer was lost. `isAsPlanned`: whether a new plan would make the
- * same write. If not, it is not made, and the caller must plan again.
+ * Creates or deletes the record of who claimed a client first, with its decision. `onTouched` gets what that changed. If an
+ * answer does not show the record, all are read again, and `onTouched` gets what that changed about other clients too.
+ * `overtaken`: earlier writes of the record whose answer was lost. `isAsPlanned`: whether a new plan would make the same
+ * write.
+ *
+ * Resolves with `unwritten` if there was nothing to write or another writer was first, and with `stale` if the write was
+ * not made because it is no longer as planned: the caller must plan again.
  */
-export async function writeClaims(
+export async function writeClaim(
   key: string,
   client: ClientId,
   plan: ClientPlan,
@@ -36,42 +39,38 @@ export async function writeClaims(
   deps: TargetDeps,
   signal: AbortSignal,
   isAsPlanned: (write: ClaimWrite) => boolean = () => true,
-): Promise<'nothing' | 'written' | 'stale'> {
+): Promise<'written' | 'unwritten' | 'stale'> {
   const policy = policyOf(deps.world.mapping);
-  if (!policy.writes) return 'nothing';
-  const { create, remove } = plan;
-  const isRemoved = remove !== undefined && policy.removes;
-  const writes: readonly ClaimWrite[] = [
-    ...(isRemoved ? [{ do: 'delete' as const, record: remove }] : []),
-    ...(create === undefined ? [] : [{ do: 'create' as const, record: { ...client, service: create } }]),
-  ];
-  let refusal: SyncError | undefined;
-  let isKnown = writes.length > 0;
-  let open = overtaken;
-  let isStale = false;
-  for (const write of writes) {
-    let touched: Touched | undefined;
+  if (!policy.writes || (plan.create === undefined && plan.remove === undefined)) return 'unwritten';
+  const write = toWrite(client, plan, policy);
+  let touched: Touched | undefined;
+  let end: WriteEnd | undefined;
+  if (write !== undefined) {
     const facts = {
       isAsPlanned: () => isAsPlanned(write),
       onWritten: (modifyIndex: number | undefined) => {
         touched = putWritten(write, modifyIndex, deps);
       },
     };
-    const end = await writeOne(key, write, open, cause, facts, deps, signal);
-    if (touched === undefined) isKnown = false;
-    else await onTouched(touched);
-    if (end.kind === 'written') open = [];
-    if (end.kind === 'refused') refusal = end.error;
-    isStale = end.kind === 'stale';
-    if (isStale || refusal !== undefined) break;
+    end = await writeOne(key, write, overtaken, cause, facts, deps, signal);
   }
-  if (create === undefined && remove === undefined) return 'nothing';
-  if (!isKnown) {
+  if (touched === undefined) {
     const read = deps.world.beginRead();
-    await onTouched(deps.world.putClaimRecords(await deps.consul.claims.list(signal), read));
+    touched = deps.world.putClaimRecords(await deps.consul.claims.list(signal), read);
   }
-  if (refusal !== undefined) throw refusal;
-  return isStale ? 'stale' : 'written';
+  await onTouched(touched);
+  if (end?.kind === 'refused') throw end.error;
+  return end?.kind === 'written' || end?.kind === 'stale' ? end.kind : 'unwritten';
+}
+
+/** A plan never has both: a record is created only where there is none. */
+function toWrite(
+  client: ClientId,
+  { create, remove }: ClientPlan,
+  { removes }: WritePolicy,
+): ClaimWrite | undefined {
+  if (create !== undefined) return { do: 'create', record: { ...client, service: create } };
+  return remove === undefined || !removes ? undefined : { do: 'delete', record: remove };
 }
 
 /** Puts into the world what was written. Undefined if the answer does not show it. */
@@ -100,8 +99,11 @@ async function writeOne(
   const draft = toDraft(write, cause, deps);
   const send = async (stop: AbortSignal): Promise<WriteResult> => {
     const [result] = await deps.consul.claims.write([write], stop);
-    if (result?.kind !== 'refused') return result ?? { kind: 'conflict' };
-    throw new SyncError('ERR_CONSUL_REJECTED', result.detail, { retriable: false });
+    if (result?.kind === 'refused')
+      throw new SyncError('ERR_CONSUL_REJECTED', result.detail, { retriable: false });
+    // The index of a deletion's answer is that of another record.
+    if (result?.kind === 'written' && write.do === 'delete') return { kind: 'written' };
+    return result ?? { kind: 'conflict' };
   };
   const requests = [{ drafts: [draft], send, onWritten }];
   return journaledWrite({ key, requests, overtaken, isAsPlanned }, deps, signal);

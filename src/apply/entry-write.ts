@@ -95,7 +95,7 @@ export async function writeEntry(
         overtaken,
         reserve: async () => reserved,
         isAsPlanned: () => write.isAsPlanned(changes),
-        staysRecorded: (kind) => kind === 'stale' || halves.length > 1,
+        keeps: halves.length > 1 ? ['stale', 'refused'] : ['stale'],
       },
       deps,
       signal,

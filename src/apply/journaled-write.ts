@@ -43,8 +43,8 @@ export interface JournaledWrite {
   readonly reserve?: (() => Promise<void>) | undefined;
   /** Whether a new plan would make the same write. Asked once, after the record. */
   readonly isAsPlanned?: (() => boolean) | undefined;
-  /** Whether the drafts stay recorded after such an end, for the write that follows from it. Otherwise they end too. */
-  readonly staysRecorded?: (end: 'stale' | 'refused') => boolean;
+  /** After which ends the drafts stay recorded, for the write that follows. Otherwise they end too. */
+  readonly keeps?: readonly ('stale' | 'refused')[];
 }
 
 /**
@@ -69,11 +69,11 @@ export async function journaledWrite(
   deps: ApplyDeps,
   signal: AbortSignal,
 ): Promise<WriteEnd> {
-  const { key, requests, ahead = [], overtaken = [], staysRecorded = () => false } = write;
+  const { key, requests, ahead = [], overtaken = [], keeps = [] } = write;
   const drafts = [...requests.flatMap((request) => request.drafts), ...ahead];
   await Promise.all([deps.journal.record(key, drafts, write.replaced), write.reserve?.()]);
   if (write.isAsPlanned?.() === false) {
-    if (!staysRecorded('stale')) await withdraw(key, drafts, deps);
+    if (!keeps.includes('stale')) await withdraw(key, drafts, deps);
     return { kind: 'stale' };
   }
   const decisions: SettledDecision[] = [];
@@ -90,7 +90,7 @@ export async function journaledWrite(
       request.onWritten?.(outcome.modifyIndex);
       for (const [subject, digest] of request.lastApplied ?? []) lastApplied.set(subject, digest);
     }
-    if (last.end?.kind === 'refused' && staysRecorded('refused')) continue;
+    if (last.end?.kind === 'refused' && keeps.includes('refused')) continue;
     const nowMs = deps.clock.now();
     decisions.push(...request.drafts.map((draft) => toSettled(draft, outcome, nowMs)));
   }
@@ -106,7 +106,7 @@ export async function journaledWrite(
 /** Drafts whose request was never sent end without a decision. */
 export async function withdraw(
   key: string,
-  drafts: readonly DraftDecision[],
+  drafts: readonly Pick<DraftDecision, 'id'>[],
   { journal }: Pick<ApplyDeps, 'journal'>,
 ): Promise<void> {
   if (drafts.length === 0) return;

@@ -6,8 +6,7 @@ import type { Job } from '../model/trigger.js';
 import { claimChangeText } from '../plan/claim-changes.js';
 import { type DestinationKey, destinationsOf, losingNames } from '../plan/destinations-of-plan.js';
 import type { ConcurrencyLimit } from '../queue/concurrency-limit.js';
-import type { JobResult } from '../queue/queue.js';
-import { reconcileClientAcl } from '../reconcile/acl/client-acl.js';
+import { type ClientAclResult, reconcileClientAcl } from '../reconcile/acl/client-acl.js';
 import { reconcilePeople } from '../reconcile/acl/people.js';
 import { removeLeft } from '../reconcile/acl/sweep-acl.js';
 import { settleClaims } from '../reconcile/claims.js';
@@ -27,6 +26,8 @@ export interface Failure {
 const KEYS_AWAITED =
   "Consul waits for the identity provider's keys; see that its servers can fetch them, and apply again";
 
+const KEEPS_CHANGING = 'its plan changed while it was applied; run apply again';
+
 const STORE_LOW =
   'the store has too little space, so only revocations were made; free some space, and apply again';
 
@@ -37,6 +38,9 @@ const OVERLOADED: ReadonlySet<ErrorCode> = new Set(['ERR_CONSUL_UNREACHABLE', 'E
 
 /** A destination that another writer keeps changing is given up after so many plans. */
 const MOST_TRIES = 20;
+/** A key whose plan changes before each of its writes is given up after so many. */
+const MOST_STALE = 5;
+const STALE_RETRY_MS = 20;
 
 /**
  * Applies a plan once, in the same way as the daemon's jobs, many keys at once: claims first, then the destinations that
@@ -81,8 +85,12 @@ export async function applyOnce(
   const applyJwtProviders = async () => {
     for (const name of users)
       await attempt(`jwt-provider of ${name}`, async () => {
-        const refusal = await reconcileJwtProvider(name, jobOf(providerKey(name)), deps, signal);
-        if (refusal !== undefined) throw refusal;
+        const key = providerKey(name);
+        await untilPlanned(key, deps, signal, async (noting) => {
+          const refusal = await reconcileJwtProvider(name, jobOf(key), noting, signal);
+          if (refusal !== undefined) throw refusal;
+          return { kind: 'done' };
+        });
       });
   };
   const applyDestinations = (keys: readonly DestinationKey[]) =>
@@ -98,12 +106,16 @@ export async function applyOnce(
   await applyDestinations(losing);
   await limit.forEach(logins, (client) =>
     run(clientKey(client.provider, client.clientId), (job) =>
-      withKeys(reconcileClientAcl(client, job, deps, signal)),
+      untilPlanned(job.key, deps, signal, (noting) => reconcileClientAcl(client, job, noting, signal)),
     ),
   );
   for (const name of people) {
     const key = { kind: 'provider', name } as const;
-    await run(key, (job) => withKeys(reconcilePeople(key, job, deps, signal, Number.POSITIVE_INFINITY)));
+    await run(key, (job) =>
+      untilPlanned(key, deps, signal, (noting) =>
+        reconcilePeople(key, job, noting, signal, Number.POSITIVE_INFINITY),
+      ),
+    );
   }
   await applyDestinations(others);
   // Policies that nothing links once everything else is applied.
@@ -113,8 +125,29 @@ export async function applyOnce(
   return failures;
 }
 
-async function withKeys(result: Promise<JobResult>): Promise<void> {
-  if ((await result).kind === 'retry') throw new Error(KEYS_AWAITED);
+/**
+ * Runs a job again while its plan changes before the write. Such a job of a client says so; that of a provider asks the queue
+ * for its own key, which no daemon runs here.
+ */
+async function untilPlanned(
+  key: Key,
+  deps: ReconcilerDeps,
+  signal: AbortSignal,
+  work: (noting: ReconcilerDeps) => Promise<ClientAclResult>,
+): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    let isAsked = false;
+    const add: ReconcilerDeps['queue']['add'] = async (triggers) => {
+      isAsked ||= triggers.some((each) => formatKey(each.key) === formatKey(key));
+      await deps.queue.add(triggers);
+    };
+    const result = await work({ ...deps, queue: { ...deps.queue, add } });
+    const isStale = isAsked || result.isStale === true;
+    if (!isStale && result.kind === 'retry') throw new Error(KEYS_AWAITED);
+    if (!isStale) return;
+    if (tries === MOST_STALE) throw new Error(KEEPS_CHANGING);
+    await deps.clock.sleep(STALE_RETRY_MS, signal);
+  }
 }
 
 async function applyDestination(

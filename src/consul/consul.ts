@@ -90,7 +90,10 @@ export type ClaimWrite =
  * permission, an ID that does not fit into a key), and repeating it does not help.
  */
 export type RecordResult =
-  /** `modifyIndex`: of a record that is there now; undefined if the token may not read it. */
+  /**
+   * `modifyIndex`: of a record that was written; undefined if the token may not read it. A deletion has none of its own: an
+   * index in its answer is that of the transaction, which may be of a check or of another record.
+   */
   | { readonly kind: 'written'; readonly modifyIndex?: number }
   | { readonly kind: 'conflict' }
   | { readonly kind: 'refused'; readonly detail: string };

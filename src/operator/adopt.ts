@@ -1,3 +1,4 @@
+import { withdraw } from '../apply/journaled-write.js';
 import { writePlan } from '../apply/write-plan.js';
 import type { Cause } from '../model/cause.js';
 import type { ServiceName } from '../model/intention.js';
@@ -55,6 +56,13 @@ export async function adopt(
     isAsPlanned: () => world.mapping === mapping,
   };
   world.rememberWritten(text, new Map([...world.records.of(text), ...record.lastApplied]));
-  const { kind } = await writePlan(write, () => cause, deps, signal);
-  return kind === 'done' ? changes.length : 0;
+  const end = await writePlan(write, () => cause, deps, signal);
+  // No plan follows whose record would replace these drafts.
+  if (end.kind === 'stale')
+    await withdraw(
+      text,
+      end.replaced.map((id) => ({ id })),
+      deps,
+    );
+  return end.kind === 'done' ? changes.length : 0;
 }

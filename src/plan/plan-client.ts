@@ -7,7 +7,7 @@ import type { ClaimStatus } from './claims.js';
 import { claimResource, claimSubject, type Hold } from './plan.js';
 import { type ClientId, clientText, findClient, mayOnlyLose, serviceText, type World } from './world.js';
 
-/** What a client's job does to claims: at most one record created, at most one removed, and the holds. */
+/** What a client's job does to claims: at most one record created or removed, never both, and the holds. */
 export interface ClientPlan {
   /** With `claims: first`: the record to create for the first service that claims the client. */
   readonly create: ServiceName | undefined;

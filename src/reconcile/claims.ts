@@ -1,5 +1,5 @@
 import { isAclSubject } from '../apply/acl/acl-draft.js';
-import { recoverPendingClaims, writeClaims } from '../apply/claim-records.js';
+import { recoverPendingClaims, writeClaim } from '../apply/claim-records.js';
 import { recordHolds } from '../apply/record-holds.js';
 import { isoInstant } from '../clock.js';
 import type { ClaimWrite } from '../consul/consul.js';
@@ -24,7 +24,7 @@ const KEEPS_CHANGING = 'the claims on this client change while their record is w
 
 /**
  * Creates or deletes the record of a claim (`claims: first`), and records the holds of claims on this client. True if the
- * status of a claim may have changed. `isShown`: whether the plan that a person confirmed has this change. Others wait.
+ * status of a claim on this client changed. `isShown`: whether the plan that a person confirmed has this change. Others wait.
  */
 export async function settleClaims(
   id: ClientId,
@@ -40,12 +40,15 @@ export async function settleClaims(
       (each) => each !== undefined && each.kind !== 'none' && clientText(each.client) === clientText(id),
     );
   // The list may show changed records of other clients, whose jobs nothing else would start. This job is not their cause.
+  let isChanged = false;
   const onTouched = ({ claimStatuses }: Touched) => {
     const seen: Cause = { kind: 'consul-watch', receivedAt: isoInstant(deps.clock) };
+    const own = claimStatuses.filter(isOwn);
     const others = claimStatuses.filter((each) => !isOwn(each));
+    isChanged ||= own.length > 0;
     return deps.queue.add(
       [
-        ...claimStatusTriggers(world, { claimStatuses: claimStatuses.filter(isOwn) }, cause),
+        ...claimStatusTriggers(world, { claimStatuses: own }, cause),
         ...claimStatusTriggers(world, { claimStatuses: others }, seen),
       ].filter(({ key }) => formatKey(key) !== text),
     );
@@ -61,19 +64,24 @@ export async function settleClaims(
       return isSame(write, write.do === 'create' ? create : remove?.service);
     };
     await recordHolds(text, record, plan.holds, cause, deps, (subject) => !isAclSubject(subject));
-    const end = await writeClaims(text, id, plan, overtaken, cause, onTouched, deps, signal, isAsPlanned);
-    return { end, isFreed: end === 'written' && plan.remove !== undefined && policyOf(mapping).removes };
+    const end = await writeClaim(text, id, plan, overtaken, cause, onTouched, deps, signal, isAsPlanned);
+    return { end, isFreed: end !== 'stale' && plan.remove !== undefined && policyOf(mapping).removes };
   };
-  const record = await journal.read(text);
-  const overtaken = await recoverPendingClaims(text, record, onTouched, deps, signal);
-  let { end, isFreed } = await settle(record, overtaken);
-  for (let plans = 1; end === 'stale'; plans++) {
-    if (plans > MOST_PLANS) throw new SyncError('ERR_CONSUL_CONFLICT', KEEPS_CHANGING, { retriable: true });
-    ({ end, isFreed } = await settle(await journal.read(text), overtaken));
+  let record = await journal.read(text);
+  let overtaken = await recoverPendingClaims(text, record, onTouched, deps, signal);
+  let wasFreed = false;
+  for (let again = 0; ; record = await journal.read(text)) {
+    const { end, isFreed } = await settle(record, overtaken);
+    if (end === 'written') overtaken = [];
+    if (end === 'stale') {
+      if (++again > MOST_PLANS)
+        throw new SyncError('ERR_CONSUL_CONFLICT', KEEPS_CHANGING, { retriable: true });
+    } else {
+      // The client is free for another service that claims it. Nothing else starts this job again for that.
+      if (!isFreed || wasFreed) return isChanged;
+      wasFreed = true;
+    }
   }
-  // The client is free for another service that claims it. Nothing else starts this job again for that.
-  if (isFreed) await settle(await journal.read(text), []);
-  return end === 'written';
 }
 
 function isSame({ record }: ClaimWrite, service: ServiceName | undefined): boolean {

@@ -28,6 +28,8 @@ export class RevocationWindow {
   #latest = 0;
   /** Reserved subjects that are not confirmed yet. */
   readonly #open = new Set<string>();
+  /** Of those that were removed before: when. */
+  readonly #earlier = new Map<string, number>();
   readonly #stores = new Mutex();
   /** Begins when what is being stored is stored. */
   #nextStore: Promise<void> | undefined;
@@ -63,7 +65,8 @@ export class RevocationWindow {
   #expire(now: number): void {
     // A removal in the future was made before the clock was set back. It would count until the clock is there again.
     if (this.#latest > now) {
-      for (const [subject, at] of this.#edges) if (at > now) this.#edges.set(subject, now);
+      for (const removals of [this.#edges, this.#earlier])
+        for (const [subject, at] of removals) if (at > now) removals.set(subject, now);
       this.#latest = now;
     }
     this.#counted = this.#counted
@@ -84,6 +87,8 @@ export class RevocationWindow {
   reserveEdge(subject: string, now: number): void {
     // The oldest stay first, also if a caller took the time before it waited. `used` notices a clock that was set back.
     this.#latest = Math.max(now, this.#latest);
+    const before = this.#edges.get(subject);
+    if (before !== undefined && !this.#open.has(subject)) this.#earlier.set(subject, before);
     this.#edges.delete(subject);
     this.#edges.set(subject, this.#latest);
     this.#open.add(subject);
@@ -92,6 +97,7 @@ export class RevocationWindow {
   /** Call it in the same turn in which the world learns that the edge is gone. */
   confirmEdge(subject: string): void {
     this.#open.delete(subject);
+    this.#earlier.delete(subject);
   }
 
   /** It is unknown whether an edge that an earlier process reserved was removed: the fleet's plans count it. */
@@ -99,10 +105,15 @@ export class RevocationWindow {
     this.#open.add(subject);
   }
 
-  /** The edge was not removed after all. */
+  /** The edge was not removed after all. A removal from before it was reserved counts again. */
   releaseEdge(subject: string): void {
+    const earlier = this.#earlier.get(subject);
     this.#open.delete(subject);
+    this.#earlier.delete(subject);
     this.#edges.delete(subject);
+    if (earlier === undefined) return;
+    const edges = [...this.#edges, [subject, earlier] as const];
+    this.#edges = new Map(edges.toSorted(([, a], [, b]) => a - b));
   }
 
   /**
@@ -138,6 +149,7 @@ export class RevocationWindow {
       const all = value.flatMap((each: unknown) => parseRemoval(each)).toSorted((a, b) => a.at - b.at);
       this.#counted = all.filter(({ subject }) => subject === undefined);
       this.#edges = new Map(all.flatMap(({ subject, at }) => (subject === undefined ? [] : [[subject, at]])));
+      this.#earlier.clear();
       this.#latest = all.at(-1)?.at ?? 0;
     } catch {
       // Not JSON: nothing can be restored.

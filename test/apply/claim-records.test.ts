@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { recoverPendingClaims, writeClaims } from '../../src/apply/claim-records.js';
+import { recoverPendingClaims, writeClaim } from '../../src/apply/claim-records.js';
 import type { ClaimWrite } from '../../src/consul/consul.js';
 import type { ClaimRecord } from '../../src/model/catalog.js';
 import type { Cause } from '../../src/model/cause.js';
@@ -20,7 +20,8 @@ const record = (service: string, changes: Partial<ClaimRecord> = {}): ClaimRecor
   modifyIndex: 5,
   ...changes,
 });
-const BOTH: ClientPlan = { ...NOTHING, remove: record('old'), create: named('new') };
+const CREATE: ClientPlan = { ...NOTHING, create: named('new') };
+const REMOVE: ClientPlan = { ...NOTHING, remove: record('old') };
 
 /** Writes the plan; `touched` is how often the caller was called. */
 async function written(
@@ -34,7 +35,7 @@ async function written(
 ) {
   const touched: Touched[] = [];
   const onTouched = async (each: Touched) => void touched.push(each);
-  const end = await writeClaims(KEY, WEB, plan, overtaken, cause, onTouched, rig.deps, NEVER, isAsPlanned);
+  const end = await writeClaim(KEY, WEB, plan, overtaken, cause, onTouched, rig.deps, NEVER, isAsPlanned);
   return { end, touched: touched.length };
 }
 
@@ -57,13 +58,14 @@ const draft = (
 const outcomes = ({ settled }: TargetRig) => settled.map(({ outcome, reason }) => `${outcome} ${reason}`);
 
 describe('the records of who claimed a client first', () => {
-  it('are removed before the next one is created, each with its decision, and need no other read', async () => {
+  it('are removed and created, each with its decision, and need no other read', async () => {
     const rig = targetRig();
     rig.records = [record('old')];
-    expect(await written(rig, BOTH, { cause: { ...CAUSE, principal: { id: 'ann' } } })).toEqual({
-      end: 'written',
-      touched: 2,
-    });
+    for (const plan of [REMOVE, CREATE])
+      expect(await written(rig, plan, { cause: { ...CAUSE, principal: { id: 'ann' } } })).toEqual({
+        end: 'written',
+        touched: 1,
+      });
     expect(rig.log.filter((line) => line !== 'woke the relay')).toEqual([
       `record ${KEY} old`,
       'delete web old',
@@ -85,10 +87,20 @@ describe('the records of who claimed a client first', () => {
     expect(rig.world.claimRecords.map(({ service }) => service.name)).toEqual(['new']);
   });
 
+  it('have the index of their write in the decision, and a deletion has none of its own', async () => {
+    const rig = targetRig();
+    await written(rig, CREATE);
+    await written(rig, { ...NOTHING, remove: record('new') });
+    expect(rig.settled.map(({ outcome, consul }) => [outcome, consul])).toEqual([
+      ['applied', { modifyIndex: 9 }],
+      ['applied', undefined],
+    ]);
+  });
+
   it('are read again if the answer does not show the index of the new one', async () => {
     const rig = targetRig();
     rig.isIndexHidden = true;
-    await written(rig, { ...NOTHING, create: named('new') });
+    await written(rig, CREATE);
     expect(rig.log.at(-1)).toBe('list');
     expect(rig.world.claimRecords).toMatchObject([{ service: named('new'), modifyIndex: 9 }]);
   });
@@ -98,8 +110,7 @@ describe('the records of who claimed a client first', () => {
     rig.before = () => {
       throw UNREACHABLE;
     };
-    for (const plan of [BOTH, { ...NOTHING, create: named('new') }])
-      await expect(written(rig, plan)).rejects.toBe(UNREACHABLE);
+    for (const plan of [REMOVE, CREATE]) await expect(written(rig, plan)).rejects.toBe(UNREACHABLE);
     expect(
       [...rig.pending.values()].map(({ expectedIndex, recordedAt }) => [expectedIndex, recordedAt]),
     ).toEqual([
@@ -110,30 +121,28 @@ describe('the records of who claimed a client first', () => {
 
   it('stay in a mode that removes nothing, and are not written in one that writes nothing', async () => {
     const extending = targetRig({ mode: 'extend' });
-    expect(await written(extending, BOTH)).toEqual({ end: 'written', touched: 1 });
+    expect(await written(extending, CREATE)).toEqual({ end: 'written', touched: 1 });
     expect(extending.log.filter((line) => /^(delete|create)/.test(line))).toEqual(['create web new']);
     const kept = targetRig({ mode: 'extend' });
-    expect(await written(kept, { ...NOTHING, remove: record('old') })).toEqual({
-      end: 'written',
-      touched: 1,
-    });
+    expect(await written(kept, REMOVE)).toEqual({ end: 'unwritten', touched: 1 });
     expect(kept.log).toEqual(['list']);
     const observing = targetRig({ mode: 'observe' });
-    expect(await written(observing, BOTH)).toEqual({ end: 'nothing', touched: 0 });
+    for (const plan of [REMOVE, CREATE])
+      expect(await written(observing, plan)).toEqual({ end: 'unwritten', touched: 0 });
     expect(observing.log).toEqual([]);
   });
 
   it('are not read where nothing is to be written', async () => {
     const rig = targetRig();
-    expect(await written(rig, NOTHING)).toEqual({ end: 'nothing', touched: 0 });
+    expect(await written(rig, NOTHING)).toEqual({ end: 'unwritten', touched: 0 });
     expect(rig.log).toEqual([]);
   });
 
-  it('that Consul refuses are settled so, nothing is created after them, and they are read again', async () => {
+  it('that Consul refuses are settled so, and are read again', async () => {
     const rig = targetRig();
     rig.records = [record('old')];
     rig.refused = 'no permission';
-    await expect(written(rig, BOTH)).rejects.toMatchObject({
+    await expect(written(rig, REMOVE)).rejects.toMatchObject({
       code: 'ERR_CONSUL_REJECTED',
       message: 'no permission',
       retriable: false,
@@ -143,49 +152,44 @@ describe('the records of who claimed a client first', () => {
     expect(rig.pending.size).toBe(0);
   });
 
-  it('that another writer changed are settled as a conflict, and the next one is written', async () => {
+  it('that another writer changed are settled as a conflict, and are read again', async () => {
     const rig = targetRig();
-    expect(await written(rig, BOTH)).toEqual({ end: 'written', touched: 2 });
-    expect(outcomes(rig)).toEqual(['failed Conflict', 'applied ClaimAdded']);
+    expect(await written(rig, REMOVE)).toEqual({ end: 'unwritten', touched: 1 });
+    expect(outcomes(rig)).toEqual(['failed Conflict']);
+    expect(rig.log.at(-1)).toBe('list');
   });
 
   it('without an answer about them are a conflict', async () => {
     const rig = targetRig();
     rig.deps.consul.claims.write = async () => [];
-    const created = { ...NOTHING, create: named('new') };
-    expect(await written(rig, created)).toEqual({ end: 'written', touched: 1 });
+    expect(await written(rig, CREATE)).toEqual({ end: 'unwritten', touched: 1 });
     expect(outcomes(rig)).toEqual(['failed Conflict']);
   });
 
   it('are neither removed nor created once they are no longer as planned, and are read again', async () => {
     const rig = targetRig();
-    rig.records = [record('old')];
-    expect(await written(rig, BOTH, { isAsPlanned: () => false })).toEqual({ end: 'stale', touched: 1 });
-    const isAsPlanned = ({ do: what }: ClaimWrite) => what === 'delete';
-    expect(await written(rig, BOTH, { isAsPlanned })).toEqual({ end: 'stale', touched: 2 });
-    expect(rig.log.filter((line) => /^(delete|create|list)/.test(line))).toEqual([
-      'list',
-      'delete web old',
-      'list',
-    ]);
-    expect(outcomes(rig)).toEqual(['applied ClaimRemoved']);
+    for (const plan of [REMOVE, CREATE])
+      expect(await written(rig, plan, { isAsPlanned: () => false })).toEqual({ end: 'stale', touched: 1 });
+    expect(rig.log.filter((line) => /^(delete|create|list)/.test(line))).toEqual(['list', 'list']);
+    expect(outcomes(rig)).toEqual([]);
     expect(rig.pending.size).toBe(0);
   });
 
-  it('end the earlier writes whose answer was lost, once', async () => {
+  it('end the earlier writes whose answer was lost, unless another writer was first', async () => {
+    const overtaken = [draft('lost', 'old', false)];
     const rig = targetRig();
     rig.records = [record('old')];
-    await written(rig, BOTH, { overtaken: [draft('lost', 'old', false)] });
-    expect(outcomes(rig)).toEqual(['failed Interrupted', 'applied ClaimRemoved', 'applied ClaimAdded']);
-    const lost = targetRig();
-    await written(lost, BOTH, { overtaken: [draft('lost', 'old', false)] });
-    expect(outcomes(lost)).toEqual(['failed Conflict', 'failed Interrupted', 'applied ClaimAdded']);
+    await written(rig, REMOVE, { overtaken });
+    expect(outcomes(rig)).toEqual(['failed Interrupted', 'applied ClaimRemoved']);
+    const other = targetRig();
+    await written(other, REMOVE, { overtaken });
+    expect(outcomes(other)).toEqual(['failed Conflict']);
   });
 
   it('name the kind of a client that is not known as unknown, and nobody where nobody is known', async () => {
     const rig = targetRig();
     rig.world.putDirectory('main', [], rig.world.beginRead(), NOW);
-    await written(rig, { ...NOTHING, create: named('new') });
+    await written(rig, CREATE);
     expect(rig.settled[0]?.client?.actorKind).toBe('unknown');
     expect(Object.keys(rig.settled[0] ?? {})).not.toContain('principal');
   });

@@ -106,7 +106,7 @@ describe('a journaled write', () => {
   });
 
   it('leaves the drafts of what is no longer as planned for the next record, where the caller says so', async () => {
-    const isStale = { isAsPlanned: () => false, staysRecorded: () => true };
+    const isStale = { isAsPlanned: () => false, keeps: ['stale' as const] };
     expect(await journaledWrite(writing({}, isStale), rig.deps, NEVER)).toEqual({ kind: 'stale' });
     expect(rig.log).toEqual([`record ${KEY} web+api`]);
     expect(rig.pending.size).toBe(2);
@@ -161,10 +161,7 @@ describe('a journaled write', () => {
   });
 
   it('that Consul refuses leaves its drafts for its parts, where the caller says so', async () => {
-    const write = writing(
-      { send: () => Promise.reject(REJECTED) },
-      { staysRecorded: (end) => end === 'refused' },
-    );
+    const write = writing({ send: () => Promise.reject(REJECTED) }, { keeps: ['refused'] });
     expect(await journaledWrite(write, rig.deps, NEVER)).toEqual({ kind: 'refused', error: REJECTED });
     expect(rig.settled).toEqual([]);
     expect(rig.pending.size).toBe(2);

@@ -1,9 +1,12 @@
 import { expect, test } from 'vitest';
 import { applyOnce } from '../../src/cli/apply-once.js';
 import type { ClaimRecord } from '../../src/model/catalog.js';
+import { NO_FOLLOW_UPS } from '../../src/reconcile/deps.js';
 import { planEverything } from '../../src/reconcile/fleet-plan.js';
 import { CAUSE, NEVER } from '../apply/apply-rig.js';
+import { READ_CONFIG } from '../plan/acl/acl-scene.js';
 import { claiming, NOW, named } from '../plan/scene.js';
+import { aclWorld, ID } from '../reconcile/acl/acl-world.js';
 import { depsOf, worldWithTwo } from '../reconcile/deps.js';
 
 const record = (clientId: string, service: string): ClaimRecord => ({
@@ -36,19 +39,13 @@ function firstClaims(...records: readonly ClaimRecord[]) {
         return { kind: 'written' as const };
       }),
   };
-  const limit = {
-    overloaded: () => {},
-    async forEach<T>(items: readonly T[], work: (item: T) => Promise<void>) {
-      for (const item of items) await work(item);
-    },
-  };
   return {
     world,
     kept,
     written,
     plan: () => ({ ...planEverything(world, deps.window, NOW), changes: [], holds: [] }),
     apply: (plan: ReturnType<typeof planEverything>) =>
-      applyOnce(plan, CAUSE, { ...deps, consul: { ...deps.consul, claims } }, limit, () => {}, NEVER),
+      applyOnce(plan, CAUSE, { ...deps, consul: { ...deps.consul, claims } }, LIMIT, () => {}, NEVER),
   };
 }
 
@@ -71,4 +68,66 @@ test('apply writes no claim that it could make only since its plan was shown', a
   expect(await it.apply(plan)).toEqual([]);
   expect(it.written).toEqual(['create api api']);
   expect(it.plan().claims).toMatchObject([{ verb: 'created', client: { clientId: 'web' } }]);
+});
+
+const LIMIT = {
+  overloaded: () => {},
+  async forEach<T>(items: readonly T[], work: (item: T) => Promise<void>) {
+    for (const item of items) await work(item);
+  },
+};
+const WITH_PEOPLE = { settings: { groups: [{ group: 'oncall', acl: READ_CONFIG }] } };
+
+/** Applies a plan of ACL objects; the configuration is loaded again after the first `reloads` records of a draft. */
+async function applyWhileReloaded(reloads: number, { groups }: { readonly groups: boolean }) {
+  const it = aclWorld(groups ? { ...WITH_PEOPLE, clients: [] } : {});
+  it.state.members = () => new Map([['oncall', ['ann']]]);
+  let left = reloads;
+  const { journal } = it.job;
+  const learning = {
+    ...it.job,
+    queue: NO_FOLLOW_UPS,
+    journal: {
+      ...journal,
+      async record(...[key, drafts, replaced]: Parameters<typeof journal.record>) {
+        await journal.record(key, drafts, replaced);
+        if (drafts.length > 0 && left-- > 0) it.setMapping({});
+      },
+    },
+  };
+  const acl = { clients: groups ? [] : [ID], people: groups ? ['main'] : [] };
+  const none = { changes: [], holds: [], claims: [], jwtProviders: [] };
+  const plan = { ...planEverything(it.world, it.job.window, NOW), ...none };
+  const failures = await applyOnce(
+    { ...plan, acl: { ...plan.acl, ...acl } },
+    CAUSE,
+    learning,
+    LIMIT,
+    () => {},
+    NEVER,
+  );
+  return { failures, made: it.objects.size };
+}
+
+test.each([
+  ['a client', false],
+  ['people', true],
+])(
+  'apply plans the ACL objects of %s again if the configuration changes before their write',
+  async (_whose, groups) => {
+    const { failures, made } = await applyWhileReloaded(2, { groups });
+    expect(failures).toEqual([]);
+    expect(made).toBeGreaterThan(0);
+  },
+);
+
+test.each([
+  ['a client', false],
+  ['people', true],
+])('apply says that the plan of %s changed if it does so before every write', async (_whose, groups) => {
+  const { failures, made } = await applyWhileReloaded(100, { groups });
+  expect(failures.map(({ error }) => error)).toEqual([
+    'its plan changed while it was applied; run apply again',
+  ]);
+  expect(made).toBe(0);
 });

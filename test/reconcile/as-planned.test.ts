@@ -13,11 +13,21 @@ describe('a change between its record and its write', () => {
     expect([isAsPlanned(LOSS), isAsPlanned(GAIN)]).toEqual([true, true]);
   });
 
-  it('is not once the configuration is another one, whatever it does', () => {
+  it.each([
+    ['is not once the mode allows no writes', { mode: 'observe' as const }],
+    ['is not once the owner is another one', { owner: 'other' }],
+  ])('%s', (_what, changes) => {
     const world = worldWithTwo();
     const isAsPlanned = asPlanned({ world, clock: CLOCK });
-    world.setMapping({ ...world.mapping, mode: 'observe' });
+    world.setMapping({ ...world.mapping, ...changes });
     expect([isAsPlanned(LOSS), isAsPlanned(GAIN)]).toEqual([false, false]);
+  });
+
+  it('still closes after any other reload of the configuration, and no longer opens', () => {
+    const world = worldWithTwo();
+    const isAsPlanned = asPlanned({ world, clock: CLOCK });
+    world.setMapping({ ...world.mapping });
+    expect([isAsPlanned(LOSS), isAsPlanned(GAIN)]).toEqual([true, false]);
   });
 
   it('still closes once a freeze begins or a fact changes, and no longer opens', () => {

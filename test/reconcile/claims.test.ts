@@ -4,7 +4,7 @@ import type { ClaimChange } from '../../src/plan/claim-changes.js';
 import { settleClaims } from '../../src/reconcile/claims.js';
 import type { ReconcilerDeps } from '../../src/reconcile/deps.js';
 import { CAUSE, NEVER } from '../apply/apply-rig.js';
-import { claiming, NOW } from '../plan/scene.js';
+import { claiming, NOW, named } from '../plan/scene.js';
 import { depsOf, worldWithTwo } from './deps.js';
 
 const WEB = { provider: 'main', clientId: 'web' };
@@ -115,6 +115,17 @@ describe('the record of a claim that was planned and is not yet written', () => 
     });
     expect(await it.settle(({ service }) => service.name === 'web')).toBe(false);
     expect(it.made).toEqual([]);
+  });
+
+  it('is planned again for the next service also once the first removal freed the client', async () => {
+    const it = rigOf((record, at) => {
+      if (record === 2) claim(at, 'next');
+    });
+    const old = { ...WEB, service: named('old'), modifyIndex: 1 };
+    it.world.putClaimRecords([old]);
+    expect(await it.settle()).toBe(true);
+    expect(it.made).toEqual(['delete old', 'create next']);
+    expect(it.outcomes().at(-1)).toBe('next applied ClaimAdded');
   });
 
   it('is created while claims on other clients change', async () => {

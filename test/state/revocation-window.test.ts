@@ -49,6 +49,19 @@ describe('the window', () => {
     ]);
   });
 
+  test('counts an edge that was removed before again, with its time, if a later removal of it was not made', () => {
+    const window = new RevocationWindow(1_000);
+    window.reserveEdge(WEB, 0);
+    window.confirmEdge(WEB);
+    window.reserveEdge(API, 300);
+    window.confirmEdge(API);
+    window.reserveEdge(WEB, 500);
+    window.reserveEdge(WEB, 600);
+    expect(window.used(600)).toBe(1);
+    window.releaseEdge(WEB);
+    expect([window.used(600), window.used(1_000), window.used(1_300)]).toEqual([2, 1, 0]);
+  });
+
   test('counts an edge once, from its write on, and not if the write was not made', () => {
     const window = new RevocationWindow(1_000);
     window.reserveEdge(WEB, 0);
@@ -145,31 +158,42 @@ describe('the window', () => {
       fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
         const window = new RevocationWindow(1_000);
         let list: readonly { at: number; edges: number; subject?: string }[] = [];
+        /** The removals that count again if a later one of the edge is released. */
+        let earlier: typeof list = [];
+        const without = (all: typeof list, name: string) => all.filter((each) => each.subject !== name);
         const open = new Set<string>();
         let now = 10_000;
         for (const { what, subject: of, by } of steps) {
           now += by;
-          list = list
-            .map((each) => ({ ...each, at: Math.min(each.at, now) }))
-            .filter(({ at }) => at > now - 1_000);
+          const inWindow = (all: typeof list) =>
+            all.map((each) => ({ ...each, at: Math.min(each.at, now) })).filter(({ at }) => at > now - 1_000);
+          list = inWindow(list);
+          earlier = inWindow(earlier);
           if (what === 'reserve') {
             window.reserveEdge(of, now);
-            list = [...list.filter((each) => each.subject !== of), { at: now, edges: 1, subject: of }];
+            if (!open.has(of))
+              earlier = list.filter((each) => each.subject === of).concat(without(earlier, of));
+            list = [...without(list, of), { at: now, edges: 1, subject: of }];
             open.add(of);
           } else if (what === 'confirm') {
             window.confirmEdge(of);
+            earlier = without(earlier, of);
             open.delete(of);
           } else if (what === 'reopen') {
             window.reopenEdge(of);
             open.add(of);
           } else if (what === 'release') {
             window.releaseEdge(of);
-            list = list.filter((each) => each.subject !== of);
+            list = [...without(list, of), ...earlier.filter((each) => each.subject === of)];
+            earlier = without(earlier, of);
             open.delete(of);
           } else if (what === 'count') {
             window.addRemovals(2, now);
             list = [...list, { at: now, edges: 2 }];
-          } else window.restore(window.toText());
+          } else {
+            window.restore(window.toText());
+            earlier = [];
+          }
           const made = list.filter((each) => each.subject === undefined || !open.has(each.subject));
           expect(window.used(now)).toBe(made.reduce((sum, { edges }) => sum + edges, 0));
           expect(window.usedOf((each) => each.startsWith('a/'), now)).toBe(

@@ -55,9 +55,9 @@ export async function endTokens(
     }
     return { kind: 'written', detail: await detailOf(ended) };
   };
-  const staysRecorded = (end: 'stale' | 'refused') => isRecorded || end === 'refused';
+  const keeps = isRecorded ? (['stale', 'refused'] as const) : (['refused'] as const);
   const requests = [{ drafts: [draft], send }];
-  const end = await journaledWrite({ key, requests, isAsPlanned, staysRecorded }, deps, signal);
+  const end = await journaledWrite({ key, requests, isAsPlanned, keeps }, deps, signal);
   if ('error' in end) throw end.error;
   return end.kind === 'stale' ? 'stale' : ended;
 }

@@ -37,9 +37,8 @@ export async function reap(
   signal: AbortSignal,
 ): Promise<number> {
   const { consul, world, journal } = deps;
-  const { mapping } = world;
-  const { owner } = mapping;
-  if (!isAclActive(deps) || !policyOf(mapping).removes) return 0;
+  const { owner } = world.mapping;
+  if (!isAclActive(deps) || !policyOf(world.mapping).removes) return 0;
   const key = `reaper/${owner}`;
   await recoverWrites(key, await journal.read(key), { find: () => UNKNOWN_NUMBER }, deps);
   // The tokens of a rule that is about to be created again would look like orphans.
@@ -68,7 +67,8 @@ export async function reap(
     const detail = await endedTokensText(ended, deps, AbortSignal.timeout(1_000));
     return { kind: 'written', detail: `orphans, which no login would give any more: ${detail}` };
   };
-  const isAsPlanned = () => world.mapping === mapping;
+  // No other reload may postpone the end of tokens until the next comparison.
+  const isAsPlanned = () => world.mapping.owner === owner && policyOf(world.mapping).removes;
   await journaledWrite({ key, requests: [{ drafts: [draft], send }], isAsPlanned }, deps, signal);
   if (failure !== undefined) throw failure.error;
   return ended;

@@ -36,8 +36,11 @@ const STALE_RETRY_MS = 20;
 /** Between checks whether a directory was read completely. */
 const UNREAD_RETRY_MS = 2_000;
 
-const DONE: JobResult = { kind: 'done' };
-const retryAfter = (afterMs: number): JobResult => ({ kind: 'retry', afterMs });
+/** `isStale`: to be tried again at once, because the plan changed before its write. */
+export type ClientAclResult = JobResult & { readonly isStale?: true };
+
+const DONE: ClientAclResult = { kind: 'done' };
+const retryAfter = (afterMs: number): ClientAclResult => ({ kind: 'retry', afterMs });
 
 /**
  * Makes one client's ACL objects equal to the desired ones, and records the holds. If the mapping wants no ACL objects and
@@ -51,7 +54,7 @@ export async function reconcileClientAcl(
   deps: AclJobDeps,
   signal: AbortSignal,
   evidence: readonly Evidence[] = evidenceOf(job),
-): Promise<JobResult> {
+): Promise<ClientAclResult> {
   const key = formatKey(clientKey(id.provider, id.clientId));
   if (!isAclActive(deps)) {
     // The mapping no longer wants what they are about.
@@ -69,7 +72,7 @@ async function reconcile(
   evidence: readonly Evidence[],
   deps: AclJobDeps,
   signal: AbortSignal,
-): Promise<JobResult> {
+): Promise<ClientAclResult> {
   const { world, acl, window, clock } = deps;
   const record = await deps.journal.read(key);
   const { actual, lastApplied } = await readSettled(id, key, record, isListed(job, deps), deps, signal);
@@ -115,7 +118,7 @@ async function reconcile(
     deps.logger.warn(fields, 'a write of ACL objects has no answer yet; it is tried again');
   });
   if (after === undefined) return retryAfter(ABANDONED_RETRY_MS);
-  if (after === 'stale') return retryAfter(STALE_RETRY_MS);
+  if (after === 'stale') return { ...retryAfter(STALE_RETRY_MS), isStale: true };
 
   if (guarded.used.length > 0 || late.size > 0) {
     await forgetRulings(guarded.used, deps);

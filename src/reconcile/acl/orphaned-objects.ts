@@ -40,11 +40,16 @@ export async function orphanedObjects(
     window.confirmEdge(subject);
   }
   await window.store(deps.keyValues);
+  // The client of one may have been read meanwhile.
+  const still = new Set(orphanedNames(deps));
   return diffAcl({
     owner,
     plansNarrowing: true,
     desired: NOTHING_DESIRED,
-    actual: acl.cache.snapshot(names, []),
+    actual: acl.cache.snapshot(
+      names.filter((name) => still.has(name)),
+      [],
+    ),
     mayRemove: () => true,
     why: () => ({ reason: 'ClientDeleted', isInferred: true, scopes: [] }),
     lastApplied: new Map(),

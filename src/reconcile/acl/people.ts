@@ -44,8 +44,9 @@ export async function reconcilePeople(
   mostGrants = MOST_GRANTS,
 ): Promise<JobResult> {
   if (!isAclActive(deps)) return { kind: 'done' };
+  // Without its evidence a named removal would be an inferred one, which the mass guard may hold.
   const again = (trigger: Partial<Trigger> = {}) =>
-    deps.queue.add([{ key, cause: causeOf(job), ...trigger }]);
+    deps.queue.add([{ key, cause: causeOf(job), evidence: evidenceOf(job), ...trigger }]);
   const isComparison = job.triggers.some(({ fullRead }) => fullRead === true);
   const { failure } = await refreshMembers(key.name, job, deps, signal);
   try {
@@ -62,7 +63,7 @@ export async function reconcilePeople(
   }
   if (failure === undefined) return { kind: 'done' };
   if (!isComparison) throw failure;
-  await again({ members: true, evidence: evidenceOf(job) });
+  await again({ members: true });
   return { kind: 'done' };
 }
 

@@ -3,6 +3,10 @@ import { endedTokensText, endTokens } from '../../apply/acl/end-tokens.js';
 import { sessionDraft } from '../../apply/acl/session-draft.js';
 import { tolerateDenied } from '../../apply/acl/tolerate-denied.js';
 import { recordHolds } from '../../apply/record-holds.js';
+import { recoverWrites } from '../../apply/recover-writes.js';
+import { INTERRUPTED } from '../../apply/settle.js';
+import type { DraftDecision } from '../../model/decision.js';
+import { fieldOf } from '../../model/field-of.js';
 import { formatKey, type Key } from '../../model/key.js';
 import type { RevocationOrder } from '../../model/order.js';
 import type { Job } from '../../model/trigger.js';
@@ -63,10 +67,8 @@ async function endSession(
   deps: AclJobDeps,
   signal: AbortSignal,
 ): Promise<void> {
-  const subject = sessionSubject(order, deps);
   // A run that was interrupted recorded it: how many tokens it ended is unknown.
-  const { pending } = await deps.journal.read(key);
-  const left = pending.find((each) => each.subject === subject && each.reason === 'SessionRevoked');
+  const left = (await deps.journal.read(key)).pending.find(isOf(order, deps));
   const ended = await endTokens(
     {
       key,
@@ -94,6 +96,10 @@ async function reportForbidden(
   signal: AbortSignal,
 ): Promise<void> {
   const { mode, owner } = deps.world.mapping;
+  const pending = (await deps.journal.read(key)).pending.filter(isOf(order, deps));
+  const detail = `scopemesh was interrupted while it ended these tokens, and mode is ${mode}: those that are left go on`;
+  const find = () => ({ ...INTERRUPTED, detail });
+  await recoverWrites(key, { pending, lastApplied: new Map() }, { find }, deps);
   let found = 0;
   const before = issuedBefore(order);
   for (const by of tokensOfSession(order, deps))
@@ -112,6 +118,15 @@ async function reportForbidden(
   };
   // Only recorded here: the people's part of the next job ends the hold.
   await recordHolds(key, await deps.journal.read(key), [hold], order.cause, deps, () => false);
+}
+
+/** Whether a draft is of this order. A later order about the same person has another instant. */
+function isOf(order: RevocationOrder, deps: Pick<AclJobDeps, 'world'>): (draft: DraftDecision) => boolean {
+  const subject = sessionSubject(order, deps);
+  return (draft) =>
+    draft.subject === subject &&
+    draft.reason === 'SessionRevoked' &&
+    fieldOf(draft.before, 'issuedBefore') === order.at;
 }
 
 /** Whether this job's orders record the holds of the subject. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { sessionDraft } from '../../../src/apply/acl/session-draft.js';
 import type { RevocationOrder } from '../../../src/model/order.js';
 import { peopleName, personName } from '../../../src/plan/acl/object-names.js';
 import { reconcilePeople } from '../../../src/reconcile/acl/people.js';
@@ -213,4 +214,36 @@ it('the hold of a session is of the job that has its order', () => {
   expect(isSessionSubject(`acl-token/${PEOPLE}/session/ann`, job, it.job)).toBe(true);
   expect(isSessionSubject(`acl-token/${PEOPLE}/session/ben`, job, it.job)).toBe(false);
   expect(isSessionSubject(`acl-token/${PEOPLE}/session/ann`, jobOf(), it.job)).toBe(false);
+});
+
+describe('a draft of a session that an interrupted run left', () => {
+  const leaveOne = async () => {
+    const it = withTokens(ofPerson('old', 'ann'));
+    const order = session({ subject: 'ann' });
+    await it.job.journal.record('provider/main', [sessionDraft(order, it.job)]);
+    return { it, order, pending: async () => (await it.job.journal.read('provider/main')).pending };
+  };
+
+  it('is taken over by its own order and by no later one', async () => {
+    const { it, order, pending } = await leaveOne();
+    const later = session({ subject: 'ann', at: new Date(NOW + 60_000).toISOString() });
+    await end(it, later);
+    expect(it.decided()).toMatchObject([{ before: { issuedBefore: later.at }, outcome: 'applied' }]);
+    expect(await pending()).toHaveLength(1);
+    await end(it, order);
+    expect(it.decided().at(-1)).toMatchObject({ before: { issuedBefore: AT }, outcome: 'applied' });
+    expect(await pending()).toEqual([]);
+  });
+
+  it('ends as interrupted in a mode that ends no tokens', async () => {
+    const { it, order, pending } = await leaveOne();
+    it.setMapping({ mode: 'observe' });
+    await end(it, order);
+    expect(it.tokens).toHaveLength(1);
+    expect(it.decided()).toMatchObject([
+      { outcome: 'failed', reason: 'Interrupted' },
+      { outcome: 'observed', reason: 'ModeForbids' },
+    ]);
+    expect(await pending()).toEqual([]);
+  });
 });

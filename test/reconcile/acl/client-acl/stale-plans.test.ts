@@ -10,8 +10,9 @@ import { aclToken, policy } from '../../../apply/acl/memory-acl.js';
 import { CAUSE, NEVER } from '../../../apply/apply-rig.js';
 import { READ_CONFIG } from '../../../plan/acl/acl-scene.js';
 import { client, NOW } from '../../../plan/scene.js';
-import { type AclWorld, aclWorld, ID, jobOf } from '../acl-world.js';
+import { type AclWorld, aclWorld, ID, jobOf, NO_LOSS } from '../acl-world.js';
 
+const STALE = { kind: 'retry', afterMs: 20, isStale: true };
 const FREEZE = { kind: 'started', since: 0 } as const;
 const PROVIDER = { kind: 'provider', name: 'main' } as const;
 const MANY = { maxRevocations: { percent: 100, atLeast: 10, windowMs: 600_000 } };
@@ -53,7 +54,7 @@ describe('the recorded ACL objects of a client', () => {
   ])('are not written once %s, and the client is planned again at once', async (_what, learn) => {
     const it = aclWorld();
     const deps = learning(it, () => learn(it));
-    expect(await reconcileClientAcl(ID, jobOf(), deps, NEVER)).toEqual({ kind: 'retry', afterMs: 20 });
+    expect(await reconcileClientAcl(ID, jobOf(), deps, NEVER)).toEqual(STALE);
     expect(writes(it)).toEqual([]);
     expect(it.decided()).toEqual([]);
     expect(await pending(it, 'client/main/web')).toEqual([]);
@@ -77,6 +78,14 @@ describe('the recorded ACL objects of a client', () => {
     expect([...it.objects.values()].map(({ kind }) => kind)).not.toContain('acl-binding-rule');
   });
 
+  it('are taken away all the same after a reload that changes neither the owner nor the mode', async () => {
+    const it = await made();
+    it.putClients(client('web', []));
+    const deps = learning(it, () => it.setMapping({}));
+    expect(await reconcileClientAcl(ID, jobOf(), deps, NEVER)).toEqual({ kind: 'done' });
+    expect([...it.objects.values()].map(({ kind }) => kind)).not.toContain('acl-binding-rule');
+  });
+
   it('stay once the mode is observe, and the mass guard counts none of them', async () => {
     const it = await made();
     it.putClients(client('web', []));
@@ -96,12 +105,30 @@ it.each([
     const it = aclWorld({ settings: { groups: [{ group: 'oncall', acl: READ_CONFIG }] } });
     it.state.members = () => new Map([['oncall', ['ann']]]);
     const deps = learning(it, () => learn(it));
-    await reconcilePeople(PROVIDER, jobOf([{ members: true }]), deps, NEVER);
+    const evidence = [{ provider: 'main', people: ['ann'] }];
+    await reconcilePeople(PROVIDER, jobOf([{ members: true, evidence }]), deps, NEVER);
     expect(writes(it)).toEqual([]);
-    expect(it.added.map(({ key }) => key)).toEqual([PROVIDER]);
+    expect(it.added).toEqual([{ key: PROVIDER, cause: CAUSE, evidence }]);
     expect(await pending(it, 'provider/main')).toEqual([]);
   },
 );
+
+it('a person whom the identity provider names still loses the role if the first plan becomes stale', async () => {
+  const noLoss = { mapping: NO_LOSS, settings: { groups: [{ group: 'oncall', acl: READ_CONFIG }] } };
+  const it = aclWorld(noLoss);
+  it.state.members = () => new Map([['oncall', ['ann']]]);
+  await reconcilePeople(PROVIDER, jobOf([{ members: true }]), it.job, NEVER);
+  it.forget();
+  it.state.members = () => new Map([['oncall', []]]);
+  const named = { members: true, evidence: [{ provider: 'main', people: ['ann'] }] };
+  const deps = learning(it, () => observing(it));
+  await reconcilePeople(PROVIDER, jobOf([named]), deps, NEVER);
+  expect(writes(it)).toEqual([]);
+  it.setMapping({ mode: 'enforce' });
+  await reconcilePeople(PROVIDER, { key: PROVIDER, triggers: it.added, attempts: 0 }, it.job, NEVER);
+  expect([...it.objects.values()].map(({ kind }) => kind)).not.toContain('acl-role');
+  expect(it.outcomes()).not.toContain('acl-role held RevocationLimit');
+});
 
 it('what no job removes stays once the mode is observe, and a comparison is asked for', async () => {
   const it = await made();
@@ -135,16 +162,15 @@ it('the tokens of an ended session stay once the mode is observe, and that is re
   expect(await pending(it, 'provider/main')).toEqual([]);
 });
 
-it('orphaned tokens stay once the mode is observe', async () => {
+it.each([
+  ['stay once the mode is observe', { mode: 'observe' as const }, 0],
+  ['stay once the owner is another one', { owner: 'other' }, 0],
+  ['end all the same after a reload that changes neither the owner nor the mode', {}, 1],
+])('orphaned tokens %s', async (_what, changes, ended) => {
   const it = await made();
   it.tokens = [aclToken('a', { authMethod: 'scopemesh-pay-main-gone' })];
-  expect(
-    await reap(
-      learning(it, () => observing(it)),
-      async () => {},
-      NEVER,
-    ),
-  ).toBe(0);
-  expect(it.tokens).toHaveLength(1);
-  expect(it.decided()).toEqual([]);
+  const deps = learning(it, () => it.setMapping(changes));
+  expect(await reap(deps, async () => {}, NEVER)).toBe(ended);
+  expect(it.tokens).toHaveLength(1 - ended);
+  expect(it.decided()).toHaveLength(ended);
 });

@@ -135,7 +135,7 @@ describe('the job of people', () => {
     it.state.members = oncall('ann', 'ben', 'cat');
     expect(await run(it, { members: true }, 4)).toEqual({ kind: 'done' });
     expect(admitted(it).length).toBeLessThan(3);
-    expect(it.added).toEqual([{ key: KEY, cause: CAUSE }]);
+    expect(it.added).toEqual([{ key: KEY, cause: CAUSE, evidence: [] }]);
     await run(it, {}, 100);
     expect(admitted(it)).toEqual(['ann', 'ben', 'cat']);
     expect(it.added).toHaveLength(1);
@@ -225,7 +225,7 @@ describe('a write of people that has no answer', () => {
     const complete = aclWorld({ settings: { groups: GROUPS } });
     hanging(complete);
     expect(await run(complete, { fullRead: true })).toEqual({ kind: 'done' });
-    expect(complete.added).toEqual([{ key: KEY, cause: CAUSE }]);
+    expect(complete.added).toEqual([{ key: KEY, cause: CAUSE, evidence: [] }]);
     expect(complete.warnings).toEqual([expect.stringContaining('has no answer yet')]);
   });
 
