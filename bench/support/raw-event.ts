@@ -6,7 +6,10 @@ import type { IdentityProvider } from './identity-provider.js';
 
 /** The least work behind one event, done one step after the other. */
 export interface RawEvent {
-  /** Milliseconds of: one synced store write, the IdP's client, Consul's entry, a second store write, the entry's write. */
+  /**
+   * Milliseconds of: one synced store write, the identity provider's client, Consul's entry, a second store write, the
+   * entry's write.
+   */
   handle(clientId: string, destination: string, source: string): Promise<number>;
   close(): Promise<void>;
 }

@@ -122,7 +122,10 @@ export function causesOf(job: Job): (client: PlannedClient | undefined) => Cause
   };
 }
 
-/** The cause in a job's decisions: orders first, then IdP events, then commands and files, then everything else. */
+/**
+ * The cause in a job's decisions: orders first, then identity provider events, then commands and files, then everything
+ * else.
+ */
 export function causeOf(job: Job): Cause {
   const rank = (trigger: Trigger): number => {
     const { kind } = trigger.cause;
@@ -141,8 +144,8 @@ export function causeOf(job: Job): Cause {
 }
 
 /**
- * The cause in the decision about one change. Nobody at the IdP made a drift: a job that follows an event may only be the
- * first to find it.
+ * The cause in the decision about one change. Nobody at the identity provider made a drift: a job that follows an event may
+ * only be the first to find it.
  */
 export function causeOfChange(
   { reason }: { readonly reason: Reason },
@@ -153,7 +156,7 @@ export function causeOfChange(
   return reason === 'DriftCorrected' && isOfProvider ? { kind: 'consul-watch', receivedAt: time } : cause;
 }
 
-/** Why an edge opens: the IdP granted a scope, a service claimed a client, or the mapping changed. */
+/** Why an edge opens: the identity provider granted a scope, a service claimed a client, or the mapping changed. */
 export function grantReasonOf(job: Job): 'ScopeGranted' | 'MappingChanged' | 'ClaimAdded' {
   const kinds = new Set(job.triggers.map((trigger) => trigger.cause.kind));
   if (kinds.has('webhook') || kinds.has('poll') || kinds.has('full-read') || kinds.has('order'))

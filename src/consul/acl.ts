@@ -24,12 +24,13 @@ export interface AclObjects {
   /**
    * Creates (no `id`) or replaces; resolves with the object as Consul stored it. Repeating is safe.
    * - ERR_CONSUL_REJECTED: Consul refuses the content; an object with this name, in any case, exists and should have been
-   *   created; or Consul cannot fetch the IdP's keys (only this error is retriable). An existing equal binding rule is not
-   *   an error.
+   *   created; or Consul cannot fetch the identity provider's keys (only this error is retriable). An existing equal
+   *   binding rule is not an error.
    * - ERR_CONSUL_CONFLICT: Consul stored something else, or the creation replaced an auth method that another writer
    *   created at the same time; read and plan again.
-   * - ERR_TIMEOUT: for an auth method or a binding rule Consul fetches the IdP's keys and waits for them without a limit.
-   *   Consul completes an abandoned write when the IdP answers, so the object must be read again, also later.
+   * - ERR_TIMEOUT: for an auth method or a binding rule Consul fetches the identity provider's keys and waits for them
+   *   without a limit. Consul completes an abandoned write when the identity provider answers, so the object must be read
+   *   again, also later.
    *
    * Refused without a request, because Consul would accept them: lifetimes outside one minute to 24 hours, and binding rules
    * that admit everyone or bind a template.
@@ -46,8 +47,8 @@ export interface AclObjects {
   ): Promise<Stored<AclObject['object']>>;
   /**
    * Deletes by ID; false if the object was already gone. The deletion of an auth method ends its rules and tokens at once
-   * and needs no IdP. After the deletion of a binding rule a list can miss a token that was just issued: list again.
-   * ERR_CONSUL_CONFLICT, and nothing is deleted, if `isOurs` returns false for the current Description.
+   * and needs no identity provider. After the deletion of a binding rule a list can miss a token that was just issued: list
+   * again. ERR_CONSUL_CONFLICT, and nothing is deleted, if `isOurs` returns false for the current Description.
    */
   delete(
     kind: AclObject['kind'],

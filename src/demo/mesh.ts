@@ -70,7 +70,7 @@ export interface DemoCall {
   readonly path: string;
 }
 
-/** The expected status of calls once Consul matches the IdP. The demo is then ready. */
+/** The expected status of calls once Consul matches the identity provider. The demo is then ready. */
 export const AT_START: readonly (DemoCall & { readonly status: 200 | 403 })[] = [
   { from: 'web', to: 'orders', method: 'GET', path: '/v1/orders', status: 200 },
   { from: 'web', to: 'orders', method: 'POST', path: '/v1/orders', status: 403 },

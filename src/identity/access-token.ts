@@ -5,12 +5,12 @@ import { abortable } from './abortable.js';
 import type { HttpClient } from './http-client.js';
 import { configError, denied } from './read-errors.js';
 
-/** Access tokens for an IdP's own API, by client credentials (RFC 6749, section 4.4). */
+/** Access tokens for an identity provider's own API, by client credentials (RFC 6749, section 4.4). */
 export interface AccessTokenSource {
   /**
    * A token that stays valid for some time. `refused` is a token that the API refused: it is replaced, unless another
-   * caller has replaced it already. Throws ERR_DIRECTORY_DENIED (the IdP refuses the client), ERR_DIRECTORY_UNREACHABLE,
-   * ERR_CONFIG (the issuer does not match), or the signal's reason.
+   * caller has replaced it already. Throws ERR_DIRECTORY_DENIED (the identity provider refuses the client),
+   * ERR_DIRECTORY_UNREACHABLE, ERR_CONFIG (the issuer does not match), or the signal's reason.
    */
   get(signal: AbortSignal, refused?: string): Promise<string>;
   close(): void;
@@ -26,7 +26,7 @@ export interface AccessTokenOptions {
   readonly authentication: oauth.ClientAuth;
   /** Parameters of the token request: `scope`, `audience`. */
   readonly parameters?: Readonly<Record<string, string>>;
-  /** What to do if the IdP refuses the client. */
+  /** What to do if the identity provider refuses the client. */
   readonly remedy: string;
   readonly http: HttpClient;
   readonly clock: Clock;
@@ -137,7 +137,7 @@ const ERROR_CODES: ReadonlySet<string> = new Set([
   'temporarily_unavailable',
 ]);
 
-// The library's errors contain the response, and so text of the IdP. Only error codes are taken from them.
+// The library's errors contain the response, and so text of the identity provider. Only error codes are taken from them.
 function toSyncError(error: unknown, options: AccessTokenOptions): SyncError {
   const place = placeOf(options);
   // Our own client authentication failed, for example because a file is missing.

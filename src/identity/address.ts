@@ -1,8 +1,9 @@
 import { configError } from './read-errors.js';
 
 /**
- * An address of an IdP from the configuration. It must be https, or http to this machine. `insecure` allows http to other
- * machines, where tokens and secrets then travel unencrypted. `field` is the configuration key. Throws ERR_CONFIG.
+ * An address of an identity provider from the configuration. It must be https, or http to this machine. `insecure` allows
+ * http to other machines, where tokens and secrets then travel unencrypted. `field` is the configuration key. Throws
+ * ERR_CONFIG.
  */
 export function parseAddress(text: string, field: string, insecure: boolean): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;

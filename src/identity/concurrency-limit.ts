@@ -4,7 +4,7 @@ import { SyncError } from '../errors.js';
 import { withLinkedSignal } from '../linked-signal.js';
 import type { Directory } from './directory.js';
 
-/** Reads of single clients at once: half of the jobs of a provider, and half of the connections to an IdP. */
+/** Reads of single clients at once: half of the jobs of a provider, and half of the connections to an identity provider. */
 const MAX_READS = 4;
 /** One more for orders, so that an order is read while all other reads hang. */
 const MAX_READS_WITH_ORDERS = MAX_READS + 1;
@@ -12,16 +12,16 @@ const MAX_READS_WITH_ORDERS = MAX_READS + 1;
 const SILENCE_MS = 1_000;
 /** The least part of that time in which this process had nothing to do: one that is busy reads no answer. */
 const IDLE_PART = 0.5;
-/** The IdP may be unable to answer for one client. If it does not answer for this many, it is unavailable. */
+/** The identity provider may be unable to answer for one client. If it does not answer for this many, it is unavailable. */
 const MAX_UNANSWERED = 3;
 /** Between attempts to reach an unavailable directory. */
 const PAUSE_MS = 1_000;
 
 /**
- * The same directory, with a limit on the number of single reads at once. So the jobs that wait for a silent IdP leave
- * capacity to those that close access. A read over the limit waits while other reads are answered. While none is answered,
- * one read per second tests the directory, and all others fail at once with ERR_DIRECTORY_UNREACHABLE. A read for an order
- * runs whenever there is a free slot. `busyMs`: for how long this process was busy since its start.
+ * The same directory, with a limit on the number of single reads at once. So the jobs that wait for a silent identity
+ * provider leave capacity to those that close access. A read over the limit waits while other reads are answered. While
+ * none is answered, one read per second tests the directory, and all others fail at once with ERR_DIRECTORY_UNREACHABLE. A
+ * read for an order runs whenever there is a free slot. `busyMs`: for how long this process was busy since its start.
  */
 export function withConcurrencyLimit(
   directory: Directory,

@@ -13,8 +13,9 @@ interface MemberList {
 }
 
 /**
- * Asks the IdP for at most five of the admitted people whom the list lacks, one by one. Those who are still members are
- * unlisted, and so are all who were not asked, because then the list is not believed. Other groups are not affected.
+ * Asks the identity provider for at most five of the admitted people whom the list lacks, one by one. Those who are still
+ * members are unlisted, and so are all who were not asked, because then the list is not believed. Other groups are not
+ * affected.
  */
 export async function confirmLeft(
   { group, listed, admitted, unreadable }: MemberList,

@@ -22,7 +22,7 @@ export interface UnreadableClient {
 }
 
 /**
- * What an IdP's directory says now. Throws SyncError: ERR_DIRECTORY_UNREACHABLE (network, timeout, 5xx),
+ * What an identity provider's directory says now. Throws SyncError: ERR_DIRECTORY_UNREACHABLE (network, timeout, 5xx),
  * ERR_DIRECTORY_DENIED (401, 403), ERR_DIRECTORY_RATE_LIMITED (429, with retryAfterMs), and IncompleteRead
  * (ERR_DIRECTORY_INCOMPLETE) for an answer that cannot be complete: a page that fails, repeats or overlaps, a body of
  * the wrong shape, a truncated body. A read of one client whose record cannot be parsed throws ClientUnreadable
@@ -30,11 +30,14 @@ export interface UnreadableClient {
  */
 export interface Directory {
   readonly provider: string;
-  /** All clients, or an error. A read that is not urgent leaves more of the IdP's rate limit to others; adapters ignore it. */
+  /**
+   * All clients, or an error. A read that is not urgent leaves more of the identity provider's rate limit to others;
+   * adapters ignore it.
+   */
   readAll(signal: AbortSignal, isUrgent?: boolean): Promise<DirectorySnapshot>;
   /**
-   * One client. Undefined only if a healthy IdP says that it does not exist. A read with `forOrder` runs even while the
-   * IdP limits the rate; adapters may ignore it.
+   * One client. Undefined only if a healthy identity provider says that it does not exist. A read with `forOrder` runs even
+   * while the identity provider limits the rate; adapters may ignore it.
    */
   read(
     by: ClientReference,
@@ -44,9 +47,9 @@ export interface Directory {
   ): Promise<OAuthClient | undefined>;
   /**
    * The subjects (`sub` in tokens) of the enabled members of each group or role: complete, or an error as for `readAll`. A
-   * group that does not exist has no members. Absent if the IdP cannot say. `admitted`: people who have access by each group
-   * now. If a list lacks some of them, the adapter asks the IdP for a few of them one by one. Those who may still be members
-   * are `unlisted`.
+   * group that does not exist has no members. Absent if the identity provider cannot say. `admitted`: people who have
+   * access by each group now. If a list lacks some of them, the adapter asks the identity provider for a few of them one by
+   * one. Those who may still be members are `unlisted`.
    */
   readMembers?(groups: readonly string[], signal: AbortSignal, admitted?: Members): Promise<Members>;
   /** What the credentials may read and what they may not. Never throws because of a missing permission. */
@@ -54,7 +57,7 @@ export interface Directory {
   close(): Promise<void>;
 }
 
-/** One permission at the IdP, by the exact name under which it is granted there. */
+/** One permission at the identity provider, by the exact name under which it is granted there. */
 export interface AccessCheck {
   readonly permission: string;
   /** What scopemesh reads with it. */

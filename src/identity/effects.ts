@@ -40,8 +40,8 @@ export function keyById(provider: string, internalId: string): Key {
 }
 
 /**
- * The IdP says that this one client was changed. So everything that the next read does not find any more was removed on
- * purpose: that is evidence, for an update too.
+ * The identity provider says that this one client was changed. So everything that the next read does not find any more was
+ * removed on purpose: that is evidence, for an update too.
  */
 export function clientChanged(provider: string, key: Key, named: NamedClient, cause: Cause): Trigger {
   return { key, cause, urgent: true, evidence: [clientEvidence(provider, named)] };

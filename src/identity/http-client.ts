@@ -47,7 +47,7 @@ export interface HttpClientOptions {
   readonly connections?: number;
 }
 
-/** A pooled transport to an IdP. Time, size and connections are bounded. */
+/** A pooled transport to an identity provider. Time, size and connections are bounded. */
 export function createHttpClient(options: HttpClientOptions): HttpClient {
   const {
     provider,
@@ -141,7 +141,7 @@ export function refusalOf(answer: HttpAnswer, place: string, clock: Clock): Sync
   return new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', message, { retriable: status === 404 });
 }
 
-/** The time by the IdP's clock if the answer states it, because that clock may differ from ours. */
+/** The time by the identity provider's clock if the answer states it, because that clock may differ from ours. */
 export function nowThere(answer: HttpAnswer, clock: Clock): number {
   const there = Date.parse(answer.headers.date ?? '');
   return Number.isNaN(there) ? clock.now() : there;

@@ -1,6 +1,6 @@
 import { incomplete } from './read-errors.js';
 
-/** If the IdP confirms that these do not exist, the rest is believed. */
+/** If the identity provider confirms that these do not exist, the rest is believed. */
 const MAX_ASKED = 5;
 
 /**

@@ -7,12 +7,12 @@ export interface BackoffParts extends ProviderParts {
   pausedUntil(): number | undefined;
 }
 
-/** The pause if the IdP limits the rate without stating for how long. */
+/** The pause if the identity provider limits the rate without stating for how long. */
 const PAUSE_MS = 10_000;
 
 /**
- * The same parts, with a pause after a 429: until the time that the IdP stated, only what an order needs is sent. Any other
- * call fails with ERR_DIRECTORY_RATE_LIMITED and the remaining time.
+ * The same parts, with a pause after a 429: until the time that the identity provider stated, only what an order needs is
+ * sent. Any other call fails with ERR_DIRECTORY_RATE_LIMITED and the remaining time.
  */
 export function withRateLimitBackoff(parts: ProviderParts, clock: Clock): BackoffParts {
   const { directory, source } = parts;

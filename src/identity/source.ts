@@ -13,10 +13,13 @@ export interface RawRequest {
   readonly receivedAt: string;
 }
 
-/** One event of an IdP. `id` is the provider's own ID, the same by webhook and by poll, so that duplicates are found. */
+/**
+ * One event of an identity provider. `id` is the provider's own ID, the same by webhook and by poll, so that duplicates are
+ * found.
+ */
 export interface IdentityEvent {
   readonly id: string;
-  /** ISO 8601 by the IdP's clock; only a hint at the order. */
+  /** ISO 8601 by the identity provider's clock; only a hint at the order. */
   readonly occurredAt?: string;
   /** Empty if the event concerns no client (a login). */
   readonly triggers: readonly Trigger[];
@@ -44,16 +47,16 @@ export type Reception =
   /** A handshake: send exactly this answer. */
   | { readonly kind: 'reply'; readonly status: number; readonly contentType: string; readonly body: string };
 
-/** Turns requests of an IdP into triggers and orders. */
+/** Turns requests of an identity provider into triggers and orders. */
 export interface EventSource {
   readonly provider: string;
-  /** Whether the IdP verifies the address by a GET request. */
+  /** Whether the identity provider verifies the address by a GET request. */
   readonly answersGet?: boolean;
   /** Verifies the raw bytes before it parses them. Throws RejectedEvent. Not called if the kind has no webhook. */
   receive(request: RawRequest): Promise<Reception>;
 }
 
-/** The backstop: events from the IdP's own log since a stored cursor. */
+/** The backstop: events from the identity provider's own log since a stored cursor. */
 export interface EventPoll {
   readonly provider: string;
   /**
@@ -80,8 +83,8 @@ export interface PollResult {
 }
 
 /**
- * Keeps alive at the IdP what events depend on: a subscription that expires, a stream that may stop. An adapter keeps no
- * state of its own: `stored` is what it last returned, and the caller keeps it durably.
+ * Keeps alive at the identity provider what events depend on: a subscription that expires, a stream that may stop. An
+ * adapter keeps no state of its own: `stored` is what it last returned, and the caller keeps it durably.
  */
 export interface EventSubscription {
   readonly provider: string;

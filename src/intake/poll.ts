@@ -40,7 +40,7 @@ const PollStatus = z.object({
 /** After failures the wait grows to this. */
 const MAX_RETRY_MS = 60_000;
 
-/** Reads the IdP's own log from a stored cursor: it has what a webhook cannot carry, or loses. */
+/** Reads the identity provider's own log from a stored cursor: it has what a webhook cannot carry, or loses. */
 export async function runPoll(
   poll: EventPoll,
   options: PollOptions,

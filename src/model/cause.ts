@@ -13,7 +13,7 @@ export const CAUSE_KINDS = [
 ] as const;
 export type CauseKind = (typeof CAUSE_KINDS)[number];
 
-/** Who caused an IdP change, if the IdP reports it. */
+/** Who caused an identity provider change, if the identity provider reports it. */
 export interface Principal {
   readonly id: string;
   readonly ip?: string;

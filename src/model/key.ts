@@ -21,7 +21,7 @@ export type Key =
   /** The complete read of a provider's clients. It can take minutes, so no other job of the provider waits for it. */
   | { readonly kind: 'directory'; readonly name: string };
 
-/** `clientId`; or the IdP's internal id; or the internal id of the client's service-account user. */
+/** `clientId`; or the identity provider's internal id; or the internal id of the client's service-account user. */
 export type ClientReference = 'clientId' | 'internalId' | 'serviceAccount';
 
 export function clientKey(provider: string, clientId: string): Key {

@@ -10,6 +10,9 @@ export interface UnreadablePeople {
   readonly groups: ReadonlySet<string>;
   /** A record names no person, so a person who is missing is not known to have left. */
   readonly hasUnnamed: boolean;
-  /** By group: people whom its list lacks and whom the IdP, asked for some of them one by one, still calls members. */
+  /**
+   * By group: people whom its list lacks and whom the identity provider, asked for some of them one by one, still calls
+   * members.
+   */
   readonly unlisted?: ReadonlyMap<string, ReadonlySet<string>>;
 }

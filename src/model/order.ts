@@ -9,7 +9,7 @@ export interface RevocationOrder {
   readonly kind: 'client-disabled' | 'client-deleted' | 'secret-compromised' | 'session-revoked';
   readonly provider: string;
   readonly clientId?: string;
-  /** The internal ID at the IdP, if the event names no client ID. */
+  /** The internal ID at the identity provider, if the event names no client ID. */
   readonly internalId?: string;
   /** The person whose session ended (`session-revoked`). With neither subject nor client, all sessions at the provider. */
   readonly subject?: string;

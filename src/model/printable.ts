@@ -1,6 +1,6 @@
 /**
- * Control characters and marks of text direction, shown as what they are. Names come from the IdP and from Consul: they must
- * not move the cursor, overwrite other text, or make a text look like another.
+ * Control characters and marks of text direction, shown as what they are. Names come from the identity provider and from
+ * Consul: they must not move the cursor, overwrite other text, or make a text look like another.
  */
 export function printable(text: string): string {
   return text.replace(

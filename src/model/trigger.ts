@@ -3,12 +3,12 @@ import type { Key } from './key.js';
 import type { RevocationOrder } from './order.js';
 
 /**
- * What the IdP itself reported about a removal. It is stored with the trigger, so it is as durable as the job. A removal
- * with evidence is explicit and passes the mass guard; a removal without evidence is inferred from a read.
- * `clients` are client IDs of `provider`; `scopes` are scope names that every client lost. `internalIds` are the IdP's own
- * IDs of clients, if the event has no client ID; the client that a read finds for one counts as named. `people` are
- * subjects whose memberships or accounts changed; `groups` are groups or roles, by their names in the mapping, whose
- * members changed.
+ * What the identity provider itself reported about a removal. It is stored with the trigger, so it is as durable as the
+ * job. A removal with evidence is explicit and passes the mass guard; a removal without evidence is inferred from a read.
+ * `clients` are client IDs of `provider`; `scopes` are scope names that every client lost. `internalIds` are the identity
+ * provider's own IDs of clients, if the event has no client ID; the client that a read finds for one counts as named.
+ * `people` are subjects whose memberships or accounts changed; `groups` are groups or roles, by their names in the mapping,
+ * whose members changed.
  */
 export interface Evidence {
   readonly provider: string;

@@ -17,7 +17,10 @@ export function isInteractive({ grantTypes }: Pick<OAuthClient, 'grantTypes'>): 
   return grantTypes.some((type) => INTERACTIVE.has(type));
 }
 
-/** The client's kind: by the first matching classification, then the IdP, then the grant types; otherwise unknown. */
+/**
+ * The client's kind: by the first matching classification, then the identity provider, then the grant types; otherwise
+ * unknown.
+ */
 export function classify(
   client: OAuthClient,
   mapping: Pick<Mapping, 'classify'>,

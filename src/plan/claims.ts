@@ -25,7 +25,7 @@ import {
  * | one client | not recorded yet (`first`) | `unrecorded`: may lose, not gain |
  * | one client | its directory, or the catalog, was never read completely | `unknown`: keep the access |
  * | one client | the same, but the client was read alone | as if it were read: may lose, not gain |
- * | one client | its record at the IdP cannot be parsed | `unknown`: keep the access |
+ * | one client | its record at the identity provider cannot be parsed | `unknown`: keep the access |
  * | one client | the record of the claim cannot be parsed (`first`) | `unrecorded`: may lose, not gain |
  * | one client | its provider is not (or no longer) configured | `refused` (ClaimUnconfirmed) |
  * | nothing | | `none` |

@@ -17,12 +17,12 @@ export function withoutSettledRechecks(
   return { ...job, triggers };
 }
 
-/** Causes outside the IdP, and a complete read, which has just returned the current state. */
+/** Causes outside the identity provider, and a complete read, which has just returned the current state. */
 const KNOWN_CAUSES: readonly CauseKind[] = ['consul-watch', 'resync', 'config', 'full-read'];
 
 /**
- * Whether the job must read this client from the IdP. A claim causes no request: the last complete read is used, and
- * before the first complete read nothing is concluded.
+ * Whether the job must read this client from the identity provider. A claim causes no request: the last complete read is
+ * used, and before the first complete read nothing is concluded.
  */
 export function needsRead({ triggers }: Job): boolean {
   return triggers.some(({ cause }) => !KNOWN_CAUSES.includes(cause.kind));

@@ -4,7 +4,9 @@ import { digest } from './access.js';
 import { parseBreakGlassText } from './break-glass.js';
 import { parseGrantText } from './grant-text.js';
 
-/** The last write of an edge. It distinguishes drift from an IdP change, and a lost scope from a changed rule. */
+/**
+ * The last write of an edge. It distinguishes drift from an identity provider change, and a lost scope from a changed rule.
+ */
 export interface LastApplied {
   readonly digest: string;
   /** The scopes that opened it. */

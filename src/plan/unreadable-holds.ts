@@ -2,7 +2,10 @@ import { compareText } from '../model/compare-text.js';
 import { clientSubject, type Hold } from './plan.js';
 import type { ClientId } from './world.js';
 
-/** The most holds of one provider; the log counts the rest. A change of the IdP's API may make every record unreadable. */
+/**
+ * The most holds of one provider; the log counts the rest. A change of the identity provider's API may make every record
+ * unreadable.
+ */
 export const MOST_REPORTED = 100;
 
 /** The records of a directory that cannot be parsed. */

@@ -19,7 +19,7 @@ export interface RecordedHold {
 export interface KeyRecord {
   /** Recorded and not settled: a crash or a lost answer left them. */
   readonly pending: readonly DraftDecision[];
-  /** Digest of what scopemesh last wrote, by subject; distinguishes drift from an IdP change. */
+  /** Digest of what scopemesh last wrote, by subject; distinguishes drift from an identity provider change. */
   readonly lastApplied: ReadonlyMap<string, string>;
   readonly holds: ReadonlyMap<string, RecordedHold>;
 }

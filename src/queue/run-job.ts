@@ -72,7 +72,7 @@ export async function runJob(
     }
     const attempts = job.attempts + 1;
     const exhausted = attempts >= backoff.attempts;
-    // The IdP or Consul may say how long to wait.
+    // The identity provider or Consul may say how long to wait.
     const asked = error instanceof SyncError ? (error.retryAfterMs ?? 0) : 0;
     const afterMs = Math.max(asked, backoffDelayMs(backoff, attempts));
     metrics.count('scopemesh_jobs_total', { key: keyKind, result: exhausted ? 'parked' : 'failed' });

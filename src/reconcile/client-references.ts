@@ -31,7 +31,7 @@ export async function resolveReference(
     }
   };
   const clientId = cached ?? (await read());
-  // Unknown to the IdP and to scopemesh: it was created and deleted between two reads, and never had access.
+  // Unknown to the identity provider and to scopemesh: it was created and deleted between two reads, and never had access.
   if (clientId === undefined) return { kind: 'done' };
   await deps.queue.add(
     job.triggers.map((trigger) => ({ ...trigger, key: clientKey(key.provider, clientId) })),

@@ -6,7 +6,7 @@ import { ReadOrder } from './read-order.js';
 interface Directory {
   /** By client ID; until the first complete read, the results of single reads. */
   readonly clients: Map<string, OAuthClient>;
-  /** Client ids by the IdP's own identifier. */
+  /** Client ids by the identity provider's own identifier. */
   readonly byInternalId: Map<string, string>;
   /** Of clients, by client id. */
   readonly readOrder: ReadOrder;

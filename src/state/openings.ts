@@ -48,7 +48,7 @@ function lostDestinations(
 
 const NONE: ReadonlySet<string> = new Set();
 
-/** Whether the IdP grants a client less than before, regardless of the rules. */
+/** Whether the identity provider grants a client less than before, regardless of the rules. */
 export function losesGrants(before: OAuthClient | undefined, after: OAuthClient | undefined): boolean {
   if (before === undefined || before === after) return false;
   if (after === undefined || (before.enabled && !after.enabled)) return true;

@@ -268,7 +268,7 @@ describe('the cause of a job', () => {
 describe('the cause of a change', () => {
   const event = causedBy('webhook', 0, { eventId: 'e', principal: ALICE });
 
-  it('is never the IdP’s event or the person behind it, where Consul was changed', () => {
+  it('is never the identity provider’s event or the person behind it, where Consul was changed', () => {
     const at = { kind: 'consul-watch', receivedAt: stamp.time };
     for (const kind of ['order', 'webhook', 'poll'] as const)
       expect(causeOfChange({ reason: 'DriftCorrected' }, { ...event, kind }, stamp)).toEqual(at);

@@ -16,7 +16,7 @@ import {
 
 const reading = { provider: 'main', clock: systemClock, logger: silentLogger, metrics: noMetrics };
 
-describeDirectory('oidc at the URL of the embedded IdP', async (): Promise<DirectoryWorld> => {
+describeDirectory('oidc at the URL of the embedded identity provider', async (): Promise<DirectoryWorld> => {
   const managementToken = new Secret('open-sesame');
   // The one client there from the start keeps the document from being empty.
   const clients = [{ clientId: 'resident', scopes: [] }];
@@ -95,7 +95,7 @@ describeDirectory('oidc in a file', async (): Promise<DirectoryWorld> => {
   };
 });
 
-describeMembers('oidc at the URL of the embedded IdP', async (): Promise<MembersWorld> => {
+describeMembers('oidc at the URL of the embedded identity provider', async (): Promise<MembersWorld> => {
   const managementToken = new Secret('open-sesame');
   const clients = [{ clientId: 'resident', scopes: [] }];
   const idp = await createEmbeddedIdp({ clients, managementToken, clock: systemClock });

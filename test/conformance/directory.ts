@@ -9,12 +9,12 @@ export interface WorldClient {
   readonly accessTokenLifetimeSeconds?: number;
 }
 
-/** An IdP that can be changed as its administrator does, and the directory that reads it. */
+/** An identity provider that can be changed as its administrator does, and the directory that reads it. */
 export interface DirectoryWorld {
   readonly directory: Directory;
   /**
-   * Where the IdP chooses client ids itself and every one has the same form: the id of the client that the suite calls
-   * by this name, there or not. All methods below take such ids.
+   * Where the identity provider chooses client ids itself and every one has the same form: the id of the client that the
+   * suite calls by this name, there or not. All methods below take such ids.
    */
   clientIdOf?(name: string): string;
   /** An enabled client that uses client credentials. */
@@ -45,7 +45,7 @@ export function describeDirectory(name: string, start: () => Promise<DirectoryWo
     };
     const idOf = (name: string) => world.clientIdOf?.(name) ?? name;
     const one = (clientId: string) => world.directory.read('clientId', clientId, signal);
-    // An IdP may give every client scopes of its own accord (Keycloak: profile, email).
+    // An identity provider may give every client scopes of its own accord (Keycloak: profile, email).
     const own = (client: OAuthClient | undefined) =>
       client?.grants
         .map((grant) => grant.name)
@@ -161,7 +161,7 @@ export function describeDirectory(name: string, start: () => Promise<DirectoryWo
   });
 }
 
-/** An IdP whose groups and people can be changed as its administrator does. */
+/** An identity provider whose groups and people can be changed as its administrator does. */
 export interface MembersWorld {
   readonly directory: Directory;
   /** The name under which the mapping would have a new group or role of this name. */

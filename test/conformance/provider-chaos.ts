@@ -55,7 +55,10 @@ export function describeProviderChaos(
   });
 }
 
-/** Changes one client after the other and sends what the IdP would, as a bad network and a bad neighbour let it through. */
+/**
+ * Changes one client after the other and sends what the identity provider would, as a bad network and a bad neighbour let
+ * it through.
+ */
 async function play(
   world: ProviderWorld,
   ids: string[],

@@ -3,13 +3,13 @@ import type { CauseKind } from '../../src/model/cause.js';
 import { createRig, type Daemon, type Rig } from '../support/daemon.js';
 import { BOTH, EDGE, isClosed, isOpen, READ, WRITE } from '../support/orders-rig.js';
 
-/** One request as the IdP would send it to the webhook. */
+/** One request as the identity provider would send it to the webhook. */
 export interface Delivery {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
 
-/** An IdP that can be changed as its administrator does, with what it would send meanwhile. */
+/** An identity provider that can be changed as its administrator does, with what it would send meanwhile. */
 export interface ProviderWorld {
   /** Keys of the provider in scopemesh.yaml, besides its name, `poll` and `fullRead`. */
   readonly settings: Readonly<Record<string, unknown>>;
@@ -28,11 +28,11 @@ export interface ProviderWorld {
 }
 
 export interface ProviderFlowOptions {
-  /** False where the IdP's webhook carries nothing about clients and scopes, so that only the poll does. */
+  /** False where the identity provider's webhook carries nothing about clients and scopes, so that only the poll does. */
   readonly tellsOfClients: boolean;
 }
 
-/** What every kind of provider does from the IdP to Consul, by its events and without them. */
+/** What every kind of provider does from the identity provider to Consul, by its events and without them. */
 export function describeProviderFlow(
   name: string,
   start: () => Promise<ProviderWorld>,
@@ -109,7 +109,7 @@ export function describeProviderFlow(
     if (options.tellsOfClients)
       it('grants, narrows, revokes, disables and deletes by the event alone', async () => {
         const { daemon, web } = await running('1h', explicitOnly);
-        // An event may also have the IdP's log read at once; without an event its next poll is an hour away.
+        // An event may also have the identity provider's log read at once; without an event its next poll is an hour away.
         await changeEverything(web, () => deliver(daemon), ['webhook', 'poll']);
       });
 

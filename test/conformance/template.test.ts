@@ -24,7 +24,7 @@ interface Entry {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
-/** The IdP of the template, as its comments describe it. */
+/** The identity provider of the template, as its comments describe it. */
 async function startIdp() {
   const clients = new Map<string, Entry>();
   const log: { seq: number; event: Readonly<Record<string, unknown>> }[] = [];
@@ -194,7 +194,7 @@ describe('the template', () => {
     expect(unreadable).toEqual([{ clientId: 'spoilt', why }, { why }]);
   });
 
-  it('states how long to wait if the IdP limits the rate', async () => {
+  it('states how long to wait if the identity provider limits the rate', async () => {
     fault('/clients', 429, '{}', { 'retry-after': '7' });
     await expect(parts.directory.readAll(signal)).rejects.toMatchObject({
       code: 'ERR_DIRECTORY_RATE_LIMITED',

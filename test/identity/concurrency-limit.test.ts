@@ -134,7 +134,7 @@ describe('single reads of a directory', () => {
     await asks('g');
   });
 
-  it('are not stopped by one client for which the IdP has no answer', async () => {
+  it('are not stopped by one client for which the identity provider has no answer', async () => {
     for (let times = 0; times < 5; times++) await fails('broken');
     await asks('a');
   });

@@ -8,7 +8,7 @@ import { noMetrics } from '../../src/observe.js';
 import { parseRetryAfter } from '../../src/retry-after.js';
 import { until } from '../support/until.js';
 
-describe('the transport to an IdP', () => {
+describe('the transport to an identity provider', () => {
   const signal = new AbortController().signal;
   const count = vi.fn();
   let server: Server;

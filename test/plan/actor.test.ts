@@ -25,8 +25,16 @@ describe('the kind of a client', () => {
       'human',
     ],
     ['client credentials alone make a workload', client('x', []), 'workload'],
-    ['what the IdP itself says comes before grant types', client('x', [], { actorKind: 'agent' }), 'agent'],
-    ['a class comes before what the IdP says', client('bot-2', [], { actorKind: 'human' }), 'workload'],
+    [
+      'what the identity provider itself says comes before grant types',
+      client('x', [], { actorKind: 'agent' }),
+      'agent',
+    ],
+    [
+      'a class comes before what the identity provider says',
+      client('bot-2', [], { actorKind: 'human' }),
+      'workload',
+    ],
     ['no grant type makes nothing known', client('x', [], { grantTypes: [] }), 'unknown'],
   ])('%s', (_, subject, kind) => {
     expect(classify(subject, classes)).toBe(kind);

@@ -345,7 +345,7 @@ describe('drift', () => {
       { verb: 'deleted', reason: 'DriftCorrected', isInferred: false },
     ]);
   });
-  test('is not what an IdP change explains', () => {
+  test('is not what an identity provider change explains', () => {
     const opened = sceneAfter(scene(), [planOf(scene())]);
     expect(planOf({ ...opened, ...without }).changes).toMatchObject([{ reason: 'ScopeRevoked' }]);
   });

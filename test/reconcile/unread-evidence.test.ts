@@ -54,7 +54,7 @@ function scene(receivedMsAgo = 0) {
   return { world, deps, hint, written, run };
 }
 
-describe('evidence of the IdP about a client', () => {
+describe('evidence of the identity provider about a client', () => {
   it('waits for the first complete read of its directory, and is not used up before', async () => {
     const { world, hint, written, run } = scene();
     expect(await run([hint])).toEqual({ kind: 'retry', afterMs: 500 });

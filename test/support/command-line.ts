@@ -23,11 +23,11 @@ export interface Client {
   readonly attributes?: Readonly<Record<string, string>>;
 }
 
-/** A directory with a configuration and an IdP's document, and the program run on them in this process. */
+/** A directory with a configuration and an identity provider's document, and the program run on them in this process. */
 export interface CommandLine {
   readonly directory: string;
   readonly configFile: string;
-  /** Writes the IdP's document. */
+  /** Writes the identity provider's document. */
   idp(...clients: Client[]): void;
   /** What the document says instead. */
   brokenIdp(text: string): void;

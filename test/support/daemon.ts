@@ -45,7 +45,7 @@ export interface DaemonOptions {
   readonly prepare?: (rig: Rig) => void | Promise<void>;
 }
 
-/** The world around a daemon: a Consul behind a recording proxy, an IdP, a state directory, a clock. */
+/** The world around a daemon: a Consul behind a recording proxy, an identity provider, a state directory, a clock. */
 export interface Rig {
   readonly mesh: Mesh;
   readonly proxy: ConsulProxy;

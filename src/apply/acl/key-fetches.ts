@@ -4,7 +4,7 @@ import { withLinkedSignal } from '../../linked-signal.js';
 import type { AclObject } from '../../model/acl.js';
 import type { AclChange } from '../../plan/acl/acl-change.js';
 
-/** Half of the places of revocations, so that these find a place beside writes that wait for an IdP. */
+/** Half of the places of revocations, so that these find a place beside writes that wait for an identity provider. */
 const LEAST = 4;
 /** A write that takes longer hangs. */
 const SLOW_MS = 500;

@@ -4,7 +4,7 @@ import { type AclChange, type AclStep, type AclWhy, aclSubject, digestObject, na
 /** What a diff needs from its caller to give changes their reasons. */
 export interface AclReasons {
   readonly why: (object: AclObject, direction: 'narrow' | 'widen') => AclWhy;
-  /** `digestObject` of the last write, by subject; distinguishes drift from a change at the IdP. */
+  /** `digestObject` of the last write, by subject; distinguishes drift from a change at the identity provider. */
   readonly lastApplied: ReadonlyMap<string, string>;
 }
 

@@ -58,7 +58,7 @@ function order(
     ...methods.deleted,
     ...rules.narrowing,
     ...roles.narrowing,
-    // Last of the narrowing changes: to write a method, Consul fetches the IdP's keys, which may fail.
+    // Last of the narrowing changes: to write a method, Consul fetches the identity provider's keys, which may fail.
     ...methods.shortened,
     ...roles.policies,
     ...roles.widening,

@@ -110,7 +110,7 @@ export function isUnlimited(maxTokenTtlSeconds: number): boolean {
   return maxTokenTtlSeconds === 0;
 }
 
-/** A lifetime comes explicitly from the IdP or the configuration, so its change is never inferred. */
+/** A lifetime comes explicitly from the identity provider or the configuration, so its change is never inferred. */
 function ofLifetime(change: AclChange): AclChange {
   return change.reason === 'DriftCorrected'
     ? change

@@ -26,7 +26,7 @@ export function isBeyondLimit(budget: RevocationBudget): boolean {
 
 /**
  * The mass guard: if the fleet would lose more by inference than the limit, it holds every such loss that nobody approved,
- * and nothing else. A removal that the IdP itself reported is not counted and always passes.
+ * and nothing else. A removal that the identity provider itself reported is not counted and always passes.
  */
 export const revocationLimitGuard: LossGuard = ({ losses }, { budget }) => {
   const guarded = losses.filter(({ approvedBy }) => approvedBy === undefined);

@@ -166,7 +166,7 @@ describe('doctor', () => {
     expect((await examine()).of('consul.reachable')?.severity).toBe('error');
   });
 
-  it('exits 1 for an unreachable Consul or IdP, and still checks the other', async () => {
+  it('exits 1 for an unreachable Consul or identity provider, and still checks the other', async () => {
     cli.brokenIdp('{');
     const idp = await examine();
     expect(idp.status).toBe(1);

@@ -135,7 +135,7 @@ describe('explain', () => {
     expect(out).toContain('held');
   });
 
-  it('shows the pending change if Consul lags behind the IdP', async () => {
+  it('shows the pending change if Consul lags behind the identity provider', async () => {
     cli.idp({ ...web, scopes: [] });
     const { status, json } = await cli.run(['explain', 'web', 'orders', '--json']);
     expect(status).toBe(0);

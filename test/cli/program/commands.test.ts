@@ -72,7 +72,7 @@ describe('plan', () => {
     expect(out).toContain('0 to close, 1 held.');
   });
 
-  it('is an error without a partial plan if the IdP cannot be read', async () => {
+  it('is an error without a partial plan if the identity provider cannot be read', async () => {
     cli.brokenIdp('{ "clients": [');
     const { status, out, err } = await cli.run(['plan', '--json']);
     expect(status).toBe(1);

@@ -62,7 +62,7 @@ export function clientOf(service: string): string {
   return `${service}-app`;
 }
 
-/** A client as the embedded IdP takes it. */
+/** A client as the embedded identity provider takes it. */
 export function clientBody(service: string, scopes: readonly string[]) {
   return {
     clientId: clientOf(service),

@@ -11,7 +11,7 @@ import { JWT_PROVIDER, jwtProviders, usersRig } from '../../support/users-rig.js
 
 const never = new AbortController().signal;
 
-/** What the IdP, a person with curl and time may do, in any order. */
+/** What the identity provider, a person with curl and time may do, in any order. */
 const ACTIONS = [
   'grant',
   'revoke',
