@@ -179,6 +179,8 @@ it('the lines of send-decisions-to-a-webhook.md test a webhook, send again and g
   const [list, retry = '', drop] = mend.split('\n');
   await until('the failure is listed', async () => (await world.run(list)).includes('500'));
   await world.run(drop, { 'EVENT-ID': failing.id });
+  // The daemon looks for what commands ask between two attempts.
+  await until('the event is given up', async () => !(await world.run(list)).includes(failing.id));
   receiver.answer = () => ({ status: 204 });
   await addCaller(world, 'desk', 'ledger:connect');
   await world.run(retry);
