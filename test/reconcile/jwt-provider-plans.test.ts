@@ -192,6 +192,17 @@ describe('the job of a jwt-provider', () => {
     expect(it.writes).toEqual([]);
   });
 
+  it('keeps an entry that an intention names since its deletion was recorded, and comes again', async () => {
+    const it = fleetOf(0);
+    const record = it.deps.journal.record.bind(it.deps.journal);
+    it.deps.journal.record = async (...args) => {
+      await record(...args);
+      it.world.putEntry(named('d7'), { ...entry('d7', source('other', WITH_USER)), modifyIndex: 99 });
+    };
+    await it.run();
+    expect(it.writes).toEqual([]);
+  });
+
   it('lets others work while it plans many destinations that cannot open', async () => {
     const it = fleetOf(SIZE, { intention: undefined, protocol: 'tcp' });
     expect(await turnsDuring(() => plannedFor('main', it.deps, never))).toBeGreaterThanOrEqual(10);

@@ -62,7 +62,7 @@ export async function endTokens(
   return end.kind === 'stale' ? 'stale' : ended;
 }
 
-/** The IDs of the tokens, list by list. Whoever takes one ends its tokens before the next. */
+/** The IDs of the tokens, list by list. The caller ends the tokens of one list before it takes the next. */
 async function* liveTokens(
   { filters, longerThanSeconds, issuedBefore }: TokenEnding,
   { consul, world }: Pick<AclDeps, 'consul' | 'world'>,

@@ -1,19 +1,16 @@
 import { isAclActive } from '../../apply/acl/acl-state.js';
 import { endedTokensText, endTokens } from '../../apply/acl/end-tokens.js';
-import { sessionDraft } from '../../apply/acl/session-draft.js';
+import { isDraftOf, sessionDraft, sessionHold } from '../../apply/acl/session-draft.js';
 import { tolerateDenied } from '../../apply/acl/tolerate-denied.js';
 import { recordHolds } from '../../apply/record-holds.js';
 import { recoverWrites } from '../../apply/recover-writes.js';
 import { INTERRUPTED } from '../../apply/settle.js';
-import type { DraftDecision } from '../../model/decision.js';
-import { fieldOf } from '../../model/field-of.js';
 import { formatKey, type Key } from '../../model/key.js';
 import type { RevocationOrder } from '../../model/order.js';
 import type { Job } from '../../model/trigger.js';
 import { tokensToEnd } from '../../plan/acl/tokens.js';
 import { policyOf } from '../../plan/mode.js';
-import type { Hold } from '../../plan/plan.js';
-import { namedBy, sessionResource, sessionSubject, tokensOfSession } from '../../state/session-tokens.js';
+import { sessionSubject, tokensOfSession } from '../../state/session-tokens.js';
 import type { AclJobDeps } from '../deps.js';
 
 /** The clocks of identity providers and Consul differ, and some events have whole seconds. A valid login repeats. */
@@ -68,7 +65,7 @@ async function endSession(
   signal: AbortSignal,
 ): Promise<void> {
   // A run that was interrupted recorded it: how many tokens it ended is unknown.
-  const left = (await deps.journal.read(key)).pending.find(isOf(order, deps));
+  const left = (await deps.journal.read(key)).pending.find(isDraftOf(order, deps));
   const ended = await endTokens(
     {
       key,
@@ -96,7 +93,7 @@ async function reportForbidden(
   signal: AbortSignal,
 ): Promise<void> {
   const { mode, owner } = deps.world.mapping;
-  const pending = (await deps.journal.read(key)).pending.filter(isOf(order, deps));
+  const pending = (await deps.journal.read(key)).pending.filter(isDraftOf(order, deps));
   const detail = `scopemesh was interrupted while it ended these tokens, and mode is ${mode}: those that are left go on`;
   const find = () => ({ ...INTERRUPTED, detail });
   await recoverWrites(key, { pending, lastApplied: new Map() }, { find }, deps);
@@ -105,28 +102,9 @@ async function reportForbidden(
   for (const by of tokensOfSession(order, deps))
     found += tokensToEnd(await deps.consul.acl.tokens(by, signal), owner, { issuedBefore: before }).length;
   if (found === 0) return;
-  const { client, person } = namedBy(order, deps);
-  const hold: Hold = {
-    subject: sessionSubject(order, deps),
-    resource: sessionResource(order, deps),
-    reason: 'ModeForbids',
-    detail: `mode is ${mode}: ${found} live ${found === 1 ? 'token' : 'tokens'} of an ended session stay valid`,
-    action: 'revoke',
-    scopes: [],
-    ...(client === undefined ? {} : { client }),
-    ...(person === undefined ? {} : { person }),
-  };
+  const hold = sessionHold(order, found, deps);
   // Only recorded here: the people's part of the next job ends the hold.
   await recordHolds(key, await deps.journal.read(key), [hold], order.cause, deps, () => false);
-}
-
-/** Whether a draft is of this order. A later order about the same person has another instant. */
-function isOf(order: RevocationOrder, deps: Pick<AclJobDeps, 'world'>): (draft: DraftDecision) => boolean {
-  const subject = sessionSubject(order, deps);
-  return (draft) =>
-    draft.subject === subject &&
-    draft.reason === 'SessionRevoked' &&
-    fieldOf(draft.before, 'issuedBefore') === order.at;
 }
 
 /** Whether this job's orders record the holds of the subject. */
