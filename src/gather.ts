@@ -11,19 +11,25 @@ interface Asked<Q, A> {
 }
 
 /**
- * Answers in one call what several ask at about the same time, up to `most` of them. What is asked while a call is under way
+ * Answers in one call what several ask at about the same time, up to `most` by their sizes. What is asked while a call is under way
  * waits for the next one, so every answer is newer than its question. A call that fails, fails for all of its questions.
  */
 export class Gatherer<Q, A extends NonNullable<unknown>> {
   readonly #call: (questions: readonly Q[], signal: AbortSignal) => Promise<readonly A[]>;
   readonly #most: number;
+  readonly #sizeOf: (question: Q) => number;
   #waiting: Asked<Q, A>[] = [];
   #isRunning = false;
 
   /** `call` resolves with one answer for each question, in order. */
-  constructor(call: (questions: readonly Q[], signal: AbortSignal) => Promise<readonly A[]>, most: number) {
+  constructor(
+    call: (questions: readonly Q[], signal: AbortSignal) => Promise<readonly A[]>,
+    most: number,
+    sizeOf: (question: Q) => number = () => 1,
+  ) {
     this.#call = call;
     this.#most = most;
+    this.#sizeOf = sizeOf;
   }
 
   /** Rejects as soon as the signal aborts. The call goes on as long as somebody else waits for it. */
@@ -54,10 +60,21 @@ export class Gatherer<Q, A extends NonNullable<unknown>> {
       // What others ask in this turn belongs to the same call.
       await new Promise((resolve) => setImmediate(resolve));
       this.#waiting = this.#waiting.filter(({ signal }) => !signal.aborted);
-      const asked = this.#waiting.splice(0, this.#most);
+      const asked = this.#waiting.splice(0, this.#countOfNext());
       if (asked.length > 0) await this.#answer(asked);
     }
     this.#isRunning = false;
+  }
+
+  /** How many of those who wait belong to the next call, at least one. */
+  #countOfNext(): number {
+    let left = this.#most;
+    const isTooMuch = ({ question }: Asked<Q, A>) => {
+      left -= this.#sizeOf(question);
+      return left < 0;
+    };
+    const end = this.#waiting.findIndex(isTooMuch);
+    return end === -1 ? this.#waiting.length : Math.max(end, 1);
   }
 
   /** Never rejects. */

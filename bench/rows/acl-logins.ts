@@ -7,14 +7,14 @@ import { type Bench, LIMIT, OURS, type Row, type Sample } from '../support/row.j
 import { openScene, type Scene } from '../support/scene.js';
 import { clientOf, serviceName } from '../support/world.js';
 
-const CLIENTS = 1_000;
+const CLIENTS = 10_000;
 const OBJECTS_PER_CLIENT = 4;
 const ANSIBLE = "Ansible's consul_role";
 
 /** Login methods for many clients: a policy, a role, an auth method and a binding rule each. */
 export const aclLogins: Row = {
   name: 'acl-logins',
-  title: 'ACL login methods of 1,000 clients: policy, role, auth method and binding rule each',
+  title: 'ACL login methods of 10,000 clients: policy, role, auth method and binding rule each',
   limit: 'the same four PUTs',
   needs: ['consul'],
   figures: [

@@ -1,8 +1,9 @@
 import { Gatherer, shareRead } from '../gather.js';
 import type { ClaimRecords, ClaimWrite, RecordResult } from './consul.js';
 
-/** One transaction, of 64 operations, of which a deletion takes two: if it is refused, none of the writes was made. */
-const MOST_WRITES = 32;
+/** Of one transaction: if it is refused, none of its writes was made. */
+const MOST_OPERATIONS = 64;
+const operationsOf = ({ do: what }: ClaimWrite) => (what === 'delete' ? 2 : 1);
 
 /**
  * The same records, for many clients at once: what they write at about the same time is one transaction, and one list
@@ -11,7 +12,8 @@ const MOST_WRITES = 32;
 export function gatherClaims(claims: ClaimRecords): ClaimRecords {
   const writes = new Gatherer<ClaimWrite, RecordResult>(
     (all, signal) => claims.write(all, signal),
-    MOST_WRITES,
+    MOST_OPERATIONS,
+    operationsOf,
   );
   return {
     list: shareRead((signal) => claims.list(signal)),
