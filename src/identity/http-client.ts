@@ -1,6 +1,6 @@
 import { Agent, type Dispatcher, errors } from 'undici';
 import type { Clock } from '../clock.js';
-import { IncompleteRead, RefusedCredentials, SyncError } from '../errors.js';
+import { codeOf, IncompleteRead, RefusedCredentials, SyncError } from '../errors.js';
 import type { Metrics } from '../observe.js';
 import { parseRetryAfter } from '../retry-after.js';
 import { incomplete } from './read-errors.js';
@@ -214,9 +214,4 @@ function flatten(headers: Dispatcher.ResponseData['headers']): Record<string, st
     flat[name.toLowerCase()] = Array.isArray(value) ? value.join(', ') : value;
   }
   return flat;
-}
-
-function codeOf(error: unknown): string {
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
-  return error instanceof Error ? error.name : 'unknown';
 }

@@ -16,9 +16,9 @@ export async function confirmMissing<T>(
     if (await isThere(entry)) throw incomplete(place, 'an existing entry is missing from the list');
 }
 
-/** At most five entries, spread over all. */
-export function someOf<T>(entries: readonly T[]): readonly T[] {
-  const step = Math.ceil(entries.length / MAX_ASKED);
+/** At most so many entries, spread over all. */
+export function someOf<T>(entries: readonly T[], most = MAX_ASKED): readonly T[] {
+  const step = Math.ceil(entries.length / most);
   return entries.filter((_, at) => at % step === 0);
 }
 

@@ -1,6 +1,5 @@
-import { type Command, InvalidArgumentError } from 'commander';
-import { parseDuration } from '../../../config/duration.js';
-import { PERSONS_REASON, systemUser } from '../../model/cause.js';
+import type { Command } from 'commander';
+import { systemUser } from '../../model/cause.js';
 import type { Freeze } from '../../model/freeze.js';
 import {
   endFreeze,
@@ -17,6 +16,7 @@ import type { Cli } from '../cli.js';
 import { findDaemon, refusal } from '../daemon-client.js';
 import { parseFreeze } from '../freeze-view.js';
 import { withIdleStore, withStoreToRead } from '../one-shot.js';
+import { parseFor, parseReason } from '../option-values.js';
 import { printable } from '../terminal/screen.js';
 
 interface Options {
@@ -32,8 +32,6 @@ interface FreezeControl {
   /** What goes on after it. */
   end(reason: string | undefined): Promise<Freeze | undefined>;
 }
-
-const MOST_MS = 366 * 86_400_000;
 
 export function addFreeze(program: Command, cli: Cli): void {
   const freeze = program
@@ -63,7 +61,7 @@ export function addFreeze(program: Command, cli: Cli): void {
     .option(
       '--for <duration>',
       'end it after this time, such as 90m; otherwise it lasts until freeze end',
-      parseFor,
+      parseFor(366, '90m'),
     )
     .option('--json', 'print one JSON document: freeze')
     .addHelpText(
@@ -143,15 +141,4 @@ function leftAfter(end: FreezeEnd): Freeze | undefined {
     case 'scheduled':
       throw refusal(SCHEDULED_FREEZE);
   }
-}
-
-function parseReason(text: string): string {
-  if (PERSONS_REASON.test(text)) return text;
-  throw new InvalidArgumentError('write one line of 1 to 500 characters');
-}
-
-function parseFor(text: string): number {
-  const ms = parseDuration(text);
-  if (ms !== undefined && ms >= 1000 && ms <= MOST_MS && ms % 1000 === 0) return ms;
-  throw new InvalidArgumentError('write a duration from 1s to 366d, such as 90m');
 }

@@ -1,12 +1,11 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { parseDuration } from '../../../config/duration.js';
-import { PERSONS_REASON } from '../../model/cause.js';
 import { toShellWord } from '../../model/shell-word.js';
 import { METHOD } from '../../operator/stored-break-glass.js';
 import type { BreakGlassView } from '../../plan/break-glass-view.js';
 import { breakGlassLine, parseBreakGlassAnswer, parseBreakGlasses } from '../break-glass-view.js';
 import type { Cli } from '../cli.js';
 import { type DaemonClient, findDaemon, refusal } from '../daemon-client.js';
+import { parseFor, parseReason } from '../option-values.js';
 import { printable } from '../terminal/screen.js';
 
 interface Options {
@@ -18,7 +17,6 @@ interface Options {
   readonly json?: true;
 }
 
-const MOST_MS = 31 * 86_400_000;
 const NO_DAEMON =
   'no daemon of this configuration runs on this machine, and only the daemon that leads opens and ends a break-glass grant; start scopemesh run, or run this command on the machine of the leader';
 const OTHER_VERSION = 'the running daemon has another version; restart it with this one';
@@ -40,7 +38,7 @@ export function addGrant(program: Command, cli: Cli): void {
     )
     .argument('<source>', 'the calling service')
     .argument('<destination>', 'the called service')
-    .requiredOption('--for <duration>', 'close it after this time, such as 2h', parseFor)
+    .requiredOption('--for <duration>', 'close it after this time, such as 2h', parseFor(31, '2h'))
     .requiredOption(
       '--reason <text>',
       'why, such as a ticket; decisions and reminders repeat it',
@@ -135,18 +133,7 @@ async function runningDaemon(cli: Cli): Promise<DaemonClient> {
   return daemon;
 }
 
-function parseReason(text: string): string {
-  if (PERSONS_REASON.test(text)) return text;
-  throw new InvalidArgumentError('write one line of 1 to 500 characters');
-}
-
 function parseMethod(text: string, before: readonly string[] = []): readonly string[] {
   if (METHOD.test(text)) return [...before, text];
   throw new InvalidArgumentError('write a method in capitals, such as GET');
-}
-
-function parseFor(text: string): number {
-  const ms = parseDuration(text);
-  if (ms !== undefined && ms >= 1000 && ms <= MOST_MS && ms % 1000 === 0) return ms;
-  throw new InvalidArgumentError('write a duration from 1s to 31d, such as 2h');
 }

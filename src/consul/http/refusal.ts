@@ -1,4 +1,4 @@
-import { IncompleteRead, SyncError } from '../../errors.js';
+import { codeOf, IncompleteRead, SyncError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
 import type { ConsulRequest } from './request.js';
 
@@ -89,9 +89,4 @@ function toLacking(said: string): string {
 function toLine(text: string): string {
   const line = text.replace(/\s+/g, ' ').trim();
   return line.length <= TEXT_LIMIT ? line : `${line.slice(0, TEXT_LIMIT)}…`;
-}
-
-function codeOf(error: unknown): string {
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
-  return error instanceof Error ? error.name : 'unknown';
 }

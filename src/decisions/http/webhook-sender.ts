@@ -1,6 +1,6 @@
 import { Agent } from 'undici';
 import type { Clock } from '../../clock.js';
-import { SyncError } from '../../errors.js';
+import { codeOf, SyncError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
 import { parseRetryAfter } from '../../retry-after.js';
 import { parseWebhookSecret, signWebhook, WEBHOOK_SECRET_REMEDY } from '../../standard-webhooks.js';
@@ -94,10 +94,4 @@ function keyOf(secret: Secret, name: string): Uint8Array {
   if ('key' in parsed) return parsed.key;
   const message = `webhook ${name} has a secret that ${parsed.fault}; ${WEBHOOK_SECRET_REMEDY}`;
   throw new SyncError('ERR_CONFIG', message, { retriable: false });
-}
-
-/** Error messages may quote the address, whose path may be a secret. */
-function codeOf(error: unknown): string {
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
-  return error instanceof Error ? error.name : 'failed';
 }

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { mapBounded } from '../../map-bounded.js';
 import type { Members } from '../../model/members.js';
 import { parseJson } from '../http-client.js';
+import { someOf } from '../known-entries.js';
 import { incomplete } from '../read-errors.js';
 import { parseShape } from '../records.js';
 import { isNotFound, type ManagementApi } from './management-api.js';
@@ -51,7 +52,7 @@ export function createBlockedUsers(api: ManagementApi): BlockedUsers {
       const doubtful = isFirst
         ? [...listed].filter((subject) => !open.has(subject) && !shown.has(subject))
         : [...(known ?? [])].filter((subject) => listed.has(subject) && !shown.has(subject));
-      const asked = someOf(doubtful);
+      const asked = someOf(doubtful, MOST_ASKED);
       const blocked = new Set(shown);
       await mapBounded(asked, { width: WIDTH, signal }, async (subject, stop) => {
         if (await isBlocked(api, subject, stop)) blocked.add(subject);
@@ -91,10 +92,4 @@ async function isBlocked(api: ManagementApi, subject: string, signal: AbortSigna
   if (isNotFound(answer, place)) return false;
   if (answer.status !== 200) throw api.refusal(answer, segments);
   return parseShape(USER, parseJson(answer, place), place).blocked === true;
-}
-
-/** At most 20, spread over all. */
-function someOf(subjects: readonly string[]): readonly string[] {
-  const step = Math.ceil(subjects.length / MOST_ASKED);
-  return subjects.filter((_, at) => at % step === 0);
 }
