@@ -12,7 +12,7 @@ const FILES = ['src', 'workers', 'config', 'test', 'bench'].flatMap((folder) =>
 
 /** Words that say nothing of what a thing is, and former words of this code. */
 const UNUSED =
-  /^(managers?|helpers?|utils?|common|shared|base|misc|processors?|data|infos?|closures?|wanted|wanters?|stands|told|heard)$/;
+  /^(managers?|helpers?|utils?|common|shared|base|misc|processors?|data|infos?|closures?|wanted|wanters?|stands|told|heard|leftovers?|lookout|cell|ambience|bell)$/;
 /** Names that say too little alone: a word of Consul, and one of many kinds of token. */
 const BARE = /^(service|token)$/i;
 const EXPORT =

@@ -109,7 +109,7 @@ function takeKeptOrders(daemon: DaemonClient | undefined, world: WorldState): bo
   // The daemon also knows of releases whose records in Consul are not deleted yet.
   for (const text of [...world.view(0).clientBlocks.keys()])
     world.setClientBlock(parseClientText(text), undefined);
-  for (const { closure, ...id } of kept.data.closures) world.setClientBlock(id, closure);
+  for (const { closure: block, ...id } of kept.data.closures) world.setClientBlock(id, block);
   return true;
 }
 

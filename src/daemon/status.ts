@@ -160,9 +160,9 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
       rejectedBy: deps.window.rejections.of(hold.subject)?.by.id ?? null,
     })),
     closures: isReconciling
-      ? [...deps.world.view(now).clientBlocks].map(([text, closure]) => ({
+      ? [...deps.world.view(now).clientBlocks].map(([text, block]) => ({
           ...parseClientText(text),
-          closure,
+          closure: block,
         }))
       : null,
     configuration: parts.reloads.configuration,
@@ -185,7 +185,7 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
   if (status.closures !== null)
     metrics.gauge(
       'scopemesh_quarantines',
-      status.closures.filter(({ closure }) => closure === 'ClientQuarantined').length,
+      status.closures.filter(({ closure: block }) => block === 'ClientQuarantined').length,
     );
   metrics.gauge('scopemesh_inferred_removals', deps.window.used(now));
   for (const state of REVOCATION_STATES)

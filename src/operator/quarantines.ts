@@ -81,10 +81,10 @@ function residualOf(id: ClientId, { world, clock }: OperatorDeps): Residual {
 /** Restores the quarantines of earlier processes, and ends those that a person has released since. */
 export async function restoreQuarantines(deps: OperatorDeps): Promise<void> {
   const blocks = (await storedBlocks(deps)).filter((block) => selectsClient(deps.world.mapping, block));
-  for (const { closure, provider, clientId } of blocks)
-    if (closure === 'ClientQuarantined') deps.world.setClientBlock({ provider, clientId }, closure);
-  for (const { closure, provider, clientId } of blocks)
-    if (closure === 'ClientQuarantined') await releaseIfDecided({ provider, clientId }, deps);
+  for (const { closure: block, provider, clientId } of blocks)
+    if (block === 'ClientQuarantined') deps.world.setClientBlock({ provider, clientId }, block);
+  for (const { closure: block, provider, clientId } of blocks)
+    if (block === 'ClientQuarantined') await releaseIfDecided({ provider, clientId }, deps);
 }
 
 /** Ends the quarantine of a client whose secret is newer than the order about the compromised one. True if it ended. */

@@ -61,16 +61,23 @@ export function parseStored(text: string | undefined): readonly StoredBlock[] {
   if (!Array.isArray(value)) return [];
   return value.flatMap((each: unknown) => {
     if (typeof each !== 'object' || each === null) return [];
-    const { provider, clientId, closure, at, receivedAt, decisionId }: Partial<Record<string, unknown>> = {
+    const {
+      provider,
+      clientId,
+      closure: block,
+      at,
+      receivedAt,
+      decisionId,
+    }: Partial<Record<string, unknown>> = {
       ...each,
     };
     if (typeof provider !== 'string' || typeof clientId !== 'string' || typeof at !== 'string') return [];
-    if (closure !== 'ClientQuarantined' && closure !== 'Released') return [];
+    if (block !== 'ClientQuarantined' && block !== 'Released') return [];
     return [
       {
         provider,
         clientId,
-        closure,
+        closure: block,
         at,
         // Earlier versions did not store when an order was received.
         receivedAt: typeof receivedAt === 'string' ? receivedAt : at,

@@ -56,7 +56,7 @@ interface Facts {
 /**
  * The plan by what is known, if it removes nothing. A removal follows from what Consul has now: the watch may not have
  * shown a source, or a wildcard entry, that takes effect instead. Both are read at once, and the plan is made again only if
- * something differs. A plan that narrows by inference alone waits for the reads of clients that have begun: the losses that
+ * something differs. A plan whose narrowing is only inferred waits for the reads of clients that have begun: the losses that
  * one poll finds become known one client after the other, and count as a whole.
  */
 export async function planFresh(

@@ -4,7 +4,7 @@ import { compareQuarantines } from '../operator/quarantine-records.js';
 import { readConsul } from '../read/read-consul.js';
 import { Outage } from '../repeat.js';
 import type { PrepareDeps } from './deps.js';
-import { leftoverTriggers } from './leftovers.js';
+import { pendingTriggers } from './pending-triggers.js';
 import { restoreMemory } from './restore.js';
 
 const RETRY_MS = 1_000;
@@ -25,7 +25,7 @@ export async function prepare(deps: PrepareDeps, signal: AbortSignal): Promise<b
       await reading;
       // Before the first plan: a store that was lost must not open a client in quarantine.
       await compareQuarantines('retry', deps, signal);
-      await queueLeftovers(deps);
+      await queuePending(deps);
       outage.ends(deps.clock.now());
       return true;
     } catch (error) {
@@ -42,8 +42,8 @@ export async function prepare(deps: PrepareDeps, signal: AbortSignal): Promise<b
 }
 
 /** Queues every key that has a recorded decision without a settlement. */
-async function queueLeftovers(deps: PrepareDeps): Promise<void> {
+async function queuePending(deps: PrepareDeps): Promise<void> {
   const cause = { kind: 'retry' as const, receivedAt: isoInstant(deps.clock) };
-  const triggers = await leftoverTriggers(cause, deps);
+  const triggers = await pendingTriggers(cause, deps);
   if (triggers.length > 0) await deps.queue.add(triggers);
 }

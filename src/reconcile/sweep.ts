@@ -17,7 +17,7 @@ import { sweepAcl } from './acl/sweep-acl.js';
 import type { SweepDeps } from './deps.js';
 import { inTurns } from './in-turns.js';
 import { jwtProviderTriggers } from './jwt-provider-plans.js';
-import { leftoverTriggers } from './leftovers.js';
+import { pendingTriggers } from './pending-triggers.js';
 import { settled } from './settled.js';
 import { reportSweep, type SweepSummary } from './sweep-summary.js';
 
@@ -39,7 +39,7 @@ export async function sweep(deps: SweepDeps, signal: AbortSignal): Promise<Sweep
     ...jwtProviderTriggers(plans, cause, deps),
     ...(await holdTriggers(cause, deps)),
     ...suppressedClaimTriggers(cause, deps),
-    ...(await leftoverTriggers(cause, deps)),
+    ...(await pendingTriggers(cause, deps)),
     ...goneTriggers(cause, deps),
   ]);
   // After the destinations are queued: a failure with ACL objects does not keep an edge from being compared.

@@ -12,7 +12,7 @@ const firstLooks = new WeakMap<object, number>();
 /**
  * A plan from before the first complete read of a directory changes only what clients lose that were read alone. It may not
  * use all evidence of the identity provider, so the job stays in the queue. Otherwise the evidence would be lost when the
- * complete read shows a loss, and the mass guard would count the removal as an inference.
+ * complete read shows a loss, and the mass guard would count the removal as inferred.
  */
 export function jobResult(
   job: Job,

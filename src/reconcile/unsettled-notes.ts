@@ -7,7 +7,7 @@ import { fanOut } from './fan-out.js';
 /**
  * What events reported about clients and no job has settled, as notes for the destinations of these clients. A complete
  * read often shows a loss before the job of the client runs: after an outage that job waits for its next try, and after a
- * crash for the lock of the process that died. Without a note the mass guard would count the removal as an inference.
+ * crash for the lock of the process that died. Without a note the mass guard would count the removal as inferred.
  */
 export function unsettledNotes(
   provider: string,

@@ -17,7 +17,7 @@ import type { WorldState } from './world-state.js';
 /** The ACL objects that the revocation limit counts: one per client and one per membership of a person. */
 export interface AclBudget {
   readonly owned: number;
-  /** Clients and memberships that the current plans would remove by inference. */
+  /** Clients and memberships that the current plans would remove as inferred losses. */
   readonly planned: number;
   /** Those of them that the window counts already, because their removal was made in part. */
   readonly begun: number;
@@ -168,7 +168,7 @@ export function usedHere(
 }
 
 /**
- * Counts what touched destinations would lose by inference: at most `limit` destinations; false if more are left. Each is
+ * Counts the inferred losses of touched destinations: at most `limit` destinations; false if more are left. Each is
  * planned, which takes about 0.1 ms.
  */
 export function countInferred(world: WorldState, now: number, limit?: number): boolean {
@@ -181,7 +181,7 @@ export function countInferred(world: WorldState, now: number, limit?: number): b
   );
 }
 
-/** The number of edges of the whole fleet that would be removed by inference now, at most `share` of a destination. */
+/** The number of inferred removals of edges that the whole fleet has now, at most `share` of a destination. */
 export function inferredAcrossFleet(
   world: WorldState,
   window: RevocationWindow,

@@ -1,7 +1,7 @@
 const LEAST_KEPT = 1_000;
 
 /**
- * The removals by inference in each key's plan. The mass guard counts them over the whole fleet. Only touched keys are
+ * The inferred removals in each key's plan. The mass guard counts them over the whole fleet. Only touched keys are
  * planned again.
  */
 export class InferredRemovals {

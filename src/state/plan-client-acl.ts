@@ -153,7 +153,7 @@ export function planClientAcl(
 }
 
 /**
- * The plan of a client whose loss by inference is held: what a read did not show stays, and everything else is planned as
+ * The plan of a client whose inferred loss is held: what a read did not show stays, and everything else is planned as
  * usual. If it is unknown what that is, nothing is narrowed.
  */
 export function planHeldLoss(
@@ -163,7 +163,7 @@ export function planHeldLoss(
   now: number,
 ): ClientAclPlan {
   const plan = planClientAcl(id, { ...facts, keepsUnshown: true }, deps, now);
-  return losesByInference(plan.changes)
+  return hasInferredLoss(plan.changes)
     ? planClientAcl(id, { ...facts, plansNarrowing: false }, deps, now)
     : plan;
 }
@@ -198,7 +198,7 @@ function roleSubject(owner: string, id: ClientId): string {
 }
 
 /** Whether the client would lose something only because a read did not show it. */
-export function losesByInference(changes: readonly AclChange[]): boolean {
+export function hasInferredLoss(changes: readonly AclChange[]): boolean {
   return changes.some((change) => change.narrows && change.isInferred);
 }
 

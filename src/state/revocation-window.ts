@@ -13,7 +13,7 @@ interface Removal {
 }
 
 /**
- * Removals by inference within the sliding window of the mass guard, stored across restarts. A single edge is reserved
+ * Inferred removals within the sliding window of the mass guard, stored across restarts. A single edge is reserved
  * before its write and counts from the moment of the write. Until then the plans of the fleet still contain its removal
  * and count it; if both counted, a loss well below the limit would be held halfway.
  */

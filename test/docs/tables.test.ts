@@ -8,7 +8,7 @@ import { MEANINGS } from '../../docs/configuration-meanings.js';
 import { CHAPTERS, withGenerated } from '../../docs/generated.js';
 import { METRICS } from '../../src/observe.js';
 import { secretOf } from '../support/idp.js';
-import { blocks, PAGES, rows, section, textOf } from './manual.js';
+import { blocks, filesIn, PAGES, rows, section, textOf } from './manual.js';
 
 const keys = configurationKeys(configJsonSchema());
 
@@ -114,6 +114,9 @@ describe('the lists of the manual', () => {
   });
 });
 
+/** Former words for an identity provider, what is inferred, and the local index. */
+const FORMER_WORDS = /\bIdPs?\b|\b[bB]y inferences?\b|\b[tT]opic index\b/;
+
 /** A longer one is a section. */
 const LONGEST_CELL = 200;
 
@@ -122,13 +125,25 @@ it.each(PAGES)('the tables of %s have no sentence that is too long for a cell', 
   expect(cells.filter((cell) => cell.length > LONGEST_CELL)).toEqual([]);
 });
 
+/** Each comment of a source file in one line. */
+function commentsOf(file: string): string {
+  const comments = textOf(file).matchAll(/\/\*.*?\*\/|(?:^[ \t]*\/\/.*\n)+|\/\/.*/gms);
+  return [...comments].map(([text]) => text.replaceAll(/\s*\n\s*(?:\*|\/\/)?\s*/g, ' ')).join('\n');
+}
+
+it('the comments of the sources say identity provider, and inferred', () => {
+  const files = filesIn('src', '.ts');
+  expect(files.length).toBeGreaterThan(300);
+  for (const file of files) expect(commentsOf(file), file).not.toMatch(FORMER_WORDS);
+});
+
 it('everything that users read says identity provider, and inferred', async () => {
   const help = await Promise.all(['', ...COMMANDS].map(helpOf));
   const metrics = Object.values(METRICS).map(([, text]) => text);
   const settings = ['config/example.yaml', 'config/minimal.yaml', 'config/scopemesh.schema.json'].map(textOf);
   const specifications = ['src/plan/SPEC.md', 'src/plan/acl/SPEC.md'].map(textOf);
   for (const text of [...PAGES.map(textOf), ...help, ...metrics, ...settings, ...specifications])
-    expect(text).not.toMatch(/\bIdPs?\b|\bby inferences?\b/);
+    expect(text).not.toMatch(FORMER_WORDS);
 });
 
 describe('the examples of the manual', () => {

@@ -35,7 +35,7 @@ const isMet =
     await until('the fault is met', met, { timeoutMs: 60_000, process: daemon.process });
   };
 
-/** More than may be lost by inference, so that some losses are held whatever else passes. */
+/** More inferred losses than may be made, so that some losses are held whatever else passes. */
 const HIDDEN = (CLIENTS * 2) / 3;
 
 const isWell = (world: World) => {

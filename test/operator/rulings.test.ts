@@ -17,7 +17,7 @@ const NAMES = Array.from({ length: 14 }, (_, at) => `s${String(at).padStart(2, '
 const TWELVE = NAMES.slice(0, 12);
 const TEN_MINUTES_MS = 600_000;
 
-/** Services that may call `orders`. At most ten of their edges, half of the limit, may go by inference within ten minutes. */
+/** Services that may call `orders`. At most ten of their edges, half of the limit, may go as inferred removals within ten minutes. */
 async function start(): Promise<void> {
   rig = await ordersRig({
     file: { guards: { maxRevocations: { percent: 20, atLeast: 20 } } },

@@ -157,7 +157,7 @@ describe('the facts for plans of the whole fleet', () => {
     expect([facts.isContended(subject('a')), facts.policy.writes]).toEqual([false, true]);
   });
 
-  it('count at a destination what is lost there by inference alone', () => {
+  it('count at a destination only the losses there that are inferred', () => {
     const fresh = new RevocationWindow(600_000);
     expect(usedHere([], fresh, NOW)).toEqual({});
     expect(usedHere([{ subject: subject('a'), isUnrecorded: true }], fresh, NOW)).toEqual({});

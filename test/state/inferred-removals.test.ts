@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { InferredRemovals } from '../../src/state/inferred-removals.js';
 
-describe('removals by inference', () => {
+describe('inferred removals', () => {
   const counted = () => {
     const removals = new InferredRemovals();
     const desired = new Map([

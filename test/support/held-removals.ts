@@ -9,7 +9,7 @@ const clientOf = (clientId: string, service: string) => ({
 export const web = clientOf('web-app', 'web');
 export const bot = clientOf('bot', 'bot');
 
-/** No removal passes by inference. */
+/** No inferred removal passes. */
 export const guards = { maxRevocations: { percent: 0, atLeast: 0 } };
 
 export interface Event {
@@ -28,7 +28,7 @@ export interface HeldRemovals {
   close(): Promise<void>;
 }
 
-/** An embedded Consul in which `web` and `bot` may call `orders`, and commands that hold each removal by inference. */
+/** An embedded Consul in which `web` and `bot` may call `orders`, and commands that hold each inferred removal. */
 export async function startHeldRemovals(): Promise<HeldRemovals> {
   const mesh = await startMesh();
   const cli = createCommandLine(mesh);

@@ -171,7 +171,10 @@ function findingsOf(
 }
 
 function clientBlocksIn(world: WorldState): ClientBlocks {
-  return [...world.view(0).clientBlocks].map(([text, closure]) => ({ ...parseClientText(text), closure }));
+  return [...world.view(0).clientBlocks].map(([text, block]) => ({
+    ...parseClientText(text),
+    closure: block,
+  }));
 }
 
 const UNREAD = notice(

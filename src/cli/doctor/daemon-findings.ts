@@ -98,8 +98,8 @@ function approvableFindings(known: KnownHolds): readonly Finding[] {
 
 /** Clients that an order closed. */
 export function quarantineFindings(blocks: ClientBlocks): readonly Finding[] {
-  return blocks.map(({ provider, clientId, closure }) =>
-    closure === 'ClientQuarantined'
+  return blocks.map(({ provider, clientId, closure: block }) =>
+    block === 'ClientQuarantined'
       ? warning(
           'quarantine',
           `client ${provider}/${clientId} is in quarantine, because its secret was reported as compromised`,
@@ -107,7 +107,7 @@ export function quarantineFindings(blocks: ClientBlocks): readonly Finding[] {
         )
       : warning(
           'unconfirmed',
-          `client ${provider}/${clientId} is closed: an event reported it as disabled or deleted, and its directory cannot be read (${closure})`,
+          `client ${provider}/${clientId} is closed: an event reported it as disabled or deleted, and its directory cannot be read (${block})`,
           'make the directory readable; the next complete read opens or removes the access',
         ),
   );

@@ -86,8 +86,8 @@ export function printExplanation(
     fact('decision', `the decision log could not be read: ${around.logTrouble}`);
 }
 
-function isBarred({ exists, enabled, closure }: NonNullable<Explanation['client']>): boolean {
-  return exists && (!enabled || closure !== undefined);
+function isBarred({ exists, enabled, closure: block }: NonNullable<Explanation['client']>): boolean {
+  return exists && (!enabled || block !== undefined);
 }
 
 function callText({ source, destination, request }: Explanation): string {
@@ -167,11 +167,21 @@ function claimText({ claim, source }: Explanation): string {
 /** Names the scopes that matter for this call and counts the others. */
 function clientText({ client, openings, holds }: Explanation): string {
   if (client === undefined) return '';
-  const { provider, clientId, actorKind, isReadable, exists, enabled, closure, grants, limited } = client;
+  const {
+    provider,
+    clientId,
+    actorKind,
+    isReadable,
+    exists,
+    enabled,
+    closure: block,
+    grants,
+    limited,
+  } = client;
   if (!isReadable)
     return `${provider}/${clientId} has a record at the identity provider that cannot be read (ClientUnreadable)`;
   if (!exists) return `${provider}/${clientId} does not exist at the identity provider`;
-  const state = closure ?? (enabled ? 'enabled' : 'disabled');
+  const state = block ?? (enabled ? 'enabled' : 'disabled');
   const never = limited.length === 0 ? '' : `; may not use as ${actorKind}: ${limited.join(' ')}`;
   const relevant = new Set([
     ...openings.map(({ scope }) => scope),

@@ -32,7 +32,7 @@ export function digestOfRoles(roles: Roles, apis: readonly string[]): string {
   return digestOf([apis.toSorted(), [...roles].toSorted(([a], [b]) => compareText(a, b))]);
 }
 
-/** If more assignments are missing, only these are asked for, and the loss stays an inference for the mass guard. */
+/** If more assignments are missing, only these are asked for, and the loss stays an inferred one for the mass guard. */
 const MAX_CONFIRMED = 50;
 
 /**

@@ -26,7 +26,7 @@ const MARK = '/';
  * with the last poll. The cursor is a digest of all clients and people. After a restart only the digest is known: if it
  * differs, something unknown changed, which is a gap. A client is named too, in each poll, while its last read shows other
  * than the document: either may be wrong, and a later change may be in neither. A record that is missing or has less than
- * before is only an inference, so the events carry no evidence.
+ * before is only inferred, so the events carry no evidence.
  */
 export function createOidcPoll(options: OidcPollOptions): EventPoll {
   const { directory, lastReads, clock, budget } = options;

@@ -9,9 +9,9 @@ import type { Hold, PlannedClient } from '../plan.js';
 export interface RevocationBudget {
   /** Owned at the start of the window. */
   readonly ownedAtStart: number;
-  /** Removals by inference already made within the window. */
+  /** Inferred removals already made within the window. */
   readonly used: number;
-  /** Removals by inference in all current plans of the fleet. */
+  /** Inferred removals in all current plans of the fleet. */
   readonly planned: number;
   readonly maxRevocations: Mapping['maxRevocations'];
   /** `used` and `planned` with all removals of each destination, also beyond its share; for the text of the holds. */
@@ -36,14 +36,14 @@ export interface GuardedChange {
 }
 
 /**
- * A change that a person may have to approve, ruled on and held as one: a loss by inference, which is counted too (an edge,
+ * A change that a person may have to approve, ruled on and held as one: an inferred loss, which is counted too (an edge,
  * everything that a client's ACL objects lose, or a person's role), or a change of an edge without a record.
  */
 export interface Loss {
   readonly subject: string;
   /** The hold if it is held. Rulings refer to this hold. */
   readonly hold: Hold;
-  /** It is no loss by inference, and never counted. */
+  /** It is no inferred loss, and never counted. */
   readonly isUnrecorded?: boolean;
   readonly approvedBy?: Principal;
 }
@@ -56,7 +56,7 @@ export interface Ruling {
   readonly at: string;
 }
 
-/** A person's rejection of a loss by inference. */
+/** A person's rejection of an inferred loss. */
 export type Rejection = Pick<Ruling, 'by' | 'at'>;
 
 /** Everything that guards need besides the plan, collected beforehand. */
@@ -64,7 +64,7 @@ export interface GuardFacts {
   readonly policy: WritePolicy;
   /** By the subject of the loss. */
   readonly rulings: ReadonlyMap<string, Ruling>;
-  /** Undefined if nothing is removed by inference. */
+  /** Undefined if no removal is inferred. */
   readonly budget: RevocationBudget | undefined;
   readonly isContended: (subject: string) => boolean;
   /** In effect now. */

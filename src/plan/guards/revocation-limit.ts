@@ -1,6 +1,6 @@
 import { all, type LossGuard, NONE, type RevocationBudget } from './guard.js';
 
-/** How many removals may be made by inference within one window. */
+/** How many inferred removals may be made within one window. */
 export function revocationLimit({
   maxRevocations,
   ownedAtStart,
@@ -25,7 +25,7 @@ export function isBeyondLimit(budget: RevocationBudget): boolean {
 }
 
 /**
- * The mass guard: if the fleet would lose more by inference than the limit, it holds every such loss that nobody approved,
+ * The mass guard: if the inferred losses of the fleet exceed the limit, it holds every such loss that nobody approved,
  * and nothing else. A removal that the identity provider itself reported is not counted and always passes.
  */
 export const revocationLimitGuard: LossGuard = ({ losses }, { budget }) => {

@@ -7,7 +7,7 @@ import { type ClientId, clientText, parseClientText } from '../../plan/world.js'
 import { clientOf } from '../../state/acl-owners.js';
 import { type AclBudget, budgetOf, inferredAcrossFleet, NO_ACL } from '../../state/fleet.js';
 import { cachedPeople, plannedPeople, providersOfPeople } from '../../state/people-acl.js';
-import { losesByInference, planClientAcl } from '../../state/plan-client-acl.js';
+import { hasInferredLoss, planClientAcl } from '../../state/plan-client-acl.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { inSlices } from '../in-slices.js';
 
@@ -32,7 +32,7 @@ export function aclBudget(deps: Counting, now: number): AclBudget {
   };
 }
 
-/** What the mass guard counts across the fleet: removals of edges by inference, and those of ACL objects in `counted`. */
+/** What the mass guard counts across the fleet: inferred removals of edges, and those of ACL objects in `counted`. */
 export function fleetBudget({ world, window }: Counting, now: number, counted: AclBudget): RevocationBudget {
   return budgetOf(world, window, now, (share) => inferredAcrossFleet(world, window, now, share), counted);
 }
@@ -60,7 +60,7 @@ function countClients(deps: Known, now: number, limit?: number): boolean {
   );
 }
 
-/** The client's subject, if the client would lose access by inference. */
+/** The client's subject, if a loss of its access is inferred. */
 function inferredOf(id: ClientId, deps: Known, now: number): readonly string[] {
   const { world, acl } = deps;
   const name = clientName(world.mapping.owner, id);
@@ -69,10 +69,10 @@ function inferredOf(id: ClientId, deps: Known, now: number): readonly string[] {
   const lastApplied = world.records.of(formatKey(clientKey(id.provider, id.clientId)));
   const facts = { lastApplied, evidence: [], grantReason: 'ScopeGranted', plansNarrowing: true } as const;
   const plan = planClientAcl(id, { ...facts, actual: acl.cache.snapshot([name], []) }, deps, now);
-  return losesByInference(plan.changes) ? [plan.subject] : [];
+  return hasInferredLoss(plan.changes) ? [plan.subject] : [];
 }
 
-/** The roles of people, and the subjects of those that would be removed by inference. */
+/** The roles of people, and the subjects of those whose removal is inferred. */
 function countPeople(deps: Known): { readonly owned: number; readonly inferred: readonly string[] } {
   const { world, acl } = deps;
   let owned = 0;

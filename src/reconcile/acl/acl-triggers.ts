@@ -7,7 +7,7 @@ import type { ClientId } from '../../plan/world.js';
 import { readAllAcl } from '../../read/read-acl.js';
 import { clientsWithAcl, uniqueClients } from '../../state/acl-owners.js';
 import { type PlannedPeople, planPeopleFleet, providersOfPeople } from '../../state/people-acl.js';
-import { type ClientAclPlan, losesByInference } from '../../state/plan-client-acl.js';
+import { type ClientAclPlan, hasInferredLoss } from '../../state/plan-client-acl.js';
 import type { AclPlanDeps } from '../deps.js';
 import { countAhead } from './acl-budget.js';
 import { isPending, planAcl } from './plan-clients.js';
@@ -78,7 +78,7 @@ async function clientTriggers(
   evidenceOf?: CompleteRead['evidenceOf'],
 ): Promise<readonly Trigger[]> {
   const plans = await planAcl(clients, deps, evidenceOf);
-  if (plans.some(({ plan }) => losesByInference(plan.changes))) await countAhead(deps);
+  if (plans.some(({ plan }) => hasInferredLoss(plan.changes))) await countAhead(deps);
   warnOfFirstLogins(
     plans.map(({ plan }) => plan),
     deps,

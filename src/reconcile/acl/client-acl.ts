@@ -16,8 +16,8 @@ import type { ClientId } from '../../plan/world.js';
 import type { JobResult } from '../../queue/queue.js';
 import { readAllAcl } from '../../read/read-acl.js';
 import {
+  hasInferredLoss,
   isOfUnreadDirectory,
-  losesByInference,
   planClientAcl,
   planHeldLoss,
   scopesKey,
@@ -90,7 +90,7 @@ async function reconcile(
   if (plan.isUnknown || (isUnread && plan.changes.length === 0)) return end;
 
   // The mass guard counts from all existing objects.
-  if (losesByInference(plan.changes) && !acl.cache.isComplete) await readAllAcl(deps, signal);
+  if (hasInferredLoss(plan.changes) && !acl.cache.isComplete) await readAllAcl(deps, signal);
   const kind = guardableClient(plan, () => planHeldLoss(id, facts, deps, now));
   const guarded = guard(kind, await guardFacts(kind.losses, record.holds, deps));
   window.rejections.put(key, guarded.rejections);
@@ -111,7 +111,7 @@ async function reconcile(
 
   const remember = new Map([[scopesKey(plan.subject), JSON.stringify(guarded.plan.opensBy)]]);
   const application = { key, changes: guarded.changes, cause, lastApplied, remember, isAsPlanned };
-  const counted = losesByInference(guarded.changes) ? [plan.subject] : [];
+  const counted = hasInferredLoss(guarded.changes) ? [plan.subject] : [];
   const after = await applyCounted(application, counted, deps, signal).catch((error: unknown) => {
     if (!isAbandoned(error, guarded.changes) || signal.aborted) throw error;
     const fields = { ...id, error: messageOf(error) };

@@ -3,7 +3,7 @@ import type { Principal } from '../../model/cause.js';
 import type { AclChange } from '../../plan/acl/acl-change.js';
 import type { Guardable } from '../../plan/guards/guards.js';
 import type { Hold } from '../../plan/plan.js';
-import { type ClientAclPlan, losesByInference } from '../../state/plan-client-acl.js';
+import { type ClientAclPlan, hasInferredLoss } from '../../state/plan-client-acl.js';
 
 /** The plan of a client's ACL objects for the guards. `rest`: the plan without the loss, if that is held. */
 export function guardableClient(
@@ -13,7 +13,7 @@ export function guardableClient(
   return {
     ...ACL_KIND,
     plan,
-    losses: losesByInference(plan.changes) ? [{ subject: plan.subject, hold: lossHold(plan) }] : [],
+    losses: hasInferredLoss(plan.changes) ? [{ subject: plan.subject, hold: lossHold(plan) }] : [],
     keeping: () => {
       const left = rest();
       return { ...left, holds: left.holds.filter(({ reason }) => reason !== 'ModeForbids') };

@@ -6,7 +6,7 @@ import type { Loss } from '../../plan/guards/guard.js';
 import type { Guardable } from '../../plan/guards/guards.js';
 import { ACL_KIND, withApproval } from './guard-acl.js';
 
-/** The plan of a provider's people for the guards: each role that is removed by inference is one loss. */
+/** The plan of a provider's people for the guards: each role whose removal is inferred is one loss. */
 export function guardablePeople(
   facts: PeopleFacts,
   acl: Parameters<typeof planPeople>[1],

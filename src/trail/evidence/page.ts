@@ -4,7 +4,7 @@ import { barChart } from './bar-chart.js';
 import type { Evidence } from './evidence.js';
 import type { Integrity } from './integrity.js';
 import { STYLE } from './style.js';
-import { cellHtml, escapeHtml, millisText } from './text.js';
+import { breakableHtml, escapeHtml, millisText } from './text.js';
 
 /** A page for a browser stays usable; the CSV files have every row. */
 const MOST_ROWS = 500;
@@ -84,26 +84,27 @@ function summary(
 
 function review({ edges, acl }: Evidence, accessText: AccessText, link: Link): string {
   const rows = edges.map((edge) => [
-    cellHtml(`${edge.source} → ${edge.destination}`),
-    cellHtml(accessText(edge.access)) + (edge.certainty === 'unknown' ? ' <em>(outcome unknown)</em>' : ''),
-    cellHtml(edge.client === undefined ? '–' : `${edge.client.provider}/${edge.client.clientId}`),
-    cellHtml(edge.client?.actorKind ?? '–'),
-    cellHtml(edge.scopes.join(' ')),
-    cellHtml(edge.reason),
+    breakableHtml(`${edge.source} → ${edge.destination}`),
+    breakableHtml(accessText(edge.access)) +
+      (edge.certainty === 'unknown' ? ' <em>(outcome unknown)</em>' : ''),
+    breakableHtml(edge.client === undefined ? '–' : `${edge.client.provider}/${edge.client.clientId}`),
+    breakableHtml(edge.client?.actorKind ?? '–'),
+    breakableHtml(edge.scopes.join(' ')),
+    breakableHtml(edge.reason),
     link(edge.since),
     edge.since?.id === edge.decision.id ? 'unchanged' : link(edge.decision),
   ]);
   const rules = acl.map(({ subject, client, person, group, scopes, since, decision, content }) => [
-    cellHtml(subject),
-    cellHtml(
+    breakableHtml(subject),
+    breakableHtml(
       person !== undefined
         ? `person ${person.provider}/${person.subject ?? 'unknown'}`
         : client === undefined
           ? 'shared'
           : `${client.provider}/${client.clientId}`,
     ),
-    cellHtml((person ?? client)?.actorKind ?? '–'),
-    cellHtml([...scopes, ...(group === undefined ? [] : [`group ${group}`])].join(' ')),
+    breakableHtml((person ?? client)?.actorKind ?? '–'),
+    breakableHtml([...scopes, ...(group === undefined ? [] : [`group ${group}`])].join(' ')),
     `<code>${escapeHtml(JSON.stringify(content))}</code>`,
     link(since),
     since?.id === decision.id ? 'unchanged' : link(decision),
@@ -124,8 +125,8 @@ function movesSection({ moves }: Evidence, link: Link): string {
   }));
   const rows = moves.map(({ kind, name, actorKind, slowestMs, decisions }) => [
     kind,
-    cellHtml(name),
-    cellHtml(actorKind),
+    breakableHtml(name),
+    breakableHtml(actorKind),
     millisText(slowestMs),
     linksText(decisions, link),
   ]);
@@ -155,19 +156,24 @@ ${barChart('Revocations by the time from the event to Consul', shown)}
 <h3 id="slowest">The slowest</h3>
 ${table(
   ['time', 'subject', 'reason', 'decision'],
-  slowest.map((each) => [millisText(each.ms), cellHtml(each.subject), cellHtml(each.reason), link(each)]),
+  slowest.map((each) => [
+    millisText(each.ms),
+    breakableHtml(each.subject),
+    breakableHtml(each.reason),
+    link(each),
+  ]),
   'decisions.jsonl',
 )}</section>`;
 }
 
 function heldSection({ held }: Evidence, link: Link): string {
   const rows = held.map(({ subject, action, hold, end, by, endedBy }) => [
-    cellHtml(subject),
-    cellHtml(action),
-    cellHtml(hold.reason),
+    breakableHtml(subject),
+    breakableHtml(action),
+    breakableHtml(hold.reason),
     link(hold),
-    cellHtml(end),
-    cellHtml(by ?? '–'),
+    breakableHtml(end),
+    breakableHtml(by ?? '–'),
     endedBy === undefined ? '–' : link(endedBy),
   ]);
   return `<section id="held"><h2>Held, approved and rejected changes</h2>
@@ -179,11 +185,11 @@ function exceptionsSection({ exceptions }: Evidence, link: Link): string {
   const found = findings.filter(({ decisions }) => decisions.length > 0);
   const rows = found.flatMap(({ what, decisions }) =>
     decisions.map((each) => [
-      cellHtml(what),
-      cellHtml(each.subject),
-      cellHtml(each.reason),
-      cellHtml(each.principal ?? ''),
-      cellHtml(each.detail ?? ''),
+      breakableHtml(what),
+      breakableHtml(each.subject),
+      breakableHtml(each.reason),
+      breakableHtml(each.principal ?? ''),
+      breakableHtml(each.detail ?? ''),
       link(each),
     ]),
   );
@@ -211,7 +217,7 @@ function actorsSection({ actors }: Evidence, link: Link): string {
     String(clients),
     String(edges),
     String(aclObjects),
-    cellHtml(scopes.join(' ')),
+    breakableHtml(scopes.join(' ')),
   ]);
   const beyond = actors.flatMap(({ beyondHumans }) => beyondHumans);
   return `<section id="actors"><h2>Actor kinds side by side</h2>
@@ -220,7 +226,10 @@ ${table(['kind', 'clients', 'edges', 'rules', 'scopes'], rows, 'access-review.cs
 <p>The log does not say for whom an agent acts, so this compares it with all human clients together.</p>
 ${table(
   ['edge', 'decision'],
-  beyond.map(({ source, destination, decision }) => [cellHtml(`${source} → ${destination}`), link(decision)]),
+  beyond.map(({ source, destination, decision }) => [
+    breakableHtml(`${source} → ${destination}`),
+    link(decision),
+  ]),
   'evidence.json',
 )}</section>`;
 }
@@ -262,7 +271,7 @@ function appendix({ decisions }: Evidence, cited: ReadonlyMap<string, Decision>)
   const rows = [...cited.values()].map(({ id, time, subject, outcome, reason, principal, cause }) => {
     const by = (principal ?? cause.principal)?.id ?? '–';
     const cells = [time, subject, outcome, reason, by, cause.kind].map(
-      (cell) => `<td>${cellHtml(cell)}</td>`,
+      (cell) => `<td>${breakableHtml(cell)}</td>`,
     );
     return `<tr id="d-${escapeHtml(id)}"><td><code>${escapeHtml(id)}</code></td>${cells.join('')}</tr>`;
   });

@@ -14,7 +14,7 @@ export function escapeHtml(text: string): string {
 }
 
 /** A text for a cell of a table: a long word may break anywhere, so that the page is wide enough; a short one stays whole. */
-export function cellHtml(text: string): string {
+export function breakableHtml(text: string): string {
   return escapeHtml(text).replace(/\S{25,}/g, '<span class="long">$&</span>');
 }
 

@@ -4,7 +4,7 @@ import type { Change, HandMade } from './changes.js';
 import type { Answer, Entry, Source } from './consul-api.js';
 import { hostOf, instanceId, registrationOf } from './registration.js';
 import type { Side } from './side.js';
-import { clientBody, clientOf, HARBOUR, LOOKOUT, MARK } from './world.js';
+import { clientBody, clientOf, GRACE_PROBE, MARK, PROBE_TARGET } from './world.js';
 
 /** Somewhat longer than it is between two looks of the daemon for graces that ended. */
 const LOOK_FOR_GRACES_MS = 1_400;
@@ -109,24 +109,24 @@ async function deregister(change: ChangeOf<'deregister'>, side: Side): Promise<s
     });
   if (!isLast) return inCatalog(side, () => remove(hostOf(service), instanceId(service, instance)));
 
-  // With its machine, on which the lookout is registered: both go at one index, and their grace ends in one look.
+  // With its machine, on which the probe is registered: both go at one index, and their grace ends in one look.
   const put = (host?: string) =>
     side.consul.request(
       'PUT',
       '/v1/catalog/register',
-      registrationOf(LOOKOUT, 1, host === undefined ? {} : { host }),
+      registrationOf(GRACE_PROBE, 1, host === undefined ? {} : { host }),
     );
   await inCatalog(side, async () => {
     await put(hostOf(service));
-    return remove(hostOf(LOOKOUT));
+    return remove(hostOf(GRACE_PROBE));
   });
   await side.quiet();
   const said = await inCatalog(side, () => remove(hostOf(service)));
-  await until('the end of the grace is seen', () => isLookoutJudged(side), {
+  await until('the end of the grace is seen', () => isProbeJudged(side), {
     intervalMs: 10,
     timeoutMs: 15_000,
   }).catch(async (error: unknown) => {
-    const now = [await side.daemon.status(), await side.consul.entry(HARBOUR), side.gate.recent];
+    const now = [await side.daemon.status(), await side.consul.entry(PROBE_TARGET), side.gate.recent];
     throw new Error(`the end of the grace is not seen: ${JSON.stringify(now)}`, { cause: error });
   });
   await side.quiet();
@@ -138,11 +138,11 @@ async function deregister(change: ChangeOf<'deregister'>, side: Side): Promise<s
 }
 
 /** Closed, or held by the mass guard. */
-async function isLookoutJudged({ consul, daemon }: Side): Promise<boolean> {
-  const source = (await consul.entry(HARBOUR))?.Sources.find(({ Name }) => Name === LOOKOUT);
+async function isProbeJudged({ consul, daemon }: Side): Promise<boolean> {
+  const source = (await consul.entry(PROBE_TARGET))?.Sources.find(({ Name }) => Name === GRACE_PROBE);
   if (source === undefined || source.Action === 'deny') return true;
   const { holds } = await daemon.status();
-  return holds.some(({ subject }) => subject.endsWith(`/${HARBOUR}/${LOOKOUT}`));
+  return holds.some(({ subject }) => subject.endsWith(`/${PROBE_TARGET}/${GRACE_PROBE}`));
 }
 
 async function drift(change: ChangeOf<'drift'>, side: Side): Promise<string> {
@@ -251,9 +251,9 @@ async function untilOwnWritesSeen(side: Side): Promise<void> {
   await side.quiet();
 }
 
-/** All but the wildcard and what the lookout needs, by name. */
+/** All but the wildcard and what the probe needs, by name. */
 async function entriesOf(side: Side): Promise<readonly Entry[]> {
-  const entries = (await side.consul.entries()).filter(({ Name }) => Name !== '*' && Name !== HARBOUR);
+  const entries = (await side.consul.entries()).filter(({ Name }) => Name !== '*' && Name !== PROBE_TARGET);
   return entries.toSorted((a, b) => (a.Name < b.Name ? -1 : 1));
 }
 

@@ -1,4 +1,4 @@
-import { CALLERS, clientOf, LOOKOUT } from './world.js';
+import { CALLERS, clientOf, GRACE_PROBE } from './world.js';
 
 /** The machine that all instances of a service run on, so that one call takes them all away at one index. */
 export function hostOf(service: string): string {
@@ -15,7 +15,7 @@ export function registrationOf(
   instance: number,
   options: { readonly claim?: string | null; readonly asTag?: boolean; readonly host?: string } = {},
 ) {
-  const own = CALLERS.includes(service) || service === LOOKOUT ? clientOf(service) : null;
+  const own = CALLERS.includes(service) || service === GRACE_PROBE ? clientOf(service) : null;
   const claim = options.claim === undefined ? own : options.claim;
   const asTag = options.asTag ?? false;
   return {

@@ -17,7 +17,15 @@ import { type Scopemesh, startScopemesh } from '../scopemesh.js';
 import { type ConsulApi, createConsulApi } from './consul-api.js';
 import { type ConsulGate, startConsulGate } from './consul-gate.js';
 import { registrationOf } from './registration.js';
-import { CALLERS, clientBody, HARBOUR, HTTP_FROM_THE_START, LOOKOUT, MAPPING, SERVICES } from './world.js';
+import {
+  CALLERS,
+  clientBody,
+  GRACE_PROBE,
+  HTTP_FROM_THE_START,
+  MAPPING,
+  PROBE_TARGET,
+  SERVICES,
+} from './world.js';
 
 /** A whole installation: a Consul, an identity provider, and the daemon between them as a process of its own. */
 export interface Side {
@@ -100,7 +108,7 @@ async function startSide(name: string, start: (stops: Stops) => Promise<Servers>
     const idp = await createEmbeddedIdp({
       clients: [
         ...CALLERS.map((service) => clientBody(service, [])),
-        clientBody(LOOKOUT, [`${HARBOUR}:connect`]),
+        clientBody(GRACE_PROBE, [`${PROBE_TARGET}:connect`]),
       ],
       webhook: { url: `http://${listen}/events/main`, secret: webhookSecret },
       clock: systemClock,
@@ -162,7 +170,8 @@ async function seed(consul: ConsulApi): Promise<void> {
   };
   for (const name of HTTP_FROM_THE_START)
     await put('/v1/config', { Kind: 'service-defaults', Name: name, Protocol: 'http' });
-  for (const service of [...SERVICES, LOOKOUT]) await put('/v1/catalog/register', registrationOf(service, 1));
+  for (const service of [...SERVICES, GRACE_PROBE])
+    await put('/v1/catalog/register', registrationOf(service, 1));
 }
 
 async function manage(idp: EmbeddedIdp, method: string, path: string, body?: unknown): Promise<number> {

@@ -9,11 +9,11 @@ const CALLED: readonly string[] = ['orders', 'ledger', 'reports', 'vault'];
 export const SERVICES: readonly string[] = [...CALLERS, ...CALLED];
 
 /**
- * A service with one edge, of `lookout` at `harbour`, that goes together with a service whose last instance goes:
+ * A service with one edge, of `grace-probe` at `probe-target`, that goes together with a service whose last instance goes:
  * where the end of its grace is seen, that of the other has been seen.
  */
-export const LOOKOUT = 'lookout';
-export const HARBOUR = 'harbour';
+export const GRACE_PROBE = 'grace-probe';
+export const PROBE_TARGET = 'probe-target';
 
 /** Those that speak HTTP at the start; the others have no service-defaults. */
 export const HTTP_FROM_THE_START: readonly string[] = ['orders', 'ledger'];

@@ -187,7 +187,7 @@ describe('the people of a provider', () => {
     );
   });
 
-  it('go by inference unless an event names the person or the group, and never for what the file changed', () => {
+  it('are inferred removals unless an event names the person or the group, and never for what the file changed', () => {
     fc.assert(
       fc.property(someLook, someLook, fc.subarray(GROUPS), (first, look, namedGroups) => {
         fc.pre(first.members !== undefined && look.members !== undefined);

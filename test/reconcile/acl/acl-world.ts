@@ -105,7 +105,7 @@ export const jobOf = (triggers: readonly Partial<Trigger>[] = [{}], attempts = 0
   return { key, triggers: triggers.map((each) => ({ key, cause: CAUSE, ...each })), attempts };
 };
 
-/** So that every loss by inference is held. */
+/** So that every inferred loss is held. */
 export const NO_LOSS = { maxRevocations: { percent: 0, atLeast: 0, windowMs: 600_000 } };
 
 export const denied = new SyncError('ERR_CONSUL_DENIED', 'no permission', { retriable: false });

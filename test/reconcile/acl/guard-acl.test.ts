@@ -21,7 +21,7 @@ const plan = (changes: Partial<ClientAclPlan> = {}): ClientAclPlan => ({
 const guardable = (of: ClientAclPlan, rest = plan({ changes: [] })) => guardableClient(of, () => rest);
 
 describe('a client’s plan before the guards', () => {
-  it('is one loss with all that it takes by inference, which names what is left', () => {
+  it('is one loss with all inferred losses in it, which names what is left', () => {
     const scopes = [
       { ...narrowed, scopes: ['b', 'a'] },
       { ...narrowed, scopes: ['a'] },

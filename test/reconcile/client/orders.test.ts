@@ -240,7 +240,7 @@ describe('an order about a disabled client', () => {
     expect(world.clientBlock(id)).toBe(closure);
   });
 
-  test('waits while removals by inference up to the limit are under way, and after them', async () => {
+  test('waits while inferred removals up to the limit are under way, and after them', async () => {
     const world = worldWithTwo();
     world.setMapping({ ...world.mapping, maxRevocations: { percent: 0, atLeast: 1, windowMs: 1_000 } });
     const { deps } = depsOf(world, {});

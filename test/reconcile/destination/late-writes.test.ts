@@ -127,7 +127,7 @@ describe('a write of an edge whose answer is lost', () => {
     expect(late.writes).toBe(1);
   });
 
-  it('counts once for the mass guard, if it is a removal by inference', async () => {
+  it('counts once for the mass guard, if it is an inferred removal', async () => {
     worker = await startWorker(rig);
     await isOpen(rig, READ);
     await worker.idle();

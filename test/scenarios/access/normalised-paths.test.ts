@@ -11,7 +11,7 @@ const NAMES = ['web', ...Array.from({ length: 20 }, (_, at) => `job-${at}`)];
 const RULE = { to: 'orders', methods: ['GET'], path: '/v1/orders' };
 const file = (rawPath: boolean, more = {}) => ({
   scopes: { 'orders:read': { ...RULE, ...(rawPath ? { rawPath } : {}) } },
-  // Nothing may go by inference.
+  // No removal may be inferred.
   guards: { maxRevocations: { percent: 0, atLeast: 0, window: '10m' } },
   ...more,
 });

@@ -13,7 +13,7 @@ async function edges(): Promise<number> {
   return Array.isArray(entries) ? entries.length : 0;
 }
 
-/** Fifteen services that all lose their client, which is more than may go by inference. */
+/** Fifteen services that all lose their client, which is more inferred removals than may be made. */
 async function running(provider = {}): Promise<void> {
   rig = await createRig({
     provider,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { losesByInference, objectNamesOf, scopesKey } from '../../../src/state/plan-client-acl.js';
+import { hasInferredLoss, objectNamesOf, scopesKey } from '../../../src/state/plan-client-acl.js';
 import { settings } from '../../plan/acl/acl-scene.js';
 import { claiming, client } from '../../plan/scene.js';
 import {
@@ -14,11 +14,11 @@ import {
   withRole,
 } from '../client-acl-scene.js';
 
-describe('a loss by inference that is held', () => {
+describe('an inferred loss that is held', () => {
   test('leaves the scopes that a read does not show, and takes those that an event names', () => {
     const it = made();
     it.put(withGrants('a'));
-    expect(losesByInference(it.plan().changes)).toBe(true);
+    expect(hasInferredLoss(it.plan().changes)).toBe(true);
     expect(it.held()).toMatchObject({ changes: [], opensBy: ['a', 'b'] });
     const of = (provider: string) => ({ evidence: [{ provider, scopes: ['b'] }] });
     expect(it.held(of('other'))).toMatchObject({ changes: [], holds: [] });
@@ -31,7 +31,7 @@ describe('a loss by inference that is held', () => {
     const it = made();
     it.put(withGrants('b', 'c'));
     // One of several changes is enough.
-    expect(losesByInference(it.plan().changes)).toBe(true);
+    expect(hasInferredLoss(it.plan().changes)).toBe(true);
     const held = it.held();
     expect(held.opensBy).toEqual(['a', 'b', 'c']);
     expect(held.changes.length).toBeGreaterThan(0);
@@ -62,7 +62,7 @@ describe('a loss by inference that is held', () => {
     const it = made({}, who, [claiming('web', 'web'), claiming('shop', 'web')]);
     it.show(claiming('shop', ''));
     it.state.expireGraces(LATER);
-    expect(losesByInference(it.plan({}, LATER).changes)).toBe(true);
+    expect(hasInferredLoss(it.plan({}, LATER).changes)).toBe(true);
     const held = it.held({}, LATER);
     expect(held.changes).toMatchObject([
       { reason: 'ClaimRemoved', isInferred: false, after: { serviceIdentities: ['web'] } },

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createSelection } from '../../../src/plan/selection.js';
-import { type ClientAclFacts, losesByInference } from '../../../src/state/plan-client-acl.js';
+import { type ClientAclFacts, hasInferredLoss } from '../../../src/state/plan-client-acl.js';
 import { settings } from '../../plan/acl/acl-scene.js';
 import { claiming, client, NOW } from '../../plan/scene.js';
 import {
@@ -95,7 +95,7 @@ describe('why a client loses something', () => {
     );
     for (const each of changes)
       expect(each).toMatchObject({ reason: 'ClientDeleted', isInferred, client: { actorKind: 'unknown' } });
-    expect(losesByInference(changes)).toBe(isInferred);
+    expect(hasInferredLoss(changes)).toBe(isInferred);
   });
 
   test('is the changed kind if tokens must prove something else, and an event that names it counts', () => {

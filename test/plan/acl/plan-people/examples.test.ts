@@ -105,7 +105,7 @@ describe('people who left a group', () => {
   const both = withGroups('oncall', 'ops');
   const left = members({ oncall: ['ann'], ops: ['ann'] });
 
-  it('lose its role by inference, unless an event of their provider names them or the group', () => {
+  it('lose its role by an inferred removal, unless an event of their provider names them or the group', () => {
     const by = (...evidence: readonly Evidence[]) => oncall().plan(both, left, { evidence });
     const expected = (isInferred: boolean) => [['bob', 'oncall', 'MembershipRemoved', isInferred]];
     expect(deleted(by())).toEqual(expected(true));
@@ -128,7 +128,7 @@ describe('people who left a group', () => {
     expect(deleted(some, 'acl-auth-method')).toEqual([]);
   });
 
-  it('take the auth method with them when they were the last, by inference as they are', () => {
+  it('take the auth method with them when they were the last, inferred as they are', () => {
     const none = members({ oncall: [], ops: [] });
     const method = (plan: PeoplePlan) => deleted(plan, 'acl-auth-method');
     expect(method(oncall().plan(both, none))).toEqual([[undefined, undefined, 'MembershipRemoved', true]]);

@@ -4,7 +4,7 @@ import type { Trigger } from '../model/trigger.js';
 import type { Journal } from '../queue/journal.js';
 
 /** Every key with a recorded and unsettled write, left by a crash or a lost answer. */
-export async function leftoverTriggers(
+export async function pendingTriggers(
   cause: Cause,
   deps: { readonly journal: Pick<Journal, 'overview'> },
 ): Promise<readonly Trigger[]> {
