@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 
 /**
  * Makes a directory and what is missing above it, for this user alone. Throws the system's error. Not by `recursive`
- * of Node: where a file system answers ENOENT although the parent is there, as /proc does, that tries for ever.
+ * of Node: where a file system answers ENOENT although the parent is there, as /proc does, that tries forever.
  */
 export function makeDirectory(directory: string): void {
   const path = resolve(directory);

@@ -29,7 +29,7 @@ describe('a directory to be made', () => {
     }
   });
 
-  // Node's own `recursive` tries for ever there.
+  // Node's own `recursive` tries forever there.
   it.runIf(existsSync('/proc/self'))(
     'is an error where the file system denies that its parent is there',
     async () => {

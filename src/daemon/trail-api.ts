@@ -86,7 +86,7 @@ export function addTrailApi(server: FastifyInstance, deps: TrailApiDeps): void {
       } catch (error) {
         const isQuestion = isBadQuestion(error);
         if (!isQuestion)
-          deps.logger.warn({ path, error: messageOf(error) }, 'a question to the decision log failed');
+          deps.logger.warn({ path, error: messageOf(error) }, 'reading the decision log failed');
         return reply.code(isQuestion ? 400 : 503).send({ error: messageOf(error) });
       } finally {
         running--;

@@ -113,7 +113,7 @@ const MOST_BYTES_OF_A_UNIT = 3;
 export function intactLinkOf(
   stored: Buffer | string,
 ): { readonly id: string; readonly time: string; readonly link: ChainLink } | undefined {
-  // Each character of this text stands for a stored byte.
+  // Each character of this text is one stored byte.
   const text = typeof stored === 'string' ? stored : stored.toString('latin1');
   if (text.length * MOST_BYTES_OF_A_UNIT > hashed.length) return undefined;
   const begin = text.indexOf(CHAIN_NAME) - 1;

@@ -58,7 +58,7 @@ export class Publication {
   #position: string | undefined;
   #sentSince = 0;
   #fullBatches = 0;
-  /** The stored batch as text; a value that is another one is that of another relay. */
+  /** The stored batch as text; another relay stored any other value. */
   #stored: string | undefined;
   #head: ChainHead = emptyChain(ulid());
 

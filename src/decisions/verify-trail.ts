@@ -194,7 +194,7 @@ function decisionFault(
   }
   if (sequence > expected) return misplaced(record, expected, position);
   if (last.hash === undefined || previousHash === last.hash) return undefined;
-  const detail = `decision ${sequence} continues another hash than that of the decision before it`;
+  const detail = `the previous hash in decision ${sequence} is not the hash of the decision before it`;
   return last.id === undefined
     ? at(position, { kind: 'changed', id, sequence, detail })
     : at(position - 1, { kind: 'changed', id: last.id, sequence: last.sequence, detail });
@@ -222,7 +222,7 @@ function misplaced(
         return { kind: 'removed', position, sequence: expected, detail: `${missing} missing` };
       }
       if (later.hasSame) {
-        const detail = `decision ${sequence} is here and at its own place`;
+        const detail = `decision ${sequence} is here and also in its correct place`;
         return { kind: 'repeated', position, id, sequence, detail };
       }
       const detail = `decision ${sequence} is where decision ${expected} should be`;

@@ -303,7 +303,7 @@ class WebhookDelivery {
       logger.info({ webhook, eventId: id }, 'a dead letter was delivered');
     } else {
       const error = delivery.kind === 'gone' ? 'answered 410' : delivery.error;
-      logger.warn({ webhook, eventId: id, error }, 'a dead letter was sent again and not taken');
+      logger.warn({ webhook, eventId: id, error }, 'sending a dead letter again failed');
     }
   }
 

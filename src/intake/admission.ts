@@ -75,8 +75,9 @@ export function limitConnections(
     onClosed(address, reason);
   };
   /**
-   * What goes first: of the address that has the most; there, what never sent a whole request; of that, the oldest. A
-   * probe or a proxy that uses its connection again keeps it as long as there is anything else to close.
+   * Chooses the connection to close: of the address with the most connections, first one that never sent a whole request,
+   * of these the oldest. A probe or a proxy that uses its connection again keeps it as long as there is anything else
+   * to close.
    */
   const nextToClose = (mayClose: (address: string) => boolean) => {
     let found: [Socket, Connection] | undefined;

@@ -4,7 +4,7 @@ import type { Leader } from '../model/leader.js';
 /**
  * - `leads`: this replica leads with this epoch, and every earlier epoch is over. `before`: who led last, as far as known.
  * - `follows`: another replica on the same store leads, or is about to. Without `leader`: it may be over soon.
- * - `refused`: this replica must not lead, and to wait is no help: its store is not the owner's, or not this Consul's.
+ * - `refused`: this replica must not lead, and waiting does not help: its store is not the owner's, or not this Consul's.
  */
 export type Acquisition =
   | { readonly kind: 'leads'; readonly leader: Leader; readonly before: Leader | undefined }

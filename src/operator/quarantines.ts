@@ -60,7 +60,7 @@ export async function takeOrders(id: ClientId, job: Job, deps: OperatorDeps): Pr
   const current = await storedBlock(id, deps);
   if (current?.closure === 'ClientQuarantined') {
     if (!isNewer(order, current)) return false;
-    // Another report of the same quarantine is no other decision.
+    // A second report of a quarantine makes no second decision.
     await take(current.decisionId);
     return true;
   }
@@ -198,7 +198,7 @@ async function release(
   why: Pick<ClientDecision, 'reason' | 'cause' | 'after'>,
   deps: OperatorDeps,
 ): Promise<void> {
-  // The first approval of another person was about this quarantine, and about no later one.
+  // Another person's first approval is valid for this quarantine only, not for a later one.
   await forgetFirstApproval(clientSubject(id), deps);
   await settleLeftDecisions(id, deps);
   if (block.closure === 'ClientQuarantined') {

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../clock.js';
 
-/** What is touched again and again must not keep a job waiting for ever. */
+/** What is touched again and again must not keep a job waiting forever. */
 const MOST_SLICES = 1_000;
 
 /**

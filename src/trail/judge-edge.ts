@@ -6,7 +6,7 @@ import type { TrailEdge } from './edge.js';
 
 type JudgeHttp = (access: Extract<Access, { kind: 'http' }>, request: HttpRequestShape) => Verdict;
 
-/** Of an edge that a crash left uncertain, only what both outcomes say alike. `judgeHttp` judges by methods and paths. */
+/** For an edge that a crash left in doubt: only what both outcomes say alike. `judgeHttp` judges by methods and paths. */
 export function verdictOn(
   { access, possible, certainty }: TrailEdge,
   request: HttpRequestShape | undefined,

@@ -283,7 +283,7 @@ describe('a write of such a record that a crash left open', () => {
     ]);
   });
 
-  it('of another kind is none, and nothing is read', async () => {
+  it('is not one of another kind, and nothing is read for that', async () => {
     const rig = targetRig();
     const other = draft('a', 'new', true, { resource: { kind: 'intention', source: 'web' } });
     expect(await recovered(rig, other)).toEqual({ open: [], outcomes: [], touched: 0 });

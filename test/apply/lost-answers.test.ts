@@ -112,11 +112,11 @@ describe('of several writes against one index', () => {
     ]);
   });
 
-  it('all stay as they are where none was made', () => {
+  it('all stay open if none was made', () => {
     expect(outcomes([], draft('a'), draft('b'))).toEqual(['open', 'open']);
   });
 
-  it('says of those that lost that a later write replaced them', () => {
+  it('those that were not made say that a later write replaced them', () => {
     const [first, last] = [draft('a'), draft('b')];
     const found = judgeWrites([first, last], seen('new', 8), NOW);
     expect(found.get(first)).toHaveProperty(

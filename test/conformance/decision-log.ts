@@ -190,7 +190,7 @@ export function describeDecisionLog(name: string, createTopic: () => Promise<Dec
       await expect(all(log, { from: 'yesterday', follow: false })).rejects.toBeInstanceOf(SyncError);
     });
 
-    it('reads nothing from the end when it need not follow', async () => {
+    it('reads nothing from the end if it does not follow', async () => {
       await log.append(decisions(2));
       expect(await all(log, { from: 'end', follow: false })).toEqual([]);
     });

@@ -20,7 +20,7 @@ export interface ProviderWorld {
   deleteClient(clientId: string): Promise<void>;
   /** What would have been sent since the last call, in order. Empty where no event can carry such changes. */
   takeDeliveries(): readonly Delivery[];
-  /** The delivery under a proof that is none. */
+  /** The delivery with an invalid proof. */
   forge(delivery: Delivery): Delivery;
   /** How that is answered where the protocol prescribes it; 401 by default. */
   readonly forgedStatus?: number;

@@ -51,7 +51,7 @@ it('another process that leads is a decision with both, recorded once the store 
   ]);
 });
 
-it('the first leader, and one that leads again, are none', async () => {
+it('the first leader, and one that leads again, make no decision', async () => {
   const { deps, settled } = depsOf(0);
   await recordLeaderChange({ leader: leaderOf('a/1', 1), before: undefined }, deps, never);
   await recordLeaderChange({ leader: leaderOf('a/1', 2), before: leaderOf('a/1', 1) }, deps, never);

@@ -24,7 +24,7 @@ const onPage = (names: readonly string[]) => [
 describe('the page on faults', () => {
   let documented: readonly string[];
   beforeAll(async () => {
-    documented = rows(section(PAGE, 'What was observed')).flatMap(([name = '']) => codes(name).slice(0, 1));
+    documented = rows(section(PAGE, 'Observed results')).flatMap(([name = '']) => codes(name).slice(0, 1));
     for (const suite of SUITES) await import(join(ROOT, suite));
   });
 

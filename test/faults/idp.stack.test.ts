@@ -98,7 +98,7 @@ describeFaults('identity provider', startWorld, [
     if (!isList(path)) return undefined;
     return page === 0 ? { json: { clients, single: true, next: next(world, 1) } } : { status: 500 };
   }),
-  row('repeats the same cursor for ever', (path, world) => {
+  row('repeats the same cursor forever', (path, world) => {
     const { clients } = pageOf(path, world, 3);
     if (!isList(path)) return undefined;
     return { json: { clients, single: true, next: next(world, 1) } };

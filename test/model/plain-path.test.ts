@@ -119,7 +119,7 @@ describe('a plain path', () => {
     expect(matches(path('/v1.0/a+b(c)'), '/v1x0/a+b(c)')).toBe(false);
   });
 
-  it('is none where the text or the expression is another one', () => {
+  it('is not made from another text, nor read from another expression', () => {
     for (const text of ['/a/../b', '/a//b', '/a/..;', '/a%2', '/a%2e', 'a'])
       expect([toPlainPathRegex(path(text)), toPlainPathRegex(prefix(text))]).toEqual([undefined, undefined]);
     const regex = String(toPlainPathRegex(path('/v1')));

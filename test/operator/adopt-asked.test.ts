@@ -4,7 +4,7 @@ import { adoptAsked } from '../../src/operator/adopt-asked.js';
 import { depsOf, worldWithTwo } from '../reconcile/deps.js';
 import { createMovableClock } from '../support/movable-clock.js';
 
-it('no adoption waits for ever when its job ends before its turn', async () => {
+it('no adoption waits forever when its job ends before its turn', async () => {
   const { deps } = depsOf(worldWithTwo(), {});
   const key = clientKey('main', 'web');
   const clock = createMovableClock();

@@ -129,7 +129,7 @@ describe('of the edges that the mass guard holds', () => {
     expect(await open()).not.toContain(second);
   });
 
-  it('a no to one lets none of the others pass, and as many as the limit hold no later loss for ever', async () => {
+  it('a rejection of one lets none of the others pass, and as many as the limit do not hold later losses forever', async () => {
     await start();
     await vanish(TWELVE);
     await rule('rejected', TWELVE);

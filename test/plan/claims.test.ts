@@ -160,7 +160,7 @@ describe('with confirmed claims a service', () => {
     expect(standingOf(changes)).toMatchObject(expected);
   });
 
-  test('whose remembered provider is configured no more is refused, not kept for ever', () => {
+  test('whose remembered provider is configured no more is refused, not kept forever', () => {
     const services = [claiming('web', 'web', 'other')];
     const old = new Map([[keyOf('web'), { provider: 'gone', clientId: 'web', lastSeenAt: NOW, since: NOW }]]);
     expect(standingOf({ services, remembered: old })).toMatchObject({
@@ -279,7 +279,7 @@ describe('with first claims', () => {
     expect(plan({ services, remembered: since(NOW, NOW) }).create).toEqual(named('api'));
     expect(plan({ services, remembered: since(NOW, 0, 'another') }).create).toEqual(named('api'));
   });
-  test('a client that the provider does not know is refused, not left for ever unrecorded', () => {
+  test('a client that the provider does not know is refused, not left unrecorded forever', () => {
     expect(standingOf({ ...first, clients: [] })).toMatchObject({
       kind: 'refused',
       reason: 'ClaimUnconfirmed',

@@ -78,7 +78,7 @@ describe('the explanation of a call', () => {
     expect(explained({ entries }, { request, defaultPolicy: 'allow' }).verdict).toBe('allowed');
   });
 
-  it('only the most exact intention decides, and sources of peers are none', () => {
+  it('only the most exact intention decides, and sources of peers do not count', () => {
     fc.assert(
       fc.property(fc.array(fc.boolean(), { minLength: 4, maxLength: 4 }), ([exact, toAll, fromOne, all]) => {
         const peer = source('web', ALLOW, '', { peer: 'east' });

@@ -63,7 +63,7 @@ describe('the record of a write', () => {
   });
 
   it.each(['', '{', '{}', '[]', '["allow"]', '[1,[]]', '["allow",{}]'])(
-    'in another form is none: %s',
+    'in another form cannot be read: %s',
     (text) => {
       expect(parseLastAppliedText(text)).toBeUndefined();
     },

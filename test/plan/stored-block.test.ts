@@ -142,7 +142,7 @@ describe('a stored quarantine', () => {
     ]);
   });
 
-  test('is none without a text or a list', () => {
+  test('does not exist without a text or a list', () => {
     expect(parseStored(undefined)).toEqual([]);
     expect(parseStored('{}')).toEqual([]);
   });
@@ -168,7 +168,7 @@ describe('a stored release', () => {
     expect(parseRelease(JSON.stringify(broken))).toBeUndefined();
   });
 
-  test('is none without a text', () => {
+  test('does not exist without a text', () => {
     expect(parseRelease(undefined)).toBeUndefined();
     expect(parseRelease('')).toBeUndefined();
   });

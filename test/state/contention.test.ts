@@ -96,7 +96,7 @@ describe('the corrections that one leader made', () => {
   });
 
   it.each(['no JSON', '{}', '7', '[1, ["a", "b"]]', '[["a", "3"]]', '[{"0": "a", "1": 3}]'])(
-    'are none where the store has %s',
+    'are not restored if the store has %s',
     async (text) => {
       const keyValues = { get: async () => text, set: async () => {} };
       const next = new Contention({ limit: 1, windowMs: 1_000 }, keyValues);

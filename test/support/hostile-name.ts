@@ -1,6 +1,6 @@
 /**
  * A name as a hostile client or service may have it: escape sequences in seven and eight bits, text that runs backwards, and
- * a line break that is none.
+ * a line separator that is not a newline.
  */
 export const HOSTILE_NAME = 'a\u001b[2J\u009b2J\u202e\u2028\u007f\u{e0041}b';
 

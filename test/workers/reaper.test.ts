@@ -165,7 +165,7 @@ describe('the reaper', () => {
     expect(reported.map(({ outcome }) => outcome)).toEqual(['unknown', 'applied']);
   });
 
-  it('waits for other jobs, but not for ever', async () => {
+  it('waits for other jobs, but not forever', async () => {
     await start();
     const { deps } = await startReconciled();
     const { accessorId } = loggedIn(await rig.login('web-app'));

@@ -46,7 +46,7 @@ export async function recoverPendingAcl(
   const target: RecoveredTarget = {
     find: (draft) => {
       if (draft.resource.kind !== 'acl-token') return { isNow: (view) => isAsExpected(view, now(draft)) };
-      const detail = `scopemesh was interrupted before these tokens ended, and mode is ${mode}: they go on`;
+      const detail = `scopemesh was interrupted before these tokens ended. In mode ${mode} they stay valid`;
       return { ...INTERRUPTED, detail };
     },
     isImpatient: true,

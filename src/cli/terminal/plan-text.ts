@@ -67,7 +67,7 @@ export function summaryText(
   const records = claims === 0 ? '' : ` ${countText(claims, 'claim')} to record.`;
   const objects = `${countsText('jwt-providers', jwtProviders)}${countsText('ACL objects', acl)}`;
   const edges = [`${open} to open`, `${change} to change`, `${close} to close`];
-  // In a mode that writes nothing, the note follows the changes, and those that are none are left out.
+  // In a mode that writes nothing, the note follows the counts of changes, and counts of 0 are left out.
   const some = edges.filter((text) => !text.startsWith('0 '));
   const shown = notWritten === '' || some.length === 0 ? edges : some;
   return `Plan: ${shown.join(', ')}${notWritten}, ${held} held.${records}${objects}`;

@@ -23,7 +23,7 @@ import { createPrincipals } from './principals.js';
 const CURSOR = z.object({ time: z.int().nonnegative(), ids: z.array(z.string()) });
 type Cursor = z.output<typeof CURSOR>;
 
-/** A log entry. The event is absent if it cannot be parsed: one bad entry must not stop the poll for ever. */
+/** A log entry. The event is absent if it cannot be parsed: one bad entry must not stop the poll forever. */
 interface Entry {
   /** A digest if the entry has no ID. */
   readonly id: string;
@@ -145,7 +145,7 @@ export function createKeycloakPoll(options: KeycloakDirectoryOptions): EventPoll
       }
       const isLost = cursor.ids.length > 0 && !found.some(({ time }) => time === cursor.time);
       const context = { provider, kind: 'poll', receivedAt, serviceAccountRoles, apis, names } as const;
-      // After a gap the log counts as it is now. A database that was restored would show the same gap for ever.
+      // After a gap the log counts as it is now. A database that was restored would show the same gap at every poll.
       const next = toCursor(found, isLost ? EMPTY : cursor);
       const events = fresh.flatMap(({ event }) => event ?? []);
       for (const event of events.filter(endsUnknownSession)) reportUnresolved(event);

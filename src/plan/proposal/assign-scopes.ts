@@ -257,7 +257,10 @@ function whyUnused(
     ),
   );
   if (parts.length === 0)
-    return { reason: 'WouldOpenMore', detail: 'its services may do nothing in common at the destination' };
+    return {
+      reason: 'WouldOpenMore',
+      detail: 'the services with this scope share no permission at the destination',
+    };
   return parts.some(({ destination, part }) => isWritable(held, destination, part, input))
     ? { reason: 'Redundant', detail: 'other scopes of the same services open all of it' }
     : { reason: 'NotWritable', detail: 'a rule cannot express its name or the permissions' };

@@ -94,7 +94,7 @@ async function reportForbidden(
 ): Promise<void> {
   const { mode, owner } = deps.world.mapping;
   const pending = (await deps.journal.read(key)).pending.filter(isDraftOf(order, deps));
-  const detail = `scopemesh was interrupted while it ended these tokens, and mode is ${mode}: those that are left go on`;
+  const detail = `scopemesh was interrupted while it ended these tokens. In mode ${mode} the remaining ones stay valid`;
   const find = () => ({ ...INTERRUPTED, detail });
   await recoverWrites(key, { pending, lastApplied: new Map() }, { find }, deps);
   let found = 0;

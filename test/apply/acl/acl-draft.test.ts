@@ -81,7 +81,7 @@ describe('the tokens that a record names', () => {
   });
 
   it.each([undefined, null, 'text', 7, {}, { authMethod: 1 }, { longerThanSeconds: 300 }])(
-    'are none in %o',
+    'cannot be read from %o',
     (damaged) => expect(parseTokensMeant(damaged)).toBeUndefined(),
   );
 });

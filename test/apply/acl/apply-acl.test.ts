@@ -53,7 +53,7 @@ describe('the writes of one plan', () => {
     expect(consul.pending.size).toBe(0);
   });
 
-  it('are none without a change, and nothing notes that objects may exist', async () => {
+  it('are not made without a change, and nothing notes that objects may exist', async () => {
     const consul = memoryAcl();
     await applyAcl(application([]), consul.deps, NEVER);
     expect(consul.log).toEqual([]);

@@ -52,7 +52,7 @@ describe('live tokens that end', () => {
     expect(consul.requests().filter((line) => line.startsWith('list'))).toHaveLength(5);
   });
 
-  it('are none where none is found: nothing is recorded, ended or counted', async () => {
+  it('may not exist: then nothing is recorded, ended or counted', async () => {
     const consul = memoryAcl();
     expect(await end(consul)).toBe(0);
     expect(consul.log).toEqual([`list authMethod ${WEB}`]);

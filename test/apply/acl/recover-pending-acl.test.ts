@@ -236,7 +236,7 @@ describe('tokens that an interrupted run should have ended', () => {
     expect(consul.tokens.map(({ accessorId }) => accessorId)).toEqual(['short']);
   });
 
-  it('are none where the record does not say which', async () => {
+  it('do not end if the record does not say which', async () => {
     const consul = memoryAcl();
     consul.tokens = [aclToken('a')];
     const [left] = await leave(consul, loss.endTokens(method(), { role: WEB }));
@@ -279,7 +279,7 @@ describe('tokens that an interrupted run should have ended', () => {
       expect(consul.tokens).toHaveLength(1);
       expect(consul.pending.size).toBe(0);
       expect(consul.settled).toMatchObject([{ outcome: 'failed', reason: 'Interrupted' }]);
-      expect(consul.settled[0]?.detail).toContain(`mode is ${mode}`);
+      expect(consul.settled[0]?.detail).toContain(`In mode ${mode} they stay valid`);
     },
   );
 

@@ -27,7 +27,7 @@ describe('an error of the Kafka client', () => {
     expect(translated.message).toContain('docs/how-to/publish-to-kafka.md');
   });
 
-  it('stays what it is when it was translated before', () => {
+  it('is returned unchanged if it was translated before', () => {
     const error = new SyncError('ERR_INTERNAL', 'no position', { retriable: false });
     expect(toSyncError(error, 'writing decisions')).toBe(error);
   });

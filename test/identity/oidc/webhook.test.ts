@@ -120,7 +120,7 @@ describe('an event of the provider kind oidc', () => {
     ['a client that is an object', { ...updated, data: { clientId: { id: 'a' } } }],
     ['a client as long as a page', { ...updated, data: { clientId: 'a'.repeat(5000) } }],
     ['no subject', { type: 'session.revoked', timestamp: AT, data: {} }],
-    ['an instant that is none', { ...updated, timestamp: 'yesterday' }],
+    ['an invalid instant', { ...updated, timestamp: 'yesterday' }],
     ['an instant without its offset', { ...updated, timestamp: '2026-03-01T11:59:59' }],
     ['an instant in the future', { ...updated, timestamp: '2027-03-01T11:59:59Z' }],
   ])('an authentic event with %s is refused with 400', async (_, event) => {

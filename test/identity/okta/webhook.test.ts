@@ -102,12 +102,12 @@ describe('an event hook', () => {
   });
 
   it.each<[string, Wire]>([
-    ['a uuid that is none', { uuid: '../x' }],
+    ['an invalid uuid', { uuid: '../x' }],
     ['no uuid', { uuid: undefined }],
     ['no time', { published: 'yesterday' }],
     ['a type that is no text', { eventType: 7 }],
-    ['targets that are none', { target: 'everybody' }],
-    ['a form that is none', { target: [7] }],
+    ['invalid targets', { target: 'everybody' }],
+    ['an invalid target', { target: [7] }],
   ])('with %s is refused, the other events are accepted, and the log is read', async (_, fields) => {
     const wake = vi.fn();
     const hook = createOktaSource({ ...options, wakeup: { wake: wake, wait: async () => {} } });
@@ -125,7 +125,7 @@ describe('an event hook', () => {
 
   it.each<[string, unknown]>([
     [
-      'is none of a hook',
+      'is not that of a hook',
       { eventType: 'another', data: { events: [event('application.lifecycle.update')] } },
     ],
     ['has no list of events', shape('event-hook', { data: { events: 'all' } })],

@@ -99,7 +99,7 @@ describe('events by poll', () => {
     expect(waiting()).toEqual([]);
   });
 
-  it('are acknowledged if they are from the future, and not refused for ever', async () => {
+  it('are acknowledged if they are from the future, and not refused forever', async () => {
     await emit('ahead', { iat: Math.floor(receiver.clock.now() / 1000) + 3_600 });
     const first = await poll();
     expect(first).toMatchObject({

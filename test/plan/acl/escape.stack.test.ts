@@ -221,7 +221,7 @@ describe('on a real Consul, a person', () => {
 });
 
 describe('on a real Consul, a client of a service', () => {
-  test("has the identity of exactly that service, or none where its name is none of Consul's", async () => {
+  test('has the identity of exactly that service, or none if Consul does not accept its name', async () => {
     const plain = ['web', 'web-1', 'a_b', '0', 'x'.repeat(200)];
     let held = 0;
     for (const service of new Set([...plain, ...hostileTexts(60, 11)])) {

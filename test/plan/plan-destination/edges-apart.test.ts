@@ -190,7 +190,7 @@ describe('the record of an edge', () => {
     }
   });
 
-  test('is needed where there is none, or one of its removal', () => {
+  test('is needed if there is no record, or one of the removal', () => {
     expect(needsRecord(to, ours, of(new Map()))).toBe(true);
     expect(needsRecord(to, ours, of(removed))).toBe(true);
     expect(needsRecord(to, ours, of(written))).toBe(false);

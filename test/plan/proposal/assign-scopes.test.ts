@@ -197,18 +197,18 @@ describe('a scope without a rule', () => {
     ]);
   });
 
-  it('would open more where its services may do nothing in common', () => {
+  it('would open more if its services share no permission at the destination', () => {
     const { rules, unusedScopes, unexplained } = proposalFor(shared(GET, POST));
     expect(rules).toEqual([]);
     expect(unusedScopes).toMatchObject([
-      { reason: 'WouldOpenMore', detail: expect.stringContaining('nothing in common') },
+      { reason: 'WouldOpenMore', detail: expect.stringContaining('share no permission') },
     ]);
     expect(unexplained.map(({ reason, detail }) => `${reason} ${detail.split(':')[0]}`)).toEqual(
       Array.from({ length: 2 }, () => 'WouldOpenMore scope orders'),
     );
   });
 
-  it('has one for what its services may do in common', () => {
+  it('has a rule for the permissions that its services share', () => {
     expect(rulesOf(proposalFor(shared(GET, BOTH)))).toEqual(['orders:call -> orders GET name']);
   });
 

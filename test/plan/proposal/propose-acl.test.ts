@@ -252,7 +252,7 @@ describe('a static token', () => {
     expect([explained.size, unexplained.size]).toEqual([0, 0]);
   });
 
-  it('that has ended, or ends now, is none; one that ends later is', () => {
+  it('that has ended, or ends now, explains nothing; one that ends later does', () => {
     const ending = (atMs: number) =>
       proposed({
         clients,

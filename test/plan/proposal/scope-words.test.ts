@@ -29,7 +29,7 @@ describe('the destinations that a text names', () => {
     expect(found(text)).toEqual(names);
   });
 
-  it('are none in a name of more than twelve parts, which would take long', () => {
+  it('are not searched for in a name of more than twelve parts, which would take long', () => {
     const parts = (many: number) => ['orders', ...Array.from({ length: many - 1 }, () => 'x')].join('-');
     expect(found(parts(12))).toEqual(['orders']);
     expect(found(parts(13))).toEqual([]);

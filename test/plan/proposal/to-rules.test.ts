@@ -28,7 +28,7 @@ describe('the rules for an access', () => {
   });
 
   it.each(['orders:*', '{service}:read', 'orders}'])(
-    'are none for the scope %s, which would be a pattern',
+    'are not made for the scope %s, which would be a pattern',
     (name) => {
       expect(toRules({ provider: 'main', scope: { name } }, 'orders', ALLOW, ONE)).toEqual([]);
     },

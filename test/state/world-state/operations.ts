@@ -1,7 +1,7 @@
 /**
  * Counts what a piece of work looks at: every access to a map or a set, every element that an iteration or an array
  * method visits, and every text that is made of an object. The numbers are the same on every machine. The process is
- * slower for ever, even after the work, so it should be one that ends soon.
+ * slower until it ends, even after the work, so it should be one that ends soon.
  */
 export function countOperations(work: () => void): number {
   let count = 0;

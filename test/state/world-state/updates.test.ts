@@ -155,7 +155,7 @@ test('a directory that is forgotten makes its clients unknown, and only these', 
 });
 
 describe('an order', () => {
-  test('that closes a client takes from it, and its end does not', () => {
+  test('that closes a client removes its access, and the end of the order removes none', () => {
     const world = read();
     expect(gist(world.setClientBlock(WEB, 'ClientQuarantined'))).toEqual({
       clients: ['web'],
@@ -171,7 +171,7 @@ describe('an order', () => {
     expect(world.clientBlock(WEB)).toBeUndefined();
   });
 
-  test('that could not be confirmed ends with a read that began after it, and no quarantine does', () => {
+  test('that could not be confirmed ends with a read that began after it, but a quarantine does not', () => {
     const world = read();
     const early = world.beginRead();
     world.setClientBlock(WEB, 'RevocationUnconfirmed');
@@ -269,7 +269,7 @@ describe('the removals that are counted again', () => {
 });
 
 describe('the version of what plans depend on', () => {
-  test('increases with every change but those of entries, and not with reads that show nothing new', () => {
+  test('increases with every change except that of an entry, but not with a read that shows nothing new', () => {
     const world = read();
     const increases = (update: () => unknown) => {
       const before = world.claimsVersion;

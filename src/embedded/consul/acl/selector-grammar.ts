@@ -28,7 +28,7 @@ export function parseSelector(text: string): Selector | undefined {
   return new Parser(text).whole();
 }
 
-/** An expression that matches where it is applied; `_` stands for one blank. */
+/** An expression that matches where it is applied; `_` matches one blank. */
 function pattern(source: string): RegExp {
   return new RegExp(source.replaceAll('_', '[ \\t\\r\\n]'), 'y');
 }

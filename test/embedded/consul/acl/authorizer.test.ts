@@ -47,7 +47,7 @@ describe('an authorizer', () => {
     expect(may('service "a" { policy = "read" }').isAllowed('intention', 'read', '*')).toBe(true);
   });
 
-  it('lets the operator stand for the mesh unless the mesh is named', () => {
+  it('uses the operator rule for the mesh unless the mesh has its own', () => {
     expect(may('operator = "write"').isAllowed('mesh', 'write')).toBe(true);
     expect(may('operator = "write" mesh = "read"').isAllowed('mesh', 'write')).toBe(false);
   });

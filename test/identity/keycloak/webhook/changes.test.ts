@@ -58,7 +58,7 @@ describe('the Keycloak webhook', () => {
       ['provider/main ! *'],
     ],
     [
-      'the realm got a time that is none',
+      'the realm got an invalid time',
       'UPDATE',
       null,
       { resourceType: 'REALM', representation: '{"notBefore":9007199254740991}' },

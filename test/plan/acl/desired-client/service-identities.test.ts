@@ -130,7 +130,7 @@ describe('a service without instances gives its identity to the client that name
       undefined,
       ['ProtectedDestination'],
     ],
-    ['the name is none for an identity', [[first('Web')]], undefined, ['InvalidServiceName']],
+    ['the name is invalid for an identity', [[first('Web')]], undefined, ['InvalidServiceName']],
     [
       'it is in another partition than the configured one',
       [[first('web')], [], { place: { partition: 'eu', namespace: 'default' } }],

@@ -61,7 +61,7 @@ describe('ACL writes of a client whose answer was lost', () => {
     expect(it.requests()[0]).toMatch(/^read /);
   });
 
-  it('are none, and nothing is read', async () => {
+  it('may not exist: then nothing is read', async () => {
     const it = aclWorld();
     await settle(it);
     const inactive = aclWorld({ mapping: { rules: [] } });
