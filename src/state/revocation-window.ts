@@ -76,6 +76,7 @@ export class RevocationWindow {
       if (at > now - this.#windowMs) break;
       this.#edges.delete(subject);
     }
+    for (const [subject, at] of this.#earlier) if (at <= now - this.#windowMs) this.#earlier.delete(subject);
   }
 
   /** Counts removals that the plans of the fleet no longer contain. */

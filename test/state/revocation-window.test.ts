@@ -201,7 +201,21 @@ describe('the window', () => {
           );
         }
       }),
-      runsOf(5_000, 500),
+      {
+        ...runsOf(5_000, 500),
+        examples: [
+          // An earlier removal is out of the window, and the clock is set back.
+          [
+            [
+              { what: 'reserve', subject: 'a/x', by: 0 },
+              { what: 'confirm', subject: 'a/x', by: 167 },
+              { what: 'reserve', subject: 'a/x', by: 663 },
+              { what: 'reserve', subject: 'a/x', by: 170 },
+              { what: 'release', subject: 'a/x', by: -1 },
+            ],
+          ],
+        ],
+      },
     );
   });
 });
