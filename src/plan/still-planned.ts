@@ -11,8 +11,10 @@ export function isStillPlanned(changes: readonly Change[], planned: Plan, fresh:
   const isWithdrawn = (change: Change) => change.widens && !isSame(now.get(change.subject), change);
   if (changes.some(isWithdrawn)) return false;
   // Without its source, a wider intention would let it in.
-  const isDeniedNow = ({ subject, after }: Change) =>
-    after === undefined && now.get(subject)?.after !== undefined;
+  const isDeniedNow = ({ subject, before, after }: Change) => {
+    const fresh = now.get(subject);
+    return after === undefined && (fresh === undefined ? before?.kind === 'deny' : fresh.after !== undefined);
+  };
   if (changes.some(isDeniedNow)) return false;
   const known = new Set([
     ...changes.flatMap(({ subject, narrows }) => (narrows ? [subject] : [])),

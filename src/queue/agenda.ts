@@ -234,9 +234,9 @@ export class Agenda {
   /** Resolves with what follows from the entry's next run. */
   #endOf(entry: Entry): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      // A job that waited for a delayed key would hold a place of the queue as long.
-      const isDelayed = entry.wake?.signal.aborted === false;
-      if (isDelayed) reject(this.#delayed(entry, entry.wakeAt - this.#deps.clock.now()));
+      // A job that waited for a key that is delayed for long would hold a place of the queue as long.
+      const leftMs = entry.wake?.signal.aborted === false ? entry.wakeAt - this.#deps.clock.now() : 0;
+      if (leftMs > SOON_MS) reject(this.#delayed(entry, leftMs));
       else entry.waiters.push({ resolve, reject });
     });
   }

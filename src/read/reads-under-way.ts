@@ -3,6 +3,7 @@ const LONGEST_MS = 500;
 /** Between two questions of a key: longer the longer it waits, but so soon that it stays the same run for its waiters. */
 const SOONEST_MS = 20;
 const LATEST_MS = 100;
+const FORGOTTEN_MS = 2 * LONGEST_MS;
 
 interface Waiting {
   /** Milliseconds since the epoch. */
@@ -24,7 +25,6 @@ export class ReadsUnderWay {
       return await read();
     } finally {
       this.#reads.delete(number);
-      if (this.#reads.size === 0) this.#waiting.clear();
     }
   }
 
@@ -33,14 +33,17 @@ export class ReadsUnderWay {
    * Undefined once they have, or after half a second.
    */
   waitMs(key: string, now: number): number | undefined {
-    const [oldest] = this.#reads;
-    if (oldest === undefined) return undefined;
-    const waiting = this.#waiting.get(key) ?? { since: now, upTo: this.#count };
-    this.#waiting.set(key, waiting);
+    const known = this.#waiting.get(key);
+    // A key that has not asked for so long stopped waiting in between, and asks about something else now.
+    const isOver = known !== undefined && Math.abs(now - known.since) > FORGOTTEN_MS;
+    const waiting = known === undefined || isOver ? { since: now, upTo: this.#count } : known;
     const waitedMs = Math.abs(now - waiting.since);
-    if (oldest <= waiting.upTo && waitedMs < LONGEST_MS)
-      return Math.min(Math.max(waitedMs, SOONEST_MS), LATEST_MS);
-    this.#waiting.delete(key);
-    return undefined;
+    const [oldest] = this.#reads;
+    if (oldest === undefined || oldest > waiting.upTo || waitedMs >= LONGEST_MS) {
+      this.#waiting.delete(key);
+      return undefined;
+    }
+    this.#waiting.set(key, waiting);
+    return Math.min(Math.max(waitedMs, SOONEST_MS), LATEST_MS);
   }
 }

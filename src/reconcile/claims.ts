@@ -72,7 +72,8 @@ export async function settleClaims(
   let wasFreed = false;
   for (let again = 0; ; record = await journal.read(text)) {
     const { end, isFreed } = await settle(record, overtaken);
-    if (end === 'written') overtaken = [];
+    // Only the next run can judge a write whose answer was lost before this one.
+    if (end !== 'stale') overtaken = [];
     if (end === 'stale') {
       if (++again > MOST_PLANS)
         throw new SyncError('ERR_CONSUL_CONFLICT', KEEPS_CHANGING, { retriable: true });

@@ -78,7 +78,7 @@ export async function planFresh(
   };
   let first = planNow(job(), { entry });
   if (await refreshJwtProviders(first.plan, deps, signal)) first = planNow(job(), { entry });
-  const waitMs = mayWait ? waitMsOf(first.plan, deps) : undefined;
+  const waitMs = mayWait ? waitMsOf(first.plan, record, deps) : undefined;
   if (waitMs !== undefined) return { ...first, waitMs };
   const isRemoval = first.plan.changes.some(({ after }) => after === undefined);
   if (!isRemoval && first.gone.length === 0) return first;
@@ -140,11 +140,16 @@ function isSame(a: Facts, b: Facts): boolean {
   return a.claimsVersion === b.claimsVersion && a.userTokens === b.userTokens && a.wildcard === b.wildcard;
 }
 
+/** What is held already waits for a person, and not for reads. */
 function waitMsOf(
   { key, changes }: Plan,
+  { holds }: KeyRecord,
   { clientReads, clock }: Pick<DestinationDeps, 'clientReads' | 'clock'>,
 ): number | undefined {
-  const narrowing = changes.filter(({ narrows }) => narrows);
+  const held = new Set(
+    [...holds.values()].flatMap(({ subject, reason }) => (reason === 'RevocationLimit' ? subject : [])),
+  );
+  const narrowing = changes.filter(({ subject, narrows }) => narrows && !held.has(subject));
   const isInferred = narrowing.length > 0 && narrowing.every((change) => change.isInferred);
   return isInferred ? clientReads.waitMs(formatKey(key), clock.now()) : undefined;
 }

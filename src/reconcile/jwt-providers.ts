@@ -68,7 +68,10 @@ export async function reconcileJwtProvider(
       if (!still.some((each) => each.name === name && each.verb === verb)) continue;
     }
     if (refusal !== undefined) break;
-    const isStill = () => isAsPlanned(change) && (verb !== 'deleted' || !world.jwtProviderUse.isNamed(name));
+    // An update may admit other tokens than before, so it must be what the present mapping says.
+    const isStill = () =>
+      isAsPlanned({ widens: verb !== 'deleted' }) &&
+      (verb !== 'deleted' || !world.jwtProviderUse.isNamed(name));
     const end = await writeJwtProvider(key, change, overtaken, cause, deps, signal, isStill);
     if (end.kind === 'refused') refusal = end.error;
     if (end.kind === 'stale') await deps.queue.add([{ key: providerKey(provider), cause }]);

@@ -9,6 +9,7 @@ import {
   claiming,
   client,
   DENY,
+  entriesOf,
   entry,
   mapping,
   NOW,
@@ -54,6 +55,40 @@ describe('a recorded plan', () => {
     const { world, isStill } = planned();
     world.putClient(web, client('web', []), world.beginRead());
     expect(isStill()).toBe(false);
+  });
+});
+
+describe('a recorded deletion', () => {
+  const deny = entry('orders', ourSource('web', DENY));
+  const removing = (kind: 'allow' | 'deny') => {
+    const [change] = planOf(scene()).changes;
+    if (change === undefined) throw new Error('the scene changes nothing');
+    return {
+      ...change,
+      before: { kind },
+      after: undefined,
+      verb: 'deleted' as const,
+      narrows: kind === 'allow',
+      widens: false,
+    };
+  };
+  const fresh = (...changes: readonly Change[]): Plan => ({
+    ...planOf(scene({ entries: entriesOf(deny) })),
+    holds: [],
+    changes,
+  });
+
+  it('of a deny does not hold once the deny must stay', () => {
+    const change = removing('deny');
+    expect(isStillPlanned([change], fresh(change), fresh())).toBe(false);
+    expect(isStillPlanned([change], fresh(change), fresh(change))).toBe(true);
+  });
+
+  it('of an allow holds although the new plan has nothing about it, and not if that has a deny instead', () => {
+    const change = removing('allow');
+    expect(isStillPlanned([change], fresh(change), fresh())).toBe(true);
+    const denied = { ...change, after: DENY, verb: 'updated' as const };
+    expect(isStillPlanned([change], fresh(change), fresh(denied))).toBe(false);
   });
 });
 

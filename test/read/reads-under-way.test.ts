@@ -41,6 +41,21 @@ test('a key waits no longer than half a second, and asks again soon enough to st
   expect([0, 30, 400, 500].map((at) => reads.waitMs(KEY, at))).toEqual([20, 30, 100, undefined]);
 });
 
+test('a key waits no longer than half a second, also if one read follows another', async () => {
+  const reads = new ReadsUnderWay();
+  const first = readOf(reads);
+  expect(reads.waitMs(KEY, 0)).toBe(20);
+  await first.end();
+  readOf(reads);
+  expect(reads.waitMs(KEY, 20)).toBeUndefined();
+});
+
+test('a key that stopped waiting waits again for a later loss', () => {
+  const reads = new ReadsUnderWay();
+  readOf(reads);
+  expect([0, 5_000].map((at) => reads.waitMs(KEY, at))).toEqual([20, 20]);
+});
+
 test('each key waits for itself', () => {
   const reads = new ReadsUnderWay();
   readOf(reads);

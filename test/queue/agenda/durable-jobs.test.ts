@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatKey } from '../../../src/model/key.js';
+import { clientKey, formatKey } from '../../../src/model/key.js';
 import type { Job, Trigger } from '../../../src/model/trigger.js';
 import { aborted } from '../../support/aborted.js';
 import { agendaOf, DONE, gate, idsOf, job, ORDER, ORDERS, trigger, until, WEB } from '../agenda-rig.js';
@@ -57,6 +57,24 @@ describe('the agenda and durable jobs', () => {
     const result = await agenda.run(job(trigger(WEB, 'a')), new AbortController().signal);
     expect(result.kind).toBe('retry');
     while (tries < 2) await new Promise((resolve) => setImmediate(resolve));
+    await end();
+  });
+
+  it('ends a durable job with a key that comes again soon, instead of running the job again', async () => {
+    const runs: string[] = [];
+    const { agenda, end } = agendaOf(async ({ key }, _signal, followUps) => {
+      runs.push(key.kind);
+      if (key.kind === 'client') await followUps.add([trigger(ORDERS, 'a')]);
+      else if (runs.filter((each) => each === 'destination').length === 1)
+        return { kind: 'retry', afterMs: 100 };
+      return DONE;
+    });
+    const signal = new AbortController().signal;
+    const first = agenda.run(job(trigger(WEB, 'a')), signal);
+    await until(() => agenda.state().delayed === 1);
+    const second = agenda.run(job(trigger(clientKey('main', 'api'), 'a')), signal);
+    expect(await Promise.all([first, second])).toEqual([DONE, DONE]);
+    expect(runs.filter((each) => each === 'client')).toHaveLength(2);
     await end();
   });
 

@@ -9,6 +9,7 @@ import { depsOf, worldWithTwo } from '../deps.js';
 
 const never = new AbortController().signal;
 const KEY = { ...destinationKey('orders', 'default', 'default'), kind: 'destination' } as const;
+const SUBJECT = 'intention/default/default/orders/web';
 const cause = { kind: 'webhook' as const, receivedAt: new Date(NOW).toISOString() };
 const LOST: Evidence = { provider: 'main', clients: ['web'] };
 
@@ -103,6 +104,25 @@ test('a removal that nobody reported waits for the reads of clients that have be
   expect(asked).toEqual([]);
   expect(decisions).toEqual([]);
   expect(await deps.journal.read('destination/default/default/orders')).toMatchObject({ pending: [] });
+});
+
+test('a removal that is held already waits for no read of a client', async () => {
+  const { deps, asked, answers, run } = rigOf(new Map());
+  void deps.clientReads.run(() => new Promise(() => {}));
+  const hold = {
+    subject: SUBJECT,
+    reason: 'RevocationLimit',
+    decisionId: 'd',
+    since: '',
+    detail: '',
+    fingerprint: '',
+  } as const;
+  await deps.journal.settle('destination/default/default/orders', [], { holds: new Map([['held', hold]]) });
+  const running = run([]);
+  await turns();
+  expect(asked).toEqual(['orders', '*']);
+  for (const answer of answers) answer();
+  await running;
 });
 
 test('a removal that was reported waits for no read of a client, also beside one that was not', async () => {
