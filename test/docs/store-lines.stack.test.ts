@@ -71,6 +71,7 @@ it('the lines of retry-a-parked-key.md list a parked key, and retry it once the 
   onTestFinished(() => shell.close());
   const [list, retry] = linesOf('retry-a-parked-key.md');
 
+  await until('the edge', async () => Object.keys((await rig.mesh.access('orders')) ?? {}).includes('web'));
   rig.idp.fault = () => ({ status: 401 });
   await daemon.tell('client.updated', 'web-app');
   await until('a parked key', async () => {
