@@ -11,8 +11,9 @@ interface Asked<Q, A> {
 }
 
 /**
- * Answers in one call what several ask at about the same time, up to `most` by their sizes. What is asked while a call is under way
- * waits for the next one, so every answer is newer than its question. A call that fails, fails for all of its questions.
+ * Answers in one call what several ask at about the same time, up to `most` by their sizes. What is asked while a call is
+ * under way waits for the next one, so every answer is newer than its question. A call that fails, fails for all of its
+ * questions.
  */
 export class Gatherer<Q, A extends NonNullable<unknown>> {
   readonly #call: (questions: readonly Q[], signal: AbortSignal) => Promise<readonly A[]>;

@@ -63,7 +63,7 @@ export async function writeClaim(
   return end?.kind === 'written' || end?.kind === 'stale' ? end.kind : 'unwritten';
 }
 
-/** A plan never has both: a record is created only where there is none. */
+/** A plan creates a record or deletes one, never both: it creates only if there is none. */
 function toWrite(
   client: ClientId,
   { create, remove }: ClientPlan,

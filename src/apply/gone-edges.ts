@@ -9,6 +9,7 @@ import type { SettledDecision } from '../queue/journal.js';
 import { inputOf } from '../state/fleet.js';
 import { clientOf, viewOf } from './decision-drafts.js';
 import { type HoldDeps, stampOf } from './deps.js';
+import { announceSettled } from './settle.js';
 
 const DETAIL =
   'this intention is not in Consul any more, and the store has no record of its removal; nothing wants it any more, so scopemesh does not put it back';
@@ -53,14 +54,12 @@ export async function recordGone(
   const lastApplied = new Map(gone.map(({ subject }) => [subject, REMOVED]));
   await deps.journal.settle(key, decisions, { lastApplied });
   deps.world.rememberWritten(key, new Map([...deps.world.records.of(key), ...lastApplied]));
-  for (const { outcome, reason, id, subject } of decisions) {
-    deps.metrics.count('scopemesh_decisions_total', { outcome, reason });
+  for (const { id, subject } of decisions)
     deps.logger.info(
       { subject, decision: id },
       'an edge that no scope opens any more is missing in Consul; it counts as removed',
     );
-  }
-  deps.onSettled();
+  announceSettled(decisions, deps);
 }
 
 /** The destinations with such edges, or with denies to put back. Nothing else may name one whose whole entry is gone. */

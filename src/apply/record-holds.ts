@@ -1,12 +1,13 @@
 import type { Cause } from '../model/cause.js';
-import { clientKey, parseKey } from '../model/key.js';
-import type { Trigger } from '../model/trigger.js';
+import { clientKey } from '../model/key.js';
+import { type Trigger, triggersOf } from '../model/trigger.js';
 import { endedHold, fingerprintOf, holdKey, isDelay, mergeHolds } from '../plan/holds.js';
 import type { Hold } from '../plan/plan.js';
 import { mayOnlyLose, serviceText } from '../plan/world.js';
 import type { Journal, KeyRecord, RecordedHold, SettledDecision } from '../queue/journal.js';
 import { holdDecision } from './decision-drafts.js';
 import { type HoldDeps, stampOf } from './deps.js';
+import { announceSettled } from './settle.js';
 
 /**
  * Records a decision when a hold begins, and one when it ends. `concerns`: the subjects for which `holds` is complete;
@@ -75,9 +76,7 @@ export async function recordHolds(
   }
   if (update.size === 0) return;
   await deps.journal.settle(key, decisions, { holds: update });
-  for (const decision of decisions)
-    deps.metrics.count('scopemesh_decisions_total', { outcome: decision.outcome, reason: decision.reason });
-  deps.onSettled();
+  announceSettled(decisions, deps);
 }
 
 function isRecordedWhenLow({ action, reason }: Hold): boolean {
@@ -135,10 +134,7 @@ export async function holdTriggers(
   deps: { readonly journal: Pick<Journal, 'overview'> },
 ): Promise<readonly Trigger[]> {
   const { holds } = await deps.journal.overview();
-  return [...new Set(holds.map(({ key }) => key))].flatMap((text) => {
-    const key = parseKey(text);
-    return key === undefined ? [] : [{ key, cause }];
-  });
+  return triggersOf(new Set(holds.map(({ key }) => key)), cause);
 }
 
 /** Whether the cause of the hold is unknown now, because the catalog or the directory was never read completely. */

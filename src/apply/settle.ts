@@ -43,7 +43,7 @@ export async function settleAll(
       deps.metrics.time('scopemesh_event_to_commit_seconds', (latencyMs ?? 0) / 1000);
 }
 
-/** Settles what a crash or a lost answer left. The time of the write is unknown, so no latency is measured. */
+/** Settles decisions that no write makes now, such as those about what a crash left. No latency is measured. */
 export async function settleFound(
   key: string,
   decisions: readonly SettledDecision[],
@@ -52,7 +52,15 @@ export async function settleFound(
 ): Promise<void> {
   if (decisions.length === 0) return;
   await deps.journal.settle(key, decisions, update);
+  announceSettled(decisions, deps);
+}
+
+/** Counts decisions that the journal has settled, and wakes the relay. */
+export function announceSettled(
+  decisions: readonly Pick<SettledDecision, 'outcome' | 'reason'>[],
+  { metrics, onSettled }: Pick<ApplyDeps, 'metrics' | 'onSettled'>,
+): void {
   for (const { outcome, reason } of decisions)
-    deps.metrics.count('scopemesh_decisions_total', { outcome, reason });
-  deps.onSettled();
+    metrics.count('scopemesh_decisions_total', { outcome, reason });
+  onSettled();
 }

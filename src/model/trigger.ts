@@ -1,5 +1,5 @@
 import type { Cause } from './cause.js';
-import type { Key } from './key.js';
+import { type Key, parseKey } from './key.js';
 import type { RevocationOrder } from './order.js';
 
 /**
@@ -47,4 +47,12 @@ export interface Job {
   readonly triggers: readonly Trigger[];
   /** Failed runs of this key since its last success; 0 at first. */
   readonly attempts: number;
+}
+
+/** A trigger for each key that the journal names; another text in it is of no job. */
+export function triggersOf(keys: Iterable<string>, cause: Cause): readonly Trigger[] {
+  return [...keys].flatMap((text) => {
+    const key = parseKey(text);
+    return key === undefined ? [] : [{ key, cause }];
+  });
 }

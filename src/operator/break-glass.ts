@@ -1,3 +1,4 @@
+import { settleFound } from '../apply/settle.js';
 import { isoInstant } from '../clock.js';
 import type { BreakGlass } from '../model/break-glass.js';
 import type { Cause, Principal } from '../model/cause.js';
@@ -222,7 +223,7 @@ export async function settle(
   },
   deps: BreakGlassDeps,
 ): Promise<void> {
-  const { world, journal, logger, metrics } = deps;
+  const { world, logger } = deps;
   const { verb, outcome, reason, before, after, cause, detail } = change;
   const { id, source, destination, partition, namespace } = glass;
   const subject = subjectOf(id);
@@ -248,9 +249,7 @@ export async function settle(
     isFirst ? { ...stamp, newId: () => id } : stamp,
   );
   const update = { lastApplied: new Map([[subject, toStoredText(after)]]) };
-  await journal.settle(keyOf(world.mapping.owner), [decision], update);
-  deps.onSettled();
-  metrics.count('scopemesh_decisions_total', { outcome, reason });
+  await settleFound(keyOf(world.mapping.owner), [decision], update, deps);
   const fields = { ...definedFields({ by: cause.principal?.id }), id, source, destination, reason, detail };
   logger.warn(fields, MESSAGES[verb] ?? 'a break-glass grant changed');
   world.breakGlass.set([...world.breakGlass.all.filter((each) => each.id !== id), after]);

@@ -72,16 +72,16 @@ export async function settleClaims(
   let wasFreed = false;
   for (let again = 0; ; record = await journal.read(text)) {
     const { end, isFreed } = await settle(record, overtaken);
-    // Only the next run can judge a write whose answer was lost before this one.
-    if (end !== 'stale') overtaken = [];
     if (end === 'stale') {
       if (++again > MOST_PLANS)
         throw new SyncError('ERR_CONSUL_CONFLICT', KEEPS_CHANGING, { retriable: true });
-    } else {
-      // The client is free for another service that claims it. Nothing else starts this job again for that.
-      if (!isFreed || wasFreed) return isChanged;
-      wasFreed = true;
+      continue;
     }
+    // The client is free for another service that claims it. Nothing else starts this job again for that.
+    if (!isFreed || wasFreed) return isChanged;
+    wasFreed = true;
+    // Only the next run can judge a write whose answer was lost before this one.
+    overtaken = [];
   }
 }
 

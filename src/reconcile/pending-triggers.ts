@@ -1,6 +1,5 @@
 import type { Cause } from '../model/cause.js';
-import { parseKey } from '../model/key.js';
-import type { Trigger } from '../model/trigger.js';
+import { type Trigger, triggersOf } from '../model/trigger.js';
 import type { Journal } from '../queue/journal.js';
 
 /** Every key with a recorded and unsettled write, left by a crash or a lost answer. */
@@ -9,8 +8,5 @@ export async function pendingTriggers(
   deps: { readonly journal: Pick<Journal, 'overview'> },
 ): Promise<readonly Trigger[]> {
   const { pendingKeys } = await deps.journal.overview({ limit: 0 });
-  return pendingKeys.flatMap((text) => {
-    const key = parseKey(text);
-    return key === undefined ? [] : [{ key, cause }];
-  });
+  return triggersOf(pendingKeys, cause);
 }
