@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { exportJWK, generateKeyPair } from 'jose';
 import { byAnsibleRoles } from '../support/alternatives.js';
 import { type BenchConsul, countBetween, inParallel } from '../support/consul.js';
+import { settled } from '../../src/reconcile/settled.js';
 import { bestConcurrency } from '../support/raw-writes.js';
 import { type Bench, LIMIT, OURS, type Row, type Sample } from '../support/row.js';
 import { openScene, type Scene } from '../support/scene.js';
@@ -77,12 +78,13 @@ async function timed(consul: BenchConsul, clients: number, work: () => Promise<u
       await delay(LOOK_EVERY_MS);
     }
   })();
+  // Both end before the server stops, also where one of them fails.
+  const looked = settled(() => looking);
   const begun = performance.now();
-  await work().finally(() => {
-    isDone = true;
-  });
+  const worked = await settled(work);
   const ended = performance.now();
-  await looking;
+  isDone = true;
+  for (const outcome of [worked, await looked]) if (outcome.status === 'rejected') throw outcome.reason;
   await expectRules(consul, clients);
   const most = clients * OBJECTS_PER_CLIENT;
   const last = looks.find(({ writes }) => writes >= most)?.at ?? ended;

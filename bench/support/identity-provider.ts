@@ -23,6 +23,9 @@ export interface SignedEvent {
   readonly body: string;
 }
 
+/** Consul keeps each connection that it reads keys over, one or two for each auth method, until the other side closes it. */
+const CLOSE = { connection: 'close' };
+
 /** `keys`: what `/jwks` answers, for Consul's auth methods. */
 export async function startIdentityProvider(keys: readonly object[] = []): Promise<IdentityProvider> {
   const clients = new Map<string, IdpClient>();
@@ -47,9 +50,9 @@ export async function startIdentityProvider(keys: readonly object[] = []): Promi
         authorization_endpoint: `${origin}/authorize`,
         id_token_signing_alg_values_supported: ['RS256'],
       };
-      return send(response, 200, JSON.stringify(discovery));
+      return send(response, 200, JSON.stringify(discovery), CLOSE);
     }
-    if (path === '/jwks') return send(response, 200, JSON.stringify({ keys }));
+    if (path === '/jwks') return send(response, 200, JSON.stringify({ keys }), CLOSE);
     send(response, 404, '{}');
   };
   const answerDocument = (request: IncomingMessage, response: ServerResponse) => {
