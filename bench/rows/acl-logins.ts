@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { exportJWK, generateKeyPair } from 'jose';
+import { settled } from '../../src/reconcile/settled.js';
 import { byAnsibleRoles } from '../support/alternatives.js';
 import { type BenchConsul, countBetween, inParallel } from '../support/consul.js';
-import { settled } from '../../src/reconcile/settled.js';
 import { bestConcurrency } from '../support/raw-writes.js';
 import { type Bench, LIMIT, OURS, type Row, type Sample } from '../support/row.js';
 import { openScene, type Scene } from '../support/scene.js';

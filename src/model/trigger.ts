@@ -30,6 +30,8 @@ export interface Trigger {
   readonly key: Key;
   readonly cause: Cause;
   readonly urgent?: boolean;
+  /** Access is lost for certain: it goes before what may be a grant, also where no evidence says so. */
+  readonly loses?: boolean;
   readonly fullRead?: boolean;
   readonly members?: boolean;
   /** A second read after an event, because a directory may have answered with old state. Without a change it does nothing. */

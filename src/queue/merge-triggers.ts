@@ -3,7 +3,7 @@ import type { Trigger } from '../model/trigger.js';
 
 /**
  * One list of triggers, oldest first, without duplicates. Triggers without evidence and order are equal if they have
- * the same kind of cause and the same flags. Of equal ones the oldest stays.
+ * the same kind of cause and the same flags. Of equal ones the oldest stays, as urgent as the others.
  */
 export function mergeTriggers(known: readonly Trigger[], added: readonly Trigger[]): readonly Trigger[] {
   if (known.length === 0 && added.length <= 1) return added;
@@ -12,7 +12,12 @@ export function mergeTriggers(known: readonly Trigger[], added: readonly Trigger
     const text = textOf(trigger);
     const before = merged.get(text);
     if (before === undefined) merged.set(text, trigger);
-    else if (trigger.urgent && !before.urgent) merged.set(text, { ...before, urgent: true });
+    else if ((trigger.urgent && !before.urgent) || (trigger.loses && !before.loses))
+      merged.set(text, {
+        ...before,
+        ...(trigger.urgent || before.urgent ? { urgent: true } : {}),
+        ...(trigger.loses || before.loses ? { loses: true } : {}),
+      });
   }
   return [...merged.values()];
 }

@@ -72,6 +72,7 @@ function laneOf({ key, triggers, owners, isUrgent }: AgendaEntry): Lane {
     triggers.some(is) || owners.some((owner) => owner.triggers.some(is));
   if (key.kind !== 'destination') {
     if (has(({ order }) => order !== undefined)) return 'ordered';
-  } else if (isUrgent && has(({ evidence = [] }) => evidence.length > 0)) return 'losing';
+  } else if (isUrgent && has(({ loses, evidence = [] }) => loses === true || evidence.length > 0))
+    return 'losing';
   return isUrgent ? 'urgent' : 'ordinary';
 }

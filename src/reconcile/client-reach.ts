@@ -57,7 +57,7 @@ export class ClientReach {
 
   /** For a client that an order closes. */
   closing(): readonly Trigger[] {
-    return fanOut(this.#before, this.#job, [], true, this.#id);
+    return fanOut(this.#before, this.#job, [], true, this.#id, true);
   }
 
   destinations(): readonly Trigger[] {
@@ -65,7 +65,7 @@ export class ClientReach {
     // A recheck comes long after the event. It is urgent only if it finds a loss.
     const urgent = job.triggers.some((trigger) => trigger.urgent && !trigger.isRecheck) || this.loses;
     const all = [...this.#before, ...this.#destinations()];
-    return fanOut(all, job, this.evidenceOf(job), urgent, this.#id);
+    return fanOut(all, job, this.evidenceOf(job), urgent, this.#id, this.loses);
   }
 
   /** The other clients that name a service which this client names, or named before. */

@@ -12,6 +12,7 @@ export function fanOut(
   evidence: readonly Evidence[],
   urgent: boolean,
   client: ClientId | undefined,
+  loses = false,
 ): readonly Trigger[] {
   const cause = causeOf(job);
   const unique = new Map(destinations.map((destination) => [serviceText(destination), destination]));
@@ -19,6 +20,7 @@ export function fanOut(
     key: destinationKey(destination.name, destination.namespace, destination.partition),
     cause,
     ...(urgent ? { urgent } : {}),
+    ...(loses ? { loses } : {}),
     ...(client === undefined ? {} : { client }),
     ...(evidence.length === 0 ? {} : { evidence }),
   }));

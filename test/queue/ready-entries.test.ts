@@ -4,6 +4,7 @@ import { clientKey, destinationKey, formatKey, type Key } from '../../src/model/
 import { newEntry } from '../../src/queue/agenda-entry.js';
 import { Places } from '../../src/queue/agenda-places.js';
 import { ConcurrencyLimit } from '../../src/queue/concurrency-limit.js';
+import { mergeTriggers } from '../../src/queue/merge-triggers.js';
 import { ReadyEntries } from '../../src/queue/ready-entries.js';
 
 function readyOf(...keys: readonly Key[]) {
@@ -36,4 +37,18 @@ it('a client that became urgent goes before the ordinary ones, and waits once', 
   }
   expect(ready.size).toBe(2);
   expect(order()).toEqual(entries.toReversed().map(({ text }) => text));
+});
+
+it('a destination that certainly loses access goes before urgent ones that may gain it', () => {
+  const { ready, entries, order } = readyOf(destinationKey('gains'), destinationKey('loses'));
+  const [gains, loses] = entries;
+  for (const entry of entries) entry.isUrgent = true;
+  const cause = { kind: 'webhook', receivedAt: '2026-01-01T00:00:00Z' } as const;
+  const urgent = { key: destinationKey('loses'), cause, urgent: true };
+  if (gains !== undefined) ready.put(gains);
+  if (loses !== undefined) {
+    loses.triggers = mergeTriggers([urgent], [{ ...urgent, loses: true }]);
+    ready.put(loses);
+  }
+  expect(order()).toEqual([loses?.text, gains?.text]);
 });
