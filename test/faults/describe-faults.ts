@@ -4,7 +4,7 @@ import { isSoak } from '../support/soak.js';
 import { beginWatch, type Expected, expectHealed } from './healed.js';
 import type { World } from './world.js';
 
-/** One row of docs/faults.md. */
+/** One row of a page in docs/faults. */
 export interface Fault<W extends World> extends Expected {
   /** What is broken; the row's title. */
   readonly name: string;
