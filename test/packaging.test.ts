@@ -17,7 +17,7 @@ const COMPOSE = z.object({
 
 const MANUAL = [
   'README.md',
-  ...readdirSync(join(root, 'docs/providers'))
+  ...readdirSync(join(root, 'docs/providers'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/providers/${name}`),
 ];

@@ -4,7 +4,7 @@ import { HOLD_REASONS } from '../../src/model/decision.js';
 import { METRICS } from '../../src/observe.js';
 import { codes, filesIn, PAGES, section, textOf } from './manual.js';
 
-const PAGE = 'docs/how-to/monitor.md';
+const PAGE = 'docs/reference/alerts.md';
 const { groups } = parse(textOf('deploy/alerts.yaml'));
 const alerts: { alert: string; expr: string }[] = groups[0].rules;
 /** What the page says about each alert. */

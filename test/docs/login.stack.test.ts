@@ -91,10 +91,13 @@ async function signIn(): Promise<void> {
   await browser.submit(consent, { accept: 'Yes' });
 }
 
-describe('the lines of keycloak.md and of the pages about logins', () => {
+describe('the lines of the pages about Keycloak and about logins', () => {
   it('set Keycloak up, its webhook too', async () => {
     const { username, password } = KEYCLOAK_ADMIN;
-    const [login = '', ...lines] = blocks(textOf('docs/providers/keycloak.md'), 'sh');
+    const pages = ['keycloak', 'keycloak/log-in', 'keycloak/roles'].map((page) =>
+      textOf(`docs/providers/${page}.md`),
+    );
+    const [login = '', ...lines] = blocks(pages.join('\n'), 'sh');
     await shell(`${login.trim()} --password ${password}`);
     expect(login).toContain(`--user ${username}`);
     expect(lines.length).toBeGreaterThan(10);

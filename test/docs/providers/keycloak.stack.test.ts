@@ -30,7 +30,7 @@ describe('the mappers of the manual, in a real Keycloak', () => {
     await post(`groups/${idOf(await get('group-by-path/ops'))}/children`, { name: 'oncall' });
     await post('organizations', { name: 'Acme', alias: 'acme', domains: [{ name: 'acme.example' }] });
 
-    const [scope, ...mappers] = await bodiesIn('providers/keycloak.md');
+    const [scope, ...mappers] = await bodiesIn('providers/keycloak/log-in.md');
     await post('client-scopes', scope);
     const scopes = await get('client-scopes');
     const consul = Array.isArray(scopes) ? scopes.find((each) => Object(each).name === 'consul') : undefined;
