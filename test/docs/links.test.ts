@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { PAGES, ROOT, textOf } from './manual.js';
+import { OTHER_PAGES, PAGES, ROOT, textOf } from './manual.js';
 
-const LINKS = PAGES.flatMap((page) =>
+const LINKS = [...PAGES, ...OTHER_PAGES].flatMap((page) =>
   [...textOf(page).matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)/g)].map(([, path = '', anchor]) => ({
     page,
     path,

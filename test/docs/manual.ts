@@ -6,6 +6,16 @@ export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 /** The pages of the manual, relative to the root. */
 export const PAGES: readonly string[] = ['README.md', ...filesIn('docs', '.md')];
 
+/** What is read beside the manual. */
+export const OTHER_PAGES: readonly string[] = [
+  'CHANGELOG.md',
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  'src/plan/SPEC.md',
+  'src/plan/acl/SPEC.md',
+  'test/README.md',
+];
+
 export function textOf(page: string): string {
   return readFileSync(`${ROOT}${page}`, 'utf8');
 }
