@@ -153,6 +153,11 @@ export class RedisLink implements ScriptLink {
     return this.#call(use, this.#giveMemory);
   }
 
+  /** As `call`, for what can wait: the reserve of memory is not given for it. */
+  callIfRoom<T>(use: (redis: Redis) => Promise<T>): Promise<T> {
+    return this.#call(use, async () => false);
+  }
+
   async #call<T>(use: (redis: Redis) => Promise<T>, give: () => Promise<boolean>): Promise<T> {
     for (;;) {
       try {
@@ -175,12 +180,9 @@ export class RedisLink implements ScriptLink {
     return this.call((redis) => this.#runIn(redis, script, values));
   }
 
-  /** As `run`, for what nobody needs: the reserve of memory is not given for it. */
+  /** As `run`, for what can wait: the reserve of memory is not given for it. */
   runIfRoom(script: Script, ...values: (string | number)[]): Promise<unknown> {
-    return this.#call(
-      (redis) => this.#runIn(redis, script, values),
-      async () => false,
-    );
+    return this.callIfRoom((redis) => this.#runIn(redis, script, values));
   }
 
   #runIn(redis: Redis, script: Script, values: readonly (string | number)[]): Promise<unknown> {

@@ -2,11 +2,9 @@ import { type Job, Queue as JobQueue } from 'bullmq';
 import type { Clock } from '../../clock.js';
 import { JobRequests } from './job-requests.js';
 import { batches, type KeyPlan, type KeyStore } from './key-store.js';
-import { namesThatBegin } from './names-that-begin.js';
 import type { RedisLink } from './redis-link.js';
+import { deleteEarlierQueues, queueName } from './terms.js';
 
-/** The name of BullMQ's queue; a leader adds the epoch of its term. */
-export const JOBS = 'jobs';
 /** Of BullMQ: lower numbers go first. */
 const URGENT = 1;
 const ORDINARY = 2;
@@ -26,6 +24,7 @@ export type RequestKind = 'urgent' | 'ordinary' | 'finished';
  */
 export class Schedule {
   readonly name: string;
+  readonly #epoch: number | undefined;
   readonly #link: RedisLink;
   readonly #store: KeyStore;
   readonly #clock: Clock;
@@ -33,12 +32,14 @@ export class Schedule {
   // Apart, so that an urgent key does not wait while thousands of others get their jobs.
   readonly #requests: Readonly<Record<RequestKind, JobRequests>>;
 
-  constructor(link: RedisLink, store: KeyStore, clock: Clock, name = JOBS) {
-    this.name = name;
+  /** `epoch`: of the term that runs the jobs. */
+  constructor(link: RedisLink, store: KeyStore, clock: Clock, epoch?: number) {
+    this.name = queueName(epoch);
+    this.#epoch = epoch;
     this.#link = link;
     this.#store = store;
     this.#clock = clock;
-    this.#jobs = new JobQueue(name, {
+    this.#jobs = new JobQueue(this.name, {
       connection: link.commands,
       prefix: link.prefix,
       // Its version question would break the queue for good if the connection broke while it is under way;
@@ -148,16 +149,7 @@ export class Schedule {
 
   /** Deletes the queues of earlier terms. A late leader may add to one of them; the next term deletes that. */
   async forgetEarlier(): Promise<void> {
-    const own = epochOf(this.name);
-    if (own === 0) return;
-    const { prefix } = this.#link;
-    const begins = `${prefix}:${JOBS}`;
-    await this.#link.call(async (redis) => {
-      for await (const found of namesThatBegin(redis, begins)) {
-        const old = found.filter((name) => epochOf(name.slice(prefix.length + 1)) < own);
-        if (old.length > 0) await redis.unlink(...old);
-      }
-    });
+    if (this.#epoch !== undefined) await deleteEarlierQueues(this.#link, this.#epoch);
   }
 
   async counts(): Promise<{ readonly delayed: number; readonly active: number }> {
@@ -171,12 +163,6 @@ export class Schedule {
     await this.idle();
     await this.#jobs.close();
   }
-}
-
-/** Of `jobs-7:wait`: 7; of a name without an epoch: 0. Anything else belongs to no term. */
-function epochOf(name: string): number {
-  const found = new RegExp(`^${JOBS}(?:-(\\d+))?(?::|$)`).exec(name);
-  return found === null ? Number.POSITIVE_INFINITY : Number(found[1] ?? 0);
 }
 
 // Between the look and the move the job ran, or another process moved it. Both are the wanted result.

@@ -14,7 +14,7 @@ import { BullmqQueue } from './queue.js';
 import { BullmqRechecks } from './rechecks.js';
 import { RedisLink, type ScriptLink } from './redis-link.js';
 import { BullmqRoster } from './roster.js';
-import { JOBS, Schedule } from './schedule.js';
+import { Schedule } from './schedule.js';
 import { Wake } from './wake.js';
 
 export interface BullmqStoreOptions {
@@ -44,12 +44,12 @@ export function createBullmqStore(options: BullmqStoreOptions): Store {
 
   /** Triggers go in without a fence: every replica may add them. */
   const openParts = (
-    name: string,
+    epoch: number | undefined,
     fenced: (of: RedisLink) => ScriptLink,
     becameDurable?: (triggers: readonly Trigger[]) => void,
   ) => {
     const store = new KeyStore(fenced(link), intake);
-    const schedule = new Schedule(link, store, clock, name);
+    const schedule = new Schedule(link, store, clock, epoch);
     const queue = new BullmqQueue(link, store, schedule, wake, allowUnsafe, deps, becameDurable);
     const keyValues = new BullmqKeyValueStore(fenced(intake));
     const journal = new BullmqJournal(fenced(link), deps);
@@ -69,7 +69,7 @@ export function createBullmqStore(options: BullmqStoreOptions): Store {
     return { parts, close };
   };
 
-  const own = openParts(JOBS, (of) => of);
+  const own = openParts(undefined, (of) => of);
   // It has no epoch that would bar it, so only the journals of terms make steps again.
   own.parts.journal.close();
   return {
@@ -77,8 +77,7 @@ export function createBullmqStore(options: BullmqStoreOptions): Store {
     fence: new BullmqFence(intake),
     roster: new BullmqRoster(intake),
     lead(epoch, becameDurable): LedStore {
-      // A queue of its own: no job of an earlier leader, running or stalled, keeps a key of this term waiting.
-      const { parts, close } = openParts(`${JOBS}-${epoch}`, (of) => of.fencedBy(epoch), becameDurable);
+      const { parts, close } = openParts(epoch, (of) => of.fencedBy(epoch), becameDurable);
       return { ...parts, close };
     },
     async close() {

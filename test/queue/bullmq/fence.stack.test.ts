@@ -4,7 +4,7 @@ import { systemClock } from '../../../src/clock.js';
 import { silentLogger } from '../../../src/observe.js';
 import { BullmqFence } from '../../../src/queue/bullmq/fence.js';
 import { RedisLink } from '../../../src/queue/bullmq/redis-link.js';
-import { JOBS } from '../../../src/queue/bullmq/schedule.js';
+import { JOBS } from '../../../src/queue/bullmq/terms.js';
 import { until } from '../../stack/process.js';
 import { type RedisHandle, startRedis } from '../../stack/redis.js';
 import { startTcpProxy } from '../../support/tcp-proxy.js';

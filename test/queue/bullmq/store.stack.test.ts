@@ -5,13 +5,14 @@ import { destinationKey, formatKey } from '../../../src/model/key.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
 import { KeyStore } from '../../../src/queue/bullmq/key-store.js';
 import { RedisLink } from '../../../src/queue/bullmq/redis-link.js';
-import { JOBS } from '../../../src/queue/bullmq/schedule.js';
 import { createBullmqStore } from '../../../src/queue/bullmq/store.js';
+import { JOBS, queueName } from '../../../src/queue/bullmq/terms.js';
 import type { Store } from '../../../src/queue/store-parts.js';
 import { DONE, gate, idle, trigger, work } from '../../conformance/store-harness.js';
 import { type RedisHandle, startRedis } from '../../stack/redis.js';
 import { until } from '../../support/until.js';
 
+const LEADER = { replica: 'one/1', host: 'one', since: '2026-03-01T10:00:00.000Z', storeId: 'store' };
 let redis: RedisHandle;
 let store: Store;
 let prefix: string;
@@ -87,6 +88,24 @@ describe('keys whose job of BullMQ is missing or out of date', () => {
     await working.stop();
     expect(ran.size).toBe(3000);
   });
+});
+
+it('a term deletes the queue of the term before', async () => {
+  const lead = async () =>
+    store.lead((await store.fence.raise(LEADER, { above: 0, over: 'any' })) ?? 0, () => {});
+  const first = await lead();
+  const working = work(first.queue, async () => ({ kind: 'retry', afterMs: 600_000 }));
+  await first.queue.add([trigger('a', '1')]);
+  await until('the key is delayed', async () => (await first.queue.state()).delayed === 1);
+  await working.stop();
+  await first.close();
+  const jobs = new JobQueue(queueName(1), { prefix, connection: { url: redis.url } });
+  expect(await jobs.count()).toBe(1);
+  const second = await lead();
+  const next = work(second.queue, async () => DONE);
+  await until('the queue is empty', async () => (await jobs.count()) === 0);
+  await next.stop();
+  await Promise.all([second.close(), jobs.close()]);
 });
 
 describe('hundreds of jobs that wait for what follows from them', () => {
