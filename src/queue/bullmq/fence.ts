@@ -3,7 +3,7 @@ import { type Leader, parseLeader } from '../../model/leader.js';
 import type { Fence } from '../fence.js';
 import type { RedisLink } from './redis-link.js';
 import { Script, toTexts } from './script.js';
-import { JOBS, TERMS } from './terms.js';
+import { JOBS, openQueue, TERMS } from './terms.js';
 
 /*
  *   P:lease  hash    `epoch`, `leader` as JSON, and `pulses`: the last one and the one before
@@ -83,18 +83,19 @@ export class BullmqFence implements Fence {
   }
 
   async isBypassed(): Promise<boolean> {
-    const clients = await this.#link.call(async (redis) => {
+    const workers = await this.#link.call(async () => {
+      const queue = openQueue(this.#link, JOBS);
       try {
-        return String(await redis.client('LIST'));
+        return await queue.getWorkers();
       } catch (error) {
         // Some providers of Redis do not let a user ask this.
-        if (/NOPERM|unknown command|not allowed/i.test(messageOf(error))) return '';
+        if (/NOPERM|unknown command|not allowed/i.test(messageOf(error))) return [];
         throw error;
+      } finally {
+        await queue.close();
       }
     });
-    // BullMQ names the connection on which a worker waits for jobs so. A leader with a lease has another queue for each term.
-    const name = `${this.#link.prefix}:${Buffer.from(JOBS).toString('base64')}`;
-    // However long it is silent: a worker that has enough to do does not wait for jobs.
-    return clients.split('\n').some((client) => client.split(' ').includes(`name=${name}`));
+    // However long one is silent: it may have enough to do. Where Redis lists no clients, BullMQ gives an entry without an address.
+    return workers.some((worker) => worker.addr !== undefined);
   }
 }

@@ -58,3 +58,16 @@ it('knows of a worker of a release before the lease, and of no worker of a term'
     link.close();
   }
 });
+
+it('knows of no worker where Redis does not let it ask', async () => {
+  const admin = new RedisLink(redis.url, 'scopemesh:limited', silentLogger, systemClock);
+  await admin.call((of) => of.acl('SETUSER', 'limited', 'on', 'nopass', '~*', '&*', '+@all', '-client|list'));
+  const url = redis.url.replace('//', '//limited:any@');
+  const link = new RedisLink(url, 'scopemesh:limited', silentLogger, systemClock);
+  try {
+    expect(await new BullmqFence(link).isBypassed()).toBe(false);
+    await expect(link.call((of) => of.client('LIST'))).rejects.toThrow('permission');
+  } finally {
+    for (const each of [link, admin]) each.close();
+  }
+});
