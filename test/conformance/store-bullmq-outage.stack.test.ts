@@ -7,8 +7,11 @@ import { type Logger, noMetrics } from '../../src/observe.js';
 import { KeyStore } from '../../src/queue/bullmq/key-store.js';
 import { RedisLink } from '../../src/queue/bullmq/redis-link.js';
 import { createBullmqStore } from '../../src/queue/bullmq/store.js';
+import type { JobHandler } from '../../src/queue/queue.js';
 import { type RedisHandle, type RedisOptions, startRedis } from '../stack/redis.js';
+import { loseLock } from '../support/lost-lock.js';
 import { isSoak } from '../support/soak.js';
+import { startTcpProxy } from '../support/tcp-proxy.js';
 import { until } from '../support/until.js';
 import { gate, idle, type Store, trigger, work } from './store-harness.js';
 
@@ -55,8 +58,8 @@ function createBench({ onTestFinished }: Pick<TestContext, 'onTestFinished'>) {
   };
 }
 
-// The outage's length is what is tested, so it is waited for by the clock.
-const outage = (seconds: number) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+/** How long a connection waits at most before it tries again. */
+const LONGEST_WAIT_MS = 1000;
 const UNREACHABLE = expect.objectContaining({ code: 'ERR_QUEUE_UNREACHABLE', retriable: true });
 
 // At once: each waits for the clock, and has a Redis of its own.
@@ -64,33 +67,35 @@ describe.concurrent('BullMQ over a long time', () => {
   it('leaves a long job to the one that runs it', async (context) => {
     const { start, open } = createBench(context);
     const server = await start();
-    const [one, other] = [open(server.url), open(server.url)];
+    const store = open(server.url);
     let runs = 0;
     const begun = gate();
     const finish = gate();
-    const handler = async () => {
+    const handler: JobHandler = async () => {
       runs++;
       begun.open();
       await finish.opened;
-      return { kind: 'done' as const };
+      return { kind: 'done' };
     };
-    const workers = [work(one.queue, handler), work(other.queue, handler)];
-    await one.queue.add([trigger('long', '1')]);
+    const working = work(store.queue, handler, 1);
+    await store.queue.add([trigger('long', '1')]);
     await begun.opened;
-    // Several times the length of the lock.
-    await outage(25);
-    expect(runs).toBe(1);
+    const endOther = await loseLock(server.port, open, handler);
+    const meanwhile = runs;
     finish.open();
-    await idle(one.queue);
-    for (const worker of workers) await worker.stop();
-    expect(runs).toBe(1);
+    await idle(store.queue);
+    await Promise.all([working.stop(), endOther()]);
+    expect({ meanwhile, runs }).toEqual({ meanwhile: 1, runs: 1 });
   });
 
-  for (const seconds of [5, isSoak ? 60 : 20]) {
-    it(`goes on by itself after Redis was away for ${seconds} seconds, with everything that was acknowledged`, async (context) => {
+  // From the sixth on, one comes each second.
+  for (const attempts of [9, isSoak ? 64 : 24]) {
+    it(`goes on by itself after each connection tried ${attempts} times to reach Redis, with everything that was acknowledged`, async (context) => {
       const { lines, said, start, open } = createBench(context);
       const server = await start();
-      const store = open(server.url);
+      const way = await startTcpProxy(server.port);
+      context.onTestFinished(() => way.cut());
+      const store = open(`redis://127.0.0.1:${way.port}`);
       const ran = new Map<string, number>();
       const held = gate();
       const working = work(store.queue, async (job) => {
@@ -102,6 +107,7 @@ describe.concurrent('BullMQ over a long time', () => {
       await store.queue.add([trigger('before', 'before'), trigger('held', 'held')]);
       await until('the first run', async () => ran.has('before') && (await store.queue.state()).active === 1);
 
+      const connections = way.connections;
       await server.kill();
       const began = performance.now();
       const calls = await Promise.allSettled([
@@ -112,7 +118,7 @@ describe.concurrent('BullMQ over a long time', () => {
       ]);
       for (const call of calls) expect(call).toEqual({ status: 'rejected', reason: UNREACHABLE });
       expect(performance.now() - began).toBeLessThan(4000);
-      await outage(seconds - Math.min(seconds, (performance.now() - began) / 1000));
+      await until('each has tried so often', () => way.connections >= connections * (1 + attempts), 90_000);
       held.open();
       await server.restart();
 
@@ -132,31 +138,37 @@ describe.concurrent('BullMQ over a long time', () => {
     });
   }
 
-  it('tells a handler that its lock was lost while Redis was away, and runs the key again after it', async (context) => {
+  it('tells a handler that its lock was lost while Redis could not be reached, and another process runs the key meanwhile', async (context) => {
     const { start, open } = createBench(context);
     const server = await start();
-    const store = open(server.url);
-    const runs: boolean[] = [];
-    const begun = gate();
+    const way = await startTcpProxy(server.port);
+    const store = open(`redis://127.0.0.1:${way.port}`);
+    const [begun, told, taken] = [gate(), gate(), gate()];
     const working = work(store.queue, async (_, signal) => {
-      if (runs.length === 0) {
-        begun.open();
-        await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
-        runs.push(signal.aborted);
-        throw new Error('given up');
-      }
-      runs.push(signal.aborted);
-      return { kind: 'done' };
+      begun.open();
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+      told.open();
+      throw new Error('given up');
     });
     await store.queue.add([trigger('a', '1')]);
     await begun.opened;
-    await server.kill();
-    // Longer than the lock.
-    await outage(13);
-    await server.restart();
-    await idle(store.queue, 40_000);
+    await way.cut();
+    const other = open(server.url);
+    let runs = 0;
+    const others = work(other.queue, async () => {
+      runs++;
+      taken.open();
+      await told.opened;
+      return { kind: 'done' };
+    });
+    await taken.opened;
+    await way.mend();
+    context.onTestFinished(() => way.cut());
+    await told.opened;
     await working.stop();
-    expect(runs).toEqual([true, false]);
+    await idle(other.queue);
+    await others.stop();
+    expect(runs).toBe(1);
   });
 
   it('starts before Redis does', async (context) => {
@@ -180,7 +192,11 @@ describe.concurrent('BullMQ over a long time', () => {
   it('can be stopped while Redis is away', async (context) => {
     const { start, open } = createBench(context);
     const server = await start();
-    const store = open(server.url);
+    const [way, otherWay] = [await startTcpProxy(server.port), await startTcpProxy(server.port)];
+    context.onTestFinished(async () => {
+      await Promise.all([way.cut(), otherWay.cut()]);
+    });
+    const store = open(`redis://127.0.0.1:${way.port}`);
     const working = work(store.queue, async () => ({ kind: 'done' }));
     await store.queue.add([trigger('a', '1')]);
     await idle(store.queue);
@@ -189,19 +205,13 @@ describe.concurrent('BullMQ over a long time', () => {
     await working.stop();
     await store.close();
     expect(performance.now() - began).toBeLessThan(10_000);
-    await server.restart();
-    // Longer than the longest wait before a connection tries again.
-    await outage(2);
-    const probe = new Redis(server.url);
-    try {
-      expect(
-        String(await probe.client('LIST'))
-          .trim()
-          .split('\n'),
-      ).toHaveLength(1);
-    } finally {
-      probe.disconnect();
-    }
+    const { connections } = way;
+    const other = new Redis(otherWay.port, { retryStrategy: () => LONGEST_WAIT_MS, maxRetriesPerRequest: 0 });
+    other.on('error', () => {});
+    // Between its two attempts each connection that is left would have tried too.
+    await until('another one has tried twice', () => otherWay.connections >= 2);
+    other.disconnect();
+    expect(way.connections).toBe(connections);
   });
 });
 

@@ -7,6 +7,8 @@ export interface TcpProxy {
   target: number;
   /** How long every piece of data waits, each way; 0 at first. Its order is kept. */
   delayMs: number;
+  /** How many connections came, also those that found no server behind. */
+  readonly connections: number;
   /** Breaks every connection and lets none come through until `mend`. */
   cut(): Promise<void>;
   mend(): Promise<void>;
@@ -22,8 +24,12 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
         else setTimeout(() => done(null, chunk), self.delayMs);
       },
     });
+  let connections = 0;
   const server = createServer((near) => {
+    connections++;
     const far = connect(self.target, '127.0.0.1');
+    // The other side gets an error, as from a port where nothing listens.
+    far.once('error', () => near.resetAndDestroy());
     for (const socket of [near, far]) {
       sockets.add(socket);
       socket.setNoDelay(true);
@@ -45,6 +51,9 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
     port: address.port,
     target,
     delayMs: 0,
+    get connections() {
+      return connections;
+    },
     async cut() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       for (const socket of sockets) socket.destroy();

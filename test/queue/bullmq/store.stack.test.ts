@@ -7,9 +7,11 @@ import { KeyStore } from '../../../src/queue/bullmq/key-store.js';
 import { RedisLink } from '../../../src/queue/bullmq/redis-link.js';
 import { createBullmqStore } from '../../../src/queue/bullmq/store.js';
 import { JOBS, queueName } from '../../../src/queue/bullmq/terms.js';
+import type { JobHandler } from '../../../src/queue/queue.js';
 import type { Store } from '../../../src/queue/store-parts.js';
 import { DONE, gate, idle, trigger, work } from '../../conformance/store-harness.js';
 import { type RedisHandle, startRedis } from '../../stack/redis.js';
+import { loseLock } from '../../support/lost-lock.js';
 import { until } from '../../support/until.js';
 
 const LEADER = { replica: 'one/1', host: 'one', since: '2026-03-01T10:00:00.000Z', storeId: 'store' };
@@ -21,16 +23,18 @@ beforeAll(async () => {
   redis = await startRedis();
 });
 afterAll(() => redis.stop());
-beforeEach(() => {
-  prefix = `scopemesh:jobs-${++count}`;
-  store = createBullmqStore({
-    url: redis.url,
+const openAt = (url: string) =>
+  createBullmqStore({
+    url,
     prefix,
     allowUnsafe: false,
     logger: silentLogger,
     metrics: noMetrics,
     clock: systemClock,
   });
+beforeEach(() => {
+  prefix = `scopemesh:jobs-${++count}`;
+  store = openAt(redis.url);
 });
 afterEach(() => store.close());
 
@@ -113,28 +117,26 @@ describe('hundreds of jobs that wait for what follows from them', () => {
     const finish = gate();
     const runs = new Map<string, number>();
     const aborted: string[] = [];
-    const working = work(
-      store.queue,
-      async (job, signal) => {
-        const key = formatKey(job.key);
-        runs.set(key, (runs.get(key) ?? 0) + 1);
-        signal.addEventListener('abort', () => aborted.push(key));
-        await finish.opened;
-        return DONE;
-      },
-      300,
-    );
+    const handler: JobHandler = async (job, signal) => {
+      const key = formatKey(job.key);
+      runs.set(key, (runs.get(key) ?? 0) + 1);
+      signal.addEventListener('abort', () => aborted.push(key));
+      await finish.opened;
+      return DONE;
+    };
+    const working = work(store.queue, handler, 300);
     await store.queue.add(names(300).map((name) => trigger(name, name)));
     await until('all run', () => runs.size === 300);
+    const endHeir = await loseLock(redis.port, openAt, handler);
+    const meanwhile = new Set(runs.values());
     const began = performance.now();
-    await store.queue.add([trigger('later', 'later')]);
-    expect(performance.now() - began).toBeLessThan(1000);
-    // Longer than the lock and a check for stalled jobs: the renewal is what is tested.
-    await new Promise((resolve) => setTimeout(resolve, 15_000));
-    expect((await store.queue.state()).active).toBe(300);
+    await store.queue.add([trigger('another', 'another')]);
+    const addedMs = performance.now() - began;
     finish.open();
     await idle(store.queue);
-    await working.stop();
+    await Promise.all([working.stop(), endHeir()]);
+    expect(meanwhile).toEqual(new Set([1]));
+    expect(addedMs).toBeLessThan(1000);
     expect(aborted).toEqual([]);
     expect(runs.size).toBe(301);
     expect(new Set(runs.values())).toEqual(new Set([1]));
