@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { systemClock } from '../../src/clock.js';
+import { type Clock, systemClock } from '../../src/clock.js';
 import { createHttpConsul } from '../../src/consul/http/http-consul.js';
 import { runCanary } from '../../src/daemon/canary.js';
 import { WatchAges } from '../../src/daemon/watch-ages.js';
@@ -50,7 +50,14 @@ function start(mode: 'enforce' | 'observe', token = server.managementToken) {
   const world = { mapping: mapping({ mode }) } as ReconcilerDeps['world'];
   // Longer than an answer takes on a busy machine.
   const times = { everyMs: 20, boundMs: 200 };
-  const running = runCanary({ consul, world, clock: systemClock, logger, metrics }, ages, stop.signal, times);
+  const clock: Clock = {
+    now: systemClock.now,
+    sleep(ms, signal) {
+      if (ms === times.everyMs) say(NEXT_TURN);
+      return systemClock.sleep(ms, signal);
+    },
+  };
+  const running = runCanary({ consul, world, clock, logger, metrics }, ages, stop.signal, times);
   return {
     said,
     ages,
@@ -66,6 +73,7 @@ function start(mode: 'enforce' | 'observe', token = server.managementToken) {
   };
 }
 
+const NEXT_TURN = 'waits for its next turn';
 const RESTART = 'scopemesh_consul_watch_restarts_total {"table":"canary","reason":"canary"}';
 
 describe('the canary', () => {
@@ -124,8 +132,8 @@ describe('the canary', () => {
 
   it('writes nothing in mode observe', async () => {
     const canary = start('observe');
-    await canary.until('"operation":"watch"');
-    await systemClock.sleep(100, new AbortController().signal);
+    // Each one but the first follows a turn in which a canary that writes would have written.
+    for (let turn = 0; turn < 4; turn++) await canary.until(NEXT_TURN);
     await canary.end();
     expect(proxy.requests.filter((each) => !each.startsWith('GET '))).toEqual([]);
     expect(canary.ages.ages()).toEqual({});

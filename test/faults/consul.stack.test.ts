@@ -142,9 +142,13 @@ async function restoreSnapshot({ consul }: World, snapshot: ArrayBuffer | undefi
 
 const CHANGES_BY_HAND = 30;
 
-/** A careful person: reads an entry, removes one source of it that is not theirs, and writes it with compare-and-set. */
-async function changeByHand({ consul }: World): Promise<void> {
-  for (let at = 0; at < CHANGES_BY_HAND; at++) {
+/**
+ * A careful person: reads an entry, removes one source of it that is not theirs, and writes it with compare-and-set. Goes on
+ * until scopemesh has written meanwhile.
+ */
+async function changeByHand({ consul, way }: World): Promise<void> {
+  const { length } = way.writes;
+  for (let at = 0; at < CHANGES_BY_HAND || way.writes.length === length; at++) {
     const name = `d-${at % 4}`;
     const entry = Object(
       await consul.request('GET', `/v1/config/service-intentions/${name}?consistent`).catch(() => ({})),
@@ -156,6 +160,5 @@ async function changeByHand({ consul }: World): Promise<void> {
     // Without a source left the entry goes; somebody else would have deleted it.
     if (Sources.length === 0) continue;
     await consul.request('PUT', `/v1/config?cas=${entry.ModifyIndex}`, { ...entry, Sources });
-    await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
