@@ -101,6 +101,12 @@ describe('a topic that is missing', () => {
   );
 
   it('may be created by another process at the same moment', async () => {
-    await expect(topicOf(clusterThat(async () => false)).check()).resolves.toBeUndefined();
+    const asked: unknown[] = [];
+    const kafka = clusterThat(async (options) => {
+      asked.push(options);
+      return false;
+    });
+    await topicOf(kafka).check();
+    expect(asked).toMatchObject([{ topics: [{ topic: 'decisions', numPartitions: 6 }] }]);
   });
 });
