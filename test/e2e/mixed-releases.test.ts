@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { until } from '../stack/process.js';
 import { CLIENTS, put, startFormerWorld, tell } from '../support/former-state/former-world.js';
@@ -74,7 +73,8 @@ describe.skipIf(FORMER === undefined)('two releases side by side (skipped withou
       await tell(world, ready, 'client.updated', at);
       if (!(await isClosed())) reopened++;
       if (performance.now() - began > (MINUTE_MS / 4) * (4 - steps.length)) await steps.shift()?.();
-      await delay(100);
+      const isMade = async () => (await edgesOfConsul(world)).has(edgeOf(at)) === open.has(at);
+      await until('Consul has the change', isMade, PATIENCE);
     }
     const expected = Array.from({ length: CLIENTS }, (_, at) => at)
       .filter((at) => at !== LOSER && (!CHANGING.includes(at) || open.has(at)))
