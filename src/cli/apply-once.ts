@@ -5,7 +5,7 @@ import { clientKey, formatKey, type Key, providerKey } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
 import { claimChangeText } from '../plan/claim-changes.js';
 import { type DestinationKey, destinationsOf, losingNames } from '../plan/destinations-of-plan.js';
-import type { ConcurrencyLimit } from '../queue/concurrency-limit.js';
+import type { WriteLimit } from '../queue/write-limit.js';
 import { type ClientAclResult, reconcileClientAcl } from '../reconcile/acl/client-acl.js';
 import { reconcilePeople } from '../reconcile/acl/people.js';
 import { removeLeft } from '../reconcile/acl/sweep-acl.js';
@@ -32,7 +32,7 @@ const STORE_LOW =
   'the store has too little space, so only revocations were made; free some space, and apply again';
 
 /** How many keys are applied at once. */
-export type AtOnce = Pick<ConcurrencyLimit, 'forEach' | 'overloaded'>;
+export type AtOnce = Pick<WriteLimit, 'forEach' | 'overloaded'>;
 
 const OVERLOADED: ReadonlySet<ErrorCode> = new Set(['ERR_CONSUL_UNREACHABLE', 'ERR_TIMEOUT']);
 

@@ -12,11 +12,11 @@ import { createNotifier, type Notifier } from '../notifier.js';
 import { AskedAdoptions } from '../operator/asked-adoptions.js';
 import { Agenda } from '../queue/agenda.js';
 import { DEFAULT_BACKOFF } from '../queue/backoff.js';
-import { ConcurrencyLimit } from '../queue/concurrency-limit.js';
 import type { Inbox } from '../queue/inbox.js';
 import { JournalMemory } from '../queue/journal-memory.js';
 import type { Queue } from '../queue/queue.js';
 import type { StoreParts } from '../queue/store-parts.js';
+import { WriteLimit } from '../queue/write-limit.js';
 import { ReadsUnderWay } from '../read/reads-under-way.js';
 import type { ReconcilerDeps } from '../reconcile/deps.js';
 import type { Runtime } from '../runtime.js';
@@ -46,7 +46,7 @@ export interface Core {
   /** Runs the jobs that follow from triggers. */
   readonly agenda: Agenda;
   /** Writes to Consul at once. */
-  readonly writes: ConcurrencyLimit;
+  readonly writes: WriteLimit;
   /** The durable queue. This process learns of what is added here at once. */
   readonly inbox: Pick<Queue, 'add'> & Pick<Inbox, 'accept'>;
   readonly deps: ReconcilerDeps;
@@ -76,7 +76,7 @@ export function createCore(
   const settled = createNotifier();
   const sweepAsked = createNotifier();
   const world = createWorld(config);
-  const writes = new ConcurrencyLimit(WRITES, runtime.clock);
+  const writes = new WriteLimit(WRITES, runtime.clock);
   const limits = { writes, reads: READS, urgent: URGENT, durable: DURABLE };
   const agenda = new Agenda(limits, { ...runtime, backoff: DEFAULT_BACKOFF });
   return {

@@ -1,9 +1,9 @@
 import type { Key } from '../model/key.js';
-import type { ConcurrencyLimit } from './concurrency-limit.js';
+import type { WriteLimit } from './write-limit.js';
 
 export interface AgendaLimits {
   /** Destinations written at once. */
-  readonly writes: ConcurrencyLimit;
+  readonly writes: WriteLimit;
   /** Runs of every other kind at once. */
   readonly reads: number;
   /**

@@ -4,7 +4,7 @@ import { clientKey, directoryKey } from '../../src/model/key.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import { Agenda } from '../../src/queue/agenda.js';
 import { DEFAULT_BACKOFF } from '../../src/queue/backoff.js';
-import { ConcurrencyLimit } from '../../src/queue/concurrency-limit.js';
+import { WriteLimit } from '../../src/queue/write-limit.js';
 import { NO_FOLLOW_UPS } from '../../src/reconcile/deps.js';
 
 /** Time goes on by the sleeps alone. */
@@ -19,7 +19,7 @@ function scene() {
         signal?.addEventListener('abort', () => fail(signal.reason), { once: true });
       }),
   };
-  const writes = new ConcurrencyLimit({ least: 1, first: 1, most: 1 }, clock);
+  const writes = new WriteLimit({ least: 1, first: 1, most: 1 }, clock);
   const limits = { writes, reads: 1, urgent: 1, durable: 1 };
   const agenda = new Agenda(limits, {
     clock,

@@ -3,9 +3,9 @@ import { clientKey, destinationKey } from '../../src/model/key.js';
 import type { Job, Trigger } from '../../src/model/trigger.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import { Agenda } from '../../src/queue/agenda.js';
-import { ConcurrencyLimit } from '../../src/queue/concurrency-limit.js';
 import type { AgendaHandler } from '../../src/queue/follow-ups.js';
 import type { JobResult } from '../../src/queue/queue.js';
+import { WriteLimit } from '../../src/queue/write-limit.js';
 
 export const DONE: JobResult = { kind: 'done' };
 export const ORDERS = destinationKey('orders');
@@ -25,7 +25,7 @@ export const job = (...triggers: readonly [Trigger, ...Trigger[]]): Job => ({
 export const idsOf = ({ triggers }: Job) => triggers.map(({ cause }) => cause.eventId);
 
 export function agendaOf(handler: AgendaHandler, writes = 4, lostBefore?: AbortSignal) {
-  const limit = new ConcurrencyLimit({ least: 1, first: writes, most: writes }, systemClock);
+  const limit = new WriteLimit({ least: 1, first: writes, most: writes }, systemClock);
   const backoff = { firstMs: 1, capMs: 2, attempts: 3 };
   const deps = { logger: silentLogger, metrics: noMetrics, clock: systemClock, backoff };
   const agenda = new Agenda({ writes: limit, reads: 4, urgent: 1, durable: 512 }, deps);

@@ -3,12 +3,12 @@ import { systemClock } from '../../src/clock.js';
 import { clientKey, destinationKey, formatKey, type Key } from '../../src/model/key.js';
 import { newEntry } from '../../src/queue/agenda-entry.js';
 import { Places } from '../../src/queue/agenda-places.js';
-import { ConcurrencyLimit } from '../../src/queue/concurrency-limit.js';
 import { mergeTriggers } from '../../src/queue/merge-triggers.js';
 import { ReadyEntries } from '../../src/queue/ready-entries.js';
+import { WriteLimit } from '../../src/queue/write-limit.js';
 
 function readyOf(...keys: readonly Key[]) {
-  const writes = new ConcurrencyLimit({ least: 8, first: 8, most: 8 }, systemClock);
+  const writes = new WriteLimit({ least: 8, first: 8, most: 8 }, systemClock);
   const places = new Places({ writes, reads: 8, urgent: 1, durable: 8 });
   const ready = new ReadyEntries();
   const entries = keys.map((key) => newEntry(key, formatKey(key)));

@@ -7,9 +7,9 @@ import { clientKey, formatKey } from '../../../src/model/key.js';
 import type { Trigger } from '../../../src/model/trigger.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
 import { Agenda } from '../../../src/queue/agenda.js';
-import { ConcurrencyLimit } from '../../../src/queue/concurrency-limit.js';
 import { createEmbeddedStore, type EmbeddedStore } from '../../../src/queue/embedded/store.js';
 import type { JobResult } from '../../../src/queue/queue.js';
+import { WriteLimit } from '../../../src/queue/write-limit.js';
 import { until } from '../../support/until.js';
 
 let directory: string;
@@ -37,7 +37,7 @@ function work() {
     letGo = resolve;
   });
   const ran: string[] = [];
-  const writes = new ConcurrencyLimit({ least: 8, first: 96, most: 256 }, systemClock);
+  const writes = new WriteLimit({ least: 8, first: 96, most: 256 }, systemClock);
   const backoff = { firstMs: 1, capMs: 2, attempts: 3 };
   const agenda = new Agenda(
     { writes, reads: 64, urgent: 16, durable: 512 },

@@ -10,7 +10,7 @@ import { DEFAULT_BACKOFF } from '../../../src/queue/backoff.js';
 import { RedisLink } from '../../../src/queue/bullmq/redis-link.js';
 import { createBullmqStore } from '../../../src/queue/bullmq/store.js';
 import { Wake } from '../../../src/queue/bullmq/wake.js';
-import { ConcurrencyLimit } from '../../../src/queue/concurrency-limit.js';
+import { WriteLimit } from '../../../src/queue/write-limit.js';
 import { trigger } from '../../conformance/store-harness.js';
 import { until } from '../../stack/process.js';
 import { type RedisHandle, startRedis } from '../../stack/redis.js';
@@ -88,7 +88,7 @@ it('an order that another replica takes interrupts the job of the leader, which 
   const [leader, standby] = [redis.url, redis.url].map((url) =>
     createBullmqStore({ ...runtime, url, prefix: 'scopemesh:orders', allowUnsafe: true }),
   );
-  const writes = new ConcurrencyLimit({ least: 1, first: 1, most: 1 }, systemClock);
+  const writes = new WriteLimit({ least: 1, first: 1, most: 1 }, systemClock);
   const limits = { writes, reads: 1, urgent: 1, durable: 1 };
   const agenda = new Agenda(limits, { ...runtime, backoff: DEFAULT_BACKOFF });
   const self = { replica: 'one', host: 'one', since: '2026-03-01T10:00:00.000Z', storeId: 's' };

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.js';
 
-export interface ConcurrencyLimitOptions {
+export interface WriteLimitOptions {
   readonly least: number;
   readonly first: number;
   readonly most: number;
@@ -18,15 +18,15 @@ const STEP = 1.4;
  * step if they do not, and halves when the server is overloaded (429, 503, a timeout). Latency alone is no signal: with
  * 64 at once and 4,000 per second each takes 16 ms.
  */
-export class ConcurrencyLimit {
-  readonly #options: ConcurrencyLimitOptions;
+export class WriteLimit {
+  readonly #options: WriteLimitOptions;
   readonly #clock: Pick<Clock, 'now'>;
   #limit: number;
   #completed = 0;
   #windowStart = 0;
   #lastRate = 0;
 
-  constructor(options: ConcurrencyLimitOptions, clock: Pick<Clock, 'now'>) {
+  constructor(options: WriteLimitOptions, clock: Pick<Clock, 'now'>) {
     this.#options = options;
     this.#clock = clock;
     this.#limit = options.first;

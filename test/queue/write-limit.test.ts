@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { ConcurrencyLimit } from '../../src/queue/concurrency-limit.js';
+import { WriteLimit } from '../../src/queue/write-limit.js';
 
 /** A limit of 2 to 32 that begins with 8, on a clock of its own. */
 function limitAt(options = { least: 2, first: 8, most: 32 }) {
   const clock = { at: 1_000, now: () => clock.at };
-  const limit = new ConcurrencyLimit(options, clock);
+  const limit = new WriteLimit(options, clock);
   /** So many complete, spread over so long; the first call begins the measurement. */
   const complete = (count: number, overMs: number) => {
     for (let done = 0; done < count; done++) {
