@@ -46,6 +46,13 @@ export class SyncError extends Error {
   }
 }
 
+/** Consul has too much to do, or is away: it answered 429 or 503, not in time, or not at all. */
+export function isOverload(error: unknown): boolean {
+  return (
+    error instanceof SyncError && (error.code === 'ERR_CONSUL_UNREACHABLE' || error.code === 'ERR_TIMEOUT')
+  );
+}
+
 /** The epoch of a term is over. */
 export function leaseLost(): SyncError {
   return new SyncError('ERR_LEASE_LOST', 'another replica leads now: this replica may write nothing more', {

@@ -1,5 +1,5 @@
 import { isAclActive } from '../apply/acl/acl-state.js';
-import { type ErrorCode, messageOf, SyncError } from '../errors.js';
+import { isOverload, messageOf } from '../errors.js';
 import type { Cause } from '../model/cause.js';
 import { clientKey, formatKey, type Key, providerKey } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
@@ -33,8 +33,6 @@ const STORE_LOW =
 
 /** How many keys are applied at once. */
 export type AtOnce = Pick<WriteLimit, 'forEach' | 'overloaded'>;
-
-const OVERLOADED: ReadonlySet<ErrorCode> = new Set(['ERR_CONSUL_UNREACHABLE', 'ERR_TIMEOUT']);
 
 /** A destination that another writer keeps changing is given up after so many plans. */
 const MOST_TRIES = 20;
@@ -74,7 +72,7 @@ export async function applyOnce(
       await work();
     } catch (error) {
       if (signal.aborted) throw error;
-      if (error instanceof SyncError && OVERLOADED.has(error.code)) limit.overloaded();
+      if (isOverload(error)) limit.overloaded();
       failures.push({ key, error: messageOf(error) });
     }
     progress(++done, all);

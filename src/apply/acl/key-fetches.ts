@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.js';
-import { SyncError } from '../../errors.js';
+import { isOverload, SyncError } from '../../errors.js';
 import { withLinkedSignal } from '../../linked-signal.js';
 import type { AclObject } from '../../model/acl.js';
 import type { AclChange } from '../../plan/acl/acl-change.js';
@@ -18,9 +18,9 @@ export function fetchesKeys(object: AclObject): boolean {
 
 /**
  * Limits the writes for which Consul fetches an identity provider's keys. If the provider hangs, each of them takes
- * seconds, so only a few may hang at once. A quick answer raises the limit by one; a slow one resets it to the least. A
- * write that finds no place fails with ERR_TIMEOUT after half a second without any answer, or after two seconds. It was
- * not made then.
+ * seconds, so only a few may hang at once. A quick answer raises the limit by one; a slow one, or one that Consul is
+ * overloaded, resets it to the least. A write that finds no place fails with ERR_TIMEOUT after half a second without any
+ * answer, or after two seconds. It was not made then.
  */
 export class KeyFetches {
   #most = LEAST;
@@ -32,14 +32,18 @@ export class KeyFetches {
   async run<T>(work: () => Promise<T>, clock: Clock, signal: AbortSignal): Promise<T> {
     if (this.#isFull(clock)) await this.#place(clock, signal);
     const write = { at: clock.now() };
+    let isOverloaded = false;
     this.#running.add(write);
     try {
       const result = await work();
       this.#answeredAt = clock.now();
       return result;
+    } catch (error) {
+      isOverloaded = isOverload(error);
+      throw error;
     } finally {
       this.#running.delete(write);
-      if (clock.now() - write.at > SLOW_MS) this.#most = LEAST;
+      if (isOverloaded || clock.now() - write.at > SLOW_MS) this.#most = LEAST;
       // The limit grows only while it is used: otherwise more writes would hang before the first is noticed.
       else if (this.#running.size >= this.#most / 2) this.#most++;
       let free = this.#most - this.#running.size;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { KeyFetches } from '../../../src/apply/acl/key-fetches.js';
 import type { Clock } from '../../../src/clock.js';
+import { SyncError } from '../../../src/errors.js';
 import { untilAborted } from '../../../src/linked-signal.js';
 
 const never = new AbortController().signal;
@@ -169,5 +170,13 @@ describe('writes that wait for keys', () => {
     expect(await atOnce(hung, clock)).toBe(3);
     still.end();
     await hangs;
+  });
+
+  it('are four again after one that found Consul overloaded, however soon the answer came', async () => {
+    const [clock, fetches] = [heldClock(), new KeyFetches()];
+    await quick(fetches, clock);
+    const tooMany = new SyncError('ERR_CONSUL_UNREACHABLE', 'answered 429', { retriable: true });
+    await expect(fetches.run(() => Promise.reject(tooMany), clock, never)).rejects.toBe(tooMany);
+    expect(await atOnce(fetches, clock)).toBe(4);
   });
 });
