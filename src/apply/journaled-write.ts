@@ -20,8 +20,11 @@ const CHANGED_MEANWHILE = 'the entry changed meanwhile; it is read and planned a
 export interface JournaledRequest {
   readonly drafts: readonly DraftDecision[];
   readonly send: (signal: AbortSignal) => Promise<Answer>;
-  /** Sends the request when it is its turn. Resolves with undefined if there is nothing to send any more. */
-  readonly within?: ((sendNow: () => Promise<Answer>) => Promise<Answer | undefined>) | undefined;
+  /**
+   * Sends the request when it is its turn. Resolves with undefined if there is nothing to send any more, and with `stale`
+   * if the facts of the plan changed while it waited: then its drafts and all later ones end without a decision.
+   */
+  readonly within?: ((sendNow: () => Promise<Answer>) => Promise<Answer | 'stale' | undefined>) | undefined;
   /** By subject, for the record after the write; null deletes. */
   readonly lastApplied?: ReadonlyMap<string, string | null>;
   /** In the turn in which the answer is known, before the settlement. */
@@ -51,8 +54,8 @@ export interface JournaledWrite {
  * - `written`: settled as applied.
  * - `conflict`, `failed`: nothing was written; settled as failed.
  * - `refused`: Consul refuses the content; settled as failed, unless the drafts stay recorded.
- * - `stale`: the facts of the plan have changed, and nothing was sent. The drafts end without a decision, unless they stay
- *   recorded.
+ * - `stale`: the facts of the plan have changed, and nothing was sent from then on. The drafts of what was not sent end
+ *   without a decision, unless they stay recorded.
  */
 export type WriteEnd =
   | { readonly kind: 'written' | 'failed' | 'stale' }
@@ -95,6 +98,8 @@ export async function journaledWrite(
     decisions.push(...request.drafts.map((draft) => toSettled(draft, outcome, nowMs)));
   }
   const { end = { kind: 'written' }, thrown } = last;
+  // What was not sent makes no later write necessary.
+  if (end.kind === 'stale' && decisions.length === 0) unsent.push(...ahead);
   const isMade = end.kind === 'written' && thrown === undefined;
   const lost = isMade ? overtaken.map((draft) => toSettled(draft, OVERTAKEN, deps.clock.now())) : [];
   await settleAll(key, [...lost, ...decisions], lastApplied.size === 0 ? {} : { lastApplied }, deps);
@@ -137,6 +142,7 @@ async function sendOne(
   try {
     const answer = await within(sendNow);
     if (answer === undefined) return { isSent };
+    if (answer === 'stale') return { isSent, end: { kind: 'stale' } };
     const { kind, ...said } = answer;
     if (kind === 'written') return { isSent, outcome: { outcome: 'applied', ...said } };
     if (kind === 'failed') return { isSent, outcome: { outcome: 'failed', ...said }, end: { kind } };

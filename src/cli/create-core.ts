@@ -3,6 +3,7 @@ import { monotonicFactory } from 'ulid';
 import type { Config } from '../../config/config.js';
 import { toMapping } from '../../config/mapping-revision.js';
 import { AclState } from '../apply/acl/acl-state.js';
+import { WritePlaces } from '../apply/acl/write-places.js';
 import type { Clock } from '../clock.js';
 import type { Consul } from '../consul/consul.js';
 import { gatherClaims } from '../consul/gathered-claims.js';
@@ -33,11 +34,11 @@ import { createRandom } from './random.js';
 /** After this many corrections within the window, a contested edge is not widened for a while. */
 const CONTENTION = { limit: 5, windowMs: 10 * 60_000 };
 
-/** Destinations written at once. The limit climbs while Consul keeps up. */
+/** Destinations written at once, and ACL objects beside them. The limit climbs while Consul keeps up. */
 const WRITES = { least: 8, first: 96, most: 256 };
 /** Reads of clients, directories and people at once. Each identity provider has a smaller limit of its own. */
 const READS = 64;
-/** Additional places for urgent keys only. */
+/** Additional places for urgent keys, and for urgent writes of ACL objects, only. */
 const URGENT = 16;
 /** Jobs of the durable queue at once: each waits for what follows from it, and costs no more than memory. */
 const DURABLE = 512;
@@ -124,6 +125,7 @@ export function createCore(
       jwksUris: createJwksUris(config, runtime),
       world,
       acl: createAclState(world, runtime.clock),
+      writePlaces: new WritePlaces(writes, URGENT),
       clientReads: new ReadsUnderWay(),
       window: new RevocationWindow(config.guards.maxRevocations.windowMs),
       revocations: new OpenRevocations(),

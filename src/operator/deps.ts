@@ -1,4 +1,4 @@
-import type { AclState } from '../apply/acl/acl-state.js';
+import type { AclDeps } from '../apply/acl/deps.js';
 import type { ApplyDeps, PlanWriteDeps } from '../apply/deps.js';
 import { type Clock, isoInstant } from '../clock.js';
 import type { Consul } from '../consul/consul.js';
@@ -21,7 +21,8 @@ export interface OperatorDeps extends ApplyDeps {
   readonly journal: Journal;
   readonly keyValues: KeyValueStore;
   readonly world: WorldState;
-  readonly acl: AclState;
+  readonly acl: AclDeps['acl'];
+  readonly writePlaces: AclDeps['writePlaces'];
   readonly window: RevocationWindow;
   readonly contention: Contention;
   /** One approval of a subject at a time. */

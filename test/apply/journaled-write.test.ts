@@ -79,6 +79,26 @@ describe('a journaled write', () => {
     expect(await end).toEqual({ kind: 'written' });
   });
 
+  it('settles what was sent before the plan changed, and withdraws the rest and what only it made necessary', async () => {
+    const stale: JournaledRequest = {
+      drafts: [draft('api', rig)],
+      send: () => Promise.reject(new Error('sent')),
+      within: async () => 'stale',
+    };
+    const ahead = [draft('later', rig)];
+    const sent = { drafts: [draft('web', rig)], send: async () => ({ kind: 'written' }) as const };
+    const both = { key: KEY, requests: [sent, stale], ahead };
+    expect(await journaledWrite(both, rig.deps, NEVER)).toEqual({ kind: 'stale' });
+    expect(rig.log).toContain(`settle ${KEY} web applied`);
+    expect([...rig.pending.values()]).toEqual(ahead);
+    rig.pending.clear();
+    rig.settled.length = 0;
+    const none = { key: KEY, requests: [stale, sent], ahead };
+    expect(await journaledWrite(none, rig.deps, NEVER)).toEqual({ kind: 'stale' });
+    expect(rig.settled).toEqual([]);
+    expect(rig.pending.size).toBe(0);
+  });
+
   it.each(['record', 'reserve'] as const)('sends nothing where the %s fails', async (step) => {
     const fail = () => Promise.reject(new Error('no disk'));
     const { deps } = rig;

@@ -187,6 +187,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
     space: { isLow: () => false },
     world,
     acl: new AclState(),
+    writePlaces: { run: (work) => work() },
     clientReads: new ReadsUnderWay(),
     window: new RevocationWindow(1_000),
     revocations: new OpenRevocations(),

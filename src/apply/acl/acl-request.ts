@@ -20,24 +20,28 @@ export interface AclContext {
   readonly lastApplied: ReadonlyMap<string, string>;
   /** Recorded with each change, besides the objects themselves. */
   readonly remember?: ReadonlyMap<string, string>;
+  /** Whether a new plan would make the same change. Asked after the record of each write, and again at its turn. */
+  readonly isAsPlanned?: (change: AclChange) => boolean;
 }
 
-/** The request that writes or deletes an object; undefined for a step about tokens. */
+/** The request that writes or deletes an object; undefined for a step about tokens. `isUrgent`: a loss waits for it. */
 export async function aclRequest(
   change: AclChange,
+  isUrgent: boolean,
   context: AclContext,
   deps: AclDeps,
   signal: AbortSignal,
 ): Promise<JournaledRequest | undefined> {
   const { step } = change;
   const drafts = [aclDraftOf(change, context.cause, deps)];
+  const within = turnOf(change, isUrgent, context, deps, signal);
   switch (step.do) {
     case 'write': {
       const digest = digestObject(change.remembered ?? step.object);
       return {
         drafts,
         lastApplied: new Map(context.remember).set(change.subject, digest),
-        within: turnOf(step, deps, signal),
+        within,
         send: () => write(change, step.id, step.object, deps, signal),
       };
     }
@@ -56,9 +60,6 @@ export async function aclRequest(
         if (!isMethod || tokens === 0) return { kind: 'written' };
         return { kind: 'written', detail: await endedTokensText(tokens, deps, signal) };
       };
-      const isPolicy = step.kind === 'acl-policy';
-      const within: JournaledRequest['within'] = (sendNow) =>
-        isPolicy ? deps.acl.policyMutex.run(name.toLowerCase(), sendNow) : sendNow();
       return { drafts, lastApplied, within, send };
     }
     case 'end-tokens':
@@ -72,19 +73,36 @@ export function aclDraftOf(change: AclChange, cause: Cause, deps: AclDeps): Draf
   return aclDraft(change, cause, stampOf(deps), residual);
 }
 
-/** A write waits for the mutex of its policy, or until there is room for one more that fetches keys. */
+/**
+ * A request waits until there is room for one more that fetches keys, or for a place and then for the mutex of its policy: in
+ * this order nothing that holds a place waits for one that waits for a place. Meanwhile the plan may have become wrong.
+ */
 function turnOf(
-  { id, object }: { readonly id?: string | undefined; readonly object: AclObject },
-  { acl, world, clock }: AclDeps,
+  change: AclChange,
+  isUrgent: boolean,
+  { isAsPlanned = () => true }: AclContext,
+  { acl, world, clock, writePlaces }: AclDeps,
   signal: AbortSignal,
 ): JournaledRequest['within'] {
-  if (fetchesKeys(object)) return (sendNow) => acl.keyFetches.run(sendNow, clock, signal);
-  if (object.kind !== 'acl-policy' || id !== undefined) return undefined;
-  // Another client's job may have created it since the plan.
-  return (sendNow) =>
-    acl.policyMutex.run(object.object.name.toLowerCase(), async () =>
-      isKnownPolicy(object.object, { acl, world }) ? undefined : sendNow(),
+  const { step } = change;
+  return (sendNow) => {
+    const send = async () => (isAsPlanned(change) ? sendNow() : 'stale');
+    if (step.do === 'write' && fetchesKeys(step.object)) return acl.keyFetches.run(send, clock, signal);
+    return writePlaces.run(
+      () => {
+        if (step.do === 'delete' && step.kind === 'acl-policy')
+          return acl.policyMutex.run(step.name.toLowerCase(), send);
+        if (step.do !== 'write' || step.object.kind !== 'acl-policy' || step.id !== undefined) return send();
+        const policy = step.object.object;
+        // Another client's job may have created it since the plan.
+        return acl.policyMutex.run(policy.name.toLowerCase(), async () =>
+          isKnownPolicy(policy, { acl, world }) ? undefined : send(),
+        );
+      },
+      isUrgent,
+      signal,
     );
+  };
 }
 
 async function write(

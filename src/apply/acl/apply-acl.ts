@@ -12,8 +12,6 @@ export interface AclApplication extends AclContext {
   readonly key: string;
   /** Made in this order. */
   readonly changes: readonly AclChange[];
-  /** Whether a new plan would make the same change. Asked after the record of each write. */
-  readonly isAsPlanned?: (change: AclChange) => boolean;
   /**
    * Called in the turn in which the last narrowing change is made, or has failed; `isMade` if one of them took something.
    */
@@ -25,8 +23,9 @@ type ChangeEnd = 'made' | 'nothing' | 'stale';
 
 /**
  * Makes the changes in their order. Each is recorded before and settled after it; consecutive writes that do not narrow
- * share both steps. A failure stops all later widening changes, but no narrowing one. Then the first failure is thrown.
- * An error that leaves open whether a write was made leaves its draft pending: the next run of the key judges it.
+ * share both steps. Each waits for its place; up to the last narrowing change it is urgent. A failure stops all later
+ * widening changes, but no narrowing one. Then the first failure is thrown. An error that leaves open whether a write was
+ * made leaves its draft pending: the next run of the key judges it.
  *
  * An auth method that cannot be narrowed, because Consul does not get the identity provider's keys, is deleted.
  *
@@ -43,6 +42,7 @@ export async function applyAcl(
   await deps.acl.noteWrite(deps.keyValues);
   const failures: unknown[] = [];
   const lastNarrowing = changes.findLast((change) => change.narrows);
+  const urgentUntil = lastNarrowing === undefined ? 0 : changes.lastIndexOf(lastNarrowing) + 1;
   let narrowed = 0;
   let isStale = false;
   /** The drafts of later steps about tokens. */
@@ -50,6 +50,7 @@ export async function applyAcl(
   let at = 0;
   for (let change = changes[at]; change !== undefined; change = changes[at]) {
     const together = writesFrom(at, changes);
+    const isUrgent = at < urgentUntil;
     at += Math.max(together.length, 1);
     const isCleanUp = change.verb === 'deleted' && !isStale;
     if (change.narrows || isCleanUp || (failures.length === 0 && !isStale)) {
@@ -58,8 +59,8 @@ export async function applyAcl(
           change.step.do === 'end-tokens'
             ? await endLiveTokens(change, recorded.get(change), application, deps, signal)
             : together.length > 0
-              ? await writeAll(together, application, deps, signal)
-              : await carryOut(change, changes.slice(at), recorded, application, deps, signal);
+              ? await writeAll(together, isUrgent, application, deps, signal)
+              : await carryOut(change, isUrgent, changes.slice(at), recorded, application, deps, signal);
         if (change.narrows && end === 'made') narrowed++;
         isStale ||= end === 'stale';
       } catch (error) {
@@ -84,6 +85,7 @@ function writesFrom(at: number, changes: readonly AclChange[]): readonly AclChan
 /** Makes one change, after the tokens that it leaves are recorded, so that recovery ends them. */
 async function carryOut(
   change: AclChange,
+  isUrgent: boolean,
   later: readonly AclChange[],
   recorded: Map<AclChange, DraftDecision>,
   application: AclApplication,
@@ -98,13 +100,14 @@ async function carryOut(
   const [draft] = ahead;
   if (left !== undefined && draft !== undefined) recorded.set(left, draft);
   try {
-    const end = await writeAll([change], application, deps, signal, ahead);
+    const end = await writeAll([change], isUrgent, application, deps, signal, ahead);
     if (end === 'stale' && left !== undefined && draft !== undefined) recorded.delete(left);
     return end;
   } catch (error) {
     const deletion = asDeletion(change);
     // A method that cannot be narrowed, for whatever reason, can be deleted.
-    if (deletion !== undefined && !signal.aborted) await writeAll([deletion], application, deps, signal);
+    if (deletion !== undefined && !signal.aborted)
+      await writeAll([deletion], isUrgent, application, deps, signal);
     throw error;
   }
 }
@@ -135,13 +138,16 @@ async function mayHaveTokens({ step }: AclChange, deps: AclDeps, signal: AbortSi
 
 async function writeAll(
   changes: readonly AclChange[],
+  isUrgent: boolean,
   application: AclApplication,
   deps: AclDeps,
   signal: AbortSignal,
   ahead: readonly DraftDecision[] = [],
 ): Promise<ChangeEnd> {
   const { key, isAsPlanned = () => true } = application;
-  const all = await Promise.all(changes.map((change) => aclRequest(change, application, deps, signal)));
+  const all = await Promise.all(
+    changes.map((change) => aclRequest(change, isUrgent, application, deps, signal)),
+  );
   const requests = all.flatMap((request) => request ?? []);
   const write = { key, requests, ahead, isAsPlanned: () => changes.every(isAsPlanned) };
   const end = await journaledWrite(write, deps, signal);

@@ -6,6 +6,7 @@ import type { Journal } from '../../queue/journal.js';
 import type { KeyValueStore } from '../../queue/key-value-store.js';
 import type { ApplyDeps, StampDeps } from '../deps.js';
 import type { AclState } from './acl-state.js';
+import type { WritePlaces } from './write-places.js';
 
 /** The dependencies of writes of ACL objects. */
 export interface AclDeps extends ApplyDeps, StampDeps {
@@ -19,6 +20,7 @@ export interface AclDeps extends ApplyDeps, StampDeps {
     client(id: ClientId): OAuthClient | undefined;
   };
   readonly acl: AclState;
+  readonly writePlaces: Pick<WritePlaces, 'run'>;
   /** Notes the correction of an object that another writer changed. */
   readonly contention: { corrected(subject: string, now: number): void };
 }

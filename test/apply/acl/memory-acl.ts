@@ -249,6 +249,7 @@ export function memoryAcl() {
       client: () => undefined,
     },
     acl: new AclState(),
+    writePlaces: { run: (work) => work() },
     contention: { corrected: (subject, now) => corrected.push(`${subject} ${now}`) },
   };
   const put = (...all: readonly AclObject[]) => {
