@@ -126,6 +126,12 @@ export const VERBS = [
   'changed',
 ] as const;
 export type Verb = (typeof VERBS)[number];
+/** What a write does to a resource. */
+export type WriteVerb = Extract<Verb, 'created' | 'updated' | 'deleted'>;
+
+/** What a decision can be about, or who caused it. */
+export const ABOUT_KINDS = ['client', 'source', 'destination', 'person', 'principal'] as const;
+export type AboutKind = (typeof ABOUT_KINDS)[number];
 
 export const OUTCOMES = ['applied', 'held', 'refused', 'failed', 'unknown', 'observed'] as const;
 export type Outcome = (typeof OUTCOMES)[number];

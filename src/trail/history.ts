@@ -1,10 +1,8 @@
 import type { About, HistoryOptions, Trail } from '../decisions/trail.js';
 import { compareText } from '../model/compare-text.js';
-import type { Decision } from '../model/decision.js';
+import { ABOUT_KINDS, type Decision } from '../model/decision.js';
 import { indexLimits, refuseBehind } from './answer.js';
 import { readingsOf } from './what-can.js';
-
-const KINDS: readonly About['kind'][] = ['client', 'source', 'destination', 'person', 'principal'];
 
 export interface HistoryAnswer {
   readonly name: string;
@@ -37,7 +35,7 @@ export async function historyOf(
   };
   await take(trail.history({ subject: name }, options), () => true);
   for (const { provider, id } of readingsOf(name))
-    for (const kind of KINDS)
+    for (const kind of ABOUT_KINDS)
       await take(trail.history({ kind, name: id }, options), (decision) =>
         names(decision, kind, provider, id),
       );

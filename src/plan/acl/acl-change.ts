@@ -7,6 +7,7 @@ import type {
   DecisionAction,
   Resource,
   ResourceKind,
+  WriteVerb,
 } from '../../model/decision.js';
 import { toUriText } from '../../model/uri-text.js';
 import type { Hold, PlannedClient } from '../plan.js';
@@ -40,7 +41,7 @@ export interface AclChange extends AclWhy {
   readonly subject: string;
   readonly resource: Resource;
   readonly action: Exclude<DecisionAction, 'none'>;
-  readonly verb: 'created' | 'updated' | 'deleted';
+  readonly verb: WriteVerb;
   readonly before?: AclObject['object'];
   readonly after?: AclObject['object'];
   /** Who approved it although the mass guard held it. */
