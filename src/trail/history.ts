@@ -1,6 +1,5 @@
 import type { About, HistoryOptions, Trail } from '../decisions/trail.js';
-import { compareText } from '../model/compare-text.js';
-import { ABOUT_KINDS, type Decision } from '../model/decision.js';
+import { ABOUT_KINDS, compareDecisions, type Decision } from '../model/decision.js';
 import { indexLimits, refuseBehind } from './answer.js';
 import { readingsOf } from './what-can.js';
 
@@ -41,7 +40,7 @@ export async function historyOf(
       );
   return {
     name,
-    decisions: [...found.values()].toSorted(byPlace).slice(-limit),
+    decisions: [...found.values()].toSorted(compareDecisions).slice(-limit),
     unknown: indexLimits(extent, options.to),
   };
 }
@@ -61,10 +60,4 @@ function names(decision: Decision, kind: About['kind'], provider: string | undef
     case 'principal':
       return provider === undefined && principal?.id === id;
   }
-}
-
-/** In the order of the chain; decisions of several logs, or without a chain, by time. */
-function byPlace(a: Decision, b: Decision): number {
-  if (a.chain !== undefined && a.chain.log === b.chain?.log) return a.chain.sequence - b.chain.sequence;
-  return compareText(a.time, b.time) || compareText(a.id, b.id);
 }
