@@ -2,11 +2,13 @@ import type { ActorKind } from '../src/model/actor.js';
 import type { BreakGlassLimits } from '../src/model/break-glass.js';
 import type { FreezeSchedule } from '../src/model/freeze.js';
 import type { GroupRules } from '../src/model/login.js';
-import type { ActorClassification, ActorLimit, Mode, Rule } from '../src/model/rule.js';
+import type { ActorClassification, ActorLimit, ClaimPolicy, Mode, Rule } from '../src/model/rule.js';
 import type { Secret } from '../src/model/secret.js';
 import type { Select } from '../src/plan/selection.js';
 import type { HostPort } from './fields.js';
 import type { ProviderSettings } from './providers/providers.js';
+
+export const SASL_MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
 
 export type { ProviderSettings } from './providers/providers.js';
 
@@ -21,7 +23,7 @@ export interface Config {
   readonly services: {
     readonly clientMeta: string;
     readonly clientTag: string;
-    readonly claims: 'confirmed' | 'first';
+    readonly claims: ClaimPolicy;
     readonly claimGraceMs: number;
   };
   /** The mapping, flattened in the order of the file. */
@@ -126,7 +128,7 @@ export type DecisionSettings = { readonly webhooks: readonly WebhookSettings[] }
       readonly keepMs: number;
       readonly tls: boolean | TlsFiles;
       readonly sasl?: {
-        readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+        readonly mechanism: (typeof SASL_MECHANISMS)[number];
         readonly username: string;
         readonly password: Secret;
       };

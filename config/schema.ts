@@ -1,5 +1,7 @@
 import { Cron } from 'croner';
 import { z } from 'zod';
+import { CLAIM_POLICIES, MODES } from '../src/model/rule.js';
+import { SASL_MECHANISMS } from './config.js';
 import {
   duration,
   hostPort,
@@ -64,7 +66,7 @@ const SERVICES = z.strictObject({
     .describe("The service meta key that names the service's OAuth client."),
   clientTag: text().prefault('oauth-client=').describe('The prefix of a tag that names the client.'),
   claims: z
-    .enum(['confirmed', 'first'])
+    .enum(CLAIM_POLICIES)
     .prefault('confirmed')
     .describe(
       'When a claim counts. confirmed: the client names the service. first: the service claimed the client first.',
@@ -206,7 +208,7 @@ const DECISIONS = z.discriminatedUnion('kind', [
     tls: z.union([toggle(), TLS_FILES], 'must be on, off or a map; write { caFile: … }').prefault(false),
     sasl: z
       .strictObject({
-        mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']),
+        mechanism: z.enum(SASL_MECHANISMS),
         username: text(),
         password: secret(),
       })
@@ -219,7 +221,7 @@ export const FILE = z.strictObject({
   $schema: z.string().exactOptional().describe('For editors; scopemesh does not read it.'),
   owner: name().describe('The ownership mark of this instance.'),
   mode: z
-    .enum(['observe', 'extend', 'enforce'])
+    .enum(MODES)
     .describe(
       'observe: write nothing to Consul. extend: add and widen only. enforce: make Consul equal to the identity provider.',
     ),

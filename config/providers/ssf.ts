@@ -2,11 +2,13 @@ import { z } from 'zod';
 import type { Secret } from '../../src/model/secret.js';
 import { duration, secret, text, url } from '../fields.js';
 
+export const SSF_DELIVERIES = ['push', 'poll'] as const;
+
 /** The shared-signals stream of one provider. */
 export interface SsfSettings {
   readonly transmitter: string;
   readonly audiences: readonly string[];
-  readonly delivery: 'push' | 'poll';
+  readonly delivery: (typeof SSF_DELIVERIES)[number];
   readonly endpoint?: string;
   readonly pushTokens: readonly Secret[];
   /** Absent if the stream is created manually. */
@@ -30,7 +32,7 @@ export const SSF = z
       .union([text(), z.array(text()).min(1, 'must hold at least one audience')])
       .describe('The name of this receiver at the transmitter: the aud of its events.'),
     delivery: z
-      .enum(['push', 'poll'])
+      .enum(SSF_DELIVERIES)
       .prefault('push')
       .describe('Whether the transmitter sends events (RFC 8935) or they are fetched (RFC 8936).'),
     endpoint: url('https:', 'http:')

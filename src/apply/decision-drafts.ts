@@ -5,6 +5,7 @@ import { definedFields } from '../model/defined-fields.js';
 import { type Stamp, typeOf } from '../model/plain-decision.js';
 import type { Job, Trigger } from '../model/trigger.js';
 import { canonical } from '../plan/access.js';
+import type { GrantReason } from '../plan/destination-input.js';
 import type { ActualAccess, Change, Hold, PlannedClient } from '../plan/plan.js';
 import { clientText } from '../plan/world.js';
 import type { SettledDecision } from '../queue/journal.js';
@@ -156,8 +157,7 @@ export function causeOfChange(
   return reason === 'DriftCorrected' && isOfProvider ? { kind: 'consul-watch', receivedAt: time } : cause;
 }
 
-/** Why an edge opens: the identity provider granted a scope, a service claimed a client, or the mapping changed. */
-export function grantReasonOf(job: Job): 'ScopeGranted' | 'MappingChanged' | 'ClaimAdded' {
+export function grantReasonOf(job: Job): GrantReason {
   const kinds = new Set(job.triggers.map((trigger) => trigger.cause.kind));
   if (kinds.has('webhook') || kinds.has('poll') || kinds.has('full-read') || kinds.has('order'))
     return 'ScopeGranted';

@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import { addAbortSignal, Readable } from 'node:stream';
 import { SyncError } from '../errors.js';
 import { isRecord } from '../model/is-record.js';
+import { jsonIn } from '../model/json-in.js';
 import { type BoundedLine, boundedLines } from './bounded-lines.js';
 import type { Cli } from './cli.js';
 
@@ -26,10 +27,6 @@ export async function* linesOf(files: readonly string[], cli: Cli): AsyncIterabl
 /** Undefined for a line that is no JSON object, or is too long. */
 export function parseLine({ text, isCut }: BoundedLine): Readonly<Record<string, unknown>> | undefined {
   if (isCut) return undefined;
-  try {
-    const value: unknown = JSON.parse(text);
-    return isRecord(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
+  const value = jsonIn(text);
+  return isRecord(value) ? value : undefined;
 }

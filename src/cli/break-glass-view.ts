@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { BreakGlass } from '../model/break-glass.js';
+import { BREAK_GLASS_STATES } from '../plan/break-glass.js';
 import type { BreakGlassView } from '../plan/break-glass-view.js';
 
 const View = z.object({
@@ -10,7 +11,7 @@ const View = z.object({
   namespace: z.string(),
   methods: z.array(z.string()).nullable(),
   path: z.string().nullable(),
-  state: z.enum(['asked', 'open', 'ended']),
+  state: z.enum(BREAK_GLASS_STATES),
   reason: z.string(),
   forSeconds: z.number(),
   duringFreeze: z.boolean(),

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import type { Freeze } from '../model/freeze.js';
+import { FREEZE_KINDS, type Freeze } from '../model/freeze.js';
 
 const FreezeView = z.object({
-  kind: z.enum(['scheduled', 'started']),
+  kind: z.enum(FREEZE_KINDS),
   since: z.iso.datetime(),
   until: z.iso.datetime().nullable(),
   reason: z.string().nullable(),

@@ -1,5 +1,5 @@
 import type { Config } from '../../config/config.js';
-import type { ServiceName } from '../model/intention.js';
+import type { DefaultPolicy, ServiceName } from '../model/intention.js';
 import type { Proposal, ProposedClaim } from '../plan/proposal/proposal.js';
 import type { AclProposal } from '../plan/proposal/propose-acl.js';
 import type { UnexplainedAcl } from './read-unexplained-acl.js';
@@ -15,7 +15,7 @@ export interface Imported {
   readonly acl: readonly UnexplainedAcl[];
   /** Why the ACL objects could not be read. */
   readonly aclTrouble: string | undefined;
-  readonly defaultPolicy: 'allow' | 'deny' | 'unknown';
+  readonly defaultPolicy: DefaultPolicy;
   readonly config: Pick<Config, 'owner' | 'providers' | 'services'>;
 }
 

@@ -5,7 +5,7 @@ import type { Consul } from '../consul/consul.js';
 import type { SyncError } from '../errors.js';
 import { selectDirectory } from '../identity/selected-directory.js';
 import { parseStoredText } from '../operator/stored-break-glass.js';
-import { parseClientText } from '../plan/world.js';
+import { CLIENT_BLOCKS, parseClientText } from '../plan/world.js';
 import { readCurrentState } from '../reconcile/read-all.js';
 import { RevocationWindow } from '../state/revocation-window.js';
 import type { WorldState } from '../state/world-state.js';
@@ -38,7 +38,7 @@ const KeptOrders = z.object({
     z.object({
       provider: z.string(),
       clientId: z.string(),
-      closure: z.enum(['ClientQuarantined', 'RevocationUnconfirmed']),
+      closure: z.enum(CLIENT_BLOCKS),
     }),
   ),
 });

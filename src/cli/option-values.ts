@@ -4,6 +4,14 @@ import { PERSONS_REASON } from '../model/cause.js';
 
 const DAY_MS = 86_400_000;
 
+/** A whole number of at most nine digits. */
+export function parseWhole(least: 0 | 1): (text: string) => number {
+  return (text) => {
+    if (/^\d{1,9}$/.test(text) && Number(text) >= least) return Number(text);
+    throw new InvalidArgumentError(`write a whole number from ${least} up.`);
+  };
+}
+
 /** The reason that a person gives. */
 export function parseReason(text: string): string {
   if (PERSONS_REASON.test(text)) return text;

@@ -1,5 +1,6 @@
 import { viewOf } from '../apply/decision-drafts.js';
 import { toPlainValue } from '../decisions/plain-value.js';
+import type { WriteVerb } from '../model/decision.js';
 import type { Mapping } from '../model/rule.js';
 import type { AclChange } from '../plan/acl/acl-change.js';
 import type { ClaimChange } from '../plan/claim-changes.js';
@@ -44,8 +45,7 @@ export function summaryOf(plan: FleetPlan): PlanSummary {
 }
 
 function countVerbs(changes: readonly { readonly verb: string }[]): Counts {
-  const count = (verb: 'created' | 'updated' | 'deleted') =>
-    changes.filter((change) => change.verb === verb).length;
+  const count = (verb: WriteVerb) => changes.filter((change) => change.verb === verb).length;
   return { create: count('created'), update: count('updated'), delete: count('deleted') };
 }
 

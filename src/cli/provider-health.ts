@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { ProviderSettings } from '../../config/config.js';
+import { SSF_DELIVERIES } from '../../config/providers/ssf.js';
 import type { Clock } from '../clock.js';
 import type { BackoffParts } from '../identity/rate-limit-backoff.js';
 import { type Activity, type ChannelActivity, isSilent } from '../intake/channel-activity.js';
@@ -33,7 +34,7 @@ export const ProviderHealth = z.object({
   /** Shared signals; null if none are configured. */
   signals: z
     .object({
-      delivery: z.enum(['push', 'poll']),
+      delivery: z.enum(SSF_DELIVERIES),
       lastEventAt: Instant,
       lagSeconds: z.number().nullable(),
       /** Null for pushed signals. */

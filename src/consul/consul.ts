@@ -1,5 +1,11 @@
 import type { Catalog, ClaimRecord } from '../model/catalog.js';
-import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '../model/intention.js';
+import type {
+  DefaultPolicy,
+  IntentionEntry,
+  IntentionSource,
+  NewSource,
+  ServiceName,
+} from '../model/intention.js';
 import type { ExistingJwtProvider, JwtProviderEntry } from '../model/jwt-provider.js';
 import type { QuarantineRecord } from '../model/quarantine.js';
 import type { Registration } from '../model/registration.js';
@@ -200,7 +206,7 @@ export interface AclCacheSeconds {
 export interface ConsulFacts {
   readonly version: string;
   readonly datacenter: string;
-  readonly defaultPolicy: 'allow' | 'deny' | 'unknown';
+  readonly defaultPolicy: DefaultPolicy;
   readonly aclsEnabled: boolean;
   /** How long agents may cache ACL objects; absent if the agent does not report it. */
   readonly aclCache?: AclCacheSeconds;

@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { messageOf } from '../errors.js';
 import { type Principal, systemUser, tokenHolder } from '../model/cause.js';
+import { jsonIn } from '../model/json-in.js';
 import type { Logger } from '../observe.js';
 import { safeParse } from '../safe-parse.js';
 import { type Access, type Caller, sendRefusal } from './access.js';
@@ -37,7 +38,10 @@ export async function answerChange<Body extends z.infer<typeof ChangeBody>>(
     });
   if (request.headers['content-type'] !== 'application/json')
     return reply.code(415).send({ error: 'send the request as application/json' });
-  const body = safeParse(schema, parseJson(request.body));
+  const body = safeParse(
+    schema,
+    Buffer.isBuffer(request.body) ? jsonIn(request.body.toString('utf8')) : undefined,
+  );
   const by = body.success ? principalOf(caller, body.data.user) : undefined;
   if (!body.success || by === undefined)
     return reply.code(400).send({
@@ -60,12 +64,4 @@ export async function answerChange<Body extends z.infer<typeof ChangeBody>>(
 function principalOf(caller: Caller, user: string | undefined): Principal | undefined {
   if (caller.kind === 'holder') return user === undefined ? tokenHolder(caller.name) : undefined;
   return user === undefined ? undefined : systemUser(user);
-}
-
-function parseJson(body: unknown): unknown {
-  try {
-    return JSON.parse(Buffer.isBuffer(body) ? body.toString('utf8') : '');
-  } catch {
-    return undefined;
-  }
 }

@@ -3,20 +3,26 @@ import { CLASSIFIED_KINDS } from '../model/actor.js';
 import { CAUSE_KINDS } from '../model/cause.js';
 import {
   CHANGE_REASONS,
+  type ChainLink,
   DECISION_ACTIONS,
+  type DecidedPerson,
+  type Decision,
   OUTCOMES,
   REASONS,
   RESOURCE_KINDS,
+  type Resource,
   VERBS,
 } from '../model/decision.js';
-import { UNKNOWN } from '../model/residual.js';
+import { type Residual, UNKNOWN } from '../model/residual.js';
 
 const instant = () => z.iso.datetime({ offset: true });
 const text = () => z.string().min(1);
 const seconds = () => z.number().min(0);
 const unknown = () => z.literal(UNKNOWN);
 
-/** `Residual` in the model. */
+/** A schema for each field of the model, so that one that is added there cannot be missing here. */
+type Fields<T> = { readonly [K in keyof T]-?: z.ZodType<T[K]> };
+
 const RESIDUAL = z.object({
   nextRequests: z
     .literal(true)
@@ -51,7 +57,7 @@ const RESIDUAL = z.object({
     .array(z.string())
     .exactOptional()
     .describe('Intentions of others that still let the services in, as source -> destination; 20 at most.'),
-});
+} satisfies Fields<Residual>);
 
 /**
  * A decision as a CloudEvent 1.0 in structured mode: the definition of both the parser and the JSON Schema. Unknown fields,
@@ -89,7 +95,7 @@ export const CLOUD_EVENT = z.object({
       namespace: z.string().exactOptional(),
       partition: z.string().exactOptional(),
       name: z.string().exactOptional(),
-    }),
+    } satisfies Fields<Resource>),
     client: z
       .object({ provider: z.string(), clientId: z.string(), actorKind: z.enum(CLASSIFIED_KINDS) })
       .exactOptional()
@@ -100,7 +106,7 @@ export const CLOUD_EVENT = z.object({
         subject: z.string().exactOptional(),
         group: z.string().exactOptional(),
         actorKind: z.literal('human'),
-      })
+      } satisfies Fields<DecidedPerson>)
       .exactOptional()
       .describe('The person whose access it is, by the sub of their tokens, and the group that gives it.'),
     scopes: z.array(z.string()).exactOptional(),
@@ -135,10 +141,10 @@ export const CLOUD_EVENT = z.object({
         sequence: z.int().min(1).describe('Counts the decisions of the log from 1.'),
         previousHash: z.string().describe('The hash of the decision before it; zeros for the first.'),
         hash: z.string().describe('SHA-256 of the event as canonical JSON (RFC 8785) without this field.'),
-      })
+      } satisfies Fields<ChainLink>)
       .exactOptional()
       .describe('The place of the decision in the hash chain of its log.'),
-  }),
+  } satisfies Fields<Omit<Decision, 'id' | 'time' | 'type' | 'subject' | 'source'>>),
 });
 
 export type CloudEvent = z.infer<typeof CLOUD_EVENT>;

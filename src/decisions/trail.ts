@@ -1,8 +1,8 @@
-import type { Decision } from '../model/decision.js';
+import type { AboutKind, Decision } from '../model/decision.js';
 
 /** What a decision is about, or who caused it. A name is as the decision has it. */
 export interface About {
-  readonly kind: 'client' | 'person' | 'source' | 'destination' | 'principal';
+  readonly kind: AboutKind;
   readonly name: string;
 }
 

@@ -27,7 +27,7 @@ export function toScreen(facts: ScreenFacts, style: Style): string {
   const width = style.columns() - 1;
   const lines: string[] = [];
   const paragraph = (text: string, paint = (line: string) => line) => {
-    for (const line of wrap(text, width - INDENT.length)) lines.push(INDENT + paint(line));
+    for (const line of wrap(text.split(' '), width - INDENT.length)) lines.push(INDENT + paint(line));
   };
   const running: readonly (readonly [string, string, string])[] = [
     ['scopemesh', facts.scopemesh, 'in mode enforce'],
@@ -77,15 +77,8 @@ export function toScreen(facts: ScreenFacts, style: Style): string {
 
 /** A `\` at the end of a line continues the command in the shell. */
 function breakCommand(thing: ThingToTry, width: number): readonly string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of thing.words) {
-    if (line !== '' && line.length + 1 + word.length > width - 2) {
-      lines.push(`${line} \\`);
-      line = `${INDENT}${word}`;
-    } else line = line === '' ? word : `${line} ${word}`;
-  }
-  return [...lines, line];
+  const lines = wrap(thing.words, width - 2, INDENT);
+  return lines.map((line, at) => (at < lines.length - 1 ? `${line} \\` : line));
 }
 
 /** As many cells per line as fit, each as wide as the widest. */

@@ -46,14 +46,14 @@ export function truncate(text: string, width: number, style: Style): string {
   return text.slice(0, Math.max(0, width - style.signs.ellipsis.length)).trimEnd() + style.signs.ellipsis;
 }
 
-/** The text in lines of at most `width` cells, broken between words. */
-export function wrap(text: string, width: number): readonly string[] {
+/** The words in lines of at most `width` cells; all but the first begin with `indent`. */
+export function wrap(words: readonly string[], width: number, indent = ''): readonly string[] {
   const lines: string[] = [];
   let line = '';
-  for (const word of text.split(' ')) {
+  for (const word of words) {
     if (line !== '' && line.length + 1 + word.length > width) {
       lines.push(line);
-      line = word;
+      line = indent + word;
     } else line = line === '' ? word : `${line} ${word}`;
   }
   return [...lines, line];

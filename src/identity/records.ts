@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { ClientUnreadable } from '../errors.js';
+import { jsonIn } from '../model/json-in.js';
 import type { Members, UnreadablePeople } from '../model/members.js';
 import { safeParse } from '../safe-parse.js';
 import type { UnreadableClient } from './directory.js';
@@ -116,11 +117,7 @@ export function parseShape<T>(shape: z.ZodType<T>, value: unknown, place: string
 
 /** The JSON that an earlier run stored, or undefined if another version wrote it in another form. */
 export function parseStored<T>(shape: z.ZodType<T>, text: string | undefined): T | undefined {
-  try {
-    return safeParse(shape, JSON.parse(text ?? 'null')).data;
-  } catch {
-    return undefined;
-  }
+  return safeParse(shape, jsonIn(text ?? 'null')).data;
 }
 
 /** Names the field that is wrong. The value is left out, because it is untrusted and may be secret. */

@@ -13,6 +13,13 @@ export interface RawRequest {
   readonly receivedAt: string;
 }
 
+/** How an event arrived. */
+export interface EventOrigin {
+  readonly kind: 'webhook' | 'poll';
+  /** ISO 8601. */
+  readonly receivedAt: string;
+}
+
 /**
  * One event of an identity provider. `id` is the provider's own ID, the same by webhook and by poll, so that duplicates are
  * found.

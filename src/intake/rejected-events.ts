@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js';
 import { messageOf, type RejectedEvent, StaleEvent } from '../errors.js';
+import type { EventOrigin } from '../identity/source.js';
 import { CountingLimit } from '../model/counting-limit.js';
 import { plainDecision, type Stamp } from '../model/plain-decision.js';
 import type { Logger, Metrics } from '../observe.js';
@@ -14,11 +15,8 @@ const REPORT_MS = 60_000;
 const MOST_DETAIL = 500;
 
 /** How a refused event arrived. `ip` is the address of the sender of a request. */
-export interface RejectedFrom {
-  readonly kind: 'webhook' | 'poll';
+export interface RejectedFrom extends EventOrigin {
   readonly ip?: string;
-  /** ISO 8601. */
-  readonly receivedAt: string;
 }
 
 /** Records refused events as decisions and in the log, one each up to a rate. The rest is counted. */

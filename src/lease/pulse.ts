@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { jsonIn } from '../model/json-in.js';
 
 /** The last of them in Consul are those of about three TTLs. */
 const KEPT = 12;
@@ -52,12 +53,7 @@ export class Pulses {
 
 /** From the value of the leader's key; none for a text that no leader wrote. */
 export function parsePulses(text: string | undefined): readonly string[] {
-  let value: unknown;
-  try {
-    value = JSON.parse(text ?? '');
-  } catch {
-    return [];
-  }
+  const value = jsonIn(text ?? '');
   if (typeof value !== 'object' || value === null || !('pulses' in value)) return [];
   const { pulses } = value;
   if (!Array.isArray(pulses)) return [];

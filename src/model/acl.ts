@@ -43,7 +43,8 @@ export interface JwtMethodConfig {
   readonly listClaimMappings: Readonly<Record<string, string>>;
 }
 
-export type AclBindType = 'role' | 'service' | 'node' | 'policy' | 'templated-policy';
+export const ACL_BIND_TYPES = ['role', 'service', 'node', 'policy', 'templated-policy'] as const;
+export type AclBindType = (typeof ACL_BIND_TYPES)[number];
 
 export interface AclBindingRule {
   readonly description: string;

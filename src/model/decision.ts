@@ -1,5 +1,6 @@
 import type { ClassifiedKind } from './actor.js';
 import type { Cause, Principal } from './cause.js';
+import { compareText } from './compare-text.js';
 import type { Residual } from './residual.js';
 
 /** Why a change is made. */
@@ -126,6 +127,12 @@ export const VERBS = [
   'changed',
 ] as const;
 export type Verb = (typeof VERBS)[number];
+/** What a write does to a resource. */
+export type WriteVerb = Extract<Verb, 'created' | 'updated' | 'deleted'>;
+
+/** What a decision can be about, or who caused it. */
+export const ABOUT_KINDS = ['client', 'source', 'destination', 'person', 'principal'] as const;
+export type AboutKind = (typeof ABOUT_KINDS)[number];
 
 export const OUTCOMES = ['applied', 'held', 'refused', 'failed', 'unknown', 'observed'] as const;
 export type Outcome = (typeof OUTCOMES)[number];
@@ -221,4 +228,10 @@ export type DraftDecision = Omit<Decision, 'time' | 'outcome' | 'revision' | 'ch
 /** Whether the subject is now as `after` says: scopemesh made it so, or saw that somebody else had ended an edge of its own. */
 export function isMade({ outcome, reason }: Pick<Decision, 'outcome' | 'reason'>): boolean {
   return outcome === 'applied' || reason === 'RemovedElsewhere';
+}
+
+/** The order of the chain; of several logs, or without a chain, that of time. */
+export function compareDecisions(a: Decision, b: Decision): number {
+  if (a.chain !== undefined && a.chain.log === b.chain?.log) return a.chain.sequence - b.chain.sequence;
+  return compareText(a.time, b.time) || compareText(a.id, b.id);
 }

@@ -8,9 +8,11 @@ export interface FreezeSchedule {
   readonly timeZone: string;
 }
 
+export const FREEZE_KINDS = ['scheduled', 'started'] as const;
+
 /** A freeze in effect: only changes that narrow are made. Instants are in milliseconds since the epoch. */
 export interface Freeze {
-  readonly kind: 'scheduled' | 'started';
+  readonly kind: (typeof FREEZE_KINDS)[number];
   readonly since: number;
   /** Undefined: until a person ends it. */
   readonly until?: number;

@@ -12,6 +12,9 @@ export interface HttpPermission {
   readonly jwt?: JwtRequirement;
 }
 
+/** What Consul does with a call that no intention matches. */
+export type DefaultPolicy = 'allow' | 'deny' | 'unknown';
+
 /** The token that a request must carry: issued by this jwt-provider, with all of these claims. */
 export interface JwtRequirement {
   /** The name of a jwt-provider entry. */

@@ -1,3 +1,5 @@
+import { jsonIn } from './json-in.js';
+
 /** A replica that leads, or led last. */
 export interface Leader {
   /** Names the process among the replicas. */
@@ -15,12 +17,7 @@ export interface Leader {
 
 /** Undefined for a text that no replica wrote. */
 export function parseLeader(text: string | undefined): Leader | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text ?? '');
-  } catch {
-    return undefined;
-  }
+  const value = jsonIn(text ?? '');
   if (typeof value !== 'object' || value === null) return undefined;
   const { replica, host, address, since, epoch, storeId }: Partial<Record<keyof Leader, unknown>> = value;
   if (typeof replica !== 'string' || typeof host !== 'string' || typeof storeId !== 'string')

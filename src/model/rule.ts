@@ -50,7 +50,7 @@ export interface Mapping {
   /** Names of the configured providers. */
   readonly providers: readonly string[];
   readonly rules: readonly Rule[];
-  readonly claims: 'confirmed' | 'first';
+  readonly claims: ClaimPolicy;
   readonly classify: readonly ActorClassification[];
   readonly limits: Readonly<Record<ActorKind, ActorLimit>>;
   readonly protectedServices: readonly string[];
@@ -67,4 +67,9 @@ export interface Mapping {
   readonly maxRevocations: { readonly percent: number; readonly atLeast: number; readonly windowMs: number };
 }
 
-export type Mode = 'observe' | 'extend' | 'enforce';
+export const MODES = ['observe', 'extend', 'enforce'] as const;
+export type Mode = (typeof MODES)[number];
+
+/** When the claim of a service counts. */
+export const CLAIM_POLICIES = ['confirmed', 'first'] as const;
+export type ClaimPolicy = (typeof CLAIM_POLICIES)[number];

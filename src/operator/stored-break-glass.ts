@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { BreakGlass } from '../model/break-glass.js';
 import { PERSONS_REASON } from '../model/cause.js';
+import { jsonIn } from '../model/json-in.js';
 import { breakGlassAccess } from '../plan/break-glass.js';
 import { isSourceName } from '../plan/claims.js';
 import { isPlainServiceName } from '../plan/pattern.js';
@@ -49,12 +50,6 @@ export function toStoredText(glass: BreakGlass): string {
 
 /** Undefined for a text that scopemesh did not write: Consul's KV may have any. */
 export function parseStoredText(text: string): BreakGlass | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  const stored = safeParse(Stored, value);
+  const stored = safeParse(Stored, jsonIn(text));
   return stored.success && breakGlassAccess(stored.data) !== undefined ? stored.data : undefined;
 }

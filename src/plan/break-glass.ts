@@ -7,7 +7,8 @@ import { accessOf } from './openings.js';
 /** How long a grant waits for its second person. */
 export const ASKED_MS = 3_600_000;
 
-export type BreakGlassState = 'asked' | 'open' | 'ended';
+export const BREAK_GLASS_STATES = ['asked', 'open', 'ended'] as const;
+export type BreakGlassState = (typeof BREAK_GLASS_STATES)[number];
 
 /**
  * | grant | state |

@@ -10,6 +10,9 @@ import type { ClientOpenings } from './openings.js';
 import type { DestinationSources } from './sources-by-destination.js';
 import type { World } from './world.js';
 
+/** Why an edge opens: the identity provider granted a scope, a service claimed a client, or the mapping changed. */
+export type GrantReason = Extract<ChangeReason, 'ScopeGranted' | 'ClaimAdded' | 'MappingChanged'>;
+
 /** Everything that the plan of one destination depends on. */
 export interface DestinationInput {
   readonly destination: ServiceName;
@@ -35,7 +38,7 @@ export interface DestinationInput {
   /** Subjects of edges that the last plan held because of a quarantine. */
   readonly quarantined: ReadonlySet<string>;
   /** The reason of changes that only widen, by the cause of the job. */
-  readonly grantReason: Extract<ChangeReason, 'ScopeGranted' | 'ClaimAdded' | 'MappingChanged'>;
+  readonly grantReason: GrantReason;
 }
 
 /** The break-glass grants of a destination in any state, and the time by which they end. */

@@ -1,11 +1,15 @@
+import type { HoldReason } from '../model/decision.js';
 import { BROKEN_MANIFEST, type IntentionEntry, WITHOUT_MANIFEST } from '../model/intention.js';
 import { toShellWord } from '../model/shell-word.js';
 import { isManagedElsewhere } from './ownership.js';
 
+export interface EntryBlock {
+  readonly reason: Extract<HoldReason, 'ManagedElsewhere' | 'LegacyEntry'>;
+  readonly detail: string;
+}
+
 /** Why nothing of an entry may be written. */
-export function entryBlock(
-  entry: IntentionEntry,
-): { readonly reason: 'ManagedElsewhere' | 'LegacyEntry'; readonly detail: string } | undefined {
+export function entryBlock(entry: IntentionEntry): EntryBlock | undefined {
   if (isManagedElsewhere(entry)) return { reason: 'ManagedElsewhere', detail: managedElsewhereText(entry) };
   if (entry.sources.some((source) => source.isLegacy)) {
     return {

@@ -1,6 +1,6 @@
 import type { Grant } from '../model/client.js';
 import { compareText } from '../model/compare-text.js';
-import type { Access, IntentionSource, ServiceName } from '../model/intention.js';
+import type { Access, DefaultPolicy, IntentionSource, ServiceName } from '../model/intention.js';
 import { admits, type HttpRequestShape } from './access.js';
 import { isOfEdge } from './break-glass.js';
 import { type BreakGlassView, toBreakGlassView } from './break-glass-view.js';
@@ -54,7 +54,7 @@ export interface Explanation {
   readonly verdict: Verdict;
   /** The most exact first, which decides. If empty, the default policy decides. */
   readonly candidates: readonly Candidate[];
-  readonly defaultPolicy: 'allow' | 'deny' | 'unknown';
+  readonly defaultPolicy: DefaultPolicy;
   readonly claim: ClaimStatus;
   readonly client: ClientView | undefined;
   /** What the scopes of the source's client open at this destination. */
@@ -87,7 +87,7 @@ export interface ClientView {
 export function explain(facts: {
   readonly source: ServiceName;
   readonly request: HttpRequestShape | undefined;
-  readonly defaultPolicy: 'allow' | 'deny' | 'unknown';
+  readonly defaultPolicy: DefaultPolicy;
   readonly input: DestinationInput;
   /** The destination's plan, guarded. */
   readonly plan: Plan;

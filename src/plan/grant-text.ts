@@ -1,4 +1,5 @@
 import type { Grant } from '../model/client.js';
+import { jsonIn } from '../model/json-in.js';
 import type { Evidence } from '../model/trigger.js';
 
 /** A scope as one text, its API included: an equal name at another API gives another text. */
@@ -10,14 +11,10 @@ export function toGrantText({ api, name }: Grant): string {
 /** The inverse of `toGrantText`. Any other text is the name of a scope without an API. */
 export function parseGrantText(text: string): Grant {
   if (!text.startsWith('[')) return { name: text };
-  try {
-    const value: unknown = JSON.parse(text);
-    const [first, second]: unknown[] = Array.isArray(value) ? value : [];
-    if (typeof first !== 'string') return { name: text };
-    return typeof second === 'string' ? { api: first, name: second } : { name: first };
-  } catch {
-    return { name: text };
-  }
+  const value = jsonIn(text);
+  const [first, second]: unknown[] = Array.isArray(value) ? value : [];
+  if (typeof first !== 'string') return { name: text };
+  return typeof second === 'string' ? { api: first, name: second } : { name: first };
 }
 
 export function sameGrant(a: Grant, b: Grant): boolean {

@@ -1,4 +1,5 @@
 import { compareText } from '../model/compare-text.js';
+import type { WriteVerb } from '../model/decision.js';
 import { fieldOf } from '../model/field-of.js';
 import type { IntentionEntry } from '../model/intention.js';
 import type { ExistingJwtProvider, JwtProviderEntry } from '../model/jwt-provider.js';
@@ -12,7 +13,7 @@ import { isSameEntry, jwksUriOf } from './user-tokens.js';
 /** One write of a jwt-provider entry. */
 export interface JwtProviderChange {
   readonly name: string;
-  readonly verb: 'created' | 'updated' | 'deleted';
+  readonly verb: WriteVerb;
   readonly before: ExistingJwtProvider | undefined;
   readonly after: JwtProviderEntry | undefined;
 }

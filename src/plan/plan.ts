@@ -1,6 +1,13 @@
 import type { ClassifiedKind } from '../model/actor.js';
 import type { Principal } from '../model/cause.js';
-import type { ChangeReason, DecidedPerson, DecisionAction, HoldReason, Resource } from '../model/decision.js';
+import type {
+  ChangeReason,
+  DecidedPerson,
+  DecisionAction,
+  HoldReason,
+  Resource,
+  WriteVerb,
+} from '../model/decision.js';
 import type { Access, ServiceName } from '../model/intention.js';
 import type { Key } from '../model/key.js';
 import { toUriText } from '../model/uri-text.js';
@@ -29,7 +36,7 @@ export interface Change {
   readonly resource: Resource;
   readonly source: ServiceName;
   readonly action: Exclude<DecisionAction, 'none'>;
-  readonly verb: 'created' | 'updated' | 'deleted';
+  readonly verb: WriteVerb;
   readonly reason: ChangeReason;
   readonly before: ActualAccess;
   /** Undefined: the source is removed from the entry. */

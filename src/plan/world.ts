@@ -53,7 +53,8 @@ export interface RememberedClaim extends ClientId {
 }
 
 /** Why a client is closed although its directory may still grant it scopes. */
-export type ClientBlock = 'ClientQuarantined' | 'RevocationUnconfirmed';
+export const CLIENT_BLOCKS = ['ClientQuarantined', 'RevocationUnconfirmed'] as const;
+export type ClientBlock = (typeof CLIENT_BLOCKS)[number];
 
 /**
  * Everything that a plan depends on besides the entries. A provider without an entry in `directories` was never read

@@ -1,3 +1,5 @@
+import { jsonIn } from '../model/json-in.js';
+
 /** The name of the stored value. */
 const NAME = 'guard/contention';
 /** At least this long between two writes of the value, which has every correction. */
@@ -53,19 +55,14 @@ export class Contention {
 
   /** Restores what an earlier leader stored; ignores a text in another form. */
   async restore(): Promise<void> {
-    const text = await this.#keyValues?.get(NAME);
-    try {
-      const value: unknown = JSON.parse(text ?? '[]');
-      if (!Array.isArray(value)) return;
-      for (const each of value as unknown[]) {
-        if (!Array.isArray(each)) continue;
-        const [subject, ...times]: unknown[] = each;
-        const found = times.filter((at): at is number => typeof at === 'number');
-        if (typeof subject === 'string' && !this.#corrections.has(subject))
-          this.#corrections.set(subject, found);
-      }
-    } catch {
-      // Not JSON: nothing can be restored.
+    const value = jsonIn((await this.#keyValues?.get(NAME)) ?? '[]');
+    if (!Array.isArray(value)) return;
+    for (const each of value as unknown[]) {
+      if (!Array.isArray(each)) continue;
+      const [subject, ...times]: unknown[] = each;
+      const found = times.filter((at): at is number => typeof at === 'number');
+      if (typeof subject === 'string' && !this.#corrections.has(subject))
+        this.#corrections.set(subject, found);
     }
   }
 

@@ -1,3 +1,4 @@
+import { jsonIn } from '../model/json-in.js';
 import { Mutex } from './mutex.js';
 import { RejectedRemovals } from './rejected-removals.js';
 
@@ -143,18 +144,14 @@ export class RevocationWindow {
   /** Restores what an earlier process stored; ignores a text in another form. */
   restore(text: string | undefined): void {
     if (text === undefined) return;
-    try {
-      const value: unknown = JSON.parse(text);
-      if (!Array.isArray(value)) return;
-      // Replaced, not added, because each attempt to start calls this.
-      const all = value.flatMap((each: unknown) => parseRemoval(each)).toSorted((a, b) => a.at - b.at);
-      this.#counted = all.filter(({ subject }) => subject === undefined);
-      this.#edges = new Map(all.flatMap(({ subject, at }) => (subject === undefined ? [] : [[subject, at]])));
-      this.#earlier.clear();
-      this.#latest = all.at(-1)?.at ?? 0;
-    } catch {
-      // Not JSON: nothing can be restored.
-    }
+    const value = jsonIn(text);
+    if (!Array.isArray(value)) return;
+    // Replaced, not added, because each attempt to start calls this.
+    const all = value.flatMap((each: unknown) => parseRemoval(each)).toSorted((a, b) => a.at - b.at);
+    this.#counted = all.filter(({ subject }) => subject === undefined);
+    this.#edges = new Map(all.flatMap(({ subject, at }) => (subject === undefined ? [] : [[subject, at]])));
+    this.#earlier.clear();
+    this.#latest = all.at(-1)?.at ?? 0;
   }
 }
 

@@ -1,10 +1,7 @@
 import type { About, HistoryOptions, Trail } from '../decisions/trail.js';
-import { compareText } from '../model/compare-text.js';
-import type { Decision } from '../model/decision.js';
+import { ABOUT_KINDS, compareDecisions, type Decision } from '../model/decision.js';
 import { indexLimits, refuseBehind } from './answer.js';
 import { readingsOf } from './what-can.js';
-
-const KINDS: readonly About['kind'][] = ['client', 'source', 'destination', 'person', 'principal'];
 
 export interface HistoryAnswer {
   readonly name: string;
@@ -37,13 +34,13 @@ export async function historyOf(
   };
   await take(trail.history({ subject: name }, options), () => true);
   for (const { provider, id } of readingsOf(name))
-    for (const kind of KINDS)
+    for (const kind of ABOUT_KINDS)
       await take(trail.history({ kind, name: id }, options), (decision) =>
         names(decision, kind, provider, id),
       );
   return {
     name,
-    decisions: [...found.values()].toSorted(byPlace).slice(-limit),
+    decisions: [...found.values()].toSorted(compareDecisions).slice(-limit),
     unknown: indexLimits(extent, options.to),
   };
 }
@@ -63,10 +60,4 @@ function names(decision: Decision, kind: About['kind'], provider: string | undef
     case 'principal':
       return provider === undefined && principal?.id === id;
   }
-}
-
-/** In the order of the chain; decisions of several logs, or without a chain, by time. */
-function byPlace(a: Decision, b: Decision): number {
-  if (a.chain !== undefined && a.chain.log === b.chain?.log) return a.chain.sequence - b.chain.sequence;
-  return compareText(a.time, b.time) || compareText(a.id, b.id);
 }

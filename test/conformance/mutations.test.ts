@@ -112,16 +112,6 @@ const mutations: readonly Mutation[] = [
     },
   },
   {
-    name: 'the last exact source leaves an empty entry behind',
-    scenarios: ['exact intentions'],
-    onAnswer: (answer, { url, method }) => {
-      if (method !== 'GET' || answer.status !== 404 || !url.pathname.startsWith('/v1/config/')) return;
-      answer.status = 200;
-      answer.headers.set('content-type', 'application/json');
-      answer.body = '{"Kind":"service-intentions","Name":"api","Sources":[],"CreateIndex":1,"ModifyIndex":1}';
-    },
-  },
-  {
     name: 'lock-delay is not kept',
     scenarios: ['lock-delay'],
     onCall: (call) => {

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { addAbortSignal, Readable } from 'node:stream';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { createWitness, type Witness } from '../../decisions/cosignature.js';
 import { isExtensionProof, verifyExtension, verifyInclusion } from '../../decisions/proofs.js';
 import { readLines } from '../../decisions/read-lines.js';
@@ -11,6 +11,7 @@ import { type TrailReport, TrailVerification } from '../../decisions/verify-trai
 import { messageOf, SyncError } from '../../errors.js';
 import type { Cli } from '../cli.js';
 import { openInput, readInput } from '../input-file.js';
+import { parseWhole } from '../option-values.js';
 import type { DecisionLogSettings } from '../parts.js';
 import { readChain } from '../read-chain.js';
 import { countText } from '../terminal/count-text.js';
@@ -51,7 +52,7 @@ export function addVerify(decisions: Command, cli: Cli): void {
     .option(
       '--unchained <number>',
       'how many decisions from before the chain are known to be there',
-      parseCount,
+      parseWhole(0),
     )
     .option('--json', 'print one JSON document')
     .addHelpText(
@@ -243,11 +244,6 @@ function keysIn(
       throw new SyncError('ERR_CONFIG', message, { retriable: false, cause: error });
     }
   });
-}
-
-function parseCount(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('write a whole number.');
-  return Number(text);
 }
 
 function reportLines(report: TrailReport, hasKey: boolean): readonly string[] {

@@ -1,11 +1,11 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { toCloudEvent } from '../../decisions/envelope.js';
-import { compareText } from '../../model/compare-text.js';
-import type { Decision } from '../../model/decision.js';
+import { compareDecisions, type Decision } from '../../model/decision.js';
 import { isApprovable } from '../../plan/holds.js';
 import type { Cli } from '../cli.js';
 import { hasDecisionLog } from '../has-decision-log.js';
 import { parseInstant } from '../instant.js';
+import { parseWhole } from '../option-values.js';
 import type { DecisionLogSettings } from '../parts.js';
 import { readChain } from '../read-chain.js';
 import { readDecisionLog } from '../read-decision-log.js';
@@ -39,7 +39,7 @@ export function addDecisions(program: Command, cli: Cli): void {
         'find the holds that are still open. If keep deleted the beginning of the log, --json without a filter prints first the checkpoint ' +
         'with which it begins now, so that decisions verify --input can check the list.',
     )
-    .option('-n, --limit <number>', 'print only this many of the newest decisions', parseLimit)
+    .option('-n, --limit <number>', 'print only this many of the newest decisions', parseWhole(1))
     .addHelpText(
       'after',
       `
@@ -98,7 +98,7 @@ async function list(filter: Filter, cli: Cli): Promise<void> {
     if (isOrdered && limit !== undefined && kept.length > limit) kept.shift();
   }
   const approvals = await approvalsIn(kept);
-  const sorted = isOrdered ? kept : kept.toSorted(byChain);
+  const sorted = isOrdered ? kept : kept.toSorted(compareDecisions);
   for (const decision of sorted.slice(limit === undefined ? 0 : -limit))
     print(decision, filter, approvals, cli);
 }
@@ -111,12 +111,6 @@ async function firstCheckpoint(settings: DecisionLogSettings, cli: Cli): Promise
   })))
     return isCheckpoint ? JSON.parse(event) : undefined;
   return undefined;
-}
-
-/** In the order of the chain; decisions of several logs, or without a chain, by time. */
-function byChain(a: Decision, b: Decision): number {
-  if (a.chain !== undefined && a.chain.log === b.chain?.log) return a.chain.sequence - b.chain.sequence;
-  return compareText(a.time, b.time);
 }
 
 async function tail(filter: Filter, cli: Cli): Promise<void> {
@@ -180,9 +174,4 @@ function print(decision: Decision, filter: Filter, approvals: Approvals, cli: Cl
 function isAbout(decision: Decision, subject: string | undefined): boolean {
   if (subject === undefined) return true;
   return subject.endsWith('/') ? decision.subject.startsWith(subject) : decision.subject === subject;
-}
-
-export function parseLimit(text: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('write a whole number from 1 up.');
-  return Number(text);
 }

@@ -13,7 +13,7 @@ import { findDaemon } from '../daemon-client.js';
 import { aclFindings } from '../doctor/acl-findings.js';
 import { consulFindings } from '../doctor/consul-findings.js';
 import { type ClientBlocks, daemonFindings, quarantineFindings } from '../doctor/daemon-findings.js';
-import { type Finding, notice, type Severity } from '../doctor/finding.js';
+import { type Finding, notice, SEVERITIES, type Severity } from '../doctor/finding.js';
 import { firstLoginFindings } from '../doctor/first-login-findings.js';
 import { foreignFindings } from '../doctor/foreign-findings.js';
 import { forwardedUserFindings } from '../doctor/forwarded-user-findings.js';
@@ -182,8 +182,6 @@ const UNREAD = notice(
   'rules and claims are not checked, because Consul could not be read completely',
   'fix the findings about Consul first',
 );
-
-const SEVERITIES: readonly Severity[] = ['error', 'warning', 'notice', 'ok'];
 
 function count(findings: readonly Finding[]): Readonly<Record<Severity, number>> {
   const of = (severity: Severity) => findings.filter((finding) => finding.severity === severity).length;

@@ -5,11 +5,11 @@ import { toAccess } from '../../trail/content.js';
 import { historyOf } from '../../trail/history.js';
 import type { Cli } from '../cli.js';
 import { parseInstant } from '../instant.js';
+import { parseWhole } from '../option-values.js';
 import { accessText } from '../terminal/access-text.js';
 import { decisionText } from '../terminal/decision-text.js';
 import { printable } from '../terminal/screen.js';
 import { type TrailOptions, withTrail, withTrailOptions } from '../with-trail.js';
-import { parseLimit } from './decisions.js';
 
 interface Options extends TrailOptions {
   readonly since?: string;
@@ -29,7 +29,7 @@ export function addHistory(program: Command, cli: Cli): void {
     .argument('<name>', 'what the decisions are about')
     .option('--since <when>', 'an instant (2026-01-31T12:00:00Z) or an age (10m, 2h, 1d)', parseInstant)
     .option('--until <when>', 'an instant or an age', parseInstant)
-    .option('-n, --limit <number>', 'how many of the newest decisions', parseLimit, LIMIT)
+    .option('-n, --limit <number>', 'how many of the newest decisions', parseWhole(1), LIMIT)
     .addHelpText(
       'after',
       `

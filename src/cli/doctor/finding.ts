@@ -1,5 +1,6 @@
 /** `error`: something does not work or is not safe. `warning`: something works only in part. `notice`: good to know. */
-export type Severity = 'error' | 'warning' | 'notice' | 'ok';
+export const SEVERITIES = ['error', 'warning', 'notice', 'ok'] as const;
+export type Severity = (typeof SEVERITIES)[number];
 
 /** The most names in one finding. */
 export const NAMES = 10;

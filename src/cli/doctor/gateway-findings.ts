@@ -1,5 +1,5 @@
 import type { GatewayRoute } from '../../consul/reachability.js';
-import type { ServiceName } from '../../model/intention.js';
+import type { DefaultPolicy, ServiceName } from '../../model/intention.js';
 import { isSelectedName } from '../../plan/openings.js';
 import { isSourceOf } from '../../plan/ownership.js';
 import { opens, takesOver } from '../../plan/precedence.js';
@@ -18,7 +18,7 @@ export function gatewayFindings(
   { calling, terminating }: Gateways,
   sendsTo: (service: string) => readonly string[],
   world: WorldState,
-  defaultPolicy: 'allow' | 'deny' | 'unknown',
+  defaultPolicy: DefaultPolicy,
   now: number,
 ): readonly Finding[] {
   const routed = calling.map((gateway) => routesOf(gateway, sendsTo, world));

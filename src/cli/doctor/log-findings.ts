@@ -1,5 +1,6 @@
 import type { AccessLogSettings, Consul, ConsulFacts } from '../../consul/consul.js';
 import { messageOf } from '../../errors.js';
+import { jsonIn } from '../../model/json-in.js';
 import type { Mapping } from '../../model/rule.js';
 import { toShellWord } from '../../model/shell-word.js';
 import { enforcesJwt } from '../../plan/acl/jwt-requirement.js';
@@ -75,12 +76,8 @@ function commandFor(settings: AccessLogSettings | undefined, logs: object): stri
 }
 
 function parseFormat(text: string): Readonly<Record<string, unknown>> {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? { ...value } : {};
-  } catch {
-    return {};
-  }
+  const value = jsonIn(text);
+  return typeof value === 'object' && value !== null ? { ...value } : {};
 }
 
 /** The jwt-provider entries by which proxies verify users' tokens. */

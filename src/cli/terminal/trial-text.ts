@@ -1,4 +1,8 @@
-import type { RequestCounts, RequestOutcome } from '../../trail/trial/request-counts.js';
+import {
+  REQUEST_OUTCOMES,
+  type RequestCounts,
+  type RequestOutcome,
+} from '../../trail/trial/request-counts.js';
 import type { TrialAnswer } from '../../trail/trial/trial.js';
 import { isBreaking, type TrialEdge } from '../../trail/trial/trial-edges.js';
 import type { TrialObject } from '../../trail/trial/trial-objects.js';
@@ -80,7 +84,7 @@ function printRequests(counts: RequestCounts, { line, colors }: Screen): void {
   line();
   line(`Requests: ${lines} lines, ${judged} judged, ${refusedAlready} refused already`);
   for (const { why, count } of notJudged) line(colors.dim(`  ${count} not judged: ${why}`));
-  for (const outcome of ['refused', 'former', 'closed', 'unclear', 'foreign'] as const) {
+  for (const outcome of REQUEST_OUTCOMES) {
     const found = groups.filter((group) => group.outcome === outcome);
     const total = found.reduce((sum, { count }) => sum + count, notListed[outcome]);
     if (outcome !== 'refused' && total === 0) continue;

@@ -1,11 +1,11 @@
-import type {
-  AclAuthMethod,
-  AclBindingRule,
-  AclBindType,
-  AclObject,
-  AclPolicy,
-  AclRole,
-  Stored,
+import {
+  ACL_BIND_TYPES,
+  type AclAuthMethod,
+  type AclBindingRule,
+  type AclObject,
+  type AclPolicy,
+  type AclRole,
+  type Stored,
 } from '../../model/acl.js';
 import { isZero } from '../../model/is-zero.js';
 import { createReader, incomplete, type Reader } from '../reader.js';
@@ -18,7 +18,6 @@ type StoredObject = Stored<AclObject['object']>;
 
 /** Fields that every object has: modelled ones and those that Consul computes. */
 const COMMON = ['ID', 'Name', 'Description', 'Namespace', 'Partition', 'Hash', 'CreateIndex', 'ModifyIndex'];
-const BIND_TYPES: readonly AclBindType[] = ['role', 'service', 'node', 'policy', 'templated-policy'];
 /** What Consul returns instead of content that the token cannot read. */
 const HIDDEN = '<hidden>';
 
@@ -114,7 +113,7 @@ export function parseAuthMethod(value: unknown, operation: Operation): Stored<Ac
 export function parseBindingRule(value: unknown, operation: Operation): Stored<AclBindingRule> {
   const reader = createReader(operation);
   const raw = reader.record(value);
-  const bindType = BIND_TYPES.find((type) => type === raw.BindType);
+  const bindType = ACL_BIND_TYPES.find((type) => type === raw.BindType);
   if (bindType === undefined) throw incomplete(operation, 'a binding rule of an unknown BindType');
   return {
     id: required(raw.ID, reader, operation),

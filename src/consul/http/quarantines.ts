@@ -1,5 +1,6 @@
 import { definedFields } from '../../model/defined-fields.js';
 import { isRecord } from '../../model/is-record.js';
+import { jsonIn } from '../../model/json-in.js';
 import type { QuarantineRecord } from '../../model/quarantine.js';
 import type { QuarantineRecords, QuarantineWrite } from '../consul.js';
 import { createReader } from '../reader.js';
@@ -58,12 +59,7 @@ function parseQuarantine(key: string, value: unknown, folder: string): Quarantin
 }
 
 function parseInstants(value: unknown): Pick<QuarantineRecord, 'at' | 'receivedAt'> {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(toValueText(value));
-  } catch {
-    return {};
-  }
+  const parsed = jsonIn(toValueText(value));
   if (!isRecord(parsed)) return {};
   const { at, receivedAt } = parsed;
   return definedFields({ at: toInstant(at), receivedAt: toInstant(receivedAt) });

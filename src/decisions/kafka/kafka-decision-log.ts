@@ -2,6 +2,7 @@ import type { Kafka, Message } from 'kafkajs';
 import { SyncError } from '../../errors.js';
 import type { ChainLink, Decision } from '../../model/decision.js';
 import { fieldOf } from '../../model/field-of.js';
+import { jsonIn } from '../../model/json-in.js';
 import type { Metrics } from '../../observe.js';
 import { linkOf, toStoredText } from '../chain.js';
 import { checkpointSubject, type StoredCheckpoint, toCheckpointEvent } from '../checkpoint.js';
@@ -19,7 +20,6 @@ import { createKafka, type KafkaConnectionOptions } from './connection.js';
 import { StateTopic, type StateTopicOptions } from './state-topic.js';
 import { KafkaTopic, type Offsets, startingAt, type TopicOptions } from './topic.js';
 import {
-  eventIn,
   formatPosition,
   type Mark,
   markOf,
@@ -126,7 +126,7 @@ class KafkaDecisionLog implements DecisionLog {
       const start = new Map([...open].map(([at, to]) => [at, larger(to - window, low.get(at))]));
       const found = new Set<number>();
       for await (const { partition, value } of this.#read({ start, end: open }, this.#closing.signal)) {
-        const link = linkOf(eventIn(value));
+        const link = linkOf(jsonIn(value));
         if (link?.log !== log) continue;
         found.add(partition);
         if (link.sequence > (last?.sequence ?? 0)) last = link;
@@ -157,7 +157,7 @@ class KafkaDecisionLog implements DecisionLog {
     const asked = new Set(ids);
     const found = new Set<string>();
     for await (const { value } of this.#read({ start, end }, this.#closing.signal)) {
-      const id = fieldOf(eventIn(value), 'id');
+      const id = fieldOf(jsonIn(value), 'id');
       if (typeof id === 'string' && asked.has(id)) found.add(id);
     }
     this.#refuseIfClosed(); // the read may be incomplete

@@ -3,6 +3,7 @@ import { ulid } from 'ulid';
 import { SyncError } from '../../errors.js';
 import type { Decision } from '../../model/decision.js';
 import { definedFields } from '../../model/defined-fields.js';
+import { jsonIn } from '../../model/json-in.js';
 import type { Logger } from '../../observe.js';
 import { safeParse } from '../../safe-parse.js';
 import {
@@ -241,10 +242,6 @@ function offsetsOf(cursor: EdgeCursor['data'] | undefined): Offsets {
 function cursorIn(value: string, owner: string): EdgeCursor | undefined {
   // Most records are states, which need not be parsed.
   if (!value.includes(EDGE_CURSOR_TYPE)) return undefined;
-  try {
-    const event = safeParse(EDGE_CURSOR_EVENT, JSON.parse(value)).data;
-    return event?.data.owner === owner ? event : undefined;
-  } catch {
-    return undefined;
-  }
+  const event = safeParse(EDGE_CURSOR_EVENT, jsonIn(value)).data;
+  return event?.data.owner === owner ? event : undefined;
 }

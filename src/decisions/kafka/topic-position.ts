@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { fieldOf } from '../../model/field-of.js';
+import { jsonIn } from '../../model/json-in.js';
 import type { Offsets } from './topic.js';
 import type { TopicMessage } from './topic-reader.js';
 
@@ -51,7 +52,7 @@ export function formatPosition(place: Place, { offsets, marks }: TopicPosition):
 /** The empty text is the beginning. Undefined for a position in another log, of whatever kind. */
 export function parsePosition(text: string, place: Place): TopicPosition | undefined {
   if (text === '') return NOWHERE;
-  const { data } = POSITION.safeParse(eventIn(text));
+  const { data } = POSITION.safeParse(jsonIn(text));
   if (data === undefined || (data.topic ?? place.topic) !== place.topic) return undefined;
   if (data.cluster !== '' && place.cluster !== '' && data.cluster !== place.cluster) return undefined;
   const marks = Object.entries(data.marks);
@@ -63,18 +64,9 @@ export function parsePosition(text: string, place: Place): TopicPosition | undef
 
 /** Undefined for a message of another program. */
 export function markOf({ offset, value }: TopicMessage): Mark | undefined {
-  const id = fieldOf(eventIn(value), 'id');
+  const id = fieldOf(jsonIn(value), 'id');
   return typeof id === 'string' && id.length <= LONGEST_ID ? { offset, id } : undefined;
 }
 
 /** Own IDs have 26 characters. */
 const LONGEST_ID = 128;
-
-/** Undefined for a text that another program wrote. */
-export function eventIn(value: string): unknown {
-  try {
-    return JSON.parse(value);
-  } catch {
-    return undefined;
-  }
-}

@@ -9,8 +9,9 @@ const localPath = /^\/v1\/(agent\/|catalog\/datacenters$)/;
 
 /** Parameters that are not served, with the paths on which Consul accepts them. */
 const unserved: readonly (readonly [string, RegExp])[] = [
-  ['filter', /^\/v1\/(catalog\/|connect\/intentions$)/],
+  ['filter', /^\/v1\/catalog\//],
   ['keys', /^\/v1\/kv\//],
+  ['release', /^\/v1\/kv\//],
   ['policy', /^\/v1\/acl\/(tokens|roles)$/],
   ['servicename', /^\/v1\/acl\/tokens$/],
 ];

@@ -7,7 +7,6 @@ import { aclTokenRoutes } from './api/acl-tokens.js';
 import { agentRoutes } from './api/agent.js';
 import { catalogRoutes } from './api/catalog.js';
 import { configEntryRoutes } from './api/config-entries.js';
-import { intentionRoutes } from './api/intentions.js';
 import { kvRoutes } from './api/kv.js';
 import { sessionRoutes } from './api/sessions.js';
 import { transactionRoutes } from './api/transactions.js';
@@ -27,7 +26,6 @@ const routes: readonly Route[] = [
   agentRoutes,
   catalogRoutes,
   configEntryRoutes,
-  intentionRoutes,
   kvRoutes,
   sessionRoutes,
   transactionRoutes,

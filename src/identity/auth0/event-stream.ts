@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { RejectedEvent } from '../../errors.js';
 import type { Cause } from '../../model/cause.js';
+import { jsonIn } from '../../model/json-in.js';
 import { safeParse } from '../../safe-parse.js';
 import type { Query } from '../api-client.js';
 import { membersRead, sessionOrder } from '../effects.js';
@@ -121,7 +122,7 @@ function parseMessages(text: string): readonly Message[] {
 const REFUSAL = z.object({ error: z.object({ code: z.enum(['invalid_cursor', 'cursor_expired']) }) });
 
 function isPositionRefused(data: string): boolean {
-  return safeParse(REFUSAL, parseJson(data)).success;
+  return safeParse(REFUSAL, jsonIn(data)).success;
 }
 
 /** Undefined for heartbeats and for events of other types. */
@@ -156,14 +157,6 @@ function invalidMessage(type: string, offset = 'none'): RejectedEvent {
 
 /** The CloudEvent. Auth0's own libraries show it in an envelope with type and offset. */
 function unwrap(data: string): unknown {
-  const value = parseJson(data);
+  const value = jsonIn(data);
   return typeof value === 'object' && value !== null && 'event' in value ? value.event : value;
-}
-
-function parseJson(data: string): unknown {
-  try {
-    return JSON.parse(data);
-  } catch {
-    return undefined;
-  }
 }

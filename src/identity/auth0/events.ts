@@ -4,15 +4,12 @@ import type { RevocationOrder } from '../../model/order.js';
 import type { Evidence, Trigger } from '../../model/trigger.js';
 import { fullRead, membersRead } from '../effects.js';
 import { textIn } from '../records.js';
-import type { IdentityEvent } from '../source.js';
+import type { EventOrigin, IdentityEvent } from '../source.js';
 import type { LogEntry, Operation } from './log-entry.js';
 import type { Auth0Names } from './names.js';
 
-export interface EventContext {
+export interface EventContext extends EventOrigin {
   readonly provider: string;
-  readonly kind: 'webhook' | 'poll';
-  /** ISO 8601. */
-  readonly receivedAt: string;
   readonly names: Auth0Names;
 }
 

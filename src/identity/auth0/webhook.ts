@@ -1,3 +1,4 @@
+import { jsonIn } from '../../model/json-in.js';
 import type { Secret } from '../../model/secret.js';
 import { invalidEvent, unprovenEvent } from '../event-body.js';
 import { verifyStaticSecret } from '../signature.js';
@@ -60,21 +61,13 @@ function textOf(body: Uint8Array): string {
 }
 
 function valuesIn(text: string): readonly unknown[] | undefined {
-  const whole = parseJson(text);
+  const whole = jsonIn(text);
   if (whole !== undefined) {
-    if (Array.isArray(whole.value)) return whole.value;
-    const { logs }: { logs?: unknown } = typeof whole.value === 'object' ? { ...whole.value } : {};
-    return Array.isArray(logs) ? logs : [whole.value];
+    if (Array.isArray(whole)) return whole;
+    const { logs }: { logs?: unknown } = typeof whole === 'object' ? { ...whole } : {};
+    return Array.isArray(logs) ? logs : [whole];
   }
   const lines = text.split('\n').filter((line) => line.trim() !== '');
-  const values = lines.map(parseJson);
-  return values.every((each) => each !== undefined) ? values.map(({ value }) => value) : undefined;
-}
-
-function parseJson(text: string): { readonly value: unknown } | undefined {
-  try {
-    return { value: JSON.parse(text) };
-  } catch {
-    return undefined;
-  }
+  const values = lines.map(jsonIn);
+  return values.every((each) => each !== undefined) ? values : undefined;
 }

@@ -1,7 +1,9 @@
+import { jsonIn } from '../../model/json-in.js';
 import { createAccessTokenSource } from '../access-token.js';
 import { type ApiOptions, bearer, createApiClient, type Query } from '../api-client.js';
 import { type HttpAnswer, type HttpRequest, parseJson } from '../http-client.js';
 import { incomplete } from '../read-errors.js';
+import { textIn } from '../records.js';
 import { type EntraCredential, toClientAuth } from './credential.js';
 import { type EntraTenant, parseTenant } from './tenant.js';
 
@@ -99,12 +101,5 @@ export function isNotFound(answer: HttpAnswer): boolean {
 
 /** `error.code` of Graph's error (https://learn.microsoft.com/graph/errors). Undefined if another server answers. */
 export function errorCodeOf(answer: HttpAnswer): string | undefined {
-  try {
-    const body: unknown = JSON.parse(new TextDecoder().decode(answer.body));
-    const error = typeof body === 'object' && body !== null && 'error' in body ? body.error : undefined;
-    const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
-    return typeof code === 'string' ? code : undefined;
-  } catch {
-    return undefined;
-  }
+  return textIn(jsonIn(new TextDecoder().decode(answer.body)), 'error', 'code');
 }

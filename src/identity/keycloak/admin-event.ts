@@ -1,6 +1,7 @@
 import { isRecord } from '../../model/is-record.js';
+import { jsonIn } from '../../model/json-in.js';
 import { textIn } from '../records.js';
-import { type JsonObject, valueIn } from './json.js';
+import type { JsonObject } from './json.js';
 
 /** What an administrator did. */
 export interface AdminOperation {
@@ -57,7 +58,7 @@ export function parseEvent(value: unknown): KeycloakEvent | undefined {
   if (operation !== undefined && resourceType !== undefined) {
     const path = (textIn(value, 'resourcePath') ?? '').split('/').filter((segment) => segment !== '');
     const failed = textIn(value, 'error') !== undefined;
-    const sent = valueIn(value.representation);
+    const sent = typeof value.representation === 'string' ? jsonIn(value.representation) : undefined;
     const body = isRecord(sent)
       ? { representation: sent }
       : Array.isArray(sent) && sent.every(isRecord)

@@ -16,7 +16,7 @@ import {
   sessionOrder,
 } from '../effects.js';
 import { textIn } from '../records.js';
-import type { IdentityEvent } from '../source.js';
+import type { EventOrigin, IdentityEvent } from '../source.js';
 import { type AdminOperation, instantOf, type KeycloakEvent } from './admin-event.js';
 import { secondsOf } from './client.js';
 import { isInternalId } from './json.js';
@@ -25,11 +25,8 @@ import { namedGroups } from './named-groups.js';
 import type { KeycloakNames } from './names.js';
 import { SERVICE_ACCOUNT } from './service-accounts.js';
 
-export interface EventContext {
+export interface EventContext extends EventOrigin {
   readonly provider: string;
-  readonly kind: 'webhook' | 'poll';
-  /** ISO 8601. */
-  readonly receivedAt: string;
   /** If false, roles of service accounts are no scopes. They still matter to client scopes that require one of them. */
   readonly serviceAccountRoles: boolean;
   /** The client IDs of the clients whose roles count; undefined for all. */

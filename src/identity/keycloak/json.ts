@@ -5,16 +5,6 @@ export function textsIn(value: unknown): readonly string[] | undefined {
   return Array.isArray(value) && value.every((item) => typeof item === 'string') ? value : undefined;
 }
 
-/** The value of a JSON text; undefined if it is no JSON. */
-export function valueIn(text: unknown): unknown {
-  if (typeof text !== 'string') return undefined;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
 /** The form of Keycloak's IDs: mostly UUIDs, or what an import chose, in a column of 36 characters. */
 export function isInternalId(value: string): boolean {
   return /^[A-Za-z0-9][A-Za-z0-9_-]{0,35}$/.test(value);

@@ -14,19 +14,16 @@ import {
   sessionOrder,
   withoutEvidence,
 } from '../effects.js';
-import type { IdentityEvent } from '../source.js';
+import type { EventOrigin, IdentityEvent } from '../source.js';
 import { MAX_REPLAY_AGE_MS } from '../webhook.js';
 import { ALL_CLIENTS } from './authorization-server.js';
 import { HOOK_TYPES, type TypeEffect, typeEffectOf } from './event-types.js';
 import type { LogEvent, LogParty } from './log-event.js';
 import type { OktaNames } from './names.js';
 
-export interface EventContext {
+/** A poll reads the log with our credentials. A hook proves only its sender, by a constant header. */
+export interface EventContext extends EventOrigin {
   readonly provider: string;
-  /** A poll reads the log with our credentials. A hook proves only its sender, by a constant header. */
-  readonly kind: 'webhook' | 'poll';
-  /** ISO 8601. */
-  readonly receivedAt: string;
   readonly names: OktaNames;
 }
 

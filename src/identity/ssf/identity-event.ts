@@ -14,7 +14,7 @@ import {
   onlyTriggers,
   sessionOrder,
 } from '../effects.js';
-import type { IdentityEvent } from '../source.js';
+import type { EventOrigin, IdentityEvent } from '../source.js';
 import { isStreamUpdated, isVerification, type Meaning, meaningOf } from './meaning.js';
 import { InvalidSet } from './refusal.js';
 import type { SecurityEventSet } from './set.js';
@@ -45,7 +45,7 @@ const MAX_SKEW_MS = 300_000;
  */
 export function toIdentityEvent(
   set: SecurityEventSet,
-  origin: { readonly kind: 'webhook' | 'poll'; readonly receivedAt: string },
+  origin: EventOrigin,
   context: SetContext,
 ): IdentityEvent {
   const id = `set/${set.jti}`;

@@ -1,6 +1,8 @@
 import { type CryptoKey, compactVerify, decodeProtectedHeader } from 'jose';
 import { z } from 'zod';
 import type { Clock } from '../../clock.js';
+import { fieldOf } from '../../model/field-of.js';
+import { jsonIn } from '../../model/json-in.js';
 import { safeParse } from '../../safe-parse.js';
 import { InvalidSet, UnprovenSet } from './refusal.js';
 import type { SigningKeys } from './signing-keys.js';
@@ -102,12 +104,7 @@ function parseHeader(text: string): Header {
 
 /** Read before it is proven, and used only to refuse. If it is no JSON, the signature decides. */
 function claimedIssuer(text: string): unknown {
-  try {
-    const json: unknown = JSON.parse(Buffer.from(text.split('.')[1] ?? '', 'base64url').toString('utf8'));
-    return typeof json === 'object' && json !== null && 'iss' in json ? json.iss : undefined;
-  } catch {
-    return undefined;
-  }
+  return fieldOf(jsonIn(Buffer.from(text.split('.')[1] ?? '', 'base64url').toString('utf8')), 'iss');
 }
 
 async function verify(

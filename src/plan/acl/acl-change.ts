@@ -5,8 +5,10 @@ import type {
   ChangeReason,
   DecidedPerson,
   DecisionAction,
+  HoldReason,
   Resource,
   ResourceKind,
+  WriteVerb,
 } from '../../model/decision.js';
 import { toUriText } from '../../model/uri-text.js';
 import type { Hold, PlannedClient } from '../plan.js';
@@ -40,7 +42,7 @@ export interface AclChange extends AclWhy {
   readonly subject: string;
   readonly resource: Resource;
   readonly action: Exclude<DecisionAction, 'none'>;
-  readonly verb: 'created' | 'updated' | 'deleted';
+  readonly verb: WriteVerb;
   readonly before?: AclObject['object'];
   readonly after?: AclObject['object'];
   /** Who approved it although the mass guard held it. */
@@ -61,6 +63,18 @@ export interface AclPlan {
 /** `acl-role/<name>`. A binding rule has no name; its subject has its method and its bind name. */
 export function aclSubject(kind: ResourceKind, ...names: readonly string[]): string {
   return [kind, ...names].map((name) => toUriText(name)).join('/');
+}
+
+/** A hold of a login: of a client, or of the people of a provider. */
+export function loginHold(
+  name: string,
+  reason: HoldReason,
+  detail: string,
+  whose: Pick<Hold, 'scopes' | 'client'> = { scopes: [] },
+): Hold {
+  const kind = 'acl-auth-method';
+  const [subject, resource] = [aclSubject(kind, name), { kind, name } as const];
+  return { subject, resource, reason, detail, action: 'grant', ...whose };
 }
 
 export function nameOf(object: AclObject): readonly string[] {

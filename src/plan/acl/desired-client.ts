@@ -13,7 +13,7 @@ import { compilePattern, type PatternCompiler } from '../pattern.js';
 import type { Hold } from '../plan.js';
 import { quarantineText } from '../stored-block.js';
 import { type ClientBlock, serviceText } from '../world.js';
-import { aclSubject } from './acl-change.js';
+import { loginHold } from './acl-change.js';
 import { type FirstLogin, isGained, isYielded, MOST_FIRST_LOGINS } from './first-logins.js';
 import { rulesOf } from './granted-rules.js';
 import {
@@ -86,15 +86,7 @@ export function desiredClient(input: ClientInput): DesiredClient {
   const id = { provider: client.provider, clientId: client.clientId };
   const holds: Hold[] = [];
   const hold = (reason: HoldReason, detail: string, scopes: readonly string[] = []) => {
-    holds.push({
-      subject: aclSubject('acl-auth-method', name),
-      resource: { kind: 'acl-auth-method', name },
-      reason,
-      detail,
-      action: 'grant',
-      scopes,
-      client: { ...id, actorKind },
-    });
+    holds.push(loginHold(name, reason, detail, { scopes, client: { ...id, actorKind } }));
   };
   const rules = rulesOf(client, actorKind, mapping, compile, input.parse ?? parseRules);
   const { limited } = rules;

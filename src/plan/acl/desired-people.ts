@@ -4,7 +4,7 @@ import type { HoldReason } from '../../model/decision.js';
 import type { AclSettings, GroupRules, LoginProvider } from '../../model/login.js';
 import type { Mapping } from '../../model/rule.js';
 import type { Hold } from '../plan.js';
-import { aclSubject } from './acl-change.js';
+import { loginHold } from './acl-change.js';
 import { fill, toPolicy } from './granted-rules.js';
 import {
   claimKey,
@@ -44,14 +44,7 @@ export function desiredPeople(input: PeopleInput): DesiredPeople {
   const name = peopleName(mapping.owner, providerName);
   const holds: Hold[] = [];
   const hold = (reason: HoldReason, detail: string) => {
-    holds.push({
-      subject: aclSubject('acl-auth-method', name),
-      resource: { kind: 'acl-auth-method', name },
-      reason,
-      detail,
-      action: 'grant',
-      scopes: [],
-    });
+    holds.push(loginHold(name, reason, detail));
   };
   const rules = settings.groups.filter(
     (rule) =>

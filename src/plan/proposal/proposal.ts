@@ -1,7 +1,7 @@
 import type { Grant } from '../../model/client.js';
-import type { HoldReason } from '../../model/decision.js';
 import type { Access, IntentionEntry, ServiceName } from '../../model/intention.js';
 import type { Mapping, Rule } from '../../model/rule.js';
+import type { EntryBlock } from '../entry-block.js';
 import { toGrantText } from '../grant-text.js';
 import type { ClaimSettings, ClientId, World } from '../world.js';
 
@@ -59,7 +59,7 @@ export interface ExplainedEdge extends Edge {
   /** In the form of `toGrantText`, sorted. */
   readonly scopes: readonly string[];
   /** Why `scopemesh adopt` cannot take the intention over as it is. */
-  readonly hold?: Extract<HoldReason, 'LegacyEntry' | 'ManagedElsewhere'>;
+  readonly hold?: EntryBlock['reason'];
 }
 
 /** Why no scope explains an intention. docs/how-to/move-in.md says what to do about each. */

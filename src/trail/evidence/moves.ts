@@ -5,9 +5,11 @@ import { asAccess } from '../content.js';
 import { type Citation, cite } from '../edge.js';
 import type { Reviewed } from './reviewed.js';
 
+export const MOVE_KINDS = ['joiner', 'mover', 'leaver'] as const;
+
 /** A client or person whose access began, changed or ended in a period. */
 export interface ClientMove {
-  readonly kind: 'joiner' | 'mover' | 'leaver';
+  readonly kind: (typeof MOVE_KINDS)[number];
   /** `main/web-app`, or `person main/<sub>`. */
   readonly name: string;
   readonly actorKind: string;

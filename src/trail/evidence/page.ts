@@ -3,6 +3,7 @@ import type { Citation } from '../edge.js';
 import { barChart } from './bar-chart.js';
 import type { Evidence } from './evidence.js';
 import type { Integrity } from './integrity.js';
+import { MOVE_KINDS } from './moves.js';
 import { STYLE } from './style.js';
 import { breakableHtml, escapeHtml, millisText } from './text.js';
 
@@ -118,7 +119,7 @@ ${table(['object', 'for', 'kind', 'scopes', 'content', 'since', 'last change'], 
 }
 
 function movesSection({ moves }: Evidence, link: Link): string {
-  const bars = (['joiner', 'mover', 'leaver'] as const).map((kind) => ({
+  const bars = MOVE_KINDS.map((kind) => ({
     label: `${kind}s`,
     value: moves.filter((move) => move.kind === kind).length,
     href: '#moves-list',

@@ -1,4 +1,4 @@
-import type { IntentionEntry, IntentionSource, ServiceName } from '../../model/intention.js';
+import type { DefaultPolicy, IntentionEntry, IntentionSource, ServiceName } from '../../model/intention.js';
 import type { Selection } from '../../model/selection.js';
 import { isOwned, isSourceOf } from '../../plan/ownership.js';
 import type { ActualAccess } from '../../plan/plan.js';
@@ -10,7 +10,7 @@ export interface MeshNow {
   readonly owner: string;
   /** By `serviceText` of the destination. */
   readonly entries: ReadonlyMap<string, IntentionEntry>;
-  readonly defaultPolicy: 'allow' | 'deny' | 'unknown';
+  readonly defaultPolicy: DefaultPolicy;
   /** What the instance is about; absent: everything. Entries of destinations outside are not read. */
   readonly select?: Selection | undefined;
 }

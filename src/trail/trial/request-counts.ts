@@ -15,7 +15,8 @@ import { effectiveWith } from './trial-edges.js';
  * or an expression decides, which the line does not show. `foreign`: they pass only because of an intention of others, or the
  * default policy.
  */
-export type RequestOutcome = 'refused' | 'former' | 'closed' | 'unclear' | 'foreign';
+export const REQUEST_OUTCOMES = ['refused', 'former', 'closed', 'unclear', 'foreign'] as const;
+export type RequestOutcome = (typeof REQUEST_OUTCOMES)[number];
 
 /** Requests that are alike. */
 export interface RequestGroup {

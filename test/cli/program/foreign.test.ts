@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { freePort } from '../../stack/ports.js';
 import { type CommandLine, createCommandLine } from '../../support/command-line.js';
+import { startConsulProxy } from '../../support/consul-proxy.js';
 import { type Mesh, startMesh } from '../../support/mesh.js';
 import { until } from '../../support/until.js';
 
@@ -96,20 +97,33 @@ describe('a foreign source where scopemesh would write its own', () => {
   });
 
   it('in an entry of the old intentions API is LegacyEntry to plan and to adopt', async () => {
-    await mesh.request('POST', '/v1/connect/intentions', {
-      SourceName: 'bot',
-      DestinationName: 'billing',
-      SourceType: 'consul',
-      Action: 'allow',
-    });
-    const { out } = await cli.run(['plan']);
-    expect(out).toContain("LegacyEntry: the entry has sources that Consul's old intentions API created");
-    expect(out).not.toContain('ForeignSource');
-    const adopted = await cli.run(['adopt', '--yes', '--json']);
-    expect(adopted.json()).toMatchObject({
-      left: [{ reason: 'LegacyEntry', resource: { source: 'bot', destination: 'billing' } }],
-      summary: { adopted: 0, left: 1 },
-    });
+    // The embedded Consul has no old intentions API.
+    const Sources = [
+      { ...equal, Precedence: 9, Type: 'consul', LegacyID: '0dc01278-6a4a-4d66-a06b-3c8d6d2b9d3a' },
+    ];
+    const legacy = { Kind: 'service-intentions', Name: 'billing', Sources, CreateIndex: 1, ModifyIndex: 1 };
+    const proxy = await startConsulProxy(mesh.consul.address);
+    proxy.interfere = ({ target }) =>
+      /^\/v1\/config\/service-intentions[/?]/.test(target)
+        ? {
+            status: 200,
+            headers: { 'Content-Type': 'application/json' },
+            body: JSON.stringify(target.startsWith('/v1/config/service-intentions?') ? [legacy] : legacy),
+          }
+        : undefined;
+    cli.configure({ consul: { address: proxy.address, token: mesh.consul.managementToken } });
+    try {
+      const { out } = await cli.run(['plan']);
+      expect(out).toContain("LegacyEntry: the entry has sources that Consul's old intentions API created");
+      expect(out).not.toContain('ForeignSource');
+      const adopted = await cli.run(['adopt', '--yes', '--json']);
+      expect(adopted.json()).toMatchObject({
+        left: [{ reason: 'LegacyEntry', resource: { source: 'bot', destination: 'billing' } }],
+        summary: { adopted: 0, left: 1 },
+      });
+    } finally {
+      await proxy.close();
+    }
   });
 
   it.each([

@@ -64,8 +64,6 @@ function make(change: Change, side: Side): Promise<string> {
       return tidy(change, side);
     case 'managed':
       return managed(change, side);
-    case 'legacy':
-      return legacy(change, side);
     case 'protocol':
       return speak(change, side);
   }
@@ -207,21 +205,6 @@ async function managed(change: ChangeOf<'managed'>, side: Side): Promise<string>
   if (entry === undefined) return 'nothing there';
   const Meta = change.isOn ? { 'external-source': 'kubernetes' } : {};
   return inIntentions(side, () => side.consul.write({ ...entry, Meta }));
-}
-
-function legacy(change: ChangeOf<'legacy'>, side: Side): Promise<string> {
-  const { destination, source, form } = change;
-  const old = '/v1/connect/intentions';
-  return inIntentions(side, () =>
-    form === 'made'
-      ? side.consul.request('POST', old, {
-          SourceName: source,
-          DestinationName: destination,
-          SourceType: 'consul',
-          Action: 'allow',
-        })
-      : side.consul.request('DELETE', `${old}/exact?source=${source}&destination=${destination}`),
-  );
 }
 
 async function speak(change: ChangeOf<'protocol'>, side: Side): Promise<string> {

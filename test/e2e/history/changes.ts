@@ -38,12 +38,6 @@ export type Change =
     }
   | { readonly kind: 'tidy'; readonly nth: number }
   | { readonly kind: 'managed'; readonly nth: number; readonly isOn: boolean }
-  | {
-      readonly kind: 'legacy';
-      readonly destination: string;
-      readonly source: string;
-      readonly form: 'made' | 'gone';
-    }
   | { readonly kind: 'protocol'; readonly service: string; readonly protocol: string };
 
 const WEIGHTS = {
@@ -61,7 +55,6 @@ const WEIGHTS = {
   wildcard: 22,
   tidy: 24,
   managed: 16,
-  legacy: 14,
   protocol: 34,
 };
 
@@ -129,13 +122,6 @@ function next(
       return { kind: 'tidy', nth: random.below(1000) };
     case 'managed':
       return { kind: 'managed', nth: random.below(1000), isOn: random.chance(50) };
-    case 'legacy':
-      return {
-        kind: 'legacy',
-        destination: random.pick(SERVICES),
-        source: random.pick(['ancient', random.pick(CALLERS)]),
-        form: random.chance(50) ? 'made' : 'gone',
-      };
     case 'protocol':
       return {
         kind: 'protocol',

@@ -75,12 +75,7 @@ export function differencesOf(
 export async function intentionsOf(side: Side): Promise<readonly string[]> {
   const entries = await side.consul.entries();
   return entries
-    .map(({ CreateIndex: _created, ModifyIndex: _modified, Sources, ...entry }) => {
-      const sources = Sources.map(
-        ({ LegacyID: _id, LegacyCreateTime: _made, LegacyUpdateTime: _changed, ...source }) => source,
-      );
-      return canonical({ ...entry, Sources: sources });
-    })
+    .map(({ CreateIndex: _created, ModifyIndex: _modified, ...entry }) => canonical(entry))
     .toSorted();
 }
 

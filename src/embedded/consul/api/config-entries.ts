@@ -88,30 +88,24 @@ function applyEntry(call: Call): ConsulReply {
 
 /** Stores a normalized entry. False where `cas` is stale; an equal entry is not written and answers true. */
 function putEntry(store: StateStore, kind: EntryKind, entry: Decoded, cas: number | undefined): boolean {
-  const current = store.get(table, entryKey(kind.kind, String(entry.Name)));
+  const name = String(entry.Name);
+  const key = entryKey(kind.kind, name);
+  const current = store.get(table, key);
   if (current !== undefined && isSameContent(current, entry)) return true;
   return store.write((transaction) => {
     if (cas !== undefined && cas !== (current?.ModifyIndex ?? 0)) return false;
-    storeEntry(transaction, kind, entry);
+    requireConsistent(transaction, kind.kind, name, entry);
+    const indexes = transaction.stamp(table, key);
+    transaction.put(table, key, { ...entry, Kind: kind.kind, Name: name, ...indexes });
     return true;
   });
 }
 
-/** The write itself, which the intentions API uses too. Throws where protocols forbid it. */
-export function storeEntry(transaction: WriteTransaction, kind: EntryKind, entry: Decoded): void {
-  const name = String(entry.Name);
-  const key = entryKey(kind.kind, name);
-  requireProviders(transaction.list(table), kind.kind, name, entry);
-  requireProtocols(transaction.list(table), kind.kind, name, entry);
-  const indexes = transaction.stamp(table, key);
-  transaction.put(table, key, { ...entry, Kind: kind.kind, Name: name, ...indexes });
-}
-
-/** Removes an entry. Throws where other entries need it. */
-export function removeEntry(transaction: WriteTransaction, kind: string, name: string): void {
-  requireProviders(transaction.list(table), kind, name, undefined);
-  requireProtocols(transaction.list(table), kind, name, undefined);
-  transaction.remove(table, entryKey(kind, name));
+/** Throws where the other entries forbid the write, or (without `entry`) the removal. */
+function requireConsistent(transaction: WriteTransaction, kind: string, name: string, entry?: Decoded): void {
+  const entries = transaction.list(table);
+  requireProviders(entries, kind, name, entry);
+  requireProtocols(entries, kind, name, entry);
 }
 
 function deleteEntry(call: Call): ConsulReply {
@@ -126,7 +120,8 @@ function deleteEntry(call: Call): ConsulReply {
   if (current === undefined) return call.json(cas === undefined ? {} : true);
   const isDeleted = call.store.write((transaction) => {
     if (cas !== undefined && cas !== current.ModifyIndex) return false;
-    removeEntry(transaction, kind.kind, name);
+    requireConsistent(transaction, kind.kind, name);
+    transaction.remove(table, entryKey(kind.kind, name));
     return true;
   });
   return call.json(cas === undefined ? {} : isDeleted);

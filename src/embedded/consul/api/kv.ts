@@ -9,7 +9,6 @@ import {
   lockKey,
   setKey,
   setKeyIf,
-  unlockKey,
 } from '../state/kv-writes.js';
 import type { StateStore } from '../state/state-store.js';
 
@@ -73,10 +72,10 @@ function putKey(call: Call): ConsulReply {
   parseQueryOptions(call.request);
   const key = call.rest;
   if (key === '') throw badRequest('Missing key name');
-  refuseConflict(query, ['cas', 'acquire', 'release']);
+  refuseConflict(query, ['cas', 'acquire']);
   const flags = call.numberParameter('flags') ?? 0;
   const cas = call.numberParameter('cas');
-  const [acquire, release] = [query.get('acquire'), query.get('release')];
+  const acquire = query.get('acquire');
   if (body.length > largestValue) {
     throw new ConsulFailure(
       413,
@@ -93,7 +92,6 @@ function putKey(call: Call): ConsulReply {
   const isDone = applied('raft apply failed', () =>
     call.store.write((transaction) => {
       if (acquire !== null) return lockKey(transaction, write, acquire) !== undefined;
-      if (release !== null) return unlockKey(transaction, write, release) !== undefined;
       if (cas !== undefined) return setKeyIf(transaction, write, cas) !== undefined;
       setKey(transaction, write);
       return true;

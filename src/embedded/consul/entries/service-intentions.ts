@@ -23,7 +23,7 @@ const header = [
   ...bool('Invert?'),
 ];
 
-export const permissionShape = [
+const permissionShape = [
   ...string('Action'),
   ...pointer(
     'HTTP?',
@@ -51,8 +51,8 @@ const sourceShape = (permissions: Shape): Shape => [
 export const serviceIntentions: EntryKind = {
   kind: 'service-intentions',
   shape: [...string('Kind Name'), ...list('Sources', sourceShape(permissionShape)), ...stringMap('Meta?')],
-  normalize: (entry) => normalizeIntentions(entry, false),
-  validate: (entry) => validateIntentions(entry, false),
+  normalize: normalizeIntentions,
+  validate: validateIntentions,
   canRead: (authorizer, name) => authorizer.isAllowed('intention', 'read', name),
   requireRead: (authorizer, name) => authorizer.require('intention', 'read', name),
   requireWrite: (authorizer, name) => authorizer.require('intention', 'write', name),
@@ -78,12 +78,11 @@ function precedenceOf(destination: string, source: string): number {
   return (destination === '*' ? 6 : 9) - (source === '*' ? 1 : 0);
 }
 
-/** @param isLegacy a write of the old by-id intentions API, which alone may set the Legacy fields */
-export function normalizeIntentions(entry: Decoded, isLegacy: boolean): Decoded {
+/** Drops the fields that only Consul's old intentions API may set. */
+function normalizeIntentions(entry: Decoded): Decoded {
   const destination = String(entry.Name);
   const sources = sourcesOf(entry).map((source): Decoded => {
-    const { LegacyID: _id, LegacyCreateTime: _created, LegacyUpdateTime: _updated, ...current } = source;
-    const kept = isLegacy ? source : current;
+    const { LegacyID: _id, LegacyCreateTime: _created, LegacyUpdateTime: _updated, ...kept } = source;
     return {
       ...kept,
       ...(Array.isArray(kept.Permissions) ? { Permissions: kept.Permissions.map(upperMethods) } : {}),
@@ -104,7 +103,7 @@ function upperMethods(permission: Decoded): Decoded {
   };
 }
 
-export function validateIntentions(entry: Decoded, isLegacy: boolean): void {
+function validateIntentions(entry: Decoded): void {
   const name = String(entry.Name);
   if (name === '') throw serverFailure('Name is required');
   const wildcard = wildcardError(name, '');
@@ -117,7 +116,7 @@ export function validateIntentions(entry: Decoded, isLegacy: boolean): void {
   if (sources.length === 0) throw serverFailure('At least one source is required');
   const seen = new Set<string>();
   sources.forEach((source, index) => {
-    const error = sourceError(source, name, isLegacy);
+    const error = sourceError(source, name);
     if (error !== undefined) throw serverFailure(`Sources[${index}]${error}`);
     for (const permission of objectsIn(source, 'Permissions')) {
       const refused = jwtError(objectIn(permission, 'JWT'));
@@ -132,7 +131,7 @@ export function validateIntentions(entry: Decoded, isLegacy: boolean): void {
   });
 }
 
-function sourceError(source: Decoded, destination: string, isLegacy: boolean): string | undefined {
+function sourceError(source: Decoded, destination: string): string | undefined {
   const name = String(source.Name);
   if (name === '') return '.Name is required';
   const wildcard = wildcardError(name, String(source.Peer ?? ''));
@@ -140,8 +139,7 @@ function sourceError(source: Decoded, destination: string, isLegacy: boolean): s
   if (byteLength(String(source.Description ?? '')) > longestMetaValue) {
     return `.Description exceeds maximum length ${longestMetaValue}`;
   }
-  if (!isLegacy && Object.keys(objectIn(source, 'LegacyMeta') ?? {}).length > 0)
-    return '.LegacyMeta must be omitted';
+  if (Object.keys(objectIn(source, 'LegacyMeta') ?? {}).length > 0) return '.LegacyMeta must be omitted';
   const permissions = objectsIn(source, 'Permissions');
   const isActionSet = source.Action === 'allow' || source.Action === 'deny';
   if (permissions.length === 0 && !isActionSet) return ".Action must be set to 'allow' or 'deny'";
@@ -165,7 +163,7 @@ function jwtError(requirement: Decoded | undefined): string | undefined {
 }
 
 /** The error of a wildcard in the wrong place of a name or of a peer. */
-export function wildcardError(name: string, peer: string): string | undefined {
+function wildcardError(name: string, peer: string): string | undefined {
   if (name !== '*' && name.includes('*'))
     return "Name: wildcard character '*' cannot be used with partial values";
   return peer.includes('*') ? "Peer: cannot use wildcard '*' in peer" : undefined;

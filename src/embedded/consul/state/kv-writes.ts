@@ -32,14 +32,6 @@ export function lockKey(transaction: WriteTransaction, write: KvWrite, session: 
   return putKey(transaction, write, session, lockIndex);
 }
 
-/** Gives the lock back; undefined where the session does not hold it. */
-export function unlockKey(transaction: WriteTransaction, write: KvWrite, session: string): KvRow | undefined {
-  if (session === '') throw serverFailure('missing session');
-  const current = transaction.get('kvs', write.Key);
-  if (current === undefined || current.Session !== session) return undefined;
-  return putKey(transaction, write, undefined, current.LockIndex);
-}
-
 /** Removes the key and leaves a tombstone, which wakes waiting lists. */
 export function deleteKey(transaction: WriteTransaction, key: string): void {
   if (transaction.get('kvs', key) === undefined) return;

@@ -39,6 +39,7 @@ describe('a request to the embedded Consul', () => {
   it.each([
     '/v1/catalog/services?filter=x',
     '/v1/kv/?keys',
+    '/v1/kv/a?release=x',
     '/v1/acl/tokens?policy=x',
     '/v1/acl/roles?policy=x',
   ])('is refused where a parameter is not served, and not answered without it: %s', async (path) => {
