@@ -42,7 +42,8 @@ export interface CountedDeps extends AclWriteDeps {
 }
 
 /** The dependencies of the complete comparison of ACL objects. */
-export interface AclSweepDeps extends CountedDeps {
+export interface AclSweepDeps extends AclJobDeps {
+  readonly journal: AclDeps['journal'] & Pick<Journal, 'overview'>;
   /** Starts a complete comparison early. */
   readonly askForSweep: () => void;
 }
@@ -127,7 +128,7 @@ export interface DirectoryDeps extends DirectoriesDeps, ReachedDeps, UnreadableD
 }
 
 /** The dependencies of the complete comparison. */
-export interface SweepDeps extends ReadDeps, AclSweepDeps, HoldDeps {
+export interface SweepDeps extends ReadDeps, AclSweepDeps {
   readonly consul: Consul;
   readonly journal: Journal;
   readonly queue: Pick<FollowUps, 'add' | 'isReady'>;

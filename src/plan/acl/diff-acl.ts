@@ -68,7 +68,8 @@ function order(
   ];
 }
 
-function toForbidden(change: AclChange): Hold {
+/** The hold of a change that mode `extend` does not make. */
+export function toForbidden(change: AclChange): Hold {
   return {
     subject: change.subject,
     resource: change.resource,
