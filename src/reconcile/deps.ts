@@ -93,7 +93,7 @@ export interface DestinationDeps extends PlanWriteDeps, GuardDeps, HoldDeps, Dir
 }
 
 /** The dependencies of the claims on a client. */
-export interface ClaimDeps extends TargetDeps, HoldDeps {
+export interface ClaimDeps extends TargetDeps, HoldDeps, GuardDeps {
   readonly journal: Pick<Journal, 'read' | 'record' | 'settle'>;
   readonly queue: Pick<FollowUps, 'add'>;
 }

@@ -1,6 +1,6 @@
 import type { AclObject } from '../../model/acl.js';
 import { compareText } from '../../model/compare-text.js';
-import type { WritePolicy } from '../mode.js';
+import { EXTEND_FORBIDS, type WritePolicy } from '../mode.js';
 import type { Hold } from '../plan.js';
 import type { AclChange, AclPlan } from './acl-change.js';
 import { type AclSteps, createSteps } from './acl-steps.js';
@@ -74,7 +74,7 @@ export function toForbidden(change: AclChange): Hold {
     subject: change.subject,
     resource: change.resource,
     reason: 'ModeForbids',
-    detail: 'mode is extend: nothing is narrowed or deleted',
+    detail: EXTEND_FORBIDS,
     action: change.action,
     scopes: change.scopes,
     ...(change.client === undefined ? {} : { client: change.client }),
