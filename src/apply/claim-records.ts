@@ -1,14 +1,10 @@
 import type { ClaimWrite, WriteResult } from '../consul/consul.js';
 import { SyncError } from '../errors.js';
-import type { ClassifiedKind } from '../model/actor.js';
 import type { ClaimRecord } from '../model/catalog.js';
 import type { Cause } from '../model/cause.js';
 import type { DraftDecision } from '../model/decision.js';
-import { classify } from '../plan/actor.js';
-import { policyOf, type WritePolicy } from '../plan/mode.js';
+import type { GuardedClaim } from '../plan/claim-changes.js';
 import { claimFacts, claimSubject } from '../plan/plan.js';
-import type { ClientPlan } from '../plan/plan-client.js';
-import type { ClientId } from '../plan/world.js';
 import type { KeyRecord } from '../queue/journal.js';
 import type { Touched } from '../state/touched.js';
 import { stampOf, type TargetDeps } from './deps.js';
@@ -26,51 +22,40 @@ import { type RecoveredTarget, recoverWrites } from './recover-writes.js';
  * `overtaken`: earlier writes of the record whose answer was lost. `isAsPlanned`: whether a new plan would make the same
  * write.
  *
- * Resolves with `unwritten` if there was nothing to write or another writer was first, and with `stale` if the write was
+ * Resolves with `unwritten` if another writer was first, and with `stale` if the write was
  * not made because it is no longer as planned: the caller must plan again.
  */
 export async function writeClaim(
   key: string,
-  client: ClientId,
-  plan: ClientPlan,
+  change: GuardedClaim,
   overtaken: readonly DraftDecision[],
   cause: Cause,
   onTouched: (touched: Touched) => Promise<void>,
   deps: TargetDeps,
   signal: AbortSignal,
-  isAsPlanned: (write: ClaimWrite) => boolean = () => true,
+  isAsPlanned: () => boolean = () => true,
 ): Promise<'written' | 'unwritten' | 'stale'> {
-  const policy = policyOf(deps.world.mapping);
-  if (!policy.writes || (plan.create === undefined && plan.remove === undefined)) return 'unwritten';
-  const write = toWrite(client, plan, policy);
+  const write = toWrite(change);
   let touched: Touched | undefined;
-  let end: WriteEnd | undefined;
-  if (write !== undefined) {
-    const facts = {
-      isAsPlanned: () => isAsPlanned(write),
-      onWritten: (modifyIndex: number | undefined) => {
-        touched = putWritten(write, modifyIndex, deps);
-      },
-    };
-    end = await writeOne(key, write, overtaken, cause, facts, deps, signal);
-  }
+  const facts = {
+    isAsPlanned,
+    onWritten: (modifyIndex: number | undefined) => {
+      touched = putWritten(write, modifyIndex, deps);
+    },
+  };
+  const end = await writeOne(key, write, toDraft(change, write, cause, deps), overtaken, facts, deps, signal);
   if (touched === undefined) {
     const read = deps.world.beginRead();
     touched = deps.world.putClaimRecords(await deps.consul.claims.list(signal), read);
   }
   await onTouched(touched);
-  if (end?.kind === 'refused') throw end.error;
-  return end?.kind === 'written' || end?.kind === 'stale' ? end.kind : 'unwritten';
+  if (end.kind === 'refused') throw end.error;
+  return end.kind === 'written' || end.kind === 'stale' ? end.kind : 'unwritten';
 }
 
-/** A plan creates a record or deletes one, never both: it creates only if there is none. */
-function toWrite(
-  client: ClientId,
-  { create, remove }: ClientPlan,
-  { removes }: WritePolicy,
-): ClaimWrite | undefined {
-  if (create !== undefined) return { do: 'create', record: { ...client, service: create } };
-  return remove === undefined || !removes ? undefined : { do: 'delete', record: remove };
+function toWrite({ client: { provider, clientId }, service, removed }: GuardedClaim): ClaimWrite {
+  if (removed !== undefined) return { do: 'delete', record: removed };
+  return { do: 'create', record: { provider, clientId, service } };
 }
 
 /** Puts into the world what was written. Undefined if the answer does not show it. */
@@ -87,8 +72,8 @@ function putWritten(
 async function writeOne(
   key: string,
   write: ClaimWrite,
+  draft: DraftDecision,
   overtaken: readonly DraftDecision[],
-  cause: Cause,
   {
     isAsPlanned,
     onWritten,
@@ -96,7 +81,6 @@ async function writeOne(
   deps: TargetDeps,
   signal: AbortSignal,
 ): Promise<WriteEnd> {
-  const draft = toDraft(write, cause, deps);
   const send = async (stop: AbortSignal): Promise<WriteResult> => {
     const [result] = await deps.consul.claims.write([write], stop);
     if (result?.kind === 'refused')
@@ -109,27 +93,25 @@ async function writeOne(
   return journaledWrite({ key, requests, overtaken, isAsPlanned }, deps, signal);
 }
 
-function toDraft(write: ClaimWrite, cause: Cause, deps: TargetDeps): DraftDecision {
+function toDraft(
+  { client, service, verb }: GuardedClaim,
+  write: ClaimWrite,
+  cause: Cause,
+  deps: TargetDeps,
+): DraftDecision {
   const stamp = stampOf(deps);
-  const { provider, clientId, service } = write.record;
-  const isNew = write.do === 'create';
   return {
     id: stamp.newId(),
-    type: `dev.scopemesh.claim.${isNew ? 'created' : 'deleted'}`,
-    ...claimFacts(write.record, service, isNew),
+    type: `dev.scopemesh.claim.${verb}`,
+    ...claimFacts(client, service, verb === 'created'),
     source: stamp.source,
-    client: { provider, clientId, actorKind: kindOf({ provider, clientId }, deps) },
+    client,
     ...(cause.principal === undefined ? {} : { principal: cause.principal }),
     cause,
     mappingRevision: stamp.mappingRevision,
     expectedIndex: write.do === 'create' ? 0 : write.record.modifyIndex,
     recordedAt: stamp.time,
   };
-}
-
-function kindOf(id: ClientId, { world }: Pick<TargetDeps, 'world'>): ClassifiedKind {
-  const client = world.client(id);
-  return client === undefined ? 'unknown' : classify(client, world.mapping);
 }
 
 const UNREADABLE = {

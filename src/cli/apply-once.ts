@@ -1,14 +1,16 @@
+import { isAclSubject } from '../apply/acl/acl-draft.js';
 import { isAclActive } from '../apply/acl/acl-state.js';
 import { isOverload, messageOf } from '../errors.js';
 import type { Cause } from '../model/cause.js';
-import { clientKey, formatKey, type Key, providerKey } from '../model/key.js';
+import { clientKey, formatKey, type Key, parseKey, providerKey } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
 import { claimChangeText } from '../plan/claim-changes.js';
 import { type DestinationKey, destinationsOf, losingNames } from '../plan/destinations-of-plan.js';
+import { type ClientId, clientText } from '../plan/world.js';
 import type { WriteLimit } from '../queue/write-limit.js';
 import { type ClientAclResult, reconcileClientAcl } from '../reconcile/acl/client-acl.js';
 import { reconcilePeople } from '../reconcile/acl/people.js';
-import { removeLeft } from '../reconcile/acl/sweep-acl.js';
+import { removeLeft } from '../reconcile/acl/remove-left.js';
 import { settleClaims } from '../reconcile/claims.js';
 import type { ReconcilerDeps } from '../reconcile/deps.js';
 import { reconcileDestination } from '../reconcile/destination.js';
@@ -61,7 +63,8 @@ export async function applyOnce(
   const losing = destinations.filter(({ service }) => names.has(service));
   const others = destinations.filter(({ service }) => !names.has(service));
   const shown = new Set(plan.claims.map(claimChangeText));
-  const { people, clients: logins } = plan.acl;
+  const { people } = plan.acl;
+  const logins = [...plan.acl.clients, ...(await othersHeld(plan.acl.clients, deps))];
   // The jwt-provider of a provider is written before the intentions that need it, and removed after them.
   const users = new Set(plan.jwtProviders.flatMap((change) => providerOfChange(change) ?? []));
   const all = clients.length + logins.length + people.length + destinations.length + 1 + 2 * users.size;
@@ -121,6 +124,22 @@ export async function applyOnce(
   await applyJwtProviders();
   if (deps.space.isLow()) failures.push({ key: 'state.directory', error: STORE_LOW });
   return failures;
+}
+
+/** Other clients whose ACL objects are held. No plan has an unknown one that no Description names. */
+async function othersHeld(
+  planned: readonly ClientId[],
+  { journal }: ReconcilerDeps,
+): Promise<readonly ClientId[]> {
+  const others = new Map<string, ClientId>();
+  for (const hold of (await journal.overview()).holds) {
+    const key = parseKey(hold.key);
+    if (key?.kind !== 'client' || key.by !== 'clientId' || !isAclSubject(hold.subject)) continue;
+    const id = { provider: key.provider, clientId: key.value };
+    others.set(clientText(id), id);
+  }
+  for (const id of planned) others.delete(clientText(id));
+  return [...others.values()];
 }
 
 /**

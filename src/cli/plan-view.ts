@@ -137,5 +137,6 @@ export function holdView(hold: Hold) {
 }
 
 function claimView({ client, service, verb }: ClaimChange) {
-  return { ...claimFacts(client, service, verb === 'created'), verb, client };
+  const { provider, clientId } = client;
+  return { ...claimFacts(client, service, verb === 'created'), verb, client: { provider, clientId } };
 }

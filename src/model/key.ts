@@ -44,6 +44,11 @@ export function directoryKey(provider: string): Key {
   return { kind: 'directory', name: provider };
 }
 
+/** The journal's key of the owned ACL objects that no job removes. The complete comparison does, so it is no key of a job. */
+export function leftObjectsKey(owner: string): string {
+  return `acl/${owner}`;
+}
+
 const MARK: Record<ClientReference, string> = { clientId: '', internalId: '~id/', serviceAccount: '~user/' };
 
 /** The text form: percent-encoded path segments, so that no ID can imitate another key. */

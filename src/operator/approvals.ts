@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { isoInstant } from '../clock.js';
 import type { Principal } from '../model/cause.js';
-import { parseKey } from '../model/key.js';
+import { leftObjectsKey, parseKey } from '../model/key.js';
 import { plainDecision } from '../model/plain-decision.js';
 import type { Loss, Rejection, Ruling } from '../plan/guards/guard.js';
 import { endedHold, fingerprintOf, holdKey, isApprovable } from '../plan/holds.js';
@@ -37,9 +37,10 @@ export type RulingResult =
 
 /**
  * Rules on a hold by the ID of its `held` decision. Only holds of the mass guard and of edges without a record wait for a
- * person; all others end when their cause is fixed. The key is queued. Its next plan makes an approved removal once. It holds a rejected one until the
- * access is wanted again, the removal is another one, or the identity provider reports it. An approval of what was
- * rejected needs `override`.
+ * person; all others end when their cause is fixed. The key is queued; for objects that no job removes, the complete
+ * comparison begins. The next plan makes an approved removal once. It holds a rejected one until the access is wanted
+ * again, the removal is another one, or the identity provider reports it. An approval of what was rejected needs
+ * `override`.
  */
 export async function ruleOnHold(
   decisionId: string,
@@ -47,7 +48,16 @@ export async function ruleOnHold(
   by: Principal,
   deps: Pick<
     OperatorDeps,
-    'keyValues' | 'journal' | 'clock' | 'source' | 'world' | 'newId' | 'onSettled' | 'approvals' | 'queue'
+    | 'keyValues'
+    | 'journal'
+    | 'clock'
+    | 'source'
+    | 'world'
+    | 'newId'
+    | 'onSettled'
+    | 'approvals'
+    | 'queue'
+    | 'askForSweep'
   >,
   override = false,
 ): Promise<RulingResult> {
@@ -55,7 +65,8 @@ export async function ruleOnHold(
   const hold = holds.find((each) => each.decisionId === decisionId);
   if (hold === undefined) return { kind: 'unknown' };
   const key = parseKey(hold.key);
-  if (!isApprovable(hold.reason) || key === undefined) return { kind: 'unsuitable', hold };
+  const isLeft = hold.key === leftObjectsKey(deps.world.mapping.owner);
+  if (!isApprovable(hold.reason) || (key === undefined && !isLeft)) return { kind: 'unsuitable', hold };
   if (verdict === 'approved' && !override) {
     const rejection = await rejectionOf(hold, deps.keyValues);
     if (rejection !== undefined) return { kind: 'rejected', hold, rejection };
@@ -92,8 +103,9 @@ export async function ruleOnHold(
     await deps.journal.settle(hold.key, [decision]);
     deps.onSettled();
   }
+  if (key === undefined) deps.askForSweep();
   // Without the person, who did not decide about the other changes of the key's plan.
-  await deps.queue.add([{ key, cause, urgent: true }]);
+  else await deps.queue.add([{ key, cause, urgent: true }]);
   return { kind: 'ruled', hold };
 }
 

@@ -8,7 +8,7 @@ import type { AclObject, AclSnapshot } from '../model/acl.js';
 import type { Cause } from '../model/cause.js';
 import type { ServiceName } from '../model/intention.js';
 import type { ExistingJwtProvider } from '../model/jwt-provider.js';
-import { destinationKey, formatKey, providerKey } from '../model/key.js';
+import { destinationKey, formatKey, leftObjectsKey, providerKey } from '../model/key.js';
 import { type AclChange, aclSubject, nameOf } from '../plan/acl/acl-change.js';
 import { isOurJwtProvider, providerOfEntry, withoutMark } from '../plan/acl/jwt-requirement.js';
 import { hasOurName } from '../plan/acl/object-names.js';
@@ -167,7 +167,7 @@ export async function ejectAcl(
   if (found === undefined) return 0;
   const { change, why } = found;
   if (why !== undefined) throw new SyncError('ERR_CONSUL_REJECTED', why, { retriable: false });
-  const key = `acl/${owner}`;
+  const key = leftObjectsKey(owner);
   const { lastApplied } = await journal.read(key);
   // A person asked for it, while no daemon runs: there is no plan that could change meanwhile.
   await applyAcl({ key, changes: [change], cause, lastApplied }, deps, signal);

@@ -1,7 +1,10 @@
 import type { ClaimRecord } from '../model/catalog.js';
+import type { HoldReason } from '../model/decision.js';
 import type { ServiceName } from '../model/intention.js';
-import type { Mapping } from '../model/rule.js';
-import { policyOf } from './mode.js';
+import type { GuardedChange } from './guards/guard.js';
+import type { Guardable } from './guards/guards.js';
+import { EXTEND_FORBIDS, type WritePolicy } from './mode.js';
+import { claimFacts, type Hold, type PlannedClient } from './plan.js';
 import type { ClientPlan } from './plan-client.js';
 import { type ClientId, clientText, serviceText } from './world.js';
 
@@ -17,15 +20,51 @@ export function claimChangeText({ client, service, verb }: ClaimChange): string 
   return JSON.stringify([verb, clientText(client), serviceText(service)]);
 }
 
-/** In `extend` no record is deleted. In `observe` the plan still shows what the records would open. */
-export function toClaimChanges(client: ClientId, plan: ClientPlan, mapping: Mapping): readonly ClaimChange[] {
-  const { create, remove } = plan;
-  return [
-    ...(remove === undefined || !policyOf(mapping).plansNarrowing
-      ? []
-      : [{ client, service: remove.service, verb: 'deleted' as const }]),
-    ...(create === undefined ? [] : [{ client, service: create, verb: 'created' as const }]),
-  ];
+/** A change in the form for guards. */
+export interface GuardedClaim extends GuardedChange, ClaimChange {
+  readonly client: PlannedClient;
+  /** The record to delete. */
+  readonly removed?: ClaimRecord;
+}
+
+interface ClaimPlan {
+  readonly changes: readonly GuardedClaim[];
+  readonly holds: readonly Hold[];
+}
+
+/**
+ * The plan of a client's record for the guards; in `extend` no record is deleted. A record opens nothing by itself: what it
+ * lets open is guarded at its destination, and it takes the client from every other service. Its deletion takes it from one.
+ */
+export function guardableClaims(
+  { client, create, remove }: Pick<ClientPlan, 'client' | 'create' | 'remove'>,
+  { plansNarrowing }: Pick<WritePolicy, 'plansNarrowing'>,
+): Guardable<GuardedClaim, ClaimPlan> {
+  const toGuarded = (verb: ClaimChange['verb'], service: ServiceName): GuardedClaim => {
+    const { subject, reason } = claimFacts(client, service, verb === 'created');
+    return { client, service, verb, subject, reason, narrows: true, widens: false, isInferred: false };
+  };
+  const created = create === undefined ? [] : [toGuarded('created', create)];
+  const deleted = remove === undefined ? [] : [{ ...toGuarded('deleted', remove.service), removed: remove }];
+  const plan = plansNarrowing
+    ? { changes: [...deleted, ...created], holds: [] }
+    : { changes: created, holds: deleted.map((change) => toHold(change, 'ModeForbids', EXTEND_FORBIDS)) };
+  return {
+    plan,
+    losses: [],
+    keeping: () => plan,
+    approved: (change) => change,
+    toHold,
+    narrowing: () => undefined,
+    opensLast: false,
+    contendedText: '',
+  };
+}
+
+function toHold({ client, service, verb }: GuardedClaim, reason: HoldReason, detail: string): Hold {
+  const { subject, resource, action, reason: changeReason } = claimFacts(client, service, verb === 'created');
+  const why = reason === 'ModeForbids' ? { changeReason } : {};
+  return { subject, resource, reason, ...why, detail, action, client, scopes: [] };
 }
 
 /** The records after the changes. */

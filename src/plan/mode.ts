@@ -10,6 +10,9 @@ export interface WritePolicy {
   readonly removes: boolean;
 }
 
+/** The detail of what `extend` does not make. */
+export const EXTEND_FORBIDS = 'mode is extend: nothing is narrowed or deleted';
+
 const POLICIES: Readonly<Record<Mode, WritePolicy>> = {
   observe: { writes: false, plansNarrowing: true, removes: false },
   extend: { writes: true, plansNarrowing: false, removes: false },

@@ -4,11 +4,12 @@ import type { ServiceName } from '../model/intention.js';
 import type { Mapping } from '../model/rule.js';
 import { classify } from './actor.js';
 import type { ClaimStatus } from './claims.js';
-import { claimResource, claimSubject, type Hold } from './plan.js';
+import { claimResource, claimSubject, type Hold, type PlannedClient } from './plan.js';
 import { type ClientId, clientText, findClient, mayOnlyLose, serviceText, type World } from './world.js';
 
 /** What a client's job does to claims: at most one record created or removed, never both, and the holds. */
 export interface ClientPlan {
+  readonly client: PlannedClient;
   /** With `claims: first`: the record to create for the first service that claims the client. */
   readonly create: ServiceName | undefined;
   /** A record whose service no longer claims the client. */
@@ -29,6 +30,10 @@ export function planClient(
 ): ClientPlan {
   const about = claims.toSorted((a, b) => compareText(serviceText(a.service), serviceText(b.service)));
   const known = findClient(world, client);
+  const planned: PlannedClient = {
+    ...client,
+    actorKind: known === undefined ? 'unknown' : classify(known, mapping),
+  };
   const holds: Hold[] = [];
   for (const claimStatus of about) {
     // Its own instance reports the claim of a service that may be a source here.
@@ -51,11 +56,11 @@ export function planClient(
       detail: held.detail,
       action: 'grant',
       scopes: [],
-      client: { ...client, actorKind: known === undefined ? 'unknown' : classify(known, mapping) },
+      client: planned,
     });
   }
   if (mapping.claims !== 'first' || world.catalog === undefined)
-    return { create: undefined, remove: undefined, holds };
+    return { client: planned, create: undefined, remove: undefined, holds };
   const record = world.claimRecords.get(clientText(client));
   const stillClaims =
     record !== undefined && about.some(({ service }) => serviceText(service) === serviceText(record.service));
@@ -63,6 +68,7 @@ export function planClient(
     .filter((claimStatus) => claimStatus.kind === 'unrecorded' && !claimStatus.addNothing)
     .toSorted((a, b) => sinceOf(a, client, world) - sinceOf(b, client, world));
   return {
+    client: planned,
     create:
       record === undefined && known !== undefined && !mayOnlyLose(world, client)
         ? waiting?.service

@@ -2,21 +2,21 @@ import { isAclSubject } from '../apply/acl/acl-draft.js';
 import { recoverPendingClaims, writeClaim } from '../apply/claim-records.js';
 import { recordHolds } from '../apply/record-holds.js';
 import { isoInstant } from '../clock.js';
-import type { ClaimWrite } from '../consul/consul.js';
 import { SyncError } from '../errors.js';
 import type { Cause } from '../model/cause.js';
 import type { DraftDecision } from '../model/decision.js';
-import type { ServiceName } from '../model/intention.js';
 import { clientKey, formatKey } from '../model/key.js';
-import type { ClaimChange } from '../plan/claim-changes.js';
+import { type ClaimChange, claimChangeText, guardableClaims } from '../plan/claim-changes.js';
+import { guard } from '../plan/guards/guards.js';
 import { policyOf } from '../plan/mode.js';
 import type { ClientPlan } from '../plan/plan-client.js';
-import { type ClientId, clientText, serviceText } from '../plan/world.js';
+import { type ClientId, clientText } from '../plan/world.js';
 import type { KeyRecord } from '../queue/journal.js';
 import { planClaims } from '../state/client-claims.js';
 import { claimStatusTriggers } from '../state/observe-consul.js';
 import type { Touched } from '../state/touched.js';
 import type { ClaimDeps } from './deps.js';
+import { guardFacts } from './guard-facts.js';
 
 /** So often a claim is planned again at once because it changed while its write was recorded. */
 const MOST_PLANS = 2;
@@ -54,18 +54,22 @@ export async function settleClaims(
     );
   };
   const settle = async (record: KeyRecord, overtaken: readonly DraftDecision[]) => {
-    const now = deps.clock.now();
     const { mapping } = world;
-    const whole = planClaims(id, world, now);
-    const plan = { ...whole, ...shownOf(whole, id, isShown) };
-    const isAsPlanned = (write: ClaimWrite) => {
+    const plan = planClaims(id, world, deps.clock.now());
+    const planned = (each: ClientPlan) => guardableClaims(each, policyOf(mapping));
+    const { changes, holds } = guard(planned(plan), await guardFacts([], record.holds, deps));
+    const concerns = (subject: string) => !isAclSubject(subject);
+    await recordHolds(text, record, [...plan.holds, ...holds], cause, deps, concerns);
+    // A plan creates a record or deletes one, never both: it creates only if there is none.
+    const change = changes.find(isShown);
+    if (change === undefined) return { end: 'unwritten', isFreed: false };
+    const isAsPlanned = () => {
       if (world.mapping !== mapping) return false;
-      const { create, remove } = planClaims(id, world, deps.clock.now());
-      return isSame(write, write.do === 'create' ? create : remove?.service);
+      const { changes: still } = planned(planClaims(id, world, deps.clock.now())).plan;
+      return still.some((each) => claimChangeText(each) === claimChangeText(change));
     };
-    await recordHolds(text, record, plan.holds, cause, deps, (subject) => !isAclSubject(subject));
-    const end = await writeClaim(text, id, plan, overtaken, cause, onTouched, deps, signal, isAsPlanned);
-    return { end, isFreed: end !== 'stale' && plan.remove !== undefined && policyOf(mapping).removes };
+    const end = await writeClaim(text, change, overtaken, cause, onTouched, deps, signal, isAsPlanned);
+    return { end, isFreed: end !== 'stale' && change.verb === 'deleted' };
   };
   let record = await journal.read(text);
   let overtaken = await recoverPendingClaims(text, record, onTouched, deps, signal);
@@ -83,18 +87,4 @@ export async function settleClaims(
     // Only the next run can judge a write whose answer was lost before this one.
     overtaken = [];
   }
-}
-
-function isSame({ record }: ClaimWrite, service: ServiceName | undefined): boolean {
-  return service !== undefined && serviceText(service) === serviceText(record.service);
-}
-
-function shownOf(
-  { create, remove }: ClientPlan,
-  client: ClientId,
-  isShown: (change: ClaimChange) => boolean,
-): Pick<ClientPlan, 'create' | 'remove'> {
-  const isMade = create !== undefined && isShown({ client, service: create, verb: 'created' });
-  const isRemoved = remove !== undefined && isShown({ client, service: remove.service, verb: 'deleted' });
-  return { create: isMade ? create : undefined, remove: isRemoved ? remove : undefined };
 }

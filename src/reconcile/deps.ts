@@ -42,7 +42,8 @@ export interface CountedDeps extends AclWriteDeps {
 }
 
 /** The dependencies of the complete comparison of ACL objects. */
-export interface AclSweepDeps extends CountedDeps {
+export interface AclSweepDeps extends AclJobDeps {
+  readonly journal: AclDeps['journal'] & Pick<Journal, 'overview'>;
   /** Starts a complete comparison early. */
   readonly askForSweep: () => void;
 }
@@ -92,7 +93,7 @@ export interface DestinationDeps extends PlanWriteDeps, GuardDeps, HoldDeps, Dir
 }
 
 /** The dependencies of the claims on a client. */
-export interface ClaimDeps extends TargetDeps, HoldDeps {
+export interface ClaimDeps extends TargetDeps, HoldDeps, GuardDeps {
   readonly journal: Pick<Journal, 'read' | 'record' | 'settle'>;
   readonly queue: Pick<FollowUps, 'add'>;
 }
@@ -127,7 +128,7 @@ export interface DirectoryDeps extends DirectoriesDeps, ReachedDeps, UnreadableD
 }
 
 /** The dependencies of the complete comparison. */
-export interface SweepDeps extends ReadDeps, AclSweepDeps, HoldDeps {
+export interface SweepDeps extends ReadDeps, AclSweepDeps {
   readonly consul: Consul;
   readonly journal: Journal;
   readonly queue: Pick<FollowUps, 'add' | 'isReady'>;

@@ -1,16 +1,17 @@
 import { entryAfter, sourcesAfter } from '../apply/entry-sources.js';
 import type { Intentions } from '../consul/consul.js';
 import type { IntentionEntry } from '../model/intention.js';
-import { type ClaimChange, toClaimChanges, withClaims } from '../plan/claim-changes.js';
+import { type ClaimChange, guardableClaims, withClaims } from '../plan/claim-changes.js';
+import { guard } from '../plan/guards/guards.js';
 import { mergeHolds } from '../plan/holds.js';
 import { policyOf } from '../plan/mode.js';
 import type { Change, Hold, Plan } from '../plan/plan.js';
 import type { ClientPlan } from '../plan/plan-client.js';
 import { type JwtProviderChange, namedIn } from '../plan/plan-jwt-providers.js';
 import { unreadableHolds } from '../plan/unreadable-holds.js';
-import { type ClientId, serviceText } from '../plan/world.js';
+import { serviceText } from '../plan/world.js';
 import { clientsOf, planClaims } from '../state/client-claims.js';
-import { type EntrySizes, planFleet } from '../state/fleet.js';
+import { type EntrySizes, fleetGuardFacts, planFleet } from '../state/fleet.js';
 import type { RevocationWindow } from '../state/revocation-window.js';
 import type { WorldState } from '../state/world-state.js';
 import { type AclFleetPlan, NO_ACL_PLAN } from './acl/plan-fleet-acl.js';
@@ -48,7 +49,14 @@ export function planEverything(
       ));
   const before = world.claimRecords;
   const clients = clientPlans(world, now);
-  const claims = clients.flatMap(([client, plan]) => toClaimChanges(client, plan, world.mapping));
+  const policy = policyOf(world.mapping);
+  const records = clients.map((plan) => guardableClaims(plan, policy));
+  const facts = fleetGuardFacts([], undefined, { world, window }, now);
+  const guarded = records.map((kind) => guard(kind, facts));
+  // In `observe` the plan still shows what the records would open.
+  const claims = (policy.writes ? guarded : records.map(({ plan }) => plan)).flatMap(
+    ({ changes }) => changes,
+  );
   if (claims.length > 0) world.putClaimRecords(withClaims(before, claims));
   try {
     const first = planFleet(world, window, now, acl.budget, sizes);
@@ -63,7 +71,8 @@ export function planEverything(
     );
     const jwtProviders = [...written, ...removed];
     const holds = [
-      ...(claims.length === 0 ? clients : clientPlans(world, now)).flatMap(([, plan]) => plan.holds),
+      ...(claims.length === 0 ? clients : clientPlans(world, now)).flatMap(({ holds: all }) => all),
+      ...guarded.flatMap(({ holds: all }) => all),
       ...plans.flatMap((plan) => plan.holds),
       ...acl.holds,
       ...world.mapping.providers.flatMap((each) =>
@@ -71,7 +80,7 @@ export function planEverything(
       ),
     ];
     return {
-      claims: policyOf(world.mapping).writes ? claims : [],
+      claims: guarded.flatMap(({ changes }) => changes),
       changes: plans.flatMap((plan) => plan.changes),
       jwtProviders,
       acl,
@@ -108,6 +117,6 @@ function intentionsAfter(world: WorldState, plans: readonly Plan[]): readonly In
   });
 }
 
-function clientPlans(world: WorldState, now: number): readonly (readonly [ClientId, ClientPlan])[] {
-  return clientsOf(world, now).map((client) => [client, planClaims(client, world, now)]);
+function clientPlans(world: WorldState, now: number): readonly ClientPlan[] {
+  return clientsOf(world, now).map((client) => planClaims(client, world, now));
 }

@@ -1,15 +1,17 @@
+import { isAclActive } from '../apply/acl/acl-state.js';
 import { causeOf } from '../apply/decision-drafts.js';
 import { noteRecords } from '../apply/edge-records.js';
 import type { Directory } from '../identity/directory.js';
-import type { Key } from '../model/key.js';
+import { type Key, leftObjectsKey } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
 import { evidenceOf } from '../plan/evidence.js';
+import { isApprovable } from '../plan/holds.js';
 import { toProviderEvidence } from '../plan/provider-evidence.js';
 import { reachedClients } from '../plan/reached.js';
 import type { ClientId } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
 import { toTriggers } from '../state/observe-consul.js';
-import { orphanedNames } from '../state/orphaned-acl.js';
+import { orphanedObjects } from '../state/orphaned-acl.js';
 import { NOTHING_TOUCHED } from '../state/touched.js';
 import type { DirectoryDeps } from './deps.js';
 import { countFailure } from './directory-failures.js';
@@ -74,11 +76,22 @@ export async function reconcileProvider(
   await reportUnreadable(provider, cause, deps);
   // A failed read of ACL objects has not delayed any intention.
   if (aclFailure !== undefined) throw aclFailure;
-  // The comparison at the start came before this read and could not find that these objects have no client.
-  if (isFirst && orphanedNames(deps).length > 0) deps.askForSweep();
+  if (await changesOrphans(isFirst, deps)) deps.askForSweep();
 
   await reportRead(provider, snapshot, changed.length, deps);
   return { kind: 'done' };
+}
+
+/**
+ * Whether only the complete comparison finds what a read says of objects of unknown clients. The one at the start came
+ * before the first read, and could not find any. The hold of one ends once its client is known.
+ */
+async function changesOrphans(isFirst: boolean, deps: DirectoryDeps): Promise<boolean> {
+  const found = isAclActive(deps) ? orphanedObjects(deps) : undefined;
+  if (found === undefined) return false;
+  if (isFirst && found.size > 0) return true;
+  const { holds } = await deps.journal.read(leftObjectsKey(deps.world.mapping.owner));
+  return [...holds.values()].some(({ subject, reason }) => isApprovable(reason) && !found.has(subject));
 }
 
 async function readAll(directory: Directory, isUrgent: boolean, deps: DirectoryDeps, signal: AbortSignal) {

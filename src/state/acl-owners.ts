@@ -1,20 +1,29 @@
 import { compareText } from '../model/compare-text.js';
 import type { Mapping } from '../model/rule.js';
-import { clientName } from '../plan/acl/object-names.js';
+import { clientName, isOurs } from '../plan/acl/object-names.js';
 import { clientOfDescription, isOwnedDescription } from '../plan/ownership.js';
 import type { ClientId } from '../plan/world.js';
 import { clientText } from '../plan/world.js';
 import type { AclCache, OwnedObjects } from './acl-cache.js';
 import type { WorldState } from './world-state.js';
 
+/** The end of a name whose client ID is replaced by a hash. */
+const HASHED = /-_[0-9a-f]{40}$/;
+
 /** The client whose objects exist under each name, updated with the changes of the cache. */
 export class AclOwners {
   readonly #cache: AclCache;
   readonly #byName = new Map<string, ClientId>();
+  readonly #unnamed = new Set<string>();
   #owner: string | undefined;
 
   constructor(cache: AclCache) {
     this.#cache = cache;
+  }
+
+  /** The lower-case names of clients' objects of ours that no Description names, at the last call of `all`. */
+  get unnamed(): ReadonlySet<string> {
+    return this.#unnamed;
   }
 
   /** By lower-case name. Calls `onChange` with every client whose objects changed since the last call. */
@@ -23,7 +32,10 @@ export class AclOwners {
     onChange: (client: ClientId) => void,
   ): ReadonlyMap<string, ClientId> {
     const changed = this.#cache.drainChanged();
-    const names = this.#owner === owner ? changed : [...this.#byName.keys(), ...this.#cache.owned.keys()];
+    const names =
+      this.#owner === owner
+        ? changed
+        : [...this.#byName.keys(), ...this.#unnamed, ...this.#cache.owned.keys()];
     this.#owner = owner;
     for (const name of names) {
       const [before, after] = [this.#byName.get(name), selectedOf(this.#cache.of(name), owner, select)];
@@ -33,9 +45,22 @@ export class AclOwners {
         onChange(after);
         this.#byName.set(name, after);
       }
+      if (isUnnamed(name, this.#cache.of(name), owner)) this.#unnamed.add(name);
+      else this.#unnamed.delete(name);
     }
     return this.#byName;
   }
+}
+
+/** The clients with existing objects. Those that changed since the last call are planned again. */
+export function ownersOf({
+  world,
+  acl,
+}: {
+  readonly world: WorldState;
+  readonly acl: { readonly owners: AclOwners };
+}): ReadonlyMap<string, ClientId> {
+  return acl.owners.all(world.mapping, (id) => world.inferredAcl.touch(clientText(id)));
 }
 
 /** The client whose objects exist under a name, by their Descriptions. Verified by the name, because anybody can edit them. */
@@ -49,6 +74,16 @@ export function clientOf(objects: OwnedObjects, owner: string): ClientId | undef
     if (id !== undefined && clientName(owner, id).toLowerCase() === name.toLowerCase()) return id;
   }
   return undefined;
+}
+
+/** Whether a client's objects of ours are so named because its ID did not fit into their Descriptions. */
+function isUnnamed(name: string, objects: OwnedObjects, owner: string): boolean {
+  const marked = [objects.role?.object, objects.authMethod?.object];
+  return (
+    HASHED.test(name) &&
+    marked.some((object) => object !== undefined && isOurs(owner, object.name, object.description)) &&
+    clientOf(objects, owner) === undefined
+  );
 }
 
 /** The same, if this instance manages the client. */

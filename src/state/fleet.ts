@@ -132,7 +132,7 @@ export function* planningFleet(
 /** The guard facts for plans of the whole fleet, which use rejections but no approvals and no earlier plan. */
 export function fleetGuardFacts(
   losses: readonly Loss[],
-  budget: RevocationBudget,
+  budget: RevocationBudget | undefined,
   { world, window }: { readonly world: WorldState; readonly window: RevocationWindow },
   now: number,
 ): GuardFacts {

@@ -1,46 +1,71 @@
-import { clientName, isOurs } from '../plan/acl/object-names.js';
-import type { AclCache, OwnedObjects } from './acl-cache.js';
-import { clientOf } from './acl-owners.js';
+import { type AclPlan, aclSubject } from '../plan/acl/acl-change.js';
+import { diffAcl } from '../plan/acl/diff-acl.js';
+import { NOTHING_DESIRED } from '../plan/acl/login.js';
+import { clientName } from '../plan/acl/object-names.js';
+import { policyOf } from '../plan/mode.js';
+import type { AclCache } from './acl-cache.js';
+import { type AclOwners, ownersOf } from './acl-owners.js';
 import type { WorldState } from './world-state.js';
 
-/** The end of a name whose client ID is replaced by a hash. */
-const HASHED = /-_[0-9a-f]{40}$/;
-
-/**
- * The names of owned client objects whose client is unknown: the client ID did not fit into the Description, and no known
- * client has this name. Empty while a directory is incomplete, because its clients may have these names.
- */
-export function orphanedNames({
-  world,
-  acl,
-}: {
+/** What this process knows about clients and their ACL objects. */
+export interface KnownAcl {
   readonly world: WorldState;
-  readonly acl: { readonly cache: AclCache };
-}): readonly string[] {
-  const { owner, providers, select } = world.mapping;
-  // The name may be of a client outside the selection.
-  if (select?.limitsClients) return [];
-  if (
-    !providers.every((each) => world.hasDirectory(each) && !world.directories.unreadableOf(each).hasUnnamed)
-  )
-    return [];
-  const candidates = [...acl.cache.owned].filter(
-    ([name, objects]) =>
-      HASHED.test(name) && isMarked(objects, owner) && clientOf(objects, owner) === undefined,
-  );
-  if (candidates.length === 0) return [];
-  const known = new Set(
-    providers.flatMap((provider) =>
-      [...world.clients(provider).keys(), ...world.directories.unreadableOf(provider).clients.keys()].map(
-        (clientId) => clientName(owner, { provider, clientId }).toLowerCase(),
-      ),
-    ),
-  );
-  return candidates.map(([name]) => name).filter((name) => !known.has(name));
+  readonly acl: { readonly cache: AclCache; readonly owners: AclOwners };
 }
 
-function isMarked({ role, authMethod }: OwnedObjects, owner: string): boolean {
-  return [role?.object, authMethod?.object].some(
-    (object) => object !== undefined && isOurs(owner, object.name, object.description),
+/**
+ * The owned client objects whose client is unknown, each by the subject of its loss: the client ID did not fit into the
+ * Description, and no known client has this name. Undefined while a directory is incomplete, because its clients may have
+ * these names.
+ */
+export function orphanedObjects(deps: KnownAcl): ReadonlyMap<string, string> | undefined {
+  const { world, acl } = deps;
+  const isUnknown = unknownNames(world);
+  if (isUnknown === undefined) return undefined;
+  ownersOf(deps);
+  return new Map(
+    [...acl.owners.unnamed].filter(isUnknown).map((name) => [subjectOf(name, acl.cache), name] as const),
   );
+}
+
+/** Whether the client of unnamed objects is still unknown. */
+export function isStillOrphaned(name: string, { world }: Pick<KnownAcl, 'world'>): boolean {
+  return unknownNames(world)?.(name) === true;
+}
+
+/** The removal of the objects with this name. */
+export function planOrphaned(name: string, { world, acl }: KnownAcl): AclPlan {
+  return diffAcl({
+    owner: world.mapping.owner,
+    plansNarrowing: policyOf(world.mapping).plansNarrowing,
+    desired: NOTHING_DESIRED,
+    actual: acl.cache.snapshot([name], []),
+    mayRemove: () => true,
+    why: () => ({ reason: 'ClientDeleted', isInferred: true, scopes: [] }),
+    lastApplied: new Map(),
+  });
+}
+
+/** The subject that the client's own job would use. */
+function subjectOf(name: string, cache: AclCache): string {
+  const { role, authMethod } = cache.of(name);
+  return aclSubject('acl-role', (role ?? authMethod)?.object.name ?? name);
+}
+
+/** Whether a name is of no known client; undefined while clients may exist that are not known. */
+function unknownNames(world: WorldState): ((name: string) => boolean) | undefined {
+  const { owner, providers, select } = world.mapping;
+  // The name may be of a client outside the selection.
+  if (select?.limitsClients) return () => false;
+  const unreadable = new Set<string>();
+  for (const provider of providers) {
+    const { clients, hasUnnamed } = world.directories.unreadableOf(provider);
+    if (!world.hasDirectory(provider) || hasUnnamed) return undefined;
+    for (const clientId of clients.keys())
+      unreadable.add(clientName(owner, { provider, clientId }).toLowerCase());
+  }
+  return (name) => {
+    const known = world.clientNamed(name);
+    return (known === undefined || !providers.includes(known.provider)) && !unreadable.has(name);
+  };
 }

@@ -1,9 +1,11 @@
 import { compareText } from '../model/compare-text.js';
 import type { Mapping } from '../model/rule.js';
-import type { AclChange } from '../plan/acl/acl-change.js';
+import type { AclPlan } from '../plan/acl/acl-change.js';
 import { createSteps } from '../plan/acl/acl-steps.js';
+import { toForbidden } from '../plan/acl/diff-acl.js';
 import type { DesiredAcl } from '../plan/acl/login.js';
 import { isOurs } from '../plan/acl/object-names.js';
+import { policyOf } from '../plan/mode.js';
 import type { AclCache } from './acl-cache.js';
 
 /**
@@ -13,8 +15,9 @@ import type { AclCache } from './acl-cache.js';
 export function unlinkedPolicies(
   plans: readonly { readonly desired: DesiredAcl }[],
   { cache }: { readonly cache: Pick<AclCache, 'owned' | 'policies'> },
-  { owner }: Pick<Mapping, 'owner'>,
-): readonly AclChange[] {
+  mapping: Pick<Mapping, 'owner' | 'mode'>,
+): AclPlan {
+  const { owner } = mapping;
   const linked = new Set<string>();
   const link = (names: readonly string[]) => {
     for (const name of names) linked.add(name.toLowerCase());
@@ -25,8 +28,11 @@ export function unlinkedPolicies(
     why: () => ({ reason: 'MappingChanged', isInferred: false, scopes: [] }),
     lastApplied: new Map(),
   });
-  return [...cache.policies]
+  const changes = [...cache.policies]
     .filter(([name, { object }]) => !linked.has(name) && isOurs(owner, object.name, object.description))
     .toSorted(([a], [b]) => compareText(a, b))
     .map(([, { id, object }]) => steps.remove(id, { kind: 'acl-policy', object }, 'neither'));
+  return policyOf(mapping).plansNarrowing
+    ? { changes, holds: [] }
+    : { changes: [], holds: changes.map(toForbidden) };
 }

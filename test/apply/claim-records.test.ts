@@ -1,41 +1,50 @@
 import { describe, expect, it } from 'vitest';
 import { recoverPendingClaims, writeClaim } from '../../src/apply/claim-records.js';
-import type { ClaimWrite } from '../../src/consul/consul.js';
 import type { ClaimRecord } from '../../src/model/catalog.js';
 import type { Cause } from '../../src/model/cause.js';
 import type { DraftDecision } from '../../src/model/decision.js';
+import { type GuardedClaim, guardableClaims } from '../../src/plan/claim-changes.js';
 import { claimFacts } from '../../src/plan/plan.js';
-import { type ClientPlan, planClient } from '../../src/plan/plan-client.js';
 import type { Touched } from '../../src/state/touched.js';
-import { mapping, NOW, named, scene, worldOf } from '../plan/scene.js';
+import { NOW, named } from '../plan/scene.js';
 import { CAUSE, NEVER, UNREACHABLE } from './apply-rig.js';
 import { type TargetRig, targetRig } from './target-rig.js';
 
 const KEY = 'client/main/web';
 const WEB = { provider: 'main', clientId: 'web' };
-const NOTHING = planClient(WEB, worldOf(scene({ services: [] })), [], mapping());
 const record = (service: string, changes: Partial<ClaimRecord> = {}): ClaimRecord => ({
   ...WEB,
   service: named(service),
   modifyIndex: 5,
   ...changes,
 });
-const CREATE: ClientPlan = { ...NOTHING, create: named('new') };
-const REMOVE: ClientPlan = { ...NOTHING, remove: record('old') };
+const CLIENT = { ...WEB, actorKind: 'workload' } as const;
+function changeOf(create: string | undefined, remove?: string): GuardedClaim {
+  const plan = {
+    client: CLIENT,
+    create: create === undefined ? undefined : named(create),
+    remove: remove === undefined ? undefined : record(remove),
+  };
+  const [change] = guardableClaims(plan, { plansNarrowing: true }).plan.changes;
+  if (change === undefined) throw new Error('no change');
+  return change;
+}
+const CREATE = changeOf('new');
+const REMOVE = changeOf(undefined, 'old');
 
 /** Writes the plan; `touched` is how often the caller was called. */
 async function written(
   rig: TargetRig,
-  plan: ClientPlan,
+  change: GuardedClaim,
   {
     overtaken = [] as readonly DraftDecision[],
     cause = CAUSE as Cause,
-    isAsPlanned = (_: ClaimWrite): boolean => true,
+    isAsPlanned = (): boolean => true,
   } = {},
 ) {
   const touched: Touched[] = [];
   const onTouched = async (each: Touched) => void touched.push(each);
-  const end = await writeClaim(KEY, WEB, plan, overtaken, cause, onTouched, rig.deps, NEVER, isAsPlanned);
+  const end = await writeClaim(KEY, change, overtaken, cause, onTouched, rig.deps, NEVER, isAsPlanned);
   return { end, touched: touched.length };
 }
 
@@ -90,7 +99,7 @@ describe('the records of who claimed a client first', () => {
   it('have the index of their write in the decision, and a deletion has none of its own', async () => {
     const rig = targetRig();
     await written(rig, CREATE);
-    await written(rig, { ...NOTHING, remove: record('new') });
+    await written(rig, changeOf(undefined, 'new'));
     expect(rig.settled.map(({ outcome, consul }) => [outcome, consul])).toEqual([
       ['applied', { modifyIndex: 9 }],
       ['applied', undefined],
@@ -117,25 +126,6 @@ describe('the records of who claimed a client first', () => {
       [5, new Date(NOW).toISOString()],
       [0, new Date(NOW).toISOString()],
     ]);
-  });
-
-  it('stay in a mode that removes nothing, and are not written in one that writes nothing', async () => {
-    const extending = targetRig({ mode: 'extend' });
-    expect(await written(extending, CREATE)).toEqual({ end: 'written', touched: 1 });
-    expect(extending.log.filter((line) => /^(delete|create)/.test(line))).toEqual(['create web new']);
-    const kept = targetRig({ mode: 'extend' });
-    expect(await written(kept, REMOVE)).toEqual({ end: 'unwritten', touched: 1 });
-    expect(kept.log).toEqual(['list']);
-    const observing = targetRig({ mode: 'observe' });
-    for (const plan of [REMOVE, CREATE])
-      expect(await written(observing, plan)).toEqual({ end: 'unwritten', touched: 0 });
-    expect(observing.log).toEqual([]);
-  });
-
-  it('are not read where nothing is to be written', async () => {
-    const rig = targetRig();
-    expect(await written(rig, NOTHING)).toEqual({ end: 'unwritten', touched: 0 });
-    expect(rig.log).toEqual([]);
   });
 
   it('that Consul refuses are settled so, and are read again', async () => {
@@ -184,14 +174,6 @@ describe('the records of who claimed a client first', () => {
     const other = targetRig();
     await written(other, REMOVE, { overtaken });
     expect(outcomes(other)).toEqual(['failed Conflict']);
-  });
-
-  it('name the kind of a client that is not known as unknown, and nobody where nobody is known', async () => {
-    const rig = targetRig();
-    rig.world.putDirectory('main', [], rig.world.beginRead(), NOW);
-    await written(rig, CREATE);
-    expect(rig.settled[0]?.client?.actorKind).toBe('unknown');
-    expect(Object.keys(rig.settled[0] ?? {})).not.toContain('principal');
   });
 });
 

@@ -78,6 +78,7 @@ test('an approval releases its own removal, and not the same one when it is held
         }),
       },
       queue: { add: async () => {} },
+      askForSweep: () => {},
       clock: { now: () => NOW, sleep: async () => {} },
       source: 'scopemesh/pay/test',
       world: new WorldState(limited, SETTINGS),

@@ -76,7 +76,15 @@ function journalOf(): Journal & { readonly decisions: readonly SettledDecision[]
     readAll: refuse,
     outbox: refuse,
     published: refuse,
-    overview: refuse,
+    async overview() {
+      const all = [...records].map(([key, record]) => ({ key, ...record }));
+      return {
+        pendingKeys: all.flatMap(({ key, pending }) => (pending.length === 0 ? [] : key)),
+        holds: all.flatMap(({ key, holds }) => [...holds.values()].map((hold) => ({ ...hold, key }))),
+        holdCounts: {},
+        outboxLength: 0,
+      };
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Catalog, Protocol } from '../../src/model/catalog.js';
 import type { IntentionEntry, IntentionSource } from '../../src/model/intention.js';
+import type { Mode } from '../../src/model/rule.js';
 import { createSelection } from '../../src/plan/selection.js';
 import { EntryCache } from '../../src/state/entry-cache.js';
 import { LastApplied } from '../../src/state/last-applied.js';
@@ -190,7 +191,11 @@ describe('a policy that nothing links', () => {
       ['m', { bindingRules: [] }],
     ]),
   });
-  const removed = (of: ReturnType<typeof cache>, desired: readonly string[] = [], owner = 'pay') =>
+  const planned = (
+    of: ReturnType<typeof cache>,
+    desired: readonly string[] = [],
+    { owner = 'pay', mode = 'enforce' as Mode } = {},
+  ) =>
     unlinkedPolicies(
       [
         {
@@ -203,8 +208,9 @@ describe('a policy that nothing links', () => {
         },
       ],
       { cache: of },
-      { owner },
+      { owner, mode },
     );
+  const removed = (...args: Parameters<typeof planned>) => planned(...args).changes;
   const A = 'scopemesh-pay-_rules-a';
   const B = 'scopemesh-pay-_rules-b';
 
@@ -222,7 +228,16 @@ describe('a policy that nothing links', () => {
         step: { do: 'delete', kind: 'acl-policy', id: name },
       })),
     );
-    expect(removed(cache([policy(A)]), [], 'other')).toEqual([]);
+    expect(removed(cache([policy(A)]), [], { owner: 'other' })).toEqual([]);
+  });
+
+  test('is held where the mode narrows nothing, and planned in mode observe', () => {
+    const inMode = (mode: Mode) => planned(cache([policy(A)]), [], { mode });
+    expect(inMode('extend')).toMatchObject({
+      changes: [],
+      holds: [{ subject: `acl-policy/${A}`, reason: 'ModeForbids', action: 'change' }],
+    });
+    expect(inMode('observe')).toMatchObject({ changes: [{ subject: `acl-policy/${A}` }], holds: [] });
   });
 
   test('stays while a role links it or a plan will, in any case of its name', () => {

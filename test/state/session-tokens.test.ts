@@ -8,9 +8,7 @@ import {
   peopleName,
   personName,
 } from '../../src/plan/acl/object-names.js';
-import { createSelection } from '../../src/plan/selection.js';
 import { AclCache } from '../../src/state/acl-cache.js';
-import { orphanedNames } from '../../src/state/orphaned-acl.js';
 import { namedBy, sessionResource, sessionSubject, tokensOfSession } from '../../src/state/session-tokens.js';
 import { WorldState } from '../../src/state/world-state.js';
 import { settings } from '../plan/acl/acl-scene.js';
@@ -129,48 +127,5 @@ describe('the decision about the end of a session', () => {
       'acl-token/scopemesh-pay-main-_people/session/a%2Fb',
     );
     expect(sessionSubject(order(), known())).toBe('acl-token/scopemesh-pay-main-_people/session/');
-  });
-});
-
-describe('an object whose client is unknown', () => {
-  /** A client whose ID does not fit into the Description. */
-  const nameless = (clientId: string) =>
-    role(clientName('pay', { provider: 'main', clientId }), 'scopemesh:pay');
-  const found = (roles: readonly Stored<AclRole>[], of = known()) => {
-    of.acl.cache.replaceAll({ roles, policies: [], authMethods: [], bindingRules: [] }, 2);
-    return orphanedNames(of);
-  };
-
-  it('is orphaned if no known client has its name', () => {
-    const lost = nameless('Lost ID');
-    expect(found([lost, nameless('Big ID')])).toEqual([lost.object.name]);
-  });
-
-  it('is not if its name is plain, its mark is missing or another’s, or its Description names the client', () => {
-    expect(found([nameless('plain')])).toEqual([]);
-    expect(found([{ ...nameless('Lost'), object: { ...nameless('Lost').object, description: '' } }])).toEqual(
-      [],
-    );
-    expect(
-      found([{ ...nameless('Lost'), object: { ...nameless('Lost').object, description: 'scopemesh:x' } }]),
-    ).toEqual([]);
-    expect(found([ofClient('Lost ID')])).toEqual([]);
-  });
-
-  it('is not while clients may exist that are not known', () => {
-    const lost = nameless('Lost ID');
-    expect(found([lost], known({ providers: ['main', 'far'] }))).toEqual([]);
-    expect(found([lost], known({ select: createSelection({ clients: ['robot'] }) }))).toEqual([]);
-    expect(found([lost], known({ select: createSelection({ services: ['web'] }) }))).toEqual([
-      lost.object.name,
-    ]);
-    const unnamed = known();
-    unnamed.world.putDirectory('main', [], unnamed.world.beginRead(), NOW, [{ why: 'no ID' }]);
-    expect(found([lost], unnamed)).toEqual([]);
-    const unreadable = known();
-    unreadable.world.putDirectory('main', [], unreadable.world.beginRead(), NOW, [
-      { clientId: 'Lost ID', why: 'x' },
-    ]);
-    expect(found([lost], unreadable)).toEqual([]);
   });
 });

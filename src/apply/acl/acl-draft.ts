@@ -1,9 +1,8 @@
 import type { Cause } from '../../model/cause.js';
-import type { DraftDecision, HoldReason } from '../../model/decision.js';
+import type { DraftDecision } from '../../model/decision.js';
 import type { Stamp } from '../../model/plain-decision.js';
 import type { Residual } from '../../model/residual.js';
 import type { AclChange } from '../../plan/acl/acl-change.js';
-import type { Hold } from '../../plan/plan.js';
 import { causeOfChange } from '../decision-drafts.js';
 
 /** A draft of an ACL write, to be recorded before it. */
@@ -59,20 +58,6 @@ export function parseTokensMeant(value: unknown): TokensMeant | undefined {
     ...(typeof authMethod === 'string' ? { authMethod } : {}),
     ...(typeof role === 'string' ? { role } : {}),
     ...(typeof longerThanSeconds === 'number' ? { longerThanSeconds } : {}),
-  };
-}
-
-export function aclHold(change: AclChange, reason: HoldReason, detail: string): Hold {
-  return {
-    subject: change.subject,
-    resource: change.resource,
-    reason,
-    ...(reason === 'ModeForbids' ? { changeReason: change.reason } : {}),
-    detail,
-    action: change.action,
-    scopes: change.scopes,
-    ...(change.client === undefined ? {} : { client: change.client }),
-    ...(change.person === undefined ? {} : { person: change.person }),
   };
 }
 

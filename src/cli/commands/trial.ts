@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import { aclHold } from '../../apply/acl/acl-draft.js';
 import { isoInstant, systemClock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
 import type { Mode } from '../../model/rule.js';
+import { aclHold } from '../../plan/acl/acl-change.js';
 import { mergeHolds } from '../../plan/holds.js';
 import { jwtProviderFacts, jwtProviderSubject } from '../../plan/jwt-provider-change.js';
 import { type Hold, toHold } from '../../plan/plan.js';

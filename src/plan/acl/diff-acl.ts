@@ -1,6 +1,6 @@
 import type { AclObject } from '../../model/acl.js';
 import { compareText } from '../../model/compare-text.js';
-import type { WritePolicy } from '../mode.js';
+import { EXTEND_FORBIDS, type WritePolicy } from '../mode.js';
 import type { Hold } from '../plan.js';
 import type { AclChange, AclPlan } from './acl-change.js';
 import { type AclSteps, createSteps } from './acl-steps.js';
@@ -68,12 +68,13 @@ function order(
   ];
 }
 
-function toForbidden(change: AclChange): Hold {
+/** The hold of a change that mode `extend` does not make. */
+export function toForbidden(change: AclChange): Hold {
   return {
     subject: change.subject,
     resource: change.resource,
     reason: 'ModeForbids',
-    detail: 'mode is extend: nothing is narrowed or deleted',
+    detail: EXTEND_FORBIDS,
     action: change.action,
     scopes: change.scopes,
     ...(change.client === undefined ? {} : { client: change.client }),

@@ -2,6 +2,7 @@ import { covers, union } from '../access.js';
 import { parseBreakGlassText } from '../break-glass.js';
 import type { DestinationInput } from '../destination-input.js';
 import { parseGrantText } from '../grant-text.js';
+import { EXTEND_FORBIDS } from '../mode.js';
 import { type Change, type Hold, toHold } from '../plan.js';
 import { takesOver } from '../precedence.js';
 
@@ -16,7 +17,7 @@ export function extendOnly(
     return { change: undefined, held: toHold(change, 'ModeForbids', detail) };
   }
   if (!change.narrows && change.after !== undefined) return { change, held: undefined };
-  const held = toHold(change, 'ModeForbids', 'mode is extend: nothing is narrowed or deleted');
+  const held = toHold(change, 'ModeForbids', EXTEND_FORBIDS);
   if (!change.widens || change.before === undefined || change.before.kind === 'other')
     return { change: undefined, held };
   return {

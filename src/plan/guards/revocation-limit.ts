@@ -17,8 +17,8 @@ export function destinationShare(limit: number): number {
 }
 
 /**
- * Whether the planned removals exceed the limit of one window: the rule of the limit. The guard below asks it, and so do
- * removals that are no changes of a key's plan: clients closed by an unconfirmed order, and objects of unknown clients.
+ * Whether the planned removals exceed the limit of one window: the rule of the limit. The guard below asks it, and so does
+ * the closure of a client by an unconfirmed order, which is no change of a key's plan.
  */
 export function isBeyondLimit(budget: RevocationBudget): boolean {
   return budget.used + budget.planned > revocationLimit(budget);

@@ -4,8 +4,9 @@ import { aclSubject } from '../../plan/acl/acl-change.js';
 import { clientName } from '../../plan/acl/object-names.js';
 import type { RevocationBudget } from '../../plan/guards/guard.js';
 import { type ClientId, clientText, parseClientText } from '../../plan/world.js';
-import { clientOf } from '../../state/acl-owners.js';
+import { clientOf, ownersOf } from '../../state/acl-owners.js';
 import { type AclBudget, budgetOf, inferredAcrossFleet, NO_ACL } from '../../state/fleet.js';
+import { orphanedObjects } from '../../state/orphaned-acl.js';
 import { cachedPeople, plannedPeople, providersOfPeople } from '../../state/people-acl.js';
 import { hasInferredLoss, planClientAcl } from '../../state/plan-client-acl.js';
 import type { ReconcilerDeps } from '../deps.js';
@@ -19,15 +20,17 @@ type Counting = Pick<ReconcilerDeps, 'world' | 'acl' | 'window'>;
 /** Counts from the last reads, so that the loss of many clients is counted as a whole, whichever job comes first. */
 export function aclBudget(deps: Counting, now: number): AclBudget {
   if (!isAclActive(deps)) return NO_ACL;
-  const { owned, inferred } = countPeople(deps);
+  const people = countPeople(deps);
   countClients(deps, now);
   const { world, window } = deps;
-  const people = new Set(inferred);
+  const unknown = [...(orphanedObjects(deps)?.keys() ?? [])];
+  const inferred = new Set([...people.inferred, ...unknown]);
   const isPlanned = (subject: string) =>
-    people.has(subject) || world.inferredAcl.lossOf(subject) !== undefined;
+    inferred.has(subject) || world.inferredAcl.lossOf(subject) !== undefined;
   return {
-    owned: owned + ownersOf(deps).size,
-    planned: window.rejections.countOf(inferred, now) + window.rejections.countIn(world.inferredAcl, now),
+    owned: people.owned + unknown.length + ownersOf(deps).size,
+    planned:
+      window.rejections.countOf([...inferred], now) + window.rejections.countIn(world.inferredAcl, now),
     begun: window.usedOf(isPlanned, now),
   };
 }
@@ -40,11 +43,6 @@ export function fleetBudget({ world, window }: Counting, now: number, counted: A
 /** Counts the clients in advance: after a read that renewed everything there are thousands. */
 export async function countAhead(deps: Known & Pick<ReconcilerDeps, 'clock'>): Promise<void> {
   if (isAclActive(deps)) await inSlices((now) => countClients(deps, now, SLICE), deps);
-}
-
-/** The clients with existing objects. Those that changed since the last call are planned again. */
-function ownersOf({ world, acl }: Known): ReadonlyMap<string, ClientId> {
-  return acl.owners.all(world.mapping, (id) => world.inferredAcl.touch(clientText(id)));
 }
 
 /** Counts at most `limit` clients; false where more are left. */

@@ -1,18 +1,22 @@
 import { type AclApplication, applyAcl } from '../../apply/acl/apply-acl.js';
-import type { KeyRecord } from '../../queue/journal.js';
-import type { CountedDeps } from '../deps.js';
+import { recordHolds } from '../../apply/record-holds.js';
+import { forgetRulings } from '../../operator/approvals.js';
+import type { Guarded } from '../../plan/guards/guards.js';
+import type { AclJobDeps } from '../deps.js';
 
 /**
- * Makes the changes, and resolves with the record after them, or with `stale` if the caller must plan again. `counted`: the
- * losses that the mass guard counts, by subject.
+ * Makes the changes. Then it forgets the approvals that they used, and records the holds that are left. `concerns`: as in
+ * `recordHolds`. Resolves with `stale` if the caller must plan again.
  */
 export async function applyCounted(
   application: Omit<AclApplication, 'narrowed'>,
-  counted: readonly string[],
-  deps: CountedDeps,
+  { counted, used, holds }: Pick<Guarded<unknown, unknown>, 'counted' | 'used' | 'holds'>,
+  concerns: (subject: string) => boolean,
+  deps: AclJobDeps,
   signal: AbortSignal,
-): Promise<KeyRecord | 'stale'> {
+): Promise<'made' | 'stale'> {
   const { world, window, journal, keyValues, clock } = deps;
+  const { key, cause } = application;
   for (const subject of counted) window.reserveEdge(subject, clock.now());
   if (counted.length > 0) await window.store(keyValues);
   const narrowed = (isMade: boolean) => {
@@ -21,7 +25,9 @@ export async function applyCounted(
       else window.releaseEdge(subject);
   };
   if ((await applyAcl({ ...application, narrowed }, deps, signal)) === 'stale') return 'stale';
-  const record = await journal.read(application.key);
-  world.rememberWritten(application.key, record.lastApplied);
-  return record;
+  const record = await journal.read(key);
+  world.rememberWritten(key, record.lastApplied);
+  await forgetRulings(used, deps);
+  await recordHolds(key, record, holds, cause, deps, concerns);
+  return 'made';
 }

@@ -7,7 +7,6 @@ import { recordHolds } from '../../apply/record-holds.js';
 import { messageOf } from '../../errors.js';
 import { clientKey, formatKey } from '../../model/key.js';
 import type { Evidence, Job } from '../../model/trigger.js';
-import { forgetRulings } from '../../operator/approvals.js';
 import { evidenceOf } from '../../plan/evidence.js';
 import { guard } from '../../plan/guards/guards.js';
 import { quarantinedIn } from '../../plan/holds.js';
@@ -15,6 +14,7 @@ import { policyOf } from '../../plan/mode.js';
 import type { ClientId } from '../../plan/world.js';
 import type { JobResult } from '../../queue/queue.js';
 import { readAllAcl } from '../../read/read-acl.js';
+import { guardableClient } from '../../state/guard-acl.js';
 import {
   hasInferredLoss,
   isOfUnreadDirectory,
@@ -26,7 +26,6 @@ import { asPlanned } from '../as-planned.js';
 import type { AclJobDeps } from '../deps.js';
 import { guardFacts } from '../guard-facts.js';
 import { applyCounted } from './apply-counted.js';
-import { guardableClient } from './guard-acl.js';
 import { isListed, readSettled } from './read-client-acl.js';
 
 /** Before the next run after a write without an answer. */
@@ -111,18 +110,11 @@ async function reconcile(
 
   const remember = new Map([[scopesKey(plan.subject), JSON.stringify(guarded.plan.opensBy)]]);
   const application = { key, changes: guarded.changes, cause, lastApplied, remember, isAsPlanned };
-  const counted = hasInferredLoss(guarded.changes) ? [plan.subject] : [];
-  const after = await applyCounted(application, counted, deps, signal).catch((error: unknown) => {
+  const after = await applyCounted(application, guarded, mayEnd, deps, signal).catch((error: unknown) => {
     if (!isAbandoned(error, guarded.changes) || signal.aborted) throw error;
     const fields = { ...id, error: messageOf(error) };
     deps.logger.warn(fields, 'a write of ACL objects has no answer yet; it is tried again');
   });
   if (after === undefined) return retryAfter(ABANDONED_RETRY_MS);
-  if (after === 'stale') return { ...retryAfter(STALE_RETRY_MS), isStale: true };
-
-  if (guarded.used.length > 0 || late.size > 0) {
-    await forgetRulings(guarded.used, deps);
-    await recordHolds(key, after, guarded.holds, cause, deps, mayEnd);
-  }
-  return end;
+  return after === 'stale' ? { ...retryAfter(STALE_RETRY_MS), isStale: true } : end;
 }

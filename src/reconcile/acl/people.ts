@@ -7,19 +7,18 @@ import { recordHolds } from '../../apply/record-holds.js';
 import { SyncError } from '../../errors.js';
 import { formatKey, type Key } from '../../model/key.js';
 import type { Job, Trigger } from '../../model/trigger.js';
-import { forgetRulings } from '../../operator/approvals.js';
 import { evidenceOf } from '../../plan/evidence.js';
 import { guard } from '../../plan/guards/guards.js';
 import { holdKey } from '../../plan/holds.js';
 import type { JobResult } from '../../queue/queue.js';
 import { pendingPolicies } from '../../read/read-acl.js';
 import { readPeople } from '../../read/read-people.js';
+import { guardablePeople } from '../../state/guard-people.js';
 import { factsOfPeople, knownMembers } from '../../state/people-acl.js';
 import { asPlanned } from '../as-planned.js';
 import type { PeopleDeps } from '../deps.js';
 import { guardFacts } from '../guard-facts.js';
 import { applyCounted } from './apply-counted.js';
-import { guardablePeople } from './guard-people.js';
 import { refreshMembers } from './read-members.js';
 import { isSessionSubject } from './sessions.js';
 
@@ -105,12 +104,6 @@ async function reconcile(
   const narrowing = guarded.changes.filter((change) => change.narrows || change.verb === 'deleted').length;
   const changes = guarded.changes.slice(0, narrowing + mostGrants);
   const application = { key: text, changes, cause, lastApplied, isAsPlanned };
-  const after = await applyCounted(application, guarded.counted, deps, signal);
-  if (after === 'stale') return true;
-
-  if (guarded.used.length > 0) {
-    await forgetRulings(guarded.used, deps);
-    await recordHolds(text, after, guarded.holds, cause, deps, concerns);
-  }
-  return changes.length < guarded.changes.length;
+  const end = await applyCounted(application, guarded, concerns, deps, signal);
+  return end === 'stale' || changes.length < guarded.changes.length;
 }

@@ -1,17 +1,16 @@
 import { isAclActive } from '../../apply/acl/acl-state.js';
-import type { AclChange } from '../../plan/acl/acl-change.js';
-import { guard } from '../../plan/guards/guards.js';
-import { policyOf } from '../../plan/mode.js';
+import type { AclChange, AclPlan } from '../../plan/acl/acl-change.js';
+import { type Guardable, guard } from '../../plan/guards/guards.js';
 import type { Hold } from '../../plan/plan.js';
 import type { ClientId } from '../../plan/world.js';
 import { clientsWithAcl } from '../../state/acl-owners.js';
 import { type AclBudget, fleetGuardFacts, NO_ACL } from '../../state/fleet.js';
+import { guardableClient } from '../../state/guard-acl.js';
+import { guardableOrphans, guardableUnlinked } from '../../state/guard-left.js';
+import { guardablePeople } from '../../state/guard-people.js';
 import { factsOfPeople, planPeopleFleet } from '../../state/people-acl.js';
-import { unlinkedPolicies } from '../../state/unlinked-policies.js';
 import type { ReconcilerDeps } from '../deps.js';
 import { aclBudget, countAhead, fleetBudget } from './acl-budget.js';
-import { guardableClient } from './guard-acl.js';
-import { guardablePeople } from './guard-people.js';
 import { planAcl } from './plan-clients.js';
 
 /** All changes of ACL objects that would be made now, and all holds. */
@@ -47,29 +46,26 @@ export async function planAclFleet(
   const whole = fleetBudget(deps, now, budget);
   const changes: AclChange[] = [];
   const holds: Hold[] = [];
+  const add = <P extends AclPlan>(kind: Guardable<AclChange, P>) => {
+    const guarded = guard(kind, fleetGuardFacts(kind.losses, whole, deps, now));
+    changes.push(...guarded.changes);
+    holds.push(...guarded.holds);
+  };
   const losing: ClientId[] = [];
   const others: ClientId[] = [];
   for (const { plan, rest } of plans) {
     if (plan.changes.length + plan.holds.length === 0) continue;
-    const kind = guardableClient(plan, rest);
-    const guarded = guard(kind, fleetGuardFacts(kind.losses, whole, deps, now));
-    changes.push(...guarded.changes);
-    holds.push(...guarded.holds);
+    add(guardableClient(plan, rest));
     (plan.changes.some((change) => change.narrows) ? losing : others).push(plan.client);
   }
   const people = planPeopleFleet(deps);
   const pending = people.filter(({ plan }) => plan.changes.length + plan.holds.length > 0);
-  for (const { provider } of pending) {
-    const kind = guardablePeople(factsOfPeople(provider, deps), deps.acl);
-    const guarded = guard(kind, fleetGuardFacts(kind.losses, whole, deps, now));
-    changes.push(...guarded.changes);
-    holds.push(...guarded.holds);
-  }
-  const { mapping } = deps.world;
-  const all = [...plans.map(({ plan }) => plan), ...people.map(({ plan }) => plan)];
-  const unlinked = policyOf(mapping).removes ? unlinkedPolicies(all, deps.acl, mapping) : [];
+  for (const { provider } of pending) add(guardablePeople(factsOfPeople(provider, deps), deps.acl));
+  const orphans = guardableOrphans(deps);
+  if (orphans !== undefined) add(orphans);
+  add(guardableUnlinked([...plans.map(({ plan }) => plan), ...people.map(({ plan }) => plan)], deps));
   return {
-    changes: [...unique(changes), ...unlinked],
+    changes: unique(changes),
     holds,
     clients: [...losing, ...others],
     people: pending.map(({ provider }) => provider),

@@ -1,21 +1,15 @@
 import { isAclActive, needsAclObjects } from '../../apply/acl/acl-state.js';
-import { applyAcl } from '../../apply/acl/apply-acl.js';
-import { recoverPendingAcl } from '../../apply/acl/recover-pending-acl.js';
 import { tolerateDenied } from '../../apply/acl/tolerate-denied.js';
 import { SyncError } from '../../errors.js';
 import type { Cause } from '../../model/cause.js';
 import type { Trigger } from '../../model/trigger.js';
-import type { DesiredAcl } from '../../plan/acl/login.js';
-import { policyOf } from '../../plan/mode.js';
 import { readAllAcl } from '../../read/read-acl.js';
 import { clientsWithAcl } from '../../state/acl-owners.js';
 import { planPeopleFleet } from '../../state/people-acl.js';
-import { unlinkedPolicies } from '../../state/unlinked-policies.js';
-import { asPlanned } from '../as-planned.js';
 import type { AclSweepDeps } from '../deps.js';
 import { peopleTriggers, toTrigger } from './acl-triggers.js';
-import { orphanedObjects } from './orphaned-objects.js';
 import { isPending, planAcl } from './plan-clients.js';
+import { removeLeft } from './remove-left.js';
 import { warnOfFirstLogins } from './warn-of-first-logins.js';
 
 /** The result of the complete comparison of ACL objects. */
@@ -52,46 +46,21 @@ async function compare(deps: AclSweepDeps, cause: Cause, signal: AbortSignal): P
   warnOfFirstLogins(clients, deps);
   const people = planPeopleFleet(deps);
   const plans = [...clients, ...people.map(({ plan }) => plan)];
-  const failed = await removeLeft(plans, cause, deps, signal).then(
-    () => ({}),
-    (failure: unknown) => {
-      if (signal.aborted || (failure instanceof SyncError && failure.code === 'ERR_CONSUL_DENIED'))
-        throw failure;
-      return { failure };
-    },
-  );
+  const left = await removeLeft(plans, cause, deps, signal).catch((failure: unknown) => {
+    if (signal.aborted || (failure instanceof SyncError && failure.code === 'ERR_CONSUL_DENIED'))
+      throw failure;
+    return { holds: 0, failure };
+  });
   if (!needsAclObjects(deps.world.mapping) && !cache.holdsMarked(deps.world.mapping.owner))
     await deps.acl.noteNoObjects(deps.keyValues);
   return {
-    ...failed,
+    ...('failure' in left ? { failure: left.failure } : {}),
     triggers: [
       ...planned.filter(isPending).map(({ plan }) => toTrigger(plan, cause)),
       ...peopleTriggers(people, cause),
     ],
     objects: cache.owned.size + cache.policies.size,
     changes: plans.reduce((sum, plan) => sum + plan.changes.length, 0),
-    holds: plans.reduce((sum, plan) => sum + plan.holds.length, 0),
+    holds: plans.reduce((sum, plan) => sum + plan.holds.length, left.holds),
   };
-}
-
-/** Removes what no job of a client or provider removes: policies that nothing links, and objects without a client. */
-export async function removeLeft(
-  plans: readonly { readonly desired: DesiredAcl }[],
-  cause: Cause,
-  deps: AclSweepDeps,
-  signal: AbortSignal,
-): Promise<void> {
-  const { acl, world, journal } = deps;
-  const { owner } = world.mapping;
-  const key = `acl/${owner}`;
-  const record = await journal.read(key);
-  const snapshot = acl.cache.snapshot(acl.cache.owned.keys(), acl.cache.policies.keys());
-  const lastApplied = await recoverPendingAcl(key, record, snapshot, deps, signal);
-  if (!policyOf(world.mapping).removes) return;
-  const isAsPlanned = asPlanned(deps);
-  const application = { key, cause, lastApplied, isAsPlanned };
-  const first = await applyAcl({ ...application, changes: await orphanedObjects(deps) }, deps, signal);
-  const unlinked = unlinkedPolicies(plans, acl, world.mapping);
-  const last = await applyAcl({ ...application, changes: unlinked }, deps, signal);
-  if (first === 'stale' || last === 'stale') deps.askForSweep();
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { aclDraft, aclHold, parseTokensMeant } from '../../../src/apply/acl/acl-draft.js';
+import { aclDraft, parseTokensMeant } from '../../../src/apply/acl/acl-draft.js';
 import { NOW } from '../../plan/scene.js';
 import { applyRig, CAUSE } from '../apply-rig.js';
 import { gain, loss, method, policy, role, stepsFor, WEB } from './memory-acl.js';
@@ -84,29 +84,4 @@ describe('the tokens that a record names', () => {
     'cannot be read from %o',
     (damaged) => expect(parseTokensMeant(damaged)).toBeUndefined(),
   );
-});
-
-describe('a hold of an ACL change', () => {
-  it('says what is held, why, and for whom', () => {
-    const change = loss.update('id', role(), role('a').object, 'narrows');
-    expect(aclHold({ ...change, person: PERSON }, 'RevocationLimit', 'too many')).toEqual({
-      subject: `acl-role/${WEB}`,
-      resource: { kind: 'acl-role', name: WEB },
-      reason: 'RevocationLimit',
-      detail: 'too many',
-      action: 'revoke',
-      scopes: ['config:read'],
-      client: { provider: 'main', clientId: 'web', actorKind: 'workload' },
-      person: PERSON,
-    });
-  });
-
-  it('says why the change would be made where only the mode forbids it, and nobody where nobody is known', () => {
-    const { client: _, ...change } = gain.create(role());
-    const hold = aclHold(change, 'ModeForbids', '');
-    expect(hold.changeReason).toBe('ScopeGranted');
-    expect(Object.keys(hold)).not.toContain('client');
-    expect(Object.keys(hold)).not.toContain('person');
-    expect(Object.keys(aclHold(change, 'Frozen', ''))).not.toContain('changeReason');
-  });
 });

@@ -84,27 +84,28 @@ describe('the complete comparison of ACL objects', () => {
     expect(await it.job.keyValues.get('guard/window')).toContain('"edges":1');
     it.put(orphan('b'));
     it.forget();
-    await sweep(it);
+    expect((await sweep(it)).holds).toBe(1);
     expect(removals(it)).toEqual([]);
     expect(names(it)).toContain(orphan('b').object.name);
   });
 
-  it('removes none of several beyond the limit', async () => {
+  it('removes none of several beyond the limit, and holds each', async () => {
     const it = await settled({ mapping: MANY });
     it.put(orphan('a'), orphan('b'));
-    await sweep(it);
+    expect((await sweep(it)).holds).toBe(2);
     expect(removals(it)).toEqual([]);
     expect(it.job.window.used(NOW)).toBe(0);
+    expect(it.outcomes()).toEqual(['acl-role held RevocationLimit', 'acl-role held RevocationLimit']);
   });
 
-  it('counts the objects of an unknown client once if their removal fails, and removes them the next time', async () => {
+  it('counts the objects of an unknown client as planned while their removal fails, and once when it is made', async () => {
     const it = await settled({ mapping: MANY });
     it.put(orphan('a'));
     it.before = async (line) => {
       if (line.startsWith('delete')) throw failed('ERR_CONSUL_CONFLICT');
     };
     await sweep(it);
-    expect(it.job.window.used(NOW)).toBe(1);
+    expect(it.job.window.used(NOW)).toBe(0);
     it.before = async () => {};
     await sweep(it);
     expect(names(it)).not.toContain(orphan('a').object.name);
@@ -134,6 +135,10 @@ describe('the complete comparison of ACL objects', () => {
     it.put(UNLINKED, orphan('a'));
     await sweep(it);
     expect(removals(it)).toEqual([]);
+    expect(it.outcomes().toSorted()).toEqual([
+      'acl-auth-method observed ModeForbids',
+      'acl-policy observed ModeForbids',
+    ]);
   });
 
   it('asks for its keys also where a removal fails, and says so', async () => {
@@ -208,7 +213,11 @@ describe('the plan of all ACL objects', () => {
     expect(plan.clients.map(({ clientId }) => clientId).toSorted()).toEqual(['bot', 'web']);
     expect(plan.people).toEqual(['main']);
     it.setMapping({ mode: 'extend' });
-    expect(changes(await planned(it))).not.toContain('acl-policy deleted');
+    const extended = await planned(it);
+    expect(changes(extended)).not.toContain('acl-policy deleted');
+    expect(extended.holds).toMatchObject([
+      { subject: `acl-policy/${UNLINKED.object.name}`, reason: 'ModeForbids' },
+    ]);
   });
 
   it('names clients with losses first, and holds what the limit holds', async () => {

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { readAllAcl } from '../../../../src/read/read-acl.js';
 import { planAclFleet } from '../../../../src/reconcile/acl/plan-fleet-acl.js';
-import { removeLeft } from '../../../../src/reconcile/acl/sweep-acl.js';
+import { removeLeft } from '../../../../src/reconcile/acl/remove-left.js';
 import { sweep } from '../../../../src/reconcile/sweep.js';
 import { type AclRig, createAclRig } from '../../../support/acl-rig.js';
 import { clientOf } from '../../../support/daemon.js';

@@ -1,9 +1,9 @@
-import type { AclChange } from '../../plan/acl/acl-change.js';
-import { aclSubject } from '../../plan/acl/acl-change.js';
-import type { PersonRole } from '../../plan/acl/person.js';
-import { type PeopleFacts, type PeoplePlan, planPeople } from '../../plan/acl/plan-people.js';
-import type { Loss } from '../../plan/guards/guard.js';
-import type { Guardable } from '../../plan/guards/guards.js';
+import type { AclChange } from '../plan/acl/acl-change.js';
+import { aclSubject } from '../plan/acl/acl-change.js';
+import type { PersonRole } from '../plan/acl/person.js';
+import { type PeopleFacts, type PeoplePlan, planPeople } from '../plan/acl/plan-people.js';
+import type { Loss } from '../plan/guards/guard.js';
+import type { Guardable } from '../plan/guards/guards.js';
 import { ACL_KIND, withApproval } from './guard-acl.js';
 
 /** The plan of a provider's people for the guards: each role whose removal is inferred is one loss. */

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { aclHold } from '../../../src/apply/acl/acl-draft.js';
-import { NOTHING_DESIRED } from '../../../src/plan/acl/login.js';
-import { guardableClient } from '../../../src/reconcile/acl/guard-acl.js';
-import type { ClientAclPlan } from '../../../src/state/plan-client-acl.js';
-import { gain, loss, method, POLICY, policy, role, WEB } from '../../apply/acl/memory-acl.js';
+import { aclHold } from '../../src/plan/acl/acl-change.js';
+import { NOTHING_DESIRED } from '../../src/plan/acl/login.js';
+import { guardableClient } from '../../src/state/guard-acl.js';
+import type { ClientAclPlan } from '../../src/state/plan-client-acl.js';
+import { gain, loss, method, POLICY, policy, role, WEB } from '../apply/acl/memory-acl.js';
 
 const inferred = { isInferred: true } as const;
 const narrowed = { ...loss.update('id', role(), role(POLICY).object, 'narrows'), ...inferred };

@@ -1,9 +1,8 @@
-import { aclHold } from '../../apply/acl/acl-draft.js';
-import type { Principal } from '../../model/cause.js';
-import type { AclChange } from '../../plan/acl/acl-change.js';
-import type { Guardable } from '../../plan/guards/guards.js';
-import type { Hold } from '../../plan/plan.js';
-import { type ClientAclPlan, hasInferredLoss } from '../../state/plan-client-acl.js';
+import type { Principal } from '../model/cause.js';
+import { type AclChange, aclHold } from '../plan/acl/acl-change.js';
+import type { Guardable } from '../plan/guards/guards.js';
+import type { Hold } from '../plan/plan.js';
+import { type ClientAclPlan, hasInferredLoss } from './plan-client-acl.js';
 
 /** The plan of a client's ACL objects for the guards. `rest`: the plan without the loss, if that is held. */
 export function guardableClient(

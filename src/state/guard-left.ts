@@ -1,0 +1,64 @@
+import type { AclChange, AclPlan } from '../plan/acl/acl-change.js';
+import type { DesiredAcl } from '../plan/acl/login.js';
+import type { Loss } from '../plan/guards/guard.js';
+import type { Guardable } from '../plan/guards/guards.js';
+import { ACL_KIND, withApproval } from './guard-acl.js';
+import { isStillOrphaned, type KnownAcl, orphanedObjects, planOrphaned } from './orphaned-acl.js';
+import { hasInferredLoss } from './plan-client-acl.js';
+import { unlinkedPolicies } from './unlinked-policies.js';
+
+export interface GuardableOrphans extends Guardable<AclChange, AclPlan> {
+  /** Whether the client of the changed object is still unknown. */
+  readonly isStill: (change: AclChange) => boolean;
+}
+
+/**
+ * The removal of objects whose client is unknown, for the guards: each name is one loss. Undefined while clients may exist
+ * that are not known. `except`: subjects that the job of a client holds.
+ */
+export function guardableOrphans(
+  deps: KnownAcl,
+  except: ReadonlySet<string> = new Set(),
+): GuardableOrphans | undefined {
+  const found = orphanedObjects(deps);
+  if (found === undefined) return undefined;
+  const all = [...found].flatMap(([subject, name]) =>
+    except.has(subject) ? [] : { subject, name, ...planOrphaned(name, deps) },
+  );
+  const orphanOf = new Map(all.flatMap((each) => each.changes.map((change) => [change, each] as const)));
+  const planOf = (some: typeof all): AclPlan => ({
+    changes: some.flatMap(({ changes }) => changes),
+    holds: some.flatMap(({ holds }) => holds),
+  });
+  return {
+    ...ACL_KIND,
+    plan: planOf(all),
+    losses: all.flatMap(({ subject, changes }) => (hasInferredLoss(changes) ? lossOf(subject) : [])),
+    keeping: (kept) => planOf(all.filter(({ subject }) => !kept.has(subject))),
+    approved: (change, approvals) => withApproval(change, approvals.get(orphanOf.get(change)?.subject ?? '')),
+    isStill: (change) => isStillOrphaned(orphanOf.get(change)?.name ?? '', deps),
+  };
+}
+
+/** The removal of policies that nothing links, for the guards. It takes nothing from anybody, so it is no loss. */
+export function guardableUnlinked(
+  plans: readonly { readonly desired: DesiredAcl }[],
+  { acl, world }: KnownAcl,
+): Guardable<AclChange, AclPlan> {
+  const plan = unlinkedPolicies(plans, acl, world.mapping);
+  return { ...ACL_KIND, plan, losses: [], keeping: () => plan, approved: (change) => change };
+}
+
+function lossOf(subject: string): Loss {
+  return {
+    subject,
+    hold: {
+      subject,
+      resource: { kind: 'acl-role', name: decodeURIComponent(subject.split('/')[1] ?? '') },
+      reason: 'RevocationLimit',
+      detail: 'approved',
+      action: 'revoke',
+      scopes: [],
+    },
+  };
+}

@@ -1,0 +1,124 @@
+import { describe, expect, it } from 'vitest';
+import type { AclRole, Stored } from '../../src/model/acl.js';
+import type { Mapping } from '../../src/model/rule.js';
+import { clientName, describe as describeObject } from '../../src/plan/acl/object-names.js';
+import { createSelection } from '../../src/plan/selection.js';
+import { AclCache } from '../../src/state/acl-cache.js';
+import { AclOwners } from '../../src/state/acl-owners.js';
+import { isStillOrphaned, orphanedObjects, planOrphaned } from '../../src/state/orphaned-acl.js';
+import { WorldState } from '../../src/state/world-state.js';
+import { client, mapping, NOW, SETTINGS } from '../plan/scene.js';
+
+const nameOf = (clientId: string) => clientName('pay', { provider: 'main', clientId });
+/** The role of a client; without `named` its ID does not fit into the Description. */
+const roleOf = (clientId: string, description = 'scopemesh:pay'): Stored<AclRole> => ({
+  id: nameOf(clientId),
+  isAltered: false,
+  modifyIndex: 1,
+  object: { name: nameOf(clientId), description, policies: [], serviceIdentities: [] },
+});
+
+function known(changes: Partial<Mapping> = {}) {
+  const world = new WorldState(mapping(changes), SETTINGS);
+  world.putDirectory('main', [client('robot', []), client('Big ID', [])], world.beginRead(), NOW);
+  const cache = new AclCache();
+  return { world, acl: { cache, owners: new AclOwners(cache) } };
+}
+
+let reads = 1;
+function found(roles: readonly Stored<AclRole>[], of = known()): readonly string[] | undefined {
+  of.acl.cache.replaceAll({ roles, policies: [], authMethods: [], bindingRules: [] }, ++reads);
+  const all = orphanedObjects(of);
+  return all && [...all.values()];
+}
+
+describe('an object whose client is unknown', () => {
+  const lost = roleOf('Lost ID');
+  const { name } = lost.object;
+
+  it('is orphaned if no known client has its name', () => {
+    expect(found([lost, roleOf('Big ID')])).toEqual([name]);
+  });
+
+  it('is one loss with the subject that a job of its client would use', () => {
+    const of = known();
+    found([lost], of);
+    expect([...(orphanedObjects(of)?.keys() ?? [])]).toEqual([`acl-role/${name}`]);
+  });
+
+  it('is not if its name is plain, its mark is missing or another’s, or its Description names the client', () => {
+    expect(found([roleOf('plain')])).toEqual([]);
+    expect(found([roleOf('Lost', '')])).toEqual([]);
+    expect(found([roleOf('Lost', 'scopemesh:x')])).toEqual([]);
+    const described = describeObject('pay', { client: ['main', 'Lost ID'] });
+    expect(found([roleOf('Lost ID', described)])).toEqual([]);
+  });
+
+  it('is unknown while clients may exist that are not known', () => {
+    expect(found([lost], known({ providers: ['main', 'far'] }))).toBeUndefined();
+    const unnamed = known();
+    unnamed.world.putDirectory('main', [], unnamed.world.beginRead(), NOW, [{ why: 'no ID' }]);
+    expect(found([lost], unnamed)).toBeUndefined();
+    expect(isStillOrphaned(name, unnamed)).toBe(false);
+  });
+
+  it('is not if its name may be of a client outside the selection, or of one that cannot be read', () => {
+    expect(found([lost], known({ select: createSelection({ clients: ['robot'] }) }))).toEqual([]);
+    expect(found([lost], known({ select: createSelection({ services: ['web'] }) }))).toEqual([name]);
+    const unreadable = known();
+    unreadable.world.putDirectory('main', [], unreadable.world.beginRead(), NOW, [
+      { clientId: 'Lost ID', why: 'x' },
+    ]);
+    expect(found([lost], unreadable)).toEqual([]);
+  });
+
+  it('is one no longer once its client is read, or the object is gone or has another owner', () => {
+    const of = known();
+    expect(found([lost], of)).toEqual([name]);
+    expect(isStillOrphaned(name, of)).toBe(true);
+    of.world.putClient(
+      { provider: 'main', clientId: 'Lost ID' },
+      client('Lost ID', []),
+      of.world.beginRead(),
+    );
+    expect([...(orphanedObjects(of) ?? [])]).toEqual([]);
+    expect(isStillOrphaned(name, of)).toBe(false);
+    of.world.putClient({ provider: 'main', clientId: 'Lost ID' }, undefined, of.world.beginRead());
+    expect(orphanedObjects(of)?.size).toBe(1);
+    of.world.setMapping(mapping({ owner: 'other' }));
+    expect(orphanedObjects(of)?.size).toBe(0);
+    of.world.setMapping(mapping());
+    expect(found([], of)).toEqual([]);
+  });
+
+  it('is one although a client of a provider that is no longer configured has its name', () => {
+    const of = known();
+    of.world.putDirectory('main', [client('Lost ID', [])], of.world.beginRead(), NOW);
+    of.world.putDirectory('new', [], of.world.beginRead(), NOW);
+    expect(found([lost], of)).toEqual([]);
+    of.world.setMapping(mapping({ providers: ['new'] }));
+    expect(orphanedObjects(of)?.size).toBe(1);
+  });
+
+  it('is planned as an inferred loss of a deleted client, and in mode extend only held', () => {
+    const plan = (mode: Mapping['mode']) => {
+      const of = known({ mode });
+      found([lost], of);
+      return planOrphaned(name, of);
+    };
+    for (const mode of ['enforce', 'observe'] as const) {
+      expect(plan(mode).holds).toEqual([]);
+      expect(plan(mode).changes).toContainEqual(
+        expect.objectContaining({
+          subject: `acl-role/${name}`,
+          verb: 'deleted',
+          reason: 'ClientDeleted',
+          isInferred: true,
+          narrows: true,
+        }),
+      );
+    }
+    expect(plan('extend')).toMatchObject({ changes: [] });
+    expect(new Set(plan('extend').holds.map(({ reason }) => reason))).toEqual(new Set(['ModeForbids']));
+  });
+});
