@@ -131,6 +131,7 @@ it.each([...PAGES, ...OTHER_PAGES])(
 /** A longer page answers more than one question: split it, or say here why not. */
 const LONGEST_PAGE = 20_000;
 const LONG_PAGES: Readonly<Record<string, string>> = {
+  'CHANGELOG.md': 'it grows with each release',
   'docs/performance.md': 'the figures of one measurement, compared with each other',
   'src/plan/SPEC.md': 'one numbered list, by which tests name its sentences',
 };
