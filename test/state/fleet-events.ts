@@ -35,17 +35,17 @@ export interface Fleet {
   readonly window: RevocationWindow;
 }
 
-/** Everything is as it should be: nothing is to do. */
-export function fleetOf(size: number): Fleet {
+/** Everything is as it should be: nothing is to do. The clients after the first `withServices` have scopes alone. */
+export function fleetOf(size: number, withServices = size): Fleet {
   const world = new WorldState(mapping({ rules: [rule('{service}:read', '{service}')] }), SETTINGS);
-  const at = Array.from({ length: size }, (_, index) => index);
-  const clients = at.map((each) =>
+  const clients = Array.from({ length: size }, (_, each) =>
     client(`c${each}`, scopesOf(each), {
       internalId: `uuid-${each}`,
-      attributes: { 'consul-services': `s${each}` },
+      attributes: each < withServices ? { 'consul-services': `s${each}` } : {},
     }),
   );
   world.putDirectory('main', clients, world.beginRead(), NOW);
+  const at = Array.from({ length: withServices }, (_, index) => index);
   world.putEntries(at.map(entryOf), NOW);
   const services = at.map((each) => claiming(`s${each}`, `c${each}`));
   world.putCatalog({ services, protocols: new Map(), defaultProtocol: 'http' }, NOW);
