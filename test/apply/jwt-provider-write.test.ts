@@ -67,7 +67,7 @@ const write = (
   each: GuardedJwtProvider,
   overtaken: readonly DraftDecision[] = [],
   cause = CAUSE,
-  isAsPlanned = () => true,
+  isAsPlanned?: () => boolean,
 ) => writeJwtProvider(KEY, each, overtaken, cause, rig.deps, NEVER, isAsPlanned);
 const outcomes = ({ settled }: TargetRig) => settled.map(({ outcome, reason }) => `${outcome} ${reason}`);
 const known = ({ world }: TargetRig) => world.userTokens.facts.entries?.get(NAME)?.content;
