@@ -157,17 +157,21 @@ describe('the write of an entry', () => {
     expect(givenBack).toEqual(['a']);
   });
 
-  it('that is no longer as planned names the drafts that the next record is to replace', async () => {
-    const givenBack: unknown[] = [];
-    const { end, consul } = await written([change('a'), change('b')], [], {
-      isAsPlanned: () => false,
-      onNotMade: (changes) => void givenBack.push(...changes),
-    });
-    expect(end).toEqual({ kind: 'stale', replaced: [...rig.pending.keys()] });
-    expect(rig.pending.size).toBe(2);
-    expect(consul.requests).toEqual([]);
-    expect(givenBack).toHaveLength(2);
-  });
+  it.each([1, 2])(
+    'that is no longer as planned names the drafts that the next record is to replace: %s',
+    async (count) => {
+      const givenBack: unknown[] = [];
+      const changes = names(count).map((name) => change(name));
+      const { end, consul } = await written(changes, [], {
+        isAsPlanned: () => false,
+        onNotMade: (parts) => void givenBack.push(...parts),
+      });
+      expect(end).toEqual({ kind: 'stale', replaced: [...rig.pending.keys()] });
+      expect(rig.pending.size).toBe(count);
+      expect(consul.requests).toEqual([]);
+      expect(givenBack).toHaveLength(count);
+    },
+  );
 
   it('takes the place of what an earlier plan recorded', async () => {
     const old = draft('old', rig);

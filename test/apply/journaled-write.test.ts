@@ -54,6 +54,15 @@ describe('a journaled write', () => {
     expect(rig.log.at(-2)).toBe(`settle ${KEY} web failed+api failed`);
   });
 
+  it('leaves those writes open where its own answer is lost, too', async () => {
+    const overtaken = [draft('old', rig)];
+    await rig.deps.journal.record(KEY, overtaken);
+    const write = writing({ send: () => Promise.reject(UNREACHABLE) }, { overtaken });
+    await expect(journaledWrite(write, rig.deps, NEVER)).rejects.toBe(UNREACHABLE);
+    expect(rig.settled).toEqual([]);
+    expect(rig.pending.size).toBe(3);
+  });
+
   it('gives each decision its index in Consul, its time, and how long its event waited', async () => {
     await journaledWrite(writing(), rig.deps, NEVER);
     for (const each of rig.settled)
@@ -275,12 +284,16 @@ describe('a write of several requests', () => {
     expect([...rig.pending.values()].map(({ resource }) => resource.source)).toEqual(['a']);
   });
 
-  it('leaves nothing pending of a request that found no place to be sent', async () => {
-    const noPlace = { within: () => Promise.reject(UNREACHABLE) };
-    await expect(write(request('a', noPlace), request('b'))).rejects.toBe(UNREACHABLE);
-    expect(rig.pending.size).toBe(0);
-    expect(rig.settled).toEqual([]);
-  });
+  // A refusal of anything but the request says nothing about it.
+  it.each([UNREACHABLE, REJECTED, new SyncError('ERR_CONSUL_CONFLICT', 'of another', { retriable: true })])(
+    'leaves nothing pending of a request that found no place to be sent, whatever the error says: %s',
+    async (error) => {
+      const noPlace = { within: () => Promise.reject(error) };
+      await expect(write(request('a', noPlace), request('b'))).rejects.toBe(error);
+      expect(rig.pending.size).toBe(0);
+      expect(rig.settled).toEqual([]);
+    },
+  );
 });
 
 describe('a refusal', () => {
