@@ -165,6 +165,16 @@ describe('a write of an entry that a crash left open', () => {
     expect([found.counted, found.stored]).toEqual([1, 1]);
   });
 
+  it.each([
+    ['may still come, counts as removed', 0, REMOVED],
+    ['was not made, may be of an earlier one', OVER_MS, toUncertainText(OPENS_BY)],
+  ])('of an edge that is there without a record, and that %s', async (_how, afterMs, expected) => {
+    const opening = change('web', ALLOW, { verb: 'updated', before: DENY });
+    const found = await recovered([opening], entry('orders', ourSource('web', DENY)), { afterMs });
+    expect(found.outcomes).toEqual(afterMs === 0 ? [] : ['failed Interrupted']);
+    expect(found.records).toEqual({ [SUBJECT]: expected });
+  });
+
   it('is not taken for made by a source of others with its name', async () => {
     const found = await recovered([change('web')], moved(source('web', ALLOW, 'by hand')));
     expect(found.outcomes).toEqual(['unknown Interrupted']);
