@@ -1,10 +1,11 @@
 import { setImmediate } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
 import type { IntentionEntry, ServiceName } from '../../../src/model/intention.js';
-import { destinationKey } from '../../../src/model/key.js';
+import { destinationKey, formatKey } from '../../../src/model/key.js';
 import type { Evidence } from '../../../src/model/trigger.js';
+import { toLastAppliedText } from '../../../src/plan/last-applied.js';
 import { reconcileDestination } from '../../../src/reconcile/destination.js';
-import { ALLOW, client, entry, keyOf, NOW, ourSource } from '../../plan/scene.js';
+import { ALLOW, claiming, client, entry, keyOf, NOW, ourSource } from '../../plan/scene.js';
 import { depsOf, worldWithTwo } from '../deps.js';
 
 const never = new AbortController().signal;
@@ -154,4 +155,56 @@ test('a source that is about to be removed stays, and is denied, if a wildcard e
   for (const answer of answers) answer();
   await running;
   expect(written).toEqual([['api', 'web']]);
+});
+
+test('a removal reads the wildcard entry beside a gain, too', async () => {
+  const wide = { ...entry('*', { ...ourSource('web', ALLOW), description: '' }), modifyIndex: 99 };
+  const { world, asked, written, answers, run } = rigOf(new Map([['*', wide]]));
+  world.putClient({ provider: 'main', clientId: 'db' }, client('db', ['orders']), world.beginRead());
+  const services = ['web', 'api', 'db'].map((name) => claiming(name, name));
+  world.putCatalog({ services, protocols: new Map(), defaultProtocol: 'http' }, NOW);
+  const running = run();
+  await turns();
+  expect(asked).toEqual(['orders', '*']);
+  for (const answer of answers) answer();
+  await running;
+  expect(written).toEqual([['api', 'db', 'web']]);
+});
+
+test('a removal whose entry is gone by now is planned again, and opens what is wanted', async () => {
+  const stored = new Map<string, IntentionEntry>();
+  const { written, answers, run } = rigOf(stored);
+  stored.delete('orders');
+  const running = run();
+  await turns();
+  for (const answer of answers) answer();
+  await running;
+  expect(written).toEqual([['api']]);
+});
+
+test('a removal has the evidence that came during the reads, and is then not inferred', async () => {
+  const { deps, written, answers, run } = rigOf(new Map());
+  const running = run([]);
+  await turns();
+  const late = [{ key: KEY, cause, evidence: [LOST] }];
+  Object.assign(deps.queue, { late: () => late.splice(0) });
+  for (const answer of answers) answer();
+  await running;
+  expect(written).toEqual([['api']]);
+  expect(deps.window.used(NOW)).toBe(0);
+});
+
+test('an edge that seems gone is looked at in Consul before that is recorded', async () => {
+  const { world, deps, decisions, asked, written, answers, run } = rigOf(new Map());
+  const shown = { ...entry('orders', ourSource('api', ALLOW)), modifyIndex: 6 };
+  world.putEntry({ partition: 'default', namespace: 'default', name: 'orders' }, shown);
+  world.rememberWritten(formatKey(KEY), new Map([[SUBJECT, toLastAppliedText(ALLOW, ['orders'])]]));
+  await deps.journal.settle(formatKey(KEY), [], { lastApplied: world.records.of(formatKey(KEY)) });
+  const running = run();
+  await turns();
+  expect(asked).toEqual(['orders', '*']);
+  for (const answer of answers) answer();
+  await running;
+  expect(written).toEqual([['api']]);
+  expect(decisions.map(({ reason }) => reason)).not.toContain('RemovedElsewhere');
 });
