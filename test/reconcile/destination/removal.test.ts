@@ -107,23 +107,27 @@ test('a removal that nobody reported waits for the reads of clients that have be
   expect(await deps.journal.read('destination/default/default/orders')).toMatchObject({ pending: [] });
 });
 
+const heldFor = (reason: 'RevocationLimit' | 'ForeignSource') =>
+  ({ subject: SUBJECT, reason, decisionId: 'd', since: '', detail: '', fingerprint: '' }) as const;
+
 test('a removal that is held already waits for no read of a client', async () => {
   const { deps, asked, answers, run } = rigOf(new Map());
   void deps.clientReads.run(() => new Promise(() => {}));
-  const hold = {
-    subject: SUBJECT,
-    reason: 'RevocationLimit',
-    decisionId: 'd',
-    since: '',
-    detail: '',
-    fingerprint: '',
-  } as const;
-  await deps.journal.settle('destination/default/default/orders', [], { holds: new Map([['held', hold]]) });
+  const holds = new Map([['held', heldFor('RevocationLimit')]]);
+  await deps.journal.settle('destination/default/default/orders', [], { holds });
   const running = run([]);
   await turns();
   expect(asked).toEqual(['orders', '*']);
   for (const answer of answers) answer();
   await running;
+});
+
+test('a removal that was held for a reason that no person decides waits for reads of clients, too', async () => {
+  const { deps, run } = rigOf(new Map());
+  void deps.clientReads.run(() => new Promise(() => {}));
+  const holds = new Map([['held', heldFor('ForeignSource')]]);
+  await deps.journal.settle('destination/default/default/orders', [], { holds });
+  expect(await run([])).toEqual({ kind: 'retry', afterMs: 20 });
 });
 
 test('a removal that was reported waits for no read of a client, also beside one that was not', async () => {
