@@ -72,10 +72,10 @@ async function verifyLog(count: number): Promise<void> {
 }
 
 async function append(count: number): Promise<void> {
-  const surroundings = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
-  const { journal, keyValues, close } = createEmbeddedStore({ directory, ...surroundings });
-  const log = createEmbeddedDecisionLog({ directory, ...surroundings });
-  const publication = new Publication({ ...surroundings, journal, keyValues, log });
+  const runtime = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
+  const { journal, keyValues, close } = createEmbeddedStore({ directory, ...runtime });
+  const log = createEmbeddedDecisionLog({ directory, ...runtime });
+  const publication = new Publication({ ...runtime, journal, keyValues, log });
   for (let at = 0; at < count; at += BATCH)
     await journal.settle('destination/default/default/orders', decisions(BATCH, 97));
   const [began, cpu] = [performance.now(), process.cpuUsage()];

@@ -90,9 +90,10 @@ export async function loadCases(options: LoadOptions, config: Config): Promise<r
     const client = toClient(clientId, parsed, config);
     if (typeof client === 'string') findings.push(finding(['clients', clientId], client));
     else
-      for (const [index, service] of parsed.services.entries())
-        if (bySource.has(service)) findings.push(finding(['clients', clientId, 'services', index], TWICE));
-        else bySource.set(service, client);
+      for (const [index, serviceName] of parsed.services.entries())
+        if (bySource.has(serviceName))
+          findings.push(finding(['clients', clientId, 'services', index], TWICE));
+        else bySource.set(serviceName, client);
   }
   const found = cases.flatMap(({ allow, deny, headers }, index): readonly MappingCase[] => {
     const expects = allow === undefined ? 'deny' : 'allow';

@@ -4,14 +4,14 @@ import type { HttpSettings } from './config.js';
 import { type HostPort, hostPort, name, parseHostPort, secret, toggle } from './fields.js';
 
 /** 32 characters of base64 are 192 bits. */
-const SHORTEST_TOKEN = 32;
+const MIN_TOKEN_LENGTH = 32;
 
 const TOKEN = z.strictObject({
   name: name(),
   token: secret().refine(
     // What RFC 6750, section 2.1, lets an Authorization header carry.
-    (value) => /^[A-Za-z0-9._~+/-]+=*$/.test(value.reveal()) && value.reveal().length >= SHORTEST_TOKEN,
-    `must be at least ${SHORTEST_TOKEN} letters, digits and characters of "-._~+/="; make one with openssl rand -base64 32`,
+    (value) => /^[A-Za-z0-9._~+/-]+=*$/.test(value.reveal()) && value.reveal().length >= MIN_TOKEN_LENGTH,
+    `must be at least ${MIN_TOKEN_LENGTH} letters, digits and characters of "-._~+/="; make one with openssl rand -base64 32`,
   ),
   approve: toggle()
     .prefault(false)

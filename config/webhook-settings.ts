@@ -3,7 +3,7 @@ import { WEBHOOK_SECRET_REMEDY } from '../src/standard-webhooks.js';
 import type { WebhookSettings } from './config.js';
 import { duration, name, pattern, secret, url } from './fields.js';
 
-const MOST_WEBHOOKS = 16;
+const MAX_WEBHOOKS = 16;
 
 export const WEBHOOKS = z
   .array(
@@ -23,7 +23,7 @@ export const WEBHOOKS = z
       timeout: duration('1s', '60s').prefault('15s').describe('How long a request may take.'),
     }),
   )
-  .max(MOST_WEBHOOKS, `are more than ${MOST_WEBHOOKS} webhooks`)
+  .max(MAX_WEBHOOKS, `are more than ${MAX_WEBHOOKS} webhooks`)
   .prefault([])
   .describe('Receivers of signed HTTP requests, one for each event of the log.');
 

@@ -1,5 +1,5 @@
 import { createProgram } from '../src/cli/program.js';
-import { parts } from '../workers/wire.js';
+import { adapters } from '../workers/wire.js';
 
 /** The pages of `docs/reference/command-line`, each with its commands in their order. */
 export const COMMAND_PAGES: readonly {
@@ -77,7 +77,7 @@ export async function helpOf(command: string): Promise<string> {
   const written: string[] = [];
   const stdout = { columns: COLUMNS, write: (text: string) => written.push(text) > 0 };
   const program = createProgram({
-    parts,
+    adapters,
     runDaemon: async () => {},
     signal: new AbortController().signal,
     environment: {},

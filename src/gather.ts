@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { SyncError } from './errors.js';
 
-interface Asked<Q, A> {
+interface PendingQuestion<Q, A> {
   readonly question: Q;
   readonly signal: AbortSignal;
   readonly resolve: (answer: A) => void;
@@ -19,7 +19,7 @@ export class Gatherer<Q, A extends NonNullable<unknown>> {
   readonly #call: (questions: readonly Q[], signal: AbortSignal) => Promise<readonly A[]>;
   readonly #most: number;
   readonly #sizeOf: (question: Q) => number;
-  #waiting: Asked<Q, A>[] = [];
+  #waiting: PendingQuestion<Q, A>[] = [];
   #isRunning = false;
 
   /** `call` resolves with one answer for each question, in order. */
@@ -41,7 +41,7 @@ export class Gatherer<Q, A extends NonNullable<unknown>> {
     let stop = () => {};
     try {
       return await new Promise<A>((resolve, reject) => {
-        const asked: Asked<Q, A> = { question, signal, resolve, reject, onAbort: () => {} };
+        const asked: PendingQuestion<Q, A> = { question, signal, resolve, reject, onAbort: () => {} };
         stop = () => {
           reject(signal.reason);
           asked.onAbort();
@@ -70,7 +70,7 @@ export class Gatherer<Q, A extends NonNullable<unknown>> {
   /** How many of those who wait belong to the next call, at least one. */
   #countOfNext(): number {
     let left = this.#most;
-    const isTooMuch = ({ question }: Asked<Q, A>) => {
+    const isTooMuch = ({ question }: PendingQuestion<Q, A>) => {
       left -= this.#sizeOf(question);
       return left < 0;
     };
@@ -79,7 +79,7 @@ export class Gatherer<Q, A extends NonNullable<unknown>> {
   }
 
   /** Never rejects. */
-  async #answer(all: readonly Asked<Q, A>[]): Promise<void> {
+  async #answer(all: readonly PendingQuestion<Q, A>[]): Promise<void> {
     const abandoned = new AbortController();
     for (const asked of all)
       asked.onAbort = () => {

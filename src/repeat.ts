@@ -7,7 +7,7 @@ import type { Logger } from './observe.js';
 export type Attempt = 'done' | 'more' | { readonly failed: true; readonly retryAfterMs?: number };
 
 /** The longest wait after a failure, by default. */
-const LONGEST_RETRY_MS = 10_000;
+const MAX_RETRY_MS = 10_000;
 
 /**
  * Runs `work` every `intervalMs` (±10 %, so that fleets spread out) until the signal aborts. `work` logs its own errors.
@@ -19,7 +19,7 @@ export async function repeat(
   work: () => Promise<Attempt>,
   clock: Clock,
   signal: AbortSignal,
-  longestRetryMs = LONGEST_RETRY_MS,
+  longestRetryMs = MAX_RETRY_MS,
   wake?: (signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
   let failures = 0;

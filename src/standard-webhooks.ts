@@ -14,8 +14,8 @@ export interface WebhookHeaders {
 export const WEBHOOK_SECRET_REMEDY = `create one with: printf 'whsec_%s\\n' "$(openssl rand -base64 32)"`;
 
 const PREFIX = 'whsec_';
-const LEAST_BYTES = 24;
-const MOST_BYTES = 64;
+const MIN_BYTES = 24;
+const MAX_BYTES = 64;
 
 /** Signs with every key, so that a receiver may have the old or the new one during a rotation. */
 export function signWebhook(
@@ -49,7 +49,7 @@ export function parseWebhookSecret(
   // Missing padding is accepted. Any other difference means that the secret was truncated or mistyped.
   if (key.toString('base64').replace(/=+$/, '') !== base64.replace(/=+$/, ''))
     return { fault: `is not base64 after ${PREFIX}` };
-  if (key.byteLength < LEAST_BYTES || key.byteLength > MOST_BYTES)
-    return { fault: `is not ${PREFIX} and the base64 of ${LEAST_BYTES} to ${MOST_BYTES} bytes` };
+  if (key.byteLength < MIN_BYTES || key.byteLength > MAX_BYTES)
+    return { fault: `is not ${PREFIX} and the base64 of ${MIN_BYTES} to ${MAX_BYTES} bytes` };
   return { key };
 }

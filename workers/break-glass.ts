@@ -4,7 +4,7 @@ import { repeatSteps } from '../src/repeat.js';
 
 /** A grant ends this much late at most, also after the clock was set. */
 const CHECK_MS = 1_000;
-const LEAST_MS = 10;
+const MIN_MS = 10;
 const MESSAGE =
   'break-glass grants could not be compared or recorded; their edges close in time nevertheless, and scopemesh tries again';
 
@@ -14,7 +14,7 @@ export async function runBreakGlass(deps: BreakGlassDeps, signal: AbortSignal): 
   const repeat = (step: () => Promise<number>) =>
     repeatSteps(
       { message: MESSAGE, pauseMs: CHECK_MS },
-      async () => Math.max(LEAST_MS, await step()),
+      async () => Math.max(MIN_MS, await step()),
       deps,
       signal,
     );

@@ -1,7 +1,7 @@
 import type { Role } from '../src/cli/run-daemon.js';
 import { recordLeaderChange } from '../src/daemon/leader-change.js';
 import type { LiveCore } from '../src/daemon/live-core.js';
-import { queuedFirst } from '../src/daemon/queued-first.js';
+import { createStartGate } from '../src/daemon/start-gate.js';
 import { queueState } from '../src/daemon/status.js';
 import { StopOrder } from '../src/daemon/stop-order.js';
 import { createTermCore, type TermCoreParts } from '../src/daemon/term-core.js';
@@ -39,7 +39,7 @@ export async function lead(deps: LeadDeps, term: Term): Promise<void> {
 
   const prepared = createNotifier();
   // The term may end before jobs can run.
-  const first = queuedFirst(store.queue, agenda, prepared.wait(order.inputs), clock, order.inputs);
+  const first = createStartGate(store.queue, agenda, prepared.wait(order.inputs), clock, order.inputs);
   const jobs = runReconcile(core.deps, agenda, store.queue, core.progress, order.jobs, term.lost, {
     onPrepared: prepared.notify,
     hold: first.hold,
@@ -51,7 +51,7 @@ export async function lead(deps: LeadDeps, term: Term): Promise<void> {
   };
   const inputs = [
     first.soon.then(() => runWatch(core.deps, config.services.claimGraceMs, core.ages, order.inputs)),
-    first.written.then(() =>
+    first.drained.then(() =>
       runResync(core.deps, agenda, store.queue, config.resyncMs, onSwept, sweepAsked, order.inputs),
     ),
     runFreeze(core.deps, order.inputs),
@@ -62,7 +62,7 @@ export async function lead(deps: LeadDeps, term: Term): Promise<void> {
   if (only.includes('watch')) {
     const watching = { ...ports, ...store, queue: inbox, inbox };
     for (const provider of providers)
-      inputs.push(...watchProvider(provider, watching, order.inputs, first.written));
+      inputs.push(...watchProvider(provider, watching, order.inputs, first.drained));
   }
   const relay = only.includes('relay')
     ? first.soon.then(() => runRelay(config, { ...store, settled }, runtime, order.relay, term.lost))

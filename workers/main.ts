@@ -4,7 +4,7 @@ import { setMaxListeners } from 'node:events';
 import { userInfo } from 'node:os';
 import { createProgram } from '../src/cli/program.js';
 import { runDaemon } from './daemon.js';
-import { parts } from './wire.js';
+import { adapters } from './wire.js';
 
 const stop = new AbortController();
 // Every wait of the process listens to it. Node would report more than ten listeners as a leak, not as JSON.
@@ -26,7 +26,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 process.exitCode = await createProgram({
-  parts,
+  adapters,
   runDaemon,
   signal: stop.signal,
   environment: process.env,

@@ -6,7 +6,7 @@ import { repeatSteps } from '../src/repeat.js';
 
 const CHECK_MS = 50;
 /** Orphaned tokens wait at most this long for other jobs. */
-const LONGEST_WAIT_MS = 5_000;
+const MAX_WAIT_MS = 5_000;
 const MESSAGE = 'orphaned ACL tokens could not be ended; scopemesh tries again at the next comparison';
 
 /** Ends orphaned tokens after each complete comparison. All waiting jobs run first. */
@@ -17,7 +17,7 @@ export async function runReaper(
   signal: AbortSignal,
 ): Promise<void> {
   const waitForJobs = async (stop: AbortSignal) => {
-    const until = deps.clock.now() + LONGEST_WAIT_MS;
+    const until = deps.clock.now() + MAX_WAIT_MS;
     while (deps.clock.now() < until) {
       const { waiting, active } = await state();
       if (waiting + active === 0) return;

@@ -2,7 +2,7 @@ import { isAclActive } from '../src/apply/acl/acl-state.js';
 import { isoInstant } from '../src/clock.js';
 import { runCanary } from '../src/daemon/canary.js';
 import type { WatchAges } from '../src/daemon/watch-ages.js';
-import { type Rest, watchTables, watchWhile } from '../src/daemon/watch-table.js';
+import { type ReadPause, watchTables, watchWhile } from '../src/daemon/watch-table.js';
 import type { Trigger } from '../src/model/trigger.js';
 import { hasJwtProviders } from '../src/read/user-token-facts.js';
 import { observeAcl } from '../src/reconcile/acl/observe-acl.js';
@@ -15,13 +15,13 @@ import { applyCatalog, applyEntries, claimStatusTriggers } from '../src/state/ob
  * Consul needs about 45 ms to hash and to write 1 MB of intentions, while scopemesh writes thousands. A change by somebody
  * else must not wait longer behind these, however long the list is.
  */
-const INTENTIONS_REST: Rest = { times: 8, mostMs: 2_000 };
+const INTENTIONS_REST: ReadPause = { times: 8, maxMs: 2_000 };
 /** One registration that changes all the time must not take all the time of this process, and of Consul. */
-const CATALOG_REST: Rest = { times: 1, mostMs: 5_000 };
+const CATALOG_REST: ReadPause = { times: 1, maxMs: 5_000 };
 /** Each client that claims a service for the first time changes the records. */
-const CLAIMS_REST: Rest = { times: 2, mostMs: 5_000 };
+const CLAIMS_REST: ReadPause = { times: 2, maxMs: 5_000 };
 /** A read covers every auth method. With thousands of them, a read must not follow each of a thousand writes. */
-const ACL_REST: Rest = { times: 2, mostMs: 5_000 };
+const ACL_REST: ReadPause = { times: 2, maxMs: 5_000 };
 
 /** Turns changes in Consul into triggers, by blocking queries. A change that a watch misses is found by the next sweep. */
 export async function runWatch(

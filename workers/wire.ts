@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import type { Config, ConsulSettings, ProviderSettings, WebhookSettings } from '../config/config.js';
-import { indexDirectory } from '../src/cli/has-decision-log.js';
 import {
+  type AdapterFactory,
   type CheckpointParts,
   type DecisionLogSettings,
-  type Parts,
   type Provider,
   TOPIC_PARTITIONS,
-} from '../src/cli/parts.js';
+} from '../src/cli/adapter-factory.js';
+import { indexDirectory } from '../src/cli/has-decision-log.js';
 import type { Consul } from '../src/consul/consul.js';
 import { createHttpConsul } from '../src/consul/http/http-consul.js';
 import { Checkpoints } from '../src/decisions/checkpoints.js';
@@ -132,7 +132,7 @@ export async function openStore(config: Config, runtime: Runtime): Promise<Store
 export async function openDecisionLog(
   config: DecisionLogSettings,
   runtime: Runtime,
-  { mayCreateTopic, stop }: Parameters<Parts['openDecisionLog']>[2] = { mayCreateTopic: false },
+  { mayCreateTopic, stop }: Parameters<AdapterFactory['openDecisionLog']>[2] = { mayCreateTopic: false },
 ): Promise<DecisionLog> {
   const { decisions } = config;
   if (decisions.kind === 'embedded') {
@@ -225,7 +225,7 @@ export function openWebhookSender(
   return createWebhookSender({ ...settings, clock });
 }
 
-export const parts: Parts = {
+export const adapters: AdapterFactory = {
   openConsul,
   openProvider,
   openStore,

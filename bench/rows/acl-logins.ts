@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { exportJWK, generateKeyPair } from 'jose';
-import { settled } from '../../src/reconcile/settled.js';
+import { runSettled } from '../../src/reconcile/run-settled.js';
 import { byAnsibleRoles } from '../support/alternatives.js';
 import { type BenchConsul, countBetween, inParallel } from '../support/consul.js';
 import { bestConcurrency } from '../support/raw-writes.js';
@@ -79,9 +79,9 @@ async function timed(consul: BenchConsul, clients: number, work: () => Promise<u
     }
   })();
   // Both end before the server stops, also where one of them fails.
-  const looked = settled(() => looking);
+  const looked = runSettled(() => looking);
   const begun = performance.now();
-  const worked = await settled(work);
+  const worked = await runSettled(work);
   const ended = performance.now();
   isDone = true;
   for (const outcome of [worked, await looked]) if (outcome.status === 'rejected') throw outcome.reason;

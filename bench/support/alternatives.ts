@@ -13,8 +13,8 @@ import { startWriteClock } from './write-clock.js';
 const run = promisify(execFile);
 
 /** The most entries that a slow loop writes: its rate does not depend on how many follow. */
-const MOST_BY_COMMAND = 60;
-const MOST_BY_CURL = 300;
+const MAX_BY_COMMAND = 60;
+const MAX_BY_CURL = 300;
 const ROLES_BY_ANSIBLE = 30;
 
 async function writesPerSecond(
@@ -54,12 +54,12 @@ async function shellLoop(consul: BenchConsul, bodies: readonly string[], command
 }
 
 export const byConsulConfigWrite = (world: World): Promise<number> =>
-  writesPerSecond(world, MOST_BY_COMMAND, (consul, bodies) =>
+  writesPerSecond(world, MAX_BY_COMMAND, (consul, bodies) =>
     shellLoop(consul, bodies, '"$CONSUL" config write "$file"'),
   );
 
 export const byCurl = (world: World): Promise<number> =>
-  writesPerSecond(world, MOST_BY_CURL, (consul, bodies) =>
+  writesPerSecond(world, MAX_BY_CURL, (consul, bodies) =>
     shellLoop(
       consul,
       bodies,

@@ -11,7 +11,7 @@ import { type ServerProcess, startProcess, until } from '../../test/stack/proces
 /** The command line as it is installed. */
 export const MAIN = fileURLToPath(new URL('../../dist/workers/main.js', import.meta.url));
 
-const LONGEST_COMMAND_MS = 1_800_000;
+const MAX_COMMAND_MS = 1_800_000;
 
 export interface CommandRun {
   readonly status: number;
@@ -35,7 +35,7 @@ export async function runCommand(
   const child = spawn(process.execPath, [MAIN, '-c', join(directory, 'scopemesh.json'), ...args], {
     stdio: ['ignore', out, 'pipe'],
     env: { ...process.env, NO_COLOR: '1' },
-    timeout: LONGEST_COMMAND_MS,
+    timeout: MAX_COMMAND_MS,
   });
   let errors = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {

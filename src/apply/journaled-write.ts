@@ -9,7 +9,7 @@ import { OVERTAKEN, settleAll, toSettled, type WriteOutcome } from './settle.js'
  * - `conflict`: another writer was first, and nothing was written.
  * - `failed`: nothing was written. The decision keeps the reason of its change.
  */
-export type Answer =
+export type WriteAnswer =
   | { readonly kind: 'written'; readonly modifyIndex?: number; readonly detail?: string }
   | { readonly kind: 'conflict'; readonly detail?: string }
   | { readonly kind: 'failed'; readonly detail: string };
@@ -19,12 +19,14 @@ const CHANGED_MEANWHILE = 'the entry changed meanwhile; it is read and planned a
 /** One request to Consul, and the decisions that it carries. */
 export interface JournaledRequest {
   readonly drafts: readonly DraftDecision[];
-  readonly send: (signal: AbortSignal) => Promise<Answer>;
+  readonly send: (signal: AbortSignal) => Promise<WriteAnswer>;
   /**
    * Sends the request when it is its turn. Resolves with undefined if there is nothing to send any more, and with `stale`
    * if the facts of the plan changed while it waited: then its drafts and all later ones end without a decision.
    */
-  readonly within?: ((sendNow: () => Promise<Answer>) => Promise<Answer | 'stale' | undefined>) | undefined;
+  readonly within?:
+    | ((sendNow: () => Promise<WriteAnswer>) => Promise<WriteAnswer | 'stale' | undefined>)
+    | undefined;
   /** By subject, for the record after the write; null deletes. */
   readonly lastApplied?: ReadonlyMap<string, string | null>;
   /** In the turn in which the answer is known, before the settlement. */
@@ -82,7 +84,7 @@ export async function journaledWrite(
   const decisions: SettledDecision[] = [];
   const lastApplied = new Map<string, string | null>();
   const unsent: DraftDecision[] = [];
-  let last: Came = { isSent: false };
+  let last: SendResult = { isSent: false };
   for (const request of requests) {
     const isOver = last.end !== undefined || last.thrown !== undefined;
     if (!isOver) last = await sendOne(request, signal);
@@ -123,7 +125,7 @@ export async function withdraw(
 }
 
 /** What came of one request. `outcome`: of its decisions, if it is known. `end` and `thrown`: no other is sent after it. */
-interface Came {
+interface SendResult {
   readonly isSent: boolean;
   readonly outcome?: WriteOutcome;
   readonly end?: WriteEnd;
@@ -133,7 +135,7 @@ interface Came {
 async function sendOne(
   { send, within = (sendNow) => sendNow() }: JournaledRequest,
   signal: AbortSignal,
-): Promise<Came> {
+): Promise<SendResult> {
   let isSent = false;
   const sendNow = () => {
     isSent = true;
@@ -155,7 +157,7 @@ async function sendOne(
   }
 }
 
-function notMade(kind: 'conflict' | 'refused', error: SyncError): Came {
+function notMade(kind: 'conflict' | 'refused', error: SyncError): SendResult {
   const reason = kind === 'conflict' ? 'Conflict' : 'ConsulRefused';
   return {
     isSent: true,

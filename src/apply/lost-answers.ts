@@ -2,7 +2,7 @@ import type { DraftDecision } from '../model/decision.js';
 import { INTERRUPTED, OVERTAKEN, type WriteOutcome } from './settle.js';
 
 /** The object that a draft is about, as Consul has it now. */
-export interface Found {
+export interface ObservedObject {
   /** Whether the object is as a draft's `before` or `after` shows it. */
   readonly isNow: (view: unknown) => boolean;
   /** 0: absent. Undefined: the object has no index that a write expects. */
@@ -10,9 +10,9 @@ export interface Found {
 }
 
 /** How the writes of one target are judged. */
-export interface Evidence {
+export interface WriteEvidence {
   /** What Consul has. Or what became of the draft, where something else says it. */
-  readonly find: (draft: DraftDecision) => Found | WriteOutcome;
+  readonly find: (draft: DraftDecision) => ObservedObject | WriteOutcome;
   /** Writes with the same value exclude each other. By default these are the writes against one index. */
   readonly rivalOf?: (draft: DraftDecision) => unknown;
   /** A draft whose request may still come fails at once: no compare-and-set keeps a later write from being undone by it. */
@@ -23,14 +23,14 @@ export interface Evidence {
  * How long after its record a write may still reach Consul. A request without an answer is given up after 10 s, and
  * may wait in a proxy, or in a process that was paused, for as long as a replaced leader may.
  */
-const ON_ITS_WAY_MS = 30_000;
+const IN_FLIGHT_MS = 30_000;
 
 /** How much longer the request of a draft may be on its way to Consul; 0 if that time is over. */
-export function onItsWayMs({ recordedAt }: Pick<DraftDecision, 'recordedAt'>, nowMs: number): number {
+export function inFlightMs({ recordedAt }: Pick<DraftDecision, 'recordedAt'>, nowMs: number): number {
   const recorded = Date.parse(recordedAt ?? '');
   // An instant far in the future is from before the clock was set back.
-  const isUnderWay = Math.abs(nowMs - recorded) < ON_ITS_WAY_MS;
-  return isUnderWay ? ON_ITS_WAY_MS - (nowMs - recorded) : 0;
+  const isUnderWay = Math.abs(nowMs - recorded) < IN_FLIGHT_MS;
+  return isUnderWay ? IN_FLIGHT_MS - (nowMs - recorded) : 0;
 }
 
 /**
@@ -48,7 +48,7 @@ export function onItsWayMs({ recordedAt }: Pick<DraftDecision, 'recordedAt'>, no
  */
 export function judgeWrites(
   drafts: readonly DraftDecision[],
-  { find, rivalOf = ({ expectedIndex }) => expectedIndex, isImpatient = false }: Evidence,
+  { find, rivalOf = ({ expectedIndex }) => expectedIndex, isImpatient = false }: WriteEvidence,
   nowMs: number,
 ): ReadonlyMap<DraftDecision, WriteOutcome> {
   const outcomes = new Map<DraftDecision, WriteOutcome>();
@@ -69,7 +69,7 @@ export function judgeWrites(
 
 function judge(
   draft: DraftDecision,
-  { isNow, index }: Found,
+  { isNow, index }: ObservedObject,
   isImpatient: boolean,
   nowMs: number,
 ): WriteOutcome | undefined {
@@ -78,7 +78,7 @@ function judge(
   if (isMoved && isNow(after))
     return { outcome: 'applied', ...(index === undefined || index === 0 ? {} : { modifyIndex: index }) };
   if ((index === undefined || index === expectedIndex) && isNow(before))
-    return onItsWayMs(draft, nowMs) > 0 && !isImpatient ? undefined : INTERRUPTED;
+    return inFlightMs(draft, nowMs) > 0 && !isImpatient ? undefined : INTERRUPTED;
   const detail =
     'scopemesh was interrupted at this write, and the object has changed since: whether it was made cannot be known';
   return { outcome: 'unknown', reason: 'Interrupted', detail };

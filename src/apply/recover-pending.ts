@@ -6,7 +6,7 @@ import type { KeyRecord, SettledDecision } from '../queue/journal.js';
 import type { RevocationWindow } from '../state/revocation-window.js';
 import { mayRemove, viewOf } from './decision-drafts.js';
 import type { ApplyDeps, TargetDeps } from './deps.js';
-import type { Found } from './lost-answers.js';
+import type { ObservedObject } from './lost-answers.js';
 import { type Recovered, type RecoveredTarget, recoverWrites } from './recover-writes.js';
 
 type EntryDeps = ApplyDeps & Pick<TargetDeps, 'world'> & { readonly window: RevocationWindow };
@@ -19,7 +19,7 @@ export async function recoverPending(
   deps: EntryDeps,
 ): Promise<Recovered> {
   const index = entry?.modifyIndex ?? 0;
-  const find = (draft: DraftDecision): Found => {
+  const find = (draft: DraftDecision): ObservedObject => {
     const access = accessNow(draft, entry, deps);
     // The access before and after an ejection is the same. If the mark is back, or still there, is unknown after a change.
     const isEjected = draft.reason === 'Ejected';

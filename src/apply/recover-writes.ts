@@ -1,11 +1,11 @@
 import type { DraftDecision } from '../model/decision.js';
 import type { KeyRecord, SettledDecision } from '../queue/journal.js';
 import type { ApplyDeps } from './deps.js';
-import { type Evidence, judgeWrites } from './lost-answers.js';
+import { judgeWrites, type WriteEvidence } from './lost-answers.js';
 import { settleFound, toSettled, type WriteOutcome } from './settle.js';
 
 /** What one kind of target adds to the recovery of its writes. */
-export interface RecoveredTarget extends Evidence {
+export interface RecoveredTarget extends WriteEvidence {
   /** The detail of a write that was made. */
   readonly detailOf?: (draft: DraftDecision) => Promise<string | undefined>;
   /**

@@ -7,11 +7,11 @@ import { type BoundedLine, boundedLines } from './bounded-lines.js';
 import type { Cli } from './cli.js';
 
 /** Characters. Envoy's own limit of all headers is 60 KiB by default. */
-export const LONGEST_LINE = 256 * 1024;
+export const MAX_LINE_LENGTH = 256 * 1024;
 
 /** The lines of access logs; `-` or no file is the standard input. Throws ERR_CONFIG for a terminal. */
 export async function* linesOf(files: readonly string[], cli: Cli): AsyncIterable<BoundedLine> {
-  const { stdin } = cli.around;
+  const { stdin } = cli.context;
   const sources = files.length === 0 ? ['-'] : files;
   if (sources.includes('-') && stdin.isTTY === true)
     throw new SyncError('ERR_CONFIG', 'name a file, or pipe an access log into this command', {
@@ -20,7 +20,7 @@ export async function* linesOf(files: readonly string[], cli: Cli): AsyncIterabl
   for (const file of sources) {
     const input = file === '-' ? stdin : createReadStream(file);
     if (input instanceof Readable) addAbortSignal(cli.signal, input);
-    yield* boundedLines(input, LONGEST_LINE);
+    yield* boundedLines(input, MAX_LINE_LENGTH);
   }
 }
 

@@ -29,14 +29,14 @@ export function createApiToken(): Secret {
 }
 
 /** Replaces the file in one step. Throws the system's error. */
-export async function writeApiToken(settings: Settings, token: Secret): Promise<void> {
+export async function writeApiToken(settings: Settings, apiToken: Secret): Promise<void> {
   makeDirectory(settings.state.directory);
   const path = apiTokenPath(settings);
   const fresh = `${path}.new`;
   await rm(fresh, { force: true });
   const file = await open(fresh, 'wx', 0o600);
   try {
-    await file.writeFile(`${token.reveal()}\n`);
+    await file.writeFile(`${apiToken.reveal()}\n`);
     await file.sync();
   } finally {
     await file.close();

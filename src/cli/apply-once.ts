@@ -11,12 +11,12 @@ import type { WriteLimit } from '../queue/write-limit.js';
 import { type ClientAclResult, reconcileClientAcl } from '../reconcile/acl/client-acl.js';
 import { reconcilePeople } from '../reconcile/acl/people.js';
 import { removeLeft } from '../reconcile/acl/remove-left.js';
-import { settleClaims } from '../reconcile/claims.js';
 import type { ReconcilerDeps } from '../reconcile/deps.js';
 import { reconcileDestination } from '../reconcile/destination.js';
 import type { FleetPlan } from '../reconcile/fleet-plan.js';
 import { providerOfChange } from '../reconcile/jwt-provider-plans.js';
 import { reconcileJwtProvider } from '../reconcile/jwt-providers.js';
+import { settleClaims } from '../reconcile/settle-claims.js';
 import { clientsOf } from '../state/client-claims.js';
 
 /** A key that could not be applied, and why. */
@@ -34,12 +34,12 @@ const STORE_LOW =
   'the store has too little space, so only revocations were made; free some space, and apply again';
 
 /** How many keys are applied at once. */
-export type AtOnce = Pick<WriteLimit, 'forEach' | 'overloaded'>;
+export type ApplyLimit = Pick<WriteLimit, 'forEach' | 'overloaded'>;
 
 /** A destination that another writer keeps changing is given up after so many plans. */
-const MOST_TRIES = 20;
+const MAX_TRIES = 20;
 /** A key whose plan changes before each of its writes is given up after so many. */
-const MOST_STALE = 5;
+const MAX_STALE = 5;
 const STALE_RETRY_MS = 20;
 
 /**
@@ -52,7 +52,7 @@ export async function applyOnce(
   plan: FleetPlan,
   cause: Cause,
   deps: ReconcilerDeps,
-  limit: AtOnce,
+  limit: ApplyLimit,
   progress: (done: number, all: number) => void,
   signal: AbortSignal,
 ): Promise<readonly Failure[]> {
@@ -162,7 +162,7 @@ async function untilPlanned(
     const isStale = isAsked || result.isStale === true;
     if (!isStale && result.kind === 'retry') throw new Error(KEYS_AWAITED);
     if (!isStale) return;
-    if (tries === MOST_STALE) throw new Error(KEEPS_CHANGING);
+    if (tries === MAX_STALE) throw new Error(KEEPS_CHANGING);
     await deps.clock.sleep(STALE_RETRY_MS, signal);
   }
 }
@@ -178,7 +178,7 @@ async function applyDestination(
     if (result.kind === 'done') return;
     if (deps.world.userTokens.isWaiting(formatKey(key)))
       throw new Error('its jwt-provider does not exist, so access that needs it stays closed');
-    if (tries === MOST_TRIES) throw new Error('another writer keeps changing this entry; try again later');
+    if (tries === MAX_TRIES) throw new Error('another writer keeps changing this entry; try again later');
     await deps.clock.sleep(result.afterMs, signal);
   }
 }

@@ -8,7 +8,7 @@ import { indexLimits, nowIn } from '../trail/answer.js';
 import { type BlastRadius, blastRadius, type ReachEdge } from '../trail/blast-radius.js';
 import { isPossiblyOpen } from '../trail/edge.js';
 import { meshEdges } from '../trail/mesh-edges.js';
-import { readEdges, readStanding } from '../trail/read-standing.js';
+import { readEdges, readSubjectState } from '../trail/read-subject-state.js';
 import { readingsOf, whatCan } from '../trail/what-can.js';
 
 export interface BlastView extends BlastRadius {
@@ -47,8 +47,8 @@ export async function blastNow(
     // An index that is behind has older decisions, which did not open what is there now.
     if (trail === undefined || isBehind || edge.writer === 'foreign') return edge;
     const subject = intentionSubject({ ...first, name: edge.destination }, edge.source);
-    const standing = await readStanding(trail, subject, at);
-    return standing === undefined ? edge : { ...edge, decisionId: standing.decision.id };
+    const state = await readSubjectState(trail, subject, at);
+    return state === undefined ? edge : { ...edge, decisionId: state.decision.id };
   };
   const names = starts.map((each) => each.name);
   const radius = await blastRadius(
@@ -136,9 +136,9 @@ function startsNow(
         .map(({ service }) => service),
     };
   }
-  const service = world.catalog?.services.find((each) => each.name.name === name)?.name;
-  if (service === undefined) return { client: undefined, starts: [] };
-  return { client: claims.find((claim) => claim.service.name === name)?.client, starts: [service] };
+  const serviceName = world.catalog?.services.find((each) => each.name.name === name)?.name;
+  if (serviceName === undefined) return { client: undefined, starts: [] };
+  return { client: claims.find((claim) => claim.service.name === name)?.client, starts: [serviceName] };
 }
 
 function noSuchName(name: string): SyncError {

@@ -1,14 +1,14 @@
 import type { Config } from '../../config/config.js';
 import type { LoadOptions } from '../../config/load.js';
 import type { Runtime } from '../runtime.js';
+import type { AdapterFactory, DecisionLogSettings } from './adapter-factory.js';
 import type { PrometheusMetrics } from './metrics.js';
-import type { DecisionLogSettings, Parts } from './parts.js';
 import type { RunDaemon } from './run-daemon.js';
 import type { Output, Screen } from './terminal/screen.js';
 
 /** What the process provides. The program itself uses neither signals nor `process`. */
-export interface Surroundings {
-  readonly parts: Parts;
+export interface CliContext {
+  readonly adapters: AdapterFactory;
   readonly runDaemon: RunDaemon;
   readonly signal: AbortSignal;
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -22,7 +22,7 @@ export interface Surroundings {
 
 /** What every command works with. */
 export interface Cli {
-  readonly around: Surroundings;
+  readonly context: CliContext;
   readonly signal: AbortSignal;
   readonly screen: Screen;
   /** Where the configuration file is, and how to read it and its neighbours. */

@@ -10,7 +10,7 @@ import { gatherClaims } from '../consul/gathered-claims.js';
 import { shareRead } from '../gather.js';
 import { selectDirectory } from '../identity/selected-directory.js';
 import { createNotifier, type Notifier } from '../notifier.js';
-import { AskedAdoptions } from '../operator/asked-adoptions.js';
+import { RequestedAdoptions } from '../operator/requested-adoptions.js';
 import { Agenda } from '../queue/agenda.js';
 import { DEFAULT_BACKOFF } from '../queue/backoff.js';
 import type { Inbox } from '../queue/inbox.js';
@@ -27,8 +27,8 @@ import { KeyedMutex } from '../state/mutex.js';
 import { OpenRevocations } from '../state/open-revocations.js';
 import { RevocationWindow } from '../state/revocation-window.js';
 import { WorldState } from '../state/world-state.js';
+import type { Provider } from './adapter-factory.js';
 import { createJwksUris } from './jwks-uris.js';
-import type { Provider } from './parts.js';
 import { createRandom } from './random.js';
 
 /** After this many corrections within the window, a contested edge is not widened for a while. */
@@ -132,7 +132,7 @@ export function createCore(
       contention: new Contention(CONTENTION, parts.store.keyValues, runtime.clock),
       claimHolds: new HoldBudget(),
       markHolds: new HoldBudget(OF_DESTINATION),
-      adoptions: new AskedAdoptions(),
+      adoptions: new RequestedAdoptions(),
       approvals: new KeyedMutex(),
       source: `scopemesh/${config.owner}/${hostname()}`,
       // IDs of one millisecond count up: random bytes for each ID would cost more than the rest of a decision.

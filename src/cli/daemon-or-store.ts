@@ -6,7 +6,7 @@ import { type DaemonClient, findDaemon, refusal } from './daemon-client.js';
 import { NO_ANSWER, openStoreAlone } from './one-shot.js';
 
 /** What a command works with, by the running daemon with its status, or by the store. */
-export interface Ways<S, T> {
+export interface DaemonOrStoreActions<S, T> {
   readonly ofDaemon: (daemon: DaemonClient, status: S) => T;
   readonly ofStore: (store: Store, config: Config) => Promise<T>;
 }
@@ -15,7 +15,7 @@ export interface Ways<S, T> {
 export async function withDaemonOrStore<S extends z.ZodType, T>(
   cli: Cli,
   statusBody: S,
-  { ofDaemon, ofStore }: Ways<z.output<S>, T>,
+  { ofDaemon, ofStore }: DaemonOrStoreActions<z.output<S>, T>,
   use: (tools: T) => Promise<void>,
 ): Promise<void> {
   const config = await cli.openConfig();
@@ -27,7 +27,7 @@ export async function withDaemonOrStore<S extends z.ZodType, T>(
     await use(ofDaemon(daemon, status.data));
     return;
   }
-  const store = await openStoreAlone(cli.around.parts, config, cli.runtime(true), NO_ANSWER);
+  const store = await openStoreAlone(cli.context.adapters, config, cli.runtime(true), NO_ANSWER);
   try {
     await use(await ofStore(store, config));
   } finally {

@@ -1,7 +1,7 @@
 import { messageOf } from '../errors.js';
 import type { IntentionEntry, IntentionSource } from '../model/intention.js';
 import { isOwned, isSourceOf } from '../plan/ownership.js';
-import { opens } from '../plan/precedence.js';
+import { allowsAnything } from '../plan/precedence.js';
 import type { Cli } from './cli.js';
 import { withConsul } from './with-consul.js';
 
@@ -21,7 +21,7 @@ const TIMEOUT_MS = 5_000;
 
 /** Reads the intentions of one service. `trouble`: why they could not be read. */
 export async function readForeignCallers(
-  service: string,
+  serviceName: string,
   cli: Cli,
 ): Promise<{ readonly foreign: readonly ForeignCaller[] } | { readonly trouble: string }> {
   const signal = AbortSignal.any([cli.signal, AbortSignal.timeout(TIMEOUT_MS)]);
@@ -30,8 +30,8 @@ export async function readForeignCallers(
     const { partition = 'default', namespace = 'default' } = config.consul;
     return await withConsul(cli, config, async (consul) => {
       const read = (name: string) => consul.intentions.read({ partition, namespace, name }, signal);
-      const [entry, wildcard] = await Promise.all([read(service), read('*')]);
-      return { foreign: foreignCallers(config.owner, service, entry, wildcard) };
+      const [entry, wildcard] = await Promise.all([read(serviceName), read('*')]);
+      return { foreign: foreignCallers(config.owner, serviceName, entry, wildcard) };
     });
   } catch (error) {
     cli.signal.throwIfAborted();
@@ -42,7 +42,7 @@ export async function readForeignCallers(
 /** Consul uses only the most exact intention for a source: an entry of the service is before the one of every service. */
 function foreignCallers(
   owner: string,
-  service: string,
+  serviceName: string,
   entry: IntentionEntry | undefined,
   wildcard: IntentionEntry | undefined,
 ): readonly ForeignCaller[] {
@@ -50,12 +50,12 @@ function foreignCallers(
   const isDecided = (source: IntentionSource) =>
     own.some((each) => each.peer === source.peer && (each.name === '*' || isSourceOf(each, source)));
   return [
-    ...own.map((source) => ({ source, destination: service })),
+    ...own.map((source) => ({ source, destination: serviceName })),
     ...(wildcard?.sources ?? [])
       .filter((source) => !isDecided(source))
       .map((source) => ({ source, destination: '*' })),
   ]
-    .filter(({ source }) => opens(source.access) && !isOwned(owner, source))
+    .filter(({ source }) => allowsAnything(source.access) && !isOwned(owner, source))
     .map(({ source: { name, peer, access }, destination }) => ({
       source: name,
       ...(peer === undefined ? {} : { peer }),

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { DecisionLogSettings } from './parts.js';
+import type { DecisionLogSettings } from './adapter-factory.js';
 
 /** Whether a decision log can exist. The first decision creates the embedded one. */
 export function hasDecisionLog(config: DecisionLogSettings): boolean {

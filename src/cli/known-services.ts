@@ -9,14 +9,14 @@ import type { ServiceName } from '../model/intention.js';
 /** What the catalog already says of a service, so that Consul is asked only for the rest. */
 export interface KnownServices {
   /** The kind of gateway that calls in its own name; undefined for any other service. */
-  gatewayKindOf(service: ServiceName): CallingGatewayKind | undefined;
+  gatewayKindOf(serviceName: ServiceName): CallingGatewayKind | undefined;
   /** What the name is if it has no ordinary instance: a sidecar or a gateway. */
-  onlyKindOf(service: ServiceName): string | undefined;
-  hasOrdinary(service: ServiceName): boolean;
+  onlyKindOf(serviceName: ServiceName): string | undefined;
+  hasOrdinary(serviceName: ServiceName): boolean;
   /** Whether it certainly has no sidecar and no native mesh integration. */
-  isOutsideMesh(service: ServiceName): boolean;
+  isOutsideMesh(serviceName: ServiceName): boolean;
   /** Whether it certainly has no ordinary instance. */
-  lacksInstances(service: ServiceName): boolean;
+  lacksInstances(serviceName: ServiceName): boolean;
   meshGateways(): readonly ServiceName[];
 }
 
@@ -24,7 +24,8 @@ export interface KnownServices {
 export function createKnownServices(catalog: Catalog | undefined, isFiltered: boolean): KnownServices {
   const services = catalog?.services ?? [];
   const byName = new Map<string, CatalogService>();
-  for (const service of services) if (!byName.has(service.name.name)) byName.set(service.name.name, service);
+  for (const catalogService of services)
+    if (!byName.has(catalogService.name.name)) byName.set(catalogService.name.name, catalogService);
   const find = ({ name }: ServiceName) => byName.get(name);
   // The instances of such a service could not be read, and one of them may be a sidecar.
   const isWhole = !isFiltered && services.every(({ instances }) => instances.length > 0);
@@ -35,24 +36,24 @@ export function createKnownServices(catalog: Catalog | undefined, isFiltered: bo
       if (proxyOf !== undefined) inMesh.add(proxyOf.toLowerCase());
       if (isNative) inMesh.add(name.name.toLowerCase());
     }
-  const isCertain = (service: ServiceName) => {
-    const found = find(service)?.name;
-    return isWhole && found?.partition === service.partition && found.namespace === service.namespace;
+  const isCertain = (serviceName: ServiceName) => {
+    const found = find(serviceName)?.name;
+    return isWhole && found?.partition === serviceName.partition && found.namespace === serviceName.namespace;
   };
-  const hasOrdinary = (service: ServiceName) =>
-    find(service)?.instances.some(({ kind }) => kind === '') ?? false;
+  const hasOrdinary = (serviceName: ServiceName) =>
+    find(serviceName)?.instances.some(({ kind }) => kind === '') ?? false;
   return {
-    gatewayKindOf(service) {
-      const found = find(service);
+    gatewayKindOf(serviceName) {
+      const found = find(serviceName);
       return found && gatewayKindOf(found);
     },
-    onlyKindOf(service) {
-      const kinds = find(service)?.instances.map(({ kind }) => kind);
+    onlyKindOf(serviceName) {
+      const kinds = find(serviceName)?.instances.map(({ kind }) => kind);
       return kinds?.every((kind) => kind !== '') ? kinds[0] : undefined;
     },
     hasOrdinary,
-    isOutsideMesh: (service) => isCertain(service) && !inMesh.has(service.name.toLowerCase()),
-    lacksInstances: (service) => isCertain(service) && !hasOrdinary(service),
+    isOutsideMesh: (serviceName) => isCertain(serviceName) && !inMesh.has(serviceName.name.toLowerCase()),
+    lacksInstances: (serviceName) => isCertain(serviceName) && !hasOrdinary(serviceName),
     meshGateways: () =>
       services.flatMap(({ name, instances }) =>
         instances.some(({ kind }) => kind === 'mesh-gateway') ? name : [],

@@ -65,12 +65,12 @@ export async function withCurrentState<T>(
   const running = await open();
   const config = next?.(running) ?? running;
   const runtime = cli.runtime(true);
-  const { parts } = cli.around;
+  const { adapters } = cli.context;
   const read = async (consul: Consul): Promise<T> => {
     const closers: (() => Promise<void>)[] = [];
     try {
       const providers = config.providers.map((settings) =>
-        parts.openProvider(settings, config.groups, runtime),
+        adapters.openProvider(settings, config.groups, runtime),
       );
       for (const { directory } of providers) closers.push(() => directory.close());
       const world = createWorld(config);
@@ -83,7 +83,7 @@ export async function withCurrentState<T>(
       );
       const jwksUris = createJwksUris(config, runtime);
       await withProgress(
-        cli.around.stderr,
+        cli.context.stderr,
         () => 'reading the identity providers and Consul',
         () =>
           readCurrentState({ ...runtime, world, acl, consul, directories, jwksUris }, cli.signal, onUnread),

@@ -4,7 +4,7 @@ import type { Consul } from '../consul/consul.js';
 import { Publication } from '../decisions/publication.js';
 import { messageOf, SyncError } from '../errors.js';
 import { guardConsul } from '../lease/guarded-consul.js';
-import { leadOnce, type ShortTerm } from '../lease/lead-once.js';
+import { type CommandTerm, leadOnce } from '../lease/lead-once.js';
 import { ledOnOtherMachine } from '../lease/refusals.js';
 import { type Cause, systemUser } from '../model/cause.js';
 import { commandOf } from '../operator/deps.js';
@@ -16,11 +16,11 @@ import type { FleetPlan } from '../reconcile/fleet-plan.js';
 import { readCurrentState } from '../reconcile/read-all.js';
 import { restoreMemory } from '../reconcile/restore.js';
 import type { Runtime } from '../runtime.js';
-import type { AtOnce } from './apply-once.js';
+import type { AdapterFactory } from './adapter-factory.js';
+import type { ApplyLimit } from './apply-once.js';
 import type { Cli } from './cli.js';
 import { createCore } from './create-core.js';
 import { createLeases } from './create-lease.js';
-import type { Parts } from './parts.js';
 import { planSides } from './plan-sides.js';
 import { withProgress } from './terminal/progress.js';
 
@@ -29,7 +29,7 @@ export interface OneShot {
   readonly deps: ReconcilerDeps;
   readonly cause: Cause;
   /** Writes to Consul at once. */
-  readonly writes: AtOnce;
+  readonly writes: ApplyLimit;
   /** The decisions settled so far. */
   readonly settled: readonly SettledDecision[];
   /** Reads both sides again, because time may have passed until a person answered. */
@@ -54,16 +54,16 @@ export async function withOneShot<T>(
 ): Promise<T> {
   const config = await cli.openConfig();
   const runtime = cli.runtime(true);
-  const { parts } = cli.around;
-  const store = await openStoreAlone(parts, config, runtime, whileDaemonRuns);
+  const { adapters } = cli.context;
+  const store = await openStoreAlone(adapters, config, runtime, whileDaemonRuns);
   const closers = [() => store.close()];
   try {
     await store.queue.check();
     await store.space.restore();
-    const consul = await parts.openConsul(config.consul, config.owner, runtime);
+    const consul = await adapters.openConsul(config.consul, config.owner, runtime);
     closers.unshift(() => consul.close());
     const providers = config.providers.map((settings) =>
-      parts.openProvider(settings, config.groups, runtime),
+      adapters.openProvider(settings, config.groups, runtime),
     );
     for (const { directory } of providers) closers.unshift(() => directory.close());
     const leases = await createLeases(config, { consul, store }, runtime, () => undefined);
@@ -74,7 +74,7 @@ export async function withOneShot<T>(
     const { deps, settled } = watchSettlements(core.deps);
     const reread = () =>
       withProgress(
-        cli.around.stderr,
+        cli.context.stderr,
         () => 'reading the identity providers and Consul',
         async () => {
           await restoreMemory(deps);
@@ -83,14 +83,14 @@ export async function withOneShot<T>(
         },
       );
     await reread();
-    const cause = commandOf(systemUser(cli.around.user), deps);
+    const cause = commandOf(systemUser(cli.context.user), deps);
     return await use({
       deps,
       cause,
       writes: core.writes,
       settled,
       reread,
-      publish: () => publish(config, parts, led, runtime),
+      publish: () => publish(config, adapters, led, runtime),
     });
   } finally {
     for (const close of closers) await close().catch((error: unknown) => cli.screen.warn(messageOf(error)));
@@ -150,9 +150,9 @@ async function openIdleStore(
   use: (parts: IdleStore, runtime: Runtime) => Promise<void>,
 ): Promise<void> {
   const runtime = cli.runtime(true);
-  const { parts } = cli.around;
-  const store = await openStoreAlone(parts, config, runtime, NO_ANSWER);
-  const consul = await parts.openConsul(config.consul, config.owner, runtime);
+  const { adapters } = cli.context;
+  const store = await openStoreAlone(adapters, config, runtime, NO_ANSWER);
+  const consul = await adapters.openConsul(config.consul, config.owner, runtime);
   try {
     await store.queue.check();
     const lease = await store.fence.read();
@@ -164,7 +164,7 @@ async function openIdleStore(
   }
 }
 
-async function leadIdle(config: Config, cli: Cli, parts: IdleStore, runtime: Runtime): Promise<ShortTerm> {
+async function leadIdle(config: Config, cli: Cli, parts: IdleStore, runtime: Runtime): Promise<CommandTerm> {
   try {
     const leases = await createLeases(config, parts, runtime, () => undefined);
     return await leadOnce(leases(config.mode), runtime, cli.signal);
@@ -181,13 +181,13 @@ async function leadIdle(config: Config, cli: Cli, parts: IdleStore, runtime: Run
 
 /** The embedded store belongs to one process. */
 export async function openStoreAlone(
-  parts: Parts,
+  adapters: AdapterFactory,
   config: Config,
   runtime: Runtime,
   whileDaemonRuns: string,
 ): Promise<Store> {
   try {
-    return await parts.openStore(config, runtime);
+    return await adapters.openStore(config, runtime);
   } catch (error) {
     if (!(error instanceof SyncError) || error.code !== 'ERR_STATE_LOCKED') throw error;
     throw new SyncError('ERR_STATE_LOCKED', whileDaemonRuns, { retriable: false, cause: error });
@@ -223,9 +223,14 @@ function watchSettlements(deps: ReconcilerDeps): {
 }
 
 /** Also publishes decisions that an earlier process left. */
-async function publish(config: Config, parts: Parts, store: StoreParts, runtime: Runtime): Promise<void> {
+async function publish(
+  config: Config,
+  adapters: AdapterFactory,
+  store: StoreParts,
+  runtime: Runtime,
+): Promise<void> {
   if ((await store.journal.overview(NO_HOLDS)).outboxLength === 0) return;
-  const log = await parts.openDecisionLog(config, runtime, { mayCreateTopic: true });
+  const log = await adapters.openDecisionLog(config, runtime, { mayCreateTopic: true });
   try {
     const publication = new Publication({
       ...runtime,
@@ -235,7 +240,7 @@ async function publish(config: Config, parts: Parts, store: StoreParts, runtime:
     });
     while ((await publication.moveBatch()) > 0);
     const { keyValues } = store;
-    await parts.openCheckpoints(config, { log, keyValues }, runtime)?.sign(publication.head);
+    await adapters.openCheckpoints(config, { log, keyValues }, runtime)?.sign(publication.head);
   } finally {
     await log.close();
   }

@@ -4,7 +4,7 @@ import { loadConfig, loadLogSettings } from '../../config/load.js';
 import { readTextFile } from '../../config/read-text-file.js';
 import { systemClock } from '../clock.js';
 import { type ErrorCode, messageOf, SyncError } from '../errors.js';
-import type { Cli, Surroundings } from './cli.js';
+import type { Cli, CliContext } from './cli.js';
 import { addAccess } from './commands/access.js';
 import { addAdopt } from './commands/adopt.js';
 import { addApply } from './commands/apply.js';
@@ -40,12 +40,12 @@ import { createScreen, printable, type Screen } from './terminal/screen.js';
 import { readVersion } from './version.js';
 
 /** Resolves with the exit status. */
-export function createProgram(around: Surroundings): { run(argv: readonly string[]): Promise<number> } {
+export function createProgram(context: CliContext): { run(argv: readonly string[]): Promise<number> } {
   const screen = createScreen({
-    stdout: around.stdout,
-    stderr: around.stderr,
-    isInputTerminal: around.stdin.isTTY === true,
-    noColor: (around.environment.NO_COLOR ?? '') !== '',
+    stdout: context.stdout,
+    stderr: context.stderr,
+    isInputTerminal: context.stdin.isTTY === true,
+    noColor: (context.environment.NO_COLOR ?? '') !== '',
   });
   return {
     async run(argv) {
@@ -53,13 +53,13 @@ export function createProgram(around: Surroundings): { run(argv: readonly string
       const exit = (next: number) => {
         status = next;
       };
-      const program = createCommands(around);
-      const cli = createCli(program, around, screen, exit);
+      const program = createCommands(context);
+      const cli = createCli(program, context, screen, exit);
       for (const add of COMMANDS) add(program, cli);
       try {
         await program.parseAsync([...argv]);
       } catch (error) {
-        return report(error, argv.includes('--json'), screen, around);
+        return report(error, argv.includes('--json'), screen, context);
       }
       return status;
     },
@@ -98,7 +98,7 @@ const COMMANDS: readonly ((program: Command, cli: Cli) => void)[] = [
   addCompletion,
 ];
 
-function createCommands({ stdout, stderr }: Surroundings): Command {
+function createCommands({ stdout, stderr }: CliContext): Command {
   return new Command('scopemesh')
     .description(
       "Keeps Consul's service mesh authorisation equal to the OAuth clients and scopes of the identity provider.",
@@ -142,20 +142,20 @@ Examples:
 
 function createCli(
   program: Command,
-  around: Surroundings,
+  context: CliContext,
   screen: Screen,
   exit: (status: number) => void,
 ): Cli {
   const loadOptions = () => ({
     path: program.opts<{ config: string }>().config,
-    environment: around.environment,
+    environment: context.environment,
     readFile: readTextFile,
   });
   return {
-    around,
+    context,
     screen,
     exit,
-    signal: around.signal,
+    signal: context.signal,
     loadOptions,
     openConfig: async () => (await loadConfig(loadOptions())).config,
     async openLogSettings() {
@@ -172,8 +172,8 @@ function createCli(
       return {
         logger: createLogger({
           level: quiet && isDefault ? 'error' : logLevel,
-          isTerminal: around.stderr.isTTY === true,
-          colour: (around.environment.NO_COLOR ?? '') === '',
+          isTerminal: context.stderr.isTTY === true,
+          colour: (context.environment.NO_COLOR ?? '') === '',
         }),
         metrics: createMetrics(),
         clock: systemClock,
@@ -191,9 +191,9 @@ const SERVER_ERRORS = new Set<ErrorCode>([
 ]);
 
 /** With --json, stdout has one document also after an error. */
-function report(error: unknown, isJson: boolean, screen: Screen, around: Surroundings): number {
+function report(error: unknown, isJson: boolean, screen: Screen, context: CliContext): number {
   if (error instanceof CommanderError) return error.exitCode;
-  const message = around.signal.aborted ? 'stopped by a signal' : messageOf(error);
+  const message = context.signal.aborted ? 'stopped by a signal' : messageOf(error);
   const isConfig = error instanceof ConfigError;
   // Faults of the configuration are printed one per line, as compilers do.
   screen.warn(isConfig ? message : `scopemesh: ${printable(message)}`);

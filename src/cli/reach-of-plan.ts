@@ -68,7 +68,7 @@ export async function reportReach(
     const gatewaysOf = new Map(
       all.filter(({ behind }) => behind.length > 0).map((edge) => [edge.destination.name, edge.behind]),
     );
-    const behind = [...gatewaysOf].map(([service, gateways]) => ({ service, gateways }));
+    const behind = [...gatewaysOf].map(([serviceName, gateways]) => ({ service: serviceName, gateways }));
     return { edges: all.filter(({ obstacles }) => obstacles.length > 0), behind, ...counts };
   } catch (error) {
     if (signal.aborted || !(error instanceof SyncError)) throw error;

@@ -1,8 +1,8 @@
 import { fromFirstWholeCheckpoint } from '../decisions/cut-front.js';
 import type { DecisionLog } from '../decisions/log.js';
 import { inChainOrder, type TrailRecord, toTrailRecord } from '../decisions/trail-record.js';
+import type { DecisionLogSettings } from './adapter-factory.js';
 import type { Cli } from './cli.js';
-import type { DecisionLogSettings } from './parts.js';
 import { readDecisionLog } from './read-decision-log.js';
 
 /**

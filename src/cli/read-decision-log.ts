@@ -1,9 +1,9 @@
 import { statSync } from 'node:fs';
 import type { DecisionLog } from '../decisions/log.js';
 import { SyncError } from '../errors.js';
+import type { DecisionLogSettings } from './adapter-factory.js';
 import type { Cli } from './cli.js';
 import { hasDecisionLog } from './has-decision-log.js';
-import type { DecisionLogSettings } from './parts.js';
 import { printable } from './terminal/screen.js';
 
 /** Reads the decision log and closes it. A log that does not exist yet is empty, and is created only to follow it. */
@@ -17,7 +17,7 @@ export async function* readDecisionLog<T>(
     warnThatItIsEmpty(settings.state.directory, cli);
     if (!follow) return;
   }
-  const log = await cli.around.parts.openDecisionLog(settings, cli.runtime(true));
+  const log = await cli.context.adapters.openDecisionLog(settings, cli.runtime(true));
   try {
     yield* read(log);
   } finally {

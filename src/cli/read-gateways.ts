@@ -51,7 +51,7 @@ export async function reportGateways(
 }
 
 /** Consul accepts names in config entries that its API cannot address; nothing can be registered by such a name. */
-export async function orUnnameable<T>(read: Promise<T>, otherwise: T): Promise<T> {
+export async function readIfAddressable<T>(read: Promise<T>, otherwise: T): Promise<T> {
   return read.catch((error: unknown) => {
     if (error instanceof SyncError && error.code === 'ERR_CONSUL_REJECTED') return otherwise;
     throw error;

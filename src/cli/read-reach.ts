@@ -7,7 +7,7 @@ import { type Obstacle, obstaclesOf, type ReachFacts } from '../plan/reach.js';
 import { serviceText } from '../plan/world.js';
 import { protocolIn } from '../state/protocols.js';
 import { createKnownServices, type KnownServices } from './known-services.js';
-import { orUnnameable } from './read-gateways.js';
+import { readIfAddressable } from './read-gateways.js';
 
 export interface Edge {
   readonly source: ServiceName;
@@ -48,11 +48,12 @@ export async function readReach(
   };
   const entriesAt = (kind: GatewayKind, place: ServiceName) => entries[kind]({ ...place, name: '' });
   const gatewayHealth = once(
-    (gateway, stop) => orUnnameable(reachability.readGatewayHealth(gateway, stop), NONE),
+    (gateway, stop) => readIfAddressable(reachability.readGatewayHealth(gateway, stop), NONE),
     signal,
   );
   const instances = once(
-    async (service, stop) => (known.lacksInstances(service) ? [] : reachability.readInstances(service, stop)),
+    async (serviceName, stop) =>
+      known.lacksInstances(serviceName) ? [] : reachability.readInstances(serviceName, stop),
     signal,
   );
   const meshGateways = once(async () => {
@@ -80,31 +81,31 @@ export async function readReach(
       (services) => reachability.readRoutes(services, signal),
     ),
   ]);
-  const sources = once(async (service): Promise<Caller> => {
-    const kind = known.gatewayKindOf(service);
+  const sources = once(async (serviceName): Promise<Caller> => {
+    const kind = known.gatewayKindOf(serviceName);
     if (kind === undefined) {
-      const proxies = proxiesOf(service);
+      const proxies = proxiesOf(serviceName);
       return {
         proxies,
-        sourceInstances: proxies.length > 0 ? [] : await instances(service),
-        sourceKind: known.onlyKindOf(service),
+        sourceInstances: proxies.length > 0 ? [] : await instances(serviceName),
+        sourceKind: known.onlyKindOf(serviceName),
       };
     }
-    const [found, health] = await Promise.all([entriesAt(kind, service), gatewayHealth(service)]);
-    const routes = found.filter(({ name }) => name === service.name).flatMap((entry) => entry.routes);
+    const [found, health] = await Promise.all([entriesAt(kind, serviceName), gatewayHealth(serviceName)]);
+    const routes = found.filter(({ name }) => name === serviceName.name).flatMap((entry) => entry.routes);
     return { proxies: [], sourceInstances: [], gateway: { kind, routes, ...health } };
   }, signal);
-  const destinations = once(async (service, stop) => {
-    const routes = routesOf(service);
+  const destinations = once(async (serviceName, stop) => {
+    const routes = routesOf(serviceName);
     const [health, found] = await Promise.all([
-      known.isOutsideMesh(service) ? NONE : reachability.readHealth(service, stop),
-      entriesAt('terminating-gateway', service),
+      known.isOutsideMesh(serviceName) ? NONE : reachability.readHealth(serviceName, stop),
+      entriesAt('terminating-gateway', serviceName),
     ]);
     const names = found
-      .filter(({ routes: linked }) => linked.some((each) => isLinked(each.service, service, known)))
+      .filter(({ routes: linked }) => linked.some((each) => isLinked(each.service, serviceName, known)))
       .map(({ name }) => name);
     const gateways = await Promise.all(
-      names.map(async (name) => ({ name, ...(await gatewayHealth({ ...service, name })) })),
+      names.map(async (name) => ({ name, ...(await gatewayHealth({ ...serviceName, name })) })),
     );
     const isOutside = health.registered === 0 && gateways.length === 0;
     const leaves = routes.some(({ targets }) => targets.some(({ elsewhere }) => elsewhere !== undefined));
@@ -112,10 +113,10 @@ export async function readReach(
       health,
       routes,
       gateways,
-      destinationInstances: isOutside ? await instances(service) : [],
-      destinationKind: known.onlyKindOf(service),
+      destinationInstances: isOutside ? await instances(serviceName) : [],
+      destinationKind: known.onlyKindOf(serviceName),
       ...(leaves && catalog !== undefined
-        ? { meshGateways: await meshGateways({ ...service, name: '' }) }
+        ? { meshGateways: await meshGateways({ ...serviceName, name: '' }) }
         : {}),
     };
   }, signal);
@@ -134,8 +135,8 @@ export async function readReach(
 }
 
 /** Consul gives a wildcard of a terminating gateway every service that is registered. */
-function isLinked(linked: string, service: ServiceName, known: KnownServices): boolean {
-  return linked === '*' ? known.hasOrdinary(service) : linked === service.name;
+function isLinked(linked: string, serviceName: ServiceName, known: KnownServices): boolean {
+  return linked === '*' ? known.hasOrdinary(serviceName) : linked === serviceName.name;
 }
 
 type Caller = Pick<ReachFacts, 'proxies' | 'sourceInstances' | 'sourceKind' | 'gateway'>;
@@ -144,21 +145,21 @@ type Caller = Pick<ReachFacts, 'proxies' | 'sourceInstances' | 'sourceKind' | 'g
 async function byService<T>(
   services: readonly ServiceName[],
   read: (services: readonly ServiceName[]) => Promise<readonly (readonly T[])[]>,
-): Promise<(service: ServiceName) => readonly T[]> {
-  const asked = new Map(services.map((service) => [serviceText(service), service]));
+): Promise<(serviceName: ServiceName) => readonly T[]> {
+  const asked = new Map(services.map((serviceName) => [serviceText(serviceName), serviceName]));
   const found = await read([...asked.values()]);
   const answers = new Map([...asked.keys()].map((text, at) => [text, found[at] ?? []]));
-  return (service) => answers.get(serviceText(service)) ?? [];
+  return (serviceName) => answers.get(serviceText(serviceName)) ?? [];
 }
 
 function once<T>(
-  read: (service: ServiceName, signal: AbortSignal) => Promise<T>,
+  read: (serviceName: ServiceName, signal: AbortSignal) => Promise<T>,
   signal: AbortSignal,
-): (service: ServiceName) => Promise<T> {
+): (serviceName: ServiceName) => Promise<T> {
   const known = new Map<string, Promise<T>>();
-  return (service) => {
-    const key = serviceText(service);
-    const found = known.get(key) ?? read(service, signal);
+  return (serviceName) => {
+    const key = serviceText(serviceName);
+    const found = known.get(key) ?? read(serviceName, signal);
     known.set(key, found);
     return found;
   };

@@ -35,7 +35,7 @@ const StatusHolds = z.object({
   holdsAfter: z.string().nullable().default(null),
 });
 /** A page has 1,000 holds. */
-const MOST_PAGES = 1_000;
+const MAX_PAGES = 1_000;
 
 /** The log may be long, and IDs are only an addition to what a command prints. */
 const LOG_TIMEOUT_MS = 5_000;
@@ -60,7 +60,7 @@ export async function findKnownHolds(
   if (!hasDecisionLog(config)) return undefined;
   const timeout = AbortSignal.timeout(LOG_TIMEOUT_MS);
   try {
-    const log = await cli.around.parts.openDecisionLog(config, cli.runtime(true));
+    const log = await cli.context.adapters.openDecisionLog(config, cli.runtime(true));
     try {
       const stop = AbortSignal.any([cli.signal, timeout]);
       return (await holdsIn(log.read({ from: 'start', follow: false }, stop))).open;
@@ -80,7 +80,7 @@ async function readPages(
 ): Promise<KnownHolds> {
   const known = new Map<string, KnownHold>();
   let page: typeof first | undefined = first;
-  for (let count = 0; page !== undefined && count < MOST_PAGES; count++) {
+  for (let count = 0; page !== undefined && count < MAX_PAGES; count++) {
     for (const hold of page.holds) known.set(holdKey(hold), hold);
     page = page.holdsAfter === null ? undefined : StatusHolds.safeParse(await read(page.holdsAfter)).data;
   }

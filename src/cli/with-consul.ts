@@ -10,7 +10,7 @@ export async function withConsul<T>(
   use: (consul: Consul) => Promise<T>,
   runtime: Runtime = cli.runtime(true),
 ): Promise<T> {
-  const consul = await cli.around.parts.openConsul(settings, owner, runtime);
+  const consul = await cli.context.adapters.openConsul(settings, owner, runtime);
   try {
     return await use(consul);
   } finally {

@@ -75,5 +75,5 @@ async function open(cli: Cli, fromTopic: boolean): Promise<Trail> {
       `there are no decisions in ${settings.state.directory} (state.directory): run this where the daemon runs, or set the directory`,
       { retriable: false },
     );
-  return cli.around.parts.openTrail(settings, cli.runtime(true), { fromTopic, signal: cli.signal });
+  return cli.context.adapters.openTrail(settings, cli.runtime(true), { fromTopic, signal: cli.signal });
 }

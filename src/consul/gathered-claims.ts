@@ -2,7 +2,7 @@ import { Gatherer, shareRead } from '../gather.js';
 import type { ClaimRecords, ClaimWrite, RecordResult } from './consul.js';
 
 /** Of one transaction: if it is refused, none of its writes was made. */
-const MOST_OPERATIONS = 64;
+const MAX_OPERATIONS = 64;
 const operationsOf = ({ do: what }: ClaimWrite) => (what === 'delete' ? 2 : 1);
 
 /**
@@ -12,7 +12,7 @@ const operationsOf = ({ do: what }: ClaimWrite) => (what === 'delete' ? 2 : 1);
 export function gatherClaims(claims: ClaimRecords): ClaimRecords {
   const writes = new Gatherer<ClaimWrite, RecordResult>(
     (all, signal) => claims.write(all, signal),
-    MOST_OPERATIONS,
+    MAX_OPERATIONS,
     operationsOf,
   );
   return {

@@ -42,9 +42,9 @@ export interface GatewayRoute {
 /** What decides whether an allowed call arrives. Every method throws SyncError as `Intentions` does, and needs `service:read`. */
 export interface Reachability {
   /** The sidecars of a service, and its instances with native mesh integration; no terminating gateways. */
-  readHealth(service: ServiceName, signal: AbortSignal): Promise<EndpointHealth>;
+  readHealth(serviceName: ServiceName, signal: AbortSignal): Promise<EndpointHealth>;
   /** The ordinary instances of a service, without its sidecars and without gateways of its name; sorted by node and ID. */
-  readInstances(service: ServiceName, signal: AbortSignal): Promise<readonly Registration[]>;
+  readInstances(serviceName: ServiceName, signal: AbortSignal): Promise<readonly Registration[]>;
   /** The instances of a gateway. */
   readGatewayHealth(gateway: ServiceName, signal: AbortSignal): Promise<EndpointHealth>;
   /**

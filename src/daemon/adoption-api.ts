@@ -2,11 +2,11 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Clock } from '../clock.js';
 import { parseKey } from '../model/key.js';
-import { MOST_SUBJECTS } from '../operator/asked-adoptions.js';
 import { type AdoptionDeps, commandOf } from '../operator/deps.js';
+import { MAX_SUBJECTS } from '../operator/requested-adoptions.js';
 import { policyOf } from '../plan/mode.js';
 import { answerChange, ChangeBody, type ChangeDeps } from './api-change.js';
-import { LONGEST_KEY } from './parked-api.js';
+import { MAX_KEY_LENGTH } from './parked-api.js';
 
 export interface AdoptionApiDeps extends ChangeDeps {
   /** Of the present term. */
@@ -15,8 +15,8 @@ export interface AdoptionApiDeps extends ChangeDeps {
 }
 
 const Body = ChangeBody.extend({
-  key: z.string().min(1).max(LONGEST_KEY),
-  subjects: z.array(z.string().min(1).max(LONGEST_KEY)).min(1).max(MOST_SUBJECTS),
+  key: z.string().min(1).max(MAX_KEY_LENGTH),
+  subjects: z.array(z.string().min(1).max(MAX_KEY_LENGTH)).min(1).max(MAX_SUBJECTS),
 });
 
 const NOT_READ =

@@ -5,7 +5,7 @@ import { type Principal, systemUser, tokenHolder } from '../model/cause.js';
 import { jsonIn } from '../model/json-in.js';
 import type { Logger } from '../observe.js';
 import { safeParse } from '../safe-parse.js';
-import { type Access, type Caller, sendRefusal } from './access.js';
+import { type ApiAccess, type Caller, sendRefusal } from './api-access.js';
 
 /** What every request that changes something sends. `user`: of the operating system, as a command on this machine reports it. */
 export const ChangeBody = z.strictObject({
@@ -16,7 +16,7 @@ export const ChangeBody = z.strictObject({
 });
 
 export interface ChangeDeps {
-  readonly access: Access;
+  readonly access: ApiAccess;
   /** Why this replica cannot answer, and which one can; undefined if it leads. */
   readonly standby: () => Promise<string | undefined>;
   readonly logger: Logger;

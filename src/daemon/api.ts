@@ -2,10 +2,10 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { type LoginView, loginDocument } from '../cli/login-view.js';
 import { messageOf } from '../errors.js';
-import type { Rulings, Verdict } from '../operator/rulings.js';
+import type { Rulings, RulingVerdict } from '../operator/rulings.js';
 import { rejectedText } from '../plan/guards/approval.js';
 import type { ClientId } from '../plan/world.js';
-import { sendRefusal } from './access.js';
+import { sendRefusal } from './api-access.js';
 import { answerChange, ChangeBody, type ChangeDeps } from './api-change.js';
 
 export interface ApiDeps extends ChangeDeps {
@@ -24,7 +24,7 @@ const Body = ChangeBody.extend({ override: z.boolean().exactOptional() });
  * request that changes something must be JSON.
  */
 export function addApi(server: FastifyInstance, deps: ApiDeps): void {
-  const rule = (verdict: Verdict) => async (request: FastifyRequest, reply: FastifyReply) =>
+  const rule = (verdict: RulingVerdict) => async (request: FastifyRequest, reply: FastifyReply) =>
     answerChange(request, reply, deps, Body, async (by, { override }) => {
       const { id } = z.object({ id: z.string() }).parse(request.params);
       const result = await deps.rulings().onHold(id, verdict, by, override === true);

@@ -2,10 +2,10 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { PERSONS_REASON } from '../model/cause.js';
 import {
-  askBreakGlass,
   type BreakGlassDeps,
   type BreakGlassResult,
   endBreakGlass,
+  requestBreakGlass,
 } from '../operator/break-glass.js';
 import { REQUEST_FIELDS } from '../operator/stored-break-glass.js';
 import { toBreakGlassView } from '../plan/break-glass-view.js';
@@ -18,10 +18,10 @@ export interface BreakGlassApiDeps extends ChangeDeps {
   readonly place: { readonly partition: string; readonly namespace: string };
 }
 
-const MOST_SECONDS = 31 * 86_400;
+const MAX_SECONDS = 31 * 86_400;
 const AskBody = ChangeBody.extend({
   ...REQUEST_FIELDS,
-  forSeconds: z.number().int().min(1).max(MOST_SECONDS),
+  forSeconds: z.number().int().min(1).max(MAX_SECONDS),
   duringFreeze: z.boolean().exactOptional(),
 });
 const EndBody = ChangeBody.extend({ reason: z.string().regex(PERSONS_REASON) });
@@ -34,7 +34,7 @@ export function addBreakGlassApi(server: FastifyInstance, deps: BreakGlassApiDep
   server.post('/api/break-glass', (request, reply) =>
     answerChange(request, reply, deps, AskBody, async (by, { user: _, forSeconds, ...requested }) => {
       const asked = { ...requested, ...deps.place, forMs: forSeconds * 1000 };
-      return answer(reply, await askBreakGlass(asked, by, deps.breakGlass()), deps.breakGlass());
+      return answer(reply, await requestBreakGlass(asked, by, deps.breakGlass()), deps.breakGlass());
     }),
   );
   server.post('/api/break-glass/:id/end', (request, reply) =>

@@ -11,18 +11,18 @@ import { withLinkedSignal } from '../linked-signal.js';
 import { fieldOf } from '../model/field-of.js';
 import type { Logger, Metrics } from '../observe.js';
 import { safeParse } from '../safe-parse.js';
-import { type Access, sendRefusal } from './access.js';
+import { type ApiAccess, sendRefusal } from './api-access.js';
 
 export interface DecisionStreamDeps {
   /** The embedded log; undefined if the decisions are on a topic, which has consumers of its own. */
   readonly log: (() => Promise<DecisionLog>) | undefined;
-  readonly access: Access;
+  readonly access: ApiAccess;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
 
-const MOST_STREAMS = 16;
+const MAX_STREAMS = 16;
 /** How long a consumer may leave its buffer full. */
 const SLOW_MS = 30_000;
 /** A comment this often shows both ends that the connection lives. */
@@ -46,11 +46,11 @@ export function addDecisionStream(server: FastifyInstance, deps: DecisionStreamD
       return reply.code(404).send({
         error: 'the decisions of this scopemesh are on a Kafka topic (decisions.topic); read them there',
       });
-    if (open >= MOST_STREAMS)
+    if (open >= MAX_STREAMS)
       return reply
         .code(503)
         .header('retry-after', '10')
-        .send({ error: `there are ${MOST_STREAMS} streams already; close one` });
+        .send({ error: `there are ${MAX_STREAMS} streams already; close one` });
     open++;
     metrics.gauge('scopemesh_decision_streams', open);
     try {

@@ -17,10 +17,10 @@ export interface FreezeApiDeps extends ChangeDeps {
 }
 
 const Reason = z.string().regex(PERSONS_REASON).exactOptional();
-const MOST_SECONDS = 366 * 86_400;
+const MAX_SECONDS = 366 * 86_400;
 const StartBody = ChangeBody.extend({
   reason: Reason,
-  forSeconds: z.number().int().min(1).max(MOST_SECONDS).exactOptional(),
+  forSeconds: z.number().int().min(1).max(MAX_SECONDS).exactOptional(),
 });
 const EndBody = ChangeBody.extend({ reason: Reason });
 

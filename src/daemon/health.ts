@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { PrometheusMetrics } from '../cli/metrics.js';
 import { messageOf } from '../errors.js';
-import { type Access, sendRefusal } from './access.js';
+import { type ApiAccess, sendRefusal } from './api-access.js';
 import type { Status } from './status.js';
 
 export interface ProbeDeps {
@@ -10,7 +10,7 @@ export interface ProbeDeps {
 }
 
 export interface StatusDeps {
-  readonly access: Pick<Access, 'readRefusal'>;
+  readonly access: Pick<ApiAccess, 'readRefusal'>;
   readonly metrics: PrometheusMetrics;
   /** `holdsAfter`: where the list of holds begins; undefined: at its start. */
   readonly status: (holdsAfter: string | undefined) => Promise<Status>;
@@ -20,7 +20,7 @@ export interface StatusDeps {
 const PROBE_TIMEOUT_MS = 2_000;
 
 /** A probe, and a person, waits no longer than this for a read to begin. */
-const LONGEST_PAUSE_MS = 500;
+const MAX_PAUSE_MS = 500;
 
 /** After a read that serves everyone, the next one waits this many times as long as it took. */
 const SHARED_REST = 9;
@@ -127,7 +127,7 @@ function sinceAsked<T>(read: () => Promise<T>): () => Promise<T> {
   };
 }
 
-/** One read at a time. After it the next one begins `times` as much later as it took, and `LONGEST_PAUSE_MS` at most. */
+/** One read at a time. After it the next one begins `times` as much later as it took, and `MAX_PAUSE_MS` at most. */
 function rested<A extends readonly unknown[], T>(
   times: number,
   read: (...args: A) => Promise<T>,
@@ -142,7 +142,7 @@ function rested<A extends readonly unknown[], T>(
       return await read(...args);
     } finally {
       const endedAt = performance.now();
-      freeAt = endedAt + Math.min(times * (endedAt - startedAt), LONGEST_PAUSE_MS);
+      freeAt = endedAt + Math.min(times * (endedAt - startedAt), MAX_PAUSE_MS);
     }
   };
   return (...args) => {

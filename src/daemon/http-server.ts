@@ -7,7 +7,7 @@ import { type ClosedReason, limitConnections } from '../intake/admission.js';
 export const BODY_LIMIT = 1024 * 1024;
 
 /** A client ID has up to 255 characters. The server's own limit for a part of a path is 100. */
-const LONGEST_PARAMETER = 512;
+const MAX_PARAMETER_LENGTH = 512;
 
 /**
  * `connections` stays far below what a process may open, so that a flood of connections cannot cut scopemesh off from
@@ -37,7 +37,7 @@ export function createHttpServer(
     requestTimeout: requestMs,
     // Node uses the longer of the two timeouts for the whole request, and that for the headers is a minute by default.
     http: { headersTimeout: requestMs, requestTimeout: requestMs, connectionsCheckingInterval: checkMs },
-    routerOptions: { maxParamLength: LONGEST_PARAMETER },
+    routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
     connectionTimeout: 30_000,
     keepAliveTimeout: 30_000,
     trustProxy: false,

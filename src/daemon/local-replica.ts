@@ -1,7 +1,7 @@
 import type { Config } from '../../config/config.js';
+import type { Provider } from '../cli/adapter-factory.js';
 import { createCore } from '../cli/create-core.js';
 import { createLeases } from '../cli/create-lease.js';
-import type { Provider } from '../cli/parts.js';
 import type { Consul } from '../consul/consul.js';
 import { Leadership } from '../lease/leadership.js';
 import type { Term } from '../lease/term.js';
@@ -29,7 +29,7 @@ export interface LocalReplicaParts {
 }
 
 /** What one term runs: `publish` makes its core the one that the replica shows, and hands its events to. */
-export type Lead = (
+export type RunTerm = (
   term: Term,
   parts: { readonly config: Config; readonly publish: (core: LiveCore) => void },
 ) => Promise<void>;
@@ -45,7 +45,7 @@ export interface LocalReplica {
   /** Resolves when it leads, or has tried to for the first time, or when the signal aborts. */
   attempted(signal: AbortSignal): Promise<void>;
   /** Leads whenever it has the lease. Resolves after `stop` has aborted; rejects as `lead` does. */
-  run(lead: Lead, stop: AbortSignal): Promise<void>;
+  run(lead: RunTerm, stop: AbortSignal): Promise<void>;
 }
 
 /** `signal`: the first signal of the process. `stop`: that, or the failure of a part. */

@@ -9,9 +9,9 @@ import { isLoopback } from './http-server.js';
  * Gives the token to commands on this machine. Called once the daemon listens, so that a second one that cannot start does
  * not replace the token of the first. Without the file the daemon still runs, because revocations must not wait for it.
  */
-export async function publishLocalToken(config: Config, token: Secret, logger: Logger): Promise<void> {
+export async function publishLocalToken(config: Config, apiToken: Secret, logger: Logger): Promise<void> {
   try {
-    await writeApiToken(config, token);
+    await writeApiToken(config, apiToken);
   } catch (error) {
     logger.warn(
       { path: apiTokenPath(config), error: messageOf(error) },

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import type { FastifyInstance } from 'fastify';
 import { packageFile } from '../package-file.js';
-import { type Access, sendRefusal } from './access.js';
+import { type ApiAccess, sendRefusal } from './api-access.js';
 
 /** `GET /api/openapi.yaml`, and one answer for every path under `/api` that does not exist: the access is checked first. */
-export function addOpenapi(server: FastifyInstance, { access }: { readonly access: Access }): void {
+export function addOpenapi(server: FastifyInstance, { access }: { readonly access: ApiAccess }): void {
   server.addHook('onRequest', async (request, reply) => {
     if (!request.is404 || !/^\/api(?:[/?]|$)/.test(request.url)) return;
     const caller = access.callerOf(request);

@@ -23,7 +23,7 @@ interface Waiting {
  * lasts, without growing delays and without parking, so that a revocation closes within moments of the server's return.
  * They hold no place while they wait, so that other jobs go on. The queue counts all other failures.
  */
-export function throughOutages(
+export function retryThroughOutages(
   handler: AgendaHandler,
   deps: Pick<ReconcilerDeps, 'clock'> & { readonly logger: Logger; readonly onOverload?: () => void },
   random: () => number = Math.random,

@@ -8,8 +8,8 @@ export interface ParkedApiDeps extends ChangeDeps {
 }
 
 /** A client ID of 255 characters, each percent-encoded in twelve. */
-export const LONGEST_KEY = 4_096;
-const Body = ChangeBody.extend({ key: z.string().min(1).max(LONGEST_KEY) });
+export const MAX_KEY_LENGTH = 4_096;
+const Body = ChangeBody.extend({ key: z.string().min(1).max(MAX_KEY_LENGTH) });
 
 /** `POST /api/parked/retry` and `/api/parked/drop`. `/statusz` lists the parked keys. */
 export function addParkedApi(server: FastifyInstance, deps: ParkedApiDeps): void {

@@ -1,7 +1,7 @@
 import type { ReconcilerDeps } from '../reconcile/deps.js';
-import { inTurns } from '../reconcile/in-turns.js';
 import { readConsulSide, readDirectory } from '../reconcile/read-all.js';
 import { restoreRecords } from '../reconcile/restore.js';
+import { runCooperatively } from '../reconcile/run-cooperatively.js';
 import { planningFleet } from '../state/fleet.js';
 
 /**
@@ -35,7 +35,7 @@ export async function rehearse(
       each(provider, () => readDirectory(provider, directory, deps, signal)),
     ),
   );
-  await inTurns(
+  await runCooperatively(
     planningFleet(deps.world, deps.window, () => deps.clock.now()),
     signal,
   );

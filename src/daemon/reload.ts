@@ -10,7 +10,7 @@ import { policyOf } from '../plan/mode.js';
 import { needsUserTokens } from '../read/user-token-facts.js';
 import { aclTriggers, everyAclTrigger } from '../reconcile/acl/acl-triggers.js';
 import { type ReconcilerDeps, stampOf } from '../reconcile/deps.js';
-import { inTurns } from '../reconcile/in-turns.js';
+import { runCooperatively } from '../reconcile/run-cooperatively.js';
 import { planningFleet } from '../state/fleet.js';
 import { losingDestinations, toTriggers } from '../state/observe-consul.js';
 
@@ -169,7 +169,7 @@ export class Reloads {
     const cause = this.#cause();
     try {
       const planning = planningFleet(world, deps.window, () => clock.now());
-      const losing = losingDestinations(await inTurns(planning, this.#signal));
+      const losing = losingDestinations(await runCooperatively(planning, this.#signal));
       await queue.add([
         ...toTriggers([...before, ...world.destinations(clock.now())], cause, losing),
         // A rule may require a user for the first time, and then the address of the provider's keys is not known yet.

@@ -5,9 +5,9 @@ import { composeSources } from '../identity/with-signals.js';
 import { createRulings } from '../operator/rulings.js';
 import type { Fence } from '../queue/fence.js';
 import { createParkedKeys } from '../queue/parked-keys.js';
-import { type AccessSettings, createAccess } from './access.js';
 import { addAdoptionApi } from './adoption-api.js';
 import { addApi } from './api.js';
+import { type ApiAccessSettings, createApiAccess } from './api-access.js';
 import { addBreakGlassApi } from './break-glass-api.js';
 import { addDecisionStream } from './decision-stream.js';
 import { addIntake, type IntakeDeps } from './events.js';
@@ -34,12 +34,12 @@ export interface RouteParts extends Omit<StatusParts, 'metrics'> {
 export function addRoutes(
   { main, admin }: Pick<Listeners, 'main' | 'admin'>,
   parts: RouteParts,
-  local: AccessSettings['local'],
+  local: ApiAccessSettings['local'],
 ): void {
   const { config, store, providers, live, leading, metrics, intake } = parts;
   const { clock, logger } = intake;
   const { host } = config.http.admin ?? config.http.listen;
-  const access = createAccess({ host, tokens: config.http.tokens, local });
+  const access = createApiAccess({ host, tokens: config.http.tokens, local });
   const canStore = () => store.inbox.check();
   for (const server of [main, admin]) if (server !== undefined) addProbes(server, { canStore });
   const rest = admin ?? main;

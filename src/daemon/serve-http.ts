@@ -1,7 +1,7 @@
 import type { Config } from '../../config/config.js';
+import type { Provider } from '../cli/adapter-factory.js';
 import { apiTokenPath, createApiToken } from '../cli/api-token.js';
 import type { PrometheusMetrics } from '../cli/metrics.js';
-import type { Provider } from '../cli/parts.js';
 import type { Role } from '../cli/run-daemon.js';
 import type { DecisionLog } from '../decisions/log.js';
 import type { Trail } from '../decisions/trail.js';
@@ -32,7 +32,7 @@ export async function serveHttp(
   { config, only, secrets, store, providers, replica, metrics, openLog, openTrail }: ServedParts,
   { logger }: Runtime,
 ): ReturnType<Listeners['listen']> {
-  const token = createApiToken();
+  const apiToken = createApiToken();
   addRoutes(
     listeners,
     {
@@ -49,10 +49,10 @@ export async function serveHttp(
       isIntake: only.includes('intake'),
       trail: openTrail,
     },
-    { token, path: apiTokenPath(config) },
+    { token: apiToken, path: apiTokenPath(config) },
   );
   const addresses = await listeners.listen();
-  await publishLocalToken(config, token, logger);
+  await publishLocalToken(config, apiToken, logger);
   warnOfMissingTokens(config, logger);
   return addresses;
 }

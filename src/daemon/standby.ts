@@ -6,7 +6,7 @@ import { repeatSteps } from '../repeat.js';
 import type { Runtime } from '../runtime.js';
 import { rehearse } from './rehearse.js';
 
-export interface WarmthOptions {
+export interface StandbyOptions {
   /** Around an empty world. */
   readonly createDeps: () => ReconcilerDeps;
   /** At least as long as a leader waits between two complete reads of a directory. */
@@ -22,7 +22,7 @@ const RETRY_MS = 60_000;
  * and the leader needs them for revocations.
  */
 export class Standby {
-  readonly #options: WarmthOptions;
+  readonly #options: StandbyOptions;
   readonly #runtime: Runtime;
   /** The last read of each directory, by provider. */
   readonly #reads = new Map<string, { readonly begunAt: number; readonly isComplete: boolean }>();
@@ -30,7 +30,7 @@ export class Standby {
   #end: AbortController | undefined;
   #running: Promise<void> = Promise.resolve();
 
-  constructor(options: WarmthOptions, runtime: Runtime) {
+  constructor(options: StandbyOptions, runtime: Runtime) {
     this.#options = options;
     this.#runtime = runtime;
   }

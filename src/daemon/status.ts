@@ -1,5 +1,5 @@
 import type { Config } from '../../config/config.js';
-import type { Provider } from '../cli/parts.js';
+import type { Provider } from '../cli/adapter-factory.js';
 import { type ProviderHealth, readProviderHealth } from '../cli/provider-health.js';
 import { readWebhookStatus, type WebhookStatus } from '../cli/webhook-status.js';
 import type { ChannelActivity } from '../intake/channel-activity.js';
@@ -86,7 +86,7 @@ export async function queueState(queue: Pick<Queue, 'state'>, agenda: Agenda): P
 }
 
 /** An answer stays small, however much waits. */
-const MOST_LISTED = 1_000;
+const MAX_LISTED = 1_000;
 
 /** What the status is read from. */
 export interface StatusParts {
@@ -111,7 +111,7 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
     store.fence.read(),
     store.roster.list(),
     store.journal.overview({
-      limit: MOST_LISTED,
+      limit: MAX_LISTED,
       ...(holdsAfter === undefined ? {} : { after: holdsAfter }),
     }),
     readFreeze({ journal: store.journal, world: deps.world, clock: deps.clock }),
@@ -150,7 +150,7 @@ export async function readStatus(parts: StatusParts, holdsAfter?: string): Promi
     sweepAgeSeconds: age(sweptAt),
     ownedEdges: deps.world.owned.count,
     queue: { waiting: queue.waiting, delayed: queue.delayed, active: queue.active },
-    parked: queue.parked.slice(0, MOST_LISTED),
+    parked: queue.parked.slice(0, MAX_LISTED),
     parkedCount: queue.parked.length,
     holdCounts: journal.holdCounts,
     holdsAfter: journal.holdsAfter ?? null,

@@ -15,7 +15,7 @@ import { callAt } from '../trail/call-at.js';
 import { historyOf } from '../trail/history.js';
 import { whatCan } from '../trail/what-can.js';
 import { whoCanCall } from '../trail/who-can-call.js';
-import { type Access, sendRefusal } from './access.js';
+import { type ApiAccess, sendRefusal } from './api-access.js';
 
 export interface TrailApiDeps {
   /** Opens the trail once; the owner of these parts closes it. */
@@ -23,13 +23,13 @@ export interface TrailApiDeps {
   /** What Consul has, in a process that reconciles. */
   readonly world: () => WorldState;
   readonly isReconciling: () => boolean;
-  readonly access: Access;
+  readonly access: ApiAccess;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
 /** A question reads the disk of the daemon: more at once would slow down its own work. */
-const MOST_AT_ONCE = 2;
+const MAX_AT_ONCE = 2;
 const DEADLINE_MS = 8_000;
 
 const name = z.string().min(1).max(512);
@@ -71,7 +71,7 @@ export function addTrailApi(server: FastifyInstance, deps: TrailApiDeps): void {
       if ('status' in caller) return sendRefusal(reply, caller);
       const question = safeParse(shape, request.query);
       if (!question.success) return reply.code(400).send({ error: faultOf(question.error) });
-      if (running >= MOST_AT_ONCE)
+      if (running >= MAX_AT_ONCE)
         return reply.code(429).send({ error: `${running} questions are being answered; ask again` });
       running++;
       try {

@@ -10,15 +10,15 @@ type Deps = Pick<ReconcilerDeps, 'consul' | 'clock' | 'logger'>;
 
 const RETRY_MS = 1_000;
 /** After an error that lasts, the next read waits this many times as long: an answer that is too long is read for seconds. */
-const RETRY_REST = 4;
+const RETRY_PAUSE = 4;
 /** How long the next read waits after one: so many times as long as that one took, but no longer than `mostMs`. */
-export interface Rest {
+export interface ReadPause {
   readonly times: number;
   /** A clock that is set forward during a read must not stop the reads. */
-  readonly mostMs: number;
+  readonly maxMs: number;
 }
-const NO_REST: Rest = { times: 0, mostMs: 0 };
-const LONGEST_RETRY_MS = 10_000;
+const NO_PAUSE: ReadPause = { times: 0, maxMs: 0 };
+const MAX_RETRY_MS = 10_000;
 /** How often `watchWhile` checks whether the table is needed. */
 const ACTIVITY_CHECK_MS = 1_000;
 
@@ -32,7 +32,7 @@ export async function watchTables(
   deps: Deps,
   ages: WatchAges,
   signal: AbortSignal,
-  rest = NO_REST,
+  rest = NO_PAUSE,
 ): Promise<void> {
   const outage = new Outage();
   const sleep = (ms: number) => deps.clock.sleep(ms, signal).catch(() => {});
@@ -63,7 +63,7 @@ export async function watchTables(
         proven.clear();
         const lastedMs = outage.ends(deps.clock.now());
         if (lastedMs !== undefined) deps.logger.info({ tables, lastedMs }, 'Consul can be read again');
-        if (rest.times > 0) await sleep(Math.min(rest.mostMs, rest.times * tookMs()));
+        if (rest.times > 0) await sleep(Math.min(rest.maxMs, rest.times * tookMs()));
       } catch (error) {
         if (signal.aborted) return;
         proven.clear();
@@ -74,7 +74,7 @@ export async function watchTables(
           );
         changed();
         const lasts = error instanceof SyncError && !error.retriable;
-        const restMs = lasts ? Math.min(LONGEST_RETRY_MS, RETRY_REST * tookMs()) : 0;
+        const restMs = lasts ? Math.min(MAX_RETRY_MS, RETRY_PAUSE * tookMs()) : 0;
         await sleep(Math.max(RETRY_MS, restMs));
       }
     }
@@ -98,7 +98,7 @@ export async function watchWhile(
   deps: Deps,
   ages: WatchAges,
   signal: AbortSignal,
-  rest = NO_REST,
+  rest = NO_PAUSE,
 ): Promise<void> {
   const pause = () => deps.clock.sleep(ACTIVITY_CHECK_MS, signal).catch(() => {});
   while (!signal.aborted) {

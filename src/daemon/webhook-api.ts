@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { askRetry, dropEvent } from '../decisions/webhook-requests.js';
+import { dropEvent, requestRetry } from '../decisions/webhook-requests.js';
 import { WebhookStore } from '../decisions/webhook-state.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
 import { answerChange, ChangeBody, type ChangeDeps } from './api-change.js';
@@ -13,8 +13,8 @@ export interface WebhookApiDeps extends Omit<ChangeDeps, 'standby'> {
 }
 
 const ID = z.string().min(1).max(128);
-const MOST_IDS = 1_000;
-const RetryBody = ChangeBody.extend({ name: z.string(), ids: z.array(ID).max(MOST_IDS).exactOptional() });
+const MAX_IDS = 1_000;
+const RetryBody = ChangeBody.extend({ name: z.string(), ids: z.array(ID).max(MAX_IDS).exactOptional() });
 const DropBody = ChangeBody.extend({ name: z.string(), id: ID });
 const UNKNOWN = { error: 'the configuration of this daemon has no webhook of this name' };
 
@@ -25,7 +25,7 @@ export function addWebhookApi(server: FastifyInstance, deps: WebhookApiDeps): vo
   server.post('/api/webhooks/retry', (request, reply) =>
     answerChange(request, reply, change, RetryBody, async (by, { name, ids }) => {
       if (!names.includes(name)) return reply.code(404).send(UNKNOWN);
-      const found = await askRetry(new WebhookStore(keyValues, name), ids);
+      const found = await requestRetry(new WebhookStore(keyValues, name), ids);
       logger.info({ webhook: name, by: by.id, count: found.length }, 'a person asked a webhook to try again');
       return reply.send({ name, ids: found });
     }),

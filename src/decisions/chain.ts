@@ -54,11 +54,11 @@ export function extendChain(
  * chain. All other fields count, those of a later version too.
  */
 export function hashOfEvent(event: unknown): string | undefined {
-  const data = fieldOf(event, 'data');
-  const chain = fieldOf(data, 'chain');
-  if (!isRecord(event) || !isRecord(data) || !isRecord(chain)) return undefined;
+  const decision = fieldOf(event, 'data');
+  const chain = fieldOf(decision, 'chain');
+  if (!isRecord(event) || !isRecord(decision) || !isRecord(chain)) return undefined;
   const { hash: _, ...link } = chain;
-  return digest({ ...event, data: { ...data, chain: link } });
+  return digest({ ...event, data: { ...decision, chain: link } });
 }
 
 /** A decision as logs store it: canonical JSON, so that its hash can be checked without parsing it. */
@@ -103,7 +103,7 @@ const STORED_END =
 const USUAL_END = 512;
 /** What is hashed. Used again for each decision. */
 const hashed = Buffer.alloc(1 << 18);
-const MOST_BYTES_OF_A_UNIT = 3;
+const MAX_BYTES_OF_A_UNIT = 3;
 
 /**
  * The ID, the time and the link of a decision that is stored as `toStoredText` wrote it and has the hash that it names; undefined for
@@ -115,7 +115,7 @@ export function intactLinkOf(
 ): { readonly id: string; readonly time: string; readonly link: ChainLink } | undefined {
   // Each character of this text is one stored byte.
   const text = typeof stored === 'string' ? stored : stored.toString('latin1');
-  if (text.length * MOST_BYTES_OF_A_UNIT > hashed.length) return undefined;
+  if (text.length * MAX_BYTES_OF_A_UNIT > hashed.length) return undefined;
   const begin = text.indexOf(CHAIN_NAME) - 1;
   const at = begin + CHAIN_BEGIN.length;
   if (!text.startsWith(CHAIN_BEGIN, begin) || text.indexOf(CHAIN_NAME, at) !== -1) return undefined;

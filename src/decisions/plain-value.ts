@@ -15,7 +15,7 @@ const SECRET_HEADERS = new Set([
 ]);
 const HEADER_VALUES = new Set(['exact', 'prefix', 'suffix', 'regex']);
 /** Deeper than any resource; ends the walk over a value that refers to itself. */
-const MOST_DEPTH = 32;
+const MAX_DEPTH = 32;
 
 /**
  * The value in the form of JSON, with secrets masked: a `Secret`, a JWT, the credentials of an Authorization header, and
@@ -26,7 +26,7 @@ export function toPlainValue(value: unknown, depth = 0): unknown {
   if (typeof value === 'string') return toPlainText(value);
   if (typeof value === 'bigint') return value.toString();
   if (typeof value !== 'object' || value === null) return value;
-  if (depth >= MOST_DEPTH) return null;
+  if (depth >= MAX_DEPTH) return null;
   if (value instanceof Date) return value.toISOString();
   if (Array.isArray(value)) return value.map((element) => toPlainValue(element, depth + 1));
   const entries = value instanceof Map ? [...value.entries()] : Object.entries(value);

@@ -42,7 +42,7 @@ const BUSY_BATCH = 50;
 const BUSY_GATHER_MS = 250;
 const DRAIN_MS = 5_000;
 const FIRST_WAIT_MS = 200;
-const LONGEST_WAIT_MS = 10_000;
+const MAX_WAIT_MS = 10_000;
 
 /**
  * Moves the journal's outbox to the decision log, in order, each decision exactly once, until the signal is aborted, and
@@ -77,7 +77,7 @@ export async function relay(deps: RelayDeps, stop: AbortSignal): Promise<void> {
       return undefined;
     }
   };
-  const waitMs = () => backoffMs(failures, FIRST_WAIT_MS, LONGEST_WAIT_MS);
+  const waitMs = () => backoffMs(failures, FIRST_WAIT_MS, MAX_WAIT_MS);
 
   const run = async () => {
     while (!signal.aborted) {

@@ -5,7 +5,7 @@ import { SyncError } from '../errors.js';
 const ED25519 = Buffer.of(1);
 /** DER before the 32 bytes of an Ed25519 public key (RFC 8410). */
 const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
-const MOST_SIGNATURES = 100;
+const MAX_SIGNATURES = 100;
 const HASH_BYTES = 4;
 
 /** A signature's line: an em dash, the name of the key, base64 of the key's hash and the signature. */
@@ -84,7 +84,7 @@ export function signaturesIn(
   const end = note.lastIndexOf('\n\n');
   const text = note.slice(0, end + 1);
   const lines = note.slice(end + 2, -1).split('\n');
-  if (end === -1 || !note.endsWith('\n') || lines.length > MOST_SIGNATURES) return { text, signatures: [] };
+  if (end === -1 || !note.endsWith('\n') || lines.length > MAX_SIGNATURES) return { text, signatures: [] };
   const signatures = lines.flatMap((line) => {
     const [, signer, base64 = ''] = SIGNATURE.exec(line) ?? [];
     const signature = Buffer.from(base64, 'base64');

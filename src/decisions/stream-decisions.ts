@@ -25,7 +25,7 @@ export interface StreamOptions {
 /** scopemesh sends something every 15 s. */
 const SILENCE_MS = 45_000;
 const FIRST_WAIT_MS = 500;
-const LONGEST_WAIT_MS = 30_000;
+const MAX_WAIT_MS = 30_000;
 /** Answers that another attempt may change. */
 const PASSING = new Set([408, 425, 429, 500, 502, 503, 504]);
 
@@ -66,7 +66,7 @@ export async function* streamDecisions(options: StreamOptions, signal: AbortSign
       signal.removeEventListener('abort', end);
       attempt.abort();
     }
-    await clock.sleep(backoffMs(++failures, FIRST_WAIT_MS, LONGEST_WAIT_MS), signal).catch(() => {});
+    await clock.sleep(backoffMs(++failures, FIRST_WAIT_MS, MAX_WAIT_MS), signal).catch(() => {});
   }
 }
 

@@ -1,7 +1,7 @@
 import type { AboutKind, Decision } from '../model/decision.js';
 
 /** What a decision is about, or who caused it. A name is as the decision has it. */
-export interface About {
+export interface TrailParty {
   readonly kind: AboutKind;
   readonly name: string;
 }
@@ -44,12 +44,15 @@ export interface HistoryOptions {
 export interface Trail {
   extent(): Promise<TrailExtent>;
   /** Each subject that ever concerned this, or every subject that begins with a text; sorted. */
-  subjects(of: About | { readonly prefix: string }): AsyncIterable<string>;
+  subjects(of: TrailParty | { readonly prefix: string }): AsyncIterable<string>;
   /** The decisions of one subject up to an instant, newest first. The oldest may be one that was kept when others were deleted. */
   newestFirst(subject: string, at: string): AsyncIterable<Decision>;
   /** The first decision of a subject after an instant. */
   next(subject: string, at: string): Promise<Decision | undefined>;
   /** Decisions, newest first: of one subject, of one name, or all. */
-  history(of: About | { readonly subject: string } | 'all', options: HistoryOptions): AsyncIterable<Decision>;
+  history(
+    of: TrailParty | { readonly subject: string } | 'all',
+    options: HistoryOptions,
+  ): AsyncIterable<Decision>;
   close(): Promise<void>;
 }

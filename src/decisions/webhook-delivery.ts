@@ -30,7 +30,7 @@ export interface WebhookDeliveryDeps {
 /** How often the position is stored, and the store is asked what a person wants. After a crash so much is sent again. */
 export const TICK_MS = 1_000;
 const FIRST_WAIT_MS = 5_000;
-const LONGEST_WAIT_MS = 3_600_000;
+const MAX_WAIT_MS = 3_600_000;
 /** An event that a receiver refuses while it answers: about ten minutes. */
 const REFUSALS = 8;
 /** An event that a receiver forbids. As many refusals need an hour at least, also if the clock steps forward. */
@@ -43,7 +43,7 @@ const OUTAGE_ATTEMPTS = 48;
 const EVENT_ID = /^[\x21-\x7e]{1,128}$/;
 /** Reads all dead letters. */
 const TICKS_PER_COUNT = 60;
-const LONGEST_RESTART_MS = 30_000;
+const MAX_RESTART_MS = 30_000;
 
 interface LogEvent {
   readonly id: string;
@@ -72,7 +72,7 @@ export async function deliverWebhook(deps: WebhookDeliveryDeps, signal: AbortSig
       logged = reason;
     }
     if (delivery.isProgressing) [failures, logged] = [0, undefined];
-    await clock.sleep(backoffMs(failures + 1, TICK_MS, LONGEST_RESTART_MS), signal).catch(() => {});
+    await clock.sleep(backoffMs(failures + 1, TICK_MS, MAX_RESTART_MS), signal).catch(() => {});
   }
   // Another replica counts them now.
   for (const gauge of GAUGES) metrics.gauge(gauge, 0, { webhook });
@@ -84,7 +84,7 @@ const GAUGES = [
   'scopemesh_webhook_disabled',
 ] as const;
 
-type Asked = NonNullable<WebhookState['asked']>;
+type RequestedRetry = NonNullable<WebhookState['asked']>;
 
 class WebhookDelivery {
   readonly #deps: WebhookDeliveryDeps;
@@ -280,7 +280,7 @@ class WebhookDelivery {
   }
 
   /** What was asked for meanwhile stays. */
-  async #obeyed(done: Partial<Asked>, id?: string): Promise<void> {
+  async #obeyed(done: Partial<RequestedRetry>, id?: string): Promise<void> {
     await this.#deps.store.update(({ asked, ...state }) => {
       const ids = asked?.ids.filter((each) => each !== id) ?? [];
       const drop = asked?.drop === done.drop ? undefined : asked?.drop;
@@ -337,5 +337,5 @@ function endOf(
 
 /** From seconds to an hour, or as long as the receiver asked. */
 function waitMs(attempts: number, { retryAfterMs = 0 }: Extract<Delivery, { kind: 'failed' }>): number {
-  return Math.max(retryAfterMs, backoffMs(attempts, FIRST_WAIT_MS, LONGEST_WAIT_MS));
+  return Math.max(retryAfterMs, backoffMs(attempts, FIRST_WAIT_MS, MAX_WAIT_MS));
 }

@@ -4,7 +4,7 @@ import type { WebhookStore } from './webhook-state.js';
  * Asks the process that delivers to send now what it gave up or waits for: the event that fails, and dead letters; only those
  * with these IDs, or all. All: also enables a webhook that its receiver disabled. Resolves with the IDs that are there.
  */
-export async function askRetry(
+export async function requestRetry(
   store: WebhookStore,
   only: readonly string[] | undefined,
 ): Promise<readonly string[]> {

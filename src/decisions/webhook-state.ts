@@ -53,9 +53,9 @@ const UNREADABLE = 'null';
 export type DeadLetter = z.infer<typeof DEAD_LETTER>;
 
 /** Of one webhook; and the longest text of their events together. */
-export const MOST_DEAD_LETTERS = 100;
-const MOST_DEAD_CHARACTERS = 1024 * 1024;
-const MOST_TRIES = 100;
+export const MAX_DEAD_LETTERS = 100;
+const MAX_DEAD_CHARACTERS = 1024 * 1024;
+const MAX_TRIES = 100;
 
 /**
  * What the store keeps of one webhook: how far it came, its failures, its dead letters. The process that delivers and those
@@ -111,7 +111,7 @@ export class WebhookStore {
     const letters = await this.#changeDead((known) => {
       if (known.some(({ id }) => id === letter.id)) return known;
       const size = known.reduce((sum, { event }) => sum + event.length, letter.event.length);
-      const isFull = known.length >= MOST_DEAD_LETTERS || (known.length > 0 && size > MOST_DEAD_CHARACTERS);
+      const isFull = known.length >= MAX_DEAD_LETTERS || (known.length > 0 && size > MAX_DEAD_CHARACTERS);
       return isFull ? known : [...known, letter];
     });
     return letters.some(({ id }) => id === letter.id);
@@ -155,7 +155,7 @@ export class WebhookStore {
     change: (text: string | undefined) => string | undefined | Promise<string | undefined>,
   ): Promise<string | undefined> {
     const name = `${this.#prefix}/${key}`;
-    for (let tries = 0; tries < MOST_TRIES; tries++) {
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
       const known = await this.#keyValues.get(name);
       const next = await change(known);
       if (next === known || next === undefined) return known;

@@ -6,7 +6,7 @@ const PAIR_CELLS = 20;
 const REASON_CELLS = 20;
 const TIME_CELLS = 6;
 /** A text is not shown with fewer cells than this. */
-const LEAST_CELLS = 16;
+const MIN_CELLS = 16;
 
 /**
  * One decision on one line: time, sign, source and destination, reason, latency, scopes, and as much of the client and
@@ -35,7 +35,7 @@ export function toDecisionLine(decision: Decision, style: Style): string | undef
   let text = truncate(start, room, style);
   for (const part of rest.filter((each) => each !== '').map(printable)) {
     const left = room - text.length - 2;
-    if (part.length > left && left < LEAST_CELLS) break;
+    if (part.length > left && left < MIN_CELLS) break;
     text += `  ${truncate(part, left, style)}`;
   }
   return `${colors.dim(toTime(decision))} ${toSign(decision, style)} ${text.trimEnd()}`;

@@ -1,8 +1,8 @@
 import type { DemoService } from './mesh.js';
 import { type Style, wrap } from './style.js';
-import { type Places, type ThingToTry, thingsToTry, toCommand } from './things-to-try.js';
+import { type DemoEndpoints, type ThingToTry, thingsToTry, toCommand } from './things-to-try.js';
 
-export interface ScreenFacts extends Places {
+export interface ScreenFacts extends DemoEndpoints {
   readonly scopemesh: string;
   /** `embedded`, or the path of the binary. */
   readonly consulKind: string;
@@ -49,7 +49,7 @@ export function toScreen(facts: ScreenFacts, style: Style): string {
     'The scopes of its OAuth client decide what a service may call. Each calling service has a port:',
   );
   const ports = Object.entries(facts.callers).map(([name, address]) => {
-    const note = facts.services.find((service) => service.name === name)?.note;
+    const note = facts.services.find((demoService) => demoService.name === name)?.note;
     return `${new URL(address).port} ${name}${note === undefined ? '' : ` (${note})`}`;
   });
   for (const line of pack(ports, width - 2 * INDENT.length)) lines.push(INDENT + INDENT + line);

@@ -3,8 +3,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadConfig } from '../../config/load.js';
 import { readTextFile } from '../../config/read-text-file.js';
+import type { AdapterFactory } from '../cli/adapter-factory.js';
 import { createMetrics } from '../cli/metrics.js';
-import type { Parts } from '../cli/parts.js';
 import { ROLES, type RunDaemon } from '../cli/run-daemon.js';
 import { type Clock, isoInstant, systemClock } from '../clock.js';
 import { createEmbeddedIdp } from '../embedded/identity-provider/embedded-idp.js';
@@ -22,7 +22,7 @@ import { openStateDirectory } from './state-directory.js';
 import { startUpstreams } from './upstreams.js';
 
 export interface DemoOptions {
-  readonly parts: Parts;
+  readonly parts: AdapterFactory;
   readonly runDaemon: RunDaemon;
   /** Undefined: the default port, or a free port if that is in use. */
   readonly port: number | undefined;

@@ -7,7 +7,7 @@ import { type Call, type Intention, judge, type Verdict } from './rbac.js';
 export interface IntentionWatch {
   judge(call: Call): Verdict;
   /** The protocol of a destination; `tcp` if none is set, as in Consul. */
-  protocolOf(service: string): string;
+  protocolOf(serviceName: string): string;
   /** How many pairs of services have an intention that allows something. */
   openCount(): number;
   /** Resolves once `isSo` returns true, checked after each change; rejects when the signal is aborted. */
@@ -97,7 +97,7 @@ export function watchIntentions(consul: ConsulPlace, clock: Clock): IntentionWat
     }),
   ]);
 
-  const protocolOf = (service: string) => protocols.get(service) ?? 'tcp';
+  const protocolOf = (serviceName: string) => protocols.get(serviceName) ?? 'tcp';
   return {
     judge: (call) => judge(call, intentions, protocolOf(call.destination)),
     protocolOf,

@@ -91,7 +91,7 @@ export const AT_START: readonly (DemoCall & { readonly status: 200 | 403 })[] = 
 function client(
   clientId: string,
   name: string,
-  service: string,
+  serviceName: string,
   scopes: readonly string[],
   more: { readonly grantTypes?: readonly string[]; readonly actor?: string } = {},
 ): EmbeddedClient {
@@ -101,6 +101,6 @@ function client(
     name,
     scopes,
     ...(grantTypes === undefined ? {} : { grantTypes }),
-    attributes: { 'consul-services': service, ...(actor === undefined ? {} : { actor }) },
+    attributes: { 'consul-services': serviceName, ...(actor === undefined ? {} : { actor }) },
   };
 }

@@ -3,7 +3,7 @@ import { SyncError } from '../errors.js';
 
 const HOST = '127.0.0.1';
 
-export interface PortWish {
+export interface PortPreference {
   /** The name of the server, for messages. */
   readonly name: string;
   readonly preferred: number;
@@ -12,19 +12,19 @@ export interface PortWish {
 }
 
 /** The preferred port if it is free, otherwise any free port. Throws ERR_CONFIG if the user chose a port in use. */
-export async function choosePort(wish: PortWish): Promise<number> {
+export async function choosePort(preference: PortPreference): Promise<number> {
   const probe = createServer();
-  const port = await listenNear(probe, wish.preferred);
+  const port = await listenOnFreePort(probe, preference.preferred);
   await new Promise<void>((resolve) => probe.close(() => resolve()));
-  if (wish.isExplicit && wish.preferred !== 0 && port !== wish.preferred) {
-    const message = `demo: port ${wish.preferred} for ${wish.name} is in use; choose another port, or omit the option to use a free one`;
+  if (preference.isExplicit && preference.preferred !== 0 && port !== preference.preferred) {
+    const message = `demo: port ${preference.preferred} for ${preference.name} is in use; choose another port, or omit the option to use a free one`;
     throw new SyncError('ERR_CONFIG', message, { retriable: false });
   }
   return port;
 }
 
 /** Listens on the loopback interface at `preferred`, or at any free port. Resolves with the port. */
-export async function listenNear(server: Server, preferred: number): Promise<number> {
+export async function listenOnFreePort(server: Server, preferred: number): Promise<number> {
   return (await listen(server, preferred)) ?? (await listen(server, 0)) ?? fail();
 }
 

@@ -34,7 +34,7 @@ export async function registerServices(
     services.map(async ({ name, client, protocol }) => {
       const defaults = { Kind: 'service-defaults', Name: name, Protocol: protocol };
       await callConsul(consul, { method: 'PUT', path: '/v1/config', body: defaults }, signal);
-      const service = {
+      const registration = {
         Name: name,
         Address: '127.0.0.1',
         Port: ports.get(name) ?? 0,
@@ -42,7 +42,11 @@ export async function registerServices(
         Connect: { Native: true },
         Meta: client === undefined ? {} : { 'oauth-client-id': client },
       };
-      await callConsul(consul, { method: 'PUT', path: '/v1/agent/service/register', body: service }, signal);
+      await callConsul(
+        consul,
+        { method: 'PUT', path: '/v1/agent/service/register', body: registration },
+        signal,
+      );
     }),
   );
 }
@@ -55,7 +59,7 @@ export async function createLeastToken(consul: ConsulPlace, signal: AbortSignal)
   if (found.status !== 200)
     await callConsul(consul, { method: 'PUT', path: '/v1/acl/policy', body: policy }, signal);
   const secretId = randomUUID();
-  const token = { SecretID: secretId, Description: 'scopemesh', Policies: [{ Name: POLICY }] };
-  await callConsul(consul, { method: 'PUT', path: '/v1/acl/token', body: token }, signal);
+  const aclToken = { SecretID: secretId, Description: 'scopemesh', Policies: [{ Name: POLICY }] };
+  await callConsul(consul, { method: 'PUT', path: '/v1/acl/token', body: aclToken }, signal);
   return secretId;
 }

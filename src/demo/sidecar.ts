@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, request, type Server, type ServerRe
 import { z } from 'zod';
 import { type ConsulPlace, callConsul } from './consul-api.js';
 import type { IntentionWatch } from './intention-watch.js';
-import { listenNear } from './ports.js';
+import { listenOnFreePort } from './ports.js';
 import { CALLER_HEADER, closeAll } from './upstreams.js';
 
 export interface Sidecars {
@@ -50,7 +50,7 @@ export async function startSidecars(
       });
     });
     servers.push(server);
-    callers[name] = `http://127.0.0.1:${await listenNear(server, preferredPort)}`;
+    callers[name] = `http://127.0.0.1:${await listenOnFreePort(server, preferredPort)}`;
   }
   return { callers, close: () => closeAll(servers) };
 
@@ -81,8 +81,8 @@ export async function startSidecars(
     else await forward(source, { ...place, path: `${path}${url.search}` }, incoming, outgoing);
   }
 
-  async function find(service: string): Promise<{ host: string; port: number } | undefined> {
-    const path = `/v1/catalog/service/${encodeURIComponent(service)}`;
+  async function find(serviceName: string): Promise<{ host: string; port: number } | undefined> {
+    const path = `/v1/catalog/service/${encodeURIComponent(serviceName)}`;
     const { json } = await callConsul(options.consul, { method: 'GET', path }, signal);
     const [first] = INSTANCES.parse(json);
     return first && { host: first.ServiceAddress || first.Address, port: first.ServicePort };

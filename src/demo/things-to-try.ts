@@ -5,7 +5,7 @@ export interface ThingToTry {
   readonly words: readonly string[];
 }
 
-export interface Places {
+export interface DemoEndpoints {
   readonly callers: Readonly<Record<string, string>>;
   readonly consul: { readonly address: string; readonly managementToken: string };
   readonly idp: { readonly address: string; readonly managementToken: string };
@@ -13,7 +13,7 @@ export interface Places {
 }
 
 /** Commands to copy. Each works on its own; in this order they tell a story. */
-export function thingsToTry(places: Places): readonly ThingToTry[] {
+export function thingsToTry(places: DemoEndpoints): readonly ThingToTry[] {
   const { callers, consul, idp, configFile } = places;
   const at = (source: string, path: string) => `${callers[source]}${path}`;
   const asAdmin = `-H 'Authorization: Bearer ${idp.managementToken}'`;

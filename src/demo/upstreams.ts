@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { DemoService } from './mesh.js';
-import { listenNear } from './ports.js';
+import { listenOnFreePort } from './ports.js';
 
 export interface Upstreams {
   /** The port of each service, by its name. */
@@ -30,7 +30,7 @@ export async function startUpstreams(services: readonly DemoService[]): Promise<
         response.writeHead(200, { 'content-type': 'application/json' }).end(`${JSON.stringify(body)}\n`);
       });
       servers.push(server);
-      ports.set(name, await listenNear(server, 0));
+      ports.set(name, await listenOnFreePort(server, 0));
     }),
   );
   return { ports, close: () => closeAll(servers) };

@@ -7,8 +7,8 @@ import {
   type HttpAnswer,
   type HttpClient,
   type HttpRequest,
-  nowThere,
   parseJson,
+  providerNow,
   refusalOf,
 } from './http-client.js';
 import type { RequestBudget } from './request-budget.js';
@@ -72,7 +72,7 @@ export function createApiClient(options: ApiOptions, reset?: RateLimitReset): Ap
     if (answer.status !== 429 || error.retryAfterMs !== undefined || reset === undefined) return error;
     const seconds = answer.headers[reset.header];
     if (seconds === undefined || !/^\d{1,11}$/.test(seconds)) return error;
-    const waitMs = Number(seconds) * 1000 - nowThere(answer, clock);
+    const waitMs = Number(seconds) * 1000 - providerNow(answer, clock);
     const retryAfterMs = Math.min(Math.max(waitMs, reset.minMs), MAX_WAIT_MS);
     return new SyncError(error.code, error.message, { retriable: true, retryAfterMs });
   };
@@ -114,7 +114,7 @@ export async function sendAuthorized(
  * Whether a 404 comes from the API itself, which says with its own error code that the object does not exist. Any other
  * 404 may come from a proxy, or from a wrong address.
  */
-export function saysAbsent(answer: HttpAnswer, field: string, code: string, place: string): boolean {
+export function isApiNotFound(answer: HttpAnswer, field: string, code: string, place: string): boolean {
   if (answer.status !== 404) return false;
   if (!(answer.headers['content-type'] ?? '').startsWith('application/json')) return false;
   const body = parseJson(answer, place);

@@ -1,5 +1,5 @@
 import type { Members } from '../model/members.js';
-import { someOf } from './known-entries.js';
+import { sampleOf } from './known-entries.js';
 import { WrongShape } from './read-errors.js';
 import type { UnreadablePeopleList } from './records.js';
 
@@ -25,7 +25,7 @@ export async function confirmLeft(
   if (listed.includes(undefined)) return;
   const shown = new Set(listed);
   const missing = (admitted?.get(group) ?? []).filter((subject) => !shown.has(subject));
-  const asked = someOf(missing);
+  const asked = sampleOf(missing);
   const left = new Set<string>();
   for (const subject of asked) if (!(await isMember(subject).catch(believeMember))) left.add(subject);
   if (left.size < asked.length)

@@ -3,11 +3,11 @@ import { mapBounded } from '../map-bounded.js';
 import type { OAuthClient } from '../model/client.js';
 import type { Logger, Metrics } from '../observe.js';
 import type { Directory, DirectorySnapshot, UnreadableClient } from './directory.js';
-import { someOf } from './known-entries.js';
+import { sampleOf } from './known-entries.js';
 import { incomplete } from './read-errors.js';
 
 /** As many more are asked for if one of the first five contradicts the list. */
-const MOST_MORE = 50;
+const MAX_EXTRA = 50;
 const WIDTH = 4;
 
 /**
@@ -88,10 +88,10 @@ export function withConfirmedLosses(
         (before) => !isUnknown(before) && losesAnything(before, clients.get(before.clientId)),
       );
       if (losing.length * 2 > known.size)
-        for (const before of someOf(losing)) await confirm(before, clients.get(before.clientId), signal);
+        for (const before of sampleOf(losing)) await confirm(before, clients.get(before.clientId), signal);
       else {
         const asked = losing.filter(({ clientId }) => clients.get(clientId)?.enabled !== false);
-        const first = someOf(asked);
+        const first = sampleOf(asked);
         if (await correct(clients, first, unreadable, signal)) {
           metrics.count('scopemesh_directory_short_lists_total', { provider });
           logger.warn(
@@ -99,7 +99,7 @@ export function withConfirmedLosses(
             'a list of the identity provider lacks what a client has when it is read alone: the client keeps it',
           );
           const others = asked.filter((before) => !first.includes(before));
-          await correct(clients, others.slice(0, MOST_MORE), unreadable, signal);
+          await correct(clients, others.slice(0, MAX_EXTRA), unreadable, signal);
         }
       }
       for (const { clientId } of unreadable) refused.add(clientId);

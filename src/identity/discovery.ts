@@ -14,7 +14,7 @@ export interface DiscoveryOptions {
 }
 
 /** Longer than any provider's document. */
-const MOST_BYTES = 1024 * 1024;
+const MAX_BYTES = 1024 * 1024;
 
 /**
  * The address of a provider's key set, from its discovery document (OpenID Connect Discovery 1.0, section 4). The
@@ -25,7 +25,7 @@ export async function readJwksUri(options: DiscoveryOptions, signal: AbortSignal
   const { provider, issuer, clock, metrics, timeoutMs = 5_000 } = options;
   const place = 'discovery document';
   const url = new URL(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`);
-  const client = createHttpClient({ provider, metrics, timeoutMs, maxBytes: MOST_BYTES, connections: 1 });
+  const client = createHttpClient({ provider, metrics, timeoutMs, maxBytes: MAX_BYTES, connections: 1 });
   try {
     const answer = await client.request(url, place, {}, signal);
     if (answer.status !== 200) throw refusalOf(answer, place, clock);

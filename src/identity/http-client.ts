@@ -131,7 +131,7 @@ export function refusalOf(answer: HttpAnswer, place: string, clock: Clock): Sync
   if (status === 403) {
     return new SyncError('ERR_DIRECTORY_DENIED', message, { retriable: false });
   }
-  const retryAfterMs = parseRetryAfter(answer.headers['retry-after'], nowThere(answer, clock));
+  const retryAfterMs = parseRetryAfter(answer.headers['retry-after'], providerNow(answer, clock));
   const after = retryAfterMs === undefined ? {} : { retryAfterMs };
   if (status === 429)
     return new SyncError('ERR_DIRECTORY_RATE_LIMITED', message, { retriable: true, ...after });
@@ -142,7 +142,7 @@ export function refusalOf(answer: HttpAnswer, place: string, clock: Clock): Sync
 }
 
 /** The time by the identity provider's clock if the answer states it, because that clock may differ from ours. */
-export function nowThere(answer: HttpAnswer, clock: Clock): number {
+export function providerNow(answer: HttpAnswer, clock: Clock): number {
   const there = Date.parse(answer.headers.date ?? '');
   return Number.isNaN(there) ? clock.now() : there;
 }

@@ -12,12 +12,12 @@ export async function confirmMissing<T>(
   isThere: (entry: T) => Promise<boolean>,
   place: string,
 ): Promise<void> {
-  for (const entry of someOf(missing))
+  for (const entry of sampleOf(missing))
     if (await isThere(entry)) throw incomplete(place, 'an existing entry is missing from the list');
 }
 
 /** At most so many entries, spread over all. */
-export function someOf<T>(entries: readonly T[], most = MAX_ASKED): readonly T[] {
+export function sampleOf<T>(entries: readonly T[], most = MAX_ASKED): readonly T[] {
   const step = Math.ceil(entries.length / most);
   return entries.filter((_, at) => at % step === 0);
 }

@@ -5,7 +5,7 @@ import type { DirectorySnapshot, UnreadableClient } from './directory.js';
 import { WrongShape } from './read-errors.js';
 
 /** If single reads of more clients fail in one complete read, or of more than half, the provider is sick, not these clients. */
-const MOST_CHANGING = 10;
+const MAX_CHANGING = 10;
 
 /**
  * Completes each client of a list, `width` at a time. A client may be gone or replaced since the list was read: if `read` is
@@ -18,7 +18,7 @@ export async function readListedClients<C extends { readonly clientId: string }>
   again: (client: C) => Promise<OAuthClient | undefined>,
 ): Promise<Pick<DirectorySnapshot, 'clients' | 'unreadable'>> {
   const unreadable: UnreadableClient[] = [];
-  let left = Math.min(MOST_CHANGING, Math.floor(listed.length / 2));
+  let left = Math.min(MAX_CHANGING, Math.floor(listed.length / 2));
   const found = await mapBounded(listed, { width }, async (client) => {
     const refuse = (why: string) => void unreadable.push({ clientId: client.clientId, why });
     try {

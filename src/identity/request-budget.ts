@@ -3,7 +3,7 @@ import type { Clock } from '../clock.js';
 import type { Metrics } from '../observe.js';
 import { parseRetryAfter } from '../retry-after.js';
 import type { Directory } from './directory.js';
-import { type HttpAnswer, nowThere } from './http-client.js';
+import { type HttpAnswer, providerNow } from './http-client.js';
 
 /** Divides what an identity provider answers between complete reads and the reads for single events and orders. */
 export interface RequestBudget {
@@ -67,7 +67,7 @@ export function createRequestBudget({ provider, clock, metrics }: RequestBudgetO
     else stated.delete(place);
     if (answer.status !== 429 || limit !== undefined) return;
     const now = clock.now();
-    const afterMs = parseRetryAfter(answer.headers['retry-after'], nowThere(answer, clock)) ?? WINDOW_MS;
+    const afterMs = parseRetryAfter(answer.headers['retry-after'], providerNow(answer, clock)) ?? WINDOW_MS;
     const windowMs = Math.min(Math.max(afterMs, MIN_WINDOW_MS), MAX_WAIT_MS);
     learned = { windowMs, requests: sentWithin(windowMs).length, at: now };
   };
@@ -190,7 +190,7 @@ function statedLimit(answer: HttpAnswer, clock: Clock): StatedLimit | undefined 
       toCount(headers[prefix + name]),
     );
     if (limit === undefined || limit === 0 || remaining === undefined || reset === undefined) continue;
-    const waitMs = reset * 1000 - (reset > MAX_SECONDS ? nowThere(answer, clock) : 0);
+    const waitMs = reset * 1000 - (reset > MAX_SECONDS ? providerNow(answer, clock) : 0);
     return { left: remaining / limit, resetAt: clock.now() + Math.max(waitMs, MIN_WINDOW_MS) };
   }
   return undefined;

@@ -12,7 +12,7 @@ const LIMIT = { burst: 100, everyMs: 5 * 60_000 };
 /** How often it is checked whether there are events to report that were not recorded. */
 const REPORT_MS = 60_000;
 /** An error may quote what the sender wrote. */
-const MOST_DETAIL = 500;
+const MAX_DETAIL = 500;
 
 /** How a refused event arrived. `ip` is the address of the sender of a request. */
 export interface RejectedFrom extends EventOrigin {
@@ -44,7 +44,7 @@ export function createRejectedEvents(deps: {
   const refusals = new Map<string, Refused>();
 
   const write = async (provider: string, error: RejectedEvent, from: RejectedFrom, more: number) => {
-    const message = error.message.slice(0, MOST_DETAIL);
+    const message = error.message.slice(0, MAX_DETAIL);
     const detail =
       more === 0 ? message : `${message}; ${more} more events were refused and not recorded separately`;
     deps.logger.warn({ provider, ip: from.ip, reason: error.code, detail }, 'an event is refused');

@@ -11,7 +11,7 @@ export interface UnstoredDeps extends AcceptDeps {
 }
 
 /** What is kept in memory, as JSON: of events with orders, and as much again of the others. */
-const MOST_CHARACTERS = 16 * 1024 * 1024;
+const MAX_CHARACTERS = 16 * 1024 * 1024;
 const RETRY_MS = 1_000;
 const IN_ONE_STEP = 100;
 
@@ -43,7 +43,7 @@ export class UnstoredEvents {
   readonly #providers = new Set<string>();
   readonly #outage = new Outage();
 
-  constructor(deps: UnstoredDeps, mostCharacters = MOST_CHARACTERS) {
+  constructor(deps: UnstoredDeps, mostCharacters = MAX_CHARACTERS) {
     this.#deps = deps;
     this.#mostCharacters = mostCharacters;
   }

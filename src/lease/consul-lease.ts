@@ -3,15 +3,15 @@ import type { LeaderLock, LockState } from '../consul/consul.js';
 import { type Leader, parseLeader } from '../model/leader.js';
 import type { Fence } from '../queue/fence.js';
 import type { Acquisition, Lease } from './lease.js';
-import { kinshipOf, Pulses, parsePulses, Unchanged } from './pulse.js';
-import { ledElsewhere, strangeStore } from './refusals.js';
-import { type Check, type Self, storeProofMs } from './store-lease.js';
+import { matchStore, Pulses, parsePulses, UnchangedTimer } from './pulse.js';
+import { ledElsewhere, unrelatedStore } from './refusals.js';
+import { type DescribeReplica, type LeadCheck, storeProofMs } from './store-lease.js';
 
 export interface ConsulLeaseOptions {
   readonly lock: LeaderLock;
   readonly fence: Fence;
-  readonly self: Self;
-  readonly check: Check;
+  readonly self: DescribeReplica;
+  readonly check: LeadCheck;
   /** Of the session, 10 at least. Consul ends it between one and two TTLs after its last renewal. */
   readonly ttlSeconds: number;
   readonly clock: Clock;
@@ -42,8 +42,8 @@ export class ConsulLease implements Lease {
   /** How often the session is renewed. */
   readonly #renewMs: number;
   readonly #pulses = new Pulses();
-  readonly #key = new Unchanged();
-  readonly #strange = new Unchanged();
+  readonly #key = new UnchangedTimer();
+  readonly #unrelated = new UnchangedTimer();
   /** The last check, if the last attempt found a leader that lives. */
   #checkedAt = Number.NEGATIVE_INFINITY;
   #session: string | undefined;
@@ -76,17 +76,17 @@ export class ConsulLease implements Lease {
     // After Consul: a leader writes its pulse to the store first.
     const stored = await fence.read();
     const pulses = isOwnStore ? parsePulses(state.value) : [];
-    const kinship = kinshipOf(pulses, stored?.pulses ?? []);
+    const match = matchStore(pulses, stored?.pulses ?? []);
     const isSilent = this.#key.lastedMs(state.value, clock.now()) >= this.silentMs;
-    const strangeMs = this.#strange.lastedMs(kinship === 'strange', clock.now());
-    if (kinship === 'strange' && last !== undefined && strangeMs >= this.silentMs)
-      return { kind: 'refused', error: strangeStore(last, lock.key) };
+    const unrelatedMs = this.#unrelated.lastedMs(match === 'unrelated', clock.now());
+    if (match === 'unrelated' && last !== undefined && unrelatedMs >= this.silentMs)
+      return { kind: 'refused', error: unrelatedStore(last, lock.key) };
     // A replica that may lead needs a check of this moment.
     if (isChecked && (!isHeld || isSilent)) return this.acquire(signal);
     if (isHeld && state.session !== undefined) {
       const follows = { kind: 'follows', leader: last } as const;
       // Nothing is known of a leader from a store that is not its own, or that it can no longer reach.
-      if (kinship !== 'same' || !isSame(stored?.leader, last)) return follows;
+      if (match !== 'same' || !isSame(stored?.leader, last)) return follows;
       if (!isSilent) {
         if (stored?.isAlive !== true) return UNKNOWN;
         this.#checkedAt = isChecked ? checkedAt : askedAt;
@@ -96,7 +96,7 @@ export class ConsulLease implements Lease {
       const claim = await fence.raise(self, { above: 0, over: 'dead' });
       if (claim === undefined) return follows;
       await lock.endSession(state.session, signal).finally(() => fence.rest(claim).catch(() => {}));
-    } else if (kinship === 'strange' || (kinship === 'behind' && !isSilent)) return UNKNOWN;
+    } else if (match === 'unrelated' || (match === 'behind' && !isSilent)) return UNKNOWN;
     const known = isOwnStore ? last.epoch : 0;
     // An attempt or a leader before may have failed between the store and Consul.
     const missed = stored?.pulses[0];

@@ -10,7 +10,7 @@ const AGAIN_MS = 300;
 const SPARE_MS = 1_500;
 
 /** A command that writes. `end` releases the lease. */
-export interface ShortTerm {
+export interface CommandTerm {
   readonly term: Term;
   end(): Promise<void>;
 }
@@ -20,7 +20,7 @@ export async function leadOnce(
   lease: Lease,
   runtime: { readonly clock: Clock; readonly logger: Logger },
   signal: AbortSignal,
-): Promise<ShortTerm> {
+): Promise<CommandTerm> {
   const until = runtime.clock.now() + lease.silentMs + SPARE_MS;
   for (;;) {
     const askedAt = runtime.clock.now();

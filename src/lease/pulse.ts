@@ -9,15 +9,15 @@ const KEPT = 12;
  *
  * - `same`: it knows the leader's last pulse.
  * - `behind`: it lost the last ones, as after a failover, or all.
- * - `strange`: the leader has long written to another store. This one is a copy, or was restored.
+ * - `unrelated`: the leader has long written to another store. This one is a copy, or was restored.
  */
-export type Kinship = 'same' | 'behind' | 'strange';
+export type StoreMatch = 'same' | 'behind' | 'unrelated';
 
 /** Both newest first. */
-export function kinshipOf(inConsul: readonly string[], inStore: readonly string[]): Kinship {
+export function matchStore(inConsul: readonly string[], inStore: readonly string[]): StoreMatch {
   const [newest] = inConsul;
   if (newest === undefined || inStore.includes(newest)) return 'same';
-  return inStore.length === 0 || inStore.some((each) => inConsul.includes(each)) ? 'behind' : 'strange';
+  return inStore.length === 0 || inStore.some((each) => inConsul.includes(each)) ? 'behind' : 'unrelated';
 }
 
 /**
@@ -61,7 +61,7 @@ export function parsePulses(text: string | undefined): readonly string[] {
 }
 
 /** For how long something is as it is, as far as this process saw. */
-export class Unchanged {
+export class UnchangedTimer {
   #last: unknown;
   #since: number | undefined;
 

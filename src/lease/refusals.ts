@@ -12,7 +12,7 @@ export function ledElsewhere(leader: Leader): SyncError {
 }
 
 /** The store is a copy or a backup, which lacks what the leader wrote since; or Consul itself was restored. */
-export function strangeStore(leader: Leader, key: string): SyncError {
+export function unrelatedStore(leader: Leader, key: string): SyncError {
   return refusal(
     'ERR_LEASE_HELD',
     `the store of this scopemesh is not the one of the last leader, ${toText(leader)}, but a copy of it or a backup: it lacks ` +

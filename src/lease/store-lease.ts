@@ -5,10 +5,10 @@ import type { Fence } from '../queue/fence.js';
 import type { Acquisition, Lease } from './lease.js';
 
 /** How this replica names itself; called at each attempt. */
-export type Self = () => Omit<Leader, 'epoch'>;
+export type DescribeReplica = () => Omit<Leader, 'epoch'>;
 
 /** Why this replica must not lead; undefined if it may. Asked before each attempt. */
-export type Check = (signal: AbortSignal) => Promise<SyncError | undefined>;
+export type LeadCheck = (signal: AbortSignal) => Promise<SyncError | undefined>;
 
 /** A part of the heartbeat's life is kept for the way of a request to Consul. */
 const SAFE_PART = 0.8;
@@ -25,10 +25,10 @@ export class StoreLease implements Lease {
   readonly proofMs: number;
   readonly silentMs = 0;
   readonly #fence: Fence;
-  readonly #self: Self;
-  readonly #check: Check;
+  readonly #self: DescribeReplica;
+  readonly #check: LeadCheck;
 
-  constructor(fence: Fence, self: Self, check: Check) {
+  constructor(fence: Fence, self: DescribeReplica, check: LeadCheck) {
     this.#fence = fence;
     this.#self = self;
     this.#check = check;

@@ -36,9 +36,9 @@ export function gatewayKindOf({ instances }: CatalogService): CallingGatewayKind
 
 export function gatewayKindIn(
   catalog: Catalog | undefined,
-  service: ServiceName,
+  serviceName: ServiceName,
 ): CallingGatewayKind | undefined {
-  const found = catalog?.services.find(({ name }) => name.name === service.name);
+  const found = catalog?.services.find(({ name }) => name.name === serviceName.name);
   return found && gatewayKindOf(found);
 }
 

@@ -29,11 +29,11 @@ export function clientKey(provider: string, clientId: string): Key {
 }
 
 export function destinationKey(
-  service: string,
+  serviceName: string,
   namespace = 'default',
   partition = 'default',
 ): Extract<Key, { kind: 'destination' }> {
-  return { kind: 'destination', partition, namespace, service };
+  return { kind: 'destination', partition, namespace, service: serviceName };
 }
 
 export function providerKey(name: string): Key {

@@ -11,19 +11,19 @@ export interface Expression {
 
 /** Expressions come from others: these limits keep the judgement of one to some milliseconds. */
 const LONGEST = 1_000;
-const MOST_INSTRUCTIONS = 2_000;
+const MAX_INSTRUCTIONS = 2_000;
 /** Instructions times characters. */
-const MOST_STEPS = 500_000;
+const MAX_STEPS = 500_000;
 
 /** Questions ask about the same few expressions again and again. */
 const known = new Map<string, Expression | undefined>();
-const MOST_KEPT = 50;
+const MAX_KEPT = 50;
 
 /** Undefined for what RE2 refuses, or what is too large to be judged here. */
 export function toExpression(text: string): Expression | undefined {
   if (text.length > LONGEST) return undefined;
   if (!known.has(text)) {
-    if (known.size >= MOST_KEPT) known.clear();
+    if (known.size >= MAX_KEPT) known.clear();
     known.set(text, expressionOf(text));
   }
   return known.get(text);
@@ -35,10 +35,10 @@ export function isRe2(text: string): boolean {
 }
 
 function expressionOf(text: string): Expression | undefined {
-  if (sizeOf(text) > MOST_INSTRUCTIONS) return undefined;
+  if (sizeOf(text) > MAX_INSTRUCTIONS) return undefined;
   const program = compile(text);
-  if (program === undefined || program.programSize() > MOST_INSTRUCTIONS) return undefined;
-  const isShort = ({ length }: string) => program.programSize() * length <= MOST_STEPS;
+  if (program === undefined || program.programSize() > MAX_INSTRUCTIONS) return undefined;
+  const isShort = ({ length }: string) => program.programSize() * length <= MAX_STEPS;
   return {
     matches: (value) => (isShort(value) ? program.testExact(value) : undefined),
     isIn: (value) => (isShort(value) ? program.test(value) : undefined),
@@ -73,10 +73,10 @@ function sizeOf(text: string): number {
     last = size;
     open.push((open.pop() ?? 0) + size);
   };
-  for (const [token, least, most] of text.matchAll(TOKEN)) {
-    if (ignoresCase && WIDE_RANGE.test(token)) return Number.POSITIVE_INFINITY;
-    if (token === '(') open.push(0);
-    else if (token === ')' && open.length > 1) add((open.pop() ?? 0) + 1);
+  for (const [quantifier, least, most] of text.matchAll(TOKEN)) {
+    if (ignoresCase && WIDE_RANGE.test(quantifier)) return Number.POSITIVE_INFINITY;
+    if (quantifier === '(') open.push(0);
+    else if (quantifier === ')' && open.length > 1) add((open.pop() ?? 0) + 1);
     else if (least === undefined) add(1);
     else {
       const whole = last * Math.max(Number(least), Number(most), 1);

@@ -6,7 +6,7 @@ import type { ServiceName } from './intention.js';
  */
 export interface Selection {
   /** Whether the instance manages the intentions to this service. Names are compared regardless of case, as in Consul. */
-  hasService(service: ServiceName): boolean;
+  hasService(serviceName: ServiceName): boolean;
   /** Whether it manages services of this name, in the right places. */
   hasName(name: string): boolean;
   /** Whether it manages any service of this partition and namespace. */

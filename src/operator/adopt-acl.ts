@@ -4,7 +4,7 @@ import type { AclObject } from '../model/acl.js';
 import type { Cause } from '../model/cause.js';
 import { compareText } from '../model/compare-text.js';
 import { clientKey, formatKey, type Key, providerKey } from '../model/key.js';
-import type { AclChange, AclWhy } from '../plan/acl/acl-change.js';
+import type { AclChange, AclChangeContext } from '../plan/acl/acl-change.js';
 import { planAclAdoption } from '../plan/acl/adopt-acl.js';
 import { personOf, planPeople } from '../plan/acl/plan-people.js';
 import { parseGrantText } from '../plan/grant-text.js';
@@ -75,7 +75,7 @@ function adoptionOf(key: Key, deps: Pick<AdoptionDeps, 'world' | 'acl' | 'clock'
     const facts = factsOfPeople(key.name, deps);
     const { desired } = planPeople(facts, deps.acl);
     const { actual, lastApplied } = facts;
-    const why = (object: AclObject): AclWhy => ({ ...ADOPTED, ...personOf(object, facts) });
+    const why = (object: AclObject): AclChangeContext => ({ ...ADOPTED, ...personOf(object, facts) });
     return planAclAdoption({ owner, desired, actual, lastApplied, why });
   }
   if (key.kind !== 'client') return [];
@@ -102,7 +102,7 @@ function adoptionOf(key: Key, deps: Pick<AdoptionDeps, 'world' | 'acl' | 'clock'
   });
 }
 
-const ADOPTED: AclWhy = { reason: 'Adopted', isInferred: false, scopes: [] };
+const ADOPTED: AclChangeContext = { reason: 'Adopted', isInferred: false, scopes: [] };
 
 function idOf(key: Extract<Key, { kind: 'client' }>): ClientId {
   return { provider: key.provider, clientId: key.value };

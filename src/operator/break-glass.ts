@@ -27,7 +27,7 @@ export type BreakGlassDeps = Pick<
 /** In the record of the grants: the time by which they were open. `parseStoredText` refuses it, as it is no object. */
 const SEEN = 'break-glass-seen';
 /** So far apart the clocks of two leaders may be. */
-const MOST_AHEAD_MS = 60_000;
+const MAX_AHEAD_MS = 60_000;
 
 export type BreakGlassResult =
   /** `note`: what keeps the edge closed even so. */
@@ -44,7 +44,7 @@ export async function restoreBreakGlass(deps: BreakGlassDeps): Promise<void> {
     const now = deps.clock.now();
     const cause: Cause = { kind: 'resync', receivedAt: new Date(now).toISOString() };
     const isAhead = ({ askedAt, openedAt = 0, remindedAt = 0 }: BreakGlass) =>
-      Math.max(askedAt, openedAt, remindedAt) - now > MOST_AHEAD_MS;
+      Math.max(askedAt, openedAt, remindedAt) - now > MAX_AHEAD_MS;
     for (const glass of stored.filter((each) => isUnended(each) && isAhead(each))) {
       const detail = `it was made in the future of this clock, so it is unknown how long it was open: ${glass.reason}`;
       const { openedAt } = glass;
@@ -86,14 +86,14 @@ export function isUnended({ endedAt }: BreakGlass): boolean {
 }
 
 /** Opens the edge, or records that a second person must approve it. The grant is in every plan after it resolves. */
-export async function askBreakGlass(
+export async function requestBreakGlass(
   request: BreakGlassRequest,
   by: Principal,
   deps: BreakGlassDeps,
 ): Promise<BreakGlassResult> {
   const { world, clock } = deps;
   return world.breakGlass.mutex.run(async () => {
-    await heed('command', deps);
+    await followRecords('command', deps);
     const now = world.breakGlass.advance(clock.now());
     const { duringFreeze = false, ...requested } = request;
     const asked: BreakGlass = {
@@ -119,7 +119,7 @@ export async function approveBreakGlass(
 ): Promise<BreakGlassResult> {
   const { world, clock } = deps;
   return world.breakGlass.mutex.run(async () => {
-    await heed('command', deps);
+    await followRecords('command', deps);
     const found = world.breakGlass.all.find((each) => each.id === id);
     if (found === undefined) return { kind: 'unknown' };
     const now = world.breakGlass.advance(clock.now());
@@ -160,7 +160,7 @@ export async function endBreakGlass(
 ): Promise<BreakGlassResult> {
   const { world, clock } = deps;
   return world.breakGlass.mutex.run(async () => {
-    await heed('command', deps);
+    await followRecords('command', deps);
     const now = world.breakGlass.advance(clock.now());
     const found = world.breakGlass.all.find((each) => each.id === id);
     if (found === undefined) return { kind: 'unknown' };
@@ -189,7 +189,7 @@ export async function settleEnd(
 }
 
 /** Plans follow the record: a write whose answer was lost may have been made. */
-export async function heed(kind: 'command' | 'resync', deps: BreakGlassDeps): Promise<void> {
+export async function followRecords(kind: 'command' | 'resync', deps: BreakGlassDeps): Promise<void> {
   const { world } = deps;
   const stored = await readBreakGlass(deps);
   const known = new Map(world.breakGlass.all.map((each) => [each.id, toStoredText(each)]));

@@ -10,7 +10,7 @@ import type { Contention } from '../state/contention.js';
 import type { KeyedMutex } from '../state/mutex.js';
 import type { RevocationWindow } from '../state/revocation-window.js';
 import type { WorldState } from '../state/world-state.js';
-import type { AskedAdoptions } from './asked-adoptions.js';
+import type { RequestedAdoptions } from './requested-adoptions.js';
 
 export { stampOf } from '../apply/deps.js';
 
@@ -39,7 +39,7 @@ export interface AdoptionDeps extends OperatorDeps, PlanWriteDeps {
   readonly consul: Consul;
   readonly queue: Pick<FollowUps, 'add' | 'late'>;
   readonly journal: Journal;
-  readonly adoptions: AskedAdoptions;
+  readonly adoptions: RequestedAdoptions;
 }
 
 /** The cause of what a person does now. */

@@ -20,8 +20,8 @@ import { serviceText } from '../plan/world.js';
 import { inputOf } from '../state/fleet.js';
 import {
   type BreakGlassDeps,
+  followRecords,
   forget,
-  heed,
   isUnended,
   OPENED,
   REMINDER,
@@ -33,7 +33,7 @@ import {
 import { parseStoredText, toStoredText } from './stored-break-glass.js';
 
 /** Of all records, also those of others. */
-const MOST_ADOPTED = 100;
+const MAX_ADOPTED = 100;
 /** A write that was on its way at the end has an answer by then. */
 const KEPT_MS = 60_000;
 const REMINDER_MS = 24 * 3_600_000;
@@ -66,7 +66,7 @@ export class BreakGlassFollower {
     const deps = this.#deps;
     const { world, clock, metrics } = deps;
     return world.breakGlass.mutex.run(async () => {
-      await heed('resync', deps);
+      await followRecords('resync', deps);
       const now = world.breakGlass.advance(clock.now());
       for (const glass of world.breakGlass.all) await this.#followOne(glass, now);
       const open = world.breakGlass.all.filter(
@@ -153,7 +153,7 @@ export class BreakGlassFollower {
     if (this.#recorded === undefined || now - this.#comparedAt >= COMPARE_MS) {
       const listed = new Map(await this.#list(signal));
       await world.breakGlass.mutex.run(async () => {
-        await heed('resync', deps);
+        await followRecords('resync', deps);
         // Later, or beside grants of a store, only another writer can have made them.
         if (this.#recorded === undefined && world.breakGlass.all.length === 0) await this.#adopt(listed, now);
       });
@@ -216,7 +216,7 @@ export class BreakGlassFollower {
     const { world, clock, logger } = deps;
     const known = new Set(world.breakGlass.all.map(({ id }) => id));
     for (const [id, text] of recorded) {
-      if (known.has(id) || world.breakGlass.all.length >= MOST_ADOPTED) continue;
+      if (known.has(id) || world.breakGlass.all.length >= MAX_ADOPTED) continue;
       const found = parseStoredText(text);
       if (found === undefined || found.id !== id || found.openedAt === undefined) {
         logger.warn(

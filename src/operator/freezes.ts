@@ -90,11 +90,11 @@ export async function endFreeze(
     const now = deps.clock.now();
     const scheduled = freezes.scheduledAt(now);
     const before = await storedFreeze('started', deps);
-    await heed(before, 'command', deps);
+    await followRecord(before, 'command', deps);
     if (before === undefined)
       return scheduled === undefined ? { kind: 'none' } : { kind: 'scheduled', freeze: scheduled };
     await settle(before, { before, after: undefined, reason, cause: commandOf(by, deps) }, deps);
-    await heed(undefined, 'command', deps);
+    await followRecord(undefined, 'command', deps);
     return { kind: 'ended', left: scheduled };
   });
 }
@@ -106,7 +106,7 @@ export async function followClock(deps: FreezeDeps): Promise<void> {
     const now = deps.clock.now();
     const cause: Cause = { kind: 'resync', receivedAt: new Date(now).toISOString() };
     const [started, noted] = [await storedFreeze('started', deps), await storedFreeze('scheduled', deps)];
-    await heed(started, 'resync', deps);
+    await followRecord(started, 'resync', deps);
     const scheduled = freezes.scheduledAt(now);
     if (scheduled !== undefined && noted === undefined)
       await settle(scheduled, { before: undefined, after: scheduled, cause }, deps);
@@ -120,7 +120,7 @@ export async function followClock(deps: FreezeDeps): Promise<void> {
 }
 
 /** Plans follow the record: a write whose answer was lost may have been made. */
-async function heed(
+async function followRecord(
   recorded: Freeze | undefined,
   kind: 'command' | 'resync',
   deps: FreezeDeps,

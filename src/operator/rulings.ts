@@ -8,7 +8,7 @@ import type { OperatorDeps } from './deps.js';
 import { countApproval, forgetFirstApproval, sameText } from './first-approvals.js';
 import { decideRelease, quarantinedBy, quarantineOf } from './quarantines.js';
 
-export type Verdict = 'approve' | 'reject';
+export type RulingVerdict = 'approve' | 'reject';
 
 /** Decisions of people about holds, quarantines and break-glass grants. */
 export interface Rulings {
@@ -16,7 +16,7 @@ export interface Rulings {
    * By the ID of a `held` decision, of the decision about a quarantine, or of a break-glass grant. `override`: an approval
    * also releases what a person rejected.
    */
-  onHold(decisionId: string, verdict: Verdict, by: Principal, override: boolean): Promise<RulingResult>;
+  onHold(decisionId: string, verdict: RulingVerdict, by: Principal, override: boolean): Promise<RulingResult>;
   /** Lets the job of a client end its quarantine; `unknown` if it is not in one. */
   release(client: ClientId, by: Principal): Promise<ReleaseResult>;
 }
@@ -69,7 +69,7 @@ async function release(client: ClientId, by: Principal, deps: Deps): Promise<Rel
 
 async function ruleOnBreakGlass(
   id: string,
-  verdict: Verdict,
+  verdict: RulingVerdict,
   by: Principal,
   deps: Deps,
 ): Promise<RulingResult> {

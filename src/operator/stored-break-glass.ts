@@ -3,12 +3,12 @@ import type { BreakGlass } from '../model/break-glass.js';
 import { PERSONS_REASON } from '../model/cause.js';
 import { jsonIn } from '../model/json-in.js';
 import { breakGlassAccess } from '../plan/break-glass.js';
-import { isSourceName } from '../plan/claims.js';
+import { isSourceName } from '../plan/claim-status.js';
 import { isPlainServiceName } from '../plan/pattern.js';
 import { safeParse } from '../safe-parse.js';
 
 export const METHOD = /^[A-Z]{1,32}$/;
-const MOST_METHODS = 20;
+const MAX_METHODS = 20;
 const place = () => z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/);
 const name = () => z.string().max(512);
 const instant = () => z.number().int().min(0).max(8.64e15);
@@ -18,7 +18,7 @@ const principal = () => z.object({ id: z.string().regex(/^\P{Cc}{1,512}$/u) });
 export const REQUEST_FIELDS = {
   source: z.string().refine(isSourceName, 'must be the name of a service'),
   destination: z.string().refine(isPlainServiceName, 'must be a plain service name (a-z, 0-9 and -)'),
-  methods: z.array(z.string().regex(METHOD)).min(1).max(MOST_METHODS).exactOptional(),
+  methods: z.array(z.string().regex(METHOD)).min(1).max(MAX_METHODS).exactOptional(),
   path: z.string().max(2_048).startsWith('/').exactOptional(),
   reason: z.string().regex(PERSONS_REASON),
 };

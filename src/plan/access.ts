@@ -127,7 +127,7 @@ export interface HttpRequestShape {
 }
 
 /** So many expressions of one access are judged. Others may have written them, and each takes time. */
-const MOST_EXPRESSIONS = 100;
+const MAX_EXPRESSIONS = 100;
 
 /** Whether the whole text matches the expression; undefined if that cannot be judged here. */
 type Matches = (regex: string, text: string) => boolean | undefined;
@@ -144,7 +144,7 @@ export function admits(access: Access | undefined, request: HttpRequestShape): b
   let judged = 0;
   const matches: Matches = (regex, text) => {
     if (parsePlainPathRegex(regex) !== undefined) return wholeOf(regex).test(text);
-    return ++judged > MOST_EXPRESSIONS ? undefined : toExpression(regex)?.matches(text);
+    return ++judged > MAX_EXPRESSIONS ? undefined : toExpression(regex)?.matches(text);
   };
   return not(all(access.permissions.map(normalise), (each) => not(permits(each, shape, matches))));
 }

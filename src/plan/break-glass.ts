@@ -5,7 +5,7 @@ import { union } from './access.js';
 import { accessOf } from './openings.js';
 
 /** How long a grant waits for its second person. */
-export const ASKED_MS = 3_600_000;
+export const REQUEST_TTL_MS = 3_600_000;
 
 export const BREAK_GLASS_STATES = ['asked', 'open', 'ended'] as const;
 export type BreakGlassState = (typeof BREAK_GLASS_STATES)[number];
@@ -26,7 +26,7 @@ export function breakGlassState(
   if (glass.endedAt !== undefined || breakGlass === undefined) return 'ended';
   if (breakGlass.never.some((name) => name === glass.source.toLowerCase() || name === glass.destination))
     return 'ended';
-  if (glass.openedAt === undefined) return now - glass.askedAt < ASKED_MS ? 'asked' : 'ended';
+  if (glass.openedAt === undefined) return now - glass.askedAt < REQUEST_TTL_MS ? 'asked' : 'ended';
   if (approvers > 1 && (glass.approvedBy === undefined || isSamePerson(glass.askedBy, glass.approvedBy)))
     return 'ended';
   return now < endOf(glass, breakGlass) ? 'open' : 'ended';

@@ -40,9 +40,18 @@ export function guardableClaims(
   { client, create, remove }: Pick<ClientPlan, 'client' | 'create' | 'remove'>,
   { plansNarrowing }: Pick<WritePolicy, 'plansNarrowing'>,
 ): Guardable<GuardedClaim, ClaimPlan> {
-  const toGuarded = (verb: ClaimChange['verb'], service: ServiceName): GuardedClaim => {
-    const { subject, reason } = claimFacts(client, service, verb === 'created');
-    return { client, service, verb, subject, reason, narrows: true, widens: false, isInferred: false };
+  const toGuarded = (verb: ClaimChange['verb'], serviceName: ServiceName): GuardedClaim => {
+    const { subject, reason } = claimFacts(client, serviceName, verb === 'created');
+    return {
+      client,
+      service: serviceName,
+      verb,
+      subject,
+      reason,
+      narrows: true,
+      widens: false,
+      isInferred: false,
+    };
   };
   const created = create === undefined ? [] : [toGuarded('created', create)];
   const deleted = remove === undefined ? [] : [{ ...toGuarded('deleted', remove.service), removed: remove }];

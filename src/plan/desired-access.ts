@@ -1,12 +1,12 @@
 import type { Access, IntentionSource, ServiceName } from '../model/intention.js';
 import { covers, intersection, union } from './access.js';
-import type { ClaimStatus } from './claims.js';
+import type { ClaimStatus } from './claim-status.js';
 import type { DestinationInput } from './destination-input.js';
 import { toGrantText } from './grant-text.js';
 import type { Opening } from './openings.js';
 import { type Hold, intentionResource, intentionSubject, type PlannedClient } from './plan.js';
 import { quarantineText } from './stored-block.js';
-import { openForUser, partThatStays } from './user-tokens.js';
+import { keptUserAccess, openForUser } from './user-tokens.js';
 import { clientText, mayOnlyLose } from './world.js';
 
 /** The access that a source should have at a destination, the scopes that open it, and the holds. */
@@ -82,7 +82,7 @@ export function desiredAccess(
       awaits.add(forUser.provider);
       awaiting.push(opening.scope);
     }
-    const part = forUser.kind === 'open' ? forUser.access : partThatStays(kept, forUser.stays);
+    const part = forUser.kind === 'open' ? forUser.access : keptUserAccess(kept, forUser.stays);
     if (part === undefined) continue;
     here.push(opening);
     access = union(access, part);

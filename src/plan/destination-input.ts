@@ -5,9 +5,9 @@ import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import type { ExistingJwtProvider } from '../model/jwt-provider.js';
 import type { Mapping } from '../model/rule.js';
 import type { Evidence } from '../model/trigger.js';
-import type { ClaimStatus } from './claims.js';
+import type { ClaimStatus } from './claim-status.js';
+import type { DestinationSources } from './destination-sources.js';
 import type { ClientOpenings } from './openings.js';
-import type { DestinationSources } from './sources-by-destination.js';
 import type { World } from './world.js';
 
 /** Why an edge opens: the identity provider granted a scope, a service claimed a client, or the mapping changed. */
@@ -64,7 +64,7 @@ export interface UserTokenFacts {
   readonly behindGateways: ReadonlySet<string> | undefined;
 }
 
-export const NOTHING_KNOWN: UserTokenFacts = {
+export const NO_USER_TOKEN_FACTS: UserTokenFacts = {
   consulVersion: undefined,
   laxAgents: undefined,
   jwksUris: new Map(),

@@ -13,7 +13,7 @@ import {
   toBreakGlassText,
   unionOf,
 } from './break-glass.js';
-import type { ClaimStatus } from './claims.js';
+import type { ClaimStatus } from './claim-status.js';
 import type { DesiredAccess } from './desired-access.js';
 import type { DestinationInput } from './destination-input.js';
 import { namesOf, toGrantText } from './grant-text.js';
@@ -177,7 +177,7 @@ function doubtAbout(glass: BreakGlass, claimStatus: ClaimStatus, { world }: Dest
 }
 
 /** What scopes may keep of an edge that they must not widen: nothing that only a grant opened. */
-export function ofScopes(
+export function withoutBreakGlass(
   ours: IntentionSource | undefined,
   { opened, closing, isOrphaned }: EdgeBreakGlass,
 ): IntentionSource | undefined {

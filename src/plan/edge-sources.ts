@@ -16,8 +16,8 @@ import { serviceText } from './world.js';
 export function edgeSources(input: DestinationInput): readonly ServiceName[] {
   const found = new Map<string, ServiceName>();
   const at = { ...input.destination, name: input.destination.name.toLowerCase() };
-  for (const [key, service] of input.sourcesByDestination.get(serviceText(at))?.services ?? [])
-    found.set(key, service);
+  for (const [key, serviceName] of input.sourcesByDestination.get(serviceText(at))?.services ?? [])
+    found.set(key, serviceName);
   for (const source of input.entry?.sources ?? []) {
     if (isOwnedHere(input.mapping, source) || hasLostMark(source, input)) {
       const name = { partition: source.partition, namespace: source.namespace, name: source.name };

@@ -4,10 +4,10 @@ import type { Access, DefaultPolicy, IntentionSource, ServiceName } from '../mod
 import { admits, type HttpRequestShape } from './access.js';
 import { isOfEdge } from './break-glass.js';
 import { type BreakGlassView, toBreakGlassView } from './break-glass-view.js';
-import type { ClaimStatus } from './claims.js';
+import type { ClaimStatus } from './claim-status.js';
 import { desiredAccess } from './desired-access.js';
 import type { DestinationInput } from './destination-input.js';
-import { edgeBreakGlass, ofScopes, withBreakGlass } from './edge-break-glass.js';
+import { edgeBreakGlass, withBreakGlass, withoutBreakGlass } from './edge-break-glass.js';
 import { isRecorded } from './edge-record.js';
 import { managedByText } from './entry-block.js';
 import { toGrantText } from './grant-text.js';
@@ -137,7 +137,7 @@ function desiredHere(
     input.lastApplied.get(intentionSubject(input.destination, source.name)),
   );
   const glass = edgeBreakGlass(source, claim, lastApplied, input, ours);
-  return withBreakGlass(desiredAccess(source, claim, input, ofScopes(ours, glass)), glass).access;
+  return withBreakGlass(desiredAccess(source, claim, input, withoutBreakGlass(ours, glass)), glass).access;
 }
 
 /** The intentions that match the call, most exact first. Sources of peers are other services. */
@@ -159,7 +159,7 @@ function candidatesOf(
     if (found === undefined) return [];
     const { access, description } = found;
     const owned = isOwnedHere(input.mapping, found) && isRecorded(input.destination, found, input);
-    const manager = entry && managedByText(entry);
+    const managedBy = entry && managedByText(entry);
     return [
       {
         precedence,
@@ -168,7 +168,7 @@ function candidatesOf(
         access,
         isOwned: owned,
         description,
-        ...(manager === undefined ? {} : { manager }),
+        ...(managedBy === undefined ? {} : { manager: managedBy }),
       },
     ];
   };

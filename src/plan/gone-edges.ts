@@ -1,5 +1,5 @@
 import type { ServiceName } from '../model/intention.js';
-import type { ClaimStatus } from './claims.js';
+import type { ClaimStatus } from './claim-status.js';
 import { desiredAccess } from './desired-access.js';
 import type { DestinationInput } from './destination-input.js';
 import { edgeBreakGlass, withBreakGlass } from './edge-break-glass.js';

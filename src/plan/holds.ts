@@ -45,7 +45,7 @@ const NAMED_IN_DETAIL: ReadonlySet<HoldReason> = new Set([
 ]);
 
 /** The merged detail lists this many details and counts the rest. */
-const MOST_DETAILS = 5;
+const MAX_DETAILS = 5;
 
 /** One hold for each subject and reason, with all scopes and details. */
 export function mergeHolds(holds: readonly Hold[]): readonly Hold[] {
@@ -55,7 +55,7 @@ export function mergeHolds(holds: readonly Hold[]): readonly Hold[] {
     if (first === undefined || others.length === 0) return first ?? [];
     const all = [first, ...others];
     const details = [...new Set(all.map(({ detail }) => detail))].toSorted();
-    const shown = details.slice(0, MOST_DETAILS);
+    const shown = details.slice(0, MAX_DETAILS);
     const more = details.length - shown.length;
     return {
       ...first,

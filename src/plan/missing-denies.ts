@@ -1,7 +1,7 @@
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import type { DestinationInput } from './destination-input.js';
 import { isOfWrittenEdge } from './last-applied.js';
-import { opens, takesOver } from './precedence.js';
+import { allowsAnything, fallbackIntention } from './precedence.js';
 import { serviceText } from './world.js';
 
 /**
@@ -34,6 +34,6 @@ export function wouldOpen(
   entry: IntentionEntry | undefined,
   wildcard: IntentionEntry | undefined,
 ): boolean {
-  const next = takesOver(source, entry, wildcard);
-  return next !== undefined && opens(next.access);
+  const next = fallbackIntention(source, entry, wildcard);
+  return next !== undefined && allowsAnything(next.access);
 }

@@ -146,9 +146,9 @@ function isNamePart(code: number): boolean {
 
 function parse(text: string): readonly Part[] {
   const parts: Part[] = [];
-  const token = /\*|\{([a-z][a-zA-Z0-9]*)\}/g;
+  const placeholder = /\*|\{([a-z][a-zA-Z0-9]*)\}/g;
   let from = 0;
-  for (const found of text.matchAll(token)) {
+  for (const found of text.matchAll(placeholder)) {
     if (found.index > from) parts.push({ kind: 'text', text: text.slice(from, found.index) });
     parts.push(found[1] === undefined ? { kind: 'any' } : { kind: 'name', name: found[1] });
     from = found.index + found[0].length;

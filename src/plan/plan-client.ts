@@ -3,7 +3,7 @@ import { compareText } from '../model/compare-text.js';
 import type { ServiceName } from '../model/intention.js';
 import type { Mapping } from '../model/rule.js';
 import { classify } from './actor.js';
-import type { ClaimStatus } from './claims.js';
+import type { ClaimStatus } from './claim-status.js';
 import { claimResource, claimSubject, type Hold, type PlannedClient } from './plan.js';
 import { type ClientId, clientText, findClient, mayOnlyLose, serviceText, type World } from './world.js';
 

@@ -3,7 +3,7 @@ import type { ChangeReason } from '../model/decision.js';
 import type { Access, IntentionSource, ServiceName } from '../model/intention.js';
 import { destinationKey } from '../model/key.js';
 import { covers, digest, narrows, plainPart, sameAccess, union, widens } from './access.js';
-import type { ClaimStatus } from './claims.js';
+import type { ClaimStatus } from './claim-status.js';
 import { desiredAccess, isUnclearButGranted } from './desired-access.js';
 import type { DestinationInput } from './destination-input.js';
 import {
@@ -15,11 +15,11 @@ import {
   hasOtherBreakGlass,
   isOfStore,
   keptAccess,
-  ofScopes,
   openedBy,
   openingPart,
   recordAfterClosing,
   withBreakGlass,
+  withoutBreakGlass,
 } from './edge-break-glass.js';
 import { isRecorded, needsRecord } from './edge-record.js';
 import { edgeSources } from './edge-sources.js';
@@ -170,7 +170,7 @@ function planEdge(
   const regular =
     isUnknown && ours !== undefined
       ? keptAccess(ours, former, lastApplied, glass)
-      : desiredAccess(source, claimStatus, input, ofScopes(ours, glass));
+      : desiredAccess(source, claimStatus, input, withoutBreakGlass(ours, glass));
   const desired = withBreakGlass(regular, glass);
 
   if (foreign !== undefined && ours === undefined) {

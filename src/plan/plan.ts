@@ -116,8 +116,8 @@ export function intentionSubject(destination: ServiceName, source: string): stri
     .join('/');
 }
 
-export function claimSubject(client: ClientId, service: string): string {
-  return ['claim', client.provider, client.clientId, service].map(encodeSegment).join('/');
+export function claimSubject(client: ClientId, serviceName: string): string {
+  return ['claim', client.provider, client.clientId, serviceName].map(encodeSegment).join('/');
 }
 
 export function claimResource({ name, namespace, partition }: ServiceName): Resource {
@@ -125,15 +125,15 @@ export function claimResource({ name, namespace, partition }: ServiceName): Reso
 }
 
 /** What a decision says of the creation or the deletion of a record of a claim. */
-export function claimFacts(client: ClientId, service: ServiceName, isNew: boolean) {
+export function claimFacts(client: ClientId, serviceName: ServiceName, isNew: boolean) {
   return {
-    subject: claimSubject(client, service.name),
+    subject: claimSubject(client, serviceName.name),
     action: isNew ? ('grant' as const) : ('revoke' as const),
     reason: isNew ? ('ClaimAdded' as const) : ('ClaimRemoved' as const),
-    resource: claimResource(service),
+    resource: claimResource(serviceName),
     scopes: [],
-    before: isNew ? null : { service: service.name },
-    after: isNew ? { service: service.name } : null,
+    before: isNew ? null : { service: serviceName.name },
+    after: isNew ? { service: serviceName.name } : null,
   };
 }
 

@@ -9,7 +9,7 @@ const indexes = new WeakMap<IntentionEntry, ReadonlyMap<string, IntentionSource>
  * the most exact intention (precedence 9 to 5). These are wider, most exact first: 8 `* -> destination`, 6 `source -> *`,
  * 5 `* -> *`.
  */
-export function takesOver(
+export function fallbackIntention(
   source: ServiceName,
   exact: IntentionEntry | undefined,
   wildcard: IntentionEntry | undefined,
@@ -30,6 +30,6 @@ function localSource(entry: IntentionEntry | undefined, name: ServiceName): Inte
 }
 
 /** Whether a source allows anything. Unknown content counts as allowing. */
-export function opens(access: Access | { readonly kind: 'other' }): boolean {
+export function allowsAnything(access: Access | { readonly kind: 'other' }): boolean {
   return access.kind !== 'deny';
 }

@@ -4,7 +4,7 @@ import type { Registration } from '../model/registration.js';
 
 /** What to register so that an instance of the service has a sidecar; only what is missing is added to its registration. */
 export function sidecarRemedy(
-  service: string,
+  serviceName: string,
   kind: string | undefined,
   instances: readonly Registration[],
   upstreams: readonly string[],
@@ -12,12 +12,12 @@ export function sidecarRemedy(
   const [instance] = instances;
   // A registration of this name could replace it.
   if (instance === undefined && kind !== undefined)
-    return `name a service instead: ${textOf(service)} is registered as ${textOf(kind)}`;
+    return `name a service instead: ${textOf(serviceName)} is registered as ${textOf(kind)}`;
   const added = upstreams.map((name) => upstream(name, []));
   const sidecar = added.length === 0 ? {} : { proxy: { upstreams: added } };
   if (instance === undefined)
-    return `register ${service} with a sidecar, its own port and its own client: ${fileText({
-      name: service,
+    return `register ${serviceName} with a sidecar, its own port and its own client: ${fileText({
+      name: serviceName,
       port: 8080,
       meta: { 'oauth-client-id': 'CLIENT' },
       connect: { sidecar_service: sidecar },
@@ -53,8 +53,8 @@ function textOf(name: string): string {
   return /^[\w.:-]+$/.test(name) ? name : inertJson(JSON.stringify(name));
 }
 
-function fileText(service: object): string {
-  return `consul services register FILE.json, where FILE.json is ${inertJson(JSON.stringify({ service }))}`;
+function fileText(registration: object): string {
+  return `consul services register FILE.json, where FILE.json is ${inertJson(JSON.stringify({ service: registration }))}`;
 }
 
 function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {

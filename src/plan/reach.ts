@@ -179,13 +179,18 @@ function startOf(kind: CallingGatewayKind, gateway: string, isRegistered: boolea
 }
 
 /** What to write for a route; the listener's port is to be filled in. */
-function routeEntryOf(kind: CallingGatewayKind, gateway: string, service: string, protocol: string): string {
-  const services = [{ Name: service }];
+function routeEntryOf(
+  kind: CallingGatewayKind,
+  gateway: string,
+  serviceName: string,
+  protocol: string,
+): string {
+  const services = [{ Name: serviceName }];
   if (kind === 'ingress-gateway') {
     const listener = { Port: 8080, Protocol: protocol, Services: services };
     return `the listener into the entry of the gateway: ${JSON.stringify({ Kind: kind, Name: gateway, Listeners: [listener] })}`;
   }
-  const route = { Name: service, Parents: [{ Kind: kind, Name: gateway }] };
+  const route = { Name: serviceName, Parents: [{ Kind: kind, Name: gateway }] };
   return `the route: ${JSON.stringify(
     protocol === 'tcp'
       ? { Kind: 'tcp-route', ...route, Services: services }

@@ -4,7 +4,7 @@ import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import { type AgentCache, type Residual, UNKNOWN } from '../model/residual.js';
 import { isOwned, isSourceOf } from './ownership.js';
 import type { Change } from './plan.js';
-import { opens, takesOver } from './precedence.js';
+import { allowsAnything, fallbackIntention } from './precedence.js';
 import { serviceText } from './world.js';
 
 /** Tokens that the provider issued before live on after these. In quarantine, the holder of the secret even gets new ones. */
@@ -17,7 +17,7 @@ const TOKENS_LIVE_ON: ReadonlySet<string> = new Set<ChangeReason>([
   'SessionRevoked',
   'ClientQuarantined',
 ]);
-const MOST_FOREIGN = 20;
+const MAX_FOREIGN = 20;
 
 /** What remains of an edge after a change that narrows it; undefined for another change. */
 export function intentionResidual(
@@ -39,8 +39,9 @@ export function intentionResidual(
   },
 ): Residual | undefined {
   if (!change.narrows) return undefined;
-  const next = change.after === undefined ? takesOver(change.source, entry, wildcard) : undefined;
-  const foreign = next !== undefined && opens(next.access) ? [edgeText(next.name, destination.name)] : [];
+  const next = change.after === undefined ? fallbackIntention(change.source, entry, wildcard) : undefined;
+  const foreign =
+    next !== undefined && allowsAnything(next.access) ? [edgeText(next.name, destination.name)] : [];
   return {
     ...(protocol === 'tcp' ? {} : { nextRequests: true }),
     openStreamsSeconds: UNKNOWN,
@@ -80,12 +81,12 @@ function foreignAllows(
     const wildcard = entries.get(serviceText({ ...destination, name: '*' }));
     for (const source of services) {
       const exact = entry.sources.find((each) => each.peer === undefined && isSourceOf(each, source));
-      const decides = exact ?? takesOver(source, entry, wildcard);
-      if (decides === undefined || !opens(decides.access) || isOwned(owner, decides)) continue;
+      const decides = exact ?? fallbackIntention(source, entry, wildcard);
+      if (decides === undefined || !allowsAnything(decides.access) || isOwned(owner, decides)) continue;
       found.push(edgeText(decides.name, destination.name));
     }
   }
-  return [...new Set(found)].toSorted().slice(0, MOST_FOREIGN);
+  return [...new Set(found)].toSorted().slice(0, MAX_FOREIGN);
 }
 
 /** The lifetime that a provider shows is the lower end of what its tokens may have: it cannot say when the last one ends. */

@@ -1,6 +1,6 @@
 import type { Grant } from '../model/client.js';
 import type { ChangeReason } from '../model/decision.js';
-import type { ClaimStatus } from './claims.js';
+import type { ClaimStatus } from './claim-status.js';
 import type { DestinationInput } from './destination-input.js';
 import { namedScopes, namesOf, sameGrant } from './grant-text.js';
 import type { LastApplied } from './last-applied.js';

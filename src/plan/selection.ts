@@ -22,7 +22,7 @@ export function createSelection(select: Select): Selection {
   return {
     hasPlace,
     hasName: (name) => isService(name.toLowerCase()),
-    hasService: (service) => hasPlace(service) && isService(service.name.toLowerCase()),
+    hasService: (serviceName) => hasPlace(serviceName) && isService(serviceName.name.toLowerCase()),
     hasClient: ({ clientId }) => isClient(clientId),
     limitsClients: select.clients !== undefined,
   };

@@ -6,7 +6,7 @@ import type { ClientId } from './world.js';
  * The most holds of one provider; the log counts the rest. A change of the identity provider's API may make every record
  * unreadable.
  */
-export const MOST_REPORTED = 100;
+export const MAX_REPORTED = 100;
 
 /** The records of a directory that cannot be parsed. */
 export interface Unreadable {
@@ -26,7 +26,7 @@ export function unreadableHolds(
   // Reported clients stay reported: the limit must not exchange holds.
   const isReported = ([clientId]: Fault) => known.has(clientSubject({ provider, clientId }));
   const reported = [...all.filter(isReported), ...all.filter((each) => !isReported(each))]
-    .slice(0, MOST_REPORTED)
+    .slice(0, MAX_REPORTED)
     .map(([clientId, why]) => unreadableHold({ provider, clientId }, why));
   return hasUnnamed ? [...reported, unnamedHold(provider)] : reported;
 }

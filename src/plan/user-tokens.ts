@@ -77,7 +77,7 @@ export function openForUser(
 }
 
 /** The part of an existing access that requires a user's token and is within `stays`. */
-export function partThatStays(kept: Access | undefined, stays: Access | undefined): Access | undefined {
+export function keptUserAccess(kept: Access | undefined, stays: Access | undefined): Access | undefined {
   if (kept?.kind !== 'http' || stays === undefined) return undefined;
   const permissions = kept.permissions.filter(
     (permission) =>

@@ -43,16 +43,16 @@ export function clientKeyPrefix(provider: string): string {
 }
 
 /** Some milliseconds of the store's thread. */
-const MOST_IN_ONE_STEP = 500;
+const MAX_IN_ONE_STEP = 500;
 
 /** Splits the list, in order, into parts that are small enough for one step. */
 export function toSteps(events: readonly IncomingEvent[]): readonly (readonly IncomingEvent[])[] {
   const steps: IncomingEvent[][] = [];
-  let size = MOST_IN_ONE_STEP;
+  let size = MAX_IN_ONE_STEP;
   for (const event of events) {
     const added = 1 + event.triggers.length + event.rechecks.length;
     size += added;
-    if (size > MOST_IN_ONE_STEP) {
+    if (size > MAX_IN_ONE_STEP) {
       steps.push([]);
       size = added;
     }

@@ -3,7 +3,7 @@ import type { Replica } from '../model/replica.js';
 /** A replica that did not show itself for this long is no longer listed. */
 export const ROSTER_LIFE_MS = 20_000;
 /** A replica that is shown beyond this number takes the place of the one that was seen first. */
-export const MOST_REPLICAS = 64;
+export const MAX_REPLICAS = 64;
 
 /** The replicas that work on a store. Throws SyncError ERR_QUEUE_UNREACHABLE. */
 export interface Roster {

@@ -49,7 +49,7 @@ export function interrupt(
 }
 
 // An error's text may quote a whole response. This bounds what is stored and shown.
-const MOST_ERROR_LENGTH = 1000;
+const MAX_ERROR_LENGTH = 1000;
 
 /** Runs the handler and turns its end into an outcome. Never rejects. */
 export async function runJob(
@@ -79,7 +79,7 @@ export async function runJob(
     logger.warn({ key: job.key, attempts, afterMs, exhausted, error: messageOf(error) }, 'job failed');
     return {
       kind: 'failed',
-      error: messageOf(error).slice(0, MOST_ERROR_LENGTH),
+      error: messageOf(error).slice(0, MAX_ERROR_LENGTH),
       attempts,
       exhausted,
       afterMs,

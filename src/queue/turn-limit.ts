@@ -1,5 +1,5 @@
 /** Some milliseconds of the event loop. */
-const MOST_IN_ONE_TURN = 8;
+const MAX_IN_ONE_TURN = 8;
 
 /**
  * Bounds how many runs begin in one turn of the event loop. Thousands of clients that need no answer from anywhere would
@@ -15,7 +15,7 @@ export class TurnLimit {
   }
 
   get isReached(): boolean {
-    return this.#begun >= MOST_IN_ONE_TURN;
+    return this.#begun >= MAX_IN_ONE_TURN;
   }
 
   begin(): void {

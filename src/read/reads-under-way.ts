@@ -1,9 +1,9 @@
 /** A key waits no longer than this: a directory may not answer at all. */
-const LONGEST_MS = 500;
+const MAX_MS = 500;
 /** Between two questions of a key: longer the longer it waits, but so soon that it stays the same run for its waiters. */
 const SOONEST_MS = 20;
 const LATEST_MS = 100;
-const FORGOTTEN_MS = 2 * LONGEST_MS;
+const FORGOTTEN_MS = 2 * MAX_MS;
 
 interface Waiting {
   /** Milliseconds since the epoch. */
@@ -39,7 +39,7 @@ export class ReadsUnderWay {
     const waiting = known === undefined || isOver ? { since: now, upTo: this.#count } : known;
     const waitedMs = Math.abs(now - waiting.since);
     const [oldest] = this.#reads;
-    if (oldest === undefined || oldest > waiting.upTo || waitedMs >= LONGEST_MS) {
+    if (oldest === undefined || oldest > waiting.upTo || waitedMs >= MAX_MS) {
       this.#waiting.delete(key);
       return undefined;
     }

@@ -8,7 +8,7 @@ import type { ClientId } from '../plan/world.js';
 import { reconcileClientAcl } from './acl/client-acl.js';
 import type { ClientReach } from './client-reach.js';
 import type { AclJobDeps, ClientDeps } from './deps.js';
-import { settled } from './settled.js';
+import { runSettled } from './run-settled.js';
 
 /** Closes a client by an order, and ends a quarantine that a person has released. No read of a directory comes before it. */
 export async function carryOutOrders(
@@ -21,7 +21,7 @@ export async function carryOutOrders(
   // Noted before the block is in the world: an earlier job that sees the block must know its cause.
   if (job.triggers.some(({ order }) => order?.kind === 'secret-compromised'))
     deps.queue.note(reach.closing());
-  const recorded = await settled(async () => {
+  const recorded = await runSettled(async () => {
     const isTaken = await takeOrders(id, job, deps);
     return (await endReleased(id, deps)) || isTaken;
   });

@@ -7,14 +7,14 @@ import { selectsClient } from '../plan/selection.js';
 import { type ClientId, clientText } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
 import { reconcileClientAcl } from './acl/client-acl.js';
-import { settleClaims } from './claims.js';
 import { carryOutOrders } from './client-orders.js';
 import { ClientReach } from './client-reach.js';
 import { followRename, resolveReference } from './client-references.js';
 import type { ClientDeps } from './deps.js';
 import { readClient } from './read-client.js';
-import { settled } from './settled.js';
-import { closeRemoved, leaveClient } from './unmanaged-clients.js';
+import { runSettled } from './run-settled.js';
+import { settleClaims } from './settle-claims.js';
+import { closeRemoved, settleUnselected } from './unmanaged-clients.js';
 
 type ClientKey = Extract<Key, { kind: 'client' }>;
 
@@ -33,7 +33,7 @@ export async function reconcileClient(
     return directory === undefined ? DONE : resolveReference(key, job, directory, deps, signal);
   const id: ClientId = { provider: key.provider, clientId: key.value };
   if (directory === undefined) return closeRemoved(id, job, deps, signal);
-  if (!selectsClient(world.mapping, id)) return leaveClient(id, job, deps, signal);
+  if (!selectsClient(world.mapping, id)) return settleUnselected(id, job, deps, signal);
 
   const reach = new ClientReach(id, job, deps);
   await carryOutOrders(id, job, reach, deps, signal);
@@ -57,8 +57,8 @@ export async function reconcileClient(
 
   if (gains) acl.opening.add(clientText(id));
   const [claims, objects] = [
-    await settled(() => settleClaims(id, causeOf(current), deps, signal)),
-    await settled(() => reconcileClientAcl(id, current, deps, signal, reach.evidenceOf(current))),
+    await runSettled(() => settleClaims(id, causeOf(current), deps, signal)),
+    await runSettled(() => reconcileClientAcl(id, current, deps, signal, reach.evidenceOf(current))),
   ];
   acl.opening.delete(clientText(id));
 

@@ -1,5 +1,5 @@
 import { causeOf, causesOf } from '../apply/decision-drafts.js';
-import { recordGone } from '../apply/gone-edges.js';
+import { recordGone } from '../apply/record-gone-edges.js';
 import { recordHolds } from '../apply/record-holds.js';
 import { writePlan } from '../apply/write-plan.js';
 import type { ServiceName } from '../model/intention.js';
@@ -23,7 +23,7 @@ type DestinationKey = Extract<Key, { kind: 'destination' }>;
 /** After a lost compare-and-set the key is read and planned again at once, but not in a tight loop. */
 const CONFLICT_RETRY_MS = 20;
 /** So often a newer plan may replace recorded drafts. After that the narrowing changes are written in any case. */
-const MOST_PLANS = 2;
+const MAX_PLANS = 2;
 
 /** Makes one destination's entry equal to the desired state, and records the holds. */
 export async function reconcileDestination(
@@ -76,7 +76,7 @@ export async function reconcileDestination(
     if (!policyOf(mapping).writes) return end;
 
     const waits = await waitForJwtProviders(text, plan.awaits ?? [], guarded.job, deps);
-    const isLast = plans > MOST_PLANS;
+    const isLast = plans > MAX_PLANS;
     const changes = isLast ? plan.changes.filter(({ widens }) => !widens) : plan.changes;
     const isAsPlanned = (part: readonly Change[]) => {
       if (isLast) return true;

@@ -24,7 +24,7 @@ interface Known {
 }
 
 /** What a destination's plan is made from. */
-export interface Basis extends Pick<KnownDestination, 'record' | 'entry' | 'isFresh'> {
+export interface PlanBasis extends Pick<KnownDestination, 'record' | 'entry' | 'isFresh'> {
   readonly destination: ServiceName;
   /** Whether edges that are gone may be noted now. */
   readonly seesGone: boolean;
@@ -60,7 +60,7 @@ interface Facts {
  * one poll finds become known one client after the other, and count as a whole.
  */
 export async function planFresh(
-  { destination, entry, isFresh, record, seesGone, mayWait, job }: Basis,
+  { destination, entry, isFresh, record, seesGone, mayWait, job }: PlanBasis,
   deps: DestinationDeps,
   signal: AbortSignal,
 ): Promise<FreshPlan> {

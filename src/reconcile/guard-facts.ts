@@ -5,8 +5,8 @@ import { policyOf } from '../plan/mode.js';
 import type { KeyRecord } from '../queue/journal.js';
 import { countInferred, usedHere } from '../state/fleet.js';
 import { aclBudget, countAhead, fleetBudget } from './acl/acl-budget.js';
+import { countInSlices } from './count-in-slices.js';
 import type { GuardDeps } from './deps.js';
-import { inSlices } from './in-slices.js';
 
 /** Destinations that are counted at once: some milliseconds. */
 const SLICE = 50;
@@ -35,7 +35,7 @@ export async function guardFacts(
 
 /** Counts in advance what `fleetBudget` needs. */
 export async function countFleetAhead(deps: Pick<GuardDeps, 'world' | 'acl' | 'clock'>): Promise<void> {
-  await inSlices((now) => countInferred(deps.world, now, SLICE), deps);
+  await countInSlices((now) => countInferred(deps.world, now, SLICE), deps);
   await countAhead(deps);
 }
 

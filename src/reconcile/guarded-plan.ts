@@ -4,12 +4,12 @@ import { guardableEdges } from '../plan/guards/edges.js';
 import { guard } from '../plan/guards/guards.js';
 import type { Hold } from '../plan/plan.js';
 import type { DestinationDeps } from './deps.js';
-import { type Basis, type FreshPlan, planFresh } from './fresh-plan.js';
+import { type FreshPlan, type PlanBasis, planFresh } from './fresh-plan.js';
 import { guardFacts } from './guard-facts.js';
 
 /** The plan of one destination after the guards, and the holds that an approval ends. */
 export async function planGuarded(
-  basis: Basis,
+  basis: PlanBasis,
   deps: DestinationDeps,
   signal: AbortSignal,
 ): Promise<FreshPlan & { readonly used: readonly Hold[] }> {

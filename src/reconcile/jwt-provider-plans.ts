@@ -15,7 +15,7 @@ import { parseEntryKeys } from '../plan/user-tokens.js';
 import { inputOf } from '../state/fleet.js';
 import { toTriggers } from '../state/observe-consul.js';
 import type { ReconcilerDeps as Deps } from './deps.js';
-import { inTurns } from './in-turns.js';
+import { runCooperatively } from './run-cooperatively.js';
 
 /** Destinations that are planned at once: some milliseconds. */
 const IN_ONE_PIECE = 50;
@@ -75,7 +75,7 @@ export function plannedFor(
     }
     return unneeded;
   }
-  return inTurns(planning(), signal);
+  return runCooperatively(planning(), signal);
 }
 
 /** The destinations with changes or holds, or that wait for a jwt-provider, of those that a change of facts affects. */
@@ -94,7 +94,7 @@ export function waitingSince(
     }
     return found;
   }
-  return inTurns(planning(), signal);
+  return runCooperatively(planning(), signal);
 }
 
 /** The plans, before the guards, of the destinations that may need the entries; undefined after each piece of the work. */

@@ -12,7 +12,7 @@ import type { DestinationDeps } from './deps.js';
 /** Between reads whether a jwt-provider exists; longer the longer it takes, until the sweep goes on. */
 const SOONEST_LOOK_MS = 50;
 const LATEST_LOOK_MS = 5_000;
-const LONGEST_WAIT_MS = 60_000;
+const MAX_WAIT_MS = 60_000;
 
 /**
  * Reads the entries again if a destination's plan names one, because an intention must name only existing ones. True if it
@@ -41,7 +41,7 @@ export async function waitForJwtProviders(
 ): Promise<JobResult | undefined> {
   const isFirst = !world.userTokens.isWaiting(key);
   const waitedMs = world.userTokens.waitedMs(key, awaits.length > 0, clock.now());
-  if (awaits.length === 0 || waitedMs > LONGEST_WAIT_MS) return undefined;
+  if (awaits.length === 0 || waitedMs > MAX_WAIT_MS) return undefined;
   const cause = causeOf(job);
   // Once: Consul would refuse the same content again, and each refusal is a decision.
   if (isFirst) await queue.add(awaits.map((name) => ({ key: providerKey(name), cause, urgent: true })));

@@ -10,7 +10,7 @@ import type { ClientId } from '../plan/world.js';
 import type { JobResult } from '../queue/queue.js';
 import { reconcileClientAcl } from './acl/client-acl.js';
 import { settleClientAcl } from './acl/read-client-acl.js';
-import { blockUnconfirmed } from './client-blocks.js';
+import { blockUnconfirmed } from './block-unconfirmed.js';
 import { closeLogins } from './client-orders.js';
 import type { ClientReach } from './client-reach.js';
 import type { ClientDeps } from './deps.js';

@@ -1,8 +1,8 @@
-import { onItsWayMs } from '../apply/lost-answers.js';
+import { inFlightMs } from '../apply/lost-answers.js';
 import { isoText } from '../clock.js';
 import { directoryKey, formatKey, type Key } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
-import { adoptAsked } from '../operator/adopt-asked.js';
+import { adoptRequested } from '../operator/adopt-requested.js';
 import type { AgendaHandler } from '../queue/follow-ups.js';
 import type { JobResult } from '../queue/queue.js';
 import { reconcilePeople } from './acl/people.js';
@@ -12,7 +12,7 @@ import type { ProviderDeps, ReconcilerDeps } from './deps.js';
 import { reconcileDestination } from './destination.js';
 import { reconcileJwtProvider } from './jwt-providers.js';
 import { reconcileProvider } from './provider.js';
-import { settled } from './settled.js';
+import { runSettled } from './run-settled.js';
 
 /**
  * Runs the job of each kind of key. A client's job reads the client and queues its destinations. A destination's job reads
@@ -23,7 +23,7 @@ export function createReconciler(deps: ReconcilerDeps): AgendaHandler {
   return async (job, signal, queue) => {
     deps.revocations.begin(job);
     const result = await run(job, { ...deps, queue }, signal);
-    if (result.kind === 'done') await adoptAsked(job.key, { ...deps, queue }, signal);
+    if (result.kind === 'done') await adoptRequested(job.key, { ...deps, queue }, signal);
     await lookAgain(job.key, { ...deps, queue });
     if (result.kind === 'done') deps.revocations.done(formatKey(job.key));
     return result;
@@ -37,7 +37,7 @@ async function lookAgain(key: Key, { journal, acl, clock, queue }: LookDeps): Pr
   const text = formatKey(key);
   const now = clock.now();
   const { pending } = await journal.read(text);
-  const afterMs = Math.max(acl.onItsWayMs(text, now), ...pending.map((draft) => onItsWayMs(draft, now)));
+  const afterMs = Math.max(acl.inFlightMs(text, now), ...pending.map((draft) => inFlightMs(draft, now)));
   if (afterMs > 0) queue.addLater({ key, cause: { kind: 'resync', receivedAt: isoText(now) } }, afterMs);
 }
 
@@ -62,10 +62,10 @@ async function runProvider(
   signal: AbortSignal,
 ): Promise<JobResult> {
   const [sessions, people, users, clients] = [
-    await settled(() => endSessions(key, job, deps, signal)),
-    await settled(() => reconcilePeople(key, job, deps, signal)),
-    await settled(() => reconcileJwtProvider(key.name, job, deps, signal)),
-    await settled(() => compareDirectory(key.name, job, deps)),
+    await runSettled(() => endSessions(key, job, deps, signal)),
+    await runSettled(() => reconcilePeople(key, job, deps, signal)),
+    await runSettled(() => reconcileJwtProvider(key.name, job, deps, signal)),
+    await runSettled(() => compareDirectory(key.name, job, deps)),
   ];
   if (sessions.status === 'rejected') throw sessions.reason;
   if (clients.status === 'rejected') throw clients.reason;

@@ -14,7 +14,7 @@ import type { ReachedDeps } from './deps.js';
 import { reachTriggers } from './fan-out.js';
 
 /** The result of a complete read of a directory. */
-export interface Found {
+export interface DirectoryRead {
   readonly reaches: readonly Reached[];
   readonly touched: Touched;
   readonly isFirst: boolean;
@@ -28,7 +28,7 @@ export interface Found {
  */
 export async function sendReached(
   provider: string,
-  { reaches, touched, isFirst, about }: Found,
+  { reaches, touched, isFirst, about }: DirectoryRead,
   job: Job,
   deps: ReachedDeps,
   signal: AbortSignal,

@@ -1,5 +1,5 @@
 import { isAclActive } from '../apply/acl/acl-state.js';
-import { goneTriggers } from '../apply/gone-edges.js';
+import { goneTriggers } from '../apply/record-gone-edges.js';
 import { holdTriggers, suppressedClaimTriggers } from '../apply/record-holds.js';
 import { isoInstant } from '../clock.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
@@ -15,10 +15,10 @@ import { losingDestinations, toTriggers } from '../state/observe-consul.js';
 import { aclBudget, countAhead } from './acl/acl-budget.js';
 import { sweepAcl } from './acl/sweep-acl.js';
 import type { SweepDeps } from './deps.js';
-import { inTurns } from './in-turns.js';
 import { jwtProviderTriggers } from './jwt-provider-plans.js';
 import { pendingTriggers } from './pending-triggers.js';
-import { settled } from './settled.js';
+import { runCooperatively } from './run-cooperatively.js';
+import { runSettled } from './run-settled.js';
 import { reportSweep, type SweepSummary } from './sweep-summary.js';
 
 /** The complete comparison: plans every destination from a fresh read, and queues those with work. */
@@ -26,7 +26,7 @@ export async function sweep(deps: SweepDeps, signal: AbortSignal): Promise<Sweep
   const { world, queue } = deps;
   await readDifferences(deps, signal);
   // A failure with the KV does not keep an edge from being compared.
-  const quarantines = await settled(() => compareQuarantines('resync', deps, signal));
+  const quarantines = await runSettled(() => compareQuarantines('resync', deps, signal));
   const cause = { kind: 'resync' as const, receivedAt: isoInstant(deps.clock) };
 
   await countAhead(deps);
@@ -76,7 +76,7 @@ async function planInTurns(deps: SweepDeps, signal: AbortSignal) {
   };
   const now = () => deps.clock.now();
   const planning = planningFleet(world, window, now, aclBudget(deps, now()), undefined, isLeft);
-  const plans = await inTurns(planning, signal);
+  const plans = await runCooperatively(planning, signal);
   return { plans, waiting };
 }
 

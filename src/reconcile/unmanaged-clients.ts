@@ -23,7 +23,7 @@ export async function closeRemoved(
 }
 
 /** A client outside the selection keeps what it has. What an earlier selection held or left unsettled is ended. */
-export async function leaveClient(
+export async function settleUnselected(
   id: ClientId,
   job: Job,
   deps: ClientDeps,

@@ -2,7 +2,7 @@ import { recordHolds } from '../apply/record-holds.js';
 import type { Cause } from '../model/cause.js';
 import { directoryKey, formatKey } from '../model/key.js';
 import { clientSubject } from '../plan/plan.js';
-import { MOST_REPORTED, unreadableHolds } from '../plan/unreadable-holds.js';
+import { MAX_REPORTED, unreadableHolds } from '../plan/unreadable-holds.js';
 import type { ClientId } from '../plan/world.js';
 import type { UnreadableDeps } from './deps.js';
 
@@ -28,7 +28,7 @@ export async function reportUnreadable(
     const known = new Set([...record.holds.values()].map(({ subject }) => subject));
     const concerns = only === undefined ? undefined : (subject: string) => subject === clientSubject(only);
     await recordHolds(key, record, unreadableHolds(provider, unreadable, known), cause, deps, concerns);
-    if (size > MOST_REPORTED)
-      logger.warn({ provider, unreadable: size, reported: MOST_REPORTED }, 'many clients cannot be read');
+    if (size > MAX_REPORTED)
+      logger.warn({ provider, unreadable: size, reported: MAX_REPORTED }, 'many clients cannot be read');
   });
 }

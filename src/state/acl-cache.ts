@@ -70,9 +70,9 @@ export class AclCache {
   }
 
   /** The names of the roles, of any owner, that have the identity of a service, except one; sorted. */
-  holders(service: string, except: string): readonly string[] {
-    const ours = [...(this.#holders.get(service) ?? [])].filter((name) => name !== except.toLowerCase());
-    return [...ours, ...(this.#otherHolders.get(service) ?? [])].toSorted(compareText);
+  holders(serviceName: string, except: string): readonly string[] {
+    const ours = [...(this.#holders.get(serviceName) ?? [])].filter((name) => name !== except.toLowerCase());
+    return [...ours, ...(this.#otherHolders.get(serviceName) ?? [])].toSorted(compareText);
   }
 
   /** Whether an object of this owner exists. An object with only the name prefix is foreign. */
@@ -100,8 +100,9 @@ export class AclCache {
     const readOrder = this.#readOrder;
     if (!readOrder.names.acceptsAll(read) || !readOrder.policies.acceptsAll(read)) return changed;
     const { otherIdentities: others = new Map<string, readonly string[]>() } = snapshot;
-    for (const service of new Set([...this.#otherHolders.keys(), ...others.keys()]))
-      if (!isSame(this.#otherHolders.get(service), others.get(service))) this.#holderChanges.add(service);
+    for (const serviceName of new Set([...this.#otherHolders.keys(), ...others.keys()]))
+      if (!isSame(this.#otherHolders.get(serviceName), others.get(serviceName)))
+        this.#holderChanges.add(serviceName);
     this.#otherHolders = others;
     for (const name of new Set([...objects.keys(), ...this.#objects.keys()]))
       if (!readOrder.names.isNewer(name, read) && this.#set(name, objects.get(name) ?? NOTHING))
@@ -207,15 +208,15 @@ export class AclCache {
   }
 
   #setHolder(name: string, before: readonly string[], after: readonly string[]): void {
-    for (const service of before) {
-      if (after.includes(service)) continue;
-      const names = this.#holders.get(service);
+    for (const serviceName of before) {
+      if (after.includes(serviceName)) continue;
+      const names = this.#holders.get(serviceName);
       names?.delete(name);
-      if (names?.size === 0) this.#holders.delete(service);
-      this.#holderChanges.add(service);
+      if (names?.size === 0) this.#holders.delete(serviceName);
+      this.#holderChanges.add(serviceName);
     }
-    for (const service of after)
-      this.#holders.set(service, (this.#holders.get(service) ?? new Set()).add(name));
+    for (const serviceName of after)
+      this.#holders.set(serviceName, (this.#holders.get(serviceName) ?? new Set()).add(name));
   }
 
   #putPolicy(name: string, next: Stored<AclPolicy> | undefined, read: number): void {

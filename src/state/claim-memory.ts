@@ -2,7 +2,7 @@ import type { AclRole } from '../model/acl.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import type { Mapping } from '../model/rule.js';
 import { clientName, isOurs } from '../plan/acl/object-names.js';
-import type { StatedClaim } from '../plan/claims.js';
+import type { StatedClaim } from '../plan/claim-status.js';
 import { type EdgeRecords, isOwnedNow } from '../plan/edge-record.js';
 import { ownService } from '../plan/own-service.js';
 import { clientOfDescription, isOwnedHere } from '../plan/ownership.js';

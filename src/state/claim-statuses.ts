@@ -1,4 +1,4 @@
-import type { ClaimStatus } from '../plan/claims.js';
+import type { ClaimStatus } from '../plan/claim-status.js';
 import { type ClientId, clientText, serviceText } from '../plan/world.js';
 
 /** The claim status of every service, and the services by the client that they claim; updated in place. */

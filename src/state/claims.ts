@@ -9,7 +9,7 @@ import { confirmedServices, type OAuthClient } from '../model/client.js';
 import type { Mapping } from '../model/rule.js';
 import type { Selection } from '../model/selection.js';
 import { type FirstLogin, firstLogins, givesFirstLogins } from '../plan/acl/first-logins.js';
-import { type ClaimStatus, claimStatusOf, statedClaim } from '../plan/claims.js';
+import { type ClaimStatus, claimStatusOf, statedClaim } from '../plan/claim-status.js';
 import { ownService } from '../plan/own-service.js';
 import {
   type ClaimSettings,
@@ -106,23 +106,29 @@ export class Claims {
     this.#mapping = mapping;
     this.#applied = undefined;
     // The provider that an instance means depends on the configured providers.
-    for (const [key, service] of isOther ? this.#services : [])
-      this.#memory.note(key, this.#stated(service), isInhabited(service), this.#now);
+    for (const [key, catalogService] of isOther ? this.#services : [])
+      this.#memory.note(key, this.#stated(catalogService), isInhabited(catalogService), this.#now);
     return new Set([...this.#services.keys(), ...this.#memory.all.keys(), ...this.claimStatuses.all.keys()]);
   }
 
   applyCatalog(catalog: Catalog, now: number): ReadonlySet<string> {
     this.#now = now;
     const [before, isFirst] = [this.#services, this.#catalog === undefined];
-    const services = new Map(catalog.services.map((service) => [serviceText(service.name), service]));
+    const services = new Map(
+      catalog.services.map((catalogService) => [serviceText(catalogService.name), catalogService]),
+    );
     const changed = new Set<string>();
-    const note = (key: string, service: CatalogService | undefined, old: CatalogService | undefined) => {
+    const note = (
+      key: string,
+      catalogService: CatalogService | undefined,
+      old: CatalogService | undefined,
+    ) => {
       changed.add(key);
-      this.#memory.note(key, this.#stated(service), isInhabited(old), now);
+      this.#memory.note(key, this.#stated(catalogService), isInhabited(old), now);
     };
-    for (const [key, service] of services) {
+    for (const [key, catalogService] of services) {
       const old = before.get(key);
-      if (old === undefined || !isSameService(old, service)) note(key, service, old);
+      if (old === undefined || !isSameService(old, catalogService)) note(key, catalogService, old);
     }
     for (const [key, old] of before) if (!services.has(key)) note(key, undefined, old);
     for (const [key, claim] of this.#memory.all) {
@@ -140,7 +146,10 @@ export class Claims {
     this.#selected =
       select === undefined
         ? catalog
-        : { ...catalog, services: catalog.services.filter((service) => isSelected(service, select)) };
+        : {
+            ...catalog,
+            services: catalog.services.filter((catalogService) => isSelected(catalogService, select)),
+          };
     this.#services = services;
     return changed;
   }
@@ -168,7 +177,7 @@ export class Claims {
     // Another one who reads this list may have begun after the read of this record.
     for (const key of new Set([...this.#records.keys(), ...shown.keys()]))
       if (this.#recordOrder.isNewer(key, read)) this.#applied = undefined;
-      else for (const service of this.#putRecord(key, shown.get(key))) changed.add(service);
+      else for (const serviceName of this.#putRecord(key, shown.get(key))) changed.add(serviceName);
     this.#recordList = undefined;
     return changed;
   }
@@ -252,20 +261,20 @@ export class Claims {
     const before = this.claimStatuses.all.get(key);
     const after = this.#currentStatus(key);
     if (!this.claimStatuses.put(key, after)) return undefined;
-    const service = after?.service ?? before?.service ?? parseServiceText(key);
-    return { service, before, after, namedBy: this.namersOf(service.name) };
+    const serviceName = after?.service ?? before?.service ?? parseServiceText(key);
+    return { service: serviceName, before, after, namedBy: this.namersOf(serviceName.name) };
   }
 
   #currentStatus(key: string): ClaimStatus | undefined {
-    const service = this.#services.get(key);
+    const catalogService = this.#services.get(key);
     const claim = this.#memory.all.get(key);
-    if (service === undefined && claim === undefined) return undefined;
+    if (catalogService === undefined && claim === undefined) return undefined;
     if (this.#catalog === undefined && claim !== undefined) {
       const { provider, clientId } = claim;
       return { kind: 'unknown', service: parseServiceText(key), client: { provider, clientId } };
     }
-    const name = service?.name ?? parseServiceText(key);
-    return claimStatusOf(name, service, this.world(this.#now), this.#mapping, this.#settings);
+    const name = catalogService?.name ?? parseServiceText(key);
+    return claimStatusOf(name, catalogService, this.world(this.#now), this.#mapping, this.#settings);
   }
 
   #putRecord(key: string, record: ClaimRecord | undefined): readonly string[] {
@@ -284,15 +293,15 @@ export class Claims {
     return this.isRegistered(name) || this.#memory.all.has(key);
   }
 
-  #stated(service: CatalogService | undefined) {
-    return service === undefined
+  #stated(catalogService: CatalogService | undefined) {
+    return catalogService === undefined
       ? ({ kind: 'vacant' } as const)
-      : statedClaim(service, this.#settings, this.#mapping.providers);
+      : statedClaim(catalogService, this.#settings, this.#mapping.providers);
   }
 }
 
-function isInhabited(service: CatalogService | undefined): boolean {
-  return service?.instances.some(isCaller) ?? false;
+function isInhabited(catalogService: CatalogService | undefined): boolean {
+  return catalogService?.instances.some(isCaller) ?? false;
 }
 
 /** Whether the instances have the same properties, in the same order. */

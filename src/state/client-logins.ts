@@ -39,7 +39,7 @@ export function clientLogins(known: Known, now: number): readonly ClientLogin[] 
 function loginOf(client: OAuthClient, { world, acl }: Known, now: number): ClientLogin {
   const { mapping } = world;
   const { role, authMethod } = acl.cache.of(clientName(mapping.owner, client));
-  const standingTtl = existingTtlSeconds(mapping.owner, authMethod?.object);
+  const existingTtl = existingTtlSeconds(mapping.owner, authMethod?.object);
   const clientBlock = world.clientBlock(client);
   return {
     client,
@@ -51,11 +51,11 @@ function loginOf(client: OAuthClient, { world, acl }: Known, now: number): Clien
       claimStatuses: world.catalog === undefined ? undefined : world.claimsOn(client, now),
       firstLogins: firstLoginsOf(client, world, acl.cache, now),
       former: role?.object,
-      existingTtlSeconds: standingTtl,
+      existingTtlSeconds: existingTtl,
       existingProof: authMethod && proofOf(authMethod.object),
       clientBlock,
       ...acl.tools(mapping),
     }),
-    standingTtlSeconds: standingTtl,
+    standingTtlSeconds: existingTtl,
   };
 }

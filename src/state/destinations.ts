@@ -1,5 +1,5 @@
 import type { ServiceName } from '../model/intention.js';
-import { destinationNames, userDestinationNames } from '../plan/sources-by-destination.js';
+import { destinationNames, userDestinationNames } from '../plan/destination-sources.js';
 import { type ClientId, serviceText } from '../plan/world.js';
 import type { BreakGlasses } from './break-glasses.js';
 import type { ClaimStatuses } from './claim-statuses.js';
@@ -54,16 +54,16 @@ export class Destinations {
   }
 
   /** Updates the destinations of a service after its claim status or the openings of its client changed. */
-  updateSource(key: string, service: ServiceName): void {
+  updateSource(key: string, serviceName: ServiceName): void {
     const claimStatus = this.#statuses.all.get(key);
     const isSource =
       claimStatus !== undefined && claimStatus.kind !== 'none' && claimStatus.kind !== 'refused';
     const opened = isSource ? this.#openings.of(claimStatus.client) : undefined;
     const names = opened === undefined ? [] : destinationNames(opened);
-    const granted = this.#breakGlass.destinationsOf(service).map(({ name }) => name);
-    this.sources.put(service, new Set([...names, ...granted]));
+    const granted = this.#breakGlass.destinationsOf(serviceName).map(({ name }) => name);
+    this.sources.put(serviceName, new Set([...names, ...granted]));
     const withUser = opened === undefined ? NO_NAMES : userDestinationNames(opened);
-    this.#jwtProviderUse.putSource(service, isSource ? claimStatus.client.provider : undefined, withUser);
+    this.#jwtProviderUse.putSource(serviceName, isSource ? claimStatus.client.provider : undefined, withUser);
   }
 }
 

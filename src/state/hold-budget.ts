@@ -10,7 +10,7 @@ const OF_SERVICE = { burst: 10, everyMs: 10 * 60_000 };
 export const OF_DESTINATION = { burst: 100, everyMs: 10 * 60_000 };
 /** Of all services together. */
 const OF_ALL = { burst: 10_000, everyMs: 30_000 };
-const MOST_SERVICES = 10_000;
+const MAX_SERVICES = 10_000;
 
 /** How many holds about services are recorded. The rest is counted, and recorded later if it still exists then. */
 export class HoldBudget {
@@ -24,8 +24,8 @@ export class HoldBudget {
   }
 
   /** Undefined: not now. Otherwise the number of earlier holds about this service that were not recorded. */
-  take(service: ServiceName, now: number): number | undefined {
-    const text = serviceText(service);
+  take(serviceName: ServiceName, now: number): number | undefined {
+    const text = serviceText(serviceName);
     const limit = this.#services.get(text) ?? new CountingLimit(this.#each);
     this.#services.delete(text);
     this.#services.set(text, limit);
@@ -43,9 +43,9 @@ export class HoldBudget {
   suppressed(
     now: number,
   ): readonly { readonly service: string; readonly holds: number; readonly isDue: boolean }[] {
-    return [...this.#services].flatMap(([service, limit]) => {
+    return [...this.#services].flatMap(([serviceName, limit]) => {
       const isDue = this.#all.mayPass(now) && limit.mayPass(now);
-      return limit.suppressed === 0 ? [] : [{ service, holds: limit.suppressed, isDue }];
+      return limit.suppressed === 0 ? [] : [{ service: serviceName, holds: limit.suppressed, isDue }];
     });
   }
 
@@ -53,7 +53,7 @@ export class HoldBudget {
   #forget(now: number): void {
     for (const [text, limit] of this.#services) {
       if (this.#services.size <= 1) return;
-      if (!limit.isFull(now) && this.#services.size <= MOST_SERVICES) return;
+      if (!limit.isFull(now) && this.#services.size <= MAX_SERVICES) return;
       this.#services.delete(text);
     }
   }

@@ -1,4 +1,4 @@
-const LEAST_KEPT = 1_000;
+const MIN_KEPT = 1_000;
 
 /**
  * The inferred removals in each key's plan. The mass guard counts them over the whole fleet. Only touched keys are
@@ -19,7 +19,7 @@ export class InferredRemovals {
     if (this.#isUnknown) return;
     this.#touched.add(key);
     // Without calls of `update`, removed keys would accumulate.
-    if (this.#touched.size > Math.max(LEAST_KEPT, 2 * this.#keys)) this.touchAll();
+    if (this.#touched.size > Math.max(MIN_KEPT, 2 * this.#keys)) this.touchAll();
   }
 
   touchAll(): void {

@@ -33,13 +33,13 @@ export class JwtProviderUse {
   };
 
   /** `names`: where the service's client, of this provider, opens something that requires a user's token. */
-  putSource(service: ServiceName, provider: string | undefined, names: ReadonlySet<string>): void {
-    for (const [each, openings] of this.#openings) if (each !== provider) openings.put(service, []);
+  putSource(serviceName: ServiceName, provider: string | undefined, names: ReadonlySet<string>): void {
+    for (const [each, openings] of this.#openings) if (each !== provider) openings.put(serviceName, []);
     if (provider === undefined) return;
     const known = this.#openings.get(provider);
     const openings = known ?? new SourcesByDestination();
     if (known === undefined && names.size > 0) this.#openings.set(provider, openings);
-    openings.put(service, names);
+    openings.put(serviceName, names);
   }
 
   /** `key`: the `serviceText` of the entry's destination. */

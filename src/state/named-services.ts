@@ -2,7 +2,7 @@ import { confirmedServices, type OAuthClient } from '../model/client.js';
 import { type ClientId, clientText } from '../plan/world.js';
 
 /** Clients that one change of a service makes a job for. The complete comparison finds the others. */
-const MOST_TOLD = 100;
+const MAX_SHOWN = 100;
 
 /** The enabled clients by the services that they name at their identity providers; names regardless of case. */
 export class NamedServices {
@@ -17,7 +17,7 @@ export class NamedServices {
   /** Some of the clients that name the service. */
   some(name: string): readonly ClientId[] {
     const found: ClientId[] = [];
-    for (const client of this.by(name).values()) if (found.push(client) === MOST_TOLD) break;
+    for (const client of this.by(name).values()) if (found.push(client) === MAX_SHOWN) break;
     return found;
   }
 

@@ -3,7 +3,7 @@ import type { Cause } from '../model/cause.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import { clientKey, destinationKey, formatKey, type Key } from '../model/key.js';
 import type { Trigger } from '../model/trigger.js';
-import type { ClaimStatus } from '../plan/claims.js';
+import type { ClaimStatus } from '../plan/claim-status.js';
 import type { Plan } from '../plan/plan.js';
 import { serviceText } from '../plan/world.js';
 import { losesClaim } from './claim-statuses.js';

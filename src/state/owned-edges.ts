@@ -3,7 +3,7 @@ import type { Mapping } from '../model/rule.js';
 import { isOwnedNow } from '../plan/edge-record.js';
 import { clientOfDescription, isOwnedHere } from '../plan/ownership.js';
 import { type ClientId, clientText, serviceText } from '../plan/world.js';
-import type { LastApplied } from './last-applied.js';
+import type { LastAppliedCache } from './last-applied-cache.js';
 
 /**
  * The destinations of marked sources, by the client in their Description and by their service. Updated with each entry, so
@@ -64,13 +64,13 @@ export class OwnedEdges {
     return [...(this.#byClient.get(clientText(client))?.values() ?? [])];
   }
 
-  ofService(service: ServiceName): readonly ServiceName[] {
-    return [...(this.#byService.get(serviceText(service))?.values() ?? [])];
+  ofService(serviceName: ServiceName): readonly ServiceName[] {
+    return [...(this.#byService.get(serviceText(serviceName))?.values() ?? [])];
   }
 
   /** Destinations with a source of this service, also a foreign one, because an owned source may have lost its mark. */
-  holding(service: ServiceName): readonly ServiceName[] {
-    return [...(this.#bySource.get(serviceText(service))?.values() ?? [])];
+  holding(serviceName: ServiceName): readonly ServiceName[] {
+    return [...(this.#bySource.get(serviceText(serviceName))?.values() ?? [])];
   }
 
   #countOn({ destination, sources }: IntentionEntry, text: string): void {
@@ -119,20 +119,20 @@ export class OwnedEdges {
     else this.#countOff(text);
     const noteIn = (index: Index, key: string) => note(index, key, text, by === 1 ? destination : undefined);
     for (const source of sources) {
-      const service = serviceText(source);
-      noteIn(this.#bySource, service);
+      const serviceName = serviceText(source);
+      noteIn(this.#bySource, serviceName);
       if (!isOwnedHere(this.#mapping, source)) continue;
       if (by === 1) this.#destinations.set(text, destination);
       else this.#destinations.delete(text);
       const client = clientOfDescription(source.description);
       if (client !== undefined) noteIn(this.#byClient, clientText(client));
-      noteIn(this.#byService, service);
+      noteIn(this.#byService, serviceName);
     }
   }
 }
 
 /** The records of each destination. */
-export type Records = Pick<LastApplied, 'recordsOf'>;
+export type Records = Pick<LastAppliedCache, 'recordsOf'>;
 
 interface Counted {
   readonly edges: number;

@@ -6,8 +6,8 @@ import type { Mapping } from '../model/rule.js';
 import type { Evidence } from '../model/trigger.js';
 import {
   type AclChange,
+  type AclChangeContext,
   type AclPlan,
-  type AclWhy,
   aclSubject,
   digestObject,
   nameOf,
@@ -22,7 +22,7 @@ import { clientName } from '../plan/acl/object-names.js';
 import { existingTtlSeconds } from '../plan/acl/owned-acl.js';
 import type { AclRules } from '../plan/acl/rules-text.js';
 import { classify, needsHuman } from '../plan/actor.js';
-import type { ClaimStatus } from '../plan/claims.js';
+import type { ClaimStatus } from '../plan/claim-status.js';
 import { namedScopes, parseGrantText, sameGrant, toGrantText } from '../plan/grant-text.js';
 import type { WritePolicy } from '../plan/mode.js';
 import { ownService } from '../plan/own-service.js';
@@ -114,7 +114,7 @@ export function planClientAcl(
   const identities = new Set(facts.actual.roles.flatMap(({ object }) => object.serviceIdentities));
   const isFirst = desiredState?.namedServices.some((name) => !identities.has(name)) ?? false;
   const widenReason = isFirst && grantReason !== 'QuarantineEnded' ? 'ServiceNamed' : grantReason;
-  const why = (direction: 'narrow' | 'widen'): AclWhy => {
+  const why = (direction: 'narrow' | 'widen'): AclChangeContext => {
     if (direction === 'widen')
       return { reason: widenReason, isInferred: false, client, scopes: desiredState?.scopes ?? [] };
     // If the desired objects equal the last write, every difference was made by somebody else.
@@ -296,8 +296,14 @@ function vanishedServices(role: AclRole | undefined, client: OAuthClient, world:
 }
 
 function statusOfService(name: string, world: WorldState, now: number): ClaimStatus {
-  const service = ownService(world.mapping, name);
-  return world.claimStatuses(now).get(serviceText(service)) ?? { kind: 'none', service, vanished: true };
+  const serviceName = ownService(world.mapping, name);
+  return (
+    world.claimStatuses(now).get(serviceText(serviceName)) ?? {
+      kind: 'none',
+      service: serviceName,
+      vanished: true,
+    }
+  );
 }
 
 /**
@@ -330,7 +336,7 @@ function causeOf(
   desiredState: DesiredClient | undefined,
   world: WorldState,
   now: number,
-): AclWhy {
+): AclChangeContext {
   const { actual, evidence, lastApplied } = facts;
   const mine = evidence.filter(({ provider }) => provider === client.provider);
   const keeps = new Set(desiredState?.desired.roles.flatMap(({ serviceIdentities }) => serviceIdentities));

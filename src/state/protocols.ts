@@ -2,8 +2,8 @@ import type { Catalog, Protocol } from '../model/catalog.js';
 import type { ServiceName } from '../model/intention.js';
 
 /** The protocol that a service speaks, as config entries declare it. */
-export function protocolIn(catalog: Catalog | undefined, service: ServiceName): Protocol {
-  return catalog?.protocols.get(service.name) ?? catalog?.defaultProtocol ?? 'tcp';
+export function protocolIn(catalog: Catalog | undefined, serviceName: ServiceName): Protocol {
+  return catalog?.protocols.get(serviceName.name) ?? catalog?.defaultProtocol ?? 'tcp';
 }
 
 export function hasSameProtocols(before: Catalog | undefined, after: Catalog): boolean {

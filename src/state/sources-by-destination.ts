@@ -1,5 +1,5 @@
 import type { ServiceName } from '../model/intention.js';
-import type { DestinationSources } from '../plan/sources-by-destination.js';
+import type { DestinationSources } from '../plan/destination-sources.js';
 import { serviceText } from '../plan/world.js';
 
 /** The sources of each destination, updated with each service. */
@@ -13,30 +13,30 @@ export class SourcesByDestination {
     return this.#sources;
   }
 
-  destinationsOf(service: ServiceName): ReadonlyMap<string, ServiceName> {
-    return this.#destinations.get(serviceText(service)) ?? NOTHING;
+  destinationsOf(serviceName: ServiceName): ReadonlyMap<string, ServiceName> {
+    return this.#destinations.get(serviceText(serviceName)) ?? NOTHING;
   }
 
   /** `names`: the current destinations of the service, in its own partition and namespace. */
-  put(service: ServiceName, names: Iterable<string>): void {
-    const key = serviceText(service);
+  put(serviceName: ServiceName, names: Iterable<string>): void {
+    const key = serviceText(serviceName);
     const destinations = new Map<string, ServiceName>();
     for (const name of names) {
-      const destination = { ...service, name };
+      const destination = { ...serviceName, name };
       destinations.set(serviceText(destination), destination);
     }
-    const before = this.destinationsOf(service);
+    const before = this.destinationsOf(serviceName);
     for (const at of before.keys()) if (!destinations.has(at)) this.#remove(at, key);
     for (const [at, destination] of destinations)
-      if (!before.has(at)) this.#add(at, destination, key, service);
+      if (!before.has(at)) this.#add(at, destination, key, serviceName);
     if (destinations.size === 0) this.#destinations.delete(key);
     else this.#destinations.set(key, destinations);
   }
 
-  #add(at: string, destination: ServiceName, key: string, service: ServiceName): void {
+  #add(at: string, destination: ServiceName, key: string, serviceName: ServiceName): void {
     const known = this.#sources.get(at);
-    if (known === undefined) this.#sources.set(at, { destination, services: new Map([[key, service]]) });
-    else known.services.set(key, service);
+    if (known === undefined) this.#sources.set(at, { destination, services: new Map([[key, serviceName]]) });
+    else known.services.set(key, serviceName);
   }
 
   #remove(at: string, key: string): void {

@@ -1,5 +1,5 @@
 import type { ServiceName } from '../model/intention.js';
-import type { ClaimStatus } from '../plan/claims.js';
+import type { ClaimStatus } from '../plan/claim-status.js';
 import { type ClientId, clientText, serviceText } from '../plan/world.js';
 import { losesClaim } from './claim-statuses.js';
 

@@ -1,16 +1,16 @@
 import type { ExistingJwtProvider, JwtProviderEntry } from '../model/jwt-provider.js';
-import { NOTHING_KNOWN, type UserTokenFacts } from '../plan/destination-input.js';
+import { NO_USER_TOKEN_FACTS, type UserTokenFacts } from '../plan/destination-input.js';
 import { ReadOrder } from './read-order.js';
 
 /** The last read facts that a user's token needs: Consul's version, the providers' keys, the jwt-provider entries, the terminating gateways. */
 export class UserTokens {
-  #facts: UserTokenFacts = NOTHING_KNOWN;
+  #facts: UserTokenFacts = NO_USER_TOKEN_FACTS;
   /** By key, milliseconds since the epoch. */
   readonly #waiting = new Map<string, number>();
   readonly #readOrder = new ReadOrder();
   /** Of every fact but the entries. */
   readonly #factOrder = new ReadOrder();
-  #observed: UserTokenFacts = NOTHING_KNOWN;
+  #observed: UserTokenFacts = NO_USER_TOKEN_FACTS;
   readonly #onChange: () => void;
 
   /** Calls `onChange` whenever the facts change. */

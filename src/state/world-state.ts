@@ -5,9 +5,9 @@ import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import { parseKey } from '../model/key.js';
 import type { Mapping } from '../model/rule.js';
 import type { FirstLogin } from '../plan/acl/first-logins.js';
-import type { ClaimStatus } from '../plan/claims.js';
+import type { ClaimStatus } from '../plan/claim-status.js';
+import type { DestinationSources } from '../plan/destination-sources.js';
 import type { ClientOpenings } from '../plan/openings.js';
-import type { DestinationSources } from '../plan/sources-by-destination.js';
 import type { ClaimSettings, ClientBlock, ClientId, World } from '../plan/world.js';
 import { clientText, isUnreadable, serviceText } from '../plan/world.js';
 import { BreakGlasses } from './break-glasses.js';
@@ -22,7 +22,7 @@ import { EntryCache } from './entry-cache.js';
 import { Freezes } from './freezes.js';
 import { InferredRemovals } from './inferred-removals.js';
 import { JwtProviderUse } from './jwt-provider-use.js';
-import { LastApplied } from './last-applied.js';
+import { LastAppliedCache } from './last-applied-cache.js';
 import { Mutex } from './mutex.js';
 import { losesGrants, Openings } from './openings.js';
 import type { OwnedEdges } from './owned-edges.js';
@@ -64,7 +64,7 @@ export class WorldState {
   readonly #catalogOrder = new ReadOrder();
   readonly #entries: EntryCache;
   readonly #openings: Openings;
-  readonly records = new LastApplied();
+  readonly records = new LastAppliedCache();
   readonly everyEntry = () => this.#entries.every();
   readonly #destinations: Destinations;
   readonly #names = new ClientNames();
@@ -157,8 +157,9 @@ export class WorldState {
   readonly hasDirectory = (provider: string) => this.#directories.complete.has(provider);
 
   readonly clients = (provider: string) => this.#directories.clients(provider);
-  readonly hasEndedLogin = (client: OAuthClient, service: string) => this.#claims.hasEnded(client, service);
-  readonly namersOf = (service: string) => this.#claims.namersOf(service);
+  readonly hasEndedLogin = (client: OAuthClient, serviceName: string) =>
+    this.#claims.hasEnded(client, serviceName);
+  readonly namersOf = (serviceName: string) => this.#claims.namersOf(serviceName);
   readonly client = (id: ClientId) => this.#directories.clients(id.provider).get(id.clientId);
 
   /** The known client whose ACL objects have this name. */
@@ -277,7 +278,7 @@ export class WorldState {
     this.inferredEdges.touchAll();
   }
 
-  readonly protocolOf = (service: ServiceName): Protocol => protocolIn(this.catalog, service);
+  readonly protocolOf = (serviceName: ServiceName): Protocol => protocolIn(this.catalog, serviceName);
 
   /** The world in the form for plans. */
   view(now: number): World {

@@ -2,11 +2,11 @@ import type { Trail } from '../decisions/trail.js';
 import { SyncError } from '../errors.js';
 import { compareText } from '../model/compare-text.js';
 import { covers, digest } from '../plan/access.js';
-import { type Answer, limitsOf, openAnswer } from './answer.js';
+import { limitsOf, openAnswer, type TrailAnswer } from './answer.js';
 import { asAccess, isOpen } from './content.js';
 import { type Citation, cite, isPossiblyOpen, type TrailEdge, toEdge } from './edge.js';
-import { readStanding } from './read-standing.js';
-import { isChange } from './standing.js';
+import { readSubjectState } from './read-subject-state.js';
+import { isChange } from './subject-state.js';
 
 /** `unclear`: a crash left a write of unknown outcome, so either of two is possible. */
 export type DiffKind = 'came' | 'went' | 'widened' | 'narrowed' | 'changed' | 'unclear';
@@ -21,12 +21,12 @@ export interface EdgeDiff {
   readonly decisions: readonly Citation[];
 }
 
-export interface DiffAnswer extends Answer {
+export interface DiffAnswer extends TrailAnswer {
   readonly from: string;
   readonly edges: readonly EdgeDiff[];
 }
 
-const MOST_DECISIONS = 20;
+const MAX_DECISIONS = 20;
 
 /** Edges that differ between two instants (ISO 8601 in UTC). Throws ERR_CONFIG if the first is after the second. */
 export async function accessDiff(trail: Trail, from: string, to: string): Promise<DiffAnswer> {
@@ -39,14 +39,14 @@ export async function accessDiff(trail: Trail, from: string, to: string): Promis
     if (decision.resource.kind !== 'intention' || decision.time === from) continue;
     if (!isChange(decision) && decision.outcome !== 'unknown') continue;
     const known = changes.get(decision.subject) ?? [];
-    if (known.length < MOST_DECISIONS) known.unshift(cite(decision));
+    if (known.length < MAX_DECISIONS) known.unshift(cite(decision));
     changes.set(decision.subject, known);
   }
   const edges: EdgeDiff[] = [];
   for (const [subject, decisions] of changes) {
     const [before, after] = [
-      await readStanding(trail, subject, from),
-      await readStanding(trail, subject, to),
+      await readSubjectState(trail, subject, from),
+      await readSubjectState(trail, subject, to),
     ];
     const difference = toDiff(before && toEdge(before), after && toEdge(after), decisions);
     if (difference !== undefined) edges.push(difference);

@@ -3,7 +3,7 @@ import { SyncError } from '../errors.js';
 import { isPossiblyOpen, type TrailEdge } from './edge.js';
 
 /** What every answer says of itself. */
-export interface Answer {
+export interface TrailAnswer {
   /** The instant that was asked about, ISO 8601 in UTC. */
   readonly at: string;
   /** The last decision in the trail: an answer about now is as of then. */
@@ -63,7 +63,7 @@ export async function nowIn(trail: Pick<Trail, 'extent'>, clock: string): Promis
 export async function openAnswer(
   trail: Pick<Trail, 'extent'>,
   at: string,
-): Promise<{ readonly extent: TrailExtent; readonly head: Omit<Answer, 'unknown'> }> {
+): Promise<{ readonly extent: TrailExtent; readonly head: Omit<TrailAnswer, 'unknown'> }> {
   const extent = await trail.extent();
   const { first, last, isCut, isForgetful } = extent;
   refuseBehind(extent, at);
@@ -112,10 +112,10 @@ export function limitsOf(edges: readonly TrailEdge[], extent: TrailExtent, at: s
   ];
 }
 
-const MOST_NAMES = 5;
+const MAX_NAMES = 5;
 
 function namesOf(edges: readonly TrailEdge[]): string {
-  const names = edges.slice(0, MOST_NAMES).map(({ source, destination }) => `${source} -> ${destination}`);
+  const names = edges.slice(0, MAX_NAMES).map(({ source, destination }) => `${source} -> ${destination}`);
   const more = edges.length - names.length;
   return more === 0 ? names.join(', ') : `${names.join(', ')} and ${more} more`;
 }

@@ -13,7 +13,7 @@ export interface ReachEdge {
   readonly decisionId?: string;
 }
 
-export interface Reached {
+export interface ReachedService {
   readonly service: string;
   /** 1: called directly. */
   readonly hops: number;
@@ -27,7 +27,7 @@ export interface Reached {
 export interface BlastRadius {
   readonly starts: readonly string[];
   /** By hops, then by name. */
-  readonly reached: readonly Reached[];
+  readonly reached: readonly ReachedService[];
   readonly protected: readonly { readonly service: string; readonly path: readonly string[] | null }[];
   /** The direct edges that a quarantine of the client would end. */
   readonly endsAtQuarantine: readonly ReachEdge[];
@@ -59,9 +59,9 @@ export async function blastRadius(
   return {
     starts: starts.toSorted(compareText),
     reached,
-    protected: protectedServices.toSorted(compareText).map((service) => ({
-      service,
-      path: now.get(service)?.path ?? null,
+    protected: protectedServices.toSorted(compareText).map((serviceName) => ({
+      service: serviceName,
+      path: now.get(serviceName)?.path ?? null,
     })),
     endsAtQuarantine: direct.filter((edge) => edge.endsAtQuarantine),
   };
@@ -71,9 +71,11 @@ async function walk(
   starts: readonly string[],
   edgesOf: (source: string) => Promise<readonly ReachEdge[]>,
   passes: (edge: ReachEdge) => boolean,
-): Promise<ReadonlyMap<string, Omit<Reached, 'staysReachable'>>> {
-  const reached = new Map<string, Omit<Reached, 'staysReachable'>>();
-  let front = starts.toSorted(compareText).map((service) => ({ service, path: [service] }));
+): Promise<ReadonlyMap<string, Omit<ReachedService, 'staysReachable'>>> {
+  const reached = new Map<string, Omit<ReachedService, 'staysReachable'>>();
+  let front = starts
+    .toSorted(compareText)
+    .map((serviceName) => ({ service: serviceName, path: [serviceName] }));
   const seen = new Set(starts);
   for (let hops = 1; front.length > 0; hops++) {
     const next: typeof front = [];

@@ -1,14 +1,14 @@
 import type { Trail } from '../decisions/trail.js';
 import type { HttpRequestShape } from '../plan/access.js';
 import type { Verdict } from '../plan/explain.js';
-import { type Answer, limitsOf, openAnswer } from './answer.js';
+import { limitsOf, openAnswer, type TrailAnswer } from './answer.js';
 import { isPossiblyOpen, type TrailEdge } from './edge.js';
 import { verdictOn } from './judge-edge.js';
-import { readEdges } from './read-standing.js';
+import { readEdges } from './read-subject-state.js';
 
-const MOST_PLACES = 5;
+const MAX_PLACES = 5;
 
-export interface CallAnswer extends Answer {
+export interface CallAnswer extends TrailAnswer {
   readonly source: string;
   readonly destination: string;
   readonly request?: { readonly method: string; readonly path: string };
@@ -65,7 +65,7 @@ async function edgesAt(
 
 function placesOf(edges: readonly TrailEdge[]): string {
   return edges
-    .slice(0, MOST_PLACES)
+    .slice(0, MAX_PLACES)
     .map(({ partition, namespace }) => `${partition}/${namespace}`)
     .join(', ');
 }

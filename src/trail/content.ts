@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { PERMISSION } from '../decisions/edge-access.js';
 import type { Access } from '../model/intention.js';
 import type { ActualAccess } from '../plan/plan.js';
-import { opens } from '../plan/precedence.js';
+import { allowsAnything } from '../plan/precedence.js';
 import { safeParse } from '../safe-parse.js';
 
 /** One with a key that this version does not know may let less through than it seems. */
@@ -24,7 +24,7 @@ export function toAccess(content: unknown): ActualAccess {
 
 /** Whether a call can pass. */
 export function isOpen(access: ActualAccess): boolean {
-  return access !== undefined && opens(access);
+  return access !== undefined && allowsAnything(access);
 }
 
 /** For a comparison of what two accesses allow: unknown content allows everything in doubt. */

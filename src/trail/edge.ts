@@ -2,7 +2,7 @@ import type { Decision } from '../model/decision.js';
 import type { Residual } from '../model/residual.js';
 import type { ActualAccess } from '../plan/plan.js';
 import { isOpen, toAccess } from './content.js';
-import type { Standing } from './standing.js';
+import type { SubjectState } from './subject-state.js';
 
 /** A decision as answers cite it. */
 export interface Citation {
@@ -41,8 +41,8 @@ export interface TrailEdge {
 }
 
 /** Undefined for what is not an edge. Closed edges are edges too: `isPossiblyOpen` says which to show. */
-export function toEdge(standing: Standing): TrailEdge | undefined {
-  const { resource, content, decision, since, client, scopes, uncertain, held, basis } = standing;
+export function toEdge(state: SubjectState): TrailEdge | undefined {
+  const { resource, content, decision, since, client, scopes, uncertain, held, basis } = state;
   const { kind, source, destination, namespace = 'default', partition = 'default' } = resource;
   if (kind !== 'intention' || source === undefined || destination === undefined) return undefined;
   return {

@@ -1,4 +1,4 @@
-import type { About, HistoryOptions, Trail } from '../decisions/trail.js';
+import type { HistoryOptions, Trail, TrailParty } from '../decisions/trail.js';
 import { ABOUT_KINDS, compareDecisions, type Decision } from '../model/decision.js';
 import { indexLimits, refuseBehind } from './answer.js';
 import { readingsOf } from './what-can.js';
@@ -45,7 +45,12 @@ export async function historyOf(
   };
 }
 
-function names(decision: Decision, kind: About['kind'], provider: string | undefined, id: string): boolean {
+function names(
+  decision: Decision,
+  kind: TrailParty['kind'],
+  provider: string | undefined,
+  id: string,
+): boolean {
   const { client, person, resource, principal } = decision;
   const isAt = (its: string) => provider === undefined || provider === its;
   switch (kind) {

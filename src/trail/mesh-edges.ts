@@ -1,6 +1,6 @@
 import type { IntentionEntry, IntentionSource, ServiceName } from '../model/intention.js';
 import { clientOfDescription, isOwned, isSourceOf } from '../plan/ownership.js';
-import { opens, takesOver } from '../plan/precedence.js';
+import { allowsAnything, fallbackIntention } from '../plan/precedence.js';
 import { type ClientId, clientText, serviceText } from '../plan/world.js';
 import type { ReachEdge } from './blast-radius.js';
 
@@ -24,7 +24,7 @@ export function meshEdges({ owner, entries, services, client }: Mesh): (source: 
     const named = clientOfDescription(source.description);
     return client !== undefined && named !== undefined && clientText(named) === clientText(client);
   };
-  const destinations = new Map(services.map((service) => [serviceText(service), service]));
+  const destinations = new Map(services.map((serviceName) => [serviceText(serviceName), serviceName]));
   for (const { destination } of entries.values())
     if (destination.name !== '*') destinations.set(serviceText(destination), destination);
   return (source) =>
@@ -32,8 +32,8 @@ export function meshEdges({ owner, entries, services, client }: Mesh): (source: 
       if (destination.name === source.name) return [];
       const entry = entries.get(serviceText(destination));
       const exact = entry?.sources.find((each) => each.peer === undefined && isSourceOf(each, source));
-      const found = exact ?? takesOver(source, entry, wildcard);
-      if (found === undefined || !opens(found.access)) return [];
+      const found = exact ?? fallbackIntention(source, entry, wildcard);
+      if (found === undefined || !allowsAnything(found.access)) return [];
       const isOwnedHere = isOwned(owner, found);
       return [
         {

@@ -1,13 +1,13 @@
-import type { About, Trail } from '../decisions/trail.js';
-import { type Answer, limitsOf, openAnswer } from './answer.js';
+import type { Trail, TrailParty } from '../decisions/trail.js';
+import { limitsOf, openAnswer, type TrailAnswer } from './answer.js';
 import { type Citation, cite, isPossiblyOpen, type TrailEdge, toEdge } from './edge.js';
-import { readStandings } from './read-standing.js';
-import { isThere, type Standing } from './standing.js';
+import { readSubjectStates } from './read-subject-state.js';
+import { isThere, type SubjectState } from './subject-state.js';
 
 /** An ACL object, a claim or a quarantine that was there. */
 export interface TrailObject {
   readonly subject: string;
-  readonly kind: Standing['resource']['kind'];
+  readonly kind: SubjectState['resource']['kind'];
   readonly content: unknown;
   readonly scopes: readonly string[];
   readonly group?: string;
@@ -28,7 +28,7 @@ export interface Holdings {
   readonly quarantine?: TrailObject;
 }
 
-export interface HoldingsAnswer extends Answer {
+export interface HoldingsAnswer extends TrailAnswer {
   readonly name: string;
   /** One name may be that of a client and of a service: each is an answer of its own. Empty: the trail has no such name. */
   readonly found: readonly Holdings[];
@@ -68,19 +68,19 @@ export function readingsOf(name: string): readonly { readonly provider?: string;
 async function holdingsOf(
   trail: Trail,
   kind: Holdings['kind'],
-  about: About['kind'],
+  about: TrailParty['kind'],
   name: string,
   at: string,
 ): Promise<Holdings | undefined> {
-  const standings = new Map<string, Standing>();
+  const states = new Map<string, SubjectState>();
   let isKnown = false;
   for (const { provider, id } of kind === 'service' ? [{ id: name }] : readingsOf(name))
-    for await (const standing of readStandings(trail, { kind: about, name: id }, at)) {
+    for await (const state of readSubjectStates(trail, { kind: about, name: id }, at)) {
       isKnown = true;
-      if (isOf(standing, kind, provider, id)) standings.set(standing.subject, standing);
+      if (isOf(state, kind, provider, id)) states.set(state.subject, state);
     }
   if (!isKnown) return undefined;
-  const all = [...standings.values()];
+  const all = [...states.values()];
   const edges = all.flatMap((each) => toEdge(each) ?? []).filter(isPossiblyOpen);
   const objects = all.filter(
     (each) =>
@@ -100,7 +100,7 @@ async function holdingsOf(
 
 /** A subject may have been another client's before. */
 function isOf(
-  { client, person }: Standing,
+  { client, person }: SubjectState,
   kind: Holdings['kind'],
   provider: string | undefined,
   id: string,
@@ -116,8 +116,8 @@ function isOf(
   }
 }
 
-export function toObject(standing: Standing): TrailObject {
-  const { subject, resource, content, scopes, person, since, decision, uncertain, basis } = standing;
+export function toObject(state: SubjectState): TrailObject {
+  const { subject, resource, content, scopes, person, since, decision, uncertain, basis } = state;
   return {
     subject,
     kind: resource.kind,

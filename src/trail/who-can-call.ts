@@ -1,9 +1,9 @@
 import type { Trail } from '../decisions/trail.js';
-import { type Answer, limitsOf, openAnswer } from './answer.js';
+import { limitsOf, openAnswer, type TrailAnswer } from './answer.js';
 import { isPossiblyOpen, type TrailEdge } from './edge.js';
-import { readEdges } from './read-standing.js';
+import { readEdges } from './read-subject-state.js';
 
-export interface CallersAnswer extends Answer {
+export interface CallersAnswer extends TrailAnswer {
   readonly service: string;
   /** Who could call it, by the name of the source. */
   readonly callers: readonly TrailEdge[];
@@ -12,11 +12,17 @@ export interface CallersAnswer extends Answer {
 }
 
 /** Which services could call a service at an instant (ISO 8601 in UTC). */
-export async function whoCanCall(trail: Trail, service: string, at: string): Promise<CallersAnswer> {
+export async function whoCanCall(trail: Trail, serviceName: string, at: string): Promise<CallersAnswer> {
   const { extent, head } = await openAnswer(trail, at);
   const edges: TrailEdge[] = [];
-  for await (const edge of readEdges(trail, { kind: 'destination', name: service }, at)) edges.push(edge);
+  for await (const edge of readEdges(trail, { kind: 'destination', name: serviceName }, at)) edges.push(edge);
   const callers = edges.filter(isPossiblyOpen);
   const held = edges.filter((edge) => edge.held !== undefined && !isPossiblyOpen(edge));
-  return { ...head, service, callers, held, unknown: limitsOf([...callers, ...held], extent, at) };
+  return {
+    ...head,
+    service: serviceName,
+    callers,
+    held,
+    unknown: limitsOf([...callers, ...held], extent, at),
+  };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Evidence, judgeWrites, onItsWayMs } from '../../src/apply/lost-answers.js';
+import { inFlightMs, judgeWrites, type WriteEvidence } from '../../src/apply/lost-answers.js';
 import type { DraftDecision } from '../../src/model/decision.js';
 import { NOW } from '../plan/scene.js';
 import { applyRig, draft as draftFor } from './apply-rig.js';
@@ -15,7 +15,7 @@ const draft = (id: string, changes: Partial<DraftDecision> = {}): DraftDecision 
   ...changes,
 });
 
-const seen = (view: unknown, index?: number): Evidence => ({
+const seen = (view: unknown, index?: number): WriteEvidence => ({
   find: () => ({ isNow: (wanted) => wanted === view, ...(index === undefined ? {} : { index }) }),
 });
 const outcomeIn = (found: ReturnType<typeof judgeWrites>, one: DraftDecision) => {
@@ -33,7 +33,7 @@ describe('the time for which a request may be on its way', () => {
     ['at no instant', undefined, 0],
     ['at an instant that cannot be read', 'x', 0],
   ])('is what is left of half a minute: recorded %s', (_when, recordedAt, leftMs) => {
-    expect(onItsWayMs(recordedAt === undefined ? {} : { recordedAt }, NOW)).toBe(leftMs);
+    expect(inFlightMs(recordedAt === undefined ? {} : { recordedAt }, NOW)).toBe(leftMs);
   });
 });
 
@@ -74,7 +74,7 @@ describe('a write whose answer was lost', () => {
 describe('of several writes against one index', () => {
   /** Each draft finds what its `after` or its `before` says. */
   const outcomes = (made: readonly string[], ...drafts: readonly DraftDecision[]) => {
-    const find: Evidence['find'] = ({ id }) => ({
+    const find: WriteEvidence['find'] = ({ id }) => ({
       isNow: (view) => view === (made.includes(id) ? 'new' : 'old'),
       index: made.length > 0 ? 8 : 7,
     });

@@ -12,7 +12,7 @@ function rig(close: () => Promise<void>) {
     return consul;
   };
   const cli = {
-    around: { parts: { openConsul } },
+    context: { adapters: { openConsul } },
     runtime: (quiet: boolean) => ({ quiet }),
   } as unknown as Cli;
   return { opened, consul, cli };

@@ -2,7 +2,7 @@ import type { Config } from '../../config/config.js';
 import { ConfigError, formatProblem } from '../../config/config-error.js';
 import { loadConfig } from '../../config/load.js';
 
-export interface Surroundings {
+export interface ConfigInputs {
   readonly environment?: Readonly<Record<string, string>>;
   /** Contents by absolute path; the configuration file itself is /etc/scopemesh/scopemesh.yaml. */
   readonly files?: Readonly<Record<string, string>>;
@@ -10,11 +10,11 @@ export interface Surroundings {
 
 const PATH = '/etc/scopemesh/scopemesh.yaml';
 
-export async function loadText(text: string, surroundings: Surroundings = {}): Promise<Config> {
-  const files: Readonly<Record<string, string>> = { ...surroundings.files, [PATH]: text };
+export async function loadText(text: string, inputs: ConfigInputs = {}): Promise<Config> {
+  const files: Readonly<Record<string, string>> = { ...inputs.files, [PATH]: text };
   const { config } = await loadConfig({
     path: PATH,
-    environment: surroundings.environment ?? {},
+    environment: inputs.environment ?? {},
     readFile: async (path) => {
       const content = files[path];
       if (content === undefined) throw Object.assign(new Error(`no ${path}`), { code: 'ENOENT' });
@@ -25,15 +25,15 @@ export async function loadText(text: string, surroundings: Surroundings = {}): P
 }
 
 /** The faults as `line:column: path: message; remedy`; empty where the file is good. */
-export async function faultsOf(text: string, surroundings?: Surroundings): Promise<readonly string[]> {
-  const error = await errorOf(text, surroundings);
+export async function faultsOf(text: string, inputs?: ConfigInputs): Promise<readonly string[]> {
+  const error = await errorOf(text, inputs);
   return (error?.problems ?? []).map((problem) => formatProblem('', problem).slice(1));
 }
 
 /** Any error that is no ConfigError fails the test. */
-export async function errorOf(text: string, surroundings?: Surroundings): Promise<ConfigError | undefined> {
+export async function errorOf(text: string, inputs?: ConfigInputs): Promise<ConfigError | undefined> {
   try {
-    await loadText(text, surroundings);
+    await loadText(text, inputs);
     return undefined;
   } catch (error) {
     if (error instanceof ConfigError) return error;

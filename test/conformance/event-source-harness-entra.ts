@@ -1,4 +1,4 @@
-import { createUpkeep } from '../../src/identity/entra/subscription.js';
+import { createRequestedRenewals } from '../../src/identity/entra/subscription.js';
 import { parseTenant } from '../../src/identity/entra/tenant.js';
 import { createEntraSource } from '../../src/identity/entra/webhook.js';
 import { Secret } from '../../src/model/secret.js';
@@ -17,7 +17,7 @@ export const ENTRA_EVENTS: EventSourceHarness = {
         'https://graph.microsoft.com',
       ),
       secrets: [new Secret(STATE.current), new Secret(STATE.previous)],
-      upkeep: createUpkeep(),
+      requestedRenewals: createRequestedRenewals(),
     }),
   request: ({ id, secret }) => {
     const value = [notification({ id, changeType: 'deleted', clientState: STATE[secret] })];

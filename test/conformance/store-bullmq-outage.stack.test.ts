@@ -59,7 +59,7 @@ function createBench({ onTestFinished }: Pick<TestContext, 'onTestFinished'>) {
 }
 
 /** How long a connection waits at most before it tries again. */
-const LONGEST_WAIT_MS = 1000;
+const MAX_WAIT_MS = 1000;
 const UNREACHABLE = expect.objectContaining({ code: 'ERR_QUEUE_UNREACHABLE', retriable: true });
 
 // At once: each waits for the clock, and has a Redis of its own.
@@ -206,7 +206,7 @@ describe.concurrent('BullMQ over a long time', () => {
     await store.close();
     expect(performance.now() - began).toBeLessThan(10_000);
     const { connections } = way;
-    const other = new Redis(otherWay.port, { retryStrategy: () => LONGEST_WAIT_MS, maxRetriesPerRequest: 0 });
+    const other = new Redis(otherWay.port, { retryStrategy: () => MAX_WAIT_MS, maxRetriesPerRequest: 0 });
     other.on('error', () => {});
     // Between its two attempts each connection that is left would have tried too.
     await until('another one has tried twice', () => otherWay.connections >= 2);

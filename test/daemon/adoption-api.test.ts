@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { createAccess } from '../../src/daemon/access.js';
 import { addAdoptionApi } from '../../src/daemon/adoption-api.js';
+import { createApiAccess } from '../../src/daemon/api-access.js';
 import { createHttpServer } from '../../src/daemon/http-server.js';
 import { destinationKey, formatKey } from '../../src/model/key.js';
 import { Secret } from '../../src/model/secret.js';
@@ -26,7 +26,7 @@ async function adoptIn(world: WorldState) {
     live: () => ({ ...deps, queue }),
     clock: deps.clock,
     standby: async () => undefined,
-    access: createAccess({
+    access: createApiAccess({
       host: '127.0.0.1',
       local: { token: new Secret(TOKEN), path: '/var/lib/scopemesh/api-token-8080' },
       tokens: [],

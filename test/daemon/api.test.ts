@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import type { LoginTerms, LoginView } from '../../src/cli/login-view.js';
-import { createAccess } from '../../src/daemon/access.js';
 import { addApi } from '../../src/daemon/api.js';
+import { createApiAccess } from '../../src/daemon/api-access.js';
 import { createHttpServer } from '../../src/daemon/http-server.js';
 import { addOpenapi } from '../../src/daemon/openapi.js';
 import { addParkedApi } from '../../src/daemon/parked-api.js';
@@ -16,7 +16,7 @@ const LOCAL = 'local-token-of-the-state-directory';
 const ALICE = 'token-of-alice-who-may-approve-xx';
 const READER = 'token-of-prometheus-that-only-reads';
 
-interface Asked {
+interface ReceivedRequest {
   readonly host?: string;
   /** The bearer token; null sends none. */
   readonly token?: string | null;
@@ -48,7 +48,7 @@ async function ask({
   url = '/api/holds/1/approve',
   body,
   method = 'POST',
-}: Asked) {
+}: ReceivedRequest) {
   const ruled: string[] = [];
   const hold = { subject: 's', decisionId: '1', since: '', fingerprint: '' };
   const rulings: Rulings = {
@@ -82,7 +82,7 @@ async function ask({
       standingTtlSeconds: 300,
     };
   };
-  const access = createAccess({
+  const access = createApiAccess({
     host,
     local: { token: new Secret(LOCAL), path: '/var/lib/scopemesh/api-token-8080' },
     tokens: [
@@ -189,7 +189,7 @@ describe('the API', () => {
     });
   });
 
-  it.each<[string, number, Asked]>([
+  it.each<[string, number, ReceivedRequest]>([
     ['a request without a token', 401, { token: null }],
     ['a wrong token', 401, { token: `${LOCAL}x` }],
     ['another scheme', 401, { headers: { authorization: `Basic ${LOCAL}` } }],
@@ -241,7 +241,7 @@ describe('the API', () => {
 });
 
 describe('how a client logs in to Consul', () => {
-  const of = (client: string, asked: Asked = {}) =>
+  const of = (client: string, asked: ReceivedRequest = {}) =>
     ask({ method: 'GET', url: `/api/clients/${client}/login`, ...asked });
 
   it('is shown for a provider and any client ID', async () => {

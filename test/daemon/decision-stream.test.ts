@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { HttpToken } from '../../config/config.js';
 import { type Clock, systemClock } from '../../src/clock.js';
-import { createAccess } from '../../src/daemon/access.js';
+import { createApiAccess } from '../../src/daemon/api-access.js';
 import { addDecisionStream } from '../../src/daemon/decision-stream.js';
 import { createHttpServer } from '../../src/daemon/http-server.js';
 import { createEmbeddedDecisionLog } from '../../src/decisions/embedded/embedded-decision-log.js';
@@ -30,7 +30,7 @@ async function serve(
   const local = { token: new Secret(TOKEN), path: '/state/api-token' };
   addDecisionStream(server, {
     log: log && (async () => log),
-    access: createAccess({ host: '127.0.0.1', tokens, local }),
+    access: createApiAccess({ host: '127.0.0.1', tokens, local }),
     clock,
     logger: silentLogger,
     metrics,

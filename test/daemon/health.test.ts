@@ -1,7 +1,7 @@
 import Fastify from 'fastify';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createMetrics } from '../../src/cli/metrics.js';
-import { createAccess } from '../../src/daemon/access.js';
+import { createApiAccess } from '../../src/daemon/api-access.js';
 import { addProbes, addStatus, type ProbeDeps, type StatusDeps } from '../../src/daemon/health.js';
 import { Secret } from '../../src/model/secret.js';
 import { ordersRig } from '../support/orders-rig.js';
@@ -23,7 +23,7 @@ function serve({ host = '127.0.0.1', ...deps }: Partial<ProbeDeps & StatusDeps> 
   app = server();
   addProbes(app, { canStore: async () => {}, ...deps });
   addStatus(app, {
-    access: createAccess({
+    access: createApiAccess({
       host,
       tokens: [{ name: 'prometheus', token: new Secret(READER), approve: false }],
       local: { token: new Secret('local'), path: '/state/api-token-8080' },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.js';
-import { throughOutages } from '../../src/daemon/outages.js';
+import { retryThroughOutages } from '../../src/daemon/outages.js';
 import { type ErrorCode, IncompleteRead, SyncError } from '../../src/errors.js';
 import { clientKey, destinationKey, type Key, providerKey } from '../../src/model/key.js';
 import { silentLogger } from '../../src/observe.js';
@@ -21,7 +21,7 @@ function rig(handler: AgendaHandler) {
   const logged: string[] = [];
   const note = (_: unknown, text: string) => void logged.push(text);
   const clock = { ...systemClock, sleep: async (ms: number) => void slept.push(ms) };
-  const run = throughOutages(
+  const run = retryThroughOutages(
     handler,
     { clock, logger: { ...silentLogger, info: note, warn: note } },
     () => 0.5,

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.js';
-import { createAccess } from '../../src/daemon/access.js';
+import { createApiAccess } from '../../src/daemon/api-access.js';
 import { createHttpServer } from '../../src/daemon/http-server.js';
 import { addTrailApi } from '../../src/daemon/trail-api.js';
 import type { Trail } from '../../src/decisions/trail.js';
@@ -39,7 +39,7 @@ async function ask(url: string, { open = async () => trail, token = TOKEN, now }
     trail: open,
     world: () => ({ mapping: { protectedServices: [] } }) as unknown as WorldState,
     isReconciling: () => false,
-    access: createAccess({
+    access: createApiAccess({
       host: '127.0.0.1',
       tokens: [],
       local: { token: new Secret(TOKEN), path: '/data/api-token-8080' },

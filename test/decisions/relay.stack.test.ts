@@ -18,7 +18,7 @@ import { decisions, faultsOf } from '../support/decisions.js';
 import { relayWithCrashes } from '../support/relay-crashes.js';
 import { isSoak } from '../support/soak.js';
 
-const surroundings = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
+const runtime = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
 
 let kafka: KafkaHandle;
 let directory: string;
@@ -33,7 +33,7 @@ afterAll(async () => {
 
 const open = (topic: string) =>
   createKafkaDecisionLog({
-    ...surroundings,
+    ...runtime,
     brokers: [kafka.broker],
     topic,
     clientId: 'scopemesh-test',
@@ -57,7 +57,7 @@ async function prepare(count: number, name: string) {
   const topic = `decisions-${randomUUID()}`;
   await kafka.createTopic(topic, 3);
   const state = join(directory, name);
-  const store = createEmbeddedStore({ directory: state, ...surroundings });
+  const store = createEmbeddedStore({ directory: state, ...runtime });
   const settled = decisions(count, 8);
   await store.journal.settle('destination/default/default/orders', settled);
   return { topic, state, store, settled };
@@ -66,14 +66,14 @@ async function prepare(count: number, name: string) {
 describe('the relay to Kafka', () => {
   it('creates a topic that is missing, and publishes to it', { timeout: 60_000 }, async () => {
     const topic = `decisions-${randomUUID()}`;
-    const store = createEmbeddedStore({ directory: join(directory, 'missing'), ...surroundings });
+    const store = createEmbeddedStore({ directory: join(directory, 'missing'), ...runtime });
     const { journal, keyValues } = store;
     const settled = decisions(20, 4);
     await journal.settle('destination/default/default/orders', settled);
     const log = open(topic);
     const stop = new AbortController();
     const idle = { wait: () => new Promise<void>(() => {}) };
-    const running = relay({ ...surroundings, keyValues, settled: idle, journal, log }, stop.signal);
+    const running = relay({ ...runtime, keyValues, settled: idle, journal, log }, stop.signal);
     await until('the outbox is empty', async () => (await journal.overview()).outboxLength === 0, {
       timeoutMs: 30_000,
     });
@@ -109,7 +109,7 @@ describe('the relay to Kafka', () => {
     ] as const;
     const killIn = new Map<number, number>(isSoak ? kills : kills.slice(0, 2));
     const counted = {
-      ...surroundings,
+      ...runtime,
       keyValues: store.keyValues,
       settled: { wait: () => new Promise<void>(() => {}) },
       journal: {
@@ -189,7 +189,7 @@ describe('the relay to Kafka', () => {
     };
     const idle = { wait: () => new Promise<void>(() => {}) };
     const relays = logs.map((log) =>
-      relay({ ...surroundings, keyValues, settled: idle, journal: narrow, log }, stop.signal),
+      relay({ ...runtime, keyValues, settled: idle, journal: narrow, log }, stop.signal),
     );
     await until('the outbox is empty', async () => (await journal.overview()).outboxLength === 0, {
       timeoutMs: 90_000,

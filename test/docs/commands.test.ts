@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { configJsonSchema } from '../../config/json-schema.js';
 import { COMMANDS, helpOf } from '../../docs/command-help.js';
 import { configurationKeys } from '../../docs/configuration-keys.js';
-import { TOPIC_PARTITIONS } from '../../src/cli/parts.js';
+import { TOPIC_PARTITIONS } from '../../src/cli/adapter-factory.js';
 import { blocks, codesInProse, filesIn, PAGES, ROOT, textOf } from './manual.js';
 
 const SHELLS = ['sh', 'bash', 'console'];

@@ -7,7 +7,7 @@ import { blocks, ROOT, textOf } from './manual.js';
 import { runLines } from './run-lines.js';
 
 /** Of the lines of one page; only for what never ends. */
-const LONGEST_MS = 100_000;
+const MAX_MS = 100_000;
 
 /** The blocks for a shell of a page in `docs/how-to`. */
 export const linesOf = (page: string): string[] => blocks(textOf(`docs/how-to/${page}`), 'sh');
@@ -59,7 +59,7 @@ export async function createLinesShell(options: {
       if (text.trim() === '') throw new Error('the page has no such lines');
       await rm(join(cwd, 'stdout'), { force: true });
       const all = `export PATH="$PWD/bin:$PATH"\n${exported.join('')}${text}`;
-      return runLines(all, cwd, AbortSignal.timeout(LONGEST_MS));
+      return runLines(all, cwd, AbortSignal.timeout(MAX_MS));
     },
     stderr: () => readFile(join(cwd, 'stderr'), 'utf8'),
     close: () => removeRunDirectory(cwd),

@@ -118,18 +118,18 @@ describe('the lists of the manual', () => {
 const FORMER_WORDS = /\bIdPs?\b|\b[bB]y inferences?\b|\b[tT]opic index\b/;
 
 /** A longer one is a section. */
-const LONGEST_CELL = 200;
+const MAX_CELL_LENGTH = 200;
 
 it.each([...PAGES, ...OTHER_PAGES])(
   'the tables of %s have no sentence that is too long for a cell',
   (page) => {
     const cells = rows(textOf(page)).flat();
-    expect(cells.filter((cell) => cell.length > LONGEST_CELL)).toEqual([]);
+    expect(cells.filter((cell) => cell.length > MAX_CELL_LENGTH)).toEqual([]);
   },
 );
 
 /** A longer page answers more than one question: split it, or say here why not. */
-const LONGEST_PAGE = 20_000;
+const MAX_PAGE = 20_000;
 const LONG_PAGES: Readonly<Record<string, string>> = {
   'CHANGELOG.md': 'it grows with each release',
   'docs/performance.md': 'the figures of one measurement, compared with each other',
@@ -137,7 +137,7 @@ const LONG_PAGES: Readonly<Record<string, string>> = {
 };
 
 it('the pages are short enough to read at once, except for some', () => {
-  const long = [...PAGES, ...OTHER_PAGES].filter((page) => textOf(page).length > LONGEST_PAGE);
+  const long = [...PAGES, ...OTHER_PAGES].filter((page) => textOf(page).length > MAX_PAGE);
   expect(long.filter((page) => !(page in LONG_PAGES))).toEqual([]);
 });
 

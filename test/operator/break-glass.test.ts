@@ -6,7 +6,7 @@ import type { BreakGlass } from '../../src/model/break-glass.js';
 import type { OAuthClient } from '../../src/model/client.js';
 import type { Trigger } from '../../src/model/trigger.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
-import { askBreakGlass, type BreakGlassDeps, restoreBreakGlass } from '../../src/operator/break-glass.js';
+import { type BreakGlassDeps, requestBreakGlass, restoreBreakGlass } from '../../src/operator/break-glass.js';
 import { refuseOpenBreakGlass } from '../../src/operator/eject.js';
 import { BreakGlassFollower } from '../../src/operator/follow-break-glass.js';
 import { parseStoredText, toStoredText } from '../../src/operator/stored-break-glass.js';
@@ -80,7 +80,7 @@ const stateOf = ({ world }: BreakGlassDeps) =>
 const putApi = (world: WorldState, clients: readonly OAuthClient[]) =>
   world.putDirectory('main', clients, world.beginRead(), NOW);
 const ask = (deps: BreakGlassDeps) =>
-  askBreakGlass({ ...REQUEST, partition: 'default', namespace: 'default' }, ADA, deps);
+  requestBreakGlass({ ...REQUEST, partition: 'default', namespace: 'default' }, ADA, deps);
 
 it.each([
   ['is off by default', { breakGlass: undefined }, /set guards.breakGlass/],

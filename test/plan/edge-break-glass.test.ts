@@ -13,9 +13,9 @@ import {
   hasOtherBreakGlass,
   isOfStore,
   keptAccess,
-  ofScopes,
   openingPart,
   recordAfterClosing,
+  withoutBreakGlass,
 } from '../../src/plan/edge-break-glass.js';
 import { parseLastAppliedText, toLastAppliedText } from '../../src/plan/last-applied.js';
 import { statusOfSource } from '../../src/plan/plan-destination.js';
@@ -231,16 +231,20 @@ describe('what scopes may keep of an edge', () => {
   const post = glass({ methods: ['POST'] });
 
   test('is nothing that a grant opened', () => {
-    expect(ofScopes(ours(both), { ...NO, opened: [post] })).toMatchObject({ access: methods('GET') });
-    expect(ofScopes(ours(both), { ...NO, closing: [post] })).toMatchObject({ access: methods('GET') });
-    expect(ofScopes(ours(both), { ...NO, closing: [glass()] })).toBeUndefined();
-    expect(ofScopes(ours(both), { ...NO, isOrphaned: true })).toBeUndefined();
+    expect(withoutBreakGlass(ours(both), { ...NO, opened: [post] })).toMatchObject({
+      access: methods('GET'),
+    });
+    expect(withoutBreakGlass(ours(both), { ...NO, closing: [post] })).toMatchObject({
+      access: methods('GET'),
+    });
+    expect(withoutBreakGlass(ours(both), { ...NO, closing: [glass()] })).toBeUndefined();
+    expect(withoutBreakGlass(ours(both), { ...NO, isOrphaned: true })).toBeUndefined();
   });
 
   test('is all of it where no grant opened anything', () => {
-    expect(ofScopes(ours(both), NO)).toMatchObject({ access: both });
-    expect(ofScopes(undefined, { ...NO, closing: [post] })).toBeUndefined();
-    expect(ofScopes(ours({ kind: 'other' }), { ...NO, closing: [post] })).toMatchObject({
+    expect(withoutBreakGlass(ours(both), NO)).toMatchObject({ access: both });
+    expect(withoutBreakGlass(undefined, { ...NO, closing: [post] })).toBeUndefined();
+    expect(withoutBreakGlass(ours({ kind: 'other' }), { ...NO, closing: [post] })).toMatchObject({
       access: { kind: 'other' },
     });
   });

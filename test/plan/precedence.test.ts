@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { opens, takesOver } from '../../src/plan/precedence.js';
+import { allowsAnything, fallbackIntention } from '../../src/plan/precedence.js';
 import { ALLOW, DENY, entry, named, source } from './scene.js';
 
 describe('the intention that applies without a source', () => {
@@ -18,10 +18,14 @@ describe('the intention that applies without a source', () => {
       undefined,
     ],
   ])('%s', (_, exact, wildcard, expected) => {
-    expect(takesOver(named('web'), exact, wildcard)?.description).toBe(expected);
+    expect(fallbackIntention(named('web'), exact, wildcard)?.description).toBe(expected);
   });
 });
 
 test('what is not understood counts as opening', () => {
-  expect([opens(DENY), opens(ALLOW), opens({ kind: 'other' })]).toEqual([false, true, true]);
+  expect([allowsAnything(DENY), allowsAnything(ALLOW), allowsAnything({ kind: 'other' })]).toEqual([
+    false,
+    true,
+    true,
+  ]);
 });

@@ -5,14 +5,14 @@ import type { OAuthClient } from '../../src/model/client.js';
 import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '../../src/model/intention.js';
 import type { Mapping, Rule } from '../../src/model/rule.js';
 import type { Evidence } from '../../src/model/trigger.js';
-import { claimStatuses } from '../../src/plan/claims.js';
+import { claimStatuses } from '../../src/plan/claim-status.js';
 import type { DestinationInput } from '../../src/plan/destination-input.js';
-import { NOTHING_KNOWN, type UserTokenFacts } from '../../src/plan/destination-input.js';
+import { NO_USER_TOKEN_FACTS, type UserTokenFacts } from '../../src/plan/destination-input.js';
+import { sourcesByDestination } from '../../src/plan/destination-sources.js';
 import { toLastAppliedText } from '../../src/plan/last-applied.js';
 import { type ClientOpenings, openingsOf } from '../../src/plan/openings.js';
 import type { Change, Plan } from '../../src/plan/plan.js';
 import { planDestination } from '../../src/plan/plan-destination.js';
-import { sourcesByDestination } from '../../src/plan/sources-by-destination.js';
 import {
   type ClaimSettings,
   type ClientBlock,
@@ -168,7 +168,7 @@ export function scene(changes: Partial<Scene> = {}): Scene {
     unrecorded: new Set(),
     evidence: [],
     grantReason: 'ScopeGranted',
-    userTokens: NOTHING_KNOWN,
+    userTokens: NO_USER_TOKEN_FACTS,
     breakGlass: [],
     now: NOW,
     ...changes,

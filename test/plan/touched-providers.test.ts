@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { ExistingJwtProvider } from '../../src/model/jwt-provider.js';
-import { NOTHING_KNOWN, type UserTokenFacts } from '../../src/plan/destination-input.js';
+import { NO_USER_TOKEN_FACTS, type UserTokenFacts } from '../../src/plan/destination-input.js';
 import { touchedProviders } from '../../src/plan/touched-providers.js';
 import { ENTRY, existing, facts, KEYS } from './user-token-scene.js';
 
@@ -17,7 +17,7 @@ describe('a change of what is known about tokens of users touches', () => {
     ['jwt-providers that cannot be read', { entries: undefined }],
   ])('every provider: %s', (_, changes) => {
     expect(touched(changes)).toEqual(['main', 'extra']);
-    expect(touched({}, NOTHING_KNOWN)).toEqual(['main', 'extra']);
+    expect(touched({}, NO_USER_TOKEN_FACTS)).toEqual(['main', 'extra']);
   });
 
   test('one provider: its keys, or its entry', () => {

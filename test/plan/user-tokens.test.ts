@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Access, IntentionEntry } from '../../src/model/intention.js';
 import { toPlainPathRegex } from '../../src/model/plain-path.js';
-import { NOTHING_KNOWN } from '../../src/plan/destination-input.js';
+import { NO_USER_TOKEN_FACTS } from '../../src/plan/destination-input.js';
 import {
   type JwtProviderChange,
   namedIn,
@@ -349,7 +349,7 @@ describe('the jwt-provider of a provider', () => {
   });
 
   test('stays unchanged while nothing is known', () => {
-    expect(providerPlan({ ...awaiting, userTokens: NOTHING_KNOWN })).toEqual([]);
+    expect(providerPlan({ ...awaiting, userTokens: NO_USER_TOKEN_FACTS })).toEqual([]);
   });
 });
 

@@ -4,7 +4,7 @@ import type { Directory } from '../../src/identity/directory.js';
 import type { QuarantineRecord } from '../../src/model/quarantine.js';
 import type { Trigger } from '../../src/model/trigger.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
-import { AskedAdoptions } from '../../src/operator/asked-adoptions.js';
+import { RequestedAdoptions } from '../../src/operator/requested-adoptions.js';
 import { clientText } from '../../src/plan/world.js';
 import type { Journal, KeyRecord, SettledDecision } from '../../src/queue/journal.js';
 import type { KeyValueStore } from '../../src/queue/key-value-store.js';
@@ -202,7 +202,7 @@ export function depsOf(world: WorldState, reads: Partial<Pick<Directory, 'read' 
     contention: new Contention({ limit: 3, windowMs: 1_000 }),
     claimHolds: new HoldBudget(),
     markHolds: new HoldBudget(OF_DESTINATION),
-    adoptions: new AskedAdoptions(),
+    adoptions: new RequestedAdoptions(),
     approvals: new KeyedMutex(),
     clock: { now: () => NOW, sleep: async () => {} },
     logger: silentLogger,

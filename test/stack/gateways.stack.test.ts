@@ -15,7 +15,7 @@ import { type Sidecar, startSidecar } from './sidecar.js';
  * An ingress gateway `edge` with an OAuth client of its own leads to `orders`, which has a sidecar, and to `legacy`, which
  * is outside the mesh behind the terminating gateway `exit`.
  */
-const LONGEST_MS = 90_000;
+const MAX_MS = 90_000;
 /** From the event to the first 403, where nothing else keeps the machine busy. */
 const GOAL_MS = 2_000;
 const CLIENT = {
@@ -126,11 +126,7 @@ function call(service: string, path: string, method = 'GET'): Promise<number> {
 }
 
 const answers = (status: number, service: string, path: string, method?: string) =>
-  until(
-    `${service} answers ${status}`,
-    async () => (await call(service, path, method)) === status,
-    LONGEST_MS,
-  );
+  until(`${service} answers ${status}`, async () => (await call(service, path, method)) === status, MAX_MS);
 
 /** Takes all scopes but these, and prints the time from the event to the first refusal. A busy machine proves no time. */
 async function revoke(scopes: readonly string[], service: string, path: string): Promise<void> {

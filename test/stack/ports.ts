@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 // look and the start, and above the ports that Consul gives to sidecars on its own (21000 to 21255).
 const FIRST_PORT = 22_000;
 const LAST_PORT = 31_999;
-const MOST_TRIES = 500;
+const MAX_TRIES = 500;
 
 const given = new Set<number>();
 
@@ -12,7 +12,7 @@ const given = new Set<number>();
 export async function freePorts(count: number): Promise<number[]> {
   const ports: number[] = [];
   for (let tries = 0; ports.length < count; tries++) {
-    if (tries > MOST_TRIES) throw new Error(`no ${count} free ports between ${FIRST_PORT} and ${LAST_PORT}`);
+    if (tries > MAX_TRIES) throw new Error(`no ${count} free ports between ${FIRST_PORT} and ${LAST_PORT}`);
     const port = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT + 1));
     if (given.has(port) || !(await isFree(port))) continue;
     given.add(port);

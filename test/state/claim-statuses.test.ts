@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ClaimStatus } from '../../src/plan/claims.js';
+import type { ClaimStatus } from '../../src/plan/claim-status.js';
 import { ClaimStatuses, losesClaim } from '../../src/state/claim-statuses.js';
 import { named } from '../plan/scene.js';
 

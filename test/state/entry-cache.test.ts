@@ -4,7 +4,7 @@ import type { IntentionEntry, IntentionSource } from '../../src/model/intention.
 import type { Mode } from '../../src/model/rule.js';
 import { createSelection } from '../../src/plan/selection.js';
 import { EntryCache } from '../../src/state/entry-cache.js';
-import { LastApplied } from '../../src/state/last-applied.js';
+import { LastAppliedCache } from '../../src/state/last-applied-cache.js';
 import { hasSameProtocols, protocolIn } from '../../src/state/protocols.js';
 import { unlinkedPolicies } from '../../src/state/unlinked-policies.js';
 import { ALLOW, DENY, entry, keyOf, mapping, named, ourSource } from '../plan/scene.js';
@@ -16,7 +16,7 @@ const at = (modifyIndex: number, access: typeof ALLOW | typeof DENY = ALLOW): In
 
 describe('what is known of the entries', () => {
   test('follows a restored snapshot back to lower indexes', () => {
-    const cache = new EntryCache(mapping(), new LastApplied());
+    const cache = new EntryCache(mapping(), new LastAppliedCache());
     cache.replaceAll([at(90)], 1);
     const { changed } = cache.replaceAll([at(12, DENY)], 2);
     expect(changed.map(({ modifyIndex }) => modifyIndex)).toEqual([12]);
@@ -25,7 +25,7 @@ describe('what is known of the entries', () => {
   });
 
   test('is not put back by a list that was read before our own write or delete', () => {
-    const cache = new EntryCache(mapping(), new LastApplied());
+    const cache = new EntryCache(mapping(), new LastAppliedCache());
     cache.replaceAll([at(10)], 1);
     cache.replace(named('orders'), at(20), 3);
     expect(cache.replaceAll([at(10)], 2)).toEqual({ changed: [], gone: [] });
@@ -38,7 +38,7 @@ describe('what is known of the entries', () => {
   });
 
   test('has the index of an own write from the next list, and counts its edges once', () => {
-    const cache = new EntryCache(mapping(), new LastApplied());
+    const cache = new EntryCache(mapping(), new LastAppliedCache());
     const id = { provider: 'main', clientId: 'web' };
     cache.replace(named('orders'), at(0), 1);
     expect(cache.replaceAll([at(20)], 2).changed).toEqual([]);
@@ -52,7 +52,7 @@ describe('what is known of the entries', () => {
   });
 
   test('counts the edges of a client as they come and go', () => {
-    const cache = new EntryCache(mapping(), new LastApplied());
+    const cache = new EntryCache(mapping(), new LastAppliedCache());
     const id = { provider: 'main', clientId: 'web' };
     cache.replaceAll([at(10), { ...entry('stock', ourSource('web', ALLOW)), modifyIndex: 11 }], 1);
     expect(cache.owned.countOf(id)).toBe(2);
@@ -62,7 +62,7 @@ describe('what is known of the entries', () => {
 
   test('has every entry of a list, also outside the selection, whose intentions are not planned', () => {
     const select = createSelection({ services: ['orders'] });
-    const cache = new EntryCache(mapping({ select }), new LastApplied());
+    const cache = new EntryCache(mapping({ select }), new LastAppliedCache());
     expect([cache.isListed, [...cache.every()]]).toEqual([false, []]);
     const [far, wild] = [entry('stock', ourSource('web', ALLOW)), entry('*', ourSource('web', ALLOW))];
     const { changed } = cache.replaceAll([at(1), far, wild], 1);
@@ -77,13 +77,13 @@ describe('what is known of the entries', () => {
     expect([...cache.every()].length).toBe(2);
     const places = new EntryCache(
       mapping({ select: createSelection({ namespaces: ['team'] }) }),
-      new LastApplied(),
+      new LastAppliedCache(),
     );
     expect(places.replaceAll([wild], 1).changed).toEqual([]);
   });
 
   test('changes by a single read only if its index differs, or is that of an own write', () => {
-    const cache = new EntryCache(mapping(), new LastApplied());
+    const cache = new EntryCache(mapping(), new LastAppliedCache());
     cache.replaceAll([at(5)], 1);
     expect(cache.replace(named('orders'), at(5, DENY), 2)).toBe(false);
     expect(cache.replace(named('Orders'), { ...at(6), destination: named('Orders') }, 3)).toBe(true);
@@ -100,7 +100,7 @@ describe('what is known of the entries', () => {
   test('takes a list as the result of an own write only if every source is the same', () => {
     const peer = { ...ourSource('web', ALLOW), peer: 'east' };
     const of = (...sources: readonly IntentionSource[]) => {
-      const cache = new EntryCache(mapping(), new LastApplied());
+      const cache = new EntryCache(mapping(), new LastAppliedCache());
       cache.replace(
         named('orders'),
         { ...at(0), sources: [ourSource('web', ALLOW), ourSource('job', DENY)] },
@@ -118,7 +118,7 @@ describe('what is known of the entries', () => {
 
   test('is counted again for another owner, and where its records change', () => {
     const id = { provider: 'main', clientId: 'web' };
-    const records = new LastApplied();
+    const records = new LastAppliedCache();
     const cache = new EntryCache(mapping(), records);
     cache.replaceAll([at(1)], 1);
     expect(cache.owned.countOf(id)).toBe(1);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { AclRole, AclSnapshot } from '../../src/model/acl.js';
-import { NOTHING_KNOWN } from '../../src/plan/destination-input.js';
+import { NO_USER_TOKEN_FACTS } from '../../src/plan/destination-input.js';
 import { AclCache } from '../../src/state/acl-cache.js';
 import { ReadOrder } from '../../src/state/read-order.js';
 import { UserTokens } from '../../src/state/user-tokens.js';
@@ -155,7 +155,7 @@ describe('an older read never overrides a newer one', () => {
     tokens.putEntries([], 5);
     tokens.putEntries([existing], 4);
     tokens.putEntry('users', ours, 9, 4);
-    expect(tokens.facts).toEqual({ ...NOTHING_KNOWN, entries: new Map() });
+    expect(tokens.facts).toEqual({ ...NO_USER_TOKEN_FACTS, entries: new Map() });
   });
 });
 

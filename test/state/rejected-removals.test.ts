@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { isOwnedNow } from '../../src/plan/edge-record.js';
 import { InferredRemovals } from '../../src/state/inferred-removals.js';
-import { LastApplied } from '../../src/state/last-applied.js';
+import { LastAppliedCache } from '../../src/state/last-applied-cache.js';
 import { RejectedRemovals } from '../../src/state/rejected-removals.js';
 import { ALLOW, named, ourSource } from '../plan/scene.js';
 
@@ -67,7 +67,7 @@ describe('the last writes of a key', () => {
   const written = new Map([['intention/default/default/orders/web', '["allow",[]]']]);
 
   it('are put once, and gone with an empty list', () => {
-    const all = new LastApplied();
+    const all = new LastAppliedCache();
     expect(all.of(KEY).size).toBe(0);
     expect(all.put(KEY, written)).toBe(true);
     expect(all.put(KEY, written)).toBe(false);
@@ -79,7 +79,7 @@ describe('the last writes of a key', () => {
   });
 
   it('say which edges of a destination are recorded, and until they are all known which are not', () => {
-    const all = new LastApplied();
+    const all = new LastAppliedCache();
     const owned = () => isOwnedNow(named('orders'), ourSource('web', ALLOW), all.recordsOf(named('orders')));
     expect(owned()).toBe(true);
     all.setUnrecorded(new Set(written.keys()));

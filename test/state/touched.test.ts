@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { AclRole } from '../../src/model/acl.js';
-import { claimStatuses } from '../../src/plan/claims.js';
+import { claimStatuses } from '../../src/plan/claim-status.js';
 import type { UserTokenFacts } from '../../src/plan/destination-input.js';
+import { sourcesByDestination } from '../../src/plan/destination-sources.js';
 import { openingsOf } from '../../src/plan/openings.js';
 import { planDestination } from '../../src/plan/plan-destination.js';
 import { namedIn, providersNamedBy, providersWrittenBy } from '../../src/plan/plan-jwt-providers.js';
-import { sourcesByDestination } from '../../src/plan/sources-by-destination.js';
 import { clientText, serviceText } from '../../src/plan/world.js';
 import { inputOf } from '../../src/state/fleet.js';
 import { NOTHING_TOUCHED, type Touched, Touches } from '../../src/state/touched.js';

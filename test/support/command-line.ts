@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { createProgram } from '../../src/cli/program.js';
 import { runDaemon } from '../../workers/daemon.js';
-import { parts } from '../../workers/wire.js';
+import { adapters } from '../../workers/wire.js';
 import { makeSparseReserve } from './sparse-reserve.js';
 
 /** What a command did. */
@@ -109,7 +109,7 @@ export function createCommandLine(mesh: ConsulAddress = NO_CONSUL): CommandLine 
       stdin.write(options.typed ?? options.piped ?? '');
       if (options.staysOpen !== true) stdin.end();
       const program = createProgram({
-        parts,
+        adapters,
         runDaemon,
         signal: options.signal ?? new AbortController().signal,
         environment: { NO_COLOR: '1', ...options.environment },

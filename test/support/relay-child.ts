@@ -27,13 +27,13 @@ const settings: RelayChildSettings = JSON.parse(process.argv[2] ?? '');
 const { directory, kafka, batch, death } = settings;
 const begun = systemClock.now();
 const clock = { ...systemClock, now: () => begun + (systemClock.now() - begun) * 20_000 };
-const surroundings = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
-const store = createEmbeddedStore({ directory, ...surroundings });
+const runtime = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
+const store = createEmbeddedStore({ directory, ...runtime });
 const log: DecisionLog =
   kafka === undefined
-    ? createEmbeddedDecisionLog({ directory, ...surroundings })
+    ? createEmbeddedDecisionLog({ directory, ...runtime })
     : createKafkaDecisionLog({
-        ...surroundings,
+        ...runtime,
         brokers: [kafka.broker],
         topic: kafka.topic,
         clientId: 'scopemesh-test',
@@ -60,9 +60,9 @@ function die(): void {
 
 const { keyValues, journal } = store;
 const signer = openSigningKey({ owner: 'payments', directory, file: undefined, logger: silentLogger });
-const checkpointDeps = { ...surroundings, clock, keyValues, log, owner: 'payments' };
+const checkpointDeps = { ...runtime, clock, keyValues, log, owner: 'payments' };
 const deps: RelayDeps = {
-  ...surroundings,
+  ...runtime,
   ...(signer === undefined ? {} : { checkpoints: new Checkpoints({ ...checkpointDeps, signer }) }),
   settled: { wait: () => new Promise(() => {}) },
   keyValues: {

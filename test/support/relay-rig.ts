@@ -11,7 +11,7 @@ import { decisions } from './decisions.js';
 import { MemoryDecisionLog } from './memory-decision-log.js';
 import { until as untilTrue } from './until.js';
 
-const surroundings = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
+const runtime = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
 
 let directory: string;
 export let store: EmbeddedStore;
@@ -22,7 +22,7 @@ export let stop: AbortController;
 export function useRelayRig(): void {
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), 'scopemesh-relay-'));
-    store = createEmbeddedStore({ directory, ...surroundings });
+    store = createEmbeddedStore({ directory, ...runtime });
     log = new MemoryDecisionLog();
     stop = new AbortController();
   });
@@ -34,7 +34,7 @@ export function useRelayRig(): void {
 }
 
 export const deps = (changes: Partial<RelayDeps> = {}): RelayDeps => ({
-  ...surroundings,
+  ...runtime,
   journal: store.journal,
   keyValues: store.keyValues,
   log,

@@ -9,7 +9,7 @@ export interface Answer {
   readonly isJson: boolean;
 }
 
-export interface Asked {
+export interface ReceivedRequest {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array | undefined;
@@ -18,7 +18,10 @@ export interface Asked {
 const TIMEOUT_MS = 10_000;
 
 /** One request and its whole answer. Tests make thousands, and `fetch` takes four times the processor time. */
-export async function send(url: string, { method = 'GET', headers = {}, body }: Asked = {}): Promise<Answer> {
+export async function send(
+  url: string,
+  { method = 'GET', headers = {}, body }: ReceivedRequest = {},
+): Promise<Answer> {
   const answer = await request(url, {
     method: method as Dispatcher.HttpMethod,
     headers,

@@ -18,7 +18,7 @@ import { noMetrics, silentLogger } from '../../src/observe.js';
 import { createEmbeddedStore } from '../../src/queue/embedded/store.js';
 import { type KafkaHandle, startKafka } from '../stack/kafka.js';
 
-const surroundings = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
+const runtime = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
 const pem = String(generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }));
 export const signer = createNoteSigner('scopemesh/payments', pem);
 
@@ -62,14 +62,14 @@ export type Crash = 'before' | 'after' | 'never';
 export function createTopicWorld(broker: string): TopicWorld {
   const topic = `decisions-${randomUUID()}`;
   const directory = mkdtempSync(join(tmpdir(), 'scopemesh-topic-'));
-  const store = createEmbeddedStore({ directory, ...surroundings });
+  const store = createEmbeddedStore({ directory, ...runtime });
   onTestFinished(async () => {
     await store.close();
     rmSync(directory, { recursive: true, force: true });
   });
   const open = (changes: Partial<KafkaDecisionLogOptions> = {}) =>
     createKafkaDecisionLog({
-      ...surroundings,
+      ...runtime,
       brokers: [broker],
       topic,
       clientId: 'scopemesh-test',
@@ -89,14 +89,14 @@ export function createTopicWorld(broker: string): TopicWorld {
         throw new Error('the relay ends here');
       };
       const publication = new Publication({
-        ...surroundings,
+        ...runtime,
         journal,
         keyValues,
         log: crash === 'never' ? log : withAppend(log, append),
       });
       await journal.settle('destination/default/default/orders', decisions);
       if (crash === 'never') {
-        const checkpoints = new Checkpoints({ ...surroundings, log, keyValues, signer, owner: 'payments' });
+        const checkpoints = new Checkpoints({ ...runtime, log, keyValues, signer, owner: 'payments' });
         while ((await publication.moveBatch()) > 0);
         await checkpoints.sign(publication.head);
       } else {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-const SHORTEST_MS = 3;
-const LONGEST_MS = 30;
+const MIN_MS = 3;
+const MAX_MS = 30;
 
 /**
  * Resolves with the first value that is neither undefined nor false. Fails after the timeout and names what it awaited.
@@ -18,6 +18,6 @@ export async function until<T>(
     const value = await look();
     if (value !== undefined && value !== false) return value;
     if (Date.now() > deadline) throw new Error(`timed out waiting for ${what}`);
-    await delay(Math.min(Math.max(SHORTEST_MS, 3 * (performance.now() - begun)), LONGEST_MS));
+    await delay(Math.min(Math.max(MIN_MS, 3 * (performance.now() - begun)), MAX_MS));
   }
 }

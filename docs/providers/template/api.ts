@@ -1,4 +1,4 @@
-import { type ApiOptions, createApiClient, saysAbsent } from '../../../src/identity/api-client.js';
+import { type ApiOptions, createApiClient, isApiNotFound } from '../../../src/identity/api-client.js';
 import { parseJson } from '../../../src/identity/http-client.js';
 import type { Secret } from '../../../src/model/secret.js';
 
@@ -41,7 +41,7 @@ export function createTemplateApi(options: TemplateApiOptions): TemplateApi {
       const answer = await send(path, query, signal);
       if (answer.status === 200) return parseJson(answer, placeOf(path));
       // A gateway that lost its route answers 404 too. Only the identity provider's own error code proves the absence.
-      if (saysAbsent(answer, 'error', 'client_not_found', placeOf(path))) return undefined;
+      if (isApiNotFound(answer, 'error', 'client_not_found', placeOf(path))) return undefined;
       throw client.refusal(answer, placeOf(path));
     },
     async may(path, signal) {

@@ -27,7 +27,7 @@ export function aclDraft(
     scopes: change.scopes,
     ...(principal === undefined ? {} : { principal }),
     cause,
-    before: change.step.do === 'end-tokens' ? tokensMeant(change.step) : (change.before ?? null),
+    before: change.step.do === 'end-tokens' ? affectedTokens(change.step) : (change.before ?? null),
     after: change.after ?? null,
     ...(residual === undefined ? {} : { residual }),
     mappingRevision: stamp.mappingRevision,
@@ -39,18 +39,18 @@ export function aclDraft(
 }
 
 /** The tokens of a step, in the draft's `before`, so that recovery can end them. */
-export interface TokensMeant {
+export interface AffectedTokens {
   readonly authMethod?: string;
   readonly role?: string;
   readonly longerThanSeconds?: number;
 }
 
-function tokensMeant(step: Extract<AclChange['step'], { do: 'end-tokens' }>): TokensMeant {
+function affectedTokens(step: Extract<AclChange['step'], { do: 'end-tokens' }>): AffectedTokens {
   const { by, longerThanSeconds } = step;
   return { ...by, ...(longerThanSeconds === undefined ? {} : { longerThanSeconds }) };
 }
 
-export function parseTokensMeant(value: unknown): TokensMeant | undefined {
+export function parseAffectedTokens(value: unknown): AffectedTokens | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { authMethod, role, longerThanSeconds }: Partial<Record<string, unknown>> = { ...value };
   if (typeof authMethod !== 'string' && typeof role !== 'string') return undefined;

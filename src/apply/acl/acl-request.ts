@@ -6,7 +6,7 @@ import { type AclChange, aclSubject, digestObject } from '../../plan/acl/acl-cha
 import { isOwnedDescription } from '../../plan/ownership.js';
 import { aclResidual } from '../../plan/residual.js';
 import { stampOf } from '../deps.js';
-import { type Answer, isRefusal, type JournaledRequest } from '../journaled-write.js';
+import { isRefusal, type JournaledRequest, type WriteAnswer } from '../journaled-write.js';
 import { aclDraft } from './acl-draft.js';
 import type { AclDeps } from './deps.js';
 import { countTokens, endedTokensText, losingTokensText, noteEnded } from './end-tokens.js';
@@ -50,7 +50,7 @@ export async function aclRequest(
       const name = step.name.split('/')[0] ?? '';
       const isMethod = step.kind === 'acl-auth-method';
       const tokens = isMethod ? await countTokens({ authMethod: name }, deps, signal) : undefined;
-      const send = async (): Promise<Answer> => {
+      const send = async (): Promise<WriteAnswer> => {
         await deps.consul.acl.delete(step.kind, step.id, signal, (description) =>
           isOwnedDescription(deps.world.mapping.owner, description),
         );
@@ -111,7 +111,7 @@ async function write(
   object: AclObject,
   deps: AclDeps,
   signal: AbortSignal,
-): Promise<Answer> {
+): Promise<WriteAnswer> {
   let stored: Stored<AclObject['object']>;
   try {
     // The names were read for this job: a missing object is created, and the answer shows an overwrite.

@@ -24,7 +24,7 @@ export class AclState {
    */
   readonly #underWay = new Set<string>();
   /** Keys with a write whose answer was lost, and until when its request may still reach Consul. */
-  readonly #onTheirWay = new Map<string, number>();
+  readonly #inFlight = new Map<string, number>();
   /** Providers whose last complete read could not be compared with the existing objects. */
   readonly uncompared = new Set<string>();
   /** By `clientText`: clients that gain access and whose intentions wait for their ACL objects. */
@@ -73,18 +73,18 @@ export class AclState {
 
   /** ACL objects have no compare-and-set: a request that arrives late undoes what was written since. */
   noteOnItsWay(key: string, untilMs: number): void {
-    this.#onTheirWay.set(key, Math.max(untilMs, this.#onTheirWay.get(key) ?? 0));
+    this.#inFlight.set(key, Math.max(untilMs, this.#inFlight.get(key) ?? 0));
   }
 
   /** How much longer a request for the key's objects may be on its way to Consul; 0 if none is. */
-  onItsWayMs(key: string, nowMs: number): number {
-    return Math.max(0, (this.#onTheirWay.get(key) ?? 0) - nowMs);
+  inFlightMs(key: string, nowMs: number): number {
+    return Math.max(0, (this.#inFlight.get(key) ?? 0) - nowMs);
   }
 
   /** Whether the key's objects must be read: a late request may have changed them. Call it at each read. */
   isDoubtful(key: string, nowMs: number): boolean {
-    const isKnown = this.#onTheirWay.has(key);
-    if (isKnown && this.onItsWayMs(key, nowMs) === 0) this.#onTheirWay.delete(key);
+    const isKnown = this.#inFlight.has(key);
+    if (isKnown && this.inFlightMs(key, nowMs) === 0) this.#inFlight.delete(key);
     return isKnown;
   }
 

@@ -4,7 +4,7 @@ import { withLinkedSignal } from '../../linked-signal.js';
 import type { DraftDecision, Reason } from '../../model/decision.js';
 import { definedFields } from '../../model/defined-fields.js';
 import { tokensToEnd } from '../../plan/acl/tokens.js';
-import { type Answer, journaledWrite } from '../journaled-write.js';
+import { journaledWrite, type WriteAnswer } from '../journaled-write.js';
 import type { AclDeps } from './deps.js';
 
 type Filter = Exclude<TokenFilter, 'all'>;
@@ -27,7 +27,7 @@ export interface TokenEnding {
 }
 
 /** A list can miss a token that is issued at the same moment. After so many lists with tokens the next job goes on. */
-const MOST_LISTS = 5;
+const MAX_LISTS = 5;
 /** A count must not delay the change after it, which may narrow. */
 const COUNT_MS = 1_000;
 
@@ -47,7 +47,7 @@ export async function endTokens(
   let list = await lists.next();
   if (list.done === true && !isRecorded) return 0;
   let ended = 0;
-  const send = async (): Promise<Answer> => {
+  const send = async (): Promise<WriteAnswer> => {
     for (; list.done !== true; list = await lists.next()) {
       const gone = await deps.consul.acl.deleteTokens(list.value, signal);
       noteEnded(gone, draft.reason, deps);
@@ -70,7 +70,7 @@ async function* liveTokens(
 ): AsyncGenerator<readonly string[], void> {
   const asked = definedFields({ longerThanSeconds, issuedBefore });
   for (const by of filters)
-    for (let lists = 0; lists < MOST_LISTS; lists++) {
+    for (let lists = 0; lists < MAX_LISTS; lists++) {
       const ids = tokensToEnd(await consul.acl.tokens(by, signal), world.mapping.owner, asked);
       if (ids.length === 0) break;
       yield ids;

@@ -8,8 +8,8 @@ import type { AclChange } from '../../plan/acl/acl-change.js';
 const LEAST = 4;
 /** A write that takes longer hangs. */
 const SLOW_MS = 500;
-const LONGEST_SILENCE_MS = 500;
-const LONGEST_WAIT_MS = 2_000;
+const MAX_SILENCE_MS = 500;
+const MAX_WAIT_MS = 2_000;
 
 /** Whether Consul fetches the identity provider's keys for this write. */
 export function fetchesKeys(object: AclObject): boolean {
@@ -61,7 +61,7 @@ export class KeyFetches {
     const begun = clock.now();
     while (this.#isFull(clock)) {
       const silentSince = Math.max(begun, this.#answeredAt);
-      const leftMs = Math.min(silentSince + LONGEST_SILENCE_MS, begun + LONGEST_WAIT_MS) - clock.now();
+      const leftMs = Math.min(silentSince + MAX_SILENCE_MS, begun + MAX_WAIT_MS) - clock.now();
       if (leftMs <= 0)
         throw new SyncError(
           'ERR_TIMEOUT',

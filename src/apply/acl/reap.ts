@@ -6,7 +6,7 @@ import { hasOurName } from '../../plan/acl/object-names.js';
 import { orphans } from '../../plan/acl/tokens.js';
 import { policyOf } from '../../plan/mode.js';
 import { stampOf } from '../deps.js';
-import { type Answer, journaledWrite } from '../journaled-write.js';
+import { journaledWrite, type WriteAnswer } from '../journaled-write.js';
 import { recoverWrites } from '../recover-writes.js';
 import { isAclActive } from './acl-state.js';
 import type { AclDeps } from './deps.js';
@@ -52,7 +52,7 @@ export async function reap(
   let ended = 0;
   let failure: { readonly error: unknown } | undefined;
   // What ended is settled whatever fails: the next comparison finds the rest.
-  const send = async (): Promise<Answer> => {
+  const send = async (): Promise<WriteAnswer> => {
     for (let at = 0; at < ids.length; at += BATCH)
       try {
         if (at > 0) await letBy(signal);

@@ -3,10 +3,10 @@ import type { DraftDecision } from '../../model/decision.js';
 import { aclSubject, canonicalJson, digestObject, nameOf } from '../../plan/acl/acl-change.js';
 import { policyOf } from '../../plan/mode.js';
 import type { KeyRecord } from '../../queue/journal.js';
-import { onItsWayMs } from '../lost-answers.js';
+import { inFlightMs } from '../lost-answers.js';
 import { type RecoveredTarget, recoverWrites } from '../recover-writes.js';
 import { INTERRUPTED } from '../settle.js';
-import { isAclSubject, parseTokensMeant } from './acl-draft.js';
+import { isAclSubject, parseAffectedTokens } from './acl-draft.js';
 import type { AclDeps } from './deps.js';
 import { countTokens, endedTokensText, endTokens, losingTokensText } from './end-tokens.js';
 
@@ -57,7 +57,7 @@ export async function recoverPendingAcl(
       const [object] = now(draft);
       if (outcome === 'applied') return object === undefined ? null : digestObject(object);
       const nowMs = deps.clock.now();
-      const lateMs = onItsWayMs(draft, nowMs);
+      const lateMs = inFlightMs(draft, nowMs);
       if (lateMs > 0) deps.acl.noteOnItsWay(key, nowMs + lateMs);
       return undefined;
     },
@@ -88,7 +88,7 @@ function isAsExpected(expected: unknown, now: readonly AclObject[]): boolean {
 
 /** Whether neither a plan nor the reaper would find the draft's tokens once the object is as desired. */
 function isOfNoPlan({ resource, before }: DraftDecision): boolean {
-  const meant = resource.kind === 'acl-token' ? parseTokensMeant(before) : undefined;
+  const meant = resource.kind === 'acl-token' ? parseAffectedTokens(before) : undefined;
   return meant !== undefined && meant.longerThanSeconds === undefined;
 }
 
@@ -99,7 +99,7 @@ async function finishTokens(
   deps: AclDeps,
   signal: AbortSignal,
 ): Promise<void> {
-  const { authMethod, role, longerThanSeconds } = parseTokensMeant(draft.before) ?? {};
+  const { authMethod, role, longerThanSeconds } = parseAffectedTokens(draft.before) ?? {};
   const filters = authMethod !== undefined ? [{ authMethod }] : role !== undefined ? [{ role }] : [];
   await endTokens({ key, draft, isRecorded: true, filters, longerThanSeconds, isAsPlanned }, deps, signal);
 }

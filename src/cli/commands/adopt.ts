@@ -7,7 +7,7 @@ import { destinationKey, formatKey, type Key } from '../../model/key.js';
 import type { Mode } from '../../model/rule.js';
 import { type Adoption, adopt, planAdoptions } from '../../operator/adopt.js';
 import { type AclAdoption, adoptAcl, planAclAdoptions } from '../../operator/adopt-acl.js';
-import { MOST_SUBJECTS } from '../../operator/asked-adoptions.js';
+import { MAX_SUBJECTS } from '../../operator/requested-adoptions.js';
 import type { AclChange } from '../../plan/acl/acl-change.js';
 import { policyOf } from '../../plan/mode.js';
 import type { Change, Hold } from '../../plan/plan.js';
@@ -134,9 +134,9 @@ function toolsOfDaemon(daemon: DaemonClient, { world, acl }: CurrentState, cli: 
     );
   const ask = async (key: Key, changes: readonly { readonly subject: string }[]) => {
     let adopted = 0;
-    for (let at = 0; at < changes.length; at += MOST_SUBJECTS) {
-      const subjects = [...subjectsOf(changes.slice(at, at + MOST_SUBJECTS))];
-      const body = { user: cli.around.user, key: formatKey(key), subjects };
+    for (let at = 0; at < changes.length; at += MAX_SUBJECTS) {
+      const subjects = [...subjectsOf(changes.slice(at, at + MAX_SUBJECTS))];
+      const body = { user: cli.context.user, key: formatKey(key), subjects };
       const said = AdoptedBody.safeParse(await daemon.post('/api/adoptions', body, ANSWER_MS));
       if (!said.success) throw refusal(OTHER_VERSION);
       adopted += said.data.adopted;

@@ -62,7 +62,7 @@ async function apply(shot: OneShot, options: Options, cli: Cli): Promise<void> {
   }
   let progress = { done: 0, all: 0 };
   const failures = await withProgress(
-    cli.around.stderr,
+    cli.context.stderr,
     () => `applying ${progress.done} of ${progress.all}`,
     () =>
       applyOnce(

@@ -4,7 +4,12 @@ import { messageOf } from '../../errors.js';
 import { type Principal, systemUser } from '../../model/cause.js';
 import type { Decision } from '../../model/decision.js';
 import { showQuarantines } from '../../operator/quarantine-records.js';
-import { createRulings, quarantineSubject, type Rulings, type Verdict } from '../../operator/rulings.js';
+import {
+  createRulings,
+  quarantineSubject,
+  type Rulings,
+  type RulingVerdict,
+} from '../../operator/rulings.js';
 import { rejectedText } from '../../plan/guards/approval.js';
 import type { ClientId } from '../../plan/world.js';
 import type { RecordedHold } from '../../queue/journal.js';
@@ -28,7 +33,7 @@ interface Ruled {
 }
 
 export function addApprove(program: Command, cli: Cli): void {
-  const add = (verdict: Verdict, summary: string, description: string, help: string) =>
+  const add = (verdict: RulingVerdict, summary: string, description: string, help: string) =>
     program
       .command(verdict)
       .summary(summary)
@@ -79,7 +84,7 @@ Example:
 
 async function ruleOnAll(
   ids: readonly string[],
-  verdict: Verdict,
+  verdict: RulingVerdict,
   options: Options,
   cli: Cli,
 ): Promise<void> {
@@ -111,13 +116,13 @@ async function ruleOnAll(
 
 async function ruleOn(
   id: string,
-  verdict: Verdict,
+  verdict: RulingVerdict,
   override: boolean,
   rulings: Rulings,
   config: Config,
   cli: Cli,
 ): Promise<Ruled> {
-  const by = systemUser(cli.around.user);
+  const by = systemUser(cli.context.user);
   // No decision ID has a slash.
   const slash = id.indexOf('/');
   if (slash > 0) {
@@ -152,7 +157,7 @@ async function ruleOn(
 async function endQuarantine(
   id: string,
   { provider, clientId }: ClientId,
-  verdict: Verdict,
+  verdict: RulingVerdict,
   rulings: Rulings,
   by: Principal,
 ): Promise<Ruled> {
@@ -173,7 +178,7 @@ async function endQuarantine(
 
 async function findDecision(id: string, config: Config, cli: Cli): Promise<Decision | undefined> {
   if (!hasDecisionLog(config)) return undefined;
-  const log = await cli.around.parts.openDecisionLog(config, cli.runtime(true));
+  const log = await cli.context.adapters.openDecisionLog(config, cli.runtime(true));
   try {
     for await (const decision of log.read({ from: 'start', follow: false }, cli.signal))
       if (decision.id === id) return decision;
@@ -195,13 +200,13 @@ async function withRulings(
       // The daemon makes the principal of the user.
       async onHold(id, verdict, _by, override) {
         const path = `/api/holds/${encodeURIComponent(id)}/${verdict}`;
-        const said = await daemon.post(path, { user: cli.around.user, override });
+        const said = await daemon.post(path, { user: cli.context.user, override });
         if (said === undefined) return { kind: 'unknown' };
         return { kind: needsSecond(said) ? 'first' : 'ruled', hold: { subject: subjectOf(said) } };
       },
       async release({ provider, clientId }) {
         const path = `/api/quarantines/${encodeURIComponent(provider)}/${encodeURIComponent(clientId)}/release`;
-        const said = await daemon.post(path, { user: cli.around.user });
+        const said = await daemon.post(path, { user: cli.context.user });
         if (said === undefined) return { kind: 'unknown' };
         const subject = quarantineSubject({ provider, clientId });
         return { kind: needsSecond(said) ? 'first' : 'ruled', hold: { subject } };
@@ -225,7 +230,7 @@ function needsSecond(said: unknown): boolean {
 }
 
 /** Why nobody can approve or reject a hold. */
-function unsuitableText({ reason, detail = '' }: RecordedHold, verdict: Verdict): string {
+function unsuitableText({ reason, detail = '' }: RecordedHold, verdict: RulingVerdict): string {
   const cannot = `this change is held as ${reason}, which a person cannot ${verdict}`;
   return detail === '' ? cannot : `${cannot}: ${detail}`;
 }

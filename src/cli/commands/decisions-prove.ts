@@ -3,9 +3,9 @@ import { parseCheckpointEvent } from '../../decisions/checkpoint.js';
 import { parseJson } from '../../decisions/envelope.js';
 import { proveExtension, proveInclusion } from '../../decisions/proofs.js';
 import { SyncError } from '../../errors.js';
+import type { DecisionLogSettings } from '../adapter-factory.js';
 import type { Cli } from '../cli.js';
 import { readInput } from '../input-file.js';
-import type { DecisionLogSettings } from '../parts.js';
 import { readChain } from '../read-chain.js';
 import { readDecisionLog } from '../read-decision-log.js';
 

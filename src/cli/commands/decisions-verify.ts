@@ -9,10 +9,10 @@ import { publicKeyPath } from '../../decisions/signing-key.js';
 import { type TrailRecord, toTrailRecord } from '../../decisions/trail-record.js';
 import { type TrailReport, TrailVerification } from '../../decisions/verify-trail.js';
 import { messageOf, SyncError } from '../../errors.js';
+import type { DecisionLogSettings } from '../adapter-factory.js';
 import type { Cli } from '../cli.js';
 import { openInput, readInput } from '../input-file.js';
 import { parseWhole } from '../option-values.js';
-import type { DecisionLogSettings } from '../parts.js';
 import { readChain } from '../read-chain.js';
 import { countText } from '../terminal/count-text.js';
 import { printable } from '../terminal/screen.js';
@@ -211,7 +211,7 @@ export async function verifyRecords(
   return verification.report();
 }
 
-async function* ofInput({ around: { stdin }, signal }: Cli): Records {
+async function* ofInput({ context: { stdin }, signal }: Cli): Records {
   if (stdin.isTTY === true) {
     const message = 'pipe the output of scopemesh decisions export into this command, or name a file';
     throw new SyncError('ERR_CONFIG', message, { retriable: false });

@@ -41,13 +41,13 @@ Examples:
         import('../../demo/demo.js'),
         import('../../demo/reporter.js'),
       ]);
-      const { stdout, stderr, environment, onReload, parts, runDaemon } = cli.around;
+      const { stdout, stderr, environment, onReload, adapters, runDaemon } = cli.context;
       // The demo has nothing to reload: SIGHUP means that the terminal was closed.
       const hangUp = new AbortController();
       onReload(() => hangUp.abort());
       await runDemo(
         {
-          parts,
+          parts: adapters,
           runDaemon,
           port: flags.port,
           consulPort: flags.consulPort,

@@ -12,7 +12,7 @@ import { createWorld } from '../create-core.js';
 import { findDaemon } from '../daemon-client.js';
 import { aclFindings } from '../doctor/acl-findings.js';
 import { consulFindings } from '../doctor/consul-findings.js';
-import { type ClientBlocks, daemonFindings, quarantineFindings } from '../doctor/daemon-findings.js';
+import { daemonFindings, quarantineFindings, type ReportedBlocks } from '../doctor/daemon-findings.js';
 import { type Finding, notice, SEVERITIES, type Severity } from '../doctor/finding.js';
 import { firstLoginFindings } from '../doctor/first-login-findings.js';
 import { foreignFindings } from '../doctor/foreign-findings.js';
@@ -59,7 +59,7 @@ Examples:
     )
     .action(async (options: { readonly json?: true }) => {
       const findings = await withProgress(
-        cli.around.stderr,
+        cli.context.stderr,
         () => 'checking',
         () => examine(cli),
       );
@@ -74,21 +74,21 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
   // Findings report every failure, so the log would repeat it.
   const runtime = { ...cli.runtime(true), logger: silentLogger };
   const { clock } = runtime;
-  const { parts } = cli.around;
+  const { adapters } = cli.context;
   const daemon = await findDaemon(config, cli.signal);
   const health = daemon && providersIn(daemon.status);
-  const consul = await parts.openConsul(config.consul, config.owner, runtime);
+  const consul = await adapters.openConsul(config.consul, config.owner, runtime);
   const closers = [() => consul.close()];
   try {
     const world = createWorld(config);
     const providers = config.providers.map((settings) => {
-      const provider = parts.openProvider(settings, config.groups, runtime);
+      const provider = adapters.openProvider(settings, config.groups, runtime);
       return { ...provider, directory: selectDirectory(provider.directory, world.mapping.select) };
     });
     for (const { directory } of providers) closers.push(() => directory.close());
     const [ofConsul, ofStores, ofWebhooks, ...ofProviders] = await Promise.all([
       consulFindings(config, consul, clock.now, cli.signal),
-      storeFindings(config, parts, runtime),
+      storeFindings(config, adapters, runtime),
       webhookFindings(config, daemon?.status, clock.now()),
       ...providers.map((provider) => providerFindings(provider, config, world, health, runtime, cli.signal)),
     ]);
@@ -166,11 +166,11 @@ function findingsOf(
         'check the ACL token: it needs service:read, and mesh:read for the routes of API gateways',
       ),
     ];
-  const sendsTo = (service: string) => report.targets.get(service) ?? [service];
+  const sendsTo = (serviceName: string) => report.targets.get(serviceName) ?? [serviceName];
   return gatewayFindings(report.gateways, sendsTo, world, defaultPolicy, now);
 }
 
-function clientBlocksIn(world: WorldState): ClientBlocks {
+function clientBlocksIn(world: WorldState): ReportedBlocks {
   return [...world.view(0).clientBlocks].map(([text, block]) => ({
     ...parseClientText(text),
     closure: block,

@@ -23,7 +23,7 @@ import { type CurrentState, withCurrentState } from '../load-current-state.js';
 import { type LoginView, loginDocument, toLoginView } from '../login-view.js';
 import { changeView, holdView } from '../plan-view.js';
 import { reportReach } from '../reach-of-plan.js';
-import { type Circumstances, isAllowed, printExplanation } from '../terminal/explain-text.js';
+import { type CallConditions, isAllowed, printExplanation } from '../terminal/explain-text.js';
 import { loginFacts } from '../terminal/login-text.js';
 import { printable } from '../terminal/screen.js';
 import { learnUnrecorded, touchingMarked } from '../unrecorded-edges.js';
@@ -113,20 +113,15 @@ Examples:
         if (at !== undefined) return explainAt({ ...options, source, destination, at }, cli);
         await withCurrentState(cli, async (sides) => {
           const explanation = await judge(sides, source, destination, options, cli);
-          const circumstances = await look(sides, explanation, cli);
+          const conditions = await look(sides, explanation, cli);
           const access = consulAccess(sides, explanation);
           if (options.json)
             cli.screen.json({
-              ...toDocument(explanation, circumstances),
+              ...toDocument(explanation, conditions),
               consulAccess: access && loginDocument(access),
             });
           else
-            printExplanation(
-              explanation,
-              circumstances,
-              access === null ? [] : loginFacts(access),
-              cli.screen,
-            );
+            printExplanation(explanation, conditions, access === null ? [] : loginFacts(access), cli.screen);
           if (!isAllowed(explanation.verdict)) cli.exit(NOT_ALLOWED);
         });
       },
@@ -189,7 +184,7 @@ async function look(
   { config, world, consul, areOrdersKnown }: CurrentState,
   { source, destination }: Explanation,
   cli: Cli,
-): Promise<Circumstances> {
+): Promise<CallConditions> {
   const inCatalog = (name: string) =>
     world.view(0).catalog?.services.some((each) => each.name.name === name && each.instances.length > 0) ??
     false;
@@ -217,7 +212,7 @@ async function look(
 }
 
 /** Whether calls get from the source into the mesh. */
-function sourceReach(obstacles: readonly Obstacle[]): Circumstances['reach'] {
+function sourceReach(obstacles: readonly Obstacle[]): CallConditions['reach'] {
   const found = obstacles.find(({ kind }) => ['no-sidecar', 'no-upstream', 'no-route'].includes(kind));
   if (found?.kind === 'no-sidecar') return 'no-proxy';
   if (found?.kind === 'no-route') return 'no-route';
@@ -230,10 +225,10 @@ async function lastDecision(
   config: Config,
   subject: string,
   cli: Cli,
-): Promise<Pick<Circumstances, 'lastDecision' | 'logTrouble'>> {
+): Promise<Pick<CallConditions, 'lastDecision' | 'logTrouble'>> {
   if (!hasDecisionLog(config)) return {};
   const timeout = AbortSignal.timeout(LOG_TIMEOUT_MS);
-  const log = await cli.around.parts.openDecisionLog(config, cli.runtime(true));
+  const log = await cli.context.adapters.openDecisionLog(config, cli.runtime(true));
   let last: Decision | undefined;
   try {
     const stop = AbortSignal.any([cli.signal, timeout]);
@@ -249,9 +244,9 @@ async function lastDecision(
   }
 }
 
-function toDocument(explanation: Explanation, circumstances: Circumstances) {
+function toDocument(explanation: Explanation, conditions: CallConditions) {
   const { holds, pending, candidates, openings, request, source, destination, claim, ...rest } = explanation;
-  const { lastDecision: last, isUnsynced, ...around } = circumstances;
+  const { lastDecision: last, isUnsynced, ...around } = conditions;
   const { service: _, ...claimStatus } = claim;
   return {
     allowed: isAllowed(explanation.verdict),

@@ -103,7 +103,7 @@ async function withFreeze(
   openStore: typeof withIdleStore = withIdleStore,
 ): Promise<void> {
   const config = await cli.openConfig();
-  const { user } = cli.around;
+  const { user } = cli.context;
   const daemon = await findDaemon(config, cli.signal);
   if (daemon !== undefined) {
     const post = async (verb: string, body: object) => {

@@ -85,7 +85,7 @@ async function ask(source: string, destination: string, options: Options, cli: C
   const daemon = await runningDaemon(cli);
   const { method, path, duringFreeze, reason } = options;
   const body = {
-    user: cli.around.user,
+    user: cli.context.user,
     source,
     destination,
     reason,
@@ -119,7 +119,7 @@ async function list({ json }: Pick<Options, 'json'>, cli: Cli): Promise<void> {
 async function end(id: string, { reason, json }: Pick<Options, 'reason' | 'json'>, cli: Cli): Promise<void> {
   const daemon = await runningDaemon(cli);
   const path = `/api/break-glass/${encodeURIComponent(id)}/end`;
-  const said = await daemon.post(path, { user: cli.around.user, reason });
+  const said = await daemon.post(path, { user: cli.context.user, reason });
   if (said === undefined) throw refusal(`no break-glass grant has the ID ${id}; it may be over`);
   const grant: BreakGlassView | undefined = parseBreakGlassAnswer(said)?.grant;
   if (grant === undefined) throw refusal(OTHER_VERSION);

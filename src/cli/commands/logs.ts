@@ -5,7 +5,7 @@ import type { Trail } from '../../decisions/trail.js';
 import { messageOf } from '../../errors.js';
 import { type AttributedCall, createAttribution, type NamedRules } from '../../trail/calls/attribute-call.js';
 import { parseLoggedCall } from '../../trail/calls/logged-call.js';
-import { LONGEST_LINE, linesOf, parseLine } from '../access-log-lines.js';
+import { linesOf, MAX_LINE_LENGTH, parseLine } from '../access-log-lines.js';
 import type { BoundedLine } from '../bounded-lines.js';
 import type { Cli } from '../cli.js';
 import { parseInstant } from '../instant.js';
@@ -104,7 +104,7 @@ async function readRules(cli: Cli): Promise<NamedRules | undefined> {
 
 function unreadable({ isCut }: BoundedLine) {
   return {
-    unknown: [isCut ? `the line has more than ${LONGEST_LINE} characters` : 'the line is no JSON object'],
+    unknown: [isCut ? `the line has more than ${MAX_LINE_LENGTH} characters` : 'the line is no JSON object'],
   };
 }
 

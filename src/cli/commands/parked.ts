@@ -6,7 +6,7 @@ import { createParkedKeys, unparkRefusal } from '../../queue/parked-keys.js';
 import type { ParkedKey } from '../../queue/queue.js';
 import type { Cli } from '../cli.js';
 import { refusal } from '../daemon-client.js';
-import { type Ways, withDaemonOrStore } from '../daemon-or-store.js';
+import { type DaemonOrStoreActions, withDaemonOrStore } from '../daemon-or-store.js';
 import { printParked } from '../terminal/parked-text.js';
 import { printable } from '../terminal/screen.js';
 
@@ -110,12 +110,12 @@ async function unparkAll(verb: Verb, named: readonly string[], options: Options,
 }
 
 async function withParked(cli: Cli, use: (parked: Parked) => Promise<void>): Promise<void> {
-  const ways: Ways<z.output<typeof StatusBody>, Parked> = {
+  const actions: DaemonOrStoreActions<z.output<typeof StatusBody>, Parked> = {
     ofDaemon: (daemon, { parked, parkedCount }) => ({
       keys: parked,
       count: parkedCount,
       async unpark(verb, key) {
-        const answer = await daemon.post(`/api/parked/${verb}`, { user: cli.around.user, key });
+        const answer = await daemon.post(`/api/parked/${verb}`, { user: cli.context.user, key });
         if (answer === undefined) throw refusal(unparkRefusal('not-parked') ?? '');
       },
     }),
@@ -132,5 +132,5 @@ async function withParked(cli: Cli, use: (parked: Parked) => Promise<void>): Pro
       };
     },
   };
-  await withDaemonOrStore(cli, StatusBody, ways, use);
+  await withDaemonOrStore(cli, StatusBody, actions, use);
 }

@@ -33,7 +33,7 @@ import {
 const CHANGES_PENDING = 2;
 
 /** Of which a plan says whether calls arrive; those that it opens come first. */
-const MOST_EDGES = 50;
+const MAX_EDGES = 50;
 
 interface Options {
   readonly json?: true;
@@ -101,7 +101,7 @@ async function show(sides: CurrentState, options: Options, cli: Cli): Promise<vo
   // What is assumed changes nothing for the other edges.
   const others = () => (whatIf === undefined ? untouchedEdges(plan, world) : []);
   const readReach = () =>
-    reportReach([...edgesOfPlan(plan), ...others()], MOST_EDGES, sides.consul, world, cli.signal);
+    reportReach([...edgesOfPlan(plan), ...others()], MAX_EDGES, sides.consul, world, cli.signal);
   const now = world.breakGlass.timeAt(systemClock.now());
   const breakGlass = world.breakGlass.all.map((each) => toBreakGlassView(each, mapping, now));
   const doubt = isOfOtherMapping(plan, mapping, daemon) ? [WITHOUT_RECORDS] : [];

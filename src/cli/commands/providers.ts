@@ -5,9 +5,9 @@ import type { AccessCheck } from '../../identity/directory.js';
 import { silentLogger } from '../../observe.js';
 import type { Runtime } from '../../runtime.js';
 import { accessNeeded } from '../access-needed.js';
+import type { AdapterFactory } from '../adapter-factory.js';
 import type { Cli } from '../cli.js';
 import { findDaemon, warnOfRefusal } from '../daemon-client.js';
-import type { Parts } from '../parts.js';
 import { providersIn } from '../provider-health.js';
 import { type ProviderView, printProviders } from '../terminal/providers-text.js';
 
@@ -43,7 +43,7 @@ Examples:
             provider: settings.name,
             kind: settings.kind,
             health: health ?? null,
-            ...(await checkAccess(config, settings, cli.around.parts, runtime, cli.signal)),
+            ...(await checkAccess(config, settings, cli.context.adapters, runtime, cli.signal)),
           };
         }),
       );
@@ -60,11 +60,11 @@ Examples:
 async function checkAccess(
   config: Config,
   settings: Config['providers'][number],
-  parts: Parts,
+  adapters: AdapterFactory,
   runtime: Runtime,
   signal: AbortSignal,
 ): Promise<{ readonly access: readonly AccessCheck[] | null; readonly error: string | null }> {
-  const { directory } = parts.openProvider(settings, config.groups, runtime);
+  const { directory } = adapters.openProvider(settings, config.groups, runtime);
   try {
     const checks = await directory.checkAccess?.(signal);
     return { access: checks === undefined ? null : accessNeeded(checks, config), error: null };

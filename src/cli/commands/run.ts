@@ -21,19 +21,19 @@ Examples:
     )
     .action(async (options: { readonly only: readonly Role[] }) => {
       const config = await cli.openConfig();
-      const { around, signal } = cli;
+      const { context, signal } = cli;
       const runtime = cli.runtime(false);
-      const supervisor = createSupervisor(around.environment, runtime.logger);
+      const supervisor = createSupervisor(context.environment, runtime.logger);
       signal.addEventListener('abort', () => void supervisor.tell('STOPPING=1'), { once: true });
       const onReload = (listener: () => Promise<void>) =>
-        around.onReload(async () => {
+        context.onReload(async () => {
           await supervisor.tell('RELOADING=1');
           await listener();
           await supervisor.tell('READY=1');
         });
       const started = () => void supervisor.tell('READY=1');
       try {
-        await around.runDaemon(
+        await context.runDaemon(
           { config, only: options.only, reload: cli.openConfig, onReload, supervisor, started },
           runtime,
           signal,

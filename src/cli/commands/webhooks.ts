@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { systemClock } from '../../clock.js';
-import { askRetry, dropEvent } from '../../decisions/webhook-requests.js';
+import { dropEvent, requestRetry } from '../../decisions/webhook-requests.js';
 import { WebhookStore } from '../../decisions/webhook-state.js';
 import type { Cli } from '../cli.js';
 import { refusal } from '../daemon-client.js';
-import { type Ways, withDaemonOrStore } from '../daemon-or-store.js';
+import { type DaemonOrStoreActions, withDaemonOrStore } from '../daemon-or-store.js';
 import { printable } from '../terminal/screen.js';
 import { printWebhooks } from '../terminal/webhook-text.js';
 import { readWebhookStatus, WEBHOOK_STATUS, type WebhookStatus } from '../webhook-status.js';
@@ -119,8 +119,8 @@ Example:
 const NOT_THERE = 'the webhook neither gave this event up nor waits for it';
 
 async function withWebhooks(cli: Cli, use: (webhooks: Webhooks) => Promise<void>): Promise<void> {
-  const { user } = cli.around;
-  const ways: Ways<z.output<typeof StatusBody>, Webhooks> = {
+  const { user } = cli.context;
+  const actions: DaemonOrStoreActions<z.output<typeof StatusBody>, Webhooks> = {
     ofDaemon: (daemon, { webhooks }) => ({
       statuses: webhooks,
       async retry(name, ids) {
@@ -132,11 +132,11 @@ async function withWebhooks(cli: Cli, use: (webhooks: Webhooks) => Promise<void>
     }),
     ofStore: async ({ keyValues }, { decisions }) => ({
       statuses: await Promise.all(decisions.webhooks.map(({ name }) => readWebhookStatus(keyValues, name))),
-      retry: (name, ids) => askRetry(new WebhookStore(keyValues, name), ids),
+      retry: (name, ids) => requestRetry(new WebhookStore(keyValues, name), ids),
       drop: (name, id) => dropEvent(new WebhookStore(keyValues, name), id),
     }),
   };
-  await withDaemonOrStore(cli, StatusBody, ways, use);
+  await withDaemonOrStore(cli, StatusBody, actions, use);
 }
 
 const OTHER_FILE = 'the running daemon has no webhook of this name: restart it with this configuration file';

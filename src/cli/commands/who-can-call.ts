@@ -25,17 +25,17 @@ Examples:
   scopemesh who-can-call orders --at 2026-01-31T12:00:00Z
   scopemesh who-can-call orders --at 30d --json | jq '.callers[].source'`,
     )
-    .action(async (service: string, options: AtOptions) => {
+    .action(async (serviceName: string, options: AtOptions) => {
       const answer = await withTrail(cli, options, async (trail) =>
-        whoCanCall(trail, service, await instantIn(trail, options.at)),
+        whoCanCall(trail, serviceName, await instantIn(trail, options.at)),
       );
-      const now = options.at === undefined ? await readForeignCallers(service, cli) : { foreign: null };
+      const now = options.at === undefined ? await readForeignCallers(serviceName, cli) : { foreign: null };
       const foreign = 'foreign' in now ? now.foreign : null;
       if ('trouble' in now)
         cli.screen.warn(printable(`scopemesh: the intentions of others are not listed: ${now.trouble}`));
       if (options.json) return cli.screen.json({ ...answer, foreign });
       if (answer.callers.length === 0)
-        cli.screen.line(printable(`no service that scopemesh opened may call ${service}`));
+        cli.screen.line(printable(`no service that scopemesh opened may call ${serviceName}`));
       for (const edge of answer.callers) printEdge(edge, cli.screen, edge.source);
       for (const edge of answer.held) printEdge(edge, cli.screen, edge.source);
       for (const { source, peer, destination, access } of foreign ?? []) {

@@ -80,12 +80,12 @@ function sidecarFindings(services: ReadonlyMap<string, ServiceTokens>, now: numb
   const id = 'sidecars.tokens';
   const findings: Finding[] = [];
   const [dead, strange]: [string[], string[]] = [[], []];
-  for (const [service, { own, wide, unclear }] of services) {
-    if (own.length + unclear.length === 0) (wide.length === 0 ? dead : strange).push(service);
+  for (const [serviceName, { own, wide, unclear }] of services) {
+    if (own.length + unclear.length === 0) (wide.length === 0 ? dead : strange).push(serviceName);
     const last = lastToEnd(own);
     if (last === undefined || unclear.length > 0) continue;
     const left = (last.end - now) / 1000;
-    const message = `${endText(own.length, service, left)}; a sidecar whose token has expired receives no further denials, and still looks healthy`;
+    const message = `${endText(own.length, serviceName, left)}; a sidecar whose token has expired receives no further denials, and still looks healthy`;
     const isRenewed = last.token.authMethod !== undefined && left > RENEWED * last.lifeSeconds;
     findings.push(isRenewed ? notice(id, message, RENEW) : warning(id, message, RENEW));
   }
@@ -112,9 +112,9 @@ function sidecarFindings(services: ReadonlyMap<string, ServiceTokens>, now: numb
 
 /** The token that expires last; undefined if one of them does not expire. */
 function lastToEnd(tokens: readonly AclToken[]) {
-  const ends = tokens.map((token) => {
-    const end = Date.parse(token.expiresAt ?? '');
-    return { token, end, lifeSeconds: (end - Date.parse(token.createdAt)) / 1000 };
+  const ends = tokens.map((aclToken) => {
+    const end = Date.parse(aclToken.expiresAt ?? '');
+    return { token: aclToken, end, lifeSeconds: (end - Date.parse(aclToken.createdAt)) / 1000 };
   });
   if (ends.some(({ end }) => Number.isNaN(end))) return undefined;
   return ends.toSorted((a, b) => b.end - a.end)[0];
@@ -130,8 +130,8 @@ function endText(count: number, whose: string, seconds: number): string {
 /** An agent whose token has expired cannot register anything. */
 function agentFindings(tokens: readonly AclToken[], now: number): readonly Finding[] {
   const byNode = new Map<string, AclToken[]>();
-  for (const token of tokens)
-    for (const node of token.nodeIdentities) byNode.set(node, [...(byNode.get(node) ?? []), token]);
+  for (const aclToken of tokens)
+    for (const node of aclToken.nodeIdentities) byNode.set(node, [...(byNode.get(node) ?? []), aclToken]);
   return [...byNode].flatMap(([node, own]) => {
     const last = lastToEnd(own);
     if (last === undefined) return [];

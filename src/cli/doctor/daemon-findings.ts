@@ -19,7 +19,7 @@ const StatusBody = z.object({
   configuration: z.object({ revision: z.string(), waitingForRestart: z.array(z.string()) }),
 });
 type StatusBody = z.infer<typeof StatusBody>;
-export type ClientBlocks = NonNullable<StatusBody['closures']>;
+export type ReportedBlocks = NonNullable<StatusBody['closures']>;
 
 /** What waits for a person, by the running daemon. `known`: its recorded holds, or those of the decision log. */
 export function daemonFindings(
@@ -97,7 +97,7 @@ function approvableFindings(known: KnownHolds): readonly Finding[] {
 }
 
 /** Clients that an order closed. */
-export function quarantineFindings(blocks: ClientBlocks): readonly Finding[] {
+export function quarantineFindings(blocks: ReportedBlocks): readonly Finding[] {
   return blocks.map(({ provider, clientId, closure: block }) =>
     block === 'ClientQuarantined'
       ? warning(

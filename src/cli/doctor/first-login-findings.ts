@@ -1,6 +1,6 @@
 import type { ServiceName } from '../../model/intention.js';
 import { isOwned } from '../../plan/ownership.js';
-import { opens } from '../../plan/precedence.js';
+import { allowsAnything } from '../../plan/precedence.js';
 import { type ClientId, serviceText } from '../../plan/world.js';
 import type { WorldState } from '../../state/world-state.js';
 import { type Finding, namesText, notice, warning } from './finding.js';
@@ -30,7 +30,7 @@ export function firstLoginFindings(world: WorldState, now: number): readonly Fin
   const allowed = new Map<string, string[]>();
   for (const { destination, sources } of world.entries.values())
     for (const source of sources)
-      if (source.peer === undefined && !isOwned(owner, source) && opens(source.access)) {
+      if (source.peer === undefined && !isOwned(owner, source) && allowsAnything(source.access)) {
         const key = serviceText(source);
         allowed.set(key, [...(allowed.get(key) ?? []), destination.name]);
       }

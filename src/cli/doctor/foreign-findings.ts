@@ -4,7 +4,7 @@ import { toShellWord } from '../../model/shell-word.js';
 import { covers } from '../../plan/access.js';
 import { desiredAccess } from '../../plan/desired-access.js';
 import { isOwned, otherOwnerOf } from '../../plan/ownership.js';
-import { opens } from '../../plan/precedence.js';
+import { allowsAnything } from '../../plan/precedence.js';
 import { serviceText } from '../../plan/world.js';
 import { inputOf } from '../../state/fleet.js';
 import type { WorldState } from '../../state/world-state.js';
@@ -15,7 +15,7 @@ import { type Finding, namesText, notice, warning } from './finding.js';
 export function foreignFindings(world: WorldState, now: number): readonly Finding[] {
   const foreign = [...world.entries.values()].flatMap((entry) =>
     entry.sources
-      .filter((source) => !isOwned(world.mapping.owner, source) && opens(source.access))
+      .filter((source) => !isOwned(world.mapping.owner, source) && allowsAnything(source.access))
       .map((source) => ({ entry, source })),
   );
   const found = foreign.map((each): Finding | undefined => {
@@ -66,17 +66,17 @@ function widerFinding({ entry, source }: Foreign, world: WorldState, now: number
   const { name, namespace, partition, access } = source;
   // `select.overlap` reports what another instance wrote, and nobody should remove it by hand.
   if (otherOwnerOf(world.mapping.owner, source.description) !== undefined) return undefined;
-  const service = { name, namespace, partition };
-  const status = world.claimStatuses(now).get(serviceText(service));
+  const serviceName = { name, namespace, partition };
+  const status = world.claimStatuses(now).get(serviceText(serviceName));
   if (status?.kind !== 'claimed' || access.kind === 'other') return undefined;
   const { destination } = entry;
-  const desired = desiredAccess(service, status, inputOf(world, destination, now), undefined).access;
+  const desired = desiredAccess(serviceName, status, inputOf(world, destination, now), undefined).access;
   if (covers(desired, access)) return undefined;
   const { provider, clientId } = status.client;
   return warning(
     'mesh.wider',
     `the intention ${name} -> ${destination.name}, which scopemesh does not own, allows ${accessText(access)}, but the scopes of its client ${provider}/${clientId} open ${accessText(desired)}`,
-    `remove it (consul intention delete -- ${toShellWord(name)} ${toShellWord(destination.name)}); ${desired !== undefined && opens(desired) ? 'scopemesh then writes what the scopes open' : 'if the call is needed, give the client a scope that opens it first'}`,
+    `remove it (consul intention delete -- ${toShellWord(name)} ${toShellWord(destination.name)}); ${desired !== undefined && allowsAnything(desired) ? 'scopemesh then writes what the scopes open' : 'if the call is needed, give the client a scope that opens it first'}`,
   );
 }
 

@@ -1,7 +1,7 @@
 import type { IntentionEntry, IntentionSource } from '../../model/intention.js';
 import { jwtProviderName } from '../../plan/acl/object-names.js';
 import { providersNamedBy } from '../../plan/plan-jwt-providers.js';
-import { opens } from '../../plan/precedence.js';
+import { allowsAnything } from '../../plan/precedence.js';
 import { serviceText } from '../../plan/world.js';
 import type { WorldState } from '../../state/world-state.js';
 import { type Finding, namesText, notice, warning } from './finding.js';
@@ -98,6 +98,7 @@ function freeSources(
 
 function isFree({ access }: IntentionSource): boolean {
   return (
-    opens(access) && !(access.kind === 'http' && access.permissions.every(({ jwt }) => jwt !== undefined))
+    allowsAnything(access) &&
+    !(access.kind === 'http' && access.permissions.every(({ jwt }) => jwt !== undefined))
   );
 }

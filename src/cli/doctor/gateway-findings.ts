@@ -2,7 +2,7 @@ import type { GatewayRoute } from '../../consul/reachability.js';
 import type { DefaultPolicy, ServiceName } from '../../model/intention.js';
 import { isSelectedName } from '../../plan/openings.js';
 import { isSourceOf } from '../../plan/ownership.js';
-import { opens, takesOver } from '../../plan/precedence.js';
+import { allowsAnything, fallbackIntention } from '../../plan/precedence.js';
 import { leadsTo } from '../../plan/reach.js';
 import { inputOf } from '../../state/fleet.js';
 import type { WorldState } from '../../state/world-state.js';
@@ -16,7 +16,7 @@ import { httpNeeds } from './http-needs.js';
  */
 export function gatewayFindings(
   { calling, terminating }: Gateways,
-  sendsTo: (service: string) => readonly string[],
+  sendsTo: (serviceName: string) => readonly string[],
   world: WorldState,
   defaultPolicy: DefaultPolicy,
   now: number,
@@ -66,7 +66,7 @@ interface Routed {
 
 function routesOf(
   gateway: CallingGateway,
-  sendsTo: (service: string) => readonly string[],
+  sendsTo: (serviceName: string) => readonly string[],
   { mapping: { select } }: WorldState,
 ): Routed {
   const found = new Map<string, string>();
@@ -85,8 +85,8 @@ function routesOf(
 function isOpen(source: ServiceName, target: string, world: WorldState, now: number): boolean | undefined {
   const { entry, wildcard } = inputOf(world, { ...source, name: target }, now);
   const exact = entry?.sources.find((each) => each.peer === undefined && isSourceOf(each, source));
-  const deciding = exact ?? takesOver(source, entry, wildcard);
-  return deciding && opens(deciding.access);
+  const deciding = exact ?? fallbackIntention(source, entry, wildcard);
+  return deciding && allowsAnything(deciding.access);
 }
 
 function unroutedEdges({ gateway, explicit }: Routed, world: WorldState): readonly string[] {
@@ -101,7 +101,8 @@ function unroutedEdges({ gateway, explicit }: Routed, world: WorldState): readon
         destination.name !== '*' &&
         world.mapping.select?.hasService(destination) !== false &&
         sources.some(
-          (source) => source.peer === undefined && isSourceOf(source, service) && opens(source.access),
+          (source) =>
+            source.peer === undefined && isSourceOf(source, service) && allowsAnything(source.access),
         ) &&
         !isRouted(destination),
     )
@@ -141,7 +142,7 @@ function terminatingFindings(terminating: Gateways['terminating'], world: WorldS
   const unverified = links.flatMap((link) =>
     [...needing]
       .filter((name) => link.service === '*' || link.service.toLowerCase() === name.toLowerCase())
-      .map((service) => textOf({ ...link, service })),
+      .map((serviceName) => textOf({ ...link, service: serviceName })),
   );
   const behind = links.filter((link) => !mixed.includes(link));
   return [

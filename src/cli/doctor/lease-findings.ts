@@ -3,7 +3,7 @@ import { decidingPrefix, levelsOf } from '../../plan/acl/merged-rules.js';
 import type { AclRules } from '../../plan/acl/rules-text.js';
 import { policyOf } from '../../plan/mode.js';
 import { error, type Finding } from './finding.js';
-import { lackingKeys } from './token-rules.js';
+import { missingKeyAccess } from './token-rules.js';
 
 export const SESSION_RULE = 'session_prefix "" { policy = "write" }';
 
@@ -12,16 +12,19 @@ export function leaseFindings(policies: readonly AclRules[], config: Config): re
   if (!policyOf(config).writes) return [];
   const folder = `scopemesh/${config.owner}/`;
   const hasSession = decidingPrefix(levelsOf(policies, 'session'), '')?.level === 'write';
-  const keys = ['leader', 'cluster'].map((name) => lackingKeys(policies, folder, folder + name));
-  const lack = keys.find((each) => each !== undefined);
-  if (hasSession && lack === undefined) return [];
-  const what = [...(hasSession ? [] : ['sessions']), ...(lack === undefined ? [] : [lack.what])].join(
-    ' and ',
-  );
-  const rules = [...(hasSession ? [] : [SESSION_RULE]), ...(lack?.rules ?? [])];
+  const keys = ['leader', 'cluster'].map((name) => missingKeyAccess(policies, folder, folder + name));
+  const missingAccess = keys.find((each) => each !== undefined);
+  if (hasSession && missingAccess === undefined) return [];
+  const what = [
+    ...(hasSession ? [] : ['sessions']),
+    ...(missingAccess === undefined ? [] : [missingAccess.what]),
+  ].join(' and ');
+  const rules = [...(hasSession ? [] : [SESSION_RULE]), ...(missingAccess?.rules ?? [])];
   const remedies = [
     ...(rules.length > 0 ? [`add these rules: ${rules.join(' ')}`] : []),
-    ...(lack !== undefined && lack.forbidding.length > 0 ? [`remove ${lack.forbidding.join(' ')}`] : []),
+    ...(missingAccess !== undefined && missingAccess.forbidding.length > 0
+      ? [`remove ${missingAccess.forbidding.join(' ')}`]
+      : []),
   ];
   return [
     error(

@@ -30,7 +30,7 @@ function destinationFindings(world: WorldState, linked: ReadonlySet<string>): re
   const known = new Set(
     (world.catalog?.services ?? [])
       .filter(({ instances }) => instances.some(({ kind }) => kind === ''))
-      .map((service) => service.name.name),
+      .map((catalogService) => catalogService.name.name),
   );
   const scopesOf = new Map<string, string[]>();
   for (const { to, scope } of world.mapping.rules)
@@ -99,7 +99,7 @@ function claimFindings(
   const inhabited = new Set(
     (world.catalog?.services ?? [])
       .filter(({ instances }) => instances.some(isCaller))
-      .map((service) => service.name.name),
+      .map((catalogService) => catalogService.name.name),
   );
   for (const claimStatus of world.claimStatuses(now).values()) {
     if (world.mapping.select?.hasService(claimStatus.service) === false) continue;

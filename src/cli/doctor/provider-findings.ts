@@ -7,7 +7,7 @@ import { groupsOf, rulesOfGroups } from '../../plan/acl/plan-people.js';
 import type { Runtime } from '../../runtime.js';
 import type { WorldState } from '../../state/world-state.js';
 import { accessNeeded } from '../access-needed.js';
-import type { Provider } from '../parts.js';
+import type { Provider } from '../adapter-factory.js';
 import type { ProviderHealth } from '../provider-health.js';
 import { durationText } from '../terminal/duration-text.js';
 import { claimText, groupClaim, groupHint } from '../token-claims.js';

@@ -6,7 +6,7 @@ import { type Finding, namesText, notice, ok, warning } from './finding.js';
 
 const REMEDY = 'scopemesh reach SOURCE DESTINATION prints the registration or config entry that mends it';
 
-const MOST_EDGES = 200;
+const MAX_EDGES = 200;
 
 /** Open edges whose calls do not arrive, one finding for each kind of obstacle. */
 export async function reachFindings(
@@ -16,7 +16,7 @@ export async function reachFindings(
 ): Promise<readonly Finding[]> {
   const open = openEdges(world);
   if (open.length === 0) return [];
-  const { edges, checked, unchecked, trouble } = await reportReach(open, MOST_EDGES, consul, world, signal);
+  const { edges, checked, unchecked, trouble } = await reportReach(open, MAX_EDGES, consul, world, signal);
   if (trouble !== undefined)
     return [
       notice(

@@ -4,25 +4,25 @@ import type { Config } from '../../../config/config.js';
 import { MissingTopic } from '../../decisions/log.js';
 import { messageOf, SyncError } from '../../errors.js';
 import type { Runtime } from '../../runtime.js';
-import { type Parts, TOPIC_PARTITIONS } from '../parts.js';
+import { type AdapterFactory, TOPIC_PARTITIONS } from '../adapter-factory.js';
 import { error, type Finding, notice, ok, warning } from './finding.js';
 
 /** Whether the stores of jobs and decisions are reachable, safe and writable. */
 export async function storeFindings(
   config: Config,
-  parts: Parts,
+  adapters: AdapterFactory,
   runtime: Runtime,
 ): Promise<readonly Finding[]> {
   const isEmbedded = config.queue.kind === 'embedded' || config.decisions.kind === 'embedded';
   if (isEmbedded && !existsSync(config.state.directory)) {
     const fresh = freshFinding(config.state.directory);
     const findings = [
-      ...(config.queue.kind === 'embedded' ? [] : [queueFinding(config, parts, runtime)]),
-      ...(config.decisions.kind === 'embedded' ? [] : [decisionsFinding(config, parts, runtime)]),
+      ...(config.queue.kind === 'embedded' ? [] : [queueFinding(config, adapters, runtime)]),
+      ...(config.decisions.kind === 'embedded' ? [] : [decisionsFinding(config, adapters, runtime)]),
     ];
     return [fresh, ...(await Promise.all(findings))];
   }
-  return Promise.all([queueFinding(config, parts, runtime), decisionsFinding(config, parts, runtime)]);
+  return Promise.all([queueFinding(config, adapters, runtime), decisionsFinding(config, adapters, runtime)]);
 }
 
 /** Whether the first run can create a missing directory, by the nearest existing directory above it. */
@@ -43,10 +43,10 @@ function freshFinding(directory: string): Finding {
   }
 }
 
-async function queueFinding(config: Config, parts: Parts, runtime: Runtime): Promise<Finding> {
+async function queueFinding(config: Config, adapters: AdapterFactory, runtime: Runtime): Promise<Finding> {
   const what = config.queue.kind === 'embedded' ? `state directory ${config.state.directory}` : 'Redis';
   try {
-    const store = await parts.openStore(config, runtime);
+    const store = await adapters.openStore(config, runtime);
     try {
       await store.queue.check();
       return ok('queue', `jobs are stored safely (${what})`);
@@ -66,10 +66,14 @@ async function queueFinding(config: Config, parts: Parts, runtime: Runtime): Pro
   }
 }
 
-async function decisionsFinding(config: Config, parts: Parts, runtime: Runtime): Promise<Finding> {
+async function decisionsFinding(
+  config: Config,
+  adapters: AdapterFactory,
+  runtime: Runtime,
+): Promise<Finding> {
   const { decisions } = config;
   try {
-    const log = await parts.openDecisionLog(config, runtime);
+    const log = await adapters.openDecisionLog(config, runtime);
     try {
       await log.check();
       return ok(

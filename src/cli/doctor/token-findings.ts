@@ -13,11 +13,11 @@ import { capturedDestinations, unreadText, writtenDestinations } from './opened.
 import {
   closedDestinations,
   excessNames,
-  type Lack,
-  lackingCaptured,
-  lackingIntentions,
-  lackingKeys,
-  lackingWhole,
+  type MissingAccess,
+  missingCapturedAccess,
+  missingIntentionAccess,
+  missingKeyAccess,
+  missingResourceAccess,
   writesIntentions,
 } from './token-rules.js';
 
@@ -54,19 +54,19 @@ export async function tokenFindings(
 ): Promise<readonly Finding[]> {
   const written = writtenToConsul(consul, config);
   const needed = neededRules(config, written);
-  let token: AclTokenFacts | undefined;
+  let aclToken: AclTokenFacts | undefined;
   try {
-    token = await consul.readAclToken(signal);
+    aclToken = await consul.readAclToken(signal);
   } catch (cause) {
     signal.throwIfAborted();
     const message = `the ACL token does not work: ${messageOf(cause)}`;
     return [error(ID, message, 'set consul.token to a valid token')];
   }
-  if (token === undefined)
+  if (aclToken === undefined)
     return aclsEnabled
       ? [error(ID, 'no ACL token is configured', `set consul.token to a token with these rules: ${needed}`)]
       : [];
-  return [...powerFindings(token, config, world, written), ...expiryFindings(token, now)];
+  return [...powerFindings(aclToken, config, world, written), ...expiryFindings(aclToken, now)];
 }
 
 function powerFindings(
@@ -112,21 +112,21 @@ function readFindings(
   const byApi = written === 'all';
   const destinations = byApi ? writtenDestinations(world) : written === 'unknown' ? [] : written;
   const closed = closedDestinations(policies, destinations);
-  const lacks = [
-    ...neededWhole(config).map((resource) => lackingWhole(policies, resource)),
-    ...(config.services.claims === 'first' ? [lackingKeys(policies, keys, `${keys}claims/`)] : []),
-    ...(closed.length > 0 ? [lackingWritten(policies, closed, written)] : []),
-  ].filter((lack) => lack !== undefined);
+  const missing = [
+    ...neededWhole(config).map((resource) => missingResourceAccess(policies, resource)),
+    ...(config.services.claims === 'first' ? [missingKeyAccess(policies, keys, `${keys}claims/`)] : []),
+    ...(closed.length > 0 ? [missingWriteAccess(policies, closed, written)] : []),
+  ].filter((missingAccess) => missingAccess !== undefined);
   const findings: Finding[] = [];
   if (byApi && !writesIntentions(policies))
     findings.push(lackFinding(config, ['intentions'], `give it these rules: ${needed}`));
   else {
-    if (lacks.length > 0)
+    if (missing.length > 0)
       findings.push(
         lackFinding(
           config,
-          lacks.map(({ what }) => what),
-          lackRemedy(lacks),
+          missing.map(({ what }) => what),
+          missingAccessRemedy(missing),
         ),
       );
     if (byApi) findings.push(...capturedFindings(policies, closed, world));
@@ -145,10 +145,14 @@ function readFindings(
     : [ok(ID, `the ACL token may write what the configuration needs${unreadText(world)}`), ...findings];
 }
 
-function lackingWritten(policies: readonly AclRules[], closed: readonly string[], written: Written): Lack {
-  const lack = lackingIntentions(policies, closed);
-  if (written === 'all') return lack;
-  return { ...lack, what: `${lack.what}, which consul-k8s has not taken over yet` };
+function missingWriteAccess(
+  policies: readonly AclRules[],
+  closed: readonly string[],
+  written: Written,
+): MissingAccess {
+  const missingAccess = missingIntentionAccess(policies, closed);
+  if (written === 'all') return missingAccess;
+  return { ...missingAccess, what: `${missingAccess.what}, which consul-k8s has not taken over yet` };
 }
 
 /** Destinations for which no scope may exist yet. Only a warning, because a token may be narrow on purpose. */
@@ -159,13 +163,13 @@ function capturedFindings(
 ): readonly Finding[] {
   const left = new Set([...reported, ...world.mapping.protectedServices]);
   return [...capturedDestinations(world)].flatMap(([to, scopes]) => {
-    const lack = lackingCaptured(policies, to, (name) => left.has(name));
-    if (lack === undefined) return [];
+    const missingAccess = missingCapturedAccess(policies, to, (name) => left.has(name));
+    if (missingAccess === undefined) return [];
     return [
       warning(
         'consul.token-captures',
-        `future scopes like ${namesText(scopes)} may need it, but the rules of the ACL token do not let it write ${lack.what}`,
-        `${lackRemedy([lack])}; if the token is narrow on purpose, list these services under guards.protected, or name the destinations instead of ${to}`,
+        `future scopes like ${namesText(scopes)} may need it, but the rules of the ACL token do not let it write ${missingAccess.what}`,
+        `${missingAccessRemedy([missingAccess])}; if the token is narrow on purpose, list these services under guards.protected, or name the destinations instead of ${to}`,
       ),
     ];
   });
@@ -173,13 +177,13 @@ function capturedFindings(
 
 /** Only a warning: the store has the quarantines too. In mode observe nothing is written. */
 function quarantineFindings(policies: readonly AclRules[], config: Config): readonly Finding[] {
-  const lack = lackingKeys(policies, ownKeys(config), `${ownKeys(config)}quarantine/`);
-  if (lack === undefined || !policyOf(config).writes) return [];
+  const missingAccess = missingKeyAccess(policies, ownKeys(config), `${ownKeys(config)}quarantine/`);
+  if (missingAccess === undefined || !policyOf(config).writes) return [];
   return [
     warning(
       'consul.token-quarantines',
-      `the rules of the ACL token do not let it write ${lack.what}, so a lost store ends the quarantines of compromised clients`,
-      lackRemedy([lack]),
+      `the rules of the ACL token do not let it write ${missingAccess.what}, so a lost store ends the quarantines of compromised clients`,
+      missingAccessRemedy([missingAccess]),
     ),
   ];
 }
@@ -215,9 +219,9 @@ function lackFinding(config: Config, lacking: readonly string[], remedy: string)
     : notice(ID, `${message}; mode: observe writes nothing, but the other modes do`, remedy);
 }
 
-function lackRemedy(lacks: readonly Lack[]): string {
-  const rules = lacks.flatMap((lack) => lack.rules);
-  const forbidding = lacks.flatMap((lack) => lack.forbidding);
+function missingAccessRemedy(missing: readonly MissingAccess[]): string {
+  const rules = missing.flatMap((missingAccess) => missingAccess.rules);
+  const forbidding = missing.flatMap((missingAccess) => missingAccess.forbidding);
   const more = rules.length > NAMES ? ' and likewise for the others' : '';
   return [
     ...(rules.length > 0 ? [`add these rules: ${rules.slice(0, NAMES).join(' ')}${more}`] : []),

@@ -12,7 +12,7 @@ import { captureNames, compilePattern } from '../../plan/pattern.js';
 import { namesText } from './finding.js';
 
 /** Something that a token should write and may not. */
-export interface Lack {
+export interface MissingAccess {
   readonly what: string;
   /** Rules to add. */
   readonly rules: readonly string[];
@@ -40,17 +40,20 @@ export function closedDestinations(
   return destinations.filter((name) => decidingRule(levels, name)?.level !== 'write');
 }
 
-export function lackingIntentions(policies: readonly AclRules[], closed: readonly string[]): Lack {
+export function missingIntentionAccess(
+  policies: readonly AclRules[],
+  closed: readonly string[],
+): MissingAccess {
   const places = closed.map((name) => ({ name, isPrefix: false }));
   return { what: `the intentions of ${namesText(closed)}`, ...intentionRules(policies, places) };
 }
 
 /** For the destinations that a scope could open by its name, whether or not such a scope exists yet. */
-export function lackingCaptured(
+export function missingCapturedAccess(
   policies: readonly AclRules[],
   to: string,
   isLeftOut: (name: string) => boolean,
-): Lack | undefined {
+): MissingAccess | undefined {
   const [capture] = captureNames(to);
   if (capture === undefined) return undefined;
   const head = to.slice(0, to.indexOf(`{${capture}}`));
@@ -70,7 +73,11 @@ export function lackingCaptured(
 }
 
 /** For the keys in `folder`, which begins with `prefix`. */
-export function lackingKeys(policies: readonly AclRules[], prefix: string, folder: string): Lack | undefined {
+export function missingKeyAccess(
+  policies: readonly AclRules[],
+  prefix: string,
+  folder: string,
+): MissingAccess | undefined {
   const levels = levelsOf(policies, 'key');
   const forbids = ({ level }: LevelRule) => level !== 'write';
   const isGiven = decidingPrefix(levels, folder)?.level === 'write';
@@ -90,7 +97,10 @@ export function lackingKeys(policies: readonly AclRules[], prefix: string, folde
 }
 
 /** For a resource without names. */
-export function lackingWhole(policies: readonly AclRules[], resource: string): Lack | undefined {
+export function missingResourceAccess(
+  policies: readonly AclRules[],
+  resource: string,
+): MissingAccess | undefined {
   const said = wholeLevel(policies, resource);
   // Without a rule for mesh, the rule for operator counts.
   const level = said ?? (resource === 'mesh' ? wholeLevel(policies, 'operator') : undefined);
@@ -120,7 +130,7 @@ export function excessNames(policies: readonly AclRules[], ourKeys: string): rea
 function intentionRules(
   policies: readonly AclRules[],
   places: readonly Place[],
-): Pick<Lack, 'rules' | 'forbidding'> {
+): Pick<MissingAccess, 'rules' | 'forbidding'> {
   const levels = intentionLevels(policies);
   const isSame = (place: Place) => (rule: LevelRule) =>
     rule.name === place.name && rule.isPrefix === place.isPrefix;

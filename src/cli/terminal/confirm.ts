@@ -15,7 +15,7 @@ export async function confirm(cli: Cli, question: string): Promise<boolean> {
       },
     );
   }
-  const { stdin, stderr } = cli.around;
+  const { stdin, stderr } = cli.context;
   stderr.write(`${question} (yes/no) `);
   const lines = createInterface({ input: stdin, terminal: false });
   try {

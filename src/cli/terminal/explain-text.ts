@@ -10,7 +10,7 @@ import { residualTexts } from './residual-text.js';
 import { printable, type Screen } from './screen.js';
 
 /** What does not decide whether a call is allowed, but whether it works. */
-export interface Circumstances {
+export interface CallConditions {
   readonly isSourceKnown: boolean;
   readonly isDestinationKnown: boolean;
   /**
@@ -45,7 +45,7 @@ export function isAllowed(verdict: Verdict): boolean {
 /** `consul`: what the client may do with Consul, as named facts. */
 export function printExplanation(
   explanation: Explanation,
-  around: Circumstances,
+  conditions: CallConditions,
   consul: readonly (readonly [name: string, text: string])[],
   screen: Screen,
 ): void {
@@ -77,13 +77,13 @@ export function printExplanation(
       `${pending.reason}: ${accessText(pending.before)} -> ${accessText(pending.after)}; see scopemesh plan`,
     );
   for (const [name, text] of consul) fact(name, text);
-  for (const note of notes(explanation, around)) fact('note', note);
-  if (!around.areOrdersKnown && explanation.client !== undefined) fact('daemon', ORDERS_UNKNOWN);
-  if (around.lastDecision !== undefined)
-    screen.line(`  ${'decision'.padEnd(10)} ${decisionText(around.lastDecision, colors)}`);
-  for (const text of residualTexts(around.lastDecision?.residual ?? {})) fact('remains', text);
-  if (around.logTrouble !== undefined)
-    fact('decision', `the decision log could not be read: ${around.logTrouble}`);
+  for (const note of notes(explanation, conditions)) fact('note', note);
+  if (!conditions.areOrdersKnown && explanation.client !== undefined) fact('daemon', ORDERS_UNKNOWN);
+  if (conditions.lastDecision !== undefined)
+    screen.line(`  ${'decision'.padEnd(10)} ${decisionText(conditions.lastDecision, colors)}`);
+  for (const text of residualTexts(conditions.lastDecision?.residual ?? {})) fact('remains', text);
+  if (conditions.logTrouble !== undefined)
+    fact('decision', `the decision log could not be read: ${conditions.logTrouble}`);
 }
 
 function isBarred({ exists, enabled, closure: block }: NonNullable<Explanation['client']>): boolean {
@@ -199,33 +199,34 @@ function clientText({ client, openings, holds }: Explanation): string {
 
 function notes(
   { verdict, source, destination, awaitsJwtProvider }: Explanation,
-  around: Circumstances,
+  conditions: CallConditions,
 ): readonly string[] {
   const found: string[] = [];
-  if (around.isUnsynced)
+  if (conditions.isUnsynced)
     found.push(
       `this is what the manifest of ${destination.name} says; Consul does not have it yet and decides by what it has, so a call may still be allowed or refused otherwise`,
     );
   if (awaitsJwtProvider)
     found.push("the jwt-provider that verifies users' tokens is not written yet; see scopemesh plan");
-  if (!around.isSourceKnown) found.push(`no instance of ${source.name} is registered in Consul`);
-  if (!around.isDestinationKnown) found.push(`no instance of ${destination.name} is registered in Consul`);
-  if (around.behind.length > 0) found.push(behindText(destination.name, around.behind));
+  if (!conditions.isSourceKnown) found.push(`no instance of ${source.name} is registered in Consul`);
+  if (!conditions.isDestinationKnown)
+    found.push(`no instance of ${destination.name} is registered in Consul`);
+  if (conditions.behind.length > 0) found.push(behindText(destination.name, conditions.behind));
   if (isAllowed(verdict)) {
-    if (around.reachTrouble !== undefined)
-      found.push(`whether the call arrives is not checked: ${around.reachTrouble}`);
-    if (around.reach === 'no-route')
+    if (conditions.reachTrouble !== undefined)
+      found.push(`whether the call arrives is not checked: ${conditions.reachTrouble}`);
+    if (conditions.reach === 'no-route')
       found.push(
-        `the call is allowed, but no route of the ${around.gatewayKind ?? 'gateway'} ${source.name} leads to ${destination.name}; see scopemesh reach`,
+        `the call is allowed, but no route of the ${conditions.gatewayKind ?? 'gateway'} ${source.name} leads to ${destination.name}; see scopemesh reach`,
       );
     const remedy = `add ${destination.name} to Proxy.Upstreams of its registration`;
-    if (around.reach === 'no-proxy' && around.isSourceKnown)
+    if (conditions.reach === 'no-proxy' && conditions.isSourceKnown)
       found.push(`${source.name} has no registered sidecar, so it cannot call through the mesh`);
-    if (around.reach === 'none')
+    if (conditions.reach === 'none')
       found.push(
         `the call is allowed, but the sidecar of ${source.name} has no upstream ${destination.name}; ${remedy}`,
       );
-    if (around.reach === 'some')
+    if (conditions.reach === 'some')
       found.push(`some sidecars of ${source.name} have no upstream ${destination.name}; ${remedy}`);
   }
   return found;

@@ -6,7 +6,7 @@ import { accessText } from './access-text.js';
 import { clientCode, code, table } from './markdown.js';
 
 /** Of each table. */
-const MOST_CHARACTERS = 2_000_000;
+const MAX_CHARACTERS = 2_000_000;
 
 const CLAIM_EVIDENCE: Readonly<Record<ClaimEvidence, string>> = {
   claim: 'the service claims the client',
@@ -33,7 +33,7 @@ export function importMarkdown(imported: Imported): string {
   const { proposal, aclProposal, acl, aclTrouble, config, defaultPolicy } = imported;
   const { intentions, explained, unexplained } = importSummary(imported);
   const grid = (head: readonly string[], rows: readonly (readonly string[])[]) =>
-    rows.length === 0 ? ['None.'] : table(head, rows, MOST_CHARACTERS);
+    rows.length === 0 ? ['None.'] : table(head, rows, MAX_CHARACTERS);
   const toMake = proposal.claims.filter(({ needsMeta, needsAttribute }) => needsMeta || needsAttribute);
   const blocks = [
     `# Proposal for ${code(config.owner)}`,

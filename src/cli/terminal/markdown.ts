@@ -1,6 +1,6 @@
 import { bounded } from './screen.js';
 
-const MOST_IN_CELL = 300;
+const MAX_IN_CELL = 300;
 
 /** A table; rows that do not fit into this many characters are counted. Empty without rows. */
 export function table(
@@ -24,7 +24,7 @@ export function table(
 
 /** A text as code in a cell of a table (GitHub Flavored Markdown, sections 4.10 and 6.3). */
 export function code(text: string): string {
-  const shown = bounded(text, MOST_IN_CELL);
+  const shown = bounded(text, MAX_IN_CELL);
   if (shown.trim() === '') return '';
   // A code span can hold neither backticks nor, in a table, a bar. Character references can.
   if (!/[`|\\]|^ | $/.test(shown)) return `\`${shown}\``;

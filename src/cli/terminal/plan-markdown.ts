@@ -8,7 +8,7 @@ import { clientCode, code, table } from './markdown.js';
 import { pendingText, summaryText } from './plan-text.js';
 
 /** GitHub takes comments of up to 65,536 characters, and the plan has three tables. */
-const MOST_CHARACTERS = 18_000;
+const MAX_CHARACTERS = 18_000;
 
 const VERBS: Readonly<Record<Sign, string>> = { '+': 'open', '~': 'change', '-': 'close' };
 
@@ -46,9 +46,9 @@ export function planMarkdown(plan: FleetPlan, mapping: Mapping, whatIf?: WhatIf)
     ...(isAnythingToDo(plan)
       ? []
       : [holds.length === 0 ? 'No changes. Consul matches the identity provider.' : 'No changes.']),
-    ...table(['', 'source', 'destination', 'access', 'reason', 'scopes', 'client'], edges, MOST_CHARACTERS),
-    ...table(['', 'object', 'name', 'reason', 'client'], objects, MOST_CHARACTERS),
-    ...table(['held', 'what', 'why'], held, MOST_CHARACTERS),
+    ...table(['', 'source', 'destination', 'access', 'reason', 'scopes', 'client'], edges, MAX_CHARACTERS),
+    ...table(['', 'object', 'name', 'reason', 'client'], objects, MAX_CHARACTERS),
+    ...table(['held', 'what', 'why'], held, MAX_CHARACTERS),
     `**${summaryText(summaryOf(plan), mapping)}**`,
     ...(whatIf === undefined || whatIf.alreadyPending === 0 ? [] : [pendingText(whatIf)]),
   ];

@@ -7,13 +7,13 @@ export function reachTexts(obstacles: readonly Obstacle[]): readonly string[] {
   return obstacles.flatMap(({ message, remedy }) => [message, `  ${remedy}`]);
 }
 
-export function behindText(service: string, gateways: readonly string[]): string {
+export function behindText(serviceName: string, gateways: readonly string[]): string {
   const isOne = gateways.length === 1;
-  return `${service} is behind the terminating ${isOne ? 'gateway' : 'gateways'} ${gateways.join(', ')}, which ${isOne ? 'enforces' : 'enforce'} its intentions`;
+  return `${serviceName} is behind the terminating ${isOne ? 'gateway' : 'gateways'} ${gateways.join(', ')}, which ${isOne ? 'enforces' : 'enforce'} its intentions`;
 }
 
 /** The most lines of a plan about reach. */
-const MOST_LINES = 20;
+const MAX_LINES = 20;
 
 /** What is open, or a plan opens, without letting calls arrive. */
 export function printReach({ edges, behind, unchecked, trouble }: ReachReport, screen: Screen): void {
@@ -30,14 +30,14 @@ export function printReach({ edges, behind, unchecked, trouble }: ReachReport, s
       'Open, but calls do not arrive, or not all (scopemesh reach SOURCE DESTINATION says what mends it):',
     );
     screen.line();
-    for (const text of columns(rows.slice(0, MOST_LINES))) screen.line(`    ${text}`);
-    if (rows.length > MOST_LINES) screen.line(`    and ${rows.length - MOST_LINES} more`);
+    for (const text of columns(rows.slice(0, MAX_LINES))) screen.line(`    ${text}`);
+    if (rows.length > MAX_LINES) screen.line(`    and ${rows.length - MAX_LINES} more`);
   }
   if (behind.length > 0) screen.line();
-  for (const { service, gateways } of behind.slice(0, MOST_LINES))
+  for (const { service, gateways } of behind.slice(0, MAX_LINES))
     screen.line(`${printable(behindText(service, gateways))}.`);
-  if (behind.length > MOST_LINES)
-    screen.line(`${behind.length - MOST_LINES} more destinations are behind terminating gateways.`);
+  if (behind.length > MAX_LINES)
+    screen.line(`${behind.length - MAX_LINES} more destinations are behind terminating gateways.`);
   if (unchecked > 0)
     screen.line(`${unchecked} more open edges are not checked for reach; scopemesh doctor checks more.`);
 }

@@ -1,4 +1,4 @@
-import type { Answer } from '../../trail/answer.js';
+import type { TrailAnswer } from '../../trail/answer.js';
 import type { Citation, TrailEdge } from '../../trail/edge.js';
 import { isPossiblyOpen } from '../../trail/edge.js';
 import type { TrailObject } from '../../trail/what-can.js';
@@ -34,7 +34,7 @@ export function printObject(
 }
 
 /** The end of every answer: as of when, and what it cannot know. */
-export function printLimits({ at, asOf, unknown }: Answer, { line, colors }: Screen): void {
+export function printLimits({ at, asOf, unknown }: TrailAnswer, { line, colors }: Screen): void {
   line();
   line(colors.dim(`at ${at}${asOf === undefined || asOf >= at ? '' : `; the last decision is of ${asOf}`}`));
   for (const limit of unknown) line(colors.dim(printable(limit)));

@@ -13,7 +13,7 @@ import { columns, printable, type Screen } from './screen.js';
 import { citation, edgeName, printLimits } from './trail-text.js';
 
 /** Rows of each table of requests; `--json` has all. */
-const MOST_ROWS = 20;
+const MAX_ROWS = 20;
 
 export function printTrial(answer: TrialAnswer, screen: Screen): void {
   const { edges, objects, foreign, requests, from } = answer;
@@ -90,7 +90,7 @@ function printRequests(counts: RequestCounts, { line, colors }: Screen): void {
     if (outcome !== 'refused' && total === 0) continue;
     line(`  ${outcome === 'refused' && total > 0 ? colors.red(String(total)) : total} ${TITLES[outcome]}`);
     const rows = found
-      .slice(0, MOST_ROWS)
+      .slice(0, MAX_ROWS)
       .map(({ count, method, pathPrefix, lastSeen, by, ...edge }) => [
         String(count),
         printable(edgeName(edge)),

@@ -38,7 +38,7 @@ export function createCrdConsul(consul: Consul, options: CrdConsulOptions): Cons
         files,
         readCatalog: (signal) => consul.readCatalog(signal),
         isDefaultPlace,
-        metadataOf: (service: ServiceName) => toMetadata(service.name, place),
+        metadataOf: (serviceName: ServiceName) => toMetadata(serviceName.name, place),
       })
     : undefined;
   const delay = new Outage();

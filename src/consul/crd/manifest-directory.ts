@@ -26,9 +26,9 @@ export interface ManifestDirectoryOptions {
 }
 
 /** A file may not grow beyond it: Kubernetes stores about 1.5 MiB of a resource. */
-const LARGEST_BYTES = 1024 * 1024;
+const MAX_BYTES = 1024 * 1024;
 /** Another program may have written more. */
-const LONGEST_READ_BYTES = 16 * LARGEST_BYTES;
+const MAX_READ_BYTES = 16 * MAX_BYTES;
 const OPEN_FILES = 32;
 
 const NO_FILE = 'it is a link, a directory or a device; put a file in its place, or remove it';
@@ -139,11 +139,11 @@ export class ManifestDirectory {
     try {
       const state = await file.stat();
       if (!state.isFile()) throw brokenManifest(name, NO_FILE);
-      if (state.size > LONGEST_READ_BYTES) {
+      if (state.size > MAX_READ_BYTES) {
         const start = Buffer.alloc(Buffer.byteLength(this.header) + 2);
         await file.read(start, 0, start.length, 0);
         if (!this.#hasHeader(start.toString())) return 'foreign';
-        throw brokenManifest(name, `it has more than ${LONGEST_READ_BYTES} bytes; move or delete the file`);
+        throw brokenManifest(name, `it has more than ${MAX_READ_BYTES} bytes; move or delete the file`);
       }
       return await file.readFile('utf8').catch((error: unknown) => {
         throw asBroken(name, error);
@@ -212,8 +212,8 @@ export class ManifestDirectory {
 /** A file that shrinks passes at any size: it may be a revocation. */
 function requireRoom(name: string, text: string, before: string): void {
   const size = Buffer.byteLength(text);
-  if (size <= LARGEST_BYTES || size <= Buffer.byteLength(before)) return;
-  const message = `${name} would have more than ${LARGEST_BYTES} bytes, which Kubernetes may not store; give fewer clients access to this destination, or split the service`;
+  if (size <= MAX_BYTES || size <= Buffer.byteLength(before)) return;
+  const message = `${name} would have more than ${MAX_BYTES} bytes, which Kubernetes may not store; give fewer clients access to this destination, or split the service`;
   throw new SyncError('ERR_CONSUL_REJECTED', message, { retriable: false });
 }
 

@@ -11,7 +11,7 @@ export interface ServiceDefaultsOptions {
   readonly readCatalog: (signal: AbortSignal) => Promise<Catalog>;
   /** ServiceDefaults name no namespace of Consul: elsewhere people write them. */
   readonly isDefaultPlace: boolean;
-  readonly metadataOf: (service: ServiceName) => Manifest['metadata'];
+  readonly metadataOf: (serviceName: ServiceName) => Manifest['metadata'];
 }
 
 export interface ServiceDefaults {

@@ -14,7 +14,7 @@ export function toAclBody(object: AclObject): Readonly<Record<string, unknown>> 
         Name: name,
         Description: description,
         Policies: policies.map((policy) => ({ Name: policy })),
-        ServiceIdentities: serviceIdentities.map((service) => ({ ServiceName: service })),
+        ServiceIdentities: serviceIdentities.map((serviceName) => ({ ServiceName: serviceName })),
       };
     }
     case 'acl-auth-method': {

@@ -66,8 +66,8 @@ function identitiesOf(rows: readonly Raw[], ours: ReadonlySet<Raw>): AclSnapshot
   const found = new Map<string, string[]>();
   for (const row of rows)
     for (const identity of ours.has(row) ? [] : reader.records(row.ServiceIdentities)) {
-      const service = reader.text(identity.ServiceName);
-      found.set(service, [...(found.get(service) ?? []), reader.text(row.Name)]);
+      const serviceName = reader.text(identity.ServiceName);
+      found.set(serviceName, [...(found.get(serviceName) ?? []), reader.text(row.Name)]);
     }
   return found.size === 0 ? undefined : found;
 }

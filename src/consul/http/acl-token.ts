@@ -44,7 +44,7 @@ async function readRules(
   const answer = await transport.send(request, signal, [200, 403]);
   if (answer.status === 403) return undefined;
   const reader = createReader(OPERATION);
-  const token = reader.record(parseJson(answer.body, OPERATION));
-  const policies = reader.list(token.ExpandedPolicies).filter(isRecord);
+  const aclToken = reader.record(parseJson(answer.body, OPERATION));
+  const policies = reader.list(aclToken.ExpandedPolicies).filter(isRecord);
   return policies.map((policy) => reader.optionalText(policy.Rules));
 }

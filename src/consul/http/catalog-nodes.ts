@@ -40,8 +40,8 @@ export async function readInstancesOnNodes(
     if (value === null) return;
     const { Node, Services } = reader.record(value);
     const node = reader.text(reader.record(Node).Node);
-    for (const service of Object.values(reader.record(Services ?? {}))) {
-      const raw = reader.record(service);
+    for (const instance of Object.values(reader.record(Services ?? {}))) {
+      const raw = reader.record(instance);
       const key = reader.text(raw.Service).toLowerCase();
       const instances = byService.get(key) ?? [];
       byService.set(key, instances);

@@ -17,7 +17,7 @@ const CONCURRENCY = 8;
 const FEWEST_BY_NODE = 64;
 
 /** The maximum time to reuse instances, in case all the signs below are wrong. */
-const LONGEST_REUSE_MS = 300_000;
+const MAX_REUSE_MS = 300_000;
 
 export interface CatalogReader {
   /** Complete, or throws as Consul's port says. */
@@ -86,7 +86,7 @@ export function createCatalogReader(
     const isCurrent =
       remembered?.index === index &&
       remembered.failures === failures &&
-      readAt - remembered.readAt < LONGEST_REUSE_MS;
+      readAt - remembered.readAt < MAX_REUSE_MS;
     if (isCurrent && remembered !== undefined) return remembered.services;
     const onNodes = await readByNode(list, signal);
     const services = await mapBounded(names, { width: CONCURRENCY, signal }, async (name, stop) => ({

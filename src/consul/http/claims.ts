@@ -80,11 +80,11 @@ function parseClaim(
   const modifyIndex = reader.index(pair.ModifyIndex);
   try {
     const value = reader.record(JSON.parse(toValueText(pair.Value)));
-    const service = reader.record(value.service);
+    const rawService = reader.record(value.service);
     const place = {
-      partition: reader.text(service.partition),
-      namespace: reader.text(service.namespace),
-      name: reader.text(service.name),
+      partition: reader.text(rawService.partition),
+      namespace: reader.text(rawService.namespace),
+      name: reader.text(rawService.name),
     };
     if (value.provider === id.provider && value.clientId === id.clientId)
       return { ...id, service: place, modifyIndex };

@@ -52,14 +52,22 @@ async function knowsApiGateways(
 
 function linkedServices(entry: Fields, place: Place): readonly GatewayRoute[] {
   const where = `terminating-gateway ${reader.text(entry.Name)}`;
-  return servicesIn(entry, place).map((service) => ({ service, protocol: '', place: where }));
+  return servicesIn(entry, place).map((serviceName) => ({
+    service: serviceName,
+    protocol: '',
+    place: where,
+  }));
 }
 
 function ingressRoutes(entry: Fields, place: Place): readonly GatewayRoute[] {
   return reader.records(entry.Listeners).flatMap((listener) => {
     const protocol = protocolOf(listener);
     const where = `port ${reader.index(listener.Port)}`;
-    return servicesIn(listener, place).map((service) => ({ service, protocol, place: where }));
+    return servicesIn(listener, place).map((serviceName) => ({
+      service: serviceName,
+      protocol,
+      place: where,
+    }));
   });
 }
 
@@ -80,7 +88,7 @@ function boundRoutes(gateway: Fields, route: Fields, place: Place): readonly Gat
   const where = `${kind} ${reader.text(route.Name)}`;
   const holders = kind === 'tcp-route' ? [route] : reader.records(route.Rules);
   return holders.flatMap((holder) =>
-    servicesIn(holder, place).map((service) => ({ service, protocol, place: where })),
+    servicesIn(holder, place).map((serviceName) => ({ service: serviceName, protocol, place: where })),
   );
 }
 
@@ -89,12 +97,12 @@ function servicesIn(holder: Fields, place: Place): readonly string[] {
   return reader
     .records(holder.Services)
     .filter(
-      (service) =>
+      (rawService) =>
         place === undefined ||
-        (['', place.namespace].includes(reader.optionalText(service.Namespace)) &&
-          ['', place.partition].includes(reader.optionalText(service.Partition))),
+        (['', place.namespace].includes(reader.optionalText(rawService.Namespace)) &&
+          ['', place.partition].includes(reader.optionalText(rawService.Partition))),
     )
-    .map((service) => reader.text(service.Name));
+    .map((rawService) => reader.text(rawService.Name));
 }
 
 /** Without one, Consul takes tcp at an ingress gateway; an API gateway always has one. */

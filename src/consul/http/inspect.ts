@@ -51,12 +51,12 @@ export async function inspectConsul(
 
 /** `30s` in versions from 1.10 on, otherwise nanoseconds. */
 function aclCacheOf(resolver: Readonly<Record<string, unknown>>): { readonly aclCache?: AclCacheSeconds } {
-  const [role, policy, token] = [resolver.ACLRoleTTL, resolver.ACLPolicyTTL, resolver.ACLTokenTTL].map(
+  const [role, policy, tokenTtl] = [resolver.ACLRoleTTL, resolver.ACLPolicyTTL, resolver.ACLTokenTTL].map(
     (ttl) =>
       typeof ttl === 'number' ? ttl / 1e9 : typeof ttl === 'string' ? parseGoDuration(ttl) : undefined,
   );
-  if (role === undefined || policy === undefined || token === undefined) return {};
-  return { aclCache: { role, policy, token } };
+  if (role === undefined || policy === undefined || tokenTtl === undefined) return {};
+  return { aclCache: { role, policy, token: tokenTtl } };
 }
 
 /** The Date header (RFC 9110, section 6.6.1). */

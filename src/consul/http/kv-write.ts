@@ -9,9 +9,9 @@ import { toRefusalText } from './refusal.js';
 import type { Operation } from './request.js';
 
 /** Consul accepts 128 operations in a transaction; older versions accept 64. */
-const MOST_OPERATIONS = 64;
+const MAX_OPERATIONS = 64;
 /** Keeps a transaction below Consul's limit, 512 KiB by default (`txn_max_req_len`). */
-const LONGEST_WRITE_BYTES = 7 * 1024;
+const MAX_WRITE_BYTES = 7 * 1024;
 
 /** The operations of one write, and the position of its result. */
 interface Prepared {
@@ -53,7 +53,7 @@ export async function writeRecords<W>(
 function prepare(toOperations: () => readonly object[]): readonly object[] | string {
   try {
     const operations = toOperations();
-    return JSON.stringify(operations).length > LONGEST_WRITE_BYTES
+    return JSON.stringify(operations).length > MAX_WRITE_BYTES
       ? 'Consul: the provider or client id is too long for a record'
       : operations;
   } catch (error) {
@@ -69,7 +69,7 @@ function toChunks(writes: readonly Prepared[]): readonly (readonly Prepared[])[]
     room -= write.operations.length;
     if (room < 0) {
       chunks.push([]);
-      room = MOST_OPERATIONS - write.operations.length;
+      room = MAX_OPERATIONS - write.operations.length;
     }
     chunks.at(-1)?.push(write);
   }

@@ -24,22 +24,22 @@ export async function readProxies(
   services: readonly ServiceName[],
   signal: AbortSignal,
 ): Promise<readonly (readonly ServiceProxy[])[]> {
-  const all = await mapBounded(services, { width: CONCURRENCY, signal }, (service, stop) =>
-    readCallers(transport, tenancy, service, stop),
+  const all = await mapBounded(services, { width: CONCURRENCY, signal }, (serviceName, stop) =>
+    readCallers(transport, tenancy, serviceName, stop),
   );
   const unset = services.filter((_, at) => all[at]?.some((raw) => !isNative(raw) && ownMode(raw) === ''));
   const modeOf = await readModes(transport, tenancy, unset, signal);
-  return services.map((service, at) => (all[at] ?? []).map((raw) => toProxy(raw, modeOf(service))));
+  return services.map((serviceName, at) => (all[at] ?? []).map((raw) => toProxy(raw, modeOf(serviceName))));
 }
 
 async function readCallers(
   transport: Transport,
   tenancy: Tenancy,
-  service: ServiceName,
+  serviceName: ServiceName,
   signal: AbortSignal,
 ): Promise<readonly EntryFields[]> {
-  const query = toNameQuery(service, tenancy);
-  const path = `/v1/catalog/connect/${toPathName(service.name)}`;
+  const query = toNameQuery(serviceName, tenancy);
+  const path = `/v1/catalog/connect/${toPathName(serviceName.name)}`;
   const answer = await readComplete(transport, { operation, path, query }, signal);
   // Consul lists the terminating gateways of a service too, which never call in its name.
   return parseRecords(answer.body, operation).filter(
@@ -81,14 +81,14 @@ async function readModes(
   tenancy: Tenancy,
   services: readonly ServiceName[],
   signal: AbortSignal,
-): Promise<(service: ServiceName) => string> {
-  const globalOf = (service: ServiceName) => ({ ...service, name: 'global' });
+): Promise<(serviceName: ServiceName) => string> {
+  const globalOf = (serviceName: ServiceName) => ({ ...serviceName, name: 'global' });
   const read = (kind: string, names: readonly ServiceName[]) =>
     readNamedEntries(transport, tenancy, { operation, kind }, names, signal);
   const [own, all] = await Promise.all([
     read('service-defaults', services),
     read('proxy-defaults', services.map(globalOf)),
   ]);
-  return (service) =>
-    reader.optionalText(own(service)?.Mode) || reader.optionalText(all(globalOf(service))?.Mode);
+  return (serviceName) =>
+    reader.optionalText(own(serviceName)?.Mode) || reader.optionalText(all(globalOf(serviceName))?.Mode);
 }

@@ -17,9 +17,9 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** By the health API, and the config entries of routing and of gateways. */
 export function createReachability(transport: Transport, tenancy: Tenancy): Reachability {
-  const health = async (kind: 'connect' | 'service', service: ServiceName, signal: AbortSignal) => {
-    const path = `/v1/health/${kind}/${toPathName(service.name)}`;
-    const query = toNameQuery(service, tenancy);
+  const health = async (kind: 'connect' | 'service', serviceName: ServiceName, signal: AbortSignal) => {
+    const path = `/v1/health/${kind}/${toPathName(serviceName.name)}`;
+    const query = toNameQuery(serviceName, tenancy);
     const answer = await readComplete(transport, { operation, path, query }, signal);
     // Consul lists the terminating gateways of a service with its sidecars.
     const isSidecar = ({ Service: endpoint }: Fields) =>
@@ -28,10 +28,10 @@ export function createReachability(transport: Transport, tenancy: Tenancy): Reac
     return healthOf(kind === 'connect' ? endpoints.filter(isSidecar) : endpoints);
   };
   return {
-    readHealth: (service, signal) => health('connect', service, signal),
-    async readInstances(service, signal) {
-      const path = `/v1/catalog/service/${toPathName(service.name)}`;
-      const query = toNameQuery(service, tenancy);
+    readHealth: (serviceName, signal) => health('connect', serviceName, signal),
+    async readInstances(serviceName, signal) {
+      const path = `/v1/catalog/service/${toPathName(serviceName.name)}`;
+      const query = toNameQuery(serviceName, tenancy);
       const answer = await readComplete(transport, { operation, path, query }, signal);
       return parseRecords(answer.body, operation)
         .filter(({ ServiceKind: kind }) => reader.optionalText(kind) === '')

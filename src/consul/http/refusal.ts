@@ -21,10 +21,10 @@ export function refusalOf(
   request: ConsulRequest,
   status: number,
   body: Uint8Array,
-  token?: Secret,
+  aclToken?: Secret,
 ): SyncError {
   const answer = new TextDecoder().decode(body.subarray(0, 4 * TEXT_LIMIT));
-  const said = token?.isShownIn(answer) === true ? 'the answer repeats the ACL token' : toLine(answer);
+  const said = aclToken?.isShownIn(answer) === true ? 'the answer repeats the ACL token' : toLine(answer);
   const place = `Consul ${request.operation}`;
   if (status === 401 || status === 403) {
     return new SyncError('ERR_CONSUL_DENIED', `${place}: ${toLacking(said)}`, { retriable: false });

@@ -23,11 +23,11 @@ export async function readRoutes(
     read('service-splitter'),
     read('service-router'),
   ]);
-  return services.map((service) =>
-    toRoutes(service.name, {
-      resolver: resolverOf(service),
-      splitter: splitterOf(service),
-      router: routerOf(service),
+  return services.map((serviceName) =>
+    toRoutes(serviceName.name, {
+      resolver: resolverOf(serviceName),
+      splitter: splitterOf(serviceName),
+      router: routerOf(serviceName),
     }),
   );
 }
@@ -61,9 +61,9 @@ function toRoutes(
 /** Without a service, a target is the entry's own. */
 function toTarget(value: unknown, own: string): RouteTarget {
   const fields: EntryFields = isRecord(value) ? value : {};
-  const [service, datacenter, peer] = [fields.Service, fields.Datacenter, fields.Peer].map((text) =>
+  const [serviceName, datacenter, peer] = [fields.Service, fields.Datacenter, fields.Peer].map((text) =>
     reader.optionalText(text),
   );
   const elsewhere = datacenter ? `datacenter ${datacenter}` : peer ? `peer ${peer}` : '';
-  return { service: service || own, ...(elsewhere === '' ? {} : { elsewhere }) };
+  return { service: serviceName || own, ...(elsewhere === '' ? {} : { elsewhere }) };
 }

@@ -64,10 +64,10 @@ export function createTransport(options: TransportOptions): Transport {
   const exchanges = new Pool(address.origin, { ...poolOptions, connections: CONNECTIONS });
   // A blocking query occupies a connection for half a minute and must not wait for a free one. Nor may the lease.
   const watches = new Pool(address.origin, { ...poolOptions, connections: null });
-  const token = options.token === undefined || options.token.isEmpty ? undefined : options.token;
+  const aclToken = options.token === undefined || options.token.isEmpty ? undefined : options.token;
   const headers = {
     accept: 'application/json',
-    ...(token === undefined ? {} : { 'x-consul-token': token.reveal() }),
+    ...(aclToken === undefined ? {} : { 'x-consul-token': aclToken.reveal() }),
   };
   const headersWithBody = { ...headers, 'content-type': 'application/json' };
 
@@ -76,7 +76,7 @@ export function createTransport(options: TransportOptions): Transport {
 
   return {
     failures: () => failures,
-    hasAclToken: token !== undefined,
+    hasAclToken: aclToken !== undefined,
     async send(request, signal, expected = [200]) {
       signal.throwIfAborted();
       const { operation } = request;
@@ -100,7 +100,7 @@ export function createTransport(options: TransportOptions): Transport {
         );
         const answer = await exchange.answer;
         const { status } = answer;
-        if (!expected.includes(status)) throw refusalOf(request, status, answer.body, token);
+        if (!expected.includes(status)) throw refusalOf(request, status, answer.body, aclToken);
         metrics.count('scopemesh_consul_requests_total', { operation, result: String(status) });
         return answer;
       } catch (error) {

@@ -41,7 +41,7 @@ const BURST = 5;
  */
 const REST_BYTES_PER_MS = 1_250;
 /** A change must not wait longer behind others, however long the list is. */
-const LONGEST_REST_MS = 2_000;
+const MAX_PAUSE_MS = 2_000;
 /** After a longer rest, a look at the index costs much less than the list. */
 const REST_BEFORE_A_LOOK_MS = 100;
 /** The answer for an entry that does not exist shows the index of all config entries. */
@@ -49,7 +49,7 @@ const NO_ENTRY = '/v1/config/service-intentions/scopemesh-look';
 /** Without an answer to a look, the list is asked for. */
 const LOOK_TIMEOUT_MS = 2_000;
 const FIRST_BACKOFF_MS = 250;
-const LONGEST_BACKOFF_MS = 15_000;
+const MAX_BACKOFF_MS = 15_000;
 
 /**
  * Watches a table until aborted. A table can need several blocking queries; `alive` is called when each of them has proved
@@ -206,7 +206,7 @@ async function watchPath(
         if (isNew || seen?.digest === undefined) seen = { index, digest: digestOf(body) };
         if (!isNew) continue;
         listener.changed();
-        restMs = Math.min(LONGEST_REST_MS, Math.floor(body.byteLength / REST_BYTES_PER_MS));
+        restMs = Math.min(MAX_PAUSE_MS, Math.floor(body.byteLength / REST_BYTES_PER_MS));
         if (restMs > 0) await clock.sleep(restMs, signal);
       } catch (error) {
         if (signal.aborted) return;
@@ -223,7 +223,7 @@ async function watchPath(
         if (failures === 1) logger.warn(fields, 'consul watch failed');
         else logger.debug(fields, 'consul watch still fails');
         await clock
-          .sleep(backoffMs(failures, FIRST_BACKOFF_MS, LONGEST_BACKOFF_MS), signal)
+          .sleep(backoffMs(failures, FIRST_BACKOFF_MS, MAX_BACKOFF_MS), signal)
           .catch(() => undefined);
       }
     }

@@ -9,8 +9,8 @@ import { isOwnedBy } from '../envelope.js';
 import { type LogParts, parseLogEvent } from '../log.js';
 import type { TopicIndex } from '../topic-index.js';
 import { DecisionFile, unreachable } from './decision-file.js';
-import { beginOf } from './topic-copy.js';
-import { type Judgement, judge, MOST_HELD, type Staged, withGap, withoutHole } from './topic-index-judge.js';
+import { copyStartOf } from './topic-copy.js';
+import { type Judgement, judge, MAX_HELD, type Staged, withGap, withoutHole } from './topic-index-judge.js';
 import {
   createIndexTables,
   readIndexState,
@@ -45,7 +45,7 @@ const COUNT = z.object({ count: z.number() });
 
 /** Rows per transaction: each takes a few milliseconds of the event loop. */
 const BATCH = 100;
-const LONGEST_REST_MS = 1_000;
+const MAX_PAUSE_MS = 1_000;
 const DELETE_EVERY_MS = 3_600_000;
 /** Only this process writes, and readers keep no writer waiting. */
 const BUSY_TIMEOUT_MS = 1_000;
@@ -112,7 +112,7 @@ export class EmbeddedTopicIndex implements TopicIndex {
     const firsts = await this.#stage(parts);
     if (signal.aborted) return;
     if (this.#state.begin === undefined) {
-      const begin = beginOf(parts.cut, firsts);
+      const begin = copyStartOf(parts.cut, firsts);
       this.#state = { ...this.#state, begin: begin === 'end' ? readAt : begin };
     } else if (since !== '' && parts.cut.length > 0) {
       this.#fault('gap', {}, 'Kafka deleted decisions before the index read them: answers from it say so');
@@ -239,13 +239,13 @@ export class EmbeddedTopicIndex implements TopicIndex {
     const count = this.#database.prepare<unknown[]>(
       'SELECT count(*) AS count FROM (SELECT 1 FROM staged WHERE log = ? LIMIT ?)',
     );
-    return COUNT.parse(count.get(log, MOST_HELD + 1)).count;
+    return COUNT.parse(count.get(log, MAX_HELD + 1)).count;
   }
 
   /** As long as the work took: this process reconciles too. */
   async #rest(begun: number): Promise<void> {
     const { clock } = this.#options;
-    const tookMs = Math.min(clock.now() - begun, LONGEST_REST_MS);
+    const tookMs = Math.min(clock.now() - begun, MAX_PAUSE_MS);
     await clock.sleep(Math.max(tookMs, 0));
   }
 

@@ -4,7 +4,7 @@ import { messageOf, SyncError } from '../../errors.js';
 import type { Decision } from '../../model/decision.js';
 import type { Logger } from '../../observe.js';
 import { parseLogEvent } from '../log.js';
-import type { About, HistoryOptions, Trail, TrailExtent } from '../trail.js';
+import type { HistoryOptions, Trail, TrailExtent, TrailParty } from '../trail.js';
 import { DecisionFile } from './decision-file.js';
 
 export interface EmbeddedTrailOptions {
@@ -61,7 +61,7 @@ class EmbeddedTrail implements Trail {
     };
   }
 
-  async *subjects(of: About | { readonly prefix: string }): AsyncIterable<string> {
+  async *subjects(of: TrailParty | { readonly prefix: string }): AsyncIterable<string> {
     let after = 'prefix' in of ? of.prefix : '';
     for (;;) {
       const rows = 'prefix' in of ? this.#subjectsBelow(of.prefix, after) : this.#subjectsAbout(of, after);
@@ -97,7 +97,7 @@ class EmbeddedTrail implements Trail {
   }
 
   async *history(
-    of: About | { readonly subject: string } | 'all',
+    of: TrailParty | { readonly subject: string } | 'all',
     { from, to }: HistoryOptions,
   ): AsyncIterable<Decision> {
     const first = from === undefined ? 0 : this.#endOf(justBefore(from)) + 1;
@@ -121,7 +121,7 @@ class EmbeddedTrail implements Trail {
    * Keeps the newest position of each subject, and goes on in the subject of which it took one: the cost is that of the
    * subjects and of what is read, however many decisions they have.
    */
-  async *#newestOf({ kind, name }: About, first: number, end: number): AsyncIterable<Decision> {
+  async *#newestOf({ kind, name }: TrailParty, first: number, end: number): AsyncIterable<Decision> {
     // By position, with the subject as `event`.
     const waiting: Row[] = [];
     const wait = (row: Row) => {
@@ -236,7 +236,7 @@ class EmbeddedTrail implements Trail {
     return found;
   }
 
-  #subjectsAbout({ kind, name }: About, after: string): readonly Row[] {
+  #subjectsAbout({ kind, name }: TrailParty, after: string): readonly Row[] {
     return this.#all(
       `SELECT 0 AS seq, subject AS event FROM about WHERE kind = ? AND name = ? AND subject > ? ORDER BY subject LIMIT ${PAGE}`,
       kind,

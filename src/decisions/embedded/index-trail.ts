@@ -6,7 +6,7 @@ import { SyncError } from '../../errors.js';
 import { definedFields } from '../../model/defined-fields.js';
 import type { Trail, TrailExtent } from '../trail.js';
 import { type EmbeddedTrailOptions, openEmbeddedTrail } from './embedded-trail.js';
-import { fromBegin } from './topic-copy.js';
+import { extentFrom } from './topic-copy.js';
 import { readIndexState, type TopicIndexState } from './topic-index-state.js';
 
 /** An index that reads the topic every few seconds is not further behind than this, also if Kafka or the machine is slow. */
@@ -62,7 +62,7 @@ function toExtent(extent: TrailExtent, state: CompleteState, now: number): Trail
     .slice(0, 1)
     .map((after) => ({ after, until }));
   return {
-    ...fromBegin(extent, begin === 'whole' ? begin : latest),
+    ...extentFrom(extent, begin === 'whole' ? begin : latest),
     index: {
       until,
       // The clock may have been set back.

@@ -14,7 +14,7 @@ import { openEmbeddedTrail } from './embedded-trail.js';
 const BATCH = 1_000;
 
 /** Where a copy begins: at an instant (ISO 8601), at its end if a part has nothing left, or whole. */
-export type Begin = string | 'end' | 'whole';
+export type CopyStart = string | 'end' | 'whole';
 
 /**
  * Answers from a temporary copy of everything that the topic has now. Throws the reason of a signal that aborts: an answer
@@ -50,7 +50,7 @@ export async function openTopicCopy(
     const begin = await copy(parts, options);
     const trail = await openEmbeddedTrail(options);
     return {
-      extent: () => trail.extent().then((extent) => fromBegin(extent, begin)),
+      extent: () => trail.extent().then((extent) => extentFrom(extent, begin)),
       subjects: (of) => trail.subjects(of),
       newestFirst: (subject, at) => trail.newestFirst(subject, at),
       next: (subject, at) => trail.next(subject, at),
@@ -63,7 +63,7 @@ export async function openTopicCopy(
   }
 }
 
-export function fromBegin(extent: TrailExtent, begin: Begin): TrailExtent {
+export function extentFrom(extent: TrailExtent, begin: CopyStart): TrailExtent {
   if (begin === 'whole') return extent;
   return { ...extent, first: begin === 'end' ? extent.last : begin, isCut: true, isForgetful: true };
 }
@@ -71,7 +71,7 @@ export function fromBegin(extent: TrailExtent, begin: Begin): TrailExtent {
 async function copy(
   parts: LogParts,
   { directory, logger }: { readonly directory: string; readonly logger: Logger },
-): Promise<Begin> {
+): Promise<CopyStart> {
   const staging = new Database(join(directory, 'staging.db'));
   const file = new DecisionFile(directory);
   try {
@@ -101,7 +101,11 @@ async function copy(
   }
 }
 
-async function stage({ cut, events }: LogParts, staging: Database.Database, logger: Logger): Promise<Begin> {
+async function stage(
+  { cut, events }: LogParts,
+  staging: Database.Database,
+  logger: Logger,
+): Promise<CopyStart> {
   const firsts = new Map<string, string>();
   const insert = staging.prepare<unknown[]>('INSERT INTO staged VALUES (?, ?, ?, ?)');
   staging.exec('BEGIN');
@@ -117,11 +121,11 @@ async function stage({ cut, events }: LogParts, staging: Database.Database, logg
     }
   }
   staging.exec('COMMIT');
-  return beginOf(cut, firsts);
+  return copyStartOf(cut, firsts);
 }
 
 /** `firsts` has the time of the first decision of each part. */
-export function beginOf(cut: LogParts['cut'], firsts: ReadonlyMap<string, string>): Begin {
+export function copyStartOf(cut: LogParts['cut'], firsts: ReadonlyMap<string, string>): CopyStart {
   const begins = cut.map((part) => firsts.get(part) ?? 'end');
   if (begins.includes('end')) return 'end';
   return begins.toSorted().at(-1) ?? 'whole';

@@ -25,12 +25,12 @@ export interface Judgement {
 /** Kafka shows the parts of one transaction at slightly different times. */
 export const HOLE_PATIENCE_MS = 60_000;
 /** The decisions of a log that wait for one before them. */
-export const MOST_HELD = 1_000;
+export const MAX_HELD = 1_000;
 /** A store that is lost begins another log. More than this is somebody else's work. */
-const MOST_LOGS = 1_000;
+const MAX_LOGS = 1_000;
 /** From this number of logs that wait on, no unknown one does. */
-const MOST_HOLES = 100;
-const MOST_GAPS = 20;
+const MAX_HOLES = 100;
+const MAX_GAPS = 20;
 
 /**
  * Judges the next decision of a log. Anybody who may write to the topic can make a hole in any log or begin one, so a hole
@@ -47,7 +47,7 @@ export function judge(state: TopicIndexState, row: Staged, now: number, held: ()
   const { previousHash, hash } = record.link;
   if (row.sequence === 1 && previousHash !== NO_HASH) return broken(state, row);
   if (last !== undefined && row.sequence <= last.sequence) return late(state, row, last);
-  if (last === undefined && Object.keys(chains).length >= MOST_LOGS) return broken(state, row);
+  if (last === undefined && Object.keys(chains).length >= MAX_LOGS) return broken(state, row);
   const after = last?.sequence ?? 0;
   const isNext = row.sequence === after + 1;
   if (isNext && last !== undefined && previousHash !== last.hash) return broken(state, row);
@@ -55,12 +55,12 @@ export function judge(state: TopicIndexState, row: Staged, now: number, held: ()
   if (isGap) {
     const hole = state.holes[row.log];
     const isSame = hole?.after === after;
-    if (!isSame && (last !== undefined || Object.keys(state.holes).length < MOST_HOLES)) {
+    if (!isSame && (last !== undefined || Object.keys(state.holes).length < MAX_HOLES)) {
       const begun = { after, since: now, time: last?.time ?? row.time };
       return { verdict: 'wait', state: { ...state, holes: { ...state.holes, [row.log]: begun } } };
     }
     // The clock may have been set back.
-    if (isSame && Math.abs(now - hole.since) < HOLE_PATIENCE_MS && held() <= MOST_HELD)
+    if (isSame && Math.abs(now - hole.since) < HOLE_PATIENCE_MS && held() <= MAX_HELD)
       return { verdict: 'wait', state };
     if (last === undefined) return broken(state, row);
   }
@@ -86,7 +86,7 @@ export function judge(state: TopicIndexState, row: Staged, now: number, held: ()
 /** Adds a time in which decisions are missing. */
 export function withGap(state: TopicIndexState, gap: Gap): TopicIndexState {
   const gaps = [...state.gaps, gap].toSorted((a, b) => compareText(a.after, b.after));
-  if (gaps.length <= MOST_GAPS) return { ...state, gaps };
+  if (gaps.length <= MAX_GAPS) return { ...state, gaps };
   // The two oldest become one.
   const [first = gap, second = gap, ...others] = gaps;
   const [, until = first.until] = [first.until, second.until].toSorted();

@@ -19,7 +19,7 @@ export interface WebhookSenderOptions {
 }
 
 /** An answer means nothing but its status. What is longer costs the connection. */
-const MOST_ANSWER_BYTES = 16 * 1024;
+const MAX_ANSWER_BYTES = 16 * 1024;
 /** They concern the event. Any other refusal concerns the address, the secret or the state of the receiver. */
 const ABOUT_EVENT = new Set([400, 406, 409, 411, 412, 413, 415, 422]);
 
@@ -52,7 +52,7 @@ export function createWebhookSender(options: WebhookSenderOptions): WebhookSende
       body: text,
       signal,
     });
-    await body.dump({ limit: MOST_ANSWER_BYTES, signal }).catch(() => {});
+    await body.dump({ limit: MAX_ANSWER_BYTES, signal }).catch(() => {});
     const retryAfter = headers['retry-after'];
     return toDelivery(statusCode, typeof retryAfter === 'string' ? retryAfter : undefined, clock.now());
   };

@@ -63,7 +63,7 @@ const HEADERS = { 'content-type': CONTENT_TYPE };
 /** How many offsets the first look for the last decision of a partition covers; markers of transactions have some. */
 const FIRST_WINDOW = 16n;
 const LAST_WINDOW = 4_096n;
-const MOST_TRIES = 50;
+const MAX_TRIES = 50;
 const RETRY_MS = 5;
 
 class KafkaDecisionLog implements DecisionLog {
@@ -341,7 +341,7 @@ class KafkaDecisionLog implements DecisionLog {
       const { low, end } = await this.#topic.offsets();
       const isBehind = [...end].some(([partition, offset]) => offset < (written.get(partition) ?? 0n));
       if (!isBehind) return { low, end };
-      if (tries === MOST_TRIES) {
+      if (tries === MAX_TRIES) {
         return { low, end: new Map([...end].map(([at, offset]) => [at, larger(offset, written.get(at))])) };
       }
       await this.#options.clock.sleep(RETRY_MS);

@@ -18,7 +18,7 @@ import { CONTENT_TYPE } from '../envelope.js';
 import { parseLogEvent } from '../log.js';
 import { KafkaTopic, type Offsets, startingAt, type TopicOptions } from './topic.js';
 import type { TopicMessage } from './topic-reader.js';
-import type { Companion, TransactionalWriter } from './transactional-writer.js';
+import type { DependentMessages, TransactionalWriter } from './transactional-writer.js';
 
 export interface StateTopicOptions {
   readonly topic: string;
@@ -136,7 +136,7 @@ export class StateTopic {
   }
 
   /** The states of these decisions and the cursor behind them, for the transaction of the decisions. */
-  of(decisions: readonly Decision[]): Companion {
+  of(decisions: readonly Decision[]): DependentMessages {
     return {
       topic: this.#options.topic,
       messages: (written) => {

@@ -65,8 +65,8 @@ export function parsePosition(text: string, place: Place): TopicPosition | undef
 /** Undefined for a message of another program. */
 export function markOf({ offset, value }: TopicMessage): Mark | undefined {
   const id = fieldOf(jsonIn(value), 'id');
-  return typeof id === 'string' && id.length <= LONGEST_ID ? { offset, id } : undefined;
+  return typeof id === 'string' && id.length <= MAX_ID_LENGTH ? { offset, id } : undefined;
 }
 
 /** Own IDs have 26 characters. */
-const LONGEST_ID = 128;
+const MAX_ID_LENGTH = 128;

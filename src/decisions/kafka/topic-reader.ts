@@ -17,7 +17,7 @@ export interface TopicReaderOptions {
   readonly clock: Clock;
 }
 
-const MOST_WAITING = 1_000;
+const MAX_WAITING = 1_000;
 const DISCONNECT_MS = 5_000;
 const FETCH_WAIT_MS = 250;
 const HEARTBEAT_MS = 3_000;
@@ -57,7 +57,7 @@ export async function* readCommitted(
 export class TopicReader {
   readonly #options: TopicReaderOptions;
   readonly #consumer: Consumer;
-  readonly #queue = new MessageQueue<TopicMessage>(MOST_WAITING);
+  readonly #queue = new MessageQueue<TopicMessage>(MAX_WAITING);
   /** Behind what the consumer has fetched. */
   readonly #next: Map<number, bigint>;
   /** Behind what the reads gave. */

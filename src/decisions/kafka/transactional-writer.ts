@@ -13,7 +13,7 @@ export interface WriterOptions {
 }
 
 /** Messages to another topic in the same transaction, made once the offsets of the others are known. */
-export interface Companion {
+export interface DependentMessages {
   readonly topic: string;
   messages(written: Offsets): readonly Message[];
 }
@@ -21,7 +21,7 @@ export interface Companion {
 /** How long the broker keeps a transaction open after its writer is gone. */
 export const TRANSACTION_TIMEOUT_MS = 30_000;
 /** The largest batch of a partition in one request; brokers accept 1 MiB by default. */
-const MOST_BYTES_A_REQUEST = 512 * 1024;
+const MAX_BYTES_A_REQUEST = 512 * 1024;
 /** From this size on a message is compressed, because it could exceed the broker's limit. */
 const LARGE_BYTES = 700 * 1024;
 
@@ -49,8 +49,8 @@ export class TransactionalWriter {
   }
 
   /** All or none. After an error it is unknown whether they are in. */
-  async write(messages: readonly Message[], companion?: Companion): Promise<void> {
-    if (messages.length === 0 && companion === undefined) return;
+  async write(messages: readonly Message[], dependent?: DependentMessages): Promise<void> {
+    if (messages.length === 0 && dependent === undefined) return;
     await this.#exclusive('writing decisions', async (attempt) => {
       const transaction = await this.#begin(attempt);
       const written = new Map<number, bigint>();
@@ -59,9 +59,9 @@ export class TransactionalWriter {
         for (const [partition, first] of await this.#send(transaction, topic, part))
           written.set(partition, first + 1n);
       }
-      if (companion !== undefined) {
-        for (const part of inParts(companion.messages(written)))
-          await this.#send(transaction, companion.topic, part);
+      if (dependent !== undefined) {
+        for (const part of inParts(dependent.messages(written)))
+          await this.#send(transaction, dependent.topic, part);
       }
       await transaction.commit();
       for (const [partition, end] of written) this.#written.set(partition, end);
@@ -169,7 +169,7 @@ function* inParts(messages: readonly Message[]): Iterable<readonly Message[]> {
   let bytes = 0;
   for (const message of messages) {
     const size = bytesOf(message);
-    if (part.length > 0 && bytes + size > MOST_BYTES_A_REQUEST) {
+    if (part.length > 0 && bytes + size > MAX_BYTES_A_REQUEST) {
       yield part;
       part = [];
       bytes = 0;

@@ -195,9 +195,12 @@ async function readJson(request: IncomingMessage): Promise<unknown> {
 }
 
 /** Digests have the same length, so the comparison reveals nothing about the token. */
-function isAuthorised(request: IncomingMessage, token: Secret): boolean {
+function isAuthorised(request: IncomingMessage, managementToken: Secret): boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(request.headers.authorization ?? ''), digest(`Bearer ${token.reveal()}`));
+  return timingSafeEqual(
+    digest(request.headers.authorization ?? ''),
+    digest(`Bearer ${managementToken.reveal()}`),
+  );
 }
 
 function withSecret(client: StoredClient): unknown {

@@ -43,7 +43,7 @@ export async function createTokenServer(options: TokenServerOptions): Promise<Re
     scopes: [],
     responseTypes: [],
     // Used only with a resource server, which has the client's own lifetime.
-    ttl: { ClientCredentials: (_ctx, token) => token.resourceServer?.accessTokenTTL ?? 300 },
+    ttl: { ClientCredentials: (_ctx, accessToken) => accessToken.resourceServer?.accessTokenTTL ?? 300 },
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },

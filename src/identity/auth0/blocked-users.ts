@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { mapBounded } from '../../map-bounded.js';
 import type { Members } from '../../model/members.js';
 import { parseJson } from '../http-client.js';
-import { someOf } from '../known-entries.js';
+import { sampleOf } from '../known-entries.js';
 import { incomplete } from '../read-errors.js';
 import { parseShape } from '../records.js';
 import { isNotFound, type ManagementApi } from './management-api.js';
@@ -20,7 +20,7 @@ const USER = z.looseObject({ blocked: z.boolean().optional() });
 /** A search shows at most this many (auth0.com/docs/manage-users/user-search/view-search-results-by-page). */
 const SEARCH_LIMIT = 1000;
 /** As many are asked for one by one. */
-const MOST_ASKED = 20;
+const MAX_ASKED = 20;
 const WIDTH = 4;
 
 /** Which users may not sign in. */
@@ -52,7 +52,7 @@ export function createBlockedUsers(api: ManagementApi): BlockedUsers {
       const doubtful = isFirst
         ? [...listed].filter((subject) => !open.has(subject) && !shown.has(subject))
         : [...(known ?? [])].filter((subject) => listed.has(subject) && !shown.has(subject));
-      const asked = someOf(doubtful, MOST_ASKED);
+      const asked = sampleOf(doubtful, MAX_ASKED);
       const blocked = new Set(shown);
       await mapBounded(asked, { width: WIDTH, signal }, async (subject, stop) => {
         if (await isBlocked(api, subject, stop)) blocked.add(subject);

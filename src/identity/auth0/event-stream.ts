@@ -109,11 +109,11 @@ function parseMessages(text: string): readonly Message[] {
     });
     const id = fields.findLast(({ name }) => name === 'id')?.value;
     const type = fields.findLast(({ name }) => name === 'event')?.value;
-    const data = fields.filter(({ name }) => name === 'data').map(({ value }) => value);
+    const lines = fields.filter(({ name }) => name === 'data').map(({ value }) => value);
     return {
       ...(id === undefined ? {} : { id }),
       ...(type === undefined ? {} : { type }),
-      data: data.join('\n'),
+      data: lines.join('\n'),
     };
   });
 }
@@ -121,8 +121,8 @@ function parseMessages(text: string): readonly Message[] {
 /** The stream may refuse an offset in a last message too. */
 const REFUSAL = z.object({ error: z.object({ code: z.enum(['invalid_cursor', 'cursor_expired']) }) });
 
-function isPositionRefused(data: string): boolean {
-  return safeParse(REFUSAL, jsonIn(data)).success;
+function isPositionRefused(text: string): boolean {
+  return safeParse(REFUSAL, jsonIn(text)).success;
 }
 
 /** Undefined for heartbeats and for events of other types. */
@@ -156,7 +156,7 @@ function invalidMessage(type: string, offset = 'none'): RejectedEvent {
 }
 
 /** The CloudEvent. Auth0's own libraries show it in an envelope with type and offset. */
-function unwrap(data: string): unknown {
-  const value = jsonIn(data);
+function unwrap(text: string): unknown {
+  const value = jsonIn(text);
   return typeof value === 'object' && value !== null && 'event' in value ? value.event : value;
 }

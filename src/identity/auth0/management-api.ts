@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import type { SyncError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
 import { createAccessTokenSource } from '../access-token.js';
-import { type ApiOptions, bearer, createApiClient, type Query, saysAbsent } from '../api-client.js';
+import { type ApiOptions, bearer, createApiClient, isApiNotFound, type Query } from '../api-client.js';
 import { type HttpAnswer, type HttpRequest, parseJson } from '../http-client.js';
 import { parseShape, textIn } from '../records.js';
 import { type Auth0Tenant, parseTenant } from './tenant.js';
@@ -81,7 +81,7 @@ export function createManagementApi(options: ManagementApiOptions): ManagementAp
     const place = placeOf(segments);
     const answer = await send(segments, query, {}, signal);
     if (answer.status === 200) return parseShape(shape, parseJson(answer, place), place);
-    if (saysAbsent(answer, 'errorCode', absence, place)) return undefined;
+    if (isApiNotFound(answer, 'errorCode', absence, place)) return undefined;
     throw client.refusal(answer, place);
   };
 

@@ -13,7 +13,7 @@ import {
   onlyTriggers,
 } from '../effects.js';
 import type { IdentityEvent } from '../source.js';
-import type { Change, Collection } from './delta.js';
+import type { Collection, DeltaChange } from './delta.js';
 import type { EntraNames } from './names.js';
 import type { EntraResource } from './resources.js';
 
@@ -33,7 +33,7 @@ export interface ChangeContext {
 /** Graph itself states the change in an authenticated read, so the event carries evidence and may carry an order. */
 export function toIdentityEvent(
   collection: Collection,
-  change: Change,
+  change: DeltaChange,
   context: ChangeContext,
 ): IdentityEvent {
   const id = `delta/${collection}/${digestOf([context.link, change])}`;
@@ -81,7 +81,7 @@ export function chunks<T>(items: readonly T[], size: number): readonly (readonly
   );
 }
 
-function applicationEffect(change: Change, cause: Cause, context: ChangeContext): Effect {
+function applicationEffect(change: DeltaChange, cause: Cause, context: ChangeContext): Effect {
   const { names } = context;
   const clientId = change.appId ?? names.applications.get(change.id);
   if (clientId === undefined) return unknownObjectEffect(change, cause, context);
@@ -90,7 +90,7 @@ function applicationEffect(change: Change, cause: Cause, context: ChangeContext)
   return namedClientEffect({ clientId }, change, cause, context);
 }
 
-function principalEffect(change: Change, cause: Cause, context: ChangeContext): Effect {
+function principalEffect(change: DeltaChange, cause: Cause, context: ChangeContext): Effect {
   const { names, provider, resources, apis } = context;
   const resource = resources.find(({ principalId }) => principalId === change.id);
   // An agent identity may have no appId. Then its object ID is its client ID.
@@ -114,7 +114,7 @@ function principalEffect(change: Change, cause: Cause, context: ChangeContext): 
 
 function namedClientEffect(
   client: NamedClient & { readonly clientId: string },
-  change: Change,
+  change: DeltaChange,
   cause: Cause,
   context: ChangeContext,
 ): Effect {
@@ -137,7 +137,7 @@ const BLUEPRINTS = [
 /** A blueprint that is disabled disables its agent identities, and enables them again with itself. */
 function agentTriggers(
   clientId: string,
-  change: Change,
+  change: DeltaChange,
   cause: Cause,
   { names, provider }: ChangeContext,
 ): readonly Trigger[] {
@@ -155,7 +155,7 @@ function agentTriggers(
   });
 }
 
-function grantEffect(change: Change, cause: Cause, context: ChangeContext): Effect {
+function grantEffect(change: DeltaChange, cause: Cause, context: ChangeContext): Effect {
   const { names, provider, resources } = context;
   const known = names.grants.get(change.id);
   const principalId = change.clientId ?? known;
@@ -171,14 +171,19 @@ function grantEffect(change: Change, cause: Cause, context: ChangeContext): Effe
 }
 
 /** An object with an unknown owner. Once everything was read, it is one that never counted. */
-function unknownObjectEffect(change: Change, cause: Cause, context: ChangeContext): Effect {
+function unknownObjectEffect(change: DeltaChange, cause: Cause, context: ChangeContext): Effect {
   if (isRemoved(change) && context.names.isComplete) return NO_EFFECT;
   return onlyTriggers(fullRead(context.provider, cause));
 }
 
 /** A complete comparison, with the scopes that an API no longer offers as evidence. */
-function lostScopesTrigger(resource: EntraResource, change: Change, cause: Cause, provider: string): Trigger {
-  const lostOf = (known: Iterable<string>, offered: Change['appRoles']) => {
+function lostScopesTrigger(
+  resource: EntraResource,
+  change: DeltaChange,
+  cause: Cause,
+  provider: string,
+): Trigger {
+  const lostOf = (known: Iterable<string>, offered: DeltaChange['appRoles']) => {
     // A disabled API issues no tokens.
     if (isRemoved(change) || change.accountEnabled === false) return [...known];
     // If a delta leaves a list out, that list did not change.
@@ -195,11 +200,11 @@ function lostScopesTrigger(resource: EntraResource, change: Change, cause: Cause
 }
 
 /** Whether Graph says that something that the client needs for its tokens is deleted or disabled. */
-function endOf(change: Change): 'client-deleted' | 'client-disabled' | undefined {
+function endOf(change: DeltaChange): 'client-deleted' | 'client-disabled' | undefined {
   if (isRemoved(change)) return 'client-deleted';
   return change.accountEnabled === false || change.isDisabled === true ? 'client-disabled' : undefined;
 }
 
-function isRemoved(change: Change): boolean {
+function isRemoved(change: DeltaChange): boolean {
   return change['@removed'] !== undefined;
 }

@@ -6,7 +6,7 @@ import { incomplete } from '../read-errors.js';
 import { invalidRecords, parseShape, recordOf, validRecords } from '../records.js';
 import { errorCodeOf, type GraphApi } from './graph-api.js';
 import { APPLICATION_OPTIONAL, guid, PRINCIPAL_OPTIONAL } from './principal.js';
-import { createSelection, type Selection } from './selection.js';
+import { createPropertySelection, type PropertySelection } from './property-selection.js';
 
 /** The collections whose changes Graph reports, and the watched properties of each. */
 const WATCHED = {
@@ -23,13 +23,13 @@ const OPTIONAL: Partial<Record<keyof typeof WATCHED, readonly string[]>> = {
   servicePrincipals: PRINCIPAL_OPTIONAL,
 };
 /** A delta link watches what was selected when it was created, so a link for other properties cannot be used. */
-export const WATCHING = digestOf([WATCHED, OPTIONAL]).slice(0, 8);
+export const WATCHED_DIGEST = digestOf([WATCHED, OPTIONAL]).slice(0, 8);
 
-export type Selections = Readonly<Record<keyof typeof WATCHED, Selection>>;
+export type Selections = Readonly<Record<keyof typeof WATCHED, PropertySelection>>;
 
 export function createSelections(provider: string, logger: Logger): Selections {
   const of = (collection: keyof typeof WATCHED) =>
-    createSelection({
+    createPropertySelection({
       provider,
       logger,
       what: `changes of ${collection}`,
@@ -71,7 +71,7 @@ const CHANGE = z.object({
     .array(z.object({ id: z.string().min(1).max(255), '@removed': z.unknown().optional() }))
     .nullish(),
 });
-export type Change = z.output<typeof CHANGE>;
+export type DeltaChange = z.output<typeof CHANGE>;
 
 const PAGE = z.object({
   value: z.array(recordOf(CHANGE, 'id')),
@@ -79,8 +79,8 @@ const PAGE = z.object({
   '@odata.deltaLink': z.string().optional(),
 });
 
-export interface Round {
-  readonly changes: readonly Change[];
+export interface DeltaRound {
+  readonly changes: readonly DeltaChange[];
   /** The start of the next round. */
   readonly link: string;
   /** Graph did not accept `link` any more, too much changed, or a change cannot be parsed: changes are lost. */
@@ -100,7 +100,7 @@ export async function readDelta(
   link: string | undefined,
   selections: Selections,
   signal: AbortSignal,
-): Promise<Round> {
+): Promise<DeltaRound> {
   const place = api.placeOf(`changes of ${collection}`);
   const continued =
     link === undefined ? undefined : await follow(api, collection, new URL(link), undefined, signal);
@@ -111,7 +111,7 @@ export async function readDelta(
   return { changes: [], link: started.link, gap: link !== undefined };
 }
 
-function startOf(api: GraphApi, collection: keyof typeof WATCHED, selection: Selection): URL {
+function startOf(api: GraphApi, collection: keyof typeof WATCHED, selection: PropertySelection): URL {
   return api.addressOf(`/${collection}/delta`, { $deltatoken: 'latest', $select: selection.fields });
 }
 
@@ -120,11 +120,11 @@ async function follow(
   api: GraphApi,
   collection: keyof typeof WATCHED,
   from: URL,
-  selection: Selection | undefined,
+  selection: PropertySelection | undefined,
   signal: AbortSignal,
-): Promise<Round | undefined> {
+): Promise<DeltaRound | undefined> {
   const place = api.placeOf(`changes of ${collection}`);
-  const changes: Change[] = [];
+  const changes: DeltaChange[] = [];
   // One change that cannot be parsed must not stop the poll: the complete comparison finds what it was.
   let hasInvalid = false;
   const seen = new Set<string>();

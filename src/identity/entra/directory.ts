@@ -46,9 +46,9 @@ import {
   type ServicePrincipal,
   toOAuthClient,
 } from './principal.js';
+import { createPropertySelection } from './property-selection.js';
 import { requireRegistrations } from './registrations.js';
 import type { EntraResource, EntraResources } from './resources.js';
-import { createSelection } from './selection.js';
 import { isGuid } from './tenant.js';
 
 export interface EntraDirectoryOptions {
@@ -82,7 +82,7 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
   const knownPermissionGrants = createKnownPermissionGrants(api);
   const place = api.placeOf('service principals');
   const selectionOf = (what: string, fields: string, optional: readonly string[]) =>
-    createSelection({ provider, logger: options.logger, what, fields, optional });
+    createPropertySelection({ provider, logger: options.logger, what, fields, optional });
   const selections = {
     principals: selectionOf('service principals', PRINCIPAL_FIELDS, PRINCIPAL_OPTIONAL),
     applications: selectionOf('applications', APPLICATION_FIELDS, APPLICATION_OPTIONAL),

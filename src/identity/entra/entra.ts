@@ -8,7 +8,7 @@ import { createGraphApi, type GraphApiOptions } from './graph-api.js';
 import { EntraNames } from './names.js';
 import { createEntraPoll } from './poll.js';
 import { createEntraResources } from './resources.js';
-import { createEntraSubscription, createUpkeep } from './subscription.js';
+import { createEntraSubscription, createRequestedRenewals } from './subscription.js';
 import { createEntraSource } from './webhook.js';
 
 export interface EntraOptions extends GraphApiOptions {
@@ -37,9 +37,20 @@ export function createEntra(options: EntraOptions): ProviderParts & { readonly p
   };
   const { provider, webhookSecrets, webhookUrl: url } = options;
   if (webhookSecrets.length === 0) return parts;
-  const upkeep = createUpkeep();
-  const source = createEntraSource({ provider, tenant: api.tenant, secrets: webhookSecrets, upkeep });
+  const requestedRenewals = createRequestedRenewals();
+  const source = createEntraSource({
+    provider,
+    tenant: api.tenant,
+    secrets: webhookSecrets,
+    requestedRenewals,
+  });
   if (url === undefined) return { ...parts, source };
-  const subscription = createEntraSubscription({ ...options, api, url, secrets: webhookSecrets, upkeep });
+  const subscription = createEntraSubscription({
+    ...options,
+    api,
+    url,
+    secrets: webhookSecrets,
+    requestedRenewals,
+  });
   return { ...parts, source, subscription };
 }

@@ -15,7 +15,7 @@ import {
   SERVICE_PRINCIPAL,
   type ServicePrincipal,
 } from './principal.js';
-import { createSelection, findSelected, type Selection } from './selection.js';
+import { createPropertySelection, findSelected, type PropertySelection } from './property-selection.js';
 
 /** Single service principals and applications. Undefined if Graph itself says that the object does not exist. */
 export interface EntraObjects {
@@ -34,13 +34,13 @@ export function createEntraObjects(options: {
 }): EntraObjects {
   const { api, names, logger } = options;
   const selectionOf = (what: string, optional: readonly string[]) =>
-    createSelection({ provider: api.provider, logger, what, fields: 'id', optional });
+    createPropertySelection({ provider: api.provider, logger, what, fields: 'id', optional });
 
   const find = async <T>(
     schema: z.ZodType<T>,
     path: string,
     what: string,
-    more: { readonly selection: Selection; readonly isStated: (found: T) => boolean },
+    more: { readonly selection: PropertySelection; readonly isStated: (found: T) => boolean },
     signal: AbortSignal,
   ): Promise<T | undefined> => {
     // Without `$select`, because Graph limits the number of requests that select credentials.

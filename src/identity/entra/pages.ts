@@ -4,7 +4,7 @@ import { parseJson } from '../http-client.js';
 import { readLinkedPages } from '../linked-pages.js';
 import { parseShape } from '../records.js';
 import type { GraphApi } from './graph-api.js';
-import type { Selection } from './selection.js';
+import type { PropertySelection } from './property-selection.js';
 
 const PAGE = z.object({
   value: z.array(z.unknown()),
@@ -18,7 +18,7 @@ export function readCollection<T extends { readonly id: string }>(
     readonly path: string;
     readonly query: Query;
     /** Replaces a `$select` in the query. */
-    readonly selection?: Selection;
+    readonly selection?: PropertySelection;
     readonly what: string;
   },
   entry: z.ZodType<T>,

@@ -2,7 +2,7 @@ import { digestOf } from '../digest.js';
 import { membersRead } from '../effects.js';
 import type { IdentityEvent } from '../source.js';
 import { chunks } from './changes.js';
-import type { Change, PeopleCollection, Round } from './delta.js';
+import type { DeltaChange, DeltaRound, PeopleCollection } from './delta.js';
 
 /** People and groups that one trigger names. Triggers of one key are processed together. */
 const MAX_NAMED = 500;
@@ -13,7 +13,7 @@ const MAX_NAMED = 500;
  */
 export function toPeopleEvents(
   collection: PeopleCollection,
-  round: Round,
+  round: DeltaRound,
   context: { readonly provider: string; readonly link: string | undefined; readonly receivedAt: string },
 ): readonly IdentityEvent[] {
   const { provider, link, receivedAt } = context;
@@ -36,11 +36,11 @@ export function toPeopleEvents(
 }
 
 /** A group that only changes its name does not matter. */
-function isRelevant(collection: PeopleCollection, change: Change): boolean {
+function isRelevant(collection: PeopleCollection, change: DeltaChange): boolean {
   return collection === 'users' || change['@removed'] !== undefined || change['members@delta'] != null;
 }
 
-function lostPeople(change: Change): readonly string[] {
+function lostPeople(change: DeltaChange): readonly string[] {
   const left = (change['members@delta'] ?? []).filter((member) => member['@removed'] !== undefined);
   const ended = change['@removed'] !== undefined || change.accountEnabled === false;
   return [...left.map(({ id }) => id), ...(ended ? [change.id] : [])];

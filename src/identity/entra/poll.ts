@@ -9,11 +9,11 @@ import {
   COLLECTIONS,
   type Collection,
   createSelections,
+  type DeltaRound,
   PEOPLE,
   type PeopleCollection,
-  type Round,
   readDelta,
-  WATCHING,
+  WATCHED_DIGEST,
 } from './delta.js';
 import type { GraphApi } from './graph-api.js';
 import type { EntraNames } from './names.js';
@@ -35,7 +35,7 @@ export interface EntraPollOptions {
 
 /** Where each delta query continues, and a digest of the app role assignments. */
 const CURSOR = z.object({
-  watching: z.literal(WATCHING),
+  watching: z.literal(WATCHED_DIGEST),
   applications: z.string(),
   servicePrincipals: z.string(),
   oauth2PermissionGrants: z.string(),
@@ -62,8 +62,8 @@ export function createEntraPoll(options: EntraPollOptions): EventPoll {
   const readPeople = async (
     stored: Cursor | undefined,
     signal: AbortSignal,
-  ): Promise<ReadonlyMap<PeopleCollection, Round>> => {
-    const rounds = new Map<PeopleCollection, Round>();
+  ): Promise<ReadonlyMap<PeopleCollection, DeltaRound>> => {
+    const rounds = new Map<PeopleCollection, DeltaRound>();
     for (const collection of PEOPLE) {
       const link = stored?.[collection];
       if (link === undefined && !names.wantsPeople) continue;
@@ -82,7 +82,7 @@ export function createEntraPoll(options: EntraPollOptions): EventPoll {
     async poll(text, signal) {
       const stored = text === undefined ? undefined : parseCursor(text, api);
       const before = resources.known;
-      const rounds = new Map<Collection, Round>();
+      const rounds = new Map<Collection, DeltaRound>();
       for (const collection of COLLECTIONS)
         rounds.set(collection, await readDelta(api, collection, stored?.[collection], selections, signal));
       const people = await readPeople(stored, signal);
@@ -121,7 +121,7 @@ export function createEntraPoll(options: EntraPollOptions): EventPoll {
         toPeopleEvents(collection, round, { provider, link: stored?.[collection], receivedAt }),
       );
       const links = Object.fromEntries([...rounds, ...people].map(([name, { link }]) => [name, link]));
-      const cursor = { ...stored, ...links, watching: WATCHING, roles: digest };
+      const cursor = { ...stored, ...links, watching: WATCHED_DIGEST, roles: digest };
       return { events: [...merged, ...peopleEvents], cursor: JSON.stringify(cursor), gap };
     },
   };

@@ -11,13 +11,13 @@ import { errorCodeOf, type GraphApi } from './graph-api.js';
 import { readCollection } from './pages.js';
 
 /** The subscriptions for which a lifecycle notification requested a renewal. */
-export interface Upkeep {
+export interface RequestedRenewals {
   add(subscriptionId: string): void;
   isDue(subscriptionId: string): boolean;
   done(subscriptionId: string): void;
 }
 
-export function createUpkeep(): Upkeep {
+export function createRequestedRenewals(): RequestedRenewals {
   const due = new Set<string>();
   return {
     add(subscriptionId) {
@@ -35,7 +35,7 @@ export interface EntraSubscriptionOptions {
   readonly url: string;
   /** The first one becomes the `clientState`. */
   readonly secrets: readonly Secret[];
-  readonly upkeep: Upkeep;
+  readonly requestedRenewals: RequestedRenewals;
   readonly clock: Clock;
 }
 
@@ -82,7 +82,7 @@ const LISTED = z.object({
  * address while it creates one, so the webhook must answer already.
  */
 export function createEntraSubscription(options: EntraSubscriptionOptions): EventSubscription {
-  const { api, url, secrets, upkeep, clock } = options;
+  const { api, url, secrets, requestedRenewals, clock } = options;
   const place = api.placeOf('subscription');
   const clientState = () => {
     const [secret] = secrets;
@@ -187,7 +187,7 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
         const isCurrent =
           known !== undefined && known.made === madeWith(state) && Date.parse(known.expiresAt) > clock.now();
         const isFresh = isCurrent && Date.parse(known.renewedAt) + RENEW_EVERY_MS > clock.now();
-        if (isFresh && !upkeep.isDue(known.id)) {
+        if (isFresh && !requestedRenewals.isDue(known.id)) {
           after[resource] = known;
           continue;
         }
@@ -197,7 +197,7 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
         after[resource] = current;
         unstored = { ...unstored, [resource]: current };
         if (known === undefined) continue;
-        upkeep.done(known.id);
+        requestedRenewals.done(known.id);
         if (extended !== undefined) continue;
         // Nothing was delivered between the end of the old one and the new one.
         hasUnreportedGap = true;

@@ -7,7 +7,7 @@ import { invalidEvent, parseEventBody, unprovenEvent } from '../event-body.js';
 import { verifyStaticSecret } from '../signature.js';
 import type { EventSource, IdentityEvent, RawRequest, Reception } from '../source.js';
 import { createWebhook } from '../webhook.js';
-import type { Upkeep } from './subscription.js';
+import type { RequestedRenewals } from './subscription.js';
 import { type EntraTenant, isGuid } from './tenant.js';
 
 export interface EntraSourceOptions {
@@ -16,7 +16,7 @@ export interface EntraSourceOptions {
   /** The `clientState` of the subscriptions; several during a rotation. */
   readonly secrets: readonly Secret[];
   /** Shared with the subscription, which does what lifecycle notifications request. */
-  readonly upkeep: Upkeep;
+  readonly requestedRenewals: RequestedRenewals;
   readonly maxBytes?: number;
 }
 
@@ -41,7 +41,7 @@ const BATCH = z.object({ value: z.array(NOTIFICATION).min(1).max(5000) });
  * about the same object, so it never counts as a duplicate.
  */
 export function createEntraSource(options: EntraSourceOptions): EventSource {
-  const { provider, tenant, secrets, upkeep } = options;
+  const { provider, tenant, secrets, requestedRenewals } = options;
 
   const toEvent = (notification: Notification, at: number, request: RawRequest): IdentityEvent => {
     const { id, lifecycleEvent, subscriptionId, tenantId } = notification;
@@ -51,7 +51,7 @@ export function createEntraSource(options: EntraSourceOptions): EventSource {
     if (tenantId != null && isGuid(tenantId) && tenantId.toLowerCase() !== tenant.tenantId) return nothing;
     const cause = { kind: 'webhook', eventId, receivedAt: request.receivedAt } as const;
     if (lifecycleEvent == null) return { ...nothing, triggers: [membersRead(provider, cause)] };
-    upkeep.add(subscriptionId);
+    requestedRenewals.add(subscriptionId);
     // A subscription that must be authorized again has lost nothing yet.
     if (lifecycleEvent === 'reauthorizationRequired') return nothing;
     return { ...nothing, triggers: [fullRead(provider, cause)] };

@@ -1,7 +1,7 @@
 import { ClientSecretPost } from 'openid-client';
 import type { Secret } from '../../model/secret.js';
 import { createAccessTokenSource } from '../access-token.js';
-import { type ApiOptions, bearer, createApiClient, type Query, saysAbsent } from '../api-client.js';
+import { type ApiOptions, bearer, createApiClient, isApiNotFound, type Query } from '../api-client.js';
 import { parseJson } from '../http-client.js';
 import { wrongShape } from '../read-errors.js';
 import { type KeycloakIssuer, parseIssuer } from './issuer.js';
@@ -80,7 +80,7 @@ export function createAdminApi(options: AdminApiOptions): AdminApi {
     async find(segments, absence, signal, what) {
       const place = what === undefined ? pathOf(segments) : placeOf(what);
       const answer = await send(segments, {}, signal, place);
-      if (saysAbsent(answer, 'error', absence, place)) return undefined;
+      if (isApiNotFound(answer, 'error', absence, place)) return undefined;
       if (answer.status === 200) return parseJson(answer, place);
       throw client.refusal(answer, place);
     },

@@ -31,7 +31,7 @@ export interface OidcDirectoryOptions {
  * an address or an access token that cannot be valid.
  */
 export function createOidcDirectory(options: OidcDirectoryOptions): DocumentDirectory {
-  const { provider, directory, directoryToken: token } = options;
+  const { provider, directory, directoryToken } = options;
   const invalid = (reason: string) => configError(`provider ${provider}: directory ${reason}`);
   if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(directory)) {
     if (directory === '') throw invalid('is empty; write a file path or an http(s) URL');
@@ -44,11 +44,11 @@ export function createOidcDirectory(options: OidcDirectoryOptions): DocumentDire
     throw invalid('contains a user name or password; use directoryToken instead');
   url.hash = '';
   // A line break from a file would make every request fail with a misleading message.
-  if (token !== undefined && !/^[\x21-\x7e]+$/.test(token.reveal()))
+  if (directoryToken !== undefined && !/^[\x21-\x7e]+$/.test(directoryToken.reveal()))
     throw invalid(
       'has a directoryToken that is empty, or that contains spaces, line breaks or non-ASCII characters',
     );
-  if (token !== undefined && url.protocol === 'http:' && !isLoopback(url.hostname))
+  if (directoryToken !== undefined && url.protocol === 'http:' && !isLoopback(url.hostname))
     options.logger.warn({ provider, host: url.hostname }, 'directoryToken is sent unencrypted; use https');
   return createUrlDirectory({ ...options, url });
 }

@@ -6,8 +6,8 @@ import {
   type Authorize,
   bearer,
   createApiClient,
+  isApiNotFound,
   type Query,
-  saysAbsent,
 } from '../api-client.js';
 import { type HttpAnswer, parseJson } from '../http-client.js';
 import { incomplete } from '../read-errors.js';
@@ -114,7 +114,7 @@ export function createOktaApi(options: OktaApiOptions): OktaApi {
   const find: OktaApi['find'] = async (address, scope, place, signal) => {
     const answer = await send(address, scope, place, signal);
     if (answer.status === 200) return parse(answer, address, place);
-    if (saysAbsent(answer, 'errorCode', NOT_FOUND, place)) return undefined;
+    if (isApiNotFound(answer, 'errorCode', NOT_FOUND, place)) return undefined;
     throw client.refusal(answer, place);
   };
 

@@ -29,7 +29,7 @@ export type AclStep =
     };
 
 /** Why an object changes, and for whom. */
-export interface AclWhy {
+export interface AclChangeContext {
   readonly reason: ChangeReason;
   /** Inferred only because a read did not show a fact; counts for the mass guard. */
   readonly isInferred: boolean;
@@ -38,7 +38,7 @@ export interface AclWhy {
   readonly scopes: readonly string[];
 }
 
-export interface AclChange extends AclWhy {
+export interface AclChange extends AclChangeContext {
   readonly subject: string;
   readonly resource: Resource;
   readonly action: Exclude<DecisionAction, 'none'>;

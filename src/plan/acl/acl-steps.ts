@@ -1,9 +1,16 @@
 import type { AclObject } from '../../model/acl.js';
-import { type AclChange, type AclStep, type AclWhy, aclSubject, digestObject, nameOf } from './acl-change.js';
+import {
+  type AclChange,
+  type AclChangeContext,
+  type AclStep,
+  aclSubject,
+  digestObject,
+  nameOf,
+} from './acl-change.js';
 
 /** What a diff needs from its caller to give changes their reasons. */
 export interface AclReasons {
-  readonly why: (object: AclObject, direction: 'narrow' | 'widen') => AclWhy;
+  readonly why: (object: AclObject, direction: 'narrow' | 'widen') => AclChangeContext;
   /** `digestObject` of the last write, by subject; distinguishes drift from a change at the identity provider. */
   readonly lastApplied: ReadonlyMap<string, string>;
 }

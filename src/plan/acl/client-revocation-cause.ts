@@ -1,10 +1,10 @@
 import type { Grant, OAuthClient } from '../../model/client.js';
 import type { ChangeReason } from '../../model/decision.js';
-import type { ClaimStatus } from '../claims.js';
+import type { ClaimStatus } from '../claim-status.js';
 import { namesOf, sameGrant } from '../grant-text.js';
 import type { PlannedClient } from '../plan.js';
 import { type ClientBlock, clientText } from '../world.js';
-import type { AclWhy } from './acl-change.js';
+import type { AclChangeContext } from './acl-change.js';
 import type { DesiredClient } from './desired-client.js';
 
 /** The facts about a client whose ACL objects lose something. */
@@ -43,14 +43,14 @@ export interface ClientRevocationFacts {
  * | tokens of its kind must prove something else | `ActorLimited` | if an event named it or the file changed |
  * | anything else | `MappingChanged` | yes |
  */
-export function clientRevocationCause(facts: ClientRevocationFacts): AclWhy {
+export function clientRevocationCause(facts: ClientRevocationFacts): AclChangeContext {
   const { id, client, had: grants = [] } = facts;
   const had = namesOf(grants);
   const because = (
-    reason: AclWhy['reason'],
+    reason: AclChangeContext['reason'],
     isInferred: boolean,
     scopes: readonly string[] = had,
-  ): AclWhy => ({ reason, isInferred, client: id, scopes });
+  ): AclChangeContext => ({ reason, isInferred, client: id, scopes });
   if (facts.clientBlock !== undefined) return because(facts.clientBlock, false);
   if (client === undefined) return because('ClientDeleted', !facts.isNamed);
   if (!client.enabled) return because('ClientDisabled', false);

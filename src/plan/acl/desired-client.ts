@@ -7,14 +7,14 @@ import type { ServiceName } from '../../model/intention.js';
 import type { AclSettings, LoginProvider } from '../../model/login.js';
 import type { Mapping } from '../../model/rule.js';
 import { classify, needsHuman } from '../actor.js';
-import type { ClaimStatus } from '../claims.js';
+import type { ClaimStatus } from '../claim-status.js';
 import { ownService } from '../own-service.js';
 import { compilePattern, type PatternCompiler } from '../pattern.js';
 import type { Hold } from '../plan.js';
 import { quarantineText } from '../stored-block.js';
 import { type ClientBlock, serviceText } from '../world.js';
 import { loginHold } from './acl-change.js';
-import { type FirstLogin, isGained, isYielded, MOST_FIRST_LOGINS } from './first-logins.js';
+import { type FirstLogin, isGained, isYielded, MAX_FIRST_LOGINS } from './first-logins.js';
 import { rulesOf } from './granted-rules.js';
 import {
   type DesiredAcl,
@@ -62,7 +62,7 @@ export interface DesiredClient {
 }
 
 /** Roles that one hold names. */
-const MOST_HOLDERS = 3;
+const MAX_HOLDERS = 3;
 /** Consul's rule for names in service identities. */
 const IDENTITY = /^[a-z0-9]([a-z0-9_-]{0,254}[a-z0-9])?$/;
 
@@ -254,19 +254,21 @@ const NO_IDENTITIES: Identities = { identities: [], named: [] };
 /** The services whose identity the client gets. It keeps an existing identity if nothing is certain now. */
 function identitiesOf(input: ClientInput, hold: (reason: HoldReason, detail: string) => void): Identities {
   const had = new Set(input.former?.serviceIdentities ?? []);
-  const isProtected = (service: string) => input.mapping.protectedServices.includes(service);
+  const isProtected = (serviceName: string) => input.mapping.protectedServices.includes(serviceName);
   if (input.claimStatuses === undefined)
     return { identities: [...had].filter((name) => !isProtected(name)).toSorted(compareText), named: [] };
   const found = new Set<string>();
-  const offer = (service: ServiceName, isCertain: boolean): boolean => {
-    if (!isCertain && !had.has(service.name)) return false;
+  const offer = (serviceName: ServiceName, isCertain: boolean): boolean => {
+    if (!isCertain && !had.has(serviceName.name)) return false;
     // The instance of that service gives its identity. What this one gave before stays.
     const fault =
-      input.mapping.select?.hasService(service) === false ? undefined : faultOf(service, input, isProtected);
+      input.mapping.select?.hasService(serviceName) === false
+        ? undefined
+        : faultOf(serviceName, input, isProtected);
     if (fault !== undefined) hold(...fault);
-    else if (input.mapping.select?.hasService(service) !== false || had.has(service.name))
-      found.add(service.name);
-    return found.has(service.name);
+    else if (input.mapping.select?.hasService(serviceName) !== false || had.has(serviceName.name))
+      found.add(serviceName.name);
+    return found.has(serviceName.name);
   };
   for (const claimStatus of input.claimStatuses) {
     if (claimStatus.kind === 'none' || claimStatus.kind === 'refused') continue;
@@ -276,10 +278,10 @@ function identitiesOf(input: ClientInput, hold: (reason: HoldReason, detail: str
   }
   const named: string[] = [];
   const { firstLogins = [] } = input;
-  if (firstLogins.length > MOST_FIRST_LOGINS)
+  if (firstLogins.length > MAX_FIRST_LOGINS)
     hold(
       'InvalidServiceName',
-      `the client names ${firstLogins.length} services as which no instance is registered, and it may log in as at most ${MOST_FIRST_LOGINS} such services; remove services from its attribute consul-services`,
+      `the client names ${firstLogins.length} services as which no instance is registered, and it may log in as at most ${MAX_FIRST_LOGINS} such services; remove services from its attribute consul-services`,
     );
   for (const each of firstLogins) {
     const { service, rivals, examples, holders = [] } = each;
@@ -302,24 +304,27 @@ function ambiguityText({ name }: ServiceName, rivals: number, examples: FirstLog
 }
 
 function holdersText({ name }: ServiceName, holders: readonly string[]): string {
-  const listed = holders.slice(0, MOST_HOLDERS).map((each) => JSON.stringify(each));
-  const more = holders.length > MOST_HOLDERS ? ` and ${holders.length - MOST_HOLDERS} more` : '';
+  const listed = holders.slice(0, MAX_HOLDERS).map((each) => JSON.stringify(each));
+  const more = holders.length > MAX_HOLDERS ? ` and ${holders.length - MAX_HOLDERS} more` : '';
   return `no instance of ${JSON.stringify(name)} is registered, and other roles in Consul have its identity (${listed.join(', ')}${more}), so this client does not gain it; remove the identity from these roles if the service is this client's`;
 }
 
 /** Why no client gets the identity of the service. */
 function faultOf(
-  service: ServiceName,
+  serviceName: ServiceName,
   { mapping }: ClientInput,
-  isProtected: (service: string) => boolean,
+  isProtected: (serviceName: string) => boolean,
 ): readonly [HoldReason, string] | undefined {
-  const named = JSON.stringify(service.name);
-  if (!IDENTITY.test(service.name) || serviceText(service) !== serviceText(ownService(mapping, service.name)))
+  const named = JSON.stringify(serviceName.name);
+  if (
+    !IDENTITY.test(serviceName.name) ||
+    serviceText(serviceName) !== serviceText(ownService(mapping, serviceName.name))
+  )
     return [
       'InvalidServiceName',
       `the service ${named} cannot have a service identity: its name must consist of lower-case letters, digits, - and _, and it must be in the partition and namespace that scopemesh uses; rename the service`,
     ];
-  if (isProtected(service.name))
+  if (isProtected(serviceName.name))
     return [
       'ProtectedDestination',
       `guards.protected lists the service ${named}, so scopemesh gives its identity to no client; remove it from guards.protected, or remove the claim from the service and the service from the client's attribute consul-services`,

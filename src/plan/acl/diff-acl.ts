@@ -6,7 +6,7 @@ import type { AclChange, AclPlan } from './acl-change.js';
 import { type AclSteps, createSteps } from './acl-steps.js';
 import { diffMethods, diffRules } from './diff-methods.js';
 import { diffRoles, unlinkedPolicies } from './diff-roles.js';
-import { beside, type ForeignInput } from './foreign-acl.js';
+import { type ForeignInput, withoutForeignConflicts } from './foreign-acl.js';
 import type { DesiredAcl } from './login.js';
 import { onlyWider } from './only-wider.js';
 import { byName, type OwnedAcl, ownedAcl } from './owned-acl.js';
@@ -32,7 +32,7 @@ export interface AclDiffInput extends ForeignInput, Pick<WritePolicy, 'plansNarr
  */
 export function diffAcl(input: AclDiffInput): AclPlan {
   const ours = ownedAcl(input.owner, input.actual);
-  const { desired, holds } = beside(input);
+  const { desired, holds } = withoutForeignConflicts(input);
   const steps = createSteps(input);
   const changes = order(desired, ours, steps, input.mayRemove);
   if (input.plansNarrowing) return { changes, holds: sorted(holds) };

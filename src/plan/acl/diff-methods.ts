@@ -25,7 +25,7 @@ export function diffMethods(
   for (const [key, stored] of inOrder(ours.authMethods)) {
     const to = desired.get(key);
     const object = methodObject(stored.object);
-    if (to === undefined ? !mayRemove(object) : !letsOthersIn(stored, to)) continue;
+    if (to === undefined ? !mayRemove(object) : !mayHaveAdmittedOthers(stored, to)) continue;
     gone.add(key);
     deleted.push(steps.remove(stored.id, object));
   }
@@ -100,7 +100,7 @@ export function diffRules(
 }
 
 /** Whether the existing method may have admitted tokens that the desired one would not. */
-export function letsOthersIn(stored: Stored<AclAuthMethod>, to: AclAuthMethod): boolean {
+export function mayHaveAdmittedOthers(stored: Stored<AclAuthMethod>, to: AclAuthMethod): boolean {
   const asWritten = { ...to, config: stored.object.config };
   return stored.isAltered || digestObject(methodObject(to)) !== digestObject(methodObject(asWritten));
 }

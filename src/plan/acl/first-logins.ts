@@ -2,7 +2,7 @@ import { confirmedServices, type OAuthClient } from '../../model/client.js';
 import { compareText } from '../../model/compare-text.js';
 import type { ServiceName } from '../../model/intention.js';
 import type { Mapping } from '../../model/rule.js';
-import type { ClaimStatus } from '../claims.js';
+import type { ClaimStatus } from '../claim-status.js';
 import { ownService } from '../own-service.js';
 import { type ClientId, clientText, serviceText } from '../world.js';
 import { clientName, isOfAnotherOwner } from './object-names.js';
@@ -34,9 +34,9 @@ export interface FirstLoginFacts {
 }
 
 /** A role has at most so many service identities by names alone. */
-export const MOST_FIRST_LOGINS = 100;
-const MOST_COMPARED = 20;
-const MOST_EXAMPLES = 3;
+export const MAX_FIRST_LOGINS = 100;
+const MAX_COMPARED = 20;
+const MAX_EXAMPLES = 3;
 
 /** Whether a client may log in as a service that it names, before an instance is registered. */
 export function givesFirstLogins({ acl, claims }: Pick<Mapping, 'acl' | 'claims'>): boolean {
@@ -76,17 +76,17 @@ export function firstLogins(client: OAuthClient, facts: FirstLoginFacts): readon
   if (!givesFirstLogins(mapping) || !client.enabled) return [];
   const free = [...new Set(confirmedServices(client))]
     .map((name) => ownService(mapping, name))
-    .filter((service) => isFree(service, facts));
-  const isCertain = free.length <= MOST_FIRST_LOGINS && facts.isComplete;
+    .filter((serviceName) => isFree(serviceName, facts));
+  const isCertain = free.length <= MAX_FIRST_LOGINS && facts.isComplete;
   return free
-    .map((service) => ({ service, isCertain, ...rivalsOf(client, service, facts) }))
+    .map((serviceName) => ({ service: serviceName, isCertain, ...rivalsOf(client, serviceName, facts) }))
     .toSorted((a, b) => compareText(a.service.name, b.service.name));
 }
 
-function isFree(service: ServiceName, { claimStatuses, isRegistered }: FirstLoginFacts): boolean {
-  if (isRegistered(service.name)) return false;
+function isFree(serviceName: ServiceName, { claimStatuses, isRegistered }: FirstLoginFacts): boolean {
+  if (isRegistered(serviceName.name)) return false;
   // Only a name in lower case can be an identity.
-  const claim = claimStatuses.get(serviceText({ ...service, name: service.name.toLowerCase() }));
+  const claim = claimStatuses.get(serviceText({ ...serviceName, name: serviceName.name.toLowerCase() }));
   return claim === undefined || (claim.kind === 'none' && claim.isOutside !== true);
 }
 
@@ -98,10 +98,10 @@ function rivalsOf(
   const all = namedBy(name);
   const own = clientText(client);
   // A name that thousands have is not looked through for each of them.
-  if (all.size > MOST_COMPARED) return { rivals: all.size - 1, examples: [] };
+  if (all.size > MAX_COMPARED) return { rivals: all.size - 1, examples: [] };
   const rivals = [...all]
     .filter(([key, { provider }]) => key !== own && mapping.providers.includes(provider))
     .toSorted(([a], [b]) => compareText(a, b))
     .map(([, rival]) => rival);
-  return { rivals: rivals.length, examples: rivals.slice(0, MOST_EXAMPLES) };
+  return { rivals: rivals.length, examples: rivals.slice(0, MAX_EXAMPLES) };
 }

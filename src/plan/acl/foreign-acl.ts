@@ -21,7 +21,7 @@ export interface ForeignInput extends AclReasons {
  * would grant whatever that role has, so objects that depend on a foreign object are dropped too. An object that scopemesh
  * wrote and that lost its mark is held even if it is no longer desired, because nothing removes it.
  */
-export function beside(input: ForeignInput): {
+export function withoutForeignConflicts(input: ForeignInput): {
   readonly desired: DesiredAcl;
   readonly holds: readonly Hold[];
 } {

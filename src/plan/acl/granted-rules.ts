@@ -106,9 +106,9 @@ export function fill(
         'the scope does not supply a plain name (a-z, 0-9 and -) for every capture in the ACL rules, or it makes two rules equal; rename the scope, or write the names in the rule',
     };
   }
-  const opened = mapping.protectedServices.find((service) =>
+  const opened = mapping.protectedServices.find((serviceName) =>
     granted.filledServices.some((filled) =>
-      filled.isPrefix ? service.startsWith(filled.name) : service === filled.name,
+      filled.isPrefix ? serviceName.startsWith(filled.name) : serviceName === filled.name,
     ),
   );
   if (opened !== undefined)

@@ -37,7 +37,7 @@ export type UserRequirement =
     };
 
 /** 1.16.0 introduced JWT requirements, and 1.16.1 fixed them. */
-const LEAST_VERSION = [1, 16, 1] as const;
+const MIN_VERSION = [1, 16, 1] as const;
 
 /** The Meta keys that mark an entry as owned and name its provider. */
 const MARK = 'scopemesh';
@@ -127,7 +127,7 @@ export function userRequirement(input: UserRequirementInput): UserRequirement {
 export function enforcesJwt(version: string): boolean {
   const found = /^v?(\d{1,6})\.(\d{1,6})\.(\d{1,6})(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$/.exec(version);
   if (found === null) return false;
-  for (const [index, least] of LEAST_VERSION.entries()) {
+  for (const [index, least] of MIN_VERSION.entries()) {
     const part = Number(found[index + 1]);
     if (part !== least) return part > least;
   }

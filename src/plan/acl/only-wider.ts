@@ -1,6 +1,6 @@
 import type { AclRole, Stored } from '../../model/acl.js';
 import { compareText } from '../../model/compare-text.js';
-import { isUnlimited, letsOthersIn } from './diff-methods.js';
+import { isUnlimited, mayHaveAdmittedOthers } from './diff-methods.js';
 import type { DesiredAcl } from './login.js';
 import { byName, type OwnedAcl, ruleKey } from './owned-acl.js';
 
@@ -47,7 +47,7 @@ export function onlyWider(
         const stored = ours.authMethods.get(method.name.toLowerCase());
         if (stored === undefined) return method;
         const { maxTokenTtlSeconds } = stored.object;
-        if (letsOthersIn(stored, method) || isUnlimited(maxTokenTtlSeconds)) return stored.object;
+        if (mayHaveAdmittedOthers(stored, method) || isUnlimited(maxTokenTtlSeconds)) return stored.object;
         return { ...method, maxTokenTtlSeconds: Math.max(method.maxTokenTtlSeconds, maxTokenTtlSeconds) };
       }),
       bindingRules: bindingRules.map((rule) => rules.get(ruleKey(rule))?.object ?? rule),
@@ -68,7 +68,7 @@ function changedPolicies(desired: DesiredAcl, ours: OwnedAcl): ReadonlySet<strin
 function changedMethods(desired: DesiredAcl, ours: OwnedAcl): ReadonlySet<string> {
   const changed = desired.authMethods.filter((method) => {
     const stored = ours.authMethods.get(method.name.toLowerCase());
-    return stored !== undefined && letsOthersIn(stored, method);
+    return stored !== undefined && mayHaveAdmittedOthers(stored, method);
   });
   return new Set(changed.map(({ name }) => name.toLowerCase()));
 }

@@ -5,7 +5,7 @@ import type { Members } from '../../model/members.js';
 import type { Mapping } from '../../model/rule.js';
 import type { Evidence } from '../../model/trigger.js';
 import type { WritePolicy } from '../mode.js';
-import { type AclPlan, type AclWhy, aclSubject, digestObject, nameOf } from './acl-change.js';
+import { type AclChangeContext, type AclPlan, aclSubject, digestObject, nameOf } from './acl-change.js';
 import { desiredPeople } from './desired-people.js';
 import { diffAcl } from './diff-acl.js';
 import { type DesiredAcl, NOTHING_DESIRED, objectsOf } from './login.js';
@@ -83,12 +83,12 @@ export function planPeople(
     const to = objects.get(subject);
     return to !== undefined && lastApplied.get(subject) === digestObject(to);
   };
-  const why = (object: AclObject, direction: 'narrow' | 'widen'): AclWhy => {
+  const why = (object: AclObject, direction: 'narrow' | 'widen'): AclChangeContext => {
     const name = roleOf(object);
     const person = name === undefined ? undefined : (people.get(name) ?? personIn(object, facts));
     const whose = toDecidedPerson(person, provider);
     if (direction === 'widen') return { reason: facts.grantReason, isInferred: false, scopes: [], ...whose };
-    const because = (reason: ChangeReason, guessed: boolean): AclWhy => ({
+    const because = (reason: ChangeReason, guessed: boolean): AclChangeContext => ({
       reason,
       isInferred: guessed,
       scopes: [],

@@ -24,29 +24,30 @@ export function serviceTokens(
   // Thousands of tokens share few powers.
   const groups = new Map<
     string,
-    { readonly verdictOn: (service: string) => Verdict; readonly tokens: AclToken[] }
+    { readonly verdictOn: (serviceName: string) => Verdict; readonly tokens: AclToken[] }
   >();
-  for (const token of tokens) {
-    const power = powerOf(token);
+  for (const aclToken of tokens) {
+    const power = powerOf(aclToken);
     const key = JSON.stringify([
       power.isManagement,
       ...[power.rules, power.services, power.more].map((each) => [...each]),
     ]);
     const group = groups.get(key);
-    if (group === undefined) groups.set(key, { verdictOn: createVerdict(power), tokens: [token] });
-    else group.tokens.push(token);
+    if (group === undefined) groups.set(key, { verdictOn: createVerdict(power), tokens: [aclToken] });
+    else group.tokens.push(aclToken);
   }
   return new Map(
-    services.map((service) => {
+    services.map((serviceName) => {
       const found: Record<Verdict, AclToken[]> = { own: [], wide: [], unclear: [], no: [] };
-      for (const { verdictOn, tokens: alike } of groups.values()) found[verdictOn(service)].push(...alike);
-      return [service, { own: found.own, wide: found.wide, unclear: found.unclear }];
+      for (const { verdictOn, tokens: alike } of groups.values())
+        found[verdictOn(serviceName)].push(...alike);
+      return [serviceName, { own: found.own, wide: found.wide, unclear: found.unclear }];
     }),
   );
 }
 
 /** Whether a token may write a service. */
-function createVerdict(power: Power): (service: string) => Verdict {
+function createVerdict(power: Power): (serviceName: string) => Verdict {
   if (power.isManagement) return () => 'wide';
   const read = [...power.rules].map(readRules);
   const isUnclear = power.more.size > 0 || read.includes(undefined);
@@ -57,8 +58,8 @@ function createVerdict(power: Power): (service: string) => Verdict {
     ).values(),
     ...[...power.services].map((name) => ({ name, isPrefix: false, level: 'write' })),
   ]);
-  return (service) => {
-    const deciding = decidingRule(levels, service);
+  return (serviceName) => {
+    const deciding = decidingRule(levels, serviceName);
     if (deciding?.level === 'write') return deciding.isPrefix && deciding.name === '' ? 'wide' : 'own';
     return isUnclear ? 'unclear' : 'no';
   };

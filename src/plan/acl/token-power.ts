@@ -23,25 +23,25 @@ type Links = Pick<
 >;
 
 /** A function for the power of tokens by their links and roles; for many tokens with the same objects. */
-export function createPowers(objects: GrantObjects): (token: Links) => Power {
+export function createPowers(objects: GrantObjects): (links: Links) => Power {
   const policies = byName(objects.policies);
   const roles = byName(objects.roles);
   const texts = new Map(
     objects.policies.map(({ object }) => [object.name.toLowerCase(), canonicalRules(object.rules)]),
   );
-  return (token) => {
+  return (links) => {
     const rules = new Set<string>();
-    const services = new Set(token.serviceIdentities);
+    const services = new Set(links.serviceIdentities);
     const more = new Set([
-      ...token.nodeIdentities.map((node) => `identity of node ${node}`),
-      ...token.templatedPolicies.map((name) => `template ${name}`),
+      ...links.nodeIdentities.map((node) => `identity of node ${node}`),
+      ...links.templatedPolicies.map((name) => `template ${name}`),
     ]);
-    const linked = new Set(token.policies);
-    for (const name of token.roles) {
+    const linked = new Set(links.policies);
+    for (const name of links.roles) {
       const role = roles.get(name.toLowerCase());
       if (role === undefined) more.add(`role ${name}, which was not read`);
       for (const policy of role?.object.policies ?? []) linked.add(policy);
-      for (const service of role?.object.serviceIdentities ?? []) services.add(service);
+      for (const serviceName of role?.object.serviceIdentities ?? []) services.add(serviceName);
       if (role?.isAltered === true) more.add(`what role ${name} has beside policies and services`);
     }
     let isManagement = false;
@@ -64,7 +64,7 @@ export function powerText({ isManagement, rules, services, more }: Power): reado
     const read = readRules(text);
     return read === undefined ? ['rules that scopemesh does not read'] : rulesTexts(read);
   });
-  const identities = [...services].map((service) => `identity of service ${service}`);
+  const identities = [...services].map((serviceName) => `identity of service ${serviceName}`);
   return [...new Set([...texts, ...identities, ...more])].toSorted(compareText);
 }
 
@@ -165,10 +165,10 @@ function familyOf(resource: string): string {
   return ['mesh', 'peering'].includes(resource) ? 'operator' : resource;
 }
 
-function identityRules(service: string): readonly SingleRule[] {
+function identityRules(serviceName: string): readonly SingleRule[] {
   return [
-    { resource: 'service', name: service, isPrefix: false, policy: 'write' },
-    { resource: 'service', name: `${service}-sidecar-proxy`, isPrefix: false, policy: 'write' },
+    { resource: 'service', name: serviceName, isPrefix: false, policy: 'write' },
+    { resource: 'service', name: `${serviceName}-sidecar-proxy`, isPrefix: false, policy: 'write' },
     { resource: 'service', name: '', isPrefix: true, policy: 'read' },
     { resource: 'node', name: '', isPrefix: true, policy: 'read' },
   ];

@@ -55,13 +55,13 @@ export function reportTokens({ tokens, objects, clients, now }: TokenReportInput
     return found;
   };
   return tokens
-    .map((token): TokenReport => {
-      const power = powerOf?.(token);
-      const kind = kindOf(token);
+    .map((aclToken): TokenReport => {
+      const power = powerOf?.(aclToken);
+      const kind = kindOf(aclToken);
       return {
-        token,
+        token: aclToken,
         kind,
-        ageSeconds: Math.max(0, Math.floor((now - Date.parse(token.createdAt)) / 1000)),
+        ageSeconds: Math.max(0, Math.floor((now - Date.parse(aclToken.createdAt)) / 1000)),
         can: power === undefined ? undefined : powerText(power),
         replaceableBy: power !== undefined && isStatic(kind) ? replacementsFor(power) : [],
       };
@@ -77,7 +77,7 @@ export function reportTokens({ tokens, objects, clients, now }: TokenReportInput
 /** How many there are of each kind. */
 export function countTokens(tokens: readonly AclToken[]): Readonly<Record<TokenKind, number>> {
   const counts = { management: 0, static: 0, 'static-expiring': 0, anonymous: 0, login: 0 };
-  for (const token of tokens) counts[kindOf(token)]++;
+  for (const aclToken of tokens) counts[kindOf(aclToken)]++;
   return counts;
 }
 
@@ -86,11 +86,11 @@ export function isStatic(kind: TokenKind): boolean {
   return kind === 'static' || kind === 'static-expiring';
 }
 
-export function kindOf(token: AclToken): TokenKind {
-  if (token.accessorId === ANONYMOUS_ID) return 'anonymous';
-  if (token.authMethod !== undefined) return 'login';
-  if (token.isManagement) return 'management';
-  return token.expiresAt === undefined ? 'static' : 'static-expiring';
+export function kindOf(aclToken: AclToken): TokenKind {
+  if (aclToken.accessorId === ANONYMOUS_ID) return 'anonymous';
+  if (aclToken.authMethod !== undefined) return 'login';
+  if (aclToken.isManagement) return 'management';
+  return aclToken.expiresAt === undefined ? 'static' : 'static-expiring';
 }
 
 function loginPower({ policies, roles }: DesiredAcl): Power {

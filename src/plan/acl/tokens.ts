@@ -23,14 +23,16 @@ export function tokensToEnd(
     tokens
       .filter(({ authMethod }) => authMethod !== undefined && hasOurName(owner, authMethod))
       .filter(
-        (token) =>
-          asked.longerThanSeconds === undefined || lifeOf(token) > asked.longerThanSeconds + ROUNDING_SECONDS,
+        (aclToken) =>
+          asked.longerThanSeconds === undefined ||
+          lifeOf(aclToken) > asked.longerThanSeconds + ROUNDING_SECONDS,
       )
       // An unreadable instant counts as earlier than any other.
       .filter(
-        (token) => asked.issuedBefore === undefined || !(Date.parse(token.createdAt) >= asked.issuedBefore),
+        (aclToken) =>
+          asked.issuedBefore === undefined || !(Date.parse(aclToken.createdAt) >= asked.issuedBefore),
       )
-      .map((token) => token.accessorId)
+      .map((aclToken) => aclToken.accessorId)
       .toSorted()
   );
 }
@@ -54,16 +56,16 @@ export function orphans(
     ),
   );
   return tokens
-    .filter((token) => {
-      const { authMethod } = token;
+    .filter((aclToken) => {
+      const { authMethod } = aclToken;
       if (authMethod === undefined || !hasOurName(owner, authMethod)) return false;
       const method = methods.get(authMethod.toLowerCase());
       if (method === undefined) return !others.has(authMethod.toLowerCase());
       if (!isOurs(owner, method.name, method.description)) return false;
       const { maxTokenTtlSeconds } = method;
-      if (!isUnlimited(maxTokenTtlSeconds) && lifeOf(token) > maxTokenTtlSeconds + ROUNDING_SECONDS)
+      if (!isUnlimited(maxTokenTtlSeconds) && lifeOf(aclToken) > maxTokenTtlSeconds + ROUNDING_SECONDS)
         return true;
-      const has = contentsOf(token);
+      const has = contentsOf(aclToken);
       return (
         has.length === 0 ||
         has.some(([type, name]) =>
@@ -71,7 +73,7 @@ export function orphans(
         )
       );
     })
-    .map((token) => token.accessorId)
+    .map((aclToken) => aclToken.accessorId)
     .toSorted();
 }
 
@@ -83,18 +85,18 @@ function isTemplate(bindName: string): boolean {
 }
 
 /** The links of a token, in the form of binding rules. */
-function contentsOf(token: AclToken): readonly (readonly [AclBindType, string])[] {
+function contentsOf(aclToken: AclToken): readonly (readonly [AclBindType, string])[] {
   const all = (type: AclBindType, names: readonly string[]) => names.map((name) => [type, name] as const);
   return [
-    ...all('role', token.roles),
-    ...all('policy', token.policies),
-    ...all('service', token.serviceIdentities),
+    ...all('role', aclToken.roles),
+    ...all('policy', aclToken.policies),
+    ...all('service', aclToken.serviceIdentities),
     // Without the datacenter, which rules do not name.
     ...all(
       'node',
-      token.nodeIdentities.map((each) => each.slice(each.indexOf('/') + 1)),
+      aclToken.nodeIdentities.map((each) => each.slice(each.indexOf('/') + 1)),
     ),
-    ...all('templated-policy', token.templatedPolicies),
+    ...all('templated-policy', aclToken.templatedPolicies),
   ];
 }
 
@@ -103,8 +105,8 @@ function grantKey(authMethod: string, type: AclBindType, name: string): string {
 }
 
 /** Seconds between a token's issue and its end. */
-function lifeOf(token: AclToken): number {
-  if (token.expiresAt === undefined) return Number.POSITIVE_INFINITY;
-  const seconds = (Date.parse(token.expiresAt) - Date.parse(token.createdAt)) / 1000;
+function lifeOf(aclToken: AclToken): number {
+  if (aclToken.expiresAt === undefined) return Number.POSITIVE_INFINITY;
+  const seconds = (Date.parse(aclToken.expiresAt) - Date.parse(aclToken.createdAt)) / 1000;
   return Number.isNaN(seconds) ? Number.POSITIVE_INFINITY : seconds;
 }

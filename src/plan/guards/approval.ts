@@ -1,8 +1,8 @@
-import type { Loss, LossGuard, Rejection, Verdict } from './guard.js';
+import type { GuardVerdict, Loss, LossGuard, Rejection } from './guard.js';
 
 /** A ruling of a person has priority over the other guards of losses: an approved loss passes, and a rejected one is held. */
 export const approval: LossGuard = ({ losses }, { rulings }) => {
-  const verdicts = new Map<Loss, Verdict>();
+  const verdicts = new Map<Loss, GuardVerdict>();
   for (const loss of losses) {
     const ruling = rulings.get(loss.subject);
     if (ruling === undefined) continue;

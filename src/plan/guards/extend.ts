@@ -4,7 +4,7 @@ import type { DestinationInput } from '../destination-input.js';
 import { parseGrantText } from '../grant-text.js';
 import { EXTEND_FORBIDS } from '../mode.js';
 import { type Change, type Hold, toHold } from '../plan.js';
-import { takesOver } from '../precedence.js';
+import { fallbackIntention } from '../precedence.js';
 
 /** Mode `extend` narrows nothing: the widening part of a change is made and the rest is held. The planner applies it first. */
 export function extendOnly(
@@ -41,6 +41,6 @@ export function extendOnly(
 }
 
 function isNarrowerThanWildcard(change: Change, { entry, wildcard }: DestinationInput): boolean {
-  const wider = takesOver(change.source, entry, wildcard);
+  const wider = fallbackIntention(change.source, entry, wildcard);
   return wider !== undefined && (wider.access.kind === 'other' || !covers(change.after, wider.access));
 }

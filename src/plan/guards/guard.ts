@@ -87,7 +87,7 @@ export interface GuardInput<C extends GuardedChange> {
   readonly sizeAfter?: (changes: readonly C[]) => number;
 }
 
-export type Verdict =
+export type GuardVerdict =
   | { readonly do: 'hold'; readonly reason: HoldReason; readonly detail: string }
   /** The narrowing part passes, and the rest is held. */
   | { readonly do: 'hold-widening'; readonly reason: HoldReason; readonly detail: string }
@@ -101,19 +101,19 @@ export type Verdict =
 export type LossGuard = <C extends GuardedChange>(
   input: GuardInput<C>,
   facts: GuardFacts,
-) => ReadonlyMap<Loss, Verdict>;
+) => ReadonlyMap<Loss, GuardVerdict>;
 
 /** A pure check of single changes. Changes without a verdict pass. */
 export type ChangeGuard = <C extends GuardedChange>(
   input: GuardInput<C>,
   facts: GuardFacts,
-) => ReadonlyMap<C, Verdict>;
+) => ReadonlyMap<C, GuardVerdict>;
 
 /** The same verdict on each of them. */
-export function all<T>(targets: readonly T[], verdict: Verdict): ReadonlyMap<T, Verdict> {
+export function all<T>(targets: readonly T[], verdict: GuardVerdict): ReadonlyMap<T, GuardVerdict> {
   if (targets.length === 0) return NONE;
   return new Map(targets.map((each) => [each, verdict]));
 }
 
 /** Nothing to say, as nearly always. Every write asks every guard. */
-export const NONE: ReadonlyMap<never, Verdict> = new Map<never, Verdict>();
+export const NONE: ReadonlyMap<never, GuardVerdict> = new Map<never, GuardVerdict>();

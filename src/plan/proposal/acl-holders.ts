@@ -52,11 +52,11 @@ export function aclHolders({ tokens, objects }: AclFacts, input: HolderInput): A
   const powerOf = createPowers(objects);
   const holderOf = createHolderSearch(input);
   const held = tokens
-    .filter((token) => isStatic(kindOf(token)) && !isOver(token, input.now))
+    .filter((aclToken) => isStatic(kindOf(aclToken)) && !isOver(aclToken, input.now))
     .toSorted((a, b) => compareText(a.accessorId, b.accessorId))
-    .map((token): HeldToken => {
-      const power = powerOf(token);
-      return { token, power, ...holderOf(token, power.services) };
+    .map((aclToken): HeldToken => {
+      const power = powerOf(aclToken);
+      return { token: aclToken, power, ...holderOf(aclToken, power.services) };
     });
   const byClient = new Map<string, GivenRules[]>();
   const byScope = new Map<string, GivenRules[]>();

@@ -15,7 +15,7 @@ import {
   type UnusedScope,
 } from './proposal.js';
 import type { HeldScope } from './scope-holders.js';
-import { destinationsIn, isStandardScope, saysMethod, saysSomeMethods } from './scope-words.js';
+import { destinationsIn, isStandardScope, namesMethod, namesSomeMethods } from './scope-words.js';
 import { toRules } from './to-rules.js';
 
 /**
@@ -46,7 +46,7 @@ export function assignScopes(
   const ambiguous = new Map<string, readonly string[]>();
   for (const [destination, candidates] of byCallers(nameless, callers)) {
     const isLeft = [...(callers.actual.get(destination) ?? [])].some(
-      ([service, access]) => !covers(opened.get(edgeKey(service, destination)), access),
+      ([serviceName, access]) => !covers(opened.get(edgeKey(serviceName, destination)), access),
     );
     if (!isLeft) continue;
     if (candidates.length > 1) {
@@ -99,8 +99,8 @@ function widen(opened: Map<string, Access>, key: string, access: Access): void {
   if (next !== undefined) opened.set(key, next);
 }
 
-function edgeKey(service: string, destination: string): string {
-  return `${destination} ${service}`;
+function edgeKey(serviceName: string, destination: string): string {
+  return `${destination} ${serviceName}`;
 }
 
 function namedBy({ scope }: HeldScope, { actual }: Callers): readonly Named[] {
@@ -142,19 +142,20 @@ function share(
   candidates: readonly Candidate[],
   { callers, opened, input }: Around,
 ): ReadonlyMap<Candidate, Access> {
-  const shared = new Map<Candidate, Access>();
+  const accessOf = new Map<Candidate, Access>();
   const parts = partsOf([...(callers.actual.get(destination)?.values() ?? [])]);
   const safe = new Map(
     candidates.map((candidate) => {
       const { services } = candidate.held;
       const isSafe = (part: Access) =>
-        services.every((service) => covers(actualAt(callers, service, destination), part)) &&
+        services.every((serviceName) => covers(actualAt(callers, serviceName, destination), part)) &&
         isWritable(candidate.held, destination, part, input);
       return [candidate, parts.filter(isSafe)];
     }),
   );
   const gainOf = (candidate: Candidate, order: number, stage: (typeof STAGES)[number]): Gain => {
-    const isNew = (service: string, part: Access) => !covers(opened.get(edgeKey(service, destination)), part);
+    const isNew = (serviceName: string, part: Access) =>
+      !covers(opened.get(edgeKey(serviceName, destination)), part);
     const { scope, services } = candidate.held;
     const parts = (safe.get(candidate) ?? []).filter((part) => stage === 'any' || isSaid(scope, part));
     const next = parts.filter((part) => services.some((each) => isNew(each, part)));
@@ -173,13 +174,14 @@ function share(
       }
       const { candidate, next } = gain;
       for (const part of next) {
-        const access = union(shared.get(candidate), part);
-        if (access !== undefined) shared.set(candidate, access);
-        for (const service of candidate.held.services) widen(opened, edgeKey(service, destination), part);
+        const access = union(accessOf.get(candidate), part);
+        if (access !== undefined) accessOf.set(candidate, access);
+        for (const serviceName of candidate.held.services)
+          widen(opened, edgeKey(serviceName, destination), part);
       }
     }
   }
-  return shared;
+  return accessOf;
 }
 
 /** What a scope would explain besides what others explain already. */
@@ -198,9 +200,9 @@ function byGain(a: Gain, b: Gain): number {
 
 /** Without a word for methods, a scope's name is taken to mean the whole service. */
 function isSaid(scope: HeldScope['scope'], part: Access): boolean {
-  if (part.kind !== 'http') return !saysSomeMethods(scope);
+  if (part.kind !== 'http') return !namesSomeMethods(scope);
   return part.permissions.every(
-    ({ methods }) => methods?.every((method) => saysMethod(scope, method)) ?? false,
+    ({ methods }) => methods?.every((method) => namesMethod(scope, method)) ?? false,
   );
 }
 
@@ -242,7 +244,9 @@ function whyUnused(
   if (named.length === 0)
     return { reason: 'NoDestination', detail: 'its name is not that of a service that its services call' };
   for (const { destination } of named) {
-    const without = held.services.find((service) => actualAt(callers, service, destination) === undefined);
+    const without = held.services.find(
+      (serviceName) => actualAt(callers, serviceName, destination) === undefined,
+    );
     if (without === undefined) continue;
     return {
       reason: 'WouldOpenMore',
@@ -250,8 +254,8 @@ function whyUnused(
     };
   }
   const parts = named.flatMap(({ destination }) =>
-    held.services.flatMap((service) =>
-      partsOf([actualAt(callers, service, destination) ?? { kind: 'deny' }])
+    held.services.flatMap((serviceName) =>
+      partsOf([actualAt(callers, serviceName, destination) ?? { kind: 'deny' }])
         .filter((part) => held.services.every((each) => covers(actualAt(callers, each, destination), part)))
         .map((part) => ({ destination, part })),
     ),

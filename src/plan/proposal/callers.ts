@@ -35,10 +35,10 @@ export function toCallers(
 
 export function actualAt(
   { actual }: Pick<Callers, 'actual'>,
-  service: string,
+  serviceName: string,
   destination: string,
 ): Access | undefined {
-  return actual.get(destination)?.get(service);
+  return actual.get(destination)?.get(serviceName);
 }
 
 function actualOf(edges: readonly AllowedEdge[]): Callers['actual'] {

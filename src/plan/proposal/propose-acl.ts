@@ -14,7 +14,7 @@ import { type AclFacts, type AclHolders, aclHolders, proofOf, rulesOfText, scope
 import { type ProposalInput, type ProposedClaim, scopeText } from './proposal.js';
 import { clientsOf, nameOf } from './propose-claims.js';
 import type { HeldScope } from './scope-holders.js';
-import { isStandardScope, saidLevel, topicsOf } from './scope-words.js';
+import { isStandardScope, namedLevel, topicsOf } from './scope-words.js';
 import { toScopeRule } from './to-rules.js';
 import type { HolderProof } from './token-holder.js';
 
@@ -141,7 +141,9 @@ function isProposable(text: string, { protectedServices }: Mapping): boolean {
   return !read.named.some(
     ({ resource, name, isPrefix }) =>
       resource === 'service' &&
-      protectedServices.some((service) => (isPrefix ? service.startsWith(name) : service === name)),
+      protectedServices.some((serviceName) =>
+        isPrefix ? serviceName.startsWith(name) : serviceName === name,
+      ),
   );
 }
 
@@ -204,7 +206,7 @@ function isNamed(scope: string, text: string, words: ReadonlySet<string>): boole
   const topics = topicsOf(scope);
   const read = readRules(text);
   const levels = [...Object.values(read?.whole ?? {}), ...(read?.named.map(({ policy }) => policy) ?? [])];
-  const said = saidLevel(scope);
+  const said = namedLevel(scope);
   const fits = said === undefined || (said === 'write') === levels.includes('write');
   return fits && topics.length > 0 && topics.every((word) => words.has(word));
 }
@@ -244,8 +246,8 @@ function explain(
     const { policies, opensBy } = rulesOf(client, kind, after, compile, parse);
     const texts = new Set(policies.map(({ rules }) => rules));
     const services = [...power.services].toSorted(compareText);
-    const isOfClient = (service: string) => {
-      const owner = claims.get(serviceText(ownService(mapping, service)))?.client;
+    const isOfClient = (serviceName: string) => {
+      const owner = claims.get(serviceText(ownService(mapping, serviceName)))?.client;
       return owner !== undefined && clientText(owner) === clientText(id);
     };
     const isAll =

@@ -2,7 +2,7 @@ import { isCaller } from '../../model/catalog.js';
 import { confirmedServices, type OAuthClient } from '../../model/client.js';
 import { compareText } from '../../model/compare-text.js';
 import type { ServiceName } from '../../model/intention.js';
-import { isSourceName, statedClaim } from '../claims.js';
+import { isSourceName, statedClaim } from '../claim-status.js';
 import { type ClientId, clientText, findClient, serviceText } from '../world.js';
 import { groupBy } from './group-by.js';
 import type { ClaimEvidence, ProposalInput, ProposedClaim } from './proposal.js';
@@ -37,9 +37,9 @@ export function proposeClaims(
   const sources = new Map(edges.map(({ source }) => [serviceText(source), source]));
   const names = new Map([...sources, ...[...services].map(([key, { name }]) => [key, name] as const)]);
   const sorted = [...names].toSorted(([a], [b]) => compareText(a, b));
-  for (const [key, service] of sorted) {
-    if (mapping.select?.hasPlace(service) === false) continue;
-    if (!isSourceName(service.name)) {
+  for (const [key, serviceName] of sorted) {
+    if (mapping.select?.hasPlace(serviceName) === false) continue;
+    if (!isSourceName(serviceName.name)) {
       unclear.set(key, 'a service with this name cannot be the source of an intention of scopemesh');
       continue;
     }
@@ -47,15 +47,15 @@ export function proposeClaims(
     const stated = known === undefined ? undefined : statedClaim(known, settings, mapping.providers);
     if (stated?.kind === 'several') {
       unclear.set(key, 'its instances claim different clients, or do not name the provider of the client');
-      doubtful.push(...stated.clients.map((client) => ({ service, client })));
+      doubtful.push(...stated.clients.map((client) => ({ service: serviceName, client })));
       continue;
     }
     const candidates: readonly [ClaimEvidence, readonly ClientId[]][] =
       stated?.kind === 'client'
         ? [['claim', [stated.client]]]
         : [
-            ['attribute', (byAttribute.get(service.name) ?? []).map(({ client }) => client)],
-            ['name', byName.get(service.name) ?? []],
+            ['attribute', (byAttribute.get(serviceName.name) ?? []).map(({ client }) => client)],
+            ['name', byName.get(serviceName.name) ?? []],
           ];
     const [evidence, found] = candidates.find(([, each]) => each.length > 0) ?? ['name', []];
     const [client, ...others] = found;
@@ -63,24 +63,24 @@ export function proposeClaims(
     const why =
       others.length > 0
         ? `several clients could belong to it: ${found.map(nameOf).join(', ')}`
-        : faultOf(client, service, { world, mapping });
+        : faultOf(client, serviceName, { world, mapping });
     if (why !== undefined) {
       unclear.set(key, why);
-      doubtful.push(...found.map((each) => ({ service, client: each })));
+      doubtful.push(...found.map((each) => ({ service: serviceName, client: each })));
       continue;
     }
     const id = { provider: client.provider, clientId: client.clientId };
     const named = confirmedServices(findClient(world, id) ?? NO_ATTRIBUTES);
-    const needsAttribute = mapping.claims === 'confirmed' && !named.includes(service.name);
-    const naming = byAttribute.get(service.name) ?? [];
+    const needsAttribute = mapping.claims === 'confirmed' && !named.includes(serviceName.name);
+    const naming = byAttribute.get(serviceName.name) ?? [];
     if (evidence === 'claim' && needsAttribute && naming.length > 0) {
       const other = naming.map(({ client }) => nameOf(client)).join(', ');
       unclear.set(key, `it claims ${nameOf(client)}, but ${other} names it`);
-      doubtful.push({ service, client });
+      doubtful.push({ service: serviceName, client });
       continue;
     }
     proposed.push({
-      service,
+      service: serviceName,
       client: id,
       evidence: evidence === 'claim' && needsAttribute ? 'unconfirmed' : evidence,
       needsMeta: evidence !== 'claim',
@@ -89,14 +89,14 @@ export function proposeClaims(
       isRegistered: known?.instances.some(isCaller) ?? false,
     });
   }
-  doubtful.push(...standingClaims(namings, [...names.values()], { world, mapping }));
+  doubtful.push(...existingClaims(namings, [...names.values()], { world, mapping }));
   const claims = { proposed, doubtful, unclear };
   return ofSources(mapping.claims === 'first' ? onePerClient(claims) : claims, sources);
 }
 
 function faultOf(
   client: ClientId,
-  service: ServiceName,
+  serviceName: ServiceName,
   { world, mapping }: Pick<ProposalInput, 'world' | 'mapping'>,
 ): string | undefined {
   const found = findClient(world, client);
@@ -106,20 +106,20 @@ function faultOf(
   if (mapping.claims === 'confirmed') {
     const named = confirmedServices(found);
     // A service may claim any client, so only the client's own word counts.
-    return named.length === 0 || named.includes(service.name)
+    return named.length === 0 || named.includes(serviceName.name)
       ? undefined
       : `the client ${nameOf(client)} names other services and not this one`;
   }
   const record = world.claimRecords.get(clientText(client));
   if (record?.unreadableKey !== undefined)
     return `the record of the claim on its client ${nameOf(client)} cannot be read`;
-  if (record !== undefined && serviceText(record.service) !== serviceText(service))
+  if (record !== undefined && serviceText(record.service) !== serviceText(serviceName))
     return `the service ${record.service.name} claimed its client ${nameOf(client)} first`;
   return undefined;
 }
 
 /** The claims that count as soon as their service makes them: it may be registered, or register again, at any time. */
-function standingClaims(
+function existingClaims(
   namings: readonly { readonly name: string; readonly client: OAuthClient }[],
   services: readonly ServiceName[],
   { world, mapping }: Pick<ProposalInput, 'world' | 'mapping'>,
@@ -156,13 +156,13 @@ const NO_ATTRIBUTES = { attributes: {} };
 function onePerClient({ proposed, doubtful, unclear }: Claims): Claims {
   const counts = groupBy(proposed, ({ client }) => clientText(client));
   const isAlone = ({ client }: ProposedClaim) => counts.get(clientText(client))?.length === 1;
-  const shared = proposed.filter((claim) => !isAlone(claim));
+  const ambiguous = proposed.filter((claim) => !isAlone(claim));
   return {
     proposed: proposed.filter(isAlone),
-    doubtful: [...doubtful, ...shared],
+    doubtful: [...doubtful, ...ambiguous],
     unclear: new Map([
       ...unclear,
-      ...shared.map(({ service, client }): [string, string] => [
+      ...ambiguous.map(({ service, client }): [string, string] => [
         serviceText(service),
         `several services could claim its client ${nameOf(client)}, and with claims: first one of them gets it`,
       ]),

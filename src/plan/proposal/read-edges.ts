@@ -6,7 +6,7 @@ import type {
   ServiceName,
 } from '../../model/intention.js';
 import { canonical } from '../access.js';
-import { isSourceName } from '../claims.js';
+import { isSourceName } from '../claim-status.js';
 import { entryBlock } from '../entry-block.js';
 import { isOwned, otherOwnerOf } from '../ownership.js';
 import { isPlainServiceName } from '../pattern.js';

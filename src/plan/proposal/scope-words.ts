@@ -1,7 +1,7 @@
 import type { Grant } from '../../model/client.js';
 
 /** Longer names are not looked into: they come from outside, and the parts of a name are quadratic. */
-const MOST_PARTS = 12;
+const MAX_PARTS = 12;
 
 /**
  * The destinations that a text names: `orders:read`, `api.orders` and `read-orders` name orders. If one name contains
@@ -12,7 +12,7 @@ export function destinationsIn(text: string, isDestination: (name: string) => bo
 }
 
 function namesIn(parts: readonly string[], isDestination: (name: string) => boolean): readonly string[] {
-  if (parts.length > MOST_PARTS) return [];
+  if (parts.length > MAX_PARTS) return [];
   for (let length = parts.length; length > 0; length--) {
     for (let from = 0; from + length <= parts.length; from++) {
       const name = parts.slice(from, from + length).join('-');
@@ -32,18 +32,18 @@ const WRITES = /(?<![a-z])(?:write|writes|writer|create|update|delete|edit|edito
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /** Whether the scope's name says that it is for this method. False too if the name does not say. */
-export function saysMethod({ name }: Grant, method: string): boolean {
-  const said = saidLevel(name);
+export function namesMethod({ name }: Grant, method: string): boolean {
+  const said = namedLevel(name);
   return said !== undefined && SAFE.has(method) === (said === 'read');
 }
 
 /** Whether the scope's name says that it is for some methods alone. */
-export function saysSomeMethods({ name }: Grant): boolean {
-  return saidLevel(name) !== undefined;
+export function namesSomeMethods({ name }: Grant): boolean {
+  return namedLevel(name) !== undefined;
 }
 
 /** The level that a scope's name says; undefined if it says none, or both. */
-export function saidLevel(name: string): 'read' | 'write' | undefined {
+export function namedLevel(name: string): 'read' | 'write' | undefined {
   const [reads, writes] = [READS.test(name), WRITES.test(name)];
   return reads === writes ? undefined : reads ? 'read' : 'write';
 }

@@ -36,10 +36,12 @@ export interface HolderSearch {
 export function createHolderSearch({ mapping, clients, claims }: HolderSearch) {
   const ids = clients.map(({ provider, clientId }) => ({ provider, clientId }));
   const byId = groupBy(ids, ({ clientId }) => clientId);
-  return (token: AclToken, services: ReadonlySet<string>): TokenHolder => {
-    const { accessorId: name, description, roles } = token;
+  return (aclToken: AclToken, services: ReadonlySet<string>): TokenHolder => {
+    const { accessorId: name, description, roles } = aclToken;
     const forms = formsOf(description);
-    const claimed = [...services].map((service) => claims.get(serviceText(ownService(mapping, service))));
+    const claimed = [...services].map((serviceName) =>
+      claims.get(serviceText(ownService(mapping, serviceName))),
+    );
     const words = [...description.split(SEPARATORS), ...forms.keys(), ...roles];
     const found = [
       ...words.flatMap((word) => byId.get(word) ?? []),

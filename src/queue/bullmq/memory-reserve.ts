@@ -130,8 +130,8 @@ if redis.call('DEL', P .. '${PARTS[1]}') == 0 then return 'none' end
 redis.call('SET', P .. '${ONLY_JOURNAL}', '1')
 return 'journal'`);
 
-function toMemory(info: string): Memory {
-  const field = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? Number.NaN);
+function toMemory(answer: string): Memory {
+  const field = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(answer)?.[1] ?? Number.NaN);
   const [used, most] = [field('used_memory'), field('maxmemory')];
   if (Number.isNaN(used + most)) throw new Error('Redis does not report its memory');
   return { used, most };

@@ -11,7 +11,7 @@ const READY_TIMEOUT_MS = 3000;
 const COMMAND_TIMEOUT_MS = 3000;
 const CONNECT_TIMEOUT_MS = 3000;
 const FIRST_RECONNECT_DELAY_MS = 50;
-const LONGEST_RECONNECT_DELAY_MS = 1000;
+const MAX_RECONNECT_DELAY_MS = 1000;
 // Longer than any blocking read of a worker (10 s); without it a connection that a firewall dropped hangs for
 // as long as the kernel retransmits.
 const WORKER_SOCKET_TIMEOUT_MS = 20_000;
@@ -296,7 +296,7 @@ class WorkerConnection extends Redis {
 const reconnect = {
   connectTimeout: CONNECT_TIMEOUT_MS,
   // Nothing of it is random: a revocation waits for the connection, and a process has a few.
-  retryStrategy: (times: number) => doublingMs(times, FIRST_RECONNECT_DELAY_MS, LONGEST_RECONNECT_DELAY_MS),
+  retryStrategy: (times: number) => doublingMs(times, FIRST_RECONNECT_DELAY_MS, MAX_RECONNECT_DELAY_MS),
   // After a failover the old primary answers READONLY: look the address up again.
   reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
 };

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { compareText } from '../../model/compare-text.js';
 import type { Replica } from '../../model/replica.js';
-import { MOST_REPLICAS, ROSTER_LIFE_MS, type Roster, type SeenReplica } from '../roster.js';
+import { MAX_REPLICAS, ROSTER_LIFE_MS, type Roster, type SeenReplica } from '../roster.js';
 import type { RedisLink } from './redis-link.js';
 import { Script, toPairs } from './script.js';
 
@@ -67,7 +67,7 @@ export class BullmqRoster implements Roster {
   }
 
   async show(replica: Replica): Promise<void> {
-    await this.#link.runIfRoom(SHOW, replica.replica, JSON.stringify(replica), ROSTER_LIFE_MS, MOST_REPLICAS);
+    await this.#link.runIfRoom(SHOW, replica.replica, JSON.stringify(replica), ROSTER_LIFE_MS, MAX_REPLICAS);
   }
 
   async leave(name: string): Promise<void> {

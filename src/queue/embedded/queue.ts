@@ -11,7 +11,7 @@ import { KeyTable } from './key-table.js';
 import type { Check, StateFile } from './state-file.js';
 
 // A timer of Node holds at most 24.8 days; looking once an hour costs nothing.
-const LONGEST_SLEEP_MS = 3_600_000;
+const MAX_SLEEP_MS = 3_600_000;
 const PAUSE_AFTER_STORE_FAILURE_MS = 1000;
 
 interface Taken {
@@ -223,7 +223,7 @@ export class EmbeddedQueue implements Queue {
   #nextDueInMs(now: number): number | undefined {
     const dueAt = this.#file.read(() => this.#table.nextDueAt(now));
     if (dueAt === undefined) return undefined;
-    return Math.min(Math.max(dueAt - this.#deps.clock.now(), 1), LONGEST_SLEEP_MS);
+    return Math.min(Math.max(dueAt - this.#deps.clock.now(), 1), MAX_SLEEP_MS);
   }
 
   /** Until the next notification, the end of `ms` (if given), or the end of the signal. */

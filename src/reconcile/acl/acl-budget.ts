@@ -9,8 +9,8 @@ import { type AclBudget, budgetOf, inferredAcrossFleet, NO_ACL } from '../../sta
 import { orphanedObjects } from '../../state/orphaned-acl.js';
 import { cachedPeople, plannedPeople, providersOfPeople } from '../../state/people-acl.js';
 import { hasInferredLoss, planClientAcl } from '../../state/plan-client-acl.js';
+import { countInSlices } from '../count-in-slices.js';
 import type { ReconcilerDeps } from '../deps.js';
-import { inSlices } from '../in-slices.js';
 
 const SLICE = 100;
 
@@ -42,7 +42,7 @@ export function fleetBudget({ world, window }: Counting, now: number, counted: A
 
 /** Counts the clients in advance: after a read that renewed everything there are thousands. */
 export async function countAhead(deps: Known & Pick<ReconcilerDeps, 'clock'>): Promise<void> {
-  if (isAclActive(deps)) await inSlices((now) => countClients(deps, now, SLICE), deps);
+  if (isAclActive(deps)) await countInSlices((now) => countClients(deps, now, SLICE), deps);
 }
 
 /** Counts at most `limit` clients; false where more are left. */

@@ -23,7 +23,7 @@ import { refreshMembers } from './read-members.js';
 import { isSessionSubject } from './sessions.js';
 
 /** The most grants of one run, so that a revocation does not wait for more. */
-const MOST_GRANTS = 200;
+const MAX_GRANTS = 200;
 /** Before the next run after a write without an answer. */
 const ABANDONED_RETRY_MS = 5_000;
 
@@ -40,7 +40,7 @@ export async function reconcilePeople(
   job: Job,
   deps: PeopleDeps,
   signal: AbortSignal,
-  mostGrants = MOST_GRANTS,
+  mostGrants = MAX_GRANTS,
 ): Promise<JobResult> {
   if (!isAclActive(deps)) return { kind: 'done' };
   // Without its evidence a named removal would be an inferred one, which the mass guard may hold.

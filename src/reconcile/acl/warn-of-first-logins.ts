@@ -1,7 +1,7 @@
 import type { ClientAclPlan } from '../../state/plan-client-acl.js';
 import type { ReconcilerDeps } from '../deps.js';
 
-const MOST_NAMED = 20;
+const MAX_NAMED = 20;
 
 /**
  * Warns of the clients that gain a login by the name of a service alone, the first time that a comparison finds some: after
@@ -15,10 +15,10 @@ export function warnOfFirstLogins(
   const gaining = plans.filter(({ changes }) => changes.some(({ reason }) => reason === 'ServiceNamed'));
   if (gaining.length === 0) return;
   acl.hasWarnedOfFirstLogins = true;
-  const logins = gaining.slice(0, MOST_NAMED).map(({ client, desired }) => ({
+  const logins = gaining.slice(0, MAX_NAMED).map(({ client, desired }) => ({
     provider: client.provider,
     clientId: client.clientId,
-    services: desired.roles.flatMap(({ serviceIdentities }) => serviceIdentities).slice(0, MOST_NAMED),
+    services: desired.roles.flatMap(({ serviceIdentities }) => serviceIdentities).slice(0, MAX_NAMED),
   }));
   logger.warn(
     { count: gaining.length, logins },

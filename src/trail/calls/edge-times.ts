@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Trail } from '../../decisions/trail.js';
 import { type TrailEdge, toEdge } from '../edge.js';
-import { readStanding } from '../read-standing.js';
+import { readSubjectState } from '../read-subject-state.js';
 
 /** What the trail says of an edge at an instant. */
 export interface EdgeTimes {
@@ -17,11 +17,11 @@ interface Known {
 }
 
 /** Pairs that are kept. Each holds one decision. */
-const MOST_SUBJECTS = 10_000;
+const MAX_SUBJECTS = 10_000;
 
 /** Remembers what it read: the lines of a log are about few pairs, and nearly in the order of time. */
 export function createEdgeTimes(trail: Trail): EdgeTimes {
-  const known = new LRUCache<string, Known>({ max: MOST_SUBJECTS });
+  const known = new LRUCache<string, Known>({ max: MAX_SUBJECTS });
   return {
     async edgeAt(subject, at, horizon) {
       const found = known.get(subject);
@@ -36,8 +36,8 @@ export function createEdgeTimes(trail: Trail): EdgeTimes {
 }
 
 async function readKnown(trail: Trail, subject: string, at: string, horizon: string): Promise<Known> {
-  const standing = await readStanding(trail, subject, at);
-  const edge = standing && toEdge(standing);
+  const state = await readSubjectState(trail, subject, at);
+  const edge = state && toEdge(state);
   const next = await trail.next(subject, at);
   // What is open at both ends of a millisecond may have changed within it.
   const end = next === undefined ? horizon : justBefore(next.time);

@@ -74,7 +74,7 @@ function toIdentity(uri: string | undefined): MeshIdentity | 'other' | undefined
   if (trustDomain === undefined || namespace === undefined || dc === undefined || name === undefined)
     return 'other';
   try {
-    const [ap = '', ns = '', datacenter = '', service = ''] = [partition, namespace, dc, name].map(
+    const [ap = '', ns = '', datacenter = '', serviceName = ''] = [partition, namespace, dc, name].map(
       decodeURIComponent,
     );
     return {
@@ -82,7 +82,7 @@ function toIdentity(uri: string | undefined): MeshIdentity | 'other' | undefined
       partition: ap,
       namespace: ns,
       datacenter: datacenter.toLowerCase(),
-      name: service,
+      name: serviceName,
     };
   } catch {
     return 'other';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Decision } from '../../model/decision.js';
 import type { Citation } from '../edge.js';
-import type { Evidence } from './evidence.js';
+import type { EvidenceReport } from './evidence-report.js';
 import type { Integrity } from './integrity.js';
 import { evidencePage } from './page.js';
 import { csvRow } from './text.js';
@@ -9,14 +9,14 @@ import { csvRow } from './text.js';
 /** How decisions and access are shown. */
 export interface EvidenceTexts {
   /** For people. */
-  readonly accessText: (access: Evidence['edges'][number]['access']) => string;
+  readonly accessText: (access: EvidenceReport['edges'][number]['access']) => string;
   /** The event as JSON. */
   readonly eventText: (decision: Decision) => string;
 }
 
 /** The files of a report by name. */
 export function evidenceFiles(
-  evidence: Evidence,
+  evidence: EvidenceReport,
   integrity: Integrity,
   { accessText, eventText }: EvidenceTexts,
 ): ReadonlyMap<string, string> {

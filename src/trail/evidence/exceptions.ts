@@ -4,7 +4,7 @@ import { type Citation, cite } from '../edge.js';
 
 /** What an auditor should ask about. */
 export interface Exceptions {
-  readonly findings: readonly Finding[];
+  readonly findings: readonly ExceptionFinding[];
   /** Events that were not believed; each is a decision of its own. */
   readonly refusedEvents: number;
   /** Complete comparisons with Consul, and the longest time without one. */
@@ -18,7 +18,7 @@ export interface Exceptions {
   };
 }
 
-export interface Finding {
+export interface ExceptionFinding {
   readonly what: string;
   readonly decisions: readonly (Citation & { readonly subject: string })[];
 }
@@ -66,7 +66,7 @@ export function findExceptions({
   readonly to: string;
 }): Exceptions {
   const oldestFirst = decisions.toReversed();
-  const finding = (what: string, isOf: (decision: Decision) => boolean): Finding => ({
+  const finding = (what: string, isOf: (decision: Decision) => boolean): ExceptionFinding => ({
     what,
     decisions: oldestFirst.filter(isOf).map((decision) => ({ ...cite(decision), subject: decision.subject })),
   });

@@ -17,7 +17,7 @@ export interface Latencies {
 }
 
 const BOUNDS = [10, 50, 100, 500, 1_000, 2_000, 5_000, 30_000, 300_000] as const;
-const MOST_SLOWEST = 20;
+const MAX_SLOWEST = 20;
 
 /** Only changes with an event behind them: what a timer or a command found has no event to count from. */
 const FROM_EVENTS: ReadonlySet<string> = new Set(['webhook', 'poll', 'order', 'fan-out']);
@@ -42,6 +42,6 @@ export function toLatencies(changes: readonly Decision[]): Latencies {
         count: timed.filter(({ ms }) => ms > above && (upToMs === null || ms <= upToMs)).length,
       };
     }),
-    slowest: timed.slice(-MOST_SLOWEST).toReversed(),
+    slowest: timed.slice(-MAX_SLOWEST).toReversed(),
   };
 }

@@ -1,23 +1,23 @@
 import type { Decision } from '../../model/decision.js';
 import type { Citation } from '../edge.js';
 import { barChart } from './bar-chart.js';
-import type { Evidence } from './evidence.js';
+import type { EvidenceReport } from './evidence-report.js';
 import type { Integrity } from './integrity.js';
 import { MOVE_KINDS } from './moves.js';
 import { STYLE } from './style.js';
 import { breakableHtml, escapeHtml, millisText } from './text.js';
 
 /** A page for a browser stays usable; the CSV files have every row. */
-const MOST_ROWS = 500;
-const MOST_CITED = 5_000;
-const MOST_LINKS = 5;
+const MAX_ROWS = 500;
+const MAX_CITED = 5_000;
+const MAX_LINKS = 5;
 
-type AccessText = (access: Evidence['edges'][number]['access']) => string;
+type AccessText = (access: EvidenceReport['edges'][number]['access']) => string;
 
 /** The report as one page without scripts or other files, for the screen and for print. */
-export function evidencePage(evidence: Evidence, integrity: Integrity, accessText: AccessText): string {
+export function evidencePage(evidence: EvidenceReport, integrity: Integrity, accessText: AccessText): string {
   const { owner, period, extent } = evidence;
-  const cited = new Map(evidence.decisions.slice(0, MOST_CITED).map((each) => [each.id, each]));
+  const cited = new Map(evidence.decisions.slice(0, MAX_CITED).map((each) => [each.id, each]));
   const link = (citation: Citation | undefined) => decisionLink(citation, cited);
   const sections = [
     summary(evidence, integrity),
@@ -58,7 +58,7 @@ function decisionLink(citation: Citation | undefined, cited: ReadonlyMap<string,
 }
 
 function summary(
-  { edges, acl, moves, revocations, held, exceptions }: Evidence,
+  { edges, acl, moves, revocations, held, exceptions }: EvidenceReport,
   { verified }: Integrity,
 ): string {
   const pending = held.filter(({ end }) => end === 'pending').length;
@@ -83,7 +83,7 @@ function summary(
     .join('')}</section>`;
 }
 
-function review({ edges, acl }: Evidence, accessText: AccessText, link: Link): string {
+function review({ edges, acl }: EvidenceReport, accessText: AccessText, link: Link): string {
   const rows = edges.map((edge) => [
     breakableHtml(`${edge.source} → ${edge.destination}`),
     breakableHtml(accessText(edge.access)) +
@@ -118,7 +118,7 @@ ${table(['edge', 'access', 'client', 'kind', 'scopes', 'reason', 'since', 'last 
 ${table(['object', 'for', 'kind', 'scopes', 'content', 'since', 'last change'], rules, 'consul-rules.csv')}</section>`;
 }
 
-function movesSection({ moves }: Evidence, link: Link): string {
+function movesSection({ moves }: EvidenceReport, link: Link): string {
   const bars = MOVE_KINDS.map((kind) => ({
     label: `${kind}s`,
     value: moves.filter((move) => move.kind === kind).length,
@@ -139,12 +139,12 @@ ${table(['', 'name', 'kind', 'slowest change', 'decisions'], rows, 'joiners-move
 
 /** The newest ones: the CSV file has all. */
 function linksText(decisions: readonly Citation[], link: Link): string {
-  const more = decisions.length - MOST_LINKS;
+  const more = decisions.length - MAX_LINKS;
   const rest = more > 0 ? [`and ${more} older`] : [];
-  return [...decisions.slice(-MOST_LINKS).map((each) => link(each)), ...rest].join('<br>');
+  return [...decisions.slice(-MAX_LINKS).map((each) => link(each)), ...rest].join('<br>');
 }
 
-function times({ revocations, grants }: Evidence, link: Link): string {
+function times({ revocations, grants }: EvidenceReport, link: Link): string {
   const { count, untimed, p50Ms, p95Ms, p99Ms, maxMs, bars, slowest } = revocations;
   const shown = bars.map(({ upToMs, count: value }) => ({
     label: upToMs === null ? 'longer' : `up to ${millisText(upToMs)}`,
@@ -167,7 +167,7 @@ ${table(
 )}</section>`;
 }
 
-function heldSection({ held }: Evidence, link: Link): string {
+function heldSection({ held }: EvidenceReport, link: Link): string {
   const rows = held.map(({ subject, action, hold, end, by, endedBy }) => [
     breakableHtml(subject),
     breakableHtml(action),
@@ -181,7 +181,7 @@ function heldSection({ held }: Evidence, link: Link): string {
 ${table(['subject', 'action', 'why', 'held', 'end', 'by', 'ended'], rows, 'held-changes.csv')}</section>`;
 }
 
-function exceptionsSection({ exceptions }: Evidence, link: Link): string {
+function exceptionsSection({ exceptions }: EvidenceReport, link: Link): string {
   const { findings, refusedEvents, comparisons, longestGapMs, lastComparison } = exceptions;
   const found = findings.filter(({ decisions }) => decisions.length > 0);
   const rows = found.flatMap(({ what, decisions }) =>
@@ -212,7 +212,7 @@ ${table(['exception', 'subject', 'reason', 'by', 'detail', 'decision'], rows, 'e
 <p>Not in the log: static Consul tokens (<code>scopemesh tokens --static</code>), a default policy that allows (<code>scopemesh doctor</code>), wildcards and foreign intentions that were never in the way, and how long no replica led (metrics).</p></section>`;
 }
 
-function actorsSection({ actors }: Evidence, link: Link): string {
+function actorsSection({ actors }: EvidenceReport, link: Link): string {
   const rows = actors.map(({ kind, clients, edges, aclObjects, scopes }) => [
     kind,
     String(clients),
@@ -268,7 +268,7 @@ function signedText({ log, first, last, signed }: Integrity['logs'][number]): st
   return `decisions ${first} to ${signed} of ${name} are signed, and ${signed + 1} to ${last} are not`;
 }
 
-function appendix({ decisions }: Evidence, cited: ReadonlyMap<string, Decision>): string {
+function appendix({ decisions }: EvidenceReport, cited: ReadonlyMap<string, Decision>): string {
   const rows = [...cited.values()].map(({ id, time, subject, outcome, reason, principal, cause }) => {
     const by = (principal ?? cause.principal)?.id ?? '–';
     const cells = [time, subject, outcome, reason, by, cause.kind].map(
@@ -284,9 +284,9 @@ function appendix({ decisions }: Evidence, cited: ReadonlyMap<string, Decision>)
 
 function table(head: readonly string[], rows: readonly (readonly string[])[], file: string): string {
   if (rows.length === 0) return '<p class="none">None.</p>';
-  const more = rows.length - MOST_ROWS;
+  const more = rows.length - MAX_ROWS;
   const body = rows
-    .slice(0, MOST_ROWS)
+    .slice(0, MAX_ROWS)
     .map((row) => `<tr>${row.map((cell) => `<td>${cell}</td>`).join('')}</tr>`);
   const rest = more > 0 ? `<p>${more} more are in <code>${file}</code>.</p>` : '';
   return `<table><thead><tr>${head.map((each) => `<th>${each}</th>`).join('')}</tr></thead><tbody>${body.join('')}</tbody></table>${rest}`;

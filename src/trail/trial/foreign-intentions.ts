@@ -2,7 +2,7 @@ import { compareText } from '../../model/compare-text.js';
 import { covers } from '../../plan/access.js';
 import { isOwned } from '../../plan/ownership.js';
 import { type ActualAccess, intentionSubject } from '../../plan/plan.js';
-import { opens } from '../../plan/precedence.js';
+import { allowsAnything } from '../../plan/precedence.js';
 import { asAccess } from '../content.js';
 import type { MeshNow } from './mesh-now.js';
 
@@ -21,7 +21,7 @@ export function foreignIntentions(
   return [...entries.values()]
     .flatMap(({ destination, sources }) =>
       sources.flatMap((source) => {
-        if (source.peer !== undefined || isOwned(owner, source) || !opens(source.access)) return [];
+        if (source.peer !== undefined || isOwned(owner, source) || !allowsAnything(source.access)) return [];
         const ours = asAccess(desired.get(intentionSubject(destination, source.name)));
         if (covers(ours, asAccess(source.access))) return [];
         return { source: source.name, destination: destination.name, access: source.access };

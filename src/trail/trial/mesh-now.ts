@@ -2,7 +2,7 @@ import type { DefaultPolicy, IntentionEntry, IntentionSource, ServiceName } from
 import type { Selection } from '../../model/selection.js';
 import { isOwned, isSourceOf } from '../../plan/ownership.js';
 import type { ActualAccess } from '../../plan/plan.js';
-import { takesOver } from '../../plan/precedence.js';
+import { fallbackIntention } from '../../plan/precedence.js';
 import { serviceText } from '../../plan/world.js';
 
 /** Consul's intentions as they are now. */
@@ -43,7 +43,7 @@ export function effectiveWithout(mesh: MeshNow, source: ServiceName, destination
   const [entry, wildcard] = [destination, { ...destination, name: '*' }].map((name) =>
     mesh.entries.get(serviceText(name)),
   );
-  const wider = takesOver(source, entry, wildcard);
+  const wider = fallbackIntention(source, entry, wildcard);
   if (wider === undefined)
     return {
       access: { kind: mesh.defaultPolicy === 'allow' ? 'allow' : 'deny' },

@@ -2,7 +2,7 @@ import type { Trail } from '../../decisions/trail.js';
 import { SyncError } from '../../errors.js';
 import type { Decision } from '../../model/decision.js';
 import { type Citation, cite } from '../edge.js';
-import { isChange } from '../standing.js';
+import { isChange } from '../subject-state.js';
 import { type PlannedEdge, plannedByDecision } from './planned-edge.js';
 
 /** What was planned for an edge from one decision to the next. */
@@ -35,9 +35,9 @@ interface EdgeReading {
 }
 
 /** Periods that are kept in memory. */
-const MOST_PERIODS = 200_000;
+const MAX_PERIODS = 200_000;
 /** Of one edge, before the trial, that say nothing about plans. */
-const MOST_OTHERS = 100;
+const MAX_OTHERS = 100;
 
 /**
  * What the trail says was planned until `to`, since `from` (ISO 8601); with `orWrite` since the last write to Consul, if that
@@ -57,10 +57,10 @@ export async function readPastPlans(
       written = decision.time;
       if (orWrite) from = written;
     }
-    if (take(edges, decision) && ++count > MOST_PERIODS)
+    if (take(edges, decision) && ++count > MAX_PERIODS)
       throw new SyncError(
         'ERR_CONFIG',
-        `there are more than ${MOST_PERIODS} decisions since ${from}; ask for a shorter time with --from`,
+        `there are more than ${MAX_PERIODS} decisions since ${from}; ask for a shorter time with --from`,
         { retriable: false },
       );
   }
@@ -101,7 +101,7 @@ async function lastPlan(trail: Trail, subject: string, at: string): Promise<Deci
   let others = 0;
   for await (const decision of trail.newestFirst(subject, at)) {
     if (plannedByDecision(decision) !== undefined) return decision;
-    if (++others === MOST_OTHERS) return 'unread';
+    if (++others === MAX_OTHERS) return 'unread';
   }
   return undefined;
 }

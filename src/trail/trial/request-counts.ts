@@ -50,10 +50,10 @@ export interface RequestCounts {
 }
 
 /** Groups of one outcome that are kept: a caller chooses its paths. */
-const MOST_GROUPS = 1_000;
+const MAX_GROUPS = 1_000;
 const SEGMENTS = 2;
 /** Characters. A longer one is often a token. */
-const LONGEST_SEGMENT = 40;
+const MAX_SEGMENT_LENGTH = 40;
 
 const NOT_JUDGED = {
   answered: 'the proxy answered for another reason, so perhaps no intention was applied',
@@ -108,7 +108,7 @@ export function createRequestCounter(facts: RequestFacts): RequestCounter {
       const key = JSON.stringify(Object.values(place));
       const alike = groups[judged.outcome];
       const known = alike.get(key);
-      if (known === undefined && alike.size >= MOST_GROUPS) notListed[judged.outcome]++;
+      if (known === undefined && alike.size >= MAX_GROUPS) notListed[judged.outcome]++;
       else alike.set(key, { ...place, count: (known?.count ?? 0) + 1, lastSeen: later(known, call.at) });
     },
     addUnreadable() {
@@ -156,7 +156,7 @@ function prefixOf(path: string): string {
   const segments = plain.split('/');
   const prefix = segments
     .slice(0, SEGMENTS + 1)
-    .map((segment) => (segment.length > LONGEST_SEGMENT ? '*' : segment))
+    .map((segment) => (segment.length > MAX_SEGMENT_LENGTH ? '*' : segment))
     .join('/');
   return segments.length > SEGMENTS + 1 ? `${prefix}/` : prefix;
 }

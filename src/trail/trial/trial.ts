@@ -1,7 +1,7 @@
 import type { Trail } from '../../decisions/trail.js';
 import { SyncError } from '../../errors.js';
 import type { Hold } from '../../plan/plan.js';
-import { type Answer, indexLimits, openAnswer } from '../answer.js';
+import { indexLimits, openAnswer, type TrailAnswer } from '../answer.js';
 import type { LoggedCall } from '../calls/logged-call.js';
 import { type ForeignIntention, foreignIntentions } from './foreign-intentions.js';
 import type { MeshNow } from './mesh-now.js';
@@ -12,7 +12,7 @@ import { isBreaking, type TrialEdge, trialEdges } from './trial-edges.js';
 import { type TrialObject, trialObjects } from './trial-objects.js';
 
 /** What enforcing would have changed since `from`, and would change now. */
-export interface TrialAnswer extends Answer {
+export interface TrialAnswer extends TrailAnswer {
   readonly from: string;
   /** Whether enforcing would now close or narrow an edge, take away by an ACL object or a jwt-provider, or refuse a request of the logs. */
   readonly isBreaking: boolean;
@@ -37,7 +37,7 @@ export interface TrialQuestion {
 }
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
-const LONGEST_DEFAULT_MS = 7 * DAY_MS;
+const MAX_DEFAULT_MS = 7 * DAY_MS;
 
 const LIMITS = [
   'Intentions of others, wildcards and the default policy are taken as they are now, also for the past.',
@@ -53,7 +53,7 @@ export async function trial(trail: Trail, question: TrialQuestion): Promise<Tria
     throw refusal('the decision log is empty, so nothing was observed: start scopemesh run in mode observe');
   if (question.from !== undefined && question.from < first)
     throw refusal(`the decision log begins at ${first}: ask with --from ${first}, or leave --from out`);
-  const longest = new Date(Math.max(Date.parse(at) - LONGEST_DEFAULT_MS, Date.parse(first)));
+  const longest = new Date(Math.max(Date.parse(at) - MAX_DEFAULT_MS, Date.parse(first)));
   const earliest = question.from ?? longest.toISOString();
   const past = await readPastPlans(trail, { from: earliest, to: at, orWrite: question.from === undefined });
   const { history, from, written, unread } = past;

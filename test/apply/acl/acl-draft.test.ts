@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { aclDraft, parseTokensMeant } from '../../../src/apply/acl/acl-draft.js';
+import { aclDraft, parseAffectedTokens } from '../../../src/apply/acl/acl-draft.js';
 import { NOW } from '../../plan/scene.js';
 import { applyRig, CAUSE } from '../apply-rig.js';
 import { gain, loss, method, policy, role, stepsFor, WEB } from './memory-acl.js';
@@ -72,16 +72,18 @@ describe('the tokens that a record names', () => {
     { authMethod: WEB, role: WEB },
     { role: WEB, longerThanSeconds: 300 },
   ])('are read back: %o', (meant) => {
-    expect(Object.entries(parseTokensMeant(meant) ?? {})).toEqual(Object.entries(meant));
+    expect(Object.entries(parseAffectedTokens(meant) ?? {})).toEqual(Object.entries(meant));
   });
 
   it('are what can be read of it', () => {
-    expect(parseTokensMeant({ authMethod: 1, role: WEB, longerThanSeconds: '300' })).toEqual({ role: WEB });
-    expect(parseTokensMeant({ authMethod: WEB, role: 1 })).toEqual({ authMethod: WEB });
+    expect(parseAffectedTokens({ authMethod: 1, role: WEB, longerThanSeconds: '300' })).toEqual({
+      role: WEB,
+    });
+    expect(parseAffectedTokens({ authMethod: WEB, role: 1 })).toEqual({ authMethod: WEB });
   });
 
   it.each([undefined, null, 'text', 7, {}, { authMethod: 1 }, { longerThanSeconds: 300 }])(
     'cannot be read from %o',
-    (damaged) => expect(parseTokensMeant(damaged)).toBeUndefined(),
+    (damaged) => expect(parseAffectedTokens(damaged)).toBeUndefined(),
   );
 });

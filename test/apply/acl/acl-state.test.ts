@@ -91,10 +91,10 @@ describe('a key', () => {
     expect(state.isDoubtful(KEY, NOW)).toBe(false);
     state.noteOnItsWay(KEY, NOW + 30);
     state.noteOnItsWay(KEY, NOW + 20);
-    expect(state.onItsWayMs(KEY, NOW)).toBe(30);
-    expect(state.onItsWayMs('client/main/api', NOW)).toBe(0);
+    expect(state.inFlightMs(KEY, NOW)).toBe(30);
+    expect(state.inFlightMs('client/main/api', NOW)).toBe(0);
     expect(state.isDoubtful(KEY, NOW + 29)).toBe(true);
-    expect(state.onItsWayMs(KEY, NOW + 31)).toBe(0);
+    expect(state.inFlightMs(KEY, NOW + 31)).toBe(0);
     expect(state.isDoubtful(KEY, NOW + 30)).toBe(true);
     expect(state.isDoubtful(KEY, NOW + 30)).toBe(false);
   });

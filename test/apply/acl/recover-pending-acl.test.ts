@@ -112,7 +112,7 @@ describe('a write that a crash left open', () => {
     expect(consul.settled[0]?.detail).toContain('interrupted before this write reached Consul');
     expect(remembered).toEqual(new Map([['x', 'y']]));
     expect(consul.updates).toEqual([{ lastApplied: new Map() }]);
-    expect(consul.deps.acl.onItsWayMs(KEY, consul.nowMs)).toBe(20_000);
+    expect(consul.deps.acl.inFlightMs(KEY, consul.nowMs)).toBe(20_000);
   });
 
   it('is not waited for once its request can no longer come', async () => {
@@ -136,7 +136,7 @@ describe('a write that a crash left open', () => {
     expect(outcomes(consul)).toEqual(Array.from({ length: 3 }, () => 'unknown Interrupted'));
     expect(consul.settled[0]?.detail).toContain('cannot be known');
     expect(consul.updates).toEqual([{ lastApplied: new Map() }]);
-    expect(consul.deps.acl.onItsWayMs(KEY, NOW)).toBe(30_000);
+    expect(consul.deps.acl.inFlightMs(KEY, NOW)).toBe(30_000);
   });
 
   it('of a binding rule is judged by any of the rules with its names', async () => {

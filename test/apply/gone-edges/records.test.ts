@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { goneTriggers, recordGone } from '../../../src/apply/gone-edges.js';
+import { goneTriggers, recordGone } from '../../../src/apply/record-gone-edges.js';
 import { clientKey, formatKey } from '../../../src/model/key.js';
 import { silentLogger } from '../../../src/observe.js';
 import { type GoneEdge, goneEdges } from '../../../src/plan/gone-edges.js';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { recoverPendingClaims } from '../../../src/apply/claim-records.js';
 import { draftOf } from '../../../src/apply/decision-drafts.js';
-import { onItsWayMs } from '../../../src/apply/lost-answers.js';
+import { inFlightMs } from '../../../src/apply/lost-answers.js';
 import { recordsWithPending, recoverPending } from '../../../src/apply/recover-pending.js';
 import type { ClaimRecord } from '../../../src/model/catalog.js';
 import type { DraftDecision } from '../../../src/model/decision.js';
@@ -228,9 +228,9 @@ describe('the record of an edge after a crash', () => {
 });
 
 test('a request is on its way for 30 s from its record, also if the clock is set back meanwhile', () => {
-  const leftMs = (agoMs: number) => onItsWayMs({ recordedAt: new Date(NOW - agoMs).toISOString() }, NOW);
+  const leftMs = (agoMs: number) => inFlightMs({ recordedAt: new Date(NOW - agoMs).toISOString() }, NOW);
   expect([0, 20_000, 30_000, -10_000, -30_000].map(leftMs)).toEqual([30_000, 10_000, 0, 40_000, 0]);
-  expect(onItsWayMs({}, NOW)).toBe(0);
+  expect(inFlightMs({}, NOW)).toBe(0);
 });
 
 describe('writes of one entry whose answers were lost', () => {

@@ -96,8 +96,8 @@ describe('decisions beside a configuration file that is wrong', () => {
 describe('a checkpoint that an auditor kept', () => {
   it('is shown to be the beginning of the log later, by a proof that needs no log', async () => {
     const directory = join(cli.directory, 'state');
-    const surroundings = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
-    const log = createEmbeddedDecisionLog({ directory, ...surroundings });
+    const runtime = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
+    const log = createEmbeddedDecisionLog({ directory, ...runtime });
     const signer = openSigningKey({ owner: 'payments', directory, file: undefined, logger: silentLogger });
     let head = emptyChain('one');
     const grow = async (count: number) => {

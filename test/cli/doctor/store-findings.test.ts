@@ -7,7 +7,7 @@ import { createMetrics } from '../../../src/cli/metrics.js';
 import { systemClock } from '../../../src/clock.js';
 import { type DecisionLog, MissingTopic } from '../../../src/decisions/log.js';
 import { silentLogger } from '../../../src/observe.js';
-import { parts } from '../../../workers/wire.js';
+import { adapters } from '../../../workers/wire.js';
 import { loadText } from '../../config/load-text.js';
 
 let directory: string;
@@ -35,7 +35,7 @@ state: { directory: ${directory} }
   const findings = await storeFindings(
     config,
     {
-      ...parts,
+      ...adapters,
       openDecisionLog: async (_config, _runtime, given) => {
         options.push(given);
         return log as DecisionLog;

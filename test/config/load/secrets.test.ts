@@ -16,8 +16,8 @@ http: { tokens: [{ name: t, token: "\${SECRET}-of-at-least-32-characters" }] }
 scopes: { "orders:read": { to: orders, provider: a } }`;
 
 function load(secret: string) {
-  const surroundings = { environment: { SECRET: secret }, files: { '/etc/scopemesh/token': `${secret}\n` } };
-  return loadText(fileWith(EVERYWHERE, 'consul', 'providers', 'scopes'), surroundings);
+  const inputs = { environment: { SECRET: secret }, files: { '/etc/scopemesh/token': `${secret}\n` } };
+  return loadText(fileWith(EVERYWHERE, 'consul', 'providers', 'scopes'), inputs);
 }
 
 describe('Secrets', () => {

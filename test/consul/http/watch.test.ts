@@ -12,7 +12,7 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-const SHORTEST_CHECK_MS = 24_000;
+const MIN_CHECK_MS = 24_000;
 
 /** A clock whose sleeps end at once, and are written down. A sleep until a comparison never ends. */
 function instantClock(): Clock & { readonly slept: number[] } {
@@ -23,7 +23,7 @@ function instantClock(): Clock & { readonly slept: number[] } {
     now: () => now,
     sleep: async (ms, signal) => {
       signal?.throwIfAborted();
-      if (ms >= SHORTEST_CHECK_MS) return aborted(signal);
+      if (ms >= MIN_CHECK_MS) return aborted(signal);
       slept.push(ms);
       now += ms;
       await new Promise((resolve) => setImmediate(resolve));

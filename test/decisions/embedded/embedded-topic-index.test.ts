@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { HOLE_PATIENCE_MS, MOST_HELD } from '../../../src/decisions/embedded/topic-index-judge.js';
+import { HOLE_PATIENCE_MS, MAX_HELD } from '../../../src/decisions/embedded/topic-index-judge.js';
 import type { Decision } from '../../../src/model/decision.js';
 import { accessDiff } from '../../../src/trail/access-diff.js';
 import { historyOf } from '../../../src/trail/history.js';
@@ -141,11 +141,11 @@ describe('the index of a topic', () => {
 
   it('holds back a limited number of decisions', async () => {
     const rig = createIndexRig(directory);
-    const all = chained(Array.from({ length: MOST_HELD + 3 }, (_, each) => opened(`s${each}`, 1)));
+    const all = chained(Array.from({ length: MAX_HELD + 3 }, (_, each) => opened(`s${each}`, 1)));
     await rig.take(partsOf([...all.slice(0, 1), ...all.slice(2)]));
     expect(await rig.ids()).toHaveLength(1);
     await rig.take(partsOf([]));
-    expect(await rig.ids()).toHaveLength(MOST_HELD + 2);
+    expect(await rig.ids()).toHaveLength(MAX_HELD + 2);
     expect(rig.faults).toEqual(['gap']);
   });
 

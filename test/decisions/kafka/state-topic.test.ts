@@ -4,7 +4,10 @@ import { systemClock } from '../../../src/clock.js';
 import { toStoredText } from '../../../src/decisions/chain.js';
 import { StateTopic } from '../../../src/decisions/kafka/state-topic.js';
 import type { TopicMessage } from '../../../src/decisions/kafka/topic-reader.js';
-import type { Companion, TransactionalWriter } from '../../../src/decisions/kafka/transactional-writer.js';
+import type {
+  DependentMessages,
+  TransactionalWriter,
+} from '../../../src/decisions/kafka/transactional-writer.js';
 import type { Decision } from '../../../src/model/decision.js';
 import { silentLogger } from '../../../src/observe.js';
 import { decision } from '../../support/decisions.js';
@@ -32,14 +35,14 @@ function world(
     fetchTopicOffsets: async () => [{ partition: 0, low: '0', high: `${states.length}` }],
   };
   const kafka = { admin: () => admin } as unknown as Kafka;
-  const commit = ({ messages }: Companion) => {
+  const commit = ({ messages }: DependentMessages) => {
     for (const message of messages(NO_OFFSETS)) {
       written.push(message);
       if (message.value !== null) states.push({ partition: 0, value: String(message.value) });
     }
   };
   const writer = {
-    write: async (_: readonly Message[], companion: Companion) => commit(companion),
+    write: async (_: readonly Message[], dependent: DependentMessages) => commit(dependent),
   } as unknown as TransactionalWriter;
   const low = new Map(decisions.map((_, partition) => [partition, from[partition] ?? 0n]));
   const end = new Map(decisions.map((all, at) => [at, BigInt(all.length) + (from[at] ?? 0n)]));

@@ -23,8 +23,8 @@ const LATEST_MS = 250;
 it('leaves one unbroken, signed chain, with each decision once, when it is killed at random instants', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'scopemesh-kills-'));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
-  const surroundings = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
-  const store = createEmbeddedStore({ directory, ...surroundings });
+  const runtime = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
+  const store = createEmbeddedStore({ directory, ...runtime });
   const settled = decisions(COUNT, 7);
   await store.journal.settle('destination/default/default/orders', settled);
   await store.close();
@@ -33,7 +33,7 @@ it('leaves one unbroken, signed chain, with each decision once, when it is kille
   const killed = await relayWithKills({ directory, batch: 5 }, instants);
   console.log(`killed ${killed} of ${KILLS} processes, after ${instants.join(', ')} ms`);
 
-  const log = createEmbeddedDecisionLog({ directory, ...surroundings });
+  const log = createEmbeddedDecisionLog({ directory, ...runtime });
   onTestFinished(() => log.close());
   const events: string[] = [];
   for await (const event of log.readEvents({ from: 'start', follow: false }, AbortSignal.timeout(60_000)))

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../../src/clock.js';
 import type { WebhookSender } from '../../../src/decisions/webhook.js';
 import { FORBIDDEN_MS, OUTAGE_MS } from '../../../src/decisions/webhook-delivery.js';
-import { askRetry, dropEvent } from '../../../src/decisions/webhook-requests.js';
-import { MOST_DEAD_LETTERS, WebhookStore } from '../../../src/decisions/webhook-state.js';
+import { dropEvent, requestRetry } from '../../../src/decisions/webhook-requests.js';
+import { MAX_DEAD_LETTERS, WebhookStore } from '../../../src/decisions/webhook-state.js';
 import type { KeyValueStore } from '../../../src/queue/key-value-store.js';
 import { decision, decisions } from '../../support/decisions.js';
 import { until } from '../../support/until.js';
@@ -93,7 +93,7 @@ describe('an event that the receiver of a webhook does not take', () => {
       async send(event, signal) {
         if (event.id === 'a') {
           isAsked = true;
-          await askRetry(store(), [failing.id]);
+          await requestRetry(store(), [failing.id]);
         }
         return sender.send(event, signal);
       },
@@ -103,7 +103,7 @@ describe('an event that the receiver of a webhook does not take', () => {
     await begun();
     await rig.log.append([failing]);
     await until('it fails', async () => (await store().state()).failing?.id === failing.id, LONG_MS);
-    await askRetry(store(), ['a']);
+    await requestRetry(store(), ['a']);
     expect(await taken(2)).toEqual(['a', failing.id]);
   });
 
@@ -126,7 +126,7 @@ describe('an event that the receiver of a webhook does not take', () => {
   });
 
   it('keeps its dead letters within a limit, and then waits', async () => {
-    for (let at = 0; at < MOST_DEAD_LETTERS; at++)
+    for (let at = 0; at < MAX_DEAD_LETTERS; at++)
       await store().bury({ id: `${at}`, type: 't', at: '', attempts: 1, error: '', event: '{}' });
     const [full, next] = [decision(), decision()];
     rig.receiver.answer = () => ({ status: rig.receiver.received.length <= 30 ? 400 : 200 });
@@ -134,7 +134,7 @@ describe('an event that the receiver of a webhook does not take', () => {
     await begun();
     await rig.log.append([full, next]);
     expect(await taken(2)).toEqual([full.id, next.id]);
-    expect(await store().deadLetters()).toHaveLength(MOST_DEAD_LETTERS);
+    expect(await store().deadLetters()).toHaveLength(MAX_DEAD_LETTERS);
     expect(await store().bury({ id: '5', type: 't', at: '', attempts: 1, error: '', event: '{}' })).toBe(
       true,
     );
@@ -152,7 +152,7 @@ describe('an event that the receiver of a webhook does not take', () => {
     const again = run();
     await until('it is disabled still', () => again.gauges.get('disabled') === 1, LONG_MS);
     expect(rig.receiver.received).toHaveLength(1);
-    await askRetry(store(), undefined);
+    await requestRetry(store(), undefined);
     expect(await taken(2)).toEqual(idsOf(all));
   });
 
@@ -169,7 +169,7 @@ describe('an event that the receiver of a webhook does not take', () => {
     expect(await dropEvent(store(), first.id)).toBe(true);
     await failingAt(second.id);
     rig.receiver.answer = () => ({ status: 200 });
-    expect(await askRetry(store(), undefined)).toEqual([second.id]);
+    expect(await requestRetry(store(), undefined)).toEqual([second.id]);
     expect(await taken(2)).toEqual([second.id, third.id]);
   });
 
@@ -179,9 +179,9 @@ describe('an event that the receiver of a webhook does not take', () => {
     rig.receiver.answer = ({ id }) => ({ status: id === 'b' ? 400 : 200 });
     run();
     expect(await dropEvent(store(), 'c')).toBe(true);
-    expect(await askRetry(store(), ['a', 'c', 'x'])).toEqual(['a']);
+    expect(await requestRetry(store(), ['a', 'c', 'x'])).toEqual(['a']);
     await taken(1);
-    expect(await askRetry(store(), undefined)).toContain('b');
+    expect(await requestRetry(store(), undefined)).toContain('b');
     await until('b is refused', () => rig.receiver.received.some(({ id }) => id === 'b'), LONG_MS);
     await until('all is done', async () => (await store().state()).asked === undefined, LONG_MS);
     expect(idsOf(await store().deadLetters())).toEqual(['b']);

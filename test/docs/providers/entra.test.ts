@@ -15,9 +15,9 @@ describe('The manual about Entra', () => {
     expect(await faultsOf(fileWith(filled(provider), 'providers', 'scopes'))).toEqual([]);
     const indented = webhook.replace(/^(?=.)/gm, '    ');
     const both = filled(provider).replace('    poll: 30s\n', `    poll: 30s\n${indented}`);
-    const surroundings = { environment: { ENTRA_CLIENT_STATE: 'a text of random characters' } };
+    const inputs = { environment: { ENTRA_CLIENT_STATE: 'a text of random characters' } };
     expect(both).toContain('secrets:');
-    expect(await faultsOf(fileWith(both, 'providers', 'scopes'), surroundings)).toEqual([]);
+    expect(await faultsOf(fileWith(both, 'providers', 'scopes'), inputs)).toEqual([]);
   });
 
   it('names every permission that is checked', async () => {

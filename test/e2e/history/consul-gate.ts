@@ -19,7 +19,7 @@ export interface ConsulGate {
   stop(): Promise<void>;
 }
 
-const MOST_RECENT = 60;
+const MAX_RECENT = 60;
 
 export async function startConsulGate(target: string): Promise<ConsulGate> {
   const { hostname, port: targetPort } = new URL(target);
@@ -55,7 +55,7 @@ export async function startConsulGate(target: string): Promise<ConsulGate> {
       recent.push(
         `${at} ${method} ${path} ${response.statusCode} ${response.headers['x-consul-index'] ?? ''}`,
       );
-      recent.splice(0, recent.length - MOST_RECENT);
+      recent.splice(0, recent.length - MAX_RECENT);
       if (isWatch) seen.set(url.pathname, Number(response.headers['x-consul-index'] ?? 0));
     } catch {
       answer.destroy();

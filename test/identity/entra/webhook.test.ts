@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { RejectedEvent } from '../../../src/errors.js';
-import { createUpkeep, type Upkeep } from '../../../src/identity/entra/subscription.js';
+import { createRequestedRenewals, type RequestedRenewals } from '../../../src/identity/entra/subscription.js';
 import { parseTenant } from '../../../src/identity/entra/tenant.js';
 import { createEntraSource } from '../../../src/identity/entra/webhook.js';
 import type { EventSource } from '../../../src/identity/source.js';
@@ -10,16 +10,16 @@ import { notification, requestOf } from '../../support/entra/notifications.js';
 import { guidOf } from '../../support/entra/tenant.js';
 
 const STATE = 'the state of the subscription';
-let upkeep: Upkeep;
+let requestedRenewals: RequestedRenewals;
 let source: EventSource;
 
 beforeEach(() => {
-  upkeep = createUpkeep();
+  requestedRenewals = createRequestedRenewals();
   source = createEntraSource({
     provider: 'main',
     tenant: parseTenant(`https://login.microsoftonline.com/${TENANT_ID}/v2.0`, 'https://graph.microsoft.com'),
     secrets: [new Secret(STATE)],
-    upkeep,
+    requestedRenewals,
   });
 });
 
@@ -98,15 +98,15 @@ describe('a lifecycle notification', () => {
   it('that requests an authorization lost nothing, and is stored', async () => {
     const [event] = await receive(lifecycle('reauthorizationRequired'));
     expect(event?.triggers).toEqual([]);
-    expect(upkeep.isDue(guidOf('subscription'))).toBe(true);
+    expect(requestedRenewals.isDue(guidOf('subscription'))).toBe(true);
   });
 
   it('about missed notifications or a removed subscription leads to a complete comparison', async () => {
     for (const name of ['missed', 'subscriptionRemoved']) {
       const [event] = await receive(lifecycle(name));
       expect(event?.triggers, name).toMatchObject([{ fullRead: true, urgent: true }]);
-      expect(upkeep.isDue(guidOf('subscription')), name).toBe(true);
-      upkeep.done(guidOf('subscription'));
+      expect(requestedRenewals.isDue(guidOf('subscription')), name).toBe(true);
+      requestedRenewals.done(guidOf('subscription'));
     }
   });
 });

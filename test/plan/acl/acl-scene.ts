@@ -5,11 +5,11 @@ import { compareText } from '../../../src/model/compare-text.js';
 import type { ServiceName } from '../../../src/model/intention.js';
 import type { AclSettings, LoginProvider } from '../../../src/model/login.js';
 import type { Rule } from '../../../src/model/rule.js';
-import type { AclWhy } from '../../../src/plan/acl/acl-change.js';
+import type { AclChangeContext } from '../../../src/plan/acl/acl-change.js';
 import { type DesiredClient, desiredClient } from '../../../src/plan/acl/desired-client.js';
 import type { DesiredAcl } from '../../../src/plan/acl/login.js';
 import { clientName } from '../../../src/plan/acl/object-names.js';
-import type { ClaimStatus } from '../../../src/plan/claims.js';
+import type { ClaimStatus } from '../../../src/plan/claim-status.js';
 import type { ClientBlock } from '../../../src/plan/world.js';
 import { anyCharacter } from '../../support/any-character.js';
 import { client, mapping, named } from '../scene.js';
@@ -130,7 +130,7 @@ export function together(...all: readonly DesiredAcl[]): DesiredAcl {
   };
 }
 
-export function because(_object: AclObject, direction: 'narrow' | 'widen'): AclWhy {
+export function because(_object: AclObject, direction: 'narrow' | 'widen'): AclChangeContext {
   return { reason: direction === 'narrow' ? 'ScopeRevoked' : 'ScopeGranted', isInferred: false, scopes: [] };
 }
 

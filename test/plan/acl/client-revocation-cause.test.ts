@@ -3,7 +3,7 @@ import {
   type ClientRevocationFacts,
   clientRevocationCause,
 } from '../../../src/plan/acl/client-revocation-cause.js';
-import type { ClaimStatus } from '../../../src/plan/claims.js';
+import type { ClaimStatus } from '../../../src/plan/claim-status.js';
 import { claimed, client, desire, mapping, named } from './acl-scene.js';
 
 const web = client('web', ['config:read']);

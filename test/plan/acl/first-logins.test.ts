@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { CatalogService } from '../../../src/model/catalog.js';
 import type { OAuthClient } from '../../../src/model/client.js';
 import type { Mapping } from '../../../src/model/rule.js';
-import { MOST_FIRST_LOGINS } from '../../../src/plan/acl/first-logins.js';
+import { MAX_FIRST_LOGINS } from '../../../src/plan/acl/first-logins.js';
 import { clientText } from '../../../src/plan/world.js';
 import type { UnreadableRecord } from '../../../src/state/directories.js';
 import { NOTHING_TOUCHED, type Touched } from '../../../src/state/touched.js';
@@ -77,11 +77,11 @@ describe('a client that names a service at its identity provider', () => {
   });
 
   test('gains nothing by the name if it names more services than one role may have', () => {
-    const all = Array.from({ length: MOST_FIRST_LOGINS + 1 }, (_, index) => `s${index}`);
+    const all = Array.from({ length: MAX_FIRST_LOGINS + 1 }, (_, index) => `s${index}`);
     const many = naming('many', all.join());
     expect(gains(worldWith([many]), many)).toEqual([]);
     const most = naming('many', all.slice(1).join());
-    expect(gains(worldWith([most]), most)).toHaveLength(MOST_FIRST_LOGINS);
+    expect(gains(worldWith([most]), most)).toHaveLength(MAX_FIRST_LOGINS);
   });
 
   test.each<[string, UnreadableRecord]>([

@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import {
   destinationsIn,
   isStandardScope,
-  saidLevel,
-  saysMethod,
-  saysSomeMethods,
+  namedLevel,
+  namesMethod,
+  namesSomeMethods,
   topicsOf,
 } from '../../../src/plan/proposal/scope-words.js';
 
@@ -53,12 +53,12 @@ describe('the level that a scope says', () => {
     ['readers', undefined],
     ['spread', undefined],
   ] as const)('of %s is %s', (name, level) => {
-    expect(saidLevel(name)).toBe(level);
-    expect(saysSomeMethods({ name })).toBe(level !== undefined);
-    expect(['GET', 'HEAD', 'OPTIONS'].map((method) => saysMethod({ name }, method))).toEqual(
+    expect(namedLevel(name)).toBe(level);
+    expect(namesSomeMethods({ name })).toBe(level !== undefined);
+    expect(['GET', 'HEAD', 'OPTIONS'].map((method) => namesMethod({ name }, method))).toEqual(
       Array.from({ length: 3 }, () => level === 'read'),
     );
-    expect(['POST', 'DELETE'].map((method) => saysMethod({ name }, method))).toEqual(
+    expect(['POST', 'DELETE'].map((method) => namesMethod({ name }, method))).toEqual(
       Array.from({ length: 2 }, () => level === 'write'),
     );
   });

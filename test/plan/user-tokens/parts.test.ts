@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import type { Access } from '../../../src/model/intention.js';
 import type { ExistingJwtProvider, JwtProviderEntry } from '../../../src/model/jwt-provider.js';
-import { NOTHING_KNOWN, type UserTokenFacts } from '../../../src/plan/destination-input.js';
+import { NO_USER_TOKEN_FACTS, type UserTokenFacts } from '../../../src/plan/destination-input.js';
 import { guardableJwtProviders, jwtProviderFacts } from '../../../src/plan/jwt-provider-change.js';
 import { planJwtProviders } from '../../../src/plan/plan-jwt-providers.js';
 import {
   entryText,
   isSameEntry,
   jwksUriOf,
+  keptUserAccess,
   parseEntryKeys,
-  partThatStays,
 } from '../../../src/plan/user-tokens.js';
 import { ISSUER, settings } from '../acl/acl-scene.js';
 import { ALLOW, DENY, mapping, planOf, rule, scene } from '../scene.js';
@@ -20,7 +20,7 @@ const jwt = { provider: NAME, verifyClaims: [] };
 describe('the part of an access that stays while its requirement is unclear', () => {
   const stays: Access = { kind: 'http', permissions: [{ methods: ['GET'], jwt }] };
   const of = (...permissions: Extract<Access, { kind: 'http' }>['permissions']) =>
-    partThatStays({ kind: 'http', permissions }, stays);
+    keptUserAccess({ kind: 'http', permissions }, stays);
 
   it('has the requirement, and lies within what the rule opens', () => {
     expect(of({ methods: ['GET'], pathExact: '/a', jwt })).toEqual({
@@ -34,12 +34,12 @@ describe('the part of an access that stays while its requirement is unclear', ()
     expect(of({ methods: ['GET'] })).toBeUndefined();
     expect(of({ methods: ['GET'], jwt: { ...jwt, provider: 'other' } })).toBeUndefined();
     expect(of({ methods: ['PUT'], jwt })).toBeUndefined();
-    for (const kept of [ALLOW, DENY, undefined]) expect(partThatStays(kept, stays)).toBeUndefined();
-    expect(partThatStays(stays, undefined)).toBeUndefined();
+    for (const kept of [ALLOW, DENY, undefined]) expect(keptUserAccess(kept, stays)).toBeUndefined();
+    expect(keptUserAccess(stays, undefined)).toBeUndefined();
   });
 
   it('is nothing without a requirement also where the rule opens everything', () => {
-    expect(partThatStays({ kind: 'http', permissions: [{ methods: ['GET'] }] }, ALLOW)).toBeUndefined();
+    expect(keptUserAccess({ kind: 'http', permissions: [{ methods: ['GET'] }] }, ALLOW)).toBeUndefined();
   });
 });
 
@@ -56,7 +56,7 @@ describe('the address of the keys of a provider', () => {
     expect(of(facts(content({ jwksUri: 'https://old' })))).toBe(KEYS);
     expect(of(silent(content({ jwksUri: 'https://old' })))).toBe('https://old');
     expect(of(silent())).toBeUndefined();
-    expect(of(NOTHING_KNOWN)).toBeUndefined();
+    expect(of(NO_USER_TOKEN_FACTS)).toBeUndefined();
   });
 
   it.each([

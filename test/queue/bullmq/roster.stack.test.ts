@@ -4,7 +4,7 @@ import { systemClock } from '../../../src/clock.js';
 import { silentLogger } from '../../../src/observe.js';
 import { RedisLink } from '../../../src/queue/bullmq/redis-link.js';
 import { BullmqRoster } from '../../../src/queue/bullmq/roster.js';
-import { MOST_REPLICAS, ROSTER_LIFE_MS } from '../../../src/queue/roster.js';
+import { MAX_REPLICAS, ROSTER_LIFE_MS } from '../../../src/queue/roster.js';
 import { REPLICA } from '../../conformance/roster.js';
 import { type RedisHandle, startRedis } from '../../stack/redis.js';
 
@@ -52,8 +52,8 @@ it('passes over what no replica wrote', async () => {
 
 it('keeps a limited number, the last ones', async () => {
   for (const each of ['a/1', 'b/2']) await age(each, 1_000);
-  for (let at = 0; at < MOST_REPLICAS; at++) await roster.show(named(`z/${at}`));
+  for (let at = 0; at < MAX_REPLICAS; at++) await roster.show(named(`z/${at}`));
   const found = await names();
-  expect(found).toHaveLength(MOST_REPLICAS);
+  expect(found).toHaveLength(MAX_REPLICAS);
   expect(found.filter((each) => !each.startsWith('z/'))).toEqual([]);
 });

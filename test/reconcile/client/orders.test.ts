@@ -12,8 +12,8 @@ import {
   takeOrders,
 } from '../../../src/operator/quarantines.js';
 import { planDestination } from '../../../src/plan/plan-destination.js';
+import { blockUnconfirmed } from '../../../src/reconcile/block-unconfirmed.js';
 import { reconcileClient } from '../../../src/reconcile/client.js';
-import { blockUnconfirmed } from '../../../src/reconcile/client-blocks.js';
 import type { ReconcilerDeps } from '../../../src/reconcile/deps.js';
 import { inputOf } from '../../../src/state/fleet.js';
 import { client, NOW, named } from '../../plan/scene.js';

@@ -7,11 +7,11 @@ import type { Trigger } from '../../../src/model/trigger.js';
 import { claimSubject } from '../../../src/plan/plan.js';
 import { readAllAcl } from '../../../src/read/read-acl.js';
 import { readConsul } from '../../../src/read/read-consul.js';
-import { settleClaims } from '../../../src/reconcile/claims.js';
 import { reconcileClient } from '../../../src/reconcile/client.js';
 import type { ReconcilerDeps } from '../../../src/reconcile/deps.js';
 import { observeJwtProviders } from '../../../src/reconcile/jwt-provider-plans.js';
 import { reconcileProvider } from '../../../src/reconcile/provider.js';
+import { settleClaims } from '../../../src/reconcile/settle-claims.js';
 import { runWatch } from '../../../workers/watch.js';
 import { applyRig, draft } from '../../apply/apply-rig.js';
 import {

@@ -14,7 +14,7 @@ import { decisions, faultsOf } from '../../support/decisions.js';
 import { relayWithCrashes } from '../../support/relay-crashes.js';
 import { until } from '../../support/until.js';
 
-const surroundings = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
+const runtime = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
 const ALL = { from: 'start', follow: false } as const;
 
 let directory: string;
@@ -23,14 +23,14 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-const openLog = () => createEmbeddedDecisionLog({ directory, ...surroundings });
+const openLog = () => createEmbeddedDecisionLog({ directory, ...runtime });
 
 /** Settles so many decisions with a store of its own, and does `then` with it. */
 async function settle(
   count: number,
   then: (store: ReturnType<typeof createEmbeddedStore>) => Promise<unknown> = async () => {},
 ): Promise<readonly Decision[]> {
-  const store = createEmbeddedStore({ directory, ...surroundings });
+  const store = createEmbeddedStore({ directory, ...runtime });
   const settled = decisions(count, 3);
   await store.journal.settle('destination/default/default/orders', settled);
   await then(store);
@@ -44,7 +44,7 @@ async function publish(count: number): Promise<readonly TrailRecord[]> {
   await settle(count, async (store) => {
     const end = new AbortController();
     const settled = { wait: () => new Promise<void>(() => {}) };
-    const running = relay({ ...surroundings, ...store, log, settled }, end.signal);
+    const running = relay({ ...runtime, ...store, log, settled }, end.signal);
     await until('all are published', async () => (await store.journal.overview()).outboxLength === 0);
     end.abort();
     await running;

@@ -1,5 +1,5 @@
 import { checkpointed, fieldsOf, numbered } from './lists.js';
-import { type Answer, type Asked, startAuth0Server } from './server.js';
+import { type Answer, type ReceivedRequest, startAuth0Server } from './server.js';
 import { shape } from './shapes.js';
 import {
   type Api,
@@ -40,7 +40,7 @@ export interface Auth0 {
   readonly issuer: string;
   permissions: ReadonlySet<string>;
   /** Answered instead of the truth where it says something. */
-  fault: ((asked: Asked) => Answer | undefined) | undefined;
+  fault: ((asked: ReceivedRequest) => Answer | undefined) | undefined;
   /** While set, reads of the directory show what was there when it was set; the log is up to date. */
   isBehind: boolean;
   /** Entries older than these are gone from the log. */
@@ -49,7 +49,7 @@ export interface Auth0 {
   readonly stream: StreamedEvent[];
   /** Auth0 keeps its stream open, so that a reader waits for silence. True: the stream ends, and a test waits for nothing. */
   streamsEnd: boolean;
-  readonly asked: Asked[];
+  readonly asked: ReceivedRequest[];
   /** Called with each entry; for a log stream. */
   onEntry: ((entry: LogEntry) => void) | undefined;
   addApi(identifier: string, scopes: readonly string[], lifetimeSeconds?: number): void;
@@ -70,7 +70,7 @@ export async function startAuth0(now: () => number = Date.now): Promise<Auth0> {
   let state = EMPTY;
   let shown: State | undefined;
   let counter = 0;
-  const asked: Asked[] = [];
+  const asked: ReceivedRequest[] = [];
   const server = await startAuth0Server({
     ...READER,
     permissions: () => self.permissions,
@@ -191,7 +191,7 @@ export async function startAuth0(now: () => number = Date.now): Promise<Auth0> {
   return self;
 }
 
-function answer(asked: Asked, state: State, { log, stream }: Auth0): Answer {
+function answer(asked: ReceivedRequest, state: State, { log, stream }: Auth0): Answer {
   const [collection, id, below] = asked.segments;
   const clients = [...state.clients.values()].map((client) => fieldsOf(shape('client', client), asked));
   switch (collection) {
@@ -279,7 +279,7 @@ function notFound(fields: object): Answer {
 }
 
 /** By checkpoint every other parameter is ignored; otherwise the newest first, as asked. */
-function logs({ query }: Asked, log: readonly LogEntry[]): Answer {
+function logs({ query }: ReceivedRequest, log: readonly LogEntry[]): Answer {
   const from = query.get('from');
   if (from === null) return { json: log.toReversed().slice(0, Number(query.get('per_page') ?? 50)) };
   return {
@@ -291,7 +291,7 @@ function logs({ query }: Asked, log: readonly LogEntry[]): Answer {
  * What came since a place, then silence: the next heartbeat, which would bring an offset, is far off. Without a place
  * nothing that was before is shown.
  */
-function events({ query }: Asked, stream: Auth0['stream']): Answer {
+function events({ query }: ReceivedRequest, stream: Auth0['stream']): Answer {
   const from = query.get('from');
   const since = query.get('from_timestamp');
   const refused = (statusCode: number, message: string) => ({

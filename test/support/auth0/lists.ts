@@ -1,7 +1,7 @@
-import type { Answer, Asked } from './server.js';
+import type { Answer, ReceivedRequest } from './server.js';
 
 /** A page by number, as `GET /api/v2/clients` gives it: with totals where they are asked for. */
-export function numbered(all: readonly unknown[], field: string, { query }: Asked): Answer {
+export function numbered(all: readonly unknown[], field: string, { query }: ReceivedRequest): Answer {
   const perPage = Math.min(Number(query.get('per_page') ?? 50), 100);
   const start = Number(query.get('page') ?? 0) * perPage;
   const found = all.slice(start, start + perPage);
@@ -10,7 +10,11 @@ export function numbered(all: readonly unknown[], field: string, { query }: Aske
 }
 
 /** A page by checkpoint, as `GET /api/v2/client-grants?take=` gives it: `next` is opaque and absent at the end. */
-export function checkpointed(all: readonly { readonly id: string }[], field: string, asked: Asked): Answer {
+export function checkpointed(
+  all: readonly { readonly id: string }[],
+  field: string,
+  asked: ReceivedRequest,
+): Answer {
   const take = asked.query.get('take');
   if (take === null) return numbered(all, field, asked);
   const sorted = all.toSorted((a, b) => (a.id < b.id ? -1 : 1));
@@ -25,7 +29,7 @@ export function checkpointed(all: readonly { readonly id: string }[], field: str
 }
 
 /** Only the fields that were asked for. */
-export function fieldsOf(object: object, { query }: Asked): object {
+export function fieldsOf(object: object, { query }: ReceivedRequest): object {
   const fields = query.get('fields')?.split(',');
   if (fields === undefined || query.get('include_fields') === 'false') return object;
   return Object.fromEntries(Object.entries(object).filter(([name]) => fields.includes(name)));

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-export interface Asked {
+export interface ReceivedRequest {
   readonly method: string;
   /** Segments below `/api/v2`, decoded. */
   readonly segments: readonly string[];
@@ -18,7 +18,7 @@ export interface Auth0ServerOptions {
   readonly clientSecret: string;
   /** What the application may do; looked at with each request. */
   readonly permissions: () => ReadonlySet<string>;
-  readonly answer: (asked: Asked) => Answer | Promise<Answer>;
+  readonly answer: (asked: ReceivedRequest) => Answer | Promise<Answer>;
   readonly streamsEnd: () => boolean;
 }
 

@@ -3,7 +3,7 @@ import { type Answer, graphError } from './answers.js';
 import { shape } from './shapes.js';
 import type { ChangeEntry } from './tenant.js';
 
-const LONGEST_MS = 41_760 * 60_000;
+const MAX_MS = 41_760 * 60_000;
 
 export interface Subscription {
   readonly id: string;
@@ -58,7 +58,7 @@ export function createSubscriptions(options: {
       const { resource, changeType, notificationUrl, lifecycleNotificationUrl, clientState } = asked;
       self.log.push(`POST ${String(resource)}`);
       const length = lengthOf(asked.expirationDateTime);
-      if (!(length > 0 && length <= LONGEST_MS))
+      if (!(length > 0 && length <= MAX_MS))
         return graphError(
           400,
           'InvalidRequest',
@@ -104,7 +104,7 @@ export function createSubscriptions(options: {
       if (subscription === undefined || Date.parse(subscription.expirationDateTime) <= options.now())
         return graphError(404, 'ResourceNotFound', 'The object was not found.');
       const { expirationDateTime } = JSON.parse(body) as { expirationDateTime: string };
-      if (!(lengthOf(expirationDateTime) > 0 && lengthOf(expirationDateTime) <= LONGEST_MS))
+      if (!(lengthOf(expirationDateTime) > 0 && lengthOf(expirationDateTime) <= MAX_MS))
         return graphError(
           400,
           'InvalidRequest',

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Answer, Asked, StandInStream, StandInTransmitter } from './transmitter.js';
+import type { Answer, ReceivedRequest, StandInStream, StandInTransmitter } from './transmitter.js';
 
 const SUPPORTED = [
   'https://schemas.openid.net/secevent/caep/event-type/session-revoked',
@@ -10,7 +10,7 @@ const SUPPORTED = [
 type Body = Readonly<Record<string, unknown>>;
 
 /** The management API (SSF 1.0, section 8.1), the poll endpoint (RFC 8936), and tokens for both (RFC 6749, section 4.4). */
-export function answerManagement(asked: Asked, self: StandInTransmitter, origin: string): Answer {
+export function answerManagement(asked: ReceivedRequest, self: StandInTransmitter, origin: string): Answer {
   if (asked.path === '/.well-known/openid-configuration')
     return {
       status: 200,
@@ -33,7 +33,7 @@ export function answerManagement(asked: Asked, self: StandInTransmitter, origin:
   }
 }
 
-function giveToken({ body }: Asked, self: StandInTransmitter): Answer {
+function giveToken({ body }: ReceivedRequest, self: StandInTransmitter): Answer {
   if (
     !(body instanceof URLSearchParams) ||
     body.get('grant_type') !== 'client_credentials' ||
@@ -47,7 +47,7 @@ function giveToken({ body }: Asked, self: StandInTransmitter): Answer {
   return { status: 200, json: { access_token, token_type: 'Bearer', expires_in: 300 } };
 }
 
-function answerStreams(asked: Asked, body: Body, self: StandInTransmitter, origin: string): Answer {
+function answerStreams(asked: ReceivedRequest, body: Body, self: StandInTransmitter, origin: string): Answer {
   const { streams } = self;
   if (asked.method === 'GET') {
     const id = asked.query.get('stream_id');
@@ -77,7 +77,7 @@ function answerStreams(asked: Asked, body: Body, self: StandInTransmitter, origi
   return { status: 200, json: shown(stream, self) };
 }
 
-function answerStatus(asked: Asked, body: Body, self: StandInTransmitter): Answer {
+function answerStatus(asked: ReceivedRequest, body: Body, self: StandInTransmitter): Answer {
   const id = asked.method === 'GET' ? asked.query.get('stream_id') : String(body.stream_id);
   const stream = self.streams.get(id ?? '');
   if (stream === undefined) return { status: 404 };
@@ -98,7 +98,7 @@ function verify(body: Body, self: StandInTransmitter): Answer {
   return { status: 204 };
 }
 
-function answerPoll(asked: Asked, body: Body, self: StandInTransmitter): Answer {
+function answerPoll(asked: ReceivedRequest, body: Body, self: StandInTransmitter): Answer {
   if (!self.streams.has(asked.path.slice('/ssf/poll/'.length))) return { status: 404 };
   // RFC 8936, section 2.6.
   if (isBody(body.setErrs) && asked.headers['content-language'] === undefined) return { status: 400 };

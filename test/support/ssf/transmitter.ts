@@ -19,7 +19,7 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-export interface Asked {
+export interface ReceivedRequest {
   readonly method: string;
   readonly path: string;
   readonly query: URLSearchParams;
@@ -61,7 +61,7 @@ export interface StandInTransmitter {
   /** The most sets that one poll is answered, whatever it asks for. */
   mostSets: number;
   /** What is answered instead; undefined: what the specification says. */
-  fault: ((asked: Asked) => Answer | undefined) | undefined;
+  fault: ((asked: ReceivedRequest) => Answer | undefined) | undefined;
   /** Claims of a set about the subject. */
   claims(events: object, rest?: Readonly<Record<string, unknown>>): Record<string, unknown>;
   /** Sends a set down each stream; resolves when pushes are answered. */
@@ -90,7 +90,7 @@ export async function startTransmitter(options: StandInOptions): Promise<StandIn
   const bound = server.address();
   const origin = `http://127.0.0.1:${typeof bound === 'object' && bound !== null ? bound.port : 0}`;
 
-  const answer = (asked: Asked): Answer => {
+  const answer = (asked: ReceivedRequest): Answer => {
     const configuration = isAppended ? path + wellKnown : wellKnown + path;
     if (asked.path === configuration) return { status: 200, json: configurationOf(self, origin) };
     if (asked.path === '/jwks') return { status: 200, json: { keys: self.signers.map(({ jwk }) => jwk) } };
@@ -173,7 +173,7 @@ function configurationOf(self: StandInTransmitter, origin: string): object {
   };
 }
 
-async function read(request: IncomingMessage): Promise<Asked> {
+async function read(request: IncomingMessage): Promise<ReceivedRequest> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk);
   const text = Buffer.concat(chunks).toString('utf8');

@@ -36,8 +36,8 @@ export class AclResolver {
   }
 
   authorize(request: ConsulRequest): Authorizer {
-    const token = this.tokenOf(request);
-    return new Authorizer(token.AccessorID, this.#rulesOf(token), {
+    const aclToken = this.tokenOf(request);
+    return new Authorizer(aclToken.AccessorID, this.#rulesOf(aclToken), {
       named: this.#defaultAllow,
       acl: false,
     });
@@ -55,14 +55,14 @@ export class AclResolver {
     return row;
   }
 
-  #rulesOf(token: AclTokenRow): AclRules[] {
-    const roles = (token.Roles ?? []).flatMap((link) => this.#store.get('acl-roles', link.ID) ?? []);
-    const links = [...(token.Policies ?? []), ...roles.flatMap((role) => role.Policies ?? [])];
+  #rulesOf(aclToken: AclTokenRow): AclRules[] {
+    const roles = (aclToken.Roles ?? []).flatMap((link) => this.#store.get('acl-roles', link.ID) ?? []);
+    const links = [...(aclToken.Policies ?? []), ...roles.flatMap((role) => role.Policies ?? [])];
     const services = [
-      ...(token.ServiceIdentities ?? []),
+      ...(aclToken.ServiceIdentities ?? []),
       ...roles.flatMap((role) => role.ServiceIdentities ?? []),
     ];
-    const nodes = [...(token.NodeIdentities ?? []), ...roles.flatMap((role) => role.NodeIdentities ?? [])];
+    const nodes = [...(aclToken.NodeIdentities ?? []), ...roles.flatMap((role) => role.NodeIdentities ?? [])];
     const texts = links.flatMap((link) => this.#store.get('acl-policies', link.ID)?.Rules ?? []);
     return [
       ...texts.map((text) => this.#parse(text)),

@@ -40,30 +40,30 @@ class Reader {
   items(isNested: boolean): HclItem[] {
     const items: HclItem[] = [];
     for (;;) {
-      const token = this.#next();
-      if (token.kind === 'end' && isNested)
+      const lexeme = this.#next();
+      if (lexeme.kind === 'end' && isNested)
         throw new HclSyntaxError('object expected closing RBRACE got: EOF');
-      if (token.kind === 'end' || (token.text === '}' && token.kind === 'sign' && isNested)) return items;
-      if (token.kind !== 'sign') items.push(this.#item(token));
-      else if (token.text !== ',') throw this.#error(token.at, `unexpected ${token.text}`);
+      if (lexeme.kind === 'end' || (lexeme.text === '}' && lexeme.kind === 'sign' && isNested)) return items;
+      if (lexeme.kind !== 'sign') items.push(this.#item(lexeme));
+      else if (lexeme.text !== ',') throw this.#error(lexeme.at, `unexpected ${lexeme.text}`);
     }
   }
 
   #item(key: Token): HclItem {
-    let token = this.#next();
-    const label = token.kind === 'string' ? token.text : undefined;
-    if (label !== undefined) token = this.#next();
-    if (token.kind === 'sign' && token.text === '=') token = this.#next();
-    if (token.kind === 'sign' && token.text === '{') {
+    let lexeme = this.#next();
+    const label = lexeme.kind === 'string' ? lexeme.text : undefined;
+    if (label !== undefined) lexeme = this.#next();
+    if (lexeme.kind === 'sign' && lexeme.text === '=') lexeme = this.#next();
+    if (lexeme.kind === 'sign' && lexeme.text === '{') {
       const value = this.items(true);
       return label === undefined ? { key: key.text, value } : { key: key.text, label, value };
     }
-    if (token.kind === 'end') {
+    if (lexeme.kind === 'end') {
       const why = `key '${key.text}' expected start of object ('{') or assignment ('=')`;
       throw this.#error(key.at, why);
     }
-    if (token.kind !== 'sign' && label === undefined) return { key: key.text, value: token.text };
-    throw this.#error(token.at, `unexpected ${token.text}`);
+    if (lexeme.kind !== 'sign' && label === undefined) return { key: key.text, value: lexeme.text };
+    throw this.#error(lexeme.at, `unexpected ${lexeme.text}`);
   }
 
   #next(): Token {

@@ -40,22 +40,22 @@ export class MethodKeys {
   }
 
   /** The claims of a token that a key of the method signed; throws 500. */
-  async verify(method: AclAuthMethodRow, token: string, nowMs: number): Promise<JsonObject> {
+  async verify(method: AclAuthMethodRow, jwt: string, nowMs: number): Promise<JsonObject> {
     const validator = await this.#validatorOf(method);
     const { discoveryUrl } = validator.config;
-    if (token === '') throw serverFailure('missing jwt');
-    const claims = claimsOf(token);
+    if (jwt === '') throw serverFailure('missing jwt');
+    const claims = claimsOf(jwt);
     if (claims === undefined) {
       const place =
         discoveryUrl === '' ? 'error parsing token' : 'error validating signature: oidc: malformed jwt';
       throw serverFailure(`${place}: square/go-jose: compact JWS format must have three parts`);
     }
     if (discoveryUrl !== '') requireDiscovered(claims, discoveryUrl, nowMs);
-    if (!(await this.#isSigned(validator, token))) throw serverFailure(unsigned(validator.config));
+    if (!(await this.#isSigned(validator, jwt))) throw serverFailure(unsigned(validator.config));
     return claims;
   }
 
-  async #isSigned(validator: Validator, token: string): Promise<boolean> {
+  async #isSigned(validator: Validator, jwt: string): Promise<boolean> {
     const { config } = validator;
     if (config.publicKeys.length > 0) {
       const verifiers = config.publicKeys.map(
@@ -63,14 +63,14 @@ export class MethodKeys {
           (jwt) =>
             compactVerify(jwt, key),
       );
-      return isSigned(token, verifiers);
+      return isSigned(jwt, verifiers);
     }
-    if (await isSigned(token, verifiersOf(validator.keySet))) return true;
+    if (await isSigned(jwt, verifiersOf(validator.keySet))) return true;
     // Keys may have been rotated since.
     validator.keySet = await this.#fetchKeys(config).catch((error: unknown) => {
       throw serverFailure(`error verifying token: ${messageOf(error)}`);
     });
-    return isSigned(token, verifiersOf(validator.keySet));
+    return isSigned(jwt, verifiersOf(validator.keySet));
   }
 
   async #validatorOf(method: AclAuthMethodRow): Promise<Validator> {
@@ -142,29 +142,29 @@ export class MethodKeys {
   }
 }
 
-type Verify = (token: string) => Promise<unknown>;
+type Verify = (jwt: string) => Promise<unknown>;
 
 /** Each key apart, since a token need not name its own. */
 function verifiersOf(keySet: JSONWebKeySet | undefined): readonly Verify[] {
   return (keySet?.keys ?? []).map((key) => {
     const keys = createLocalJWKSet({ keys: [key] });
-    return (token) => compactVerify(token, keys);
+    return (jwt) => compactVerify(jwt, keys);
   });
 }
 
-async function isSigned(token: string, verifiers: readonly Verify[]): Promise<boolean> {
+async function isSigned(jwt: string, verifiers: readonly Verify[]): Promise<boolean> {
   for (const verify of verifiers) {
-    const verified = await verify(token).catch(() => undefined);
+    const verified = await verify(jwt).catch(() => undefined);
     if (verified !== undefined) return true;
   }
   return false;
 }
 
 /** Unverified; undefined where the text is no JWT. */
-function claimsOf(token: string): JsonObject | undefined {
-  if (token.split('.').length !== 3) return undefined;
+function claimsOf(jwt: string): JsonObject | undefined {
+  if (jwt.split('.').length !== 3) return undefined;
   try {
-    return decodeJwt(token);
+    return decodeJwt(jwt);
   } catch {
     return undefined;
   }

@@ -73,8 +73,10 @@ const authMethods: AclKind<typeof table> = {
   cascade(transaction, name) {
     const rules = transaction.list('acl-binding-rules').filter((rule) => sameName(rule.AuthMethod, name));
     for (const rule of rules) transaction.remove('acl-binding-rules', rule.ID);
-    const tokens = transaction.list('acl-tokens').filter((token) => sameName(token.AuthMethod ?? '', name));
-    for (const token of tokens) transaction.remove('acl-tokens', token.AccessorID);
+    const tokens = transaction
+      .list('acl-tokens')
+      .filter((aclToken) => sameName(aclToken.AuthMethod ?? '', name));
+    for (const aclToken of tokens) transaction.remove('acl-tokens', aclToken.AccessorID);
   },
 };
 

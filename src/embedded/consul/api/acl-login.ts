@@ -42,8 +42,8 @@ async function logIn(call: Call): Promise<ConsulReply> {
   const grants = grantsOf(context, current, identity, new Set(config.claims.values()));
   const meta = Object.entries(textMapIn(body, 'Meta') ?? {}).sort(([a], [b]) => compareText(a, b));
   const about = meta.length === 0 ? '' : `: ${goJson(Object.fromEntries(meta))}`;
-  const token = issue(context, current, `token created via login${about}`, grants);
-  return call.json(tokenView(context, token, true));
+  const aclToken = issue(context, current, `token created via login${about}`, grants);
+  return call.json(tokenView(context, aclToken, true));
 }
 
 function grantsOf(
@@ -87,7 +87,7 @@ function issue(
   const ttlNs = parseGoDuration(method.MaxTokenTTL ?? '') ?? 0;
   return context.store.write((transaction) => {
     const id = randomUUID();
-    const token: AclTokenRow = {
+    const aclToken: AclTokenRow = {
       AccessorID: id,
       SecretID: randomUUID(),
       Description: description,
@@ -99,18 +99,18 @@ function issue(
       Hash: contentHash(description, grants),
       ...transaction.stamp('acl-tokens', id),
     };
-    transaction.put('acl-tokens', token.AccessorID, token);
-    return token;
+    transaction.put('acl-tokens', aclToken.AccessorID, aclToken);
+    return aclToken;
   });
 }
 
 function logOut(call: Call): ConsulReply {
   if (secretOf(call.request) === '') throw new ConsulFailure(403, 'ACL not found');
-  const token = call.context.acl.tokenOf(call.request);
-  if (token.AuthMethod === undefined)
+  const aclToken = call.context.acl.tokenOf(call.request);
+  if (aclToken.AuthMethod === undefined)
     throw new ConsulFailure(403, "Permission denied: token wasn't created via login");
   call.store.write((transaction) => {
-    transaction.remove('acl-tokens', token.AccessorID);
+    transaction.remove('acl-tokens', aclToken.AccessorID);
   });
   return call.json(true);
 }

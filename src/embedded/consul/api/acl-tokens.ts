@@ -52,11 +52,11 @@ const tokens: AclKind<typeof table> = {
     return call.request.query.has('expanded') ? { ...expansionOf(call.context, row), ...view } : view;
   },
   draft(call, body, id) {
-    const token = id === '' ? newToken(call, body) : changedToken(call, body, id);
+    const aclToken = id === '' ? newToken(call, body) : changedToken(call, body, id);
     const grants = grantsIn(call.store, body, 'token');
     if (textIn(body, 'Rules') !== '') throw serverFailure('Rules cannot be specified for this token');
     if (textIn(body, 'Type') !== '') throw serverFailure('Type cannot be specified for this token');
-    const { AccessorID, SecretID, Local, AuthMethod, ExpirationTime, CreateTime } = token;
+    const { AccessorID, SecretID, Local, AuthMethod, ExpirationTime, CreateTime } = aclToken;
     const description = textIn(body, 'Description');
     const row = {
       AccessorID,

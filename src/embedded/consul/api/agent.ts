@@ -79,15 +79,15 @@ function registerOwnService(call: Call): ConsulReply {
     throw new ConsulFailure(501, 'the embedded Consul serves no sidecars: register the proxy as a service');
   const authorizer = call.authorize();
   const row = toServiceRow(call.context.nodeName, name, body);
-  const service = { ...row, Tags: row.Tags ?? [], Meta: row.Meta ?? {} };
+  const agentBody = { ...row, Tags: row.Tags ?? [], Meta: row.Meta ?? {} };
   authorizer.require('service', 'write', name);
-  const replaced = call.store.get('services', memberKey(service.Node, service.ID));
+  const replaced = call.store.get('services', memberKey(agentBody.Node, agentBody.ID));
   if (replaced !== undefined) authorizer.require('service', 'write', replaced.Service);
-  if (service.Kind === 'connect-proxy') {
-    requireProxy(service);
-    authorizer.require('service', 'write', String(service.Proxy.DestinationServiceName));
+  if (agentBody.Kind === 'connect-proxy') {
+    requireProxy(agentBody);
+    authorizer.require('service', 'write', String(agentBody.Proxy.DestinationServiceName));
   }
-  call.store.write((transaction) => ensureService(transaction, service));
+  call.store.write((transaction) => ensureService(transaction, agentBody));
   return textReply(200, '');
 }
 

@@ -129,19 +129,19 @@ function instancesOf(store: StateStore, name: string, isConnect: boolean): Servi
   });
 }
 
-function terminatingGatewaysOf(store: StateStore, service: string): ReadonlySet<string> {
+function terminatingGatewaysOf(store: StateStore, serviceName: string): ReadonlySet<string> {
   const naming = store.list('config-entries', 'terminating-gateway/').filter(({ Services: linked }) => {
     const names = Array.isArray(linked) ? linked.map((each: Decoded) => String(each.Name)) : [];
-    return names.some((name) => name === '*' || name.toLowerCase() === service);
+    return names.some((name) => name === '*' || name.toLowerCase() === serviceName);
   });
   return new Set(naming.map(({ Name }) => Name.toLowerCase()));
 }
 
 /** The index of a service's instances: its own, or, where it has none, when a service last went away. */
-function instancesIndex(store: StateStore, service: string, exists: boolean): number {
+function instancesIndex(store: StateStore, serviceName: string, exists: boolean): number {
   const gone = store.indexOf(lastExtinction);
   if (!exists && gone > 0) return gone;
-  return store.indexOf(serviceIndex(service)) || store.indexOf('nodes', 'services');
+  return store.indexOf(serviceIndex(serviceName)) || store.indexOf('nodes', 'services');
 }
 
 function instanceView({ row, node }: Instance): Record<string, unknown> {
@@ -223,18 +223,18 @@ function register(call: Call): ConsulReply {
     Meta: textMapIn(body, 'NodeMeta'),
   };
   const given = objectIn(body, 'Service');
-  const service = given === undefined ? undefined : catalogService(name, given, authorizer);
+  const serviceRow = given === undefined ? undefined : catalogService(name, given, authorizer);
   const current = call.store.get('nodes', nodeKey(name));
   const writesNode = current === undefined || !skipsNode;
   if (writesNode && !isSameNode(current, node)) authorizer.require('node', 'write', name);
-  if (service !== undefined) {
-    authorizer.require('service', 'write', service.Service);
-    const replaced = call.store.get('services', memberKey(name, service.ID));
+  if (serviceRow !== undefined) {
+    authorizer.require('service', 'write', serviceRow.Service);
+    const replaced = call.store.get('services', memberKey(name, serviceRow.ID));
     if (replaced !== undefined) authorizer.require('service', 'write', replaced.Service);
   }
   call.store.write((transaction) => {
     if (writesNode) ensureNode(transaction, node);
-    if (service !== undefined) ensureService(transaction, service);
+    if (serviceRow !== undefined) ensureService(transaction, serviceRow);
   });
   return call.json(true);
 }
@@ -246,10 +246,10 @@ function catalogService(node: string, given: Decoded, authorizer: Authorizer): U
   }
   requireServiceAddress(given, serverFailure);
   if (name !== 'consul') authorizer.require('service', 'write', name);
-  const service = toServiceRow(node, name, given);
-  if (service.Kind === 'connect-proxy')
-    authorizer.require('service', 'write', String(service.Proxy.DestinationServiceName ?? ''));
-  return service;
+  const serviceRow = toServiceRow(node, name, given);
+  if (serviceRow.Kind === 'connect-proxy')
+    authorizer.require('service', 'write', String(serviceRow.Proxy.DestinationServiceName ?? ''));
+  return serviceRow;
 }
 
 function isSameNode(current: NodeRow | undefined, node: Unindexed<NodeRow>): boolean {
@@ -271,11 +271,11 @@ function deregister(call: Call): ConsulReply {
   if (node === '') throw serverFailure('Must provide node');
   const authorizer = call.authorize();
   if (!authorizer.isAllowed('node', 'write', node)) {
-    const service = call.store.get('services', memberKey(node, serviceId));
+    const serviceRow = call.store.get('services', memberKey(node, serviceId));
     if (serviceId === '' && checkId === '') throw authorizer.refusal('node', 'write', node);
     if (serviceId === '') throw serverFailure(`Unknown check ID '${checkId}'`);
-    if (service === undefined) throw serverFailure(`Unknown service ID '${serviceId}'`);
-    authorizer.require('service', 'write', service.Service);
+    if (serviceRow === undefined) throw serverFailure(`Unknown service ID '${serviceId}'`);
+    authorizer.require('service', 'write', serviceRow.Service);
   }
   call.store.write((transaction) => {
     if (serviceId !== '') removeService(transaction, node, serviceId);

@@ -44,8 +44,8 @@ function isIntentions(row: ConfigEntryRow): boolean {
   return row.Kind === 'service-intentions';
 }
 
-function protocolOf(service: string, lookup: Lookup): string {
-  const own = lookup('service-defaults', service);
+function protocolOf(serviceName: string, lookup: Lookup): string {
+  const own = lookup('service-defaults', serviceName);
   if (own !== undefined) return own.Protocol === '' ? 'tcp' : String(own.Protocol);
   const config = lookup('proxy-defaults', 'global')?.Config;
   if (typeof config !== 'object' || config === null || !('protocol' in config)) return 'tcp';

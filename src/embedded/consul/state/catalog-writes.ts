@@ -14,8 +14,8 @@ export function memberKey(node: string, id: string): string {
 }
 
 /** The index of one service's instances. */
-export function serviceIndex(service: string): string {
-  return `service.${service.toLowerCase()}`;
+export function serviceIndex(serviceName: string): string {
+  return `service.${serviceName.toLowerCase()}`;
 }
 
 /** The index of one node and the services on it. */
@@ -42,16 +42,16 @@ export function ensureNode(transaction: WriteTransaction, node: Unindexed<NodeRo
 }
 
 /** Puts the instance unless it is there and equal. Throws where its node is missing. */
-export function ensureService(transaction: WriteTransaction, service: Unindexed<ServiceRow>): void {
-  if (transaction.get('nodes', nodeKey(service.Node)) === undefined)
+export function ensureService(transaction: WriteTransaction, serviceRow: Unindexed<ServiceRow>): void {
+  if (transaction.get('nodes', nodeKey(serviceRow.Node)) === undefined)
     throw serverFailure('Missing node registration');
-  const key = memberKey(service.Node, service.ID);
+  const key = memberKey(serviceRow.Node, serviceRow.ID);
   const current = transaction.get('services', key);
-  const complete = withVirtualAddress(transaction, service);
+  const complete = withVirtualAddress(transaction, serviceRow);
   if (current !== undefined && isSameContent(current, complete)) return;
   transaction.put('services', key, { ...complete, ...transaction.stamp('services', key) });
-  touchService(transaction, service);
-  if (current !== undefined && current.Service !== service.Service)
+  touchService(transaction, serviceRow);
+  if (current !== undefined && current.Service !== serviceRow.Service)
     settleExtinction(transaction, current.Service);
 }
 
@@ -67,19 +67,20 @@ export function removeService(transaction: WriteTransaction, node: string, id: s
 /** Removes the node with all that is on it, but for its sessions, which the caller ends. */
 export function removeNode(transaction: WriteTransaction, node: string): void {
   const prefix = `${nodeKey(node)}/`;
-  for (const service of transaction.list('services', prefix)) removeService(transaction, node, service.ID);
+  for (const serviceRow of transaction.list('services', prefix))
+    removeService(transaction, node, serviceRow.ID);
   if (transaction.get('nodes', nodeKey(node)) === undefined) return;
   transaction.remove('nodes', nodeKey(node));
   transaction.forget(nodeIndex(node));
   transaction.touch(lastNodeExtinction);
 }
 
-function settleExtinction(transaction: WriteTransaction, service: string): void {
+function settleExtinction(transaction: WriteTransaction, serviceName: string): void {
   const isLeft = transaction
     .list('services')
-    .some((row) => row.Service.toLowerCase() === service.toLowerCase());
+    .some((row) => row.Service.toLowerCase() === serviceName.toLowerCase());
   if (isLeft) return;
-  transaction.forget(serviceIndex(service));
+  transaction.forget(serviceIndex(serviceName));
   transaction.touch(lastExtinction);
 }
 
@@ -89,19 +90,21 @@ function touchService(transaction: WriteTransaction, { Node, Service }: Unindexe
 }
 
 function touchServicesOf(transaction: WriteTransaction, node: string): void {
-  for (const service of transaction.list('services', `${nodeKey(node)}/`))
-    transaction.touch(serviceIndex(service.Service));
+  for (const serviceRow of transaction.list('services', `${nodeKey(node)}/`))
+    transaction.touch(serviceIndex(serviceRow.Service));
 }
 
 /** A mesh service gets an address of its own from 240.0.0.0/4, the same for all its sidecars. */
 function withVirtualAddress(
   transaction: WriteTransaction,
-  service: Unindexed<ServiceRow>,
+  serviceRow: Unindexed<ServiceRow>,
 ): Unindexed<ServiceRow> {
-  const isMesh = service.Kind === 'connect-proxy' || service.Connect.Native === true;
+  const isMesh = serviceRow.Kind === 'connect-proxy' || serviceRow.Connect.Native === true;
   const name =
-    service.Kind === 'connect-proxy' ? String(service.Proxy.DestinationServiceName) : service.Service;
-  if (!isMesh) return service;
+    serviceRow.Kind === 'connect-proxy'
+      ? String(serviceRow.Proxy.DestinationServiceName)
+      : serviceRow.Service;
+  if (!isMesh) return serviceRow;
   const key = `virtual-address/${name.toLowerCase()}`;
   const number =
     transaction.get('facts', key)?.value ?? String(transaction.list('facts', 'virtual-address/').length + 1);
@@ -109,8 +112,8 @@ function withVirtualAddress(
   const value = Number(number);
   const address = `240.${(value >> 16) & 255}.${(value >> 8) & 255}.${value & 255}`;
   const taggedAddresses = {
-    ...service.TaggedAddresses,
-    'consul-virtual': { Address: address, Port: service.Port },
+    ...serviceRow.TaggedAddresses,
+    'consul-virtual': { Address: address, Port: serviceRow.Port },
   };
-  return { ...service, TaggedAddresses: taggedAddresses };
+  return { ...serviceRow, TaggedAddresses: taggedAddresses };
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { desiredClient } from '../../../../src/plan/acl/desired-client.js';
 import type { FirstLogin } from '../../../../src/plan/acl/first-logins.js';
 import { NOTHING_DESIRED } from '../../../../src/plan/acl/login.js';
-import type { ClaimStatus } from '../../../../src/plan/claims.js';
+import type { ClaimStatus } from '../../../../src/plan/claim-status.js';
 import { createSelection } from '../../../../src/plan/selection.js';
 import { aclRule, claimed, client, desire, mapping, named, READ_CONFIG, settings } from '../acl-scene.js';
 

@@ -8,7 +8,7 @@ import { adoptAcl } from './adopt-acl.js';
 import { type AdoptionDeps, commandOf } from './deps.js';
 
 /** Adopts what people asked for at one key, in its turn and after its job, which settled what a crash had left. */
-export async function adoptAsked(key: Key, deps: AdoptionDeps, signal: AbortSignal): Promise<void> {
+export async function adoptRequested(key: Key, deps: AdoptionDeps, signal: AbortSignal): Promise<void> {
   for (const { subjects, by, resolve, reject } of deps.adoptions.take(formatKey(key))) {
     if (signal.aborted) {
       reject(signal.reason);

@@ -83,18 +83,18 @@ export function claimStatuses(
   settings: ClaimSettings,
 ): ReadonlyMap<string, ClaimStatus> {
   const result = new Map<string, ClaimStatus>();
-  for (const service of world.catalog?.services ?? []) {
-    const key = serviceText(service.name);
-    result.set(key, claimStatusOf(service.name, service, world, mapping, settings));
+  for (const catalogService of world.catalog?.services ?? []) {
+    const key = serviceText(catalogService.name);
+    result.set(key, claimStatusOf(catalogService.name, catalogService, world, mapping, settings));
   }
   for (const [key, { provider, clientId }] of world.remembered) {
     if (result.has(key)) continue;
-    const service = parseServiceText(key);
+    const serviceName = parseServiceText(key);
     result.set(
       key,
       world.catalog === undefined
-        ? { kind: 'unknown', service, client: { provider, clientId } }
-        : claimStatusOf(service, undefined, world, mapping, settings),
+        ? { kind: 'unknown', service: serviceName, client: { provider, clientId } }
+        : claimStatusOf(serviceName, undefined, world, mapping, settings),
     );
   }
   return result;
@@ -110,11 +110,11 @@ export type StatedClaim =
  * nothing does not count beside a service's own instances.
  */
 export function statedClaim(
-  service: CatalogService,
+  catalogService: CatalogService,
   settings: ClaimSettings,
   providers: readonly string[],
 ): StatedClaim {
-  const instances = service.instances.filter(isCaller);
+  const instances = catalogService.instances.filter(isCaller);
   if (instances.length === 0) return { kind: 'vacant' };
   const isOrdinary = instances.some(({ kind }) => kind === '');
   const claims = instances.flatMap((instance) => {
@@ -135,25 +135,25 @@ export function statedClaim(
 /** The claim status of one service. `service` is undefined if a complete catalog does not contain it. */
 export function claimStatusOf(
   name: ServiceName,
-  service: CatalogService | undefined,
+  catalogService: CatalogService | undefined,
   world: World,
   mapping: Mapping,
   settings: ClaimSettings,
 ): ClaimStatus {
   const { select } = mapping;
-  const claimStatus = evaluate(name, service, world, mapping, settings);
+  const claimStatus = evaluate(name, catalogService, world, mapping, settings);
   if (select === undefined || claimStatus.kind === 'none') return claimStatus;
   // An opening stays in its place, so nothing there can be a source here.
   const isOutside =
     !select.hasPlace(name) || (claimStatus.kind !== 'unknown' && !select.hasClient(claimStatus.client));
   if (!isOutside) return claimStatus;
-  const isVacant = service?.instances.some(isCaller) !== true;
+  const isVacant = catalogService?.instances.some(isCaller) !== true;
   return { kind: 'none', service: name, vanished: isVacant, isOutside: true };
 }
 
 function evaluate(
   name: ServiceName,
-  service: CatalogService | undefined,
+  catalogService: CatalogService | undefined,
   world: World,
   mapping: Mapping,
   settings: ClaimSettings,
@@ -161,7 +161,9 @@ function evaluate(
   const { providers } = mapping;
   const remembered = world.remembered.get(serviceText(name));
   const stated =
-    service === undefined ? ({ kind: 'vacant' } as const) : statedClaim(service, settings, providers);
+    catalogService === undefined
+      ? ({ kind: 'vacant' } as const)
+      : statedClaim(catalogService, settings, providers);
   switch (stated.kind) {
     case 'client':
       return statusOfClaim(name, stated.client, false, world, mapping);
@@ -197,7 +199,7 @@ function isElsewhere(
 }
 
 function statusOfClaim(
-  service: ServiceName,
+  serviceName: ServiceName,
   claim: ClientId,
   addNothing: boolean,
   world: World,
@@ -209,12 +211,12 @@ function statusOfClaim(
     detail: string,
   ): ClaimStatus => ({
     kind: 'refused',
-    service,
+    service: serviceName,
     client,
     reason,
     detail,
   });
-  if (!isSourceName(service.name)) {
+  if (!isSourceName(serviceName.name)) {
     return refuse(
       'InvalidServiceName',
       'a service with this name cannot be the source of an intention; rename the service',
@@ -227,12 +229,12 @@ function statusOfClaim(
     );
   }
   const isRead = world.directories.has(client.provider) || mayOnlyLose(world, client);
-  if (!isRead || isUnreadable(world, client)) return { kind: 'unknown', service, client };
+  if (!isRead || isUnreadable(world, client)) return { kind: 'unknown', service: serviceName, client };
   const found = findClient(world, client);
   switch (mapping.claims) {
     case 'confirmed': {
-      if (found !== undefined && confirmedServices(found).includes(service.name))
-        return { kind: 'claimed', service, client, addNothing };
+      if (found !== undefined && confirmedServices(found).includes(serviceName.name))
+        return { kind: 'claimed', service: serviceName, client, addNothing };
       return refuse(
         'ClaimUnconfirmed',
         found === undefined
@@ -245,12 +247,12 @@ function statusOfClaim(
       // The record says nothing about the client, whose losses count.
       if (record?.unreadableKey !== undefined) {
         const { unreadableKey } = record;
-        return { kind: 'unrecorded', service, client, addNothing: false, unreadableKey };
+        return { kind: 'unrecorded', service: serviceName, client, addNothing: false, unreadableKey };
       }
-      if (record !== undefined && serviceText(record.service) === serviceText(service))
-        return { kind: 'claimed', service, client, addNothing };
+      if (record !== undefined && serviceText(record.service) === serviceText(serviceName))
+        return { kind: 'claimed', service: serviceName, client, addNothing };
       if (record === undefined && found === undefined) return refuse('ClaimUnconfirmed', NO_SUCH_CLIENT);
-      if (record === undefined) return { kind: 'unrecorded', service, client, addNothing };
+      if (record === undefined) return { kind: 'unrecorded', service: serviceName, client, addNothing };
       return refuse(
         'ClaimTaken',
         `the service ${record.service.name} claimed this client first; give this service its own client`,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { queuedFirst } from '../../src/daemon/queued-first.js';
+import { createStartGate } from '../../src/daemon/start-gate.js';
 import { clientKey, directoryKey } from '../../src/model/key.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
 import { Agenda } from '../../src/queue/agenda.js';
@@ -48,7 +48,7 @@ async function heldMs(state: Looks, prepareMs = 0) {
   let looks = 0;
   const queue = { state: () => state(looks++) };
   const prepared = prepareMs === Infinity ? new Promise<void>(() => {}) : clock.sleep(prepareMs);
-  const { written, soon } = queuedFirst(queue, agenda, prepared, clock, end.signal);
+  const { drained: written, soon } = createStartGate(queue, agenda, prepared, clock, end.signal);
   const at: { written?: number; soon?: number } = {};
   void written.then(() => {
     at.written ??= clock.now();
@@ -94,7 +94,7 @@ describe('what begins after the events that wait at the beginning of a term', ()
     const { agenda, clock } = scene();
     const end = new AbortController();
     const queue = { state: async () => ({ ...COUNTS, active: 1 }) };
-    const { written, soon } = queuedFirst(queue, agenda, Promise.resolve(), clock, end.signal);
+    const { drained: written, soon } = createStartGate(queue, agenda, Promise.resolve(), clock, end.signal);
     end.abort();
     await expect(Promise.all([written, soon])).resolves.toHaveLength(2);
   });
@@ -105,7 +105,7 @@ describe('what begins after the events that wait at the beginning of a term', ()
     const begun: string[] = [];
     let active = 2;
     const queue = { state: async () => ({ ...COUNTS, active }) };
-    const { written, hold } = queuedFirst(queue, agenda, Promise.resolve(), clock, end.signal);
+    const { drained: written, hold } = createStartGate(queue, agenda, Promise.resolve(), clock, end.signal);
     const handler = hold(async ({ key }) => {
       begun.push(key.kind);
       return { kind: 'done' };

@@ -11,7 +11,7 @@ type Readers = Pick<ReconcilerDeps, 'directories' | 'jwksUris'>;
  * The same readers of identity providers, whose reads end with `stop`: they throw `Stopped`. A provider may keep silent for
  * as long as its timeout, or be read for minutes; a read changes nothing, and the next leader makes it again.
  */
-export function untilStop({ directories, jwksUris }: Readers, stop: AbortSignal): Readers {
+export function stoppableReaders({ directories, jwksUris }: Readers, stop: AbortSignal): Readers {
   const end = async <T>(signal: AbortSignal, read: (either: AbortSignal) => Promise<T>): Promise<T> => {
     try {
       return await withLinkedSignal([signal, stop], (either) => Promise.race([read(either), fails(either)]));

@@ -3,7 +3,7 @@ import { destinationKey, formatKey } from '../model/key.js';
 import type { EdgeRecords } from '../plan/edge-record.js';
 
 /** The last writes of each key's subjects, by the texts of `formatKey`. */
-export class LastApplied {
+export class LastAppliedCache {
   readonly #byKey = new Map<string, ReadonlyMap<string, string>>();
   /** The marked edges without a record, as long as the records are unknown. */
   #unrecorded: ReadonlySet<string> | undefined = new Set();

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { ClaimRecord } from '../../src/model/catalog.js';
 import type { ClaimChange } from '../../src/plan/claim-changes.js';
-import { settleClaims } from '../../src/reconcile/claims.js';
 import type { ReconcilerDeps } from '../../src/reconcile/deps.js';
+import { settleClaims } from '../../src/reconcile/settle-claims.js';
 import { CAUSE, NEVER } from '../apply/apply-rig.js';
 import { claiming, NOW, named } from '../plan/scene.js';
 import { depsOf, worldWithTwo } from './deps.js';

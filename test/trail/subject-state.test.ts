@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Decision } from '../../src/model/decision.js';
 import { cite, isPossiblyOpen, toEdge } from '../../src/trail/edge.js';
-import { toStanding } from '../../src/trail/standing.js';
+import { toSubjectState } from '../../src/trail/subject-state.js';
 import { decision } from '../support/decisions.js';
 
 const READ = { access: 'http', permissions: [{ methods: ['GET'] }] };
@@ -23,8 +23,8 @@ const released = decision({
 
 /** Of decisions in their order, and the first one after the instant. */
 const edge = (order: readonly Decision[], next?: Decision) => {
-  const standing = toStanding(order.toReversed(), next);
-  return standing && toEdge(standing);
+  const state = toSubjectState(order.toReversed(), next);
+  return state && toEdge(state);
 };
 
 describe('an edge in the trail', () => {

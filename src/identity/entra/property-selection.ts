@@ -3,7 +3,7 @@ import { type HttpAnswer, parseJson } from '../http-client.js';
 import { errorCodeOf, type GraphApi, isNotFound } from './graph-api.js';
 
 /** The properties of a `$select`, some of which Graph 1.0 may not know everywhere. */
-export interface Selection {
+export interface PropertySelection {
   /** Comma-separated. */
   readonly fields: string;
   /** Whether any optional property is still selected. */
@@ -19,14 +19,14 @@ export interface Selection {
  * Graph refuses a whole read because of one unknown property (400, "Could not find a property named …"). So properties that
  * are not documented for every tenant are selected until Graph refuses them. That is logged once.
  */
-export function createSelection(options: {
+export function createPropertySelection(options: {
   readonly provider: string;
   readonly logger: Logger;
   /** The read, for the log. */
   readonly what: string;
   readonly fields: string;
   readonly optional: readonly string[];
-}): Selection {
+}): PropertySelection {
   const { provider, logger, what } = options;
   let optional = options.optional;
   let suspected: readonly string[] = [];
@@ -34,7 +34,7 @@ export function createSelection(options: {
     optional = optional.filter((name) => !properties.includes(name));
     logger.warn({ provider, what, properties }, 'Graph does not know these properties: they are not read');
   };
-  const self: Selection = {
+  const self: PropertySelection = {
     get fields() {
       return [options.fields, ...optional].join(',');
     },
@@ -66,7 +66,7 @@ export function createSelection(options: {
 export async function findSelected(
   api: GraphApi,
   path: string,
-  selection: Selection,
+  selection: PropertySelection,
   what: string,
   signal: AbortSignal,
 ): Promise<unknown> {

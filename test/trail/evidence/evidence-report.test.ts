@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { IndexReach } from '../../../src/decisions/trail.js';
 import type { Reason } from '../../../src/model/decision.js';
-import { collectEvidence } from '../../../src/trail/evidence/evidence.js';
+import { collectEvidence } from '../../../src/trail/evidence/evidence-report.js';
 import { csvRow, escapeHtml } from '../../../src/trail/evidence/text.js';
 import { auditedTrail, PERIOD } from '../../support/audited-trail.js';
 import { type CommandLine, createCommandLine } from '../../support/command-line.js';

@@ -26,7 +26,7 @@ export interface CheckpointParts {
 }
 
 /** Opens the adapters that the configuration chooses. `workers/wire.ts` implements it, and alone names adapters. */
-export interface Parts {
+export interface AdapterFactory {
   openConsul(settings: ConsulSettings, owner: string, runtime: Runtime): Promise<Consul>;
   /** `groups` are those of the mapping. */
   openProvider(settings: ProviderSettings, groups: readonly GroupRules[], runtime: Runtime): Provider;

@@ -17,14 +17,14 @@ export interface Refusal {
 }
 
 /** Which requests one listener answers. */
-export interface Access {
+export interface ApiAccess {
   /** For the API. */
   callerOf(request: FastifyRequest): Caller | Refusal;
   /** For the status and the metrics: why this request may not read; undefined if it may. */
   readRefusal(request: FastifyRequest): Refusal | undefined;
 }
 
-export interface AccessSettings {
+export interface ApiAccessSettings {
   /** Where the listener listens. */
   readonly host: string;
   /** A reload changes this list in place. */
@@ -52,7 +52,7 @@ const PASSED_ON = [
  * - Without a token, the status and the metrics are served on a loopback listener to this machine itself. The name that
  *   the request gives must be a loopback name: a page whose name was rebound to 127.0.0.1 has another one.
  */
-export function createAccess({ host, tokens, local }: AccessSettings): Access {
+export function createApiAccess({ host, tokens, local }: ApiAccessSettings): ApiAccess {
   const isListenerLocal = isLoopback(host);
   const own = { caller: { kind: 'local' } as const, digest: digestOf(local.token) };
   const known = () => [
@@ -127,8 +127,8 @@ function refuse(status: Refusal['status'], error: string): Refusal {
   return { status, error };
 }
 
-function digestOf(token: Secret): Buffer {
-  return sha256(token.reveal());
+function digestOf(apiToken: Secret): Buffer {
+  return sha256(apiToken.reveal());
 }
 
 function sha256(text: string): Buffer {

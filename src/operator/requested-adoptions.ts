@@ -4,7 +4,7 @@ import type { Principal } from '../model/cause.js';
 import { formatKey, type Key } from '../model/key.js';
 
 /** What a person asks a running daemon to adopt. */
-export interface AskedAdoption {
+export interface RequestedAdoption {
   /** Of a destination, a client, or a provider with people. */
   readonly key: Key;
   /** What the person saw; nothing else is adopted. */
@@ -12,7 +12,7 @@ export interface AskedAdoption {
   readonly by: Principal;
 }
 
-interface Waiting extends AskedAdoption {
+interface Waiting extends RequestedAdoption {
   readonly resolve: (adopted: number) => void;
   readonly reject: (error: unknown) => void;
   /** Ends the limit of the wait. */
@@ -20,27 +20,27 @@ interface Waiting extends AskedAdoption {
 }
 
 /** Requests at once: each is of a person who waits for it. */
-const MOST_WAITING = 100;
+const MAX_WAITING = 100;
 /** A key may wait behind its own write to a slow Consul. A stop of the daemon waits as long at most. */
 export const TURN_MS = 10_000;
 /** A person asks for the subjects of one key in parts of this size. */
-export const MOST_SUBJECTS = 100;
+export const MAX_SUBJECTS = 100;
 
 /**
  * Adoptions that wait for the turn of their key, so that a key has one writer. They are in memory: a crash forgets them, and
  * nothing was changed.
  */
-export class AskedAdoptions {
+export class RequestedAdoptions {
   readonly #waiting = new Map<string, Waiting[]>();
 
   /**
    * Resolves with the number of marks. Throws SyncError ERR_TIMEOUT, and withdraws the adoption, if its turn does not come in
    * time; from then on the limits of Consul's requests hold. `wake` asks for a run of the key.
    */
-  async ask(asked: AskedAdoption, wake: () => Promise<void>, clock: Clock): Promise<number> {
+  async ask(asked: RequestedAdoption, wake: () => Promise<void>, clock: Clock): Promise<number> {
     const text = formatKey(asked.key);
     const all = [...this.#waiting.values()].reduce((sum, { length }) => sum + length, 0);
-    if (all >= MOST_WAITING) throw refused('too many adoptions wait; try again later');
+    if (all >= MAX_WAITING) throw refused('too many adoptions wait; try again later');
     const begun = new AbortController();
     const adopted = new Promise<number>((resolve, reject) => {
       const waiting = { ...asked, resolve, reject, begin: () => begun.abort() };
@@ -61,7 +61,7 @@ export class AskedAdoptions {
     }
   }
 
-  #withdraw(text: string, { subjects }: AskedAdoption): void {
+  #withdraw(text: string, { subjects }: RequestedAdoption): void {
     const left = (this.#waiting.get(text) ?? []).filter((each) => each.subjects !== subjects);
     if (left.length === 0) this.#waiting.delete(text);
     else this.#waiting.set(text, left);

@@ -3,7 +3,7 @@ import type { Consul } from '../../src/consul/consul.js';
 import type { Journal } from '../../src/queue/journal.js';
 import { sweep } from '../../src/reconcile/sweep.js';
 import { toEdge } from '../../src/trail/edge.js';
-import { toStanding } from '../../src/trail/standing.js';
+import { toSubjectState } from '../../src/trail/subject-state.js';
 import type { Rig } from '../support/daemon.js';
 import { Death } from '../support/death.js';
 import { EDGE, isOpen, ordersRig, READ } from '../support/orders-rig.js';
@@ -43,8 +43,8 @@ const ofEdge = async () => (await worker.settled()).filter(({ subject }) => subj
 const decided = async () =>
   (await ofEdge()).map(({ action, outcome, reason }) => `${action} ${outcome} ${reason}`);
 const inTrail = async () => {
-  const standing = toStanding((await ofEdge()).toReversed());
-  return standing && toEdge(standing);
+  const state = toSubjectState((await ofEdge()).toReversed());
+  return state && toEdge(state);
 };
 
 describe('an edge that somebody removes when nothing wants it any more', () => {

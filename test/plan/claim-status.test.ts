@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { CatalogService } from '../../src/model/catalog.js';
-import { type ClaimStatus, claimStatuses, statedClaim } from '../../src/plan/claims.js';
+import { type ClaimStatus, claimStatuses, statedClaim } from '../../src/plan/claim-status.js';
 import { planClient } from '../../src/plan/plan-client.js';
 import {
   claiming,

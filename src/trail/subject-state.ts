@@ -3,7 +3,7 @@ import { covers } from '../plan/access.js';
 import { asAccess, isOpen, toAccess } from './content.js';
 
 /** What the trail says of one subject at an instant: of an edge, an ACL object, a jwt-provider, a claim or a quarantine. */
-export interface Standing {
+export interface SubjectState {
   readonly subject: string;
   readonly resource: Resource;
   /** As decisions have it; null: it does not exist. */
@@ -50,32 +50,32 @@ const WITH_STATE: ReadonlySet<ResourceKind> = new Set([
  * Folds the decisions of one subject, newest first, up to an instant. `next` is the first decision after it, which says what
  * was there if no earlier one does. Undefined if nothing is known.
  */
-export function toStanding(newestFirst: readonly Decision[], next?: Decision): Standing | undefined {
-  let standing: Standing | undefined;
-  for (const decision of newestFirst.toReversed()) standing = foldDecision(standing, decision);
-  if (standing !== undefined || next === undefined || !isChange(next)) return standing;
+export function toSubjectState(newestFirst: readonly Decision[], next?: Decision): SubjectState | undefined {
+  let state: SubjectState | undefined;
+  for (const decision of newestFirst.toReversed()) state = foldDecision(state, decision);
+  if (state !== undefined || next === undefined || !isChange(next)) return state;
   if (next.before === null || next.before === undefined) return undefined;
   return { ...stateOf(next, next.before), basis: 'before', since: undefined, scopes: [] };
 }
 
 /** The state after one more decision of the subject. What is held, failed or only observed changed nothing. */
-function foldDecision(standing: Standing | undefined, decision: Decision): Standing | undefined {
+function foldDecision(state: SubjectState | undefined, decision: Decision): SubjectState | undefined {
   // A topic may deliver a decision again.
-  if (standing?.decision.id === decision.id || !WITH_STATE.has(decision.resource.kind)) return standing;
-  if (isChange(decision)) return changed(standing, decision);
+  if (state?.decision.id === decision.id || !WITH_STATE.has(decision.resource.kind)) return state;
+  if (isChange(decision)) return changed(state, decision);
   const { outcome, type } = decision;
-  if (type.endsWith('.released')) return withoutHold(standing);
-  const known = standing ?? before(decision);
+  if (type.endsWith('.released')) return withoutHold(state);
+  const known = state ?? before(decision);
   if (outcome === 'unknown') return { ...known, uncertain: decision };
-  return outcome === 'held' ? { ...known, held: decision } : standing;
+  return outcome === 'held' ? { ...known, held: decision } : state;
 }
 
 /** A hold that alone was known of a subject, and that said nothing of its content, leaves nothing. */
-function withoutHold(standing: Standing | undefined): Standing | undefined {
-  if (standing === undefined) return undefined;
-  const { basis, content, uncertain } = standing;
+function withoutHold(state: SubjectState | undefined): SubjectState | undefined {
+  if (state === undefined) return undefined;
+  const { basis, content, uncertain } = state;
   if (basis === 'before' && content === null && uncertain === undefined) return undefined;
-  return { ...standing, held: undefined };
+  return { ...state, held: undefined };
 }
 
 /** Whether the newest decisions say everything that a fold of all of them would: one of them opened or ended it. */
@@ -94,27 +94,27 @@ export function isThere({ resource }: Pick<Decision, 'resource'>, content: unkno
   return resource.kind !== 'intention' || isOpen(toAccess(content));
 }
 
-function changed(standing: Standing | undefined, decision: Decision): Standing {
+function changed(state: SubjectState | undefined, decision: Decision): SubjectState {
   const isKept = isThere(decision, decision.after);
   const wasThere = isThere(decision, decision.before);
   return {
     ...stateOf(decision, decision.after ?? null),
-    since: !isKept ? undefined : wasThere ? standing?.since : decision,
-    scopes: isKept ? scopesAfter(standing, decision) : [],
+    since: !isKept ? undefined : wasThere ? state?.since : decision,
+    scopes: isKept ? scopesAfter(state, decision) : [],
   };
 }
 
 /** A decision about a loss names the lost scopes, any other those that open the edge. Empty if the rest is not known. */
-function scopesAfter(standing: Standing | undefined, decision: Decision): readonly string[] {
+function scopesAfter(state: SubjectState | undefined, decision: Decision): readonly string[] {
   const { scopes = [], resource, before: from, after: to } = decision;
-  const known = standing?.scopes ?? [];
+  const known = state?.scopes ?? [];
   const isLoss = resource.kind === 'intention' && covers(asAccess(toAccess(from)), asAccess(toAccess(to)));
   if (!isLoss) return scopes;
   const left = known.filter((scope) => !scopes.includes(scope));
   return left.length === 0 ? known : left;
 }
 
-function stateOf(decision: Decision, content: unknown): Standing {
+function stateOf(decision: Decision, content: unknown): SubjectState {
   const { subject, resource, client, person, scopes = [] } = decision;
   return {
     subject,
@@ -132,7 +132,7 @@ function stateOf(decision: Decision, content: unknown): Standing {
 }
 
 /** What a decision that changed nothing says of the state. */
-function before(decision: Decision): Standing {
+function before(decision: Decision): SubjectState {
   const isForeign = decision.outcome === 'held' && FOREIGN_CONTENT.has(decision.reason);
   return { ...stateOf(decision, isForeign ? null : (decision.before ?? null)), basis: 'before', scopes: [] };
 }

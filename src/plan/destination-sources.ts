@@ -1,5 +1,5 @@
 import type { ServiceName } from '../model/intention.js';
-import type { ClaimStatus } from './claims.js';
+import type { ClaimStatus } from './claim-status.js';
 import type { ClientOpenings } from './openings.js';
 import { clientText, serviceText } from './world.js';
 
@@ -40,10 +40,10 @@ export function sourcesByDestination(
       const destination = { ...claimStatus.service, name };
       const key = serviceText(destination);
       const known = found.get(key);
-      const service = serviceText(claimStatus.service);
+      const serviceName = serviceText(claimStatus.service);
       if (known === undefined)
-        found.set(key, { destination, services: new Map([[service, claimStatus.service]]) });
-      else known.services.set(service, claimStatus.service);
+        found.set(key, { destination, services: new Map([[serviceName, claimStatus.service]]) });
+      else known.services.set(serviceName, claimStatus.service);
     }
   }
   return found;

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { clientKey, formatKey } from '../../src/model/key.js';
-import { adoptAsked } from '../../src/operator/adopt-asked.js';
+import { adoptRequested } from '../../src/operator/adopt-requested.js';
 import { depsOf, worldWithTwo } from '../reconcile/deps.js';
 import { createMovableClock } from '../support/movable-clock.js';
 
@@ -13,7 +13,7 @@ it('no adoption waits forever when its job ends before its turn', async () => {
   );
   const refused = Promise.all(asked.map((each) => expect(each).rejects.toThrow('the lease is lost')));
   const lost = AbortSignal.abort(new Error('the lease is lost'));
-  await expect(adoptAsked(key, deps, lost)).rejects.toThrow('the lease is lost');
+  await expect(adoptRequested(key, deps, lost)).rejects.toThrow('the lease is lost');
   await refused;
   expect(deps.adoptions.take(formatKey(key))).toEqual([]);
 });

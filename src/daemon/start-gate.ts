@@ -7,28 +7,28 @@ import { queueState } from './status.js';
 
 const LOOK_MS = 20;
 /** A slow identity provider, or a long queue, delays what begins later no longer. */
-const LONGEST_MS = 1_000;
+const MAX_MS = 1_000;
 
-export interface QueuedFirst {
+export interface StartGate {
   /**
    * Resolves when no queued job waits or runs, 1 s after `prepared` at the latest, or when the signal aborts. Never rejects.
    * A complete read of either side would take the processor from these jobs.
    */
-  readonly written: Promise<void>;
-  /** As `written`, but at most 1 s after the term began: for what works without Consul. */
+  readonly drained: Promise<void>;
+  /** As `drained`, but at most 1 s after the term began: for what works without Consul. */
   readonly soon: Promise<void>;
-  /** The same handler, but complete reads of directories, which the former leader may have left, wait for `written`. */
+  /** The same handler, but complete reads of directories, which the former leader may have left, wait for `drained`. */
   readonly hold: (handler: AgendaHandler) => AgendaHandler;
 }
 
 /** Lets the events that the queue has at the beginning of a term be written first. `prepared`: jobs can run. */
-export function queuedFirst(
+export function createStartGate(
   queue: Pick<Queue, 'state'>,
   agenda: Agenda,
   prepared: Promise<void>,
   clock: Clock,
   signal: AbortSignal,
-): QueuedFirst {
+): StartGate {
   let held = 0;
   const untilNone = async (stop: AbortSignal) => {
     while (!stop.aborted) {
@@ -39,11 +39,11 @@ export function queuedFirst(
   };
   // If the store cannot be asked, nothing is held back.
   const written = prepared
-    .then(() => firstOf(signal, (either) => [clock.sleep(LONGEST_MS, either), untilNone(either)]))
+    .then(() => firstOf(signal, (either) => [clock.sleep(MAX_MS, either), untilNone(either)]))
     .catch(() => {});
-  const soon = firstOf(signal, (either) => [clock.sleep(LONGEST_MS, either), written]).catch(() => {});
+  const soon = firstOf(signal, (either) => [clock.sleep(MAX_MS, either), written]).catch(() => {});
   return {
-    written,
+    drained: written,
     soon,
     hold: (handler) => async (job, stop, follow) => {
       if (job.key.kind === 'directory') {

@@ -1,13 +1,13 @@
 import { expect, it } from 'vitest';
 import { destinationKey, formatKey } from '../../src/model/key.js';
-import { AskedAdoptions, TURN_MS } from '../../src/operator/asked-adoptions.js';
+import { RequestedAdoptions, TURN_MS } from '../../src/operator/requested-adoptions.js';
 import { createMovableClock } from '../support/movable-clock.js';
 
 const key = destinationKey('orders', 'default', 'default');
 const asked = () => ({ key, subjects: new Set(['intention/a']), by: { id: 'os:alice' } });
 
 it('an adoption that has no turn in time is withdrawn, and others of the key stay', async () => {
-  const [adoptions, clock] = [new AskedAdoptions(), createMovableClock()];
+  const [adoptions, clock] = [new RequestedAdoptions(), createMovableClock()];
   const late = adoptions.ask(asked(), async () => {}, clock);
   clock.advance(TURN_MS - 1);
   const other = adoptions.ask(asked(), async () => {}, clock);
@@ -21,7 +21,7 @@ it('an adoption that has no turn in time is withdrawn, and others of the key sta
 });
 
 it('an adoption that has its turn is awaited, however long its write to Consul takes', async () => {
-  const [adoptions, clock] = [new AskedAdoptions(), createMovableClock()];
+  const [adoptions, clock] = [new RequestedAdoptions(), createMovableClock()];
   const adopted = adoptions.ask(asked(), async () => {}, clock);
   const [first] = adoptions.take(formatKey(key));
   clock.advance(10 * TURN_MS);
@@ -31,7 +31,7 @@ it('an adoption that has its turn is awaited, however long its write to Consul t
 });
 
 it('an adoption whose key cannot be woken, or that comes after too many, fails at once', async () => {
-  const [adoptions, clock] = [new AskedAdoptions(), createMovableClock()];
+  const [adoptions, clock] = [new RequestedAdoptions(), createMovableClock()];
   const broken = () => Promise.reject(new Error('the queue is closed'));
   await expect(adoptions.ask(asked(), broken, clock)).rejects.toThrow('the queue is closed');
   expect(adoptions.take(formatKey(key))).toEqual([]);

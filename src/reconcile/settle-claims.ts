@@ -19,7 +19,7 @@ import type { ClaimDeps } from './deps.js';
 import { guardFacts } from './guard-facts.js';
 
 /** So often a claim is planned again at once because it changed while its write was recorded. */
-const MOST_PLANS = 2;
+const MAX_PLANS = 2;
 const KEEPS_CHANGING = 'the claims on this client change while their record is written; it is planned again';
 
 /**
@@ -77,7 +77,7 @@ export async function settleClaims(
   for (let again = 0; ; record = await journal.read(text)) {
     const { end, isFreed } = await settle(record, overtaken);
     if (end === 'stale') {
-      if (++again > MOST_PLANS)
+      if (++again > MAX_PLANS)
         throw new SyncError('ERR_CONSUL_CONFLICT', KEEPS_CHANGING, { retriable: true });
       continue;
     }

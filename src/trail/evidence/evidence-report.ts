@@ -4,8 +4,8 @@ import { compareText } from '../../model/compare-text.js';
 import type { Decision } from '../../model/decision.js';
 import { openAnswer } from '../answer.js';
 import { isPossiblyOpen } from '../edge.js';
-import { readEdges, readStandings } from '../read-standing.js';
-import { isChange, isThere } from '../standing.js';
+import { readEdges, readSubjectStates } from '../read-subject-state.js';
+import { isChange, isThere } from '../subject-state.js';
 import { toObject } from '../what-can.js';
 import { type ActorSummary, summariseActors } from './actors.js';
 import { type Exceptions, findExceptions } from './exceptions.js';
@@ -14,7 +14,7 @@ import { type Latencies, toLatencies } from './latencies.js';
 import { type ClientMove, toMoves } from './moves.js';
 import type { ReviewedEdge, ReviewedObject } from './reviewed.js';
 
-export interface Evidence {
+export interface EvidenceReport {
   readonly owner: string;
   /** ISO 8601 in UTC. */
   readonly period: { readonly from: string; readonly to: string };
@@ -38,7 +38,7 @@ export interface Evidence {
 const NOT_LISTED: ReadonlySet<string> = new Set(['event', 'sweep']);
 
 /** They are in memory together: with their texts in the files some kilobytes each. */
-const MOST_DECISIONS = 200_000;
+const MAX_DECISIONS = 200_000;
 
 /**
  * Collects the evidence of a period. The same trail gives the same evidence. Throws SyncError ERR_CONFIG for a period with
@@ -50,9 +50,9 @@ export async function collectEvidence(
     owner,
     from,
     to,
-    most = MOST_DECISIONS,
+    most = MAX_DECISIONS,
   }: { readonly owner: string; readonly from: string; readonly to: string; readonly most?: number },
-): Promise<Evidence> {
+): Promise<EvidenceReport> {
   await openAnswer(trail, from);
   const { index, ...extent } = (await openAnswer(trail, to)).extent;
   if (index !== undefined && (index.broken !== undefined || index.gaps.some(({ after }) => after <= to)))
@@ -121,15 +121,18 @@ export async function collectEvidence(
 }
 
 /** What was there at an instant, sorted by subject. */
-async function review(trail: Trail, at: string): Promise<Pick<Evidence, 'edges' | 'acl' | 'quarantined'>> {
+async function review(
+  trail: Trail,
+  at: string,
+): Promise<Pick<EvidenceReport, 'edges' | 'acl' | 'quarantined'>> {
   const edges = await openEdges(trail, at);
   const objects = async (prefix: string) => {
     const found: ReviewedObject[] = [];
-    for await (const standing of readStandings(trail, { prefix }, at)) {
-      if (!isThere(standing, standing.content)) continue;
-      const { client, person } = standing;
+    for await (const state of readSubjectStates(trail, { prefix }, at)) {
+      if (!isThere(state, state.content)) continue;
+      const { client, person } = state;
       found.push({
-        ...toObject(standing),
+        ...toObject(state),
         ...(client === undefined ? {} : { client }),
         ...(person === undefined ? {} : { person }),
       });
