@@ -123,7 +123,7 @@ it('the command of run-as-a-service.md starts the daemon, which reloads at SIGHU
   process.kill(daemon.pid, 'SIGTERM');
   expect(await daemon.exited).toBe(0);
 
-  // A supervisor that starts a second one with this state directory is told why it ends.
+  // A second process with this state directory says why it ends.
   await world.daemon.start();
   await world.daemon.ready();
   const second = await startProcess({

@@ -4,7 +4,7 @@ import { ReadsUnderWay } from '../../src/read/reads-under-way.js';
 
 const KEY = 'destination/default/default/orders';
 
-/** A read that ends, or fails, when it is told so. */
+/** A read that ends, or fails, on request. */
 function readOf(reads: ReadsUnderWay) {
   const answers = new EventEmitter();
   const reading = reads.run(() => once(answers, 'end')).catch(() => {});
