@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
+import { parseAst } from 'vitest/node';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const FILES = ['src', 'workers', 'config', 'test', 'bench'].flatMap((folder) =>
@@ -37,3 +38,52 @@ it('exported names have no word that says nothing', () => {
   expect(names.length).toBeGreaterThan(1_000);
   expect(names.filter(({ name }) => isUnclear(name)).map(({ file, name }) => `${file}: ${name}`)).toEqual([]);
 });
+
+/** Where locals are checked: a test names a fixture as the case does. */
+const PRODUCT = /^(src|workers|config)\//;
+/** Names that say too little of a variable. A longer name may hold them, as `isShared`. */
+const LOCAL = /^(service|token|data|info|manager|helper|util|common|shared|misc)$/;
+
+it('locals and parameters have no bare name that says nothing', () => {
+  const found = FILES.filter((file) => PRODUCT.test(file)).flatMap((file) =>
+    declaredNames(parseAst(readFileSync(join(root, file), 'utf8'), { lang: 'ts' }))
+      .filter((name) => LOCAL.test(name))
+      .map((name) => `${file}: ${name}`),
+  );
+  expect(found).toEqual([]);
+});
+
+it('finds a bare name in every kind of declaration', () => {
+  const text = `
+    const token = 1;
+    for (const [key, service] of map) f(key);
+    const { answer: data, kept: { info = 0 }, ...shared } = g();
+    const h = async (manager: string, util?: number, [helper]: T = [], ...common: T[]) => misc;
+    interface Port { read(service: string): (token: string) => void }
+    class Box { constructor(readonly token: string) {} }`;
+  const names = declaredNames(parseAst(text, { lang: 'ts' })).filter((name) => LOCAL.test(name));
+  expect(names.toSorted()).toEqual(
+    'common data helper manager service service shared token token token util'.split(' '),
+  );
+});
+
+/** The names of variables and parameters. A name that a pattern takes from a property is the name of the property. */
+function declaredNames(node: unknown): readonly string[] {
+  if (Array.isArray(node)) return node.flatMap(declaredNames);
+  if (!isNode(node)) return [];
+  const own = node.type === 'VariableDeclarator' ? namesIn(node.id) : namesIn(node.params);
+  return [...own, ...Object.values(node).flatMap(declaredNames)];
+}
+
+function namesIn(pattern: unknown): readonly string[] {
+  if (Array.isArray(pattern)) return pattern.flatMap(namesIn);
+  if (!isNode(pattern)) return [];
+  const { type, name, elements, properties, value, left, argument, parameter, shorthand } = pattern;
+  if (type === 'Identifier') return typeof name === 'string' ? [name] : [];
+  if (type === 'Property') return shorthand === true ? [] : namesIn(value);
+  return [elements, properties, left, argument, parameter].flatMap(namesIn);
+}
+
+function isNode(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}
