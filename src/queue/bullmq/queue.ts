@@ -137,10 +137,6 @@ export class BullmqQueue implements Queue {
       this.#becameDurable(triggers);
     };
     const unsubscribe = this.#wake.subscribe(hear, () => void this.#sweep());
-    // What earlier terms left; the keys themselves say what must run.
-    void this.#schedule
-      .forgetEarlier()
-      .catch((error: unknown) => this.#link.noteFailure(error, 'jobs of earlier terms are still stored'));
     const workers: Worker[] = [];
     for (let left = concurrency; left > 0; left -= JOBS_OF_A_WORKER) {
       workers.push(this.#openWorker(connection, handler, Math.min(left, JOBS_OF_A_WORKER), signal));
@@ -229,6 +225,10 @@ export class BullmqQueue implements Queue {
   }
 
   async #sweep(): Promise<void> {
+    // What earlier terms left; the keys themselves say what must run.
+    void this.#schedule
+      .forgetEarlier()
+      .catch((error: unknown) => this.#link.noteFailure(error, 'jobs of earlier terms are still stored'));
     try {
       const found = await this.#schedule.sweep();
       if (found > 0) this.#deps.logger.info({ keys: found }, 'keys without a job were scheduled again');

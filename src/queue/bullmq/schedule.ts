@@ -25,6 +25,7 @@ export type RequestKind = 'urgent' | 'ordinary' | 'finished';
 export class Schedule {
   readonly name: string;
   readonly #epoch: number | undefined;
+  #forgotten: Promise<void> | undefined;
   readonly #link: RedisLink;
   readonly #store: KeyStore;
   readonly #clock: Clock;
@@ -147,9 +148,14 @@ export class Schedule {
     });
   }
 
-  /** Deletes the queues of earlier terms. A late leader may add to one of them; the next term deletes that. */
-  async forgetEarlier(): Promise<void> {
-    if (this.#epoch !== undefined) await deleteEarlierQueues(this.#link, this.#epoch);
+  /** Deletes the queues of earlier terms, once. A late leader may add to one of them; the next term deletes that. */
+  forgetEarlier(): Promise<void> {
+    if (this.#epoch === undefined) return Promise.resolve();
+    this.#forgotten ??= deleteEarlierQueues(this.#link, this.#epoch).catch((error: unknown) => {
+      this.#forgotten = undefined;
+      throw error;
+    });
+    return this.#forgotten;
   }
 
   async counts(): Promise<{ readonly delayed: number; readonly active: number }> {

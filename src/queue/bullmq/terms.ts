@@ -34,20 +34,29 @@ export function openQueue({ commands, prefix }: RedisLink, name: string): JobQue
   return queue;
 }
 
-/** Deletes the queues of the terms before this one. Repeat it after an error. */
+/**
+ * Deletes the queues of the terms before this one. A queue that cannot be deleted keeps no other one. Throws what the first
+ * of them met; repeat it then.
+ */
 export async function deleteEarlierQueues(link: RedisLink, epoch: number): Promise<void> {
   const terms = `${link.prefix}${TERMS}`;
   const earlier = await link.call((redis) => redis.zrangebyscore(terms, '-inf', `(${epoch}`));
-  // Pausing a queue, the first step, needs memory, and the reserve of a full Redis is not for this.
+  const failures: unknown[] = [];
   for (const name of [JOBS, ...earlier.map((each) => queueName(Number(each)))])
-    await link.callIfRoom(async () => {
-      const queue = openQueue(link, name);
-      try {
-        await queue.obliterate({ force: true, count: JOBS_IN_ONE_STEP });
-      } finally {
-        await queue.close();
-      }
-    });
+    await deleteQueue(link, name).catch((error: unknown) => failures.push(error));
+  if (failures.length > 0) throw failures[0];
   const forgotten = earlier.slice(0, -TERMS_KEPT);
   if (forgotten.length > 0) await link.call((redis) => redis.zrem(terms, ...forgotten));
+}
+
+async function deleteQueue(link: RedisLink, name: string): Promise<void> {
+  const queue = openQueue(link, name);
+  try {
+    const jobs = await link.call(() => queue.getJobCountByTypes());
+    // The first step pauses the queue, which needs memory. A full Redis gets more back from the jobs.
+    const call = jobs > 0 ? link.call.bind(link) : link.callIfRoom.bind(link);
+    await call(() => queue.obliterate({ force: true, count: JOBS_IN_ONE_STEP }));
+  } finally {
+    await queue.close();
+  }
 }
