@@ -9,6 +9,8 @@ export interface Reached {
   readonly isNamed: boolean;
   readonly evidence: readonly Evidence[];
   readonly urgent: boolean;
+  /** It may do less than before. */
+  readonly loses: boolean;
   readonly at: readonly ServiceName[];
 }
 
@@ -35,11 +37,13 @@ export function reachedClients(
   const known = reported.forEveryClient.length > 0 ? before : [];
   return [...new Set([...known, ...reported.clientIds, ...changed])].map((clientId) => {
     const evidence = reported.forClient(clientId);
+    const loses = losing.has(clientText({ provider, clientId }));
     return {
       clientId,
       isNamed: reported.clientIds.has(clientId),
       evidence,
-      urgent: (evidence.length > 0 && !isRecheck) || losing.has(clientText({ provider, clientId })),
+      urgent: (evidence.length > 0 && !isRecheck) || loses,
+      loses,
       at: at(clientId),
     };
   });

@@ -30,7 +30,7 @@ export function fanOut(
 export function reachTriggers(provider: string, reaches: readonly Reached[], job: Job): readonly Trigger[] {
   const groups = new Map<string, Reached[]>();
   for (const reach of reaches) {
-    const alike = JSON.stringify([reach.urgent, reach.isNamed && reach.clientId]);
+    const alike = JSON.stringify([reach.urgent, reach.loses, reach.isNamed && reach.clientId]);
     const known = groups.get(alike);
     if (known === undefined) groups.set(alike, [reach]);
     else known.push(reach);
@@ -44,6 +44,7 @@ export function reachTriggers(provider: string, reaches: readonly Reached[], job
       one.evidence,
       one.urgent,
       one.isNamed ? { provider, clientId: one.clientId } : undefined,
+      one.loses,
     );
   });
 }

@@ -44,8 +44,8 @@ export function claimStatusTriggers(
   const triggers = new Map<string, Trigger>();
   const add = (key: Key, losing: boolean) => {
     const text = formatKey(key);
-    const urgent = losing || triggers.get(text)?.urgent === true;
-    triggers.set(text, { key, cause, ...(urgent ? { urgent } : {}) });
+    const loses = losing || triggers.get(text)?.loses === true;
+    triggers.set(text, { key, cause, ...(loses ? { urgent: loses, loses } : {}) });
   };
   for (const { service, before, after, namedBy } of claimStatuses) {
     if (!concerns(after)) continue;
