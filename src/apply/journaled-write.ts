@@ -101,7 +101,8 @@ export async function journaledWrite(
   }
   const { end = { kind: 'written' }, thrown } = last;
   // What was not sent makes no later write necessary.
-  if (end.kind === 'stale' && decisions.length === 0) unsent.push(...ahead);
+  const isUnsent = !last.isSent && decisions.length === 0;
+  if (isUnsent && (end.kind === 'stale' || thrown !== undefined)) unsent.push(...ahead);
   const isMade = end.kind === 'written' && thrown === undefined;
   const lost = isMade ? overtaken.map((draft) => toSettled(draft, OVERTAKEN, deps.clock.now())) : [];
   await settleAll(key, [...lost, ...decisions], lastApplied.size === 0 ? {} : { lastApplied }, deps);

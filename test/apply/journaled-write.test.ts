@@ -108,6 +108,16 @@ describe('a journaled write', () => {
     expect(rig.pending.size).toBe(0);
   });
 
+  it('withdraws what it made necessary where it ends before anything was sent, and keeps that where it may be sent', async () => {
+    const ahead = [draft('later', rig)];
+    const within = () => Promise.reject(new Error('lost'));
+    await expect(journaledWrite(writing({ within }, { ahead }), rig.deps, NEVER)).rejects.toThrow('lost');
+    expect(rig.pending.size).toBe(0);
+    const write = writing({ send: () => Promise.reject(UNREACHABLE) }, { ahead });
+    await expect(journaledWrite(write, rig.deps, NEVER)).rejects.toBe(UNREACHABLE);
+    expect([...rig.pending.values()].map(({ id }) => id)).toContain(ahead[0]?.id);
+  });
+
   it.each(['record', 'reserve'] as const)('sends nothing where the %s fails', async (step) => {
     const fail = () => Promise.reject(new Error('no disk'));
     const { deps } = rig;
