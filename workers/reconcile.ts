@@ -6,7 +6,7 @@ import type { Queue } from '../src/queue/queue.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import { prepare } from '../src/reconcile/prepare.js';
 import { createReconciler } from '../src/reconcile/reconciler.js';
-import { Stopped, stoppableReaders } from '../src/reconcile/stoppable-readers.js';
+import { Stopped, stoppable } from '../src/reconcile/stoppable.js';
 
 /** What a term does at its beginning: `onPrepared` is called when jobs can run, and `hold` may let some of them wait. */
 interface Beginning {
@@ -28,8 +28,8 @@ export async function runReconcile(
   if (!(await prepare(deps, either))) return;
   onPrepared();
   const onOverload = () => agenda.overloaded();
-  const stoppable = { ...deps, ...stoppableReaders(deps, signal) };
-  const reading = retryThroughOutages(createReconciler(stoppable), { ...deps, onOverload });
+  const ended = { ...deps, ...stoppable(deps, signal) };
+  const reading = retryThroughOutages(createReconciler(ended), { ...deps, onOverload });
   const handler: AgendaHandler = (job, stop, follow) =>
     reading(job, stop, follow).catch((error: unknown) => {
       if (error instanceof Stopped) return { kind: 'retry', afterMs: 0 };

@@ -30,6 +30,7 @@ export class Places {
   readonly #limits: AgendaLimits;
   readonly #running = new Map<Group, number>();
   #inUse = 0;
+  #urgentWrites = 0;
   /** Reads beside those in a place of their provider alone, which leave the places of urgent keys free. */
   #unreservedReads = 0;
 
@@ -44,9 +45,9 @@ export class Places {
   hasRoom(key: Key, lane: Lane): boolean {
     const { writes, reads, urgent } = this.#limits;
     const extra = { ordered: 2 * urgent, losing: urgent, urgent, ordinary: 0 }[lane];
-    return groupOf(key) === 'writes'
-      ? this.#of('writes') < extra + writes.now
-      : this.#unreservedReads < extra + reads;
+    if (groupOf(key) !== 'writes') return this.#unreservedReads < extra + reads;
+    // When the limit falls, the ordinary writes that run already take no place of the urgent ones.
+    return this.#of('writes') < extra + writes.now || this.#urgentWrites < extra;
   }
 
   /** Whether the key's provider has a place that no other provider can fill. */
@@ -56,14 +57,17 @@ export class Places {
   }
 
   /** Takes a place, which may be one of the key's provider alone; returns what gives it back. */
-  enter(key: Key, isOwn: boolean): () => void {
+  enter(key: Key, isOwn: boolean, lane: Lane): () => void {
     const group = groupOf(key);
+    const urgent = group === 'writes' && lane !== 'ordinary' ? 1 : 0;
     const unreserved = group === 'writes' || isOwn ? 0 : 1;
     this.#add(group, 1);
     this.#unreservedReads += unreserved;
+    this.#urgentWrites += urgent;
     return () => {
       this.#add(group, -1);
       this.#unreservedReads -= unreserved;
+      this.#urgentWrites -= urgent;
       if (group === 'writes') this.#limits.writes.completed();
     };
   }

@@ -43,7 +43,7 @@ export class ReadyEntries {
       const entry = hasRoom ? oldest : this.#oldest(lane, ({ key }) => places.hasOwnRoom(key));
       if (entry === undefined) continue;
       this.#remove(entry);
-      return { entry, leave: places.enter(entry.key, !hasRoom) };
+      return { entry, leave: places.enter(entry.key, !hasRoom, lane) };
     }
     return undefined;
   }

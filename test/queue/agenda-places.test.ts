@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock.js';
 import { clientKey, destinationKey, formatKey } from '../../src/model/key.js';
+import { Places } from '../../src/queue/agenda-places.js';
+import { WriteLimit } from '../../src/queue/write-limit.js';
 import { agendaOf, DONE, gate, ORDER, ORDERS, trigger, until, WEB } from './agenda-rig.js';
 
 /** Runs the keys in `ran`; none of them ends before `open`. */
@@ -93,4 +96,20 @@ describe('the places of the agenda', () => {
     await end();
     expect(ran[5]).toBe(formatKey(WEB));
   });
+});
+
+it('an urgent write has its own place, also while more ordinary ones run than the limit allows by now', () => {
+  const writes = new WriteLimit({ least: 2, first: 8, most: 8 }, systemClock);
+  const places = new Places({ writes, reads: 8, urgent: 1, durable: 8 });
+  const key = destinationKey('orders');
+  for (let count = 0; count < 6; count++) places.enter(key, false, 'ordinary');
+  places.overloaded();
+  places.overloaded();
+  expect(writes.now).toBe(2);
+  expect(places.hasRoom(key, 'ordinary')).toBe(false);
+  expect(places.hasRoom(key, 'losing')).toBe(true);
+  const leave = places.enter(key, false, 'losing');
+  expect(places.hasRoom(key, 'losing')).toBe(false);
+  leave();
+  expect(places.hasRoom(key, 'losing')).toBe(true);
 });

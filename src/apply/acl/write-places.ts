@@ -1,6 +1,9 @@
 import { setMaxListeners } from 'node:events';
 import { isOverload } from '../../errors.js';
+import { withLinkedSignal } from '../../linked-signal.js';
 import type { WriteLimit } from '../../queue/write-limit.js';
+
+const NEVER = new AbortController().signal;
 
 interface Waiting {
   readonly begin: () => void;
@@ -18,37 +21,55 @@ export class WritePlaces {
   readonly #urgent: number;
   readonly #waiting = { urgent: new Set<Waiting>(), ordinary: new Set<Waiting>() };
   #running = 0;
+  #urgentRunning = 0;
 
   constructor(limit: Pick<WriteLimit, 'now' | 'completed' | 'overloaded'>, urgent: number) {
     this.#limit = limit;
     this.#urgent = urgent;
   }
 
-  /** Rejects when the signal aborts before the work has begun. */
-  async run<T>(work: () => Promise<T>, isUrgent: boolean, signal: AbortSignal): Promise<T> {
+  /** Rejects when the signal aborts before the work has begun. `stop` ends only the wait for a place. */
+  async run<T>(
+    work: () => Promise<T>,
+    isUrgent: boolean,
+    signal: AbortSignal,
+    stop: AbortSignal = NEVER,
+  ): Promise<T> {
     signal.throwIfAborted();
-    const placed = this.#place(isUrgent, signal);
-    this.#next();
-    await placed;
+    if (this.#waitingFor(isUrgent).size === 0 && this.#hasRoom(isUrgent)) this.#enter(isUrgent, 1);
+    else await withLinkedSignal([signal, stop], (either) => this.#place(isUrgent, either));
     try {
       return await work();
     } catch (error) {
       if (isOverload(error)) this.#limit.overloaded();
       throw error;
     } finally {
-      this.#running--;
+      this.#enter(isUrgent, -1);
       this.#limit.completed();
       this.#next();
     }
   }
 
+  /** When the limit falls, the ordinary writes that run already take no place of the urgent ones. */
   #hasRoom(isUrgent: boolean): boolean {
-    return this.#running < this.#limit.now + (isUrgent ? this.#urgent : 0);
+    const { now } = this.#limit;
+    if (!isUrgent) return this.#running < now;
+    return this.#running < now + this.#urgent || this.#urgentRunning < this.#urgent;
+  }
+
+  #enter(isUrgent: boolean, count: 1 | -1): void {
+    this.#running += count;
+    if (isUrgent) this.#urgentRunning += count;
+  }
+
+  #waitingFor(isUrgent: boolean): Set<Waiting> {
+    return isUrgent ? this.#waiting.urgent : this.#waiting.ordinary;
   }
 
   /** Resolves when `#next` gave it a place. */
   async #place(isUrgent: boolean, signal: AbortSignal): Promise<void> {
-    const waiting = isUrgent ? this.#waiting.urgent : this.#waiting.ordinary;
+    signal.throwIfAborted();
+    const waiting = this.#waitingFor(isUrgent);
     // As many wait as there is work: Node.js would take eleven for a leak.
     setMaxListeners(0, signal);
     let stop = () => {};
@@ -59,6 +80,8 @@ export class WritePlaces {
         if (waiting.delete(entry)) reject(signal.reason);
       };
       signal.addEventListener('abort', stop, { once: true });
+      // The limit may have grown meanwhile.
+      this.#next();
     }).finally(() => signal.removeEventListener('abort', stop));
   }
 
@@ -71,7 +94,7 @@ export class WritePlaces {
       for (const entry of waiting) {
         if (!this.#hasRoom(isUrgent)) break;
         waiting.delete(entry);
-        this.#running++;
+        this.#enter(isUrgent, 1);
         entry.begin();
       }
   }

@@ -9,7 +9,7 @@ import { readAllAcl } from '../../read/read-acl.js';
 import { admittedPeople } from '../../state/people-acl.js';
 import type { MembersDeps } from '../deps.js';
 import { countFailure } from '../directory-failures.js';
-import { Stopped } from '../stoppable-readers.js';
+import { Stopped } from '../stoppable.js';
 
 /** So long nobody is asked for again who left and still has access, because the removal is held or not allowed. */
 const LEFT_MS = 10 * 60_000;

@@ -14,12 +14,12 @@ function placesFor(ordinary: number, urgent: number, least = 1) {
   const places = new WritePlaces(limit, urgent);
   const begun: string[] = [];
   const running = new Map<string, { readonly end: () => void; readonly fail: (error: Error) => void }>();
-  const write = (name: string, isUrgent = false, signal: AbortSignal = NEVER) => {
+  const write = (name: string, isUrgent = false, signal: AbortSignal = NEVER, stop?: AbortSignal) => {
     const work = () => {
       begun.push(name);
       return new Promise<void>((resolve, reject) => running.set(name, { end: resolve, fail: reject }));
     };
-    const ended = places.run(work, isUrgent, signal).finally(() => running.delete(name));
+    const ended = places.run(work, isUrgent, signal, stop).finally(() => running.delete(name));
     ended.catch(() => {});
     return ended;
   };
@@ -61,6 +61,33 @@ describe('writes of ACL objects', () => {
     expect(it.begun).toEqual(['a', 'b', 'x', 'y']);
     await it.end('x');
     expect(it.begun).toEqual(['a', 'b', 'x', 'y', 'c']);
+  });
+
+  it('find their own places where they are urgent, also while more ordinary ones run than the limit allows by now', async () => {
+    const it = placesFor(8, 1);
+    for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) void it.write(name);
+    it.limit.overloaded();
+    it.limit.overloaded();
+    expect(it.limit.now).toBe(2);
+    void it.write('x', true);
+    void it.write('y', true);
+    await it.turn();
+    expect(it.begun.slice(6)).toEqual(['x']);
+  });
+
+  it('end only their wait at a stop: what has a place goes on, and what finds one begins', async () => {
+    const it = placesFor(1, 0);
+    const stop = new AbortController();
+    const first = it.write('a', false, NEVER, stop.signal);
+    const second = it.write('b', false, NEVER, stop.signal);
+    stop.abort(new Error('stopped'));
+    await expect(second).rejects.toThrow('stopped');
+    await expect(it.write('c', false, NEVER, stop.signal)).rejects.toThrow('stopped');
+    await it.end('a');
+    await first;
+    void it.write('d', false, NEVER, stop.signal);
+    await it.turn();
+    expect(it.begun).toEqual(['a', 'd']);
   });
 
   it('end their wait with the signal, leave nothing in it, and keep no place', async () => {

@@ -2,16 +2,17 @@ import type { Directory } from '../identity/directory.js';
 import { withLinkedSignal } from '../linked-signal.js';
 import type { ReconcilerDeps } from './deps.js';
 
-/** A read of an identity provider that a stop ended. It says nothing of the provider. */
+/** A stop ended a read of an identity provider, which says nothing of the provider, or the wait of a write for its place. */
 export class Stopped extends Error {}
 
-type Readers = Pick<ReconcilerDeps, 'directories' | 'jwksUris'>;
+type Stoppable = Pick<ReconcilerDeps, 'directories' | 'jwksUris' | 'writePlaces'>;
 
 /**
- * The same readers of identity providers, whose reads end with `stop`: they throw `Stopped`. A provider may keep silent for
- * as long as its timeout, or be read for minutes; a read changes nothing, and the next leader makes it again.
+ * What a stop may end: it throws `Stopped` then. A provider may keep silent for as long as its timeout, or be read for
+ * minutes; a read changes nothing, and the next leader makes it again. Many writes that may be grants would wait for a
+ * Consul that is overloaded one after the other.
  */
-export function stoppableReaders({ directories, jwksUris }: Readers, stop: AbortSignal): Readers {
+export function stoppable({ directories, jwksUris, writePlaces }: Stoppable, stop: AbortSignal): Stoppable {
   const end = async <T>(signal: AbortSignal, read: (either: AbortSignal) => Promise<T>): Promise<T> => {
     try {
       return await withLinkedSignal([signal, stop], (either) => Promise.race([read(either), fails(either)]));
@@ -39,6 +40,17 @@ export function stoppableReaders({ directories, jwksUris }: Readers, stop: Abort
   return {
     directories: new Map([...directories].map(([name, directory]) => [name, wrap(directory)])),
     jwksUris: new Map([...jwksUris].map(([name, read]) => [name, (signal) => end(signal, read)])),
+    writePlaces: {
+      run: async (work, isUrgent, signal) => {
+        const ends = isUrgent ? undefined : stop;
+        try {
+          return await writePlaces.run(work, isUrgent, signal, ends);
+        } catch (error) {
+          if (stop.aborted && error === stop.reason) throw new Stopped('the write waits for the next leader');
+          throw error;
+        }
+      },
+    },
   };
 }
 
