@@ -19,7 +19,11 @@ function fullPlaces() {
     { directories: new Map(), jwksUris: new Map(), writePlaces: places },
     stop.signal,
   );
-  return { writePlaces, stop, release: () => (end(), running) };
+  const release = () => {
+    end();
+    return running;
+  };
+  return { writePlaces, stop, release };
 }
 
 it('a write that may be a grant waits for no place at a stop, and is left to the next leader', async () => {
