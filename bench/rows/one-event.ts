@@ -13,6 +13,8 @@ const EVENTS = 200;
 /** Between two events, so that each meets an idle daemon. */
 const PAUSE_MS = 30;
 const BUSY_KEYS = 10;
+/** The targets are so many times those of an idle daemon. */
+const BUSY_FACTOR = 1.5;
 /** Each busy key changes so often. */
 const BUSY_EVERY_MS = 100;
 
@@ -29,13 +31,13 @@ export const oneEvent: Row = {
       id: 'busyP50',
       label: 'ten other keys busy, p50',
       unit: 'ms',
-      targets: [{ against: LIMIT, atMost: 2 }],
+      targets: [{ against: LIMIT, atMost: 2 * BUSY_FACTOR }],
     },
     {
       id: 'busyP99',
       label: 'ten other keys busy, p99',
       unit: 'ms',
-      targets: [{ against: LIMIT, atMost: 5 }],
+      targets: [{ against: LIMIT, atMost: 5 * BUSY_FACTOR }],
     },
   ],
   async open(bench) {
