@@ -25,7 +25,10 @@ export function guardableOrphans(
   const all = [...found].flatMap(([subject, name]) =>
     except.has(subject) ? [] : { subject, name, ...planOrphaned(name, deps) },
   );
-  const orphanOf = new Map(all.flatMap((each) => each.changes.map((change) => [change, each] as const)));
+  // By subject, because guards copy changes. A subject has the name of its objects.
+  const orphanOf = new Map(
+    all.flatMap((each) => each.changes.map((change) => [change.subject, each] as const)),
+  );
   const planOf = (some: typeof all): AclPlan => ({
     changes: some.flatMap(({ changes }) => changes),
     holds: some.flatMap(({ holds }) => holds),
@@ -35,8 +38,12 @@ export function guardableOrphans(
     plan: planOf(all),
     losses: all.flatMap(({ subject, changes }) => (hasInferredLoss(changes) ? lossOf(subject) : [])),
     keeping: (kept) => planOf(all.filter(({ subject }) => !kept.has(subject))),
-    approved: (change, approvals) => withApproval(change, approvals.get(orphanOf.get(change)?.subject ?? '')),
-    isStill: (change) => isStillOrphaned(orphanOf.get(change)?.name ?? '', deps),
+    approved: (change, approvals) =>
+      withApproval(change, approvals.get(orphanOf.get(change.subject)?.subject ?? '')),
+    isStill: (change) => {
+      const orphan = orphanOf.get(change.subject);
+      return orphan !== undefined && isStillOrphaned(orphan.name, deps);
+    },
   };
 }
 

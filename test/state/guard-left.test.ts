@@ -94,6 +94,26 @@ describe('objects of unknown clients before the guards', () => {
     expect(rolesOf(still)).toEqual([subjectOf(1)]);
   });
 
+  it('end so also if a person approved their removal', () => {
+    const of = worldOf(2);
+    const kind = guardableOrphans(of);
+    if (kind === undefined) throw new Error('unknown');
+    const rulings = new Map([0, 1].map((at) => [subjectOf(at), ruling('approved')]));
+    const { changes } = guard(kind, { ...NOTHING_IN_THE_WAY, rulings, budget: budgetOf(2, 0) });
+    expect(new Set(changes.map(({ approvedBy }) => approvedBy?.id))).toEqual(new Set(['ann']));
+    expect(changes.every((change) => kind.isStill(change))).toBe(true);
+    of.world.putClient({ provider: 'main', clientId: idOf(0) }, client(idOf(0), []), of.world.beginRead());
+    const still = changes.filter((change) => kind.isStill(change));
+    expect(rolesOf(still)).toEqual([subjectOf(1)]);
+    expect(changes.length).toBe(2 * still.length);
+  });
+
+  it('are removed no longer if no plan of theirs has them', () => {
+    const [change] = orphansOf(2).plan.changes;
+    const other = orphansOf(0);
+    expect(change && other.isStill(change)).toBe(false);
+  });
+
   it('are removed up to the limit, beyond it as a whole held, and each approved one is removed, for all counts', () => {
     const cases = fc.record({
       count: fc.integer({ min: 1, max: 6 }),
