@@ -72,7 +72,6 @@ export function planEverything(
     const jwtProviders = [...written, ...removed];
     const holds = [
       ...(claims.length === 0 ? clients : clientPlans(world, now)).flatMap(({ holds: all }) => all),
-      ...guarded.flatMap(({ holds: all }) => all),
       ...plans.flatMap((plan) => plan.holds),
       ...acl.holds,
       ...world.mapping.providers.flatMap((each) =>

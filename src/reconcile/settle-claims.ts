@@ -59,7 +59,9 @@ export async function settleClaims(
     const planned = (each: ClientPlan) => guardableClaims(each, policyOf(mapping));
     const { changes, holds } = guard(planned(plan), await guardFacts([], record.holds, deps));
     const concerns = (subject: string) => !isAclSubject(subject);
-    await recordHolds(text, record, [...plan.holds, ...holds], cause, deps, concerns);
+    // Anyone who registers a service can make forbidden records without end, and each opens nothing: no hold says so.
+    const guarded = holds.filter(({ reason }) => reason !== 'ModeForbids');
+    await recordHolds(text, record, [...plan.holds, ...guarded], cause, deps, concerns);
     // A plan creates a record or deletes one, never both: it creates only if there is none.
     const change = changes.find(isShown);
     if (change === undefined) return { end: 'unwritten', isFreed: false };
