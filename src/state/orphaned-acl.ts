@@ -15,16 +15,18 @@ export interface KnownAcl {
 
 /**
  * The owned client objects whose client is unknown, each by the subject of its loss: the client ID did not fit into the
- * Description, and no known client has this name. Undefined while a directory is incomplete, because its clients may have
- * these names.
+ * Description, and no known client has this name. Undefined while objects or a directory are incomplete, because its
+ * clients may have these names. Without any such name nothing else is looked at: every count of the mass guard asks this.
  */
 export function orphanedObjects(deps: KnownAcl): ReadonlyMap<string, string> | undefined {
   const { world, acl } = deps;
-  const isUnknown = unknownNames(world);
-  if (isUnknown === undefined) return undefined;
   ownersOf(deps);
-  return new Map(
-    [...acl.owners.unnamed].filter(isUnknown).map((name) => [subjectOf(name, acl.cache), name] as const),
+  const { unnamed } = acl.owners;
+  if (unnamed.size === 0) return acl.cache.isComplete ? new Map() : undefined;
+  const isUnknown = unknownNames(world);
+  return (
+    isUnknown &&
+    new Map([...unnamed].filter(isUnknown).map((name) => [subjectOf(name, acl.cache), name] as const))
   );
 }
 

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { AclRole, Stored } from '../../src/model/acl.js';
 import type { Mapping } from '../../src/model/rule.js';
 import { clientName, describe as describeObject } from '../../src/plan/acl/object-names.js';
@@ -60,6 +60,14 @@ describe('an object whose client is unknown', () => {
     unnamed.world.putDirectory('main', [], unnamed.world.beginRead(), NOW, [{ why: 'no ID' }]);
     expect(found([lost], unnamed)).toBeUndefined();
     expect(isStillOrphaned(name, unnamed)).toBe(false);
+  });
+
+  it('is none where no object has such a name, whatever was read of the directories, which nobody asks for', () => {
+    const of = known({ providers: ['main', 'far'] });
+    const asked = vi.spyOn(of.world.directories, 'unreadableOf');
+    expect(orphanedObjects(of)).toBeUndefined();
+    expect(found([roleOf('plain')], of)).toEqual([]);
+    expect(asked).not.toHaveBeenCalled();
   });
 
   it('is not if its name may be of a client outside the selection, or of one that cannot be read', () => {
