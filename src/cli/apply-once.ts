@@ -120,7 +120,10 @@ export async function applyOnce(
   }
   await applyDestinations(others);
   // Policies that nothing links once everything else is applied.
-  await attempt('acl', async () => isAclActive(deps) && removeLeft([], cause, deps, signal));
+  await attempt('acl', async () => {
+    if (isAclActive(deps) && (await removeLeft([], cause, deps, signal)).isStale)
+      throw new Error(KEEPS_CHANGING);
+  });
   await applyJwtProviders();
   if (deps.space.isLow()) failures.push({ key: 'state.directory', error: STORE_LOW });
   return failures;

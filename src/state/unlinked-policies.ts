@@ -1,12 +1,16 @@
 import { compareText } from '../model/compare-text.js';
+import { parseKey } from '../model/key.js';
 import type { Mapping } from '../model/rule.js';
-import type { AclPlan } from '../plan/acl/acl-change.js';
+import type { AclChange, AclPlan } from '../plan/acl/acl-change.js';
 import { createSteps } from '../plan/acl/acl-steps.js';
 import { toForbidden } from '../plan/acl/diff-acl.js';
 import type { DesiredAcl } from '../plan/acl/login.js';
 import { isOurs } from '../plan/acl/object-names.js';
 import { policyOf } from '../plan/mode.js';
 import type { AclCache } from './acl-cache.js';
+import { type PeoplesAcl, policiesOfPeople } from './people-acl.js';
+import { type KnownAcl, objectNamesOf } from './plan-client-acl.js';
+import type { WorldState } from './world-state.js';
 
 /**
  * Removes owned policies that no role links and no plan will link. Clients and people share policies, so the plan of one
@@ -35,4 +39,28 @@ export function unlinkedPolicies(
   return policyOf(mapping).plansNarrowing
     ? { changes, holds: [] }
     : { changes: [], holds: changes.map(toForbidden) };
+}
+
+/**
+ * Whether no role links the policy of a planned removal by now, and no job that has planned wants to. Consul would silently
+ * take the policy from the role.
+ */
+export function isStillUnlinked(
+  { resource }: Pick<AclChange, 'resource'>,
+  deps: {
+    readonly world: WorldState;
+    readonly acl: PeoplesAcl & KnownAcl & { readonly underWay: ReadonlySet<string> };
+  },
+): boolean {
+  const { cache, underWay } = deps.acl;
+  const removed = resource.name?.toLowerCase();
+  const links = (names: readonly string[]) => names.some((name) => name.toLowerCase() === removed);
+  for (const { role } of cache.owned.values()) if (links(role?.object.policies ?? [])) return false;
+  for (const text of underWay) {
+    const key = parseKey(text);
+    if (key?.kind === 'provider' && links(policiesOfPeople(key.name, deps))) return false;
+    if (key?.kind !== 'client' || key.by !== 'clientId') continue;
+    if (links(objectNamesOf({ provider: key.provider, clientId: key.value }, deps).policies)) return false;
+  }
+  return true;
 }

@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest';
 import { applyOnce } from '../../src/cli/apply-once.js';
 import type { ClaimRecord } from '../../src/model/catalog.js';
+import { readAllAcl } from '../../src/read/read-acl.js';
 import { NO_FOLLOW_UPS } from '../../src/reconcile/deps.js';
 import { planEverything } from '../../src/reconcile/fleet-plan.js';
+import { POLICY, policy, role } from '../apply/acl/memory-acl.js';
 import { CAUSE, NEVER } from '../apply/apply-rig.js';
 import { READ_CONFIG } from '../plan/acl/acl-scene.js';
 import { claiming, NOW, named } from '../plan/scene.js';
@@ -130,4 +132,34 @@ test.each([
     'its plan changed while it was applied; run apply again',
   ]);
   expect(made).toBe(0);
+});
+
+test('apply says that what no client needs changed while it was removed', async () => {
+  const it = aclWorld({ clients: [] });
+  it.put(policy());
+  await readAllAcl(it.job, NEVER);
+  const { journal } = it.job;
+  const learning = {
+    ...it.job,
+    journal: {
+      ...journal,
+      async record(...args: Parameters<typeof journal.record>) {
+        await journal.record(...args);
+        it.put(role(POLICY));
+        await readAllAcl(it.job, NEVER);
+      },
+    },
+  };
+  const none = { changes: [], holds: [], claims: [], jwtProviders: [] };
+  const plan = { ...planEverything(it.world, it.job.window, NOW), ...none };
+  const failures = await applyOnce(plan, CAUSE, learning, LIMIT, () => {}, NEVER);
+  expect(failures).toEqual([{ key: 'acl', error: expect.stringMatching(/run apply again$/) }]);
+  expect([...it.objects.values()].map(({ kind }) => kind)).toContain('acl-policy');
+});
+
+test('a plan in observe shows no record of a claim, and no hold of one', () => {
+  const it = firstClaims(record('web', 'web'));
+  it.world.setMapping({ ...it.world.mapping, mode: 'observe' });
+  const { claims, holds } = planEverything(it.world, depsOf(it.world, {}).deps.window, NOW);
+  expect([claims, holds.filter(({ resource }) => resource.kind === 'claim')]).toEqual([[], []]);
 });

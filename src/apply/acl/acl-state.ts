@@ -58,6 +58,10 @@ export class AclState {
     this.owners = new AclOwners(this.cache);
   }
 
+  get underWay(): ReadonlySet<string> {
+    return this.#underWay;
+  }
+
   isUnderWay(key: string): boolean {
     return this.#underWay.has(key);
   }

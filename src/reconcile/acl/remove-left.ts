@@ -8,6 +8,7 @@ import { guard } from '../../plan/guards/guards.js';
 import { isApprovable } from '../../plan/holds.js';
 import { guardableOrphans, guardableUnlinked } from '../../state/guard-left.js';
 import { orphanedObjects } from '../../state/orphaned-acl.js';
+import { isStillUnlinked } from '../../state/unlinked-policies.js';
 import { asPlanned } from '../as-planned.js';
 import type { AclSweepDeps } from '../deps.js';
 import { guardFacts } from '../guard-facts.js';
@@ -23,14 +24,14 @@ const isPolicy = (subject: string) => subject.startsWith('acl-policy/');
 
 /**
  * Removes what no job of a client or provider removes: objects without a client, then policies that nothing links. It is
- * the only writer of the holds of its key. Resolves with how many there are.
+ * the only writer of the holds of its key. Resolves with how many there are. `isStale`: a plan changed before its write.
  */
 export async function removeLeft(
   plans: readonly { readonly desired: DesiredAcl }[],
   cause: Cause,
   deps: AclSweepDeps,
   signal: AbortSignal,
-): Promise<{ readonly holds: number }> {
+): Promise<End> {
   const { acl, world, journal } = deps;
   const key = leftObjectsKey(world.mapping.owner);
   const snapshot = acl.cache.snapshot(acl.cache.owned.keys(), acl.cache.policies.keys());
@@ -38,14 +39,15 @@ export async function removeLeft(
   const left = { key, cause, lastApplied };
   const first = await removeOrphans(left, deps, signal);
   const last = await removeUnlinked(plans, left, deps, signal);
-  if (first.isStale || last.isStale) deps.askForSweep();
-  return { holds: first.holds + last.holds };
+  const isStale = first.isStale || last.isStale;
+  if (isStale) deps.askForSweep();
+  return { holds: first.holds + last.holds, isStale };
 }
 
 async function removeOrphans(left: Left, deps: AclSweepDeps, signal: AbortSignal): Promise<End> {
-  const { window, journal } = deps;
+  const { window, journal, clock } = deps;
   const { key, cause } = left;
-  // The job of a client that vanished while a process ran holds its objects by itself.
+  // What the job of a client holds stays with it, so that one ruling decides.
   const overview = orphanedObjects(deps)?.size ? await journal.overview() : { holds: [] };
   const others = overview.holds.filter((hold) => hold.key !== key && isApprovable(hold.reason));
   const isPlanned = asPlanned(deps);
@@ -54,14 +56,21 @@ async function removeOrphans(left: Left, deps: AclSweepDeps, signal: AbortSignal
   if (kind === undefined) return { holds: 0, isStale: false };
   const record = await journal.read(key);
   const guarded = guard(kind, await guardFacts(kind.losses, record.holds, deps));
-  const { changes, holds, used } = guarded;
+  const { changes, counted, holds, used } = guarded;
   window.rejections.put(key, guarded.rejections);
   const concerns = (subject: string) => !isPolicy(subject);
   await recordHolds(key, record, [...holds, ...used], cause, deps, concerns);
   if (changes.length === 0) return { holds: holds.length, isStale: false };
+  // All count at once, whatever becomes of them: while some are removed, no plan of the fleet has those any more.
+  for (const subject of counted) {
+    window.reserveEdge(subject, clock.now());
+    window.confirmEdge(subject);
+  }
+  if (counted.length > 0) await window.store(deps.keyValues);
   // The client of one may be read meanwhile.
   const isAsPlanned: AclApplication['isAsPlanned'] = (change) => isPlanned(change) && kind.isStill(change);
-  const end = await applyCounted({ ...left, changes, isAsPlanned }, guarded, concerns, deps, signal);
+  const application = { ...left, changes, isAsPlanned };
+  const end = await applyCounted(application, { ...guarded, counted: [] }, concerns, deps, signal);
   return { holds: holds.length, isStale: end === 'stale' };
 }
 
@@ -73,10 +82,12 @@ async function removeUnlinked(
 ): Promise<End> {
   const { key, cause } = left;
   const record = await deps.journal.read(key);
-  const isAsPlanned = asPlanned(deps);
+  const isPlanned = asPlanned(deps);
   const kind = guardableUnlinked(plans, deps);
   const { changes, holds } = guard(kind, await guardFacts([], record.holds, deps));
   await recordHolds(key, record, holds, cause, deps, isPolicy);
+  const isAsPlanned: AclApplication['isAsPlanned'] = (change) =>
+    isPlanned(change) && isStillUnlinked(change, deps);
   const end = await applyAcl({ ...left, changes, isAsPlanned }, deps, signal);
   return { holds: holds.length, isStale: end === 'stale' };
 }

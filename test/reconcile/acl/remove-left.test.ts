@@ -1,28 +1,27 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { clientKey, formatKey, leftObjectsKey } from '../../../src/model/key.js';
-import { restoreRejections, ruleOnHold } from '../../../src/operator/approvals.js';
-import { clientName } from '../../../src/plan/acl/object-names.js';
-import { aclBudget } from '../../../src/reconcile/acl/acl-budget.js';
+import { restoreRejections } from '../../../src/operator/approvals.js';
+import { readAllAcl } from '../../../src/read/read-acl.js';
+import { aclBudget, fleetBudget } from '../../../src/reconcile/acl/acl-budget.js';
 import { reconcileClientAcl } from '../../../src/reconcile/acl/client-acl.js';
 import { removeLeft } from '../../../src/reconcile/acl/remove-left.js';
 import { sweep } from '../../../src/reconcile/sweep.js';
 import { RevocationWindow } from '../../../src/state/revocation-window.js';
+import { failed, policy, role } from '../../apply/acl/memory-acl.js';
 import { CAUSE } from '../../apply/apply-rig.js';
+import { READ_CONFIG } from '../../plan/acl/acl-scene.js';
 import { client } from '../../plan/scene.js';
 import { type AclRig, createAclRig } from '../../support/acl-rig.js';
 import { clientOf } from '../../support/daemon.js';
 import { startWorker, type Worker } from '../../support/reconcile-rig.js';
 import { until } from '../../support/until.js';
-import { aclWorld, jobOf } from './acl-world.js';
+import { type AclWorld, aclWorld, ID, jobOf } from './acl-world.js';
+import { long, orphanedWorld } from './orphaned-world.js';
 
 const never = new AbortController().signal;
-const KEY = leftObjectsKey('pay');
 
 let rig: AclRig;
 let worker: Worker;
 
-/** A Description has no room for it. */
-const long = (at: number) => `client ${at} ${'ß'.repeat(120)}`;
 const methods = async () => (await rig.objects('auth-methods')).length;
 
 /** A process that compares everything, after the clients were read completely. */
@@ -63,30 +62,10 @@ describe('objects of clients that no Description names', () => {
   });
 });
 
-/** Objects of two clients that no Description names, which no read shows any more. */
-async function orphanedWorld(atLeast: number) {
-  const it = aclWorld({ mapping: { maxRevocations: { percent: 0, atLeast, windowMs: 600_000 } } });
-  const two = [1, 2].map((at) => ({ ...client('web', ['config:read']), clientId: long(at) }));
-  it.putClients(...two);
-  for (const { clientId } of two)
-    await reconcileClientAcl({ provider: 'main', clientId }, jobOf(), it.job, never);
-  it.putClients();
-  it.forget();
-  const remove = () => removeLeft([], CAUSE, it.job, never);
-  const subject = (at: number) => `acl-role/${clientName('pay', { provider: 'main', clientId: long(at) })}`;
-  const roles = () =>
-    [...it.objects.values()].flatMap((each) => (each.kind === 'acl-role' ? each.object.name : []));
-  const hold = async (at: number) =>
-    (await it.job.journal.read(KEY)).holds.get(`${subject(at)} RevocationLimit`);
-  const rule = async (at: number, verdict: 'approved' | 'rejected') =>
-    ruleOnHold((await hold(at))?.decisionId ?? '', verdict, { id: 'ann' }, it.job);
-  return { it, two, remove, subject, roles, hold, rule };
-}
-
 describe('objects of unknown clients beyond the limit', () => {
   it('are held, one hold for each client, and none is removed', async () => {
     const { it: world, remove, subject, hold } = await orphanedWorld(1);
-    expect(await remove()).toEqual({ holds: 2 });
+    expect(await remove()).toEqual({ holds: 2, isStale: false });
     expect(world.requests().filter((line) => line.startsWith('delete'))).toEqual([]);
     expect((await hold(1))?.subject).toBe(subject(1));
     expect(world.decided()).toMatchObject(
@@ -115,14 +94,12 @@ describe('objects of unknown clients beyond the limit', () => {
   });
 
   it('are removed once a person approves it, with the name of the person, and stay once a person rejects it', async () => {
-    const { it: world, remove, subject, roles, hold, rule } = await orphanedWorld(1);
-    let asked = 0;
-    Object.assign(world.job, { askForSweep: () => asked++ });
+    const { it: world, remove, subject, roles, hold, rule, asked } = await orphanedWorld(1);
     await remove();
     expect((await rule(1, 'approved')).kind).toBe('ruled');
     expect((await rule(2, 'rejected')).kind).toBe('ruled');
     // No job has the key.
-    expect([asked, world.added]).toEqual([2, []]);
+    expect([asked.times, world.added]).toEqual([2, []]);
     world.forget();
     await remove();
     expect(roles().map((name) => `acl-role/${name}`)).toEqual([subject(2)]);
@@ -147,9 +124,9 @@ describe('objects of unknown clients beyond the limit', () => {
   });
 
   it('are held no longer once their client is read', async () => {
-    const { it: world, two, remove, hold } = await orphanedWorld(1);
+    const { it: world, clients, remove, hold } = await orphanedWorld(1);
     await remove();
-    world.putClients(...two.slice(0, 1));
+    world.putClients(...clients.slice(0, 1));
     world.forget();
     await remove();
     expect(await hold(1)).toBeUndefined();
@@ -162,30 +139,152 @@ describe('objects of unknown clients beyond the limit', () => {
     await rule(2, 'rejected');
     world.world.forgetDirectory('main');
     world.forget();
-    expect(await remove()).toEqual({ holds: 0 });
+    expect(await remove()).toMatchObject({ holds: 0 });
     expect(world.decided()).toEqual([]);
     expect([await hold(1), await hold(2)]).not.toContain(undefined);
   });
 
-  it('are left to the job of their client where that holds them', async () => {
-    const { it: world, remove, subject, hold } = await orphanedWorld(0);
-    await reconcileClientAcl({ provider: 'main', clientId: long(1) }, jobOf(), world.job, never);
-    const key = formatKey(clientKey('main', long(1)));
-    expect([...(await world.job.journal.read(key)).holds.keys()]).toEqual([`${subject(1)} RevocationLimit`]);
-    expect(await remove()).toEqual({ holds: 1 });
-    expect(await hold(1)).toBeUndefined();
-    expect(await hold(2)).toBeDefined();
+  it('are held no longer once they are gone, whatever was read of the directories', async () => {
+    const { it: world, remove, hold } = await orphanedWorld(1);
+    await remove();
+    world.objects.clear();
+    world.world.forgetDirectory('main');
+    await readAllAcl(world.job, never);
+    expect(await remove()).toMatchObject({ holds: 0 });
+    expect([await hold(1), await hold(2)]).toEqual([undefined, undefined]);
+  });
+
+  it('stay although a person approved it, once their client is read', async () => {
+    const { it: world, clients, remove, roles, rule, subject } = await orphanedWorld(1);
+    await remove();
+    for (const at of [1, 2]) await rule(at, 'approved');
+    // The second client is read again while the first deletion is under way.
+    world.before = async (line) => {
+      if (line.startsWith('delete')) world.putClients(...clients.slice(1));
+    };
+    expect(await remove()).toMatchObject({ isStale: true });
+    expect(roles().map((name) => `acl-role/${name}`)).toContain(subject(2));
+  });
+});
+
+describe('the count of objects of unknown clients while they are removed', () => {
+  const sums = (world: AclWorld) => {
+    const { used, planned } = fleetBudget(world.job, world.nowMs, aclBudget(world.job, world.nowMs));
+    return used + planned;
+  };
+
+  it('stays what it was at the beginning, whatever is gone', async () => {
+    const { it: world, remove, roles } = await orphanedWorld(6, 6);
+    const seen: number[] = [];
+    world.before = async (line) => {
+      if (line.startsWith('delete')) seen.push(sums(world));
+    };
+    expect(sums(world)).toBe(6);
+    await remove();
+    expect(roles()).toEqual([]);
+    expect(new Set(seen)).toEqual(new Set([6]));
+    expect([sums(world), world.job.window.used(world.nowMs)]).toEqual([6, 6]);
+  });
+
+  it('stays although the answers of Consul are lost', async () => {
+    const { it: world, remove, roles } = await orphanedWorld(2);
+    const { acl } = world.job.consul;
+    const lossy = {
+      ...acl,
+      async delete(...args: Parameters<typeof acl.delete>) {
+        await acl.delete(...args);
+        throw failed('ERR_CONSUL_UNREACHABLE');
+      },
+    };
+    Object.assign(world.job, { consul: { ...world.job.consul, acl: lossy } });
+    await expect(remove()).rejects.toMatchObject({ code: 'ERR_CONSUL_UNREACHABLE' });
+    await readAllAcl(world.job, never);
+    expect([roles(), sums(world), world.job.window.used(world.nowMs)]).toEqual([[], 2, 2]);
+    expect(await world.job.keyValues.get('guard/window')).toContain('acl-role/');
+  });
+
+  it('holds the loss of other clients that begins meanwhile and is beyond the limit', async () => {
+    const { it: world, remove, roles } = await orphanedWorld(3, 3);
+    const others = ['a', 'b'].map((id) => ({ ...client(id, ['config:read']), clientId: id }));
+    world.putClients(...others);
+    const runAll = async () => {
+      for (const { clientId } of others)
+        await reconcileClientAcl({ provider: 'main', clientId }, jobOf(), world.job, never);
+    };
+    await runAll();
+    world.before = async (line) => {
+      // Two of the three are gone.
+      if (!line.startsWith('delete') || roles().length !== 3) return;
+      world.before = async () => {};
+      world.putClients();
+      await runAll();
+    };
+    await remove();
+    expect(roles().toSorted()).toEqual(['scopemesh-pay-main-a', 'scopemesh-pay-main-b']);
+  });
+});
+
+describe('a policy that nothing links when its removal is planned', () => {
+  const UNLINKED = policy({ name: 'scopemesh-pay-_rules-unlinked' });
+  const hasIt = ({ objects }: AclWorld) =>
+    [...objects.values()].some(({ object }) => 'name' in object && object.name === UNLINKED.object.name);
+  /** `learn` is called once the removal is recorded and before it is sent. */
+  async function removed(learn: (world: AclWorld) => Promise<void> | void) {
+    const world = aclWorld();
+    world.put(UNLINKED);
+    await readAllAcl(world.job, never);
+    const { journal } = world.job;
+    let isLearnt = false;
+    const learning: typeof journal = {
+      ...journal,
+      async record(...args) {
+        await journal.record(...args);
+        if (isLearnt) return;
+        isLearnt = true;
+        await learn(world);
+      },
+    };
+    const end = await removeLeft([], CAUSE, { ...world.job, journal: learning }, never);
+    return { world, isStale: end.isStale };
+  }
+
+  it('goes if nothing changes', async () => {
+    const { world, isStale } = await removed(() => {});
+    expect([hasIt(world), isStale]).toEqual([false, false]);
+  });
+
+  it.each(['client/main/web', 'provider/main'])(
+    'stays while the job of %s is under way that wants it',
+    async (key) => {
+      const world = aclWorld({ settings: { groups: [{ group: 'oncall', acl: READ_CONFIG }] } });
+      await reconcileClientAcl(ID, jobOf(), world.job, never);
+      for (const [name, { kind }] of world.objects) if (kind !== 'acl-policy') world.objects.delete(name);
+      await readAllAcl(world.job, never);
+      const remove = () => removeLeft([], CAUSE, world.job, never);
+      expect(await world.job.acl.whileUnderWay(key, remove)).toEqual({ holds: 0, isStale: true });
+      expect(world.objects.size).toBe(1);
+      expect(await world.job.acl.whileUnderWay('client/main/bot', remove)).toMatchObject({ isStale: false });
+      expect(world.objects.size).toBe(0);
+    },
+  );
+
+  it('stays once a role links it', async () => {
+    const { world, isStale } = await removed(async (at) => {
+      at.put(role(UNLINKED.object.name));
+      await readAllAcl(at.job, never);
+    });
+    expect([hasIt(world), isStale]).toEqual([true, true]);
   });
 });
 
 it('objects stay whose client is read while their removal is being stored', async () => {
-  const { it: world, two, remove, subject, roles } = await orphanedWorld(10);
+  const { it: world, clients, remove, subject, roles } = await orphanedWorld(10);
   const { set } = world.job.keyValues;
   Object.assign(world.job, {
     keyValues: {
       ...world.job.keyValues,
       async set(name: string, value: string) {
-        world.putClients(...two.slice(0, 1));
+        world.putClients(...clients.slice(0, 1));
         await set(name, value);
       },
     },
