@@ -7,7 +7,7 @@ import { hasOrder } from '../plan/client-job.js';
 import type { ClientId } from '../plan/world.js';
 import { reconcileClientAcl } from './acl/client-acl.js';
 import type { ClientReach } from './client-reach.js';
-import type { AclJobDeps, ClientDeps } from './deps.js';
+import type { ClientAclDeps, ClientDeps } from './deps.js';
 import { runSettled } from './run-settled.js';
 
 /** Closes a client by an order, and ends a quarantine that a person has released. No read of a directory comes before it. */
@@ -45,7 +45,7 @@ export async function endReleased(id: ClientId, deps: OperatorDeps): Promise<boo
 export async function closeLogins(
   id: ClientId,
   job: Job,
-  deps: AclJobDeps,
+  deps: ClientAclDeps,
   signal: AbortSignal,
   evidence?: readonly Evidence[],
 ): Promise<void> {

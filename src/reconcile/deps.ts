@@ -42,10 +42,8 @@ export interface CountedDeps extends AclWriteDeps {
 }
 
 /** The dependencies of the complete comparison of ACL objects. */
-export interface AclSweepDeps extends AclJobDeps {
+export interface AclSweepDeps extends ClientAclDeps {
   readonly journal: AclDeps['journal'] & Pick<Journal, 'overview'>;
-  /** Starts a complete comparison early. */
-  readonly askForSweep: () => void;
 }
 
 /** The dependencies of the guards. */
@@ -63,6 +61,12 @@ export interface GuardDeps {
 export interface AclJobDeps extends CountedDeps, GuardDeps, HoldDeps {
   readonly contention: Contention;
   readonly journal: AclDeps['journal'];
+}
+
+/** The dependencies of the job of a client's ACL objects. */
+export interface ClientAclDeps extends AclJobDeps {
+  /** Starts a complete comparison early. */
+  readonly askForSweep: () => void;
 }
 
 /** The dependencies of the job of a provider's people. */
@@ -99,7 +103,7 @@ export interface ClaimDeps extends TargetDeps, HoldDeps, GuardDeps {
 }
 
 /** The dependencies of the job of a client. */
-export interface ClientDeps extends AclJobDeps, ClaimDeps, OperatorDeps, DirectoriesDeps {
+export interface ClientDeps extends ClientAclDeps, ClaimDeps, OperatorDeps, DirectoriesDeps {
   /** Of single clients. */
   readonly clientReads: ReadsUnderWay;
   readonly consul: Consul;

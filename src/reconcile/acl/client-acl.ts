@@ -23,9 +23,10 @@ import {
   scopesKey,
 } from '../../state/plan-client-acl.js';
 import { asPlanned } from '../as-planned.js';
-import type { AclJobDeps } from '../deps.js';
+import type { ClientAclDeps } from '../deps.js';
 import { guardFacts } from '../guard-facts.js';
 import { applyCounted } from './apply-counted.js';
+import { isLeftToSweep } from './left-to-sweep.js';
 import { isListed, readSettled } from './read-client-acl.js';
 
 /** Before the next run after a write without an answer. */
@@ -50,7 +51,7 @@ const retryAfter = (afterMs: number): ClientAclResult => ({ kind: 'retry', after
 export async function reconcileClientAcl(
   id: ClientId,
   job: Job,
-  deps: AclJobDeps,
+  deps: ClientAclDeps,
   signal: AbortSignal,
   evidence: readonly Evidence[] = evidenceOf(job),
 ): Promise<ClientAclResult> {
@@ -69,7 +70,7 @@ async function reconcile(
   key: string,
   job: Job,
   evidence: readonly Evidence[],
-  deps: AclJobDeps,
+  deps: ClientAclDeps,
   signal: AbortSignal,
 ): Promise<ClientAclResult> {
   const { world, acl, window, clock } = deps;
@@ -87,6 +88,10 @@ async function reconcile(
   const isUnread = isOfUnreadDirectory(id, world);
   const end = isUnread && evidence.length > 0 ? retryAfter(UNREAD_RETRY_MS) : DONE;
   if (plan.isUnknown || (isUnread && plan.changes.length === 0)) return end;
+  if (await isLeftToSweep(id, plan, record, deps)) {
+    await recordHolds(key, record, [], causeOf(job), deps, isAclSubject);
+    return end;
+  }
 
   // The mass guard counts from all existing objects.
   if (hasInferredLoss(plan.changes) && !acl.cache.isComplete) await readAllAcl(deps, signal);

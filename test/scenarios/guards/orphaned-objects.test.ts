@@ -121,7 +121,7 @@ describe('objects of clients that no Description names and no read shows, beyond
     expect(await methods()).toBe(2);
   });
 
-  it('are held by the jobs of their clients where they vanish beside a daemon, and apply removes the approved one', async () => {
+  it('are held where they vanish beside a daemon, and apply removes the approved one', async () => {
     await startDaemon();
     cli.idp(web);
     const [first = ''] = await heldBy(2);

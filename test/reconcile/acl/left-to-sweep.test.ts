@@ -1,0 +1,135 @@
+import { describe, expect, it } from 'vitest';
+import { aclBudget } from '../../../src/reconcile/acl/acl-budget.js';
+import { aclRule, READ_CONFIG } from '../../plan/acl/acl-scene.js';
+import { long, orphanedWorld } from './orphaned-world.js';
+
+const FAR = {
+  providers: ['main', 'far'],
+  rules: [aclRule('config:read', READ_CONFIG, { provider: 'main' })],
+};
+
+/** The loss of two clients is held by their own jobs, because other clients were unread then. */
+async function heldByJobs() {
+  const orphans = await orphanedWorld(0, 2, FAR);
+  const { world } = orphans.it;
+  world.forgetDirectory('far');
+  await orphans.run(1);
+  await orphans.run(2);
+  world.putDirectory('far', [], world.beginRead(), orphans.it.nowMs);
+  return orphans;
+}
+
+describe('the job of an unknown client that no Description names', () => {
+  it('keeps what a person rejected in the comparison, also after the window', async () => {
+    const { it: world, remove, run, rule, roles, ownHold } = await orphanedWorld(1);
+    await remove();
+    for (const at of [1, 2]) expect((await rule(at, 'rejected')).kind).toBe('ruled');
+    await remove();
+    world.nowMs += 600_001;
+    world.forget();
+    await run(1);
+    expect(roles()).toHaveLength(2);
+    expect([world.decided(), await ownHold(1)]).toEqual([[], undefined]);
+  });
+
+  it('holds nothing beside the comparison, whose approved hold is made, and only that', async () => {
+    const { it: world, remove, run, rule, roles, hold, ownHold, subject } = await orphanedWorld(1);
+    await remove();
+    await run(1);
+    expect(await ownHold(1)).toBeUndefined();
+    expect((await rule(1, 'approved')).kind).toBe('ruled');
+    await run(1);
+    expect(roles()).toHaveLength(2);
+    await Promise.all([remove(), run(1), run(2)]);
+    expect(roles().map((name) => `acl-role/${name}`)).toEqual([subject(2)]);
+    expect(await hold(2)).toBeDefined();
+    expect(aclBudget(world.job, world.nowMs)).toEqual({ owned: 1, planned: 1, begun: 0 });
+  });
+
+  it('asks for a comparison until that has held the objects, and not where nothing is left', async () => {
+    const { remove, run, asked, roles } = await orphanedWorld(1);
+    await run(1);
+    expect([asked.times, roles().length]).toEqual([1, 2]);
+    await remove();
+    await run(1);
+    expect(asked.times).toBe(1);
+    const within = await orphanedWorld(10);
+    await within.remove();
+    await within.run(1);
+    expect([within.asked.times, within.roles()]).toEqual([0, []]);
+  });
+
+  it.each(['observe', 'extend'] as const)(
+    'adds no decision to those of the comparison in %s',
+    async (mode) => {
+      const { it: world, remove, run, asked, ownHolds } = await orphanedWorld(10);
+      world.setMapping({ mode });
+      await run(1);
+      expect([asked.times, world.decided()]).toEqual([1, []]);
+      await remove();
+      const decided = world.decided().length;
+      await run(1);
+      expect([asked.times, world.decided().length, (await ownHolds(1)).size]).toEqual([1, decided, 0]);
+    },
+  );
+
+  it('ends its other holds', async () => {
+    const { it: world, run, ownHolds } = await orphanedWorld(10, 2, FAR);
+    world.setMapping({ mode: 'observe' });
+    world.world.forgetDirectory('far');
+    await run(1);
+    expect((await ownHolds(1)).size).toBeGreaterThan(0);
+    world.world.putDirectory('far', [], world.world.beginRead(), world.nowMs);
+    await run(1);
+    expect((await ownHolds(1)).size).toBe(0);
+  });
+
+  it('makes what the identity provider itself reported', async () => {
+    const { remove, run, roles, subject, asked } = await orphanedWorld(1);
+    await remove();
+    await run(1, { evidence: [{ provider: 'main', clients: [long(1)] }] });
+    expect(roles().map((name) => `acl-role/${name}`)).toEqual([subject(2)]);
+    expect(asked.times).toBe(0);
+  });
+
+  it('closes a client in quarantine', async () => {
+    const { it: world, run, roles, subject } = await orphanedWorld(1);
+    world.world.setClientBlock({ provider: 'main', clientId: long(1) }, 'ClientQuarantined');
+    await run(1);
+    expect(roles().map((name) => `acl-role/${name}`)).toEqual([subject(2)]);
+  });
+
+  it('keeps what it holds, which the comparison leaves, and each counts once', async () => {
+    const { it: world, remove, run, hold, ownHold, asked } = await heldByJobs();
+    expect(await remove()).toMatchObject({ holds: 0 });
+    await run(1);
+    expect([await hold(1), (await ownHold(1))?.reason, asked.times]).toEqual([
+      undefined,
+      'RevocationLimit',
+      0,
+    ]);
+    expect(aclBudget(world.job, world.nowMs)).toEqual({ owned: 2, planned: 2, begun: 0 });
+  });
+
+  it('leaves to the comparison what that holds also while other clients are unread', async () => {
+    const { it: world, remove, run, roles, hold, ownHold, rule } = await orphanedWorld(1, 2, FAR);
+    await remove();
+    for (const at of [1, 2]) await rule(at, 'rejected');
+    await remove();
+    world.world.forgetDirectory('far');
+    world.nowMs += 600_001;
+    await run(1);
+    expect([roles().length, (await hold(1))?.reason, await ownHold(1)]).toEqual([
+      2,
+      'RevocationLimit',
+      undefined,
+    ]);
+  });
+
+  it('does its own work once its client is known', async () => {
+    const { it: world, clients, run, asked, roles } = await orphanedWorld(1);
+    world.putClients(...clients);
+    await run(1);
+    expect([asked.times, roles().length, world.decided()]).toEqual([0, 2, []]);
+  });
+});
