@@ -44,6 +44,7 @@ export interface CountedDeps extends AclWriteDeps {
 /** The dependencies of the complete comparison of ACL objects. */
 export interface AclSweepDeps extends ClientAclDeps {
   readonly journal: AclDeps['journal'] & Pick<Journal, 'overview'>;
+  readonly queue: Pick<FollowUps, 'add'>;
 }
 
 /** The dependencies of the guards. */

@@ -44,8 +44,6 @@ export async function sweep(deps: SweepDeps, signal: AbortSignal): Promise<Sweep
   ]);
   // After the destinations are queued: a failure with ACL objects does not keep an edge from being compared.
   const acl = await sweepAcl(deps, cause, signal);
-  await queue.add(acl.triggers);
-  if (acl.failure !== undefined) throw acl.failure;
   if (quarantines.status === 'rejected') throw quarantines.reason;
 
   const summary: SweepSummary = {

@@ -42,7 +42,8 @@ const removals = (it: AclWorld) => it.requests().filter((line) => line.startsWit
 describe('the complete comparison of ACL objects', () => {
   it('finds nothing to do where all is as desired, and counts what there is', async () => {
     const it = await settled();
-    expect(await sweep(it)).toMatchObject({ triggers: [], changes: 0, holds: 0 });
+    expect(await sweep(it)).toMatchObject({ changes: 0, holds: 0 });
+    expect(it.added).toEqual([]);
     expect((await sweep(it)).objects).toBe(4);
     expect(it.requests()).toEqual(['read all', 'read all']);
   });
@@ -51,8 +52,8 @@ describe('the complete comparison of ACL objects', () => {
     const it = await settled({ mapping: NO_LOSS });
     it.putClients(client('web', []));
     it.job.acl.members.set('main', new Map([['oncall', []]]));
-    const { triggers, changes, holds } = await sweep(it);
-    expect(triggers.map(({ key, urgent }) => `${formatKey(key)} ${urgent}`)).toEqual([
+    const { changes, holds } = await sweep(it);
+    expect(it.added.map(({ key, urgent }) => `${formatKey(key)} ${urgent}`)).toEqual([
       'client/main/web true',
       'provider/main true',
     ]);
@@ -104,7 +105,7 @@ describe('the complete comparison of ACL objects', () => {
     it.before = async (line) => {
       if (line.startsWith('delete')) throw failed('ERR_CONSUL_CONFLICT');
     };
-    await sweep(it);
+    await expect(sweep(it)).rejects.toMatchObject({ code: 'ERR_CONSUL_CONFLICT' });
     expect(it.job.window.used(NOW)).toBe(1);
     it.before = async () => {};
     await sweep(it);
@@ -141,16 +142,18 @@ describe('the complete comparison of ACL objects', () => {
     ]);
   });
 
-  it('asks for its keys also where a removal fails, and says so', async () => {
+  it('asks for its keys before it removes anything, also where a removal fails, and says so', async () => {
     const it = await settled();
     it.putClients(client('web', []));
     it.put(UNLINKED);
+    let asked = 0;
     it.before = async (line) => {
-      if (line.startsWith('delete')) throw failed('ERR_CONSUL_CONFLICT', 'theirs now');
+      if (!line.startsWith('delete')) return;
+      asked = it.added.length;
+      throw failed('ERR_CONSUL_CONFLICT', 'theirs now');
     };
-    const { failure, triggers } = await sweep(it);
-    expect(failure).toMatchObject({ message: 'theirs now' });
-    expect(triggers).toHaveLength(1);
+    await expect(sweep(it)).rejects.toMatchObject({ message: 'theirs now' });
+    expect(asked).toBe(1);
   });
 
   it('fails where Consul denies a removal, or cannot be read', async () => {
@@ -170,10 +173,12 @@ describe('the complete comparison of ACL objects', () => {
     await sweep(it);
     expect(it.job.acl.mayHaveObjects).toBe(true);
     it.objects.clear();
-    expect((await sweep(it)).triggers).toEqual([]);
+    it.added.length = 0;
+    await sweep(it);
+    expect(it.added).toEqual([]);
     expect(it.job.acl.mayHaveObjects).toBe(false);
     it.forget();
-    expect(await sweep(it)).toEqual({ triggers: [], objects: 0, changes: 0, holds: 0 });
+    expect(await sweep(it)).toEqual({ objects: 0, changes: 0, holds: 0 });
     expect(it.log).toEqual([]);
     const configured = aclWorld({ clients: [] });
     await configured.job.acl.noteWrite(configured.job.keyValues);
@@ -181,11 +186,27 @@ describe('the complete comparison of ACL objects', () => {
     expect(configured.job.acl.mayHaveObjects).toBe(true);
   });
 
+  it('is not the last one while holds of objects without a client are recorded', async () => {
+    const it = await settled({ mapping: NO_LOSS });
+    it.put(orphan('a'));
+    await sweep(it);
+    it.setMapping({ rules: [], acl: { ...it.world.mapping.acl, groups: [] } });
+    it.objects.clear();
+    // Then no hold ends.
+    const low = { ...it.job, space: { isLow: () => true } };
+    await sweepAcl(low, CAUSE, NEVER);
+    expect(it.job.acl.mayHaveObjects).toBe(true);
+    it.world.forgetDirectory('main');
+    await sweep(it);
+    expect(it.job.acl.mayHaveObjects).toBe(false);
+    expect((await it.job.journal.read('acl/pay')).holds.size).toBe(0);
+  });
+
   it('is nothing where Consul denies what an earlier mapping wanted', async () => {
     const it = await settled();
     it.setMapping({ rules: [], acl: { ...it.world.mapping.acl, groups: [] } });
     it.before = () => Promise.reject(denied);
-    expect(await sweep(it)).toEqual({ triggers: [], objects: 0, changes: 0, holds: 0 });
+    expect(await sweep(it)).toEqual({ objects: 0, changes: 0, holds: 0 });
   });
 });
 
