@@ -36,6 +36,8 @@ export class WritePlaces {
     stop: AbortSignal = NEVER,
   ): Promise<T> {
     signal.throwIfAborted();
+    // The limit may have grown since something waits.
+    this.#next();
     if (this.#waitingFor(isUrgent).size === 0 && this.#hasRoom(isUrgent)) this.#enter(isUrgent, 1);
     else await withLinkedSignal([signal, stop], (either) => this.#place(isUrgent, either));
     try {
@@ -80,8 +82,6 @@ export class WritePlaces {
         if (waiting.delete(entry)) reject(signal.reason);
       };
       signal.addEventListener('abort', stop, { once: true });
-      // The limit may have grown meanwhile.
-      this.#next();
     }).finally(() => signal.removeEventListener('abort', stop));
   }
 

@@ -75,6 +75,20 @@ describe('writes of ACL objects', () => {
     expect(it.begun.slice(6)).toEqual(['x']);
   });
 
+  it('pass no urgent write that waits, where the limit has grown meanwhile', async () => {
+    const limit = { now: 1, completed: () => {}, overloaded: () => {} };
+    const places = new WritePlaces(limit, 0);
+    const begun: string[] = [];
+    const write = (name: string, isUrgent: boolean) =>
+      void places.run(() => new Promise(() => begun.push(name)), isUrgent, NEVER);
+    write('a', false);
+    write('x', true);
+    limit.now = 2;
+    write('b', false);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(begun).toEqual(['a', 'x']);
+  });
+
   it('end only their wait at a stop: what has a place goes on, and what finds one begins', async () => {
     const it = placesFor(1, 0);
     const stop = new AbortController();
