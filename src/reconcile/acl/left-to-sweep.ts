@@ -1,3 +1,4 @@
+import { needsAclObjects } from '../../apply/acl/acl-state.js';
 import { leftObjectsKey } from '../../model/key.js';
 import { clientName } from '../../plan/acl/object-names.js';
 import { isApprovable } from '../../plan/holds.js';
@@ -13,7 +14,7 @@ import type { ClientAclDeps } from '../deps.js';
  * knows it, so the comparison finds the same objects, and one loss has one owner: two would hold and count it twice, and a
  * ruling on one hold would not bind the other. The job keeps what the identity provider itself reported, and what it holds.
  *
- * Asks for a comparison unless one has held the objects already.
+ * Asks for a comparison unless one has held the objects already, or the next one in its turn is enough.
  */
 export async function isLeftToSweep(
   id: ClientId,
@@ -33,7 +34,9 @@ export async function isLeftToSweep(
   // It stays with the comparison also while another directory is unread.
   if (!holdsLoss(left, subject) && !isStillOrphaned(name, deps)) return false;
   const planned = new Set([subject, ...[...changes, ...holds].map((each) => each.subject)]);
-  if (![...left.holds.values()].some((hold) => planned.has(hold.subject))) deps.askForSweep();
+  const isHeld = [...left.holds.values()].some((hold) => planned.has(hold.subject));
+  // The comparison of objects that the mapping no longer wants tolerates a refusal, so each would lead to the next.
+  if (!isHeld && needsAclObjects(world.mapping)) deps.askForSweep();
   return true;
 }
 

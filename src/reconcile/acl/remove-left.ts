@@ -24,7 +24,7 @@ const isPolicy = (subject: string) => subject.startsWith('acl-policy/');
 
 /**
  * Removes what no job of a client or provider removes: objects without a client, then policies that nothing links. It is
- * the only writer of the holds of its key. Resolves with how many there are. `isStale`: a plan changed before its write.
+ * the only writer of the holds of its key. Resolves with how many there are. `isStale`: a client came back meanwhile.
  */
 export async function removeLeft(
   plans: readonly { readonly desired: DesiredAcl }[],
@@ -39,9 +39,10 @@ export async function removeLeft(
   const left = { key, cause, lastApplied };
   const first = await removeOrphans(left, deps, signal);
   const last = await removeUnlinked(plans, left, deps, signal);
-  const isStale = first.isStale || last.isStale;
+  // A policy grants nothing. It waits for the next comparison, as long as a job that may link it runs.
+  const { isStale } = first;
   if (isStale) deps.askForSweep();
-  return { holds: first.holds + last.holds, isStale };
+  return { holds: first.holds + last, isStale };
 }
 
 async function removeOrphans(left: Left, deps: AclSweepDeps, signal: AbortSignal): Promise<End> {
@@ -79,7 +80,7 @@ async function removeUnlinked(
   left: Left,
   deps: AclSweepDeps,
   signal: AbortSignal,
-): Promise<End> {
+): Promise<number> {
   const { key, cause } = left;
   const record = await deps.journal.read(key);
   const isPlanned = asPlanned(deps);
@@ -88,6 +89,6 @@ async function removeUnlinked(
   await recordHolds(key, record, holds, cause, deps, isPolicy);
   const isAsPlanned: AclApplication['isAsPlanned'] = (change) =>
     isPlanned(change) && isStillUnlinked(change, deps);
-  const end = await applyAcl({ ...left, changes, isAsPlanned }, deps, signal);
-  return { holds: holds.length, isStale: end === 'stale' };
+  await applyAcl({ ...left, changes, isAsPlanned }, deps, signal);
+  return holds.length;
 }

@@ -59,6 +59,13 @@ describe('the job of an unknown client that no Description names', () => {
     expect([within.asked.times, within.roles()]).toEqual([0, []]);
   });
 
+  it('asks for no comparison where the mapping wants no such objects: one that is refused would lead to the next', async () => {
+    const { it: world, run, asked, roles } = await orphanedWorld(1);
+    world.setMapping({ rules: [] });
+    await run(1);
+    expect([asked.times, roles().length]).toEqual([0, 2]);
+  });
+
   it.each(['observe', 'extend'] as const)(
     'adds no decision to those of the comparison in %s',
     async (mode) => {
