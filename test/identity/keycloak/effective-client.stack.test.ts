@@ -60,12 +60,14 @@ async function tokenOf(clientId: string, scope = '') {
   });
   const body: unknown = await answer.json();
   if (!answer.ok) return undefined;
+  const claims: unknown = JSON.parse(
+    Buffer.from(String(field(body, 'access_token')).split('.')[1] ?? '', 'base64url').toString(),
+  );
   return {
     scopes: String(field(body, 'scope')).split(' '),
-    lifetime: Number(field(body, 'expires_in')),
-    claims: JSON.parse(
-      Buffer.from(String(field(body, 'access_token')).split('.')[1] ?? '', 'base64url').toString(),
-    ),
+    // `expires_in` is a second less where one begins before the answer.
+    lifetime: Number(field(claims, 'exp')) - Number(field(claims, 'iat')),
+    claims,
   };
 }
 
