@@ -24,7 +24,7 @@ const isPolicy = (subject: string) => subject.startsWith('acl-policy/');
 
 /**
  * Removes what no job of a client or provider removes: objects without a client, then policies that nothing links. It is
- * the only writer of the holds of its key. Resolves with how many there are. `isStale`: a client came back meanwhile.
+ * the only writer of the holds of its key. Resolves with how many there are. `isStale`: a plan changed before its write.
  */
 export async function removeLeft(
   plans: readonly { readonly desired: DesiredAcl }[],
@@ -39,10 +39,8 @@ export async function removeLeft(
   const left = { key, cause, lastApplied };
   const first = await removeOrphans(left, deps, signal);
   const last = await removeUnlinked(plans, left, deps, signal);
-  // A policy grants nothing. It waits for the next comparison, as long as a job that may link it runs.
-  const { isStale } = first;
-  if (isStale) deps.askForSweep();
-  return { holds: first.holds + last, isStale };
+  if (first.isStale || last.isOutdated) deps.askForSweep();
+  return { holds: first.holds + last.holds, isStale: first.isStale || last.isStale };
 }
 
 async function removeOrphans(left: Left, deps: AclSweepDeps, signal: AbortSignal): Promise<End> {
@@ -80,7 +78,7 @@ async function removeUnlinked(
   left: Left,
   deps: AclSweepDeps,
   signal: AbortSignal,
-): Promise<number> {
+): Promise<End & { readonly isOutdated: boolean }> {
   const { key, cause } = left;
   const record = await deps.journal.read(key);
   const isPlanned = asPlanned(deps);
@@ -89,6 +87,7 @@ async function removeUnlinked(
   await recordHolds(key, record, holds, cause, deps, isPolicy);
   const isAsPlanned: AclApplication['isAsPlanned'] = (change) =>
     isPlanned(change) && isStillUnlinked(change, deps);
-  await applyAcl({ ...left, changes, isAsPlanned }, deps, signal);
-  return holds.length;
+  const isStale = (await applyAcl({ ...left, changes, isAsPlanned }, deps, signal)) === 'stale';
+  // A policy that a job may link waits for the comparison in its turn: it grants nothing, and the job may run for long.
+  return { holds: holds.length, isStale, isOutdated: isStale && !changes.every(isPlanned) };
 }
