@@ -1,10 +1,9 @@
 import type { ClaimRecord } from '../model/catalog.js';
-import type { HoldReason } from '../model/decision.js';
 import type { ServiceName } from '../model/intention.js';
 import type { GuardedChange } from './guards/guard.js';
 import type { Guardable } from './guards/guards.js';
 import { EXTEND_FORBIDS, type WritePolicy } from './mode.js';
-import { claimFacts, type Hold, type PlannedClient } from './plan.js';
+import { claimFacts, type Hold, holdOf, type PlannedClient } from './plan.js';
 import type { ClientPlan } from './plan-client.js';
 import { type ClientId, clientText, serviceText } from './world.js';
 
@@ -21,7 +20,10 @@ export function claimChangeText({ client, service, verb }: ClaimChange): string 
 }
 
 /** A change in the form for guards. */
-export interface GuardedClaim extends GuardedChange, ClaimChange {
+export interface GuardedClaim
+  extends GuardedChange,
+    ClaimChange,
+    Pick<Hold, 'resource' | 'action' | 'scopes'> {
   readonly client: PlannedClient;
   /** The record to delete. */
   readonly removed?: ClaimRecord;
@@ -41,13 +43,17 @@ export function guardableClaims(
   { plansNarrowing }: Pick<WritePolicy, 'plansNarrowing'>,
 ): Guardable<GuardedClaim, ClaimPlan> {
   const toGuarded = (verb: ClaimChange['verb'], serviceName: ServiceName): GuardedClaim => {
-    const { subject, reason } = claimFacts(client, serviceName, verb === 'created');
+    const facts = claimFacts(client, serviceName, verb === 'created');
+    const { subject, reason, resource, action, scopes } = facts;
     return {
       client,
       service: serviceName,
       verb,
       subject,
       reason,
+      resource,
+      action,
+      scopes,
       narrows: true,
       widens: false,
       isInferred: false,
@@ -57,23 +63,17 @@ export function guardableClaims(
   const deleted = remove === undefined ? [] : [{ ...toGuarded('deleted', remove.service), removed: remove }];
   const plan = plansNarrowing
     ? { changes: [...deleted, ...created], holds: [] }
-    : { changes: created, holds: deleted.map((change) => toHold(change, 'ModeForbids', EXTEND_FORBIDS)) };
+    : { changes: created, holds: deleted.map((change) => holdOf(change, 'ModeForbids', EXTEND_FORBIDS)) };
   return {
     plan,
     losses: [],
     keeping: () => plan,
     approved: (change) => change,
-    toHold,
+    toHold: holdOf,
     narrowing: () => undefined,
     opensLast: false,
     contendedText: '',
   };
-}
-
-function toHold({ client, service, verb }: GuardedClaim, reason: HoldReason, detail: string): Hold {
-  const { subject, resource, action, reason: changeReason } = claimFacts(client, service, verb === 'created');
-  const why = reason === 'ModeForbids' ? { changeReason } : {};
-  return { subject, resource, reason, ...why, detail, action, client, scopes: [] };
 }
 
 /** The records after the changes. */

@@ -93,20 +93,33 @@ export interface Plan {
   readonly records?: ReadonlyMap<string, string>;
 }
 
-/** Turns a change into a hold of the same content. */
-export function toHold(change: Change, reason: Hold['reason'], detail: string): Hold {
+/** What every kind of change tells its hold. */
+interface Holdable extends Pick<Hold, 'subject' | 'resource' | 'action' | 'scopes' | 'client' | 'person'> {
+  readonly reason: ChangeReason;
+}
+
+/** The hold of a change. */
+export function holdOf(
+  { subject, resource, reason: changeReason, action, scopes, client, person }: Holdable,
+  reason: HoldReason,
+  detail: string,
+): Hold {
   return {
-    subject: change.subject,
-    resource: change.resource,
+    subject,
+    resource,
     reason,
-    ...(reason === 'ModeForbids' ? { changeReason: change.reason } : {}),
+    ...(reason === 'ModeForbids' ? { changeReason } : {}),
     detail,
-    action: change.action,
-    scopes: change.scopes,
-    before: change.before,
-    after: change.after,
-    ...(change.client === undefined ? {} : { client: change.client }),
+    action,
+    scopes,
+    ...(client === undefined ? {} : { client }),
+    ...(person === undefined ? {} : { person }),
   };
+}
+
+/** The hold of a change of an edge. */
+export function toHold(change: Change, reason: Hold['reason'], detail: string): Hold {
+  return { ...holdOf(change, reason, detail), before: change.before, after: change.after };
 }
 
 /** `intention/<partition>/<namespace>/<destination>/<source>`, the order of decisions. */

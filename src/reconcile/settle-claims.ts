@@ -62,7 +62,7 @@ export async function settleClaims(
     // Anyone who registers a service can make forbidden records without end, and each opens nothing: no hold says so.
     const guarded = holds.filter(({ reason }) => reason !== 'ModeForbids');
     await recordHolds(text, record, [...plan.holds, ...guarded], cause, deps, concerns);
-    // A plan creates a record or deletes one, never both: it creates only if there is none.
+    // There is one at most: a plan creates a record only where none exists.
     const change = changes.find(isShown);
     if (change === undefined) return { end: 'unwritten', isFreed: false };
     const isAsPlanned = () => {

@@ -1,7 +1,8 @@
 import type { Principal } from '../model/cause.js';
-import { type AclChange, aclHold } from '../plan/acl/acl-change.js';
+import type { AclChange } from '../plan/acl/acl-change.js';
+import type { Loss } from '../plan/guards/guard.js';
 import type { Guardable } from '../plan/guards/guards.js';
-import type { Hold } from '../plan/plan.js';
+import { type Hold, holdOf } from '../plan/plan.js';
 import { type ClientAclPlan, hasInferredLoss } from './plan-client-acl.js';
 
 /** The plan of a client's ACL objects for the guards. `rest`: the plan without the loss, if that is held. */
@@ -12,7 +13,7 @@ export function guardableClient(
   return {
     ...ACL_KIND,
     plan,
-    losses: hasInferredLoss(plan.changes) ? [{ subject: plan.subject, hold: lossHold(plan) }] : [],
+    losses: hasInferredLoss(plan.changes) ? [lossOf(plan)] : [],
     keeping: () => {
       const left = rest();
       return { ...left, holds: left.holds.filter(({ reason }) => reason !== 'ModeForbids') };
@@ -23,7 +24,7 @@ export function guardableClient(
 
 /** The parts that all plans of ACL objects share. */
 export const ACL_KIND = {
-  toHold: aclHold,
+  toHold: holdOf,
   // Narrowing and widening are separate steps.
   narrowing: () => undefined,
   /** Widening steps depend on each other, so all of them wait. */
@@ -50,16 +51,22 @@ export function withApproval(change: AclChange, approvedBy: Principal | undefine
   return approvedBy === undefined ? change : { ...change, approvedBy };
 }
 
-function lossHold({ subject, client, changes, desired }: ClientAclPlan): Hold {
+function lossOf({ subject, client, changes, desired }: ClientAclPlan): Loss {
   const losses = changes.filter((change) => change.narrows && change.isInferred);
-  return {
-    subject,
-    resource: { kind: 'acl-role', name: decodeURIComponent(subject.split('/')[1] ?? '') },
-    reason: 'RevocationLimit',
-    detail: 'approved',
-    action: 'revoke',
+  return roleLoss(subject, {
     client,
     scopes: [...new Set(losses.flatMap(({ scopes }) => scopes))].toSorted(),
     leaves: JSON.stringify(desired.roles.map((role) => [role.policies, role.serviceIdentities])),
-  };
+  });
+}
+
+/** The loss of what a role gives, by the subject of the role. */
+export function roleLoss(
+  subject: string,
+  more: Pick<Hold, 'client' | 'person' | 'scopes' | 'leaves'> = { scopes: [] },
+): Loss {
+  const name = decodeURIComponent(subject.split('/')[1] ?? '');
+  const resource = { kind: 'acl-role', name } as const;
+  const why = { reason: 'RevocationLimit', detail: 'approved', action: 'revoke' } as const;
+  return { subject, hold: { subject, resource, ...why, ...more } };
 }

@@ -1,8 +1,7 @@
 import type { AclChange, AclPlan } from '../plan/acl/acl-change.js';
 import type { DesiredAcl } from '../plan/acl/login.js';
-import type { Loss } from '../plan/guards/guard.js';
 import type { Guardable } from '../plan/guards/guards.js';
-import { ACL_KIND, withApproval } from './guard-acl.js';
+import { ACL_KIND, roleLoss, withApproval } from './guard-acl.js';
 import { isStillOrphaned, type KnownAcl, orphanedObjects, planOrphaned } from './orphaned-acl.js';
 import { hasInferredLoss } from './plan-client-acl.js';
 import { unlinkedPolicies } from './unlinked-policies.js';
@@ -36,7 +35,7 @@ export function guardableOrphans(
   return {
     ...ACL_KIND,
     plan: planOf(all),
-    losses: all.flatMap(({ subject, changes }) => (hasInferredLoss(changes) ? lossOf(subject) : [])),
+    losses: all.flatMap(({ subject, changes }) => (hasInferredLoss(changes) ? roleLoss(subject) : [])),
     keeping: (kept) => planOf(all.filter(({ subject }) => !kept.has(subject))),
     approved: (change, approvals) =>
       withApproval(change, approvals.get(orphanOf.get(change.subject)?.subject ?? '')),
@@ -54,18 +53,4 @@ export function guardableUnlinked(
 ): Guardable<AclChange, AclPlan> {
   const plan = unlinkedPolicies(plans, acl, world.mapping);
   return { ...ACL_KIND, plan, losses: [], keeping: () => plan, approved: (change) => change };
-}
-
-function lossOf(subject: string): Loss {
-  return {
-    subject,
-    hold: {
-      subject,
-      resource: { kind: 'acl-role', name: decodeURIComponent(subject.split('/')[1] ?? '') },
-      reason: 'RevocationLimit',
-      detail: 'approved',
-      action: 'revoke',
-      scopes: [],
-    },
-  };
 }

@@ -2,9 +2,8 @@ import type { AclChange } from '../plan/acl/acl-change.js';
 import { aclSubject } from '../plan/acl/acl-change.js';
 import type { PersonRole } from '../plan/acl/person.js';
 import { type PeopleFacts, type PeoplePlan, planPeople } from '../plan/acl/plan-people.js';
-import type { Loss } from '../plan/guards/guard.js';
 import type { Guardable } from '../plan/guards/guards.js';
-import { ACL_KIND, withApproval } from './guard-acl.js';
+import { ACL_KIND, roleLoss, withApproval } from './guard-acl.js';
 
 /** The plan of a provider's people for the guards: each role whose removal is inferred is one loss. */
 export function guardablePeople(
@@ -16,10 +15,15 @@ export function guardablePeople(
   const subjects = new Map(
     [...plan.inferred].map(([name, person]) => [personText(person), roleSubjectOf(name)]),
   );
+  const lossOf = (name: string, person: PersonRole) =>
+    roleLoss(roleSubjectOf(name), {
+      person: { provider: facts.provider, ...person, actorKind: 'human' },
+      scopes: [],
+    });
   return {
     ...ACL_KIND,
     plan,
-    losses: isLosing ? [...plan.inferred].map(([name, person]) => lossOf(name, person, facts)) : [],
+    losses: isLosing ? [...plan.inferred].map(([name, person]) => lossOf(name, person)) : [],
     keeping: (kept) => {
       const names = [...plan.inferred.keys()].filter((name) => kept.has(roleSubjectOf(name)));
       return planPeople({ ...facts, kept: new Set(names) }, acl);
@@ -33,22 +37,6 @@ export function guardablePeople(
 
 function roleSubjectOf(name: string): string {
   return aclSubject('acl-role', name);
-}
-
-function lossOf(name: string, person: PersonRole, { provider }: PeopleFacts): Loss {
-  const subject = roleSubjectOf(name);
-  return {
-    subject,
-    hold: {
-      subject,
-      resource: { kind: 'acl-role', name },
-      reason: 'RevocationLimit',
-      detail: 'approved',
-      action: 'revoke',
-      person: { provider, ...person, actorKind: 'human' },
-      scopes: [],
-    },
-  };
 }
 
 function personText({ subject, group }: PersonRole): string {

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Consul } from '../../src/consul/consul.js';
 import { clientKey, destinationKey, formatKey } from '../../src/model/key.js';
 import { ruleOnHold } from '../../src/operator/approvals.js';
+import { boundJournal } from '../support/bound-journal.js';
 import type { Rig } from '../support/daemon.js';
 import { Death } from '../support/death.js';
 import { BOTH, EDGE, isClosed, isOpen, ordersRig, READ } from '../support/orders-rig.js';
@@ -154,7 +155,7 @@ describe('after the loss of the state', () => {
       rig,
       (consul) => consul,
       (journal) => ({
-        ...bound(journal),
+        ...boundJournal(journal),
         settle: (key, decisions, update) =>
           isFull && decisions.length === 0
             ? Promise.reject(new Error('no space'))
@@ -228,16 +229,3 @@ describe('after the loss of the state', () => {
     expect(await rig.mesh.access('orders')).toBeUndefined();
   });
 });
-
-/** The methods of a journal, bound to it. */
-function bound(journal: Worker['deps']['journal']): Worker['deps']['journal'] {
-  return {
-    read: (key) => journal.read(key),
-    readAll: () => journal.readAll(),
-    record: (key, drafts, replaced) => journal.record(key, drafts, replaced),
-    settle: (key, decisions, update) => journal.settle(key, decisions, update),
-    outbox: (limit) => journal.outbox(limit),
-    published: (ids) => journal.published(ids),
-    overview: () => journal.overview(),
-  };
-}

@@ -4,6 +4,7 @@ import type { Journal } from '../../src/queue/journal.js';
 import { sweep } from '../../src/reconcile/sweep.js';
 import { toEdge } from '../../src/trail/edge.js';
 import { toSubjectState } from '../../src/trail/subject-state.js';
+import { boundJournal } from '../support/bound-journal.js';
 import type { Rig } from '../support/daemon.js';
 import { Death } from '../support/death.js';
 import { EDGE, isOpen, ordersRig, READ } from '../support/orders-rig.js';
@@ -120,7 +121,7 @@ describe('an edge that somebody removes when nothing wants it any more', () => {
     await rig.mesh.remove('orders');
     let isLost = false;
     const losing = (journal: Journal): Journal => ({
-      ...bound(journal),
+      ...boundJournal(journal),
       async settle(key, decisions, update) {
         await journal.settle(key, decisions, update);
         if (isLost || decisions.every(({ reason }) => reason !== 'RemovedElsewhere')) return;
@@ -180,15 +181,3 @@ describe('an edge that somebody removes', () => {
     expect(await inTrail()).toMatchObject({ access: { kind: 'http' }, since: { id: back?.id } });
   });
 });
-
-function bound(journal: Journal): Journal {
-  return {
-    read: (key) => journal.read(key),
-    readAll: () => journal.readAll(),
-    record: (key, drafts, replaced) => journal.record(key, drafts, replaced),
-    settle: (key, decisions, update) => journal.settle(key, decisions, update),
-    outbox: (limit) => journal.outbox(limit),
-    published: (ids) => journal.published(ids),
-    overview: (page) => journal.overview(page),
-  };
-}

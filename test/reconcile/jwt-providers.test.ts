@@ -7,6 +7,7 @@ import { refreshJwtProviders } from '../../src/reconcile/jwt-waiting.js';
 import { sweep } from '../../src/reconcile/sweep.js';
 import { inputOf } from '../../src/state/fleet.js';
 import { named } from '../plan/scene.js';
+import { boundJournal } from '../support/bound-journal.js';
 import type { Rig } from '../support/daemon.js';
 import { isClosed, isOpen, READ } from '../support/orders-rig.js';
 import { startWorker, type Worker } from '../support/reconcile-rig.js';
@@ -61,12 +62,7 @@ describe("a rule that requires a user's token", () => {
   it('has its jwt-provider planned again if the configuration is another one by the time it is recorded', async () => {
     const records: number[] = [];
     const learning = (journal: Journal): Journal => ({
-      read: (key) => journal.read(key),
-      readAll: () => journal.readAll(),
-      settle: (key, decisions, update) => journal.settle(key, decisions, update),
-      outbox: (limit) => journal.outbox(limit),
-      published: (ids) => journal.published(ids),
-      overview: () => journal.overview(),
+      ...boundJournal(journal),
       async record(key, drafts, replaced) {
         await journal.record(key, drafts, replaced);
         if (!drafts.some(({ resource }) => resource.kind === 'jwt-provider')) return;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { aclHold } from '../../src/plan/acl/acl-change.js';
 import { NOTHING_DESIRED } from '../../src/plan/acl/login.js';
+import { holdOf } from '../../src/plan/plan.js';
 import { guardableClient } from '../../src/state/guard-acl.js';
 import type { ClientAclPlan } from '../../src/state/plan-client-acl.js';
 import { gain, loss, method, POLICY, policy, role, WEB } from '../apply/acl/memory-acl.js';
@@ -49,7 +49,7 @@ describe('a client’s plan before the guards', () => {
   it('without the loss has the holds of the rest, but not what only the mode forbids', () => {
     const rest = plan({
       changes: [widened],
-      holds: [aclHold(widened, 'ModeForbids', ''), aclHold(widened, 'ForeignObject', '')],
+      holds: [holdOf(widened, 'ModeForbids', ''), holdOf(widened, 'ForeignObject', '')],
     });
     const kept = guardable(plan(), rest).keeping(new Set());
     expect(kept.changes).toEqual([widened]);

@@ -2,10 +2,9 @@ import type { Command } from 'commander';
 import { isoInstant, systemClock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
 import type { Mode } from '../../model/rule.js';
-import { aclHold } from '../../plan/acl/acl-change.js';
 import { mergeHolds } from '../../plan/holds.js';
 import { jwtProviderFacts, jwtProviderSubject } from '../../plan/jwt-provider-change.js';
-import { type Hold, toHold } from '../../plan/plan.js';
+import { type Hold, holdOf, toHold } from '../../plan/plan.js';
 import type { FleetPlan } from '../../reconcile/fleet-plan.js';
 import { nowIn } from '../../trail/answer.js';
 import { type LoggedCall, parseLoggedCall } from '../../trail/calls/logged-call.js';
@@ -109,7 +108,7 @@ function toHolds({ holds, changes, acl, jwtProviders }: FleetPlan): readonly Hol
   return mergeHolds([
     ...holds,
     ...changes.map((change) => toHold(change, 'ModeForbids', NOT_WRITTEN)),
-    ...acl.changes.map((change) => aclHold(change, 'ModeForbids', NOT_WRITTEN)),
+    ...acl.changes.map((change) => holdOf(change, 'ModeForbids', NOT_WRITTEN)),
     ...jwtProviders.map((change) => {
       const { action, reason: changeReason, resource } = jwtProviderFacts(change);
       const subject = jwtProviderSubject(change.name);

@@ -97,18 +97,3 @@ export function canonicalJson(value: unknown): string {
     .toSorted(([a], [b]) => compareText(a, b));
   return `{${fields.map(([key, field]) => `${JSON.stringify(key)}:${canonicalJson(field)}`).join(',')}}`;
 }
-
-/** Turns a change into a hold of the same content. */
-export function aclHold(change: AclChange, reason: HoldReason, detail: string): Hold {
-  return {
-    subject: change.subject,
-    resource: change.resource,
-    reason,
-    ...(reason === 'ModeForbids' ? { changeReason: change.reason } : {}),
-    detail,
-    action: change.action,
-    scopes: change.scopes,
-    ...(change.client === undefined ? {} : { client: change.client }),
-    ...(change.person === undefined ? {} : { person: change.person }),
-  };
-}

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Mapping } from '../../../src/model/rule.js';
 import type { Journal } from '../../../src/queue/journal.js';
+import { boundJournal } from '../../support/bound-journal.js';
 import { clientOf, type Rig } from '../../support/daemon.js';
 import { ordersRig } from '../../support/orders-rig.js';
 import { startWorker, type Worker, withIntentions } from '../../support/reconcile-rig.js';
@@ -31,12 +32,7 @@ describe('a plan that is recorded and not yet written', () => {
     learn = when;
     let records = 0;
     const learning = (journal: Journal): Journal => ({
-      read: (key) => journal.read(key),
-      readAll: () => journal.readAll(),
-      settle: (key, decisions, update) => journal.settle(key, decisions, update),
-      outbox: (limit) => journal.outbox(limit),
-      published: (ids) => journal.published(ids),
-      overview: () => journal.overview(),
+      ...boundJournal(journal),
       async record(key, drafts, replaced) {
         await journal.record(key, drafts, replaced);
         if (key === 'destination/default/default/orders') learn(++records);

@@ -4,6 +4,7 @@ import { SyncError } from '../../../src/errors.js';
 import type { Decision } from '../../../src/model/decision.js';
 import { destinationKey } from '../../../src/model/key.js';
 import type { Journal } from '../../../src/queue/journal.js';
+import { boundJournal } from '../../support/bound-journal.js';
 import { clientOf, createRig, type Rig } from '../../support/daemon.js';
 import { Death } from '../../support/death.js';
 import { READ } from '../../support/orders-rig.js';
@@ -107,14 +108,9 @@ async function expectWhole(present: readonly string[]): Promise<void> {
 function withSettle(journal: Journal, change: (settle: Journal['settle']) => Journal['settle']): Journal {
   const settle = change((...args) => journal.settle(...args));
   return {
-    read: (key) => journal.read(key),
-    readAll: () => journal.readAll(),
-    record: (key, drafts, replaced) => journal.record(key, drafts, replaced),
+    ...boundJournal(journal),
     settle: (key, all, update) =>
       key === ORDERS && all.length > 1 ? settle(key, all, update) : journal.settle(key, all, update),
-    outbox: (limit) => journal.outbox(limit),
-    published: (ids) => journal.published(ids),
-    overview: () => journal.overview(),
   };
 }
 

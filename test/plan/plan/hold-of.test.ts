@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { aclHold } from '../../../src/plan/acl/acl-change.js';
+import { holdOf } from '../../../src/plan/plan.js';
 import { gain, loss, role, WEB } from '../../apply/acl/memory-acl.js';
 
 const PERSON = { provider: 'main', subject: 'ann', group: 'oncall', actorKind: 'human' } as const;
@@ -7,7 +7,7 @@ const PERSON = { provider: 'main', subject: 'ann', group: 'oncall', actorKind: '
 describe('a hold of an ACL change', () => {
   it('says what is held, why, and for whom', () => {
     const change = loss.update('id', role(), role('a').object, 'narrows');
-    expect(aclHold({ ...change, person: PERSON }, 'RevocationLimit', 'too many')).toEqual({
+    expect(holdOf({ ...change, person: PERSON }, 'RevocationLimit', 'too many')).toEqual({
       subject: `acl-role/${WEB}`,
       resource: { kind: 'acl-role', name: WEB },
       reason: 'RevocationLimit',
@@ -21,10 +21,10 @@ describe('a hold of an ACL change', () => {
 
   it('says why the change would be made where only the mode forbids it, and nobody where nobody is known', () => {
     const { client: _, ...change } = gain.create(role());
-    const hold = aclHold(change, 'ModeForbids', '');
+    const hold = holdOf(change, 'ModeForbids', '');
     expect(hold.changeReason).toBe('ScopeGranted');
     expect(Object.keys(hold)).not.toContain('client');
     expect(Object.keys(hold)).not.toContain('person');
-    expect(Object.keys(aclHold(change, 'Frozen', ''))).not.toContain('changeReason');
+    expect(Object.keys(holdOf(change, 'Frozen', ''))).not.toContain('changeReason');
   });
 });
