@@ -31,6 +31,8 @@ export interface EntryWrite {
   readonly replaced: readonly string[];
   /** Earlier writes of the entry whose answer was lost and whose request may still reach Consul. */
   readonly overtaken: readonly DraftDecision[];
+  /** Begun beside the record. It must resolve before `isAsPlanned` is asked. */
+  readonly confirm?: () => Promise<void>;
   readonly isAsPlanned: (changes: readonly Change[]) => boolean;
   /** Whether the key has new triggers since the plan. Then the parts of a refused entry are planned again. */
   readonly isTouched: () => boolean;
@@ -93,7 +95,9 @@ export async function writeEntry(
         ],
         replaced,
         overtaken,
-        reserve: async () => reserved,
+        reserve: async () => {
+          await Promise.all([reserved, write.confirm?.()]);
+        },
         isAsPlanned: () => write.isAsPlanned(changes),
         keeps: halves.length > 1 ? ['stale', 'refused'] : ['stale'],
       },

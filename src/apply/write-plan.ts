@@ -10,7 +10,7 @@ import { type EntryEnd, type EntryWrite, writeEntry } from './entry-write.js';
 export async function writePlan(
   write: Pick<
     EntryWrite,
-    'key' | 'destination' | 'entry' | 'changes' | 'replaced' | 'overtaken' | 'isAsPlanned'
+    'key' | 'destination' | 'entry' | 'changes' | 'replaced' | 'overtaken' | 'confirm' | 'isAsPlanned'
   >,
   causeOf: (client: PlannedClient | undefined) => Cause,
   deps: PlanWriteDeps,

@@ -12,7 +12,7 @@ import type { Change, Hold } from '../plan/plan.js';
 import type { JobResult } from '../queue/queue.js';
 import { readEntry } from '../read/read-entry.js';
 import type { DestinationDeps } from './deps.js';
-import { isPlannedNow } from './fresh-plan.js';
+import { isPlannedNow, isUnchanged } from './fresh-plan.js';
 import { planGuarded } from './guarded-plan.js';
 import { releasedProviders, waitForJwtProviders } from './jwt-waiting.js';
 import { readDestination, storeNew } from './read-destination.js';
@@ -53,12 +53,12 @@ export async function reconcileDestination(
     const isFrozen = () => world.freezes.at(clock.now()) !== undefined;
     const wasFrozen = isFrozen();
     const basis = {
-      ...{ destination, entry, isFresh, seesGone, mayWait: plans === 1, job: jobNow },
+      ...{ destination, entry, isFresh, seesGone, isFirst: plans === 1, job: jobNow },
       record: { ...record, lastApplied: world.records.of(text) },
     };
     const guarded = await planGuarded(basis, deps, signal);
     if (guarded.waitMs !== undefined) return { kind: 'retry', afterMs: guarded.waitMs };
-    const { plan, used } = guarded;
+    const { plan, used, reading } = guarded;
     ({ isFresh } = guarded);
     ({ entry } = guarded.input);
     revocations.plan(text, plan, clock.now());
@@ -78,15 +78,27 @@ export async function reconcileDestination(
     const waits = await waitForJwtProviders(text, plan.awaits ?? [], guarded.job, deps);
     const isLast = plans > MAX_PLANS;
     const changes = isLast ? plan.changes.filter(({ widens }) => !widens) : plan.changes;
+    let isConfirmed = true;
+    const confirm = async () => {
+      // A failure is thrown below, when the drafts have ended.
+      const now = await reading?.catch(() => undefined);
+      isConfirmed = reading === undefined || (now !== undefined && isUnchanged(guarded, now, jobNow(), deps));
+    };
     const isAsPlanned = (part: readonly Change[]) => {
+      if (!isConfirmed) return false;
       if (isLast) return true;
       if (world.mapping !== mapping || isFrozen() !== wasFrozen) return false;
       return isPlannedNow(part, guarded, basis.record, deps);
     };
-    const write = { key: text, destination, entry, changes, replaced, overtaken, isAsPlanned };
+    const write = { key: text, destination, entry, changes, replaced, overtaken, confirm, isAsPlanned };
     const written = await writePlan(write, causesOf(guarded.job), deps, signal);
     if (written.kind === 'stale') {
-      replaced = written.replaced;
+      ({ replaced } = written);
+      const now = await reading?.catch(async (error) => {
+        await journal.record(text, [], replaced);
+        throw error;
+      });
+      if (now !== undefined) [entry, isFresh] = [now.entry, true];
       continue;
     }
     if (written.kind === 'again' || isLast) {

@@ -28,10 +28,18 @@ export interface PlanBasis extends Pick<KnownDestination, 'record' | 'entry' | '
   readonly destination: ServiceName;
   /** Whether edges that are gone may be noted now. */
   readonly seesGone: boolean;
-  /** Whether the run may end before anything is recorded. */
-  readonly mayWait: boolean;
+  /** Nothing is recorded yet: the run may end, and Consul may be asked while the drafts are recorded. */
+  readonly isFirst: boolean;
+  /** What Consul has, if the plan is made again from it. */
+  readonly read?: ConsulNow | undefined;
   /** With all triggers so far: a plan must know the cause of every change that it sees. */
   readonly job: () => Job;
+}
+
+/** The entries that a plan follows from. */
+interface ConsulNow extends Pick<DestinationInput, 'entry' | 'wildcard'> {
+  /** Whether they are those of the plan. */
+  readonly isAsKnown: boolean;
 }
 
 /** A plan before the guards, and what it was made from. */
@@ -44,6 +52,8 @@ export interface FreshPlan {
   readonly facts: Facts;
   /** Plan again after so long: reads of clients are under way, and what they find counts with these losses. */
   readonly waitMs?: number;
+  /** What Consul has now, on its way: a removal was planned from what is known. Until then only drafts may be recorded. */
+  readonly reading?: Promise<ConsulNow>;
 }
 
 /** The facts of a plan beside the entry: the same objects until one of them changes. */
@@ -56,47 +66,71 @@ interface Facts {
 /**
  * The plan by what is known, if it removes nothing. A removal follows from what Consul has now: the watch may not have
  * shown a source, or a wildcard entry, that takes effect instead. Both are read at once, and the plan is made again only if
- * something differs. A plan whose narrowing is only inferred waits for the reads of clients that have begun: the losses that
- * one poll finds become known one client after the other, and count as a whole.
+ * something differs. The first plan of a run does not wait for them. A plan whose narrowing is only inferred waits for the
+ * reads of clients that have begun: the losses that one poll finds become known one client after the other, and count as a
+ * whole.
  */
 export async function planFresh(
-  { destination, entry, isFresh, record, seesGone, mayWait, job }: PlanBasis,
+  basis: PlanBasis,
   deps: DestinationDeps,
   signal: AbortSignal,
 ): Promise<FreshPlan> {
-  const planNow = (from: Job, now: Partial<DestinationInput>): FreshPlan => {
-    const input = { ...inputFor(destination, from, record, deps), ...now };
-    const gone = seesGone ? goneEdges(input) : [];
+  const { destination, isFresh, record, seesGone, isFirst, read, job } = basis;
+  const { entry } = read ?? basis;
+  const planNow = (): FreshPlan => {
+    const from = job();
+    const input = {
+      ...inputFor(destination, from, record, deps),
+      entry,
+      ...(read === undefined ? {} : { wildcard: read.wildcard }),
+    };
     return {
       plan: planDestination(input),
-      gone,
+      gone: seesGone ? goneEdges(input) : [],
       input,
-      isFresh,
+      isFresh: isFresh || read !== undefined,
       job: from,
       facts: factsOf(destination, deps),
     };
   };
-  let first = planNow(job(), { entry });
-  if (await refreshJwtProviders(first.plan, deps, signal)) first = planNow(job(), { entry });
-  const waitMs = mayWait ? waitMsOf(first.plan, record, deps) : undefined;
-  if (waitMs !== undefined) return { ...first, waitMs };
-  const isRemoval = first.plan.changes.some(({ after }) => after === undefined);
-  if (!isRemoval && first.gone.length === 0) return first;
+  const first = planNow();
+  const fresh = (await refreshJwtProviders(first.plan, deps, signal)) ? planNow() : first;
+  if (read !== undefined) return fresh;
+  const waitMs = isFirst ? waitMsOf(fresh.plan, record, deps) : undefined;
+  if (waitMs !== undefined) return { ...fresh, waitMs };
+  const isRemoval = fresh.plan.changes.some(({ after }) => after === undefined);
+  if (!isRemoval && fresh.gone.length === 0) return fresh;
+  const reading = readNow(basis, fresh.input.wildcard, deps, signal);
+  // The caller may fail before it waits for this.
+  reading.catch(() => {});
+  if (isFirst && fresh.gone.length === 0) return { ...fresh, reading };
+  const now = await reading;
+  if (isUnchanged(fresh, now, job(), deps)) return { ...fresh, isFresh: true };
+  return planFresh({ ...basis, read: now }, deps, signal);
+}
+
+async function readNow(
+  { destination, entry, isFresh }: PlanBasis,
+  known: IntentionEntry | undefined,
+  deps: DestinationDeps,
+  signal: AbortSignal,
+): Promise<ConsulNow> {
   const [entryNow, wildcard] = await Promise.all([
     isFresh ? entry : readEntry(destination, deps, signal),
     readWildcard(destination, deps, signal),
   ]);
-  const from = job();
-  const isUnchanged =
-    isSameEntry(entryNow, entry) &&
-    isSameEntry(wildcard, first.input.wildcard) &&
-    from === first.job &&
-    isSame(factsOf(destination, deps), first.facts);
-  if (isUnchanged) return { ...first, isFresh: true };
-  const again = () => planNow(job(), { entry: entryNow, wildcard });
-  const second = again();
-  const isRefreshed = await refreshJwtProviders(second.plan, deps, signal);
-  return { ...(isRefreshed ? again() : second), isFresh: true };
+  const isAsKnown = isSameEntry(entryNow, entry) && isSameEntry(wildcard, known);
+  return { entry: entryNow, wildcard, isAsKnown };
+}
+
+/** Whether a plan stays as it is, by what Consul has now, by the triggers so far and by the facts of now. */
+export function isUnchanged(
+  { input, job, facts }: FreshPlan,
+  { isAsKnown }: ConsulNow,
+  jobNow: Job,
+  deps: Known,
+): boolean {
+  return isAsKnown && jobNow === job && isSame(factsOf(input.destination, deps), facts);
 }
 
 /** Whether a part of a plan may still be written: what it follows from is the same, or the plan of now agrees. */

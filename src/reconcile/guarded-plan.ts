@@ -4,15 +4,28 @@ import { guardableEdges } from '../plan/guards/edges.js';
 import { guard } from '../plan/guards/guards.js';
 import type { Hold } from '../plan/plan.js';
 import type { DestinationDeps } from './deps.js';
-import { type FreshPlan, type PlanBasis, planFresh } from './fresh-plan.js';
+import { type FreshPlan, isUnchanged, type PlanBasis, planFresh } from './fresh-plan.js';
 import { guardFacts } from './guard-facts.js';
 
-/** The plan of one destination after the guards, and the holds that an approval ends. */
+/** `used`: the holds that an approval ends. */
+type GuardedPlan = FreshPlan & { readonly used: readonly Hold[] };
+
+/** The plan of one destination after the guards. One that records more than drafts follows from what Consul has now. */
 export async function planGuarded(
   basis: PlanBasis,
   deps: DestinationDeps,
   signal: AbortSignal,
-): Promise<FreshPlan & { readonly used: readonly Hold[] }> {
+): Promise<GuardedPlan> {
+  const { reading, ...guarded } = await planOnce(basis, deps, signal);
+  if (reading === undefined) return guarded;
+  const { plan, used } = guarded;
+  if (plan.holds.length + used.length === 0 && plan.records === undefined) return { ...guarded, reading };
+  const read = await reading;
+  if (isUnchanged(guarded, read, basis.job(), deps)) return { ...guarded, isFresh: true };
+  return planOnce({ ...basis, read }, deps, signal);
+}
+
+async function planOnce(basis: PlanBasis, deps: DestinationDeps, signal: AbortSignal): Promise<GuardedPlan> {
   const planned = await planFresh(basis, deps, signal);
   if (planned.waitMs !== undefined) return { ...planned, used: [] };
   const { destination, entry, mapping } = planned.input;

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
+import { SyncError } from '../../../src/errors.js';
 import type { IntentionEntry, ServiceName } from '../../../src/model/intention.js';
 import { destinationKey, formatKey } from '../../../src/model/key.js';
 import type { Evidence } from '../../../src/model/trigger.js';
@@ -14,7 +15,7 @@ const SUBJECT = 'intention/default/default/orders/web';
 const cause = { kind: 'webhook' as const, receivedAt: new Date(NOW).toISOString() };
 const LOST: Evidence = { provider: 'main', clients: ['web'] };
 
-/** A destination whose source `web` has lost its client. Consul answers what `stored` has, once `answer` is called. */
+/** A destination whose source `web` has lost its client. Consul answers what `stored` has from `answer` on. */
 function rigOf(stored: Map<string, IntentionEntry>) {
   const world = worldWithTwo();
   const first = world.entries.get(keyOf('orders'));
@@ -23,12 +24,16 @@ function rigOf(stored: Map<string, IntentionEntry>) {
   const { deps, decisions } = depsOf(world, {});
   const asked: string[] = [];
   const written: (readonly string[])[] = [];
-  const answers: (() => void)[] = [];
+  let answer = () => {};
+  let fail: (error: unknown) => void = () => {};
+  const answering = new Promise<void>((resolve, reject) => {
+    [answer, fail] = [resolve, reject];
+  });
   const intentions = {
     ...deps.consul.intentions,
     read: async ({ name }: ServiceName) => {
       asked.push(name);
-      await new Promise<void>((resolve) => answers.push(resolve));
+      await answering;
       return stored.get(name);
     },
     write: async (_: ServiceName, __: unknown, sources: IntentionEntry['sources']) => {
@@ -46,7 +51,7 @@ function rigOf(stored: Map<string, IntentionEntry>) {
     const whole = { ...deps, consul: { ...deps.consul, intentions: { ...intentions, delete: remove } } };
     return reconcileDestination(KEY, { key: KEY, triggers, attempts: 0 }, whole, never);
   };
-  return { world, deps, decisions, asked, written, answers, plans, run };
+  return { world, deps, decisions, asked, written, answer, fail, plans, run };
 }
 
 const turns = async () => {
@@ -54,24 +59,58 @@ const turns = async () => {
 };
 
 test('a removal reads the entry and the wildcard entry at once, and plans once', async () => {
-  const { asked, written, answers, plans, run } = rigOf(new Map());
+  const { asked, written, answer, plans, run } = rigOf(new Map());
   const running = run();
   await turns();
   expect(asked).toEqual(['orders', '*']);
-  for (const answer of answers) answer();
+  answer();
   await running;
   expect(asked).toEqual(['orders', '*']);
   expect(written).toEqual([['api']]);
   expect(plans).toHaveBeenCalledTimes(1);
 });
 
+test('a removal is recorded while it reads, and written after that', async () => {
+  const { deps, written, answer, run } = rigOf(new Map());
+  const running = run();
+  await turns();
+  const { pending } = await deps.journal.read(formatKey(KEY));
+  expect(pending.map(({ subject }) => subject)).toEqual([SUBJECT]);
+  expect(written).toEqual([]);
+  answer();
+  await running;
+  expect(written).toEqual([['api']]);
+});
+
+test('a removal whose reads fail ends without a decision', async () => {
+  const failure = new SyncError('ERR_CONSUL_UNREACHABLE', 'no answer', { retriable: true });
+  const { deps, decisions, written, fail, run } = rigOf(new Map());
+  const running = run();
+  await turns();
+  fail(failure);
+  await expect(running).rejects.toBe(failure);
+  expect((await deps.journal.read(formatKey(KEY))).pending).toEqual([]);
+  expect([written, decisions, deps.window.used(NOW)]).toEqual([[], [], 0]);
+});
+
+test('a removal is held only by what Consul has now', async () => {
+  const { world, deps, answer, run } = rigOf(new Map());
+  world.setMapping({ ...world.mapping, maxRevocations: { percent: 0, atLeast: 0, windowMs: 600_000 } });
+  const running = run([]);
+  await turns();
+  expect(await deps.journal.read(formatKey(KEY))).toMatchObject({ pending: [], holds: new Map() });
+  answer();
+  await running;
+  expect([...(await deps.journal.read(formatKey(KEY))).holds.keys()]).toEqual([`${SUBJECT} RevocationLimit`]);
+});
+
 test('a removal is planned again from an entry that the watch has not shown', async () => {
   const foreign = { ...ourSource('cron', ALLOW), description: '' };
   const changed = { ...entry('orders', ourSource('web', ALLOW), foreign), modifyIndex: 99 };
-  const { written, answers, plans, run } = rigOf(new Map([['orders', changed]]));
+  const { written, answer, plans, run } = rigOf(new Map([['orders', changed]]));
   const running = run();
   await turns();
-  for (const answer of answers) answer();
+  answer();
   await running;
   expect(written).toEqual([['api', 'cron']]);
   expect(plans).toHaveBeenCalledTimes(2);
@@ -79,21 +118,20 @@ test('a removal is planned again from an entry that the watch has not shown', as
 
 test('a removal closes its source where a new wildcard entry would take effect instead', async () => {
   const wide = { ...entry('*', { ...ourSource('web', ALLOW), description: '' }), modifyIndex: 99 };
-  const { written, answers, plans, run } = rigOf(new Map([['*', wide]]));
+  const { written, answer, run } = rigOf(new Map([['*', wide]]));
   const running = run();
   await turns();
-  for (const answer of answers) answer();
+  answer();
   await running;
   expect(written).toEqual([['api', 'web']]);
-  expect(plans).toHaveBeenCalledTimes(2);
 });
 
 test('a removal is planned again with a change that became known during the reads', async () => {
-  const { world, written, answers, run } = rigOf(new Map());
+  const { world, written, answer, run } = rigOf(new Map());
   const running = run();
   await turns();
   world.putClient({ provider: 'main', clientId: 'web' }, client('web', ['orders']), world.beginRead());
-  for (const answer of answers) answer();
+  answer();
   await running;
   expect(written).toEqual([]);
 });
@@ -111,14 +149,14 @@ const heldFor = (reason: 'RevocationLimit' | 'ForeignSource') =>
   ({ subject: SUBJECT, reason, decisionId: 'd', since: '', detail: '', fingerprint: '' }) as const;
 
 test('a removal that is held already waits for no read of a client', async () => {
-  const { deps, asked, answers, run } = rigOf(new Map());
+  const { deps, asked, answer, run } = rigOf(new Map());
   void deps.clientReads.run(() => new Promise(() => {}));
   const holds = new Map([['held', heldFor('RevocationLimit')]]);
   await deps.journal.settle('destination/default/default/orders', [], { holds });
   const running = run([]);
   await turns();
   expect(asked).toEqual(['orders', '*']);
-  for (const answer of answers) answer();
+  answer();
   await running;
 });
 
@@ -131,18 +169,18 @@ test('a removal that was held for a reason that no person decides waits for read
 });
 
 test('a removal that was reported waits for no read of a client, also beside one that was not', async () => {
-  const { world, deps, written, answers, run } = rigOf(new Map());
+  const { world, deps, written, answer, run } = rigOf(new Map());
   void deps.clientReads.run(() => new Promise(() => {}));
   world.putClient({ provider: 'main', clientId: 'api' }, undefined, world.beginRead());
   const running = run();
   await turns();
-  for (const answer of answers) answer();
+  answer();
   await running;
   expect(written).toEqual([[]]);
 });
 
 test('a source that is about to be removed stays, and is denied, if a wildcard entry appears that would let it in', async () => {
-  const { world, deps, written, answers, run } = rigOf(new Map());
+  const { world, deps, written, answer, run } = rigOf(new Map());
   const wide = { ...entry('*', { ...ourSource('web', ALLOW), description: '' }), modifyIndex: 99 };
   const record = deps.journal.record.bind(deps.journal);
   let isFirst = true;
@@ -154,52 +192,50 @@ test('a source that is about to be removed stays, and is denied, if a wildcard e
   };
   const running = run();
   await turns();
-  for (const answer of answers.splice(0)) answer();
-  await turns();
-  for (const answer of answers) answer();
+  answer();
   await running;
   expect(written).toEqual([['api', 'web']]);
 });
 
 test('a removal reads the wildcard entry beside a gain, too', async () => {
   const wide = { ...entry('*', { ...ourSource('web', ALLOW), description: '' }), modifyIndex: 99 };
-  const { world, asked, written, answers, run } = rigOf(new Map([['*', wide]]));
+  const { world, asked, written, answer, run } = rigOf(new Map([['*', wide]]));
   world.putClient({ provider: 'main', clientId: 'db' }, client('db', ['orders']), world.beginRead());
   const services = ['web', 'api', 'db'].map((name) => claiming(name, name));
   world.putCatalog({ services, protocols: new Map(), defaultProtocol: 'http' }, NOW);
   const running = run();
   await turns();
   expect(asked).toEqual(['orders', '*']);
-  for (const answer of answers) answer();
+  answer();
   await running;
   expect(written).toEqual([['api', 'db', 'web']]);
 });
 
 test('a removal whose entry is gone by now is planned again, and opens what is wanted', async () => {
   const stored = new Map<string, IntentionEntry>();
-  const { written, answers, run } = rigOf(stored);
+  const { written, answer, run } = rigOf(stored);
   stored.delete('orders');
   const running = run();
   await turns();
-  for (const answer of answers) answer();
+  answer();
   await running;
   expect(written).toEqual([['api']]);
 });
 
 test('a removal has the evidence that came during the reads, and is then not inferred', async () => {
-  const { deps, written, answers, run } = rigOf(new Map());
+  const { deps, written, answer, run } = rigOf(new Map());
   const running = run([]);
   await turns();
   const late = [{ key: KEY, cause, evidence: [LOST] }];
   Object.assign(deps.queue, { late: () => late.splice(0) });
-  for (const answer of answers) answer();
+  answer();
   await running;
   expect(written).toEqual([['api']]);
   expect(deps.window.used(NOW)).toBe(0);
 });
 
 test('an edge that seems gone is looked at in Consul before that is recorded', async () => {
-  const { world, deps, decisions, asked, written, answers, run } = rigOf(new Map());
+  const { world, deps, decisions, asked, written, answer, run } = rigOf(new Map());
   const shown = { ...entry('orders', ourSource('api', ALLOW)), modifyIndex: 6 };
   world.putEntry({ partition: 'default', namespace: 'default', name: 'orders' }, shown);
   world.rememberWritten(formatKey(KEY), new Map([[SUBJECT, toLastAppliedText(ALLOW, ['orders'])]]));
@@ -207,7 +243,7 @@ test('an edge that seems gone is looked at in Consul before that is recorded', a
   const running = run();
   await turns();
   expect(asked).toEqual(['orders', '*']);
-  for (const answer of answers) answer();
+  answer();
   await running;
   expect(written).toEqual([['api']]);
   expect(decisions.map(({ reason }) => reason)).not.toContain('RemovedElsewhere');
