@@ -45,6 +45,7 @@ const GROUND = [
   'map-bounded',
   'linked-signal',
   'gather',
+  'http-exchange',
   'open-once',
   'package-file',
   'retry-after',

@@ -1,17 +1,12 @@
-import { Agent, type Dispatcher, errors } from 'undici';
+import { Agent, errors } from 'undici';
 import type { Clock } from '../clock.js';
 import { codeOf, IncompleteRead, RefusedCredentials, SyncError } from '../errors.js';
+import { type HttpAnswer, HttpExchange } from '../http-exchange.js';
 import type { Metrics } from '../observe.js';
 import { parseRetryAfter } from '../retry-after.js';
 import { incomplete } from './read-errors.js';
 
-/** An answer of any status. Its body is complete; otherwise `request` throws. */
-export interface HttpAnswer {
-  readonly status: number;
-  /** Lower-case names; a repeated header is joined with a comma. */
-  readonly headers: Readonly<Record<string, string | undefined>>;
-  readonly body: Uint8Array<ArrayBuffer>;
-}
+export type { HttpAnswer };
 
 export interface HttpRequest {
   readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE';
@@ -68,35 +63,38 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
   return {
     async request(url, place, request, signal) {
       signal.throwIfAborted();
-      const deadline = new AbortController();
-      const abort = () => deadline.abort(signal.reason);
-      const timer = setTimeout(() => deadline.abort(new Error('timeout')), timeoutMs);
+      const { quietMs } = request;
+      const exchange = new HttpExchange({
+        maxBytes,
+        tooLong: () =>
+          incomplete(place, `the answer is longer than ${maxBytes} bytes; read smaller pages`, false),
+        endless: quietMs === undefined ? undefined : { quietMs, longestMs: timeoutMs / 2 },
+      });
+      const abort = () => exchange.fail(signal.reason);
+      const timer = setTimeout(() => {
+        const message = `${place}: no complete answer within ${timeoutMs} ms`;
+        exchange.fail(new SyncError('ERR_DIRECTORY_UNREACHABLE', message, { retriable: true }));
+      }, timeoutMs);
       signal.addEventListener('abort', abort, { once: true });
-      let answered = false;
       try {
-        const response = await agent.request({
-          origin: url.origin,
-          path: url.pathname + url.search,
-          method: request.method ?? 'GET',
-          headers: { accept: 'application/json', ...request.headers },
-          body: request.body ?? null,
-          signal: deadline.signal,
-        });
-        answered = true;
-        const { quietMs } = request;
-        const endless = quietMs === undefined ? undefined : { quietMs, longestMs: timeoutMs / 2 };
-        const body = await readBody(response, maxBytes, place, endless);
-        count(String(response.statusCode));
-        return { status: response.statusCode, headers: flatten(response.headers), body };
+        agent.dispatch(
+          {
+            origin: url.origin,
+            path: url.pathname + url.search,
+            method: request.method ?? 'GET',
+            headers: { accept: 'application/json', ...request.headers },
+            body: request.body ?? null,
+          },
+          exchange,
+        );
+        const answer = await exchange.answer;
+        count(String(answer.status));
+        return answer;
       } catch (error) {
         signal.throwIfAborted();
         count('failed');
         if (error instanceof SyncError) throw error;
-        if (deadline.signal.aborted) {
-          const message = `${place}: no complete answer within ${timeoutMs} ms`;
-          throw new SyncError('ERR_DIRECTORY_UNREACHABLE', message, { retriable: true });
-        }
-        if (answered || error instanceof errors.ResponseContentLengthMismatchError) {
+        if (exchange.status !== undefined || error instanceof errors.ResponseContentLengthMismatchError) {
           const message = `${place}: the answer is truncated`;
           throw new IncompleteRead('ERR_DIRECTORY_INCOMPLETE', message, { retriable: true, cause: error });
         }
@@ -145,73 +143,4 @@ export function refusalOf(answer: HttpAnswer, place: string, clock: Clock): Sync
 export function providerNow(answer: HttpAnswer, clock: Clock): number {
   const there = Date.parse(answer.headers.date ?? '');
   return Number.isNaN(there) ? clock.now() : there;
-}
-
-async function readBody(
-  response: Dispatcher.ResponseData,
-  maxBytes: number,
-  place: string,
-  endless: Endless | undefined,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of endless === undefined ? response.body : untilQuiet(response.body, endless)) {
-    if (!(chunk instanceof Uint8Array)) continue;
-    size += chunk.byteLength;
-    // Leaving the loop destroys the body, and with it the connection.
-    if (size > maxBytes)
-      throw incomplete(place, `the answer is longer than ${maxBytes} bytes; read smaller pages`, false);
-    chunks.push(chunk);
-  }
-  const body = new Uint8Array(size);
-  let offset = 0;
-  for (const chunk of chunks) {
-    body.set(chunk, offset);
-    offset += chunk.byteLength;
-  }
-  return body;
-}
-
-interface Endless {
-  readonly quietMs: number;
-  readonly longestMs: number;
-}
-
-/** The chunks until none has arrived for `quietMs`, or until `longestMs` is over. Leaving the loop destroys the body. */
-async function* untilQuiet(
-  body: Dispatcher.ResponseData['body'],
-  { quietMs, longestMs }: Endless,
-): AsyncGenerator<unknown> {
-  const chunks = body[Symbol.asyncIterator]();
-  let isLong = false;
-  const longest = setTimeout(() => {
-    isLong = true;
-  }, longestMs);
-  try {
-    for (;;) {
-      let timer: NodeJS.Timeout | undefined;
-      const quiet = new Promise<undefined>((resolve) => {
-        timer = setTimeout(() => resolve(undefined), quietMs);
-      });
-      const next = chunks.next();
-      // The abandoned read ends with the body. Its failure concerns no caller.
-      next.catch(() => {});
-      const result = await Promise.race([next, quiet]).finally(() => clearTimeout(timer));
-      if (result === undefined || result.done === true) return;
-      yield result.value;
-      if (isLong) return;
-    }
-  } finally {
-    clearTimeout(longest);
-    // The iterator's own end would wait for the next chunk.
-    body.destroy();
-  }
-}
-
-function flatten(headers: Dispatcher.ResponseData['headers']): Record<string, string | undefined> {
-  const flat: Record<string, string | undefined> = {};
-  for (const [name, value] of Object.entries(headers)) {
-    flat[name.toLowerCase()] = Array.isArray(value) ? value.join(', ') : value;
-  }
-  return flat;
 }

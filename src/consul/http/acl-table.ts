@@ -1,8 +1,8 @@
+import type { HttpAnswer } from '../../http-exchange.js';
 import type { AclBindingRule, AclObject, Stored } from '../../model/acl.js';
 import { createReader, incomplete } from '../reader.js';
 import { parseBindingRule } from './acl-parse.js';
 import { parseJson, parseRecords, readComplete } from './answer.js';
-import type { ConsulAnswer } from './exchange.js';
 import type { IndexGuard } from './index-guard.js';
 import { type Tenancy, toTenancyQuery } from './place.js';
 import type { Operation } from './request.js';
@@ -70,7 +70,7 @@ export async function readAcl(
 }
 
 /** Throws unless the 404 comes from Consul: the 404 of a proxy must not count as absence. */
-export function requireConsul(answer: ConsulAnswer, operation: Operation): void {
+export function requireConsul(answer: HttpAnswer, operation: Operation): void {
   if (answer.headers['x-consul-default-acl-policy'] === undefined)
     throw incomplete(
       operation,

@@ -1,7 +1,7 @@
 import { IncompleteRead, SyncError } from '../../errors.js';
+import type { HttpAnswer } from '../../http-exchange.js';
 import { isRecord } from '../../model/is-record.js';
 import { incomplete } from '../reader.js';
-import type { ConsulAnswer } from './exchange.js';
 import type { ConsulRequest, Operation } from './request.js';
 import type { Transport } from './transport.js';
 
@@ -50,7 +50,7 @@ export function parseRecords(
 }
 
 /** The answer to PUT and DELETE, which is only `true` or `false`. */
-export function parseVerdict(answer: Pick<ConsulAnswer, 'body'>, operation: Operation): boolean {
+export function parseVerdict(answer: Pick<HttpAnswer, 'body'>, operation: Operation): boolean {
   const { buffer, byteOffset, byteLength } = answer.body;
   const text = Buffer.from(buffer, byteOffset, byteLength).toString('latin1', 0, 16).trim();
   if (text === 'true' || text === 'false') return text === 'true';
@@ -59,7 +59,7 @@ export function parseVerdict(answer: Pick<ConsulAnswer, 'body'>, operation: Oper
 }
 
 /** Throws ERR_CONSUL_INCOMPLETE. The answer does not show whether ACLs hide something from a caller without a token. */
-export function requireComplete(answer: ConsulAnswer, operation: Operation): CompleteAnswer {
+export function requireComplete(answer: HttpAnswer, operation: Operation): CompleteAnswer {
   const { headers, status, body } = answer;
   if (status !== 200 && status !== 404) throw incomplete(operation, `answered ${status}`);
   if (headers['x-consul-results-filtered-by-acls'] === 'true') {

@@ -1,9 +1,9 @@
 import { EventEmitter } from 'node:events';
 import Consul from 'consul';
+import type { HttpAnswer } from '../../http-exchange.js';
 import { definedFields } from '../../model/defined-fields.js';
 import { incomplete } from '../reader.js';
 import { readComplete } from './answer.js';
-import type { ConsulAnswer } from './exchange.js';
 import { type Tenancy, toTenancyQuery } from './place.js';
 import type { Operation } from './request.js';
 import type { Transport } from './transport.js';
@@ -34,7 +34,7 @@ export interface CallOptions {
 }
 
 export interface CallResult {
-  readonly answer: Pick<ConsulAnswer, 'status' | 'body'>;
+  readonly answer: Pick<HttpAnswer, 'status' | 'body'>;
   /** What the package read in the answer; undefined for an expected status that is not a success. */
   readonly value: unknown;
 }
@@ -86,7 +86,7 @@ async function exchange(
   tenancy: Tenancy,
   { method, path, body }: Sent,
   { operation, signal, expected, timeoutMs }: CallOptions,
-): Promise<Pick<ConsulAnswer, 'status' | 'body'>> {
+): Promise<Pick<HttpAnswer, 'status' | 'body'>> {
   const [encoded = '', search] = path.split('?');
   // In a transaction each operation has its place.
   const place = encoded === '/v1/txn' ? {} : toTenancyQuery(tenancy);
@@ -105,7 +105,7 @@ async function exchange(
 /** One call, in the place of the emitter by which papi cancels a request. */
 class Call extends EventEmitter {
   readonly options: CallOptions;
-  answer: Pick<ConsulAnswer, 'status' | 'body'> | undefined;
+  answer: Pick<HttpAnswer, 'status' | 'body'> | undefined;
   isFailed = false;
   /** Only rejects. */
   readonly failed: Promise<never>;
@@ -126,7 +126,7 @@ class Call extends EventEmitter {
   }
 }
 
-type Send = (sent: Sent, options: CallOptions) => Promise<Pick<ConsulAnswer, 'status' | 'body'>>;
+type Send = (sent: Sent, options: CallOptions) => Promise<Pick<HttpAnswer, 'status' | 'body'>>;
 
 /** Papi calls an extension before each request; `transport` is where it would have put `node:http`. */
 function sendBy(client: Consul, send: Send): void {
@@ -146,12 +146,9 @@ function sendBy(client: Consul, send: Send): void {
 /** What papi needs of an `http.ClientRequest`. */
 class CarriedRequest extends EventEmitter {
   readonly #call: Call;
-  readonly #send: (body: string | undefined) => Promise<Pick<ConsulAnswer, 'status' | 'body'>>;
+  readonly #send: (body: string | undefined) => Promise<Pick<HttpAnswer, 'status' | 'body'>>;
 
-  constructor(
-    call: Call,
-    send: (body: string | undefined) => Promise<Pick<ConsulAnswer, 'status' | 'body'>>,
-  ) {
+  constructor(call: Call, send: (body: string | undefined) => Promise<Pick<HttpAnswer, 'status' | 'body'>>) {
     super();
     this.#call = call;
     this.#send = send;

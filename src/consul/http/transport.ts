@@ -1,11 +1,11 @@
 import { Pool } from 'undici';
 import type { Clock } from '../../clock.js';
-import { SyncError } from '../../errors.js';
+import { IncompleteRead, SyncError } from '../../errors.js';
+import { type HttpAnswer, HttpExchange } from '../../http-exchange.js';
 import { definedFields } from '../../model/defined-fields.js';
 import type { Secret } from '../../model/secret.js';
 import type { Metrics } from '../../observe.js';
 import { AbortListeners } from './abort-listeners.js';
-import { type ConsulAnswer, Exchange } from './exchange.js';
 import { failureOf, refusalOf, timeoutOf } from './refusal.js';
 import type { ConsulRequest, Operation } from './request.js';
 
@@ -15,7 +15,7 @@ export interface Transport {
    * ERR_CONSUL_DENIED, ERR_CONSUL_UNREACHABLE, ERR_CONSUL_REJECTED (writes alone), ERR_TIMEOUT,
    * ERR_CONSUL_INCOMPLETE (a body cut off or too long), or the signal's reason when aborted.
    */
-  send(request: ConsulRequest, signal: AbortSignal, expected?: readonly number[]): Promise<ConsulAnswer>;
+  send(request: ConsulRequest, signal: AbortSignal, expected?: readonly number[]): Promise<HttpAnswer>;
   /** How many exchanges failed so far with a retriable error: afterwards another Consul may answer. */
   failures(): number;
   /** Whether an ACL token goes with each request. */
@@ -83,7 +83,7 @@ export function createTransport(options: TransportOptions): Transport {
       const timeoutMs = request.timeoutMs ?? requestTimeoutMs;
       const isGuarded = request.method !== 'GET' && !/^(lock|cluster)\./.test(operation);
       const refusal = () => (isGuarded && options.mayWrite?.() === false ? unsent(operation) : undefined);
-      const exchange = new Exchange(`Consul ${operation}`, maxBytes, refusal);
+      const exchange = new HttpExchange({ maxBytes, tooLong: () => tooLongOf(operation, maxBytes), refusal });
       const unlisten = aborts.add(signal, (reason) => exchange.fail(reason));
       const timer = setTimeout(() => exchange.fail(timeoutOf(request, timeoutMs)), timeoutMs);
       const startedAt = clock.now();
@@ -127,6 +127,11 @@ export function createTransport(options: TransportOptions): Transport {
 function unsent(operation: Operation): SyncError {
   const message = `Consul ${operation}: not sent, because the lease was not proven at that moment`;
   return new SyncError('ERR_TIMEOUT', message, { retriable: true });
+}
+
+function tooLongOf(operation: Operation, maxBytes: number): IncompleteRead {
+  const message = `Consul ${operation}: the answer is longer than ${maxBytes} bytes; find in Consul what takes the room (tags, meta, sources) and remove it`;
+  return new IncompleteRead('ERR_CONSUL_INCOMPLETE', message, { retriable: false });
 }
 
 function parseAddress(text: string): URL {

@@ -1,40 +1,47 @@
 import type { Dispatcher } from 'undici';
-import { IncompleteRead } from '../../errors.js';
 
-/** A whole answer. */
-export interface ConsulAnswer {
+/** A whole answer of any status. */
+export interface HttpAnswer {
   readonly status: number;
-  /** Lower-case names. */
+  /** Lower-case names; a repeated header is joined with a comma. */
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly body: Uint8Array<ArrayBuffer>;
+}
+
+export interface HttpExchangeOptions {
+  /** The longest body that is kept. */
+  readonly maxBytes: number;
+  /** The error of a longer body. */
+  readonly tooLong: () => Error;
+  /** Asked in the turn in which the request is written; an error keeps it from that. */
+  readonly refusal?: () => Error | undefined;
+  /** The body of an answer that never ends: what arrives until nothing has arrived for `quietMs`, or in `longestMs`. */
+  readonly endless?: { readonly quietMs: number; readonly longestMs: number } | undefined;
 }
 
 /**
  * One request and its whole answer, as a handler for undici's dispatcher. `Pool.request` does the same with a stream and an
  * AbortController per request, which cost as much as everything else.
  */
-export class Exchange implements Dispatcher.DispatchHandler {
-  /** Rejects with the argument of `fail`, ERR_CONSUL_INCOMPLETE beyond `maxBytes`, or undici's error. */
-  readonly answer: Promise<ConsulAnswer>;
+export class HttpExchange implements Dispatcher.DispatchHandler {
+  /** Rejects with the argument of `fail`, `tooLong()`, or undici's error. */
+  readonly answer: Promise<HttpAnswer>;
   /** Set when the answer begins. */
   status: number | undefined;
 
-  readonly #place: string;
-  readonly #maxBytes: number;
-  readonly #refusal: () => Error | undefined;
+  readonly #options: HttpExchangeOptions;
   readonly #chunks: Buffer[] = [];
   #size = 0;
   #headers: Record<string, string | undefined> = {};
   #controller: Dispatcher.DispatchController | undefined;
   #failed: unknown;
-  #resolve: (answer: ConsulAnswer) => void = () => {};
+  #quiet: NodeJS.Timeout | undefined;
+  #longest: NodeJS.Timeout | undefined;
+  #resolve: (answer: HttpAnswer) => void = () => {};
   #reject: (reason: unknown) => void = () => {};
 
-  /** `refusal`: asked in the turn in which the request is written; an error keeps it from that. */
-  constructor(place: string, maxBytes: number, refusal: () => Error | undefined = () => undefined) {
-    this.#place = place;
-    this.#maxBytes = maxBytes;
-    this.#refusal = refusal;
+  constructor(options: HttpExchangeOptions) {
+    this.#options = options;
     this.answer = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -44,13 +51,14 @@ export class Exchange implements Dispatcher.DispatchHandler {
   /** Ends the exchange. A request that waits for a connection is not sent; one in flight loses its connection. */
   fail(reason: unknown): void {
     this.#failed = reason ?? new Error('aborted');
+    this.#end();
     this.#reject(this.#failed);
     this.#controller?.abort(ENDED);
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    const refusal = this.#failed === undefined ? this.#refusal() : undefined;
+    const refusal = this.#failed === undefined ? this.#options.refusal?.() : undefined;
     if (refusal !== undefined) this.fail(refusal);
     else if (this.#failed !== undefined) controller.abort(ENDED);
   }
@@ -67,19 +75,24 @@ export class Exchange implements Dispatcher.DispatchHandler {
       const value = headers[name];
       this.#headers[name] = typeof value === 'object' ? value.join(', ') : value;
     }
+    const { endless } = this.#options;
+    if (endless === undefined) return;
+    this.#quiet = setTimeout(() => this.#cut(), endless.quietMs);
+    this.#longest = setTimeout(() => this.#cut(), endless.longestMs);
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#size += chunk.byteLength;
-    if (this.#size > this.#maxBytes) {
-      const message = `${this.#place}: the answer is longer than ${this.#maxBytes} bytes; find in Consul what takes the room (tags, meta, sources) and remove it`;
-      this.fail(new IncompleteRead('ERR_CONSUL_INCOMPLETE', message, { retriable: false }));
+    if (this.#size > this.#options.maxBytes) {
+      this.fail(this.#options.tooLong());
       return;
     }
     this.#chunks.push(chunk);
+    this.#quiet?.refresh();
   }
 
   onResponseEnd(): void {
+    this.#end();
     const body = new Uint8Array(this.#size);
     let offset = 0;
     for (const chunk of this.#chunks) {
@@ -90,7 +103,19 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
+    this.#end();
     this.#reject(error);
+  }
+
+  /** Ends an endless answer with what has arrived. */
+  #cut(): void {
+    this.onResponseEnd();
+    this.#controller?.abort(ENDED);
+  }
+
+  #end(): void {
+    clearTimeout(this.#quiet);
+    clearTimeout(this.#longest);
   }
 }
 
