@@ -30,7 +30,8 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   status: number | undefined;
 
   readonly #options: HttpExchangeOptions;
-  readonly #chunks: Buffer[] = [];
+  /** With room to grow: each kept chunk would be an object, and a hostile server sends them byte by byte. */
+  #body = new Uint8Array(0);
   #size = 0;
   #headers: Record<string, string | undefined> = {};
   #controller: Dispatcher.DispatchController | undefined;
@@ -82,23 +83,26 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#size += chunk.byteLength;
-    if (this.#size > this.#options.maxBytes) {
+    const [at, size] = [this.#size, this.#size + chunk.byteLength];
+    if (size > this.#options.maxBytes) {
       this.fail(this.#options.tooLong());
       return;
     }
-    this.#chunks.push(chunk);
+    if (size > this.#body.byteLength) {
+      const larger = new Uint8Array(
+        Math.max(size, Math.min(this.#options.maxBytes, 2 * this.#body.byteLength)),
+      );
+      larger.set(this.#body.subarray(0, at));
+      this.#body = larger;
+    }
+    this.#body.set(chunk, at);
+    this.#size = size;
     this.#quiet?.refresh();
   }
 
   onResponseEnd(): void {
     this.#end();
-    const body = new Uint8Array(this.#size);
-    let offset = 0;
-    for (const chunk of this.#chunks) {
-      body.set(chunk, offset);
-      offset += chunk.byteLength;
-    }
+    const body = this.#body.byteLength === this.#size ? this.#body : this.#body.slice(0, this.#size);
     this.#resolve({ status: this.status ?? 0, headers: this.#headers, body });
   }
 

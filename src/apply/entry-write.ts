@@ -68,6 +68,7 @@ export async function writeEntry(
   const parts: (readonly Change[])[] = [write.changes];
   let { entry, replaced, overtaken } = write;
   let refusal: SyncError | undefined;
+  let isBegun = false;
   for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
     const changes = part;
     const current = entry;
@@ -99,16 +100,21 @@ export async function writeEntry(
           await Promise.all([reserved, write.confirm?.()]);
         },
         isAsPlanned: () => write.isAsPlanned(changes),
-        keeps: halves.length > 1 ? ['stale', 'refused'] : ['stale'],
+        // Once a part is written, the plan's entry is out of date, and nothing may follow from it.
+        keeps: [
+          ...(isBegun ? [] : (['stale'] as const)),
+          ...(halves.length > 1 ? (['refused'] as const) : []),
+        ],
       },
       deps,
       signal,
     );
     replaced = [];
-    if (end.kind === 'written') overtaken = [];
+    if (end.kind === 'written') [overtaken, isBegun] = [[], true];
     else write.onNotMade(changes);
     if (end.kind === 'conflict') return { kind: 'again' };
-    if (end.kind === 'stale') return { kind: 'stale', replaced: drafts.map(({ id }) => id) };
+    if (end.kind === 'stale')
+      return isBegun ? { kind: 'again' } : { kind: 'stale', replaced: drafts.map(({ id }) => id) };
     if (end.kind === 'refused') {
       if (halves.length === 1) refusal ??= end.error;
       else {

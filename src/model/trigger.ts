@@ -58,3 +58,16 @@ export function triggersOf(keys: Iterable<string>, cause: Cause): readonly Trigg
     return key === undefined ? [] : [{ key, cause }];
   });
 }
+
+/** Returns the job with all triggers so far, the same object until there is another. `late`: those since the last call. */
+export function withLateTriggers(job: Job, late: () => readonly Trigger[]): () => Job {
+  let informed = job;
+  let seen: readonly Trigger[] = [];
+  return () => {
+    const now = late();
+    // A key whose next run is asked for keeps them for that run, and gives the same each time.
+    if (now.length > 0 && now !== seen) informed = { ...informed, triggers: [...informed.triggers, ...now] };
+    seen = now;
+    return informed;
+  };
+}

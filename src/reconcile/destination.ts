@@ -1,18 +1,20 @@
 import { causeOf, causesOf } from '../apply/decision-drafts.js';
 import { recordGone } from '../apply/record-gone-edges.js';
 import { recordHolds } from '../apply/record-holds.js';
+import { type UnsentDrafts, withUnsentDrafts } from '../apply/unsent-drafts.js';
 import { writePlan } from '../apply/write-plan.js';
 import type { ServiceName } from '../model/intention.js';
 import { formatKey, type Key, providerKey } from '../model/key.js';
-import type { Job } from '../model/trigger.js';
+import { type Job, withLateTriggers } from '../model/trigger.js';
 import { forgetRulings } from '../operator/approvals.js';
 import { quarantinedIn } from '../plan/holds.js';
 import { policyOf } from '../plan/mode.js';
 import type { Change, Hold } from '../plan/plan.js';
 import type { JobResult } from '../queue/queue.js';
 import { readEntry } from '../read/read-entry.js';
+import { isPlannedNow } from '../state/state-plan.js';
 import type { DestinationDeps } from './deps.js';
-import { isPlannedNow, isUnchanged } from './fresh-plan.js';
+import { isUnchanged } from './fresh-plan.js';
 import { planGuarded } from './guarded-plan.js';
 import { releasedProviders, waitForJwtProviders } from './jwt-waiting.js';
 import { readDestination, storeNew } from './read-destination.js';
@@ -32,6 +34,18 @@ export async function reconcileDestination(
   deps: DestinationDeps,
   signal: AbortSignal,
 ): Promise<JobResult> {
+  return withUnsentDrafts(formatKey(key), deps.journal, (unsent) =>
+    planAndWrite(key, job, unsent, deps, signal),
+  );
+}
+
+async function planAndWrite(
+  key: DestinationKey,
+  job: Job,
+  unsent: UnsentDrafts,
+  deps: DestinationDeps,
+  signal: AbortSignal,
+): Promise<JobResult> {
   const destination: ServiceName = { partition: key.partition, namespace: key.namespace, name: key.service };
   const text = formatKey(key);
   const { world, clock, journal, queue, revocations } = deps;
@@ -39,15 +53,9 @@ export async function reconcileDestination(
   const { record, overtaken } = known;
   let { entry, isFresh } = known;
   const end = jobResult(job, deps);
-  let informed = job;
-  const jobNow = () => {
-    const late = queue.late();
-    if (late.length > 0) informed = { ...informed, triggers: [...informed.triggers, ...late] };
-    return informed;
-  };
+  const jobNow = withLateTriggers(job, () => queue.late());
   // A write that is still on its way may make an edge that is gone again.
   const seesGone = overtaken.length === 0 && !deps.space.isLow();
-  let replaced: readonly string[] = [];
   for (let plans = 1; ; plans++) {
     const { mapping } = world;
     const isFrozen = () => world.freezes.at(clock.now()) !== undefined;
@@ -80,24 +88,30 @@ export async function reconcileDestination(
     const changes = isLast ? plan.changes.filter(({ widens }) => !widens) : plan.changes;
     let isConfirmed = true;
     const confirm = async () => {
-      // A failure is thrown below, when the drafts have ended.
+      // A failure is thrown below, when nothing is under way any more.
       const now = await reading?.catch(() => undefined);
-      isConfirmed = reading === undefined || (now !== undefined && isUnchanged(guarded, now, jobNow(), deps));
+      isConfirmed = reading === undefined || (now !== undefined && isUnchanged(guarded, now, basis, deps));
     };
     const isAsPlanned = (part: readonly Change[]) => {
       if (!isConfirmed) return false;
       if (isLast) return true;
       if (world.mapping !== mapping || isFrozen() !== wasFrozen) return false;
-      return isPlannedNow(part, guarded, basis.record, deps);
+      return isPlannedNow(part, guarded, world, clock.now());
     };
-    const write = { key: text, destination, entry, changes, replaced, overtaken, confirm, isAsPlanned };
+    const write = {
+      key: text,
+      destination,
+      entry,
+      changes,
+      replaced: unsent.ids,
+      overtaken,
+      confirm,
+      isAsPlanned,
+    };
     const written = await writePlan(write, causesOf(guarded.job), deps, signal);
+    unsent.ids = written.kind === 'stale' ? written.replaced : [];
     if (written.kind === 'stale') {
-      ({ replaced } = written);
-      const now = await reading?.catch(async (error) => {
-        await journal.record(text, [], replaced);
-        throw error;
-      });
+      const now = await reading;
       if (now !== undefined) [entry, isFresh] = [now.entry, true];
       continue;
     }

@@ -1,27 +1,17 @@
 import { grantReasonOf } from '../apply/decision-drafts.js';
-import type { Clock } from '../clock.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
 import { formatKey } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
 import type { DestinationInput } from '../plan/destination-input.js';
 import { type GoneEdge, goneEdges } from '../plan/gone-edges.js';
 import { quarantinedIn } from '../plan/holds.js';
-import type { Change, Plan } from '../plan/plan.js';
-import { planDestination } from '../plan/plan-destination.js';
-import { isStillPlanned } from '../plan/still-planned.js';
-import { serviceText } from '../plan/world.js';
+import type { Plan } from '../plan/plan.js';
 import type { KeyRecord } from '../queue/journal.js';
 import { readEntry, readWildcard } from '../read/read-entry.js';
-import { inputOf } from '../state/fleet.js';
-import type { WorldState } from '../state/world-state.js';
+import { isPlannedAgain, planByState, type StatePlan } from '../state/state-plan.js';
 import type { DestinationDeps } from './deps.js';
 import { refreshJwtProviders } from './jwt-waiting.js';
 import type { KnownDestination } from './read-destination.js';
-
-interface Known {
-  readonly world: WorldState;
-  readonly clock: Pick<Clock, 'now'>;
-}
 
 /** What a destination's plan is made from. */
 export interface PlanBasis extends Pick<KnownDestination, 'record' | 'entry' | 'isFresh'> {
@@ -43,24 +33,16 @@ interface ConsulNow extends Pick<DestinationInput, 'entry' | 'wildcard'> {
 }
 
 /** A plan before the guards, and what it was made from. */
-export interface FreshPlan {
-  readonly plan: Plan;
+export interface FreshPlan extends StatePlan {
+  /** The plan, whatever the guards make of it. */
+  readonly unguarded: Plan;
   readonly gone: readonly GoneEdge[];
-  readonly input: DestinationInput;
   readonly isFresh: boolean;
   readonly job: Job;
-  readonly facts: Facts;
   /** Plan again after so long: reads of clients are under way, and what they find counts with these losses. */
   readonly waitMs?: number;
   /** What Consul has now, on its way: a removal was planned from what is known. Until then only drafts may be recorded. */
   readonly reading?: Promise<ConsulNow>;
-}
-
-/** The facts of a plan beside the entry: the same objects until one of them changes. */
-interface Facts {
-  readonly claimsVersion: number;
-  readonly userTokens: unknown;
-  readonly wildcard: IntentionEntry | undefined;
 }
 
 /**
@@ -77,21 +59,20 @@ export async function planFresh(
 ): Promise<FreshPlan> {
   const { destination, isFresh, record, seesGone, isFirst, read, job } = basis;
   const { entry } = read ?? basis;
+  const { world, clock } = deps;
   const planNow = (): FreshPlan => {
     const from = job();
-    const input = {
-      ...inputFor(destination, from, record, deps),
+    const given = {
+      evidence: from.triggers.flatMap((trigger) => trigger.evidence ?? []),
+      grantReason: grantReasonOf(from),
+      lastApplied: record.lastApplied,
+      quarantined: quarantinedIn(record.holds.values()),
       entry,
       ...(read === undefined ? {} : { wildcard: read.wildcard }),
     };
-    return {
-      plan: planDestination(input),
-      gone: seesGone ? goneEdges(input) : [],
-      input,
-      isFresh: isFresh || read !== undefined,
-      job: from,
-      facts: factsOf(destination, deps),
-    };
+    const made = planByState(world, destination, given, clock.now());
+    const gone = seesGone ? goneEdges(made.input) : [];
+    return { ...made, unguarded: made.plan, gone, isFresh: isFresh || read !== undefined, job: from };
   };
   const first = planNow();
   const fresh = (await refreshJwtProviders(first.plan, deps, signal)) ? planNow() : first;
@@ -105,7 +86,7 @@ export async function planFresh(
   reading.catch(() => {});
   if (isFirst && fresh.gone.length === 0) return { ...fresh, reading };
   const now = await reading;
-  if (isUnchanged(fresh, now, job(), deps)) return { ...fresh, isFresh: true };
+  if (isUnchanged(fresh, now, basis, deps)) return { ...fresh, isFresh: true };
   return planFresh({ ...basis, read: now }, deps, signal);
 }
 
@@ -125,53 +106,12 @@ async function readNow(
 
 /** Whether a plan stays as it is, by what Consul has now, by the triggers so far and by the facts of now. */
 export function isUnchanged(
-  { input, job, facts }: FreshPlan,
+  fresh: FreshPlan,
   { isAsKnown }: ConsulNow,
-  jobNow: Job,
-  deps: Known,
+  { job }: Pick<PlanBasis, 'job'>,
+  { world, clock }: Pick<DestinationDeps, 'world' | 'clock'>,
 ): boolean {
-  return isAsKnown && jobNow === job && isSame(factsOf(input.destination, deps), facts);
-}
-
-/** Whether a part of a plan may still be written: what it follows from is the same, or the plan of now agrees. */
-export function isPlannedNow(
-  part: readonly Change[],
-  { plan, input, facts, job }: FreshPlan,
-  record: KeyRecord,
-  deps: Known,
-): boolean {
-  const { destination, entry } = input;
-  const factsNow = factsOf(destination, deps);
-  if (isSame(factsNow, facts)) return true;
-  const known = { ...record, lastApplied: deps.world.records.of(formatKey(plan.key)) };
-  // The plan may know a newer one than the watch has shown.
-  const wildcard = factsNow.wildcard === facts.wildcard ? input.wildcard : factsNow.wildcard;
-  const now = { ...inputFor(destination, job, known, deps), entry, wildcard };
-  return isStillPlanned(part, plan, planDestination(now));
-}
-
-/** The input of a destination's plan now, with the evidence of the job's triggers. */
-function inputFor(
-  destination: ServiceName,
-  job: Job,
-  { lastApplied, holds }: Pick<KeyRecord, 'lastApplied' | 'holds'>,
-  { world, clock }: Known,
-): DestinationInput {
-  return inputOf(world, destination, clock.now(), {
-    evidence: job.triggers.flatMap((trigger) => trigger.evidence ?? []),
-    grantReason: grantReasonOf(job),
-    lastApplied,
-    quarantined: quarantinedIn(holds.values()),
-  });
-}
-
-function factsOf(destination: ServiceName, { world }: Pick<Known, 'world'>): Facts {
-  const wildcard = world.entries.get(serviceText({ ...destination, name: '*' }));
-  return { claimsVersion: world.claimsVersion, userTokens: world.userTokens.facts, wildcard };
-}
-
-function isSame(a: Facts, b: Facts): boolean {
-  return a.claimsVersion === b.claimsVersion && a.userTokens === b.userTokens && a.wildcard === b.wildcard;
+  return isAsKnown && job() === fresh.job && isPlannedAgain(fresh, fresh.unguarded, world, clock.now());
 }
 
 /** What is held already waits for a person, and not for reads. */

@@ -10,7 +10,7 @@ import { guardFacts } from './guard-facts.js';
 /** `used`: the holds that an approval ends. */
 type GuardedPlan = FreshPlan & { readonly used: readonly Hold[] };
 
-/** The plan of one destination after the guards. One that records more than drafts follows from what Consul has now. */
+/** The plan of one destination after the guards. */
 export async function planGuarded(
   basis: PlanBasis,
   deps: DestinationDeps,
@@ -19,9 +19,12 @@ export async function planGuarded(
   const { reading, ...guarded } = await planOnce(basis, deps, signal);
   if (reading === undefined) return guarded;
   const { plan, used } = guarded;
-  if (plan.holds.length + used.length === 0 && plan.records === undefined) return { ...guarded, reading };
+  // Holds begin and end, records are stored, and inferred losses are counted only by what Consul has now.
+  const holds = plan.holds.length + used.length + basis.record.holds.size;
+  const isInferred = plan.changes.some((change) => change.isInferred);
+  if (holds === 0 && plan.records === undefined && !isInferred) return { ...guarded, reading };
   const read = await reading;
-  if (isUnchanged(guarded, read, basis.job(), deps)) return { ...guarded, isFresh: true };
+  if (isUnchanged(guarded, read, basis, deps)) return { ...guarded, isFresh: true };
   return planOnce({ ...basis, read }, deps, signal);
 }
 

@@ -324,6 +324,16 @@ describe('an entry that Consul refuses', () => {
     expect(asked).toEqual(['a+b', 'a', 'b']);
   });
 
+  it('that is stale after a part was written has no drafts for the next plan, which reads the entry', async () => {
+    // The whole is, and so is the first part.
+    const isAsPlanned = (changes: EntryWrite['changes']) =>
+      changes.length === 2 || changes[0]?.source.name === 'a';
+    const { end } = await written([change('a'), change('b')], [], { isAsPlanned }, refusing('b'));
+    expect(end).toEqual({ kind: 'again' });
+    expect(rig.pending.size).toBe(0);
+    expect(outcomes()).toEqual(['a applied ScopeGranted']);
+  });
+
   it('gives back the reservation of every part that was not made, and takes one for each part', async () => {
     const [taken, back]: [string[], string[]] = [[], []];
     const text = (changes: EntryWrite['changes']) => changes.map(({ source }) => source.name).join('+');

@@ -93,6 +93,86 @@ test('a removal whose reads fail ends without a decision', async () => {
   expect([written, decisions, deps.window.used(NOW)]).toEqual([[], [], 0]);
 });
 
+test('a removal that nobody reported is counted only once Consul was asked', async () => {
+  const { deps, fail, run } = rigOf(new Map());
+  const running = run([]);
+  await turns();
+  expect(await deps.keyValues.get('guard/window')).toBeUndefined();
+  fail(new Error('no answer'));
+  await expect(running).rejects.toThrow('no answer');
+  await turns();
+  expect(await deps.keyValues.get('guard/window')).toBeUndefined();
+});
+
+test('a recorded hold of a removal ends only by what Consul has now', async () => {
+  const { deps, decisions, fail, run } = rigOf(new Map());
+  await deps.journal.settle(formatKey(KEY), [], { holds: new Map([['held', heldFor('RevocationLimit')]]) });
+  const running = run();
+  await turns();
+  fail(new Error('no answer'));
+  await expect(running).rejects.toThrow('no answer');
+  expect([...(await deps.journal.read(formatKey(KEY))).holds.keys()]).toEqual(['held']);
+  expect(decisions).toEqual([]);
+});
+
+test('a removal whose second plan fails ends without a decision', async () => {
+  const foreign = { ...ourSource('cron', ALLOW), description: '' };
+  const changed = { ...entry('orders', ourSource('web', ALLOW), foreign), modifyIndex: 99 };
+  const { deps, decisions, written, asked, answer, run } = rigOf(new Map([['orders', changed]]));
+  const { record } = deps.journal;
+  deps.journal.record = async (...args) => {
+    await record(...args);
+    Object.assign(deps.queue, {
+      late: () => {
+        // The second plan asks for the late triggers, too.
+        if (asked.length > 2) throw new Error('the state is broken');
+        return [];
+      },
+    });
+  };
+  const running = run();
+  await turns();
+  answer();
+  await expect(running).rejects.toThrow();
+  expect((await deps.journal.read(formatKey(KEY))).pending).toEqual([]);
+  expect([written, decisions]).toEqual([[], []]);
+});
+
+test('a removal whose mode becomes observe before its write ends without a draft', async () => {
+  const { world, deps, written, answer, run } = rigOf(new Map());
+  const running = run();
+  await turns();
+  world.setMapping({ ...world.mapping, mode: 'observe' });
+  answer();
+  await running;
+  expect((await deps.journal.read(formatKey(KEY))).pending).toEqual([]);
+  expect(written).toEqual([]);
+});
+
+test('a removal is recorded once although another client changes meanwhile', async () => {
+  const { world, deps, asked, written, answer, run } = rigOf(new Map());
+  const record = vi.spyOn(deps.journal, 'record');
+  const running = run();
+  await turns();
+  world.putClient({ provider: 'main', clientId: 'other' }, client('other', []), world.beginRead());
+  answer();
+  await running;
+  expect(written).toEqual([['api']]);
+  expect(record).toHaveBeenCalledTimes(1);
+  expect(asked).toEqual(['orders', '*']);
+});
+
+test('a removal is recorded once although the next run of its key is asked for already', async () => {
+  const { deps, written, answer, run } = rigOf(new Map());
+  const late = [{ key: KEY, cause, evidence: [] }];
+  Object.assign(deps.queue, { late: () => late });
+  const record = vi.spyOn(deps.journal, 'record');
+  answer();
+  await run();
+  expect(written).toEqual([['api']]);
+  expect(record).toHaveBeenCalledTimes(1);
+});
+
 test('a removal is held only by what Consul has now', async () => {
   const { world, deps, answer, run } = rigOf(new Map());
   world.setMapping({ ...world.mapping, maxRevocations: { percent: 0, atLeast: 0, windowMs: 600_000 } });
