@@ -9,6 +9,7 @@ import { reconcileClientAcl } from './acl/client-acl.js';
 import type { ClientReach } from './client-reach.js';
 import type { ClientAclDeps, ClientDeps } from './deps.js';
 import { runSettled } from './run-settled.js';
+import { Stopped } from './stoppable.js';
 
 /** Closes a client by an order, and ends a quarantine that a person has released. No read of a directory comes before it. */
 export async function carryOutOrders(
@@ -41,7 +42,7 @@ export async function endReleased(id: ClientId, deps: OperatorDeps): Promise<boo
   return releaseIfDecided(id, deps);
 }
 
-/** A failure is tried again with the job: it must not keep the directory from being read for a new secret. */
+/** A failure is tried again with the job: it must not keep the directory from being read for a new secret. A stop ends the job. */
 export async function closeLogins(
   id: ClientId,
   job: Job,
@@ -50,6 +51,7 @@ export async function closeLogins(
   evidence?: readonly Evidence[],
 ): Promise<void> {
   await reconcileClientAcl(id, job, deps, signal, evidence).catch((error: unknown) => {
+    if (error instanceof Stopped) throw error;
     const fields = { ...id, error: messageOf(error) };
     deps.logger.warn(
       fields,
