@@ -47,7 +47,7 @@ export class SyncError extends Error {
 }
 
 /** Consul has too much to do, or is away: it answered 429 or 503, not in time, or not at all. */
-export function isOverload(error: unknown): boolean {
+export function isOverload(error: unknown): error is SyncError {
   return (
     error instanceof SyncError && (error.code === 'ERR_CONSUL_UNREACHABLE' || error.code === 'ERR_TIMEOUT')
   );

@@ -6,7 +6,7 @@ const NEVER = new AbortController().signal;
 
 /** The only place is taken. */
 function fullPlaces() {
-  const limit = { now: 1, completed: () => {}, overloaded: () => {} };
+  const limit = { now: 1, completed: () => {}, failed: () => {} };
   const places = new WritePlaces(limit, 0);
   let end = () => {};
   const work = () =>
