@@ -10,6 +10,7 @@ import {
   type MemoryAcl,
   memoryAcl,
   method,
+  rule,
   WEB,
 } from '../memory-acl.js';
 
@@ -82,4 +83,29 @@ it('a shortened auth method has its tokens ended by one decision where neither w
   ]);
   expect(consul.pending.size).toBe(0);
   await free();
+});
+
+it('tokens whose record is in doubt are ended by one decision', async () => {
+  const consul = memoryAcl();
+  consul.put(rule());
+  consul.tokens = [aclToken('live')];
+  const { journal } = consul.deps;
+  let isLost = true;
+  const record: typeof journal.record = async (...args) => {
+    await journal.record(...args);
+    if (!isLost) return;
+    isLost = false;
+    throw failed('ERR_QUEUE_UNREACHABLE', 'no answer');
+  };
+  const deps = { ...consul.deps, journal: { ...journal, record } };
+  const changes = [
+    loss.remove(`acl-binding-rule-${WEB}/${WEB}`, rule()),
+    loss.endTokens(method(), { role: WEB }),
+  ];
+  await expect(applyAcl(application(changes), deps, NEVER)).rejects.toThrow('no answer');
+  expect(consul.requests().filter((line) => !line.startsWith('list'))).toEqual(['end live']);
+  expect(consul.settled.map(({ subject }) => subject)).toEqual([`acl-token/${WEB}`]);
+  expect([...consul.pending.values()].map(({ subject }) => subject)).toEqual([
+    `acl-binding-rule/${WEB}/${WEB}`,
+  ]);
 });
