@@ -48,15 +48,14 @@ export async function applyAcl(
   if (changes.length === 0) return 'done';
   await deps.acl.noteWrite(deps.keyValues);
   const failures: unknown[] = [];
-  const lastNarrowing = changes.findLast((change) => change.narrows);
-  const urgentUntil = lastNarrowing === undefined ? 0 : changes.lastIndexOf(lastNarrowing) + 1;
+  const lastNarrowing = changes.findLastIndex((change) => change.narrows);
   let narrowed = 0;
   let isStale = false;
   const drafts = new Map<AclChange, TokenDraft>();
   let at = 0;
   for (let change = changes[at]; change !== undefined; change = changes[at]) {
     const together = writesFrom(at, changes);
-    const isUrgent = at < urgentUntil;
+    const isUrgent = at <= lastNarrowing;
     at += Math.max(together.length, 1);
     const isCleanUp = change.verb === 'deleted' && !isStale;
     if (change.narrows || isCleanUp || (failures.length === 0 && !isStale)) {
@@ -74,7 +73,7 @@ export async function applyAcl(
         failures.push(error);
       }
     }
-    if (change === lastNarrowing) application.narrowed?.(narrowed > 0);
+    if (change === changes[lastNarrowing]) application.narrowed?.(narrowed > 0);
   }
   if (failures.length > 0) throw failures[0];
   return isStale ? 'stale' : 'done';
