@@ -53,6 +53,9 @@ export function isOverload(error: unknown): error is SyncError {
   );
 }
 
+/** A stop ended a read of an identity provider, which says nothing of the provider, or the wait of a write for its place. */
+export class Stopped extends Error {}
+
 /** The epoch of a term is over. */
 export function leaseLost(): SyncError {
   return new SyncError('ERR_LEASE_LOST', 'another replica leads now: this replica may write nothing more', {

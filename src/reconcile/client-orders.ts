@@ -1,4 +1,4 @@
-import { messageOf } from '../errors.js';
+import { messageOf, Stopped } from '../errors.js';
 import type { Evidence, Job } from '../model/trigger.js';
 import type { OperatorDeps } from '../operator/deps.js';
 import { writeQuarantine } from '../operator/quarantine-records.js';
@@ -9,7 +9,6 @@ import { reconcileClientAcl } from './acl/client-acl.js';
 import type { ClientReach } from './client-reach.js';
 import type { ClientAclDeps, ClientDeps } from './deps.js';
 import { runSettled } from './run-settled.js';
-import { Stopped } from './stoppable.js';
 
 /** Closes a client by an order, and ends a quarantine that a person has released. No read of a directory comes before it. */
 export async function carryOutOrders(

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
+import { Stopped } from '../../src/errors.js';
 import { clientKey } from '../../src/model/key.js';
 import { closeLogins } from '../../src/reconcile/client-orders.js';
-import { Stopped } from '../../src/reconcile/stoppable.js';
 import { CAUSE, NEVER } from '../apply/apply-rig.js';
 import { aclWorld, ID } from './acl/acl-world.js';
 

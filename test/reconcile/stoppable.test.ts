@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { WritePlaces } from '../../src/apply/acl/write-places.js';
-import { Stopped, stoppable } from '../../src/reconcile/stoppable.js';
+import { Stopped } from '../../src/errors.js';
+import { stoppable } from '../../src/reconcile/stoppable.js';
 
 const NEVER = new AbortController().signal;
 
