@@ -47,11 +47,14 @@ export class SyncError extends Error {
 }
 
 /** Consul has too much to do, or is away: it answered 429 or 503, not in time, or not at all. */
-export function isOverload(error: unknown): boolean {
+export function isOverload(error: unknown): error is SyncError {
   return (
     error instanceof SyncError && (error.code === 'ERR_CONSUL_UNREACHABLE' || error.code === 'ERR_TIMEOUT')
   );
 }
+
+/** A stop ended a read of an identity provider, which says nothing of the provider, or the wait of a write for its place. */
+export class Stopped extends Error {}
 
 /** The epoch of a term is over. */
 export function leaseLost(): SyncError {

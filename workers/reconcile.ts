@@ -1,12 +1,13 @@
 import { retryThroughOutages } from '../src/daemon/outages.js';
 import type { Progress } from '../src/daemon/progress.js';
+import { Stopped } from '../src/errors.js';
 import type { Agenda } from '../src/queue/agenda.js';
 import type { AgendaHandler } from '../src/queue/follow-ups.js';
 import type { Queue } from '../src/queue/queue.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
 import { prepare } from '../src/reconcile/prepare.js';
 import { createReconciler } from '../src/reconcile/reconciler.js';
-import { Stopped, stoppable } from '../src/reconcile/stoppable.js';
+import { stoppable } from '../src/reconcile/stoppable.js';
 
 /** What a term does at its beginning: `onPrepared` is called when jobs can run, and `hold` may let some of them wait. */
 interface Beginning {

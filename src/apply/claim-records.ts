@@ -33,7 +33,7 @@ export async function writeClaim(
   onTouched: (touched: Touched) => Promise<void>,
   deps: TargetDeps,
   signal: AbortSignal,
-  isAsPlanned: () => boolean = () => true,
+  isAsPlanned: () => boolean,
 ): Promise<'written' | 'unwritten' | 'stale'> {
   const write = toWrite(change);
   let touched: Touched | undefined;

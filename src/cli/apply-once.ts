@@ -1,6 +1,6 @@
 import { isAclSubject } from '../apply/acl/acl-draft.js';
 import { isAclActive } from '../apply/acl/acl-state.js';
-import { isOverload, messageOf } from '../errors.js';
+import { messageOf } from '../errors.js';
 import type { Cause } from '../model/cause.js';
 import { clientKey, formatKey, type Key, parseKey, providerKey } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
@@ -34,7 +34,7 @@ const STORE_LOW =
   'the store has too little space, so only revocations were made; free some space, and apply again';
 
 /** How many keys are applied at once. */
-export type ApplyLimit = Pick<WriteLimit, 'forEach' | 'overloaded'>;
+export type ApplyLimit = Pick<WriteLimit, 'forEach' | 'failed'>;
 
 /** A destination that another writer keeps changing is given up after so many plans. */
 const MAX_TRIES = 20;
@@ -75,7 +75,7 @@ export async function applyOnce(
       await work();
     } catch (error) {
       if (signal.aborted) throw error;
-      if (isOverload(error)) limit.overloaded();
+      limit.failed(error);
       failures.push({ key, error: messageOf(error) });
     }
     progress(++done, all);

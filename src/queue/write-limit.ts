@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js';
+import { isOverload, type SyncError } from '../errors.js';
 
 export interface WriteLimitOptions {
   readonly least: number;
@@ -25,6 +26,7 @@ export class WriteLimit {
   #completed = 0;
   #windowStart = 0;
   #lastRate = 0;
+  readonly #counted = new WeakSet<SyncError>();
 
   constructor(options: WriteLimitOptions, clock: Pick<Clock, 'now'>) {
     this.#options = options;
@@ -79,6 +81,13 @@ export class WriteLimit {
     }
     while (running > 0) await oneEnds();
     if (failures.length > 0) throw failures[0];
+  }
+
+  /** If the error says that the server is overloaded. The writer and the job of one request may both report it. */
+  failed(error: unknown): void {
+    if (!isOverload(error) || this.#counted.has(error)) return;
+    this.#counted.add(error);
+    this.overloaded();
   }
 
   /** The server is overloaded. */

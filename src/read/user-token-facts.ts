@@ -1,5 +1,5 @@
 import { readJwtProviders } from '../apply/jwt-provider-write.js';
-import { messageOf } from '../errors.js';
+import { messageOf, Stopped } from '../errors.js';
 import type { ExistingJwtProvider } from '../model/jwt-provider.js';
 import type { Mapping } from '../model/rule.js';
 import { enforcesJwt, isOurJwtProvider } from '../plan/acl/jwt-requirement.js';
@@ -16,8 +16,9 @@ export function needsUserTokens({ rules, limits }: Pick<Mapping, 'rules' | 'limi
 
 /**
  * Reads the facts that user tokens need: Consul's version, its jwt-providers, its terminating gateways, and the key address of
- * each provider. A fact that cannot be read keeps its last value, but the gateways are unknown then; that is logged. If no rule needs such a token, the entries are read once,
- * to find those of an earlier mapping. Throws only when aborted.
+ * each provider. A fact that cannot be read keeps its last value, but the gateways are unknown then; that is logged. If no
+ * rule needs such a token, the entries are read once, to find those of an earlier mapping. Throws only when aborted, or when
+ * a stop ended a read.
  */
 export async function readUserTokenFacts(
   deps: Pick<ReadDeps, 'consul' | 'world' | 'jwksUris' | 'logger'>,
@@ -33,6 +34,7 @@ export async function readUserTokenFacts(
       await read();
     } catch (error) {
       signal.throwIfAborted();
+      if (error instanceof Stopped) throw error;
       const fields = { what, error: messageOf(error) };
       if (isNeeded)
         logger.warn(

@@ -1,4 +1,4 @@
-import { messageOf } from '../errors.js';
+import { messageOf, Stopped } from '../errors.js';
 import type { Evidence, Job } from '../model/trigger.js';
 import type { OperatorDeps } from '../operator/deps.js';
 import { writeQuarantine } from '../operator/quarantine-records.js';
@@ -41,7 +41,7 @@ export async function endReleased(id: ClientId, deps: OperatorDeps): Promise<boo
   return releaseIfDecided(id, deps);
 }
 
-/** A failure is tried again with the job: it must not keep the directory from being read for a new secret. */
+/** A failure is tried again with the job: it must not keep the directory from being read for a new secret. A stop ends the job. */
 export async function closeLogins(
   id: ClientId,
   job: Job,
@@ -50,6 +50,7 @@ export async function closeLogins(
   evidence?: readonly Evidence[],
 ): Promise<void> {
   await reconcileClientAcl(id, job, deps, signal, evidence).catch((error: unknown) => {
+    if (error instanceof Stopped) throw error;
     const fields = { ...id, error: messageOf(error) };
     deps.logger.warn(
       fields,

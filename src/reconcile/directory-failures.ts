@@ -1,6 +1,5 @@
-import { SyncError } from '../errors.js';
+import { Stopped, SyncError } from '../errors.js';
 import type { ReconcilerDeps } from './deps.js';
-import { Stopped } from './stoppable.js';
 
 /** Counts a failed read of a directory. The caller handles the error. */
 export function countFailure(provider: string, error: unknown, deps: Pick<ReconcilerDeps, 'metrics'>): void {

@@ -1,9 +1,7 @@
+import { Stopped } from '../errors.js';
 import type { Directory } from '../identity/directory.js';
 import { withLinkedSignal } from '../linked-signal.js';
 import type { ReconcilerDeps } from './deps.js';
-
-/** A stop ended a read of an identity provider, which says nothing of the provider, or the wait of a write for its place. */
-export class Stopped extends Error {}
 
 type Stoppable = Pick<ReconcilerDeps, 'directories' | 'jwksUris' | 'writePlaces'>;
 

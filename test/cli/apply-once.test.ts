@@ -1,10 +1,12 @@
 import { expect, test } from 'vitest';
+import { WritePlaces } from '../../src/apply/acl/write-places.js';
 import { applyOnce } from '../../src/cli/apply-once.js';
 import type { ClaimRecord } from '../../src/model/catalog.js';
+import { WriteLimit } from '../../src/queue/write-limit.js';
 import { readAllAcl } from '../../src/read/read-acl.js';
 import { NO_FOLLOW_UPS } from '../../src/reconcile/deps.js';
 import { planEverything } from '../../src/reconcile/fleet-plan.js';
-import { POLICY, policy, role } from '../apply/acl/memory-acl.js';
+import { failed, POLICY, policy, role } from '../apply/acl/memory-acl.js';
 import { CAUSE, NEVER } from '../apply/apply-rig.js';
 import { READ_CONFIG } from '../plan/acl/acl-scene.js';
 import { claiming, NOW, named } from '../plan/scene.js';
@@ -73,7 +75,7 @@ test('apply writes no claim that it could make only since its plan was shown', a
 });
 
 const LIMIT = {
-  overloaded: () => {},
+  failed: () => {},
   async forEach<T>(items: readonly T[], work: (item: T) => Promise<void>) {
     for (const item of items) await work(item);
   },
@@ -155,6 +157,21 @@ test('apply says that what no client needs changed while it was removed', async 
   const failures = await applyOnce(plan, CAUSE, learning, LIMIT, () => {}, NEVER);
   expect(failures).toEqual([{ key: 'acl', error: expect.stringMatching(/run apply again$/) }]);
   expect([...it.objects.values()].map(({ kind }) => kind)).toContain('acl-policy');
+});
+
+test('a write of ACL objects that finds Consul overloaded halves the limit of apply once', async () => {
+  const it = aclWorld();
+  it.before = async (line) => {
+    if (line.startsWith('create')) throw failed('ERR_CONSUL_UNREACHABLE');
+  };
+  const limit = new WriteLimit({ least: 1, first: 8, most: 8 }, it.job.clock);
+  const deps = { ...it.job, queue: NO_FOLLOW_UPS, writePlaces: new WritePlaces(limit, 1) };
+  const none = { changes: [], holds: [], claims: [], jwtProviders: [] };
+  const plan = planEverything(it.world, it.job.window, NOW);
+  const shown = { ...plan, ...none, acl: { ...plan.acl, clients: [ID] } };
+  const failures = await applyOnce(shown, CAUSE, deps, limit, () => {}, NEVER);
+  expect(failures).toEqual([{ key: 'client/main/web', error: 'no' }]);
+  expect(limit.now).toBe(4);
 });
 
 test('a plan in observe shows no record of a claim, and no hold of one', () => {

@@ -15,8 +15,14 @@ function scene() {
     now: () => now,
     sleep: (ms: number, signal?: AbortSignal) =>
       new Promise<void>((wake, fail) => {
-        sleepers.push({ at: now + ms, wake });
-        signal?.addEventListener('abort', () => fail(signal.reason), { once: true });
+        const abort = () => fail(signal?.reason);
+        signal?.addEventListener('abort', abort, { once: true });
+        // As the clock of the system does: a signal that outlives many sleeps keeps none of their listeners.
+        const end = () => {
+          signal?.removeEventListener('abort', abort);
+          wake();
+        };
+        sleepers.push({ at: now + ms, wake: end });
       }),
   };
   const writes = new WriteLimit({ least: 1, first: 1, most: 1 }, clock);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { type ErrorCode, SyncError } from '../../src/errors.js';
 import { WriteLimit } from '../../src/queue/write-limit.js';
 
 /** A limit of 2 to 32 that begins with 8, on a clock of its own. */
@@ -106,6 +107,16 @@ describe('the limit of what is under way at once', () => {
       return limit.now;
     });
     expect(seen).toEqual([4, 2, 2]);
+  });
+
+  it('halves once for each error of an overloaded server, and not for other errors', () => {
+    const { limit } = limitAt({ least: 1, first: 32, most: 32 });
+    const failed = (code: ErrorCode) => new SyncError(code, 'no', { retriable: true });
+    const unreachable = failed('ERR_CONSUL_UNREACHABLE');
+    const others = [failed('ERR_CONSUL_REJECTED'), new Error('no'), undefined];
+    for (const error of [unreachable, unreachable, failed('ERR_TIMEOUT'), ...others, unreachable])
+      limit.failed(error);
+    expect(limit.now).toBe(8);
   });
 
   it('climbs again after the server had too much', () => {

@@ -1,12 +1,13 @@
 import { expect, it } from 'vitest';
 import { WritePlaces } from '../../src/apply/acl/write-places.js';
-import { Stopped, stoppable } from '../../src/reconcile/stoppable.js';
+import { Stopped } from '../../src/errors.js';
+import { stoppable } from '../../src/reconcile/stoppable.js';
 
 const NEVER = new AbortController().signal;
 
 /** The only place is taken. */
 function fullPlaces() {
-  const limit = { now: 1, completed: () => {}, overloaded: () => {} };
+  const limit = { now: 1, completed: () => {}, failed: () => {} };
   const places = new WritePlaces(limit, 0);
   let end = () => {};
   const work = () =>

@@ -1,7 +1,7 @@
 import type { DraftDecision } from '../../model/decision.js';
 import { type AclChange, nameOf } from '../../plan/acl/acl-change.js';
 import { tokensToEnd } from '../../plan/acl/tokens.js';
-import { journaledWrite } from '../journaled-write.js';
+import { type JournaledRequest, journaledWrite } from '../journaled-write.js';
 import { type AclContext, aclDraftOf, aclRequest } from './acl-request.js';
 import type { AclDeps } from './deps.js';
 import { endTokens } from './end-tokens.js';
@@ -20,6 +20,13 @@ export interface AclApplication extends AclContext {
 
 /** `nothing`: there was nothing to change. `stale`: no longer as planned, so nothing was sent. */
 type ChangeEnd = 'made' | 'nothing' | 'stale';
+
+/** The draft of a later step about tokens, which the write that leaves them records. */
+interface TokenDraft {
+  readonly draft: DraftDecision;
+  /** Once that write was sent. A write that was not sent takes its record back. */
+  isRecorded: boolean;
+}
 
 /**
  * Makes the changes in their order. Each is recorded before and settled after it; consecutive writes that do not narrow
@@ -41,26 +48,24 @@ export async function applyAcl(
   if (changes.length === 0) return 'done';
   await deps.acl.noteWrite(deps.keyValues);
   const failures: unknown[] = [];
-  const lastNarrowing = changes.findLast((change) => change.narrows);
-  const urgentUntil = lastNarrowing === undefined ? 0 : changes.lastIndexOf(lastNarrowing) + 1;
+  const lastNarrowing = changes.findLastIndex((change) => change.narrows);
   let narrowed = 0;
   let isStale = false;
-  /** The drafts of later steps about tokens. */
-  const recorded = new Map<AclChange, DraftDecision>();
+  const drafts = new Map<AclChange, TokenDraft>();
   let at = 0;
   for (let change = changes[at]; change !== undefined; change = changes[at]) {
     const together = writesFrom(at, changes);
-    const isUrgent = at < urgentUntil;
+    const isUrgent = at <= lastNarrowing;
     at += Math.max(together.length, 1);
     const isCleanUp = change.verb === 'deleted' && !isStale;
     if (change.narrows || isCleanUp || (failures.length === 0 && !isStale)) {
       try {
         const end =
           change.step.do === 'end-tokens'
-            ? await endLiveTokens(change, recorded.get(change), application, deps, signal)
+            ? await endLiveTokens(change, drafts.get(change), application, deps, signal)
             : together.length > 0
               ? await writeAll(together, isUrgent, application, deps, signal)
-              : await carryOut(change, isUrgent, changes.slice(at), recorded, application, deps, signal);
+              : await carryOut(change, isUrgent, changes.slice(at), drafts, application, deps, signal);
         if (change.narrows && end === 'made') narrowed++;
         isStale ||= end === 'stale';
       } catch (error) {
@@ -68,7 +73,7 @@ export async function applyAcl(
         failures.push(error);
       }
     }
-    if (change === lastNarrowing) application.narrowed?.(narrowed > 0);
+    if (change === changes[lastNarrowing]) application.narrowed?.(narrowed > 0);
   }
   if (failures.length > 0) throw failures[0];
   return isStale ? 'stale' : 'done';
@@ -87,22 +92,20 @@ async function carryOut(
   change: AclChange,
   isUrgent: boolean,
   later: readonly AclChange[],
-  recorded: Map<AclChange, DraftDecision>,
+  drafts: Map<AclChange, TokenDraft>,
   application: AclApplication,
   deps: AclDeps,
   signal: AbortSignal,
 ): Promise<ChangeEnd> {
   const left = tokensLeftBy(change, later);
-  const ahead =
-    left !== undefined && !recorded.has(left) && (await mayHaveTokens(left, deps, signal))
-      ? [aclDraftOf(left, application.cause, deps)]
-      : [];
-  const [draft] = ahead;
-  if (left !== undefined && draft !== undefined) recorded.set(left, draft);
+  // The same draft for each write that leaves the tokens: if a record is in doubt, its repetition makes no second decision.
+  let ahead = left === undefined ? undefined : drafts.get(left);
+  if (left !== undefined && ahead === undefined && (await mayHaveTokens(left, deps, signal))) {
+    ahead = { draft: aclDraftOf(left, application.cause, deps), isRecorded: false };
+    drafts.set(left, ahead);
+  }
   try {
-    const end = await writeAll([change], isUrgent, application, deps, signal, ahead);
-    if (end === 'stale' && left !== undefined && draft !== undefined) recorded.delete(left);
-    return end;
+    return await writeAll([change], isUrgent, application, deps, signal, ahead);
   } catch (error) {
     const deletion = asDeletion(change);
     // A method that cannot be narrowed, for whatever reason, can be deleted.
@@ -142,17 +145,27 @@ async function writeAll(
   application: AclApplication,
   deps: AclDeps,
   signal: AbortSignal,
-  ahead: readonly DraftDecision[] = [],
+  ahead?: TokenDraft,
 ): Promise<ChangeEnd> {
   const { key, isAsPlanned = () => true } = application;
   const all = await Promise.all(
     changes.map((change) => aclRequest(change, isUrgent, application, deps, signal)),
   );
-  const requests = all.flatMap((request) => request ?? []);
-  const write = { key, requests, ahead, isAsPlanned: () => changes.every(isAsPlanned) };
+  const requests = all.flatMap((request) => (request === undefined ? [] : noteSent(request, ahead)));
+  const drafts = ahead === undefined || ahead.isRecorded ? [] : [ahead.draft];
+  const write = { key, requests, ahead: drafts, isAsPlanned: () => changes.every(isAsPlanned) };
   const end = await journaledWrite(write, deps, signal);
   if ('error' in end) throw end.error;
   return end.kind === 'stale' ? 'stale' : 'made';
+}
+
+function noteSent(request: JournaledRequest, ahead: TokenDraft | undefined): JournaledRequest {
+  if (ahead === undefined) return request;
+  const send: JournaledRequest['send'] = (signal) => {
+    ahead.isRecorded = true;
+    return request.send(signal);
+  };
+  return { ...request, send };
 }
 
 /** The deletion of an object that could not be narrowed. The deletion of a method ends its tokens too. */
@@ -166,7 +179,7 @@ function asDeletion(change: AclChange): AclChange | undefined {
 
 async function endLiveTokens(
   change: AclChange,
-  recorded: DraftDecision | undefined,
+  known: TokenDraft | undefined,
   { key, cause, isAsPlanned = () => true }: AclApplication,
   deps: AclDeps,
   signal: AbortSignal,
@@ -176,8 +189,8 @@ async function endLiveTokens(
   const ended = await endTokens(
     {
       key,
-      draft: recorded ?? aclDraftOf(change, cause, deps),
-      isRecorded: recorded !== undefined,
+      draft: known?.draft ?? aclDraftOf(change, cause, deps),
+      isRecorded: known?.isRecorded === true,
       filters: [step.by],
       longerThanSeconds: step.longerThanSeconds,
       isAsPlanned: () => isAsPlanned(change),

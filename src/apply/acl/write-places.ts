@@ -1,5 +1,4 @@
 import { setMaxListeners } from 'node:events';
-import { isOverload } from '../../errors.js';
 import { withLinkedSignal } from '../../linked-signal.js';
 import type { WriteLimit } from '../../queue/write-limit.js';
 
@@ -17,13 +16,13 @@ interface Waiting {
  * The work must not ask for another place, nor wait for anything that does.
  */
 export class WritePlaces {
-  readonly #limit: Pick<WriteLimit, 'now' | 'completed' | 'overloaded'>;
+  readonly #limit: Pick<WriteLimit, 'now' | 'completed' | 'failed'>;
   readonly #urgent: number;
   readonly #waiting = { urgent: new Set<Waiting>(), ordinary: new Set<Waiting>() };
   #running = 0;
   #urgentRunning = 0;
 
-  constructor(limit: Pick<WriteLimit, 'now' | 'completed' | 'overloaded'>, urgent: number) {
+  constructor(limit: Pick<WriteLimit, 'now' | 'completed' | 'failed'>, urgent: number) {
     this.#limit = limit;
     this.#urgent = urgent;
   }
@@ -43,7 +42,7 @@ export class WritePlaces {
     try {
       return await work();
     } catch (error) {
-      if (isOverload(error)) this.#limit.overloaded();
+      this.#limit.failed(error);
       throw error;
     } finally {
       this.#enter(isUrgent, -1);

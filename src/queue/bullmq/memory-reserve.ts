@@ -1,7 +1,7 @@
 import { messageOf } from '../../errors.js';
 import type { Logger, Metrics } from '../../observe.js';
 import { MARGIN_PART, RESERVED_BYTES, RESERVED_PART, type StoreSpace } from '../store-space.js';
-import type { RedisLink } from './redis-link.js';
+import type { MemoryUser, RedisLink } from './redis-link.js';
 import { Script } from './script.js';
 
 interface Deps {
@@ -29,7 +29,7 @@ export class MemoryReserve implements StoreSpace {
   #isLow = false;
   #size = 0;
   #failure: string | undefined;
-  #giving: Promise<boolean> | undefined;
+  #giving: { readonly user: MemoryUser; readonly given: Promise<boolean> } | undefined;
 
   constructor(link: RedisLink, deps: Deps) {
     this.#link = link;
@@ -40,13 +40,20 @@ export class MemoryReserve implements StoreSpace {
     return this.#isLow;
   }
 
-  /** After Redis refused a write for lack of memory. False if there is nothing more to give. Never rejects. */
-  give(): Promise<boolean> {
+  /** After Redis refused a write for lack of memory. False if there is nothing more to give to this user. Never rejects. */
+  give(user: MemoryUser): Promise<boolean> {
     // Writes that were refused together are tried again together.
-    this.#giving ??= this.#give().finally(() => {
-      this.#giving = undefined;
-    });
-    return this.#giving;
+    const under = this.#giving;
+    if (under !== undefined && (under.user === 'journal' || user === 'events')) return under.given;
+    const begun = async () => (await under?.given) === true || this.#give(user);
+    const giving = {
+      user,
+      given: begun().finally(() => {
+        if (this.#giving === giving) this.#giving = undefined;
+      }),
+    };
+    this.#giving = giving;
+    return giving.given;
   }
 
   async restore(): Promise<void> {
@@ -62,19 +69,19 @@ export class MemoryReserve implements StoreSpace {
     }
   }
 
-  async #give(): Promise<boolean> {
+  async #give(user: MemoryUser): Promise<boolean> {
     this.#becomeLow(
       'Redis is out of memory: only revocations are made, in the reserved memory; give it more',
     );
     try {
-      const given = String(await GIVE.run(this.#link.commands, this.#link.prefix, []));
+      const given = String(await GIVE.run(this.#link.commands, this.#link.prefix, [user]));
       if (given === 'journal')
         this.#deps.logger.error(
           {},
           'half of the memory that Redis kept for revocations is used: events are refused until it has more',
         );
-      this.#measure(given === 'events' ? this.#size / 2 : 0);
-      return given !== 'none';
+      if (given !== 'kept') this.#measure(given === 'events' ? this.#size / 2 : 0);
+      return given === 'events' || given === 'journal';
     } catch {
       return false;
     }
@@ -123,9 +130,13 @@ export class MemoryReserve implements StoreSpace {
 /** What events may use, then what is for the journal. */
 const PARTS = [':reserve', ':reserve:journal'] as const;
 
-/** Gives the part that was deleted: `events`, `journal` or `none`. The marker needs memory, so it comes last. */
+/**
+ * ARGV: the user. Gives the part that was deleted, `events` or `journal`; `kept` if the rest is not for this user, or `none`.
+ * The marker needs memory, so it comes last.
+ */
 const GIVE = new Script(`
 if redis.call('DEL', P .. '${PARTS[0]}') == 1 then return 'events' end
+if ARGV[1] == 'events' then return 'kept' end
 if redis.call('DEL', P .. '${PARTS[1]}') == 0 then return 'none' end
 redis.call('SET', P .. '${ONLY_JOURNAL}', '1')
 return 'journal'`);

@@ -16,6 +16,9 @@ const MAX_RECONNECT_DELAY_MS = 1000;
 // as long as the kernel retransmits.
 const WORKER_SOCKET_TIMEOUT_MS = 20_000;
 
+/** Who may use the reserve of memory: what is for `journal` is not for `events`. */
+export type MemoryUser = 'events' | 'journal';
+
 /** What the parts of a store send their commands over. */
 export interface ScriptLink {
   readonly prefix: string;
@@ -46,7 +49,7 @@ export class RedisLink implements ScriptLink {
   readonly #loaded = new Set<Script>();
   #isClosed = false;
   #connecting: Promise<void> | undefined;
-  #giveMemory: () => Promise<boolean> = async () => false;
+  #giveMemory: (user: MemoryUser) => Promise<boolean> = async () => false;
   readonly #restorers = new Set<(redis: Redis) => Promise<void>>();
   /** The process of Redis that this connection had last. */
   #lastRun: string | undefined;
@@ -130,7 +133,7 @@ export class RedisLink implements ScriptLink {
   }
 
   /** `give` is called when Redis has no memory for a write. True: there may be room now, so the call is repeated. */
-  whenFull(give: () => Promise<boolean>): void {
+  whenFull(give: (user: MemoryUser) => Promise<boolean>): void {
     this.#giveMemory = give;
   }
 
@@ -145,12 +148,17 @@ export class RedisLink implements ScriptLink {
 
   /** A worker of BullMQ, which sends its commands itself, met this error. */
   async workerFailed(error: unknown): Promise<void> {
-    if (isOutOfMemory(error)) await this.#giveMemory();
+    if (isOutOfMemory(error)) await this.#giveMemory('journal');
   }
 
   /** Throws SyncError ERR_QUEUE_UNREACHABLE for whatever Redis or the way to it does. */
   call<T>(use: (redis: Redis) => Promise<T>): Promise<T> {
-    return this.#call(use, this.#giveMemory);
+    return this.#call(use, () => this.#giveMemory('journal'));
+  }
+
+  /** As `call`, for what may use the reserve of memory, but not the part of the journal. */
+  callBesideJournal<T>(use: (redis: Redis) => Promise<T>): Promise<T> {
+    return this.#call(use, () => this.#giveMemory('events'));
   }
 
   /** As `call`, for what can wait: the reserve of memory is not given for it. */

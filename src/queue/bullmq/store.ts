@@ -38,7 +38,7 @@ export function createBullmqStore(options: BullmqStoreOptions): Store {
   // For the small, quick steps of the intake and the lease, which do not wait behind the scripts of jobs and journal.
   const intake = link.openSecond();
   const space = new MemoryReserve(link, { logger, metrics });
-  for (const each of [link, intake]) each.whenFull(() => space.give());
+  for (const each of [link, intake]) each.whenFull((user) => space.give(user));
   const deps = { logger, metrics, clock, backoff: { ...DEFAULT_BACKOFF, ...options.backoff } };
   const wake = new Wake(intake, { logger, clock });
 

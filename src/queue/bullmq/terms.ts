@@ -54,9 +54,9 @@ async function deleteQueue(link: RedisLink, name: string): Promise<void> {
   try {
     const jobs = await link.call(() => queue.getJobCountByTypes());
     const obliterate = () => queue.obliterate({ force: true, count: JOBS_IN_ONE_STEP });
-    // The first step pauses the queue, which needs memory. A full Redis gets more back from the jobs. An empty queue is small,
-    // and the next term tries again.
-    if (jobs > 0) await link.call(obliterate);
+    // The first step pauses the queue, which needs memory. A full Redis gets more back from the jobs. If it stays full, the
+    // rest is for the journal. An empty queue is small, and the next term tries again.
+    if (jobs > 0) await link.callBesideJournal(obliterate);
     else await link.callIfRoom(obliterate).catch(() => {});
   } finally {
     await queue.close();

@@ -1,5 +1,5 @@
 import { tolerateDenied } from '../../apply/acl/tolerate-denied.js';
-import { IncompleteRead } from '../../errors.js';
+import { IncompleteRead, Stopped } from '../../errors.js';
 import type { Directory } from '../../identity/directory.js';
 import type { Members } from '../../model/members.js';
 import type { Job } from '../../model/trigger.js';
@@ -9,7 +9,6 @@ import { readAllAcl } from '../../read/read-acl.js';
 import { admittedPeople } from '../../state/people-acl.js';
 import type { MembersDeps } from '../deps.js';
 import { countFailure } from '../directory-failures.js';
-import { Stopped } from '../stoppable.js';
 
 /** So long nobody is asked for again who left and still has access, because the removal is held or not allowed. */
 const LEFT_MS = 10 * 60_000;

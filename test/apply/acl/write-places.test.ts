@@ -76,7 +76,7 @@ describe('writes of ACL objects', () => {
   });
 
   it('pass no urgent write that waits, where the limit has grown meanwhile', async () => {
-    const limit = { now: 1, completed: () => {}, overloaded: () => {} };
+    const limit = { now: 1, completed: () => {}, failed: () => {} };
     const places = new WritePlaces(limit, 0);
     const begun: string[] = [];
     const write = (name: string, isUrgent: boolean) =>

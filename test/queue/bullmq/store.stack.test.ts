@@ -5,7 +5,7 @@ import { destinationKey, formatKey } from '../../../src/model/key.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
 import { KeyStore } from '../../../src/queue/bullmq/key-store.js';
 import { RedisLink } from '../../../src/queue/bullmq/redis-link.js';
-import { createBullmqStore } from '../../../src/queue/bullmq/store.js';
+import { type BullmqStoreOptions, createBullmqStore } from '../../../src/queue/bullmq/store.js';
 import { JOBS, queueName } from '../../../src/queue/bullmq/terms.js';
 import type { JobHandler } from '../../../src/queue/queue.js';
 import type { Store } from '../../../src/queue/store-parts.js';
@@ -23,7 +23,7 @@ beforeAll(async () => {
   redis = await startRedis();
 });
 afterAll(() => redis.stop());
-const openAt = (url: string) =>
+const openAt = (url: string, options: Partial<BullmqStoreOptions> = {}) =>
   createBullmqStore({
     url,
     prefix,
@@ -31,6 +31,7 @@ const openAt = (url: string) =>
     logger: silentLogger,
     metrics: noMetrics,
     clock: systemClock,
+    ...options,
   });
 beforeEach(() => {
   prefix = `scopemesh:jobs-${++count}`;
@@ -110,6 +111,35 @@ it('a term deletes the queue of the term before', async () => {
   await until('the queue is empty', async () => (await jobs.count()) === 0);
   await next.stop();
   await Promise.all([second.close(), jobs.close()]);
+});
+
+it('a term tries again to delete a queue that could not be deleted', async () => {
+  await store.fence.raise(LEADER, { above: 0, over: 'any' });
+  const connection = { url: redis.url };
+  const jobs = new JobQueue(queueName(1), { prefix, connection });
+  await jobs.add('key', {});
+  const link = new RedisLink(redis.url, prefix, silentLogger, systemClock);
+  const meta = `${prefix}:${queueName(1)}:meta`;
+  await link.call((of) => of.multi().del(meta).set(meta, 'no hash').exec());
+  await store.fence.raise(LEADER, { above: 1, over: 'any' });
+  const warnings: string[] = [];
+  await store.close();
+  store = openAt(redis.url, {
+    logger: { ...silentLogger, warn: (_fields, text) => warnings.push(text) },
+    // The next attempt need not be waited for.
+    clock: { ...systemClock, sleep: (ms, signal) => systemClock.sleep(Math.min(ms, 20), signal) },
+  });
+  const led = store.lead(2, () => {});
+  const working = work(led.queue, async () => DONE);
+  const failures = () => warnings.filter((text) => text === 'jobs of earlier terms are still stored').length;
+  await until('two attempts that fail', () => failures() >= 2);
+  await link.call((of) => of.del(meta));
+  const left = () => link.call((of) => of.keys(`${prefix}:${queueName(1)}:*`));
+  await until('the deletion', async () => (await left()).length === 0);
+  await working.stop();
+  await led.close();
+  await jobs.close();
+  link.close();
 });
 
 describe('hundreds of jobs that wait for what follows from them', () => {

@@ -180,6 +180,32 @@ describe('a binding rule that goes', () => {
     ]);
   });
 
+  it('has its tokens recorded before also if another object goes between', async () => {
+    const consul = memoryAcl();
+    consul.put(rule(), policy());
+    consul.tokens = [aclToken('live')];
+    let recorded: readonly string[] = [];
+    consul.before = async (line) => {
+      if (line === `delete acl-binding-rule-${WEB}/${WEB}`)
+        recorded = [...consul.pending.values()].map(({ subject }) => subject);
+    };
+    const changes = [removal(), removePolicy(), loss.endTokens(method(), { role: WEB })];
+    await applyAcl(application(changes), consul.deps, NEVER);
+    expect(recorded).toEqual([`acl-binding-rule/${WEB}/${WEB}`, `acl-token/${WEB}`]);
+    expect(consul.tokens).toEqual([]);
+  });
+
+  it('has its tokens ended by one decision also if another rule leaves the same', async () => {
+    const consul = memoryAcl();
+    consul.put(rule());
+    consul.tokens = [aclToken('live')];
+    const changes = [removal(), removal(), loss.endTokens(method(), { role: WEB })];
+    await applyAcl(application(changes), consul.deps, NEVER);
+    expect(consul.tokens).toEqual([]);
+    expect(consul.settled.filter(({ subject }) => subject === `acl-token/${WEB}`)).toHaveLength(1);
+    expect(consul.pending.size).toBe(0);
+  });
+
   it('has tokens of others neither recorded nor ended', async () => {
     const { consul, tokens } = await recordsOf({ role: 'other' }, { authMethod: 'other' });
     expect(tokens).toEqual([]);
@@ -225,6 +251,14 @@ describe('a binding rule that cannot be narrowed', () => {
 });
 
 describe('an object that goes', () => {
+  it('is a failure with the answer of Consul if it cannot be removed', async () => {
+    const consul = memoryAcl();
+    consul.put(rule());
+    consul.before = () => Promise.reject(failed('ERR_CONSUL_REJECTED', 'the answer'));
+    const change = loss.remove(`acl-binding-rule-${WEB}/${WEB}`, rule());
+    await expect(applyAcl(application([change]), consul.deps, NEVER)).rejects.toThrow('the answer');
+  });
+
   it('stays where its Description is no longer ours, and the decision says that the removal failed', async () => {
     const consul = memoryAcl();
     consul.put(policy({ description: 'Mine' }));

@@ -1,0 +1,111 @@
+import { expect, it } from 'vitest';
+import { applyAcl } from '../../../../src/apply/acl/apply-acl.js';
+import type { AclChange } from '../../../../src/plan/acl/acl-change.js';
+import { NEVER } from '../../apply-rig.js';
+import {
+  aclToken,
+  application,
+  failed,
+  loss,
+  type MemoryAcl,
+  memoryAcl,
+  method,
+  rule,
+  WEB,
+} from '../memory-acl.js';
+
+const shorten = () => [
+  loss.update(WEB, method({ maxTokenTtlSeconds: 300 }), method().object, 'narrows'),
+  loss.endTokens(method(), { authMethod: WEB }, 300),
+];
+
+/** Writes that hang have all places of those that fetch keys, and nobody waits for one. Call it to end them. */
+async function fillKeyFetches(consul: MemoryAcl): Promise<() => Promise<unknown>> {
+  const ends: (() => void)[] = [];
+  const hang = () => new Promise<void>((resolve) => ends.push(resolve));
+  const { acl } = consul.deps;
+  const clock = {
+    now: () => consul.nowMs,
+    sleep: async (ms: number) => {
+      consul.nowMs += ms;
+    },
+  };
+  consul.deps = { ...consul.deps, clock };
+  const hanging = Array.from({ length: 4 }, () => acl.keyFetches.run(hang, clock, NEVER));
+  return () => {
+    for (const end of ends) end();
+    return Promise.all(hanging);
+  };
+}
+
+it('a shortened auth method has no second decision about its tokens where its shortening was never sent and its deletion ended them', async () => {
+  const consul = memoryAcl();
+  consul.put(method());
+  consul.tokens = [aclToken('long')];
+  const free = await fillKeyFetches(consul);
+  await expect(applyAcl(application(shorten()), consul.deps, NEVER)).rejects.toThrow('other writes wait');
+  expect(consul.requests().filter((line) => !line.startsWith('list'))).toEqual([`delete ${WEB}`]);
+  expect(consul.tokens).toEqual([]);
+  expect(consul.settled.map(({ subject }) => subject)).toEqual([`acl-auth-method/${WEB}`]);
+  expect(consul.pending.size).toBe(0);
+  await free();
+});
+
+it('a shortened auth method leaves no record of its tokens where neither was made and the plan changed', async () => {
+  const consul = memoryAcl();
+  consul.put(method());
+  consul.tokens = [aclToken('long')];
+  const free = await fillKeyFetches(consul);
+  consul.before = async (line) => {
+    if (line.startsWith('delete')) throw failed('ERR_CONSUL_REJECTED');
+  };
+  const isAsPlanned = ({ step }: AclChange) => step.do !== 'end-tokens';
+  await expect(applyAcl(application(shorten(), { isAsPlanned }), consul.deps, NEVER)).rejects.toThrow();
+  expect(consul.tokens).toHaveLength(1);
+  expect(consul.settled.map(({ subject }) => subject)).toEqual([`acl-auth-method/${WEB}`]);
+  expect(consul.pending.size).toBe(0);
+  await free();
+});
+
+it('a shortened auth method has its tokens ended by one decision where neither was made', async () => {
+  const consul = memoryAcl();
+  consul.put(method());
+  consul.tokens = [aclToken('long')];
+  const free = await fillKeyFetches(consul);
+  consul.before = async (line) => {
+    if (line.startsWith('delete')) throw failed('ERR_CONSUL_REJECTED');
+  };
+  await expect(applyAcl(application(shorten()), consul.deps, NEVER)).rejects.toThrow();
+  expect(consul.tokens).toEqual([]);
+  expect(consul.settled.map(({ subject, outcome }) => `${subject} ${outcome}`)).toEqual([
+    `acl-auth-method/${WEB} failed`,
+    `acl-token/${WEB} applied`,
+  ]);
+  expect(consul.pending.size).toBe(0);
+  await free();
+});
+
+it('tokens whose record is in doubt are ended by one decision', async () => {
+  const consul = memoryAcl();
+  consul.put(rule());
+  consul.tokens = [aclToken('live')];
+  const { journal } = consul.deps;
+  let isLost = true;
+  const record: typeof journal.record = async (...args) => {
+    await journal.record(...args);
+    if (!isLost) return;
+    isLost = false;
+    throw failed('ERR_QUEUE_UNREACHABLE', 'no answer');
+  };
+  const deps = { ...consul.deps, journal: { ...journal, record } };
+  const changes = [
+    loss.remove(`acl-binding-rule-${WEB}/${WEB}`, rule()),
+    loss.endTokens(method(), { role: WEB }),
+  ];
+  await expect(applyAcl(application(changes), deps, NEVER)).rejects.toThrow('no answer');
+  expect(consul.requests().filter((line) => !line.startsWith('list'))).toEqual(['end live']);
+  expect(consul.settled.map(({ subject }) => subject)).toEqual([`acl-token/${WEB}`]);
+  expect([...consul.pending.values()].map(({ subject }) => subject)).toEqual([
+    `acl-binding-rule/${WEB}/${WEB}`,
+  ]);
+});
