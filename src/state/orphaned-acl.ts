@@ -1,7 +1,6 @@
 import { type AclPlan, aclSubject } from '../plan/acl/acl-change.js';
 import { diffAcl } from '../plan/acl/diff-acl.js';
 import { NOTHING_DESIRED } from '../plan/acl/login.js';
-import { clientName } from '../plan/acl/object-names.js';
 import { policyOf } from '../plan/mode.js';
 import type { AclCache } from './acl-cache.js';
 import { type AclOwners, ownersOf } from './acl-owners.js';
@@ -59,15 +58,11 @@ function unknownNames(world: WorldState): ((name: string) => boolean) | undefine
   const { owner, providers, select } = world.mapping;
   // The name may be of a client outside the selection.
   if (select?.limitsClients) return () => false;
-  const unreadable = new Set<string>();
-  for (const provider of providers) {
-    const { clients, hasUnnamed } = world.directories.unreadableOf(provider);
-    if (!world.hasDirectory(provider) || hasUnnamed) return undefined;
-    for (const clientId of clients.keys())
-      unreadable.add(clientName(owner, { provider, clientId }).toLowerCase());
-  }
+  const { directories } = world;
+  for (const provider of providers)
+    if (!world.hasDirectory(provider) || directories.unreadableOf(provider).hasUnnamed) return undefined;
   return (name) => {
-    const known = world.clientNamed(name);
-    return (known === undefined || !providers.includes(known.provider)) && !unreadable.has(name);
+    const client = world.clientNamed(name) ?? directories.unreadableNamed(name, owner);
+    return client === undefined || !providers.includes(client.provider);
   };
 }

@@ -9,6 +9,11 @@ import { isStillOrphaned, orphanedObjects, planOrphaned } from '../../src/state/
 import { WorldState } from '../../src/state/world-state.js';
 import { client, mapping, NOW, SETTINGS } from '../plan/scene.js';
 
+vi.mock('../../src/plan/acl/object-names.js', async (original) => {
+  const names = await original<typeof import('../../src/plan/acl/object-names.js')>();
+  return { ...names, clientName: vi.fn(names.clientName) };
+});
+
 const nameOf = (clientId: string) => clientName('pay', { provider: 'main', clientId });
 /** The role of a client; without `named` its ID does not fit into the Description. */
 const roleOf = (clientId: string, description = 'scopemesh:pay'): Stored<AclRole> => ({
@@ -78,6 +83,29 @@ describe('an object whose client is unknown', () => {
       { clientId: 'Lost ID', why: 'x' },
     ]);
     expect(found([lost], unreadable)).toEqual([]);
+  });
+
+  it('is found without a hash of every client that cannot be read at each count', () => {
+    const of = known();
+    const spoilt = Array.from({ length: 100 }, (_, at) => ({ clientId: `Spoilt ${at}`, why: 'x' }));
+    of.world.putDirectory('main', [], of.world.beginRead(), NOW, spoilt);
+    expect(found([lost, roleOf('Spoilt 7')], of)).toEqual([name]);
+    vi.mocked(clientName).mockClear();
+    for (let times = 0; times < 10; times++) orphanedObjects(of);
+    expect(clientName).not.toHaveBeenCalled();
+    // What a later read says of one client is known too.
+    const read = (clientId: string, why?: string) => {
+      const id = { provider: 'main', clientId };
+      if (why === undefined) of.world.putClient(id, undefined, of.world.beginRead());
+      else of.world.putUnreadable(id, why, of.world.beginRead());
+    };
+    read('Spoilt 7');
+    read('Lost ID', 'x');
+    expect([...(orphanedObjects(of)?.values() ?? [])]).toEqual([nameOf('Spoilt 7')]);
+    vi.mocked(clientName).mockClear();
+    of.world.putDirectory('main', [], of.world.beginRead(), NOW, spoilt);
+    orphanedObjects(of);
+    expect(vi.mocked(clientName).mock.calls.length).toBeLessThan(10);
   });
 
   it('is one no longer once its client is read, or the object is gone or has another owner', () => {
