@@ -14,7 +14,7 @@ export interface KnownAcl {
 
 /**
  * The owned client objects whose client is unknown, each by the subject of its loss: the client ID did not fit into the
- * Description, and no known client has this name. Undefined while objects or a directory are incomplete, because its
+ * Description, and no known or closed client has this name. Undefined while objects or a directory are incomplete, because its
  * clients may have these names. Without any such name nothing else is looked at: every count of the mass guard asks this.
  */
 export function orphanedObjects(deps: KnownAcl): ReadonlyMap<string, string> | undefined {
@@ -62,6 +62,8 @@ function unknownNames(world: WorldState): ((name: string) => boolean) | undefine
   for (const provider of providers)
     if (!world.hasDirectory(provider) || directories.unreadableOf(provider).hasUnnamed) return undefined;
   return (name) => {
+    // The job of a closed client removes what it has, for the reason of the order.
+    if (world.closedNamed(name) !== undefined) return false;
     const client = world.clientNamed(name) ?? directories.unreadableNamed(name, owner);
     return client === undefined || !providers.includes(client.provider);
   };

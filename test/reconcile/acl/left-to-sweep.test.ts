@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { aclBudget } from '../../../src/reconcile/acl/acl-budget.js';
+import { clientsWithAcl } from '../../../src/state/acl-owners.js';
 import { aclRule, READ_CONFIG } from '../../plan/acl/acl-scene.js';
 import { long, orphanedWorld } from './orphaned-world.js';
 
@@ -104,6 +105,23 @@ describe('the job of an unknown client that no Description names', () => {
     world.world.setClientBlock({ provider: 'main', clientId: long(1) }, 'ClientQuarantined');
     await run(1);
     expect(roles().map((name) => `acl-role/${name}`)).toEqual([subject(2)]);
+  });
+
+  it.each([1, 10])('closes a client in quarantine alone and once, with a limit of %i', async (limit) => {
+    const { it: world, remove, run, roles, subject, hold } = await orphanedWorld(limit, 1);
+    const id = { provider: 'main', clientId: long(1) };
+    world.world.setClientBlock(id, 'ClientQuarantined');
+    expect(await remove()).toMatchObject({ holds: 0 });
+    expect([roles().length, await hold(1), world.decided()]).toEqual([1, undefined, []]);
+    // The comparison finds it also without an order, as after a restart.
+    expect(clientsWithAcl(world.job)).toEqual([id]);
+    await Promise.all([run(1), remove()]);
+    expect(roles()).toEqual([]);
+    expect(world.decided().map((each) => [each.subject, each.reason])).toContainEqual([
+      subject(1),
+      'ClientQuarantined',
+    ]);
+    expect(new Set(world.decided().map(({ reason }) => reason))).toEqual(new Set(['ClientQuarantined']));
   });
 
   it('keeps what it holds, which the comparison leaves, and each counts once', async () => {
