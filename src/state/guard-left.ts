@@ -6,7 +6,16 @@ import { isStillOrphaned, type KnownAcl, orphanedObjects, planOrphaned } from '.
 import { hasInferredLoss } from './plan-client-acl.js';
 import { unlinkedPolicies } from './unlinked-policies.js';
 
+/** Changes of the objects with one name, by the subject of their loss. */
+interface OrphanChanges {
+  readonly subject: string;
+  readonly name: string;
+  readonly changes: readonly AclChange[];
+}
+
 export interface GuardableOrphans extends Guardable<AclChange, AclPlan> {
+  /** The changes in parts, one for each name. */
+  readonly byOrphan: (changes: readonly AclChange[]) => readonly OrphanChanges[];
   /** Whether the client of the changed object is still unknown. */
   readonly isStill: (change: AclChange) => boolean;
 }
@@ -39,6 +48,11 @@ export function guardableOrphans(
     keeping: (kept) => planOf(all.filter(({ subject }) => !kept.has(subject))),
     approved: (change, approvals) =>
       withApproval(change, approvals.get(orphanOf.get(change.subject)?.subject ?? '')),
+    byOrphan: (changes) => {
+      const parts = new Map<string, AclChange[]>(all.map(({ subject }) => [subject, []]));
+      for (const change of changes) parts.get(orphanOf.get(change.subject)?.subject ?? '')?.push(change);
+      return all.map(({ subject, name }) => ({ subject, name, changes: parts.get(subject) ?? [] }));
+    },
     isStill: (change) => {
       const orphan = orphanOf.get(change.subject);
       return orphan !== undefined && isStillOrphaned(orphan.name, deps);

@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest';
+import { readAllAcl } from '../../../src/read/read-acl.js';
+import { policy } from '../../apply/acl/memory-acl.js';
+import { type AclWorld, denied } from './acl-world.js';
+import { long, orphanedWorld } from './orphaned-world.js';
+
+const never = new AbortController().signal;
+
+describe('the removal of one unknown client’s objects', () => {
+  const subjectsOf = (world: AclWorld) =>
+    world.decided().flatMap(({ subject, outcome }) => (outcome === 'applied' ? subject : []));
+
+  it.each(['the comparison', 'the job of the client, which has evidence'])(
+    'has one decision for each object, although %s began before the other',
+    async (first) => {
+      const { it: world, remove, run, roles } = await orphanedWorld(10);
+      const evidence = [{ provider: 'main', clients: [long(1)] }];
+      const compare = () => remove();
+      const settle = () => run(1, { evidence });
+      const [one, other] = first === 'the comparison' ? [compare, settle] : [settle, compare];
+      let later: Promise<unknown> | undefined;
+      world.before = async (line) => {
+        if (!line.startsWith('delete') || later !== undefined) return;
+        later = other();
+        // As far as it gets before the first one ends.
+        for (let turns = 0; turns < 100; turns++) await new Promise(setImmediate);
+      };
+      await one();
+      await later;
+      expect(later).toBeDefined();
+      expect(roles()).toEqual([]);
+      expect(subjectsOf(world)).toEqual([...new Set(subjectsOf(world))]);
+      expect(new Set(world.decided().map(({ outcome }) => outcome))).toEqual(new Set(['applied']));
+    },
+  );
+
+  it('that Consul refuses leaves all others, and keeps its approval for the next comparison', async () => {
+    const { it: world, remove, roles, hold, rule, subject } = await orphanedWorld(0, 3);
+    world.put(policy({ name: 'scopemesh-pay-_rules-unlinked' }));
+    await readAllAcl(world.job, never);
+    await remove();
+    for (const at of [1, 2, 3]) await rule(at, 'approved');
+    const refused = subject(2).slice('acl-role/'.length);
+    world.before = async (line) => {
+      if (line.startsWith('delete') && line.includes(refused)) throw denied;
+    };
+    world.forget();
+    const { refusals } = await remove();
+    expect(refusals).toEqual([denied]);
+    expect(roles()).toEqual([refused]);
+    expect([...world.objects.keys()]).not.toContain('acl-policy-scopemesh-pay-_rules-unlinked');
+    expect([await hold(1), (await hold(2))?.reason, await hold(3)]).toEqual([
+      undefined,
+      'RevocationLimit',
+      undefined,
+    ]);
+    expect(world.decided()).toContainEqual(
+      expect.objectContaining({ subject: subject(2), outcome: 'failed', reason: 'ConsulRefused' }),
+    );
+    world.before = async () => {};
+    expect((await remove()).refusals).toEqual([]);
+    expect([roles(), await hold(2)]).toEqual([[], undefined]);
+  });
+});
