@@ -1,4 +1,5 @@
 import { type AclApplication, applyAcl } from '../../apply/acl/apply-acl.js';
+import { forgetRemoved, writersOfAcl } from '../../apply/acl/forget-removed.js';
 import { recordHolds } from '../../apply/record-holds.js';
 import { forgetRulings } from '../../operator/approvals.js';
 import { guard } from '../../plan/guards/guards.js';
@@ -51,14 +52,19 @@ export async function removeOrphans(
   const isAsPlanned: AclApplication['isAsPlanned'] = (change) => isPlanned(change) && kind.isStill(change);
   let isStale = false;
   const made = new Set<string>();
+  const writers = writersOfAcl(deps.world);
   for (const { subject, name, changes: planned } of kind.byOrphan(changes)) {
     const remove = async () => {
       // The job of the client may have removed some.
       const present = new Set(planOrphaned(name, deps).changes.map((change) => change.subject));
       const rest = planned.filter((change) => present.has(change.subject));
       const end = await applyAcl({ ...left, changes: rest, isAsPlanned }, deps, signal);
-      if (end === 'stale') isStale = true;
-      else made.add(subject);
+      if (end === 'stale') {
+        isStale = true;
+        return;
+      }
+      await forgetRemoved(subject, writers, deps);
+      made.add(subject);
     };
     await attempt(() => acl.objectsMutex.run(name, remove));
   }

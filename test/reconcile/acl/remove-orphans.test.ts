@@ -61,4 +61,21 @@ describe('the removal of one unknown client’s objects', () => {
     expect((await remove()).refusals).toEqual([]);
     expect([roles(), await hold(2)]).toEqual([[], undefined]);
   });
+
+  it('is forgotten by the client, which gains its access again when it comes back', async () => {
+    const { it: world, clients, remove, run, roles } = await orphanedWorld(10);
+    await remove();
+    expect(roles()).toEqual([]);
+    world.putClients(...clients);
+    world.forget();
+    await run(1);
+    expect(roles()).toHaveLength(1);
+    expect(world.decided().map(({ subject, reason }) => `${subject.split('/')[0]} ${reason}`)).toContain(
+      'acl-role ScopeGranted',
+    );
+    expect(world.decided().map(({ reason }) => reason)).not.toContain('DriftCorrected');
+    world.forget();
+    await run(1);
+    expect(world.decided()).toEqual([]);
+  });
 });
