@@ -89,9 +89,11 @@ export async function reconcileProvider(
 async function changesOrphans(isFirst: boolean, deps: DirectoryDeps): Promise<boolean> {
   const found = isAclActive(deps) ? orphanedObjects(deps) : undefined;
   if (found === undefined) return false;
-  if (isFirst && found.size > 0) return true;
+  if (isFirst && found.names.size > 0) return true;
   const { holds } = await deps.journal.read(leftObjectsKey(deps.world.mapping.owner));
-  return [...holds.values()].some(({ subject, reason }) => isApprovable(reason) && !found.has(subject));
+  return [...holds.values()].some(
+    ({ subject, reason }) => isApprovable(reason) && !found.names.has(subject) && !found.isUndecided(subject),
+  );
 }
 
 async function readAll(directory: Directory, isUrgent: boolean, deps: DirectoryDeps, signal: AbortSignal) {

@@ -23,7 +23,7 @@ export function aclBudget(deps: Counting, now: number): AclBudget {
   const people = countPeople(deps);
   countClients(deps, now);
   const { world, window } = deps;
-  const unknown = [...(orphanedObjects(deps)?.keys() ?? [])];
+  const unknown = [...(orphanedObjects(deps)?.names.keys() ?? [])];
   const inferred = new Set([...people.inferred, ...unknown]);
   const isPlanned = (subject: string) =>
     inferred.has(subject) || world.inferredAcl.lossOf(subject) !== undefined;

@@ -23,19 +23,20 @@ export interface LeftEnd {
 /** Removes the objects of each unknown client by itself, as far as the guards allow: what fails for one harms no other. */
 export async function removeOrphans(
   { attempt, ...left }: Left,
-  concerns: (subject: string) => boolean,
+  isConcerned: (subject: string) => boolean,
   deps: AclSweepDeps,
   signal: AbortSignal,
 ): Promise<LeftEnd> {
   const { acl, window, journal, clock } = deps;
   const { key, cause } = left;
   // What the job of a client holds stays with it, so that one ruling decides.
-  const overview = orphanedObjects(deps)?.size ? await journal.overview() : { holds: [] };
+  const overview = orphanedObjects(deps)?.names.size ? await journal.overview() : { holds: [] };
   const others = overview.holds.filter((hold) => hold.key !== key && isApprovable(hold.reason));
   const isPlanned = asPlanned(deps);
   const kind = guardableOrphans(deps, new Set(others.map(({ subject }) => subject)));
-  // It is unknown whether the holds go on, and a ruling belongs to its hold: both stay.
   if (kind === undefined) return { holds: 0, isStale: false };
+  // While it is unknown whether a hold goes on, it stays, and so does its ruling.
+  const concerns = (subject: string) => isConcerned(subject) && !kind.isUndecided(subject);
   const record = await journal.read(key);
   const guarded = guard(kind, await guardFacts(kind.losses, record.holds, deps));
   const { changes, counted, holds, used } = guarded;
