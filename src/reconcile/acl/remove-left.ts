@@ -1,4 +1,5 @@
 import { type AclApplication, applyAcl } from '../../apply/acl/apply-acl.js';
+import { endHoldsOfOtherOwners } from '../../apply/acl/end-holds-of-other-owners.js';
 import { recoverPendingAcl } from '../../apply/acl/recover-pending-acl.js';
 import { isRefusal } from '../../apply/journaled-write.js';
 import { recordHolds } from '../../apply/record-holds.js';
@@ -40,9 +41,11 @@ export async function removeLeft(
   };
   const snapshot = acl.cache.snapshot(acl.cache.owned.keys(), acl.cache.policies.keys());
   const record = await journal.read(key);
+  const { holds } = await journal.overview();
+  await endHoldsOfOtherOwners(holds, cause, deps);
   const recovered = await attempt(() => recoverPendingAcl(key, record, snapshot, deps, signal));
   const left: Left = { key, cause, lastApplied: recovered ?? record.lastApplied, attempt };
-  const first = await removeOrphans(left, (subject) => !isPolicy(subject), deps, signal);
+  const first = await removeOrphans(left, holds, (subject) => !isPolicy(subject), deps, signal);
   const last = await removeUnlinked(plans, left, deps, signal);
   if (first.isStale || last.isOutdated) deps.askForSweep();
   const refusals = failures.filter((error) => error instanceof SyncError).filter(isOfOneObject);

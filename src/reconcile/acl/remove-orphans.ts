@@ -4,8 +4,9 @@ import { recordHolds } from '../../apply/record-holds.js';
 import { forgetRulings } from '../../operator/approvals.js';
 import { guard } from '../../plan/guards/guards.js';
 import { isApprovable } from '../../plan/holds.js';
+import type { Hold } from '../../plan/plan.js';
 import { guardableOrphans } from '../../state/guard-left.js';
-import { orphanedObjects, planOrphaned } from '../../state/orphaned-acl.js';
+import { planOrphaned } from '../../state/orphaned-acl.js';
 import { asPlanned } from '../as-planned.js';
 import type { AclSweepDeps } from '../deps.js';
 import { guardFacts } from '../guard-facts.js';
@@ -20,9 +21,13 @@ export interface LeftEnd {
   readonly isStale: boolean;
 }
 
-/** Removes the objects of each unknown client by itself, as far as the guards allow: what fails for one harms no other. */
+/**
+ * Removes the objects of each unknown client by itself, as far as the guards allow: what fails for one harms no other.
+ * `recorded`: the holds of all keys.
+ */
 export async function removeOrphans(
   { attempt, ...left }: Left,
+  recorded: readonly (Pick<Hold, 'subject' | 'reason'> & { readonly key: string })[],
   isConcerned: (subject: string) => boolean,
   deps: AclSweepDeps,
   signal: AbortSignal,
@@ -30,8 +35,7 @@ export async function removeOrphans(
   const { acl, window, journal, clock } = deps;
   const { key, cause } = left;
   // What the job of a client holds stays with it, so that one ruling decides.
-  const overview = orphanedObjects(deps)?.names.size ? await journal.overview() : { holds: [] };
-  const others = overview.holds.filter((hold) => hold.key !== key && isApprovable(hold.reason));
+  const others = recorded.filter((hold) => hold.key !== key && isApprovable(hold.reason));
   const isPlanned = asPlanned(deps);
   const kind = guardableOrphans(deps, new Set(others.map(({ subject }) => subject)));
   if (kind === undefined) return { holds: 0, isStale: false };

@@ -167,6 +167,22 @@ describe('objects of unknown clients beyond the limit', () => {
   });
 });
 
+it('the holds of objects of an earlier owner end, with their rulings', async () => {
+  const { it: world, remove, rule, subject } = await orphanedWorld(1);
+  await remove();
+  await rule(1, 'rejected');
+  await remove();
+  expect(world.job.window.rejections.of(subject(1))?.by.id).toBe('ann');
+  world.setMapping({ owner: 'shop' });
+  await readAllAcl(world.job, never);
+  world.forget();
+  await remove();
+  expect((await world.job.journal.overview()).holds).toEqual([]);
+  expect(world.outcomes().filter((line) => line.includes('HoldEnded'))).toHaveLength(2);
+  expect(world.job.window.rejections.of(subject(1))).toBeUndefined();
+  expect(world.objects.size).toBeGreaterThan(0);
+});
+
 describe('the count of objects of unknown clients while they are removed', () => {
   const sums = (world: AclWorld) => {
     const { used, planned } = fleetBudget(world.job, world.nowMs, aclBudget(world.job, world.nowMs));
