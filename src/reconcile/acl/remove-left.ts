@@ -1,9 +1,9 @@
 import { type AclApplication, applyAcl } from '../../apply/acl/apply-acl.js';
 import { endHoldsOfOtherOwners } from '../../apply/acl/end-holds-of-other-owners.js';
 import { recoverPendingAcl } from '../../apply/acl/recover-pending-acl.js';
-import { isRefusal } from '../../apply/journaled-write.js';
+import { isOfOneObject } from '../../apply/acl/refusals.js';
 import { recordHolds } from '../../apply/record-holds.js';
-import { SyncError } from '../../errors.js';
+import type { SyncError } from '../../errors.js';
 import type { Cause } from '../../model/cause.js';
 import { leftObjectsKey } from '../../model/key.js';
 import type { DesiredAcl } from '../../plan/acl/login.js';
@@ -48,14 +48,9 @@ export async function removeLeft(
   const first = await removeOrphans(left, holds, (subject) => !isPolicy(subject), deps, signal);
   const last = await removeUnlinked(plans, left, deps, signal);
   if (first.isStale || last.isOutdated) deps.askForSweep();
-  const refusals = failures.filter((error) => error instanceof SyncError).filter(isOfOneObject);
-  if (refusals.length < failures.length)
-    throw failures.find((error) => !refusals.some((each) => each === error));
+  const refusals = failures.filter(isOfOneObject);
+  if (refusals.length < failures.length) throw failures.find((error) => !isOfOneObject(error));
   return { holds: first.holds + last.holds, isStale: first.isStale || last.isStale, refusals };
-}
-
-function isOfOneObject(error: SyncError): boolean {
-  return isRefusal(error) || error.code === 'ERR_CONSUL_CONFLICT';
 }
 
 async function removeUnlinked(

@@ -1,6 +1,6 @@
 import { isAclActive, needsAclObjects } from '../../apply/acl/acl-state.js';
+import { reportRefusals } from '../../apply/acl/refusals.js';
 import { tolerateDenied } from '../../apply/acl/tolerate-denied.js';
-import { messageOf, type SyncError } from '../../errors.js';
 import type { Cause } from '../../model/cause.js';
 import { leftObjectsKey } from '../../model/key.js';
 import { readAllAcl } from '../../read/read-acl.js';
@@ -61,16 +61,4 @@ async function compare(deps: AclSweepDeps, cause: Cause, signal: AbortSignal): P
     changes: plans.reduce((sum, plan) => sum + plan.changes.length, 0),
     holds: plans.reduce((sum, plan) => sum + plan.holds.length, left.holds),
   };
-}
-
-/** A refused object is reported, and the comparison goes on: otherwise one would keep it from ever being complete. */
-function reportRefusals(refusals: readonly SyncError[], { logger, metrics }: AclSweepDeps): void {
-  const [first] = refusals;
-  if (first === undefined) return;
-  for (const { code } of refusals)
-    if (code === 'ERR_CONSUL_DENIED') metrics.count('scopemesh_acl_cleanup_denied_total');
-  logger.warn(
-    { refused: refusals.length, error: messageOf(first) },
-    'Consul refuses the removal of ACL objects that nothing needs; the next comparison tries again',
-  );
 }

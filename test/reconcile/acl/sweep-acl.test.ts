@@ -172,7 +172,7 @@ describe('the complete comparison of ACL objects', () => {
       'acl-policy failed ConsulRefused',
     ]);
     expect(it.warnings).toEqual([expect.stringMatching(/^Consul refuses the removal of ACL objects/)]);
-    expect(it.counted).toContain('scopemesh_acl_cleanup_denied_total 1');
+    expect(it.counted).toContain('scopemesh_acl_cleanup_denied_total 2');
   });
 
   it('fails where Consul does not answer a removal, or cannot be read', async () => {
