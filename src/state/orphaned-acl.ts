@@ -78,20 +78,34 @@ function unknownNames(world: WorldState): (name: string) => boolean | undefined 
   const { owner, providers, select } = world.mapping;
   // The name may be of a client outside the selection.
   if (select?.limitsClients) return () => false;
-  const { directories } = world;
-  const unread = new Set(
-    providers.flatMap((provider) =>
-      world.hasDirectory(provider) && !directories.unreadableOf(provider).hasUnnamed
-        ? []
-        : hashedPrefix(owner, provider),
-    ),
-  );
+  const incomplete = incompleteProviders(world);
   return (name) => {
     // The job of a closed client removes what it has, for the reason of the order.
     if (world.closedNamed(name) !== undefined) return false;
-    const client = world.clientNamed(name) ?? directories.unreadableNamed(name, owner);
+    const client = world.clientNamed(name) ?? world.directories.unreadableNamed(name, owner);
     if (client !== undefined && providers.includes(client.provider)) return false;
     // The read of another provider's directory says nothing of it.
-    return unread.has(withoutHash(name)) ? undefined : true;
+    return incomplete.has(withoutHash(name)) ? undefined : true;
   };
+}
+
+/** The providers whose directory may have clients that are not known, by what the names of their clients begin with. */
+function incompleteProviders(world: WorldState): ReadonlyMap<string, string> {
+  const { owner, providers } = world.mapping;
+  return new Map(
+    providers.flatMap((provider) =>
+      world.hasDirectory(provider) && !world.directories.unreadableOf(provider).hasUnnamed
+        ? []
+        : [[hashedPrefix(owner, provider), provider] as const],
+    ),
+  );
+}
+
+/** Why it is not known whether the objects with this subject have a client; undefined if it is known. */
+export function whyUndecided(subject: string, { world, acl }: KnownAcl): string | undefined {
+  const provider = incompleteProviders(world).get(withoutHash(nameIn(subject)));
+  if (provider === undefined || !acl.cache.isComplete) return undefined;
+  return world.hasDirectory(provider)
+    ? `the directory of ${provider} has a record without a readable client id`
+    : `the directory of ${provider} is not read completely yet`;
 }

@@ -144,6 +144,30 @@ describe('objects of unknown clients beyond the limit', () => {
     expect([await hold(1), await hold(2)]).not.toContain(undefined);
   });
 
+  it('wait while their own directory is incomplete, and the answer to an approval says so', async () => {
+    const { it: world, remove, roles, rule } = await orphanedWorld(1);
+    await readAllAcl(world.job, never);
+    await remove();
+    world.world.putDirectory('main', [], world.world.beginRead(), world.nowMs, [{ why: 'no ID' }]);
+    expect(await rule(1, 'approved')).toMatchObject({
+      kind: 'ruled',
+      waits: 'the directory of main has a record without a readable client id',
+    });
+    world.world.forgetDirectory('main');
+    expect(await rule(2, 'approved')).toMatchObject({
+      waits: 'the directory of main is not read completely yet',
+    });
+    await remove();
+    expect(roles()).toHaveLength(2);
+    world.putClients();
+    await remove();
+    expect(roles()).toEqual([]);
+    const read = await orphanedWorld(1);
+    await readAllAcl(read.it.job, never);
+    await read.remove();
+    expect(await read.rule(1, 'approved')).not.toHaveProperty('waits');
+  });
+
   it('are held no longer once they are gone, whatever was read of the directories', async () => {
     const { it: world, remove, hold } = await orphanedWorld(1);
     await remove();
