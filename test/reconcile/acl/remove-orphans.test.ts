@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { aclDraftOf } from '../../../src/apply/acl/acl-request.js';
+import { leftObjectsKey } from '../../../src/model/key.js';
 import { readAllAcl } from '../../../src/read/read-acl.js';
-import { policy } from '../../apply/acl/memory-acl.js';
+import { aclToken, loss, policy, role, WEB } from '../../apply/acl/memory-acl.js';
+import { CAUSE } from '../../apply/apply-rig.js';
 import { type AclWorld, denied } from './acl-world.js';
 import { long, orphanedWorld } from './orphaned-world.js';
 
@@ -77,5 +80,20 @@ describe('the removal of one unknown client’s objects', () => {
     world.forget();
     await run(1);
     expect(world.decided()).toEqual([]);
+  });
+
+  it('is made although an earlier one left tokens that Consul does not let it end', async () => {
+    const { it: world, remove, roles } = await orphanedWorld(10);
+    const ended = loss.endTokens(role(), { role: WEB });
+    await world.job.journal.record(leftObjectsKey('pay'), [aclDraftOf(ended, CAUSE, world.job)]);
+    world.tokens = [aclToken('t')];
+    world.before = async (line) => {
+      if (line.startsWith('end ')) throw denied;
+    };
+    expect((await remove()).refusals).toEqual([denied]);
+    expect([roles(), world.tokens.length]).toEqual([[], 1]);
+    world.before = async () => {};
+    expect((await remove()).refusals).toEqual([]);
+    expect(world.tokens).toEqual([]);
   });
 });
