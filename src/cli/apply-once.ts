@@ -121,8 +121,10 @@ export async function applyOnce(
   await applyDestinations(others);
   // Policies that nothing links once everything else is applied.
   await attempt('acl', async () => {
-    if (isAclActive(deps) && (await removeLeft([], cause, deps, signal)).isStale)
-      throw new Error(KEEPS_CHANGING);
+    if (!isAclActive(deps)) return;
+    const { refusals, isStale } = await removeLeft([], cause, deps, signal);
+    if (refusals[0] !== undefined) throw refusals[0];
+    if (isStale) throw new Error(KEEPS_CHANGING);
   });
   await applyJwtProviders();
   if (deps.space.isLow()) failures.push({ key: 'state.directory', error: STORE_LOW });

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { type LoginView, loginDocument } from '../cli/login-view.js';
 import { messageOf } from '../errors.js';
+import { definedFields } from '../model/defined-fields.js';
 import type { Rulings, RulingVerdict } from '../operator/rulings.js';
 import { rejectedText } from '../plan/guards/approval.js';
 import type { ClientId } from '../plan/world.js';
@@ -30,7 +31,7 @@ export function addApi(server: FastifyInstance, deps: ApiDeps): void {
       const result = await deps.rulings().onHold(id, verdict, by, override === true);
       switch (result.kind) {
         case 'ruled':
-          return reply.send({ id, subject: result.hold.subject });
+          return reply.send({ id, subject: result.hold.subject, ...definedFields({ waits: result.waits }) });
         case 'first':
           return reply.code(202).send({ id, subject: result.hold.subject, needsSecond: true });
         case 'refused':

@@ -49,6 +49,11 @@ export function leftObjectsKey(owner: string): string {
   return `acl/${owner}`;
 }
 
+/** Whether a key of the journal is that of such objects, of any owner. */
+export function isLeftObjectsKey(text: string): boolean {
+  return text.startsWith('acl/');
+}
+
 const MARK: Record<ClientReference, string> = { clientId: '', internalId: '~id/', serviceAccount: '~user/' };
 
 /** The text form: percent-encoded path segments, so that no ID can imitate another key. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { isoInstant } from '../clock.js';
 import type { Principal } from '../model/cause.js';
+import { definedFields } from '../model/defined-fields.js';
 import { leftObjectsKey, parseKey } from '../model/key.js';
 import { plainDecision } from '../model/plain-decision.js';
 import type { Loss, Rejection, Ruling } from '../plan/guards/guard.js';
@@ -8,6 +9,7 @@ import { endedHold, fingerprintOf, holdKey, isApprovable } from '../plan/holds.j
 import type { Hold } from '../plan/plan.js';
 import type { KeyRecord, RecordedHold } from '../queue/journal.js';
 import { safeParse } from '../safe-parse.js';
+import { whyUndecided } from '../state/orphaned-acl.js';
 import { type OperatorDeps, stampOf } from './deps.js';
 import { countApproval, forgetFirstApproval, sameText } from './first-approvals.js';
 
@@ -23,7 +25,8 @@ const Stored = z.object({
 type StoredRuling = z.infer<typeof Stored>;
 
 export type RulingResult =
-  | { readonly kind: 'ruled'; readonly hold: Pick<RecordedHold, 'subject'> }
+  /** `waits`: why the approval has no effect yet. */
+  | { readonly kind: 'ruled'; readonly hold: Pick<RecordedHold, 'subject'>; readonly waits?: string }
   /** No hold has this ID, or it has ended. */
   | { readonly kind: 'unknown' }
   /** A person cannot release a hold with this reason. */
@@ -53,6 +56,7 @@ export async function ruleOnHold(
     | 'clock'
     | 'source'
     | 'world'
+    | 'acl'
     | 'newId'
     | 'onSettled'
     | 'approvals'
@@ -106,7 +110,8 @@ export async function ruleOnHold(
   if (key === undefined) deps.askForSweep();
   // Without the person, who did not decide about the other changes of the key's plan.
   else await deps.queue.add([{ key, cause, urgent: true }]);
-  return { kind: 'ruled', hold };
+  const waits = isLeft && verdict === 'approved' ? whyUndecided(hold.subject, deps) : undefined;
+  return { kind: 'ruled', hold, ...definedFields({ waits }) };
 }
 
 /** Restores the rejections before the first job, because the mass guard counts the whole fleet. */

@@ -23,10 +23,38 @@ export async function readEntry(
  * Reads the entry of a destination's wildcard. It is not put into the world: the watch must still see the change, for all
  * destinations.
  */
-export function readWildcard(
+function readWildcard(
   destination: ServiceName,
   { consul }: Pick<Deps, 'consul'>,
   signal: AbortSignal,
 ): Promise<IntentionEntry | undefined> {
   return consul.intentions.read({ ...destination, name: '*' }, signal);
+}
+
+/** What decides about a destination's intentions in Consul. */
+export interface EntryNow {
+  readonly entry: IntentionEntry | undefined;
+  readonly wildcard: IntentionEntry | undefined;
+  /** Whether both are as they were known. */
+  readonly isAsKnown: boolean;
+}
+
+/** Reads both at once. `isFresh`: the known entry was read in this run. */
+export async function readEntryNow(
+  destination: ServiceName,
+  known: Omit<EntryNow, 'isAsKnown'> & { readonly isFresh: boolean },
+  deps: Deps,
+  signal: AbortSignal,
+): Promise<EntryNow> {
+  const [entry, wildcard] = await Promise.all([
+    known.isFresh ? known.entry : readEntry(destination, deps, signal),
+    readWildcard(destination, deps, signal),
+  ]);
+  const isAsKnown = isSameEntry(entry, known.entry) && isSameEntry(wildcard, known.wildcard);
+  return { entry, wildcard, isAsKnown };
+}
+
+/** By Consul's index. After a write of our own it is unknown until the watch shows it. */
+function isSameEntry(a: IntentionEntry | undefined, b: IntentionEntry | undefined): boolean {
+  return a === b || (a !== undefined && a.modifyIndex !== 0 && a.modifyIndex === b?.modifyIndex);
 }

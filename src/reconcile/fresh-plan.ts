@@ -1,13 +1,12 @@
 import { grantReasonOf } from '../apply/decision-drafts.js';
-import type { IntentionEntry, ServiceName } from '../model/intention.js';
+import type { ServiceName } from '../model/intention.js';
 import { formatKey } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
-import type { DestinationInput } from '../plan/destination-input.js';
 import { type GoneEdge, goneEdges } from '../plan/gone-edges.js';
 import { quarantinedIn } from '../plan/holds.js';
 import type { Plan } from '../plan/plan.js';
 import type { KeyRecord } from '../queue/journal.js';
-import { readEntry, readWildcard } from '../read/read-entry.js';
+import { type EntryNow, readEntryNow } from '../read/read-entry.js';
 import { isPlannedAgain, planByState, type StatePlan } from '../state/state-plan.js';
 import type { DestinationDeps } from './deps.js';
 import { refreshJwtProviders } from './jwt-waiting.js';
@@ -21,15 +20,9 @@ export interface PlanBasis extends Pick<KnownDestination, 'record' | 'entry' | '
   /** Nothing is recorded yet: the run may end, and Consul may be asked while the drafts are recorded. */
   readonly isFirst: boolean;
   /** What Consul has, if the plan is made again from it. */
-  readonly read?: ConsulNow | undefined;
+  readonly read?: EntryNow | undefined;
   /** With all triggers so far: a plan must know the cause of every change that it sees. */
   readonly job: () => Job;
-}
-
-/** The entries that a plan follows from. */
-interface ConsulNow extends Pick<DestinationInput, 'entry' | 'wildcard'> {
-  /** Whether they are those of the plan. */
-  readonly isAsKnown: boolean;
 }
 
 /** A plan before the guards, and what it was made from. */
@@ -42,7 +35,7 @@ export interface FreshPlan extends StatePlan {
   /** Plan again after so long: reads of clients are under way, and what they find counts with these losses. */
   readonly waitMs?: number;
   /** What Consul has now, on its way: a removal was planned from what is known. Until then only drafts may be recorded. */
-  readonly reading?: Promise<ConsulNow>;
+  readonly reading?: Promise<EntryNow>;
 }
 
 /**
@@ -81,7 +74,8 @@ export async function planFresh(
   if (waitMs !== undefined) return { ...fresh, waitMs };
   const isRemoval = fresh.plan.changes.some(({ after }) => after === undefined);
   if (!isRemoval && fresh.gone.length === 0) return fresh;
-  const reading = readNow(basis, fresh.input.wildcard, deps, signal);
+  const known = { entry, wildcard: fresh.input.wildcard, isFresh };
+  const reading = readEntryNow(destination, known, deps, signal);
   // The caller may fail before it waits for this.
   reading.catch(() => {});
   if (isFirst && fresh.gone.length === 0) return { ...fresh, reading };
@@ -90,24 +84,10 @@ export async function planFresh(
   return planFresh({ ...basis, read: now }, deps, signal);
 }
 
-async function readNow(
-  { destination, entry, isFresh }: PlanBasis,
-  known: IntentionEntry | undefined,
-  deps: DestinationDeps,
-  signal: AbortSignal,
-): Promise<ConsulNow> {
-  const [entryNow, wildcard] = await Promise.all([
-    isFresh ? entry : readEntry(destination, deps, signal),
-    readWildcard(destination, deps, signal),
-  ]);
-  const isAsKnown = isSameEntry(entryNow, entry) && isSameEntry(wildcard, known);
-  return { entry: entryNow, wildcard, isAsKnown };
-}
-
 /** Whether a plan stays as it is, by what Consul has now, by the triggers so far and by the facts of now. */
 export function isUnchanged(
   fresh: FreshPlan,
-  { isAsKnown }: ConsulNow,
+  { isAsKnown }: EntryNow,
   { job }: Pick<PlanBasis, 'job'>,
   { world, clock }: Pick<DestinationDeps, 'world' | 'clock'>,
 ): boolean {
@@ -126,9 +106,4 @@ function waitMsOf(
   const narrowing = changes.filter(({ subject, narrows }) => narrows && !held.has(subject));
   const isInferred = narrowing.length > 0 && narrowing.every((change) => change.isInferred);
   return isInferred ? clientReads.waitMs(formatKey(key), clock.now()) : undefined;
-}
-
-/** By Consul's index. After a write of our own it is unknown until the watch shows it. */
-function isSameEntry(a: IntentionEntry | undefined, b: IntentionEntry | undefined): boolean {
-  return a === b || (a !== undefined && a.modifyIndex !== 0 && a.modifyIndex === b?.modifyIndex);
 }

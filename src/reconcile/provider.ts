@@ -36,6 +36,8 @@ export async function reconcileProvider(
   if (directory === undefined || !job.triggers.some((trigger) => trigger.fullRead)) return { kind: 'done' };
 
   const isFirst = !world.hasDirectory(provider);
+  const hasUnnamed = () => world.directories.unreadableOf(provider).hasUnnamed;
+  const wasIncomplete = isFirst || hasUnnamed();
   const before = new Map(world.clients(provider));
   const destinationsOf = (clientId: string) => world.destinationsOf({ provider, clientId }, clock.now());
   const reachedBefore = new Map([...before.keys()].map((clientId) => [clientId, destinationsOf(clientId)]));
@@ -76,22 +78,24 @@ export async function reconcileProvider(
   await reportUnreadable(provider, cause, deps);
   // A failed read of ACL objects has not delayed any intention.
   if (aclFailure !== undefined) throw aclFailure;
-  if (await changesOrphans(isFirst, deps)) deps.askForSweep();
+  if (await changesOrphans(wasIncomplete && !hasUnnamed(), deps)) deps.askForSweep();
 
   await reportRead(provider, snapshot, changed.length, deps);
   return { kind: 'done' };
 }
 
 /**
- * Whether only the complete comparison finds what a read says of objects of unknown clients. The one at the start came
- * before the first read, and could not find any. The hold of one ends once its client is known.
+ * Whether only the complete comparison finds what a read says of objects of unknown clients. Before the first complete read
+ * of their directory it could not find any, nor make what a person approved. The hold of one ends once its client is known.
  */
-async function changesOrphans(isFirst: boolean, deps: DirectoryDeps): Promise<boolean> {
+async function changesOrphans(isNowComplete: boolean, deps: DirectoryDeps): Promise<boolean> {
   const found = isAclActive(deps) ? orphanedObjects(deps) : undefined;
   if (found === undefined) return false;
-  if (isFirst && found.size > 0) return true;
+  if (isNowComplete && found.names.size > 0) return true;
   const { holds } = await deps.journal.read(leftObjectsKey(deps.world.mapping.owner));
-  return [...holds.values()].some(({ subject, reason }) => isApprovable(reason) && !found.has(subject));
+  return [...holds.values()].some(
+    ({ subject, reason }) => isApprovable(reason) && !found.names.has(subject) && !found.isUndecided(subject),
+  );
 }
 
 async function readAll(directory: Directory, isUrgent: boolean, deps: DirectoryDeps, signal: AbortSignal) {

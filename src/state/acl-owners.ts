@@ -3,7 +3,7 @@ import type { Mapping } from '../model/rule.js';
 import { clientName, isOurs } from '../plan/acl/object-names.js';
 import { clientOfDescription, isOwnedDescription } from '../plan/ownership.js';
 import type { ClientId } from '../plan/world.js';
-import { clientText } from '../plan/world.js';
+import { clientText, parseClientText } from '../plan/world.js';
 import type { AclCache, OwnedObjects } from './acl-cache.js';
 import type { WorldState } from './world-state.js';
 
@@ -92,7 +92,10 @@ function selectedOf(objects: OwnedObjects, owner: string, select: Mapping['selec
   return id === undefined || select?.hasClient(id) === false ? undefined : id;
 }
 
-/** Every client that is known or has ACL objects, of one provider or of all. */
+/**
+ * Every client that is known or has ACL objects, of one provider or of all. A closed client may be known by its order only,
+ * and the name of its objects shows which they are.
+ */
 export function clientsWithAcl(
   { world, acl }: { readonly world: WorldState; readonly acl: { readonly cache: AclCache } },
   provider?: string,
@@ -102,8 +105,13 @@ export function clientsWithAcl(
     [...world.clients(name).keys()].map((clientId) => ({ provider: name, clientId })),
   );
   const existing = [...acl.cache.owned.values()].flatMap((each) => selectedOf(each, owner, select) ?? []);
+  const closed = [...world.view(0).clientBlocks.keys()]
+    .map(parseClientText)
+    .filter(
+      (id) => select?.hasClient(id) !== false && acl.cache.owned.has(clientName(owner, id).toLowerCase()),
+    );
   return uniqueClients(
-    [...known, ...existing].filter((id) => provider === undefined || id.provider === provider),
+    [...known, ...existing, ...closed].filter((id) => provider === undefined || id.provider === provider),
   );
 }
 

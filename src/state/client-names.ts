@@ -1,13 +1,19 @@
 import { clientName } from '../plan/acl/object-names.js';
 import type { ClientId } from '../plan/world.js';
-import type { ClientChange } from './directories.js';
 
-/** The known clients by the lower-case name of their ACL objects; built at first use. */
+/** A client that appears or disappears; undefined: it is not there. */
+interface Appearance {
+  readonly id: ClientId;
+  readonly before: unknown;
+  readonly after: unknown;
+}
+
+/** Clients by the lower-case name of their ACL objects; built at first use, because each name needs a hash. */
 export class ClientNames {
   #owner: string | undefined;
   readonly #byName = new Map<string, ClientId>();
 
-  of(name: string, owner: string, everybody: () => Iterable<Pick<ClientChange, 'id'>>): ClientId | undefined {
+  of(name: string, owner: string, everybody: () => Iterable<Pick<Appearance, 'id'>>): ClientId | undefined {
     if (this.#owner !== owner) {
       this.#owner = owner;
       this.#byName.clear();
@@ -16,8 +22,7 @@ export class ClientNames {
     return this.#byName.get(name.toLowerCase());
   }
 
-  /** Applies a client that appears or disappears. */
-  put({ id, before, after }: ClientChange): void {
+  put({ id, before, after }: Appearance): void {
     if (this.#owner === undefined || (before === undefined) === (after === undefined)) return;
     if (after === undefined) this.#byName.delete(nameOf(this.#owner, id));
     else this.#byName.set(nameOf(this.#owner, id), id);

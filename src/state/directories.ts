@@ -1,5 +1,6 @@
 import type { OAuthClient } from '../model/client.js';
 import { type ClientId, clientText, parseClientText } from '../plan/world.js';
+import { ClientNames } from './client-names.js';
 import { ReadOrder } from './read-order.js';
 
 /** The clients of one provider, as read. */
@@ -41,12 +42,20 @@ export class Directories {
   readonly #all = new Map<string, Directory>();
   readonly #complete = new Map<string, ReadonlyMap<string, OAuthClient>>();
   readonly #unreadable = new Set<string>();
+  readonly #unreadableNames = new ClientNames();
   readonly #unnamed = new Map<string, ReadonlySet<string>>();
   readonly #readAlone = new Map<string, OAuthClient | undefined>();
 
   /** By `clientText`. */
   get unreadable(): ReadonlySet<string> {
     return this.#unreadable;
+  }
+
+  /** The client that cannot be read whose ACL objects have this name. */
+  unreadableNamed(name: string, owner: string): ClientId | undefined {
+    return this.#unreadableNames.of(name, owner, () =>
+      [...this.#unreadable].map((text) => ({ id: parseClientText(text) })),
+    );
   }
 
   /** As `World.unnamed`. */
@@ -154,20 +163,23 @@ export class Directories {
   }
 
   #shown(directory: Directory, id: ClientId, after: OAuthClient | undefined): ClientChange | undefined {
+    const before = directory.unreadable.get(id.clientId);
     const wasUnreadable = directory.unreadable.delete(id.clientId);
     this.#unreadable.delete(clientText(id));
+    this.#unreadableNames.put({ id, before, after: undefined });
     if (after !== undefined) directory.absent.delete(id.clientId);
     const changed = change(directory, id, after);
     return changed ?? (wasUnreadable ? { id, before: after, after } : undefined);
   }
 
   #unread(directory: Directory, id: ClientId, why: string): ClientChange | undefined {
-    const isNew = !directory.unreadable.has(id.clientId);
+    const before = directory.unreadable.get(id.clientId);
     this.#readAlone.delete(clientText(id));
     directory.unreadable.set(id.clientId, why);
     this.#unreadable.add(clientText(id));
+    this.#unreadableNames.put({ id, before, after: why });
     const known = directory.clients.get(id.clientId);
-    return isNew ? { id, before: known, after: known } : undefined;
+    return before === undefined ? { id, before: known, after: known } : undefined;
   }
 
   #setUnnamed(provider: string, directory: Directory, hasUnnamed: boolean): void {

@@ -19,7 +19,10 @@ export interface AclBudget {
   readonly owned: number;
   /** Clients and memberships that the current plans would remove as inferred losses. */
   readonly planned: number;
-  /** Those of them that the window counts already, because their removal was made in part. */
+  /**
+   * Those of them that the window counts already, because their removal was made in part; less those that nothing counts,
+   * because their removal is under way and no plan has them any more.
+   */
   readonly begun: number;
 }
 

@@ -2,18 +2,33 @@ import type { AclChange, AclPlan } from '../plan/acl/acl-change.js';
 import type { DesiredAcl } from '../plan/acl/login.js';
 import type { Guardable } from '../plan/guards/guards.js';
 import { ACL_KIND, roleLoss, withApproval } from './guard-acl.js';
-import { isStillOrphaned, type KnownAcl, orphanedObjects, planOrphaned } from './orphaned-acl.js';
+import {
+  isStillOrphaned,
+  type KnownAcl,
+  type Orphans,
+  orphanedObjects,
+  planOrphaned,
+} from './orphaned-acl.js';
 import { hasInferredLoss } from './plan-client-acl.js';
 import { unlinkedPolicies } from './unlinked-policies.js';
 
-export interface GuardableOrphans extends Guardable<AclChange, AclPlan> {
+/** Changes of the objects with one name, by the subject of their loss. */
+interface OrphanChanges {
+  readonly subject: string;
+  readonly name: string;
+  readonly changes: readonly AclChange[];
+}
+
+export interface GuardableOrphans extends Guardable<AclChange, AclPlan>, Pick<Orphans, 'isUndecided'> {
+  /** The changes in parts, one for each name. */
+  readonly byOrphan: (changes: readonly AclChange[]) => readonly OrphanChanges[];
   /** Whether the client of the changed object is still unknown. */
   readonly isStill: (change: AclChange) => boolean;
 }
 
 /**
- * The removal of objects whose client is unknown, for the guards: each name is one loss. Undefined while clients may exist
- * that are not known. `except`: subjects that the job of a client holds.
+ * The removal of objects whose client is unknown, for the guards: each name is one loss. Undefined while objects are
+ * incomplete. `except`: subjects that the job of a client holds.
  */
 export function guardableOrphans(
   deps: KnownAcl,
@@ -21,7 +36,7 @@ export function guardableOrphans(
 ): GuardableOrphans | undefined {
   const found = orphanedObjects(deps);
   if (found === undefined) return undefined;
-  const all = [...found].flatMap(([subject, name]) =>
+  const all = [...found.names].flatMap(([subject, name]) =>
     except.has(subject) ? [] : { subject, name, ...planOrphaned(name, deps) },
   );
   // By subject, because guards copy changes. A subject has the name of its objects.
@@ -39,6 +54,12 @@ export function guardableOrphans(
     keeping: (kept) => planOf(all.filter(({ subject }) => !kept.has(subject))),
     approved: (change, approvals) =>
       withApproval(change, approvals.get(orphanOf.get(change.subject)?.subject ?? '')),
+    isUndecided: found.isUndecided,
+    byOrphan: (changes) => {
+      const parts = new Map<string, AclChange[]>(all.map(({ subject }) => [subject, []]));
+      for (const change of changes) parts.get(orphanOf.get(change.subject)?.subject ?? '')?.push(change);
+      return all.map(({ subject, name }) => ({ subject, name, changes: parts.get(subject) ?? [] }));
+    },
     isStill: (change) => {
       const orphan = orphanOf.get(change.subject);
       return orphan !== undefined && isStillOrphaned(orphan.name, deps);

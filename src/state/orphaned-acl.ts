@@ -1,7 +1,7 @@
 import { type AclPlan, aclSubject } from '../plan/acl/acl-change.js';
 import { diffAcl } from '../plan/acl/diff-acl.js';
 import { NOTHING_DESIRED } from '../plan/acl/login.js';
-import { clientName } from '../plan/acl/object-names.js';
+import { hashedPrefix, withoutHash } from '../plan/acl/object-names.js';
 import { policyOf } from '../plan/mode.js';
 import type { AclCache } from './acl-cache.js';
 import { type AclOwners, ownersOf } from './acl-owners.js';
@@ -13,26 +13,40 @@ export interface KnownAcl {
   readonly acl: { readonly cache: AclCache; readonly owners: AclOwners };
 }
 
+/** Client objects of ours that no Description names. */
+export interface Orphans {
+  /** The names of those whose client is unknown, by the subject of its loss. */
+  readonly names: ReadonlyMap<string, string>;
+  /** Whether the objects with this subject may have a client, because its directory was not read completely. */
+  readonly isUndecided: (subject: string) => boolean;
+}
+
 /**
- * The owned client objects whose client is unknown, each by the subject of its loss: the client ID did not fit into the
- * Description, and no known client has this name. Undefined while objects or a directory are incomplete, because its
- * clients may have these names. Without any such name nothing else is looked at: every count of the mass guard asks this.
+ * The owned client objects whose client is unknown: the client ID did not fit into the Description, and no known or closed
+ * client has this name. Undefined while objects are incomplete. Without any such name nothing else is looked at: every
+ * count of the mass guard asks this.
  */
-export function orphanedObjects(deps: KnownAcl): ReadonlyMap<string, string> | undefined {
+export function orphanedObjects(deps: KnownAcl): Orphans | undefined {
   const { world, acl } = deps;
   ownersOf(deps);
   const { unnamed } = acl.owners;
-  if (unnamed.size === 0) return acl.cache.isComplete ? new Map() : undefined;
+  if (unnamed.size === 0) return acl.cache.isComplete ? NO_ORPHANS : undefined;
   const isUnknown = unknownNames(world);
-  return (
-    isUnknown &&
-    new Map([...unnamed].filter(isUnknown).map((name) => [subjectOf(name, acl.cache), name] as const))
-  );
+  const names = new Map<string, string>();
+  const undecided = new Set<string>();
+  for (const name of unnamed) {
+    const answer = isUnknown(name);
+    if (answer === undefined) undecided.add(name);
+    else if (answer) names.set(subjectOf(name, acl.cache), name);
+  }
+  return { names, isUndecided: (subject) => undecided.has(nameIn(subject)) };
 }
+
+const NO_ORPHANS: Orphans = { names: new Map(), isUndecided: () => false };
 
 /** Whether the client of unnamed objects is still unknown. */
 export function isStillOrphaned(name: string, { world }: Pick<KnownAcl, 'world'>): boolean {
-  return unknownNames(world)?.(name) === true;
+  return unknownNames(world)(name) === true;
 }
 
 /** The removal of the objects with this name. */
@@ -48,26 +62,50 @@ export function planOrphaned(name: string, { world, acl }: KnownAcl): AclPlan {
   });
 }
 
+/** The name of a role or method, or of the method of a rule. */
+function nameIn(subject: string): string {
+  return decodeURIComponent(subject.split('/')[1] ?? '').toLowerCase();
+}
+
 /** The subject that the client's own job would use. */
 function subjectOf(name: string, cache: AclCache): string {
   const { role, authMethod } = cache.of(name);
   return aclSubject('acl-role', (role ?? authMethod)?.object.name ?? name);
 }
 
-/** Whether a name is of no known client; undefined while clients may exist that are not known. */
-function unknownNames(world: WorldState): ((name: string) => boolean) | undefined {
+/** Whether a name is of no known client; undefined while its provider may have clients that are not known. */
+function unknownNames(world: WorldState): (name: string) => boolean | undefined {
   const { owner, providers, select } = world.mapping;
   // The name may be of a client outside the selection.
   if (select?.limitsClients) return () => false;
-  const unreadable = new Set<string>();
-  for (const provider of providers) {
-    const { clients, hasUnnamed } = world.directories.unreadableOf(provider);
-    if (!world.hasDirectory(provider) || hasUnnamed) return undefined;
-    for (const clientId of clients.keys())
-      unreadable.add(clientName(owner, { provider, clientId }).toLowerCase());
-  }
+  const incomplete = incompleteProviders(world);
   return (name) => {
-    const known = world.clientNamed(name);
-    return (known === undefined || !providers.includes(known.provider)) && !unreadable.has(name);
+    // The job of a closed client removes what it has, for the reason of the order.
+    if (world.closedNamed(name) !== undefined) return false;
+    const client = world.clientNamed(name) ?? world.directories.unreadableNamed(name, owner);
+    if (client !== undefined && providers.includes(client.provider)) return false;
+    // The read of another provider's directory says nothing of it.
+    return incomplete.has(withoutHash(name)) ? undefined : true;
   };
+}
+
+/** The providers whose directory may have clients that are not known, by what the names of their clients begin with. */
+function incompleteProviders(world: WorldState): ReadonlyMap<string, string> {
+  const { owner, providers } = world.mapping;
+  return new Map(
+    providers.flatMap((provider) =>
+      world.hasDirectory(provider) && !world.directories.unreadableOf(provider).hasUnnamed
+        ? []
+        : [[hashedPrefix(owner, provider), provider] as const],
+    ),
+  );
+}
+
+/** Why it is not known whether the objects with this subject have a client; undefined if it is known. */
+export function whyUndecided(subject: string, { world, acl }: KnownAcl): string | undefined {
+  const provider = incompleteProviders(world).get(withoutHash(nameIn(subject)));
+  if (provider === undefined || !acl.cache.isComplete) return undefined;
+  return world.hasDirectory(provider)
+    ? `the directory of ${provider} has a record without a readable client id`
+    : `the directory of ${provider} is not read completely yet`;
 }

@@ -49,10 +49,7 @@ export class RevocationWindow {
 
   /** Edges whose removal is under way: reserved, and not confirmed yet. */
   underWay(now: number): number {
-    this.#expire(now);
-    let edges = 0;
-    for (const subject of this.#open) if (this.#edges.has(subject)) edges++;
-    return edges;
+    return this.underWayOf(() => true, now);
   }
 
   /** Those of the single edges that `used` counts. */
@@ -60,6 +57,14 @@ export class RevocationWindow {
     this.#expire(now);
     let edges = 0;
     for (const subject of this.#edges.keys()) if (!this.#open.has(subject) && isMeant(subject)) edges++;
+    return edges;
+  }
+
+  /** Those of the single edges whose removal is under way. */
+  underWayOf(isMeant: (subject: string) => boolean, now: number): number {
+    this.#expire(now);
+    let edges = 0;
+    for (const subject of this.#open) if (this.#edges.has(subject) && isMeant(subject)) edges++;
     return edges;
   }
 

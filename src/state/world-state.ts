@@ -163,9 +163,9 @@ export class WorldState {
   readonly client = (id: ClientId) => this.#directories.clients(id.provider).get(id.clientId);
 
   /** The known client whose ACL objects have this name. */
-  clientNamed(name: string): ClientId | undefined {
-    return this.#names.of(name, this.#mapping.owner, () => this.#directories.everybody());
-  }
+  readonly clientNamed = (name: string) =>
+    this.#names.of(name, this.#mapping.owner, () => this.#directories.everybody());
+  readonly closedNamed = (name: string) => this.#clientBlocks.named(name, this.#mapping.owner);
 
   setClientBlock(id: ClientId, clientBlock: ClientBlock | undefined): Touched {
     if (!this.#clientBlocks.set(id, clientBlock, this.beginRead())) return NOTHING_TOUCHED;

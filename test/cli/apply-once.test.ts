@@ -10,7 +10,7 @@ import { failed, POLICY, policy, role } from '../apply/acl/memory-acl.js';
 import { CAUSE, NEVER } from '../apply/apply-rig.js';
 import { READ_CONFIG } from '../plan/acl/acl-scene.js';
 import { claiming, NOW, named } from '../plan/scene.js';
-import { aclWorld, ID } from '../reconcile/acl/acl-world.js';
+import { type AclWorld, aclWorld, denied, ID } from '../reconcile/acl/acl-world.js';
 import { depsOf, worldWithTwo } from '../reconcile/deps.js';
 
 const record = (clientId: string, service: string): ClaimRecord => ({
@@ -152,9 +152,7 @@ test('apply says that what no client needs changed while it was removed', async 
       },
     },
   };
-  const none = { changes: [], holds: [], claims: [], jwtProviders: [] };
-  const plan = { ...planEverything(it.world, it.job.window, NOW), ...none };
-  const failures = await applyOnce(plan, CAUSE, learning, LIMIT, () => {}, NEVER);
+  const failures = await applyNothing(it, learning);
   expect(failures).toEqual([{ key: 'acl', error: expect.stringMatching(/run apply again$/) }]);
   expect([...it.objects.values()].map(({ kind }) => kind)).toContain('acl-policy');
 });
@@ -173,6 +171,23 @@ test('a write of ACL objects that finds Consul overloaded halves the limit of ap
   expect(failures).toEqual([{ key: 'client/main/web', error: 'no' }]);
   expect(limit.now).toBe(4);
 });
+
+test('apply says that Consul refuses to remove what no client needs', async () => {
+  const it = aclWorld({ clients: [] });
+  it.put(policy());
+  await readAllAcl(it.job, NEVER);
+  it.before = async (line) => {
+    if (line.startsWith('delete')) throw denied;
+  };
+  expect(await applyNothing(it)).toEqual([{ key: 'acl', error: 'no permission' }]);
+});
+
+/** Applies a plan in which no key has anything to do. */
+function applyNothing(it: AclWorld, deps = it.job) {
+  const none = { changes: [], holds: [], claims: [], jwtProviders: [] };
+  const plan = { ...planEverything(it.world, it.job.window, NOW), ...none };
+  return applyOnce(plan, CAUSE, deps, LIMIT, () => {}, NEVER);
+}
 
 test('a plan in observe shows no record of a claim, and no hold of one', () => {
   const it = firstClaims(record('web', 'web'));

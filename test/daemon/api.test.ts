@@ -60,6 +60,7 @@ async function ask({
       const limited = { ...hold, reason: 'RevocationLimit' as const };
       if (id === 'rejected' && override !== true)
         return { kind: 'rejected', hold: limited, rejection: { by: { id: 'bob' }, at: '2026-01-31' } };
+      if (id === 'unread') return { kind: 'ruled', hold: limited, waits: 'the directory is unread' };
       return { kind: 'ruled', hold: limited };
     },
     async release({ provider, clientId }, by) {
@@ -138,6 +139,11 @@ describe('the API', () => {
       status: 200,
       body: { id: '1', subject: 's' },
       ruled: ['approve 1 os:alice'],
+    });
+    expect((await ask({ url: '/api/holds/unread/approve' })).body).toEqual({
+      id: 'unread',
+      subject: 's',
+      waits: 'the directory is unread',
     });
     expect((await ask({ url: '/api/holds/1/reject' })).ruled).toEqual(['reject 1 os:alice']);
     const url = '/api/quarantines/main/a%2Fb/release';

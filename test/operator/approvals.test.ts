@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { AclState } from '../../src/apply/acl/acl-state.js';
 import { ruleOnHold, rulingsOn } from '../../src/operator/approvals.js';
 import { guardableEdges } from '../../src/plan/guards/edges.js';
 import { fingerprintOf, holdKey } from '../../src/plan/holds.js';
@@ -82,6 +83,7 @@ test('an approval releases its own removal, and not the same one when it is held
       clock: { now: () => NOW, sleep: async () => {} },
       source: 'scopemesh/pay/test',
       world: new WorldState(limited, SETTINGS),
+      acl: new AclState(),
       newId: () => 'id',
       onSettled: () => {},
     },

@@ -78,12 +78,12 @@ describe('objects of unknown clients before the guards', () => {
     });
   });
 
-  it('are unknown while a directory is not read, and leave out what the jobs of clients hold', () => {
+  it('are undecided while their directory is not read, and leave out what the jobs of clients hold', () => {
     const of = worldOf(2);
     const left = guardableOrphans(of, new Set([subjectOf(0)]));
     expect(left?.losses.map(({ subject }) => subject)).toEqual([subjectOf(1)]);
     of.world.forgetDirectory('main');
-    expect(guardableOrphans(of)).toBeUndefined();
+    expect(guardableOrphans(of)).toMatchObject({ losses: [], plan: { changes: [], holds: [] } });
   });
 
   it('end with the read of their client, also after they were planned', () => {

@@ -31,6 +31,8 @@ export class AclState {
   readonly opening = new Set<string>();
   /** By name, in lower case: clients share policies, so only one job at a time creates or deletes one. */
   readonly policyMutex = new KeyedMutex();
+  /** By lower-case name: a client's job and the complete comparison may remove the same objects, one after the other. */
+  readonly objectsMutex = new KeyedMutex();
   /** By provider: the members of all groups that the mapping named at the last read. */
   readonly members = new Map<string, Members>();
   /** By provider, group and subject: since when it is known that a person with access left. The last read counts. */

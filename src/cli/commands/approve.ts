@@ -3,6 +3,7 @@ import type { Config } from '../../../config/config.js';
 import { messageOf } from '../../errors.js';
 import { type Principal, systemUser } from '../../model/cause.js';
 import type { Decision } from '../../model/decision.js';
+import { definedFields } from '../../model/defined-fields.js';
 import { showQuarantines } from '../../operator/quarantine-records.js';
 import {
   createRulings,
@@ -30,6 +31,8 @@ interface Ruled {
   readonly subject: string;
   /** The approval is recorded, and another person must approve too. */
   readonly needsSecond?: true;
+  /** Why the approval has no effect yet. */
+  readonly waits?: string;
 }
 
 export function addApprove(program: Command, cli: Cli): void {
@@ -104,12 +107,11 @@ async function ruleOnAll(
   const word = verdict === 'approve' ? 'approved' : 'rejected';
   if (options.json) cli.screen.json({ [word]: ruled, errors });
   else
-    for (const { id, subject, needsSecond } of ruled)
-      cli.screen.line(
-        printable(
-          `${word}  ${id}  ${subject}${needsSecond === true ? '  (another person must approve it too)' : ''}`,
-        ),
-      );
+    for (const { id, subject, needsSecond, waits } of ruled) {
+      const second = needsSecond === true ? '  (another person must approve it too)' : '';
+      const wait = waits === undefined ? '' : `  (it waits: ${waits})`;
+      cli.screen.line(printable(`${word}  ${id}  ${subject}${second}${wait}`));
+    }
   for (const { id, message } of errors) cli.screen.warn(printable(`scopemesh: ${id}: ${message}`));
   if (errors.length > 0) cli.exit(1);
 }
@@ -132,7 +134,7 @@ async function ruleOn(
   const result = await rulings.onHold(id, verdict, by, override);
   switch (result.kind) {
     case 'ruled':
-      return { id, subject: result.hold.subject };
+      return { id, subject: result.hold.subject, ...definedFields({ waits: result.waits }) };
     case 'first':
       return { id, subject: result.hold.subject, needsSecond: true };
     case 'refused':
@@ -202,7 +204,9 @@ async function withRulings(
         const path = `/api/holds/${encodeURIComponent(id)}/${verdict}`;
         const said = await daemon.post(path, { user: cli.context.user, override });
         if (said === undefined) return { kind: 'unknown' };
-        return { kind: needsSecond(said) ? 'first' : 'ruled', hold: { subject: subjectOf(said) } };
+        const hold = { subject: subjectOf(said) };
+        if (needsSecond(said)) return { kind: 'first', hold };
+        return { kind: 'ruled', hold, ...definedFields({ waits: waitsOf(said) }) };
       },
       async release({ provider, clientId }) {
         const path = `/api/quarantines/${encodeURIComponent(provider)}/${encodeURIComponent(clientId)}/release`;
@@ -223,6 +227,10 @@ async function withRulings(
 
 function subjectOf(said: unknown): string {
   return typeof said === 'object' && said !== null && 'subject' in said ? String(said.subject) : '';
+}
+
+function waitsOf(said: unknown): string | undefined {
+  return typeof said === 'object' && said !== null && 'waits' in said ? String(said.waits) : undefined;
 }
 
 function needsSecond(said: unknown): boolean {

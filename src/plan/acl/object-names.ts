@@ -5,6 +5,8 @@ import type { ClientId } from '../world.js';
 
 /** Consul's limit for names of ACL objects. */
 const NAME_LIMIT = 128;
+/** 160 bits, so that nobody can find two IDs with one hash. */
+const HASH_LENGTH = 40;
 /** Readable for an operator; Consul itself allows more. */
 const DESCRIPTION_LIMIT = 512;
 
@@ -16,6 +18,16 @@ const DESCRIPTION_LIMIT = 512;
 export function clientName(owner: string, { provider, clientId }: ClientId): string {
   const plain = /^[a-z0-9][a-z0-9-]*$/.test(clientId) ? nameOf(owner, provider, clientId) : undefined;
   return plain ?? hashedName(owner, provider, '', clientId);
+}
+
+/** What the names of a provider's clients begin with, in lower case, if they have a hash. Only the hash follows. */
+export function hashedPrefix(owner: string, provider: string): string {
+  return clientName(owner, { provider, clientId: '_' }).slice(0, -HASH_LENGTH).toLowerCase();
+}
+
+/** The name without its hash. */
+export function withoutHash(name: string): string {
+  return name.slice(0, -HASH_LENGTH);
 }
 
 /** The name of a policy, derived from its rules: clients share a policy, and changed rules are another policy. */
@@ -82,7 +94,6 @@ function hashedName(owner: string, provider: string, word: string, ...parts: rea
   return nameOf(owner, provider, last) ?? `${prefixOf(owner)}${last}`;
 }
 
-/** 160 bits, so that nobody can find two IDs with one hash. */
 function hash(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 40);
+  return createHash('sha256').update(text).digest('hex').slice(0, HASH_LENGTH);
 }

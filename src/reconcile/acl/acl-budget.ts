@@ -1,3 +1,4 @@
+import { isAclSubject } from '../../apply/acl/acl-draft.js';
 import { isAclActive } from '../../apply/acl/acl-state.js';
 import { clientKey, formatKey, providerKey } from '../../model/key.js';
 import { aclSubject } from '../../plan/acl/acl-change.js';
@@ -23,7 +24,7 @@ export function aclBudget(deps: Counting, now: number): AclBudget {
   const people = countPeople(deps);
   countClients(deps, now);
   const { world, window } = deps;
-  const unknown = [...(orphanedObjects(deps)?.keys() ?? [])];
+  const unknown = [...(orphanedObjects(deps)?.names.keys() ?? [])];
   const inferred = new Set([...people.inferred, ...unknown]);
   const isPlanned = (subject: string) =>
     inferred.has(subject) || world.inferredAcl.lossOf(subject) !== undefined;
@@ -31,7 +32,9 @@ export function aclBudget(deps: Counting, now: number): AclBudget {
     owned: people.owned + unknown.length + ownersOf(deps).size,
     planned:
       window.rejections.countOf([...inferred], now) + window.rejections.countIn(world.inferredAcl, now),
-    begun: window.usedOf(isPlanned, now),
+    begun:
+      window.usedOf(isPlanned, now) -
+      window.underWayOf((subject) => isAclSubject(subject) && !isPlanned(subject), now),
   };
 }
 

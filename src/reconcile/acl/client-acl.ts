@@ -7,6 +7,7 @@ import { recordHolds } from '../../apply/record-holds.js';
 import { messageOf } from '../../errors.js';
 import { clientKey, formatKey } from '../../model/key.js';
 import type { Evidence, Job } from '../../model/trigger.js';
+import { clientName } from '../../plan/acl/object-names.js';
 import { evidenceOf } from '../../plan/evidence.js';
 import { guard } from '../../plan/guards/guards.js';
 import { quarantinedIn } from '../../plan/holds.js';
@@ -61,7 +62,9 @@ export async function reconcileClientAcl(
     await recordHolds(key, await deps.journal.read(key), [], causeOf(job), deps, isAclSubject);
     return DONE;
   }
-  const work = () => deps.acl.whileUnderWay(key, () => reconcile(id, key, job, evidence, deps, signal));
+  const name = clientName(deps.world.mapping.owner, id).toLowerCase();
+  const alone = () => deps.acl.objectsMutex.run(name, () => reconcile(id, key, job, evidence, deps, signal));
+  const work = () => deps.acl.whileUnderWay(key, alone);
   return (await tolerateDenied(work, deps)) ?? DONE;
 }
 

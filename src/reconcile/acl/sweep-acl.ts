@@ -1,4 +1,5 @@
 import { isAclActive, needsAclObjects } from '../../apply/acl/acl-state.js';
+import { reportRefusals } from '../../apply/acl/refusals.js';
 import { tolerateDenied } from '../../apply/acl/tolerate-denied.js';
 import type { Cause } from '../../model/cause.js';
 import { leftObjectsKey } from '../../model/key.js';
@@ -49,6 +50,7 @@ async function compare(deps: AclSweepDeps, cause: Cause, signal: AbortSignal): P
     ...peopleTriggers(people, cause),
   ]);
   const left = await removeLeft(plans, cause, deps, signal);
+  reportRefusals(left.refusals, deps);
   if (!needsAclObjects(mapping) && !cache.holdsMarked(mapping.owner)) {
     // Afterwards nothing would end them.
     const { holds } = await deps.journal.read(leftObjectsKey(mapping.owner));

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { aclBudget } from '../../../src/reconcile/acl/acl-budget.js';
+import { clientsWithAcl } from '../../../src/state/acl-owners.js';
 import { aclRule, READ_CONFIG } from '../../plan/acl/acl-scene.js';
 import { long, orphanedWorld } from './orphaned-world.js';
 
@@ -8,14 +9,14 @@ const FAR = {
   rules: [aclRule('config:read', READ_CONFIG, { provider: 'main' })],
 };
 
-/** The loss of two clients is held by their own jobs, because other clients were unread then. */
+/** The loss of two clients is held by their own jobs, because they were known then and lost a scope. */
 async function heldByJobs() {
-  const orphans = await orphanedWorld(0, 2, FAR);
-  const { world } = orphans.it;
-  world.forgetDirectory('far');
-  await orphans.run(1);
-  await orphans.run(2);
-  world.putDirectory('far', [], world.beginRead(), orphans.it.nowMs);
+  const orphans = await orphanedWorld(0, 2);
+  const { it: world, clients, run } = orphans;
+  world.putClients(...clients.map((each) => ({ ...each, grants: [] })));
+  await run(1);
+  await run(2);
+  world.putClients();
   return orphans;
 }
 
@@ -81,12 +82,12 @@ describe('the job of an unknown client that no Description names', () => {
   );
 
   it('ends its other holds', async () => {
-    const { it: world, run, ownHolds } = await orphanedWorld(10, 2, FAR);
+    const { it: world, clients, run, ownHolds } = await orphanedWorld(10);
     world.setMapping({ mode: 'observe' });
-    world.world.forgetDirectory('far');
+    world.putClients(...clients.map((each) => ({ ...each, grants: [] })));
     await run(1);
     expect((await ownHolds(1)).size).toBeGreaterThan(0);
-    world.world.putDirectory('far', [], world.world.beginRead(), world.nowMs);
+    world.putClients();
     await run(1);
     expect((await ownHolds(1)).size).toBe(0);
   });
@@ -106,6 +107,23 @@ describe('the job of an unknown client that no Description names', () => {
     expect(roles().map((name) => `acl-role/${name}`)).toEqual([subject(2)]);
   });
 
+  it.each([1, 10])('closes a client in quarantine alone and once, with a limit of %i', async (limit) => {
+    const { it: world, remove, run, roles, subject, hold } = await orphanedWorld(limit, 1);
+    const id = { provider: 'main', clientId: long(1) };
+    world.world.setClientBlock(id, 'ClientQuarantined');
+    expect(await remove()).toMatchObject({ holds: 0 });
+    expect([roles().length, await hold(1), world.decided()]).toEqual([1, undefined, []]);
+    // The comparison finds it also without an order, as after a restart.
+    expect(clientsWithAcl(world.job)).toEqual([id]);
+    await Promise.all([run(1), remove()]);
+    expect(roles()).toEqual([]);
+    expect(world.decided().map((each) => [each.subject, each.reason])).toContainEqual([
+      subject(1),
+      'ClientQuarantined',
+    ]);
+    expect(new Set(world.decided().map(({ reason }) => reason))).toEqual(new Set(['ClientQuarantined']));
+  });
+
   it('keeps what it holds, which the comparison leaves, and each counts once', async () => {
     const { it: world, remove, run, hold, ownHold, asked } = await heldByJobs();
     expect(await remove()).toMatchObject({ holds: 0 });
@@ -118,11 +136,11 @@ describe('the job of an unknown client that no Description names', () => {
     expect(aclBudget(world.job, world.nowMs)).toEqual({ owned: 2, planned: 2, begun: 0 });
   });
 
-  it('leaves to the comparison what that holds also while other clients are unread', async () => {
-    const { it: world, remove, run, roles, hold, ownHold, rule } = await orphanedWorld(1, 2, FAR);
+  it('leaves to the comparison what that holds, with its ruling, also while other clients are unread', async () => {
+    const { it: world, remove, run, roles, hold, ownHold, rule, subject } = await orphanedWorld(1, 2, FAR);
     await remove();
-    for (const at of [1, 2]) await rule(at, 'rejected');
-    await remove();
+    await rule(1, 'approved');
+    await rule(2, 'rejected');
     world.world.forgetDirectory('far');
     world.nowMs += 600_001;
     await run(1);
@@ -131,6 +149,8 @@ describe('the job of an unknown client that no Description names', () => {
       'RevocationLimit',
       undefined,
     ]);
+    await remove();
+    expect(roles().map((name) => `acl-role/${name}`)).toEqual([subject(2)]);
   });
 
   it('does its own work once its client is known', async () => {

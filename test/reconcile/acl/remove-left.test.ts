@@ -65,7 +65,7 @@ describe('objects of clients that no Description names', () => {
 describe('objects of unknown clients beyond the limit', () => {
   it('are held, one hold for each client, and none is removed', async () => {
     const { it: world, remove, subject, hold } = await orphanedWorld(1);
-    expect(await remove()).toEqual({ holds: 2, isStale: false });
+    expect(await remove()).toMatchObject({ holds: 2, isStale: false });
     expect(world.requests().filter((line) => line.startsWith('delete'))).toEqual([]);
     expect((await hold(1))?.subject).toBe(subject(1));
     expect(world.decided()).toMatchObject(
@@ -144,6 +144,30 @@ describe('objects of unknown clients beyond the limit', () => {
     expect([await hold(1), await hold(2)]).not.toContain(undefined);
   });
 
+  it('wait while their own directory is incomplete, and the answer to an approval says so', async () => {
+    const { it: world, remove, roles, rule } = await orphanedWorld(1);
+    await readAllAcl(world.job, never);
+    await remove();
+    world.world.putDirectory('main', [], world.world.beginRead(), world.nowMs, [{ why: 'no ID' }]);
+    expect(await rule(1, 'approved')).toMatchObject({
+      kind: 'ruled',
+      waits: 'the directory of main has a record without a readable client id',
+    });
+    world.world.forgetDirectory('main');
+    expect(await rule(2, 'approved')).toMatchObject({
+      waits: 'the directory of main is not read completely yet',
+    });
+    await remove();
+    expect(roles()).toHaveLength(2);
+    world.putClients();
+    await remove();
+    expect(roles()).toEqual([]);
+    const read = await orphanedWorld(1);
+    await readAllAcl(read.it.job, never);
+    await read.remove();
+    expect(await read.rule(1, 'approved')).not.toHaveProperty('waits');
+  });
+
   it('are held no longer once they are gone, whatever was read of the directories', async () => {
     const { it: world, remove, hold } = await orphanedWorld(1);
     await remove();
@@ -165,6 +189,22 @@ describe('objects of unknown clients beyond the limit', () => {
     expect(await remove()).toMatchObject({ isStale: true });
     expect(roles().map((name) => `acl-role/${name}`)).toContain(subject(2));
   });
+});
+
+it('the holds of objects of an earlier owner end, with their rulings', async () => {
+  const { it: world, remove, rule, subject } = await orphanedWorld(1);
+  await remove();
+  await rule(1, 'rejected');
+  await remove();
+  expect(world.job.window.rejections.of(subject(1))?.by.id).toBe('ann');
+  world.setMapping({ owner: 'shop' });
+  await readAllAcl(world.job, never);
+  world.forget();
+  await remove();
+  expect((await world.job.journal.overview()).holds).toEqual([]);
+  expect(world.outcomes().filter((line) => line.includes('HoldEnded'))).toHaveLength(2);
+  expect(world.job.window.rejections.of(subject(1))).toBeUndefined();
+  expect(world.objects.size).toBeGreaterThan(0);
 });
 
 describe('the count of objects of unknown clients while they are removed', () => {
@@ -265,7 +305,7 @@ describe('a policy that nothing links when its removal is planned', () => {
         asked++;
       };
       const remove = () => removeLeft([], CAUSE, { ...world.job, askForSweep }, never);
-      expect(await world.job.acl.whileUnderWay(key, remove)).toEqual({ holds: 0, isStale: true });
+      expect(await world.job.acl.whileUnderWay(key, remove)).toMatchObject({ holds: 0, isStale: true });
       // The comparison in its turn is enough: the policy grants nothing.
       expect([world.objects.size, asked]).toEqual([1, 0]);
       expect(await world.job.acl.whileUnderWay('client/main/bot', remove)).toMatchObject({ isStale: false });

@@ -133,6 +133,27 @@ describe('objects of clients that no Description names and no read shows, beyond
     expect(await methods()).toBe(2);
   });
 
+  it('wait although they are approved while a record has no ID, and approve says so', async () => {
+    cli.idp(web);
+    await startDaemon();
+    const [first = ''] = await heldBy(2);
+    cli.brokenIdp(
+      JSON.stringify({
+        clients: [{ ...web, grantTypes: ['client_credentials'], enabled: true, attributes: {} }, {}],
+      }),
+    );
+    await until('the hold of the record', async () =>
+      (await cli.run(['decisions', 'list', '--json'])).out.includes('"ClientUnreadable"'),
+    );
+    const approved = await cli.run(['approve', first], { user: 'carol' });
+    expect(approved.out).toMatch(
+      /\(it waits: the directory of main has a record without a readable client id\)$/m,
+    );
+    expect(await methods()).toBe(3);
+    cli.idp(web);
+    await until('one is removed', async () => (await methods()) === 2);
+  });
+
   it('are held no longer when their clients come back', async () => {
     cli.idp(web);
     await startDaemon();

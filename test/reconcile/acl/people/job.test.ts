@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Members } from '../../../../src/model/members.js';
 import type { Trigger } from '../../../../src/model/trigger.js';
 import { personName } from '../../../../src/plan/acl/object-names.js';
+import { aclBudget, fleetBudget } from '../../../../src/reconcile/acl/acl-budget.js';
 import { reconcilePeople } from '../../../../src/reconcile/acl/people.js';
 import { failed } from '../../../apply/acl/memory-acl.js';
 import { CAUSE, NEVER } from '../../../apply/apply-rig.js';
@@ -110,6 +111,23 @@ describe('the job of people', () => {
     it.state.members = oncall();
     await run(it);
     expect(admitted(it)).toEqual([]);
+    expect(it.job.window.used(NOW)).toBe(3);
+  });
+
+  it('stays within the limit with other losses while several are taken out', async () => {
+    const it = await withPeople(['ann', 'ben', 'cat'], {
+      mapping: { maxRevocations: { ...MANY.maxRevocations, percent: 0, atLeast: 3 } },
+    });
+    it.state.members = oncall();
+    const counts: number[] = [];
+    it.before = async (line) => {
+      if (!line.startsWith('delete')) return;
+      const { used, planned } = fleetBudget(it.job, NOW, aclBudget(it.job, NOW));
+      counts.push(used + planned);
+    };
+    await run(it);
+    expect(admitted(it)).toEqual([]);
+    expect(new Set(counts)).toEqual(new Set([3]));
     expect(it.job.window.used(NOW)).toBe(3);
   });
 

@@ -43,7 +43,7 @@ it('a policy that somebody makes theirs between the read and the removal is not 
   };
   const [rule] = await rig.objects('binding-rules');
   await rig.mesh.request('DELETE', `/v1/acl/binding-rule/${rule?.ID}`);
-  await expect(sweep(worker.deps, never)).rejects.toMatchObject({ code: 'ERR_CONSUL_CONFLICT' });
+  await sweep(worker.deps, never);
   expect((await rig.objects('policies')).map(({ Name }) => Name)).toContain(unlinked?.Name);
   expect((await worker.settled()).find(({ reason }) => reason === 'Conflict')?.outcome).toBe('failed');
   // It keeps nothing else from being mended.

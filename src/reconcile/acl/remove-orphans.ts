@@ -1,0 +1,83 @@
+import { type AclApplication, applyAcl } from '../../apply/acl/apply-acl.js';
+import { forgetRemoved, writersOfAcl } from '../../apply/acl/forget-removed.js';
+import { recordHolds } from '../../apply/record-holds.js';
+import { forgetRulings } from '../../operator/approvals.js';
+import { guard } from '../../plan/guards/guards.js';
+import { isApprovable } from '../../plan/holds.js';
+import type { Hold } from '../../plan/plan.js';
+import { guardableOrphans } from '../../state/guard-left.js';
+import { planOrphaned } from '../../state/orphaned-acl.js';
+import { asPlanned } from '../as-planned.js';
+import type { AclSweepDeps } from '../deps.js';
+import { guardFacts } from '../guard-facts.js';
+
+export interface Left extends Pick<AclApplication, 'key' | 'cause' | 'lastApplied'> {
+  /** Runs the removal of one object or client. Its failure is kept for the end. */
+  readonly attempt: <T>(work: () => Promise<T>) => Promise<T | undefined>;
+}
+
+export interface LeftEnd {
+  readonly holds: number;
+  readonly isStale: boolean;
+}
+
+/**
+ * Removes the objects of each unknown client by itself, as far as the guards allow: what fails for one harms no other.
+ * `recorded`: the holds of all keys.
+ */
+export async function removeOrphans(
+  { attempt, ...left }: Left,
+  recorded: readonly (Pick<Hold, 'subject' | 'reason'> & { readonly key: string })[],
+  isConcerned: (subject: string) => boolean,
+  deps: AclSweepDeps,
+  signal: AbortSignal,
+): Promise<LeftEnd> {
+  const { acl, window, journal, clock } = deps;
+  const { key, cause } = left;
+  // What the job of a client holds stays with it, so that one ruling decides.
+  const others = recorded.filter((hold) => hold.key !== key && isApprovable(hold.reason));
+  const isPlanned = asPlanned(deps);
+  const kind = guardableOrphans(deps, new Set(others.map(({ subject }) => subject)));
+  if (kind === undefined) return { holds: 0, isStale: false };
+  // While it is unknown whether a hold goes on, it stays, and so does its ruling.
+  const concerns = (subject: string) => isConcerned(subject) && !kind.isUndecided(subject);
+  const record = await journal.read(key);
+  const guarded = guard(kind, await guardFacts(kind.losses, record.holds, deps));
+  const { changes, counted, holds, used } = guarded;
+  window.rejections.put(key, guarded.rejections);
+  await recordHolds(key, record, [...holds, ...used], cause, deps, concerns);
+  if (changes.length === 0) return { holds: holds.length, isStale: false };
+  // All count at once, whatever becomes of them: while some are removed, no plan of the fleet has those any more.
+  for (const subject of counted) {
+    window.reserveEdge(subject, clock.now());
+    window.confirmEdge(subject);
+  }
+  if (counted.length > 0) await window.store(deps.keyValues);
+  // The client of one may be read meanwhile.
+  const isAsPlanned: AclApplication['isAsPlanned'] = (change) => isPlanned(change) && kind.isStill(change);
+  let isStale = false;
+  const made = new Set<string>();
+  const writers = writersOfAcl(deps.world);
+  for (const { subject, name, changes: planned } of kind.byOrphan(changes)) {
+    const remove = async () => {
+      // The job of the client may have removed some.
+      const present = new Set(planOrphaned(name, deps).changes.map((change) => change.subject));
+      const rest = planned.filter((change) => present.has(change.subject));
+      const end = await applyAcl({ ...left, changes: rest, isAsPlanned }, deps, signal);
+      if (end === 'stale') {
+        isStale = true;
+        return;
+      }
+      await forgetRemoved(subject, writers, deps);
+      made.add(subject);
+    };
+    await attempt(() => acl.objectsMutex.run(name, remove));
+  }
+  const kept = used.filter(({ subject }) => !made.has(subject));
+  await forgetRulings(
+    used.filter(({ subject }) => made.has(subject)),
+    deps,
+  );
+  await recordHolds(key, await journal.read(key), [...holds, ...kept], cause, deps, concerns);
+  return { holds: holds.length, isStale };
+}
