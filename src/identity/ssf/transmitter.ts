@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Clock } from '../../clock.js';
-import { isLoopback } from '../address.js';
+import { isLoopback } from '../../model/is-loopback.js';
 import { type HttpClient, parseJson, refusalOf } from '../http-client.js';
 import { configError, incomplete } from '../read-errors.js';
 import { parseShape } from '../records.js';
