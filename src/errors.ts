@@ -53,6 +53,11 @@ export function isOverload(error: unknown): boolean {
   );
 }
 
+/** The configuration or a command cannot be carried out as it is: the message says what to change. */
+export function configError(message: string): SyncError {
+  return new SyncError('ERR_CONFIG', message, { retriable: false });
+}
+
 /** The epoch of a term is over. */
 export function leaseLost(): SyncError {
   return new SyncError('ERR_LEASE_LOST', 'another replica leads now: this replica may write nothing more', {

@@ -1,5 +1,5 @@
+import { configError } from '../errors.js';
 import { isLoopback } from '../model/is-loopback.js';
-import { configError } from './read-errors.js';
 
 /**
  * An address of an identity provider from the configuration. It must be https, or http to this machine. `insecure` allows
