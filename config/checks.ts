@@ -1,3 +1,4 @@
+import { isLoopback } from '../src/model/is-loopback.js';
 import { isRecord } from '../src/model/is-record.js';
 import { isPlainPath, type PlainPath } from '../src/model/plain-path.js';
 import { Secret } from '../src/model/secret.js';
@@ -137,15 +138,6 @@ function webhookFindings(webhooks: readonly KeyValues[], path: ConfigPath): Find
     ];
   });
   return [...repeatedNames(webhooks, path, 'webhook'), ...each];
-}
-
-function isLoopback(hostname: string): boolean {
-  return (
-    hostname === 'localhost' ||
-    hostname.endsWith('.localhost') ||
-    hostname === '[::1]' ||
-    /^127\.\d+\.\d+\.\d+$/.test(hostname)
-  );
 }
 
 const PATH_FORMS = ['path', 'pathExact', 'pathPrefix', 'pathRegex'] as const;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { compareText } from '../src/model/compare-text.js';
+import { canonicalJson } from '../src/model/canonical-json.js';
 import { isRecord } from '../src/model/is-record.js';
 import type { Mapping, Rule } from '../src/model/rule.js';
 import { Secret } from '../src/model/secret.js';
@@ -55,12 +55,12 @@ export function mappingRevision(config: Config): `sha256:${string}` {
     owner: config.owner,
     mode: config.mode,
     select: config.select,
-    rules: config.rules.map((rule) => canonicalJson(rule)).sort(),
+    rules: config.rules.map((rule) => textOf(rule)).sort(),
     services: config.services,
     actors: config.actors,
     providers: config.providers
       .map(({ name, kind, issuer, audience, userAudience, keysCaFile, forwardUserAs, claims, apis }) =>
-        canonicalJson({
+        textOf({
           name,
           kind,
           issuer,
@@ -74,7 +74,7 @@ export function mappingRevision(config: Config): `sha256:${string}` {
       )
       .sort(),
     login: config.login,
-    groups: config.groups.map((group) => canonicalJson(group)).sort(),
+    groups: config.groups.map((group) => textOf(group)).sort(),
     protected: [...config.guards.protected].sort(),
     maxRevocations: config.guards.maxRevocations,
     // Absent if empty, so that the revision of a mapping without a freeze stays as it was before freezes existed.
@@ -87,11 +87,11 @@ export function mappingRevision(config: Config): `sha256:${string}` {
 
 /** `sha256:…` over every setting. A secret counts only as there or not. */
 export function configRevision(config: Config): `sha256:${string}` {
-  return revisionOf(shown(config));
+  return revisionOf(config);
 }
 
 function revisionOf(value: unknown): `sha256:${string}` {
-  return `sha256:${createHash('sha256').update(canonicalJson(value)).digest('hex')}`;
+  return `sha256:${createHash('sha256').update(textOf(value)).digest('hex')}`;
 }
 
 /** One difference between two configurations; `path` as in `providers.main.pollMs`. `undefined` means absent. */
@@ -153,7 +153,7 @@ function isSame(a: unknown, b: unknown): boolean {
     const names = Object.keys({ ...a, ...b });
     return names.every((name) => isSame(a[name], b[name]));
   }
-  return canonicalJson(a) === canonicalJson(b);
+  return textOf(a) === textOf(b);
 }
 
 function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
@@ -165,13 +165,7 @@ function shown(value: unknown): unknown {
   return value === undefined ? undefined : JSON.parse(JSON.stringify(value));
 }
 
-/** JSON with sorted keys, so that equal content has equal texts. */
-function canonicalJson(value: unknown): string {
-  return (
-    JSON.stringify(value, (_, inner: unknown) => {
-      if (typeof inner !== 'object' || inner === null || Array.isArray(inner) || inner instanceof Secret)
-        return inner;
-      return Object.fromEntries(Object.entries(inner).sort(([a], [b]) => compareText(a, b)));
-    }) ?? 'undefined'
-  );
+/** Equal content has equal texts. A secret counts only as there or not. */
+function textOf(value: unknown): string {
+  return value === undefined ? 'undefined' : canonicalJson(shown(value));
 }

@@ -56,6 +56,11 @@ export function isOverload(error: unknown): error is SyncError {
 /** A stop ended a read of an identity provider, which says nothing of the provider, or the wait of a write for its place. */
 export class Stopped extends Error {}
 
+/** The configuration or a command cannot be carried out as it is: the message says what to change. */
+export function configError(message: string): SyncError {
+  return new SyncError('ERR_CONFIG', message, { retriable: false });
+}
+
 /** The epoch of a term is over. */
 export function leaseLost(): SyncError {
   return new SyncError('ERR_LEASE_LOST', 'another replica leads now: this replica may write nothing more', {

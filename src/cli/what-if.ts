@@ -4,7 +4,7 @@ import type { Config } from '../../config/config.js';
 import { effectiveConfig } from '../../config/live-settings.js';
 import { loadMapping } from '../../config/load.js';
 import { onlyApiOf } from '../../config/mapping-revision.js';
-import { SyncError } from '../errors.js';
+import { configError } from '../errors.js';
 import type { Grant, OAuthClient } from '../model/client.js';
 import { parseGrantText, sameGrant, toGrantText } from '../plan/grant-text.js';
 import type { FleetPlan } from '../reconcile/fleet-plan.js';
@@ -66,12 +66,12 @@ export async function readNextConfig(
   const next = await loadMapping({ path, environment: {}, readFile });
   return (running) => {
     if (next.owner !== running.owner)
-      throw refused(
+      throw configError(
         `${path} has another owner, so nothing that this instance wrote would count as its own; write owner: ${running.owner} there`,
       );
     const names = ({ providers }: Config) => providers.map(({ name }) => name).join(', ');
     if (names(next) !== names(running))
-      throw refused(`${path} has other providers than the present file; use scopemesh plan -c ${path}`);
+      throw configError(`${path} has other providers than the present file; use scopemesh plan -c ${path}`);
     return effectiveConfig(running, next);
   };
 }
@@ -99,7 +99,7 @@ export function assumeScopes(
 function edit(client: OAuthClient, isGranted: boolean, grant: Grant): OAuthClient {
   const has = client.grants.some((each) => sameGrant(each, grant));
   if (has === isGranted)
-    throw refused(
+    throw configError(
       `client ${client.provider}/${client.clientId} ${has ? 'already has' : 'does not have'} the scope ${toGrantText(grant)}`,
     );
   const others = client.grants.filter((each) => !sameGrant(each, grant));
@@ -114,8 +114,4 @@ export function countAlreadyPending(before: FleetPlan, after: FleetPlan, world: 
     );
   const known = new Set(texts(planDocument(before, world.mapping)));
   return texts(planDocument(after, world.mapping)).filter((text) => known.has(text)).length;
-}
-
-function refused(message: string): SyncError {
-  return new SyncError('ERR_CONFIG', message, { retriable: false });
 }

@@ -1,8 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { HttpToken } from '../../config/config.js';
+import { isLoopback } from '../model/is-loopback.js';
 import type { Secret } from '../model/secret.js';
-import { isLoopback } from './http-server.js';
 
 /** Who sends a request, as far as the request proves it. */
 export type Caller =

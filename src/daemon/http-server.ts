@@ -81,9 +81,3 @@ export async function listen(
     throw new SyncError('ERR_CONFIG', `${key} ${address} ${fault(key)}`, { retriable: false, cause: error });
   }
 }
-
-/** Whether a host name or address means this machine. */
-export function isLoopback(host: string): boolean {
-  const bare = host.replace(/^\[|\]$/g, '').replace(/^::ffff:/, '');
-  return bare === 'localhost' || bare === '::1' || /^127\.\d+\.\d+\.\d+$/.test(bare);
-}

@@ -1,9 +1,9 @@
 import type { Config } from '../../config/config.js';
 import { apiTokenPath, writeApiToken } from '../cli/api-token.js';
 import { messageOf } from '../errors.js';
+import { isLoopback } from '../model/is-loopback.js';
 import type { Secret } from '../model/secret.js';
 import type { Logger } from '../observe.js';
-import { isLoopback } from './http-server.js';
 
 /**
  * Gives the token to commands on this machine. Called once the daemon listens, so that a second one that cannot start does

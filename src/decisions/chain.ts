@@ -1,10 +1,10 @@
 import { hash as digestOf } from 'node:crypto';
 import { z } from 'zod';
+import { canonicalJson } from '../model/canonical-json.js';
 import type { ChainLink, Decision } from '../model/decision.js';
 import { fieldOf } from '../model/field-of.js';
 import { isRecord } from '../model/is-record.js';
 import { safeParse } from '../safe-parse.js';
-import { canonicalJson } from './canonical-json.js';
 import { toCloudEvent } from './envelope.js';
 import { appendLeaf, EMPTY_FRONTIER, type Frontier, leafHash } from './merkle.js';
 

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
+import { canonicalJson } from '../model/canonical-json.js';
 import type { ChainLink } from '../model/decision.js';
 import { fieldOf } from '../model/field-of.js';
-import { canonicalJson } from './canonical-json.js';
 import { hashOfEvent, intactLinkOf, linkOf } from './chain.js';
 import { isCheckpointEvent, parseCheckpointEvent, type StoredCheckpoint } from './checkpoint.js';
 import { parseJson } from './envelope.js';

@@ -1,9 +1,9 @@
 import * as oauth from 'openid-client';
 import type { Clock } from '../clock.js';
-import { messageOf, SyncError } from '../errors.js';
+import { configError, messageOf, SyncError } from '../errors.js';
 import { abortable } from './abortable.js';
 import type { HttpClient } from './http-client.js';
-import { configError, denied } from './read-errors.js';
+import { denied } from './read-errors.js';
 
 /** Access tokens for an identity provider's own API, by client credentials (RFC 6749, section 4.4). */
 export interface AccessTokenSource {

@@ -1,4 +1,5 @@
-import { configError } from './read-errors.js';
+import { configError } from '../errors.js';
+import { isLoopback } from '../model/is-loopback.js';
 
 /**
  * An address of an identity provider from the configuration. It must be https, or http to this machine. `insecure` allows
@@ -19,9 +20,4 @@ export function parseAddress(text: string, field: string, insecure: boolean): UR
   if (url.protocol === 'http:' && !insecure && !isLoopback(url.hostname))
     throw configError(`${field} ${url.origin} is plain http to another machine; use https`);
   return url;
-}
-
-/** Whether the name or number means this machine without a resolver. */
-export function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 }

@@ -11,10 +11,6 @@ export function denied(place: string, why: string): SyncError {
   return new SyncError('ERR_DIRECTORY_DENIED', `${place}: ${why}`, { retriable: false });
 }
 
-export function configError(message: string): SyncError {
-  return new SyncError('ERR_CONFIG', message, { retriable: false });
-}
-
 /** A complete answer in a form that is not the documented one. A truncated answer is a plain IncompleteRead. */
 export class WrongShape extends IncompleteRead {}
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ConsulUnderTest, Scenario } from './consul-api/exchange.js';
 import { readScenarios } from './consul-api/fixtures.js';
-import { ScenarioRun } from './consul-api/scenario-run.js';
+import { type QueryWaits, ScenarioRun } from './consul-api/scenario-run.js';
 import { selectorsMet, selectorsWritten } from './consul-api/selectors.js';
 
 /** Every exchange, as a real Consul 1.14.11 answered it. */
@@ -13,7 +13,11 @@ export const consulApiScenarios: readonly Scenario[] = [
 ];
 
 /** One test for each exchange; those of a scenario build on one another. The server starts once. */
-export function describeConsulApi(name: string, start: () => Promise<ConsulUnderTest>): void {
+export function describeConsulApi(
+  name: string,
+  start: () => Promise<ConsulUnderTest>,
+  waits: QueryWaits = {},
+): void {
   describe(`Consul's HTTP API as served by ${name}`, () => {
     let server: ConsulUnderTest;
     beforeAll(async () => {
@@ -25,7 +29,7 @@ export function describeConsulApi(name: string, start: () => Promise<ConsulUnder
       describe(scenario.name, () => {
         let run: ScenarioRun;
         beforeAll(async () => {
-          run = await ScenarioRun.begin(server);
+          run = await ScenarioRun.begin(server, waits);
         });
         for (const exchange of scenario.exchanges) {
           it(exchange.name, async () => {

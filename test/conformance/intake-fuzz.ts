@@ -7,6 +7,7 @@ import { addIntake } from '../../src/daemon/events.js';
 import { createHttpServer } from '../../src/daemon/http-server.js';
 import type { RawRequest } from '../../src/identity/source.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
+import { randomNumbers } from '../support/random-numbers.js';
 import type { EventSourceHarness } from './event-source.js';
 
 const NOW = Date.parse('2026-03-01T12:00:00.000Z');
@@ -84,7 +85,7 @@ export function describeIntakeFuzz(
 
 /** Requests that were authentic before something happened to them. */
 function createMutator(harness: EventSourceHarness, seed: number): () => InjectOptions {
-  const random = generator(seed);
+  const random = randomNumbers(seed);
   const pick = <T>(all: readonly T[]): T => {
     const found = all[Math.floor(random() * all.length)];
     if (found === undefined) throw new Error('nothing to pick from');
@@ -194,13 +195,3 @@ const NESTED: readonly string[] = [
   '[null]',
   '',
 ];
-
-function generator(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createEmbeddedConsul } from '../../src/embedded/consul/embedded-consul.js';
 import type { ConsulUnderTest, Scenario } from './consul-api/exchange.js';
-import { runScenarios } from './consul-api/scenario-run.js';
+import { type QueryWaits, runScenarios } from './consul-api/scenario-run.js';
 import { consulApiScenarios } from './consul-api.js';
 
 /** A call on its way to the embedded Consul. */
@@ -26,9 +26,13 @@ interface Mutation {
   readonly name: string;
   /** The scenarios that notice it: few, so that the test stays quick. */
   readonly scenarios: readonly string[];
+  readonly waits?: QueryWaits;
   onCall?(call: ProxiedCall, managementToken: string): void;
   onAnswer?(answer: ProxiedAnswer, call: ProxiedCall): void;
 }
+
+/** An embedded Consul answers in a few milliseconds. */
+const QUICK = { endedMs: 100 };
 
 const mutations: readonly Mutation[] = [
   {
@@ -86,6 +90,7 @@ const mutations: readonly Mutation[] = [
   {
     name: 'a blocking query always waits to the end',
     scenarios: ['waiting on keys'],
+    waits: { wokenMs: 500 },
     onCall: ({ url }) => {
       // No index is ever reached.
       if (url.searchParams.has('index')) url.searchParams.set('index', '999999999');
@@ -132,7 +137,7 @@ describe('the exchanges notice an embedded Consul that', () => {
   const run = async (mutation: Mutation) => {
     const server = await startMutated(mutation);
     stop = () => server.stop();
-    return runScenarios(scenariosOf(mutation), server, 1);
+    return runScenarios(scenariosOf(mutation), server, 1, { ...QUICK, ...mutation.waits });
   };
 
   for (const mutation of mutations) {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createRig, type Daemon, type Rig } from '../support/daemon.js';
+import { randomNumbers } from '../support/random-numbers.js';
 import { until } from '../support/until.js';
 import type { Delivery, ProviderWorld } from './provider-flow.js';
 
@@ -26,7 +27,7 @@ export function describeProviderChaos(
     it('end in the same state as no events, and each forged one is recorded or counted', {
       timeout: 600_000,
     }, async () => {
-      const random = mulberry(options.seed);
+      const random = randomNumbers(options.seed);
       const world = await start();
       const rigs: Rig[] = [];
       try {
@@ -156,15 +157,4 @@ async function sameAccess(
 
 function some(all: readonly string[], random: () => number): readonly string[] {
   return all.filter(() => random() < 0.5);
-}
-
-/** A small seeded generator, so that a failure can be played again. */
-function mulberry(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

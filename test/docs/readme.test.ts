@@ -2,7 +2,8 @@ import { readdirSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { systemClock } from '../../src/clock.js';
-import { type DemoProcess, runCurl, startDemo } from '../demo/demo-process.js';
+import { runCurl } from '../demo/demo-process.js';
+import { createCommandLine } from '../support/command-line.js';
 import { blocks, codes, ROOT, textOf } from './manual.js';
 
 const PAGE = 'README.md';
@@ -14,10 +15,24 @@ const READY = z.object({
   callers: z.record(z.string(), z.url()),
 });
 
-let demo: DemoProcess | undefined;
-afterEach(async () => {
-  await demo?.stop('SIGKILL');
-});
+let endDemo: (() => Promise<unknown>) | undefined;
+afterEach(() => endDemo?.());
+
+/** The line that the demo prints. It runs in this process, which has loaded most of it. */
+function startDemo(): Promise<string> {
+  const cli = createCommandLine();
+  const stop = new AbortController();
+  return new Promise((resolve, reject) => {
+    const args = ['demo', '--embedded', '--json', '--port', '0', '--consul-port', '0', '--idp-port', '0'];
+    const onOut = (text: string) => text.includes('\n') && resolve(text);
+    const running = cli.run(args, { signal: stop.signal, onOut }).finally(() => cli.close());
+    running.then(({ err }) => reject(new Error(err)), reject);
+    endDemo = () => {
+      stop.abort();
+      return running;
+    };
+  });
+}
 
 /** Each command of the page's terminal, with the output that follows it. */
 const DIALOGUE = blocks(textOf(PAGE), 'console').flatMap((block) =>
@@ -39,9 +54,7 @@ describe('the README', () => {
   });
 
   it('shows what the demo answers', { timeout: 60_000 }, async () => {
-    demo = startDemo(['--json']);
-    await demo.until((stdout) => stdout.includes('\n'));
-    const { idp, idpManagementToken, callers } = READY.parse(JSON.parse(demo.stdout));
+    const { idp, idpManagementToken, callers } = READY.parse(JSON.parse(await startDemo()));
     expect(DIALOGUE.length).toBeGreaterThan(4);
     for (const { command, output } of DIALOGUE) {
       const line = command

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { fieldOf } from '../../src/model/field-of.js';
 
 /** An OAuth client as the Admin REST API takes it; what is left out gets the defaults of `createClient`. */
 export interface ClientRepresentation {
@@ -280,10 +281,6 @@ export class KeycloakAdmin {
 function firstOf(list: unknown, name: string): unknown {
   if (!Array.isArray(list) || list.length === 0) throw new Error(`Keycloak has no ${name}`);
   return list[0];
-}
-
-function fieldOf(value: unknown, field: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, field) : undefined;
 }
 
 function textOf(value: unknown, field: string): string {

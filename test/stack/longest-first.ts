@@ -14,6 +14,18 @@ const LONGEST = [
   'test/conformance/provider-keycloak.stack.test.ts',
   'test/stack/stack.stack.test.ts',
   'test/trail/history.stack.test.ts',
+  // Of the unit tests.
+  'test/conformance/consul-embedded.test.ts',
+  'test/state/world-state/operations.test.ts',
+  'test/reconcile/acl/client-acl.test.ts',
+  'test/conformance/store-embedded.test.ts',
+  'test/plan/plan-destination/properties.test.ts',
+  'test/conformance/mutations.test.ts',
+  'test/workers/reaper.test.ts',
+  'test/operator/rulings.test.ts',
+  'test/daemon/reload.test.ts',
+  'test/identity/ssf/set/hostile.test.ts',
+  'test/decisions/verify-trail/every-bit.test.ts',
 ];
 
 /** Vitest's own order, with these files first in their group: on a clean checkout it knows no file's time. */

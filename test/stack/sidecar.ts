@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { fieldOf } from '../../src/model/field-of.js';
 import type { ConsulHandle } from './consul.js';
 import { installed } from './installed.js';
 import { freePort } from './ports.js';
@@ -99,8 +100,4 @@ function healthyClusters(answer: unknown): string[] {
 function listOf(value: unknown, field: string): unknown[] {
   const list = fieldOf(value, field);
   return Array.isArray(list) ? list : [];
-}
-
-function fieldOf(value: unknown, field: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, field) : undefined;
 }

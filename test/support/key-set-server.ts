@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import { createServer, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { exportJWK, exportSPKI, SignJWT } from 'jose';
-import { giveBackRsaPair, takeRsaPair } from './rsa-keys.js';
+import { giveBackRsaPair, type RsaPair, takeRsaPair } from './rsa-keys.js';
 
 /** The part of an identity provider that Consul asks for keys, and that can be as sick as a test wants it. */
 export interface KeySetServer {
@@ -28,7 +28,7 @@ export interface KeySetServer {
 
 export async function startKeySetServer(): Promise<KeySetServer> {
   const pair = takeRsaPair();
-  const held = [pair];
+  let stranger: RsaPair | undefined;
   const jwk = { ...(await exportJWK(pair.publicKey)), kid: 'key-1', alg: 'RS256', use: 'sig' };
   const sockets = new Set<Socket>();
   const waiting: (() => void)[] = [];
@@ -88,15 +88,15 @@ export async function startKeySetServer(): Promise<KeySetServer> {
       waiting.length > 0 ? Promise.resolve() : new Promise<void>((resolve) => (awaited = resolve)),
     sign: (claims) => signed(pair.privateKey, claims),
     forge(claims) {
-      const other = takeRsaPair();
-      held.push(other);
-      return signed(other.privateKey, claims);
+      stranger ??= takeRsaPair();
+      return signed(stranger.privateKey, claims);
     },
     unref: () => server.unref(),
     close: () =>
       new Promise((resolve) => {
         server.close(() => {
-          for (const each of held.splice(0)) giveBackRsaPair(each);
+          giveBackRsaPair(pair);
+          if (stranger !== undefined) giveBackRsaPair(stranger);
           resolve();
         });
         for (const socket of sockets) socket.destroy();

@@ -1,6 +1,7 @@
 import type { AclObject, AclSnapshot } from '../../model/acl.js';
+import { canonicalJson } from '../../model/canonical-json.js';
 import type { DraftDecision } from '../../model/decision.js';
-import { aclSubject, canonicalJson, digestObject, nameOf } from '../../plan/acl/acl-change.js';
+import { aclSubject, digestObject, nameOf } from '../../plan/acl/acl-change.js';
 import { policyOf } from '../../plan/mode.js';
 import type { KeyRecord } from '../../queue/journal.js';
 import { inFlightMs } from '../lost-answers.js';

@@ -5,7 +5,7 @@ import type { Config } from '../../../config/config.js';
 import { loadConfig, loadWithoutMapping, readConfigText } from '../../../config/load.js';
 import { changedSections, isWritableRule, toProposedText } from '../../../config/proposed-file.js';
 import { systemClock } from '../../clock.js';
-import { SyncError } from '../../errors.js';
+import { configError, SyncError } from '../../errors.js';
 import { propose } from '../../plan/proposal/propose.js';
 import { proposeAcl } from '../../plan/proposal/propose-acl.js';
 import { nameOf } from '../../plan/proposal/propose-claims.js';
@@ -71,12 +71,14 @@ async function runImport({ out, force, json }: Options, cli: Cli): Promise<void>
   const files = [CONFIG_FILE, REPORT_FILE].map((name) => join(out, name));
   const existing = files.find((path) => existsSync(path));
   if (existing !== undefined && force !== true)
-    throw refusal(`${existing} exists; name another directory with --out, or add --force to overwrite it`);
+    throw configError(
+      `${existing} exists; name another directory with --out, or add --force to overwrite it`,
+    );
   const load = cli.loadOptions();
   const { config, source } = await loadWithoutMapping(load);
   const path = join(out, CONFIG_FILE);
   if (existsSync(path) && realpathSync(path) === realpathSync(source))
-    throw refusal(`${path} is the configuration that import reads; name another directory with --out`);
+    throw configError(`${path} is the configuration that import reads; name another directory with --out`);
   const text = await readConfigText(load);
   const found = await withCurrentState(
     cli,
@@ -115,7 +117,7 @@ async function runImport({ out, force, json }: Options, cli: Cli): Promise<void>
   });
   const changed = changedSections(config, written);
   if (changed.length > 0)
-    throw refusal(
+    throw configError(
       `a relative path under ${changed.join(' and ')} begins with a variable, so it would lead elsewhere from ${out}; make it absolute`,
     );
   await writePrivateFiles(
@@ -169,8 +171,4 @@ function print(facts: Parameters<typeof importMarkdown>[0], files: readonly stri
   if (facts.defaultPolicy === 'allow')
     screen.warn('The mesh allows what no intention denies; scopemesh needs a default policy of deny.');
   screen.line(printable(`Wrote ${files.join(' and ')}. Read the report before you use the configuration.`));
-}
-
-function refusal(message: string): SyncError {
-  return new SyncError('ERR_CONFIG', message, { retriable: false });
 }

@@ -10,7 +10,7 @@ import {
 import { isZero } from '../../model/is-zero.js';
 import { createReader, incomplete, type Reader } from '../reader.js';
 import { parseConfig } from './acl-config.js';
-import { parseGoDuration } from './acl-duration.js';
+import { parseDurationSeconds } from './acl-duration.js';
 import type { Operation } from './request.js';
 
 type Raw = Readonly<Record<string, unknown>>;
@@ -95,7 +95,7 @@ export function parseAuthMethod(value: unknown, operation: Operation): Stored<Ac
     throw incomplete(operation, 'the configuration of an auth method is hidden');
   const name = required(raw.Name, reader, operation);
   const ttl = reader.optionalText(raw.MaxTokenTTL);
-  const maxTokenTtlSeconds = ttl === '' ? 0 : parseGoDuration(ttl);
+  const maxTokenTtlSeconds = ttl === '' ? 0 : parseDurationSeconds(ttl);
   if (maxTokenTtlSeconds === undefined) throw incomplete(operation, 'a MaxTokenTTL is not a duration');
   const { config, isAltered } = parseConfig(reader.record(raw.Config));
   return {

@@ -2,7 +2,7 @@ import { SyncError } from '../../errors.js';
 import { isRecord } from '../../model/is-record.js';
 import type { AclCacheSeconds, ConsulFacts } from '../consul.js';
 import { createReader } from '../reader.js';
-import { parseGoDuration } from './acl-duration.js';
+import { parseDurationSeconds } from './acl-duration.js';
 import { parseJson } from './answer.js';
 import type { Transport } from './transport.js';
 
@@ -53,7 +53,7 @@ export async function inspectConsul(
 function aclCacheOf(resolver: Readonly<Record<string, unknown>>): { readonly aclCache?: AclCacheSeconds } {
   const [role, policy, tokenTtl] = [resolver.ACLRoleTTL, resolver.ACLPolicyTTL, resolver.ACLTokenTTL].map(
     (ttl) =>
-      typeof ttl === 'number' ? ttl / 1e9 : typeof ttl === 'string' ? parseGoDuration(ttl) : undefined,
+      typeof ttl === 'number' ? ttl / 1e9 : typeof ttl === 'string' ? parseDurationSeconds(ttl) : undefined,
   );
   if (role === undefined || policy === undefined || tokenTtl === undefined) return {};
   return { aclCache: { role, policy, token: tokenTtl } };

@@ -43,7 +43,10 @@ export class HttpListener {
     answer: (request: ConsulRequest) => Promise<ConsulReply>,
   ): Promise<void> {
     const gone = new AbortController();
-    outgoing.once('close', () => gone.abort());
+    outgoing.once('close', () => {
+      // After a whole answer nothing waits any more, and an abort makes an error with its stack.
+      if (!outgoing.writableFinished) gone.abort();
+    });
     this.#underWay.add(gone);
     try {
       const body = await readBody(incoming, MAX_BODY_BYTES);

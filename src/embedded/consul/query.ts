@@ -1,5 +1,5 @@
+import { parseGoDuration } from '../../model/go-duration.js';
 import { badRequest, type ConsulRequest } from './exchange.js';
-import { parseGoDuration } from './go-duration.js';
 import type { ServerContext } from './server-context.js';
 import type { StateStore } from './state/state-store.js';
 import { WatchSet } from './state/watch-set.js';

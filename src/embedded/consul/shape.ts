@@ -1,5 +1,5 @@
 import { compareText } from '../../model/compare-text.js';
-import { goDurationError, parseGoDuration } from './go-duration.js';
+import { goDurationError, parseGoDuration } from '../../model/go-duration.js';
 
 type FieldKind =
   | 'string'

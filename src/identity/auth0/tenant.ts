@@ -1,5 +1,5 @@
+import { configError } from '../../errors.js';
 import { parseAddress } from '../address.js';
-import { configError } from '../read-errors.js';
 
 /** The addresses of a tenant. */
 export interface Auth0Tenant {

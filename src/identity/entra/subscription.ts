@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { type Clock, isoInstant } from '../../clock.js';
-import { SyncError } from '../../errors.js';
+import { configError, SyncError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
 import { type HttpAnswer, parseJson } from '../http-client.js';
-import { configError } from '../read-errors.js';
 import { parseShape, parseStored } from '../records.js';
 import type { EventSubscription } from '../source.js';
 import { errorCodeOf, type GraphApi } from './graph-api.js';

@@ -1,5 +1,5 @@
+import { configError } from '../../errors.js';
 import { parseAddress } from '../address.js';
-import { configError } from '../read-errors.js';
 
 /** One tenant of Microsoft Entra ID and its Microsoft Graph. */
 export interface EntraTenant {

@@ -1,8 +1,8 @@
 import type { Clock } from '../../clock.js';
+import { configError } from '../../errors.js';
+import { isLoopback } from '../../model/is-loopback.js';
 import type { Secret } from '../../model/secret.js';
 import type { Logger, Metrics } from '../../observe.js';
-import { isLoopback } from '../address.js';
-import { configError } from '../read-errors.js';
 import type { RequestBudget } from '../request-budget.js';
 import type { DocumentDirectory } from './document.js';
 import { createFileDirectory } from './file-directory.js';

@@ -1,9 +1,8 @@
 import type { Clock } from '../../clock.js';
-import { StaleEvent, type SyncError } from '../../errors.js';
+import { configError, StaleEvent, type SyncError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
 import { parseWebhookSecret, signedContent, WEBHOOK_SECRET_REMEDY } from '../../standard-webhooks.js';
 import { unprovenEvent } from '../event-body.js';
-import { configError } from '../read-errors.js';
 import { verifyHmacSha256 } from '../signature.js';
 import type { EventSource, RawRequest } from '../source.js';
 import { createWebhook } from '../webhook.js';

@@ -1,7 +1,7 @@
 import { createPrivateKey, type KeyObject, webcrypto } from 'node:crypto';
 import { type ClientAuth, modifyAssertion, PrivateKeyJwt } from 'openid-client';
+import { configError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
-import { configError } from '../read-errors.js';
 import type { OktaOrg } from './org.js';
 
 export interface OktaPrivateKey {

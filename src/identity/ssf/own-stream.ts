@@ -1,5 +1,5 @@
+import { configError } from '../../errors.js';
 import type { Logger } from '../../observe.js';
-import { configError } from '../read-errors.js';
 import { EVENTS_REQUESTED } from './meaning.js';
 import { POLL, PUSH, type Stream, type StreamApi, type StreamRequest } from './stream-api.js';
 import type { Transmitter } from './transmitter.js';

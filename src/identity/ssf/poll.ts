@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type Clock, isoInstant } from '../../clock.js';
+import { configError } from '../../errors.js';
 import { parseJson, refusalOf } from '../http-client.js';
-import { configError } from '../read-errors.js';
 import { parseShape, parseStored } from '../records.js';
 import type { EventPoll, IdentityEvent } from '../source.js';
 import { type SetContext, toIdentityEvent } from './identity-event.js';

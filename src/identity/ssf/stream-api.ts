@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import type { Clock } from '../../clock.js';
+import { configError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
 import type { AccessTokenSource } from '../access-token.js';
 import { type Authorize, bearer, sendAuthorized } from '../api-client.js';
 import { type HttpAnswer, type HttpClient, parseJson, refusalOf } from '../http-client.js';
-import { configError, incomplete } from '../read-errors.js';
+import { incomplete } from '../read-errors.js';
 import { parseShape } from '../records.js';
 import type { Transmitter, TransmitterMetadata } from './transmitter.js';
 

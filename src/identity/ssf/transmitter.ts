@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import type { Clock } from '../../clock.js';
-import { isLoopback } from '../address.js';
+import { configError } from '../../errors.js';
+import { isLoopback } from '../../model/is-loopback.js';
 import { type HttpClient, parseJson, refusalOf } from '../http-client.js';
-import { configError, incomplete } from '../read-errors.js';
+import { incomplete } from '../read-errors.js';
 import { parseShape } from '../records.js';
 
 /** The configuration of a transmitter (SSF 1.0, section 7.1): the fields that scopemesh uses. */

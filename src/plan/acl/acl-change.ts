@@ -1,6 +1,6 @@
 import type { AclObject } from '../../model/acl.js';
+import { canonicalJson } from '../../model/canonical-json.js';
 import type { Principal } from '../../model/cause.js';
-import { compareText } from '../../model/compare-text.js';
 import type {
   ChangeReason,
   DecidedPerson,
@@ -86,14 +86,4 @@ export function nameOf(object: AclObject): readonly string[] {
 /** A text that is equal for equal objects, regardless of the order of fields; for comparison and to record writes. */
 export function digestObject({ object }: AclObject): string {
   return canonicalJson(object);
-}
-
-/** The same for any JSON value. */
-export function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
-  const fields = Object.entries(value)
-    .filter(([, field]) => field !== undefined)
-    .toSorted(([a], [b]) => compareText(a, b));
-  return `{${fields.map(([key, field]) => `${JSON.stringify(key)}:${canonicalJson(field)}`).join(',')}}`;
 }

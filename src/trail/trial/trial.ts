@@ -1,5 +1,5 @@
 import type { Trail } from '../../decisions/trail.js';
-import { SyncError } from '../../errors.js';
+import { configError } from '../../errors.js';
 import type { Hold } from '../../plan/plan.js';
 import { indexLimits, openAnswer, type TrailAnswer } from '../answer.js';
 import type { LoggedCall } from '../calls/logged-call.js';
@@ -50,9 +50,11 @@ export async function trial(trail: Trail, question: TrialQuestion): Promise<Tria
   const { extent, head } = await openAnswer(trail, at);
   const { first } = extent;
   if (first === undefined)
-    throw refusal('the decision log is empty, so nothing was observed: start scopemesh run in mode observe');
+    throw configError(
+      'the decision log is empty, so nothing was observed: start scopemesh run in mode observe',
+    );
   if (question.from !== undefined && question.from < first)
-    throw refusal(`the decision log begins at ${first}: ask with --from ${first}, or leave --from out`);
+    throw configError(`the decision log begins at ${first}: ask with --from ${first}, or leave --from out`);
   const longest = new Date(Math.max(Date.parse(at) - MAX_DEFAULT_MS, Date.parse(first)));
   const earliest = question.from ?? longest.toISOString();
   const past = await readPastPlans(trail, { from: earliest, to: at, orWrite: question.from === undefined });
@@ -102,8 +104,4 @@ async function countRequests(
     else if (call.at === undefined || (call.at >= from && call.at <= to)) counter.add(call);
   }
   return counter.result();
-}
-
-function refusal(message: string): SyncError {
-  return new SyncError('ERR_CONFIG', message, { retriable: false });
 }

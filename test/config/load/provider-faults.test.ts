@@ -89,6 +89,14 @@ const CASES: readonly [string, string, readonly string[], readonly string[]][] =
     ],
   ],
   [
+    'plain http to a name that a resolver may have at another machine',
+    provider('kind: oidc, issuer: "http://idp.localhost", directory: x'),
+    ['providers'],
+    [
+      '1:47: providers[0].issuer: plain http to a host that is not loopback; use https, or set "insecure: true" on this provider',
+    ],
+  ],
+  [
     'plain http to a directory elsewhere',
     oidc('directory: "http://10.0.0.1/c.json"'),
     ['providers'],

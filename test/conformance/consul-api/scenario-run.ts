@@ -12,6 +12,14 @@ const answerTimeoutMs = 30_000;
 const waitPerAnswer = 4;
 const longestWaitMs = 10_000;
 
+/** How long queries wait at most unless answers are slow; without one, as long as the exchange says. */
+export interface QueryWaits {
+  /** Those that are to be woken. */
+  readonly wokenMs?: number;
+  /** Those that are to wait to the end. */
+  readonly endedMs?: number;
+}
+
 export interface ExchangeFailure {
   readonly scenario: string;
   readonly exchange: string;
@@ -23,14 +31,16 @@ export interface ExchangeFailure {
 export class ScenarioRun {
   readonly #server: ConsulUnderTest;
   readonly #idp: KeySetServer;
+  readonly #waits: QueryWaits;
   readonly #labels: Labels;
   readonly #saved = new Map<string, string>();
   readonly #lastIndexes = new Map<string, number>();
   #slowestMs = 0;
 
-  private constructor(server: ConsulUnderTest, nodeName: string, idp: KeySetServer) {
+  private constructor(server: ConsulUnderTest, nodeName: string, idp: KeySetServer, waits: QueryWaits) {
     this.#server = server;
     this.#idp = idp;
+    this.#waits = waits;
     this.#labels = new Labels(nodeName, idp);
     this.#saved.set('node', nodeName);
     this.#saved.set('idp', idp.address);
@@ -39,9 +49,9 @@ export class ScenarioRun {
   }
 
   /** Empties the server first. */
-  static async begin(server: ConsulUnderTest): Promise<ScenarioRun> {
+  static async begin(server: ConsulUnderTest, waits: QueryWaits = {}): Promise<ScenarioRun> {
     const nodeName = await resetConsul(server);
-    return new ScenarioRun(server, nodeName, await identityProvider());
+    return new ScenarioRun(server, nodeName, await identityProvider(), waits);
   }
 
   /** Makes the exchange and says what came, in the form of an expectation. */
@@ -53,7 +63,9 @@ export class ScenarioRun {
     const separator = exchange.path.includes('?') ? '&' : '?';
     const calls = meanwhile?.length ?? 0;
     const enoughMs = Math.min(Math.ceil(waitPerAnswer * calls * this.#slowestMs), longestWaitMs);
-    const waitMs = Math.max(milliseconds(wait), enoughMs);
+    const { wokenMs, endedMs } = this.#waits;
+    const mostMs = exchange.expected.woken === true ? wokenMs : endedMs;
+    const waitMs = Math.max(Math.min(milliseconds(wait), mostMs ?? longestWaitMs), enoughMs);
     const started = performance.now();
     const pending = this.#send(
       exchange,
@@ -150,10 +162,11 @@ export async function runScenarios(
   scenarios: readonly Scenario[],
   server: ConsulUnderTest,
   most = Number.POSITIVE_INFINITY,
+  waits: QueryWaits = {},
 ): Promise<ExchangeFailure[]> {
   const failures: ExchangeFailure[] = [];
   for (const scenario of scenarios) {
-    const run = await ScenarioRun.begin(server);
+    const run = await ScenarioRun.begin(server, waits);
     for (const exchange of scenario.exchanges) {
       const actual = await run.answer(exchange).catch((error: unknown) => String(error));
       if (isDeepStrictEqual(actual, exchange.expected)) continue;

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { parseGoDuration } from '../../../src/consul/http/acl-duration.js';
+import { parseDurationSeconds } from '../../../src/consul/http/acl-duration.js';
 import { createMovableClock } from '../../support/movable-clock.js';
 import {
   ABSENT,
@@ -254,9 +254,9 @@ describe('a duration of Go', () => {
   it('is read in seconds, and nothing else is one', () => {
     const durations = { '5m0s': 300, '24h0m0s': 86_400, '1m0.5s': 60.5, '250ms': 0.25, '1h': 3600, '0s': 0 };
     for (const [text, seconds] of Object.entries(durations))
-      expect(parseGoDuration(text)).toBeCloseTo(seconds);
+      expect(parseDurationSeconds(text)).toBeCloseTo(seconds);
     for (const text of ['', '5', '5x', 'm', '-5m', '1m 5s', '5m\n', `${'9'.repeat(20)}s`, '1e3s']) {
-      expect(parseGoDuration(text)).toBeUndefined();
+      expect(parseDurationSeconds(text)).toBeUndefined();
     }
   });
 });

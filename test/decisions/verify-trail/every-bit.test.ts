@@ -4,7 +4,7 @@ import { leafOf } from '../../../src/decisions/chain.js';
 import { appendLeaf, EMPTY_FRONTIER } from '../../../src/decisions/merkle.js';
 import { type TrailRecord, toTrailRecord } from '../../../src/decisions/trail-record.js';
 import { type TrailFault, type VerifyOptions, verifyTrail } from '../../../src/decisions/verify-trail.js';
-import { logOf, type Stored, verifier, withBit } from '../../support/signed-log.js';
+import { checkpointOf, logOf, type Stored, verifier, withBit } from '../../support/signed-log.js';
 import { isSoak } from '../../support/soak.js';
 
 const LOG = logOf(1_000);
@@ -32,22 +32,17 @@ function* changesOf(at: number): Iterable<{ readonly stored: Stored; readonly bi
 }
 
 /**
- * The records from the last checkpoint before this place. The verification keeps only the end of the chain and of the tree, and a
- * log may begin with a checkpoint, so it says the same as for the whole log.
+ * The last decision before this place, behind a checkpoint that is made for it. The verification keeps only the end of the chain
+ * and of the tree, and a log may begin with a checkpoint, so it says the same as for the whole log.
  */
-function fromCheckpoint(at: number): readonly TrailRecord[] {
-  const begin = RECORDS.findLastIndex(({ kind }, each) => each < at && kind === 'checkpoint');
-  return RECORDS.slice(Math.max(begin, 0), at);
-}
-
-/** The same with a checkpoint made for it right before the last decision, which makes it short. It is not signed. */
 function fromLastDecision(at: number): readonly TrailRecord[] {
-  const hashes = RECORDS.slice(0, at).flatMap((each) => (each.kind === 'decision' ? [each.link.hash] : []));
-  const last = RECORDS.findLast((each, place) => place < at && each.kind === 'decision');
-  if (last === undefined || hashes.length === 1) return RECORDS.slice(0, at);
-  const tree = hashes.slice(0, -1).reduce((each, hash) => appendLeaf(each, leafOf(hash)), EMPTY_FRONTIER);
-  const unsigned = { id: 'c', time: '', source: '', log: 'one', note: '', tree };
-  return [{ kind: 'checkpoint', checkpoint: unsigned }, last];
+  const before = RECORDS.slice(0, at).filter((each) => each.kind === 'decision');
+  const last = before.at(-1);
+  if (last === undefined || before.length === 1) return before;
+  const earlier = before.slice(0, -1);
+  const tree = earlier.reduce((each, { link }) => appendLeaf(each, leafOf(link.hash)), EMPTY_FRONTIER);
+  const head = { log: 'one', hash: earlier.at(-1)?.link.hash ?? '', tree };
+  return [toTrailRecord(checkpointOf(head)), last];
 }
 
 /** What the verification says of a record behind others, and whether it says so about this record. */
@@ -94,7 +89,7 @@ describe('a log of 1,000 decisions', () => {
     async () => {
       for (const at of CHECKPOINTS) {
         const { data } = JSON.parse(LOG[at] ?? '') as { readonly data: unknown };
-        const before = fromCheckpoint(at);
+        const before = fromLastDecision(at);
         const wrong: string[] = [];
         for (const { stored, bit } of changesOf(at)) {
           const { fault, isThere } = faultOf(at, before, toTrailRecord(stored), { verifiers: [verifier] });

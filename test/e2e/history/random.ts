@@ -1,4 +1,5 @@
-/** The same numbers for the same seed, on every machine (mulberry32). */
+import { randomNumbers } from '../../support/random-numbers.js';
+/** The same choices for the same seed, on every machine. */
 export interface Random {
   /** From 0, below `count`. */
   below(count: number): number;
@@ -10,13 +11,7 @@ export interface Random {
 }
 
 export function createRandom(seed: number): Random {
-  let state = seed >>> 0;
-  const next = () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
+  const next = randomNumbers(seed);
   const self: Random = {
     below: (count) => Math.floor(next() * count),
     pick(from) {

@@ -1,9 +1,9 @@
-import { generateKeyPairSync } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { OktaOptions } from '../../../src/identity/okta/okta.js';
 import { Secret } from '../../../src/model/secret.js';
 import { ALL_SCOPES } from '../../support/okta/server.js';
 import { API, type OktaWorld, startOktaWorld } from '../../support/okta/world.js';
+import { takeRsaPair } from '../../support/rsa-keys.js';
 
 const signal = new AbortController().signal;
 let world: OktaWorld;
@@ -32,7 +32,7 @@ describe('the service app', () => {
   );
 
   it('signs with an RSA key as well as with an elliptic curve', async () => {
-    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const { privateKey } = takeRsaPair();
     const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
     const credentials = { ...world.server.credentials, privateKey: new Secret(pem) };
     // Another key than the one registered: signed, sent, and refused.

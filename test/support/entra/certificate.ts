@@ -1,8 +1,9 @@
-import { generateKeyPairSync, sign } from 'node:crypto';
+import { sign } from 'node:crypto';
+import { takeRsaPair } from '../rsa-keys.js';
 
 /** A certificate of its own key, in PEM: as small as X.509 allows (RFC 5280, section 4.1). */
 export function selfSigned(): { readonly certificate: string; readonly key: string } {
-  const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const { publicKey, privateKey } = takeRsaPair();
   const algorithm = Buffer.from('300d06092a864886f70d01010b0500', 'hex');
   const name = der(
     0x30,

@@ -1,4 +1,5 @@
 import { createHmac, generateKeyPairSync, type JsonWebKey, type KeyObject, sign } from 'node:crypto';
+import { takeRsaPair } from '../rsa-keys.js';
 
 /** A key that signs compact JWS (RFC 7515) by the letter of the specifications, with no library that scopemesh uses. */
 export interface SetSigner {
@@ -13,9 +14,7 @@ export interface SetSigner {
 
 export function createSigner(kid: string, alg: 'ES256' | 'RS256' | 'PS256' = 'ES256'): SetSigner {
   const { privateKey, publicKey } =
-    alg === 'ES256'
-      ? generateKeyPairSync('ec', { namedCurve: 'P-256' })
-      : generateKeyPairSync('rsa', { modulusLength: 2048 });
+    alg === 'ES256' ? generateKeyPairSync('ec', { namedCurve: 'P-256' }) : takeRsaPair();
   const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
   return {
     kid,

@@ -1,5 +1,6 @@
 import { compactVerify, createLocalJWKSet, decodeJwt, type JSONWebKeySet } from 'jose';
 import { Agent, request } from 'undici';
+import { messageOf } from '../../../errors.js';
 import type { JsonObject } from '../body.js';
 import { quoted, serverFailure } from '../exchange.js';
 import type { AclAuthMethodRow } from '../state/rows.js';
@@ -196,8 +197,4 @@ function dialError(url: string, error: unknown): string {
   const { hostname, port, protocol } = new URL(url);
   const at = port === '' ? (protocol === 'https:' ? '443' : '80') : port;
   return `dial tcp ${hostname}:${at}: connect: connection refused`;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,5 +1,5 @@
+import { formatGoDuration, goDurationError, parseGoDuration } from '../../../model/go-duration.js';
 import { badRequest, serverFailure } from '../exchange.js';
-import { formatGoDuration, goDurationError, parseGoDuration } from '../go-duration.js';
 
 const shortestNs = 60e9;
 const longestNs = 86_400e9;

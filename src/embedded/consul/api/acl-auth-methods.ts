@@ -1,9 +1,9 @@
+import { formatGoDuration, goDurationError, parseGoDuration } from '../../../model/go-duration.js';
 import { isRecord } from '../../../model/is-record.js';
 import { sameName } from '../acl/acl-links.js';
 import { requireMethodTtl } from '../acl/token-expiration.js';
 import { fieldOf, numberIn, objectIn, requireMapField, textIn, withoutEmpty } from '../body.js';
 import { badRequest, ConsulFailure, serverFailure } from '../exchange.js';
-import { formatGoDuration, goDurationError, parseGoDuration } from '../go-duration.js';
 import type { ServerContext } from '../server-context.js';
 import { anyMap, duration, int, string } from '../shape.js';
 import type { AclAuthMethodRow } from '../state/rows.js';

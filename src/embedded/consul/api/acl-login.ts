@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { compareText } from '../../../model/compare-text.js';
+import { parseGoDuration } from '../../../model/go-duration.js';
 import { sameName } from '../acl/acl-links.js';
 import { secretOf } from '../acl/acl-resolver.js';
 import { computeBindName } from '../acl/bind-name.js';
@@ -9,7 +10,6 @@ import { type Identity, identityOf, requireValid } from '../acl/verified-claims.
 import { requireMapField, textIn, textMapIn, withoutEmpty } from '../body.js';
 import type { Call, Route } from '../call.js';
 import { ConsulFailure, type ConsulReply, goJson, quoted } from '../exchange.js';
-import { parseGoDuration } from '../go-duration.js';
 import type { ServerContext } from '../server-context.js';
 import { string, stringMap } from '../shape.js';
 import type { AclAuthMethodRow, AclTokenRow } from '../state/rows.js';

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { formatGoDuration, goDurationError, parseGoDuration } from '../../../model/go-duration.js';
 import { decodeLooseBody, textIn, textsIn } from '../body.js';
 import type { Call, Route } from '../call.js';
 import { applied, badRequest, ConsulFailure, type ConsulReply, serverFailure } from '../exchange.js';
-import { formatGoDuration, goDurationError, parseGoDuration } from '../go-duration.js';
 import { readable } from '../query.js';
 import { type Decoded, list, string, strings } from '../shape.js';
 import { nodeKey } from '../state/catalog-writes.js';

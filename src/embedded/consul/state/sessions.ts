@@ -1,5 +1,5 @@
 import type { Clock } from '../../../clock.js';
-import { parseGoDuration } from '../go-duration.js';
+import { parseGoDuration } from '../../../model/go-duration.js';
 import { deleteKey } from './kv-writes.js';
 import type { SessionRow } from './rows.js';
 import type { StateStore, WriteTransaction } from './state-store.js';

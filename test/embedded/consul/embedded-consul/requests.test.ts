@@ -1,9 +1,13 @@
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Clock } from '../../../../src/clock.js';
 import {
   createEmbeddedConsul,
   type EmbeddedConsul,
 } from '../../../../src/embedded/consul/embedded-consul.js';
+import { createNotifier } from '../../../../src/notifier.js';
+import { aborted } from '../../../support/aborted.js';
+import { until } from '../../../support/until.js';
 
 describe('a request to the embedded Consul', () => {
   let consul: EmbeddedConsul;
@@ -59,5 +63,33 @@ describe('a request to the embedded Consul', () => {
       "Failed to parse body: invalid character 'x' looking for beginning of value",
       'Failed to parse body: EOF',
     ]);
+  });
+});
+
+describe('a query that waits at the embedded Consul', () => {
+  it('waits no longer when its client goes away', async () => {
+    const waiting = createNotifier();
+    let wait: AbortSignal | undefined;
+    const clock: Clock = {
+      now: () => 0,
+      sleep(_ms, signal) {
+        wait = signal;
+        waiting.notify();
+        return aborted(signal);
+      },
+    };
+    const consul = await createEmbeddedConsul({ defaultPolicy: 'allow', clock });
+    try {
+      const gone = new AbortController();
+      const { signal } = new AbortController();
+      const answer = fetch(`${consul.address}/v1/kv/a?index=99&wait=60s`, { signal: gone.signal });
+      await waiting.wait(signal);
+      expect(wait?.aborted).toBe(false);
+      gone.abort(new Error('gone'));
+      await expect(answer).rejects.toThrow('gone');
+      await until('the wait ends', () => wait?.aborted);
+    } finally {
+      await consul.close();
+    }
   });
 });

@@ -125,7 +125,7 @@ describe('memory', () => {
   };
 
   it('does not grow with accepted or refused sets', async () => {
-    // As long as they may be, so that to remember them would show: six thousand are 2.4 MB and more.
+    // As long as they may be, so that to remember them would show: three thousand are 1.2 MB and more.
     const name = (index: number) => `${index}`.padStart(400, '-');
     const round = async (from: number, to: number) => {
       for (let index = from; index < to; index += 50) {
@@ -137,7 +137,7 @@ describe('memory', () => {
     };
     await round(0, 500);
     const before = heapMiB();
-    await round(500, 6_500);
-    expect(heapMiB() - before).toBeLessThan(2);
+    await round(500, 3_500);
+    expect(heapMiB() - before).toBeLessThan(1);
   }, 120_000);
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatGoDuration, parseGoDuration } from '../../../src/embedded/consul/go-duration.js';
+import { formatGoDuration, parseGoDuration } from '../../src/model/go-duration.js';
 
 describe('durations in Go’s notation', () => {
   it('read as they are written', () => {
@@ -16,11 +16,12 @@ describe('durations in Go’s notation', () => {
     ['1.5h', 5400e9],
     ['-2ms', -2e6],
     ['0', 0],
+    ['9223372036s', 9223372036e9],
   ])('%s is %d ns', (text, ns) => {
     expect(parseGoDuration(text)).toBe(ns);
   });
 
-  it.each(['', '5', 's', '1x', '1 s', '--1s'])('%j is no duration', (text) => {
+  it.each(['', '5', 's', '1x', '1 s', '--1s', '9223372037s'])('%j is no duration', (text) => {
     expect(parseGoDuration(text)).toBeUndefined();
   });
 });

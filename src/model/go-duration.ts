@@ -11,6 +11,8 @@ export function parseGoDuration(text: string): number | undefined {
   for (const part of (match[2] ?? '').matchAll(/(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g)) {
     total += Number(part[1]) * (unitNs.get(part[2] ?? '') ?? 0);
   }
+  // A duration has 64 bits, with the sign.
+  if (total >= 2 ** 63) return undefined;
   return match[1] === '-' ? -total : total;
 }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { canonicalJson } from '../../src/decisions/canonical-json.js';
+import { canonicalJson } from '../../src/model/canonical-json.js';
 
 describe('canonical JSON', () => {
   // The examples of RFC 8785, sections 3.2.2 and 3.2.3.
