@@ -12,7 +12,7 @@ import type { Change } from '../plan/plan.js';
 import { draftOf } from './decision-drafts.js';
 import type { ApplyDeps } from './deps.js';
 import { entryAfter, isLikeWritten, type Source, sourcesAfter } from './entry-sources.js';
-import { journaledWrite } from './journaled-write.js';
+import { journaledWrite, withdraw } from './journaled-write.js';
 
 /** The changes of one service-intentions entry. */
 export interface EntryWrite {
@@ -82,13 +82,18 @@ export async function writeEntry(
     );
     const reserved = write.reserve(changes);
     const halves = split(changes);
+    let isSent = false;
+    const sendPart = (stop: AbortSignal) => {
+      isSent = true;
+      return send(destination, current, sources, intentions, stop);
+    };
     const end = await journaledWrite(
       {
         key,
         requests: [
           {
             drafts,
-            send: (stop) => send(destination, current, sources, intentions, stop),
+            send: sendPart,
             lastApplied,
             onWritten: (index) =>
               write.onWritten(changes, entryAfter(current, destination, sources, index ?? 0), lastApplied),
@@ -108,7 +113,13 @@ export async function writeEntry(
       },
       deps,
       signal,
-    );
+    ).catch(async (error) => {
+      if (isSent) throw error;
+      write.onNotMade(changes);
+      // What is recorded and not sent is no write whose answer was lost. If this fails, recovery takes it for one.
+      await withdraw(key, drafts, deps).catch(() => {});
+      throw error;
+    });
     replaced = [];
     if (end.kind === 'written') [overtaken, isBegun] = [[], true];
     else write.onNotMade(changes);

@@ -26,13 +26,15 @@ export async function carryOutOrders(
     return (await endReleased(id, deps)) || isTaken;
   });
   // A quarantine waits neither for the directory nor for a store that refuses its record.
-  if (hasOrder(job) && deps.world.clientBlock(id) !== undefined) {
+  const closed = await runSettled(async () => {
+    if (!hasOrder(job) || deps.world.clientBlock(id) === undefined) return;
     await deps.queue.add(reach.closing());
     await closeLogins(id, job, deps, signal);
-  }
+  });
   if (recorded.status === 'rejected') throw recorded.reason;
   // Neither the closing nor a refusing KV waits for the other.
   if (recorded.value) await writeQuarantine(id, deps, signal);
+  if (closed.status === 'rejected') throw closed.reason;
 }
 
 /** Settles what a crash left, and ends a quarantine that a person has released. True if it ended. */

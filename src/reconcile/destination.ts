@@ -14,7 +14,7 @@ import type { JobResult } from '../queue/queue.js';
 import { readEntry } from '../read/read-entry.js';
 import { isPlannedNow } from '../state/state-plan.js';
 import type { DestinationDeps } from './deps.js';
-import { isUnchanged } from './fresh-plan.js';
+import { isConfirmed } from './fresh-plan.js';
 import { planGuarded } from './guarded-plan.js';
 import { releasedProviders, waitForJwtProviders } from './jwt-waiting.js';
 import { readDestination, storeNew } from './read-destination.js';
@@ -86,14 +86,14 @@ async function planAndWrite(
     const waits = await waitForJwtProviders(text, plan.awaits ?? [], guarded.job, deps);
     const isLast = plans > MAX_PLANS;
     const changes = isLast ? plan.changes.filter(({ widens }) => !widens) : plan.changes;
-    let isConfirmed = true;
+    let isAsRead = true;
     const confirm = async () => {
       // A failure is thrown below, when nothing is under way any more.
       const now = await reading?.catch(() => undefined);
-      isConfirmed = reading === undefined || (now !== undefined && isUnchanged(guarded, now, basis, deps));
+      isAsRead = reading === undefined || (now !== undefined && isConfirmed(guarded, now, basis, deps));
     };
     const isAsPlanned = (part: readonly Change[]) => {
-      if (!isConfirmed) return false;
+      if (!isAsRead) return false;
       if (isLast) return true;
       if (world.mapping !== mapping || isFrozen() !== wasFrozen) return false;
       return isPlannedNow(part, guarded, world, clock.now());

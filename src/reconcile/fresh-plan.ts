@@ -7,7 +7,7 @@ import { quarantinedIn } from '../plan/holds.js';
 import type { Plan } from '../plan/plan.js';
 import type { KeyRecord } from '../queue/journal.js';
 import { type EntryNow, readEntryNow } from '../read/read-entry.js';
-import { isPlannedAgain, planByState, type StatePlan } from '../state/state-plan.js';
+import { hasSameFacts, isPlannedAgain, planByState, type StatePlan } from '../state/state-plan.js';
 import type { DestinationDeps } from './deps.js';
 import { refreshJwtProviders } from './jwt-waiting.js';
 import type { KnownDestination } from './read-destination.js';
@@ -84,14 +84,24 @@ export async function planFresh(
   return planFresh({ ...basis, read: now }, deps, signal);
 }
 
-/** Whether a plan stays as it is, by what Consul has now, by the triggers so far and by the facts of now. */
+/** Whether a plan stays as it is, with its guards: by what Consul has now, by the triggers so far and by the facts of now. */
 export function isUnchanged(
   fresh: FreshPlan,
-  { isAsKnown }: EntryNow,
+  now: EntryNow,
+  { job }: Pick<PlanBasis, 'job'>,
+  { world }: Pick<DestinationDeps, 'world'>,
+): boolean {
+  return now.isAsKnown && job() === fresh.job && hasSameFacts(fresh, world);
+}
+
+/** The same of a plan of which nothing but drafts is recorded: with it nothing is gone, held or counted. */
+export function isConfirmed(
+  fresh: FreshPlan,
+  now: EntryNow,
   { job }: Pick<PlanBasis, 'job'>,
   { world, clock }: Pick<DestinationDeps, 'world' | 'clock'>,
 ): boolean {
-  return isAsKnown && job() === fresh.job && isPlannedAgain(fresh, fresh.unguarded, world, clock.now());
+  return now.isAsKnown && job() === fresh.job && isPlannedAgain(fresh, fresh.unguarded, world, clock.now());
 }
 
 /** What is held already waits for a person, and not for reads. */

@@ -44,7 +44,7 @@ export function isPlannedNow(
   return hasSameFacts(made, world) || isStillPlanned(part, made.plan, planAgain(made, world, now));
 }
 
-/** Whether the plan of now is the same, before any guard. Most changes of the facts concern other destinations. */
+/** Whether the plan of now is the same, without the guards. Most changes of the facts concern other destinations. */
 export function isPlannedAgain(made: StatePlan, unguarded: Plan, world: WorldState, now: number): boolean {
   return hasSameFacts(made, world) || isDeepStrictEqual(planAgain(made, world, now), unguarded);
 }
@@ -65,7 +65,8 @@ function factsOf(world: WorldState, destination: ServiceName): Facts {
   return { claimsVersion: world.claimsVersion, userTokens: world.userTokens.facts, wildcard };
 }
 
-function hasSameFacts({ input, facts }: StatePlan, world: WorldState): boolean {
+/** If so, all that follows from them is the same, also edges that are gone and what guards count. */
+export function hasSameFacts({ input, facts }: StatePlan, world: WorldState): boolean {
   const now = factsOf(world, input.destination);
   return (
     now.claimsVersion === facts.claimsVersion &&

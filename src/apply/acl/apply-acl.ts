@@ -1,7 +1,7 @@
 import type { DraftDecision } from '../../model/decision.js';
 import { type AclChange, nameOf } from '../../plan/acl/acl-change.js';
 import { tokensToEnd } from '../../plan/acl/tokens.js';
-import { type JournaledRequest, journaledWrite } from '../journaled-write.js';
+import { type JournaledRequest, journaledWrite, withdraw } from '../journaled-write.js';
 import { type AclContext, aclDraftOf, aclRequest } from './acl-request.js';
 import type { AclDeps } from './deps.js';
 import { endTokens } from './end-tokens.js';
@@ -198,5 +198,7 @@ async function endLiveTokens(
     deps,
     signal,
   );
+  // Its record is in doubt, and the write that leaves tokens was not sent: recovery would end those of later logins.
+  if (ended === 0 && known?.isRecorded === false) await withdraw(key, [known.draft], deps);
   return ended === 'stale' ? 'stale' : ended > 0 ? 'made' : 'nothing';
 }

@@ -109,3 +109,26 @@ it('tokens whose record is in doubt are ended by one decision', async () => {
     `acl-binding-rule/${WEB}/${WEB}`,
   ]);
 });
+
+it('a record in doubt of tokens that are gone leaves no draft that would end those of later logins', async () => {
+  const consul = memoryAcl();
+  consul.put(rule());
+  consul.tokens = [aclToken('live')];
+  const { journal } = consul.deps;
+  let isLost = true;
+  const record: typeof journal.record = async (...args) => {
+    await journal.record(...args);
+    if (!isLost) return;
+    isLost = false;
+    consul.tokens = [];
+    throw failed('ERR_QUEUE_UNREACHABLE', 'no answer');
+  };
+  const deps = { ...consul.deps, journal: { ...journal, record } };
+  const changes = [
+    loss.remove(`acl-binding-rule-${WEB}/${WEB}`, rule()),
+    loss.endTokens(method(), { role: WEB }),
+  ];
+  await expect(applyAcl(application(changes), deps, NEVER)).rejects.toThrow('no answer');
+  expect([...consul.pending.values()].map(({ subject }) => subject)).not.toContain(`acl-token/${WEB}`);
+  expect(consul.settled).toEqual([]);
+});
