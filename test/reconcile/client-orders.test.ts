@@ -1,7 +1,10 @@
 import { expect, it } from 'vitest';
 import { Stopped } from '../../src/errors.js';
 import { clientKey } from '../../src/model/key.js';
-import { closeLogins } from '../../src/reconcile/client-orders.js';
+import { readAllAcl } from '../../src/read/read-acl.js';
+import { carryOutOrders, closeLogins } from '../../src/reconcile/client-orders.js';
+import { ClientReach } from '../../src/reconcile/client-reach.js';
+import { method } from '../apply/acl/memory-acl.js';
 import { CAUSE, NEVER } from '../apply/apply-rig.js';
 import { aclWorld, ID } from './acl/acl-world.js';
 
@@ -25,4 +28,21 @@ it('a stop while the logins of a client are closed ends the job, and is no failu
   const { acl, closing } = failing(new Stopped('the write waits for the next leader'));
   await expect(closing).rejects.toThrow(Stopped);
   expect(acl.warnings).toEqual([]);
+});
+
+it('a stop while the logins of a compromised client are closed keeps its quarantine in KV', async () => {
+  const acl = aclWorld();
+  const { job: deps } = acl;
+  acl.put(method());
+  await readAllAcl(deps, NEVER);
+  const at = CAUSE.receivedAt;
+  const order = { kind: 'secret-compromised' as const, ...ID, at, cause: CAUSE };
+  const job = { key, triggers: [{ key, cause: CAUSE, urgent: true, order }], attempts: 0 };
+  const stopping = {
+    ...deps,
+    writePlaces: { run: () => Promise.reject(new Stopped('the write waits for the next leader')) },
+  };
+  const carrying = carryOutOrders(ID, job, new ClientReach(ID, job, stopping), stopping, NEVER);
+  await expect(carrying).rejects.toThrow(Stopped);
+  expect(await deps.consul.quarantines.list(NEVER)).toMatchObject([ID]);
 });
