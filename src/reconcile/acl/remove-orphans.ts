@@ -6,10 +6,11 @@ import { guard } from '../../plan/guards/guards.js';
 import { isApprovable } from '../../plan/holds.js';
 import type { Hold } from '../../plan/plan.js';
 import { guardableOrphans } from '../../state/guard-left.js';
-import { planOrphaned } from '../../state/orphaned-acl.js';
+import { isStillOrphaned } from '../../state/orphaned-acl.js';
 import { asPlanned } from '../as-planned.js';
 import type { AclSweepDeps } from '../deps.js';
 import { guardFacts } from '../guard-facts.js';
+import { settleClientAcl } from './read-client-acl.js';
 
 export interface Left extends Pick<AclApplication, 'key' | 'cause' | 'lastApplied'> {
   /** Runs the removal of one object or client. Its failure is kept for the end. */
@@ -55,29 +56,39 @@ export async function removeOrphans(
   if (counted.length > 0) await window.store(deps.keyValues);
   // The client of one may be read meanwhile.
   const isAsPlanned: AclApplication['isAsPlanned'] = (change) => isPlanned(change) && kind.isStill(change);
-  let isStale = false;
   const made = new Set<string>();
+  const back = new Set<string>();
   const writers = writersOfAcl(deps.world);
-  for (const { subject, name, changes: planned } of kind.byOrphan(changes)) {
+  let isStale = false;
+  for (const orphan of kind.byOrphan(changes)) {
+    const { subject, name } = orphan;
+    const writer = writers.get(subject);
     const remove = async () => {
+      // A removal by its job without an answer may have been made: made again, it would have two decisions.
+      if (writer !== undefined) await settleClientAcl(writer, deps, signal);
+      let isTaken = false;
+      const narrowed = (isMade: boolean) => {
+        isTaken = isMade;
+      };
       // The job of the client may have removed some.
-      const present = new Set(planOrphaned(name, deps).changes.map((change) => change.subject));
-      const rest = planned.filter((change) => present.has(change.subject));
-      const end = await applyAcl({ ...left, changes: rest, isAsPlanned }, deps, signal);
-      if (end === 'stale') {
+      const rest = kind.present(orphan);
+      const application = { ...left, changes: rest ?? [], isAsPlanned, narrowed };
+      if (rest === undefined || (await applyAcl(application, deps, signal)) === 'stale') {
         isStale = true;
+        if (!isTaken && !isStillOrphaned(name, deps)) back.add(subject);
         return;
       }
-      await forgetRemoved(subject, writers, deps);
+      await forgetRemoved(name, writer, deps);
       made.add(subject);
     };
     await attempt(() => acl.objectsMutex.run(name, remove));
   }
-  const kept = used.filter(({ subject }) => !made.has(subject));
-  await forgetRulings(
-    used.filter(({ subject }) => made.has(subject)),
-    deps,
-  );
+  // Their clients are back, and nothing was taken from them.
+  for (const subject of counted) if (back.has(subject)) window.releaseEdge(subject);
+  if (back.size > 0) await window.store(deps.keyValues);
+  const isMade = ({ subject }: Hold) => made.has(subject);
+  await forgetRulings(used.filter(isMade), deps);
+  const kept = used.filter((hold) => !isMade(hold));
   await recordHolds(key, await journal.read(key), [...holds, ...kept], cause, deps, concerns);
   return { holds: holds.length, isStale };
 }

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { aclDraftOf } from '../../../src/apply/acl/acl-request.js';
-import { leftObjectsKey } from '../../../src/model/key.js';
+import { clientKey, formatKey, leftObjectsKey } from '../../../src/model/key.js';
 import { readAllAcl } from '../../../src/read/read-acl.js';
-import { aclToken, loss, policy, role, WEB } from '../../apply/acl/memory-acl.js';
+import { RevocationWindow } from '../../../src/state/revocation-window.js';
+import { aclToken, failed, loss, policy, role, WEB } from '../../apply/acl/memory-acl.js';
 import { CAUSE } from '../../apply/apply-rig.js';
 import { type AclWorld, denied } from './acl-world.js';
 import { long, orphanedWorld } from './orphaned-world.js';
@@ -95,5 +96,106 @@ describe('the removal of one unknown client’s objects', () => {
     world.before = async () => {};
     expect((await remove()).refusals).toEqual([]);
     expect(world.tokens).toEqual([]);
+  });
+
+  it('leaves what the job of the client wrote and a rejection keeps', async () => {
+    const { it: world, remove, rule, roles, subject, clients, run } = await orphanedWorld(0);
+    await remove();
+    await rule(1, 'approved');
+    await rule(2, 'rejected');
+    const key = formatKey(clientKey('main', long(2)));
+    const { lastApplied } = await world.job.journal.read(key);
+    expect(lastApplied.size).toBeGreaterThan(0);
+    await remove();
+    expect(roles().map((name) => `acl-role/${name}`)).toEqual([subject(2)]);
+    expect((await world.job.journal.read(key)).lastApplied).toEqual(lastApplied);
+    expect(world.world.records.of(key)).toEqual(lastApplied);
+    // A read of this client alone takes its scopes, before the directory is read again.
+    const id = { provider: 'main', clientId: long(2) };
+    world.world.forgetDirectory('main');
+    for (const client of clients.slice(1))
+      world.world.putClient(id, { ...client, grants: [] }, world.world.beginRead());
+    await run(2, { evidence: [{ provider: 'main', clients: [long(2)] }] });
+    expect(roles()).toEqual([]);
+  });
+
+  it('leaves what the job of the client wrote, and the approval, while an object stays', async () => {
+    const { it: world, remove, rule, roles, hold, subject } = await orphanedWorld(0);
+    await remove();
+    for (const at of [1, 2]) await rule(at, 'approved');
+    const { mode } = world.world.mapping;
+    world.before = async (line) => {
+      if (line.startsWith('delete')) world.setMapping({ mode: 'extend' });
+    };
+    await remove();
+    const [left = ''] = roles().slice(-1);
+    const at = subject(1) === `acl-role/${left}` ? 1 : 2;
+    const { lastApplied } = await world.job.journal.read(formatKey(clientKey('main', long(at))));
+    expect([lastApplied.size > 0, (await hold(at))?.reason]).toEqual([true, 'RevocationLimit']);
+    world.before = async () => {};
+    world.setMapping({ mode });
+    await remove();
+    expect(roles()).toEqual([]);
+  });
+
+  it.each([true, false])(
+    'has one decision although its job lost the answer, with the removal made: %s',
+    async (isMade) => {
+      const { it: world, remove, run, roles } = await orphanedWorld(10, 1);
+      const evidence = [{ provider: 'main', clients: [long(1)] }];
+      world.before = async (line) => {
+        if (!line.startsWith('delete')) return;
+        const id = line.slice('delete '.length);
+        // Consul deletes the rules of a method with it.
+        for (const [each, { kind, object }] of isMade ? [...world.objects] : [])
+          if (each === id || (kind === 'acl-binding-rule' && object.authMethod === id))
+            world.objects.delete(each);
+        throw failed('ERR_CONSUL_UNREACHABLE');
+      };
+      await expect(run(1, { evidence })).rejects.toThrow();
+      world.before = async () => {};
+      await readAllAcl(world.job, never);
+      await remove();
+      await run(1, { evidence });
+      expect(roles()).toEqual([]);
+      expect(subjectsOf(world)).toEqual([...new Set(subjectsOf(world))]);
+      expect(subjectsOf(world).map((subject) => subject.split('/')[0])).toContain('acl-role');
+    },
+  );
+
+  it('leaves an object that replaced the planned one to the next comparison', async () => {
+    const { it: world, remove, rule, roles, hold, subject, asked } = await orphanedWorld(0);
+    await remove();
+    for (const at of [1, 2]) await rule(at, 'approved');
+    const replaced: string[] = [];
+    world.before = async (line) => {
+      if (!line.startsWith('delete') || replaced.length > 0) return;
+      const other = roles().find((name) => !line.includes(name)) ?? '';
+      replaced.push(other);
+      const { cache } = world.job.acl;
+      const role = cache.of(other).role;
+      if (role === undefined) throw new Error('no role');
+      const object = { kind: 'acl-role', object: role.object } as const;
+      cache.wrote(object, { ...role, id: 'new' }, world.world.beginRead());
+    };
+    asked.times = 0;
+    expect((await remove()).isStale).toBe(true);
+    expect([roles(), asked.times]).toEqual([replaced, 1]);
+    const at = subject(1) === `acl-role/${replaced[0]}` ? 1 : 2;
+    expect((await hold(at))?.reason).toBe('RevocationLimit');
+  });
+
+  it('counts no longer if its client is back before anything was taken', async () => {
+    const { it: world, remove, clients, roles } = await orphanedWorld(3, 3);
+    world.before = async (line) => {
+      if (line.startsWith('delete')) world.putClients(...clients);
+    };
+    await remove();
+    // Of the first client something was removed.
+    const used = roles().length === 3 ? 1 : Number.NaN;
+    expect(world.job.window.used(world.nowMs)).toBe(used);
+    const stored = new RevocationWindow(600_000);
+    await stored.restoreFrom(world.job.keyValues);
+    expect(stored.used(world.nowMs)).toBe(used);
   });
 });
