@@ -49,6 +49,7 @@ const GROUND = [
   'open-once',
   'package-file',
   'retry-after',
+  'run-cooperatively',
   'safe-parse',
   'standard-webhooks',
 ];

@@ -1,7 +1,7 @@
 import type { ReconcilerDeps } from '../reconcile/deps.js';
 import { readConsulSide, readDirectory } from '../reconcile/read-all.js';
 import { restoreRecords } from '../reconcile/restore.js';
-import { runCooperatively } from '../reconcile/run-cooperatively.js';
+import { runCooperatively } from '../run-cooperatively.js';
 import { planningFleet } from '../state/fleet.js';
 
 /**

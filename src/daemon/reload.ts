@@ -10,7 +10,7 @@ import { policyOf } from '../plan/mode.js';
 import { needsUserTokens } from '../read/user-token-facts.js';
 import { aclTriggers, everyAclTrigger } from '../reconcile/acl/acl-triggers.js';
 import { type ReconcilerDeps, stampOf } from '../reconcile/deps.js';
-import { runCooperatively } from '../reconcile/run-cooperatively.js';
+import { runCooperatively } from '../run-cooperatively.js';
 import { planningFleet } from '../state/fleet.js';
 import { losingDestinations, toTriggers } from '../state/observe-consul.js';
 

@@ -12,10 +12,10 @@ import { planDestination } from '../plan/plan-destination.js';
 import { type JwtProviderChange, planJwtProviders } from '../plan/plan-jwt-providers.js';
 import { touchedProviders } from '../plan/touched-providers.js';
 import { parseEntryKeys } from '../plan/user-tokens.js';
+import { runCooperatively } from '../run-cooperatively.js';
 import { inputOf } from '../state/fleet.js';
 import { toTriggers } from '../state/observe-consul.js';
 import type { ReconcilerDeps as Deps } from './deps.js';
-import { runCooperatively } from './run-cooperatively.js';
 
 /** Destinations that are planned at once: some milliseconds. */
 const IN_ONE_PIECE = 50;

@@ -10,6 +10,7 @@ import { serviceText } from '../plan/world.js';
 import { noteDefaultPolicy } from '../read/note-default-policy.js';
 import { readDifferences } from '../read/read-consul.js';
 import { needsUserTokens } from '../read/user-token-facts.js';
+import { runCooperatively } from '../run-cooperatively.js';
 import { planningFleet } from '../state/fleet.js';
 import { losingDestinations, toTriggers } from '../state/observe-consul.js';
 import { aclBudget, countAhead } from './acl/acl-budget.js';
@@ -17,7 +18,6 @@ import { sweepAcl } from './acl/sweep-acl.js';
 import type { SweepDeps } from './deps.js';
 import { jwtProviderTriggers } from './jwt-provider-plans.js';
 import { pendingTriggers } from './pending-triggers.js';
-import { runCooperatively } from './run-cooperatively.js';
 import { runSettled } from './run-settled.js';
 import { reportSweep, type SweepSummary } from './sweep-summary.js';
 
