@@ -88,9 +88,7 @@ async function planAndWrite(
     const changes = isLast ? plan.changes.filter(({ widens }) => !widens) : plan.changes;
     let isAsRead = true;
     const confirm = async () => {
-      // A failure is thrown below, when nothing is under way any more.
-      const now = await reading?.catch(() => undefined);
-      isAsRead = reading === undefined || (now !== undefined && isConfirmed(guarded, now, basis, deps));
+      isAsRead = await isConfirmed(guarded, basis, deps);
     };
     const isAsPlanned = (part: readonly Change[]) => {
       if (!isAsRead) return false;

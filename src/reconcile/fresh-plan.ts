@@ -94,14 +94,16 @@ export function isUnchanged(
   return now.isAsKnown && job() === fresh.job && hasSameFacts(fresh, world);
 }
 
-/** The same of a plan of which nothing but drafts is recorded: with it nothing is gone, held or counted. */
-export function isConfirmed(
-  fresh: FreshPlan,
-  now: EntryNow,
+/** The same of a plan of which only drafts are recorded: with it nothing is gone, held or counted. False if the read fails. */
+export async function isConfirmed(
+  { reading, ...fresh }: FreshPlan,
   { job }: Pick<PlanBasis, 'job'>,
   { world, clock }: Pick<DestinationDeps, 'world' | 'clock'>,
-): boolean {
-  return now.isAsKnown && job() === fresh.job && isPlannedAgain(fresh, fresh.unguarded, world, clock.now());
+): Promise<boolean> {
+  if (reading === undefined) return true;
+  const now = await reading.catch(() => undefined);
+  if (now?.isAsKnown !== true || job() !== fresh.job) return false;
+  return isPlannedAgain(fresh, fresh.unguarded, world, clock.now());
 }
 
 /** What is held already waits for a person, and not for reads. */
