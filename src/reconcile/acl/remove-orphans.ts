@@ -6,7 +6,6 @@ import { guard } from '../../plan/guards/guards.js';
 import { isApprovable } from '../../plan/holds.js';
 import type { Hold } from '../../plan/plan.js';
 import { guardableOrphans } from '../../state/guard-left.js';
-import { isStillOrphaned } from '../../state/orphaned-acl.js';
 import { asPlanned } from '../as-planned.js';
 import type { AclSweepDeps } from '../deps.js';
 import { guardFacts } from '../guard-facts.js';
@@ -48,7 +47,8 @@ export async function removeOrphans(
   window.rejections.put(key, guarded.rejections);
   await recordHolds(key, record, [...holds, ...used], cause, deps, concerns);
   if (changes.length === 0) return { holds: holds.length, isStale: false };
-  // All count at once, whatever becomes of them: while some are removed, no plan of the fleet has those any more.
+  // All count at once, whatever becomes of them: while some are removed, no plan of the fleet has those any more. The count
+  // of one whose client is back stays too: its own job may have counted the same loss since.
   for (const subject of counted) {
     window.reserveEdge(subject, clock.now());
     window.confirmEdge(subject);
@@ -57,7 +57,6 @@ export async function removeOrphans(
   // The client of one may be read meanwhile.
   const isAsPlanned: AclApplication['isAsPlanned'] = (change) => isPlanned(change) && kind.isStill(change);
   const made = new Set<string>();
-  const back = new Set<string>();
   const writers = writersOfAcl(deps.world);
   let isStale = false;
   for (const orphan of kind.byOrphan(changes)) {
@@ -65,17 +64,12 @@ export async function removeOrphans(
     const writer = writers.get(subject);
     const remove = async () => {
       // A removal by its job without an answer may have been made: made again, it would have two decisions.
-      if (writer !== undefined) await settleClientAcl(writer, deps, signal);
-      let isTaken = false;
-      const narrowed = (isMade: boolean) => {
-        isTaken = isMade;
-      };
+      if (writer !== undefined) await attempt(() => settleClientAcl(writer, deps, signal));
       // The job of the client may have removed some.
       const rest = kind.present(orphan);
-      const application = { ...left, changes: rest ?? [], isAsPlanned, narrowed };
+      const application = { ...left, changes: rest ?? [], isAsPlanned };
       if (rest === undefined || (await applyAcl(application, deps, signal)) === 'stale') {
         isStale = true;
-        if (!isTaken && !isStillOrphaned(name, deps)) back.add(subject);
         return;
       }
       await forgetRemoved(name, writer, deps);
@@ -83,9 +77,6 @@ export async function removeOrphans(
     };
     await attempt(() => acl.objectsMutex.run(name, remove));
   }
-  // Their clients are back, and nothing was taken from them.
-  for (const subject of counted) if (back.has(subject)) window.releaseEdge(subject);
-  if (back.size > 0) await window.store(deps.keyValues);
   const isMade = ({ subject }: Hold) => made.has(subject);
   await forgetRulings(used.filter(isMade), deps);
   const kept = used.filter((hold) => !isMade(hold));
