@@ -73,6 +73,7 @@ export async function writeEntry(
     const changes = part;
     const current = entry;
     const drafts = toDrafts(changes, current, write, deps);
+    const ids = drafts.map(({ id }) => id);
     const sources = sourcesAfter(current?.sources ?? [], changes, owner);
     const lastApplied = new Map(
       changes.map(({ subject, after, remembered = after, opensBy }) => [
@@ -117,20 +118,19 @@ export async function writeEntry(
       if (isSent) throw error;
       write.onNotMade(changes);
       // What is recorded and not sent is no write whose answer was lost. If this fails, recovery takes it for one.
-      await withdraw(key, drafts, deps).catch(() => {});
+      await withdraw(key, ids, deps).catch(() => {});
       throw error;
     });
     replaced = [];
     if (end.kind === 'written') [overtaken, isBegun] = [[], true];
     else write.onNotMade(changes);
     if (end.kind === 'conflict') return { kind: 'again' };
-    if (end.kind === 'stale')
-      return isBegun ? { kind: 'again' } : { kind: 'stale', replaced: drafts.map(({ id }) => id) };
+    if (end.kind === 'stale') return isBegun ? { kind: 'again' } : { kind: 'stale', replaced: ids };
     if (end.kind === 'refused') {
       if (halves.length === 1) refusal ??= end.error;
       else {
         parts.unshift(...halves);
-        replaced = drafts.map(({ id }) => id);
+        replaced = ids;
       }
     }
     if (parts.length === 0) break;

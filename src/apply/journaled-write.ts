@@ -78,7 +78,7 @@ export async function journaledWrite(
   const drafts = [...requests.flatMap((request) => request.drafts), ...ahead];
   await Promise.all([deps.journal.record(key, drafts, write.replaced), write.reserve?.()]);
   if (write.isAsPlanned?.() === false) {
-    if (!keeps.includes('stale')) await withdraw(key, drafts, deps);
+    if (!keeps.includes('stale')) await withdraw(key, idsOf(drafts), deps);
     return { kind: 'stale' };
   }
   const decisions: SettledDecision[] = [];
@@ -106,23 +106,22 @@ export async function journaledWrite(
   const isMade = end.kind === 'written' && thrown === undefined;
   const lost = isMade ? overtaken.map((draft) => toSettled(draft, OVERTAKEN, deps.clock.now())) : [];
   await settleAll(key, [...lost, ...decisions], lastApplied.size === 0 ? {} : { lastApplied }, deps);
-  await withdraw(key, unsent, deps);
+  await withdraw(key, idsOf(unsent), deps);
   if (thrown !== undefined) throw thrown.error;
   return end;
 }
 
-/** Drafts whose request was never sent end without a decision. */
+/** Drafts whose request was never sent end without a decision. `ids`: theirs. */
 export async function withdraw(
   key: string,
-  drafts: readonly Pick<DraftDecision, 'id'>[],
-  { journal }: Pick<ApplyDeps, 'journal'>,
+  ids: readonly string[],
+  { journal }: { readonly journal: Pick<ApplyDeps['journal'], 'record'> },
 ): Promise<void> {
-  if (drafts.length === 0) return;
-  await journal.record(
-    key,
-    [],
-    drafts.map(({ id }) => id),
-  );
+  if (ids.length > 0) await journal.record(key, [], ids);
+}
+
+function idsOf(drafts: readonly DraftDecision[]): readonly string[] {
+  return drafts.map(({ id }) => id);
 }
 
 /** What came of one request. `outcome`: of its decisions, if it is known. `end` and `thrown`: no other is sent after it. */

@@ -1,4 +1,5 @@
 import type { Journal } from '../queue/journal.js';
+import { withdraw } from './journaled-write.js';
 
 /** IDs of drafts that are recorded and not sent yet: a new plan replaces them. */
 export interface UnsentDrafts {
@@ -15,16 +16,13 @@ export async function withUnsentDrafts<T>(
   work: (unsent: UnsentDrafts) => Promise<T>,
 ): Promise<T> {
   const unsent: UnsentDrafts = { ids: [] };
-  const withdraw = async () => {
-    if (unsent.ids.length > 0) await journal.record(key, [], unsent.ids);
-  };
   try {
     const result = await work(unsent);
-    await withdraw();
+    await withdraw(key, unsent.ids, { journal });
     return result;
   } catch (error) {
     // The first failure says more.
-    await withdraw().catch(() => {});
+    await withdraw(key, unsent.ids, { journal }).catch(() => {});
     throw error;
   }
 }

@@ -5,6 +5,7 @@ import { serviceText } from '../plan/world.js';
 import { mayRemove } from './decision-drafts.js';
 import { type PlanWriteDeps, stampOf } from './deps.js';
 import { type EntryEnd, type EntryWrite, writeEntry } from './entry-write.js';
+import { withdraw } from './journaled-write.js';
 
 /** Writes the changes of a plan, and updates the state, the mass guard's window and the record of corrections. */
 export async function writePlan(
@@ -19,7 +20,7 @@ export async function writePlan(
   const { world, window, contention, clock, consul, keyValues, metrics, queue, logger } = deps;
   const { key, destination, changes, replaced, overtaken } = write;
   if (changes.length === 0) {
-    if (replaced.length > 0) await deps.journal.record(key, [], replaced);
+    await withdraw(key, replaced, deps);
     return { kind: 'done' };
   }
   return writeEntry(

@@ -171,7 +171,7 @@ export async function settleLeftDecisions(id: ClientId, deps: OperatorDeps): Pro
   await recoverWrites(key, { pending: made, lastApplied: new Map() }, { find }, deps);
   await withdraw(
     key,
-    pending.filter((draft) => !made.includes(draft)),
+    pending.flatMap((draft) => (made.includes(draft) ? [] : draft.id)),
     deps,
   );
 }

@@ -199,6 +199,6 @@ async function endLiveTokens(
     signal,
   );
   // Its record is in doubt, and the write that leaves tokens was not sent: recovery would end those of later logins.
-  if (ended === 0 && known?.isRecorded === false) await withdraw(key, [known.draft], deps);
+  if (ended === 0 && known?.isRecorded === false) await withdraw(key, [known.draft.id], deps);
   return ended === 'stale' ? 'stale' : ended > 0 ? 'made' : 'nothing';
 }

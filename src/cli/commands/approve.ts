@@ -4,6 +4,7 @@ import { messageOf } from '../../errors.js';
 import { type Principal, systemUser } from '../../model/cause.js';
 import type { Decision } from '../../model/decision.js';
 import { definedFields } from '../../model/defined-fields.js';
+import { fieldOf } from '../../model/field-of.js';
 import { showQuarantines } from '../../operator/quarantine-records.js';
 import {
   createRulings,
@@ -204,9 +205,9 @@ async function withRulings(
         const path = `/api/holds/${encodeURIComponent(id)}/${verdict}`;
         const said = await daemon.post(path, { user: cli.context.user, override });
         if (said === undefined) return { kind: 'unknown' };
-        const hold = { subject: subjectOf(said) };
+        const hold = { subject: textIn(said, 'subject') ?? '' };
         if (needsSecond(said)) return { kind: 'first', hold };
-        return { kind: 'ruled', hold, ...definedFields({ waits: waitsOf(said) }) };
+        return { kind: 'ruled', hold, ...definedFields({ waits: textIn(said, 'waits') }) };
       },
       async release({ provider, clientId }) {
         const path = `/api/quarantines/${encodeURIComponent(provider)}/${encodeURIComponent(clientId)}/release`;
@@ -225,16 +226,13 @@ async function withRulings(
   });
 }
 
-function subjectOf(said: unknown): string {
-  return typeof said === 'object' && said !== null && 'subject' in said ? String(said.subject) : '';
-}
-
-function waitsOf(said: unknown): string | undefined {
-  return typeof said === 'object' && said !== null && 'waits' in said ? String(said.waits) : undefined;
+function textIn(said: unknown, name: string): string | undefined {
+  const value = fieldOf(said, name);
+  return value === undefined ? undefined : String(value);
 }
 
 function needsSecond(said: unknown): boolean {
-  return typeof said === 'object' && said !== null && 'needsSecond' in said && said.needsSecond === true;
+  return fieldOf(said, 'needsSecond') === true;
 }
 
 /** Why nobody can approve or reject a hold. */
