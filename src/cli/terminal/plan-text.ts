@@ -148,9 +148,8 @@ function changeRow(change: Change): Row {
 
 function holdRow(hold: Hold): Row {
   const { kind, source, destination, name } = hold.resource;
-  if (kind.startsWith('acl-'))
-    return { sign: '!', cells: [printable(name ?? ''), aclKindText(kind), byText(hold)] };
-  if (kind === 'claim') return { sign: '!', cells: [printable(name ?? ''), 'claim', byText(hold)] };
+  if (source === undefined || destination === undefined)
+    return { sign: '!', cells: [printable(name ?? hold.subject), aclKindText(kind), byText(hold)] };
   const what =
     hold.before === undefined && hold.after === undefined
       ? ''

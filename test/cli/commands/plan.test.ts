@@ -206,4 +206,11 @@ describe('a client whose record cannot be read', () => {
     });
     expect((await cli.run(['plan', '--json'])).json().holds).toContainEqual(expect.objectContaining(hold));
   });
+
+  it('is named in the text of a plan, and a record without a readable client id by its subject', async () => {
+    cli.brokenIdp('{ "clients": [{ "clientId": "web-app", "scopes": ["a b"] }, { "clientId": 5 }] }');
+    const { out } = await cli.run(['plan']);
+    expect(out).toMatch(/^ {4}! web-app +client +client main\/web-app \(unknown\)$/m);
+    expect(out).toMatch(/^ {4}! client\/main\/ +client$/m);
+  });
 });
