@@ -85,7 +85,7 @@ export function createJudge(mapping: Mapping): (call: JudgedCall) => CallVerdict
           })),
         ...closed.map(({ name }) => verdict(rule, name, 'limited')),
         ...held
-          .filter((each) => each.destination === destination)
+          .filter((each) => each.destination === destination.toLowerCase())
           .map(({ scope }) => verdict(rule, scope, 'held')),
       ];
     });

@@ -71,13 +71,7 @@ function open(
       if (!admitsKind(rule.actors, actorKind) || !mayUseScope(actorKind, grant.name, mapping, compile)) {
         limited.add(grant.name);
       } else if (!isPlainServiceName(destination)) {
-        held.push({
-          destination,
-          scope: grant.name,
-          reason: 'InvalidServiceName',
-          detail:
-            'the destination is not a plain service name (a-z, 0-9 and -); rename the scope or write the destination in the rule',
-        });
+        held.push(toHeld(destination, grant.name));
       } else {
         const actsForHuman = needsHuman(actorKind, mapping);
         const user = rule.userRequired || actsForHuman ? { user: { actsForHuman } } : {};
@@ -88,6 +82,18 @@ function open(
     }
   }
   return { actorKind, openings, held, limited: [...limited].toSorted() };
+}
+
+/** In lower case, as every destination is: names of config entries are case-insensitive, and each has one key. */
+function toHeld(destination: string, scope: string): HeldOpening {
+  const lower = destination.toLowerCase();
+  const written = lower === destination ? '' : ` ${JSON.stringify(destination)}`;
+  return {
+    destination: lower,
+    scope,
+    reason: 'InvalidServiceName',
+    detail: `the destination${written} is not a plain service name (a-z, 0-9 and -); rename the scope or write the destination in the rule`,
+  };
 }
 
 /** By name: `select.hasPlace` decides about the place, which is that of each source. */

@@ -70,9 +70,14 @@ import { clientText, mayOnlyLose, serviceText } from './world.js';
 export function planDestination(input: DestinationInput): Plan {
   const { destination, entry, mapping } = input;
   const key = destinationKey(destination.name, destination.namespace, destination.partition);
-  // No opening reaches a wildcard, and scopemesh owns nothing there.
-  if (destination.name === '*') return { key, changes: [], holds: [] };
   if (mapping.select?.hasService(destination) === false) return { key, changes: [], holds: [] };
+  // scopemesh owns nothing at a wildcard, and a scope that would open it is held.
+  if (destination.name === '*')
+    return {
+      key,
+      changes: [],
+      holds: sortHolds(planEdges({ ...input, entry: undefined }).flatMap(({ holds }) => holds)),
+    };
   const edges = planEdges(input);
   const changes = edges.flatMap((edge) => (edge.change === undefined ? [] : [edge.change]));
   const holds = edges.flatMap((edge) => edge.holds);

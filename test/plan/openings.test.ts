@@ -94,7 +94,7 @@ describe('a scope is held', () => {
     (to) => {
       const { openings, held } = opened([rule('s', to)], ['s']);
       expect(openings).toEqual([]);
-      expect(held).toMatchObject([{ destination: to, reason: 'InvalidServiceName' }]);
+      expect(held).toMatchObject([{ destination: to.toLowerCase(), reason: 'InvalidServiceName' }]);
     },
   );
 });

@@ -1,7 +1,7 @@
 import type { Config } from '../../../config/config.js';
 import { isCaller } from '../../model/catalog.js';
 import { isSelectedName } from '../../plan/openings.js';
-import { isPlainServiceName } from '../../plan/pattern.js';
+import { isPlainServiceName, substitute } from '../../plan/pattern.js';
 import type { WorldState } from '../../state/world-state.js';
 import { type Finding, namesText, notice, ok, warning } from './finding.js';
 import { type HttpNeed, httpNeeds } from './http-needs.js';
@@ -17,13 +17,32 @@ export function meshFindings(
   now: number,
   linked: ReadonlySet<string> = new Set(),
 ): readonly Finding[] {
-  const rules = [...destinationFindings(world, linked), ...protocolFindings(config, world)];
+  const rules = [
+    ...unnamedFindings(world),
+    ...destinationFindings(world, linked),
+    ...protocolFindings(config, world),
+  ];
   return [
     ...(rules.length === 0
       ? [ok('rules', `every rule has a destination that exists and can enforce it${unreadText(world)}`)]
       : rules),
     ...claimFindings(config, world, now, linked),
   ];
+}
+
+/** Rules whose written destination opens nothing, whatever the scope is. */
+function unnamedFindings(world: WorldState): readonly Finding[] {
+  return world.mapping.rules.flatMap(({ to, scope }) => {
+    const name = to === undefined ? undefined : substitute(to, {});
+    if (name === undefined || isPlainServiceName(name)) return [];
+    return [
+      warning(
+        'rules.destination',
+        `the rule of ${namesText([scope])} opens nothing, because its destination ${JSON.stringify(name)} is not a plain service name`,
+        'write one of a-z, 0-9 and - in the rule',
+      ),
+    ];
+  });
 }
 
 function destinationFindings(world: WorldState, linked: ReadonlySet<string>): readonly Finding[] {

@@ -92,6 +92,14 @@ describe('doctor', () => {
     expect(json().summary).toMatchObject({ error: errors });
   });
 
+  it.each(['*', 'Orders'])('warns of a rule whose destination %j opens nothing', async (to) => {
+    cli.configure({ scopes: { 'x:read': { to } } });
+    expect((await examine()).of('rules.destination')).toMatchObject({
+      severity: 'warning',
+      message: `the rule of x:read opens nothing, because its destination "${to}" is not a plain service name`,
+    });
+  });
+
   it('accepts the least token that works', async () => {
     await useToken(LEAST);
     const { status, of } = await examine();

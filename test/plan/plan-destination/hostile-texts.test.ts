@@ -28,6 +28,26 @@ describe('hostile texts', () => {
         (/^[a-z0-9][a-z0-9-]*$/.test(destination) && scope === `${destination}:connect`),
     );
 
+  test.each(['*', 'Orders', 'or.ders'])('hold a scope whose destination %j is not a plain name', (to) => {
+    const plans = plansOf(scene({ mapping: mapping({ rules: [rule('orders', to)] }) }));
+    expect(plans.flatMap(({ changes }) => changes)).toEqual([]);
+    expect(plans.flatMap(({ holds }) => holds)).toMatchObject([
+      { reason: 'InvalidServiceName', scopes: ['orders'], action: 'grant' },
+    ]);
+  });
+
+  test('give one destination in two cases one plan', () => {
+    const rules = [rule('orders', 'orders'), rule('orders', 'Orders')];
+    const plans = plansOf(scene({ mapping: mapping({ rules }) }));
+    expect(plans).toMatchObject([
+      {
+        key: { service: 'orders' },
+        changes: [{ verb: 'created' }],
+        holds: [{ reason: 'InvalidServiceName', detail: expect.stringContaining('destination "Orders"') }],
+      },
+    ]);
+  });
+
   test('in scopes never open a destination that the mapping does not name', () => {
     fc.assert(
       fc.property(
