@@ -124,8 +124,11 @@ export async function readConfigText(options: LoadOptions): Promise<string> {
   try {
     text = await options.readFile(resolve(options.path));
   } catch (error) {
+    const failure = failureOf(error);
+    if (failure === 'ERR_ENCODING_INVALID_ENCODED_DATA')
+      throw refuse('the file is not UTF-8', 'save it as UTF-8');
     throw refuse(
-      `the file cannot be read (${failureOf(error)})`,
+      `the file cannot be read (${failure})`,
       'check its path and permissions, or name another with -c',
     );
   }

@@ -176,4 +176,13 @@ decisions: { kind: kafka, brokers: ["k1:9092", "[::1]:9092"], tls: on, sasl: { m
         'missing.yaml:1:1: the file cannot be read (EACCES); check its path and permissions, or name another with -c',
     });
   });
+
+  it('that is not UTF-8 is reported as such', async () => {
+    const { loadConfig } = await import('../../config/load.js');
+    const readFile = async () => new TextDecoder('utf-8', { fatal: true }).decode(new Uint8Array([0xff]));
+
+    await expect(loadConfig({ path: 'latin.yaml', environment: {}, readFile })).rejects.toMatchObject({
+      message: 'latin.yaml:1:1: the file is not UTF-8; save it as UTF-8',
+    });
+  });
 });
