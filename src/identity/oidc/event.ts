@@ -95,5 +95,6 @@ function parse<T>(schema: z.ZodType<T>, json: unknown): T {
   const result = safeParse(schema, json);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
-  throw invalidEvent(`event: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'wrong form'}`);
+  const at = issue?.path.join('.') ?? '';
+  throw invalidEvent(`event: ${at === '' ? '' : `${at}: `}${issue?.message ?? 'wrong form'}`);
 }

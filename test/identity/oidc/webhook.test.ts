@@ -57,6 +57,13 @@ describe('an event of the provider kind oidc', () => {
     });
   });
 
+  test('is refused by its form, with the place of the fault where it is within the event', async () => {
+    await expect(receive(signed([]))).rejects.toThrow(/^event: Invalid input/);
+    await expect(receive(signed({ ...updated, data: {} }))).rejects.toThrow(
+      /^event: data\.clientId: Invalid/,
+    );
+  });
+
   test('session.revoked is an order for its subject', async () => {
     const event = { type: 'session.revoked', timestamp: AT, data: { subject: 'alice' } };
     expect(await receive(signed(event))).toEqual({
