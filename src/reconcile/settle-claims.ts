@@ -20,6 +20,8 @@ import { guardFacts } from './guard-facts.js';
 
 /** So often a claim is planned again at once because it changed while its write was recorded. */
 const MAX_PLANS = 2;
+/** A deletion and a creation; each is followed by another plan. */
+const MAX_WRITES = 2;
 const KEEPS_CHANGING = 'the claims on this client change while their record is written; it is planned again';
 
 /**
@@ -64,28 +66,26 @@ export async function settleClaims(
     await recordHolds(text, record, [...plan.holds, ...guarded], cause, deps, concerns);
     // There is one at most: a plan creates a record only where none exists.
     const change = changes.find(isShown);
-    if (change === undefined) return { end: 'unwritten', isFreed: false };
+    if (change === undefined) return 'unplanned';
     const isAsPlanned = () => {
       if (world.mapping !== mapping) return false;
       const { changes: still } = planned(planClaims(id, world, deps.clock.now())).plan;
       return still.some((each) => claimChangeText(each) === claimChangeText(change));
     };
-    const end = await writeClaim(text, change, overtaken, cause, onTouched, deps, signal, isAsPlanned);
-    return { end, isFreed: end !== 'stale' && change.verb === 'deleted' };
+    return writeClaim(text, change, overtaken, cause, onTouched, deps, signal, isAsPlanned);
   };
   let record = await journal.read(text);
   let overtaken = await recoverPendingClaims(text, record, onTouched, deps, signal);
-  let wasFreed = false;
-  for (let again = 0; ; record = await journal.read(text)) {
-    const { end, isFreed } = await settle(record, overtaken);
+  for (let again = 0, writes = 0; ; record = await journal.read(text)) {
+    const end = await settle(record, overtaken);
     if (end === 'stale') {
       if (++again > MAX_PLANS)
         throw new SyncError('ERR_CONSUL_CONFLICT', KEEPS_CHANGING, { retriable: true });
       continue;
     }
-    // The client is free for another service that claims it. Nothing else starts this job again for that.
-    if (!isFreed || wasFreed) return isChanged;
-    wasFreed = true;
+    // A deletion frees the client for another service that claims it, and a new record refuses the others, which is a hold
+    // of theirs. Nothing else starts this job again for that.
+    if (end === 'unplanned' || ++writes > MAX_WRITES) return isChanged;
     // Only the next run can judge a write whose answer was lost before this one.
     overtaken = [];
   }

@@ -83,6 +83,14 @@ describe('the record of a claim that was planned and is not yet written', () => 
     expect(it.outcomes()).toEqual(['web applied ClaimAdded']);
   });
 
+  it('refuses every other service that claims the client, with a hold', async () => {
+    const it = rigOf(() => {});
+    claim({ world: it.world, nowMs: NOW }, 'shop', 'web');
+    expect(await it.settle()).toBe(true);
+    expect(it.made).toEqual(['create web']);
+    expect(it.outcomes()).toEqual(['web applied ClaimAdded', 'shop held ClaimTaken']);
+  });
+
   it('is not created for a service that claims the client no longer, and its claim is planned again at once', async () => {
     const it = rigOf((record, at) => {
       if (record === 1) claim(at, 'shop');
