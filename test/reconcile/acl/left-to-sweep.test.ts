@@ -176,16 +176,19 @@ describe('the job of an unknown client that no Description names', () => {
     expect([roles().map((name) => `acl-role/${name}`), asked.times]).toEqual([[subject(2)], 0]);
   });
 
-  it('says in observe that an order closed the client, although the comparison held its removal', async () => {
-    const { it: world, remove, run, ownHolds } = await orphanedWorld(1);
-    await remove();
-    world.setMapping({ mode: 'observe' });
-    world.world.setClientBlock({ provider: 'main', clientId: long(1) }, 'ClientQuarantined');
-    world.forget();
-    await run(1);
-    expect(new Set([...(await ownHolds(1)).values()].map(({ reason }) => reason))).toContain('ModeForbids');
-    expect(world.decided().length).toBeGreaterThan(0);
-  });
+  it.each(['observe', 'extend'] as const)(
+    'says in %s that an order closed the client, although the comparison held its removal',
+    async (mode) => {
+      const { it: world, remove, run, ownHolds } = await orphanedWorld(1);
+      await remove();
+      world.setMapping({ mode });
+      world.world.setClientBlock({ provider: 'main', clientId: long(1) }, 'ClientQuarantined');
+      world.forget();
+      await run(1);
+      expect([...(await ownHolds(1)).values()].map(({ reason }) => reason)).toContain('ModeForbids');
+      expect(world.decided().length).toBeGreaterThan(0);
+    },
+  );
 
   it('removes them where a selection names clients, for then the comparison removes none', async () => {
     const select = createSelection({ clients: ['client 1*'] });
