@@ -24,7 +24,7 @@ export function jobOf(clients: readonly string[] = []): Job {
 /** The two edges of `orders`, and what a plan of them is made from. `reads`: what Consul was asked for. */
 export function planRig(stored: ReadonlyMap<string, IntentionEntry> = new Map()) {
   const world = worldWithTwo();
-  const { deps } = depsOf(world, {});
+  const { deps, decisions } = depsOf(world, {});
   const entry = world.entries.get(keyOf('orders'));
   const reads: string[] = [];
   const read = async ({ name }: ServiceName) => {
@@ -42,7 +42,7 @@ export function planRig(stored: ReadonlyMap<string, IntentionEntry> = new Map())
     };
   };
   return {
-    ...{ world, deps, entry, reads, basis },
+    ...{ world, deps, decisions, entry, reads, basis },
     plans: vi.spyOn(world, 'openings'),
     /** A read shows the client no more. */
     lose: (clientId: string) => world.putClient({ provider: 'main', clientId }, undefined, world.beginRead()),
