@@ -3,10 +3,12 @@ import { SyncError } from '../../../src/errors.js';
 import type { IntentionEntry, ServiceName } from '../../../src/model/intention.js';
 import { ruleOnHold } from '../../../src/operator/approvals.js';
 import { reconcileDestination } from '../../../src/reconcile/destination.js';
-import { claiming, client, keyOf, NOW, rule } from '../../plan/scene.js';
+import { ALLOW, claiming, client, entry, keyOf, NOW, named, ourSource, rule } from '../../plan/scene.js';
 import { jobOf, KEY, planRig, subjectOf, TEXT } from '../plan-basis.js';
 
 const never = new AbortController().signal;
+/** The edge of `web` is gone. */
+const CLOSED = { ...entry('orders', ourSource('api', ALLOW)), modifyIndex: 8 };
 const WEB = { provider: 'main', clientId: 'web' };
 
 /** The job of `orders`, whose writes `before` may refuse. */
@@ -86,6 +88,23 @@ describe('the edge of a client in quarantine', () => {
     expect(await holds()).toEqual([HELD]);
   });
 
+  it('is held also if it is closed already', async () => {
+    const { world, written, run, holds } = rig();
+    world.setClientBlock(WEB, 'ClientQuarantined');
+    world.putEntry(named('orders'), CLOSED);
+    await run();
+    expect([written, await holds()]).toEqual([[], [HELD]]);
+  });
+
+  it('is held also if another edge is removed with it', async () => {
+    const { world, deps, lose, run, holds } = rig();
+    Object.assign(deps.consul.intentions, { delete: async () => ({ kind: 'written' as const }) });
+    world.setClientBlock(WEB, 'ClientQuarantined');
+    lose('api');
+    await run(['api']);
+    expect(await holds()).toEqual([HELD]);
+  });
+
   it('is held until it is open again, which has the end of the quarantine as its reason', async () => {
     const of = await quarantined();
     const { world, decisions, run, holds } = of;
@@ -103,6 +122,18 @@ describe('the edge of a client in quarantine', () => {
       'QuarantineEnded',
     ]);
   });
+});
+
+it('nothing is opened once a freeze began while that was recorded', async () => {
+  const { world, deps, run, written } = rig();
+  world.putEntry(named('orders'), CLOSED);
+  const { record } = deps.journal;
+  deps.journal.record = async (...args) => {
+    await record(...args);
+    world.freezes.start({ kind: 'started', since: 0 });
+  };
+  await run();
+  expect([written, (await deps.journal.read(TEXT)).pending]).toEqual([[], []]);
 });
 
 it('an edge with the mark and without a record is recorded if it is as wanted', async () => {
