@@ -67,10 +67,8 @@ export async function removeOrphans(
       if (writer !== undefined) await attempt(() => settleClientAcl(writer, deps, signal));
       // The job of the client may have removed some.
       const rest = kind.present(orphan);
-      const isMade =
-        rest !== undefined &&
-        (await applyAcl({ ...left, changes: rest, isAsPlanned }, deps, signal)) === 'done';
-      if (!isMade) {
+      const end = rest && (await applyAcl({ ...left, changes: rest, isAsPlanned }, deps, signal));
+      if (end !== 'done') {
         isStale = true;
         return;
       }
