@@ -124,6 +124,20 @@ describe('the edge of a client in quarantine', () => {
   });
 });
 
+it.each([false, true])(
+  'an edge that is gone is recorded, but not in a store that is low: %s',
+  async (isLow) => {
+    const { world, deps, lose, onlyRecorded, run, recorded, decisions } = rig();
+    lose('gone');
+    onlyRecorded('web', 'api', 'gone');
+    await deps.journal.settle(TEXT, [], { lastApplied: world.records.of(TEXT) });
+    Object.assign(deps, { space: { isLow: () => isLow } });
+    await run();
+    expect(decisions.map(({ reason }) => reason)).toEqual(isLow ? [] : ['RemovedElsewhere']);
+    expect((await recorded()).lastApplied.size).toBe(3);
+  },
+);
+
 it('nothing is opened once a freeze began while that was recorded', async () => {
   const { world, deps, run, written } = rig();
   world.putEntry(named('orders'), CLOSED);
