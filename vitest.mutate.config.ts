@@ -14,6 +14,7 @@ export default defineConfig({
   test: {
     include: [
       'test/{plan,state,apply,reconcile}/**/*.test.ts',
+      'test/http-exchange.test.ts',
       'test/scenarios/crashes/{one-edge,many-edges,jwt-providers}.test.ts',
       'test/scenarios/{access/jwt-provider-histories,acl/random-worlds,orders/sessions}.test.ts',
     ],

@@ -122,8 +122,8 @@ async function planAndWrite(
     revocations.plan(text, { changes: [], holds: plan.holds }, clock.now());
     if (used.length > 0 || plan.changes.some(isLate)) {
       await forgetRulings(used, deps);
-      const decided = new Set([...changing, ...used.map(({ subject }) => subject)]);
-      await recordHolds(text, await journal.read(text), plan.holds, cause, deps, undefined, decided);
+      // Each hold that an approval ends is of a change.
+      await recordHolds(text, await journal.read(text), plan.holds, cause, deps, undefined, changing);
     }
     const released = releasedProviders(plan, mapping);
     if (released.length > 0) await queue.add(released.map((name) => ({ key: providerKey(name), cause })));

@@ -112,9 +112,8 @@ function waitMsOf(
   { holds }: KeyRecord,
   { clientReads, clock }: Pick<DestinationDeps, 'clientReads' | 'clock'>,
 ): number | undefined {
-  const held = new Set(
-    [...holds.values()].flatMap(({ subject, reason }) => (reason === 'RevocationLimit' ? subject : [])),
-  );
+  const limited = [...holds.values()].filter(({ reason }) => reason === 'RevocationLimit');
+  const held = new Set(limited.map(({ subject }) => subject));
   const narrowing = changes.filter(({ subject, narrows }) => narrows && !held.has(subject));
   const isInferred = narrowing.length > 0 && narrowing.every((change) => change.isInferred);
   return isInferred ? clientReads.waitMs(formatKey(key), clock.now()) : undefined;

@@ -18,11 +18,11 @@ export async function planGuarded(
 ): Promise<GuardedPlan> {
   const { reading, ...guarded } = await planOnce(basis, deps, signal);
   if (reading === undefined) return guarded;
-  const { plan, used } = guarded;
+  const { plan } = guarded;
   // Holds begin and end, records are stored, and inferred losses are counted only by what Consul has now.
-  const holds = plan.holds.length + used.length + basis.record.holds.size;
+  const hasHolds = plan.holds.length > 0 || basis.record.holds.size > 0;
   const isInferred = plan.changes.some((change) => change.isInferred);
-  if (holds === 0 && plan.records === undefined && !isInferred) return { ...guarded, reading };
+  if (!hasHolds && plan.records === undefined && !isInferred) return { ...guarded, reading };
   const read = await reading;
   if (isUnchanged(guarded, read, basis, deps)) return { ...guarded, isFresh: true };
   return planOnce({ ...basis, read }, deps, signal);

@@ -37,7 +37,8 @@ export function orphanedObjects(deps: KnownAcl): Orphans | undefined {
   for (const name of unnamed) {
     const answer = isUnknown(name);
     if (answer === undefined) undecided.add(name);
-    else if (answer) names.set(subjectOf(name, acl.cache), name);
+    // The subject that the client's own job would use.
+    else if (answer) names.set(aclSubject('acl-role', name), name);
   }
   return { names, isUndecided: (subject) => undecided.has(nameIn(subject)) };
 }
@@ -65,12 +66,6 @@ export function planOrphaned(name: string, { world, acl }: KnownAcl): AclPlan {
 /** The name of a role or method, or of the method of a rule. */
 function nameIn(subject: string): string {
   return decodeURIComponent(subject.split('/')[1] ?? '').toLowerCase();
-}
-
-/** The subject that the client's own job would use. */
-function subjectOf(name: string, cache: AclCache): string {
-  const { role, authMethod } = cache.of(name);
-  return aclSubject('acl-role', (role ?? authMethod)?.object.name ?? name);
 }
 
 /** Whether a name is of no known client; undefined while its provider may have clients that are not known. */

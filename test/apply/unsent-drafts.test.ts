@@ -19,6 +19,7 @@ test('nothing is recorded if no draft is left', async () => {
     unsent.ids = ['a'];
     unsent.ids = [];
   });
+  await withUnsentDrafts(KEY, { record }, async () => {});
   expect(record).not.toHaveBeenCalled();
 });
 

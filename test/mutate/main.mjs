@@ -16,8 +16,8 @@ if (missing.length > 0) {
   process.exit(1);
 }
 
-/** The tests of a stage. */
-const testsOf = (source) => join('test', source.split('/')[1]);
+/** The tests of a stage, or of a file beside the stages. */
+const testsOf = (source) => join('test', source.split('/')[1].replace(/\.ts$/, '.test.ts'));
 
 const filesIn = (path, ending) =>
   statSync(path).isDirectory() ? `${path.replace(/\/$/, '')}/**/*${ending}` : path;

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { AclRole, AclSnapshot } from '../../src/model/acl.js';
 import { createSelection } from '../../src/plan/selection.js';
+import { clientText } from '../../src/plan/world.js';
 import { AclCache } from '../../src/state/acl-cache.js';
-import { AclOwners, clientOf, clientsWithAcl } from '../../src/state/acl-owners.js';
+import { AclOwners, clientOf, clientsWithAcl, ownersOf } from '../../src/state/acl-owners.js';
 import { WorldState } from '../../src/state/world-state.js';
 import { client, mapping, NOW, SETTINGS } from '../plan/scene.js';
 
@@ -80,6 +81,39 @@ describe('the clients that have ACL objects', () => {
     // Clients of a provider that is not configured count by their objects.
     expect(of({ providers: ['extra'] })()).toEqual(['extra/aaa', 'main/gone', 'main/web']);
     expect(of({ select: createSelection({ clients: ['web'] }) })('main')).not.toContain('main/gone');
+  });
+
+  test('and those that an order closed are listed, whose objects no Description names', () => {
+    const of = (changes: object) => {
+      const world = new WorldState(mapping(changes), SETTINGS);
+      for (const clientId of ['bot', 'none', 'other'])
+        world.setClientBlock({ provider: 'main', clientId }, 'ClientQuarantined');
+      const cache = new AclCache();
+      cache.replaceAll(snapshotOf(roleOf('bot', 'scopemesh:pay'), roleOf('other', 'scopemesh:pay')), 1);
+      return clientsWithAcl({ world, acl: { cache } }).map(({ clientId }) => clientId);
+    };
+    expect(of({})).toEqual(['bot', 'other']);
+    expect(of({ select: createSelection({ clients: ['b*', 'n*'] }) })).toEqual(['bot']);
+  });
+
+  test('are planned again once their objects change', () => {
+    const world = new WorldState(mapping(), SETTINGS);
+    const cache = new AclCache();
+    const deps = { world, acl: { owners: new AclOwners(cache) } };
+    const counted: string[] = [];
+    const count = () =>
+      world.inferredAcl.update(
+        () => [],
+        (key) => {
+          counted.push(key);
+          return [];
+        },
+      );
+    count();
+    cache.replaceAll(snapshotOf(roleOf('web')), 1);
+    expect([...ownersOf(deps).values()]).toEqual([{ provider: 'main', clientId: 'web' }]);
+    count();
+    expect(counted).toEqual([clientText({ provider: 'main', clientId: 'web' })]);
   });
 
   test('are found by the name of their objects while they are known', () => {

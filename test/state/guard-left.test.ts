@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { AclSnapshot } from '../../src/model/acl.js';
 import { clientName } from '../../src/plan/acl/object-names.js';
 import type { GuardFacts } from '../../src/plan/guards/guard.js';
 import { guard } from '../../src/plan/guards/guards.js';
@@ -8,7 +9,7 @@ import { AclCache } from '../../src/state/acl-cache.js';
 import { AclOwners } from '../../src/state/acl-owners.js';
 import { guardableOrphans, guardableUnlinked } from '../../src/state/guard-left.js';
 import { WorldState } from '../../src/state/world-state.js';
-import { POLICY, policy } from '../apply/acl/memory-acl.js';
+import { method, POLICY, policy } from '../apply/acl/memory-acl.js';
 import { NOTHING_IN_THE_WAY } from '../plan/guarded.js';
 import { client, mapping, NOW, SETTINGS } from '../plan/scene.js';
 
@@ -111,7 +112,27 @@ describe('objects of unknown clients before the guards', () => {
   it('are removed no longer if no plan of theirs has them', () => {
     const [change] = orphansOf(2).plan.changes;
     const other = orphansOf(0);
-    expect(change && other.isStill(change)).toBe(false);
+    if (change === undefined) throw new Error('nothing is planned');
+    expect([other.isStill(change), other.byOrphan([change])]).toEqual([false, []]);
+    expect(other.approved(change, new Map([[subjectOf(0), { id: 'ann' }]]))).toEqual(change);
+  });
+
+  it('are unknown while not all objects are read', () => {
+    const { world } = worldOf(0);
+    const cache = new AclCache();
+    expect(guardableOrphans({ world, acl: { cache, owners: new AclOwners(cache) } })).toBeUndefined();
+  });
+
+  it('are removed name by name, those without a change left out', () => {
+    const kind = orphansOf(3);
+    const some = kind.plan.changes.filter(({ subject }) => !subject.includes(nameOf(1)));
+    const parts = kind.byOrphan(some);
+    expect(parts.map(({ subject }) => subject).toSorted()).toEqual([subjectOf(0), subjectOf(2)].toSorted());
+    for (const { subject, name, changes } of parts) {
+      expect(`acl-role/${name}`).toBe(subject);
+      expect(changes.length).toBe(some.length / 2);
+      expect(changes.every((change) => change.subject.includes(name))).toBe(true);
+    }
   });
 
   it('are removed up to the limit, beyond it as a whole held, and each approved one is removed, for all counts', () => {
@@ -171,6 +192,65 @@ describe('objects of unknown clients before the guards', () => {
       expect(holds.every(({ reason }) => reason === 'ModeForbids')).toBe(true);
       expect(counted).toEqual(mode === 'observe' ? [subjectOf(0)] : []);
     }
+  });
+});
+
+describe('what is left of a removal that was planned', () => {
+  type Known = ReturnType<typeof worldOf>;
+  /** Another read shows these of the objects. */
+  const read = ({ acl, world }: Known, change: (all: AclSnapshot) => Partial<AclSnapshot>) => {
+    const all = acl.cache.snapshot(acl.cache.owned.keys(), []);
+    acl.cache.replaceAll({ ...all, ...change(all) }, world.beginRead());
+  };
+  const METHODS = [0, 1].map((at) =>
+    stored(nameOf(at), { ...method().object, name: nameOf(at), description: 'scopemesh:pay' }),
+  );
+  /** The removal of the first of two, with who approved that of its role, after `happen`. */
+  function left(happen: (of: Known) => void, authMethods: AclSnapshot['authMethods'] = METHODS) {
+    const of = worldOf(2);
+    read(of, () => ({ authMethods }));
+    const kind = guardableOrphans(of);
+    const [orphan] = kind?.byOrphan(kind.plan.changes) ?? [];
+    if (kind === undefined || orphan === undefined) throw new Error('nothing is left');
+    const planned = orphan.changes.map((each) =>
+      each.subject === orphan.subject ? { ...each, approvedBy: { id: 'ann' } } : each,
+    );
+    happen(of);
+    return { planned, present: kind.present({ ...orphan, changes: planned }) };
+  }
+
+  it('is all of it if nothing changed, with the name of who approved it', () => {
+    const { planned, present } = left(() => {});
+    expect(new Set(planned.map(({ approvedBy }) => approvedBy?.id))).toEqual(new Set([undefined, 'ann']));
+    expect(present).toEqual(planned);
+  });
+
+  it('is what still exists', () => {
+    const { planned, present } = left((of) => read(of, () => ({ roles: [] })));
+    expect(present).toEqual(planned.filter(({ subject }) => subject.startsWith('acl-auth-method/')));
+    expect(present?.length).toBe(1);
+  });
+
+  it('is nothing once all of it is gone', () => {
+    const { present } = left((of) => read(of, () => ({ roles: [], authMethods: [], bindingRules: [] })));
+    expect(present).toEqual([]);
+  });
+
+  it('is planned again if one of its objects was replaced', () => {
+    const renewed = ({ roles }: AclSnapshot) => ({ roles: roles.map((each) => ({ ...each, id: 'new' })) });
+    expect(left((of) => read(of, renewed)).present).toBeUndefined();
+  });
+
+  it('has no object that is new', () => {
+    const { planned, present } = left((of) => read(of, () => ({ authMethods: METHODS })), []);
+    expect(present).toEqual(planned);
+  });
+
+  it('is planned again once its client is read, or the mode removes nothing', () => {
+    const clients = [0, 1].map((at) => client(idOf(at), []));
+    const known = left(({ world }) => world.putDirectory('main', clients, world.beginRead(), NOW));
+    expect(known.present).toBeUndefined();
+    expect(left(({ world }) => world.setMapping(mapping({ mode: 'extend' }))).present).toBeUndefined();
   });
 });
 

@@ -5,7 +5,12 @@ import { clientName, describe as describeObject } from '../../src/plan/acl/objec
 import { createSelection } from '../../src/plan/selection.js';
 import { AclCache } from '../../src/state/acl-cache.js';
 import { AclOwners } from '../../src/state/acl-owners.js';
-import { isStillOrphaned, orphanedObjects, planOrphaned } from '../../src/state/orphaned-acl.js';
+import {
+  isStillOrphaned,
+  orphanedObjects,
+  planOrphaned,
+  whyUndecided,
+} from '../../src/state/orphaned-acl.js';
 import { WorldState } from '../../src/state/world-state.js';
 import { client, mapping, NOW, SETTINGS } from '../plan/scene.js';
 
@@ -51,6 +56,19 @@ describe('an object whose client is unknown', () => {
     expect([...(orphanedObjects(of)?.names.keys() ?? [])]).toEqual([`acl-role/${name}`]);
   });
 
+  it('is the same loss if somebody wrote its name in other letters, which Consul ignores', () => {
+    const of = known();
+    found([{ ...lost, object: { ...lost.object, name: name.replace('main', 'Main') } }], of);
+    expect([...(orphanedObjects(of)?.names ?? [])]).toEqual([[`acl-role/${name}`, name]]);
+  });
+
+  it('is not if an order closed its client, whose job removes it', () => {
+    const of = known();
+    of.world.setClientBlock({ provider: 'main', clientId: 'Lost ID' }, 'ClientQuarantined');
+    expect(found([lost], of)).toEqual([]);
+    expect(isStillOrphaned(name, of)).toBe(false);
+  });
+
   it('is not if its name is plain, its mark is missing or another’s, or its Description names the client', () => {
     expect(found([roleOf('plain')])).toEqual([]);
     expect(found([roleOf('Lost', '')])).toEqual([]);
@@ -71,10 +89,21 @@ describe('an object whose client is unknown', () => {
       expect(orphanedObjects(of)?.isUndecided(`acl-binding-rule/${name}/${name}`)).toBe(true);
       expect(isStillOrphaned(name, of)).toBe(false);
     }
+    expect([whyUndecided(subject, unread), whyUndecided(subject, unnamed)]).toEqual([
+      'the directory of main is not read completely yet',
+      'the directory of main has a record without a readable client id',
+    ]);
     // Another provider's clients have other names.
     const other = known({ providers: ['main', 'far'] });
     expect([found([lost], other), isUndecided(other)]).toEqual([[name], false]);
     expect(isStillOrphaned(name, other)).toBe(true);
+    expect(whyUndecided(subject, other)).toBeUndefined();
+  });
+
+  it('is not said to be undecided while objects are not read, which decide first', () => {
+    const of = known();
+    of.world.forgetDirectory('main');
+    expect(whyUndecided(`acl-role/${name}`, of)).toBeUndefined();
   });
 
   it('is undecided while another provider is unread whose clients may have its name', () => {
@@ -99,11 +128,15 @@ describe('an object whose client is unknown', () => {
     const asked = vi.spyOn(of.world.directories, 'unreadableOf');
     expect(orphanedObjects(of)).toBeUndefined();
     expect(found([roleOf('plain')], of)).toEqual([]);
+    expect(orphanedObjects(of)?.isUndecided(`acl-role/${name}`)).toBe(false);
     expect(asked).not.toHaveBeenCalled();
   });
 
   it('is not if its name may be of a client outside the selection, or of one that cannot be read', () => {
-    expect(found([lost], known({ select: createSelection({ clients: ['robot'] }) }))).toEqual([]);
+    const selecting = known({ select: createSelection({ clients: ['robot'] }) });
+    expect(found([lost], selecting)).toEqual([]);
+    // No later read decides it, so a hold must not wait for one.
+    expect(orphanedObjects(selecting)?.isUndecided(`acl-role/${name}`)).toBe(false);
     expect(found([lost], known({ select: createSelection({ services: ['web'] }) }))).toEqual([name]);
     const unreadable = known();
     unreadable.world.putDirectory('main', [], unreadable.world.beginRead(), NOW, [
@@ -178,6 +211,7 @@ describe('an object whose client is unknown', () => {
           reason: 'ClientDeleted',
           isInferred: true,
           narrows: true,
+          scopes: [],
         }),
       );
     }

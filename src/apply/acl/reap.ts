@@ -51,11 +51,14 @@ export async function reap(
   const draft = draftOf(deps);
   let ended = 0;
   let failure: { readonly error: unknown } | undefined;
+  // No other reload may postpone the end of tokens until the next comparison.
+  const isAsPlanned = () => world.mapping.owner === owner && policyOf(world.mapping).removes;
   // What ended is settled whatever fails: the next comparison finds the rest.
   const send = async (): Promise<WriteAnswer> => {
     for (let at = 0; at < ids.length; at += BATCH)
       try {
         if (at > 0) await letBy(signal);
+        if (!isAsPlanned()) break;
         ended += await consul.acl.deleteTokens(ids.slice(at, at + BATCH), signal, PER_SECOND);
       } catch (error) {
         failure = { error };
@@ -67,8 +70,6 @@ export async function reap(
     const detail = await endedTokensText(ended, deps, AbortSignal.timeout(1_000));
     return { kind: 'written', detail: `orphans, which no login would give any more: ${detail}` };
   };
-  // No other reload may postpone the end of tokens until the next comparison.
-  const isAsPlanned = () => world.mapping.owner === owner && policyOf(world.mapping).removes;
   await journaledWrite({ key, requests: [{ drafts: [draft], send }], isAsPlanned }, deps, signal);
   if (failure !== undefined) throw failure.error;
   return ended;

@@ -53,7 +53,7 @@ export async function removeOrphans(
     window.reserveEdge(subject, clock.now());
     window.confirmEdge(subject);
   }
-  if (counted.length > 0) await window.store(deps.keyValues);
+  await window.store(deps.keyValues);
   // The client of one may be read meanwhile.
   const isAsPlanned: AclApplication['isAsPlanned'] = (change) => isPlanned(change) && kind.isStill(change);
   const made = new Set<string>();
@@ -67,8 +67,8 @@ export async function removeOrphans(
       if (writer !== undefined) await attempt(() => settleClientAcl(writer, deps, signal));
       // The job of the client may have removed some.
       const rest = kind.present(orphan);
-      const application = { ...left, changes: rest ?? [], isAsPlanned };
-      if (rest === undefined || (await applyAcl(application, deps, signal)) === 'stale') {
+      const end = rest && (await applyAcl({ ...left, changes: rest, isAsPlanned }, deps, signal));
+      if (end !== 'done') {
         isStale = true;
         return;
       }

@@ -27,7 +27,14 @@ function withOrphans(many: number, changes: Partial<Mapping> = {}) {
   const letBy = async () => {
     waits.push(consul.requests().at(-1)?.split(' ')[0] ?? 'first');
   };
-  return Object.assign(consul, { waits, reaped: (stop = NEVER) => reap(deps, letBy, stop), deps });
+  return Object.assign(consul, {
+    ...{ waits, deps },
+    reaped: (stop = NEVER) => reap(deps, letBy, stop),
+    /** Another configuration is loaded. */
+    setMapping: (other: Partial<Mapping>) => {
+      deps.world.mapping = { ...deps.world.mapping, ...other };
+    },
+  });
 }
 
 const leftIn = ({ tokens }: MemoryAcl) => tokens.map(({ accessorId }: AclToken) => accessorId);
@@ -109,7 +116,7 @@ describe('the reaper', () => {
     consul.before = async (line) => {
       if (line.startsWith('end o050')) throw failed('ERR_CONSUL_UNREACHABLE', 'no answer');
     };
-    await expect(consul.reaped()).rejects.toThrow('no answer');
+    await expect(consul.reaped()).rejects.toMatchObject({ code: 'ERR_CONSUL_UNREACHABLE' });
     expect(leftIn(consul)).toHaveLength(71);
     expect(details(consul)).toEqual([
       ['applied', 'orphans, which no login would give any more: ended 50 live tokens'],
@@ -145,6 +152,40 @@ describe('the reaper', () => {
     await expect(consul.reaped()).rejects.toMatchObject({ code: 'ERR_CONSUL_INCOMPLETE' });
     expect(leftIn(consul)).toHaveLength(2);
     expect(consul.settled).toEqual([]);
+  });
+
+  it.each<[string, Partial<Mapping>]>([
+    ['the owner is another', { owner: 'shop' }],
+    ['the mode removes nothing', { mode: 'extend' }],
+  ])('ends nothing if %s once it is recorded', async (_, changes) => {
+    const consul = withOrphans(1);
+    const { record } = consul.deps.journal;
+    consul.deps.journal.record = async (...args) => {
+      await record(...args);
+      consul.setMapping(changes);
+    };
+    expect(await consul.reaped()).toBe(0);
+    expect([leftIn(consul).length, consul.settled, consul.pending.size]).toEqual([2, [], 0]);
+  });
+
+  it('ends no more once the mode removes nothing, and says how many it ended', async () => {
+    const consul = withOrphans(120);
+    consul.before = async (line) => {
+      if (line.startsWith('end ')) consul.setMapping({ mode: 'observe' });
+    };
+    expect(await consul.reaped()).toBe(50);
+    expect(leftIn(consul)).toHaveLength(71);
+    expect(details(consul)).toEqual([
+      ['applied', 'orphans, which no login would give any more: ended 50 live tokens'],
+    ]);
+  });
+
+  it('goes on although another part of the configuration changes', async () => {
+    const consul = withOrphans(60);
+    consul.before = async (line) => {
+      if (line.startsWith('end ')) consul.setMapping({ revision: 'sha256:other' });
+    };
+    expect(await consul.reaped()).toBe(60);
   });
 
   it('asks Consul for the objects with the name of its owner alone', async () => {

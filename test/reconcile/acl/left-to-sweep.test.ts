@@ -1,8 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import { createSelection } from '../../../src/plan/selection.js';
+import { readAllAcl } from '../../../src/read/read-acl.js';
 import { aclBudget } from '../../../src/reconcile/acl/acl-budget.js';
+import { reconcileClientAcl } from '../../../src/reconcile/acl/client-acl.js';
 import { clientsWithAcl } from '../../../src/state/acl-owners.js';
 import { aclRule, READ_CONFIG } from '../../plan/acl/acl-scene.js';
+import { aclWorld, ID, jobOf } from './acl-world.js';
 import { long, orphanedWorld } from './orphaned-world.js';
+
+const never = new AbortController().signal;
 
 const FAR = {
   providers: ['main', 'far'],
@@ -159,4 +165,71 @@ describe('the job of an unknown client that no Description names', () => {
     await run(1);
     expect([asked.times, roles().length, world.decided()]).toEqual([0, 2, []]);
   });
+
+  it('takes what a client lost that is known again, although the comparison held its removal', async () => {
+    const { it: world, clients, remove, run, roles, hold, subject, asked } = await orphanedWorld(1);
+    await remove();
+    world.putClients(...clients.map((each, at) => (at === 0 ? { ...each, grants: [] } : each)));
+    asked.times = 0;
+    await run(1);
+    expect((await hold(1))?.reason).toBe('RevocationLimit');
+    expect([roles().map((name) => `acl-role/${name}`), asked.times]).toEqual([[subject(2)], 0]);
+  });
+
+  it.each(['observe', 'extend'] as const)(
+    'says in %s that an order closed the client, although the comparison held its removal',
+    async (mode) => {
+      const { it: world, remove, run, ownHolds } = await orphanedWorld(1);
+      await remove();
+      world.setMapping({ mode });
+      world.world.setClientBlock({ provider: 'main', clientId: long(1) }, 'ClientQuarantined');
+      world.forget();
+      await run(1);
+      expect([...(await ownHolds(1)).values()].map(({ reason }) => reason)).toContain('ModeForbids');
+      expect(world.decided().length).toBeGreaterThan(0);
+    },
+  );
+
+  it('removes them where a selection names clients, for then the comparison removes none', async () => {
+    const select = createSelection({ clients: ['client 1*'] });
+    const { it: world, run, roles, asked } = await orphanedWorld(1, 1, { select });
+    await run(1);
+    expect([roles(), asked.times]).toEqual([[], 0]);
+    expect(world.decided().map(({ reason }) => reason)).toContain('ClientDeleted');
+  });
+
+  it('holds them there although the comparison held those of another client', async () => {
+    const { it: world, clients, remove, run, hold, ownHold } = await orphanedWorld(0, 2);
+    world.putClients(...clients.slice(0, 1));
+    await remove();
+    expect([await hold(1), (await hold(2))?.reason]).toEqual([undefined, 'RevocationLimit']);
+    world.setMapping({ select: createSelection({ clients: ['client 1*'] }) });
+    world.putClients();
+    await run(1);
+    expect((await ownHold(1))?.reason).toBe('RevocationLimit');
+  });
+
+  it.each(['observe', 'extend'] as const)(
+    'asks for no comparison in %s that held only what is left of them',
+    async (mode) => {
+      const { it: world, remove, run, asked, roles, ownHolds } = await orphanedWorld(10, 1);
+      for (const [id, { kind }] of world.objects) if (kind === 'acl-role') world.objects.delete(id);
+      await readAllAcl(world.job, never);
+      world.setMapping({ mode });
+      await remove();
+      asked.times = 0;
+      await run(1);
+      expect([roles(), asked.times, (await ownHolds(1)).size]).toEqual([[], 0, 0]);
+      expect(world.objects.size).toBeGreaterThan(0);
+    },
+  );
+});
+
+it('the job of an unknown client that a Description names removes its objects, which the comparison does not', async () => {
+  const world = aclWorld();
+  await reconcileClientAcl(ID, jobOf(), world.job, never);
+  world.putClients();
+  await reconcileClientAcl(ID, jobOf(), world.job, never);
+  const left = [...world.objects.values()].map(({ kind }) => kind);
+  expect(new Set(left)).toEqual(new Set(['acl-policy']));
 });

@@ -56,3 +56,5 @@ export async function orphanedWorld(atLeast: number, count = 2, mapping: Partial
       ruleOnHold((await hold(at))?.decisionId ?? '', verdict, { id: 'ann' }, it.job),
   };
 }
+
+export type OrphanedWorld = Awaited<ReturnType<typeof orphanedWorld>>;

@@ -313,6 +313,28 @@ describe('a policy that nothing links when its removal is planned', () => {
     },
   );
 
+  it('is held in observe beside the objects, once, until a role links it', async () => {
+    const { it: world, remove } = await orphanedWorld(10, 1);
+    world.setMapping({ mode: 'observe' });
+    const objects = await remove();
+    expect(objects.holds).toBeGreaterThan(0);
+    world.put(UNLINKED);
+    await readAllAcl(world.job, never);
+    world.forget();
+    expect(await remove()).toEqual({ ...objects, holds: objects.holds + 1 });
+    const subject = `acl-policy/${UNLINKED.object.name}`;
+    expect(world.decided().map((each) => [each.subject, each.outcome])).toEqual([[subject, 'observed']]);
+    const held = async () => (await world.job.journal.overview()).holds.map((each) => each.subject);
+    expect(await held()).toContain(subject);
+    world.forget();
+    await remove();
+    expect([world.decided(), await held()]).toEqual([[], expect.arrayContaining([subject])]);
+    world.put(role(UNLINKED.object.name));
+    await readAllAcl(world.job, never);
+    await remove();
+    expect(await held()).not.toContain(subject);
+  });
+
   it('stays once a role links it', async () => {
     const { world, isStale } = await removed(async (at) => {
       at.put(role(UNLINKED.object.name));

@@ -2,10 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { aclDraftOf } from '../../../src/apply/acl/acl-request.js';
 import { clientKey, formatKey, leftObjectsKey } from '../../../src/model/key.js';
 import { readAllAcl } from '../../../src/read/read-acl.js';
+import { removeLeft } from '../../../src/reconcile/acl/remove-left.js';
 import { aclToken, failed, loss, policy, role, WEB } from '../../apply/acl/memory-acl.js';
 import { CAUSE } from '../../apply/apply-rig.js';
-import { type AclWorld, denied } from './acl-world.js';
-import { long, orphanedWorld } from './orphaned-world.js';
+import { type AclWorld, aclWorld, denied } from './acl-world.js';
+import { long, type OrphanedWorld, orphanedWorld } from './orphaned-world.js';
 
 const never = new AbortController().signal;
 
@@ -204,5 +205,42 @@ describe('the removal of one unknown client’s objects', () => {
     };
     await remove();
     expect(world.job.window.used(world.nowMs)).toBe(3);
+  });
+
+  it('is not made, counted or asked for while not all objects are read, and what is held stays', async () => {
+    const world = aclWorld();
+    const key = leftObjectsKey('pay');
+    const hold = { subject: 'acl-role/x', reason: 'RevocationLimit', decisionId: 'd', since: '' } as const;
+    const holds = new Map([['x', { ...hold, detail: '', fingerprint: '' }]]);
+    await world.job.journal.settle(key, [], { holds });
+    let asked = 0;
+    const deps = { ...world.job, askForSweep: () => asked++ };
+    expect(await removeLeft([], CAUSE, deps, never)).toEqual({ holds: 0, isStale: false, refusals: [] });
+    expect([(await world.job.journal.read(key)).holds.size, asked]).toEqual([1, 0]);
+  });
+
+  it('is not counted in observe, which makes none', async () => {
+    const { it: world, remove, roles } = await orphanedWorld(10);
+    world.setMapping({ mode: 'observe' });
+    await remove();
+    expect([roles().length, world.job.window.used(world.nowMs)]).toEqual([2, 0]);
+  });
+
+  it.each<[string, (of: OrphanedWorld) => void]>([
+    ['its client is read', ({ it: world, clients }) => world.putClients(...clients)],
+    ['the mode removes nothing', ({ it: world }) => world.setMapping({ mode: 'extend' })],
+  ])('is not sent, and is asked for again, if %s while it is being recorded', async (_, happen) => {
+    const of = await orphanedWorld(10, 1);
+    const { it: world, remove, roles, asked } = of;
+    const { record } = world.job.journal;
+    world.job.journal.record = async (...args) => {
+      await record(...args);
+      happen(of);
+    };
+    asked.times = 0;
+    expect(await remove()).toMatchObject({ isStale: true });
+    expect([roles().length, asked.times]).toEqual([1, 1]);
+    expect(world.requests().filter((line) => line.startsWith('delete'))).toEqual([]);
+    expect((await world.job.journal.read(leftObjectsKey('pay'))).pending).toEqual([]);
   });
 });
