@@ -5,7 +5,7 @@ import { parseAuthMethod, parsePolicy, parseRole } from './acl-parse.js';
 import { listRulesOf, requireConsul, requireNoPolicy } from './acl-table.js';
 import { parseJson } from './answer.js';
 import type { IndexGuard } from './index-guard.js';
-import { type Tenancy, toTenancyQuery } from './place.js';
+import { toTenancyQuery } from './place.js';
 import type { Transport } from './transport.js';
 
 /** Concurrent single reads: as many as a client has objects. */
@@ -21,7 +21,6 @@ const BY_NAME = {
 /** The objects with these names: a role, an auth method of type jwt and its rules for each; and these policies. */
 export async function readNamed(
   transport: Transport,
-  tenancy: Tenancy,
   guard: IndexGuard,
   names: readonly string[],
   policies: readonly string[],
@@ -39,8 +38,8 @@ export async function readNamed(
     { width: WIDTH, signal },
     async ({ kind, name }, stop): Promise<AclSnapshot> => {
       if (kind === 'acl-binding-rule')
-        return { ...NOTHING, bindingRules: await listRulesOf(transport, tenancy, name, stop) };
-      const value = await readByName(transport, tenancy, kind, name, stop);
+        return { ...NOTHING, bindingRules: await listRulesOf(transport, name, stop) };
+      const value = await readByName(transport, kind, name, stop);
       if (value === 'unclear') unclear.push(name);
       if (value === undefined || value === 'unclear') return NOTHING;
       if (kind === 'acl-policy') return { ...NOTHING, policies: [parsePolicy(value, 'acl.read')] };
@@ -49,7 +48,7 @@ export async function readNamed(
       return isJwt ? { ...NOTHING, authMethods: [parseAuthMethod(value, 'acl.read')] } : NOTHING;
     },
   );
-  if (unclear.length > 0) await requireNoPolicy('Name', unclear, transport, tenancy, guard, signal);
+  if (unclear.length > 0) await requireNoPolicy('Name', unclear, transport, guard, signal);
   return {
     policies: found.flatMap((each) => each.policies),
     roles: found.flatMap((each) => each.roles),
@@ -63,14 +62,13 @@ const NOTHING: AclSnapshot = { policies: [], roles: [], authMethods: [], binding
 /** As `readAcl`: undefined if the object does not exist, and 'unclear' for a policy that may be missing. */
 async function readByName(
   transport: Transport,
-  tenancy: Tenancy,
   kind: keyof typeof BY_NAME,
   name: string,
   signal: AbortSignal,
 ): Promise<unknown> {
   const operation = 'acl.read';
   const path = BY_NAME[kind] + encodeURIComponent(name);
-  const query = { ...toTenancyQuery(tenancy), consistent: '' };
+  const query = { ...toTenancyQuery(transport.tenancy), consistent: '' };
   const request = { operation, method: 'GET', path, query } as const;
   const answer = await transport.send(request, signal, kind === 'acl-policy' ? [200, 403, 404] : [200, 404]);
   if (answer.status === 404) {

@@ -60,55 +60,38 @@ export interface HttpConsulOptions {
  * all other requests, with the same timeouts, size limits and errors.
  */
 export function createHttpConsul(options: HttpConsulOptions): Consul {
-  const { owner, logger, metrics, clock, datacenter } = options;
+  const { owner, logger, clock, datacenter } = options;
   const transport = createTransport({
-    address: options.address,
-    token: options.token,
-    datacenter,
-    tls: options.tls,
-    metrics,
-    clock,
+    ...options,
     requestTimeoutMs: options.requestTimeoutMs ?? 10_000,
-    mayWrite: options.mayWrite,
     maxBytes: options.maxBytes ?? 64 * 1024 * 1024,
   });
-  const tenancy = { partition: options.partition, namespace: options.namespace };
-  const client = createConsulClient(transport, tenancy);
+  const client = createConsulClient(transport);
   const guard = createIndexGuard(clock, logger);
   const watching = {
+    ...options,
     transport,
-    tenancy,
-    owner,
-    clock,
-    logger,
-    metrics,
     waitMs: options.watchWaitMs ?? 30_000,
     graceMs: options.watchGraceMs ?? 10_000,
     checkMs: options.watchCheckMs ?? 30_000,
   };
-  const catalog = createCatalogReader(transport, tenancy, guard, clock, logger);
+  const catalog = createCatalogReader(transport, guard, clock, logger);
   return {
-    intentions: createIntentions(transport, tenancy, guard),
-    claims: createClaimRecords(client, tenancy, owner, logger),
-    quarantines: createQuarantineRecords(client, tenancy, owner),
-    breakGlass: createBreakGlassRecords(client, tenancy, owner),
+    intentions: createIntentions(transport, guard),
+    claims: createClaimRecords(client, owner, logger),
+    quarantines: createQuarantineRecords(client, owner),
+    breakGlass: createBreakGlassRecords(client, owner),
     lock: createLeaderLock(client, owner),
     clusterId: createClusterId(client, owner),
     canary: createCanary(client, owner),
-    acl: createAclObjects({
-      transport,
-      tenancy,
-      guard,
-      clock,
-      keyFetchTimeoutMs: options.keyFetchTimeoutMs,
-    }),
-    jwtProviders: createJwtProviders(transport, tenancy, guard, logger),
-    reachability: createReachability(transport, tenancy),
-    proxyDefaults: createProxyDefaults(transport, tenancy),
+    acl: createAclObjects({ ...options, transport, guard }),
+    jwtProviders: createJwtProviders(transport, guard, logger),
+    reachability: createReachability(transport),
+    proxyDefaults: createProxyDefaults(transport),
     readCatalog: (signal) => catalog.read(signal),
     watch: (table, listener, signal) => watchTable(table, watching, listener, signal),
     inspect: (signal) => inspectConsul(transport, datacenter, signal),
-    readProxies: (services, signal) => readProxies(transport, tenancy, services, signal),
+    readProxies: (services, signal) => readProxies(transport, services, signal),
     readAclToken: (signal) => readAclToken(transport, signal),
     close: () => transport.close(),
   };

@@ -6,6 +6,7 @@ import { definedFields } from '../../model/defined-fields.js';
 import type { Secret } from '../../model/secret.js';
 import type { Metrics } from '../../observe.js';
 import { AbortListeners } from './abort-listeners.js';
+import type { Tenancy } from './place.js';
 import { failureOf, refusalOf, timeoutOf } from './refusal.js';
 import type { ConsulRequest, Operation } from './request.js';
 
@@ -18,12 +19,14 @@ export interface Transport {
   send(request: ConsulRequest, signal: AbortSignal, expected?: readonly number[]): Promise<HttpAnswer>;
   /** How many exchanges failed so far with a retriable error: afterwards another Consul may answer. */
   failures(): number;
+  /** Where every list is read. */
+  readonly tenancy: Tenancy;
   /** Whether an ACL token goes with each request. */
   readonly hasAclToken: boolean;
   close(): Promise<void>;
 }
 
-export interface TransportOptions {
+export interface TransportOptions extends Tenancy {
   /** `http://host:port`, `https://…`; a path is kept as a prefix. */
   readonly address: string;
   readonly token?: Secret | undefined;
@@ -51,7 +54,7 @@ const CONNECT_TIMEOUT_MS = 5_000;
 
 /** Kept-alive connections, with one policy for timeouts, sizes and errors. */
 export function createTransport(options: TransportOptions): Transport {
-  const { metrics, clock, requestTimeoutMs, maxBytes } = options;
+  const { metrics, clock, requestTimeoutMs, maxBytes, partition, namespace } = options;
   const address = parseAddress(options.address);
   const prefix = address.pathname.replace(/\/+$/, '');
   const poolOptions = {
@@ -76,6 +79,7 @@ export function createTransport(options: TransportOptions): Transport {
 
   return {
     failures: () => failures,
+    tenancy: { partition, namespace },
     hasAclToken: aclToken !== undefined,
     async send(request, signal, expected = [200]) {
       signal.throwIfAborted();

@@ -8,13 +8,12 @@ import { ACL_TABLES } from './acl-table.js';
 import { readComplete } from './answer.js';
 import { ownerKey, recordFolder, toKvPath } from './kv-keys.js';
 import { createPacer } from './pacer.js';
-import { type Tenancy, toTenancyQuery } from './place.js';
+import { toTenancyQuery } from './place.js';
 import type { Transport } from './transport.js';
 import { checkWatch, digestOf, type Seen } from './watch-check.js';
 
 export interface WatchOptions {
   readonly transport: Transport;
-  readonly tenancy: Tenancy;
   readonly owner: string;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -114,12 +113,12 @@ async function watchPath(
   listener: WatchListener,
   signal: AbortSignal,
 ): Promise<void> {
-  const { transport, tenancy, clock, logger, metrics, waitMs, graceMs } = options;
+  const { transport, clock, logger, metrics, waitMs, graceMs } = options;
   const pacer = createPacer(clock, PER_SECOND, BURST);
   // Consul adds up to a sixteenth to the wait; after that the connection counts as dead.
   const timeoutMs = waitMs + Math.ceil(waitMs / 16) + graceMs;
   // jwt-provider entries exist only in the default namespace of a partition.
-  const place = table === 'jwt-providers' ? { partition: tenancy.partition } : tenancy;
+  const place = table === 'jwt-providers' ? { partition: transport.tenancy.partition } : transport.tenancy;
   const tenancyQuery = { ...toTenancyQuery(place), ...(table === 'claims' ? { recurse: '' } : {}) };
   const expected = table === 'claims' || table === 'canary' ? [200, 404] : [200];
   let seen: Seen | undefined;
