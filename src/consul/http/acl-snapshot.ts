@@ -2,7 +2,7 @@ import { mapBounded } from '../../map-bounded.js';
 import type { AclSnapshot } from '../../model/acl.js';
 import { createReader, incomplete } from '../reader.js';
 import { parseAuthMethod, parseBindingRule, parsePolicy, parseRole } from './acl-parse.js';
-import { ACL_TABLES, type AclKind, listAcl, readAcl, requireNoPolicy } from './acl-table.js';
+import { ACL_TABLES, type AclKind, listAcl, readAcl, requireNoPolicy, UNCLEAR } from './acl-table.js';
 import type { IndexGuard } from './index-guard.js';
 import type { Transport } from './transport.js';
 
@@ -40,11 +40,11 @@ export async function readSnapshot(
     });
   const wholePolicies = await whole('acl-policy', policies, 'ID');
   const wholeMethods = await whole('acl-auth-method', methods, 'Name');
-  const unclear = wholePolicies.filter(({ value }) => value === 'unclear').map(({ id }) => id);
+  const unclear = wholePolicies.filter(({ value }) => value === UNCLEAR).map(({ id }) => id);
   if (unclear.length > 0) await requireNoPolicy('ID', unclear, transport, guard, signal);
   return {
     policies: wholePolicies
-      .filter(({ value }) => value !== undefined && value !== 'unclear')
+      .filter(({ value }) => value !== undefined && value !== UNCLEAR)
       .map(({ value }) => parsePolicy(value, 'acl.read')),
     roles: roles.map((row) => parseRole(row, ACL_TABLES['acl-role'].operation)),
     authMethods: wholeMethods

@@ -41,18 +41,27 @@ export async function listAcl(
   return parseRecords(answer.body, operation);
 }
 
-/**
- * One object by a single read; undefined if Consul answers that it does not exist. 'unclear' for a policy: Consul answers
- * the same for a missing policy and for an unknown ACL token.
- */
-export async function readAcl(
+/** A policy that may be missing: Consul answers the same for a missing policy and for an unknown ACL token. */
+export const UNCLEAR = Symbol('unclear');
+
+/** One object by its ID, as `readAclAt`. */
+export function readAcl(
   transport: Transport,
   kind: AclKind,
   id: string,
   signal: AbortSignal,
-): Promise<unknown | 'unclear' | undefined> {
+): Promise<unknown> {
+  return readAclAt(transport, kind, `${ACL_TABLES[kind].one}/${encodeURIComponent(id)}`, signal);
+}
+
+/** One object by a single read; undefined if Consul answers that it does not exist, or UNCLEAR. */
+export async function readAclAt(
+  transport: Transport,
+  kind: AclKind,
+  path: string,
+  signal: AbortSignal,
+): Promise<unknown> {
   const operation = 'acl.read';
-  const path = `${ACL_TABLES[kind].one}/${encodeURIComponent(id)}`;
   const query = { ...toTenancyQuery(transport.tenancy), consistent: '' };
   const expected = kind === 'acl-policy' ? [200, 403, 404] : [200, 404];
   const request = { operation, method: 'GET', path, query } as const;
@@ -62,7 +71,7 @@ export async function readAcl(
     requireConsul(answer, operation);
     return undefined;
   }
-  if (/acl not found/i.test(new TextDecoder().decode(answer.body.subarray(0, 100)))) return 'unclear';
+  if (/acl not found/i.test(new TextDecoder().decode(answer.body.subarray(0, 100)))) return UNCLEAR;
   // Send it again, to throw the usual error.
   return parseJson((await transport.send(request, signal)).body, operation);
 }
@@ -92,7 +101,7 @@ export async function listRulesOf(
 }
 
 /**
- * For reads that were answered 'unclear': throws ERR_CONSUL_INCOMPLETE where the list of policies has one of them, so that
+ * For reads that were UNCLEAR: throws ERR_CONSUL_INCOMPLETE where the list of policies has one of them, so that
  * it exists and could not be read.
  */
 export async function requireNoPolicy(

@@ -6,8 +6,8 @@ import { type AclToken, MANAGEMENT_POLICY_ID } from '../../model/acl.js';
 import type { TokenFilter } from '../acl.js';
 import { createReader, incomplete } from '../reader.js';
 import { linkNames, required, sortedOnce } from './acl-parse.js';
-import { requireConsul } from './acl-table.js';
-import { parseJson, parseRecords, readComplete } from './answer.js';
+import { readAclAt, requireConsul } from './acl-table.js';
+import { parseRecords, readComplete } from './answer.js';
 import { createPacer } from './pacer.js';
 import { toTenancyQuery } from './place.js';
 import type { Transport } from './transport.js';
@@ -109,16 +109,10 @@ async function readRoleId(
   name: string,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const operation = 'acl.read';
   const path = `/v1/acl/role/name/${encodeURIComponent(name)}`;
-  const query = { ...toTenancyQuery(transport.tenancy), consistent: '' };
-  const answer = await transport.send({ operation, method: 'GET', path, query }, signal, [200, 404]);
-  if (answer.status === 404) {
-    requireConsul(answer, operation);
-    return undefined;
-  }
-  const reader = createReader(operation);
-  return required(reader.record(parseJson(answer.body, operation)).ID, reader, operation);
+  const value = await readAclAt(transport, 'acl-role', path, signal);
+  const reader = createReader('acl.read');
+  return value === undefined ? undefined : required(reader.record(value).ID, reader, 'acl.read');
 }
 
 /** Copies field by field, so that the SecretID, which Consul sends to tokens with acl:write, is dropped. */

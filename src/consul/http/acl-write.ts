@@ -3,7 +3,7 @@ import type { AclObject, Stored } from '../../model/acl.js';
 import { createReader } from '../reader.js';
 import { isSameAcl, toAclBody } from './acl-body.js';
 import { parseAclObject } from './acl-parse.js';
-import { ACL_TABLES, type AclKind, listRulesOf, readAcl } from './acl-table.js';
+import { ACL_TABLES, type AclKind, listRulesOf, readAcl, UNCLEAR } from './acl-table.js';
 import { parseJson, parseVerdict } from './answer.js';
 import { toTenancyQuery } from './place.js';
 import type { Operation } from './request.js';
@@ -53,7 +53,7 @@ export async function deleteAcl(
   if (!ID.test(id)) throw rejected(`${JSON.stringify(id.slice(0, 100))} is not a valid Consul ID`);
   const before = await readAcl(transport, kind, id, signal);
   const reader = createReader('acl.read');
-  const isThere = before !== undefined && before !== 'unclear';
+  const isThere = before !== undefined && before !== UNCLEAR;
   if (isThere && !isOurs(reader.optionalText(reader.record(before).Description)))
     throw conflict('the object lost its mark after it was read, so it was not deleted', operation);
   const path = `${ACL_TABLES[kind].one}/${encodeURIComponent(id)}`;
