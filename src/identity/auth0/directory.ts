@@ -1,5 +1,6 @@
 import type { Clock } from '../../clock.js';
 import { ClientUnreadable } from '../../errors.js';
+import { definedFields } from '../../model/defined-fields.js';
 import type { Logger } from '../../observe.js';
 import type { AccessCheck, Directory, DirectorySnapshot, UnreadableClient } from '../directory.js';
 import type { HttpAnswer } from '../http-client.js';
@@ -163,7 +164,7 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
       if (owner === undefined) unowned = `a grant that does not name its client: ${fault}`;
       else faults.set(owner, `one of its grants: ${fault}`);
     }
-    return { found: validRecords(records), faults, ...(unowned === undefined ? {} : { unowned }) };
+    return { found: validRecords(records), faults, ...definedFields({ unowned }) };
   };
   /**
    * Throws unless the grant is in the list by which scopemesh calls the Management API. A client gets a token for itself
@@ -213,7 +214,7 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
           unreadable.push({ clientId: client.client_id, why: fault });
           return [];
         });
-      const unowned = grants.unowned === undefined ? {} : { unownedGrant: grants.unowned };
+      const unowned = definedFields({ unownedGrant: grants.unowned });
       return { clients, unreadable, ...unowned, requests: api.requests - before };
     },
     async read(by, value, signal) {

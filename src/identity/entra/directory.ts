@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.js';
 import { ClientUnreadable } from '../../errors.js';
 import type { Grant, OAuthClient } from '../../model/client.js';
+import { definedFields } from '../../model/defined-fields.js';
 import type { Logger } from '../../observe.js';
 import type { Directory, DirectorySnapshot, UnreadableClient } from '../directory.js';
 import { incomplete } from '../read-errors.js';
@@ -208,7 +209,7 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
     return {
       clients: found,
       unreadable,
-      ...(unowned === undefined ? {} : { unownedGrant: unowned }),
+      ...definedFields({ unownedGrant: unowned }),
       requests: api.requests - before,
     };
   };

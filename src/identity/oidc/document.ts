@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { ClientUnreadable } from '../../errors.js';
 import type { Grant, OAuthClient } from '../../model/client.js';
+import { definedFields } from '../../model/defined-fields.js';
 import type { Members, UnreadablePeople } from '../../model/members.js';
 import { safeParse } from '../../safe-parse.js';
 import type { Directory, DirectorySnapshot, UnreadableClient } from '../directory.js';
 import { incomplete, wrongShape } from '../read-errors.js';
-import { withUnreadable } from '../records.js';
+import { toUnreadable, withUnreadable } from '../records.js';
 
 /** One page of the JSON document, typed and checked. Unknown keys are left out. */
 export interface DocumentPage {
@@ -96,9 +97,8 @@ export function parsePage(json: unknown, provider: string, place: string): Docum
   return {
     ...parseClients(clients, provider),
     ...(people === undefined ? {} : parsePeople(people)),
-    ...(next == null ? {} : { next }),
     single,
-    ...(revision === undefined ? {} : { revision }),
+    ...definedFields({ next: next ?? undefined, revision }),
   };
 }
 
@@ -120,10 +120,7 @@ function parseClients(
   for (const record of records) {
     const result = safeParse(client, record);
     if (result.success) clients.push(toClient(result.data, provider));
-    else {
-      const clientId = clientIdIn(record);
-      unreadable.push({ why: faultOf(result.error), ...(clientId === undefined ? {} : { clientId }) });
-    }
+    else unreadable.push(toUnreadable(clientIdIn(record), faultOf(result.error)));
   }
   return { clients, unreadable };
 }
@@ -237,19 +234,18 @@ export function quote(text: string): string {
 }
 
 function toClient(parsed: z.infer<typeof client>, provider: string): OAuthClient {
+  const { secretCreatedAt: createdAt } = parsed;
   return {
     provider,
     clientId: parsed.clientId,
-    ...(parsed.name == null ? {} : { name: parsed.name }),
     enabled: parsed.enabled,
     grantTypes: parsed.grantTypes,
     grants: toGrants(parsed.scopes),
-    ...(parsed.accessTokenLifetimeSeconds == null
-      ? {}
-      : { accessTokenLifetimeSeconds: parsed.accessTokenLifetimeSeconds }),
-    ...(parsed.secretCreatedAt == null
-      ? {}
-      : { secretCreatedAt: new Date(parsed.secretCreatedAt).toISOString() }),
+    ...definedFields({
+      name: parsed.name ?? undefined,
+      accessTokenLifetimeSeconds: parsed.accessTokenLifetimeSeconds ?? undefined,
+      secretCreatedAt: createdAt == null ? undefined : new Date(createdAt).toISOString(),
+    }),
     attributes: toAttributes(parsed.attributes),
   };
 }
