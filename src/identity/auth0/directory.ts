@@ -189,7 +189,7 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
   return {
     provider,
     async readAll(signal): Promise<DirectorySnapshot> {
-      const before = api.requests;
+      const before = api.requests();
       const records = await readByNumber(api, CLIENTS, signal);
       requireValidRecord(records, `${place}, clients`);
       if (!records.some(({ id }) => id === clientId)) {
@@ -215,7 +215,7 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
           return [];
         });
       const unowned = definedFields({ unownedGrant: grants.unowned });
-      return { clients, unreadable, ...unowned, requests: api.requests - before };
+      return { clients, unreadable, ...unowned, requests: api.requests() - before };
     },
     async read(by, value, signal) {
       if (by !== 'clientId') throw incomplete(place, 'Auth0 knows a client only by its client ID', false);

@@ -110,7 +110,7 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
   };
 
   const readAll = async (signal: AbortSignal): Promise<DirectorySnapshot> => {
-    const before = api.requests;
+    const before = api.requests();
     const query = { $top: pageSize };
     const apis = await resources.read(0, signal);
     const lifetimes = await lifetimeReader.read(0, signal);
@@ -210,7 +210,7 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
       clients: found,
       unreadable,
       ...definedFields({ unownedGrant: unowned }),
-      requests: api.requests - before,
+      requests: api.requests() - before,
     };
   };
 

@@ -212,7 +212,7 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
   return {
     provider,
     async readAll(signal): Promise<DirectorySnapshot> {
-      const before = api.requests;
+      const before = api.requests();
       const lifespans = await readLifespans(0, signal);
       const listed = await readChangingPages({
         place,
@@ -264,7 +264,7 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
       return {
         clients: found.clients,
         unreadable: [...unreadable, ...found.unreadable],
-        requests: api.requests - before,
+        requests: api.requests() - before,
       };
     },
     async read(by: ClientReference, value: string, signal) {

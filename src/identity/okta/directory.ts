@@ -232,7 +232,7 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
     provider,
     async readAll(signal): Promise<DirectorySnapshot> {
       signal.throwIfAborted();
-      const before = api.requests;
+      const before = api.requests();
       const [list, context] = await Promise.all([readApps(signal), readContext(signal)]);
       // Of this list: a read of one app below may read another.
       const { apps, unreadable, repeated } = list;
@@ -252,7 +252,7 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
           ...[...repeated].map((clientId) => toUnreadable(clientId, REPEATED)),
           ...found.unreadable,
         ],
-        requests: api.requests - before,
+        requests: api.requests() - before,
       };
     },
     async read(by, value, signal) {

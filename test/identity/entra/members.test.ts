@@ -19,7 +19,7 @@ function graph(groups: Readonly<Record<string, Group>>): GraphApi {
     provider: 'main',
     tenant: { issuer: new URL('https://login.example/'), tenantId: '', graph: '', plain: false },
     clientId: guidOf('scopemesh'),
-    requests: 0,
+    requests: () => 0,
     addressOf: (path) => new URL(path, 'https://graph.example'),
     linkOf: unexpected,
     placeOf: (what) => what,
