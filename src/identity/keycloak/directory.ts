@@ -8,7 +8,7 @@ import { incomplete, WrongShape, wrongShape } from '../read-errors.js';
 import { readListedClients } from '../read-listed-clients.js';
 import { readForClient, textIn, toUnreadable } from '../records.js';
 import { checkKeycloakAccess } from './access-checks.js';
-import { type AdminApi, type AdminApiOptions, createAdminApi } from './admin-api.js';
+import type { AdminApi, AdminApiOptions } from './admin-api.js';
 import { readChangingPages } from './changing-pages.js';
 import { type KeycloakClient, parseClient, toOAuthClient } from './client.js';
 import { createEffectiveClients } from './effective-client.js';
@@ -16,8 +16,7 @@ import { isInternalId } from './json.js';
 import { lifetimeOf, type RealmLifespans, toRealmLifespans } from './lifetime.js';
 import { readKeycloakMembers } from './members.js';
 import { createMissingClients } from './missing-clients.js';
-import { KeycloakNames } from './names.js';
-
+import type { KeycloakNames } from './names.js';
 import { createScopeRestrictions, type ScopeIds } from './scope-restrictions.js';
 import { type AccountState, createServiceAccounts, SERVICE_ACCOUNT } from './service-accounts.js';
 
@@ -30,9 +29,9 @@ export interface KeycloakDirectoryOptions extends AdminApiOptions {
   readonly pageSize?: number;
   readonly logger: Logger;
   /** Shared with the event source and the poll, whose events can then name what they carry only as an ID. */
-  readonly names?: KeycloakNames;
+  readonly names: KeycloakNames;
   /** Shared with the poll; closed with the directory. */
-  readonly api?: AdminApi;
+  readonly api: AdminApi;
 }
 
 /** A client record that cannot be parsed. */
@@ -56,9 +55,7 @@ const REALM_AGE_MS = 60_000;
  * and the client scopes must be there.
  */
 export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Directory {
-  const { provider, logger, clock, metrics, serviceAccountRoles } = options;
-  const api = options.api ?? createAdminApi(options);
-  const names = options.names ?? new KeycloakNames();
+  const { provider, logger, clock, metrics, serviceAccountRoles, api, names } = options;
   const { realm } = api.issuer;
   const place = api.placeOf('clients');
   const builtIn = realm === 'master' ? 'master-realm' : 'realm-management';
@@ -127,7 +124,7 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
   const accounts = createServiceAccounts(api, names, pageSize);
   const missing = createMissingClients();
   const restrictions = createScopeRestrictions(api, names, readScopes);
-  const toEffective = createEffectiveClients({ ...options, api, names, restrictions });
+  const toEffective = createEffectiveClients({ ...options, restrictions });
 
   const findByClientId = async (
     clientId: string,

@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import { ClientUnreadable } from '../../errors.js';
+import { ClientUnreadable, SyncError } from '../../errors.js';
 import type { Grant, OAuthClient } from '../../model/client.js';
 import { definedFields } from '../../model/defined-fields.js';
+import type { ClientReference } from '../../model/key.js';
 import type { Members, UnreadablePeople } from '../../model/members.js';
 import { safeParse } from '../../safe-parse.js';
 import type { Directory, DirectorySnapshot, UnreadableClient } from '../directory.js';
@@ -145,6 +146,13 @@ function subjectIn(record: unknown): string | undefined {
 /** The client ID of a record, even if nothing else of it can be parsed. */
 function clientIdIn(record: unknown): string | undefined {
   return safeParse(z.object({ clientId: client.shape.clientId }), record).data?.clientId;
+}
+
+/** The document has no other name for a client, and the answer "absent" would look like a deletion. */
+export function requireClientId(by: ClientReference, provider: string): void {
+  if (by === 'clientId') return;
+  const message = `provider ${provider}: a client can be read only by client ID, and not by ${by}`;
+  throw new SyncError('ERR_INTERNAL', message, { retriable: false });
 }
 
 /** The client in a complete read. Undefined if it certainly does not exist. */

@@ -15,9 +15,9 @@ import {
   parseClient,
   parsePage,
   quote,
+  requireClientId,
   toSnapshot,
 } from './document.js';
-import { requireClientId } from './reference.js';
 
 export interface UrlDirectoryOptions {
   readonly provider: string;
