@@ -221,7 +221,7 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
       if (by !== 'clientId') throw incomplete(place, 'Auth0 knows a client only by its client ID', false);
       if (!isClientId(value)) return undefined;
       const request = { segments: ['clients', value], shape: ANY_CLIENT, query: CLIENT_FIELDS };
-      const record = await api.find(request, 'inexistent_client', signal);
+      const record = await api.find(request, signal, 'inexistent_client');
       if (record === undefined) return undefined;
       if (record.id !== value) throw incomplete(place, 'a read of one client returned another', false);
       if (record.fault !== undefined) throw new ClientUnreadable(place, value, record.fault);

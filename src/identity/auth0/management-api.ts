@@ -18,8 +18,11 @@ export interface ManagementApi extends ProviderApi {
   readonly tenant: Auth0Tenant;
   /** The value of a 200 in its documented shape, or an error with the codes of Directory. */
   get<T>(request: ApiRequest<T>, signal: AbortSignal): Promise<T>;
-  /** As `get`, but undefined if Auth0 itself answers with the error code `absence`: the object does not exist. */
-  find<T>(request: ApiRequest<T>, absence: string, signal: AbortSignal): Promise<T | undefined>;
+  /**
+   * As `get`, but undefined if Auth0 itself says that the object does not exist: by the error code `absence`, or without it
+   * by any.
+   */
+  find<T>(request: ApiRequest<T>, signal: AbortSignal, absence?: string): Promise<T | undefined>;
   /** Resolves with the answer, whatever its status. */
   send(
     segments: readonly string[],
@@ -76,11 +79,13 @@ export function createManagementApi(options: ManagementApiOptions): ManagementAp
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, String(value));
     return client.send(url, placeOf(segments), request, authorize, signal);
   };
-  const find: ManagementApi['find'] = async ({ segments, query = {}, shape }, absence, signal) => {
+  const find: ManagementApi['find'] = async ({ segments, query = {}, shape }, signal, absence) => {
     const place = placeOf(segments);
     const answer = await send(segments, query, {}, signal);
     if (answer.status === 200) return parseShape(shape, parseJson(answer, place), place);
-    if (isApiNotFound(answer, 'errorCode', absence, place)) return undefined;
+    const isAbsent =
+      absence === undefined ? isNotFound(answer, place) : isApiNotFound(answer, 'errorCode', absence, place);
+    if (isAbsent) return undefined;
     throw client.refusal(answer, place);
   };
 
