@@ -1,13 +1,14 @@
 import { isAbsolute, join } from 'node:path';
 import { definedFields } from '../src/model/defined-fields.js';
 import type { ActorLimit, Rule } from '../src/model/rule.js';
-import type { Config, TlsFiles } from './config.js';
+import type { Config } from './config.js';
 import { toHttpSettings } from './http-settings.js';
 import { toProvider } from './providers/providers.js';
 import type { ParsedFile } from './schema.js';
 import { toWebhooks } from './webhook-settings.js';
 
 type ParsedScope = ParsedFile['scopes'][string];
+type TlsFiles = NonNullable<ParsedFile['consul']['tls']>;
 type ParsedRule = Exclude<ParsedScope, readonly unknown[]>;
 
 /** The checked file as a `Config`; relative paths start at `directory`. */
