@@ -1,6 +1,5 @@
-import type { Clock } from '../clock.js';
 import { SyncError } from '../errors.js';
-import type { Metrics } from '../observe.js';
+import type { Runtime } from '../runtime.js';
 import { type AccessTokenOptions, type AccessTokenSource, createAccessTokenSource } from './access-token.js';
 import {
   createHttpClient,
@@ -13,14 +12,12 @@ import {
 import type { RequestBudget } from './request-budget.js';
 
 /** What the API of every provider is given. */
-export interface ApiOptions {
+export interface ApiOptions extends Pick<Runtime, 'clock' | 'metrics'> {
   readonly provider: string;
   /** For one request; 10,000 by default. */
   readonly timeoutMs?: number;
   /** Allows plain http to other machines. */
   readonly insecure?: boolean;
-  readonly clock: Clock;
-  readonly metrics: Metrics;
   /** Without it, every request is sent at once. */
   readonly budget?: RequestBudget;
 }

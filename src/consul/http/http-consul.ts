@@ -1,6 +1,5 @@
-import type { Clock } from '../../clock.js';
 import type { Secret } from '../../model/secret.js';
-import type { Logger, Metrics } from '../../observe.js';
+import type { Runtime } from '../../runtime.js';
 import type { Consul } from '../consul.js';
 import { createAclObjects } from './acl-objects.js';
 import { readAclToken } from './acl-token.js';
@@ -22,7 +21,7 @@ import { createReachability } from './reachability.js';
 import { createTransport, type TlsFiles } from './transport.js';
 import { watchTable } from './watch.js';
 
-export interface HttpConsulOptions {
+export interface HttpConsulOptions extends Runtime {
   /** `http://host:port` or `https://host:port`; throws ERR_CONFIG for anything else. */
   readonly address: string;
   /** Absent if Consul has no ACLs. If it has ACLs, reads without a token throw ERR_CONSUL_DENIED. */
@@ -34,9 +33,6 @@ export interface HttpConsulOptions {
   readonly tls?: TlsFiles | undefined;
   /** Names the KV folders `claims/`, `quarantine/` and `break-glass/` below `scopemesh/<owner>/`. */
   readonly owner: string;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-  readonly clock: Clock;
   /** For each exchange except blocking queries; 10 s by default. */
   readonly requestTimeoutMs?: number | undefined;
   /** For writes of auth methods and binding rules, which make Consul fetch keys; 5 s by default. */

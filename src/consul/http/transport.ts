@@ -1,10 +1,9 @@
 import { Pool } from 'undici';
-import type { Clock } from '../../clock.js';
 import { IncompleteRead, SyncError } from '../../errors.js';
 import { type HttpAnswer, HttpExchange } from '../../http-exchange.js';
 import { definedFields } from '../../model/defined-fields.js';
 import type { Secret } from '../../model/secret.js';
-import type { Metrics } from '../../observe.js';
+import type { Runtime } from '../../runtime.js';
 import { AbortListeners } from './abort-listeners.js';
 import type { Tenancy } from './place.js';
 import { failureOf, refusalOf, timeoutOf } from './refusal.js';
@@ -26,14 +25,12 @@ export interface Transport {
   close(): Promise<void>;
 }
 
-export interface TransportOptions extends Tenancy {
+export interface TransportOptions extends Tenancy, Pick<Runtime, 'clock' | 'metrics'> {
   /** `http://host:port`, `https://…`; a path is kept as a prefix. */
   readonly address: string;
   readonly token?: Secret | undefined;
   readonly datacenter?: string | undefined;
   readonly tls?: TlsFiles | undefined;
-  readonly metrics: Metrics;
-  readonly clock: Clock;
   readonly requestTimeoutMs: number;
   readonly mayWrite?: (() => boolean) | undefined;
   /** The longest body that is read. */

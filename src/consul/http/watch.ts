@@ -1,8 +1,7 @@
-import type { Clock } from '../../clock.js';
 import { messageOf, SyncError } from '../../errors.js';
 import { withLinkedSignal } from '../../linked-signal.js';
-import type { Logger, Metrics } from '../../observe.js';
 import { backoffMs } from '../../repeat.js';
+import type { Runtime } from '../../runtime.js';
 import type { WatchedTable } from '../consul.js';
 import { ACL_TABLES } from './acl-table.js';
 import { readComplete } from './answer.js';
@@ -12,12 +11,9 @@ import { toTenancyQuery } from './place.js';
 import type { Transport } from './transport.js';
 import { checkWatch, digestOf, type Seen } from './watch-check.js';
 
-export interface WatchOptions {
+export interface WatchOptions extends Runtime {
   readonly transport: Transport;
   readonly owner: string;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
   /** How long one blocking query waits for a change. */
   readonly waitMs: number;
   /** How late an answer may be before its connection counts as dead, and a change before the watch does. */

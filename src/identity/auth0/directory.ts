@@ -1,7 +1,6 @@
-import type { Clock } from '../../clock.js';
 import { ClientUnreadable } from '../../errors.js';
 import { definedFields } from '../../model/defined-fields.js';
-import type { Logger } from '../../observe.js';
+import type { Runtime } from '../../runtime.js';
 import type { AccessCheck, Directory, DirectorySnapshot, UnreadableClient } from '../directory.js';
 import type { HttpAnswer } from '../http-client.js';
 import { KnownEntries } from '../known-entries.js';
@@ -31,7 +30,7 @@ import { readMembers } from './members.js';
 import type { Auth0Names } from './names.js';
 import { readByCheckpoint, readByNumber } from './pages.js';
 
-export interface Auth0DirectoryOptions {
+export interface Auth0DirectoryOptions extends Pick<Runtime, 'clock' | 'logger'> {
   readonly api: ManagementApi;
   readonly names: Auth0Names;
   /** The application of scopemesh. */
@@ -40,8 +39,6 @@ export interface Auth0DirectoryOptions {
   readonly apis: readonly string[];
   /** Whether the tenant's event stream is read too. */
   readonly eventStream: boolean;
-  readonly clock: Clock;
-  readonly logger: Logger;
 }
 
 /** APIs change seldom, and each change has a log entry that leads to a complete read. */

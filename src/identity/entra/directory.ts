@@ -1,8 +1,7 @@
-import type { Clock } from '../../clock.js';
 import { ClientUnreadable } from '../../errors.js';
 import type { Grant, OAuthClient } from '../../model/client.js';
 import { definedFields } from '../../model/defined-fields.js';
-import type { Logger } from '../../observe.js';
+import type { Runtime } from '../../runtime.js';
 import type { Directory, DirectorySnapshot, UnreadableClient } from '../directory.js';
 import { incomplete } from '../read-errors.js';
 import {
@@ -52,15 +51,13 @@ import { requireRegistrations } from './registrations.js';
 import type { EntraResource, EntraResources } from './resources.js';
 import { isGuid } from './tenant.js';
 
-export interface EntraDirectoryOptions {
+export interface EntraDirectoryOptions extends Pick<Runtime, 'clock' | 'logger'> {
   /** Closed with the directory. */
   readonly api: GraphApi;
   readonly resources: EntraResources;
   readonly names: EntraNames;
   /** Entries per page; 999, the maximum, by default. */
   readonly pageSize?: number;
-  readonly clock: Clock;
-  readonly logger: Logger;
 }
 
 const ANY_PRINCIPAL = recordOf(SERVICE_PRINCIPAL, 'id');

@@ -1,14 +1,13 @@
-import type { Clock } from '../../clock.js';
 import { configError } from '../../errors.js';
 import { isLoopback } from '../../model/is-loopback.js';
 import type { Secret } from '../../model/secret.js';
-import type { Logger, Metrics } from '../../observe.js';
+import type { Runtime } from '../../runtime.js';
 import type { RequestBudget } from '../request-budget.js';
 import type { DocumentDirectory } from './document.js';
 import { createFileDirectory } from './file-directory.js';
 import { createUrlDirectory } from './url-directory.js';
 
-export interface OidcDirectoryOptions {
+export interface OidcDirectoryOptions extends Runtime {
   readonly provider: string;
   /** The path of a file, or an http(s) URL. */
   readonly directory: string;
@@ -20,9 +19,6 @@ export interface OidcDirectoryOptions {
   readonly maxBytes?: number;
   /** 1,000 by default. */
   readonly maxPages?: number;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
   readonly budget?: RequestBudget;
 }
 

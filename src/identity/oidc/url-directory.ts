@@ -1,8 +1,7 @@
-import type { Clock } from '../../clock.js';
 import { RefusedCredentials, SyncError } from '../../errors.js';
 import type { OAuthClient } from '../../model/client.js';
 import type { Secret } from '../../model/secret.js';
-import type { Metrics } from '../../observe.js';
+import type { Runtime } from '../../runtime.js';
 import { createHttpClient, type HttpAnswer, parseJson, refusalOf } from '../http-client.js';
 import { incomplete } from '../read-errors.js';
 import type { RequestBudget } from '../request-budget.js';
@@ -19,15 +18,13 @@ import {
   toSnapshot,
 } from './document.js';
 
-export interface UrlDirectoryOptions {
+export interface UrlDirectoryOptions extends Pick<Runtime, 'clock' | 'metrics'> {
   readonly provider: string;
   readonly url: URL;
   readonly directoryToken?: Secret;
   readonly timeoutMs?: number;
   readonly maxBytes?: number;
   readonly maxPages?: number;
-  readonly clock: Clock;
-  readonly metrics: Metrics;
   readonly budget?: RequestBudget;
 }
 
