@@ -1,4 +1,3 @@
-import type { Secret } from '../../model/secret.js';
 import type { Runtime } from '../../runtime.js';
 import type { Consul } from '../consul.js';
 import { createAclObjects } from './acl-objects.js';
@@ -18,19 +17,10 @@ import { readProxies } from './proxies.js';
 import { createProxyDefaults } from './proxy-defaults.js';
 import { createQuarantineRecords } from './quarantines.js';
 import { createReachability } from './reachability.js';
-import { createTransport, type TlsFiles } from './transport.js';
+import { createTransport, type TransportOptions } from './transport.js';
 import { watchTable } from './watch.js';
 
-export interface HttpConsulOptions extends Runtime {
-  /** `http://host:port` or `https://host:port`; throws ERR_CONFIG for anything else. */
-  readonly address: string;
-  /** Absent if Consul has no ACLs. If it has ACLs, reads without a token throw ERR_CONSUL_DENIED. */
-  readonly token?: Secret | undefined;
-  readonly datacenter?: string | undefined;
-  /** Only for Consul Enterprise. */
-  readonly partition?: string | undefined;
-  readonly namespace?: string | undefined;
-  readonly tls?: TlsFiles | undefined;
+export interface HttpConsulOptions extends Omit<TransportOptions, 'requestTimeoutMs' | 'maxBytes'>, Runtime {
   /** Names the KV folders `claims/`, `quarantine/` and `break-glass/` below `scopemesh/<owner>/`. */
   readonly owner: string;
   /** For each exchange except blocking queries; 10 s by default. */
@@ -43,8 +33,6 @@ export interface HttpConsulOptions extends Runtime {
   readonly watchGraceMs?: number | undefined;
   /** How often a watch is compared with Consul; 30 s by default. */
   readonly watchCheckMs?: number | undefined;
-  /** Asked in the turn in which a request is written that changes anything but the lease. False: it is not sent, and ERR_TIMEOUT. */
-  readonly mayWrite?: (() => boolean) | undefined;
   /** The longest answer that is read; 64 MiB by default. */
   readonly maxBytes?: number | undefined;
 }

@@ -26,12 +26,14 @@ export interface Transport {
 }
 
 export interface TransportOptions extends Tenancy, Pick<Runtime, 'clock' | 'metrics'> {
-  /** `http://host:port`, `https://…`; a path is kept as a prefix. */
+  /** `http://host:port`, `https://…`; a path is kept as a prefix. Anything else throws ERR_CONFIG. */
   readonly address: string;
+  /** Absent if Consul has no ACLs. If it has ACLs, reads without a token throw ERR_CONSUL_DENIED. */
   readonly token?: Secret | undefined;
   readonly datacenter?: string | undefined;
   readonly tls?: TlsFiles | undefined;
   readonly requestTimeoutMs: number;
+  /** Asked in the turn in which a request is written that changes anything but the lease. False: it is not sent, and ERR_TIMEOUT. */
   readonly mayWrite?: (() => boolean) | undefined;
   /** The longest body that is read. */
   readonly maxBytes: number;

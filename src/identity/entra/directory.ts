@@ -52,7 +52,7 @@ import type { EntraResource, EntraResources } from './resources.js';
 import { isGuid } from './tenant.js';
 
 export interface EntraDirectoryOptions extends Pick<Runtime, 'clock' | 'logger'> {
-  /** Closed with the directory. */
+  /** Shared with the poll; closed with the directory. */
   readonly api: GraphApi;
   readonly resources: EntraResources;
   readonly names: EntraNames;

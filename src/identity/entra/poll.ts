@@ -1,7 +1,6 @@
 import { z } from 'zod';
-import { type Clock, isoInstant } from '../../clock.js';
+import { isoInstant } from '../../clock.js';
 import { SyncError } from '../../errors.js';
-import type { Logger } from '../../observe.js';
 import { parseStored } from '../records.js';
 import type { EventPoll, IdentityEvent } from '../source.js';
 import { mergeMany, toIdentityEvent } from './changes.js';
@@ -15,22 +14,14 @@ import {
   readDelta,
   WATCHED_DIGEST,
 } from './delta.js';
+import type { EntraDirectoryOptions } from './directory.js';
 import type { GraphApi } from './graph-api.js';
-import type { EntraNames } from './names.js';
 import { toPeopleEvents } from './people.js';
-import type { EntraResource, EntraResources } from './resources.js';
+import type { EntraResource } from './resources.js';
 import { confirmLost, digestOfRoles, type Roles, readRoles, toRoleEvents } from './roles.js';
 
-export interface EntraPollOptions {
-  /** Shared with the directory, which closes it. */
-  readonly api: GraphApi;
-  readonly resources: EntraResources;
-  readonly names: EntraNames;
+export interface EntraPollOptions extends EntraDirectoryOptions {
   readonly apis: readonly string[];
-  /** Entries per page; 999 by default. */
-  readonly pageSize?: number;
-  readonly clock: Clock;
-  readonly logger: Logger;
 }
 
 /** Where each delta query continues, and a digest of the app role assignments. */

@@ -2,36 +2,27 @@ import { ClientUnreadable } from '../../errors.js';
 import type { OAuthClient } from '../../model/client.js';
 import { isRecord } from '../../model/is-record.js';
 import type { ClientReference } from '../../model/key.js';
-import type { Logger } from '../../observe.js';
 import type { Directory, DirectorySnapshot } from '../directory.js';
 import { incomplete, WrongShape, wrongShape } from '../read-errors.js';
 import { readListedClients } from '../read-listed-clients.js';
 import { readForClient, textIn, toUnreadable } from '../records.js';
 import { checkKeycloakAccess } from './access-checks.js';
-import type { AdminApi, AdminApiOptions } from './admin-api.js';
+import type { AdminApiOptions } from './admin-api.js';
 import { readChangingPages } from './changing-pages.js';
 import { type KeycloakClient, parseClient, toOAuthClient } from './client.js';
-import { createEffectiveClients } from './effective-client.js';
+import { createEffectiveClients, type EffectiveClientOptions } from './effective-client.js';
 import { isInternalId } from './json.js';
 import { lifetimeOf, type RealmLifespans, toRealmLifespans } from './lifetime.js';
 import { readKeycloakMembers } from './members.js';
 import { createMissingClients } from './missing-clients.js';
-import type { KeycloakNames } from './names.js';
 import { createScopeRestrictions, type ScopeIds } from './scope-restrictions.js';
 import { type AccountState, createServiceAccounts, SERVICE_ACCOUNT } from './service-accounts.js';
 
-export interface KeycloakDirectoryOptions extends AdminApiOptions {
-  /** Whether the roles of a client's service account count as scopes. Needs the role `view-users`. */
-  readonly serviceAccountRoles: boolean;
-  /** The client IDs of the clients whose roles count; all clients if absent. */
-  readonly apis?: readonly string[];
+export interface KeycloakDirectoryOptions
+  extends AdminApiOptions,
+    Omit<EffectiveClientOptions, 'restrictions'> {
   /** Entries per page; by default 100 clients and 200 events. */
   readonly pageSize?: number;
-  readonly logger: Logger;
-  /** Shared with the event source and the poll, whose events can then name what they carry only as an ID. */
-  readonly names: KeycloakNames;
-  /** Shared with the poll; closed with the directory. */
-  readonly api: AdminApi;
 }
 
 /** A client record that cannot be parsed. */

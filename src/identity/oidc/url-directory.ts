@@ -21,9 +21,13 @@ import {
 export interface UrlDirectoryOptions extends Pick<Runtime, 'clock' | 'metrics'> {
   readonly provider: string;
   readonly url: URL;
+  /** Sent as `Authorization: Bearer …`, only to the origin of `url`. */
   readonly directoryToken?: Secret;
+  /** For one page, the body included; 10,000 by default. */
   readonly timeoutMs?: number;
+  /** The longest page that is read; 32 MiB by default. */
   readonly maxBytes?: number;
+  /** 1,000 by default. */
   readonly maxPages?: number;
   readonly budget?: RequestBudget;
 }

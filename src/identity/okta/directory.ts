@@ -24,11 +24,11 @@ export interface OktaDirectoryOptions {
   /** Shared with the poll; closed with the directory. */
   readonly api: OktaApi;
   readonly names: OktaNames;
-  /** Authorization servers by ID, issuer or audience; the org's address for the org's own scopes. */
+  /** The APIs whose scopes count: authorization servers by ID, issuer or audience; the org's address for Okta's own API. */
   readonly apis: readonly string[];
-  /** Whether the org's register of AI agents is read. */
+  /** Whether the org's register of AI agents is read. Needs the role of a super administrator. */
   readonly aiAgents?: boolean;
-  /** Apps per page; 200, the maximum, by default. */
+  /** Entries per page; the maximum by default, which is 200 apps. */
   readonly pageSize?: number;
   readonly logger: Logger;
 }
