@@ -13,7 +13,7 @@ import {
   validRecords,
 } from '../records.js';
 import { type GraphApi, isNotFound } from './graph-api.js';
-import { readCollection } from './pages.js';
+import { PAGE_SIZE, readCollection } from './pages.js';
 import { guid } from './principal.js';
 import { isGuid } from './tenant.js';
 
@@ -34,15 +34,15 @@ const USER_TYPE = '#microsoft.graph.user';
 export async function readMembersOf(
   api: GraphApi,
   groups: readonly string[],
-  { pageSize, admitted }: { readonly pageSize: number; readonly admitted?: Members | undefined },
+  admitted: Members | undefined,
   signal: AbortSignal,
 ): Promise<Members> {
   signal.throwIfAborted();
   const unreadable = new UnreadablePeopleList();
   const members = new Map<string, readonly string[]>();
   for (const group of new Set(groups)) {
-    const options = { pageSize, admitted, unreadable };
-    members.set(group, isGuid(group) ? await readGroup(api, group, options, signal) : []);
+    const known = { admitted, unreadable };
+    members.set(group, isGuid(group) ? await readGroup(api, group, known, signal) : []);
   }
   return unreadable.addTo(members);
 }
@@ -50,14 +50,12 @@ export async function readMembersOf(
 async function readGroup(
   api: GraphApi,
   group: string,
-  options: {
-    readonly pageSize: number;
-    readonly admitted: Members | undefined;
-    readonly unreadable: UnreadablePeopleList;
-  },
+  {
+    admitted,
+    unreadable,
+  }: { readonly admitted: Members | undefined; readonly unreadable: UnreadablePeopleList },
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const { pageSize, admitted, unreadable } = options;
   const what = 'group members';
   const place = api.placeOf(what);
   const found = await api.find(`/groups/${group}`, { $select: 'id,visibility' }, what, signal);
@@ -67,7 +65,7 @@ async function readGroup(
     unreadable.addGroup(group);
     return [];
   }
-  const query = { $select: 'id,accountEnabled', $top: pageSize };
+  const query = { $select: 'id,accountEnabled', $top: PAGE_SIZE };
   const collection = { path: `/groups/${group}/transitiveMembers`, query, what };
   const records = await readCollection(api, collection, recordOf(MEMBER, 'id'), signal);
   // Without a permission of its own such a group looks empty.

@@ -45,7 +45,7 @@ const RESOURCES_AGE_MS = 60_000;
  * a gap. Changes of users and groups are read if the members of groups are.
  */
 export function createEntraPoll(options: EntraPollOptions): EventPoll {
-  const { api, resources, names, apis, clock, pageSize = 999 } = options;
+  const { api, resources, names, apis, clock } = options;
   const { provider } = api;
   const selections = createSelections(provider, options.logger);
   let last: { readonly digest: string; readonly roles: Roles } | undefined;
@@ -81,7 +81,7 @@ export function createEntraPoll(options: EntraPollOptions): EventPoll {
       // A deleted API has no list of role holders.
       const isChanged = before.some(({ principalId }) => changed.has(principalId));
       const known = await resources.read(isChanged ? 0 : RESOURCES_AGE_MS, signal);
-      const roles = await readRoles(api, known, pageSize, signal);
+      const roles = await readRoles(api, known, signal);
       const digest = digestOfRoles(roles, apis);
       const former = last?.digest === stored?.roles ? last?.roles : undefined;
       const confirmed = await confirmLost(api, former ?? roles, roles, signal);
