@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Members } from '../../model/members.js';
-import { confirmLeft } from '../confirm-left.js';
-import { invalidRecords, recordOf, textIn, UnreadablePeopleList, validRecords } from '../records.js';
+import { invalidRecords, recordOf, textIn, validRecords } from '../records.js';
+import { UnreadablePeopleList } from '../unreadable-people.js';
 import type { BlockedUsers } from './blocked-users.js';
 import type { ManagementApi } from './management-api.js';
 import { readByCheckpoint, readByNumber } from './pages.js';
@@ -24,7 +24,7 @@ export async function readMembers(
   signal: AbortSignal,
   admitted?: Members,
 ): Promise<Members> {
-  const unreadable = new UnreadablePeopleList();
+  const unreadable = new UnreadablePeopleList(admitted);
   const records = await readByNumber(api, ROLES, signal);
   const invalidNames = new Set(invalidRecords(records).map(({ raw }) => textIn(raw, 'name')));
   // A role without a name may be any of them, so nobody is known to have left one.
@@ -51,9 +51,7 @@ export async function readMembers(
     }
     // Nobody is known to have left if a record does not say which role it describes.
     if (!invalidNames.has(group) && !invalidNames.has(undefined))
-      await confirmLeft({ group, listed, admitted, unreadable }, (subject) =>
-        hasRole(api, subject, group, signal),
-      );
+      await unreadable.confirmLeft(group, listed, (subject) => hasRole(api, subject, group, signal));
     listedIn.set(group, subjects);
   }
   const everybody = new Set([...listedIn.values()].flatMap((subjects) => [...subjects]));

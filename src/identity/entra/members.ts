@@ -1,17 +1,10 @@
 import { z } from 'zod';
 import type { Members } from '../../model/members.js';
 import { safeParse } from '../../safe-parse.js';
-import { confirmLeft } from '../confirm-left.js';
 import { parseJson } from '../http-client.js';
 import { denied } from '../read-errors.js';
-import {
-  invalidRecords,
-  parseShape,
-  recordOf,
-  textIn,
-  UnreadablePeopleList,
-  validRecords,
-} from '../records.js';
+import { invalidRecords, parseShape, recordOf, textIn, validRecords } from '../records.js';
+import { UnreadablePeopleList } from '../unreadable-people.js';
 import { type GraphApi, isNotFound } from './graph-api.js';
 import { PAGE_SIZE, readCollection } from './pages.js';
 import { guid } from './principal.js';
@@ -38,11 +31,10 @@ export async function readMembersOf(
   signal: AbortSignal,
 ): Promise<Members> {
   signal.throwIfAborted();
-  const unreadable = new UnreadablePeopleList();
+  const unreadable = new UnreadablePeopleList(admitted);
   const members = new Map<string, readonly string[]>();
   for (const group of new Set(groups)) {
-    const known = { admitted, unreadable };
-    members.set(group, isGuid(group) ? await readGroup(api, group, known, signal) : []);
+    members.set(group, isGuid(group) ? await readGroup(api, group, unreadable, signal) : []);
   }
   return unreadable.addTo(members);
 }
@@ -50,10 +42,7 @@ export async function readMembersOf(
 async function readGroup(
   api: GraphApi,
   group: string,
-  {
-    admitted,
-    unreadable,
-  }: { readonly admitted: Members | undefined; readonly unreadable: UnreadablePeopleList },
+  unreadable: UnreadablePeopleList,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const what = 'group members';
@@ -81,9 +70,7 @@ async function readGroup(
   });
   for (const id of invalid) unreadable.add(id);
   const listed = [...invalid, ...records.map(({ id }) => id)];
-  await confirmLeft({ group, listed, admitted, unreadable }, (person) =>
-    isMember(api, person, group, signal),
-  );
+  await unreadable.confirmLeft(group, listed, (person) => isMember(api, person, group, signal));
   const people = validRecords(records).filter((member) => member['@odata.type'] === USER_TYPE);
   // Graph shows only the type and the ID of members that the token may not read.
   if (people.length > 0 && people.every(({ accountEnabled }) => accountEnabled == null)) {

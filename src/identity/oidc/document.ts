@@ -7,7 +7,8 @@ import type { Members, UnreadablePeople } from '../../model/members.js';
 import { safeParse } from '../../safe-parse.js';
 import type { Directory, DirectorySnapshot, UnreadableClient } from '../directory.js';
 import { incomplete, wrongShape } from '../read-errors.js';
-import { toUnreadable, withUnreadable } from '../records.js';
+import { toUnreadable } from '../records.js';
+import { withUnreadable } from '../unreadable-people.js';
 
 /** One page of the JSON document, typed and checked. Unknown keys are left out. */
 export interface DocumentPage {
