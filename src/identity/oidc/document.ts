@@ -26,13 +26,6 @@ export interface DocumentPage {
   readonly revision?: number;
 }
 
-export interface Person {
-  /** The `sub` of the person's tokens. */
-  readonly subject: string;
-  readonly enabled: boolean;
-  readonly groups: readonly string[];
-}
-
 /** A directory in a document, which is always read as a whole. */
 export interface DocumentDirectory extends Directory {
   readAll(signal: AbortSignal): Promise<DocumentSnapshot>;
@@ -72,12 +65,13 @@ const client = z.object({
   attributes: z.record(z.string(), attribute.nullable()).default({}),
 });
 
-// As with clients: emptied `groups` must not count as a value.
+// As with clients: emptied `groups` must not count as a value. `subject` is the `sub` of the person's tokens.
 const person = z.object({
   subject: identifier(255),
   enabled: z.boolean().default(true),
   groups: z.array(identifier(512)),
 });
+export type Person = z.output<typeof person>;
 
 const page = z.object({
   clients: z.array(z.unknown()),
