@@ -19,7 +19,7 @@ export interface OwnStreamOptions {
   /** The address where the transmitter reaches us; for `push`. */
   readonly endpoint?: string;
   /** The complete header that each push carries. */
-  readonly authorizationHeader?: () => string | undefined;
+  readonly authorizationHeader: () => string | undefined;
   readonly audiences: readonly string[];
   readonly api: StreamApi;
   readonly metadata: Transmitter;
@@ -107,7 +107,7 @@ function methodOf(offered: readonly string[] | undefined, { provider, delivery }
 }
 
 function toRequest(method: string, options: OwnStreamOptions): StreamRequest {
-  const fields = { endpoint_url: options.endpoint, authorization_header: options.authorizationHeader?.() };
+  const fields = { endpoint_url: options.endpoint, authorization_header: options.authorizationHeader() };
   const delivery = options.delivery === 'poll' ? { method } : { method, ...definedFields(fields) };
   return { delivery, events_requested: EVENTS_REQUESTED };
 }
