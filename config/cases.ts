@@ -76,12 +76,11 @@ export async function loadCases(options: LoadOptions, config: Config): Promise<r
   const document = readDocument(await readConfigText(options));
   if (document.faults.length > 0) throw new ConfigError(file, document.faults);
   const checked = CASES.safeParse(document.value);
-  const refuse = (findings: readonly Finding[]) => {
-    const problems = findings.map(
-      ({ at, ...found }): ConfigProblem => ({ ...found, ...document.locate(found.path, at) }),
-    );
-    return new ConfigError(file, problems);
-  };
+  const place = ({ at, ...found }: Finding): ConfigProblem => ({
+    ...found,
+    ...document.locate(found.path, at),
+  });
+  const refuse = (findings: readonly Finding[]) => new ConfigError(file, findings.map(place));
   if (!checked.success) throw refuse(toFindings(checked.error.issues, document.value, CASES));
   const { clients, cases } = checked.data;
   const findings: Finding[] = [];

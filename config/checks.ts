@@ -19,8 +19,14 @@ export function crossFindings(file: unknown): Finding[] {
   const providers = asList(root.providers).map(asMap);
   return [
     ...providers.flatMap((provider, index) => providerFindings(provider, ['providers', index])),
-    ...repeatedNames(providers, ['providers'], 'provider'),
-    ...repeatedHeaders(providers),
+    ...repeated(providers, ['providers'], 'name', 'another provider has this name; give each its own'),
+    // The proxy would remove what it wrote for the one provider when it verifies the token of the other.
+    ...repeated(
+      providers,
+      ['providers'],
+      'forwardUserAs',
+      'another provider forwards users in this header; give each its own',
+    ),
     ...Object.keys(asMap(root.scopes)).flatMap(scopeFindings),
     ...eachRule(root).flatMap(({ scope, rule, path }) => [
       ...ruleFindings(scope, rule, path),
@@ -55,60 +61,38 @@ function scopeFindings(scope: string): Finding[] {
   return fault === undefined ? [] : [finding(['scopes', scope], fault, 'key')];
 }
 
-function repeatedNames(entries: readonly KeyValues[], path: ConfigPath, what: string): Finding[] {
-  const seen = new Set<unknown>();
-  return entries.flatMap(({ name }, index) => {
-    const isRepeated = typeof name === 'string' && seen.has(name);
-    seen.add(name);
-    return isRepeated
-      ? [finding([...path, index, 'name'], `another ${what} has this name; give each its own`)]
-      : [];
-  });
+/** As the schema reads a toggle. */
+function isOn(value: unknown): boolean {
+  return value === true || value === 'on' || value === 'true';
 }
 
-/** The proxy would remove what it wrote for the one provider when it verifies the token of the other. */
-function repeatedHeaders(providers: readonly KeyValues[]): Finding[] {
+function repeated(entries: readonly KeyValues[], path: ConfigPath, key: string, fault: string): Finding[] {
   const seen = new Set<unknown>();
-  return providers.flatMap(({ forwardUserAs: header }, index) => {
-    const isRepeated = typeof header === 'string' && seen.has(header);
-    seen.add(header);
-    return isRepeated
-      ? [
-          finding(
-            ['providers', index, 'forwardUserAs'],
-            'another provider forwards users in this header; give each its own',
-          ),
-        ]
-      : [];
+  return entries.flatMap(({ [key]: value }, index) => {
+    const isRepeated = typeof value === 'string' && seen.has(value);
+    seen.add(value);
+    return isRepeated ? [finding([...path, index, key], fault)] : [];
   });
 }
 
 function providerFindings(provider: KeyValues, path: ConfigPath): Finding[] {
   const findings: Finding[] = [];
-  const isInsecure = [true, 'on', 'true'].some((value) => value === provider.insecure);
   const urls = provider.kind === 'oidc' ? ['issuer', 'directory'] : ['issuer', 'org'];
   const ssf = asMap(provider.ssf);
-  const inSsf = ['transmitter', 'tokenIssuer', 'endpoint'];
-  for (const [parent, key] of [
-    ...urls.map((each) => [[], each] as const),
-    ...inSsf.map((each) => [['ssf'], each] as const),
+  const plainHttp =
+    'plain http to a host that is not loopback; use https, or set "insecure: true" on this provider';
+  for (const [keys, value] of [
+    ...urls.map((key) => [[key], provider[key]] as const),
+    ...['transmitter', 'tokenIssuer', 'endpoint'].map((key) => [['ssf', key], ssf[key]] as const),
   ]) {
-    const value = parent.length === 0 ? provider[key] : ssf[key];
+    const at = [...path, ...keys];
     const parsed = typeof value === 'string' ? parseUrl(value) : undefined;
-    if (parsed?.protocol === 'http:' && !isLoopback(parsed.hostname) && !isInsecure) {
-      findings.push(
-        finding(
-          [...path, ...parent, key],
-          'plain http to a host that is not loopback; use https, or set "insecure: true" on this provider',
-        ),
-      );
-    }
-    if (key === 'directory' && parsed !== undefined && (parsed.username !== '' || parsed.password !== '')) {
-      findings.push(finding([...path, key], 'must not hold a user name or password; use "directoryToken"'));
-    }
+    if (parsed?.protocol === 'http:' && !isLoopback(parsed.hostname) && !isOn(provider.insecure))
+      findings.push(finding(at, plainHttp));
+    if (keys[0] === 'directory' && parsed !== undefined && (parsed.username !== '' || parsed.password !== ''))
+      findings.push(finding(at, 'must not hold a user name or password; use "directoryToken"'));
   }
-  const hasRoles = [true, 'on', 'true'].some((value) => value === provider.serviceAccountRoles);
-  if (provider.kind === 'keycloak' && Object.hasOwn(provider, 'apis') && !hasRoles)
+  if (provider.kind === 'keycloak' && Object.hasOwn(provider, 'apis') && !isOn(provider.serviceAccountRoles))
     findings.push(finding([...path, 'apis'], 'applies only to roles; add "serviceAccountRoles: on"', 'key'));
   if (provider.kind !== 'oidc') return findings;
   return [
@@ -137,7 +121,8 @@ function webhookFindings(webhooks: readonly KeyValues[], path: ConfigPath): Find
       ...secretFindings(asList(secrets), [...path, index, 'secrets']),
     ];
   });
-  return [...repeatedNames(webhooks, path, 'webhook'), ...each];
+  const sameName = 'another webhook has this name; give each its own';
+  return [...repeated(webhooks, path, 'name', sameName), ...each];
 }
 
 const PATH_FORMS = ['path', 'pathExact', 'pathPrefix', 'pathRegex'] as const;
@@ -147,38 +132,21 @@ const HEADER_FORMS = ['present', 'exact', 'prefix', 'suffix', 'regex'] as const;
 function ruleFindings(scope: string, rule: KeyValues, path: ConfigPath): Finding[] {
   const findings: Finding[] = [];
   const has = (key: string) => Object.hasOwn(rule, key);
+  const refuse = (key: string, fault: string) => findings.push(finding([...path, key], fault, 'key'));
   if (!has('to') && !has('acl'))
     findings.push(finding(path, 'opens nothing; name a destination with "to" or ACL rules with "acl"'));
-  if (has('to') && has('acl'))
-    findings.push(
-      finding([...path, 'acl'], 'cannot be combined with "to"; write two rules as a list', 'key'),
-    );
+  if (has('to') && has('acl')) refuse('acl', 'cannot be combined with "to"; write two rules as a list');
   if (!has('to')) {
-    for (const key of [...HTTP_KEYS, 'user'].filter(has)) {
-      findings.push(
-        finding([...path, key], 'applies only together with "to"; remove it or name a destination', 'key'),
-      );
-    }
+    for (const key of [...HTTP_KEYS, 'user'].filter(has))
+      refuse(key, 'applies only together with "to"; remove it or name a destination');
   }
-  for (const key of PATH_FORMS.filter(has).slice(1)) {
-    findings.push(
-      finding(
-        [...path, key],
-        `is a second form of path; keep one of ${PATH_FORMS.join(', ')}, or write two rules as a list`,
-        'key',
-      ),
-    );
-  }
+  const secondForm = `is a second form of path; keep one of ${PATH_FORMS.join(', ')}, or write two rules as a list`;
+  for (const key of PATH_FORMS.filter(has).slice(1)) refuse(key, secondForm);
   findings.push(...rawPathFindings(rule, path));
   for (const [index, header] of asList(rule.headers).map(asMap).entries()) {
     const forms = HEADER_FORMS.filter((form) => Object.hasOwn(header, form)).length;
-    if (forms !== 1)
-      findings.push(
-        finding(
-          [...path, 'headers', index],
-          `needs exactly one condition; write one of ${HEADER_FORMS.join(', ')}`,
-        ),
-      );
+    const fault = `needs exactly one condition; write one of ${HEADER_FORMS.join(', ')}`;
+    if (forms !== 1) findings.push(finding([...path, 'headers', index], fault));
   }
   if (typeof rule.to === 'string' && rule.to !== '')
     findings.push(...destinationFindings(scope, rule.to, [...path, 'to']));
@@ -191,7 +159,7 @@ function rawPathFindings(rule: KeyValues, path: ConfigPath): Finding[] {
     return [
       finding([...path, 'rawPath'], 'applies only together with "path" or "pathPrefix"; remove it', 'key'),
     ];
-  if ([true, 'on', 'true'].some((value) => value === rule.rawPath)) return [];
+  if (isOn(rule.rawPath)) return [];
   return (['path', 'pathPrefix'] as const).flatMap((key) => {
     const value = rule[key];
     if (typeof value !== 'string' || !value.startsWith('/')) return [];

@@ -3,14 +3,15 @@ import type { BreakGlassLimits } from '../src/model/break-glass.js';
 import type { FreezeSchedule } from '../src/model/freeze.js';
 import type { GroupRules } from '../src/model/login.js';
 import type { ActorClassification, ActorLimit, ClaimPolicy, Mode, Rule } from '../src/model/rule.js';
-import type { Secret } from '../src/model/secret.js';
 import type { Select } from '../src/plan/selection.js';
-import type { HostPort } from './fields.js';
+import type { HttpSettings } from './http-settings.js';
 import type { ProviderSettings } from './providers/providers.js';
+import type { ParsedFile } from './schema.js';
+import type { WebhookSettings } from './webhook-settings.js';
 
-export const SASL_MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
-
+export type { HttpToken } from './http-settings.js';
 export type { ProviderSettings } from './providers/providers.js';
+export type { WebhookSettings } from './webhook-settings.js';
 
 /** A checked configuration with defaults. Paths of files are absolute. */
 export interface Config {
@@ -47,7 +48,7 @@ export interface Config {
     readonly breakGlass?: BreakGlassLimits;
     readonly approvers: 1 | 2;
   };
-  readonly queue: QueueSettings;
+  readonly queue: Readonly<ParsedFile['queue']>;
   readonly decisions: DecisionSettings;
   readonly http: HttpSettings;
   readonly state: { readonly directory: string };
@@ -56,81 +57,15 @@ export interface Config {
   readonly resyncMs: number;
 }
 
-export interface HttpSettings {
-  readonly listen: HostPort;
-  /** Of everything but `/events`, if that has a listener of its own. */
-  readonly admin?: HostPort;
-  readonly tokens: readonly HttpToken[];
-}
+/** As in the file, without an empty token. */
+export type ConsulSettings = Readonly<ParsedFile['consul']>;
 
-/** A bearer token. Two may have one name, while one takes the place of the other. */
-export interface HttpToken {
-  readonly name: string;
-  readonly token: Secret;
-  /** Whether the holder may approve, reject and release. */
-  readonly approve: boolean;
-}
+export type DecisionSettings = LogSettings<ParsedFile['decisions']>;
 
-export interface TlsFiles {
-  readonly caFile?: string;
-  readonly certFile?: string;
-  readonly keyFile?: string;
-  readonly serverName?: string;
-}
-
-export interface ConsulSettings {
-  readonly address: string;
-  readonly token?: Secret;
-  readonly datacenter?: string;
-  readonly partition?: string;
-  readonly namespace?: string;
-  readonly tls?: TlsFiles;
-  readonly target?: TargetSettings;
-}
-
-/** Intentions are written as manifests for consul-k8s, instead of to Consul. */
-export interface TargetSettings {
-  readonly kind: 'crd';
-  readonly directory: string;
-  /** Of Kubernetes. */
-  readonly namespace?: string;
-  /** Without it, the protocol of a service is left to people. */
-  readonly serviceDefaults?: boolean;
-}
-
-export type QueueSettings =
-  | { readonly kind: 'embedded' }
-  | { readonly kind: 'bullmq'; readonly url: Secret; readonly allowUnsafeRedis: boolean };
-
-/** A receiver of the events of the log. */
-export interface WebhookSettings {
-  readonly name: string;
-  readonly url: string;
-  readonly secrets: readonly Secret[];
-  /** Patterns of event types. */
-  readonly types: readonly string[];
-  readonly timeoutMs: number;
-}
-
-export type DecisionSettings = { readonly webhooks: readonly WebhookSettings[] } & (
-  | { readonly kind: 'embedded'; readonly keepMs: number; readonly signingKeyFile?: string }
-  | {
-      readonly kind: 'kafka';
-      readonly signingKeyFile?: string;
-      /** `host:port` each. */
-      readonly brokers: readonly string[];
-      readonly topic: string;
-      /** Whether `<topic>.state` holds the present state of each edge. */
-      readonly stateTopic: boolean;
-      /** Whether the relay keeps an index of the topic in the state directory. */
-      readonly index: boolean;
-      /** How long the index keeps a decision. */
+/** Distributes over the kinds of logs. */
+type LogSettings<Parsed extends ParsedFile['decisions']> = Parsed extends unknown
+  ? Readonly<Omit<Parsed, 'keep' | 'webhooks'>> & {
       readonly keepMs: number;
-      readonly tls: boolean | TlsFiles;
-      readonly sasl?: {
-        readonly mechanism: (typeof SASL_MECHANISMS)[number];
-        readonly username: string;
-        readonly password: Secret;
-      };
+      readonly webhooks: readonly WebhookSettings[];
     }
-);
+  : never;

@@ -9,7 +9,7 @@ import {
   type Node,
   parseAllDocuments,
 } from 'yaml';
-import type { ConfigPath } from './config-error.js';
+import type { ConfigPath, ConfigProblem } from './config-error.js';
 
 /** Counted from 1. */
 export interface Place {
@@ -17,16 +17,10 @@ export interface Place {
   readonly column: number;
 }
 
-export interface PlacedFault extends Place {
-  readonly path: ConfigPath;
-  readonly message: string;
-  readonly remedy: string;
-}
-
 /** A parsed file: plain values and their positions. */
 export interface SourceDocument {
   readonly value: unknown;
-  readonly faults: readonly PlacedFault[];
+  readonly faults: readonly ConfigProblem[];
   /** The position of the key or value at `path`, or of the nearest enclosing value if it is missing. */
   locate(path: ConfigPath, at: 'key' | 'value'): Place;
 }
@@ -48,28 +42,24 @@ export function readDocument(text: string): SourceDocument {
   };
   try {
     // uniqueKeys is quadratic; the walk below finds duplicates faster and with their position.
-    const documents = [
-      ...parseAllDocuments(text, {
-        lineCounter: lines,
-        prettyErrors: false,
-        uniqueKeys: false,
-        version: '1.2',
-        schema: 'core',
-        logLevel: 'silent',
-      }),
-    ];
-    const [document, second] = documents;
+    const [document, second] = parseAllDocuments(text, {
+      lineCounter: lines,
+      prettyErrors: false,
+      uniqueKeys: false,
+      version: '1.2',
+      schema: 'core',
+      logLevel: 'silent',
+    });
     if (document === undefined || document.contents === null)
       return broken(place(0), 'the file is empty', 'start from config/minimal.yaml');
-    const faults = [...document.errors, ...document.warnings].map((error): PlacedFault => {
+    const faults = [...document.errors, ...document.warnings].map((error): ConfigProblem => {
       const [message, remedy] = syntaxFault(error.code, error.message);
       return { path: [], ...place(error.pos[0]), message, remedy };
     });
     if (second !== undefined) {
-      const at = place(second.range[0]);
       faults.push({
         path: [],
-        ...at,
+        ...place(second.range[0]),
         message: 'a second document begins here',
         remedy: 'keep one document in the file and remove the line "---"',
       });
@@ -89,7 +79,7 @@ function broken(at: Place, message: string, remedy: string): SourceDocument {
 class Walk {
   readonly #document: Document.Parsed;
   readonly #place: (offset: number) => Place;
-  readonly #faults: PlacedFault[] = [];
+  readonly #faults: ConfigProblem[] = [];
   #nodes = 0;
   #aliases = 0;
 

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { Secret } from '../src/model/secret.js';
-import type { HttpSettings } from './config.js';
 import { type HostPort, hostPort, name, parseHostPort, secret, toggle } from './fields.js';
 
 /** 32 characters of base64 are 192 bits. */
@@ -17,6 +16,16 @@ const TOKEN = z.strictObject({
     .prefault(false)
     .describe('Whether the holder may approve, reject and release; otherwise the token only reads.'),
 });
+
+/** A bearer token. Two may have one name, while one takes the place of the other. */
+export type HttpToken = Readonly<z.output<typeof TOKEN>>;
+
+export interface HttpSettings {
+  readonly listen: HostPort;
+  /** Of everything but `/events`, if that has a listener of its own. */
+  readonly admin?: HostPort;
+  readonly tokens: readonly HttpToken[];
+}
 
 /** The schema of `http`. */
 export const HTTP = z

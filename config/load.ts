@@ -71,14 +71,12 @@ async function load(
     ...crossFindings(expanded.value),
     ...aclFindings(expanded.value),
   ].filter((found) => !broken.some((path) => path.length > 0 && isWithin(found.path, path)));
-  const problems: ConfigProblem[] = [...document.faults];
-  const place = ({ at, path, message, remedy }: Finding) => ({
+  const place = ({ at, path, ...text }: Finding): ConfigProblem => ({
     path,
     ...document.locate(path, at),
-    message,
-    remedy,
+    ...text,
   });
-  problems.push(...[...expanded.findings, ...findings].map(place));
+  const problems = [...document.faults, ...[...expanded.findings, ...findings].map(place)];
   if (!checked.success || problems.length > 0) throw new ConfigError(options.path, problems);
   const config = toConfig(checked.data, directory);
   const more = (await check?.(config)) ?? [];

@@ -1,7 +1,6 @@
 import { Cron } from 'croner';
 import { z } from 'zod';
 import { CLAIM_POLICIES, MODES } from '../src/model/rule.js';
-import { SASL_MECHANISMS } from './config.js';
 import {
   duration,
   hostPort,
@@ -208,7 +207,7 @@ const DECISIONS = z.discriminatedUnion('kind', [
     tls: z.union([toggle(), TLS_FILES], 'must be on, off or a map; write { caFile: … }').prefault(false),
     sasl: z
       .strictObject({
-        mechanism: z.enum(SASL_MECHANISMS),
+        mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']),
         username: text(),
         password: secret(),
       })

@@ -1,37 +1,38 @@
 import { isAbsolute, join } from 'node:path';
+import { definedFields } from '../src/model/defined-fields.js';
 import type { ActorLimit, Rule } from '../src/model/rule.js';
-import type { Config, TlsFiles } from './config.js';
+import type { Config } from './config.js';
 import { toHttpSettings } from './http-settings.js';
 import { toProvider } from './providers/providers.js';
 import type { ParsedFile } from './schema.js';
 import { toWebhooks } from './webhook-settings.js';
 
 type ParsedScope = ParsedFile['scopes'][string];
+type TlsFiles = NonNullable<ParsedFile['consul']['tls']>;
 type ParsedRule = Exclude<ParsedScope, readonly unknown[]>;
 
 /** The checked file as a `Config`; relative paths start at `directory`. */
 export function toConfig(file: ParsedFile, directory: string): Config {
   const absolute = absoluteIn(directory);
   const { token, tls, target, ...consul } = file.consul;
-  const { maxRevocations, protected: protectedServices, freeze, breakGlass, approvers } = file.guards;
+  const { protected: protectedServices, freeze, breakGlass, approvers } = file.guards;
+  const { window: windowMs, ...maxRevocations } = file.guards.maxRevocations;
+  const { claimGrace: claimGraceMs, ...services } = file.services;
   const { human, workload, agent, classify } = file.actors;
   return {
     ...toLogSettings(file, directory),
     mode: file.mode,
-    ...(file.select === undefined ? {} : { select: file.select }),
+    ...definedFields({ select: file.select }),
     consul: {
       ...consul,
       ...(token === undefined || token.isEmpty ? {} : { token }),
-      ...(tls === undefined ? {} : { tls: toTlsFiles(tls, absolute) }),
-      ...(target === undefined ? {} : { target: { ...target, directory: absolute(target.directory) } }),
+      ...definedFields({
+        tls: tls && toTlsFiles(tls, absolute),
+        target: target && { ...target, directory: absolute(target.directory) },
+      }),
     },
     providers: file.providers.map((provider) => toProvider(provider, absolute)),
-    services: {
-      clientMeta: file.services.clientMeta,
-      clientTag: file.services.clientTag,
-      claims: file.services.claims,
-      claimGraceMs: file.services.claimGrace,
-    },
+    services: { ...services, claimGraceMs },
     rules: Object.entries(file.scopes).flatMap(([scope, rules]) =>
       (Array.isArray(rules) ? rules : [rules]).map((rule) => toRule(scope, rule)),
     ),
@@ -42,20 +43,12 @@ export function toConfig(file: ParsedFile, directory: string): Config {
       limits: { human: toLimit(human), workload: toLimit(workload), agent: toLimit(agent) },
     },
     guards: {
-      maxRevocations: {
-        percent: maxRevocations.percent,
-        atLeast: maxRevocations.atLeast,
-        windowMs: maxRevocations.window,
-      },
+      maxRevocations: { ...maxRevocations, windowMs },
       protected: protectedServices,
-      freeze: freeze.map(({ schedule, duration, timeZone }) => ({
-        schedule,
-        durationMs: duration,
-        timeZone,
-      })),
-      ...(breakGlass === undefined
-        ? {}
-        : { breakGlass: { longestMs: breakGlass.longest, never: breakGlass.never } }),
+      freeze: freeze.map(({ duration: durationMs, ...each }) => ({ ...each, durationMs })),
+      ...definedFields({
+        breakGlass: breakGlass && { longestMs: breakGlass.longest, never: breakGlass.never },
+      }),
       approvers,
     },
     queue: file.queue,
@@ -88,10 +81,8 @@ function toRule(scope: string, parsed: ParsedRule): Rule {
 }
 
 function toLimit({ maxTokenTtl, ...rest }: ParsedFile['actors']['human']): ActorLimit {
-  return {
-    ...rest,
-    ...(maxTokenTtl === undefined ? {} : { maxTokenTtlSeconds: Math.floor(maxTokenTtl / 1000) }),
-  };
+  const seconds = maxTokenTtl === undefined ? undefined : Math.floor(maxTokenTtl / 1000);
+  return { ...rest, ...definedFields({ maxTokenTtlSeconds: seconds }) };
 }
 
 function toDecisions(
@@ -101,7 +92,7 @@ function toDecisions(
   const { signingKeyFile } = decisions;
   const every = {
     webhooks: toWebhooks(decisions.webhooks),
-    ...(signingKeyFile === undefined ? {} : { signingKeyFile: absolute(signingKeyFile) }),
+    ...definedFields({ signingKeyFile: signingKeyFile && absolute(signingKeyFile) }),
   };
   if (decisions.kind === 'embedded') return { kind: 'embedded', keepMs: decisions.keep, ...every };
   const { tls, keep: keepMs, ...kafka } = decisions;
@@ -112,10 +103,10 @@ function toTlsFiles(
   { caFile, certFile, keyFile, serverName }: TlsFiles,
   absolute: (path: string) => string,
 ): TlsFiles {
-  return {
-    ...(caFile === undefined ? {} : { caFile: absolute(caFile) }),
-    ...(certFile === undefined ? {} : { certFile: absolute(certFile) }),
-    ...(keyFile === undefined ? {} : { keyFile: absolute(keyFile) }),
-    ...(serverName === undefined ? {} : { serverName }),
-  };
+  return definedFields({
+    caFile: caFile && absolute(caFile),
+    certFile: certFile && absolute(certFile),
+    keyFile: keyFile && absolute(keyFile),
+    serverName,
+  });
 }

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { WEBHOOK_SECRET_REMEDY } from '../src/standard-webhooks.js';
-import type { WebhookSettings } from './config.js';
 import { duration, name, pattern, secret, url } from './fields.js';
 
 const MAX_WEBHOOKS = 16;
@@ -26,6 +25,11 @@ export const WEBHOOKS = z
   .max(MAX_WEBHOOKS, `are more than ${MAX_WEBHOOKS} webhooks`)
   .prefault([])
   .describe('Receivers of signed HTTP requests, one for each event of the log.');
+
+/** A receiver of the events of the log. */
+export type WebhookSettings = Readonly<Omit<z.output<typeof WEBHOOKS>[number], 'timeout'>> & {
+  readonly timeoutMs: number;
+};
 
 export function toWebhooks(webhooks: z.output<typeof WEBHOOKS>): readonly WebhookSettings[] {
   return webhooks.map(({ timeout, ...webhook }) => ({ ...webhook, timeoutMs: timeout }));

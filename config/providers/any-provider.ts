@@ -85,25 +85,45 @@ export const everyKind = {
 
 const EVERY_KIND = z.strictObject(everyKind);
 
-/** `claims` are the defaults of the kind; the file can override them. */
-export function toAnyProvider(
-  parsed: z.output<typeof EVERY_KIND>,
-  claims: AnyProvider['claims'],
-): AnyProvider {
+/** The claims of each kind; the file can override them. */
+const CLAIMS = {
+  auth0: { client: 'azp', scopes: 'scope', groups: 'groups' },
+  entra: { client: 'azp', scopes: 'scp', groups: 'groups' },
+  keycloak: { client: 'azp', scopes: 'scope', groups: 'groups' },
+  oidc: { client: 'client_id', scopes: 'scope', groups: 'groups' },
+  okta: { client: 'cid', scopes: 'scp', groups: 'groups' },
+} as const;
+
+type Parsed = z.output<typeof EVERY_KIND> & { readonly kind: keyof typeof CLAIMS };
+
+/** The settings of every kind, with the keys that one kind has in addition, as the file has them. */
+export type SettingsOf<P> = AnyProvider & Omit<P, keyof typeof everyKind>;
+
+export function toSettings<P extends Parsed>(parsed: P): SettingsOf<P> {
+  const {
+    webhook,
+    poll,
+    fullRead,
+    claims,
+    ssf,
+    name,
+    issuer,
+    insecure,
+    audience,
+    userAudience,
+    keysCaFile,
+    forwardUserAs,
+    ...own
+  } = parsed;
   return {
-    name: parsed.name,
-    issuer: parsed.issuer,
-    insecure: parsed.insecure,
-    webhookSecrets: parsed.webhook?.secrets ?? [],
-    pollMs: parsed.poll,
-    fullReadMs: parsed.fullRead,
-    ...definedFields({
-      audience: parsed.audience,
-      userAudience: parsed.userAudience,
-      keysCaFile: parsed.keysCaFile,
-      forwardUserAs: parsed.forwardUserAs,
-    }),
-    claims: { ...claims, ...parsed.claims },
-    ...(parsed.ssf === undefined ? {} : { ssf: toSsf(parsed.ssf) }),
+    ...own,
+    name,
+    issuer,
+    insecure,
+    webhookSecrets: webhook?.secrets ?? [],
+    pollMs: poll,
+    fullReadMs: fullRead,
+    ...definedFields({ audience, userAudience, keysCaFile, forwardUserAs, ssf: ssf && toSsf(ssf) }),
+    claims: { ...CLAIMS[parsed.kind], ...claims },
   };
 }

@@ -1,16 +1,6 @@
 import { z } from 'zod';
-import type { Secret } from '../../src/model/secret.js';
 import { secret, text, toggle, url } from '../fields.js';
-import { type AnyProvider, everyKind, toAnyProvider } from './any-provider.js';
-
-export interface Auth0Settings extends AnyProvider {
-  readonly kind: 'auth0';
-  readonly clientId: string;
-  readonly clientSecret: Secret;
-  readonly tenant?: string;
-  readonly apis: readonly string[];
-  readonly eventStream: boolean;
-}
+import { everyKind, type SettingsOf } from './any-provider.js';
 
 export const AUTH0 = z.strictObject({
   kind: z.literal('auth0'),
@@ -33,14 +23,4 @@ export const AUTH0 = z.strictObject({
     ),
 });
 
-export function toAuth0(parsed: z.output<typeof AUTH0>): Auth0Settings {
-  return {
-    kind: parsed.kind,
-    ...toAnyProvider(parsed, { client: 'azp', scopes: 'scope', groups: 'groups' }),
-    clientId: parsed.clientId,
-    clientSecret: parsed.clientSecret,
-    ...(parsed.tenant === undefined ? {} : { tenant: parsed.tenant }),
-    apis: parsed.apis,
-    eventStream: parsed.eventStream,
-  };
-}
+export type Auth0Settings = SettingsOf<z.output<typeof AUTH0>>;

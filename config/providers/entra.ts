@@ -1,7 +1,8 @@
 import { z } from 'zod';
+import { definedFields } from '../../src/model/defined-fields.js';
 import type { Secret } from '../../src/model/secret.js';
 import { parseUrl, secret, text, url } from '../fields.js';
-import { type AnyProvider, everyKind, toAnyProvider } from './any-provider.js';
+import { type AnyProvider, everyKind, toSettings } from './any-provider.js';
 
 export interface EntraSettings extends AnyProvider {
   readonly kind: 'entra';
@@ -117,15 +118,18 @@ function isEncryptedOrHere(address: string): boolean {
 
 /** `absolute` completes the paths of files. */
 export function toEntra(parsed: z.output<typeof ENTRA>, absolute: (path: string) => string): EntraSettings {
-  const { clientId, apis, cloud, graph, webhook } = parsed;
+  const {
+    clientSecret: _,
+    certificate: __,
+    federatedTokenFile: ___,
+    cloud,
+    ...settings
+  } = toSettings(parsed);
   return {
-    kind: parsed.kind,
-    ...toAnyProvider(parsed, { client: 'azp', scopes: 'scp', groups: 'groups' }),
-    clientId,
+    ...settings,
     credential: toCredential(parsed, absolute),
-    graph: graph ?? CLOUDS[cloud].graph,
-    apis,
-    ...(webhook === undefined ? {} : { webhookUrl: webhook.url }),
+    graph: parsed.graph ?? CLOUDS[cloud].graph,
+    ...definedFields({ webhookUrl: parsed.webhook?.url }),
   };
 }
 

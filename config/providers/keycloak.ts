@@ -1,14 +1,6 @@
 import { z } from 'zod';
-import type { Secret } from '../../src/model/secret.js';
 import { secret, text, toggle } from '../fields.js';
-import { type AnyProvider, everyKind, toAnyProvider } from './any-provider.js';
-
-export interface KeycloakSettings extends AnyProvider {
-  readonly kind: 'keycloak';
-  readonly clientId: string;
-  readonly clientSecret: Secret;
-  readonly serviceAccountRoles: boolean;
-}
+import { everyKind, type SettingsOf } from './any-provider.js';
 
 export const KEYCLOAK = z.strictObject({
   kind: z.literal('keycloak'),
@@ -27,13 +19,4 @@ export const KEYCLOAK = z.strictObject({
     ),
 });
 
-export function toKeycloak(parsed: z.output<typeof KEYCLOAK>): KeycloakSettings {
-  return {
-    kind: parsed.kind,
-    ...toAnyProvider(parsed, { client: 'azp', scopes: 'scope', groups: 'groups' }),
-    clientId: parsed.clientId,
-    clientSecret: parsed.clientSecret,
-    serviceAccountRoles: parsed.serviceAccountRoles,
-    ...(parsed.apis === undefined ? {} : { apis: parsed.apis }),
-  };
-}
+export type KeycloakSettings = SettingsOf<z.output<typeof KEYCLOAK>>;

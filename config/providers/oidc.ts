@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Secret } from '../../src/model/secret.js';
 import { secret, text } from '../fields.js';
-import { type AnyProvider, everyKind, toAnyProvider } from './any-provider.js';
+import { type AnyProvider, everyKind, toSettings } from './any-provider.js';
 
 export interface OidcSettings extends AnyProvider {
   readonly kind: 'oidc';
@@ -21,10 +21,9 @@ export const OIDC = z.strictObject({
 
 /** `absolute` completes the path of a file. */
 export function toOidc(parsed: z.output<typeof OIDC>, absolute: (path: string) => string): OidcSettings {
-  const { directory, directoryToken } = parsed;
+  const { directory, directoryToken, ...settings } = toSettings(parsed);
   return {
-    kind: parsed.kind,
-    ...toAnyProvider(parsed, { client: 'client_id', scopes: 'scope', groups: 'groups' }),
+    ...settings,
     directory: /^https?:\/\//i.test(directory) ? directory : absolute(directory),
     ...(directoryToken === undefined || directoryToken.isEmpty ? {} : { directoryToken }),
   };

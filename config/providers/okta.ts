@@ -1,7 +1,8 @@
 import { z } from 'zod';
+import { definedFields } from '../../src/model/defined-fields.js';
 import { Secret } from '../../src/model/secret.js';
 import { parseUrl, secret, text, toggle, url } from '../fields.js';
-import { type AnyProvider, everyKind, toAnyProvider } from './any-provider.js';
+import { type AnyProvider, everyKind, toSettings } from './any-provider.js';
 
 export interface OktaSettings extends AnyProvider {
   readonly kind: 'okta';
@@ -76,18 +77,8 @@ export const OKTA = z
   });
 
 export function toOkta(parsed: z.output<typeof OKTA>): OktaSettings {
-  return {
-    kind: parsed.kind,
-    ...toAnyProvider(parsed, { client: 'cid', scopes: 'scp', groups: 'groups' }),
-    ...(parsed.org === undefined ? {} : { org: parsed.org }),
-    credentials: toCredentials(parsed),
-    apis: parsed.apis,
-    aiAgents: parsed.aiAgents,
-  };
-}
-
-function toCredentials(parsed: z.output<typeof OKTA>): OktaSettings['credentials'] {
-  const { clientId = '', privateKey: key = new Secret(''), keyId, apiToken } = parsed;
-  if (apiToken !== undefined) return { apiToken };
-  return { clientId, privateKey: key, ...(keyId === undefined ? {} : { keyId }) };
+  const { clientId = '', privateKey: key, keyId, apiToken, ...settings } = toSettings(parsed);
+  if (apiToken !== undefined) return { ...settings, credentials: { apiToken } };
+  const credentials = { clientId, privateKey: key ?? new Secret(''), ...definedFields({ keyId }) };
+  return { ...settings, credentials };
 }

@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import { AUTH0, type Auth0Settings, toAuth0 } from './auth0.js';
+import { toSettings } from './any-provider.js';
+import { AUTH0, type Auth0Settings } from './auth0.js';
 import { ENTRA, type EntraSettings, toEntra } from './entra.js';
-import { KEYCLOAK, type KeycloakSettings, toKeycloak } from './keycloak.js';
+import { KEYCLOAK, type KeycloakSettings } from './keycloak.js';
 import { OIDC, type OidcSettings, toOidc } from './oidc.js';
 import { OKTA, type OktaSettings, toOkta } from './okta.js';
 
@@ -17,11 +18,11 @@ export function toProvider(
 ): ProviderSettings {
   switch (parsed.kind) {
     case 'auth0':
-      return toAuth0(parsed);
+      return toSettings(parsed);
     case 'entra':
       return toEntra(parsed, absolute);
     case 'keycloak':
-      return toKeycloak(parsed);
+      return toSettings(parsed);
     case 'oidc':
       return toOidc(parsed, absolute);
     case 'okta':

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { definedFields } from '../../src/model/defined-fields.js';
 import type { Secret } from '../../src/model/secret.js';
 import { duration, secret, text, url } from '../fields.js';
 
@@ -87,25 +88,20 @@ export const SSF = z
   .describe('Shared signals (SSF 1.0, CAEP, RISC) about what happens to sessions, credentials and accounts.');
 
 export function toSsf(parsed: z.output<typeof SSF>): SsfSettings {
-  const { token, clientId, clientSecret, endpoint } = parsed;
-  const credentials =
-    token !== undefined
-      ? { token }
-      : clientId !== undefined && clientSecret !== undefined
-        ? {
-            clientId,
-            clientSecret,
-            tokenIssuer: parsed.tokenIssuer ?? parsed.transmitter,
-            scope: parsed.scope,
-          }
-        : undefined;
+  const { transmitter, delivery, endpoint, pushTokens = [] } = parsed;
   return {
-    transmitter: parsed.transmitter,
+    transmitter,
     audiences: [parsed.audience].flat(),
-    delivery: parsed.delivery,
-    ...(endpoint === undefined ? {} : { endpoint }),
-    pushTokens: parsed.pushTokens ?? [],
-    ...(credentials === undefined ? {} : { credentials }),
+    delivery,
+    pushTokens,
+    ...definedFields({ endpoint, credentials: credentialsOf(parsed) }),
     verifyMs: parsed.verify,
   };
+}
+
+function credentialsOf(parsed: z.output<typeof SSF>): SsfSettings['credentials'] {
+  const { token, clientId, clientSecret, tokenIssuer = parsed.transmitter, scope } = parsed;
+  if (token !== undefined) return { token };
+  if (clientId === undefined || clientSecret === undefined) return undefined;
+  return { clientId, clientSecret, tokenIssuer, scope };
 }

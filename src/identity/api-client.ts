@@ -1,11 +1,9 @@
-import type { Clock } from '../clock.js';
 import { SyncError } from '../errors.js';
-import type { Metrics } from '../observe.js';
-import type { AccessTokenSource } from './access-token.js';
+import type { Runtime } from '../runtime.js';
+import { type AccessTokenOptions, type AccessTokenSource, createAccessTokenSource } from './access-token.js';
 import {
   createHttpClient,
   type HttpAnswer,
-  type HttpClient,
   type HttpRequest,
   parseJson,
   providerNow,
@@ -14,14 +12,12 @@ import {
 import type { RequestBudget } from './request-budget.js';
 
 /** What the API of every provider is given. */
-export interface ApiOptions {
+export interface ApiOptions extends Pick<Runtime, 'clock' | 'metrics'> {
   readonly provider: string;
   /** For one request; 10,000 by default. */
   readonly timeoutMs?: number;
   /** Allows plain http to other machines. */
   readonly insecure?: boolean;
-  readonly clock: Clock;
-  readonly metrics: Metrics;
   /** Without it, every request is sent at once. */
   readonly budget?: RequestBudget;
 }
@@ -35,11 +31,20 @@ export function bearer(tokens: AccessTokenSource): Authorize {
   return async (signal, refused) => `Bearer ${await tokens.get(signal, refused?.slice('Bearer '.length))}`;
 }
 
+/** What the API of every provider has. */
+export interface ProviderApi {
+  readonly provider: string;
+  /** Requests sent so far. */
+  requests(): number;
+  close(): Promise<void>;
+}
+
 /** What the APIs of all providers have in common: authorization, the meaning of answers, and rate limits. */
 export interface ApiClient {
-  readonly http: HttpClient;
-  /** Requests sent so far. */
-  readonly requests: number;
+  /** For the interface of the provider. */
+  readonly api: ProviderApi;
+  /** Access tokens by client credentials, requested over the same connections. */
+  byTokens(options: Omit<AccessTokenOptions, 'provider' | 'clock' | 'http'>): Authorize;
   /** Resolves with the answer, whatever its status. */
   send(
     url: URL,
@@ -64,8 +69,9 @@ export interface RateLimitReset {
 const MAX_WAIT_MS = 3_600_000;
 
 export function createApiClient(options: ApiOptions, reset?: RateLimitReset): ApiClient {
-  const { clock, budget } = options;
+  const { provider, clock, budget } = options;
   const http = createHttpClient(options);
+  const sources: AccessTokenSource[] = [];
   let requests = 0;
   const refusal: ApiClient['refusal'] = (answer, place) => {
     const error = refusalOf(answer, place, clock);
@@ -77,9 +83,18 @@ export function createApiClient(options: ApiOptions, reset?: RateLimitReset): Ap
     return new SyncError(error.code, error.message, { retriable: true, retryAfterMs });
   };
   return {
-    http,
-    get requests() {
-      return requests;
+    api: {
+      provider,
+      requests: () => requests,
+      async close() {
+        for (const source of sources) source.close();
+        await http.close();
+      },
+    },
+    byTokens(login) {
+      const source = createAccessTokenSource({ ...login, provider, clock, http });
+      sources.push(source);
+      return bearer(source);
     },
     send(url, place, request, authorize, signal) {
       return sendAuthorized(authorize, signal, (authorization) => {

@@ -1,14 +1,11 @@
-import type { Clock } from '../clock.js';
-import type { Metrics } from '../observe.js';
+import type { Runtime } from '../runtime.js';
 import { createHttpClient, parseJson, refusalOf } from './http-client.js';
 import { incomplete } from './read-errors.js';
 
-export interface DiscoveryOptions {
+export interface DiscoveryOptions extends Pick<Runtime, 'clock' | 'metrics'> {
   readonly provider: string;
   /** The `iss` of tokens. */
   readonly issuer: string;
-  readonly clock: Clock;
-  readonly metrics: Metrics;
   /** For the whole exchange; 5,000 by default. */
   readonly timeoutMs?: number;
 }

@@ -1,4 +1,5 @@
 import type { Cause } from '../model/cause.js';
+import { definedFields } from '../model/defined-fields.js';
 import { clientKey, type Key, providerKey } from '../model/key.js';
 import type { RevocationOrder } from '../model/order.js';
 import type { Evidence, Trigger } from '../model/trigger.js';
@@ -48,11 +49,8 @@ export function clientChanged(provider: string, key: Key, named: NamedClient, ca
 }
 
 export function clientEvidence(provider: string, { clientId, internalId }: NamedClient): Evidence {
-  return {
-    provider,
-    ...(internalId === undefined ? {} : { internalIds: [internalId] }),
-    ...(clientId === undefined ? {} : { clients: [clientId] }),
-  };
+  const listOf = (id: string | undefined) => (id === undefined ? undefined : [id]);
+  return { provider, ...definedFields({ internalIds: listOf(internalId), clients: listOf(clientId) }) };
 }
 
 interface ReadOptions {
@@ -86,14 +84,7 @@ export function clientOrder(
   at: string,
   cause: Cause,
 ): RevocationOrder {
-  return {
-    kind,
-    provider,
-    ...(internalId === undefined ? {} : { internalId }),
-    ...(clientId === undefined ? {} : { clientId }),
-    at,
-    cause,
-  };
+  return { kind, provider, ...definedFields({ internalId, clientId }), at, cause };
 }
 
 /** Without a subject, the sessions of everybody. */
@@ -103,7 +94,7 @@ export function sessionOrder(
   at: string,
   cause: Cause,
 ): RevocationOrder {
-  return { kind: 'session-revoked', provider, ...(subject === undefined ? {} : { subject }), at, cause };
+  return { kind: 'session-revoked', provider, ...definedFields({ subject }), at, cause };
 }
 
 export function withoutEvidence({ evidence: _, ...trigger }: Trigger): Trigger {

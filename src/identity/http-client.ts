@@ -2,6 +2,7 @@ import { Agent, errors } from 'undici';
 import type { Clock } from '../clock.js';
 import { codeOf, IncompleteRead, RefusedCredentials, SyncError } from '../errors.js';
 import { type HttpAnswer, HttpExchange } from '../http-exchange.js';
+import { definedFields } from '../model/defined-fields.js';
 import type { Metrics } from '../observe.js';
 import { parseRetryAfter } from '../retry-after.js';
 import { incomplete } from './read-errors.js';
@@ -126,11 +127,9 @@ export function refusalOf(answer: HttpAnswer, place: string, clock: Clock): Sync
   const { status } = answer;
   const message = `${place}: answered ${status}`;
   if (status === 401) return new RefusedCredentials('ERR_DIRECTORY_DENIED', message, { retriable: false });
-  if (status === 403) {
-    return new SyncError('ERR_DIRECTORY_DENIED', message, { retriable: false });
-  }
+  if (status === 403) return new SyncError('ERR_DIRECTORY_DENIED', message, { retriable: false });
   const retryAfterMs = parseRetryAfter(answer.headers['retry-after'], providerNow(answer, clock));
-  const after = retryAfterMs === undefined ? {} : { retryAfterMs };
+  const after = definedFields({ retryAfterMs });
   if (status === 429)
     return new SyncError('ERR_DIRECTORY_RATE_LIMITED', message, { retriable: true, ...after });
   if (status >= 500 || status === 408) {

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { ClientUnreadable } from '../errors.js';
 import { jsonIn } from '../model/json-in.js';
-import type { Members, UnreadablePeople } from '../model/members.js';
 import { safeParse } from '../safe-parse.js';
 import type { UnreadableClient } from './directory.js';
 import { WrongShape, wrongShape } from './read-errors.js';
@@ -40,51 +39,6 @@ export function textIn(value: unknown, ...path: readonly string[]): string | und
 
 export function toUnreadable(clientId: string | undefined, why: string): UnreadableClient {
   return clientId === undefined ? { why } : { clientId, why };
-}
-
-/** Collects the people and groups whose records are invalid. */
-export class UnreadablePeopleList {
-  readonly #subjects = new Set<string>();
-  readonly #groups = new Set<string>();
-  readonly #unlisted = new Map<string, ReadonlySet<string>>();
-  #hasUnnamed = false;
-
-  /** `subject` is undefined if the record does not say whom it describes. */
-  add(subject: string | undefined): void {
-    if (subject === undefined) this.#hasUnnamed = true;
-    else this.#subjects.add(subject);
-  }
-
-  /** `group`: the name under `groups:` whose members are unknown. */
-  addGroup(group: string): void {
-    this.#groups.add(group);
-  }
-
-  /** `subjects` stay members of the group although its list lacks them. */
-  addUnlisted(group: string, subjects: readonly string[]): void {
-    if (subjects.length > 0) this.#unlisted.set(group, new Set(subjects));
-  }
-
-  /** The members, with what is unreadable if there is any. */
-  addTo(members: ReadonlyMap<string, readonly string[]>): Members {
-    return withUnreadable(members, {
-      subjects: this.#subjects,
-      groups: this.#groups,
-      hasUnnamed: this.#hasUnnamed,
-      ...(this.#unlisted.size > 0 && { unlisted: this.#unlisted }),
-    });
-  }
-}
-
-export function withUnreadable(
-  members: ReadonlyMap<string, readonly string[]>,
-  unreadable: UnreadablePeople | undefined,
-): Members {
-  const isAny =
-    unreadable !== undefined &&
-    (unreadable.hasUnnamed ||
-      unreadable.subjects.size + unreadable.groups.size + (unreadable.unlisted?.size ?? 0) > 0);
-  return isAny ? Object.assign(new Map(members), { unreadable }) : members;
 }
 
 /** If no record of a list is valid, the fault is in the answer: a new API version, or rights that show records in part. */

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Clock } from '../clock.js';
-import type { Metrics } from '../observe.js';
 import { parseRetryAfter } from '../retry-after.js';
+import type { Runtime } from '../runtime.js';
 import type { Directory } from './directory.js';
 import { type HttpAnswer, providerNow } from './http-client.js';
 
@@ -13,10 +13,8 @@ export interface RequestBudget {
   send(place: string, request: () => Promise<HttpAnswer>, signal: AbortSignal): Promise<HttpAnswer>;
 }
 
-export interface RequestBudgetOptions {
+export interface RequestBudgetOptions extends Pick<Runtime, 'clock' | 'metrics'> {
   readonly provider: string;
-  readonly clock: Clock;
-  readonly metrics: Metrics;
 }
 
 /** What a complete read leaves to others. */

@@ -4,12 +4,11 @@ import type { Directory } from './directory.js';
 /** A directory that shows only the clients of a selection. A client outside is never asked for by its client ID. */
 export function selectDirectory(directory: Directory, selection: Selection | undefined): Directory {
   if (selection === undefined || !selection.limitsClients) return directory;
-  const { readMembers, checkAccess } = directory;
   const isSelected = (client: { readonly clientId?: string }) =>
     // A record without a client ID may be of any client.
     client.clientId === undefined || selection.hasClient({ clientId: client.clientId });
   return {
-    provider: directory.provider,
+    ...directory,
     async readAll(signal, isUrgent) {
       const snapshot = await directory.readAll(signal, isUrgent);
       return {
@@ -23,8 +22,5 @@ export function selectDirectory(directory: Directory, selection: Selection | und
       const client = await directory.read(by, value, signal, forOrder);
       return client !== undefined && isSelected(client) ? client : undefined;
     },
-    ...(readMembers === undefined ? {} : { readMembers: readMembers.bind(directory) }),
-    ...(checkAccess === undefined ? {} : { checkAccess: checkAccess.bind(directory) }),
-    close: () => directory.close(),
   };
 }

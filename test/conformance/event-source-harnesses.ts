@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { Auth0Names } from '../../src/identity/auth0/names.js';
 import { createAuth0Source } from '../../src/identity/auth0/webhook.js';
+import { KeycloakNames } from '../../src/identity/keycloak/names.js';
 import { createKeycloakSource } from '../../src/identity/keycloak/webhook.js';
 import { createOidcSource } from '../../src/identity/oidc/webhook.js';
 import { OktaNames } from '../../src/identity/okta/names.js';
@@ -40,6 +41,7 @@ export const KEYCLOAK_EVENTS: EventSourceHarness = {
       issuer: 'https://sso.example.com/realms/main',
       secrets: [new Secret(KEYCLOAK.current), new Secret(KEYCLOAK.previous)],
       serviceAccountRoles: false,
+      names: new KeycloakNames(),
     }),
   request({ id, atMs, secret }) {
     const event = {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Config } from '../../config/config.js';
 import { systemClock } from '../../src/clock.js';
 import type { Decision } from '../../src/model/decision.js';
 import { noMetrics, silentLogger } from '../../src/observe.js';
@@ -40,7 +41,7 @@ async function ask(cli: CommandLine, ...args: string[]): Promise<Record<string, 
   return { status: ran.status, ...ran.json() };
 }
 
-function settingsOf(topic: string, directory: string) {
+function settingsOf(topic: string, directory: string): Pick<Config, 'owner' | 'decisions' | 'state'> {
   return {
     owner: 'payments',
     decisions: {
@@ -54,7 +55,7 @@ function settingsOf(topic: string, directory: string) {
       tls: false,
     },
     state: { directory },
-  } as const;
+  };
 }
 
 const runtime = { logger: silentLogger, metrics: noMetrics, clock: systemClock };

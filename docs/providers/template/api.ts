@@ -1,18 +1,20 @@
-import { type ApiOptions, createApiClient, isApiNotFound } from '../../../src/identity/api-client.js';
+import {
+  type ApiOptions,
+  createApiClient,
+  isApiNotFound,
+  type ProviderApi,
+} from '../../../src/identity/api-client.js';
 import { parseJson } from '../../../src/identity/http-client.js';
 import type { Secret } from '../../../src/model/secret.js';
 
 /** The API of the identity provider, read only. */
-export interface TemplateApi {
+export interface TemplateApi extends ProviderApi {
   /** The JSON of a 200. Any other answer is an error with the codes of `Directory`. */
   get(path: string, query: Readonly<Record<string, string>>, signal: AbortSignal): Promise<unknown>;
   /** As `get`, but undefined if the identity provider itself says that the object does not exist. */
   find(path: string, query: Readonly<Record<string, string>>, signal: AbortSignal): Promise<unknown>;
   /** Whether the access token may read this path. */
   may(path: string, signal: AbortSignal): Promise<boolean>;
-  /** Requests sent so far. Large tenants have limits, so each comparison states what it cost. */
-  readonly requests: number;
-  close(): Promise<void>;
 }
 
 export interface TemplateApiOptions extends ApiOptions {
@@ -21,7 +23,7 @@ export interface TemplateApiOptions extends ApiOptions {
 }
 
 // The adapter needs no timeouts, no limits of the body, and no waits after a 429: the transport, the queue and the poll have
-// them. For OAuth client credentials use src/identity/access-token.ts instead of a constant token.
+// them. For OAuth client credentials use `client.byTokens` instead of a constant token.
 export function createTemplateApi(options: TemplateApiOptions): TemplateApi {
   const { provider, issuer, apiToken } = options;
   const client = createApiClient(options);
@@ -36,6 +38,7 @@ export function createTemplateApi(options: TemplateApiOptions): TemplateApi {
   };
 
   return {
+    ...client.api,
     get: async (path, query, signal) => client.json(await send(path, query, signal), placeOf(path)),
     async find(path, query, signal) {
       const answer = await send(path, query, signal);
@@ -50,9 +53,5 @@ export function createTemplateApi(options: TemplateApiOptions): TemplateApi {
       if (answer.status === 403) return false;
       throw client.refusal(answer, placeOf(path));
     },
-    get requests() {
-      return client.requests;
-    },
-    close: () => client.http.close(),
   };
 }

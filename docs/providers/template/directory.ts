@@ -37,7 +37,8 @@ export function createTemplateDirectory(options: TemplateDirectoryOptions): Dire
     // Everything, or an error. A truncated, repeated or refused read must not look like a shorter list, because the access of
     // missing clients is closed.
     async readAll(signal) {
-      const before = api.requests;
+      // Large tenants have limits, so each comparison states what it cost.
+      const before = api.requests();
       const unreadable: UnreadableClient[] = [];
       const clients = await readLinkedPages({
         place,
@@ -51,7 +52,7 @@ export function createTemplateDirectory(options: TemplateDirectoryOptions): Dire
       });
       // If an identity provider leaves out of its lists what the token may not see, check for something that must be there:
       // the client of scopemesh.
-      return { clients, unreadable, requests: api.requests - before };
+      return { clients, unreadable, requests: api.requests() - before };
     },
     async read(by, value, signal) {
       // No event of this identity provider names a client by a user.

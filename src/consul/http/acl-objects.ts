@@ -5,12 +5,10 @@ import { readSnapshot } from './acl-snapshot.js';
 import { deleteTokens, listTokens } from './acl-tokens.js';
 import { deleteAcl, writeAcl } from './acl-write.js';
 import type { IndexGuard } from './index-guard.js';
-import type { Tenancy } from './place.js';
 import type { Transport } from './transport.js';
 
 export interface AclObjectsOptions {
   readonly transport: Transport;
-  readonly tenancy: Tenancy;
   readonly guard: IndexGuard;
   readonly clock: Clock;
   /** For writes of auth methods and binding rules, which make Consul fetch keys; 5 s by default. */
@@ -18,15 +16,15 @@ export interface AclObjectsOptions {
 }
 
 export function createAclObjects(options: AclObjectsOptions): AclObjects {
-  const { transport, tenancy, guard, clock } = options;
-  const writing = { transport, tenancy, keyFetchTimeoutMs: options.keyFetchTimeoutMs ?? 5_000 };
+  const { transport, guard, clock, keyFetchTimeoutMs = 5_000 } = options;
+  const writing = { transport, keyFetchTimeoutMs };
   return {
-    read: (isOurs, signal) => readSnapshot(transport, tenancy, guard, isOurs, signal),
-    readNamed: (names, policies, signal) => readNamed(transport, tenancy, guard, names, policies, signal),
+    read: (isOurs, signal) => readSnapshot(transport, guard, isOurs, signal),
+    readNamed: (names, policies, signal) => readNamed(transport, guard, names, policies, signal),
     write: (id, object, signal, known) => writeAcl(writing, id, object, signal, known),
-    delete: (kind, id, signal, isOurs) => deleteAcl(writing, kind, id, signal, isOurs),
-    tokens: (by, signal) => listTokens(transport, tenancy, by, signal),
+    delete: (kind, id, signal, isOurs) => deleteAcl(transport, kind, id, signal, isOurs),
+    tokens: (by, signal) => listTokens(transport, by, signal),
     deleteTokens: (accessorIds, signal, perSecond) =>
-      deleteTokens(transport, tenancy, clock, accessorIds, signal, perSecond),
+      deleteTokens(transport, clock, accessorIds, signal, perSecond),
   };
 }

@@ -2,9 +2,8 @@ import { mapBounded } from '../../map-bounded.js';
 import type { AclSnapshot } from '../../model/acl.js';
 import { createReader, incomplete } from '../reader.js';
 import { parseAuthMethod, parseBindingRule, parsePolicy, parseRole } from './acl-parse.js';
-import { ACL_TABLES, type AclKind, listAcl, readAcl, requireNoPolicy } from './acl-table.js';
+import { ACL_TABLES, type AclKind, listAcl, readAcl, requireNoPolicy, UNCLEAR } from './acl-table.js';
 import type { IndexGuard } from './index-guard.js';
-import type { Tenancy } from './place.js';
 import type { Transport } from './transport.js';
 
 type Raw = Readonly<Record<string, unknown>>;
@@ -19,7 +18,6 @@ const WIDTH = 16;
  */
 export async function readSnapshot(
   transport: Transport,
-  tenancy: Tenancy,
   guard: IndexGuard,
   isOurs: IsOurs,
   signal: AbortSignal,
@@ -27,7 +25,7 @@ export async function readSnapshot(
   const kinds = ['acl-policy', 'acl-role', 'acl-auth-method', 'acl-binding-rule'] as const;
   let otherIdentities: AclSnapshot['otherIdentities'];
   const lists = await mapBounded(kinds, { width: kinds.length, signal }, async (kind, stop) => {
-    const rows = await listAcl(transport, kind, tenancy, guard, stop);
+    const rows = await listAcl(transport, kind, guard, stop);
     const ours = ourRows(kind, rows, isOurs);
     if (kind === 'acl-role') otherIdentities = identitiesOf(rows, new Set(ours));
     return ours;
@@ -38,15 +36,15 @@ export async function readSnapshot(
   const whole = async (kind: 'acl-policy' | 'acl-auth-method', rows: readonly Raw[], key: 'ID' | 'Name') =>
     mapBounded(rows, { width: WIDTH, signal }, async (row, stop) => {
       const id = createReader('acl.read').text(row[key]);
-      return { id, value: await readAcl(transport, kind, id, tenancy, stop) };
+      return { id, value: await readAcl(transport, kind, id, stop) };
     });
   const wholePolicies = await whole('acl-policy', policies, 'ID');
   const wholeMethods = await whole('acl-auth-method', methods, 'Name');
-  const unclear = wholePolicies.filter(({ value }) => value === 'unclear').map(({ id }) => id);
-  if (unclear.length > 0) await requireNoPolicy('ID', unclear, transport, tenancy, guard, signal);
+  const unclear = wholePolicies.filter(({ value }) => value === UNCLEAR).map(({ id }) => id);
+  if (unclear.length > 0) await requireNoPolicy('ID', unclear, transport, guard, signal);
   return {
     policies: wholePolicies
-      .filter(({ value }) => value !== undefined && value !== 'unclear')
+      .filter(({ value }) => value !== undefined && value !== UNCLEAR)
       .map(({ value }) => parsePolicy(value, 'acl.read')),
     roles: roles.map((row) => parseRole(row, ACL_TABLES['acl-role'].operation)),
     authMethods: wholeMethods

@@ -4,7 +4,7 @@ import { createReader, incomplete } from '../reader.js';
 import { parseBindingRule } from './acl-parse.js';
 import { parseJson, parseRecords, readComplete } from './answer.js';
 import type { IndexGuard } from './index-guard.js';
-import { type Tenancy, toTenancyQuery } from './place.js';
+import { toTenancyQuery } from './place.js';
 import type { Operation } from './request.js';
 import type { Transport } from './transport.js';
 
@@ -30,32 +30,39 @@ export const ACL_TABLES = {
 export async function listAcl(
   transport: Transport,
   kind: AclKind,
-  tenancy: Tenancy,
   guard: IndexGuard,
   signal: AbortSignal,
 ): Promise<readonly Readonly<Record<string, unknown>>[]> {
   const { operation, list: path } = ACL_TABLES[kind];
   const floor = guard.highest(operation);
-  const query = { ...toTenancyQuery(tenancy), consistent: '' };
+  const query = { ...toTenancyQuery(transport.tenancy), consistent: '' };
   const answer = await readComplete(transport, { operation, path, query }, signal);
   guard.check(operation, answer.index, floor);
   return parseRecords(answer.body, operation);
 }
 
-/**
- * One object by a single read; undefined if Consul answers that it does not exist. 'unclear' for a policy: Consul answers
- * the same for a missing policy and for an unknown ACL token.
- */
-export async function readAcl(
+/** A policy that may be missing: Consul answers the same for a missing policy and for an unknown ACL token. */
+export const UNCLEAR = Symbol('unclear');
+
+/** One object by its ID, as `readAclAt`. */
+export function readAcl(
   transport: Transport,
   kind: AclKind,
   id: string,
-  tenancy: Tenancy,
   signal: AbortSignal,
-): Promise<unknown | 'unclear' | undefined> {
+): Promise<unknown> {
+  return readAclAt(transport, kind, `${ACL_TABLES[kind].one}/${encodeURIComponent(id)}`, signal);
+}
+
+/** One object by a single read; undefined if Consul answers that it does not exist, or UNCLEAR. */
+export async function readAclAt(
+  transport: Transport,
+  kind: AclKind,
+  path: string,
+  signal: AbortSignal,
+): Promise<unknown> {
   const operation = 'acl.read';
-  const path = `${ACL_TABLES[kind].one}/${encodeURIComponent(id)}`;
-  const query = { ...toTenancyQuery(tenancy), consistent: '' };
+  const query = { ...toTenancyQuery(transport.tenancy), consistent: '' };
   const expected = kind === 'acl-policy' ? [200, 403, 404] : [200, 404];
   const request = { operation, method: 'GET', path, query } as const;
   const answer = await transport.send(request, signal, expected);
@@ -64,7 +71,7 @@ export async function readAcl(
     requireConsul(answer, operation);
     return undefined;
   }
-  if (/acl not found/i.test(new TextDecoder().decode(answer.body.subarray(0, 100)))) return 'unclear';
+  if (/acl not found/i.test(new TextDecoder().decode(answer.body.subarray(0, 100)))) return UNCLEAR;
   // Send it again, to throw the usual error.
   return parseJson((await transport.send(request, signal)).body, operation);
 }
@@ -81,12 +88,11 @@ export function requireConsul(answer: HttpAnswer, operation: Operation): void {
 /** The binding rules of one auth method. */
 export async function listRulesOf(
   transport: Transport,
-  tenancy: Tenancy,
   authMethod: string,
   signal: AbortSignal,
 ): Promise<readonly Stored<AclBindingRule>[]> {
   const { operation, list: path } = ACL_TABLES['acl-binding-rule'];
-  const query = { ...toTenancyQuery(tenancy), authmethod: authMethod, consistent: '' };
+  const query = { ...toTenancyQuery(transport.tenancy), authmethod: authMethod, consistent: '' };
   const answer = await readComplete(transport, { operation, path, query }, signal);
   const rules = parseRecords(answer.body, operation).map((row) => parseBindingRule(row, operation));
   if (!rules.every(({ object }) => object.authMethod.toLowerCase() === authMethod.toLowerCase()))
@@ -95,18 +101,17 @@ export async function listRulesOf(
 }
 
 /**
- * For reads that were answered 'unclear': throws ERR_CONSUL_INCOMPLETE where the list of policies has one of them, so that
+ * For reads that were UNCLEAR: throws ERR_CONSUL_INCOMPLETE where the list of policies has one of them, so that
  * it exists and could not be read.
  */
 export async function requireNoPolicy(
   key: 'ID' | 'Name',
   values: readonly string[],
   transport: Transport,
-  tenancy: Tenancy,
   guard: IndexGuard,
   signal: AbortSignal,
 ): Promise<void> {
-  const rows = await listAcl(transport, 'acl-policy', tenancy, guard, signal);
+  const rows = await listAcl(transport, 'acl-policy', guard, signal);
   const reader = createReader('acl.policies');
   const listed = new Set(rows.map((row) => reader.text(row[key]).toLowerCase()));
   if (values.some((value) => listed.has(value.toLowerCase())))

@@ -6,10 +6,10 @@ import { type AclToken, MANAGEMENT_POLICY_ID } from '../../model/acl.js';
 import type { TokenFilter } from '../acl.js';
 import { createReader, incomplete } from '../reader.js';
 import { linkNames, required, sortedOnce } from './acl-parse.js';
-import { requireConsul } from './acl-table.js';
-import { parseJson, parseRecords, readComplete } from './answer.js';
+import { readAclAt, requireConsul } from './acl-table.js';
+import { parseRecords, readComplete } from './answer.js';
 import { createPacer } from './pacer.js';
-import { type Tenancy, toTenancyQuery } from './place.js';
+import { toTenancyQuery } from './place.js';
 import type { Transport } from './transport.js';
 
 const WIDTH = 16;
@@ -21,14 +21,13 @@ const NO_TIME = '0001-01-01T00:00:00Z';
 /** Lists tokens and checks that each matches the filter, because an ignored filter would return everybody's tokens. */
 export async function listTokens(
   transport: Transport,
-  tenancy: Tenancy,
   by: TokenFilter,
   signal: AbortSignal,
 ): Promise<readonly AclToken[]> {
-  const filter = await toFilter(transport, tenancy, by, signal);
+  const filter = await toFilter(transport, by, signal);
   if (filter === undefined) return [];
   const operation = 'tokens.list';
-  const query = { ...toTenancyQuery(tenancy), ...filter.query, consistent: '' };
+  const query = { ...toTenancyQuery(transport.tenancy), ...filter.query, consistent: '' };
   const answer = await readComplete(transport, { operation, path: '/v1/acl/tokens', query }, signal);
   const rows = parseRecords(answer.body, operation);
   // The answer may contain SecretIDs, so it is erased here.
@@ -50,7 +49,6 @@ export async function listTokens(
  */
 export async function deleteTokens(
   transport: Transport,
-  tenancy: Tenancy,
   clock: Clock,
   accessorIds: readonly string[],
   signal: AbortSignal,
@@ -63,7 +61,7 @@ export async function deleteTokens(
   await mapBounded(ids, { width: WIDTH, signal }, async (id, stop) => {
     await pacer?.wait(stop);
     const path = `/v1/acl/token/${encodeURIComponent(id)}`;
-    const request = { operation, method: 'DELETE', path, query: toTenancyQuery(tenancy) } as const;
+    const request = { operation, method: 'DELETE', path, query: toTenancyQuery(transport.tenancy) } as const;
     try {
       const answer = await transport.send(request, stop, [200, 404]);
       if (answer.status === 404) requireConsul(answer, operation);
@@ -84,7 +82,6 @@ interface Filter {
 /** Undefined if the role does not exist, so that no token has it. */
 async function toFilter(
   transport: Transport,
-  tenancy: Tenancy,
   by: TokenFilter,
   signal: AbortSignal,
 ): Promise<Filter | undefined> {
@@ -99,7 +96,7 @@ async function toFilter(
       typeof method === 'string' && method.toLowerCase() === name.toLowerCase();
     return { query: { authmethod: name }, isMeant };
   }
-  const id = await readRoleId(transport, tenancy, name, signal);
+  const id = await readRoleId(transport, name, signal);
   if (id === undefined) return undefined;
   const reader = createReader('tokens.list');
   const isMeant: Filter['isMeant'] = ({ Roles: roles }) =>
@@ -109,20 +106,13 @@ async function toFilter(
 
 async function readRoleId(
   transport: Transport,
-  tenancy: Tenancy,
   name: string,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const operation = 'acl.read';
   const path = `/v1/acl/role/name/${encodeURIComponent(name)}`;
-  const query = { ...toTenancyQuery(tenancy), consistent: '' };
-  const answer = await transport.send({ operation, method: 'GET', path, query }, signal, [200, 404]);
-  if (answer.status === 404) {
-    requireConsul(answer, operation);
-    return undefined;
-  }
-  const reader = createReader(operation);
-  return required(reader.record(parseJson(answer.body, operation)).ID, reader, operation);
+  const value = await readAclAt(transport, 'acl-role', path, signal);
+  const reader = createReader('acl.read');
+  return value === undefined ? undefined : required(reader.record(value).ID, reader, 'acl.read');
 }
 
 /** Copies field by field, so that the SecretID, which Consul sends to tokens with acl:write, is dropped. */

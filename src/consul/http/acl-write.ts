@@ -3,9 +3,9 @@ import type { AclObject, Stored } from '../../model/acl.js';
 import { createReader } from '../reader.js';
 import { isSameAcl, toAclBody } from './acl-body.js';
 import { parseAclObject } from './acl-parse.js';
-import { ACL_TABLES, type AclKind, listRulesOf, readAcl } from './acl-table.js';
+import { ACL_TABLES, type AclKind, listRulesOf, readAcl, UNCLEAR } from './acl-table.js';
 import { parseJson, parseVerdict } from './answer.js';
-import { type Tenancy, toTenancyQuery } from './place.js';
+import { toTenancyQuery } from './place.js';
 import type { Operation } from './request.js';
 import type { Transport } from './transport.js';
 
@@ -13,7 +13,6 @@ type StoredObject = Stored<AclObject['object']>;
 
 export interface AclWriting {
   readonly transport: Transport;
-  readonly tenancy: Tenancy;
   /** For writes that may make Consul fetch an identity provider's keys, for which it waits without a limit. */
   readonly keyFetchTimeoutMs: number;
 }
@@ -29,7 +28,7 @@ export async function writeAcl(
 ): Promise<StoredObject> {
   requireSafe(id, object);
   if (id === undefined && !known.isAbsent) {
-    const existing = await existingInstead(writing, object, signal);
+    const existing = await existingInstead(writing.transport, object, signal);
     if (existing !== undefined) return existing;
   }
   const put = await send(writing, id, object, signal);
@@ -44,7 +43,7 @@ export async function writeAcl(
 
 /** Reads the object first, because Consul answers true to a DELETE of a missing object. */
 export async function deleteAcl(
-  { transport, tenancy }: AclWriting,
+  transport: Transport,
   kind: AclKind,
   id: string,
   signal: AbortSignal,
@@ -52,13 +51,13 @@ export async function deleteAcl(
 ): Promise<boolean> {
   const operation = 'acl.delete';
   if (!ID.test(id)) throw rejected(`${JSON.stringify(id.slice(0, 100))} is not a valid Consul ID`);
-  const before = await readAcl(transport, kind, id, tenancy, signal);
+  const before = await readAcl(transport, kind, id, signal);
   const reader = createReader('acl.read');
-  const isThere = before !== undefined && before !== 'unclear';
+  const isThere = before !== undefined && before !== UNCLEAR;
   if (isThere && !isOurs(reader.optionalText(reader.record(before).Description)))
     throw conflict('the object lost its mark after it was read, so it was not deleted', operation);
   const path = `${ACL_TABLES[kind].one}/${encodeURIComponent(id)}`;
-  const request = { operation, method: 'DELETE', path, query: toTenancyQuery(tenancy) } as const;
+  const request = { operation, method: 'DELETE', path, query: toTenancyQuery(transport.tenancy) } as const;
   const isDone = parseVerdict(await transport.send(request, signal), operation);
   if (!isDone)
     throw new SyncError('ERR_CONSUL_UNREACHABLE', `Consul ${operation}: answered false`, { retriable: true });
@@ -91,13 +90,13 @@ function requireSafe(id: string | undefined, object: AclObject): void {
  * rule. It refuses duplicate policies and roles itself.
  */
 async function existingInstead(
-  { transport, tenancy }: AclWriting,
+  transport: Transport,
   object: AclObject,
   signal: AbortSignal,
 ): Promise<StoredObject | undefined> {
   if (object.kind === 'acl-auth-method') {
     // Consul ignores the case of the name.
-    const existing = await readAcl(transport, object.kind, object.object.name, tenancy, signal);
+    const existing = await readAcl(transport, object.kind, object.object.name, signal);
     if (existing === undefined) return undefined;
     const name = createReader('acl.read').record(existing).Name;
     throw rejected(
@@ -105,14 +104,14 @@ async function existingInstead(
     );
   }
   if (object.kind !== 'acl-binding-rule') return undefined;
-  const rules = await listRulesOf(transport, tenancy, object.object.authMethod, signal);
+  const rules = await listRulesOf(transport, object.object.authMethod, signal);
   return rules.find(
     (rule) => !rule.isAltered && isSameAcl({ kind: object.kind, object: rule.object }, object),
   );
 }
 
 async function send(
-  { transport, tenancy, keyFetchTimeoutMs }: AclWriting,
+  { transport, keyFetchTimeoutMs }: AclWriting,
   id: string | undefined,
   object: AclObject,
   signal: AbortSignal,
@@ -126,7 +125,7 @@ async function send(
     operation,
     method: 'PUT',
     path: key === undefined ? one : `${one}/${encodeURIComponent(key)}`,
-    query: toTenancyQuery(tenancy),
+    query: toTenancyQuery(transport.tenancy),
     body: JSON.stringify(toAclBody(object)),
     ...(fetchesKeys ? { timeoutMs: keyFetchTimeoutMs } : {}),
   } as const;

@@ -1,4 +1,3 @@
-import { definedFields } from '../../model/defined-fields.js';
 import type { BreakGlassRecords } from '../consul.js';
 import { createReader } from '../reader.js';
 import type { ConsulClient } from './consul-client.js';
@@ -6,18 +5,12 @@ import { toValueText } from './kv-key.js';
 import { recordFolder } from './kv-keys.js';
 import { listFolder } from './kv-list.js';
 import { writeRecords } from './kv-write.js';
-import type { Tenancy } from './place.js';
 
 const ID = /^[0-9A-Z]{26}$/;
 
 /** KV records at `scopemesh/<owner>/break-glass/<id>`. A key that has no ID is left out. */
-export function createBreakGlassRecords(
-  client: ConsulClient,
-  tenancy: Tenancy,
-  owner: string,
-): BreakGlassRecords {
+export function createBreakGlassRecords(client: ConsulClient, owner: string): BreakGlassRecords {
   const folder = recordFolder(owner, 'break-glass');
-  const place = definedFields({ Namespace: tenancy.namespace, Partition: tenancy.partition });
   return {
     async list(signal) {
       const operation = 'break-glass.list';
@@ -35,7 +28,7 @@ export function createBreakGlassRecords(
         client,
         'break-glass.write',
         writes,
-        ({ id, text }) => {
+        ({ id, text }, place) => {
           const at = { Key: `${folder}${id}`, ...place };
           if (text === undefined) return [{ KV: { Verb: 'delete', ...at } }];
           return [{ KV: { Verb: 'set', ...at, Value: Buffer.from(text).toString('base64') } }];

@@ -7,7 +7,7 @@ import { createReader } from '../reader.js';
 import { parseJson, parseRecords, readComplete, requireComplete } from './answer.js';
 import { readInstancesOnNodes, readNodeNames, toInstance } from './catalog-nodes.js';
 import type { IndexGuard } from './index-guard.js';
-import { isAddressable, type Tenancy, toTenancyQuery } from './place.js';
+import { isAddressable, toTenancyQuery } from './place.js';
 import { readDefaultProtocol, readProtocols } from './protocols.js';
 import type { Transport } from './transport.js';
 
@@ -42,12 +42,12 @@ interface Remembered {
  */
 export function createCatalogReader(
   transport: Transport,
-  tenancy: Tenancy,
   guard: IndexGuard,
   clock: Clock,
   logger: Logger,
 ): CatalogReader {
-  const query = { ...toTenancyQuery(tenancy), consistent: '' };
+  const query = { ...toTenancyQuery(transport.tenancy), consistent: '' };
+  const { partition = 'default', namespace = 'default' } = transport.tenancy;
   let remembered: Remembered | undefined;
 
   const readList = (signal: AbortSignal) =>
@@ -90,7 +90,7 @@ export function createCatalogReader(
     if (isCurrent && remembered !== undefined) return remembered.services;
     const onNodes = await readByNode(list, signal);
     const services = await mapBounded(names, { width: CONCURRENCY, signal }, async (name, stop) => ({
-      name: { partition: tenancy.partition ?? 'default', namespace: tenancy.namespace ?? 'default', name },
+      name: { partition, namespace, name },
       instances:
         onNodes.get(name.toLowerCase()) ?? (await readInstances(transport, name, query, logger, stop)),
     }));

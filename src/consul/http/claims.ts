@@ -1,5 +1,4 @@
 import type { ClaimRecord } from '../../model/catalog.js';
-import { definedFields } from '../../model/defined-fields.js';
 import type { Logger } from '../../observe.js';
 import type { ClaimRecords, ClaimWrite } from '../consul.js';
 import { createReader, type Reader } from '../reader.js';
@@ -7,16 +6,10 @@ import type { ConsulClient } from './consul-client.js';
 import { toValueText } from './kv-key.js';
 import { parseRecordKey, recordFolder, toRecordKey } from './kv-keys.js';
 import { listFolder } from './kv-list.js';
-import { writeRecords } from './kv-write.js';
-import type { Tenancy } from './place.js';
+import { type KvPlace, writeRecords } from './kv-write.js';
 
 /** KV records at `scopemesh/<owner>/claims/<provider>/<client id>`, each part percent-encoded. */
-export function createClaimRecords(
-  client: ConsulClient,
-  tenancy: Tenancy,
-  owner: string,
-  logger: Logger,
-): ClaimRecords {
+export function createClaimRecords(client: ConsulClient, owner: string, logger: Logger): ClaimRecords {
   const folder = recordFolder(owner, 'claims');
   let reported = '';
   const report = (unreadable: readonly string[]) => {
@@ -43,23 +36,26 @@ export function createClaimRecords(
       return records;
     },
     write: (writes, signal) =>
-      writeRecords(client, 'claims.write', writes, (write) => toOperations(write, tenancy, folder), signal),
+      writeRecords(
+        client,
+        'claims.write',
+        writes,
+        (write, place) => toOperations(write, place, folder),
+        signal,
+      ),
   };
 }
 
 /** `delete-cas` of a missing key succeeds, so a separate operation, which fails for a missing key, checks the index. */
-function toOperations(write: ClaimWrite, tenancy: Tenancy, folder: string): readonly object[] {
+function toOperations(write: ClaimWrite, place: KvPlace, folder: string): readonly object[] {
   const { provider, clientId, service } = write.record;
-  const place = {
-    Key: toRecordKey(folder, write.record),
-    ...definedFields({ Namespace: tenancy.namespace, Partition: tenancy.partition }),
-  };
+  const key = { Key: toRecordKey(folder, write.record), ...place };
   const value = Buffer.from(JSON.stringify({ provider, clientId, service })).toString('base64');
   return write.do === 'create'
-    ? [{ KV: { Verb: 'cas', ...place, Value: value, Index: 0 } }]
+    ? [{ KV: { Verb: 'cas', ...key, Value: value, Index: 0 } }]
     : [
-        { KV: { Verb: 'check-index', ...place, Index: write.record.modifyIndex } },
-        { KV: { Verb: 'delete-cas', ...place, Index: write.record.modifyIndex } },
+        { KV: { Verb: 'check-index', ...key, Index: write.record.modifyIndex } },
+        { KV: { Verb: 'delete-cas', ...key, Index: write.record.modifyIndex } },
       ];
 }
 

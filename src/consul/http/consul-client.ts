@@ -41,6 +41,7 @@ export interface CallResult {
 
 /** Sessions, KV and transactions of Consul. */
 export interface ConsulClient {
+  readonly tenancy: Tenancy;
   /**
    * One call of the package's API, with the options that `ask` gets and must pass on. Throws as `Transport.send` does, for
    * a read as `readComplete`, and ERR_CONSUL_INCOMPLETE if the package cannot read the answer.
@@ -56,11 +57,12 @@ export interface ConsulClient {
  * has no limit for an answer, waits for the rest of one that was cut off until its timeout, keeps the ACL token in its errors,
  * and ends the process on a list of keys with a null in it.
  */
-export function createConsulClient(transport: Transport, tenancy: Tenancy): ConsulClient {
+export function createConsulClient(transport: Transport): ConsulClient {
   const client = new Consul();
-  sendBy(client, (sent, options) => exchange(transport, tenancy, sent, options));
+  sendBy(client, (sent, options) => exchange(transport, sent, options));
   const api: ConsulApi = client;
   return {
+    tenancy: transport.tenancy,
     async call(options, ask) {
       const call = new Call(options);
       const value = await Promise.race([ask(api, { ctx: call }), call.failed]).catch((error: unknown) => {
@@ -83,13 +85,12 @@ interface Sent {
 
 async function exchange(
   transport: Transport,
-  tenancy: Tenancy,
   { method, path, body }: Sent,
   { operation, signal, expected, timeoutMs }: CallOptions,
 ): Promise<Pick<HttpAnswer, 'status' | 'body'>> {
   const [encoded = '', search] = path.split('?');
   // In a transaction each operation has its place.
-  const place = encoded === '/v1/txn' ? {} : toTenancyQuery(tenancy);
+  const place = encoded === '/v1/txn' ? {} : toTenancyQuery(transport.tenancy);
   const request = {
     operation,
     // A proxy may refuse an encoded slash, as the package writes those of a key.

@@ -2,7 +2,7 @@ import type { ServiceName } from '../../model/intention.js';
 import type { GatewayEntry, GatewayKind, GatewayRoute } from '../reachability.js';
 import { createReader } from '../reader.js';
 import { parseRecords, readComplete } from './answer.js';
-import { type Tenancy, toNameQuery, toTenancyQuery } from './place.js';
+import { toNameQuery, toTenancyQuery } from './place.js';
 import type { Transport } from './transport.js';
 
 const operation = 'reachability.read';
@@ -14,12 +14,14 @@ type Place = Pick<ServiceName, 'partition' | 'namespace'> | undefined;
 /** By the lists of config entries, as the port says. */
 export async function readGateways(
   transport: Transport,
-  tenancy: Tenancy,
   kind: GatewayKind,
   place: Place,
   signal: AbortSignal,
 ): Promise<readonly GatewayEntry[]> {
-  const query = place === undefined ? toTenancyQuery(tenancy) : toNameQuery({ ...place, name: '' }, tenancy);
+  const query =
+    place === undefined
+      ? toTenancyQuery(transport.tenancy)
+      : toNameQuery({ ...place, name: '' }, transport.tenancy);
   const readList = async (listed: string) => {
     const path = `/v1/config/${listed}`;
     return parseRecords((await readComplete(transport, { operation, path, query }, signal)).body, operation);

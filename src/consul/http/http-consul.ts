@@ -1,6 +1,4 @@
-import type { Clock } from '../../clock.js';
-import type { Secret } from '../../model/secret.js';
-import type { Logger, Metrics } from '../../observe.js';
+import type { Runtime } from '../../runtime.js';
 import type { Consul } from '../consul.js';
 import { createAclObjects } from './acl-objects.js';
 import { readAclToken } from './acl-token.js';
@@ -19,24 +17,12 @@ import { readProxies } from './proxies.js';
 import { createProxyDefaults } from './proxy-defaults.js';
 import { createQuarantineRecords } from './quarantines.js';
 import { createReachability } from './reachability.js';
-import { createTransport, type TlsFiles } from './transport.js';
+import { createTransport, type TransportOptions } from './transport.js';
 import { watchTable } from './watch.js';
 
-export interface HttpConsulOptions {
-  /** `http://host:port` or `https://host:port`; throws ERR_CONFIG for anything else. */
-  readonly address: string;
-  /** Absent if Consul has no ACLs. If it has ACLs, reads without a token throw ERR_CONSUL_DENIED. */
-  readonly token?: Secret | undefined;
-  readonly datacenter?: string | undefined;
-  /** Only for Consul Enterprise. */
-  readonly partition?: string | undefined;
-  readonly namespace?: string | undefined;
-  readonly tls?: TlsFiles | undefined;
+export interface HttpConsulOptions extends Omit<TransportOptions, 'requestTimeoutMs' | 'maxBytes'>, Runtime {
   /** Names the KV folders `claims/`, `quarantine/` and `break-glass/` below `scopemesh/<owner>/`. */
   readonly owner: string;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-  readonly clock: Clock;
   /** For each exchange except blocking queries; 10 s by default. */
   readonly requestTimeoutMs?: number | undefined;
   /** For writes of auth methods and binding rules, which make Consul fetch keys; 5 s by default. */
@@ -47,8 +33,6 @@ export interface HttpConsulOptions {
   readonly watchGraceMs?: number | undefined;
   /** How often a watch is compared with Consul; 30 s by default. */
   readonly watchCheckMs?: number | undefined;
-  /** Asked in the turn in which a request is written that changes anything but the lease. False: it is not sent, and ERR_TIMEOUT. */
-  readonly mayWrite?: (() => boolean) | undefined;
   /** The longest answer that is read; 64 MiB by default. */
   readonly maxBytes?: number | undefined;
 }
@@ -60,55 +44,38 @@ export interface HttpConsulOptions {
  * all other requests, with the same timeouts, size limits and errors.
  */
 export function createHttpConsul(options: HttpConsulOptions): Consul {
-  const { owner, logger, metrics, clock, datacenter } = options;
+  const { owner, logger, clock, datacenter } = options;
   const transport = createTransport({
-    address: options.address,
-    token: options.token,
-    datacenter,
-    tls: options.tls,
-    metrics,
-    clock,
+    ...options,
     requestTimeoutMs: options.requestTimeoutMs ?? 10_000,
-    mayWrite: options.mayWrite,
     maxBytes: options.maxBytes ?? 64 * 1024 * 1024,
   });
-  const tenancy = { partition: options.partition, namespace: options.namespace };
-  const client = createConsulClient(transport, tenancy);
+  const client = createConsulClient(transport);
   const guard = createIndexGuard(clock, logger);
   const watching = {
+    ...options,
     transport,
-    tenancy,
-    owner,
-    clock,
-    logger,
-    metrics,
     waitMs: options.watchWaitMs ?? 30_000,
     graceMs: options.watchGraceMs ?? 10_000,
     checkMs: options.watchCheckMs ?? 30_000,
   };
-  const catalog = createCatalogReader(transport, tenancy, guard, clock, logger);
+  const catalog = createCatalogReader(transport, guard, clock, logger);
   return {
-    intentions: createIntentions(transport, tenancy, guard),
-    claims: createClaimRecords(client, tenancy, owner, logger),
-    quarantines: createQuarantineRecords(client, tenancy, owner),
-    breakGlass: createBreakGlassRecords(client, tenancy, owner),
+    intentions: createIntentions(transport, guard),
+    claims: createClaimRecords(client, owner, logger),
+    quarantines: createQuarantineRecords(client, owner),
+    breakGlass: createBreakGlassRecords(client, owner),
     lock: createLeaderLock(client, owner),
     clusterId: createClusterId(client, owner),
     canary: createCanary(client, owner),
-    acl: createAclObjects({
-      transport,
-      tenancy,
-      guard,
-      clock,
-      keyFetchTimeoutMs: options.keyFetchTimeoutMs,
-    }),
-    jwtProviders: createJwtProviders(transport, tenancy, guard, logger),
-    reachability: createReachability(transport, tenancy),
-    proxyDefaults: createProxyDefaults(transport, tenancy),
+    acl: createAclObjects({ ...options, transport, guard }),
+    jwtProviders: createJwtProviders(transport, guard, logger),
+    reachability: createReachability(transport),
+    proxyDefaults: createProxyDefaults(transport),
     readCatalog: (signal) => catalog.read(signal),
     watch: (table, listener, signal) => watchTable(table, watching, listener, signal),
     inspect: (signal) => inspectConsul(transport, datacenter, signal),
-    readProxies: (services, signal) => readProxies(transport, tenancy, services, signal),
+    readProxies: (services, signal) => readProxies(transport, services, signal),
     readAclToken: (signal) => readAclToken(transport, signal),
     close: () => transport.close(),
   };

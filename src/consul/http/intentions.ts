@@ -7,19 +7,19 @@ import { toWireSource } from '../source-access.js';
 import { parseJson, parseVerdict, readComplete } from './answer.js';
 import { createEntryListParser } from './entry-list.js';
 import type { IndexGuard } from './index-guard.js';
-import { type Tenancy, toNameQuery, toPathName, toTenancyQuery } from './place.js';
+import { toNameQuery, toPathName, toTenancyQuery } from './place.js';
 import type { Transport } from './transport.js';
 
 const KIND = 'service-intentions';
 const WRITTEN = { kind: 'written' } as const;
 const CONFLICT = { kind: 'conflict' } as const;
 
-export function createIntentions(transport: Transport, tenancy: Tenancy, guard: IndexGuard): Intentions {
+export function createIntentions(transport: Transport, guard: IndexGuard): Intentions {
   const entries = createEntryListParser();
   const read = async (destination: ServiceName, signal: AbortSignal): Promise<IntentionEntry | undefined> => {
     const operation = 'intentions.read';
     const path = `/v1/config/${KIND}/${toPathName(destination.name)}`;
-    const query = { ...toNameQuery(destination, tenancy), consistent: '' };
+    const query = { ...toNameQuery(destination, transport.tenancy), consistent: '' };
     const answer = await readComplete(transport, { operation, path, query }, signal, [200, 404]);
     if (answer.status === 200) return parseEntry(parseJson(answer.body, operation), operation);
     // A 404 that does not mention the entry does not come from Consul.
@@ -32,7 +32,7 @@ export function createIntentions(transport: Transport, tenancy: Tenancy, guard: 
   return {
     async list(signal) {
       const operation = 'intentions.list';
-      const query = { ...toTenancyQuery(tenancy), consistent: '' };
+      const query = { ...toTenancyQuery(transport.tenancy), consistent: '' };
       const answer = await readComplete(transport, { operation, path: `/v1/config/${KIND}`, query }, signal);
       guard.check(operation, answer.index);
       return entries.parse(answer.body);
@@ -43,7 +43,7 @@ export function createIntentions(transport: Transport, tenancy: Tenancy, guard: 
     async write(destination, current, sources, expectedIndex, signal) {
       const operation = 'intentions.write';
       toPathName(destination.name);
-      const query = { ...toNameQuery(destination, tenancy), cas: String(expectedIndex) };
+      const query = { ...toNameQuery(destination, transport.tenancy), cas: String(expectedIndex) };
       const body = toBody(destination, current, sources);
       const request = { operation, method: 'PUT', path: '/v1/config', query, body } as const;
       return parseVerdict(await transport.send(request, signal), operation) ? WRITTEN : CONFLICT;
@@ -52,7 +52,7 @@ export function createIntentions(transport: Transport, tenancy: Tenancy, guard: 
     async delete(destination, expectedIndex, signal) {
       const operation = 'intentions.delete';
       const path = `/v1/config/${KIND}/${toPathName(destination.name)}`;
-      const query = { ...toNameQuery(destination, tenancy), cas: String(expectedIndex) };
+      const query = { ...toNameQuery(destination, transport.tenancy), cas: String(expectedIndex) };
       const answer = await transport.send({ operation, method: 'DELETE', path, query }, signal);
       return parseVerdict(answer, operation) ? WRITTEN : CONFLICT;
     },

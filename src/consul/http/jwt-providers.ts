@@ -7,7 +7,7 @@ import { isSameContent } from '../content.js';
 import { createReader, incomplete } from '../reader.js';
 import { parseRecords, parseVerdict, readComplete } from './answer.js';
 import type { IndexGuard } from './index-guard.js';
-import { type Tenancy, toPathName, toTenancyQuery } from './place.js';
+import { toPathName, toTenancyQuery } from './place.js';
 import type { Operation } from './request.js';
 import type { Transport } from './transport.js';
 
@@ -16,14 +16,9 @@ type Raw = Readonly<Record<string, unknown>>;
 const KIND = 'jwt-provider';
 const CONFLICT = { kind: 'conflict' } as const;
 
-export function createJwtProviders(
-  transport: Transport,
-  tenancy: Tenancy,
-  guard: IndexGuard,
-  logger: Logger,
-): JwtProviders {
+export function createJwtProviders(transport: Transport, guard: IndexGuard, logger: Logger): JwtProviders {
   // These entries exist only in the default namespace of a partition.
-  const place = toTenancyQuery({ partition: tenancy.partition });
+  const place = toTenancyQuery({ partition: transport.tenancy.partition });
 
   const list = async (signal: AbortSignal): Promise<readonly ExistingJwtProvider[]> => {
     const operation = 'jwt-providers.list';

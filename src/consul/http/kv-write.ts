@@ -13,6 +13,12 @@ const MAX_OPERATIONS = 64;
 /** Keeps a transaction below Consul's limit, 512 KiB by default (`txn_max_req_len`). */
 const MAX_WRITE_BYTES = 7 * 1024;
 
+/** Where an operation takes place. */
+export interface KvPlace {
+  readonly Namespace?: string;
+  readonly Partition?: string;
+}
+
 /** The operations of one write, and the position of its result. */
 interface Prepared {
   readonly index: number;
@@ -28,13 +34,15 @@ export async function writeRecords<W>(
   client: ConsulClient,
   operation: Operation,
   writes: readonly W[],
-  toOperations: (write: W) => readonly object[],
+  toOperations: (write: W, place: KvPlace) => readonly object[],
   signal: AbortSignal,
 ): Promise<readonly RecordResult[]> {
+  const { namespace: Namespace, partition: Partition } = client.tenancy;
+  const place = definedFields({ Namespace, Partition });
   const results: RecordResult[] = writes.map(() => ({ kind: 'written' }));
   const prepared: Prepared[] = [];
   for (const [index, write] of writes.entries()) {
-    const operations = prepare(() => toOperations(write));
+    const operations = prepare(() => toOperations(write, place));
     if (typeof operations === 'string') results[index] = { kind: 'refused', detail: operations };
     else prepared.push({ index, operations });
   }

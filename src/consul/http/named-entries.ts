@@ -2,7 +2,7 @@ import { mapBounded } from '../../map-bounded.js';
 import type { ServiceName } from '../../model/intention.js';
 import { createReader } from '../reader.js';
 import { parseJson, parseRecords, readComplete } from './answer.js';
-import { isAddressable, type Tenancy, toNameQuery, toPathName } from './place.js';
+import { isAddressable, toNameQuery, toPathName } from './place.js';
 import type { Operation } from './request.js';
 import type { Transport } from './transport.js';
 
@@ -22,7 +22,6 @@ const FEWEST_BY_LIST = 4;
  */
 export async function readNamedEntries(
   transport: Transport,
-  tenancy: Tenancy,
   { operation, kind }: { readonly operation: Operation; readonly kind: string },
   names: readonly ServiceName[],
   signal: AbortSignal,
@@ -37,7 +36,7 @@ export async function readNamedEntries(
     asked.set(place, (asked.get(place) ?? new Map<string, ServiceName>()).set(textOf(name), name));
   }
   const readList = async (anyone: ServiceName) => {
-    const query = toNameQuery(anyone, tenancy);
+    const query = toNameQuery(anyone, transport.tenancy);
     const { body } = await readComplete(transport, { operation, path, query }, signal);
     for (const entry of parseRecords(body, operation))
       found.set(textOf({ ...anyone, name: reader.text(entry.Name) }), entry);
@@ -47,7 +46,7 @@ export async function readNamedEntries(
       const entry = {
         operation,
         path: `${path}/${toPathName(name.name)}`,
-        query: toNameQuery(name, tenancy),
+        query: toNameQuery(name, transport.tenancy),
       };
       const answer = await readComplete(transport, entry, stop, [200, 404]);
       if (answer.status === 200) found.set(textOf(name), reader.record(parseJson(answer.body, operation)));

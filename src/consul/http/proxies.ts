@@ -5,7 +5,7 @@ import type { ServiceProxy } from '../consul.js';
 import { createReader } from '../reader.js';
 import { parseRecords, readComplete } from './answer.js';
 import { type EntryFields, readNamedEntries } from './named-entries.js';
-import { type Tenancy, toNameQuery, toPathName } from './place.js';
+import { toNameQuery, toPathName } from './place.js';
 import { toRegistration } from './registration.js';
 import type { Transport } from './transport.js';
 
@@ -20,25 +20,23 @@ const CONCURRENCY = 8;
  */
 export async function readProxies(
   transport: Transport,
-  tenancy: Tenancy,
   services: readonly ServiceName[],
   signal: AbortSignal,
 ): Promise<readonly (readonly ServiceProxy[])[]> {
   const all = await mapBounded(services, { width: CONCURRENCY, signal }, (serviceName, stop) =>
-    readCallers(transport, tenancy, serviceName, stop),
+    readCallers(transport, serviceName, stop),
   );
   const unset = services.filter((_, at) => all[at]?.some((raw) => !isNative(raw) && ownMode(raw) === ''));
-  const modeOf = await readModes(transport, tenancy, unset, signal);
+  const modeOf = await readModes(transport, unset, signal);
   return services.map((serviceName, at) => (all[at] ?? []).map((raw) => toProxy(raw, modeOf(serviceName))));
 }
 
 async function readCallers(
   transport: Transport,
-  tenancy: Tenancy,
   serviceName: ServiceName,
   signal: AbortSignal,
 ): Promise<readonly EntryFields[]> {
-  const query = toNameQuery(serviceName, tenancy);
+  const query = toNameQuery(serviceName, transport.tenancy);
   const path = `/v1/catalog/connect/${toPathName(serviceName.name)}`;
   const answer = await readComplete(transport, { operation, path, query }, signal);
   // Consul lists the terminating gateways of a service too, which never call in its name.
@@ -78,13 +76,12 @@ function proxyOf({ ServiceProxy: proxy }: EntryFields): EntryFields {
 /** The modes of proxies that set none, by service. */
 async function readModes(
   transport: Transport,
-  tenancy: Tenancy,
   services: readonly ServiceName[],
   signal: AbortSignal,
 ): Promise<(serviceName: ServiceName) => string> {
   const globalOf = (serviceName: ServiceName) => ({ ...serviceName, name: 'global' });
   const read = (kind: string, names: readonly ServiceName[]) =>
-    readNamedEntries(transport, tenancy, { operation, kind }, names, signal);
+    readNamedEntries(transport, { operation, kind }, names, signal);
   const [own, all] = await Promise.all([
     read('service-defaults', services),
     read('proxy-defaults', services.map(globalOf)),

@@ -2,14 +2,14 @@ import { isRecord } from '../../model/is-record.js';
 import type { ProxyDefaults } from '../consul.js';
 import { createReader } from '../reader.js';
 import { parseJson, readComplete } from './answer.js';
-import { type Tenancy, toTenancyQuery } from './place.js';
+import { toTenancyQuery } from './place.js';
 import type { Transport } from './transport.js';
 
 const OPERATION = 'proxy-defaults.read';
 
-export function createProxyDefaults(transport: Transport, tenancy: Tenancy): ProxyDefaults {
+export function createProxyDefaults(transport: Transport): ProxyDefaults {
   // The entry exists only in the default namespace of a partition.
-  const query = toTenancyQuery({ partition: tenancy.partition });
+  const query = toTenancyQuery({ partition: transport.tenancy.partition });
   return {
     async readAccessLog(signal) {
       const request = { operation: OPERATION, path: '/v1/config/proxy-defaults/global', query } as const;

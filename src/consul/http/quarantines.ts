@@ -8,15 +8,10 @@ import type { ConsulClient } from './consul-client.js';
 import { toValueText } from './kv-key.js';
 import { parseRecordKey, recordFolder, toRecordKey } from './kv-keys.js';
 import { listFolder } from './kv-list.js';
-import { writeRecords } from './kv-write.js';
-import type { Tenancy } from './place.js';
+import { type KvPlace, writeRecords } from './kv-write.js';
 
 /** KV records at `scopemesh/<owner>/quarantine/<provider>/<client id>`, each part percent-encoded. */
-export function createQuarantineRecords(
-  client: ConsulClient,
-  tenancy: Tenancy,
-  owner: string,
-): QuarantineRecords {
+export function createQuarantineRecords(client: ConsulClient, owner: string): QuarantineRecords {
   const folder = recordFolder(owner, 'quarantine');
   return {
     async list(signal) {
@@ -30,22 +25,19 @@ export function createQuarantineRecords(
         client,
         'quarantines.write',
         writes,
-        (write) => [toOperation(write, tenancy, folder)],
+        (write, place) => [toOperation(write, place, folder)],
         signal,
       ),
   };
 }
 
 /** Without a compare-and-set: whatever another writer left there is replaced. */
-function toOperation(write: QuarantineWrite, tenancy: Tenancy, folder: string): object {
-  const place = {
-    Key: toRecordKey(folder, write.record),
-    ...definedFields({ Namespace: tenancy.namespace, Partition: tenancy.partition }),
-  };
-  if (write.do === 'delete') return { KV: { Verb: 'delete', ...place } };
+function toOperation(write: QuarantineWrite, place: KvPlace, folder: string): object {
+  const key = { Key: toRecordKey(folder, write.record), ...place };
+  if (write.do === 'delete') return { KV: { Verb: 'delete', ...key } };
   const { at, receivedAt } = write.record;
   return {
-    KV: { Verb: 'set', ...place, Value: Buffer.from(JSON.stringify({ at, receivedAt })).toString('base64') },
+    KV: { Verb: 'set', ...key, Value: Buffer.from(JSON.stringify({ at, receivedAt })).toString('base64') },
   };
 }
 

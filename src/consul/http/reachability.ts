@@ -5,7 +5,7 @@ import type { EndpointHealth, Reachability } from '../reachability.js';
 import { createReader } from '../reader.js';
 import { parseRecords, readComplete } from './answer.js';
 import { readGateways } from './gateways.js';
-import { type Tenancy, toNameQuery, toPathName } from './place.js';
+import { toNameQuery, toPathName } from './place.js';
 import { toRegistration } from './registration.js';
 import { readRoutes } from './routes.js';
 import type { Transport } from './transport.js';
@@ -16,10 +16,10 @@ const reader = createReader(operation);
 type Fields = Readonly<Record<string, unknown>>;
 
 /** By the health API, and the config entries of routing and of gateways. */
-export function createReachability(transport: Transport, tenancy: Tenancy): Reachability {
+export function createReachability(transport: Transport): Reachability {
   const health = async (kind: 'connect' | 'service', serviceName: ServiceName, signal: AbortSignal) => {
     const path = `/v1/health/${kind}/${toPathName(serviceName.name)}`;
-    const query = toNameQuery(serviceName, tenancy);
+    const query = toNameQuery(serviceName, transport.tenancy);
     const answer = await readComplete(transport, { operation, path, query }, signal);
     // Consul lists the terminating gateways of a service with its sidecars.
     const isSidecar = ({ Service: endpoint }: Fields) =>
@@ -31,7 +31,7 @@ export function createReachability(transport: Transport, tenancy: Tenancy): Reac
     readHealth: (serviceName, signal) => health('connect', serviceName, signal),
     async readInstances(serviceName, signal) {
       const path = `/v1/catalog/service/${toPathName(serviceName.name)}`;
-      const query = toNameQuery(serviceName, tenancy);
+      const query = toNameQuery(serviceName, transport.tenancy);
       const answer = await readComplete(transport, { operation, path, query }, signal);
       return parseRecords(answer.body, operation)
         .filter(({ ServiceKind: kind }) => reader.optionalText(kind) === '')
@@ -39,8 +39,8 @@ export function createReachability(transport: Transport, tenancy: Tenancy): Reac
         .toSorted((a, b) => compareText(a.node, b.node) || compareText(a.id, b.id));
     },
     readGatewayHealth: (gateway, signal) => health('service', gateway, signal),
-    readGateways: (kind, place, signal) => readGateways(transport, tenancy, kind, place, signal),
-    readRoutes: (services, signal) => readRoutes(transport, tenancy, services, signal),
+    readGateways: (kind, place, signal) => readGateways(transport, kind, place, signal),
+    readRoutes: (services, signal) => readRoutes(transport, services, signal),
   };
 }
 

@@ -1,50 +1,19 @@
 /** The purpose of a request: a label of metrics and a word in errors, so a closed set. */
 export type Operation =
-  | 'intentions.list'
-  | 'intentions.read'
-  | 'intentions.write'
-  | 'intentions.delete'
-  | 'jwt-providers.list'
-  | 'jwt-providers.write'
-  | 'jwt-providers.delete'
-  | 'claims.list'
-  | 'claims.write'
-  | 'lock.read'
-  | 'lock.session'
-  | 'lock.renew'
-  | 'lock.acquire'
-  | 'lock.end'
-  | 'cluster.read'
-  | 'cluster.write'
-  | 'quarantines.list'
-  | 'quarantines.write'
-  | 'break-glass.list'
-  | 'break-glass.write'
-  | 'catalog.services'
-  | 'catalog.service'
-  | 'catalog.nodes'
-  | 'catalog.node'
-  | 'protocols.read'
-  | 'proxies.read'
-  | 'proxy-defaults.read'
-  | 'reachability.read'
-  | 'acl.token'
-  | 'acl.probe'
-  | 'acl.policies'
-  | 'acl.roles'
-  | 'acl.auth-methods'
-  | 'acl.binding-rules'
-  | 'acl.read'
-  | 'acl.write'
-  | 'acl.delete'
-  | 'tokens.list'
-  | 'tokens.delete'
-  | 'agent.self'
-  | 'agent.members'
+  | `intentions.${'list' | 'read' | 'write' | 'delete'}`
+  | `jwt-providers.${'list' | 'write' | 'delete'}`
+  | `${'claims' | 'quarantines' | 'break-glass'}.${'list' | 'write'}`
+  | `lock.${'read' | 'session' | 'renew' | 'acquire' | 'end'}`
+  | `cluster.${'read' | 'write'}`
+  | `catalog.${'services' | 'service' | 'nodes' | 'node'}`
+  | `${'protocols' | 'proxies' | 'proxy-defaults' | 'reachability'}.read`
+  | `acl.${'token' | 'probe' | 'policies' | 'roles' | 'auth-methods' | 'binding-rules'}`
+  | `acl.${'read' | 'write' | 'delete'}`
+  | `tokens.${'list' | 'delete'}`
+  | `agent.${'self' | 'members'}`
   | 'datacenters.list'
   | 'canary.write'
-  | 'watch.check'
-  | 'watch.look'
+  | `watch.${'check' | 'look'}`
   | 'watch';
 
 export interface ConsulRequest {

@@ -3,7 +3,6 @@ import { isRecord } from '../../model/is-record.js';
 import type { RouteEntry, RouteTarget } from '../reachability.js';
 import { createReader } from '../reader.js';
 import { type EntryFields, readNamedEntries } from './named-entries.js';
-import type { Tenancy } from './place.js';
 import type { Transport } from './transport.js';
 
 const operation = 'reachability.read';
@@ -12,12 +11,11 @@ const reader = createReader(operation);
 /** By the config entries of routing, as the port says. */
 export async function readRoutes(
   transport: Transport,
-  tenancy: Tenancy,
   services: readonly ServiceName[],
   signal: AbortSignal,
 ): Promise<readonly (readonly RouteEntry[])[]> {
   const read = (kind: RouteEntry['kind']) =>
-    readNamedEntries(transport, tenancy, { operation, kind }, services, signal);
+    readNamedEntries(transport, { operation, kind }, services, signal);
   const [resolverOf, splitterOf, routerOf] = await Promise.all([
     read('service-resolver'),
     read('service-splitter'),

@@ -1,11 +1,11 @@
 import { Pool } from 'undici';
-import type { Clock } from '../../clock.js';
 import { IncompleteRead, SyncError } from '../../errors.js';
 import { type HttpAnswer, HttpExchange } from '../../http-exchange.js';
 import { definedFields } from '../../model/defined-fields.js';
 import type { Secret } from '../../model/secret.js';
-import type { Metrics } from '../../observe.js';
+import type { Runtime } from '../../runtime.js';
 import { AbortListeners } from './abort-listeners.js';
+import type { Tenancy } from './place.js';
 import { failureOf, refusalOf, timeoutOf } from './refusal.js';
 import type { ConsulRequest, Operation } from './request.js';
 
@@ -18,20 +18,22 @@ export interface Transport {
   send(request: ConsulRequest, signal: AbortSignal, expected?: readonly number[]): Promise<HttpAnswer>;
   /** How many exchanges failed so far with a retriable error: afterwards another Consul may answer. */
   failures(): number;
+  /** Where every list is read. */
+  readonly tenancy: Tenancy;
   /** Whether an ACL token goes with each request. */
   readonly hasAclToken: boolean;
   close(): Promise<void>;
 }
 
-export interface TransportOptions {
-  /** `http://host:port`, `https://…`; a path is kept as a prefix. */
+export interface TransportOptions extends Tenancy, Pick<Runtime, 'clock' | 'metrics'> {
+  /** `http://host:port`, `https://…`; a path is kept as a prefix. Anything else throws ERR_CONFIG. */
   readonly address: string;
+  /** Absent if Consul has no ACLs. If it has ACLs, reads without a token throw ERR_CONSUL_DENIED. */
   readonly token?: Secret | undefined;
   readonly datacenter?: string | undefined;
   readonly tls?: TlsFiles | undefined;
-  readonly metrics: Metrics;
-  readonly clock: Clock;
   readonly requestTimeoutMs: number;
+  /** Asked in the turn in which a request is written that changes anything but the lease. False: it is not sent, and ERR_TIMEOUT. */
   readonly mayWrite?: (() => boolean) | undefined;
   /** The longest body that is read. */
   readonly maxBytes: number;
@@ -51,7 +53,7 @@ const CONNECT_TIMEOUT_MS = 5_000;
 
 /** Kept-alive connections, with one policy for timeouts, sizes and errors. */
 export function createTransport(options: TransportOptions): Transport {
-  const { metrics, clock, requestTimeoutMs, maxBytes } = options;
+  const { metrics, clock, requestTimeoutMs, maxBytes, partition, namespace } = options;
   const address = parseAddress(options.address);
   const prefix = address.pathname.replace(/\/+$/, '');
   const poolOptions = {
@@ -76,6 +78,7 @@ export function createTransport(options: TransportOptions): Transport {
 
   return {
     failures: () => failures,
+    tenancy: { partition, namespace },
     hasAclToken: aclToken !== undefined,
     async send(request, signal, expected = [200]) {
       signal.throwIfAborted();

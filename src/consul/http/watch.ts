@@ -1,24 +1,19 @@
-import type { Clock } from '../../clock.js';
 import { messageOf, SyncError } from '../../errors.js';
 import { withLinkedSignal } from '../../linked-signal.js';
-import type { Logger, Metrics } from '../../observe.js';
 import { backoffMs } from '../../repeat.js';
+import type { Runtime } from '../../runtime.js';
 import type { WatchedTable } from '../consul.js';
 import { ACL_TABLES } from './acl-table.js';
 import { readComplete } from './answer.js';
 import { ownerKey, recordFolder, toKvPath } from './kv-keys.js';
 import { createPacer } from './pacer.js';
-import { type Tenancy, toTenancyQuery } from './place.js';
+import { toTenancyQuery } from './place.js';
 import type { Transport } from './transport.js';
 import { checkWatch, digestOf, type Seen } from './watch-check.js';
 
-export interface WatchOptions {
+export interface WatchOptions extends Runtime {
   readonly transport: Transport;
-  readonly tenancy: Tenancy;
   readonly owner: string;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
   /** How long one blocking query waits for a change. */
   readonly waitMs: number;
   /** How late an answer may be before its connection counts as dead, and a change before the watch does. */
@@ -114,12 +109,12 @@ async function watchPath(
   listener: WatchListener,
   signal: AbortSignal,
 ): Promise<void> {
-  const { transport, tenancy, clock, logger, metrics, waitMs, graceMs } = options;
+  const { transport, clock, logger, metrics, waitMs, graceMs } = options;
   const pacer = createPacer(clock, PER_SECOND, BURST);
   // Consul adds up to a sixteenth to the wait; after that the connection counts as dead.
   const timeoutMs = waitMs + Math.ceil(waitMs / 16) + graceMs;
   // jwt-provider entries exist only in the default namespace of a partition.
-  const place = table === 'jwt-providers' ? { partition: tenancy.partition } : tenancy;
+  const place = table === 'jwt-providers' ? { partition: transport.tenancy.partition } : transport.tenancy;
   const tenancyQuery = { ...toTenancyQuery(place), ...(table === 'claims' ? { recurse: '' } : {}) };
   const expected = table === 'claims' || table === 'canary' ? [200, 404] : [200];
   let seen: Seen | undefined;

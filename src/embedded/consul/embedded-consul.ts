@@ -5,7 +5,7 @@ import { AclResolver } from './acl/acl-resolver.js';
 import { MethodKeys } from './acl/method-keys.js';
 import { entryKindsOf } from './entries/entry-kinds.js';
 import { HttpListener } from './http-listener.js';
-import { Router } from './router.js';
+import { answerRequest } from './router.js';
 import { seedState } from './seed-state.js';
 import type { ServerContext } from './server-context.js';
 import { armSession, SessionClock } from './state/sessions.js';
@@ -70,8 +70,7 @@ export async function createEmbeddedConsul(options: EmbeddedConsulOptions): Prom
   };
   const managementToken = seedState(context, options.managementToken ?? randomUUID());
   for (const session of store.list('sessions')) armSession(store, context.sessions, session);
-  const router = new Router();
-  const listener = new HttpListener((request) => router.answer(context, request));
+  const listener = new HttpListener((request) => answerRequest(context, request));
   try {
     port = await listener.listen(host, port);
   } catch (error) {

@@ -31,32 +31,29 @@ const routes: readonly Route[] = [
   transactionRoutes,
 ].flat();
 
-/** Finds the route of a path: an exact one before the longest that covers it. */
-export class Router {
-  readonly #exact = new Map(routes.map((route) => [route.path, route]));
-  readonly #covering = routes
-    .filter(({ path }) => path.endsWith('/'))
-    .sort((left, right) => right.path.length - left.path.length);
+/** An exact path goes before the longest that covers it. */
+const exact = new Map(routes.map((route) => [route.path, route]));
+const covering = routes
+  .filter(({ path }) => path.endsWith('/'))
+  .sort((left, right) => right.path.length - left.path.length);
 
-  /** Never rejects: every failure becomes an answer. */
-  async answer(context: ServerContext, request: ConsulRequest): Promise<ConsulReply> {
-    const policy = { 'X-Consul-Default-ACL-Policy': context.defaultPolicy };
-    const reply = await this.#dispatch(context, request).catch(failureReply);
-    return { ...reply, headers: { ...policy, ...reply.headers } };
-  }
+/** Never rejects: every failure becomes an answer. */
+export async function answerRequest(context: ServerContext, request: ConsulRequest): Promise<ConsulReply> {
+  const policy = { 'X-Consul-Default-ACL-Policy': context.defaultPolicy };
+  const reply = await dispatch(context, request).catch(failureReply);
+  return { ...reply, headers: { ...policy, ...reply.headers } };
+}
 
-  async #dispatch(context: ServerContext, request: ConsulRequest): Promise<ConsulReply> {
-    const guarded = guardRequest(context, request);
-    if (guarded !== undefined) return guarded;
-    const route =
-      this.#exact.get(request.path) ?? this.#covering.find(({ path }) => request.path.startsWith(path));
-    if (route === undefined) return unknownPath(request.path);
-    const headers = { Allow: ['OPTIONS', ...Object.keys(route.methods)].join(',') };
-    if (request.method === 'OPTIONS') return textReply(200, '', headers);
-    const handler = route.methods[request.method];
-    if (handler === undefined) return textReply(405, `method ${request.method} not allowed`, headers);
-    return handler(new Call(context, request, request.path.slice(route.path.length)));
-  }
+async function dispatch(context: ServerContext, request: ConsulRequest): Promise<ConsulReply> {
+  const guarded = guardRequest(context, request);
+  if (guarded !== undefined) return guarded;
+  const route = exact.get(request.path) ?? covering.find(({ path }) => request.path.startsWith(path));
+  if (route === undefined) return unknownPath(request.path);
+  const headers = { Allow: ['OPTIONS', ...Object.keys(route.methods)].join(',') };
+  if (request.method === 'OPTIONS') return textReply(200, '', headers);
+  const handler = route.methods[request.method];
+  if (handler === undefined) return textReply(405, `method ${request.method} not allowed`, headers);
+  return handler(new Call(context, request, request.path.slice(route.path.length)));
 }
 
 function unknownPath(path: string): ConsulReply {

@@ -1,16 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { abortAfter, type Clock, isoInstant } from '../../clock.js';
+import { abortAfter, isoInstant } from '../../clock.js';
 import { SyncError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
-import type { Logger } from '../../observe.js';
+import type { Runtime } from '../../runtime.js';
 import { parseWebhookSecret, signWebhook } from '../../standard-webhooks.js';
 
-export interface EventSenderOptions {
+export interface EventSenderOptions extends Pick<Runtime, 'clock' | 'logger'> {
   readonly url: string;
   /** `whsec_<base64>`. */
   readonly secret: Secret;
-  readonly clock: Clock;
-  readonly logger: Logger;
 }
 
 /** Delivers events one after the other, so that they arrive in the order of the changes. */

@@ -1,24 +1,16 @@
-import type { Clock } from '../../clock.js';
 import type { Secret } from '../../model/secret.js';
-import type { Logger } from '../../observe.js';
 import type { ProviderParts } from '../provider-parts.js';
 import type { EventPoll } from '../source.js';
-import { createAuth0Directory } from './directory.js';
+import { type Auth0DirectoryOptions, createAuth0Directory } from './directory.js';
 import { createEventStream } from './event-stream.js';
 import { createManagementApi, type ManagementApiOptions } from './management-api.js';
 import { Auth0Names } from './names.js';
 import { createAuth0Poll } from './poll.js';
 import { createAuth0Source } from './webhook.js';
 
-export interface Auth0Options extends ManagementApiOptions {
-  /** Identifiers of the APIs whose scopes count. */
-  readonly apis: readonly string[];
-  /** Whether the tenant's event stream is read too. */
-  readonly eventStream: boolean;
+export interface Auth0Options extends ManagementApiOptions, Omit<Auth0DirectoryOptions, 'api' | 'names'> {
   /** Complete values of the `Authorization` header of the log stream. Empty if none is configured. */
   readonly webhookSecrets: readonly Secret[];
-  readonly clock: Clock;
-  readonly logger: Logger;
 }
 
 /** A tenant. All parts share one access token, one transport and one name cache. */

@@ -1,11 +1,9 @@
 import { z } from 'zod';
 import { mapBounded } from '../../map-bounded.js';
 import type { Members } from '../../model/members.js';
-import { parseJson } from '../http-client.js';
 import { sampleOf } from '../known-entries.js';
 import { incomplete } from '../read-errors.js';
-import { parseShape } from '../records.js';
-import { isNotFound, type ManagementApi } from './management-api.js';
+import type { ManagementApi } from './management-api.js';
 import { readByNumber } from './pages.js';
 
 const BLOCKED = {
@@ -86,10 +84,7 @@ async function search(api: ManagementApi, signal: AbortSignal): Promise<Readonly
 async function isBlocked(api: ManagementApi, subject: string, signal: AbortSignal): Promise<boolean> {
   // A URL resolves these segments. Nobody is known to be blocked by such a name.
   if (subject === '.' || subject === '..') return false;
-  const segments = ['users', subject];
-  const place = api.placeOf(segments);
-  const answer = await api.send(segments, { fields: 'blocked', include_fields: true }, {}, signal);
-  if (isNotFound(answer, place)) return false;
-  if (answer.status !== 200) throw api.refusal(answer, segments);
-  return parseShape(USER, parseJson(answer, place), place).blocked === true;
+  const query = { fields: 'blocked', include_fields: true };
+  const user = await api.find({ segments: ['users', subject], query, shape: USER }, signal);
+  return user?.blocked === true;
 }

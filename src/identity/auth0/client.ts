@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Grant, OAuthClient } from '../../model/client.js';
+import { definedFields } from '../../model/defined-fields.js';
 
 /**
  * The fields of an application that are read (auth0.com/docs/api/management/v2/clients/get-clients). Its secret and signing
@@ -84,16 +85,14 @@ export function toOAuthClient(
   const counted = clientGrants.filter(
     (grant) => grant.client_id === client.client_id && isUsable(grant, grantTypes, apis),
   );
-  const lifetimeSeconds = lifetimeOf(counted, apis);
   return {
     provider,
     clientId: client.client_id,
-    ...(client.name === undefined ? {} : { name: client.name }),
+    ...definedFields({ name: client.name, accessTokenLifetimeSeconds: lifetimeOf(counted, apis) }),
     // Auth0 cannot disable a client. A client without a grant type gets no token.
     enabled: grantTypes.length > 0,
     grantTypes,
     grants: counted.flatMap((grant) => grantsOf(grant, apis)),
-    ...(lifetimeSeconds === undefined ? {} : { accessTokenLifetimeSeconds: lifetimeSeconds }),
     attributes: textsOf(client.client_metadata),
   };
 }

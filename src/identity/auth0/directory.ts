@@ -1,6 +1,6 @@
-import type { Clock } from '../../clock.js';
 import { ClientUnreadable } from '../../errors.js';
-import type { Logger } from '../../observe.js';
+import { definedFields } from '../../model/defined-fields.js';
+import type { Runtime } from '../../runtime.js';
 import type { AccessCheck, Directory, DirectorySnapshot, UnreadableClient } from '../directory.js';
 import type { HttpAnswer } from '../http-client.js';
 import { KnownEntries } from '../known-entries.js';
@@ -30,7 +30,7 @@ import { readMembers } from './members.js';
 import type { Auth0Names } from './names.js';
 import { readByCheckpoint, readByNumber } from './pages.js';
 
-export interface Auth0DirectoryOptions {
+export interface Auth0DirectoryOptions extends Pick<Runtime, 'clock' | 'logger'> {
   readonly api: ManagementApi;
   readonly names: Auth0Names;
   /** The application of scopemesh. */
@@ -39,8 +39,6 @@ export interface Auth0DirectoryOptions {
   readonly apis: readonly string[];
   /** Whether the tenant's event stream is read too. */
   readonly eventStream: boolean;
-  readonly clock: Clock;
-  readonly logger: Logger;
 }
 
 /** APIs change seldom, and each change has a log entry that leads to a complete read. */
@@ -163,7 +161,7 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
       if (owner === undefined) unowned = `a grant that does not name its client: ${fault}`;
       else faults.set(owner, `one of its grants: ${fault}`);
     }
-    return { found: validRecords(records), faults, ...(unowned === undefined ? {} : { unowned }) };
+    return { found: validRecords(records), faults, ...definedFields({ unowned }) };
   };
   /**
    * Throws unless the grant is in the list by which scopemesh calls the Management API. A client gets a token for itself
@@ -188,7 +186,7 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
   return {
     provider,
     async readAll(signal): Promise<DirectorySnapshot> {
-      const before = api.requests;
+      const before = api.requests();
       const records = await readByNumber(api, CLIENTS, signal);
       requireValidRecord(records, `${place}, clients`);
       if (!records.some(({ id }) => id === clientId)) {
@@ -213,14 +211,14 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
           unreadable.push({ clientId: client.client_id, why: fault });
           return [];
         });
-      const unowned = grants.unowned === undefined ? {} : { unownedGrant: grants.unowned };
-      return { clients, unreadable, ...unowned, requests: api.requests - before };
+      const unowned = definedFields({ unownedGrant: grants.unowned });
+      return { clients, unreadable, ...unowned, requests: api.requests() - before };
     },
     async read(by, value, signal) {
       if (by !== 'clientId') throw incomplete(place, 'Auth0 knows a client only by its client ID', false);
       if (!isClientId(value)) return undefined;
       const request = { segments: ['clients', value], shape: ANY_CLIENT, query: CLIENT_FIELDS };
-      const record = await api.find(request, 'inexistent_client', signal);
+      const record = await api.find(request, signal, 'inexistent_client');
       if (record === undefined) return undefined;
       if (record.id !== value) throw incomplete(place, 'a read of one client returned another', false);
       if (record.fault !== undefined) throw new ClientUnreadable(place, value, record.fault);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { RejectedEvent } from '../../errors.js';
 import type { Cause } from '../../model/cause.js';
+import { definedFields } from '../../model/defined-fields.js';
 import { jsonIn } from '../../model/json-in.js';
 import { safeParse } from '../../safe-parse.js';
 import type { Query } from '../api-client.js';
@@ -88,7 +89,7 @@ export function createEventStream(api: ManagementApi): EventStream {
       if (messages.some(({ data }) => isPositionRefused(data))) return { events, rejected, gap: true };
       const latest = messages.findLast(({ id }) => id !== undefined)?.id ?? offset;
       const gap = rejected.length > 0;
-      return { events, rejected, ...(latest === undefined ? {} : { offset: latest }), gap };
+      return { events, rejected, ...definedFields({ offset: latest }), gap };
     },
   };
 }
@@ -110,11 +111,7 @@ function parseMessages(text: string): readonly Message[] {
     const id = fields.findLast(({ name }) => name === 'id')?.value;
     const type = fields.findLast(({ name }) => name === 'event')?.value;
     const lines = fields.filter(({ name }) => name === 'data').map(({ value }) => value);
-    return {
-      ...(id === undefined ? {} : { id }),
-      ...(type === undefined ? {} : { type }),
-      data: lines.join('\n'),
-    };
+    return { ...definedFields({ id, type }), data: lines.join('\n') };
   });
 }
 

@@ -1,4 +1,5 @@
 import type { Cause } from '../../model/cause.js';
+import { definedFields } from '../../model/defined-fields.js';
 import { clientKey } from '../../model/key.js';
 import type { RevocationOrder } from '../../model/order.js';
 import type { Evidence, Trigger } from '../../model/trigger.js';
@@ -50,12 +51,7 @@ export function toIdentityEvents(entry: LogEntry, context: EventContext): readon
   const { id, occurredAt, operation, principal } = entry;
   const unclear = entry.isUnclear === true ? { everything: true, members: true } : NOTHING;
   const effect = operation === undefined ? unclear : effectOf(operation, names);
-  const cause: Cause = {
-    kind,
-    eventId: id,
-    receivedAt,
-    ...(principal === undefined ? {} : { principal }),
-  };
+  const cause: Cause = { kind, eventId: id, receivedAt, ...definedFields({ principal }) };
   const triggers = toTriggers(effect, provider, cause);
   // A log stream delivers all relevant entries, under the same IDs.
   const hint: IdentityEvent = {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { definedFields } from '../../model/defined-fields.js';
 import { isRecord } from '../../model/is-record.js';
 import { safeParse } from '../../safe-parse.js';
 
@@ -72,26 +73,25 @@ export function parseLogEntry(value: unknown): LogEntry | undefined {
   const details = safeParse(DETAILS, entry.details);
   const request = details.data?.request;
   const by = request?.auth?.user?.email ?? request?.auth?.user?.user_id ?? request?.auth?.subject;
-  const principal = by ?? entry.user_name ?? entry.user_id ?? entry.client_id;
+  const id = by ?? entry.user_name ?? entry.user_id ?? entry.client_id;
+  const principal = id ? { id, ...definedFields({ ip: entry.ip ?? undefined }) } : undefined;
+  // Only what succeeded: `fapi` is an operation that was refused.
+  const isOperation = entry.type === 'sapi';
   const path = request == null ? undefined : pathOf(request.path);
+  const operation =
+    !isOperation || request == null || path === undefined
+      ? undefined
+      : {
+          method: request.method.toUpperCase(),
+          path,
+          request: objectOf(request.body),
+          response: objectOf(details.data?.response?.body),
+        };
   return {
     id: entry.log_id,
     occurredAt: new Date(instant).toISOString(),
-    ...(entry.type === 'sapi' && !details.success ? { isUnclear: true } : {}),
-    // Only what succeeded: `fapi` is an operation that was refused.
-    ...(entry.type !== 'sapi' || request == null || path === undefined
-      ? {}
-      : {
-          operation: {
-            method: request.method.toUpperCase(),
-            path,
-            request: objectOf(request.body),
-            response: objectOf(details.data?.response?.body),
-          },
-        }),
-    ...(principal == null || principal === ''
-      ? {}
-      : { principal: { id: principal, ...(entry.ip == null ? {} : { ip: entry.ip }) } }),
+    ...(isOperation && !details.success ? { isUnclear: true } : {}),
+    ...definedFields({ operation, principal }),
   };
 }
 

@@ -2,20 +2,27 @@ import { ClientSecretPost } from 'openid-client';
 import type { z } from 'zod';
 import type { SyncError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
-import { createAccessTokenSource } from '../access-token.js';
-import { type ApiOptions, bearer, createApiClient, isApiNotFound, type Query } from '../api-client.js';
+import {
+  type ApiOptions,
+  createApiClient,
+  isApiNotFound,
+  type ProviderApi,
+  type Query,
+} from '../api-client.js';
 import { type HttpAnswer, type HttpRequest, parseJson } from '../http-client.js';
 import { parseShape, textIn } from '../records.js';
 import { type Auth0Tenant, parseTenant } from './tenant.js';
 
 /** The Management API v2 of one tenant, read only (auth0.com/docs/api/management/v2). Path segments are encoded here. */
-export interface ManagementApi {
-  readonly provider: string;
+export interface ManagementApi extends ProviderApi {
   readonly tenant: Auth0Tenant;
   /** The value of a 200 in its documented shape, or an error with the codes of Directory. */
   get<T>(request: ApiRequest<T>, signal: AbortSignal): Promise<T>;
-  /** As `get`, but undefined if Auth0 itself answers with the error code `absence`: the object does not exist. */
-  find<T>(request: ApiRequest<T>, absence: string, signal: AbortSignal): Promise<T | undefined>;
+  /**
+   * As `get`, but undefined if Auth0 itself says that the object does not exist: by the error code `absence`, or without it
+   * by any.
+   */
+  find<T>(request: ApiRequest<T>, signal: AbortSignal, absence?: string): Promise<T | undefined>;
   /** Resolves with the answer, whatever its status. */
   send(
     segments: readonly string[],
@@ -29,9 +36,6 @@ export interface ManagementApi {
   placeOf(segments: readonly string[]): string;
   /** Entries per request. Auth0 gives at most 100. */
   readonly pageSize: number;
-  /** Requests sent so far. */
-  readonly requests: number;
-  close(): Promise<void>;
 }
 
 export interface ApiRequest<T> {
@@ -57,17 +61,15 @@ export function createManagementApi(options: ManagementApiOptions): ManagementAp
   const { provider } = options;
   const tenant = parseTenant(options.issuer, options.tenant, options.insecure);
   const client = createApiClient(options, RATE_LIMIT_RESET);
-  const tokens = createAccessTokenSource({
-    ...options,
+  const authorize = client.byTokens({
     issuer: tenant.issuer,
     plain: tenant.plain,
+    clientId: options.clientId,
     authentication: ClientSecretPost(options.clientSecret.reveal()),
     parameters: { audience: tenant.api },
     remedy:
       'check clientId and clientSecret, and that the application is authorized for the Auth0 Management API',
-    http: client.http,
   });
-  const authorize = bearer(tokens);
   // Only the kinds of objects: IDs must not reach logs and metrics.
   const placeOf = (segments: readonly string[]) =>
     `provider ${provider}, ${segments.filter((_, at) => at % 2 === 0).join('/')} of ${tenant.api}`;
@@ -77,16 +79,18 @@ export function createManagementApi(options: ManagementApiOptions): ManagementAp
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, String(value));
     return client.send(url, placeOf(segments), request, authorize, signal);
   };
-  const find: ManagementApi['find'] = async ({ segments, query = {}, shape }, absence, signal) => {
+  const find: ManagementApi['find'] = async ({ segments, query = {}, shape }, signal, absence) => {
     const place = placeOf(segments);
     const answer = await send(segments, query, {}, signal);
     if (answer.status === 200) return parseShape(shape, parseJson(answer, place), place);
-    if (isApiNotFound(answer, 'errorCode', absence, place)) return undefined;
+    const isAbsent =
+      absence === undefined ? isNotFound(answer, place) : isApiNotFound(answer, 'errorCode', absence, place);
+    if (isAbsent) return undefined;
     throw client.refusal(answer, place);
   };
 
   return {
-    provider,
+    ...client.api,
     tenant,
     pageSize: options.pageSize ?? 100,
     send,
@@ -97,13 +101,6 @@ export function createManagementApi(options: ManagementApiOptions): ManagementAp
       return parseShape(shape, client.json(await send(segments, query, {}, signal), place), place);
     },
     find,
-    get requests() {
-      return client.requests;
-    },
-    async close() {
-      tokens.close();
-      await client.http.close();
-    },
   };
 }
 

@@ -1,17 +1,9 @@
 import { z } from 'zod';
 import type { Members } from '../../model/members.js';
-import { confirmLeft } from '../confirm-left.js';
-import { parseJson } from '../http-client.js';
-import {
-  invalidRecords,
-  parseShape,
-  recordOf,
-  textIn,
-  UnreadablePeopleList,
-  validRecords,
-} from '../records.js';
+import { invalidRecords, recordOf, textIn, validRecords } from '../records.js';
+import { UnreadablePeopleList } from '../unreadable-people.js';
 import type { BlockedUsers } from './blocked-users.js';
-import { isNotFound, type ManagementApi } from './management-api.js';
+import type { ManagementApi } from './management-api.js';
 import { readByCheckpoint, readByNumber } from './pages.js';
 
 const ROLE = z.object({ id: z.string().min(1), name: z.string() });
@@ -32,7 +24,7 @@ export async function readMembers(
   signal: AbortSignal,
   admitted?: Members,
 ): Promise<Members> {
-  const unreadable = new UnreadablePeopleList();
+  const unreadable = new UnreadablePeopleList(admitted);
   const records = await readByNumber(api, ROLES, signal);
   const invalidNames = new Set(invalidRecords(records).map(({ raw }) => textIn(raw, 'name')));
   // A role without a name may be any of them, so nobody is known to have left one.
@@ -59,9 +51,7 @@ export async function readMembers(
     }
     // Nobody is known to have left if a record does not say which role it describes.
     if (!invalidNames.has(group) && !invalidNames.has(undefined))
-      await confirmLeft({ group, listed, admitted, unreadable }, (subject) =>
-        hasRole(api, subject, group, signal),
-      );
+      await unreadable.confirmLeft(group, listed, (subject) => hasRole(api, subject, group, signal));
     listedIn.set(group, subjects);
   }
   const everybody = new Set([...listedIn.values()].flatMap((subjects) => [...subjects]));
@@ -84,14 +74,12 @@ async function hasRole(
 ): Promise<boolean> {
   // A URL resolves these segments.
   if (subject === '.' || subject === '..') return false;
-  const segments = ['users', subject, 'roles'];
-  const place = api.placeOf(segments);
+  const list = { segments: ['users', subject, 'roles'], shape: ROLES_OF_USER };
   for (let page = 0, seen = 0; ; page++) {
     const query = { page, per_page: api.pageSize, include_totals: true };
-    const answer = await api.send(segments, query, {}, signal);
-    if (isNotFound(answer, place)) return false;
-    if (answer.status !== 200) throw api.refusal(answer, segments);
-    const { roles, total } = parseShape(ROLES_OF_USER, parseJson(answer, place), place);
+    const found = await api.find({ ...list, query }, signal);
+    if (found === undefined) return false;
+    const { roles, total } = found;
     if (validRecords(roles).some(({ name }) => name === role)) return true;
     seen += roles.length;
     if (roles.length === 0 || seen >= total) return false;

@@ -1,7 +1,6 @@
 import { z } from 'zod';
-import type { Clock } from '../../clock.js';
 import { type RejectedEvent, SyncError } from '../../errors.js';
-import type { Logger, Metrics } from '../../observe.js';
+import type { Runtime } from '../../runtime.js';
 import { safeParse } from '../../safe-parse.js';
 import { invalidEvent } from '../event-body.js';
 import { parseJson } from '../http-client.js';
@@ -14,14 +13,11 @@ import { type LogEntry, parseLogEntry } from './log-entry.js';
 import type { ManagementApi } from './management-api.js';
 import type { Auth0Names } from './names.js';
 
-export interface Auth0PollOptions {
+export interface Auth0PollOptions extends Runtime {
   readonly api: ManagementApi;
   readonly names: Auth0Names;
   /** Absent if the tenant has none. */
   readonly stream?: EventStream;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
 }
 
 /** The last position in the log and in the event stream. */

@@ -13,7 +13,6 @@ export interface Auth0SourceOptions {
   /** The complete `Authorization` header; several during a rotation. */
   readonly secrets: readonly Secret[];
   readonly names: Auth0Names;
-  readonly maxBytes?: number;
 }
 
 /** Entries per request. */

@@ -1,7 +1,7 @@
-import type { Clock } from '../../clock.js';
 import { ClientUnreadable } from '../../errors.js';
 import type { Grant, OAuthClient } from '../../model/client.js';
-import type { Logger } from '../../observe.js';
+import { definedFields } from '../../model/defined-fields.js';
+import type { Runtime } from '../../runtime.js';
 import type { Directory, DirectorySnapshot, UnreadableClient } from '../directory.js';
 import { incomplete } from '../read-errors.js';
 import {
@@ -31,7 +31,7 @@ import { createTokenLifetimeReader, type TokenLifetimes } from './lifetimes.js';
 import { readMembersOf } from './members.js';
 import type { EntraNames } from './names.js';
 import { createEntraObjects } from './objects.js';
-import { readCollection } from './pages.js';
+import { PAGE_SIZE, readCollection } from './pages.js';
 import {
   APPLICATION,
   APPLICATION_FIELDS,
@@ -51,15 +51,11 @@ import { requireRegistrations } from './registrations.js';
 import type { EntraResource, EntraResources } from './resources.js';
 import { isGuid } from './tenant.js';
 
-export interface EntraDirectoryOptions {
-  /** Closed with the directory. */
+export interface EntraDirectoryOptions extends Pick<Runtime, 'clock' | 'logger'> {
+  /** Shared with the poll; closed with the directory. */
   readonly api: GraphApi;
   readonly resources: EntraResources;
   readonly names: EntraNames;
-  /** Entries per page; 999, the maximum, by default. */
-  readonly pageSize?: number;
-  readonly clock: Clock;
-  readonly logger: Logger;
 }
 
 const ANY_PRINCIPAL = recordOf(SERVICE_PRINCIPAL, 'id');
@@ -74,7 +70,7 @@ const AGE_MS = 60_000;
  * does not leave it out.
  */
 export function createEntraDirectory(options: EntraDirectoryOptions): Directory {
-  const { api, resources, names, clock, pageSize = 999 } = options;
+  const { api, resources, names, clock } = options;
   const { provider, tenant } = api;
   const objects = createEntraObjects(options);
   const lifetimeReader = createTokenLifetimeReader(options);
@@ -109,8 +105,8 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
   };
 
   const readAll = async (signal: AbortSignal): Promise<DirectorySnapshot> => {
-    const before = api.requests;
-    const query = { $top: pageSize };
+    const before = api.requests();
+    const query = { $top: PAGE_SIZE };
     const apis = await resources.read(0, signal);
     const lifetimes = await lifetimeReader.read(0, signal);
     const principalRecords = await readCollection(
@@ -150,12 +146,12 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
     const assignments: RoleAssignment[] = [];
     const permissionGrants: PermissionGrant[] = [];
     for (const resource of apis) {
-      const assigned = await readAssignedTo(api, resource, pageSize, signal);
+      const assigned = await readAssignedTo(api, resource, signal);
       await knownAssignments.requireAt(resource.principalId, assigned, signal);
       assignments.push(...validRecords(assigned));
       addFaults(assigned, 'principalId', 'app role assignments');
       const filter = `resourceId eq '${resource.principalId}'`;
-      const granted = await readPermissionGrants(api, filter, pageSize, signal);
+      const granted = await readPermissionGrants(api, filter, signal);
       await knownPermissionGrants.requireAt(resource.principalId, granted, signal);
       permissionGrants.push(...validRecords(granted));
       addFaults(granted, 'clientId', 'permission grants');
@@ -208,8 +204,8 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
     return {
       clients: found,
       unreadable,
-      ...(unowned === undefined ? {} : { unownedGrant: unowned }),
-      requests: api.requests - before,
+      ...definedFields({ unownedGrant: unowned }),
+      requests: api.requests() - before,
     };
   };
 
@@ -229,8 +225,8 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
       resources.read(AGE_MS, signal),
       own(() => objects.application(clientId, signal)),
       own(() => objects.blueprintOf(principal, signal)),
-      own(() => readAssignmentsOf(api, principal.id, pageSize, signal)),
-      own(() => readPermissionGrants(api, `clientId eq '${principal.id}'`, pageSize, signal)),
+      own(() => readAssignmentsOf(api, principal.id, signal)),
+      own(() => readPermissionGrants(api, `clientId eq '${principal.id}'`, signal)),
     ]);
     await knownAssignments.requireOf(principal.id, assigned, signal);
     await knownPermissionGrants.requireOf(principal.id, granted, signal);
@@ -269,7 +265,7 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
     },
     readMembers(groups, signal, admitted) {
       if (groups.length > 0) names.wantsPeople = true;
-      return readMembersOf(api, groups, { pageSize, admitted }, signal);
+      return readMembersOf(api, groups, admitted, signal);
     },
     checkAccess: (signal) => checkAccess(api, signal),
     close: () => api.close(),

@@ -1,9 +1,7 @@
-import type { Clock } from '../../clock.js';
 import type { Secret } from '../../model/secret.js';
-import type { Logger } from '../../observe.js';
 import type { ProviderParts } from '../provider-parts.js';
 import type { EventPoll } from '../source.js';
-import { createEntraDirectory } from './directory.js';
+import { createEntraDirectory, type EntraDirectoryOptions } from './directory.js';
 import { createGraphApi, type GraphApiOptions } from './graph-api.js';
 import { EntraNames } from './names.js';
 import { createEntraPoll } from './poll.js';
@@ -11,7 +9,9 @@ import { createEntraResources } from './resources.js';
 import { createEntraSubscription, createRequestedRenewals } from './subscription.js';
 import { createEntraSource } from './webhook.js';
 
-export interface EntraOptions extends GraphApiOptions {
+export interface EntraOptions
+  extends GraphApiOptions,
+    Omit<EntraDirectoryOptions, 'api' | 'resources' | 'names'> {
   /** The APIs whose scopes count: the `appId` of each, or one of its identifier URIs. */
   readonly apis: readonly string[];
   /** Empty if no webhook is configured. */
@@ -20,10 +20,6 @@ export interface EntraOptions extends GraphApiOptions {
   readonly webhookUrl?: string;
   /** Changes of people matter from the start: another process may read the members of groups. */
   readonly wantsPeople: boolean;
-  /** Entries per page; 999 by default. */
-  readonly pageSize?: number;
-  readonly clock: Clock;
-  readonly logger: Logger;
 }
 
 /** A tenant. All parts share one access token, one transport and one name cache. */

@@ -4,7 +4,7 @@ import { compareText } from '../../model/compare-text.js';
 import { type ListRecord, recordOf, textIn } from '../records.js';
 import type { GraphApi } from './graph-api.js';
 import type { EntraNames } from './names.js';
-import { readCollection } from './pages.js';
+import { PAGE_SIZE, readCollection } from './pages.js';
 import { guid } from './principal.js';
 import type { EntraResource } from './resources.js';
 
@@ -34,11 +34,10 @@ const NO_ROLE = '00000000-0000-0000-0000-000000000000';
 export async function readAssignedTo(
   api: GraphApi,
   resource: EntraResource,
-  pageSize: number,
   signal: AbortSignal,
 ): Promise<readonly ListRecord<RoleAssignment>[]> {
   const path = `/servicePrincipals/${resource.principalId}/appRoleAssignedTo`;
-  const records = await readAssignments(api, path, pageSize, signal);
+  const records = await readAssignments(api, path, signal);
   return records.filter((record) => {
     const type =
       record.fault === undefined ? record.value.principalType : textIn(record.raw, 'principalType');
@@ -49,19 +48,17 @@ export async function readAssignedTo(
 export function readAssignmentsOf(
   api: GraphApi,
   principalId: string,
-  pageSize: number,
   signal: AbortSignal,
 ): Promise<readonly ListRecord<RoleAssignment>[]> {
-  return readAssignments(api, `/servicePrincipals/${principalId}/appRoleAssignments`, pageSize, signal);
+  return readAssignments(api, `/servicePrincipals/${principalId}/appRoleAssignments`, signal);
 }
 
 function readAssignments(
   api: GraphApi,
   path: string,
-  pageSize: number,
   signal: AbortSignal,
 ): Promise<readonly ListRecord<RoleAssignment>[]> {
-  const collection = { path, query: { $top: pageSize }, what: 'app role assignments' };
+  const collection = { path, query: { $top: PAGE_SIZE }, what: 'app role assignments' };
   return readCollection(api, collection, recordOf(ASSIGNMENT, 'id'), signal);
 }
 
@@ -69,10 +66,9 @@ function readAssignments(
 export function readPermissionGrants(
   api: GraphApi,
   filter: string,
-  pageSize: number,
   signal: AbortSignal,
 ): Promise<readonly ListRecord<PermissionGrant>[]> {
-  const query = { $filter: `${filter} and consentType eq 'AllPrincipals'`, $top: pageSize };
+  const query = { $filter: `${filter} and consentType eq 'AllPrincipals'`, $top: PAGE_SIZE };
   const collection = { path: '/oauth2PermissionGrants', query, what: 'permission grants' };
   return readCollection(api, collection, recordOf(PERMISSION_GRANT, 'id'), signal);
 }

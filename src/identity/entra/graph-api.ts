@@ -1,6 +1,5 @@
 import { jsonIn } from '../../model/json-in.js';
-import { createAccessTokenSource } from '../access-token.js';
-import { type ApiOptions, bearer, createApiClient, type Query } from '../api-client.js';
+import { type ApiOptions, createApiClient, type ProviderApi, type Query } from '../api-client.js';
 import { type HttpAnswer, type HttpRequest, parseJson } from '../http-client.js';
 import { incomplete } from '../read-errors.js';
 import { textIn } from '../records.js';
@@ -8,8 +7,7 @@ import { type EntraCredential, toClientAuth } from './credential.js';
 import { type EntraTenant, parseTenant } from './tenant.js';
 
 /** Microsoft Graph 1.0 for one tenant, read as the application of scopemesh there. */
-export interface GraphApi {
-  readonly provider: string;
+export interface GraphApi extends ProviderApi {
   readonly tenant: EntraTenant;
   /** In lower case, as Graph writes it. */
   readonly clientId: string;
@@ -24,9 +22,6 @@ export interface GraphApi {
   /** The JSON of a 200. Undefined if Graph itself says that the object does not exist. Otherwise an error as of Directory. */
   find(path: string, query: Query, what: string, signal: AbortSignal): Promise<unknown>;
   refusalOf(answer: HttpAnswer, place: string): Error;
-  /** Requests sent so far. */
-  readonly requests: number;
-  close(): Promise<void>;
 }
 
 export interface GraphApiOptions extends ApiOptions {
@@ -42,20 +37,17 @@ export function createGraphApi(options: GraphApiOptions): GraphApi {
   const clientId = options.clientId.toLowerCase();
   const tenant = parseTenant(options.issuer, options.graph, options.insecure);
   const client = createApiClient(options);
-  const tokens = createAccessTokenSource({
-    ...options,
+  const authorize = client.byTokens({
     issuer: tenant.issuer,
     plain: tenant.plain,
     clientId,
     authentication: toClientAuth(options.credential),
     parameters: { scope: `${tenant.graph}/.default` },
     remedy: 'check clientId and its credential, and that its enterprise application is enabled',
-    http: client.http,
   });
-  const authorize = bearer(tokens);
 
   const self: GraphApi = {
-    provider,
+    ...client.api,
     tenant,
     clientId,
     addressOf(path, query) {
@@ -83,13 +75,6 @@ export function createGraphApi(options: GraphApiOptions): GraphApi {
       throw client.refusal(answer, place);
     },
     refusalOf: client.refusal,
-    get requests() {
-      return client.requests;
-    },
-    async close() {
-      tokens.close();
-      await client.http.close();
-    },
   };
   return self;
 }

@@ -1,19 +1,12 @@
 import { z } from 'zod';
 import type { Members } from '../../model/members.js';
 import { safeParse } from '../../safe-parse.js';
-import { confirmLeft } from '../confirm-left.js';
 import { parseJson } from '../http-client.js';
 import { denied } from '../read-errors.js';
-import {
-  invalidRecords,
-  parseShape,
-  recordOf,
-  textIn,
-  UnreadablePeopleList,
-  validRecords,
-} from '../records.js';
+import { invalidRecords, parseShape, recordOf, textIn, validRecords } from '../records.js';
+import { UnreadablePeopleList } from '../unreadable-people.js';
 import { type GraphApi, isNotFound } from './graph-api.js';
-import { readCollection } from './pages.js';
+import { PAGE_SIZE, readCollection } from './pages.js';
 import { guid } from './principal.js';
 import { isGuid } from './tenant.js';
 
@@ -34,15 +27,14 @@ const USER_TYPE = '#microsoft.graph.user';
 export async function readMembersOf(
   api: GraphApi,
   groups: readonly string[],
-  { pageSize, admitted }: { readonly pageSize: number; readonly admitted?: Members | undefined },
+  admitted: Members | undefined,
   signal: AbortSignal,
 ): Promise<Members> {
   signal.throwIfAborted();
-  const unreadable = new UnreadablePeopleList();
+  const unreadable = new UnreadablePeopleList(admitted);
   const members = new Map<string, readonly string[]>();
   for (const group of new Set(groups)) {
-    const options = { pageSize, admitted, unreadable };
-    members.set(group, isGuid(group) ? await readGroup(api, group, options, signal) : []);
+    members.set(group, isGuid(group) ? await readGroup(api, group, unreadable, signal) : []);
   }
   return unreadable.addTo(members);
 }
@@ -50,14 +42,9 @@ export async function readMembersOf(
 async function readGroup(
   api: GraphApi,
   group: string,
-  options: {
-    readonly pageSize: number;
-    readonly admitted: Members | undefined;
-    readonly unreadable: UnreadablePeopleList;
-  },
+  unreadable: UnreadablePeopleList,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const { pageSize, admitted, unreadable } = options;
   const what = 'group members';
   const place = api.placeOf(what);
   const found = await api.find(`/groups/${group}`, { $select: 'id,visibility' }, what, signal);
@@ -67,7 +54,7 @@ async function readGroup(
     unreadable.addGroup(group);
     return [];
   }
-  const query = { $select: 'id,accountEnabled', $top: pageSize };
+  const query = { $select: 'id,accountEnabled', $top: PAGE_SIZE };
   const collection = { path: `/groups/${group}/transitiveMembers`, query, what };
   const records = await readCollection(api, collection, recordOf(MEMBER, 'id'), signal);
   // Without a permission of its own such a group looks empty.
@@ -83,9 +70,7 @@ async function readGroup(
   });
   for (const id of invalid) unreadable.add(id);
   const listed = [...invalid, ...records.map(({ id }) => id)];
-  await confirmLeft({ group, listed, admitted, unreadable }, (person) =>
-    isMember(api, person, group, signal),
-  );
+  await unreadable.confirmLeft(group, listed, (person) => isMember(api, person, group, signal));
   const people = validRecords(records).filter((member) => member['@odata.type'] === USER_TYPE);
   // Graph shows only the type and the ID of members that the token may not read.
   if (people.length > 0 && people.every(({ accountEnabled }) => accountEnabled == null)) {

@@ -11,6 +11,9 @@ const PAGE = z.object({
   '@odata.nextLink': z.string().optional(),
 });
 
+/** Entries per page: Graph's maximum. */
+export const PAGE_SIZE = 999;
+
 /** A complete collection of Graph, page by page (https://learn.microsoft.com/graph/paging), or IncompleteRead. */
 export function readCollection<T extends { readonly id: string }>(
   api: GraphApi,

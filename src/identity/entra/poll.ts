@@ -1,7 +1,6 @@
 import { z } from 'zod';
-import { type Clock, isoInstant } from '../../clock.js';
+import { isoInstant } from '../../clock.js';
 import { SyncError } from '../../errors.js';
-import type { Logger } from '../../observe.js';
 import { parseStored } from '../records.js';
 import type { EventPoll, IdentityEvent } from '../source.js';
 import { mergeMany, toIdentityEvent } from './changes.js';
@@ -15,22 +14,14 @@ import {
   readDelta,
   WATCHED_DIGEST,
 } from './delta.js';
+import type { EntraDirectoryOptions } from './directory.js';
 import type { GraphApi } from './graph-api.js';
-import type { EntraNames } from './names.js';
 import { toPeopleEvents } from './people.js';
-import type { EntraResource, EntraResources } from './resources.js';
+import type { EntraResource } from './resources.js';
 import { confirmLost, digestOfRoles, type Roles, readRoles, toRoleEvents } from './roles.js';
 
-export interface EntraPollOptions {
-  /** Shared with the directory, which closes it. */
-  readonly api: GraphApi;
-  readonly resources: EntraResources;
-  readonly names: EntraNames;
+export interface EntraPollOptions extends EntraDirectoryOptions {
   readonly apis: readonly string[];
-  /** Entries per page; 999 by default. */
-  readonly pageSize?: number;
-  readonly clock: Clock;
-  readonly logger: Logger;
 }
 
 /** Where each delta query continues, and a digest of the app role assignments. */
@@ -54,7 +45,7 @@ const RESOURCES_AGE_MS = 60_000;
  * a gap. Changes of users and groups are read if the members of groups are.
  */
 export function createEntraPoll(options: EntraPollOptions): EventPoll {
-  const { api, resources, names, apis, clock, pageSize = 999 } = options;
+  const { api, resources, names, apis, clock } = options;
   const { provider } = api;
   const selections = createSelections(provider, options.logger);
   let last: { readonly digest: string; readonly roles: Roles } | undefined;
@@ -90,7 +81,7 @@ export function createEntraPoll(options: EntraPollOptions): EventPoll {
       // A deleted API has no list of role holders.
       const isChanged = before.some(({ principalId }) => changed.has(principalId));
       const known = await resources.read(isChanged ? 0 : RESOURCES_AGE_MS, signal);
-      const roles = await readRoles(api, known, pageSize, signal);
+      const roles = await readRoles(api, known, signal);
       const digest = digestOfRoles(roles, apis);
       const former = last?.digest === stored?.roles ? last?.roles : undefined;
       const confirmed = await confirmLost(api, former ?? roles, roles, signal);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { ActorKind } from '../../model/actor.js';
 import type { Grant, OAuthClient } from '../../model/client.js';
+import { definedFields } from '../../model/defined-fields.js';
 import { isGuid } from './tenant.js';
 
 export const guid = z.string().refine(isGuid);
@@ -95,26 +96,26 @@ export interface PrincipalContext {
 
 export function toOAuthClient(principal: ServicePrincipal, context: PrincipalContext): OAuthClient {
   const { application } = context;
-  const kind = actorKindOf(principal);
   const credentials = [principal, ...(application === undefined ? [] : [application])].flatMap((each) => [
     ...each.passwordCredentials,
     ...each.keyCredentials,
   ]);
-  const secretCreatedAt = oldestInUse(credentials, context.nowMs);
   return {
     provider: context.provider,
     clientId: clientIdOf(principal),
     internalId: principal.id,
-    ...(principal.displayName == null ? {} : { name: principal.displayName }),
+    ...definedFields({ name: principal.displayName ?? undefined }),
     enabled: isEnabled(principal, context),
     grantTypes: grantTypesOf(principal, application, credentials.length > 0),
     grants: context.grants,
     ...(context.lifetimeSeconds === undefined
       ? { isLifetimeUnread: true }
       : { accessTokenLifetimeSeconds: context.lifetimeSeconds }),
-    ...(secretCreatedAt === undefined ? {} : { secretCreatedAt }),
     attributes: attributesOf(principal, application),
-    ...(kind === undefined ? {} : { actorKind: kind }),
+    ...definedFields({
+      secretCreatedAt: oldestInUse(credentials, context.nowMs),
+      actorKind: actorKindOf(principal),
+    }),
   };
 }
 

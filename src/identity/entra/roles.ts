@@ -15,12 +15,11 @@ export type Roles = ReadonlyMap<string, readonly string[]>;
 export async function readRoles(
   api: GraphApi,
   resources: readonly EntraResource[],
-  pageSize: number,
   signal: AbortSignal,
 ): Promise<Roles> {
   const roles = new Map<string, string[]>();
   for (const resource of resources)
-    for (const { id, principalId } of validRecords(await readAssignedTo(api, resource, pageSize, signal))) {
+    for (const { id, principalId } of validRecords(await readAssignedTo(api, resource, signal))) {
       const path = `/servicePrincipals/${resource.principalId}/appRoleAssignedTo/${encodeURIComponent(id)}`;
       roles.set(principalId, [...(roles.get(principalId) ?? []), path]);
     }

@@ -17,7 +17,6 @@ export interface EntraSourceOptions {
   readonly secrets: readonly Secret[];
   /** Shared with the subscription, which does what lifecycle notifications request. */
   readonly requestedRenewals: RequestedRenewals;
-  readonly maxBytes?: number;
 }
 
 const text = z.string().min(1).max(1024);

@@ -1,14 +1,18 @@
 import { ClientSecretPost } from 'openid-client';
 import type { Secret } from '../../model/secret.js';
-import { createAccessTokenSource } from '../access-token.js';
-import { type ApiOptions, bearer, createApiClient, isApiNotFound, type Query } from '../api-client.js';
+import {
+  type ApiOptions,
+  createApiClient,
+  isApiNotFound,
+  type ProviderApi,
+  type Query,
+} from '../api-client.js';
 import { parseJson } from '../http-client.js';
 import { wrongShape } from '../read-errors.js';
 import { type KeycloakIssuer, parseIssuer } from './issuer.js';
 
 /** The Admin REST API of one realm, read only. Path segments are encoded here. */
-export interface AdminApi {
-  readonly provider: string;
+export interface AdminApi extends ProviderApi {
   readonly issuer: KeycloakIssuer;
   readonly clientId: string;
   /** What was read, for messages. */
@@ -24,9 +28,6 @@ export interface AdminApi {
   find(segments: readonly string[], absence: string, signal: AbortSignal, what?: string): Promise<unknown>;
   /** As `get`, but undefined if the token lacks the role for it (403). */
   peek(segments: readonly string[], query: Query, signal: AbortSignal): Promise<unknown>;
-  /** Requests sent so far. */
-  readonly requests: number;
-  close(): Promise<void>;
 }
 
 export interface AdminApiOptions extends ApiOptions {
@@ -40,15 +41,13 @@ export function createAdminApi(options: AdminApiOptions): AdminApi {
   const { provider, clientId } = options;
   const issuer = parseIssuer(options.issuer, options.insecure);
   const client = createApiClient(options);
-  const tokens = createAccessTokenSource({
-    ...options,
+  const authorize = client.byTokens({
     issuer: issuer.issuer,
     plain: issuer.plain,
+    clientId,
     authentication: ClientSecretPost(options.clientSecret.reveal()),
     remedy: 'check clientId and clientSecret, and that the service account of the client is enabled',
-    http: client.http,
   });
-  const authorize = bearer(tokens);
   const placeOf = (what: string) => `provider ${provider}, realm ${issuer.realm}, ${what}`;
   // Only the kinds of objects: IDs must not reach logs and metrics.
   const pathOf = (segments: readonly string[]) =>
@@ -63,7 +62,7 @@ export function createAdminApi(options: AdminApiOptions): AdminApi {
     client.json(await send(segments, query, signal), pathOf(segments));
 
   return {
-    provider,
+    ...client.api,
     issuer,
     clientId,
     placeOf,
@@ -83,13 +82,6 @@ export function createAdminApi(options: AdminApiOptions): AdminApi {
       if (isApiNotFound(answer, 'error', absence, place)) return undefined;
       if (answer.status === 200) return parseJson(answer, place);
       throw client.refusal(answer, place);
-    },
-    get requests() {
-      return client.requests;
-    },
-    async close() {
-      tokens.close();
-      await client.http.close();
     },
   };
 }

@@ -1,3 +1,4 @@
+import { definedFields } from '../../model/defined-fields.js';
 import { isRecord } from '../../model/is-record.js';
 import { jsonIn } from '../../model/json-in.js';
 import { textIn } from '../records.js';
@@ -38,20 +39,20 @@ export function parseEvent(value: unknown): KeycloakEvent | undefined {
   const id = textIn(value, 'id');
   const occurredAt = instantOf(value.time);
   if (id === undefined || id.length > 100 || occurredAt === undefined) return undefined;
-  const realm = textIn(value, 'realmName');
   const by = value.authDetails;
   const ip = textIn(by, 'ipAddress');
   const username = textIn(by, 'username');
   const clientId = textIn(by, 'clientId');
   const who = username ?? textIn(by, 'userId') ?? clientId;
-  const userId = username === undefined ? textIn(by, 'userId') : undefined;
   const isOfRealm = textIn(by, 'realmId') !== undefined && textIn(by, 'realmId') === value.realmId;
   const origin = {
     id,
     occurredAt,
-    ...(realm === undefined ? {} : { realm }),
-    ...(userId === undefined || !isOfRealm ? {} : { userId }),
-    ...(who === undefined ? {} : { principal: { id: who, ...(ip === undefined ? {} : { ip }) } }),
+    ...definedFields({
+      realm: textIn(value, 'realmName'),
+      userId: isOfRealm && username === undefined ? textIn(by, 'userId') : undefined,
+      principal: who === undefined ? undefined : { id: who, ...definedFields({ ip }) },
+    }),
   };
   const operation = textIn(value, 'operationType');
   const resourceType = textIn(value, 'resourceType');
@@ -69,8 +70,7 @@ export function parseEvent(value: unknown): KeycloakEvent | undefined {
   const type = textIn(value, 'type');
   // An admin event without an operation is invalid.
   if (type === undefined || type.startsWith('admin.')) return undefined;
-  const access = { type: type.replace(/^access\./, '') };
-  return { ...origin, access: clientId === undefined ? access : { ...access, clientId } };
+  return { ...origin, access: { type: type.replace(/^access\./, ''), ...definedFields({ clientId }) } };
 }
 
 /** A time of Keycloak as ISO 8601; undefined if it is no valid time. */

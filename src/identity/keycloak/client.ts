@@ -1,4 +1,5 @@
 import type { Grant, OAuthClient } from '../../model/client.js';
+import { definedFields } from '../../model/defined-fields.js';
 import { isRecord } from '../../model/is-record.js';
 import { wrongShape } from '../read-errors.js';
 import { textIn } from '../records.js';
@@ -34,7 +35,6 @@ export function parseClient(value: unknown, place: string): KeycloakClient {
   const isOAuth = (textIn(value, 'protocol') ?? 'openid-connect') === 'openid-connect';
   const bearerOnly = value.bearerOnly === true;
   const attributes = attributesOf(value.attributes, place);
-  const name = textIn(value, 'name');
   const hasServiceAccount = value.serviceAccountsEnabled === true && value.publicClient !== true;
   return {
     internalId,
@@ -46,7 +46,7 @@ export function parseClient(value: unknown, place: string): KeycloakClient {
     hasServiceAccount: hasServiceAccount && !bearerOnly,
     fullScopeAllowed: value.fullScopeAllowed === true,
     attributes,
-    ...(name === undefined ? {} : { name }),
+    ...definedFields({ name: textIn(value, 'name') }),
   };
 }
 
@@ -61,7 +61,7 @@ export function toOAuthClient(
     provider,
     clientId: client.clientId,
     internalId: client.internalId,
-    ...(client.name === undefined ? {} : { name: client.name }),
+    ...definedFields({ name: client.name }),
     enabled: client.enabled,
     grantTypes: client.grantTypes,
     grants: [...client.scopes.map((name) => ({ name })), ...roles],

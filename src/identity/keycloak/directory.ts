@@ -2,37 +2,27 @@ import { ClientUnreadable } from '../../errors.js';
 import type { OAuthClient } from '../../model/client.js';
 import { isRecord } from '../../model/is-record.js';
 import type { ClientReference } from '../../model/key.js';
-import type { Logger } from '../../observe.js';
 import type { Directory, DirectorySnapshot } from '../directory.js';
 import { incomplete, WrongShape, wrongShape } from '../read-errors.js';
 import { readListedClients } from '../read-listed-clients.js';
 import { readForClient, textIn, toUnreadable } from '../records.js';
 import { checkKeycloakAccess } from './access-checks.js';
-import { type AdminApi, type AdminApiOptions, createAdminApi } from './admin-api.js';
+import type { AdminApiOptions } from './admin-api.js';
 import { readChangingPages } from './changing-pages.js';
 import { type KeycloakClient, parseClient, toOAuthClient } from './client.js';
-import { createEffectiveClients } from './effective-client.js';
+import { createEffectiveClients, type EffectiveClientOptions } from './effective-client.js';
 import { isInternalId } from './json.js';
 import { lifetimeOf, type RealmLifespans, toRealmLifespans } from './lifetime.js';
 import { readKeycloakMembers } from './members.js';
 import { createMissingClients } from './missing-clients.js';
-import { KeycloakNames } from './names.js';
-
 import { createScopeRestrictions, type ScopeIds } from './scope-restrictions.js';
 import { type AccountState, createServiceAccounts, SERVICE_ACCOUNT } from './service-accounts.js';
 
-export interface KeycloakDirectoryOptions extends AdminApiOptions {
-  /** Whether the roles of a client's service account count as scopes. Needs the role `view-users`. */
-  readonly serviceAccountRoles: boolean;
-  /** The client IDs of the clients whose roles count; all clients if absent. */
-  readonly apis?: readonly string[];
+export interface KeycloakDirectoryOptions
+  extends AdminApiOptions,
+    Omit<EffectiveClientOptions, 'restrictions'> {
   /** Entries per page; by default 100 clients and 200 events. */
   readonly pageSize?: number;
-  readonly logger: Logger;
-  /** Shared with the event source and the poll, whose events can then name what they carry only as an ID. */
-  readonly names?: KeycloakNames;
-  /** Shared with the poll; closed with the directory. */
-  readonly api?: AdminApi;
 }
 
 /** A client record that cannot be parsed. */
@@ -56,9 +46,7 @@ const REALM_AGE_MS = 60_000;
  * and the client scopes must be there.
  */
 export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Directory {
-  const { provider, logger, clock, metrics, serviceAccountRoles } = options;
-  const api = options.api ?? createAdminApi(options);
-  const names = options.names ?? new KeycloakNames();
+  const { provider, logger, clock, metrics, serviceAccountRoles, api, names } = options;
   const { realm } = api.issuer;
   const place = api.placeOf('clients');
   const builtIn = realm === 'master' ? 'master-realm' : 'realm-management';
@@ -127,7 +115,7 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
   const accounts = createServiceAccounts(api, names, pageSize);
   const missing = createMissingClients();
   const restrictions = createScopeRestrictions(api, names, readScopes);
-  const toEffective = createEffectiveClients({ ...options, api, names, restrictions });
+  const toEffective = createEffectiveClients({ ...options, restrictions });
 
   const findByClientId = async (
     clientId: string,
@@ -212,7 +200,7 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
   return {
     provider,
     async readAll(signal): Promise<DirectorySnapshot> {
-      const before = api.requests;
+      const before = api.requests();
       const lifespans = await readLifespans(0, signal);
       const listed = await readChangingPages({
         place,
@@ -264,7 +252,7 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
       return {
         clients: found.clients,
         unreadable: [...unreadable, ...found.unreadable],
-        requests: api.requests - before,
+        requests: api.requests() - before,
       };
     },
     async read(by: ClientReference, value: string, signal) {

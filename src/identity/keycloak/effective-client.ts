@@ -9,10 +9,14 @@ import type { ScopeRestrictions } from './scope-restrictions.js';
 import type { AccountState } from './service-accounts.js';
 
 export interface EffectiveClientOptions {
+  /** Shared with the poll; closed with the directory. */
   readonly api: AdminApi;
+  /** Shared with the event source and the poll, whose events can then name what they carry only as an ID. */
   readonly names: KeycloakNames;
   readonly restrictions: ScopeRestrictions;
+  /** Whether the roles of a client's service account count as scopes. Needs the role `view-users`. */
   readonly serviceAccountRoles: boolean;
+  /** The client IDs of the clients whose roles count; all clients if absent. */
   readonly apis?: readonly string[];
   readonly logger: Logger;
 }

@@ -1,4 +1,5 @@
 import type { Cause } from '../../model/cause.js';
+import { definedFields } from '../../model/defined-fields.js';
 import { clientKey, type Key, providerKey } from '../../model/key.js';
 import type { Evidence } from '../../model/trigger.js';
 import {
@@ -64,12 +65,7 @@ interface Change extends EventContext {
 export function toIdentityEvent(event: KeycloakEvent, context: EventContext): IdentityEvent {
   const { kind, receivedAt, provider } = context;
   const { id, occurredAt, admin, access, principal } = event;
-  const cause: Cause = {
-    kind,
-    eventId: id,
-    receivedAt,
-    ...(principal === undefined ? {} : { principal }),
-  };
+  const cause: Cause = { kind, eventId: id, receivedAt, ...definedFields({ principal }) };
   const envelope = { id, occurredAt };
   if (admin !== undefined && !admin.failed) {
     const urgent = admin.operation !== 'CREATE';

@@ -42,16 +42,13 @@ export function toRoleEvidence(provider: string, roles: readonly Grant[]): reado
 function roleOf(
   { path }: AdminOperation,
   names: KeycloakNames,
-): { readonly role?: Grant; readonly rest: readonly string[] } {
-  const [kind, id = ''] = path;
-  if (kind === 'roles-by-id') {
-    const known = names.roles.get(id);
-    return { ...(known === undefined ? {} : { role: known }), rest: path.slice(2) };
-  }
-  if (kind === 'roles') return { ...(id === '' ? {} : { role: { name: id } }), rest: path.slice(2) };
+): { readonly role: Grant | undefined; readonly rest: readonly string[] } {
+  const [kind, id = '', , name] = path;
+  if (kind === 'roles-by-id') return { role: names.roles.get(id), rest: path.slice(2) };
+  if (kind === 'roles') return { role: id === '' ? undefined : { name: id }, rest: path.slice(2) };
   const api = names.clients.get(id);
-  const name = path[3];
-  return { ...(api === undefined || name === undefined ? {} : { role: { api, name } }), rest: path.slice(4) };
+  const role = api === undefined || name === undefined ? undefined : { api, name };
+  return { role, rest: path.slice(4) };
 }
 
 function rolesLostWithClient(admin: AdminOperation, id: string, names: KeycloakNames): readonly Grant[] {

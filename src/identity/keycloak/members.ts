@@ -1,8 +1,8 @@
 import { isRecord } from '../../model/is-record.js';
 import type { Members } from '../../model/members.js';
-import { confirmLeft } from '../confirm-left.js';
 import { incomplete, WrongShape, wrongShape } from '../read-errors.js';
-import { textIn, UnreadablePeopleList } from '../records.js';
+import { textIn } from '../records.js';
+import { UnreadablePeopleList } from '../unreadable-people.js';
 import type { AdminApi } from './admin-api.js';
 import { readList } from './admin-lists.js';
 import { isInternalId } from './json.js';
@@ -56,7 +56,7 @@ export async function readKeycloakMembers(
   const { pageSize, admitted } = options;
   const place = api.placeOf('members');
   const organizations = createOrganizations(api, names, pageSize);
-  const unreadable = new UnreadablePeopleList();
+  const unreadable = new UnreadablePeopleList(admitted);
 
   const read = <T extends Named>(
     segments: readonly string[],
@@ -225,9 +225,7 @@ export async function readKeycloakMembers(
     }
     if (membership !== undefined) {
       const meant = membership;
-      await confirmLeft({ group: text, listed: shown.listed, admitted, unreadable }, (user) =>
-        isStillMember(api, user, meant, signal),
-      );
+      await unreadable.confirmLeft(text, shown.listed, (user) => isStillMember(api, user, meant, signal));
     }
     return [...shown.people].sort();
   };

@@ -7,12 +7,10 @@ import { invalidEvent } from '../event-body.js';
 import { incomplete, wrongShape } from '../read-errors.js';
 import { parseStored, textIn } from '../records.js';
 import type { EventPoll } from '../source.js';
-import { createAdminApi } from './admin-api.js';
 import { instantOf, type KeycloakEvent, parseEvent } from './admin-event.js';
 import type { KeycloakDirectoryOptions } from './directory.js';
 import { endsUnknownSession, toIdentityEvent } from './events.js';
 import { isInternalId } from './json.js';
-import { KeycloakNames } from './names.js';
 import { readPages } from './pages.js';
 import { createPrincipals } from './principals.js';
 
@@ -48,9 +46,7 @@ const EMPTY: Cursor = { time: 0, ids: [] };
  * It expires, and somebody can clear it: if the newest known event is no longer in it, there is a gap.
  */
 export function createKeycloakPoll(options: KeycloakDirectoryOptions): EventPoll {
-  const { provider, clock, logger, metrics, serviceAccountRoles, apis } = options;
-  const api = options.api ?? createAdminApi(options);
-  const names = options.names ?? new KeycloakNames();
+  const { provider, clock, logger, metrics, serviceAccountRoles, apis, api, names } = options;
   const place = api.placeOf('admin events');
   const principals = createPrincipals(api);
   let warnedOfDetails = false;

@@ -1,3 +1,4 @@
+import { definedFields } from '../../model/defined-fields.js';
 import { isRecord } from '../../model/is-record.js';
 import { incomplete, wrongShape } from '../read-errors.js';
 import { textIn } from '../records.js';
@@ -53,12 +54,10 @@ export function createServiceAccounts(
   /** Fields that are missing are undefined, so that one such record affects no other user. */
   const parse = (value: unknown): Partial<User> & { readonly id: string } => {
     const id = textIn(value, 'id');
-    const username = textIn(value, 'username');
     const enabled = isRecord(value) && typeof value.enabled === 'boolean' ? value.enabled : undefined;
     return {
       id: id !== undefined && isInternalId(id) ? id : `? ${JSON.stringify(value)}`,
-      ...(username === undefined ? {} : { username }),
-      ...(enabled === undefined ? {} : { enabled }),
+      ...definedFields({ username: textIn(value, 'username'), enabled }),
     };
   };
   const requireUser = (user: ReturnType<typeof parse>): User => {

@@ -7,7 +7,7 @@ import { createWebhook, MAX_REPLAY_AGE_MS } from '../webhook.js';
 import { parseEvent } from './admin-event.js';
 import { toIdentityEvent } from './events.js';
 import { parseIssuer } from './issuer.js';
-import { KeycloakNames } from './names.js';
+import type { KeycloakNames } from './names.js';
 
 export interface KeycloakSourceOptions {
   readonly provider: string;
@@ -18,7 +18,7 @@ export interface KeycloakSourceOptions {
   readonly serviceAccountRoles: boolean;
   readonly apis?: readonly string[];
   readonly maxBytes?: number;
-  readonly names?: KeycloakNames;
+  readonly names: KeycloakNames;
 }
 
 const SIGNATURE = 'x-keycloak-signature';
@@ -30,9 +30,8 @@ const SIGNATURE = 'x-keycloak-signature';
  * guard.
  */
 export function createKeycloakSource(options: KeycloakSourceOptions): EventSource {
-  const { provider, secrets, serviceAccountRoles, apis } = options;
+  const { provider, secrets, serviceAccountRoles, apis, names } = options;
   const { realm } = parseIssuer(options.issuer, options.insecure);
-  const names = options.names ?? new KeycloakNames();
   return createWebhook({
     ...options,
     verify({ body, headers }) {

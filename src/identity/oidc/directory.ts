@@ -1,29 +1,13 @@
-import type { Clock } from '../../clock.js';
 import { configError } from '../../errors.js';
 import { isLoopback } from '../../model/is-loopback.js';
-import type { Secret } from '../../model/secret.js';
-import type { Logger, Metrics } from '../../observe.js';
-import type { RequestBudget } from '../request-budget.js';
+import type { Runtime } from '../../runtime.js';
 import type { DocumentDirectory } from './document.js';
 import { createFileDirectory } from './file-directory.js';
-import { createUrlDirectory } from './url-directory.js';
+import { createUrlDirectory, type UrlDirectoryOptions } from './url-directory.js';
 
-export interface OidcDirectoryOptions {
-  readonly provider: string;
+export interface OidcDirectoryOptions extends Omit<UrlDirectoryOptions, 'url'>, Runtime {
   /** The path of a file, or an http(s) URL. */
   readonly directory: string;
-  /** Sent as `Authorization: Bearer …`, only to the origin of `directory`. */
-  readonly directoryToken?: Secret;
-  /** For one page, the body included; 10,000 by default. */
-  readonly timeoutMs?: number;
-  /** The longest page or file that is read; 32 MiB by default. */
-  readonly maxBytes?: number;
-  /** 1,000 by default. */
-  readonly maxPages?: number;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-  readonly budget?: RequestBudget;
 }
 
 /**

@@ -1,11 +1,14 @@
 import { z } from 'zod';
-import { ClientUnreadable } from '../../errors.js';
+import { ClientUnreadable, SyncError } from '../../errors.js';
 import type { Grant, OAuthClient } from '../../model/client.js';
+import { definedFields } from '../../model/defined-fields.js';
+import type { ClientReference } from '../../model/key.js';
 import type { Members, UnreadablePeople } from '../../model/members.js';
 import { safeParse } from '../../safe-parse.js';
 import type { Directory, DirectorySnapshot, UnreadableClient } from '../directory.js';
 import { incomplete, wrongShape } from '../read-errors.js';
-import { withUnreadable } from '../records.js';
+import { toUnreadable } from '../records.js';
+import { withUnreadable } from '../unreadable-people.js';
 
 /** One page of the JSON document, typed and checked. Unknown keys are left out. */
 export interface DocumentPage {
@@ -21,13 +24,6 @@ export interface DocumentPage {
   readonly single: boolean;
   /** A count that only grows, so that a page from an older copy of the directory is recognised. */
   readonly revision?: number;
-}
-
-export interface Person {
-  /** The `sub` of the person's tokens. */
-  readonly subject: string;
-  readonly enabled: boolean;
-  readonly groups: readonly string[];
 }
 
 /** A directory in a document, which is always read as a whole. */
@@ -69,12 +65,13 @@ const client = z.object({
   attributes: z.record(z.string(), attribute.nullable()).default({}),
 });
 
-// As with clients: emptied `groups` must not count as a value.
+// As with clients: emptied `groups` must not count as a value. `subject` is the `sub` of the person's tokens.
 const person = z.object({
   subject: identifier(255),
   enabled: z.boolean().default(true),
   groups: z.array(identifier(512)),
 });
+export type Person = z.output<typeof person>;
 
 const page = z.object({
   clients: z.array(z.unknown()),
@@ -96,9 +93,8 @@ export function parsePage(json: unknown, provider: string, place: string): Docum
   return {
     ...parseClients(clients, provider),
     ...(people === undefined ? {} : parsePeople(people)),
-    ...(next == null ? {} : { next }),
     single,
-    ...(revision === undefined ? {} : { revision }),
+    ...definedFields({ next: next ?? undefined, revision }),
   };
 }
 
@@ -120,10 +116,7 @@ function parseClients(
   for (const record of records) {
     const result = safeParse(client, record);
     if (result.success) clients.push(toClient(result.data, provider));
-    else {
-      const clientId = clientIdIn(record);
-      unreadable.push({ why: faultOf(result.error), ...(clientId === undefined ? {} : { clientId }) });
-    }
+    else unreadable.push(toUnreadable(clientIdIn(record), faultOf(result.error)));
   }
   return { clients, unreadable };
 }
@@ -148,6 +141,13 @@ function subjectIn(record: unknown): string | undefined {
 /** The client ID of a record, even if nothing else of it can be parsed. */
 function clientIdIn(record: unknown): string | undefined {
   return safeParse(z.object({ clientId: client.shape.clientId }), record).data?.clientId;
+}
+
+/** The document has no other name for a client, and the answer "absent" would look like a deletion. */
+export function requireClientId(by: ClientReference, provider: string): void {
+  if (by === 'clientId') return;
+  const message = `provider ${provider}: a client can be read only by client ID, and not by ${by}`;
+  throw new SyncError('ERR_INTERNAL', message, { retriable: false });
 }
 
 /** The client in a complete read. Undefined if it certainly does not exist. */
@@ -237,19 +237,18 @@ export function quote(text: string): string {
 }
 
 function toClient(parsed: z.infer<typeof client>, provider: string): OAuthClient {
+  const { secretCreatedAt: createdAt } = parsed;
   return {
     provider,
     clientId: parsed.clientId,
-    ...(parsed.name == null ? {} : { name: parsed.name }),
     enabled: parsed.enabled,
     grantTypes: parsed.grantTypes,
     grants: toGrants(parsed.scopes),
-    ...(parsed.accessTokenLifetimeSeconds == null
-      ? {}
-      : { accessTokenLifetimeSeconds: parsed.accessTokenLifetimeSeconds }),
-    ...(parsed.secretCreatedAt == null
-      ? {}
-      : { secretCreatedAt: new Date(parsed.secretCreatedAt).toISOString() }),
+    ...definedFields({
+      name: parsed.name ?? undefined,
+      accessTokenLifetimeSeconds: parsed.accessTokenLifetimeSeconds ?? undefined,
+      secretCreatedAt: createdAt == null ? undefined : new Date(createdAt).toISOString(),
+    }),
     attributes: toAttributes(parsed.attributes),
   };
 }

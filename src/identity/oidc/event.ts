@@ -8,6 +8,9 @@ import { clientEvidence, clientOrder, membersRead } from '../effects.js';
 import { invalidEvent, parseEventBody } from '../event-body.js';
 import type { IdentityEvent } from '../source.js';
 
+/** The largest difference between `webhook-timestamp` and now. */
+export const TOLERANCE_MS = 300_000;
+
 export interface EventContext {
   readonly provider: string;
   readonly id: string;
@@ -15,7 +18,6 @@ export interface EventContext {
   readonly receivedAt: string;
   /** When the event was sent. It replaces a missing time in the event. */
   readonly timestampMs: number;
-  readonly toleranceMs: number;
 }
 
 type OrderKind = RevocationOrder['kind'];
@@ -85,7 +87,7 @@ function toInstant(timestamp: string | undefined, context: EventContext): string
   if (timestamp === undefined) return new Date(context.timestampMs).toISOString();
   const ms = INSTANT.test(timestamp) ? Date.parse(timestamp) : Number.NaN;
   // An order voids what is older than its time. A time in the future would void what is not issued yet.
-  if (Number.isNaN(ms) || ms > context.timestampMs + context.toleranceMs) {
+  if (Number.isNaN(ms) || ms > context.timestampMs + TOLERANCE_MS) {
     throw invalidEvent('timestamp: is not a valid time, or is in the future');
   }
   return new Date(ms).toISOString();

@@ -2,8 +2,14 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import { SyncError } from '../../errors.js';
 import { incomplete } from '../read-errors.js';
 import { checkDocumentAccess } from './access-check.js';
-import { clientIn, type DocumentDirectory, membersOf, parsePage, toSnapshot } from './document.js';
-import { requireClientId } from './reference.js';
+import {
+  clientIn,
+  type DocumentDirectory,
+  membersOf,
+  parsePage,
+  requireClientId,
+  toSnapshot,
+} from './document.js';
 
 export interface FileDirectoryOptions {
   readonly provider: string;

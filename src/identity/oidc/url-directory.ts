@@ -1,8 +1,7 @@
-import type { Clock } from '../../clock.js';
 import { RefusedCredentials, SyncError } from '../../errors.js';
 import type { OAuthClient } from '../../model/client.js';
 import type { Secret } from '../../model/secret.js';
-import type { Metrics } from '../../observe.js';
+import type { Runtime } from '../../runtime.js';
 import { createHttpClient, type HttpAnswer, parseJson, refusalOf } from '../http-client.js';
 import { incomplete } from '../read-errors.js';
 import type { RequestBudget } from '../request-budget.js';
@@ -15,19 +14,21 @@ import {
   parseClient,
   parsePage,
   quote,
+  requireClientId,
   toSnapshot,
 } from './document.js';
-import { requireClientId } from './reference.js';
 
-export interface UrlDirectoryOptions {
+export interface UrlDirectoryOptions extends Pick<Runtime, 'clock' | 'metrics'> {
   readonly provider: string;
   readonly url: URL;
+  /** Sent as `Authorization: Bearer …`, only to the origin of `url`. */
   readonly directoryToken?: Secret;
+  /** For one page, the body included; 10,000 by default. */
   readonly timeoutMs?: number;
+  /** The longest page that is read; 32 MiB by default. */
   readonly maxBytes?: number;
+  /** 1,000 by default. */
   readonly maxPages?: number;
-  readonly clock: Clock;
-  readonly metrics: Metrics;
   readonly budget?: RequestBudget;
 }
 

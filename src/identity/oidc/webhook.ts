@@ -6,14 +6,12 @@ import { unprovenEvent } from '../event-body.js';
 import { verifyHmacSha256 } from '../signature.js';
 import type { EventSource, RawRequest } from '../source.js';
 import { createWebhook } from '../webhook.js';
-import { parseEvent } from './event.js';
+import { parseEvent, TOLERANCE_MS } from './event.js';
 
 export interface OidcSourceOptions {
   readonly provider: string;
   /** `whsec_<base64>`; several during a rotation. */
   readonly secrets: readonly Secret[];
-  /** The largest difference between `webhook-timestamp` and now; 300,000 by default. */
-  readonly toleranceMs?: number;
   readonly clock: Clock;
 }
 
@@ -28,7 +26,7 @@ const MAX_SIGNATURES = 16;
  * a secret that cannot be valid.
  */
 export function createOidcSource(options: OidcSourceOptions): EventSource {
-  const { provider, toleranceMs = 300_000, clock } = options;
+  const { provider, clock } = options;
   const keys = () => options.secrets.map((secret) => parseSecret(secret, provider));
   if (keys().length === 0) throw badSecret(provider, 'has no secret');
 
@@ -39,12 +37,12 @@ export function createOidcSource(options: OidcSourceOptions): EventSource {
     receive({ body, receivedAt }, { id, timestampMs }) {
       // Checked after the signature, so that only authentic events count as stale.
       const skewMs = Math.abs(clock.now() - timestampMs);
-      if (skewMs > toleranceMs) {
+      if (skewMs > TOLERANCE_MS) {
         const seconds = Math.round(skewMs / 1000);
-        const message = `webhook-timestamp differs from the time here by ${seconds} s; at most ${toleranceMs / 1000} s are allowed`;
+        const message = `webhook-timestamp differs from the time here by ${seconds} s; at most ${TOLERANCE_MS / 1000} s are allowed`;
         throw new StaleEvent('ERR_EVENT_INVALID', message, 400);
       }
-      return { events: [parseEvent(body, { provider, id, receivedAt, timestampMs, toleranceMs })] };
+      return { events: [parseEvent(body, { provider, id, receivedAt, timestampMs })] };
     },
   });
 }

@@ -1,12 +1,11 @@
 import type { SyncError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
-import { type AccessTokenSource, createAccessTokenSource } from '../access-token.js';
 import {
   type ApiOptions,
   type Authorize,
-  bearer,
   createApiClient,
   isApiNotFound,
+  type ProviderApi,
   type Query,
 } from '../api-client.js';
 import { type HttpAnswer, parseJson } from '../http-client.js';
@@ -38,8 +37,7 @@ export interface OktaApiOptions extends ApiOptions {
 }
 
 /** The Okta API of one org, read only. `place` names a request in errors. */
-export interface OktaApi {
-  readonly provider: string;
+export interface OktaApi extends ProviderApi {
   readonly org: OktaOrg;
   /** The client ID of the service app; undefined with an API token. */
   readonly clientId: string | undefined;
@@ -55,9 +53,6 @@ export interface OktaApi {
   refusal(answer: HttpAnswer, place: string): SyncError;
   /** The answer's JSON and its `next` link. The link must lead to the same path; otherwise it is refused. */
   parse(answer: HttpAnswer, address: URL, place: string): OktaAnswer;
-  /** Requests sent so far. */
-  readonly requests: number;
-  close(): Promise<void>;
 }
 
 export interface OktaAnswer {
@@ -80,27 +75,25 @@ export function createOktaApi(options: OktaApiOptions): OktaApi {
   const { credentials } = options;
   const org = parseOrg(options.issuer, options.org, options.insecure);
   const client = createApiClient(options, RATE_LIMIT_RESET);
-  const tokens = new Map<OktaScope, AccessTokenSource>();
+  const byScope = new Map<OktaScope, Authorize>();
 
   const authorization = (): ((scope: OktaScope) => Authorize) => {
     if ('apiToken' in credentials) return () => async () => `SSWS ${credentials.apiToken.reveal()}`;
     const authentication = authenticateByKey(credentials, org);
     // One token per scope: a scope that is not granted fails alone, and each request carries only what it needs.
     return (scope) => {
-      const source =
-        tokens.get(scope) ??
-        createAccessTokenSource({
-          ...options,
+      const known =
+        byScope.get(scope) ??
+        client.byTokens({
           issuer: org.address,
           plain: org.plain,
           clientId: credentials.clientId,
           authentication,
           parameters: { scope },
           remedy: `${REMEDY}: ${scope}`,
-          http: client.http,
         });
-      tokens.set(scope, source);
-      return bearer(source);
+      byScope.set(scope, known);
+      return known;
     };
   };
   const authorize = authorization();
@@ -119,7 +112,7 @@ export function createOktaApi(options: OktaApiOptions): OktaApi {
   };
 
   return {
-    provider: options.provider,
+    ...client.api,
     org,
     clientId: 'apiToken' in credentials ? undefined : credentials.clientId,
     address(segments, query = {}) {
@@ -136,13 +129,6 @@ export function createOktaApi(options: OktaApiOptions): OktaApi {
       return parse(answer, address, place);
     },
     find,
-    get requests() {
-      return client.requests;
-    },
-    async close() {
-      for (const source of tokens.values()) source.close();
-      await client.http.close();
-    },
   };
 }
 

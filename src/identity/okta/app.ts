@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Grant, OAuthClient } from '../../model/client.js';
+import { definedFields } from '../../model/defined-fields.js';
 import { safeParse } from '../../safe-parse.js';
 import { parseShape } from '../records.js';
 import type { AgentLink } from './ai-agents.js';
@@ -84,12 +85,8 @@ export function toOAuthClient(
     grantTypes: app.grantTypes,
     grants: access.grants,
     ...(agent === undefined ? {} : { actorKind: 'agent' }),
-    ...(access.lifetimeSeconds === undefined ? {} : { accessTokenLifetimeSeconds: access.lifetimeSeconds }),
-    attributes: {
-      ...app.profile,
-      label,
-      ...(applicationType === undefined ? {} : { application_type: applicationType }),
-    },
+    ...definedFields({ accessTokenLifetimeSeconds: access.lifetimeSeconds }),
+    attributes: { ...app.profile, label, ...definedFields({ application_type: applicationType }) },
   };
 }
 

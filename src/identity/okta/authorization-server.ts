@@ -1,7 +1,8 @@
 import { z } from 'zod';
+import type { Query } from '../api-client.js';
 import type { KnownEntries } from '../known-entries.js';
 import { incomplete, wrongShape } from '../read-errors.js';
-import { invalidRecords, recordOf, textIn, validRecords } from '../records.js';
+import { invalidRecords, type ListRecord, recordOf, textIn, validRecords } from '../records.js';
 import type { OktaApi } from './api.js';
 import type { OktaNames } from './names.js';
 import { readList } from './pages.js';
@@ -114,14 +115,8 @@ export async function readAuthorizationServers(
     const remedy = 'give the service app the role Read-Only Administrator';
     throw incomplete(place, `the list is empty; ${remedy}`, false);
   }
-  /** Okta can answer each of these lists with less than there is, and each of them decides for all clients. */
-  const requireKnown = (path: readonly string[], entries: readonly { readonly id: string }[], what: string) =>
-    known.require(
-      path.join('/'),
-      entries.map(({ id }) => id),
-      async (id) => (await api.find(api.address([...path, id]), scope, what, signal)) !== undefined,
-      what,
-    );
+  const isThere = async (path: readonly string[], what: string) =>
+    (await api.find(api.address(path), scope, what, signal)) !== undefined;
   const servers: AuthorizationServer[] = [];
   const unknown: string[] = [];
   for (const name of apis) {
@@ -137,39 +132,41 @@ export async function readAuthorizationServers(
   return { servers, unknown };
 
   async function requireKnownServer(name: string, id: string | undefined): Promise<void> {
-    const isThere = async (former: string) =>
-      (await api.find(api.address([...segments, former]), scope, place, signal)) !== undefined;
-    await known.require(`server ${name}`, id === undefined ? [] : [id], isThere, place);
+    const ids = id === undefined ? [] : [id];
+    await known.require(`server ${name}`, ids, (former) => isThere([...segments, former], place), place);
+  }
+
+  /** Okta can answer each of these lists with less than there is, and each of them decides for all clients. */
+  async function readPart<T>(
+    kind: string,
+    path: readonly string[],
+    entry: z.ZodType<T>,
+    query: Query = {},
+  ): Promise<readonly ListRecord<T>[]> {
+    const what = `${place}, ${kind}`;
+    const part = { segments: path, query, scope, place: what, entry: recordOf(entry, 'id') } as const;
+    const listed = await readList(api, part, signal);
+    const ids = listed.map(({ id }) => id);
+    await known.require(path.join('/'), ids, (id) => isThere([...path, id], what), what);
+    return listed;
   }
 
   async function readServer(name: string, server: z.output<typeof SERVER>): Promise<AuthorizationServer> {
     const within = [...segments, server.id];
-    const part = (kind: string, path: readonly string[]) =>
-      ({ segments: [...within, ...path], scope, place: `${place}, ${kind}` }) as const;
     const faults: AccessFault[] = [];
-    const scopeList = {
-      ...part('scopes', ['scopes']),
-      query: { limit: 200 },
-      entry: recordOf(SCOPE, 'id'),
-    };
-    const scopeRecords = await readList(api, scopeList, signal);
-    await requireKnown([...within, 'scopes'], scopeRecords, `${place}, scopes`);
+    const scopeRecords = await readPart('scopes', [...within, 'scopes'], SCOPE, { limit: 200 });
     const scopes = validRecords(scopeRecords);
     for (const { fault, raw } of invalidRecords(scopeRecords))
       faults.push({ clients: [ALL_CLIENTS], scope: { name: textIn(raw, 'name') }, why: `a scope: ${fault}` });
     for (const { id, name: text } of scopes) names.scopes.set(id, { api: name, name: text });
     const policies: AccessPolicy[] = [];
-    const policyList = { ...part('policies', ['policies']), entry: recordOf(POLICY, 'id') };
-    const policyRecords = await readList(api, policyList, signal);
-    await requireKnown([...within, 'policies'], policyRecords, `${place}, policies`);
+    const policyRecords = await readPart('policies', [...within, 'policies'], POLICY);
     for (const { fault } of invalidRecords(policyRecords))
       faults.push({ clients: [ALL_CLIENTS], why: `an access policy: ${fault}` });
     for (const policy of validRecords(policyRecords)) {
       const clients = policy.conditions?.clients?.include ?? [];
-      const path = ['policies', policy.id, 'rules'];
-      const ruleList = { ...part('policies/rules', path), entry: recordOf(RULE, 'id') };
-      const ruleRecords = await readList(api, ruleList, signal);
-      await requireKnown([...within, ...path], ruleRecords, `${place}, policies/rules`);
+      const path = [...within, 'policies', policy.id, 'rules'];
+      const ruleRecords = await readPart('policies/rules', path, RULE);
       for (const id of [policy.id, ...ruleRecords.map((rule) => rule.id)]) names.policies.set(id, clients);
       if (policy.status !== 'ACTIVE') continue;
       const rules = validRecords(ruleRecords);

@@ -24,11 +24,11 @@ export interface OktaDirectoryOptions {
   /** Shared with the poll; closed with the directory. */
   readonly api: OktaApi;
   readonly names: OktaNames;
-  /** Authorization servers by ID, issuer or audience; the org's address for the org's own scopes. */
+  /** The APIs whose scopes count: authorization servers by ID, issuer or audience; the org's address for Okta's own API. */
   readonly apis: readonly string[];
-  /** Whether the org's register of AI agents is read. */
+  /** Whether the org's register of AI agents is read. Needs the role of a super administrator. */
   readonly aiAgents?: boolean;
-  /** Apps per page; 200, the maximum, by default. */
+  /** Entries per page; the maximum by default, which is 200 apps. */
   readonly pageSize?: number;
   readonly logger: Logger;
 }
@@ -232,7 +232,7 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
     provider,
     async readAll(signal): Promise<DirectorySnapshot> {
       signal.throwIfAborted();
-      const before = api.requests;
+      const before = api.requests();
       const [list, context] = await Promise.all([readApps(signal), readContext(signal)]);
       // Of this list: a read of one app below may read another.
       const { apps, unreadable, repeated } = list;
@@ -252,7 +252,7 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
           ...[...repeated].map((clientId) => toUnreadable(clientId, REPEATED)),
           ...found.unreadable,
         ],
-        requests: api.requests - before,
+        requests: api.requests() - before,
       };
     },
     async read(by, value, signal) {

@@ -1,4 +1,5 @@
 import type { Cause } from '../../model/cause.js';
+import { definedFields } from '../../model/defined-fields.js';
 import { providerKey } from '../../model/key.js';
 import type { Evidence, Trigger } from '../../model/trigger.js';
 import { digestOf } from '../digest.js';
@@ -69,15 +70,9 @@ export function isOrder(event: LogEvent, context: EventContext): boolean {
 
 function translate(event: LogEvent, context: EventContext): Effect {
   const { kind, receivedAt } = context;
-  const principal = event.actor.alternateId ?? event.actor.id;
-  const cause: Cause = {
-    kind,
-    eventId: event.uuid,
-    receivedAt,
-    ...(principal === ''
-      ? {}
-      : { principal: { id: principal, ...(event.ip === undefined ? {} : { ip: event.ip }) } }),
-  };
+  const id = event.actor.alternateId ?? event.actor.id;
+  const principal = id === '' ? undefined : { id, ...definedFields({ ip: event.ip }) };
+  const cause: Cause = { kind, eventId: event.uuid, receivedAt, ...definedFields({ principal }) };
   return event.failed || isOtherProfileChange(event) ? NO_EFFECT : effectOf(event, cause, context);
 }
 

@@ -2,15 +2,8 @@ import { z } from 'zod';
 import { SyncError } from '../../errors.js';
 import type { Members } from '../../model/members.js';
 import type { Logger } from '../../observe.js';
-import { confirmLeft } from '../confirm-left.js';
-import {
-  invalidRecords,
-  parseShape,
-  recordOf,
-  textIn,
-  UnreadablePeopleList,
-  validRecords,
-} from '../records.js';
+import { invalidRecords, parseShape, recordOf, textIn, validRecords } from '../records.js';
+import { UnreadablePeopleList } from '../unreadable-people.js';
 import type { OktaApi } from './api.js';
 import { readList } from './pages.js';
 
@@ -54,11 +47,11 @@ export async function readOktaMembers(
   groups: readonly string[],
   signal: AbortSignal,
 ): Promise<Members> {
-  const { api, admitted } = read;
+  const { api } = read;
   const place = `provider ${api.provider}, groups`;
 
   const members = new Map<string, readonly string[]>();
-  const unreadable = new UnreadablePeopleList();
+  const unreadable = new UnreadablePeopleList(read.admitted);
   const isStillMember = createMemberCheck(read, signal);
 
   /** Undefined if there is no such group; `unknown` if it cannot be said which one it is. */
@@ -91,9 +84,7 @@ export async function readOktaMembers(
     const invalid = invalidRecords(records).map(({ raw }) => textIn(raw, 'profile', 'login'));
     for (const login of invalid) unreadable.add(login);
     const listed = [...invalid, ...validRecords(records).map(({ profile }) => profile.login)];
-    await confirmLeft({ group: name, listed, admitted, unreadable }, (login) =>
-      isStillMember(login, { id, name }),
-    );
+    await unreadable.confirmLeft(name, listed, (login) => isStillMember(login, { id, name }));
     members.set(name, [...new Set(active.map(({ profile }) => profile.login))].sort());
   }
   return unreadable.addTo(members);

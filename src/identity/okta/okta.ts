@@ -1,23 +1,15 @@
 import type { Secret } from '../../model/secret.js';
-import type { Logger } from '../../observe.js';
 import type { ProviderParts } from '../provider-parts.js';
 import { createOktaApi, type OktaApiOptions } from './api.js';
-import { createOktaDirectory } from './directory.js';
+import { createOktaDirectory, type OktaDirectoryOptions } from './directory.js';
 import { createLogWakeup } from './log-wakeup.js';
 import { OktaNames } from './names.js';
 import { createOktaPoll } from './poll.js';
 import { createOktaSource } from './webhook.js';
 
-export interface OktaOptions extends OktaApiOptions {
-  /** The APIs whose scopes count: authorization servers by ID, issuer or audience; the org's address for Okta's own API. */
-  readonly apis: readonly string[];
+export interface OktaOptions extends OktaApiOptions, Omit<OktaDirectoryOptions, 'api' | 'names'> {
   /** Empty if no event hook is configured. */
   readonly webhookSecrets: readonly Secret[];
-  /** Whether the org's register of AI agents is read. Needs the role of a super administrator. */
-  readonly aiAgents?: boolean;
-  /** Entries per page; Okta's maximum by default. */
-  readonly pageSize?: number;
-  readonly logger: Logger;
 }
 
 /** An org. All parts share one transport and one name cache. */

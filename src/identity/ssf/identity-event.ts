@@ -2,7 +2,7 @@ import type { Cause } from '../../model/cause.js';
 import { clientKey } from '../../model/key.js';
 import type { RevocationOrder } from '../../model/order.js';
 import type { Trigger } from '../../model/trigger.js';
-import type { Logger, Metrics } from '../../observe.js';
+import type { Runtime } from '../../runtime.js';
 import {
   clientEvidence,
   clientOrder,
@@ -21,14 +21,12 @@ import type { SecurityEventSet } from './set.js';
 import { type VerificationStates, verificationEventId } from './states.js';
 import { type EventSubject, parseSubject } from './subject.js';
 
-export interface SetContext {
+export interface SetContext extends Pick<Runtime, 'logger' | 'metrics'> {
   readonly provider: string;
   /** The issuer of the provider's tokens. Only its subjects are known here. */
   readonly issuer: string;
   /** Absent if the stream is configured manually, because then nothing is verified. */
   readonly states?: VerificationStates;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
 }
 
 const DAY_MS = 24 * 3600_000;

@@ -1,4 +1,5 @@
 import { configError } from '../../errors.js';
+import { definedFields } from '../../model/defined-fields.js';
 import type { Logger } from '../../observe.js';
 import { EVENTS_REQUESTED } from './meaning.js';
 import { POLL, PUSH, type Stream, type StreamApi, type StreamRequest } from './stream-api.js';
@@ -18,7 +19,7 @@ export interface OwnStreamOptions {
   /** The address where the transmitter reaches us; for `push`. */
   readonly endpoint?: string;
   /** The complete header that each push carries. */
-  readonly authorizationHeader?: () => string | undefined;
+  readonly authorizationHeader: () => string | undefined;
   readonly audiences: readonly string[];
   readonly api: StreamApi;
   readonly metadata: Transmitter;
@@ -106,15 +107,8 @@ function methodOf(offered: readonly string[] | undefined, { provider, delivery }
 }
 
 function toRequest(method: string, options: OwnStreamOptions): StreamRequest {
-  const authorization = options.authorizationHeader?.();
-  const delivery =
-    options.delivery === 'poll'
-      ? { method }
-      : {
-          method,
-          ...(options.endpoint === undefined ? {} : { endpoint_url: options.endpoint }),
-          ...(authorization === undefined ? {} : { authorization_header: authorization }),
-        };
+  const fields = { endpoint_url: options.endpoint, authorization_header: options.authorizationHeader() };
+  const delivery = options.delivery === 'poll' ? { method } : { method, ...definedFields(fields) };
   return { delivery, events_requested: EVENTS_REQUESTED };
 }
 
@@ -122,5 +116,5 @@ function toRequest(method: string, options: OwnStreamOptions): StreamRequest {
 function toUpdate(existing: Stream, { delivery, events_requested }: StreamRequest): StreamRequest {
   return METHODS.poll.some((each) => each === existing.method) && delivery?.endpoint_url === undefined
     ? { events_requested }
-    : { ...(delivery === undefined ? {} : { delivery }), events_requested };
+    : { ...definedFields({ delivery }), events_requested };
 }

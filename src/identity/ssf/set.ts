@@ -1,6 +1,7 @@
 import { type CryptoKey, compactVerify, decodeProtectedHeader } from 'jose';
 import { z } from 'zod';
 import type { Clock } from '../../clock.js';
+import { definedFields } from '../../model/defined-fields.js';
 import { fieldOf } from '../../model/field-of.js';
 import { jsonIn } from '../../model/json-in.js';
 import { safeParse } from '../../safe-parse.js';
@@ -99,7 +100,7 @@ function parseHeader(text: string): Header {
   if (!ALGORITHMS.includes(alg)) {
     throw new UnprovenSet('invalid_key', 'the signature algorithm of the token is not accepted');
   }
-  return { alg, ...(kid === undefined ? {} : { kid }) };
+  return { alg, ...definedFields({ kid }) };
 }
 
 /** Read before it is proven, and used only to refuse. If it is no JSON, the signature decides. */
@@ -109,19 +110,19 @@ function claimedIssuer(text: string): unknown {
 
 async function verify(
   text: string,
-  { alg, kid }: Header,
+  header: Header,
   keys: SigningKeys,
   since: number,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
-  const name = { alg, ...(kid === undefined ? {} : { kid }) };
-  const current = await (await keys.current(signal))(name);
+  const { alg, kid } = header;
+  const current = await (await keys.current(signal))(header);
   const payload = await verifyByAny(current, text, alg);
   if (payload !== undefined) return payload;
   // A transmitter may drop a refused set, so a set is refused only after a read of the keys that is newer than the set. If the
   // key with this name is known, there is no other key with it.
   const mayBeNew = current.length === 0 || kid === undefined;
-  const latest = mayBeNew ? await (await keys.readSince(since, signal))(name) : current;
+  const latest = mayBeNew ? await (await keys.readSince(since, signal))(header) : current;
   if (latest.length === 0) throw new UnprovenSet('invalid_key', 'the transmitter does not publish this key');
   const proven = mayBeNew ? await verifyByAny(latest, text, alg) : undefined;
   if (proven === undefined) throw new UnprovenSet('invalid_key', 'the signature is not valid');
@@ -134,19 +135,11 @@ async function verifyByAny(
   alg: string,
 ): Promise<Uint8Array | undefined> {
   for (const key of keys) {
-    const payload = await verifyBy(key, text, alg);
-    if (payload !== undefined) return payload;
+    // The library also refuses weak keys.
+    const proven = await compactVerify(text, key, { algorithms: [alg] }).catch(() => undefined);
+    if (proven !== undefined) return proven.payload;
   }
   return undefined;
-}
-
-async function verifyBy(key: CryptoKey, text: string, alg: string): Promise<Uint8Array | undefined> {
-  try {
-    return (await compactVerify(text, key, { algorithms: [alg] })).payload;
-  } catch {
-    // The library also refuses weak keys.
-    return undefined;
-  }
 }
 
 const printable = (longest: number) =>
@@ -198,7 +191,7 @@ function toSet(payload: Uint8Array, options: SetVerifierOptions): SecurityEventS
   return {
     jti,
     issuedAt: iat,
-    ...(toe === undefined ? {} : { happenedAt: toe }),
+    ...definedFields({ happenedAt: toe }),
     subject,
     events: new Map(Object.entries(events)),
   };

@@ -28,14 +28,14 @@ export interface SigningKeysOptions {
   readonly transmitter: Transmitter;
   readonly http: HttpClient;
   readonly clock: Clock;
-  /** Between two reads for unknown keys; 2,000 by default, so that no sender waits long. */
-  readonly cooldownMs?: number;
 }
 
 /** After this time the set is read again, so that a withdrawn key is dropped. */
 const FRESH_MS = 10 * 60_000;
 /** If it cannot be read again, a set is used for this time in all. */
 const STALE_MS = 3_600_000;
+/** Between two reads for unknown keys: so short that no sender waits long. */
+const COOLDOWN_MS = 2_000;
 const MAX_KEY_SET_BYTES = 256 * 1024;
 const MAX_KEYS = 64;
 
@@ -43,7 +43,7 @@ const MAX_KEYS = 64;
 const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).max(MAX_KEYS) });
 
 export function createSigningKeys(options: SigningKeysOptions): SigningKeys {
-  const { clock, cooldownMs = 2_000 } = options;
+  const { clock } = options;
   let cached: { readonly keys: KeySet; readonly readAt: number } | undefined;
   let triedAt = Number.NEGATIVE_INFINITY;
   let failure: unknown;
@@ -74,7 +74,7 @@ export function createSigningKeys(options: SigningKeysOptions): SigningKeys {
     try {
       for (;;) {
         await reading?.catch(() => {});
-        const restMs = triedAt + cooldownMs - clock.now();
+        const restMs = triedAt + COOLDOWN_MS - clock.now();
         if (reading === undefined && restMs <= 0) break;
         if (restMs > 0) await clock.sleep(restMs, signal);
       }
@@ -89,7 +89,7 @@ export function createSigningKeys(options: SigningKeysOptions): SigningKeys {
       const ageMs = cached === undefined ? Number.POSITIVE_INFINITY : clock.now() - cached.readAt;
       if (cached !== undefined && ageMs < FRESH_MS) return cached.keys;
       // While the set cannot be read, not every event causes a request.
-      if (cached !== undefined && ageMs < STALE_MS && clock.now() - triedAt < cooldownMs) return cached.keys;
+      if (cached !== undefined && ageMs < STALE_MS && clock.now() - triedAt < COOLDOWN_MS) return cached.keys;
       try {
         return await read(signal);
       } catch (error) {
@@ -99,7 +99,7 @@ export function createSigningKeys(options: SigningKeysOptions): SigningKeys {
     },
     async readSince(since, signal) {
       if (cached !== undefined && cached.readAt >= since) return cached.keys;
-      if (failure !== undefined && clock.now() - triedAt < cooldownMs) throw failure;
+      if (failure !== undefined && clock.now() - triedAt < COOLDOWN_MS) throw failure;
       // One read for all waiting callers.
       next ??= readNext(signal);
       return next;

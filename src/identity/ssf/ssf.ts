@@ -1,7 +1,6 @@
 import * as oauth from 'openid-client';
-import type { Clock } from '../../clock.js';
 import type { Secret } from '../../model/secret.js';
-import type { Logger, Metrics } from '../../observe.js';
+import type { Runtime } from '../../runtime.js';
 import { createAccessTokenSource } from '../access-token.js';
 import { createHttpClient } from '../http-client.js';
 import type { EventSource } from '../source.js';
@@ -18,7 +17,7 @@ import { createStreamApi } from './stream-api.js';
 import { createSsfSubscription } from './subscription.js';
 import { createTransmitter, secureUrl } from './transmitter.js';
 
-export interface SsfOptions {
+export interface SsfOptions extends Runtime {
   readonly provider: string;
   /** The issuer of the provider's tokens. */
   readonly issuer: string;
@@ -34,9 +33,6 @@ export interface SsfOptions {
   readonly credentials?: SsfCredentials;
   readonly verifyMs: number;
   readonly pollMs: number;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
 }
 
 /** The receiver of one stream of shared signals. */

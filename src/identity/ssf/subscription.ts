@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import type { Clock } from '../../clock.js';
-import type { Logger } from '../../observe.js';
+import type { Runtime } from '../../runtime.js';
 import { incomplete } from '../read-errors.js';
 import { parseStored } from '../records.js';
 import type { EventSubscription } from '../source.js';
@@ -8,7 +7,7 @@ import type { OwnStream } from './own-stream.js';
 import { type VerificationStates, verificationEventId } from './states.js';
 import type { Stream, StreamApi } from './stream-api.js';
 
-export interface SsfSubscriptionOptions {
+export interface SsfSubscriptionOptions extends Pick<Runtime, 'clock' | 'logger'> {
   readonly provider: string;
   readonly stream: OwnStream;
   readonly api: StreamApi;
@@ -17,8 +16,6 @@ export interface SsfSubscriptionOptions {
   readonly verifyMs: number;
   /** The longest time until a verification event arrives. */
   readonly verificationTimeoutMs: number;
-  readonly clock: Clock;
-  readonly logger: Logger;
 }
 
 /** Kept by the caller. A state is no secret: the transmitter sees it, and it proves nothing else. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Clock } from '../../clock.js';
 import { configError } from '../../errors.js';
+import { definedFields } from '../../model/defined-fields.js';
 import { isLoopback } from '../../model/is-loopback.js';
 import { type HttpClient, parseJson, refusalOf } from '../http-client.js';
 import { incomplete } from '../read-errors.js';
@@ -95,20 +96,19 @@ function parseMetadata(json: unknown, options: TransmitterOptions, place: string
     const remedy = 'write "transmitter" exactly as its configuration does';
     throw configError(`${place}: the transmitter names another issuer; ${remedy}`);
   }
-  const optional = (name: string, text: string | undefined) =>
-    text === undefined ? undefined : secureUrl(text, name, options, place);
-  const configurationEndpoint = optional('configuration_endpoint', found.configuration_endpoint);
-  const statusEndpoint = optional('status_endpoint', found.status_endpoint);
-  const verificationEndpoint = optional('verification_endpoint', found.verification_endpoint);
+  const optional = (name: 'configuration_endpoint' | 'status_endpoint' | 'verification_endpoint') => {
+    const text = found[name];
+    return text === undefined ? undefined : secureUrl(text, name, options, place);
+  };
   return {
+    ...definedFields({
+      configurationEndpoint: optional('configuration_endpoint'),
+      statusEndpoint: optional('status_endpoint'),
+      verificationEndpoint: optional('verification_endpoint'),
+      deliveryMethods: found.delivery_methods_supported,
+      defaultSubjects: found.default_subjects,
+    }),
     jwksUri: secureUrl(found.jwks_uri, 'jwks_uri', options, place),
-    ...(configurationEndpoint === undefined ? {} : { configurationEndpoint }),
-    ...(statusEndpoint === undefined ? {} : { statusEndpoint }),
-    ...(verificationEndpoint === undefined ? {} : { verificationEndpoint }),
-    ...(found.delivery_methods_supported === undefined
-      ? {}
-      : { deliveryMethods: found.delivery_methods_supported }),
-    ...(found.default_subjects === undefined ? {} : { defaultSubjects: found.default_subjects }),
   };
 }
 

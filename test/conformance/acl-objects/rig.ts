@@ -61,7 +61,7 @@ export async function startAclRig(start: () => Promise<ConsulUnderTest>): Promis
     });
     transports.push(transport);
     const guard = createIndexGuard(systemClock, silentLogger);
-    const options = { transport, tenancy: {}, guard, clock: systemClock, logger: silentLogger };
+    const options = { transport, guard, clock: systemClock, logger: silentLogger };
     return createAclObjects({ ...options, keyFetchTimeoutMs });
   };
   const ask = (method: string, path: string, body?: unknown, token = server.managementToken) =>

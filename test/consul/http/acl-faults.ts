@@ -94,7 +94,6 @@ export async function faultyAcl(
   return {
     acl: createAclObjects({
       transport,
-      tenancy: {},
       guard: createIndexGuard(clock, silentLogger),
       clock,
       keyFetchTimeoutMs: options.keyFetchTimeoutMs,

@@ -90,10 +90,11 @@ describe('the requests of the lock', () => {
         };
       },
       failures: () => 0,
+      tenancy: {},
       hasAclToken: true,
       close: async () => {},
     };
-    const lock = createLeaderLock(createConsulClient(transport, {}), 'payments');
+    const lock = createLeaderLock(createConsulClient(transport), 'payments');
     for (const [, use] of uses) await use({ lock }, never).catch(() => {});
     expect(sent).toEqual(uses.map(() => 3_000));
   });

@@ -14,7 +14,7 @@ function tenant(lists: Readonly<Record<string, readonly unknown[]>>): Management
     provider: 'main',
     tenant: { issuer: new URL('https://acme.eu.auth0.com/'), api: '', plain: false },
     pageSize: 100,
-    requests: 0,
+    requests: () => 0,
     placeOf: (segments) => segments.join('/'),
     get: async ({ segments, shape }) => {
       const records = lists[segments.join('/')] ?? [];

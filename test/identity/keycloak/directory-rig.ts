@@ -1,9 +1,11 @@
 import type { Clock } from '../../../src/clock.js';
 import type { Directory } from '../../../src/identity/directory.js';
+import { createAdminApi } from '../../../src/identity/keycloak/admin-api.js';
 import {
   createKeycloakDirectory,
   type KeycloakDirectoryOptions,
 } from '../../../src/identity/keycloak/directory.js';
+import { KeycloakNames } from '../../../src/identity/keycloak/names.js';
 import { Secret } from '../../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
 import { FakeKeycloak, type Fault } from './fake-keycloak.js';
@@ -32,7 +34,7 @@ export async function startDirectoryRig(): Promise<DirectoryRig> {
   const clock: Clock = { now: () => nowMs, sleep: async () => {} };
   const opened: Directory[] = [];
   const open: DirectoryRig['open'] = (options = {}) => {
-    const directory = createKeycloakDirectory({
+    const given = {
       provider: 'main',
       issuer: keycloak.issuer,
       clientId: 'scopemesh',
@@ -43,8 +45,10 @@ export async function startDirectoryRig(): Promise<DirectoryRig> {
       clock,
       logger: silentLogger,
       metrics: noMetrics,
+      names: new KeycloakNames(),
       ...options,
-    });
+    };
+    const directory = createKeycloakDirectory({ api: createAdminApi(given), ...given });
     opened.push(directory);
     return directory;
   };

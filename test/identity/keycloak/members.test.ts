@@ -24,7 +24,7 @@ function realm(answers: Answers): AdminApi {
     provider: 'main',
     issuer: parseIssuer('https://x/realms/r'),
     clientId: 'scopemesh',
-    requests: 0,
+    requests: () => 0,
     placeOf: (what) => `provider main, realm r, ${what}`,
     get: async (segments, query) => answerOf(segments, query) ?? [],
     list: async (segments, query) => {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { IncompleteRead } from '../../../src/errors.js';
 import { type AdminApi, createAdminApi } from '../../../src/identity/keycloak/admin-api.js';
 import type { KeycloakDirectoryOptions } from '../../../src/identity/keycloak/directory.js';
+import { KeycloakNames } from '../../../src/identity/keycloak/names.js';
 import { createKeycloakPoll } from '../../../src/identity/keycloak/poll.js';
 import { createKeycloakSource } from '../../../src/identity/keycloak/webhook.js';
 import type { IdentityEvent, PollResult } from '../../../src/identity/source.js';
@@ -30,6 +31,7 @@ describe('the poll of Keycloak’s admin events', () => {
       logger: { ...silentLogger, warn },
       metrics: noMetrics,
       api,
+      names: new KeycloakNames(),
       ...options,
     });
   const principalsOf = (result: PollResult) =>
@@ -115,6 +117,7 @@ describe('the poll of Keycloak’s admin events', () => {
       issuer: 'http://127.0.0.1:18080/realms/wh2',
       secrets: [new Secret('whsecret')],
       serviceAccountRoles: true,
+      names: new KeycloakNames(),
     });
     const sent = new Map<string, IdentityEvent>();
     for (const { request } of recordings()) {

@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { KeycloakNames } from '../../../src/identity/keycloak/names.js';
 import { createKeycloakSource, type KeycloakSourceOptions } from '../../../src/identity/keycloak/webhook.js';
 import type { IdentityEvent, RawRequest } from '../../../src/identity/source.js';
 import { formatKey } from '../../../src/model/key.js';
@@ -17,6 +18,7 @@ export const open = (options: Partial<KeycloakSourceOptions> = {}) =>
     issuer: 'http://127.0.0.1:18080/realms/wh2',
     secrets: [new Secret('whsecret')],
     serviceAccountRoles: true,
+    names: new KeycloakNames(),
     ...options,
   });
 

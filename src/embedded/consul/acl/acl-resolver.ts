@@ -22,11 +22,6 @@ export class AclResolver {
     this.#now = now;
   }
 
-  /** The default of the mesh where no intention matches: that of the ACL system. */
-  get isDefaultAllow(): boolean {
-    return this.#defaultAllow;
-  }
-
   /** The row of the request's ACL token; the anonymous one if it carries none. Throws 403 `ACL not found`. */
   tokenOf(request: ConsulRequest): AclTokenRow {
     const secret = secretOf(request);

@@ -97,8 +97,7 @@ export function tokenView({ store }: ServerContext, row: AclTokenRow, showsSecre
 }
 
 /** A token's policies and roles in full, for `?expanded`. */
-function expansionOf(context: ServerContext, row: AclTokenRow): Record<string, unknown> {
-  const { store } = context;
+function expansionOf({ store }: ServerContext, row: AclTokenRow): Record<string, unknown> {
   const roles = (row.Roles ?? []).flatMap((link) => store.get('acl-roles', link.ID) ?? []);
   const links = [row, ...roles].flatMap((each) => currentLinks(store, 'acl-policies', each.Policies));
   const ids = [...new Set(links.map((link) => link.ID))];
@@ -106,11 +105,6 @@ function expansionOf(context: ServerContext, row: AclTokenRow): Record<string, u
   return {
     ExpandedPolicies: policies.length === 0 ? null : policies,
     ExpandedRoles: roles.length === 0 ? null : roles,
-    NamespaceDefaultPolicyIDs: null,
-    NamespaceDefaultRoleIDs: null,
-    AgentACLDefaultPolicy: context.defaultPolicy,
-    AgentACLDownPolicy: 'extend-cache',
-    ResolvedByAgent: context.nodeName,
   };
 }
 

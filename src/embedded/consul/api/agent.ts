@@ -22,36 +22,23 @@ export const agentRoutes: readonly Route[] = [
 ];
 
 function readSelf(call: Call): ConsulReply {
-  const { datacenter, nodeName, nodeId, version, defaultPolicy, address } = call.context;
+  const { datacenter, nodeName, nodeId, version, defaultPolicy } = call.context;
   call.authorize().require('agent', 'read', nodeName);
-  const { host, port } = address();
-  const place = { Datacenter: datacenter, PrimaryDatacenter: datacenter, NodeName: nodeName, NodeID: nodeId };
+  const place = { Datacenter: datacenter, NodeName: nodeName, NodeID: nodeId };
   return call.json({
-    Config: { ...place, Revision: '', Server: true, Version: version, BuildDate: '1970-01-01T00:00:01Z' },
+    Config: { ...place, Server: true, Version: version },
     DebugConfig: {
       ...place,
       ACLResolverSettings: {
         ACLDefaultPolicy: defaultPolicy,
-        ACLDownPolicy: 'extend-cache',
         ACLPolicyTTL: '30s',
         ACLRoleTTL: '0s',
         ACLTokenTTL: '30s',
         ACLsEnabled: true,
-        Datacenter: datacenter,
-        EnterpriseMeta: {},
-        NodeName: nodeName,
       },
       ACLsEnabled: true,
-      ConnectEnabled: true,
-      HTTPAddrs: [`tcp://${host}:${port}`],
-      HTTPPort: port,
-      ServerMode: true,
-      ServerPort: serverPort,
     },
-    Coord: null,
     Member: memberOf(call.context),
-    Stats: { consul: { leader: 'true', server: 'true' } },
-    Meta: { 'consul-network-segment': '' },
   });
 }
 

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { makeDirectory } from '../../../make-directory.js';
-import type { Journal, JournaledRow, SavedRow, SavedState } from './journal.js';
+import type { Journal, SavedRow, SavedState } from './journal.js';
 import { createTables, type TableName } from './tables.js';
 
 interface Statement {
@@ -34,11 +34,7 @@ export function openSqliteJournal(directory: string): Journal {
   const putIndex = database.prepare('INSERT OR REPLACE INTO indexes VALUES (?, ?)');
   const dropIndex = database.prepare('DELETE FROM indexes WHERE name = ?');
 
-  const commit = (
-    index: number,
-    rows: readonly JournaledRow[],
-    indexes: readonly (readonly [string, number | undefined])[],
-  ) => {
+  const commit: Journal['commit'] = (index, rows, indexes) => {
     database.exec('BEGIN IMMEDIATE');
     try {
       for (const { table, key, row } of rows) {

@@ -14,14 +14,10 @@ export class WatchSet {
     this.#tests.push((change) => change.table === table);
   }
 
-  row(table: TableName, key: string): void {
-    this.#tests.push((change) => change.table === table && change.key === key);
-  }
-
   /** The row if it exists; otherwise its whole table, as in a radix tree, which may wake the query needlessly. */
   lookup(table: TableName, key: string, row: object | undefined): void {
     if (row === undefined) this.table(table);
-    else this.row(table, key);
+    else this.#tests.push((change) => change.table === table && change.key === key);
   }
 
   prefix(table: TableName, prefix: string): void {

@@ -25,7 +25,7 @@ describe('the state store', () => {
   it('wakes who watches a changed row, and nobody else', async () => {
     const store = new StateStore();
     const [mine, other] = [new WatchSet(), new WatchSet()];
-    mine.row('kvs', 'a');
+    mine.lookup('kvs', 'a', {});
     other.prefix('kvs', 'b');
     const end = new AbortController();
     const woken: string[] = [];
