@@ -10,6 +10,7 @@ export class Script {
   readonly #digest: string;
   readonly #body: string;
   #fenced: Script | undefined;
+  #repeated: Script | undefined;
 
   constructor(lua: string) {
     this.#body = lua;
@@ -26,6 +27,27 @@ if redis.call('HGET', P .. ':lease', 'epoch') ~= epoch then
 end
 ${this.#body}`);
     return this.#fenced;
+  }
+
+  /**
+   * The same script, run for each of several lists of values; before each list stands its length. Gives their replies, and
+   * nothing for a list that failed.
+   */
+  get repeated(): Script {
+    this.#repeated ??= new Script(`
+local function once(ARGV)
+${this.#body}
+end
+local replies, at = {}, 1
+while at <= #ARGV do
+  local values, length = {}, tonumber(ARGV[at])
+  for index = 1, length do values[index] = ARGV[at + index] end
+  local isDone, reply = pcall(once, values)
+  replies[#replies + 1] = isDone and reply
+  at = at + length + 1
+end
+return replies`);
+    return this.#repeated;
   }
 
   /** `isLoaded`: this connection has sent the script before, so that its digest suffices. */
