@@ -15,7 +15,7 @@ import { applyCatalog, applyEntries, claimStatusTriggers } from '../src/state/ob
  * Consul needs about 45 ms to hash and to write 1 MB of intentions, while scopemesh writes thousands. A change by somebody
  * else must not wait longer behind these, however long the list is.
  */
-const BULK_REST: ReadPause = { times: 8, maxMs: 2_000 };
+const BULK_REST: ReadPause = { times: 16, maxMs: 2_000 };
 /** After a few writes, the index of each is known soon: a revocation that follows a grant need not read the entry first. */
 const CALM_REST: ReadPause = { times: 4, maxMs: 2_000 };
 const FEW_WRITES = 8;
