@@ -115,7 +115,7 @@ function toResidual(residual: Residual): NonNullable<CloudEvent['data']['residua
     nextRequests,
     openStreamsSeconds,
     untilSynced,
-  });
+  } satisfies Readonly<Record<keyof Residual, unknown>>);
 }
 
 /** Whether an instance of the owner published it, by the `source` of the event: a topic may hold those of several owners. */

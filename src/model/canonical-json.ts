@@ -1,3 +1,5 @@
+import { compareText } from './compare-text.js';
+
 /**
  * The canonical form of RFC 8785 of a value that came from JSON: no white space, members in the order of their UTF-16
  * names, numbers and texts as ECMAScript writes them. Leaves out members that are undefined. The RFC forbids a lone
@@ -27,21 +29,20 @@ function isInOrder(value: unknown): boolean {
 
 function write(value: unknown): string {
   if (typeof value === 'string') return text(value);
-  if (Array.isArray(value)) return `[${value.map(write).join(',')}]`;
+  if (Array.isArray(value)) return `[${Array.from(value, write).join(',')}]`;
   if (!isObject(value)) return JSON.stringify(value) ?? 'null';
-  const members: string[] = [];
-  for (const name of Object.keys(value).sort()) {
-    const member = value[name];
-    if (member !== undefined) members.push(`${text(name)}:${write(member)}`);
-  }
-  return `{${members.join(',')}}`;
+  const members = Object.entries(value)
+    .filter(([, member]) => member !== undefined)
+    // Before they are sorted, because the replacement has another place.
+    .map(([name, member]): [string, unknown] => [name.toWellFormed(), member])
+    .sort(([a], [b]) => compareText(a, b));
+  return `{${members.map(([name, member]) => `${text(name)}:${write(member)}`).join(',')}}`;
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null;
 }
 
-/** A trip through UTF-8 replaces lone surrogates. */
 function text(value: string): string {
-  return JSON.stringify(Buffer.from(value).toString());
+  return JSON.stringify(value.toWellFormed());
 }

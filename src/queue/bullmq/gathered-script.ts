@@ -1,10 +1,14 @@
+import { SyncError } from '../../errors.js';
 import type { ScriptLink } from './redis-link.js';
 import { type Script, toLists } from './script.js';
 
 type Value = string | number;
 
 /** Redis answers nothing else while they run: some milliseconds. */
-const CALLS_AT_ONCE = 100;
+const MOST_CALLS = 100;
+const MOST_VALUES = 2_000;
+/** Redis refuses these at the first write of a script, so nothing of it was written. */
+const NOTHING_WRITTEN = /\b(OOM|READONLY|MISCONF|NOREPLICAS)\b/;
 
 /** Runs a script for all calls of one turn of the event loop at once, in their order. */
 export class GatheredScript {
@@ -24,22 +28,43 @@ export class GatheredScript {
   }
 
   #sendAll(): void {
-    const calls = this.#gathered;
+    let [batch, size]: [Call[], number] = [[], 0];
+    for (const call of this.#gathered) {
+      if (batch.length === MOST_CALLS || (batch.length > 0 && size + call.values.length > MOST_VALUES)) {
+        void this.#send(batch);
+        [batch, size] = [[], 0];
+      }
+      batch.push(call);
+      size += call.values.length;
+    }
     this.#gathered = [];
-    for (let from = 0; from < calls.length; from += CALLS_AT_ONCE)
-      void this.#send(calls.slice(from, from + CALLS_AT_ONCE));
+    void this.#send(batch);
   }
 
   async #send(calls: readonly Call[]): Promise<void> {
+    const [only] = calls;
+    if (calls.length === 1 && only !== undefined) return only.resolve(this.#alone(only));
     const values = calls.flatMap((call) => [call.values.length, ...call.values]);
     try {
       const replies = toLists(await this.#link.run(this.#script.repeated, ...values));
-      // One that failed runs by itself, and has the error that it has then.
-      for (const [index, call] of calls.entries())
-        call.resolve(replies[index] ?? this.#link.run(this.#script, ...call.values));
+      for (const [index, call] of calls.entries()) this.#answer(call, toLists(replies[index]));
     } catch (error) {
       for (const call of calls) call.reject(error);
     }
+  }
+
+  /** One that failed runs again only if nothing of it was written: a script finds its own part as a repetition. */
+  #answer(call: Call, [isDone, reply]: readonly unknown[]): void {
+    if (isDone === 1) call.resolve(reply);
+    else if (NOTHING_WRITTEN.test(String(reply))) call.resolve(this.#alone(call));
+    else
+      call.reject(
+        new SyncError('ERR_QUEUE_UNREACHABLE', `Redis cannot be used: ${reply}`, { retriable: true }),
+      );
+  }
+
+  #alone({ values }: Call): Promise<unknown> {
+    return this.#link.run(this.#script, ...values);
   }
 }
 

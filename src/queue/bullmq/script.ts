@@ -30,8 +30,8 @@ ${this.#body}`);
   }
 
   /**
-   * The same script, run for each of several lists of values; before each list stands its length. Gives their replies, and
-   * nothing for a list that failed.
+   * The same script, run for each of several lists of values; before each list stands its length. Gives for each 1 and its
+   * reply, or 0 and the error of Redis. What it wrote before an error stays.
    */
   get repeated(): Script {
     this.#repeated ??= new Script(`
@@ -43,7 +43,11 @@ while at <= #ARGV do
   local values, length = {}, tonumber(ARGV[at])
   for index = 1, length do values[index] = ARGV[at + index] end
   local isDone, reply = pcall(once, values)
-  replies[#replies + 1] = isDone and reply
+  if isDone then
+    replies[#replies + 1] = { 1, reply }
+  else
+    replies[#replies + 1] = { 0, type(reply) == 'table' and reply.err or tostring(reply) }
+  end
   at = at + length + 1
 end
 return replies`);

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.js';
 import { silentLogger } from '../../../src/observe.js';
 import { GatheredScript } from '../../../src/queue/bullmq/gathered-script.js';
+import { SETTLE } from '../../../src/queue/bullmq/journal-scripts.js';
 import { RedisLink } from '../../../src/queue/bullmq/redis-link.js';
 import { Script } from '../../../src/queue/bullmq/script.js';
 import { type RedisHandle, startRedis } from '../../stack/redis.js';
@@ -57,6 +58,42 @@ it('fails only the call that fails, with the error of Redis', async () => {
     { status: 'rejected', reason: expect.objectContaining({ message: expect.stringMatching(/WRONGTYPE/) }) },
     { status: 'fulfilled', value: ['1', '2'] },
   ]);
+});
+
+it('does not take what was written before an error for a repetition', async () => {
+  await link.call((each) => each.set(`${link.prefix}:bodies`, 'no hash'));
+  const settle = new GatheredScript(SETTLE, link);
+  const step = (id: string) => settle.run('key', 9, 9, 1, 0, id, 's', '{}');
+  const [first, other] = await Promise.allSettled([step('a'), settle.run('key', 9, 9, 0, 1, 's', 'digest')]);
+  expect(first).toMatchObject({ status: 'rejected', reason: { code: 'ERR_QUEUE_UNREACHABLE' } });
+  expect(other).toEqual({ status: 'fulfilled', value: [] });
+});
+
+it('runs again, by itself, what Redis had no memory for', async () => {
+  const alone: unknown[] = [];
+  const script = new GatheredScript(PUSH, {
+    run: async (asked, ...values) => {
+      if (asked !== PUSH)
+        return [
+          [0, 'OOM command not allowed'],
+          [1, ['2']],
+        ];
+      return alone.push(values);
+    },
+  });
+  expect(await Promise.all([script.run('a', '1'), script.run('b', '2')])).toEqual([1, ['2']]);
+  expect(alone).toEqual([['a', '1']]);
+});
+
+it('sends many values in several scripts, so that other connections get in between', async () => {
+  const script = gathered(link.fencedBy(0));
+  const values = Array.from({ length: 900 }, () => 'x');
+  const ends = await Promise.allSettled(Array.from({ length: 100 }, () => script.run('a', ...values)));
+  // Nobody leads, so each is refused by its fence and not for its length.
+  expect(new Set(ends.map((end) => end.status === 'rejected' && end.reason.code))).toEqual(
+    new Set(['ERR_LEASE_LOST']),
+  );
+  expect(sent).toBe(50);
 });
 
 it('keeps Redis no longer than for a hundred calls at once', async () => {
