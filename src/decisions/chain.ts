@@ -74,15 +74,15 @@ const CHAIN_BEGIN = '"chain":{';
 const NO_HASH_YET = '"hash":"",';
 
 function withHash(
-  { chain: _, ...decision }: Decision,
+  decision: Decision,
   link: Omit<ChainLink, 'hash'>,
 ): Decision & { readonly chain: ChainLink } {
-  const text = canonicalJson(toCloudEvent({ chain: { ...link, hash: '' }, ...decision }));
+  const text = canonicalJson(toCloudEvent({ ...decision, chain: { ...link, hash: '' } }));
   // Quotes within texts are escaped, and no member behind `chain` holds members of others: the last one is `data.chain`.
   const at = text.lastIndexOf(CHAIN_BEGIN + NO_HASH_YET) + CHAIN_BEGIN.length;
   const [before, after] = [text.slice(0, at), text.slice(at + NO_HASH_YET.length)];
   const hash = digestOf('sha256', before + after, 'hex');
-  const linked = { chain: { ...link, hash }, ...decision };
+  const linked = { ...decision, chain: { ...link, hash } };
   storedTexts.set(linked, `${before}"hash":"${hash}",${after}`);
   return linked;
 }

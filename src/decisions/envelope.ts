@@ -1,5 +1,5 @@
 import { SyncError } from '../errors.js';
-import type { Decision, Resource } from '../model/decision.js';
+import type { ChainLink, Decision, Resource } from '../model/decision.js';
 import { definedFields } from '../model/defined-fields.js';
 import type { Residual } from '../model/residual.js';
 import { safeParse } from '../safe-parse.js';
@@ -37,7 +37,7 @@ export function toCloudEvent(decision: Decision): CloudEvent {
         kind: cause.kind,
         receivedAt: cause.receivedAt,
       },
-      ...(chain === undefined ? {} : { chain: { ...chain } }),
+      ...(chain === undefined ? {} : { chain: toLink(chain) }),
       ...(decision.changeReason === undefined ? {} : { changeReason: decision.changeReason }),
       ...(client === undefined
         ? {}
@@ -92,23 +92,30 @@ export function parseCloudEvent(event: unknown): Decision {
   return { id, time, type, subject, source, ...data, cause };
 }
 
+function toLink({ hash, log, previousHash, sequence }: ChainLink): ChainLink {
+  return { hash, log, previousHash, sequence };
+}
+
 function toResource(resource: Resource): CloudEvent['data']['resource'] {
-  const { kind, source, destination, namespace, partition, name } = resource;
+  const { destination, kind, name, namespace, partition, source } = resource;
   return {
+    ...definedFields({ destination }),
     kind,
-    ...definedFields({ source, destination, namespace, partition, name }),
+    ...definedFields({ name, namespace, partition, source }),
   };
 }
 
 function toResidual(residual: Residual): NonNullable<CloudEvent['data']['residual']> {
-  const { agentCache, foreignAllows, ...rest } = residual;
-  return {
-    ...rest,
-    ...(agentCache === undefined
-      ? {}
-      : { agentCache: typeof agentCache === 'string' ? agentCache : { ...agentCache } }),
-    ...(foreignAllows === undefined ? {} : { foreignAllows: [...foreignAllows] }),
-  };
+  const { accessTokensUntil, agentCache, foreignAllows, nextRequests, openStreamsSeconds, untilSynced } =
+    residual;
+  return definedFields({
+    accessTokensUntil,
+    agentCache: typeof agentCache === 'object' ? { ...agentCache } : agentCache,
+    foreignAllows: foreignAllows && [...foreignAllows],
+    nextRequests,
+    openStreamsSeconds,
+    untilSynced,
+  } satisfies Readonly<Record<keyof Residual, unknown>>);
 }
 
 /** Whether an instance of the owner published it, by the `source` of the event: a topic may hold those of several owners. */

@@ -96,16 +96,8 @@ async function planAndWrite(
       if (world.mapping !== mapping || isFrozen() !== wasFrozen) return false;
       return isPlannedNow(part, guarded, world, clock.now());
     };
-    const write = {
-      key: text,
-      destination,
-      entry,
-      changes,
-      replaced: unsent.ids,
-      overtaken,
-      confirm,
-      isAsPlanned,
-    };
+    const checks = { replaced: unsent.ids, overtaken, confirm, isAsPlanned };
+    const write = { key: text, destination, entry, changes, ...checks };
     const written = await writePlan(write, causesOf(guarded.job), deps, signal);
     unsent.ids = written.kind === 'stale' ? written.replaced : [];
     if (written.kind === 'stale') {

@@ -18,6 +18,7 @@ export class EntryCache {
   readonly #records: Records;
   readonly #jwtProviderUse: Pick<JwtProviderUse, 'putEntry' | 'putOutside'>;
   #isListed = false;
+  #unshown = 0;
 
   constructor(
     mapping: Pick<Mapping, 'owner' | 'select'>,
@@ -38,6 +39,11 @@ export class EntryCache {
   /** Whether a complete list was applied. */
   get isListed(): boolean {
     return this.#isListed;
+  }
+
+  /** How many entries were written and not read since: their index is unknown. */
+  get unshown(): number {
+    return this.#unshown;
   }
 
   /** Also those outside the selection: what any entry names must not be removed. */
@@ -79,6 +85,7 @@ export class EntryCache {
       if (known?.modifyIndex === entry.modifyIndex || this.#readOrder.isNewer(key, read)) continue;
       // The answer to an own write has no index, so the list is the first read of its result, which is counted already.
       if (known?.modifyIndex === 0 && isSameEntry(known, entry)) {
+        this.#unshown--;
         this.#entries.set(key, entry);
         this.#jwtProviderUse.putEntry(key, entry);
       } else {
@@ -126,7 +133,9 @@ export class EntryCache {
   }
 
   #set(key: string, entry: IntentionEntry | undefined): void {
-    this.#owned.replace(this.#entries.get(key), entry);
+    const known = this.#entries.get(key);
+    this.#unshown += Number(entry?.modifyIndex === 0) - Number(known?.modifyIndex === 0);
+    this.#owned.replace(known, entry);
     this.#jwtProviderUse.putEntry(key, entry);
     if (entry === undefined) this.#entries.delete(key);
     else this.#entries.set(key, entry);

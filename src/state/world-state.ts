@@ -66,6 +66,8 @@ export class WorldState {
   readonly #openings: Openings;
   readonly records = new LastAppliedCache();
   readonly everyEntry = () => this.#entries.every();
+  readonly unshownWrites = () => this.#entries.unshown;
+  readonly openings = (): ReadonlyMap<string, ClientOpenings> => this.#openings.all;
   readonly #destinations: Destinations;
   readonly #names = new ClientNames();
   #reads = 0;
@@ -307,8 +309,6 @@ export class WorldState {
     this.#endGraces(now);
     return this.#destinations.sources.all;
   }
-
-  readonly openings = (): ReadonlyMap<string, ClientOpenings> => this.#openings.all;
 
   destinationsOf(id: ClientId, now: number): readonly ServiceName[] {
     this.#endGraces(now);

@@ -6,6 +6,7 @@ import { parse } from 'yaml';
 import { decisionJsonSchema } from '../../src/decisions/decision-schema.js';
 import { parseCloudEvent, toCloudEvent } from '../../src/decisions/envelope.js';
 import { typeSchemas } from '../../src/decisions/type-schemas.js';
+import { canonicalJson } from '../../src/model/canonical-json.js';
 import type { Decision } from '../../src/model/decision.js';
 import { Secret } from '../../src/model/secret.js';
 import { assertNoSecret } from '../support/assert-no-secret.js';
@@ -131,6 +132,31 @@ describe('the decision event', () => {
       'resource',
       'revision',
     ]);
+  });
+
+  it('has its members in the order of canonical JSON, so that nothing is sorted for its hash', () => {
+    const hash = '0'.repeat(64);
+    const event = toCloudEvent(
+      decision({
+        before: null,
+        after: { access: 'http', permissions: [{ methods: ['GET'], pathExact: '/orders' }] },
+        chain: { log: 'l', sequence: 1, previousHash: hash, hash },
+        changeReason: 'ScopeRevoked',
+        detail: 'why',
+        writeId: 'w',
+        residual: {
+          nextRequests: true,
+          openStreamsSeconds: 600,
+          agentCache: { policySeconds: 1, roleSeconds: 2, tokenSeconds: 3 },
+          accessTokensUntil: 'unknown',
+          untilSynced: true,
+          foreignAllows: ['a -> b'],
+        },
+        cause: { ...decision().cause, traceparent: '00-1-2-01' },
+      }),
+    );
+    expect(JSON.stringify(event)).toBe(canonicalJson(event));
+    expect(Object.keys(event.data)).toHaveLength(19);
   });
 
   it('passes over fields that a later version adds', () => {

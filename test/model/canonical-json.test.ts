@@ -52,5 +52,13 @@ describe('canonical JSON', () => {
     expect(canonicalJson({ '\ud800': ['a\udc00', '\ud83d\ude00'] })).toBe(
       '{"\ufffd":["a\ufffd","\u{1f600}"]}',
     );
+    // It is sorted as what is written.
+    const replaced = canonicalJson({ '\ud800': 1, '\ufeff': 2 });
+    expect(replaced).toBe('{"\ufeff":2,"\ufffd":1}');
+    expect(canonicalJson(JSON.parse(replaced))).toBe(replaced);
+  });
+
+  it('takes a text that looks like an escaped surrogate as it is', () => {
+    expect(canonicalJson({ a: '\\ud800' })).toBe(JSON.stringify({ a: '\\ud800' }));
   });
 });

@@ -51,6 +51,20 @@ describe('what is known of the entries', () => {
     expect(cache.owned.countOf(id)).toBe(0);
   });
 
+  test('knows how many own writes no read has shown', () => {
+    const cache = new EntryCache(mapping(), new LastAppliedCache());
+    const write = (name: string, read: number) =>
+      cache.replace(named(name), { ...entry(name, ourSource('web', ALLOW)), modifyIndex: 0 }, read);
+    for (const [read, name] of ['orders', 'stock', 'cart', 'orders'].entries()) write(name, read + 1);
+    expect(cache.unshown).toBe(3);
+    // Shown as it was written, as another wrote it since, and no longer there.
+    cache.replaceAll([at(20), { ...entry('stock', ourSource('web', DENY)), modifyIndex: 21 }], 5);
+    expect(cache.unshown).toBe(0);
+    write('orders', 6);
+    cache.replace(named('orders'), undefined, 7);
+    expect(cache.unshown).toBe(0);
+  });
+
   test('counts the edges of a client as they come and go', () => {
     const cache = new EntryCache(mapping(), new LastAppliedCache());
     const id = { provider: 'main', clientId: 'web' };

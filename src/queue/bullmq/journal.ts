@@ -5,11 +5,12 @@ import type { Logger, Metrics } from '../../observe.js';
 import { toPosition, toText } from '../hold-position.js';
 import type { HoldPage, Journal, KeyRecord, RecordUpdate, SettledDecision } from '../journal.js';
 import { parseDecision, parseDraft, parseHold } from '../stored.js';
+import { GatheredScript } from './gathered-script.js';
 import * as scripts from './journal-scripts.js';
 import { namesThatBegin } from './names-that-begin.js';
 import { RecentSteps, type SettleStep } from './recent-steps.js';
 import type { ScriptLink } from './redis-link.js';
-import { type Script, toLists, toPairs, toTexts } from './script.js';
+import { toLists, toPairs, toTexts } from './script.js';
 
 // How many settled IDs are kept: far more than a repeated step can name.
 const SETTLED_KEPT = 100_000;
@@ -31,6 +32,8 @@ export class BullmqJournal implements Journal {
   readonly #deps: Deps;
   readonly #subjectsKept: number;
   readonly #recent: RecentSteps;
+  readonly #recordScript: GatheredScript;
+  readonly #settleScript: GatheredScript;
   readonly #forgetLink: () => void;
 
   constructor(link: ScriptLink, deps: Deps, subjectsKept = SUBJECTS_KEPT) {
@@ -38,6 +41,8 @@ export class BullmqJournal implements Journal {
     this.#deps = deps;
     this.#subjectsKept = subjectsKept;
     this.#recent = new RecentSteps(deps.clock);
+    this.#recordScript = new GatheredScript(scripts.RECORD, link);
+    this.#settleScript = new GatheredScript(scripts.SETTLE, link);
     this.#forgetLink = link.whenOther((redis) => this.#restore(redis));
   }
 
@@ -162,14 +167,10 @@ export class BullmqJournal implements Journal {
     redis?: Redis,
   ): Promise<void> {
     const values = drafts.flatMap((draft) => [draft.id, JSON.stringify(draft)]);
-    await this.#run(scripts.RECORD, redis, key, replaced.length, ...replaced, ...values);
-  }
-
-  /** `redis`: of a restoration. */
-  #run(script: Script, redis: Redis | undefined, ...values: (string | number)[]): Promise<unknown> {
-    return redis === undefined
-      ? this.#link.run(script, ...values)
-      : this.#link.restore(redis, script, ...values);
+    const all = [key, replaced.length, ...replaced, ...values];
+    await (redis === undefined
+      ? this.#recordScript.run(...all)
+      : this.#link.restore(redis, scripts.RECORD, ...all));
   }
 
   #settle(
@@ -188,9 +189,7 @@ export class BullmqJournal implements Journal {
       subject,
       hold === null ? '' : JSON.stringify(hold),
     ]);
-    return this.#run(
-      scripts.SETTLE,
-      redis,
+    const all = [
       key,
       SETTLED_KEPT,
       this.#subjectsKept,
@@ -199,7 +198,10 @@ export class BullmqJournal implements Journal {
       ...settled,
       ...written,
       ...holds,
-    );
+    ];
+    return redis === undefined
+      ? this.#settleScript.run(...all)
+      : this.#link.restore(redis, scripts.SETTLE, ...all);
   }
 
   async outbox(limit: number): Promise<readonly Decision[]> {

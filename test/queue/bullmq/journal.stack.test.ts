@@ -109,12 +109,15 @@ it('changes nothing in a Redis that lacks nothing, also where answers were lost'
   expect((await journal.read('key')).pending.map(({ id }) => id)).toEqual(['e']);
 });
 
-it('runs the calls of one turn in their order, also one whose script Redis does not know yet', async () => {
+it('settles in the order of the calls, also where Redis does not know the script yet', async () => {
   const journal = new BullmqJournal(link, DEPS);
-  // Redis knows the script of `published` then, and not that of `settle`.
-  await journal.published(['a']);
-  await Promise.all([journal.settle('key', [settled('a')]), journal.published(['a'])]);
-  expect(await journal.outbox(10)).toEqual([]);
+  await Promise.all([journal.settle('key', [settled('b')]), journal.settle('other', [settled('a')])]);
+  await Promise.all([journal.settle('other', [settled('c')]), journal.published(['b'])]);
+  const outbox = await journal.outbox(10);
+  expect(outbox.map(({ id, revision }) => [id, revision])).toEqual([
+    ['a', 2],
+    ['c', 3],
+  ]);
 });
 
 it('records, settles and publishes 5,000 decisions in one step each', async () => {
