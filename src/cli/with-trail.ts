@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Trail } from '../decisions/trail.js';
-import { messageOf, SyncError } from '../errors.js';
+import { configError, messageOf, SyncError } from '../errors.js';
 import type { Cli } from './cli.js';
 import { hasDecisionLog } from './has-decision-log.js';
 import { parseInstant } from './instant.js';
@@ -70,10 +70,8 @@ export async function withTrailIfAny<T>(
 async function open(cli: Cli, fromTopic: boolean): Promise<Trail> {
   const settings = await cli.openLogSettings();
   if (!hasDecisionLog(settings))
-    throw new SyncError(
-      'ERR_CONFIG',
+    throw configError(
       `there are no decisions in ${settings.state.directory} (state.directory): run this where the daemon runs, or set the directory`,
-      { retriable: false },
     );
   return cli.context.adapters.openTrail(settings, cli.runtime(true), { fromTopic, signal: cli.signal });
 }

@@ -1,5 +1,5 @@
 import type { Trail } from '../decisions/trail.js';
-import { SyncError } from '../errors.js';
+import { configError } from '../errors.js';
 import { compareText } from '../model/compare-text.js';
 import { covers, digest } from '../plan/access.js';
 import { limitsOf, openAnswer, type TrailAnswer } from './answer.js';
@@ -30,8 +30,7 @@ const MAX_DECISIONS = 20;
 
 /** Edges that differ between two instants (ISO 8601 in UTC). Throws ERR_CONFIG if the first is after the second. */
 export async function accessDiff(trail: Trail, from: string, to: string): Promise<DiffAnswer> {
-  if (from > to)
-    throw new SyncError('ERR_CONFIG', 'the first instant must be before the second.', { retriable: false });
+  if (from > to) throw configError('the first instant must be before the second.');
   await openAnswer(trail, from);
   const { extent, head } = await openAnswer(trail, to);
   const changes = new Map<string, Citation[]>();

@@ -1,5 +1,5 @@
 import type { Trail, TrailExtent } from '../decisions/trail.js';
-import { SyncError } from '../errors.js';
+import { configError } from '../errors.js';
 import { isPossiblyOpen, type TrailEdge } from './edge.js';
 
 /** What every answer says of itself. */
@@ -17,10 +17,8 @@ export interface TrailAnswer {
 /** Throws SyncError ERR_CONFIG if an index is too far behind for an answer about an instant; undefined: about now. */
 export function refuseBehind({ index }: TrailExtent, at?: string): void {
   if (index === undefined || !index.isBehind || (at !== undefined && at <= index.until)) return;
-  throw new SyncError(
-    'ERR_CONFIG',
+  throw configError(
     `the local index of the topic ends at ${index.until}: ask about an instant up to then, add --from-topic, or start scopemesh run, which brings the index up to date`,
-    { retriable: false },
   );
 }
 
@@ -68,10 +66,8 @@ export async function openAnswer(
   const { first, last, isCut, isForgetful } = extent;
   refuseBehind(extent, at);
   if (isCut && first !== undefined && at < first)
-    throw new SyncError(
-      'ERR_CONFIG',
+    throw configError(
       `the trail begins at ${first}: older decisions were deleted (${isForgetful ? 'the retention of the topic' : 'decisions.keep'}); ask an export of that time`,
-      { retriable: false },
     );
   return {
     extent,

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { parseCheckpointEvent } from '../../decisions/checkpoint.js';
 import { parseJson } from '../../decisions/envelope.js';
 import { proveExtension, proveInclusion } from '../../decisions/proofs.js';
-import { SyncError } from '../../errors.js';
+import { configError, invalidEvent } from '../../errors.js';
 import type { DecisionLogSettings } from '../adapter-factory.js';
 import type { Cli } from '../cli.js';
 import { readInput } from '../input-file.js';
@@ -62,9 +62,7 @@ async function prove(
   cli: Cli,
 ): Promise<void> {
   if ((id === undefined) === (path === undefined))
-    throw new SyncError('ERR_CONFIG', 'give either the ID of a decision or --extends FILE', {
-      retriable: false,
-    });
+    throw configError('give either the ID of a decision or --extends FILE');
   const note = path === undefined ? undefined : await readInput(path, '--extends', 'checkpoint');
   const events = eventsInOrder(await cli.openLogSettings(), cli);
   cli.screen.json(
@@ -77,10 +75,8 @@ async function checkpoint(cli: Cli): Promise<void> {
   for await (const event of eventsInOrder(await cli.openLogSettings(), cli))
     note = parseCheckpointEvent(parseJson(event))?.note ?? note;
   if (note === undefined)
-    throw new SyncError(
-      'ERR_EVENT_INVALID',
+    throw invalidEvent(
       'the log has no checkpoint yet; scopemesh signs one every minute with decisions, and at a clean stop',
-      { retriable: false },
     );
   cli.screen.line(note.trimEnd());
 }

@@ -8,7 +8,7 @@ import { createNoteVerifier, type NoteVerifier } from '../../decisions/signed-no
 import { publicKeyPath } from '../../decisions/signing-key.js';
 import { type TrailRecord, toTrailRecord } from '../../decisions/trail-record.js';
 import { type TrailReport, TrailVerification } from '../../decisions/verify-trail.js';
-import { messageOf, SyncError } from '../../errors.js';
+import { configError, messageOf } from '../../errors.js';
 import type { DecisionLogSettings } from '../adapter-factory.js';
 import type { Cli } from '../cli.js';
 import { openInput, readInput } from '../input-file.js';
@@ -74,11 +74,10 @@ Examples:
 }
 
 async function verify(options: Options, cli: Cli): Promise<void> {
-  if (options.witness !== undefined && (options.proof === undefined || options.checkpoint === undefined)) {
-    const message =
-      '--witness is about a checkpoint that you kept; give it with --proof FILE --checkpoint FILE';
-    throw new SyncError('ERR_CONFIG', message, { retriable: false });
-  }
+  if (options.witness !== undefined && (options.proof === undefined || options.checkpoint === undefined))
+    throw configError(
+      '--witness is about a checkpoint that you kept; give it with --proof FILE --checkpoint FILE',
+    );
   if (options.proof !== undefined) return verifyProof(options.proof, options, cli);
   const { records, verifiers } =
     options.input === undefined
@@ -129,14 +128,11 @@ export function doubtsOf(report: TrailReport, hasKey: boolean, unchained: number
 
 async function verifyProof(path: string, options: Options, cli: Cli): Promise<void> {
   const verifiers = keysIn(options.key);
-  if (verifiers.length === 0)
-    throw new SyncError('ERR_CONFIG', '--proof needs the public key; give --key FILE', { retriable: false });
+  if (verifiers.length === 0) throw configError('--proof needs the public key; give --key FILE');
   const proof = await readInput(path, '--proof', 'prove');
   const witnesses = keysIn(options.witness, createWitness);
-  if (witnesses.length > 0 && !isExtensionProof(proof)) {
-    const message = '--witness needs a proof of decisions prove --extends';
-    throw new SyncError('ERR_CONFIG', message, { retriable: false });
-  }
+  if (witnesses.length > 0 && !isExtensionProof(proof))
+    throw configError('--witness needs a proof of decisions prove --extends');
   const { proven, text, broken } = isExtensionProof(proof)
     ? ofExtension(proof, await noteIn(options.checkpoint), verifiers, witnesses)
     : ofInclusion(proof, verifiers);
@@ -184,8 +180,7 @@ function ofExtension(
 
 async function noteIn(path: string | undefined): Promise<string> {
   if (path !== undefined) return readInput(path, '--checkpoint', 'checkpoint');
-  const message = 'this proof is about a checkpoint that you kept; give it with --checkpoint FILE';
-  throw new SyncError('ERR_CONFIG', message, { retriable: false });
+  throw configError('this proof is about a checkpoint that you kept; give it with --checkpoint FILE');
 }
 
 /** What the log has, and the keys to check it with. */
@@ -212,10 +207,8 @@ export async function verifyRecords(
 }
 
 async function* ofInput({ context: { stdin }, signal }: Cli): Records {
-  if (stdin.isTTY === true) {
-    const message = 'pipe the output of scopemesh decisions export into this command, or name a file';
-    throw new SyncError('ERR_CONFIG', message, { retriable: false });
-  }
+  if (stdin.isTTY === true)
+    throw configError('pipe the output of scopemesh decisions export into this command, or name a file');
   if (stdin instanceof Readable) addAbortSignal(signal, stdin);
   for await (const lines of readLines(stdin)) yield lines.map(toTrailRecord);
 }
@@ -240,8 +233,7 @@ function keysIn(
     try {
       return parse(readFileSync(path, 'utf8'));
     } catch (error) {
-      const message = `the public key ${path} cannot be used (${messageOf(error)})`;
-      throw new SyncError('ERR_CONFIG', message, { retriable: false, cause: error });
+      throw configError(`the public key ${path} cannot be used (${messageOf(error)})`, error);
     }
   });
 }

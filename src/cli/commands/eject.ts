@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { messageOf, SyncError } from '../../errors.js';
+import { configError, messageOf } from '../../errors.js';
 import {
   ejectAcl,
   ejectEntry,
@@ -58,13 +58,7 @@ Examples:
 async function eject({ deps, cause, publish }: OneShot, options: Options, cli: Cli): Promise<void> {
   const { mapping } = deps.world;
   if (!policyOf(mapping).writes)
-    throw new SyncError(
-      'ERR_CONFIG',
-      'nothing is written in mode observe; set mode: extend for scopemesh eject',
-      {
-        retriable: false,
-      },
-    );
+    throw configError('nothing is written in mode observe; set mode: extend for scopemesh eject');
   refuseOpenBreakGlass(deps);
   const marks = await readMarks(deps, cli.signal);
   const removable = marks.intentions.filter(({ why }) => why === undefined);

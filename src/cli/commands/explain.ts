@@ -3,7 +3,7 @@ import type { Config } from '../../../config/config.js';
 import { systemClock } from '../../clock.js';
 import { toCloudEvent } from '../../decisions/envelope.js';
 import { toPlainValue } from '../../decisions/plain-value.js';
-import { messageOf, SyncError } from '../../errors.js';
+import { configError, messageOf } from '../../errors.js';
 import { gatewayKindIn } from '../../model/catalog.js';
 import type { Decision } from '../../model/decision.js';
 import type { ServiceName } from '../../model/intention.js';
@@ -141,11 +141,7 @@ async function judge(
   const source: ServiceName = { partition, namespace, name: sourceName };
   const destination: ServiceName = { partition, namespace, name: destinationName };
   if (world.mapping.select?.hasService(destination) === false)
-    throw new SyncError(
-      'ERR_CONFIG',
-      `${printable(destinationName)} is outside select; ask the instance that manages it`,
-      { retriable: false },
-    );
+    throw configError(`${printable(destinationName)} is outside select; ask the instance that manages it`);
   const now = systemClock.now();
   const { defaultPolicy } = await consul.inspect(cli.signal);
   const planHere = () => planFleet(world, window, now).find(({ key }) => isOf(key, destination));

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { isoInstant, systemClock } from '../../clock.js';
-import { SyncError } from '../../errors.js';
+import { configError, type SyncError } from '../../errors.js';
 import type { Mode } from '../../model/rule.js';
 import { mergeHolds } from '../../plan/holds.js';
 import { jwtProviderFacts, jwtProviderSubject } from '../../plan/jwt-provider-change.js';
@@ -82,10 +82,8 @@ function nothingToTry(mode: Exclude<Mode, 'observe'>): SyncError {
     mode === 'enforce'
       ? 'scopemesh plan shows what is pending, and scopemesh access diff what changed'
       : 'scopemesh plan shows what extend holds back (ModeForbids)';
-  return new SyncError(
-    'ERR_CONFIG',
+  return configError(
     `scopemesh trial needs mode observe, and mode is ${mode}, in which scopemesh writes: ${instead}`,
-    { retriable: false },
   );
 }
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.js';
-import { messageOf, SyncError } from '../../errors.js';
+import { invalidEvent, messageOf, SyncError } from '../../errors.js';
 import type { ChainLink, Decision } from '../../model/decision.js';
 import { fieldOf } from '../../model/field-of.js';
 import type { Logger } from '../../observe.js';
@@ -227,5 +227,5 @@ function idIn(event: string): string | undefined {
 function place(file: DecisionFile, id: string): number {
   const at = file.find(id);
   if (at !== undefined) return at;
-  throw new SyncError('ERR_EVENT_INVALID', `The decision log has no event ${id}.`, { retriable: false });
+  throw invalidEvent(`The decision log has no event ${id}.`);
 }

@@ -1,6 +1,6 @@
 import { Agent } from 'undici';
 import type { Clock } from '../../clock.js';
-import { codeOf, SyncError } from '../../errors.js';
+import { codeOf, configError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
 import { parseRetryAfter } from '../../retry-after.js';
 import { parseWebhookSecret, signWebhook, WEBHOOK_SECRET_REMEDY } from '../../standard-webhooks.js';
@@ -92,6 +92,5 @@ function toDelivery(status: number, retryAfter: string | undefined, now: number)
 function keyOf(secret: Secret, name: string): Uint8Array {
   const parsed = parseWebhookSecret(secret);
   if ('key' in parsed) return parsed.key;
-  const message = `webhook ${name} has a secret that ${parsed.fault}; ${WEBHOOK_SECRET_REMEDY}`;
-  throw new SyncError('ERR_CONFIG', message, { retriable: false });
+  throw configError(`webhook ${name} has a secret that ${parsed.fault}; ${WEBHOOK_SECRET_REMEDY}`);
 }
