@@ -43,11 +43,6 @@ export interface TrailReport {
   readonly fault?: TrailFault;
 }
 
-export interface VerifyOptions {
-  /** One of them must have signed each checkpoint; without keys only the chain is checked. */
-  readonly verifiers?: readonly NoteVerifier[];
-}
-
 /** How far a log is known: by its decisions, or by a checkpoint with which a log begins whose older part was deleted. */
 interface End {
   readonly log: string;
@@ -88,7 +83,8 @@ export class TrailVerification {
   /** The digests of the notes that were found at their place. */
   readonly #checked = new Set<string>();
 
-  constructor({ verifiers = [] }: VerifyOptions = {}) {
+  /** One of the keys must have signed each checkpoint; without keys only the chain is checked. */
+  constructor(verifiers: readonly NoteVerifier[] = []) {
     this.#verifiers = verifiers;
   }
 
@@ -155,12 +151,6 @@ export class TrailVerification {
     if (own !== undefined) own.unsignedSince ??= time;
     this.#newest = Math.max(this.#newest, time);
   }
-}
-
-export function verifyTrail(records: Iterable<TrailRecord>, options: VerifyOptions = {}): TrailReport {
-  const verification = new TrailVerification(options);
-  for (const record of records) verification.add(record);
-  return verification.report();
 }
 
 function at(position: number, fault: Omit<TrailFault, 'position'>): Found {

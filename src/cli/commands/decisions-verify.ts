@@ -201,7 +201,7 @@ export async function verifyRecords(
   records: Records,
   verifiers: readonly NoteVerifier[],
 ): Promise<TrailReport> {
-  const verification = new TrailVerification({ verifiers });
+  const verification = new TrailVerification(verifiers);
   for await (const batch of records) for (const record of batch) verification.add(record);
   return verification.report();
 }
