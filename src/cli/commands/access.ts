@@ -40,23 +40,18 @@ Examples:
 
 function print({ kind, before, after, decisions, ...edge }: EdgeDiff, { screen }: Cli): void {
   const { colors } = screen;
-  const word = paint(kind, colors)(kind.padEnd(8));
+  const word = colors[COLOR[kind]](kind.padEnd(8));
   screen.line(
     `${word}  ${colors.bold(printable(edgeName(edge)))}  ${accessText(before?.access)} => ${accessText(after?.access)}`,
   );
   for (const each of decisions) screen.line(`    ${citation(each)}`);
 }
 
-function paint(kind: DiffKind, colors: Colors): (text: string) => string {
-  switch (kind) {
-    case 'came':
-    case 'widened':
-      return colors.green;
-    case 'went':
-    case 'narrowed':
-      return colors.red;
-    case 'changed':
-    case 'unclear':
-      return colors.yellow;
-  }
-}
+const COLOR = {
+  came: 'green',
+  widened: 'green',
+  went: 'red',
+  narrowed: 'red',
+  changed: 'yellow',
+  unclear: 'yellow',
+} as const satisfies Record<DiffKind, keyof Colors>;

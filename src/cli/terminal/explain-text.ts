@@ -53,7 +53,7 @@ export function printExplanation(
   const { verdict, holds, pending, candidates } = explanation;
   const call = printable(callText(explanation));
   const paint = isAllowed(verdict) ? colors.green : colors.red;
-  screen.line(`${paint(verdictText(verdict))}  ${colors.bold(call)}`);
+  screen.line(`${paint(VERDICTS[verdict])}  ${colors.bold(call)}`);
   screen.line();
   const fact = (name: string, text: string) => screen.line(`  ${name.padEnd(10)} ${printable(text)}`);
   fact('intention', decidingText(explanation));
@@ -95,20 +95,13 @@ function callText({ source, destination, request }: Explanation): string {
   return `${source.name} -> ${destination.name}${what}`;
 }
 
-function verdictText(verdict: Verdict): string {
-  switch (verdict) {
-    case 'allowed':
-      return 'allowed';
-    case 'with-token':
-      return "allowed with a user's token";
-    case 'partly':
-      return 'partly allowed';
-    case 'denied':
-      return 'not allowed';
-    case 'unclear':
-      return 'unclear';
-  }
-}
+const VERDICTS: Readonly<Record<Verdict, string>> = {
+  allowed: 'allowed',
+  'with-token': "allowed with a user's token",
+  partly: 'partly allowed',
+  denied: 'not allowed',
+  unclear: 'unclear',
+};
 
 function decidingText({ candidates, defaultPolicy, request, verdict }: Explanation): string {
   const [deciding] = candidates;

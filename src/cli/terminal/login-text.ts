@@ -33,7 +33,7 @@ export function loginFacts({
       'consul',
       standingTtlSeconds !== undefined
         ? 'must not log in any more, but Consul still has its auth method; see scopemesh plan'
-        : `cannot log in: ${barred === undefined ? refusedText(limited, holds) : barredText(barred)}`,
+        : `cannot log in: ${barred === undefined ? refusedText(limited, holds) : BARRED[barred]}`,
     ]);
   else {
     const as =
@@ -78,16 +78,12 @@ function refusedText(limited: readonly string[], holds: readonly Hold[]): string
     : 'no acl: rule gives it access to Consul; with login: on a claim that counts, or a service that it names, would';
 }
 
-function barredText(barred: NonNullable<LoginView['barred']>): string {
-  switch (barred) {
-    case 'disabled':
-      return 'the client is disabled at the identity provider';
-    case 'ClientQuarantined':
-      return 'its secret was reported as compromised (ClientQuarantined)';
-    case 'RevocationUnconfirmed':
-      return 'an event reported it as disabled or deleted, and its directory does not answer (RevocationUnconfirmed)';
-  }
-}
+const BARRED: Readonly<Record<NonNullable<LoginView['barred']>, string>> = {
+  disabled: 'the client is disabled at the identity provider',
+  ClientQuarantined: 'its secret was reported as compromised (ClientQuarantined)',
+  RevocationUnconfirmed:
+    'an event reported it as disabled or deleted, and its directory does not answer (RevocationUnconfirmed)',
+};
 
 function holdText({ reason, scopes, detail }: Hold): string {
   return `${[reason, ...scopes].join(' ')}: ${detail}`;
