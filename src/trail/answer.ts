@@ -23,23 +23,15 @@ export function refuseBehind({ index }: TrailExtent, at?: string): void {
 }
 
 /** What an index may lack of what happened up to an instant, in sentences. */
-export function indexLimits({ index }: TrailExtent, at?: string): readonly string[] {
-  if (index === undefined) return [];
+export function* indexLimits({ index }: TrailExtent, at?: string): Iterable<string> {
+  if (index === undefined) return;
   const { until, gaps, broken } = index;
-  return [
-    `This is from the local index, which has what was in the topic at ${until}.`,
-    ...gaps
-      .filter(({ after }) => at === undefined || at >= after)
-      .map(
-        (gap) =>
-          `The local index lacks decisions between ${gap.after} and ${gap.until}: what they changed may be missing or wrong here. --from-topic reads what the topic has now.`,
-      ),
-    ...(broken === undefined
-      ? []
-      : [
-          `Decision ${broken.id} of ${broken.time} does not continue the chain and is not in the local index: run scopemesh decisions verify.`,
-        ]),
-  ];
+  yield `This is from the local index, which has what was in the topic at ${until}.`;
+  for (const gap of gaps)
+    if (at === undefined || at >= gap.after)
+      yield `The local index lacks decisions between ${gap.after} and ${gap.until}: what they changed may be missing or wrong here. --from-topic reads what the topic has now.`;
+  if (broken !== undefined)
+    yield `Decision ${broken.id} of ${broken.time} does not continue the chain and is not in the local index: run scopemesh decisions verify.`;
 }
 
 const FOREIGN =
@@ -81,31 +73,28 @@ export async function openAnswer(
 
 /** The limits of an answer about edges. */
 export function limitsOf(edges: readonly TrailEdge[], extent: TrailExtent, at: string): readonly string[] {
-  const { first, isForgetful } = extent;
+  return [FOREIGN, OLDER, ...indexLimits(extent, at), ...edgeLimits(edges, extent, at)];
+}
+
+function* edgeLimits(
+  edges: readonly TrailEdge[],
+  { first, isForgetful }: TrailExtent,
+  at: string,
+): Iterable<string> {
   const unknown = edges.filter(({ certainty }) => certainty === 'unknown');
   const found = edges.filter((edge) => edge.certainty === 'before' && isPossiblyOpen(edge));
   const held = edges.filter((edge) => edge.held !== undefined);
-  return [
-    FOREIGN,
-    OLDER,
-    ...indexLimits(extent, at),
-    ...(isForgetful && first !== undefined
-      ? [
-          `The topic deleted decisions from before ${first}: edges that were opened before that may be missing.`,
-        ]
-      : []),
-    ...(first === undefined ? ['The trail is empty.'] : []),
-    ...(first !== undefined && at < first
-      ? [`The trail begins at ${first}: only what a later decision found is known of the time before.`]
-      : []),
-    ...(unknown.length === 0
-      ? []
-      : [
-          `A crash left the outcome of a write unknown for ${namesOf(unknown)}: both possibilities are shown.`,
-        ]),
-    ...(found.length === 0 ? [] : [`No decision opened ${namesOf(found)}: a later decision found it open.`]),
-    ...(held.length === 0 ? [] : [`A held change was pending for ${namesOf(held)}: it changed nothing.`]),
-  ];
+  if (first === undefined) yield 'The trail is empty.';
+  else {
+    if (isForgetful)
+      yield `The topic deleted decisions from before ${first}: edges that were opened before that may be missing.`;
+    if (at < first)
+      yield `The trail begins at ${first}: only what a later decision found is known of the time before.`;
+  }
+  if (unknown.length > 0)
+    yield `A crash left the outcome of a write unknown for ${namesOf(unknown)}: both possibilities are shown.`;
+  if (found.length > 0) yield `No decision opened ${namesOf(found)}: a later decision found it open.`;
+  if (held.length > 0) yield `A held change was pending for ${namesOf(held)}: it changed nothing.`;
 }
 
 const MAX_NAMES = 5;

@@ -41,7 +41,7 @@ export async function historyOf(
   return {
     name,
     decisions: [...found.values()].toSorted(compareDecisions).slice(-limit),
-    unknown: indexLimits(extent, options.to),
+    unknown: [...indexLimits(extent, options.to)],
   };
 }
 

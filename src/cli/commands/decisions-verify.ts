@@ -88,7 +88,7 @@ async function verify(options: Options, cli: Cli): Promise<void> {
         };
   const report = await verifyRecords(records, verifiers);
   const hasKey = verifiers.length > 0;
-  const doubts = doubtsOf(report, hasKey, options.unchained ?? 0);
+  const doubts = [...doubtsOf(report, hasKey, options.unchained ?? 0)];
   const isVerified = report.fault === undefined && doubts.length === 0;
   if (options.json) cli.screen.json({ verified: isVerified, signaturesChecked: hasKey, ...report });
   else for (const line of reportLines(report, hasKey)) cli.screen.line(printable(line));
@@ -107,23 +107,19 @@ const INCOMPLETE =
 const UNSIGNED_MS = 5 * 60_000;
 
 /** What a person must know before they trust a log without a fault. */
-export function doubtsOf(report: TrailReport, hasKey: boolean, unchained: number): readonly string[] {
-  const unsigned = hasKey ? report.logs.filter(({ signed }) => signed === 0) : [];
-  return [
-    ...(report.decisions === 0 ? ['nothing was verified: there is no chain'] : []),
-    ...unsigned.map(({ log }) => `no checkpoint signs log ${log}, so anybody could have written it`),
-    ...report.logs
-      .filter(({ signed, unsignedMs = 0 }) => signed > 0 && !(unsignedMs <= UNSIGNED_MS))
-      .map(
-        ({ log, signed, last }) =>
-          `no checkpoint signs the last ${last - signed} decisions of log ${log}, which go on for more than ${UNSIGNED_MS / 60_000} minutes; anybody could have written them`,
-      ),
-    ...(report.unchained === unchained
-      ? []
-      : [
-          `${report.unchained} decisions have no place in the chain, and nothing proves them; if so many are older than the chain, give --unchained ${report.unchained}`,
-        ]),
-  ];
+export function* doubtsOf(
+  { decisions, logs, unchained: found }: TrailReport,
+  hasKey: boolean,
+  unchained: number,
+): Iterable<string> {
+  if (decisions === 0) yield 'nothing was verified: there is no chain';
+  for (const { log, signed } of logs)
+    if (hasKey && signed === 0) yield `no checkpoint signs log ${log}, so anybody could have written it`;
+  for (const { log, signed, last, unsignedMs = 0 } of logs)
+    if (signed > 0 && !(unsignedMs <= UNSIGNED_MS))
+      yield `no checkpoint signs the last ${last - signed} decisions of log ${log}, which go on for more than ${UNSIGNED_MS / 60_000} minutes; anybody could have written them`;
+  if (found !== unchained)
+    yield `${found} decisions have no place in the chain, and nothing proves them; if so many are older than the chain, give --unchained ${found}`;
 }
 
 async function verifyProof(path: string, options: Options, cli: Cli): Promise<void> {
@@ -238,31 +234,23 @@ function keysIn(
   });
 }
 
-function reportLines(report: TrailReport, hasKey: boolean): readonly string[] {
+function* reportLines(report: TrailReport, hasKey: boolean): Iterable<string> {
   const { decisions, unchained, logs, checkpoints, fault } = report;
-  const lines = logs.map(({ log, first, last }) => `log ${log}: decisions ${first} to ${last}`);
+  for (const { log, first, last } of logs) yield `log ${log}: decisions ${first} to ${last}`;
   for (const { log, first } of logs)
-    if (first > 1) lines.push(`log ${log} begins at decision ${first}: what was before it is not here`);
-  if (logs.length > 1) lines.push('there are several logs: each began after its store was lost or replaced');
-  if (unchained > 0) lines.push(`${unchained} decisions are older than the chain, and nothing proves them`);
+    if (first > 1) yield `log ${log} begins at decision ${first}: what was before it is not here`;
+  if (logs.length > 1) yield 'there are several logs: each began after its store was lost or replaced';
+  if (unchained > 0) yield `${unchained} decisions are older than the chain, and nothing proves them`;
+  const intact = `the chain of ${countText(decisions, 'decision')} is intact`;
   if (fault !== undefined) {
     const { kind, id, position, detail } = fault;
-    return [...lines, `BROKEN at event ${position}: ${kind}${id === undefined ? '' : ` ${id}`}: ${detail}`];
+    yield `BROKEN at event ${position}: ${kind}${id === undefined ? '' : ` ${id}`}: ${detail}`;
+  } else if (decisions > 0 && !hasKey)
+    yield `${intact}; no signature was checked, so it proves nothing about who wrote it: give --key`;
+  else if (decisions > 0) {
+    yield `${intact}, and ${countText(checkpoints, 'signed checkpoint')} ${checkpoints === 1 ? 'covers' : 'cover'} it`;
+    for (const { log, last, signed } of logs)
+      if (signed < last)
+        yield `${last - signed} decisions are unsigned: no signature covers decisions ${signed + 1} to ${last} of log ${log}`;
   }
-  if (decisions === 0) return lines;
-  if (!hasKey)
-    return [
-      ...lines,
-      `the chain of ${countText(decisions, 'decision')} is intact; no signature was checked, so it proves nothing about who wrote it: give --key`,
-    ];
-  return [
-    ...lines,
-    `the chain of ${countText(decisions, 'decision')} is intact, and ${countText(checkpoints, 'signed checkpoint')} ${checkpoints === 1 ? 'covers' : 'cover'} it`,
-    ...logs
-      .filter(({ last, signed }) => signed < last)
-      .map(
-        ({ log, last, signed }) =>
-          `${last - signed} decisions are unsigned: no signature covers decisions ${signed + 1} to ${last} of log ${log}`,
-      ),
-  ];
 }

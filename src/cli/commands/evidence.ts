@@ -67,7 +67,7 @@ async function report(options: Options, cli: Cli): Promise<void> {
       checked.fault === undefined &&
       signaturesChecked &&
       checked.logs.every(({ signed, last }) => signed >= last) &&
-      doubtsOf(checked, signaturesChecked, 0).length === 0,
+      [...doubtsOf(checked, signaturesChecked, 0)].length === 0,
   };
   const files = evidenceFiles(evidence, integrity, {
     accessText,

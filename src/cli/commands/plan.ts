@@ -106,6 +106,7 @@ async function show(sides: CurrentState, options: Options, cli: Cli): Promise<vo
   const breakGlass = world.breakGlass.all.map((each) => toBreakGlassView(each, mapping, now));
   const doubt = isOfOtherMapping(plan, mapping, daemon) ? [WITHOUT_RECORDS] : [];
   const notes = await manifestNotes(plan, sides.consul, cli.signal);
+  const remarks = [...doubt, ...manifestTexts(notes)].map(printable);
   if (options.json) {
     const reach = await readReach();
     cli.screen.json({
@@ -116,13 +117,11 @@ async function show(sides: CurrentState, options: Options, cli: Cli): Promise<vo
       ...(notes === undefined ? {} : { manifests: notes }),
     });
   } else if (options.format === 'markdown')
-    cli.screen.line(
-      [planMarkdown(plan, mapping, assumed), ...doubt, ...manifestTexts(notes).map(printable)].join('\n\n'),
-    );
+    cli.screen.line([planMarkdown(plan, mapping, assumed), ...remarks].join('\n\n'));
   else {
     const reach = await readReach();
     printPlan(plan, mapping, known, cli.screen, assumed);
-    for (const text of [...doubt, ...manifestTexts(notes)]) cli.screen.line(printable(text));
+    for (const text of remarks) cli.screen.line(text);
     printReach(reach, cli.screen);
     for (const each of breakGlass) cli.screen.line(printable(`break-glass: ${breakGlassLine(each)}`));
   }
