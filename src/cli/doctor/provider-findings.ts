@@ -106,20 +106,18 @@ function webhookFinding(name: string, known: KnownHealth, now: number): Finding 
 }
 
 /** An API with a mistyped name, or one that was deleted, opens nothing. */
-function apiFindings(
+function* apiFindings(
   { name, apis = [] }: ProviderSettings,
   clients: readonly OAuthClient[],
-): readonly Finding[] {
+): Iterable<Finding> {
   const held = new Set(clients.flatMap(({ grants }) => grants.map(({ api }) => api)));
   const unheld = apis.filter((api) => !held.has(api));
-  if (unheld.length === 0) return [];
-  return [
-    warning(
+  if (unheld.length > 0)
+    yield warning(
       `provider.${name}.apis`,
       `no client of provider ${name} holds a scope of ${unheld.join(', ')}, so this API opens nothing`,
       'if a client should, check that the API exists, and write it under apis exactly as the provider names it',
-    ),
-  ];
+    );
 }
 
 /** Nothing else reports a group with a mistyped name, which admits nobody. */
@@ -157,20 +155,18 @@ async function memberFindings(
 }
 
 /** Consul refuses a token that names the group differently than the mapping, and does not say why. */
-function groupClaimFindings({ name, kind }: ProviderSettings, { mapping }: WorldState): readonly Finding[] {
+function* groupClaimFindings({ name, kind }: ProviderSettings, { mapping }: WorldState): Iterable<Finding> {
   const rules = rulesOfGroups(mapping, name);
   const provider = mapping.acl.providers.get(name);
-  if (rules.length === 0 || provider === undefined) return [];
+  if (rules.length === 0 || provider === undefined) return;
   const claims = rules.map((rule) => claimText(groupClaim(rule, provider)));
   const [hint] = rules.flatMap((rule) => groupHint(kind, rule) ?? []);
   const aud = claimText({ claim: 'aud', must: 'contain', value: provider.audience ?? '' });
-  return [
-    notice(
-      `provider.${name}.group-claims`,
-      `doctor sees no tokens: a person of provider ${name} logs in to Consul only if in the access token ${aud} and, by group, ${namesText(claims)}`,
-      `compare that with the payload of a person's access token; scopemesh explain --person ${name}/SUBJECT prints all conditions${hint === undefined ? '' : `. ${hint}`}`,
-    ),
-  ];
+  yield notice(
+    `provider.${name}.group-claims`,
+    `doctor sees no tokens: a person of provider ${name} logs in to Consul only if in the access token ${aud} and, by group, ${namesText(claims)}`,
+    `compare that with the payload of a person's access token; scopemesh explain --person ${name}/SUBJECT prints all conditions${hint === undefined ? '' : `. ${hint}`}`,
+  );
 }
 
 /** The missing permissions, by their names at the provider. */

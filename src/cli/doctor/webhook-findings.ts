@@ -54,43 +54,33 @@ function faultOf({ protocol, hostname, port }: URL): Promise<string | undefined>
   });
 }
 
-function stateFindings(
+function* stateFindings(
   { name, state, failing, deadLetters }: WebhookStatus,
   now: number,
-): readonly Finding[] {
+): Iterable<Finding> {
   const retry = `scopemesh webhooks retry ${name}`;
-  const findings: Finding[] = [];
   if (state === 'disabled')
-    findings.push(
-      warning(
-        'webhook.disabled',
-        `the webhook ${name} is disabled, because its receiver answered 410 Gone`,
-        `remove it from decisions.webhooks, or correct the receiver and run ${retry}`,
-      ),
+    yield warning(
+      'webhook.disabled',
+      `the webhook ${name} is disabled, because its receiver answered 410 Gone`,
+      `remove it from decisions.webhooks, or correct the receiver and run ${retry}`,
     );
   if (state === 'unreadable')
-    findings.push(
-      warning(
-        'webhook.unreadable',
-        `what the store has of the webhook ${name} cannot be read, and nothing is sent`,
-        'give the webhook a new name; it begins with the next decision',
-      ),
+    yield warning(
+      'webhook.unreadable',
+      `what the store has of the webhook ${name} cannot be read, and nothing is sent`,
+      'give the webhook a new name; it begins with the next decision',
     );
   if (failing !== null)
-    findings.push(
-      warning(
-        'webhook.failing',
-        `the webhook ${name} has waited for ${durationText((now - Date.parse(failing.since)) / 1000)}: ${failing.attempts} attempts failed, the last with: ${failing.error}`,
-        `correct the receiver, then run ${retry}`,
-      ),
+    yield warning(
+      'webhook.failing',
+      `the webhook ${name} has waited for ${durationText((now - Date.parse(failing.since)) / 1000)}: ${failing.attempts} attempts failed, the last with: ${failing.error}`,
+      `correct the receiver, then run ${retry}`,
     );
   if (deadLetters.length > 0)
-    findings.push(
-      warning(
-        'webhook.dead',
-        `the webhook ${name} gave up ${deadLetters.length} events`,
-        `see scopemesh webhooks; send them again with ${retry}, or forget them with scopemesh webhooks drop ${name} ID`,
-      ),
+    yield warning(
+      'webhook.dead',
+      `the webhook ${name} gave up ${deadLetters.length} events`,
+      `see scopemesh webhooks; send them again with ${retry}, or forget them with scopemesh webhooks drop ${name} ID`,
     );
-  return findings;
 }
