@@ -12,7 +12,7 @@ import type { AclChange } from '../../plan/acl/acl-change.js';
 import { policyOf } from '../../plan/mode.js';
 import type { Change, Hold } from '../../plan/plan.js';
 import type { Cli } from '../cli.js';
-import { type DaemonClient, findDaemon, refusal } from '../daemon-client.js';
+import { type DaemonClient, findDaemon, otherVersion, refusal } from '../daemon-client.js';
 import { type CurrentState, withCurrentState } from '../load-current-state.js';
 import { NO_ANSWER, type OneShot, planShot, withOneShot } from '../one-shot.js';
 import { planSides } from '../plan-sides.js';
@@ -120,11 +120,9 @@ function requireLeader({ status, refusal: refused }: DaemonClient): void {
 
 function bodyOf(status: unknown): z.infer<typeof DaemonBody> {
   const body = DaemonBody.safeParse(status);
-  if (!body.success) throw refusal(OTHER_VERSION);
+  if (!body.success) throw otherVersion();
   return body.data;
 }
-
-const OTHER_VERSION = 'the running daemon has another version; restart it with this one';
 
 /** The daemon writes, each key in its turn. It publishes by itself. Throws ERR_INTERNAL for one with another mapping. */
 function toolsOfDaemon(daemon: DaemonClient, { world, acl }: CurrentState, cli: Cli): Tools {
@@ -138,7 +136,7 @@ function toolsOfDaemon(daemon: DaemonClient, { world, acl }: CurrentState, cli: 
       const subjects = [...subjectsOf(changes.slice(at, at + MAX_SUBJECTS))];
       const body = { user: cli.context.user, key: formatKey(key), subjects };
       const said = AdoptedBody.safeParse(await daemon.post('/api/adoptions', body, ANSWER_MS));
-      if (!said.success) throw refusal(OTHER_VERSION);
+      if (!said.success) throw otherVersion();
       adopted += said.data.adopted;
     }
     return adopted;

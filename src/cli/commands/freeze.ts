@@ -13,7 +13,7 @@ import {
 } from '../../operator/freezes.js';
 import { freezeText } from '../../plan/freeze.js';
 import type { Cli } from '../cli.js';
-import { findDaemon, refusal } from '../daemon-client.js';
+import { findDaemon, otherVersion, refusal } from '../daemon-client.js';
 import { parseFreeze } from '../freeze-view.js';
 import { withIdleStore, withStoreToRead } from '../one-shot.js';
 import { parseFor, parseReason } from '../option-values.js';
@@ -108,11 +108,10 @@ async function withFreeze(
   if (daemon !== undefined) {
     const post = async (verb: string, body: object) => {
       const answer = await daemon.post(`/api/freeze/${verb}`, { user, ...body });
-      if (answer === undefined)
-        throw refusal('the running daemon has another version; restart it with this one');
+      if (answer === undefined) throw otherVersion();
       return parseFreeze(answer);
     };
-    await use({
+    return use({
       async status() {
         if (daemon.refusal !== undefined) throw refusal(daemon.refusal);
         return parseFreeze(daemon.status);
@@ -121,7 +120,6 @@ async function withFreeze(
         post('start', { reason, forSeconds: forMs === undefined ? undefined : forMs / 1000 }),
       end: (reason) => post('end', { reason }),
     });
-    return;
   }
   await openStore(config, cli, (deps) =>
     use({

@@ -4,7 +4,7 @@ import { METHOD } from '../../operator/stored-break-glass.js';
 import type { BreakGlassView } from '../../plan/break-glass-view.js';
 import { breakGlassLine, parseBreakGlassAnswer, parseBreakGlasses } from '../break-glass-view.js';
 import type { Cli } from '../cli.js';
-import { type DaemonClient, findDaemon, refusal } from '../daemon-client.js';
+import { type DaemonClient, findDaemon, otherVersion, refusal } from '../daemon-client.js';
 import { parseFor, parseReason } from '../option-values.js';
 import { printable } from '../terminal/screen.js';
 
@@ -19,7 +19,6 @@ interface Options {
 
 const NO_DAEMON =
   'no daemon of this configuration runs on this machine, and only the daemon that leads opens and ends a break-glass grant; start scopemesh run, or run this command on the machine of the leader';
-const OTHER_VERSION = 'the running daemon has another version; restart it with this one';
 
 export function addGrant(program: Command, cli: Cli): void {
   const grant = program
@@ -95,7 +94,7 @@ async function ask(source: string, destination: string, options: Options, cli: C
     ...(duringFreeze === undefined ? {} : { duringFreeze }),
   };
   const answer = parseBreakGlassAnswer(await daemon.post('/api/break-glass', body));
-  if (answer === undefined) throw refusal(OTHER_VERSION);
+  if (answer === undefined) throw otherVersion();
   if (options.json) return cli.screen.json(answer);
   cli.screen.line(printable(breakGlassLine(answer.grant)));
   if (answer.grant.state === 'asked')
@@ -110,7 +109,7 @@ async function list({ json }: Pick<Options, 'json'>, cli: Cli): Promise<void> {
   const daemon = await runningDaemon(cli);
   if (daemon.refusal !== undefined) throw refusal(daemon.refusal);
   const grants = parseBreakGlasses(daemon.status);
-  if (grants === undefined) throw refusal(OTHER_VERSION);
+  if (grants === undefined) throw otherVersion();
   if (json) return cli.screen.json({ grants });
   if (grants.length === 0) cli.screen.line('no break-glass grant is open');
   for (const each of grants) cli.screen.line(printable(breakGlassLine(each)));
@@ -122,7 +121,7 @@ async function end(id: string, { reason, json }: Pick<Options, 'reason' | 'json'
   const said = await daemon.post(path, { user: cli.context.user, reason });
   if (said === undefined) throw refusal(`no break-glass grant has the ID ${id}; it may be over`);
   const grant: BreakGlassView | undefined = parseBreakGlassAnswer(said)?.grant;
-  if (grant === undefined) throw refusal(OTHER_VERSION);
+  if (grant === undefined) throw otherVersion();
   if (json) cli.screen.json({ grant });
   else cli.screen.line(printable(breakGlassLine(grant)));
 }
