@@ -8,7 +8,7 @@ import { refusal } from '../daemon-client.js';
 import { type DaemonOrStoreActions, withDaemonOrStore } from '../daemon-or-store.js';
 import { printable } from '../terminal/screen.js';
 import { printWebhooks } from '../terminal/webhook-text.js';
-import { readWebhookStatus, WEBHOOK_STATUS, type WebhookStatus } from '../webhook-status.js';
+import { readWebhookStatus, WEBHOOKS_BODY, type WebhookStatus } from '../webhook-status.js';
 import { addWebhooksTest, webhookOf } from './webhooks-test.js';
 
 interface Options {
@@ -24,7 +24,6 @@ interface Webhooks {
   drop(name: string, id: string): Promise<boolean>;
 }
 
-const StatusBody = z.object({ webhooks: z.array(WEBHOOK_STATUS) });
 const Retried = z.object({ ids: z.array(z.string()) });
 
 export function addWebhooks(program: Command, cli: Cli): void {
@@ -120,7 +119,7 @@ const NOT_THERE = 'the webhook neither gave this event up nor waits for it';
 
 async function withWebhooks(cli: Cli, use: (webhooks: Webhooks) => Promise<void>): Promise<void> {
   const { user } = cli.context;
-  const actions: DaemonOrStoreActions<z.output<typeof StatusBody>, Webhooks> = {
+  const actions: DaemonOrStoreActions<z.output<typeof WEBHOOKS_BODY>, Webhooks> = {
     ofDaemon: (daemon, { webhooks }) => ({
       statuses: webhooks,
       async retry(name, ids) {
@@ -136,7 +135,7 @@ async function withWebhooks(cli: Cli, use: (webhooks: Webhooks) => Promise<void>
       drop: (name, id) => dropEvent(new WebhookStore(keyValues, name), id),
     }),
   };
-  await withDaemonOrStore(cli, StatusBody, actions, use);
+  await withDaemonOrStore(cli, WEBHOOKS_BODY, actions, use);
 }
 
 const OTHER_FILE = 'the running daemon has no webhook of this name: restart it with this configuration file';

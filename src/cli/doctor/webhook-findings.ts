@@ -1,13 +1,11 @@
 import { connect, isIP } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { z } from 'zod';
 import type { Config, WebhookSettings } from '../../../config/config.js';
 import { durationText } from '../terminal/duration-text.js';
-import { WEBHOOK_STATUS, type WebhookStatus } from '../webhook-status.js';
+import { WEBHOOKS_BODY, type WebhookStatus } from '../webhook-status.js';
 import { type Finding, ok, warning } from './finding.js';
 
 const TIMEOUT_MS = 5_000;
-const StatusBody = z.object({ webhooks: z.array(WEBHOOK_STATUS) });
 
 /**
  * Whether each receiver can be reached from here, and what it has not taken. `status`: of the running daemon, if it shows
@@ -18,7 +16,7 @@ export async function webhookFindings(
   status: unknown,
   now: number,
 ): Promise<readonly Finding[]> {
-  const known = StatusBody.safeParse(status).data?.webhooks ?? [];
+  const known = WEBHOOKS_BODY.safeParse(status).data?.webhooks ?? [];
   const findings = decisions.webhooks.map(async (webhook): Promise<readonly Finding[]> => {
     const state = known.find(({ name }) => name === webhook.name);
     return [await reachFinding(webhook), ...(state === undefined ? [] : stateFindings(state, now))];
