@@ -1,4 +1,4 @@
-import type { Decision } from '../model/decision.js';
+import type { Decision, Resource } from '../model/decision.js';
 import type { Residual } from '../model/residual.js';
 import type { ActualAccess } from '../plan/plan.js';
 import { isOpen, toAccess } from './content.js';
@@ -14,12 +14,16 @@ export interface Citation {
   readonly detail?: string;
 }
 
-/** An edge that the trail shows open, or perhaps open. */
-export interface TrailEdge {
+/** Which edge it is. */
+export interface EdgePlace {
   readonly source: string;
   readonly destination: string;
   readonly namespace: string;
   readonly partition: string;
+}
+
+/** An edge that the trail shows open, or perhaps open. */
+export interface TrailEdge extends EdgePlace {
   readonly access: ActualAccess;
   readonly client?: NonNullable<Decision['client']>;
   readonly scopes: readonly string[];
@@ -43,13 +47,10 @@ export interface TrailEdge {
 /** Undefined for what is not an edge. Closed edges are edges too: `isPossiblyOpen` says which to show. */
 export function toEdge(state: SubjectState): TrailEdge | undefined {
   const { resource, content, decision, since, client, scopes, uncertain, held, basis } = state;
-  const { kind, source, destination, namespace = 'default', partition = 'default' } = resource;
-  if (kind !== 'intention' || source === undefined || destination === undefined) return undefined;
+  const place = placeOf(resource);
+  if (place === undefined) return undefined;
   return {
-    source,
-    destination,
-    namespace,
-    partition,
+    ...place,
     access: toAccess(content),
     ...(client === undefined ? {} : { client }),
     scopes,
@@ -61,6 +62,18 @@ export function toEdge(state: SubjectState): TrailEdge | undefined {
     ...(uncertain === undefined ? {} : { possible: toAccess(uncertain.after), undecided: cite(uncertain) }),
     ...(held === undefined ? {} : { held: cite(held) }),
   };
+}
+
+/** The two services of an edge; undefined for what is not an edge. */
+export function placeOf({
+  kind,
+  source,
+  destination,
+  namespace = 'default',
+  partition = 'default',
+}: Resource): EdgePlace | undefined {
+  if (kind !== 'intention' || source === undefined || destination === undefined) return undefined;
+  return { source, destination, namespace, partition };
 }
 
 /** In doubt an edge counts as open: an answer must not hide access. */

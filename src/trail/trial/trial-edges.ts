@@ -3,7 +3,7 @@ import type { ServiceName } from '../../model/intention.js';
 import { covers } from '../../plan/access.js';
 import type { ActualAccess } from '../../plan/plan.js';
 import { asAccess, isOpen } from '../content.js';
-import type { Citation } from '../edge.js';
+import type { Citation, EdgePlace } from '../edge.js';
 import { type Effective, effectiveOurs, effectiveWithout, isSelected, type MeshNow } from './mesh-now.js';
 import type { PlannedEdge } from './planned-edge.js';
 import type { PlannedHistory, PlannedPeriod } from './planned-history.js';
@@ -105,30 +105,16 @@ function toTrialEdge(planned: PlannedEdge, mesh: MeshNow): TrialEdge | undefined
 }
 
 /** What decides if scopemesh has this for the pair. */
-export function effectiveWith(
-  edge: Pick<PlannedEdge, 'source' | 'destination' | 'namespace' | 'partition'>,
-  ours: ActualAccess,
-  mesh: MeshNow,
-): Effective {
+export function effectiveWith(edge: EdgePlace, ours: ActualAccess, mesh: MeshNow): Effective {
   const { source, destination } = namesOf(edge);
   return ours === undefined
     ? effectiveWithout(mesh, source, destination)
     : effectiveOurs(mesh, source, destination, ours);
 }
 
-function namesOf({
-  source,
-  destination,
-  namespace,
-  partition,
-}: Pick<PlannedEdge, 'source' | 'destination' | 'namespace' | 'partition'>): {
-  readonly source: ServiceName;
-  readonly destination: ServiceName;
-} {
-  return {
-    source: { partition, namespace, name: source },
-    destination: { partition, namespace, name: destination },
-  };
+function namesOf({ source, destination, namespace, partition }: EdgePlace) {
+  const toName = (name: string): ServiceName => ({ partition, namespace, name });
+  return { source: toName(source), destination: toName(destination) };
 }
 
 /** In doubt a change narrows. */
