@@ -12,7 +12,6 @@ import { policyOf } from '../plan/mode.js';
 import type { SettledDecision } from '../queue/journal.js';
 import type { Store, StoreParts } from '../queue/store-parts.js';
 import { NO_FOLLOW_UPS, type ReconcilerDeps } from '../reconcile/deps.js';
-import type { FleetPlan } from '../reconcile/fleet-plan.js';
 import { readCurrentState } from '../reconcile/read-all.js';
 import { restoreMemory } from '../reconcile/restore.js';
 import type { Runtime } from '../runtime.js';
@@ -21,7 +20,6 @@ import type { ApplyLimit } from './apply-once.js';
 import type { Cli } from './cli.js';
 import { createCore } from './create-core.js';
 import { createLeases } from './create-lease.js';
-import { planSides } from './plan-sides.js';
 import { withProgress } from './terminal/progress.js';
 
 /** The tools of a command that writes instead of the daemon. */
@@ -100,11 +98,6 @@ export async function withOneShot<T>(
 /** Why a command cannot use the store. */
 export const NO_ANSWER =
   'a daemon holds the state directory but does not answer at http.admin, or at http.listen without one; correct the address, or stop the daemon';
-
-/** The whole plan, from what was last read. */
-export async function planShot({ deps }: Pick<OneShot, 'deps'>): Promise<FleetPlan> {
-  return planSides(deps, deps.clock);
-}
 
 /**
  * Calls `use` with a store that no daemon works with, and leads meanwhile: what a person decides there takes effect with the

@@ -14,7 +14,7 @@ import type { Change, Hold } from '../../plan/plan.js';
 import type { Cli } from '../cli.js';
 import { type DaemonClient, findDaemon, otherVersion, refusal } from '../daemon-client.js';
 import { type CurrentState, withCurrentState } from '../load-current-state.js';
-import { NO_ANSWER, type OneShot, planShot, withOneShot } from '../one-shot.js';
+import { NO_ANSWER, type OneShot, withOneShot } from '../one-shot.js';
 import { planSides } from '../plan-sides.js';
 import { aclChangeView, changeView, holdView } from '../plan-view.js';
 import { accessText } from '../terminal/access-text.js';
@@ -93,7 +93,7 @@ function toolsOfShot(shot: OneShot, { signal }: Cli): Tools {
     adopt: ({ destination, changes }) => adopt(destination, cause, deps, signal, subjectsOf(changes)),
     adoptAcl: ({ key, changes }) => adoptAcl({ key, subjects: subjectsOf(changes) }, cause, deps, signal),
     publish,
-    holdsAfter: async () => (await planShot(shot)).holds,
+    holdsAfter: async () => (await planSides(deps, deps.clock)).holds,
   };
 }
 

@@ -5,7 +5,8 @@ import { type FleetPlan, isAnythingToDo } from '../../reconcile/fleet-plan.js';
 import { applyOnce, type Failure } from '../apply-once.js';
 import type { Cli } from '../cli.js';
 import { manifestNotes, manifestTexts } from '../manifest-notes.js';
-import { type OneShot, planShot, withOneShot } from '../one-shot.js';
+import { type OneShot, withOneShot } from '../one-shot.js';
+import { planSides } from '../plan-sides.js';
 import { planDocument } from '../plan-view.js';
 import type { KnownHolds } from '../recorded-holds.js';
 import { confirm } from '../terminal/confirm.js';
@@ -51,7 +52,7 @@ Examples:
 
 async function apply(shot: OneShot, options: Options, cli: Cli): Promise<void> {
   const { deps, cause } = shot;
-  const planAll = () => planShot(shot);
+  const planAll = () => planSides(deps, deps.clock);
   const first = await planAll();
   if (!options.json) await show(first, deps, cli);
   const plan = options.yes ? first : await confirmed(first, planAll, shot, cli);
