@@ -82,16 +82,17 @@ Examples:
 
 async function ask(source: string, destination: string, options: Options, cli: Cli): Promise<void> {
   const daemon = await runningDaemon(cli);
-  const { method, path, duringFreeze, reason } = options;
+  const { method: methods, path, duringFreeze, reason } = options;
+  const { user } = cli.context;
   const body = {
-    user: cli.context.user,
+    user,
     source,
     destination,
     reason,
     forSeconds: options.for / 1000,
-    ...(method === undefined ? {} : { methods: method }),
-    ...(path === undefined ? {} : { path }),
-    ...(duringFreeze === undefined ? {} : { duringFreeze }),
+    methods,
+    path,
+    duringFreeze,
   };
   const answer = parseBreakGlassAnswer(await daemon.post('/api/break-glass', body));
   if (answer === undefined) throw otherVersion();

@@ -123,7 +123,7 @@ async function withWebhooks(cli: Cli, use: (webhooks: Webhooks) => Promise<void>
     ofDaemon: (daemon, { webhooks }) => ({
       statuses: webhooks,
       async retry(name, ids) {
-        const answer = await daemon.post('/api/webhooks/retry', { user, name, ...(ids && { ids }) });
+        const answer = await daemon.post('/api/webhooks/retry', { user, name, ids });
         if (answer === undefined) throw refusal(OTHER_FILE);
         return Retried.parse(answer).ids;
       },
