@@ -1,6 +1,7 @@
 import type { Trail } from '../decisions/trail.js';
 import { configError } from '../errors.js';
 import { compareText } from '../model/compare-text.js';
+import { definedFields } from '../model/defined-fields.js';
 import { covers, digest } from '../plan/access.js';
 import { limitsOf, openAnswer, type TrailAnswer } from './answer.js';
 import { asAccess, isOpen } from './content.js';
@@ -69,14 +70,7 @@ function toDiff(
   const edge = after ?? before;
   if (kind === undefined || edge === undefined) return undefined;
   const { source, destination } = edge;
-  return {
-    kind,
-    source,
-    destination,
-    ...(before === undefined ? {} : { before }),
-    ...(after === undefined ? {} : { after }),
-    decisions,
-  };
+  return { kind, source, destination, ...definedFields({ before, after }), decisions };
 }
 
 function kindOf(before: TrailEdge | undefined, after: TrailEdge | undefined): DiffKind | undefined {

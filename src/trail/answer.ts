@@ -1,5 +1,6 @@
 import type { Trail, TrailExtent } from '../decisions/trail.js';
 import { configError } from '../errors.js';
+import { definedFields } from '../model/defined-fields.js';
 import { isPossiblyOpen, type TrailEdge } from './edge.js';
 
 /** What every answer says of itself. */
@@ -61,14 +62,7 @@ export async function openAnswer(
     throw configError(
       `the trail begins at ${first}: older decisions were deleted (${isForgetful ? 'the retention of the topic' : 'decisions.keep'}); ask an export of that time`,
     );
-  return {
-    extent,
-    head: {
-      at,
-      ...(last === undefined ? {} : { asOf: last }),
-      ...(first === undefined ? {} : { trailBegins: first }),
-    },
-  };
+  return { extent, head: { at, ...definedFields({ asOf: last, trailBegins: first }) } };
 }
 
 /** The limits of an answer about edges. */

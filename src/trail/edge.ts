@@ -1,4 +1,5 @@
 import type { Decision, Resource } from '../model/decision.js';
+import { definedFields } from '../model/defined-fields.js';
 import type { Residual } from '../model/residual.js';
 import type { ActualAccess } from '../plan/plan.js';
 import { isOpen, toAccess } from './content.js';
@@ -82,12 +83,6 @@ export function isPossiblyOpen({ access, possible }: TrailEdge): boolean {
 }
 
 export function cite({ id, time, reason, principal, cause, detail }: Decision): Citation {
-  const by = principal ?? cause.principal;
-  return {
-    id,
-    time,
-    reason,
-    ...(by === undefined ? {} : { principal: by.id }),
-    ...(detail === undefined ? {} : { detail }),
-  };
+  const by = (principal ?? cause.principal)?.id;
+  return { id, time, reason, ...definedFields({ principal: by, detail }) };
 }

@@ -2,6 +2,7 @@ import type { Trail, TrailExtent } from '../../decisions/trail.js';
 import { configError } from '../../errors.js';
 import { compareText } from '../../model/compare-text.js';
 import type { Decision } from '../../model/decision.js';
+import { definedFields } from '../../model/defined-fields.js';
 import { openAnswer } from '../answer.js';
 import { isPossiblyOpen } from '../edge.js';
 import { readEdges, readSubjectStates } from '../read-subject-state.js';
@@ -125,11 +126,7 @@ async function review(
     for await (const state of readSubjectStates(trail, { prefix }, at)) {
       if (!isThere(state, state.content)) continue;
       const { client, person } = state;
-      found.push({
-        ...toObject(state),
-        ...(client === undefined ? {} : { client }),
-        ...(person === undefined ? {} : { person }),
-      });
+      found.push({ ...toObject(state), ...definedFields({ client, person }) });
     }
     return found;
   };
