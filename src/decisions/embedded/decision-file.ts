@@ -1,5 +1,6 @@
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import Database from 'libsql';
 import AsyncDatabase from 'libsql/promise';
 import { messageOf, SyncError } from '../../errors.js';
@@ -15,6 +16,9 @@ export interface StoredDecision {
   /** The CloudEvent as JSON. */
   readonly event: string;
 }
+
+/** A position with its event, or with what a query selects in the place of the event. */
+export type Row = Pick<StoredDecision, 'seq' | 'event'>;
 
 type Statement = Database.Statement<unknown[]>;
 
@@ -104,10 +108,8 @@ export class DecisionFile {
   }
 
   /** The decisions after `after`, oldest first. */
-  page(after: number, limit: number): readonly { readonly seq: number; readonly event: string }[] {
-    return this.#attempt(() =>
-      this.#page.all(after, limit).map((row) => ({ seq: integer(row, 'seq'), event: text(row, 'event') })),
-    );
+  page(after: number, limit: number): readonly Row[] {
+    return this.#attempt(() => this.#page.all(after, limit).map(toRow));
   }
 
   /** The newest position; 0 in an empty log. */
@@ -127,7 +129,7 @@ export class DecisionFile {
   lastDecision(): string | undefined {
     return this.#attempt(() => {
       const row = this.#lastDecision.get();
-      return row === undefined ? undefined : text(row, 'event');
+      return row === undefined ? undefined : textIn(row, 'event');
     });
   }
 
@@ -171,8 +173,7 @@ export class DecisionFile {
       const writer = this.#writer;
       const note: { run(...values: unknown[]): unknown } = await writer.prepare(NOTE);
       for (const [index, { id, time, subject, event }] of decisions.entries()) {
-        if (index % NOTES_IN_ONE_TURN === NOTES_IN_ONE_TURN - 1)
-          await new Promise((resolve) => setImmediate(resolve));
+        if (index % NOTES_IN_ONE_TURN === NOTES_IN_ONE_TURN - 1) await setImmediate();
         note.run(id, time, subject, event);
       }
       await writer.exec(APPEND);
@@ -205,7 +206,7 @@ export class DecisionFile {
       for (let deleted = 0; ; ) {
         const end = hasCheckpoints ? checkpoint : this.last();
         const rows = this.#oldest.all(IN_ONE_TURN);
-        const isOld = (row: unknown) => text(row, 'time') < time && integer(row, 'seq') < end;
+        const isOld = (row: unknown) => textIn(row, 'time') < time && integer(row, 'seq') < end;
         const kept = rows.findIndex((row) => !isOld(row));
         const old = kept === -1 ? rows : rows.slice(0, kept);
         const upTo = old.length === 0 ? undefined : integer(old.at(-1), 'seq');
@@ -219,7 +220,7 @@ export class DecisionFile {
           if (deleted > 0) await writer.exec(FORGET);
           return deleted;
         }
-        await new Promise((resolve) => setImmediate(resolve));
+        await setImmediate();
       }
     } catch (error) {
       throw unreachable(this.#path, error);
@@ -263,13 +264,18 @@ export function unreachable(path: string, error: unknown): SyncError {
   );
 }
 
+export function toRow(row: unknown): Row {
+  return { seq: integer(row, 'seq'), event: textIn(row, 'event') };
+}
+
 function integer(row: unknown, column: string): number {
   const value = field(row, column);
   if (typeof value !== 'number') throw new Error(`column ${column} holds no number`);
   return value;
 }
 
-function text(row: unknown, column: string): string {
+/** Throws an error for a row without such a text. */
+export function textIn(row: unknown, column: string): string {
   const value = field(row, column);
   if (typeof value !== 'string') throw new Error(`column ${column} holds no text`);
   return value;

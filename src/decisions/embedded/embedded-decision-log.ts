@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../../clock.js';
 import { invalidEvent, messageOf, SyncError } from '../../errors.js';
 import type { ChainLink, Decision } from '../../model/decision.js';
@@ -137,7 +138,7 @@ class EmbeddedDecisionLog implements DecisionLog {
       }
       if (page.length > 0) {
         // Pages are read at once, and a fast consumer never waits: others get their turn here.
-        await new Promise((resolve) => setImmediate(resolve));
+        await setImmediate();
         continue;
       }
       if (!follow) return;

@@ -2,11 +2,9 @@ import { join } from 'node:path';
 import Database from 'libsql';
 import { z } from 'zod';
 import { type Clock, isoInstant } from '../../clock.js';
-import { messageOf } from '../../errors.js';
-import type { Decision } from '../../model/decision.js';
 import type { Logger, Metrics } from '../../observe.js';
 import { isOwnedBy } from '../envelope.js';
-import { type LogParts, parseLogEvent } from '../log.js';
+import { type LogParts, parseStored } from '../log.js';
 import type { TopicIndex } from '../topic-index.js';
 import { DecisionFile, unreachable } from './decision-file.js';
 import { copyStartOf } from './topic-copy.js';
@@ -155,7 +153,7 @@ export class EmbeddedTopicIndex implements TopicIndex {
       begun = this.#options.clock.now();
     };
     for await (const { part, event } of events) {
-      const decision = this.#parse(event);
+      const decision = parseStored(event, this.#options.logger);
       if (decision === undefined) continue;
       const { id, time, subject, source, chain } = decision;
       if (!isOwnedBy(this.#options.owner, source)) continue;
@@ -168,15 +166,6 @@ export class EmbeddedTopicIndex implements TopicIndex {
     }
     if (batch.length > 0) await store();
     return firsts;
-  }
-
-  #parse(event: string): Decision | undefined {
-    try {
-      return parseLogEvent(event);
-    } catch (error) {
-      this.#options.logger.warn({ error: messageOf(error) }, 'skipped an event that is not a decision');
-      return undefined;
-    }
   }
 
   /** It was read before, and is in the index or was deleted from it. */

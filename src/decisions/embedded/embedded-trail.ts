@@ -1,21 +1,17 @@
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import Database from 'libsql';
 import { messageOf, SyncError } from '../../errors.js';
 import type { Decision } from '../../model/decision.js';
 import type { Logger } from '../../observe.js';
-import { parseLogEvent } from '../log.js';
+import { parseStored } from '../log.js';
 import type { HistoryOptions, Trail, TrailExtent, TrailParty } from '../trail.js';
-import { DecisionFile } from './decision-file.js';
+import { DecisionFile, type Row, toRow } from './decision-file.js';
 
 export interface EmbeddedTrailOptions {
   /** Where `decisions.db` lies. */
   readonly directory: string;
   readonly logger: Logger;
-}
-
-interface Row {
-  readonly seq: number;
-  readonly event: string;
 }
 
 /** Rows per turn of the event loop: a few milliseconds. */
@@ -69,7 +65,7 @@ class EmbeddedTrail implements Trail {
       const last = rows.at(-1);
       if (last === undefined) return;
       after = last.event;
-      await turn();
+      await setImmediate();
     }
   }
 
@@ -140,7 +136,7 @@ class EmbeddedTrail implements Trail {
       );
       waiting.push(...rows.filter(({ seq }) => seq >= first));
       after = rows.at(-1)?.event;
-      await turn();
+      await setImmediate();
     }
     waiting.sort((a, b) => a.seq - b.seq);
     for (let read = 1; ; read++) {
@@ -156,7 +152,7 @@ class EmbeddedTrail implements Trail {
         seq,
       ))
         wait(next);
-      if (read % PAGE === 0) await turn();
+      if (read % PAGE === 0) await setImmediate();
     }
   }
 
@@ -175,7 +171,7 @@ class EmbeddedTrail implements Trail {
       const last = rows.at(-1);
       if (last === undefined) return;
       before = last.seq;
-      await turn();
+      await setImmediate();
     }
   }
 
@@ -246,12 +242,7 @@ class EmbeddedTrail implements Trail {
   }
 
   #parse({ event }: Row): Decision | undefined {
-    try {
-      return parseLogEvent(event);
-    } catch (error) {
-      this.#logger.warn({ error: messageOf(error) }, 'skipped an event that is not a decision');
-      return undefined;
-    }
+    return parseStored(event, this.#logger);
   }
 
   #all(sql: string, ...values: readonly unknown[]): readonly Row[] {
@@ -275,16 +266,6 @@ class EmbeddedTrail implements Trail {
   }
 }
 
-function toRow(row: unknown): Row {
-  if (typeof row !== 'object' || row === null || !('seq' in row) || !('event' in row))
-    throw new Error('not a row');
-  const { seq, event } = row;
-  if (typeof seq !== 'number' || typeof event !== 'string') throw new Error('not a row');
-  return { seq, event };
-}
-
 function justBefore(at: string): string {
   return new Date(Date.parse(at) - 1).toISOString();
 }
-
-const turn = () => new Promise((resolve) => setImmediate(resolve));
