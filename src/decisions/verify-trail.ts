@@ -115,7 +115,7 @@ export class TrailVerification {
 
   #addCheckpoint(checkpoint: StoredCheckpoint): void {
     const { log, note, tree } = checkpoint;
-    const noteDigest = digest(note);
+    const noteDigest = hash('sha256', note, 'base64');
     const isKnown = this.#checked.has(noteDigest);
     const known = { end: this.#end, tree: this.#tree, verifiers: this.#verifiers, isKnown };
     const fault = checkpointFault(checkpoint, known);
@@ -155,10 +155,6 @@ export class TrailVerification {
 
 function at(position: number, fault: Omit<TrailFault, 'position'>): Found {
   return { fault: () => ({ position, ...fault }) };
-}
-
-function digest(note: string): string {
-  return hash('sha256', note, 'base64');
 }
 
 function decisionFault(

@@ -199,7 +199,7 @@ async function withRulings(
 ): Promise<void> {
   const daemon = await findDaemon(config, cli.signal);
   if (daemon !== undefined) {
-    await use({
+    return use({
       // The daemon makes the principal of the user.
       async onHold(id, verdict, _by, override) {
         const path = `/api/holds/${encodeURIComponent(id)}/${verdict}`;
@@ -217,7 +217,6 @@ async function withRulings(
         return { kind: needsSecond(said) ? 'first' : 'ruled', hold: { subject } };
       },
     });
-    return;
   }
   await withIdleStore(config, cli, async (deps) => {
     // After the loss of a store the quarantine is only in Consul.
