@@ -100,7 +100,7 @@ export const NO_ANSWER =
   'a daemon holds the state directory but does not answer at http.admin, or at http.listen without one; correct the address, or stop the daemon';
 
 /**
- * Calls `use` with a store that no daemon works with, and leads meanwhile: what a person decides there takes effect with the
+ * Calls `use` with a store that no daemon works with, and leads meanwhile unless `leads` is false: what a person decides there takes effect with the
  * next daemon. A daemon that still lives unnoticed shows in Consul, or loses the store: it would never read what is written.
  * Throws ERR_STATE_LOCKED if a daemon holds the store, ERR_LEASE_HELD if one leads elsewhere.
  */
@@ -108,56 +108,38 @@ export async function withIdleStore(
   config: Config,
   cli: Cli,
   use: (deps: ReconcilerDeps) => Promise<void>,
-): Promise<void> {
-  await openIdleStore(config, cli, async ({ consul, store }, runtime) => {
-    const { term, end } = await leadIdle(config, cli, { consul, store }, runtime);
-    try {
-      const led = store.lead(term.leader.epoch, () => {});
-      const parts = { consul: guardConsul(consul, term), providers: [], store: led };
-      await use(createCore(config, parts, runtime).deps);
-    } finally {
-      await end().catch((error: unknown) => cli.screen.warn(messageOf(error)));
-    }
-  });
-}
-
-/** The same for a command that changes nothing: it does not lead. */
-export async function withStoreToRead(
-  config: Config,
-  cli: Cli,
-  use: (deps: ReconcilerDeps) => Promise<void>,
-): Promise<void> {
-  await openIdleStore(config, cli, (parts, runtime) =>
-    use(createCore(config, { ...parts, providers: [] }, runtime).deps),
-  );
-}
-
-interface IdleStore {
-  readonly consul: Consul;
-  readonly store: Store;
-}
-
-async function openIdleStore(
-  config: Config,
-  cli: Cli,
-  use: (parts: IdleStore, runtime: Runtime) => Promise<void>,
+  /** False for a command that changes nothing. */
+  leads = true,
 ): Promise<void> {
   const runtime = cli.runtime(true);
   const { adapters } = cli.context;
   const store = await openStoreAlone(adapters, config, runtime, NO_ANSWER);
   const consul = await adapters.openConsul(config.consul, config.owner, runtime);
+  const useCore = (parts: { readonly consul: Consul; readonly store: StoreParts }) =>
+    use(createCore(config, { ...parts, providers: [] }, runtime).deps);
   try {
     await store.queue.check();
     const lease = await store.fence.read();
     if (lease?.isAlive === true) throw ledOnOtherMachine(lease.leader);
-    await use({ consul, store }, runtime);
+    if (!leads) return await useCore({ consul, store });
+    const { term, end } = await leadIdle(config, cli, { consul, store }, runtime);
+    try {
+      await useCore({ consul: guardConsul(consul, term), store: store.lead(term.leader.epoch, () => {}) });
+    } finally {
+      await end().catch((error: unknown) => cli.screen.warn(messageOf(error)));
+    }
   } finally {
     await consul.close();
     await store.close();
   }
 }
 
-async function leadIdle(config: Config, cli: Cli, parts: IdleStore, runtime: Runtime): Promise<CommandTerm> {
+async function leadIdle(
+  config: Config,
+  cli: Cli,
+  parts: { readonly consul: Consul; readonly store: Store },
+  runtime: Runtime,
+): Promise<CommandTerm> {
   try {
     const leases = await createLeases(config, parts, runtime, () => undefined);
     return await leadOnce(leases(config.mode), runtime, cli.signal);

@@ -15,7 +15,7 @@ import { freezeText } from '../../plan/freeze.js';
 import type { Cli } from '../cli.js';
 import { findDaemon, otherVersion, refusal } from '../daemon-client.js';
 import { parseFreeze } from '../freeze-view.js';
-import { withIdleStore, withStoreToRead } from '../one-shot.js';
+import { withIdleStore } from '../one-shot.js';
 import { parseFor, parseReason } from '../option-values.js';
 import { printable } from '../terminal/screen.js';
 
@@ -49,7 +49,7 @@ export function addFreeze(program: Command, cli: Cli): void {
     .option('--json', 'print one JSON document: freeze, which is null without one')
     .addHelpText('after', '\nExit status: 0; 1 on error.')
     .action((options: Pick<Options, 'json'>) =>
-      withFreeze(cli, async (control) => print(await control.status(), options, cli), withStoreToRead),
+      withFreeze(cli, async (control) => print(await control.status(), options, cli), false),
     );
   freeze
     .command('start')
@@ -100,7 +100,7 @@ function print(freeze: Freeze | undefined, { json }: Pick<Options, 'json'>, cli:
 async function withFreeze(
   cli: Cli,
   use: (control: FreezeControl) => Promise<void>,
-  openStore: typeof withIdleStore = withIdleStore,
+  changes = true,
 ): Promise<void> {
   const config = await cli.openConfig();
   const { user } = cli.context;
@@ -121,12 +121,16 @@ async function withFreeze(
       end: (reason) => post('end', { reason }),
     });
   }
-  await openStore(config, cli, (deps) =>
-    use({
-      status: () => readFreeze(deps),
-      start: (request) => startFreeze(request, systemUser(user), deps),
-      end: async (reason) => leftAfter(await endFreeze(reason, systemUser(user), deps)),
-    }),
+  await withIdleStore(
+    config,
+    cli,
+    (deps) =>
+      use({
+        status: () => readFreeze(deps),
+        start: (request) => startFreeze(request, systemUser(user), deps),
+        end: async (reason) => leftAfter(await endFreeze(reason, systemUser(user), deps)),
+      }),
+    changes,
   );
 }
 
