@@ -1,7 +1,7 @@
 import type { Config, ProviderSettings } from '../../../config/config.js';
 import { abortAfter } from '../../clock.js';
 import { messageOf } from '../../errors.js';
-import type { Directory } from '../../identity/directory.js';
+import type { Directory, DirectorySnapshot } from '../../identity/directory.js';
 import type { OAuthClient } from '../../model/client.js';
 import { groupsOf, rulesOfGroups } from '../../plan/acl/plan-people.js';
 import type { Runtime } from '../../runtime.js';
@@ -36,31 +36,12 @@ export async function providerFindings(
   let isRead = true;
   try {
     const read = world.beginRead();
-    const { clients, unreadable } = await directory.readAll(signal);
+    const snapshot = await directory.readAll(signal);
+    const { clients, unreadable } = snapshot;
     world.putDirectory(name, clients, read, clock.now(), unreadable);
     findings.push(
       ok(`provider.${name}`, `provider ${name} can be read completely: ${clients.length} clients`),
-    );
-    const [first] = unreadable;
-    if (first !== undefined)
-      findings.push(
-        warning(
-          `provider.${name}.unreadable`,
-          `${unreadable.length} clients of provider ${name} cannot be read, so they gain nothing; for example ${JSON.stringify(first.clientId ?? '(no readable id)')}: ${first.why}`,
-          'correct these records at the identity provider',
-        ),
-      );
-    const { length } = clients.filter((client) => client.attributes['consul-services'] !== undefined);
-    if (config.services.claims === 'confirmed' && length === 0)
-      findings.push(
-        warning(
-          `provider.${name}.confirmations`,
-          `no client of provider ${name} names a service, so no claim counts (services.claims: confirmed)`,
-          'give each client the attribute consul-services with the names of its services',
-        ),
-      );
-    findings.push(
-      ...apiFindings(settings, clients),
+      ...clientFindings(settings, config, snapshot),
       ...(await memberFindings(directory, world, signal)),
       ...groupClaimFindings(settings, world),
     );
@@ -105,12 +86,27 @@ function webhookFinding(name: string, known: KnownHealth, now: number): Finding 
   return ok(id, `provider ${name} sends its events to ${url}; last event: ${age} ago`);
 }
 
-/** An API with a mistyped name, or one that was deleted, opens nothing. */
-function* apiFindings(
+function* clientFindings(
   { name, apis = [] }: ProviderSettings,
-  clients: readonly OAuthClient[],
+  config: Config,
+  { clients, unreadable }: DirectorySnapshot,
 ): Iterable<Finding> {
+  const [first] = unreadable;
+  if (first !== undefined)
+    yield warning(
+      `provider.${name}.unreadable`,
+      `${unreadable.length} clients of provider ${name} cannot be read, so they gain nothing; for example ${JSON.stringify(first.clientId ?? '(no readable id)')}: ${first.why}`,
+      'correct these records at the identity provider',
+    );
+  const namesService = ({ attributes }: OAuthClient) => attributes['consul-services'] !== undefined;
+  if (config.services.claims === 'confirmed' && !clients.some(namesService))
+    yield warning(
+      `provider.${name}.confirmations`,
+      `no client of provider ${name} names a service, so no claim counts (services.claims: confirmed)`,
+      'give each client the attribute consul-services with the names of its services',
+    );
   const held = new Set(clients.flatMap(({ grants }) => grants.map(({ api }) => api)));
+  // An API with a mistyped name, or one that was deleted, opens nothing.
   const unheld = apis.filter((api) => !held.has(api));
   if (unheld.length > 0)
     yield warning(
