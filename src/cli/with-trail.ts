@@ -1,7 +1,7 @@
-import type { Command } from 'commander';
 import type { Trail } from '../decisions/trail.js';
 import { configError, messageOf, SyncError } from '../errors.js';
 import type { Cli } from './cli.js';
+import type { DocumentedCommand } from './documented-command.js';
 import { hasDecisionLog } from './has-decision-log.js';
 import { parseInstant } from './instant.js';
 import { printable } from './terminal/screen.js';
@@ -17,13 +17,13 @@ export interface AtOptions extends TrailOptions {
   readonly at?: string;
 }
 
-export function withTrailOptions(command: Command): Command {
+export function withTrailOptions(command: DocumentedCommand): DocumentedCommand {
   return command
     .option('--from-topic', 'read the whole Kafka topic first, and not the local index')
     .option('--json', 'print one JSON document');
 }
 
-export function withAt(command: Command): Command {
+export function withAt(command: DocumentedCommand): DocumentedCommand {
   return withTrailOptions(
     command.option(
       '--at <when>',

@@ -1,13 +1,13 @@
-import type { Command } from 'commander';
 import { accessDiff, type DiffKind, type EdgeDiff } from '../../trail/access-diff.js';
 import type { Cli } from '../cli.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { instantIn, parseInstant } from '../instant.js';
 import { accessText } from '../terminal/access-text.js';
 import { type Colors, printable } from '../terminal/screen.js';
 import { citation, edgeName, printLimits } from '../terminal/trail-text.js';
 import { type TrailOptions, withTrail, withTrailOptions } from '../with-trail.js';
 
-export function addAccess(program: Command, cli: Cli): void {
+export function addAccess(program: DocumentedCommand, cli: Cli): void {
   const access = program
     .command('access')
     .summary('compare who may call whom at two instants')
@@ -20,13 +20,10 @@ export function addAccess(program: Command, cli: Cli): void {
     )
     .argument('<from>', 'an instant (2026-01-31T12:00:00Z) or an age (10m, 2h, 1d)', parseInstant)
     .argument('[to]', 'the same; default: now', parseInstant)
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Examples:
   scopemesh access diff 1d
-  scopemesh access diff 2026-01-01T00:00:00Z 2026-02-01T00:00:00Z --json`,
-    )
+  scopemesh access diff 2026-01-01T00:00:00Z 2026-02-01T00:00:00Z --json`)
     .action(async (from: string, until: string | undefined, options: TrailOptions) => {
       const answer = await withTrail(cli, options, async (trail) =>
         accessDiff(trail, from, await instantIn(trail, until)),

@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import { z } from 'zod';
 import { systemClock } from '../../clock.js';
 import { messageOf } from '../../errors.js';
@@ -13,6 +12,7 @@ import { policyOf } from '../../plan/mode.js';
 import type { Change, Hold } from '../../plan/plan.js';
 import type { Cli } from '../cli.js';
 import { type DaemonClient, findDaemon, otherVersion, refusal } from '../daemon-client.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { type CurrentState, withCurrentState } from '../load-current-state.js';
 import { NO_ANSWER, type OneShot, withOneShot } from '../one-shot.js';
 import { planSides } from '../plan-sides.js';
@@ -27,7 +27,7 @@ interface Options {
   readonly yes?: true;
 }
 
-export function addAdopt(program: Command, cli: Cli): void {
+export function addAdopt(program: DocumentedCommand, cli: Cli): void {
   program
     .command('adopt')
     .summary('adopt unmarked intentions and ACL objects that already match the desired state')
@@ -39,16 +39,13 @@ export function addAdopt(program: Command, cli: Cli): void {
     )
     .option('-y, --yes', 'do not ask')
     .option('--json', 'print one JSON document; needs --yes if there is something to write')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Exit status: 0; 1 on error or if you answer no.
 
 Examples:
   scopemesh plan     # shows holds; ForeignSource, ForeignObject and MarkLost may be adoptable
   scopemesh adopt
-  scopemesh adopt --yes --json`,
-    )
+  scopemesh adopt --yes --json`)
     .action((options: Options) => adoptAll(options, cli));
 }
 

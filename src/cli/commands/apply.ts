@@ -1,9 +1,9 @@
-import type { Command } from 'commander';
 import { messageOf } from '../../errors.js';
 import { holdKey } from '../../plan/holds.js';
 import { type FleetPlan, isAnythingToDo } from '../../reconcile/fleet-plan.js';
 import { applyOnce, type Failure } from '../apply-once.js';
 import type { Cli } from '../cli.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { manifestNotes, manifestTexts } from '../manifest-notes.js';
 import { type OneShot, withOneShot } from '../one-shot.js';
 import { planSides } from '../plan-sides.js';
@@ -22,7 +22,7 @@ interface Options {
   readonly yes?: true;
 }
 
-export function addApply(program: Command, cli: Cli): void {
+export function addApply(program: DocumentedCommand, cli: Cli): void {
   program
     .command('apply')
     .summary('make Consul match the identity provider once, after asking')
@@ -32,15 +32,12 @@ export function addApply(program: Command, cli: Cli): void {
     )
     .option('-y, --yes', 'do not ask')
     .option('--json', 'print one JSON document; needs --yes if there is something to write')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Exit status: 0; 3 if some changes are held; 1 on error or if you answer no.
 
 Examples:
   scopemesh apply
-  scopemesh apply --yes --json | jq .summary`,
-    )
+  scopemesh apply --yes --json | jq .summary`)
     .action((options: Options) =>
       withOneShot(
         cli,

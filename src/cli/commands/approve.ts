@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import type { Config } from '../../../config/config.js';
 import { messageOf } from '../../errors.js';
 import { type Principal, systemUser } from '../../model/cause.js';
@@ -17,6 +16,7 @@ import type { ClientId } from '../../plan/world.js';
 import type { RecordedHold } from '../../queue/journal.js';
 import type { Cli } from '../cli.js';
 import { findDaemon, refusal } from '../daemon-client.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { hasDecisionLog } from '../has-decision-log.js';
 import { withIdleStore } from '../one-shot.js';
 import { printable } from '../terminal/screen.js';
@@ -36,7 +36,7 @@ interface Ruled {
   readonly waits?: string;
 }
 
-export function addApprove(program: Command, cli: Cli): void {
+export function addApprove(program: DocumentedCommand, cli: Cli): void {
   const add = (verdict: RulingVerdict, summary: string, description: string, help: string) =>
     program
       .command(verdict)
@@ -44,7 +44,7 @@ export function addApprove(program: Command, cli: Cli): void {
       .description(description)
       .argument('<id...>', 'IDs of held decisions, as scopemesh plan and decisions list print them')
       .option('--json', 'print one JSON document')
-      .addHelpText('after', help)
+      .endHelp(help)
       .action((ids: readonly string[], options: Options) => ruleOnAll(ids, verdict, options, cli));
   add(
     'approve',

@@ -1,6 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { addAbortSignal, Readable } from 'node:stream';
-import type { Command } from 'commander';
 import { createWitness, type Witness } from '../../decisions/cosignature.js';
 import { isExtensionProof, verifyExtension, verifyInclusion } from '../../decisions/proofs.js';
 import { readLines } from '../../decisions/read-lines.js';
@@ -11,6 +10,7 @@ import { type TrailReport, TrailVerification } from '../../decisions/verify-trai
 import { configError, messageOf } from '../../errors.js';
 import type { DecisionLogSettings } from '../adapter-factory.js';
 import type { Cli } from '../cli.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { openInput, readInput } from '../input-file.js';
 import { parseWhole } from '../option-values.js';
 import { readChain } from '../read-chain.js';
@@ -27,7 +27,7 @@ interface Options {
   readonly json?: true;
 }
 
-export function addVerify(decisions: Command, cli: Cli): void {
+export function addVerify(decisions: DocumentedCommand, cli: Cli): void {
   decisions
     .command('verify')
     .summary('check that nobody changed the log')
@@ -55,9 +55,7 @@ export function addVerify(decisions: Command, cli: Cli): void {
       parseWhole(0),
     )
     .option('--json', 'print one JSON document')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Exit status: 0 if the chain is intact; 5 if it is broken; 1 if something is not proven (no chain,
 a log without a checkpoint or with 5 minutes after its last one, decisions outside the chain),
 or on error.
@@ -68,8 +66,7 @@ change the key beside it.
 Examples:
   scopemesh decisions verify --key trail-key.pub
   scopemesh decisions export > decisions.jsonl
-  scopemesh decisions verify --input decisions.jsonl --key trail-key.pub`,
-    )
+  scopemesh decisions verify --input decisions.jsonl --key trail-key.pub`)
     .action((options: Options) => verify(options, cli));
 }
 

@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import { InvalidArgumentError } from 'commander';
 import type { Config } from '../../../config/config.js';
 import { systemClock } from '../../clock.js';
 import { toCloudEvent } from '../../decisions/envelope.js';
@@ -17,6 +17,7 @@ import { planClaims } from '../../state/client-claims.js';
 import { clientLogin } from '../../state/client-logins.js';
 import { inputOf, planFleet } from '../../state/fleet.js';
 import type { Cli } from '../cli.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { hasDecisionLog } from '../has-decision-log.js';
 import { parseInstant } from '../instant.js';
 import { type CurrentState, withCurrentState } from '../load-current-state.js';
@@ -44,7 +45,7 @@ interface Options {
   readonly json?: true;
 }
 
-export function addExplain(program: Command, cli: Cli): void {
+export function addExplain(program: DocumentedCommand, cli: Cli): void {
   program
     .command('explain')
     .summary('explain why a call is allowed or not')
@@ -72,9 +73,7 @@ export function addExplain(program: Command, cli: Cli): void {
     )
     .option('--from-topic', 'with --at: read the whole Kafka topic first')
     .option('--json', 'print one JSON document')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Exit status: 0 if the call is allowed (without --path: if any request is allowed), or if the client
 or person may log in now; 4 if not, also if the login is only planned (scopemesh plan); 1 on error.
 
@@ -84,14 +83,13 @@ Examples:
   scopemesh explain web orders --at 2026-01-31T12:00:00Z
   scopemesh explain web orders --json | jq .verdict
   scopemesh explain --client web-app
-  scopemesh explain --person main/7d1f0c2e-5a35-4b8f-9a55-0f3c5b1f6a10`,
-    )
+  scopemesh explain --person main/7d1f0c2e-5a35-4b8f-9a55-0f3c5b1f6a10`)
     .action(
       async (
         source: string | undefined,
         destination: string | undefined,
         options: Options,
-        command: Command,
+        command: DocumentedCommand,
       ) => {
         const { client, person } = options;
         const isJson = options.json === true;

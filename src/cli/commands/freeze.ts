@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import { systemUser } from '../../model/cause.js';
 import type { Freeze } from '../../model/freeze.js';
 import {
@@ -14,6 +13,7 @@ import {
 import { freezeText } from '../../plan/freeze.js';
 import type { Cli } from '../cli.js';
 import { findDaemon, otherVersion, refusal } from '../daemon-client.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { parseFreeze } from '../freeze-view.js';
 import { withIdleStore } from '../one-shot.js';
 import { parseFor, parseReason } from '../option-values.js';
@@ -33,7 +33,7 @@ interface FreezeControl {
   end(reason: string | undefined): Promise<Freeze | undefined>;
 }
 
-export function addFreeze(program: Command, cli: Cli): void {
+export function addFreeze(program: DocumentedCommand, cli: Cli): void {
   const freeze = program
     .command('freeze')
     .summary('start or end a freeze: only revocations pass')
@@ -47,7 +47,7 @@ export function addFreeze(program: Command, cli: Cli): void {
     .summary('show the freeze in effect')
     .description('Shows whether a freeze is in effect, why and until when.')
     .option('--json', 'print one JSON document: freeze, which is null without one')
-    .addHelpText('after', '\nExit status: 0; 1 on error.')
+    .endHelp('\nExit status: 0; 1 on error.')
     .action((options: Pick<Options, 'json'>) =>
       withFreeze(cli, async (control) => print(await control.status(), options, cli), false),
     );
@@ -64,14 +64,11 @@ export function addFreeze(program: Command, cli: Cli): void {
       parseFor(366, '90m'),
     )
     .option('--json', 'print one JSON document: freeze')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Exit status: 0; 1 if it cannot be started.
 
 Example:
-  scopemesh freeze start --reason "release 42" --for 4h`,
-    )
+  scopemesh freeze start --reason "release 42" --for 4h`)
     .action((options: Options) =>
       withFreeze(cli, async (control) =>
         print(await control.start({ reason: options.reason, forMs: options.for }), options, cli),
@@ -86,7 +83,7 @@ Example:
     )
     .option('--reason <text>', 'why; the decision repeats it', parseReason)
     .option('--json', 'print one JSON document: freeze, the scheduled freeze that continues')
-    .addHelpText('after', '\nExit status: 0; 1 if no freeze was started.')
+    .endHelp('\nExit status: 0; 1 if no freeze was started.')
     .action((options: Options) =>
       withFreeze(cli, async (control) => print(await control.end(options.reason), options, cli)),
     );

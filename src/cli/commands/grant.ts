@@ -1,10 +1,11 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import { InvalidArgumentError } from 'commander';
 import { toShellWord } from '../../model/shell-word.js';
 import { METHOD } from '../../operator/stored-break-glass.js';
 import type { BreakGlassView } from '../../plan/break-glass-view.js';
 import { breakGlassLine, parseBreakGlassAnswer, parseBreakGlasses } from '../break-glass-view.js';
 import type { Cli } from '../cli.js';
 import { type DaemonClient, findDaemon, otherVersion, refusal } from '../daemon-client.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { parseFor, parseReason } from '../option-values.js';
 import { printable } from '../terminal/screen.js';
 
@@ -20,7 +21,7 @@ interface Options {
 const NO_DAEMON =
   'no daemon of this configuration runs on this machine, and only the daemon that leads opens and ends a break-glass grant; start scopemesh run, or run this command on the machine of the leader';
 
-export function addGrant(program: Command, cli: Cli): void {
+export function addGrant(program: DocumentedCommand, cli: Cli): void {
   const grant = program
     .command('grant')
     .summary('break-glass: open an edge for some time that the identity provider does not grant')
@@ -47,9 +48,7 @@ export function addGrant(program: Command, cli: Cli): void {
     .option('--path <path>', 'only this path and everything under it')
     .option('--during-freeze', 'open it also during a freeze')
     .option('--json', 'print one JSON document: grant and heldBy')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Exit status: 0, also while it waits for a second person; 1 if it is refused.
 
 A service that guards.protected lists, a client in quarantine, and an intention that somebody else
@@ -57,8 +56,7 @@ wrote are never opened by it.
 
 Examples:
   scopemesh grant web orders --for 2h --reason INC-4711
-  scopemesh grant web orders --method GET --path /v1/orders --for 30m --reason INC-4711`,
-    )
+  scopemesh grant web orders --method GET --path /v1/orders --for 30m --reason INC-4711`)
     .action((source: string, destination: string, options: Options) =>
       ask(source, destination, options, cli),
     );
@@ -67,7 +65,7 @@ Examples:
     .summary('show the break-glass grants')
     .description('Shows every break-glass grant that is open, waits for a second person, or is being closed.')
     .option('--json', 'print one JSON document: grants')
-    .addHelpText('after', '\nExit status: 0; 1 on error.')
+    .endHelp('\nExit status: 0; 1 on error.')
     .action((options: Pick<Options, 'json'>) => list(options, cli));
   grant
     .command('end')
@@ -76,7 +74,7 @@ Examples:
     .argument('<id>', 'the ID, as scopemesh grant list prints it')
     .requiredOption('--reason <text>', 'why; the decision repeats it', parseReason)
     .option('--json', 'print one JSON document: grant')
-    .addHelpText('after', '\nExit status: 0; 1 if no such grant is open.')
+    .endHelp('\nExit status: 0; 1 if no such grant is open.')
     .action((id: string, options: Pick<Options, 'reason' | 'json'>) => end(id, options, cli));
 }
 

@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander';
+import { Option } from 'commander';
 import { toMapping } from '../../../config/mapping-revision.js';
 import { systemClock } from '../../clock.js';
 import { isRecord } from '../../model/is-record.js';
@@ -9,6 +9,7 @@ import { policyOf } from '../../plan/mode.js';
 import { type FleetPlan, isAnythingToDo } from '../../reconcile/fleet-plan.js';
 import { breakGlassLine } from '../break-glass-view.js';
 import type { Cli } from '../cli.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { type CurrentState, withCurrentState } from '../load-current-state.js';
 import { manifestNotes, manifestTexts } from '../manifest-notes.js';
 import { planSides } from '../plan-sides.js';
@@ -42,7 +43,7 @@ interface Options {
   readonly detailedExitcode?: true;
 }
 
-export function addPlan(program: Command, cli: Cli): void {
+export function addPlan(program: DocumentedCommand, cli: Cli): void {
   program
     .command('plan')
     .summary('show what would change in Consul, and why')
@@ -65,9 +66,7 @@ export function addPlan(program: Command, cli: Cli): void {
       [],
     )
     .option('--detailed-exitcode', 'exit with 2 if changes are pending; holds do not count')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Exit status: 0; with --detailed-exitcode 2 if changes are pending, also in mode observe; 1 on error.
 
 Examples:
@@ -75,8 +74,7 @@ Examples:
   scopemesh plan --detailed-exitcode || echo "Consul and the identity provider differ"
   scopemesh plan --json | jq '.changes[] | select(.action == "revoke")'
   scopemesh plan --what-if client=web-app,+scope=orders:write,-scope=orders:read
-  scopemesh plan --what-if file=new.yaml --format markdown`,
-    )
+  scopemesh plan --what-if file=new.yaml --format markdown`)
     .action(async (options: Options) => {
       const next = await readNextConfig(options.whatIf, cli);
       await withCurrentState(cli, (sides) => show(sides, options, cli), next === undefined ? {} : { next });

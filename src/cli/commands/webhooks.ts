@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import { z } from 'zod';
 import { systemClock } from '../../clock.js';
 import { dropEvent, requestRetry } from '../../decisions/webhook-requests.js';
@@ -6,6 +5,7 @@ import { WebhookStore } from '../../decisions/webhook-state.js';
 import type { Cli } from '../cli.js';
 import { refusal } from '../daemon-client.js';
 import { type DaemonOrStoreActions, withDaemonOrStore } from '../daemon-or-store.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { printable } from '../terminal/screen.js';
 import { printWebhooks } from '../terminal/webhook-text.js';
 import { readWebhookStatus, WEBHOOKS_BODY, type WebhookStatus } from '../webhook-status.js';
@@ -26,7 +26,7 @@ interface Webhooks {
 
 const Retried = z.object({ ids: z.array(z.string()) });
 
-export function addWebhooks(program: Command, cli: Cli): void {
+export function addWebhooks(program: DocumentedCommand, cli: Cli): void {
   const webhooks = program
     .command('webhooks')
     .summary('list the webhooks of the decision log, test them, and send again what failed')
@@ -41,7 +41,7 @@ export function addWebhooks(program: Command, cli: Cli): void {
       'Lists the webhooks: whether the receiver takes events, the last error, and the events that were given up.',
     )
     .option('--json', 'print one JSON document: webhooks')
-    .addHelpText('after', '\nExit status: 0; 1 if the list cannot be read.')
+    .endHelp('\nExit status: 0; 1 if the list cannot be read.')
     .action(async (options: Options) => {
       await withWebhooks(cli, async ({ statuses }) => {
         if (options.json) cli.screen.json({ webhooks: statuses });
@@ -59,14 +59,11 @@ export function addWebhooks(program: Command, cli: Cli): void {
     .argument('<name>', 'the name of the webhook')
     .argument('[id...]', 'IDs of events')
     .option('--json', 'print one JSON document: retried')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Exit status: 0; 1 if the webhook does not have one of the events.
 
 Example:
-  scopemesh webhooks retry siem`,
-    )
+  scopemesh webhooks retry siem`)
     .action(async (name: string, ids: readonly string[], options: Options) => {
       await webhookOf(name, cli);
       await withWebhooks(cli, async (all) => {
@@ -89,14 +86,11 @@ Example:
     .argument('<name>', 'the name of the webhook')
     .argument('<id...>', 'IDs of events')
     .option('--json', 'print one JSON document: dropped')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Exit status: 0; 1 if the webhook does not have one of the events.
 
 Example:
-  scopemesh webhooks drop siem 01JDXK4T0QJ5W3M8V7Z2R6N9PB`,
-    )
+  scopemesh webhooks drop siem 01JDXK4T0QJ5W3M8V7Z2R6N9PB`)
     .action(async (name: string, ids: readonly string[], options: Options) => {
       await webhookOf(name, cli);
       const dropped: string[] = [];
