@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import Database from 'libsql';
 import { z } from 'zod';
-import { type Clock, isoInstant } from '../../clock.js';
-import type { Logger, Metrics } from '../../observe.js';
+import { isoInstant } from '../../clock.js';
+import type { Runtime } from '../../runtime.js';
 import { isOwnedBy } from '../envelope.js';
 import { type LogParts, parseStored } from '../log.js';
 import type { TopicIndex } from '../topic-index.js';
@@ -16,16 +16,13 @@ import {
   writeIndexState,
 } from './topic-index-state.js';
 
-export interface EmbeddedTopicIndexOptions {
+export interface EmbeddedTopicIndexOptions extends Runtime {
   /** Where the index is; created if it is missing. */
   readonly directory: string;
   /** A topic may hold the decisions of other owners. */
   readonly owner: string;
   /** How long a decision is kept. */
   readonly keepMs: number;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-  readonly clock: Clock;
   /** Called once nothing writes any more. */
   readonly onClosed: () => void;
 }
