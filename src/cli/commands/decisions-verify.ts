@@ -81,7 +81,7 @@ async function verify(options: Options, cli: Cli): Promise<void> {
       ? await ofLog(await cli.openLogSettings(), options, cli)
       : {
           records: options.input === '-' ? ofInput(cli) : ofFile(options.input),
-          verifiers: keysIn(options.key),
+          verifiers: keysIn(options.key, createNoteVerifier),
         };
   const report = await verifyRecords(records, verifiers);
   const hasKey = verifiers.length > 0;
@@ -120,7 +120,7 @@ export function* doubtsOf(
 }
 
 async function verifyProof(path: string, options: Options, cli: Cli): Promise<void> {
-  const verifiers = keysIn(options.key);
+  const verifiers = keysIn(options.key, createNoteVerifier);
   if (verifiers.length === 0) throw configError('--proof needs the public key; give --key FILE');
   const proof = await readInput(path, '--proof', 'prove');
   const witnesses = keysIn(options.witness, createWitness);
@@ -183,7 +183,7 @@ export async function ofLog(
   cli: Cli,
 ): Promise<{ readonly records: Records; readonly verifiers: readonly NoteVerifier[] }> {
   const own = publicKeyPath(settings.state.directory);
-  const verifiers = keysIn(key ?? (existsSync(own) ? [own] : []));
+  const verifiers = keysIn(key ?? (existsSync(own) ? [own] : []), createNoteVerifier);
   return { records: readChain(settings, cli, (_, record) => [record], json), verifiers };
 }
 
@@ -216,13 +216,8 @@ async function* ofFile(path: string): Records {
   }
 }
 
-function keysIn(paths?: readonly string[]): readonly NoteVerifier[];
-function keysIn<T>(paths: readonly string[] | undefined, parse: (text: string) => T): readonly T[];
-function keysIn(
-  paths: readonly string[] = [],
-  parse: (text: string) => unknown = createNoteVerifier,
-): readonly unknown[] {
-  return paths.map((path) => {
+function keysIn<T>(paths: readonly string[] | undefined, parse: (text: string) => T): readonly T[] {
+  return (paths ?? []).map((path) => {
     try {
       return parse(readFileSync(path, 'utf8'));
     } catch (error) {
