@@ -40,16 +40,7 @@ const MAX_PAGES = 1_000;
 /** The log may be long, and IDs are only an addition to what a command prints. */
 const LOG_TIMEOUT_MS = 5_000;
 
-/** The recorded holds: from the running daemon, otherwise from the decision log. Empty where neither can be read. */
-export async function readKnownHolds(
-  config: Config,
-  daemon: Pick<DaemonClient, 'status' | 'statusAfter'> | undefined,
-  cli: Cli,
-): Promise<KnownHolds> {
-  return (await findKnownHolds(config, daemon, cli)) ?? new Map();
-}
-
-/** The same; undefined where neither can be read. */
+/** The recorded holds: from the running daemon, otherwise from the decision log. Undefined where neither can be read. */
 export async function findKnownHolds(
   config: Config,
   daemon: Pick<DaemonClient, 'status' | 'statusAfter'> | undefined,

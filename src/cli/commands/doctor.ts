@@ -33,7 +33,7 @@ import type { DocumentedCommand } from '../documented-command.js';
 import { createJwksUris } from '../jwks-uris.js';
 import { providersIn } from '../provider-health.js';
 import { type GatewayReport, reportGateways } from '../read-gateways.js';
-import { readKnownHolds } from '../recorded-holds.js';
+import { findKnownHolds } from '../recorded-holds.js';
 import { countText } from '../terminal/count-text.js';
 import { withProgress } from '../terminal/progress.js';
 import { printable, type Screen } from '../terminal/screen.js';
@@ -113,7 +113,7 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
       ...ofStores,
       ...ofWebhooks,
       ...quarantineFindings(clientBlocksIn(world)),
-      ...daemonFindings(daemon ?? {}, await readKnownHolds(config, daemon, cli), config, now),
+      ...daemonFindings(daemon ?? {}, await findKnownHolds(config, daemon, cli), config, now),
       ...(isRead
         ? [
             ...meshFindings(config, world, now, linkedServices(gateways)),

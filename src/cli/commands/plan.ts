@@ -15,7 +15,7 @@ import { manifestNotes, manifestTexts } from '../manifest-notes.js';
 import { planSides } from '../plan-sides.js';
 import { planDocument } from '../plan-view.js';
 import { edgesOfPlan, reportReach, untouchedEdges } from '../reach-of-plan.js';
-import { readKnownHolds } from '../recorded-holds.js';
+import { findKnownHolds } from '../recorded-holds.js';
 import { planMarkdown } from '../terminal/plan-markdown.js';
 import { printPlan } from '../terminal/plan-text.js';
 import { printReach } from '../terminal/reach-text.js';
@@ -91,7 +91,7 @@ async function show(sides: CurrentState, options: Options, cli: Cli): Promise<vo
   const needsIds = options.json
     ? plan.holds.length > 0
     : plan.holds.some(({ reason }) => isApprovable(reason));
-  const known = needsIds ? await readKnownHolds(config, daemon, cli) : new Map();
+  const known = (needsIds ? await findKnownHolds(config, daemon, cli) : undefined) ?? new Map();
   const assumed = whatIf && {
     ...whatIf.facts,
     alreadyPending: countAlreadyPending(whatIf.before, plan, world),

@@ -24,11 +24,11 @@ export type ReportedBlocks = NonNullable<StatusBody['closures']>;
 /** What waits for a person, by the running daemon. `known`: its recorded holds, or those of the decision log. */
 export function daemonFindings(
   { status, refusal }: Partial<Pick<DaemonClient, 'status' | 'refusal'>>,
-  known: KnownHolds,
+  known: KnownHolds | undefined,
   config: Config,
   now: number,
 ): readonly Finding[] {
-  const holds = [...approvableFindings(known)];
+  const holds = [...approvableFindings(known ?? new Map())];
   const unread = (message: string, remedy: string) => [...holds, notice('daemon', message, remedy)];
   if (refusal !== undefined)
     return unread(
