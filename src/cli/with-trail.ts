@@ -53,13 +53,11 @@ export async function withTrailIfAny<T>(
   { fromTopic = false }: { readonly fromTopic?: boolean },
   ask: (trail: Trail | undefined) => Promise<T>,
 ): Promise<T> {
-  let trail: Trail | undefined;
-  try {
-    trail = await open(cli, fromTopic);
-  } catch (error) {
+  const trail = await open(cli, fromTopic).catch((error: unknown) => {
     if (!(error instanceof SyncError) || fromTopic) throw error;
     cli.screen.warn(`scopemesh: no decisions are cited: ${printable(messageOf(error))}`);
-  }
+    return undefined;
+  });
   try {
     return await ask(trail);
   } finally {

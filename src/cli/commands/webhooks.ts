@@ -70,10 +70,7 @@ Example:
         const retried = await all.retry(name, ids.length === 0 ? undefined : ids);
         if (options.json) cli.screen.json({ retried });
         else for (const id of retried) cli.screen.line(`sent again  ${printable(id)}`);
-        for (const id of ids.filter((each) => !retried.includes(each))) {
-          cli.screen.warn(printable(`scopemesh: ${id}: ${NOT_THERE}`));
-          cli.exit(1);
-        }
+        for (const id of ids) if (!retried.includes(id)) notThere(id, cli);
       });
     });
   webhooks
@@ -97,10 +94,7 @@ Example:
       await withWebhooks(cli, async (all) => {
         for (const id of ids) {
           if (await all.drop(name, id)) dropped.push(id);
-          else {
-            cli.screen.warn(printable(`scopemesh: ${id}: ${NOT_THERE}`));
-            cli.exit(1);
-          }
+          else notThere(id, cli);
         }
       });
       if (options.json) cli.screen.json({ dropped });
@@ -109,7 +103,10 @@ Example:
   addWebhooksTest(webhooks, cli);
 }
 
-const NOT_THERE = 'the webhook neither gave this event up nor waits for it';
+function notThere(id: string, cli: Cli): void {
+  cli.screen.warn(printable(`scopemesh: ${id}: the webhook neither gave this event up nor waits for it`));
+  cli.exit(1);
+}
 
 async function withWebhooks(cli: Cli, use: (webhooks: Webhooks) => Promise<void>): Promise<void> {
   const { user } = cli.context;
