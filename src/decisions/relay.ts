@@ -1,18 +1,14 @@
 import { messageOf } from '../errors.js';
 import { untilAborted } from '../linked-signal.js';
+import type { Notifier } from '../notifier.js';
 import { backoffMs } from '../repeat.js';
 import type { Runtime } from '../runtime.js';
 import type { Checkpoints } from './checkpoints.js';
 import { BATCH, Publication, type PublicationDeps } from './publication.js';
 
-/** Signals that decisions were settled. */
-export interface Settled {
-  /** Resolves at the next settlement, or when the signal is aborted. */
-  wait(signal: AbortSignal): Promise<void>;
-}
-
 export interface RelayDeps extends PublicationDeps, Runtime {
-  readonly settled: Settled;
+  /** Notified when decisions were settled. */
+  readonly settled: Pick<Notifier, 'wait'>;
   /** While it is true nothing is published; the journal keeps the decisions. */
   readonly isPaused?: () => boolean;
   /** Aborts when another replica publishes. Then nothing is drained. */
