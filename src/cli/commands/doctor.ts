@@ -154,7 +154,7 @@ function findingsOf(
   defaultPolicy: ConsulFacts['defaultPolicy'],
   world: WorldState,
   now: number,
-): readonly Finding[] {
+): Iterable<Finding> {
   if (report.kind === 'unread')
     return [
       notice(

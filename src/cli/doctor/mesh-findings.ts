@@ -15,7 +15,7 @@ export function meshFindings(
   config: Config,
   world: WorldState,
   now: number,
-  linked: ReadonlySet<string> = new Set(),
+  linked: ReadonlySet<string>,
 ): readonly Finding[] {
   const rules = [...destinationFindings(world, linked), ...protocolFindings(config, world)];
   return [
