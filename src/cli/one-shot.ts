@@ -71,15 +71,11 @@ export async function withOneShot<T>(
     const core = createCore(config, { consul: guardConsul(consul, term), providers, store: led }, runtime);
     const { deps, settled } = watchSettlements(core.deps);
     const reread = () =>
-      withProgress(
-        cli.context.stderr,
-        () => 'reading the identity providers and Consul',
-        async () => {
-          await restoreMemory(deps);
-          await readCurrentState(deps, cli.signal, onUnread);
-          await recordEqualEdges(deps);
-        },
-      );
+      withProgress(cli.context.stderr, 'reading the identity providers and Consul', async () => {
+        await restoreMemory(deps);
+        await readCurrentState(deps, cli.signal, onUnread);
+        await recordEqualEdges(deps);
+      });
     await reread();
     const cause = commandOf(systemUser(cli.context.user), deps);
     return await use({

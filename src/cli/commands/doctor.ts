@@ -55,11 +55,7 @@ Examples:
   scopemesh doctor
   scopemesh doctor --json | jq '.findings[] | select(.severity == "error")'`)
     .action(async (options: { readonly json?: true }) => {
-      const findings = await withProgress(
-        cli.context.stderr,
-        () => 'checking',
-        () => examine(cli),
-      );
+      const findings = await withProgress(cli.context.stderr, 'checking', () => examine(cli));
       if (options.json) cli.screen.json({ findings, summary: count(findings) });
       else print(findings, cli.screen);
       if (findings.some((finding) => finding.severity === 'error')) cli.exit(1);
