@@ -114,31 +114,22 @@ export class DecisionFile {
 
   /** The newest position; 0 in an empty log. */
   last(): number {
-    return this.#attempt(() => integer(this.#last.get(), 'seq'));
+    return this.#attempt(() => seqOf(this.#last.get()));
   }
 
   /** The oldest position; 0 in an empty log. */
   first(): number {
-    return this.#attempt(() => {
-      const row = this.#oldest.get(1);
-      return row === undefined ? 0 : integer(row, 'seq');
-    });
+    return this.#attempt(() => this.#oldest.all(1).map(seqOf)[0] ?? 0);
   }
 
   /** The newest event that is not a checkpoint. */
   lastDecision(): string | undefined {
-    return this.#attempt(() => {
-      const row = this.#lastDecision.get();
-      return row === undefined ? undefined : textIn(row, 'event');
-    });
+    return this.#attempt(() => this.#lastDecision.all().map((row) => textIn(row, 'event'))[0]);
   }
 
   /** The position of an id. */
   find(id: string): number | undefined {
-    return this.#attempt(() => {
-      const row = this.#find.get(id);
-      return row === undefined ? undefined : integer(row, 'seq');
-    });
+    return this.#attempt(() => this.#find.all(id).map(seqOf)[0]);
   }
 
   /**
@@ -201,15 +192,15 @@ export class DecisionFile {
       const remove: { run(...values: unknown[]): unknown } = await writer.prepare(
         'DELETE FROM decisions WHERE seq <= ?',
       );
-      const checkpoint = integer(this.#checkpoint.get(time), 'seq');
-      const hasCheckpoints = integer(this.#checkpoint.get(END_OF_TIME), 'seq') > 0;
+      const checkpoint = seqOf(this.#checkpoint.get(time));
+      const hasCheckpoints = seqOf(this.#checkpoint.get(END_OF_TIME)) > 0;
       for (let deleted = 0; ; ) {
         const end = hasCheckpoints ? checkpoint : this.last();
         const rows = this.#oldest.all(IN_ONE_TURN);
-        const isOld = (row: unknown) => textIn(row, 'time') < time && integer(row, 'seq') < end;
+        const isOld = (row: unknown) => textIn(row, 'time') < time && seqOf(row) < end;
         const kept = rows.findIndex((row) => !isOld(row));
         const old = kept === -1 ? rows : rows.slice(0, kept);
-        const upTo = old.length === 0 ? undefined : integer(old.at(-1), 'seq');
+        const upTo = old.length === 0 ? undefined : seqOf(old.at(-1));
         if (upTo !== undefined)
           await inTransaction(writer, () => {
             carry.run(upTo);
@@ -265,12 +256,12 @@ export function unreachable(path: string, error: unknown): SyncError {
 }
 
 export function toRow(row: unknown): Row {
-  return { seq: integer(row, 'seq'), event: textIn(row, 'event') };
+  return { seq: seqOf(row), event: textIn(row, 'event') };
 }
 
-function integer(row: unknown, column: string): number {
-  const value = field(row, column);
-  if (typeof value !== 'number') throw new Error(`column ${column} holds no number`);
+function seqOf(row: unknown): number {
+  const value = field(row, 'seq');
+  if (typeof value !== 'number') throw new Error('column seq holds no number');
   return value;
 }
 
