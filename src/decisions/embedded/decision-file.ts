@@ -104,7 +104,7 @@ export class DecisionFile {
 
   /** All or none, on the disk when it resolves; skips IDs that exist already. */
   append(decisions: readonly Omit<StoredDecision, 'seq'>[]): Promise<void> {
-    return this.#inTurn(() => this.#append(decisions));
+    return this.#inTurn((writer) => this.#append(writer, decisions));
   }
 
   /** The decisions after `after`, oldest first. */
@@ -138,7 +138,7 @@ export class DecisionFile {
    * its position tells where the log ends. Resolves with the number of deleted rows.
    */
   deleteBefore(time: string): Promise<number> {
-    return this.#inTurn(() => this.#deleteBefore(time));
+    return this.#inTurn((writer) => this.#deleteBefore(writer, time));
   }
 
   /** Waits for running appends. */
@@ -149,8 +149,15 @@ export class DecisionFile {
   }
 
   /** One write after the other; one that fails does not keep the next one back. */
-  #inTurn<T>(write: () => Promise<T>): Promise<T> {
-    const written = this.#writing.then(write);
+  #inTurn<T>(write: (writer: AsyncDatabase) => Promise<T>): Promise<T> {
+    const written = this.#writing.then(async () => {
+      try {
+        this.#writer ??= await openWriter(this.#path, this.#synchronous);
+        return await write(this.#writer);
+      } catch (error) {
+        throw unreachable(this.#path, error);
+      }
+    });
     this.#writing = written.then(
       () => {},
       () => {},
@@ -158,10 +165,8 @@ export class DecisionFile {
     return written;
   }
 
-  async #append(decisions: readonly Omit<StoredDecision, 'seq'>[]): Promise<void> {
+  async #append(writer: AsyncDatabase, decisions: readonly Omit<StoredDecision, 'seq'>[]): Promise<void> {
     try {
-      this.#writer ??= await openWriter(this.#path, this.#synchronous);
-      const writer = this.#writer;
       const note: { run(...values: unknown[]): unknown } = await writer.prepare(NOTE);
       for (const [index, { id, time, subject, event }] of decisions.entries()) {
         if (index % NOTES_IN_ONE_TURN === NOTES_IN_ONE_TURN - 1) await setImmediate();
@@ -169,52 +174,45 @@ export class DecisionFile {
       }
       await writer.exec(APPEND);
     } catch (error) {
-      await this.#forgetBatch();
-      throw unreachable(this.#path, error);
+      await this.#forgetBatch(writer);
+      throw error;
     }
   }
 
   /** Nothing of a batch that failed comes along with the next one: at worst it goes with its connection. */
-  async #forgetBatch(): Promise<void> {
-    const writer = this.#writer;
-    await writer?.exec('ROLLBACK').catch(() => {});
-    await writer?.exec(EMPTY).catch(() => {
+  async #forgetBatch(writer: AsyncDatabase): Promise<void> {
+    await writer.exec('ROLLBACK').catch(() => {});
+    await writer.exec(EMPTY).catch(() => {
       this.#writer = undefined;
       writer.close();
     });
   }
 
-  async #deleteBefore(time: string): Promise<number> {
-    try {
-      this.#writer ??= await openWriter(this.#path, this.#synchronous);
-      const writer = this.#writer;
-      const carry: { run(...values: unknown[]): unknown } = await writer.prepare(CARRY);
-      const remove: { run(...values: unknown[]): unknown } = await writer.prepare(
-        'DELETE FROM decisions WHERE seq <= ?',
-      );
-      const checkpoint = seqOf(this.#checkpoint.get(time));
-      const hasCheckpoints = seqOf(this.#checkpoint.get(END_OF_TIME)) > 0;
-      for (let deleted = 0; ; ) {
-        const end = hasCheckpoints ? checkpoint : this.last();
-        const rows = this.#oldest.all(IN_ONE_TURN);
-        const isOld = (row: unknown) => textIn(row, 'time') < time && seqOf(row) < end;
-        const kept = rows.findIndex((row) => !isOld(row));
-        const old = kept === -1 ? rows : rows.slice(0, kept);
-        const upTo = old.length === 0 ? undefined : seqOf(old.at(-1));
-        if (upTo !== undefined)
-          await inTransaction(writer, () => {
-            carry.run(upTo);
-            remove.run(upTo);
-          });
-        deleted += old.length;
-        if (old.length < IN_ONE_TURN) {
-          if (deleted > 0) await writer.exec(FORGET);
-          return deleted;
-        }
-        await setImmediate();
+  async #deleteBefore(writer: AsyncDatabase, time: string): Promise<number> {
+    const carry: { run(...values: unknown[]): unknown } = await writer.prepare(CARRY);
+    const remove: { run(...values: unknown[]): unknown } = await writer.prepare(
+      'DELETE FROM decisions WHERE seq <= ?',
+    );
+    const checkpoint = seqOf(this.#checkpoint.get(time));
+    const hasCheckpoints = seqOf(this.#checkpoint.get(END_OF_TIME)) > 0;
+    for (let deleted = 0; ; ) {
+      const end = hasCheckpoints ? checkpoint : this.last();
+      const rows = this.#oldest.all(IN_ONE_TURN);
+      const isOld = (row: unknown) => textIn(row, 'time') < time && seqOf(row) < end;
+      const kept = rows.findIndex((row) => !isOld(row));
+      const old = kept === -1 ? rows : rows.slice(0, kept);
+      const upTo = old.length === 0 ? undefined : seqOf(old.at(-1));
+      if (upTo !== undefined)
+        await inTransaction(writer, () => {
+          carry.run(upTo);
+          remove.run(upTo);
+        });
+      deleted += old.length;
+      if (old.length < IN_ONE_TURN) {
+        if (deleted > 0) await writer.exec(FORGET);
+        return deleted;
       }
-    } catch (error) {
-      throw unreachable(this.#path, error);
+      await setImmediate();
     }
   }
 
