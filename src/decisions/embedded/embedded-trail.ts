@@ -60,11 +60,11 @@ class EmbeddedTrail implements Trail {
   async *subjects(of: TrailParty | { readonly prefix: string }): AsyncIterable<string> {
     let after = 'prefix' in of ? of.prefix : '';
     for (;;) {
-      const rows = 'prefix' in of ? this.#subjectsBelow(of.prefix, after) : this.#subjectsAbout(of, after);
-      for (const { event: subject } of rows) yield subject;
-      const last = rows.at(-1);
+      const found = 'prefix' in of ? this.#subjectsBelow(of.prefix, after) : this.#subjectsAbout(of, after);
+      yield* found;
+      const last = found.at(-1);
       if (last === undefined) return;
-      after = last.event;
+      after = last;
       await setImmediate();
     }
   }
@@ -120,11 +120,6 @@ class EmbeddedTrail implements Trail {
   async *#newestOf({ kind, name }: TrailParty, first: number, end: number): AsyncIterable<Decision> {
     // By position, with the subject as `event`.
     const waiting: Row[] = [];
-    const wait = (row: Row) => {
-      if (row.seq < first) return;
-      const at = waiting.findLastIndex(({ seq }) => seq < row.seq);
-      waiting.splice(at + 1, 0, row);
-    };
     for (let after: string | undefined = ''; after !== undefined; ) {
       const rows = this.#all(
         `SELECT coalesce((SELECT max(seq) FROM decisions WHERE subject = about.subject AND seq <= ?), 0) AS seq, subject AS event
@@ -146,12 +141,14 @@ class EmbeddedTrail implements Trail {
       const [row] = this.#all('SELECT seq, event FROM decisions WHERE seq = ?', seq);
       const decision = row && this.#parse(row);
       if (decision !== undefined) yield decision;
-      for (const next of this.#all(
-        'SELECT seq, subject AS event FROM decisions WHERE subject = ? AND seq < ? ORDER BY seq DESC LIMIT 1',
+      const [next] = this.#all(
+        'SELECT seq, subject AS event FROM decisions WHERE subject = ? AND seq >= ? AND seq < ? ORDER BY seq DESC LIMIT 1',
         subject,
+        first,
         seq,
-      ))
-        wait(next);
+      );
+      if (next !== undefined)
+        waiting.splice(waiting.findLastIndex((each) => each.seq < next.seq) + 1, 0, next);
       if (read % PAGE === 0) await setImmediate();
     }
   }
@@ -213,32 +210,30 @@ class EmbeddedTrail implements Trail {
   }
 
   /** Seeks from one subject to the next: the index has an entry for each decision. */
-  #subjectsBelow(prefix: string, after: string): readonly Row[] {
+  #subjectsBelow(prefix: string, after: string): readonly string[] {
     const next = (table: string, from: string) =>
       this.#all(
         `SELECT 0 AS seq, subject AS event FROM ${table} WHERE subject > ? AND subject < ? ORDER BY subject LIMIT 1`,
         from,
         prefix + HIGHEST,
-      )[0]?.event;
-    const found: Row[] = [];
+      ).map(({ event }) => event);
+    const found: string[] = [];
     for (let from = after; found.length < PAGE; ) {
-      const [subject] = [next('decisions', from), next('carried', from)]
-        .flatMap((each) => each ?? [])
-        .toSorted();
+      const [subject] = [...next('decisions', from), ...next('carried', from)].toSorted();
       if (subject === undefined) break;
-      found.push({ seq: 0, event: subject });
+      found.push(subject);
       from = subject;
     }
     return found;
   }
 
-  #subjectsAbout({ kind, name }: TrailParty, after: string): readonly Row[] {
+  #subjectsAbout({ kind, name }: TrailParty, after: string): readonly string[] {
     return this.#all(
       `SELECT 0 AS seq, subject AS event FROM about WHERE kind = ? AND name = ? AND subject > ? ORDER BY subject LIMIT ${PAGE}`,
       kind,
       name,
       after,
-    );
+    ).map(({ event }) => event);
   }
 
   #parse({ event }: Row): Decision | undefined {
