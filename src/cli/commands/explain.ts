@@ -7,7 +7,7 @@ import { configError, messageOf } from '../../errors.js';
 import { gatewayKindIn } from '../../model/catalog.js';
 import type { Decision } from '../../model/decision.js';
 import type { ServiceName } from '../../model/intention.js';
-import type { Key } from '../../model/key.js';
+import { destinationKey, formatKey } from '../../model/key.js';
 import { type Explanation, explain } from '../../plan/explain.js';
 import { type Change, intentionSubject } from '../../plan/plan.js';
 import type { Obstacle } from '../../plan/reach.js';
@@ -93,20 +93,17 @@ Examples:
       ) => {
         const { client, person } = options;
         const isJson = options.json === true;
+        const refuse = (text: string) => command.error(`error: ${text}`, { exitCode: 1 });
         if (options.at !== undefined && (client !== undefined || person !== undefined))
-          return command.error('error: --at takes a source and a destination; see what-can --at', {
-            exitCode: 1,
-          });
+          return refuse('--at takes a source and a destination; see what-can --at');
         if (client !== undefined && source === undefined && person === undefined)
           return withCurrentState(cli, async (sides) => explainClient(sides, client, cli, isJson));
         if (person !== undefined && source === undefined && client === undefined)
           return withCurrentState(cli, async (sides) => explainPerson(sides, person, cli, isJson));
         if (client !== undefined || person !== undefined || source === undefined || destination === undefined)
-          return command.error('error: give a source and a destination, or --client, or --person', {
-            exitCode: 1,
-          });
+          return refuse('give a source and a destination, or --client, or --person');
         if (options.method !== undefined && options.path === undefined)
-          return command.error('error: --method needs --path', { exitCode: 1 });
+          return refuse('--method needs --path');
         const { at } = options;
         if (at !== undefined) return explainAt({ ...options, source, destination, at }, cli);
         await withCurrentState(cli, async (sides) => {
@@ -142,7 +139,8 @@ async function judge(
     throw configError(`${printable(destinationName)} is outside select; ask the instance that manages it`);
   const now = systemClock.now();
   const { defaultPolicy } = await consul.inspect(cli.signal);
-  const planHere = () => planFleet(world, window, now).find(({ key }) => isOf(key, destination));
+  const key = destinationKey(destinationName, namespace, partition);
+  const planHere = () => planFleet(world, window, now).find((each) => formatKey(each.key) === formatKey(key));
   let plan = planHere();
   const isHere = ({ resource }: Pick<Change, 'resource'>) => resource.source === sourceName;
   const touching = plan === undefined ? [] : touchingMarked(plan).filter(isHere);
@@ -155,11 +153,7 @@ async function judge(
     request: path === undefined ? undefined : { method: method ?? 'GET', path },
     defaultPolicy,
     input: inputOf(world, destination, now),
-    plan: plan ?? {
-      key: { kind: 'destination', partition, namespace, service: destinationName },
-      changes: [],
-      holds: [],
-    },
+    plan: plan ?? { key, changes: [], holds: [] },
     claimHolds: client === undefined ? [] : planClaims(client, world, now).holds,
     unreadable: client && unreadableHoldOf(client, world.directories.unreadableOf(client.provider)),
   });
@@ -262,15 +256,6 @@ function toDocument(explanation: Explanation, conditions: CallConditions) {
     ...(isUnsynced ? { isUnsynced } : {}),
     lastDecision: last === undefined ? null : toCloudEvent(last),
   };
-}
-
-function isOf(key: Key, { partition, namespace, name }: ServiceName): boolean {
-  return (
-    key.kind === 'destination' &&
-    key.service === name &&
-    key.namespace === namespace &&
-    key.partition === partition
-  );
 }
 
 function parseMethod(text: string): string {
