@@ -5,6 +5,7 @@ import { holdKey } from '../plan/holds.js';
 import type { Cli } from './cli.js';
 import type { DaemonClient } from './daemon-client.js';
 import { hasDecisionLog } from './has-decision-log.js';
+import { readDecisionLog } from './read-decision-log.js';
 
 /** A hold under the ID by which `approve` and `reject` name it. */
 export interface KnownHold {
@@ -51,13 +52,11 @@ export async function findKnownHolds(
   if (!hasDecisionLog(config)) return undefined;
   const timeout = AbortSignal.timeout(LOG_TIMEOUT_MS);
   try {
-    const log = await cli.context.adapters.openDecisionLog(config, cli.runtime(true));
-    try {
-      const stop = AbortSignal.any([cli.signal, timeout]);
-      return (await holdsIn(log.read({ from: 'start', follow: false }, stop))).open;
-    } finally {
-      await log.close();
-    }
+    const stop = AbortSignal.any([cli.signal, timeout]);
+    const decisions = readDecisionLog(config, cli, false, (log) =>
+      log.read({ from: 'start', follow: false }, stop),
+    );
+    return (await holdsIn(decisions)).open;
   } catch {
     cli.signal.throwIfAborted();
     return undefined;

@@ -19,6 +19,7 @@ import { findDaemon, refusal } from '../daemon-client.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { hasDecisionLog } from '../has-decision-log.js';
 import { withIdleStore } from '../one-shot.js';
+import { readDecisionLog } from '../read-decision-log.js';
 import { printable } from '../terminal/screen.js';
 
 interface Options {
@@ -181,14 +182,11 @@ async function endQuarantine(
 
 async function findDecision(id: string, config: Config, cli: Cli): Promise<Decision | undefined> {
   if (!hasDecisionLog(config)) return undefined;
-  const log = await cli.context.adapters.openDecisionLog(config, cli.runtime(true));
-  try {
-    for await (const decision of log.read({ from: 'start', follow: false }, cli.signal))
-      if (decision.id === id) return decision;
-    return undefined;
-  } finally {
-    await log.close();
-  }
+  const decisions = readDecisionLog(config, cli, false, (log) =>
+    log.read({ from: 'start', follow: false }, cli.signal),
+  );
+  for await (const decision of decisions) if (decision.id === id) return decision;
+  return undefined;
 }
 
 /** A daemon on this machine holds the store and acts at once, so it is asked first. Without one the store is opened. */
