@@ -60,7 +60,7 @@ async function verifyLog(count: number): Promise<void> {
   const verifiers = [createNoteVerifier(readFileSync(join(place, 'trail-key.pub'), 'utf8').trim())];
   const log = createEmbeddedDecisionLog({ directory: place, logger: silentLogger, clock: systemClock });
   const [began, cpu] = [performance.now(), process.cpuUsage()];
-  const verification = new TrailVerification({ verifiers });
+  const verification = new TrailVerification(verifiers);
   const signal = new AbortController().signal;
   for await (const event of log.readEvents({ from: 'start', follow: false }, signal))
     verification.add(toTrailRecord(event));

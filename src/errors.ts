@@ -57,8 +57,13 @@ export function isOverload(error: unknown): error is SyncError {
 export class Stopped extends Error {}
 
 /** The configuration or a command cannot be carried out as it is: the message says what to change. */
-export function configError(message: string): SyncError {
-  return new SyncError('ERR_CONFIG', message, { retriable: false });
+export function configError(message: string, cause?: unknown): SyncError {
+  return new SyncError('ERR_CONFIG', message, { retriable: false, cause });
+}
+
+/** An event, or what is made of events, is not what scopemesh wrote. */
+export function invalidEvent(message: string): SyncError {
+  return new SyncError('ERR_EVENT_INVALID', message, { retriable: false });
 }
 
 /** The epoch of a term is over. */

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import type { Config } from '../config/config.js';
-import { relay, type Settled } from '../src/decisions/relay.js';
+import { type RelayDeps, relay } from '../src/decisions/relay.js';
 import { messageOf } from '../src/errors.js';
 import { definedFields } from '../src/model/defined-fields.js';
 import type { StoreParts } from '../src/queue/store-parts.js';
@@ -14,7 +14,7 @@ import { openCheckpoints, openDecisionLog } from './wire.js';
  */
 export async function runRelay(
   config: Config,
-  store: Pick<StoreParts, 'journal' | 'keyValues' | 'space'> & { readonly settled: Settled },
+  store: Pick<StoreParts, 'journal' | 'keyValues' | 'space'> & Pick<RelayDeps, 'settled'>,
   runtime: Runtime,
   signal: AbortSignal,
   lost?: AbortSignal,

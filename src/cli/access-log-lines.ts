@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { addAbortSignal, Readable } from 'node:stream';
-import { SyncError } from '../errors.js';
+import { configError } from '../errors.js';
 import { isRecord } from '../model/is-record.js';
 import { jsonIn } from '../model/json-in.js';
 import { type BoundedLine, boundedLines } from './bounded-lines.js';
@@ -14,9 +14,7 @@ export async function* linesOf(files: readonly string[], cli: Cli): AsyncIterabl
   const { stdin } = cli.context;
   const sources = files.length === 0 ? ['-'] : files;
   if (sources.includes('-') && stdin.isTTY === true)
-    throw new SyncError('ERR_CONFIG', 'name a file, or pipe an access log into this command', {
-      retriable: false,
-    });
+    throw configError('name a file, or pipe an access log into this command');
   for (const file of sources) {
     const input = file === '-' ? stdin : createReadStream(file);
     if (input instanceof Readable) addAbortSignal(cli.signal, input);

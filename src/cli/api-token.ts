@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../../config/config.js';
-import { messageOf, SyncError } from '../errors.js';
+import { configError, messageOf } from '../errors.js';
 import { makeDirectory } from '../make-directory.js';
 import { Secret } from '../model/secret.js';
 
@@ -48,10 +48,7 @@ export async function writeApiToken(settings: Settings, apiToken: Secret): Promi
 export async function readApiToken(settings: Settings): Promise<Secret> {
   const path = apiTokenPath(settings);
   const refuse = (why: string, remedy: string, cause?: unknown) =>
-    new SyncError('ERR_CONFIG', `the token of the daemon's API in ${path} ${why}; ${remedy}`, {
-      retriable: false,
-      cause,
-    });
+    configError(`the token of the daemon's API in ${path} ${why}; ${remedy}`, cause);
   const asDaemon = 'run the command as the user of the daemon (sudo -u USER scopemesh …) or as root';
   // A pipe in its place must not keep the reader waiting.
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;

@@ -1,5 +1,5 @@
 import type { Trail } from '../decisions/trail.js';
-import { SyncError } from '../errors.js';
+import { configError, type SyncError } from '../errors.js';
 import type { ServiceName } from '../model/intention.js';
 import { intentionSubject } from '../plan/plan.js';
 import { type ClientId, clientText } from '../plan/world.js';
@@ -142,7 +142,5 @@ function startsNow(
 }
 
 function noSuchName(name: string): SyncError {
-  return new SyncError('ERR_CONFIG', `no service and no client with a service has the name ${name}`, {
-    retriable: false,
-  });
+  return configError(`no service and no client with a service has the name ${name}`);
 }

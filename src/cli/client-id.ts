@@ -1,4 +1,4 @@
-import { SyncError } from '../errors.js';
+import { configError } from '../errors.js';
 import type { ClientId } from '../plan/world.js';
 import type { WorldState } from '../state/world-state.js';
 
@@ -18,5 +18,5 @@ export function findClientId(world: WorldState, text: string): ClientId {
     only === undefined
       ? `no provider has the client ${text}; write CLIENT-ID or PROVIDER/CLIENT-ID with one of these providers: ${all}`
       : `several clients have this name; write one of ${found.map(({ provider, clientId }) => `${provider}/${clientId}`).join(', ')}`;
-  throw new SyncError('ERR_CONFIG', message, { retriable: false });
+  throw configError(message);
 }

@@ -102,6 +102,11 @@ function errorText(said: unknown, status: number): string {
     : `the daemon answered ${status}`;
 }
 
+/** The daemon answers in another form than this version reads. */
+export function otherVersion(): SyncError {
+  return refusal('the running daemon has another version; restart it with this one');
+}
+
 export function refusal(message: string): SyncError {
   return new SyncError('ERR_INTERNAL', message, { retriable: false });
 }

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import type { Config } from '../../config/config.js';
 import type { Store } from '../queue/store-parts.js';
 import type { Cli } from './cli.js';
-import { type DaemonClient, findDaemon, refusal } from './daemon-client.js';
+import { type DaemonClient, findDaemon, otherVersion, refusal } from './daemon-client.js';
 import { NO_ANSWER, openStoreAlone } from './one-shot.js';
 
 /** What a command works with, by the running daemon with its status, or by the store. */
@@ -22,10 +22,8 @@ export async function withDaemonOrStore<S extends z.ZodType, T>(
   const daemon = await findDaemon(config, cli.signal);
   if (daemon !== undefined) {
     const status = statusBody.safeParse(daemon.status);
-    if (!status.success)
-      throw refusal(daemon.refusal ?? 'the running daemon has another version; restart it with this one');
-    await use(ofDaemon(daemon, status.data));
-    return;
+    if (!status.success) throw daemon.refusal === undefined ? otherVersion() : refusal(daemon.refusal);
+    return use(ofDaemon(daemon, status.data));
   }
   const store = await openStoreAlone(cli.context.adapters, config, cli.runtime(true), NO_ANSWER);
   try {

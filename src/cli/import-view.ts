@@ -19,19 +19,7 @@ export interface Imported {
   readonly config: Pick<Config, 'owner' | 'providers' | 'services'>;
 }
 
-export interface ImportSummary {
-  readonly intentions: number;
-  readonly explained: number;
-  readonly unexplained: number;
-  readonly rules: number;
-  readonly aclRules: number;
-  readonly claimsToMake: number;
-  /** Static tokens that a login of their client would replace. */
-  readonly tokensExplained: number;
-  readonly aclObjects: number;
-}
-
-export function importSummary({ proposal, aclProposal, acl }: Imported): ImportSummary {
+export function importSummary({ proposal, aclProposal, acl }: Imported) {
   const { explained, unexplained, rules, claims } = proposal;
   return {
     intentions: explained.length + unexplained.length,
@@ -40,6 +28,7 @@ export function importSummary({ proposal, aclProposal, acl }: Imported): ImportS
     rules: rules.length,
     aclRules: aclProposal.rules.length,
     claimsToMake: claims.filter(({ needsMeta, needsAttribute }) => needsMeta || needsAttribute).length,
+    /** Static tokens that a login of their client would replace. */
     tokensExplained: aclProposal.explained.size,
     aclObjects: acl.length,
   };

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { messageOf, SyncError } from '../errors.js';
+import { configError, messageOf } from '../errors.js';
 
 /** Opens a file that an option names. `command`: the subcommand of `decisions` that writes such files. */
 export async function openInput(path: string, option: string, command: string): Promise<FileHandle> {
@@ -8,8 +8,10 @@ export async function openInput(path: string, option: string, command: string): 
     if (statSync(path).isDirectory()) throw new Error('it is a directory');
     return await open(path);
   } catch (error) {
-    const message = `${option} ${path} cannot be read (${messageOf(error)}); give a file that scopemesh decisions ${command} wrote`;
-    throw new SyncError('ERR_CONFIG', message, { retriable: false, cause: error });
+    throw configError(
+      `${option} ${path} cannot be read (${messageOf(error)}); give a file that scopemesh decisions ${command} wrote`,
+      error,
+    );
   }
 }
 

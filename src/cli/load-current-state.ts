@@ -82,11 +82,8 @@ export async function withCurrentState<T>(
         ]),
       );
       const jwksUris = createJwksUris(config, runtime);
-      await withProgress(
-        cli.context.stderr,
-        () => 'reading the identity providers and Consul',
-        () =>
-          readCurrentState({ ...runtime, world, acl, consul, directories, jwksUris }, cli.signal, onUnread),
+      await withProgress(cli.context.stderr, 'reading the identity providers and Consul', () =>
+        readCurrentState({ ...runtime, world, acl, consul, directories, jwksUris }, cli.signal, onUnread),
       );
       const window = new RevocationWindow(config.guards.maxRevocations.windowMs);
       const daemon = await findDaemon(config, cli.signal);

@@ -28,18 +28,10 @@ export async function manifestNotes(
   return { protocols: [...protocols].toSorted(compareText), unsynced: unsynced.toSorted(compareText) };
 }
 
-export function manifestTexts(notes: ManifestNotes | undefined): readonly string[] {
+export function* manifestTexts(notes: ManifestNotes | undefined): Iterable<string> {
   const { protocols = [], unsynced = [] } = notes ?? {};
-  return [
-    ...(protocols.length === 0
-      ? []
-      : [
-          `The protocol of ${namesText(protocols)} becomes http: connections of another protocol to it break.`,
-        ]),
-    ...(unsynced.length === 0
-      ? []
-      : [
-          `Consul does not have the manifests of ${namesText(unsynced)} yet, and decides by what it has; see scopemesh doctor.`,
-        ]),
-  ];
+  if (protocols.length > 0)
+    yield `The protocol of ${namesText(protocols)} becomes http: connections of another protocol to it break.`;
+  if (unsynced.length > 0)
+    yield `Consul does not have the manifests of ${namesText(unsynced)} yet, and decides by what it has; see scopemesh doctor.`;
 }

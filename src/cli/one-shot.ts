@@ -12,7 +12,6 @@ import { policyOf } from '../plan/mode.js';
 import type { SettledDecision } from '../queue/journal.js';
 import type { Store, StoreParts } from '../queue/store-parts.js';
 import { NO_FOLLOW_UPS, type ReconcilerDeps } from '../reconcile/deps.js';
-import type { FleetPlan } from '../reconcile/fleet-plan.js';
 import { readCurrentState } from '../reconcile/read-all.js';
 import { restoreMemory } from '../reconcile/restore.js';
 import type { Runtime } from '../runtime.js';
@@ -21,7 +20,6 @@ import type { ApplyLimit } from './apply-once.js';
 import type { Cli } from './cli.js';
 import { createCore } from './create-core.js';
 import { createLeases } from './create-lease.js';
-import { planSides } from './plan-sides.js';
 import { withProgress } from './terminal/progress.js';
 
 /** The tools of a command that writes instead of the daemon. */
@@ -73,15 +71,11 @@ export async function withOneShot<T>(
     const core = createCore(config, { consul: guardConsul(consul, term), providers, store: led }, runtime);
     const { deps, settled } = watchSettlements(core.deps);
     const reread = () =>
-      withProgress(
-        cli.context.stderr,
-        () => 'reading the identity providers and Consul',
-        async () => {
-          await restoreMemory(deps);
-          await readCurrentState(deps, cli.signal, onUnread);
-          await recordEqualEdges(deps);
-        },
-      );
+      withProgress(cli.context.stderr, 'reading the identity providers and Consul', async () => {
+        await restoreMemory(deps);
+        await readCurrentState(deps, cli.signal, onUnread);
+        await recordEqualEdges(deps);
+      });
     await reread();
     const cause = commandOf(systemUser(cli.context.user), deps);
     return await use({
@@ -101,13 +95,8 @@ export async function withOneShot<T>(
 export const NO_ANSWER =
   'a daemon holds the state directory but does not answer at http.admin, or at http.listen without one; correct the address, or stop the daemon';
 
-/** The whole plan, from what was last read. */
-export async function planShot({ deps }: Pick<OneShot, 'deps'>): Promise<FleetPlan> {
-  return planSides(deps, deps.clock);
-}
-
 /**
- * Calls `use` with a store that no daemon works with, and leads meanwhile: what a person decides there takes effect with the
+ * Calls `use` with a store that no daemon works with, and leads meanwhile unless `leads` is false: what a person decides there takes effect with the
  * next daemon. A daemon that still lives unnoticed shows in Consul, or loses the store: it would never read what is written.
  * Throws ERR_STATE_LOCKED if a daemon holds the store, ERR_LEASE_HELD if one leads elsewhere.
  */
@@ -115,56 +104,38 @@ export async function withIdleStore(
   config: Config,
   cli: Cli,
   use: (deps: ReconcilerDeps) => Promise<void>,
-): Promise<void> {
-  await openIdleStore(config, cli, async ({ consul, store }, runtime) => {
-    const { term, end } = await leadIdle(config, cli, { consul, store }, runtime);
-    try {
-      const led = store.lead(term.leader.epoch, () => {});
-      const parts = { consul: guardConsul(consul, term), providers: [], store: led };
-      await use(createCore(config, parts, runtime).deps);
-    } finally {
-      await end().catch((error: unknown) => cli.screen.warn(messageOf(error)));
-    }
-  });
-}
-
-/** The same for a command that changes nothing: it does not lead. */
-export async function withStoreToRead(
-  config: Config,
-  cli: Cli,
-  use: (deps: ReconcilerDeps) => Promise<void>,
-): Promise<void> {
-  await openIdleStore(config, cli, (parts, runtime) =>
-    use(createCore(config, { ...parts, providers: [] }, runtime).deps),
-  );
-}
-
-interface IdleStore {
-  readonly consul: Consul;
-  readonly store: Store;
-}
-
-async function openIdleStore(
-  config: Config,
-  cli: Cli,
-  use: (parts: IdleStore, runtime: Runtime) => Promise<void>,
+  /** False for a command that changes nothing. */
+  leads = true,
 ): Promise<void> {
   const runtime = cli.runtime(true);
   const { adapters } = cli.context;
   const store = await openStoreAlone(adapters, config, runtime, NO_ANSWER);
   const consul = await adapters.openConsul(config.consul, config.owner, runtime);
+  const useCore = (parts: { readonly consul: Consul; readonly store: StoreParts }) =>
+    use(createCore(config, { ...parts, providers: [] }, runtime).deps);
   try {
     await store.queue.check();
     const lease = await store.fence.read();
     if (lease?.isAlive === true) throw ledOnOtherMachine(lease.leader);
-    await use({ consul, store }, runtime);
+    if (!leads) return await useCore({ consul, store });
+    const { term, end } = await leadIdle(config, cli, { consul, store }, runtime);
+    try {
+      await useCore({ consul: guardConsul(consul, term), store: store.lead(term.leader.epoch, () => {}) });
+    } finally {
+      await end().catch((error: unknown) => cli.screen.warn(messageOf(error)));
+    }
   } finally {
     await consul.close();
     await store.close();
   }
 }
 
-async function leadIdle(config: Config, cli: Cli, parts: IdleStore, runtime: Runtime): Promise<CommandTerm> {
+async function leadIdle(
+  config: Config,
+  cli: Cli,
+  parts: { readonly consul: Consul; readonly store: Store },
+  runtime: Runtime,
+): Promise<CommandTerm> {
   try {
     const leases = await createLeases(config, parts, runtime, () => undefined);
     return await leadOnce(leases(config.mode), runtime, cli.signal);

@@ -13,38 +13,24 @@ import type { FleetPlan } from '../reconcile/fleet-plan.js';
 import type { KnownHolds } from './recorded-holds.js';
 
 /** How many edges would open, change and close, and how many changes are held. */
-export interface PlanSummary {
-  readonly open: number;
-  readonly change: number;
-  readonly close: number;
-  readonly held: number;
-  /** Records of `claims: first` to create or delete. */
-  readonly claims: number;
-  readonly jwtProviders: Counts;
-  /** ACL objects in Consul. Tokens that would end are not counted. */
-  readonly acl: Counts;
-}
-
-interface Counts {
-  readonly create: number;
-  readonly update: number;
-  readonly delete: number;
-}
-
-export function summaryOf(plan: FleetPlan): PlanSummary {
+export function summaryOf(plan: FleetPlan) {
   const count = (sign: Sign) => plan.changes.filter((change) => signOf(change) === sign).length;
   return {
     open: count('+'),
     change: count('~'),
     close: count('-'),
     held: plan.holds.length,
+    /** Records of `claims: first` to create or delete. */
     claims: plan.claims.length,
     jwtProviders: countVerbs(plan.jwtProviders),
+    /** ACL objects in Consul. Tokens that would end are not counted. */
     acl: countVerbs(plan.acl.changes.filter(({ step }) => step.do !== 'end-tokens')),
   };
 }
 
-function countVerbs(changes: readonly { readonly verb: string }[]): Counts {
+export type PlanSummary = ReturnType<typeof summaryOf>;
+
+function countVerbs(changes: readonly { readonly verb: string }[]) {
   const count = (verb: WriteVerb) => changes.filter((change) => change.verb === verb).length;
   return { create: count('created'), update: count('updated'), delete: count('deleted') };
 }

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { messageOf, SyncError } from '../errors.js';
+import { configError, messageOf } from '../errors.js';
 import { makeDirectory } from '../make-directory.js';
 
 /**
@@ -16,10 +16,7 @@ export async function writePrivateFiles(
     makeDirectory(directory);
     for (const [name, text] of files) await writePrivate(join(directory, name), text, overwrite ? 'w' : 'wx');
   } catch (error) {
-    throw new SyncError('ERR_CONFIG', `--out ${directory} cannot be written (${messageOf(error)})`, {
-      retriable: false,
-      cause: error,
-    });
+    throw configError(`--out ${directory} cannot be written (${messageOf(error)})`, error);
   }
 }
 

@@ -1,4 +1,4 @@
-import { Command, CommanderError, Option } from 'commander';
+import { CommanderError, Option } from 'commander';
 import { ConfigError } from '../../config/config-error.js';
 import { loadConfig, loadLogSettings } from '../../config/load.js';
 import { readTextFile } from '../../config/read-text-file.js';
@@ -34,6 +34,7 @@ import { addValidate } from './commands/validate.js';
 import { addWebhooks } from './commands/webhooks.js';
 import { addWhatCan } from './commands/what-can.js';
 import { addWhoCanCall } from './commands/who-can-call.js';
+import { DocumentedCommand } from './documented-command.js';
 import { createLogger } from './logger.js';
 import { createMetrics } from './metrics.js';
 import { createScreen, printable, type Screen } from './terminal/screen.js';
@@ -66,7 +67,7 @@ export function createProgram(context: CliContext): { run(argv: readonly string[
   };
 }
 
-const COMMANDS: readonly ((program: Command, cli: Cli) => void)[] = [
+const COMMANDS: readonly ((program: DocumentedCommand, cli: Cli) => void)[] = [
   addRun,
   addPlan,
   addApply,
@@ -98,8 +99,8 @@ const COMMANDS: readonly ((program: Command, cli: Cli) => void)[] = [
   addCompletion,
 ];
 
-function createCommands({ stdout, stderr }: CliContext): Command {
-  return new Command('scopemesh')
+function createCommands({ stdout, stderr }: CliContext): DocumentedCommand {
+  return new DocumentedCommand('scopemesh')
     .description(
       "Keeps Consul's service mesh authorisation equal to the OAuth clients and scopes of the identity provider.",
     )
@@ -125,9 +126,7 @@ function createCommands({ stdout, stderr }: CliContext): Command {
         .choices(['debug', 'info', 'warn', 'error'])
         .default('info'),
     )
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Examples:
   scopemesh validate                  check the configuration file
   scopemesh test                      check the mapping against examples
@@ -136,12 +135,11 @@ Examples:
   scopemesh run                       keep Consul equal to the identity provider
   scopemesh explain web orders        explain whether web may call orders
   scopemesh reach web orders          check whether the call can also arrive
-  scopemesh tokens --static           list the remaining static ACL tokens`,
-    );
+  scopemesh tokens --static           list the remaining static ACL tokens`);
 }
 
 function createCli(
-  program: Command,
+  program: DocumentedCommand,
   context: CliContext,
   screen: Screen,
   exit: (status: number) => void,

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import type { DecisionLog } from '../decisions/log.js';
-import { SyncError } from '../errors.js';
+import { configError } from '../errors.js';
 import type { DecisionLogSettings } from './adapter-factory.js';
 import type { Cli } from './cli.js';
 import { hasDecisionLog } from './has-decision-log.js';
@@ -27,9 +27,9 @@ export async function* readDecisionLog<T>(
 
 /** An empty answer could also mean that state.directory is the wrong one. */
 function warnThatItIsEmpty(directory: string, cli: Cli): void {
-  if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() === false) {
-    const message = `state.directory ${directory} is not a directory; set it to the directory in which the daemon keeps its state`;
-    throw new SyncError('ERR_CONFIG', message, { retriable: false });
-  }
+  if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() === false)
+    throw configError(
+      `state.directory ${directory} is not a directory; set it to the directory in which the daemon keeps its state`,
+    );
   cli.screen.warn(printable(`there are no decisions yet in ${directory} (state.directory)`));
 }

@@ -5,6 +5,7 @@ import { holdKey } from '../plan/holds.js';
 import type { Cli } from './cli.js';
 import type { DaemonClient } from './daemon-client.js';
 import { hasDecisionLog } from './has-decision-log.js';
+import { readDecisionLog } from './read-decision-log.js';
 
 /** A hold under the ID by which `approve` and `reject` name it. */
 export interface KnownHold {
@@ -40,16 +41,7 @@ const MAX_PAGES = 1_000;
 /** The log may be long, and IDs are only an addition to what a command prints. */
 const LOG_TIMEOUT_MS = 5_000;
 
-/** The recorded holds: from the running daemon, otherwise from the decision log. Empty where neither can be read. */
-export async function readKnownHolds(
-  config: Config,
-  daemon: Pick<DaemonClient, 'status' | 'statusAfter'> | undefined,
-  cli: Cli,
-): Promise<KnownHolds> {
-  return (await findKnownHolds(config, daemon, cli)) ?? new Map();
-}
-
-/** The same; undefined where neither can be read. */
+/** The recorded holds: from the running daemon, otherwise from the decision log. Undefined where neither can be read. */
 export async function findKnownHolds(
   config: Config,
   daemon: Pick<DaemonClient, 'status' | 'statusAfter'> | undefined,
@@ -60,13 +52,11 @@ export async function findKnownHolds(
   if (!hasDecisionLog(config)) return undefined;
   const timeout = AbortSignal.timeout(LOG_TIMEOUT_MS);
   try {
-    const log = await cli.context.adapters.openDecisionLog(config, cli.runtime(true));
-    try {
-      const stop = AbortSignal.any([cli.signal, timeout]);
-      return (await holdsIn(log.read({ from: 'start', follow: false }, stop))).open;
-    } finally {
-      await log.close();
-    }
+    const stop = AbortSignal.any([cli.signal, timeout]);
+    const decisions = readDecisionLog(config, cli, false, (log) =>
+      log.read({ from: 'start', follow: false }, stop),
+    );
+    return (await holdsIn(decisions)).open;
   } catch {
     cli.signal.throwIfAborted();
     return undefined;

@@ -1,32 +1,22 @@
 import { z } from 'zod';
-import { WebhookStore } from '../decisions/webhook-state.js';
+import { FAILING_EVENT, LISTED_LETTERS, WebhookStore } from '../decisions/webhook-state.js';
 import { SyncError } from '../errors.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
 
 /** How a webhook fares, as `/statusz` shows it. */
-export const WEBHOOK_STATUS = z.object({
+const WEBHOOK_STATUS = z.object({
   name: z.string(),
   /** `new`: nothing was delivered from here yet. `unreadable`: the store has something else than scopemesh wrote. */
   state: z.enum(['new', 'delivering', 'failing', 'disabled', 'unreadable']),
   /** ISO 8601: since when the receiver wants no more; null while it is not disabled. */
   disabledAt: z.string().nullable(),
-  /** The event that the receiver has not taken yet. */
-  failing: z
-    .object({
-      id: z.string(),
-      type: z.string(),
-      since: z.string(),
-      attempts: z.number(),
-      refusals: z.number(),
-      error: z.string(),
-    })
-    .nullable(),
-  /** Without the events. */
-  deadLetters: z.array(
-    z.object({ id: z.string(), type: z.string(), at: z.string(), attempts: z.number(), error: z.string() }),
-  ),
+  failing: FAILING_EVENT.nullable(),
+  deadLetters: LISTED_LETTERS,
 });
 export type WebhookStatus = z.infer<typeof WEBHOOK_STATUS>;
+
+/** The part of `/statusz` with the webhooks. */
+export const WEBHOOKS_BODY = z.object({ webhooks: z.array(WEBHOOK_STATUS) });
 
 /** Reads it from the store, so that every replica can. */
 export async function readWebhookStatus(keyValues: KeyValueStore, name: string): Promise<WebhookStatus> {

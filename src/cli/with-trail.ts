@@ -1,7 +1,7 @@
-import type { Command } from 'commander';
 import type { Trail } from '../decisions/trail.js';
-import { messageOf, SyncError } from '../errors.js';
+import { configError, messageOf, SyncError } from '../errors.js';
 import type { Cli } from './cli.js';
+import type { DocumentedCommand } from './documented-command.js';
 import { hasDecisionLog } from './has-decision-log.js';
 import { parseInstant } from './instant.js';
 import { printable } from './terminal/screen.js';
@@ -17,13 +17,13 @@ export interface AtOptions extends TrailOptions {
   readonly at?: string;
 }
 
-export function withTrailOptions(command: Command): Command {
+export function withTrailOptions(command: DocumentedCommand): DocumentedCommand {
   return command
     .option('--from-topic', 'read the whole Kafka topic first, and not the local index')
     .option('--json', 'print one JSON document');
 }
 
-export function withAt(command: Command): Command {
+export function withAt(command: DocumentedCommand): DocumentedCommand {
   return withTrailOptions(
     command.option(
       '--at <when>',
@@ -53,13 +53,11 @@ export async function withTrailIfAny<T>(
   { fromTopic = false }: { readonly fromTopic?: boolean },
   ask: (trail: Trail | undefined) => Promise<T>,
 ): Promise<T> {
-  let trail: Trail | undefined;
-  try {
-    trail = await open(cli, fromTopic);
-  } catch (error) {
+  const trail = await open(cli, fromTopic).catch((error: unknown) => {
     if (!(error instanceof SyncError) || fromTopic) throw error;
     cli.screen.warn(`scopemesh: no decisions are cited: ${printable(messageOf(error))}`);
-  }
+    return undefined;
+  });
   try {
     return await ask(trail);
   } finally {
@@ -70,10 +68,8 @@ export async function withTrailIfAny<T>(
 async function open(cli: Cli, fromTopic: boolean): Promise<Trail> {
   const settings = await cli.openLogSettings();
   if (!hasDecisionLog(settings))
-    throw new SyncError(
-      'ERR_CONFIG',
+    throw configError(
       `there are no decisions in ${settings.state.directory} (state.directory): run this where the daemon runs, or set the directory`,
-      { retriable: false },
     );
   return cli.context.adapters.openTrail(settings, cli.runtime(true), { fromTopic, signal: cli.signal });
 }

@@ -1,4 +1,4 @@
-import { SyncError } from '../errors.js';
+import { invalidEvent, type SyncError } from '../errors.js';
 import type { ChainLink } from '../model/decision.js';
 import type { TrailRecord } from './trail-record.js';
 
@@ -31,7 +31,5 @@ export class ChainCheck {
 }
 
 function broken(what: string): SyncError {
-  return new SyncError('ERR_EVENT_INVALID', `The chain of decisions is broken: ${what}.`, {
-    retriable: false,
-  });
+  return invalidEvent(`The chain of decisions is broken: ${what}.`);
 }

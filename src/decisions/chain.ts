@@ -58,7 +58,7 @@ export function hashOfEvent(event: unknown): string | undefined {
   const chain = fieldOf(decision, 'chain');
   if (!isRecord(event) || !isRecord(decision) || !isRecord(chain)) return undefined;
   const { hash: _, ...link } = chain;
-  return digest({ ...event, data: { ...decision, chain: link } });
+  return digestOf('sha256', canonicalJson({ ...event, data: { ...decision, chain: link } }), 'hex');
 }
 
 /** A decision as logs store it: canonical JSON, so that its hash can be checked without parsing it. */
@@ -157,7 +157,7 @@ export function linkOf(event: unknown): ChainLink | undefined {
   return safeParse(CHAIN_LINK, fieldOf(fieldOf(event, 'data'), 'chain')).data;
 }
 
-export const CHAIN_LINK = z.object({
+const CHAIN_LINK = z.object({
   log: z.string().min(1),
   sequence: z.int().min(1),
   previousHash: HASH,
@@ -171,8 +171,4 @@ export function formatHead({ log, hash, tree }: ChainHead): z.infer<typeof HEAD>
 export function parseHead(value: unknown): ChainHead {
   const { log, hash, size, roots } = HEAD.parse(value);
   return { log, hash, tree: { size, roots: roots.map((root) => Buffer.from(root, 'hex')) } };
-}
-
-function digest(value: unknown): string {
-  return digestOf('sha256', canonicalJson(value), 'hex');
 }

@@ -1,21 +1,18 @@
 import { ulid } from 'ulid';
-import { type Clock, isoInstant } from '../clock.js';
+import { isoInstant } from '../clock.js';
 import { messageOf } from '../errors.js';
-import type { Logger, Metrics } from '../observe.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
+import type { Runtime } from '../runtime.js';
 import type { ChainHead } from './chain.js';
 import { originOf, signCheckpoint } from './checkpoint.js';
 import type { DecisionLog } from './log.js';
 import type { NoteSigner } from './signed-note.js';
 
-export interface CheckpointsDeps {
+export interface CheckpointsDeps extends Runtime {
   readonly log: DecisionLog;
   readonly keyValues: KeyValueStore;
   readonly signer: NoteSigner;
   readonly owner: string;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
 }
 
 /** How often the end of the chain is signed, if it moved. */

@@ -1,5 +1,5 @@
 import { verify } from 'node:crypto';
-import { SyncError } from '../errors.js';
+import { configError } from '../errors.js';
 import { parseVerifierKey, signaturesIn } from './signed-note.js';
 
 /** Somebody who saw a checkpoint and checked that the log only grew until then. */
@@ -18,11 +18,10 @@ const LAST_SECOND = 8_640_000_000_000n;
 /** Throws SyncError ERR_CONFIG for a text that is not the key of a witness. */
 export function createWitness(verifierKey: string): Witness {
   const parsed = parseVerifierKey(verifierKey, COSIGNATURE_V1);
-  if (parsed === undefined) {
-    const message =
-      'this is not the Ed25519 key of a witness in the form NAME+HASH+KEY, whose key begins with the byte 4';
-    throw new SyncError('ERR_CONFIG', message, { retriable: false });
-  }
+  if (parsed === undefined)
+    throw configError(
+      'this is not the Ed25519 key of a witness in the form NAME+HASH+KEY, whose key begins with the byte 4',
+    );
   return {
     name: parsed.name,
     cosignedAt(note) {

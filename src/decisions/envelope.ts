@@ -1,4 +1,4 @@
-import { SyncError } from '../errors.js';
+import { invalidEvent } from '../errors.js';
 import type { ChainLink, Decision, Resource } from '../model/decision.js';
 import { definedFields } from '../model/defined-fields.js';
 import type { Residual } from '../model/residual.js';
@@ -83,9 +83,7 @@ export function parseCloudEvent(event: unknown): Decision {
   if (!result.success) {
     const issue = result.error.issues[0];
     const where = issue?.path.map(String).join('.') || 'the event';
-    throw new SyncError('ERR_EVENT_INVALID', `Not a decision event: ${where} is missing or invalid.`, {
-      retriable: false,
-    });
+    throw invalidEvent(`Not a decision event: ${where} is missing or invalid.`);
   }
   const { data, id, time, source, type, subject, traceparent } = result.data;
   const cause = { ...data.cause, ...definedFields({ traceparent }) };
@@ -128,8 +126,6 @@ export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new SyncError('ERR_EVENT_INVALID', 'Not a decision event: the text is not JSON.', {
-      retriable: false,
-    });
+    throw invalidEvent('Not a decision event: the text is not JSON.');
   }
 }

@@ -114,7 +114,8 @@ export function parseLogEvent(text: string): Decision | undefined {
   return isCheckpointEvent(event) ? undefined : parseCloudEvent(event);
 }
 
-function parseStored(text: string, logger: Logger): Decision | undefined {
+/** The same, but what is no event of scopemesh is logged and skipped. */
+export function parseStored(text: string, logger: Logger): Decision | undefined {
   try {
     return parseLogEvent(text);
   } catch (error) {

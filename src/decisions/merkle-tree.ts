@@ -1,4 +1,4 @@
-import { SyncError } from '../errors.js';
+import { invalidEvent } from '../errors.js';
 import { EMPTY_FRONTIER, type Frontier, HASH_BYTES, type Hash, nodeHash } from './merkle.js';
 
 const FIRST_LEAVES = 1_024;
@@ -73,8 +73,7 @@ export class MerkleTree {
   #leaf(index: number): Hash {
     const at = (index - this.#beginning) * HASH_BYTES;
     if (at >= 0 && index < this.#size) return this.#leaves.subarray(at, at + HASH_BYTES);
-    const message = `decision ${index + 1} of the log is not there, and the proof needs its hash`;
-    throw new SyncError('ERR_EVENT_INVALID', message, { retriable: false });
+    throw invalidEvent(`decision ${index + 1} of the log is not there, and the proof needs its hash`);
   }
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { SyncError } from '../errors.js';
+import { invalidEvent } from '../errors.js';
 import { fieldOf } from '../model/field-of.js';
 import { safeParse } from '../safe-parse.js';
 import { hashOfEvent, leafOf, linkOf } from './chain.js';
@@ -60,7 +60,7 @@ export async function proveInclusion(events: Events, id: string): Promise<Inclus
     const hashes = toTexts(reader.tree.inclusionProof(sequence - 1, size));
     return { event: found.text, checkpoint: checkpoint.note, hashes };
   }
-  throw fault(
+  throw invalidEvent(
     found === undefined
       ? `the log has no decision ${id} with a place in the chain`
       : `no checkpoint signs decision ${id} yet; scopemesh signs one every minute with decisions`,
@@ -75,13 +75,13 @@ export async function proveExtension(events: Events, note: string): Promise<Exte
   const log = logOfNote(note);
   const size = Number(note.split('\n')[1]);
   if (log === undefined || !Number.isSafeInteger(size) || size < 1)
-    throw fault('this is not a checkpoint of a decision log');
+    throw invalidEvent('this is not a checkpoint of a decision log');
   const reader = new TreeReader(log);
   let newest: StoredCheckpoint | undefined;
   for await (const text of events) newest = reader.add(parseJson(text)) ?? newest;
-  if (newest === undefined) throw fault(`there is no checkpoint of log ${log}`);
+  if (newest === undefined) throw invalidEvent(`there is no checkpoint of log ${log}`);
   if (newest.tree.size < size)
-    throw fault(
+    throw invalidEvent(
       `the newest checkpoint of log ${log} signs ${newest.tree.size} decisions, fewer than ${size}`,
     );
   const hashes = toTexts(reader.tree.consistencyProof(size, newest.tree.size));
@@ -94,7 +94,7 @@ export function verifyInclusion(
   verifiers: readonly NoteVerifier[],
 ): ProvenDecision | undefined {
   const proof = safeParse(INCLUSION, parseJson(text)).data;
-  if (proof === undefined) throw fault('this is not a proof that scopemesh decisions prove wrote');
+  if (proof === undefined) throw invalidEvent('this is not a proof that scopemesh decisions prove wrote');
   const event = parseJson(proof.event);
   const link = linkOf(event);
   const signed = link === undefined ? undefined : openCheckpoint(verifiers, link.log, proof.checkpoint);
@@ -116,9 +116,10 @@ export function verifyExtension(
   verifiers: readonly NoteVerifier[],
 ): ProvenExtension | undefined {
   const proof = safeParse(EXTENSION, parseJson(text)).data;
-  if (proof === undefined) throw fault('this is not a proof that scopemesh decisions prove --extends wrote');
+  if (proof === undefined)
+    throw invalidEvent('this is not a proof that scopemesh decisions prove --extends wrote');
   const log = logOfNote(note);
-  if (log === undefined) throw fault('this is not a checkpoint of a decision log');
+  if (log === undefined) throw invalidEvent('this is not a checkpoint of a decision log');
   const earlier = openCheckpoint(verifiers, log, note);
   const later = openCheckpoint(verifiers, log, proof.checkpoint);
   if (earlier === undefined || later === undefined || earlier.origin !== later.origin) return undefined;
@@ -161,8 +162,4 @@ function toTexts(hashes: readonly Hash[]): string[] {
 
 function toHashes(texts: readonly string[]): readonly Hash[] {
   return texts.map((each) => Buffer.from(each, 'base64'));
-}
-
-function fault(message: string): SyncError {
-  return new SyncError('ERR_EVENT_INVALID', message, { retriable: false });
 }

@@ -3,9 +3,9 @@ import { ulid } from 'ulid';
 import { z } from 'zod';
 import { SyncError } from '../errors.js';
 import type { Decision } from '../model/decision.js';
-import type { Logger, Metrics } from '../observe.js';
 import type { Journal } from '../queue/journal.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
+import type { Runtime } from '../runtime.js';
 import {
   type ChainHead,
   emptyChain,
@@ -17,12 +17,10 @@ import {
 } from './chain.js';
 import type { DecisionLog } from './log.js';
 
-export interface PublicationDeps {
+export interface PublicationDeps extends Pick<Runtime, 'logger' | 'metrics'> {
   readonly journal: Journal;
   readonly log: DecisionLog;
   readonly keyValues: KeyValueStore;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
 }
 
 /** Each batch costs three synced writes, whatever its size. */

@@ -1,30 +1,16 @@
-import type { Clock } from '../clock.js';
 import { messageOf } from '../errors.js';
 import { untilAborted } from '../linked-signal.js';
-import type { Logger, Metrics } from '../observe.js';
-import type { Journal } from '../queue/journal.js';
-import type { KeyValueStore } from '../queue/key-value-store.js';
+import type { Notifier } from '../notifier.js';
 import { backoffMs } from '../repeat.js';
+import type { Runtime } from '../runtime.js';
 import type { Checkpoints } from './checkpoints.js';
-import type { DecisionLog } from './log.js';
-import { BATCH, Publication } from './publication.js';
+import { BATCH, Publication, type PublicationDeps } from './publication.js';
 
-/** Signals that decisions were settled. */
-export interface Settled {
-  /** Resolves at the next settlement, or when the signal is aborted. */
-  wait(signal: AbortSignal): Promise<void>;
-}
-
-export interface RelayDeps {
-  readonly journal: Journal;
-  readonly log: DecisionLog;
-  readonly keyValues: KeyValueStore;
-  readonly settled: Settled;
+export interface RelayDeps extends PublicationDeps, Runtime {
+  /** Notified when decisions were settled. */
+  readonly settled: Pick<Notifier, 'wait'>;
   /** While it is true nothing is published; the journal keeps the decisions. */
   readonly isPaused?: () => boolean;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-  readonly clock: Clock;
   /** Aborts when another replica publishes. Then nothing is drained. */
   readonly lost?: AbortSignal;
   /** Signs the end of the log; absent: nothing is signed. */

@@ -1,4 +1,4 @@
-import { SyncError } from '../errors.js';
+import { invalidEvent } from '../errors.js';
 
 export interface ServerSentEvent {
   readonly id: string | undefined;
@@ -21,8 +21,7 @@ export async function* parseServerSentEvents(
   for await (const chunk of chunks) {
     const blocks = (rest + decoder.decode(chunk, { stream: true })).split('\n\n');
     rest = blocks.pop() ?? '';
-    if (rest.length > LONGEST)
-      throw new SyncError('ERR_EVENT_INVALID', 'An event of the stream is too long.', { retriable: false });
+    if (rest.length > LONGEST) throw invalidEvent('An event of the stream is too long.');
     for (const block of blocks) yield parseBlock(block);
   }
 }

@@ -1,5 +1,5 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
-import { SyncError } from '../errors.js';
+import { configError } from '../errors.js';
 
 /** The algorithm byte of Ed25519 in keys and key hashes (https://c2sp.org/signed-note). */
 const ED25519 = Buffer.of(1);
@@ -43,11 +43,10 @@ export function createNoteSigner(name: string, pem: string): NoteSigner {
 /** Throws SyncError ERR_CONFIG for a text that is not a verifier key of Ed25519. */
 export function createNoteVerifier(verifierKey: string): NoteVerifier {
   const parsed = parseVerifierKey(verifierKey, ED25519);
-  if (parsed === undefined) {
-    const message =
-      'the public key is not an Ed25519 key of the form NAME+HASH+KEY; scopemesh writes it to trail-key.pub';
-    throw new SyncError('ERR_CONFIG', message, { retriable: false });
-  }
+  if (parsed === undefined)
+    throw configError(
+      'the public key is not an Ed25519 key of the form NAME+HASH+KEY; scopemesh writes it to trail-key.pub',
+    );
   const { name, key } = parsed;
   return {
     name,
@@ -110,7 +109,7 @@ function parsePrivateKey(pem: string): KeyObject {
   } catch {
     // The error of OpenSSL says nothing that helps, and must not quote the key.
   }
-  const message =
-    'the signing key of the trail is not an Ed25519 private key in PEM; make one with: openssl genpkey -algorithm ed25519';
-  throw new SyncError('ERR_CONFIG', message, { retriable: false });
+  throw configError(
+    'the signing key of the trail is not an Ed25519 private key in PEM; make one with: openssl genpkey -algorithm ed25519',
+  );
 }

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { existsSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { messageOf, SyncError } from '../errors.js';
+import { configError, messageOf } from '../errors.js';
 import { makeDirectory } from '../make-directory.js';
 import type { Logger } from '../observe.js';
 import { createNoteSigner, type NoteSigner } from './signed-note.js';
@@ -38,10 +38,7 @@ export function openSigningKey({
     return signer;
   } catch (error) {
     const message = `the signing key ${path} cannot be used (${messageOf(error)})`;
-    if (file !== undefined) {
-      const remedy = `${message}; check decisions.signingKeyFile`;
-      throw new SyncError('ERR_CONFIG', remedy, { retriable: false, cause: error });
-    }
+    if (file !== undefined) throw configError(`${message}; check decisions.signingKeyFile`, error);
     logger.error(
       { error: message },
       'the decision log is not signed; repair or delete the key, and start again',

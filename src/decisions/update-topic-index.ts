@@ -1,22 +1,19 @@
-import { type Clock, isoInstant } from '../clock.js';
+import { isoInstant } from '../clock.js';
 import { messageOf, SyncError } from '../errors.js';
-import type { Logger, Metrics } from '../observe.js';
 import { type Attempt, Outage, repeat } from '../repeat.js';
+import type { Runtime } from '../runtime.js';
 import { type DecisionLog, MissingTopic, ReplacedLog } from './log.js';
 import type { TopicIndex } from './topic-index.js';
 
 /** How often the topic is asked for news. */
 const EVERY_MS = 2_000;
 
-export interface TopicIndexDeps {
+export interface TopicIndexDeps extends Runtime {
   /** Called again after each failure. */
   readonly openIndex: () => Promise<TopicIndex>;
-  readonly openLog: () => Promise<Pick<DecisionLog, 'check' | 'readParts' | 'close'>>;
+  readonly openLog: () => Promise<Opened['log']>;
   /** Nothing is written while it is true. */
   readonly isPaused: () => boolean;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-  readonly clock: Clock;
 }
 
 /** What one attempt uses, and the next one after a success. */

@@ -43,11 +43,6 @@ export interface TrailReport {
   readonly fault?: TrailFault;
 }
 
-export interface VerifyOptions {
-  /** One of them must have signed each checkpoint; without keys only the chain is checked. */
-  readonly verifiers?: readonly NoteVerifier[];
-}
-
 /** How far a log is known: by its decisions, or by a checkpoint with which a log begins whose older part was deleted. */
 interface End {
   readonly log: string;
@@ -88,7 +83,8 @@ export class TrailVerification {
   /** The digests of the notes that were found at their place. */
   readonly #checked = new Set<string>();
 
-  constructor({ verifiers = [] }: VerifyOptions = {}) {
+  /** One of the keys must have signed each checkpoint; without keys only the chain is checked. */
+  constructor(verifiers: readonly NoteVerifier[] = []) {
     this.#verifiers = verifiers;
   }
 
@@ -119,7 +115,7 @@ export class TrailVerification {
 
   #addCheckpoint(checkpoint: StoredCheckpoint): void {
     const { log, note, tree } = checkpoint;
-    const noteDigest = digest(note);
+    const noteDigest = hash('sha256', note, 'base64');
     const isKnown = this.#checked.has(noteDigest);
     const known = { end: this.#end, tree: this.#tree, verifiers: this.#verifiers, isKnown };
     const fault = checkpointFault(checkpoint, known);
@@ -157,18 +153,8 @@ export class TrailVerification {
   }
 }
 
-export function verifyTrail(records: Iterable<TrailRecord>, options: VerifyOptions = {}): TrailReport {
-  const verification = new TrailVerification(options);
-  for (const record of records) verification.add(record);
-  return verification.report();
-}
-
 function at(position: number, fault: Omit<TrailFault, 'position'>): Found {
   return { fault: () => ({ position, ...fault }) };
-}
-
-function digest(note: string): string {
-  return hash('sha256', note, 'base64');
 }
 
 function decisionFault(

@@ -1,17 +1,16 @@
-import type { Clock } from '../clock.js';
 import { messageOf } from '../errors.js';
 import { firstOf, withLinkedSignal } from '../linked-signal.js';
 import { fieldOf } from '../model/field-of.js';
 import { createNotifier } from '../notifier.js';
-import type { Logger, Metrics } from '../observe.js';
 import { backoffMs } from '../repeat.js';
+import type { Runtime } from '../runtime.js';
 import { CHECKPOINT_EVENT } from './checkpoint.js';
 import { isOwnedBy, parseJson } from './envelope.js';
 import { type DecisionLog, parseLogEvent } from './log.js';
 import type { Delivery, WebhookSender } from './webhook.js';
 import type { WebhookState, WebhookStore } from './webhook-state.js';
 
-export interface WebhookDeliveryDeps {
+export interface WebhookDeliveryDeps extends Runtime {
   readonly name: string;
   readonly log: Pick<DecisionLog, 'position' | 'readFrom'>;
   readonly store: WebhookStore;
@@ -22,9 +21,6 @@ export interface WebhookDeliveryDeps {
   readonly owner: string;
   /** While it is true nothing is sent: the store has no room for what follows. */
   readonly isPaused: () => boolean;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-  readonly clock: Clock;
 }
 
 /** How often the position is stored, and the store is asked what a person wants. After a crash so much is sent again. */

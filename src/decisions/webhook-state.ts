@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { SyncError } from '../errors.js';
 import type { KeyValueStore } from '../queue/key-value-store.js';
 
-const FAILING = z.object({
+/** The event that the receiver has not taken yet. */
+export const FAILING_EVENT = z.object({
   id: z.string(),
   type: z.string(),
   /** ISO 8601: of the first failed attempt. */
@@ -17,7 +18,7 @@ const STATE = z.object({
   /** ISO 8601: since when the receiver wants no more. */
   disabledAt: z.string().optional(),
   /** The event that the receiver has not taken yet. All later ones wait. */
-  failing: FAILING.optional(),
+  failing: FAILING_EVENT.optional(),
   /** An event was given up, and the receiver has taken none since. */
   hasGivenUp: z.literal(true).optional(),
   deadLetters: z.int().default(0),
@@ -46,7 +47,8 @@ const DEAD_LETTER = z.object({
   event: z.string(),
 });
 const DEAD_LETTERS = z.array(DEAD_LETTER);
-const LISTED = z.array(DEAD_LETTER.omit({ event: true }));
+/** Without the events. */
+export const LISTED_LETTERS = z.array(DEAD_LETTER.omit({ event: true }));
 /** In the list of dead letters: they cannot be read. */
 const UNREADABLE = 'null';
 /** An event that was given up. */
@@ -103,7 +105,7 @@ export class WebhookStore {
 
   /** The dead letters without their events, which can be one megabyte. For frequent reads. */
   async listedLetters(): Promise<readonly Omit<DeadLetter, 'event'>[]> {
-    return LISTED.parse(JSON.parse((await this.#keyValues.get(`${this.#prefix}/dead-list`)) ?? '[]'));
+    return LISTED_LETTERS.parse(JSON.parse((await this.#keyValues.get(`${this.#prefix}/dead-list`)) ?? '[]'));
   }
 
   /** False if there is no room for it. One that is there already stays. */

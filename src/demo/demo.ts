@@ -6,8 +6,9 @@ import { readTextFile } from '../../config/read-text-file.js';
 import type { AdapterFactory } from '../cli/adapter-factory.js';
 import { createMetrics } from '../cli/metrics.js';
 import { ROLES, type RunDaemon } from '../cli/run-daemon.js';
-import { type Clock, isoInstant, systemClock } from '../clock.js';
+import { isoInstant, systemClock } from '../clock.js';
 import { createEmbeddedIdp } from '../embedded/identity-provider/embedded-idp.js';
+import { withLinkedSignal } from '../linked-signal.js';
 import { Secret } from '../model/secret.js';
 import { toConfigText } from './config-file.js';
 import { openDemoLog, type Warning } from './demo-log.js';
@@ -112,7 +113,7 @@ export async function runDemo(options: DemoOptions, reporter: Reporter, signal: 
       ended,
     );
     closers.unshift(() => daemon.catch(() => {}));
-    const isEqual = await Promise.race([waitUntilEqual(watch, clock, ended), daemon.then(() => false)]);
+    const isEqual = await Promise.race([waitUntilEqual(watch, ended), daemon.then(() => false)]);
     if (!isEqual && !ended.aborted)
       notes.push(`Consul does not match the identity provider yet; see ${logFile}`);
     signal.throwIfAborted();
@@ -151,24 +152,17 @@ export async function runDemo(options: DemoOptions, reporter: Reporter, signal: 
 }
 
 /** Resolves with true once each call of `AT_START` gets its status, and with false after a timeout. */
-async function waitUntilEqual(watch: IntentionWatch, clock: Clock, signal: AbortSignal): Promise<boolean> {
+function waitUntilEqual(watch: IntentionWatch, signal: AbortSignal): Promise<boolean> {
   const isEqual = () =>
     AT_START.every(({ from, to, method, path, status }) => {
       const { isAllowed } = watch.judge({ source: from, destination: to, method, path, headers: {} });
       return isAllowed === (status === 200);
     });
-  const late = new AbortController();
-  const timer = clock.sleep(READY_TIMEOUT_MS, late.signal).then(
-    () => false,
-    () => false,
-  );
-  const equal = watch.until(isEqual, AbortSignal.any([signal, late.signal])).then(
+  const waiting = (stop: AbortSignal) => watch.until(isEqual, stop);
+  return withLinkedSignal([signal], waiting, READY_TIMEOUT_MS).then(
     () => true,
     () => false,
   );
-  const first = await Promise.race([equal, timer]);
-  late.abort();
-  return first;
 }
 
 async function choosePorts(

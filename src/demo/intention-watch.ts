@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Clock } from '../clock.js';
+import { createNotifier } from '../notifier.js';
 import { type ConsulPlace, callConsul } from './consul-api.js';
 import { type Call, type Intention, judge, type Verdict } from './rbac.js';
 
@@ -62,7 +63,7 @@ const DEFAULTS = z.array(z.object({ Name: z.string(), Protocol: z.string().optio
  */
 export function watchIntentions(consul: ConsulPlace, clock: Clock): IntentionWatch {
   const stop = new AbortController();
-  const listeners = new Set<() => void>();
+  const changed = createNotifier();
   let intentions: readonly Intention[] = [];
   let protocols: ReadonlyMap<string, string> = new Map();
 
@@ -77,7 +78,7 @@ export function watchIntentions(consul: ConsulPlace, clock: Clock): IntentionWat
         index = isBehind ? 0 : Math.max(1, answer.index);
         if (isBehind) continue;
         take(answer.json);
-        for (const listener of [...listeners]) listener();
+        changed.notify();
       } catch {
         index = 0;
         await clock.sleep(RETRY_MS, stop.signal).catch(() => {});
@@ -106,22 +107,13 @@ export function watchIntentions(consul: ConsulPlace, clock: Clock): IntentionWat
         ({ action, permissions }) =>
           action === 'allow' || permissions.some((permission) => permission.action === 'allow'),
       ).length,
-    until: (isSo, signal) =>
-      new Promise((resolve, reject) => {
-        const end = () => {
-          listeners.delete(look);
-          signal.removeEventListener('abort', end);
-          if (signal.aborted) reject(signal.reason);
-          else resolve();
-        };
-        const look = () => {
-          if (isSo()) end();
-        };
-        listeners.add(look);
-        signal.addEventListener('abort', end, { once: true });
-        if (signal.aborted) end();
-        else look();
-      }),
+    async until(isSo, signal) {
+      for (;;) {
+        signal.throwIfAborted();
+        if (isSo()) return;
+        await changed.wait(signal);
+      }
+    },
     async close() {
       stop.abort(new Error('closed'));
       await following;

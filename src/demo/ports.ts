@@ -1,5 +1,5 @@
 import { createServer, type Server } from 'node:net';
-import { SyncError } from '../errors.js';
+import { configError } from '../errors.js';
 
 const HOST = '127.0.0.1';
 
@@ -16,16 +16,18 @@ export async function choosePort(preference: PortPreference): Promise<number> {
   const probe = createServer();
   const port = await listenOnFreePort(probe, preference.preferred);
   await new Promise<void>((resolve) => probe.close(() => resolve()));
-  if (preference.isExplicit && preference.preferred !== 0 && port !== preference.preferred) {
-    const message = `demo: port ${preference.preferred} for ${preference.name} is in use; choose another port, or omit the option to use a free one`;
-    throw new SyncError('ERR_CONFIG', message, { retriable: false });
-  }
+  if (preference.isExplicit && preference.preferred !== 0 && port !== preference.preferred)
+    throw configError(
+      `demo: port ${preference.preferred} for ${preference.name} is in use; choose another port, or omit the option to use a free one`,
+    );
   return port;
 }
 
 /** Listens on the loopback interface at `preferred`, or at any free port. Resolves with the port. */
 export async function listenOnFreePort(server: Server, preferred: number): Promise<number> {
-  return (await listen(server, preferred)) ?? (await listen(server, 0)) ?? fail();
+  const port = (await listen(server, preferred)) ?? (await listen(server, 0));
+  if (port === undefined) throw configError('demo: no port is free on the loopback interface');
+  return port;
 }
 
 function listen(server: Server, port: number): Promise<number | undefined> {
@@ -38,8 +40,4 @@ function listen(server: Server, port: number): Promise<number | undefined> {
       resolve(typeof address === 'object' && address !== null ? address.port : undefined);
     });
   });
-}
-
-function fail(): never {
-  throw new SyncError('ERR_CONFIG', 'demo: no port is free on the loopback interface', { retriable: false });
 }

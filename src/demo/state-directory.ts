@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { messageOf, SyncError } from '../errors.js';
+import { configError, messageOf } from '../errors.js';
 import { makeDirectory } from '../make-directory.js';
 
 export interface StateDirectory {
@@ -20,8 +20,10 @@ export async function openStateDirectory(named: string | undefined): Promise<Sta
     try {
       makeDirectory(path);
     } catch (error) {
-      const message = `the state directory ${path} cannot be created: ${messageOf(error)}; choose another with --state`;
-      throw new SyncError('ERR_CONFIG', message, { retriable: false, cause: error });
+      throw configError(
+        `the state directory ${path} cannot be created: ${messageOf(error)}; choose another with --state`,
+        error,
+      );
     }
     return { path, isKept: true, close: async () => {} };
   }

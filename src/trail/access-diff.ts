@@ -1,6 +1,7 @@
 import type { Trail } from '../decisions/trail.js';
-import { SyncError } from '../errors.js';
+import { configError } from '../errors.js';
 import { compareText } from '../model/compare-text.js';
+import { definedFields } from '../model/defined-fields.js';
 import { covers, digest } from '../plan/access.js';
 import { limitsOf, openAnswer, type TrailAnswer } from './answer.js';
 import { asAccess, isOpen } from './content.js';
@@ -30,8 +31,7 @@ const MAX_DECISIONS = 20;
 
 /** Edges that differ between two instants (ISO 8601 in UTC). Throws ERR_CONFIG if the first is after the second. */
 export async function accessDiff(trail: Trail, from: string, to: string): Promise<DiffAnswer> {
-  if (from > to)
-    throw new SyncError('ERR_CONFIG', 'the first instant must be before the second.', { retriable: false });
+  if (from > to) throw configError('the first instant must be before the second.');
   await openAnswer(trail, from);
   const { extent, head } = await openAnswer(trail, to);
   const changes = new Map<string, Citation[]>();
@@ -70,14 +70,7 @@ function toDiff(
   const edge = after ?? before;
   if (kind === undefined || edge === undefined) return undefined;
   const { source, destination } = edge;
-  return {
-    kind,
-    source,
-    destination,
-    ...(before === undefined ? {} : { before }),
-    ...(after === undefined ? {} : { after }),
-    decisions,
-  };
+  return { kind, source, destination, ...definedFields({ before, after }), decisions };
 }
 
 function kindOf(before: TrailEdge | undefined, after: TrailEdge | undefined): DiffKind | undefined {

@@ -1,5 +1,6 @@
 import type { Trail, TrailExtent } from '../decisions/trail.js';
-import { SyncError } from '../errors.js';
+import { configError } from '../errors.js';
+import { definedFields } from '../model/defined-fields.js';
 import { isPossiblyOpen, type TrailEdge } from './edge.js';
 
 /** What every answer says of itself. */
@@ -17,31 +18,21 @@ export interface TrailAnswer {
 /** Throws SyncError ERR_CONFIG if an index is too far behind for an answer about an instant; undefined: about now. */
 export function refuseBehind({ index }: TrailExtent, at?: string): void {
   if (index === undefined || !index.isBehind || (at !== undefined && at <= index.until)) return;
-  throw new SyncError(
-    'ERR_CONFIG',
+  throw configError(
     `the local index of the topic ends at ${index.until}: ask about an instant up to then, add --from-topic, or start scopemesh run, which brings the index up to date`,
-    { retriable: false },
   );
 }
 
 /** What an index may lack of what happened up to an instant, in sentences. */
-export function indexLimits({ index }: TrailExtent, at?: string): readonly string[] {
-  if (index === undefined) return [];
+export function* indexLimits({ index }: TrailExtent, at?: string): Iterable<string> {
+  if (index === undefined) return;
   const { until, gaps, broken } = index;
-  return [
-    `This is from the local index, which has what was in the topic at ${until}.`,
-    ...gaps
-      .filter(({ after }) => at === undefined || at >= after)
-      .map(
-        (gap) =>
-          `The local index lacks decisions between ${gap.after} and ${gap.until}: what they changed may be missing or wrong here. --from-topic reads what the topic has now.`,
-      ),
-    ...(broken === undefined
-      ? []
-      : [
-          `Decision ${broken.id} of ${broken.time} does not continue the chain and is not in the local index: run scopemesh decisions verify.`,
-        ]),
-  ];
+  yield `This is from the local index, which has what was in the topic at ${until}.`;
+  for (const gap of gaps)
+    if (at === undefined || at >= gap.after)
+      yield `The local index lacks decisions between ${gap.after} and ${gap.until}: what they changed may be missing or wrong here. --from-topic reads what the topic has now.`;
+  if (broken !== undefined)
+    yield `Decision ${broken.id} of ${broken.time} does not continue the chain and is not in the local index: run scopemesh decisions verify.`;
 }
 
 const FOREIGN =
@@ -68,48 +59,36 @@ export async function openAnswer(
   const { first, last, isCut, isForgetful } = extent;
   refuseBehind(extent, at);
   if (isCut && first !== undefined && at < first)
-    throw new SyncError(
-      'ERR_CONFIG',
+    throw configError(
       `the trail begins at ${first}: older decisions were deleted (${isForgetful ? 'the retention of the topic' : 'decisions.keep'}); ask an export of that time`,
-      { retriable: false },
     );
-  return {
-    extent,
-    head: {
-      at,
-      ...(last === undefined ? {} : { asOf: last }),
-      ...(first === undefined ? {} : { trailBegins: first }),
-    },
-  };
+  return { extent, head: { at, ...definedFields({ asOf: last, trailBegins: first }) } };
 }
 
 /** The limits of an answer about edges. */
 export function limitsOf(edges: readonly TrailEdge[], extent: TrailExtent, at: string): readonly string[] {
-  const { first, isForgetful } = extent;
+  return [FOREIGN, OLDER, ...indexLimits(extent, at), ...edgeLimits(edges, extent, at)];
+}
+
+function* edgeLimits(
+  edges: readonly TrailEdge[],
+  { first, isForgetful }: TrailExtent,
+  at: string,
+): Iterable<string> {
   const unknown = edges.filter(({ certainty }) => certainty === 'unknown');
   const found = edges.filter((edge) => edge.certainty === 'before' && isPossiblyOpen(edge));
   const held = edges.filter((edge) => edge.held !== undefined);
-  return [
-    FOREIGN,
-    OLDER,
-    ...indexLimits(extent, at),
-    ...(isForgetful && first !== undefined
-      ? [
-          `The topic deleted decisions from before ${first}: edges that were opened before that may be missing.`,
-        ]
-      : []),
-    ...(first === undefined ? ['The trail is empty.'] : []),
-    ...(first !== undefined && at < first
-      ? [`The trail begins at ${first}: only what a later decision found is known of the time before.`]
-      : []),
-    ...(unknown.length === 0
-      ? []
-      : [
-          `A crash left the outcome of a write unknown for ${namesOf(unknown)}: both possibilities are shown.`,
-        ]),
-    ...(found.length === 0 ? [] : [`No decision opened ${namesOf(found)}: a later decision found it open.`]),
-    ...(held.length === 0 ? [] : [`A held change was pending for ${namesOf(held)}: it changed nothing.`]),
-  ];
+  if (first === undefined) yield 'The trail is empty.';
+  else {
+    if (isForgetful)
+      yield `The topic deleted decisions from before ${first}: edges that were opened before that may be missing.`;
+    if (at < first)
+      yield `The trail begins at ${first}: only what a later decision found is known of the time before.`;
+  }
+  if (unknown.length > 0)
+    yield `A crash left the outcome of a write unknown for ${namesOf(unknown)}: both possibilities are shown.`;
+  if (found.length > 0) yield `No decision opened ${namesOf(found)}: a later decision found it open.`;
+  if (held.length > 0) yield `A held change was pending for ${namesOf(held)}: it changed nothing.`;
 }
 
 const MAX_NAMES = 5;

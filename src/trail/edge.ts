@@ -1,4 +1,5 @@
-import type { Decision } from '../model/decision.js';
+import type { Decision, Resource } from '../model/decision.js';
+import { definedFields } from '../model/defined-fields.js';
 import type { Residual } from '../model/residual.js';
 import type { ActualAccess } from '../plan/plan.js';
 import { isOpen, toAccess } from './content.js';
@@ -14,12 +15,16 @@ export interface Citation {
   readonly detail?: string;
 }
 
-/** An edge that the trail shows open, or perhaps open. */
-export interface TrailEdge {
+/** Which edge it is. */
+export interface EdgePlace {
   readonly source: string;
   readonly destination: string;
   readonly namespace: string;
   readonly partition: string;
+}
+
+/** An edge that the trail shows open, or perhaps open. */
+export interface TrailEdge extends EdgePlace {
   readonly access: ActualAccess;
   readonly client?: NonNullable<Decision['client']>;
   readonly scopes: readonly string[];
@@ -43,13 +48,10 @@ export interface TrailEdge {
 /** Undefined for what is not an edge. Closed edges are edges too: `isPossiblyOpen` says which to show. */
 export function toEdge(state: SubjectState): TrailEdge | undefined {
   const { resource, content, decision, since, client, scopes, uncertain, held, basis } = state;
-  const { kind, source, destination, namespace = 'default', partition = 'default' } = resource;
-  if (kind !== 'intention' || source === undefined || destination === undefined) return undefined;
+  const place = placeOf(resource);
+  if (place === undefined) return undefined;
   return {
-    source,
-    destination,
-    namespace,
-    partition,
+    ...place,
     access: toAccess(content),
     ...(client === undefined ? {} : { client }),
     scopes,
@@ -63,18 +65,24 @@ export function toEdge(state: SubjectState): TrailEdge | undefined {
   };
 }
 
+/** The two services of an edge; undefined for what is not an edge. */
+export function placeOf({
+  kind,
+  source,
+  destination,
+  namespace = 'default',
+  partition = 'default',
+}: Resource): EdgePlace | undefined {
+  if (kind !== 'intention' || source === undefined || destination === undefined) return undefined;
+  return { source, destination, namespace, partition };
+}
+
 /** In doubt an edge counts as open: an answer must not hide access. */
 export function isPossiblyOpen({ access, possible }: TrailEdge): boolean {
   return isOpen(access) || isOpen(possible);
 }
 
 export function cite({ id, time, reason, principal, cause, detail }: Decision): Citation {
-  const by = principal ?? cause.principal;
-  return {
-    id,
-    time,
-    reason,
-    ...(by === undefined ? {} : { principal: by.id }),
-    ...(detail === undefined ? {} : { detail }),
-  };
+  const by = (principal ?? cause.principal)?.id;
+  return { id, time, reason, ...definedFields({ principal: by, detail }) };
 }

@@ -1,7 +1,7 @@
 import type { HistoryOptions, Trail, TrailParty } from '../decisions/trail.js';
 import { ABOUT_KINDS, compareDecisions, type Decision } from '../model/decision.js';
 import { indexLimits, refuseBehind } from './answer.js';
-import { readingsOf } from './what-can.js';
+import { isAbout, readingsOf } from './what-can.js';
 
 export interface HistoryAnswer {
   readonly name: string;
@@ -41,7 +41,7 @@ export async function historyOf(
   return {
     name,
     decisions: [...found.values()].toSorted(compareDecisions).slice(-limit),
-    unknown: indexLimits(extent, options.to),
+    unknown: [...indexLimits(extent, options.to)],
   };
 }
 
@@ -51,18 +51,8 @@ function names(
   provider: string | undefined,
   id: string,
 ): boolean {
-  const { client, person, resource, principal } = decision;
-  const isAt = (its: string) => provider === undefined || provider === its;
-  switch (kind) {
-    case 'client':
-      return client !== undefined && client.clientId === id && isAt(client.provider);
-    case 'person':
-      return person !== undefined && person.subject === id && isAt(person.provider);
-    case 'source':
-      return provider === undefined && resource.source === id;
-    case 'destination':
-      return provider === undefined && resource.destination === id;
-    case 'principal':
-      return provider === undefined && principal?.id === id;
-  }
+  if (kind === 'client' || kind === 'person') return isAbout(decision, kind, provider, id);
+  const { resource, principal } = decision;
+  const name = { source: resource.source, destination: resource.destination, principal: principal?.id }[kind];
+  return provider === undefined && name === id;
 }

@@ -19,7 +19,7 @@ export interface Mesh {
  * intention of each pair.
  */
 export function meshEdges({ owner, entries, services, client }: Mesh): (source: ServiceName) => ReachEdge[] {
-  const wildcard = entryOfWildcard(entries);
+  const wildcard = [...entries.values()].find(({ destination }) => destination.name === '*');
   const isOurs = (source: IntentionSource) => {
     const named = clientOfDescription(source.description);
     return client !== undefined && named !== undefined && clientText(named) === clientText(client);
@@ -45,8 +45,4 @@ export function meshEdges({ owner, entries, services, client }: Mesh): (source: 
         },
       ];
     });
-}
-
-function entryOfWildcard(entries: ReadonlyMap<string, IntentionEntry>): IntentionEntry | undefined {
-  return [...entries.values()].find(({ destination }) => destination.name === '*');
 }

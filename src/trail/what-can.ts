@@ -77,7 +77,8 @@ async function holdingsOf(
   for (const { provider, id } of kind === 'service' ? [{ id: name }] : readingsOf(name))
     for await (const state of readSubjectStates(trail, { kind: about, name: id }, at)) {
       isKnown = true;
-      if (isOf(state, kind, provider, id)) states.set(state.subject, state);
+      // A subject may have been another client's before.
+      if (kind === 'service' || isAbout(state, kind, provider, id)) states.set(state.subject, state);
     }
   if (!isKnown) return undefined;
   const all = [...states.values()];
@@ -98,22 +99,15 @@ async function holdingsOf(
   };
 }
 
-/** A subject may have been another client's before. */
-function isOf(
-  { client, person }: SubjectState,
-  kind: Holdings['kind'],
+/** Whether a decision or a state is about this client or person; without a provider, of any. */
+export function isAbout(
+  { client, person }: Partial<Pick<SubjectState, 'client' | 'person'>>,
+  kind: 'client' | 'person',
   provider: string | undefined,
   id: string,
 ): boolean {
-  const isAt = (its: string) => provider === undefined || provider === its;
-  switch (kind) {
-    case 'service':
-      return true;
-    case 'client':
-      return client !== undefined && client.clientId === id && isAt(client.provider);
-    case 'person':
-      return person !== undefined && person.subject === id && isAt(person.provider);
-  }
+  const [its, itsId] = kind === 'client' ? [client, client?.clientId] : [person, person?.subject];
+  return its !== undefined && itsId === id && (provider === undefined || provider === its.provider);
 }
 
 export function toObject(state: SubjectState): TrailObject {

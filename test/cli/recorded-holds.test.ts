@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Config } from '../../config/config.js';
 import type { Cli } from '../../src/cli/cli.js';
-import { holdsIn, readKnownHolds } from '../../src/cli/recorded-holds.js';
+import { findKnownHolds, holdsIn } from '../../src/cli/recorded-holds.js';
 import type { Decision } from '../../src/model/decision.js';
 
 const decision = (id: string, facts: Partial<Decision>): Decision => ({
@@ -89,7 +89,7 @@ it('the holds of a running daemon are read page by page, and a page that fails e
   };
   // Neither is used while a daemon answers.
   const [config, cli] = [{} as Config, {} as Cli];
-  const found = await readKnownHolds(config, daemon, cli);
-  expect([...found.values()].map(({ decisionId }) => decisionId)).toEqual(['1', '2', '3']);
+  const found = await findKnownHolds(config, daemon, cli);
+  expect([...(found?.values() ?? [])].map(({ decisionId }) => decisionId)).toEqual(['1', '2', '3']);
   expect(asked).toEqual(['two', 'three', 'lost']);
 });

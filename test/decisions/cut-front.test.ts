@@ -6,8 +6,8 @@ import { checkpointSubject, originOf, signCheckpoint } from '../../src/decisions
 import { fromFirstWholeCheckpoint } from '../../src/decisions/cut-front.js';
 import { createNoteSigner, createNoteVerifier } from '../../src/decisions/signed-note.js';
 import { inChainOrder, type TrailRecord } from '../../src/decisions/trail-record.js';
-import { verifyTrail } from '../../src/decisions/verify-trail.js';
 import { decisions } from '../support/decisions.js';
+import { verifyTrail } from '../support/verify-trail.js';
 
 const pem = String(generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }));
 const signer = createNoteSigner('scopemesh/payments', pem);

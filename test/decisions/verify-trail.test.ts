@@ -6,10 +6,10 @@ import { originOf, signCheckpoint, toCheckpointEvent } from '../../src/decisions
 import { toCloudEvent } from '../../src/decisions/envelope.js';
 import { createNoteSigner, createNoteVerifier } from '../../src/decisions/signed-note.js';
 import { inChainOrder, type TrailRecord, toTrailRecord } from '../../src/decisions/trail-record.js';
-import { verifyTrail } from '../../src/decisions/verify-trail.js';
 import { decisions } from '../support/decisions.js';
 import { logOf, pem, SIGNED_EVERY, type Stored, signer, verifier, withBit } from '../support/signed-log.js';
 import { runsOf } from '../support/soak.js';
+import { verifyTrail } from '../support/verify-trail.js';
 
 const SIZE = 1_000;
 

@@ -1,13 +1,13 @@
-import type { Command } from 'commander';
 import { accessDiff, type DiffKind, type EdgeDiff } from '../../trail/access-diff.js';
 import type { Cli } from '../cli.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { instantIn, parseInstant } from '../instant.js';
 import { accessText } from '../terminal/access-text.js';
 import { type Colors, printable } from '../terminal/screen.js';
 import { citation, edgeName, printLimits } from '../terminal/trail-text.js';
 import { type TrailOptions, withTrail, withTrailOptions } from '../with-trail.js';
 
-export function addAccess(program: Command, cli: Cli): void {
+export function addAccess(program: DocumentedCommand, cli: Cli): void {
   const access = program
     .command('access')
     .summary('compare who may call whom at two instants')
@@ -20,13 +20,10 @@ export function addAccess(program: Command, cli: Cli): void {
     )
     .argument('<from>', 'an instant (2026-01-31T12:00:00Z) or an age (10m, 2h, 1d)', parseInstant)
     .argument('[to]', 'the same; default: now', parseInstant)
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Examples:
   scopemesh access diff 1d
-  scopemesh access diff 2026-01-01T00:00:00Z 2026-02-01T00:00:00Z --json`,
-    )
+  scopemesh access diff 2026-01-01T00:00:00Z 2026-02-01T00:00:00Z --json`)
     .action(async (from: string, until: string | undefined, options: TrailOptions) => {
       const answer = await withTrail(cli, options, async (trail) =>
         accessDiff(trail, from, await instantIn(trail, until)),
@@ -40,23 +37,18 @@ Examples:
 
 function print({ kind, before, after, decisions, ...edge }: EdgeDiff, { screen }: Cli): void {
   const { colors } = screen;
-  const word = paint(kind, colors)(kind.padEnd(8));
+  const word = colors[COLOR[kind]](kind.padEnd(8));
   screen.line(
     `${word}  ${colors.bold(printable(edgeName(edge)))}  ${accessText(before?.access)} => ${accessText(after?.access)}`,
   );
   for (const each of decisions) screen.line(`    ${citation(each)}`);
 }
 
-function paint(kind: DiffKind, colors: Colors): (text: string) => string {
-  switch (kind) {
-    case 'came':
-    case 'widened':
-      return colors.green;
-    case 'went':
-    case 'narrowed':
-      return colors.red;
-    case 'changed':
-    case 'unclear':
-      return colors.yellow;
-  }
-}
+const COLOR = {
+  came: 'green',
+  widened: 'green',
+  went: 'red',
+  narrowed: 'red',
+  changed: 'yellow',
+  unclear: 'yellow',
+} as const satisfies Record<DiffKind, keyof Colors>;

@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import { z } from 'zod';
 import { systemClock } from '../../clock.js';
 import { messageOf } from '../../errors.js';
@@ -12,9 +11,10 @@ import type { AclChange } from '../../plan/acl/acl-change.js';
 import { policyOf } from '../../plan/mode.js';
 import type { Change, Hold } from '../../plan/plan.js';
 import type { Cli } from '../cli.js';
-import { type DaemonClient, findDaemon, refusal } from '../daemon-client.js';
+import { type DaemonClient, findDaemon, otherVersion, refusal } from '../daemon-client.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { type CurrentState, withCurrentState } from '../load-current-state.js';
-import { NO_ANSWER, type OneShot, planShot, withOneShot } from '../one-shot.js';
+import { NO_ANSWER, type OneShot, withOneShot } from '../one-shot.js';
 import { planSides } from '../plan-sides.js';
 import { aclChangeView, changeView, holdView } from '../plan-view.js';
 import { accessText } from '../terminal/access-text.js';
@@ -27,7 +27,7 @@ interface Options {
   readonly yes?: true;
 }
 
-export function addAdopt(program: Command, cli: Cli): void {
+export function addAdopt(program: DocumentedCommand, cli: Cli): void {
   program
     .command('adopt')
     .summary('adopt unmarked intentions and ACL objects that already match the desired state')
@@ -39,16 +39,13 @@ export function addAdopt(program: Command, cli: Cli): void {
     )
     .option('-y, --yes', 'do not ask')
     .option('--json', 'print one JSON document; needs --yes if there is something to write')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Exit status: 0; 1 on error or if you answer no.
 
 Examples:
   scopemesh plan     # shows holds; ForeignSource, ForeignObject and MarkLost may be adoptable
   scopemesh adopt
-  scopemesh adopt --yes --json`,
-    )
+  scopemesh adopt --yes --json`)
     .action((options: Options) => adoptAll(options, cli));
 }
 
@@ -93,7 +90,7 @@ function toolsOfShot(shot: OneShot, { signal }: Cli): Tools {
     adopt: ({ destination, changes }) => adopt(destination, cause, deps, signal, subjectsOf(changes)),
     adoptAcl: ({ key, changes }) => adoptAcl({ key, subjects: subjectsOf(changes) }, cause, deps, signal),
     publish,
-    holdsAfter: async () => (await planShot(shot)).holds,
+    holdsAfter: async () => (await planSides(deps, deps.clock)).holds,
   };
 }
 
@@ -120,11 +117,9 @@ function requireLeader({ status, refusal: refused }: DaemonClient): void {
 
 function bodyOf(status: unknown): z.infer<typeof DaemonBody> {
   const body = DaemonBody.safeParse(status);
-  if (!body.success) throw refusal(OTHER_VERSION);
+  if (!body.success) throw otherVersion();
   return body.data;
 }
-
-const OTHER_VERSION = 'the running daemon has another version; restart it with this one';
 
 /** The daemon writes, each key in its turn. It publishes by itself. Throws ERR_INTERNAL for one with another mapping. */
 function toolsOfDaemon(daemon: DaemonClient, { world, acl }: CurrentState, cli: Cli): Tools {
@@ -138,7 +133,7 @@ function toolsOfDaemon(daemon: DaemonClient, { world, acl }: CurrentState, cli: 
       const subjects = [...subjectsOf(changes.slice(at, at + MAX_SUBJECTS))];
       const body = { user: cli.context.user, key: formatKey(key), subjects };
       const said = AdoptedBody.safeParse(await daemon.post('/api/adoptions', body, ANSWER_MS));
-      if (!said.success) throw refusal(OTHER_VERSION);
+      if (!said.success) throw otherVersion();
       adopted += said.data.adopted;
     }
     return adopted;

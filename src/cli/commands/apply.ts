@@ -1,11 +1,12 @@
-import type { Command } from 'commander';
 import { messageOf } from '../../errors.js';
 import { holdKey } from '../../plan/holds.js';
 import { type FleetPlan, isAnythingToDo } from '../../reconcile/fleet-plan.js';
 import { applyOnce, type Failure } from '../apply-once.js';
 import type { Cli } from '../cli.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { manifestNotes, manifestTexts } from '../manifest-notes.js';
-import { type OneShot, planShot, withOneShot } from '../one-shot.js';
+import { type OneShot, withOneShot } from '../one-shot.js';
+import { planSides } from '../plan-sides.js';
 import { planDocument } from '../plan-view.js';
 import type { KnownHolds } from '../recorded-holds.js';
 import { confirm } from '../terminal/confirm.js';
@@ -21,7 +22,7 @@ interface Options {
   readonly yes?: true;
 }
 
-export function addApply(program: Command, cli: Cli): void {
+export function addApply(program: DocumentedCommand, cli: Cli): void {
   program
     .command('apply')
     .summary('make Consul match the identity provider once, after asking')
@@ -31,15 +32,12 @@ export function addApply(program: Command, cli: Cli): void {
     )
     .option('-y, --yes', 'do not ask')
     .option('--json', 'print one JSON document; needs --yes if there is something to write')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Exit status: 0; 3 if some changes are held; 1 on error or if you answer no.
 
 Examples:
   scopemesh apply
-  scopemesh apply --yes --json | jq .summary`,
-    )
+  scopemesh apply --yes --json | jq .summary`)
     .action((options: Options) =>
       withOneShot(
         cli,
@@ -51,7 +49,7 @@ Examples:
 
 async function apply(shot: OneShot, options: Options, cli: Cli): Promise<void> {
   const { deps, cause } = shot;
-  const planAll = () => planShot(shot);
+  const planAll = () => planSides(deps, deps.clock);
   const first = await planAll();
   if (!options.json) await show(first, deps, cli);
   const plan = options.yes ? first : await confirmed(first, planAll, shot, cli);

@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import type { Config } from '../../../config/config.js';
 import { messageOf } from '../../errors.js';
 import { type Principal, systemUser } from '../../model/cause.js';
@@ -17,8 +16,10 @@ import type { ClientId } from '../../plan/world.js';
 import type { RecordedHold } from '../../queue/journal.js';
 import type { Cli } from '../cli.js';
 import { findDaemon, refusal } from '../daemon-client.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { hasDecisionLog } from '../has-decision-log.js';
 import { withIdleStore } from '../one-shot.js';
+import { readDecisionLog } from '../read-decision-log.js';
 import { printable } from '../terminal/screen.js';
 
 interface Options {
@@ -36,7 +37,7 @@ interface Ruled {
   readonly waits?: string;
 }
 
-export function addApprove(program: Command, cli: Cli): void {
+export function addApprove(program: DocumentedCommand, cli: Cli): void {
   const add = (verdict: RulingVerdict, summary: string, description: string, help: string) =>
     program
       .command(verdict)
@@ -44,7 +45,7 @@ export function addApprove(program: Command, cli: Cli): void {
       .description(description)
       .argument('<id...>', 'IDs of held decisions, as scopemesh plan and decisions list print them')
       .option('--json', 'print one JSON document')
-      .addHelpText('after', help)
+      .endHelp(help)
       .action((ids: readonly string[], options: Options) => ruleOnAll(ids, verdict, options, cli));
   add(
     'approve',
@@ -181,14 +182,11 @@ async function endQuarantine(
 
 async function findDecision(id: string, config: Config, cli: Cli): Promise<Decision | undefined> {
   if (!hasDecisionLog(config)) return undefined;
-  const log = await cli.context.adapters.openDecisionLog(config, cli.runtime(true));
-  try {
-    for await (const decision of log.read({ from: 'start', follow: false }, cli.signal))
-      if (decision.id === id) return decision;
-    return undefined;
-  } finally {
-    await log.close();
-  }
+  const decisions = readDecisionLog(config, cli, false, (log) =>
+    log.read({ from: 'start', follow: false }, cli.signal),
+  );
+  for await (const decision of decisions) if (decision.id === id) return decision;
+  return undefined;
 }
 
 /** A daemon on this machine holds the store and acts at once, so it is asked first. Without one the store is opened. */
@@ -199,7 +197,7 @@ async function withRulings(
 ): Promise<void> {
   const daemon = await findDaemon(config, cli.signal);
   if (daemon !== undefined) {
-    await use({
+    return use({
       // The daemon makes the principal of the user.
       async onHold(id, verdict, _by, override) {
         const path = `/api/holds/${encodeURIComponent(id)}/${verdict}`;
@@ -217,7 +215,6 @@ async function withRulings(
         return { kind: needsSecond(said) ? 'first' : 'ruled', hold: { subject } };
       },
     });
-    return;
   }
   await withIdleStore(config, cli, async (deps) => {
     // After the loss of a store the quarantine is only in Consul.

@@ -1,7 +1,7 @@
-import type { Command } from 'commander';
 import { systemClock } from '../../clock.js';
 import { type BlastView, blastAt, blastNow } from '../blast-view.js';
 import type { Cli } from '../cli.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { hasTrail } from '../has-decision-log.js';
 import { withCurrentState } from '../load-current-state.js';
 import { accessText } from '../terminal/access-text.js';
@@ -9,7 +9,7 @@ import { countText } from '../terminal/count-text.js';
 import { columns, printable } from '../terminal/screen.js';
 import { type AtOptions, withAt, withTrail, withTrailIfAny } from '../with-trail.js';
 
-export function addBlastRadius(program: Command, cli: Cli): void {
+export function addBlastRadius(program: DocumentedCommand, cli: Cli): void {
   withAt(program.command('blast-radius'))
     .summary('show what a compromised client or service can reach, and what a quarantine ends')
     .description(
@@ -18,14 +18,11 @@ export function addBlastRadius(program: Command, cli: Cli): void {
         'foreign intentions and wildcards; with --at it reads the decision log.',
     )
     .argument('<name>', 'a client ID, with or without the provider before it, or a service')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Examples:
   scopemesh blast-radius main/web-app
   scopemesh blast-radius web --at 2026-01-31T12:00:00Z
-  scopemesh blast-radius web --json | jq '.reached[].service'`,
-    )
+  scopemesh blast-radius web --json | jq '.reached[].service'`)
     .action(async (name: string, options: AtOptions) => {
       const view = await ask(name, options, cli);
       if (options.json) cli.screen.json(view);

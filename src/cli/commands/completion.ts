@@ -1,23 +1,21 @@
 import { Argument, type Command } from 'commander';
 import type { Cli } from '../cli.js';
+import type { DocumentedCommand } from '../documented-command.js';
 
 const SHELLS = ['bash', 'zsh', 'fish'] as const;
 type Shell = (typeof SHELLS)[number];
 
-export function addCompletion(program: Command, cli: Cli): void {
+export function addCompletion(program: DocumentedCommand, cli: Cli): void {
   program
     .command('completion')
     .summary('print a completion script for a shell')
     .description('Prints a completion script for bash, zsh or fish.')
     .addArgument(new Argument('<shell>', 'the shell').choices(SHELLS))
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Examples:
   source <(scopemesh completion bash)
   scopemesh completion zsh > "\${fpath[1]}/_scopemesh"
-  scopemesh completion fish > ~/.config/fish/completions/scopemesh.fish`,
-    )
+  scopemesh completion fish > ~/.config/fish/completions/scopemesh.fish`)
     .action((shell: Shell) => cli.screen.line(completionScript(program, shell)));
 }
 

@@ -1,15 +1,15 @@
-import type { Command } from 'commander';
 import { parseCheckpointEvent } from '../../decisions/checkpoint.js';
 import { parseJson } from '../../decisions/envelope.js';
 import { proveExtension, proveInclusion } from '../../decisions/proofs.js';
-import { SyncError } from '../../errors.js';
+import { configError, invalidEvent } from '../../errors.js';
 import type { DecisionLogSettings } from '../adapter-factory.js';
 import type { Cli } from '../cli.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { readInput } from '../input-file.js';
 import { readChain } from '../read-chain.js';
 import { readDecisionLog } from '../read-decision-log.js';
 
-export function addProve(decisions: Command, cli: Cli): void {
+export function addProve(decisions: DocumentedCommand, cli: Cli): void {
   decisions
     .command('prove')
     .summary('print a proof that one decision is in the log, or that the log extends a checkpoint')
@@ -19,15 +19,12 @@ export function addProve(decisions: Command, cli: Cli): void {
     )
     .argument('[id]', 'the ID of the decision')
     .option('--extends <file>', 'a checkpoint that decisions checkpoint wrote earlier')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Examples:
   scopemesh decisions prove 01JABCDEFGHJKMNPQRSTVWXYZ0 > proof.json
   scopemesh decisions verify --proof proof.json --key trail-key.pub
   scopemesh decisions prove --extends checkpoint.txt > extends.json
-  scopemesh decisions verify --proof extends.json --checkpoint checkpoint.txt --key trail-key.pub`,
-    )
+  scopemesh decisions verify --proof extends.json --checkpoint checkpoint.txt --key trail-key.pub`)
     .action((id: string | undefined, options: { readonly extends?: string }) => prove(id, options, cli));
   decisions
     .command('checkpoint')
@@ -36,23 +33,17 @@ Examples:
       'Prints the newest checkpoint: a signed note with the number of decisions and the root of the tree over them. Keep it on ' +
         'another machine: decisions prove --extends shows later that nothing before it was changed or removed.',
     )
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Example:
-  scopemesh decisions checkpoint > checkpoint.txt`,
-    )
+  scopemesh decisions checkpoint > checkpoint.txt`)
     .action(() => checkpoint(cli));
   decisions
     .command('export')
     .summary('print all decisions and checkpoints, for decisions verify')
     .description('Prints the events of the log as they are stored, decisions and checkpoints, one per line.')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Example:
-  scopemesh decisions export > decisions.jsonl`,
-    )
+  scopemesh decisions export > decisions.jsonl`)
     .action(() => exportLog(cli));
 }
 
@@ -62,9 +53,7 @@ async function prove(
   cli: Cli,
 ): Promise<void> {
   if ((id === undefined) === (path === undefined))
-    throw new SyncError('ERR_CONFIG', 'give either the ID of a decision or --extends FILE', {
-      retriable: false,
-    });
+    throw configError('give either the ID of a decision or --extends FILE');
   const note = path === undefined ? undefined : await readInput(path, '--extends', 'checkpoint');
   const events = eventsInOrder(await cli.openLogSettings(), cli);
   cli.screen.json(
@@ -77,10 +66,8 @@ async function checkpoint(cli: Cli): Promise<void> {
   for await (const event of eventsInOrder(await cli.openLogSettings(), cli))
     note = parseCheckpointEvent(parseJson(event))?.note ?? note;
   if (note === undefined)
-    throw new SyncError(
-      'ERR_EVENT_INVALID',
+    throw invalidEvent(
       'the log has no checkpoint yet; scopemesh signs one every minute with decisions, and at a clean stop',
-      { retriable: false },
     );
   cli.screen.line(note.trimEnd());
 }

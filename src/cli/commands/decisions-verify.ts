@@ -1,6 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { addAbortSignal, Readable } from 'node:stream';
-import type { Command } from 'commander';
 import { createWitness, type Witness } from '../../decisions/cosignature.js';
 import { isExtensionProof, verifyExtension, verifyInclusion } from '../../decisions/proofs.js';
 import { readLines } from '../../decisions/read-lines.js';
@@ -8,9 +7,10 @@ import { createNoteVerifier, type NoteVerifier } from '../../decisions/signed-no
 import { publicKeyPath } from '../../decisions/signing-key.js';
 import { type TrailRecord, toTrailRecord } from '../../decisions/trail-record.js';
 import { type TrailReport, TrailVerification } from '../../decisions/verify-trail.js';
-import { messageOf, SyncError } from '../../errors.js';
+import { configError, messageOf } from '../../errors.js';
 import type { DecisionLogSettings } from '../adapter-factory.js';
 import type { Cli } from '../cli.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { openInput, readInput } from '../input-file.js';
 import { parseWhole } from '../option-values.js';
 import { readChain } from '../read-chain.js';
@@ -27,7 +27,7 @@ interface Options {
   readonly json?: true;
 }
 
-export function addVerify(decisions: Command, cli: Cli): void {
+export function addVerify(decisions: DocumentedCommand, cli: Cli): void {
   decisions
     .command('verify')
     .summary('check that nobody changed the log')
@@ -55,9 +55,7 @@ export function addVerify(decisions: Command, cli: Cli): void {
       parseWhole(0),
     )
     .option('--json', 'print one JSON document')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Exit status: 0 if the chain is intact; 5 if it is broken; 1 if something is not proven (no chain,
 a log without a checkpoint or with 5 minutes after its last one, decisions outside the chain),
 or on error.
@@ -68,28 +66,26 @@ change the key beside it.
 Examples:
   scopemesh decisions verify --key trail-key.pub
   scopemesh decisions export > decisions.jsonl
-  scopemesh decisions verify --input decisions.jsonl --key trail-key.pub`,
-    )
+  scopemesh decisions verify --input decisions.jsonl --key trail-key.pub`)
     .action((options: Options) => verify(options, cli));
 }
 
 async function verify(options: Options, cli: Cli): Promise<void> {
-  if (options.witness !== undefined && (options.proof === undefined || options.checkpoint === undefined)) {
-    const message =
-      '--witness is about a checkpoint that you kept; give it with --proof FILE --checkpoint FILE';
-    throw new SyncError('ERR_CONFIG', message, { retriable: false });
-  }
+  if (options.witness !== undefined && (options.proof === undefined || options.checkpoint === undefined))
+    throw configError(
+      '--witness is about a checkpoint that you kept; give it with --proof FILE --checkpoint FILE',
+    );
   if (options.proof !== undefined) return verifyProof(options.proof, options, cli);
   const { records, verifiers } =
     options.input === undefined
       ? await ofLog(await cli.openLogSettings(), options, cli)
       : {
           records: options.input === '-' ? ofInput(cli) : ofFile(options.input),
-          verifiers: keysIn(options.key),
+          verifiers: keysIn(options.key, createNoteVerifier),
         };
   const report = await verifyRecords(records, verifiers);
   const hasKey = verifiers.length > 0;
-  const doubts = doubtsOf(report, hasKey, options.unchained ?? 0);
+  const doubts = [...doubtsOf(report, hasKey, options.unchained ?? 0)];
   const isVerified = report.fault === undefined && doubts.length === 0;
   if (options.json) cli.screen.json({ verified: isVerified, signaturesChecked: hasKey, ...report });
   else for (const line of reportLines(report, hasKey)) cli.screen.line(printable(line));
@@ -108,35 +104,28 @@ const INCOMPLETE =
 const UNSIGNED_MS = 5 * 60_000;
 
 /** What a person must know before they trust a log without a fault. */
-export function doubtsOf(report: TrailReport, hasKey: boolean, unchained: number): readonly string[] {
-  const unsigned = hasKey ? report.logs.filter(({ signed }) => signed === 0) : [];
-  return [
-    ...(report.decisions === 0 ? ['nothing was verified: there is no chain'] : []),
-    ...unsigned.map(({ log }) => `no checkpoint signs log ${log}, so anybody could have written it`),
-    ...report.logs
-      .filter(({ signed, unsignedMs = 0 }) => signed > 0 && !(unsignedMs <= UNSIGNED_MS))
-      .map(
-        ({ log, signed, last }) =>
-          `no checkpoint signs the last ${last - signed} decisions of log ${log}, which go on for more than ${UNSIGNED_MS / 60_000} minutes; anybody could have written them`,
-      ),
-    ...(report.unchained === unchained
-      ? []
-      : [
-          `${report.unchained} decisions have no place in the chain, and nothing proves them; if so many are older than the chain, give --unchained ${report.unchained}`,
-        ]),
-  ];
+export function* doubtsOf(
+  { decisions, logs, unchained: found }: TrailReport,
+  hasKey: boolean,
+  unchained: number,
+): Iterable<string> {
+  if (decisions === 0) yield 'nothing was verified: there is no chain';
+  for (const { log, signed } of logs)
+    if (hasKey && signed === 0) yield `no checkpoint signs log ${log}, so anybody could have written it`;
+  for (const { log, signed, last, unsignedMs = 0 } of logs)
+    if (signed > 0 && !(unsignedMs <= UNSIGNED_MS))
+      yield `no checkpoint signs the last ${last - signed} decisions of log ${log}, which go on for more than ${UNSIGNED_MS / 60_000} minutes; anybody could have written them`;
+  if (found !== unchained)
+    yield `${found} decisions have no place in the chain, and nothing proves them; if so many are older than the chain, give --unchained ${found}`;
 }
 
 async function verifyProof(path: string, options: Options, cli: Cli): Promise<void> {
-  const verifiers = keysIn(options.key);
-  if (verifiers.length === 0)
-    throw new SyncError('ERR_CONFIG', '--proof needs the public key; give --key FILE', { retriable: false });
+  const verifiers = keysIn(options.key, createNoteVerifier);
+  if (verifiers.length === 0) throw configError('--proof needs the public key; give --key FILE');
   const proof = await readInput(path, '--proof', 'prove');
   const witnesses = keysIn(options.witness, createWitness);
-  if (witnesses.length > 0 && !isExtensionProof(proof)) {
-    const message = '--witness needs a proof of decisions prove --extends';
-    throw new SyncError('ERR_CONFIG', message, { retriable: false });
-  }
+  if (witnesses.length > 0 && !isExtensionProof(proof))
+    throw configError('--witness needs a proof of decisions prove --extends');
   const { proven, text, broken } = isExtensionProof(proof)
     ? ofExtension(proof, await noteIn(options.checkpoint), verifiers, witnesses)
     : ofInclusion(proof, verifiers);
@@ -184,8 +173,7 @@ function ofExtension(
 
 async function noteIn(path: string | undefined): Promise<string> {
   if (path !== undefined) return readInput(path, '--checkpoint', 'checkpoint');
-  const message = 'this proof is about a checkpoint that you kept; give it with --checkpoint FILE';
-  throw new SyncError('ERR_CONFIG', message, { retriable: false });
+  throw configError('this proof is about a checkpoint that you kept; give it with --checkpoint FILE');
 }
 
 /** What the log has, and the keys to check it with. */
@@ -195,7 +183,7 @@ export async function ofLog(
   cli: Cli,
 ): Promise<{ readonly records: Records; readonly verifiers: readonly NoteVerifier[] }> {
   const own = publicKeyPath(settings.state.directory);
-  const verifiers = keysIn(key ?? (existsSync(own) ? [own] : []));
+  const verifiers = keysIn(key ?? (existsSync(own) ? [own] : []), createNoteVerifier);
   return { records: readChain(settings, cli, (_, record) => [record], json), verifiers };
 }
 
@@ -206,16 +194,14 @@ export async function verifyRecords(
   records: Records,
   verifiers: readonly NoteVerifier[],
 ): Promise<TrailReport> {
-  const verification = new TrailVerification({ verifiers });
+  const verification = new TrailVerification(verifiers);
   for await (const batch of records) for (const record of batch) verification.add(record);
   return verification.report();
 }
 
 async function* ofInput({ context: { stdin }, signal }: Cli): Records {
-  if (stdin.isTTY === true) {
-    const message = 'pipe the output of scopemesh decisions export into this command, or name a file';
-    throw new SyncError('ERR_CONFIG', message, { retriable: false });
-  }
+  if (stdin.isTTY === true)
+    throw configError('pipe the output of scopemesh decisions export into this command, or name a file');
   if (stdin instanceof Readable) addAbortSignal(signal, stdin);
   for await (const lines of readLines(stdin)) yield lines.map(toTrailRecord);
 }
@@ -230,47 +216,33 @@ async function* ofFile(path: string): Records {
   }
 }
 
-function keysIn(paths?: readonly string[]): readonly NoteVerifier[];
-function keysIn<T>(paths: readonly string[] | undefined, parse: (text: string) => T): readonly T[];
-function keysIn(
-  paths: readonly string[] = [],
-  parse: (text: string) => unknown = createNoteVerifier,
-): readonly unknown[] {
-  return paths.map((path) => {
+function keysIn<T>(paths: readonly string[] | undefined, parse: (text: string) => T): readonly T[] {
+  return (paths ?? []).map((path) => {
     try {
       return parse(readFileSync(path, 'utf8'));
     } catch (error) {
-      const message = `the public key ${path} cannot be used (${messageOf(error)})`;
-      throw new SyncError('ERR_CONFIG', message, { retriable: false, cause: error });
+      throw configError(`the public key ${path} cannot be used (${messageOf(error)})`, error);
     }
   });
 }
 
-function reportLines(report: TrailReport, hasKey: boolean): readonly string[] {
+function* reportLines(report: TrailReport, hasKey: boolean): Iterable<string> {
   const { decisions, unchained, logs, checkpoints, fault } = report;
-  const lines = logs.map(({ log, first, last }) => `log ${log}: decisions ${first} to ${last}`);
+  for (const { log, first, last } of logs) yield `log ${log}: decisions ${first} to ${last}`;
   for (const { log, first } of logs)
-    if (first > 1) lines.push(`log ${log} begins at decision ${first}: what was before it is not here`);
-  if (logs.length > 1) lines.push('there are several logs: each began after its store was lost or replaced');
-  if (unchained > 0) lines.push(`${unchained} decisions are older than the chain, and nothing proves them`);
+    if (first > 1) yield `log ${log} begins at decision ${first}: what was before it is not here`;
+  if (logs.length > 1) yield 'there are several logs: each began after its store was lost or replaced';
+  if (unchained > 0) yield `${unchained} decisions are older than the chain, and nothing proves them`;
+  const intact = `the chain of ${countText(decisions, 'decision')} is intact`;
   if (fault !== undefined) {
     const { kind, id, position, detail } = fault;
-    return [...lines, `BROKEN at event ${position}: ${kind}${id === undefined ? '' : ` ${id}`}: ${detail}`];
+    yield `BROKEN at event ${position}: ${kind}${id === undefined ? '' : ` ${id}`}: ${detail}`;
+  } else if (decisions > 0 && !hasKey)
+    yield `${intact}; no signature was checked, so it proves nothing about who wrote it: give --key`;
+  else if (decisions > 0) {
+    yield `${intact}, and ${countText(checkpoints, 'signed checkpoint')} ${checkpoints === 1 ? 'covers' : 'cover'} it`;
+    for (const { log, last, signed } of logs)
+      if (signed < last)
+        yield `${last - signed} decisions are unsigned: no signature covers decisions ${signed + 1} to ${last} of log ${log}`;
   }
-  if (decisions === 0) return lines;
-  if (!hasKey)
-    return [
-      ...lines,
-      `the chain of ${countText(decisions, 'decision')} is intact; no signature was checked, so it proves nothing about who wrote it: give --key`,
-    ];
-  return [
-    ...lines,
-    `the chain of ${countText(decisions, 'decision')} is intact, and ${countText(checkpoints, 'signed checkpoint')} ${checkpoints === 1 ? 'covers' : 'cover'} it`,
-    ...logs
-      .filter(({ last, signed }) => signed < last)
-      .map(
-        ({ log, last, signed }) =>
-          `${last - signed} decisions are unsigned: no signature covers decisions ${signed + 1} to ${last} of log ${log}`,
-      ),
-  ];
 }

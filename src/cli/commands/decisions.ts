@@ -1,9 +1,9 @@
-import type { Command } from 'commander';
 import { toCloudEvent } from '../../decisions/envelope.js';
 import { compareDecisions, type Decision } from '../../model/decision.js';
 import { isApprovable } from '../../plan/holds.js';
 import type { DecisionLogSettings } from '../adapter-factory.js';
 import type { Cli } from '../cli.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { hasDecisionLog } from '../has-decision-log.js';
 import { parseInstant } from '../instant.js';
 import { parseWhole } from '../option-values.js';
@@ -23,7 +23,7 @@ interface Filter {
   readonly limit?: number;
 }
 
-export function addDecisions(program: Command, cli: Cli): void {
+export function addDecisions(program: DocumentedCommand, cli: Cli): void {
   const decisions = program
     .command('decisions')
     .summary('show the log of every change and refusal, with the reason')
@@ -40,33 +40,27 @@ export function addDecisions(program: Command, cli: Cli): void {
         'with which it begins now, so that decisions verify --input can check the list.',
     )
     .option('-n, --limit <number>', 'print only this many of the newest decisions', parseWhole(1))
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Examples:
   scopemesh decisions list --since 1h
   scopemesh decisions list --subject intention/default/default/orders/web
-  scopemesh decisions list --json | jq 'select(.data.outcome == "held") | .id'`,
-    )
+  scopemesh decisions list --json | jq 'select(.data.outcome == "held") | .id'`)
     .action((filter: Filter) => list(filter, cli));
   withFilter(decisions.command('tail'))
     .summary('print decisions as they are made, until you press ctrl-c')
     .description(
       'Prints decisions as they are made, until you press ctrl-c. With --since also those made since then.',
     )
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Examples:
   scopemesh decisions tail
-  scopemesh decisions tail --since 10m --json`,
-    )
+  scopemesh decisions tail --since 10m --json`)
     .action((filter: Filter) => tail(filter, cli));
   addVerify(decisions, cli);
   addProve(decisions, cli);
 }
 
-function withFilter(command: Command): Command {
+function withFilter(command: DocumentedCommand): DocumentedCommand {
   return command
     .option('--json', 'print one CloudEvent per line')
     .option('--since <when>', 'an instant (2026-01-31T12:00:00Z) or an age (10m, 2h, 1d)', parseInstant)

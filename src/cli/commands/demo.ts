@@ -1,5 +1,6 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import { InvalidArgumentError } from 'commander';
 import type { Cli } from '../cli.js';
+import type { DocumentedCommand } from '../documented-command.js';
 
 interface Flags {
   readonly port?: number;
@@ -10,7 +11,7 @@ interface Flags {
   readonly json?: true;
 }
 
-export function addDemo(program: Command, cli: Cli): void {
+export function addDemo(program: DocumentedCommand, cli: Cli): void {
   program
     .command('demo')
     .summary('run a small mesh and identity provider to try scopemesh')
@@ -27,15 +28,12 @@ export function addDemo(program: Command, cli: Cli): void {
       'keep the state here (default: a temporary directory that is removed at the end)',
     )
     .option('--json', 'print only one line of JSON with addresses and tokens once everything runs')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Exit status: 0 after ctrl-c, SIGTERM or SIGHUP, each of which ends the demo; 1 if something did not start.
 
 Examples:
   scopemesh demo
-  scopemesh demo --embedded --port 0 --consul-port 0 --idp-port 0 --json`,
-    )
+  scopemesh demo --embedded --port 0 --consul-port 0 --idp-port 0 --json`)
     .action(async (flags: Flags) => {
       const [{ runDemo }, { createJsonReporter, createTextReporter }] = await Promise.all([
         import('../../demo/demo.js'),

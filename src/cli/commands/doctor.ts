@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import type { ConsulFacts } from '../../consul/consul.js';
 import { messageOf } from '../../errors.js';
 import { selectDirectory } from '../../identity/selected-directory.js';
@@ -30,15 +29,16 @@ import { selectFindings } from '../doctor/select-findings.js';
 import { storeFindings } from '../doctor/store-findings.js';
 import { tokenFindings } from '../doctor/token-findings.js';
 import { webhookFindings } from '../doctor/webhook-findings.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { createJwksUris } from '../jwks-uris.js';
 import { providersIn } from '../provider-health.js';
 import { type GatewayReport, reportGateways } from '../read-gateways.js';
-import { readKnownHolds } from '../recorded-holds.js';
+import { findKnownHolds } from '../recorded-holds.js';
 import { countText } from '../terminal/count-text.js';
 import { withProgress } from '../terminal/progress.js';
 import { printable, type Screen } from '../terminal/screen.js';
 
-export function addDoctor(program: Command, cli: Cli): void {
+export function addDoctor(program: DocumentedCommand, cli: Cli): void {
   program
     .command('doctor')
     .summary('check servers, permissions and claims, and say how to fix each problem')
@@ -48,21 +48,14 @@ export function addDoctor(program: Command, cli: Cli): void {
         'person. Changes nothing.',
     )
     .option('--json', 'print one JSON document: findings and summary')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Exit status: 0; 1 if one of the findings is an error.
 
 Examples:
   scopemesh doctor
-  scopemesh doctor --json | jq '.findings[] | select(.severity == "error")'`,
-    )
+  scopemesh doctor --json | jq '.findings[] | select(.severity == "error")'`)
     .action(async (options: { readonly json?: true }) => {
-      const findings = await withProgress(
-        cli.context.stderr,
-        () => 'checking',
-        () => examine(cli),
-      );
+      const findings = await withProgress(cli.context.stderr, 'checking', () => examine(cli));
       if (options.json) cli.screen.json({ findings, summary: count(findings) });
       else print(findings, cli.screen);
       if (findings.some((finding) => finding.severity === 'error')) cli.exit(1);
@@ -116,7 +109,7 @@ async function examine(cli: Cli): Promise<readonly Finding[]> {
       ...ofStores,
       ...ofWebhooks,
       ...quarantineFindings(clientBlocksIn(world)),
-      ...daemonFindings(daemon ?? {}, await readKnownHolds(config, daemon, cli), config, now),
+      ...daemonFindings(daemon ?? {}, await findKnownHolds(config, daemon, cli), config, now),
       ...(isRead
         ? [
             ...meshFindings(config, world, now, linkedServices(gateways)),
@@ -157,7 +150,7 @@ function findingsOf(
   defaultPolicy: ConsulFacts['defaultPolicy'],
   world: WorldState,
   now: number,
-): readonly Finding[] {
+): Iterable<Finding> {
   if (report.kind === 'unread')
     return [
       notice(

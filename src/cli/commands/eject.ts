@@ -1,5 +1,4 @@
-import type { Command } from 'commander';
-import { messageOf, SyncError } from '../../errors.js';
+import { configError, messageOf } from '../../errors.js';
 import {
   ejectAcl,
   ejectEntry,
@@ -12,6 +11,7 @@ import {
 } from '../../operator/eject.js';
 import { policyOf } from '../../plan/mode.js';
 import type { Cli } from '../cli.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { type OneShot, withOneShot } from '../one-shot.js';
 import { aclChangeView, changeView } from '../plan-view.js';
 import { accessText } from '../terminal/access-text.js';
@@ -24,7 +24,7 @@ interface Options {
   readonly yes?: true;
 }
 
-export function addEject(program: Command, cli: Cli): void {
+export function addEject(program: DocumentedCommand, cli: Cli): void {
   program
     .command('eject')
     .summary('remove every mark from Consul and leave access as it is')
@@ -35,16 +35,13 @@ export function addEject(program: Command, cli: Cli): void {
     )
     .option('-y, --yes', 'do not ask')
     .option('--json', 'print one JSON document; needs --yes if there is something to write')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Exit status: 0; 1 on error, if marks are left, or if you answer no.
 
 Examples:
   scopemesh eject
   scopemesh eject --yes --json
-  consul kv delete -recurse scopemesh/payments/     # afterwards: what the owner payments has in the KV`,
-    )
+  consul kv delete -recurse scopemesh/payments/     # afterwards: what the owner payments has in the KV`)
     .action((options: Options) =>
       withOneShot(
         cli,
@@ -58,13 +55,7 @@ Examples:
 async function eject({ deps, cause, publish }: OneShot, options: Options, cli: Cli): Promise<void> {
   const { mapping } = deps.world;
   if (!policyOf(mapping).writes)
-    throw new SyncError(
-      'ERR_CONFIG',
-      'nothing is written in mode observe; set mode: extend for scopemesh eject',
-      {
-        retriable: false,
-      },
-    );
+    throw configError('nothing is written in mode observe; set mode: extend for scopemesh eject');
   refuseOpenBreakGlass(deps);
   const marks = await readMarks(deps, cli.signal);
   const removable = marks.intentions.filter(({ why }) => why === undefined);

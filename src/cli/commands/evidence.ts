@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type Command, InvalidArgumentError } from 'commander';
+import { InvalidArgumentError } from 'commander';
 import { toCloudEvent } from '../../decisions/envelope.js';
 import type { Trail } from '../../decisions/trail.js';
 import { refuseBehind } from '../../trail/answer.js';
@@ -7,6 +7,7 @@ import { evidenceFiles } from '../../trail/evidence/evidence-files.js';
 import { collectEvidence } from '../../trail/evidence/evidence-report.js';
 import type { Integrity } from '../../trail/evidence/integrity.js';
 import type { Cli } from '../cli.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { instantIn, parseInstant } from '../instant.js';
 import { writePrivateFiles } from '../private-files.js';
 import { accessText } from '../terminal/access-text.js';
@@ -21,7 +22,7 @@ interface Options extends TrailOptions {
   readonly key?: readonly string[];
 }
 
-export function addEvidence(program: Command, cli: Cli): void {
+export function addEvidence(program: DocumentedCommand, cli: Cli): void {
   withTrailOptions(program.command('evidence'))
     .summary('write a report of a period for an audit')
     .description(
@@ -37,14 +38,11 @@ export function addEvidence(program: Command, cli: Cli): void {
     )
     .requiredOption('--out <directory>', 'where the files are written; it is created')
     .option('--key <file...>', 'the public key of the log; default: trail-key.pub in state.directory')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Exit status: 0 if the report is written, also if the log is not proven: the report says so; 1 on error.
 
 Example:
-  scopemesh evidence --from 2026-01-01T00:00:00Z --to 2026-04-01T00:00:00Z --out evidence-q1`,
-    )
+  scopemesh evidence --from 2026-01-01T00:00:00Z --to 2026-04-01T00:00:00Z --out evidence-q1`)
     .action((options: Options) => report(options, cli));
 }
 
@@ -67,7 +65,7 @@ async function report(options: Options, cli: Cli): Promise<void> {
       checked.fault === undefined &&
       signaturesChecked &&
       checked.logs.every(({ signed, last }) => signed >= last) &&
-      doubtsOf(checked, signaturesChecked, 0).length === 0,
+      [...doubtsOf(checked, signaturesChecked, 0)].length === 0,
   };
   const files = evidenceFiles(evidence, integrity, {
     accessText,

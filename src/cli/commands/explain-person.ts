@@ -1,4 +1,4 @@
-import { SyncError } from '../../errors.js';
+import { configError } from '../../errors.js';
 import { peopleName, personName } from '../../plan/acl/object-names.js';
 import { rulesOfGroups } from '../../plan/acl/plan-people.js';
 import { knownMembers, plannedPeople } from '../../state/people-acl.js';
@@ -89,10 +89,8 @@ export function explainPerson(sides: CurrentState, name: string, cli: Cli, isJso
   const [provider, subject] = [name.slice(0, slash), name.slice(slash + 1)];
   const { providers } = sides.world.mapping;
   if (!providers.includes(provider) || subject === '')
-    throw new SyncError(
-      'ERR_CONFIG',
+    throw configError(
       `write PROVIDER/SUBJECT, where SUBJECT is the sub of the person's tokens, with one of these providers: ${providers.join(', ')}`,
-      { retriable: false },
     );
   const view = personView(sides, provider, subject);
   if (isJson) cli.screen.json(view);

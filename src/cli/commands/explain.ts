@@ -1,13 +1,13 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import { InvalidArgumentError } from 'commander';
 import type { Config } from '../../../config/config.js';
 import { systemClock } from '../../clock.js';
 import { toCloudEvent } from '../../decisions/envelope.js';
 import { toPlainValue } from '../../decisions/plain-value.js';
-import { messageOf, SyncError } from '../../errors.js';
+import { configError, messageOf } from '../../errors.js';
 import { gatewayKindIn } from '../../model/catalog.js';
 import type { Decision } from '../../model/decision.js';
 import type { ServiceName } from '../../model/intention.js';
-import type { Key } from '../../model/key.js';
+import { destinationKey, formatKey } from '../../model/key.js';
 import { type Explanation, explain } from '../../plan/explain.js';
 import { type Change, intentionSubject } from '../../plan/plan.js';
 import type { Obstacle } from '../../plan/reach.js';
@@ -17,6 +17,7 @@ import { planClaims } from '../../state/client-claims.js';
 import { clientLogin } from '../../state/client-logins.js';
 import { inputOf, planFleet } from '../../state/fleet.js';
 import type { Cli } from '../cli.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { hasDecisionLog } from '../has-decision-log.js';
 import { parseInstant } from '../instant.js';
 import { type CurrentState, withCurrentState } from '../load-current-state.js';
@@ -44,7 +45,7 @@ interface Options {
   readonly json?: true;
 }
 
-export function addExplain(program: Command, cli: Cli): void {
+export function addExplain(program: DocumentedCommand, cli: Cli): void {
   program
     .command('explain')
     .summary('explain why a call is allowed or not')
@@ -72,9 +73,7 @@ export function addExplain(program: Command, cli: Cli): void {
     )
     .option('--from-topic', 'with --at: read the whole Kafka topic first')
     .option('--json', 'print one JSON document')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Exit status: 0 if the call is allowed (without --path: if any request is allowed), or if the client
 or person may log in now; 4 if not, also if the login is only planned (scopemesh plan); 1 on error.
 
@@ -84,31 +83,27 @@ Examples:
   scopemesh explain web orders --at 2026-01-31T12:00:00Z
   scopemesh explain web orders --json | jq .verdict
   scopemesh explain --client web-app
-  scopemesh explain --person main/7d1f0c2e-5a35-4b8f-9a55-0f3c5b1f6a10`,
-    )
+  scopemesh explain --person main/7d1f0c2e-5a35-4b8f-9a55-0f3c5b1f6a10`)
     .action(
       async (
         source: string | undefined,
         destination: string | undefined,
         options: Options,
-        command: Command,
+        command: DocumentedCommand,
       ) => {
         const { client, person } = options;
         const isJson = options.json === true;
+        const refuse = (text: string) => command.error(`error: ${text}`, { exitCode: 1 });
         if (options.at !== undefined && (client !== undefined || person !== undefined))
-          return command.error('error: --at takes a source and a destination; see what-can --at', {
-            exitCode: 1,
-          });
+          return refuse('--at takes a source and a destination; see what-can --at');
         if (client !== undefined && source === undefined && person === undefined)
           return withCurrentState(cli, async (sides) => explainClient(sides, client, cli, isJson));
         if (person !== undefined && source === undefined && client === undefined)
           return withCurrentState(cli, async (sides) => explainPerson(sides, person, cli, isJson));
         if (client !== undefined || person !== undefined || source === undefined || destination === undefined)
-          return command.error('error: give a source and a destination, or --client, or --person', {
-            exitCode: 1,
-          });
+          return refuse('give a source and a destination, or --client, or --person');
         if (options.method !== undefined && options.path === undefined)
-          return command.error('error: --method needs --path', { exitCode: 1 });
+          return refuse('--method needs --path');
         const { at } = options;
         if (at !== undefined) return explainAt({ ...options, source, destination, at }, cli);
         await withCurrentState(cli, async (sides) => {
@@ -141,14 +136,11 @@ async function judge(
   const source: ServiceName = { partition, namespace, name: sourceName };
   const destination: ServiceName = { partition, namespace, name: destinationName };
   if (world.mapping.select?.hasService(destination) === false)
-    throw new SyncError(
-      'ERR_CONFIG',
-      `${printable(destinationName)} is outside select; ask the instance that manages it`,
-      { retriable: false },
-    );
+    throw configError(`${printable(destinationName)} is outside select; ask the instance that manages it`);
   const now = systemClock.now();
   const { defaultPolicy } = await consul.inspect(cli.signal);
-  const planHere = () => planFleet(world, window, now).find(({ key }) => isOf(key, destination));
+  const key = destinationKey(destinationName, namespace, partition);
+  const planHere = () => planFleet(world, window, now).find((each) => formatKey(each.key) === formatKey(key));
   let plan = planHere();
   const isHere = ({ resource }: Pick<Change, 'resource'>) => resource.source === sourceName;
   const touching = plan === undefined ? [] : touchingMarked(plan).filter(isHere);
@@ -161,11 +153,7 @@ async function judge(
     request: path === undefined ? undefined : { method: method ?? 'GET', path },
     defaultPolicy,
     input: inputOf(world, destination, now),
-    plan: plan ?? {
-      key: { kind: 'destination', partition, namespace, service: destinationName },
-      changes: [],
-      holds: [],
-    },
+    plan: plan ?? { key, changes: [], holds: [] },
     claimHolds: client === undefined ? [] : planClaims(client, world, now).holds,
     unreadable: client && unreadableHoldOf(client, world.directories.unreadableOf(client.provider)),
   });
@@ -268,15 +256,6 @@ function toDocument(explanation: Explanation, conditions: CallConditions) {
     ...(isUnsynced ? { isUnsynced } : {}),
     lastDecision: last === undefined ? null : toCloudEvent(last),
   };
-}
-
-function isOf(key: Key, { partition, namespace, name }: ServiceName): boolean {
-  return (
-    key.kind === 'destination' &&
-    key.service === name &&
-    key.namespace === namespace &&
-    key.partition === partition
-  );
 }
 
 function parseMethod(text: string): string {

@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import { systemUser } from '../../model/cause.js';
 import type { Freeze } from '../../model/freeze.js';
 import {
@@ -13,9 +12,10 @@ import {
 } from '../../operator/freezes.js';
 import { freezeText } from '../../plan/freeze.js';
 import type { Cli } from '../cli.js';
-import { findDaemon, refusal } from '../daemon-client.js';
+import { findDaemon, otherVersion, refusal } from '../daemon-client.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { parseFreeze } from '../freeze-view.js';
-import { withIdleStore, withStoreToRead } from '../one-shot.js';
+import { withIdleStore } from '../one-shot.js';
 import { parseFor, parseReason } from '../option-values.js';
 import { printable } from '../terminal/screen.js';
 
@@ -33,7 +33,7 @@ interface FreezeControl {
   end(reason: string | undefined): Promise<Freeze | undefined>;
 }
 
-export function addFreeze(program: Command, cli: Cli): void {
+export function addFreeze(program: DocumentedCommand, cli: Cli): void {
   const freeze = program
     .command('freeze')
     .summary('start or end a freeze: only revocations pass')
@@ -47,9 +47,9 @@ export function addFreeze(program: Command, cli: Cli): void {
     .summary('show the freeze in effect')
     .description('Shows whether a freeze is in effect, why and until when.')
     .option('--json', 'print one JSON document: freeze, which is null without one')
-    .addHelpText('after', '\nExit status: 0; 1 on error.')
+    .endHelp('\nExit status: 0; 1 on error.')
     .action((options: Pick<Options, 'json'>) =>
-      withFreeze(cli, async (control) => print(await control.status(), options, cli), withStoreToRead),
+      withFreeze(cli, async (control) => print(await control.status(), options, cli), false),
     );
   freeze
     .command('start')
@@ -64,14 +64,11 @@ export function addFreeze(program: Command, cli: Cli): void {
       parseFor(366, '90m'),
     )
     .option('--json', 'print one JSON document: freeze')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Exit status: 0; 1 if it cannot be started.
 
 Example:
-  scopemesh freeze start --reason "release 42" --for 4h`,
-    )
+  scopemesh freeze start --reason "release 42" --for 4h`)
     .action((options: Options) =>
       withFreeze(cli, async (control) =>
         print(await control.start({ reason: options.reason, forMs: options.for }), options, cli),
@@ -86,7 +83,7 @@ Example:
     )
     .option('--reason <text>', 'why; the decision repeats it', parseReason)
     .option('--json', 'print one JSON document: freeze, the scheduled freeze that continues')
-    .addHelpText('after', '\nExit status: 0; 1 if no freeze was started.')
+    .endHelp('\nExit status: 0; 1 if no freeze was started.')
     .action((options: Options) =>
       withFreeze(cli, async (control) => print(await control.end(options.reason), options, cli)),
     );
@@ -100,7 +97,7 @@ function print(freeze: Freeze | undefined, { json }: Pick<Options, 'json'>, cli:
 async function withFreeze(
   cli: Cli,
   use: (control: FreezeControl) => Promise<void>,
-  openStore: typeof withIdleStore = withIdleStore,
+  changes = true,
 ): Promise<void> {
   const config = await cli.openConfig();
   const { user } = cli.context;
@@ -108,11 +105,10 @@ async function withFreeze(
   if (daemon !== undefined) {
     const post = async (verb: string, body: object) => {
       const answer = await daemon.post(`/api/freeze/${verb}`, { user, ...body });
-      if (answer === undefined)
-        throw refusal('the running daemon has another version; restart it with this one');
+      if (answer === undefined) throw otherVersion();
       return parseFreeze(answer);
     };
-    await use({
+    return use({
       async status() {
         if (daemon.refusal !== undefined) throw refusal(daemon.refusal);
         return parseFreeze(daemon.status);
@@ -121,14 +117,17 @@ async function withFreeze(
         post('start', { reason, forSeconds: forMs === undefined ? undefined : forMs / 1000 }),
       end: (reason) => post('end', { reason }),
     });
-    return;
   }
-  await openStore(config, cli, (deps) =>
-    use({
-      status: () => readFreeze(deps),
-      start: (request) => startFreeze(request, systemUser(user), deps),
-      end: async (reason) => leftAfter(await endFreeze(reason, systemUser(user), deps)),
-    }),
+  await withIdleStore(
+    config,
+    cli,
+    (deps) =>
+      use({
+        status: () => readFreeze(deps),
+        start: (request) => startFreeze(request, systemUser(user), deps),
+        end: async (reason) => leftAfter(await endFreeze(reason, systemUser(user), deps)),
+      }),
+    changes,
   );
 }
 

@@ -1,10 +1,11 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import { InvalidArgumentError } from 'commander';
 import { toShellWord } from '../../model/shell-word.js';
 import { METHOD } from '../../operator/stored-break-glass.js';
 import type { BreakGlassView } from '../../plan/break-glass-view.js';
 import { breakGlassLine, parseBreakGlassAnswer, parseBreakGlasses } from '../break-glass-view.js';
 import type { Cli } from '../cli.js';
-import { type DaemonClient, findDaemon, refusal } from '../daemon-client.js';
+import { type DaemonClient, findDaemon, otherVersion, refusal } from '../daemon-client.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { parseFor, parseReason } from '../option-values.js';
 import { printable } from '../terminal/screen.js';
 
@@ -19,9 +20,8 @@ interface Options {
 
 const NO_DAEMON =
   'no daemon of this configuration runs on this machine, and only the daemon that leads opens and ends a break-glass grant; start scopemesh run, or run this command on the machine of the leader';
-const OTHER_VERSION = 'the running daemon has another version; restart it with this one';
 
-export function addGrant(program: Command, cli: Cli): void {
+export function addGrant(program: DocumentedCommand, cli: Cli): void {
   const grant = program
     .command('grant')
     .summary('break-glass: open an edge for some time that the identity provider does not grant')
@@ -48,9 +48,7 @@ export function addGrant(program: Command, cli: Cli): void {
     .option('--path <path>', 'only this path and everything under it')
     .option('--during-freeze', 'open it also during a freeze')
     .option('--json', 'print one JSON document: grant and heldBy')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Exit status: 0, also while it waits for a second person; 1 if it is refused.
 
 A service that guards.protected lists, a client in quarantine, and an intention that somebody else
@@ -58,8 +56,7 @@ wrote are never opened by it.
 
 Examples:
   scopemesh grant web orders --for 2h --reason INC-4711
-  scopemesh grant web orders --method GET --path /v1/orders --for 30m --reason INC-4711`,
-    )
+  scopemesh grant web orders --method GET --path /v1/orders --for 30m --reason INC-4711`)
     .action((source: string, destination: string, options: Options) =>
       ask(source, destination, options, cli),
     );
@@ -68,7 +65,7 @@ Examples:
     .summary('show the break-glass grants')
     .description('Shows every break-glass grant that is open, waits for a second person, or is being closed.')
     .option('--json', 'print one JSON document: grants')
-    .addHelpText('after', '\nExit status: 0; 1 on error.')
+    .endHelp('\nExit status: 0; 1 on error.')
     .action((options: Pick<Options, 'json'>) => list(options, cli));
   grant
     .command('end')
@@ -77,25 +74,26 @@ Examples:
     .argument('<id>', 'the ID, as scopemesh grant list prints it')
     .requiredOption('--reason <text>', 'why; the decision repeats it', parseReason)
     .option('--json', 'print one JSON document: grant')
-    .addHelpText('after', '\nExit status: 0; 1 if no such grant is open.')
+    .endHelp('\nExit status: 0; 1 if no such grant is open.')
     .action((id: string, options: Pick<Options, 'reason' | 'json'>) => end(id, options, cli));
 }
 
 async function ask(source: string, destination: string, options: Options, cli: Cli): Promise<void> {
   const daemon = await runningDaemon(cli);
-  const { method, path, duringFreeze, reason } = options;
+  const { method: methods, path, duringFreeze, reason } = options;
+  const { user } = cli.context;
   const body = {
-    user: cli.context.user,
+    user,
     source,
     destination,
     reason,
     forSeconds: options.for / 1000,
-    ...(method === undefined ? {} : { methods: method }),
-    ...(path === undefined ? {} : { path }),
-    ...(duringFreeze === undefined ? {} : { duringFreeze }),
+    methods,
+    path,
+    duringFreeze,
   };
   const answer = parseBreakGlassAnswer(await daemon.post('/api/break-glass', body));
-  if (answer === undefined) throw refusal(OTHER_VERSION);
+  if (answer === undefined) throw otherVersion();
   if (options.json) return cli.screen.json(answer);
   cli.screen.line(printable(breakGlassLine(answer.grant)));
   if (answer.grant.state === 'asked')
@@ -110,7 +108,7 @@ async function list({ json }: Pick<Options, 'json'>, cli: Cli): Promise<void> {
   const daemon = await runningDaemon(cli);
   if (daemon.refusal !== undefined) throw refusal(daemon.refusal);
   const grants = parseBreakGlasses(daemon.status);
-  if (grants === undefined) throw refusal(OTHER_VERSION);
+  if (grants === undefined) throw otherVersion();
   if (json) return cli.screen.json({ grants });
   if (grants.length === 0) cli.screen.line('no break-glass grant is open');
   for (const each of grants) cli.screen.line(printable(breakGlassLine(each)));
@@ -122,7 +120,7 @@ async function end(id: string, { reason, json }: Pick<Options, 'reason' | 'json'
   const said = await daemon.post(path, { user: cli.context.user, reason });
   if (said === undefined) throw refusal(`no break-glass grant has the ID ${id}; it may be over`);
   const grant: BreakGlassView | undefined = parseBreakGlassAnswer(said)?.grant;
-  if (grant === undefined) throw refusal(OTHER_VERSION);
+  if (grant === undefined) throw otherVersion();
   if (json) cli.screen.json({ grant });
   else cli.screen.line(printable(breakGlassLine(grant)));
 }

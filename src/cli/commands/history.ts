@@ -1,9 +1,9 @@
-import type { Command } from 'commander';
 import { toCloudEvent } from '../../decisions/envelope.js';
 import type { Decision } from '../../model/decision.js';
 import { toAccess } from '../../trail/content.js';
 import { historyOf } from '../../trail/history.js';
 import type { Cli } from '../cli.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { parseInstant } from '../instant.js';
 import { parseWhole } from '../option-values.js';
 import { accessText } from '../terminal/access-text.js';
@@ -19,7 +19,7 @@ interface Options extends TrailOptions {
 
 const LIMIT = 100;
 
-export function addHistory(program: Command, cli: Cli): void {
+export function addHistory(program: DocumentedCommand, cli: Cli): void {
   withTrailOptions(program.command('history'))
     .summary('show the decisions about a client, a service, a person or a subject')
     .description(
@@ -30,14 +30,11 @@ export function addHistory(program: Command, cli: Cli): void {
     .option('--since <when>', 'an instant (2026-01-31T12:00:00Z) or an age (10m, 2h, 1d)', parseInstant)
     .option('--until <when>', 'an instant or an age', parseInstant)
     .option('-n, --limit <number>', 'how many of the newest decisions', parseWhole(1), LIMIT)
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Examples:
   scopemesh history main/web-app
   scopemesh history orders --since 30d
-  scopemesh history intention/default/default/orders/web --json`,
-    )
+  scopemesh history intention/default/default/orders/web --json`)
     .action(async (name: string, { since, until, limit, ...options }: Options) => {
       const answer = await withTrail(cli, options, (trail) =>
         historyOf(trail, name, { from: since, to: until, limit }),

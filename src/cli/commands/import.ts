@@ -1,6 +1,5 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import type { Command } from 'commander';
 import type { Config } from '../../../config/config.js';
 import { loadConfig, loadWithoutMapping, readConfigText } from '../../../config/load.js';
 import { changedSections, isWritableRule, toProposedText } from '../../../config/proposed-file.js';
@@ -11,6 +10,7 @@ import { proposeAcl } from '../../plan/proposal/propose-acl.js';
 import { nameOf } from '../../plan/proposal/propose-claims.js';
 import { parseClientText, type World } from '../../plan/world.js';
 import type { Cli } from '../cli.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { importDocument, importSummary, LEFT_OUT } from '../import-view.js';
 import { withCurrentState } from '../load-current-state.js';
 import { writePrivateFiles } from '../private-files.js';
@@ -32,7 +32,7 @@ const NO_ACL = {
 const CONFIG_FILE = 'scopemesh.yaml';
 const REPORT_FILE = 'report.md';
 
-export function addImport(program: Command, cli: Cli): void {
+export function addImport(program: DocumentedCommand, cli: Cli): void {
   program
     .command('import')
     .summary('propose a mapping from what Consul and the identity providers have now')
@@ -54,16 +54,13 @@ export function addImport(program: Command, cli: Cli): void {
     )
     .option('--force', 'overwrite these files')
     .option('--json', 'also print the proposal as one JSON document')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Exit status: 0; 1 on error, or if a side cannot be read completely.
 
 Examples:
   scopemesh import --out proposal
   scopemesh -c proposal/scopemesh.yaml validate
-  scopemesh import --out proposal --force --json | jq '.summary'`,
-    )
+  scopemesh import --out proposal --force --json | jq '.summary'`)
     .action((options: Options) => runImport(options, cli));
 }
 

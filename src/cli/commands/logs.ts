@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import { toMapping } from '../../../config/mapping-revision.js';
 import { systemClock } from '../../clock.js';
 import type { Trail } from '../../decisions/trail.js';
@@ -8,6 +7,7 @@ import { parseLoggedCall } from '../../trail/calls/logged-call.js';
 import { linesOf, MAX_LINE_LENGTH, parseLine } from '../access-log-lines.js';
 import type { BoundedLine } from '../bounded-lines.js';
 import type { Cli } from '../cli.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { parseInstant } from '../instant.js';
 import { ruleNames } from '../rule-names.js';
 import { printable } from '../terminal/screen.js';
@@ -24,7 +24,7 @@ const SHOWN = 1024;
 /** A decision is in the log this long after its instant, unless the log is out of reach, nobody leads, or after a crash. */
 const SETTLED_MS = 2_000;
 
-export function addLogs(program: Command, cli: Cli): void {
+export function addLogs(program: DocumentedCommand, cli: Cli): void {
   program
     .command('logs')
     .summary('add to each line of an Envoy access log who called, and by which decision')
@@ -39,13 +39,10 @@ export function addLogs(program: Command, cli: Cli): void {
     .option('--since <when>', 'leave out lines before this instant or age (10m, 2h, 1d)', parseInstant)
     .option('--from-topic', 'read the whole Kafka topic first, and not the local index')
     .option('--json', 'the only form of the output: one JSON object per line')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Examples:
   scopemesh logs access.log | jq 'select(.scopemesh.client.actorKind == "agent")'
-  tail -F access.log | scopemesh logs`,
-    )
+  tail -F access.log | scopemesh logs`)
     .action(async (files: string[], options: Options) => {
       try {
         await annotate(files, options, cli);

@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import { z } from 'zod';
 import { systemClock } from '../../clock.js';
 import { messageOf } from '../../errors.js';
@@ -7,6 +6,7 @@ import type { ParkedKey } from '../../queue/queue.js';
 import type { Cli } from '../cli.js';
 import { refusal } from '../daemon-client.js';
 import { type DaemonOrStoreActions, withDaemonOrStore } from '../daemon-or-store.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { printParked } from '../terminal/parked-text.js';
 import { printable } from '../terminal/screen.js';
 
@@ -29,7 +29,7 @@ const StatusBody = z.object({
   parkedCount: z.number(),
 });
 
-export function addParked(program: Command, cli: Cli): void {
+export function addParked(program: DocumentedCommand, cli: Cli): void {
   const parked = program
     .command('parked')
     .summary('list, retry or drop keys that failed too often')
@@ -42,7 +42,7 @@ export function addParked(program: Command, cli: Cli): void {
     .summary('list the parked keys')
     .description('Lists the parked keys: how often and since when the job failed, and the last error.')
     .option('--json', 'print one JSON document: parked and parkedCount')
-    .addHelpText('after', '\nExit status: 0; 1 if the list cannot be read.')
+    .endHelp('\nExit status: 0; 1 if the list cannot be read.')
     .action(async (options: Options) => {
       await withParked(cli, async ({ keys, count }) => {
         if (options.json) cli.screen.json({ parked: keys, parkedCount: count });
@@ -57,15 +57,12 @@ export function addParked(program: Command, cli: Cli): void {
     )
     .argument('[key...]', 'parked keys; none: all of them')
     .option('--json', 'print one JSON document')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Exit status: 0; 1 if one of the keys is not parked.
 
 Examples:
   scopemesh parked retry
-  scopemesh parked retry client/main/web-app`,
-    )
+  scopemesh parked retry client/main/web-app`)
     .action((keys: readonly string[], options: Options) => unparkAll('retry', keys, options, cli));
   parked
     .command('drop')
@@ -77,14 +74,11 @@ Examples:
     )
     .argument('<key...>', 'parked keys')
     .option('--json', 'print one JSON document')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Exit status: 0; 1 if one of the keys is not parked, runs at the moment, or has a revocation order.
 
 Example:
-  scopemesh parked drop client/main/web-app`,
-    )
+  scopemesh parked drop client/main/web-app`)
     .action((keys: readonly string[], options: Options) => unparkAll('drop', keys, options, cli));
 }
 

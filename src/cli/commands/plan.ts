@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander';
+import { Option } from 'commander';
 import { toMapping } from '../../../config/mapping-revision.js';
 import { systemClock } from '../../clock.js';
 import { isRecord } from '../../model/is-record.js';
@@ -9,12 +9,13 @@ import { policyOf } from '../../plan/mode.js';
 import { type FleetPlan, isAnythingToDo } from '../../reconcile/fleet-plan.js';
 import { breakGlassLine } from '../break-glass-view.js';
 import type { Cli } from '../cli.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { type CurrentState, withCurrentState } from '../load-current-state.js';
 import { manifestNotes, manifestTexts } from '../manifest-notes.js';
 import { planSides } from '../plan-sides.js';
 import { planDocument } from '../plan-view.js';
 import { edgesOfPlan, reportReach, untouchedEdges } from '../reach-of-plan.js';
-import { readKnownHolds } from '../recorded-holds.js';
+import { findKnownHolds } from '../recorded-holds.js';
 import { planMarkdown } from '../terminal/plan-markdown.js';
 import { printPlan } from '../terminal/plan-text.js';
 import { printReach } from '../terminal/reach-text.js';
@@ -42,7 +43,7 @@ interface Options {
   readonly detailedExitcode?: true;
 }
 
-export function addPlan(program: Command, cli: Cli): void {
+export function addPlan(program: DocumentedCommand, cli: Cli): void {
   program
     .command('plan')
     .summary('show what would change in Consul, and why')
@@ -65,9 +66,7 @@ export function addPlan(program: Command, cli: Cli): void {
       [],
     )
     .option('--detailed-exitcode', 'exit with 2 if changes are pending; holds do not count')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Exit status: 0; with --detailed-exitcode 2 if changes are pending, also in mode observe; 1 on error.
 
 Examples:
@@ -75,8 +74,7 @@ Examples:
   scopemesh plan --detailed-exitcode || echo "Consul and the identity provider differ"
   scopemesh plan --json | jq '.changes[] | select(.action == "revoke")'
   scopemesh plan --what-if client=web-app,+scope=orders:write,-scope=orders:read
-  scopemesh plan --what-if file=new.yaml --format markdown`,
-    )
+  scopemesh plan --what-if file=new.yaml --format markdown`)
     .action(async (options: Options) => {
       const next = await readNextConfig(options.whatIf, cli);
       await withCurrentState(cli, (sides) => show(sides, options, cli), next === undefined ? {} : { next });
@@ -93,7 +91,7 @@ async function show(sides: CurrentState, options: Options, cli: Cli): Promise<vo
   const needsIds = options.json
     ? plan.holds.length > 0
     : plan.holds.some(({ reason }) => isApprovable(reason));
-  const known = needsIds ? await readKnownHolds(config, daemon, cli) : new Map();
+  const known = (needsIds ? await findKnownHolds(config, daemon, cli) : undefined) ?? new Map();
   const assumed = whatIf && {
     ...whatIf.facts,
     alreadyPending: countAlreadyPending(whatIf.before, plan, world),
@@ -106,6 +104,7 @@ async function show(sides: CurrentState, options: Options, cli: Cli): Promise<vo
   const breakGlass = world.breakGlass.all.map((each) => toBreakGlassView(each, mapping, now));
   const doubt = isOfOtherMapping(plan, mapping, daemon) ? [WITHOUT_RECORDS] : [];
   const notes = await manifestNotes(plan, sides.consul, cli.signal);
+  const remarks = [...doubt, ...manifestTexts(notes)].map(printable);
   if (options.json) {
     const reach = await readReach();
     cli.screen.json({
@@ -116,13 +115,11 @@ async function show(sides: CurrentState, options: Options, cli: Cli): Promise<vo
       ...(notes === undefined ? {} : { manifests: notes }),
     });
   } else if (options.format === 'markdown')
-    cli.screen.line(
-      [planMarkdown(plan, mapping, assumed), ...doubt, ...manifestTexts(notes).map(printable)].join('\n\n'),
-    );
+    cli.screen.line([planMarkdown(plan, mapping, assumed), ...remarks].join('\n\n'));
   else {
     const reach = await readReach();
     printPlan(plan, mapping, known, cli.screen, assumed);
-    for (const text of [...doubt, ...manifestTexts(notes)]) cli.screen.line(printable(text));
+    for (const text of remarks) cli.screen.line(text);
     printReach(reach, cli.screen);
     for (const each of breakGlass) cli.screen.line(printable(`break-glass: ${breakGlassLine(each)}`));
   }

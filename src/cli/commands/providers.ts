@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import type { Config } from '../../../config/config.js';
 import { messageOf } from '../../errors.js';
 import type { AccessCheck } from '../../identity/directory.js';
@@ -8,10 +7,11 @@ import { accessNeeded } from '../access-needed.js';
 import type { AdapterFactory } from '../adapter-factory.js';
 import type { Cli } from '../cli.js';
 import { findDaemon, warnOfRefusal } from '../daemon-client.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { providersIn } from '../provider-health.js';
 import { type ProviderView, printProviders } from '../terminal/providers-text.js';
 
-export function addProviders(program: Command, cli: Cli): void {
+export function addProviders(program: DocumentedCommand, cli: Cli): void {
   program
     .command('providers')
     .summary('show the state of each identity provider, and what is missing')
@@ -21,15 +21,12 @@ export function addProviders(program: Command, cli: Cli): void {
         'read; without a daemon this is all that it shows. Changes nothing.',
     )
     .option('--json', 'print one JSON document: daemon and providers')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Exit status: 0; 1 if a provider cannot be reached or its credentials lack a permission.
 
 Examples:
   scopemesh providers
-  scopemesh providers --json | jq '.providers[] | select(.health.poll.missedSignals > 0).provider'`,
-    )
+  scopemesh providers --json | jq '.providers[] | select(.health.poll.missedSignals > 0).provider'`)
     .action(async (options: { readonly json?: true }) => {
       const config = await cli.openConfig();
       const runtime = { ...cli.runtime(true), logger: silentLogger };

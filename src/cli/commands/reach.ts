@@ -1,6 +1,6 @@
-import type { Command } from 'commander';
 import { isReachable } from '../../plan/reach.js';
 import type { Cli } from '../cli.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { readReach } from '../read-reach.js';
 import { behindText, reachTexts } from '../terminal/reach-text.js';
 import { printable } from '../terminal/screen.js';
@@ -8,7 +8,7 @@ import { withConsul } from '../with-consul.js';
 
 const NOT_REACHABLE = 4;
 
-export function addReach(program: Command, cli: Cli): void {
+export function addReach(program: DocumentedCommand, cli: Cli): void {
   program
     .command('reach')
     .summary('check whether an allowed call can also arrive')
@@ -23,15 +23,12 @@ export function addReach(program: Command, cli: Cli): void {
     .argument('<source>', 'the calling service')
     .argument('<destination>', 'the called service')
     .option('--json', 'print one JSON document: reachable, obstacles, and the terminating gateways (behind)')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Exit status: 0 if calls can arrive; 4 if not; 1 on error. Whether they are allowed: scopemesh explain.
 
 Examples:
   scopemesh reach web orders
-  scopemesh reach web orders --json | jq -r '.obstacles[].remedy'`,
-    )
+  scopemesh reach web orders --json | jq -r '.obstacles[].remedy'`)
     .action(async (from: string, to: string, options: { readonly json?: true }) => {
       const config = await cli.openConfig();
       const { partition = 'default', namespace = 'default' } = config.consul;

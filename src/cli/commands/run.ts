@@ -1,9 +1,10 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import { InvalidArgumentError } from 'commander';
 import type { Cli } from '../cli.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { ROLES, type Role } from '../run-daemon.js';
 import { createSupervisor } from '../supervisor.js';
 
-export function addRun(program: Command, cli: Cli): void {
+export function addRun(program: DocumentedCommand, cli: Cli): void {
   program
     .command('run')
     .summary('run the daemon, which keeps Consul equal to the identity provider')
@@ -12,13 +13,10 @@ export function addRun(program: Command, cli: Cli): void {
         'once. At SIGHUP it reads the configuration file again.',
     )
     .option('--only <roles>', `run only these parts of it: ${ROLES.join(',')}`, parseRoles, [...ROLES])
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Examples:
   scopemesh run -c /etc/scopemesh/scopemesh.yaml
-  scopemesh run --only intake`,
-    )
+  scopemesh run --only intake`)
     .action(async (options: { readonly only: readonly Role[] }) => {
       const config = await cli.openConfig();
       const { context, signal } = cli;

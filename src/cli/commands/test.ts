@@ -1,9 +1,9 @@
-import type { Command } from 'commander';
 import { loadCases, type MappingCase } from '../../../config/cases.js';
 import { loadMapping } from '../../../config/load.js';
 import { toMapping } from '../../../config/mapping-revision.js';
 import { type CallVerdict, createJudge } from '../../plan/judge-call.js';
 import type { Cli } from '../cli.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { ruleNames } from '../rule-names.js';
 import { rulesText, verdictText } from '../terminal/case-text.js';
 import { printable, type Screen } from '../terminal/screen.js';
@@ -15,7 +15,7 @@ export interface JudgedCase {
   readonly hasPassed: boolean;
 }
 
-export function addTest(program: Command, cli: Cli): void {
+export function addTest(program: DocumentedCommand, cli: Cli): void {
   program
     .command('test')
     .summary('check the mapping against examples, without any server')
@@ -28,9 +28,7 @@ export function addTest(program: Command, cli: Cli): void {
       'files with cases; without one, the file beside the configuration: scopemesh.test.yaml for scopemesh.yaml',
     )
     .option('--json', 'print one JSON document: cases and summary')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 A file of cases:
   clients:
     web-app: { services: [web], scopes: ["orders:read"], grantTypes: [authorization_code] }
@@ -44,8 +42,7 @@ Exit status: 0 if every case passes; 1 if one fails or a file is not valid.
 Examples:
   scopemesh test
   scopemesh test -c scopemesh.yaml cases/*.yaml
-  scopemesh test --json | jq '.cases[] | select(.passed | not)'`,
-    )
+  scopemesh test --json | jq '.cases[] | select(.passed | not)'`)
     .action(async (files: readonly string[], options: { readonly json?: true }) => {
       const load = cli.loadOptions();
       const config = await loadMapping(load);

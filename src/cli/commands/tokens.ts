@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import { systemClock } from '../../clock.js';
 import type { Consul } from '../../consul/consul.js';
 import { SyncError } from '../../errors.js';
@@ -7,6 +6,7 @@ import type { GrantObjects } from '../../plan/acl/token-power.js';
 import { countTokens, isStatic, reportTokens, type TokenReport } from '../../plan/acl/token-report.js';
 import { clientLogins } from '../../state/client-logins.js';
 import type { Cli } from '../cli.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { type CurrentState, withCurrentState } from '../load-current-state.js';
 import { printTokens } from '../terminal/tokens-text.js';
 
@@ -15,7 +15,7 @@ interface Options {
   readonly json?: true;
 }
 
-export function addTokens(program: Command, cli: Cli): void {
+export function addTokens(program: DocumentedCommand, cli: Cli): void {
   program
     .command('tokens')
     .summary('list the ACL tokens of Consul, and the logins that could replace static ones')
@@ -27,16 +27,13 @@ export function addTokens(program: Command, cli: Cli): void {
     )
     .option('--static', 'list only static tokens')
     .option('--json', 'print one JSON document: tokens and summary')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Exit status: 0; 1 on error or if the list is incomplete.
 
 Examples:
   scopemesh tokens
   scopemesh tokens --static
-  scopemesh tokens --json | jq -r '.tokens[] | select(.replaceableBy != []) | .accessorId'`,
-    )
+  scopemesh tokens --json | jq -r '.tokens[] | select(.replaceableBy != []) | .accessorId'`)
     .action(async (options: Options) => {
       const unread = new Map<string, string>();
       const show = async ({ consul, world, acl }: CurrentState) => {

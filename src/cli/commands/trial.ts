@@ -1,6 +1,5 @@
-import type { Command } from 'commander';
 import { isoInstant, systemClock } from '../../clock.js';
-import { SyncError } from '../../errors.js';
+import { configError, type SyncError } from '../../errors.js';
 import type { Mode } from '../../model/rule.js';
 import { mergeHolds } from '../../plan/holds.js';
 import { jwtProviderFacts, jwtProviderSubject } from '../../plan/jwt-provider-change.js';
@@ -11,6 +10,7 @@ import { type LoggedCall, parseLoggedCall } from '../../trail/calls/logged-call.
 import { trial } from '../../trail/trial/trial.js';
 import { linesOf, parseLine } from '../access-log-lines.js';
 import type { Cli } from '../cli.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { parseInstant } from '../instant.js';
 import { type CurrentState, withCurrentState } from '../load-current-state.js';
 import { planSides } from '../plan-sides.js';
@@ -23,7 +23,7 @@ interface Options extends TrailOptions {
   readonly logs?: readonly string[];
 }
 
-export function addTrial(program: Command, cli: Cli): void {
+export function addTrial(program: DocumentedCommand, cli: Cli): void {
   withTrailOptions(program.command('trial'))
     .summary('show what enforcing would have broken while mode was observe')
     .description(
@@ -39,17 +39,14 @@ export function addTrial(program: Command, cli: Cli): void {
       parseInstant,
     )
     .option('--logs <file...>', 'access logs, one JSON object per line; - for the standard input')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Exit status: 0 if enforcing would now take away no call between services, no request of the logs and no ACL
 object; 1 if it would, and on error.
 
 Examples:
   scopemesh trial
   scopemesh trial --from 14d --logs /var/log/envoy/*.json
-  scopemesh trial --json | jq '.edges[] | select(.isStill and .effect == "closes")'`,
-    )
+  scopemesh trial --json | jq '.edges[] | select(.isStill and .effect == "closes")'`)
     .action((options: Options) => show(options, cli));
 }
 
@@ -82,10 +79,8 @@ function nothingToTry(mode: Exclude<Mode, 'observe'>): SyncError {
     mode === 'enforce'
       ? 'scopemesh plan shows what is pending, and scopemesh access diff what changed'
       : 'scopemesh plan shows what extend holds back (ModeForbids)';
-  return new SyncError(
-    'ERR_CONFIG',
+  return configError(
     `scopemesh trial needs mode observe, and mode is ${mode}, in which scopemesh writes: ${instead}`,
-    { retriable: false },
   );
 }
 

@@ -1,12 +1,12 @@
-import type { Command } from 'commander';
 import type { Config } from '../../../config/config.js';
 import { ConfigError, formatPath } from '../../../config/config-error.js';
 import { type Finding, finding } from '../../../config/finding.js';
 import { loadConfig } from '../../../config/load.js';
 import { SyncError } from '../../errors.js';
 import type { Cli } from '../cli.js';
+import type { DocumentedCommand } from '../documented-command.js';
 
-export function addValidate(program: Command, cli: Cli): void {
+export function addValidate(program: DocumentedCommand, cli: Cli): void {
   program
     .command('validate')
     .summary('check the configuration file without any server')
@@ -14,15 +14,12 @@ export function addValidate(program: Command, cli: Cli): void {
       'Checks the configuration file without any server and reports every fault with its line and column.',
     )
     .option('--json', 'print one JSON document: valid, and problems')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Exit status: 0 if the file is valid; 1 if not.
 
 Examples:
   scopemesh validate
-  scopemesh validate -c /etc/scopemesh/scopemesh.yaml --json`,
-    )
+  scopemesh validate -c /etc/scopemesh/scopemesh.yaml --json`)
     .action(async (options: { readonly json?: true }) => {
       if (!options.json) {
         await check(cli);

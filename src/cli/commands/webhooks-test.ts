@@ -1,15 +1,15 @@
-import type { Command } from 'commander';
 import { ulid } from 'ulid';
 import type { WebhookSettings } from '../../../config/config.js';
 import { isoInstant } from '../../clock.js';
 import type { Cli } from '../cli.js';
 import { refusal } from '../daemon-client.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { printable } from '../terminal/screen.js';
 
 /** The type of an event that only shows that a receiver works. It is no decision. */
 export const TEST_TYPE = 'dev.scopemesh.webhook.tested';
 
-export function addWebhooksTest(webhooks: Command, cli: Cli): void {
+export function addWebhooksTest(webhooks: DocumentedCommand, cli: Cli): void {
   webhooks
     .command('test')
     .summary('send one signed test event to a receiver')
@@ -18,14 +18,11 @@ export function addWebhooksTest(webhooks: Command, cli: Cli): void {
         'types are. It is in no log.',
     )
     .argument('<name>', 'the name of the webhook')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Exit status: 0 if the receiver takes the event; 1 if not.
 
 Example:
-  scopemesh webhooks test siem`,
-    )
+  scopemesh webhooks test siem`)
     .action(async (name: string) => {
       const webhook = await webhookOf(name, cli);
       const { owner } = await cli.openConfig();

@@ -1,4 +1,3 @@
-import type { Command } from 'commander';
 import { z } from 'zod';
 import { systemClock } from '../../clock.js';
 import { dropEvent, requestRetry } from '../../decisions/webhook-requests.js';
@@ -6,9 +5,10 @@ import { WebhookStore } from '../../decisions/webhook-state.js';
 import type { Cli } from '../cli.js';
 import { refusal } from '../daemon-client.js';
 import { type DaemonOrStoreActions, withDaemonOrStore } from '../daemon-or-store.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { printable } from '../terminal/screen.js';
 import { printWebhooks } from '../terminal/webhook-text.js';
-import { readWebhookStatus, WEBHOOK_STATUS, type WebhookStatus } from '../webhook-status.js';
+import { readWebhookStatus, WEBHOOKS_BODY, type WebhookStatus } from '../webhook-status.js';
 import { addWebhooksTest, webhookOf } from './webhooks-test.js';
 
 interface Options {
@@ -24,10 +24,9 @@ interface Webhooks {
   drop(name: string, id: string): Promise<boolean>;
 }
 
-const StatusBody = z.object({ webhooks: z.array(WEBHOOK_STATUS) });
 const Retried = z.object({ ids: z.array(z.string()) });
 
-export function addWebhooks(program: Command, cli: Cli): void {
+export function addWebhooks(program: DocumentedCommand, cli: Cli): void {
   const webhooks = program
     .command('webhooks')
     .summary('list the webhooks of the decision log, test them, and send again what failed')
@@ -42,7 +41,7 @@ export function addWebhooks(program: Command, cli: Cli): void {
       'Lists the webhooks: whether the receiver takes events, the last error, and the events that were given up.',
     )
     .option('--json', 'print one JSON document: webhooks')
-    .addHelpText('after', '\nExit status: 0; 1 if the list cannot be read.')
+    .endHelp('\nExit status: 0; 1 if the list cannot be read.')
     .action(async (options: Options) => {
       await withWebhooks(cli, async ({ statuses }) => {
         if (options.json) cli.screen.json({ webhooks: statuses });
@@ -60,24 +59,18 @@ export function addWebhooks(program: Command, cli: Cli): void {
     .argument('<name>', 'the name of the webhook')
     .argument('[id...]', 'IDs of events')
     .option('--json', 'print one JSON document: retried')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Exit status: 0; 1 if the webhook does not have one of the events.
 
 Example:
-  scopemesh webhooks retry siem`,
-    )
+  scopemesh webhooks retry siem`)
     .action(async (name: string, ids: readonly string[], options: Options) => {
       await webhookOf(name, cli);
       await withWebhooks(cli, async (all) => {
         const retried = await all.retry(name, ids.length === 0 ? undefined : ids);
         if (options.json) cli.screen.json({ retried });
         else for (const id of retried) cli.screen.line(`sent again  ${printable(id)}`);
-        for (const id of ids.filter((each) => !retried.includes(each))) {
-          cli.screen.warn(printable(`scopemesh: ${id}: ${NOT_THERE}`));
-          cli.exit(1);
-        }
+        for (const id of ids) if (!retried.includes(id)) notThere(id, cli);
       });
     });
   webhooks
@@ -90,24 +83,18 @@ Example:
     .argument('<name>', 'the name of the webhook')
     .argument('<id...>', 'IDs of events')
     .option('--json', 'print one JSON document: dropped')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Exit status: 0; 1 if the webhook does not have one of the events.
 
 Example:
-  scopemesh webhooks drop siem 01JDXK4T0QJ5W3M8V7Z2R6N9PB`,
-    )
+  scopemesh webhooks drop siem 01JDXK4T0QJ5W3M8V7Z2R6N9PB`)
     .action(async (name: string, ids: readonly string[], options: Options) => {
       await webhookOf(name, cli);
       const dropped: string[] = [];
       await withWebhooks(cli, async (all) => {
         for (const id of ids) {
           if (await all.drop(name, id)) dropped.push(id);
-          else {
-            cli.screen.warn(printable(`scopemesh: ${id}: ${NOT_THERE}`));
-            cli.exit(1);
-          }
+          else notThere(id, cli);
         }
       });
       if (options.json) cli.screen.json({ dropped });
@@ -116,15 +103,18 @@ Example:
   addWebhooksTest(webhooks, cli);
 }
 
-const NOT_THERE = 'the webhook neither gave this event up nor waits for it';
+function notThere(id: string, cli: Cli): void {
+  cli.screen.warn(printable(`scopemesh: ${id}: the webhook neither gave this event up nor waits for it`));
+  cli.exit(1);
+}
 
 async function withWebhooks(cli: Cli, use: (webhooks: Webhooks) => Promise<void>): Promise<void> {
   const { user } = cli.context;
-  const actions: DaemonOrStoreActions<z.output<typeof StatusBody>, Webhooks> = {
+  const actions: DaemonOrStoreActions<z.output<typeof WEBHOOKS_BODY>, Webhooks> = {
     ofDaemon: (daemon, { webhooks }) => ({
       statuses: webhooks,
       async retry(name, ids) {
-        const answer = await daemon.post('/api/webhooks/retry', { user, name, ...(ids && { ids }) });
+        const answer = await daemon.post('/api/webhooks/retry', { user, name, ids });
         if (answer === undefined) throw refusal(OTHER_FILE);
         return Retried.parse(answer).ids;
       },
@@ -136,7 +126,7 @@ async function withWebhooks(cli: Cli, use: (webhooks: Webhooks) => Promise<void>
       drop: (name, id) => dropEvent(new WebhookStore(keyValues, name), id),
     }),
   };
-  await withDaemonOrStore(cli, StatusBody, actions, use);
+  await withDaemonOrStore(cli, WEBHOOKS_BODY, actions, use);
 }
 
 const OTHER_FILE = 'the running daemon has no webhook of this name: restart it with this configuration file';

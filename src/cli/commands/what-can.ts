@@ -1,12 +1,12 @@
-import type { Command } from 'commander';
 import { type Holdings, whatCan } from '../../trail/what-can.js';
 import type { Cli } from '../cli.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { instantIn } from '../instant.js';
 import { printable } from '../terminal/screen.js';
 import { printEdge, printLimits, printObject } from '../terminal/trail-text.js';
 import { type AtOptions, withAt, withTrail } from '../with-trail.js';
 
-export function addWhatCan(program: Command, cli: Cli): void {
+export function addWhatCan(program: DocumentedCommand, cli: Cli): void {
   withAt(program.command('what-can'))
     .summary('show what a client, a service or a person may do, now or on a past day')
     .description(
@@ -14,14 +14,11 @@ export function addWhatCan(program: Command, cli: Cli): void {
         'decisions behind each. A client or a person may have the provider before it.',
     )
     .argument('<name>', 'a client ID, the name of a service, or the sub of a person')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Examples:
   scopemesh what-can main/web-app
   scopemesh what-can web --at 2026-01-31T12:00:00Z
-  scopemesh what-can 7d1f0c2e-5a35-4b8f-9a55-0f3c5b1f6a10 --json`,
-    )
+  scopemesh what-can 7d1f0c2e-5a35-4b8f-9a55-0f3c5b1f6a10 --json`)
     .action(async (name: string, options: AtOptions) => {
       const answer = await withTrail(cli, options, async (trail) =>
         whatCan(trail, name, await instantIn(trail, options.at)),

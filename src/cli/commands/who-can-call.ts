@@ -1,6 +1,6 @@
-import type { Command } from 'commander';
 import { whoCanCall } from '../../trail/who-can-call.js';
 import type { Cli } from '../cli.js';
+import type { DocumentedCommand } from '../documented-command.js';
 import { readForeignCallers } from '../foreign-callers.js';
 import { instantIn } from '../instant.js';
 import { accessText } from '../terminal/access-text.js';
@@ -8,7 +8,7 @@ import { printable } from '../terminal/screen.js';
 import { printEdge, printLimits } from '../terminal/trail-text.js';
 import { type AtOptions, withAt, withTrail } from '../with-trail.js';
 
-export function addWhoCanCall(program: Command, cli: Cli): void {
+export function addWhoCanCall(program: DocumentedCommand, cli: Cli): void {
   withAt(program.command('who-can-call'))
     .summary('show which services may call a service, now or on a past day')
     .description(
@@ -17,14 +17,11 @@ export function addWhoCanCall(program: Command, cli: Cli): void {
         'scopemesh does not own.',
     )
     .argument('<service>', 'the called service')
-    .addHelpText(
-      'after',
-      `
+    .endHelp(`
 Examples:
   scopemesh who-can-call orders
   scopemesh who-can-call orders --at 2026-01-31T12:00:00Z
-  scopemesh who-can-call orders --at 30d --json | jq '.callers[].source'`,
-    )
+  scopemesh who-can-call orders --at 30d --json | jq '.callers[].source'`)
     .action(async (serviceName: string, options: AtOptions) => {
       const answer = await withTrail(cli, options, async (trail) =>
         whoCanCall(trail, serviceName, await instantIn(trail, options.at)),

@@ -12,6 +12,7 @@ import { error, type Finding, namesText, notice, ok, warning } from './finding.j
 /** A sidecar that renews its token does so before less than this share of its life is left. */
 const RENEWED = 1 / 3;
 
+const SIDECARS = 'sidecars.tokens';
 const RENEW =
   'renew the token as deploy/sidecar-login.sh does (register the service again and restart the proxy), or use a token that does not expire';
 
@@ -27,7 +28,7 @@ export async function aclFindings(
   const proxied = proxiedServices(catalog);
   return [
     ...(facts.aclsEnabled ? await tokenReads(consul, proxied, now, signal) : []),
-    ...(wantsAcl(config) ? cacheFindings(facts.aclCache) : []),
+    ...(wantsAcl(config) ? [cacheFinding(facts.aclCache)] : []),
     ...(proxied.length === 0 ? [] : [drainFinding()]),
   ];
 }
@@ -44,7 +45,12 @@ async function tokenReads(
     const findings = [countFinding(tokens, own?.accessorId), ...agentFindings(tokens, now)];
     if (proxied.length === 0) return findings;
     const objects = await consul.acl.read(() => true, signal);
-    return [...findings, ...sidecarFindings(serviceTokens(proxied, tokens, objects), now)];
+    const faults = [...sidecarFaults(serviceTokens(proxied, tokens, objects), now)];
+    const good = ok(
+      SIDECARS,
+      'every service with a sidecar has a valid ACL token of its own that does not expire',
+    );
+    return [...findings, ...(faults.length === 0 ? [good] : faults)];
   } catch (cause) {
     signal.throwIfAborted();
     const isWeak = cause instanceof SyncError && cause.code === 'ERR_CONSUL_DENIED';
@@ -76,9 +82,8 @@ function countFinding(tokens: readonly AclToken[], ownId: string | undefined): F
 }
 
 /** Consul does not show which token a proxy uses, so each service is judged by the tokens that it could use. */
-function sidecarFindings(services: ReadonlyMap<string, ServiceTokens>, now: number): readonly Finding[] {
-  const id = 'sidecars.tokens';
-  const findings: Finding[] = [];
+function* sidecarFaults(services: ReadonlyMap<string, ServiceTokens>, now: number): Iterable<Finding> {
+  const id = SIDECARS;
   const [dead, strange]: [string[], string[]] = [[], []];
   for (const [serviceName, { own, wide, unclear }] of services) {
     if (own.length + unclear.length === 0) (wide.length === 0 ? dead : strange).push(serviceName);
@@ -87,27 +92,20 @@ function sidecarFindings(services: ReadonlyMap<string, ServiceTokens>, now: numb
     const left = (last.end - now) / 1000;
     const message = `${endText(own.length, serviceName, left)}; a sidecar whose token has expired receives no further denials, and still looks healthy`;
     const isRenewed = last.token.authMethod !== undefined && left > RENEWED * last.lifeSeconds;
-    findings.push(isRenewed ? notice(id, message, RENEW) : warning(id, message, RENEW));
+    yield isRenewed ? notice(id, message, RENEW) : warning(id, message, RENEW);
   }
   if (dead.length > 0)
-    findings.push(
-      error(
-        id,
-        `no valid ACL token may write ${namesText(dead)}: their sidecars use a token that no longer exists and receive no further denials`,
-        'register these services again with a valid token, and restart their proxies with it',
-      ),
+    yield error(
+      id,
+      `no valid ACL token may write ${namesText(dead)}: their sidecars use a token that no longer exists and receive no further denials`,
+      'register these services again with a valid token, and restart their proxies with it',
     );
   if (strange.length > 0)
-    findings.push(
-      warning(
-        id,
-        `services without a valid ACL token of their own: ${namesText(strange)}; their sidecars use either a token that may write every service, or one that no longer exists and then receive no further denials; Consul does not show which`,
-        'give each service its own token, register it again with that token and restart its proxy; if the token of an Envoy itself is gone, ADMIN/stats?filter=control_plane.connected_state is 0; nothing shows that the token of a registration is gone',
-      ),
+    yield warning(
+      id,
+      `services without a valid ACL token of their own: ${namesText(strange)}; their sidecars use either a token that may write every service, or one that no longer exists and then receive no further denials; Consul does not show which`,
+      'give each service its own token, register it again with that token and restart its proxy; if the token of an Envoy itself is gone, ADMIN/stats?filter=control_plane.connected_state is 0; nothing shows that the token of a registration is gone',
     );
-  return findings.length === 0
-    ? [ok(id, 'every service with a sidecar has a valid ACL token of its own that does not expire')]
-    : findings;
 }
 
 /** The token that expires last; undefined if one of them does not expire. */
@@ -135,40 +133,35 @@ function agentFindings(tokens: readonly AclToken[], now: number): readonly Findi
   return [...byNode].flatMap(([node, own]) => {
     const last = lastToEnd(own);
     if (last === undefined) return [];
-    return [
-      warning(
-        'agents.tokens',
-        `${endText(own.length, `node ${node}`, (last.end - now) / 1000)}; an agent that uses one cannot register anything after that`,
-        'give agents tokens that do not expire, or set a new one in time with consul acl set-agent-token',
-      ),
-    ];
+    return warning(
+      'agents.tokens',
+      `${endText(own.length, `node ${node}`, (last.end - now) / 1000)}; an agent that uses one cannot register anything after that`,
+      'give agents tokens that do not expire, or set a new one in time with consul acl set-agent-token',
+    );
   });
 }
 
 /** From the configuration of the one agent that answers. Servers do not cache their own tokens. */
-function cacheFindings(cache: AclCacheSeconds | undefined): readonly Finding[] {
+function cacheFinding(cache: AclCacheSeconds | undefined): Finding {
   const id = 'acl.cache';
   if (cache === undefined)
-    return [
-      notice(
-        id,
-        'how long agents accept a revoked token cannot be read: by default 30 s, but access by a role ends at once',
-        'give the token agent:read',
-      ),
-    ];
+    return notice(
+      id,
+      'how long agents accept a revoked token cannot be read: by default 30 s, but access by a role ends at once',
+      'give the token agent:read',
+    );
   const { role, policy, token } = cache;
   const times = `roles for ${role} s, tokens for ${token} s, policies for ${policy} s`;
   if (role > 0)
-    return [
-      warning(
-        id,
-        `access can outlive a revocation by ${durationText(Math.max(role, token))}: this agent caches ${times}`,
-        'set acl.role_ttl = "0s" on every client agent; all access that scopemesh gives comes from roles, so it then ends at once',
-      ),
-    ];
-  return [
-    ok(id, `access by a role ends at once: this agent caches ${times}; other agents may have other settings`),
-  ];
+    return warning(
+      id,
+      `access can outlive a revocation by ${durationText(Math.max(role, token))}: this agent caches ${times}`,
+      'set acl.role_ttl = "0s" on every client agent; all access that scopemesh gives comes from roles, so it then ends at once',
+    );
+  return ok(
+    id,
+    `access by a role ends at once: this agent caches ${times}; other agents may have other settings`,
+  );
 }
 
 function drainFinding(): Finding {

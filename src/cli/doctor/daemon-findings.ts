@@ -24,76 +24,68 @@ export type ReportedBlocks = NonNullable<StatusBody['closures']>;
 /** What waits for a person, by the running daemon. `known`: its recorded holds, or those of the decision log. */
 export function daemonFindings(
   { status, refusal }: Partial<Pick<DaemonClient, 'status' | 'refusal'>>,
-  known: KnownHolds,
+  known: KnownHolds | undefined,
   config: Config,
   now: number,
 ): readonly Finding[] {
-  const holds = approvableFindings(known);
+  const holds = [...approvableFindings(known ?? new Map())];
+  const unread = (message: string, remedy: string) => [...holds, notice('daemon', message, remedy)];
   if (refusal !== undefined)
-    return [
-      ...holds,
-      notice(
-        'daemon',
-        `the daemon does not show its status, so parked keys, quarantines and settings that wait for a restart are not checked: ${refusal}`,
-        'run scopemesh doctor as the user of the daemon',
-      ),
-    ];
+    return unread(
+      `the daemon does not show its status, so parked keys, quarantines and settings that wait for a restart are not checked: ${refusal}`,
+      'run scopemesh doctor as the user of the daemon',
+    );
   if (status === undefined)
-    return [
-      ...holds,
-      notice(
-        'daemon',
-        'no daemon answers at its address (http.admin, otherwise http.listen), so parked keys and settings that wait for a restart are not checked, and of quarantines only those in Consul',
-        'run scopemesh doctor on the machine on which scopemesh run runs',
-      ),
-    ];
+    return unread(
+      'no daemon answers at its address (http.admin, otherwise http.listen), so parked keys and settings that wait for a restart are not checked, and of quarantines only those in Consul',
+      'run scopemesh doctor on the machine on which scopemesh run runs',
+    );
   const parsed = StatusBody.safeParse(status);
   if (!parsed.success)
-    return [
-      ...holds,
-      notice(
-        'daemon',
-        'the running daemon has another version: parked keys, quarantines and settings that wait for a restart are not checked',
-        'restart the daemon with this version of scopemesh',
-      ),
-    ];
+    return unread(
+      'the running daemon has another version: parked keys, quarantines and settings that wait for a restart are not checked',
+      'restart the daemon with this version of scopemesh',
+    );
   return [
     ...holds,
     ...quarantineFindings(parsed.data.closures ?? []),
     ...replicaFindings(parsed.data.replicas),
     ...parkedFindings(parsed.data, config.resyncMs / 1000, now),
-    ...settingFindings(parsed.data, config),
+    settingFinding(parsed.data, config),
   ];
 }
 
-/** Changes that a person can approve or reject. */
-function approvableFindings(known: KnownHolds): readonly Finding[] {
-  const approvable = [...known.values()].filter(({ reason }) => isApprovable(reason));
-  const findings: Finding[] = [];
-  const waitFor = (reason: HoldReason, text: (count: number) => string) => {
-    const waiting = approvable.filter((hold) => hold.reason === reason && hold.rejectedBy === null);
-    if (waiting.length === 0) return;
-    const commands = waiting.slice(0, NAMES).map(approveCommand);
-    const more = waiting.length > NAMES ? '; scopemesh plan lists the others' : '';
-    const remedy = `check them with scopemesh plan, then run ${commands.join('; ')}${more}`;
-    findings.push(warning('holds', text(waiting.length), remedy));
-  };
-  waitFor(
+const WAITING: readonly (readonly [reason: HoldReason, text: (count: number) => string])[] = [
+  [
     'RevocationLimit',
     (count) =>
       `the mass guard holds ${count} removals until a person approves or rejects them (RevocationLimit)`,
-  );
-  waitFor(
+  ],
+  [
     'MarkUnrecorded',
     (count) =>
       `${count} sources have the mark of scopemesh, but scopemesh has no record of writing them: they stay until a person approves or rejects the change (MarkUnrecorded)`,
-  );
+  ],
+];
+
+/** Changes that a person can approve or reject. */
+function* approvableFindings(known: KnownHolds): Iterable<Finding> {
+  const approvable = [...known.values()].filter(({ reason }) => isApprovable(reason));
+  for (const [reason, text] of WAITING) {
+    const waiting = approvable.filter((hold) => hold.reason === reason && hold.rejectedBy === null);
+    if (waiting.length === 0) continue;
+    const commands = waiting.slice(0, NAMES).map(approveCommand);
+    const more = waiting.length > NAMES ? '; scopemesh plan lists the others' : '';
+    const remedy = `check them with scopemesh plan, then run ${commands.join('; ')}${more}`;
+    yield warning('holds', text(waiting.length), remedy);
+  }
   const rejected = approvable.filter(({ rejectedBy }) => rejectedBy !== null).length;
   if (rejected > 0)
-    findings.push(
-      notice('holds.rejected', `${rejected} removals are rejected: the access stays`, 'see scopemesh plan'),
+    yield notice(
+      'holds.rejected',
+      `${rejected} removals are rejected: the access stays`,
+      'see scopemesh plan',
     );
-  return findings;
 }
 
 /** Clients that an order closed. */
@@ -125,23 +117,19 @@ function parkedFindings({ parked }: StatusBody, resyncSeconds: number, now: numb
   );
 }
 
-function settingFindings({ configuration }: StatusBody, config: Config): readonly Finding[] {
+function settingFinding({ configuration }: StatusBody, config: Config): Finding {
   const { revision, waitingForRestart } = configuration;
   if (revision !== configRevision(config))
-    return [
-      warning(
-        'configuration',
-        'the daemon runs with other settings than this file gives with this environment',
-        'have the daemon read the file again (send it SIGHUP), then run scopemesh doctor again',
-      ),
-    ];
+    return warning(
+      'configuration',
+      'the daemon runs with other settings than this file gives with this environment',
+      'have the daemon read the file again (send it SIGHUP), then run scopemesh doctor again',
+    );
   if (waitingForRestart.length > 0)
-    return [
-      warning(
-        'configuration',
-        `these settings of the file take effect only at a restart of the daemon: ${namesText(waitingForRestart)}`,
-        'restart the daemon',
-      ),
-    ];
-  return [ok('configuration', 'the daemon runs with the settings of this file')];
+    return warning(
+      'configuration',
+      `these settings of the file take effect only at a restart of the daemon: ${namesText(waitingForRestart)}`,
+      'restart the daemon',
+    );
+  return ok('configuration', 'the daemon runs with the settings of this file');
 }

@@ -80,17 +80,15 @@ function widerFinding({ entry, source }: Foreign, world: WorldState, now: number
   );
 }
 
-function peerFindings(foreign: readonly Foreign[]): readonly Finding[] {
-  if (foreign.length === 0) return [];
+function* peerFindings(foreign: readonly Foreign[]): Iterable<Finding> {
+  if (foreign.length === 0) return;
   const names = foreign.map(({ entry, source }) => {
     const of = typeof source.raw.SamenessGroup === 'string' && source.raw.SamenessGroup !== '';
     return `${source.name} of ${of ? 'the sameness group' : 'the peer'} ${source.peer} -> ${entry.destination.name}`;
   });
-  return [
-    notice(
-      'mesh.peers',
-      `intentions for services of other clusters, whose OAuth clients scopemesh does not know: ${namesText(names)}`,
-      'no revocation at the identity provider closes them; remove those that are not needed',
-    ),
-  ];
+  yield notice(
+    'mesh.peers',
+    `intentions for services of other clusters, whose OAuth clients scopemesh does not know: ${namesText(names)}`,
+    'no revocation at the identity provider closes them; remove those that are not needed',
+  );
 }

@@ -21,28 +21,22 @@ export function forwardedUserFindings(world: WorldState): readonly Finding[] {
       .map(({ destination }) => destination.name)
       .toSorted();
     if (services.length === 0)
-      return [
-        notice(
-          'users.header',
-          `no intention requires a user's token of provider ${name} yet, so every service gets the header ${header} as the caller sent it`,
-          `let no service believe the header ${header}`,
-        ),
-      ];
-    if (!forwards(world, entry, header))
-      return [
-        warning(
-          'users.header',
-          `the jwt-provider entry ${entry} in Consul does not forward the claims in ${header}, or cannot be read, so every service gets the header as the caller sent it`,
-          `let no service believe the header ${header} until scopemesh has written the entry; scopemesh plan shows what is missing`,
-        ),
-      ];
-    return [
-      notice(
+      return notice(
         'users.header',
-        `the proxies of ${namesText(services)} remove the header ${header} that a caller sent, and write the claims of a verified token of provider ${name}; every other service gets the header as the caller sent it`,
-        `let only these services believe the header ${header}, and only while every source there needs a user's token; let them refuse headers that have _ in place of -`,
-      ),
-    ];
+        `no intention requires a user's token of provider ${name} yet, so every service gets the header ${header} as the caller sent it`,
+        `let no service believe the header ${header}`,
+      );
+    if (!forwards(world, entry, header))
+      return warning(
+        'users.header',
+        `the jwt-provider entry ${entry} in Consul does not forward the claims in ${header}, or cannot be read, so every service gets the header as the caller sent it`,
+        `let no service believe the header ${header} until scopemesh has written the entry; scopemesh plan shows what is missing`,
+      );
+    return notice(
+      'users.header',
+      `the proxies of ${namesText(services)} remove the header ${header} that a caller sent, and write the claims of a verified token of provider ${name}; every other service gets the header as the caller sent it`,
+      `let only these services believe the header ${header}, and only while every source there needs a user's token; let them refuse headers that have _ in place of -`,
+    );
   });
   return found.length === 0 ? [] : [...found, ...mixedFindings(world)];
 }
@@ -53,7 +47,7 @@ function forwards({ userTokens }: WorldState, entry: string, header: string): bo
 }
 
 /** The filter leaves with the last intention that names the provider, and then the sources without a token may forge the header. */
-function mixedFindings(world: WorldState): readonly Finding[] {
+function* mixedFindings(world: WorldState): Iterable<Finding> {
   const needs = httpNeeds(world);
   const needing = [
     ...new Set([...(needs.get('user') ?? []), ...(needs.get('human') ?? [])].map(([name]) => name)),
@@ -71,14 +65,12 @@ function mixedFindings(world: WorldState): readonly Finding[] {
     return sources.length === 0 ? '' : `${destination.name} (${namesText(sources)})`;
   });
   const names = [...new Set(found)].filter((text) => text !== '');
-  if (names.length === 0) return [];
-  return [
-    warning(
+  if (names.length > 0)
+    yield warning(
       'users.header.mixed',
       `some sources need a user's token and others do not; when the last intention with a token goes, these can send any claims in the header: ${namesText(names.toSorted())}`,
       "write user: required for every source of the service, or let it believe the header only from callers whose certificate (XFCC) it knows to need a user's token",
-    ),
-  ];
+    );
 }
 
 /** The sources that may call without a token. */

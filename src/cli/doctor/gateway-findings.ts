@@ -14,13 +14,13 @@ import { httpNeeds } from './http-needs.js';
  * Routes without an intention, intentions without a route, and entries of gateways that give more than the mapping says. Call
  * it after both sides were read. `sendsTo` has the services that routing entries send the calls of a service to.
  */
-export function gatewayFindings(
+export function* gatewayFindings(
   { calling, terminating }: Gateways,
   sendsTo: (serviceName: string) => readonly string[],
   world: WorldState,
   defaultPolicy: DefaultPolicy,
   now: number,
-): readonly Finding[] {
+): Iterable<Finding> {
   const routed = calling.map((gateway) => routesOf(gateway, sendsTo, world));
   const unopened = routed.flatMap(({ gateway, explicit }) =>
     explicit.flatMap(({ target, place }) =>
@@ -30,32 +30,25 @@ export function gatewayFindings(
     ),
   );
   const unrouted = routed.flatMap((each) => unroutedEdges(each, world));
-  const findings = [
-    ...listed(unopened, (names) =>
-      warning(
-        'gateways.unopened',
-        `routes of gateways lead to services that no intention opens to the gateway, which refuse every call: ${names}`,
-        "give the gateway's client a scope that opens the service, or remove the route; scopemesh explain GATEWAY SERVICE says what is missing",
-      ),
-    ),
-    ...listed(unrouted, (names) =>
-      notice(
-        'gateways.unrouted',
-        `intentions open services to gateways that have no route there: ${names}`,
-        "write the route (scopemesh reach GATEWAY SERVICE prints it), or take the scope from the gateway's client",
-      ),
-    ),
-    ...wildcardFindings(calling),
-    ...terminatingFindings(terminating, world),
-  ];
   if (calling.length > 0 && unopened.length + unrouted.length === 0)
-    findings.unshift(
-      ok(
-        'gateways',
-        `every route of ${namesText(calling.map(({ service }) => service.name).toSorted())} has its intention`,
-      ),
+    yield ok(
+      'gateways',
+      `every route of ${namesText(calling.map(({ service }) => service.name).toSorted())} has its intention`,
     );
-  return findings;
+  if (unopened.length > 0)
+    yield warning(
+      'gateways.unopened',
+      `routes of gateways lead to services that no intention opens to the gateway, which refuse every call: ${listText(unopened)}`,
+      "give the gateway's client a scope that opens the service, or remove the route; scopemesh explain GATEWAY SERVICE says what is missing",
+    );
+  if (unrouted.length > 0)
+    yield notice(
+      'gateways.unrouted',
+      `intentions open services to gateways that have no route there: ${listText(unrouted)}`,
+      "write the route (scopemesh reach GATEWAY SERVICE prints it), or take the scope from the gateway's client",
+    );
+  yield* wildcardFindings(calling);
+  yield* terminatingFindings(terminating, world);
 }
 
 interface Routed {
@@ -109,26 +102,25 @@ function unroutedEdges({ gateway, explicit }: Routed, world: WorldState): readon
     .map(({ destination }) => `${service.name} -> ${destination.name}`);
 }
 
-function wildcardFindings(calling: readonly CallingGateway[]): readonly Finding[] {
+function* wildcardFindings(calling: readonly CallingGateway[]): Iterable<Finding> {
   const names = calling.flatMap(({ service, routes }) =>
     routes.flatMap((route) => (route.service === '*' ? `${service.name} (${route.place})` : [])),
   );
-  return listed(names, (text) =>
-    warning(
+  if (names.length > 0)
+    yield warning(
       'gateways.wildcard',
-      `gateways route to every service of the listener's protocol, so that each further intention is at once open to their callers: ${text}`,
+      `gateways route to every service of the listener's protocol, so that each further intention is at once open to their callers: ${listText(names)}`,
       'name the services in the entry of the gateway',
-    ),
-  );
+    );
 }
 
-function terminatingFindings(terminating: Gateways['terminating'], world: WorldState): readonly Finding[] {
+function* terminatingFindings(terminating: Gateways['terminating'], world: WorldState): Iterable<Finding> {
   const links = terminating.flatMap(({ name, routes }) =>
     routes
       .filter(({ service }) => service === '*' || isSelectedName(service, world.mapping))
       .map((route) => ({ ...route, gateway: name })),
   );
-  if (links.length === 0) return [];
+  if (links.length === 0) return;
   const inMesh = new Set(
     (world.catalog?.services ?? []).flatMap(({ instances }) =>
       instances.flatMap(({ proxyOf }) => proxyOf ?? []),
@@ -145,27 +137,25 @@ function terminatingFindings(terminating: Gateways['terminating'], world: WorldS
       .map((serviceName) => textOf({ ...link, service: serviceName })),
   );
   const behind = links.filter((link) => !mixed.includes(link));
-  return [
-    ...listed(behind.map(textOf), (names) =>
-      ok('gateways.terminating', `terminating gateways enforce the intentions of: ${names}`),
-    ),
-    ...listed(mixed.map(textOf), (names) =>
-      warning(
-        'gateways.mixed',
-        `terminating gateways also receive calls of services that have sidecars, and see them in clear: ${names}`,
-        "remove the service, or *, from the Services of the gateway's terminating-gateway entry, unless it is moving into the mesh",
-      ),
-    ),
-    ...listed(unverified, (names) =>
-      error(
-        'gateways.user',
-        `rules ask for a user's token at services behind a terminating gateway, which verifies none, so scopemesh opens nothing there (UserTokenUnenforceable): ${names}`,
-        "give the service a sidecar and remove it, or *, from the Services of the gateway's terminating-gateway entry; or write its rule without user: required",
-      ),
-    ),
-  ];
+  if (behind.length > 0)
+    yield ok(
+      'gateways.terminating',
+      `terminating gateways enforce the intentions of: ${listText(behind.map(textOf))}`,
+    );
+  if (mixed.length > 0)
+    yield warning(
+      'gateways.mixed',
+      `terminating gateways also receive calls of services that have sidecars, and see them in clear: ${listText(mixed.map(textOf))}`,
+      "remove the service, or *, from the Services of the gateway's terminating-gateway entry, unless it is moving into the mesh",
+    );
+  if (unverified.length > 0)
+    yield error(
+      'gateways.user',
+      `rules ask for a user's token at services behind a terminating gateway, which verifies none, so scopemesh opens nothing there (UserTokenUnenforceable): ${listText(unverified)}`,
+      "give the service a sidecar and remove it, or *, from the Services of the gateway's terminating-gateway entry; or write its rule without user: required",
+    );
 }
 
-function listed(names: readonly string[], toFinding: (text: string) => Finding): readonly Finding[] {
-  return names.length === 0 ? [] : [toFinding(namesText([...new Set(names)].toSorted()))];
+function listText(names: readonly string[]): string {
+  return namesText([...new Set(names)].toSorted());
 }

@@ -20,7 +20,11 @@ export function userRuleFindings(mapping: Mapping): readonly Finding[] {
   const named = new Set(rules.flatMap((rule) => (rule.userRequired ? (rule.provider ?? only ?? []) : [])));
   return [...acl.providers.values()]
     .filter(({ name }) => isForAll || named.has(name))
-    .flatMap((provider) => providerRules(provider, logsIn(provider.name, mapping)));
+    .flatMap((provider) => {
+      const faults = [...userFaults(provider, logsIn(provider.name, mapping))];
+      const what = `the audience, the scopes and the person of a user's token of provider ${provider.name}`;
+      return faults.length === 0 ? ok('users', `${what} can be checked`) : faults;
+    });
 }
 
 /** Whether tokens of this provider are also used to log in to Consul. */
@@ -35,59 +39,42 @@ function logsIn(provider: string, { acl, rules, providers }: Mapping): boolean {
   );
 }
 
-function providerRules(
+function* userFaults(
   { name, audience, userAudience, scopes, person, keysCaFile }: LoginProvider,
   isForLogin: boolean,
-): readonly Finding[] {
-  if ((userAudience ?? '') === '')
-    return [
-      error(
-        'users.audience',
-        `provider ${name} has no audience, so every token of it would count as a user's token: access by user: required and onBehalfOf stays closed`,
-        "set the provider's userAudience to the audience of users' tokens",
-      ),
-    ];
-  const findings: Finding[] = [];
+): Iterable<Finding> {
+  if ((userAudience ?? '') === '') {
+    yield error(
+      'users.audience',
+      `provider ${name} has no audience, so every token of it would count as a user's token: access by user: required and onBehalfOf stays closed`,
+      "set the provider's userAudience to the audience of users' tokens",
+    );
+    return;
+  }
   if (isForLogin && userAudience === audience)
-    findings.push(
-      warning(
-        'users.forwarded',
-        `users' tokens of provider ${name} have the audience ${audience}, which also logs in to Consul: a called service receives the token and can log in as the user`,
-        "issue users' tokens for calls with another audience, and set the provider's userAudience to it",
-      ),
+    yield warning(
+      'users.forwarded',
+      `users' tokens of provider ${name} have the audience ${audience}, which also logs in to Consul: a called service receives the token and can log in as the user`,
+      "issue users' tokens for calls with another audience, and set the provider's userAudience to it",
     );
   if (person === undefined)
-    findings.push(
-      warning(
-        'users.person',
-        `a token of provider ${name} does not show whether it belongs to a person or a client, so both are accepted where a user is required`,
-        `issue tokens with the audience ${userAudience} only to people`,
-      ),
+    yield warning(
+      'users.person',
+      `a token of provider ${name} does not show whether it belongs to a person or a client, so both are accepted where a user is required`,
+      `issue tokens with the audience ${userAudience} only to people`,
     );
   if (keysCaFile === undefined)
-    findings.push(
-      warning(
-        'users.keys',
-        `proxies fetch the keys of provider ${name} without verifying the server's certificate: an attacker in between can forge the token of any user`,
-        "set the provider's keysCaFile to a file with CA certificates on the machines of the proxies",
-      ),
+    yield warning(
+      'users.keys',
+      `proxies fetch the keys of provider ${name} without verifying the server's certificate: an attacker in between can forge the token of any user`,
+      "set the provider's keysCaFile to a file with CA certificates on the machines of the proxies",
     );
   if (!scopes.isList)
-    findings.push(
-      notice(
-        'users.scopes',
-        `tokens of provider ${name} have all scopes in one string in ${scopes.claim.join('.')}, in which Consul cannot find a single scope: a user's token is required, but its scopes are not checked`,
-        'if the provider has a claim with the scopes as a list, name it under claims.scopes',
-      ),
+    yield notice(
+      'users.scopes',
+      `tokens of provider ${name} have all scopes in one string in ${scopes.claim.join('.')}, in which Consul cannot find a single scope: a user's token is required, but its scopes are not checked`,
+      'if the provider has a claim with the scopes as a list, name it under claims.scopes',
     );
-  return findings.length === 0
-    ? [
-        ok(
-          'users',
-          `the audience, the scopes and the person of a user's token of provider ${name} can be checked`,
-        ),
-      ]
-    : findings;
 }
 
 /** JWT requirements in intentions, of scopemesh or of others, that do not do what they seem to do. */
@@ -101,16 +88,18 @@ export async function jwtFindings(
   if (blocks.length === 0) return [];
   const { owner, providers } = world.mapping;
   const ours = new Set(providers.map((provider) => jwtProviderName(owner, provider)));
-  const findings = conflictFindings(blocks);
-  findings.push(...blocks.flatMap((block) => blockFindings(block, ours, (name) => world.protocolOf(name))));
-  if (enforcesJwt(version)) findings.push(...(await providerFindings(consul, blocks, signal)));
+  const findings = [
+    ...conflictFindings(blocks),
+    ...blocks.flatMap((block) => [...blockFindings(block, ours, (name) => world.protocolOf(name))]),
+    ...(enforcesJwt(version) ? await providerFindings(consul, blocks, signal) : []),
+  ];
   return findings.length === 0
     ? [ok('jwt', `${blocks.length} JWT requirements in intentions, and all of them can be enforced`)]
     : findings;
 }
 
 /** A requirement of the whole entry and one of a permission must both be met, and usually by one token. */
-function conflictFindings(blocks: readonly JwtBlock[]): Finding[] {
+function conflictFindings(blocks: readonly JwtBlock[]): readonly Finding[] {
   return blocks.flatMap(({ destination, source, providers }) => {
     if (source === undefined) return [];
     const whole = blocks.find(
@@ -129,48 +118,38 @@ function conflictFindings(blocks: readonly JwtBlock[]): Finding[] {
 const SCOPES_AS_LIST =
   'let the provider write the scopes as a list into another claim, and compare that claim';
 
-function blockFindings(
+function* blockFindings(
   { destination, source, providers }: JwtBlock,
   ours: ReadonlySet<string>,
   protocolOf: (name: ServiceName) => string,
-): Finding[] {
+): Iterable<Finding> {
   const where = `the intention ${source ?? 'of every source'} -> ${destination.name}`;
-  const findings: Finding[] = [];
   if (protocolOf(destination) === 'tcp')
-    findings.push(
-      error(
-        'jwt.protocol',
-        `${where} requires a token, but ${destination.name} speaks tcp, for which Consul ignores the requirement`,
-        `set Protocol = "http" in the service-defaults entry of ${destination.name} (consul config write)`,
-      ),
+    yield error(
+      'jwt.protocol',
+      `${where} requires a token, but ${destination.name} speaks tcp, for which Consul ignores the requirement`,
+      `set Protocol = "http" in the service-defaults entry of ${destination.name} (consul config write)`,
     );
   if (providers.length > 1)
-    findings.push(
-      warning(
-        'jwt.alternatives',
-        `${where} names ${providers.length} JWT providers in one block: a token of any one of them is enough`,
-        'if a token of each is required, write one block for each provider',
-      ),
+    yield warning(
+      'jwt.alternatives',
+      `${where} names ${providers.length} JWT providers in one block: a token of any one of them is enough`,
+      'if a token of each is required, write one block for each provider',
     );
   for (const { name, claims } of providers)
     for (const { path, value } of claims)
       if (path.at(-1) === 'scope')
-        findings.push(
-          warning(
-            'jwt.scope-claim',
-            `${where} compares the claim ${path.join('.')} of ${name} with ${JSON.stringify(value)}, but a scope claim is one string with all scopes (RFC 9068, section 2.2.3): only a token with no other scope passes`,
-            SCOPES_AS_LIST,
-          ),
+        yield warning(
+          'jwt.scope-claim',
+          `${where} compares the claim ${path.join('.')} of ${name} with ${JSON.stringify(value)}, but a scope claim is one string with all scopes (RFC 9068, section 2.2.3): only a token with no other scope passes`,
+          SCOPES_AS_LIST,
         );
       else if (path.at(-1) === 'scp' && !ours.has(name))
-        findings.push(
-          notice(
-            'jwt.scope-claim',
-            `${where} compares the claim ${path.join('.')} of ${name} with ${JSON.stringify(value)}; that claim is a list at Okta, but at Entra ID one string with all scopes, where only a token with no other scope passes`,
-            SCOPES_AS_LIST,
-          ),
+        yield notice(
+          'jwt.scope-claim',
+          `${where} compares the claim ${path.join('.')} of ${name} with ${JSON.stringify(value)}; that claim is a list at Okta, but at Entra ID one string with all scopes, where only a token with no other scope passes`,
+          SCOPES_AS_LIST,
         );
-  return findings;
 }
 
 /** A requirement whose provider is missing leaves the destination without a listener. */

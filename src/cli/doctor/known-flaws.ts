@@ -28,6 +28,17 @@ export interface Use {
   readonly users: boolean;
 }
 
+const OF_OCTOBER_2024 = {
+  published: '2024-10-30',
+  from: [1, 9, 0],
+  fixed: [1, 20, 1],
+  enterpriseFixed: [
+    [1, 15, 15],
+    [1, 18, 5],
+    [1, 19, 3],
+  ],
+} as const satisfies Partial<Flaw>;
+
 /**
  * For 1.14 and newer. Versions are from the CVE records (https://www.cve.org/CVERecord?id=…), and differ from some
  * release notes in the patch numbers of Enterprise.
@@ -37,14 +48,7 @@ const FLAWS: readonly Flaw[] = [
     // https://discuss.hashicorp.com/t/hcsec-2024-22-consul-l7-intentions-vulnerable-to-url-path-bypass
     cve: 'CVE-2024-10005',
     bulletin: 'HCSEC-2024-22',
-    published: '2024-10-30',
-    from: [1, 9, 0],
-    fixed: [1, 20, 1],
-    enterpriseFixed: [
-      [1, 15, 15],
-      [1, 18, 5],
-      [1, 19, 3],
-    ],
+    ...OF_OCTOBER_2024,
     what: 'intentions compare the path as the caller wrote it, so /v1/orders/../admin may pass a pathRegex, or a rule with rawPath',
     remedy: 'use 1.20.1 or newer, or write the rule with path; docs/reference/paths.md says which paths pass',
     concerns: ({ paths }) => paths,
@@ -53,14 +57,7 @@ const FLAWS: readonly Flaw[] = [
     // https://discuss.hashicorp.com/t/hcsec-2024-23-consul-l7-intentions-vulnerable-to-headers-bypass
     cve: 'CVE-2024-10006',
     bulletin: 'HCSEC-2024-23',
-    published: '2024-10-30',
-    from: [1, 9, 0],
-    fixed: [1, 20, 1],
-    enterpriseFixed: [
-      [1, 15, 15],
-      [1, 18, 5],
-      [1, 19, 3],
-    ],
+    ...OF_OCTOBER_2024,
     what: 'a header that is sent in another case, or several times, can bypass the header rules of an intention',
     remedy: 'use 1.20.1 or newer, and write no rule with a header that the caller sets',
     concerns: ({ headers }) => headers,

@@ -8,13 +8,13 @@ import { missingKeyAccess } from './token-rules.js';
 export const SESSION_RULE = 'session_prefix "" { policy = "write" }';
 
 /** Whether the token may lock the key of the leader. Without that nothing is ever written. In mode observe it need not. */
-export function leaseFindings(policies: readonly AclRules[], config: Config): readonly Finding[] {
-  if (!policyOf(config).writes) return [];
+export function* leaseFindings(policies: readonly AclRules[], config: Config): Iterable<Finding> {
+  if (!policyOf(config).writes) return;
   const folder = `scopemesh/${config.owner}/`;
   const hasSession = decidingPrefix(levelsOf(policies, 'session'), '')?.level === 'write';
   const keys = ['leader', 'cluster'].map((name) => missingKeyAccess(policies, folder, folder + name));
   const missingAccess = keys.find((each) => each !== undefined);
-  if (hasSession && missingAccess === undefined) return [];
+  if (hasSession && missingAccess === undefined) return;
   const what = [
     ...(hasSession ? [] : ['sessions']),
     ...(missingAccess === undefined ? [] : [missingAccess.what]),
@@ -26,11 +26,9 @@ export function leaseFindings(policies: readonly AclRules[], config: Config): re
       ? [`remove ${missingAccess.forbidding.join(' ')}`]
       : []),
   ];
-  return [
-    error(
-      'consul.token-lease',
-      `the rules of the ACL token do not let it write ${what}, so it can never lead, and nothing is written`,
-      remedies.join(', and '),
-    ),
-  ];
+  yield error(
+    'consul.token-lease',
+    `the rules of the ACL token do not let it write ${what}, so it can never lead, and nothing is written`,
+    remedies.join(', and '),
+  );
 }

@@ -32,7 +32,7 @@ function shadowFindings({ mapping }: WorldState): readonly Finding[] {
 }
 
 /** Without every directory of a rule nothing is known of it. */
-function unmatchedFindings(world: WorldState): readonly Finding[] {
+function* unmatchedFindings(world: WorldState): Iterable<Finding> {
   const { mapping } = world;
   const names = ruleNames(mapping.rules);
   const compile = createPatternCompiler();
@@ -46,14 +46,12 @@ function unmatchedFindings(world: WorldState): readonly Finding[] {
         ),
     );
   });
-  if (unmatched.length === 0) return [];
-  return [
-    notice(
+  if (unmatched.length > 0)
+    yield notice(
       'rules.unmatched',
       `rules that match no scope of any client: ${namesText(unmatched.map((rule) => names.get(rule) ?? rule.scope))}`,
       'remove them, or correct their scope, provider or api',
-    ),
-  ];
+    );
 }
 
 /**
@@ -87,7 +85,7 @@ function unsignedFindings(world: WorldState): readonly Finding[] {
   );
 }
 
-function lifetimeFindings(world: WorldState): readonly Finding[] {
+function* lifetimeFindings(world: WorldState): Iterable<Finding> {
   const { limits } = world.mapping;
   const over: string[] = [];
   for (const [text, { actorKind }] of world.openings()) {
@@ -97,27 +95,23 @@ function lifetimeFindings(world: WorldState): readonly Finding[] {
     if (lifetime !== undefined && most !== undefined && lifetime > most)
       over.push(`${id.provider}/${id.clientId} (${actorKind}: ${lifetime} s, limit ${most} s)`);
   }
-  if (over.length === 0) return [];
-  return [
-    warning(
+  if (over.length > 0)
+    yield warning(
       'actors.lifetime',
       `clients whose access tokens live longer than actors allows their kind: ${namesText(over.toSorted())}`,
       'shorten the lifetime at the identity provider: maxTokenTtl limits only tokens of Consul',
-    ),
-  ];
+    );
 }
 
-function neverFindings(world: WorldState): readonly Finding[] {
+function* neverFindings(world: WorldState): Iterable<Finding> {
   const held = [...world.openings()].flatMap(([text, { actorKind, limited }]) => {
     const { provider, clientId } = parseClientText(text);
     return limited.length === 0 ? [] : [`${provider}/${clientId} (${actorKind}): ${limited.join(' ')}`];
   });
-  if (held.length === 0) return [];
-  return [
-    notice(
+  if (held.length > 0)
+    yield notice(
       'actors.limited',
       `clients with scopes that their actor kind may not use: ${namesText(held.toSorted())}`,
       'take these scopes away at the identity provider, where other systems may honour them',
-    ),
-  ];
+    );
 }

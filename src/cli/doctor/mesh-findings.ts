@@ -15,7 +15,7 @@ export function meshFindings(
   config: Config,
   world: WorldState,
   now: number,
-  linked: ReadonlySet<string> = new Set(),
+  linked: ReadonlySet<string>,
 ): readonly Finding[] {
   const rules = [
     ...unnamedFindings(world),
@@ -83,87 +83,74 @@ const INSTEAD: Readonly<Record<HttpNeed, string>> = {
 };
 
 /** Access that is held because it needs HTTP and the destination speaks tcp. */
-function protocolFindings(config: Config, world: WorldState): readonly Finding[] {
+function* protocolFindings(config: Config, world: WorldState): Iterable<Finding> {
   const place = {
     partition: config.consul.partition ?? 'default',
     namespace: config.consul.namespace ?? 'default',
   };
-  const found: Finding[] = [];
   for (const [need, at] of httpNeeds(world)) {
     const held = [...at].filter(([name]) => world.protocolOf({ ...place, name }) === 'tcp');
     if (held.length === 0) continue;
     const where = held.map(([destination, why]) => `${destination} (by ${namesText([...why])})`);
     const names = namesText(held.map(([destination]) => destination));
-    found.push(
-      warning(
-        'rules.protocol',
-        `${NEEDS[need]} only if the destination speaks HTTP; these destinations speak tcp, so the access is held: ${namesText(where)}${unreadText(world)}`,
-        `set Protocol = "http" (or http2, grpc) in the service-defaults entry of ${names} (consul config write); ${INSTEAD[need]}`,
-      ),
+    yield warning(
+      'rules.protocol',
+      `${NEEDS[need]} only if the destination speaks HTTP; these destinations speak tcp, so the access is held: ${namesText(where)}${unreadText(world)}`,
+      `set Protocol = "http" (or http2, grpc) in the service-defaults entry of ${names} (consul config write); ${INSTEAD[need]}`,
     );
   }
-  return found;
 }
 
-function claimFindings(
+function* claimFindings(
   config: Config,
   world: WorldState,
   now: number,
   linked: ReadonlySet<string>,
-): readonly Finding[] {
-  const findings: Finding[] = [];
+): Iterable<Finding> {
+  const statuses = [...world.claimStatuses(now).values()].filter(
+    (each) => world.mapping.select?.hasService(each.service) !== false,
+  );
+  const claimed = statuses.filter(({ kind }) => kind === 'claimed' || kind === 'unrecorded').length;
+  if (claimed > 0) yield ok('claims', `claims that count: ${claimed}`);
   const without: string[] = [];
-  let claimed = 0;
   const claimants = new Map<string, string[]>();
   const inhabited = new Set(
     (world.catalog?.services ?? [])
       .filter(({ instances }) => instances.some(isCaller))
       .map((catalogService) => catalogService.name.name),
   );
-  for (const claimStatus of world.claimStatuses(now).values()) {
-    if (world.mapping.select?.hasService(claimStatus.service) === false) continue;
+  for (const claimStatus of statuses) {
     const { name } = claimStatus.service;
     if (claimStatus.kind === 'none' && inhabited.has(name) && name !== 'consul' && !linked.has(name))
       without.push(name);
-    if (claimStatus.kind === 'claimed' || claimStatus.kind === 'unrecorded') claimed++;
     if (claimStatus.kind === 'claimed') {
       const { provider, clientId } = claimStatus.client;
       claimants.set(`${provider}/${clientId}`, [...(claimants.get(`${provider}/${clientId}`) ?? []), name]);
     }
     if (claimStatus.kind === 'refused')
-      findings.push(
-        warning(
-          'claims.refused',
-          `the claim of ${name} on client ${claimStatus.client.provider}/${claimStatus.client.clientId} does not count: ${claimStatus.reason}`,
-          claimStatus.detail,
-        ),
+      yield warning(
+        'claims.refused',
+        `the claim of ${name} on client ${claimStatus.client.provider}/${claimStatus.client.clientId} does not count: ${claimStatus.reason}`,
+        claimStatus.detail,
       );
     if (claimStatus.kind === 'claimed' && claimStatus.addNothing)
-      findings.push(
-        warning(
-          'claims.ambiguous',
-          `instances of ${name} claim different clients; the old claim is kept and nothing is added`,
-          'let all instances claim the same client',
-        ),
+      yield warning(
+        'claims.ambiguous',
+        `instances of ${name} claim different clients; the old claim is kept and nothing is added`,
+        'let all instances claim the same client',
       );
   }
   for (const [client, services] of claimants)
     if (services.length > 1)
-      findings.push(
-        warning(
-          'claims.several',
-          `client ${client} is claimed by ${services.toSorted().join(' and ')}: each of them gets all access of its scopes${config.login ? ', and a login to Consul with its token may register all of them' : ''}`,
-          'give each service its own client, unless they are one application',
-        ),
+      yield warning(
+        'claims.several',
+        `client ${client} is claimed by ${services.toSorted().join(' and ')}: each of them gets all access of its scopes${config.login ? ', and a login to Consul with its token may register all of them' : ''}`,
+        'give each service its own client, unless they are one application',
       );
   if (without.length > 0)
-    findings.push(
-      notice(
-        'claims.missing',
-        `services without a claim, which get no access as a source: ${without.toSorted().join(', ')}`,
-        `if a service should have one, register it with meta ${config.services.clientMeta}=<client id>`,
-      ),
+    yield notice(
+      'claims.missing',
+      `services without a claim, which get no access as a source: ${without.toSorted().join(', ')}`,
+      `if a service should have one, register it with meta ${config.services.clientMeta}=<client id>`,
     );
-  if (claimed > 0) findings.unshift(ok('claims', `claims that count: ${claimed}`));
-  return findings;
 }

@@ -29,12 +29,10 @@ export function neighbourFindings(config: Config, world: WorldState): readonly F
       if (alike.length === 0) return [];
       const { claims, clientMeta } = config.services;
       const finding = claims === 'first' ? warning : notice;
-      return [
-        finding(
-          'claims.shared',
-          `the instance with owner ${other} also has a provider named ${namesText(alike)}: each claim on a client of that name is read by both instances${claims === 'first' ? ', and with services.claims: first both can open access by it' : ''}`,
-          `if the two providers are different ones, give them different names and name one in each service's meta oauth-provider, or set another services.clientMeta than ${clientMeta} in one instance`,
-        ),
-      ];
+      return finding(
+        'claims.shared',
+        `the instance with owner ${other} also has a provider named ${namesText(alike)}: each claim on a client of that name is read by both instances${claims === 'first' ? ', and with services.claims: first both can open access by it' : ''}`,
+        `if the two providers are different ones, give them different names and name one in each service's meta oauth-provider, or set another services.clientMeta than ${clientMeta} in one instance`,
+      );
     });
 }

@@ -1,7 +1,7 @@
 import type { Config, ProviderSettings } from '../../../config/config.js';
 import { abortAfter } from '../../clock.js';
 import { messageOf } from '../../errors.js';
-import type { Directory } from '../../identity/directory.js';
+import type { Directory, DirectorySnapshot } from '../../identity/directory.js';
 import type { OAuthClient } from '../../model/client.js';
 import { groupsOf, rulesOfGroups } from '../../plan/acl/plan-people.js';
 import type { Runtime } from '../../runtime.js';
@@ -36,31 +36,12 @@ export async function providerFindings(
   let isRead = true;
   try {
     const read = world.beginRead();
-    const { clients, unreadable } = await directory.readAll(signal);
+    const snapshot = await directory.readAll(signal);
+    const { clients, unreadable } = snapshot;
     world.putDirectory(name, clients, read, clock.now(), unreadable);
     findings.push(
       ok(`provider.${name}`, `provider ${name} can be read completely: ${clients.length} clients`),
-    );
-    const [first] = unreadable;
-    if (first !== undefined)
-      findings.push(
-        warning(
-          `provider.${name}.unreadable`,
-          `${unreadable.length} clients of provider ${name} cannot be read, so they gain nothing; for example ${JSON.stringify(first.clientId ?? '(no readable id)')}: ${first.why}`,
-          'correct these records at the identity provider',
-        ),
-      );
-    const { length } = clients.filter((client) => client.attributes['consul-services'] !== undefined);
-    if (config.services.claims === 'confirmed' && length === 0)
-      findings.push(
-        warning(
-          `provider.${name}.confirmations`,
-          `no client of provider ${name} names a service, so no claim counts (services.claims: confirmed)`,
-          'give each client the attribute consul-services with the names of its services',
-        ),
-      );
-    findings.push(
-      ...apiFindings(settings, clients),
+      ...clientFindings(settings, config, snapshot),
       ...(await memberFindings(directory, world, signal)),
       ...groupClaimFindings(settings, world),
     );
@@ -105,21 +86,34 @@ function webhookFinding(name: string, known: KnownHealth, now: number): Finding 
   return ok(id, `provider ${name} sends its events to ${url}; last event: ${age} ago`);
 }
 
-/** An API with a mistyped name, or one that was deleted, opens nothing. */
-function apiFindings(
+function* clientFindings(
   { name, apis = [] }: ProviderSettings,
-  clients: readonly OAuthClient[],
-): readonly Finding[] {
+  config: Config,
+  { clients, unreadable }: DirectorySnapshot,
+): Iterable<Finding> {
+  const [first] = unreadable;
+  if (first !== undefined)
+    yield warning(
+      `provider.${name}.unreadable`,
+      `${unreadable.length} clients of provider ${name} cannot be read, so they gain nothing; for example ${JSON.stringify(first.clientId ?? '(no readable id)')}: ${first.why}`,
+      'correct these records at the identity provider',
+    );
+  const namesService = ({ attributes }: OAuthClient) => attributes['consul-services'] !== undefined;
+  if (config.services.claims === 'confirmed' && !clients.some(namesService))
+    yield warning(
+      `provider.${name}.confirmations`,
+      `no client of provider ${name} names a service, so no claim counts (services.claims: confirmed)`,
+      'give each client the attribute consul-services with the names of its services',
+    );
   const held = new Set(clients.flatMap(({ grants }) => grants.map(({ api }) => api)));
+  // An API with a mistyped name, or one that was deleted, opens nothing.
   const unheld = apis.filter((api) => !held.has(api));
-  if (unheld.length === 0) return [];
-  return [
-    warning(
+  if (unheld.length > 0)
+    yield warning(
       `provider.${name}.apis`,
       `no client of provider ${name} holds a scope of ${unheld.join(', ')}, so this API opens nothing`,
       'if a client should, check that the API exists, and write it under apis exactly as the provider names it',
-    ),
-  ];
+    );
 }
 
 /** Nothing else reports a group with a mistyped name, which admits nobody. */
@@ -157,20 +151,18 @@ async function memberFindings(
 }
 
 /** Consul refuses a token that names the group differently than the mapping, and does not say why. */
-function groupClaimFindings({ name, kind }: ProviderSettings, { mapping }: WorldState): readonly Finding[] {
+function* groupClaimFindings({ name, kind }: ProviderSettings, { mapping }: WorldState): Iterable<Finding> {
   const rules = rulesOfGroups(mapping, name);
   const provider = mapping.acl.providers.get(name);
-  if (rules.length === 0 || provider === undefined) return [];
+  if (rules.length === 0 || provider === undefined) return;
   const claims = rules.map((rule) => claimText(groupClaim(rule, provider)));
   const [hint] = rules.flatMap((rule) => groupHint(kind, rule) ?? []);
   const aud = claimText({ claim: 'aud', must: 'contain', value: provider.audience ?? '' });
-  return [
-    notice(
-      `provider.${name}.group-claims`,
-      `doctor sees no tokens: a person of provider ${name} logs in to Consul only if in the access token ${aud} and, by group, ${namesText(claims)}`,
-      `compare that with the payload of a person's access token; scopemesh explain --person ${name}/SUBJECT prints all conditions${hint === undefined ? '' : `. ${hint}`}`,
-    ),
-  ];
+  yield notice(
+    `provider.${name}.group-claims`,
+    `doctor sees no tokens: a person of provider ${name} logs in to Consul only if in the access token ${aud} and, by group, ${namesText(claims)}`,
+    `compare that with the payload of a person's access token; scopemesh explain --person ${name}/SUBJECT prints all conditions${hint === undefined ? '' : `. ${hint}`}`,
+  );
 }
 
 /** The missing permissions, by their names at the provider. */

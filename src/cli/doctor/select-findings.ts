@@ -32,10 +32,10 @@ function overlaps({ entries, mapping }: WorldState): readonly Finding[] {
 }
 
 /** The one place that mentions what is outside: nothing closes this access any more. */
-function leftBehind(world: WorldState): readonly Finding[] {
+function* leftBehind(world: WorldState): Iterable<Finding> {
   const { mapping } = world;
   const { owner, select } = mapping;
-  if (select === undefined) return [];
+  if (select === undefined) return;
   const isLeft = (destination: ServiceName) => destination.name !== '*' && !select.hasService(destination);
   const edges = [...world.everyEntry()].flatMap(({ destination, sources }) =>
     sources
@@ -43,12 +43,10 @@ function leftBehind(world: WorldState): readonly Finding[] {
       .filter((source) => isLeft(destination) || !isOwnedHere(mapping, source))
       .map((source) => `${source.name} -> ${destination.name}`),
   );
-  if (edges.length === 0) return [];
-  return [
-    warning(
+  if (edges.length > 0)
+    yield warning(
       'select.left',
       `this instance wrote ${edges.length} edges that are now outside select, and no revocation closes them: ${namesText(edges.toSorted())}`,
       'let select match them again; or delete those that are not needed (consul config write, without these sources), or stop this instance for good and run scopemesh eject',
-    ),
-  ];
+    );
 }

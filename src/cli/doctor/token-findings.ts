@@ -165,27 +165,23 @@ function capturedFindings(
   return [...capturedDestinations(world)].flatMap(([to, scopes]) => {
     const missingAccess = missingCapturedAccess(policies, to, (name) => left.has(name));
     if (missingAccess === undefined) return [];
-    return [
-      warning(
-        'consul.token-captures',
-        `future scopes like ${namesText(scopes)} may need it, but the rules of the ACL token do not let it write ${missingAccess.what}`,
-        `${missingAccessRemedy([missingAccess])}; if the token is narrow on purpose, list these services under guards.protected, or name the destinations instead of ${to}`,
-      ),
-    ];
+    return warning(
+      'consul.token-captures',
+      `future scopes like ${namesText(scopes)} may need it, but the rules of the ACL token do not let it write ${missingAccess.what}`,
+      `${missingAccessRemedy([missingAccess])}; if the token is narrow on purpose, list these services under guards.protected, or name the destinations instead of ${to}`,
+    );
   });
 }
 
 /** Only a warning: the store has the quarantines too. In mode observe nothing is written. */
-function quarantineFindings(policies: readonly AclRules[], config: Config): readonly Finding[] {
+function* quarantineFindings(policies: readonly AclRules[], config: Config): Iterable<Finding> {
   const missingAccess = missingKeyAccess(policies, ownKeys(config), `${ownKeys(config)}quarantine/`);
-  if (missingAccess === undefined || !policyOf(config).writes) return [];
-  return [
-    warning(
-      'consul.token-quarantines',
-      `the rules of the ACL token do not let it write ${missingAccess.what}, so a lost store ends the quarantines of compromised clients`,
-      missingAccessRemedy([missingAccess]),
-    ),
-  ];
+  if (missingAccess === undefined || !policyOf(config).writes) return;
+  yield warning(
+    'consul.token-quarantines',
+    `the rules of the ACL token do not let it write ${missingAccess.what}, so a lost store ends the quarantines of compromised clients`,
+    missingAccessRemedy([missingAccess]),
+  );
 }
 
 /** For rules that cannot be parsed: whether one of them gives the access, but not whether another takes it away. */
@@ -244,16 +240,14 @@ function withoutComments(rules: string): string {
   );
 }
 
-function expiryFindings({ expiresAt }: AclTokenFacts, now: number): readonly Finding[] {
-  if (expiresAt === undefined) return [];
+function* expiryFindings({ expiresAt }: AclTokenFacts, now: number): Iterable<Finding> {
+  if (expiresAt === undefined) return;
   const hours = Math.round((Date.parse(expiresAt) - now) / 3_600_000);
-  return [
-    warning(
-      'consul.token-expiry',
-      `the ACL token expires in ${hours} h, at ${expiresAt}`,
-      'replace it in time, or use a token that does not expire',
-    ),
-  ];
+  yield warning(
+    'consul.token-expiry',
+    `the ACL token expires in ${hours} h, at ${expiresAt}`,
+    'replace it in time, or use a token that does not expire',
+  );
 }
 
 function neededWhole(config: Config): readonly string[] {

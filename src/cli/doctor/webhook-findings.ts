@@ -1,13 +1,11 @@
 import { connect, isIP } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { z } from 'zod';
 import type { Config, WebhookSettings } from '../../../config/config.js';
 import { durationText } from '../terminal/duration-text.js';
-import { WEBHOOK_STATUS, type WebhookStatus } from '../webhook-status.js';
+import { WEBHOOKS_BODY, type WebhookStatus } from '../webhook-status.js';
 import { type Finding, ok, warning } from './finding.js';
 
 const TIMEOUT_MS = 5_000;
-const StatusBody = z.object({ webhooks: z.array(WEBHOOK_STATUS) });
 
 /**
  * Whether each receiver can be reached from here, and what it has not taken. `status`: of the running daemon, if it shows
@@ -18,7 +16,7 @@ export async function webhookFindings(
   status: unknown,
   now: number,
 ): Promise<readonly Finding[]> {
-  const known = StatusBody.safeParse(status).data?.webhooks ?? [];
+  const known = WEBHOOKS_BODY.safeParse(status).data?.webhooks ?? [];
   const findings = decisions.webhooks.map(async (webhook): Promise<readonly Finding[]> => {
     const state = known.find(({ name }) => name === webhook.name);
     return [await reachFinding(webhook), ...(state === undefined ? [] : stateFindings(state, now))];
@@ -54,43 +52,33 @@ function faultOf({ protocol, hostname, port }: URL): Promise<string | undefined>
   });
 }
 
-function stateFindings(
+function* stateFindings(
   { name, state, failing, deadLetters }: WebhookStatus,
   now: number,
-): readonly Finding[] {
+): Iterable<Finding> {
   const retry = `scopemesh webhooks retry ${name}`;
-  const findings: Finding[] = [];
   if (state === 'disabled')
-    findings.push(
-      warning(
-        'webhook.disabled',
-        `the webhook ${name} is disabled, because its receiver answered 410 Gone`,
-        `remove it from decisions.webhooks, or correct the receiver and run ${retry}`,
-      ),
+    yield warning(
+      'webhook.disabled',
+      `the webhook ${name} is disabled, because its receiver answered 410 Gone`,
+      `remove it from decisions.webhooks, or correct the receiver and run ${retry}`,
     );
   if (state === 'unreadable')
-    findings.push(
-      warning(
-        'webhook.unreadable',
-        `what the store has of the webhook ${name} cannot be read, and nothing is sent`,
-        'give the webhook a new name; it begins with the next decision',
-      ),
+    yield warning(
+      'webhook.unreadable',
+      `what the store has of the webhook ${name} cannot be read, and nothing is sent`,
+      'give the webhook a new name; it begins with the next decision',
     );
   if (failing !== null)
-    findings.push(
-      warning(
-        'webhook.failing',
-        `the webhook ${name} has waited for ${durationText((now - Date.parse(failing.since)) / 1000)}: ${failing.attempts} attempts failed, the last with: ${failing.error}`,
-        `correct the receiver, then run ${retry}`,
-      ),
+    yield warning(
+      'webhook.failing',
+      `the webhook ${name} has waited for ${durationText((now - Date.parse(failing.since)) / 1000)}: ${failing.attempts} attempts failed, the last with: ${failing.error}`,
+      `correct the receiver, then run ${retry}`,
     );
   if (deadLetters.length > 0)
-    findings.push(
-      warning(
-        'webhook.dead',
-        `the webhook ${name} gave up ${deadLetters.length} events`,
-        `see scopemesh webhooks; send them again with ${retry}, or forget them with scopemesh webhooks drop ${name} ID`,
-      ),
+    yield warning(
+      'webhook.dead',
+      `the webhook ${name} gave up ${deadLetters.length} events`,
+      `see scopemesh webhooks; send them again with ${retry}, or forget them with scopemesh webhooks drop ${name} ID`,
     );
-  return findings;
 }

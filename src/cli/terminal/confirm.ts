@@ -1,20 +1,13 @@
 import { createInterface } from 'node:readline/promises';
-import { SyncError } from '../../errors.js';
+import { configError } from '../../errors.js';
 import type { Cli } from '../cli.js';
 
 /**
  * Asks on a terminal; every answer except `yes` means no. Throws ERR_CONFIG with the remedy if there is no terminal.
  */
 export async function confirm(cli: Cli, question: string): Promise<boolean> {
-  if (!cli.screen.isInteractive) {
-    throw new SyncError(
-      'ERR_CONFIG',
-      'there is no terminal to ask for confirmation; add --yes to continue without asking',
-      {
-        retriable: false,
-      },
-    );
-  }
+  if (!cli.screen.isInteractive)
+    throw configError('there is no terminal to ask for confirmation; add --yes to continue without asking');
   const { stdin, stderr } = cli.context;
   stderr.write(`${question} (yes/no) `);
   const lines = createInterface({ input: stdin, terminal: false });

@@ -7,7 +7,7 @@ export function decisionText(decision: Decision, colors: Colors): string {
   const by = principal === undefined ? '' : `by ${principal.id}`;
   const parts = [
     colors.dim(decision.time),
-    paint(decision.outcome, colors)(decision.outcome.padEnd(8)),
+    colors[COLOR[decision.outcome]](decision.outcome.padEnd(8)),
     decision.action.padEnd(6),
     printable(about(decision)),
     colors.bold(decision.reason),
@@ -32,17 +32,11 @@ function about({ resource, subject }: Decision): string {
   return resource.name === undefined ? subject : `${resource.kind} ${resource.name}`;
 }
 
-function paint(outcome: Outcome, colors: Colors): (text: string) => string {
-  switch (outcome) {
-    case 'applied':
-      return colors.green;
-    case 'held':
-    case 'refused':
-      return colors.yellow;
-    case 'failed':
-    case 'unknown':
-      return colors.red;
-    case 'observed':
-      return colors.dim;
-  }
-}
+const COLOR = {
+  applied: 'green',
+  held: 'yellow',
+  refused: 'yellow',
+  failed: 'red',
+  unknown: 'red',
+  observed: 'dim',
+} as const satisfies Record<Outcome, keyof Colors>;

@@ -46,14 +46,14 @@ export function isAllowed(verdict: Verdict): boolean {
 export function printExplanation(
   explanation: Explanation,
   conditions: CallConditions,
-  consul: readonly (readonly [name: string, text: string])[],
+  consul: Iterable<readonly [name: string, text: string]>,
   screen: Screen,
 ): void {
   const { colors } = screen;
   const { verdict, holds, pending, candidates } = explanation;
   const call = printable(callText(explanation));
   const paint = isAllowed(verdict) ? colors.green : colors.red;
-  screen.line(`${paint(verdictText(verdict))}  ${colors.bold(call)}`);
+  screen.line(`${paint(VERDICTS[verdict])}  ${colors.bold(call)}`);
   screen.line();
   const fact = (name: string, text: string) => screen.line(`  ${name.padEnd(10)} ${printable(text)}`);
   fact('intention', decidingText(explanation));
@@ -95,20 +95,13 @@ function callText({ source, destination, request }: Explanation): string {
   return `${source.name} -> ${destination.name}${what}`;
 }
 
-function verdictText(verdict: Verdict): string {
-  switch (verdict) {
-    case 'allowed':
-      return 'allowed';
-    case 'with-token':
-      return "allowed with a user's token";
-    case 'partly':
-      return 'partly allowed';
-    case 'denied':
-      return 'not allowed';
-    case 'unclear':
-      return 'unclear';
-  }
-}
+const VERDICTS: Readonly<Record<Verdict, string>> = {
+  allowed: 'allowed',
+  'with-token': "allowed with a user's token",
+  partly: 'partly allowed',
+  denied: 'not allowed',
+  unclear: 'unclear',
+};
 
 function decidingText({ candidates, defaultPolicy, request, verdict }: Explanation): string {
   const [deciding] = candidates;
@@ -197,37 +190,28 @@ function clientText({ client, openings, holds }: Explanation): string {
   return `${provider}/${clientId} (${actorKind}, ${state}) holds ${held}${never}`;
 }
 
-function notes(
+function* notes(
   { verdict, source, destination, awaitsJwtProvider }: Explanation,
   conditions: CallConditions,
-): readonly string[] {
-  const found: string[] = [];
+): Iterable<string> {
   if (conditions.isUnsynced)
-    found.push(
-      `this is what the manifest of ${destination.name} says; Consul does not have it yet and decides by what it has, so a call may still be allowed or refused otherwise`,
-    );
+    yield `this is what the manifest of ${destination.name} says; Consul does not have it yet and decides by what it has, so a call may still be allowed or refused otherwise`;
   if (awaitsJwtProvider)
-    found.push("the jwt-provider that verifies users' tokens is not written yet; see scopemesh plan");
-  if (!conditions.isSourceKnown) found.push(`no instance of ${source.name} is registered in Consul`);
-  if (!conditions.isDestinationKnown)
-    found.push(`no instance of ${destination.name} is registered in Consul`);
-  if (conditions.behind.length > 0) found.push(behindText(destination.name, conditions.behind));
+    yield "the jwt-provider that verifies users' tokens is not written yet; see scopemesh plan";
+  if (!conditions.isSourceKnown) yield `no instance of ${source.name} is registered in Consul`;
+  if (!conditions.isDestinationKnown) yield `no instance of ${destination.name} is registered in Consul`;
+  if (conditions.behind.length > 0) yield behindText(destination.name, conditions.behind);
   if (isAllowed(verdict)) {
     if (conditions.reachTrouble !== undefined)
-      found.push(`whether the call arrives is not checked: ${conditions.reachTrouble}`);
+      yield `whether the call arrives is not checked: ${conditions.reachTrouble}`;
     if (conditions.reach === 'no-route')
-      found.push(
-        `the call is allowed, but no route of the ${conditions.gatewayKind ?? 'gateway'} ${source.name} leads to ${destination.name}; see scopemesh reach`,
-      );
+      yield `the call is allowed, but no route of the ${conditions.gatewayKind ?? 'gateway'} ${source.name} leads to ${destination.name}; see scopemesh reach`;
     const remedy = `add ${destination.name} to Proxy.Upstreams of its registration`;
     if (conditions.reach === 'no-proxy' && conditions.isSourceKnown)
-      found.push(`${source.name} has no registered sidecar, so it cannot call through the mesh`);
+      yield `${source.name} has no registered sidecar, so it cannot call through the mesh`;
     if (conditions.reach === 'none')
-      found.push(
-        `the call is allowed, but the sidecar of ${source.name} has no upstream ${destination.name}; ${remedy}`,
-      );
+      yield `the call is allowed, but the sidecar of ${source.name} has no upstream ${destination.name}; ${remedy}`;
     if (conditions.reach === 'some')
-      found.push(`some sidecars of ${source.name} have no upstream ${destination.name}; ${remedy}`);
+      yield `some sidecars of ${source.name} have no upstream ${destination.name}; ${remedy}`;
   }
-  return found;
 }

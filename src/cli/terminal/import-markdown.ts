@@ -1,3 +1,4 @@
+import type { Rule } from '../../model/rule.js';
 import { accessOf } from '../../plan/openings.js';
 import type { ClaimEvidence, RuleEvidence } from '../../plan/proposal/proposal.js';
 import type { AclEvidence, RuleProof } from '../../plan/proposal/propose-acl.js';
@@ -34,6 +35,8 @@ export function importMarkdown(imported: Imported): string {
   const { intentions, explained, unexplained } = importSummary(imported);
   const grid = (head: readonly string[], rows: readonly (readonly string[])[]) =>
     rows.length === 0 ? ['None.'] : table(head, rows, MAX_CHARACTERS);
+  const scopeCells = ({ provider, scope, api }: Rule) =>
+    [provider ?? config.providers[0]?.name ?? '', scope, api ?? ''].map(code);
   const toMake = proposal.claims.filter(({ needsMeta, needsAttribute }) => needsMeta || needsAttribute);
   const blocks = [
     `# Proposal for ${code(config.owner)}`,
@@ -63,9 +66,7 @@ export function importMarkdown(imported: Imported): string {
     ...grid(
       ['provider', 'scope', 'API', 'opens', 'access', 'why'],
       proposal.rules.map(({ rule, evidence }) => [
-        code(rule.provider ?? config.providers[0]?.name ?? ''),
-        code(rule.scope),
-        code(rule.api ?? ''),
+        ...scopeCells(rule),
         code(rule.to ?? ''),
         code(accessText(accessOf(rule))),
         RULE_EVIDENCE[evidence],
@@ -76,9 +77,7 @@ export function importMarkdown(imported: Imported): string {
     ...grid(
       ['provider', 'scope', 'API', 'ACL rules', 'why', 'proofs'],
       aclProposal.rules.map(({ rule, evidence, proofs }) => [
-        code(rule.provider ?? config.providers[0]?.name ?? ''),
-        code(rule.scope),
-        code(rule.api ?? ''),
+        ...scopeCells(rule),
         code(rule.acl),
         ACL_EVIDENCE[evidence],
         proofs.map(proofText).join('; '),

@@ -19,45 +19,43 @@ export function loginVerdict(
 }
 
 /** Facts about a client's access to Consul, each a name and a line. */
-export function loginFacts({
+export function* loginFacts({
   login,
   limited,
   holds,
   client,
   barred,
   standingTtlSeconds,
-}: LoginView): readonly (readonly [name: string, text: string])[] {
-  const facts: (readonly [string, string])[] = [];
+}: LoginView): Iterable<readonly [name: string, text: string]> {
   if (login === undefined)
-    facts.push([
+    yield [
       'consul',
       standingTtlSeconds !== undefined
         ? 'must not log in any more, but Consul still has its auth method; see scopemesh plan'
-        : `cannot log in: ${barred === undefined ? refusedText(limited, holds) : barredText(barred)}`,
-    ]);
+        : `cannot log in: ${barred === undefined ? refusedText(limited, holds) : BARRED[barred]}`,
+    ];
   else {
     const as =
       login.serviceIdentities.length === 0 ? '' : ` as service ${login.serviceIdentities.join(', ')}`;
     const ttl = durationText(login.maxTokenTtlSeconds);
-    facts.push(['consul', `may log in${as}, for at most ${ttl}, by auth method ${login.authMethod}`]);
-    if (login.unregisteredServices.length > 0) facts.push(['', firstLoginText(login.unregisteredServices)]);
-    facts.push(['login', loginCommand(login.authMethod)]);
-    facts.push(['', `with an access token whose aud contains ${login.audiences.join(' or ')}`]);
-    if (login.proof !== 'any') facts.push(['', PROOFS[login.proof]]);
-    facts.push(['role', login.role]);
-    for (const { name, rules } of login.policies) facts.push(['policy', `${name}: ${rules}`]);
-    facts.push(['may', login.can.join('; ')]);
+    yield ['consul', `may log in${as}, for at most ${ttl}, by auth method ${login.authMethod}`];
+    if (login.unregisteredServices.length > 0) yield ['', firstLoginText(login.unregisteredServices)];
+    yield ['login', loginCommand(login.authMethod)];
+    yield ['', `with an access token whose aud contains ${login.audiences.join(' or ')}`];
+    if (login.proof !== 'any') yield ['', PROOFS[login.proof]];
+    yield ['role', login.role];
+    for (const { name, rules } of login.policies) yield ['policy', `${name}: ${rules}`];
+    yield ['may', login.can.join('; ')];
     if (standingTtlSeconds === undefined)
-      facts.push(['note', 'Consul does not have the auth method yet; see scopemesh plan']);
+      yield ['note', 'Consul does not have the auth method yet; see scopemesh plan'];
     else if (standingTtlSeconds !== login.maxTokenTtlSeconds)
-      facts.push([
+      yield [
         'note',
         `Consul still gives tokens that last ${durationText(standingTtlSeconds)}; see scopemesh plan`,
-      ]);
+      ];
   }
-  if (limited.length > 0) facts.push(['limited', `may not use as ${client.actorKind}: ${limited.join(' ')}`]);
-  for (const hold of holds) facts.push(['held', holdText(hold)]);
-  return facts;
+  if (limited.length > 0) yield ['limited', `may not use as ${client.actorKind}: ${limited.join(' ')}`];
+  for (const hold of holds) yield ['held', holdText(hold)];
 }
 
 const PROOFS: Readonly<Record<Exclude<Proof, 'any'>, string>> = {
@@ -78,16 +76,12 @@ function refusedText(limited: readonly string[], holds: readonly Hold[]): string
     : 'no acl: rule gives it access to Consul; with login: on a claim that counts, or a service that it names, would';
 }
 
-function barredText(barred: NonNullable<LoginView['barred']>): string {
-  switch (barred) {
-    case 'disabled':
-      return 'the client is disabled at the identity provider';
-    case 'ClientQuarantined':
-      return 'its secret was reported as compromised (ClientQuarantined)';
-    case 'RevocationUnconfirmed':
-      return 'an event reported it as disabled or deleted, and its directory does not answer (RevocationUnconfirmed)';
-  }
-}
+const BARRED: Readonly<Record<NonNullable<LoginView['barred']>, string>> = {
+  disabled: 'the client is disabled at the identity provider',
+  ClientQuarantined: 'its secret was reported as compromised (ClientQuarantined)',
+  RevocationUnconfirmed:
+    'an event reported it as disabled or deleted, and its directory does not answer (RevocationUnconfirmed)',
+};
 
 function holdText({ reason, scopes, detail }: Hold): string {
   return `${[reason, ...scopes].join(' ')}: ${detail}`;

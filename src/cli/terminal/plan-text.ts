@@ -1,9 +1,11 @@
 import { compareText } from '../../model/compare-text.js';
-import type { DecidedPerson } from '../../model/decision.js';
+import type { DecidedPerson, WriteVerb } from '../../model/decision.js';
 import type { Mapping } from '../../model/rule.js';
 import type { AclChange } from '../../plan/acl/acl-change.js';
+import type { ClaimChange } from '../../plan/claim-changes.js';
 import { holdKey, isApprovable } from '../../plan/holds.js';
 import type { Change, Hold, PlannedClient } from '../../plan/plan.js';
+import type { JwtProviderChange } from '../../plan/plan-jwt-providers.js';
 import { type FleetPlan, isAnythingToDo } from '../../reconcile/fleet-plan.js';
 import { notWrittenText, type PlanSummary, type Sign, signOf, summaryOf } from '../plan-view.js';
 import type { KnownHold, KnownHolds } from '../recorded-holds.js';
@@ -35,14 +37,12 @@ export function printPlan(
         : `Mode ${mapping.mode} writes nothing. In mode enforce, scopemesh would write to Consul:`,
     );
     screen.line();
-    printClaims(plan, screen);
-    printJwtProviders(plan, screen);
-    for (const [destination, changes] of byDestination(plan.changes)) {
-      screen.line(`  ${colors.bold(destination)}`);
-      printRows(changes.map(changeRow), screen);
-      screen.line();
-    }
-    printAcl(plan.acl.changes, screen);
+    printBlock('claims', plan.claims.map(claimRow), screen);
+    printBlock('jwt-providers', plan.jwtProviders.map(jwtProviderRow), screen);
+    for (const [destination, changes] of byDestination(plan.changes))
+      printBlock(destination, changes.map(changeRow), screen);
+    // In the order of their writes.
+    printBlock('ACL objects', plan.acl.changes.map(aclRow), screen);
   }
   printHolds(plan.holds, known, screen);
   if (isEmpty)
@@ -121,6 +121,13 @@ interface Row {
   readonly below?: string | undefined;
 }
 
+function printBlock(title: string, rows: readonly Row[], screen: Screen): void {
+  if (rows.length === 0) return;
+  screen.line(`  ${screen.colors.bold(title)}`);
+  printRows(rows, screen);
+  screen.line();
+}
+
 function printRows(rows: readonly Row[], screen: Screen): void {
   const texts = columns(rows.map(({ cells }) => cells));
   texts.forEach((text, index) => {
@@ -173,52 +180,25 @@ export function byText(of: {
   return printable([which, who].filter((part) => part !== '').join(', '));
 }
 
-function printClaims(plan: FleetPlan, screen: Screen): void {
-  if (plan.claims.length === 0) return;
-  screen.line(`  ${screen.colors.bold('claims')}`);
-  printRows(
-    plan.claims.map(({ client, service, verb }) => ({
-      sign: verb === 'created' ? '+' : '-',
-      cells: [printable(service.name), printable(`client ${client.provider}/${client.clientId}`)],
-    })),
-    screen,
-  );
-  screen.line();
+const SIGNS: Readonly<Record<WriteVerb, Sign>> = { created: '+', updated: '~', deleted: '-' };
+
+function claimRow({ client, service, verb }: ClaimChange): Row {
+  const cells = [printable(service.name), printable(`client ${client.provider}/${client.clientId}`)];
+  return { sign: SIGNS[verb], cells };
 }
 
-function printJwtProviders({ jwtProviders }: FleetPlan, screen: Screen): void {
-  if (jwtProviders.length === 0) return;
-  const SIGNS = { created: '+', updated: '~', deleted: '-' } as const;
-  screen.line(`  ${screen.colors.bold('jwt-providers')}`);
-  printRows(
-    jwtProviders.map(({ name, verb, after }) => ({
-      sign: SIGNS[verb],
-      cells: [
-        printable(name),
-        printable(after === undefined ? '' : `tokens of ${after.issuer} for ${after.audiences.join(', ')}`),
-      ],
-    })),
-    screen,
-  );
-  screen.line();
-}
-
-/** The ACL objects, in the order of their writes. */
-function printAcl(changes: readonly AclChange[], screen: Screen): void {
-  if (changes.length === 0) return;
-  screen.line(`  ${screen.colors.bold('ACL objects')}`);
-  printRows(changes.map(aclRow), screen);
-  screen.line();
+function jwtProviderRow({ name, verb, after }: JwtProviderChange): Row {
+  const what = after === undefined ? '' : `tokens of ${after.issuer} for ${after.audiences.join(', ')}`;
+  return { sign: SIGNS[verb], cells: [printable(name), printable(what)] };
 }
 
 function aclRow(change: AclChange): Row {
   const { resource, verb, step } = change;
-  const sign = verb === 'created' ? '+' : verb === 'deleted' ? '-' : '~';
   const kind = aclKindText(resource.kind);
   const services =
     change.reason === 'ServiceNamed' && resource.kind === 'acl-role' ? identitiesOf(change) : '';
   const what = step.do === 'end-tokens' ? 'tokens' : `${kind}${services}`;
-  return { sign, cells: [printable(resource.name ?? ''), what, change.reason, byText(change)] };
+  return { sign: SIGNS[verb], cells: [printable(resource.name ?? ''), what, change.reason, byText(change)] };
 }
 
 /** The services as which a role lets its client log in. */

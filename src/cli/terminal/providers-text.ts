@@ -43,57 +43,42 @@ export function printProviders(
   }
 }
 
-function factsOf(health: ProviderHealth, now: number): readonly (readonly [name: string, text: string])[] {
+function* factsOf(health: ProviderHealth, now: number): Iterable<readonly [name: string, text: string]> {
   const { provider, webhook, poll, signals, subscriptions, directory, pausedSeconds, rechecks } = health;
   const ago = (instant: string | null) => (instant === null ? 'never' : `${age(instant, now)} ago`);
   const lag = (seconds: number | null) =>
     seconds === null ? '' : `, received after ${seconds.toFixed(1)} s`;
-  return [
-    webhook === null
-      ? ['webhook', 'none']
-      : ['webhook', `last event ${ago(webhook.lastEventAt)}${lag(webhook.lagSeconds)}`],
-    ...(poll === null
-      ? [['poll', 'none; the directory is read completely instead'] as const]
-      : [
-          [
-            'poll',
-            `last ${ago(poll.lastPollAt)}; last event ${ago(poll.lastEventAt)}${lag(poll.lagSeconds)}`,
-          ] as const,
-          ['cursor', poll.cursor ?? 'none yet'] as const,
-          ...(webhook === null
-            ? []
-            : [['missed', `${poll.missedSignals} events that the webhook did not bring`] as const]),
-        ]),
-    ...(signals === null
-      ? []
-      : [
-          [
-            'signals',
-            [
-              ...(signals.delivery === 'push' ? ['pushed'] : [`polled ${ago(signals.lastPollAt)}`]),
-              `last signal ${ago(signals.lastEventAt)}${lag(signals.lagSeconds)}`,
-              ...(signals.isSilent ? ['no signal for much longer than usual'] : []),
-            ].join('; '),
-          ] as const,
-        ]),
-    ...subscriptions.map(
-      ({ name, renewedAt, expiresAt }) =>
-        [
-          name === provider ? 'subscription' : 'stream',
-          `renewed ${ago(renewedAt)}${expiresAt === null ? '' : `, ${end(expiresAt, now)}`}`,
-        ] as const,
-    ),
-    [
-      'directory',
-      directory.readAt === null
-        ? 'never read completely'
-        : `read completely ${ago(directory.readAt)}: ${directory.clients} clients, ${directory.requests} requests`,
-    ],
-    ...(rechecks === 0 ? [] : [['rechecks', `${rechecks} waiting`] as const]),
-    ...(pausedSeconds === 0
-      ? []
-      : [['paused', `for ${Math.ceil(pausedSeconds)} s, because the provider limits the rate`] as const]),
+  if (webhook === null) yield ['webhook', 'none'];
+  else yield ['webhook', `last event ${ago(webhook.lastEventAt)}${lag(webhook.lagSeconds)}`];
+  if (poll === null) yield ['poll', 'none; the directory is read completely instead'];
+  else {
+    const event = `last event ${ago(poll.lastEventAt)}${lag(poll.lagSeconds)}`;
+    yield ['poll', `last ${ago(poll.lastPollAt)}; ${event}`];
+    yield ['cursor', poll.cursor ?? 'none yet'];
+    if (webhook !== null) yield ['missed', `${poll.missedSignals} events that the webhook did not bring`];
+  }
+  if (signals !== null) {
+    const polled = signals.delivery === 'push' ? 'pushed' : `polled ${ago(signals.lastPollAt)}`;
+    const silence = signals.isSilent ? '; no signal for much longer than usual' : '';
+    yield [
+      'signals',
+      `${polled}; last signal ${ago(signals.lastEventAt)}${lag(signals.lagSeconds)}${silence}`,
+    ];
+  }
+  for (const { name, renewedAt, expiresAt } of subscriptions)
+    yield [
+      name === provider ? 'subscription' : 'stream',
+      `renewed ${ago(renewedAt)}${expiresAt === null ? '' : `, ${end(expiresAt, now)}`}`,
+    ];
+  yield [
+    'directory',
+    directory.readAt === null
+      ? 'never read completely'
+      : `read completely ${ago(directory.readAt)}: ${directory.clients} clients, ${directory.requests} requests`,
   ];
+  if (rechecks !== 0) yield ['rechecks', `${rechecks} waiting`];
+  if (pausedSeconds !== 0)
+    yield ['paused', `for ${Math.ceil(pausedSeconds)} s, because the provider limits the rate`];
 }
 
 function end(instant: string, now: number): string {

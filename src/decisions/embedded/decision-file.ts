@@ -1,5 +1,6 @@
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import Database from 'libsql';
 import AsyncDatabase from 'libsql/promise';
 import { messageOf, SyncError } from '../../errors.js';
@@ -15,6 +16,9 @@ export interface StoredDecision {
   /** The CloudEvent as JSON. */
   readonly event: string;
 }
+
+/** A position with its event, or with what a query selects in the place of the event. */
+export type Row = Pick<StoredDecision, 'seq' | 'event'>;
 
 type Statement = Database.Statement<unknown[]>;
 
@@ -100,43 +104,32 @@ export class DecisionFile {
 
   /** All or none, on the disk when it resolves; skips IDs that exist already. */
   append(decisions: readonly Omit<StoredDecision, 'seq'>[]): Promise<void> {
-    return this.#inTurn(() => this.#append(decisions));
+    return this.#inTurn((writer) => this.#append(writer, decisions));
   }
 
   /** The decisions after `after`, oldest first. */
-  page(after: number, limit: number): readonly { readonly seq: number; readonly event: string }[] {
-    return this.#attempt(() =>
-      this.#page.all(after, limit).map((row) => ({ seq: integer(row, 'seq'), event: text(row, 'event') })),
-    );
+  page(after: number, limit: number): readonly Row[] {
+    return this.#attempt(() => this.#page.all(after, limit).map(toRow));
   }
 
   /** The newest position; 0 in an empty log. */
   last(): number {
-    return this.#attempt(() => integer(this.#last.get(), 'seq'));
+    return this.#attempt(() => seqOf(this.#last.get()));
   }
 
   /** The oldest position; 0 in an empty log. */
   first(): number {
-    return this.#attempt(() => {
-      const row = this.#oldest.get(1);
-      return row === undefined ? 0 : integer(row, 'seq');
-    });
+    return this.#attempt(() => this.#oldest.all(1).map(seqOf)[0] ?? 0);
   }
 
   /** The newest event that is not a checkpoint. */
   lastDecision(): string | undefined {
-    return this.#attempt(() => {
-      const row = this.#lastDecision.get();
-      return row === undefined ? undefined : text(row, 'event');
-    });
+    return this.#attempt(() => this.#lastDecision.all().map((row) => textIn(row, 'event'))[0]);
   }
 
   /** The position of an id. */
   find(id: string): number | undefined {
-    return this.#attempt(() => {
-      const row = this.#find.get(id);
-      return row === undefined ? undefined : integer(row, 'seq');
-    });
+    return this.#attempt(() => this.#find.all(id).map(seqOf)[0]);
   }
 
   /**
@@ -145,7 +138,7 @@ export class DecisionFile {
    * its position tells where the log ends. Resolves with the number of deleted rows.
    */
   deleteBefore(time: string): Promise<number> {
-    return this.#inTurn(() => this.#deleteBefore(time));
+    return this.#inTurn((writer) => this.#deleteBefore(writer, time));
   }
 
   /** Waits for running appends. */
@@ -156,8 +149,15 @@ export class DecisionFile {
   }
 
   /** One write after the other; one that fails does not keep the next one back. */
-  #inTurn<T>(write: () => Promise<T>): Promise<T> {
-    const written = this.#writing.then(write);
+  #inTurn<T>(write: (writer: AsyncDatabase) => Promise<T>): Promise<T> {
+    const written = this.#writing.then(async () => {
+      try {
+        this.#writer ??= await openWriter(this.#path, this.#synchronous);
+        return await write(this.#writer);
+      } catch (error) {
+        throw unreachable(this.#path, error);
+      }
+    });
     this.#writing = written.then(
       () => {},
       () => {},
@@ -165,64 +165,54 @@ export class DecisionFile {
     return written;
   }
 
-  async #append(decisions: readonly Omit<StoredDecision, 'seq'>[]): Promise<void> {
+  async #append(writer: AsyncDatabase, decisions: readonly Omit<StoredDecision, 'seq'>[]): Promise<void> {
     try {
-      this.#writer ??= await openWriter(this.#path, this.#synchronous);
-      const writer = this.#writer;
       const note: { run(...values: unknown[]): unknown } = await writer.prepare(NOTE);
       for (const [index, { id, time, subject, event }] of decisions.entries()) {
-        if (index % NOTES_IN_ONE_TURN === NOTES_IN_ONE_TURN - 1)
-          await new Promise((resolve) => setImmediate(resolve));
+        if (index % NOTES_IN_ONE_TURN === NOTES_IN_ONE_TURN - 1) await setImmediate();
         note.run(id, time, subject, event);
       }
       await writer.exec(APPEND);
     } catch (error) {
-      await this.#forgetBatch();
-      throw unreachable(this.#path, error);
+      await this.#forgetBatch(writer);
+      throw error;
     }
   }
 
   /** Nothing of a batch that failed comes along with the next one: at worst it goes with its connection. */
-  async #forgetBatch(): Promise<void> {
-    const writer = this.#writer;
-    await writer?.exec('ROLLBACK').catch(() => {});
-    await writer?.exec(EMPTY).catch(() => {
+  async #forgetBatch(writer: AsyncDatabase): Promise<void> {
+    await writer.exec('ROLLBACK').catch(() => {});
+    await writer.exec(EMPTY).catch(() => {
       this.#writer = undefined;
       writer.close();
     });
   }
 
-  async #deleteBefore(time: string): Promise<number> {
-    try {
-      this.#writer ??= await openWriter(this.#path, this.#synchronous);
-      const writer = this.#writer;
-      const carry: { run(...values: unknown[]): unknown } = await writer.prepare(CARRY);
-      const remove: { run(...values: unknown[]): unknown } = await writer.prepare(
-        'DELETE FROM decisions WHERE seq <= ?',
-      );
-      const checkpoint = integer(this.#checkpoint.get(time), 'seq');
-      const hasCheckpoints = integer(this.#checkpoint.get(END_OF_TIME), 'seq') > 0;
-      for (let deleted = 0; ; ) {
-        const end = hasCheckpoints ? checkpoint : this.last();
-        const rows = this.#oldest.all(IN_ONE_TURN);
-        const isOld = (row: unknown) => text(row, 'time') < time && integer(row, 'seq') < end;
-        const kept = rows.findIndex((row) => !isOld(row));
-        const old = kept === -1 ? rows : rows.slice(0, kept);
-        const upTo = old.length === 0 ? undefined : integer(old.at(-1), 'seq');
-        if (upTo !== undefined)
-          await inTransaction(writer, () => {
-            carry.run(upTo);
-            remove.run(upTo);
-          });
-        deleted += old.length;
-        if (old.length < IN_ONE_TURN) {
-          if (deleted > 0) await writer.exec(FORGET);
-          return deleted;
-        }
-        await new Promise((resolve) => setImmediate(resolve));
+  async #deleteBefore(writer: AsyncDatabase, time: string): Promise<number> {
+    const carry: { run(...values: unknown[]): unknown } = await writer.prepare(CARRY);
+    const remove: { run(...values: unknown[]): unknown } = await writer.prepare(
+      'DELETE FROM decisions WHERE seq <= ?',
+    );
+    const checkpoint = seqOf(this.#checkpoint.get(time));
+    const hasCheckpoints = seqOf(this.#checkpoint.get(END_OF_TIME)) > 0;
+    for (let deleted = 0; ; ) {
+      const end = hasCheckpoints ? checkpoint : this.last();
+      const rows = this.#oldest.all(IN_ONE_TURN);
+      const isOld = (row: unknown) => textIn(row, 'time') < time && seqOf(row) < end;
+      const kept = rows.findIndex((row) => !isOld(row));
+      const old = kept === -1 ? rows : rows.slice(0, kept);
+      const upTo = old.length === 0 ? undefined : seqOf(old.at(-1));
+      if (upTo !== undefined)
+        await inTransaction(writer, () => {
+          carry.run(upTo);
+          remove.run(upTo);
+        });
+      deleted += old.length;
+      if (old.length < IN_ONE_TURN) {
+        if (deleted > 0) await writer.exec(FORGET);
+        return deleted;
       }
-    } catch (error) {
-      throw unreachable(this.#path, error);
+      await setImmediate();
     }
   }
 
@@ -263,13 +253,18 @@ export function unreachable(path: string, error: unknown): SyncError {
   );
 }
 
-function integer(row: unknown, column: string): number {
-  const value = field(row, column);
-  if (typeof value !== 'number') throw new Error(`column ${column} holds no number`);
+export function toRow(row: unknown): Row {
+  return { seq: seqOf(row), event: textIn(row, 'event') };
+}
+
+function seqOf(row: unknown): number {
+  const value = field(row, 'seq');
+  if (typeof value !== 'number') throw new Error('column seq holds no number');
   return value;
 }
 
-function text(row: unknown, column: string): string {
+/** Throws an error for a row without such a text. */
+export function textIn(row: unknown, column: string): string {
   const value = field(row, column);
   if (typeof value !== 'string') throw new Error(`column ${column} holds no text`);
   return value;

@@ -1,7 +1,10 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../../clock.js';
-import { messageOf, SyncError } from '../../errors.js';
+import { invalidEvent, messageOf, SyncError } from '../../errors.js';
+import { firstOf } from '../../linked-signal.js';
 import type { ChainLink, Decision } from '../../model/decision.js';
 import { fieldOf } from '../../model/field-of.js';
+import { createNotifier } from '../../notifier.js';
 import type { Logger } from '../../observe.js';
 import { linkOf, toStoredText } from '../chain.js';
 import { checkpointSubject, type StoredCheckpoint, toCheckpointEvent } from '../checkpoint.js';
@@ -43,8 +46,8 @@ class EmbeddedDecisionLog implements DecisionLog {
   readonly #closing = new AbortController();
   #file: DecisionFile | undefined;
   #deletedAt = Number.NEGATIVE_INFINITY;
-  /** Followers of this process, woken by an append so that they need not poll for it. */
-  readonly #followers = new Set<() => void>();
+  /** Wakes followers of this process, so that they need not poll for what it appends. */
+  readonly #appended = createNotifier();
 
   constructor(options: EmbeddedDecisionLogOptions) {
     this.#options = options;
@@ -137,7 +140,7 @@ class EmbeddedDecisionLog implements DecisionLog {
       }
       if (page.length > 0) {
         // Pages are read at once, and a fast consumer never waits: others get their turn here.
-        await new Promise((resolve) => setImmediate(resolve));
+        await setImmediate();
         continue;
       }
       if (!follow) return;
@@ -156,7 +159,7 @@ class EmbeddedDecisionLog implements DecisionLog {
 
   async #append(events: Parameters<DecisionFile['append']>[0]): Promise<void> {
     await this.#open().append(events);
-    for (const wake of [...this.#followers]) wake();
+    this.#appended.notify();
   }
 
   async close(): Promise<void> {
@@ -196,21 +199,11 @@ class EmbeddedDecisionLog implements DecisionLog {
   }
 
   /** Resolves when there may be more, or the signal is aborted. */
-  async #more(signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return;
-    const timer = new AbortController();
-    await new Promise<void>((resolve) => {
-      const wake = () => {
-        this.#followers.delete(wake);
-        signal.removeEventListener('abort', wake);
-        resolve();
-      };
-      this.#followers.add(wake);
-      signal.addEventListener('abort', wake, { once: true });
-      // It rejects only by the abort below.
-      this.#options.clock.sleep(POLL_MS, timer.signal).then(wake, () => {});
-    });
-    timer.abort();
+  #more(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    return firstOf(signal, (either) => [clock.sleep(POLL_MS, either), this.#appended.wait(either)]).catch(
+      () => {},
+    );
   }
 }
 
@@ -227,5 +220,5 @@ function idIn(event: string): string | undefined {
 function place(file: DecisionFile, id: string): number {
   const at = file.find(id);
   if (at !== undefined) return at;
-  throw new SyncError('ERR_EVENT_INVALID', `The decision log has no event ${id}.`, { retriable: false });
+  throw invalidEvent(`The decision log has no event ${id}.`);
 }

@@ -1,12 +1,10 @@
 import { join } from 'node:path';
 import Database from 'libsql';
 import { z } from 'zod';
-import { type Clock, isoInstant } from '../../clock.js';
-import { messageOf } from '../../errors.js';
-import type { Decision } from '../../model/decision.js';
-import type { Logger, Metrics } from '../../observe.js';
+import { isoInstant } from '../../clock.js';
+import type { Runtime } from '../../runtime.js';
 import { isOwnedBy } from '../envelope.js';
-import { type LogParts, parseLogEvent } from '../log.js';
+import { type LogParts, parseStored } from '../log.js';
 import type { TopicIndex } from '../topic-index.js';
 import { DecisionFile, unreachable } from './decision-file.js';
 import { copyStartOf } from './topic-copy.js';
@@ -18,16 +16,13 @@ import {
   writeIndexState,
 } from './topic-index-state.js';
 
-export interface EmbeddedTopicIndexOptions {
+export interface EmbeddedTopicIndexOptions extends Runtime {
   /** Where the index is; created if it is missing. */
   readonly directory: string;
   /** A topic may hold the decisions of other owners. */
   readonly owner: string;
   /** How long a decision is kept. */
   readonly keepMs: number;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-  readonly clock: Clock;
   /** Called once nothing writes any more. */
   readonly onClosed: () => void;
 }
@@ -155,7 +150,7 @@ export class EmbeddedTopicIndex implements TopicIndex {
       begun = this.#options.clock.now();
     };
     for await (const { part, event } of events) {
-      const decision = this.#parse(event);
+      const decision = parseStored(event, this.#options.logger);
       if (decision === undefined) continue;
       const { id, time, subject, source, chain } = decision;
       if (!isOwnedBy(this.#options.owner, source)) continue;
@@ -168,15 +163,6 @@ export class EmbeddedTopicIndex implements TopicIndex {
     }
     if (batch.length > 0) await store();
     return firsts;
-  }
-
-  #parse(event: string): Decision | undefined {
-    try {
-      return parseLogEvent(event);
-    } catch (error) {
-      this.#options.logger.warn({ error: messageOf(error) }, 'skipped an event that is not a decision');
-      return undefined;
-    }
   }
 
   /** It was read before, and is in the index or was deleted from it. */

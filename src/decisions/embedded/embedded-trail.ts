@@ -1,21 +1,17 @@
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import Database from 'libsql';
 import { messageOf, SyncError } from '../../errors.js';
 import type { Decision } from '../../model/decision.js';
 import type { Logger } from '../../observe.js';
-import { parseLogEvent } from '../log.js';
+import { parseStored } from '../log.js';
 import type { HistoryOptions, Trail, TrailExtent, TrailParty } from '../trail.js';
-import { DecisionFile } from './decision-file.js';
+import { DecisionFile, type Row, toRow } from './decision-file.js';
 
 export interface EmbeddedTrailOptions {
   /** Where `decisions.db` lies. */
   readonly directory: string;
   readonly logger: Logger;
-}
-
-interface Row {
-  readonly seq: number;
-  readonly event: string;
 }
 
 /** Rows per turn of the event loop: a few milliseconds. */
@@ -64,12 +60,12 @@ class EmbeddedTrail implements Trail {
   async *subjects(of: TrailParty | { readonly prefix: string }): AsyncIterable<string> {
     let after = 'prefix' in of ? of.prefix : '';
     for (;;) {
-      const rows = 'prefix' in of ? this.#subjectsBelow(of.prefix, after) : this.#subjectsAbout(of, after);
-      for (const { event: subject } of rows) yield subject;
-      const last = rows.at(-1);
+      const found = 'prefix' in of ? this.#subjectsBelow(of.prefix, after) : this.#subjectsAbout(of, after);
+      yield* found;
+      const last = found.at(-1);
       if (last === undefined) return;
-      after = last.event;
-      await turn();
+      after = last;
+      await setImmediate();
     }
   }
 
@@ -124,11 +120,6 @@ class EmbeddedTrail implements Trail {
   async *#newestOf({ kind, name }: TrailParty, first: number, end: number): AsyncIterable<Decision> {
     // By position, with the subject as `event`.
     const waiting: Row[] = [];
-    const wait = (row: Row) => {
-      if (row.seq < first) return;
-      const at = waiting.findLastIndex(({ seq }) => seq < row.seq);
-      waiting.splice(at + 1, 0, row);
-    };
     for (let after: string | undefined = ''; after !== undefined; ) {
       const rows = this.#all(
         `SELECT coalesce((SELECT max(seq) FROM decisions WHERE subject = about.subject AND seq <= ?), 0) AS seq, subject AS event
@@ -140,7 +131,7 @@ class EmbeddedTrail implements Trail {
       );
       waiting.push(...rows.filter(({ seq }) => seq >= first));
       after = rows.at(-1)?.event;
-      await turn();
+      await setImmediate();
     }
     waiting.sort((a, b) => a.seq - b.seq);
     for (let read = 1; ; read++) {
@@ -150,13 +141,15 @@ class EmbeddedTrail implements Trail {
       const [row] = this.#all('SELECT seq, event FROM decisions WHERE seq = ?', seq);
       const decision = row && this.#parse(row);
       if (decision !== undefined) yield decision;
-      for (const next of this.#all(
-        'SELECT seq, subject AS event FROM decisions WHERE subject = ? AND seq < ? ORDER BY seq DESC LIMIT 1',
+      const [next] = this.#all(
+        'SELECT seq, subject AS event FROM decisions WHERE subject = ? AND seq >= ? AND seq < ? ORDER BY seq DESC LIMIT 1',
         subject,
+        first,
         seq,
-      ))
-        wait(next);
-      if (read % PAGE === 0) await turn();
+      );
+      if (next !== undefined)
+        waiting.splice(waiting.findLastIndex((each) => each.seq < next.seq) + 1, 0, next);
+      if (read % PAGE === 0) await setImmediate();
     }
   }
 
@@ -175,7 +168,7 @@ class EmbeddedTrail implements Trail {
       const last = rows.at(-1);
       if (last === undefined) return;
       before = last.seq;
-      await turn();
+      await setImmediate();
     }
   }
 
@@ -217,41 +210,34 @@ class EmbeddedTrail implements Trail {
   }
 
   /** Seeks from one subject to the next: the index has an entry for each decision. */
-  #subjectsBelow(prefix: string, after: string): readonly Row[] {
+  #subjectsBelow(prefix: string, after: string): readonly string[] {
     const next = (table: string, from: string) =>
       this.#all(
         `SELECT 0 AS seq, subject AS event FROM ${table} WHERE subject > ? AND subject < ? ORDER BY subject LIMIT 1`,
         from,
         prefix + HIGHEST,
-      )[0]?.event;
-    const found: Row[] = [];
+      ).map(({ event }) => event);
+    const found: string[] = [];
     for (let from = after; found.length < PAGE; ) {
-      const [subject] = [next('decisions', from), next('carried', from)]
-        .flatMap((each) => each ?? [])
-        .toSorted();
+      const [subject] = [...next('decisions', from), ...next('carried', from)].toSorted();
       if (subject === undefined) break;
-      found.push({ seq: 0, event: subject });
+      found.push(subject);
       from = subject;
     }
     return found;
   }
 
-  #subjectsAbout({ kind, name }: TrailParty, after: string): readonly Row[] {
+  #subjectsAbout({ kind, name }: TrailParty, after: string): readonly string[] {
     return this.#all(
       `SELECT 0 AS seq, subject AS event FROM about WHERE kind = ? AND name = ? AND subject > ? ORDER BY subject LIMIT ${PAGE}`,
       kind,
       name,
       after,
-    );
+    ).map(({ event }) => event);
   }
 
   #parse({ event }: Row): Decision | undefined {
-    try {
-      return parseLogEvent(event);
-    } catch (error) {
-      this.#logger.warn({ error: messageOf(error) }, 'skipped an event that is not a decision');
-      return undefined;
-    }
+    return parseStored(event, this.#logger);
   }
 
   #all(sql: string, ...values: readonly unknown[]): readonly Row[] {
@@ -275,16 +261,6 @@ class EmbeddedTrail implements Trail {
   }
 }
 
-function toRow(row: unknown): Row {
-  if (typeof row !== 'object' || row === null || !('seq' in row) || !('event' in row))
-    throw new Error('not a row');
-  const { seq, event } = row;
-  if (typeof seq !== 'number' || typeof event !== 'string') throw new Error('not a row');
-  return { seq, event };
-}
-
 function justBefore(at: string): string {
   return new Date(Date.parse(at) - 1).toISOString();
 }
-
-const turn = () => new Promise((resolve) => setImmediate(resolve));

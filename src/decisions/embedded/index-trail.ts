@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
 import type { Clock } from '../../clock.js';
-import { SyncError } from '../../errors.js';
+import { configError, type SyncError } from '../../errors.js';
 import { definedFields } from '../../model/defined-fields.js';
 import type { Trail, TrailExtent } from '../trail.js';
 import { type EmbeddedTrailOptions, openEmbeddedTrail } from './embedded-trail.js';
@@ -74,10 +74,8 @@ function toExtent(extent: TrailExtent, state: CompleteState, now: number): Trail
 }
 
 function noIndex(directory: string): SyncError {
-  return new SyncError(
-    'ERR_CONFIG',
+  return configError(
     `there is no complete index of the topic in ${directory}: scopemesh run makes it with decisions.index: on (the default); ` +
       'wait until its first read of the topic ends, run this where it runs, or add --from-topic',
-    { retriable: false },
   );
 }

@@ -2,13 +2,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'libsql';
-import { messageOf, SyncError } from '../../errors.js';
 import { makeDirectory } from '../../make-directory.js';
 import type { Logger } from '../../observe.js';
 import { parseCloudEvent } from '../envelope.js';
-import { type DecisionLog, type LogParts, parseLogEvent } from '../log.js';
+import { type DecisionLog, type LogParts, parseStored } from '../log.js';
 import type { Trail, TrailExtent } from '../trail.js';
-import { DecisionFile } from './decision-file.js';
+import { DecisionFile, textIn } from './decision-file.js';
 import { openEmbeddedTrail } from './embedded-trail.js';
 
 const BATCH = 1_000;
@@ -86,7 +85,7 @@ async function copy(
       .iterate();
     let batch: Parameters<DecisionFile['append']>[0][number][] = [];
     for (const row of rows) {
-      const event = eventOf(row);
+      const event = textIn(row, 'event');
       const { id, time, subject } = parseCloudEvent(event);
       batch.push({ id, time, subject, event });
       if (batch.length < BATCH) continue;
@@ -110,15 +109,10 @@ async function stage(
   const insert = staging.prepare<unknown[]>('INSERT INTO staged VALUES (?, ?, ?, ?)');
   staging.exec('BEGIN');
   for await (const { part, event: text } of events) {
-    try {
-      const decision = parseLogEvent(text);
-      if (decision === undefined) continue;
-      if (!firsts.has(part)) firsts.set(part, decision.time);
-      insert.run(decision.chain?.log ?? '', decision.chain?.sequence ?? 0, decision.time, text);
-    } catch (error) {
-      if (!(error instanceof SyncError)) throw error;
-      logger.warn({ error: messageOf(error) }, 'skipped an event that is not a decision');
-    }
+    const decision = parseStored(text, logger);
+    if (decision === undefined) continue;
+    if (!firsts.has(part)) firsts.set(part, decision.time);
+    insert.run(decision.chain?.log ?? '', decision.chain?.sequence ?? 0, decision.time, text);
   }
   staging.exec('COMMIT');
   return copyStartOf(cut, firsts);
@@ -129,10 +123,4 @@ export function copyStartOf(cut: LogParts['cut'], firsts: ReadonlyMap<string, st
   const begins = cut.map((part) => firsts.get(part) ?? 'end');
   if (begins.includes('end')) return 'end';
   return begins.toSorted().at(-1) ?? 'whole';
-}
-
-function eventOf(row: unknown): string {
-  if (typeof row !== 'object' || row === null || !('event' in row) || typeof row.event !== 'string')
-    throw new Error('not a row');
-  return row.event;
 }

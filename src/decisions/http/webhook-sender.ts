@@ -1,6 +1,7 @@
 import { Agent } from 'undici';
 import type { Clock } from '../../clock.js';
-import { codeOf, SyncError } from '../../errors.js';
+import { codeOf, configError } from '../../errors.js';
+import { withLinkedSignal } from '../../linked-signal.js';
 import type { Secret } from '../../model/secret.js';
 import { parseRetryAfter } from '../../retry-after.js';
 import { parseWebhookSecret, signWebhook, WEBHOOK_SECRET_REMEDY } from '../../standard-webhooks.js';
@@ -58,22 +59,17 @@ export function createWebhookSender(options: WebhookSenderOptions): WebhookSende
   };
 
   return {
-    async send(event, signal) {
-      const deadline = new AbortController();
-      const abort = () => deadline.abort();
-      const timer = setTimeout(abort, timeoutMs);
-      signal.addEventListener('abort', abort, { once: true });
-      try {
-        if (signal.aborted) abort();
-        return await post(event, deadline.signal);
-      } catch (error) {
-        const why = deadline.signal.aborted ? `no answer within ${timeoutMs} ms` : codeOf(error);
-        return { kind: 'failed', error: why, isAboutEvent: false };
-      } finally {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', abort);
-      }
-    },
+    send: (event, signal) =>
+      withLinkedSignal(
+        [signal],
+        (deadline) =>
+          post(event, deadline).catch((error: unknown) => ({
+            kind: 'failed',
+            error: deadline.aborted ? `no answer within ${timeoutMs} ms` : codeOf(error),
+            isAboutEvent: false,
+          })),
+        timeoutMs,
+      ),
     close: () => agent.destroy(),
   };
 }
@@ -92,6 +88,5 @@ function toDelivery(status: number, retryAfter: string | undefined, now: number)
 function keyOf(secret: Secret, name: string): Uint8Array {
   const parsed = parseWebhookSecret(secret);
   if ('key' in parsed) return parsed.key;
-  const message = `webhook ${name} has a secret that ${parsed.fault}; ${WEBHOOK_SECRET_REMEDY}`;
-  throw new SyncError('ERR_CONFIG', message, { retriable: false });
+  throw configError(`webhook ${name} has a secret that ${parsed.fault}; ${WEBHOOK_SECRET_REMEDY}`);
 }

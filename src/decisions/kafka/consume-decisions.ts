@@ -52,7 +52,8 @@ export async function consumeDecisions(
     heartbeatInterval: HEARTBEAT_MS,
     allowAutoTopicCreation: false,
   });
-  const handled = new RecentIds(options.window ?? 10_000);
+  const { window = 10_000 } = options;
+  const handled = new Set<string>();
   let finish: (failure?: { readonly error: unknown }) => void = () => {};
   const finished = new Promise<{ readonly error: unknown } | undefined>((resolve) => {
     finish = resolve;
@@ -73,6 +74,8 @@ export async function consumeDecisions(
     if (decision === undefined || handled.has(decision.id)) return;
     await handler(decision);
     handled.add(decision.id);
+    const [oldest] = handled;
+    if (oldest !== undefined && handled.size > window) handled.delete(oldest);
   };
   const eachBatch = async (payload: EachBatchPayload) => {
     for (const message of payload.batch.messages) {
@@ -136,28 +139,5 @@ async function alive(
     await operation();
   } finally {
     done.abort();
-  }
-}
-
-/** The last IDs, up to a limit. */
-class RecentIds {
-  readonly #limit: number;
-  readonly #ids = new Set<string>();
-
-  constructor(limit: number) {
-    this.#limit = limit;
-  }
-
-  has(id: string): boolean {
-    return this.#ids.has(id);
-  }
-
-  add(id: string): void {
-    this.#ids.add(id);
-    if (this.#ids.size <= this.#limit) return;
-    for (const oldest of this.#ids) {
-      this.#ids.delete(oldest);
-      break;
-    }
   }
 }

@@ -8,7 +8,7 @@ const SASL_ERROR = 'KafkaJSSASLAuthenticationError';
 export function toSyncError(error: unknown, doing: string): SyncError {
   if (error instanceof SyncError) return error;
   // A broker may repeat what it refuses, so neither its text nor the error that holds it goes on.
-  if (isRefusedLogin(error)) {
+  if (causesOf(error).some(({ name }) => name === SASL_ERROR)) {
     const message = `Kafka: ${doing} failed: the brokers refused the user and password of \`decisions.sasl\`; check both and the mechanism (docs/how-to/publish-to-kafka.md).`;
     return new SyncError('ERR_DECISIONS_UNREACHABLE', message, { retriable: false });
   }
@@ -40,11 +40,6 @@ export async function within<T>(ms: number, doing: string, clock: Clock, operati
   } finally {
     settled.abort();
   }
-}
-
-/** Whether the brokers refuse the user's login. */
-function isRefusedLogin(error: unknown): boolean {
-  return causesOf(error).some(({ name }) => name === SASL_ERROR);
 }
 
 /** Whether the brokers refuse the user or its operation. */

@@ -62,29 +62,23 @@ export class TopicReader {
   readonly #next: Map<number, bigint>;
   /** Behind what the reads gave. */
   readonly #passed: Map<number, bigint>;
+  /** The partitions of which something was deleted before it was read. */
+  readonly #gaps = new Set<number>();
   readonly #running: Promise<void>;
 
   constructor(kafka: Kafka, options: TopicReaderOptions) {
     this.#options = options;
     this.#next = new Map(options.start);
     this.#passed = new Map(options.start);
-    const consumer = kafka.consumer({
+    this.#consumer = kafka.consumer({
       groupId: `${options.clientId}-reader-${randomUUID()}`,
       sessionTimeout: SESSION_MS,
       heartbeatInterval: HEARTBEAT_MS,
       maxWaitTimeInMs: FETCH_WAIT_MS,
       allowAutoTopicCreation: false,
     });
-    this.#consumer = consumer;
-    /** The partitions of which something was deleted before it was read. */
-    const gaps = new Set<number>();
-    const fail = (error: unknown) => this.#queue.end(toSyncError(error, 'reading decisions'));
-    follow(consumer, options.topic, this.#next, {
-      jumped: (partition) => void gaps.add(partition),
-      advanced: () => this.#queue.wake(),
-      crashed: fail,
-    });
-    this.#running = run(consumer, options, this.#next, gaps, this.#queue).catch(fail);
+    this.#follow();
+    this.#running = this.#run().catch((error: unknown) => this.#fail(error));
   }
 
   /** The messages up to an end, and maybe some behind it; without an end, until the signal aborts. One read at a time. */
@@ -146,83 +140,76 @@ export class TopicReader {
       retriable: true,
     });
   }
-}
 
-async function run(
-  consumer: Consumer,
-  { topic, clock }: TopicReaderOptions,
-  next: Map<number, bigint>,
-  gaps: Set<number>,
-  queue: MessageQueue<TopicMessage>,
-): Promise<void> {
-  await consumer.connect();
-  await consumer.subscribe({ topics: [topic], fromBeginning: true });
-  const eachBatch = async ({ batch, heartbeat }: EachBatchPayload) => {
-    const { partition } = batch;
-    for (const { offset, value } of batch.messages) {
-      const at = BigInt(offset);
-      // A fetch that began before the position was set can return older messages.
-      if (at < (next.get(partition) ?? 0n)) continue;
-      next.set(partition, at + 1n);
-      if (value !== null) {
-        const message = { partition, offset: at, value: value.toString('utf8') };
-        queue.push(gaps.delete(partition) ? { ...message, isAfterGap: true } : message);
+  #fail(error: unknown): void {
+    this.#queue.end(toSyncError(error, 'reading decisions'));
+  }
+
+  async #run(): Promise<void> {
+    const next = this.#next;
+    await this.#consumer.connect();
+    await this.#consumer.subscribe({ topics: [this.#options.topic], fromBeginning: true });
+    const eachBatch = async ({ batch, heartbeat }: EachBatchPayload) => {
+      const { partition } = batch;
+      for (const { offset, value } of batch.messages) {
+        const at = BigInt(offset);
+        // A fetch that began before the position was set can return older messages.
+        if (at < (next.get(partition) ?? 0n)) continue;
+        next.set(partition, at + 1n);
+        if (value !== null) {
+          const message = { partition, offset: at, value: value.toString('utf8') };
+          this.#queue.push(this.#gaps.delete(partition) ? { ...message, isAfterGap: true } : message);
+        }
+        await this.#room(heartbeat);
       }
-      await room(queue, heartbeat, clock);
-    }
-  };
-  if (queue.isEnded) return;
-  await consumer.run({ autoCommit: false, eachBatch });
-}
+    };
+    if (this.#queue.isEnded) return;
+    await this.#consumer.run({ autoCommit: false, eachBatch });
+  }
 
-/** Tracks the position of each partition, and sets it again whenever the group is joined again. */
-function follow(
-  consumer: Consumer,
-  topic: string,
-  next: Map<number, bigint>,
-  on: { jumped(partition: number): void; advanced(): void; crashed(error: Error): void },
-): void {
-  consumer.on('consumer.group_join', ({ payload }) => {
-    for (const partition of payload.memberAssignment[topic] ?? []) {
-      const offset = next.get(partition);
-      if (offset !== undefined) consumer.seek({ topic, partition, offset: offset.toString() });
-    }
-  });
-  // After deletions kafkajs goes on at the oldest message. The first offset counts aborted messages and transaction markers.
-  consumer.on('consumer.start_batch_process', ({ payload: { partition, firstOffset } }) => {
-    const expected = next.get(partition);
-    if (firstOffset !== null && expected !== undefined && BigInt(firstOffset) > expected)
-      on.jumped(partition);
-  });
-  // Also emitted for batches with only aborted messages and transaction markers.
-  consumer.on('consumer.end_batch_process', ({ payload }) => {
-    const behind = BigInt(payload.lastOffset) + 1n;
-    if (behind > (next.get(payload.partition) ?? 0n)) next.set(payload.partition, behind);
-    on.advanced();
-  });
-  consumer.on('consumer.crash', ({ payload }) => {
-    if (!payload.restart) on.crashed(payload.error);
-  });
-}
+  /** Tracks the position of each partition, and sets it again whenever the group is joined again. */
+  #follow(): void {
+    const { topic } = this.#options;
+    const consumer = this.#consumer;
+    const next = this.#next;
+    consumer.on('consumer.group_join', ({ payload }) => {
+      for (const partition of payload.memberAssignment[topic] ?? []) {
+        const offset = next.get(partition);
+        if (offset !== undefined) consumer.seek({ topic, partition, offset: offset.toString() });
+      }
+    });
+    // After deletions kafkajs goes on at the oldest message. The first offset counts aborted messages and transaction markers.
+    consumer.on('consumer.start_batch_process', ({ payload: { partition, firstOffset } }) => {
+      const expected = next.get(partition);
+      if (firstOffset !== null && expected !== undefined && BigInt(firstOffset) > expected)
+        this.#gaps.add(partition);
+    });
+    // Also emitted for batches with only aborted messages and transaction markers.
+    consumer.on('consumer.end_batch_process', ({ payload }) => {
+      const behind = BigInt(payload.lastOffset) + 1n;
+      if (behind > (next.get(payload.partition) ?? 0n)) next.set(payload.partition, behind);
+      this.#queue.wake();
+    });
+    consumer.on('consumer.crash', ({ payload }) => {
+      if (!payload.restart) this.#fail(payload.error);
+    });
+  }
 
-/** Waits while the reader is behind, and sends heartbeats to the brokers. */
-async function room(
-  queue: MessageQueue<TopicMessage>,
-  heartbeat: () => Promise<void>,
-  clock: Clock,
-): Promise<void> {
-  // Once: each look at a full queue adds a waiter to it.
-  const free = queue.room.then(() => true);
-  for (;;) {
-    const waited = new AbortController();
-    const beat = clock.sleep(HEARTBEAT_MS, waited.signal).then(
-      () => false,
-      () => true,
-    );
-    const roomy = await Promise.race([free, beat]);
-    waited.abort();
-    if (roomy) return;
-    await heartbeat();
+  /** Waits while the reader is behind, and sends heartbeats to the brokers. */
+  async #room(heartbeat: () => Promise<void>): Promise<void> {
+    // Once: each look at a full queue adds a waiter to it.
+    const free = this.#queue.room.then(() => true);
+    for (;;) {
+      const waited = new AbortController();
+      const beat = this.#options.clock.sleep(HEARTBEAT_MS, waited.signal).then(
+        () => false,
+        () => true,
+      );
+      const roomy = await Promise.race([free, beat]);
+      waited.abort();
+      if (roomy) return;
+      await heartbeat();
+    }
   }
 }
 

@@ -48,7 +48,7 @@ export class KafkaTopic {
         throw missingTopic(this.#options, 'or grant scopemesh the operation Describe on it');
       const { partitions, replicationFactor } = createTopic;
       try {
-        await this.#create(admin, {
+        const request = {
           topics: [
             {
               topic,
@@ -59,7 +59,9 @@ export class KafkaTopic {
           ],
           waitForLeaders: true,
           timeout: this.#options.timeoutMs,
-        });
+        };
+        // Also resolves if another process creates the topic at the same time, or the first attempt did.
+        await this.#whilePassing(isUnknownTopic, () => admin.createTopics(request));
       } catch (error) {
         if (!isDenied(error)) throw error;
         const remedy =
@@ -67,20 +69,6 @@ export class KafkaTopic {
         throw missingTopic(this.#options, remedy, error);
       }
     });
-  }
-
-  /** Also resolves if another process creates the topic at the same time, or the first attempt did. */
-  async #create(admin: Admin, request: Parameters<Admin['createTopics']>[0]): Promise<void> {
-    const { timeoutMs, clock } = this.#options;
-    for (const deadline = clock.now() + timeoutMs; ; ) {
-      try {
-        await admin.createTopics(request);
-        return;
-      } catch (error) {
-        if (!isUnknownTopic(error) || clock.now() >= deadline) throw error;
-        await clock.sleep(LEADER_WAIT_MS);
-      }
-    }
   }
 
   /** A topic that was there before may delete by age or size, and with it the states of edges that never change. */
@@ -134,14 +122,18 @@ export class KafkaTopic {
   }
 
   /** A topic that was just created, or whose broker restarts, has no leader for a moment: kafkajs fails at once then. */
-  async #readOffsets<T>(operation: (admin: Admin) => Promise<T>): Promise<T> {
+  #readOffsets<T>(operation: (admin: Admin) => Promise<T>): Promise<T> {
+    return this.#whilePassing(isLeaderless, () => this.#use('reading the offsets of the topic', operation));
+  }
+
+  /** Tries again after an error that passes by itself, until the time is over. */
+  async #whilePassing<T>(passes: (error: unknown) => boolean, operation: () => Promise<T>): Promise<T> {
     const { timeoutMs, clock } = this.#options;
-    const deadline = clock.now() + timeoutMs;
-    for (;;) {
+    for (const deadline = clock.now() + timeoutMs; ; ) {
       try {
-        return await this.#use('reading the offsets of the topic', operation);
+        return await operation();
       } catch (error) {
-        if (!isLeaderless(error) || clock.now() >= deadline) throw error;
+        if (!passes(error) || clock.now() >= deadline) throw error;
         await clock.sleep(LEADER_WAIT_MS);
       }
     }

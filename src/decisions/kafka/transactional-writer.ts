@@ -71,7 +71,7 @@ export class TransactionalWriter {
   /** Fences every earlier writer and ends its transaction. */
   async fence(): Promise<void> {
     await this.#exclusive('taking over the transactional id', async (attempt) => {
-      this.#giveUp();
+      void this.#giveUp();
       const transaction = await this.#begin(attempt);
       await transaction.abort();
     });
@@ -93,9 +93,7 @@ export class TransactionalWriter {
 
   async close(): Promise<void> {
     this.#closed = true;
-    const producer = this.#producer;
-    this.#producer = undefined;
-    await producer?.disconnect().catch(() => {});
+    await this.#giveUp();
   }
 
   /** Resolves with the offset of the first message in each partition. */
@@ -135,10 +133,10 @@ export class TransactionalWriter {
     return producer;
   }
 
-  #giveUp(): void {
+  async #giveUp(): Promise<void> {
     const producer = this.#producer;
     this.#producer = undefined;
-    void producer?.disconnect().catch(() => {});
+    await producer?.disconnect().catch(() => {});
   }
 
   async #exclusive<T>(doing: string, operation: (attempt: AbortSignal) => Promise<T>): Promise<T> {
@@ -153,7 +151,7 @@ export class TransactionalWriter {
       } catch (error) {
         attempt.abort();
         const producer = this.#producer;
-        this.#giveUp();
+        void this.#giveUp();
         // The running operation may connect again; then this connection is closed as well.
         void running.catch(() => {}).finally(() => void producer?.disconnect().catch(() => {}));
         throw error;

@@ -75,7 +75,7 @@ export async function createAttribution(
   rules: NamedRules | undefined,
 ): Promise<(call: LoggedCall, horizon: string) => Promise<AttributedCall>> {
   const extent = await trail.extent();
-  const edges = createEdgeTimes(trail);
+  const edgeAt = createEdgeTimes(trail);
   const revisionAt = createRevisions(trail);
   return async (call, horizon) => {
     const { at, request, hasPassed } = call;
@@ -87,7 +87,7 @@ export async function createAttribution(
     if (at > horizon) return { ...pair, unknown: [UNKNOWN.newer] };
     if (isOlder(extent, at)) return { ...pair, unknown: [UNKNOWN.older] };
     const destination = destinationOf(local);
-    const edge = await edges.edgeAt(intentionSubject(destination, peer.name), at, horizon);
+    const edge = await edgeAt(intentionSubject(destination, peer.name), at, horizon);
     const limits = limitsOf(await trail.extent(), at);
     if (edge === undefined) return { ...pair, unknown: [UNKNOWN.none, ...limits] };
     const verdict = verdictOn(edge, request, judgeWithoutHeaders);

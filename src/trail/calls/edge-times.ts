@@ -3,11 +3,8 @@ import type { Trail } from '../../decisions/trail.js';
 import { type TrailEdge, toEdge } from '../edge.js';
 import { readSubjectState } from '../read-subject-state.js';
 
-/** What the trail says of an edge at an instant. */
-export interface EdgeTimes {
-  /** Undefined if no decision says anything of it. `horizon`: up to when the trail is complete. */
-  edgeAt(subject: string, at: string, horizon: string): Promise<TrailEdge | undefined>;
-}
+/** What the trail says of an edge at an instant; undefined if nothing. `horizon`: up to when the trail is complete. */
+export type EdgeAt = (subject: string, at: string, horizon: string) => Promise<TrailEdge | undefined>;
 
 interface Known {
   readonly from: string;
@@ -20,18 +17,14 @@ interface Known {
 const MAX_SUBJECTS = 10_000;
 
 /** Remembers what it read: the lines of a log are about few pairs, and nearly in the order of time. */
-export function createEdgeTimes(trail: Trail): EdgeTimes {
+export function createEdgeTimes(trail: Trail): EdgeAt {
   const known = new LRUCache<string, Known>({ max: MAX_SUBJECTS });
-  return {
-    async edgeAt(subject, at, horizon) {
-      const found = known.get(subject);
-      const now =
-        found !== undefined && found.from <= at && at <= found.until
-          ? found
-          : await readKnown(trail, subject, at, horizon);
-      known.set(subject, now);
-      return now.edge;
-    },
+  return async (subject, at, horizon) => {
+    const found = known.get(subject);
+    const isKnown = found !== undefined && found.from <= at && at <= found.until;
+    const now = isKnown ? found : await readKnown(trail, subject, at, horizon);
+    known.set(subject, now);
+    return now.edge;
   };
 }
 

@@ -29,113 +29,76 @@ export function evidenceFiles(
     ],
     [
       'access-review.csv',
-      csv(
-        [
-          'source',
-          'destination',
-          'access',
-          'provider',
-          'client',
-          'actor kind',
-          'scopes',
-          'reason',
-          'since',
-          'since decision',
-          'changed',
-          'changed decision',
-          'certainty',
-        ],
-        edges.map((edge) => [
-          edge.source,
-          edge.destination,
-          accessText(edge.access),
-          edge.client?.provider,
-          edge.client?.clientId,
-          edge.client?.actorKind,
-          edge.scopes.join(' '),
-          edge.reason,
-          ...place(edge.since),
-          ...place(edge.decision),
-          edge.certainty,
-        ]),
-      ),
+      csv(edges, [
+        ['source', (edge) => edge.source],
+        ['destination', (edge) => edge.destination],
+        ['access', (edge) => accessText(edge.access)],
+        ['provider', (edge) => edge.client?.provider],
+        ['client', (edge) => edge.client?.clientId],
+        ['actor kind', (edge) => edge.client?.actorKind],
+        ['scopes', (edge) => edge.scopes.join(' ')],
+        ['reason', (edge) => edge.reason],
+        ...cited('since', 'since'),
+        ...cited('changed', 'decision'),
+        ['certainty', (edge) => edge.certainty],
+      ]),
     ],
     [
       'consul-rules.csv',
-      csv(
-        [
-          'subject',
-          'provider',
-          'client or person',
-          'actor kind',
-          'group',
-          'scopes',
-          'content',
-          'since',
-          'since decision',
-          'changed',
-          'changed decision',
-        ],
-        acl.map((object) => {
-          const { client, person } = object;
-          return [
-            object.subject,
-            (person ?? client)?.provider,
-            person?.subject ?? client?.clientId,
-            (person ?? client)?.actorKind,
-            object.group,
-            object.scopes.join(' '),
-            JSON.stringify(object.content),
-            ...place(object.since),
-            ...place(object.decision),
-          ];
-        }),
-      ),
+      csv(acl, [
+        ['subject', (object) => object.subject],
+        ['provider', ({ client, person }) => (person ?? client)?.provider],
+        ['client or person', ({ client, person }) => person?.subject ?? client?.clientId],
+        ['actor kind', ({ client, person }) => (person ?? client)?.actorKind],
+        ['group', (object) => object.group],
+        ['scopes', (object) => object.scopes.join(' ')],
+        ['content', (object) => JSON.stringify(object.content)],
+        ...cited('since', 'since'),
+        ...cited('changed', 'decision'),
+      ]),
     ],
     [
       'joiners-movers-leavers.csv',
-      csv(
-        ['kind', 'name', 'actor kind', 'slowest change, ms', 'decisions'],
-        moves.map((each) => [each.kind, each.name, each.actorKind, each.slowestMs, ids(each.decisions)]),
-      ),
+      csv(moves, [
+        ['kind', (move) => move.kind],
+        ['name', (move) => move.name],
+        ['actor kind', (move) => move.actorKind],
+        ['slowest change, ms', (move) => move.slowestMs],
+        ['decisions', (move) => move.decisions.map(({ id }) => id).join(' ')],
+      ]),
     ],
     [
       'revocation-times.csv',
-      csv(
-        ['up to, ms', 'revocations'],
-        revocations.bars.map(({ upToMs, count }) => [upToMs ?? 'longer', count]),
-      ),
+      csv(revocations.bars, [
+        ['up to, ms', ({ upToMs }) => upToMs ?? 'longer'],
+        ['revocations', ({ count }) => count],
+      ]),
     ],
     [
       'held-changes.csv',
-      csv(
-        ['subject', 'action', 'reason', 'held', 'held decision', 'end', 'by', 'ended', 'ended decision'],
-        held.map(({ subject, action, hold, end, by, endedBy }) => [
-          subject,
-          action,
-          hold.reason,
-          ...place(hold),
-          end,
-          by,
-          ...place(endedBy),
-        ]),
-      ),
+      csv(held, [
+        ['subject', (change) => change.subject],
+        ['action', (change) => change.action],
+        ['reason', (change) => change.hold.reason],
+        ...cited('held', 'hold'),
+        ['end', (change) => change.end],
+        ['by', (change) => change.by],
+        ...cited('ended', 'endedBy'),
+      ]),
     ],
     [
       'exceptions.csv',
       csv(
-        ['exception', 'time', 'decision', 'subject', 'reason', 'by', 'detail'],
-        exceptions.findings.flatMap(({ what, decisions: found }) =>
-          found.map(({ time, id, subject, reason, principal, detail }) => [
-            what,
-            time,
-            id,
-            subject,
-            reason,
-            principal,
-            detail,
-          ]),
-        ),
+        exceptions.findings.flatMap(({ what, decisions: found }) => found.map((each) => ({ what, ...each }))),
+        [
+          ['exception', ({ what }) => what],
+          ['time', ({ time }) => time],
+          ['decision', ({ id }) => id],
+          ['subject', ({ subject }) => subject],
+          ['reason', ({ reason }) => reason],
+          ['by', ({ principal }) => principal],
+          ['detail', ({ detail }) => detail],
+        ],
       ),
     ],
     [
@@ -152,14 +115,21 @@ export function evidenceFiles(
   return new Map([...files, ['SHA256SUMS', sums.join('')]]);
 }
 
-function csv(head: readonly string[], rows: readonly (readonly (string | number | undefined)[])[]): string {
-  return [head, ...rows].map(csvRow).join('');
+/** A column of a table: its head, and its cell in a row. */
+type Column<T> = readonly [head: string, cell: (row: T) => string | number | undefined];
+
+function csv<T>(rows: readonly T[], columns: readonly Column<T>[]): string {
+  const cells = rows.map((row) => columns.map(([, cell]) => cell(row)));
+  return [columns.map(([head]) => head), ...cells].map(csvRow).join('');
 }
 
-function place(citation: Citation | undefined): readonly [string | undefined, string | undefined] {
-  return [citation?.time, citation?.id];
-}
-
-function ids(citations: readonly Citation[]): string {
-  return citations.map(({ id }) => id).join(' ');
+/** When the decision in a field was made, and its ID. */
+function cited<K extends string>(
+  head: string,
+  field: K,
+): readonly Column<Readonly<Partial<Record<K, Citation>>>>[] {
+  return [
+    [head, (row) => row[field]?.time],
+    [`${head} decision`, (row) => row[field]?.id],
+  ];
 }

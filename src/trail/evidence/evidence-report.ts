@@ -1,7 +1,8 @@
 import type { Trail, TrailExtent } from '../../decisions/trail.js';
-import { SyncError } from '../../errors.js';
+import { configError } from '../../errors.js';
 import { compareText } from '../../model/compare-text.js';
 import type { Decision } from '../../model/decision.js';
+import { definedFields } from '../../model/defined-fields.js';
 import { openAnswer } from '../answer.js';
 import { isPossiblyOpen } from '../edge.js';
 import { readEdges, readSubjectStates } from '../read-subject-state.js';
@@ -56,17 +57,13 @@ export async function collectEvidence(
   await openAnswer(trail, from);
   const { index, ...extent } = (await openAnswer(trail, to)).extent;
   if (index !== undefined && (index.broken !== undefined || index.gaps.some(({ after }) => after <= to)))
-    throw new SyncError(
-      'ERR_CONFIG',
+    throw configError(
       'the local index lacks decisions of the topic, so it proves nothing: add --from-topic, or make a new index if the topic still has them',
-      { retriable: false },
     );
   // What came meanwhile is not in it, and a later report of this period would have other bytes.
   if (index !== undefined && to > index.until)
-    throw new SyncError(
-      'ERR_CONFIG',
+    throw configError(
       `the local index of the topic ends at ${index.until}: let the period end there, or add --from-topic`,
-      { retriable: false },
     );
   const decisions: Decision[] = [];
   const sweeps: Decision[] = [];
@@ -79,10 +76,8 @@ export async function collectEvidence(
     if (resource.kind === 'sweep') sweeps.push(decision);
     if (!NOT_LISTED.has(resource.kind)) decisions.push(decision);
     if (decisions.length + sweeps.length > most)
-      throw new SyncError(
-        'ERR_CONFIG',
+      throw configError(
         `the period has more than ${most} decisions, too many for one report; write several reports of shorter periods`,
-        { retriable: false },
       );
   }
   const { edges, acl, quarantined } = await review(trail, to);
@@ -131,11 +126,7 @@ async function review(
     for await (const state of readSubjectStates(trail, { prefix }, at)) {
       if (!isThere(state, state.content)) continue;
       const { client, person } = state;
-      found.push({
-        ...toObject(state),
-        ...(client === undefined ? {} : { client }),
-        ...(person === undefined ? {} : { person }),
-      });
+      found.push({ ...toObject(state), ...definedFields({ client, person }) });
     }
     return found;
   };

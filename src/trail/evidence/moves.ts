@@ -28,7 +28,7 @@ export function toMoves(
   const [was, is] = [accessOf(before), accessOf(after)];
   const changes = new Map<string, Decision[]>();
   for (const decision of changing) {
-    const name = nameOf(decision);
+    const name = holderOf(decision);
     if (name !== undefined) changes.set(name, [decision, ...(changes.get(name) ?? [])]);
   }
   return [...changes]
@@ -58,12 +58,13 @@ function accessOf({ edges, acl }: Reviewed): ReadonlyMap<string, string> {
     if (name !== undefined) parts.set(name, [...(parts.get(name) ?? []), part]);
   };
   for (const edge of edges)
-    add(nameOf(edge), `${edge.source} ${edge.destination} ${digest(asAccess(edge.access))}`);
-  for (const object of acl) add(nameOf(object), `${object.subject} ${JSON.stringify(object.content)}`);
+    add(holderOf(edge), `${edge.source} ${edge.destination} ${digest(asAccess(edge.access))}`);
+  for (const object of acl) add(holderOf(object), `${object.subject} ${JSON.stringify(object.content)}`);
   return new Map([...parts].map(([name, texts]) => [name, texts.toSorted().join('\n')]));
 }
 
-function nameOf({
+/** `main/web-app`, or `person main/<sub>`; undefined for neither. */
+export function holderOf({
   client,
   person,
 }: {

@@ -3,7 +3,7 @@ import type { Citation } from '../edge.js';
 import { barChart } from './bar-chart.js';
 import type { EvidenceReport } from './evidence-report.js';
 import type { Integrity } from './integrity.js';
-import { MOVE_KINDS } from './moves.js';
+import { holderOf, MOVE_KINDS } from './moves.js';
 import { STYLE } from './style.js';
 import { breakableHtml, escapeHtml, millisText } from './text.js';
 
@@ -88,7 +88,7 @@ function review({ edges, acl }: EvidenceReport, accessText: AccessText, link: Li
     breakableHtml(`${edge.source} → ${edge.destination}`),
     breakableHtml(accessText(edge.access)) +
       (edge.certainty === 'unknown' ? ' <em>(outcome unknown)</em>' : ''),
-    breakableHtml(edge.client === undefined ? '–' : `${edge.client.provider}/${edge.client.clientId}`),
+    breakableHtml(holderOf({ client: edge.client }) ?? '–'),
     breakableHtml(edge.client?.actorKind ?? '–'),
     breakableHtml(edge.scopes.join(' ')),
     breakableHtml(edge.reason),
@@ -97,13 +97,7 @@ function review({ edges, acl }: EvidenceReport, accessText: AccessText, link: Li
   ]);
   const rules = acl.map(({ subject, client, person, group, scopes, since, decision, content }) => [
     breakableHtml(subject),
-    breakableHtml(
-      person !== undefined
-        ? `person ${person.provider}/${person.subject ?? 'unknown'}`
-        : client === undefined
-          ? 'shared'
-          : `${client.provider}/${client.clientId}`,
-    ),
+    breakableHtml(holderOf({ client, person }) ?? 'shared'),
     breakableHtml((person ?? client)?.actorKind ?? '–'),
     breakableHtml([...scopes, ...(group === undefined ? [] : [`group ${group}`])].join(' ')),
     `<code>${escapeHtml(JSON.stringify(content))}</code>`,

@@ -4,6 +4,7 @@ import { isOwned, isSourceOf } from '../../plan/ownership.js';
 import type { ActualAccess } from '../../plan/plan.js';
 import { fallbackIntention } from '../../plan/precedence.js';
 import { serviceText } from '../../plan/world.js';
+import type { EdgePlace } from '../edge.js';
 
 /** Consul's intentions as they are now. */
 export interface MeshNow {
@@ -54,18 +55,16 @@ export function effectiveWithout(mesh: MeshNow, source: ServiceName, destination
   return effectiveBy(mesh, wider, isOfWildcard ? '*' : destination.name);
 }
 
-/** An access of scopemesh for this pair, if Consul has it. */
-export function effectiveOurs(
-  mesh: MeshNow,
-  source: ServiceName,
-  destination: ServiceName,
-  access: Exclude<ActualAccess, undefined>,
-): Effective {
-  return {
-    access: inMesh(mesh, access),
-    writer: 'scopemesh',
-    by: `${source.name} -> ${destination.name}`,
-  };
+/** What decides if scopemesh has this for the pair. */
+export function effectiveWith(mesh: MeshNow, edge: EdgePlace, ours: ActualAccess): Effective {
+  const { source, destination } = namesOf(edge);
+  if (ours === undefined) return effectiveWithout(mesh, source, destination);
+  return { access: inMesh(mesh, ours), writer: 'scopemesh', by: `${source.name} -> ${destination.name}` };
+}
+
+export function namesOf({ source, destination, namespace, partition }: EdgePlace) {
+  const toName = (name: string): ServiceName => ({ partition, namespace, name });
+  return { source: toName(source), destination: toName(destination) };
 }
 
 function effectiveBy(mesh: MeshNow, source: IntentionSource, destination: string): Effective {

@@ -1,21 +1,12 @@
-import {
-  type Decision,
-  HOLD_REASONS,
-  type HoldReason,
-  type Reason,
-  type Resource,
-} from '../../model/decision.js';
+import { type Decision, HOLD_REASONS, type HoldReason, type Reason } from '../../model/decision.js';
 import { isDelay } from '../../plan/holds.js';
 import type { ActualAccess, Hold } from '../../plan/plan.js';
 import { toAccess } from '../content.js';
+import { type EdgePlace, placeOf } from '../edge.js';
 
 /** What enforcing would do with one edge, by a plan or by a decision of mode `observe`. */
-export interface PlannedEdge {
+export interface PlannedEdge extends EdgePlace {
   readonly subject: string;
-  readonly source: string;
-  readonly destination: string;
-  readonly namespace: string;
-  readonly partition: string;
   /** What scopemesh owns there. */
   readonly before: ActualAccess;
   readonly after: ActualAccess;
@@ -78,15 +69,4 @@ export function plannedByDecision(decision: Decision): PlannedEdge | 'ended' | u
     ...(client === undefined ? {} : { client }),
     ...(heldBy === undefined ? {} : { heldBy }),
   };
-}
-
-function placeOf({
-  kind,
-  source,
-  destination,
-  namespace = 'default',
-  partition = 'default',
-}: Resource): Pick<PlannedEdge, 'source' | 'destination' | 'namespace' | 'partition'> | undefined {
-  if (kind !== 'intention' || source === undefined || destination === undefined) return undefined;
-  return { source, destination, namespace, partition };
 }

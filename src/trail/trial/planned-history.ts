@@ -1,5 +1,5 @@
 import type { Trail } from '../../decisions/trail.js';
-import { SyncError } from '../../errors.js';
+import { configError } from '../../errors.js';
 import type { Decision } from '../../model/decision.js';
 import { type Citation, cite } from '../edge.js';
 import { isChange } from '../subject-state.js';
@@ -58,10 +58,8 @@ export async function readPastPlans(
       if (orWrite) from = written;
     }
     if (take(edges, decision) && ++count > MAX_PERIODS)
-      throw new SyncError(
-        'ERR_CONFIG',
+      throw configError(
         `there are more than ${MAX_PERIODS} decisions since ${from}; ask for a shorter time with --from`,
-        { retriable: false },
       );
   }
   let unread = 0;

@@ -4,10 +4,9 @@ import { type ActualAccess, intentionSubject } from '../../plan/plan.js';
 import { destinationOf, judgeWithoutHeaders, pairOf } from '../calls/attribute-call.js';
 import type { LoggedCall } from '../calls/logged-call.js';
 import { judgeAccess } from '../judge-edge.js';
-import { type Effective, effectiveNow, isSelected, type MeshNow } from './mesh-now.js';
+import { type Effective, effectiveNow, effectiveWith, isSelected, type MeshNow } from './mesh-now.js';
 import type { PlannedEdge } from './planned-edge.js';
 import { type PlannedHistory, plannedAt } from './planned-history.js';
-import { effectiveWith } from './trial-edges.js';
 
 /**
  * What enforcing would do with requests that passed. `refused`: it would refuse them now. `former`: it would have refused
@@ -134,11 +133,11 @@ export function createRequestCounter(facts: RequestFacts): RequestCounter {
     const verdictOf = ({ access }: Effective) => judgeAccess(access, request, judgeWithoutHeaders);
     const planned = plan.get(subject);
     const present = effectiveNow(facts.mesh, source, destination);
-    const next = planned === undefined ? present : effectiveWith(planned, planned.after, facts.mesh);
+    const next = planned === undefined ? present : effectiveWith(facts.mesh, planned, planned.after);
     const verdict = verdictOf(next);
     if (verdict === 'denied') return { outcome: verdictOf(present) === 'denied' ? 'closed' : 'refused' };
     const then = at === undefined ? undefined : plannedAt(facts.history.get(subject), at);
-    if (then !== undefined && verdictOf(effectiveWith(then, then.after, facts.mesh)) === 'denied')
+    if (then !== undefined && verdictOf(effectiveWith(facts.mesh, then, then.after)) === 'denied')
       return { outcome: 'former' };
     if (verdict !== 'allowed') return { outcome: 'unclear' };
     if (next.writer === 'scopemesh') return undefined;

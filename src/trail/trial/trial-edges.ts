@@ -1,10 +1,9 @@
 import { compareText } from '../../model/compare-text.js';
-import type { ServiceName } from '../../model/intention.js';
 import { covers } from '../../plan/access.js';
 import type { ActualAccess } from '../../plan/plan.js';
 import { asAccess, isOpen } from '../content.js';
 import type { Citation } from '../edge.js';
-import { type Effective, effectiveOurs, effectiveWithout, isSelected, type MeshNow } from './mesh-now.js';
+import { effectiveWith, isSelected, type MeshNow, namesOf } from './mesh-now.js';
 import type { PlannedEdge } from './planned-edge.js';
 import type { PlannedHistory, PlannedPeriod } from './planned-history.js';
 
@@ -89,8 +88,8 @@ function formerEdge(
 function toTrialEdge(planned: PlannedEdge, mesh: MeshNow): TrialEdge | undefined {
   if (!isSelected(mesh, namesOf(planned).destination)) return undefined;
   const { subject: _, ...rest } = planned;
-  const before = effectiveWith(planned, planned.before, mesh);
-  const after = effectiveWith(planned, planned.after, mesh);
+  const before = effectiveWith(mesh, planned, planned.before);
+  const after = effectiveWith(mesh, planned, planned.after);
   const effect = effectOf(before.access, after.access);
   if (effect === undefined) return undefined;
   const isReplaced = before.writer !== 'scopemesh' && isOpen(before.access);
@@ -101,33 +100,6 @@ function toTrialEdge(planned: PlannedEdge, mesh: MeshNow): TrialEdge | undefined
     after: after.access,
     ...(isReplaced ? { replaces: before.by } : {}),
     isStill: true,
-  };
-}
-
-/** What decides if scopemesh has this for the pair. */
-export function effectiveWith(
-  edge: Pick<PlannedEdge, 'source' | 'destination' | 'namespace' | 'partition'>,
-  ours: ActualAccess,
-  mesh: MeshNow,
-): Effective {
-  const { source, destination } = namesOf(edge);
-  return ours === undefined
-    ? effectiveWithout(mesh, source, destination)
-    : effectiveOurs(mesh, source, destination, ours);
-}
-
-function namesOf({
-  source,
-  destination,
-  namespace,
-  partition,
-}: Pick<PlannedEdge, 'source' | 'destination' | 'namespace' | 'partition'>): {
-  readonly source: ServiceName;
-  readonly destination: ServiceName;
-} {
-  return {
-    source: { partition, namespace, name: source },
-    destination: { partition, namespace, name: destination },
   };
 }
 

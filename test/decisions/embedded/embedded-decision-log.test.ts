@@ -11,12 +11,12 @@ import { originOf, signCheckpoint } from '../../../src/decisions/checkpoint.js';
 import { createEmbeddedDecisionLog } from '../../../src/decisions/embedded/embedded-decision-log.js';
 import { createNoteSigner, createNoteVerifier } from '../../../src/decisions/signed-note.js';
 import { toTrailRecord } from '../../../src/decisions/trail-record.js';
-import { verifyTrail } from '../../../src/decisions/verify-trail.js';
 import { SyncError } from '../../../src/errors.js';
 import { silentLogger } from '../../../src/observe.js';
 import { describeDecisionLog } from '../../conformance/decision-log.js';
 import { decision, decisions } from '../../support/decisions.js';
 import { createMovableClock } from '../../support/movable-clock.js';
+import { verifyTrail } from '../../support/verify-trail.js';
 
 const open = (directory: string) =>
   createEmbeddedDecisionLog({ directory, logger: silentLogger, clock: systemClock });

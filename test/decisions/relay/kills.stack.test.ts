@@ -8,12 +8,12 @@ import { parseLogEvent } from '../../../src/decisions/log.js';
 import { createNoteVerifier } from '../../../src/decisions/signed-note.js';
 import { publicKeyPath } from '../../../src/decisions/signing-key.js';
 import { toTrailRecord } from '../../../src/decisions/trail-record.js';
-import { verifyTrail } from '../../../src/decisions/verify-trail.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
 import { createEmbeddedStore } from '../../../src/queue/embedded/store.js';
 import { decisions } from '../../support/decisions.js';
 import { relayWithKills } from '../../support/relay-crashes.js';
 import { isSoak } from '../../support/soak.js';
+import { verifyTrail } from '../../support/verify-trail.js';
 
 const KILLS = isSoak ? 10 : 5;
 const COUNT = 300 * KILLS;

@@ -3,9 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { leafOf } from '../../../src/decisions/chain.js';
 import { appendLeaf, EMPTY_FRONTIER } from '../../../src/decisions/merkle.js';
 import { type TrailRecord, toTrailRecord } from '../../../src/decisions/trail-record.js';
-import { type TrailFault, type VerifyOptions, verifyTrail } from '../../../src/decisions/verify-trail.js';
+import type { TrailFault } from '../../../src/decisions/verify-trail.js';
 import { checkpointOf, logOf, type Stored, verifier, withBit } from '../../support/signed-log.js';
 import { isSoak } from '../../support/soak.js';
+import { type VerifyOptions, verifyTrail } from '../../support/verify-trail.js';
 
 const LOG = logOf(1_000);
 const RECORDS = LOG.map((event) => toTrailRecord(event));

@@ -6,13 +6,13 @@ import { systemClock } from '../../../src/clock.js';
 import { createEmbeddedDecisionLog } from '../../../src/decisions/embedded/embedded-decision-log.js';
 import { relay } from '../../../src/decisions/relay.js';
 import { type TrailRecord, toTrailRecord } from '../../../src/decisions/trail-record.js';
-import { verifyTrail } from '../../../src/decisions/verify-trail.js';
 import type { Decision } from '../../../src/model/decision.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
 import { createEmbeddedStore } from '../../../src/queue/embedded/store.js';
 import { decisions, faultsOf } from '../../support/decisions.js';
 import { relayWithCrashes } from '../../support/relay-crashes.js';
 import { until } from '../../support/until.js';
+import { verifyTrail } from '../../support/verify-trail.js';
 
 const runtime = { logger: silentLogger, metrics: noMetrics, clock: systemClock };
 const ALL = { from: 'start', follow: false } as const;

@@ -5,9 +5,10 @@ import { fromFirstWholeCheckpoint } from '../../../../src/decisions/cut-front.js
 import { readCommitted } from '../../../../src/decisions/kafka/topic-reader.js';
 import { createNoteVerifier } from '../../../../src/decisions/signed-note.js';
 import { inChainOrder, type TrailRecord, toTrailRecord } from '../../../../src/decisions/trail-record.js';
-import { type TrailReport, verifyTrail } from '../../../../src/decisions/verify-trail.js';
+import type { TrailReport } from '../../../../src/decisions/verify-trail.js';
 import { decisions } from '../../../support/decisions.js';
 import { createTopicWorld, signer, type TopicWorld, useKafka } from '../../../support/topic-world.js';
+import { verifyTrail } from '../../../support/verify-trail.js';
 
 const { kafka, admin } = useKafka();
 const NEVER = new AbortController().signal;
