@@ -1,5 +1,6 @@
 import { type AclApplication, applyAcl } from '../../apply/acl/apply-acl.js';
 import { endHoldsOfOtherOwners } from '../../apply/acl/end-holds-of-other-owners.js';
+import { forgetGone } from '../../apply/acl/forget-removed.js';
 import { recoverPendingAcl } from '../../apply/acl/recover-pending-acl.js';
 import { isOfOneObject } from '../../apply/acl/refusals.js';
 import { recordHolds } from '../../apply/record-holds.js';
@@ -47,6 +48,7 @@ export async function removeLeft(
   const left: Left = { key, cause, lastApplied: recovered ?? record.lastApplied, attempt };
   const first = await removeOrphans(left, holds, (subject) => !isPolicy(subject), deps, signal);
   const last = await removeUnlinked(plans, left, deps, signal);
+  await attempt(() => forgetGone(deps));
   if (first.isStale || last.isOutdated) deps.askForSweep();
   const refusals = failures.filter(isOfOneObject);
   if (refusals.length < failures.length) throw failures.find((error) => !isOfOneObject(error));

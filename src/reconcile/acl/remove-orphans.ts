@@ -47,6 +47,7 @@ export async function removeOrphans(
   window.rejections.put(key, guarded.rejections);
   await recordHolds(key, record, [...holds, ...used], cause, deps, concerns);
   if (changes.length === 0) return { holds: holds.length, isStale: false };
+  const writers = await writersOfAcl(deps);
   // All count at once, whatever becomes of them: while some are removed, no plan of the fleet has those any more. The count
   // of one whose client is back stays too: its own job may have counted the same loss since.
   for (const subject of counted) {
@@ -57,11 +58,10 @@ export async function removeOrphans(
   // The client of one may be read meanwhile.
   const isAsPlanned: AclApplication['isAsPlanned'] = (change) => isPlanned(change) && kind.isStill(change);
   const made = new Set<string>();
-  const writers = writersOfAcl(deps.world);
   let isStale = false;
   for (const orphan of kind.byOrphan(changes)) {
     const { subject, name } = orphan;
-    const writer = writers.get(subject);
+    const writer = writers.get(name);
     const remove = async () => {
       // A removal by its job without an answer may have been made: made again, it would have two decisions.
       if (writer !== undefined) await attempt(() => settleClientAcl(writer, deps, signal));
