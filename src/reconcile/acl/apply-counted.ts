@@ -17,8 +17,7 @@ export async function applyCounted(
 ): Promise<'made' | 'stale'> {
   const { world, window, journal, keyValues, clock } = deps;
   const { key, cause } = application;
-  for (const subject of counted) window.reserveEdge(subject, clock.now());
-  if (counted.length > 0) await window.store(keyValues);
+  await window.reserveStored(counted, clock.now(), keyValues);
   const narrowed = (isMade: boolean) => {
     for (const subject of counted)
       if (isMade) window.confirmEdge(subject);

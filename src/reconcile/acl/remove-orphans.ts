@@ -50,11 +50,12 @@ export async function removeOrphans(
   const writers = await writersOfAcl(deps);
   // All count at once, whatever becomes of them: while some are removed, no plan of the fleet has those any more. The count
   // of one whose client is back stays too: its own job may have counted the same loss since.
+  await window.reserveStored(counted, clock.now(), deps.keyValues);
   for (const subject of counted) {
+    // Its own job may have given it back meanwhile.
     window.reserveEdge(subject, clock.now());
     window.confirmEdge(subject);
   }
-  if (counted.length > 0) await window.store(deps.keyValues);
   // The client of one may be read meanwhile.
   const isAsPlanned: AclApplication['isAsPlanned'] = (change) => isPlanned(change) && kind.isStill(change);
   const made = new Set<string>();
