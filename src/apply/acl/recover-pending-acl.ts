@@ -4,7 +4,7 @@ import type { DraftDecision } from '../../model/decision.js';
 import { aclSubject, digestObject, nameOf } from '../../plan/acl/acl-change.js';
 import { policyOf } from '../../plan/mode.js';
 import type { KeyRecord } from '../../queue/journal.js';
-import { inFlightMs } from '../lost-answers.js';
+import { inFlightMs, type ObservedObject } from '../lost-answers.js';
 import { type RecoveredTarget, recoverWrites } from '../recover-writes.js';
 import { INTERRUPTED } from '../settle.js';
 import { isAclSubject, parseAffectedTokens } from './acl-draft.js';
@@ -42,11 +42,11 @@ export async function recoverPendingAcl(
       'tokens that an interrupted run should have ended stay valid until the mode is enforce',
     );
   const existing = bySubject(actual);
-  const now = ({ subject }: DraftDecision) => existing.get(subject) ?? [];
+  const observed = observedIn(actual);
   const pending = all.filter((draft) => !meant.includes(draft) && !left.includes(draft));
   const target: RecoveredTarget = {
     find: (draft) => {
-      if (draft.resource.kind !== 'acl-token') return { isNow: (view) => isAsExpected(view, now(draft)) };
+      if (draft.resource.kind !== 'acl-token') return observed(draft);
       const detail = `scopemesh was interrupted before these tokens ended. In mode ${mode} they stay valid`;
       return { ...INTERRUPTED, detail };
     },
@@ -55,7 +55,7 @@ export async function recoverPendingAcl(
     rivalOf: ({ id }) => id,
     detailOf: (draft) => tokensDetail(draft, deps, signal),
     remember: (draft, outcome) => {
-      const [object] = now(draft);
+      const [object] = existing.get(draft.subject) ?? [];
       if (outcome === 'applied') return object === undefined ? null : digestObject(object);
       const nowMs = deps.clock.now();
       const lateMs = inFlightMs(draft, nowMs);
@@ -79,6 +79,12 @@ async function tokensDetail(
   if (resource.kind !== 'acl-role' || after === null) return undefined;
   const count = await countTokens({ role: resource.name }, deps, signal);
   return count === 0 ? undefined : losingTokensText(count, deps, signal);
+}
+
+/** The object of a draft, as a read shows it. */
+export function observedIn(actual: AclSnapshot): (draft: Pick<DraftDecision, 'subject'>) => ObservedObject {
+  const existing = bySubject(actual);
+  return ({ subject }) => ({ isNow: (view) => isAsExpected(view, existing.get(subject) ?? []) });
 }
 
 function isAsExpected(expected: unknown, now: readonly AclObject[]): boolean {

@@ -1,4 +1,5 @@
 import { type AclApplication, applyAcl } from '../../apply/acl/apply-acl.js';
+import { endDraftsOfOtherOwners } from '../../apply/acl/end-drafts-of-other-owners.js';
 import { endHoldsOfOtherOwners } from '../../apply/acl/end-holds-of-other-owners.js';
 import { forgetGone } from '../../apply/acl/forget-removed.js';
 import { recoverPendingAcl } from '../../apply/acl/recover-pending-acl.js';
@@ -42,8 +43,9 @@ export async function removeLeft(
   };
   const snapshot = acl.cache.snapshot(acl.cache.owned.keys(), acl.cache.policies.keys());
   const record = await journal.read(key);
-  const { holds } = await journal.overview();
+  const { holds, pendingKeys } = await journal.overview();
   await endHoldsOfOtherOwners(holds, cause, deps);
+  await attempt(() => endDraftsOfOtherOwners(pendingKeys, deps, signal));
   const recovered = await attempt(() => recoverPendingAcl(key, record, snapshot, deps, signal));
   const left: Left = { key, cause, lastApplied: recovered ?? record.lastApplied, attempt };
   const first = await removeOrphans(left, holds, (subject) => !isPolicy(subject), deps, signal);
