@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { clientKey, formatKey, parseKey } from '../../model/key.js';
 import { hasHash, hasOurName } from '../../plan/acl/object-names.js';
 import type { ClientId } from '../../plan/world.js';
@@ -10,11 +11,16 @@ import type { AclDeps } from './deps.js';
 import { pendingAcl } from './recover-pending-acl.js';
 
 interface ForgetDeps {
-  readonly world: WorldState;
-  readonly acl: Pick<AclDeps['acl'], 'cache' | 'objectsMutex'>;
-  readonly journal: Pick<Journal, 'read' | 'readAll' | 'settle'>;
+  readonly world: Pick<WorldState, 'rememberWritten'>;
+  readonly acl: { readonly cache: Pick<AclDeps['acl']['cache'], 'owned'> };
+  readonly journal: Pick<Journal, 'read' | 'settle'>;
 }
 
+/** Clients by the lower-case name of their objects. */
+export type Writers = ReadonlyMap<string, ClientId>;
+
+/** There may be 100,000 records, and no event may wait for all of them. */
+const SLICE = 500;
 const ROLE = 'acl-role/';
 const SCOPES = scopesKey('');
 
@@ -25,9 +31,14 @@ const SCOPES = scopesKey('');
 export async function writersOfAcl({
   world,
   journal,
-}: Pick<ForgetDeps, 'world' | 'journal'>): Promise<ReadonlyMap<string, ClientId>> {
+}: {
+  readonly world: Pick<WorldState, 'mapping'>;
+  readonly journal: Pick<Journal, 'readAll'>;
+}): Promise<Writers> {
   const writers = new Map<string, ClientId>();
+  let at = 0;
   for (const [text, record] of await journal.readAll()) {
+    if (++at % SLICE === 0) await setImmediate();
     const names = namesIn(record).filter((name) => hasHash(name) && hasOurName(world.mapping.owner, name));
     const key = names.length === 0 ? undefined : parseKey(text);
     if (key?.kind !== 'client' || key.by !== 'clientId') continue;
@@ -69,13 +80,19 @@ export async function forgetRemoved(
  * Forgets also what an earlier comparison removed, if a failure or a crash came before it could forget that. Only of
  * clients that are unknown: the job of any other finds out what became of its objects.
  */
-export async function forgetGone(deps: ForgetDeps): Promise<void> {
+export async function forgetGone(
+  writers: Writers,
+  deps: ForgetDeps & Pick<AclDeps, 'acl'> & { readonly world: WorldState },
+): Promise<void> {
   const { cache, objectsMutex } = deps.acl;
   const isGone = (name: string) => cache.isComplete && !cache.owned.has(name) && isStillOrphaned(name, deps);
-  // Again in its turn: the client may be back, and its job may write.
-  for (const [name, writer] of await writersOfAcl(deps))
-    if (isGone(name))
-      await objectsMutex.run(name, async () => {
-        if (isGone(name)) await forgetRemoved(name, writer, deps);
-      });
+  let at = 0;
+  for (const [name, writer] of writers) {
+    if (++at % SLICE === 0) await setImmediate();
+    if (!isGone(name)) continue;
+    // Again in its turn: the client may be back, and its job may write.
+    await objectsMutex.run(name, async () => {
+      if (isGone(name)) await forgetRemoved(name, writer, deps);
+    });
+  }
 }

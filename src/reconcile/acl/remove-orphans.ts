@@ -1,5 +1,5 @@
 import { type AclApplication, applyAcl } from '../../apply/acl/apply-acl.js';
-import { forgetRemoved, writersOfAcl } from '../../apply/acl/forget-removed.js';
+import { forgetRemoved, type Writers } from '../../apply/acl/forget-removed.js';
 import { recordHolds } from '../../apply/record-holds.js';
 import { forgetRulings } from '../../operator/approvals.js';
 import { guard } from '../../plan/guards/guards.js';
@@ -14,6 +14,7 @@ import { settleClientAcl } from './read-client-acl.js';
 export interface Left extends Pick<AclApplication, 'key' | 'cause' | 'lastApplied'> {
   /** Runs the removal of one object or client. Its failure is kept for the end. */
   readonly attempt: <T>(work: () => Promise<T>) => Promise<T | undefined>;
+  readonly writers: Writers;
 }
 
 export interface LeftEnd {
@@ -26,7 +27,7 @@ export interface LeftEnd {
  * `recorded`: the holds of all keys.
  */
 export async function removeOrphans(
-  { attempt, ...left }: Left,
+  { attempt, writers, ...left }: Left,
   recorded: readonly (Pick<Hold, 'subject' | 'reason'> & { readonly key: string })[],
   isConcerned: (subject: string) => boolean,
   deps: AclSweepDeps,
@@ -47,7 +48,6 @@ export async function removeOrphans(
   window.rejections.put(key, guarded.rejections);
   await recordHolds(key, record, [...holds, ...used], cause, deps, concerns);
   if (changes.length === 0) return { holds: holds.length, isStale: false };
-  const writers = await writersOfAcl(deps);
   // All count at once, whatever becomes of them: while some are removed, no plan of the fleet has those any more. The count
   // of one whose client is back stays too: its own job may have counted the same loss since.
   await window.reserveStored(counted, clock.now(), deps.keyValues);

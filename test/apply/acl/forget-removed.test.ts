@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { forgetGone } from '../../../src/apply/acl/forget-removed.js';
+import { forgetGone, writersOfAcl } from '../../../src/apply/acl/forget-removed.js';
 import { clientKey, formatKey } from '../../../src/model/key.js';
+import type { KeyRecord } from '../../../src/queue/journal.js';
 import { readAllAcl } from '../../../src/read/read-acl.js';
 import { restoreRecords } from '../../../src/reconcile/restore.js';
 import type { AclWorld } from '../../reconcile/acl/acl-world.js';
@@ -10,6 +11,8 @@ import { failed } from './memory-acl.js';
 
 const KEY = formatKey(clientKey('main', long(1)));
 const down = failed('ERR_QUEUE_UNREACHABLE');
+
+const forget = async ({ job }: AclWorld) => forgetGone(await writersOfAcl(job), job);
 
 async function removing({ isComplete = true } = {}) {
   const orphans = await orphanedWorld(10, 1);
@@ -86,16 +89,16 @@ describe('what the job of a client wrote and the comparison removed', () => {
   it('is remembered while the client is known, may be known, or has an object', async () => {
     const { it: world, remove, clients, record, gained, failing } = await removing();
     const before = (await record()).lastApplied;
-    await forgetGone(world.job);
+    await forget(world);
     expect((await record()).lastApplied).toEqual(before);
     const heal = failing('settle');
     await expect(remove()).rejects.toThrow(down);
     heal();
     world.world.forgetDirectory('main');
-    await forgetGone(world.job);
+    await forget(world);
     expect((await record()).lastApplied.size).toBeGreaterThan(0);
     world.putClients(...clients);
-    await forgetGone(world.job);
+    await forget(world);
     expect(await gained()).toEqual(['DriftCorrected']);
   });
 
@@ -105,7 +108,7 @@ describe('what the job of a client wrote and the comparison removed', () => {
     await expect(remove()).rejects.toThrow(down);
     heal();
     expect(world.job.acl.cache.isComplete).toBe(false);
-    await forgetGone(world.job);
+    await forget(world);
     expect((await record()).lastApplied.size).toBeGreaterThan(0);
   });
 
@@ -117,11 +120,33 @@ describe('what the job of a client wrote and the comparison removed', () => {
     const name = subject(1).slice('acl-role/'.length);
     let forgetting: Promise<void> | undefined;
     await world.job.acl.objectsMutex.run(name, async () => {
-      forgetting = forgetGone(world.job);
+      forgetting = forget(world);
       await new Promise(setImmediate);
       world.putClients(...clients);
     });
     await forgetting;
     expect((await record()).lastApplied.size).toBeGreaterThan(0);
+  });
+
+  it('is found among many records without a wait of other work for all of them', async () => {
+    const { it: world } = await removing();
+    const { journal } = world.job;
+    const known = await journal.readAll();
+    const empty: KeyRecord = { pending: [], lastApplied: new Map(), holds: new Map() };
+    const many = Array.from({ length: 1_000 }, (_, at) => [`client/main/c${at}`, empty] as const);
+    let isOtherDone = false;
+    setImmediate(() => {
+      isOtherDone = true;
+    });
+    const readAll = async () => new Map([...many, ...known]);
+    const writers = await writersOfAcl({ world: world.world, journal: { readAll } });
+    expect([[...writers.values()], isOtherDone]).toEqual([[{ provider: 'main', clientId: long(1) }], true]);
+    isOtherDone = false;
+    setImmediate(() => {
+      isOtherDone = true;
+    });
+    const id = { provider: 'main', clientId: long(1) };
+    await forgetGone(new Map(many.map(([name]) => [name, id])), world.job);
+    expect(isOtherDone).toBe(true);
   });
 });
