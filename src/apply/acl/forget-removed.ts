@@ -10,7 +10,7 @@ import { isAclSubject } from './acl-draft.js';
 import type { AclDeps } from './deps.js';
 import { pendingAcl } from './recover-pending-acl.js';
 
-interface ForgetDeps {
+export interface ForgetDeps {
   readonly world: Pick<WorldState, 'rememberWritten'>;
   readonly acl: { readonly cache: Pick<AclDeps['acl']['cache'], 'owned'> };
   readonly journal: Pick<Journal, 'read' | 'settle'>;

@@ -1,9 +1,10 @@
 import type { AclSnapshot } from '../../model/acl.js';
-import { leftObjectsKey } from '../../model/key.js';
+import { clientKey, formatKey, leftObjectsKey } from '../../model/key.js';
 import { clientName, hasHash } from '../../plan/acl/object-names.js';
 import type { ClientId } from '../../plan/world.js';
 import type { KeyRecord } from '../../queue/journal.js';
 import type { AclDeps } from './deps.js';
+import { type ForgetDeps, forgetRemoved } from './forget-removed.js';
 import { pendingAcl, recoverPendingAcl } from './recover-pending-acl.js';
 
 /**
@@ -28,19 +29,24 @@ export async function readLeftDrafts(
 }
 
 /**
- * Settles them before the job of the client `key` plans: if both removed an object, one removal would have two decisions. A
- * request that may still arrive can also undo what this job writes.
+ * Settles them before the job of the client plans: if both removed an object, one removal would have two decisions. A
+ * request that may still arrive can also undo what this job writes. If a removal left nothing, the client forgets what it
+ * wrote. Resolves with what it has applied last.
  */
 export async function settleLeftDrafts(
   left: KeyRecord,
-  key: string,
+  id: ClientId,
   actual: AclSnapshot,
-  deps: AclDeps,
+  deps: ForgetDeps & AclDeps,
   signal: AbortSignal,
-): Promise<void> {
-  const leftKey = leftObjectsKey(deps.world.mapping.owner);
+): Promise<ReadonlyMap<string, string>> {
+  const { mapping } = deps.world;
+  const leftKey = leftObjectsKey(mapping.owner);
   await recoverPendingAcl(leftKey, left, actual, deps, signal);
+  const key = formatKey(clientKey(id.provider, id.clientId));
   const now = deps.clock.now();
   const lateMs = deps.acl.inFlightMs(leftKey, now);
   if (lateMs > 0) deps.acl.noteOnItsWay(key, now + lateMs);
+  await forgetRemoved(clientName(mapping.owner, id).toLowerCase(), id, deps);
+  return (await deps.journal.read(key)).lastApplied;
 }

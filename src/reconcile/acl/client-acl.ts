@@ -81,8 +81,9 @@ async function reconcile(
   const record = await deps.journal.read(key);
   const left = await readLeftDrafts(id, deps);
   const isRead = left === undefined && isListed(job, deps);
-  const { actual, lastApplied } = await readSettled(id, key, record, isRead, deps, signal);
-  if (left !== undefined) await settleLeftDrafts(left, key, actual, deps, signal);
+  const { actual, ...own } = await readSettled(id, key, record, isRead, deps, signal);
+  const lastApplied =
+    left === undefined ? own.lastApplied : await settleLeftDrafts(left, id, actual, deps, signal);
 
   const now = clock.now();
   const { plansNarrowing } = policyOf(world.mapping);

@@ -60,6 +60,25 @@ describe('a removal by the comparison whose answer was lost', () => {
     expect(world.job.acl.inFlightMs(`client/main/${encodeURIComponent(long(1))}`, world.nowMs)).toBe(30_000);
   });
 
+  it('is no drift where it was made and the client comes back before the next comparison', async () => {
+    const { it: world, run, clients } = await lostByComparison(true);
+    world.putClients(...clients);
+    await run(1);
+    const gained = world.decided().filter(({ action }) => action === 'grant');
+    expect([...new Set(gained.map(({ reason }) => reason))]).toEqual(['ScopeGranted']);
+  });
+
+  it('is drift where it was not made, and somebody else removes the objects once the client is back', async () => {
+    const { it: world, run, clients } = await lostByComparison(false);
+    world.putClients(...clients);
+    await run(1);
+    world.objects.clear();
+    world.forget();
+    await run(1);
+    const gained = world.decided().filter(({ action }) => action === 'grant');
+    expect([...new Set(gained.map(({ reason }) => reason))]).toEqual(['DriftCorrected']);
+  });
+
   it('is left to the comparison where it is of another client, or of tokens that cannot be ended', async () => {
     const { it: world, run, remove, roles, subject } = await orphanedWorld(10, 2);
     loseDeletions(world, false);
