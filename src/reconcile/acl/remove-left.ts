@@ -1,5 +1,5 @@
 import { type AclApplication, applyAcl } from '../../apply/acl/apply-acl.js';
-import { endDraftsOfOtherOwners } from '../../apply/acl/end-drafts-of-other-owners.js';
+import { endDraftsOfOtherOwners } from '../../apply/acl/drafts-of-other-owners.js';
 import { endHoldsOfOtherOwners } from '../../apply/acl/end-holds-of-other-owners.js';
 import { forgetGone, writersOfAcl } from '../../apply/acl/forget-removed.js';
 import { recoverPendingAcl } from '../../apply/acl/recover-pending-acl.js';

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { aclDraftOf } from '../../../src/apply/acl/acl-request.js';
-import { endDraftsOfOtherOwners } from '../../../src/apply/acl/end-drafts-of-other-owners.js';
+import { endDraftsOfOtherOwners } from '../../../src/apply/acl/drafts-of-other-owners.js';
 import { leftObjectsKey } from '../../../src/model/key.js';
+import { reconcileClientAcl } from '../../../src/reconcile/acl/client-acl.js';
+import { aclWorld, jobOf } from '../../reconcile/acl/acl-world.js';
 import { orphanedWorld } from '../../reconcile/acl/orphaned-world.js';
 import { CAUSE, NEVER } from '../apply-rig.js';
 import { aclToken, failed, loss, POLICY, policy, role, WEB } from './memory-acl.js';
@@ -79,5 +81,31 @@ describe('removals that an earlier owner left open', () => {
     world.put(role(), policy({ rules: '{}' }));
     await remove();
     expect(outcomes().toSorted()).toEqual(['acl-policy unknown', 'acl-role unknown', 'acl-token unknown']);
+  });
+});
+
+describe('drafts of a client that its job left open before the owner had another name', () => {
+  it.each([
+    ['is not made', true, 'failed'],
+    ['is made', false, 'applied'],
+  ])('say of a removal that it %s, by the object of the earlier owner', async (_, exists, outcome) => {
+    const world = aclWorld({});
+    world.put(role(POLICY));
+    const removal = loss.remove(`acl-role-${WEB}`, role(POLICY));
+    const tokens = loss.endTokens(role(), { role: WEB });
+    const key = 'client/main/web';
+    const drafts = [removal, tokens].map((change) => aclDraftOf(change, CAUSE, world.job));
+    await world.job.journal.record(key, drafts);
+    world.setMapping({ owner: 'other' });
+    if (!exists) world.objects.clear();
+    world.nowMs += 30_001;
+    await reconcileClientAcl({ provider: 'main', clientId: 'web' }, jobOf(), world.job, NEVER);
+    const decided = world.decided().map((each) => `${each.subject} ${each.outcome}`);
+    expect(decided.filter((text) => text.includes(WEB))).toEqual([
+      `acl-role/${WEB} ${outcome}`,
+      `acl-token/${WEB} unknown`,
+    ]);
+    expect((await world.job.journal.read(key)).pending).toEqual([]);
+    expect(world.objects.has(`acl-role-${WEB}`)).toBe(exists);
   });
 });
