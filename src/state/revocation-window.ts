@@ -144,6 +144,12 @@ export class RevocationWindow {
     this.#restored.delete(subject);
   }
 
+  /** The edge counts from now on, also if another caller has reserved it too and gave it back meanwhile. */
+  countEdge(subject: string, now: number): void {
+    this.reserveEdge(subject, now);
+    this.confirmEdge(subject);
+  }
+
   /** It is unknown whether an edge that an earlier process reserved was removed: the fleet's plans count it. */
   reopenEdge(subject: string): void {
     if (this.#restored.delete(subject)) this.#open.add(subject);

@@ -20,7 +20,7 @@ export async function applyCounted(
   await window.reserveStored(counted, clock.now(), keyValues);
   const narrowed = (isMade: boolean) => {
     for (const subject of counted)
-      if (isMade) window.confirmEdge(subject);
+      if (isMade) window.countEdge(subject, clock.now());
       else window.releaseEdge(subject);
   };
   if ((await applyAcl({ ...application, narrowed }, deps, signal)) === 'stale') return 'stale';

@@ -51,11 +51,7 @@ export async function removeOrphans(
   // All count at once, whatever becomes of them: while some are removed, no plan of the fleet has those any more. The count
   // of one whose client is back stays too: its own job may have counted the same loss since.
   await window.reserveStored(counted, clock.now(), deps.keyValues);
-  for (const subject of counted) {
-    // Its own job may have given it back meanwhile.
-    window.reserveEdge(subject, clock.now());
-    window.confirmEdge(subject);
-  }
+  for (const subject of counted) window.countEdge(subject, clock.now());
   // The client of one may be read meanwhile.
   const isAsPlanned: AclApplication['isAsPlanned'] = (change) => isPlanned(change) && kind.isStill(change);
   const made = new Set<string>();

@@ -50,3 +50,18 @@ it('a removal that the journal cannot settle counts', async () => {
   expect(counts()).toEqual([1, 0]);
   expect(JSON.parse(window.toText())).toEqual([{ at: world.nowMs, edges: 1, subject: SUBJECT }]);
 });
+
+it('a removal counts although the comparison reserved it first, and gave it back because its store failed', async () => {
+  const it = aclWorld();
+  it.put(role(POLICY));
+  const { window } = it.job;
+  const changes = application([narrowRole()]);
+  const counted = { counted: [SUBJECT], used: [], holds: [] };
+  const comparison = window.reserveStored([SUBJECT], it.nowMs, { set: () => Promise.reject(down) });
+  // The store that fails has begun.
+  await Promise.resolve();
+  const own = applyCounted(changes, counted, () => true, it.job, NEVER);
+  await expect(comparison).rejects.toThrow(down);
+  await own;
+  expect([window.used(it.nowMs), window.underWay(it.nowMs)]).toEqual([1, 0]);
+});
