@@ -81,19 +81,19 @@ function uncertainOf({ opensBy }: DraftDecision, exists: boolean): string {
   return exists ? toUncertainText(opensBy ?? []) : REMOVED;
 }
 
-/** Several writes may be about one edge: it counts if one of them was made, and is released if all of them failed. */
+/** Several writes may be about one edge: it counts if one was made, stays reserved while one may be, or is released. */
 function countRemovals(
   decisions: readonly SettledDecision[],
   open: readonly DraftDecision[],
   window: RevocationWindow,
 ): void {
   const removals = decisions.filter(mayRemove);
-  const kept = [...removals.filter(({ outcome }) => outcome !== 'failed'), ...open.filter(mayRemove)];
-  const isKept = new Set(kept.map(({ subject }) => subject));
+  const made = new Set(removals.flatMap(({ subject, outcome }) => (outcome === 'failed' ? [] : subject)));
+  const mayCome = new Set(open.filter(mayRemove).map(({ subject }) => subject));
+  for (const subject of made) window.confirmEdge(subject);
+  for (const subject of mayCome) if (!made.has(subject)) window.reopenEdge(subject);
   for (const { subject } of removals)
-    if (isKept.has(subject)) window.confirmEdge(subject);
-    else window.releaseEdge(subject);
-  for (const { subject } of open.filter(mayRemove)) window.reopenEdge(subject);
+    if (!made.has(subject) && !mayCome.has(subject)) window.releaseEdge(subject);
 }
 
 function accessNow(draft: DraftDecision, entry: IntentionEntry | undefined, deps: EntryDeps) {

@@ -17,7 +17,7 @@ export interface RecoveredTarget extends WriteEvidence {
     outcome: WriteOutcome['outcome'] | undefined,
     known: ReadonlyMap<string, string>,
   ) => string | null | undefined;
-  /** In the turn of the settlement. */
+  /** Once they are settled: what cannot be settled is judged again. */
   readonly onJudged?: (decisions: readonly SettledDecision[], open: readonly DraftDecision[]) => void;
 }
 
@@ -59,7 +59,7 @@ export async function recoverWrites(
   }
   const open = pending.filter((draft) => !outcomes.has(draft));
   for (const draft of open) remember(draft);
-  target.onJudged?.(decisions, open);
   await settleFound(key, decisions, { lastApplied: update }, deps);
+  target.onJudged?.(decisions, open);
   return { lastApplied: known, open };
 }

@@ -44,8 +44,7 @@ export async function blockUnconfirmed(
     waitingOrders.add(clientText(id));
     return false;
   }
-  deps.window.addRemovals(edges, now);
-  await deps.window.store(deps.keyValues);
+  await deps.window.addStored(edges, now, deps.keyValues);
   deps.world.setClientBlock(id, 'RevocationUnconfirmed');
   deps.logger.warn(
     { provider: id.provider, clientId: id.clientId, code },

@@ -43,7 +43,7 @@ export interface CountedDeps extends AclWriteDeps {
 
 /** The dependencies of the complete comparison of ACL objects. */
 export interface AclSweepDeps extends ClientAclDeps {
-  readonly journal: AclDeps['journal'] & Pick<Journal, 'overview'>;
+  readonly journal: AclDeps['journal'] & Pick<Journal, 'overview' | 'readAll'>;
   readonly queue: Pick<FollowUps, 'add'>;
 }
 

@@ -1,5 +1,5 @@
 import { causeOf } from '../apply/decision-drafts.js';
-import { ClientUnreadable, SyncError } from '../errors.js';
+import { ClientUnreadable, Stopped, SyncError } from '../errors.js';
 import type { Directory } from '../identity/directory.js';
 import type { OAuthClient } from '../model/client.js';
 import type { Job } from '../model/trigger.js';
@@ -15,6 +15,7 @@ import { closeLogins } from './client-orders.js';
 import type { ClientReach } from './client-reach.js';
 import type { ClientDeps } from './deps.js';
 import { countFailure } from './directory-failures.js';
+import { runSettled } from './run-settled.js';
 import { reportUnreadable } from './unreadable.js';
 
 /** Between reads of a directory that does not answer while an order waits. */
@@ -33,7 +34,9 @@ export async function readClient(
 ): Promise<JobResult | undefined> {
   const { world, queue } = deps;
   const outcome = await read(id, job, directory, reach, deps, signal).catch(async (error: unknown) => {
-    await settleClientAcl(id, deps, signal);
+    const settled = await runSettled(() => settleClientAcl(id, deps, signal));
+    // A stop is no failure, and no failure hides it.
+    if (settled.status === 'rejected' && !(error instanceof Stopped)) throw settled.reason;
     throw error;
   });
   switch (outcome) {

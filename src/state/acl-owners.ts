@@ -1,14 +1,11 @@
 import { compareText } from '../model/compare-text.js';
 import type { Mapping } from '../model/rule.js';
-import { clientName, isOurs } from '../plan/acl/object-names.js';
+import { clientName, hasHash, isOurs } from '../plan/acl/object-names.js';
 import { clientOfDescription, isOwnedDescription } from '../plan/ownership.js';
 import type { ClientId } from '../plan/world.js';
 import { clientText, parseClientText } from '../plan/world.js';
 import type { AclCache, OwnedObjects } from './acl-cache.js';
 import type { WorldState } from './world-state.js';
-
-/** The end of a name whose client ID is replaced by a hash. */
-const HASHED = /-_[0-9a-f]{40}$/;
 
 /** The client whose objects exist under each name, updated with the changes of the cache. */
 export class AclOwners {
@@ -80,7 +77,7 @@ export function clientOf(objects: OwnedObjects, owner: string): ClientId | undef
 function isUnnamed(name: string, objects: OwnedObjects, owner: string): boolean {
   const marked = [objects.role?.object, objects.authMethod?.object];
   return (
-    HASHED.test(name) &&
+    hasHash(name) &&
     marked.some((object) => object !== undefined && isOurs(owner, object.name, object.description)) &&
     clientOf(objects, owner) === undefined
   );

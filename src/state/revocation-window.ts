@@ -13,6 +13,10 @@ interface Removal {
   readonly subject?: string;
 }
 
+interface Storing {
+  readonly set: (name: string, value: string) => Promise<void>;
+}
+
 /**
  * Inferred removals within the sliding window of the mass guard, stored across restarts. A single edge is reserved
  * before its write and counts from the moment of the write. Until then the plans of the fleet still contain its removal
@@ -31,6 +35,8 @@ export class RevocationWindow {
   readonly #open = new Set<string>();
   /** Of those that were removed before: when. */
   readonly #earlier = new Map<string, number>();
+  /** Subjects that an earlier process reserved, as long as nothing says whether their edge was removed. */
+  #restored = new Set<string>();
   readonly #stores = new Mutex();
   /** Begins when what is being stored is stored. */
   #nextStore: Promise<void> | undefined;
@@ -86,8 +92,37 @@ export class RevocationWindow {
   }
 
   /** Counts removals that the plans of the fleet no longer contain. */
-  addRemovals(edges: number, now: number): void {
-    if (edges > 0) this.#counted = [...this.#counted, { at: now, edges }];
+  addRemovals(edges: number, now: number): Removal {
+    const removals = { at: now, edges };
+    if (edges > 0) this.#counted = [...this.#counted, removals];
+    return removals;
+  }
+
+  /** The same, and stores the window. If that fails, they do not count. */
+  async addStored(edges: number, now: number, keyValues: Storing): Promise<void> {
+    const removals = this.addRemovals(edges, now);
+    try {
+      await this.store(keyValues);
+    } catch (error) {
+      this.#counted = this.#counted.filter((each) => each !== removals);
+      throw error;
+    }
+  }
+
+  /**
+   * Reserves edges and stores the window. If that fails, it gives back what it reserved, and not what another caller has
+   * reserved for its own write.
+   */
+  async reserveStored(subjects: readonly string[], now: number, keyValues: Storing): Promise<void> {
+    if (subjects.length === 0) return;
+    const mine = subjects.filter((subject) => !this.#open.has(subject));
+    for (const subject of subjects) this.reserveEdge(subject, now);
+    try {
+      await this.store(keyValues);
+    } catch (error) {
+      for (const subject of mine) this.releaseEdge(subject);
+      throw error;
+    }
   }
 
   /** Call it before the write of an edge, then `confirmEdge` or `releaseEdge`. After a crash in between it counts. */
@@ -99,23 +134,35 @@ export class RevocationWindow {
     this.#edges.delete(subject);
     this.#edges.set(subject, this.#latest);
     this.#open.add(subject);
+    this.#restored.delete(subject);
   }
 
   /** Call it in the same turn in which the world learns that the edge is gone. */
   confirmEdge(subject: string): void {
     this.#open.delete(subject);
     this.#earlier.delete(subject);
+    this.#restored.delete(subject);
+  }
+
+  /** The edge counts from now on, also if another caller has reserved it too and gave it back meanwhile. */
+  countEdge(subject: string, now: number): void {
+    this.reserveEdge(subject, now);
+    this.confirmEdge(subject);
   }
 
   /** It is unknown whether an edge that an earlier process reserved was removed: the fleet's plans count it. */
   reopenEdge(subject: string): void {
-    this.#open.add(subject);
+    if (this.#restored.delete(subject)) this.#open.add(subject);
   }
 
-  /** The edge was not removed after all. A removal from before it was reserved counts again. */
+  /**
+   * The edge was not removed after all. A removal from before it was reserved counts again. What is not reserved any more
+   * counts on: it was given back before, or the edge was removed since.
+   */
   releaseEdge(subject: string): void {
+    const isReserved = this.#open.delete(subject);
+    if (!this.#restored.delete(subject) && !isReserved) return;
     const earlier = this.#earlier.get(subject);
-    this.#open.delete(subject);
     this.#earlier.delete(subject);
     this.#edges.delete(subject);
     if (earlier === undefined) return;
@@ -127,7 +174,7 @@ export class RevocationWindow {
    * Call it before the counted writes. It stores the whole window, so those who call it while that is under way share the next
    * time.
    */
-  store(keyValues: { readonly set: (name: string, value: string) => Promise<void> }): Promise<void> {
+  store(keyValues: Storing): Promise<void> {
     this.#nextStore ??= this.#stores.run(() => {
       this.#nextStore = undefined;
       return keyValues.set(NAME, this.toText());
@@ -142,7 +189,8 @@ export class RevocationWindow {
   }
 
   toText(): string {
-    const edges = [...this.#edges].map(([subject, at]) => ({ at, edges: 1, subject }));
+    // An edge that was removed before is there twice: the latest removal may be given back.
+    const edges = [...this.#earlier, ...this.#edges].map(([subject, at]) => ({ at, edges: 1, subject }));
     return JSON.stringify([...this.#counted, ...edges]);
   }
 
@@ -154,9 +202,21 @@ export class RevocationWindow {
     // Replaced, not added, because each attempt to start calls this.
     const all = value.flatMap((each: unknown) => parseRemoval(each)).toSorted((a, b) => a.at - b.at);
     this.#counted = all.filter(({ subject }) => subject === undefined);
-    this.#edges = new Map(all.flatMap(({ subject, at }) => (subject === undefined ? [] : [[subject, at]])));
+    this.#edges.clear();
     this.#earlier.clear();
+    this.#open.clear();
+    for (const { subject, at } of all) if (subject !== undefined) this.#restoreEdge(subject, at);
+    this.#restored = new Set(this.#edges.keys());
     this.#latest = all.at(-1)?.at ?? 0;
+  }
+
+  /** In the order of time. */
+  #restoreEdge(subject: string, at: number): void {
+    const before = this.#edges.get(subject);
+    if (before !== undefined) this.#earlier.set(subject, before);
+    // The latest come last.
+    this.#edges.delete(subject);
+    this.#edges.set(subject, at);
   }
 }
 

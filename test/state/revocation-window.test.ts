@@ -68,7 +68,12 @@ describe('the window', () => {
     expect(window.used(0)).toBe(0);
     window.confirmEdge(WEB);
     expect(window.used(0)).toBe(1);
-    // The plans of the fleet count it again as long as it is unknown.
+    // It is removed, whatever an earlier draft of it leaves open.
+    window.reopenEdge(WEB);
+    expect(window.used(0)).toBe(1);
+    // After a restart the plans of the fleet count it again as long as it is unknown.
+    window.restore(window.toText());
+    expect(window.used(0)).toBe(1);
     window.reopenEdge(WEB);
     expect(window.used(0)).toBe(0);
     window.reserveEdge(WEB, 500);
@@ -82,6 +87,41 @@ describe('the window', () => {
       1,
       [{ at: 1_500, edges: 1, subject: API }],
     ]);
+  });
+
+  test('gives an edge back once', () => {
+    const window = new RevocationWindow(1_000);
+    window.reserveEdge(WEB, 0);
+    window.confirmEdge(WEB);
+    window.reserveEdge(WEB, 100);
+    window.releaseEdge(WEB);
+    window.releaseEdge(WEB);
+    expect(window.used(100)).toBe(1);
+  });
+
+  test('counts after a restart what was reserved, and what it replaced once that is given back', () => {
+    const window = new RevocationWindow(1_000);
+    window.reserveEdge(WEB, 0);
+    window.confirmEdge(WEB);
+    window.reserveEdge(WEB, 300);
+    window.reserveEdge(API, 400);
+    window.restore(window.toText());
+    expect([window.used(400), window.underWay(400)]).toEqual([2, 0]);
+    window.releaseEdge(WEB);
+    expect([window.used(400), window.used(1_000)]).toEqual([2, 1]);
+    window.releaseEdge(API);
+    window.releaseEdge(API);
+    expect(window.used(400)).toBe(0);
+  });
+
+  test('forgets in time what was reserved before an edge that is stored twice', () => {
+    const window = new RevocationWindow(1_000);
+    window.reserveEdge(WEB, 0);
+    window.confirmEdge(WEB);
+    window.reserveEdge(API, 100);
+    window.reserveEdge(WEB, 300);
+    window.restore(window.toText());
+    expect([window.used(1_099), window.used(1_100), window.used(1_300)]).toEqual([2, 1, 0]);
   });
 
   test('counts the edges of one destination, whose share it limits', () => {
@@ -140,6 +180,21 @@ describe('the window', () => {
     ]);
   });
 
+  test('gives back what was counted for a store that failed, and nothing that another caller reserved', async () => {
+    const window = new RevocationWindow(1_000);
+    const full = { set: () => Promise.reject(new Error('full')) };
+    window.addRemovals(1, 0);
+    window.reserveEdge(API, 0);
+    await expect(window.reserveStored([WEB, API], 0, full)).rejects.toThrow('full');
+    expect([window.used(0), window.underWay(0)]).toEqual([1, 1]);
+    await expect(window.addStored(3, 0, full)).rejects.toThrow('full');
+    expect(window.used(0)).toBe(1);
+    window.confirmEdge(API);
+    expect(window.used(0)).toBe(2);
+    await window.addStored(3, 0, { set: async () => {} });
+    expect(window.used(0)).toBe(5);
+  });
+
   test('is stored again after a store that failed', async () => {
     const window = new RevocationWindow(1_000);
     window.reserveEdge('a', 0);
@@ -165,6 +220,8 @@ describe('the window', () => {
         let earlier: typeof list = [];
         const without = (all: typeof list, name: string) => all.filter((each) => each.subject !== name);
         const open = new Set<string>();
+        /** What an earlier process reserved, and nobody decided. */
+        let restored = new Set<string>();
         let now = 10_000;
         for (const { what, subject: of, by } of steps) {
           now += by;
@@ -178,24 +235,30 @@ describe('the window', () => {
               earlier = list.filter((each) => each.subject === of).concat(without(earlier, of));
             list = [...without(list, of), { at: now, edges: 1, subject: of }];
             open.add(of);
+            restored.delete(of);
           } else if (what === 'confirm') {
             window.confirmEdge(of);
             earlier = without(earlier, of);
             open.delete(of);
+            restored.delete(of);
           } else if (what === 'reopen') {
             window.reopenEdge(of);
-            open.add(of);
+            if (restored.delete(of)) open.add(of);
           } else if (what === 'release') {
             window.releaseEdge(of);
-            list = [...without(list, of), ...earlier.filter((each) => each.subject === of)];
-            earlier = without(earlier, of);
+            if (open.has(of) || restored.has(of)) {
+              list = [...without(list, of), ...earlier.filter((each) => each.subject === of)];
+              earlier = without(earlier, of);
+            }
             open.delete(of);
+            restored.delete(of);
           } else if (what === 'count') {
             window.addRemovals(2, now);
             list = [...list, { at: now, edges: 2 }];
           } else {
             window.restore(window.toText());
-            earlier = [];
+            open.clear();
+            restored = new Set(list.flatMap(({ subject: name }) => name ?? []));
           }
           const made = list.filter((each) => each.subject === undefined || !open.has(each.subject));
           expect(window.used(now)).toBe(made.reduce((sum, { edges }) => sum + edges, 0));

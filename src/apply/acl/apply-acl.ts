@@ -6,6 +6,7 @@ import { type AclContext, aclDraftOf, aclRequest } from './acl-request.js';
 import type { AclDeps } from './deps.js';
 import { endTokens } from './end-tokens.js';
 import { fetchesKeys } from './key-fetches.js';
+import { isOfOneObject } from './refusals.js';
 
 export interface AclApplication extends AclContext {
   /** `formatKey` text, or another key of the journal. */
@@ -13,13 +14,19 @@ export interface AclApplication extends AclContext {
   /** Made in this order. */
   readonly changes: readonly AclChange[];
   /**
-   * Called in the turn in which the last narrowing change is made, or has failed; `isMade` if one of them took something.
+   * Called once: in the turn in which the last narrowing change is made, or has failed, and at the latest at the end.
+   * `isMade` if one of them took something, or may have: Consul did not refuse it, and the answer or its record is missing.
    */
   readonly narrowed?: (isMade: boolean) => void;
 }
 
-/** `nothing`: there was nothing to change. `stale`: no longer as planned, so nothing was sent. */
-type ChangeEnd = 'made' | 'nothing' | 'stale';
+interface Run extends AclApplication {
+  /** Call it after a request that took something, or may have. */
+  readonly noteLoss: () => void;
+}
+
+/** `stale`: no longer as planned, so nothing was sent. */
+type ChangeEnd = 'done' | 'stale';
 
 /** The draft of a later step about tokens, which the write that leaves them records. */
 interface TokenDraft {
@@ -44,12 +51,32 @@ export async function applyAcl(
   deps: AclDeps,
   signal: AbortSignal,
 ): Promise<'done' | 'stale'> {
+  let [isOpen, isMade] = [true, false];
+  const noteLoss = () => {
+    isMade = true;
+  };
+  const narrowed = () => {
+    if (isOpen) application.narrowed?.(isMade);
+    isOpen = false;
+  };
+  try {
+    return await applyAll({ ...application, noteLoss }, narrowed, deps, signal);
+  } finally {
+    narrowed();
+  }
+}
+
+async function applyAll(
+  application: Run,
+  narrowed: () => void,
+  deps: AclDeps,
+  signal: AbortSignal,
+): Promise<'done' | 'stale'> {
   const { changes } = application;
   if (changes.length === 0) return 'done';
   await deps.acl.noteWrite(deps.keyValues);
   const failures: unknown[] = [];
   const lastNarrowing = changes.findLastIndex((change) => change.narrows);
-  let narrowed = 0;
   let isStale = false;
   const drafts = new Map<AclChange, TokenDraft>();
   let at = 0;
@@ -66,14 +93,13 @@ export async function applyAcl(
             : together.length > 0
               ? await writeAll(together, isUrgent, application, deps, signal)
               : await carryOut(change, isUrgent, changes.slice(at), drafts, application, deps, signal);
-        if (change.narrows && end === 'made') narrowed++;
         isStale ||= end === 'stale';
       } catch (error) {
         if (signal.aborted) throw error;
         failures.push(error);
       }
     }
-    if (change === changes[lastNarrowing]) application.narrowed?.(narrowed > 0);
+    if (change === changes[lastNarrowing]) narrowed();
   }
   if (failures.length > 0) throw failures[0];
   return isStale ? 'stale' : 'done';
@@ -93,7 +119,7 @@ async function carryOut(
   isUrgent: boolean,
   later: readonly AclChange[],
   drafts: Map<AclChange, TokenDraft>,
-  application: AclApplication,
+  application: Run,
   deps: AclDeps,
   signal: AbortSignal,
 ): Promise<ChangeEnd> {
@@ -142,28 +168,42 @@ async function mayHaveTokens({ step }: AclChange, deps: AclDeps, signal: AbortSi
 async function writeAll(
   changes: readonly AclChange[],
   isUrgent: boolean,
-  application: AclApplication,
+  application: Run,
   deps: AclDeps,
   signal: AbortSignal,
   ahead?: TokenDraft,
 ): Promise<ChangeEnd> {
   const { key, isAsPlanned = () => true } = application;
+  const noteLoss = changes.some(({ narrows }) => narrows) ? application.noteLoss : undefined;
   const all = await Promise.all(
     changes.map((change) => aclRequest(change, isUrgent, application, deps, signal)),
   );
-  const requests = all.flatMap((request) => (request === undefined ? [] : noteSent(request, ahead)));
+  const requests = all.flatMap((request) =>
+    request === undefined ? [] : noteSent(request, ahead, noteLoss),
+  );
   const drafts = ahead === undefined || ahead.isRecorded ? [] : [ahead.draft];
   const write = { key, requests, ahead: drafts, isAsPlanned: () => changes.every(isAsPlanned) };
   const end = await journaledWrite(write, deps, signal);
   if ('error' in end) throw end.error;
-  return end.kind === 'stale' ? 'stale' : 'made';
+  return end.kind === 'stale' ? 'stale' : 'done';
 }
 
-function noteSent(request: JournaledRequest, ahead: TokenDraft | undefined): JournaledRequest {
-  if (ahead === undefined) return request;
-  const send: JournaledRequest['send'] = (signal) => {
-    ahead.isRecorded = true;
-    return request.send(signal);
+function noteSent(
+  request: JournaledRequest,
+  ahead: TokenDraft | undefined,
+  noteLoss: (() => void) | undefined,
+): JournaledRequest {
+  if (ahead === undefined && noteLoss === undefined) return request;
+  const send: JournaledRequest['send'] = async (signal) => {
+    if (ahead !== undefined) ahead.isRecorded = true;
+    try {
+      const answer = await request.send(signal);
+      noteLoss?.();
+      return answer;
+    } catch (error) {
+      if (!isOfOneObject(error)) noteLoss?.();
+      throw error;
+    }
   };
   return { ...request, send };
 }
@@ -180,12 +220,12 @@ function asDeletion(change: AclChange): AclChange | undefined {
 async function endLiveTokens(
   change: AclChange,
   known: TokenDraft | undefined,
-  { key, cause, isAsPlanned = () => true }: AclApplication,
+  { key, cause, noteLoss, isAsPlanned = () => true }: Run,
   deps: AclDeps,
   signal: AbortSignal,
 ): Promise<ChangeEnd> {
   const { step } = change;
-  if (step.do !== 'end-tokens') return 'nothing';
+  if (step.do !== 'end-tokens') return 'done';
   const ended = await endTokens(
     {
       key,
@@ -194,11 +234,12 @@ async function endLiveTokens(
       filters: [step.by],
       longerThanSeconds: step.longerThanSeconds,
       isAsPlanned: () => isAsPlanned(change),
+      onEnding: noteLoss,
     },
     deps,
     signal,
   );
   // Its record is in doubt, and the write that leaves tokens was not sent: recovery would end those of later logins.
   if (ended === 0 && known?.isRecorded === false) await withdraw(key, [known.draft.id], deps);
-  return ended === 'stale' ? 'stale' : ended > 0 ? 'made' : 'nothing';
+  return ended === 'stale' ? 'stale' : 'done';
 }

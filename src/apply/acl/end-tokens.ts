@@ -22,6 +22,8 @@ export interface TokenEnding {
   /** Only those issued before this instant (milliseconds since the epoch). */
   readonly issuedBefore?: number;
   readonly isAsPlanned?: () => boolean;
+  /** Before each request that ends some. */
+  readonly onEnding?: () => void;
   /** The detail of the decision. */
   readonly detailOf?: (ended: number) => Promise<string>;
 }
@@ -41,7 +43,7 @@ export async function endTokens(
   deps: AclDeps,
   signal: AbortSignal,
 ): Promise<number | 'stale'> {
-  const { key, draft, isRecorded = false, isAsPlanned } = ending;
+  const { key, draft, isRecorded = false, isAsPlanned, onEnding } = ending;
   const { detailOf = (count: number) => endedTokensText(count, deps, signal) } = ending;
   const lists = liveTokens(ending, deps, signal);
   let list = await lists.next();
@@ -49,6 +51,7 @@ export async function endTokens(
   let ended = 0;
   const send = async (): Promise<WriteAnswer> => {
     for (; list.done !== true; list = await lists.next()) {
+      onEnding?.();
       const gone = await deps.consul.acl.deleteTokens(list.value, signal);
       noteEnded(gone, draft.reason, deps);
       ended += gone;

@@ -1,7 +1,6 @@
-import type { AclObject, AclSnapshot } from '../../model/acl.js';
-import { canonicalJson } from '../../model/canonical-json.js';
+import type { AclSnapshot } from '../../model/acl.js';
 import type { DraftDecision } from '../../model/decision.js';
-import { aclSubject, digestObject, nameOf } from '../../plan/acl/acl-change.js';
+import { digestObject } from '../../plan/acl/acl-change.js';
 import { policyOf } from '../../plan/mode.js';
 import type { KeyRecord } from '../../queue/journal.js';
 import { inFlightMs } from '../lost-answers.js';
@@ -9,7 +8,9 @@ import { type RecoveredTarget, recoverWrites } from '../recover-writes.js';
 import { INTERRUPTED } from '../settle.js';
 import { isAclSubject, parseAffectedTokens } from './acl-draft.js';
 import type { AclDeps } from './deps.js';
+import { isOfOtherOwner, settleDraftsOfOtherOwners } from './drafts-of-other-owners.js';
 import { countTokens, endedTokensText, endTokens, losingTokensText } from './end-tokens.js';
+import { objectsBySubject, observedIn } from './observed-acl.js';
 
 /** The drafts of ACL writes that a crash or a lost answer left open. */
 export function pendingAcl(record: Pick<KeyRecord, 'pending'>): readonly DraftDecision[] {
@@ -22,7 +23,8 @@ export function pendingAcl(record: Pick<KeyRecord, 'pending'>): readonly DraftDe
  * its time is over (`AclState.noteOnItsWay`).
  *
  * Tokens that a draft should end are ended now. In a mode that ends none, the reaper ends those that live too long, and the
- * next run in mode `enforce` the others, because no plan asks for them. Returns what the key has applied last.
+ * next run in mode `enforce` the others, because no plan asks for them. `actual` has no objects of an earlier owner, so those
+ * are read. Returns what the key has applied last.
  */
 export async function recoverPendingAcl(
   key: string,
@@ -32,7 +34,10 @@ export async function recoverPendingAcl(
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> {
   const removes = () => policyOf(deps.world.mapping).removes;
-  const all = pendingAcl(record);
+  const pendingOfAll = pendingAcl(record);
+  const foreign = pendingOfAll.filter((draft) => isOfOtherOwner(draft, deps));
+  if (foreign.length > 0) await settleDraftsOfOtherOwners(key, { ...record, pending: foreign }, deps, signal);
+  const all = pendingOfAll.filter((draft) => !foreign.includes(draft));
   const meant = removes() ? all.filter(({ resource }) => resource.kind === 'acl-token') : [];
   const left = removes() ? [] : all.filter(isOfNoPlan);
   const { mode } = deps.world.mapping;
@@ -41,12 +46,12 @@ export async function recoverPendingAcl(
       { subject, decision: id, mode },
       'tokens that an interrupted run should have ended stay valid until the mode is enforce',
     );
-  const existing = bySubject(actual);
-  const now = ({ subject }: DraftDecision) => existing.get(subject) ?? [];
+  const existing = objectsBySubject(actual);
+  const observed = observedIn(actual);
   const pending = all.filter((draft) => !meant.includes(draft) && !left.includes(draft));
   const target: RecoveredTarget = {
     find: (draft) => {
-      if (draft.resource.kind !== 'acl-token') return { isNow: (view) => isAsExpected(view, now(draft)) };
+      if (draft.resource.kind !== 'acl-token') return observed(draft);
       const detail = `scopemesh was interrupted before these tokens ended. In mode ${mode} they stay valid`;
       return { ...INTERRUPTED, detail };
     },
@@ -55,7 +60,7 @@ export async function recoverPendingAcl(
     rivalOf: ({ id }) => id,
     detailOf: (draft) => tokensDetail(draft, deps, signal),
     remember: (draft, outcome) => {
-      const [object] = now(draft);
+      const [object] = existing.get(draft.subject) ?? [];
       if (outcome === 'applied') return object === undefined ? null : digestObject(object);
       const nowMs = deps.clock.now();
       const lateMs = inFlightMs(draft, nowMs);
@@ -81,12 +86,6 @@ async function tokensDetail(
   return count === 0 ? undefined : losingTokensText(count, deps, signal);
 }
 
-function isAsExpected(expected: unknown, now: readonly AclObject[]): boolean {
-  if (expected === null || expected === undefined) return now.length === 0;
-  const text = canonicalJson(expected);
-  return now.some((object) => digestObject(object) === text);
-}
-
 /** Whether neither a plan nor the reaper would find the draft's tokens once the object is as desired. */
 function isOfNoPlan({ resource, before }: DraftDecision): boolean {
   const meant = resource.kind === 'acl-token' ? parseAffectedTokens(before) : undefined;
@@ -103,17 +102,4 @@ async function finishTokens(
   const { authMethod, role, longerThanSeconds } = parseAffectedTokens(draft.before) ?? {};
   const filters = authMethod !== undefined ? [{ authMethod }] : role !== undefined ? [{ role }] : [];
   await endTokens({ key, draft, isRecorded: true, filters, longerThanSeconds, isAsPlanned }, deps, signal);
-}
-
-function bySubject({ policies, roles, authMethods, bindingRules }: AclSnapshot) {
-  const found = new Map<string, AclObject[]>();
-  const add = (object: AclObject) => {
-    const subject = aclSubject(object.kind, ...nameOf(object));
-    found.set(subject, [...(found.get(subject) ?? []), object]);
-  };
-  for (const { object } of policies) add({ kind: 'acl-policy', object });
-  for (const { object } of roles) add({ kind: 'acl-role', object });
-  for (const { object } of authMethods) add({ kind: 'acl-auth-method', object });
-  for (const { object } of bindingRules) add({ kind: 'acl-binding-rule', object });
-  return found;
 }

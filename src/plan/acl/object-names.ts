@@ -7,6 +7,8 @@ import type { ClientId } from '../world.js';
 const NAME_LIMIT = 128;
 /** 160 bits, so that nobody can find two IDs with one hash. */
 const HASH_LENGTH = 40;
+/** The end of a name whose client ID is replaced by a hash. */
+const HASHED = new RegExp(`-_[0-9a-f]{${HASH_LENGTH}}$`);
 /** Readable for an operator; Consul itself allows more. */
 const DESCRIPTION_LIMIT = 512;
 
@@ -23,6 +25,11 @@ export function clientName(owner: string, { provider, clientId }: ClientId): str
 /** What the names of a provider's clients begin with, in lower case, if they have a hash. Only the hash follows. */
 export function hashedPrefix(owner: string, provider: string): string {
   return clientName(owner, { provider, clientId: '_' }).slice(0, -HASH_LENGTH).toLowerCase();
+}
+
+/** Whether a name ends with a hash in place of a client ID. */
+export function hasHash(name: string): boolean {
+  return HASHED.test(name);
 }
 
 /** The name without its hash. */

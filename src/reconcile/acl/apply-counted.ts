@@ -17,11 +17,10 @@ export async function applyCounted(
 ): Promise<'made' | 'stale'> {
   const { world, window, journal, keyValues, clock } = deps;
   const { key, cause } = application;
-  for (const subject of counted) window.reserveEdge(subject, clock.now());
-  if (counted.length > 0) await window.store(keyValues);
+  await window.reserveStored(counted, clock.now(), keyValues);
   const narrowed = (isMade: boolean) => {
     for (const subject of counted)
-      if (isMade) window.confirmEdge(subject);
+      if (isMade) window.countEdge(subject, clock.now());
       else window.releaseEdge(subject);
   };
   if ((await applyAcl({ ...application, narrowed }, deps, signal)) === 'stale') return 'stale';

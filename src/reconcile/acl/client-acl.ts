@@ -1,6 +1,7 @@
 import { isAclSubject } from '../../apply/acl/acl-draft.js';
 import { isAclActive } from '../../apply/acl/acl-state.js';
 import { isAbandoned } from '../../apply/acl/key-fetches.js';
+import { readLeftDrafts, settleLeftDrafts } from '../../apply/acl/left-drafts.js';
 import { tolerateDenied } from '../../apply/acl/tolerate-denied.js';
 import { causeOf, grantReasonOf } from '../../apply/decision-drafts.js';
 import { recordHolds } from '../../apply/record-holds.js';
@@ -78,7 +79,11 @@ async function reconcile(
 ): Promise<ClientAclResult> {
   const { world, acl, window, clock } = deps;
   const record = await deps.journal.read(key);
-  const { actual, lastApplied } = await readSettled(id, key, record, isListed(job, deps), deps, signal);
+  const left = await readLeftDrafts(id, deps);
+  const isRead = left === undefined && isListed(job, deps);
+  const { actual, ...own } = await readSettled(id, key, record, isRead, deps, signal);
+  const lastApplied =
+    left === undefined ? own.lastApplied : await settleLeftDrafts(left, id, actual, deps, signal);
 
   const now = clock.now();
   const { plansNarrowing } = policyOf(world.mapping);

@@ -1,5 +1,7 @@
 import { type AclApplication, applyAcl } from '../../apply/acl/apply-acl.js';
+import { endDraftsOfOtherOwners } from '../../apply/acl/drafts-of-other-owners.js';
 import { endHoldsOfOtherOwners } from '../../apply/acl/end-holds-of-other-owners.js';
+import { forgetGone, writersOfAcl } from '../../apply/acl/forget-removed.js';
 import { recoverPendingAcl } from '../../apply/acl/recover-pending-acl.js';
 import { isOfOneObject } from '../../apply/acl/refusals.js';
 import { recordHolds } from '../../apply/record-holds.js';
@@ -39,14 +41,17 @@ export async function removeLeft(
     failures.push(outcome.reason);
     return undefined;
   };
+  const writers = await writersOfAcl(deps);
   const snapshot = acl.cache.snapshot(acl.cache.owned.keys(), acl.cache.policies.keys());
   const record = await journal.read(key);
-  const { holds } = await journal.overview();
+  const { holds, pendingKeys } = await journal.overview();
   await endHoldsOfOtherOwners(holds, cause, deps);
+  await attempt(() => endDraftsOfOtherOwners(pendingKeys, deps, signal));
   const recovered = await attempt(() => recoverPendingAcl(key, record, snapshot, deps, signal));
-  const left: Left = { key, cause, lastApplied: recovered ?? record.lastApplied, attempt };
+  const left: Left = { key, cause, lastApplied: recovered ?? record.lastApplied, attempt, writers };
   const first = await removeOrphans(left, holds, (subject) => !isPolicy(subject), deps, signal);
   const last = await removeUnlinked(plans, left, deps, signal);
+  await attempt(() => forgetGone(writers, deps));
   if (first.isStale || last.isOutdated) deps.askForSweep();
   const refusals = failures.filter(isOfOneObject);
   if (refusals.length < failures.length) throw failures.find((error) => !isOfOneObject(error));

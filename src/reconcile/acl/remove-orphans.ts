@@ -1,5 +1,5 @@
 import { type AclApplication, applyAcl } from '../../apply/acl/apply-acl.js';
-import { forgetRemoved, writersOfAcl } from '../../apply/acl/forget-removed.js';
+import { forgetRemoved, type Writers } from '../../apply/acl/forget-removed.js';
 import { recordHolds } from '../../apply/record-holds.js';
 import { forgetRulings } from '../../operator/approvals.js';
 import { guard } from '../../plan/guards/guards.js';
@@ -14,6 +14,7 @@ import { settleClientAcl } from './read-client-acl.js';
 export interface Left extends Pick<AclApplication, 'key' | 'cause' | 'lastApplied'> {
   /** Runs the removal of one object or client. Its failure is kept for the end. */
   readonly attempt: <T>(work: () => Promise<T>) => Promise<T | undefined>;
+  readonly writers: Writers;
 }
 
 export interface LeftEnd {
@@ -26,7 +27,7 @@ export interface LeftEnd {
  * `recorded`: the holds of all keys.
  */
 export async function removeOrphans(
-  { attempt, ...left }: Left,
+  { attempt, writers, ...left }: Left,
   recorded: readonly (Pick<Hold, 'subject' | 'reason'> & { readonly key: string })[],
   isConcerned: (subject: string) => boolean,
   deps: AclSweepDeps,
@@ -49,19 +50,15 @@ export async function removeOrphans(
   if (changes.length === 0) return { holds: holds.length, isStale: false };
   // All count at once, whatever becomes of them: while some are removed, no plan of the fleet has those any more. The count
   // of one whose client is back stays too: its own job may have counted the same loss since.
-  for (const subject of counted) {
-    window.reserveEdge(subject, clock.now());
-    window.confirmEdge(subject);
-  }
-  await window.store(deps.keyValues);
+  await window.reserveStored(counted, clock.now(), deps.keyValues);
+  for (const subject of counted) window.countEdge(subject, clock.now());
   // The client of one may be read meanwhile.
   const isAsPlanned: AclApplication['isAsPlanned'] = (change) => isPlanned(change) && kind.isStill(change);
   const made = new Set<string>();
-  const writers = writersOfAcl(deps.world);
   let isStale = false;
   for (const orphan of kind.byOrphan(changes)) {
     const { subject, name } = orphan;
-    const writer = writers.get(subject);
+    const writer = writers.get(name);
     const remove = async () => {
       // A removal by its job without an answer may have been made: made again, it would have two decisions.
       if (writer !== undefined) await attempt(() => settleClientAcl(writer, deps, signal));

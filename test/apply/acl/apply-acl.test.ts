@@ -254,11 +254,13 @@ describe('the caller hears that everything is narrowed', () => {
     expect(await lines([narrowRole(), tokens], failing, [aclToken('live')])).toContain('narrowed true');
   });
 
-  it('never where nothing narrows', async () => {
+  it('at the end where nothing narrows', async () => {
     expect(await lines([gain.create(method()), removePolicy()])).toEqual([
       `create ${WEB}`,
       `delete acl-policy-${POLICY}`,
+      'narrowed false',
     ]);
+    expect(await lines([])).toEqual(['narrowed false']);
   });
 });
 

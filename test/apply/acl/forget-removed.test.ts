@@ -1,78 +1,152 @@
-import { describe, expect, it, vi } from 'vitest';
-import { forgetRemoved, writersOfAcl } from '../../../src/apply/acl/forget-removed.js';
-import { clientKey, formatKey, leftObjectsKey, providerKey } from '../../../src/model/key.js';
-import { AclCache } from '../../../src/state/acl-cache.js';
-import { scopesKey } from '../../../src/state/plan-client-acl.js';
-import { WorldState } from '../../../src/state/world-state.js';
-import { mapping, SETTINGS } from '../../plan/scene.js';
-import { idOf, role, WEB } from './memory-acl.js';
+import { describe, expect, it } from 'vitest';
+import { forgetGone, writersOfAcl } from '../../../src/apply/acl/forget-removed.js';
+import { clientKey, formatKey } from '../../../src/model/key.js';
+import type { KeyRecord } from '../../../src/queue/journal.js';
+import { readAllAcl } from '../../../src/read/read-acl.js';
+import { restoreRecords } from '../../../src/reconcile/restore.js';
+import type { AclWorld } from '../../reconcile/acl/acl-world.js';
+import { long, orphanedWorld } from '../../reconcile/acl/orphaned-world.js';
+import { NEVER } from '../apply-rig.js';
+import { failed } from './memory-acl.js';
 
-const WRITER = { provider: 'main', clientId: 'web' };
-const KEY = formatKey(clientKey('main', 'web'));
-const ROLE = `acl-role/${WEB}`;
-const ACL = new Map([
-  [ROLE, 'digest'],
-  [scopesKey(ROLE), '["config:read"]'],
-]);
-const CLAIM = 'claim/main/web/web';
+const KEY = formatKey(clientKey('main', long(1)));
+const down = failed('ERR_QUEUE_UNREACHABLE');
 
-function worldOf(records: Readonly<Record<string, ReadonlyMap<string, string>>>): WorldState {
-  const world = new WorldState(mapping(), SETTINGS);
-  for (const [key, written] of Object.entries(records)) world.rememberWritten(key, written);
-  return world;
+const forget = async ({ job }: AclWorld) => forgetGone(await writersOfAcl(job), job);
+
+async function removing({ isComplete = true } = {}) {
+  const orphans = await orphanedWorld(10, 1);
+  const { it: world } = orphans;
+  if (isComplete) await readAllAcl(world.job, NEVER);
+  const { journal } = world.job;
+  return {
+    ...orphans,
+    record: () => journal.read(KEY),
+    /** The reasons of what the client gains when it comes back. */
+    gained: async () => {
+      world.putClients(...orphans.clients);
+      world.forget();
+      await orphans.run(1);
+      return [...new Set(world.decided().map(({ reason }) => reason))];
+    },
+    /** The journal gives no such answer for the client's key. Call the result to end that. */
+    failing(what: 'read' | 'settle', isMeant: (world: AclWorld) => boolean = () => true) {
+      const answer = async <T>(key: string, work: () => Promise<T>): Promise<T> => {
+        if (key === KEY && isMeant(world)) throw down;
+        return work();
+      };
+      const { read, settle } = journal;
+      Object.assign(world.job, {
+        journal:
+          what === 'read'
+            ? { ...journal, read: (key: string) => answer(key, () => read(key)) }
+            : {
+                ...journal,
+                settle: (...args: Parameters<typeof settle>) => answer(args[0], () => settle(...args)),
+              },
+      });
+      return () => Object.assign(world.job, { journal });
+    },
+  };
 }
 
-describe('the client that wrote ACL objects', () => {
-  it('is found by the role whose scopes it recorded, once', () => {
-    expect(writersOfAcl(worldOf({ [KEY]: ACL }))).toEqual(new Map([[ROLE, WRITER]]));
+describe('what the job of a client wrote and the comparison removed', () => {
+  it('is forgotten also if the job failed before it remembered what it wrote', async () => {
+    const { it: world, remove, run, gained, failing, clients } = await removing();
+    await remove();
+    world.putClients(...clients);
+    const heal = failing('read', ({ objects }) => objects.size > 1);
+    await expect(run(1)).rejects.toThrow(down);
+    heal();
+    world.putClients();
+    await readAllAcl(world.job, NEVER);
+    await remove();
+    expect(await gained()).toEqual(['ScopeGranted']);
   });
 
-  it('is found by nothing else that is recorded', () => {
-    const others = new Map([
-      [CLAIM, 'x'],
-      [scopesKey(CLAIM), '[]'],
-      [`${scopesKey('')} acl`, '[]'],
-      [ROLE, 'digest'],
-    ]);
-    expect(writersOfAcl(worldOf({ [KEY]: others }))).toEqual(new Map());
+  it('is forgotten by the next comparison if the record of that failed', async () => {
+    const { remove, roles, record, gained, failing } = await removing();
+    const heal = failing('settle');
+    await expect(remove()).rejects.toThrow(down);
+    heal();
+    expect([roles(), (await record()).lastApplied.size > 0]).toEqual([[], true]);
+    await remove();
+    expect((await record()).lastApplied.size).toBe(0);
+    expect(await gained()).toEqual(['ScopeGranted']);
   });
 
-  it('is nobody if the record is not of a client by its client ID', () => {
-    const internal = formatKey({ kind: 'client', provider: 'main', by: 'internalId', value: '1' });
-    const keys = [internal, formatKey(providerKey('main')), leftObjectsKey('pay')];
-    for (const key of keys) expect(writersOfAcl(worldOf({ [key]: ACL }))).toEqual(new Map());
-  });
-});
-
-describe('what a client wrote and the complete comparison removed', () => {
-  function rig() {
-    const world = worldOf({ [KEY]: new Map([...ACL, [CLAIM, 'x']]) });
-    const settle = vi.fn(async () => {});
-    const cache = new AclCache();
-    return { world, settle, cache, deps: { world, acl: { cache }, journal: { settle } } };
-  }
-
-  it('is forgotten in the journal and in memory, and nothing else of the client', async () => {
-    const { world, settle, deps } = rig();
-    await forgetRemoved(WEB, WRITER, deps);
-    const gone = new Map([...ACL.keys()].map((subject) => [subject, null]));
-    expect(settle.mock.calls).toEqual([[KEY, [], { lastApplied: gone }]]);
-    expect(world.records.of(KEY)).toEqual(new Map([[CLAIM, 'x']]));
+  it('is forgotten by the comparison after a crash', async () => {
+    const { it: world, remove, gained, failing } = await removing();
+    const heal = failing('settle');
+    await expect(remove()).rejects.toThrow(down);
+    heal();
+    world.world.rememberWritten(KEY, new Map());
+    await restoreRecords(world.job);
+    await remove();
+    expect(await gained()).toEqual(['ScopeGranted']);
   });
 
-  it('stays while an object with the name exists', async () => {
-    const { world, settle, cache, deps } = rig();
-    const object = role();
-    cache.wrote(object, { ...object, id: idOf(object), isAltered: false, modifyIndex: 1 }, 1);
-    await forgetRemoved(WEB, WRITER, deps);
-    expect(settle).not.toHaveBeenCalled();
-    expect(world.records.of(KEY).size).toBe(3);
+  it('is remembered while the client is known, may be known, or has an object', async () => {
+    const { it: world, remove, clients, record, gained, failing } = await removing();
+    const before = (await record()).lastApplied;
+    await forget(world);
+    expect((await record()).lastApplied).toEqual(before);
+    const heal = failing('settle');
+    await expect(remove()).rejects.toThrow(down);
+    heal();
+    world.world.forgetDirectory('main');
+    await forget(world);
+    expect((await record()).lastApplied.size).toBeGreaterThan(0);
+    world.putClients(...clients);
+    await forget(world);
+    expect(await gained()).toEqual(['DriftCorrected']);
   });
 
-  it('is nothing if nobody here wrote it', async () => {
-    const { world, settle, deps } = rig();
-    await forgetRemoved(WEB, undefined, deps);
-    expect(settle).not.toHaveBeenCalled();
-    expect(world.records.of(KEY).size).toBe(3);
+  it('is remembered while the objects in Consul are not read completely', async () => {
+    const { it: world, remove, record, failing } = await removing({ isComplete: false });
+    const heal = failing('settle');
+    await expect(remove()).rejects.toThrow(down);
+    heal();
+    expect(world.job.acl.cache.isComplete).toBe(false);
+    await forget(world);
+    expect((await record()).lastApplied.size).toBeGreaterThan(0);
+  });
+
+  it('is remembered where the client comes back while its job has the turn', async () => {
+    const { it: world, remove, clients, record, subject, failing } = await removing();
+    const heal = failing('settle');
+    await expect(remove()).rejects.toThrow(down);
+    heal();
+    const name = subject(1).slice('acl-role/'.length);
+    let forgetting: Promise<void> | undefined;
+    await world.job.acl.objectsMutex.run(name, async () => {
+      forgetting = forget(world);
+      await new Promise(setImmediate);
+      world.putClients(...clients);
+    });
+    await forgetting;
+    expect((await record()).lastApplied.size).toBeGreaterThan(0);
+  });
+
+  it('is found among many records without a wait of other work for all of them', async () => {
+    const { it: world } = await removing();
+    const { journal } = world.job;
+    const known = await journal.readAll();
+    const empty: KeyRecord = { pending: [], lastApplied: new Map(), holds: new Map() };
+    const many = Array.from({ length: 1_000 }, (_, at) => [`client/main/c${at}`, empty] as const);
+    let isOtherDone = false;
+    setImmediate(() => {
+      isOtherDone = true;
+    });
+    const readAll = async () => new Map([...many, ...known]);
+    const writers = await writersOfAcl({ world: world.world, journal: { readAll } });
+    expect([[...writers.values()], isOtherDone]).toEqual([[{ provider: 'main', clientId: long(1) }], true]);
+    isOtherDone = false;
+    setImmediate(() => {
+      isOtherDone = true;
+    });
+    const id = { provider: 'main', clientId: long(1) };
+    await forgetGone(new Map(many.map(([name]) => [name, id])), world.job);
+    expect(isOtherDone).toBe(true);
   });
 });

@@ -282,6 +282,19 @@ describe('removals of one edge whose answers were lost', () => {
     expect(deps.window.used(NOW)).toBe(1);
   });
 
+  test('count if one arrives after its failure could not be settled', async () => {
+    const { deps, record } = rigOf([removal('first', OVER_MS)]);
+    deps.window.reserveEdge(subject, NOW);
+    const failing = {
+      ...deps,
+      journal: { ...deps.journal, settle: () => Promise.reject(new Error('down')) },
+    };
+    await expect(recoverPending(KEY, record, at(AT, entryOf('web')), failing)).rejects.toThrow('down');
+    expect(deps.window.underWay(NOW)).toBe(1);
+    await recoverPending(KEY, record, at(8, entry('orders')), deps);
+    expect(deps.window.used(NOW)).toBe(1);
+  });
+
   test('count if the first failed before the second was made', async () => {
     const { deps, record } = rigOf([removal('first', OVER_MS), removal('second', 10_000)]);
     deps.window.reserveEdge(subject, NOW);

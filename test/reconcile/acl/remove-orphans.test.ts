@@ -198,6 +198,31 @@ describe('the removal of one unknown client’s objects', () => {
     expect([roles(), world.tokens.length]).toEqual([[], 1]);
   });
 
+  it('does not count where the count cannot be stored, and nothing is removed', async () => {
+    const { it: world, remove, roles } = await orphanedWorld(3, 3);
+    const { keyValues } = world.job;
+    const set = () => Promise.reject(failed('ERR_QUEUE_UNREACHABLE'));
+    Object.assign(world.job, { keyValues: { ...keyValues, set } });
+    await expect(remove()).rejects.toThrow();
+    const { window } = world.job;
+    expect([roles().length, window.used(world.nowMs), window.underWay(world.nowMs)]).toEqual([3, 0, 0]);
+    Object.assign(world.job, { keyValues });
+    await remove();
+    expect([roles().length, window.used(world.nowMs)]).toEqual([0, 3]);
+  });
+
+  it('counts although the job of its client gives its own count back meanwhile', async () => {
+    const { it: world, remove, subject, roles } = await orphanedWorld(1, 1);
+    const { keyValues, window } = world.job;
+    const set: typeof keyValues.set = async (name, value) => {
+      await keyValues.set(name, value);
+      window.releaseEdge(subject(1));
+    };
+    Object.assign(world.job, { keyValues: { ...keyValues, set } });
+    await remove();
+    expect([roles(), window.used(world.nowMs)]).toEqual([[], 1]);
+  });
+
   it('counts although its client is back, whose job may have counted the same loss', async () => {
     const { it: world, remove, clients } = await orphanedWorld(3, 3);
     world.before = async (line) => {

@@ -240,6 +240,21 @@ describe('an order about a disabled client', () => {
     expect(world.clientBlock(id)).toBe(closure);
   });
 
+  test('is not counted where the count cannot be stored, however often it is tried again', async () => {
+    const world = worldWithTwo();
+    const { deps } = depsOf(world, {});
+    const failing = { ...deps.keyValues, set: () => Promise.reject(UNREACHABLE) };
+    const close = (keyValues = failing) =>
+      blockUnconfirmed(
+        { provider: 'main', clientId: 'web' },
+        ordered('client-disabled', 'web', -5_000),
+        'ERR_DIRECTORY_UNREACHABLE',
+        { ...deps, keyValues },
+      );
+    for (let attempt = 1; attempt <= 3; attempt++) await expect(close()).rejects.toThrow(UNREACHABLE);
+    expect(deps.window.used(NOW)).toBe(0);
+  });
+
   test('waits while inferred removals up to the limit are under way, and after them', async () => {
     const world = worldWithTwo();
     world.setMapping({ ...world.mapping, maxRevocations: { percent: 0, atLeast: 1, windowMs: 1_000 } });
@@ -253,7 +268,7 @@ describe('an order about a disabled client', () => {
     deps.window.confirmEdge(api);
     expect(await close()).toBe(false);
     expect(world.clientBlock(id)).toBeUndefined();
-    deps.window.releaseEdge(api);
+    deps.window.restore('[]');
     expect(await close()).toBe(true);
     expect(deps.window.used(NOW)).toBe(1);
   });
