@@ -159,6 +159,22 @@ describe('apply', () => {
     expect(await mesh.access('billing')).toEqual({ bot: 'allow' });
   });
 
+  it('reports a client that cannot be read once, and its end', async () => {
+    const bad = { clientId: 'bad', scopes: null };
+    const reports = async (): Promise<readonly string[]> => {
+      await cli.run(['apply', '--yes']);
+      const { out } = await cli.run(['decisions', 'list', '--json', '--subject', 'client/main/bad']);
+      const lines = out.split('\n').filter((line) => line !== '');
+      return lines.map((line) => `${JSON.parse(line).type} ${JSON.parse(line).data.reason}`);
+    };
+    cli.brokenIdp(JSON.stringify({ clients: [web, bot, bad] }));
+    const held = ['dev.scopemesh.client.held ClientUnreadable'];
+    expect(await reports()).toEqual(held);
+    expect(await reports()).toEqual(held);
+    cli.brokenIdp(JSON.stringify({ clients: [web, bot, { ...bad, scopes: [] }] }));
+    expect(await reports()).toEqual([...held, 'dev.scopemesh.client.released HoldEnded']);
+  });
+
   it('writes nothing in mode observe and exits 3', async () => {
     cli.configure({ mode: 'observe' });
     expect((await cli.run(['apply', '--yes'])).status).toBe(3);
