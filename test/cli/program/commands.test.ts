@@ -177,7 +177,25 @@ describe('apply', () => {
 
   it('writes nothing in mode observe and exits 3', async () => {
     cli.configure({ mode: 'observe' });
-    expect((await cli.run(['apply', '--yes'])).status).toBe(3);
+    const { status, out } = await cli.run(['apply', '--yes']);
+    expect(status).toBe(3);
+    expect(await mesh.access('orders')).toBeUndefined();
+    // As `plan` does, it shows what `enforce` would make.
+    expect(out).toBe(
+      `${(await cli.run(['plan'])).out
+        .split('\n')
+        .slice(0, out.split('\n').length - 1)
+        .join('\n')}\n`,
+    );
+    expect(out).toMatch(/^Plan: 2 to open \(mode observe: not written\), 0 held\.$/m);
+    const { json } = await cli.run(['apply', '--json']);
+    const { json: planned } = await cli.run(['plan', '--json']);
+    expect(json()).toMatchObject({
+      isWritten: false,
+      changes: planned().changes,
+      holds: [],
+      summary: { open: 2, applied: 0 },
+    });
     expect(await mesh.access('orders')).toBeUndefined();
   });
 
