@@ -20,7 +20,7 @@ function fromIssue(issue: Issue, prefix: ConfigPath, root: unknown, schema: z.co
   }
   if (issue.code !== 'invalid_key' && value === undefined) {
     const at = typeof path.at(-1) === 'number' ? 'value' : 'key';
-    return [finding(path, 'is missing; add the key', at)];
+    return [finding(path, `is missing; add the key${choiceOf(issue)}`, at)];
   }
   if (issue.code === 'invalid_key') {
     return issue.issues.map((inner) => finding(path, ownWords(inner.message) ?? 'is not a valid key', 'key'));
@@ -31,6 +31,14 @@ function fromIssue(issue: Issue, prefix: ConfigPath, root: unknown, schema: z.co
   if (issue.code === 'invalid_type') return [finding(path, wrongType(issue.expected, value))];
   if (issue.code === 'invalid_value') return [finding(path, oneOf(issue.values.map(String), value))];
   return [finding(path, 'is not valid; see the documentation of this key')];
+}
+
+/** The values that a missing key may have, if they are a short list. */
+function choiceOf(issue: Issue): string {
+  const values =
+    issue.code === 'invalid_value' ? issue.values : 'options' in issue ? issue.options : undefined;
+  if (!Array.isArray(values) || values.length === 0) return '';
+  return ` with ${values.length === 1 ? '' : 'one of '}${values.map(String).join(', ')}`;
 }
 
 /** The issues of the branch that fits the value best: the one with its outer type or form. */

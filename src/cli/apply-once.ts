@@ -2,7 +2,7 @@ import { isAclSubject } from '../apply/acl/acl-draft.js';
 import { isAclActive } from '../apply/acl/acl-state.js';
 import { messageOf } from '../errors.js';
 import type { Cause } from '../model/cause.js';
-import { clientKey, formatKey, type Key, parseKey, providerKey } from '../model/key.js';
+import { clientKey, directoryKey, formatKey, type Key, parseKey, providerKey } from '../model/key.js';
 import type { Job } from '../model/trigger.js';
 import { claimChangeText } from '../plan/claim-changes.js';
 import { type DestinationKey, destinationsOf, losingNames } from '../plan/destinations-of-plan.js';
@@ -17,6 +17,7 @@ import type { FleetPlan } from '../reconcile/fleet-plan.js';
 import { providerOfChange } from '../reconcile/jwt-provider-plans.js';
 import { reconcileJwtProvider } from '../reconcile/jwt-providers.js';
 import { settleClaims } from '../reconcile/settle-claims.js';
+import { reportUnreadable } from '../reconcile/unreadable.js';
 import { clientsOf } from '../state/client-claims.js';
 
 /** A key that could not be applied, and why. */
@@ -67,7 +68,9 @@ export async function applyOnce(
   const logins = [...plan.acl.clients, ...(await othersHeld(plan.acl.clients, deps))];
   // The jwt-provider of a provider is written before the intentions that need it, and removed after them.
   const users = new Set(plan.jwtProviders.flatMap((change) => providerOfChange(change) ?? []));
-  const all = clients.length + logins.length + people.length + destinations.length + 1 + 2 * users.size;
+  const directories = deps.world.mapping.providers.filter((name) => deps.world.hasDirectory(name));
+  const jobs = clients.length + logins.length + people.length + destinations.length + directories.length;
+  const all = jobs + 1 + 2 * users.size;
   let done = 0;
   const attempt = async (key: string, work: () => Promise<unknown>) => {
     signal.throwIfAborted();
@@ -127,6 +130,8 @@ export async function applyOnce(
     if (isStale) throw new Error(KEEPS_CHANGING);
   });
   await applyJwtProviders();
+  for (const name of directories)
+    await attempt(formatKey(directoryKey(name)), () => reportUnreadable(name, cause, deps));
   if (deps.space.isLow()) failures.push({ key: 'state.directory', error: STORE_LOW });
   return failures;
 }

@@ -1,6 +1,7 @@
 import type { Trail } from '../decisions/trail.js';
 import { configError, type SyncError } from '../errors.js';
 import type { ServiceName } from '../model/intention.js';
+import type { ClaimStatus } from '../plan/claim-status.js';
 import { intentionSubject } from '../plan/plan.js';
 import { type ClientId, clientText } from '../plan/world.js';
 import type { WorldState } from '../state/world-state.js';
@@ -33,16 +34,18 @@ export async function blastNow(
   trail: Trail | undefined,
   now: number,
 ): Promise<BlastView> {
-  const { client, starts } = startsNow(name, world, now);
+  const { owner, protectedServices } = world.mapping;
+  const services = (world.catalog?.services ?? []).map((each) => each.name);
+  const edgesOf = (client: ClientId | undefined) =>
+    meshEdges({ owner, entries: world.entries, services, client });
+  const { client, starts } = startsNow(name, world, now, edgesOf);
   const [first] = starts;
   if (first === undefined) throw noSuchName(name);
   const clock = new Date(now).toISOString();
   const at = trail === undefined ? clock : await nowIn(trail, clock);
   const extent = await trail?.extent();
   const isBehind = extent?.index?.isBehind === true;
-  const { owner, protectedServices } = world.mapping;
-  const services = (world.catalog?.services ?? []).map((each) => each.name);
-  const edgesFrom = meshEdges({ owner, entries: world.entries, services, client });
+  const edgesFrom = edgesOf(client);
   const cited = async (edge: ReachEdge): Promise<ReachEdge> => {
     // An index that is behind has older decisions, which did not open what is there now.
     if (trail === undefined || isBehind || edge.writer === 'foreign') return edge;
@@ -114,14 +117,21 @@ export async function blastAt(
   };
 }
 
-/** The services of a client, by their claims and by the edges it has; or the service itself with the client it claims. */
+/**
+ * The services of a client, by their claims that may count and by the edges it has; or the service itself with the client it
+ * claims.
+ */
 function startsNow(
   name: string,
   world: WorldState,
   now: number,
+  edgesOf: (client: ClientId) => ReturnType<typeof meshEdges>,
 ): { readonly client: ClientId | undefined; readonly starts: readonly ServiceName[] } {
+  // A claim that does not count may still have edges, whose removal is held.
+  const mayCount = ({ kind, client, service }: Exclude<ClaimStatus, { kind: 'none' }>) =>
+    kind !== 'refused' || edgesOf(client)(service).some(({ endsAtQuarantine }) => endsAtQuarantine);
   const claims = [...world.claimStatuses(now).values()].flatMap((claim) =>
-    claim.kind === 'none' ? [] : [claim],
+    claim.kind === 'none' || !mayCount(claim) ? [] : [claim],
   );
   for (const { provider, id } of readingsOf(name)) {
     const claim = claims.find(

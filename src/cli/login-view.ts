@@ -1,5 +1,6 @@
 import { SyncError } from '../errors.js';
 import type { ClassifiedKind } from '../model/actor.js';
+import type { Mapping } from '../model/rule.js';
 import { type Proof, proofOf } from '../plan/acl/desired-client.js';
 import { createPowers, powerText } from '../plan/acl/token-power.js';
 import type { Hold } from '../plan/plan.js';
@@ -7,6 +8,7 @@ import type { ClientBlock, ClientId } from '../plan/world.js';
 import type { ReconcilerDeps } from '../reconcile/deps.js';
 import { type ClientLogin, clientLogin } from '../state/client-logins.js';
 import { holdView } from './plan-view.js';
+import { clientClaims, type TokenClaim } from './token-claims.js';
 
 /** What an OAuth client may do with Consul by its own token. */
 export interface LoginView {
@@ -34,6 +36,8 @@ export interface LoginTerms {
   readonly audiences: readonly string[];
   readonly maxTokenTtlSeconds: number;
   readonly proof: Proof;
+  /** What the access token must have. */
+  readonly tokenClaims: readonly TokenClaim[];
   readonly serviceIdentities: readonly string[];
   /** Those of them as which no instance is registered: the client alone names them. */
   readonly unregisteredServices: readonly string[];
@@ -43,13 +47,18 @@ export interface LoginTerms {
 }
 
 /** The planned login, beside the present one. */
-export function toLoginView({ client, login, clientBlock, standingTtlSeconds }: ClientLogin): LoginView {
+export function toLoginView(
+  { client, login, clientBlock, standingTtlSeconds }: ClientLogin,
+  { acl }: Pick<Mapping, 'acl'>,
+): LoginView {
   const { provider, clientId } = client;
   const { desired, actorKind, limited, namedServices, holds } = login;
   const [method] = desired.authMethods;
   const barred: LoginView['barred'] = client.enabled ? clientBlock : 'disabled';
   const view = { client: { provider, clientId, actorKind }, barred, limited, holds, standingTtlSeconds };
   if (method === undefined) return { ...view, login: undefined };
+  const proof = proofOf(method);
+  const loginProvider = acl.providers.get(provider);
   const serviceIdentities = desired.roles.flatMap((role) => role.serviceIdentities);
   const stored = desired.policies.map((object) => ({
     id: object.name,
@@ -72,7 +81,8 @@ export function toLoginView({ client, login, clientBlock, standingTtlSeconds }: 
       role: desired.roles[0]?.name ?? method.name,
       audiences: method.config.boundAudiences,
       maxTokenTtlSeconds: method.maxTokenTtlSeconds,
-      proof: proofOf(method),
+      proof,
+      tokenClaims: loginProvider === undefined ? [] : clientClaims(loginProvider, clientId, actorKind, proof),
       serviceIdentities,
       unregisteredServices: namedServices,
       policies: desired.policies.map(({ name, rules }) => ({ name, rules })),
@@ -94,7 +104,7 @@ export function readLogin(
     throw new SyncError('ERR_DIRECTORY_INCOMPLETE', message, { retriable: true });
   }
   const found = clientLogin(known, id, now);
-  return found && toLoginView(found);
+  return found && toLoginView(found, world.mapping);
 }
 
 /** The command to log in with. The file holds the OAuth access token. */

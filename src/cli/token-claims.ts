@@ -1,11 +1,14 @@
+import type { ClassifiedKind } from '../model/actor.js';
 import type { ClaimPath, GroupRules, LoginProvider } from '../model/login.js';
+import type { Proof } from '../plan/acl/desired-client.js';
 import { groupInToken } from '../plan/acl/desired-people.js';
+import { expectedValue } from '../plan/acl/login.js';
 
-/** A condition on the access token with which a person logs in to Consul. */
+/** A condition on the access token with which a client or a person logs in to Consul. */
 export interface TokenClaim {
   /** The claim's name; the names on the way to it are joined by dots. */
   readonly claim: string;
-  readonly must: 'equal' | 'contain' | 'be absent' | 'be absent or contain';
+  readonly must: 'equal' | 'be present and not equal' | 'contain' | 'be absent' | 'be absent or contain';
   /** Null if the claim must be absent. */
   readonly value: string | null;
 }
@@ -25,6 +28,44 @@ export function personClaims(provider: LoginProvider, subject: string): readonly
       : [{ claim: nameOf(person.claim), must: 'equal' as const, value: person.equals }]),
     { claim: 'act', must: 'be absent', value: null },
   ];
+}
+
+/**
+ * What the auth method and the binding rule of a client check, besides the signature and `exp`. `plan/acl/desired-client.ts`
+ * writes the selector.
+ */
+export function clientClaims(
+  provider: LoginProvider,
+  clientId: string,
+  actorKind: ClassifiedKind,
+  proof: Proof,
+): readonly TokenClaim[] {
+  const { issuer, audience, claims, ownToken, person } = provider;
+  const equal = (path: ClaimPath, value: string): TokenClaim => ({
+    claim: nameOf(path),
+    must: 'equal',
+    value,
+  });
+  const holds = (claim: string, value: string): TokenClaim => ({
+    claim,
+    must: 'be absent or contain',
+    value,
+  });
+  const conditions: TokenClaim[] = [
+    { claim: 'iss', must: 'equal', value: issuer },
+    { claim: 'aud', must: 'contain', value: audience ?? '' },
+    equal(claims.client, clientId),
+  ];
+  if (proof === 'own' && ownToken !== undefined)
+    conditions.push(equal(ownToken.claim, expectedValue(ownToken, clientId)));
+  if (proof === 'delegated')
+    conditions.push(
+      equal(['act', 'sub'], clientId),
+      { claim: nameOf(claims.subject), must: 'be present and not equal', value: clientId },
+      ...(actorKind === 'agent' ? [holds('act.sub_profile', 'ai_agent')] : []),
+      person === undefined ? holds('sub_profile', 'user') : equal(person.claim, person.equals),
+    );
+  return conditions;
 }
 
 /** What the token of a member must have for one group. */

@@ -1,8 +1,11 @@
 import { expect, it } from 'vitest';
 import { toMapping } from '../../config/mapping-revision.js';
-import { claimText, groupClaim, groupHint, personClaims } from '../../src/cli/token-claims.js';
+import { claimText, clientClaims, groupClaim, groupHint, personClaims } from '../../src/cli/token-claims.js';
+import { TOKEN_SHAPES } from '../../src/model/login.js';
 import { desiredPeople } from '../../src/plan/acl/desired-people.js';
 import { loadText } from '../config/load-text.js';
+import { client, desire, loginProvider, mapping } from '../plan/acl/acl-scene.js';
+import { admits } from '../plan/acl/selector-model.js';
 
 const config = async (kind: string, group: string) => {
   const loaded = await loadText(`
@@ -53,4 +56,61 @@ it('says what Keycloak writes for a top-level group, and nothing if there is no 
   expect(groupHint('keycloak', rule)).toContain('writes "/platform-oncall" while "Full group path" is on');
   expect(groupHint('oidc', rule)).toBeUndefined();
   expect(groupHint('keycloak', { ...rule, group: '/ops/oncall' })).toBeUndefined();
+});
+
+const providerOf = (kind: keyof typeof TOKEN_SHAPES) => {
+  const { client: claim, subject, ownToken, ...shape } = TOKEN_SHAPES[kind];
+  const claims = { client: claim, subject, groups: ['groups'] };
+  return loginProvider({ claims, ownToken, person: 'person' in shape ? shape.person : undefined });
+};
+
+it.each([
+  ['oidc', ['client_id must equal "web"', 'sub must equal "web"']],
+  ['keycloak', ['azp must equal "web"', 'client_id must equal "web"']],
+  ['okta', ['cid must equal "web"', 'sub must equal "web"']],
+  ['auth0', ['azp must equal "web"', 'sub must equal "web@clients"']],
+  ['entra', ['azp must equal "web"', 'idtyp must equal "app"']],
+] as const)('names what the token of a client of kind %s must have', (kind, expected) => {
+  const [iss, aud, ...others] = clientClaims(providerOf(kind), 'web', 'workload', 'own').map(claimText);
+  expect([iss, aud]).toEqual([`iss must equal "${loginProvider().issuer}"`, 'aud must contain "consul"']);
+  expect(others).toEqual(expected);
+});
+
+const KINDS = ['keycloak', 'oidc', 'okta', 'auth0', 'entra'] as const;
+it.each(
+  KINDS.flatMap((kind) => (['own', 'any', 'delegated'] as const).map((proof) => [kind, proof] as const)),
+)('names the conditions that the binding rule compares, and no others: %s, %s', (kind, proof) => {
+  const provider = providerOf(kind);
+  const grantTypes = [proof === 'any' ? 'authorization_code' : 'client_credentials'];
+  const agent = { limits: { ...mapping().limits, agent: { never: [], onBehalfOf: 'human' as const } } };
+  const isAgent = proof === 'delegated';
+  const { desired, actorKind } = desire(
+    { ...client('web', ['config:read']), grantTypes },
+    {
+      settings: { providers: new Map([['main', provider]]) },
+      mapping: isAgent ? { ...agent, classify: [{ clientId: '*', kind: 'agent' }] } : {},
+    },
+  );
+  const { claimMappings = {} } = desired.authMethods[0]?.config ?? {};
+  const selector = desired.bindingRules[0]?.selector ?? '';
+  const nameOf = (claim: string) =>
+    claimMappings[claim.includes('.') ? `/${claim.replaceAll('.', '/')}` : claim] ?? '';
+  const conditions = clientClaims(provider, 'web', actorKind, proof).slice(2);
+  expect(new Set(conditions.map(({ claim }) => nameOf(claim)))).toEqual(
+    new Set(Object.values(claimMappings)),
+  );
+  const token = Object.fromEntries(
+    conditions.map(({ claim, must, value }) => [
+      nameOf(claim),
+      must === 'be present and not equal' ? 'ann' : (value ?? ''),
+    ]),
+  );
+  expect(admits(selector, { value: token, list: {} })).toBe(true);
+  for (const { claim, must, value } of conditions) {
+    const name = nameOf(claim);
+    const wrong = must === 'be present and not equal' ? (value ?? '') : 'other';
+    expect(admits(selector, { value: { ...token, [name]: wrong }, list: {} }), claim).toBe(false);
+    const { [name]: _, ...less } = token;
+    expect(admits(selector, { value: less, list: {} }), claim).toBe(must === 'be absent or contain');
+  }
 });

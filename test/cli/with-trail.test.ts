@@ -146,6 +146,23 @@ describe('questions to the decision log', () => {
     });
   });
 
+  it('count no service whose claim on the client does not count, unless it still has an edge of the client', async () => {
+    await mesh.register('impostor', { client: 'batch-app' });
+    const startsOf = async (name: string) => {
+      const { client, starts } = await ask('blast-radius', name);
+      return { client, starts };
+    };
+    const client = { provider: 'main', clientId: 'batch-app' };
+    expect(await startsOf('batch-app')).toEqual({ client, starts: ['batch'] });
+    expect(await startsOf('impostor')).toEqual({ client: undefined, starts: ['impostor'] });
+    const Description = 'scopemesh:payments client=main/batch-app';
+    await mesh.write('audit', [{ Name: 'impostor', Action: 'allow', Description }]);
+    expect(await startsOf('batch-app')).toEqual({ client, starts: ['batch', 'impostor'] });
+    expect(await startsOf('impostor')).toEqual({ client, starts: ['impostor'] });
+    await mesh.request('DELETE', '/v1/config/service-intentions/audit');
+    await mesh.deregister('impostor');
+  });
+
   it('are an error where there is no log, which would say that nobody has access', async () => {
     const other = createCommandLine(mesh);
     try {

@@ -33,6 +33,7 @@ const TERMS: LoginTerms = {
   audiences: ['consul'],
   maxTokenTtlSeconds: 300,
   proof: 'own',
+  tokenClaims: [{ claim: 'sub', must: 'equal', value: 'web-app' }],
   serviceIdentities: ['web'],
   unregisteredServices: [],
   policies: [],

@@ -1,5 +1,6 @@
 import { messageOf } from '../../errors.js';
 import { holdKey } from '../../plan/holds.js';
+import { policyOf } from '../../plan/mode.js';
 import { type FleetPlan, isAnythingToDo } from '../../reconcile/fleet-plan.js';
 import { applyOnce, type Failure } from '../apply-once.js';
 import type { Cli } from '../cli.js';
@@ -33,7 +34,7 @@ export function addApply(program: DocumentedCommand, cli: Cli): void {
     .option('-y, --yes', 'do not ask')
     .option('--json', 'print one JSON document; needs --yes if there is something to write')
     .endHelp(`
-Exit status: 0; 3 if some changes are held; 1 on error or if you answer no.
+Exit status: 0; 3 if some changes are held (in observe, all); 1 on error or if you answer no.
 
 Examples:
   scopemesh apply
@@ -51,7 +52,8 @@ async function apply(shot: OneShot, options: Options, cli: Cli): Promise<void> {
   const { deps, cause } = shot;
   const planAll = () => planSides(deps, deps.clock);
   const first = await planAll();
-  if (!options.json) await show(first, deps, cli);
+  const forbidden = await planForbidden(shot);
+  if (!options.json) await show(forbidden ?? first, deps, cli);
   const plan = options.yes ? first : await confirmed(first, planAll, shot, cli);
   if (plan === undefined) {
     cli.screen.warn('Nothing was applied.');
@@ -78,7 +80,22 @@ async function apply(shot: OneShot, options: Options, cli: Cli): Promise<void> {
     () => undefined,
     (error: unknown) => messageOf(error),
   );
-  report(plan, await planAll(), await knownHolds(deps), failures, publishing, shot, options, cli);
+  const after = await planAll();
+  const shown = forbidden ?? { ...plan, holds: after.holds };
+  report(shown, after.holds.length > 0, await knownHolds(deps), failures, publishing, shot, options, cli);
+}
+
+/** In a mode that writes nothing, what it keeps `enforce` from making, as `scopemesh plan` shows it. */
+async function planForbidden({ deps }: OneShot): Promise<FleetPlan | undefined> {
+  const { world, clock } = deps;
+  const { mapping } = world;
+  if (policyOf(mapping).writes) return undefined;
+  world.setMapping({ ...mapping, mode: 'enforce' });
+  try {
+    return await planSides(deps, clock);
+  } finally {
+    world.setMapping(mapping);
+  }
 }
 
 async function show(plan: FleetPlan, deps: OneShot['deps'], cli: Cli): Promise<void> {
@@ -111,7 +128,7 @@ async function confirmed(
 
 function report(
   plan: FleetPlan,
-  after: FleetPlan,
+  isSomeHeld: boolean,
   known: KnownHolds,
   failures: readonly Failure[],
   publishing: string | undefined,
@@ -123,7 +140,7 @@ function report(
     shot.settled.filter((decision) => decision.outcome === outcome && decision.reason !== 'Conflict').length;
   const [applied, failed, unknown] = [count('applied'), count('failed'), count('unknown')];
   if (options.json) {
-    const document = planDocument({ ...plan, holds: after.holds }, shot.deps.world.mapping, known);
+    const document = planDocument(plan, shot.deps.world.mapping, known);
     cli.screen.json({
       ...document,
       summary: { ...document.summary, applied, failed, unknown },
@@ -140,7 +157,7 @@ function report(
   if (publishing !== undefined)
     cli.screen.warn(printable(`scopemesh: the decisions are stored but not published yet: ${publishing}`));
   if (failures.length > 0 || publishing !== undefined) cli.exit(FAILED);
-  else if (after.holds.length > 0) cli.exit(SOME_HELD);
+  else if (isSomeHeld) cli.exit(SOME_HELD);
 }
 
 /** The holds of the store, which this command has opened. */

@@ -17,7 +17,7 @@ export function explainClient(sides: CurrentState, text: string, cli: Cli, isJso
   const name = `${id.provider}/${id.clientId}`;
   const found = clientLogin(sides, id, systemClock.now());
   if (found === undefined) return;
-  const view = toLoginView(found);
+  const view = toLoginView(found, world.mapping);
   const { mayLogIn, isMade } = loginDocument(view);
   if (isJson) cli.screen.json({ ...loginDocument(view), areOrdersKnown });
   else {

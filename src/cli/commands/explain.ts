@@ -163,7 +163,7 @@ async function judge(
 function consulAccess(sides: CurrentState, { client }: Explanation): LoginView | null {
   const found = client && clientLogin(sides, client, systemClock.now());
   if (found === undefined) return null;
-  const view = toLoginView(found);
+  const view = toLoginView(found, sides.world.mapping);
   const isNothing = view.login === undefined && view.holds.length + view.limited.length === 0;
   return isNothing && view.standingTtlSeconds === undefined ? null : view;
 }

@@ -85,7 +85,9 @@ async function annotate(files: readonly string[], { since, fromTopic }: Options,
       }
     }
   });
-  if (counts.strange > 0) cli.screen.warn(`scopemesh: ${counts.strange} lines are not JSON objects`);
+  const { strange } = counts;
+  if (strange === 1) cli.screen.warn('scopemesh: 1 line is not a JSON object');
+  if (strange > 1) cli.screen.warn(`scopemesh: ${strange} lines are not JSON objects`);
 }
 
 /** Without a configuration that can be read, no rule is named. */

@@ -10,7 +10,7 @@ import { accessNeeded } from '../access-needed.js';
 import type { Provider } from '../adapter-factory.js';
 import type { ProviderHealth } from '../provider-health.js';
 import { durationText } from '../terminal/duration-text.js';
-import { claimText, groupClaim, groupHint } from '../token-claims.js';
+import { claimText, clientClaims, groupClaim, groupHint } from '../token-claims.js';
 import { error, type Finding, namesText, notice, ok, warning } from './finding.js';
 import { skewFinding } from './skew.js';
 
@@ -44,6 +44,7 @@ export async function providerFindings(
       ...clientFindings(settings, config, snapshot),
       ...(await memberFindings(directory, world, signal)),
       ...groupClaimFindings(settings, world),
+      ...clientClaimFindings(name, world),
     );
   } catch (cause) {
     signal.throwIfAborted();
@@ -163,6 +164,23 @@ function* groupClaimFindings({ name, kind }: ProviderSettings, { mapping }: Worl
     `doctor sees no tokens: a person of provider ${name} logs in to Consul only if in the access token ${aud} and, by group, ${namesText(claims)}`,
     `compare that with the payload of a person's access token; scopemesh explain --person ${name}/SUBJECT prints all conditions${hint === undefined ? '' : `. ${hint}`}`,
   );
+}
+
+/** Consul refuses a client's token whose subject is not what it expects, and does not say why. */
+function clientClaimFindings(name: string, { mapping }: WorldState): readonly Finding[] {
+  const { acl, rules } = mapping;
+  const provider = acl.providers.get(name);
+  const mayLogIn =
+    acl.login || rules.some((rule) => rule.acl !== undefined && (rule.provider ?? name) === name);
+  if (!mayLogIn || (provider?.audience ?? '') === '' || provider === undefined) return [];
+  const claims = clientClaims(provider, 'CLIENT-ID', 'workload', 'own').map(claimText);
+  return [
+    notice(
+      `provider.${name}.client-claims`,
+      `doctor sees no tokens: a client of provider ${name} logs in to Consul with a token of its own only if ${claims.join(', ')}`,
+      `compare that with the payload of a client's access token, with its client ID for CLIENT-ID; scopemesh explain --client ${name}/CLIENT-ID prints the conditions of each client`,
+    ),
+  ];
 }
 
 /** The missing permissions, by their names at the provider. */

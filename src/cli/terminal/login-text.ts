@@ -1,6 +1,7 @@
 import type { Proof } from '../../plan/acl/desired-client.js';
 import type { Hold } from '../../plan/plan.js';
 import { type LoginView, loginCommand } from '../login-view.js';
+import { claimText } from '../token-claims.js';
 import { durationText } from './duration-text.js';
 import type { Screen } from './screen.js';
 
@@ -41,8 +42,8 @@ export function* loginFacts({
     yield ['consul', `may log in${as}, for at most ${ttl}, by auth method ${login.authMethod}`];
     if (login.unregisteredServices.length > 0) yield ['', firstLoginText(login.unregisteredServices)];
     yield ['login', loginCommand(login.authMethod)];
-    yield ['', `with an access token whose aud contains ${login.audiences.join(' or ')}`];
-    if (login.proof !== 'any') yield ['', PROOFS[login.proof]];
+    yield ['token', `the access token must meet all of these conditions${PROOFS[login.proof]}:`];
+    for (const claim of login.tokenClaims) yield ['', claimText(claim)];
     yield ['role', login.role];
     for (const { name, rules } of login.policies) yield ['policy', `${name}: ${rules}`];
     yield ['may', login.can.join('; ')];
@@ -58,9 +59,10 @@ export function* loginFacts({
   for (const hold of holds) yield ['held', holdText(hold)];
 }
 
-const PROOFS: Readonly<Record<Exclude<Proof, 'any'>, string>> = {
-  own: 'that the client obtained for itself: a token of a person is refused',
-  delegated: 'by which the client acts for a person (act.sub): a token of its own is refused',
+const PROOFS: Readonly<Record<Proof, string>> = {
+  any: '',
+  own: ', which show that the client obtained it for itself',
+  delegated: ', which show that the client acts for a person',
 };
 
 function firstLoginText(services: readonly string[]): string {

@@ -53,7 +53,8 @@ const scope = z.union([scopeName, z.object({ api: identifier(512).optional(), na
 const scalar = z.union([z.string().max(16_384), z.number(), z.boolean()]);
 const attribute = z.union([scalar, z.array(scalar).max(1000)]);
 
-// `enabled` and `scopes` allow no null: a field that a faulty export emptied must not count as a value.
+// `enabled`, `scopes` and attributes allow no null: a field that a faulty export emptied must not count as a value. Without
+// `consul-services` the claims on the client would end, and without the attribute of a kind the client would be of another.
 const client = z.object({
   clientId: identifier(255),
   name: z.string().max(1024).nullish(),
@@ -62,7 +63,7 @@ const client = z.object({
   scopes: z.array(scope),
   accessTokenLifetimeSeconds: z.int().positive().nullish(),
   secretCreatedAt: z.iso.datetime({ offset: true }).nullish(),
-  attributes: z.record(z.string(), attribute.nullable()).default({}),
+  attributes: z.record(z.string(), attribute).default({}),
 });
 
 // As with clients: emptied `groups` must not count as a value. `subject` is the `sub` of the person's tokens.
@@ -262,11 +263,12 @@ function toGrants(scopes: readonly z.infer<typeof scope>[]): readonly Grant[] {
   return [...grants.values()];
 }
 
-function toAttributes(attributes: Record<string, z.infer<typeof attribute> | null>): Record<string, string> {
+function toAttributes(attributes: Record<string, z.infer<typeof attribute>>): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(attributes).flatMap(([name, value]) =>
-      value === null ? [] : [[name, Array.isArray(value) ? value.join(',') : String(value)]],
-    ),
+    Object.entries(attributes).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? value.join(',') : String(value),
+    ]),
   );
 }
 

@@ -203,6 +203,12 @@ describe('explain of access to Consul', () => {
     expect(out).toMatch(
       /^ {2}login +consul login -method=scopemesh-payments-main-web-app -bearer-token-file=/m,
     );
+    expect(out).toContain(`conditions, which show that the client obtained it for itself:
+             iss must equal "http://127.0.0.1:9"
+             aud must contain "consul"
+             client_id must equal "web-app"
+             sub must equal "web-app"
+`);
     expect(out).toMatch(/^ {2}policy +scopemesh-payments-_rules-[0-9a-f]+: \{"key_prefix":\{"config\/":/m);
     expect(out).toMatch(
       /^ {2}may +identity of service web; key_prefix "config\/" read; key_prefix "vault\/read\/" read$/m,
@@ -216,6 +222,7 @@ describe('explain of access to Consul', () => {
         authMethod: 'scopemesh-payments-main-web-app',
         role: 'scopemesh-payments-main-web-app',
         audiences: ['consul'],
+        tokenClaims: expect.arrayContaining([{ claim: 'sub', must: 'equal', value: 'web-app' }]),
         maxTokenTtlSeconds: 900,
         serviceIdentities: ['web'],
       },
@@ -353,7 +360,9 @@ describe('explain of access to Consul', () => {
     cli.idp(reader);
     const { out } = await cli.run(['explain', '--client', 'web-app']);
     expect(out).toMatch(/^may log in for a person only once Consul has the auth method/);
-    expect(out).toContain('by which the client acts for a person (act.sub): a token of its own is refused');
+    expect(out).toMatch(
+      /token .*which show that the client acts for a person:\n(.*\n)+ +act.sub must equal "web-app"/,
+    );
     const { json } = await cli.run(['explain', '--client', 'web-app', '--json']);
     expect(json()).toMatchObject({ login: { proof: 'delegated' } });
     giveAcl({ actors: { workload: { never: ['*'] } }, login: 'off' });

@@ -74,6 +74,8 @@ describe('scopemesh logs', () => {
     expect(lines[2]).toMatchObject({ scopemesh: { unknown: ['the line has more than 262144 characters'] } });
     expect(lines[4]).toMatchObject({ scopemesh: { verdict: 'allowed' } });
     expect([status, err]).toEqual([0, 'scopemesh: 4 lines are not JSON objects\n']);
+    writeFileSync(file, `[1]\n${LATER}`);
+    expect((await cli.run(['logs', file])).err).toBe('scopemesh: 1 line is not a JSON object\n');
   });
 
   it('goes on after a line that is nested too deeply to be printed', async () => {

@@ -159,9 +159,43 @@ describe('apply', () => {
     expect(await mesh.access('billing')).toEqual({ bot: 'allow' });
   });
 
+  it('reports a client that cannot be read once, and its end', async () => {
+    const bad = { clientId: 'bad', scopes: null };
+    const reports = async (): Promise<readonly string[]> => {
+      await cli.run(['apply', '--yes']);
+      const { out } = await cli.run(['decisions', 'list', '--json', '--subject', 'client/main/bad']);
+      const lines = out.split('\n').filter((line) => line !== '');
+      return lines.map((line) => `${JSON.parse(line).type} ${JSON.parse(line).data.reason}`);
+    };
+    cli.brokenIdp(JSON.stringify({ clients: [web, bot, bad] }));
+    const held = ['dev.scopemesh.client.held ClientUnreadable'];
+    expect(await reports()).toEqual(held);
+    expect(await reports()).toEqual(held);
+    cli.brokenIdp(JSON.stringify({ clients: [web, bot, { ...bad, scopes: [] }] }));
+    expect(await reports()).toEqual([...held, 'dev.scopemesh.client.released HoldEnded']);
+  });
+
   it('writes nothing in mode observe and exits 3', async () => {
     cli.configure({ mode: 'observe' });
-    expect((await cli.run(['apply', '--yes'])).status).toBe(3);
+    const { status, out } = await cli.run(['apply', '--yes']);
+    expect(status).toBe(3);
+    expect(await mesh.access('orders')).toBeUndefined();
+    // As `plan` does, it shows what `enforce` would make.
+    expect(out).toBe(
+      `${(await cli.run(['plan'])).out
+        .split('\n')
+        .slice(0, out.split('\n').length - 1)
+        .join('\n')}\n`,
+    );
+    expect(out).toMatch(/^Plan: 2 to open \(mode observe: not written\), 0 held\.$/m);
+    const { json } = await cli.run(['apply', '--json']);
+    const { json: planned } = await cli.run(['plan', '--json']);
+    expect(json()).toMatchObject({
+      isWritten: false,
+      changes: planned().changes,
+      holds: [],
+      summary: { open: 2, applied: 0 },
+    });
     expect(await mesh.access('orders')).toBeUndefined();
   });
 

@@ -71,6 +71,23 @@ describe('doctor', () => {
     });
   });
 
+  it('names the claims and values that a token needs for the login of a client, if clients may log in', async () => {
+    idp({ ann: ['oncall'] });
+    const found = async () => {
+      const findings = (await cli.run(['doctor', '--json'])).json().findings as readonly { id: string }[];
+      return findings.find(({ id }) => id === 'provider.main.client-claims');
+    };
+    expect(await found()).toBeUndefined();
+    configure({ login: 'on' });
+    expect(await found()).toMatchObject({
+      severity: 'notice',
+      message: expect.stringContaining(
+        'aud must contain "consul", client_id must equal "CLIENT-ID", sub must equal "CLIENT-ID"',
+      ),
+      remedy: expect.stringContaining('scopemesh explain --client main/CLIENT-ID'),
+    });
+  });
+
   it('names groups without members, and says if members cannot be read', async () => {
     configure({ groups: { ...GROUPS, 'on-call': GROUPS.oncall } });
     idp({ ann: ['oncall'] });

@@ -8,7 +8,12 @@ const keycloak = (rest: string) =>
 
 /** [what is wrong, the lines written, the keys they replace, the faults]. */
 const CASES: readonly [string, string, readonly string[], readonly string[]][] = [
-  ['a missing key', '', ['mode'], ['2:1: mode: is missing; add the key']],
+  [
+    'a missing key',
+    '',
+    ['mode'],
+    ['2:1: mode: is missing; add the key with one of observe, extend, enforce'],
+  ],
   [
     'an unknown key',
     'mod: enforce',

@@ -47,7 +47,7 @@ const CASES: readonly [string, string, readonly string[], readonly string[]][] =
     'a provider without a kind',
     provider('issuer: "https://x"'),
     ['providers'],
-    ['1:13: providers[0].kind: is missing; add the key'],
+    ['1:13: providers[0].kind: is missing; add the key with one of auth0, entra, keycloak, oidc, okta'],
   ],
   [
     'Keycloak without its client',

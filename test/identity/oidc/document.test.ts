@@ -20,7 +20,7 @@ describe('the oidc document', () => {
       scopes: ['orders:read', { api: 'orders', name: 'orders:read' }, 'orders:read'],
       accessTokenLifetimeSeconds: 300,
       secretCreatedAt: '2026-03-01T13:00:00+01:00',
-      attributes: { 'consul-services': ['web', 'shop'], actor: 'agent', tier: 3, beta: true, gone: null },
+      attributes: { 'consul-services': ['web', 'shop'], actor: 'agent', tier: 3, beta: true },
     });
     expect(clients).toEqual([
       {
@@ -92,6 +92,7 @@ describe('the oidc document', () => {
     ['enabled as a string', { ...ok, enabled: 'false' }, 'a', 'enabled'],
     ['enabled as null', { ...ok, enabled: null }, 'a', 'enabled'],
     ['a lifetime of zero', { ...ok, accessTokenLifetimeSeconds: 0 }, 'a', 'accessToken'],
+    ['an attribute as null', { ...ok, attributes: { a: null } }, 'a', 'attributes.a'],
     ['an attribute that is an object', { ...ok, attributes: { a: {} } }, 'a', 'attributes.a'],
     [
       'an attribute of 17,000 characters',
