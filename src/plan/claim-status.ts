@@ -54,6 +54,8 @@ export type ClaimStatus =
       readonly client: ClientId;
       /** The instances disagree, so the claim must not be recorded now. */
       readonly addNothing: boolean;
+      /** The client was read alone, so the claim must not be recorded now: a complete read makes this another status. */
+      readonly isAlone?: true;
       /** Of the record in KV, if there is one that cannot be read. */
       readonly unreadableKey?: string;
     }
@@ -228,7 +230,8 @@ function statusOfClaim(
       'no identity provider with this name is configured; correct the claim in Consul, or configure the provider',
     );
   }
-  const isRead = world.directories.has(client.provider) || mayOnlyLose(world, client);
+  const isAlone = mayOnlyLose(world, client);
+  const isRead = world.directories.has(client.provider) || isAlone;
   if (!isRead || isUnreadable(world, client)) return { kind: 'unknown', service: serviceName, client };
   const found = findClient(world, client);
   switch (mapping.claims) {
@@ -252,7 +255,14 @@ function statusOfClaim(
       if (record !== undefined && serviceText(record.service) === serviceText(serviceName))
         return { kind: 'claimed', service: serviceName, client, addNothing };
       if (record === undefined && found === undefined) return refuse('ClaimUnconfirmed', NO_SUCH_CLIENT);
-      if (record === undefined) return { kind: 'unrecorded', service: serviceName, client, addNothing };
+      if (record === undefined)
+        return {
+          kind: 'unrecorded',
+          service: serviceName,
+          client,
+          addNothing,
+          ...(isAlone ? { isAlone } : {}),
+        };
       return refuse(
         'ClaimTaken',
         `the service ${record.service.name} claimed this client first; give this service its own client`,

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { clientKey, destinationKey } from '../../src/model/key.js';
 import type { Plan } from '../../src/plan/plan.js';
+import { planClaims } from '../../src/state/client-claims.js';
 import { planFleet } from '../../src/state/fleet.js';
 import {
   applyCatalog,
@@ -189,4 +190,17 @@ test('the plan of the fleet is sorted, whichever side was read first', () => {
     ['billing', 'orders'],
     ['billing', 'orders'],
   ]);
+});
+
+test('the claim on a client that was read alone is triggered by the first complete read, which lets it be recorded', () => {
+  const it = new WorldState(mapping({ rules: [rule('orders', 'orders')], claims: 'first' }), SETTINGS);
+  const id = { provider: 'main', clientId: 'web' };
+  const web = client('web', ['orders']);
+  const toCreate = () => planClaims(id, it, NOW).create?.name;
+  it.putCatalog(catalogOf(claiming('web', 'web')), NOW);
+  it.putClient(id, web, it.beginRead());
+  expect(toCreate()).toBeUndefined();
+  const touched = it.putDirectory('main', [web], it.beginRead(), NOW);
+  expect(toCreate()).toBe('web');
+  expect(claimStatusTriggers(it, touched, CAUSE)).toEqual([{ key: clientKey('main', 'web'), cause: CAUSE }]);
 });

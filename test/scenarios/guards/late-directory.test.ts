@@ -58,19 +58,23 @@ describe('an intention whose directory is read after the first comparison with C
   });
 });
 
+/** Only the records of single clients can be read from now on. */
+function failWholeReads(): void {
+  const next = `${rig.idp.url}?page=2`;
+  rig.idp.fault = (path) => {
+    if (path === '/directory') return { json: { clients: [], single: true, next } };
+    return path.includes('page=2') ? { status: 503, json: {} } : undefined;
+  };
+}
+
 describe('an event before the first complete read of a directory', () => {
-  /** Only the records of single clients can be read from now on. */
   const restartedWithSingleReads = async (clients?: DaemonOptions['clients']) => {
     rig = await ordersRig(definedFields({ clients }));
     const first = await rig.start();
     await isOpen(rig, READ);
     await first.idle();
     await first.stop();
-    const next = `${rig.idp.url}?page=2`;
-    rig.idp.fault = (path) => {
-      if (path === '/directory') return { json: { clients: [], single: true, next } };
-      return path.includes('page=2') ? { status: 503, json: {} } : undefined;
-    };
+    failWholeReads();
     return rig.start();
   };
 
@@ -107,5 +111,31 @@ describe('an event before the first complete read of a directory', () => {
     });
     await isOpen(rig, WRITE);
     await isClosed(rig, 'other');
+  });
+});
+
+describe('a recheck before the first complete read of a directory', () => {
+  it('does not keep the claim of its client from being recorded after that read', async () => {
+    rig = await ordersRig({ provider: { poll: '1s' } });
+    const first = await rig.start();
+    await isOpen(rig, READ);
+    rig.idp.put('web-app', 'orders:write');
+    rig.clock.advance(1_500);
+    await isOpen(rig, WRITE);
+    await first.idle();
+    await first.stop();
+    // The first recheck of what the poll found is due.
+    rig.clock.advance(6_000);
+    failWholeReads();
+    rig.writeFile({ services: { claims: 'first' } }, { poll: '1s' });
+    const daemon = await rig.start();
+    const jobs = 'scopemesh_jobs_total{key="client",result="done"}';
+    await until('the recheck', async () => ((await daemon.metric(jobs)) ?? 0) > 0);
+    rig.idp.fault = undefined;
+    rig.clock.advance(10_000);
+    const created = { type: 'dev.scopemesh.claim.created', outcome: 'applied' } as const;
+    await rig.decided({ ...created, subject: 'claim/main/other-app/other' });
+    await rig.decided({ ...created, subject: 'claim/main/web-app/web' });
+    await isOpen(rig, WRITE);
   });
 });

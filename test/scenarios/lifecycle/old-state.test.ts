@@ -30,15 +30,24 @@ async function running(provider = {}): Promise<void> {
   await daemon.idle();
 }
 
-/** The clients are deleted, and the directory answers as before until the test lets it show that. */
-function deletedBehindOldState(): () => void {
+/** The directory answers as it does now. */
+function oldState(): Rig['idp']['fault'] {
   const before = new Map(rig.idp.clients);
-  for (const name of NAMES) rig.idp.clients.delete(`${name}-app`);
-  rig.idp.fault = (path) => {
+  return (path) => {
     const clientId = decodeURIComponent(path.split('/')[2] ?? '');
     if (clientId === '') return { json: { clients: [...before.values()], single: true } };
     return { json: before.get(clientId) };
   };
+}
+
+const deleteAll = () => {
+  for (const name of NAMES) rig.idp.clients.delete(`${name}-app`);
+};
+
+/** The clients are deleted, and the directory answers as before until the test lets it show that. */
+function deletedBehindOldState(): () => void {
+  rig.idp.fault = oldState();
+  deleteAll();
   return () => {
     rig.idp.fault = undefined;
   };
@@ -125,5 +134,64 @@ describe('a recheck that finds no change', () => {
     await daemon.idle();
     expect((await rig.decisions()).length).toBe(decisions);
     expect(rig.proxy.writes.length).toBe(writes);
+  });
+});
+
+describe('clients that come back after the event of their deletion, and are missing again', () => {
+  const held = async () => (await daemon.status()).holds.filter(({ reason }) => reason === 'RevocationLimit');
+
+  /** The clients were deleted and closed with an event each. */
+  async function closed(): Promise<Rig['idp']['fault']> {
+    const old = oldState();
+    deleteAll();
+    await Promise.all(NAMES.map((name) => daemon.tell('client.deleted', `${name}-app`)));
+    await until('no edge', async () => (await edges()) === 0);
+    await daemon.idle();
+    return old;
+  }
+
+  /** A poll finds them, and the next one does not. A person rejects one of the removals, which all are held. */
+  async function backAndMissingAgain(old: Rig['idp']['fault']): Promise<void> {
+    rig.idp.fault = old;
+    rig.clock.advance(1_100);
+    await until('fifteen edges', async () => (await edges()) === 15);
+    await daemon.idle();
+    rig.idp.fault = undefined;
+    rig.clock.advance(1_100);
+    await until('fifteen holds', async () => (await held()).length === 15);
+    await daemon.idle();
+    const [first] = await held();
+    const { status } = await daemon.post(`/api/holds/${first?.decisionId}/reject`, { user: 'carol' });
+    expect(status).toBe(200);
+  }
+
+  const rechecked = async () => {
+    await until('the last recheck', async () => {
+      rig.clock.advance(5_000);
+      await daemon.idle();
+      return (await daemon.metric('scopemesh_rechecks{provider="main"}')) === 0;
+    });
+  };
+
+  it('are closed by the next recheck: an old answer of a directory with several servers looks the same', async () => {
+    await running({ poll: '1s' });
+    // So that no recheck is due before the test says so.
+    rig.clock.freeze();
+    await backAndMissingAgain(await closed());
+    expect(await edges()).toBe(15);
+    rig.clock.advance(3_000);
+    await until('no edge', async () => (await edges()) === 0);
+    await daemon.idle();
+    const { reason, cause } = (await rig.decisions()).findLast(({ action }) => action === 'revoke') ?? {};
+    expect([reason, cause?.kind]).toEqual(['ClientDeleted', 'webhook']);
+  });
+
+  it('are held after the last recheck of that event, and a rejection keeps them', async () => {
+    await running({ poll: '1s' });
+    const old = await closed();
+    await rechecked();
+    await backAndMissingAgain(old);
+    await rechecked();
+    expect([await edges(), (await held()).length]).toEqual([15, 15]);
   });
 });
