@@ -15,9 +15,9 @@ import { applyCatalog, applyEntries, claimStatusTriggers } from '../src/state/ob
  * Consul needs about 45 ms to hash and to write 1 MB of intentions, while scopemesh writes thousands. A change by somebody
  * else must not wait longer behind these, however long the list is.
  */
+const INTENTIONS_REST: ReadPause = { times: 8, maxMs: 2_000 };
+/** The changes are nearly all our own, whose index alone is not known. */
 const BULK_REST: ReadPause = { times: 16, maxMs: 2_000 };
-/** After a few writes, the index of each is known soon: a revocation that follows a grant need not read the entry first. */
-const CALM_REST: ReadPause = { times: 4, maxMs: 2_000 };
 const FEW_WRITES = 8;
 /** One registration that changes all the time must not take all the time of this process, and of Consul. */
 const CATALOG_REST: ReadPause = { times: 1, maxMs: 5_000 };
@@ -57,7 +57,7 @@ export async function runWatch(
   const onJwtProviders = async (stop: AbortSignal) => {
     await add(await observeJwtProviders(deps, causeOf(deps), stop), deps);
   };
-  const intentionsRest = () => (deps.world.unshownWrites() > FEW_WRITES ? BULK_REST : CALM_REST);
+  const intentionsRest = () => (deps.world.unshownWrites() > FEW_WRITES ? BULK_REST : INTENTIONS_REST);
   await Promise.all([
     watchTables(['intentions'], onIntentions, deps, ages, signal, intentionsRest),
     // One read covers services and protocols. Of two reads at once, the older one could come last.

@@ -1,5 +1,7 @@
 import type { Consul } from '../consul/consul.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
+import { serviceText } from '../plan/world.js';
+import { NOTHING_TOUCHED } from '../state/touched.js';
 import type { WorldState } from '../state/world-state.js';
 
 interface Deps {
@@ -17,6 +19,30 @@ export async function readEntry(
   const entry = await consul.intentions.read(destination, signal);
   world.putEntry(destination, entry, read);
   return entry;
+}
+
+/** After more writes than these, the next list shows all of them at once. */
+const FEW_WRITES = 4;
+
+/**
+ * Reads an entry that was just written, unless many are. Its index is unknown until a read shows it, and a revocation that
+ * follows soon would have to read it first. False if somebody else changed it since.
+ */
+export async function readBack(
+  destination: ServiceName,
+  { world, consul }: Deps,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const known = world.entries.get(serviceText(destination));
+  if (known?.modifyIndex !== 0 || world.unshownWrites() > FEW_WRITES) return true;
+  const read = world.beginRead();
+  try {
+    const entry = await consul.intentions.read(destination, signal);
+    return world.putEntry(destination, entry, read) === NOTHING_TOUCHED;
+  } catch {
+    // The watch shows it later.
+    return true;
+  }
 }
 
 /**

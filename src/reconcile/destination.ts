@@ -11,7 +11,7 @@ import { quarantinedIn } from '../plan/holds.js';
 import { policyOf } from '../plan/mode.js';
 import type { Change, Hold } from '../plan/plan.js';
 import type { JobResult } from '../queue/queue.js';
-import { readEntry } from '../read/read-entry.js';
+import { readBack, readEntry } from '../read/read-entry.js';
 import { isPlannedNow } from '../state/state-plan.js';
 import type { DestinationDeps } from './deps.js';
 import { isConfirmed } from './fresh-plan.js';
@@ -119,6 +119,7 @@ async function planAndWrite(
     }
     const released = releasedProviders(plan, mapping);
     if (released.length > 0) await queue.add(released.map((name) => ({ key: providerKey(name), cause })));
-    return waits ?? end;
+    const isAsWritten = changes.length === 0 || (await readBack(destination, deps, signal));
+    return isAsWritten ? (waits ?? end) : { kind: 'retry', afterMs: CONFLICT_RETRY_MS };
   }
 }

@@ -83,15 +83,9 @@ export class EntryCache {
       listed.add(key);
       const known = this.#entries.get(key);
       if (known?.modifyIndex === entry.modifyIndex || this.#readOrder.isNewer(key, read)) continue;
-      // The answer to an own write has no index, so the list is the first read of its result, which is counted already.
-      if (known?.modifyIndex === 0 && isSameEntry(known, entry)) {
-        this.#unshown--;
-        this.#entries.set(key, entry);
-        this.#jwtProviderUse.putEntry(key, entry);
-      } else {
-        this.#set(key, entry);
-        changed.push(entry);
-      }
+      if (this.#shows(key, entry)) continue;
+      this.#set(key, entry);
+      changed.push(entry);
     }
     this.#outside = outside;
     this.#jwtProviderUse.putOutside(outside);
@@ -109,7 +103,19 @@ export class EntryCache {
     if (!this.#selects(destination) || !this.#readOrder.accepts(key, read)) return false;
     const known = this.#entries.get(key);
     if (known?.modifyIndex === entry?.modifyIndex && known?.modifyIndex !== 0) return false;
-    this.#set(key, entry === undefined ? undefined : inLowerCase(entry));
+    const next = entry && inLowerCase(entry);
+    if (next !== undefined && next.modifyIndex !== 0 && this.#shows(key, next)) return false;
+    this.#set(key, next);
+    return true;
+  }
+
+  /** The answer to an own write has no index, so this is the first read of its result, which is counted already. */
+  #shows(key: string, entry: IntentionEntry): boolean {
+    const known = this.#entries.get(key);
+    if (known?.modifyIndex !== 0 || !isSameEntry(known, entry)) return false;
+    this.#unshown--;
+    this.#entries.set(key, entry);
+    this.#jwtProviderUse.putEntry(key, entry);
     return true;
   }
 

@@ -51,6 +51,17 @@ describe('what is known of the entries', () => {
     expect(cache.owned.countOf(id)).toBe(0);
   });
 
+  test('has the index of an own write from a read of it alone, which changes nothing else', () => {
+    const cache = new EntryCache(mapping(), new LastAppliedCache());
+    cache.replace(named('orders'), at(0), 1);
+    expect(cache.replace(named('orders'), at(20), 2)).toBe(false);
+    expect(cache.all.get(keyOf('orders'))?.modifyIndex).toBe(20);
+    expect([cache.owned.count, cache.unshown]).toEqual([1, 0]);
+    cache.replace(named('orders'), at(0), 3);
+    expect(cache.replace(named('orders'), at(21, DENY), 4)).toBe(true);
+    expect(cache.owned.count).toBe(0);
+  });
+
   test('knows how many own writes no read has shown', () => {
     const cache = new EntryCache(mapping(), new LastAppliedCache());
     const write = (name: string, read: number) =>

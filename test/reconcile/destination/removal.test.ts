@@ -64,8 +64,9 @@ test('a removal reads the entry and the wildcard entry at once, and plans once',
   await turns();
   expect(asked).toEqual(['orders', '*']);
   answer();
-  await running;
-  expect(asked).toEqual(['orders', '*']);
+  // Consul still shows the removed source: somebody made it again since the write.
+  expect(await running).toMatchObject({ kind: 'retry' });
+  expect(asked).toEqual(['orders', '*', 'orders']);
   expect(written).toEqual([['api']]);
   expect(plans).toHaveBeenCalledTimes(1);
 });
@@ -159,7 +160,7 @@ test('a removal is recorded once although another client changes meanwhile', asy
   await running;
   expect(written).toEqual([['api']]);
   expect(record).toHaveBeenCalledTimes(1);
-  expect(asked).toEqual(['orders', '*']);
+  expect(asked.slice(0, 2)).toEqual(['orders', '*']);
 });
 
 test('a removal is recorded once although the next run of its key is asked for already', async () => {
