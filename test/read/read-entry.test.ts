@@ -9,7 +9,7 @@ const NEVER = new AbortController().signal;
 
 describe('an entry that was just written', () => {
   /** `stored`: what Consul has by then. */
-  function rig(stored: IntentionEntry | 'unreachable', written = ['orders']) {
+  function rig(stored: IntentionEntry | 'unreachable', written = ['orders'], target: object = {}) {
     const world = new WorldState(mapping(), SETTINGS);
     world.putEntries([], NOW);
     for (const name of written)
@@ -21,7 +21,7 @@ describe('an entry that was just written', () => {
       return stored;
     };
     const { intentions } = depsOf(world, {}).deps.consul;
-    const deps = { world, consul: { intentions: { ...intentions, read } } };
+    const deps = { world, consul: { intentions: { ...intentions, read }, ...target } };
     const indexNow = () => world.entries.get(keyOf('orders'))?.modifyIndex;
     return { asked, indexNow, run: () => readBack(named('orders'), deps, NEVER) };
   }
@@ -40,6 +40,13 @@ describe('an entry that was just written', () => {
     const { run, indexNow } = rig({ ...entry('orders', ourSource('web', DENY)), modifyIndex: 21 });
     expect(await run()).toBe(false);
     expect(indexNow()).toBe(21);
+  });
+
+  it('is not read back where it was written as a manifest, which Consul has later', async () => {
+    const manifests = { synced: async () => [] };
+    const { run, asked } = rig({ ...asWritten, modifyIndex: 7 }, undefined, { manifests });
+    expect(await run()).toBe(true);
+    expect(asked).toEqual([]);
   });
 
   it('waits for the watch beside many others, and if Consul is away', async () => {
