@@ -96,8 +96,8 @@ export const NO_ANSWER =
   'a daemon holds the state directory but does not answer at http.admin, or at http.listen without one; correct the address, or stop the daemon';
 
 /**
- * Calls `use` with a store that no daemon works with, and leads meanwhile unless `leads` is false: what a person decides there takes effect with the
- * next daemon. A daemon that still lives unnoticed shows in Consul, or loses the store: it would never read what is written.
+ * Calls `use` with a store that no daemon works with, and leads meanwhile unless `leads` is false: what a person decides
+ * there takes effect with the next daemon. A daemon that still lives unnoticed shows in Consul, or loses the store: it would never read what is written.
  * Throws ERR_STATE_LOCKED if a daemon holds the store, ERR_LEASE_HELD if one leads elsewhere.
  */
 export async function withIdleStore(

@@ -42,8 +42,8 @@ export class UnreadablePeopleList {
     const asked = sampleOf(missing);
     const left = new Set<string>();
     for (const subject of asked) if (!(await isMember(subject).catch(believeMember))) left.add(subject);
-    if (left.size === asked.length) return;
-    this.#unlisted.set(group, new Set(missing.filter((subject) => !left.has(subject))));
+    const stay = new Set(missing.filter((subject) => !left.has(subject)));
+    if (stay.size > 0 && left.size < asked.length) this.#unlisted.set(group, stay);
   }
 
   /** The members, with what is unreadable if there is any. */

@@ -26,25 +26,21 @@ const FEW_WRITES = 4;
 
 /**
  * Reads an entry that was just written, unless many are. Its index is unknown until a read shows it, and a revocation that
- * follows soon would have to read it first. False if somebody else changed it since.
+ * follows soon would have to read it first. `onChanged`: somebody else changed it since.
  */
 export async function readBack(
   destination: ServiceName,
-  { world, consul }: Deps & { readonly consul: Pick<Consul, 'manifests'> },
+  onChanged: () => void,
+  { world, consul }: Deps,
   signal: AbortSignal,
-): Promise<boolean> {
-  // Consul has what a manifest says only after consul-k8s has brought it there.
-  if (consul.manifests !== undefined) return true;
+): Promise<void> {
+  // Never of a manifest, which has an index of its own.
   const known = world.entries.get(serviceText(destination));
-  if (known?.modifyIndex !== 0 || world.unshownWrites() > FEW_WRITES) return true;
+  if (known?.modifyIndex !== 0 || world.unshownWrites() > FEW_WRITES) return;
   const read = world.beginRead();
-  try {
-    const entry = await consul.intentions.read(destination, signal);
-    return world.putEntry(destination, entry, read) === NOTHING_TOUCHED;
-  } catch {
-    // The watch shows it later.
-    return true;
-  }
+  // If it fails, the watch shows the entry later.
+  const entry = await consul.intentions.read(destination, signal).catch(() => 'unread' as const);
+  if (entry !== 'unread' && world.putEntry(destination, entry, read) !== NOTHING_TOUCHED) onChanged();
 }
 
 /**

@@ -11,13 +11,13 @@ import { quarantinedIn } from '../plan/holds.js';
 import { policyOf } from '../plan/mode.js';
 import type { Change, Hold } from '../plan/plan.js';
 import type { JobResult } from '../queue/queue.js';
-import { readBack, readEntry } from '../read/read-entry.js';
+import { readEntry } from '../read/read-entry.js';
 import { isPlannedNow } from '../state/state-plan.js';
 import type { DestinationDeps } from './deps.js';
 import { isConfirmed } from './fresh-plan.js';
 import { planGuarded } from './guarded-plan.js';
 import { releasedProviders, waitForJwtProviders } from './jwt-waiting.js';
-import { readDestination, storeNew } from './read-destination.js';
+import { readDestination, readWritten, storeNew } from './read-destination.js';
 import { jobResult } from './unread-evidence.js';
 
 type DestinationKey = Extract<Key, { kind: 'destination' }>;
@@ -119,7 +119,7 @@ async function planAndWrite(
     }
     const released = releasedProviders(plan, mapping);
     if (released.length > 0) await queue.add(released.map((name) => ({ key: providerKey(name), cause })));
-    const isAsWritten = changes.length === 0 || (await readBack(destination, deps, signal));
-    return isAsWritten ? (waits ?? end) : { kind: 'retry', afterMs: CONFLICT_RETRY_MS };
+    if (changes.length > 0) readWritten(destination, deps, signal);
+    return waits ?? end;
   }
 }

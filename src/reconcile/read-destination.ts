@@ -1,12 +1,17 @@
 import { storeRecords } from '../apply/edge-records.js';
 import { recoverPending } from '../apply/recover-pending.js';
+import { isoInstant } from '../clock.js';
 import type { DraftDecision } from '../model/decision.js';
 import type { IntentionEntry, ServiceName } from '../model/intention.js';
+import { destinationKey } from '../model/key.js';
 import { serviceText } from '../plan/world.js';
 import type { KeyRecord } from '../queue/journal.js';
-import { readEntry } from '../read/read-entry.js';
+import { readBack, readEntry } from '../read/read-entry.js';
 import type { WorldState } from '../state/world-state.js';
 import type { DestinationDeps } from './deps.js';
+
+/** A fight with another writer goes no faster than the watch. */
+const DRIFT_MS = 200;
 
 /** What a destination's job knows before its first plan. */
 export interface KnownDestination {
@@ -35,6 +40,15 @@ export async function readDestination(
   // The memory may have records that are not stored yet.
   await storeNew(key, lastApplied, deps);
   return { record, entry, isFresh, overtaken };
+}
+
+/** Reads back what was written. Nothing waits for it. A change by somebody else since is planned as the watch would show it. */
+export function readWritten(destination: ServiceName, deps: DestinationDeps, signal: AbortSignal): void {
+  const { queue, clock } = deps;
+  const key = destinationKey(destination.name, destination.namespace, destination.partition);
+  const onChanged = () =>
+    queue.addLater({ key, cause: { kind: 'consul-watch', receivedAt: isoInstant(clock) } }, DRIFT_MS);
+  void readBack(destination, onChanged, deps, signal);
 }
 
 /** Notes the records of edges in memory, and stores all that are in memory only. */

@@ -148,10 +148,18 @@ export class EntryCache {
   }
 }
 
-/** Whether the sources are equal, in any order. */
+/** Whether the sources and the Meta are equal, in any order. */
 function isSameEntry(a: IntentionEntry, b: IntentionEntry): boolean {
   const texts = new Set(b.sources.map(sourceText));
-  return a.sources.length === b.sources.length && a.sources.every((each) => texts.has(sourceText(each)));
+  return (
+    a.sources.length === b.sources.length &&
+    a.sources.every((each) => texts.has(sourceText(each))) &&
+    metaText(a) === metaText(b)
+  );
+}
+
+function metaText({ meta }: IntentionEntry): string {
+  return JSON.stringify(Object.entries(meta).toSorted());
 }
 
 function sourceText({ peer, description, access, ...name }: IntentionSource): string {

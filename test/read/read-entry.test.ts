@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { IntentionEntry } from '../../src/model/intention.js';
 import { readBack } from '../../src/read/read-entry.js';
 import { WorldState } from '../../src/state/world-state.js';
@@ -9,7 +9,7 @@ const NEVER = new AbortController().signal;
 
 describe('an entry that was just written', () => {
   /** `stored`: what Consul has by then. */
-  function rig(stored: IntentionEntry | 'unreachable', written = ['orders'], target: object = {}) {
+  function rig(stored: IntentionEntry | 'unreachable', written = ['orders']) {
     const world = new WorldState(mapping(), SETTINGS);
     world.putEntries([], NOW);
     for (const name of written)
@@ -21,41 +21,38 @@ describe('an entry that was just written', () => {
       return stored;
     };
     const { intentions } = depsOf(world, {}).deps.consul;
-    const deps = { world, consul: { intentions: { ...intentions, read }, ...target } };
+    const deps = { world, consul: { intentions: { ...intentions, read } } };
     const indexNow = () => world.entries.get(keyOf('orders'))?.modifyIndex;
-    return { asked, indexNow, run: () => readBack(named('orders'), deps, NEVER) };
+    const onChanged = vi.fn();
+    return { asked, indexNow, onChanged, run: () => readBack(named('orders'), onChanged, deps, NEVER) };
   }
   const asWritten = { ...entry('orders', ourSource('web', ALLOW)), modifyIndex: 20 };
 
   it('is read back, so that its index is known', async () => {
-    const { run, asked, indexNow } = rig(asWritten);
-    expect(await run()).toBe(true);
+    const { run, asked, indexNow, onChanged } = rig(asWritten);
+    await run();
     expect(indexNow()).toBe(20);
     // Its index is known now.
-    expect(await run()).toBe(true);
+    await run();
     expect(asked).toEqual(['orders']);
+    expect(onChanged).not.toHaveBeenCalled();
   });
 
   it('is planned again if somebody else changed it since', async () => {
-    const { run, indexNow } = rig({ ...entry('orders', ourSource('web', DENY)), modifyIndex: 21 });
-    expect(await run()).toBe(false);
+    const { run, indexNow, onChanged } = rig({ ...entry('orders', ourSource('web', DENY)), modifyIndex: 21 });
+    await run();
     expect(indexNow()).toBe(21);
-  });
-
-  it('is not read back where it was written as a manifest, which Consul has later', async () => {
-    const manifests = { synced: async () => [] };
-    const { run, asked } = rig({ ...asWritten, modifyIndex: 7 }, undefined, { manifests });
-    expect(await run()).toBe(true);
-    expect(asked).toEqual([]);
+    expect(onChanged).toHaveBeenCalledTimes(1);
   });
 
   it('waits for the watch beside many others, and if Consul is away', async () => {
     const others = ['orders', 'stock', 'cart', 'users', 'mail'];
     const many = rig(asWritten, others);
-    expect(await many.run()).toBe(true);
+    await many.run();
     expect(many.asked).toEqual([]);
     const few = rig('unreachable', others.slice(1).concat('orders').slice(1));
-    expect(await few.run()).toBe(true);
+    await few.run();
     expect([few.asked, few.indexNow()]).toEqual([['orders'], 0]);
+    expect(few.onChanged).not.toHaveBeenCalled();
   });
 });

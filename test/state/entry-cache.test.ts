@@ -58,7 +58,11 @@ describe('what is known of the entries', () => {
     expect(cache.all.get(keyOf('orders'))?.modifyIndex).toBe(20);
     expect([cache.owned.count, cache.unshown]).toEqual([1, 0]);
     cache.replace(named('orders'), at(0), 3);
-    expect(cache.replace(named('orders'), at(21, DENY), 4)).toBe(true);
+    expect(cache.replace(named('orders'), { ...at(21), meta: { 'external-source': 'kubernetes' } }, 4)).toBe(
+      true,
+    );
+    cache.replace(named('orders'), at(0), 5);
+    expect(cache.replace(named('orders'), at(22, DENY), 6)).toBe(true);
     expect(cache.owned.count).toBe(0);
   });
 

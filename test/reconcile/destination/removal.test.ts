@@ -64,11 +64,22 @@ test('a removal reads the entry and the wildcard entry at once, and plans once',
   await turns();
   expect(asked).toEqual(['orders', '*']);
   answer();
-  // Consul still shows the removed source: somebody made it again since the write.
-  expect(await running).toMatchObject({ kind: 'retry' });
+  expect(await running).toEqual({ kind: 'done' });
   expect(asked).toEqual(['orders', '*', 'orders']);
   expect(written).toEqual([['api']]);
   expect(plans).toHaveBeenCalledTimes(1);
+});
+
+test('an entry that somebody changed since its write is planned again, without the evidence of the first run', async () => {
+  const { deps, answer, run } = rigOf(new Map());
+  const addLater = vi.spyOn(deps.queue, 'addLater');
+  const running = run();
+  answer();
+  await running;
+  // Consul still shows the removed source.
+  await vi.waitFor(() => expect(addLater).toHaveBeenCalledTimes(1));
+  const [trigger] = addLater.mock.calls[0] ?? [];
+  expect(trigger).toEqual({ key: KEY, cause: { kind: 'consul-watch', receivedAt: expect.any(String) } });
 });
 
 test('a removal is recorded while it reads, and written after that', async () => {
