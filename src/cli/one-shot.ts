@@ -97,7 +97,8 @@ export const NO_ANSWER =
 
 /**
  * Calls `use` with a store that no daemon works with, and leads meanwhile unless `leads` is false: what a person decides
- * there takes effect with the next daemon. A daemon that still lives unnoticed shows in Consul, or loses the store: it would never read what is written.
+ * there takes effect with the next daemon. A daemon that still lives unnoticed shows in Consul, or loses the store: it would
+ * never read what is written.
  * Throws ERR_STATE_LOCKED if a daemon holds the store, ERR_LEASE_HELD if one leads elsewhere.
  */
 export async function withIdleStore(
