@@ -4,6 +4,7 @@ import { runCanary } from '../src/daemon/canary.js';
 import type { WatchAges } from '../src/daemon/watch-ages.js';
 import { type ReadPause, watchTables, watchWhile } from '../src/daemon/watch-table.js';
 import type { Trigger } from '../src/model/trigger.js';
+import { isBulk } from '../src/read/read-entry.js';
 import { hasJwtProviders } from '../src/read/user-token-facts.js';
 import { observeAcl } from '../src/reconcile/acl/observe-acl.js';
 import type { ReconcilerDeps } from '../src/reconcile/deps.js';
@@ -16,9 +17,8 @@ import { applyCatalog, applyEntries, claimStatusTriggers } from '../src/state/ob
  * else must not wait longer behind these, however long the list is.
  */
 const INTENTIONS_REST: ReadPause = { times: 8, maxMs: 2_000 };
-/** The changes are nearly all our own, whose index alone is not known. */
-const BULK_REST: ReadPause = { times: 16, maxMs: 2_000 };
-const FEW_WRITES = 8;
+/** While the changes are nearly all our own, whose index alone is not known. */
+const BULK_TIMES = 16;
 /** One registration that changes all the time must not take all the time of this process, and of Consul. */
 const CATALOG_REST: ReadPause = { times: 1, maxMs: 5_000 };
 /** Each client that claims a service for the first time changes the records. */
@@ -57,23 +57,20 @@ export async function runWatch(
   const onJwtProviders = async (stop: AbortSignal) => {
     await add(await observeJwtProviders(deps, causeOf(deps), stop), deps);
   };
-  const intentionsRest = () => (deps.world.unshownWrites() > FEW_WRITES ? BULK_REST : INTENTIONS_REST);
+  const intentionsRest: ReadPause = {
+    ...INTENTIONS_REST,
+    get times() {
+      return isBulk(deps.world) ? BULK_TIMES : INTENTIONS_REST.times;
+    },
+  };
   await Promise.all([
     watchTables(['intentions'], onIntentions, deps, ages, signal, intentionsRest),
     // One read covers services and protocols. Of two reads at once, the older one could come last.
-    watchTables(['catalog', 'protocols'], onCatalog, deps, ages, signal, () => CATALOG_REST),
+    watchTables(['catalog', 'protocols'], onCatalog, deps, ages, signal, CATALOG_REST),
     ...(deps.world.mapping.claims === 'first'
-      ? [watchTables(['claims'], onClaims, deps, ages, signal, () => CLAIMS_REST)]
+      ? [watchTables(['claims'], onClaims, deps, ages, signal, CLAIMS_REST)]
       : []),
-    watchWhile(
-      'acl',
-      () => isAclActive(deps),
-      onAcl,
-      deps,
-      ages,
-      signal,
-      () => ACL_REST,
-    ),
+    watchWhile('acl', () => isAclActive(deps), onAcl, deps, ages, signal, ACL_REST),
     watchWhile('jwt-providers', () => hasJwtProviders(deps.world), onJwtProviders, deps, ages, signal),
     watchGraces(deps, claimGraceMs, () => causeOf(deps), signal),
     runCanary(deps, ages, signal),

@@ -18,14 +18,10 @@ export interface TokenClaim {
  * `plan/acl/desired-people.ts` writes the selector.
  */
 export function personClaims(provider: LoginProvider, subject: string): readonly TokenClaim[] {
-  const { issuer, audience, claims, person } = provider;
   return [
-    { claim: 'iss', must: 'equal', value: issuer },
-    { claim: 'aud', must: 'contain', value: audience ?? '' },
-    { claim: nameOf(claims.subject), must: 'equal', value: subject },
-    ...(person === undefined
-      ? [{ claim: 'sub_profile', must: 'be absent or contain' as const, value: 'user' }]
-      : [{ claim: nameOf(person.claim), must: 'equal' as const, value: person.equals }]),
+    ...methodClaims(provider),
+    equal(provider.claims.subject, subject),
+    personClaim(provider),
     { claim: 'act', must: 'be absent', value: null },
   ];
 }
@@ -40,32 +36,39 @@ export function clientClaims(
   actorKind: ClassifiedKind,
   proof: Proof,
 ): readonly TokenClaim[] {
-  const { issuer, audience, claims, ownToken, person } = provider;
-  const equal = (path: ClaimPath, value: string): TokenClaim => ({
-    claim: nameOf(path),
-    must: 'equal',
-    value,
-  });
-  const holds = (claim: string, value: string): TokenClaim => ({
-    claim,
-    must: 'be absent or contain',
-    value,
-  });
-  const conditions: TokenClaim[] = [
-    { claim: 'iss', must: 'equal', value: issuer },
-    { claim: 'aud', must: 'contain', value: audience ?? '' },
-    equal(claims.client, clientId),
-  ];
+  const { claims, ownToken } = provider;
+  const conditions = [...methodClaims(provider), equal(claims.client, clientId)];
   if (proof === 'own' && ownToken !== undefined)
     conditions.push(equal(ownToken.claim, expectedValue(ownToken, clientId)));
   if (proof === 'delegated')
     conditions.push(
       equal(['act', 'sub'], clientId),
       { claim: nameOf(claims.subject), must: 'be present and not equal', value: clientId },
-      ...(actorKind === 'agent' ? [holds('act.sub_profile', 'ai_agent')] : []),
-      person === undefined ? holds('sub_profile', 'user') : equal(person.claim, person.equals),
+      ...(actorKind === 'agent' ? [mayContain('act.sub_profile', 'ai_agent')] : []),
+      personClaim(provider),
     );
   return conditions;
+}
+
+/** What each auth method checks. */
+function methodClaims({ issuer, audience }: LoginProvider): readonly TokenClaim[] {
+  return [
+    { claim: 'iss', must: 'equal', value: issuer },
+    { claim: 'aud', must: 'contain', value: audience ?? '' },
+  ];
+}
+
+/** That the subject is a person. */
+function personClaim({ person }: LoginProvider): TokenClaim {
+  return person === undefined ? mayContain('sub_profile', 'user') : equal(person.claim, person.equals);
+}
+
+function equal(path: ClaimPath, value: string): TokenClaim {
+  return { claim: nameOf(path), must: 'equal', value };
+}
+
+function mayContain(claim: string, value: string): TokenClaim {
+  return { claim, must: 'be absent or contain', value };
 }
 
 /** What the token of a member must have for one group. */

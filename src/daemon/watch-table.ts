@@ -17,14 +17,14 @@ export interface ReadPause {
   /** A clock that is set forward during a read must not stop the reads. */
   readonly maxMs: number;
 }
-const NO_PAUSE = () => ({ times: 0, maxMs: 0 });
+const NO_PAUSE: ReadPause = { times: 0, maxMs: 0 };
 const MAX_RETRY_MS = 10_000;
 /** How often `watchWhile` checks whether the table is needed. */
 const ACTIVITY_CHECK_MS = 1_000;
 
 /**
  * Watches tables that one `read` covers, and calls it after each change. After a read, the next one rests, so that changes
- * without a break leave time for other work. Never throws; a failed read is retried. `restOf` is asked after each read.
+ * without a break leave time for other work. Never throws; a failed read is retried.
  */
 export async function watchTables(
   tables: readonly WatchedTable[],
@@ -32,7 +32,7 @@ export async function watchTables(
   deps: Deps,
   ages: WatchAges,
   signal: AbortSignal,
-  restOf: () => ReadPause = NO_PAUSE,
+  rest = NO_PAUSE,
 ): Promise<void> {
   const outage = new Outage();
   const sleep = (ms: number) => deps.clock.sleep(ms, signal).catch(() => {});
@@ -63,8 +63,7 @@ export async function watchTables(
         proven.clear();
         const lastedMs = outage.ends(deps.clock.now());
         if (lastedMs !== undefined) deps.logger.info({ tables, lastedMs }, 'Consul can be read again');
-        const { times, maxMs } = restOf();
-        if (times > 0) await sleep(Math.min(maxMs, times * tookMs()));
+        if (rest.times > 0) await sleep(Math.min(rest.maxMs, rest.times * tookMs()));
       } catch (error) {
         if (signal.aborted) return;
         proven.clear();
@@ -99,7 +98,7 @@ export async function watchWhile(
   deps: Deps,
   ages: WatchAges,
   signal: AbortSignal,
-  restOf: () => ReadPause = NO_PAUSE,
+  rest = NO_PAUSE,
 ): Promise<void> {
   const pause = () => deps.clock.sleep(ACTIVITY_CHECK_MS, signal).catch(() => {});
   while (!signal.aborted) {
@@ -109,7 +108,7 @@ export async function watchWhile(
     }
     const end = new AbortController();
     const watching = withLinkedSignal([signal, end.signal], (stop) =>
-      watchTables([table], () => read(stop), deps, ages, stop, restOf),
+      watchTables([table], () => read(stop), deps, ages, stop, rest),
     );
     while (!signal.aborted && isActive()) await pause();
     end.abort();

@@ -21,8 +21,12 @@ export async function readEntry(
   return entry;
 }
 
-/** After more writes than these, the next list shows all of them at once. */
 const FEW_WRITES = 4;
+
+/** Whether own writes come in bulk: the next list shows the index of all of them at once. */
+export function isBulk(world: Pick<WorldState, 'unshownWrites'>): boolean {
+  return world.unshownWrites() > FEW_WRITES;
+}
 
 /**
  * Reads an entry that was just written, unless many are. Its index is unknown until a read shows it, and a revocation that
@@ -36,7 +40,7 @@ export async function readBack(
 ): Promise<void> {
   // Never of a manifest, which has an index of its own.
   const known = world.entries.get(serviceText(destination));
-  if (known?.modifyIndex !== 0 || world.unshownWrites() > FEW_WRITES) return;
+  if (known?.modifyIndex !== 0 || isBulk(world)) return;
   const read = world.beginRead();
   // If it fails, the watch shows the entry later.
   const entry = await consul.intentions.read(destination, signal).catch(() => 'unread' as const);

@@ -1,3 +1,4 @@
+import { canonicalJson } from '../model/canonical-json.js';
 import type { IntentionEntry, IntentionSource, ServiceName } from '../model/intention.js';
 import type { Mapping } from '../model/rule.js';
 import { digest } from '../plan/access.js';
@@ -154,12 +155,8 @@ function isSameEntry(a: IntentionEntry, b: IntentionEntry): boolean {
   return (
     a.sources.length === b.sources.length &&
     a.sources.every((each) => texts.has(sourceText(each))) &&
-    metaText(a) === metaText(b)
+    canonicalJson(a.meta) === canonicalJson(b.meta)
   );
-}
-
-function metaText({ meta }: IntentionEntry): string {
-  return JSON.stringify(Object.entries(meta).toSorted());
 }
 
 function sourceText({ peer, description, access, ...name }: IntentionSource): string {

@@ -37,10 +37,7 @@ async function restsAfter(
       throw new SyncError('ERR_CONSUL_INCOMPLETE', 'no', { retriable: one.fails === 'once' });
   };
   const deps = { consul: { watch } as Consul, clock, logger: silentLogger };
-  await watchTables(['catalog'], read, deps, new WatchAges(clock), stop.signal, () => ({
-    times,
-    maxMs: 5_000,
-  }));
+  await watchTables(['catalog'], read, deps, new WatchAges(clock), stop.signal, { times, maxMs: 5_000 });
   return rests.slice(0, reads.length);
 }
 

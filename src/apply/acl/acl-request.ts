@@ -2,7 +2,7 @@ import { SyncError } from '../../errors.js';
 import type { AclObject, Stored } from '../../model/acl.js';
 import type { Cause } from '../../model/cause.js';
 import type { DraftDecision } from '../../model/decision.js';
-import { type AclChange, aclSubject, digestObject } from '../../plan/acl/acl-change.js';
+import { type AclChange, aclSubject, digestObject, firstNameIn } from '../../plan/acl/acl-change.js';
 import { isOwnedDescription } from '../../plan/ownership.js';
 import { aclResidual } from '../../plan/residual.js';
 import { stampOf } from '../deps.js';
@@ -47,7 +47,7 @@ export async function aclRequest(
     }
     case 'delete': {
       const lastApplied = forgotten(change, context);
-      const name = step.name.split('/')[0] ?? '';
+      const name = firstNameIn(step.name);
       const isMethod = step.kind === 'acl-auth-method';
       const tokens = isMethod ? await countTokens({ authMethod: name }, deps, signal) : undefined;
       const send = async (): Promise<WriteAnswer> => {

@@ -1,5 +1,6 @@
 import type { DraftDecision } from '../../model/decision.js';
 import { isLeftObjectsKey, leftObjectsKey } from '../../model/key.js';
+import { firstNameIn } from '../../plan/acl/acl-change.js';
 import { isOfAnotherOwner } from '../../plan/acl/object-names.js';
 import type { KeyRecord } from '../../queue/journal.js';
 import { inFlightMs } from '../lost-answers.js';
@@ -75,8 +76,7 @@ function readObjectsOf(drafts: readonly DraftDecision[], { consul }: AclDeps, si
     ...new Set(
       drafts.flatMap(({ resource: { kind, name } }) => {
         const isMeant = kind !== 'acl-token' && (kind === 'acl-policy') === isPolicy;
-        // A rule has the name of its method first.
-        return isMeant && name !== undefined ? (name.split('/')[0] ?? []) : [];
+        return isMeant && name !== undefined ? firstNameIn(name) : [];
       }),
     ),
   ];

@@ -1,5 +1,6 @@
 import type { AclSnapshot } from '../../model/acl.js';
 import { clientKey, formatKey, leftObjectsKey } from '../../model/key.js';
+import { firstNameIn } from '../../plan/acl/acl-change.js';
 import { clientName, hasHash } from '../../plan/acl/object-names.js';
 import type { ClientId } from '../../plan/world.js';
 import type { KeyRecord } from '../../queue/journal.js';
@@ -23,7 +24,8 @@ export async function readLeftDrafts(
     ({ resource }) =>
       resource.kind !== 'acl-policy' &&
       resource.kind !== 'acl-token' &&
-      resource.name?.split('/')[0]?.toLowerCase() === name,
+      resource.name !== undefined &&
+      firstNameIn(resource.name).toLowerCase() === name,
   );
   return pending.length === 0 ? undefined : { ...record, pending };
 }

@@ -83,6 +83,11 @@ export function nameOf(object: AclObject): readonly string[] {
     : [object.object.name];
 }
 
+/** The name of a role, a method or a policy; of a binding rule, which has two, that of its method. */
+export function firstNameIn(resourceName: string): string {
+  return resourceName.split('/', 1)[0] ?? '';
+}
+
 /** A text that is equal for equal objects, regardless of the order of fields; for comparison and to record writes. */
 export function digestObject({ object }: AclObject): string {
   return canonicalJson(object);

@@ -12,12 +12,12 @@ const NOTHING_WRITTEN = /\b(OOM|READONLY|MISCONF|NOREPLICAS)\b/;
 
 /** Runs a script for all calls of one turn of the event loop at once, in their order. */
 export class GatheredScript {
-  readonly #script: Script;
+  readonly script: Script;
   readonly #link: Pick<ScriptLink, 'run'>;
   #gathered: Call[] = [];
 
   constructor(script: Script, link: Pick<ScriptLink, 'run'>) {
-    this.#script = script;
+    this.script = script;
     this.#link = link;
   }
 
@@ -46,7 +46,7 @@ export class GatheredScript {
     if (calls.length === 1 && only !== undefined) return only.resolve(this.#alone(only));
     const values = calls.flatMap((call) => [call.values.length, ...call.values]);
     try {
-      const replies = toLists(await this.#link.run(this.#script.repeated, ...values));
+      const replies = toLists(await this.#link.run(this.script.repeated, ...values));
       for (const [index, call] of calls.entries()) this.#answer(call, toLists(replies[index]));
     } catch (error) {
       for (const call of calls) call.reject(error);
@@ -64,7 +64,7 @@ export class GatheredScript {
   }
 
   #alone({ values }: Call): Promise<unknown> {
-    return this.#link.run(this.#script, ...values);
+    return this.#link.run(this.script, ...values);
   }
 }
 

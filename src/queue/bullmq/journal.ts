@@ -167,10 +167,14 @@ export class BullmqJournal implements Journal {
     redis?: Redis,
   ): Promise<void> {
     const values = drafts.flatMap((draft) => [draft.id, JSON.stringify(draft)]);
-    const all = [key, replaced.length, ...replaced, ...values];
-    await (redis === undefined
-      ? this.#recordScript.run(...all)
-      : this.#link.restore(redis, scripts.RECORD, ...all));
+    await this.#run(this.#recordScript, redis, key, replaced.length, ...replaced, ...values);
+  }
+
+  /** `redis`: of a restoration. */
+  #run(gathered: GatheredScript, redis: Redis | undefined, ...values: (string | number)[]): Promise<unknown> {
+    return redis === undefined
+      ? gathered.run(...values)
+      : this.#link.restore(redis, gathered.script, ...values);
   }
 
   #settle(
@@ -189,7 +193,9 @@ export class BullmqJournal implements Journal {
       subject,
       hold === null ? '' : JSON.stringify(hold),
     ]);
-    const all = [
+    return this.#run(
+      this.#settleScript,
+      redis,
       key,
       SETTLED_KEPT,
       this.#subjectsKept,
@@ -198,10 +204,7 @@ export class BullmqJournal implements Journal {
       ...settled,
       ...written,
       ...holds,
-    ];
-    return redis === undefined
-      ? this.#settleScript.run(...all)
-      : this.#link.restore(redis, scripts.SETTLE, ...all);
+    );
   }
 
   async outbox(limit: number): Promise<readonly Decision[]> {
