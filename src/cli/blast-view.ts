@@ -3,7 +3,7 @@ import { configError, type SyncError } from '../errors.js';
 import type { ServiceName } from '../model/intention.js';
 import type { ClaimStatus } from '../plan/claim-status.js';
 import { intentionSubject } from '../plan/plan.js';
-import { type ClientId, clientText } from '../plan/world.js';
+import { type ClientId, clientText, serviceText } from '../plan/world.js';
 import type { WorldState } from '../state/world-state.js';
 import { indexLimits, nowIn } from '../trail/answer.js';
 import { type BlastRadius, blastRadius, type ReachEdge } from '../trail/blast-radius.js';
@@ -34,18 +34,16 @@ export async function blastNow(
   trail: Trail | undefined,
   now: number,
 ): Promise<BlastView> {
-  const { owner, protectedServices } = world.mapping;
-  const services = (world.catalog?.services ?? []).map((each) => each.name);
-  const edgesOf = (client: ClientId | undefined) =>
-    meshEdges({ owner, entries: world.entries, services, client });
-  const { client, starts } = startsNow(name, world, now, edgesOf);
+  const { client, starts } = startsNow(name, world, now);
   const [first] = starts;
   if (first === undefined) throw noSuchName(name);
   const clock = new Date(now).toISOString();
   const at = trail === undefined ? clock : await nowIn(trail, clock);
   const extent = await trail?.extent();
   const isBehind = extent?.index?.isBehind === true;
-  const edgesFrom = edgesOf(client);
+  const { owner, protectedServices } = world.mapping;
+  const services = (world.catalog?.services ?? []).map((each) => each.name);
+  const edgesFrom = meshEdges({ owner, entries: world.entries, services, client });
   const cited = async (edge: ReachEdge): Promise<ReachEdge> => {
     // An index that is behind has older decisions, which did not open what is there now.
     if (trail === undefined || isBehind || edge.writer === 'foreign') return edge;
@@ -125,11 +123,10 @@ function startsNow(
   name: string,
   world: WorldState,
   now: number,
-  edgesOf: (client: ClientId) => ReturnType<typeof meshEdges>,
 ): { readonly client: ClientId | undefined; readonly starts: readonly ServiceName[] } {
   // A claim that does not count may still have edges, whose removal is held.
   const mayCount = ({ kind, client, service }: Exclude<ClaimStatus, { kind: 'none' }>) =>
-    kind !== 'refused' || edgesOf(client)(service).some(({ endsAtQuarantine }) => endsAtQuarantine);
+    kind !== 'refused' || hasEdge(client, service, world);
   const claims = [...world.claimStatuses(now).values()].flatMap((claim) =>
     claim.kind === 'none' || !mayCount(claim) ? [] : [claim],
   );
@@ -149,6 +146,23 @@ function startsNow(
   const serviceName = world.catalog?.services.find((each) => each.name.name === name)?.name;
   if (serviceName === undefined) return { client: undefined, starts: [] };
   return { client: claims.find((claim) => claim.service.name === name)?.client, starts: [serviceName] };
+}
+
+/** By the index of marked sources: anybody who may register services can make thousands of claims that do not count. */
+function hasEdge(
+  client: ClientId,
+  source: ServiceName,
+  { owned, entries: all, mapping }: WorldState,
+): boolean {
+  const entries = new Map(
+    owned.ofService(source).flatMap((destination) => {
+      const text = serviceText(destination);
+      const entry = all.get(text);
+      return entry === undefined ? [] : [[text, entry] as const];
+    }),
+  );
+  const edgesFrom = meshEdges({ owner: mapping.owner, entries, services: [], client });
+  return edgesFrom(source).some(({ endsAtQuarantine }) => endsAtQuarantine);
 }
 
 function noSuchName(name: string): SyncError {
