@@ -26,6 +26,21 @@ export function quarantinedIn(
   );
 }
 
+/**
+ * Which of the planned holds are recorded before the write. A quarantine closes an edge or an object before it holds it, and
+ * its recorded hold gives the reason of the opening when it ends: of subjects that the write changes it is late.
+ */
+export function beforeWrite(
+  planned: readonly Hold[],
+  recorded: Iterable<{ readonly subject: string; readonly reason: HoldReason }>,
+  isChanging: (subject: string) => boolean,
+): { readonly early: readonly Hold[]; readonly isLate: (subject: string) => boolean } {
+  const quarantined = quarantinedIn([...recorded, ...planned]);
+  const isLate = (subject: string) => quarantined.has(subject) && isChanging(subject);
+  const early = planned.filter(({ subject, reason }) => reason !== 'ClientQuarantined' || !isLate(subject));
+  return { early, isLate };
+}
+
 /** A text that changes if a hold must be reported again. */
 export function fingerprintOf(hold: Hold): string {
   return JSON.stringify([

@@ -7,9 +7,9 @@ import type { ServiceName } from '../model/intention.js';
 import { formatKey, type Key, providerKey } from '../model/key.js';
 import { type Job, withLateTriggers } from '../model/trigger.js';
 import { forgetRulings } from '../operator/approvals.js';
-import { quarantinedIn } from '../plan/holds.js';
+import { beforeWrite } from '../plan/holds.js';
 import { policyOf } from '../plan/mode.js';
-import type { Change, Hold } from '../plan/plan.js';
+import type { Change } from '../plan/plan.js';
 import type { JobResult } from '../queue/queue.js';
 import { readEntry } from '../read/read-entry.js';
 import { isPlannedNow } from '../state/state-plan.js';
@@ -74,12 +74,10 @@ async function planAndWrite(
 
     const cause = causeOf(guarded.job);
     const changing = new Set(plan.changes.map(({ subject }) => subject));
-    // A quarantine closes an edge before it holds it. When it ends, the recorded hold gives the reason of the opening.
-    const quarantined = quarantinedIn([...record.holds.values(), ...plan.holds]);
-    const isLate = ({ subject }: Pick<Hold, 'subject'>) => changing.has(subject) && quarantined.has(subject);
-    const early = [...plan.holds, ...used].filter((hold) => !isLate(hold));
-    const isEarly = (subject: string) => !isLate({ subject });
-    await recordHolds(text, await journal.read(text), early, cause, deps, isEarly, changing);
+    const planned = [...plan.holds, ...used];
+    const { early, isLate } = beforeWrite(planned, record.holds.values(), (subject) => changing.has(subject));
+    const mayEnd = (subject: string) => !isLate(subject);
+    await recordHolds(text, await journal.read(text), early, cause, deps, mayEnd, changing);
     await recordGone(text, guarded.gone, cause, deps);
     if (!policyOf(mapping).writes) return end;
 
@@ -112,7 +110,7 @@ async function planAndWrite(
     }
 
     revocations.plan(text, { changes: [], holds: plan.holds }, clock.now());
-    if (used.length > 0 || plan.changes.some(isLate)) {
+    if (used.length > 0 || plan.changes.some(({ subject }) => isLate(subject))) {
       await forgetRulings(used, deps);
       // Each hold that an approval ends is of a change.
       await recordHolds(text, await journal.read(text), plan.holds, cause, deps, undefined, changing);

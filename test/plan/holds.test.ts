@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { HoldReason } from '../../src/model/decision.js';
 import {
+  beforeWrite,
   endedHold,
   fingerprintOf,
   holdKey,
@@ -46,6 +47,30 @@ describe('a hold', () => {
   it('is of a quarantine only for that reason', () => {
     const holds = [hold({ reason: 'ClientQuarantined' }), hold({ subject: 'other' })];
     expect([...quarantinedIn(holds)]).toEqual([SUBJECT]);
+  });
+});
+
+describe('before a write', () => {
+  const quarantine = hold({ reason: 'ClientQuarantined' });
+  const other = hold({ subject: 'other' });
+
+  it('the hold of a quarantine is late if the write changes its subject', () => {
+    const { early, isLate } = beforeWrite([quarantine, other], [], () => true);
+    expect(early).toEqual([other]);
+    expect([SUBJECT, 'other'].map(isLate)).toEqual([true, false]);
+  });
+
+  it('the end of a recorded quarantine is late too, and other holds of its subject are not', () => {
+    const limit = hold({ reason: 'RevocationLimit' });
+    const { early, isLate } = beforeWrite([limit], [quarantine], (subject) => subject === SUBJECT);
+    expect(early).toEqual([limit]);
+    expect(isLate(SUBJECT)).toBe(true);
+  });
+
+  it('nothing is late of a subject that stays as it is', () => {
+    const { early, isLate } = beforeWrite([quarantine], [], () => false);
+    expect(early).toEqual([quarantine]);
+    expect(isLate(SUBJECT)).toBe(false);
   });
 });
 

@@ -1,7 +1,6 @@
 import { isAclSubject } from '../../apply/acl/acl-draft.js';
 import { isAclActive } from '../../apply/acl/acl-state.js';
 import { isAbandoned } from '../../apply/acl/key-fetches.js';
-import { readLeftDrafts, settleLeftDrafts } from '../../apply/acl/left-drafts.js';
 import { tolerateDenied } from '../../apply/acl/tolerate-denied.js';
 import { causeOf, grantReasonOf } from '../../apply/decision-drafts.js';
 import { recordHolds } from '../../apply/record-holds.js';
@@ -11,7 +10,7 @@ import type { Evidence, Job } from '../../model/trigger.js';
 import { clientName } from '../../plan/acl/object-names.js';
 import { evidenceOf } from '../../plan/evidence.js';
 import { guard } from '../../plan/guards/guards.js';
-import { quarantinedIn } from '../../plan/holds.js';
+import { beforeWrite, quarantinedIn } from '../../plan/holds.js';
 import { policyOf } from '../../plan/mode.js';
 import type { ClientId } from '../../plan/world.js';
 import type { JobResult } from '../../queue/queue.js';
@@ -29,7 +28,7 @@ import type { ClientAclDeps } from '../deps.js';
 import { guardFacts } from '../guard-facts.js';
 import { applyCounted } from './apply-counted.js';
 import { isLeftToSweep } from './left-to-sweep.js';
-import { isListed, readSettled } from './read-client-acl.js';
+import { readSettled } from './read-client-acl.js';
 
 /** Before the next run after a write without an answer. */
 const ABANDONED_RETRY_MS = 5_000;
@@ -79,11 +78,7 @@ async function reconcile(
 ): Promise<ClientAclResult> {
   const { world, acl, window, clock } = deps;
   const record = await deps.journal.read(key);
-  const left = await readLeftDrafts(id, deps);
-  const isRead = left === undefined && isListed(job, deps);
-  const { actual, ...own } = await readSettled(id, key, record, isRead, deps, signal);
-  const lastApplied =
-    left === undefined ? own.lastApplied : await settleLeftDrafts(left, id, actual, deps, signal);
+  const { actual, lastApplied } = await readSettled(id, key, record, job, deps, signal);
 
   const now = clock.now();
   const { plansNarrowing } = policyOf(world.mapping);
@@ -111,14 +106,10 @@ async function reconcile(
   // As long as other clients are unread, a plan does not show every cause of a hold. Rulings end holds all the same.
   const ruled = new Set(guarded.used.map(({ subject }) => subject));
   const mayEnd = (subject: string) => isAclSubject(subject) && (!isUnread || ruled.has(subject));
-  // A quarantine closes before it holds, and its recorded hold gives the reason of what opens when it ends.
   const isMade = guarded.changes.length > 0;
-  const late = quarantinedIn(isMade ? [...record.holds.values(), ...guarded.holds] : []);
-  const early = [...guarded.holds, ...guarded.used].filter(
-    ({ subject, reason }) => reason !== 'ClientQuarantined' || !late.has(subject),
-  );
-  const mayEndEarly = (subject: string) => mayEnd(subject) && !late.has(subject);
-  await recordHolds(key, record, early, cause, deps, mayEndEarly);
+  const planned = [...guarded.holds, ...guarded.used];
+  const { early, isLate } = beforeWrite(planned, record.holds.values(), () => isMade);
+  await recordHolds(key, record, early, cause, deps, (subject) => mayEnd(subject) && !isLate(subject));
   if (!isMade) return end;
 
   const remember = new Map([[scopesKey(plan.subject), JSON.stringify(guarded.plan.opensBy)]]);

@@ -1,4 +1,5 @@
 import { isAclActive } from '../../apply/acl/acl-state.js';
+import { readLeftDrafts, settleLeftDrafts } from '../../apply/acl/left-drafts.js';
 import { pendingAcl, recoverPendingAcl } from '../../apply/acl/recover-pending-acl.js';
 import { tolerateDenied } from '../../apply/acl/tolerate-denied.js';
 import type { AclSnapshot } from '../../model/acl.js';
@@ -11,16 +12,21 @@ import { pendingPolicies, readNamedAcl } from '../../read/read-acl.js';
 import { objectNamesOf } from '../../state/plan-client-acl.js';
 import type { AclWriteDeps } from '../deps.js';
 
-/** Reads the client's existing objects, settles what a crash or a lost answer left, and resolves with both. */
+/**
+ * Reads the client's existing objects, settles what a crash or a lost answer left, and resolves with both. For a job also
+ * what the complete comparison left of these objects.
+ */
 export async function readSettled(
   id: ClientId,
   key: string,
   record: KeyRecord,
-  isRead: boolean,
+  job: Job | undefined,
   deps: AclWriteDeps,
   signal: AbortSignal,
 ): Promise<{ readonly actual: AclSnapshot; readonly lastApplied: ReadonlyMap<string, string> }> {
   const { world, acl } = deps;
+  const left = job === undefined ? undefined : await readLeftDrafts(id, deps);
+  const isRead = job !== undefined && left === undefined && isListed(job, deps);
   const { name, policies } = objectNamesOf(id, deps);
   const policyNames = unique([...policies, ...pendingPolicies(record)]);
   const isDoubtful = acl.isDoubtful(key, deps.clock.now());
@@ -30,7 +36,8 @@ export async function readSettled(
       : await readNamedAcl(name, policyNames, deps, signal);
   const lastApplied = await recoverPendingAcl(key, record, actual, deps, signal);
   world.rememberWritten(key, lastApplied);
-  return { actual, lastApplied };
+  if (left === undefined) return { actual, lastApplied };
+  return { actual, lastApplied: await settleLeftDrafts(left, id, actual, deps, signal) };
 }
 
 /** Settles the ACL drafts that a crash or a lost answer left, without waiting for a directory. */
@@ -39,11 +46,11 @@ export async function settleClientAcl(id: ClientId, deps: AclWriteDeps, signal: 
   const key = formatKey(clientKey(id.provider, id.clientId));
   const record = await deps.journal.read(key);
   if (pendingAcl(record).length === 0) return;
-  await tolerateDenied(() => readSettled(id, key, record, false, deps, signal), deps);
+  await tolerateDenied(() => readSettled(id, key, record, undefined, deps, signal), deps);
 }
 
 /** Whether a complete read has just shown the objects, so that the job needs no other read. */
-export function isListed({ triggers, attempts }: Job, { acl }: Pick<AclWriteDeps, 'acl'>): boolean {
+function isListed({ triggers, attempts }: Job, { acl }: Pick<AclWriteDeps, 'acl'>): boolean {
   return (
     acl.cache.isComplete &&
     attempts === 0 &&
