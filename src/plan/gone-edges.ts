@@ -3,11 +3,11 @@ import type { ClaimStatus } from './claim-status.js';
 import { desiredAccess } from './desired-access.js';
 import type { DestinationInput } from './destination-input.js';
 import { edgeBreakGlass, withBreakGlass } from './edge-break-glass.js';
+import { isKept, statusOfSource } from './edge-claim.js';
 import { namesOf } from './grant-text.js';
 import { isOfWrittenEdge, parseLastAppliedText } from './last-applied.js';
 import { missingDenies } from './missing-denies.js';
 import { type ActualAccess, type Hold, intentionResource, intentionSubject } from './plan.js';
-import { isKept, statusOfSource } from './plan-destination.js';
 
 /** An edge with a record of a write, that is not in Consul and not desired any more. */
 export interface GoneEdge extends Pick<Hold, 'subject' | 'resource' | 'client' | 'scopes' | 'before'> {

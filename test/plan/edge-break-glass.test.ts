@@ -17,8 +17,8 @@ import {
   recordAfterClosing,
   withoutBreakGlass,
 } from '../../src/plan/edge-break-glass.js';
+import { statusOfSource } from '../../src/plan/edge-claim.js';
 import { parseLastAppliedText, toLastAppliedText } from '../../src/plan/last-applied.js';
-import { statusOfSource } from '../../src/plan/plan-destination.js';
 import { createSelection } from '../../src/plan/selection.js';
 import { clientText } from '../../src/plan/world.js';
 import { glass, HOUR } from './break-glass-scene.js';

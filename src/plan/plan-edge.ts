@@ -1,0 +1,279 @@
+import type { ChangeReason } from '../model/decision.js';
+import type { Access, IntentionSource, ServiceName } from '../model/intention.js';
+import { covers, digest, narrows, plainPart, sameAccess, union, widens } from './access.js';
+import type { ClaimStatus } from './claim-status.js';
+import { type DesiredAccess, desiredAccess, isUnclearButGranted } from './desired-access.js';
+import type { DestinationInput } from './destination-input.js';
+import {
+  closingOf,
+  closingPart,
+  type EdgeBreakGlass,
+  edgeBreakGlass,
+  endReason,
+  hasNoBreakGlass,
+  hasOtherBreakGlass,
+  isOfStore,
+  keptAccess,
+  openedBy,
+  openingPart,
+  recordAfterClosing,
+  withBreakGlass,
+  withoutBreakGlass,
+} from './edge-break-glass.js';
+import { formerClient, isKept, statusOfSource } from './edge-claim.js';
+import { isRecorded, needsRecord } from './edge-record.js';
+import { foreignHold, wasWritten } from './foreign-source.js';
+import { type LastApplied, parseLastAppliedText, toLastAppliedText } from './last-applied.js';
+import { wouldOpen } from './missing-denies.js';
+import { policyOf } from './mode.js';
+import { describeSource, textOfDescription } from './ownership.js';
+import {
+  type ActualAccess,
+  type Change,
+  type Hold,
+  intentionResource,
+  intentionSubject,
+  type PlannedClient,
+} from './plan.js';
+import { type RevocationCause, revocationCause } from './revocation-cause.js';
+
+export interface EdgePlan {
+  readonly change: Change | undefined;
+  readonly holds: readonly Hold[];
+  readonly awaits: readonly string[];
+  /** The subject and text of the record to make. */
+  readonly record?: readonly [string, string];
+}
+
+/** What is known of one source and its edge before anything is decided. */
+interface Edge {
+  readonly source: ServiceName;
+  readonly subject: string;
+  /** The owned source. */
+  readonly ours: IntentionSource | undefined;
+  readonly lastApplied: LastApplied | undefined;
+  /** The client that opened the edge. */
+  readonly former: PlannedClient | undefined;
+  readonly claimStatus: ClaimStatus;
+  readonly glass: EdgeBreakGlass;
+  readonly input: DestinationInput;
+}
+
+/** What an edge becomes. */
+interface Outcome {
+  /** Undefined: the source is removed. */
+  readonly after: Access | undefined;
+  readonly description: string;
+  /** Only what break-glass grants opened closes. More would go that a guard may hold, so this goes alone and first. */
+  readonly isStep: boolean;
+  /** Nothing closes but what break-glass grants opened. */
+  readonly isExplained: boolean;
+  /** A deny stands where a wider intention would let the source in. */
+  readonly keepsClosed: boolean;
+}
+
+/**
+ * Desired and actual state of one source ("ours" is the owned source):
+ *
+ * | desired | ours: equal | ours: differs | foreign source | absent |
+ * |---|---|---|---|---|
+ * | access | nothing | update | hold `ForeignSource` or `MarkLost` | create |
+ * | nothing, and no wider intention applies | | delete | nothing | nothing |
+ * | nothing, but a wider foreign allow would apply | | update to deny | nothing | nothing |
+ * | nothing, the last source of an entry with foreign fields | a deny: keep | update to deny | nothing | nothing |
+ * | nothing, but a wider foreign allow would apply, and the edge was written | | | | create a deny |
+ * | unknown (unread directory or catalog, unreadable client) | keep | keep | nothing | nothing |
+ * | unknown, but an order closed the client, or the service claims another | delete | delete | nothing | nothing |
+ * | may only narrow (disagreeing instances, unrecorded claim) | keep | update if narrower | nothing | nothing |
+ *
+ * `foreign`: a source of that name in any case. `staysInEntry`: the source may lose its access, but must stay in the entry.
+ *
+ * A marked source without a record is planned in the same way, and its change waits for a person. If it equals the desired
+ * one, `records` has the record to make.
+ */
+export function planEdge(
+  source: ServiceName,
+  { ours, foreign }: Record<'ours' | 'foreign', IntentionSource | undefined>,
+  input: DestinationInput,
+  staysInEntry: boolean,
+): EdgePlan {
+  const subject = intentionSubject(input.destination, source.name);
+  const lastApplied = parseLastAppliedText(input.lastApplied.get(subject));
+  const former = formerClient(ours, input);
+  const claimStatus = statusOfSource(source, former, input);
+  const glass = edgeBreakGlass(source, claimStatus, lastApplied, input, ours);
+  const edge: Edge = { source, subject, ours, lastApplied, former, claimStatus, glass, input };
+
+  const desired = desiredOf(edge);
+  if (desired === undefined) return { change: undefined, holds: glass.holds, awaits: [] };
+  if (foreign !== undefined && ours === undefined) {
+    const held = foreignHold(source, desired, foreign, lastApplied, input);
+    return { change: undefined, holds: [...desired.holds, ...held], awaits: [] };
+  }
+  const outcome = outcomeOf(edge, desired, staysInEntry);
+  const record = recordOf(edge, desired, outcome);
+  return {
+    holds: desired.holds,
+    awaits: desired.awaits,
+    ...(record === undefined ? {} : { record }),
+    change: isSettled(edge, outcome) ? undefined : changeOf(edge, desired, outcome, record !== undefined),
+  };
+}
+
+/** What the edge should be; undefined if it stays as it is. */
+function desiredOf(edge: Edge): DesiredAccess | undefined {
+  const { source, ours, lastApplied, former, claimStatus, glass, input } = edge;
+  // The mark names no client, so the client outside may have opened it.
+  const mayBeOutside = claimStatus.kind === 'none' && claimStatus.isOutside && former === undefined;
+  const isUnknown = isKept(claimStatus, ours, former, input);
+  const isLeft = isUnknown && (hasNoBreakGlass(glass) || ours?.access.kind === 'other');
+  if (mayBeOutside || isLeft || isUnclearButGranted(source, claimStatus, input, ours)) return undefined;
+  const regular =
+    isUnknown && ours !== undefined
+      ? keptAccess(ours, former, lastApplied, glass)
+      : desiredAccess(source, claimStatus, input, withoutBreakGlass(ours, glass));
+  return withBreakGlass(regular, glass);
+}
+
+function outcomeOf(edge: Edge, desired: DesiredAccess, staysInEntry: boolean): Outcome {
+  const { source, ours, glass, input } = edge;
+  const { plansNarrowing } = policyOf(input.mapping);
+  const closing = closingOf(glass, ours?.access);
+  const isExplained = closing !== undefined && covers(desired.access, closing.left);
+  const isStep =
+    closing !== undefined &&
+    !covers(closing.left, closing.before) &&
+    (isExplained
+      ? widens(closing.before, desired.access) && !plansNarrowing
+      : lossOf(edge, desired).isInferred || !isRecordedHere(edge) || !plansNarrowing);
+  const next = isStep ? closing.left : desired.access;
+  const goes = next === undefined && (ours !== undefined || lacksWritten(edge));
+  const keepsClosed = goes && wouldOpen(source, input.entry, input.wildcard);
+  const after: Access | undefined = keepsClosed || (goes && staysInEntry) ? { kind: 'deny' } : next;
+  const description = descriptionFor(after, desired.client, ours, input.mapping.owner);
+  return { after, description, isStep, isExplained, keepsClosed };
+}
+
+/** The record that an edge lacks which stays as it is. */
+function recordOf(
+  { subject, ours, lastApplied, input }: Edge,
+  { opensBy }: DesiredAccess,
+  { after }: Outcome,
+): EdgePlan['record'] {
+  if (ours === undefined || !isSame(ours.access, after)) return undefined;
+  const isMissing = needsRecord(input.destination, ours, input) || hasOtherBreakGlass(lastApplied, opensBy);
+  return isMissing ? [subject, toLastAppliedText(after, opensBy)] : undefined;
+}
+
+function changeOf(edge: Edge, desired: DesiredAccess, outcome: Outcome, getsRecord: boolean): Change {
+  const { source, subject, ours, lastApplied, former, glass, input } = edge;
+  const { after, description, isStep, isExplained, keepsClosed } = outcome;
+  const before: ActualAccess = ours?.access;
+  // A deny where the edge is gone takes away what the wider intention allows.
+  const narrowing = before?.kind === 'other' || narrows(before, after) || (keepsClosed && lacksWritten(edge));
+  const widening =
+    before?.kind === 'other' ? after !== undefined && after.kind !== 'deny' : widens(before, after);
+  const isNormalised = losesOnlyRawPaths(before, after);
+  // What differs from the desired edge in the form of its paths alone was written before that form.
+  const isUnrecorded = !getsRecord && !isNormalised && !isRecordedHere(edge);
+  // Somebody restored what scopemesh removed, so no read decides about it.
+  const wasRemoved = lastApplied !== undefined && !wasWritten(lastApplied);
+  const endsBreakGlass = narrowing && (isStep || isExplained);
+  const loss = isNormalised
+    ? { reason: 'PathNormalised' as const, scopes: [], isInferred: false }
+    : endsBreakGlass
+      ? { reason: endReason(lossOf(edge, desired)), scopes: [], isInferred: false }
+      : lossOf(edge, desired);
+  const opened = union(before?.kind === 'other' ? undefined : before, openedBy(glass));
+  const opensBreakGlass = widening && glass.opening.length > 0 && covers(opened, after);
+  const breakGlass =
+    opensBreakGlass && !narrowing
+      ? openingPart(glass.opening, input)
+      : endsBreakGlass && !widening
+        ? closingPart(glass.closing, input)
+        : undefined;
+  const isDrift = lastApplied?.digest === digest(after);
+  const loses = narrowing || after === undefined;
+  const reason = reasonOf({ subject, keepsClosed, loses, isDrift, loss, opensBreakGlass, input });
+  const client = desired.client ?? former;
+  return {
+    subject,
+    resource: intentionResource(input.destination, source.name),
+    source,
+    action: narrowing && !widening ? 'revoke' : widening && !narrowing ? 'grant' : 'change',
+    verb: ours === undefined ? 'created' : after === undefined ? 'deleted' : 'updated',
+    reason,
+    before,
+    after,
+    description,
+    ...(client === undefined ? {} : { client }),
+    scopes: narrowing && !widening && loss.scopes.length > 0 ? loss.scopes : desired.scopes,
+    opensBy: isStep ? recordAfterClosing(lastApplied, glass) : desired.opensBy,
+    isInferred: narrowing && !isDrift && !wasRemoved && !isUnrecorded && loss.isInferred,
+    ...(isUnrecorded && !(endsBreakGlass && isOfStore(glass)) ? { isUnrecorded } : {}),
+    ...(breakGlass === undefined ? {} : { breakGlass }),
+    narrows: narrowing,
+    widens: widening,
+  };
+}
+
+/** Why the edge loses access, apart from break-glass grants. */
+function lossOf(
+  { ours, claimStatus, lastApplied, former, input }: Edge,
+  desired: DesiredAccess,
+): RevocationCause {
+  const desiredScopes = desired.scopes;
+  return revocationCause({ claimStatus, lastApplied, former, desiredScopes, current: ours?.access, input });
+}
+
+/** Whether the edge was written and is gone. */
+function lacksWritten({ ours, lastApplied }: Edge): boolean {
+  return ours === undefined && wasWritten(lastApplied);
+}
+
+function isRecordedHere({ ours, input }: Edge): boolean {
+  return ours === undefined || isRecorded(input.destination, ours, input);
+}
+
+/** Whether every plain path stays open: the rule did so before paths were normalised, or with `rawPath`. */
+function losesOnlyRawPaths(before: ActualAccess, after: Access | undefined): boolean {
+  return before?.kind === 'http' && after?.kind === 'http' && covers(after, plainPart(before));
+}
+
+/** A deny keeps its Description. The Description of an access names the client, and keeps the text of an adopted source. */
+function descriptionFor(
+  after: Access | undefined,
+  client: PlannedClient | undefined,
+  ours: IntentionSource | undefined,
+  owner: string,
+): string {
+  if (ours !== undefined && (client === undefined || after === undefined || after.kind === 'deny'))
+    return ours.description;
+  if (client === undefined) return `scopemesh:${owner}`;
+  return describeSource(owner, client, ours === undefined ? '' : textOfDescription(ours.description));
+}
+
+function isSettled({ ours }: Edge, { after, description }: Outcome): boolean {
+  if (!isSame(ours?.access, after)) return false;
+  return ours === undefined || after === undefined || ours.description === description;
+}
+
+function isSame(before: ActualAccess, after: Access | undefined): boolean {
+  return before?.kind !== 'other' && sameAccess(before, after);
+}
+
+function reasonOf(facts: {
+  subject: string;
+  keepsClosed: boolean;
+  loses: boolean;
+  isDrift: boolean;
+  loss: RevocationCause;
+  opensBreakGlass: boolean;
+  input: DestinationInput;
+}): ChangeReason {
+  if (facts.isDrift) return 'DriftCorrected';
+  if (facts.keepsClosed) return 'WildcardWouldAllow';
+  if (facts.loses) return facts.loss.reason;
+  if (facts.opensBreakGlass) return 'BreakGlass';
+  return facts.input.quarantined.has(facts.subject) ? 'QuarantineEnded' : facts.input.grantReason;
+}
