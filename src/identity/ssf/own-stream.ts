@@ -1,7 +1,7 @@
 import { configError } from '../../errors.js';
 import { definedFields } from '../../model/defined-fields.js';
-import type { Logger } from '../../observe.js';
 import { EVENTS_REQUESTED } from './meaning.js';
+import type { SsfOptions } from './options.js';
 import { POLL, PUSH, type Stream, type StreamApi, type StreamRequest } from './stream-api.js';
 import type { Transmitter } from './transmitter.js';
 
@@ -13,17 +13,12 @@ export interface OwnStream {
   forget(): void;
 }
 
-export interface OwnStreamOptions {
-  readonly provider: string;
-  readonly delivery: 'push' | 'poll';
-  /** The address where the transmitter reaches us; for `push`. */
-  readonly endpoint?: string;
+export interface OwnStreamOptions
+  extends Pick<SsfOptions, 'provider' | 'delivery' | 'endpoint' | 'audiences' | 'logger'> {
   /** The complete header that each push carries. */
   readonly authorizationHeader: () => string | undefined;
-  readonly audiences: readonly string[];
   readonly api: StreamApi;
   readonly metadata: Transmitter;
-  readonly logger: Logger;
 }
 
 /** The names of each method. The second ones are older than RFC 8935 and 8936; Okta and Google still know them. */

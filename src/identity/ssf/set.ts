@@ -1,10 +1,10 @@
 import { type CryptoKey, compactVerify, decodeProtectedHeader } from 'jose';
 import { z } from 'zod';
-import type { Clock } from '../../clock.js';
 import { definedFields } from '../../model/defined-fields.js';
 import { fieldOf } from '../../model/field-of.js';
 import { jsonIn } from '../../model/json-in.js';
 import { safeParse } from '../../safe-parse.js';
+import type { SsfOptions } from './options.js';
 import { InvalidSet, UnprovenSet } from './refusal.js';
 import type { SigningKeys } from './signing-keys.js';
 
@@ -21,13 +21,8 @@ export interface SecurityEventSet {
   readonly events: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
 }
 
-export interface SetVerifierOptions {
-  /** The transmitter's issuer. */
-  readonly transmitter: string;
-  /** The accepted values of `aud`. */
-  readonly audiences: readonly string[];
+export interface SetVerifierOptions extends Pick<SsfOptions, 'transmitter' | 'audiences' | 'clock'> {
   readonly keys: SigningKeys;
-  readonly clock: Clock;
 }
 
 /**
@@ -61,11 +56,6 @@ export function createSetVerifier(options: SetVerifierOptions): SetVerifier {
   };
 }
 
-interface Header {
-  readonly alg: string;
-  readonly kid?: string;
-}
-
 const header = z.object({
   alg: z.string(),
   typ: z.string().optional(),
@@ -78,7 +68,7 @@ function isCanonical(part: string): boolean {
   return Buffer.from(part, 'base64url').toString('base64url') === part;
 }
 
-function parseHeader(text: string): Header {
+function parseHeader(text: string) {
   const parts = text.split('.');
   if (parts.length !== 3 || !parts.every(isCanonical)) {
     throw new UnprovenSet('invalid_request', 'the request body is not a signed token in compact form');
@@ -110,7 +100,7 @@ function claimedIssuer(text: string): unknown {
 
 async function verify(
   text: string,
-  header: Header,
+  header: ReturnType<typeof parseHeader>,
   keys: SigningKeys,
   since: number,
   signal: AbortSignal,

@@ -1,9 +1,9 @@
 import { type CryptoKey, createLocalJWKSet, errors, type JSONWebKeySet } from 'jose';
 import { z } from 'zod';
-import type { Clock } from '../../clock.js';
 import { safeParse } from '../../safe-parse.js';
 import { type HttpClient, parseJson, refusalOf } from '../http-client.js';
 import { incomplete } from '../read-errors.js';
+import type { SsfOptions } from './options.js';
 import type { Transmitter } from './transmitter.js';
 
 /**
@@ -23,11 +23,9 @@ export interface SigningKeys {
   readSince(since: number, signal: AbortSignal): Promise<KeySet>;
 }
 
-export interface SigningKeysOptions {
-  readonly provider: string;
+export interface SigningKeysOptions extends Pick<SsfOptions, 'provider' | 'clock'> {
   readonly transmitter: Transmitter;
   readonly http: HttpClient;
-  readonly clock: Clock;
 }
 
 /** After this time the set is read again, so that a withdrawn key is dropped. */

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import type { Clock } from '../../clock.js';
 import { configError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
 import type { AccessTokenSource } from '../access-token.js';
@@ -7,25 +6,11 @@ import { type Authorize, bearer, sendAuthorized } from '../api-client.js';
 import { type HttpAnswer, type HttpClient, parseJson, refusalOf } from '../http-client.js';
 import { incomplete } from '../read-errors.js';
 import { parseShape } from '../records.js';
+import type { SsfOptions } from './options.js';
 import type { Transmitter, TransmitterMetadata } from './transmitter.js';
 
 export const PUSH = 'urn:ietf:rfc:8935';
 export const POLL = 'urn:ietf:rfc:8936';
-
-/** A stream at its transmitter (SSF 1.0, section 8.1.1): the fields that scopemesh uses. */
-export interface Stream {
-  readonly streamId: string;
-  readonly audiences: readonly string[];
-  /** A method URI. */
-  readonly method: string;
-  readonly endpoint?: string;
-  /** The event types that it delivers. */
-  readonly eventsDelivered?: readonly string[];
-  /** Whether it includes all subjects. Some transmitters state it per stream, in addition to their configuration. */
-  readonly defaultSubjects?: string;
-  /** The shortest time between two verification requests. */
-  readonly minVerificationMs: number;
-}
 
 /** What a receiver may request for a stream. */
 export interface StreamRequest {
@@ -56,27 +41,41 @@ export interface StreamApi {
   send(endpoint: URL, body: object, signal: AbortSignal): Promise<HttpAnswer>;
 }
 
-export interface StreamApiOptions {
-  readonly provider: string;
-  readonly transmitter: string;
+export interface StreamApiOptions extends Pick<SsfOptions, 'provider' | 'transmitter' | 'clock'> {
   readonly metadata: Transmitter;
   /** A constant access token, or a source of access tokens. */
   readonly credentials: Secret | AccessTokenSource;
   readonly http: HttpClient;
-  readonly clock: Clock;
 }
 
 const text = z.string().min(1).max(2048);
-const stream = z.object({
-  stream_id: text,
-  iss: z.string(),
-  aud: z.union([z.string(), z.array(z.string()).max(64)]),
-  delivery: z.object({ method: text, endpoint_url: text.nullish() }),
-  events_delivered: z.array(z.string()).max(1000).nullish(),
-  default_subjects: z.string().max(64).nullish(),
-  min_verification_interval: z.number().nonnegative().max(31_536_000).nullish(),
-});
-const streams = z.union([z.array(stream).max(1000), stream.transform((one) => [one])]);
+/** A stream at its transmitter (SSF 1.0, section 8.1.1): the fields that scopemesh uses. */
+export type Stream = z.output<typeof STREAM>;
+const STREAM = z
+  .object({
+    stream_id: text,
+    iss: z.string(),
+    aud: z.union([z.string(), z.array(z.string()).max(64)]),
+    delivery: z.object({ method: text, endpoint_url: text.nullish() }),
+    events_delivered: z.array(z.string()).max(1000).nullish(),
+    default_subjects: z.string().max(64).nullish(),
+    min_verification_interval: z.number().nonnegative().max(31_536_000).nullish(),
+  })
+  .transform((parsed) => ({
+    issuer: parsed.iss,
+    streamId: parsed.stream_id,
+    audiences: [parsed.aud].flat(),
+    /** A method URI. */
+    method: parsed.delivery.method,
+    endpoint: parsed.delivery.endpoint_url ?? undefined,
+    /** The event types that it delivers. */
+    eventsDelivered: parsed.events_delivered ?? undefined,
+    /** Whether it includes all subjects. Some transmitters state it per stream, in addition to their configuration. */
+    defaultSubjects: parsed.default_subjects ?? undefined,
+    /** The shortest time between two verification requests. */
+    minVerificationMs: (parsed.min_verification_interval ?? 0) * 1000,
+  }));
+const streams = z.union([z.array(STREAM).max(1000), STREAM.transform((one) => [one])]);
 const statusAnswer = z.object({ status: z.string().max(64) });
 
 export function createStreamApi(options: StreamApiOptions): StreamApi {
@@ -110,8 +109,8 @@ export function createStreamApi(options: StreamApiOptions): StreamApi {
   };
   const parse = (answer: HttpAnswer): readonly Stream[] =>
     parseShape(streams, parseJson(answer, place), place).map((each) => {
-      if (each.iss !== options.transmitter) throw incomplete(place, 'a stream has another issuer');
-      return toStream(each);
+      if (each.issuer !== options.transmitter) throw incomplete(place, 'a stream has another issuer');
+      return each;
     });
   const parseOne = (answer: HttpAnswer): Stream => {
     const [one] = parse(answer);
@@ -170,24 +169,9 @@ export function createStreamApi(options: StreamApiOptions): StreamApi {
   };
 }
 
-type EndpointName = keyof {
-  [Name in keyof TransmitterMetadata as Name extends `${string}Endpoint` ? Name : never]: Name;
-};
+type EndpointName = Extract<keyof TransmitterMetadata, `${string}Endpoint`>;
 
 /** SSF 1.0, section 8.1: 404 if this receiver has no such stream. */
 export function isGone({ status }: HttpAnswer): boolean {
   return status === 404 || status === 410;
-}
-
-function toStream(parsed: z.output<typeof stream>): Stream {
-  const { endpoint_url: endpoint } = parsed.delivery;
-  return {
-    streamId: parsed.stream_id,
-    audiences: [parsed.aud].flat(),
-    method: parsed.delivery.method,
-    ...(endpoint == null ? {} : { endpoint }),
-    ...(parsed.events_delivered == null ? {} : { eventsDelivered: parsed.events_delivered }),
-    ...(parsed.default_subjects == null ? {} : { defaultSubjects: parsed.default_subjects }),
-    minVerificationMs: (parsed.min_verification_interval ?? 0) * 1000,
-  };
 }
