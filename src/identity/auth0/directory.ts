@@ -1,5 +1,6 @@
 import { ClientUnreadable } from '../../errors.js';
 import { definedFields } from '../../model/defined-fields.js';
+import { groupBy } from '../../model/group-by.js';
 import type { Runtime } from '../../runtime.js';
 import type { AccessCheck, Directory, DirectorySnapshot, UnreadableClient } from '../directory.js';
 import type { HttpAnswer } from '../http-client.js';
@@ -197,7 +198,7 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
       requireOwnGrant(grants);
       const offered = await readApis(signal);
       names.add(grants.found, offered.found);
-      const byClient = groupByClient(grants.found);
+      const byClient = groupBy(grants.found, ({ client_id }) => client_id);
       cachedApis = { read: offered, at: clock.now() };
       const unreadable: UnreadableClient[] = invalidRecords(records).map(({ fault, raw }) =>
         toUnreadable(textIn(raw, 'client_id'), fault),
@@ -259,13 +260,4 @@ function isClientId(value: string): boolean {
   return (
     value.trim() !== '' && value !== '.' && value !== '..' && value.length <= 255 && value.isWellFormed()
   );
-}
-
-function groupByClient(grants: readonly ClientGrant[]): ReadonlyMap<string, readonly ClientGrant[]> {
-  const found = new Map<string, ClientGrant[]>();
-  for (const grant of grants) {
-    if (grant.client_id === undefined) continue;
-    found.set(grant.client_id, [...(found.get(grant.client_id) ?? []), grant]);
-  }
-  return found;
 }
