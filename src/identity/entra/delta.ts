@@ -28,14 +28,15 @@ export const WATCHED_DIGEST = digestOf([WATCHED, OPTIONAL]).slice(0, 8);
 export type Selections = Readonly<Record<keyof typeof WATCHED, PropertySelection>>;
 
 export function createSelections(provider: string, logger: Logger): Selections {
-  const of = (collection: keyof typeof WATCHED) =>
-    createPropertySelection({
-      provider,
-      logger,
-      what: `changes of ${collection}`,
-      fields: WATCHED[collection],
-      optional: OPTIONAL[collection] ?? [],
-    });
+  const of = (collection: keyof typeof WATCHED) => {
+    const optional = OPTIONAL[collection] ?? [];
+    return createPropertySelection(
+      { provider, logger },
+      `changes of ${collection}`,
+      WATCHED[collection],
+      optional,
+    );
+  };
   return {
     applications: of('applications'),
     servicePrincipals: of('servicePrincipals'),

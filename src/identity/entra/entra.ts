@@ -6,7 +6,7 @@ import { createGraphApi, type GraphApiOptions } from './graph-api.js';
 import { EntraNames } from './names.js';
 import { createEntraPoll } from './poll.js';
 import { createEntraResources } from './resources.js';
-import { createEntraSubscription, createRequestedRenewals } from './subscription.js';
+import { createEntraSubscription } from './subscription.js';
 import { createEntraSource } from './webhook.js';
 
 export interface EntraOptions
@@ -33,7 +33,7 @@ export function createEntra(options: EntraOptions): ProviderParts & { readonly p
   };
   const { provider, webhookSecrets, webhookUrl: url } = options;
   if (webhookSecrets.length === 0) return parts;
-  const requestedRenewals = createRequestedRenewals();
+  const requestedRenewals = new Set<string>();
   const source = createEntraSource({
     provider,
     tenant: api.tenant,

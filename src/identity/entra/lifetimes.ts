@@ -18,11 +18,6 @@ export interface TokenLifetimes {
   shortest(holders: readonly (string | undefined)[]): number | undefined;
 }
 
-export interface TokenLifetimeReader {
-  /** Not older than `maxAgeMs`. Throws as a Directory does, except for a missing permission. */
-  read(maxAgeMs: number, signal: AbortSignal): Promise<TokenLifetimes>;
-}
-
 /** Without a policy Entra chooses a random lifetime between 60 and 90 minutes. The lower end counts. */
 const DEFAULT_SECONDS = 3600;
 /** The shortest lifetime that a policy can set. It is assumed if policies cannot be read. */
@@ -38,12 +33,14 @@ const HOLDER = z.object({ id: guid });
 /**
  * Token lifetime policies (https://learn.microsoft.com/entra/identity-platform/configurable-token-lifetimes). The API rather
  * than the client decides which of several policies applies. The shortest of all candidates is never too long.
+ * The reader gives lifetimes that are not older than `maxAgeMs`. It throws as a Directory does, except for a missing
+ * permission.
  */
 export function createTokenLifetimeReader(options: {
   readonly api: GraphApi;
   readonly clock: Clock;
   readonly logger: Logger;
-}): TokenLifetimeReader {
+}): (maxAgeMs: number, signal: AbortSignal) => Promise<TokenLifetimes> {
   const { api, clock, logger } = options;
   let cached: { readonly lifetimes: TokenLifetimes; readonly readAt: number } | undefined;
   let hasWarned = false;
@@ -91,25 +88,23 @@ export function createTokenLifetimeReader(options: {
     };
   };
 
-  return {
-    async read(maxAgeMs, signal) {
-      if (cached !== undefined && clock.now() - cached.readAt < maxAgeMs) return cached.lifetimes;
-      const readAt = clock.now();
-      const lifetimes = await readPolicies(signal).catch((error: unknown): TokenLifetimes => {
-        if (!(error instanceof SyncError) || error.code !== 'ERR_DIRECTORY_DENIED') throw error;
-        if (!hasWarned) {
-          const remedy = 'grant the application permission Policy.Read.All';
-          logger.warn(
-            { provider: api.provider, remedy },
-            'token lifetime policies cannot be read: 10 minutes are assumed',
-          );
-        }
-        hasWarned = true;
-        return { shortest: () => MIN_SECONDS };
-      });
-      cached = { lifetimes, readAt };
-      return lifetimes;
-    },
+  return async (maxAgeMs, signal) => {
+    if (cached !== undefined && clock.now() - cached.readAt < maxAgeMs) return cached.lifetimes;
+    const readAt = clock.now();
+    const lifetimes = await readPolicies(signal).catch((error: unknown): TokenLifetimes => {
+      if (!(error instanceof SyncError) || error.code !== 'ERR_DIRECTORY_DENIED') throw error;
+      if (!hasWarned) {
+        const remedy = 'grant the application permission Policy.Read.All';
+        logger.warn(
+          { provider: api.provider, remedy },
+          'token lifetime policies cannot be read: 10 minutes are assumed',
+        );
+      }
+      hasWarned = true;
+      return { shortest: () => MIN_SECONDS };
+    });
+    cached = { lifetimes, readAt };
+    return lifetimes;
   };
 }
 

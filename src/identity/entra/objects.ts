@@ -33,8 +33,7 @@ export function createEntraObjects(options: {
   readonly logger: Logger;
 }): EntraObjects {
   const { api, names, logger } = options;
-  const selectionOf = (what: string, optional: readonly string[]) =>
-    createPropertySelection({ provider: api.provider, logger, what, fields: 'id', optional });
+  const log = { provider: api.provider, logger };
 
   const find = async <T>(
     schema: z.ZodType<T>,
@@ -59,12 +58,12 @@ export function createEntraObjects(options: {
     return rest === undefined ? undefined : parseShape(schema, Object.assign({}, answer, rest), place);
   };
   const principalExtras = {
-    selection: selectionOf('one service principal', PRINCIPAL_OPTIONAL),
+    selection: createPropertySelection(log, 'one service principal', 'id', PRINCIPAL_OPTIONAL),
     isStated: (found: ServicePrincipal) =>
       found.isDisabled !== undefined && (!isAgent(found) || found.agentIdentityBlueprintId !== undefined),
   };
   const applicationExtras = {
-    selection: selectionOf('one application', APPLICATION_OPTIONAL),
+    selection: createPropertySelection(log, 'one application', 'id', APPLICATION_OPTIONAL),
     isStated: (found: Application) => found.isDisabled !== undefined,
   };
   const findPrincipal = (path: string, signal: AbortSignal) =>

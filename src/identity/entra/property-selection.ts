@@ -19,16 +19,14 @@ export interface PropertySelection {
  * Graph refuses a whole read because of one unknown property (400, "Could not find a property named …"). So properties that
  * are not documented for every tenant are selected until Graph refuses them. That is logged once.
  */
-export function createPropertySelection(options: {
-  readonly provider: string;
-  readonly logger: Logger;
+export function createPropertySelection(
+  { provider, logger }: { readonly provider: string; readonly logger: Logger },
   /** The read, for the log. */
-  readonly what: string;
-  readonly fields: string;
-  readonly optional: readonly string[];
-}): PropertySelection {
-  const { provider, logger, what } = options;
-  let optional = options.optional;
+  what: string,
+  fields: string,
+  mayBeUnknown: readonly string[],
+): PropertySelection {
+  let optional = mayBeUnknown;
   let suspected: readonly string[] = [];
   const leaveOut = (properties: readonly string[]) => {
     optional = optional.filter((name) => !properties.includes(name));
@@ -36,7 +34,7 @@ export function createPropertySelection(options: {
   };
   const self: PropertySelection = {
     get fields() {
-      return [options.fields, ...optional].join(',');
+      return [fields, ...optional].join(',');
     },
     get hasOptional() {
       return optional.length > 0;

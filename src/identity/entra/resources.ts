@@ -132,20 +132,13 @@ function toResource(
 ): EntraResource {
   // No token is issued for a disabled API (AADSTS500014,
   // https://learn.microsoft.com/entra/identity-platform/reference-error-codes).
-  if (!isSwitchedOn(found))
-    return {
-      api,
-      principalId: found.id,
-      applicationId,
-      roles: new Map(),
-      scopes: new Set(),
-      invalidRoles: new Map(),
-      invalidScopes: [],
-    };
-  const roles = validRecords(found.appRoles).flatMap(({ id, value, isEnabled, allowedMemberTypes }) =>
+  const { appRoles, oauth2PermissionScopes } = isSwitchedOn(found)
+    ? found
+    : { appRoles: [], oauth2PermissionScopes: [] };
+  const roles = validRecords(appRoles).flatMap(({ id, value, isEnabled, allowedMemberTypes }) =>
     isEnabled && isName(value) && allowedMemberTypes.includes('Application') ? [[id, value] as const] : [],
   );
-  const scopes = validRecords(found.oauth2PermissionScopes).flatMap(({ value, isEnabled }) =>
+  const scopes = validRecords(oauth2PermissionScopes).flatMap(({ value, isEnabled }) =>
     isEnabled && isName(value) ? [value] : [],
   );
   return {
@@ -154,8 +147,8 @@ function toResource(
     applicationId,
     roles: new Map(roles),
     scopes: new Set(scopes),
-    invalidRoles: new Map(invalidRecords(found.appRoles).map(({ id, fault }) => [id, fault])),
-    invalidScopes: invalidRecords(found.oauth2PermissionScopes).map(({ raw }) => textIn(raw, 'value')),
+    invalidRoles: new Map(invalidRecords(appRoles).map(({ id, fault }) => [id, fault])),
+    invalidScopes: invalidRecords(oauth2PermissionScopes).map(({ raw }) => textIn(raw, 'value')),
   };
 }
 
