@@ -7,6 +7,7 @@ import type { HttpAnswer } from '../http-client.js';
 import { KnownEntries } from '../known-entries.js';
 import { incomplete, wrongShape } from '../read-errors.js';
 import {
+  contentOf,
   invalidRecords,
   type ListRecord,
   recordOf,
@@ -252,7 +253,7 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
 }
 
 function identifierOf(record: ListRecord<ResourceServer>): string | undefined {
-  return record.fault === undefined ? record.value.identifier : textIn(record.raw, 'identifier');
+  return textIn(contentOf(record), 'identifier');
 }
 
 /** IDs that a path can carry. A client with a metadata document has a URL, for which Auth0 makes an ID of its own. */

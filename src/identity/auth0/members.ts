@@ -19,7 +19,7 @@ const ROLES_OF_USER = z.looseObject({
 /** The users of each role, without blocked ones. Their subject is the user ID, which is the `sub` of their tokens. */
 export async function readMembers(
   api: ManagementApi,
-  blockedUsers: BlockedUsers,
+  findBlocked: BlockedUsers,
   groups: readonly string[],
   signal: AbortSignal,
   admitted?: Members,
@@ -55,7 +55,7 @@ export async function readMembers(
     listedIn.set(group, subjects);
   }
   const everybody = new Set([...listedIn.values()].flatMap((subjects) => [...subjects]));
-  const blocked = await blockedUsers.among(everybody, admitted, signal);
+  const blocked = await findBlocked(everybody, admitted, signal);
   const members = new Map(
     [...listedIn].map(([group, subjects]) => [
       group,

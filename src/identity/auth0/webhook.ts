@@ -1,9 +1,8 @@
 import { jsonIn } from '../../model/json-in.js';
 import type { Secret } from '../../model/secret.js';
-import { invalidEvent, unprovenEvent } from '../event-body.js';
-import { verifyStaticSecret } from '../signature.js';
+import { invalidEvent } from '../event-body.js';
 import type { EventSource } from '../source.js';
-import { createWebhook } from '../webhook.js';
+import { createWebhook, verifyAuthorization } from '../webhook.js';
 import { toIdentityEvents } from './events.js';
 import { type LogEntry, parseLogEntry } from './log-entry.js';
 import type { Auth0Names } from './names.js';
@@ -27,10 +26,7 @@ export function createAuth0Source(options: Auth0SourceOptions): EventSource {
   const { provider, secrets, names } = options;
   return createWebhook({
     ...options,
-    verify({ headers }) {
-      if (!verifyStaticSecret(secrets, headers.authorization))
-        throw unprovenEvent('the Authorization header matches none of the secrets');
-    },
+    verify: (request) => verifyAuthorization(secrets, request),
     receive({ body, receivedAt }) {
       const context = { provider, kind: 'webhook', receivedAt, names } as const;
       return { events: parse(body).flatMap((entry) => toIdentityEvents(entry, context)) };

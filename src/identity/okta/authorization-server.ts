@@ -85,23 +85,18 @@ const RULE = z.looseObject({
   actions: z.looseObject({ token: z.looseObject({ accessTokenLifetimeMinutes: z.number().positive() }) }),
 });
 
-/** `unknown` has the entries of `apis` that match no server: it was deleted, or never existed. */
-export interface ServersRead {
-  readonly servers: readonly AuthorizationServer[];
-  readonly unknown: readonly string[];
-}
-
 /**
  * The servers that the configuration names by ID, issuer or audience, with everything that decides what a client may obtain
  * from them (developer.okta.com/docs/api/openapi/okta-management, Authorization Servers). Throws IncompleteRead if a name
- * matches several servers, and if the list is empty.
+ * matches several servers, and if the list is empty. `unknown` has the entries of `apis` that match no server: it was
+ * deleted, or never existed.
  */
 export async function readAuthorizationServers(
   api: OktaApi,
   apis: readonly string[],
   { names, known }: { readonly names: OktaNames; readonly known: KnownEntries },
   signal: AbortSignal,
-): Promise<ServersRead> {
+): Promise<{ readonly servers: readonly AuthorizationServer[]; readonly unknown: readonly string[] }> {
   if (apis.length === 0) return { servers: [], unknown: [] };
   const place = `provider ${api.provider}, authorization servers`;
   const scope = 'okta.authorizationServers.read';
@@ -125,16 +120,12 @@ export async function readAuthorizationServers(
       throw incomplete(place, 'an entry of apis matches several; write the issuer of one', false);
     // The invalid record may be this server's.
     if (server === undefined && invalid !== undefined) throw wrongShape(place, invalid.fault);
-    await requireKnownServer(name, server?.id);
+    const ids = server === undefined ? [] : [server.id];
+    await known.require(`server ${name}`, ids, (id) => isThere([...segments, id], place), place);
     if (server === undefined) unknown.push(name);
     else servers.push(await readServer(name, server));
   }
   return { servers, unknown };
-
-  async function requireKnownServer(name: string, id: string | undefined): Promise<void> {
-    const ids = id === undefined ? [] : [id];
-    await known.require(`server ${name}`, ids, (former) => isThere([...segments, former], place), place);
-  }
 
   /** Okta can answer each of these lists with less than there is, and each of them decides for all clients. */
   async function readPart<T>(
