@@ -21,14 +21,8 @@ export interface EffectiveClientOptions {
   readonly logger: Logger;
 }
 
-/** A client with the scopes and roles for which Keycloak would really issue tokens. */
-export interface EffectiveClient {
-  readonly client: KeycloakClient;
-  readonly roles: readonly Grant[];
-}
-
 /**
- * The effective grants of a client. It has no login of its own if its service account is missing or disabled. It has a
+ * A client with the scopes and roles for which Keycloak would really issue tokens. It has no login of its own if its service account is missing or disabled. It has a
  * client scope that requires a role only if its account has such a role: people who sign in may or may not have the scope,
  * so only the account counts.
  */
@@ -54,7 +48,7 @@ export function createEffectiveClients({
     original: KeycloakClient,
     account: AccountState,
     signal: AbortSignal,
-  ): Promise<EffectiveClient> => {
+  ): Promise<{ readonly client: KeycloakClient; readonly roles: readonly Grant[] }> => {
     if (account === 'unseen' && serviceAccountRoles)
       throw denied(api.placeOf('service accounts'), `the access token may not see them; ${remedy}`);
     const user = typeof account === 'object' && account.enabled ? account : undefined;

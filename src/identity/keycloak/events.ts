@@ -22,7 +22,7 @@ import { type AdminOperation, instantOf, type KeycloakEvent } from './admin-even
 import { secondsOf } from './client.js';
 import { isInternalId } from './json.js';
 import { lostRoles, toRoleEvidence } from './lost-roles.js';
-import { namedGroups } from './named-groups.js';
+import { namedGroups } from './member-names.js';
 import type { KeycloakNames } from './names.js';
 import { SERVICE_ACCOUNT } from './service-accounts.js';
 

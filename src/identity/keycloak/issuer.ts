@@ -6,6 +6,8 @@ export interface KeycloakIssuer {
   /** As configured, without a trailing slash: the `iss` of the realm's tokens. */
   readonly issuer: URL;
   readonly realm: string;
+  /** A client that every realm has. It owns the roles for the Admin REST API. */
+  readonly builtInClient: string;
   /** `<base>/admin/realms/<realm>` */
   readonly admin: string;
   /** The realm may be read over plain http. */
@@ -25,7 +27,9 @@ export function parseIssuer(text: string, insecure = false): KeycloakIssuer {
     );
   const plain = issuer.protocol === 'http:';
   const admin = `${issuer.origin}${prefix}/admin/realms/${segment}`;
-  return { issuer, realm: decode(segment), admin, plain };
+  const realm = decode(segment);
+  const builtInClient = realm === 'master' ? 'master-realm' : 'realm-management';
+  return { issuer, realm, builtInClient, admin, plain };
 }
 
 function decode(segment: string): string {

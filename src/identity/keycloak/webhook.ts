@@ -5,20 +5,18 @@ import { verifyHmacSha256 } from '../signature.js';
 import type { EventSource, IdentityEvent } from '../source.js';
 import { createWebhook, MAX_REPLAY_AGE_MS } from '../webhook.js';
 import { parseEvent } from './admin-event.js';
+import type { KeycloakDirectoryOptions } from './directory.js';
 import { toIdentityEvent } from './events.js';
 import { parseIssuer } from './issuer.js';
-import type { KeycloakNames } from './names.js';
 
-export interface KeycloakSourceOptions {
-  readonly provider: string;
-  readonly issuer: string;
-  readonly insecure?: boolean;
+export interface KeycloakSourceOptions
+  extends Pick<
+    KeycloakDirectoryOptions,
+    'provider' | 'issuer' | 'insecure' | 'serviceAccountRoles' | 'apis' | 'names'
+  > {
   /** The secrets of the realm's webhook; several during a rotation. */
   readonly secrets: readonly Secret[];
-  readonly serviceAccountRoles: boolean;
-  readonly apis?: readonly string[];
   readonly maxBytes?: number;
-  readonly names: KeycloakNames;
 }
 
 const SIGNATURE = 'x-keycloak-signature';
