@@ -6,15 +6,7 @@ import type { HttpClient } from './http-client.js';
 import { denied } from './read-errors.js';
 
 /** Access tokens for an identity provider's own API, by client credentials (RFC 6749, section 4.4). */
-export interface AccessTokenSource {
-  /**
-   * A token that stays valid for some time. `refused` is a token that the API refused: it is replaced, unless another
-   * caller has replaced it already. Throws ERR_DIRECTORY_DENIED (the identity provider refuses the client),
-   * ERR_DIRECTORY_UNREACHABLE, ERR_CONFIG (the issuer does not match), or the signal's reason.
-   */
-  get(signal: AbortSignal, refused?: string): Promise<string>;
-  close(): void;
-}
+export type AccessTokenSource = ReturnType<typeof createAccessTokenSource>;
 
 export interface AccessTokenOptions {
   readonly provider: string;
@@ -37,7 +29,7 @@ interface CachedToken {
   readonly renewAt: number;
 }
 
-export function createAccessTokenSource(options: AccessTokenOptions): AccessTokenSource {
+export function createAccessTokenSource(options: AccessTokenOptions) {
   const { clock } = options;
   const closing = new AbortController();
   let configuration: oauth.Configuration | undefined;
@@ -74,7 +66,12 @@ export function createAccessTokenSource(options: AccessTokenOptions): AccessToke
   };
 
   return {
-    async get(signal, refused) {
+    /**
+     * A token that stays valid for some time. `refused` is a token that the API refused: it is replaced, unless another
+     * caller has replaced it already. Throws ERR_DIRECTORY_DENIED (the identity provider refuses the client),
+     * ERR_DIRECTORY_UNREACHABLE, ERR_CONFIG (the issuer does not match), or the signal's reason.
+     */
+    async get(signal: AbortSignal, refused?: string): Promise<string> {
       signal.throwIfAborted();
       if (cached !== undefined && (cached.text === refused || clock.now() >= cached.renewAt))
         cached = undefined;

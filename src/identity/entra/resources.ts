@@ -25,12 +25,7 @@ export interface EntraResource {
   readonly invalidScopes: readonly (string | undefined)[];
 }
 
-export interface EntraResources {
-  /** Every configured API that exists, not older than `maxAgeMs`. Throws as a Directory does. */
-  read(maxAgeMs: number, signal: AbortSignal): Promise<readonly EntraResource[]>;
-  /** The last read, however old. */
-  readonly known: readonly EntraResource[];
-}
+export type EntraResources = ReturnType<typeof createEntraResources>;
 
 const ROLE = z.object({
   id: guid,
@@ -56,7 +51,7 @@ export function createEntraResources(options: {
   readonly apis: readonly string[];
   readonly clock: Clock;
   readonly logger: Logger;
-}): EntraResources {
+}) {
   const { api, apis, clock, logger } = options;
   let cached: { readonly resources: readonly EntraResource[]; readonly readAt: number } | undefined;
   const missing = new Set<string>();
@@ -104,10 +99,12 @@ export function createEntraResources(options: {
   };
 
   return {
-    get known() {
+    /** The last read, however old. */
+    get known(): readonly EntraResource[] {
       return cached?.resources ?? [];
     },
-    async read(maxAgeMs, signal) {
+    /** Every configured API that exists, not older than `maxAgeMs`. Throws as a Directory does. */
+    async read(maxAgeMs: number, signal: AbortSignal): Promise<readonly EntraResource[]> {
       if (cached !== undefined && clock.now() - cached.readAt < maxAgeMs) return cached.resources;
       const readAt = clock.now();
       const resources: EntraResource[] = [];

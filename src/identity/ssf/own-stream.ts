@@ -6,12 +6,7 @@ import { POLL, PUSH, type Stream, type StreamApi, type StreamRequest } from './s
 import type { Transmitter } from './transmitter.js';
 
 /** The stream of this receiver. It is found or created once, and then known. */
-export interface OwnStream {
-  /** Throws as StreamApi does, and ERR_CONFIG if its audience is not ours. */
-  find(signal: AbortSignal): Promise<Stream>;
-  /** The stream is gone or changed: the next `find` asks the transmitter again. */
-  forget(): void;
-}
+export type OwnStream = ReturnType<typeof createOwnStream>;
 
 export interface OwnStreamOptions
   extends Pick<SsfOptions, 'provider' | 'delivery' | 'endpoint' | 'audiences' | 'logger'> {
@@ -27,18 +22,20 @@ const METHODS = {
   poll: [POLL, 'https://schemas.openid.net/secevent/risc/delivery-method/poll'],
 } as const;
 
-export function createOwnStream(options: OwnStreamOptions): OwnStream {
+export function createOwnStream(options: OwnStreamOptions) {
   const { provider, logger } = options;
   let known: Promise<Stream> | undefined;
   return {
-    find(signal) {
+    /** Throws as StreamApi does, and ERR_CONFIG if its audience is not ours. */
+    find(signal: AbortSignal): Promise<Stream> {
       known ??= findOrCreate(options, signal).catch((error: unknown) => {
         known = undefined;
         throw error;
       });
       return known;
     },
-    forget() {
+    /** The stream is gone or changed: the next `find` asks the transmitter again. */
+    forget(): void {
       known = undefined;
       logger.info({ provider }, 'scopemesh looks for the stream of shared signals again');
     },

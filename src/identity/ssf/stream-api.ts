@@ -26,20 +26,7 @@ export interface StreamRequest {
  * The management API of a transmitter (SSF 1.0, section 8.1). Throws as a Directory does, and ERR_CONFIG if the transmitter
  * lacks the endpoint.
  */
-export interface StreamApi {
-  list(signal: AbortSignal): Promise<readonly Stream[]>;
-  /** Undefined if a stream exists already and the transmitter allows no second one. */
-  create(request: StreamRequest, signal: AbortSignal): Promise<Stream | undefined>;
-  update(streamId: string, request: StreamRequest, signal: AbortSignal): Promise<Stream>;
-  /** `enabled`, `paused`, `disabled`, or `gone`. Undefined if the transmitter does not state it. */
-  status(streamId: string, signal: AbortSignal): Promise<string | undefined>;
-  /** Asks the transmitter to start a stopped stream again. */
-  enable(streamId: string, signal: AbortSignal): Promise<void>;
-  /** `skipped`: it cannot be requested now, or never. `gone`: there is no such stream. */
-  verify(streamId: string, state: string, signal: AbortSignal): Promise<'requested' | 'skipped' | 'gone'>;
-  /** POSTs to the stream's own endpoint. */
-  send(endpoint: URL, body: object, signal: AbortSignal): Promise<HttpAnswer>;
-}
+export type StreamApi = ReturnType<typeof createStreamApi>;
 
 export interface StreamApiOptions extends Pick<SsfOptions, 'provider' | 'transmitter' | 'clock'> {
   readonly metadata: Transmitter;
@@ -78,7 +65,7 @@ const STREAM = z
 const streams = z.union([z.array(STREAM).max(1000), STREAM.transform((one) => [one])]);
 const statusAnswer = z.object({ status: z.string().max(64) });
 
-export function createStreamApi(options: StreamApiOptions): StreamApi {
+export function createStreamApi(options: StreamApiOptions) {
   const { provider, http, clock, metadata } = options;
   const place = `provider ${provider}, streams of ${new URL(options.transmitter).origin}`;
   const { credentials } = options;
@@ -128,19 +115,21 @@ export function createStreamApi(options: StreamApiOptions): StreamApi {
 
   return {
     list,
-    async create(request, signal) {
+    /** Undefined if a stream exists already and the transmitter allows no second one. */
+    async create(request: StreamRequest, signal: AbortSignal): Promise<Stream | undefined> {
       const answer = await send(await at('configurationEndpoint', signal), 'POST', request, signal);
       if (answer.status === 409) return undefined;
       expect(answer, 200, 201);
       return parseOne(answer);
     },
-    async update(streamId, request, signal) {
+    async update(streamId: string, request: StreamRequest, signal: AbortSignal): Promise<Stream> {
       const body = { stream_id: streamId, ...request };
       const answer = await send(await at('configurationEndpoint', signal), 'PATCH', body, signal);
       expect(answer, 200, 202);
       return parseOne(answer);
     },
-    async status(streamId, signal) {
+    /** `enabled`, `paused`, `disabled`, or `gone`. Undefined if the transmitter does not state it. */
+    async status(streamId: string, signal: AbortSignal): Promise<string | undefined> {
       const endpoint = (await metadata.read(signal)).statusEndpoint;
       if (endpoint === undefined)
         return (await list(signal)).some((each) => each.streamId === streamId) ? undefined : 'gone';
@@ -151,12 +140,18 @@ export function createStreamApi(options: StreamApiOptions): StreamApi {
       expect(answer, 200);
       return parseShape(statusAnswer, parseJson(answer, place), place).status;
     },
-    async enable(streamId, signal) {
+    /** Asks the transmitter to start a stopped stream again. */
+    async enable(streamId: string, signal: AbortSignal): Promise<void> {
       const body = { stream_id: streamId, status: 'enabled' };
       const answer = await send(await at('statusEndpoint', signal), 'POST', body, signal);
       expect(answer, 200, 202);
     },
-    async verify(streamId, state, signal) {
+    /** `skipped`: it cannot be requested now, or never. `gone`: there is no such stream. */
+    async verify(
+      streamId: string,
+      state: string,
+      signal: AbortSignal,
+    ): Promise<'requested' | 'skipped' | 'gone'> {
       const endpoint = (await metadata.read(signal)).verificationEndpoint;
       if (endpoint === undefined) return 'skipped';
       const answer = await send(endpoint, 'POST', { stream_id: streamId, state }, signal);
@@ -165,7 +160,8 @@ export function createStreamApi(options: StreamApiOptions): StreamApi {
       expect(answer, 204, 200, 202);
       return 'requested';
     },
-    send: (endpoint, body, signal) => send(endpoint, 'POST', body, signal),
+    /** POSTs to the stream's own endpoint. */
+    send: (endpoint: URL, body: object, signal: AbortSignal) => send(endpoint, 'POST', body, signal),
   };
 }
 

@@ -6,13 +6,7 @@ import { incomplete } from '../read-errors.js';
 import { parseShape } from '../records.js';
 import type { SsfOptions } from './options.js';
 
-export interface Transmitter {
-  /**
-   * Read once an hour. Throws as a Directory does, IncompleteRead for a document of the wrong shape, and ERR_CONFIG if the
-   * issuer is another or an address is plain http.
-   */
-  read(signal: AbortSignal): Promise<TransmitterMetadata>;
-}
+export type Transmitter = ReturnType<typeof createTransmitter>;
 
 export interface TransmitterOptions
   extends Pick<SsfOptions, 'provider' | 'transmitter' | 'insecure' | 'clock'> {
@@ -33,11 +27,15 @@ const document = z.object({
   default_subjects: z.string().max(64).optional(),
 });
 
-export function createTransmitter(options: TransmitterOptions): Transmitter {
+export function createTransmitter(options: TransmitterOptions) {
   const { transmitter, clock } = options;
   let known: { readonly metadata: TransmitterMetadata; readonly readAt: number } | undefined;
   return {
-    async read(signal) {
+    /**
+     * Read once an hour. Throws as a Directory does, IncompleteRead for a document of the wrong shape, and ERR_CONFIG if the
+     * issuer is another or an address is plain http.
+     */
+    async read(signal: AbortSignal): Promise<TransmitterMetadata> {
       if (known !== undefined && clock.now() - known.readAt < FRESH_MS) return known.metadata;
       const metadata = await readMetadata(new URL(transmitter), options, signal);
       known = { metadata, readAt: clock.now() };
