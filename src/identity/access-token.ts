@@ -10,10 +10,11 @@ export type AccessTokenSource = ReturnType<typeof createAccessTokenSource>;
 
 export interface AccessTokenOptions {
   readonly provider: string;
-  /** Its discovery document names the token endpoint (OpenID Connect Discovery 1.0, section 4). */
+  /**
+   * Its discovery document names the token endpoint (OpenID Connect Discovery 1.0, section 4), which may be plain http only
+   * if the issuer is.
+   */
   readonly issuer: URL;
-  /** Allows plain http. */
-  readonly plain: boolean;
   readonly clientId: string;
   readonly authentication: oauth.ClientAuth;
   /** Parameters of the token request: `scope`, `audience`. */
@@ -51,7 +52,7 @@ export function createAccessTokenSource(options: AccessTokenOptions) {
         options.authentication,
         {
           [oauth.customFetch]: send,
-          ...(options.plain ? { execute: [oauth.allowInsecureRequests] } : {}),
+          ...(options.issuer.protocol === 'http:' ? { execute: [oauth.allowInsecureRequests] } : {}),
         },
       );
       const requestedAt = clock.now();

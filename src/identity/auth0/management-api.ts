@@ -34,7 +34,6 @@ export function createManagementApi(options: ManagementApiOptions) {
   const client = createApiClient(options, RATE_LIMIT_RESET);
   const authorize = client.byTokens({
     issuer: tenant.issuer,
-    plain: tenant.plain,
     clientId: options.clientId,
     authentication: ClientSecretPost(options.clientSecret.reveal()),
     parameters: { audience: tenant.api },

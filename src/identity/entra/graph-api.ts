@@ -24,7 +24,6 @@ export function createGraphApi(options: GraphApiOptions) {
   const client = createApiClient(options);
   const authorize = client.byTokens({
     issuer: tenant.issuer,
-    plain: tenant.plain,
     clientId,
     authentication: toClientAuth(options.credential),
     parameters: { scope: `${tenant.graph}/.default` },

@@ -20,7 +20,6 @@ export function createAdminApi(options: AdminApiOptions) {
   const client = createApiClient(options);
   const authorize = client.byTokens({
     issuer: issuer.issuer,
-    plain: issuer.plain,
     clientId,
     authentication: ClientSecretPost(options.clientSecret.reveal()),
     remedy: 'check clientId and clientSecret, and that the service account of the client is enabled',

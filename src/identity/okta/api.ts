@@ -68,7 +68,6 @@ export function createOktaApi(options: OktaApiOptions) {
         byScope.get(scope) ??
         client.byTokens({
           issuer: org.address,
-          plain: org.plain,
           clientId: credentials.clientId,
           authentication,
           parameters: { scope },

@@ -81,7 +81,6 @@ export function createSsf(options: SsfOptions): Ssf {
     return createAccessTokenSource({
       provider,
       issuer,
-      plain: issuer.protocol === 'http:',
       clientId,
       authentication: oauth.ClientSecretPost(clientSecret.reveal()),
       ...(scope === '' ? {} : { parameters: { scope } }),
