@@ -67,7 +67,7 @@ export function createOktaApi(options: OktaApiOptions) {
       const known =
         byScope.get(scope) ??
         client.byTokens({
-          issuer: org.address,
+          issuer: org,
           clientId: credentials.clientId,
           authentication,
           parameters: { scope },
@@ -88,12 +88,13 @@ export function createOktaApi(options: OktaApiOptions) {
 
   return {
     ...client.api,
+    /** Its address. */
     org,
     /** The client ID of the service app; undefined with an API token. */
     clientId: 'apiToken' in credentials ? undefined : credentials.clientId,
     /** Encodes the segments. */
     address(segments: readonly string[], query: Query = {}): URL {
-      const url = new URL(`/${segments.map(encodeURIComponent).join('/')}`, org.address);
+      const url = new URL(`/${segments.map(encodeURIComponent).join('/')}`, org);
       for (const [name, value] of Object.entries(query)) url.searchParams.set(name, String(value));
       return url;
     },

@@ -14,7 +14,11 @@ export interface AuthorizationServer {
   /** Its custom scopes; empty while the server is inactive. OpenID Connect scopes describe persons and open nothing. */
   readonly scopes: readonly CustomScope[];
   /** Active policies with their active rules. */
-  readonly policies: readonly AccessPolicy[];
+  readonly policies: readonly {
+    /** Client IDs, or `ALL_CLIENTS`. */
+    readonly clients: readonly string[];
+    readonly rules: readonly AccessRule[];
+  }[];
   readonly faults: readonly AccessFault[];
 }
 
@@ -33,20 +37,8 @@ export interface CustomScope {
   readonly isForServices: boolean;
 }
 
-export interface AccessPolicy {
-  /** Client IDs, or `ALL_CLIENTS`. */
-  readonly clients: readonly string[];
-  readonly rules: readonly AccessRule[];
-}
-
-export interface AccessRule {
-  readonly grantTypes: readonly string[];
-  /** Names, or `*`. */
-  readonly scopes: readonly string[];
-  /** Whether the rule is for everyone who may use the client, and not only for some people. */
-  readonly isForEveryone: boolean;
-  readonly lifetimeSeconds: number;
-}
+/** What one rule of a policy allows. */
+export type AccessRule = ReturnType<typeof toRule>;
 
 export const ALL_CLIENTS = 'ALL_CLIENTS';
 
@@ -150,7 +142,7 @@ export async function readAuthorizationServers(
     for (const { fault, raw } of invalidRecords(scopeRecords))
       faults.push({ clients: [ALL_CLIENTS], scope: { name: textIn(raw, 'name') }, why: `a scope: ${fault}` });
     for (const { id, name: text } of scopes) names.scopes.set(id, { api: name, name: text });
-    const policies: AccessPolicy[] = [];
+    const policies: AuthorizationServer['policies'][number][] = [];
     const policyRecords = await readPart('policies', [...within, 'policies'], POLICY);
     for (const { fault } of invalidRecords(policyRecords))
       faults.push({ clients: [ALL_CLIENTS], why: `an access policy: ${fault}` });
@@ -181,12 +173,14 @@ function needsNoPerson(consent: string | null | undefined): boolean {
   return ['IMPLICIT', 'FLEXIBLE'].includes(consent ?? 'IMPLICIT');
 }
 
-function toRule({ conditions, actions }: z.output<typeof RULE>): AccessRule {
+function toRule({ conditions, actions }: z.output<typeof RULE>) {
   const people = conditions?.people;
   const isNarrowed = [people?.users, people?.groups].some((each) => (each?.exclude ?? []).length > 0);
   return {
     grantTypes: conditions?.grantTypes?.include ?? [],
+    /** Names, or `*`. */
     scopes: conditions?.scopes?.include ?? [],
+    /** Whether the rule is for everyone who may use the client, and not only for some people. */
     isForEveryone: !isNarrowed && (people?.groups?.include ?? []).includes('EVERYONE'),
     lifetimeSeconds: Math.floor(actions.token.accessTokenLifetimeMinutes * 60),
   };

@@ -2,7 +2,6 @@ import { createPrivateKey, type KeyObject, webcrypto } from 'node:crypto';
 import { type ClientAuth, modifyAssertion, PrivateKeyJwt } from 'openid-client';
 import { configError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
-import type { OktaOrg } from './org.js';
 
 export interface OktaPrivateKey {
   /** PKCS #8 in PEM, or a JWK in JSON. */
@@ -15,9 +14,9 @@ export interface OktaPrivateKey {
  * `private_key_jwt` with the token endpoint as audience, as Okta requires
  * (developer.okta.com/docs/guides/implement-oauth-for-okta-serviceapp). Throws ERR_CONFIG for an invalid key.
  */
-export function authenticateByKey(options: OktaPrivateKey, org: OktaOrg): ClientAuth {
+export function authenticateByKey(options: OktaPrivateKey, org: URL): ClientAuth {
   const { key, kid, algorithm } = parseKey(options);
-  const audience = new URL('/oauth2/v1/token', org.address).href;
+  const audience = new URL('/oauth2/v1/token', org).href;
   const prepare = async (): Promise<ClientAuth> => {
     const der = key.export({ type: 'pkcs8', format: 'der' });
     const signing = await webcrypto.subtle.importKey('pkcs8', der, algorithm, false, ['sign']);

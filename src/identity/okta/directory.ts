@@ -72,7 +72,7 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
   const { api, names, logger } = options;
   const { provider } = api;
   const place = `provider ${provider}, apps`;
-  const orgApi = options.apis.find((each) => isOrg(each, api.org.address));
+  const orgApi = options.apis.find((each) => isOrg(each, api.org));
   const serverApis = options.apis.filter((each) => each !== orgApi);
   const closing = new AbortController();
   const warned = new Set<string>();

@@ -5,17 +5,13 @@ import type { RejectedEvent } from '../../errors.js';
 import { incomplete } from '../read-errors.js';
 import { parseShape, parseStored } from '../records.js';
 import type { EventPoll, IdentityEvent, PollResult } from '../source.js';
-import type { OktaApi } from './api.js';
+import type { OktaDirectoryOptions } from './directory.js';
 import { LOGGED_TYPES } from './event-types.js';
 import { toIdentityEvents } from './events.js';
 import { parseLogEvents } from './log-event.js';
 import type { LogWakeup } from './log-wakeup.js';
-import type { OktaNames } from './names.js';
 
-export interface OktaPollOptions {
-  /** Shared with the directory, which closes it. */
-  readonly api: OktaApi;
-  readonly names: OktaNames;
+export interface OktaPollOptions extends Pick<OktaDirectoryOptions, 'api' | 'names'> {
   readonly wakeup?: LogWakeup;
   /** Events per page; 1000, the maximum, by default. */
   readonly pageSize?: number;

@@ -9,17 +9,7 @@ import { InvalidSet, UnprovenSet } from './refusal.js';
 import type { SigningKeys } from './signing-keys.js';
 
 /** A security event token (RFC 8417) that the transmitter signed for us. Its values are typed, but still untrusted. */
-export interface SecurityEventSet {
-  readonly jti: string;
-  /** Seconds since the epoch, as all times in a token. */
-  readonly issuedAt: number;
-  /** When the event happened, by the token's `toe`. */
-  readonly happenedAt?: number;
-  /** `sub_id` of the final form. Undefined in the older form, where the subject is inside the event. */
-  readonly subject: unknown;
-  /** By the URI of the type. Several types name the same event. */
-  readonly events: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
-}
+export type SecurityEventSet = ReturnType<typeof toSet>;
 
 export interface SetVerifierOptions extends Pick<SsfOptions, 'transmitter' | 'audiences' | 'clock'> {
   readonly keys: SigningKeys;
@@ -150,7 +140,7 @@ const claims = z.object({
   events: z.record(z.string(), z.looseObject({})),
 });
 
-function toSet(payload: Uint8Array, options: SetVerifierOptions): SecurityEventSet {
+function toSet(payload: Uint8Array, options: SetVerifierOptions) {
   const { transmitter, audiences } = options;
   let json: unknown;
   try {
@@ -180,9 +170,13 @@ function toSet(payload: Uint8Array, options: SetVerifierOptions): SecurityEventS
     throw new InvalidSet('invalid_request', 'the set contains no event, or more than 8');
   return {
     jti,
+    /** Seconds since the epoch, as all times in a token. */
     issuedAt: iat,
-    ...definedFields({ happenedAt: toe }),
+    /** When the event happened. */
+    happenedAt: toe,
+    /** Undefined in the older form, where the subject is inside the event. */
     subject,
+    /** By the URI of the type. Several types name the same event. */
     events: new Map(Object.entries(events)),
   };
 }

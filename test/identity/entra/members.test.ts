@@ -17,7 +17,7 @@ function graph(groups: Readonly<Record<string, Group>>): GraphApi {
   const groupAt = (path: string) => groups[path.split('/')[2] ?? ''];
   return {
     provider: 'main',
-    tenant: { issuer: new URL('https://login.example/'), tenantId: '', graph: '', plain: false },
+    tenant: { issuer: new URL('https://login.example/'), tenantId: '', graph: '' },
     clientId: guidOf('scopemesh'),
     requests: () => 0,
     addressOf: (path) => new URL(path, 'https://graph.example'),
