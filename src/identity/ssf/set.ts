@@ -2,7 +2,7 @@ import { type CryptoKey, compactVerify, decodeProtectedHeader } from 'jose';
 import { z } from 'zod';
 import { definedFields } from '../../model/defined-fields.js';
 import { fieldOf } from '../../model/field-of.js';
-import { jsonIn } from '../../model/json-in.js';
+import { jsonIn, jsonInBytes } from '../../model/json-in.js';
 import { safeParse } from '../../safe-parse.js';
 import type { SsfOptions } from './options.js';
 import { InvalidSet, UnprovenSet } from './refusal.js';
@@ -142,12 +142,8 @@ const claims = z.object({
 
 function toSet(payload: Uint8Array, options: SetVerifierOptions) {
   const { transmitter, audiences } = options;
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload));
-  } catch {
-    throw new InvalidSet('invalid_request', 'the set is not JSON in UTF-8');
-  }
+  const json = jsonInBytes(payload);
+  if (json === undefined) throw new InvalidSet('invalid_request', 'the set is not JSON in UTF-8');
   const parsed = safeParse(claims, json);
   if (!parsed.success) {
     const [first] = parsed.error.issues;
