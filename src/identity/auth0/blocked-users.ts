@@ -10,8 +10,7 @@ const BLOCKED = {
   segments: ['users'],
   query: { q: 'blocked:true', search_engine: 'v3', fields: 'user_id', include_fields: true },
   field: 'users',
-  entry: z.object({ user_id: z.string().min(1) }),
-  idOf: ({ user_id }: { readonly user_id: string }) => user_id,
+  entry: z.object({ user_id: z.string().min(1) }).transform(({ user_id: id }) => ({ id })),
 };
 const USER = z.looseObject({ blocked: z.boolean().optional() });
 
@@ -66,7 +65,7 @@ export function createBlockedUsers(api: ManagementApi): BlockedUsers {
  */
 async function search(api: ManagementApi, signal: AbortSignal): Promise<ReadonlySet<string>> {
   const users = await readByNumber(api, BLOCKED, signal);
-  if (users.length < SEARCH_LIMIT) return new Set(users.map((user) => user.user_id));
+  if (users.length < SEARCH_LIMIT) return new Set(users.map(({ id }) => id));
   const remedy = 'delete blocked users, or remove them from the roles under groups:';
   throw incomplete(
     `provider ${api.provider}, blocked users`,

@@ -92,6 +92,6 @@ export function createManagementApi(options: ManagementApiOptions) {
 }
 
 /** Auth0 itself says that the object does not exist: only its own 404 has an error code. */
-export function isNotFound(answer: HttpAnswer, place: string): boolean {
+function isNotFound(answer: HttpAnswer, place: string): boolean {
   return answer.status === 404 && textIn(parseJson(answer, place), 'errorCode') !== undefined;
 }
