@@ -27,7 +27,7 @@ import {
 } from './grants.js';
 import type { GraphApi } from './graph-api.js';
 import { ASSIGNMENTS, KnownGrants, PERMISSION_GRANTS } from './known-grants.js';
-import { createTokenLifetimeReader, type TokenLifetimes } from './lifetimes.js';
+import { createTokenLifetimeReader, type ShortestLifetime } from './lifetimes.js';
 import { readMembersOf } from './members.js';
 import type { EntraNames } from './names.js';
 import { createEntraObjects } from './objects.js';
@@ -88,7 +88,7 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
     blueprint: Blueprint | undefined,
     grants: readonly Grant[],
     apis: readonly EntraResource[],
-    lifetimes: TokenLifetimes,
+    shortestOf: ShortestLifetime,
   ): OAuthClient => {
     const called = apis.filter(({ api: name }) => grants.some((grant) => grant.api === name));
     const holders = called.flatMap(({ principalId, applicationId }) => [principalId, applicationId]);
@@ -99,7 +99,7 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
       application,
       blueprint,
       grants,
-      lifetimeSeconds: lifetimes.shortest([principal.id, application?.id, ...holders]),
+      lifetimeSeconds: shortestOf([principal.id, application?.id, ...holders]),
     });
   };
 
@@ -107,7 +107,7 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
     const before = api.requests();
     const query = { $top: PAGE_SIZE };
     const apis = await resources.read(0, signal);
-    const lifetimes = await readLifetimes(0, signal);
+    const shortestOf = await readLifetimes(0, signal);
     const principalRecords = await readCollection(
       api,
       { path: '/servicePrincipals', query, selection: selections.principals, what: 'service principals' },
@@ -197,7 +197,7 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
         blueprints.get(principal),
         grants.get(principal.id) ?? [],
         apis,
-        lifetimes,
+        shortestOf,
       );
     });
     return {
@@ -219,7 +219,7 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
   const complete = async (principal: ServicePrincipal, signal: AbortSignal): Promise<OAuthClient> => {
     const clientId = clientIdOf(principal);
     const own = <T>(read: () => Promise<T>) => readForClient(clientId, place, read);
-    const [lifetimes, apis, application, blueprint, assigned, granted] = await Promise.all([
+    const [shortestOf, apis, application, blueprint, assigned, granted] = await Promise.all([
       readLifetimes(AGE_MS, signal),
       resources.read(AGE_MS, signal),
       own(() => objects.application(clientId, signal)),
@@ -244,7 +244,7 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
     const unknown = unreadableHolders(current, assignments, permissionGrants).get(principal.id);
     if (unknown !== undefined) throw new ClientUnreadable(place, clientId, unknown);
     const grants = toGrants(current, assignments, permissionGrants, names).get(principal.id) ?? [];
-    return toClient(principal, application, blueprint, grants, current, lifetimes);
+    return toClient(principal, application, blueprint, grants, current, shortestOf);
   };
 
   return {

@@ -9,14 +9,11 @@ import { readCollection } from './pages.js';
 import { guid } from './principal.js';
 import { isGuid } from './tenant.js';
 
-/** The lifetimes of access tokens, by the objects that their policies apply to. */
-export interface TokenLifetimes {
-  /**
-   * The shortest lifetime that can apply to a token between these applications and service principals, in seconds.
-   * Undefined if a policy that cannot be parsed may apply.
-   */
-  shortest(holders: readonly (string | undefined)[]): number | undefined;
-}
+/**
+ * The shortest lifetime that can apply to an access token between these applications and service principals, in seconds.
+ * Undefined if a policy that cannot be parsed may apply.
+ */
+export type ShortestLifetime = (holders: readonly (string | undefined)[]) => number | undefined;
 
 /** Without a policy Entra chooses a random lifetime between 60 and 90 minutes. The lower end counts. */
 const DEFAULT_SECONDS = 3600;
@@ -40,12 +37,12 @@ export function createTokenLifetimeReader(options: {
   readonly api: GraphApi;
   readonly clock: Clock;
   readonly logger: Logger;
-}): (maxAgeMs: number, signal: AbortSignal) => Promise<TokenLifetimes> {
+}): (maxAgeMs: number, signal: AbortSignal) => Promise<ShortestLifetime> {
   const { api, clock, logger } = options;
-  let cached: { readonly lifetimes: TokenLifetimes; readonly readAt: number } | undefined;
+  let cached: { readonly shortest: ShortestLifetime; readonly readAt: number } | undefined;
   let hasWarned = false;
 
-  const readPolicies = async (signal: AbortSignal): Promise<TokenLifetimes> => {
+  const readPolicies = async (signal: AbortSignal): Promise<ShortestLifetime> => {
     const path = '/policies/tokenLifetimePolicies';
     const what = 'token lifetime policies';
     const policies = await readCollection(api, { path, query: {}, what }, recordOf(POLICY, 'id'), signal);
@@ -77,21 +74,19 @@ export function createTokenLifetimeReader(options: {
       // Anybody may be the holder without an ID.
       if (invalidRecords(holders).length > 0) isUnknownEverywhere = true;
     }
-    return {
-      shortest(holders) {
-        if (isUnknownEverywhere || holders.some((id) => id !== undefined && unknownOf.has(id)))
-          return undefined;
-        const own = holders.map((id) => (id === undefined ? undefined : byHolder.get(id)));
-        const least = Math.min(everywhere, ...own.filter((each) => each !== undefined));
-        return Number.isFinite(least) ? least : DEFAULT_SECONDS;
-      },
+    return (holders) => {
+      if (isUnknownEverywhere || holders.some((id) => id !== undefined && unknownOf.has(id)))
+        return undefined;
+      const own = holders.map((id) => (id === undefined ? undefined : byHolder.get(id)));
+      const least = Math.min(everywhere, ...own.filter((each) => each !== undefined));
+      return Number.isFinite(least) ? least : DEFAULT_SECONDS;
     };
   };
 
   return async (maxAgeMs, signal) => {
-    if (cached !== undefined && clock.now() - cached.readAt < maxAgeMs) return cached.lifetimes;
+    if (cached !== undefined && clock.now() - cached.readAt < maxAgeMs) return cached.shortest;
     const readAt = clock.now();
-    const lifetimes = await readPolicies(signal).catch((error: unknown): TokenLifetimes => {
+    const shortest = await readPolicies(signal).catch((error: unknown): ShortestLifetime => {
       if (!(error instanceof SyncError) || error.code !== 'ERR_DIRECTORY_DENIED') throw error;
       if (!hasWarned) {
         const remedy = 'grant the application permission Policy.Read.All';
@@ -101,10 +96,10 @@ export function createTokenLifetimeReader(options: {
         );
       }
       hasWarned = true;
-      return { shortest: () => MIN_SECONDS };
+      return () => MIN_SECONDS;
     });
-    cached = { lifetimes, readAt };
-    return lifetimes;
+    cached = { shortest, readAt };
+    return shortest;
   };
 }
 

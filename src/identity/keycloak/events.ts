@@ -90,6 +90,8 @@ function effectOf(change: Change): Effect {
   const [kind, id, part] = admin.path;
   const withRoles = serviceAccountRoles || names.mayRestrict;
   const lost = serviceAccountRoles ? toRoleEvidence(provider, lostRoles(admin, names)) : [];
+  const rolesEffect = () =>
+    joinEffects(withRoles ? readEverything(change, lost) : NO_EFFECT, membersEffect(change));
   switch (kind) {
     case undefined:
       if (admin.resourceType !== 'REALM' || !urgent) return NO_EFFECT;
@@ -123,11 +125,11 @@ function effectOf(change: Change): Effect {
     case 'groups':
       // A new group has no members. Its role mappings have paths of their own.
       if (!urgent && part !== 'role-mappings') return NO_EFFECT;
-      return joinEffects(withRoles ? readEverything(change, lost) : NO_EFFECT, membersEffect(change));
+      return rolesEffect();
     case 'roles':
     case 'roles-by-id':
       if (!urgent && part !== 'composites') return NO_EFFECT;
-      return joinEffects(withRoles ? readEverything(change, lost) : NO_EFFECT, membersEffect(change));
+      return rolesEffect();
     case 'organizations':
       return urgent || part === 'members' ? membersEffect(change) : NO_EFFECT;
     case 'events':

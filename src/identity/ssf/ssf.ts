@@ -1,6 +1,7 @@
 import * as oauth from 'openid-client';
 import type { Secret } from '../../model/secret.js';
 import { createAccessTokenSource } from '../access-token.js';
+import { bearer } from '../api-client.js';
 import { createHttpClient } from '../http-client.js';
 import type { EventSource } from '../source.js';
 import type { SignalFeed } from '../with-signals.js';
@@ -64,7 +65,8 @@ export function createSsf(options: SsfOptions): Ssf {
   function manage(credentials: SsfCredentials) {
     const secret = 'token' in credentials ? credentials.token : credentials.clientSecret;
     const accessTokens = 'token' in credentials ? undefined : tokensOf(credentials);
-    const api = createStreamApi({ ...options, metadata, http, credentials: accessTokens ?? secret });
+    const authorize = accessTokens ? bearer(accessTokens) : async () => `Bearer ${secret.reveal()}`;
+    const api = createStreamApi({ ...options, metadata, http, authorize });
     const [pushToken] = pushTokens;
     const stream = createOwnStream({
       ...options,

@@ -1,8 +1,6 @@
 import { z } from 'zod';
 import { configError } from '../../errors.js';
-import type { Secret } from '../../model/secret.js';
-import type { AccessTokenSource } from '../access-token.js';
-import { type Authorize, bearer, sendAuthorized } from '../api-client.js';
+import { type Authorize, sendAuthorized } from '../api-client.js';
 import { type HttpAnswer, type HttpClient, parseJson, refusalOf } from '../http-client.js';
 import { incomplete } from '../read-errors.js';
 import { parseShape } from '../records.js';
@@ -30,8 +28,7 @@ export type StreamApi = ReturnType<typeof createStreamApi>;
 
 export interface StreamApiOptions extends Pick<SsfOptions, 'provider' | 'transmitter' | 'clock'> {
   readonly metadata: Transmitter;
-  /** A constant access token, or a source of access tokens. */
-  readonly credentials: Secret | AccessTokenSource;
+  readonly authorize: Authorize;
   readonly http: HttpClient;
 }
 
@@ -66,12 +63,8 @@ const streams = z.union([z.array(STREAM).max(1000), STREAM.transform((one) => [o
 const statusAnswer = z.object({ status: z.string().max(64) });
 
 export function createStreamApi(options: StreamApiOptions) {
-  const { provider, http, clock, metadata } = options;
+  const { provider, http, clock, metadata, authorize } = options;
   const place = `provider ${provider}, streams of ${new URL(options.transmitter).origin}`;
-  const { credentials } = options;
-  const authorize: Authorize =
-    'reveal' in credentials ? async () => `Bearer ${credentials.reveal()}` : bearer(credentials);
-
   const send = (
     url: URL,
     method: 'GET' | 'POST' | 'PATCH',
