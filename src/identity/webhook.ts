@@ -4,6 +4,13 @@ import { unprovenEvent } from './event-body.js';
 import { verifyStaticSecret } from './signature.js';
 import type { EventSource, RawRequest, Reception } from './source.js';
 
+/** What the event source of every provider is given. */
+export interface SourceOptions {
+  readonly provider: string;
+  /** What proves the sender; several during a rotation. */
+  readonly secrets: readonly Secret[];
+}
+
 export interface WebhookOptions<Proof> {
   readonly provider: string;
   /** 1 MiB by default. */

@@ -1,16 +1,12 @@
 import { jsonIn } from '../../model/json-in.js';
-import type { Secret } from '../../model/secret.js';
 import { invalidEvent } from '../event-body.js';
 import type { EventSource } from '../source.js';
-import { createWebhook, verifyAuthorization } from '../webhook.js';
+import { createWebhook, type SourceOptions, verifyAuthorization } from '../webhook.js';
 import { toIdentityEvents } from './events.js';
 import { type LogEntry, parseLogEntry } from './log-entry.js';
 import type { Auth0Names } from './names.js';
 
-export interface Auth0SourceOptions {
-  readonly provider: string;
-  /** The complete `Authorization` header; several during a rotation. */
-  readonly secrets: readonly Secret[];
+export interface Auth0SourceOptions extends SourceOptions {
   readonly names: Auth0Names;
 }
 

@@ -1,19 +1,16 @@
 import { z } from 'zod';
-import type { Secret } from '../../model/secret.js';
 import { safeParse } from '../../safe-parse.js';
 import { digestOf } from '../digest.js';
 import { fullRead, membersRead } from '../effects.js';
 import { invalidEvent, parseEventBody, unprovenEvent } from '../event-body.js';
 import { verifyStaticSecret } from '../signature.js';
 import type { EventSource, IdentityEvent, RawRequest, Reception } from '../source.js';
-import { createWebhook } from '../webhook.js';
+import { createWebhook, type SourceOptions } from '../webhook.js';
 import { type EntraTenant, isGuid } from './tenant.js';
 
-export interface EntraSourceOptions {
-  readonly provider: string;
+/** A secret is the `clientState` of subscriptions. */
+export interface EntraSourceOptions extends SourceOptions {
   readonly tenant: EntraTenant;
-  /** The `clientState` of the subscriptions; several during a rotation. */
-  readonly secrets: readonly Secret[];
   /** The IDs of subscriptions to renew. Shared with the subscription, which does what lifecycle notifications request. */
   readonly requestedRenewals: Set<string>;
 }

@@ -1,21 +1,16 @@
-import type { Secret } from '../../model/secret.js';
 import { withoutEvidence } from '../effects.js';
 import { invalidEvent, parseEventBody, unprovenEvent } from '../event-body.js';
 import { verifyHmacSha256 } from '../signature.js';
 import type { EventSource, IdentityEvent } from '../source.js';
-import { createWebhook, MAX_REPLAY_AGE_MS } from '../webhook.js';
+import { createWebhook, MAX_REPLAY_AGE_MS, type SourceOptions } from '../webhook.js';
 import { parseEvent } from './admin-event.js';
 import type { KeycloakDirectoryOptions } from './directory.js';
 import { toIdentityEvent } from './events.js';
 import { parseIssuer } from './issuer.js';
 
 export interface KeycloakSourceOptions
-  extends Pick<
-    KeycloakDirectoryOptions,
-    'provider' | 'issuer' | 'insecure' | 'serviceAccountRoles' | 'apis' | 'names'
-  > {
-  /** The secrets of the realm's webhook; several during a rotation. */
-  readonly secrets: readonly Secret[];
+  extends SourceOptions,
+    Pick<KeycloakDirectoryOptions, 'issuer' | 'insecure' | 'serviceAccountRoles' | 'apis' | 'names'> {
   readonly maxBytes?: number;
 }
 

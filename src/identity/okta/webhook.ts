@@ -1,18 +1,14 @@
 import { z } from 'zod';
-import type { Secret } from '../../model/secret.js';
 import { safeParse } from '../../safe-parse.js';
 import { invalidEvent, parseEventBody } from '../event-body.js';
 import type { EventSource, RawRequest, Reception } from '../source.js';
-import { createWebhook, verifyAuthorization } from '../webhook.js';
+import { createWebhook, type SourceOptions, verifyAuthorization } from '../webhook.js';
 import { isOrder, toIdentityEvents } from './events.js';
 import { parseLogEvents } from './log-event.js';
 import type { LogWakeup } from './log-wakeup.js';
 import type { OktaNames } from './names.js';
 
-export interface OktaSourceOptions {
-  readonly provider: string;
-  /** The complete `Authorization` header of the hook; several during a rotation. */
-  readonly secrets: readonly Secret[];
+export interface OktaSourceOptions extends SourceOptions {
   readonly names: OktaNames;
   /** Wakes the poll for what only the log proves. */
   readonly wakeup?: LogWakeup;
