@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { RejectedEvent } from '../../errors.js';
 import type { Cause } from '../../model/cause.js';
-import { definedFields } from '../../model/defined-fields.js';
 import { jsonIn } from '../../model/json-in.js';
 import { safeParse } from '../../safe-parse.js';
 import type { Query } from '../api-client.js';
@@ -82,14 +81,8 @@ export async function readEvents(
   return { events, rejected, offset: latest, gap: rejected.length > 0 };
 }
 
-interface Message {
-  readonly id?: string;
-  readonly type?: string;
-  readonly data: string;
-}
-
 /** Server-sent events (html.spec.whatwg.org/multipage/server-sent-events.html). Only messages that an empty line ends. */
-function parseMessages(text: string): readonly Message[] {
+function parseMessages(text: string) {
   const blocks = text.replaceAll(/\r\n?/g, '\n').split('\n\n').slice(0, -1);
   return blocks.map((block) => {
     const fields = block.split('\n').flatMap((line) => {
@@ -99,7 +92,7 @@ function parseMessages(text: string): readonly Message[] {
     const id = fields.findLast(({ name }) => name === 'id')?.value;
     const type = fields.findLast(({ name }) => name === 'event')?.value;
     const lines = fields.filter(({ name }) => name === 'data').map(({ value }) => value);
-    return { ...definedFields({ id, type }), data: lines.join('\n') };
+    return { id, type, data: lines.join('\n') };
   });
 }
 
@@ -112,7 +105,7 @@ function isPositionRefused(text: string): boolean {
 
 /** Undefined for heartbeats and for events of other types. */
 function toEvent(
-  { id: offset, type: name = '', data }: Message,
+  { id: offset, type: name = '', data }: ReturnType<typeof parseMessages>[number],
   provider: string,
   receivedAt: string,
 ): IdentityEvent | RejectedEvent | undefined {
