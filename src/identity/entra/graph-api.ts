@@ -67,6 +67,9 @@ export function createGraphApi(options: GraphApiOptions) {
       const answer = await send(addressOf(path, query), place, {}, signal);
       return isNotFound(answer) ? undefined : client.json(answer, place);
     },
+    /** The JSON of a 200. Any other answer throws, with the codes of Directory. */
+    json: client.json,
+    /** The error for an unexpected answer. */
     refusalOf: client.refusal,
   };
 }

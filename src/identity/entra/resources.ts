@@ -9,21 +9,7 @@ import { guid, isSwitchedOn } from './principal.js';
 import { isGuid } from './tenant.js';
 
 /** An API whose scopes count: a resource service principal and what it offers. */
-export interface EntraResource {
-  /** The name in the configuration and in rules. */
-  readonly api: string;
-  readonly principalId: string;
-  /** Its registration, if it is in this tenant: token lifetime policies may apply to it. */
-  readonly applicationId: string | undefined;
-  /** Enabled app roles for applications, by ID. Empty while the API is disabled. */
-  readonly roles: ReadonlyMap<string, string>;
-  /** Enabled delegated scopes. Empty while the API is disabled. */
-  readonly scopes: ReadonlySet<string>;
-  /** App roles that cannot be parsed, by ID, and why. */
-  readonly invalidRoles: ReadonlyMap<string, string>;
-  /** The names of delegated scopes that cannot be parsed, as far as they are readable. */
-  readonly invalidScopes: readonly (string | undefined)[];
-}
+export type EntraResource = ReturnType<typeof toResource>;
 
 export type EntraResources = ReturnType<typeof createEntraResources>;
 
@@ -122,11 +108,7 @@ function idIn(application: unknown, api: GraphApi): string {
   return parseShape(z.object({ id: guid }), application, api.placeOf('application')).id;
 }
 
-function toResource(
-  api: string,
-  found: z.output<typeof RESOURCE>,
-  applicationId: string | undefined,
-): EntraResource {
+function toResource(api: string, found: z.output<typeof RESOURCE>, applicationId: string | undefined) {
   // No token is issued for a disabled API (AADSTS500014,
   // https://learn.microsoft.com/entra/identity-platform/reference-error-codes).
   const { appRoles, oauth2PermissionScopes } = isSwitchedOn(found)
@@ -139,12 +121,18 @@ function toResource(
     isEnabled && isName(value) ? [value] : [],
   );
   return {
+    /** The name in the configuration and in rules. */
     api,
     principalId: found.id,
+    /** Its registration, if it is in this tenant: token lifetime policies may apply to it. */
     applicationId,
+    /** Enabled app roles for applications, by ID. Empty while the API is disabled. */
     roles: new Map(roles),
+    /** Enabled delegated scopes. Empty while the API is disabled. */
     scopes: new Set(scopes),
+    /** App roles that cannot be parsed, by ID, and why. */
     invalidRoles: new Map(invalidRecords(appRoles).map(({ id, fault }) => [id, fault])),
+    /** The names of delegated scopes that cannot be parsed, as far as they are readable. */
     invalidScopes: invalidRecords(oauth2PermissionScopes).map(({ raw }) => textIn(raw, 'value')),
   };
 }

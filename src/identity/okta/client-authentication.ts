@@ -35,13 +35,7 @@ export function authenticateByKey(options: OktaPrivateKey, org: URL): ClientAuth
   };
 }
 
-interface ParsedKey {
-  readonly key: KeyObject;
-  readonly kid: string | undefined;
-  readonly algorithm: webcrypto.RsaHashedImportParams | webcrypto.EcKeyImportParams;
-}
-
-function parseKey({ privateKey, keyId }: OktaPrivateKey): ParsedKey {
+function parseKey({ privateKey, keyId }: OktaPrivateKey) {
   const text = privateKey.reveal().trim();
   try {
     if (!text.startsWith('{')) {
@@ -64,7 +58,7 @@ const CURVES: ReadonlyMap<string | undefined, string> = new Map([
   ['secp521r1', 'P-521'],
 ]);
 
-function algorithmOf(key: KeyObject): ParsedKey['algorithm'] {
+function algorithmOf(key: KeyObject): webcrypto.RsaHashedImportParams | webcrypto.EcKeyImportParams {
   if (key.asymmetricKeyType === 'rsa') return { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' };
   const namedCurve = CURVES.get(key.asymmetricKeyDetails?.namedCurve);
   if (namedCurve === undefined) throw new Error('Okta does not accept this kind of key');
