@@ -1,4 +1,5 @@
 import { SyncError } from '../errors.js';
+import { fieldOf } from '../model/field-of.js';
 import type { Runtime } from '../runtime.js';
 import { type AccessTokenOptions, type AccessTokenSource, createAccessTokenSource } from './access-token.js';
 import {
@@ -125,6 +126,5 @@ export async function sendAuthorized(
 export function isApiNotFound(answer: HttpAnswer, field: string, code: string, place: string): boolean {
   if (answer.status !== 404) return false;
   if (!(answer.headers['content-type'] ?? '').startsWith('application/json')) return false;
-  const body = parseJson(answer, place);
-  return typeof body === 'object' && body !== null && Reflect.get(body, field) === code;
+  return fieldOf(parseJson(answer, place), field) === code;
 }

@@ -21,7 +21,7 @@ const MAX_ENTRIES = 10_000;
 export function createAuth0Source(options: Auth0SourceOptions): EventSource {
   const { provider, secrets, names } = options;
   return createWebhook({
-    ...options,
+    provider,
     verify: (request) => verifyAuthorization(secrets, request),
     receive({ body, receivedAt }) {
       const context = { provider, kind: 'webhook', receivedAt, names } as const;

@@ -55,7 +55,7 @@ export function createEntraSource(options: EntraSourceOptions): EventSource {
   };
 
   return createWebhook({
-    ...options,
+    provider,
     handshake({ method, query: { validationToken } }) {
       if (method !== 'POST') throw invalidEvent('Graph sends notifications by POST');
       return validationToken === undefined ? undefined : reply(validationToken);

@@ -8,11 +8,8 @@ import type { KeycloakDirectoryOptions } from './directory.js';
 import { toIdentityEvent } from './events.js';
 import { parseIssuer } from './issuer.js';
 
-export interface KeycloakSourceOptions
-  extends SourceOptions,
-    Pick<KeycloakDirectoryOptions, 'issuer' | 'insecure' | 'serviceAccountRoles' | 'apis' | 'names'> {
-  readonly maxBytes?: number;
-}
+export type KeycloakSourceOptions = SourceOptions &
+  Pick<KeycloakDirectoryOptions, 'issuer' | 'insecure' | 'serviceAccountRoles' | 'apis' | 'names'>;
 
 const SIGNATURE = 'x-keycloak-signature';
 
@@ -26,7 +23,7 @@ export function createKeycloakSource(options: KeycloakSourceOptions): EventSourc
   const { provider, secrets, serviceAccountRoles, apis, names } = options;
   const { realm } = parseIssuer(options.issuer, options.insecure);
   return createWebhook({
-    ...options,
+    provider,
     verify({ body, headers }) {
       if (!verifyHmacSha256(secrets, body, headers[SIGNATURE], 'hex'))
         throw unprovenEvent(`the request has no valid ${SIGNATURE} header`);
