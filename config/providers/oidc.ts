@@ -13,7 +13,7 @@ export const OIDC = z.strictObject({
     .describe('Sent to the directory as a bearer token.'),
 });
 
-/** `absolute` completes the path of a file. */
+/** `directory` becomes an http(s) URL, or the path of a file, which `absolute` completes. */
 export function toOidc(parsed: z.output<typeof OIDC>, absolute: (path: string) => string) {
   const { directory, directoryToken, ...settings } = toSettings(parsed);
   return {

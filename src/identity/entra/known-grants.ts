@@ -4,6 +4,7 @@ import type { ListRecord } from '../records.js';
 import { assignmentPath, type PermissionGrant, type RoleAssignment } from './grants.js';
 import type { GraphApi } from './graph-api.js';
 
+/** A service principal may obtain something at a resource. */
 interface KnownGrant {
   readonly id: string;
   /** The object ID of the client's service principal. */

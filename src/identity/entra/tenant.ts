@@ -4,8 +4,8 @@ import { parseAddress } from '../address.js';
 export type EntraTenant = ReturnType<typeof parseTenant>;
 
 /**
- * One tenant of Microsoft Entra ID and its Microsoft Graph. Throws ERR_CONFIG if the issuer is not that of one tenant, and for plain http to another machine, where the access token
- * would travel unencrypted, unless `insecure` allows that.
+ * One tenant of Microsoft Entra ID and its Microsoft Graph. Throws ERR_CONFIG if the issuer is not that of one tenant,
+ * and for plain http to another machine, where the access token would travel unencrypted, unless `insecure` allows that.
  */
 export function parseTenant(issuerText: string, graphText: string, insecure = false) {
   const issuer = parseAddress(issuerText.replace(/\/+$/, ''), 'issuer', insecure);

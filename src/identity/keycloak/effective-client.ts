@@ -22,9 +22,9 @@ export interface EffectiveClientOptions {
 }
 
 /**
- * A client with the scopes and roles for which Keycloak would really issue tokens. It has no login of its own if its service account is missing or disabled. It has a
- * client scope that requires a role only if its account has such a role: people who sign in may or may not have the scope,
- * so only the account counts.
+ * A client with the scopes and roles for which Keycloak would really issue tokens. It has no login of its own if its
+ * service account is missing or disabled. It has a client scope that requires a role only if its account has such a role:
+ * people who sign in may or may not have the scope, so only the account counts.
  */
 export function createEffectiveClients({
   api,

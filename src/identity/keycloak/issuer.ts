@@ -2,8 +2,8 @@ import { configError } from '../../errors.js';
 import { parseAddress } from '../address.js';
 
 /**
- * The addresses of a realm, derived from its issuer `<base>/realms/<realm>`. Throws ERR_CONFIG if it has another form, or if it is plain http to another machine, where
- * the client secret would travel unencrypted, unless `insecure` allows that.
+ * The addresses of a realm, derived from its issuer `<base>/realms/<realm>`. Throws ERR_CONFIG if it has another form, or if
+ * it is plain http to another machine, where the client secret would travel unencrypted, unless `insecure` allows that.
  */
 export function parseIssuer(text: string, insecure = false) {
   const issuer = parseAddress(text.replace(/\/+$/, ''), 'issuer', insecure);

@@ -11,9 +11,10 @@ import {
 } from './authorization-server.js';
 
 /**
- * What a client may obtain. Okta applies the first policy and rule that match a request, and no rule refuses: a client gets
- * whatever any rule allows by requesting that alone. So the rules add up. Only the lifetime depends on which rule answers:
- * the shortest counts; it is undefined if no rule allows a token. Throws WrongShape if a record that may concern the client cannot be parsed.
+ * What a client may obtain. Okta applies the first policy and rule that match a request, and no rule refuses: a client
+ * gets whatever any rule allows by requesting that alone. So the rules add up. Only the lifetime depends on which rule
+ * answers: the shortest counts; it is undefined if no rule allows a token. Throws WrongShape if a record that may concern
+ * the client cannot be parsed.
  *
  *   client credentials   every scope of the rule that needs no person's consent, for an app with this grant type
  *   for a person         every scope of the rule if it is for everyone; a rule for some people says nothing about
