@@ -4,7 +4,7 @@ import { denied } from '../read-errors.js';
 import type { AdminApi } from './admin-api.js';
 import type { KeycloakClient } from './client.js';
 import type { KeycloakNames } from './names.js';
-import { readRoleGrants, readRolesOfUser } from './roles.js';
+import { readEffectiveRoles, readRoleGrants } from './roles.js';
 import type { ScopeRestrictions } from './scope-restrictions.js';
 import type { AccountState } from './service-accounts.js';
 
@@ -58,7 +58,7 @@ export function createEffectiveClients({
     const restricted = await restrictions.among(client.scopes, signal);
     const held =
       user !== undefined && (serviceAccountRoles || restricted.size > 0)
-        ? await readRolesOfUser(api, user.id, signal)
+        ? await readEffectiveRoles(api, 'user', user.id, signal)
         : [];
     const ids = new Set(held.map(({ id }) => id));
     const scopes = client.scopes.filter((name) => {

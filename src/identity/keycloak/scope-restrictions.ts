@@ -43,8 +43,7 @@ export function createScopeRestrictions(
     const mappings = await api.get(['client-scopes', id, 'scope-mappings'], {}, signal);
     if (!isRecord(mappings)) throw wrongShape(place, 'scope mappings are not an object');
     if (Object.keys(mappings).length === 0) return new Set();
-    const realmPath = ['client-scopes', id, 'scope-mappings', 'realm', 'composite'];
-    const roles = await readEffectiveRoles(api, realmPath, ['clientScopes', id], signal);
+    const roles = await readEffectiveRoles(api, 'clientScope', id, signal);
     if (roles.length === 0) throw wrongShape(place, 'the roles of a client scope are missing');
     return new Set(roles.map((role) => role.id));
   };
