@@ -12,9 +12,7 @@ import { readEvents } from './event-stream.js';
 import { endsUnknownSession, toIdentityEvents } from './events.js';
 import { type LogEntry, parseLogEntry } from './log-entry.js';
 
-export interface Auth0PollOptions
-  extends Runtime,
-    Pick<Auth0DirectoryOptions, 'api' | 'names' | 'eventStream'> {}
+type Auth0PollOptions = Runtime & Pick<Auth0DirectoryOptions, 'api' | 'names' | 'eventStream'>;
 
 /** The last position in the log and in the event stream. */
 const CURSOR = z.object({

@@ -6,10 +6,6 @@ import { toIdentityEvents } from './events.js';
 import { type LogEntry, parseLogEntry } from './log-entry.js';
 import type { Auth0Names } from './names.js';
 
-export interface Auth0SourceOptions extends SourceOptions {
-  readonly names: Auth0Names;
-}
-
 /** Entries per request. */
 const MAX_ENTRIES = 10_000;
 
@@ -18,8 +14,11 @@ const MAX_ENTRIES = 10_000;
  * (auth0.com/docs/customize/log-streams/custom-log-streams). The header proves only that the sender knows the secret. So an
  * entry is a hint, and its ID shows whether it was received before.
  */
-export function createAuth0Source(options: Auth0SourceOptions): EventSource {
-  const { provider, secrets, names } = options;
+export function createAuth0Source({
+  provider,
+  secrets,
+  names,
+}: SourceOptions & { readonly names: Auth0Names }): EventSource {
   return createWebhook({
     provider,
     verify: (request) => verifyAuthorization(secrets, request),

@@ -8,10 +8,6 @@ import type { EventSource, RawRequest } from '../source.js';
 import { createWebhook, type SourceOptions } from '../webhook.js';
 import { parseEvent, TOLERANCE_MS } from './event.js';
 
-export interface OidcSourceOptions extends SourceOptions {
-  readonly clock: Clock;
-}
-
 const MAX_BYTES = 256 * 1024;
 const MAX_SIGNATURES = 16;
 
@@ -22,7 +18,7 @@ const MAX_SIGNATURES = 16;
  * tolerance. A replay within the tolerance has the same event ID, which the intake remembers. Throws ERR_CONFIG at once for
  * a secret that cannot be valid: it has the form `whsec_<base64>`.
  */
-export function createOidcSource(options: OidcSourceOptions): EventSource {
+export function createOidcSource(options: SourceOptions & { readonly clock: Clock }): EventSource {
   const { provider, clock } = options;
   const keys = () => options.secrets.map((secret) => parseSecret(secret, provider));
   if (keys().length === 0) throw badSecret(provider, 'has no secret');
