@@ -4,41 +4,11 @@ import type { Secret } from '../../src/model/secret.js';
 import { duration, name, secret, text, toggle, url } from '../fields.js';
 import { SSF, type SsfSettings, toSsf } from './ssf.js';
 
-/** The settings of every kind of provider. */
-export interface AnyProvider {
-  readonly name: string;
-  readonly issuer: string;
-  /** Plain http to hosts that are not loopback is allowed. */
-  readonly insecure: boolean;
-  /**
-   * Empty if no webhook is configured. A reload changes this list in place where an adapter has it, so adapters read it for
-   * each request.
-   */
-  readonly webhookSecrets: readonly Secret[];
-  readonly pollMs: number;
-  readonly fullReadMs: number;
-  readonly audience?: string;
-  readonly userAudience?: string;
-  /** A path on the machines of the proxies. */
-  readonly keysCaFile?: string;
-  /** A header of requests. */
-  readonly forwardUserAs?: string;
-  /**
-   * The APIs whose scopes count, by their names in rules. A rule without an API means the only one, except in Keycloak,
-   * where scopes need no API.
-   */
-  readonly apis?: readonly string[];
-  /** The claims of an access token that hold the client id, the scopes, the groups. */
-  readonly claims: { readonly client: string; readonly scopes: string; readonly groups: string };
-  readonly ssf?: SsfSettings;
-}
+export const webhookSecrets = () =>
+  z.array(secret()).min(1, 'must hold at least one secret; several are accepted during a rotation');
 
 const WEBHOOK = z
-  .strictObject({
-    secrets: z
-      .array(secret())
-      .min(1, 'must hold at least one secret; several are accepted during a rotation'),
-  })
+  .strictObject({ secrets: webhookSecrets() })
   .describe('Events come to POST /events/<name>; each secret is tried in turn.');
 
 const CLAIM_NAMES = z
@@ -96,34 +66,32 @@ const CLAIMS = {
 
 type Parsed = z.output<typeof EVERY_KIND> & { readonly kind: keyof typeof CLAIMS };
 
-/** The settings of every kind, with the keys that one kind has in addition, as the file has them. */
-export type SettingsOf<P> = AnyProvider & Omit<P, keyof typeof everyKind>;
+/** Every other key of a provider is a setting under its own name. */
+export type SettingsOf<P> = Omit<P, 'webhook' | 'poll' | 'fullRead' | 'claims' | 'ssf'> & {
+  /**
+   * Empty if no webhook is configured. A reload changes this list in place where an adapter has it, so adapters read it for
+   * each request.
+   */
+  readonly webhookSecrets: readonly Secret[];
+  readonly pollMs: number;
+  readonly fullReadMs: number;
+  /**
+   * The APIs whose scopes count, by their names in rules. A rule without an API means the only one, except in Keycloak,
+   * where scopes need no API.
+   */
+  readonly apis?: readonly string[];
+  readonly claims: { readonly client: string; readonly scopes: string; readonly groups: string };
+  readonly ssf?: SsfSettings;
+};
 
 export function toSettings<P extends Parsed>(parsed: P): SettingsOf<P> {
-  const {
-    webhook,
-    poll,
-    fullRead,
-    claims,
-    ssf,
-    name,
-    issuer,
-    insecure,
-    audience,
-    userAudience,
-    keysCaFile,
-    forwardUserAs,
-    ...own
-  } = parsed;
+  const { webhook, poll, fullRead, claims, ssf, ...own } = parsed;
   return {
     ...own,
-    name,
-    issuer,
-    insecure,
     webhookSecrets: webhook?.secrets ?? [],
     pollMs: poll,
     fullReadMs: fullRead,
-    ...definedFields({ audience, userAudience, keysCaFile, forwardUserAs, ssf: ssf && toSsf(ssf) }),
     claims: { ...CLAIMS[parsed.kind], ...claims },
+    ...definedFields({ ssf: ssf && toSsf(ssf) }),
   };
 }

@@ -1,21 +1,9 @@
 import { z } from 'zod';
 import { definedFields } from '../../src/model/defined-fields.js';
-import type { Secret } from '../../src/model/secret.js';
 import { parseUrl, secret, text, url } from '../fields.js';
-import { type AnyProvider, everyKind, toSettings } from './any-provider.js';
+import { everyKind, toSettings, webhookSecrets } from './any-provider.js';
 
-export interface EntraSettings extends AnyProvider {
-  readonly kind: 'entra';
-  readonly clientId: string;
-  readonly credential:
-    | { readonly kind: 'secret'; readonly clientSecret: Secret }
-    | { readonly kind: 'certificate'; readonly certFile: string; readonly keyFile: string }
-    | { readonly kind: 'federated'; readonly assertionFile: string };
-  /** The origin of Microsoft Graph. */
-  readonly graph: string;
-  readonly apis: readonly string[];
-  readonly webhookUrl?: string;
-}
+export type EntraSettings = ReturnType<typeof toEntra>;
 
 /** Login hosts and Graph of each cloud (https://learn.microsoft.com/graph/deployments). */
 const CLOUDS = {
@@ -43,13 +31,10 @@ const WEBHOOK = z
       .describe(
         'This webhook as Microsoft Graph reaches it, like https://scopemesh.example.com/events/main; with it scopemesh subscribes to users and groups.',
       ),
-    secrets: z
-      .array(secret())
-      .min(1, 'must hold at least one secret; several are accepted during a rotation')
-      .refine(
-        (secrets) => secrets.every((each) => each.reveal().length <= 128),
-        'holds a secret that Microsoft Graph cannot carry; use at most 128 characters',
-      ),
+    secrets: webhookSecrets().refine(
+      (secrets) => secrets.every((each) => each.reveal().length <= 128),
+      'holds a secret that Microsoft Graph cannot carry; use at most 128 characters',
+    ),
   })
   .describe('The first secret is the clientState of the subscriptions; each is accepted.');
 
@@ -89,27 +74,20 @@ export const ENTRA = z
       ),
   })
   .superRefine((parsed, context) => {
+    const fault = (path: string, message: string) =>
+      context.addIssue({ code: 'custom', path: [path], message });
     const credentials = [parsed.clientSecret, parsed.certificate, parsed.federatedTokenFile];
     if (credentials.filter((each) => each !== undefined).length !== 1)
-      context.addIssue({
-        code: 'custom',
-        path: ['clientId'],
-        message: 'needs exactly one credential; write clientSecret, certificate or federatedTokenFile',
-      });
+      fault(
+        'clientId',
+        'needs exactly one credential; write clientSecret, certificate or federatedTokenFile',
+      );
     const host = parseUrl(parsed.issuer)?.hostname;
     const { login } = CLOUDS[parsed.cloud];
     if (parsed.graph === undefined && host !== undefined && host !== login)
-      context.addIssue({
-        code: 'custom',
-        path: ['issuer'],
-        message: `is not at the login host of this cloud; write https://${login}/…, or another cloud`,
-      });
+      fault('issuer', `is not at the login host of this cloud; write https://${login}/…, or another cloud`);
     if (parsed.graph !== undefined && !parsed.insecure && !isEncryptedOrHere(parsed.graph))
-      context.addIssue({
-        code: 'custom',
-        path: ['graph'],
-        message: 'is plain http on another machine; use https, or set "insecure: true" on this provider',
-      });
+      fault('graph', 'is plain http on another machine; use https, or set "insecure: true" on this provider');
   });
 
 function isEncryptedOrHere(address: string): boolean {
@@ -117,7 +95,7 @@ function isEncryptedOrHere(address: string): boolean {
 }
 
 /** `absolute` completes the paths of files. */
-export function toEntra(parsed: z.output<typeof ENTRA>, absolute: (path: string) => string): EntraSettings {
+export function toEntra(parsed: z.output<typeof ENTRA>, absolute: (path: string) => string) {
   const {
     clientSecret: _,
     certificate: __,
@@ -133,15 +111,12 @@ export function toEntra(parsed: z.output<typeof ENTRA>, absolute: (path: string)
   };
 }
 
-function toCredential(
-  parsed: z.output<typeof ENTRA>,
-  absolute: (path: string) => string,
-): EntraSettings['credential'] {
+function toCredential(parsed: z.output<typeof ENTRA>, absolute: (path: string) => string) {
   const { clientSecret, certificate, federatedTokenFile } = parsed;
-  if (clientSecret !== undefined) return { kind: 'secret', clientSecret };
+  if (clientSecret !== undefined) return { kind: 'secret' as const, clientSecret };
   if (certificate !== undefined) {
     const { certFile, keyFile } = certificate;
-    return { kind: 'certificate', certFile: absolute(certFile), keyFile: absolute(keyFile) };
+    return { kind: 'certificate' as const, certFile: absolute(certFile), keyFile: absolute(keyFile) };
   }
-  return { kind: 'federated', assertionFile: absolute(federatedTokenFile ?? '') };
+  return { kind: 'federated' as const, assertionFile: absolute(federatedTokenFile ?? '') };
 }

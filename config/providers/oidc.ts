@@ -1,14 +1,8 @@
 import { z } from 'zod';
-import type { Secret } from '../../src/model/secret.js';
 import { secret, text } from '../fields.js';
-import { type AnyProvider, everyKind, toSettings } from './any-provider.js';
+import { everyKind, toSettings } from './any-provider.js';
 
-export interface OidcSettings extends AnyProvider {
-  readonly kind: 'oidc';
-  /** An http(s) URL, or the absolute path of a file. */
-  readonly directory: string;
-  readonly directoryToken?: Secret;
-}
+export type OidcSettings = ReturnType<typeof toOidc>;
 
 export const OIDC = z.strictObject({
   kind: z.literal('oidc'),
@@ -19,8 +13,8 @@ export const OIDC = z.strictObject({
     .describe('Sent to the directory as a bearer token.'),
 });
 
-/** `absolute` completes the path of a file. */
-export function toOidc(parsed: z.output<typeof OIDC>, absolute: (path: string) => string): OidcSettings {
+/** `directory` becomes an http(s) URL, or the path of a file, which `absolute` completes. */
+export function toOidc(parsed: z.output<typeof OIDC>, absolute: (path: string) => string) {
   const { directory, directoryToken, ...settings } = toSettings(parsed);
   return {
     ...settings,

@@ -2,17 +2,9 @@ import { z } from 'zod';
 import { definedFields } from '../../src/model/defined-fields.js';
 import { Secret } from '../../src/model/secret.js';
 import { parseUrl, secret, text, toggle, url } from '../fields.js';
-import { type AnyProvider, everyKind, toSettings } from './any-provider.js';
+import { everyKind, toSettings } from './any-provider.js';
 
-export interface OktaSettings extends AnyProvider {
-  readonly kind: 'okta';
-  readonly org?: string;
-  readonly credentials:
-    | { readonly clientId: string; readonly privateKey: Secret; readonly keyId?: string }
-    | { readonly apiToken: Secret };
-  readonly apis: readonly string[];
-  readonly aiAgents: boolean;
-}
+export type OktaSettings = ReturnType<typeof toOkta>;
 
 /** A private key may have several lines, unlike other secrets. */
 const privateKey = z
@@ -76,7 +68,7 @@ export const OKTA = z
     }
   });
 
-export function toOkta(parsed: z.output<typeof OKTA>): OktaSettings {
+export function toOkta(parsed: z.output<typeof OKTA>) {
   const { clientId = '', privateKey: key, keyId, apiToken, ...settings } = toSettings(parsed);
   if (apiToken !== undefined) return { ...settings, credentials: { apiToken } };
   const credentials = { clientId, privateKey: key ?? new Secret(''), ...definedFields({ keyId }) };

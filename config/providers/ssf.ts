@@ -1,28 +1,11 @@
 import { z } from 'zod';
 import { definedFields } from '../../src/model/defined-fields.js';
-import type { Secret } from '../../src/model/secret.js';
 import { duration, secret, text, url } from '../fields.js';
 
 export const SSF_DELIVERIES = ['push', 'poll'] as const;
 
 /** The shared-signals stream of one provider. */
-export interface SsfSettings {
-  readonly transmitter: string;
-  readonly audiences: readonly string[];
-  readonly delivery: (typeof SSF_DELIVERIES)[number];
-  readonly endpoint?: string;
-  readonly pushTokens: readonly Secret[];
-  /** Absent if the stream is created manually. */
-  readonly credentials?:
-    | { readonly token: Secret }
-    | {
-        readonly clientId: string;
-        readonly clientSecret: Secret;
-        readonly tokenIssuer: string;
-        readonly scope: string;
-      };
-  readonly verifyMs: number;
-}
+export type SsfSettings = ReturnType<typeof toSsf>;
 
 export const SSF = z
   .strictObject({
@@ -87,7 +70,7 @@ export const SSF = z
   })
   .describe('Shared signals (SSF 1.0, CAEP, RISC) about what happens to sessions, credentials and accounts.');
 
-export function toSsf(parsed: z.output<typeof SSF>): SsfSettings {
+export function toSsf(parsed: z.output<typeof SSF>) {
   const { transmitter, delivery, endpoint, pushTokens = [] } = parsed;
   return {
     transmitter,
@@ -99,7 +82,8 @@ export function toSsf(parsed: z.output<typeof SSF>): SsfSettings {
   };
 }
 
-function credentialsOf(parsed: z.output<typeof SSF>): SsfSettings['credentials'] {
+/** Undefined if the stream is created manually. */
+function credentialsOf(parsed: z.output<typeof SSF>) {
   const { token, clientId, clientSecret, tokenIssuer = parsed.transmitter, scope } = parsed;
   if (token !== undefined) return { token };
   if (clientId === undefined || clientSecret === undefined) return undefined;

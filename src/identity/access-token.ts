@@ -6,22 +6,15 @@ import type { HttpClient } from './http-client.js';
 import { denied } from './read-errors.js';
 
 /** Access tokens for an identity provider's own API, by client credentials (RFC 6749, section 4.4). */
-export interface AccessTokenSource {
-  /**
-   * A token that stays valid for some time. `refused` is a token that the API refused: it is replaced, unless another
-   * caller has replaced it already. Throws ERR_DIRECTORY_DENIED (the identity provider refuses the client),
-   * ERR_DIRECTORY_UNREACHABLE, ERR_CONFIG (the issuer does not match), or the signal's reason.
-   */
-  get(signal: AbortSignal, refused?: string): Promise<string>;
-  close(): void;
-}
+export type AccessTokenSource = ReturnType<typeof createAccessTokenSource>;
 
 export interface AccessTokenOptions {
   readonly provider: string;
-  /** Its discovery document names the token endpoint (OpenID Connect Discovery 1.0, section 4). */
+  /**
+   * Its discovery document names the token endpoint (OpenID Connect Discovery 1.0, section 4), which may be plain http only
+   * if the issuer is.
+   */
   readonly issuer: URL;
-  /** Allows plain http. */
-  readonly plain: boolean;
   readonly clientId: string;
   readonly authentication: oauth.ClientAuth;
   /** Parameters of the token request: `scope`, `audience`. */
@@ -37,27 +30,49 @@ interface CachedToken {
   readonly renewAt: number;
 }
 
-export function createAccessTokenSource(options: AccessTokenOptions): AccessTokenSource {
+export function createAccessTokenSource(options: AccessTokenOptions) {
   const { clock } = options;
   const closing = new AbortController();
   let configuration: oauth.Configuration | undefined;
   let cached: CachedToken | undefined;
   let refresh: Promise<CachedToken> | undefined;
+  /** Of the transport, in the current refresh: the library would wrap it. */
+  let failure: SyncError | undefined;
+  const send = fetchOver(options, closing.signal, (error) => {
+    failure ??= error;
+  });
 
   const renew = async (): Promise<CachedToken> => {
-    configuration ??= await discover(options, closing.signal);
-    const requestedAt = clock.now();
-    const answer = await requestToken(options, closing.signal, configuration);
-    const lifetimeMs = (answer.expires_in ?? 60) * 1000;
-    // Renewed a little early, so that no token expires while a request is on its way.
-    return {
-      text: answer.access_token,
-      renewAt: requestedAt + lifetimeMs - Math.min(30_000, lifetimeMs / 5),
-    };
+    failure = undefined;
+    try {
+      configuration ??= await oauth.discovery(
+        options.issuer,
+        options.clientId,
+        undefined,
+        options.authentication,
+        {
+          [oauth.customFetch]: send,
+          ...(options.issuer.protocol === 'http:' ? { execute: [oauth.allowInsecureRequests] } : {}),
+        },
+      );
+      const requestedAt = clock.now();
+      const answer = await oauth.clientCredentialsGrant(configuration, { ...options.parameters });
+      const lifetimeMs = (answer.expires_in ?? 60) * 1000;
+      // Renewed a little early, so that no token expires while a request is on its way.
+      const renewAt = requestedAt + lifetimeMs - Math.min(30_000, lifetimeMs / 5);
+      return { text: answer.access_token, renewAt };
+    } catch (error) {
+      throw failure ?? toSyncError(error, options);
+    }
   };
 
   return {
-    async get(signal, refused) {
+    /**
+     * A token that stays valid for some time. `refused` is a token that the API refused: it is replaced, unless another
+     * caller has replaced it already. Throws ERR_DIRECTORY_DENIED (the identity provider refuses the client),
+     * ERR_DIRECTORY_UNREACHABLE, ERR_CONFIG (the issuer does not match), or the signal's reason.
+     */
+    async get(signal: AbortSignal, refused?: string): Promise<string> {
       signal.throwIfAborted();
       if (cached !== undefined && (cached.text === refused || clock.now() >= cached.renewAt))
         cached = undefined;
@@ -73,33 +88,13 @@ export function createAccessTokenSource(options: AccessTokenOptions): AccessToke
   };
 }
 
-async function discover(options: AccessTokenOptions, signal: AbortSignal): Promise<oauth.Configuration> {
-  const { issuer, clientId, authentication, plain } = options;
-  const failures: SyncError[] = [];
-  const configuration = oauth.discovery(issuer, clientId, undefined, authentication, {
-    [oauth.customFetch]: fetchOver(options, signal, failures),
-    ...(plain ? { execute: [oauth.allowInsecureRequests] } : {}),
-  });
-  return configuration.catch((error: unknown) => {
-    throw failures[0] ?? toSyncError(error, options);
-  });
-}
-
-async function requestToken(
+/** A fetch for the library over the provider's own transport. */
+function fetchOver(
   options: AccessTokenOptions,
   signal: AbortSignal,
-  configuration: oauth.Configuration,
-): Promise<oauth.TokenEndpointResponse> {
-  const failures: SyncError[] = [];
-  configuration[oauth.customFetch] = fetchOver(options, signal, failures);
-  return oauth.clientCredentialsGrant(configuration, { ...options.parameters }).catch((error: unknown) => {
-    throw failures[0] ?? toSyncError(error, options);
-  });
-}
-
-/** A fetch for the library over the provider's own transport. It keeps the error that the library would wrap. */
-function fetchOver(options: AccessTokenOptions, signal: AbortSignal, failures: SyncError[]) {
-  const send: oauth.CustomFetch = async (address, { method, headers, body }) => {
+  onFailure: (error: SyncError) => void,
+): oauth.CustomFetch {
+  return async (address, { method, headers, body }) => {
     const form = body instanceof URLSearchParams ? body.toString() : body;
     const request = {
       method: method === 'POST' ? ('POST' as const) : ('GET' as const),
@@ -114,11 +109,10 @@ function fetchOver(options: AccessTokenOptions, signal: AbortSignal, failures: S
         headers: type === undefined ? {} : { 'content-type': type },
       });
     } catch (error) {
-      if (error instanceof SyncError) failures.push(error);
+      if (error instanceof SyncError) onFailure(error);
       throw error;
     }
   };
-  return send;
 }
 
 /** RFC 6749, section 5.2; RFC 8707, section 2; RFC 9449, section 5; and what Auth0 adds. Any other text may be a secret. */

@@ -1,4 +1,5 @@
 import { SyncError } from '../errors.js';
+import { fieldOf } from '../model/field-of.js';
 import type { Runtime } from '../runtime.js';
 import { type AccessTokenOptions, type AccessTokenSource, createAccessTokenSource } from './access-token.js';
 import {
@@ -39,26 +40,6 @@ export interface ProviderApi {
   close(): Promise<void>;
 }
 
-/** What the APIs of all providers have in common: authorization, the meaning of answers, and rate limits. */
-export interface ApiClient {
-  /** For the interface of the provider. */
-  readonly api: ProviderApi;
-  /** Access tokens by client credentials, requested over the same connections. */
-  byTokens(options: Omit<AccessTokenOptions, 'provider' | 'clock' | 'http'>): Authorize;
-  /** Resolves with the answer, whatever its status. */
-  send(
-    url: URL,
-    place: string,
-    request: HttpRequest,
-    authorize: Authorize,
-    signal: AbortSignal,
-  ): Promise<HttpAnswer>;
-  /** The JSON of a 200. Any other answer throws, with the codes of Directory. */
-  json(answer: HttpAnswer, place: string): unknown;
-  /** The error for an unexpected answer. */
-  refusal(answer: HttpAnswer, place: string): SyncError;
-}
-
 /** A rate limit that the API states in a header, in seconds since the epoch, instead of in `Retry-After`. */
 export interface RateLimitReset {
   readonly header: string;
@@ -68,12 +49,21 @@ export interface RateLimitReset {
 
 const MAX_WAIT_MS = 3_600_000;
 
-export function createApiClient(options: ApiOptions, reset?: RateLimitReset): ApiClient {
+/** What the APIs of all providers have in common: authorization, the meaning of answers, and rate limits. */
+export function createApiClient(options: ApiOptions, reset?: RateLimitReset) {
   const { provider, clock, budget } = options;
   const http = createHttpClient(options);
   const sources: AccessTokenSource[] = [];
   let requests = 0;
-  const refusal: ApiClient['refusal'] = (answer, place) => {
+  const api: ProviderApi = {
+    provider,
+    requests: () => requests,
+    async close() {
+      for (const source of sources) source.close();
+      await http.close();
+    },
+  };
+  const refusal = (answer: HttpAnswer, place: string): SyncError => {
     const error = refusalOf(answer, place, clock);
     if (answer.status !== 429 || error.retryAfterMs !== undefined || reset === undefined) return error;
     const seconds = answer.headers[reset.header];
@@ -83,20 +73,22 @@ export function createApiClient(options: ApiOptions, reset?: RateLimitReset): Ap
     return new SyncError(error.code, error.message, { retriable: true, retryAfterMs });
   };
   return {
-    api: {
-      provider,
-      requests: () => requests,
-      async close() {
-        for (const source of sources) source.close();
-        await http.close();
-      },
-    },
-    byTokens(login) {
+    /** For the interface of the provider. */
+    api,
+    /** Access tokens by client credentials, requested over the same connections. */
+    byTokens(login: Omit<AccessTokenOptions, 'provider' | 'clock' | 'http'>): Authorize {
       const source = createAccessTokenSource({ ...login, provider, clock, http });
       sources.push(source);
       return bearer(source);
     },
-    send(url, place, request, authorize, signal) {
+    /** Resolves with the answer, whatever its status. */
+    send(
+      url: URL,
+      place: string,
+      request: HttpRequest,
+      authorize: Authorize,
+      signal: AbortSignal,
+    ): Promise<HttpAnswer> {
       return sendAuthorized(authorize, signal, (authorization) => {
         requests++;
         const headers = { ...request.headers, authorization };
@@ -104,10 +96,12 @@ export function createApiClient(options: ApiOptions, reset?: RateLimitReset): Ap
         return budget === undefined ? send() : budget.send(place, send, signal);
       });
     },
-    json(answer, place) {
+    /** The JSON of a 200. Any other answer throws, with the codes of Directory. */
+    json(answer: HttpAnswer, place: string): unknown {
       if (answer.status !== 200) throw refusal(answer, place);
       return parseJson(answer, place);
     },
+    /** The error for an unexpected answer. */
     refusal,
   };
 }
@@ -132,6 +126,5 @@ export async function sendAuthorized(
 export function isApiNotFound(answer: HttpAnswer, field: string, code: string, place: string): boolean {
   if (answer.status !== 404) return false;
   if (!(answer.headers['content-type'] ?? '').startsWith('application/json')) return false;
-  const body = parseJson(answer, place);
-  return typeof body === 'object' && body !== null && Reflect.get(body, field) === code;
+  return fieldOf(parseJson(answer, place), field) === code;
 }

@@ -1,7 +1,7 @@
 import { ClientUnreadable, SyncError } from '../errors.js';
 import { mapBounded } from '../map-bounded.js';
 import type { OAuthClient } from '../model/client.js';
-import type { Logger, Metrics } from '../observe.js';
+import type { Runtime } from '../runtime.js';
 import type { Directory, DirectorySnapshot, UnreadableClient } from './directory.js';
 import { sampleOf } from './known-entries.js';
 import { incomplete } from './read-errors.js';
@@ -27,7 +27,7 @@ const WIDTH = 4;
  */
 export function withConfirmedLosses(
   directory: Directory,
-  { logger, metrics }: { readonly logger: Logger; readonly metrics: Metrics },
+  { logger, metrics }: Pick<Runtime, 'logger' | 'metrics'>,
 ): Directory {
   const { provider } = directory;
   let known: ReadonlyMap<string, OAuthClient> = new Map();

@@ -31,7 +31,8 @@ export async function readJwksUri(options: DiscoveryOptions, signal: AbortSignal
       const why = 'it names another issuer; write the issuer exactly as the provider does';
       throw incomplete(place, why, false);
     }
-    const keys = typeof document.jwks_uri === 'string' ? parseUrl(document.jwks_uri) : undefined;
+    const address: unknown = document.jwks_uri;
+    const keys = typeof address === 'string' && URL.canParse(address) ? new URL(address) : undefined;
     const isSafe = keys?.protocol === 'https:' || (keys?.protocol === 'http:' && url.protocol === 'http:');
     if (keys === undefined || !isSafe || keys.username !== '' || keys.password !== '')
       throw incomplete(place, 'it names no https address for the key set (jwks_uri)', false);
@@ -39,8 +40,4 @@ export async function readJwksUri(options: DiscoveryOptions, signal: AbortSignal
   } finally {
     await client.close();
   }
-}
-
-function parseUrl(text: string): URL | undefined {
-  return URL.canParse(text) ? new URL(text) : undefined;
 }

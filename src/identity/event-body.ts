@@ -1,12 +1,11 @@
 import { RejectedEvent } from '../errors.js';
+import { jsonInBytes } from '../model/json-in.js';
 
-/** The JSON of an event body. Throws RejectedEvent (400) without the parser's message, which quotes the body. */
+/** The JSON of an event body. Throws RejectedEvent (400). */
 export function parseEventBody(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
-  } catch {
-    throw invalidEvent('the request body is not JSON in UTF-8');
-  }
+  const value = jsonInBytes(body);
+  if (value === undefined) throw invalidEvent('the request body is not JSON in UTF-8');
+  return value;
 }
 
 /** Something that the genuine sender never sends. */

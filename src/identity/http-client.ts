@@ -3,6 +3,7 @@ import type { Clock } from '../clock.js';
 import { codeOf, IncompleteRead, RefusedCredentials, SyncError } from '../errors.js';
 import { type HttpAnswer, HttpExchange } from '../http-exchange.js';
 import { definedFields } from '../model/defined-fields.js';
+import { jsonInBytes } from '../model/json-in.js';
 import type { Metrics } from '../observe.js';
 import { parseRetryAfter } from '../retry-after.js';
 import { incomplete } from './read-errors.js';
@@ -114,12 +115,9 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
 
 /** The JSON of an answer. Throws IncompleteRead if it is not JSON, because half a document must not look complete. */
 export function parseJson(answer: HttpAnswer, place: string): unknown {
-  try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(answer.body));
-  } catch {
-    // The parser's own message quotes the body, which may hold client secrets.
-    throw incomplete(place, 'the answer is not valid JSON');
-  }
+  const value = jsonInBytes(answer.body);
+  if (value === undefined) throw incomplete(place, 'the answer is not valid JSON');
+  return value;
 }
 
 /** The error for an answer with an unexpected status. It never quotes the body, which is untrusted. */

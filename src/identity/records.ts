@@ -30,6 +30,11 @@ export function invalidRecords<T>(records: readonly ListRecord<T>[]): readonly I
   return records.flatMap((record) => (record.fault === undefined ? [] : [record]));
 }
 
+/** What is known of a record: its value, or, if it is invalid, the JSON as received. */
+export function contentOf(record: ListRecord<unknown>): unknown {
+  return record.fault === undefined ? record.value : record.raw;
+}
+
 /** A non-empty string in untrusted JSON. */
 export function textIn(value: unknown, ...path: readonly string[]): string | undefined {
   let at = value;

@@ -13,10 +13,6 @@ export interface RequestBudget {
   send(place: string, request: () => Promise<HttpAnswer>, signal: AbortSignal): Promise<HttpAnswer>;
 }
 
-export interface RequestBudgetOptions extends Pick<Runtime, 'clock' | 'metrics'> {
-  readonly provider: string;
-}
-
 /** What a complete read leaves to others. */
 export const KEEP_FREE = 1 / 2;
 /** The same if an event asks for the complete read, or if nothing is known yet. */
@@ -50,7 +46,11 @@ interface StatedLimit {
  *   the limit is known only from a 429           until fewer requests were sent in the same time than led to it, without
  *                                                the share
  */
-export function createRequestBudget({ provider, clock, metrics }: RequestBudgetOptions): RequestBudget {
+export function createRequestBudget({
+  provider,
+  clock,
+  metrics,
+}: Pick<Runtime, 'clock' | 'metrics'> & { readonly provider: string }): RequestBudget {
   const bulkReads = new AsyncLocalStorage<number>();
   let bulkCount = 0;
   const slots = new Slots();

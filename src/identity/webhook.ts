@@ -1,5 +1,15 @@
 import { RejectedEvent } from '../errors.js';
+import type { Secret } from '../model/secret.js';
+import { unprovenEvent } from './event-body.js';
+import { verifyStaticSecret } from './signature.js';
 import type { EventSource, RawRequest, Reception } from './source.js';
+
+/** What the event source of every provider is given. */
+export interface SourceOptions {
+  readonly provider: string;
+  /** What proves the sender; several during a rotation. */
+  readonly secrets: readonly Secret[];
+}
 
 export interface WebhookOptions<Proof> {
   readonly provider: string;
@@ -31,6 +41,12 @@ export function createWebhook<Proof>(options: WebhookOptions<Proof>): EventSourc
       return { kind: 'events', ...receive(request, verify(request)) };
     },
   };
+}
+
+/** For senders whose only proof is the complete `Authorization` header. Throws RejectedEvent. */
+export function verifyAuthorization(secrets: readonly Secret[], { headers }: RawRequest): void {
+  if (!verifyStaticSecret(secrets, headers.authorization))
+    throw unprovenEvent('the Authorization header matches none of the secrets');
 }
 
 /** Ends the time in which a replayed event counts as evidence. Event IDs are remembered for longer. */

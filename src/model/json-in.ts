@@ -6,3 +6,12 @@ export function jsonIn(text: string): unknown {
     return undefined;
   }
 }
+
+/** The value of a JSON text in UTF-8; undefined if the bytes are none. The parser's message would quote them. */
+export function jsonInBytes(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    return undefined;
+  }
+}

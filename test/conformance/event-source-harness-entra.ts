@@ -1,4 +1,3 @@
-import { createRequestedRenewals } from '../../src/identity/entra/subscription.js';
 import { parseTenant } from '../../src/identity/entra/tenant.js';
 import { createEntraSource } from '../../src/identity/entra/webhook.js';
 import { Secret } from '../../src/model/secret.js';
@@ -17,7 +16,7 @@ export const ENTRA_EVENTS: EventSourceHarness = {
         'https://graph.microsoft.com',
       ),
       secrets: [new Secret(STATE.current), new Secret(STATE.previous)],
-      requestedRenewals: createRequestedRenewals(),
+      requestedRenewals: new Set(),
     }),
   request: ({ id, secret }) => {
     const value = [notification({ id, changeType: 'deleted', clientState: STATE[secret] })];

@@ -17,7 +17,6 @@ async function refusal(status: number, json: object): Promise<unknown> {
   const source = createAccessTokenSource({
     provider: 'main',
     issuer: new URL(ISSUER),
-    plain: false,
     clientId: 'scopemesh',
     authentication: ClientSecretPost('only-the-endpoint-sees-this'),
     remedy: 'check clientId',

@@ -2,7 +2,6 @@ import type { Secret } from '../../model/secret.js';
 import type { ProviderParts } from '../provider-parts.js';
 import type { EventPoll } from '../source.js';
 import { type Auth0DirectoryOptions, createAuth0Directory } from './directory.js';
-import { createEventStream } from './event-stream.js';
 import { createManagementApi, type ManagementApiOptions } from './management-api.js';
 import { Auth0Names } from './names.js';
 import { createAuth0Poll } from './poll.js';
@@ -20,12 +19,7 @@ export function createAuth0(options: Auth0Options): ProviderParts & { readonly p
   const names = new Auth0Names();
   return {
     directory: createAuth0Directory({ ...options, api, names }),
-    poll: createAuth0Poll({
-      ...options,
-      api,
-      names,
-      ...(options.eventStream ? { stream: createEventStream(api) } : {}),
-    }),
+    poll: createAuth0Poll({ ...options, api, names }),
     ...(secrets.length === 0 ? {} : { source: createAuth0Source({ provider, secrets, names }) }),
   };
 }

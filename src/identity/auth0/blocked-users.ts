@@ -10,8 +10,7 @@ const BLOCKED = {
   segments: ['users'],
   query: { q: 'blocked:true', search_engine: 'v3', fields: 'user_id', include_fields: true },
   field: 'users',
-  entry: z.object({ user_id: z.string().min(1) }),
-  idOf: ({ user_id }: { readonly user_id: string }) => user_id,
+  entry: z.object({ user_id: z.string().min(1) }).transform(({ user_id: id }) => ({ id })),
 };
 const USER = z.looseObject({ blocked: z.boolean().optional() });
 
@@ -21,15 +20,12 @@ const SEARCH_LIMIT = 1000;
 const MAX_ASKED = 20;
 const WIDTH = 4;
 
-/** Which users may not sign in. */
-export interface BlockedUsers {
-  /** The blocked ones of `listed`. `admitted`: people who have access now, so that none of them is new. */
-  among(
-    listed: ReadonlySet<string>,
-    admitted: Members | undefined,
-    signal: AbortSignal,
-  ): Promise<ReadonlySet<string>>;
-}
+/** The blocked ones of `listed`. `admitted`: people who have access now, so that none of them is new. */
+export type BlockedUsers = (
+  listed: ReadonlySet<string>,
+  admitted: Members | undefined,
+  signal: AbortSignal,
+) => Promise<ReadonlySet<string>>;
 
 /**
  * Blocked users are found by a search, which may be some seconds behind, and may lack somebody. That would open access. So
@@ -41,26 +37,24 @@ export interface BlockedUsers {
 export function createBlockedUsers(api: ManagementApi): BlockedUsers {
   let known: ReadonlySet<string> | undefined;
 
-  return {
-    async among(listed, admitted, signal) {
-      const shown = await search(api, signal);
-      const open = new Set([...(admitted?.values() ?? [])].flat());
-      // Without what Consul says, everybody would be new.
-      const isFirst = known === undefined && admitted !== undefined;
-      const doubtful = isFirst
-        ? [...listed].filter((subject) => !open.has(subject) && !shown.has(subject))
-        : [...(known ?? [])].filter((subject) => listed.has(subject) && !shown.has(subject));
-      const asked = sampleOf(doubtful, MAX_ASKED);
-      const blocked = new Set(shown);
-      await mapBounded(asked, { width: WIDTH, signal }, async (subject, stop) => {
-        if (await isBlocked(api, subject, stop)) blocked.add(subject);
-      });
-      if (blocked.size > shown.size)
-        for (const subject of doubtful) if (!asked.includes(subject)) blocked.add(subject);
-      const unlisted = [...(known ?? [])].filter((subject) => !listed.has(subject));
-      known = new Set([...blocked, ...unlisted]);
-      return blocked;
-    },
+  return async (listed, admitted, signal) => {
+    const shown = await search(api, signal);
+    const open = new Set([...(admitted?.values() ?? [])].flat());
+    // Without what Consul says, everybody would be new.
+    const isFirst = known === undefined && admitted !== undefined;
+    const doubtful = isFirst
+      ? [...listed].filter((subject) => !open.has(subject) && !shown.has(subject))
+      : [...(known ?? [])].filter((subject) => listed.has(subject) && !shown.has(subject));
+    const asked = sampleOf(doubtful, MAX_ASKED);
+    const blocked = new Set(shown);
+    await mapBounded(asked, { width: WIDTH, signal }, async (subject, stop) => {
+      if (await isBlocked(api, subject, stop)) blocked.add(subject);
+    });
+    if (blocked.size > shown.size)
+      for (const subject of doubtful) if (!asked.includes(subject)) blocked.add(subject);
+    const unlisted = [...(known ?? [])].filter((subject) => !listed.has(subject));
+    known = new Set([...blocked, ...unlisted]);
+    return blocked;
   };
 }
 
@@ -71,7 +65,7 @@ export function createBlockedUsers(api: ManagementApi): BlockedUsers {
  */
 async function search(api: ManagementApi, signal: AbortSignal): Promise<ReadonlySet<string>> {
   const users = await readByNumber(api, BLOCKED, signal);
-  if (users.length < SEARCH_LIMIT) return new Set(users.map((user) => user.user_id));
+  if (users.length < SEARCH_LIMIT) return new Set(users.map(({ id }) => id));
   const remedy = 'delete blocked users, or remove them from the roles under groups:';
   throw incomplete(
     `provider ${api.provider}, blocked users`,

@@ -1,11 +1,15 @@
+import { z } from 'zod';
 import { ClientUnreadable } from '../../errors.js';
+import type { OAuthClient } from '../../model/client.js';
 import { definedFields } from '../../model/defined-fields.js';
+import { groupBy } from '../../model/group-by.js';
 import type { Runtime } from '../../runtime.js';
 import type { AccessCheck, Directory, DirectorySnapshot, UnreadableClient } from '../directory.js';
 import type { HttpAnswer } from '../http-client.js';
 import { KnownEntries } from '../known-entries.js';
 import { incomplete, wrongShape } from '../read-errors.js';
 import {
+  contentOf,
   invalidRecords,
   type ListRecord,
   recordOf,
@@ -16,6 +20,7 @@ import {
 } from '../records.js';
 import { createBlockedUsers } from './blocked-users.js';
 import {
+  type Auth0Client,
   CLIENT,
   CLIENT_FIELDS,
   CLIENT_GRANT,
@@ -25,7 +30,7 @@ import {
   toOAuthClient,
 } from './client.js';
 import { requestEvents } from './event-stream.js';
-import { isNotFound, type ManagementApi } from './management-api.js';
+import type { ManagementApi } from './management-api.js';
 import { readMembers } from './members.js';
 import type { Auth0Names } from './names.js';
 import { readByCheckpoint, readByNumber } from './pages.js';
@@ -45,19 +50,12 @@ export interface Auth0DirectoryOptions extends Pick<Runtime, 'clock' | 'logger'>
 const APIS_AGE_MS = 60_000;
 
 const ANY_CLIENT = recordOf(CLIENT, 'client_id');
-const idOf = ({ id }: { readonly id: string }) => id;
-const CLIENTS = { segments: ['clients'], field: 'clients', entry: ANY_CLIENT, query: CLIENT_FIELDS, idOf };
-const GRANTS = {
-  segments: ['client-grants'],
-  field: 'client_grants',
-  entry: recordOf(CLIENT_GRANT, 'id'),
-  idOf,
-};
+const CLIENTS = { segments: ['clients'], field: 'clients', entry: ANY_CLIENT, query: CLIENT_FIELDS };
+const GRANTS = { segments: ['client-grants'], field: 'client_grants', entry: recordOf(CLIENT_GRANT, 'id') };
 const APIS = {
   segments: ['resource-servers'],
   field: 'resource_servers',
   entry: recordOf(RESOURCE_SERVER, 'id'),
-  idOf,
 };
 
 /** Valid records, and the faults of invalid ones by their owner: the client of a grant, the identifier of an API. */
@@ -123,7 +121,9 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
       .flatMap((record) => identifierOf(record) ?? [])
       .filter((each) => apis.includes(each));
     // An API can be asked for by its identifier (auth0.com/docs/api/management/v2/resource-servers).
-    const isListed = (identifier: string) => isThere(['resource-servers', identifier], signal);
+    const isListed = async (identifier: string) =>
+      (await api.find({ segments: ['resource-servers', identifier], shape: z.unknown() }, signal)) !==
+      undefined;
     await known.require('APIs', counted, isListed, apisPlace);
     const faults = new Map<string, string>();
     for (const { fault, raw } of invalidRecords(records)) {
@@ -137,17 +137,6 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
       else warnMissing(identifier);
     return { found, faults };
   };
-  /** Whether Auth0 shows an object that is asked for alone. */
-  const isThere = async (segments: readonly string[], signal: AbortSignal): Promise<boolean> => {
-    const answer = await api.send(segments, {}, {}, signal);
-    if (answer.status === 200) return true;
-    if (isNotFound(answer, place)) return false;
-    throw api.refusal(answer, segments);
-  };
-  const relevantApis = (found: readonly ResourceServer[]) =>
-    new Map(
-      found.filter(({ identifier }) => apis.includes(identifier)).map((each) => [each.identifier, each]),
-    );
   const readGrants = async (
     query: { readonly client_id?: string },
     signal: AbortSignal,
@@ -173,15 +162,20 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
     if (found.some(isOwn) || faults.has(clientId) || unowned !== undefined) return;
     throw incomplete(`${place}, client grants`, 'the grant of scopemesh itself is not in the list');
   };
-  /** Why it is unknown what a client may obtain. */
-  const faultOf = (
-    id: string,
+  /** The client with what it may obtain, or why that is unknown. */
+  const complete = (
+    client: Auth0Client,
     own: readonly ClientGrant[],
     grants: Read<ClientGrant>,
     offered: Read<ResourceServer>,
-  ) =>
-    grants.faults.get(id) ??
-    own.map(({ audience }) => offered.faults.get(audience)).find((fault) => fault !== undefined);
+  ): OAuthClient | string => {
+    const fault =
+      grants.faults.get(client.client_id) ??
+      own.map(({ audience }) => offered.faults.get(audience)).find((each) => each !== undefined);
+    if (fault !== undefined) return fault;
+    const counted = offered.found.filter(({ identifier }) => apis.includes(identifier));
+    return toOAuthClient(provider, client, own, new Map(counted.map((each) => [each.identifier, each])));
+  };
 
   return {
     provider,
@@ -197,7 +191,7 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
       requireOwnGrant(grants);
       const offered = await readApis(signal);
       names.add(grants.found, offered.found);
-      const byClient = groupByClient(grants.found);
+      const byClient = groupBy(grants.found, ({ client_id }) => client_id);
       cachedApis = { read: offered, at: clock.now() };
       const unreadable: UnreadableClient[] = invalidRecords(records).map(({ fault, raw }) =>
         toUnreadable(textIn(raw, 'client_id'), fault),
@@ -205,10 +199,9 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
       const clients = validRecords(records)
         .filter((client) => client.global !== true)
         .flatMap((client) => {
-          const own = byClient.get(client.client_id) ?? [];
-          const fault = faultOf(client.client_id, own, grants, offered);
-          if (fault === undefined) return [toOAuthClient(provider, client, own, relevantApis(offered.found))];
-          unreadable.push({ clientId: client.client_id, why: fault });
+          const found = complete(client, byClient.get(client.client_id) ?? [], grants, offered);
+          if (typeof found !== 'string') return [found];
+          unreadable.push({ clientId: client.client_id, why: found });
           return [];
         });
       const unowned = definedFields({ unownedGrant: grants.unowned });
@@ -229,10 +222,9 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
         requireOwnGrant(await readGrants({ client_id: clientId }, signal));
       if (cachedApis === undefined || clock.now() - cachedApis.at >= APIS_AGE_MS)
         cachedApis = { read: await readApis(signal), at: clock.now() };
-      const { read } = cachedApis;
-      const fault = faultOf(value, grants.found, grants, read);
-      if (fault !== undefined) throw new ClientUnreadable(place, value, fault);
-      return toOAuthClient(provider, record.value, grants.found, relevantApis(read.found));
+      const found = complete(record.value, grants.found, grants, cachedApis.read);
+      if (typeof found === 'string') throw new ClientUnreadable(place, value, found);
+      return found;
     },
     readMembers: (groups, signal, admitted) => readMembers(api, blockedUsers, groups, signal, admitted),
     async checkAccess(signal): Promise<readonly AccessCheck[]> {
@@ -251,7 +243,7 @@ export function createAuth0Directory(options: Auth0DirectoryOptions): Directory 
 }
 
 function identifierOf(record: ListRecord<ResourceServer>): string | undefined {
-  return record.fault === undefined ? record.value.identifier : textIn(record.raw, 'identifier');
+  return textIn(contentOf(record), 'identifier');
 }
 
 /** IDs that a path can carry. A client with a metadata document has a URL, for which Auth0 makes an ID of its own. */
@@ -259,13 +251,4 @@ function isClientId(value: string): boolean {
   return (
     value.trim() !== '' && value !== '.' && value !== '..' && value.length <= 255 && value.isWellFormed()
   );
-}
-
-function groupByClient(grants: readonly ClientGrant[]): ReadonlyMap<string, readonly ClientGrant[]> {
-  const found = new Map<string, ClientGrant[]>();
-  for (const grant of grants) {
-    if (grant.client_id === undefined) continue;
-    found.set(grant.client_id, [...(found.get(grant.client_id) ?? []), grant]);
-  }
-  return found;
 }

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { RejectedEvent } from '../../errors.js';
 import type { Cause } from '../../model/cause.js';
-import { definedFields } from '../../model/defined-fields.js';
 import { jsonIn } from '../../model/json-in.js';
 import { safeParse } from '../../safe-parse.js';
 import type { Query } from '../api-client.js';
@@ -13,24 +12,6 @@ import type { ManagementApi } from './management-api.js';
 
 /** The start of a read: after an offset from the stream, or, until the stream gave one, a time. */
 export type StreamPosition = { readonly offset: string } | { readonly sinceMs: number };
-
-/** The tenant's event stream, read to its end (auth0.com/docs/customize/events/consume-events-with-events-api). */
-export interface EventStream {
-  /**
-   * The events since the position, and the offset of the next read. A quiet stream gives no offset before its next
-   * heartbeat. `gap`: the position is too old (410) or invalid (400), or an event could not be parsed, so events may be
-   * lost.
-   */
-  read(position: StreamPosition, receivedAt: string, signal: AbortSignal): Promise<StreamResult>;
-}
-
-export interface StreamResult {
-  readonly events: readonly IdentityEvent[];
-  /** Events in an unknown form. */
-  readonly rejected: readonly RejectedEvent[];
-  readonly offset?: string;
-  readonly gap: boolean;
-}
 
 /** Members of roles, and who may sign in. Clients and their grants have no such events. */
 const TYPES: readonly string[] = [
@@ -70,38 +51,38 @@ function queryOf(position: StreamPosition | undefined): Query {
   return { from: position.offset };
 }
 
-export function createEventStream(api: ManagementApi): EventStream {
-  return {
-    async read(position, receivedAt, signal) {
-      const offset = 'offset' in position ? position.offset : undefined;
-      const answer = await requestEvents(api, position, signal);
-      if (answer.status === 410 || (answer.status === 400 && offset !== undefined))
-        return { events: [], rejected: [], gap: true };
-      if (answer.status !== 200) throw api.refusal(answer, ['events']);
-      const messages = parseMessages(new TextDecoder().decode(answer.body));
-      const events: IdentityEvent[] = [];
-      const rejected: RejectedEvent[] = [];
-      for (const message of messages) {
-        const event = toEvent(message, api.provider, receivedAt);
-        if (event instanceof RejectedEvent) rejected.push(event);
-        else if (event !== undefined) events.push(event);
-      }
-      if (messages.some(({ data }) => isPositionRefused(data))) return { events, rejected, gap: true };
-      const latest = messages.findLast(({ id }) => id !== undefined)?.id ?? offset;
-      const gap = rejected.length > 0;
-      return { events, rejected, ...definedFields({ offset: latest }), gap };
-    },
-  };
-}
-
-interface Message {
-  readonly id?: string;
-  readonly type?: string;
-  readonly data: string;
+/**
+ * The events of the tenant's stream since the position, and the offset of the next read
+ * (auth0.com/docs/customize/events/consume-events-with-events-api). A quiet stream gives no offset before its next heartbeat.
+ * `rejected` are events in an unknown form. `gap`: the position is too old (410) or invalid (400), or an event could not be
+ * parsed, so events may be lost.
+ */
+export async function readEvents(
+  api: ManagementApi,
+  position: StreamPosition,
+  receivedAt: string,
+  signal: AbortSignal,
+) {
+  const offset = 'offset' in position ? position.offset : undefined;
+  const events: IdentityEvent[] = [];
+  const rejected: RejectedEvent[] = [];
+  const answer = await requestEvents(api, position, signal);
+  if (answer.status === 410 || (answer.status === 400 && offset !== undefined))
+    return { events, rejected, gap: true };
+  if (answer.status !== 200) throw api.refusal(answer, ['events']);
+  const messages = parseMessages(new TextDecoder().decode(answer.body));
+  for (const message of messages) {
+    const event = toEvent(message, api.provider, receivedAt);
+    if (event instanceof RejectedEvent) rejected.push(event);
+    else if (event !== undefined) events.push(event);
+  }
+  if (messages.some(({ data }) => isPositionRefused(data))) return { events, rejected, gap: true };
+  const latest = messages.findLast(({ id }) => id !== undefined)?.id ?? offset;
+  return { events, rejected, offset: latest, gap: rejected.length > 0 };
 }
 
 /** Server-sent events (html.spec.whatwg.org/multipage/server-sent-events.html). Only messages that an empty line ends. */
-function parseMessages(text: string): readonly Message[] {
+function parseMessages(text: string) {
   const blocks = text.replaceAll(/\r\n?/g, '\n').split('\n\n').slice(0, -1);
   return blocks.map((block) => {
     const fields = block.split('\n').flatMap((line) => {
@@ -111,7 +92,7 @@ function parseMessages(text: string): readonly Message[] {
     const id = fields.findLast(({ name }) => name === 'id')?.value;
     const type = fields.findLast(({ name }) => name === 'event')?.value;
     const lines = fields.filter(({ name }) => name === 'data').map(({ value }) => value);
-    return { ...definedFields({ id, type }), data: lines.join('\n') };
+    return { id, type, data: lines.join('\n') };
   });
 }
 
@@ -124,7 +105,7 @@ function isPositionRefused(text: string): boolean {
 
 /** Undefined for heartbeats and for events of other types. */
 function toEvent(
-  { id: offset, type: name = '', data }: Message,
+  { id: offset, type: name = '', data }: ReturnType<typeof parseMessages>[number],
   provider: string,
   receivedAt: string,
 ): IdentityEvent | RejectedEvent | undefined {

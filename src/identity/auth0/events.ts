@@ -49,7 +49,7 @@ const NOTHING: OperationEffect = {};
 export function toIdentityEvents(entry: LogEntry, context: EventContext): readonly IdentityEvent[] {
   const { provider, kind, receivedAt, names } = context;
   const { id, occurredAt, operation, principal } = entry;
-  const unclear = entry.isUnclear === true ? { everything: true, members: true } : NOTHING;
+  const unclear = entry.isUnclear ? { everything: true, members: true } : NOTHING;
   const effect = operation === undefined ? unclear : effectOf(operation, names);
   const cause: Cause = { kind, eventId: id, receivedAt, ...definedFields({ principal }) };
   const triggers = toTriggers(effect, provider, cause);

@@ -36,31 +36,13 @@ const DETAILS = z
   })
   .nullish();
 
-/** What was done through the Management API. */
-export interface Operation {
-  /** In upper case. */
-  readonly method: string;
-  /** Decoded segments below `/api/v2`. */
-  readonly path: readonly string[];
-  readonly request: Readonly<Record<string, unknown>>;
-  readonly response: Readonly<Record<string, unknown>>;
-}
-
 /** One entry, from a log stream or from a poll. */
-export interface LogEntry {
-  /** The same in both. */
-  readonly id: string;
-  /** ISO 8601 by Auth0's clock. */
-  readonly occurredAt: string;
-  /** Absent for every other entry (a login). */
-  readonly operation?: Operation;
-  /** There was an operation, in an unknown form. */
-  readonly isUnclear?: boolean;
-  readonly principal?: { readonly id: string; readonly ip?: string };
-}
+export type LogEntry = NonNullable<ReturnType<typeof parseLogEntry>>;
+/** What was done through the Management API. */
+export type Operation = NonNullable<LogEntry['operation']>;
 
 /** Undefined if the value is no log entry. Streams wrap an entry in `data`, the Management API does not. */
-export function parseLogEntry(value: unknown): LogEntry | undefined {
+export function parseLogEntry(value: unknown) {
   const wrapped = safeParse(z.looseObject({ log_id: z.string(), data: z.looseObject({}) }), value);
   const parsed = safeParse(
     ENTRY,
@@ -82,16 +64,23 @@ export function parseLogEntry(value: unknown): LogEntry | undefined {
     !isOperation || request == null || path === undefined
       ? undefined
       : {
+          /** In upper case. */
           method: request.method.toUpperCase(),
+          /** Decoded segments below `/api/v2`. */
           path,
           request: objectOf(request.body),
           response: objectOf(details.data?.response?.body),
         };
   return {
+    /** The same in a stream and in a poll. */
     id: entry.log_id,
+    /** ISO 8601 by Auth0's clock. */
     occurredAt: new Date(instant).toISOString(),
-    ...(isOperation && !details.success ? { isUnclear: true } : {}),
-    ...definedFields({ operation, principal }),
+    /** Undefined for every other entry (a login). */
+    operation,
+    /** There was an operation, in an unknown form. */
+    isUnclear: isOperation && !details.success,
+    principal,
   };
 }
 

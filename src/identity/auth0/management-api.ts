@@ -1,42 +1,13 @@
 import { ClientSecretPost } from 'openid-client';
 import type { z } from 'zod';
-import type { SyncError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
-import {
-  type ApiOptions,
-  createApiClient,
-  isApiNotFound,
-  type ProviderApi,
-  type Query,
-} from '../api-client.js';
+import { type ApiOptions, createApiClient, isApiNotFound, type Query } from '../api-client.js';
 import { type HttpAnswer, type HttpRequest, parseJson } from '../http-client.js';
 import { parseShape, textIn } from '../records.js';
-import { type Auth0Tenant, parseTenant } from './tenant.js';
+import { parseTenant } from './tenant.js';
 
 /** The Management API v2 of one tenant, read only (auth0.com/docs/api/management/v2). Path segments are encoded here. */
-export interface ManagementApi extends ProviderApi {
-  readonly tenant: Auth0Tenant;
-  /** The value of a 200 in its documented shape, or an error with the codes of Directory. */
-  get<T>(request: ApiRequest<T>, signal: AbortSignal): Promise<T>;
-  /**
-   * As `get`, but undefined if Auth0 itself says that the object does not exist: by the error code `absence`, or without it
-   * by any.
-   */
-  find<T>(request: ApiRequest<T>, signal: AbortSignal, absence?: string): Promise<T | undefined>;
-  /** Resolves with the answer, whatever its status. */
-  send(
-    segments: readonly string[],
-    query: Query,
-    request: HttpRequest,
-    signal: AbortSignal,
-  ): Promise<HttpAnswer>;
-  /** The error for an unexpected answer. */
-  refusal(answer: HttpAnswer, segments: readonly string[]): SyncError;
-  /** What was read, for messages. */
-  placeOf(segments: readonly string[]): string;
-  /** Entries per request. Auth0 gives at most 100. */
-  readonly pageSize: number;
-}
+export type ManagementApi = ReturnType<typeof createManagementApi>;
 
 export interface ApiRequest<T> {
   readonly segments: readonly string[];
@@ -57,13 +28,12 @@ export interface ManagementApiOptions extends ApiOptions {
 /** auth0.com/docs/troubleshoot/customer-support/operational-policies/rate-limit-policy */
 const RATE_LIMIT_RESET = { header: 'x-ratelimit-reset', minMs: 0 };
 
-export function createManagementApi(options: ManagementApiOptions): ManagementApi {
+export function createManagementApi(options: ManagementApiOptions) {
   const { provider } = options;
   const tenant = parseTenant(options.issuer, options.tenant, options.insecure);
   const client = createApiClient(options, RATE_LIMIT_RESET);
   const authorize = client.byTokens({
     issuer: tenant.issuer,
-    plain: tenant.plain,
     clientId: options.clientId,
     authentication: ClientSecretPost(options.clientSecret.reveal()),
     parameters: { audience: tenant.api },
@@ -74,37 +44,54 @@ export function createManagementApi(options: ManagementApiOptions): ManagementAp
   const placeOf = (segments: readonly string[]) =>
     `provider ${provider}, ${segments.filter((_, at) => at % 2 === 0).join('/')} of ${tenant.api}`;
 
-  const send: ManagementApi['send'] = (segments, query, request, signal) => {
+  const send = (
+    segments: readonly string[],
+    query: Query,
+    request: HttpRequest,
+    signal: AbortSignal,
+  ): Promise<HttpAnswer> => {
     const url = new URL(tenant.api + segments.map(encodeURIComponent).join('/'));
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, String(value));
     return client.send(url, placeOf(segments), request, authorize, signal);
-  };
-  const find: ManagementApi['find'] = async ({ segments, query = {}, shape }, signal, absence) => {
-    const place = placeOf(segments);
-    const answer = await send(segments, query, {}, signal);
-    if (answer.status === 200) return parseShape(shape, parseJson(answer, place), place);
-    const isAbsent =
-      absence === undefined ? isNotFound(answer, place) : isApiNotFound(answer, 'errorCode', absence, place);
-    if (isAbsent) return undefined;
-    throw client.refusal(answer, place);
   };
 
   return {
     ...client.api,
     tenant,
+    /** Entries per request. Auth0 gives at most 100. */
     pageSize: options.pageSize ?? 100,
+    /** Resolves with the answer, whatever its status. */
     send,
+    /** What was read, for messages. */
     placeOf,
-    refusal: (answer, segments) => client.refusal(answer, placeOf(segments)),
-    async get({ segments, query = {}, shape }, signal) {
+    /** The error for an unexpected answer. */
+    refusal: (answer: HttpAnswer, segments: readonly string[]) => client.refusal(answer, placeOf(segments)),
+    /** The value of a 200 in its documented shape, or an error with the codes of Directory. */
+    async get<T>({ segments, query = {}, shape }: ApiRequest<T>, signal: AbortSignal): Promise<T> {
       const place = placeOf(segments);
       return parseShape(shape, client.json(await send(segments, query, {}, signal), place), place);
     },
-    find,
+    /**
+     * As `get`, but undefined if Auth0 itself says that the object does not exist: by the error code `absence`, or without it
+     * by any.
+     */
+    async find<T>(
+      { segments, query = {}, shape }: ApiRequest<T>,
+      signal: AbortSignal,
+      absence?: string,
+    ): Promise<T | undefined> {
+      const place = placeOf(segments);
+      const answer = await send(segments, query, {}, signal);
+      const isAbsent =
+        absence === undefined
+          ? isNotFound(answer, place)
+          : isApiNotFound(answer, 'errorCode', absence, place);
+      return isAbsent ? undefined : parseShape(shape, client.json(answer, place), place);
+    },
   };
 }
 
 /** Auth0 itself says that the object does not exist: only its own 404 has an error code. */
-export function isNotFound(answer: HttpAnswer, place: string): boolean {
+function isNotFound(answer: HttpAnswer, place: string): boolean {
   return answer.status === 404 && textIn(parseJson(answer, place), 'errorCode') !== undefined;
 }

@@ -9,8 +9,7 @@ import { readByCheckpoint, readByNumber } from './pages.js';
 const ROLE = z.object({ id: z.string().min(1), name: z.string() });
 const USER = z.object({ user_id: z.string().min(1) });
 
-const idOf = ({ id }: { readonly id: string }) => id;
-const ROLES = { segments: ['roles'], field: 'roles', entry: recordOf(ROLE, 'id'), idOf };
+const ROLES = { segments: ['roles'], field: 'roles', entry: recordOf(ROLE, 'id') };
 const ROLES_OF_USER = z.looseObject({
   roles: z.array(recordOf(ROLE, 'id')),
   total: z.int().nonnegative(),
@@ -19,7 +18,7 @@ const ROLES_OF_USER = z.looseObject({
 /** The users of each role, without blocked ones. Their subject is the user ID, which is the `sub` of their tokens. */
 export async function readMembers(
   api: ManagementApi,
-  blockedUsers: BlockedUsers,
+  findBlocked: BlockedUsers,
   groups: readonly string[],
   signal: AbortSignal,
   admitted?: Members,
@@ -37,12 +36,7 @@ export async function readMembers(
     const subjects = new Set<string>();
     const listed: (string | undefined)[] = [];
     for (const { id } of roles.filter(({ name }) => name === group)) {
-      const list = {
-        segments: ['roles', id, 'users'],
-        field: 'users',
-        entry: recordOf(USER, 'user_id'),
-        idOf,
-      };
+      const list = { segments: ['roles', id, 'users'], field: 'users', entry: recordOf(USER, 'user_id') };
       const users = await readByCheckpoint(api, list, signal);
       const invalid = invalidRecords(users).map(({ raw }) => textIn(raw, 'user_id'));
       for (const subject of invalid) unreadable.add(subject);
@@ -55,7 +49,7 @@ export async function readMembers(
     listedIn.set(group, subjects);
   }
   const everybody = new Set([...listedIn.values()].flatMap((subjects) => [...subjects]));
-  const blocked = await blockedUsers.among(everybody, admitted, signal);
+  const blocked = await findBlocked(everybody, admitted, signal);
   const members = new Map(
     [...listedIn].map(([group, subjects]) => [
       group,

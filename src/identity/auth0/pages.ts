@@ -5,13 +5,17 @@ import { incomplete } from '../read-errors.js';
 import { parseShape } from '../records.js';
 import type { ManagementApi } from './management-api.js';
 
+/** An object, or a record that cannot be parsed. */
+interface Listed {
+  readonly id: string;
+}
+
 /** A list of the Management API: its path, its field in the answer, and its entries. */
-export interface ListRequest<T> {
+export interface ListRequest<T extends Listed> {
   readonly segments: readonly string[];
   readonly query?: Query;
   readonly field: string;
   readonly entry: z.ZodType<T>;
-  readonly idOf: (entry: T) => string;
 }
 
 /** With more entries the read fails, so that it cannot fill the memory. */
@@ -22,12 +26,12 @@ const ATTEMPTS = 3;
  * A complete list by checkpoints (`from` and `take`), which do not shift when an entry is added or deleted meanwhile.
  * Throws IncompleteRead if a checkpoint or an entry comes twice.
  */
-export function readByCheckpoint<T>(
+export function readByCheckpoint<T extends Listed>(
   api: ManagementApi,
   list: ListRequest<T>,
   signal: AbortSignal,
 ): Promise<readonly T[]> {
-  const { segments, field, idOf } = list;
+  const { segments, field } = list;
   const shape = z.looseObject({ next: z.string().nullish() });
   return readLinkedPages({
     place: api.placeOf(segments),
@@ -38,7 +42,7 @@ export function readByCheckpoint<T>(
       const value = await api.get({ segments, query, shape }, signal);
       return { entries: entriesIn(api, value[field], list), next: value.next || undefined };
     },
-    idOf,
+    idOf: ({ id }) => id,
   });
 }
 
@@ -47,7 +51,7 @@ export function readByCheckpoint<T>(
  * of them. So a list of several pages is read until two reads in a row give the same IDs, and the number of entries that
  * Auth0 states on each page.
  */
-export async function readByNumber<T>(
+export async function readByNumber<T extends Listed>(
   api: ManagementApi,
   list: ListRequest<T>,
   signal: AbortSignal,
@@ -64,8 +68,8 @@ export async function readByNumber<T>(
 }
 
 /** `entries` is undefined if the list changed during the read. */
-async function readNumbered<T>(api: ManagementApi, list: ListRequest<T>, signal: AbortSignal) {
-  const { segments, idOf } = list;
+async function readNumbered<T extends Listed>(api: ManagementApi, list: ListRequest<T>, signal: AbortSignal) {
+  const { segments } = list;
   const shape = z.looseObject({ total: z.int().nonnegative() });
   const entries = new Map<string, T>();
   let stated: number | undefined;
@@ -75,11 +79,11 @@ async function readNumbered<T>(api: ManagementApi, list: ListRequest<T>, signal:
     const found = entriesIn(api, value[list.field], list);
     const { total } = value;
     stated ??= total;
-    if (total !== stated || found.some((entry) => entries.has(idOf(entry))))
+    if (total !== stated || found.some((entry) => entries.has(entry.id)))
       return { entries: undefined, pages: page + 1 };
     for (const entry of found) {
-      if (entries.has(idOf(entry))) throw incomplete(api.placeOf(segments), 'an entry is listed twice');
-      entries.set(idOf(entry), entry);
+      if (entries.has(entry.id)) throw incomplete(api.placeOf(segments), 'an entry is listed twice');
+      entries.set(entry.id, entry);
     }
     if (entries.size > MAX_ENTRIES)
       throw incomplete(api.placeOf(segments), `there are more than ${MAX_ENTRIES} entries`);
@@ -88,6 +92,6 @@ async function readNumbered<T>(api: ManagementApi, list: ListRequest<T>, signal:
   }
 }
 
-function entriesIn<T>(api: ManagementApi, value: unknown, list: ListRequest<T>): readonly T[] {
+function entriesIn<T extends Listed>(api: ManagementApi, value: unknown, list: ListRequest<T>): readonly T[] {
   return parseShape(z.array(list.entry), value, api.placeOf(list.segments));
 }

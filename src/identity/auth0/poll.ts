@@ -7,18 +7,12 @@ import { parseJson } from '../http-client.js';
 import { wrongShape } from '../read-errors.js';
 import { parseShape, parseStored } from '../records.js';
 import type { EventPoll, IdentityEvent } from '../source.js';
-import type { EventStream } from './event-stream.js';
+import type { Auth0DirectoryOptions } from './directory.js';
+import { readEvents } from './event-stream.js';
 import { endsUnknownSession, toIdentityEvents } from './events.js';
 import { type LogEntry, parseLogEntry } from './log-entry.js';
-import type { ManagementApi } from './management-api.js';
-import type { Auth0Names } from './names.js';
 
-export interface Auth0PollOptions extends Runtime {
-  readonly api: ManagementApi;
-  readonly names: Auth0Names;
-  /** Absent if the tenant has none. */
-  readonly stream?: EventStream;
-}
+type Auth0PollOptions = Runtime & Pick<Auth0DirectoryOptions, 'api' | 'names' | 'eventStream'>;
 
 /** The last position in the log and in the event stream. */
 const CURSOR = z.object({
@@ -50,7 +44,7 @@ const OVERLAP_MS = 5 * 60_000;
  * too.
  */
 export function createAuth0Poll(options: Auth0PollOptions): EventPoll {
-  const { api, names, stream, clock, logger, metrics } = options;
+  const { api, names, eventStream, clock, logger, metrics } = options;
   const { provider } = api;
   const place = api.placeOf(['logs']);
 
@@ -97,13 +91,13 @@ export function createAuth0Poll(options: Auth0PollOptions): EventPoll {
   let isStreamFailing = false;
   /** If it fails, the log is still read, because only the log reports changes of applications. */
   const readStream = async (cursor: Cursor | undefined, at: number, signal: AbortSignal) => {
-    if (stream === undefined) return { events: [], rejected: [], gap: false, cursor: {} };
+    if (!eventStream) return { events: [], rejected: [], gap: false, cursor: {} };
     const offset = cursor?.offset;
     const readAt = cursor?.streamAt ?? cursor?.at ?? at;
     const isLate = offset === undefined && at - readAt > RETENTION_MS;
     const from = offset === undefined ? { sinceMs: (isLate ? at : readAt) - OVERLAP_MS } : { offset };
     try {
-      const read = await stream.read(from, new Date(at).toISOString(), signal);
+      const read = await readEvents(api, from, new Date(at).toISOString(), signal);
       isStreamFailing = false;
       const next = read.offset === undefined ? { streamAt: at } : { offset: read.offset };
       const { events, rejected } = read;

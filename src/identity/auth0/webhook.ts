@@ -1,19 +1,10 @@
 import { jsonIn } from '../../model/json-in.js';
-import type { Secret } from '../../model/secret.js';
-import { invalidEvent, unprovenEvent } from '../event-body.js';
-import { verifyStaticSecret } from '../signature.js';
+import { invalidEvent } from '../event-body.js';
 import type { EventSource } from '../source.js';
-import { createWebhook } from '../webhook.js';
+import { createWebhook, type SourceOptions, verifyAuthorization } from '../webhook.js';
 import { toIdentityEvents } from './events.js';
 import { type LogEntry, parseLogEntry } from './log-entry.js';
 import type { Auth0Names } from './names.js';
-
-export interface Auth0SourceOptions {
-  readonly provider: string;
-  /** The complete `Authorization` header; several during a rotation. */
-  readonly secrets: readonly Secret[];
-  readonly names: Auth0Names;
-}
 
 /** Entries per request. */
 const MAX_ENTRIES = 10_000;
@@ -23,14 +14,14 @@ const MAX_ENTRIES = 10_000;
  * (auth0.com/docs/customize/log-streams/custom-log-streams). The header proves only that the sender knows the secret. So an
  * entry is a hint, and its ID shows whether it was received before.
  */
-export function createAuth0Source(options: Auth0SourceOptions): EventSource {
-  const { provider, secrets, names } = options;
+export function createAuth0Source({
+  provider,
+  secrets,
+  names,
+}: SourceOptions & { readonly names: Auth0Names }): EventSource {
   return createWebhook({
-    ...options,
-    verify({ headers }) {
-      if (!verifyStaticSecret(secrets, headers.authorization))
-        throw unprovenEvent('the Authorization header matches none of the secrets');
-    },
+    provider,
+    verify: (request) => verifyAuthorization(secrets, request),
     receive({ body, receivedAt }) {
       const context = { provider, kind: 'webhook', receivedAt, names } as const;
       return { events: parse(body).flatMap((entry) => toIdentityEvents(entry, context)) };

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import type { Logger } from '../../observe.js';
 import { digestOf } from '../digest.js';
-import { parseJson } from '../http-client.js';
 import { incomplete } from '../read-errors.js';
 import { invalidRecords, parseShape, recordOf, validRecords } from '../records.js';
 import { errorCodeOf, type GraphApi } from './graph-api.js';
@@ -18,30 +17,27 @@ const WATCHED = {
   groups: 'id,members',
 } as const;
 /** Watched too if Graph knows them. */
-const OPTIONAL: Partial<Record<keyof typeof WATCHED, readonly string[]>> = {
+const OPTIONAL: Partial<Record<Watched, readonly string[]>> = {
   applications: APPLICATION_OPTIONAL,
   servicePrincipals: PRINCIPAL_OPTIONAL,
 };
 /** A delta link watches what was selected when it was created, so a link for other properties cannot be used. */
 export const WATCHED_DIGEST = digestOf([WATCHED, OPTIONAL]).slice(0, 8);
 
-export type Selections = Readonly<Record<keyof typeof WATCHED, PropertySelection>>;
+type Watched = keyof typeof WATCHED;
+/** What is selected of each collection. Graph's refusals narrow it for as long as the process runs. */
+export type Selections = ReturnType<typeof createSelections>;
 
-export function createSelections(provider: string, logger: Logger): Selections {
-  const of = (collection: keyof typeof WATCHED) =>
-    createPropertySelection({
-      provider,
-      logger,
-      what: `changes of ${collection}`,
-      fields: WATCHED[collection],
-      optional: OPTIONAL[collection] ?? [],
-    });
-  return {
-    applications: of('applications'),
-    servicePrincipals: of('servicePrincipals'),
-    oauth2PermissionGrants: of('oauth2PermissionGrants'),
-    users: of('users'),
-    groups: of('groups'),
+export function createSelections(provider: string, logger: Logger) {
+  const made = new Map<Watched, PropertySelection>();
+  return (collection: Watched): PropertySelection => {
+    const fields = WATCHED[collection];
+    const optional = OPTIONAL[collection] ?? [];
+    const selection =
+      made.get(collection) ??
+      createPropertySelection({ provider, logger }, `changes of ${collection}`, fields, optional);
+    made.set(collection, selection);
+    return selection;
   };
 }
 
@@ -96,7 +92,7 @@ const MAX_PAGES = 500;
  */
 export async function readDelta(
   api: GraphApi,
-  collection: keyof typeof WATCHED,
+  collection: Watched,
   link: string | undefined,
   selections: Selections,
   signal: AbortSignal,
@@ -105,20 +101,20 @@ export async function readDelta(
   const continued =
     link === undefined ? undefined : await follow(api, collection, new URL(link), undefined, signal);
   if (continued !== undefined) return continued;
-  const selection = selections[collection];
+  const selection = selections(collection);
   const started = await follow(api, collection, startOf(api, collection, selection), selection, signal);
   if (started === undefined) throw incomplete(place, `there are more than ${MAX_PAGES} pages`);
   return { changes: [], link: started.link, gap: link !== undefined };
 }
 
-function startOf(api: GraphApi, collection: keyof typeof WATCHED, selection: PropertySelection): URL {
+function startOf(api: GraphApi, collection: Watched, selection: PropertySelection): URL {
   return api.addressOf(`/${collection}/delta`, { $deltatoken: 'latest', $select: selection.fields });
 }
 
 /** `selection` is undefined if `from` is a stored link. */
 async function follow(
   api: GraphApi,
-  collection: keyof typeof WATCHED,
+  collection: Watched,
   from: URL,
   selection: PropertySelection | undefined,
   signal: AbortSignal,
@@ -139,8 +135,7 @@ async function follow(
       url = startOf(api, collection, selection);
       continue;
     }
-    if (answer.status !== 200) throw api.refusalOf(answer, place);
-    const page = parseShape(PAGE, parseJson(answer, place), place);
+    const page = parseShape(PAGE, api.json(answer, place), place);
     changes.push(...validRecords(page.value));
     hasInvalid ||= invalidRecords(page.value).length > 0;
     const deltaLink = page['@odata.deltaLink'];

@@ -20,14 +20,14 @@ import {
   type PermissionGrant,
   type RoleAssignment,
   readAssignedTo,
-  readAssignmentsOf,
+  readAssignments,
   readPermissionGrants,
   toGrants,
   unreadableHolders,
 } from './grants.js';
 import type { GraphApi } from './graph-api.js';
-import { createKnownAssignments, createKnownPermissionGrants, type KnownGrant } from './known-grants.js';
-import { createTokenLifetimeReader, type TokenLifetimes } from './lifetimes.js';
+import { ASSIGNMENTS, KnownGrants, PERMISSION_GRANTS } from './known-grants.js';
+import { createTokenLifetimeReader, type ShortestLifetime } from './lifetimes.js';
 import { readMembersOf } from './members.js';
 import type { EntraNames } from './names.js';
 import { createEntraObjects } from './objects.js';
@@ -73,15 +73,14 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
   const { api, resources, names, clock } = options;
   const { provider, tenant } = api;
   const objects = createEntraObjects(options);
-  const lifetimeReader = createTokenLifetimeReader(options);
-  const knownAssignments = createKnownAssignments(api);
-  const knownPermissionGrants = createKnownPermissionGrants(api);
+  const readLifetimes = createTokenLifetimeReader(options);
+  const knownAssignments = new KnownGrants(api, ASSIGNMENTS);
+  const knownPermissionGrants = new KnownGrants(api, PERMISSION_GRANTS);
   const place = api.placeOf('service principals');
-  const selectionOf = (what: string, fields: string, optional: readonly string[]) =>
-    createPropertySelection({ provider, logger: options.logger, what, fields, optional });
+  const log = { provider, logger: options.logger };
   const selections = {
-    principals: selectionOf('service principals', PRINCIPAL_FIELDS, PRINCIPAL_OPTIONAL),
-    applications: selectionOf('applications', APPLICATION_FIELDS, APPLICATION_OPTIONAL),
+    principals: createPropertySelection(log, 'service principals', PRINCIPAL_FIELDS, PRINCIPAL_OPTIONAL),
+    applications: createPropertySelection(log, 'applications', APPLICATION_FIELDS, APPLICATION_OPTIONAL),
   };
   const toClient = (
     principal: ServicePrincipal,
@@ -89,7 +88,7 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
     blueprint: Blueprint | undefined,
     grants: readonly Grant[],
     apis: readonly EntraResource[],
-    lifetimes: TokenLifetimes,
+    shortestOf: ShortestLifetime,
   ): OAuthClient => {
     const called = apis.filter(({ api: name }) => grants.some((grant) => grant.api === name));
     const holders = called.flatMap(({ principalId, applicationId }) => [principalId, applicationId]);
@@ -100,7 +99,7 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
       application,
       blueprint,
       grants,
-      lifetimeSeconds: lifetimes.shortest([principal.id, application?.id, ...holders]),
+      lifetimeSeconds: shortestOf([principal.id, application?.id, ...holders]),
     });
   };
 
@@ -108,7 +107,7 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
     const before = api.requests();
     const query = { $top: PAGE_SIZE };
     const apis = await resources.read(0, signal);
-    const lifetimes = await lifetimeReader.read(0, signal);
+    const shortestOf = await readLifetimes(0, signal);
     const principalRecords = await readCollection(
       api,
       { path: '/servicePrincipals', query, selection: selections.principals, what: 'service principals' },
@@ -147,17 +146,17 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
     const permissionGrants: PermissionGrant[] = [];
     for (const resource of apis) {
       const assigned = await readAssignedTo(api, resource, signal);
-      await knownAssignments.requireAt(resource.principalId, assigned, signal);
+      await knownAssignments.require({ resource: resource.principalId }, assigned, signal);
       assignments.push(...validRecords(assigned));
       addFaults(assigned, 'principalId', 'app role assignments');
       const filter = `resourceId eq '${resource.principalId}'`;
       const granted = await readPermissionGrants(api, filter, signal);
-      await knownPermissionGrants.requireAt(resource.principalId, granted, signal);
+      await knownPermissionGrants.require({ resource: resource.principalId }, granted, signal);
       permissionGrants.push(...validRecords(granted));
       addFaults(granted, 'clientId', 'permission grants');
     }
-    knownAssignments.replaceAll(assignments.map(toKnownAssignment));
-    knownPermissionGrants.replaceAll(permissionGrants.map(toKnownPermissionGrant));
+    knownAssignments.replaceAll(assignments);
+    knownPermissionGrants.replaceAll(permissionGrants);
     for (const [holder, why] of unreadableHolders(apis, assignments, permissionGrants))
       faults.set(holder, why);
     const grants = toGrants(apis, assignments, permissionGrants, names);
@@ -198,7 +197,7 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
         blueprints.get(principal),
         grants.get(principal.id) ?? [],
         apis,
-        lifetimes,
+        shortestOf,
       );
     });
     return {
@@ -220,35 +219,32 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
   const complete = async (principal: ServicePrincipal, signal: AbortSignal): Promise<OAuthClient> => {
     const clientId = clientIdOf(principal);
     const own = <T>(read: () => Promise<T>) => readForClient(clientId, place, read);
-    const [lifetimes, apis, application, blueprint, assigned, granted] = await Promise.all([
-      lifetimeReader.read(AGE_MS, signal),
+    const [shortestOf, apis, application, blueprint, assigned, granted] = await Promise.all([
+      readLifetimes(AGE_MS, signal),
       resources.read(AGE_MS, signal),
       own(() => objects.application(clientId, signal)),
       own(() => objects.blueprintOf(principal, signal)),
-      own(() => readAssignmentsOf(api, principal.id, signal)),
+      own(() => readAssignments(api, `/servicePrincipals/${principal.id}/appRoleAssignments`, signal)),
       own(() => readPermissionGrants(api, `clientId eq '${principal.id}'`, signal)),
     ]);
-    await knownAssignments.requireOf(principal.id, assigned, signal);
-    await knownPermissionGrants.requireOf(principal.id, granted, signal);
+    await knownAssignments.require({ holder: principal.id }, assigned, signal);
+    await knownPermissionGrants.require({ holder: principal.id }, granted, signal);
     const [fault] = [...invalidRecords(assigned), ...invalidRecords(granted)];
     if (fault !== undefined) throw new ClientUnreadable(place, clientId, fault.fault);
     const assignments = validRecords(assigned);
     const permissionGrants = validRecords(granted);
     const isOld = assignments.some((assignment) => isUnknownRole(assignment, apis));
     const current = isOld ? await resources.read(0, signal) : apis;
-    const isCounted = ({ resource }: KnownGrant) =>
-      current.some(({ principalId }) => principalId === resource);
-    knownAssignments.replaceOf(principal.id, assignments.map(toKnownAssignment).filter(isCounted));
-    knownPermissionGrants.replaceOf(
-      principal.id,
-      permissionGrants.map(toKnownPermissionGrant).filter(isCounted),
-    );
+    const isCounted = ({ resourceId }: RoleAssignment | PermissionGrant) =>
+      current.some(({ principalId }) => principalId === resourceId);
+    knownAssignments.replaceOf(principal.id, assignments.filter(isCounted));
+    knownPermissionGrants.replaceOf(principal.id, permissionGrants.filter(isCounted));
     names.principals.set(principal.id, clientId);
     if (application !== undefined) names.applications.set(application.id, clientId);
     const unknown = unreadableHolders(current, assignments, permissionGrants).get(principal.id);
     if (unknown !== undefined) throw new ClientUnreadable(place, clientId, unknown);
     const grants = toGrants(current, assignments, permissionGrants, names).get(principal.id) ?? [];
-    return toClient(principal, application, blueprint, grants, current, lifetimes);
+    return toClient(principal, application, blueprint, grants, current, shortestOf);
   };
 
   return {
@@ -270,14 +266,6 @@ export function createEntraDirectory(options: EntraDirectoryOptions): Directory 
     checkAccess: (signal) => checkAccess(api, signal),
     close: () => api.close(),
   };
-}
-
-function toKnownAssignment({ id, principalId, resourceId }: RoleAssignment): KnownGrant {
-  return { id, holder: principalId, resource: resourceId };
-}
-
-function toKnownPermissionGrant({ id, clientId, resourceId }: PermissionGrant): KnownGrant {
-  return { id, holder: clientId, resource: resourceId };
 }
 
 /** The client ID of an invalid record, as far as the record states it. */

@@ -6,7 +6,7 @@ import { createGraphApi, type GraphApiOptions } from './graph-api.js';
 import { EntraNames } from './names.js';
 import { createEntraPoll } from './poll.js';
 import { createEntraResources } from './resources.js';
-import { createEntraSubscription, createRequestedRenewals } from './subscription.js';
+import { createEntraSubscription } from './subscription.js';
 import { createEntraSource } from './webhook.js';
 
 export interface EntraOptions
@@ -31,22 +31,14 @@ export function createEntra(options: EntraOptions): ProviderParts & { readonly p
     directory: createEntraDirectory({ ...options, api, resources, names }),
     poll: createEntraPoll({ ...options, api, resources, names }),
   };
-  const { provider, webhookSecrets, webhookUrl: url } = options;
-  if (webhookSecrets.length === 0) return parts;
-  const requestedRenewals = createRequestedRenewals();
-  const source = createEntraSource({
-    provider,
-    tenant: api.tenant,
-    secrets: webhookSecrets,
-    requestedRenewals,
-  });
+  const { provider, webhookSecrets: secrets, webhookUrl: url } = options;
+  if (secrets.length === 0) return parts;
+  const requestedRenewals = new Set<string>();
+  const source = createEntraSource({ provider, tenant: api.tenant, secrets, requestedRenewals });
   if (url === undefined) return { ...parts, source };
-  const subscription = createEntraSubscription({
-    ...options,
-    api,
-    url,
-    secrets: webhookSecrets,
-    requestedRenewals,
-  });
-  return { ...parts, source, subscription };
+  return {
+    ...parts,
+    source,
+    subscription: createEntraSubscription({ ...options, api, url, secrets, requestedRenewals }),
+  };
 }

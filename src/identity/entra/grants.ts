@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Grant } from '../../model/client.js';
 import { compareText } from '../../model/compare-text.js';
-import { type ListRecord, recordOf, textIn } from '../records.js';
+import { contentOf, type ListRecord, recordOf, textIn } from '../records.js';
 import type { GraphApi } from './graph-api.js';
 import type { EntraNames } from './names.js';
 import { PAGE_SIZE, readCollection } from './pages.js';
@@ -38,28 +38,23 @@ export async function readAssignedTo(
 ): Promise<readonly ListRecord<RoleAssignment>[]> {
   const path = `/servicePrincipals/${resource.principalId}/appRoleAssignedTo`;
   const records = await readAssignments(api, path, signal);
-  return records.filter((record) => {
-    const type =
-      record.fault === undefined ? record.value.principalType : textIn(record.raw, 'principalType');
-    return (type ?? 'ServicePrincipal') === 'ServicePrincipal';
-  });
+  return records.filter(
+    (record) => (textIn(contentOf(record), 'principalType') ?? 'ServicePrincipal') === 'ServicePrincipal',
+  );
 }
 
-export function readAssignmentsOf(
-  api: GraphApi,
-  principalId: string,
-  signal: AbortSignal,
-): Promise<readonly ListRecord<RoleAssignment>[]> {
-  return readAssignments(api, `/servicePrincipals/${principalId}/appRoleAssignments`, signal);
-}
-
-function readAssignments(
+export function readAssignments(
   api: GraphApi,
   path: string,
   signal: AbortSignal,
 ): Promise<readonly ListRecord<RoleAssignment>[]> {
   const collection = { path, query: { $top: PAGE_SIZE }, what: 'app role assignments' };
   return readCollection(api, collection, recordOf(ASSIGNMENT, 'id'), signal);
+}
+
+/** One assignment alone (https://learn.microsoft.com/graph/api/approleassignment-get). */
+export function assignmentPath(resourceId: string, id: string): string {
+  return `/servicePrincipals/${resourceId}/appRoleAssignedTo/${encodeURIComponent(id)}`;
 }
 
 /** The delegated scopes to which an administrator consented for everybody. `filter` selects a client or an API. */

@@ -1,9 +1,11 @@
+import { groupBy } from '../../model/group-by.js';
 import { confirmMissing } from '../known-entries.js';
 import type { ListRecord } from '../records.js';
+import { assignmentPath, type PermissionGrant, type RoleAssignment } from './grants.js';
 import type { GraphApi } from './graph-api.js';
 
-/** One grant: a service principal may obtain something at a resource. */
-export interface KnownGrant {
+/** A service principal may obtain something at a resource. */
+interface KnownGrant {
   readonly id: string;
   /** The object ID of the client's service principal. */
   readonly holder: string;
@@ -11,87 +13,74 @@ export interface KnownGrant {
   readonly resource: string;
 }
 
+interface GrantKind<T> {
+  readonly what: string;
+  readonly holderOf: (grant: T) => string;
+  /** Where Graph shows one grant alone. */
+  readonly pathOf: (grant: KnownGrant) => string;
+}
+
+export const ASSIGNMENTS: GrantKind<RoleAssignment> = {
+  what: 'app role assignments',
+  holderOf: ({ principalId }) => principalId,
+  pathOf: ({ id, resource }) => assignmentPath(resource, id),
+};
+
+export const PERMISSION_GRANTS: GrantKind<PermissionGrant> = {
+  what: 'permission grants',
+  holderOf: ({ clientId }) => clientId,
+  // https://learn.microsoft.com/graph/api/oauth2permissiongrant-get
+  pathOf: ({ id }) => `/oauth2PermissionGrants/${encodeURIComponent(id)}`,
+};
+
 /**
  * The grants of one kind that the last reads found. Graph can answer a list with status 200 that lacks grants which still
  * exist, and nothing in such a list must be there: the own permissions of scopemesh are grants at Microsoft Graph, which is
  * no API of the mesh. So if a list lacks more than half of the known grants, Graph is asked for some of them alone.
  */
-export class KnownGrants {
+export class KnownGrants<T extends { readonly id: string; readonly resourceId: string }> {
   readonly #api: GraphApi;
-  readonly #what: string;
-  readonly #pathOf: (grant: KnownGrant) => string;
+  readonly #kind: GrantKind<T>;
   #byHolder: Map<string, readonly KnownGrant[]> = new Map();
 
-  constructor(api: GraphApi, what: string, pathOf: (grant: KnownGrant) => string) {
+  constructor(api: GraphApi, kind: GrantKind<T>) {
     this.#api = api;
-    this.#what = what;
-    this.#pathOf = pathOf;
+    this.#kind = kind;
   }
 
-  /** Throws IncompleteRead if a grant at the resource exists that the list of this resource lacks. */
-  async requireAt(
-    resource: string,
+  /** Throws IncompleteRead if a grant of the holder, or at the resource, exists that the list of it lacks. */
+  async require(
+    { holder, resource }: { readonly holder?: string; readonly resource?: string },
     records: readonly ListRecord<unknown>[],
     signal: AbortSignal,
   ): Promise<void> {
-    const known = [...this.#byHolder.values()].flat().filter((grant) => grant.resource === resource);
-    await this.#require(known, records, signal);
-  }
-
-  /** Throws IncompleteRead if a grant of the holder exists that the list of this holder lacks. */
-  async requireOf(
-    holder: string,
-    records: readonly ListRecord<unknown>[],
-    signal: AbortSignal,
-  ): Promise<void> {
-    await this.#require(this.#byHolder.get(holder) ?? [], records, signal);
-  }
-
-  /** Call it after a complete read. */
-  replaceAll(grants: readonly KnownGrant[]): void {
-    const byHolder = new Map<string, KnownGrant[]>();
-    for (const grant of grants) {
-      const held = byHolder.get(grant.holder);
-      if (held === undefined) byHolder.set(grant.holder, [grant]);
-      else held.push(grant);
-    }
-    this.#byHolder = byHolder;
-  }
-
-  /** Call it after a read of one client. */
-  replaceOf(holder: string, grants: readonly KnownGrant[]): void {
-    if (grants.length === 0) this.#byHolder.delete(holder);
-    else this.#byHolder.set(holder, grants);
-  }
-
-  async #require(
-    known: readonly KnownGrant[],
-    records: readonly ListRecord<unknown>[],
-    signal: AbortSignal,
-  ): Promise<void> {
+    const known =
+      holder === undefined
+        ? [...this.#byHolder.values()].flat().filter((grant) => grant.resource === resource)
+        : (this.#byHolder.get(holder) ?? []);
     const listed = new Set(records.map(({ id }) => id));
     const missing = known.filter(({ id }) => !listed.has(id));
     if (missing.length * 2 <= known.length) return;
+    const { what, pathOf } = this.#kind;
     const isThere = async (grant: KnownGrant) =>
-      (await this.#api.find(this.#pathOf(grant), {}, this.#what, signal)) !== undefined;
-    await confirmMissing(missing, isThere, this.#api.placeOf(this.#what));
+      (await this.#api.find(pathOf(grant), {}, what, signal)) !== undefined;
+    await confirmMissing(missing, isThere, this.#api.placeOf(what));
   }
-}
 
-/** https://learn.microsoft.com/graph/api/approleassignment-get */
-export function createKnownAssignments(api: GraphApi): KnownGrants {
-  return new KnownGrants(
-    api,
-    'app role assignments',
-    ({ id, resource }) => `/servicePrincipals/${resource}/appRoleAssignedTo/${encodeURIComponent(id)}`,
-  );
-}
+  /** Call it after a complete read. */
+  replaceAll(grants: readonly T[]): void {
+    const known = grants.map((grant) => this.#toKnown(grant));
+    this.#byHolder = new Map(groupBy(known, ({ holder }) => holder));
+  }
 
-/** https://learn.microsoft.com/graph/api/oauth2permissiongrant-get */
-export function createKnownPermissionGrants(api: GraphApi): KnownGrants {
-  return new KnownGrants(
-    api,
-    'permission grants',
-    ({ id }) => `/oauth2PermissionGrants/${encodeURIComponent(id)}`,
-  );
+  /** Call it after a read of one client. */
+  replaceOf(holder: string, grants: readonly T[]): void {
+    const known = grants.map((grant) => this.#toKnown(grant));
+    if (known.length === 0) this.#byHolder.delete(holder);
+    else this.#byHolder.set(holder, known);
+  }
+
+  #toKnown(grant: T): KnownGrant {
+    return { id: grant.id, holder: this.#kind.holderOf(grant), resource: grant.resourceId };
+  }
 }

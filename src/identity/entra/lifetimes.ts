@@ -9,19 +9,11 @@ import { readCollection } from './pages.js';
 import { guid } from './principal.js';
 import { isGuid } from './tenant.js';
 
-/** The lifetimes of access tokens, by the objects that their policies apply to. */
-export interface TokenLifetimes {
-  /**
-   * The shortest lifetime that can apply to a token between these applications and service principals, in seconds.
-   * Undefined if a policy that cannot be parsed may apply.
-   */
-  shortest(holders: readonly (string | undefined)[]): number | undefined;
-}
-
-export interface TokenLifetimeReader {
-  /** Not older than `maxAgeMs`. Throws as a Directory does, except for a missing permission. */
-  read(maxAgeMs: number, signal: AbortSignal): Promise<TokenLifetimes>;
-}
+/**
+ * The shortest lifetime that can apply to an access token between these applications and service principals, in seconds.
+ * Undefined if a policy that cannot be parsed may apply.
+ */
+export type ShortestLifetime = (holders: readonly (string | undefined)[]) => number | undefined;
 
 /** Without a policy Entra chooses a random lifetime between 60 and 90 minutes. The lower end counts. */
 const DEFAULT_SECONDS = 3600;
@@ -38,17 +30,19 @@ const HOLDER = z.object({ id: guid });
 /**
  * Token lifetime policies (https://learn.microsoft.com/entra/identity-platform/configurable-token-lifetimes). The API rather
  * than the client decides which of several policies applies. The shortest of all candidates is never too long.
+ * The reader gives lifetimes that are not older than `maxAgeMs`. It throws as a Directory does, except for a missing
+ * permission.
  */
 export function createTokenLifetimeReader(options: {
   readonly api: GraphApi;
   readonly clock: Clock;
   readonly logger: Logger;
-}): TokenLifetimeReader {
+}): (maxAgeMs: number, signal: AbortSignal) => Promise<ShortestLifetime> {
   const { api, clock, logger } = options;
-  let cached: { readonly lifetimes: TokenLifetimes; readonly readAt: number } | undefined;
+  let cached: { readonly shortest: ShortestLifetime; readonly readAt: number } | undefined;
   let hasWarned = false;
 
-  const readPolicies = async (signal: AbortSignal): Promise<TokenLifetimes> => {
+  const readPolicies = async (signal: AbortSignal): Promise<ShortestLifetime> => {
     const path = '/policies/tokenLifetimePolicies';
     const what = 'token lifetime policies';
     const policies = await readCollection(api, { path, query: {}, what }, recordOf(POLICY, 'id'), signal);
@@ -80,36 +74,32 @@ export function createTokenLifetimeReader(options: {
       // Anybody may be the holder without an ID.
       if (invalidRecords(holders).length > 0) isUnknownEverywhere = true;
     }
-    return {
-      shortest(holders) {
-        if (isUnknownEverywhere || holders.some((id) => id !== undefined && unknownOf.has(id)))
-          return undefined;
-        const own = holders.map((id) => (id === undefined ? undefined : byHolder.get(id)));
-        const least = Math.min(everywhere, ...own.filter((each) => each !== undefined));
-        return Number.isFinite(least) ? least : DEFAULT_SECONDS;
-      },
+    return (holders) => {
+      if (isUnknownEverywhere || holders.some((id) => id !== undefined && unknownOf.has(id)))
+        return undefined;
+      const own = holders.map((id) => (id === undefined ? undefined : byHolder.get(id)));
+      const least = Math.min(everywhere, ...own.filter((each) => each !== undefined));
+      return Number.isFinite(least) ? least : DEFAULT_SECONDS;
     };
   };
 
-  return {
-    async read(maxAgeMs, signal) {
-      if (cached !== undefined && clock.now() - cached.readAt < maxAgeMs) return cached.lifetimes;
-      const readAt = clock.now();
-      const lifetimes = await readPolicies(signal).catch((error: unknown): TokenLifetimes => {
-        if (!(error instanceof SyncError) || error.code !== 'ERR_DIRECTORY_DENIED') throw error;
-        if (!hasWarned) {
-          const remedy = 'grant the application permission Policy.Read.All';
-          logger.warn(
-            { provider: api.provider, remedy },
-            'token lifetime policies cannot be read: 10 minutes are assumed',
-          );
-        }
-        hasWarned = true;
-        return { shortest: () => MIN_SECONDS };
-      });
-      cached = { lifetimes, readAt };
-      return lifetimes;
-    },
+  return async (maxAgeMs, signal) => {
+    if (cached !== undefined && clock.now() - cached.readAt < maxAgeMs) return cached.shortest;
+    const readAt = clock.now();
+    const shortest = await readPolicies(signal).catch((error: unknown): ShortestLifetime => {
+      if (!(error instanceof SyncError) || error.code !== 'ERR_DIRECTORY_DENIED') throw error;
+      if (!hasWarned) {
+        const remedy = 'grant the application permission Policy.Read.All';
+        logger.warn(
+          { provider: api.provider, remedy },
+          'token lifetime policies cannot be read: 10 minutes are assumed',
+        );
+      }
+      hasWarned = true;
+      return () => MIN_SECONDS;
+    });
+    cached = { shortest, readAt };
+    return shortest;
   };
 }
 

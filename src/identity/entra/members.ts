@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import type { Members } from '../../model/members.js';
 import { safeParse } from '../../safe-parse.js';
-import { parseJson } from '../http-client.js';
 import { denied } from '../read-errors.js';
 import { invalidRecords, parseShape, recordOf, textIn, validRecords } from '../records.js';
 import { UnreadablePeopleList } from '../unreadable-people.js';
@@ -99,7 +98,6 @@ async function isMember(api: GraphApi, person: string, group: string, signal: Ab
     signal,
   );
   if (isNotFound(answer)) return false;
-  if (answer.status !== 200) throw api.refusalOf(answer, place);
-  const { value } = parseShape(CHECKED, parseJson(answer, place), place);
+  const { value } = parseShape(CHECKED, api.json(answer, place), place);
   return value.some((each) => each.toLowerCase() === group.toLowerCase());
 }

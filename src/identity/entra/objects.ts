@@ -18,23 +18,15 @@ import {
 import { createPropertySelection, findSelected, type PropertySelection } from './property-selection.js';
 
 /** Single service principals and applications. Undefined if Graph itself says that the object does not exist. */
-export interface EntraObjects {
-  principalById(id: string, signal: AbortSignal): Promise<ServicePrincipal | undefined>;
-  principalByAppId(appId: string, signal: AbortSignal): Promise<ServicePrincipal | undefined>;
-  application(appId: string, signal: AbortSignal): Promise<Application | undefined>;
-  /** The `appId` of an agent identity's blueprint. Undefined for other principals, and if Graph states none. */
-  blueprintIdOf(principal: ServicePrincipal, signal: AbortSignal): Promise<string | undefined>;
-  blueprintOf(principal: ServicePrincipal, signal: AbortSignal): Promise<Blueprint | undefined>;
-}
+export type EntraObjects = ReturnType<typeof createEntraObjects>;
 
 export function createEntraObjects(options: {
   readonly api: GraphApi;
   readonly names: EntraNames;
   readonly logger: Logger;
-}): EntraObjects {
+}) {
   const { api, names, logger } = options;
-  const selectionOf = (what: string, optional: readonly string[]) =>
-    createPropertySelection({ provider: api.provider, logger, what, fields: 'id', optional });
+  const log = { provider: api.provider, logger };
 
   const find = async <T>(
     schema: z.ZodType<T>,
@@ -59,43 +51,53 @@ export function createEntraObjects(options: {
     return rest === undefined ? undefined : parseShape(schema, Object.assign({}, answer, rest), place);
   };
   const principalExtras = {
-    selection: selectionOf('one service principal', PRINCIPAL_OPTIONAL),
+    selection: createPropertySelection(log, 'one service principal', 'id', PRINCIPAL_OPTIONAL),
     isStated: (found: ServicePrincipal) =>
       found.isDisabled !== undefined && (!isAgent(found) || found.agentIdentityBlueprintId !== undefined),
   };
   const applicationExtras = {
-    selection: selectionOf('one application', APPLICATION_OPTIONAL),
+    selection: createPropertySelection(log, 'one application', 'id', APPLICATION_OPTIONAL),
     isStated: (found: Application) => found.isDisabled !== undefined,
   };
   const findPrincipal = (path: string, signal: AbortSignal) =>
     find(SERVICE_PRINCIPAL, path, 'service principals', principalExtras, signal);
 
-  const self: EntraObjects = {
-    principalById: (id, signal) => findPrincipal(`/servicePrincipals/${id}`, signal),
-    principalByAppId: (appId, signal) => findPrincipal(`/servicePrincipals(appId='${appId}')`, signal),
-    application: (appId, signal) =>
-      find(APPLICATION, `/applications(appId='${appId}')`, 'applications', applicationExtras, signal),
-    async blueprintIdOf(principal, signal) {
-      if (!isAgent(principal)) return undefined;
-      // The blueprint of an agent identity never changes, so it is read once if the list does not state it.
-      const known =
-        principal.agentIdentityBlueprintId == null
-          ? names.agents.get(principal.id)
-          : { blueprint: principal.agentIdentityBlueprintId };
-      const found = known === undefined ? await self.principalById(principal.id, signal) : undefined;
-      const id = known === undefined ? found?.agentIdentityBlueprintId : known.blueprint;
-      const blueprint = id?.toLowerCase();
-      names.agents.set(principal.id, { blueprint });
-      return blueprint;
-    },
-    async blueprintOf(principal, signal) {
-      const blueprint = await self.blueprintIdOf(principal, signal);
+  const principalById = (id: string, signal: AbortSignal) =>
+    findPrincipal(`/servicePrincipals/${id}`, signal);
+  const principalByAppId = (appId: string, signal: AbortSignal) =>
+    findPrincipal(`/servicePrincipals(appId='${appId}')`, signal);
+  const application = (appId: string, signal: AbortSignal) =>
+    find(APPLICATION, `/applications(appId='${appId}')`, 'applications', applicationExtras, signal);
+  const blueprintIdOf = async (
+    principal: ServicePrincipal,
+    signal: AbortSignal,
+  ): Promise<string | undefined> => {
+    if (!isAgent(principal)) return undefined;
+    // The blueprint of an agent identity never changes, so it is read once if the list does not state it.
+    const known =
+      principal.agentIdentityBlueprintId == null
+        ? names.agents.get(principal.id)
+        : { blueprint: principal.agentIdentityBlueprintId };
+    const found = known === undefined ? await principalById(principal.id, signal) : undefined;
+    const id = known === undefined ? found?.agentIdentityBlueprintId : known.blueprint;
+    const blueprint = id?.toLowerCase();
+    names.agents.set(principal.id, { blueprint });
+    return blueprint;
+  };
+
+  return {
+    principalById,
+    principalByAppId,
+    application,
+    /** The `appId` of an agent identity's blueprint. Undefined for other principals, and if Graph states none. */
+    blueprintIdOf,
+    async blueprintOf(principal: ServicePrincipal, signal: AbortSignal): Promise<Blueprint | undefined> {
+      const blueprint = await blueprintIdOf(principal, signal);
       if (blueprint === undefined) return undefined;
       return {
-        principal: await self.principalByAppId(blueprint, signal),
-        application: await self.application(blueprint, signal),
+        principal: await principalByAppId(blueprint, signal),
+        application: await application(blueprint, signal),
       };
     },
   };
-  return self;
 }

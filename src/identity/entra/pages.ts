@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import type { Query } from '../api-client.js';
-import { parseJson } from '../http-client.js';
 import { readLinkedPages } from '../linked-pages.js';
 import { parseShape } from '../records.js';
 import type { GraphApi } from './graph-api.js';
@@ -43,8 +42,7 @@ export function readCollection<T extends { readonly id: string }>(
         url = firstAddress();
         answer = await api.send(url, place, {}, signal);
       }
-      if (answer.status !== 200) throw api.refusalOf(answer, place);
-      const { value, '@odata.nextLink': next } = parseShape(PAGE, parseJson(answer, place), place);
+      const { value, '@odata.nextLink': next } = parseShape(PAGE, api.json(answer, place), place);
       return {
         entries: value.map((each) => parseShape(entry, each, place)),
         next: next === undefined ? undefined : api.linkOf(next, place),

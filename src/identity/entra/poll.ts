@@ -20,10 +20,6 @@ import { toPeopleEvents } from './people.js';
 import type { EntraResource } from './resources.js';
 import { confirmLost, digestOfRoles, type Roles, readRoles, toRoleEvents } from './roles.js';
 
-export interface EntraPollOptions extends EntraDirectoryOptions {
-  readonly apis: readonly string[];
-}
-
 /** Where each delta query continues, and a digest of the app role assignments. */
 const CURSOR = z.object({
   watching: z.literal(WATCHED_DIGEST),
@@ -44,7 +40,9 @@ const RESOURCES_AGE_MS = 60_000;
  * then read by its ID. After a restart only the digest of that is known: if it differs, something unknown changed, which is
  * a gap. Changes of users and groups are read if the members of groups are.
  */
-export function createEntraPoll(options: EntraPollOptions): EventPoll {
+export function createEntraPoll(
+  options: EntraDirectoryOptions & { readonly apis: readonly string[] },
+): EventPoll {
   const { api, resources, names, apis, clock } = options;
   const { provider } = api;
   const selections = createSelections(provider, options.logger);

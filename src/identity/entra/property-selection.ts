@@ -3,48 +3,43 @@ import { type HttpAnswer, parseJson } from '../http-client.js';
 import { errorCodeOf, type GraphApi, isNotFound } from './graph-api.js';
 
 /** The properties of a `$select`, some of which Graph 1.0 may not know everywhere. */
-export interface PropertySelection {
-  /** Comma-separated. */
-  readonly fields: string;
-  /** Whether any optional property is still selected. */
-  readonly hasOptional: boolean;
-  /**
-   * Whether the request should be repeated with the current `fields`, after this answer to `url`: Graph refused an optional
-   * property, which is left out from now on.
-   */
-  narrow(answer: HttpAnswer, url: URL): boolean;
-}
+export type PropertySelection = ReturnType<typeof createPropertySelection>;
 
 /**
  * Graph refuses a whole read because of one unknown property (400, "Could not find a property named …"). So properties that
  * are not documented for every tenant are selected until Graph refuses them. That is logged once.
  */
-export function createPropertySelection(options: {
-  readonly provider: string;
-  readonly logger: Logger;
+export function createPropertySelection(
+  { provider, logger }: { readonly provider: string; readonly logger: Logger },
   /** The read, for the log. */
-  readonly what: string;
-  readonly fields: string;
-  readonly optional: readonly string[];
-}): PropertySelection {
-  const { provider, logger, what } = options;
-  let optional = options.optional;
+  what: string,
+  fields: string,
+  mayBeUnknown: readonly string[],
+) {
+  let optional = mayBeUnknown;
   let suspected: readonly string[] = [];
   const leaveOut = (properties: readonly string[]) => {
     optional = optional.filter((name) => !properties.includes(name));
     logger.warn({ provider, what, properties }, 'Graph does not know these properties: they are not read');
   };
-  const self: PropertySelection = {
-    get fields() {
-      return [options.fields, ...optional].join(',');
+  const selected = () => [fields, ...optional].join(',');
+  return {
+    /** Comma-separated. */
+    get fields(): string {
+      return selected();
     },
-    get hasOptional() {
+    /** Whether any optional property is still selected. */
+    get hasOptional(): boolean {
       return optional.length > 0;
     },
-    narrow(answer, url) {
+    /**
+     * Whether the request should be repeated with the current `fields`, after this answer to `url`: Graph refused an optional
+     * property, which is left out from now on.
+     */
+    narrow(answer: HttpAnswer, url: URL): boolean {
       if (answer.status !== 400 || errorCodeOf(answer) === undefined) return false;
       // A concurrent read was refused before.
-      if (url.searchParams.get('$select') !== self.fields) return true;
+      if (url.searchParams.get('$select') !== selected()) return true;
       const text = new TextDecoder().decode(answer.body);
       const named = optional.filter((name) => text.includes(`'${name}'`));
       if (named.length === 0 && optional.length === 0) {
@@ -59,7 +54,6 @@ export function createPropertySelection(options: {
       return true;
     },
   };
-  return self;
 }
 
 /** As `api.find`, with a selection. */

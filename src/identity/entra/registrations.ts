@@ -1,6 +1,6 @@
 import { ClientUnreadable } from '../../errors.js';
 import { incomplete } from '../read-errors.js';
-import { type ListRecord, textIn } from '../records.js';
+import { contentOf, type ListRecord, textIn } from '../records.js';
 import type { GraphApi } from './graph-api.js';
 import type { EntraObjects } from './objects.js';
 import type { Application, ServicePrincipal } from './principal.js';
@@ -63,8 +63,4 @@ function isRegisteredHere(principal: unknown, { tenant }: GraphApi): boolean {
   const isBlueprint = textIn(principal, '@odata.type') === '#microsoft.graph.agentIdentityBlueprintPrincipal';
   const isApplication = textIn(principal, 'servicePrincipalType') === 'Application';
   return owner === tenant.tenantId && isApplication && !isBlueprint;
-}
-
-function contentOf(record: ListRecord<unknown>): unknown {
-  return record.fault === undefined ? record.value : record.raw;
 }

@@ -9,28 +9,9 @@ import { guid, isSwitchedOn } from './principal.js';
 import { isGuid } from './tenant.js';
 
 /** An API whose scopes count: a resource service principal and what it offers. */
-export interface EntraResource {
-  /** The name in the configuration and in rules. */
-  readonly api: string;
-  readonly principalId: string;
-  /** Its registration, if it is in this tenant: token lifetime policies may apply to it. */
-  readonly applicationId: string | undefined;
-  /** Enabled app roles for applications, by ID. Empty while the API is disabled. */
-  readonly roles: ReadonlyMap<string, string>;
-  /** Enabled delegated scopes. Empty while the API is disabled. */
-  readonly scopes: ReadonlySet<string>;
-  /** App roles that cannot be parsed, by ID, and why. */
-  readonly invalidRoles: ReadonlyMap<string, string>;
-  /** The names of delegated scopes that cannot be parsed, as far as they are readable. */
-  readonly invalidScopes: readonly (string | undefined)[];
-}
+export type EntraResource = ReturnType<typeof toResource>;
 
-export interface EntraResources {
-  /** Every configured API that exists, not older than `maxAgeMs`. Throws as a Directory does. */
-  read(maxAgeMs: number, signal: AbortSignal): Promise<readonly EntraResource[]>;
-  /** The last read, however old. */
-  readonly known: readonly EntraResource[];
-}
+export type EntraResources = ReturnType<typeof createEntraResources>;
 
 const ROLE = z.object({
   id: guid,
@@ -56,7 +37,7 @@ export function createEntraResources(options: {
   readonly apis: readonly string[];
   readonly clock: Clock;
   readonly logger: Logger;
-}): EntraResources {
+}) {
   const { api, apis, clock, logger } = options;
   let cached: { readonly resources: readonly EntraResource[]; readonly readAt: number } | undefined;
   const missing = new Set<string>();
@@ -104,10 +85,12 @@ export function createEntraResources(options: {
   };
 
   return {
-    get known() {
+    /** The last read, however old. */
+    get known(): readonly EntraResource[] {
       return cached?.resources ?? [];
     },
-    async read(maxAgeMs, signal) {
+    /** Every configured API that exists, not older than `maxAgeMs`. Throws as a Directory does. */
+    async read(maxAgeMs: number, signal: AbortSignal): Promise<readonly EntraResource[]> {
       if (cached !== undefined && clock.now() - cached.readAt < maxAgeMs) return cached.resources;
       const readAt = clock.now();
       const resources: EntraResource[] = [];
@@ -125,37 +108,32 @@ function idIn(application: unknown, api: GraphApi): string {
   return parseShape(z.object({ id: guid }), application, api.placeOf('application')).id;
 }
 
-function toResource(
-  api: string,
-  found: z.output<typeof RESOURCE>,
-  applicationId: string | undefined,
-): EntraResource {
+function toResource(api: string, found: z.output<typeof RESOURCE>, applicationId: string | undefined) {
   // No token is issued for a disabled API (AADSTS500014,
   // https://learn.microsoft.com/entra/identity-platform/reference-error-codes).
-  if (!isSwitchedOn(found))
-    return {
-      api,
-      principalId: found.id,
-      applicationId,
-      roles: new Map(),
-      scopes: new Set(),
-      invalidRoles: new Map(),
-      invalidScopes: [],
-    };
-  const roles = validRecords(found.appRoles).flatMap(({ id, value, isEnabled, allowedMemberTypes }) =>
+  const { appRoles, oauth2PermissionScopes } = isSwitchedOn(found)
+    ? found
+    : { appRoles: [], oauth2PermissionScopes: [] };
+  const roles = validRecords(appRoles).flatMap(({ id, value, isEnabled, allowedMemberTypes }) =>
     isEnabled && isName(value) && allowedMemberTypes.includes('Application') ? [[id, value] as const] : [],
   );
-  const scopes = validRecords(found.oauth2PermissionScopes).flatMap(({ value, isEnabled }) =>
+  const scopes = validRecords(oauth2PermissionScopes).flatMap(({ value, isEnabled }) =>
     isEnabled && isName(value) ? [value] : [],
   );
   return {
+    /** The name in the configuration and in rules. */
     api,
     principalId: found.id,
+    /** Its registration, if it is in this tenant: token lifetime policies may apply to it. */
     applicationId,
+    /** Enabled app roles for applications, by ID. Empty while the API is disabled. */
     roles: new Map(roles),
+    /** Enabled delegated scopes. Empty while the API is disabled. */
     scopes: new Set(scopes),
-    invalidRoles: new Map(invalidRecords(found.appRoles).map(({ id, fault }) => [id, fault])),
-    invalidScopes: invalidRecords(found.oauth2PermissionScopes).map(({ raw }) => textIn(raw, 'value')),
+    /** App roles that cannot be parsed, by ID, and why. */
+    invalidRoles: new Map(invalidRecords(appRoles).map(({ id, fault }) => [id, fault])),
+    /** The names of delegated scopes that cannot be parsed, as far as they are readable. */
+    invalidScopes: invalidRecords(oauth2PermissionScopes).map(({ raw }) => textIn(raw, 'value')),
   };
 }
 

@@ -4,7 +4,7 @@ import { clientEvidence, keyOfClient } from '../effects.js';
 import { incomplete } from '../read-errors.js';
 import { validRecords } from '../records.js';
 import type { IdentityEvent } from '../source.js';
-import { readAssignedTo } from './grants.js';
+import { assignmentPath, readAssignedTo } from './grants.js';
 import type { GraphApi } from './graph-api.js';
 import type { EntraNames } from './names.js';
 import type { EntraResource } from './resources.js';
@@ -20,7 +20,7 @@ export async function readRoles(
   const roles = new Map<string, string[]>();
   for (const resource of resources)
     for (const { id, principalId } of validRecords(await readAssignedTo(api, resource, signal))) {
-      const path = `/servicePrincipals/${resource.principalId}/appRoleAssignedTo/${encodeURIComponent(id)}`;
+      const path = assignmentPath(resource.principalId, id);
       roles.set(principalId, [...(roles.get(principalId) ?? []), path]);
     }
   return new Map([...roles].map(([id, held]) => [id, held.toSorted()]));

@@ -9,32 +9,14 @@ import type { EventSubscription } from '../source.js';
 import { errorCodeOf, type GraphApi } from './graph-api.js';
 import { readCollection } from './pages.js';
 
-/** The subscriptions for which a lifecycle notification requested a renewal. */
-export interface RequestedRenewals {
-  add(subscriptionId: string): void;
-  isDue(subscriptionId: string): boolean;
-  done(subscriptionId: string): void;
-}
-
-export function createRequestedRenewals(): RequestedRenewals {
-  const due = new Set<string>();
-  return {
-    add(subscriptionId) {
-      // The sender is proven, but its errors must not fill the memory.
-      if (due.size < 1000) due.add(subscriptionId);
-    },
-    isDue: (subscriptionId) => due.has(subscriptionId),
-    done: (subscriptionId) => void due.delete(subscriptionId),
-  };
-}
-
 export interface EntraSubscriptionOptions {
   readonly api: GraphApi;
   /** The address of this provider's webhook as Graph reaches it. */
   readonly url: string;
   /** The first one becomes the `clientState`. */
   readonly secrets: readonly Secret[];
-  readonly requestedRenewals: RequestedRenewals;
+  /** The IDs of subscriptions for which a lifecycle notification requested a renewal. */
+  readonly requestedRenewals: Set<string>;
   readonly clock: Clock;
 }
 
@@ -186,7 +168,7 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
         const isCurrent =
           known !== undefined && known.made === madeWith(state) && Date.parse(known.expiresAt) > clock.now();
         const isFresh = isCurrent && Date.parse(known.renewedAt) + RENEW_EVERY_MS > clock.now();
-        if (isFresh && !requestedRenewals.isDue(known.id)) {
+        if (isFresh && !requestedRenewals.has(known.id)) {
           after[resource] = known;
           continue;
         }
@@ -196,7 +178,7 @@ export function createEntraSubscription(options: EntraSubscriptionOptions): Even
         after[resource] = current;
         unstored = { ...unstored, [resource]: current };
         if (known === undefined) continue;
-        requestedRenewals.done(known.id);
+        requestedRenewals.delete(known.id);
         if (extended !== undefined) continue;
         // Nothing was delivered between the end of the old one and the new one.
         hasUnreportedGap = true;

@@ -1,23 +1,13 @@
 import { configError } from '../../errors.js';
 import { parseAddress } from '../address.js';
 
-/** One tenant of Microsoft Entra ID and its Microsoft Graph. */
-export interface EntraTenant {
-  /** `https://login.microsoftonline.com/<tenant id>/v2.0`, as in tokens of version 2. */
-  readonly issuer: URL;
-  /** In lower case. */
-  readonly tenantId: string;
-  /** The origin of Microsoft Graph. */
-  readonly graph: string;
-  /** Plain http is allowed for both. */
-  readonly plain: boolean;
-}
+export type EntraTenant = ReturnType<typeof parseTenant>;
 
 /**
- * Throws ERR_CONFIG if the issuer is not that of one tenant, and for plain http to another machine, where the access token
- * would travel unencrypted, unless `insecure` allows that.
+ * One tenant of Microsoft Entra ID and its Microsoft Graph. Throws ERR_CONFIG if the issuer is not that of one tenant,
+ * and for plain http to another machine, where the access token would travel unencrypted, unless `insecure` allows that.
  */
-export function parseTenant(issuerText: string, graphText: string, insecure = false): EntraTenant {
+export function parseTenant(issuerText: string, graphText: string, insecure = false) {
   const issuer = parseAddress(issuerText.replace(/\/+$/, ''), 'issuer', insecure);
   const [, tenantId] = /^\/([^/]+)\/v2\.0$/.exec(issuer.pathname) ?? [];
   if (tenantId === undefined || !isGuid(tenantId)) {
@@ -27,8 +17,14 @@ export function parseTenant(issuerText: string, graphText: string, insecure = fa
   const graph = parseAddress(graphText, 'graph', insecure);
   if (graph.pathname !== '/')
     throw configError('graph must be only the origin of Microsoft Graph, without a path');
-  const plain = issuer.protocol === 'http:' || graph.protocol === 'http:';
-  return { issuer, tenantId: tenantId.toLowerCase(), graph: graph.origin, plain };
+  return {
+    /** `https://login.microsoftonline.com/<tenant id>/v2.0`, as in tokens of version 2. */
+    issuer,
+    /** In lower case. */
+    tenantId: tenantId.toLowerCase(),
+    /** The origin of Microsoft Graph. */
+    graph: graph.origin,
+  };
 }
 
 const GUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;

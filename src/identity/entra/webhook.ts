@@ -1,22 +1,18 @@
 import { z } from 'zod';
-import type { Secret } from '../../model/secret.js';
 import { safeParse } from '../../safe-parse.js';
 import { digestOf } from '../digest.js';
 import { fullRead, membersRead } from '../effects.js';
 import { invalidEvent, parseEventBody, unprovenEvent } from '../event-body.js';
 import { verifyStaticSecret } from '../signature.js';
 import type { EventSource, IdentityEvent, RawRequest, Reception } from '../source.js';
-import { createWebhook } from '../webhook.js';
-import type { RequestedRenewals } from './subscription.js';
+import { createWebhook, type SourceOptions } from '../webhook.js';
 import { type EntraTenant, isGuid } from './tenant.js';
 
-export interface EntraSourceOptions {
-  readonly provider: string;
+/** A secret is the `clientState` of subscriptions. */
+export interface EntraSourceOptions extends SourceOptions {
   readonly tenant: EntraTenant;
-  /** The `clientState` of the subscriptions; several during a rotation. */
-  readonly secrets: readonly Secret[];
-  /** Shared with the subscription, which does what lifecycle notifications request. */
-  readonly requestedRenewals: RequestedRenewals;
+  /** The IDs of subscriptions to renew. Shared with the subscription, which does what lifecycle notifications request. */
+  readonly requestedRenewals: Set<string>;
 }
 
 const text = z.string().min(1).max(1024);
@@ -31,6 +27,7 @@ const NOTIFICATION = z.object({
 });
 type Notification = z.output<typeof NOTIFICATION>;
 
+const MAX_RENEWALS = 1000;
 const BATCH = z.object({ value: z.array(NOTIFICATION).min(1).max(5000) });
 
 /**
@@ -50,14 +47,15 @@ export function createEntraSource(options: EntraSourceOptions): EventSource {
     if (tenantId != null && isGuid(tenantId) && tenantId.toLowerCase() !== tenant.tenantId) return nothing;
     const cause = { kind: 'webhook', eventId, receivedAt: request.receivedAt } as const;
     if (lifecycleEvent == null) return { ...nothing, triggers: [membersRead(provider, cause)] };
-    requestedRenewals.add(subscriptionId);
+    // The sender is proven, but its errors must not fill the memory.
+    if (requestedRenewals.size < MAX_RENEWALS) requestedRenewals.add(subscriptionId);
     // A subscription that must be authorized again has lost nothing yet.
     if (lifecycleEvent === 'reauthorizationRequired') return nothing;
     return { ...nothing, triggers: [fullRead(provider, cause)] };
   };
 
   return createWebhook({
-    ...options,
+    provider,
     handshake({ method, query: { validationToken } }) {
       if (method !== 'POST') throw invalidEvent('Graph sends notifications by POST');
       return validationToken === undefined ? undefined : reply(validationToken);

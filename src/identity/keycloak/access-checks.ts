@@ -1,19 +1,19 @@
 import { isRecord } from '../../model/is-record.js';
 import type { AccessCheck } from '../directory.js';
+import { textIn } from '../records.js';
 import type { AdminApi } from './admin-api.js';
-import { readOwnAccountId } from './own-account.js';
 
 /**
  * The roles of `realm-management` that the reads need. Without a role Keycloak refuses a read, or leaves out of the answer
- * what the token may not see. `builtIn` is a client that every realm has.
+ * what the token may not see.
  */
 export async function checkKeycloakAccess(
   api: AdminApi,
-  options: { readonly builtIn: string; readonly serviceAccountRoles: boolean },
+  serviceAccountRoles: boolean,
   signal: AbortSignal,
 ): Promise<readonly AccessCheck[]> {
   const realm = await api.peek([], {}, signal);
-  const clients = await api.peek(['clients'], { clientId: options.builtIn }, signal);
+  const clients = await api.peek(['clients'], { clientId: api.issuer.builtInClient }, signal);
   const scopes = await api.peek(['client-scopes'], {}, signal);
   const events = await api.peek(['admin-events'], { max: 1 }, signal);
   // A list of users is merely empty without the role, but a read of one user is refused.
@@ -40,11 +40,22 @@ export async function checkKeycloakAccess(
       neededFor: 'whether service accounts are enabled, their roles, and the members of groups',
       isGranted: user !== undefined,
       withoutIt: 'scopemesh does not see that somebody disables or deletes a service account',
-      ...(options.serviceAccountRoles ? {} : { forGroupsOnly: true }),
+      ...(serviceAccountRoles ? {} : { forGroupsOnly: true }),
     },
   ];
 }
 
 function isFilled(list: unknown): boolean {
   return Array.isArray(list) && list.length > 0;
+}
+
+/** The user ID of the service account with which scopemesh reads; undefined if the token may not see it. */
+export async function readOwnAccountId(api: AdminApi, signal: AbortSignal): Promise<string | undefined> {
+  const clients = await api.peek(['clients'], { clientId: api.clientId }, signal);
+  const own: unknown = Array.isArray(clients)
+    ? clients.find((each) => textIn(each, 'clientId') === api.clientId)
+    : undefined;
+  const client = textIn(own, 'id');
+  if (client === undefined) return undefined;
+  return textIn(await api.peek(['clients', client, 'service-account-user'], {}, signal), 'id');
 }

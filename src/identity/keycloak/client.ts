@@ -6,27 +6,13 @@ import { textIn } from '../records.js';
 import { type JsonObject, textsIn } from './json.js';
 
 /** The part of a ClientRepresentation that the directory needs. It never contains the `secret`. */
-export interface KeycloakClient {
-  readonly internalId: string;
-  readonly clientId: string;
-  /** False for SAML clients, which are not OAuth clients. */
-  readonly isOAuth: boolean;
-  readonly name?: string;
-  readonly enabled: boolean;
-  readonly grantTypes: readonly string[];
-  /** The names of the default and optional client scopes. */
-  readonly scopes: readonly string[];
-  readonly hasServiceAccount: boolean;
-  /** Every role of its service account goes into its tokens. Otherwise only roles in its scope mappings do. */
-  readonly fullScopeAllowed: boolean;
-  readonly attributes: Readonly<Record<string, string>>;
-}
+export type KeycloakClient = ReturnType<typeof parseClient>;
 
 /**
  * Parses a ClientRepresentation. Throws WrongShape if a field is missing that a full view always has: Keycloak shows some
  * administrators only an ID and a name, and that must not look like a client without scopes.
  */
-export function parseClient(value: unknown, place: string): KeycloakClient {
+export function parseClient(value: unknown, place: string) {
   if (!isRecord(value)) throw wrongShape(place, 'a client is not an object');
   const internalId = textIn(value, 'id');
   const clientId = textIn(value, 'clientId');
@@ -39,14 +25,17 @@ export function parseClient(value: unknown, place: string): KeycloakClient {
   return {
     internalId,
     clientId,
+    /** False for SAML clients, which are not OAuth clients. */
     isOAuth,
+    name: textIn(value, 'name'),
     enabled: value.enabled,
     grantTypes: bearerOnly ? [] : grantTypesOf(value, attributes, hasServiceAccount),
+    /** The names of the default and optional client scopes. */
     scopes: bearerOnly || !isOAuth ? [] : scopesOf(value, place),
     hasServiceAccount: hasServiceAccount && !bearerOnly,
+    /** Every role of its service account goes into its tokens. Otherwise only roles in its scope mappings do. */
     fullScopeAllowed: value.fullScopeAllowed === true,
     attributes,
-    ...definedFields({ name: textIn(value, 'name') }),
   };
 }
 

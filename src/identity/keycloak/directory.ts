@@ -47,9 +47,8 @@ const REALM_AGE_MS = 60_000;
  */
 export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Directory {
   const { provider, logger, clock, metrics, serviceAccountRoles, api, names } = options;
-  const { realm } = api.issuer;
+  const { realm, builtInClient: builtIn } = api.issuer;
   const place = api.placeOf('clients');
-  const builtIn = realm === 'master' ? 'master-realm' : 'realm-management';
   const pageSize = Math.max(options.pageSize ?? 100, 2);
   /** `lifespans` are the last visible ones. */
   let realmRead:
@@ -267,7 +266,7 @@ export function createKeycloakDirectory(options: KeycloakDirectoryOptions): Dire
     },
     readMembers: (groups, signal, admitted) =>
       readKeycloakMembers(api, names, { pageSize, admitted }, groups, signal),
-    checkAccess: (signal) => checkKeycloakAccess(api, { builtIn, serviceAccountRoles }, signal),
+    checkAccess: (signal) => checkKeycloakAccess(api, serviceAccountRoles, signal),
     close: () => api.close(),
   };
 }

@@ -4,7 +4,7 @@ import { denied } from '../read-errors.js';
 import type { AdminApi } from './admin-api.js';
 import type { KeycloakClient } from './client.js';
 import type { KeycloakNames } from './names.js';
-import { readRoleGrants, readRolesOfUser } from './roles.js';
+import { readEffectiveRoles, readRoleGrants } from './roles.js';
 import type { ScopeRestrictions } from './scope-restrictions.js';
 import type { AccountState } from './service-accounts.js';
 
@@ -21,16 +21,10 @@ export interface EffectiveClientOptions {
   readonly logger: Logger;
 }
 
-/** A client with the scopes and roles for which Keycloak would really issue tokens. */
-export interface EffectiveClient {
-  readonly client: KeycloakClient;
-  readonly roles: readonly Grant[];
-}
-
 /**
- * The effective grants of a client. It has no login of its own if its service account is missing or disabled. It has a
- * client scope that requires a role only if its account has such a role: people who sign in may or may not have the scope,
- * so only the account counts.
+ * A client with the scopes and roles for which Keycloak would really issue tokens. It has no login of its own if its
+ * service account is missing or disabled. It has a client scope that requires a role only if its account has such a role:
+ * people who sign in may or may not have the scope, so only the account counts.
  */
 export function createEffectiveClients({
   api,
@@ -54,7 +48,7 @@ export function createEffectiveClients({
     original: KeycloakClient,
     account: AccountState,
     signal: AbortSignal,
-  ): Promise<EffectiveClient> => {
+  ): Promise<{ readonly client: KeycloakClient; readonly roles: readonly Grant[] }> => {
     if (account === 'unseen' && serviceAccountRoles)
       throw denied(api.placeOf('service accounts'), `the access token may not see them; ${remedy}`);
     const user = typeof account === 'object' && account.enabled ? account : undefined;
@@ -64,7 +58,7 @@ export function createEffectiveClients({
     const restricted = await restrictions.among(client.scopes, signal);
     const held =
       user !== undefined && (serviceAccountRoles || restricted.size > 0)
-        ? await readRolesOfUser(api, user.id, signal)
+        ? await readEffectiveRoles(api, 'user', user.id, signal)
         : [];
     const ids = new Set(held.map(({ id }) => id));
     const scopes = client.scopes.filter((name) => {

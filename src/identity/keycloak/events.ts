@@ -22,7 +22,7 @@ import { type AdminOperation, instantOf, type KeycloakEvent } from './admin-even
 import { secondsOf } from './client.js';
 import { isInternalId } from './json.js';
 import { lostRoles, toRoleEvidence } from './lost-roles.js';
-import { namedGroups } from './named-groups.js';
+import { namedGroups } from './member-names.js';
 import type { KeycloakNames } from './names.js';
 import { SERVICE_ACCOUNT } from './service-accounts.js';
 
@@ -90,6 +90,8 @@ function effectOf(change: Change): Effect {
   const [kind, id, part] = admin.path;
   const withRoles = serviceAccountRoles || names.mayRestrict;
   const lost = serviceAccountRoles ? toRoleEvidence(provider, lostRoles(admin, names)) : [];
+  const rolesEffect = () =>
+    joinEffects(withRoles ? readEverything(change, lost) : NO_EFFECT, membersEffect(change));
   switch (kind) {
     case undefined:
       if (admin.resourceType !== 'REALM' || !urgent) return NO_EFFECT;
@@ -123,11 +125,11 @@ function effectOf(change: Change): Effect {
     case 'groups':
       // A new group has no members. Its role mappings have paths of their own.
       if (!urgent && part !== 'role-mappings') return NO_EFFECT;
-      return joinEffects(withRoles ? readEverything(change, lost) : NO_EFFECT, membersEffect(change));
+      return rolesEffect();
     case 'roles':
     case 'roles-by-id':
       if (!urgent && part !== 'composites') return NO_EFFECT;
-      return joinEffects(withRoles ? readEverything(change, lost) : NO_EFFECT, membersEffect(change));
+      return rolesEffect();
     case 'organizations':
       return urgent || part === 'members' ? membersEffect(change) : NO_EFFECT;
     case 'events':

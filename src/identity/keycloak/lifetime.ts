@@ -1,23 +1,17 @@
+import { definedFields } from '../../model/defined-fields.js';
 import { type KeycloakClient, secondsOf } from './client.js';
 import type { JsonObject } from './json.js';
 
 /** The lifespans of a realm in seconds, as far as the access token may see them. */
-export interface RealmLifespans {
-  readonly access?: number;
-  readonly implicit?: number;
-  readonly clientSession?: number;
-  readonly session?: number;
-}
+export type RealmLifespans = ReturnType<typeof toRealmLifespans>;
 
-export function toRealmLifespans(realm: JsonObject): RealmLifespans {
-  return Object.fromEntries(
-    [
-      ['access', secondsOf(realm.accessTokenLifespan)],
-      ['implicit', secondsOf(realm.accessTokenLifespanForImplicitFlow)],
-      ['clientSession', secondsOf(realm.clientSessionMaxLifespan)],
-      ['session', secondsOf(realm.ssoSessionMaxLifespan)],
-    ].filter(([, seconds]) => seconds !== undefined),
-  );
+export function toRealmLifespans(realm: JsonObject) {
+  return definedFields({
+    access: secondsOf(realm.accessTokenLifespan),
+    implicit: secondsOf(realm.accessTokenLifespanForImplicitFlow),
+    clientSession: secondsOf(realm.clientSessionMaxLifespan),
+    session: secondsOf(realm.ssoSessionMaxLifespan),
+  });
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Grant } from '../../model/client.js';
+import { groupBy } from '../../model/group-by.js';
 import type { Evidence } from '../../model/trigger.js';
 import { textIn } from '../records.js';
 import type { AdminOperation } from './admin-event.js';
@@ -31,11 +32,10 @@ export function lostRoles(admin: AdminOperation, names: KeycloakNames): readonly
 
 /** Lost roles as evidence, one piece for each API. */
 export function toRoleEvidence(provider: string, roles: readonly Grant[]): readonly Evidence[] {
-  const byApi = new Map<string | undefined, string[]>();
-  for (const { api, name } of roles) byApi.set(api, [...(byApi.get(api) ?? []), name]);
-  return [...byApi].map(([api, scopes]) =>
-    api === undefined ? { provider, scopes } : { provider, api, scopes },
-  );
+  return [...groupBy(roles, ({ api }) => api)].map(([api, lost]) => {
+    const scopes = lost.map(({ name }) => name);
+    return api === undefined ? { provider, scopes } : { provider, api, scopes };
+  });
 }
 
 /** The role that a path is about, and the segments after it. Undefined for an unknown role ID. */

@@ -10,38 +10,28 @@ interface Identified {
   readonly clientId: string | undefined;
 }
 
-interface Confirmed<T> {
-  /** Clients that the list lacks although they exist. */
-  readonly found: readonly T[];
-  /** Clients of which it is unknown whether they exist. */
-  readonly unreadable: UnreadableClient[];
-}
+/** If more are missing, the others keep what they have until a later read. */
+const MAX_ASKED = 50;
 
 /**
  * The clients that the last complete read found. A list that changed while it was read does not prove that a client is
  * gone, so each one that it lacks is asked for alone.
  */
-export interface MissingClients {
-  /** `find` reads a client by its internal ID; undefined if Keycloak itself says that it does not exist. */
-  confirm<T extends Identified>(
-    list: ChangingList<T>,
-    find: (internalId: string, signal: AbortSignal) => Promise<T | undefined>,
-    signal: AbortSignal,
-  ): Promise<Confirmed<T>>;
-  /** Call it after a complete read. */
-  remember(clients: readonly Identified[]): void;
-}
-
-/** If more are missing, the others keep what they have until a later read. */
-const MAX_ASKED = 50;
-
-export function createMissingClients(): MissingClients {
+export function createMissingClients() {
   /** Client IDs by internal ID. */
   let known: ReadonlyMap<string, string | undefined> = new Map();
   let unconfirmed: ReadonlyMap<string, string | undefined> = new Map();
 
   return {
-    async confirm({ entries, doubtful, isWhole }, find, signal) {
+    /**
+     * `find` reads a client by its internal ID; undefined if Keycloak itself says that it does not exist. `found` exist
+     * although the list lacks them. Of those that are `unreadable` it is unknown whether they exist.
+     */
+    async confirm<T extends Identified>(
+      { entries, doubtful, isWhole }: ChangingList<T>,
+      find: (internalId: string, signal: AbortSignal) => Promise<T | undefined>,
+      signal: AbortSignal,
+    ): Promise<{ readonly found: readonly T[]; readonly unreadable: UnreadableClient[] }> {
       unconfirmed = new Map();
       if (isWhole) return { found: [], unreadable: [] };
       const listed = new Set(entries.map(({ internalId }) => internalId));
@@ -50,7 +40,7 @@ export function createMissingClients(): MissingClients {
           ([internalId]) => !listed.has(internalId) && isInternalId(internalId),
         ),
       );
-      const found = [];
+      const found: T[] = [];
       const unreadable: UnreadableClient[] = [];
       const askable = [...missing];
       for (const [internalId, clientId] of askable.slice(0, MAX_ASKED)) {
@@ -68,7 +58,8 @@ export function createMissingClients(): MissingClients {
       unconfirmed = new Map(rest);
       return { found, unreadable };
     },
-    remember(clients) {
+    /** Call it after a complete read. */
+    remember(clients: readonly Identified[]): void {
       known = new Map([
         ...unconfirmed,
         ...clients.map(({ internalId, clientId }) => [internalId, clientId] as const),

@@ -3,11 +3,11 @@ import { isRecord } from '../../model/is-record.js';
 import { digestOf } from '../digest.js';
 import { denied, wrongShape } from '../read-errors.js';
 import { textIn } from '../records.js';
+import { readOwnAccountId } from './access-checks.js';
 import type { AdminApi } from './admin-api.js';
 import { isInternalId } from './json.js';
 import { organizationName } from './member-names.js';
 import type { KeycloakNames } from './names.js';
-import { readOwnAccountId } from './own-account.js';
 import { readPages } from './pages.js';
 
 /** More organizations than a realm has. */
@@ -20,23 +20,13 @@ type Organization =
 
 const VIEW_ROLES = ['view-organizations', 'manage-organizations'];
 
+const SWITCHED_OFF: readonly Organization[] = [];
+
 /**
  * The organizations of a realm. They are read once, when the first one is needed. Keycloak leaves out of the list, with
  * status 200, what the token may not see. So none counts as absent unless the reading account has a role to see all.
  */
-export interface Organizations {
-  /**
-   * The ID of the enabled organization with this alias. Undefined if the realm has organizations switched off. Throws
-   * WrongShape if its record cannot be parsed.
-   */
-  find(alias: string, signal: AbortSignal): Promise<string | undefined>;
-  /** Whether `find` saw that the realm has organizations switched off. */
-  readonly areOff: boolean;
-}
-
-const SWITCHED_OFF: readonly Organization[] = [];
-
-export function createOrganizations(api: AdminApi, names: KeycloakNames, pageSize: number): Organizations {
+export function createOrganizations(api: AdminApi, names: KeycloakNames, pageSize: number) {
   const place = api.placeOf('organizations');
   let all: readonly Organization[] | undefined;
 
@@ -69,7 +59,11 @@ export function createOrganizations(api: AdminApi, names: KeycloakNames, pageSiz
     return { id, alias, enabled: value.enabled };
   };
   return {
-    async find(alias, signal) {
+    /**
+     * The ID of the enabled organization with this alias. Undefined if the realm has organizations switched off. Throws
+     * WrongShape if its record cannot be parsed.
+     */
+    async find(alias: string, signal: AbortSignal): Promise<string | undefined> {
       all ??= await readAll(signal);
       // A record without an alias may be any organization that is not in the list.
       const found = all.find((each) => each.alias === alias) ?? all.find((each) => each.alias === undefined);
@@ -78,7 +72,8 @@ export function createOrganizations(api: AdminApi, names: KeycloakNames, pageSiz
         throw notVisible(place);
       return found?.enabled ? found.id : undefined;
     },
-    get areOff() {
+    /** Whether `find` saw that the realm has organizations switched off. */
+    get areOff(): boolean {
       return all === SWITCHED_OFF;
     },
   };
@@ -86,13 +81,15 @@ export function createOrganizations(api: AdminApi, names: KeycloakNames, pageSiz
 
 /** Reads the effective roles of our own account. That needs `view-users`, as the members do. */
 async function mayView(api: AdminApi, signal: AbortSignal): Promise<boolean> {
-  const builtIn = api.issuer.realm === 'master' ? 'master-realm' : 'realm-management';
   const user = await readOwnAccountId(api, signal);
   if (user === undefined) return false;
   const roles = await api.peek(['ui-ext', 'effective-roles', 'users', user], {}, signal);
   return (
     Array.isArray(roles) &&
-    roles.some((each) => isRecord(each) && each.client === builtIn && VIEW_ROLES.includes(String(each.role)))
+    roles.some(
+      (each) =>
+        isRecord(each) && each.client === api.issuer.builtInClient && VIEW_ROLES.includes(String(each.role)),
+    )
   );
 }
 

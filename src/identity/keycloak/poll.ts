@@ -48,7 +48,7 @@ const EMPTY: Cursor = { time: 0, ids: [] };
 export function createKeycloakPoll(options: KeycloakDirectoryOptions): EventPoll {
   const { provider, clock, logger, metrics, serviceAccountRoles, apis, api, names } = options;
   const place = api.placeOf('admin events');
-  const principals = createPrincipals(api);
+  const withPrincipals = createPrincipals(api);
   let warnedOfDetails = false;
 
   const requireLog = async (signal: AbortSignal): Promise<void> => {
@@ -150,7 +150,7 @@ export function createKeycloakPoll(options: KeycloakDirectoryOptions): EventPoll
       );
       return {
         // The webhook delivers all log entries, under the same IDs.
-        events: (await principals.name(events, signal)).map((event) => ({
+        events: (await withPrincipals(events, signal)).map((event) => ({
           ...toIdentityEvent(event, context),
           isSignalled: true,
         })),

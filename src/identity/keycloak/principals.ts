@@ -9,13 +9,11 @@ const MAX_KNOWN = 1_000;
 /** User names that one poll may look up. */
 const MAX_LOOKUPS = 10;
 
-/** Adds user names to events from the log, which has only user IDs. A webhook states the names. */
-export interface Principals {
-  name(events: readonly KeycloakEvent[], signal: AbortSignal): Promise<readonly KeycloakEvent[]>;
-}
-
-/** Looks up each user once. A user of another realm, or one that the token may not see, keeps the ID as name. */
-export function createPrincipals(api: AdminApi): Principals {
+/**
+ * Adds user names to events from the log, which has only user IDs. A webhook states the names. Each user is looked up once. A
+ * user of another realm, or one that the token may not see, keeps the ID as name.
+ */
+export function createPrincipals(api: AdminApi) {
   const known = new LRUCache<string, string>({ max: MAX_KNOWN });
 
   const read = async (id: string, signal: AbortSignal): Promise<string> => {
@@ -23,17 +21,15 @@ export function createPrincipals(api: AdminApi): Principals {
     const user: unknown = Array.isArray(found) ? found[0] : undefined;
     return (textIn(user, 'id') === id ? textIn(user, 'username') : undefined) ?? id;
   };
-  return {
-    async name(events, signal) {
-      const ids = new Set(events.flatMap(({ userId }) => userId ?? []));
-      const missing = [...ids].filter((id) => !known.has(id) && isInternalId(id)).slice(0, MAX_LOOKUPS);
-      for (const id of missing) known.set(id, await read(id, signal));
-      return events.map((event) => {
-        const name = event.userId === undefined ? undefined : known.get(event.userId);
-        return name === undefined || event.principal === undefined
-          ? event
-          : { ...event, principal: { ...event.principal, id: name } };
-      });
-    },
+  return async (events: readonly KeycloakEvent[], signal: AbortSignal): Promise<readonly KeycloakEvent[]> => {
+    const ids = new Set(events.flatMap(({ userId }) => userId ?? []));
+    const missing = [...ids].filter((id) => !known.has(id) && isInternalId(id)).slice(0, MAX_LOOKUPS);
+    for (const id of missing) known.set(id, await read(id, signal));
+    return events.map((event) => {
+      const name = event.userId === undefined ? undefined : known.get(event.userId);
+      return name === undefined || event.principal === undefined
+        ? event
+        : { ...event, principal: { ...event.principal, id: name } };
+    });
   };
 }

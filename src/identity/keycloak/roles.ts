@@ -12,28 +12,26 @@ export interface Role {
   readonly grant: Grant;
 }
 
-/** The effective roles of a user, through composites and groups. */
-export function readRolesOfUser(
-  api: AdminApi,
-  userId: string,
-  signal: AbortSignal,
-): Promise<readonly Role[]> {
-  const realmPath = ['users', userId, 'role-mappings', 'realm', 'composite'];
-  return readEffectiveRoles(api, realmPath, ['users', userId], signal);
-}
+/** Where the roles of each kind of holder are mapped, and the name of the kind in requests of the admin console. */
+const HOLDERS = {
+  user: { collection: 'users', mappings: 'role-mappings', inConsole: 'users' },
+  client: { collection: 'clients', mappings: 'scope-mappings', inConsole: 'clients' },
+  clientScope: { collection: 'client-scopes', mappings: 'scope-mappings', inConsole: 'clientScopes' },
+} as const;
 
 /**
- * Reads realm roles by `realmPath`, and client roles by the request that the admin console uses: the documented way takes
- * one request for each client of the realm.
+ * The effective roles of a holder, through composites and groups. Client roles come by the request that the admin console
+ * uses: the documented way takes one request for each client of the realm.
  */
 export async function readEffectiveRoles(
   api: AdminApi,
-  realmPath: readonly string[],
-  holder: readonly string[],
+  kind: keyof typeof HOLDERS,
+  id: string,
   signal: AbortSignal,
 ): Promise<readonly Role[]> {
-  const realmRoles = await api.list(realmPath, {}, signal);
-  const clientRoles = await api.list(['ui-ext', 'effective-roles', ...holder], {}, signal);
+  const { collection, mappings, inConsole } = HOLDERS[kind];
+  const realmRoles = await api.list([collection, id, mappings, 'realm', 'composite'], {}, signal);
+  const clientRoles = await api.list(['ui-ext', 'effective-roles', inConsole, id], {}, signal);
   const place = api.placeOf('roles');
   return [
     ...realmRoles.map((role) => parseRole(role, textIn(role, 'name'), undefined, place)),
@@ -64,8 +62,7 @@ export async function readRoleGrants(
   );
   for (const { id, grant } of roles) names.roles.set(id, grant);
   if (client.fullScopeAllowed) return sorted(roles.map(({ grant }) => grant));
-  const realmPath = ['clients', client.internalId, 'scope-mappings', 'realm', 'composite'];
-  const mapped = await readEffectiveRoles(api, realmPath, ['clients', client.internalId], signal);
+  const mapped = await readEffectiveRoles(api, 'client', client.internalId, signal);
   const allowed = new Set(mapped.map(({ id }) => id));
   return sorted(
     roles.flatMap(({ id, grant }) => (grant.api === client.clientId || allowed.has(id) ? [grant] : [])),

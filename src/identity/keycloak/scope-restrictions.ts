@@ -23,22 +23,18 @@ export interface ScopeIds {
   readonly isPartial: boolean;
 }
 
+export type ScopeRestrictions = ReturnType<typeof createScopeRestrictions>;
+
 /**
  * Client scopes with role scope mappings: Keycloak leaves them out of the tokens of everybody who has none of the roles.
  * Each complete read reads them once for all clients, and every change of such a mapping leads to a complete read. Reads of
  * one client use what was read last.
  */
-export interface ScopeRestrictions {
-  /** Reads the restrictions of these scopes again. `ids` are the IDs by scope name. */
-  refresh(scopes: Iterable<string>, ids: ScopeIds, signal: AbortSignal): Promise<void>;
-  among(scopes: readonly string[], signal: AbortSignal): Promise<Restrictions>;
-}
-
 export function createScopeRestrictions(
   api: AdminApi,
   names: KeycloakNames,
   readScopeIds: (signal: AbortSignal) => Promise<ScopeIds>,
-): ScopeRestrictions {
+) {
   const place = api.placeOf('client scopes');
   /** A scope without restriction has no roles here. */
   let known: Restrictions = new Map();
@@ -47,8 +43,7 @@ export function createScopeRestrictions(
     const mappings = await api.get(['client-scopes', id, 'scope-mappings'], {}, signal);
     if (!isRecord(mappings)) throw wrongShape(place, 'scope mappings are not an object');
     if (Object.keys(mappings).length === 0) return new Set();
-    const realmPath = ['client-scopes', id, 'scope-mappings', 'realm', 'composite'];
-    const roles = await readEffectiveRoles(api, realmPath, ['clientScopes', id], signal);
+    const roles = await readEffectiveRoles(api, 'clientScope', id, signal);
     if (roles.length === 0) throw wrongShape(place, 'the roles of a client scope are missing');
     return new Set(roles.map((role) => role.id));
   };
@@ -65,7 +60,8 @@ export function createScopeRestrictions(
     read.some(([, roles]) => roles.size > 0);
 
   return {
-    async refresh(scopes, ids, signal) {
+    /** Reads the restrictions of these scopes again. */
+    async refresh(scopes: Iterable<string>, ids: ScopeIds, signal: AbortSignal): Promise<void> {
       const isReadable = (name: string) => !ids.isPartial || ids.ids.has(name);
       const scopeNames = [...new Set(scopes)].filter((name) => !UNRESTRICTED.has(name) && isReadable(name));
       const before = known;
@@ -74,7 +70,7 @@ export function createScopeRestrictions(
       known = new Map([...[...known].filter(([name]) => !before.has(name)), ...read]);
       names.mayRestrict = areRestricted([...known]);
     },
-    async among(scopes, signal) {
+    async among(scopes: readonly string[], signal: AbortSignal): Promise<Restrictions> {
       const scopeNames = scopes.filter((name) => !UNRESTRICTED.has(name));
       const before = known;
       const missing = scopeNames.filter((name) => !before.has(name));

@@ -14,25 +14,6 @@ export const SERVICE_ACCOUNT = 'service-account-';
 /** `none`: the client has no account, so Keycloak gives it no token. `unseen`: the access token may not see users. */
 export type AccountState = { readonly id: string; readonly enabled: boolean } | 'none' | 'unseen';
 
-/**
- * The users behind the clients' own logins, found by user name. Never read `clients/ID/service-account-user` for them:
- * Keycloak creates a missing account in answer to it, even for a token that may only view, and so would restore what
- * somebody deleted. Keycloak leaves out of its lists, with status 200, what the token may not see. So no account counts as
- * deleted unless the reading client's own account is visible.
- */
-export interface ServiceAccounts {
-  /**
-   * The accounts of these clients, in a few requests. `unknown` if the list may lack the account. Throws IncompleteRead if
-   * the list lacks an existing account.
-   */
-  readAll(
-    clients: readonly KeycloakClient[],
-    signal: AbortSignal,
-  ): Promise<(client: KeycloakClient) => AccountState | 'unknown'>;
-  read(client: KeycloakClient, signal: AbortSignal): Promise<AccountState>;
-  areSeen(signal: AbortSignal): Promise<boolean>;
-}
-
 interface User {
   readonly id: string;
   readonly username: string;
@@ -44,11 +25,13 @@ const LIMIT = 200_000;
 /** Few clients lack the account that they should have. */
 const MAX_ASKED = 20;
 
-export function createServiceAccounts(
-  api: AdminApi,
-  names: KeycloakNames,
-  pageSize: number,
-): ServiceAccounts {
+/**
+ * The users behind the clients' own logins, found by user name. Never read `clients/ID/service-account-user` for them:
+ * Keycloak creates a missing account in answer to it, even for a token that may only view, and so would restore what
+ * somebody deleted. Keycloak leaves out of its lists, with status 200, what the token may not see. So no account counts as
+ * deleted unless the reading client's own account is visible.
+ */
+export function createServiceAccounts(api: AdminApi, names: KeycloakNames, pageSize: number) {
   const place = api.placeOf('service accounts');
 
   /** Fields that are missing are undefined, so that one such record affects no other user. */
@@ -91,7 +74,14 @@ export function createServiceAccounts(
 
   return {
     areSeen,
-    async readAll(clients, signal) {
+    /**
+     * The accounts of these clients, in a few requests. `unknown` if the list may lack the account. Throws IncompleteRead if
+     * the list lacks an existing account.
+     */
+    async readAll(
+      clients: readonly KeycloakClient[],
+      signal: AbortSignal,
+    ): Promise<(client: KeycloakClient) => AccountState | 'unknown'> {
       if (!(await areSeen(signal))) {
         names.knowsServiceAccounts = true;
         return ({ hasServiceAccount }) => (hasServiceAccount ? 'unseen' : 'none');
@@ -130,7 +120,7 @@ export function createServiceAccounts(
         return account ?? 'none';
       };
     },
-    async read(client, signal) {
+    async read(client: KeycloakClient, signal: AbortSignal): Promise<AccountState> {
       if (!client.hasServiceAccount) return 'none';
       const user = await byName(accountName(client.clientId), signal);
       if (user === undefined) return (await areSeen(signal)) ? 'none' : 'unseen';

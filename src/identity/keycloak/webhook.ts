@@ -1,25 +1,15 @@
-import type { Secret } from '../../model/secret.js';
 import { withoutEvidence } from '../effects.js';
 import { invalidEvent, parseEventBody, unprovenEvent } from '../event-body.js';
 import { verifyHmacSha256 } from '../signature.js';
 import type { EventSource, IdentityEvent } from '../source.js';
-import { createWebhook, MAX_REPLAY_AGE_MS } from '../webhook.js';
+import { createWebhook, MAX_REPLAY_AGE_MS, type SourceOptions } from '../webhook.js';
 import { parseEvent } from './admin-event.js';
+import type { KeycloakDirectoryOptions } from './directory.js';
 import { toIdentityEvent } from './events.js';
 import { parseIssuer } from './issuer.js';
-import type { KeycloakNames } from './names.js';
 
-export interface KeycloakSourceOptions {
-  readonly provider: string;
-  readonly issuer: string;
-  readonly insecure?: boolean;
-  /** The secrets of the realm's webhook; several during a rotation. */
-  readonly secrets: readonly Secret[];
-  readonly serviceAccountRoles: boolean;
-  readonly apis?: readonly string[];
-  readonly maxBytes?: number;
-  readonly names: KeycloakNames;
-}
+export type KeycloakSourceOptions = SourceOptions &
+  Pick<KeycloakDirectoryOptions, 'issuer' | 'insecure' | 'serviceAccountRoles' | 'apis' | 'names'>;
 
 const SIGNATURE = 'x-keycloak-signature';
 
@@ -33,7 +23,7 @@ export function createKeycloakSource(options: KeycloakSourceOptions): EventSourc
   const { provider, secrets, serviceAccountRoles, apis, names } = options;
   const { realm } = parseIssuer(options.issuer, options.insecure);
   return createWebhook({
-    ...options,
+    provider,
     verify({ body, headers }) {
       if (!verifyHmacSha256(secrets, body, headers[SIGNATURE], 'hex'))
         throw unprovenEvent(`the request has no valid ${SIGNATURE} header`);

@@ -5,26 +5,13 @@ import { definedFields } from '../../model/defined-fields.js';
 import type { ClientReference } from '../../model/key.js';
 import type { Members, UnreadablePeople } from '../../model/members.js';
 import { safeParse } from '../../safe-parse.js';
-import type { Directory, DirectorySnapshot, UnreadableClient } from '../directory.js';
+import type { Directory, DirectorySnapshot } from '../directory.js';
 import { incomplete, wrongShape } from '../read-errors.js';
 import { toUnreadable } from '../records.js';
 import { withUnreadable } from '../unreadable-people.js';
 
 /** One page of the JSON document, typed and checked. Unknown keys are left out. */
-export interface DocumentPage {
-  readonly clients: readonly OAuthClient[];
-  readonly unreadable: readonly UnreadableClient[];
-  /** Absent if the page has no `people`. */
-  readonly people?: readonly Person[];
-  /** The subjects of people that cannot be parsed. Undefined for a record without a readable subject. */
-  readonly unreadablePeople?: readonly (string | undefined)[];
-  /** Absolute, or relative to the page's own address. */
-  readonly next?: string;
-  /** A single client can be read at `<directory>/<clientId>`. */
-  readonly single: boolean;
-  /** A count that only grows, so that a page from an older copy of the directory is recognised. */
-  readonly revision?: number;
-}
+export type DocumentPage = ReturnType<typeof parsePage>;
 
 /** A directory in a document, which is always read as a whole. */
 export interface DocumentDirectory extends Directory {
@@ -87,15 +74,25 @@ const page = z.object({
  * a key of the wrong type is unreadable, because the meaning of the key is lost. A page with one is an IncompleteRead that
  * names the place.
  */
-export function parsePage(json: unknown, provider: string, place: string): DocumentPage {
+export function parsePage(json: unknown, provider: string, place: string) {
   const result = safeParse(page, json);
   if (!result.success) throw wrongShape(place, faultOf(result.error));
   const { clients, people, next, single, revision } = result.data;
+  const ofClients = parseEach(client, clients);
+  const ofPeople = parseEach(person, people ?? []);
   return {
-    ...parseClients(clients, provider),
-    ...(people === undefined ? {} : parsePeople(people)),
+    clients: ofClients.valid.map((each) => toClient(each, provider)),
+    unreadable: ofClients.invalid.map(({ record, why }) => toUnreadable(clientIdIn(record), why)),
+    /** Undefined if the page has no `people`. */
+    people: people && ofPeople.valid,
+    /** The subjects of people that cannot be parsed. Undefined for a record without a readable subject. */
+    unreadablePeople: ofPeople.invalid.map(({ record }) => subjectIn(record)),
+    /** Absolute, or relative to the page's own address. */
+    next: next ?? undefined,
+    /** A single client can be read at `<directory>/<clientId>`. */
     single,
-    ...definedFields({ next: next ?? undefined, revision }),
+    /** A count that only grows, so that a page from an older copy of the directory is recognised. */
+    revision,
   };
 }
 
@@ -108,31 +105,16 @@ export function parseClient(json: unknown, asked: string, provider: string, plac
   return toClient(result.data, provider);
 }
 
-function parseClients(
-  records: readonly unknown[],
-  provider: string,
-): Pick<DocumentPage, 'clients' | 'unreadable'> {
-  const clients: OAuthClient[] = [];
-  const unreadable: UnreadableClient[] = [];
+/** Parses each record alone, so that an invalid one does not affect the others. */
+function parseEach<T>(schema: z.ZodType<T>, records: readonly unknown[]) {
+  const valid: T[] = [];
+  const invalid: { readonly record: unknown; readonly why: string }[] = [];
   for (const record of records) {
-    const result = safeParse(client, record);
-    if (result.success) clients.push(toClient(result.data, provider));
-    else unreadable.push(toUnreadable(clientIdIn(record), faultOf(result.error)));
+    const result = safeParse(schema, record);
+    if (result.success) valid.push(result.data);
+    else invalid.push({ record, why: faultOf(result.error) });
   }
-  return { clients, unreadable };
-}
-
-function parsePeople(
-  records: readonly unknown[],
-): Required<Pick<DocumentPage, 'people' | 'unreadablePeople'>> {
-  const people: Person[] = [];
-  const unreadablePeople: (string | undefined)[] = [];
-  for (const record of records) {
-    const result = safeParse(person, record);
-    if (result.success) people.push(result.data);
-    else unreadablePeople.push(subjectIn(record));
-  }
-  return { people, unreadablePeople };
+  return { valid, invalid };
 }
 
 function subjectIn(record: unknown): string | undefined {
@@ -192,7 +174,7 @@ export function toSnapshot(
   const hasPeople = pages.some((each) => each.people !== undefined);
   const people = pages.flatMap((each) => each.people ?? []);
   const subjects = new Set<string>();
-  const unnamed = pages.flatMap((each) => each.unreadablePeople ?? []);
+  const unnamed = pages.flatMap((each) => each.unreadablePeople);
   const named = unnamed.filter((subject) => subject !== undefined);
   for (const subject of [...people.map((each) => each.subject), ...named]) {
     if (subjects.has(subject)) throw incomplete(place, `person ${quote(subject)} is listed twice`);

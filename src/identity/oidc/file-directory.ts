@@ -1,5 +1,6 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { SyncError } from '../../errors.js';
+import { jsonIn } from '../../model/json-in.js';
 import { incomplete } from '../read-errors.js';
 import { checkDocumentAccess } from './access-check.js';
 import {
@@ -26,7 +27,9 @@ export function createFileDirectory(options: FileDirectoryOptions): DocumentDire
 
   const readAll: DocumentDirectory['readAll'] = async (signal) => {
     const text = await readFile(path, maxBytes, signal);
-    const page = parsePage(parse(text, path), provider, path);
+    const json = jsonIn(text);
+    if (json === undefined) throw incomplete(path, 'is not valid JSON; it may be half-written');
+    const page = parsePage(json, provider, path);
     if (page.next !== undefined)
       throw incomplete(path, 'next: a file has only one page; write all clients into it and remove "next"');
     return toSnapshot([page], path, 1);
@@ -70,15 +73,6 @@ async function readFile(path: string, maxBytes: number, signal: AbortSignal): Pr
     throw toSyncError(error, path, signal);
   } finally {
     await file?.close();
-  }
-}
-
-function parse(text: string, path: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // Without the parser's message, which quotes the text.
-    throw incomplete(path, 'is not valid JSON; it may be half-written');
   }
 }
 

@@ -1,22 +1,9 @@
 import { ClientUnreadable } from '../../errors.js';
-import type { DirectorySnapshot } from '../directory.js';
 import { digestOfClient, digestsOf, isUnreadable, unreadableDigest } from './client-digest.js';
 import type { DocumentDirectory } from './document.js';
 
 /** What scopemesh last read of clients besides the polls, as digests. */
-export interface LastReads {
-  /** The same directory, which notes what it reads. */
-  readonly directory: DocumentDirectory;
-  /**
-   * The clients that this list shows otherwise than their last read alone, those first that were read longest ago, and those
-   * that it shows otherwise than a complete read since the last call. It begins to note with the first call.
-   */
-  differFrom(listed: ReadonlyMap<string, string>): {
-    readonly alone: readonly string[];
-    /** Named once: nobody reads a client alone that `select.clients` leaves out. */
-    readonly complete: readonly string[];
-  };
-}
+export type LastReads = ReturnType<typeof noteReads>;
 
 /** Of a client that does not exist. */
 const NONE = '';
@@ -26,7 +13,7 @@ const NONE = '';
  * read alone lacks. A poll that compares lists alone would then miss every later change that brings the list to what it
  * showed before.
  */
-export function noteReads(directory: DocumentDirectory): LastReads {
+export function noteReads(directory: DocumentDirectory) {
   const alone = new Map<string, string>();
   let complete: ReadonlyMap<string, string> | undefined;
   // A process that does not poll never asks.
@@ -37,30 +24,35 @@ export function noteReads(directory: DocumentDirectory): LastReads {
     alone.delete(clientId);
     alone.set(clientId, digest);
   };
-  const noteAll = (snapshot: DirectorySnapshot) => {
-    if (isAsked) complete = digestsOf(snapshot);
+
+  const noting: DocumentDirectory = {
+    ...directory,
+    async readAll(signal) {
+      const snapshot = await directory.readAll(signal);
+      if (isAsked) complete = digestsOf(snapshot);
+      return snapshot;
+    },
+    async read(by, value, signal, forOrder) {
+      try {
+        const client = await directory.read(by, value, signal, forOrder);
+        note(value, client === undefined ? NONE : digestOfClient(client));
+        return client;
+      } catch (error) {
+        if (error instanceof ClientUnreadable) note(value, unreadableDigest(error));
+        throw error;
+      }
+    },
   };
 
   return {
-    directory: {
-      ...directory,
-      async readAll(signal) {
-        const snapshot = await directory.readAll(signal);
-        noteAll(snapshot);
-        return snapshot;
-      },
-      async read(by, value, signal, forOrder) {
-        try {
-          const client = await directory.read(by, value, signal, forOrder);
-          note(value, client === undefined ? NONE : digestOfClient(client));
-          return client;
-        } catch (error) {
-          if (error instanceof ClientUnreadable) note(value, unreadableDigest(error));
-          throw error;
-        }
-      },
-    },
-    differFrom(listed) {
+    /** The same directory, which notes what it reads. */
+    directory: noting,
+    /**
+     * The clients that this list shows otherwise than their last read alone (`alone`), those first that were read longest
+     * ago, and those that it shows otherwise than a complete read since the last call (`complete`). The latter are named once:
+     * nobody reads a client alone that `select.clients` leaves out. It begins to note with the first call.
+     */
+    differFrom(listed: ReadonlyMap<string, string>) {
       isAsked = true;
       for (const [clientId, digest] of alone)
         if (isSame(digest, listed.get(clientId) ?? NONE)) alone.delete(clientId);

@@ -1,5 +1,6 @@
 import { RefusedCredentials, SyncError } from '../../errors.js';
 import type { OAuthClient } from '../../model/client.js';
+import { fieldOf } from '../../model/field-of.js';
 import type { Secret } from '../../model/secret.js';
 import type { Runtime } from '../../runtime.js';
 import { createHttpClient, type HttpAnswer, parseJson, refusalOf } from '../http-client.js';
@@ -117,8 +118,7 @@ export function createUrlDirectory(options: UrlDirectoryOptions): DocumentDirect
       const place = placeOf(target);
       const answer = await get(target, signal);
       if (answer.status === 404) {
-        const json = parseJson(answer, place);
-        if (namesClient(json, value)) return undefined;
+        if (fieldOf(parseJson(answer, place), 'clientId') === value) return undefined;
         // A gateway answers 404 in JSON too, so the complete document must confirm the absence.
         return readAmongAll(value, signal);
       }
@@ -173,10 +173,6 @@ function nextUrl(next: string, current: URL, place: string): URL {
   if (url.origin !== current.origin || url.username !== '' || url.password !== '')
     throw incomplete(place, `next: leads away from ${current.origin}, where the token must not go`);
   return url;
-}
-
-function namesClient(json: unknown, clientId: string): boolean {
-  return typeof json === 'object' && json !== null && 'clientId' in json && json.clientId === clientId;
 }
 
 /** Without the query, which may contain secrets. */

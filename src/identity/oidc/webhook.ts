@@ -5,15 +5,8 @@ import { parseWebhookSecret, signedContent, WEBHOOK_SECRET_REMEDY } from '../../
 import { unprovenEvent } from '../event-body.js';
 import { verifyHmacSha256 } from '../signature.js';
 import type { EventSource, RawRequest } from '../source.js';
-import { createWebhook } from '../webhook.js';
+import { createWebhook, type SourceOptions } from '../webhook.js';
 import { parseEvent, TOLERANCE_MS } from './event.js';
-
-export interface OidcSourceOptions {
-  readonly provider: string;
-  /** `whsec_<base64>`; several during a rotation. */
-  readonly secrets: readonly Secret[];
-  readonly clock: Clock;
-}
 
 const MAX_BYTES = 256 * 1024;
 const MAX_SIGNATURES = 16;
@@ -23,9 +16,9 @@ const MAX_SIGNATURES = 16;
  * `v1,<base64 HMAC-SHA256 of "id.timestamp.body">`. Throws RejectedEvent: 401 ERR_SIGNATURE without proof, 413 for a body
  * over 256 KiB, 400 ERR_EVENT_INVALID for an authentic but invalid event, and StaleEvent for an authentic event outside the
  * tolerance. A replay within the tolerance has the same event ID, which the intake remembers. Throws ERR_CONFIG at once for
- * a secret that cannot be valid.
+ * a secret that cannot be valid: it has the form `whsec_<base64>`.
  */
-export function createOidcSource(options: OidcSourceOptions): EventSource {
+export function createOidcSource(options: SourceOptions & { readonly clock: Clock }): EventSource {
   const { provider, clock } = options;
   const keys = () => options.secrets.map((secret) => parseSecret(secret, provider));
   if (keys().length === 0) throw badSecret(provider, 'has no secret');

@@ -2,13 +2,13 @@ import { SyncError } from '../../errors.js';
 import type { AccessCheck } from '../directory.js';
 import type { OktaApi, OktaScope } from './api.js';
 
-/** For each scope, a cheap read that needs it. */
-const READS: readonly {
+/** A scope, and a cheap read that needs it. */
+type Read = Omit<AccessCheck, 'permission' | 'isGranted'> & {
   readonly scope: OktaScope;
-  readonly neededFor: string;
   readonly segments: readonly string[];
-  readonly forGroupsOnly?: boolean;
-}[] = [
+};
+
+const READS: readonly Read[] = [
   { scope: 'okta.apps.read', neededFor: 'the apps that are OAuth clients', segments: ['api', 'v1', 'apps'] },
   {
     scope: 'okta.authorizationServers.read',
@@ -72,7 +72,7 @@ export async function checkOktaAccess(
 }
 
 /** The grants of the app that reads. An API token belongs to no app. */
-function ownGrants({ clientId }: OktaApi): typeof READS {
+function ownGrants({ clientId }: OktaApi): readonly Read[] {
   if (clientId === undefined) return [];
   const segments = ['api', 'v1', 'apps', clientId, 'grants'];
   return [{ scope: 'okta.appGrants.read', neededFor: 'the Okta API scopes of apps', segments }];

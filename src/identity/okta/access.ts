@@ -10,22 +10,17 @@ import {
   type CustomScope,
 } from './authorization-server.js';
 
-export interface ClientAccess {
-  readonly grants: readonly Grant[];
-  /** Of the shortest-lived token that the rules allow; undefined if they allow none. */
-  readonly lifetimeSeconds: number | undefined;
-}
-
 /**
- * What a client may obtain. Okta applies the first policy and rule that match a request, and no rule refuses: a client gets
- * whatever any rule allows by requesting that alone. So the rules add up. Only the lifetime depends on which rule answers:
- * the shortest counts. Throws WrongShape if a record that may concern the client cannot be parsed.
+ * What a client may obtain. Okta applies the first policy and rule that match a request, and no rule refuses: a client
+ * gets whatever any rule allows by requesting that alone. So the rules add up. Only the lifetime depends on which rule
+ * answers: the shortest counts; it is undefined if no rule allows a token. Throws WrongShape if a record that may concern
+ * the client cannot be parsed.
  *
  *   client credentials   every scope of the rule that needs no person's consent, for an app with this grant type
  *   for a person         every scope of the rule if it is for everyone; a rule for some people says nothing about
  *                        the client
  */
-export function accessOf(app: OktaApp, servers: readonly AuthorizationServer[]): ClientAccess {
+export function accessOf(app: OktaApp, servers: readonly AuthorizationServer[]) {
   const grants: Grant[] = [];
   const lifetimes: number[] = [];
   for (const { api, scopes, policies, faults } of servers) {

@@ -4,11 +4,11 @@ import { wrongShape } from '../read-errors.js';
 import { invalidRecords, parseShape, recordOf, textIn, validRecords } from '../records.js';
 import { followLink, type OktaApi } from './api.js';
 
-/** The org's register of AI agents. */
-export interface AiAgents {
-  /** Undefined if the app belongs to no agent. Throws WrongShape if the record of its agent cannot be parsed. */
-  of(app: { readonly id: string; readonly clientId: string }): AgentLink | undefined;
-}
+/**
+ * The org's register of AI agents. Undefined if the app belongs to no agent. Throws WrongShape if the record of its agent
+ * cannot be parsed.
+ */
+export type AiAgents = (app: { readonly id: string; readonly clientId: string }) => AgentLink | undefined;
 
 export interface AgentLink {
   /** True if the client is the agent. False if it is only the app at which people sign in to the agent. */
@@ -55,14 +55,12 @@ export async function readAiAgents(api: OktaApi, signal: AbortSignal): Promise<A
     agents.set(id, isActive);
     if (typeof appId === 'string') linked.set(appId, isActive || linked.get(appId) === true);
   }
-  return {
-    of({ id, clientId }) {
-      const fault = faults.get(clientId) ?? faults.get(id);
-      if (fault !== undefined) throw wrongShape(place, fault);
-      const own = agents.get(clientId);
-      if (own !== undefined) return { isItself: true, isActive: own };
-      const isActive = linked.get(id);
-      return isActive === undefined ? undefined : { isItself: false, isActive };
-    },
+  return ({ id, clientId }) => {
+    const fault = faults.get(clientId) ?? faults.get(id);
+    if (fault !== undefined) throw wrongShape(place, fault);
+    const own = agents.get(clientId);
+    if (own !== undefined) return { isItself: true, isActive: own };
+    const isActive = linked.get(id);
+    return isActive === undefined ? undefined : { isItself: false, isActive };
   };
 }

@@ -1,17 +1,15 @@
-import type { SyncError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
 import {
   type ApiOptions,
   type Authorize,
   createApiClient,
   isApiNotFound,
-  type ProviderApi,
   type Query,
 } from '../api-client.js';
 import { type HttpAnswer, parseJson } from '../http-client.js';
 import { incomplete } from '../read-errors.js';
 import { authenticateByKey, type OktaPrivateKey } from './client-authentication.js';
-import { type OktaOrg, parseOrg } from './org.js';
+import { parseOrg } from './org.js';
 
 /** The scopes of Okta's own API (developer.okta.com/docs/api/oauth2). */
 export type OktaScope =
@@ -37,23 +35,7 @@ export interface OktaApiOptions extends ApiOptions {
 }
 
 /** The Okta API of one org, read only. `place` names a request in errors. */
-export interface OktaApi extends ProviderApi {
-  readonly org: OktaOrg;
-  /** The client ID of the service app; undefined with an API token. */
-  readonly clientId: string | undefined;
-  /** Encodes the segments. */
-  address(segments: readonly string[], query?: Query): URL;
-  /** The JSON of a 200 and its `next` link, or an error with the codes of Directory. */
-  get(address: URL, scope: OktaScope, place: string, signal: AbortSignal): Promise<OktaAnswer>;
-  /** As `get`, but undefined if Okta itself says that the object does not exist. */
-  find(address: URL, scope: OktaScope, place: string, signal: AbortSignal): Promise<OktaAnswer | undefined>;
-  /** Resolves with the answer, whatever its status. */
-  send(address: URL, scope: OktaScope, place: string, signal: AbortSignal): Promise<HttpAnswer>;
-  /** The error for an unexpected answer. */
-  refusal(answer: HttpAnswer, place: string): SyncError;
-  /** The answer's JSON and its `next` link. The link must lead to the same path; otherwise it is refused. */
-  parse(answer: HttpAnswer, address: URL, place: string): OktaAnswer;
-}
+export type OktaApi = ReturnType<typeof createOktaApi>;
 
 export interface OktaAnswer {
   readonly value: unknown;
@@ -71,7 +53,7 @@ const RATE_LIMIT_RESET = { header: 'x-rate-limit-reset', minMs: 1000 };
 /** "Not found" (developer.okta.com/docs/reference/error-codes). */
 const NOT_FOUND = 'E0000007';
 
-export function createOktaApi(options: OktaApiOptions): OktaApi {
+export function createOktaApi(options: OktaApiOptions) {
   const { credentials } = options;
   const org = parseOrg(options.issuer, options.org, options.insecure);
   const client = createApiClient(options, RATE_LIMIT_RESET);
@@ -85,8 +67,7 @@ export function createOktaApi(options: OktaApiOptions): OktaApi {
       const known =
         byScope.get(scope) ??
         client.byTokens({
-          issuer: org.address,
-          plain: org.plain,
+          issuer: org,
           clientId: credentials.clientId,
           authentication,
           parameters: { scope },
@@ -98,37 +79,49 @@ export function createOktaApi(options: OktaApiOptions): OktaApi {
   };
   const authorize = authorization();
 
-  const send: OktaApi['send'] = (address, scope, place, signal) =>
+  const send = (address: URL, scope: OktaScope, place: string, signal: AbortSignal): Promise<HttpAnswer> =>
     client.send(address, place, {}, authorize(scope), signal);
-  const parse: OktaApi['parse'] = (answer, address, place) => ({
+  const parse = (answer: HttpAnswer, address: URL, place: string): OktaAnswer => ({
     value: parseJson(answer, place),
     next: nextLink(answer.headers.link, address, place),
   });
-  const find: OktaApi['find'] = async (address, scope, place, signal) => {
-    const answer = await send(address, scope, place, signal);
-    if (answer.status === 200) return parse(answer, address, place);
-    if (isApiNotFound(answer, 'errorCode', NOT_FOUND, place)) return undefined;
-    throw client.refusal(answer, place);
-  };
 
   return {
     ...client.api,
+    /** Its address. */
     org,
+    /** The client ID of the service app; undefined with an API token. */
     clientId: 'apiToken' in credentials ? undefined : credentials.clientId,
-    address(segments, query = {}) {
-      const url = new URL(`/${segments.map(encodeURIComponent).join('/')}`, org.address);
+    /** Encodes the segments. */
+    address(segments: readonly string[], query: Query = {}): URL {
+      const url = new URL(`/${segments.map(encodeURIComponent).join('/')}`, org);
       for (const [name, value] of Object.entries(query)) url.searchParams.set(name, String(value));
       return url;
     },
+    /** Resolves with the answer, whatever its status. */
     send,
+    /** The error for an unexpected answer. */
     refusal: client.refusal,
+    /** The answer's JSON and its `next` link. The link must lead to the same path; otherwise it is refused. */
     parse,
-    async get(address, scope, place, signal) {
+    /** The JSON of a 200 and its `next` link, or an error with the codes of Directory. */
+    async get(address: URL, scope: OktaScope, place: string, signal: AbortSignal): Promise<OktaAnswer> {
       const answer = await send(address, scope, place, signal);
       if (answer.status !== 200) throw client.refusal(answer, place);
       return parse(answer, address, place);
     },
-    find,
+    /** As `get`, but undefined if Okta itself says that the object does not exist. */
+    async find(
+      address: URL,
+      scope: OktaScope,
+      place: string,
+      signal: AbortSignal,
+    ): Promise<OktaAnswer | undefined> {
+      const answer = await send(address, scope, place, signal);
+      if (answer.status === 200) return parse(answer, address, place);
+      if (isApiNotFound(answer, 'errorCode', NOT_FOUND, place)) return undefined;
+      throw client.refusal(answer, place);
+    },
   };
 }
 

@@ -6,17 +6,7 @@ import { parseShape } from '../records.js';
 import type { AgentLink } from './ai-agents.js';
 
 /** An app integration. Only OpenID Connect apps are OAuth clients. */
-export interface OktaApp {
-  readonly id: string;
-  /** Absent if the app is not an OAuth client. */
-  readonly clientId?: string;
-  readonly label: string;
-  readonly enabled: boolean;
-  /** `service`, `web`, `native`, `browser`. */
-  readonly applicationType?: string;
-  readonly grantTypes: readonly string[];
-  readonly profile: Readonly<Record<string, string>>;
-}
+export type OktaApp = ReturnType<typeof toApp>;
 
 /**
  * The fields of an application object that are read (developer.okta.com/docs/api/openapi/okta-management, Applications).
@@ -47,21 +37,22 @@ const SETTINGS = z.looseObject({
  * Throws WrongShape for an app that an administrator created for OpenID Connect and that lacks a required field. Okta's own
  * apps and catalog apps may show less: without a client ID they are no clients, without settings they have no grant types.
  */
-export function toApp(value: z.output<typeof APP>, place: string): OktaApp {
-  const { id, label, status } = value;
-  const app = { id, label, enabled: status === 'ACTIVE', profile: attributesIn(value.profile ?? {}) };
-  if (value.signOnMode !== 'OPENID_CONNECT') return { ...app, grantTypes: [] };
+export function toApp(value: z.output<typeof APP>, place: string) {
   const parse = <T>(shape: z.ZodType<T>): T | undefined =>
     value.name === 'oidc_client' ? parseShape(shape, value, place) : safeParse(shape, value).data;
-  const clientId = parse(CREDENTIALS)?.credentials.oauthClient.client_id;
-  if (clientId === undefined) return { ...app, grantTypes: [] };
-  const settings = parse(SETTINGS)?.settings.oauthClient;
-  const type = settings?.application_type;
+  const isOpenId = value.signOnMode === 'OPENID_CONNECT';
+  const clientId = isOpenId ? parse(CREDENTIALS)?.credentials.oauthClient.client_id : undefined;
+  const settings = clientId === undefined ? undefined : parse(SETTINGS)?.settings.oauthClient;
   return {
-    ...app,
+    id: value.id,
+    /** Undefined if the app is not an OAuth client. */
     clientId,
+    label: value.label,
+    enabled: value.status === 'ACTIVE',
+    /** `service`, `web`, `native`, `browser`. */
+    applicationType: settings?.application_type ?? undefined,
     grantTypes: settings?.grant_types ?? [],
-    ...(typeof type === 'string' ? { applicationType: type } : {}),
+    profile: attributesIn(value.profile ?? {}),
   };
 }
 

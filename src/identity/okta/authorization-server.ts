@@ -14,7 +14,11 @@ export interface AuthorizationServer {
   /** Its custom scopes; empty while the server is inactive. OpenID Connect scopes describe persons and open nothing. */
   readonly scopes: readonly CustomScope[];
   /** Active policies with their active rules. */
-  readonly policies: readonly AccessPolicy[];
+  readonly policies: readonly {
+    /** Client IDs, or `ALL_CLIENTS`. */
+    readonly clients: readonly string[];
+    readonly rules: readonly AccessRule[];
+  }[];
   readonly faults: readonly AccessFault[];
 }
 
@@ -33,20 +37,8 @@ export interface CustomScope {
   readonly isForServices: boolean;
 }
 
-export interface AccessPolicy {
-  /** Client IDs, or `ALL_CLIENTS`. */
-  readonly clients: readonly string[];
-  readonly rules: readonly AccessRule[];
-}
-
-export interface AccessRule {
-  readonly grantTypes: readonly string[];
-  /** Names, or `*`. */
-  readonly scopes: readonly string[];
-  /** Whether the rule is for everyone who may use the client, and not only for some people. */
-  readonly isForEveryone: boolean;
-  readonly lifetimeSeconds: number;
-}
+/** What one rule of a policy allows. */
+export type AccessRule = ReturnType<typeof toRule>;
 
 export const ALL_CLIENTS = 'ALL_CLIENTS';
 
@@ -85,23 +77,18 @@ const RULE = z.looseObject({
   actions: z.looseObject({ token: z.looseObject({ accessTokenLifetimeMinutes: z.number().positive() }) }),
 });
 
-/** `unknown` has the entries of `apis` that match no server: it was deleted, or never existed. */
-export interface ServersRead {
-  readonly servers: readonly AuthorizationServer[];
-  readonly unknown: readonly string[];
-}
-
 /**
  * The servers that the configuration names by ID, issuer or audience, with everything that decides what a client may obtain
  * from them (developer.okta.com/docs/api/openapi/okta-management, Authorization Servers). Throws IncompleteRead if a name
- * matches several servers, and if the list is empty.
+ * matches several servers, and if the list is empty. `unknown` has the entries of `apis` that match no server: it was
+ * deleted, or never existed.
  */
 export async function readAuthorizationServers(
   api: OktaApi,
   apis: readonly string[],
   { names, known }: { readonly names: OktaNames; readonly known: KnownEntries },
   signal: AbortSignal,
-): Promise<ServersRead> {
+): Promise<{ readonly servers: readonly AuthorizationServer[]; readonly unknown: readonly string[] }> {
   if (apis.length === 0) return { servers: [], unknown: [] };
   const place = `provider ${api.provider}, authorization servers`;
   const scope = 'okta.authorizationServers.read';
@@ -125,16 +112,12 @@ export async function readAuthorizationServers(
       throw incomplete(place, 'an entry of apis matches several; write the issuer of one', false);
     // The invalid record may be this server's.
     if (server === undefined && invalid !== undefined) throw wrongShape(place, invalid.fault);
-    await requireKnownServer(name, server?.id);
+    const ids = server === undefined ? [] : [server.id];
+    await known.require(`server ${name}`, ids, (id) => isThere([...segments, id], place), place);
     if (server === undefined) unknown.push(name);
     else servers.push(await readServer(name, server));
   }
   return { servers, unknown };
-
-  async function requireKnownServer(name: string, id: string | undefined): Promise<void> {
-    const ids = id === undefined ? [] : [id];
-    await known.require(`server ${name}`, ids, (former) => isThere([...segments, former], place), place);
-  }
 
   /** Okta can answer each of these lists with less than there is, and each of them decides for all clients. */
   async function readPart<T>(
@@ -159,7 +142,7 @@ export async function readAuthorizationServers(
     for (const { fault, raw } of invalidRecords(scopeRecords))
       faults.push({ clients: [ALL_CLIENTS], scope: { name: textIn(raw, 'name') }, why: `a scope: ${fault}` });
     for (const { id, name: text } of scopes) names.scopes.set(id, { api: name, name: text });
-    const policies: AccessPolicy[] = [];
+    const policies: AuthorizationServer['policies'][number][] = [];
     const policyRecords = await readPart('policies', [...within, 'policies'], POLICY);
     for (const { fault } of invalidRecords(policyRecords))
       faults.push({ clients: [ALL_CLIENTS], why: `an access policy: ${fault}` });
@@ -190,12 +173,14 @@ function needsNoPerson(consent: string | null | undefined): boolean {
   return ['IMPLICIT', 'FLEXIBLE'].includes(consent ?? 'IMPLICIT');
 }
 
-function toRule({ conditions, actions }: z.output<typeof RULE>): AccessRule {
+function toRule({ conditions, actions }: z.output<typeof RULE>) {
   const people = conditions?.people;
   const isNarrowed = [people?.users, people?.groups].some((each) => (each?.exclude ?? []).length > 0);
   return {
     grantTypes: conditions?.grantTypes?.include ?? [],
+    /** Names, or `*`. */
     scopes: conditions?.scopes?.include ?? [],
+    /** Whether the rule is for everyone who may use the client, and not only for some people. */
     isForEveryone: !isNarrowed && (people?.groups?.include ?? []).includes('EVERYONE'),
     lifetimeSeconds: Math.floor(actions.token.accessTokenLifetimeMinutes * 60),
   };

@@ -2,7 +2,6 @@ import { createPrivateKey, type KeyObject, webcrypto } from 'node:crypto';
 import { type ClientAuth, modifyAssertion, PrivateKeyJwt } from 'openid-client';
 import { configError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
-import type { OktaOrg } from './org.js';
 
 export interface OktaPrivateKey {
   /** PKCS #8 in PEM, or a JWK in JSON. */
@@ -15,9 +14,9 @@ export interface OktaPrivateKey {
  * `private_key_jwt` with the token endpoint as audience, as Okta requires
  * (developer.okta.com/docs/guides/implement-oauth-for-okta-serviceapp). Throws ERR_CONFIG for an invalid key.
  */
-export function authenticateByKey(options: OktaPrivateKey, org: OktaOrg): ClientAuth {
+export function authenticateByKey(options: OktaPrivateKey, org: URL): ClientAuth {
   const { key, kid, algorithm } = parseKey(options);
-  const audience = new URL('/oauth2/v1/token', org.address).href;
+  const audience = new URL('/oauth2/v1/token', org).href;
   const prepare = async (): Promise<ClientAuth> => {
     const der = key.export({ type: 'pkcs8', format: 'der' });
     const signing = await webcrypto.subtle.importKey('pkcs8', der, algorithm, false, ['sign']);
@@ -36,13 +35,7 @@ export function authenticateByKey(options: OktaPrivateKey, org: OktaOrg): Client
   };
 }
 
-interface ParsedKey {
-  readonly key: KeyObject;
-  readonly kid: string | undefined;
-  readonly algorithm: webcrypto.RsaHashedImportParams | webcrypto.EcKeyImportParams;
-}
-
-function parseKey({ privateKey, keyId }: OktaPrivateKey): ParsedKey {
+function parseKey({ privateKey, keyId }: OktaPrivateKey) {
   const text = privateKey.reveal().trim();
   try {
     if (!text.startsWith('{')) {
@@ -65,7 +58,7 @@ const CURVES: ReadonlyMap<string | undefined, string> = new Map([
   ['secp521r1', 'P-521'],
 ]);
 
-function algorithmOf(key: KeyObject): ParsedKey['algorithm'] {
+function algorithmOf(key: KeyObject): webcrypto.RsaHashedImportParams | webcrypto.EcKeyImportParams {
   if (key.asymmetricKeyType === 'rsa') return { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' };
   const namedCurve = CURVES.get(key.asymmetricKeyDetails?.namedCurve);
   if (namedCurve === undefined) throw new Error('Okta does not accept this kind of key');

@@ -7,7 +7,15 @@ import type { Directory, DirectorySnapshot, UnreadableClient } from '../director
 import { KnownEntries } from '../known-entries.js';
 import { incomplete, WrongShape } from '../read-errors.js';
 import { readListedClients } from '../read-listed-clients.js';
-import { type ListRecord, parseShape, readForClient, recordOf, textIn, toUnreadable } from '../records.js';
+import {
+  contentOf,
+  type ListRecord,
+  parseShape,
+  readForClient,
+  recordOf,
+  textIn,
+  toUnreadable,
+} from '../records.js';
 import { accessOf } from './access.js';
 import { checkOktaAccess } from './access-check.js';
 import { type AiAgents, readAiAgents } from './ai-agents.js';
@@ -64,7 +72,7 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
   const { api, names, logger } = options;
   const { provider } = api;
   const place = `provider ${provider}, apps`;
-  const orgApi = options.apis.find((each) => isOrg(each, api.org.address));
+  const orgApi = options.apis.find((each) => isOrg(each, api.org));
   const serverApis = options.apis.filter((each) => each !== orgApi);
   const closing = new AbortController();
   const warned = new Set<string>();
@@ -94,7 +102,7 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
 
   /** The app of a record, or why it cannot be parsed. Undefined if it is certainly no client. */
   const appIn = (record: ListRecord<z.output<typeof APP>>): OktaApp | UnreadableClient | undefined => {
-    const raw = record.fault === undefined ? record.value : record.raw;
+    const raw = contentOf(record);
     const mode = textIn(raw, 'signOnMode');
     if (record.fault !== undefined && mode !== undefined && mode !== 'OPENID_CONNECT') return undefined;
     const clientId = textIn(raw, 'credentials', 'oauthClient', 'client_id') ?? names.clientIds.get(record.id);
@@ -214,7 +222,7 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
     const known = lifetimes.filter((each) => each !== undefined);
     const lifetimeSeconds = known.length === 0 ? undefined : Math.min(...known);
     const obtained = { grants: [...access.grants, ...orgGrants], lifetimeSeconds };
-    return toOAuthClient(provider, app, obtained, agents?.of(app));
+    return toOAuthClient(provider, app, obtained, agents?.(app));
   };
 
   const readApp = async (
@@ -257,7 +265,10 @@ export function createOktaDirectory(options: OktaDirectoryOptions): Directory {
     },
     async read(by, value, signal) {
       signal.throwIfAborted();
-      if (by === 'serviceAccount') throw noServiceAccounts(provider);
+      if (by === 'serviceAccount')
+        throw new SyncError('ERR_INTERNAL', `provider ${provider}: Okta has no service accounts`, {
+          retriable: false,
+        });
       const app = by === 'clientId' ? await byClientId(value, signal) : await byAppId(value, signal);
       return readApp(app, signal);
     },
@@ -300,9 +311,4 @@ function isClient(app: OktaApp): app is Client {
 
 function isOrg(name: string, org: URL): boolean {
   return URL.canParse(name) && new URL(name).href === org.href;
-}
-
-function noServiceAccounts(provider: string): SyncError {
-  const message = `provider ${provider}: Okta has no service accounts`;
-  return new SyncError('ERR_INTERNAL', message, { retriable: false });
 }

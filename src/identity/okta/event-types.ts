@@ -15,25 +15,19 @@ export type TypeEffect =
       readonly changesMembers: boolean;
     };
 
-interface Entry {
-  readonly effect: TypeEffect;
-  /** Whether event hooks are subscribed to it. Okta's catalog tags the possible types `event-hook-eligible`. */
-  readonly hook: boolean;
-}
+/** What an event about this takes. */
+export type Taken<About> = Extract<TypeEffect, { readonly about: About }>['takes'];
 
-const app = (takes: Extract<TypeEffect, { about: 'app' }>['takes'], hook: boolean): Entry => ({
-  effect: { about: 'app', takes },
-  hook,
-});
-const access = (takes: Extract<TypeEffect, { about: 'access' }>['takes'], hook: boolean): Entry => ({
-  effect: { about: 'access', takes },
-  hook,
-});
+/** `hook`: whether event hooks are subscribed to it. Okta's catalog tags the possible types `event-hook-eligible`. */
+type Entry = TypeEffect & { readonly hook: boolean };
+
+const app = (takes: Taken<'app'>, hook: boolean): Entry => ({ about: 'app', takes, hook });
+const access = (takes: Taken<'access'>, hook: boolean): Entry => ({ about: 'access', takes, hook });
 const people = (
-  takes: Extract<TypeEffect, { about: 'people' }>['takes'],
+  takes: Taken<'people'>,
   hook: boolean,
   rest: { readonly whose?: 'actor'; readonly changesMembers?: false } = {},
-): Entry => ({ effect: { about: 'people', takes, whose: 'target', changesMembers: true, ...rest }, hook });
+): Entry => ({ about: 'people', takes, hook, whose: 'target', changesMembers: true, ...rest });
 
 const TYPES: ReadonlyMap<string, Entry> = new Map<string, Entry>([
   ['application.lifecycle.create', app('nothing', true)],
@@ -103,7 +97,7 @@ const TYPES: ReadonlyMap<string, Entry> = new Map<string, Entry>([
 ]);
 
 export function typeEffectOf(type: string): TypeEffect | undefined {
-  return TYPES.get(type)?.effect;
+  return TYPES.get(type);
 }
 
 /** The types that the log is read for. */

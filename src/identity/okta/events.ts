@@ -18,7 +18,7 @@ import {
 import type { EventOrigin, IdentityEvent } from '../source.js';
 import { MAX_REPLAY_AGE_MS } from '../webhook.js';
 import { ALL_CLIENTS } from './authorization-server.js';
-import { HOOK_TYPES, type TypeEffect, typeEffectOf } from './event-types.js';
+import { HOOK_TYPES, type Taken, type TypeEffect, typeEffectOf } from './event-types.js';
 import type { LogEvent, LogParty } from './log-event.js';
 import type { OktaNames } from './names.js';
 
@@ -110,9 +110,12 @@ function effectOf(event: LogEvent, cause: Cause, context: EventContext): Effect 
   }
 }
 
-type Taken = Extract<TypeEffect, { about: 'app' }>['takes'];
-
-function appEffect(event: LogEvent, takes: Taken, cause: Cause, { provider, names }: EventContext): Effect {
+function appEffect(
+  event: LogEvent,
+  takes: Taken<'app'>,
+  cause: Cause,
+  { provider, names }: EventContext,
+): Effect {
   const app = appIn(event);
   // The event does not name the client, so only a complete comparison finds it.
   if (app === undefined) return onlyTriggers(fullRead(provider, cause, { urgent: takes !== 'nothing' }));
@@ -154,7 +157,7 @@ function appIn({ targets }: LogEvent): LogParty | undefined {
  */
 function accessEvidence(
   { targets }: LogEvent,
-  takes: Extract<TypeEffect, { about: 'access' }>['takes'],
+  takes: Taken<'access'>,
   provider: string,
   names: OktaNames,
 ): readonly Evidence[] {

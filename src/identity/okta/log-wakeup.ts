@@ -2,11 +2,7 @@ import type { Clock } from '../../clock.js';
 import { withLinkedSignal } from '../../linked-signal.js';
 
 /** Connects the event source, which receives hints, with the poll, which reads what the log proves. */
-export interface LogWakeup {
-  wake(): void;
-  /** Resolves when the log should be read; rejects with the signal's reason. */
-  wait(signal: AbortSignal): Promise<void>;
-}
+export type LogWakeup = ReturnType<typeof createLogWakeup>;
 
 /** The log is read twice, because it may be a little behind its own hooks. */
 const SECOND_READ_MS = 3_000;
@@ -15,17 +11,18 @@ const MIN_INTERVAL_MS = 1_000;
 /** The longest timer. */
 const MAX_TIMER_MS = 2_147_483_647;
 
-export function createLogWakeup(clock: Clock): LogWakeup {
+export function createLogWakeup(clock: Clock) {
   let due: readonly number[] = [];
   let lastAt = Number.NEGATIVE_INFINITY;
   let reschedule = () => {};
   return {
-    wake() {
+    wake(): void {
       const now = clock.now();
       due = [Math.max(now, lastAt + MIN_INTERVAL_MS), now + SECOND_READ_MS];
       reschedule();
     },
-    async wait(signal) {
+    /** Resolves when the log should be read; rejects with the signal's reason. */
+    async wait(signal: AbortSignal): Promise<void> {
       for (;;) {
         signal.throwIfAborted();
         const [next] = due;

@@ -5,17 +5,13 @@ import type { RejectedEvent } from '../../errors.js';
 import { incomplete } from '../read-errors.js';
 import { parseShape, parseStored } from '../records.js';
 import type { EventPoll, IdentityEvent, PollResult } from '../source.js';
-import type { OktaApi } from './api.js';
+import type { OktaDirectoryOptions } from './directory.js';
 import { LOGGED_TYPES } from './event-types.js';
 import { toIdentityEvents } from './events.js';
-import { invalidEntry, parseLogEvent } from './log-event.js';
+import { parseLogEvents } from './log-event.js';
 import type { LogWakeup } from './log-wakeup.js';
-import type { OktaNames } from './names.js';
 
-export interface OktaPollOptions {
-  /** Shared with the directory, which closes it. */
-  readonly api: OktaApi;
-  readonly names: OktaNames;
+export interface OktaPollOptions extends Pick<OktaDirectoryOptions, 'api' | 'names'> {
   readonly wakeup?: LogWakeup;
   /** Events per page; 1000, the maximum, by default. */
   readonly pageSize?: number;
@@ -80,11 +76,9 @@ export function createOktaPoll(options: OktaPollOptions): EventPoll {
       if (answer.status !== 200) throw api.refusal(answer, place);
       const { value, next } = api.parse(answer, address, place);
       const found = parseShape(z.array(z.looseObject({})), value, place);
-      for (const each of found) {
-        const event = parseLogEvent(each);
-        if (event === undefined) rejected.push(invalidEntry(each, place));
-        else events.push(...toIdentityEvents(event, context));
-      }
+      const parsed = parseLogEvents(found, place);
+      rejected.push(...parsed.rejected);
+      events.push(...parsed.events.flatMap((event) => toIdentityEvents(event, context)));
       if (next === undefined || next.searchParams.has('until'))
         throw incomplete(place, 'the answer has no link from which to continue');
       if (found.length > 0 && next.href === address.href)

@@ -1,20 +1,14 @@
 import { z } from 'zod';
-import type { RejectedEvent } from '../../errors.js';
-import type { Secret } from '../../model/secret.js';
 import { safeParse } from '../../safe-parse.js';
-import { invalidEvent, parseEventBody, unprovenEvent } from '../event-body.js';
-import { verifyStaticSecret } from '../signature.js';
+import { invalidEvent, parseEventBody } from '../event-body.js';
 import type { EventSource, RawRequest, Reception } from '../source.js';
-import { createWebhook } from '../webhook.js';
+import { createWebhook, type SourceOptions, verifyAuthorization } from '../webhook.js';
 import { isOrder, toIdentityEvents } from './events.js';
-import { invalidEntry, type LogEvent, parseLogEvent } from './log-event.js';
+import { parseLogEvents } from './log-event.js';
 import type { LogWakeup } from './log-wakeup.js';
 import type { OktaNames } from './names.js';
 
-export interface OktaSourceOptions {
-  readonly provider: string;
-  /** The complete `Authorization` header of the hook; several during a rotation. */
-  readonly secrets: readonly Secret[];
+export interface OktaSourceOptions extends SourceOptions {
   readonly names: OktaNames;
   /** Wakes the poll for what only the log proves. */
   readonly wakeup?: LogWakeup;
@@ -39,13 +33,15 @@ export function createOktaSource(options: OktaSourceOptions): EventSource {
     provider,
     answersGet: true,
     handshake: (request) => (request.method === 'GET' ? answerChallenge(request) : undefined),
-    verify({ headers }) {
-      if (!verifyStaticSecret(secrets, headers.authorization))
-        throw unprovenEvent('the Authorization header matches none of the secrets');
-    },
+    verify: (request) => verifyAuthorization(secrets, request),
     receive({ body, receivedAt }) {
       const context = { provider, kind: 'webhook', receivedAt, names } as const;
-      const { events, rejected } = parse(body, `provider ${provider}, event hook`);
+      const envelope = safeParse(ENVELOPE, parseEventBody(body));
+      if (!envelope.success) throw invalidEvent('the request body is not an event hook of Okta');
+      const { events, rejected } = parseLogEvents(
+        envelope.data.data.events,
+        `provider ${provider}, event hook`,
+      );
       if (rejected.length > 0 || events.some((event) => isOrder(event, context))) wakeup?.wake();
       return { events: events.flatMap((event) => toIdentityEvents(event, context)), rejected };
     },
@@ -59,17 +55,4 @@ function answerChallenge(request: RawRequest): Reception {
     throw invalidEvent(`the GET request has no valid ${CHALLENGE} header`);
   const body = JSON.stringify({ verification: challenge });
   return { kind: 'reply', status: 200, contentType: 'application/json', body };
-}
-
-function parse(body: Uint8Array, place: string) {
-  const envelope = safeParse(ENVELOPE, parseEventBody(body));
-  if (!envelope.success) throw invalidEvent('the request body is not an event hook of Okta');
-  const events: LogEvent[] = [];
-  const rejected: RejectedEvent[] = [];
-  for (const each of envelope.data.data.events) {
-    const event = parseLogEvent(each);
-    if (event === undefined) rejected.push(invalidEntry(each, place));
-    else events.push(event);
-  }
-  return { events, rejected };
 }

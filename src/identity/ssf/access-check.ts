@@ -1,6 +1,6 @@
 import { SyncError } from '../../errors.js';
 import type { AccessCheck } from '../directory.js';
-import type { SsfCredentials } from './credentials.js';
+import type { SsfCredentials } from './options.js';
 import type { StreamApi } from './stream-api.js';
 
 /** The scopes of SSF 1.0, if no other scope is configured. That streams can be changed is not tested. */

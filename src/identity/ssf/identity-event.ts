@@ -2,7 +2,6 @@ import type { Cause } from '../../model/cause.js';
 import { clientKey } from '../../model/key.js';
 import type { RevocationOrder } from '../../model/order.js';
 import type { Trigger } from '../../model/trigger.js';
-import type { Runtime } from '../../runtime.js';
 import {
   clientEvidence,
   clientOrder,
@@ -16,15 +15,13 @@ import {
 } from '../effects.js';
 import type { EventOrigin, IdentityEvent } from '../source.js';
 import { isStreamUpdated, isVerification, type Meaning, meaningOf } from './meaning.js';
+import type { SsfOptions } from './options.js';
 import { InvalidSet } from './refusal.js';
 import type { SecurityEventSet } from './set.js';
 import { type VerificationStates, verificationEventId } from './states.js';
 import { type EventSubject, parseSubject } from './subject.js';
 
-export interface SetContext extends Pick<Runtime, 'logger' | 'metrics'> {
-  readonly provider: string;
-  /** The issuer of the provider's tokens. Only its subjects are known here. */
-  readonly issuer: string;
+export interface SetContext extends Pick<SsfOptions, 'provider' | 'issuer' | 'logger' | 'metrics'> {
   /** Absent if the stream is configured manually, because then nothing is verified. */
   readonly states?: VerificationStates;
 }

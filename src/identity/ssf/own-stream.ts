@@ -1,29 +1,19 @@
 import { configError } from '../../errors.js';
 import { definedFields } from '../../model/defined-fields.js';
-import type { Logger } from '../../observe.js';
 import { EVENTS_REQUESTED } from './meaning.js';
+import type { SsfOptions } from './options.js';
 import { POLL, PUSH, type Stream, type StreamApi, type StreamRequest } from './stream-api.js';
 import type { Transmitter } from './transmitter.js';
 
 /** The stream of this receiver. It is found or created once, and then known. */
-export interface OwnStream {
-  /** Throws as StreamApi does, and ERR_CONFIG if its audience is not ours. */
-  find(signal: AbortSignal): Promise<Stream>;
-  /** The stream is gone or changed: the next `find` asks the transmitter again. */
-  forget(): void;
-}
+export type OwnStream = ReturnType<typeof createOwnStream>;
 
-export interface OwnStreamOptions {
-  readonly provider: string;
-  readonly delivery: 'push' | 'poll';
-  /** The address where the transmitter reaches us; for `push`. */
-  readonly endpoint?: string;
+export interface OwnStreamOptions
+  extends Pick<SsfOptions, 'provider' | 'delivery' | 'endpoint' | 'audiences' | 'logger'> {
   /** The complete header that each push carries. */
   readonly authorizationHeader: () => string | undefined;
-  readonly audiences: readonly string[];
   readonly api: StreamApi;
   readonly metadata: Transmitter;
-  readonly logger: Logger;
 }
 
 /** The names of each method. The second ones are older than RFC 8935 and 8936; Okta and Google still know them. */
@@ -32,18 +22,20 @@ const METHODS = {
   poll: [POLL, 'https://schemas.openid.net/secevent/risc/delivery-method/poll'],
 } as const;
 
-export function createOwnStream(options: OwnStreamOptions): OwnStream {
+export function createOwnStream(options: OwnStreamOptions) {
   const { provider, logger } = options;
   let known: Promise<Stream> | undefined;
   return {
-    find(signal) {
+    /** Throws as StreamApi does, and ERR_CONFIG if its audience is not ours. */
+    find(signal: AbortSignal): Promise<Stream> {
       known ??= findOrCreate(options, signal).catch((error: unknown) => {
         known = undefined;
         throw error;
       });
       return known;
     },
-    forget() {
+    /** The stream is gone or changed: the next `find` asks the transmitter again. */
+    forget(): void {
       known = undefined;
       logger.info({ provider }, 'scopemesh looks for the stream of shared signals again');
     },

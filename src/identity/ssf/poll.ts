@@ -1,22 +1,21 @@
 import { z } from 'zod';
-import { type Clock, isoInstant } from '../../clock.js';
+import { isoInstant } from '../../clock.js';
 import { configError } from '../../errors.js';
 import { parseJson, refusalOf } from '../http-client.js';
 import { parseShape, parseStored } from '../records.js';
 import type { EventPoll, IdentityEvent } from '../source.js';
 import { type SetContext, toIdentityEvent } from './identity-event.js';
+import type { SsfOptions } from './options.js';
 import type { OwnStream } from './own-stream.js';
 import { InvalidSet, RefusedSet, UnprovenSet } from './refusal.js';
 import type { SetVerifier } from './set.js';
 import { isGone, type StreamApi } from './stream-api.js';
 import { secureUrl } from './transmitter.js';
 
-export interface SsfPollOptions extends SetContext {
+export interface SsfPollOptions extends SetContext, Pick<SsfOptions, 'insecure' | 'clock'> {
   readonly stream: OwnStream;
   readonly api: StreamApi;
   readonly verify: SetVerifier;
-  readonly insecure: boolean;
-  readonly clock: Clock;
 }
 
 const MAX_SETS = 100;

@@ -1,17 +1,13 @@
-import type { Secret } from '../../model/secret.js';
 import { verifyStaticSecret } from '../signature.js';
 import type { EventSource, RawRequest } from '../source.js';
 import { isSet, SET_TYPE } from '../with-signals.js';
 import { type SetContext, toIdentityEvent } from './identity-event.js';
+import type { SsfOptions } from './options.js';
 import { InvalidSet, UnprovenSet } from './refusal.js';
 import { MAX_SET_BYTES, type SetVerifier } from './set.js';
 
-export interface PushSourceOptions extends SetContext {
+export interface PushSourceOptions extends SetContext, Pick<SsfOptions, 'pushTokens' | 'delivery'> {
   readonly verify: SetVerifier;
-  /** What follows `Bearer ` in the transmitter's requests; several during a rotation. Empty: it sends none. */
-  readonly pushTokens: readonly Secret[];
-  /** How events are delivered. With `poll`, pushes are refused. */
-  readonly delivery: 'push' | 'poll';
   readonly signal: AbortSignal;
 }
 

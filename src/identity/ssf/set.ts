@@ -1,33 +1,18 @@
 import { type CryptoKey, compactVerify, decodeProtectedHeader } from 'jose';
 import { z } from 'zod';
-import type { Clock } from '../../clock.js';
 import { definedFields } from '../../model/defined-fields.js';
 import { fieldOf } from '../../model/field-of.js';
-import { jsonIn } from '../../model/json-in.js';
+import { jsonIn, jsonInBytes } from '../../model/json-in.js';
 import { safeParse } from '../../safe-parse.js';
+import type { SsfOptions } from './options.js';
 import { InvalidSet, UnprovenSet } from './refusal.js';
 import type { SigningKeys } from './signing-keys.js';
 
 /** A security event token (RFC 8417) that the transmitter signed for us. Its values are typed, but still untrusted. */
-export interface SecurityEventSet {
-  readonly jti: string;
-  /** Seconds since the epoch, as all times in a token. */
-  readonly issuedAt: number;
-  /** When the event happened, by the token's `toe`. */
-  readonly happenedAt?: number;
-  /** `sub_id` of the final form. Undefined in the older form, where the subject is inside the event. */
-  readonly subject: unknown;
-  /** By the URI of the type. Several types name the same event. */
-  readonly events: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
-}
+export type SecurityEventSet = ReturnType<typeof toSet>;
 
-export interface SetVerifierOptions {
-  /** The transmitter's issuer. */
-  readonly transmitter: string;
-  /** The accepted values of `aud`. */
-  readonly audiences: readonly string[];
+export interface SetVerifierOptions extends Pick<SsfOptions, 'transmitter' | 'audiences' | 'clock'> {
   readonly keys: SigningKeys;
-  readonly clock: Clock;
 }
 
 /**
@@ -61,11 +46,6 @@ export function createSetVerifier(options: SetVerifierOptions): SetVerifier {
   };
 }
 
-interface Header {
-  readonly alg: string;
-  readonly kid?: string;
-}
-
 const header = z.object({
   alg: z.string(),
   typ: z.string().optional(),
@@ -78,7 +58,7 @@ function isCanonical(part: string): boolean {
   return Buffer.from(part, 'base64url').toString('base64url') === part;
 }
 
-function parseHeader(text: string): Header {
+function parseHeader(text: string) {
   const parts = text.split('.');
   if (parts.length !== 3 || !parts.every(isCanonical)) {
     throw new UnprovenSet('invalid_request', 'the request body is not a signed token in compact form');
@@ -110,7 +90,7 @@ function claimedIssuer(text: string): unknown {
 
 async function verify(
   text: string,
-  header: Header,
+  header: ReturnType<typeof parseHeader>,
   keys: SigningKeys,
   since: number,
   signal: AbortSignal,
@@ -160,14 +140,10 @@ const claims = z.object({
   events: z.record(z.string(), z.looseObject({})),
 });
 
-function toSet(payload: Uint8Array, options: SetVerifierOptions): SecurityEventSet {
+function toSet(payload: Uint8Array, options: SetVerifierOptions) {
   const { transmitter, audiences } = options;
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload));
-  } catch {
-    throw new InvalidSet('invalid_request', 'the set is not JSON in UTF-8');
-  }
+  const json = jsonInBytes(payload);
+  if (json === undefined) throw new InvalidSet('invalid_request', 'the set is not JSON in UTF-8');
   const parsed = safeParse(claims, json);
   if (!parsed.success) {
     const [first] = parsed.error.issues;
@@ -190,9 +166,13 @@ function toSet(payload: Uint8Array, options: SetVerifierOptions): SecurityEventS
     throw new InvalidSet('invalid_request', 'the set contains no event, or more than 8');
   return {
     jti,
+    /** Seconds since the epoch, as all times in a token. */
     issuedAt: iat,
-    ...definedFields({ happenedAt: toe }),
+    /** When the event happened. */
+    happenedAt: toe,
+    /** Undefined in the older form, where the subject is inside the event. */
     subject,
+    /** By the URI of the type. Several types name the same event. */
     events: new Map(Object.entries(events)),
   };
 }

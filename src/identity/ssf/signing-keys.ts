@@ -1,9 +1,9 @@
 import { type CryptoKey, createLocalJWKSet, errors, type JSONWebKeySet } from 'jose';
 import { z } from 'zod';
-import type { Clock } from '../../clock.js';
 import { safeParse } from '../../safe-parse.js';
 import { type HttpClient, parseJson, refusalOf } from '../http-client.js';
 import { incomplete } from '../read-errors.js';
+import type { SsfOptions } from './options.js';
 import type { Transmitter } from './transmitter.js';
 
 /**
@@ -12,22 +12,11 @@ import type { Transmitter } from './transmitter.js';
  */
 export type KeySet = (name: { readonly alg: string; readonly kid?: string }) => Promise<readonly CryptoKey[]>;
 
-export interface SigningKeys {
-  /** Throws as a Directory does if no key set was ever read, or not for too long. */
-  current(signal: AbortSignal): Promise<KeySet>;
-  /**
-   * For a key that is not in the current set: a set that was read no earlier than `since`, so that a missing key does not
-   * exist. Strangers may name any key, so this waits until the set may be read again. Throws as a Directory does if that
-   * fails: then it is unknown whether the key exists.
-   */
-  readSince(since: number, signal: AbortSignal): Promise<KeySet>;
-}
+export type SigningKeys = ReturnType<typeof createSigningKeys>;
 
-export interface SigningKeysOptions {
-  readonly provider: string;
+export interface SigningKeysOptions extends Pick<SsfOptions, 'provider' | 'clock'> {
   readonly transmitter: Transmitter;
   readonly http: HttpClient;
-  readonly clock: Clock;
 }
 
 /** After this time the set is read again, so that a withdrawn key is dropped. */
@@ -42,7 +31,7 @@ const MAX_KEYS = 64;
 // The library checks the keys when they are used. Here only the form and the size are checked.
 const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).max(MAX_KEYS) });
 
-export function createSigningKeys(options: SigningKeysOptions): SigningKeys {
+export function createSigningKeys(options: SigningKeysOptions) {
   const { clock } = options;
   let cached: { readonly keys: KeySet; readonly readAt: number } | undefined;
   let triedAt = Number.NEGATIVE_INFINITY;
@@ -85,7 +74,8 @@ export function createSigningKeys(options: SigningKeysOptions): SigningKeys {
   };
 
   return {
-    async current(signal) {
+    /** Throws as a Directory does if no key set was ever read, or not for too long. */
+    async current(signal: AbortSignal): Promise<KeySet> {
       const ageMs = cached === undefined ? Number.POSITIVE_INFINITY : clock.now() - cached.readAt;
       if (cached !== undefined && ageMs < FRESH_MS) return cached.keys;
       // While the set cannot be read, not every event causes a request.
@@ -97,7 +87,12 @@ export function createSigningKeys(options: SigningKeysOptions): SigningKeys {
         throw error;
       }
     },
-    async readSince(since, signal) {
+    /**
+     * For a key that is not in the current set: a set that was read no earlier than `since`, so that a missing key does not
+     * exist. Strangers may name any key, so this waits until the set may be read again. Throws as a Directory does if that
+     * fails: then it is unknown whether the key exists.
+     */
+    async readSince(since: number, signal: AbortSignal): Promise<KeySet> {
       if (cached !== undefined && cached.readAt >= since) return cached.keys;
       if (failure !== undefined && clock.now() - triedAt < COOLDOWN_MS) throw failure;
       // One read for all waiting callers.

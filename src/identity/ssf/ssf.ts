@@ -1,12 +1,12 @@
 import * as oauth from 'openid-client';
 import type { Secret } from '../../model/secret.js';
-import type { Runtime } from '../../runtime.js';
 import { createAccessTokenSource } from '../access-token.js';
+import { bearer } from '../api-client.js';
 import { createHttpClient } from '../http-client.js';
 import type { EventSource } from '../source.js';
 import type { SignalFeed } from '../with-signals.js';
 import { checkSsfAccess } from './access-check.js';
-import type { SsfCredentials } from './credentials.js';
+import type { SsfCredentials, SsfOptions } from './options.js';
 import { createOwnStream } from './own-stream.js';
 import { createSsfPoll } from './poll.js';
 import { createPushSource } from './push.js';
@@ -16,24 +16,6 @@ import { createVerificationStates } from './states.js';
 import { createStreamApi } from './stream-api.js';
 import { createSsfSubscription } from './subscription.js';
 import { createTransmitter, secureUrl } from './transmitter.js';
-
-export interface SsfOptions extends Runtime {
-  readonly provider: string;
-  /** The issuer of the provider's tokens. */
-  readonly issuer: string;
-  readonly insecure: boolean;
-  /** The transmitter's issuer, exactly as its configuration names it. */
-  readonly transmitter: string;
-  readonly audiences: readonly string[];
-  readonly delivery: 'push' | 'poll';
-  /** The URL of `POST /events/<provider>` as the transmitter reaches it. */
-  readonly endpoint?: string;
-  readonly pushTokens: readonly Secret[];
-  /** For the management API and the poll. Absent if the stream is configured manually. */
-  readonly credentials?: SsfCredentials;
-  readonly verifyMs: number;
-  readonly pollMs: number;
-}
 
 /** The receiver of one stream of shared signals. */
 export interface Ssf extends SignalFeed {
@@ -83,7 +65,8 @@ export function createSsf(options: SsfOptions): Ssf {
   function manage(credentials: SsfCredentials) {
     const secret = 'token' in credentials ? credentials.token : credentials.clientSecret;
     const accessTokens = 'token' in credentials ? undefined : tokensOf(credentials);
-    const api = createStreamApi({ ...options, metadata, http, credentials: accessTokens ?? secret });
+    const authorize = accessTokens ? bearer(accessTokens) : async () => `Bearer ${secret.reveal()}`;
+    const api = createStreamApi({ ...options, metadata, http, authorize });
     const [pushToken] = pushTokens;
     const stream = createOwnStream({
       ...options,
@@ -100,7 +83,6 @@ export function createSsf(options: SsfOptions): Ssf {
     return createAccessTokenSource({
       provider,
       issuer,
-      plain: issuer.protocol === 'http:',
       clientId,
       authentication: oauth.ClientSecretPost(clientSecret.reveal()),
       ...(scope === '' ? {} : { parameters: { scope } }),

@@ -1,31 +1,14 @@
 import { z } from 'zod';
-import type { Clock } from '../../clock.js';
 import { configError } from '../../errors.js';
-import type { Secret } from '../../model/secret.js';
-import type { AccessTokenSource } from '../access-token.js';
-import { type Authorize, bearer, sendAuthorized } from '../api-client.js';
+import { type Authorize, sendAuthorized } from '../api-client.js';
 import { type HttpAnswer, type HttpClient, parseJson, refusalOf } from '../http-client.js';
 import { incomplete } from '../read-errors.js';
 import { parseShape } from '../records.js';
+import type { SsfOptions } from './options.js';
 import type { Transmitter, TransmitterMetadata } from './transmitter.js';
 
 export const PUSH = 'urn:ietf:rfc:8935';
 export const POLL = 'urn:ietf:rfc:8936';
-
-/** A stream at its transmitter (SSF 1.0, section 8.1.1): the fields that scopemesh uses. */
-export interface Stream {
-  readonly streamId: string;
-  readonly audiences: readonly string[];
-  /** A method URI. */
-  readonly method: string;
-  readonly endpoint?: string;
-  /** The event types that it delivers. */
-  readonly eventsDelivered?: readonly string[];
-  /** Whether it includes all subjects. Some transmitters state it per stream, in addition to their configuration. */
-  readonly defaultSubjects?: string;
-  /** The shortest time between two verification requests. */
-  readonly minVerificationMs: number;
-}
 
 /** What a receiver may request for a stream. */
 export interface StreamRequest {
@@ -41,51 +24,47 @@ export interface StreamRequest {
  * The management API of a transmitter (SSF 1.0, section 8.1). Throws as a Directory does, and ERR_CONFIG if the transmitter
  * lacks the endpoint.
  */
-export interface StreamApi {
-  list(signal: AbortSignal): Promise<readonly Stream[]>;
-  /** Undefined if a stream exists already and the transmitter allows no second one. */
-  create(request: StreamRequest, signal: AbortSignal): Promise<Stream | undefined>;
-  update(streamId: string, request: StreamRequest, signal: AbortSignal): Promise<Stream>;
-  /** `enabled`, `paused`, `disabled`, or `gone`. Undefined if the transmitter does not state it. */
-  status(streamId: string, signal: AbortSignal): Promise<string | undefined>;
-  /** Asks the transmitter to start a stopped stream again. */
-  enable(streamId: string, signal: AbortSignal): Promise<void>;
-  /** `skipped`: it cannot be requested now, or never. `gone`: there is no such stream. */
-  verify(streamId: string, state: string, signal: AbortSignal): Promise<'requested' | 'skipped' | 'gone'>;
-  /** POSTs to the stream's own endpoint. */
-  send(endpoint: URL, body: object, signal: AbortSignal): Promise<HttpAnswer>;
-}
+export type StreamApi = ReturnType<typeof createStreamApi>;
 
-export interface StreamApiOptions {
-  readonly provider: string;
-  readonly transmitter: string;
+export interface StreamApiOptions extends Pick<SsfOptions, 'provider' | 'transmitter' | 'clock'> {
   readonly metadata: Transmitter;
-  /** A constant access token, or a source of access tokens. */
-  readonly credentials: Secret | AccessTokenSource;
+  readonly authorize: Authorize;
   readonly http: HttpClient;
-  readonly clock: Clock;
 }
 
 const text = z.string().min(1).max(2048);
-const stream = z.object({
-  stream_id: text,
-  iss: z.string(),
-  aud: z.union([z.string(), z.array(z.string()).max(64)]),
-  delivery: z.object({ method: text, endpoint_url: text.nullish() }),
-  events_delivered: z.array(z.string()).max(1000).nullish(),
-  default_subjects: z.string().max(64).nullish(),
-  min_verification_interval: z.number().nonnegative().max(31_536_000).nullish(),
-});
-const streams = z.union([z.array(stream).max(1000), stream.transform((one) => [one])]);
+/** A stream at its transmitter (SSF 1.0, section 8.1.1): the fields that scopemesh uses. */
+export type Stream = z.output<typeof STREAM>;
+const STREAM = z
+  .object({
+    stream_id: text,
+    iss: z.string(),
+    aud: z.union([z.string(), z.array(z.string()).max(64)]),
+    delivery: z.object({ method: text, endpoint_url: text.nullish() }),
+    events_delivered: z.array(z.string()).max(1000).nullish(),
+    default_subjects: z.string().max(64).nullish(),
+    min_verification_interval: z.number().nonnegative().max(31_536_000).nullish(),
+  })
+  .transform((parsed) => ({
+    issuer: parsed.iss,
+    streamId: parsed.stream_id,
+    audiences: [parsed.aud].flat(),
+    /** A method URI. */
+    method: parsed.delivery.method,
+    endpoint: parsed.delivery.endpoint_url ?? undefined,
+    /** The event types that it delivers. */
+    eventsDelivered: parsed.events_delivered ?? undefined,
+    /** Whether it includes all subjects. Some transmitters state it per stream, in addition to their configuration. */
+    defaultSubjects: parsed.default_subjects ?? undefined,
+    /** The shortest time between two verification requests. */
+    minVerificationMs: (parsed.min_verification_interval ?? 0) * 1000,
+  }));
+const streams = z.union([z.array(STREAM).max(1000), STREAM.transform((one) => [one])]);
 const statusAnswer = z.object({ status: z.string().max(64) });
 
-export function createStreamApi(options: StreamApiOptions): StreamApi {
-  const { provider, http, clock, metadata } = options;
+export function createStreamApi(options: StreamApiOptions) {
+  const { provider, http, clock, metadata, authorize } = options;
   const place = `provider ${provider}, streams of ${new URL(options.transmitter).origin}`;
-  const { credentials } = options;
-  const authorize: Authorize =
-    'reveal' in credentials ? async () => `Bearer ${credentials.reveal()}` : bearer(credentials);
-
   const send = (
     url: URL,
     method: 'GET' | 'POST' | 'PATCH',
@@ -110,8 +89,8 @@ export function createStreamApi(options: StreamApiOptions): StreamApi {
   };
   const parse = (answer: HttpAnswer): readonly Stream[] =>
     parseShape(streams, parseJson(answer, place), place).map((each) => {
-      if (each.iss !== options.transmitter) throw incomplete(place, 'a stream has another issuer');
-      return toStream(each);
+      if (each.issuer !== options.transmitter) throw incomplete(place, 'a stream has another issuer');
+      return each;
     });
   const parseOne = (answer: HttpAnswer): Stream => {
     const [one] = parse(answer);
@@ -129,19 +108,21 @@ export function createStreamApi(options: StreamApiOptions): StreamApi {
 
   return {
     list,
-    async create(request, signal) {
+    /** Undefined if a stream exists already and the transmitter allows no second one. */
+    async create(request: StreamRequest, signal: AbortSignal): Promise<Stream | undefined> {
       const answer = await send(await at('configurationEndpoint', signal), 'POST', request, signal);
       if (answer.status === 409) return undefined;
       expect(answer, 200, 201);
       return parseOne(answer);
     },
-    async update(streamId, request, signal) {
+    async update(streamId: string, request: StreamRequest, signal: AbortSignal): Promise<Stream> {
       const body = { stream_id: streamId, ...request };
       const answer = await send(await at('configurationEndpoint', signal), 'PATCH', body, signal);
       expect(answer, 200, 202);
       return parseOne(answer);
     },
-    async status(streamId, signal) {
+    /** `enabled`, `paused`, `disabled`, or `gone`. Undefined if the transmitter does not state it. */
+    async status(streamId: string, signal: AbortSignal): Promise<string | undefined> {
       const endpoint = (await metadata.read(signal)).statusEndpoint;
       if (endpoint === undefined)
         return (await list(signal)).some((each) => each.streamId === streamId) ? undefined : 'gone';
@@ -152,12 +133,18 @@ export function createStreamApi(options: StreamApiOptions): StreamApi {
       expect(answer, 200);
       return parseShape(statusAnswer, parseJson(answer, place), place).status;
     },
-    async enable(streamId, signal) {
+    /** Asks the transmitter to start a stopped stream again. */
+    async enable(streamId: string, signal: AbortSignal): Promise<void> {
       const body = { stream_id: streamId, status: 'enabled' };
       const answer = await send(await at('statusEndpoint', signal), 'POST', body, signal);
       expect(answer, 200, 202);
     },
-    async verify(streamId, state, signal) {
+    /** `skipped`: it cannot be requested now, or never. `gone`: there is no such stream. */
+    async verify(
+      streamId: string,
+      state: string,
+      signal: AbortSignal,
+    ): Promise<'requested' | 'skipped' | 'gone'> {
       const endpoint = (await metadata.read(signal)).verificationEndpoint;
       if (endpoint === undefined) return 'skipped';
       const answer = await send(endpoint, 'POST', { stream_id: streamId, state }, signal);
@@ -166,28 +153,14 @@ export function createStreamApi(options: StreamApiOptions): StreamApi {
       expect(answer, 204, 200, 202);
       return 'requested';
     },
-    send: (endpoint, body, signal) => send(endpoint, 'POST', body, signal),
+    /** POSTs to the stream's own endpoint. */
+    send: (endpoint: URL, body: object, signal: AbortSignal) => send(endpoint, 'POST', body, signal),
   };
 }
 
-type EndpointName = keyof {
-  [Name in keyof TransmitterMetadata as Name extends `${string}Endpoint` ? Name : never]: Name;
-};
+type EndpointName = Extract<keyof TransmitterMetadata, `${string}Endpoint`>;
 
 /** SSF 1.0, section 8.1: 404 if this receiver has no such stream. */
 export function isGone({ status }: HttpAnswer): boolean {
   return status === 404 || status === 410;
-}
-
-function toStream(parsed: z.output<typeof stream>): Stream {
-  const { endpoint_url: endpoint } = parsed.delivery;
-  return {
-    streamId: parsed.stream_id,
-    audiences: [parsed.aud].flat(),
-    method: parsed.delivery.method,
-    ...(endpoint == null ? {} : { endpoint }),
-    ...(parsed.events_delivered == null ? {} : { eventsDelivered: parsed.events_delivered }),
-    ...(parsed.default_subjects == null ? {} : { defaultSubjects: parsed.default_subjects }),
-    minVerificationMs: (parsed.min_verification_interval ?? 0) * 1000,
-  };
 }

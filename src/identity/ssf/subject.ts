@@ -1,13 +1,14 @@
 import { isRecord } from '../../model/is-record.js';
+
 /**
  * The subject of an event: a person or a client. Both are absent if the event names its subject in a form that neither
  * tokens nor clients use (an address, a telephone number, only a session or a device).
  */
 export interface EventSubject {
   /** The `sub` of a person's tokens. */
-  readonly subject?: string;
+  readonly subject?: string | undefined;
   /** `isCertain`: the event also names the issuer of the tokens, so it cannot be a client of another issuer. */
-  readonly client?: { readonly clientId: string; readonly isCertain: boolean };
+  readonly client?: { readonly clientId: string; readonly isCertain: boolean } | undefined;
 }
 
 /** Longer than any `sub` (OpenID Connect Core, section 2: 255 ASCII characters). */
@@ -24,15 +25,12 @@ const MAX_ALIASES = 32;
 export function parseSubject(identifier: unknown, issuer: string): EventSubject {
   if (!isRecord(identifier)) return {};
   switch (formatOf(identifier)) {
-    case 'iss_sub': {
-      const subject = identifier.iss === issuer ? name(identifier.sub) : undefined;
-      return subject === undefined ? {} : { subject };
-    }
+    case 'iss_sub':
+      return { subject: identifier.iss === issuer ? name(identifier.sub) : undefined };
     case 'aliases': {
       const aliases = Array.isArray(identifier.identifiers) ? identifier.identifiers : [];
       const found = aliases.slice(0, MAX_ALIASES).map((alias) => subjectOf(alias, issuer));
-      const subject = found.find((each) => each !== undefined);
-      return subject === undefined ? {} : { subject };
+      return { subject: found.find((each) => each !== undefined) };
     }
     case 'complex': {
       const user = innermostUser(identifier);
@@ -40,8 +38,7 @@ export function parseSubject(identifier: unknown, issuer: string): EventSubject 
       if (subject !== undefined) return { subject };
       // With other members, the application only says where it happened, and is not the subject.
       const isAlone = Object.keys(identifier).every((member) => AROUND_AN_APPLICATION.has(member));
-      const client = isAlone ? toClient(identifier.application, issuer) : undefined;
-      return client === undefined ? {} : { client };
+      return { client: isAlone ? toClient(identifier.application, issuer) : undefined };
     }
     default:
       return {};

@@ -1,19 +1,17 @@
 import { z } from 'zod';
-import type { Runtime } from '../../runtime.js';
 import { incomplete } from '../read-errors.js';
 import { parseStored } from '../records.js';
 import type { EventSubscription } from '../source.js';
+import type { SsfOptions } from './options.js';
 import type { OwnStream } from './own-stream.js';
 import { type VerificationStates, verificationEventId } from './states.js';
 import type { Stream, StreamApi } from './stream-api.js';
 
-export interface SsfSubscriptionOptions extends Pick<Runtime, 'clock' | 'logger'> {
-  readonly provider: string;
+export interface SsfSubscriptionOptions
+  extends Pick<SsfOptions, 'provider' | 'verifyMs' | 'clock' | 'logger'> {
   readonly stream: OwnStream;
   readonly api: StreamApi;
   readonly states: VerificationStates;
-  /** The time between two verifications. */
-  readonly verifyMs: number;
   /** The longest time until a verification event arrives. */
   readonly verificationTimeoutMs: number;
 }

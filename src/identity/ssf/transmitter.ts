@@ -1,40 +1,16 @@
 import { z } from 'zod';
-import type { Clock } from '../../clock.js';
 import { configError } from '../../errors.js';
-import { definedFields } from '../../model/defined-fields.js';
 import { isLoopback } from '../../model/is-loopback.js';
 import { type HttpClient, parseJson, refusalOf } from '../http-client.js';
 import { incomplete } from '../read-errors.js';
 import { parseShape } from '../records.js';
+import type { SsfOptions } from './options.js';
 
-/** The configuration of a transmitter (SSF 1.0, section 7.1): the fields that scopemesh uses. */
-export interface TransmitterMetadata {
-  readonly jwksUri: URL;
-  /** Absent if streams are configured manually. */
-  readonly configurationEndpoint?: URL;
-  readonly statusEndpoint?: URL;
-  readonly verificationEndpoint?: URL;
-  /** Method URIs. Absent if the transmitter does not state them. */
-  readonly deliveryMethods?: readonly string[];
-  readonly defaultSubjects?: string;
-}
+export type Transmitter = ReturnType<typeof createTransmitter>;
 
-export interface Transmitter {
-  /**
-   * Read once an hour. Throws as a Directory does, IncompleteRead for a document of the wrong shape, and ERR_CONFIG if the
-   * issuer is another or an address is plain http.
-   */
-  read(signal: AbortSignal): Promise<TransmitterMetadata>;
-}
-
-export interface TransmitterOptions {
-  readonly provider: string;
-  /** Its issuer: the `iss` of its events. */
-  readonly transmitter: string;
-  /** Allows plain http to hosts that are not loopback. */
-  readonly insecure: boolean;
+export interface TransmitterOptions
+  extends Pick<SsfOptions, 'provider' | 'transmitter' | 'insecure' | 'clock'> {
   readonly http: HttpClient;
-  readonly clock: Clock;
 }
 
 const FRESH_MS = 3_600_000;
@@ -51,11 +27,15 @@ const document = z.object({
   default_subjects: z.string().max(64).optional(),
 });
 
-export function createTransmitter(options: TransmitterOptions): Transmitter {
+export function createTransmitter(options: TransmitterOptions) {
   const { transmitter, clock } = options;
   let known: { readonly metadata: TransmitterMetadata; readonly readAt: number } | undefined;
   return {
-    async read(signal) {
+    /**
+     * Read once an hour. Throws as a Directory does, IncompleteRead for a document of the wrong shape, and ERR_CONFIG if the
+     * issuer is another or an address is plain http.
+     */
+    async read(signal: AbortSignal): Promise<TransmitterMetadata> {
       if (known !== undefined && clock.now() - known.readAt < FRESH_MS) return known.metadata;
       const metadata = await readMetadata(new URL(transmitter), options, signal);
       known = { metadata, readAt: clock.now() };
@@ -90,24 +70,27 @@ export function metadataUrls(issuer: URL): readonly URL[] {
   return path === '' ? [inserted] : [inserted, new URL(issuer.origin + path + WELL_KNOWN)];
 }
 
-function parseMetadata(json: unknown, options: TransmitterOptions, place: string): TransmitterMetadata {
+/** The configuration of a transmitter (SSF 1.0, section 7.1): the fields that scopemesh uses. */
+export type TransmitterMetadata = ReturnType<typeof parseMetadata>;
+
+function parseMetadata(json: unknown, options: TransmitterOptions, place: string) {
   const found = parseShape(document, json, place);
   if (found.issuer !== options.transmitter) {
     const remedy = 'write "transmitter" exactly as its configuration does';
     throw configError(`${place}: the transmitter names another issuer; ${remedy}`);
   }
-  const optional = (name: 'configuration_endpoint' | 'status_endpoint' | 'verification_endpoint') => {
+  const endpoint = (name: 'configuration_endpoint' | 'status_endpoint' | 'verification_endpoint') => {
     const text = found[name];
     return text === undefined ? undefined : secureUrl(text, name, options, place);
   };
   return {
-    ...definedFields({
-      configurationEndpoint: optional('configuration_endpoint'),
-      statusEndpoint: optional('status_endpoint'),
-      verificationEndpoint: optional('verification_endpoint'),
-      deliveryMethods: found.delivery_methods_supported,
-      defaultSubjects: found.default_subjects,
-    }),
+    /** The endpoints are undefined if streams are configured manually. */
+    configurationEndpoint: endpoint('configuration_endpoint'),
+    statusEndpoint: endpoint('status_endpoint'),
+    verificationEndpoint: endpoint('verification_endpoint'),
+    /** Method URIs. Undefined if the transmitter does not state them. */
+    deliveryMethods: found.delivery_methods_supported,
+    defaultSubjects: found.default_subjects,
     jwksUri: secureUrl(found.jwks_uri, 'jwks_uri', options, place),
   };
 }

@@ -1,3 +1,4 @@
+import { groupBy } from '../../model/group-by.js';
 import type { Access } from '../../model/intention.js';
 import { covers, union } from '../access.js';
 import { createOpener } from '../openings.js';
@@ -6,7 +7,6 @@ import { matchRule } from '../rule-match.js';
 import { parseServiceText, serviceText } from '../world.js';
 import { partsOf } from './access-parts.js';
 import { actualAt, type Callers } from './callers.js';
-import { groupBy } from './group-by.js';
 import {
   type ProposalInput,
   type ProposedRule,

@@ -1,10 +1,10 @@
+import { groupBy } from '../../model/group-by.js';
 import type { Access } from '../../model/intention.js';
 import { covers, sameAccess, union } from '../access.js';
 import { classify, mayUseScope, needsHuman } from '../actor.js';
 import { toGrantText } from '../grant-text.js';
 import { createOpener, type Opening } from '../openings.js';
 import { clientText, findClient, serviceText } from '../world.js';
-import { groupBy } from './group-by.js';
 import type { ExplainedEdge, ProposalInput, ProposedRule, UnexplainedEdge, UnusedScope } from './proposal.js';
 import { scopeText } from './proposal.js';
 import { type Claims, nameOf } from './propose-claims.js';

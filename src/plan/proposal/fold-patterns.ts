@@ -1,10 +1,10 @@
+import { groupBy } from '../../model/group-by.js';
 import type { Access } from '../../model/intention.js';
 import type { Rule } from '../../model/rule.js';
 import { covers, digest, union } from '../access.js';
 import { accessOf } from '../openings.js';
 import { compilePattern, createPatternCompiler } from '../pattern.js';
 import { matchRule } from '../rule-match.js';
-import { groupBy } from './group-by.js';
 import { type ProposalInput, type ProposedRule, scopeText, type UnusedScope } from './proposal.js';
 import { clientsOf } from './propose-claims.js';
 

@@ -1,10 +1,10 @@
 import { isCaller } from '../../model/catalog.js';
 import { confirmedServices, type OAuthClient } from '../../model/client.js';
 import { compareText } from '../../model/compare-text.js';
+import { groupBy } from '../../model/group-by.js';
 import type { ServiceName } from '../../model/intention.js';
 import { isSourceName, statedClaim } from '../claim-status.js';
 import { type ClientId, clientText, findClient, serviceText } from '../world.js';
-import { groupBy } from './group-by.js';
 import type { ClaimEvidence, ProposalInput, ProposedClaim } from './proposal.js';
 import type { AllowedEdge } from './read-edges.js';
 

@@ -1,8 +1,8 @@
 import type { AclToken } from '../../model/acl.js';
+import { groupBy } from '../../model/group-by.js';
 import type { Mapping } from '../../model/rule.js';
 import { ownService } from '../own-service.js';
 import { type ClientId, clientText, serviceText } from '../world.js';
-import { groupBy } from './group-by.js';
 import type { ClaimEvidence, ProposedClaim } from './proposal.js';
 
 /** The text that gives a right to a client or a scope now. */

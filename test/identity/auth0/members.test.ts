@@ -12,7 +12,7 @@ const unexpected = () => {
 function tenant(lists: Readonly<Record<string, readonly unknown[]>>): ManagementApi {
   return {
     provider: 'main',
-    tenant: { issuer: new URL('https://acme.eu.auth0.com/'), api: '', plain: false },
+    tenant: { issuer: new URL('https://acme.eu.auth0.com/'), api: '' },
     pageSize: 100,
     requests: () => 0,
     placeOf: (segments) => segments.join('/'),

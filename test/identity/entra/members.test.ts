@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { GraphApi } from '../../../src/identity/entra/graph-api.js';
 import { readMembersOf } from '../../../src/identity/entra/members.js';
+import { parseJson } from '../../../src/identity/http-client.js';
 import { guidOf } from '../../support/entra/tenant.js';
 
 const unexpected = () => {
@@ -17,12 +18,13 @@ function graph(groups: Readonly<Record<string, Group>>): GraphApi {
   const groupAt = (path: string) => groups[path.split('/')[2] ?? ''];
   return {
     provider: 'main',
-    tenant: { issuer: new URL('https://login.example/'), tenantId: '', graph: '', plain: false },
+    tenant: { issuer: new URL('https://login.example/'), tenantId: '', graph: '' },
     clientId: guidOf('scopemesh'),
     requests: () => 0,
     addressOf: (path) => new URL(path, 'https://graph.example'),
     linkOf: unexpected,
     placeOf: (what) => what,
+    json: parseJson,
     refusalOf: unexpected,
     find: async (path) => {
       const group = groupAt(path);

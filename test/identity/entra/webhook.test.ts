@@ -1,6 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { RejectedEvent } from '../../../src/errors.js';
-import { createRequestedRenewals, type RequestedRenewals } from '../../../src/identity/entra/subscription.js';
 import { parseTenant } from '../../../src/identity/entra/tenant.js';
 import { createEntraSource } from '../../../src/identity/entra/webhook.js';
 import type { EventSource } from '../../../src/identity/source.js';
@@ -10,11 +9,11 @@ import { notification, requestOf } from '../../support/entra/notifications.js';
 import { guidOf } from '../../support/entra/tenant.js';
 
 const STATE = 'the state of the subscription';
-let requestedRenewals: RequestedRenewals;
+let requestedRenewals: Set<string>;
 let source: EventSource;
 
 beforeEach(() => {
-  requestedRenewals = createRequestedRenewals();
+  requestedRenewals = new Set();
   source = createEntraSource({
     provider: 'main',
     tenant: parseTenant(`https://login.microsoftonline.com/${TENANT_ID}/v2.0`, 'https://graph.microsoft.com'),
@@ -98,15 +97,15 @@ describe('a lifecycle notification', () => {
   it('that requests an authorization lost nothing, and is stored', async () => {
     const [event] = await receive(lifecycle('reauthorizationRequired'));
     expect(event?.triggers).toEqual([]);
-    expect(requestedRenewals.isDue(guidOf('subscription'))).toBe(true);
+    expect(requestedRenewals.has(guidOf('subscription'))).toBe(true);
   });
 
   it('about missed notifications or a removed subscription leads to a complete comparison', async () => {
     for (const name of ['missed', 'subscriptionRemoved']) {
       const [event] = await receive(lifecycle(name));
       expect(event?.triggers, name).toMatchObject([{ fullRead: true, urgent: true }]);
-      expect(requestedRenewals.isDue(guidOf('subscription')), name).toBe(true);
-      requestedRenewals.done(guidOf('subscription'));
+      expect(requestedRenewals.has(guidOf('subscription')), name).toBe(true);
+      requestedRenewals.delete(guidOf('subscription'));
     }
   });
 });

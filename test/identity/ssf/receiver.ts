@@ -1,5 +1,6 @@
 import type { IdentityEvent, RawRequest } from '../../../src/identity/source.js';
-import { createSsf, type Ssf, type SsfOptions } from '../../../src/identity/ssf/ssf.js';
+import type { SsfOptions } from '../../../src/identity/ssf/options.js';
+import { createSsf, type Ssf } from '../../../src/identity/ssf/ssf.js';
 import { Secret } from '../../../src/model/secret.js';
 import { noMetrics, silentLogger } from '../../../src/observe.js';
 import { createMovableClock, type MovableClock } from '../../support/movable-clock.js';

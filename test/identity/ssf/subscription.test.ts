@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SubscriptionState } from '../../../src/identity/source.js';
 import { EVENTS_REQUESTED } from '../../../src/identity/ssf/meaning.js';
-import type { SsfOptions } from '../../../src/identity/ssf/ssf.js';
+import type { SsfOptions } from '../../../src/identity/ssf/options.js';
 import { Secret } from '../../../src/model/secret.js';
 import { until } from '../../support/until.js';
 import { AUDIENCE, credentials, type Receiver, SSF, startReceiver } from './receiver.js';
