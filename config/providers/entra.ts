@@ -44,12 +44,13 @@ const WEBHOOK = z
         'This webhook as Microsoft Graph reaches it, like https://scopemesh.example.com/events/main; with it scopemesh subscribes to users and groups.',
       ),
     secrets: z
-      .array(secret())
-      .min(1, 'must hold at least one secret; several are accepted during a rotation')
-      .refine(
-        (secrets) => secrets.every((each) => each.reveal().length <= 128),
-        'holds a secret that Microsoft Graph cannot carry; use at most 128 characters',
-      ),
+      .array(
+        secret().refine(
+          (value) => value.reveal().length <= 128,
+          'is more than Microsoft Graph can carry; use at most 128 characters',
+        ),
+      )
+      .min(1, 'must hold at least one secret; several are accepted during a rotation'),
   })
   .describe('The first secret is the clientState of the subscriptions; each is accepted.');
 
