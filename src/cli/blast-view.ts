@@ -11,6 +11,7 @@ import { isPossiblyOpen } from '../trail/edge.js';
 import { meshEdges } from '../trail/mesh-edges.js';
 import { readEdges, readSubjectState } from '../trail/read-subject-state.js';
 import { readingsOf, whatCan } from '../trail/what-can.js';
+import { onlyClient } from './client-id.js';
 
 export interface BlastView extends BlastRadius {
   readonly name: string;
@@ -88,7 +89,9 @@ export async function blastAt(
   );
   const starts = [...new Set(sources)];
   if (found.length === 0) throw noSuchName(name);
-  const client = found.flatMap(({ edges }) => edges.flatMap((edge) => edge.client ?? []))[0];
+  const clientsOf = (all: typeof found) =>
+    all.flatMap(({ edges }) => edges.flatMap((edge) => edge.client ?? []));
+  const client = onlyClient(clientsOf(found.filter(({ kind }) => kind === 'client'))) ?? clientsOf(found)[0];
   const edgesFrom = async (source: string) => {
     const edges: ReachEdge[] = [];
     for await (const edge of readEdges(trail, { kind: 'source', name: source }, at)) {
@@ -131,11 +134,12 @@ function startsNow(
     claim.kind === 'none' || !mayCount(claim) ? [] : [claim],
   );
   for (const { provider, id } of readingsOf(name)) {
-    const claim = claims.find(
-      ({ client }) => client.clientId === id && (provider === undefined || provider === client.provider),
+    const client = onlyClient(
+      claims
+        .map((claim) => claim.client)
+        .filter((each) => each.clientId === id && (provider === undefined || provider === each.provider)),
     );
-    if (claim === undefined) continue;
-    const { client } = claim;
+    if (client === undefined) continue;
     return {
       client,
       starts: claims

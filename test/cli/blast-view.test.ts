@@ -1,0 +1,52 @@
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { type CommandLine, createCommandLine } from '../support/command-line.js';
+import { type Mesh, startMesh } from '../support/mesh.js';
+
+let mesh: Mesh;
+let cli: CommandLine;
+
+beforeEach(async () => {
+  mesh = await startMesh();
+  cli = createCommandLine(mesh);
+  const directory = join(cli.directory, 'clients.json');
+  const provider = (name: string) => ({
+    name,
+    kind: 'oidc',
+    issuer: `http://127.0.0.1:9/${name}`,
+    directory,
+  });
+  cli.configure({
+    providers: [provider('main'), provider('partners')],
+    scopes: {
+      batch: [
+        { provider: 'main', to: 'orders' },
+        { provider: 'partners', to: 'billing' },
+      ],
+    },
+  });
+  cli.idp({ clientId: 'batch', scopes: ['batch'], attributes: { 'consul-services': 'one,two' } });
+  await mesh.register('one', { tags: ['oauth-client=batch', 'oauth-provider=main'] });
+  await mesh.register('two', { tags: ['oauth-client=batch', 'oauth-provider=partners'] });
+  await cli.run(['apply', '--yes']);
+});
+afterEach(async () => {
+  cli.close();
+  await mesh.consul.close();
+});
+
+it.each([[[]], [['--at', '0s']]])(
+  'a client ID of several providers is refused, and not taken for that of the first one, with %j',
+  async (at) => {
+    const reached = async (name: string) => {
+      const { json } = await cli.run(['blast-radius', name, ...at, '--json']);
+      return (json().reached as { readonly service: string }[]).map(({ service }) => service);
+    };
+    expect(await reached('main/batch')).toEqual(['orders']);
+    expect(await reached('partners/batch')).toEqual(['billing']);
+    expect(await cli.run(['blast-radius', 'batch', ...at])).toMatchObject({
+      status: 1,
+      err: expect.stringContaining('several clients have this name; write one of'),
+    });
+  },
+);
