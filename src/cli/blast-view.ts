@@ -26,6 +26,9 @@ export interface BlastView extends BlastRadius {
 const HTTP_ONLY =
   'A hop counts whatever its methods and paths are, and whether the services have an upstream for it.';
 
+const SELECTED =
+  'This instance reads only what select covers: what is open to other destinations is not in this answer.';
+
 const NOT_CITED = 'The local index is behind, so no decisions are cited.';
 
 /** What could be reached now, by what Consul has. `trail` cites the decisions. */
@@ -70,6 +73,7 @@ export async function blastNow(
     endsAtQuarantine: await Promise.all(radius.endsAtQuarantine.map(cited)),
     unknown: [
       HTTP_ONLY,
+      ...(world.mapping.select === undefined ? [] : [SELECTED]),
       ...(extent === undefined ? [] : indexLimits(extent)),
       ...(isBehind ? [NOT_CITED] : []),
     ],

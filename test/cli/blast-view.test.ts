@@ -5,6 +5,7 @@ import { type Mesh, startMesh } from '../support/mesh.js';
 
 let mesh: Mesh;
 let cli: CommandLine;
+let configuration: Readonly<Record<string, unknown>>;
 
 beforeEach(async () => {
   mesh = await startMesh();
@@ -16,7 +17,7 @@ beforeEach(async () => {
     issuer: `http://127.0.0.1:9/${name}`,
     directory,
   });
-  cli.configure({
+  configuration = {
     providers: [provider('main'), provider('partners')],
     scopes: {
       batch: [
@@ -24,7 +25,8 @@ beforeEach(async () => {
         { provider: 'partners', to: 'billing' },
       ],
     },
-  });
+  };
+  cli.configure(configuration);
   cli.idp({ clientId: 'batch', scopes: ['batch'], attributes: { 'consul-services': 'one,two' } });
   await mesh.register('one', { tags: ['oauth-client=batch', 'oauth-provider=main'] });
   await mesh.register('two', { tags: ['oauth-client=batch', 'oauth-provider=partners'] });
@@ -50,3 +52,12 @@ it.each([[[]], [['--at', '0s']]])(
     });
   },
 );
+
+it('says with select that other destinations are missing', async () => {
+  const ask = async () => (await cli.run(['blast-radius', 'partners/batch'])).out;
+  expect(await ask()).not.toContain('select');
+  cli.configure({ ...configuration, select: { services: ['orders'] } });
+  const out = await ask();
+  expect(out).toContain('0 services in reach from two');
+  expect(out).toContain('what is open to other destinations is not in this answer');
+});
