@@ -123,8 +123,8 @@ export async function blastAt(
 }
 
 /**
- * The services of a client, by their claims that may count and by the edges it has; or the service itself with the client it
- * claims.
+ * The services of a client, by their claims that may count and by the edges it has, and a service of the same name; or the
+ * service itself with the client it claims.
  */
 function startsNow(
   name: string,
@@ -137,6 +137,7 @@ function startsNow(
   const claims = [...world.claimStatuses(now).values()].flatMap((claim) =>
     claim.kind === 'none' || !mayCount(claim) ? [] : [claim],
   );
+  const serviceName = world.catalog?.services.find((each) => each.name.name === name)?.name;
   for (const { provider, id } of readingsOf(name)) {
     const client = onlyClient(
       claims
@@ -144,14 +145,12 @@ function startsNow(
         .filter((each) => each.clientId === id && (provider === undefined || provider === each.provider)),
     );
     if (client === undefined) continue;
-    return {
-      client,
-      starts: claims
-        .filter((each) => clientText(each.client) === clientText(client))
-        .map(({ service }) => service),
-    };
+    const starts = claims
+      .filter((each) => clientText(each.client) === clientText(client))
+      .map(({ service }) => service);
+    const isMissing = serviceName !== undefined && starts.every((each) => each.name !== name);
+    return { client, starts: isMissing ? [...starts, serviceName] : starts };
   }
-  const serviceName = world.catalog?.services.find((each) => each.name.name === name)?.name;
   if (serviceName === undefined) return { client: undefined, starts: [] };
   return { client: claims.find((claim) => claim.service.name === name)?.client, starts: [serviceName] };
 }

@@ -61,3 +61,18 @@ it('says with select that other destinations are missing', async () => {
   expect(out).toContain('0 services in reach from two');
   expect(out).toContain('what is open to other destinations is not in this answer');
 });
+
+it('a name of a client and of another service has the reach of both', async () => {
+  const names = { clientId: 'two', scopes: ['batch'], attributes: { 'consul-services': 'three' } };
+  cli.idp({ clientId: 'batch', scopes: ['batch'], attributes: { 'consul-services': 'one,two' } }, names);
+  await mesh.register('three', { tags: ['oauth-client=two', 'oauth-provider=main'] });
+  await cli.run(['apply', '--yes']);
+  expect((await cli.run(['blast-radius', 'two', '--json'])).json()).toMatchObject({
+    client: { provider: 'main', clientId: 'two' },
+    starts: ['three', 'two'],
+    reached: [
+      { service: 'billing', staysReachable: true },
+      { service: 'orders', staysReachable: false },
+    ],
+  });
+});
