@@ -4,8 +4,8 @@ import type { Secret } from '../../src/model/secret.js';
 import { duration, name, secret, text, toggle, url } from '../fields.js';
 import { SSF, type SsfSettings, toSsf } from './ssf.js';
 
-export const webhookSecrets = () =>
-  z.array(secret()).min(1, 'must hold at least one secret; several are accepted during a rotation');
+export const webhookSecrets = (each = secret()) =>
+  z.array(each).min(1, 'must hold at least one secret; several are accepted during a rotation');
 
 const WEBHOOK = z
   .strictObject({ secrets: webhookSecrets() })

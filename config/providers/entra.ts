@@ -31,9 +31,11 @@ const WEBHOOK = z
       .describe(
         'This webhook as Microsoft Graph reaches it, like https://scopemesh.example.com/events/main; with it scopemesh subscribes to users and groups.',
       ),
-    secrets: webhookSecrets().refine(
-      (secrets) => secrets.every((each) => each.reveal().length <= 128),
-      'holds a secret that Microsoft Graph cannot carry; use at most 128 characters',
+    secrets: webhookSecrets(
+      secret().refine(
+        (value) => value.reveal().length <= 128,
+        'is more than Microsoft Graph can carry; use at most 128 characters',
+      ),
     ),
   })
   .describe('The first secret is the clientState of the subscriptions; each is accepted.');

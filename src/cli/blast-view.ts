@@ -11,6 +11,7 @@ import { isPossiblyOpen } from '../trail/edge.js';
 import { meshEdges } from '../trail/mesh-edges.js';
 import { readEdges, readSubjectState } from '../trail/read-subject-state.js';
 import { readingsOf, whatCan } from '../trail/what-can.js';
+import { onlyClient } from './client-id.js';
 
 export interface BlastView extends BlastRadius {
   readonly name: string;
@@ -24,6 +25,9 @@ export interface BlastView extends BlastRadius {
 
 const HTTP_ONLY =
   'A hop counts whatever its methods and paths are, and whether the services have an upstream for it.';
+
+const SELECTED =
+  'This instance reads only what select covers: what is open to other destinations is not in this answer.';
 
 const NOT_CITED = 'The local index is behind, so no decisions are cited.';
 
@@ -69,6 +73,7 @@ export async function blastNow(
     endsAtQuarantine: await Promise.all(radius.endsAtQuarantine.map(cited)),
     unknown: [
       HTTP_ONLY,
+      ...(world.mapping.select === undefined ? [] : [SELECTED]),
       ...(extent === undefined ? [] : indexLimits(extent)),
       ...(isBehind ? [NOT_CITED] : []),
     ],
@@ -88,7 +93,9 @@ export async function blastAt(
   );
   const starts = [...new Set(sources)];
   if (found.length === 0) throw noSuchName(name);
-  const client = found.flatMap(({ edges }) => edges.flatMap((edge) => edge.client ?? []))[0];
+  const clientsOf = (all: typeof found) =>
+    all.flatMap(({ edges }) => edges.flatMap((edge) => edge.client ?? []));
+  const client = onlyClient(clientsOf(found.filter(({ kind }) => kind === 'client'))) ?? clientsOf(found)[0];
   const edgesFrom = async (source: string) => {
     const edges: ReachEdge[] = [];
     for await (const edge of readEdges(trail, { kind: 'source', name: source }, at)) {
@@ -116,8 +123,8 @@ export async function blastAt(
 }
 
 /**
- * The services of a client, by their claims that may count and by the edges it has; or the service itself with the client it
- * claims.
+ * The services of a client, by their claims that may count and by the edges it has, and a service of the same name; or the
+ * service itself with the client it claims.
  */
 function startsNow(
   name: string,
@@ -130,20 +137,20 @@ function startsNow(
   const claims = [...world.claimStatuses(now).values()].flatMap((claim) =>
     claim.kind === 'none' || !mayCount(claim) ? [] : [claim],
   );
-  for (const { provider, id } of readingsOf(name)) {
-    const claim = claims.find(
-      ({ client }) => client.clientId === id && (provider === undefined || provider === client.provider),
-    );
-    if (claim === undefined) continue;
-    const { client } = claim;
-    return {
-      client,
-      starts: claims
-        .filter((each) => clientText(each.client) === clientText(client))
-        .map(({ service }) => service),
-    };
-  }
   const serviceName = world.catalog?.services.find((each) => each.name.name === name)?.name;
+  for (const { provider, id } of readingsOf(name)) {
+    const client = onlyClient(
+      claims
+        .map((claim) => claim.client)
+        .filter((each) => each.clientId === id && (provider === undefined || provider === each.provider)),
+    );
+    if (client === undefined) continue;
+    const starts = claims
+      .filter((each) => clientText(each.client) === clientText(client))
+      .map(({ service }) => service);
+    const isMissing = serviceName !== undefined && starts.every((each) => each.name !== name);
+    return { client, starts: isMissing ? [...starts, serviceName] : starts };
+  }
   if (serviceName === undefined) return { client: undefined, starts: [] };
   return { client: claims.find((claim) => claim.service.name === name)?.client, starts: [serviceName] };
 }

@@ -1,5 +1,5 @@
-import { configError } from '../errors.js';
-import type { ClientId } from '../plan/world.js';
+import { configError, type SyncError } from '../errors.js';
+import { type ClientId, clientText } from '../plan/world.js';
 import type { WorldState } from '../state/world-state.js';
 
 /**
@@ -14,9 +14,20 @@ export function findClientId(world: WorldState, text: string): ClientId {
   const [only, ...others] = found;
   if (only !== undefined && others.length === 0) return only;
   const all = world.mapping.providers.join(', ');
-  const message =
-    only === undefined
-      ? `no provider has the client ${text}; write CLIENT-ID or PROVIDER/CLIENT-ID with one of these providers: ${all}`
-      : `several clients have this name; write one of ${found.map(({ provider, clientId }) => `${provider}/${clientId}`).join(', ')}`;
-  throw configError(message);
+  if (only !== undefined) throw severalClients(found);
+  throw configError(
+    `no provider has the client ${text}; write CLIENT-ID or PROVIDER/CLIENT-ID with one of these providers: ${all}`,
+  );
+}
+
+/** The one client among these, which may repeat; undefined without any. Throws ERR_CONFIG for several. */
+export function onlyClient(clients: readonly ClientId[]): ClientId | undefined {
+  const distinct = new Map(clients.map((each) => [clientText(each), each]));
+  if (distinct.size > 1) throw severalClients([...distinct.values()]);
+  return clients[0];
+}
+
+function severalClients(clients: readonly ClientId[]): SyncError {
+  const names = clients.map(({ provider, clientId }) => `${provider}/${clientId}`);
+  return configError(`several clients have this name; write one of ${names.join(', ')}`);
 }

@@ -12,6 +12,8 @@ export interface KnownHold {
   readonly reason: HoldReason;
   readonly decisionId: string;
   readonly rejectedBy: string | null;
+  readonly since: string;
+  readonly detail?: string | undefined;
 }
 
 /** By `holdKey`. */
@@ -31,6 +33,8 @@ const StatusHolds = z.object({
       reason: z.enum(HOLD_REASONS),
       decisionId: z.string(),
       rejectedBy: z.string().nullable().default(null),
+      since: z.string(),
+      detail: z.string().optional(),
     }),
   ),
   holdsAfter: z.string().nullable().default(null),
@@ -78,14 +82,14 @@ async function readPages(
 }
 
 export async function holdsIn(decisions: AsyncIterable<Decision> | Iterable<Decision>): Promise<LoggedHolds> {
-  type Held = Omit<KnownHold, 'reason'> & { readonly time: string };
+  type Held = Omit<KnownHold, 'reason'>;
   const bySubject = new Map<string, Map<string, Held>>();
   const ids = new Set<string>();
-  for await (const { id, type, time, subject, outcome, reason, principal } of decisions) {
+  for await (const { id, type, time, subject, outcome, reason, principal, detail } of decisions) {
     const holds = bySubject.get(subject);
     if (outcome === 'held') {
       ids.add(id);
-      const held = { decisionId: id, rejectedBy: null, time };
+      const held = { decisionId: id, rejectedBy: null, since: time, detail };
       bySubject.set(subject, (holds ?? new Map<string, Held>()).set(reason, held));
       continue;
     }
@@ -96,13 +100,13 @@ export async function holdsIn(decisions: AsyncIterable<Decision> | Iterable<Deci
       holds.set(reason, { ...before, rejectedBy: principal?.id ?? 'unknown' });
     // The end of a hold does not say which one ended. One that begins at the same moment takes its place.
     else if (outcome === 'applied' || reason === 'HoldEnded')
-      for (const [each, hold] of holds) if (hold.time < time) holds.delete(each);
+      for (const [each, hold] of holds) if (hold.since < time) holds.delete(each);
   }
   const open = new Map<string, KnownHold>();
   for (const [subject, holds] of bySubject)
-    for (const [each, { decisionId, rejectedBy }] of holds) {
+    for (const [each, hold] of holds) {
       const reason = HOLD_REASONS.find((one) => one === each);
-      if (reason !== undefined) open.set(holdKey({ subject, reason }), { reason, decisionId, rejectedBy });
+      if (reason !== undefined) open.set(holdKey({ subject, reason }), { ...hold, reason });
     }
   return { open, ids };
 }

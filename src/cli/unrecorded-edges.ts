@@ -1,27 +1,34 @@
+import { systemClock } from '../clock.js';
+import { isRecord } from '../model/is-record.js';
 import type { Change, Hold } from '../plan/plan.js';
 import type { Cli } from './cli.js';
 import type { CurrentState } from './load-current-state.js';
-import { findKnownHolds, type KnownHolds } from './recorded-holds.js';
+import { findKnownHolds, type KnownHold, type KnownHolds } from './recorded-holds.js';
 
 const RECORDS_UNKNOWN =
   'neither the daemon nor the decision log says which sources scopemesh wrote: every source with its mark counts as owned here';
 
 /**
- * The records of what scopemesh wrote are in the store, which belongs to the daemon. Its recorded holds name the marked
- * edges without a record; the world takes them over. True if the plan is another one then. Asks only if `touching` is not
- * empty, because the decision log may be long.
+ * The records of what scopemesh wrote, the rulings and the removals of the window are in the store, which belongs to the
+ * daemon. Its recorded holds name the marked edges without a record, and the inferred removals that it holds; the plan
+ * takes them over. True if the plan is another one then. Asks only if `touching` is not empty, because the decision log
+ * may be long.
  */
 export async function learnUnrecorded(
-  { config, daemon, world }: Pick<CurrentState, 'config' | 'daemon' | 'world'>,
+  sides: Pick<CurrentState, 'config' | 'daemon' | 'world' | 'window'>,
   touching: readonly { readonly before?: unknown }[],
   cli: Cli,
 ): Promise<boolean> {
   if (touching.every(({ before }) => before === undefined)) return false;
-  const known = await findKnownHolds(config, daemon, cli);
+  const known = await findKnownHolds(sides.config, sides.daemon, cli);
   if (known === undefined) cli.screen.warn(RECORDS_UNKNOWN);
-  const subjects = unrecordedIn(known ?? new Map());
-  if (subjects.size > 0) world.setUnrecorded(subjects);
-  return subjects.size > 0;
+  const subjects = new Set(subjectsOf(known, 'MarkUnrecorded').map(([subject]) => subject));
+  if (subjects.size > 0) sides.world.setUnrecorded(subjects);
+  const removals = subjectsOf(known, 'RevocationLimit').flatMap(([subject, hold]) =>
+    isHeldStill(hold, sides) ? [[subject, hold.detail ?? 'the daemon holds this removal'] as const] : [],
+  );
+  sides.window.recordedHolds = new Map(removals);
+  return subjects.size + removals.length > 0;
 }
 
 /** What a plan would do to marked edges. The mass guard holds removals of edges that it takes for owned. */
@@ -32,10 +39,18 @@ export function touchingMarked(plan: {
   return [...plan.changes, ...plan.holds.filter(({ reason }) => reason === 'RevocationLimit')];
 }
 
-function unrecordedIn(known: KnownHolds): ReadonlySet<string> {
-  return new Set(
-    [...known].flatMap(([key, { reason }]) =>
-      reason === 'MarkUnrecorded' ? [key.slice(0, -` ${reason}`.length)] : [],
-    ),
+/** A rejection stays. The limit is that of the daemon's mapping, and what the log says of it ends with the window. */
+function isHeldStill(
+  { rejectedBy, since }: KnownHold,
+  { config, daemon, world }: Pick<CurrentState, 'config' | 'daemon' | 'world'>,
+): boolean {
+  if (rejectedBy !== null) return true;
+  if (isRecord(daemon?.status)) return daemon.status.mappingRevision === world.mapping.revision;
+  return Date.parse(since) > systemClock.now() - config.guards.maxRevocations.windowMs;
+}
+
+function subjectsOf(known: KnownHolds | undefined, of: KnownHold['reason']): readonly [string, KnownHold][] {
+  return [...(known ?? [])].flatMap(([key, hold]): [string, KnownHold][] =>
+    hold.reason === of ? [[key.slice(0, -` ${of}`.length), hold]] : [],
   );
 }

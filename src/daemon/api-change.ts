@@ -46,9 +46,10 @@ export async function answerChange<Body extends z.infer<typeof ChangeBody>>(
   if (!body.success || by === undefined)
     return reply.code(400).send({
       error:
-        caller.kind === 'local'
+        faultOf(body.error) ??
+        (caller.kind === 'local'
           ? 'send { "user": "NAME" } with the name of the user of the operating system, and no key that the route does not have'
-          : 'send no "user", and no key that the route does not have; the name of the principal is that of the token',
+          : 'send no "user", and no key that the route does not have; the name of the principal is that of the token'),
     });
   try {
     const standby = await deps.standby();
@@ -58,6 +59,15 @@ export async function answerChange<Body extends z.infer<typeof ChangeBody>>(
     deps.logger.error({ error: messageOf(error) }, 'a change that a person asked for failed');
     return reply.code(503).send({ error: messageOf(error) });
   }
+}
+
+/** What is wrong with one value of the body; undefined where the keys or the user are wrong. */
+function faultOf(error: z.ZodError | undefined): string | undefined {
+  const [first] = error?.issues ?? [];
+  const [field] = first?.path ?? [];
+  if (first === undefined || field === undefined || field === 'user') return undefined;
+  const isOurText = !/^(?:Invalid|Unrecognized|Too )/.test(first.message);
+  return `the value of "${String(field)}" ${isOurText ? first.message : 'is missing or not valid; GET /api/openapi.yaml describes it'}`;
 }
 
 /** Undefined if the body does not fit the caller. */

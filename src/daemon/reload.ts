@@ -97,7 +97,7 @@ export class Reloads {
       const next = await this.#read();
       if (next.owner !== this.#running.owner)
         throw new Error(
-          'the owner cannot change while scopemesh runs; stop scopemesh, change the owner, and run scopemesh adopt',
+          'the owner cannot change while scopemesh runs, and a new owner does not own what this one opened; docs/how-to/change-the-configuration.md says how to change it',
         );
       await this.#apply(next);
     } catch (error) {

@@ -148,6 +148,7 @@ export function fleetGuardFacts(
   return {
     policy: policyOf(world.mapping),
     rulings: new Map(rulings),
+    recordedHolds: window.recordedHolds,
     budget,
     isContended: () => false,
     freeze: world.freezes.at(now),

@@ -24,6 +24,8 @@ interface Storing {
  */
 export class RevocationWindow {
   readonly rejections: RejectedRemovals;
+  /** What another process holds, with the detail, by the subject of the loss; empty where this process guards. */
+  recordedHolds: ReadonlyMap<string, string> = new Map();
   readonly #windowMs: number;
   /** Removals of several edges at once. */
   #counted: readonly Removal[] = [];

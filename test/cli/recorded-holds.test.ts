@@ -4,9 +4,11 @@ import type { Cli } from '../../src/cli/cli.js';
 import { findKnownHolds, holdsIn } from '../../src/cli/recorded-holds.js';
 import type { Decision } from '../../src/model/decision.js';
 
+const AT = '2026-01-31T12:00:00.000Z';
+
 const decision = (id: string, facts: Partial<Decision>): Decision => ({
   id,
-  time: '2026-01-31T12:00:00.000Z',
+  time: AT,
   type: 'dev.scopemesh.intention.held',
   subject: 's',
   source: 'scopemesh/payments/one',
@@ -24,7 +26,7 @@ async function known(...decisions: Decision[]): Promise<readonly (readonly [stri
   async function* log() {
     yield* decisions;
   }
-  return [...(await holdsIn(log())).open].map(([key, { reason: _, ...hold }]) => [key, hold]);
+  return [...(await holdsIn(log())).open].map(([key, { reason: _, detail: __, ...hold }]) => [key, hold]);
 }
 
 const LATER = '2026-01-31T12:00:01.000Z';
@@ -42,15 +44,15 @@ const ended = decision('3', {
 
 it('a hold has the ID of its newest held decision', async () => {
   expect(await known(decision('1', {}), decision('2', {}))).toEqual([
-    ['s RevocationLimit', { decisionId: '2', rejectedBy: null }],
+    ['s RevocationLimit', { decisionId: '2', rejectedBy: null, since: AT }],
   ]);
 });
 
 it('a rejection names who rejected it, until the hold begins again', async () => {
-  const hold = ['s RevocationLimit', { decisionId: '1', rejectedBy: 'bob' }];
+  const hold = ['s RevocationLimit', { decisionId: '1', rejectedBy: 'bob', since: AT }];
   expect(await known(decision('1', {}), rejected)).toEqual([hold]);
   expect(await known(decision('1', {}), rejected, decision('4', {}))).toEqual([
-    ['s RevocationLimit', { decisionId: '4', rejectedBy: null }],
+    ['s RevocationLimit', { decisionId: '4', rejectedBy: null, since: AT }],
   ]);
 });
 
@@ -64,7 +66,7 @@ it('the end of a hold and a change that was made remove it, and nothing else doe
 it('a hold that begins as another one ends is kept', async () => {
   const next = decision('2', { reason: 'MarkLost', time: LATER });
   expect(await known(decision('1', {}), next, ended)).toEqual([
-    ['s MarkLost', { decisionId: '2', rejectedBy: null }],
+    ['s MarkLost', { decisionId: '2', rejectedBy: null, since: LATER }],
   ]);
 });
 
@@ -74,6 +76,7 @@ it('the holds of a running daemon are read page by page, and a page that fails e
     reason: 'RevocationLimit',
     decisionId: id,
     rejectedBy: null,
+    since: AT,
   });
   const pages = new Map([
     ['two', { holds: [hold('2')], holdsAfter: 'three' }],

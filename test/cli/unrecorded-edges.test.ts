@@ -1,5 +1,6 @@
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type CommandLine, createCommandLine } from '../support/command-line.js';
+import { held } from '../support/held-removals.js';
 import { type Mesh, startMesh } from '../support/mesh.js';
 
 let mesh: Mesh;
@@ -58,4 +59,57 @@ it('plan and explain know it too where the mass guard would hold the removal', a
   expect(plan).toMatchObject({ holds: [{ reason: 'MarkUnrecorded', decisionId: expect.any(String) }] });
   const explained = (await cli.run(['explain', 'bot', 'billing', '--json'])).json();
   expect(explained).toMatchObject({ holds: [{ reason: 'MarkUnrecorded' }] });
+});
+
+describe('a removal that the limit holds because of earlier ones', () => {
+  const clients = ['one', 'two', 'three'].map((clientId) => ({
+    clientId,
+    scopes: ['billing:connect'],
+    attributes: { 'consul-services': clientId },
+  }));
+  const last = { clientId: 'last', scopes: [] };
+  const guards = { maxRevocations: { percent: 0, atLeast: 2 } };
+
+  beforeEach(async () => {
+    cli.configure({ guards });
+    for (const { clientId } of clients) {
+      await mesh.register(clientId, { client: clientId });
+      await mesh.register(`${clientId}-api`);
+    }
+    const connected = clients.map((each) => ({ ...each, scopes: [`${each.clientId}-api:connect`] }));
+    cli.idp(last, ...connected);
+    await cli.run(['apply', '--yes']);
+    cli.idp(last, ...connected.slice(0, 1));
+    await cli.run(['apply', '--yes']);
+    cli.idp(last);
+    expect((await cli.run(['apply', '--yes'])).status).toBe(3);
+    expect(await mesh.access('one-api')).toEqual({ one: 'allow' });
+  });
+
+  it('is held in the plan too, with its ID, and is not counted as pending', async () => {
+    const plan = await cli.run(['plan', '--json', '--detailed-exitcode']);
+    expect(plan.status).toBe(0);
+    expect(plan.json()).toMatchObject({ changes: [], summary: { close: 0 } });
+    expect(held(plan)).toMatchObject([{ decisionId: expect.stringMatching(/^01/), rejectedBy: null }]);
+    const explained = await cli.run(['explain', 'one', 'one-api', '--json']);
+    expect(explained.json()).toMatchObject({
+      pending: null,
+      holds: expect.arrayContaining([expect.objectContaining({ reason: 'RevocationLimit' })]),
+    });
+  });
+
+  it('is held after its rejection, also where the limit would let it pass', async () => {
+    const [hold] = held(await cli.run(['plan', '--json']));
+    await cli.run(['reject', hold?.decisionId ?? ''], { user: 'bob' });
+    await cli.run(['apply', '--yes']);
+    cli.configure({ guards: { maxRevocations: { percent: 100, atLeast: 100 } } });
+    expect(held(await cli.run(['plan', '--json']))).toMatchObject([{ rejectedBy: 'os:bob' }]);
+  });
+
+  it('is planned once the identity provider reports it', async () => {
+    cli.idp(last, { ...last, clientId: 'one', enabled: false });
+    const plan = await cli.run(['plan', '--json']);
+    expect(plan.json()).toMatchObject({ changes: [{ action: 'revoke', reason: 'ClientDisabled' }] });
+    expect(held(plan)).toEqual([]);
+  });
 });

@@ -216,6 +216,6 @@ describe('a reload', () => {
     rig.writeFile({ owner: 'somebody' });
     daemon.reload();
     expect(await reloaded(1)).toMatchObject({ outcome: 'refused' });
-    expect((await reloaded(1)).detail).toContain('owner');
+    expect((await reloaded(1)).detail).toContain('docs/how-to/change-the-configuration.md');
   });
 });

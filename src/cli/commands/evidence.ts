@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { InvalidArgumentError } from 'commander';
 import { toCloudEvent } from '../../decisions/envelope.js';
 import type { Trail } from '../../decisions/trail.js';
+import { configError } from '../../errors.js';
 import { refuseBehind } from '../../trail/answer.js';
 import { evidenceFiles } from '../../trail/evidence/evidence-files.js';
 import { collectEvidence } from '../../trail/evidence/evidence-report.js';
@@ -52,7 +52,7 @@ async function report(options: Options, cli: Cli): Promise<void> {
   const { owner } = settings;
   const evidence = await withTrail(cli, options, async (trail) => {
     const to = options.to ?? (await endOf(trail));
-    if (from > to) throw new InvalidArgumentError('--from must be before --to.');
+    if (from > to) throw configError('--from must be before --to');
     return collectEvidence(trail, { owner, from, to });
   });
   const { records, verifiers } = await ofLog(settings, key === undefined ? {} : { key }, cli);

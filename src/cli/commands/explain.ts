@@ -6,6 +6,7 @@ import { toPlainValue } from '../../decisions/plain-value.js';
 import { configError, messageOf } from '../../errors.js';
 import { gatewayKindIn } from '../../model/catalog.js';
 import type { Decision } from '../../model/decision.js';
+import { definedFields } from '../../model/defined-fields.js';
 import type { ServiceName } from '../../model/intention.js';
 import { destinationKey, formatKey } from '../../model/key.js';
 import { type Explanation, explain } from '../../plan/explain.js';
@@ -195,7 +196,7 @@ async function look(
       consul.manifests?.unsynced().some((each) => serviceText(each) === serviceText(destination)) ?? false,
     mode: config.mode,
     areOrdersKnown,
-    ...(await lastDecision(config, intentionSubject(destination, source.name), cli)),
+    ...(await lastDecisions(config, intentionSubject(destination, source.name), cli)),
   };
 }
 
@@ -208,22 +209,26 @@ function sourceReach(obstacles: readonly Obstacle[]): CallConditions['reach'] {
   return found.blocks ? 'none' : 'some';
 }
 
-/** The last decision if the log can be read within a few seconds; otherwise the reason why not. */
-async function lastDecision(
+/** The last decision, and the last that changed the edge, if the log can be read within a few seconds; otherwise why not. */
+async function lastDecisions(
   config: Config,
   subject: string,
   cli: Cli,
-): Promise<Pick<CallConditions, 'lastDecision' | 'logTrouble'>> {
+): Promise<Pick<CallConditions, 'lastDecision' | 'lastChange' | 'logTrouble'>> {
   if (!hasDecisionLog(config)) return {};
   const timeout = AbortSignal.timeout(LOG_TIMEOUT_MS);
   const log = await cli.context.adapters.openDecisionLog(config, cli.runtime(true));
   let last: Decision | undefined;
+  let change: Decision | undefined;
   try {
     const stop = AbortSignal.any([cli.signal, timeout]);
     for await (const decision of log.read({ from: 'start', follow: false }, stop))
-      if (decision.subject === subject) last = decision;
+      if (decision.subject === subject) {
+        last = decision;
+        if (decision.outcome === 'applied' && decision.action !== 'none') change = decision;
+      }
     const logTrouble = timeout.aborted ? { logTrouble: 'it is too long' } : {};
-    return { ...(last === undefined ? {} : { lastDecision: last }), ...logTrouble };
+    return { ...definedFields({ lastDecision: last, lastChange: change }), ...logTrouble };
   } catch (error) {
     cli.signal.throwIfAborted();
     return { logTrouble: timeout.aborted ? 'it did not answer in time' : messageOf(error) };
@@ -234,7 +239,7 @@ async function lastDecision(
 
 function toDocument(explanation: Explanation, conditions: CallConditions) {
   const { holds, pending, candidates, openings, request, source, destination, claim, ...rest } = explanation;
-  const { lastDecision: last, isUnsynced, ...around } = conditions;
+  const { lastDecision: last, lastChange: change, isUnsynced, ...around } = conditions;
   const { service: _, ...claimStatus } = claim;
   return {
     allowed: isAllowed(explanation.verdict),
@@ -255,6 +260,7 @@ function toDocument(explanation: Explanation, conditions: CallConditions) {
     ...around,
     ...(isUnsynced ? { isUnsynced } : {}),
     lastDecision: last === undefined ? null : toCloudEvent(last),
+    lastChange: change === undefined ? null : toCloudEvent(change),
   };
 }
 

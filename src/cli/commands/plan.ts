@@ -87,7 +87,9 @@ async function show(sides: CurrentState, options: Options, cli: Cli): Promise<vo
   const planAll = () => planUnder(mapping, sides);
   const whatIf = await assume(options.whatIf, sides);
   let plan = await planAll();
-  if (await learnUnrecorded(sides, touchingMarked(plan), cli)) plan = await planAll();
+  // Without a daemon the log may be unreadable, and the warning of that is about intentions.
+  const aclChanges = daemon === undefined ? [] : plan.acl.changes;
+  if (await learnUnrecorded(sides, [...touchingMarked(plan), ...aclChanges], cli)) plan = await planAll();
   const needsIds = options.json
     ? plan.holds.length > 0
     : plan.holds.some(({ reason }) => isApprovable(reason));

@@ -30,6 +30,8 @@ export interface CallConditions {
   /** Whether a running daemon reported its orders. */
   readonly areOrdersKnown: boolean;
   readonly lastDecision?: Decision;
+  /** The last decision that changed the edge, such as the one that made it. */
+  readonly lastChange?: Decision;
   /** Why the decision log could not be read. */
   readonly logTrouble?: string;
 }
@@ -79,9 +81,10 @@ export function printExplanation(
   for (const [name, text] of consul) fact(name, text);
   for (const note of notes(explanation, conditions)) fact('note', note);
   if (!conditions.areOrdersKnown && explanation.client !== undefined) fact('daemon', ORDERS_UNKNOWN);
-  if (conditions.lastDecision !== undefined)
-    screen.line(`  ${'decision'.padEnd(10)} ${decisionText(conditions.lastDecision, colors)}`);
-  for (const text of residualTexts(conditions.lastDecision?.residual ?? {})) fact('remains', text);
+  const { lastDecision, lastChange } = conditions;
+  for (const each of new Set([lastChange, lastDecision]))
+    if (each !== undefined) screen.line(`  ${'decision'.padEnd(10)} ${decisionText(each, colors)}`);
+  for (const text of residualTexts((lastChange ?? lastDecision)?.residual ?? {})) fact('remains', text);
   if (conditions.logTrouble !== undefined)
     fact('decision', `the decision log could not be read: ${conditions.logTrouble}`);
 }

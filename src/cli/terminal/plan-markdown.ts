@@ -36,9 +36,10 @@ export function planMarkdown(plan: FleetPlan, mapping: Mapping, whatIf?: WhatIf)
       reason,
       clientCode('client' in change ? change.client : undefined),
     ]);
-  const held = holds.map(({ reason, detail, resource }) => {
+  const held = holds.map(({ reason, detail, resource, subject }) => {
     const { source, destination, name } = resource;
-    return [reason, code(name ?? `${source} -> ${destination}`), code(detail)];
+    const what = source === undefined ? subject : `${source} -> ${destination}`;
+    return [reason, code(name ?? what), code(detail)];
   });
   const blocks = [
     `### scopemesh plan of ${code(mapping.owner)}`,

@@ -110,7 +110,10 @@ function approveText(hold: Hold, known: KnownHolds): string | undefined {
 }
 
 /** The command that releases a hold. */
-export function approveCommand({ decisionId, rejectedBy }: Omit<KnownHold, 'reason'>): string {
+export function approveCommand({
+  decisionId,
+  rejectedBy,
+}: Pick<KnownHold, 'decisionId' | 'rejectedBy'>): string {
   return `scopemesh approve ${rejectedBy === null ? '' : '--override '}${decisionId}`;
 }
 

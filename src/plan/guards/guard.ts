@@ -64,6 +64,8 @@ export interface GuardFacts {
   readonly policy: WritePolicy;
   /** By the subject of the loss. */
   readonly rulings: ReadonlyMap<string, Ruling>;
+  /** The details of inferred losses that the daemon holds, by subject, in a plan beside it. */
+  readonly recordedHolds?: ReadonlyMap<string, string>;
   /** Undefined if no removal is inferred. */
   readonly budget: RevocationBudget | undefined;
   readonly isContended: (subject: string) => boolean;

@@ -17,6 +17,7 @@ import type {
 } from './guard.js';
 import { mode } from './mode.js';
 import { prerequisite } from './prerequisite.js';
+import { recordedHold } from './recorded-hold.js';
 import { revocationLimitGuard } from './revocation-limit.js';
 import { storeSpace } from './store-space.js';
 import { unrecorded } from './unrecorded.js';
@@ -26,7 +27,7 @@ export const GUARDS: {
   readonly losses: readonly LossGuard[];
   readonly changes: readonly ChangeGuard[];
 } = {
-  losses: [approval, unrecorded, revocationLimitGuard],
+  losses: [approval, recordedHold, unrecorded, revocationLimitGuard],
   // `storeSpace` is the last: what it leaves out must not end a hold.
   changes: [prerequisite, contention, freeze, entrySize, mode, storeSpace],
 };

@@ -233,6 +233,10 @@ describe('the end of a log that no checkpoint signs', () => {
     const out = join(cli.directory, 'evidence');
     const evidence = ['evidence', '--from', '2026-01-01T00:00:00Z', '--out', out, '--json'];
     expect((await cli.run(evidence)).json()).toMatchObject({ verified: true });
+    expect(await cli.run([...evidence, '--to', '2025-12-31T00:00:00Z'])).toMatchObject({
+      status: 1,
+      err: expect.stringContaining('--from must be before --to'),
+    });
     await log.append(extendChain(signed.head, decisions(8).slice(5)).chained);
     await log.close();
     chmodSync(join(out, 'report.html'), 0o644);

@@ -46,6 +46,9 @@ it('scopemesh grant opens an edge, list, plan and explain show it, and grant end
       const result = await cli.run([...GRANT, '--json']);
       return result.status === 0 ? result : undefined;
     });
+    expect((await cli.run(['grant', 'web', 'Orders', ...GRANT.slice(3)])).err).toContain(
+      'the value of "destination" must be a plain service name',
+    );
     const { id } = granted.json().grant as { id: string };
     await until('the edge', async () => ((await mesh.access('orders'))?.web === 'allow' ? true : undefined));
     const line = new RegExp(`${id}  web -> orders  until \\S+Z  os:\\S+: INC-1\n`);

@@ -88,6 +88,11 @@ describe('plan --format markdown', () => {
     expect(row?.split('|')).toHaveLength(9);
   });
 
+  it('names a record without a client ID by its subject', async () => {
+    cli.idp(web, bot, { ...bot, clientId: '\u0007' });
+    expect(await markdown()).toMatch(/^\| ClientUnreadable \| `client\/main\/` \|/m);
+  });
+
   it('stays below what a comment may hold', async () => {
     const scopes = Array.from({ length: 600 }, (_, at) => `service-number-${at}:connect`);
     cli.idp({ ...web, scopes }, bot);

@@ -60,9 +60,33 @@ describe('what the running daemon waits for', () => {
     const found = await findings(
       undefined,
       new Map([
-        ['a RevocationLimit', { reason: 'RevocationLimit' as const, decisionId: '01A', rejectedBy: null }],
-        ['b RevocationLimit', { reason: 'RevocationLimit' as const, decisionId: '01B', rejectedBy: 'bob' }],
-        ['c MarkLost', { reason: 'MarkLost' as const, decisionId: '01C', rejectedBy: null }],
+        [
+          'a RevocationLimit',
+          {
+            reason: 'RevocationLimit' as const,
+            decisionId: '01A',
+            rejectedBy: null,
+            since: '2026-01-31T12:00:00.000Z',
+          },
+        ],
+        [
+          'b RevocationLimit',
+          {
+            reason: 'RevocationLimit' as const,
+            decisionId: '01B',
+            rejectedBy: 'bob',
+            since: '2026-01-31T12:00:00.000Z',
+          },
+        ],
+        [
+          'c MarkLost',
+          {
+            reason: 'MarkLost' as const,
+            decisionId: '01C',
+            rejectedBy: null,
+            since: '2026-01-31T12:00:00.000Z',
+          },
+        ],
       ]),
     );
     expect(found.find(({ id }) => id === 'holds')).toMatchObject({

@@ -59,6 +59,8 @@ describe('A provider of the kind entra', () => {
     expect(await faultsOf(fileOf(webhook('http://scopemesh.example.com/', 'x')))).toHaveLength(1);
     const long = await faultsOf(fileOf(webhook('https://scopemesh.example.com/', 'x'.repeat(129))));
     expect(long).toEqual([expect.stringContaining('128 characters')]);
+    const empty = await faultsOf(fileOf(webhook('https://scopemesh.example.com/', '')));
+    expect(empty).toEqual([expect.stringContaining('must not be empty')]);
   });
 
   it('identifies people by oid, and distinguishes their tokens from those of clients by idtyp', async () => {

@@ -1,0 +1,78 @@
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { type CommandLine, createCommandLine } from '../support/command-line.js';
+import { type Mesh, startMesh } from '../support/mesh.js';
+
+let mesh: Mesh;
+let cli: CommandLine;
+let configuration: Readonly<Record<string, unknown>>;
+
+beforeEach(async () => {
+  mesh = await startMesh();
+  cli = createCommandLine(mesh);
+  const directory = join(cli.directory, 'clients.json');
+  const provider = (name: string) => ({
+    name,
+    kind: 'oidc',
+    issuer: `http://127.0.0.1:9/${name}`,
+    directory,
+  });
+  configuration = {
+    providers: [provider('main'), provider('partners')],
+    scopes: {
+      batch: [
+        { provider: 'main', to: 'orders' },
+        { provider: 'partners', to: 'billing' },
+      ],
+    },
+  };
+  cli.configure(configuration);
+  cli.idp({ clientId: 'batch', scopes: ['batch'], attributes: { 'consul-services': 'one,two' } });
+  await mesh.register('one', { tags: ['oauth-client=batch', 'oauth-provider=main'] });
+  await mesh.register('two', { tags: ['oauth-client=batch', 'oauth-provider=partners'] });
+  await cli.run(['apply', '--yes']);
+});
+afterEach(async () => {
+  cli.close();
+  await mesh.consul.close();
+});
+
+it.each([[[]], [['--at', '0s']]])(
+  'a client ID of several providers is refused, and not taken for that of the first one, with %j',
+  async (at) => {
+    const reached = async (name: string) => {
+      const { json } = await cli.run(['blast-radius', name, ...at, '--json']);
+      return (json().reached as { readonly service: string }[]).map(({ service }) => service);
+    };
+    expect(await reached('main/batch')).toEqual(['orders']);
+    expect(await reached('partners/batch')).toEqual(['billing']);
+    expect(await cli.run(['blast-radius', 'batch', ...at])).toMatchObject({
+      status: 1,
+      err: expect.stringContaining('several clients have this name; write one of'),
+    });
+  },
+);
+
+it('says with select that other destinations are missing', async () => {
+  const ask = async () => (await cli.run(['blast-radius', 'partners/batch'])).out;
+  expect(await ask()).not.toContain('select');
+  cli.configure({ ...configuration, select: { services: ['orders'] } });
+  const out = await ask();
+  expect(out).toContain('0 services in reach from two');
+  expect(out).toContain('what is open to other destinations is not in this answer');
+});
+
+it('a name of a client and of another service has the reach of both', async () => {
+  const names = { clientId: 'two', scopes: ['batch'], attributes: { 'consul-services': 'three' } };
+  cli.idp({ clientId: 'batch', scopes: ['batch'], attributes: { 'consul-services': 'one,two' } }, names);
+  await mesh.register('three', { tags: ['oauth-client=two', 'oauth-provider=main'] });
+  await cli.run(['apply', '--yes']);
+  expect((await cli.run(['blast-radius', 'two', '--json'])).json()).toMatchObject({
+    client: { provider: 'main', clientId: 'two' },
+    starts: ['three', 'two'],
+    reached: [
+      { service: 'billing', staysReachable: true },
+      { service: 'orders', staysReachable: false },
+    ],
+  });
+});
