@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Clock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
 import { Secret } from '../../model/secret.js';
 import { type Logger, silentLogger } from '../../observe.js';
+import { closeServer, listen } from '../listen.js';
 import { type ClientStore, createClientStore, type EmbeddedClient } from './client-store.js';
 import { createEventSender } from './event-sender.js';
 import { createManagementApi, isManagementPath } from './management-api.js';
@@ -77,14 +77,20 @@ export async function createEmbeddedIdp(options: EmbeddedIdpOptions): Promise<Em
   });
   server.requestTimeout = 10_000;
   const { host, port } = parseListen(options.listen ?? '127.0.0.1:0');
-  const address = await listen();
+  const address = {
+    host,
+    port: await listen(server, { host, port }).catch((cause: Error) => {
+      const message = `embedded identity provider: cannot listen on ${options.listen}: ${cause.message}`;
+      throw new SyncError('ERR_CONFIG', message, { retriable: false, cause });
+    }),
+  };
   const issuer = `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`;
   try {
     const signingKey = await createSigningKey();
     signPersonToken = createPersonTokens({ issuer, audience, signingKey, clock });
     tokens = await createTokenServer({ issuer, audience, store, signingKey });
   } catch (error) {
-    await closeServer();
+    await closeServer(server);
     throw error;
   }
 
@@ -96,31 +102,10 @@ export async function createEmbeddedIdp(options: EmbeddedIdpOptions): Promise<Em
     clientSecret: (clientId) => store.get(clientId)?.secret,
     settled: () => sender?.settled() ?? Promise.resolve(),
     close() {
-      closed ??= Promise.all([sender?.close(), closeServer()]).then(() => {});
+      closed ??= Promise.all([sender?.close(), closeServer(server)]).then(() => {});
       return closed;
     },
   };
-
-  function listen(): Promise<{ host: string; port: number }> {
-    return new Promise((resolve, reject) => {
-      server.once('error', (cause) => {
-        const message = `embedded identity provider: cannot listen on ${options.listen}: ${cause.message}`;
-        reject(new SyncError('ERR_CONFIG', message, { retriable: false, cause }));
-      });
-      server.listen({ host, port }, () => resolve({ host, port: toPort(server.address()) }));
-    });
-  }
-
-  function closeServer(): Promise<void> {
-    return new Promise((resolve) => {
-      server.close(() => resolve());
-      server.closeAllConnections();
-    });
-  }
-}
-
-function toPort(address: string | AddressInfo | null): number {
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 function parseListen(listen: string): { host: string; port: number } {
