@@ -3,30 +3,28 @@ import { createServer, type RequestListener } from 'node:http';
 import type { Clock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
 import { Secret } from '../../model/secret.js';
-import { type Logger, silentLogger } from '../../observe.js';
 import { closeServer, listen } from '../listen.js';
 import { type ClientStore, createClientStore, type EmbeddedClient } from './client-store.js';
 import { createEventSender } from './event-sender.js';
 import { createManagementApi, isManagementPath } from './management-api.js';
 import { createSigningKey, createTokenServer } from './oidc-provider.js';
-import { createPersonStore, type EmbeddedPerson } from './person-store.js';
+import { createPersonStore } from './person-store.js';
 import { createPersonTokens, type SignPersonToken } from './person-token.js';
+
+/** The `aud` of access tokens. */
+const AUDIENCE = 'consul';
 
 export interface EmbeddedIdpOptions {
   /** `host:port`; port 0 takes a free one. `127.0.0.1:0` by default. */
   readonly listen?: string;
   readonly clients: readonly EmbeddedClient[];
-  readonly people?: readonly EmbeddedPerson[];
   /** The webhook to which changes are reported, signed with `whsec_<base64>`. */
   readonly webhook?: { readonly url: string; readonly secret: Secret };
   /** If set, reading the directory needs it too. Otherwise a random one, which only writes need. */
   readonly managementToken?: Secret;
-  /** The `aud` of access tokens; `consul` by default. */
-  readonly audience?: string;
   /** Clients per page of the directory; 500 by default. */
   readonly pageSize?: number;
   readonly clock: Clock;
-  readonly logger?: Logger;
 }
 
 export interface EmbeddedIdp {
@@ -48,15 +46,13 @@ export interface EmbeddedIdp {
  * Throws ERR_CONFIG if it cannot listen.
  */
 export async function createEmbeddedIdp(options: EmbeddedIdpOptions): Promise<EmbeddedIdp> {
-  const { clients, webhook, clock, logger = silentLogger, audience = 'consul', pageSize = 500 } = options;
+  const { clients, webhook, clock, pageSize = 500 } = options;
   const managementToken = options.managementToken ?? new Secret(randomBytes(32).toString('base64url'));
-  const sender = webhook && createEventSender({ ...webhook, clock, logger });
+  const sender = webhook && createEventSender({ ...webhook, clock });
   const store: ClientStore = createClientStore(clients, clock, ({ type, clientId }) => {
     sender?.send(type, { clientId });
   });
-  const people = createPersonStore(options.people ?? [], (subject) =>
-    sender?.send('person.updated', { subject }),
-  );
+  const people = createPersonStore((subject) => sender?.send('person.updated', { subject }));
   let signPersonToken: SignPersonToken = () => Promise.reject(new Error('the server is still starting'));
   const management = createManagementApi({
     store,
@@ -87,8 +83,8 @@ export async function createEmbeddedIdp(options: EmbeddedIdpOptions): Promise<Em
   const issuer = `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`;
   try {
     const signingKey = await createSigningKey();
-    signPersonToken = createPersonTokens({ issuer, audience, signingKey, clock });
-    tokens = await createTokenServer({ issuer, audience, store, signingKey });
+    signPersonToken = createPersonTokens({ issuer, audience: AUDIENCE, signingKey, clock });
+    tokens = await createTokenServer({ issuer, audience: AUDIENCE, store, signingKey });
   } catch (error) {
     await closeServer(server);
     throw error;
