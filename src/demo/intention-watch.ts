@@ -37,7 +37,7 @@ export function watchIntentions(consul: ConsulPlace, clock: Clock): IntentionWat
     while (!stop.signal.aborted) {
       try {
         const path = `/v1/config/${kind}?index=${index}&wait=${WAIT_MS}ms`;
-        const answer = await callConsul(consul, { method: 'GET', path, timeoutMs: WAIT_MS * 2 }, stop.signal);
+        const answer = await callConsul(consul, { path, timeoutMs: WAIT_MS * 2 }, stop.signal);
         // An index that went back means that Consul was restored: start again.
         const isBehind = answer.index < index;
         index = isBehind ? 0 : Math.max(1, answer.index);

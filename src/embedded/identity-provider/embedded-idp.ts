@@ -11,12 +11,13 @@ import { createSigningKey, createTokenServer } from './oidc-provider.js';
 import { createPersonStore } from './person-store.js';
 import { createPersonTokens, type SignPersonToken } from './person-token.js';
 
+const HOST = '127.0.0.1';
 /** The `aud` of access tokens. */
 const AUDIENCE = 'consul';
 
 export interface EmbeddedIdpOptions {
-  /** `host:port`; port 0 takes a free one. `127.0.0.1:0` by default. */
-  readonly listen?: string;
+  /** On 127.0.0.1; a free one if absent. */
+  readonly port?: number;
   readonly clients: readonly EmbeddedClient[];
   /** The webhook to which changes are reported, signed with `whsec_<base64>`. */
   readonly webhook?: { readonly url: string; readonly secret: Secret };
@@ -30,7 +31,6 @@ export interface EmbeddedIdpOptions {
 export interface EmbeddedIdp {
   /** Also the base of `<issuer>/directory` and `<issuer>/clients/<id>`. */
   readonly issuer: string;
-  readonly address: { readonly host: string; readonly port: number };
   readonly managementToken: Secret;
   /** The secret of a client, also if it is a random one. */
   clientSecret(clientId: string): Secret | undefined;
@@ -72,15 +72,11 @@ export async function createEmbeddedIdp(options: EmbeddedIdpOptions): Promise<Em
     listener(request, response);
   });
   server.requestTimeout = 10_000;
-  const { host, port } = parseListen(options.listen ?? '127.0.0.1:0');
-  const address = {
-    host,
-    port: await listen(server, { host, port }).catch((cause: Error) => {
-      const message = `embedded identity provider: cannot listen on ${options.listen}: ${cause.message}`;
-      throw new SyncError('ERR_CONFIG', message, { retriable: false, cause });
-    }),
-  };
-  const issuer = `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`;
+  const port = await listen(server, { host: HOST, port: options.port ?? 0 }).catch((cause: Error) => {
+    const message = `embedded identity provider: cannot listen on ${HOST}:${options.port}: ${cause.message}`;
+    throw new SyncError('ERR_CONFIG', message, { retriable: false, cause });
+  });
+  const issuer = `http://${HOST}:${port}`;
   try {
     const signingKey = await createSigningKey();
     signPersonToken = createPersonTokens({ issuer, audience: AUDIENCE, signingKey, clock });
@@ -93,7 +89,6 @@ export async function createEmbeddedIdp(options: EmbeddedIdpOptions): Promise<Em
   let closed: Promise<void> | undefined;
   return {
     issuer,
-    address,
     managementToken,
     clientSecret: (clientId) => store.get(clientId)?.secret,
     settled: () => sender?.settled() ?? Promise.resolve(),
@@ -102,14 +97,4 @@ export async function createEmbeddedIdp(options: EmbeddedIdpOptions): Promise<Em
       return closed;
     },
   };
-}
-
-function parseListen(listen: string): { host: string; port: number } {
-  const match = /^(?:\[([0-9a-f:]+)\]|([^:\s]+)):(\d{1,5})$/i.exec(listen);
-  const host = match?.[1] ?? match?.[2];
-  if (host === undefined) {
-    const message = `embedded identity provider: listen must be host:port, and is ${listen}`;
-    throw new SyncError('ERR_CONFIG', message, { retriable: false });
-  }
-  return { host, port: Number(match?.[3]) };
 }
