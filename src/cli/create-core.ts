@@ -8,6 +8,7 @@ import type { Clock } from '../clock.js';
 import type { Consul } from '../consul/consul.js';
 import { gatherClaims } from '../consul/gathered-claims.js';
 import { shareRead } from '../gather.js';
+import { readJwksUri } from '../identity/discovery.js';
 import { selectDirectory } from '../identity/selected-directory.js';
 import { createNotifier, type Notifier } from '../notifier.js';
 import { RequestedAdoptions } from '../operator/requested-adoptions.js';
@@ -28,7 +29,6 @@ import { OpenRevocations } from '../state/open-revocations.js';
 import { RevocationWindow } from '../state/revocation-window.js';
 import { WorldState } from '../state/world-state.js';
 import type { Provider } from './adapter-factory.js';
-import { createJwksUris } from './jwks-uris.js';
 import { createRandom } from './random.js';
 
 /** After this many corrections within the window, a contested edge is not widened for a while. */
@@ -66,6 +66,19 @@ export function createWorld(config: Config): WorldState {
 /** The known ACL objects. The first reads tell the world which service each role belongs to. */
 export function createAclState(world: WorldState, clock: Clock): AclState {
   return new AclState((roles) => world.putFirstRoles(roles, clock.now()));
+}
+
+/** Readers of the address of each provider's keys, by provider name. */
+export function createJwksUris(
+  { providers }: Pick<Config, 'providers'>,
+  { clock, metrics }: Runtime,
+): ReconcilerDeps['jwksUris'] {
+  return new Map(
+    providers.map(({ name, issuer }) => [
+      name,
+      (signal: AbortSignal) => readJwksUri({ provider: name, issuer, clock, metrics }, signal),
+    ]),
+  );
 }
 
 /** What the reconciler needs, around an empty world. */

@@ -11,10 +11,9 @@ import { RevocationWindow } from '../state/revocation-window.js';
 import type { WorldState } from '../state/world-state.js';
 import { fromBreakGlassView, parseBreakGlasses } from './break-glass-view.js';
 import type { Cli } from './cli.js';
-import { createAclState, createWorld } from './create-core.js';
+import { createAclState, createJwksUris, createWorld } from './create-core.js';
 import { type DaemonClient, findDaemon, warnOfRefusal } from './daemon-client.js';
 import { parseFreeze } from './freeze-view.js';
-import { createJwksUris } from './jwks-uris.js';
 import { withProgress } from './terminal/progress.js';
 import { withConsul } from './with-consul.js';
 

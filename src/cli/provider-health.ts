@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import type { ProviderSettings } from '../../config/config.js';
+import type { Config, ProviderSettings } from '../../config/config.js';
 import { SSF_DELIVERIES } from '../../config/providers/ssf.js';
 import type { Clock } from '../clock.js';
+import type { AccessCheck } from '../identity/directory.js';
 import type { BackoffParts } from '../identity/rate-limit-backoff.js';
 import { type Activity, type ChannelActivity, isSilent } from '../intake/channel-activity.js';
 import { pollName, readPollStatus, signalsPollName } from '../intake/poll.js';
@@ -150,4 +151,12 @@ function spoken(hearing: Activity | undefined): { lastEventAt: string | null; la
 function shortened(cursor: string | undefined): string | null {
   if (cursor === undefined) return null;
   return cursor.length <= CURSOR_LENGTH ? cursor : `${cursor.slice(0, CURSOR_LENGTH)}…`;
+}
+
+/** The permissions that this configuration needs: without `groups:`, those that only groups need are left out. */
+export function accessNeeded(
+  checks: readonly AccessCheck[],
+  config: Pick<Config, 'groups'>,
+): readonly AccessCheck[] {
+  return checks.filter(({ forGroupsOnly }) => forGroupsOnly !== true || config.groups.length > 0);
 }

@@ -1,6 +1,9 @@
 import { statSync } from 'node:fs';
+import { fromFirstWholeCheckpoint } from '../decisions/cut-front.js';
 import type { DecisionLog } from '../decisions/log.js';
+import { inChainOrder, type TrailRecord, toTrailRecord } from '../decisions/trail-record.js';
 import { configError } from '../errors.js';
+import type { Decision } from '../model/decision.js';
 import type { DecisionLogSettings } from './adapter-factory.js';
 import type { Cli } from './cli.js';
 import { hasDecisionLog } from './has-decision-log.js';
@@ -25,6 +28,16 @@ export async function* readDecisionLog<T>(
   }
 }
 
+/** Its decisions from an instant on, or from the start. */
+export function readDecisions(
+  settings: DecisionLogSettings,
+  cli: Cli,
+  options: { readonly from: string; readonly follow: boolean },
+  signal = cli.signal,
+): AsyncIterable<Decision> {
+  return readDecisionLog(settings, cli, options.follow, (log) => log.read(options, signal));
+}
+
 /** An empty answer could also mean that state.directory is the wrong one. */
 function warnThatItIsEmpty(directory: string, cli: Cli): void {
   if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() === false)
@@ -32,4 +45,53 @@ function warnThatItIsEmpty(directory: string, cli: Cli): void {
       `state.directory ${directory} is not a directory; set it to the directory in which the daemon keeps its state`,
     );
   cli.screen.warn(printable(`there are no decisions yet in ${directory} (state.directory)`));
+}
+
+/**
+ * What `keep` makes of each event, in the order of the chain. The events of a topic are put in order in memory, so `keep` as
+ * little as you need. A topic that deleted its oldest events begins at the first checkpoint after which it is whole.
+ */
+export async function* readChain<T>(
+  settings: DecisionLogSettings,
+  cli: Cli,
+  keep: (event: string, record: TrailRecord) => T,
+  quiet = false,
+): AsyncIterable<T> {
+  yield* readDecisionLog(settings, cli, false, (log) =>
+    settings.decisions.kind === 'embedded' ? inOrder(log, keep, cli.signal) : ordered(log, keep, cli, quiet),
+  );
+}
+
+async function* inOrder<T>(
+  log: DecisionLog,
+  keep: (event: string, record: TrailRecord) => T,
+  signal: AbortSignal,
+): AsyncIterable<T> {
+  for await (const event of log.readEvents({ from: 'start', follow: false }, signal))
+    yield keep(event, toTrailRecord(event));
+}
+
+async function* ordered<T>(
+  log: DecisionLog,
+  keep: (event: string, record: TrailRecord) => T,
+  cli: Cli,
+  quiet: boolean,
+): AsyncIterable<T> {
+  const { cut, events } = await log.readParts(cli.signal);
+  const firsts = new Map<string, TrailRecord>();
+  const items: { readonly kept: T; readonly record: TrailRecord }[] = [];
+  for await (const { part, event } of events) {
+    const record = toTrailRecord(event);
+    if (!firsts.has(part)) firsts.set(part, record);
+    items.push({ kept: keep(event, record), record });
+  }
+  const all = inChainOrder(items, ({ record }) => record);
+  const parts = cut.map((part) => ({ first: firsts.get(part) }));
+  const whole = fromFirstWholeCheckpoint(all, ({ record }) => record, parts);
+  const left = all.length - whole.length;
+  if (left > 0 && !quiet)
+    cli.screen.warn(
+      `scopemesh: the topic deleted its oldest events; ${left} that are left are before the first checkpoint after which it is whole, and are not used`,
+    );
+  for (const { kept } of whole) yield kept;
 }

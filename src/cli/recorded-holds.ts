@@ -5,7 +5,7 @@ import { holdKey } from '../plan/holds.js';
 import type { Cli } from './cli.js';
 import type { DaemonClient } from './daemon-client.js';
 import { hasDecisionLog } from './has-decision-log.js';
-import { readDecisionLog } from './read-decision-log.js';
+import { readDecisions } from './read-decision-log.js';
 
 /** A hold under the ID by which `approve` and `reject` name it. */
 export interface KnownHold {
@@ -57,10 +57,7 @@ export async function findKnownHolds(
   const timeout = AbortSignal.timeout(LOG_TIMEOUT_MS);
   try {
     const stop = AbortSignal.any([cli.signal, timeout]);
-    const decisions = readDecisionLog(config, cli, false, (log) =>
-      log.read({ from: 'start', follow: false }, stop),
-    );
-    return (await holdsIn(decisions)).open;
+    return (await holdsIn(readDecisions(config, cli, { from: 'start', follow: false }, stop))).open;
   } catch {
     cli.signal.throwIfAborted();
     return undefined;

@@ -13,17 +13,15 @@ export interface ConsulAnswer {
   /** `X-Consul-Index`; 0 without that header. */
   readonly index: number;
   readonly json: unknown;
-  readonly text: string;
 }
 
 /**
- * Calls Consul's HTTP API with the management token. `timeoutMs` covers the whole exchange. Throws SyncError
+ * Calls Consul's HTTP API with the management token: a PUT with a body, otherwise a GET. `timeoutMs` covers the whole exchange. Throws SyncError
  * ERR_CONSUL_UNREACHABLE, or ERR_CONSUL_REJECTED for a status that is not 2xx and not in `alsoGood`.
  */
 export async function callConsul(
   place: ConsulPlace,
   request: {
-    readonly method: 'GET' | 'PUT';
     readonly path: string;
     readonly body?: unknown;
     readonly timeoutMs?: number;
@@ -31,7 +29,8 @@ export async function callConsul(
   },
   signal: AbortSignal,
 ): Promise<ConsulAnswer> {
-  const { method, path, body, timeoutMs = 10_000, alsoGood = [] } = request;
+  const { path, body, timeoutMs = 10_000, alsoGood = [] } = request;
+  const method = body === undefined ? 'GET' : 'PUT';
   let response: Response;
   let text: string;
   try {
@@ -58,6 +57,5 @@ export async function callConsul(
     status: response.status,
     index: Number(response.headers.get('x-consul-index') ?? 0),
     json: isJson && text !== '' ? JSON.parse(text) : undefined,
-    text,
   };
 }

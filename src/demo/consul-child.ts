@@ -117,9 +117,9 @@ export async function startConsulChild(
 async function isReady(place: ConsulPlace, signal: AbortSignal): Promise<boolean> {
   try {
     const path = '/v1/catalog/nodes?consistent';
-    const nodes = await callConsul(place, { method: 'GET', path, timeoutMs: 2_000 }, signal);
+    const nodes = await callConsul(place, { path, timeoutMs: 2_000 }, signal);
     if (!Array.isArray(nodes.json) || nodes.json.length === 0) return false;
-    await callConsul(place, { method: 'GET', path: '/v1/acl/token/self', timeoutMs: 2_000 }, signal);
+    await callConsul(place, { path: '/v1/acl/token/self', timeoutMs: 2_000 }, signal);
     return true;
   } catch {
     return false;

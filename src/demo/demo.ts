@@ -68,7 +68,7 @@ export async function runDemo(options: DemoOptions, reporter: Reporter, signal: 
         ended,
       ).then(opened),
       createEmbeddedIdp({
-        listen: `127.0.0.1:${idpPort}`,
+        port: idpPort,
         clients: CLIENTS,
         managementToken: new Secret(idpToken),
         webhook: { url: `http://127.0.0.1:${port}/events/main`, secret: new Secret(webhookSecret) },

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Clock } from '../clock.js';
 import { createNotifier } from '../notifier.js';
 import { type ConsulPlace, callConsul } from './consul-api.js';
-import { type Call, type Intention, judge, type Verdict } from './rbac.js';
+import { type Call, type Intention, judge, parseIntentions, type Verdict } from './rbac.js';
 
 /** The intentions and protocols in Consul, as the sidecars last read them. */
 export interface IntentionWatch {
@@ -20,41 +20,6 @@ export interface IntentionWatch {
 const WAIT_MS = 60_000;
 const RETRY_MS = 500;
 
-const SOURCE = z.object({
-  Name: z.string(),
-  Peer: z.string().optional(),
-  Action: z.enum(['allow', 'deny', '']).optional(),
-  Permissions: z
-    .array(
-      z.object({
-        Action: z.enum(['allow', 'deny']),
-        JWT: z.unknown().optional(),
-        HTTP: z
-          .object({
-            Methods: z.array(z.string()).nullish(),
-            PathExact: z.string().optional(),
-            PathPrefix: z.string().optional(),
-            PathRegex: z.string().optional(),
-            Header: z
-              .array(
-                z.object({
-                  Name: z.string(),
-                  Present: z.boolean().optional(),
-                  Exact: z.string().optional(),
-                  Prefix: z.string().optional(),
-                  Suffix: z.string().optional(),
-                  Regex: z.string().optional(),
-                  Invert: z.boolean().optional(),
-                }),
-              )
-              .nullish(),
-          })
-          .optional(),
-      }),
-    )
-    .nullish(),
-});
-const INTENTIONS = z.array(z.object({ Name: z.string(), Sources: z.array(SOURCE).nullish() }));
 const DEFAULTS = z.array(z.object({ Name: z.string(), Protocol: z.string().optional() }));
 
 /**
@@ -72,7 +37,7 @@ export function watchIntentions(consul: ConsulPlace, clock: Clock): IntentionWat
     while (!stop.signal.aborted) {
       try {
         const path = `/v1/config/${kind}?index=${index}&wait=${WAIT_MS}ms`;
-        const answer = await callConsul(consul, { method: 'GET', path, timeoutMs: WAIT_MS * 2 }, stop.signal);
+        const answer = await callConsul(consul, { path, timeoutMs: WAIT_MS * 2 }, stop.signal);
         // An index that went back means that Consul was restored: start again.
         const isBehind = answer.index < index;
         index = isBehind ? 0 : Math.max(1, answer.index);
@@ -87,11 +52,7 @@ export function watchIntentions(consul: ConsulPlace, clock: Clock): IntentionWat
   };
   const following = Promise.all([
     follow('service-intentions', (json) => {
-      intentions = INTENTIONS.parse(json).flatMap((entry) =>
-        (entry.Sources ?? [])
-          .filter(({ Peer = '' }) => Peer === '')
-          .map((source) => toIntention(entry.Name, source)),
-      );
+      intentions = parseIntentions(json);
     }),
     follow('service-defaults', (json) => {
       protocols = new Map(DEFAULTS.parse(json).map(({ Name, Protocol }) => [Name, Protocol || 'tcp']));
@@ -104,8 +65,8 @@ export function watchIntentions(consul: ConsulPlace, clock: Clock): IntentionWat
     protocolOf,
     openCount: () =>
       intentions.filter(
-        ({ action, permissions }) =>
-          action === 'allow' || permissions.some((permission) => permission.action === 'allow'),
+        ({ Action, Permissions }) =>
+          Action === 'allow' || (Permissions ?? []).some((permission) => permission.Action === 'allow'),
       ).length,
     async until(isSo, signal) {
       for (;;) {
@@ -118,30 +79,5 @@ export function watchIntentions(consul: ConsulPlace, clock: Clock): IntentionWat
       stop.abort(new Error('closed'));
       await following;
     },
-  };
-}
-
-function toIntention(destination: string, source: z.infer<typeof SOURCE>): Intention {
-  return {
-    source: source.Name,
-    destination,
-    action: source.Action === 'allow' ? 'allow' : 'deny',
-    permissions: (source.Permissions ?? []).map(({ Action, JWT, HTTP = {} }) => ({
-      action: Action,
-      isUnverifiable: JWT !== undefined && JWT !== null,
-      methods: HTTP.Methods ?? [],
-      pathExact: HTTP.PathExact ?? '',
-      pathPrefix: HTTP.PathPrefix ?? '',
-      pathRegex: HTTP.PathRegex ?? '',
-      headers: (HTTP.Header ?? []).map((header) => ({
-        name: header.Name,
-        isPresent: header.Present === true,
-        exact: header.Exact ?? '',
-        prefix: header.Prefix ?? '',
-        suffix: header.Suffix ?? '',
-        regex: header.Regex ?? '',
-        isInverted: header.Invert === true,
-      })),
-    })),
   };
 }

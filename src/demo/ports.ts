@@ -1,4 +1,5 @@
 import { createServer, type Server } from 'node:net';
+import { listen } from '../embedded/listen.js';
 import { configError } from '../errors.js';
 
 const HOST = '127.0.0.1';
@@ -25,19 +26,10 @@ export async function choosePort(preference: PortPreference): Promise<number> {
 
 /** Listens on the loopback interface at `preferred`, or at any free port. Resolves with the port. */
 export async function listenOnFreePort(server: Server, preferred: number): Promise<number> {
-  const port = (await listen(server, preferred)) ?? (await listen(server, 0));
-  if (port === undefined) throw configError('demo: no port is free on the loopback interface');
-  return port;
-}
-
-function listen(server: Server, port: number): Promise<number | undefined> {
-  return new Promise((resolve) => {
-    const onError = () => resolve(undefined);
-    server.once('error', onError);
-    server.listen({ host: HOST, port }, () => {
-      server.off('error', onError);
-      const address = server.address();
-      resolve(typeof address === 'object' && address !== null ? address.port : undefined);
+  const at = (port: number) => listen(server, { host: HOST, port });
+  return at(preferred)
+    .catch(() => at(0))
+    .catch(() => {
+      throw configError('demo: no port is free on the loopback interface');
     });
-  });
 }

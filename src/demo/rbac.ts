@@ -1,33 +1,57 @@
+import { z } from 'zod';
 import { toPathText } from '../model/plain-path.js';
 
-/** One HTTP permission of a source, as Consul writes it. */
-export interface Permission {
-  readonly action: 'allow' | 'deny';
-  /** It also requires a user's token, which the demo cannot verify. */
-  readonly isUnverifiable: boolean;
-  readonly methods: readonly string[];
-  readonly pathExact: string;
-  readonly pathPrefix: string;
-  readonly pathRegex: string;
-  readonly headers: readonly HeaderRule[];
-}
+const TEXT = z.string().default('');
+const FLAG = z.boolean().default(false);
+const HTTP = z.object({
+  Methods: z.array(z.string()).nullish(),
+  PathExact: TEXT,
+  PathPrefix: TEXT,
+  PathRegex: TEXT,
+  Header: z
+    .array(
+      z.object({
+        Name: z.string(),
+        Present: FLAG,
+        Exact: TEXT,
+        Prefix: TEXT,
+        Suffix: TEXT,
+        Regex: TEXT,
+        Invert: FLAG,
+      }),
+    )
+    .nullish(),
+});
+const SOURCE = z.object({
+  Name: z.string(),
+  Peer: TEXT,
+  /** Decides if there are no permissions; otherwise the source is L7. */
+  Action: z.enum(['allow', 'deny', '']).default(''),
+  Permissions: z
+    .array(
+      z.object({
+        Action: z.enum(['allow', 'deny']),
+        /** It also requires a user's token, which the demo cannot verify. */
+        JWT: z.unknown().optional(),
+        HTTP: HTTP.prefault({}),
+      }),
+    )
+    .nullish(),
+});
+const INTENTIONS = z.array(z.object({ Name: z.string(), Sources: z.array(SOURCE).nullish() }));
 
-export interface HeaderRule {
-  readonly name: string;
-  readonly isPresent: boolean;
-  readonly exact: string;
-  readonly prefix: string;
-  readonly suffix: string;
-  readonly regex: string;
-  readonly isInverted: boolean;
-}
-
-/** One source in a destination's intentions. It is L7 if it has permissions; otherwise `action` decides. */
-export interface Intention {
-  readonly source: string;
+/** One source in a destination's intentions, with Consul's names of fields. */
+export interface Intention extends z.output<typeof SOURCE> {
   readonly destination: string;
-  readonly action: 'allow' | 'deny';
-  readonly permissions: readonly Permission[];
+}
+type Permission = NonNullable<Intention['Permissions']>[number];
+type HeaderRule = NonNullable<Permission['HTTP']['Header']>[number];
+
+/** The intentions of this mesh in the service-intentions entries that Consul answers. Throws ZodError. */
+export function parseIntentions(json: unknown): readonly Intention[] {
+  return INTENTIONS.parse(json).flatMap(({ Name: destination, Sources }) =>
+    (Sources ?? []).filter(({ Peer }) => Peer === '').map((source) => ({ ...source, destination })),
+  );
 }
 
 export interface Call {
@@ -60,51 +84,52 @@ export function judge(call: Call, intentions: readonly Intention[], protocol: st
     find(intentions, '*', '*');
   if (intention === undefined)
     return { isAllowed: false, reason: `no intention allows ${source} to call ${destination}` };
-  const name = `the intention ${intention.source} -> ${intention.destination}`;
-  if (intention.permissions.length === 0) {
-    const isAllowed = intention.action === 'allow';
+  const name = `the intention ${intention.Name} -> ${intention.destination}`;
+  const permissions = intention.Permissions ?? [];
+  if (permissions.length === 0) {
+    const isAllowed = intention.Action === 'allow';
     return { isAllowed, reason: `${name} ${isAllowed ? 'allows' : 'denies'} everything` };
   }
   if (protocol === 'tcp') return { isAllowed: false, reason: `${name} is L7, but ${destination} speaks tcp` };
-  const first = intention.permissions.find((permission) => matches(permission, call));
-  if (first === undefined) {
-    const known = intention.permissions.map(describe).join('; ');
-    return { isAllowed: false, reason: `${name} has only ${known}` };
-  }
-  if (first.isUnverifiable)
+  const first = permissions.find((permission) => matches(permission, call));
+  if (first === undefined)
+    return { isAllowed: false, reason: `${name} has only ${permissions.map(describe).join('; ')}` };
+  if (first.JWT !== undefined && first.JWT !== null)
     return { isAllowed: false, reason: `${name} requires a user's token, which the demo cannot verify` };
-  const isAllowed = first.action === 'allow';
+  const isAllowed = first.Action === 'allow';
   return { isAllowed, reason: `${name} ${isAllowed ? 'allows' : 'denies'} ${describe(first)}` };
 }
 
 function find(intentions: readonly Intention[], source: string, destination: string): Intention | undefined {
-  return intentions.find((each) => each.source === source && each.destination === destination);
+  return intentions.find((each) => each.Name === source && each.destination === destination);
 }
 
-function matches(permission: Permission, call: Call): boolean {
-  const { methods, pathExact, pathPrefix, pathRegex, headers } = permission;
+function matches(
+  { HTTP: { Methods, PathExact, PathPrefix, PathRegex, Header } }: Permission,
+  call: Call,
+): boolean {
   return (
-    (methods.length === 0 || methods.includes(call.method)) &&
-    (pathExact === '' || call.path === pathExact) &&
-    (pathPrefix === '' || call.path.startsWith(pathPrefix)) &&
-    (pathRegex === '' || matchesWhole(pathRegex, call.path)) &&
-    headers.every((rule) => matchesHeader(rule, call.headers[rule.name.toLowerCase()]))
+    (!Methods?.length || Methods.includes(call.method)) &&
+    (PathExact === '' || call.path === PathExact) &&
+    (PathPrefix === '' || call.path.startsWith(PathPrefix)) &&
+    (PathRegex === '' || matchesWhole(PathRegex, call.path)) &&
+    (Header ?? []).every((rule) => matchesHeader(rule, call.headers[rule.Name.toLowerCase()]))
   );
 }
 
 /** As in Envoy, a missing header matches no value, not even an inverted one. */
 function matchesHeader(rule: HeaderRule, value: string | undefined): boolean {
-  if (rule.isPresent) return (value !== undefined) !== rule.isInverted;
+  if (rule.Present) return (value !== undefined) !== rule.Invert;
   if (value === undefined) return false;
   const fits =
-    rule.exact !== ''
-      ? value === rule.exact
-      : rule.prefix !== ''
-        ? value.startsWith(rule.prefix)
-        : rule.suffix !== ''
-          ? value.endsWith(rule.suffix)
-          : matchesWhole(rule.regex, value);
-  return fits !== rule.isInverted;
+    rule.Exact !== ''
+      ? value === rule.Exact
+      : rule.Prefix !== ''
+        ? value.startsWith(rule.Prefix)
+        : rule.Suffix !== ''
+          ? value.endsWith(rule.Suffix)
+          : matchesWhole(rule.Regex, value);
+  return fits !== rule.Invert;
 }
 
 /** As in Envoy, the expression must match the whole text. An expression that only RE2 supports matches nothing here. */
@@ -116,15 +141,15 @@ function matchesWhole(expression: string, text: string): boolean {
   }
 }
 
-function describe({ methods, pathExact, pathPrefix, pathRegex, headers }: Permission): string {
+function describe({ HTTP: { Methods, PathExact, PathPrefix, PathRegex, Header } }: Permission): string {
   const path =
-    pathExact !== ''
-      ? pathExact
-      : pathPrefix !== ''
-        ? `${pathPrefix}*`
-        : pathRegex !== ''
-          ? toPathText(pathRegex)
+    PathExact !== ''
+      ? PathExact
+      : PathPrefix !== ''
+        ? `${PathPrefix}*`
+        : PathRegex !== ''
+          ? toPathText(PathRegex)
           : '';
-  const parts = [methods.join(','), path, headers.length === 0 ? '' : 'with headers'];
+  const parts = [(Methods ?? []).join(','), path, Header?.length ? 'with headers' : ''];
   return parts.filter((part) => part !== '').join(' ') || 'everything';
 }

@@ -33,7 +33,7 @@ export async function registerServices(
   await Promise.all(
     services.map(async ({ name, client, protocol }) => {
       const defaults = { Kind: 'service-defaults', Name: name, Protocol: protocol };
-      await callConsul(consul, { method: 'PUT', path: '/v1/config', body: defaults }, signal);
+      await callConsul(consul, { path: '/v1/config', body: defaults }, signal);
       const registration = {
         Name: name,
         Address: '127.0.0.1',
@@ -42,11 +42,7 @@ export async function registerServices(
         Connect: { Native: true },
         Meta: client === undefined ? {} : { 'oauth-client-id': client },
       };
-      await callConsul(
-        consul,
-        { method: 'PUT', path: '/v1/agent/service/register', body: registration },
-        signal,
-      );
+      await callConsul(consul, { path: '/v1/agent/service/register', body: registration }, signal);
     }),
   );
 }
@@ -55,11 +51,10 @@ export async function registerServices(
 export async function createLeastToken(consul: ConsulPlace, signal: AbortSignal): Promise<string> {
   const policy = { Name: POLICY, Rules: RULES };
   const path = `/v1/acl/policy/name/${POLICY}`;
-  const found = await callConsul(consul, { method: 'GET', path, alsoGood: [403, 404] }, signal);
-  if (found.status !== 200)
-    await callConsul(consul, { method: 'PUT', path: '/v1/acl/policy', body: policy }, signal);
+  const found = await callConsul(consul, { path, alsoGood: [403, 404] }, signal);
+  if (found.status !== 200) await callConsul(consul, { path: '/v1/acl/policy', body: policy }, signal);
   const secretId = randomUUID();
   const aclToken = { SecretID: secretId, Description: 'scopemesh', Policies: [{ Name: POLICY }] };
-  await callConsul(consul, { method: 'PUT', path: '/v1/acl/token', body: aclToken }, signal);
+  await callConsul(consul, { path: '/v1/acl/token', body: aclToken }, signal);
   return secretId;
 }

@@ -83,7 +83,7 @@ export async function startSidecars(
 
   async function find(serviceName: string): Promise<{ host: string; port: number } | undefined> {
     const path = `/v1/catalog/service/${encodeURIComponent(serviceName)}`;
-    const { json } = await callConsul(options.consul, { method: 'GET', path }, signal);
+    const { json } = await callConsul(options.consul, { path }, signal);
     const [first] = INSTANCES.parse(json);
     return first && { host: first.ServiceAddress || first.Address, port: first.ServicePort };
   }

@@ -35,7 +35,7 @@ export async function startConsul(
   }
   const { createEmbeddedConsul } = await import('../embedded/consul/embedded-consul.js');
   const consul = await createEmbeddedConsul({
-    listen: { host: '127.0.0.1', port },
+    port,
     ...(state.isKept ? { stateDirectory: directory } : {}),
     defaultPolicy: 'deny',
     clock,

@@ -1,4 +1,5 @@
 import { createServer, type Server } from 'node:http';
+import { closeServer } from '../embedded/listen.js';
 import type { DemoService } from './mesh.js';
 import { listenOnFreePort } from './ports.js';
 
@@ -36,15 +37,6 @@ export async function startUpstreams(services: readonly DemoService[]): Promise<
   return { ports, close: () => closeAll(servers) };
 }
 
-/** Ends every connection, then the servers. */
 export async function closeAll(servers: readonly Server[]): Promise<void> {
-  await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<void>((resolve) => {
-          server.close(() => resolve());
-          server.closeAllConnections();
-        }),
-    ),
-  );
+  await Promise.all(servers.map(closeServer));
 }

@@ -28,7 +28,8 @@ export async function adoptRequested(key: Key, deps: AdoptionDeps, signal: Abort
   signal.throwIfAborted();
 }
 
-async function adoptAt(
+/** Adopts at one key what is among `subjects` and still equals the desired state. Resolves with the number of marks. */
+export async function adoptAt(
   key: Key,
   subjects: ReadonlySet<string>,
   cause: Cause,

@@ -2,7 +2,7 @@ import { withdraw } from '../apply/journaled-write.js';
 import { writePlan } from '../apply/write-plan.js';
 import type { Cause } from '../model/cause.js';
 import type { ServiceName } from '../model/intention.js';
-import { destinationKey, formatKey } from '../model/key.js';
+import { destinationKey, formatKey, type Key } from '../model/key.js';
 import type { Change } from '../plan/plan.js';
 import { planAdoption } from '../plan/plan-adoption.js';
 import { inputOf } from '../state/fleet.js';
@@ -11,7 +11,7 @@ import type { AdoptionDeps } from './deps.js';
 
 /** The sources that can be adopted at one destination. */
 export interface Adoption {
-  readonly destination: ServiceName;
+  readonly key: Key;
   readonly changes: readonly Change[];
 }
 
@@ -19,7 +19,8 @@ export interface Adoption {
 export function planAdoptions(world: WorldState, now: number): readonly Adoption[] {
   return world.destinations(now).flatMap((destination) => {
     const changes = planAdoption(inputOf(world, destination, now));
-    return changes.length === 0 ? [] : [{ destination, changes }];
+    const { name, namespace, partition } = destination;
+    return changes.length === 0 ? [] : [{ key: destinationKey(name, namespace, partition), changes }];
   });
 }
 

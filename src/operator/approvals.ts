@@ -11,7 +11,7 @@ import type { KeyRecord, RecordedHold } from '../queue/journal.js';
 import { safeParse } from '../safe-parse.js';
 import { whyUndecided } from '../state/orphaned-acl.js';
 import { type OperatorDeps, stampOf } from './deps.js';
-import { countApproval, forgetFirstApproval, sameText } from './first-approvals.js';
+import { type ApprovalDeps, countApproval, forgetFirstApproval, sameText } from './first-approvals.js';
 
 /** A ruling on one removal, which its fingerprint identifies. */
 const Stored = z.object({
@@ -49,20 +49,7 @@ export async function ruleOnHold(
   decisionId: string,
   verdict: Ruling['verdict'],
   by: Principal,
-  deps: Pick<
-    OperatorDeps,
-    | 'keyValues'
-    | 'journal'
-    | 'clock'
-    | 'source'
-    | 'world'
-    | 'acl'
-    | 'newId'
-    | 'onSettled'
-    | 'approvals'
-    | 'queue'
-    | 'askForSweep'
-  >,
+  deps: ApprovalDeps & Pick<OperatorDeps, 'acl' | 'queue' | 'askForSweep'>,
   override = false,
 ): Promise<RulingResult> {
   const { holds } = await deps.journal.overview();

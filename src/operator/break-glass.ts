@@ -86,15 +86,12 @@ export function isUnended({ endedAt }: BreakGlass): boolean {
 }
 
 /** Opens the edge, or records that a second person must approve it. The grant is in every plan after it resolves. */
-export async function requestBreakGlass(
+export function requestBreakGlass(
   request: BreakGlassRequest,
   by: Principal,
   deps: BreakGlassDeps,
 ): Promise<BreakGlassResult> {
-  const { world, clock } = deps;
-  return world.breakGlass.mutex.run(async () => {
-    await followRecords('command', deps);
-    const now = world.breakGlass.advance(clock.now());
+  return inTurn(deps, async (now) => {
     const { duringFreeze = false, ...requested } = request;
     const asked: BreakGlass = {
       ...requested,
@@ -103,7 +100,7 @@ export async function requestBreakGlass(
     };
     const why = refusalOf(asked, deps);
     if (why !== undefined) return { kind: 'refused', why };
-    const isAlone = world.mapping.approvers === 1;
+    const isAlone = deps.world.mapping.approvers === 1;
     const glass: BreakGlass = isAlone ? { ...asked, openedAt: now, remindedAt: now } : asked;
     const act = isAlone ? OPENED : ASKED;
     await settle(glass, { ...act, after: glass, cause: commandOf(by, deps), detail: glass.reason }, deps);
@@ -112,32 +109,13 @@ export async function requestBreakGlass(
 }
 
 /** The second person opens the edge. */
-export async function approveBreakGlass(
+export function approveBreakGlass(
   id: string,
   by: Principal,
   deps: BreakGlassDeps,
 ): Promise<BreakGlassResult> {
-  const { world, clock } = deps;
-  return world.breakGlass.mutex.run(async () => {
-    await followRecords('command', deps);
-    const found = world.breakGlass.all.find((each) => each.id === id);
-    if (found === undefined) return { kind: 'unknown' };
-    const now = world.breakGlass.advance(clock.now());
-    const state = breakGlassState(found, world.mapping, now);
-    if (state !== 'asked')
-      return {
-        kind: 'refused',
-        why:
-          state === 'open'
-            ? 'this break-glass grant is open already'
-            : 'this break-glass grant is over; ask again',
-      };
-    if (isSamePerson(found.askedBy, by))
-      return {
-        kind: 'refused',
-        why: `${found.askedBy.id} asked for this break-glass grant, so another person must approve it`,
-      };
-    const why = refusalOf(found, deps);
+  return inTurnOf(id, deps, async (found, now) => {
+    const why = whyNotApproved(found, by, now, deps);
     if (why !== undefined) return { kind: 'refused', why };
     const client = found.client ?? clientOf(found, deps);
     const glass: BreakGlass = {
@@ -151,28 +129,55 @@ export async function approveBreakGlass(
   });
 }
 
+function whyNotApproved(
+  found: BreakGlass,
+  by: Principal,
+  now: number,
+  deps: BreakGlassDeps,
+): string | undefined {
+  const state = breakGlassState(found, deps.world.mapping, now);
+  if (state === 'open') return 'this break-glass grant is open already';
+  if (state !== 'asked') return 'this break-glass grant is over; ask again';
+  if (isSamePerson(found.askedBy, by))
+    return `${found.askedBy.id} asked for this break-glass grant, so another person must approve it`;
+  return refusalOf(found, deps);
+}
+
 /** Closes the edge, or drops the request. */
-export async function endBreakGlass(
+export function endBreakGlass(
   id: string,
   reason: string,
   by: Principal,
   deps: BreakGlassDeps,
 ): Promise<BreakGlassResult> {
-  const { world, clock } = deps;
-  return world.breakGlass.mutex.run(async () => {
-    await followRecords('command', deps);
-    const now = world.breakGlass.advance(clock.now());
-    const found = world.breakGlass.all.find((each) => each.id === id);
-    if (found === undefined) return { kind: 'unknown' };
-    if (breakGlassState(found, world.mapping, now) === 'ended')
+  return inTurnOf(id, deps, async (found, now) => {
+    if (breakGlassState(found, deps.world.mapping, now) === 'ended')
       return { kind: 'refused', why: 'this break-glass grant is over already' };
-    const glass = await settleEnd(
-      found,
-      now,
-      { cause: commandOf(by, deps), detail: `${by.id}: ${reason}` },
-      deps,
-    );
-    return { kind: 'done', glass };
+    const why = { cause: commandOf(by, deps), detail: `${by.id}: ${reason}` };
+    return { kind: 'done', glass: await settleEnd(found, now, why, deps) };
+  });
+}
+
+/** What a person decides: one at a time, about the grants as the store has them. */
+function inTurn(
+  deps: BreakGlassDeps,
+  decide: (now: number) => Promise<BreakGlassResult>,
+): Promise<BreakGlassResult> {
+  const { breakGlass } = deps.world;
+  return breakGlass.mutex.run(async () => {
+    await followRecords('command', deps);
+    return decide(breakGlass.advance(deps.clock.now()));
+  });
+}
+
+function inTurnOf(
+  id: string,
+  deps: BreakGlassDeps,
+  decide: (found: BreakGlass, now: number) => Promise<BreakGlassResult>,
+): Promise<BreakGlassResult> {
+  return inTurn(deps, async (now) => {
+    const found = deps.world.breakGlass.all.find((each) => each.id === id);
+    return found === undefined ? { kind: 'unknown' } : decide(found, now);
   });
 }
 

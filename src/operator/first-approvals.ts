@@ -6,7 +6,7 @@ import { isSamePerson } from '../plan/break-glass.js';
 import { safeParse } from '../safe-parse.js';
 import { commandOf, type OperatorDeps, stampOf } from './deps.js';
 
-type Deps = Pick<
+export type ApprovalDeps = Pick<
   OperatorDeps,
   'keyValues' | 'journal' | 'clock' | 'source' | 'world' | 'newId' | 'onSettled' | 'approvals'
 >;
@@ -32,13 +32,17 @@ const Stored = z.object({ of: z.string(), by: z.object({ id: z.string() }) });
  * Counts the persons who approve, for `guards.approvers`. `of` identifies what they approve: an approval of something else
  * that the subject had before does not count. The first approval has a decision.
  */
-export async function countApproval(approved: Approved, by: Principal, deps: Deps): Promise<Approval> {
+export async function countApproval(
+  approved: Approved,
+  by: Principal,
+  deps: ApprovalDeps,
+): Promise<Approval> {
   if (deps.world.mapping.approvers === 1) return { kind: 'enough' };
   // Of two at once in this process one is the first, with one decision.
   return deps.approvals.run(approved.subject, () => count(approved, by, deps));
 }
 
-async function count(approved: Approved, by: Principal, deps: Deps): Promise<Approval> {
+async function count(approved: Approved, by: Principal, deps: ApprovalDeps): Promise<Approval> {
   const { key, subject, of, resource } = approved;
   const text = await deps.keyValues.get(approvalName(subject));
   const stored = text === undefined || text === '' ? undefined : safeParse(Stored, JSON.parse(text)).data;

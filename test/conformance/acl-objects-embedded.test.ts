@@ -2,7 +2,7 @@ import { createEmbeddedConsul } from '../../src/embedded/consul/embedded-consul.
 import { describeAclObjects } from './acl-objects.js';
 
 describeAclObjects('an embedded Consul', async () => {
-  const server = await createEmbeddedConsul({ defaultPolicy: 'deny', datacenter: 'dc1' });
+  const server = await createEmbeddedConsul({ defaultPolicy: 'deny' });
   return {
     address: server.address,
     managementToken: server.managementToken,

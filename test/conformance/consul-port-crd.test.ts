@@ -34,7 +34,7 @@ describe('the intentions of the Consul port as manifests beside an embedded Cons
   let stop = async () => {};
   beforeAll(async () => {
     httpRig = await startConsulRig(async () => {
-      const server = await createEmbeddedConsul({ defaultPolicy: 'deny', datacenter: 'dc1' });
+      const server = await createEmbeddedConsul({ defaultPolicy: 'deny' });
       return { ...server, datacenter: 'dc1', stop: () => server.close() };
     });
     stop = () => httpRig.stop();

@@ -2,7 +2,7 @@ import { createEmbeddedConsul } from '../../src/embedded/consul/embedded-consul.
 import { describeConsulPort } from './consul-port.js';
 
 describeConsulPort('an embedded Consul', async () => {
-  const server = await createEmbeddedConsul({ defaultPolicy: 'deny', datacenter: 'dc1' });
+  const server = await createEmbeddedConsul({ defaultPolicy: 'deny' });
   return {
     address: server.address,
     managementToken: server.managementToken,

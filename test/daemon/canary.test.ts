@@ -14,7 +14,7 @@ import { type ConsulProxy, startConsulProxy } from '../support/consul-proxy.js';
 let server: EmbeddedConsul;
 let proxy: ConsulProxy;
 beforeEach(async () => {
-  server = await createEmbeddedConsul({ defaultPolicy: 'deny', datacenter: 'dc1' });
+  server = await createEmbeddedConsul({ defaultPolicy: 'deny' });
   proxy = await startConsulProxy(server.address);
 });
 afterEach(async () => {

@@ -31,7 +31,6 @@ export interface Mesh {
 export async function startMesh(version?: string): Promise<Mesh> {
   const consul = await createEmbeddedConsul({
     defaultPolicy: 'deny',
-    datacenter: 'dc1',
     ...(version === undefined ? {} : { version }),
   });
   let policies = 0;

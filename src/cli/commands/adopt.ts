@@ -2,10 +2,11 @@ import { z } from 'zod';
 import { systemClock } from '../../clock.js';
 import { messageOf } from '../../errors.js';
 import type { HoldReason } from '../../model/decision.js';
-import { destinationKey, formatKey, type Key } from '../../model/key.js';
+import { formatKey, type Key } from '../../model/key.js';
 import type { Mode } from '../../model/rule.js';
-import { type Adoption, adopt, planAdoptions } from '../../operator/adopt.js';
-import { type AclAdoption, adoptAcl, planAclAdoptions } from '../../operator/adopt-acl.js';
+import { planAdoptions } from '../../operator/adopt.js';
+import { planAclAdoptions } from '../../operator/adopt-acl.js';
+import { adoptAt } from '../../operator/adopt-requested.js';
 import { MAX_SUBJECTS } from '../../operator/requested-adoptions.js';
 import type { AclChange } from '../../plan/acl/acl-change.js';
 import { policyOf } from '../../plan/mode.js';
@@ -52,12 +53,10 @@ Examples:
 /** By the running daemon on this machine, or instead of it. */
 async function adoptAll(options: Options, cli: Cli): Promise<void> {
   const daemon = await findDaemon(await cli.openConfig(), cli.signal);
-  if (daemon !== undefined) {
-    requireLeader(daemon);
-    const tools = await withCurrentState(cli, async (sides) => toolsOfDaemon(daemon, sides, cli));
-    return takeOver(tools, options, cli);
-  }
-  await withOneShot(cli, NO_ANSWER, (shot) => takeOver(toolsOfShot(shot, cli), options, cli));
+  if (daemon === undefined)
+    return withOneShot(cli, NO_ANSWER, (shot) => takeOver(shot.deps, writerOfShot(shot, cli), options, cli));
+  requireLeader(daemon);
+  await withCurrentState(cli, (sides) => takeOver(sides, writerOfDaemon(daemon, sides, cli), options, cli));
 }
 
 /** What exists where scopemesh would write its own. */
@@ -69,26 +68,17 @@ const IN_THE_WAY = new Set<HoldReason>([
   'ManagedElsewhere',
 ]);
 
-/** What an adoption works with. */
-interface Tools {
-  readonly mode: Mode;
-  readonly intentions: readonly Adoption[];
-  readonly acl: readonly AclAdoption[];
-  /** Resolve with the number of marks. */
-  readonly adopt: (adoption: Adoption) => Promise<number>;
-  readonly adoptAcl: (adoption: AclAdoption) => Promise<number>;
+/** Writes the marks. */
+interface Writer {
+  /** Resolves with the number of marks. */
+  readonly adopt: (key: Key, subjects: readonly string[]) => Promise<number>;
   readonly publish: () => Promise<void>;
   readonly holdsAfter: () => Promise<readonly Hold[]>;
 }
 
-function toolsOfShot(shot: OneShot, { signal }: Cli): Tools {
-  const { deps, cause, publish } = shot;
+function writerOfShot({ deps, cause, publish }: OneShot, { signal }: Cli): Writer {
   return {
-    mode: deps.world.mapping.mode,
-    intentions: planAdoptions(deps.world, deps.clock.now()),
-    acl: planAclAdoptions(deps),
-    adopt: ({ destination, changes }) => adopt(destination, cause, deps, signal, subjectsOf(changes)),
-    adoptAcl: ({ key, changes }) => adoptAcl({ key, subjects: subjectsOf(changes) }, cause, deps, signal),
+    adopt: (key, subjects) => adoptAt(key, new Set(subjects), cause, deps, signal),
     publish,
     holdsAfter: async () => (await planSides(deps, deps.clock)).holds,
   };
@@ -122,29 +112,23 @@ function bodyOf(status: unknown): z.infer<typeof DaemonBody> {
 }
 
 /** The daemon writes, each key in its turn. It publishes by itself. Throws ERR_INTERNAL for one with another mapping. */
-function toolsOfDaemon(daemon: DaemonClient, { world, acl }: CurrentState, cli: Cli): Tools {
+function writerOfDaemon(daemon: DaemonClient, { world }: CurrentState, cli: Cli): Writer {
   if (bodyOf(daemon.status).mappingRevision !== world.mapping.revision)
     throw refusal(
       'the daemon has another mapping than this file gives: have it read the file again (send it SIGHUP), then run scopemesh adopt again',
     );
-  const ask = async (key: Key, changes: readonly { readonly subject: string }[]) => {
-    let adopted = 0;
-    for (let at = 0; at < changes.length; at += MAX_SUBJECTS) {
-      const subjects = [...subjectsOf(changes.slice(at, at + MAX_SUBJECTS))];
-      const body = { user: cli.context.user, key: formatKey(key), subjects };
-      const said = AdoptedBody.safeParse(await daemon.post('/api/adoptions', body, ANSWER_MS));
-      if (!said.success) throw otherVersion();
-      adopted += said.data.adopted;
-    }
-    return adopted;
-  };
   return {
-    mode: world.mapping.mode,
-    intentions: planAdoptions(world, systemClock.now()),
-    acl: planAclAdoptions({ world, acl, clock: systemClock }),
-    adopt: ({ destination: { name, namespace, partition }, changes }) =>
-      ask(destinationKey(name, namespace, partition), changes),
-    adoptAcl: ({ key, changes }) => ask(key, changes),
+    async adopt(key, subjects) {
+      let adopted = 0;
+      for (let at = 0; at < subjects.length; at += MAX_SUBJECTS) {
+        const part = subjects.slice(at, at + MAX_SUBJECTS);
+        const body = { user: cli.context.user, key: formatKey(key), subjects: [...new Set(part)] };
+        const said = AdoptedBody.safeParse(await daemon.post('/api/adoptions', body, ANSWER_MS));
+        if (!said.success) throw otherVersion();
+        adopted += said.data.adopted;
+      }
+      return adopted;
+    },
     publish: async () => {},
     holdsAfter: () => withCurrentState(cli, async (sides) => (await planSides(sides)).holds),
   };
@@ -152,15 +136,18 @@ function toolsOfDaemon(daemon: DaemonClient, { world, acl }: CurrentState, cli: 
 
 const AdoptedBody = z.object({ adopted: z.number().int().min(0) });
 
-function subjectsOf(changes: readonly { readonly subject: string }[]): ReadonlySet<string> {
-  return new Set(changes.map(({ subject }) => subject));
-}
-
-async function takeOver(tools: Tools, options: Options, cli: Cli): Promise<void> {
-  const { intentions, acl, mode } = tools;
+async function takeOver(
+  { world, acl }: Pick<CurrentState, 'world' | 'acl'>,
+  writer: Writer,
+  options: Options,
+  cli: Cli,
+): Promise<void> {
+  const { mode } = world.mapping;
+  const intentions = planAdoptions(world, systemClock.now());
+  const aclAdoptions = planAclAdoptions({ world, acl, clock: systemClock });
   const found = {
     intentions: intentions.flatMap(({ changes }) => changes),
-    acl: acl.flatMap(({ changes }) => changes),
+    acl: aclAdoptions.flatMap(({ changes }) => changes),
   };
   const count = found.intentions.length + found.acl.length;
   if (!options.json) show(found, mode, cli);
@@ -171,29 +158,27 @@ async function takeOver(tools: Tools, options: Options, cli: Cli): Promise<void>
   }
   let adopted = 0;
   const errors: string[] = [];
-  const attempt = async (what: string, of: number, work: () => Promise<number>) => {
+  for (const { key, changes } of [...intentions, ...aclAdoptions]) {
+    const what = key.kind === 'destination' ? key.service : formatKey(key);
+    const subjects = changes.map(({ subject }) => subject);
     try {
-      const done = await work();
+      const done = await writer.adopt(key, subjects);
       adopted += done;
-      if (done < of)
+      if (done < subjects.length)
         errors.push(
-          `${what}: ${of - done} of ${of} were not adopted, because they or what they must equal changed meanwhile; run scopemesh adopt again`,
+          `${what}: ${subjects.length - done} of ${subjects.length} were not adopted, because they or what they must equal changed meanwhile; run scopemesh adopt again`,
         );
     } catch (error) {
       if (cli.signal.aborted) throw error;
       errors.push(`${what}: ${messageOf(error)}`);
     }
-  };
-  for (const adoption of intentions)
-    await attempt(adoption.destination.name, adoption.changes.length, () => tools.adopt(adoption));
-  for (const adoption of acl)
-    await attempt(formatKey(adoption.key), adoption.changes.length, () => tools.adoptAcl(adoption));
-  await tools
+  }
+  await writer
     .publish()
     .catch((error: unknown) =>
       errors.push(`the decisions are stored but not published yet: ${messageOf(error)}`),
     );
-  const left = (await tools.holdsAfter()).filter(({ reason }) => IN_THE_WAY.has(reason));
+  const left = (await writer.holdsAfter()).filter(({ reason }) => IN_THE_WAY.has(reason));
   if (options.json) {
     const changes = [...found.intentions.map(changeView), ...found.acl.map(aclChangeView)];
     cli.screen.json({ changes, left: left.map(holdView), summary: { adopted, left: left.length }, errors });

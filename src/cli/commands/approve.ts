@@ -19,7 +19,7 @@ import { findDaemon, refusal } from '../daemon-client.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { hasDecisionLog } from '../has-decision-log.js';
 import { withIdleStore } from '../one-shot.js';
-import { readDecisionLog } from '../read-decision-log.js';
+import { readDecisions } from '../read-decision-log.js';
 import { printable } from '../terminal/screen.js';
 
 interface Options {
@@ -182,10 +182,8 @@ async function endQuarantine(
 
 async function findDecision(id: string, config: Config, cli: Cli): Promise<Decision | undefined> {
   if (!hasDecisionLog(config)) return undefined;
-  const decisions = readDecisionLog(config, cli, false, (log) =>
-    log.read({ from: 'start', follow: false }, cli.signal),
-  );
-  for await (const decision of decisions) if (decision.id === id) return decision;
+  for await (const decision of readDecisions(config, cli, { from: 'start', follow: false }))
+    if (decision.id === id) return decision;
   return undefined;
 }
 

@@ -6,8 +6,7 @@ import type { DecisionLogSettings } from '../adapter-factory.js';
 import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { readInput } from '../input-file.js';
-import { readChain } from '../read-chain.js';
-import { readDecisionLog } from '../read-decision-log.js';
+import { readChain, readDecisionLog } from '../read-decision-log.js';
 
 export function addProve(decisions: DocumentedCommand, cli: Cli): void {
   decisions

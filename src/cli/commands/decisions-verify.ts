@@ -13,7 +13,7 @@ import type { Cli } from '../cli.js';
 import type { DocumentedCommand } from '../documented-command.js';
 import { openInput, readInput } from '../input-file.js';
 import { parseWhole } from '../option-values.js';
-import { readChain } from '../read-chain.js';
+import { readChain } from '../read-decision-log.js';
 import { countText } from '../terminal/count-text.js';
 import { printable } from '../terminal/screen.js';
 

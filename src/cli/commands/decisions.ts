@@ -7,8 +7,7 @@ import type { DocumentedCommand } from '../documented-command.js';
 import { hasDecisionLog } from '../has-decision-log.js';
 import { parseInstant } from '../instant.js';
 import { parseWhole } from '../option-values.js';
-import { readChain } from '../read-chain.js';
-import { readDecisionLog } from '../read-decision-log.js';
+import { readChain, readDecisions } from '../read-decision-log.js';
 import { holdsIn } from '../recorded-holds.js';
 import { decisionText } from '../terminal/decision-text.js';
 import { approveCommand } from '../terminal/plan-text.js';
@@ -126,8 +125,8 @@ async function* readLog(
   follow: boolean,
   { subject }: Filter,
 ): AsyncIterable<Decision> {
-  const all = readDecisionLog(settings, cli, follow, (log) => log.read({ from, follow }, cli.signal));
-  for await (const decision of all) if (isAbout(decision, subject)) yield decision;
+  for await (const decision of readDecisions(settings, cli, { from, follow }))
+    if (isAbout(decision, subject)) yield decision;
 }
 
 /** The command that approves a hold; undefined for every other decision, and for a hold that has ended. */

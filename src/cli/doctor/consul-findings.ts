@@ -1,11 +1,10 @@
 import type { Config } from '../../../config/config.js';
 import type { Consul, ConsulFacts } from '../../consul/consul.js';
-import { messageOf } from '../../errors.js';
 import type { AclSnapshot } from '../../model/acl.js';
 import { foreignObjects } from '../../plan/acl/foreign-acl.js';
 import { hasOurName } from '../../plan/acl/object-names.js';
 import { useOf, wantsAcl } from './acl-use.js';
-import { error, type Finding, namesText, notice, ok, warning } from './finding.js';
+import { error, type Finding, namesText, notice, ok, tryRead, warning } from './finding.js';
 import { flawFindings } from './known-flaws.js';
 import { skewFinding } from './skew.js';
 
@@ -20,19 +19,16 @@ export async function consulFindings(
   now: () => number,
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
-  let facts: ConsulFacts;
-  try {
-    facts = await consul.inspect(signal);
-  } catch (cause) {
-    signal.throwIfAborted();
+  const inspected = await tryRead(() => consul.inspect(signal), signal);
+  if (inspected.why !== undefined)
     return [
       error(
         'consul.reachable',
-        `Consul at ${config.consul.address} does not answer, or not as expected: ${messageOf(cause)}`,
+        `Consul at ${config.consul.address} does not answer, or not as expected: ${inspected.why}`,
         'check consul.address, consul.token and the network',
       ),
     ];
-  }
+  const facts = inspected.value;
   return [
     ok('consul.reachable', `Consul answers at ${config.consul.address}, datacenter ${facts.datacenter}`),
     versionFinding(facts.version, config),
@@ -70,27 +66,20 @@ async function agentFindings(
 ): Promise<readonly Finding[]> {
   const id = 'consul.agents';
   if (!useOf(config).users || version === 'unknown' || isOlder(version, ENFORCES_USERS)) return [];
-  try {
-    const versions = await consul.jwtProviders.agentVersions(signal);
-    const old = versions.filter((each) => isOlder(each, ENFORCES_USERS));
-    if (old.length === 0) return [ok(id, 'every Consul agent can enforce user: required')];
-    return [
-      error(
-        id,
-        `agents with Consul ${old.join(', ')} would let calls through without a token, so access by user: required and onBehalfOf stays closed`,
-        'update every agent to Consul 1.16.1 or newer, and remove agents that no longer exist (consul force-leave)',
-      ),
-    ];
-  } catch (cause) {
-    signal.throwIfAborted();
-    return [
-      error(
-        id,
-        `the list of Consul agents cannot be read: ${messageOf(cause)}`,
-        'give the token node:read on every node',
-      ),
-    ];
+  const versions = await tryRead(() => consul.jwtProviders.agentVersions(signal), signal);
+  if (versions.why !== undefined) {
+    const message = `the list of Consul agents cannot be read: ${versions.why}`;
+    return [error(id, message, 'give the token node:read on every node')];
   }
+  const old = versions.value.filter((each) => isOlder(each, ENFORCES_USERS));
+  if (old.length === 0) return [ok(id, 'every Consul agent can enforce user: required')];
+  return [
+    error(
+      id,
+      `agents with Consul ${old.join(', ')} would let calls through without a token, so access by user: required and onBehalfOf stays closed`,
+      'update every agent to Consul 1.16.1 or newer, and remove agents that no longer exist (consul force-leave)',
+    ),
+  ];
 }
 
 function isOlder(version: string, than: readonly number[]): boolean {
@@ -135,17 +124,10 @@ async function readFindings(
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
   const attempt = async (what: string, id: string, permission: string, read: () => Promise<unknown>) => {
-    try {
-      await read();
-      return ok(id, `${what} can be read completely`);
-    } catch (cause) {
-      signal.throwIfAborted();
-      return error(
-        id,
-        `${what} cannot be read completely: ${messageOf(cause)}`,
-        `give the token ${permission}`,
-      );
-    }
+    const { why } = await tryRead(read, signal);
+    return why === undefined
+      ? ok(id, `${what} can be read completely`)
+      : error(id, `${what} cannot be read completely: ${why}`, `give the token ${permission}`);
   };
   let objects: AclSnapshot | undefined;
   const findings = await Promise.all([

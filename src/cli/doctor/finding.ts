@@ -1,3 +1,5 @@
+import { messageOf } from '../../errors.js';
+
 /** `error`: something does not work or is not safe. `warning`: something works only in part. `notice`: good to know. */
 export const SEVERITIES = ['error', 'warning', 'notice', 'ok'] as const;
 export type Severity = (typeof SEVERITIES)[number];
@@ -28,6 +30,21 @@ export function warning(id: string, message: string, remedy: string): Finding {
 
 export function error(id: string, message: string, remedy: string): Finding {
   return { id, severity: 'error', message, remedy };
+}
+
+/** What was read, or why it could not be read. Throws if the signal is aborted. */
+export async function tryRead<T>(
+  read: () => Promise<T>,
+  signal: AbortSignal,
+): Promise<
+  { readonly value: T; readonly why?: undefined } | { readonly why: string; readonly cause: unknown }
+> {
+  try {
+    return { value: await read() };
+  } catch (cause) {
+    signal.throwIfAborted();
+    return { why: messageOf(cause), cause };
+  }
 }
 
 /** The first names, or sentences with another separator, and how many more there are. */

@@ -1,5 +1,4 @@
 import type { Consul, ConsulFacts } from '../../consul/consul.js';
-import { messageOf } from '../../errors.js';
 import type { ServiceName } from '../../model/intention.js';
 import type { LoginProvider } from '../../model/login.js';
 import type { Mapping } from '../../model/rule.js';
@@ -9,7 +8,7 @@ import { jwtProviderName } from '../../plan/acl/object-names.js';
 import { serviceText } from '../../plan/world.js';
 import { needsUserTokens } from '../../read/user-token-facts.js';
 import type { WorldState } from '../../state/world-state.js';
-import { error, type Finding, notice, ok, warning } from './finding.js';
+import { error, type Finding, notice, ok, tryRead, warning } from './finding.js';
 
 /** How well the tokens of a provider suit rules with `user: required` and actor kinds with `onBehalfOf`. */
 export function userRuleFindings(mapping: Mapping): readonly Finding[] {
@@ -159,14 +158,12 @@ async function providerFindings(
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
   const id = 'jwt.provider';
-  let existing: ReadonlySet<string>;
-  try {
-    existing = new Set((await consul.jwtProviders.list(signal)).map(({ name }) => name));
-  } catch (cause) {
-    signal.throwIfAborted();
-    const message = `the JWT providers that intentions name are not checked: ${messageOf(cause)}`;
+  const listed = await tryRead(() => consul.jwtProviders.list(signal), signal);
+  if (listed.why !== undefined) {
+    const message = `the JWT providers that intentions name are not checked: ${listed.why}`;
     return [notice(id, message, 'give the token mesh = "read"')];
   }
+  const existing = new Set(listed.value.map(({ name }) => name));
   const missing = new Map<string, string>();
   for (const { destination, providers } of blocks)
     for (const { name } of providers) if (!existing.has(name)) missing.set(name, destination.name);

@@ -1,5 +1,4 @@
 import type { AccessLogSettings, Consul, ConsulFacts } from '../../consul/consul.js';
-import { messageOf } from '../../errors.js';
 import { jsonIn } from '../../model/json-in.js';
 import type { Mapping } from '../../model/rule.js';
 import { toShellWord } from '../../model/shell-word.js';
@@ -7,7 +6,7 @@ import { enforcesJwt } from '../../plan/acl/jwt-requirement.js';
 import { jwtProviderName } from '../../plan/acl/object-names.js';
 import { needsUserTokens } from '../../read/user-token-facts.js';
 import { accessLogFormat, NEEDED_FIELDS } from './access-log-format.js';
-import { type Finding, notice, ok } from './finding.js';
+import { type Finding, notice, ok, tryRead } from './finding.js';
 
 const PAGE = 'docs/how-to/read-access-logs.md';
 
@@ -26,19 +25,12 @@ export async function logFindings(
         `if you need that, give the sidecars a listener with an access log (${PAGE}), or upgrade Consul to 1.15 or newer`,
       ),
     ];
-  let settings: AccessLogSettings | undefined;
-  try {
-    settings = await consul.proxyDefaults.readAccessLog(signal);
-  } catch (cause) {
-    signal.throwIfAborted();
-    return [
-      notice(
-        'logs.format',
-        `proxy-defaults is not checked: ${messageOf(cause)}`,
-        'fix the findings about Consul first',
-      ),
-    ];
+  const read = await tryRead(() => consul.proxyDefaults.readAccessLog(signal), signal);
+  if (read.why !== undefined) {
+    const message = `proxy-defaults is not checked: ${read.why}`;
+    return [notice('logs.format', message, 'fix the findings about Consul first')];
   }
+  const settings = read.value;
   const format = parseFormat(settings?.jsonFormat ?? '');
   const lacking = Object.entries(NEEDED_FIELDS).flatMap(([field, operator]) =>
     format[field] === operator ? [] : [field],

@@ -1,10 +1,9 @@
 import type { Config } from '../../../config/config.js';
 import type { Consul, Manifests } from '../../consul/consul.js';
-import { messageOf } from '../../errors.js';
 import { WITHOUT_MANIFEST } from '../../model/intention.js';
 import { isManagedElsewhere, isOwned } from '../../plan/ownership.js';
 import type { WorldState } from '../../state/world-state.js';
-import { error, type Finding, namesText, notice, ok, warning } from './finding.js';
+import { error, type Finding, namesText, notice, ok, tryRead, warning } from './finding.js';
 
 const ID = 'manifests';
 
@@ -15,17 +14,10 @@ export async function manifestFindings(
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
   if (target === undefined || manifests === undefined) return [];
-  try {
-    await intentions.list(signal);
-  } catch (cause) {
-    signal.throwIfAborted();
-    return [
-      error(
-        ID,
-        `the intentions cannot be read: ${messageOf(cause)}`,
-        'correct it; scopemesh plans nothing until then',
-      ),
-    ];
+  const { why } = await tryRead(() => intentions.list(signal), signal);
+  if (why !== undefined) {
+    const message = `the intentions cannot be read: ${why}`;
+    return [error(ID, message, 'correct it; scopemesh plans nothing until then')];
   }
   return [...brokenFindings(manifests.broken()), syncFinding(target.directory, manifests)];
 }

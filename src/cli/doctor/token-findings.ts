@@ -1,14 +1,12 @@
 import type { Config } from '../../../config/config.js';
 import type { AclTokenFacts, Consul, ConsulFacts } from '../../consul/consul.js';
-import { messageOf } from '../../errors.js';
-import { wholeLevel } from '../../plan/acl/merged-rules.js';
+import { decidingPrefix, levelsOf, wholeLevel } from '../../plan/acl/merged-rules.js';
 import type { AclRules } from '../../plan/acl/rules-text.js';
 import { readRules } from '../../plan/acl/token-power.js';
 import { policyOf } from '../../plan/mode.js';
 import type { WorldState } from '../../state/world-state.js';
 import { useOf, wantsAcl } from './acl-use.js';
-import { error, type Finding, NAMES, namesText, notice, ok, warning } from './finding.js';
-import { leaseFindings, SESSION_RULE } from './lease-findings.js';
+import { error, type Finding, NAMES, namesText, notice, ok, tryRead, warning } from './finding.js';
 import { capturedDestinations, unreadText, writtenDestinations } from './opened.js';
 import {
   closedDestinations,
@@ -54,14 +52,10 @@ export async function tokenFindings(
 ): Promise<readonly Finding[]> {
   const written = writtenToConsul(consul, config);
   const needed = neededRules(config, written);
-  let aclToken: AclTokenFacts | undefined;
-  try {
-    aclToken = await consul.readAclToken(signal);
-  } catch (cause) {
-    signal.throwIfAborted();
-    const message = `the ACL token does not work: ${messageOf(cause)}`;
-    return [error(ID, message, 'set consul.token to a valid token')];
-  }
+  const read = await tryRead(() => consul.readAclToken(signal), signal);
+  if (read.why !== undefined)
+    return [error(ID, `the ACL token does not work: ${read.why}`, 'set consul.token to a valid token')];
+  const aclToken = read.value;
   if (aclToken === undefined)
     return aclsEnabled
       ? [error(ID, 'no ACL token is configured', `set consul.token to a token with these rules: ${needed}`)]
@@ -130,8 +124,8 @@ function readFindings(
         ),
       );
     if (byApi) findings.push(...capturedFindings(policies, closed, world));
-    findings.push(...quarantineFindings(policies, config));
-    findings.push(...leaseFindings(policies, config));
+    if (policyOf(config).writes)
+      findings.push(...quarantineFindings(policies, config), ...leaseFindings(policies, config));
   }
   const whole = WHOLE.filter((resource) => wholeLevel(policies, resource) === 'write');
   const excess = [
@@ -173,15 +167,37 @@ function capturedFindings(
   });
 }
 
-/** Only a warning: the store has the quarantines too. In mode observe nothing is written. */
+/** Only a warning: the store has the quarantines too. */
 function* quarantineFindings(policies: readonly AclRules[], config: Config): Iterable<Finding> {
   const missingAccess = missingKeyAccess(policies, ownKeys(config), `${ownKeys(config)}quarantine/`);
-  if (missingAccess === undefined || !policyOf(config).writes) return;
+  if (missingAccess === undefined) return;
   yield warning(
     'consul.token-quarantines',
     `the rules of the ACL token do not let it write ${missingAccess.what}, so a lost store ends the quarantines of compromised clients`,
     missingAccessRemedy([missingAccess]),
   );
+}
+
+const SESSION_RULE = 'session_prefix "" { policy = "write" }';
+
+/** Whether the token may lock the key of the leader. Without that nothing is ever written. */
+function* leaseFindings(policies: readonly AclRules[], config: Config): Iterable<Finding> {
+  const folder = ownKeys(config);
+  const [keys] = ['leader', 'cluster'].flatMap(
+    (name) => missingKeyAccess(policies, folder, folder + name) ?? [],
+  );
+  const missing = [missingSessions(policies), keys].filter((each) => each !== undefined);
+  if (missing.length === 0) return;
+  yield error(
+    'consul.token-lease',
+    `the rules of the ACL token do not let it write ${missing.map(({ what }) => what).join(' and ')}, so it can never lead, and nothing is written`,
+    missingAccessRemedy(missing, (rules) => rules.join(' ')),
+  );
+}
+
+function missingSessions(policies: readonly AclRules[]): MissingAccess | undefined {
+  if (decidingPrefix(levelsOf(policies, 'session'), '')?.level === 'write') return undefined;
+  return { what: 'sessions', rules: [SESSION_RULE], forbidding: [] };
 }
 
 /** For rules that cannot be parsed: whether one of them gives the access, but not whether another takes it away. */
@@ -215,13 +231,16 @@ function lackFinding(config: Config, lacking: readonly string[], remedy: string)
     : notice(ID, `${message}; mode: observe writes nothing, but the other modes do`, remedy);
 }
 
-function missingAccessRemedy(missing: readonly MissingAccess[]): string {
+function missingAccessRemedy(
+  missing: readonly MissingAccess[],
+  textOf: (rules: readonly string[]) => string = namesText,
+): string {
   const rules = missing.flatMap((missingAccess) => missingAccess.rules);
   const forbidding = missing.flatMap((missingAccess) => missingAccess.forbidding);
   const more = rules.length > NAMES ? ' and likewise for the others' : '';
   return [
     ...(rules.length > 0 ? [`add these rules: ${rules.slice(0, NAMES).join(' ')}${more}`] : []),
-    ...(forbidding.length > 0 ? [`remove ${namesText(forbidding)}`] : []),
+    ...(forbidding.length > 0 ? [`remove ${textOf(forbidding)}`] : []),
   ].join(', and ');
 }
 

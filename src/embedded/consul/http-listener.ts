@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { closeServer, listen } from '../listen.js';
 import { readBody } from '../read-body.js';
 import { type ConsulReply, type ConsulRequest, textReply } from './exchange.js';
 
@@ -16,25 +17,15 @@ export class HttpListener {
     });
   }
 
-  /** Resolves to the port taken; rejects with the listener's own error. */
+  /** Resolves with the port taken; rejects with the listener's own error. */
   listen(host: string, port: number): Promise<number> {
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen({ host, port }, () => {
-        this.#server.off('error', reject);
-        const address = this.#server.address();
-        resolve(typeof address === 'object' && address !== null ? address.port : port);
-      });
-    });
+    return listen(this.#server, { host, port });
   }
 
   /** Answers waiting queries at once, then ends every connection. */
   close(): Promise<void> {
     for (const request of this.#underWay) request.abort();
-    return new Promise((resolve) => {
-      this.#server.close(() => resolve());
-      this.#server.closeAllConnections();
-    });
+    return closeServer(this.#server);
   }
 
   async #serve(

@@ -25,10 +25,11 @@ session_prefix "" { policy = "write" }`;
  * Gives a new state what a fresh server has: the built-in policy, the initial management and the anonymous token,
  * and itself in the catalog. Does not change a state that has them. Returns the management secret in force.
  */
-export function seedState(context: ServerContext, secret: string): string {
+export function seedState(context: ServerContext): string {
   const { store } = context;
   const known = store.get('facts', 'management-secret')?.value;
   if (known !== undefined) return known;
+  const secret = randomUUID();
   const created = isoInstant(context.clock);
   store.write((transaction) => {
     transaction.put('facts', 'node-id', { value: context.nodeId });
@@ -64,7 +65,7 @@ export function seedState(context: ServerContext, secret: string): string {
 }
 
 function registerSelf(context: ServerContext): void {
-  const { host } = context.address();
+  const { host } = context;
   context.store.write((transaction) => {
     ensureNode(transaction, {
       ID: context.nodeId,

@@ -20,6 +20,6 @@ export interface ServerContext {
   readonly nodeName: string;
   readonly nodeId: string;
   readonly defaultPolicy: 'deny' | 'allow';
-  /** Host and port of the HTTP listener. */
-  readonly address: () => { readonly host: string; readonly port: number };
+  /** Of the HTTP listener. */
+  readonly host: string;
 }

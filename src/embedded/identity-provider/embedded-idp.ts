@@ -1,38 +1,36 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Clock } from '../../clock.js';
 import { SyncError } from '../../errors.js';
 import { Secret } from '../../model/secret.js';
-import { type Logger, silentLogger } from '../../observe.js';
+import { closeServer, listen } from '../listen.js';
 import { type ClientStore, createClientStore, type EmbeddedClient } from './client-store.js';
 import { createEventSender } from './event-sender.js';
 import { createManagementApi, isManagementPath } from './management-api.js';
 import { createSigningKey, createTokenServer } from './oidc-provider.js';
-import { createPersonStore, type EmbeddedPerson } from './person-store.js';
+import { createPersonStore } from './person-store.js';
 import { createPersonTokens, type SignPersonToken } from './person-token.js';
 
+const HOST = '127.0.0.1';
+/** The `aud` of access tokens. */
+const AUDIENCE = 'consul';
+
 export interface EmbeddedIdpOptions {
-  /** `host:port`; port 0 takes a free one. `127.0.0.1:0` by default. */
-  readonly listen?: string;
+  /** On 127.0.0.1; a free one if absent. */
+  readonly port?: number;
   readonly clients: readonly EmbeddedClient[];
-  readonly people?: readonly EmbeddedPerson[];
   /** The webhook to which changes are reported, signed with `whsec_<base64>`. */
   readonly webhook?: { readonly url: string; readonly secret: Secret };
   /** If set, reading the directory needs it too. Otherwise a random one, which only writes need. */
   readonly managementToken?: Secret;
-  /** The `aud` of access tokens; `consul` by default. */
-  readonly audience?: string;
   /** Clients per page of the directory; 500 by default. */
   readonly pageSize?: number;
   readonly clock: Clock;
-  readonly logger?: Logger;
 }
 
 export interface EmbeddedIdp {
   /** Also the base of `<issuer>/directory` and `<issuer>/clients/<id>`. */
   readonly issuer: string;
-  readonly address: { readonly host: string; readonly port: number };
   readonly managementToken: Secret;
   /** The secret of a client, also if it is a random one. */
   clientSecret(clientId: string): Secret | undefined;
@@ -48,15 +46,13 @@ export interface EmbeddedIdp {
  * Throws ERR_CONFIG if it cannot listen.
  */
 export async function createEmbeddedIdp(options: EmbeddedIdpOptions): Promise<EmbeddedIdp> {
-  const { clients, webhook, clock, logger = silentLogger, audience = 'consul', pageSize = 500 } = options;
+  const { clients, webhook, clock, pageSize = 500 } = options;
   const managementToken = options.managementToken ?? new Secret(randomBytes(32).toString('base64url'));
-  const sender = webhook && createEventSender({ ...webhook, clock, logger });
+  const sender = webhook && createEventSender({ ...webhook, clock });
   const store: ClientStore = createClientStore(clients, clock, ({ type, clientId }) => {
     sender?.send(type, { clientId });
   });
-  const people = createPersonStore(options.people ?? [], (subject) =>
-    sender?.send('person.updated', { subject }),
-  );
+  const people = createPersonStore((subject) => sender?.send('person.updated', { subject }));
   let signPersonToken: SignPersonToken = () => Promise.reject(new Error('the server is still starting'));
   const management = createManagementApi({
     store,
@@ -76,59 +72,29 @@ export async function createEmbeddedIdp(options: EmbeddedIdpOptions): Promise<Em
     listener(request, response);
   });
   server.requestTimeout = 10_000;
-  const { host, port } = parseListen(options.listen ?? '127.0.0.1:0');
-  const address = await listen();
-  const issuer = `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`;
+  const port = await listen(server, { host: HOST, port: options.port ?? 0 }).catch((cause: Error) => {
+    const message = `embedded identity provider: cannot listen on ${HOST}:${options.port}: ${cause.message}`;
+    throw new SyncError('ERR_CONFIG', message, { retriable: false, cause });
+  });
+  const issuer = `http://${HOST}:${port}`;
   try {
     const signingKey = await createSigningKey();
-    signPersonToken = createPersonTokens({ issuer, audience, signingKey, clock });
-    tokens = await createTokenServer({ issuer, audience, store, signingKey });
+    signPersonToken = createPersonTokens({ issuer, audience: AUDIENCE, signingKey, clock });
+    tokens = await createTokenServer({ issuer, audience: AUDIENCE, store, signingKey });
   } catch (error) {
-    await closeServer();
+    await closeServer(server);
     throw error;
   }
 
   let closed: Promise<void> | undefined;
   return {
     issuer,
-    address,
     managementToken,
     clientSecret: (clientId) => store.get(clientId)?.secret,
     settled: () => sender?.settled() ?? Promise.resolve(),
     close() {
-      closed ??= Promise.all([sender?.close(), closeServer()]).then(() => {});
+      closed ??= Promise.all([sender?.close(), closeServer(server)]).then(() => {});
       return closed;
     },
   };
-
-  function listen(): Promise<{ host: string; port: number }> {
-    return new Promise((resolve, reject) => {
-      server.once('error', (cause) => {
-        const message = `embedded identity provider: cannot listen on ${options.listen}: ${cause.message}`;
-        reject(new SyncError('ERR_CONFIG', message, { retriable: false, cause }));
-      });
-      server.listen({ host, port }, () => resolve({ host, port: toPort(server.address()) }));
-    });
-  }
-
-  function closeServer(): Promise<void> {
-    return new Promise((resolve) => {
-      server.close(() => resolve());
-      server.closeAllConnections();
-    });
-  }
-}
-
-function toPort(address: string | AddressInfo | null): number {
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
-
-function parseListen(listen: string): { host: string; port: number } {
-  const match = /^(?:\[([0-9a-f:]+)\]|([^:\s]+)):(\d{1,5})$/i.exec(listen);
-  const host = match?.[1] ?? match?.[2];
-  if (host === undefined) {
-    const message = `embedded identity provider: listen must be host:port, and is ${listen}`;
-    throw new SyncError('ERR_CONFIG', message, { retriable: false });
-  }
-  return { host, port: Number(match?.[3]) };
 }

@@ -1,19 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import { abortAfter, isoInstant } from '../../clock.js';
+import { abortAfter, type Clock, isoInstant } from '../../clock.js';
 import { SyncError } from '../../errors.js';
 import type { Secret } from '../../model/secret.js';
-import type { Runtime } from '../../runtime.js';
 import { parseWebhookSecret, signWebhook } from '../../standard-webhooks.js';
 
-export interface EventSenderOptions extends Pick<Runtime, 'clock' | 'logger'> {
+export interface EventSenderOptions {
   readonly url: string;
   /** `whsec_<base64>`. */
   readonly secret: Secret;
+  readonly clock: Clock;
 }
 
 /** Delivers events one after the other, so that they arrive in the order of the changes. */
 export interface EventSender {
-  /** Returns at once. Delivery is retried in memory for about two minutes, then given up and logged. */
+  /** Returns at once, and drops the event if too many wait. Delivery is retried in memory for about two minutes, then given up. */
   send(type: string, content: Readonly<Record<string, unknown>>): void;
   /** Resolves once no event waits. */
   settled(): Promise<void>;
@@ -27,7 +27,7 @@ const MAX_WAITING = 10_000;
 
 /** Signed webhooks by Standard Webhooks 1.0. Each attempt has its own timestamp, each event one ID. */
 export function createEventSender(options: EventSenderOptions): EventSender {
-  const { url, secret, clock, logger } = options;
+  const { url, secret, clock } = options;
   const key = parseKey(secret);
   const stop = new AbortController();
   let waiting = 0;
@@ -35,18 +35,12 @@ export function createEventSender(options: EventSenderOptions): EventSender {
 
   const deliver = async (id: string, body: string): Promise<void> => {
     for (const backoffMs of [...BACKOFF_MS, undefined]) {
-      const failure = await attempt(id, body);
-      if (failure === undefined || stop.signal.aborted) return;
-      if (backoffMs === undefined) {
-        logger.error({ eventId: id, failure }, 'a webhook event could not be delivered and is dropped');
-        return;
-      }
-      logger.warn({ eventId: id, failure, retryMs: backoffMs }, 'a webhook delivery failed');
+      if ((await isTaken(id, body)) || stop.signal.aborted || backoffMs === undefined) return;
       await clock.sleep(backoffMs, stop.signal);
     }
   };
 
-  const attempt = async (id: string, body: string): Promise<string | undefined> => {
+  const isTaken = async (id: string, body: string): Promise<boolean> => {
     try {
       const response = await fetch(url, {
         method: 'POST',
@@ -56,21 +50,16 @@ export function createEventSender(options: EventSenderOptions): EventSender {
         signal: abortAfter(stop.signal, ATTEMPT_TIMEOUT_MS),
       });
       await response.body?.cancel();
-      return response.ok ? undefined : `answered ${response.status}`;
-    } catch (error) {
-      const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-      return cause instanceof Error ? cause.message : 'failed';
+      return response.ok;
+    } catch {
+      return false;
     }
   };
 
   return {
     send(type, content) {
-      if (stop.signal.aborted) return;
+      if (stop.signal.aborted || waiting >= MAX_WAITING) return;
       const id = `msg_${randomUUID()}`;
-      if (waiting >= MAX_WAITING) {
-        logger.error({ eventId: id }, 'too many webhook events wait: this one is dropped');
-        return;
-      }
       const body = JSON.stringify({ type, timestamp: isoInstant(clock), data: content });
       waiting += 1;
       // close() interrupts a sleep, which then rejects. No caller waits for it.

@@ -38,11 +38,8 @@ export function parsePersonBody(json: unknown, subject: string): EmbeddedPerson 
   return { subject: text.parse(subject), enabled, groups };
 }
 
-export function createPersonStore(
-  people: readonly EmbeddedPerson[],
-  onChange: (subject: string) => void,
-): PersonStore {
-  const stored = new Map(people.map((person) => [person.subject, toStored(person)]));
+export function createPersonStore(onChange: (subject: string) => void): PersonStore {
+  const stored = new Map<string, StoredPerson>();
   let changes = 0;
   const changed = (subject: string) => {
     changes += 1;

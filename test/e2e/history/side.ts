@@ -56,7 +56,7 @@ type Stops = (() => Promise<unknown>)[];
 /** Embedded Consul, queue and decision log. */
 export function startEmbeddedSide(): Promise<Side> {
   return startSide('embedded', async (stops) => {
-    const consul = await createEmbeddedConsul({ defaultPolicy: 'deny', datacenter: 'dc1' });
+    const consul = await createEmbeddedConsul({ defaultPolicy: 'deny' });
     stops.push(() => consul.close());
     return {
       consulAddress: consul.address,

@@ -323,12 +323,9 @@ describe('the embedded identity provider', () => {
   });
 
   test('an address in use is refused with the reason', async () => {
-    const listen = `127.0.0.1:${idp.address.port}`;
-    const start = createEmbeddedIdp({ listen, clients: [], clock: systemClock });
+    const port = Number(new URL(idp.issuer).port);
+    const start = createEmbeddedIdp({ port, clients: [], clock: systemClock });
     await expect(start).rejects.toMatchObject({ code: 'ERR_CONFIG' });
-    await expect(createEmbeddedIdp({ listen: 'x', clients: [], clock: systemClock })).rejects.toThrow(
-      /host:port/,
-    );
   });
 
   test('it prints nothing, even if oidc-provider would warn about the runtime', async () => {

@@ -16,7 +16,7 @@ export const agentRoutes: readonly Route[] = [
   { path: '/v1/agent/service/deregister/', methods: { PUT: deregisterOwnService } },
   {
     path: '/v1/status/leader',
-    methods: { GET: (call) => call.json(`${call.context.address().host}:${serverPort}`) },
+    methods: { GET: (call) => call.json(`${call.context.host}:${serverPort}`) },
   },
   { path: '/v1/catalog/datacenters', methods: { GET: (call) => call.json([call.context.datacenter]) } },
 ];
@@ -42,10 +42,10 @@ function readSelf(call: Call): ConsulReply {
   });
 }
 
-function memberOf({ nodeName, nodeId, version, datacenter, address }: ServerContext) {
+function memberOf({ nodeName, nodeId, version, datacenter, host }: ServerContext) {
   return {
     Name: nodeName,
-    Addr: address().host,
+    Addr: host,
     Port: serverPort + 1,
     Tags: { acls: '1', build: `${version}:`, dc: datacenter, id: nodeId, role: 'consul' },
     Status: 1,
