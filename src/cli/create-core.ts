@@ -81,16 +81,17 @@ export function createJwksUris(
   );
 }
 
-/** What the reconciler needs, around an empty world. */
+/** What the reconciler needs, around an empty world. `firstWrites`: at once, before the rate of Consul is known. */
 export function createCore(
   config: Config,
   parts: { consul: Consul; providers: readonly Provider[]; store: StoreParts },
   runtime: Runtime,
+  firstWrites = WRITES.first,
 ): Core {
   const settled = createNotifier();
   const sweepAsked = createNotifier();
   const world = createWorld(config);
-  const writes = new WriteLimit(WRITES, runtime.clock);
+  const writes = new WriteLimit({ ...WRITES, first: firstWrites }, runtime.clock);
   const limits = { writes, reads: READS, urgent: URGENT, durable: DURABLE };
   const agenda = new Agenda(limits, { ...runtime, backoff: DEFAULT_BACKOFF });
   return {

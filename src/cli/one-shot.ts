@@ -37,6 +37,8 @@ export interface OneShot {
 }
 
 const NO_HOLDS = { limit: 0 };
+/** From the first moment as many as there may be: no revocation comes meanwhile that would wait behind them. */
+const FIRST_WRITES = 256;
 
 /**
  * Opens the store, leads for the time of the command, reads both sides completely, and calls `use`. Throws ERR_STATE_LOCKED
@@ -68,7 +70,8 @@ export async function withOneShot<T>(
     const { term, end } = await leadOnce(leases(config.mode), runtime, cli.signal);
     closers.unshift(end);
     const led = store.lead(term.leader.epoch, () => {});
-    const core = createCore(config, { consul: guardConsul(consul, term), providers, store: led }, runtime);
+    const parts = { consul: guardConsul(consul, term), providers, store: led };
+    const core = createCore(config, parts, runtime, FIRST_WRITES);
     const { deps, settled } = watchSettlements(core.deps);
     const reread = () =>
       withProgress(cli.context.stderr, 'reading the identity providers and Consul', async () => {
