@@ -1,5 +1,5 @@
 import type { BreakGlassRecords } from '../consul.js';
-import { createReader } from '../reader.js';
+import { Reader } from '../reader.js';
 import type { ConsulClient } from './consul-client.js';
 import { toValueText } from './kv-key.js';
 import { recordFolder } from './kv-keys.js';
@@ -14,7 +14,7 @@ export function createBreakGlassRecords(client: ConsulClient, owner: string): Br
   return {
     async list(signal) {
       const operation = 'break-glass.list';
-      const reader = createReader(operation);
+      const reader = new Reader(operation);
       const pairs = await listFolder(client, operation, folder, signal);
       return new Map(
         pairs.flatMap((pair): readonly (readonly [string, string])[] => {

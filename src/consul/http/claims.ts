@@ -1,7 +1,7 @@
 import type { ClaimRecord } from '../../model/catalog.js';
 import type { Logger } from '../../observe.js';
 import type { ClaimRecords, ClaimWrite } from '../consul.js';
-import { createReader, type Reader } from '../reader.js';
+import { type Raw, Reader } from '../reader.js';
 import type { ConsulClient } from './consul-client.js';
 import { toValueText } from './kv-key.js';
 import { parseRecordKey, recordFolder, toRecordKey } from './kv-keys.js';
@@ -23,7 +23,7 @@ export function createClaimRecords(client: ConsulClient, owner: string, logger: 
   };
   return {
     async list(signal) {
-      const reader = createReader('claims.list');
+      const reader = new Reader('claims.list');
       const unreadable: string[] = [];
       const pairs = await listFolder(client, 'claims.list', folder, signal);
       const records = pairs.flatMap((pair) => {
@@ -65,12 +65,7 @@ const NOWHERE = { partition: '', namespace: '', name: '' };
  * One bad record must not hide the others. The key alone says whose claim is unknown; undefined for a key that names no
  * client.
  */
-function parseClaim(
-  pair: Readonly<Record<string, unknown>>,
-  key: string,
-  folder: string,
-  reader: Reader,
-): ClaimRecord | undefined {
+function parseClaim(pair: Raw, key: string, folder: string, reader: Reader): ClaimRecord | undefined {
   const id = parseRecordKey(folder, key);
   if (id === undefined) return undefined;
   const modifyIndex = reader.index(pair.ModifyIndex);

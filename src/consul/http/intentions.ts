@@ -2,7 +2,7 @@ import type { IntentionEntry, IntentionSource, NewSource, ServiceName } from '..
 import type { Intentions } from '../consul.js';
 import { withoutComputed } from '../content.js';
 import { parseEntry } from '../parse-entry.js';
-import { incomplete } from '../reader.js';
+import { incomplete, type Raw } from '../reader.js';
 import { toWireSource } from '../source-access.js';
 import { parseJson, parseVerdict, readComplete } from './answer.js';
 import { createEntryListParser } from './entry-list.js';
@@ -74,7 +74,7 @@ function toBody(
   });
 }
 
-function toNewFields(destination: ServiceName): Readonly<Record<string, unknown>> {
+function toNewFields(destination: ServiceName): Raw {
   const { partition, namespace, name } = destination;
   return {
     Kind: KIND,

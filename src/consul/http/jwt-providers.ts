@@ -4,14 +4,12 @@ import type { ExistingJwtProvider, JwtProviderEntry } from '../../model/jwt-prov
 import type { Logger } from '../../observe.js';
 import type { JwtProviders } from '../consul.js';
 import { isSameContent } from '../content.js';
-import { createReader, incomplete } from '../reader.js';
+import { incomplete, type Raw, Reader } from '../reader.js';
 import { parseRecords, parseVerdict, readComplete } from './answer.js';
 import type { IndexGuard } from './index-guard.js';
 import { toPathName, toTenancyQuery } from './place.js';
 import type { Operation } from './request.js';
 import type { Transport } from './transport.js';
-
-type Raw = Readonly<Record<string, unknown>>;
 
 const KIND = 'jwt-provider';
 const CONFLICT = { kind: 'conflict' } as const;
@@ -91,7 +89,7 @@ function toTrust(caFile: string | undefined): Raw {
 }
 
 function parseProvider(raw: Raw, operation: Operation): ExistingJwtProvider {
-  const reader = createReader(operation);
+  const reader = new Reader(operation);
   if (raw.Kind !== KIND) throw incomplete(operation, 'an entry of another kind');
   const name = reader.text(raw.Name);
   const meta = reader.textMap(raw.Meta);
@@ -135,7 +133,7 @@ async function readAgentVersions(transport: Transport, signal: AbortSignal): Pro
       operation,
       'the ACL token cannot read every node, so the list of agents is incomplete; grant it node:read on all nodes',
     );
-  const reader = createReader(operation);
+  const reader = new Reader(operation);
   const members = parseRecords(answer.body, operation);
   // The answering agent is a member itself. Without a token Consul omits members silently.
   if (members.length === 0) throw incomplete(operation, 'the list of agents is empty');

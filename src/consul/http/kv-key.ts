@@ -1,5 +1,5 @@
 import { definedFields } from '../../model/defined-fields.js';
-import { createReader, incomplete } from '../reader.js';
+import { incomplete, type Raw, Reader } from '../reader.js';
 import type { CallOptions, CallResult, ConsulClient } from './consul-client.js';
 
 /** One key, read with `?consistent`; undefined if it does not exist. `Value` is its text. */
@@ -7,13 +7,13 @@ export async function readKey(
   client: ConsulClient,
   key: string,
   options: Omit<CallOptions, 'expected'>,
-): Promise<Readonly<Record<string, unknown>> | undefined> {
+): Promise<Raw | undefined> {
   const { answer, value } = await client.call({ ...options, expected: [200, 404] }, (api, given) =>
     api.kv.get({ key, consistent: true, ...given }),
   );
   if (answer.status === 404) return undefined;
   if (value === undefined) throw incomplete(options.operation, 'the answer has no key');
-  return createReader(options.operation).record(value);
+  return new Reader(options.operation).record(value);
 }
 
 /** `cas`: the index that the key must have. `acquire`: the session that takes its lock. */

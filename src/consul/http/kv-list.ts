@@ -1,5 +1,5 @@
 import { isRecord } from '../../model/is-record.js';
-import { incomplete } from '../reader.js';
+import { incomplete, type Raw } from '../reader.js';
 import type { ConsulClient } from './consul-client.js';
 import type { Operation } from './request.js';
 
@@ -9,7 +9,7 @@ export async function listFolder(
   operation: Operation,
   folder: string,
   signal: AbortSignal,
-): Promise<readonly Readonly<Record<string, unknown>>[]> {
+): Promise<readonly Raw[]> {
   const { answer, value } = await client.call({ operation, signal, expected: [200, 404] }, (api, given) =>
     api.kv.get({ key: folder, recurse: true, consistent: true, ...given }),
   );

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { SyncError } from '../../errors.js';
 import { definedFields } from '../../model/defined-fields.js';
 import type { RecordResult } from '../consul.js';
-import { createReader } from '../reader.js';
+import { Reader } from '../reader.js';
 import { parseJson } from './answer.js';
 import type { ConsulClient } from './consul-client.js';
 import { toRefusalText } from './refusal.js';
@@ -96,7 +96,7 @@ async function send(
   const { answer } = await client.call({ operation, signal, expected: [200, 409] }, (api, given) =>
     api.transaction.create(operations, given),
   );
-  const reader = createReader(operation);
+  const reader = new Reader(operation);
   const answered = reader.record(parseJson(answer.body, operation));
   if (answer.status === 200) {
     if (!Array.isArray(answered.Results) || reader.list(answered.Errors).length > 0) throw unclear(operation);

@@ -3,7 +3,7 @@ import { isRecord } from '../../model/is-record.js';
 import { jsonIn } from '../../model/json-in.js';
 import type { QuarantineRecord } from '../../model/quarantine.js';
 import type { QuarantineRecords, QuarantineWrite } from '../consul.js';
-import { createReader } from '../reader.js';
+import { Reader } from '../reader.js';
 import type { ConsulClient } from './consul-client.js';
 import { toValueText } from './kv-key.js';
 import { parseRecordKey, recordFolder, toRecordKey } from './kv-keys.js';
@@ -16,7 +16,7 @@ export function createQuarantineRecords(client: ConsulClient, owner: string): Qu
   return {
     async list(signal) {
       const operation = 'quarantines.list';
-      const reader = createReader(operation);
+      const reader = new Reader(operation);
       const pairs = await listFolder(client, operation, folder, signal);
       return pairs.flatMap((pair) => parseQuarantine(reader.text(pair.Key), pair.Value, folder) ?? []);
     },
