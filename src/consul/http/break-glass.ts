@@ -4,7 +4,7 @@ import type { ConsulClient } from './consul-client.js';
 import { toValueText } from './kv-key.js';
 import { recordFolder } from './kv-keys.js';
 import { listFolder } from './kv-list.js';
-import { writeRecords } from './kv-write.js';
+import { recordWriter } from './kv-write.js';
 
 const ID = /^[0-9A-Z]{26}$/;
 
@@ -23,18 +23,10 @@ export function createBreakGlassRecords(client: ConsulClient, owner: string): Br
         }),
       );
     },
-    write: (writes, signal) =>
-      writeRecords(
-        client,
-        'break-glass.write',
-        writes,
-        ({ id, text }, place) => {
-          const at = { Key: `${folder}${id}`, ...place };
-          if (text === undefined) return [{ KV: { Verb: 'delete', ...at } }];
-          return [{ KV: { Verb: 'set', ...at, Value: Buffer.from(text).toString('base64') } }];
-        },
-        signal,
-      ),
+    write: recordWriter(client, 'break-glass.write', ({ id, text }) => {
+      const key = `${folder}${id}`;
+      return [text === undefined ? { verb: 'delete', key } : { verb: 'set', key, value: text }];
+    }),
   };
 }
 

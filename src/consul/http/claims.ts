@@ -6,7 +6,7 @@ import type { ConsulClient } from './consul-client.js';
 import { toValueText } from './kv-key.js';
 import { parseRecordKey, recordFolder, toRecordKey } from './kv-keys.js';
 import { listFolder } from './kv-list.js';
-import { type KvPlace, writeRecords } from './kv-write.js';
+import { type KvOperation, recordWriter } from './kv-write.js';
 
 /** KV records at `scopemesh/<owner>/claims/<provider>/<client id>`, each part percent-encoded. */
 export function createClaimRecords(client: ConsulClient, owner: string, logger: Logger): ClaimRecords {
@@ -35,28 +35,21 @@ export function createClaimRecords(client: ConsulClient, owner: string, logger: 
       report(unreadable);
       return records;
     },
-    write: (writes, signal) =>
-      writeRecords(
-        client,
-        'claims.write',
-        writes,
-        (write, place) => toOperations(write, place, folder),
-        signal,
-      ),
+    write: recordWriter(client, 'claims.write', (write) => toOperations(write, folder)),
   };
 }
 
 /** `delete-cas` of a missing key succeeds, so a separate operation, which fails for a missing key, checks the index. */
-function toOperations(write: ClaimWrite, place: KvPlace, folder: string): readonly object[] {
+function toOperations(write: ClaimWrite, folder: string): readonly KvOperation[] {
   const { provider, clientId, service } = write.record;
-  const key = { Key: toRecordKey(folder, write.record), ...place };
-  const value = Buffer.from(JSON.stringify({ provider, clientId, service })).toString('base64');
-  return write.do === 'create'
-    ? [{ KV: { Verb: 'cas', ...key, Value: value, Index: 0 } }]
-    : [
-        { KV: { Verb: 'check-index', ...key, Index: write.record.modifyIndex } },
-        { KV: { Verb: 'delete-cas', ...key, Index: write.record.modifyIndex } },
-      ];
+  const key = toRecordKey(folder, write.record);
+  if (write.do === 'create')
+    return [{ verb: 'cas', key, value: JSON.stringify({ provider, clientId, service }), index: 0 }];
+  const { modifyIndex: index } = write.record;
+  return [
+    { verb: 'check-index', key, index },
+    { verb: 'delete-cas', key, index },
+  ];
 }
 
 const NOWHERE = { partition: '', namespace: '', name: '' };

@@ -13,10 +13,12 @@ const MAX_OPERATIONS = 64;
 /** Keeps a transaction below Consul's limit, 512 KiB by default (`txn_max_req_len`). */
 const MAX_WRITE_BYTES = 7 * 1024;
 
-/** Where an operation takes place. */
-export interface KvPlace {
-  readonly Namespace?: string;
-  readonly Partition?: string;
+/** An operation of a transaction on one key. */
+export interface KvOperation {
+  readonly verb: 'set' | 'cas' | 'delete' | 'delete-cas' | 'check-index';
+  readonly key: string;
+  readonly value?: string;
+  readonly index?: number;
 }
 
 /** The operations of one write, and the position of its result. */
@@ -26,35 +28,39 @@ interface Prepared {
 }
 
 /**
- * Writes records, each by its own operations. `toOperations` throws ERR_CONSUL_REJECTED for a record without a valid key.
+ * A function that writes records, each by its own operations. `toOperations` throws ERR_CONSUL_REJECTED for a record without a valid key.
  * A transaction applies all of its operations or none. The answer names the failed operations; they are removed, and the
  * others are sent again.
  */
-export async function writeRecords<W>(
+export function recordWriter<W>(
   client: ConsulClient,
   operation: Operation,
-  writes: readonly W[],
-  toOperations: (write: W, place: KvPlace) => readonly object[],
-  signal: AbortSignal,
-): Promise<readonly RecordResult[]> {
+  toOperations: (write: W) => readonly KvOperation[],
+): (writes: readonly W[], signal: AbortSignal) => Promise<readonly RecordResult[]> {
   const { namespace: Namespace, partition: Partition } = client.tenancy;
   const place = definedFields({ Namespace, Partition });
-  const results: RecordResult[] = writes.map(() => ({ kind: 'written' }));
-  const prepared: Prepared[] = [];
-  for (const [index, write] of writes.entries()) {
-    const operations = prepare(() => toOperations(write, place));
-    if (typeof operations === 'string') results[index] = { kind: 'refused', detail: operations };
-    else prepared.push({ index, operations });
-  }
-  for (const chunk of toChunks(prepared)) {
-    let left = chunk;
-    while (left.length > 0) {
-      const answers = await send(client, operation, left, signal);
-      for (const [{ index }, result] of answers) results[index] = result;
-      left = answers.size === left.length ? [] : left.filter((each) => !answers.has(each));
+  const toWire = ({ verb, key, value, index }: KvOperation) => {
+    const Value = value === undefined ? undefined : Buffer.from(value).toString('base64');
+    return { KV: { Verb: verb, Key: key, ...place, ...definedFields({ Value, Index: index }) } };
+  };
+  return async (writes, signal) => {
+    const results: RecordResult[] = writes.map(() => ({ kind: 'written' }));
+    const prepared: Prepared[] = [];
+    for (const [index, write] of writes.entries()) {
+      const operations = prepare(() => toOperations(write).map(toWire));
+      if (typeof operations === 'string') results[index] = { kind: 'refused', detail: operations };
+      else prepared.push({ index, operations });
     }
-  }
-  return results;
+    for (const chunk of toChunks(prepared)) {
+      let left = chunk;
+      while (left.length > 0) {
+        const answers = await send(client, operation, left, signal);
+        for (const [{ index }, result] of answers) results[index] = result;
+        left = answers.size === left.length ? [] : left.filter((each) => !answers.has(each));
+      }
+    }
+    return results;
+  };
 }
 
 /** The operations of a write, or why there are none. */

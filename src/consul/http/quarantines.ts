@@ -8,7 +8,7 @@ import type { ConsulClient } from './consul-client.js';
 import { toValueText } from './kv-key.js';
 import { parseRecordKey, recordFolder, toRecordKey } from './kv-keys.js';
 import { listFolder } from './kv-list.js';
-import { type KvPlace, writeRecords } from './kv-write.js';
+import { type KvOperation, recordWriter } from './kv-write.js';
 
 /** KV records at `scopemesh/<owner>/quarantine/<provider>/<client id>`, each part percent-encoded. */
 export function createQuarantineRecords(client: ConsulClient, owner: string): QuarantineRecords {
@@ -20,25 +20,16 @@ export function createQuarantineRecords(client: ConsulClient, owner: string): Qu
       const pairs = await listFolder(client, operation, folder, signal);
       return pairs.flatMap((pair) => parseQuarantine(reader.text(pair.Key), pair.Value, folder) ?? []);
     },
-    write: (writes, signal) =>
-      writeRecords(
-        client,
-        'quarantines.write',
-        writes,
-        (write, place) => [toOperation(write, place, folder)],
-        signal,
-      ),
+    write: recordWriter(client, 'quarantines.write', (write) => [toOperation(write, folder)]),
   };
 }
 
 /** Without a compare-and-set: whatever another writer left there is replaced. */
-function toOperation(write: QuarantineWrite, place: KvPlace, folder: string): object {
-  const key = { Key: toRecordKey(folder, write.record), ...place };
-  if (write.do === 'delete') return { KV: { Verb: 'delete', ...key } };
+function toOperation(write: QuarantineWrite, folder: string): KvOperation {
+  const key = toRecordKey(folder, write.record);
   const { at, receivedAt } = write.record;
-  return {
-    KV: { Verb: 'set', ...key, Value: Buffer.from(JSON.stringify({ at, receivedAt })).toString('base64') },
-  };
+  if (write.do === 'delete') return { verb: 'delete', key };
+  return { verb: 'set', key, value: JSON.stringify({ at, receivedAt }) };
 }
 
 /**
