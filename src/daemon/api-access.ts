@@ -102,6 +102,14 @@ export function createApiAccess({ host, tokens, local }: ApiAccessSettings): Api
   };
 }
 
+/** A hook that refuses requests without a caller. */
+export function onlyCallers(access: ApiAccess) {
+  return async (request: FastifyRequest, reply: FastifyReply) => {
+    const caller = access.callerOf(request);
+    if ('status' in caller) return sendRefusal(reply, caller);
+  };
+}
+
 export function sendRefusal(reply: FastifyReply, { status, error }: Refusal): FastifyReply {
   // RFC 6750, section 3.
   if (status === 401) reply.header('www-authenticate', `Bearer realm="${REALM}"`);

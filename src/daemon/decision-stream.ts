@@ -11,7 +11,7 @@ import { withLinkedSignal } from '../linked-signal.js';
 import { fieldOf } from '../model/field-of.js';
 import type { Logger, Metrics } from '../observe.js';
 import { safeParse } from '../safe-parse.js';
-import { type ApiAccess, sendRefusal } from './api-access.js';
+import { type ApiAccess, onlyCallers } from './api-access.js';
 
 export interface DecisionStreamDeps {
   /** The embedded log; undefined if the decisions are on a topic, which has consumers of its own. */
@@ -39,9 +39,7 @@ export function addDecisionStream(server: FastifyInstance, deps: DecisionStreamD
   let open = 0;
   // A stream never ends by itself, and the server waits for its answers.
   server.addHook('preClose', async () => end.abort());
-  server.get('/api/decisions/stream', async (request, reply) => {
-    const caller = access.callerOf(request);
-    if ('status' in caller) return sendRefusal(reply, caller);
+  server.get('/api/decisions/stream', { preHandler: onlyCallers(access) }, async (request, reply) => {
     if (deps.log === undefined)
       return reply.code(404).send({
         error: 'the decisions of this scopemesh are on a Kafka topic (decisions.topic); read them there',
