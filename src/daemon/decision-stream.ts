@@ -9,17 +9,14 @@ import type { DecisionLog, ReadOptions } from '../decisions/log.js';
 import { messageOf } from '../errors.js';
 import { withLinkedSignal } from '../linked-signal.js';
 import { fieldOf } from '../model/field-of.js';
-import type { Logger, Metrics } from '../observe.js';
+import type { Runtime } from '../runtime.js';
 import { safeParse } from '../safe-parse.js';
 import { type ApiAccess, onlyCallers } from './api-access.js';
 
-export interface DecisionStreamDeps {
+export interface DecisionStreamDeps extends Runtime {
   /** The embedded log; undefined if the decisions are on a topic, which has consumers of its own. */
   readonly log: (() => Promise<DecisionLog>) | undefined;
   readonly access: ApiAccess;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
 }
 
 const MAX_STREAMS = 16;

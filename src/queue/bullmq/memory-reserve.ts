@@ -1,13 +1,10 @@
 import { messageOf } from '../../errors.js';
-import type { Logger, Metrics } from '../../observe.js';
+import type { Runtime } from '../../runtime.js';
 import { MARGIN_PART, RESERVED_BYTES, RESERVED_PART, type StoreSpace } from '../store-space.js';
 import type { MemoryUser, RedisLink } from './redis-link.js';
 import { Script } from './script.js';
 
-interface Deps {
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-}
+type Deps = Pick<Runtime, 'logger' | 'metrics'>;
 
 interface Memory {
   readonly used: number;

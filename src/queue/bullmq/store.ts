@@ -1,32 +1,28 @@
-import type { Clock } from '../../clock.js';
 import type { Secret } from '../../model/secret.js';
 import type { Trigger } from '../../model/trigger.js';
-import type { Logger, Metrics } from '../../observe.js';
+import type { Runtime } from '../../runtime.js';
 import { type Backoff, DEFAULT_BACKOFF } from '../backoff.js';
 import type { LedStore, Store } from '../store-parts.js';
-import { BullmqFence } from './fence.js';
-import { BullmqInbox } from './inbox.js';
+import { createBullmqFence } from './fence.js';
+import { createBullmqInbox } from './inbox.js';
 import { BullmqJournal } from './journal.js';
 import { KeyStore } from './key-store.js';
-import { BullmqKeyValueStore } from './key-value-store.js';
+import { createBullmqKeyValueStore } from './key-value-store.js';
 import { MemoryReserve } from './memory-reserve.js';
 import { BullmqQueue } from './queue.js';
-import { BullmqRechecks } from './rechecks.js';
+import { createBullmqRechecks } from './rechecks.js';
 import { RedisLink, type ScriptLink } from './redis-link.js';
-import { BullmqRoster } from './roster.js';
+import { createBullmqRoster } from './roster.js';
 import { Schedule } from './schedule.js';
 import { Wake } from './wake.js';
 
-export interface BullmqStoreOptions {
+export interface BullmqStoreOptions extends Runtime {
   /** `redis://` or `rediss://`, with user and password where needed. */
   readonly url: Secret | string;
   /** Begins the name of every key, one for each instance: `scopemesh:<owner>`. */
   readonly prefix: string;
   /** `check` accepts a Redis that can lose acknowledged work. For tests. */
   readonly allowUnsafe: boolean;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-  readonly clock: Clock;
   readonly backoff?: Partial<Backoff>;
 }
 
@@ -51,14 +47,14 @@ export function createBullmqStore(options: BullmqStoreOptions): Store {
     const store = new KeyStore(fenced(link), intake);
     const schedule = new Schedule(link, store, clock, epoch);
     const queue = new BullmqQueue(link, store, schedule, wake, allowUnsafe, deps, becameDurable);
-    const keyValues = new BullmqKeyValueStore(fenced(intake));
+    const keyValues = createBullmqKeyValueStore(fenced(intake));
     const journal = new BullmqJournal(fenced(link), deps);
     const parts = {
       queue,
-      inbox: new BullmqInbox(intake, store, queue, keyValues),
+      inbox: createBullmqInbox(intake, store, queue, keyValues),
       journal,
       keyValues,
-      rechecks: new BullmqRechecks(fenced(intake)),
+      rechecks: createBullmqRechecks(fenced(intake)),
       space,
     };
     const close = async () => {
@@ -74,8 +70,8 @@ export function createBullmqStore(options: BullmqStoreOptions): Store {
   own.parts.journal.close();
   return {
     ...own.parts,
-    fence: new BullmqFence(intake),
-    roster: new BullmqRoster(intake),
+    fence: createBullmqFence(intake),
+    roster: createBullmqRoster(intake),
     lead(epoch, becameDurable): LedStore {
       const { parts, close } = openParts(epoch, (of) => of.fencedBy(epoch), becameDurable);
       return { ...parts, close };

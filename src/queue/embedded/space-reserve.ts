@@ -3,13 +3,10 @@ import { constants, statfsSync, statSync, truncateSync } from 'node:fs';
 import { type FileHandle, open, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../../errors.js';
-import type { Logger, Metrics } from '../../observe.js';
+import type { Runtime } from '../../runtime.js';
 import { MARGIN_PART, RESERVED_BYTES, RESERVED_PART, type StoreSpace } from '../store-space.js';
 
-interface Deps {
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-}
+type Deps = Pick<Runtime, 'logger' | 'metrics'>;
 
 /** The reserve is given away in this many steps, so that another program that fills the disk cannot take all of it. */
 const STEPS = 16;
