@@ -51,6 +51,7 @@ const GROUND = [
   'retry-after',
   'run-cooperatively',
   'safe-parse',
+  'sqlite',
   'standard-webhooks',
 ];
 

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import Database from 'libsql';
 import { makeDirectory } from '../../make-directory.js';
 import type { Logger } from '../../observe.js';
+import { Row } from '../../sqlite.js';
 import { parseCloudEvent } from '../envelope.js';
 import { type DecisionLog, type LogParts, parseStored } from '../log.js';
 import type { Trail, TrailExtent } from '../trail.js';
-import { DecisionFile, textIn } from './decision-file.js';
+import { DecisionFile } from './decision-file.js';
 import { openEmbeddedTrail } from './embedded-trail.js';
 
 const BATCH = 1_000;
@@ -85,7 +86,7 @@ async function copy(
       .iterate();
     let batch: Parameters<DecisionFile['append']>[0][number][] = [];
     for (const row of rows) {
-      const event = textIn(row, 'event');
+      const event = new Row(row).text('event');
       const { id, time, subject } = parseCloudEvent(event);
       batch.push({ id, time, subject, event });
       if (batch.length < BATCH) continue;

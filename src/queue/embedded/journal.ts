@@ -1,4 +1,5 @@
 import type { Decision, DraftDecision } from '../../model/decision.js';
+import type { Row } from '../../sqlite.js';
 import { countFor, toHoldPage, toPosition } from '../hold-position.js';
 import type {
   HoldPage,
@@ -9,7 +10,6 @@ import type {
   SettledDecision,
 } from '../journal.js';
 import { parseDecision, parseDraft, parseHold } from '../stored.js';
-import type { Row } from './rows.js';
 import { HOLD_REASON } from './schemas.js';
 import type { Check, StateFile } from './state-file.js';
 

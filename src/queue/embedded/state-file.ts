@@ -2,7 +2,7 @@ import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
 import { messageOf, SyncError } from '../../errors.js';
-import { Row } from './rows.js';
+import { Row } from '../../sqlite.js';
 import { type SyncFile, WriteAheadLog } from './write-ahead-log.js';
 
 type Value = string | number;
