@@ -45,6 +45,7 @@ const GROUND = [
   'map-bounded',
   'linked-signal',
   'gather',
+  'in-parts',
   'http-exchange',
   'open-once',
   'package-file',

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { SyncError } from '../../errors.js';
+import { inParts } from '../../in-parts.js';
 import { definedFields } from '../../model/defined-fields.js';
 import type { RecordResult } from '../consul.js';
 import { Reader } from '../reader.js';
@@ -51,8 +52,8 @@ export function recordWriter<W>(
       if (typeof operations === 'string') results[index] = { kind: 'refused', detail: operations };
       else prepared.push({ index, operations });
     }
-    for (const chunk of toChunks(prepared)) {
-      let left = chunk;
+    for (const chunk of inParts(prepared, MAX_OPERATIONS, ({ operations }) => operations.length)) {
+      let left: readonly Prepared[] = chunk;
       while (left.length > 0) {
         const answers = await send(client, operation, left, signal);
         for (const [{ index }, result] of answers) results[index] = result;
@@ -74,20 +75,6 @@ function prepare(toOperations: () => readonly object[]): readonly object[] | str
     if (error instanceof SyncError) return error.message;
     throw error;
   }
-}
-
-function toChunks(writes: readonly Prepared[]): readonly (readonly Prepared[])[] {
-  const chunks: Prepared[][] = [];
-  let room = 0;
-  for (const write of writes) {
-    room -= write.operations.length;
-    if (room < 0) {
-      chunks.push([]);
-      room = MAX_OPERATIONS - write.operations.length;
-    }
-    chunks.at(-1)?.push(write);
-  }
-  return chunks;
 }
 
 /** The results of all writes if they were applied, or else of those that made the transaction fail. */

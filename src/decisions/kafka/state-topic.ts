@@ -1,6 +1,7 @@
 import type { Kafka, Message } from 'kafkajs';
 import { ulid } from 'ulid';
 import { SyncError } from '../../errors.js';
+import { inParts } from '../../in-parts.js';
 import type { Decision } from '../../model/decision.js';
 import { definedFields } from '../../model/defined-fields.js';
 import { jsonIn } from '../../model/json-in.js';
@@ -106,8 +107,8 @@ export class StateTopic {
       if (known === undefined || !isOlder(placed, known)) newest.set(decision.subject, placed);
     }
     const states = lastStates([...newest.values()].map(({ decision }) => decision));
-    for (let at = 0; at < states.length; at += BATCH) {
-      const messages = states.slice(at, at + BATCH).map(toMessage);
+    for (const batch of inParts(states, BATCH)) {
+      const messages = batch.map(toMessage);
       await this.#writer.write([], { topic: this.#options.topic, messages: () => messages });
     }
     this.#offsets = new Map(end);

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { inParts } from '../../in-parts.js';
 import type { Decision, DraftDecision } from '../../model/decision.js';
 import type { Runtime } from '../../runtime.js';
 import { countFor, toHoldPage, toPosition } from '../hold-position.js';
@@ -65,8 +66,7 @@ export class BullmqJournal implements Journal {
       return [...found];
     });
     const all = new Map<string, KeyRecord>();
-    for (let from = 0; from < keys.length; from += KEYS_IN_ONE_SCRIPT) {
-      const slice = keys.slice(from, from + KEYS_IN_ONE_SCRIPT);
+    for (const slice of inParts(keys, KEYS_IN_ONE_SCRIPT)) {
       const replies = toLists(await this.#link.run(scripts.RECORDS, ...slice));
       for (const [index, key] of slice.entries()) {
         const record = toRecord(replies[index]);

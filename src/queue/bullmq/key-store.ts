@@ -1,3 +1,4 @@
+import { inParts } from '../../in-parts.js';
 import { compareText } from '../../model/compare-text.js';
 import type { Trigger } from '../../model/trigger.js';
 import type { ParkedKey, Unparked } from '../queue.js';
@@ -143,8 +144,7 @@ function toPlans(reply: unknown): KeyPlan[] {
   return plans;
 }
 
+/** Parts of which each is one script call. */
 export function batches<T>(items: readonly T[]): T[][] {
-  const all: T[][] = [];
-  for (let from = 0; from < items.length; from += BATCH) all.push(items.slice(from, from + BATCH));
-  return all;
+  return inParts(items, BATCH);
 }

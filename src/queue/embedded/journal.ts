@@ -1,3 +1,4 @@
+import { inParts } from '../../in-parts.js';
 import type { Decision, DraftDecision } from '../../model/decision.js';
 import type { Row } from '../../sqlite.js';
 import { countFor, toHoldPage, toPosition } from '../hold-position.js';
@@ -78,8 +79,7 @@ export class EmbeddedJournal implements Journal {
       SELECT key FROM written UNION SELECT key FROM holds UNION SELECT key FROM drafts ORDER BY key`;
     const keys = this.#file.read(() => this.#file.sql(query).all()).map((row) => row.text('key'));
     const all = new Map<string, KeyRecord>();
-    for (let from = 0; from < keys.length; from += KEYS_IN_ONE_TURN) {
-      const slice = keys.slice(from, from + KEYS_IN_ONE_TURN);
+    for (const slice of inParts(keys, KEYS_IN_ONE_TURN)) {
       const records = this.#file.read(() => this.#records(slice[0] ?? '', slice.at(-1) ?? ''));
       for (const [key, record] of records) all.set(key, record);
       await new Promise((resolve) => setImmediate(resolve));
