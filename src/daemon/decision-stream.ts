@@ -103,20 +103,6 @@ async function send(
   if (raw.destroyed) return;
   const gone = new AbortController();
   raw.once('close', () => gone.abort());
-  await withLinkedSignal([gone.signal, closing], (stop) =>
-    stream(log, options, raw, gone, isAllowed, stop, deps),
-  );
-}
-
-async function stream(
-  log: DecisionLog,
-  options: ReadOptions,
-  raw: ServerResponse,
-  gone: AbortController,
-  isAllowed: () => boolean,
-  stop: AbortSignal,
-  deps: DecisionStreamDeps,
-): Promise<void> {
   raw.writeHead(200, {
     'content-type': 'text/event-stream; charset=utf-8',
     'cache-control': 'no-store',
@@ -126,28 +112,31 @@ async function stream(
   });
   // A consumer that is interrupted before its first event goes on from here.
   raw.write(options.after === undefined ? ': scopemesh\n\n' : `id: ${options.after}\n\n`);
-  const beating = beat(raw, deps.clock, stop, () => {
+  const check = () => {
     if (isAllowed()) return;
     deps.logger.warn(
       {},
       'the token of a decision stream was removed from http.tokens; its connection is closed',
     );
     gone.abort();
-  });
-  try {
-    for await (const text of log.readEvents(options, stop)) {
-      if (raw.write(toMessage(text)) || stop.aborted) continue;
-      if (await drained(raw, stop)) continue;
-      deps.metrics.count('scopemesh_decision_streams_dropped_total');
-      deps.logger.warn({}, 'a consumer of the decision stream was too slow; its connection is closed');
-      raw.destroy();
-      return;
+  };
+  await withLinkedSignal([gone.signal, closing], async (stop) => {
+    const beating = beat(raw, deps.clock, stop, check);
+    try {
+      for await (const text of log.readEvents(options, stop)) {
+        if (raw.write(toMessage(text)) || stop.aborted) continue;
+        if (await drained(raw, stop)) continue;
+        deps.metrics.count('scopemesh_decision_streams_dropped_total');
+        deps.logger.warn({}, 'a consumer of the decision stream was too slow; its connection is closed');
+        raw.destroy();
+        return;
+      }
+      raw.end();
+    } finally {
+      gone.abort();
+      await beating;
     }
-    raw.end();
-  } finally {
-    gone.abort();
-    await beating;
-  }
+  });
 }
 
 function toMessage(text: string): string {
