@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import Database from 'libsql';
-import { z } from 'zod';
 import { isoInstant } from '../../clock.js';
 import type { Runtime } from '../../runtime.js';
 import { inTransaction, Queries } from '../../sqlite.js';
@@ -9,7 +8,15 @@ import { type LogParts, parseStored } from '../log.js';
 import type { TopicIndex } from '../topic-index.js';
 import { DecisionFile, unreachable } from './decision-file.js';
 import { copyStartOf } from './topic-copy.js';
-import { type Judgement, judge, MAX_HELD, type Staged, withGap, withoutHole } from './topic-index-judge.js';
+import {
+  type Judgement,
+  judge,
+  MAX_HELD,
+  STAGED,
+  type Staged,
+  withGap,
+  withoutHole,
+} from './topic-index-judge.js';
 import {
   createIndexTables,
   readIndexState,
@@ -27,15 +34,6 @@ export interface EmbeddedTopicIndexOptions extends Runtime {
   /** Called once nothing writes any more. */
   readonly onClosed: () => void;
 }
-
-const STAGED = z.object({
-  log: z.string(),
-  sequence: z.number(),
-  time: z.string(),
-  id: z.string(),
-  subject: z.string(),
-  event: z.string(),
-});
 
 /** Rows per transaction: each takes a few milliseconds of the event loop. */
 const BATCH = 100;
