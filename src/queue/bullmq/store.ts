@@ -14,7 +14,7 @@ import { createBullmqRechecks } from './rechecks.js';
 import { RedisLink, type ScriptLink } from './redis-link.js';
 import { createBullmqRoster } from './roster.js';
 import { Schedule } from './schedule.js';
-import { Wake } from './wake.js';
+import { createWake } from './wake.js';
 
 export interface BullmqStoreOptions extends Runtime {
   /** `redis://` or `rediss://`, with user and password where needed. */
@@ -36,7 +36,7 @@ export function createBullmqStore(options: BullmqStoreOptions): Store {
   const space = new MemoryReserve(link, { logger, metrics });
   for (const each of [link, intake]) each.whenFull((user) => space.give(user));
   const deps = { logger, metrics, clock, backoff: { ...DEFAULT_BACKOFF, ...options.backoff } };
-  const wake = new Wake(intake, { logger, clock });
+  const wake = createWake(intake, { logger, clock });
 
   /** Triggers go in without a fence: every replica may add them. */
   const openParts = (
