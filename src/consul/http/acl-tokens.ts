@@ -55,11 +55,11 @@ export async function deleteTokens(
   perSecond: number | undefined,
 ): Promise<number> {
   const operation = 'tokens.delete';
-  const pacer = perSecond === undefined ? undefined : createPacer(clock, perSecond, 1);
+  const pace = perSecond === undefined ? undefined : createPacer(clock, perSecond, 1);
   const refused: SyncError[] = [];
   const ids = [...new Set(accessorIds)];
   await mapBounded(ids, { width: WIDTH, signal }, async (id, stop) => {
-    await pacer?.wait(stop);
+    await pace?.(stop);
     const path = `/v1/acl/token/${encodeURIComponent(id)}`;
     const request = { operation, method: 'DELETE', path, query: toTenancyQuery(transport.tenancy) } as const;
     try {

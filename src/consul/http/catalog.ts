@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../clock.js';
 import { mapBounded } from '../../map-bounded.js';
-import type { Catalog, CatalogService, ServiceInstance } from '../../model/catalog.js';
+import type { CatalogService, ServiceInstance } from '../../model/catalog.js';
 import type { Logger } from '../../observe.js';
+import type { Consul } from '../consul.js';
 import { Reader } from '../reader.js';
 import { parseJson, parseRecords, readComplete, requireComplete } from './answer.js';
 import { readInstancesOnNodes, readNodeNames, toInstance } from './catalog-nodes.js';
@@ -18,11 +19,6 @@ const FEWEST_BY_NODE = 64;
 
 /** The maximum time to reuse instances, in case all the signs below are wrong. */
 const MAX_REUSE_MS = 300_000;
-
-export interface CatalogReader {
-  /** Complete, or throws as Consul's port says. */
-  read(signal: AbortSignal): Promise<Catalog>;
-}
 
 /** The instances as read while the table of services had this index. */
 interface Remembered {
@@ -45,7 +41,7 @@ export function createCatalogReader(
   guard: IndexGuard,
   clock: Clock,
   logger: Logger,
-): CatalogReader {
+): Consul['readCatalog'] {
   const query = { ...toTenancyQuery(transport.tenancy), consistent: '' };
   const { partition = 'default', namespace = 'default' } = transport.tenancy;
   let remembered: Remembered | undefined;
@@ -98,15 +94,13 @@ export function createCatalogReader(
     return services;
   };
 
-  return {
-    async read(signal) {
-      const [protocols, defaultProtocol, services] = await Promise.all([
-        readProtocols(transport, query, signal),
-        readDefaultProtocol(transport, query, signal),
-        readServices(signal),
-      ]);
-      return { services, protocols, defaultProtocol };
-    },
+  return async (signal) => {
+    const [protocols, defaultProtocol, services] = await Promise.all([
+      readProtocols(transport, query, signal),
+      readDefaultProtocol(transport, query, signal),
+      readServices(signal),
+    ]);
+    return { services, protocols, defaultProtocol };
   };
 }
 
