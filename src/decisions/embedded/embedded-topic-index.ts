@@ -94,11 +94,9 @@ export class EmbeddedTopicIndex implements TopicIndex {
   }
 
   async take(parts: LogParts, readAt: string, signal: AbortSignal): Promise<void> {
-    try {
-      await this.#take(parts, readAt, signal);
-    } catch (error) {
+    await this.#take(parts, readAt, signal).catch((error: unknown) => {
       throw unreachable(this.#options.directory, error);
-    }
+    });
   }
 
   async #take(parts: LogParts, readAt: string, signal: AbortSignal): Promise<void> {

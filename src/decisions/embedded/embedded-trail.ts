@@ -13,6 +13,10 @@ export interface EmbeddedTrailOptions {
   /** Where `decisions.db` lies. */
   readonly directory: string;
   readonly logger: Logger;
+  /** What of the log's extent holds for the answers; all of it by default. */
+  readonly toExtent?: (extent: TrailExtent) => TrailExtent;
+  /** Called once it is closed. */
+  readonly onClosed?: () => void | Promise<void>;
 }
 
 /** Rows per turn of the event loop: a few milliseconds. */
@@ -32,14 +36,14 @@ export async function openEmbeddedTrail(options: EmbeddedTrailOptions): Promise<
 
 class EmbeddedTrail implements Trail {
   readonly #path: string;
-  readonly #logger: Logger;
+  readonly #options: EmbeddedTrailOptions;
   readonly #queries: Queries;
   /** The last result of `#endOf`: a question asks about many subjects at one instant. */
   #found = { key: '', end: 0 };
 
-  constructor({ directory, logger }: EmbeddedTrailOptions) {
-    this.#path = join(directory, 'decisions.db');
-    this.#logger = logger;
+  constructor(options: EmbeddedTrailOptions) {
+    this.#path = join(options.directory, 'decisions.db');
+    this.#options = options;
     this.#queries = this.#attempt(
       () => new Queries(new Database(this.#path, { readonly: true, timeout: 5_000 })),
     );
@@ -51,12 +55,9 @@ class EmbeddedTrail implements Trail {
     const [last] = this.#all(
       "SELECT seq, time AS event FROM decisions WHERE subject NOT LIKE 'checkpoint/%' ORDER BY seq DESC LIMIT 1",
     );
-    return {
-      first: first?.event,
-      last: last?.event,
-      // Positions count from 1.
-      isCut: (first?.seq ?? 1) > 1,
-    };
+    // Positions count from 1.
+    const extent = { first: first?.event, last: last?.event, isCut: (first?.seq ?? 1) > 1 };
+    return this.#options.toExtent?.(extent) ?? extent;
   }
 
   async *subjects(of: TrailParty | { readonly prefix: string }): AsyncIterable<string> {
@@ -157,6 +158,7 @@ class EmbeddedTrail implements Trail {
 
   async close(): Promise<void> {
     this.#queries.close();
+    await this.#options.onClosed?.();
   }
 
   async *#pages(read: (before: number) => readonly PlacedRow[]): AsyncIterable<Decision> {
@@ -238,7 +240,7 @@ class EmbeddedTrail implements Trail {
   }
 
   #parse({ event }: PlacedRow): Decision | undefined {
-    return parseStored(event, this.#logger);
+    return parseStored(event, this.#options.logger);
   }
 
   #all(sql: string, ...values: readonly unknown[]): readonly PlacedRow[] {

@@ -48,15 +48,11 @@ export async function openTopicCopy(
   const remove = () => rm(directory, { recursive: true, force: true });
   try {
     const begin = await copy(parts, options);
-    const trail = await openEmbeddedTrail(options);
-    return {
-      extent: () => trail.extent().then((extent) => extentFrom(extent, begin)),
-      subjects: (of) => trail.subjects(of),
-      newestFirst: (subject, at) => trail.newestFirst(subject, at),
-      next: (subject, at) => trail.next(subject, at),
-      history: (of, between) => trail.history(of, between),
-      close: () => trail.close().then(remove),
-    };
+    return await openEmbeddedTrail({
+      ...options,
+      toExtent: (extent) => extentFrom(extent, begin),
+      onClosed: remove,
+    });
   } catch (error) {
     await remove();
     throw error;
