@@ -8,7 +8,7 @@ import { createBullmqInbox } from './inbox.js';
 import { BullmqJournal } from './journal.js';
 import { KeyStore } from './key-store.js';
 import { createBullmqKeyValueStore } from './key-value-store.js';
-import { MemoryReserve } from './memory-reserve.js';
+import { createMemoryReserve } from './memory-reserve.js';
 import { BullmqQueue } from './queue.js';
 import { createBullmqRechecks } from './rechecks.js';
 import { RedisLink, type ScriptLink } from './redis-link.js';
@@ -33,7 +33,7 @@ export function createBullmqStore(options: BullmqStoreOptions): Store {
   const link = new RedisLink(url, prefix, logger, clock);
   // For the small, quick steps of the intake and the lease, which do not wait behind the scripts of jobs and journal.
   const intake = link.openSecond();
-  const space = new MemoryReserve(link, { logger, metrics });
+  const space = createMemoryReserve(link, { logger, metrics });
   for (const each of [link, intake]) each.whenFull((user) => space.give(user));
   const deps = { logger, metrics, clock, backoff: { ...DEFAULT_BACKOFF, ...options.backoff } };
   const wake = createWake(intake, { logger, clock });

@@ -11,7 +11,7 @@ import { EmbeddedQueue } from './queue.js';
 import { createEmbeddedRechecks } from './rechecks.js';
 import { createEmbeddedRoster } from './roster.js';
 import { JOURNAL_FILE, moveToJournal, QUEUE_FILE } from './schemas.js';
-import { SpaceReserve } from './space-reserve.js';
+import { createSpaceReserve, type SpaceReserve } from './space-reserve.js';
 import { type FileSpace, isFull, StateFile, type StateSchema } from './state-file.js';
 
 export interface EmbeddedStoreOptions extends Runtime {
@@ -38,7 +38,7 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
   let space: SpaceReserve;
   let fence: EmbeddedFence;
   try {
-    space = new SpaceReserve(directory, { logger, metrics });
+    space = createSpaceReserve(directory, { logger, metrics });
     const spaceFor = (user: 'events' | 'journal') => ({
       give: () => space.give(user),
       isLow: () => space.isLow(),
