@@ -96,23 +96,15 @@ async function toFilter(
       typeof method === 'string' && method.toLowerCase() === name.toLowerCase();
     return { query: { authmethod: name }, isMeant };
   }
-  const id = await readRoleId(transport, name, signal);
-  if (id === undefined) return undefined;
+  const path = `/v1/acl/role/name/${encodeURIComponent(name)}`;
+  const found = await readAclAt(transport, 'acl-role', path, signal);
+  if (found === undefined) return undefined;
+  const byName = new Reader('acl.read');
+  const id = byName.name(byName.record(found).ID);
   const reader = new Reader('tokens.list');
   const isMeant: Filter['isMeant'] = ({ Roles: roles }) =>
     reader.list(roles).some((role) => reader.record(role).ID === id);
   return { query: { role: id }, isMeant };
-}
-
-async function readRoleId(
-  transport: Transport,
-  name: string,
-  signal: AbortSignal,
-): Promise<string | undefined> {
-  const path = `/v1/acl/role/name/${encodeURIComponent(name)}`;
-  const value = await readAclAt(transport, 'acl-role', path, signal);
-  const reader = new Reader('acl.read');
-  return value === undefined ? undefined : reader.name(reader.record(value).ID);
 }
 
 /** Copies field by field, so that the SecretID, which Consul sends to tokens with acl:write, is dropped. */

@@ -1,9 +1,8 @@
 import type { BreakGlassRecords } from '../consul.js';
 import { Reader } from '../reader.js';
 import type { ConsulClient } from './consul-client.js';
-import { toValueText } from './kv-key.js';
+import { listFolder, toValueText } from './kv-key.js';
 import { recordFolder } from './kv-keys.js';
-import { listFolder } from './kv-list.js';
 import { recordWriter } from './kv-write.js';
 
 const ID = /^[0-9A-Z]{26}$/;

@@ -3,9 +3,8 @@ import type { Logger } from '../../observe.js';
 import type { ClaimRecords, ClaimWrite } from '../consul.js';
 import { type Raw, Reader } from '../reader.js';
 import type { ConsulClient } from './consul-client.js';
-import { toValueText } from './kv-key.js';
+import { listFolder, toValueText } from './kv-key.js';
 import { parseRecordKey, recordFolder, toRecordKey } from './kv-keys.js';
-import { listFolder } from './kv-list.js';
 import { type KvOperation, recordWriter } from './kv-write.js';
 
 /** KV records at `scopemesh/<owner>/claims/<provider>/<client id>`, each part percent-encoded. */

@@ -1,5 +1,5 @@
 import { messageOf } from '../../errors.js';
-import { isRecord } from '../../model/is-record.js';
+import { fieldOf } from '../../model/field-of.js';
 import type { ExistingJwtProvider, JwtProviderEntry } from '../../model/jwt-provider.js';
 import type { Logger } from '../../observe.js';
 import type { JwtProviders } from '../consul.js';
@@ -93,25 +93,21 @@ function parseProvider(raw: Raw, operation: Operation): ExistingJwtProvider {
   if (raw.Kind !== KIND) throw incomplete(operation, 'an entry of another kind');
   const name = reader.text(raw.Name);
   const meta = reader.textMap(raw.Meta);
-  const remote = fieldIn(raw.JSONWebKeySet, 'Remote');
-  const trusted = fieldIn(fieldIn(fieldIn(remote, 'JWKSCluster'), 'TLSCertificates'), 'TrustedCA');
-  const caFile = reader.optionalText(fieldIn(trusted, 'Filename'));
-  const forwardHeader = reader.optionalText(fieldIn(raw.Forwarding, 'HeaderName'));
+  const remote = fieldOf(raw.JSONWebKeySet, 'Remote');
+  const trusted = fieldOf(fieldOf(fieldOf(remote, 'JWKSCluster'), 'TLSCertificates'), 'TrustedCA');
+  const caFile = reader.optionalText(fieldOf(trusted, 'Filename'));
+  const forwardHeader = reader.optionalText(fieldOf(raw.Forwarding, 'HeaderName'));
   const entry: JwtProviderEntry = {
     name,
     issuer: reader.optionalText(raw.Issuer),
     audiences: reader.texts(raw.Audiences),
-    jwksUri: reader.optionalText(fieldIn(remote, 'URI')),
+    jwksUri: reader.optionalText(fieldOf(remote, 'URI')),
     ...(caFile === '' ? {} : { caFile }),
     ...(forwardHeader === '' ? {} : { forwardHeader }),
     meta,
   };
   const isOurForm = isSameContent(raw, toRawProvider(entry));
   return { name, meta, content: isOurForm ? entry : 'other', modifyIndex: reader.index(raw.ModifyIndex) };
-}
-
-function fieldIn(value: unknown, name: string): unknown {
-  return isRecord(value) ? value[name] : undefined;
 }
 
 function isSameProvider(a: ExistingJwtProvider['content'], b: JwtProviderEntry): boolean {

@@ -1,5 +1,5 @@
 import type { Protocol } from '../../model/catalog.js';
-import { isRecord } from '../../model/is-record.js';
+import { fieldOf } from '../../model/field-of.js';
 import { Reader } from '../reader.js';
 import { readRecords } from './answer.js';
 import type { Query } from './place.js';
@@ -28,7 +28,7 @@ export async function readDefaultProtocol(
   const request = { operation, path: '/v1/config/proxy-defaults', query } as const;
   const [entry] = await readRecords(transport, request, signal);
   if (entry === undefined) return 'tcp';
-  return toProtocol(isRecord(entry.Config) ? entry.Config.protocol : undefined);
+  return toProtocol(fieldOf(entry.Config, 'protocol'));
 }
 
 /** Consul treats every protocol outside the http family as tcp, also an empty one. */

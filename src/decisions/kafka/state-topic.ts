@@ -3,7 +3,6 @@ import { ulid } from 'ulid';
 import { SyncError } from '../../errors.js';
 import { inParts } from '../../in-parts.js';
 import type { Decision } from '../../model/decision.js';
-import { definedFields } from '../../model/defined-fields.js';
 import { jsonIn } from '../../model/json-in.js';
 import type { Logger } from '../../observe.js';
 import { safeParse } from '../../safe-parse.js';
@@ -68,17 +67,11 @@ export class StateTopic {
 
   constructor(
     kafka: () => Promise<Kafka>,
-    {
-      owner,
-      stop,
-      topic,
-      logger,
-      ...rest
-    }: StateTopicOptions & Omit<TopicOptions, 'isCompacted'> & { readonly logger: Logger },
+    options: StateTopicOptions & Omit<TopicOptions, 'isCompacted'> & { readonly logger: Logger },
     { writer, read }: { readonly writer: TransactionalWriter; readonly read: Read },
   ) {
-    this.#options = { owner, topic, logger, ...definedFields({ stop }) };
-    this.#topic = new KafkaTopic(kafka, { ...rest, topic, isCompacted: true });
+    this.#options = options;
+    this.#topic = new KafkaTopic(kafka, { ...options, isCompacted: true });
     this.#writer = writer;
     this.#read = read;
   }

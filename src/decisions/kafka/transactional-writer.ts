@@ -1,7 +1,7 @@
 import type { Kafka, Message, Producer, Transaction } from 'kafkajs';
 import type { Clock } from '../../clock.js';
-import { SyncError } from '../../errors.js';
 import { inParts } from '../../in-parts.js';
+import { closedLog } from '../log.js';
 import { within } from './kafka-error.js';
 import type { Offsets } from './topic.js';
 
@@ -142,9 +142,7 @@ export class TransactionalWriter {
 
   async #exclusive<T>(doing: string, operation: (attempt: AbortSignal) => Promise<T>): Promise<T> {
     const turn = this.#turn.then(async () => {
-      if (this.#closed) {
-        throw new SyncError('ERR_DECISIONS_UNREACHABLE', 'The decision log is closed.', { retriable: false });
-      }
+      if (this.#closed) throw closedLog();
       const attempt = new AbortController();
       const running = operation(attempt.signal);
       try {
