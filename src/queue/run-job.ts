@@ -22,6 +22,10 @@ export interface RunDeps extends Runtime {
   readonly backoff: Backoff;
 }
 
+export function queueClosed(): SyncError {
+  return new SyncError('ERR_QUEUE_UNREACHABLE', 'The queue is closed.', { retriable: true });
+}
+
 /** Ends a run that begins again at once. */
 class OrderArrived extends Error {}
 

@@ -1,8 +1,7 @@
 import { SyncError } from '../../errors.js';
-import { formatKey } from '../../model/key.js';
 import { clientKeyPrefix, type Inbox, type IncomingEvent, toSteps } from '../inbox.js';
 import { APPEND_ONE } from './key-scripts.js';
-import type { KeyStore } from './key-store.js';
+import { type KeyStore, toAppended } from './key-store.js';
 import type { BullmqKeyValueStore } from './key-value-store.js';
 import { ONLY_JOURNAL } from './memory-reserve.js';
 import type { BullmqQueue } from './queue.js';
@@ -85,7 +84,7 @@ function toValues({ id, triggers, rechecks }: IncomingEvent): (string | number)[
     id,
     triggers.length,
     rechecks.length,
-    ...triggers.flatMap((each) => [formatKey(each.key), each.urgent === true ? 1 : 0, JSON.stringify(each)]),
+    ...triggers.flatMap(toAppended),
     ...rechecks.flatMap((each) => [each.id, Math.ceil(each.dueAt), JSON.stringify(each)]),
   ];
 }
