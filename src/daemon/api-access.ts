@@ -54,12 +54,12 @@ const PASSED_ON = [
  */
 export function createApiAccess({ host, tokens, local }: ApiAccessSettings): ApiAccess {
   const isListenerLocal = isLoopback(host);
-  const own = { caller: { kind: 'local' } as const, digest: digestOf(local.token) };
+  const own = { caller: { kind: 'local' } as const, digest: sha256(local.token.reveal()) };
   const known = () => [
     own,
     ...tokens.map(({ name, token, approve }) => ({
       caller: { kind: 'holder', name, mayApprove: approve } as const,
-      digest: digestOf(token),
+      digest: sha256(token.reveal()),
     })),
   ];
 
@@ -133,10 +133,6 @@ function notHere(request: FastifyRequest): Refusal | undefined {
 
 function refuse(status: Refusal['status'], error: string): Refusal {
   return { status, error };
-}
-
-function digestOf(apiToken: Secret): Buffer {
-  return sha256(apiToken.reveal());
 }
 
 function sha256(text: string): Buffer {

@@ -49,33 +49,29 @@ export function createBullmqStore(options: BullmqStoreOptions): Store {
     const queue = new BullmqQueue(link, store, schedule, wake, allowUnsafe, deps, becameDurable);
     const keyValues = createBullmqKeyValueStore(fenced(intake));
     const journal = new BullmqJournal(fenced(link), deps);
-    const parts = {
+    return {
       queue,
       inbox: createBullmqInbox(intake, store, queue, keyValues),
       journal,
       keyValues,
       rechecks: createBullmqRechecks(fenced(intake)),
       space,
+      async close() {
+        await queue.close();
+        await schedule.close();
+        journal.close();
+      },
     };
-    const close = async () => {
-      await queue.close();
-      await schedule.close();
-      journal.close();
-    };
-    return { parts, close };
   };
 
   const own = openParts(undefined, (of) => of);
   // It has no epoch that would bar it, so only the journals of terms make steps again.
-  own.parts.journal.close();
+  own.journal.close();
   return {
-    ...own.parts,
+    ...own,
     fence: createBullmqFence(intake),
     roster: createBullmqRoster(intake),
-    lead(epoch, becameDurable): LedStore {
-      const { parts, close } = openParts(epoch, (of) => of.fencedBy(epoch), becameDurable);
-      return { ...parts, close };
-    },
+    lead: (epoch, becameDurable): LedStore => openParts(epoch, (of) => of.fencedBy(epoch), becameDurable),
     async close() {
       await own.close();
       link.close();

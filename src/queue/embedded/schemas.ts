@@ -47,6 +47,13 @@ export const QUEUE_FILE: StateSchema = {
 
 const FACTS_TABLE =
   'CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID';
+/** In every version of the journal. */
+const RECORD_TABLES = `
+CREATE TABLE IF NOT EXISTS written (
+  key TEXT NOT NULL, subject TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (key, subject)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS holds (
+  key TEXT NOT NULL, subject TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (key, subject)) WITHOUT ROWID;
+`;
 const JOURNAL_TABLES_1 = `
 CREATE TABLE IF NOT EXISTS pending (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, key TEXT NOT NULL, body TEXT NOT NULL);
@@ -54,11 +61,7 @@ CREATE TABLE IF NOT EXISTS revisions (subject TEXT PRIMARY KEY, revision INTEGER
 CREATE TABLE IF NOT EXISTS outbox (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS settled (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE);
-CREATE TABLE IF NOT EXISTS written (
-  key TEXT NOT NULL, subject TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (key, subject)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS holds (
-  key TEXT NOT NULL, subject TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (key, subject)) WITHOUT ROWID;
-`;
+${RECORD_TABLES}`;
 
 /** With an index on it, SQLite counts the holds by reason without reading them. */
 export const HOLD_REASON = "json_extract(body, '$.reason')";
@@ -75,11 +78,7 @@ CREATE TABLE IF NOT EXISTS revisions_0 (subject TEXT PRIMARY KEY, revision INTEG
 CREATE TABLE IF NOT EXISTS revisions_1 (subject TEXT PRIMARY KEY, revision INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS generation (current INTEGER NOT NULL, floor INTEGER NOT NULL);
 INSERT INTO generation SELECT 0, 0 WHERE NOT EXISTS (SELECT 1 FROM generation);
-CREATE TABLE IF NOT EXISTS written (
-  key TEXT NOT NULL, subject TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (key, subject)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS holds (
-  key TEXT NOT NULL, subject TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (key, subject)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS holds_by_reason ON holds (${HOLD_REASON});
+${RECORD_TABLES}CREATE INDEX IF NOT EXISTS holds_by_reason ON holds (${HOLD_REASON});
 `;
 const FROM_VERSION_1 = `
 INSERT INTO drafts (key, id, seq, body) SELECT key, id, seq, body FROM pending;

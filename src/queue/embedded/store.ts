@@ -20,10 +20,8 @@ export interface EmbeddedStoreOptions extends Runtime {
   readonly backoff?: Partial<Backoff>;
 }
 
-export interface EmbeddedStore extends Store {
-  /** Rejects with ERR_STATE_DAMAGED once a file is found to be damaged. */
-  readonly damaged: Promise<never>;
-}
+/** `damaged` rejects with ERR_STATE_DAMAGED. */
+export type EmbeddedStore = Store & Required<Pick<Store, 'damaged'>>;
 
 /**
  * Queue, rechecks and remembered IDs in the SQLite file `queue.db` of the directory, the journal and the values of the
@@ -31,7 +29,7 @@ export interface EmbeddedStore extends Store {
  */
 export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore {
   const { directory, logger, metrics, clock } = options;
-  const lock = lockDirectory(directory);
+  const unlock = lockDirectory(directory);
   let file: StateFile | undefined;
   let journalFile: StateFile | undefined;
   let journal: EmbeddedJournal;
@@ -52,7 +50,7 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
   } catch (error) {
     void file?.close();
     void journalFile?.close();
-    lock.release();
+    unlock();
     throw error;
   }
   const backoff = { ...DEFAULT_BACKOFF, ...options.backoff };
@@ -89,7 +87,7 @@ export function createEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStor
     async close() {
       await queue.close();
       await Promise.all([file.close(), journalFile.close()]);
-      lock.release();
+      unlock();
     },
   };
 }
