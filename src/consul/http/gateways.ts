@@ -26,7 +26,10 @@ export async function readGateways(
   if (kind !== 'api-gateway')
     return (await readList(kind)).map((entry) => ({
       name: reader.text(entry.Name),
-      routes: kind === 'ingress-gateway' ? ingressRoutes(entry, place) : linkedServices(entry, place),
+      routes:
+        kind === 'ingress-gateway'
+          ? ingressRoutes(entry, place)
+          : routesIn(entry, place, '', `terminating-gateway ${reader.text(entry.Name)}`),
     }));
   if (!(await knowsApiGateways(transport, query, signal))) return [];
   const [gateways, ...routes] = await Promise.all(
@@ -45,25 +48,12 @@ async function knowsApiGateways(transport: Transport, query: Query, signal: Abor
   return status === 200 || !new TextDecoder().decode(body).startsWith('invalid config entry kind');
 }
 
-function linkedServices(entry: Raw, place: Place): readonly GatewayRoute[] {
-  const where = `terminating-gateway ${reader.text(entry.Name)}`;
-  return servicesIn(entry, place).map((serviceName) => ({
-    service: serviceName,
-    protocol: '',
-    place: where,
-  }));
-}
-
 function ingressRoutes(entry: Raw, place: Place): readonly GatewayRoute[] {
-  return reader.records(entry.Listeners).flatMap((listener) => {
-    const protocol = protocolOf(listener);
-    const where = `port ${reader.index(listener.Port)}`;
-    return servicesIn(listener, place).map((serviceName) => ({
-      service: serviceName,
-      protocol,
-      place: where,
-    }));
-  });
+  return reader
+    .records(entry.Listeners)
+    .flatMap((listener) =>
+      routesIn(listener, place, protocolOf(listener), `port ${reader.index(listener.Port)}`),
+    );
 }
 
 /** What a route adds to a gateway: nothing unless a listener of the gateway takes it. */
@@ -82,13 +72,11 @@ function boundRoutes(gateway: Raw, route: Raw, place: Place): readonly GatewayRo
   if (!isBound) return [];
   const where = `${kind} ${reader.text(route.Name)}`;
   const holders = kind === 'tcp-route' ? [route] : reader.records(route.Rules);
-  return holders.flatMap((holder) =>
-    servicesIn(holder, place).map((serviceName) => ({ service: serviceName, protocol, place: where })),
-  );
+  return holders.flatMap((holder) => routesIn(holder, place, protocol, where));
 }
 
 /** A service of another namespace or partition is another service, even of the same name. */
-function servicesIn(holder: Raw, place: Place): readonly string[] {
+function routesIn(holder: Raw, place: Place, protocol: string, where: string): readonly GatewayRoute[] {
   return reader
     .records(holder.Services)
     .filter(
@@ -97,7 +85,7 @@ function servicesIn(holder: Raw, place: Place): readonly string[] {
         (['', place.namespace].includes(reader.optionalText(rawService.Namespace)) &&
           ['', place.partition].includes(reader.optionalText(rawService.Partition))),
     )
-    .map((rawService) => reader.text(rawService.Name));
+    .map((rawService) => ({ service: reader.text(rawService.Name), protocol, place: where }));
 }
 
 /** Without one, Consul takes tcp at an ingress gateway; an API gateway always has one. */
